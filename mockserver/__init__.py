@@ -1,0 +1,1 @@
+"""The stub price API: WireMock stub mappings, served by Quart-Trio."""

@@ -1,0 +1,1 @@
+"""StockStream: stock prices, streamed live to browsers by supervised actors."""

@@ -1,0 +1,1 @@
+"""How a price reaches the sockets: subscriptions, frames, the broadcaster, sessions."""

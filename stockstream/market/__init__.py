@@ -1,0 +1,1 @@
+"""Prices from outside: providers, their parser, the circuit breaker and the streamer."""

@@ -1,0 +1,308 @@
+"""Every setting, its default and its environment variable.
+
+`Settings` is the typed, frozen value that `application.py` hands on in parts; nothing below the
+application reads the environment. A start gets it from `stockstream.environment.load()`.
+"""
+
+import re
+import secrets
+from collections.abc import Callable
+from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
+
+T = TypeVar("T")
+Network = IPv4Network | IPv6Network
+Port = Annotated[int, Field(ge=0, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
+Percent = Annotated[float, Field(gt=0, le=100)]
+
+ENV_FILE = ".env"
+SECRETS = ("secret_key_base", "admin_token")
+"""Fields that are generated in development and required in production."""
+
+_SYMBOL = re.compile(r"[A-Z0-9.:^=-]{1,15}")
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _each(check: Callable[[str], T]) -> BeforeValidator:
+    """Read a comma-separated text (or a sequence) and check each part on its own."""
+
+    def validate(value: object) -> object:
+        parts = _split(value)
+        if not isinstance(parts, tuple | list):
+            # No TypeError: pydantic turns only a ValueError into an error of the field.
+            raise ValueError("must be a list separated by commas")  # noqa: TRY004
+        return tuple(check(part) if isinstance(part, str) else part for part in parts)
+
+    return BeforeValidator(validate)
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text.lower())
+    rest = parts.path or parts.query or parts.fragment or parts.username
+    if parts.scheme not in {"http", "https"} or not parts.hostname or rest or "*" in text:
+        raise ValueError(f"{text!r} is no origin; write scheme://host[:port] and nothing after")
+    _ = parts.port  # raises ValueError when it is no port number
+    default_port = 443 if parts.scheme == "https" else 80
+    # Browsers leave the default port out of the Origin header.
+    host = parts.netloc.removesuffix(f":{default_port}")
+    return f"{parts.scheme}://{host}"
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no address or network: {error}") from None
+
+
+def _url(text: str, *schemes: str) -> str:
+    """Check scheme and host; the error does not repeat the text, which may carry a password."""
+    parts = urlsplit(text)
+    expected = " or ".join(f"{scheme}://" for scheme in schemes)
+    if parts.scheme not in schemes:
+        raise ValueError(f"must begin with {expected}")
+    if not parts.hostname and parts.scheme != "sim":
+        raise ValueError("has no host")
+    _ = parts.port  # raises ValueError when it is no port number
+    return text
+
+
+def _symbol(text: str) -> str:
+    symbol = text.upper()
+    if not _SYMBOL.fullmatch(symbol):
+        raise ValueError(f"{text!r} is no symbol: 1 to 15 of A-Z 0-9 . - : ^ =")
+    return symbol
+
+
+def _price_url(text: str) -> str:
+    checked = _url(text, "http", "https", "sim")
+    return checked if checked.startswith("sim:") else checked.rstrip("/")
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    _url(value.get_secret_value(), "postgresql", "postgres")
+    return value
+
+
+def _nats_urls(value: SecretStr) -> SecretStr:
+    for part in value.get_secret_value().split(","):
+        _url(part.strip(), "nats", "tls", "ws", "wss")
+    return value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _setting(
+    group: str, default: T, text: str, shown_default: str = "", *, private: bool = False
+) -> T:
+    """Declare a setting; a private one may hold a password: repr and errors leave it out."""
+    extra: JsonDict = {"group": group, "shown_default": shown_default}
+    return Field(default, description=text, json_schema_extra=extra, repr=not private)
+
+
+def _secret(text: str) -> SecretStr:
+    extra: JsonDict = {"group": "Server", "shown_default": "generated; required in production"}
+    return Field(
+        default_factory=lambda: SecretStr(secrets.token_urlsafe(48)),
+        description=text,
+        json_schema_extra=extra,
+        repr=False,
+    )
+
+
+_server = partial(_setting, "Server")
+_clients = partial(_setting, "Clients")
+_market = partial(_setting, "Market")
+_breaker = partial(_setting, "Circuit breaker")
+_backends = partial(_setting, "Backends")
+_operation = partial(_setting, "Operation")
+
+
+class Settings(BaseSettings):
+    """All settings. A field's environment variable is its name in capitals.
+
+    Durations are seconds, sizes bytes, rates per second, shares percent. Lists are separated by
+    commas. An empty variable counts as not set. Raises `pydantic.ValidationError`; a start uses
+    `load()` instead, for errors of one line and secrets that survive it.
+    """
+
+    model_config = SettingsConfigDict(
+        alias_generator=str.upper,
+        populate_by_name=True,
+        case_sensitive=True,
+        env_ignore_empty=True,
+        extra="ignore",  # the environment is full of strangers; load() looks for misspelt names
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        validate_default=True,
+        env_file=ENV_FILE,
+    )
+
+    stockstream_env: Literal["development", "production"] = _server(
+        "development", "`production` requires that both secrets are given."
+    )
+    host: str = _server("127.0.0.1", "Address to listen on; the container image sets `0.0.0.0`.")
+    port: Port = _server(4000, "Port of the dashboard, the API and `/ws`; 0 takes a free one.")
+    secret_key_base: Annotated[SecretStr, Field(min_length=32)] = _secret(
+        "Key that signs cookies, at least 32 characters."
+    )
+    admin_token: Annotated[SecretStr, Field(min_length=16)] = _secret(
+        "Bearer token of the admin API, at least 16 characters."
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode, _each(_origin)] = _server(
+        (), "Origins, beside the server's own, whose pages may open `/ws`."
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, _each(_network)] = _server(
+        (), "Addresses or networks of proxies whose `X-Forwarded-For` counts."
+    )
+    drain_timeout: Annotated[float, Field(ge=0, le=7)] = _server(
+        7, "Longest wait for clients to leave at a shutdown."
+    )
+    data_directory: Path = _server(
+        Path(".stockstream"), "Directory of the generated secrets and the embedded data."
+    )
+
+    flush_interval: Annotated[float, Field(ge=0, le=60)] = _clients(
+        0.05, "Interval at which changed prices are sent; 0 sends each at once."
+    )
+    max_connections: Count = _clients(20_000, "WebSocket connections on this node.")
+    max_connections_per_address: Count = _clients(
+        200, "WebSocket connections from one client address."
+    )
+    max_symbols_per_connection: Count = _clients(
+        1_000, "Symbols that one connection may subscribe to; `*` is exempt."
+    )
+    max_message_size: Annotated[int, Field(ge=256)] = _clients(
+        65_536, "Bytes in a client's message; a longer one closes the connection (1009)."
+    )
+    message_rate: Rate = _clients(50, "Messages per second that a client may send.")
+    message_burst: Count = _clients(100, "Messages that a client may send at once.")
+    heartbeat: Seconds = _clients(25, "Interval of the pings to a client.")
+    heartbeat_timeout: Seconds = _clients(
+        10, "Wait for the pong before a silent client counts as gone."
+    )
+
+    stock_api_url: Annotated[str, AfterValidator(_price_url)] | None = _market(
+        None,
+        "Price API (`http://`, `https://`) or simulated market (`sim://?symbols=1000`).",
+        "the bundled stub",
+        private=True,
+    )
+    stub_port: Port = _market(1080, "Port of the bundled stub API; 0 takes a free one.")
+    symbols: Annotated[tuple[str, ...], NoDecode, _each(_symbol)] = _market(
+        (), "Symbols fetched even when nobody subscribes.", "all the provider lists"
+    )
+    fetch_interval: Seconds = _market(1, "Time between fetches while clients subscribe.")
+    fetch_interval_idle: Seconds = _market(5, "Time between fetches while nobody does.")
+    fetch_jitter: Annotated[float, Field(ge=0, le=50)] = _market(
+        10, "Random part of each interval."
+    )
+    http_pool_size: Count = _market(10, "Connections to the price API, at most.")
+    http_connect_timeout: Seconds = _market(2, "Longest wait for a connection to it.")
+    http_timeout: Seconds = _market(5, "Longest wait for a whole answer from it.")
+    http_verify_tls: bool = _market(True, "Whether its TLS certificate is verified.")
+    http_max_body: Count = _market(5_000_000, "Bytes in its answer, at most.")
+
+    breaker_window_type: Literal["count", "time"] = _breaker(
+        "count", "Whether the window holds the last calls or the last seconds."
+    )
+    breaker_window: Count = _breaker(20, "Size of the window, in calls or seconds.")
+    breaker_minimum_calls: Count = _breaker(5, "Calls in the window before a rate is judged.")
+    breaker_failure_rate: Percent = _breaker(50, "Share of failed calls that opens the breaker.")
+    breaker_slow_call: Seconds = _breaker(2, "A call that takes longer is slow.")
+    breaker_slow_rate: Percent = _breaker(80, "Share of slow calls that opens the breaker.")
+    breaker_wait: Seconds = _breaker(5, "Wait before the first probe.")
+    breaker_max_wait: Seconds = _breaker(
+        60, "Longest wait; each opening in a row waits longer, up to this."
+    )
+    breaker_probes: Count = _breaker(2, "Calls that probe whether the API is back.")
+    breaker_max_half_open: Seconds = _breaker(
+        10, "Longest time of probing before a decision is forced."
+    )
+
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = _backends(
+        None, "PostgreSQL server (`postgresql://…`).", "embedded", private=True
+    )
+    cluster_nats_url: Annotated[SecretStr, AfterValidator(_nats_urls)] | None = _backends(
+        None, "NATS servers that join the nodes (`nats://a:4222,…`).", "single node", private=True
+    )
+
+    node_name: str | None = _operation(
+        None, "Name of this node in logs and answers.", "the host's name"
+    )
+    chaos_enabled: bool = _operation(False, "Whether faults may be injected.")
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)
+    ] = _operation("info", "Least severity that is logged.")
+    log_format: Literal["console", "json"] = _operation(
+        "console", "Lines for people or one JSON object per line."
+    )
+
+    @field_validator("fetch_interval_idle", "breaker_max_wait")
+    @classmethod
+    def _not_below_its_lower_bound(cls, value: float, info: ValidationInfo) -> float:
+        lower = {"fetch_interval_idle": "fetch_interval", "breaker_max_wait": "breaker_wait"}
+        other = lower[info.field_name or ""]
+        # The other is missing from info.data when it was wrong itself, which is reported already.
+        if other in info.data and value < info.data[other]:
+            raise ValueError(f"must not be below {other.upper()} ({info.data[other]:g})")
+        return value
+
+    @model_validator(mode="after")
+    def _production_is_given_its_secrets(self) -> Self:
+        missing = [name.upper() for name in SECRETS if name not in self.model_fields_set]
+        if self.production and missing:
+            raise ValueError(f"{' and '.join(missing)}: required when STOCKSTREAM_ENV=production")
+        return self
+
+    @property
+    def production(self) -> bool:
+        """Whether this is a production start."""
+        return self.stockstream_env == "production"
+
+
+def public_value(value: object) -> str | int | float | bool | list[str] | None:
+    """Return a setting's value as it may be shown: plain JSON types, passwords masked."""
+    match value:
+        case SecretStr():
+            text = value.get_secret_value()
+            return _without_password(text) if "://" in text else "********"
+        case tuple():
+            return [str(part) for part in value]
+        case None | bool() | int() | float():
+            return value
+        case _:
+            return _without_password(str(value))
+
+
+def _without_password(url: str) -> str:
+    hidden = re.sub(r"(?<=://)[^/@,]*@", "********@", url)
+    return re.sub(r"(?i)([?&]\w*(?:key|token|secret|password)=)[^&#]*", r"\1********", hidden)

@@ -1,0 +1,155 @@
+"""What the environment and `.env` give: which of it is ours, what is wrong with it, its origin.
+
+`load()` is what a start calls. All that can be wrong with the settings is found here, before
+anything is started, and told in one line (`ConfigurationError`).
+"""
+
+import contextlib
+import difflib
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dotenv.parser import parse_stream
+from pydantic import SecretStr, ValidationError
+
+from stockstream.config import ENV_FILE, SECRETS, Settings
+
+Source = Literal["default", "environment", ".env", "generated"]
+
+_PREFIX = "STOCKSTREAM_"
+_OTHERS = re.compile(
+    # Read by commands that talk to a running node, and by docker-compose.yml from the same .env.
+    r"STOCKSTREAM_(URL|TOKEN)|POSTGRES_PASSWORD|COMPOSE_\w+"
+    # Kubernetes and Docker put these into every container beside a service named `stockstream`.
+    r"|STOCKSTREAM(_\w+)?_(SERVICE_(HOST|PORT\w*)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+_CLOSE = 0.9  # one letter added, left out, swapped or changed in a name of ten
+_SHORTEST_GUESSED = 8  # strangers' shorter names (HOSTS, SPORT) lie near to ours by chance
+
+
+class ConfigurationError(Exception):
+    """A setting is unknown, missing or wrong; the text is one line that names it."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a start uses: the settings, and by field name where each value came from."""
+
+    settings: Settings
+    sources: Mapping[str, Source]
+
+
+def load() -> Configuration:
+    """Read the environment and `.env` of the working directory; the environment wins.
+
+    In development a missing secret is generated and kept under `DATA_DIRECTORY` (mode 0600), so
+    that a restart does not end sessions. Raises `ConfigurationError`.
+    """
+    in_file = _read_env_file(Path(ENV_FILE))
+    unknown = [*_unknown(os.environ, "environment"), *_unknown(in_file, ".env")]
+    if unknown:
+        raise ConfigurationError("; ".join(unknown))
+    sources: dict[str, Source] = {}
+    for field in Settings.model_fields:
+        if os.environ.get(field.upper()):
+            sources[field] = "environment"
+        elif in_file.get(field.upper()):
+            sources[field] = ".env"
+        else:
+            sources[field] = "default"
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise ConfigurationError(_one_line(error, sources)) from None
+    for field in SECRETS:
+        if sources[field] == "default":
+            sources[field] = "generated"
+            kept = _kept_secret(settings.data_directory, field)
+            settings = settings.model_copy(update={field: kept})
+    return Configuration(settings, sources)
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    """Return the names and raw values of an env file; without the file, none."""
+    try:
+        with path.open(encoding="utf-8") as stream:
+            bindings = list(parse_stream(stream))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from None
+    for binding in bindings:
+        if binding.error:
+            raise ConfigurationError(f"{path} line {binding.original.line}: expected NAME=value")
+    return {binding.key: binding.value or "" for binding in bindings if binding.key}
+
+
+def _unknown(given: Mapping[str, str], source: Source) -> list[str]:
+    """Name what was meant for us and is not ours: all of `.env`, our prefix, near misspellings."""
+    known = [field.upper() for field in Settings.model_fields]
+    found = []
+    for name, value in given.items():
+        if name in known or _OTHERS.fullmatch(name):
+            continue
+        if name.startswith(_PREFIX) and name.endswith("_PORT") and "://" in value:
+            continue  # a link to a neighbouring service too; STOCKSTREAM_PORT=4000 is a mistake
+        ours = source == ".env" or name.startswith(_PREFIX)
+        guess = difflib.get_close_matches(
+            name.removeprefix(_PREFIX).upper(), known, n=1, cutoff=0.6 if ours else _CLOSE
+        )
+        if ours or (guess and len(name) >= _SHORTEST_GUESSED):
+            hint = f"did you mean {guess[0]}?" if guess else "`stockstream config` lists them all"
+            found.append(f"{name}: unknown setting ({source}); {hint}")
+    return found
+
+
+def _one_line(error: ValidationError, sources: Mapping[str, Source]) -> str:
+    lines = []
+    for detail in error.errors():
+        cause = detail.get("ctx", {}).get("error")
+        text = str(cause) if cause else detail["msg"][0].lower() + detail["msg"][1:]
+        if detail["loc"]:
+            name = str(detail["loc"][0])
+            field = Settings.model_fields[name.lower()]
+            given = detail["input"]
+            # What is kept out of repr() may carry a password and is kept out of errors too.
+            if isinstance(given, str) and field.repr and given not in text:
+                text = f"{text}, got {given!r}"
+            text = f"{name}: {text} ({sources[name.lower()]})"
+        lines.append(text)
+    return "; ".join(lines)
+
+
+def _kept_secret(directory: Path, field: str) -> SecretStr:
+    """Return the secret kept in a file of the field's name, made now if there is none.
+
+    The file appears complete or not at all, and the first of two starts at once wins: a link to
+    a finished file fails where the name is taken.
+    """
+    path = directory / field
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            draft = directory / f".{field}.{os.getpid()}"
+            descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as stream:
+                stream.write(secrets.token_urlsafe(48) + "\n")
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(draft)
+            draft.unlink()
+        text = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{field.upper()}: cannot be generated and kept in {path}: {error}; "
+            "set it, or set DATA_DIRECTORY to a directory that can be written"
+        ) from None
+    if len(text) < 32:
+        raise ConfigurationError(
+            f"{field.upper()}: {path} holds no secret; delete it for a new one"
+        )
+    return SecretStr(text)

@@ -1,0 +1,79 @@
+"""What a provider of prices promises, and how it fails.
+
+A provider belongs to whoever opened it (the streamer), is used by one task at a time, and is closed
+by its owner. It fetches, limits, decodes and checks; it never retries, schedules or logs: the
+streamer and the circuit breaker do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from stockstream.market.parser import Parsed
+    from stockstream.market.quotes import Symbol
+
+
+class Provider(Protocol):
+    """A source of prices."""
+
+    @property
+    def name(self) -> str:
+        """What people are shown and logs hold. Contains no credentials."""
+
+    @property
+    def interval(self) -> float | None:
+        """Seconds between fetches, where the source itself sets the pace; None: the caller does."""
+
+    async def fetch(self, symbols: AbstractSet[Symbol] | None) -> Parsed:
+        """Fetch the prices of `symbols`, or of all it lists when None.
+
+        May bring symbols that were not asked for. Ends within a limit of its own, in a `Parsed`
+        or a `ProviderError`; can be cancelled at any point and leaves nothing open then.
+        """
+
+    async def aclose(self) -> None:
+        """Give back connections. Idempotent."""
+
+
+class ProviderError(Exception):
+    """A fetch that brought nothing.
+
+    ``kind`` is a short stable word for counting and for logging once per kind; ``retry_after``
+    is how many seconds the upstream asked to be left alone, if it did.
+    """
+
+    def __init__(self, kind: str, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.retry_after = retry_after
+
+
+class ProviderDown(ProviderError):
+    """No answer: refused, unresolvable, reset, no TLS, or not HTTP."""
+
+
+class ProviderTimeout(ProviderError):
+    """No complete answer in time."""
+
+
+class ProviderStatus(ProviderError):
+    """An answer with a status other than 200."""
+
+    def __init__(self, status: int, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(f"status_{status}", message, retry_after=retry_after)
+        self.status = status
+
+
+class SymbolsNotFound(ProviderStatus):
+    """404 for named symbols: an answer about the symbols, not a sign of trouble upstream (B6)."""
+
+
+class ProviderBody(ProviderError):
+    """An answer with status 200 and a body of no use: HTML, not JSON, cut short, too large."""
+
+
+class InvalidProviderUrl(ValueError):
+    """The address of the price API cannot be used. Found before anything starts."""

@@ -1,0 +1,237 @@
+"""Prices by ``GET {base}/api/stock-prices`` over one pooled client."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import ssl
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import httpx
+import trio
+
+from stockstream.market.parser import Parsed, UnparseableBody, parse
+from stockstream.market.providers.base import (
+    InvalidProviderUrl,
+    ProviderBody,
+    ProviderDown,
+    ProviderError,
+    ProviderStatus,
+    ProviderTimeout,
+    SymbolsNotFound,
+)
+from stockstream.market.providers.body import BodyReader, BodyRefused
+from stockstream.market.quotes import now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
+
+    from stockstream.market.quotes import Symbol
+
+PATH = "/api/stock-prices"
+# Many servers refuse a request line over 4 or 8 KiB. Who wants more symbols than fit gets the
+# whole list in one request rather than parts in many.
+_LONGEST_SYMBOLS_PARAMETER = 2000
+# Closing waits for TLS farewells of peers that may be gone.
+_CLOSING_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """How to talk to the price API. Times in seconds, sizes in bytes.
+
+    ``read_timeout`` is the longest pause between two pieces of an answer, ``total_timeout`` the
+    longest time for all of it, connecting included; ``max_body`` holds packed and unpacked.
+    """
+
+    pool_size: int = 10
+    connect_timeout: float = 2.0
+    read_timeout: float = 3.0
+    total_timeout: float = 5.0
+    verify_tls: bool = True
+    max_body: int = 5_000_000
+
+    def __post_init__(self) -> None:
+        for name in ("connect_timeout", "read_timeout", "total_timeout"):
+            seconds: float = getattr(self, name)
+            if not (math.isfinite(seconds) and seconds > 0):
+                raise ValueError(f"{name} must be above 0 seconds, not {seconds}")
+        for name in ("pool_size", "max_body"):
+            count: int = getattr(self, name)
+            if count < 1:
+                raise ValueError(f"{name} must be at least 1, not {count}")
+
+
+class HttpProvider:
+    """A `Provider` over HTTP. Redirects are not followed: the operator named this address."""
+
+    interval: float | None = None
+
+    def __init__(
+        self,
+        url: str,
+        settings: HttpSettings | None = None,
+        *,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        """Raise `InvalidProviderUrl` when `url` is none of ``http://host…`` or ``https://host…``."""
+        self._settings = settings or HttpSettings()
+        self._url = _endpoint(url)
+        self._clock = clock
+        self._client = _client(self._url, self._settings)
+        port = f":{self._url.port}" if self._url.port is not None else ""
+        self.name = f"{self._url.scheme}://{self._url.host}{port}"
+
+    async def fetch(self, symbols: AbstractSet[Symbol] | None) -> Parsed:
+        """See `Provider.fetch`. An empty set is answered without asking anybody."""
+        if symbols is not None and not symbols:
+            return Parsed(())
+        try:
+            with trio.fail_after(self._settings.total_timeout):
+                response, body = await self._get(symbols)
+        except trio.TooSlowError:
+            raise ProviderTimeout(
+                "timeout_total", f"no complete answer within {self._settings.total_timeout:g} s"
+            ) from None
+        try:
+            return parse(body, response.headers.get("content-type"), now=self._clock())
+        except UnparseableBody as error:
+            raise ProviderBody(f"body_{error.fault}", str(error)) from None
+
+    async def aclose(self) -> None:
+        """See `Provider.aclose`. Runs to its end within a second, also in a cancelled scope."""
+        with trio.move_on_after(_CLOSING_SECONDS, shield=True):
+            await self._client.aclose()
+
+    async def _get(self, symbols: AbstractSet[Symbol] | None) -> tuple[httpx.Response, bytes]:
+        named = _symbols_parameter(symbols)
+        url = self._url if named is None else self._url.copy_add_param("symbols", named)
+        try:
+            request = self._client.stream("GET", url)
+            async with request as response:
+                if response.status_code != httpx.codes.OK:
+                    raise self._refused(response, asked_for_some=named is not None)
+                return response, await self._read(response)
+        except httpx.HTTPError as error:
+            raise _as_provider_error(error) from error
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        reader = BodyReader(
+            self._settings.max_body,
+            encoding=response.headers.get("content-encoding"),
+            announced=response.headers.get("content-length"),
+        )
+        try:
+            async for chunk in response.aiter_raw():
+                reader.feed(chunk)
+            return reader.finish()
+        except BodyRefused as error:
+            raise ProviderBody(error.kind, str(error)) from None
+        except httpx.RemoteProtocolError as error:
+            raise ProviderBody("body_truncated", f"the body ended early: {error}") from None
+
+    def _refused(self, response: httpx.Response, *, asked_for_some: bool) -> ProviderError:
+        status = response.status_code
+        message = f"status {status} {response.reason_phrase}".rstrip()
+        if response.is_redirect:
+            message += "; redirects are not followed"
+        if status == httpx.codes.NOT_FOUND and asked_for_some:
+            return SymbolsNotFound(status, message)
+        retry_after = None
+        if status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
+            retry_after = parse_retry_after(response.headers.get("retry-after"), now=self._clock())
+        return ProviderStatus(status, message, retry_after=retry_after)
+
+
+def parse_retry_after(value: str | None, *, now: int) -> float | None:
+    """Seconds to wait by a ``Retry-After`` header (RFC 9110, 10.2.3), None when it tells nothing.
+
+    `value` is a number of seconds or an HTTP-date; `now` is in milliseconds since 1970, UTC.
+    A date that has passed asks for nothing.
+    """
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        # float(), since int() refuses very long texts with an error about something else.
+        seconds = float(value)
+    else:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        seconds = moment.timestamp() - now / 1000
+    return seconds if seconds > 0 else None
+
+
+def _endpoint(url: str) -> httpx.URL:
+    try:
+        base = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise InvalidProviderUrl(f"not a URL: {error}") from None
+    if base.scheme not in {"http", "https"} or not base.host:
+        raise InvalidProviderUrl("an address of a price API looks like http://localhost:1080")
+    # A query stays: it is where some price APIs want their key.
+    return base.copy_with(path=base.path.rstrip("/") + PATH, fragment=None)
+
+
+def _client(url: httpx.URL, settings: HttpSettings) -> httpx.AsyncClient:
+    context = ssl.create_default_context()
+    if not settings.verify_tls:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return httpx.AsyncClient(
+        verify=context,
+        # A proxy named in the environment is for the world outside, never for our own machine.
+        trust_env=not _is_loopback(url.host),
+        follow_redirects=False,
+        limits=httpx.Limits(
+            max_connections=settings.pool_size, max_keepalive_connections=settings.pool_size
+        ),
+        timeout=httpx.Timeout(
+            settings.read_timeout,
+            connect=settings.connect_timeout,
+            pool=settings.total_timeout,
+        ),
+        # Only what `BodyReader` can unpack within a limit.
+        headers={"accept": "application/json", "accept-encoding": "gzip"},
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _symbols_parameter(symbols: AbstractSet[Symbol] | None) -> str | None:
+    if symbols is None:
+        return None
+    named = ",".join(sorted(symbols))
+    return named if len(named) <= _LONGEST_SYMBOLS_PARAMETER else None
+
+
+def _as_provider_error(error: httpx.HTTPError) -> ProviderError:
+    text = str(error) or type(error).__name__
+    match error:
+        case httpx.ConnectTimeout():
+            return ProviderTimeout("timeout_connect", "no connection in time")
+        case httpx.TimeoutException():
+            return ProviderTimeout("timeout_read", "the answer stopped coming")
+        case httpx.ConnectError():
+            kind = "tls_failed" if isinstance(_root(error), ssl.SSLError) else "connect_failed"
+            return ProviderDown(kind, f"no connection: {text}")
+        case httpx.NetworkError():
+            return ProviderDown("connection_reset", f"the connection broke: {text}")
+        case _:
+            return ProviderDown("protocol_error", f"the answer is not HTTP: {text}")
+
+
+def _root(error: BaseException) -> BaseException:
+    while (deeper := error.__cause__ or error.__context__) is not None:
+        error = deeper
+    return error

@@ -1,0 +1,132 @@
+"""A market that makes itself up: ``sim://?symbols=1000&interval=0.05&seed=7``.
+
+A seeded random walk for demonstrations and load. The same seed gives the same prices in the same
+order of fetches; only the timestamps are the clock's.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+import trio
+
+from stockstream.market.parser import Parsed
+from stockstream.market.providers.base import InvalidProviderUrl
+from stockstream.market.quotes import Observation, Symbol, now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
+
+WELL_KNOWN = {
+    Symbol("AAPL"): 150.0,
+    Symbol("GOOGL"): 2750.0,
+    Symbol("MSFT"): 312.0,
+    Symbol("TSLA"): 250.0,
+    Symbol("AMZN"): 190.0,
+    Symbol("NFLX"): 500.0,
+}
+MOST_SYMBOLS = 100_000
+SHORTEST_INTERVAL = 0.001
+LONGEST_INTERVAL = 3600.0
+
+# The largest step of one fetch, as a part of the price: enough to move two decimals every time.
+_LARGEST_STEP = 0.002
+_LOWEST_PRICE = 0.01
+
+
+class SimulatedProvider:
+    """A `Provider` that needs no network and never fails."""
+
+    def __init__(
+        self,
+        symbols: int = len(WELL_KNOWN),
+        interval: float | None = None,
+        seed: int | None = None,
+        *,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        """List `symbols` symbols: the six well-known ones first, then S0007, S0008 and so on."""
+        self.name = f"sim: {symbols} symbols"
+        self.interval = interval
+        self._clock = clock
+        self._random = random.Random(seed)
+        self._prices = _first_prices(symbols, self._random)
+
+    @classmethod
+    def from_url(cls, url: str) -> SimulatedProvider:
+        """Read ``symbols``, ``interval`` (seconds) and ``seed`` from the query, all optional.
+
+        Raises `InvalidProviderUrl`, naming the parameter, for a bad or an unknown one.
+        """
+        parts = urlsplit(url)
+        if parts.netloc or parts.path.strip("/"):
+            raise InvalidProviderUrl("a simulated market has no host or path: sim://?symbols=6")
+        given: dict[str, str] = {}
+        for name, value in parse_qsl(parts.query, keep_blank_values=True):
+            if name not in {"symbols", "interval", "seed"}:
+                raise InvalidProviderUrl(
+                    f"unknown parameter {name!r}; there are symbols, interval and seed"
+                )
+            if name in given:
+                raise InvalidProviderUrl(f"{name} is given twice")
+            given[name] = value
+        symbols = _whole("symbols", given.get("symbols"), 1, MOST_SYMBOLS)
+        return cls(
+            len(WELL_KNOWN) if symbols is None else symbols,
+            _seconds(given.get("interval")),
+            _whole("seed", given.get("seed"), 0, 2**63 - 1),
+        )
+
+    async def fetch(self, symbols: AbstractSet[Symbol] | None) -> Parsed:
+        """Move every price by one step and tell those of `symbols`, or all."""
+        await trio.lowlevel.checkpoint()
+        prices, uniform = self._prices, self._random.random
+        for symbol, price in prices.items():
+            step = 1 + (2 * uniform() - 1) * _LARGEST_STEP
+            prices[symbol] = max(round(price * step, 2), _LOWEST_PRICE)
+        wanted = prices if symbols is None else [s for s in prices if s in symbols]
+        now = self._clock()
+        return Parsed(
+            tuple(Observation(symbol, prices[symbol], now, "SIM", "USD") for symbol in wanted)
+        )
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+        await trio.lowlevel.checkpoint()
+
+
+def _first_prices(count: int, randomness: random.Random) -> dict[Symbol, float]:
+    prices = dict(list(WELL_KNOWN.items())[:count])
+    for number in range(len(prices) + 1, count + 1):
+        prices[Symbol(f"S{number:04d}")] = round(randomness.uniform(10, 1000), 2)
+    return prices
+
+
+def _whole(name: str, text: str | None, lowest: int, highest: int) -> int | None:
+    if text is None:
+        return None
+    # The length first: int() refuses very long texts with an error about something else.
+    if text.isascii() and text.isdigit() and len(text) < 20 and lowest <= int(text) <= highest:
+        return int(text)
+    raise InvalidProviderUrl(
+        f"{name} must be a whole number from {lowest} to {highest}, not {text[:32]!r}"
+    )
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if SHORTEST_INTERVAL <= seconds <= LONGEST_INTERVAL:
+        return seconds
+    raise InvalidProviderUrl(
+        f"interval must be from {SHORTEST_INTERVAL} to {LONGEST_INTERVAL:g} seconds, "
+        f"not {text[:32]!r}"
+    )

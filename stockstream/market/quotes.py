@@ -1,0 +1,139 @@
+"""Symbols, versions and quotes: the values everything downstream trusts, checked once, here.
+
+A timestamp is an ``int``: milliseconds since 1970 in UTC. It compares and copies for nothing, and
+`iso_utc` writes it as the protocol wants it (``2026-11-22T10:00:00.123Z``) without going through
+the calendar each time; a ``datetime`` would carry microseconds nobody was promised (ADR 0040).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple, NewType
+
+import msgspec
+
+Symbol = NewType("Symbol", str)
+"""A symbol as W4 of the protocol wants it. Only `parse_symbol` makes one."""
+
+LONGEST_SYMBOL = 15
+# The last millisecond of the year 9999, where datetime and ISO 8601 as we write it end.
+LATEST_TIMESTAMP = 253_402_300_799_999
+
+_SYMBOL = re.compile(rf"[A-Z0-9.\-:^=]{{1,{LONGEST_SYMBOL}}}")
+_SHOWN_OF_A_BAD_SYMBOL = 32
+
+
+class InvalidSymbol(ValueError):
+    """A text that is no symbol. ``code`` goes to clients; ``reason`` says what is wrong."""
+
+    code = "invalid_symbol"
+
+    def __init__(self, given: str, reason: str) -> None:
+        self.given = given[:_SHOWN_OF_A_BAD_SYMBOL]
+        self.reason = reason
+        super().__init__(f"invalid symbol {self.given!r}: {reason}")
+
+
+def parse_symbol(text: str) -> Symbol:
+    """Trim and upper-case `text` and return it as a symbol, or raise `InvalidSymbol`."""
+    trimmed = text.strip()
+    # Before upper(), which would turn a few letters from elsewhere into ASCII ones (the long s).
+    if not trimmed.isascii():
+        raise InvalidSymbol(text, "only A-Z, 0-9 and . - : ^ = are allowed")
+    symbol = trimmed.upper()
+    if _SYMBOL.fullmatch(symbol) is None:
+        raise InvalidSymbol(text, _what_is_wrong(symbol))
+    return Symbol(symbol)
+
+
+def _what_is_wrong(symbol: str) -> str:
+    if not symbol:
+        return "it is empty"
+    if len(symbol) > LONGEST_SYMBOL:
+        return f"it has {len(symbol)} characters, at most {LONGEST_SYMBOL} are allowed"
+    return "only A-Z, 0-9 and . - : ^ = are allowed"
+
+
+class Version(NamedTuple):
+    """Where a quote stands among those of its symbol (W1): compared as a pair, sent as a pair.
+
+    ``seq`` rises by one with every accepted quote of the symbol; ``epoch`` rises with the process.
+    """
+
+    epoch: int
+    seq: int
+
+
+class Observation(msgspec.Struct, frozen=True, gc=False):
+    """One symbol's price as a provider told it, valid in itself but not yet accepted.
+
+    ``price`` is finite and above zero. ``timestamp`` is the provider's or exchange's time of the
+    price, in milliseconds since 1970, UTC.
+    """
+
+    symbol: Symbol
+    price: float
+    timestamp: int
+    exchange: str | None = None
+    currency: str | None = None
+    delayed: bool = False
+
+    def quoted(self, version: Version, received: int) -> Quote:
+        """The accepted quote: this observation, with its version and the time it was fetched."""
+        return Quote(
+            self.symbol,
+            self.price,
+            self.timestamp,
+            self.exchange,
+            self.currency,
+            self.delayed,
+            version,
+            received,
+        )
+
+
+class Quote(msgspec.Struct, frozen=True, gc=False):
+    """One accepted price. Immutable; a msgspec struct because thousands are made per second.
+
+    ``timestamp`` as in `Observation`; ``received`` is the wall clock when the fetch that brought
+    it ended, in milliseconds since 1970, UTC.
+    """
+
+    symbol: Symbol
+    price: float
+    timestamp: int
+    exchange: str | None
+    currency: str | None
+    delayed: bool
+    version: Version
+    received: int
+
+    def tells_the_same(self, observation: Observation) -> bool:
+        """Whether `observation` holds nothing that this quote does not say already."""
+        return (
+            self.price == observation.price
+            and self.timestamp == observation.timestamp
+            and self.exchange == observation.exchange
+            and self.currency == observation.currency
+            and self.delayed == observation.delayed
+        )
+
+
+def now_ms() -> int:
+    """The wall clock, in milliseconds since 1970, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def iso_utc(timestamp: int) -> str:
+    """Write milliseconds since 1970 as ``2026-11-22T10:00:00.123Z``."""
+    seconds, milliseconds = divmod(timestamp, 1000)
+    return f"{_iso_seconds(seconds)}.{milliseconds:03d}Z"
+
+
+# The quotes of a batch share a few seconds among them; formatting those is what costs.
+@lru_cache(maxsize=4096)
+def _iso_seconds(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

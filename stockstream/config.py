@@ -24,6 +24,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from stockstream.market.quotes import Symbol, parse_symbol
+
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
@@ -38,8 +40,6 @@ Percent = Annotated[float, Field(gt=0, le=100)]
 ENV_FILE = ".env"
 SECRETS = ("secret_key_base", "admin_token")
 """Fields that are generated in development and required in production."""
-
-_SYMBOL = re.compile(r"[A-Z0-9.:^=-]{1,15}")
 
 
 def _split(value: object) -> object:
@@ -92,13 +92,6 @@ def _url(text: str, *schemes: str) -> str:
     return text
 
 
-def _symbol(text: str) -> str:
-    symbol = text.upper()
-    if not _SYMBOL.fullmatch(symbol):
-        raise ValueError(f"{text!r} is no symbol: 1 to 15 of A-Z 0-9 . - : ^ =")
-    return symbol
-
-
 def _price_url(text: str) -> str:
     checked = _url(text, "http", "https", "sim")
     return checked if checked.startswith("sim:") else checked.rstrip("/")
@@ -113,6 +106,15 @@ def _nats_urls(value: SecretStr) -> SecretStr:
     for part in value.get_secret_value().split(","):
         _url(part.strip(), "nats", "tls", "ws", "wss")
     return value
+
+
+def _at_least(length: int) -> AfterValidator:
+    def validate(value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < length:
+            raise ValueError(f"must be at least {length} characters long")
+        return value
+
+    return AfterValidator(validate)
 
 
 def _lower(value: object) -> object:
@@ -171,17 +173,17 @@ class Settings(BaseSettings):
     )
     host: str = _server("127.0.0.1", "Address to listen on; the container image sets `0.0.0.0`.")
     port: Port = _server(4000, "Port of the dashboard, the API and `/ws`; 0 takes a free one.")
-    secret_key_base: Annotated[SecretStr, Field(min_length=32)] = _secret(
+    secret_key_base: Annotated[SecretStr, _at_least(32)] = _secret(
         "Key that signs cookies, at least 32 characters."
     )
-    admin_token: Annotated[SecretStr, Field(min_length=16)] = _secret(
+    admin_token: Annotated[SecretStr, _at_least(16)] = _secret(
         "Bearer token of the admin API, at least 16 characters."
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode, _each(_origin)] = _server(
-        (), "Origins, beside the server's own, whose pages may open `/ws`."
+        (), "Origins, beside the server's own, whose pages may open `/ws`.", "none"
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, _each(_network)] = _server(
-        (), "Addresses or networks of proxies whose `X-Forwarded-For` counts."
+        (), "Addresses or networks of proxies whose `X-Forwarded-For` counts.", "none"
     )
     drain_timeout: Annotated[float, Field(ge=0, le=7)] = _server(
         7, "Longest wait for clients to leave at a shutdown."
@@ -217,7 +219,7 @@ class Settings(BaseSettings):
         private=True,
     )
     stub_port: Port = _market(1080, "Port of the bundled stub API; 0 takes a free one.")
-    symbols: Annotated[tuple[str, ...], NoDecode, _each(_symbol)] = _market(
+    symbols: Annotated[tuple[Symbol, ...], NoDecode, _each(parse_symbol)] = _market(
         (), "Symbols fetched even when nobody subscribes.", "all the provider lists"
     )
     fetch_interval: Seconds = _market(1, "Time between fetches while clients subscribe.")

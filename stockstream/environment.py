@@ -18,6 +18,7 @@ from dotenv.parser import parse_stream
 from pydantic import SecretStr, ValidationError
 
 from stockstream.config import ENV_FILE, SECRETS, Settings
+from stockstream.errors import ConfigurationError
 
 Source = Literal["default", "environment", ".env", "generated"]
 
@@ -30,10 +31,6 @@ _OTHERS = re.compile(
 )
 _CLOSE = 0.9  # one letter added, left out, swapped or changed in a name of ten
 _SHORTEST_GUESSED = 8  # strangers' shorter names (HOSTS, SPORT) lie near to ours by chance
-
-
-class ConfigurationError(Exception):
-    """A setting is unknown, missing or wrong; the text is one line that names it."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +111,11 @@ def _one_line(error: ValidationError, sources: Mapping[str, Source]) -> str:
         cause = detail.get("ctx", {}).get("error")
         text = str(cause) if cause else detail["msg"][0].lower() + detail["msg"][1:]
         if detail["loc"]:
-            name = str(detail["loc"][0])
+            name = str(detail["loc"][0]).upper()
             field = Settings.model_fields[name.lower()]
             given = detail["input"]
             # What is kept out of repr() may carry a password and is kept out of errors too.
-            if isinstance(given, str) and field.repr and given not in text:
+            if field.repr and str(given) not in text:
                 text = f"{text}, got {given!r}"
             text = f"{name}: {text} ({sources[name.lower()]})"
         lines.append(text)

@@ -1,1 +1,112 @@
-"""Command groups of the `stockstream` program, one module each."""
+"""The `stockstream` program: one module per command, imported when the command is used.
+
+Exit codes: 0 done, 1 could not start or failed, 2 usage or settings, 130 interrupted.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from cyclopts import App, CycloptsError, Group, UnknownCommandError
+
+from stockstream.errors import StartError
+
+_HELP = """Live stock prices in the browser, served by supervised actors.
+
+Without any setting, `stockstream serve` starts everything: a stub price API on port 1080 and \
+the dashboard on http://localhost:4000."""
+
+_EXAMPLES = """Examples:
+
+  stockstream serve
+      Start with the bundled stub API.
+
+  STOCK_API_URL='sim://?symbols=1000&interval=0.05' stockstream serve
+      Start with a simulated market.
+
+  STOCK_API_URL=https://prices.example.com stockstream serve
+      Take the prices from another API.
+
+  stockstream tree
+      Show the supervision tree of the running server.
+
+  stockstream config
+      Show every setting, its value and where it came from.
+"""
+
+_run = Group("Run", sort_key=1)
+_inspect = Group("Look inside", sort_key=2)
+_options = Group("Options", sort_key=3)
+
+_COMMANDS = (
+    ("serve", _run, "Start the server: market, delivery and dashboard."),
+    ("mock", _run, "Run the stub price API alone."),
+    ("tree", _inspect, "Show the live supervision tree of a running server."),
+    ("config", _inspect, "Show every setting with its value and source."),
+)
+
+
+def build(chosen: str = "") -> App:
+    """Return the program as it answers to a line that begins with `chosen`.
+
+    Commands are import paths, so that only the chosen one is imported: `--help` needs none. What
+    is said here about the chosen command gives way to its own docstring.
+    """
+    names = [name for name, _, _ in _COMMANDS]
+    app = App(
+        name="stockstream",
+        help=_HELP,
+        help_format="plaintext",
+        help_epilogue=None if chosen in names else _EXAMPLES,
+        version=_version,
+        backend="trio",
+        print_error=False,
+        exit_on_error=False,
+    )
+    for name, group, text in _COMMANDS:
+        help_text = None if name == chosen else text
+        app.command(f"stockstream.cli.{name}:{name}", name=name, help=help_text, group=group)
+    app["--help"].group = app["--version"].group = _options
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code; without arguments, those of the process."""
+    tokens = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        build(tokens[0] if tokens else "")(tokens)
+    except CycloptsError as error:
+        command = " ".join(("stockstream", *(error.command_chain or ())))
+        sys.stderr.write(f"stockstream: {_usage_error(error)}\nTry `{command} --help`.\n")
+        sys.exit(2)
+    except StartError as error:
+        sys.stderr.write(f"stockstream: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output (head, less) is gone: what is still buffered must go somewhere,
+        # or the interpreter complains when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _usage_error(error: CycloptsError) -> str:
+    if not isinstance(error, UnknownCommandError) or not error.unused_tokens:
+        return str(error)
+    # Its own text would import every command to look for sub-commands.
+    given = error.unused_tokens[0]
+    close = get_close_matches(given, [name for name, _, _ in _COMMANDS], n=1)
+    hint = f"Did you mean {close[0]}?" if close else "See the list of commands."
+    return f"Unknown command: {given}. {hint}"
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+    # PLC0415: 30 ms that no other use of the program should pay.
+    try:
+        return f"stockstream {version('stockstream')}"
+    except PackageNotFoundError:
+        return "stockstream, run from its source and not installed"

@@ -1,0 +1,116 @@
+"""`stockstream config`: what a start here would use, and the table of the README."""
+
+import json
+import sys
+from itertools import groupby
+from typing import Annotated
+
+from cyclopts import Parameter
+from pydantic.fields import FieldInfo
+from rich.console import Console
+from rich.table import Table
+
+from stockstream.config import Settings, public_value
+from stockstream.environment import Configuration, load
+
+
+def config(
+    *,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    markdown: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Show every setting with its value and source; secrets are masked.
+
+    The values are those that `stockstream serve` would use, started here and now: the
+    environment first, then the file .env in the working directory, then the default. Secrets that
+    are generated in development are made by this command too, and kept.
+
+    Parameters
+    ----------
+    as_json
+        Print JSON.
+    markdown
+        Print the table of all settings and defaults, whatever is set here.
+    """
+    if markdown:
+        sys.stdout.write(markdown_table())
+        return
+    configuration = load()
+    if as_json:
+        json.dump(_as_json(configuration), sys.stdout, indent=2, ensure_ascii=False)
+        sys.stdout.write("\n")
+    else:
+        _print_table(configuration)
+
+
+def markdown_table() -> str:
+    """Return all settings, their defaults and meanings as Markdown, one table per group."""
+    parts = []
+    for group, fields in _groups():
+        rows = [
+            f"| `{name.upper()}` | {_default(field)} | {field.description} |"
+            for name, field in fields
+        ]
+        parts.append("\n".join((f"| {group} | Default | |", "|---|---|---|", *rows)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _groups() -> list[tuple[str, list[tuple[str, FieldInfo]]]]:
+    return [
+        (group, list(fields))
+        for group, fields in groupby(
+            Settings.model_fields.items(), key=lambda item: _extra(item[1], "group")
+        )
+    ]
+
+
+def _extra(field: FieldInfo, key: str) -> str:
+    extra = field.json_schema_extra
+    return str(extra[key]) if isinstance(extra, dict) else ""
+
+
+def _default(field: FieldInfo) -> str:
+    return _extra(field, "shown_default") or f"`{_text(field.default)}`"
+
+
+def _text(value: object) -> str:
+    match public_value(value):
+        case None:
+            return ""
+        case bool() as flag:
+            return str(flag).lower()
+        case float() as number:
+            return f"{number:g}"
+        case list() as parts:
+            return ",".join(parts)
+        case other:
+            return str(other)
+
+
+def _as_json(configuration: Configuration) -> dict[str, dict[str, object]]:
+    return {
+        name.upper(): {
+            "value": public_value(getattr(configuration.settings, name)),
+            "source": configuration.sources[name],
+            "group": _extra(field, "group"),
+            "description": field.description,
+        }
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def _print_table(configuration: Configuration) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("Setting", "Value", "Source"):
+        table.add_column(heading, overflow="fold")
+    for group, fields in _groups():
+        table.add_section()
+        table.add_row(f"[dim]{group}[/dim]")
+        for name, field in fields:
+            source = configuration.sources[name]
+            text = _text(getattr(configuration.settings, name))
+            if not text:
+                text = f"[dim]{_extra(field, 'shown_default')}[/dim]"
+            style = None if source == "default" else "bold"
+            table.add_row(f"  {name.upper()}", text, source, style=style)
+    Console().print(table)

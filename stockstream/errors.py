@@ -1,0 +1,13 @@
+"""Errors that end a command with one line for the user, not with a traceback."""
+
+
+class StartError(Exception):
+    """What was asked for cannot be begun; the text is one line that says why and what to do."""
+
+    exit_code = 1
+
+
+class ConfigurationError(StartError):
+    """A setting is unknown, missing or wrong; the line names it."""
+
+    exit_code = 2

@@ -1,0 +1,128 @@
+"""Logging: structlog and the standard library's loggers, through one renderer, to standard error.
+
+Only structlog's synchronous methods are used (`info`, not `ainfo`: those need asyncio).
+`bind_contextvars(correlation_id=…)` puts a value into every line of a task and of the tasks it
+starts, because trio copies the context.
+"""
+
+import logging
+import os
+import re
+import sys
+from typing import Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_SECRET_NAME = re.compile(r"(?i)(^|_)(password|secret|token|authorization|cookie|api_?key)")
+_SECRET_IN_TEXT = re.compile(
+    r"(?i)(?:(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password@ of a URL
+    r"|(?<=bearer )[\w.~+/=-]+"
+    r"|(?<=[?&])(\w*(?:password|secret|token|key)=)[^&\s\"']+)"
+)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_MASK = "********"
+
+_QUIET = ("httpx", "httpcore", "hypercorn.access")
+"""Loggers that write a line per request: only their warnings are of use here."""
+
+
+def configure(
+    level: str = "info",
+    style: Literal["console", "json"] = "console",
+    stream: TextIO | None = None,
+) -> None:
+    """Send every log line of the process to `stream`, by default standard error.
+
+    `level` is a name of the standard library's. Colour is used only where `stream` is a terminal
+    and NO_COLOR is not set. May be called again; the last call counts.
+    """
+    output = sys.stderr if stream is None else stream
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(output)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderer(style, output),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    logging.captureWarnings(capture=True)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+
+
+def _renderer(style: Literal["console", "json"], output: TextIO) -> list[Processor]:
+    if style == "json":
+        return [
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
+            mask_secrets,
+            structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
+        ]
+    colours = output.isatty() and not os.environ.get("NO_COLOR")
+    return [
+        structlog.processors.format_exc_info,
+        mask_secrets,
+        _escape_event,
+        # Values as repr() and no rich tracebacks: a client's text cannot forge a line or send
+        # escape codes to a terminal, and no local variable is printed.
+        structlog.dev.ConsoleRenderer(
+            colors=colours,
+            repr_native_str=True,
+            exception_formatter=structlog.dev.plain_traceback,
+            sort_keys=False,
+        ),
+    ]
+
+
+def mask_secrets(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
+    """Mask values whose name says secret, and passwords and tokens inside any text."""
+    for name, value in event_dict.items():
+        event_dict[name] = _masked(name, value)
+    return event_dict
+
+
+def _masked(name: str, value: object) -> object:
+    if _SECRET_NAME.search(name) and value is not None:
+        return _MASK
+    match value:
+        case str():
+            return _SECRET_IN_TEXT.sub(lambda found: (found[1] or "") + _MASK, value)
+        case dict():
+            return {key: _masked(str(key), inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_masked("", inner) for inner in value]
+        case _:
+            return value
+
+
+def _escape_event(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
+    event_dict["event"] = _CONTROL.sub(
+        lambda found: found[0].encode("unicode_escape").decode("ascii"), str(event_dict["event"])
+    )
+    return event_dict

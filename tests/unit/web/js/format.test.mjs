@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { age, countdown, directionOf, enumerate, firstDifference, price, signed } from "../../../../web/static/js/format.js";
+import { Memory, readSorting, readWatchlist } from "../../../../web/static/js/storage.js";
+
+describe("numbers", () => {
+  it("have their decimals, and thousands apart", () => {
+    assert.equal(price(150.2, 2), "150.20");
+    assert.equal(price(2750.1, 2), "2,750.10");
+    assert.equal(price(1.0853, 4), "1.0853");
+  });
+
+  it("carry their sign, with a real minus", () => {
+    assert.equal(signed(1.254, 2), "+1.25");
+    assert.equal(signed(-1.254, 2), "\u22121.25");
+  });
+
+  it("that round to zero have no sign and no direction", () => {
+    assert.equal(signed(0.004, 2), "0.00");
+    assert.equal(signed(-0.004, 2), "0.00");
+    assert.equal(directionOf(-0.004, 2), "flat");
+    assert.equal(directionOf(-0.005, 2), "down");
+    assert.equal(directionOf(0.005, 2), "up");
+  });
+});
+
+describe("ages", () => {
+  it("are told in the unit that matters", () => {
+    assert.deepEqual(
+      [-5_000, 0, 59_999, 60_000, 3_599_999, 3_600_000, 7_500_000, 86_400_000].map(age),
+      ["0 s", "0 s", "59 s", "1 min", "59 min", "1 h", "2 h 5 min", "1 d"],
+    );
+  });
+
+  it("count down to zero, not past it", () => {
+    assert.deepEqual([4_001, 4_000, 1, 0, -10].map(countdown), ["5 s", "4 s", "1 s", "0 s", "0 s"]);
+  });
+});
+
+describe("changed digits", () => {
+  it("begin where two prices differ", () => {
+    assert.equal(firstDifference("150.25", "150.27"), 5);
+    assert.equal(firstDifference("150.25", "151.25"), 2);
+    assert.equal(firstDifference("150.25", "150.25"), 6);
+  });
+
+  it("are all of them when a place was gained or lost", () => {
+    assert.equal(firstDifference("99.99", "100.00"), 0);
+    assert.equal(firstDifference("", "1.00"), 0);
+  });
+});
+
+describe("lists of names", () => {
+  it("read as a sentence", () => {
+    assert.equal(enumerate([]), "");
+    assert.equal(enumerate(["A"]), "A");
+    assert.equal(enumerate(["A", "B"]), "A and B");
+    assert.equal(enumerate(["A", "B", "C"]), "A, B and C");
+    assert.equal(enumerate(["A", "B", "C", "D", "E"]), "A, B and 3 more");
+  });
+});
+
+describe("stored watch list", () => {
+  it("is read back, each symbol once", () => {
+    assert.deepEqual(readWatchlist('["AAPL","MSFT","AAPL"]'), ["AAPL", "MSFT"]);
+  });
+
+  for (const bad of [null, "", "{", "null", "7", '{"a":1}', '["<b>",null,7]']) {
+    it(`is empty when the store holds ${bad}`, () => assert.deepEqual(readWatchlist(bad), []));
+  }
+
+  it("keeps the good symbols of a damaged list, up to the limit", () => {
+    assert.deepEqual(readWatchlist('["AAPL",{"x":1},"msft"]'), ["AAPL"]);
+    assert.equal(readWatchlist(JSON.stringify(Array.from({ length: 1500 }, (_, i) => `S${i}`))).length, 1000);
+  });
+});
+
+describe("stored sorting", () => {
+  it("is read back, and anything else is the user's own order", () => {
+    assert.deepEqual(readSorting('{"column":"price","descending":true}'), { column: "price", descending: true });
+    for (const bad of [null, "x", "null", "[]", '{"column":"__proto__"}']) assert.equal(readSorting(bad), null);
+  });
+});
+
+describe("Memory", () => {
+  it("forgets quietly where storage is forbidden", () => {
+    const memory = new Memory(() => {
+      throw new Error("SecurityError");
+    });
+    assert.equal(memory.load("k"), null);
+    assert.equal(memory.save("k", []), false);
+  });
+
+  it("says when the browser did not take it", () => {
+    const full = { getItem: () => null, setItem: () => { throw new Error("QuotaExceededError"); } };
+    assert.equal(new Memory(() => full).save("k", []), false);
+  });
+});

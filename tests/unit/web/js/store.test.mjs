@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, it } from "node:test";
+
+import { nextSorting, sorted } from "../../../../web/static/js/sort.js";
+import { MAX_SYMBOLS, Store, TREND_POINTS, change } from "../../../../web/static/js/store.js";
+import { EPOCH, price, quote } from "./support.mjs";
+
+let store;
+beforeEach(() => {
+  store = new Store();
+});
+
+const shown = (symbol) => store.entry(symbol)?.quote?.price;
+
+describe("the list", () => {
+  it("keeps the order in which symbols were added, each once", () => {
+    assert.deepEqual(store.add(["MSFT", "AAPL"]).added, ["MSFT", "AAPL"]);
+    assert.deepEqual(store.add(["AAPL", "TSLA"]).added, ["TSLA"]);
+    assert.deepEqual([...store.symbols], ["MSFT", "AAPL", "TSLA"]);
+  });
+
+  it("takes no malformed symbol", () => {
+    assert.deepEqual(store.add(["<b>", "aapl", ""]).added, []);
+  });
+
+  it("is full at the server's limit, and says so", () => {
+    const many = Array.from({ length: MAX_SYMBOLS + 5 }, (_, i) => `S${i}`);
+    const { added, full } = store.add(many);
+    assert.equal(added.length, MAX_SYMBOLS);
+    assert.equal(full, true);
+    assert.equal(store.add(["S0"]).full, false, "what is there already needs no room");
+  });
+
+  it("gives a removed symbol back to its place with its price", () => {
+    store.add(["A", "B", "C"]);
+    store.applySnapshot([quote("B", 10, 1)], null, 0);
+    const removed = store.remove("B");
+    assert.deepEqual([...store.symbols], ["A", "C"]);
+    assert.equal(store.restore("B", removed), true);
+    assert.deepEqual([...store.symbols], ["A", "B", "C"]);
+    assert.equal(shown("B"), 10);
+    assert.equal(store.restore("B", removed), false);
+  });
+
+  it("puts it at the end when the list has become shorter", () => {
+    store.add(["A", "B", "C"]);
+    const removed = store.remove("C");
+    store.remove("A");
+    store.restore("C", removed);
+    assert.deepEqual([...store.symbols], ["B", "C"]);
+  });
+
+  it("answers null for removing what is not there", () => {
+    assert.equal(store.remove("A"), null);
+  });
+});
+
+describe("prices", () => {
+  it("takes a snapshot, then only newer versions (W1, W2)", () => {
+    store.add(["AAPL"]);
+    assert.deepEqual(store.applySnapshot([quote("AAPL", 150, 5)], null, 0), ["AAPL"]);
+    assert.deepEqual(store.applyPrices([price("AAPL", 149, 4)], null, 0), []);
+    assert.deepEqual(store.applyPrices([price("AAPL", 148, 5)], null, 0), []);
+    assert.equal(shown("AAPL"), 150);
+    assert.deepEqual(store.applyPrices([price("AAPL", 151, 6)], null, 0), ["AAPL"]);
+    assert.equal(shown("AAPL"), 151);
+  });
+
+  it("takes a new epoch whatever its seq, and nothing of the old one after it", () => {
+    store.add(["AAPL"]);
+    store.applyPrices([price("AAPL", 150, 900)], null, 0);
+    store.applyPrices([price("AAPL", 160, 1, { version: [EPOCH + 1, 1] })], null, 0);
+    assert.equal(shown("AAPL"), 160);
+    store.applyPrices([price("AAPL", 150, 901)], null, 0);
+    assert.equal(shown("AAPL"), 160);
+  });
+
+  it("lets no older snapshot replace a newer price", () => {
+    store.add(["AAPL"]);
+    store.applyPrices([price("AAPL", 151, 6)], null, 0);
+    assert.deepEqual(store.applySnapshot([quote("AAPL", 150, 5)], null, 0), []);
+    assert.equal(shown("AAPL"), 151);
+  });
+
+  it("takes static fields from a snapshot of the same version", () => {
+    store.add(["AAPL"]);
+    store.applyPrices([price("AAPL", 151, 6)], null, 0);
+    store.applySnapshot([quote("AAPL", 151, 6, { open: 140 })], null, 0);
+    assert.equal(store.entry("AAPL").quote.open, 140);
+  });
+
+  it("keeps static fields when an update carries none", () => {
+    store.add(["AAPL"]);
+    store.applySnapshot([quote("AAPL", 150, 1)], null, 0);
+    store.applyPrices([price("AAPL", 151, 2)], null, 0);
+    const { open, exchange, currency } = store.entry("AAPL").quote;
+    assert.deepEqual([open, exchange, currency], [148, "NASDAQ", "USD"]);
+  });
+
+  it("keeps what a snapshot leaves out because it is not newer (W3)", () => {
+    store.add(["AAPL", "MSFT"]);
+    store.applySnapshot([quote("AAPL", 150, 1), quote("MSFT", 310, 1)], null, 0);
+    store.applySnapshot([quote("MSFT", 311, 2)], null, 0);
+    assert.equal(shown("AAPL"), 150);
+  });
+
+  it("ignores symbols nobody watches (W8)", () => {
+    assert.deepEqual(store.applyPrices([price("AAPL", 150, 1)], null, 0), []);
+    assert.deepEqual(store.applySnapshot([quote("AAPL", 150, 1)], null, 0), []);
+    assert.equal(store.entry("AAPL"), undefined);
+  });
+
+  it("tells the versions it has, for since", () => {
+    store.add(["AAPL", "MSFT"]);
+    store.applyPrices([price("AAPL", 150, 41)], null, 0);
+    assert.deepEqual(store.versions(["AAPL", "MSFT", "TSLA"]), { AAPL: [EPOCH, 41] });
+  });
+
+  it("never moves as_of back", () => {
+    store.applyPrices([], 2_000, 0);
+    store.applyPrices([], 1_000, 0);
+    store.applyPrices([], null, 0);
+    assert.equal(store.asOf, 2_000);
+  });
+
+  it("never shows fewer decimals than it has shown", () => {
+    store.add(["X"]);
+    store.applyPrices([price("X", 1.0853, 1)], null, 0);
+    store.applyPrices([price("X", 1.1, 2)], null, 0);
+    assert.equal(store.entry("X").decimals, 4);
+    store.applyPrices([price("X", 0.000000012, 3)], null, 0);
+    assert.equal(store.entry("X").decimals, 6);
+  });
+
+  it("keeps a rejected symbol on the list until it has a price again", () => {
+    store.add(["OLD"]);
+    assert.equal(store.reject("OLD", "unknown"), true);
+    assert.equal(store.entry("OLD").rejected, "unknown");
+    assert.equal(store.reject("NOBODY", "unknown"), false);
+    store.applySnapshot([quote("OLD", 3, 1)], null, 0);
+    assert.equal(store.entry("OLD").rejected, null);
+  });
+});
+
+describe("change since open", () => {
+  it("is absolute and in percent of the open", () => {
+    assert.deepEqual(change(quote("A", 151, 1, { open: 150 })), { absolute: 1, percent: (1 / 150) * 100 });
+  });
+
+  it("is unknown without an open", () => {
+    assert.equal(change(quote("A", 151, 1, { open: null })), null);
+  });
+});
+
+describe("trends", () => {
+  it("begin with the price before the snapshot's", () => {
+    store.add(["A"]);
+    store.applySnapshot([quote("A", 150, 1, { previous: 149 })], null, 10_000);
+    assert.deepEqual(store.entry("A").trend.values, [149, 150]);
+  });
+
+  it("move their last point within a second and are bounded", () => {
+    store.add(["A"]);
+    store.applyPrices([price("A", 1, 1)], null, 0);
+    store.applyPrices([price("A", 2, 2)], null, 999);
+    assert.deepEqual(store.entry("A").trend.values, [2]);
+    for (let i = 3; i < 300; i += 1) store.applyPrices([price("A", i, i)], null, i * 1_000);
+    assert.equal(store.entry("A").trend.values.length, TREND_POINTS);
+    assert.equal(store.entry("A").trend.values.at(-1), 299);
+  });
+});
+
+describe("sorting", () => {
+  beforeEach(() => {
+    store.add(["C", "A", "B", "NONE"]);
+    store.applySnapshot(
+      [quote("C", 10, 1, { open: 10 }), quote("A", 30, 1, { open: 20 }), quote("B", 10, 1, { open: 20 })],
+      null,
+      0,
+    );
+  });
+
+  it("is the user's own order unless asked", () => {
+    assert.deepEqual(sorted(store, null), ["C", "A", "B", "NONE"]);
+  });
+
+  it("goes by symbol, both ways", () => {
+    assert.deepEqual(sorted(store, { column: "symbol", descending: false }), ["A", "B", "C", "NONE"]);
+    assert.deepEqual(sorted(store, { column: "symbol", descending: true }), ["NONE", "C", "B", "A"]);
+  });
+
+  it("keeps the user's order among equals, and rows without a value last, both ways", () => {
+    assert.deepEqual(sorted(store, { column: "price", descending: true }), ["A", "C", "B", "NONE"]);
+    assert.deepEqual(sorted(store, { column: "price", descending: false }), ["C", "B", "A", "NONE"]);
+  });
+
+  it("goes by percent since open", () => {
+    assert.deepEqual(sorted(store, { column: "change", descending: true }), ["A", "C", "B", "NONE"]);
+  });
+
+  it("does not touch the user's order", () => {
+    sorted(store, { column: "symbol", descending: false });
+    assert.deepEqual([...store.symbols], ["C", "A", "B", "NONE"]);
+  });
+
+  it("goes through first direction, second direction, own order", () => {
+    const one = nextSorting(null, "price");
+    const two = nextSorting(one, "price");
+    assert.deepEqual([one, two, nextSorting(two, "price")], [
+      { column: "price", descending: true },
+      { column: "price", descending: false },
+      null,
+    ]);
+    assert.deepEqual(nextSorting(two, "symbol"), { column: "symbol", descending: false });
+  });
+});

@@ -1,0 +1,103 @@
+/** Time that a test moves, and a socket that a test speaks through. */
+
+export class FakeClock {
+  #time;
+  #timers = new Map();
+  #next = 1;
+
+  constructor(time = 1_000_000) {
+    this.#time = time;
+  }
+
+  now = () => this.#time;
+
+  setTimeout = (callback, ms) => {
+    const id = this.#next++;
+    this.#timers.set(id, { callback, at: this.#time + Math.max(0, ms) });
+    return id;
+  };
+
+  clearTimeout = (id) => {
+    this.#timers.delete(id);
+  };
+
+  /** Timers that are set. */
+  get pending() {
+    return this.#timers.size;
+  }
+
+  /** Moves on, running what falls due, in order. */
+  advance(ms) {
+    const end = this.#time + ms;
+    for (;;) {
+      let due = null;
+      for (const [id, timer] of this.#timers) {
+        if (timer.at <= end && (due === null || timer.at < due.timer.at)) due = { id, timer };
+      }
+      if (due === null) break;
+      this.#timers.delete(due.id);
+      this.#time = Math.max(this.#time, due.timer.at);
+      due.timer.callback();
+    }
+    this.#time = end;
+  }
+
+  /** Time passes and no timer runs, as on a machine that sleeps. */
+  sleep(ms) {
+    this.#time += ms;
+  }
+}
+
+/** The far end of one connection attempt. */
+export class ScriptedSocket {
+  onopen = null;
+  onmessage = null;
+  onclose = null;
+  sent = [];
+  closedWith = null;
+
+  constructor(url) {
+    this.url = url;
+  }
+
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+
+  close(code, reason) {
+    this.closedWith = { code, reason };
+  }
+
+  /** The server sends. */
+  says(message) {
+    this.onmessage?.({ data: typeof message === "string" ? message : JSON.stringify(message) });
+  }
+
+  /** The server, or the network, ends it. */
+  ends(code = 1006, reason = "") {
+    this.onclose?.({ code, reason });
+  }
+}
+
+export const EPOCH = 1_795_378_525_327;
+
+export function welcome(over = {}) {
+  return {
+    type: "welcome",
+    protocol: 1,
+    session: "s1",
+    node: "n1",
+    server_time: "2026-11-22T10:00:00.000Z",
+    heartbeat: 25,
+    limits: {},
+    ...over,
+  };
+}
+
+export function price(symbol, value, seq, over = {}) {
+  return { symbol, price: value, timestamp: Date.parse("2026-11-22T10:00:00Z"), version: [EPOCH, seq], ...over };
+}
+
+export function quote(symbol, value, seq, over = {}) {
+  return { ...price(symbol, value, seq), open: 148, previous: 149.9, exchange: "NASDAQ", currency: "USD", delayed: false, ...over };
+}

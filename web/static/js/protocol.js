@@ -1,0 +1,291 @@
+/**
+ * The WebSocket protocol, version 1, as the dashboard speaks it.
+ *
+ * Times are ISO 8601 on the wire and milliseconds since 1970 here. What the server sends is checked
+ * item by item: a malformed price is dropped and named, the good ones beside it count.
+ */
+import { isSymbol } from "./symbols.js";
+
+export const PROTOCOL_VERSION = 1;
+
+/** @typedef {readonly [epoch: number, seq: number]} Version */
+/** @typedef {"live" | "stale" | "down" | "unknown"} Feed */
+/** @typedef {"closed" | "open" | "half_open" | "unknown"} Circuit */
+/** @typedef {string | number | null} Id */
+
+/**
+ * @typedef {object} Price
+ * @property {string} symbol
+ * @property {number} price
+ * @property {number} timestamp the provider's time of the price, ms
+ * @property {Version} version
+ */
+
+/**
+ * @typedef {object} StaticFields
+ * @property {number | null} open
+ * @property {number | null} previous
+ * @property {string | null} exchange
+ * @property {string | null} currency
+ * @property {boolean} delayed
+ */
+
+/** @typedef {Price & StaticFields} Quote */
+
+/** @typedef {{symbol: string, code: string, reason: string}} Rejection */
+
+/** @typedef {{type: "welcome", protocol: number, session: string, serverTime: number | null, heartbeat: number}} Welcome */
+/** @typedef {{type: "subscriptions", symbols: string[], rejected: Rejection[], id: Id}} Subscriptions */
+/** @typedef {{type: "snapshot", asOf: number | null, quotes: Quote[]}} Snapshot */
+/** @typedef {{type: "prices", asOf: number | null, prices: Price[]}} Prices */
+/**
+ * `interval` is the current fetch interval in seconds; null when the server does not say.
+ * @typedef {{type: "status", feed: Feed, circuit: Circuit, nextProbe: number | null, reason: string | null, interval: number | null}} Status
+ */
+/** @typedef {{type: "pong", id: Id, serverTime: number | null}} Pong */
+/** @typedef {{type: "error", code: string, reason: string, temporary: boolean, id: Id}} ServerError */
+/** @typedef {{type: "going_away", reconnectAfter: number}} GoingAway seconds */
+/** @typedef {Welcome | Subscriptions | Snapshot | Prices | Status | Pong | ServerError | GoingAway} ServerMessage */
+
+/** @typedef {{action: "subscribe", symbols: string[], id: Id, since?: Record<string, Version>}} Subscribe */
+/** @typedef {{action: "unsubscribe", symbols: string[], id: Id}} Unsubscribe */
+/** @typedef {{action: "ping", id: Id}} Ping */
+/** @typedef {Subscribe | Unsubscribe | Ping} ClientMessage */
+
+/**
+ * `message` is null when nothing usable was in the text; `faults` says what was dropped.
+ * @typedef {{message: ServerMessage | null, faults: string[]}} Decoded
+ */
+
+/** @typedef {Record<string, unknown>} Fields */
+
+/**
+ * @param {ClientMessage} message
+ * @returns {string}
+ */
+export function encode(message) {
+  return JSON.stringify(message);
+}
+
+/**
+ * A message of an unknown type is no fault: a newer server may send one.
+ * @param {unknown} data
+ * @returns {Decoded}
+ */
+export function decode(data) {
+  if (typeof data !== "string") return { message: null, faults: ["a binary message"] };
+  /** @type {unknown} */
+  let parsed;
+  try {
+    parsed = JSON.parse(data);
+  } catch {
+    return { message: null, faults: [`not JSON: ${data.slice(0, 40)}`] };
+  }
+  if (!isFields(parsed)) return { message: null, faults: ["not an object"] };
+  /** @type {string[]} */
+  const faults = [];
+  return { message: read(parsed, faults), faults };
+}
+
+/**
+ * -1, 0 or 1, like a comparator: epoch first, then seq.
+ * @param {Version} a
+ * @param {Version} b
+ * @returns {number}
+ */
+export function compareVersions(a, b) {
+  return Math.sign(a[0] - b[0] || a[1] - b[1]);
+}
+
+/**
+ * @param {Fields} m
+ * @param {string[]} faults
+ * @returns {ServerMessage | null}
+ */
+function read(m, faults) {
+  switch (m.type) {
+    case "welcome":
+      return {
+        type: "welcome",
+        protocol: numberOr(m.protocol, PROTOCOL_VERSION),
+        session: textOr(m.session, ""),
+        serverTime: timeOrNull(m.server_time),
+        heartbeat: positiveOr(m.heartbeat, 25),
+      };
+    case "subscriptions":
+      return {
+        type: "subscriptions",
+        symbols: listOf(m.symbols, "symbols", faults, (s) => (typeof s === "string" ? s : null)),
+        rejected: listOf(m.rejected ?? [], "rejected", faults, readRejection),
+        id: idOrNull(m.id),
+      };
+    case "snapshot":
+      return { type: "snapshot", asOf: timeOrNull(m.as_of), quotes: listOf(m.quotes, "quotes", faults, readQuote) };
+    case "prices":
+      return { type: "prices", asOf: timeOrNull(m.as_of), prices: listOf(m.prices, "prices", faults, readPrice) };
+    case "status":
+      return {
+        type: "status",
+        feed: oneOf(m.feed, /** @type {const} */ (["live", "stale", "down"])),
+        circuit: oneOf(m.circuit, /** @type {const} */ (["closed", "open", "half_open"])),
+        nextProbe: timeOrNull(m.next_probe),
+        reason: textOrNull(m.reason),
+        interval: positiveOr(m.interval, null),
+      };
+    case "pong":
+      return { type: "pong", id: idOrNull(m.id), serverTime: timeOrNull(m.server_time) };
+    case "error":
+      return {
+        type: "error",
+        code: textOr(m.code, "error"),
+        reason: textOr(m.reason, "The server could not serve that."),
+        temporary: m.temporary === true,
+        id: idOrNull(m.id),
+      };
+    case "going_away":
+      return { type: "going_away", reconnectAfter: Math.max(0, numberOr(m.reconnect_after, 0)) };
+    default:
+      if (typeof m.type !== "string") faults.push("a message without a type");
+      return null;
+  }
+}
+
+/**
+ * @param {unknown} item
+ * @returns {Price | null}
+ */
+function readPrice(item) {
+  if (!isFields(item) || !isSymbol(item.symbol)) return null;
+  const timestamp = timeOrNull(item.timestamp);
+  const { price, version } = item;
+  if (typeof price !== "number" || !Number.isFinite(price) || timestamp === null || !isVersion(version)) return null;
+  return { symbol: item.symbol, price, timestamp, version };
+}
+
+/**
+ * @param {unknown} item
+ * @returns {Quote | null}
+ */
+function readQuote(item) {
+  const price = readPrice(item);
+  if (price === null || !isFields(item)) return null;
+  return {
+    ...price,
+    open: positiveOr(item.open, null),
+    previous: positiveOr(item.previous, null),
+    exchange: textOrNull(item.exchange),
+    currency: textOrNull(item.currency),
+    delayed: item.delayed === true,
+  };
+}
+
+/**
+ * @param {unknown} item
+ * @returns {Rejection | null}
+ */
+function readRejection(item) {
+  if (!isFields(item) || typeof item.symbol !== "string") return null;
+  return { symbol: item.symbol, code: textOr(item.code, "rejected"), reason: textOr(item.reason, "rejected") };
+}
+
+/**
+ * @template T
+ * @param {unknown} value
+ * @param {string} name
+ * @param {string[]} faults
+ * @param {(item: unknown) => T | null} readItem
+ * @returns {T[]}
+ */
+function listOf(value, name, faults, readItem) {
+  if (!Array.isArray(value)) {
+    faults.push(`${name} is not a list`);
+    return [];
+  }
+  const items = [];
+  for (const item of value) {
+    const good = readItem(item);
+    if (good === null) faults.push(`bad item in ${name}: ${JSON.stringify(item).slice(0, 80)}`);
+    else items.push(good);
+  }
+  return items;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is Fields}
+ */
+function isFields(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is Version}
+ */
+function isVersion(value) {
+  return Array.isArray(value) && value.length === 2 && Number.isSafeInteger(value[0]) && Number.isSafeInteger(value[1]);
+}
+
+/**
+ * @template {string} T
+ * @param {unknown} value
+ * @param {readonly T[]} allowed
+ * @returns {T | "unknown"}
+ */
+function oneOf(value, allowed) {
+  return allowed.find((name) => name === value) ?? "unknown";
+}
+
+/**
+ * @param {unknown} value
+ * @returns {number | null}
+ */
+function timeOrNull(value) {
+  if (typeof value !== "string") return null;
+  const ms = Date.parse(value);
+  return Number.isNaN(ms) ? null : ms;
+}
+
+/**
+ * @template T
+ * @param {unknown} value
+ * @param {T} fallback
+ * @returns {number | T}
+ */
+function positiveOr(value, fallback) {
+  return typeof value === "number" && Number.isFinite(value) && value > 0 ? value : fallback;
+}
+
+/**
+ * @param {unknown} value
+ * @param {number} fallback
+ * @returns {number}
+ */
+function numberOr(value, fallback) {
+  return typeof value === "number" && Number.isFinite(value) ? value : fallback;
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} fallback
+ * @returns {string}
+ */
+function textOr(value, fallback) {
+  return typeof value === "string" ? value : fallback;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string | null}
+ */
+function textOrNull(value) {
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Id}
+ */
+function idOrNull(value) {
+  return typeof value === "string" || typeof value === "number" ? value : null;
+}

@@ -1,0 +1,82 @@
+/**
+ * What the browser keeps: the watch list and how it is shown. Storage may be forbidden, full, or hold
+ * anything at all; the dashboard works the same, it only forgets.
+ */
+import { isSymbol } from "./symbols.js";
+import { MAX_SYMBOLS } from "./store.js";
+
+export const WATCHLIST_KEY = "stockstream.watchlist";
+export const SORTING_KEY = "stockstream.sorting";
+
+/** @typedef {Pick<Storage, "getItem" | "setItem">} KeyValue */
+/** @typedef {import("./sort.js").Sorting} Sorting */
+
+/**
+ * @param {string | null} text
+ * @returns {string[]} the well-formed symbols in it, each once
+ */
+export function readWatchlist(text) {
+  const parsed = parse(text);
+  if (!Array.isArray(parsed)) return [];
+  return [...new Set(parsed.filter(isSymbol))].slice(0, MAX_SYMBOLS);
+}
+
+/**
+ * @param {string | null} text
+ * @returns {Sorting}
+ */
+export function readSorting(text) {
+  const parsed = parse(text);
+  if (typeof parsed !== "object" || parsed === null || !("column" in parsed)) return null;
+  const { column } = parsed;
+  if (column !== "symbol" && column !== "price" && column !== "change") return null;
+  return { column, descending: "descending" in parsed && parsed.descending === true };
+}
+
+export class Memory {
+  #storage;
+
+  /** @param {() => KeyValue} storage reading `window.localStorage` itself throws where it is forbidden */
+  constructor(storage) {
+    this.#storage = storage;
+  }
+
+  /**
+   * @param {string} key
+   * @returns {string | null}
+   */
+  load(key) {
+    try {
+      return this.#storage().getItem(key);
+    } catch {
+      return null;
+    }
+  }
+
+  /**
+   * @param {string} key
+   * @param {unknown} value
+   * @returns {boolean} false when the browser did not take it
+   */
+  save(key, value) {
+    try {
+      this.#storage().setItem(key, JSON.stringify(value));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/**
+ * @param {string | null} text
+ * @returns {unknown}
+ */
+function parse(text) {
+  if (text === null) return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,52 @@
+# `make` lists the targets. Written for any POSIX make; what needs a shell is in scripts/.
+
+PY = .venv/bin/python
+SOURCES = supervision stockstream web mockserver
+
+.PHONY: help run dev test check coverage css lock readme clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  PYTHON=python3.13 picks the interpreter (3.11 to 3.13); ARGS='-k name' goes to pytest."
+
+run: ## install what is locked, start everything and print the URLs
+	@scripts/bootstrap run
+	@$(PY) -m stockstream serve
+
+dev: ## the same, and start again whenever a source file changes
+	@scripts/bootstrap dev
+	@$(PY) -m watchfiles --sigint-timeout 12 --sigkill-timeout 3 '$(PY) -m stockstream serve' $(SOURCES)
+
+test: ## run all tests; browser tests need Chromium, the front end's need Node 20
+	@scripts/bootstrap dev
+	@scripts/chromium
+	@scripts/node-tests
+	@$(PY) -m pytest $(ARGS)
+
+check: ## lint, format, types, layers, container files, built CSS
+	@scripts/bootstrap dev
+	@scripts/check
+
+coverage: ## run all tests and write htmlcov/index.html; fails under 90 % of a package's lines
+	@scripts/bootstrap dev
+	@scripts/chromium
+	@scripts/coverage $(ARGS)
+
+css: ## build web/static/app.css again (needs Node)
+	@scripts/css build
+
+lock: ## make the lock files again from pyproject.toml (needs uv)
+	@scripts/lock
+
+readme: ## write the configuration table into README.md
+	@scripts/bootstrap dev
+	@$(PY) scripts/readme.py
+
+.env: ## write .env with new secrets for docker compose
+	@scripts/make-env
+
+clean: ## remove .venv, caches and reports; the data in .stockstream stays
+	rm -rf .venv build dist *.egg-info htmlcov .coverage .coverage.* .hypothesis
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find $(SOURCES) tests -name __pycache__ -type d -prune -exec rm -rf {} +

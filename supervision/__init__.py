@@ -1,1 +1,80 @@
-"""Actors and supervisors on trio, with the semantics of OTP."""
+"""Actors and supervisors on trio, with the semantics of OTP. Start with README.md."""
+
+from .actor import IGNORE, Actor, Continue
+from .context import correlation_id
+from .crash_log import CrashLog
+from .dynamic import DynamicSupervisor, dynamic_supervisor
+from .errors import (
+    AlreadyPresent,
+    AlreadyRegistered,
+    AlreadyStarted,
+    BadInit,
+    CallError,
+    CallingSelf,
+    CallTimeout,
+    InvalidHandler,
+    ManagementError,
+    MaxChildren,
+    NoProc,
+    NotFound,
+    NotTheWriter,
+    Overloaded,
+    Restarting,
+    ServerExited,
+    SpecError,
+    StartFailed,
+    StartTimeout,
+    StillRunning,
+    SupervisionError,
+    UnhandledRequest,
+)
+from .exits import (
+    KILLED,
+    NOPROC,
+    NORMAL,
+    SHUTDOWN,
+    Crash,
+    Exit,
+    ExitReason,
+    FailedToStartChild,
+    Killed,
+    NoProcess,
+    Normal,
+    Shutdown,
+)
+from .mailbox import Conflate, DropNewest, DropOldest, MailboxPolicy, MailboxStatistics
+from .management import (
+    count_children,
+    delete_child,
+    restart_child,
+    start_child,
+    terminate_child,
+    which_children,
+)
+from .messages import Caller, Down, Request, handles, replies_later
+from .monitor import Monitor
+from .policy import AutoShutdown, Backoff, Decision, Restart, Strategy
+from .ref import ActorRef
+from .running import run
+from .snapshot import ActorSnapshot, SupervisorSnapshot, snapshot
+from .spec import BRUTAL_KILL, ChildSpec, Flags, Kind
+from .supervising import ChildInfo, ChildState, Counts
+from .supervisor import Supervisor, supervisor
+from .system import System
+from .table import Ownership, Table, TableStatistics
+
+__all__ = [
+    "BRUTAL_KILL", "IGNORE", "KILLED", "NOPROC", "NORMAL", "SHUTDOWN", "Actor", "ActorRef",
+    "ActorSnapshot", "AlreadyPresent", "AlreadyRegistered", "AlreadyStarted", "AutoShutdown",
+    "Backoff", "BadInit", "CallError", "CallTimeout", "Caller", "CallingSelf", "ChildInfo",
+    "ChildSpec", "ChildState", "Conflate", "Continue", "Counts", "Crash", "CrashLog", "Decision",
+    "Down", "DropNewest", "DropOldest", "DynamicSupervisor", "Exit", "ExitReason",
+    "FailedToStartChild", "Flags", "InvalidHandler", "Killed", "Kind", "MailboxPolicy",
+    "MailboxStatistics", "ManagementError", "MaxChildren", "Monitor", "NoProc", "NoProcess",
+    "Normal", "NotFound", "NotTheWriter", "Overloaded", "Ownership", "Request", "Restart",
+    "Restarting", "ServerExited", "Shutdown", "SpecError", "StartFailed", "StartTimeout",
+    "StillRunning", "Strategy", "SupervisionError", "Supervisor", "SupervisorSnapshot", "System",
+    "Table", "TableStatistics", "UnhandledRequest", "correlation_id", "count_children",
+    "delete_child", "dynamic_supervisor", "handles", "replies_later", "restart_child", "run",
+    "snapshot", "start_child", "supervisor", "terminate_child", "which_children",
+]  # fmt: skip

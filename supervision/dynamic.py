@@ -1,0 +1,122 @@
+"""The dynamic supervisor: any number of children, started on demand, each for itself."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import trio
+
+from .errors import ManagementError, MaxChildren, NotFound, SpecError
+from .messages import handles
+from .policy import Backoff, Restart
+from .spec import BRUTAL_KILL, ChildSpec, Flags, Kind
+from .supervising import Child, ChildInfo, Counts, Supervising
+from .supervisor import CountChildren, StartChild, TerminateChild, WhichChildren, refusal
+
+if TYPE_CHECKING:
+    from .exits import ExitReason
+    from .ref import ActorRef
+
+
+class DynamicSupervisor(Supervising):
+    """Children get running numbers as ids; the ids of their specs are not asked for.
+
+    `max_children` counts those that wait for a restart too; `extra_arguments` come before
+    each spec's own, on restart too.
+    """
+
+    def __init__(
+        self,
+        flags: Flags,
+        max_children: float = math.inf,
+        extra_arguments: tuple[Any, ...] = (),
+    ) -> None:
+        if isinstance(max_children, bool) or not max_children >= 0:
+            raise SpecError("invalid_max_children", f"{max_children!r}")
+        super().__init__(flags)
+        self.max_children = max_children
+        self._extra_arguments = extra_arguments
+
+    def arguments(self) -> tuple[object, ...]:
+        """What every child is started with first."""
+        return self._extra_arguments
+
+    def kept(self, child: Child) -> None:
+        """A dynamic child that is down is gone."""
+        self.forget(child)
+
+    async def terminate(self, reason: ExitReason) -> None:  # noqa: ARG002
+        """Ask all children at once: the longest shutdown time is the longest wait."""
+        asked_at = trio.current_time()
+        running = [child for child in self.children.values() if child.cell is not None]
+        for child in running:
+            if child.cell is not None:
+                self.ask_to_stop(child.cell)
+        # Shortest first: each is cancelled when its own time is up, not when it is its turn.
+        for child in sorted(running, key=_shutdown_seconds):
+            if child.cell is not None:
+                await self.see_off(child.cell, asked_at)
+            self.stopped(child)
+
+    @handles(StartChild)
+    async def _start_child(
+        self, request: StartChild
+    ) -> ActorRef | ManagementError | SpecError | None:
+        spec = request.spec
+        if spec.significant:
+            return SpecError("bad_combination", "a dynamic child cannot be significant")
+        if len(self.children) >= self.max_children:
+            return MaxChildren(spec.id, f"is one too many: {self.max_children} are allowed")
+        child_id = str(self.system.next_number(self.path))
+        child = self.children[child_id] = Child(child_id, spec)
+        failure = await self.start(child)
+        if failure is not None:
+            self.forget(child)
+            return refusal(child, failure)
+        return None if child.cell is None else child.cell.ref
+
+    @handles(TerminateChild)
+    async def _terminate_child(self, request: TerminateChild) -> ManagementError | None:
+        # By path, so that a ref whose incarnation is gone still finds a child that restarts.
+        parent, _, child_id = request.child.rpartition("/")
+        child = self.children.get(child_id)
+        if child is None or self.child_path(child_id) != f"{parent}/{child_id}".lstrip("/"):
+            return NotFound(request.child, f"is not known to {self.path!r}")
+        await self.stop_child(child)
+        self.forget(child)
+        return None
+
+    @handles(WhichChildren)
+    def _which_children(self, _request: WhichChildren) -> list[ChildInfo]:
+        return self.list_children()
+
+    @handles(CountChildren)
+    def _count_children(self, _request: CountChildren) -> Counts:
+        return self.count()
+
+
+def _shutdown_seconds(child: Child) -> float:
+    seconds = child.spec.shutdown_seconds
+    return 0.0 if seconds == BRUTAL_KILL else seconds
+
+
+def dynamic_supervisor(
+    child_id: str,
+    *,
+    max_children: float = math.inf,
+    extra_arguments: tuple[Any, ...] = (),
+    intensity: int = 3,
+    period: float = 5.0,
+    backoff: Backoff | None = None,
+    restart: Restart = Restart.PERMANENT,
+    shutdown: float | Literal["brutal_kill"] | None = None,
+    name: str | None = None,
+) -> ChildSpec:
+    """The spec of a dynamic supervisor; its settings are checked at once."""
+    flags = Flags(intensity=intensity, period=period, backoff=backoff)
+    start = partial(DynamicSupervisor, flags, max_children, extra_arguments)
+    return ChildSpec(
+        child_id, start, restart=restart, shutdown=shutdown, kind=Kind.SUPERVISOR, name=name
+    )

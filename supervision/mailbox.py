@@ -1,0 +1,262 @@
+"""A mailbox: a trio memory channel, the runtime's own count against a bound, a stop flag.
+
+The channel itself is unbounded, so that putting a message in never waits. What is counted
+are casts and calls; the runtime's own signals (DOWN, child exits, timers, retries, stop)
+keep their place in the queue and are exempt.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from .context import correlation_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from .call import PendingCall
+    from .exits import ExitReason
+
+DEFAULT_BOUND = 10_000
+
+
+Envelope = tuple[object, "PendingCall | None", "str | None", bool]
+"""One queued message: the message, the call that waits for its answer, the sender's
+correlation id, whether it counts against the bound. A plain tuple: making a named one would
+be half the cost of a cast."""
+
+
+class Token(Protocol):
+    """Something queued that decides, when its turn comes, which envelope it stands for."""
+
+    def redeem(self) -> Envelope | None:
+        """The envelope to handle now, or None when there is nothing left to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropNewest:
+    """Over the bound, refuse the message that comes in."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropOldest:
+    """Over the bound, forget the cast that waited longest.
+
+    Casts keep their order among themselves; a cast that came in over the bound takes the
+    place that was freed, so it may be handled before a call made earlier.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Conflate:
+    """Keep one waiting message per key: a newer one takes the place of the waiting one.
+
+    `key` maps a message to its key, or to None for a message that is queued as it is.
+    """
+
+    key: Callable[[object], Hashable | None]
+
+
+Overflow = DropNewest | DropOldest | Conflate
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxPolicy:
+    """What an actor declares: how many casts and calls may wait, and what gives way."""
+
+    bound: int = DEFAULT_BOUND
+    overflow: Overflow = DropNewest()
+
+    def __post_init__(self) -> None:
+        if self.bound < 1:
+            raise ValueError(f"a mailbox needs a bound of at least 1, not {self.bound}")
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxStatistics:
+    """Counts since the actor started; `queued` and `bound` count casts and calls."""
+
+    queued: int
+    high_water: int
+    bound: int
+    dropped: int
+    conflated: int
+    overflow: str
+
+
+class Mailbox:
+    """Owned by one cell: anyone puts in, its receive loop takes out."""
+
+    __slots__ = (
+        "_put",
+        "_receiver",
+        "_sender",
+        "bound",
+        "conflated",
+        "dropped",
+        "high_water",
+        "queued",
+        "stop_reason",
+        "take",
+        "take_nowait",
+    )
+
+    def __init__(self, bound: int) -> None:
+        self._sender, self._receiver = trio.open_memory_channel[Envelope | Token | None](math.inf)
+        self._put = self._sender.send_nowait
+        self.take = self._receiver.receive
+        self.take_nowait = self._receiver.receive_nowait
+        self.bound = bound
+        self.queued = 0
+        self.high_water = 0
+        self.dropped = 0
+        self.conflated = 0
+        self.stop_reason: ExitReason | None = None
+
+    def cast(self, message: object) -> bool:
+        """Queue a message nobody waits for; False when it, or an older one, was dropped."""
+        if self.queued >= self.bound:
+            self.dropped += 1
+            return False
+        self.queued += 1
+        self._put((message, None, correlation_id.get(), True))
+        return True
+
+    def call(self, request: object, call: PendingCall) -> bool:
+        """Queue a request; False when the mailbox is at its bound."""
+        if self.queued >= self.bound:
+            self.dropped += 1
+            return False
+        self.queued += 1
+        self._put((request, call, correlation_id.get(), True))
+        return True
+
+    def signal(self, message: object) -> None:
+        """Queue a message of the runtime's own: exempt from the bound."""
+        self._put((message, None, None, False))
+
+    def signal_token(self, token: Token) -> None:
+        """Queue a signal that may have lost its meaning by the time its turn comes."""
+        self._put(token)
+
+    def stop(self, reason: ExitReason) -> None:
+        """Raise the stop flag, which is looked at before each message; the first reason stays."""
+        if self.stop_reason is None:
+            self.stop_reason = reason
+            self._put(None)
+
+    def close(self) -> list[Envelope]:
+        """Take out what is left, uncounted signals included, and refuse the rest for ever."""
+        left: list[Envelope] = []
+        while True:
+            try:
+                item = self.take_nowait()
+            except trio.WouldBlock:
+                break
+            envelope = item if item is None or isinstance(item, tuple) else item.redeem()
+            if envelope is not None:
+                left.append(envelope)
+        self.queued = 0
+        self._sender.close()
+        self._receiver.close()
+        return left
+
+    def statistics(self) -> MailboxStatistics:
+        """Counts, for `snapshot()`."""
+        return MailboxStatistics(
+            queued=self.queued,
+            high_water=max(self.high_water, self.queued),
+            bound=self.bound,
+            dropped=self.dropped,
+            conflated=self.conflated,
+            overflow=type(self).__name__,
+        )
+
+
+class DroppingOldest(Mailbox):
+    """Casts wait in a queue of their own; the channel holds one token for each.
+
+    Taking the oldest out of the middle of a channel is impossible, and marking it dead
+    would let a flood fill the channel with dead entries. So what the channel holds is the
+    right to take the next cast.
+    """
+
+    __slots__ = ("_casts",)
+
+    def __init__(self, bound: int) -> None:
+        super().__init__(bound)
+        self._casts: deque[Envelope] = deque()
+
+    def cast(self, message: object) -> bool:
+        """Queue a message; over the bound, forget the oldest cast instead of it."""
+        self._casts.append((message, None, correlation_id.get(), True))
+        if self.queued < self.bound:
+            self.queued += 1
+            self._put(self)
+            return True
+        self.dropped += 1
+        if len(self._casts) > 1:
+            self._casts.popleft()
+        else:  # calls alone fill the bound: there is no older cast to give way
+            self._casts.pop()
+        return False
+
+    def redeem(self) -> Envelope | None:
+        """Answer the oldest cast that is left."""
+        return self._casts.popleft() if self._casts else None
+
+
+class _Key:
+    """A place in the queue, held by whatever message its key has when its turn comes."""
+
+    __slots__ = ("key", "latest")
+
+    def __init__(self, key: Hashable, latest: dict[Hashable, Envelope]) -> None:
+        self.key = key
+        self.latest = latest
+
+    def redeem(self) -> Envelope | None:
+        return self.latest.pop(self.key, None)
+
+
+class Conflating(Mailbox):
+    """Queues keys; a newer message of a waiting key replaces the older one."""
+
+    __slots__ = ("_key_of", "_latest")
+
+    def __init__(self, bound: int, key: Callable[[object], Hashable | None]) -> None:
+        super().__init__(bound)
+        self._key_of = key
+        self._latest: dict[Hashable, Envelope] = {}
+
+    def cast(self, message: object) -> bool:
+        """Queue a message, or have it take the place of the waiting one of its key."""
+        key = self._key_of(message)
+        if key is None:
+            return super().cast(message)
+        if key in self._latest:
+            self.conflated += 1
+        elif self.queued >= self.bound:
+            self.dropped += 1
+            return False
+        else:
+            self.queued += 1
+            self._put(_Key(key, self._latest))
+        self._latest[key] = (message, None, correlation_id.get(), True)
+        return True
+
+
+def open_mailbox(policy: MailboxPolicy) -> Mailbox:
+    """The mailbox an actor declared."""
+    match policy.overflow:
+        case DropNewest():
+            return Mailbox(policy.bound)
+        case DropOldest():
+            return DroppingOldest(policy.bound)
+        case Conflate(key):
+            return Conflating(policy.bound, key)

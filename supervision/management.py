@@ -1,0 +1,106 @@
+"""Management of a supervisor's children, as calls from anywhere.
+
+Each waits until the supervisor is done with it, for at most `timeout` seconds: a stop may
+take the child's whole shutdown time. Beside the errors named, each raises what any call
+does, `NoProc` when there is no such supervisor above all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .supervisor import (
+    CountChildren,
+    DeleteChild,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+    WhichChildren,
+)
+
+if TYPE_CHECKING:
+    from .ref import ActorRef
+    from .spec import ChildSpec
+    from .supervising import ChildInfo, Counts
+
+MANAGEMENT_TIMEOUT_SECONDS = 60.0
+
+
+async def start_child(
+    supervisor: ActorRef, spec: ChildSpec, *, timeout: float = MANAGEMENT_TIMEOUT_SECONDS
+) -> ActorRef | None:
+    """Add a child; the answer is that incarnation, or None when it ignored its start.
+
+    Raises:
+        AlreadyStarted: its id runs, or its name is taken.
+        AlreadyPresent: its id is known, but it is down.
+        MaxChildren: the dynamic supervisor is full.
+        StartFailed: it did not come up; its spec is not kept.
+        SpecError: it cannot be a child of this supervisor.
+    """
+    answer = await supervisor.call(StartChild(spec), timeout=timeout)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+async def terminate_child(
+    supervisor: ActorRef, child: str | ActorRef, *, timeout: float = MANAGEMENT_TIMEOUT_SECONDS
+) -> None:
+    """Take a child down, by id (static) or by the ref that `start_child` gave (dynamic).
+
+    Idempotent. A static child's spec stays unless it is temporary.
+
+    Raises:
+        NotFound: the supervisor does not know it.
+    """
+    key = child if isinstance(child, str) else child.path
+    answer = await supervisor.call(TerminateChild(key), timeout=timeout)
+    if answer is not None:
+        raise answer
+
+
+async def restart_child(
+    supervisor: ActorRef, child_id: str, *, timeout: float = MANAGEMENT_TIMEOUT_SECONDS
+) -> ActorRef | None:
+    """Start a stopped child again.
+
+    Raises:
+        NotFound: the supervisor does not know it.
+        StillRunning: it is up.
+        Restarting: it waits for its next restart attempt.
+        StartFailed: it did not come up; its spec stays.
+    """
+    answer = await supervisor.call(RestartChild(child_id), timeout=timeout)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+async def delete_child(
+    supervisor: ActorRef, child_id: str, *, timeout: float = MANAGEMENT_TIMEOUT_SECONDS
+) -> None:
+    """Forget a stopped child.
+
+    Raises:
+        NotFound: the supervisor does not know it.
+        StillRunning: it is up.
+        Restarting: it waits for its next restart attempt.
+    """
+    answer = await supervisor.call(DeleteChild(child_id), timeout=timeout)
+    if answer is not None:
+        raise answer
+
+
+async def which_children(
+    supervisor: ActorRef, *, timeout: float = MANAGEMENT_TIMEOUT_SECONDS
+) -> list[ChildInfo]:
+    """The children, the last started first."""
+    return await supervisor.call(WhichChildren(), timeout=timeout)
+
+
+async def count_children(
+    supervisor: ActorRef, *, timeout: float = MANAGEMENT_TIMEOUT_SECONDS
+) -> Counts:
+    """How many children there are, of which kind, and how many are up."""
+    return await supervisor.call(CountChildren(), timeout=timeout)

@@ -1,0 +1,71 @@
+"""Monitors: being told, exactly once, that an actor ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import trio
+
+from .messages import Down
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .exits import ExitReason
+    from .mailbox import Envelope
+    from .ref import ActorRef
+
+
+class Monitor:
+    """Watches one incarnation for an actor (`watcher`, told by `Down`) or for any task (`wait`)."""
+
+    __slots__ = ("_ended", "_target", "cancelled", "reason", "ref", "watcher")
+
+    def __init__(self, ref: ActorRef, target: Cell | None, watcher: Cell | None) -> None:
+        self.ref = ref
+        self.reason: ExitReason | None = None
+        self.cancelled = False
+        self.watcher = watcher
+        self._target = target
+        self._ended: trio.Event | None = None
+
+    def cancel(self) -> None:
+        """Stop watching: no DOWN arrives after this, also not one that is queued already."""
+        self.cancelled = True
+        if self._target is not None:
+            self._target.monitors.discard(self)
+        if self.watcher is not None:
+            self.watcher.watching.discard(self)
+
+    def fire(self, reason: ExitReason) -> None:
+        """Called by the ending cell, or at once when there was none to watch."""
+        self.reason = reason
+        self._target = None
+        if self.watcher is not None:
+            self.watcher.watching.discard(self)
+            if not self.watcher.ended:
+                self.watcher.mailbox.signal_token(self)
+        if self._ended is not None:
+            self._ended.set()
+
+    async def wait(self) -> ExitReason:
+        """The reason, as soon as the actor has ended. For tasks; an actor handles `Down`."""
+        if self.reason is None:
+            if self._ended is None:
+                self._ended = trio.Event()
+            await self._ended.wait()
+        else:
+            await trio.lowlevel.checkpoint()
+        assert self.reason is not None  # noqa: S101 - set by fire(), which set the event
+        return self.reason
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.cancel()
+
+    def redeem(self) -> Envelope | None:
+        """The queued DOWN, unless the monitor was cancelled meanwhile."""
+        if self.cancelled or self.reason is None:
+            return None
+        return (Down(self.ref, self.reason, self), None, None, False)

@@ -1,0 +1,74 @@
+"""Running a tree as a program: signals and the exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import trio
+
+from .crash_log import CrashLog
+from .system import System
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .events import Subscriber
+    from .spec import ChildSpec
+
+_log = logging.getLogger("supervision")
+
+EXIT_GAVE_UP = 1
+SIGNAL_EXIT_BASE = 128
+"""Shells report a program that a signal ended as 128 plus the signal's number."""
+
+
+def run(
+    root: ChildSpec,
+    *,
+    subscribers: Iterable[Subscriber] = (),
+    on_start: Callable[[System], None] | None = None,
+) -> int:
+    """Run the tree under `root` until it ends or a signal stops it; the answer is the exit code.
+
+    SIGINT and SIGTERM stop it in order: 0 is answered then. A second signal ends the process
+    at once. When the root gives up, or does not start, the answer is 1 and the reason is
+    logged. `subscribers` get every event, from the first; crashes are logged anyway.
+    `on_start` is called once, synchronously, when the whole tree is up.
+    """
+    return trio.run(_run, root, tuple(subscribers), on_start)
+
+
+async def _run(
+    root: ChildSpec,
+    subscribers: tuple[Subscriber, ...],
+    on_start: Callable[[System], None] | None,
+) -> int:
+    system = System()
+    system.subscribe(CrashLog())
+    for subscriber in subscribers:
+        system.subscribe(subscriber)
+    stopping = False
+
+    async def watch(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        nonlocal stopping
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for number in signals:
+                if stopping:
+                    _log.warning("second signal: ending at once")
+                    os._exit(SIGNAL_EXIT_BASE + number)
+                stopping = True
+                _log.info("%s: stopping in order", signal.Signals(number).name)
+                system.stop()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(watch)
+        reason = await system.run(root, on_start=on_start)
+        nursery.cancel_scope.cancel()
+    if stopping:
+        return 0
+    _log.error("the root ended: %s", reason)
+    return EXIT_GAVE_UP

@@ -1,0 +1,194 @@
+"""Child specs: what a supervisor knows of a child before it runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+from .errors import SpecError
+from .policy import AutoShutdown, Backoff, Restart, Strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .actor import Actor
+
+WORKER_SHUTDOWN_SECONDS = 5.0
+START_TIMEOUT_SECONDS = 30.0
+BRUTAL_KILL: Literal["brutal_kill"] = "brutal_kill"
+
+
+class Kind(StrEnum):
+    """What a child is to the one who counts children."""
+
+    WORKER = "worker"
+    SUPERVISOR = "supervisor"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """How to start, restart and stop one child.
+
+    Attributes:
+        id: unique among its siblings, part of the child's path; no slash.
+        start: makes the actor; called at each start with the dynamic supervisor's extra
+            arguments, if any, and `args`.
+        restart: when it is started again.
+        shutdown: seconds an asked child may take to stop before it is cancelled, `math.inf`
+            to wait for ever, or BRUTAL_KILL; None means 5 s for a worker, infinity for a
+            supervisor.
+        significant: its clean end may end the supervisor (`auto_shutdown`).
+        start_timeout: seconds `init` may take; None means 30 s for a worker, no limit for a
+            supervisor, whose children have limits of their own.
+        name: an additional name to register it by; its path is one already.
+    """
+
+    id: str
+    start: Callable[..., Actor]
+    args: tuple[Any, ...] = ()
+    restart: Restart = Restart.PERMANENT
+    shutdown: float | Literal["brutal_kill"] | None = None
+    kind: Kind = Kind.WORKER
+    significant: bool = False
+    start_timeout: float | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        for check in _CHILD_CHECKS:
+            check(self)
+
+    @property
+    def shutdown_seconds(self) -> float | Literal["brutal_kill"]:
+        """`shutdown` with the default of its kind filled in."""
+        if self.shutdown is not None:
+            return self.shutdown
+        return math.inf if self.kind is Kind.SUPERVISOR else WORKER_SHUTDOWN_SECONDS
+
+    @property
+    def start_seconds(self) -> float:
+        """`start_timeout` with the default of its kind filled in."""
+        if self.start_timeout is not None:
+            return self.start_timeout
+        return math.inf if self.kind is Kind.SUPERVISOR else START_TIMEOUT_SECONDS
+
+
+def _check_id(spec: ChildSpec) -> None:
+    if not isinstance(spec.id, str):
+        raise SpecError("invalid_id", f"{spec.id!r} is not a string")
+    if not spec.id:
+        raise SpecError("missing_id", "a child spec needs an id")
+    if "/" in spec.id:
+        raise SpecError("invalid_id", f"{spec.id!r} contains a slash, which separates paths")
+
+
+def _check_start(spec: ChildSpec) -> None:
+    if spec.start is None:
+        raise SpecError("missing_start", f"child {spec.id!r} has nothing to start")
+    if not callable(spec.start):
+        raise SpecError("invalid_start", f"child {spec.id!r}: {spec.start!r} cannot be called")
+
+
+def _check_restart(spec: ChildSpec) -> None:
+    if not isinstance(spec.restart, Restart):
+        raise SpecError("invalid_restart", f"child {spec.id!r}: {spec.restart!r}")
+
+
+def _check_shutdown(spec: ChildSpec) -> None:
+    value = spec.shutdown
+    if value is None or value == BRUTAL_KILL:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise SpecError("invalid_shutdown", f"child {spec.id!r}: {value!r}")
+
+
+def _check_kind(spec: ChildSpec) -> None:
+    if not isinstance(spec.kind, Kind):
+        raise SpecError("invalid_kind", f"child {spec.id!r}: {spec.kind!r}")
+
+
+def _check_significant(spec: ChildSpec) -> None:
+    if not isinstance(spec.significant, bool):
+        raise SpecError("invalid_significant", f"child {spec.id!r}: {spec.significant!r}")
+    if spec.significant and spec.restart is Restart.PERMANENT:
+        raise SpecError(
+            "bad_combination",
+            f"child {spec.id!r} is significant and permanent: it would never end its supervisor",
+        )
+
+
+def _check_start_timeout(spec: ChildSpec) -> None:
+    value = spec.start_timeout
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int | float) or not value > 0
+    ):
+        raise SpecError("invalid_start_timeout", f"child {spec.id!r}: {spec.start_timeout!r}")
+
+
+_CHILD_CHECKS: tuple[Callable[[ChildSpec], None], ...] = (
+    _check_id,
+    _check_start,
+    _check_restart,
+    _check_shutdown,
+    _check_kind,
+    _check_significant,
+    _check_start_timeout,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """A supervisor's settings: `intensity` restarts are allowed within `period` seconds."""
+
+    strategy: Strategy = Strategy.ONE_FOR_ONE
+    intensity: int = 3
+    period: float = 5.0
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+    backoff: Backoff | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.strategy, Strategy):
+            raise SpecError("invalid_strategy", f"{self.strategy!r}")
+        if (
+            isinstance(self.intensity, bool)
+            or not isinstance(self.intensity, int)
+            or self.intensity < 0
+        ):
+            raise SpecError("invalid_intensity", f"{self.intensity!r} is not an int of 0 or more")
+        if (
+            isinstance(self.period, bool)
+            or not isinstance(self.period, int | float)
+            or not 0 < self.period < math.inf
+        ):
+            raise SpecError("invalid_period", f"{self.period!r} is not a number of seconds above 0")
+        if not isinstance(self.auto_shutdown, AutoShutdown):
+            raise SpecError("invalid_auto_shutdown", f"{self.auto_shutdown!r}")
+        if self.backoff is not None and not isinstance(self.backoff, Backoff):
+            raise SpecError("invalid_backoff", f"{self.backoff!r}")
+
+
+def check_children(children: Sequence[ChildSpec], auto_shutdown: AutoShutdown) -> None:
+    """Refuse a list that cannot be started as a whole.
+
+    Raises:
+        SpecError: `invalid_child_spec`, `duplicate_child_id`, or `bad_combination` for a
+            significant child under a supervisor that never shuts down by itself.
+    """
+    seen: set[str] = set()
+    for spec in children:
+        if not isinstance(spec, ChildSpec):
+            raise SpecError("invalid_child_spec", f"{spec!r} is not a ChildSpec")
+        if spec.id in seen:
+            raise SpecError("duplicate_child_id", f"{spec.id!r} stands in the list twice")
+        seen.add(spec.id)
+        check_significant(spec, auto_shutdown)
+
+
+def check_significant(spec: ChildSpec, auto_shutdown: AutoShutdown) -> None:
+    """Refuse a significant child where its end could never matter."""
+    if spec.significant and auto_shutdown is AutoShutdown.NEVER:
+        raise SpecError(
+            "bad_combination",
+            f"child {spec.id!r} is significant but its supervisor's auto_shutdown is never",
+        )

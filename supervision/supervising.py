@@ -1,0 +1,369 @@
+"""What the static and the dynamic supervisor share: children, their starts, exits and stops."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import trio
+
+from .actor import Actor
+from .cell import Cell
+from .errors import AlreadyStarted, BadInit, StartTimeout
+from .events import (
+    AutoShutdownTriggered,
+    Exited,
+    IntensityExceeded,
+    RestartScheduled,
+    ShutdownTimedOut,
+    StillRunning,
+)
+from .exits import SHUTDOWN, Crash, ExitReason, crash
+from .messages import handles
+from .policy import Decision, Restart, add_restart, decide
+from .spec import BRUTAL_KILL, ChildSpec, Flags, Kind
+from .system import ROOT
+
+if TYPE_CHECKING:
+    from .ref import ActorRef
+
+REPORT_SECONDS = 5.0
+"""How often a cancelled child that does not end is reported."""
+
+
+class ChildState(StrEnum):
+    """Where a supervisor has a child."""
+
+    RUNNING = "running"
+    RESTARTING = "restarting"
+    """Down, and waiting for its next restart attempt."""
+    STOPPED = "stopped"
+
+
+class Child:
+    """A child as its supervisor knows it; `cell` is set while it is up."""
+
+    __slots__ = ("attempts", "cell", "id", "retry", "spec", "state")
+
+    def __init__(self, child_id: str, spec: ChildSpec) -> None:
+        self.id = child_id
+        self.spec = spec
+        self.cell: Cell | None = None
+        self.state = ChildState.STOPPED
+        self.attempts = 0
+        self.retry: Retry | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChildExited:
+    """A child's incarnation ended; told by the child's cell."""
+
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Retry:
+    """Time for the next restart attempt; told by the supervisor to itself."""
+
+    child: Child
+
+
+@dataclass(frozen=True, slots=True)
+class ChildInfo:
+    """One row of `which_children`; `ref` is None while the child is down."""
+
+    id: str
+    ref: ActorRef | None
+    state: ChildState
+    kind: Kind
+
+
+class Counts(NamedTuple):
+    """The answer of `count_children`. `active` are alive now; the other three, alive or not."""
+
+    specs: int
+    active: int
+    supervisors: int
+    workers: int
+
+
+class Supervising(Actor):
+    """An actor whose tasks are its children. Messages are handled one at a time."""
+
+    owns_tasks: ClassVar[bool] = True
+
+    def __init__(self, flags: Flags) -> None:
+        self.flags = flags
+        self.children: dict[str, Child] = {}
+        self._stamps: list[float] = []
+        self._random = random.Random()
+
+    @property
+    def restarts_in_window(self) -> int:
+        """Restarts that count against the intensity now."""
+        now = trio.current_time()
+        return sum(stamp >= now - self.flags.period for stamp in self._stamps)
+
+    def child_path(self, child_id: str) -> str:
+        """The path of the child with that id."""
+        return child_id if self.path == ROOT else f"{self.path}/{child_id}"
+
+    def list_children(self) -> list[ChildInfo]:
+        """The children, the last started first."""
+        return [
+            ChildInfo(
+                child.id,
+                None if child.cell is None else child.cell.ref,
+                child.state,
+                child.spec.kind,
+            )
+            for child in reversed(self.children.values())
+        ]
+
+    def count(self) -> Counts:
+        """How many children there are, of which kind, and how many are up."""
+        children = self.children.values()
+        supervisors = sum(child.spec.kind is Kind.SUPERVISOR for child in children)
+        return Counts(
+            specs=len(children),
+            active=sum(child.cell is not None and not child.cell.ended for child in children),
+            supervisors=supervisors,
+            workers=len(children) - supervisors,
+        )
+
+    # What the static and the dynamic supervisor do differently.
+
+    def arguments(self) -> tuple[object, ...]:
+        """Arguments every start gets before its spec's own."""
+        return ()
+
+    def kept(self, child: Child) -> None:
+        """The child is down and nobody restarts it."""
+        child.state = ChildState.STOPPED
+
+    def ends_with(self, child: Child, reason: ExitReason) -> bool:  # noqa: ARG002
+        """Whether the supervisor itself ends because `child` ended for `reason`."""
+        return False
+
+    async def restart(self, child: Child) -> tuple[Child, ExitReason] | None:
+        """One restart attempt: None, or which child failed to start, and why."""
+        failure = await self.start(child)
+        return None if failure is None else (child, failure)
+
+    # Starting, stopping and forgetting one child.
+
+    async def start(self, child: Child) -> ExitReason | None:
+        """Start `child` and wait until it is up; the answer is the reason if it failed.
+
+        After None it runs, or it answered ignore and is down, or forgotten.
+        """
+        spec, path = child.spec, self.child_path(child.id)
+        child.retry = None
+        try:
+            actor = spec.start(*self.arguments(), *spec.args)
+            if not isinstance(actor, Actor):
+                raise BadInit(f"{path}: its start function made {actor!r}, which is no Actor")
+        except Exception as error:  # noqa: BLE001 - a factory that raises is a failed start
+            return crash(error)
+        cell = Cell(self.system, path, spec, actor, self._child_ended)
+        for name in (path, spec.name):
+            holder = None if name is None else self.system.register(name, cell)
+            if holder is not None:
+                self.system.ended(cell)
+                return Crash(AlreadyStarted(child.id, holder))
+        self.tasks.start_soon(cell.run, name=path)
+        with trio.move_on_after(spec.start_seconds):
+            await cell.up()
+        if not cell.was_up:
+            if not cell.ended:
+                cell.kill()
+                await self._end_of(cell)
+                return Crash(StartTimeout(path, spec.start_seconds))
+            if cell.ignored:
+                self.forget(child) if spec.restart is Restart.TEMPORARY else self.kept(child)
+                return None
+            return cell.reason
+        child.cell = cell
+        child.state = ChildState.RUNNING
+        return None
+
+    async def stop_child(self, child: Child) -> None:
+        """Ask the child to stop, cancel it when its time is up, and wait for its end."""
+        cell = child.cell
+        if cell is not None:
+            self.ask_to_stop(cell)
+            await self.see_off(cell, trio.current_time())
+        self.stopped(child)
+
+    def ask_to_stop(self, cell: Cell) -> None:
+        """Begin the stop of a child, as its spec says."""
+        if cell.ended:
+            return
+        if cell.spec.shutdown_seconds == BRUTAL_KILL:
+            cell.kill()
+        else:
+            cell.mailbox.stop(SHUTDOWN)
+
+    async def see_off(self, cell: Cell, asked_at: float) -> None:
+        """Wait for the end of a child that was asked at `asked_at`, cancelling it when due."""
+        limit = cell.spec.shutdown_seconds
+        if limit != BRUTAL_KILL:
+            with trio.move_on_at(asked_at + limit):
+                await cell.gone()
+            if not cell.ended:
+                self.system.emit(ShutdownTimedOut(cell.path, limit))
+                cell.kill()
+        await self._end_of(cell)
+
+    def stopped(self, child: Child) -> None:
+        """Note that the child was taken down on purpose."""
+        cell, child.cell, child.retry = child.cell, None, None
+        child.state = ChildState.STOPPED
+        if cell is not None:
+            self._report(cell, Decision.STOPPING)
+
+    def forget(self, child: Child) -> None:
+        """Drop the child's spec and what is known of its path."""
+        child.retry = None
+        del self.children[child.id]
+        self.system.forget_path(
+            self.child_path(child.id), subtree=child.spec.kind is Kind.SUPERVISOR
+        )
+
+    async def _end_of(self, cell: Cell) -> None:
+        # Nothing is started beside a predecessor that is still alive, so this waits for
+        # ever; what cannot be cancelled (shielded, or never awaiting) is told again and again.
+        cancelled_at = trio.current_time()
+        while not cell.ended:
+            with trio.move_on_after(REPORT_SECONDS):
+                await cell.gone()
+            if not cell.ended:
+                waited = trio.current_time() - cancelled_at
+                self.system.emit(StillRunning(cell.path, waited, stack_of(cell)))
+
+    # Exits and restarts.
+
+    def _child_ended(self, cell: Cell) -> None:
+        if not cell.was_up:
+            return  # start() is waiting for it
+        if self._cell.ended:
+            self._report(cell, Decision.STOPPING)
+        else:
+            self._cell.mailbox.signal(ChildExited(cell))
+
+    def _undelivered(self, messages: list[object]) -> None:
+        for message in messages:
+            if isinstance(message, ChildExited) and self._child_of(message.cell) is not None:
+                self._report(message.cell, Decision.STOPPING)
+
+    def _child_of(self, cell: Cell) -> Child | None:
+        child = self.children.get(cell.path.rpartition("/")[2])
+        return child if child is not None and child.cell is cell else None
+
+    @handles(ChildExited)
+    async def _on_child_exited(self, message: ChildExited) -> None:
+        cell = message.cell
+        child = self._child_of(cell)
+        if child is None or cell.reason is None:
+            return  # it was stopped on purpose meanwhile, which has been reported
+        child.cell = None
+        decision = decide(child.spec.restart, cell.reason)
+        if decision is Decision.RESTART:
+            if not self._charge():
+                decision = Decision.ESCALATE
+        elif self.ends_with(child, cell.reason):
+            decision = Decision.SHUTDOWN
+        self._report(cell, decision)
+        match decision:
+            case Decision.RESTART:
+                await self._begin_restart(child, lived=trio.current_time() - cell.started_at)
+            case Decision.ESCALATE:
+                self._give_up(child, cell.reason)
+            case Decision.SHUTDOWN:
+                self.system.emit(AutoShutdownTriggered(self.path, child.id))
+                self._put_away(child)
+                self.stop(SHUTDOWN)
+            case _:
+                self._put_away(child)
+
+    @handles(Retry)
+    async def _on_retry(self, message: Retry) -> None:
+        if message.child.retry is message:
+            await self._attempt(message.child)
+
+    async def _begin_restart(self, child: Child, *, lived: float) -> None:
+        if lived >= self.flags.period:
+            child.attempts = 0
+        if self.flags.backoff is None:
+            await self._attempt(child)
+        else:
+            self._schedule(child)
+
+    async def _attempt(self, child: Child) -> None:
+        child.state = ChildState.RESTARTING
+        failed = await self.restart(child)
+        if failed is None:
+            return
+        culprit, reason = failed
+        if self._charge():
+            # A message to itself, not a loop: management calls and a stop come in between.
+            self._schedule(culprit)
+        else:
+            self._give_up(culprit, reason)
+
+    def _schedule(self, child: Child) -> None:
+        child.state = ChildState.RESTARTING
+        child.retry = retry = Retry(child)
+        backoff = self.flags.backoff
+        delay = 0.0 if backoff is None else backoff.wait(child.attempts, self._random)
+        child.attempts += 1
+        self.system.emit(RestartScheduled(self.child_path(child.id), child.attempts, delay))
+        if delay > 0:
+            self.send_after(delay, retry)
+        else:
+            self._cell.mailbox.signal(retry)
+
+    def _charge(self) -> bool:
+        self._stamps, fits = add_restart(
+            self._stamps,
+            trio.current_time(),
+            intensity=self.flags.intensity,
+            period=self.flags.period,
+        )
+        return fits
+
+    def _give_up(self, child: Child, reason: ExitReason) -> None:
+        self.system.emit(
+            IntensityExceeded(
+                self.path,
+                self.child_path(child.id),
+                reason,
+                self.flags.intensity,
+                self.flags.period,
+            )
+        )
+        child.state = ChildState.STOPPED
+        child.retry = None
+        self.stop(SHUTDOWN)
+
+    def _put_away(self, child: Child) -> None:
+        if child.spec.restart is Restart.TEMPORARY:
+            self.forget(child)
+        else:
+            self.kept(child)
+
+    def _report(self, cell: Cell, decision: Decision) -> None:
+        assert cell.reason is not None  # noqa: S101 - reported because it ended
+        self.system.emit(Exited(cell.path, cell.generation, cell.reason, decision))
+
+
+def stack_of(cell: Cell) -> str:
+    """Where the actor's task stands now: one line per awaiting frame, outermost first."""
+    if cell.task is None:
+        return "not started"
+    return "\n".join(
+        f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}'
+        for frame, line in cell.task.iter_await_frames()
+    )

@@ -1,0 +1,140 @@
+"""A running tree: its registry, its events, its deadlines, what is known of each path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import trio
+
+from .cell import Cell
+from .deadlines import Deadlines
+from .events import Event, EventHook, Exited, Subscriber
+from .exits import SHUTDOWN, ExitReason, crash
+from .policy import Decision
+from .ref import ActorRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .spec import ChildSpec
+
+ROOT = "root"
+"""The root's path; its children's paths are their ids alone."""
+
+
+@dataclass(slots=True)
+class PathRecord:
+    """What outlives the incarnations of a path."""
+
+    generation: int = 0
+    last_exit: ExitReason | None = None
+    last_exit_at: float | None = None
+    """Seconds on trio's clock."""
+    numbered: int = 0
+    """How many numbered children were started under this path, over all its lives."""
+
+
+class System:
+    """One per `run(root)`. Passed to nobody: an actor finds it as `self.system`."""
+
+    def __init__(self) -> None:
+        self.deadlines = Deadlines()
+        self.names: dict[str, Cell] = {}
+        self.paths: dict[str, PathRecord] = {}
+        self.casts_to_nobody = 0
+        self.root: Cell | None = None
+        self._hook = EventHook()
+        self.emit: Callable[[Event], None] = self._hook.emit
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Have `subscriber` called with every event; the answer takes it off again."""
+        return self._hook.subscribe(subscriber)
+
+    @property
+    def subscriber_failures(self) -> int:
+        """How often a subscriber raised."""
+        return self._hook.failures
+
+    def ref(self, name: str) -> ActorRef:
+        """A reference by path or registered name, looked up at each send."""
+        return ActorRef(self, name)
+
+    def whereis(self, name: str) -> ActorRef | None:
+        """The incarnation that has `name` now, or None."""
+        cell = self.names.get(name)
+        return None if cell is None else cell.ref
+
+    async def run(
+        self, root: ChildSpec, *, on_start: Callable[[System], None] | None = None
+    ) -> ExitReason:
+        """Start `root` and wait for its end; the answer is its exit reason.
+
+        `on_start` is called once, when the whole tree is up. To stop it in order, `stop()`;
+        a cancellation kills it.
+        """
+        try:
+            actor = root.start(*root.args)
+        except Exception as error:  # noqa: BLE001 - a factory that raises is a failed start
+            return crash(error)
+        cell = self.root = Cell(self, ROOT, root, actor, self._root_ended)
+        self.register(ROOT, cell)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.deadlines.run, name="deadlines")
+            nursery.start_soon(cell.run, name=ROOT)
+            await cell.up()
+            if cell.was_up and on_start is not None:
+                on_start(self)
+            await cell.gone()
+            nursery.cancel_scope.cancel()
+        assert cell.reason is not None  # noqa: S101 - gone() waited for it
+        return cell.reason
+
+    def stop(self) -> None:
+        """Ask the root to stop: every child in order, the last started first."""
+        if self.root is not None:
+            self.root.mailbox.stop(SHUTDOWN)
+
+    def register(self, name: str, cell: Cell) -> ActorRef | None:
+        """Give `name` to `cell`, or answer who has it."""
+        holder = self.names.get(name)
+        if holder is not None:
+            return holder.ref
+        self.names[name] = cell
+        cell.names.append(name)
+        return None
+
+    def next_generation(self, path: str) -> int:
+        """Count a start of `path`."""
+        record = self.paths.get(path)
+        if record is None:
+            record = self.paths[path] = PathRecord()
+        record.generation += 1
+        return record.generation
+
+    def next_number(self, path: str) -> int:
+        """The next running number for a child of the dynamic supervisor at `path`."""
+        record = self.paths[path]
+        record.numbered += 1
+        return record.numbered
+
+    def ended(self, cell: Cell) -> None:
+        """Take the names of an ended incarnation back."""
+        for name in cell.names:
+            del self.names[name]
+        cell.names.clear()
+        record = self.paths.get(cell.path)
+        if record is not None:
+            record.last_exit = cell.reason
+            record.last_exit_at = trio.current_time()
+
+    def forget_path(self, path: str, *, subtree: bool) -> None:
+        """Drop what is known of a path that will not be started again, and of those under it."""
+        self.paths.pop(path, None)
+        if subtree:
+            for other in [other for other in self.paths if other.startswith(f"{path}/")]:
+                del self.paths[other]
+
+    def _root_ended(self, cell: Cell) -> None:
+        assert cell.reason is not None  # noqa: S101 - it has just ended
+        self.emit(Exited(cell.path, cell.generation, cell.reason, Decision.STOPPING))

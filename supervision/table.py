@@ -1,0 +1,102 @@
+"""Memory that outlives its writer, as an ETS table with an heir does.
+
+A table is a plain object made by whoever wires the system and handed on by child spec. One
+path writes it, through all its incarnations; anyone reads, without waiting. Values are
+immutable: a reader keeps what it got. It is memory, not a way to talk: nothing can wait on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from .context import current_cell
+from .errors import NotTheWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatistics:
+    """Rows now, writes and deletes since the table was made."""
+
+    rows: int
+    writes: int
+    deletes: int
+
+
+class Ownership:
+    """Lets one path write, whatever its incarnation; to be checked before each write."""
+
+    __slots__ = ("name", "writer")
+
+    def __init__(self, name: str, writer: str) -> None:
+        self.name = name
+        self.writer = writer
+
+    def check(self) -> None:
+        """Pass for a task of the writer.
+
+        Raises:
+            NotTheWriter: the running task belongs to another actor, or to none.
+        """
+        cell = current_cell.get()
+        if cell is None or cell.path != self.writer:
+            culprit = "no actor" if cell is None else cell.path
+            raise NotTheWriter(self.name, self.writer, culprit)
+
+
+class Table(Generic[K, V]):
+    """Rows by key, written by the actor at the path `writer` only.
+
+    `revision` rises with every change, so a reader knows cheaply whether to look again.
+    """
+
+    def __init__(self, name: str, *, writer: str) -> None:
+        self.revision = 0
+        self._owner = Ownership(name, writer)
+        self._rows: dict[K, V] = {}
+        self._deletes = 0
+        self.rows: Mapping[K, V] = MappingProxyType(self._rows)
+        """A live, read-only view."""
+
+    def put(self, key: K, value: V) -> None:
+        """Set a row."""
+        self._owner.check()
+        self._rows[key] = value
+        self.revision += 1
+
+    def put_all(self, rows: Mapping[K, V]) -> None:
+        """Set many rows in one step."""
+        self._owner.check()
+        self._rows.update(rows)
+        self.revision += 1
+
+    def delete(self, key: K) -> None:
+        """Drop a row; no error when there is none."""
+        self._owner.check()
+        if self._rows.pop(key, None) is not None:
+            self._deletes += 1
+            self.revision += 1
+
+    def get(self, key: K) -> V | None:
+        """The row, or None."""
+        return self._rows.get(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._rows
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def statistics(self) -> TableStatistics:
+        """Counts, for operators."""
+        return TableStatistics(len(self._rows), self.revision - self._deletes, self._deletes)

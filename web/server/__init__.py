@@ -1,0 +1,33 @@
+"""A guarded ASGI server on trio, with a fast lane for ready WebSocket frames.
+
+Hypercorn's HTTP/1.1 and WebSocket protocols on a reader, a writer and limits of our own. Knows
+no product code. `serve` runs it, `Wire.try_send` is the fast lane, `websocket_class` puts
+WebSocket handlers beside a Quart app.
+"""
+
+from .config import ServerConfig
+from .frames import encode_ping, encode_text_frame
+from .lifespan import StartupFailed
+from .listening import PortTaken, open_sockets
+from .serving import Server, ServerStatistics, serve, wire_of
+from .websocket import Disconnected, Handler, ServerSocket, websocket_class
+from .wire import Sent, Wire
+
+__all__ = [
+    "Disconnected",
+    "Handler",
+    "PortTaken",
+    "Sent",
+    "Server",
+    "ServerConfig",
+    "ServerSocket",
+    "ServerStatistics",
+    "StartupFailed",
+    "Wire",
+    "encode_ping",
+    "encode_text_frame",
+    "open_sockets",
+    "serve",
+    "websocket_class",
+    "wire_of",
+]

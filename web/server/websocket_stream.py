@@ -1,0 +1,152 @@
+"""Hypercorn's WebSocket protocol, made to deliver close codes and to bound its memory."""
+
+from typing import TYPE_CHECKING, cast
+
+from hypercorn.protocol.events import Body, Data, Event, StreamClosed
+from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
+from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
+from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent
+from wsproto.connection import ConnectionState
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.frame_protocol import CloseReason
+
+from .app_tasks import UTF8_MESSAGE
+
+if TYPE_CHECKING:
+    from .http1 import ConnectionFace
+
+__all__ = ["WebSocketStream"]
+
+
+class WebSocketStream(WSStream):
+    """One upgraded connection, from the handshake to the end of the close handshake.
+
+    What differs from Hypercorn's: protocol errors and bad UTF-8 are answered with 1002 and 1007
+    (it sends nothing), the connection stays until the peer has answered our close, the size
+    limit counts bytes, and after a close no more input is kept.
+    """
+
+    def __init__(self, connection: "ConnectionFace", protocol: H11Protocol) -> None:
+        super().__init__(
+            protocol.app,
+            protocol.config,
+            protocol.context,
+            protocol.task_group,
+            protocol.ssl,
+            protocol.client,
+            protocol.server,
+            protocol.stream_send,
+            STREAM_ID,
+        )
+        self._owner = connection
+        self._parts = bytearray()
+        self._answering = False  # a rejection has begun
+        self._garbled = False  # the parser lost its place: input can only be thrown away
+
+    # From the client
+
+    async def handle(self, event: Event) -> None:
+        """Take an event of the HTTP protocol below: the request, bytes, or the end."""
+        if self.closed:
+            return
+        if isinstance(event, Body | Data) and self.handshake.accepted:
+            if not self._garbled and self.connection.state is not ConnectionState.CLOSED:
+                self.connection.receive_data(event.data)
+                await self._handle_events()
+        elif isinstance(event, Body | Data):
+            if self._answering or self.state is not ASGIWebsocketState.HANDSHAKE:
+                return  # rejected already
+            # The client must wait for our answer (RFC 6455, section 4.1), so this is no
+            # WebSocket client. Stock Hypercorn leaves the app running for ever here.
+            await self._tell_app(CloseReason.ABNORMAL_CLOSURE, "")
+            self.closed = True
+            await self._send_error_response(400)
+            await self.send(StreamClosed(stream_id=self.stream_id))
+        elif isinstance(event, StreamClosed):
+            self.closed = True
+            self._owner.wire.seal()
+            await self._tell_app(CloseReason.ABNORMAL_CLOSURE, "")
+        else:
+            await super().handle(event)
+
+    async def _handle_events(self) -> None:
+        for event in self.connection.events():
+            if isinstance(event, TextMessage | BytesMessage):
+                await self._on_message(event)
+            elif isinstance(event, Ping) and self.state is ASGIWebsocketState.CONNECTED:
+                await self._send_wsproto_event(event.response())
+            elif isinstance(event, CloseConnection):
+                await self._on_close(event)
+
+    async def _on_message(self, event: TextMessage | BytesMessage) -> None:
+        if self.state is not ASGIWebsocketState.CONNECTED:
+            return  # we have sent our close: what still arrives is nobody's
+        is_text = isinstance(event, TextMessage)
+        data = event.data.encode() if isinstance(event, TextMessage) else event.data
+        if len(self._parts) + len(data) > self._owner.max_message_size:
+            self._parts = bytearray()
+            await self._begin_close(CloseReason.MESSAGE_TOO_BIG, "")
+            return
+        self._parts += data
+        if event.message_finished:
+            whole, self._parts = bytes(self._parts), bytearray()
+            message = {"type": UTF8_MESSAGE if is_text else "websocket.receive", "bytes": whole}
+            await self._put(cast("ASGIReceiveEvent", message))
+
+    async def _on_close(self, event: CloseConnection) -> None:
+        code, reason = int(event.code), event.reason or ""
+        if self.connection.state is ConnectionState.REMOTE_CLOSING:
+            self.state = ASGIWebsocketState.CLOSED
+            self._owner.wire.seal()
+            await self._tell_app(code, reason)
+            await self._send_wsproto_event(event.response())
+        elif self.connection.state is not ConnectionState.CLOSED:
+            # No frame of the peer's: wsproto's way to say that it could not parse.
+            self._garbled = True
+            await self._begin_close(code, reason)
+        await self.send(StreamClosed(stream_id=self.stream_id))
+
+    # From the app
+
+    async def app_send(self, message: ASGISendEvent | None) -> None:
+        """Do what the app asks; None says that the app has ended."""
+        if self.closed:
+            return
+        if self.state is ASGIWebsocketState.CONNECTED:
+            if message is None:
+                await self._begin_close(CloseReason.INTERNAL_ERROR, "")
+            elif message["type"] == "websocket.close":
+                await self._begin_close(
+                    int(message.get("code", CloseReason.NORMAL_CLOSURE)),
+                    message.get("reason") or "",
+                )
+            else:
+                await super().app_send(message)
+        elif self.state is not ASGIWebsocketState.CLOSED:
+            self._answering = message is None or message["type"] != "websocket.accept"
+            await super().app_send(message)
+            if self._is_connected() and not self.closed:
+                self._owner.wire.open_for_frames()
+
+    def _is_connected(self) -> bool:
+        return self.state is ASGIWebsocketState.CONNECTED
+
+    # Closing
+
+    async def _begin_close(self, code: int, reason: str) -> None:
+        """Send our close frame; the reader ends the connection when the peer has answered."""
+        if self.state is not ASGIWebsocketState.CONNECTED:
+            return
+        self.state = ASGIWebsocketState.CLOSED
+        self._owner.wire.seal()
+        self._owner.close_soon()
+        await self._tell_app(code, reason)
+        await self._send_wsproto_event(CloseConnection(code=code, reason=reason))
+
+    async def _tell_app(self, code: int, reason: str) -> None:
+        message = {"type": "websocket.disconnect", "code": code, "reason": reason}
+        await self._put(cast("ASGIReceiveEvent", message))  # `reason`: ASGI 2.3, Hypercorn's lacks
+
+    async def _put(self, message: ASGIReceiveEvent) -> None:
+        if self.app_put is not None:
+            await self.app_put(message)

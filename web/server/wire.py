@@ -1,0 +1,256 @@
+"""One accepted socket, and who may write to it when.
+
+Two kinds of writer share a socket: the HTTP and WebSocket protocol (`Wire.write`, awaited) and
+whoever holds ready frames (`Wire.try_send`, never waits). Their bytes must not mix inside a
+frame, whoever is cancelled or killed in between. So the bytes of a begun write belong to the
+wire: what the kernel did not take is finished by a task of the connection, and until then
+`try_send` refuses.
+"""
+
+import socket
+import struct
+from enum import IntEnum
+from typing import Final
+
+import trio
+
+__all__ = ["Sent", "Wire"]
+
+_NOTHING: Final = memoryview(b"")
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close() sends RST
+_TLS_RECORD = 16 * 1024  # the unit of progress under TLS: the most one record carries
+
+
+class Sent(IntEnum):
+    """What became of a frame. An int, so that layers below `web` can compare it."""
+
+    SENT = 0
+    """The kernel has all of it."""
+    BEGUN = 1
+    """Taken; the connection finishes it. More is refused until then."""
+    REFUSED = 2
+    """Nothing was taken: an earlier write is unfinished, the socket is full, or not yet open."""
+    CLOSED = 3
+    """Nothing was taken and nothing ever will be."""
+
+
+class Wire:
+    """An accepted socket: ready frames at once, other writes in turn, all with a limit.
+
+    Owned by its connection, which reads from the socket; anyone in the same trio run may call
+    `try_send`, `abort` and the attributes.
+    """
+
+    __slots__ = (
+        "_closed_event",
+        "_lock",
+        "_nursery",
+        "_open_for_frames",
+        "_progress_timeout",
+        "_rest",
+        "_send",
+        "_socket",
+        "_tls",
+        "_writers",
+        "closed",
+        "last_progress",
+        "last_received",
+        "peer",
+    )
+
+    closed: bool
+    """No frame can be sent any more: a close was sent or received, or the socket is gone."""
+    last_received: float
+    """Trio time of the last byte received."""
+    last_progress: float
+    """Trio time at which the kernel last took bytes from us."""
+    peer: tuple[str, int] | None
+    """The other side's address and port; None for a socket without."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        peer: tuple[str, int] | None,
+        *,
+        progress_timeout: float,
+        tls: "trio.SSLStream[trio.SocketStream] | None" = None,
+    ) -> None:
+        self.peer = peer
+        self.closed = False
+        self.last_received = self.last_progress = trio.current_time()
+        self._socket = sock
+        self._send = sock.send
+        self._tls = tls
+        self._progress_timeout = progress_timeout
+        self._open_for_frames = False
+        self._rest = _NOTHING
+        self._writers = 0
+        self._lock = trio.Lock()
+        self._nursery: trio.Nursery | None = None
+        self._closed_event: trio.Event | None = None
+
+    @property
+    def pending(self) -> int:
+        """Bytes of a begun write that the kernel has not taken yet."""
+        return len(self._rest)
+
+    # Ready frames
+
+    def try_send(self, frame: bytes) -> Sent:
+        """Send a whole frame now, begin it, or refuse it; never wait.
+
+        Under TLS a frame is always begun, since only a task can encrypt and wait.
+        """
+        if not self._open_for_frames or self._rest or self._writers:
+            return Sent.CLOSED if self.closed else Sent.REFUSED
+        if self._tls is None:
+            try:
+                taken = self._send(frame)
+            except BlockingIOError:
+                return Sent.REFUSED
+            except OSError:
+                self.abort()
+                return Sent.CLOSED
+            self.last_progress = trio.current_time()
+            if taken == len(frame):
+                return Sent.SENT
+            self._rest = memoryview(frame)[taken:]
+        else:
+            self._rest = memoryview(frame)
+        self._start_finishing()
+        return Sent.BEGUN
+
+    # Writes of the protocol
+
+    async def write(self, data: bytes) -> None:
+        """Write `data` after everything begun before it; return when the kernel has all of it.
+
+        A caller cancelled in the middle leaves the rest to the connection. Raises
+        trio.BrokenResourceError when the peer is gone or takes nothing for `progress_timeout`
+        (then the socket has been reset), trio.ClosedResourceError when it was closed here.
+        """
+        self._writers += 1
+        try:
+            async with self._lock:
+                await self._flush()
+                self._rest = memoryview(data)
+                await self._flush()
+        finally:
+            self._writers -= 1
+            if self._rest and not self._writers:
+                self._start_finishing()
+
+    def _start_finishing(self) -> None:
+        if self._nursery is not None and self._socket.fileno() != -1:
+            self._nursery.start_soon(self._finish)
+
+    async def _finish(self) -> None:
+        try:
+            async with self._lock:
+                await self._flush()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.abort()  # the reader sees the closed socket and ends the connection
+
+    async def _flush(self) -> None:
+        while self._rest:
+            if self._socket.fileno() == -1:
+                raise trio.ClosedResourceError("this connection was closed")
+            if self._tls is None:
+                await self._flush_some()
+            else:
+                await self._flush_record(self._tls)
+
+    async def _flush_some(self) -> None:
+        try:
+            taken = self._send(self._rest)
+        except BlockingIOError:
+            with trio.move_on_after(self._progress_timeout) as limit:
+                await trio.lowlevel.wait_writable(self._socket)
+            if limit.cancelled_caught:
+                self._give_up()
+        except OSError as error:
+            self.abort()
+            raise trio.BrokenResourceError(f"the peer is gone: {error}") from error
+        else:
+            self._advance(taken)
+
+    async def _flush_record(self, tls: "trio.SSLStream[trio.SocketStream]") -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        record = self._rest[:_TLS_RECORD]
+        # Cancelling send_all halfway would break the TLS stream for every later write.
+        with trio.move_on_after(self._progress_timeout, shield=True) as limit:
+            await tls.send_all(record)
+        if limit.cancelled_caught:
+            self._give_up()
+        self._advance(len(record))
+
+    def _advance(self, taken: int) -> None:
+        self.last_progress = trio.current_time()
+        self._rest = self._rest[taken:] or _NOTHING  # an empty slice would keep the frame alive
+
+    def _give_up(self) -> None:
+        self.abort()
+        raise trio.BrokenResourceError(
+            f"the peer took nothing for {self._progress_timeout} s; the connection was reset"
+        )
+
+    # The end
+
+    def abort(self) -> None:
+        """Reset the connection (RST) now. Idempotent; tasks waiting on the socket are woken."""
+        if self._socket.fileno() != -1:
+            try:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            except OSError:  # already reset by the peer: nothing is left to cut short
+                self._rest = _NOTHING
+        self._close_socket()
+
+    def close(self) -> None:
+        """Close the socket now (FIN), or reset it when a write is unfinished. Idempotent."""
+        if self._rest or self._lock.locked():
+            self.abort()
+        else:
+            self._close_socket()
+
+    def _close_socket(self) -> None:
+        self._rest = _NOTHING
+        if self._socket.fileno() != -1:
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()
+        self.seal()
+
+    async def wait_closed(self) -> None:
+        """Wait until `closed` is true."""
+        if self._closed_event is None:
+            self._closed_event = trio.Event()
+            if self.closed:
+                self._closed_event.set()
+        await self._closed_event.wait()
+
+    # For the connection that owns this wire
+
+    def attach(self, nursery: trio.Nursery) -> None:
+        """Say which nursery finishes begun writes: the connection's own."""
+        self._nursery = nursery
+
+    def open_for_frames(self) -> None:
+        """From now on ready frames are legal: the WebSocket handshake was answered."""
+        self._open_for_frames = not self.closed
+
+    def seal(self) -> None:
+        """From now on no frame may follow: a close frame was sent or received."""
+        self.closed = True
+        self._open_for_frames = False
+        if self._closed_event is not None:
+            self._closed_event.set()
+
+    def shutdown_write(self) -> None:
+        """Send FIN after what was written, and go on reading."""
+        self.seal()
+        if self._rest or self._lock.locked():
+            self.abort()
+        elif self._socket.fileno() != -1:
+            try:
+                self._socket.shutdown(socket.SHUT_WR)
+            except OSError:  # not connected any more
+                self._close_socket()

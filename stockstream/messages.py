@@ -1,0 +1,128 @@
+"""Messages that cross between the product's parts, and the values they carry.
+
+The parts (`market`, `delivery`, ...) do not import each other; what one tells another stands
+here. Messages inside one part stay in that part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from stockstream.market.quotes import InvalidSymbol, Quote, Symbol, Version, iso_utc, parse_symbol
+
+__all__ = [
+    "CircuitChanged",
+    "CircuitState",
+    "CircuitStatus",
+    "Demand",
+    "DemandWanted",
+    "FeedChanged",
+    "FeedState",
+    "FeedStatus",
+    "InvalidSymbol",
+    "Quote",
+    "QuoteRow",
+    "QuotesPublished",
+    "Symbol",
+    "Version",
+    "iso_utc",
+    "parse_symbol",
+]
+
+
+class QuoteRow(msgspec.Struct, frozen=True, gc=False):
+    """A symbol's row in the `Quotes` table.
+
+    `open` is the first price accepted on the UTC day of `quote.received`; `previous` the last
+    price before this one that differed, None for a symbol seen for the first time.
+    """
+
+    quote: Quote
+    open: float
+    previous: float | None
+
+
+class FeedState(StrEnum):
+    """How the feed does: the last fetches succeeded, they fail of late, or it is gone."""
+
+    LIVE = "live"
+    STALE = "stale"
+    DOWN = "down"
+
+
+class FeedStatus(msgspec.Struct, frozen=True):
+    """The feed as clients are told of it.
+
+    `as_of` is when the last successful fetch ended, in ms since 1970, None before the first;
+    `interval` the seconds between fetches now; `listed` whether the provider's whole list has
+    been seen, so that a symbol it lacks is unknown; `reason` what ails it, for people.
+    """
+
+    state: FeedState
+    as_of: int | None
+    interval: float
+    listed: bool
+    reason: str | None = None
+
+
+class CircuitState(StrEnum):
+    """What the circuit breaker lets through, forced states counted as what they do."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class CircuitStatus(msgspec.Struct, frozen=True):
+    """The circuit breaker as clients are told of it.
+
+    `next_probe` is when the wait ends, in ms since 1970 by the wall clock, None when closed or
+    when nobody knows; `since` when this state began.
+    """
+
+    state: CircuitState
+    since: int
+    next_probe: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuotesPublished:
+    """Quotes were accepted and stand in the `Quotes` table; from the streamer, by PubSub.
+
+    Published means: `number` was appended to the `Outbox` before this was sent.
+    """
+
+    number: int
+    rows: tuple[QuoteRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedChanged:
+    """The row in the `feed` table is new: also after each fetch that brought nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitChanged:
+    """The row in the `circuit` table is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Who wants what: from the subscription manager to the streamer.
+
+    `symbols` are those subscribed by name; `everything` is set when somebody wants all there
+    are; `subscribers` counts connections with at least one subscription.
+    """
+
+    symbols: frozenset[Symbol]
+    everything: bool
+    subscribers: int
+
+
+@dataclass(frozen=True, slots=True)
+class DemandWanted:
+    """From a streamer that has just started, and does not know who wants what."""

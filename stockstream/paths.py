@@ -1,0 +1,10 @@
+"""Where the actors that others talk to stand in the tree. `application.py` builds it so."""
+
+PUBSUB = "pubsub"
+CIRCUIT_BREAKER = "market/circuit_breaker"
+STREAMER = "market/streamer"
+SUBSCRIPTION_MANAGER = "delivery/subscription_manager"
+BROADCASTER = "delivery/broadcaster"
+SESSIONS = "delivery/sessions"
+STUB = "stub"
+WEB = "web"

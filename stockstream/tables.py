@@ -1,0 +1,110 @@
+"""The tables: what survives the death of any actor. Made by `application.py`, handed on by spec.
+
+Each has one writer, by path; anyone reads. Values are immutable. See `supervision.Table`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from stockstream import paths
+from stockstream.messages import CircuitStatus, FeedStatus, QuoteRow, Symbol
+from supervision import Ownership, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FEED = "feed"
+"""The key of the one row of the `feed` table."""
+CIRCUIT = "circuit"
+"""The key of the one row of the `circuit` table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Quotes published together. `number` rises by one with each batch of this process."""
+
+    number: int
+    rows: tuple[QuoteRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStatistics:
+    """`waiting` batches are published and not acknowledged; `last_number` is the newest one's."""
+
+    waiting: int
+    last_number: int
+    acknowledged: int
+
+
+class Outbox:
+    """Published batches until they are acknowledged.
+
+    The streamer appends, the recorder acknowledges. Without a recorder (`reader=None`) nobody
+    ever would, so batches are numbered and counted, and not kept.
+    """
+
+    def __init__(self, *, writer: str, reader: str | None) -> None:
+        self._appends = Ownership("outbox", writer)
+        self._acknowledges = None if reader is None else Ownership("outbox", reader)
+        self._waiting: deque[Batch] = deque()
+        self._last_number = 0
+        self._acknowledged = 0
+
+    def append(self, rows: Sequence[QuoteRow]) -> Batch:
+        """Publish: from here on, these rows are not lost by the death of an actor."""
+        self._appends.check()
+        self._last_number += 1
+        batch = Batch(self._last_number, tuple(rows))
+        if self._acknowledges is not None:
+            self._waiting.append(batch)
+        return batch
+
+    def waiting(self, limit: int) -> list[Batch]:
+        """The oldest batches that wait, at most `limit`."""
+        return [self._waiting[index] for index in range(min(limit, len(self._waiting)))]
+
+    def acknowledge(self, number: int) -> None:
+        """Forget the batches up to and including `number`: they are safe elsewhere."""
+        if self._acknowledges is None:
+            raise ValueError("this outbox has no reader, so nothing waits to be acknowledged")
+        self._acknowledges.check()
+        while self._waiting and self._waiting[0].number <= number:
+            self._acknowledged = self._waiting.popleft().number
+
+    def statistics(self) -> OutboxStatistics:
+        """Counts, for operators."""
+        return OutboxStatistics(len(self._waiting), self._last_number, self._acknowledged)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What one connection wants. `everything` is the `*` flag; `symbols` is empty then."""
+
+    symbols: frozenset[Symbol] = frozenset()
+    everything: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """All tables that cross between the product's parts.
+
+    `quotes`: the last quote of each symbol, and the seq its next one counts from. `feed` and
+    `circuit`: one row each. `subscriptions`: by connection number.
+    """
+
+    quotes: Table[Symbol, QuoteRow] = field(
+        default_factory=lambda: Table("quotes", writer=paths.STREAMER)
+    )
+    feed: Table[str, FeedStatus] = field(
+        default_factory=lambda: Table("feed", writer=paths.STREAMER)
+    )
+    circuit: Table[str, CircuitStatus] = field(
+        default_factory=lambda: Table("circuit", writer=paths.CIRCUIT_BREAKER)
+    )
+    subscriptions: Table[int, Subscription] = field(
+        default_factory=lambda: Table("subscriptions", writer=paths.SUBSCRIPTION_MANAGER)
+    )
+    outbox: Outbox = field(default_factory=lambda: Outbox(writer=paths.STREAMER, reader=None))

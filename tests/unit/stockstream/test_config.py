@@ -1,0 +1,181 @@
+"""The settings themselves: defaults, what each accepts, what may be shown of a value."""
+
+import string
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from stockstream.config import Settings, public_value
+
+pytestmark = pytest.mark.usefixtures("clean")
+
+
+def test_the_documented_names_and_defaults():
+    """The names and defaults users were promised stay as they are."""
+    settings = Settings()
+    assert settings.port == 4000
+    assert settings.host == "127.0.0.1"
+    assert settings.stockstream_env == "development"
+    assert settings.flush_interval == 0.05
+    assert settings.max_connections == 20_000
+    assert settings.max_connections_per_address == 200
+    assert settings.max_message_size == 64 * 1024
+    assert (settings.message_rate, settings.message_burst) == (50, 100)
+    assert settings.max_symbols_per_connection == 1_000
+    assert (settings.heartbeat, settings.heartbeat_timeout) == (25, 10)
+    assert (settings.fetch_interval, settings.fetch_interval_idle) == (1, 5)
+    assert settings.stock_api_url is None
+    assert settings.database_url is None
+    assert settings.cluster_nats_url is None
+    assert settings.chaos_enabled is False
+    assert settings.http_verify_tls is True
+    assert settings.http_max_body == 5_000_000
+
+
+def test_the_breaker_defaults_are_those_of_its_design():
+    """Users of the design page find its figures here."""
+    settings = Settings()
+    assert settings.breaker_window_type == "count"
+    assert settings.breaker_window == 20
+    assert settings.breaker_minimum_calls == 5
+    assert settings.breaker_failure_rate == 50
+    assert settings.breaker_slow_call == 2
+    assert settings.breaker_slow_rate == 80
+    assert (settings.breaker_wait, settings.breaker_max_wait) == (5, 60)
+    assert settings.breaker_probes == 2
+    assert settings.breaker_max_half_open == 10
+
+
+def test_every_setting_is_explained_in_one_sentence():
+    """The generated table has something to say about each."""
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
+        assert "|" not in field.description, f"{name}: would break the table"
+
+
+def test_settings_cannot_be_changed():
+    """What was read at the start holds until the end."""
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().port = 1
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch):
+    """Blanks around the parts and empty parts do not count; each part is brought to its form."""
+    monkeypatch.setenv("ALLOWED_ORIGINS", "https://Prices.example.com:443, http://localhost:8000,")
+    monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.0/8,::1")
+    monkeypatch.setenv("SYMBOLS", "aapl, brk.b")
+    settings = Settings()
+    assert settings.allowed_origins == ("https://prices.example.com", "http://localhost:8000")
+    assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
+    assert settings.symbols == ("AAPL", "BRK.B")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "https://*.example.com",
+        "example.com",
+        "https://example.com/",
+        "https://u@example.com",
+        "ws://example.com",
+        "https://example.com:99999",
+    ],
+)
+def test_what_is_no_origin_is_refused(origin: str):
+    """A wildcard, a path or a missing scheme would never equal an Origin header."""
+    with pytest.raises(ValidationError):
+        Settings(allowed_origins=(origin,))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("port", 65536),
+        ("port", -1),
+        ("max_connections", 0),
+        ("flush_interval", -0.1),
+        ("fetch_interval", float("inf")),
+        ("fetch_interval", 0),
+        ("breaker_failure_rate", 101),
+        ("breaker_window", 0),
+        ("drain_timeout", 7.5),
+        ("trusted_proxies", ("10.0.0.1/8",)),
+        ("symbols", ("!!",)),
+        ("stock_api_url", "ftp://example.com"),
+        ("stock_api_url", "http://"),
+        ("database_url", "mysql://localhost/x"),
+        ("database_url", "postgresql://localhost:notaport/x"),
+        ("cluster_nats_url", "nats://a:4222,http://b"),
+        ("secret_key_base", "x" * 31),
+        ("admin_token", "x" * 15),
+        ("log_level", "loud"),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused(field: str, value: object):
+    """Each bound stands where it is documented, and the error names the variable."""
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate({field: value})
+    assert [str(error["loc"][0]).upper() for error in caught.value.errors()] == [field.upper()]
+
+
+def test_the_slow_interval_is_not_below_the_fast_one():
+    """Fetching more often with nobody there is a mistake, told by the variable's name."""
+    with pytest.raises(ValidationError, match=r"must not be below FETCH_INTERVAL \(1\)"):
+        Settings(fetch_interval_idle=0.5)
+    with pytest.raises(ValidationError, match=r"must not be below BREAKER_WAIT \(90\)"):
+        Settings(breaker_wait=90)
+
+
+def test_a_simulated_market_needs_no_host():
+    """`sim://` with parameters is a price source, and is kept as it was written."""
+    assert Settings(stock_api_url="sim://?symbols=1000").stock_api_url == "sim://?symbols=1000"
+    assert Settings(stock_api_url="sim://").stock_api_url == "sim://"
+    assert Settings(stock_api_url="http://prices:80/v2/").stock_api_url == "http://prices:80/v2"
+
+
+def test_production_requires_both_secrets():
+    """A generated key would be another on the next node or after the next start."""
+    with pytest.raises(ValidationError, match="SECRET_KEY_BASE and ADMIN_TOKEN: required"):
+        Settings(stockstream_env="production")
+    settings = Settings(
+        stockstream_env="production",
+        secret_key_base=SecretStr("k" * 32),
+        admin_token=SecretStr("t" * 16),
+    )
+    assert settings.production
+
+
+_WORD = st.text(string.ascii_letters + string.digits, min_size=12, max_size=20)
+
+
+@given(user=_WORD, password=_WORD, key=_WORD)
+def test_no_password_is_ever_shown(user: str, password: str, key: str):
+    """Neither the shown value nor repr() of the settings has a password, a key or a token."""
+    settings = Settings(
+        stock_api_url=f"https://{user}:{password}@prices.example.com/?symbol=A&apikey={key}",
+        database_url=SecretStr(f"postgresql://{user}:{password}@db.example.com/prices"),
+        cluster_nats_url=SecretStr(f"nats://{user}:{password}@a:4222,nats://{password}@b:4222"),
+        secret_key_base=SecretStr(key * 3),
+        admin_token=SecretStr(password * 2),
+    )
+    shown = " ".join(str(public_value(getattr(settings, name))) for name in Settings.model_fields)
+    for text in (shown, repr(settings), str(settings)):
+        assert password not in text
+        assert key not in text
+    assert "db.example.com/prices" in shown
+    assert "prices.example.com/?symbol=A" in shown
+
+
+def test_shown_values_are_plain():
+    """JSON can carry them as they are."""
+    assert public_value(Path("a/b")) == "a/b"
+    assert public_value((ip_network("::1"), "x")) == ["::1/128", "x"]
+    assert public_value(None) is None
+    assert public_value(True) is True
+    assert public_value(0.5) == 0.5

@@ -1,0 +1,264 @@
+"""What a start makes of the environment and `.env`: origins, mistakes, kept secrets."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stockstream.config import SECRETS, Settings
+from stockstream.environment import load
+from stockstream.errors import ConfigurationError
+
+
+@pytest.fixture
+def refused(clean: Path):
+    """Load, expect a refusal, and return its one line."""
+
+    def attempt() -> str:
+        with pytest.raises(ConfigurationError) as caught:
+            load()
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    return attempt
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
+    clean: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Each value says which of the three it came from."""
+    (clean / ".env").write_text("PORT=5000\nHOST=0.0.0.0\n")
+    monkeypatch.setenv("PORT", "6000")
+    configuration = load()
+    assert configuration.settings.port == 6000
+    assert configuration.sources["port"] == "environment"
+    assert configuration.settings.host == "0.0.0.0"
+    assert configuration.sources["host"] == ".env"
+    assert configuration.sources["flush_interval"] == "default"
+    assert set(configuration.sources) == set(Settings.model_fields)
+
+
+def test_an_empty_variable_counts_as_not_set(clean: Path, monkeypatch: pytest.MonkeyPatch):
+    """Compose passes variables on as empty ones; they do not hide the file's value."""
+    monkeypatch.setenv("PORT", "")
+    monkeypatch.setenv("DATABASE_URL", "")
+    (clean / ".env").write_text("PORT=5000\n")
+    configuration = load()
+    assert (configuration.settings.port, configuration.sources["port"]) == (5000, ".env")
+    assert configuration.sources["database_url"] == "default"
+
+
+def test_secrets_are_generated_once_and_kept_for_the_owner_only(clean: Path):
+    """A restart in development keeps both, in files nobody else can read."""
+    first, second = load(), load()
+    for name in SECRETS:
+        assert first.sources[name] == "generated"
+        kept = getattr(first.settings, name).get_secret_value()
+        assert len(kept) >= 32
+        assert getattr(second.settings, name).get_secret_value() == kept
+        file = clean / ".stockstream" / name
+        assert file.read_text().strip() == kept
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE((clean / ".stockstream").stat().st_mode) == 0o700
+    assert sorted(path.name for path in (clean / ".stockstream").iterdir()) == sorted(SECRETS)
+
+
+def test_a_given_secret_is_not_generated(clean: Path, monkeypatch: pytest.MonkeyPatch):
+    """What is set is used and not written down."""
+    monkeypatch.setenv("ADMIN_TOKEN", "t" * 20)
+    configuration = load()
+    assert configuration.settings.admin_token.get_secret_value() == "t" * 20
+    assert configuration.sources["admin_token"] == "environment"
+    assert not (clean / ".stockstream" / "admin_token").exists()
+
+
+def test_a_damaged_secret_file_is_named(clean: Path, refused):
+    """An empty file is no key; which file to delete is said."""
+    (clean / ".stockstream").mkdir()
+    (clean / ".stockstream" / "admin_token").write_text("")
+    assert refused() == (
+        "ADMIN_TOKEN: .stockstream/admin_token holds no secret; delete it for a new one"
+    )
+
+
+def test_a_data_directory_that_cannot_be_made_is_named(clean: Path, refused):
+    """The line says which secret, where, and the two ways out."""
+    (clean / ".stockstream").write_text("a file is in the way")
+    line = refused()
+    assert line.startswith("SECRET_KEY_BASE: cannot be generated and kept in .stockstream/")
+    assert "DATA_DIRECTORY" in line
+
+
+def test_production_without_secrets_is_refused_and_writes_nothing(
+    clean: Path, monkeypatch: pytest.MonkeyPatch, refused
+):
+    """Both are named; no file is left behind."""
+    monkeypatch.setenv("STOCKSTREAM_ENV", "production")
+    assert refused() == "SECRET_KEY_BASE and ADMIN_TOKEN: required when STOCKSTREAM_ENV=production"
+    assert list(clean.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("PORT", "http", "PORT: input should be a valid integer"),
+        ("PORT", "http", "got 'http' (environment)"),
+        ("FLUSH_INTERVAL", "-1", "FLUSH_INTERVAL: input should be greater than or equal to 0"),
+        ("STOCKSTREAM_ENV", "prod", "STOCKSTREAM_ENV: input should be 'development' or 'product"),
+        ("CHAOS_ENABLED", "perhaps", "CHAOS_ENABLED: input should be a valid boolean"),
+        ("SYMBOLS", "AAPL,!!", "SYMBOLS: invalid symbol '!!'"),
+        ("ALLOWED_ORIGINS", "*", "ALLOWED_ORIGINS: '*' is no origin"),
+        ("BREAKER_WAIT", "90", "BREAKER_MAX_WAIT: must not be below BREAKER_WAIT (90), got 60"),
+    ],
+)
+def test_a_bad_value_is_one_line_that_names_it(
+    name: str, value: str, expected: str, monkeypatch: pytest.MonkeyPatch, refused
+):
+    """The line has the variable, what is wrong, what was given and where."""
+    monkeypatch.setenv(name, value)
+    assert expected in refused()
+
+
+def test_all_bad_values_are_told_at_once(clean: Path, monkeypatch: pytest.MonkeyPatch, refused):
+    """Nobody has to start four times to find four mistakes."""
+    monkeypatch.setenv("PORT", "x")
+    (clean / ".env").write_text("LOG_FORMAT=xml\n")
+    line = refused()
+    assert "PORT: " in line
+    assert "(environment); LOG_FORMAT: " in line
+    assert line.endswith("got 'xml' (.env)")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://user:hunter2@db/prices"),
+        ("STOCK_API_URL", "ftp://user:hunter2@prices"),
+        ("CLUSTER_NATS_URL", "http://user:hunter2@bus"),
+        ("ADMIN_TOKEN", "hunter2"),
+    ],
+)
+def test_a_bad_value_that_may_hold_a_password_is_not_repeated(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, refused
+):
+    """The line names the variable and not its value."""
+    monkeypatch.setenv(name, value)
+    line = refused()
+    assert line.startswith(f"{name}: ")
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "guess"),
+    [
+        ("FLUSH_INTERVALL", "FLUSH_INTERVAL"),
+        ("FLUSH_INTERVA", "FLUSH_INTERVAL"),
+        ("DATABASE_ULR", "DATABASE_URL"),
+        ("MAX_CONNECTION", "MAX_CONNECTIONS"),
+        ("STOCKSTREAM_PORT", "PORT"),
+        ("STOCKSTREAM_FLUSH_INTERVAL", "FLUSH_INTERVAL"),
+        ("flush_interval", "FLUSH_INTERVAL"),
+    ],
+)
+def test_a_misspelt_name_is_refused_with_a_guess(
+    name: str, guess: str, monkeypatch: pytest.MonkeyPatch, refused
+):
+    """A setting that silently does nothing is worse than a start that fails."""
+    monkeypatch.setenv(name, "1")
+    assert refused() == f"{name}: unknown setting (environment); did you mean {guess}?"
+
+
+def test_our_prefix_makes_any_unknown_name_ours(monkeypatch: pytest.MonkeyPatch, refused):
+    """Without a near name the command that lists them is said."""
+    monkeypatch.setenv("STOCKSTREAM_XYZZY", "1")
+    assert refused() == (
+        "STOCKSTREAM_XYZZY: unknown setting (environment); `stockstream config` lists them all"
+    )
+
+
+def test_everything_in_the_file_is_ours(clean: Path, refused):
+    """A name nobody knows there is refused even when it is like none of ours."""
+    (clean / ".env").write_text("# ours\nPORT=5000\nEDITOR=vi\n")
+    assert refused().startswith("EDITOR: unknown setting (.env)")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HOSTNAME", "box"),
+        ("HOSTS", "a b"),
+        ("SPORT", "chess"),
+        ("LOG_DIR", "/var/log"),
+        ("HTTP_PROXY", "http://proxy:3128"),
+        ("POSTGRES_PASSWORD", "x"),
+        ("STOCKSTREAM_URL", "http://localhost:4000"),
+        # What Kubernetes sets beside services named `stockstream` and `stockstream-postgres`.
+        ("STOCKSTREAM_SERVICE_HOST", "10.0.0.7"),
+        ("STOCKSTREAM_SERVICE_PORT", "4000"),
+        ("STOCKSTREAM_SERVICE_PORT_HTTP", "4000"),
+        ("STOCKSTREAM_PORT", "tcp://10.0.0.7:4000"),
+        ("STOCKSTREAM_PORT_4000_TCP", "tcp://10.0.0.7:4000"),
+        ("STOCKSTREAM_PORT_4000_TCP_ADDR", "10.0.0.7"),
+        ("STOCKSTREAM_POSTGRES_PORT_5432_TCP_PROTO", "tcp"),
+        ("STOCKSTREAM_POSTGRES_PORT", "tcp://10.0.0.8:5432"),
+    ],
+)
+def test_what_belongs_to_others_does_not_stop_a_start(
+    name: str, value: str, clean: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Variables of the shell, of docker compose and of Kubernetes are not ours."""
+    monkeypatch.setenv(name, value)
+    load()
+
+
+def test_the_file_may_hold_what_docker_compose_reads(clean: Path):
+    """One `.env` serves compose and a start without it."""
+    (clean / ".env").write_text("POSTGRES_PASSWORD=x\nCOMPOSE_PROJECT_NAME=y\nPORT=5000\n")
+    assert load().settings.port == 5000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"PORT=5000\nnot a setting\n", ".env line 2: expected NAME=value"),
+        (b"HOST='unclosed\n", ".env line 1: expected NAME=value"),
+        (b"HOST=\xff\n", ".env cannot be read: "),
+    ],
+)
+def test_a_broken_file_is_one_line_with_its_place(clean: Path, text: bytes, expected: str, refused):
+    """Which line of which file."""
+    (clean / ".env").write_bytes(text)
+    assert refused().startswith(expected)
+
+
+def test_a_file_that_is_a_directory_is_named(clean: Path, refused):
+    """Docker makes one when a bind mount's source is missing."""
+    (clean / ".env").mkdir()
+    assert refused().startswith(".env cannot be read: ")
+
+
+@given(
+    name=st.sampled_from(sorted(Settings.model_fields)),
+    value=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40),
+)
+def test_any_text_is_accepted_or_refused_by_name(
+    name: str, value: str, tmp_path_factory: pytest.TempPathFactory
+):
+    """Whatever a variable holds, the start goes on or ends in one line that names it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for other in list(os.environ):
+            if other.lower() in Settings.model_fields or other.startswith("STOCKSTREAM_"):
+                patch.delenv(other)
+        patch.chdir(tmp_path_factory.getbasetemp())
+        # Every example in one directory, never in one named by the example.
+        if name == "data_directory":
+            value = "data"
+        patch.setenv(name.upper(), value)
+        try:
+            load()
+        except ConfigurationError as error:
+            assert len(str(error).splitlines()) == 1  # noqa: PT017 - success is fine too
+            assert name.upper() in str(error)  # noqa: PT017

@@ -97,6 +97,8 @@ def _usage_error(error: CycloptsError) -> str:
         return str(error)
     # Its own text would import every command to look for sub-commands.
     given = error.unused_tokens[0]
+    if given.startswith("-"):
+        return f"Unknown option: {given}."
     close = get_close_matches(given, [name for name, _, _ in _COMMANDS], n=1)
     hint = f"Did you mean {close[0]}?" if close else "See the list of commands."
     return f"Unknown command: {given}. {hint}"

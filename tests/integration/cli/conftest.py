@@ -1,0 +1,57 @@
+"""Run the program as users do: a process of its own, in an empty directory."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from stockstream.config import Settings
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """The environment without our variables; the sources are importable."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.lower() not in Settings.model_fields and not name.startswith("STOCKSTREAM_")
+    }
+    return kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+
+
+@pytest.fixture
+def stockstream(tmp_path: Path, environment: dict[str, str]) -> Run:
+    """Return a function that runs `stockstream ARGUMENTS` with more environment, to its end."""
+
+    def run(*arguments: str, **more: str) -> Ended:
+        process = subprocess.run(
+            [sys.executable, "-m", "stockstream", *arguments],
+            cwd=tmp_path,
+            env=environment | more,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Ended(process.returncode, process.stdout, process.stderr)
+
+    return run

@@ -1,0 +1,128 @@
+"""The program as a whole: help, versions, usage errors, exit codes."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stockstream.cli import main
+
+COMMANDS = ("serve", "mock", "tree", "config")
+
+
+def test_help_teaches(stockstream):
+    """All commands with a line each, and examples that can be typed."""
+    ended = stockstream("--help")
+    assert ended.code == 0
+    assert ended.err == ""
+    for command in COMMANDS:
+        assert re.search(rf"\b{command} +[A-Z]", ended.out), command
+    assert "Examples:" in ended.out
+    assert "stockstream serve" in ended.out
+
+
+def test_no_command_is_a_question_for_help(stockstream):
+    """A bare `stockstream` shows what there is."""
+    assert stockstream().out == stockstream("--help").out
+
+
+def test_help_imports_no_command(environment: dict[str, str], tmp_path: Path):
+    """`--help` stays quick: none of the heavy libraries is loaded for it."""
+    code = (
+        "import sys, stockstream.cli as cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(*sorted({'trio', 'pydantic', 'quart', 'httpx', 'structlog'} & set(sys.modules)),"
+        " file=sys.stderr)\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert process.stderr.strip() == ""
+
+
+def test_version(stockstream):
+    """One line with the name."""
+    ended = stockstream("--version")
+    assert ended.code == 0
+    assert re.fullmatch(r"stockstream.*\n", ended.out)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_explains_itself(command: str, stockstream):
+    """`COMMAND --help` exits 0 and begins with its usage."""
+    ended = stockstream(command, "--help")
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith(f"Usage: stockstream {command}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("confg",), "stockstream: Unknown command: confg. Did you mean config?"),
+        (("xyzzy",), "stockstream: Unknown command: xyzzy. See the list of commands."),
+        (("--jsn",), "Unknown option: --jsn"),
+        (("config", "--jsn"), "Did you mean --json?"),
+        (("config", "[bold]x"), "[bold]x"),
+    ],
+)
+def test_a_usage_error_is_a_line_that_helps_and_exit_2(
+    arguments: tuple[str, ...], expected: str, stockstream
+):
+    """On standard error, with the command whose help to read; nothing on standard output."""
+    ended = stockstream(*arguments)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert expected in ended.err
+    assert re.search(r"Try `stockstream( config)? --help`\.\n$", ended.err)
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("command", ["serve", "config"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PORT", "many"), ("FLUSH_INTERVALL", "1"), ("STOCKSTREAM_ENV", "production")],
+)
+def test_wrong_settings_stop_the_start_with_one_line_and_exit_2(
+    command: str, name: str, value: str, stockstream, tmp_path: Path
+):
+    """Nothing is started, nothing is written."""
+    ended = stockstream(command, **{name: value})
+    assert ended.code == 2
+    assert ended.out == ""
+    assert re.fullmatch(rf"stockstream: .*{name}.*\n", ended.err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_main_takes_arguments_of_a_caller(capsys: pytest.CaptureFixture[str]):
+    """`main(["…"])` does what the shell does."""
+    with pytest.raises(SystemExit) as caught:
+        main(["confg"])
+    assert caught.value.code == 2
+    assert "Did you mean config?" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_early_is_no_error_of_ours(
+    environment: dict[str, str], tmp_path: Path
+):
+    """`stockstream config | head -1` ends without a traceback."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "stockstream", "config"],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()  # before anything was written: the first write fails
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) == 1

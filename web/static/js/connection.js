@@ -24,9 +24,8 @@ import { PROTOCOL_VERSION, decode, encode } from "./protocol.js";
 /**
  * The part of a WebSocket that is used here.
  * @typedef {object} Socket
- * @property {((event: any) => void) | null} onopen
- * @property {((event: {data: unknown}) => void) | null} onmessage
- * @property {((event: {code: number, reason: string}) => void) | null} onclose
+ * @property {((event: any) => void) | null} onmessage its `data` is what was received
+ * @property {((event: any) => void) | null} onclose its `code` and `reason` tell why
  * @property {(data: string) => void} send
  * @property {(code?: number, reason?: string) => void} close
  */

@@ -25,6 +25,7 @@ const RETRY_BASE_MS = 500;
  * @property {Clock} clock
  * @property {() => readonly string[]} wanted the watch list
  * @property {(symbols: string[]) => Record<string, Version>} versions what is known of them
+ * @property {(symbols: string[]) => void} onAccepted symbols somebody typed, now served
  * @property {(rejected: Rejection[], asked: boolean) => void} onRejected asked: somebody just typed them,
  *   rather than the list being sent again
  * @property {(reason: string, command: Subscribe | Unsubscribe) => void} onFailed a command the server would not serve at all
@@ -90,6 +91,11 @@ export class Subscriber {
     const wanted = new Set(this.#options.wanted());
     const rejected = answer.rejected.filter((r) => wanted.has(r.symbol));
     if (rejected.length > 0) this.#options.onRejected(rejected, pending?.asked ?? false);
+    if (pending?.asked) {
+      const refused = new Set(rejected.map((r) => r.symbol));
+      const accepted = pending.command.symbols.filter((symbol) => wanted.has(symbol) && !refused.has(symbol));
+      if (accepted.length > 0) this.#options.onAccepted(accepted);
+    }
   }
 
   /**

@@ -9,6 +9,7 @@ let up;
 let wanted;
 let known;
 let sent;
+let accepted;
 let rejections;
 let failures;
 let subscriber;
@@ -19,6 +20,7 @@ beforeEach(() => {
   wanted = [];
   known = {};
   sent = [];
+  accepted = [];
   rejections = [];
   failures = [];
   subscriber = new Subscriber({
@@ -29,6 +31,7 @@ beforeEach(() => {
     clock,
     wanted: () => wanted,
     versions: (symbols) => Object.fromEntries(symbols.filter((s) => s in known).map((s) => [s, known[s]])),
+    onAccepted: (symbols) => accepted.push(symbols),
     onRejected: (rejected, asked) => rejections.push({ symbols: rejected.map((r) => r.symbol), asked }),
     onFailed: (reason, command) => failures.push({ reason, symbols: command.symbols }),
   });
@@ -120,6 +123,23 @@ describe("rejections", () => {
     subscriber.unsubscribe(["NOPE"]);
     subscriber.answered(answer(1, ["NOPE"]));
     assert.deepEqual(rejections, []);
+  });
+});
+
+describe("acceptance", () => {
+  it("is told for what somebody typed, without what was refused or taken off meanwhile", () => {
+    wanted = ["AAPL", "NOPE", "MSFT"];
+    subscriber.subscribe(["AAPL", "NOPE", "MSFT"]);
+    wanted = ["AAPL", "NOPE"];
+    subscriber.answered(answer(1, ["NOPE"]));
+    assert.deepEqual(accepted, [["AAPL"]]);
+  });
+
+  it("is not told for a list that was sent again", () => {
+    wanted = ["AAPL"];
+    subscriber.connected();
+    subscriber.answered(answer(1));
+    assert.deepEqual(accepted, []);
   });
 });
 

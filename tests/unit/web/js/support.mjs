@@ -50,7 +50,6 @@ export class FakeClock {
 
 /** The far end of one connection attempt. */
 export class ScriptedSocket {
-  onopen = null;
   onmessage = null;
   onclose = null;
   sent = [];

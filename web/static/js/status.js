@@ -1,0 +1,120 @@
+/**
+ * Three of the four truths: the socket, the feed and the circuit breaker, each for itself. The fourth,
+ * the age of each price, is in its row.
+ */
+import { must, setAttribute, setIcon, setText } from "./dom.js";
+import { age, countdown } from "./format.js";
+import { feedState } from "./freshness.js";
+
+/** @typedef {import("./connection.js").ConnectionState} ConnectionState */
+/** @typedef {import("./protocol.js").Status} Status */
+
+/**
+ * @typedef {object} Facts
+ * @property {ConnectionState} connection
+ * @property {boolean} lost the connection has been away for longer than a moment
+ * @property {Status | null} status the server's last word
+ * @property {number | null} asOf last successful fetch, ms on the server's clock
+ * @property {number} now this machine's time, ms
+ * @property {number} serverNow the server's time, ms
+ */
+
+/** @typedef {{state: string, icon: string, name: string, detail: string}} Shown */
+
+/**
+ * @param {Facts} facts
+ * @returns {{socket: Shown, feed: Shown, breaker: Shown}}
+ */
+export function describe(facts) {
+  return { socket: describeSocket(facts), feed: describeFeed(facts), breaker: describeBreaker(facts) };
+}
+
+/** @param {Facts} facts @returns {Shown} */
+function describeSocket({ connection, now }) {
+  switch (connection.name) {
+    case "open":
+      return { state: "open", icon: "dot", name: "Connected", detail: "" };
+    case "waiting":
+      return { state: "waiting", icon: "triangle", name: "Lost", detail: `retry in ${countdown(connection.retryAt - now)}` };
+    case "closed":
+      return { state: "closed", icon: "cross", name: "Ended", detail: connection.reason };
+    default:
+      return { state: "connecting", icon: "ring", name: "Connecting", detail: "" };
+  }
+}
+
+/** @param {Facts} facts @returns {Shown} */
+function describeFeed({ lost, status, asOf, serverNow }) {
+  const fetched = asOf === null ? "" : `fetched ${age(serverNow - asOf)} ago`;
+  const interval = status?.interval ?? null;
+  const state = feedState({ asOf, interval, feed: status?.feed ?? "unknown", connected: !lost }, serverNow);
+  switch (state) {
+    case "live":
+      return { state, icon: "dot", name: "Live", detail: join(fetched, interval === null ? "" : `every ${seconds(interval)}`) };
+    case "stale":
+      return { state, icon: "triangle", name: "Stale", detail: join(fetched, status?.reason ?? "") };
+    case "down":
+      return { state, icon: "cross", name: "Down", detail: join(fetched, status?.reason ?? "") };
+    default:
+      return { state, icon: "dash", name: "Unknown", detail: join(lost ? "no connection" : "", fetched) };
+  }
+}
+
+/** @param {Facts} facts @returns {Shown} */
+function describeBreaker({ lost, status, serverNow }) {
+  const state = lost ? "unknown" : (status?.circuit ?? "unknown");
+  switch (state) {
+    case "closed":
+      return { state, icon: "dot", name: "Closed", detail: "requests pass" };
+    case "half_open":
+      return { state, icon: "triangle", name: "Half-open", detail: "probing" };
+    case "open": {
+      const left = status?.nextProbe ? status.nextProbe - serverNow : null;
+      return { state, icon: "cross", name: "Open", detail: left === null ? "requests held back" : left > 0 ? `next probe in ${countdown(left)}` : "probe due" };
+    }
+    default:
+      return { state: "unknown", icon: "dash", name: "Unknown", detail: lost ? "no connection" : "" };
+  }
+}
+
+export class StatusStrip {
+  #parts = {
+    socket: partsOf("socket"),
+    feed: partsOf("feed"),
+    breaker: partsOf("breaker"),
+  };
+
+  /** @param {Facts} facts */
+  paint(facts) {
+    const shown = describe(facts);
+    for (const name of /** @type {const} */ (["socket", "feed", "breaker"])) {
+      const { element, use, label, detail } = this.#parts[name];
+      setAttribute(element, "data-state", shown[name].state);
+      setIcon(use, shown[name].icon);
+      setText(label, shown[name].name);
+      setText(detail, shown[name].detail);
+      setAttribute(element, "title", shown[name].detail === "" ? null : shown[name].detail);
+    }
+  }
+}
+
+/** @param {"socket" | "feed" | "breaker"} name */
+function partsOf(name) {
+  const element = must(document, `#status-${name}`, HTMLElement);
+  return {
+    element,
+    use: must(element, "use", SVGUseElement),
+    label: must(element, '[data-part="name"]', HTMLElement),
+    detail: must(element, '[data-part="detail"]', HTMLElement),
+  };
+}
+
+/** @param {string[]} parts */
+function join(...parts) {
+  return parts.filter((part) => part !== "").join(" · ");
+}
+
+/** @param {number} value seconds */
+function seconds(value) {
+  return value < 1 ? `${Math.round(value * 1000)} ms` : `${Math.round(value * 10) / 10} s`;
+}

@@ -1,0 +1,144 @@
+/**
+ * The field where symbols are typed: judged while typing, completed from the known ones, and the place
+ * where the server's refusals are shown.
+ */
+import { Autocomplete } from "./autocomplete.js";
+import { must, setText } from "./dom.js";
+import { enumerate } from "./format.js";
+import { parseSymbols } from "./symbols.js";
+
+/** @typedef {import("./symbols.js").Listed} Listed */
+/** @typedef {import("./protocol.js").Rejection} Rejection */
+/** @typedef {{symbols: Listed[], complete: boolean}} Known */
+
+/**
+ * @typedef {object} Options
+ * @property {() => Known} known symbols the feed lists
+ * @property {(symbol: string) => boolean} isWatched
+ * @property {(symbols: string[]) => string | null} onSubscribe answers what to tell, if anything
+ * @property {(text: string) => void} announce
+ */
+
+export class SymbolField {
+  #options;
+  #form = must(document, "#entry", HTMLFormElement);
+  #input = must(document, "#symbol", HTMLInputElement);
+  #hint = must(document, "#symbol-hint", HTMLElement);
+  #autocomplete;
+
+  /** @param {Options} options */
+  constructor(options) {
+    this.#options = options;
+    this.#autocomplete = new Autocomplete({
+      listed: () => options.known().symbols.filter((item) => !options.isWatched(item.symbol)),
+      onChoose: (symbol) => {
+        this.#input.value = this.#before() + symbol;
+        this.#submit();
+      },
+    });
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    this.#input.addEventListener("input", () => this.#typed());
+    this.#input.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  focus() {
+    this.#input.focus();
+    this.#input.select();
+  }
+
+  /**
+   * Symbols the server refused. They go back into the field to be corrected, unless something else is
+   * being typed by now; the focus is not touched.
+   * @param {readonly Rejection[]} rejected
+   */
+  refuse(rejected) {
+    if (this.#input.value.trim() === "") {
+      this.#input.value = rejected.map((r) => r.symbol).join(", ");
+      if (document.activeElement === this.#input) this.#input.select();
+    }
+    const reasons = rejected.slice(0, 3).map((r) => `${r.symbol}: ${r.reason}`);
+    if (rejected.length > 3) reasons.push(`and ${rejected.length - 3} more`);
+    this.#tell("error", reasons.join(" · "));
+    this.#options.announce(`Not subscribed. ${reasons.join(". ")}`);
+  }
+
+  #submit() {
+    const { symbols, invalid } = parseSymbols(this.#input.value);
+    this.#autocomplete.close();
+    if (symbols.length === 0 && invalid.length === 0) {
+      this.#tell("error", "Type a symbol first, such as AAPL.");
+    } else {
+      // What is wrong stays to be corrected; what is right does not wait for it.
+      this.#input.value = invalid.map((part) => part.text).join(", ");
+      const told = symbols.length > 0 ? this.#options.onSubscribe(symbols) : null;
+      if (invalid.length > 0) {
+        const reason = invalid[0]?.reason ?? "";
+        this.#tell("error", reason);
+        this.#options.announce(reason);
+      } else {
+        this.#tell(told === null ? "none" : "note", told ?? "");
+      }
+    }
+    this.#input.focus();
+  }
+
+  #typed() {
+    const typed = this.#input.value;
+    const { symbols, invalid } = parseSymbols(typed);
+    this.#autocomplete.update(this.#beingTyped());
+    const first = invalid[0];
+    if (first !== undefined) {
+      this.#tell("error", first.reason);
+      return;
+    }
+    const { symbols: listed, complete } = this.#options.known();
+    const names = new Set(listed.map((item) => item.symbol));
+    // Nothing is said of the last one while the suggestions still know how it could go on.
+    const settled = this.#autocomplete.isOpen ? symbols.slice(0, -1) : symbols;
+    const unknown = complete ? settled.filter((symbol) => !names.has(symbol)) : [];
+    const watched = symbols.filter((symbol) => this.#options.isWatched(symbol));
+    if (unknown.length > 0) this.#tell("warning", `The feed does not list ${enumerate(unknown)}.`);
+    else if (watched.length > 0) this.#tell("note", `${enumerate(watched)} ${watched.length === 1 ? "is" : "are"} on the list already.`);
+    else this.#tell("none", "");
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.isComposing) return;
+    if (this.#autocomplete.key(event)) {
+      event.preventDefault();
+    } else if (event.key === "ArrowDown") {
+      event.preventDefault();
+      if (this.#beingTyped() === "") this.#autocomplete.browse();
+      else this.#autocomplete.update(this.#beingTyped());
+    } else if (event.key === "Escape") {
+      if (this.#input.value === "") this.#input.blur();
+      this.#input.value = "";
+      this.#tell("none", "");
+    }
+  }
+
+  /** The symbol the cursor is at the end of. */
+  #beingTyped() {
+    return this.#input.value.slice(this.#before().length);
+  }
+
+  /** What stands before it, separators included. */
+  #before() {
+    return /^.*[\s,;]/.exec(this.#input.value)?.[0] ?? "";
+  }
+
+  /**
+   * @param {"none" | "note" | "warning" | "error"} kind
+   * @param {string} text
+   */
+  #tell(kind, text) {
+    this.#hint.dataset.kind = kind;
+    setText(this.#hint, text);
+    if (kind === "error") this.#input.setAttribute("aria-invalid", "true");
+    else this.#input.removeAttribute("aria-invalid");
+  }
+}

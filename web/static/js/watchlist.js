@@ -1,0 +1,231 @@
+/**
+ * The table of rows: which there are, in which order, and the keyboard in it.
+ */
+import { must, setAttribute } from "./dom.js";
+import { rowState } from "./freshness.js";
+import { Row } from "./row.js";
+
+/** @typedef {import("./store.js").Store} Store */
+/** @typedef {import("./sort.js").Sorting} Sorting */
+/** @typedef {import("./sort.js").Column} Column */
+
+/**
+ * @typedef {object} Options
+ * @property {Store} store
+ * @property {(symbol: string) => void} onRemove
+ * @property {(column: Column) => void} onSort
+ * @property {() => void} onLeave somebody is done with the list, by Escape or because it is empty
+ */
+
+export class Watchlist {
+  #options;
+  #table = must(document, "#watchlist", HTMLTableElement);
+  #body = must(document, "#rows", HTMLTableSectionElement);
+  #template = must(document, "#row-template", HTMLTemplateElement);
+  /** @type {Map<string, Row>} */
+  #rows = new Map();
+  /** Changed since the last frame. @type {Set<string>} */
+  #dirty = new Set();
+  #frame = 0;
+  /** On the screen or near it: only there is a trend drawn. @type {Set<string>} */
+  #near = new Set();
+  #observer = new IntersectionObserver((entries) => this.#noteNear(entries), { rootMargin: "200px" });
+  /** @type {Row | null} */
+  #current = null;
+
+  /** @param {Options} options */
+  constructor(options) {
+    this.#options = options;
+    this.#body.addEventListener("click", (event) => {
+      const row = this.#rowAt(event.target);
+      if (row !== null && event.target instanceof Element && event.target.closest("button")) options.onRemove(row.symbol);
+    });
+    this.#body.addEventListener("keydown", (event) => this.#key(event));
+    this.#body.addEventListener("focusin", (event) => this.#makeCurrent(this.#rowAt(event.target)));
+    this.#table.tHead?.addEventListener("click", (event) => {
+      const column = event.target instanceof Element ? event.target.closest("th")?.dataset.column : undefined;
+      if (column === "symbol" || column === "price" || column === "change") options.onSort(column);
+    });
+  }
+
+  /** Whether moving rows now would pull one away from under a pointer or the keyboard. */
+  get busy() {
+    return this.#table.matches(":hover, :focus-within");
+  }
+
+  /**
+   * Makes the rows these, in this order.
+   * @param {readonly string[]} symbols
+   */
+  arrange(symbols) {
+    const wanted = new Set(symbols);
+    for (const [symbol, row] of this.#rows) {
+      if (wanted.has(symbol)) continue;
+      this.#observer.unobserve(row.element);
+      this.#near.delete(symbol);
+      row.element.remove();
+      this.#rows.delete(symbol);
+      if (this.#current === row) this.#current = null;
+    }
+    // Only rows that are out of place are moved: moving one takes its focus.
+    let place = this.#body.firstElementChild;
+    for (const symbol of symbols) {
+      const row = this.#rows.get(symbol) ?? this.#make(symbol);
+      if (row.element === place) place = place.nextElementSibling;
+      else this.#body.insertBefore(row.element, place);
+    }
+    this.#table.hidden = symbols.length === 0;
+    if (this.#current === null) this.#makeCurrent(this.#rowAt(this.#body.firstElementChild));
+  }
+
+  /** @param {Sorting} sorting */
+  showSorting(sorting) {
+    for (const header of this.#table.querySelectorAll("th[data-column]")) {
+      const active = sorting !== null && header.getAttribute("data-column") === sorting.column;
+      setAttribute(header, "aria-sort", active ? (sorting.descending ? "descending" : "ascending") : null);
+    }
+  }
+
+  /**
+   * Prices changed: painted with the next frame, however many changes there are until then.
+   * @param {readonly string[]} symbols
+   */
+  changed(symbols) {
+    for (const symbol of symbols) this.#dirty.add(symbol);
+    if (this.#frame === 0 && this.#dirty.size > 0) this.#frame = requestAnimationFrame((now) => this.#paint(now));
+  }
+
+  /**
+   * A snapshot came for these.
+   * @param {readonly string[]} symbols
+   */
+  described(symbols) {
+    for (const symbol of symbols) {
+      const entry = this.#options.store.entry(symbol);
+      if (entry !== undefined) this.#rows.get(symbol)?.paintStatic(entry);
+    }
+    this.changed(symbols);
+  }
+
+  /**
+   * Once a second: ages, and the trends in sight.
+   * @param {boolean} stale of the feed as a whole
+   * @param {number} now the server's time, ms
+   */
+  tick(stale, now) {
+    for (const [symbol, row] of this.#rows) {
+      const entry = this.#options.store.entry(symbol);
+      if (entry === undefined) continue;
+      row.paintAge(entry, rowState(entry.quote?.timestamp ?? null, stale, now), now);
+      if (this.#near.has(symbol)) row.paintTrend(entry);
+    }
+  }
+
+  /**
+   * @param {string} symbol
+   * @returns {boolean} whether there is such a row
+   */
+  focus(symbol) {
+    const row = this.#rows.get(symbol);
+    row?.element.focus();
+    return row !== undefined;
+  }
+
+  /**
+   * Where the focus goes when a row is taken away: the next one, else the one before.
+   * @param {string} symbol
+   * @returns {string | null}
+   */
+  neighbour(symbol) {
+    const element = this.#rows.get(symbol)?.element;
+    const next = element?.nextElementSibling ?? element?.previousElementSibling ?? null;
+    return this.#rowAt(next)?.symbol ?? null;
+  }
+
+  /** @param {number} now ms, of the frame */
+  #paint(now) {
+    this.#frame = 0;
+    for (const symbol of this.#dirty) {
+      const entry = this.#options.store.entry(symbol);
+      if (entry !== undefined) this.#rows.get(symbol)?.paint(entry, now);
+    }
+    this.#dirty.clear();
+  }
+
+  /**
+   * @param {string} symbol
+   * @returns {Row}
+   */
+  #make(symbol) {
+    const row = new Row(this.#template, symbol);
+    this.#rows.set(symbol, row);
+    this.#observer.observe(row.element);
+    this.described([symbol]);
+    return row;
+  }
+
+  /** @param {IntersectionObserverEntry[]} entries */
+  #noteNear(entries) {
+    for (const { target, isIntersecting } of entries) {
+      const row = this.#rowAt(target);
+      if (row === null) continue;
+      if (!isIntersecting) {
+        this.#near.delete(row.symbol);
+        continue;
+      }
+      this.#near.add(row.symbol);
+      const entry = this.#options.store.entry(row.symbol);
+      if (entry !== undefined) row.paintTrend(entry);
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const row = this.#rowAt(event.target);
+    if (row === null || event.altKey || event.ctrlKey || event.metaKey) return;
+    /** @type {Element | null | undefined} */
+    let target;
+    switch (event.key) {
+      case "ArrowDown":
+        target = row.element.nextElementSibling;
+        break;
+      case "ArrowUp":
+        target = row.element.previousElementSibling;
+        break;
+      case "Home":
+        target = this.#body.firstElementChild;
+        break;
+      case "End":
+        target = this.#body.lastElementChild;
+        break;
+      case "Delete":
+      case "Backspace":
+        this.#options.onRemove(row.symbol);
+        break;
+      case "Escape":
+        this.#options.onLeave();
+        break;
+      default:
+        return;
+    }
+    event.preventDefault();
+    this.#rowAt(target ?? null)?.element.focus();
+  }
+
+  /** @param {Row | null} row */
+  #makeCurrent(row) {
+    if (row === null || row === this.#current) return;
+    if (this.#current !== null) this.#current.current = false;
+    row.current = true;
+    this.#current = row;
+  }
+
+  /**
+   * @param {EventTarget | null} target
+   * @returns {Row | null}
+   */
+  #rowAt(target) {
+    const symbol = target instanceof Element ? target.closest("tr")?.dataset.symbol : undefined;
+    return symbol === undefined ? null : (this.#rows.get(symbol) ?? null);
+  }
+}

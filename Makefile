@@ -34,7 +34,7 @@ coverage: ## run all tests and write htmlcov/index.html; fails under 90 % of a p
 	@scripts/coverage $(ARGS)
 
 css: ## build web/static/app.css again (needs Node)
-	@scripts/css build
+	@scripts/front-end build
 
 lock: ## make the lock files again from pyproject.toml (needs uv)
 	@scripts/lock

@@ -21,6 +21,7 @@ logger = logging.getLogger("web.server")
 UTF8_MESSAGE = "websocket.receive.utf8"
 """A text message as bytes. As a str, one emoji makes it four times as large while it waits."""
 
+_ABNORMAL = 1006  # RFC 6455, section 7.4.1: the connection ended without a close frame
 _PEER_CHECK_PERIOD = 1.0  # how soon a full queue notices, in seconds, that its client has left
 
 
@@ -67,10 +68,11 @@ class AppQueue:
                 self._parked.unpark_all()
             return
         while self._message is not None and self._disconnect is None:
-            with trio.move_on_after(_PEER_CHECK_PERIOD):
+            with trio.move_on_after(_PEER_CHECK_PERIOD) as period:
                 await self._parked.park()
-            if self._message is not None and self._peer_has_left():
-                return  # the reader reads on, and meets the end of the stream
+            if period.cancelled_caught and _may_leave(message) and self._peer_has_left():
+                # The reader is behind this message and cannot meet the end of the stream.
+                self._disconnect = {"type": "websocket.disconnect", "code": _ABNORMAL}
         if self._disconnect is None:
             self._message = message
             self._parked.unpark_all()
@@ -86,6 +88,11 @@ class AppQueue:
             if self._disconnect is not None:
                 return self._disconnect
             await self._parked.park()
+
+
+def _may_leave(message: ASGIReceiveEvent) -> bool:
+    """Whether the end of the client's stream is its end: an HTTP client may half-close."""
+    return message["type"] in {UTF8_MESSAGE, "websocket.receive"}
 
 
 def _decoded(message: ASGIReceiveEvent) -> ASGIReceiveEvent:

@@ -69,10 +69,12 @@ class Http1Protocol(H11Protocol):
             await self._answer(503, [(b"retry-after", _RETRY_AFTER)])
         elif not _is_servable(request.target):
             await self._answer(400, [])
-        elif _is_websocket_upgrade(request):
-            await self._create_websocket_stream(request)
-        else:
+        elif not _is_websocket_upgrade(request):
             await super()._create_stream(request)
+        elif not _is_decodable(request):
+            await self._answer(400, [])
+        else:
+            await self._create_websocket_stream(request)
 
     async def _create_websocket_stream(self, request: h11.Request) -> None:
         self.stream = WebSocketStream(self._connection, self)
@@ -112,6 +114,15 @@ class Http1Protocol(H11Protocol):
 def _is_servable(target: bytes) -> bool:
     """Whether a request target has a path; frameworks fail on what has none."""
     return target.startswith((b"/", b"http://", b"https://")) and b"%00" not in target
+
+
+def _is_decodable(request: h11.Request) -> bool:
+    """Whether Hypercorn can read the handshake's fields: it fails on what is not ASCII."""
+    return all(
+        value.isascii()
+        for name, value in request.headers
+        if name in {b"connection", b"upgrade"} or name.startswith(b"sec-websocket-")
+    )
 
 
 def _is_websocket_upgrade(request: h11.Request) -> bool:

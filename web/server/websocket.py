@@ -104,7 +104,7 @@ class ServerSocket:
         event = cast("Mapping[str, Any]", await self._receive())
         if event["type"] == "websocket.disconnect":
             raise Disconnected(event["code"], event.get("reason") or "")
-        text: str | None = event["text"]
+        text: str | None = event.get("text")
         return event["bytes"] if text is None else text
 
     async def send(self, message: str | bytes) -> None:

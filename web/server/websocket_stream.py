@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 from hypercorn.protocol.events import Body, Data, Event, StreamClosed
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
-from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent
+from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, WebsocketCloseEvent
 from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.frame_protocol import CloseReason
@@ -67,7 +67,12 @@ class WebSocketStream(WSStream):
             self._owner.wire.seal()
             await self._tell_app(CloseReason.ABNORMAL_CLOSURE, "")
         else:
-            await super().handle(event)
+            await self._begin(event)
+
+    async def _begin(self, request: Event) -> None:
+        await super().handle(request)
+        if self.closed:  # no valid handshake; Hypercorn answers, and leaves the socket open
+            await self.send(StreamClosed(stream_id=self.stream_id))
 
     async def _handle_events(self) -> None:
         for event in self.connection.events():
@@ -110,26 +115,25 @@ class WebSocketStream(WSStream):
 
     async def app_send(self, message: ASGISendEvent | None) -> None:
         """Do what the app asks; None says that the app has ended."""
-        if self.closed:
-            return
+        if self.closed or self.state is ASGIWebsocketState.CLOSED:
+            return  # our close is under way, and the reader waits for its answer
+        kind = "" if message is None else message["type"]
         if self.state is ASGIWebsocketState.CONNECTED:
-            if message is None:
-                await self._begin_close(CloseReason.INTERNAL_ERROR, "")
-            elif message["type"] == "websocket.close":
-                await self._begin_close(
-                    int(message.get("code", CloseReason.NORMAL_CLOSURE)),
-                    message.get("reason") or "",
-                )
-            else:
-                await super().app_send(message)
-        elif self.state is not ASGIWebsocketState.CLOSED:
-            self._answering = message is None or message["type"] != "websocket.accept"
+            await self._app_send_connected(kind, message)
+        elif kind != "websocket.close" or self.state is ASGIWebsocketState.HANDSHAKE:
+            self._answering = kind != "websocket.accept"
             await super().app_send(message)
-            if self._is_connected() and not self.closed:
+            if kind == "websocket.accept" and not self.closed:
                 self._owner.wire.open_for_frames()
 
-    def _is_connected(self) -> bool:
-        return self.state is ASGIWebsocketState.CONNECTED
+    async def _app_send_connected(self, kind: str, message: ASGISendEvent | None) -> None:
+        if message is None:
+            await self._begin_close(CloseReason.INTERNAL_ERROR, "")
+        elif kind == "websocket.close":
+            close = cast("WebsocketCloseEvent", message)
+            await self._begin_close(close.get("code", 1000), close.get("reason") or "")
+        else:
+            await super().app_send(message)
 
     # Closing
 

@@ -9,6 +9,7 @@ wire: what the kernel did not take is finished by a task of the connection, and 
 
 import socket
 import struct
+from contextlib import suppress
 from enum import IntEnum
 from typing import Final
 
@@ -43,6 +44,7 @@ class Wire:
 
     __slots__ = (
         "_closed_event",
+        "_finished",
         "_lock",
         "_nursery",
         "_open_for_frames",
@@ -83,6 +85,7 @@ class Wire:
         self._tls = tls
         self._progress_timeout = progress_timeout
         self._open_for_frames = False
+        self._finished = False  # FIN was sent, or the socket is closed
         self._rest = _NOTHING
         self._writers = 0
         self._lock = trio.Lock()
@@ -133,7 +136,7 @@ class Wire:
         try:
             async with self._lock:
                 await self._flush()
-                self._rest = memoryview(data)
+                self._rest = memoryview(data)  # from here on `data` is written whole or never
                 await self._flush()
         finally:
             self._writers -= 1
@@ -141,7 +144,7 @@ class Wire:
                 self._start_finishing()
 
     def _start_finishing(self) -> None:
-        if self._nursery is not None and self._socket.fileno() != -1:
+        if self._nursery is not None and not self._finished:
             self._nursery.start_soon(self._finish)
 
     async def _finish(self) -> None:
@@ -153,7 +156,8 @@ class Wire:
 
     async def _flush(self) -> None:
         while self._rest:
-            if self._socket.fileno() == -1:
+            if self._finished:
+                self._rest = _NOTHING
                 raise trio.ClosedResourceError("this connection was closed")
             if self._tls is None:
                 await self._flush_some()
@@ -199,20 +203,19 @@ class Wire:
     def abort(self) -> None:
         """Reset the connection (RST) now. Idempotent; tasks waiting on the socket are woken."""
         if self._socket.fileno() != -1:
-            try:
+            with suppress(OSError):  # reset by the peer already: nothing is left to cut short
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            except OSError:  # already reset by the peer: nothing is left to cut short
-                self._rest = _NOTHING
         self._close_socket()
 
     def close(self) -> None:
         """Close the socket now (FIN), or reset it when a write is unfinished. Idempotent."""
-        if self._rest or self._lock.locked():
+        if self._rest:
             self.abort()
         else:
             self._close_socket()
 
     def _close_socket(self) -> None:
+        self._finished = True
         self._rest = _NOTHING
         if self._socket.fileno() != -1:
             trio.lowlevel.notify_closing(self._socket)
@@ -245,11 +248,12 @@ class Wire:
             self._closed_event.set()
 
     def shutdown_write(self) -> None:
-        """Send FIN after what was written, and go on reading."""
+        """Send FIN after what was written and write no more, but go on reading."""
         self.seal()
-        if self._rest or self._lock.locked():
+        if self._rest:
             self.abort()
-        elif self._socket.fileno() != -1:
+        elif not self._finished:
+            self._finished = True
             try:
                 self._socket.shutdown(socket.SHUT_WR)
             except OSError:  # not connected any more

@@ -1,0 +1,115 @@
+"""`python -m mockserver`: the stub price API on its own.
+
+Exit status: 0 after SIGINT, SIGTERM or the parent's end; 1 when the address cannot be used; 2 for
+a broken stub file or wrong arguments. What is wrong is said in one line on standard error.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import trio
+
+from mockserver.server import Prepared, prepare, serve_prepared
+from mockserver.stub_files import StubFileError
+from web.server import PortTaken
+
+BUNDLED = Path(__file__).parent / "expectations"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until told to stop; return the exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    try:
+        prepared = prepare(options.host, options.port, options.expectations)
+    except StubFileError as error:
+        return _failed(2, str(error))
+    except (PortTaken, OSError) as error:
+        return _failed(1, str(error))
+    trio.run(_run, prepared, options)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m mockserver",
+        description="A stub price API that serves WireMock stub mappings.",
+    )
+    parser.add_argument("--port", type=_port, default=1080, help="0 takes a free one (1080)")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
+    parser.add_argument(
+        "--expectations", type=Path, default=BUNDLED, metavar="DIR",
+        help="stub mappings: *.json, or a WireMock root (the bundled stock prices)",
+    )  # fmt: skip
+    parser.add_argument("--reload", action="store_true", help="load stub files again when saved")
+    parser.add_argument(
+        "--announce", action="store_true", help="print nothing but the line `ready URL`"
+    )
+    parser.add_argument(
+        "--exit-with-parent", action="store_true", help="stop when standard input ends"
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isdecimal() else -1
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return port
+
+
+def _failed(status: int, problem: str) -> int:
+    print(f"mockserver: {' '.join(problem.split())}", file=sys.stderr)  # noqa: T201 - the command's output
+    return status
+
+
+async def _run(prepared: Prepared, options: argparse.Namespace) -> None:
+    async with trio.open_nursery() as nursery:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            if options.exit_with_parent:
+                nursery.start_soon(_until_input_ends, nursery.cancel_scope)
+            await nursery.start(_serve, prepared, options)
+            async for _ in signals:
+                nursery.cancel_scope.cancel()
+                return
+
+
+async def _serve(
+    prepared: Prepared,
+    options: argparse.Namespace,
+    task_status: "trio.TaskStatus[None]" = trio.TASK_STATUS_IGNORED,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        start = nursery.start
+        url: str = await start(_serve_prepared, prepared, options.reload)
+        print(f"ready {url}", flush=True)  # noqa: T201 - the command's output
+        if not options.announce:
+            stubs = len(prepared.mappings)
+            plural = "" if stubs == 1 else "s"
+            print(f"{stubs} stub{plural} from {prepared.files.directory}", flush=True)  # noqa: T201
+            print(f"admin page {url}/__admin; Ctrl+C stops", flush=True)  # noqa: T201
+        task_status.started()
+
+
+async def _serve_prepared(
+    prepared: Prepared,
+    reload: bool,
+    task_status: "trio.TaskStatus[str]" = trio.TASK_STATUS_IGNORED,
+) -> None:
+    await serve_prepared(prepared, reload=reload, task_status=task_status)
+
+
+async def _until_input_ends(scope: trio.CancelScope) -> None:
+    """Cancel `scope` when standard input ends, which it does when the parent is gone."""
+    while await trio.to_thread.run_sync(os.read, 0, 4096, abandon_on_cancel=True):
+        pass
+    scope.cancel()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""What a stub answers: the definition as it was read, and the rendering of one answer. Pure."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from mockserver.delays import DelayDistribution, Dribble
+from mockserver.faults import Fault
+from mockserver.incoming import Request
+from mockserver.json_types import Json
+from mockserver.templating import Template, TemplateError, render, request_model
+
+BODILESS: Final = frozenset({204, 205, 304})
+_BREAKS: Final = frozenset("\r\n\0")
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A template that cannot be read, and why: it is answered with its error."""
+
+    error: TemplateError
+
+
+Part = Template | Broken | bytes  # a template, one that failed to compile, or bytes as they are
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseDefinition:
+    """A stub's `response`."""
+
+    status: int = 200
+    reason: str | None = None
+    headers: tuple[tuple[str, Part], ...] = ()
+    body: Part = b""
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    fixed_delay_seconds: float | None = None
+    delay_distribution: DelayDistribution | None = None
+    dribble: Dribble | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes on the wire, how late and in how many pieces."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    reason: str | None = None
+    delay_seconds: float = 0.0
+    dribble: Dribble | None = None
+    fault: Fault | None = None
+
+
+def text_answer(status: int, text: str) -> Answer:
+    """An answer of plain text."""
+    return Answer(status, (("Content-Type", "text/plain;charset=UTF-8"),), text.encode())
+
+
+def respond(
+    definition: ResponseDefinition,
+    request: Request,
+    path_variables: Mapping[str, str],
+    *,
+    dice: random.Random,
+    now: datetime,
+) -> Answer:
+    """The answer to `request`: a template that fails makes it a 500 that begins `[ERROR]`."""
+    model = request_model(request, path_variables, definition.parameters)
+
+    def written(part: Part) -> bytes:
+        if isinstance(part, Broken):
+            raise part.error
+        if isinstance(part, bytes):
+            return part
+        return render(part, model, dice=dice, now=now).encode(errors="surrogatepass")
+
+    try:
+        headers = tuple(
+            (name, header_value(written(part).decode())) for name, part in definition.headers
+        )
+        body = written(definition.body)
+    except (TemplateError, UnicodeError) as error:
+        return text_answer(500, f"[ERROR] {error}")
+    return Answer(
+        definition.status,
+        headers,
+        b"" if definition.status in BODILESS else body,
+        definition.reason,
+        dribble=definition.dribble,
+        fault=definition.fault,
+    )
+
+
+def header_value(text: str) -> str:
+    """`text`, which must not break the header apart. Raises `TemplateError`."""
+    if not _BREAKS.isdisjoint(text):
+        raise TemplateError("a header's value must not hold a line break")
+    return text.strip()

@@ -1,0 +1,113 @@
+"""The stub API's whole state and what it does, without any I/O but reading stub files.
+
+One `StubServer` owns stubs, scenarios, journal, settings and switches; the web layer calls it
+and writes what it answers.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from mockserver.bodies import BodyFiles
+from mockserver.delays import DelayDistribution
+from mockserver.incoming import Request
+from mockserver.journal import Entry, Journal
+from mockserver.json_types import Json
+from mockserver.mappings import StubMapping, read_mapping
+from mockserver.near_miss import report
+from mockserver.outage import Outage
+from mockserver.responses import Answer, respond, text_answer
+from mockserver.scenarios import Scenarios
+from mockserver.store import StubStore
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Delays for every stub that has none of its own. `document` is what the admin API shows."""
+
+    fixed_delay_seconds: float | None
+    delay_distribution: DelayDistribution | None
+    document: dict[str, Json]
+
+
+DEFAULT_SETTINGS = Settings(None, None, {})
+
+
+class StubServer:
+    """`dice` is the only source of randomness and `clock` of time (with a time zone)."""
+
+    def __init__(
+        self,
+        files: BodyFiles,
+        *,
+        dice: random.Random,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.stubs = StubStore()
+        self.scenarios = Scenarios()
+        self.journal = Journal()
+        self.settings = DEFAULT_SETTINGS
+        self.outage = Outage()
+        self.clock = clock
+        self.started = clock()
+        self._files = files
+        self._dice = dice
+
+    def use_files(self, mappings: list[StubMapping]) -> None:
+        """Have the stubs that the files hold now, and none that the admin API added."""
+        self.stubs.fill(mappings)
+        self.scenarios.keep_only(mappings)
+
+    def reset(self, mappings: list[StubMapping]) -> None:
+        """As after a start with `mappings` in the files. Settings and switches stay, as they do
+        in WireMock.
+        """
+        self.stubs.fill(mappings)
+        self.scenarios.reset()
+        self.journal.clear()
+
+    def read(self, value: Json, identity: str | None = None) -> StubMapping:
+        """The mapping in `value`, not yet added. Reads a body file. Raises `FieldError`."""
+        return read_mapping(value, self._files, identity=identity)
+
+    def answer(self, request: Request) -> Answer:
+        """Serve `request` and put it into the journal."""
+        now = self.clock()
+        stub = self.stubs.select(request, self.scenarios)
+        text = None
+        if stub is None:
+            text = report(request, self.stubs, self.scenarios)
+            answer = text_answer(404, text)
+        else:
+            answer = self._from_stub(stub, request, now)
+            self.scenarios.served(stub)
+        answer = self.outage.disturb(answer, self._dice)
+        self.journal.add(Entry(request, now, answer, stub, text))
+        return answer
+
+    def _from_stub(self, stub: StubMapping, request: Request, now: datetime) -> Answer:
+        definition = stub.response
+        variables = stub.request.variables(request)
+        answer = respond(definition, request, variables, dice=self._dice, now=now)
+        return replace(
+            answer,
+            headers=(*answer.headers, *_identity(stub)),
+            delay_seconds=self._delay(stub),
+        )
+
+    def _delay(self, stub: StubMapping) -> float:
+        """A stub's own delay goes before the global one; fixed and drawn ones add up."""
+        fixed = stub.response.fixed_delay_seconds
+        if fixed is None:
+            fixed = self.settings.fixed_delay_seconds
+        drawn = stub.response.delay_distribution or self.settings.delay_distribution
+        return (fixed or 0.0) + (drawn.draw(self._dice) if drawn else 0.0)
+
+
+def _identity(stub: StubMapping) -> list[tuple[str, str]]:
+    headers = [("Matched-Stub-Id", stub.id)]
+    if stub.name is not None:
+        printable = "".join(letter if " " <= letter <= "~" else "?" for letter in stub.name)
+        headers.append(("Matched-Stub-Name", printable))
+    return headers

@@ -1,0 +1,113 @@
+"""docker-compose.yml and the Dockerfile agree with the program: names, ports, no secrets."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stockstream.config import Settings
+from stockstream.environment import load
+
+ROOT = Path(__file__).parents[3]
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+SECRET = re.compile(r"PASSWORD|SECRET|TOKEN")
+REQUIRED = re.compile(r"\$\{(\w+):\?[^}]+\}")
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    return yaml.safe_load(COMPOSE)["services"]
+
+
+def test_the_documented_services_and_ports(services: dict[str, Any]):
+    """PostgreSQL 5432, the stub API 1080 (8080 inside), the server 4000."""
+    assert set(services) == {"postgres", "mockserver", "server"}
+    assert [entry.split(":")[-2:] for entry in services["postgres"]["ports"]] == [["5432", "5432"]]
+    assert [entry.split(":")[-2:] for entry in services["mockserver"]["ports"]] == [
+        ["1080", "8080"]
+    ]
+    assert services["server"]["ports"] == ["4000:4000"]
+    command = services["mockserver"]["command"]
+    assert command[:2] == ["stockstream", "mock"]
+    assert command[command.index("--port") + 1] == "8080"
+
+
+def test_every_service_is_watched_and_bounded(services: dict[str, Any]):
+    """A health check that begins with CMD (no shell), a memory and a processor limit."""
+    for name, service in services.items():
+        if name != "server":  # the image's own check is for the server
+            assert service["healthcheck"]["test"][0] == "CMD", name
+        assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}, name
+        assert service["restart"] == "unless-stopped", name
+    assert "HEALTHCHECK" in DOCKERFILE
+    assert "/health/live" in DOCKERFILE
+
+
+def test_the_server_waits_for_healthy_services(services: dict[str, Any]):
+    """Not only for started ones."""
+    assert services["server"]["depends_on"] == {
+        "postgres": {"condition": "service_healthy"},
+        "mockserver": {"condition": "service_healthy"},
+    }
+
+
+def test_no_secret_stands_in_the_files(services: dict[str, Any]):
+    """Each comes from .env, and its absence stops compose with a hint."""
+    for service in services.values():
+        for name, value in service.get("environment", {}).items():
+            if SECRET.search(name):
+                assert REQUIRED.fullmatch(value), name
+    userinfo = re.findall(r"://[^@\s]*@", COMPOSE)
+    assert userinfo
+    for text in userinfo:
+        assert REQUIRED.search(text)
+    assert not SECRET.search(DOCKERFILE)
+
+
+def test_make_env_writes_what_compose_requires():
+    """`make .env` gives each required variable a value, and nothing that is not required."""
+    written = re.findall(r'echo "(\w+)=', (ROOT / "scripts" / "make-env").read_text())
+    assert sorted(written) == sorted({match[1] for match in REQUIRED.finditer(COMPOSE)})
+
+
+def test_the_container_starts_with_these_settings(
+    services: dict[str, Any], clean: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What image and compose set is known and valid, in production, together."""
+    image = dict(re.findall(r"^(?:ENV)? +([A-Z_]+)=(\S+?)(?: \\)?$", DOCKERFILE, re.MULTILINE))
+    given = {**image, **services["server"]["environment"]}
+    ours = {name: value for name, value in given.items() if name.lower() in Settings.model_fields}
+    assert {"HOST", "DATA_DIRECTORY", "STOCK_API_URL", "DATABASE_URL"} <= set(ours)
+    for name, value in ours.items():
+        monkeypatch.setenv(name, REQUIRED.sub("x" * 64, value))
+    settings = load().settings
+    assert settings.production
+    assert settings.host == "0.0.0.0"
+    assert list(clean.iterdir()) == []
+
+
+def test_the_image_is_pinned_and_drops_root():
+    """A version to the patch, the same in both stages, a supported Python, a user of its own."""
+    stages = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    assert len(stages) == 2
+    assert len(set(stages)) == 1
+    version = re.fullmatch(r"python:3\.(\d+)\.\d+-slim-\w+", stages[0])
+    assert version
+    assert 11 <= int(version[1]) <= 13
+    users = re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE)
+    assert users
+    assert users[-1] not in {"root", "0"}
+
+
+def test_the_image_gets_every_package():
+    """What pyproject.toml packages is copied in and not ignored."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    ignore = (ROOT / ".dockerignore").read_text().splitlines()
+    for pattern in project["tool"]["setuptools"]["packages"]["find"]["include"]:
+        package = pattern.removesuffix("*")
+        assert f"COPY {package} {package}" in DOCKERFILE
+        assert f"!{package}" in ignore

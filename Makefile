@@ -16,7 +16,7 @@ run: ## install what is locked, start everything and print the URLs
 
 dev: ## the same, and start again whenever a source file changes
 	@scripts/bootstrap dev
-	@$(PY) -m watchfiles --sigint-timeout 12 --sigkill-timeout 3 '$(PY) -m stockstream serve' $(SOURCES)
+	@$(PY) -m watchfiles --sigint-timeout 12 --sigkill-timeout 3 --ignore-paths web/assets '$(PY) -m stockstream serve' $(SOURCES)
 
 test: ## run all tests; browser tests need Chromium, the front end's need Node 20
 	@scripts/bootstrap dev

@@ -61,7 +61,7 @@ def test_no_secret_stands_in_the_files(services: dict[str, Any]):
         for name, value in service.get("environment", {}).items():
             if SECRET.search(name):
                 assert REQUIRED.fullmatch(value), name
-    userinfo = re.findall(r"://[^@\s]*@", COMPOSE)
+    userinfo = re.findall(r"://[^@\n]*@", COMPOSE)
     assert userinfo
     for text in userinfo:
         assert REQUIRED.search(text)

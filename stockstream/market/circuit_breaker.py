@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from stockstream.market.breaker_events import (
@@ -42,7 +43,7 @@ from stockstream.market.breaker_types import (
 from stockstream.market.outcome_window import OutcomeWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from stockstream.market.outcome_window import Totals
 
@@ -107,22 +108,20 @@ class CircuitBreaker:
 
     def acquire(self) -> Permit | NotPermitted:
         """Ask for one call. The refusal is returned, not raised: raise it where that helps."""
-        now = self._advance()
-        answer = self._refusal(now) or Permit(self._generation, self._forced)
-        if isinstance(answer, Permit):
-            self._outstanding.add(answer)
-        else:
-            self._not_permitted += 1
-            self._events.append(CallRejected(self.name, now, answer.remaining))
-        self._publish()
+        with self._changing() as now:
+            answer = self._refusal(now) or Permit(self._generation, self._forced)
+            if isinstance(answer, Permit):
+                self._outstanding.add(answer)
+            else:
+                self._not_permitted += 1
+                self._events.append(CallRejected(self.name, now, answer.remaining))
         return answer
 
     def success(self, permit: Permit, duration: float, result: object = None) -> None:
         """The call returned `result` after `duration` seconds."""
-        now = self._advance()
-        if self._settle(permit):
-            self._record(now, duration, "result" if self._settings.is_failure(result) else None)
-        self._publish()
+        with self._changing() as now:
+            if self._settle(permit):
+                self._record(now, duration, "result" if self._settings.is_failure(result) else None)
 
     def error(
         self, permit: Permit, duration: float, error: Exception, retry_after: float | None = None
@@ -132,25 +131,23 @@ class CircuitBreaker:
         `retry_after` is how many seconds the upstream asked to be left alone (B12): when the
         breaker opens before they are over, they set the wait instead of the back-off.
         """
-        now = self._advance()
-        if self._settle(permit):
-            if isinstance(error, self._settings.ignored):
-                self._ignored += 1
-                self._events.append(CallIgnored(self.name, now, duration, repr(error)))
-            else:
-                if retry_after is not None and retry_after > 0:
-                    self._retry_at = now + min(retry_after, self._settings.max_retry_after)
-                failed = isinstance(error, self._settings.recorded)
-                self._record(now, duration, repr(error) if failed else None)
-        self._publish()
+        with self._changing() as now:
+            if self._settle(permit):
+                if isinstance(error, self._settings.ignored):
+                    self._ignored += 1
+                    self._events.append(CallIgnored(self.name, now, duration, repr(error)))
+                else:
+                    if retry_after is not None and retry_after > 0:
+                        self._retry_at = now + min(retry_after, self._settings.max_retry_after)
+                    failed = isinstance(error, self._settings.recorded)
+                    self._record(now, duration, repr(error) if failed else None)
 
     def release(self, permit: Permit) -> None:
         """Give a permit back whose call was cancelled: nothing is recorded (B7). Idempotent."""
-        self._advance()
-        if permit in self._outstanding:
-            self._outstanding.remove(permit)
-            self._cancelled += 1
-        self._publish()
+        with self._changing():
+            if permit in self._outstanding:
+                self._outstanding.remove(permit)
+                self._cancelled += 1
 
     # Management
 
@@ -166,35 +163,33 @@ class CircuitBreaker:
         """
         if expires_after is not None and not (math.isfinite(expires_after) and expires_after > 0):
             raise ValueError(f"expires_after must be above 0 seconds, not {expires_after}")
-        now = self._advance()
-        self._set_forced(now, forced, None if expires_after is None else now + expires_after)
-        self._publish()
+        with self._changing() as now:
+            until = None if forced is None or expires_after is None else now + expires_after
+            self._set_forced(now, forced, until)
 
     def transition(self, to: State, reason: str) -> None:
         """Change the computed state by hand. To the same state is a no-op; raises
         `IllegalTransition` for a way the machine does not have.
         """
-        now = self._advance()
-        if to is not self._state:
-            if (self._state, to) not in _LEGAL:
-                raise IllegalTransition(f"circuit breaker {self.name!r}: {self._state} to {to}")
-            self._go(now, to, reason)
-        self._publish()
+        with self._changing() as now:
+            if to is not self._state:
+                if (self._state, to) not in _LEGAL:
+                    raise IllegalTransition(f"circuit breaker {self.name!r}: {self._state} to {to}")
+                self._go(now, to, reason)
 
     def reset(self) -> None:
         """Close, with an empty window and the first wait. A forced state stays; counters go on."""
-        now = self._advance()
-        if self._state is not State.CLOSED:
-            self._go(now, State.CLOSED, "reset")
-        self._begin_anew()
-        self._retry_at = -math.inf
-        self._events.append(WindowReset(self.name, now))
-        self._publish()
+        with self._changing() as now:
+            if self._state is not State.CLOSED:
+                self._go(now, State.CLOSED, "reset")
+            self._begin_anew()
+            self._retry_at = -math.inf
+            self._events.append(WindowReset(self.name, now))
 
     def tick(self) -> None:
         """Let happen what is due by time alone."""
-        self._advance()
-        self._publish()
+        with self._changing():
+            pass
 
     def next_deadline(self) -> float | None:
         """When, on the clock, `tick` will have something to do; None when there is nothing."""
@@ -230,6 +225,16 @@ class CircuitBreaker:
         )
 
     # The machine
+
+    @contextmanager
+    def _changing(self) -> Iterator[float]:
+        """Let happen what is due, give the time to the block, then tell what has happened: also
+        what was due before a block that raises.
+        """
+        try:
+            yield self._advance()
+        finally:
+            self._publish()
 
     def _advance(self) -> float:
         """Let happen what is due, and say what time it is."""

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stockstream import paths
-from stockstream.messages import CircuitStatus, FeedStatus, QuoteRow, Symbol
 from supervision import Ownership, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from stockstream.messages import CircuitStatus, FeedStatus, QuoteRow, Symbol
 
 FEED = "feed"
 """The key of the one row of the `feed` table."""

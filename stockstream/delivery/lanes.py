@@ -1,0 +1,196 @@
+"""What the broadcaster knows of each client. Outlives it: a killed one's successor goes on here."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from stockstream import paths
+from stockstream.delivery.flush_book import FlushBook
+from stockstream.tables import Subscription
+from supervision import Ownership
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stockstream.delivery.protocol import Status
+
+SENT, BEGUN, REFUSED, CLOSED = range(4)
+"""What `Client.try_send` answers: the kernel has it; the connection finishes it; try again
+later; never again."""
+
+
+class Client(Protocol):
+    """A client's connection, as the broadcaster may use it. Nothing here waits."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+
+    @property
+    def last_received(self) -> float:
+        """When the last byte came in, on trio's clock."""
+
+    @property
+    def last_progress(self) -> float:
+        """When the kernel last took bytes for it, on trio's clock."""
+
+    def try_send(self, frame: bytes) -> int:
+        """Send whole frames at once, or begin to, or refuse; see SENT."""
+
+    def drained(self) -> None:
+        """Hear that all that was to be said to it has been sent, or never will be."""
+
+    def ask_to_close(self, code: int, reason: str) -> None:
+        """Have its owner close it with a code, soon."""
+
+    def abort(self) -> None:
+        """Reset it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Something to be said to one client, in order: an answer, an error, a farewell.
+
+    `render` makes the frames when their turn has come, so a snapshot is as of that moment.
+    `want` is what the client is subscribed to from then on, None for no change.
+    """
+
+    command: int
+    render: Callable[[Lane], bytes]
+    want: Subscription | None = None
+    seconds_between: float | None = None
+
+
+class Lane:
+    """One client's place in the broadcast. Written by the broadcaster only.
+
+    `seen` is the last flush whose changes it has. `answered` is the number of the newest of its
+    commands that was answered, or whose answer waits in `operations`. Times are trio's.
+    """
+
+    __slots__ = (
+        "answered",
+        "behind_since",
+        "client",
+        "last_frame",
+        "number",
+        "operations",
+        "ping_sent",
+        "pings",
+        "seconds_between",
+        "seen",
+        "slow",
+        "status_seen",
+        "try_send",
+        "want",
+    )
+
+    def __init__(self, number: int, client: Client, *, seen: int, now: float) -> None:
+        self.number = number
+        self.client = client
+        self.try_send = client.try_send
+        self.want = Subscription()
+        self.seen = seen
+        self.status_seen = 0
+        self.answered = 0
+        self.operations: deque[Operation] = deque()
+        self.seconds_between: float | None = None
+        self.last_frame = now
+        self.behind_since: float | None = None
+        self.ping_sent = now
+        self.pings = 0
+        self.slow = False
+
+
+class Health(Enum):
+    """What a look at a lane's signs of life says."""
+
+    WELL = "well"
+    PING = "ping"
+    """Nothing was asked of it for a heartbeat."""
+    SLOW = "slow"
+    """What we send arrives with a lag of over 10 s."""
+    TOO_SLOW = "too_slow"
+    """The lag is over the limit, and something still trickles: a close frame may arrive."""
+    GONE = "gone"
+    """Nothing comes in and nothing goes out: only a reset is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a client may be silent, or slow; seconds."""
+
+    heartbeat: float = 25.0
+    pong: float = 10.0
+    slow: float = 10.0
+    too_slow: float = 30.0
+
+
+def health(lane: Lane, now: float, patience: Patience) -> Health:
+    """Judge a client by its silence, its lag and the progress of what is written to it.
+
+    A ping waits behind the data that was queued before it, so the delay of whatever comes
+    back after it is the client's lag.
+    """
+    client = lane.client
+    unanswered = 0.0
+    if lane.pings and client.last_received < lane.ping_sent:
+        unanswered = now - lane.ping_sent
+    behind = 0.0 if lane.behind_since is None else now - lane.behind_since
+    lag = max(unanswered, behind)
+    # The ping itself was progress, so only what the kernel took after it counts.
+    if unanswered >= patience.pong and client.last_progress <= lane.ping_sent:
+        return Health.GONE
+    if lag >= patience.too_slow:
+        stuck = now - client.last_progress >= patience.pong
+        return Health.GONE if stuck else Health.TOO_SLOW
+    if lag >= patience.slow:
+        return Health.SLOW
+    if unanswered == 0.0 and now - lane.ping_sent >= patience.heartbeat:
+        return Health.PING
+    return Health.WELL
+
+
+class Connections:
+    """All lanes, and the flushes they refer to. Made once; the broadcaster writes, others read."""
+
+    def __init__(self) -> None:
+        self._owner = Ownership("connections", paths.BROADCASTER)
+        self._lanes: dict[int, Lane] = {}
+        self.book = FlushBook()
+        self.status: Status | None = None
+        """The newest status that clients are told; `status_number` counts them."""
+        self.status_number = 0
+
+    def set_status(self, status: Status) -> None:
+        """Set what clients are to be told next."""
+        self._owner.check()
+        self.status = status
+        self.status_number += 1
+
+    def add(self, lane: Lane) -> None:
+        """Add a lane."""
+        self._owner.check()
+        self._lanes[lane.number] = lane
+
+    def remove(self, number: int) -> None:
+        """Drop a lane; no error when there is none."""
+        self._owner.check()
+        self._lanes.pop(number, None)
+
+    def get(self, number: int) -> Lane | None:
+        """The lane of a connection, or None."""
+        return self._lanes.get(number)
+
+    def lanes(self) -> list[Lane]:
+        """All lanes, as of now."""
+        return list(self._lanes.values())
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._lanes
+
+    def __len__(self) -> int:
+        return len(self._lanes)

@@ -1,0 +1,57 @@
+"""What a client may ask of us: a rate, and patience with what makes no sense. No I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+BAD_MESSAGES = 10
+BAD_MESSAGES_SECONDS = 60.0
+"""So many bad messages within so many seconds, and the connection is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLimits:
+    """Limits of one client, told in `welcome`: sizes in bytes, `rate` in messages per second."""
+
+    message_size: int
+    rate: float
+    burst: int
+    symbols: int
+
+
+class TokenBucket:
+    """`burst` at once, `rate` per second in the long run; times in seconds, passed in."""
+
+    __slots__ = ("_burst", "_rate", "_tokens", "_updated")
+
+    def __init__(self, rate: float, burst: int, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._tokens = float(burst)
+        self._updated = now
+
+    def take(self, now: float) -> bool:
+        """Take one, if there is one."""
+        self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
+        self._updated = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class Strikes:
+    """Counts up to `limit` events within `seconds`."""
+
+    __slots__ = ("_limit", "_seconds", "_stamps")
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self._limit = limit
+        self._seconds = seconds
+        self._stamps: deque[float] = deque(maxlen=limit)
+
+    def add(self, now: float) -> bool:
+        """Count one; whether this makes it `limit` of them within `seconds`."""
+        self._stamps.append(now)
+        return len(self._stamps) == self._limit and now - self._stamps[0] <= self._seconds

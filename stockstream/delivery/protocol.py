@@ -1,0 +1,221 @@
+"""The WebSocket protocol, version 1: every message as a struct, both ways.
+
+Text messages, one JSON object each. The design's page has the rules; `docs/asyncapi.yaml` is
+tested against these classes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from stockstream.messages import QuoteRow, Version, iso_utc
+
+PROTOCOL_VERSION = 1
+EVERYTHING = "*"
+
+CommandId = str | int | float
+"""A client's own mark on a command; echoed in the answer."""
+
+
+class Subscribe(Struct, tag_field="action", tag="subscribe", frozen=True):
+    """Ask for symbols; "*" for all. `since` are the versions the client has already."""
+
+    symbols: list[str] | Literal["*"]
+    id: CommandId | UnsetType = UNSET
+    since: dict[str, tuple[int, int]] = {}
+    max_rate: float | None = None
+
+
+class Unsubscribe(Struct, tag_field="action", tag="unsubscribe", frozen=True):
+    """Give symbols up; "*" for all."""
+
+    symbols: list[str] | Literal["*"]
+    id: CommandId | UnsetType = UNSET
+
+
+class Ping(Struct, tag_field="action", tag="ping", frozen=True):
+    """Ask for a pong with the server's time."""
+
+    id: CommandId | UnsetType = UNSET
+
+
+ClientMessage = Subscribe | Unsubscribe | Ping
+
+
+class Limits(Struct, frozen=True):
+    """What a client may do; told in `welcome`. Sizes in bytes, rates per second."""
+
+    message_size: int
+    message_rate: float
+    message_burst: int
+    symbols: int
+
+
+class Welcome(Struct, tag_field="type", tag="welcome", frozen=True):
+    """The first message. `heartbeat` is the seconds between the server's pings."""
+
+    session: str
+    node: str
+    server_time: str
+    heartbeat: float
+    limits: Limits
+    protocol: int = PROTOCOL_VERSION
+
+
+class Rejected(Struct, frozen=True):
+    """A symbol that was not taken, and why."""
+
+    symbol: str
+    code: str
+    reason: str
+
+
+class Subscriptions(Struct, tag_field="type", tag="subscriptions", frozen=True):
+    """The answer to subscribe and unsubscribe: the whole current state."""
+
+    symbols: list[str]
+    rejected: list[Rejected]
+    id: CommandId | UnsetType = UNSET
+
+
+class SnapshotQuote(Struct, frozen=True):
+    """All of a quote, what never changes included."""
+
+    symbol: str
+    price: float
+    timestamp: str
+    version: Version
+    open: float
+    previous: float | None
+    exchange: str | None
+    currency: str | None
+    delayed: bool
+
+
+class Snapshot(Struct, tag_field="type", tag="snapshot", frozen=True):
+    """What was subscribed, as of the last flush; `as_of` is the last successful fetch."""
+
+    as_of: str | None
+    quotes: list[SnapshotQuote]
+
+
+class PriceUpdate(Struct, frozen=True):
+    """What changes in a quote."""
+
+    symbol: str
+    price: float
+    timestamp: str
+    version: Version
+
+
+class Prices(Struct, tag_field="type", tag="prices", frozen=True):
+    """Updates, each encoded before; empty as a heartbeat."""
+
+    as_of: str | None
+    prices: list[Raw]
+
+
+class Status(Struct, tag_field="type", tag="status", frozen=True, omit_defaults=True):
+    """How the feed and the circuit breaker do. `interval` is the feed's, in seconds."""
+
+    feed: str
+    circuit: str
+    interval: float
+    next_probe: str | None = None
+    reason: str | None = None
+
+
+class Pong(Struct, tag_field="type", tag="pong", frozen=True):
+    """The answer to ping."""
+
+    server_time: str
+    id: CommandId | UnsetType = UNSET
+
+
+class Error(Struct, tag_field="type", tag="error", frozen=True):
+    """A message that could not be served; `temporary` says whether trying again may help."""
+
+    code: str
+    reason: str
+    temporary: bool = False
+    id: CommandId | UnsetType = UNSET
+
+
+class GoingAway(Struct, tag_field="type", tag="going_away", frozen=True):
+    """The server is about to close; come back after that many seconds."""
+
+    reconnect_after: float
+
+
+ServerMessage = Welcome | Subscriptions | Snapshot | Prices | Status | Pong | Error | GoingAway
+
+encode = msgspec.json.Encoder().encode
+"""A message as the bytes of one text message."""
+
+_decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
+
+
+class BadMessage(Exception):
+    """A client's message that is none; `reason` names the field. `id` is its mark, if readable."""
+
+    def __init__(self, reason: str, command_id: CommandId | UnsetType = UNSET) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.id = command_id
+
+
+class _Marked(Struct):
+    id: CommandId | UnsetType = UNSET
+
+
+_mark_decoder = msgspec.json.Decoder(_Marked)
+
+
+def decode(message: str | bytes) -> ClientMessage:
+    """Read a client's message.
+
+    Raises:
+        BadMessage: it is binary, not JSON, or not one of ours.
+    """
+    if isinstance(message, bytes):
+        raise BadMessage("binary messages are not understood; send JSON text")
+    try:
+        return _decoder.decode(message)
+    except msgspec.ValidationError as error:
+        raise BadMessage(str(error), _mark(message)) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadMessage(f"not JSON: {error}") from error
+
+
+def _mark(message: str) -> CommandId | UnsetType:
+    try:
+        return _mark_decoder.decode(message).id
+    except msgspec.MsgspecError:
+        return UNSET
+
+
+def price_update(row: QuoteRow) -> Raw:
+    """The part of a quote that changes, encoded."""
+    quote = row.quote
+    return Raw(
+        encode(PriceUpdate(quote.symbol, quote.price, iso_utc(quote.timestamp), quote.version))
+    )
+
+
+def snapshot_quote(row: QuoteRow) -> SnapshotQuote:
+    """All of a quote, for a snapshot or the API."""
+    quote = row.quote
+    return SnapshotQuote(
+        symbol=quote.symbol,
+        price=quote.price,
+        timestamp=iso_utc(quote.timestamp),
+        version=quote.version,
+        open=row.open,
+        previous=row.previous,
+        exchange=quote.exchange,
+        currency=quote.currency,
+        delayed=quote.delayed,
+    )

@@ -1,0 +1,164 @@
+"""A session: the actor that handles what one client says.
+
+It parses, limits and decides; it never writes to the socket. One at a time it gets the
+client's messages as calls, from the connection, which outlives it and gives a message that
+was not answered to its successor.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from stockstream import paths
+from stockstream.delivery.limits import (
+    BAD_MESSAGES,
+    BAD_MESSAGES_SECONDS,
+    ClientLimits,
+    Strikes,
+    TokenBucket,
+)
+from stockstream.delivery.messages import (
+    Answer,
+    Change,
+    Close,
+    Command,
+    Refused,
+    Say,
+    Served,
+)
+from stockstream.delivery.protocol import (
+    BadMessage,
+    Error,
+    Ping,
+    Pong,
+    ServerMessage,
+    Subscribe,
+    Unsubscribe,
+    decode,
+    encode,
+)
+from stockstream.messages import InvalidSymbol, Symbol, Version, iso_utc, parse_symbol
+from supervision import Actor, CallError, CallingSelf, UnhandledRequest, handles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from supervision import ActorRef, Request
+
+R = TypeVar("R")
+
+PARTNER_SECONDS = 4.0
+"""How long a restarting partner is waited for, before the connection is given up."""
+PARTNER_RETRY_SECONDS = 0.02
+PARTNER_CALL_SECONDS = 2.0
+
+CODE_POLICY = 1008
+CODE_LOST = 4000
+
+
+class Session(Actor):
+    """See the module. `number` is its connection's."""
+
+    def __init__(self, number: int, limits: ClientLimits, wall_clock_ms: Callable[[], int]) -> None:
+        self._number = number
+        self._limits = limits
+        self._wall_clock_ms = wall_clock_ms
+
+    async def init(self) -> None:
+        """Begin with a full bucket and no strikes: a predecessor's are forgiven."""
+        now = trio.current_time()
+        limits = self._limits
+        self._bucket = TokenBucket(limits.rate, limits.burst, now)
+        # What comes beyond the rate is refused with an error; so much more of it is too much.
+        self._leniency = TokenBucket(limits.rate, limits.burst, now)
+        self._bad = Strikes(BAD_MESSAGES, BAD_MESSAGES_SECONDS)
+        self._told_limited = -float("inf")
+        self._manager = self.system.ref(paths.SUBSCRIPTION_MANAGER)
+        self._broadcaster = self.system.ref(paths.BROADCASTER)
+
+    @handles(Command)
+    async def _on_command(self, command: Command) -> Served | Close:
+        now = trio.current_time()
+        if not self._bucket.take(now):
+            return await self._limit_rate(command, now)
+        try:
+            message = decode(command.message)
+            match message:
+                case Subscribe() | Unsubscribe():
+                    await self._change(command, message)
+                case Ping():
+                    pong = Pong(iso_utc(self._wall_clock_ms()), message.id)
+                    await self._say(command, pong)
+        except BadMessage as error:
+            return await self._refuse_message(command, error, now)
+        except CallError as error:
+            return Close(CODE_LOST, f"could not be served: {error}")
+        return Served()
+
+    async def _change(self, command: Command, message: Subscribe | Unsubscribe) -> None:
+        symbols = (message.symbols,) if isinstance(message.symbols, str) else message.symbols
+        subscribe = isinstance(message, Subscribe)
+        since: dict[Symbol, Version] = {}
+        seconds_between = None
+        if isinstance(message, Subscribe):
+            since = _versions(message.since)
+            if message.max_rate is not None:
+                if not message.max_rate > 0:
+                    raise BadMessage("`$.max_rate` must be above 0", message.id)
+                seconds_between = 1 / message.max_rate
+        change = Change(self._number, tuple(symbols), subscribe)
+        answer = await self._ask(self._manager, change)
+        if isinstance(answer, Refused):
+            await self._say(command, Error(answer.code, answer.reason, id=message.id))
+            return
+        await self._ask(
+            self._broadcaster,
+            Answer(self._number, command.number, answer, message.id, since, seconds_between),
+        )
+
+    async def _limit_rate(self, command: Command, now: float) -> Served | Close:
+        if not self._leniency.take(now):
+            return Close(CODE_POLICY, "rate limited, and it went on")
+        if now - self._told_limited >= 1.0:
+            self._told_limited = now
+            limits = self._limits
+            reason = f"at most {limits.rate:g} messages per second, {limits.burst} at once"
+            await self._say(command, Error("rate_limited", reason, temporary=True))
+        return Served()
+
+    async def _refuse_message(
+        self, command: Command, error: BadMessage, now: float
+    ) -> Served | Close:
+        if self._bad.add(now):
+            return Close(CODE_POLICY, f"{BAD_MESSAGES} bad messages within a minute")
+        await self._say(command, Error("bad_message", error.reason, id=error.id))
+        return Served()
+
+    async def _say(self, command: Command, message: ServerMessage) -> None:
+        await self._ask(self._broadcaster, Say(self._number, command.number, encode(message)))
+
+    async def _ask(self, partner: ActorRef, request: Request[R]) -> R:
+        """Call a partner that may be restarting: both requests may be given twice."""
+        give_up_at = trio.current_time() + PARTNER_SECONDS
+        while True:
+            try:
+                return await partner.call(request, timeout=PARTNER_CALL_SECONDS)
+            except (CallingSelf, UnhandledRequest):
+                raise
+            except CallError:
+                if trio.current_time() >= give_up_at:
+                    raise
+                await trio.sleep(PARTNER_RETRY_SECONDS)
+
+
+def _versions(since: dict[str, tuple[int, int]]) -> dict[Symbol, Version]:
+    """What the client has; a symbol that is none cannot be subscribed and does not matter."""
+    versions: dict[Symbol, Version] = {}
+    for text, (epoch, seq) in since.items():
+        try:
+            versions[parse_symbol(text)] = Version(epoch, seq)
+        except InvalidSymbol:
+            continue
+    return versions

@@ -1,0 +1,186 @@
+"""The subscription manager: checks what clients ask for, and counts who wants what.
+
+What it counts is the demand, which decides what is fetched and how often. Its memory is the
+`subscriptions` table; the counts are made from it anew after a restart.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stockstream import paths
+from stockstream.delivery.messages import Change, Changed, Forget, Refused
+from stockstream.delivery.protocol import EVERYTHING, Rejected
+from stockstream.messages import Demand, DemandWanted, InvalidSymbol, Symbol, parse_symbol
+from stockstream.tables import FEED, Subscription, Tables
+from supervision import Actor, handles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from stockstream.delivery.lanes import Connections
+
+TELL_SECONDS = 0.05
+"""Changes within this time are told to the streamer as one: a storm of clients is one demand."""
+MOST_REJECTED = 100
+"""Rejections told one by one; the rest is told as a number, or a small message would get a
+large answer."""
+LOOK_SECONDS = 5.0
+"""How often rows of connections that are gone without a word are swept out."""
+
+
+def changed(
+    before: Subscription,
+    symbols: Iterable[str],
+    *,
+    subscribe: bool,
+    known: Callable[[Symbol], bool],
+    limit: int,
+) -> Changed | Refused:
+    """The subscription after a client's command: a pure function.
+
+    Bad symbols are rejected one by one; good ones beside them count. `limit` is the number of
+    symbols a connection may name.
+    """
+    wanted = list(symbols)
+    if EVERYTHING in (text.strip() for text in wanted):
+        return Changed(Subscription(everything=subscribe), ())
+    good: dict[Symbol, None] = {}
+    rejected: list[Rejected] = []
+    for text in wanted:
+        try:
+            good[parse_symbol(text)] = None
+        except InvalidSymbol as error:
+            rejected.append(Rejected(error.given, error.code, error.reason))
+    if not subscribe:
+        if before.everything and good:
+            return Refused(
+                "subscribed_to_all",
+                "you are subscribed to all symbols; unsubscribe from * and subscribe to some",
+            )
+        return Changed(Subscription(before.symbols - good.keys()), _shortened(rejected))
+    after = set(before.symbols)
+    for symbol in good:
+        if not known(symbol):
+            rejected.append(Rejected(symbol, "unknown_symbol", "the provider does not list it"))
+        elif before.everything or symbol in after:
+            continue
+        elif len(after) >= limit:
+            reason = f"at most {limit} symbols by name; * is exempt"
+            rejected.append(Rejected(symbol, "too_many_symbols", reason))
+        else:
+            after.add(symbol)
+    if before.everything:
+        return Changed(before, _shortened(rejected))
+    return Changed(Subscription(frozenset(after)), _shortened(rejected))
+
+
+def _shortened(rejected: list[Rejected]) -> tuple[Rejected, ...]:
+    more = len(rejected) - MOST_REJECTED
+    if more <= 0:
+        return tuple(rejected)
+    return (*rejected[:MOST_REJECTED], Rejected("...", "and_more", f"{more} more were rejected"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tell:
+    """Time to tell the streamer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Time to sweep."""
+
+
+class SubscriptionManager(Actor):
+    """See the module."""
+
+    def __init__(self, tables: Tables, connections: Connections, *, symbol_limit: int) -> None:
+        self._tables = tables
+        self._connections = connections
+        self._limit = symbol_limit
+        self._counts: Counter[Symbol] = Counter()
+        self._everything = 0
+        self._subscribers = 0
+        self._telling = False
+
+    async def init(self) -> None:
+        """Count what the table holds, and tell it."""
+        self._streamer = self.system.ref(paths.STREAMER)
+        for subscription in self._tables.subscriptions.rows.values():
+            self._count(subscription, 1)
+        self._tell()
+        self.send_every(LOOK_SECONDS, _Look())
+
+    def presence(self) -> dict[Symbol, int]:
+        """How many connections are subscribed to each symbol by name."""
+        return dict(self._counts)
+
+    @handles(Change)
+    def _on_change(self, request: Change) -> Changed | Refused:
+        before = self._tables.subscriptions.get(request.connection) or Subscription()
+        answer = changed(
+            before,
+            request.symbols,
+            subscribe=request.subscribe,
+            known=self._is_known,
+            limit=self._limit,
+        )
+        if isinstance(answer, Changed) and answer.subscription != before:
+            self._replace(request.connection, before, answer.subscription)
+        return answer
+
+    @handles(Forget)
+    def _on_forget(self, message: Forget) -> None:
+        before = self._tables.subscriptions.get(message.connection)
+        if before is not None:
+            self._replace(message.connection, before, Subscription())
+
+    @handles(DemandWanted)
+    def _on_wanted(self, _message: DemandWanted) -> None:
+        self._tell()
+
+    @handles(_Tell)
+    def _on_tell(self, _message: _Tell) -> None:
+        self._telling = False
+        self._tell()
+
+    @handles(_Look)
+    def _on_look(self, _message: _Look) -> None:
+        # A connection is attached before it can subscribe, so a row without one is a leftover
+        # of a farewell that reached nobody while this actor was down.
+        for number in list(self._tables.subscriptions):
+            if number not in self._connections:
+                self._on_forget(Forget(number))
+
+    def _is_known(self, symbol: Symbol) -> bool:
+        feed = self._tables.feed.get(FEED)
+        return feed is None or not feed.listed or symbol in self._tables.quotes
+
+    def _replace(self, connection: int, before: Subscription, after: Subscription) -> None:
+        self._count(before, -1)
+        self._count(after, 1)
+        if after == Subscription():
+            self._tables.subscriptions.delete(connection)
+        else:
+            self._tables.subscriptions.put(connection, after)
+        if not self._telling:
+            self._telling = True
+            self.send_after(TELL_SECONDS, _Tell())
+
+    def _count(self, subscription: Subscription, by: int) -> None:
+        if subscription == Subscription():
+            return
+        self._subscribers += by
+        self._everything += by * subscription.everything
+        for symbol in subscription.symbols:
+            self._counts[symbol] += by
+            if self._counts[symbol] == 0:
+                del self._counts[symbol]
+
+    def _tell(self) -> None:
+        self._streamer.cast(
+            Demand(frozenset(self._counts), self._everything > 0, self._subscribers)
+        )

@@ -1,0 +1,1 @@
+"""What operators see: the tree as data, later metrics and the event log."""

@@ -1,0 +1,113 @@
+"""The live supervision tree as a document of plain values, for the admin API and the CLI."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from supervision import ActorSnapshot, Crash
+
+if TYPE_CHECKING:
+    from supervision import ExitReason
+
+SCHEMA_VERSION = 1
+LONGEST_TRACE = 8_000
+
+
+class MailboxDocument(msgspec.Struct, frozen=True):
+    """Casts and calls waiting, the most that ever were, the bound, and what gave way."""
+
+    queued: int
+    high_water: int
+    bound: int
+    dropped: int
+    conflated: int
+
+
+class SupervisorDocument(msgspec.Struct, frozen=True):
+    """How a supervisor restarts: `restarts_in_window` of `intensity` within `period` seconds."""
+
+    strategy: str
+    intensity: int
+    period: float
+    restarts_in_window: int
+
+
+class ActorDocument(msgspec.Struct, frozen=True):
+    """One actor; times in seconds, `last_exit` and `last_trace` as text for people."""
+
+    path: str
+    kind: str
+    actor: str
+    state: str
+    restart: str
+    generation: int
+    restarts: int
+    last_exit: str | None
+    last_exit_ago: float | None
+    last_trace: str | None
+    uptime: float | None
+    mailbox: MailboxDocument | None
+    unanswered_calls: int
+    handled: int
+    handling_seconds: float
+    supervisor: SupervisorDocument | None
+    children: list[ActorDocument]
+
+
+class TreeDocument(msgspec.Struct, frozen=True):
+    """The whole tree."""
+
+    schema_version: int
+    root: ActorDocument
+
+
+def tree_document(root: ActorSnapshot) -> TreeDocument:
+    """Turn a snapshot into its document."""
+    return TreeDocument(SCHEMA_VERSION, _actor(root))
+
+
+def _actor(snapshot: ActorSnapshot) -> ActorDocument:
+    mailbox, supervisor = snapshot.mailbox, snapshot.supervisor
+    return ActorDocument(
+        path=snapshot.path,
+        kind=snapshot.kind,
+        actor=snapshot.actor,
+        state=snapshot.state,
+        restart=snapshot.restart,
+        generation=snapshot.generation,
+        restarts=snapshot.restarts,
+        last_exit=None if snapshot.last_exit is None else str(snapshot.last_exit),
+        last_exit_ago=snapshot.last_exit_ago,
+        last_trace=_trace(snapshot.last_exit),
+        uptime=snapshot.uptime,
+        mailbox=None
+        if mailbox is None
+        else MailboxDocument(
+            mailbox.queued,
+            mailbox.high_water,
+            mailbox.bound,
+            mailbox.dropped,
+            mailbox.conflated,
+        ),
+        unanswered_calls=snapshot.unanswered_calls,
+        handled=snapshot.handled,
+        handling_seconds=snapshot.handling_seconds,
+        supervisor=None
+        if supervisor is None
+        else SupervisorDocument(
+            supervisor.strategy,
+            supervisor.intensity,
+            supervisor.period,
+            supervisor.restarts_in_window,
+        ),
+        children=[_actor(child) for child in snapshot.children],
+    )
+
+
+def _trace(reason: ExitReason | None) -> str | None:
+    if not isinstance(reason, Crash):
+        return None
+    return "".join(traceback.format_exception(reason.error))[-LONGEST_TRACE:]

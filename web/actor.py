@@ -1,0 +1,85 @@
+"""The actor `web`: one life of the HTTP server, on duplicates of the listening sockets."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, ClassVar
+
+import trio
+
+from stockstream import paths
+from stockstream.delivery.messages import Farewell
+from supervision import Actor, CallError, Down, ExitReason, handles
+from web.app import create_app
+from web.clients import Clients
+from web.parts import Parts, WebSettings
+from web.server import Server, ServerConfig, serve
+
+if TYPE_CHECKING:
+    from stockstream.delivery.lanes import Connections
+    from stockstream.tables import Tables
+
+FAREWELL_SECONDS = 1.0
+EARLIEST_RETURN_SECONDS = 0.5
+LATEST_RETURN_SECONDS = 5.0
+"""Clients are told to come back at a random moment between these, not all at once."""
+
+_log = logging.getLogger("web")
+
+
+class Web(Actor):
+    """Serves pages, API and WebSockets. Killed, it drops its clients; they come back."""
+
+    owns_tasks: ClassVar[bool] = True
+
+    def __init__(self, settings: WebSettings, tables: Tables, connections: Connections) -> None:
+        self._settings = settings
+        self._tables = tables
+        self._connections = connections
+
+    async def init(self) -> None:
+        """Accept connections."""
+        settings = self._settings
+        parts = Parts(
+            settings=settings,
+            tables=self._tables,
+            connections=self._connections,
+            system=self.system,
+            broadcaster=self.system.ref(paths.BROADCASTER),
+            manager=self.system.ref(paths.SUBSCRIPTION_MANAGER),
+            sessions=self.system.ref(paths.SESSIONS),
+        )
+        self.clients = Clients(self, parts)
+        config = ServerConfig(max_message_size=settings.limits.message_size)
+        listeners = [listener.dup() for listener in settings.sockets]
+        app = create_app(parts, self.clients)
+        self._server: Server = await self.tasks.start(self._run, app, listeners, config)
+
+    async def _run(
+        self,
+        app: object,
+        listeners: list[object],
+        config: ServerConfig,
+        task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        await serve(app, listeners, config=config, task_status=task_status)  # type: ignore[arg-type]
+
+    async def terminate(self, reason: ExitReason) -> None:
+        """Drain: accept no more, tell clients when to come back, close with 1012."""
+        _log.info("draining %d clients (%s)", len(self.clients), reason)
+        self._server.drain(self._settings.drain_timeout)
+        farewell = Farewell(EARLIEST_RETURN_SECONDS, LATEST_RETURN_SECONDS)
+        try:
+            broadcaster = self.system.ref(paths.BROADCASTER)
+            await broadcaster.call(farewell, timeout=FAREWELL_SECONDS)
+        except CallError as error:
+            _log.warning("clients could not be told to come back: %s", error)
+        self.clients.close_all()
+        with trio.move_on_after(self._settings.drain_timeout) as limit:
+            await self.clients.wait_until_gone()
+        if limit.cancelled_caught:
+            _log.warning("%d clients did not leave in time and are cut off", len(self.clients))
+
+    @handles(Down)
+    def _on_session_down(self, message: Down) -> None:
+        self.clients.session_down(message)

@@ -1,0 +1,222 @@
+"""All WebSocket clients of this life of `web`: their admission, their sessions, their farewell."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from typing import TYPE_CHECKING
+
+import trio
+
+from stockstream.delivery.messages import Attach, Detach, Forget
+from stockstream.delivery.protocol import PROTOCOL_VERSION, Limits, Welcome, encode
+from stockstream.delivery.session import Session
+from stockstream.messages import iso_utc
+from supervision import (
+    SHUTDOWN,
+    CallError,
+    ChildSpec,
+    Crash,
+    Down,
+    ManagementError,
+    Monitor,
+    Restart,
+    start_child,
+)
+from web.admission import Admission, Refusal, client_address, origin_allowed
+from web.connection import CODE_INTERNAL, CODE_LOST, SESSIONLESS_SECONDS, Connection
+
+if TYPE_CHECKING:
+    from supervision import Actor, ActorRef
+    from web.parts import Parts
+    from web.server import ServerSocket
+
+CODE_RESTART = 1012
+CODE_BAD_VERSION = 4501
+SESSION_STOP_SECONDS = 1.0
+RETRY_SECONDS = 0.05
+ATTACH_SECONDS = 2.0
+
+_log = logging.getLogger("web.clients")
+
+
+class Clients:
+    """Runs in the actor `web`: handlers as tasks of its server, the rest in `owner`'s loop."""
+
+    def __init__(self, owner: Actor, parts: Parts) -> None:
+        self._owner = owner
+        self._parts = parts
+        self._connections: dict[int, Connection] = {}
+        self._watched: dict[Monitor, Connection] = {}
+        self._monitors: dict[int, Monitor] = {}
+        self._gone = trio.Event()
+        self._leaving = False
+        self.admission = Admission(
+            most=parts.settings.max_connections,
+            most_per_address=parts.settings.max_connections_per_address,
+        )
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    # One client.
+
+    async def handle(self, socket: ServerSocket) -> None:
+        """Serve one WebSocket from its handshake to its end; the handler of `/ws`."""
+        refusal = self._refusal(socket)
+        if refusal is not None:
+            self.admission.count_refusal(refusal)
+            await _refuse(socket, refusal)
+            return
+        with self.admission.admitted(self._address(socket)):
+            await socket.accept()
+            version = socket.query.get("protocol", str(PROTOCOL_VERSION))
+            if version != str(PROTOCOL_VERSION):
+                await socket.close(CODE_BAD_VERSION, f"supported protocols: {PROTOCOL_VERSION}")
+                return
+            await self._serve(socket)
+
+    async def _serve(self, socket: ServerSocket) -> None:
+        number = next(self._parts.settings.numbers)
+        connection = Connection(number, socket, self._is_behind)
+        self._connections[number] = connection
+        try:
+            if not await self._attach(connection) or not await self._start_session(connection):
+                await socket.close(CODE_LOST, "the server is not ready; come back")
+                return
+            if self._leaving:
+                connection.ask_to_close(CODE_RESTART, "the server restarts")
+            await connection.serve()
+        finally:
+            self._forget(connection)
+
+    async def _attach(self, connection: Connection) -> bool:
+        """Have the broadcaster write to it from now on, waiting for one that restarts."""
+        parts = self._parts
+        welcome = Welcome(
+            session=secrets.token_urlsafe(12),
+            node=parts.settings.node,
+            server_time=iso_utc(parts.settings.wall_clock_ms()),
+            heartbeat=parts.settings.heartbeat,
+            limits=Limits(
+                parts.settings.limits.message_size,
+                parts.settings.limits.rate,
+                parts.settings.limits.burst,
+                parts.settings.limits.symbols,
+            ),
+        )
+        request = Attach(connection.number, connection, encode(welcome))
+        with trio.move_on_after(SESSIONLESS_SECONDS):
+            while True:
+                try:
+                    await parts.broadcaster.call(request, timeout=ATTACH_SECONDS)
+                except CallError:
+                    await trio.sleep(RETRY_SECONDS)
+                else:
+                    return True
+        return False
+
+    def _forget(self, connection: Connection) -> None:
+        number = connection.number
+        del self._connections[number]
+        monitor = self._monitors.pop(number, None)
+        if monitor is not None:
+            self._watched.pop(monitor, None)
+            monitor.cancel()
+        if connection.session is not None:
+            connection.session.stop(SHUTDOWN)
+        self._parts.manager.cast(Forget(number))
+        self._parts.broadcaster.cast(Detach(number))
+        if self._leaving and not self._connections:
+            self._gone.set()
+
+    def _is_behind(self, number: int) -> bool:
+        lane = self._parts.connections.get(number)
+        return lane is not None and bool(lane.operations)
+
+    def _refusal(self, socket: ServerSocket) -> Refusal | None:
+        headers = socket.headers
+        if not origin_allowed(
+            headers.get("origin"), headers.get("host", ""), self._parts.settings.allowed_origins
+        ):
+            return Refusal(403, "forbidden_origin", "this origin may not connect here")
+        if self._leaving:
+            return Refusal(503, "restarting", "the server restarts", 1)
+        return self.admission.refusal(self._address(socket))
+
+    def _address(self, socket: ServerSocket) -> str:
+        forwarded = socket.headers.getlist("x-forwarded-for")
+        return client_address(socket.client[0], forwarded, self._parts.settings.trusted_proxies)
+
+    # Its session.
+
+    async def _start_session(self, connection: Connection) -> bool:
+        """Start a session for it, waiting for the supervisor of sessions if that restarts."""
+        spec = ChildSpec(
+            "session",
+            Session,
+            (connection.number, self._parts.settings.limits, self._parts.settings.wall_clock_ms),
+            restart=Restart.TEMPORARY,
+            shutdown=SESSION_STOP_SECONDS,
+        )
+        with trio.move_on_after(SESSIONLESS_SECONDS):
+            while connection.number in self._connections:
+                try:
+                    session = await start_child(self._parts.sessions, spec)
+                except (CallError, ManagementError):
+                    await trio.sleep(RETRY_SECONDS)
+                    continue
+                if session is not None:
+                    self._watch(connection, session)
+                    return True
+        return False
+
+    def _watch(self, connection: Connection, session: ActorRef) -> None:
+        if connection.number not in self._connections:  # it left while its session started
+            session.stop(SHUTDOWN)
+            return
+        monitor = self._owner.monitor(session)
+        self._watched[monitor] = connection
+        self._monitors[connection.number] = monitor
+        connection.session = session
+
+    def session_down(self, down: Down) -> None:
+        """A session ended: replace it while its client is there."""
+        connection = self._watched.pop(down.monitor, None)
+        if connection is None or connection.number not in self._connections:
+            return
+        del self._monitors[connection.number]
+        connection.session = None
+        if isinstance(down.reason, Crash):
+            connection.session_crashed()
+        self._owner.tasks.start_soon(self._replace_session, connection)
+
+    async def _replace_session(self, connection: Connection) -> None:
+        if not await self._start_session(connection) and connection.number in self._connections:
+            connection.ask_to_close(CODE_LOST, "no session could be started for you; come back")
+
+    # All of them.
+
+    def close_all(self) -> None:
+        """Ask every client to leave, with 1012; no new one is let in."""
+        self._leaving = True
+        if not self._connections:
+            self._gone.set()
+        for connection in list(self._connections.values()):
+            connection.ask_to_close(CODE_RESTART, "the server restarts")
+
+    async def wait_until_gone(self) -> None:
+        """Wait for the last handler's end, after `close_all`."""
+        await self._gone.wait()
+
+
+async def _refuse(socket: ServerSocket, refusal: Refusal) -> None:
+    headers = [("content-type", "application/json")]
+    if refusal.retry_after is not None:
+        headers.append(("retry-after", str(refusal.retry_after)))
+    body = json.dumps({"error": {"code": refusal.code, "reason": refusal.reason}}).encode()
+    await socket.reject(refusal.status, headers, body)
+
+
+__all__ = ["CODE_INTERNAL", "CODE_RESTART", "Clients"]

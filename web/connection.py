@@ -1,0 +1,165 @@
+"""A client's connection: owns its socket, outlives its session; what the broadcaster sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from stockstream.delivery.limits import Strikes
+from stockstream.delivery.messages import Close, Command, Served
+from supervision import CallError, CallTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from supervision import ActorRef
+    from web.server import ServerSocket
+
+SESSIONLESS_SECONDS = 5.0
+"""Without a session for so long, the client is told to come back."""
+COMMAND_SECONDS = 10.0
+"""A session may wait for restarting partners; beyond this it hangs."""
+CRASHES = 5
+CRASH_SECONDS = 10.0
+
+CODE_INTERNAL = 1011
+CODE_LOST = 4000
+
+
+class Connection:
+    """See the module; implements `stockstream.delivery.lanes.Client`.
+
+    Its handler's task reads and closes; `session` is set by whoever starts sessions for it.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_commands",
+        "_crashes",
+        "_drained",
+        "_is_behind",
+        "_reading",
+        "_session",
+        "_session_changed",
+        "_socket",
+        "_wire",
+        "number",
+        "try_send",
+    )
+
+    def __init__(self, number: int, socket: ServerSocket, is_behind: Callable[[int], bool]) -> None:
+        """`is_behind` says whether answers to this connection wait to be sent."""
+        self.number = number
+        self._socket = socket
+        self._wire = socket.wire
+        self.try_send = socket.wire.try_send
+        self._is_behind = is_behind
+        self._reading = trio.CancelScope()
+        self._closing: Close | None = None
+        self._commands = 0
+        self._crashes = Strikes(CRASHES, CRASH_SECONDS)
+        self._session: ActorRef | None = None
+        self._session_changed: trio.Event | None = None
+        self._drained: trio.Event | None = None
+
+    # For the broadcaster.
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._wire.closed
+
+    @property
+    def last_received(self) -> float:
+        """When the last byte came in, on trio's clock."""
+        return self._wire.last_received
+
+    @property
+    def last_progress(self) -> float:
+        """When the kernel last took bytes, on trio's clock."""
+        return self._wire.last_progress
+
+    def drained(self) -> None:
+        """Nothing waits to be said to this client any more: read on."""
+        if self._drained is not None:
+            self._drained.set()
+            self._drained = None
+
+    def ask_to_close(self, code: int, reason: str) -> None:
+        """Have the handler's task close the connection; the first code counts."""
+        if self._closing is None:
+            self._closing = Close(code, reason)
+            self._reading.cancel()
+
+    def abort(self) -> None:
+        """Reset the connection now."""
+        self._wire.abort()
+
+    # For whoever keeps its session.
+
+    @property
+    def session(self) -> ActorRef | None:
+        """The session that serves it, or None between two."""
+        return self._session
+
+    @session.setter
+    def session(self, session: ActorRef | None) -> None:
+        self._session = session
+        if session is not None and self._session_changed is not None:
+            self._session_changed.set()
+            self._session_changed = None
+
+    def session_crashed(self) -> None:
+        """Count a crash of its own session; too many of them, and it is this client's doing."""
+        if self._crashes.add(trio.current_time()):
+            self.ask_to_close(CODE_INTERNAL, "your messages crash the server's session")
+
+    # For its handler.
+
+    async def serve(self) -> None:
+        """Read messages and have them served, until the client leaves or is to be closed.
+
+        Raises Disconnected when the client leaves.
+        """
+        with self._reading:
+            while self._closing is None:
+                message = await self._socket.receive()
+                answer = await self._deliver(message)
+                if isinstance(answer, Close):
+                    self._closing = answer
+                elif self._is_behind(self.number):
+                    await self._wait_until_drained()
+        if self._closing is not None:
+            await self._socket.close(self._closing.code, self._closing.reason)
+
+    async def _deliver(self, message: str | bytes) -> Served | Close:
+        """Give a message to the session, and to its successors until one has dealt with it."""
+        self._commands += 1
+        command = Command(self._commands, message)
+        give_up_at = trio.current_time() + SESSIONLESS_SECONDS
+        while True:
+            with trio.move_on_at(give_up_at):
+                session = await self._living_session()
+                try:
+                    return await session.call(command, timeout=COMMAND_SECONDS)
+                except CallTimeout:
+                    break
+                except CallError:
+                    # It ended, or is flooded: its successor, or a later try, gets the command.
+                    await trio.lowlevel.checkpoint()
+                    continue
+            break
+        return Close(CODE_LOST, "no session could serve you; come back")
+
+    async def _living_session(self) -> ActorRef:
+        while self._session is None or not self._session.alive:
+            if self._session_changed is None:
+                self._session_changed = trio.Event()
+            await self._session_changed.wait()
+        return self._session
+
+    async def _wait_until_drained(self) -> None:
+        if self._drained is None:
+            self._drained = trio.Event()
+        await self._drained.wait()

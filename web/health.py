@@ -1,0 +1,61 @@
+"""Whether the process lives, and whether it is ready to serve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quart import Blueprint, Response
+
+from stockstream.delivery.protocol import encode
+from stockstream.messages import CircuitState, iso_utc
+from stockstream.tables import CIRCUIT, FEED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stockstream.tables import Tables
+
+OPEN_TOO_LONG_MS = 60_000
+"""A breaker open for less is a state that passes; clients see the last prices meanwhile."""
+
+
+def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
+    """Whether clients should be sent here, and the checks that say so. Times as ISO 8601."""
+    feed = tables.feed.get(FEED)
+    circuit = tables.circuit.get(CIRCUIT)
+    seen = feed is not None and feed.as_of is not None
+    open_ms = (
+        now_ms - circuit.since if circuit is not None and circuit.state is CircuitState.OPEN else 0
+    )
+    checks: dict[str, object] = {
+        "feed": {
+            "ok": seen,
+            "state": None if feed is None else feed.state,
+            "as_of": iso_utc(feed.as_of) if feed is not None and feed.as_of is not None else None,
+            "reason": None if feed is None else feed.reason,
+        },
+        "circuit_breaker": {
+            "ok": open_ms <= OPEN_TOO_LONG_MS,
+            "state": None if circuit is None else circuit.state,
+            "open_seconds": open_ms / 1000,
+            "reason": None if circuit is None else circuit.reason,
+        },
+    }
+    return seen and open_ms <= OPEN_TOO_LONG_MS, checks
+
+
+def health(tables: Tables, wall_clock_ms: Callable[[], int]) -> Blueprint:
+    """The routes under `/health`."""
+    blueprint = Blueprint("health", __name__, url_prefix="/health")
+
+    @blueprint.get("/live")
+    async def live() -> Response:
+        return Response(encode({"status": "live"}), content_type="application/json")
+
+    @blueprint.get("/ready")
+    async def ready() -> Response:
+        is_ready, checks = readiness(tables, wall_clock_ms())
+        body = encode({"status": "ready" if is_ready else "not_ready", "checks": checks})
+        return Response(body, 200 if is_ready else 503, content_type="application/json")
+
+    return blueprint

@@ -1,0 +1,57 @@
+"""What the front end is given by `application.py`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator, Sequence
+    from ipaddress import IPv4Network, IPv6Network
+
+    from stockstream.delivery.lanes import Connections
+    from stockstream.delivery.limits import ClientLimits
+    from stockstream.tables import Tables
+    from supervision import ActorRef, System
+
+
+def wall_clock_ms() -> int:
+    """The wall clock, in ms since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings:
+    """Settings of the front end; durations in seconds.
+
+    `sockets` listen already and outlive every life of `web`, which serves on duplicates.
+    `numbers` gives each connection of this process a number of its own.
+    """
+
+    sockets: Sequence[socket.socket]
+    numbers: Iterator[int]
+    node: str
+    limits: ClientLimits
+    heartbeat: float
+    drain_timeout: float
+    max_connections: int
+    max_connections_per_address: int
+    allowed_origins: tuple[str, ...]
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    admin_token: str = field(repr=False)
+    wall_clock_ms: Callable[[], int] = wall_clock_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything a handler may need: settings, tables to read, actors to talk to."""
+
+    settings: WebSettings
+    tables: Tables
+    connections: Connections
+    system: System
+    broadcaster: ActorRef
+    manager: ActorRef
+    sessions: ActorRef

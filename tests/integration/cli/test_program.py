@@ -109,6 +109,18 @@ def test_main_takes_arguments_of_a_caller(capsys: pytest.CaptureFixture[str]):
     assert "Did you mean config?" in capsys.readouterr().err
 
 
+def test_an_interruption_is_no_traceback(monkeypatch: pytest.MonkeyPatch):
+    """Ctrl+C before a command handles it itself exits with 130, as shells expect."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stockstream.cli.config.load", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        main(["config"])
+    assert caught.value.code == 130
+
+
 def test_a_reader_that_leaves_early_is_no_error_of_ours(
     environment: dict[str, str], tmp_path: Path
 ):

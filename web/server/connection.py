@@ -169,7 +169,7 @@ class Connection:
         try:
             if self._tls is not None:
                 return bytes(await self._tls.receive_some(_READ_SIZE))
-            while True:
+            while self._socket.fileno() != -1:
                 await trio.lowlevel.wait_readable(self._socket)
                 try:
                     return self._socket.recv(_READ_SIZE)
@@ -177,6 +177,7 @@ class Connection:
                     continue  # woken for nothing
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             return b""
+        return b""  # closed on our side
 
     async def _discard_input(self) -> None:
         while await self._receive():

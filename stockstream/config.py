@@ -229,6 +229,7 @@ class Settings(BaseSettings):
     )
     http_pool_size: Count = _market(10, "Connections to the price API, at most.")
     http_connect_timeout: Seconds = _market(2, "Longest wait for a connection to it.")
+    http_read_timeout: Seconds = _market(3, "Longest pause between two parts of its answer.")
     http_timeout: Seconds = _market(5, "Longest wait for a whole answer from it.")
     http_verify_tls: bool = _market(True, "Whether its TLS certificate is verified.")
     http_max_body: Count = _market(5_000_000, "Bytes in its answer, at most.")
@@ -244,6 +245,12 @@ class Settings(BaseSettings):
     breaker_wait: Seconds = _breaker(5, "Wait before the first probe.")
     breaker_max_wait: Seconds = _breaker(
         60, "Longest wait; each opening in a row waits longer, up to this."
+    )
+    breaker_jitter: Annotated[float, Field(ge=0, le=50)] = _breaker(
+        10, "Random part of each wait, up and down."
+    )
+    breaker_max_retry_after: Seconds = _breaker(
+        300, "Longest wait that the API may ask for by `Retry-After`."
     )
     breaker_probes: Count = _breaker(2, "Calls that probe whether the API is back.")
     breaker_max_half_open: Seconds = _breaker(

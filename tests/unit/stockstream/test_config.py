@@ -1,5 +1,6 @@
 """The settings themselves: defaults, what each accepts, what may be shown of a value."""
 
+import dataclasses
 import string
 from ipaddress import ip_network
 from pathlib import Path
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from stockstream.config import Settings, public_value
+from stockstream.market.breaker_types import BreakerSettings
+from stockstream.market.providers.http import HttpSettings
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -36,18 +39,38 @@ def test_the_documented_names_and_defaults():
     assert settings.http_max_body == 5_000_000
 
 
-def test_the_breaker_defaults_are_those_of_its_design():
-    """Users of the design page find its figures here."""
+def test_the_documented_breaker_defaults():
+    """Window 20, minimum 5, failures 50 %, slow over 2 s at 80 %, waits 5 to 60 s, 2 probes."""
     settings = Settings()
     assert settings.breaker_window_type == "count"
-    assert settings.breaker_window == 20
-    assert settings.breaker_minimum_calls == 5
-    assert settings.breaker_failure_rate == 50
+    assert (settings.breaker_window, settings.breaker_minimum_calls) == (20, 5)
+    assert (settings.breaker_failure_rate, settings.breaker_slow_rate) == (50, 80)
     assert settings.breaker_slow_call == 2
-    assert settings.breaker_slow_rate == 80
     assert (settings.breaker_wait, settings.breaker_max_wait) == (5, 60)
-    assert settings.breaker_probes == 2
-    assert settings.breaker_max_half_open == 10
+    assert (settings.breaker_probes, settings.breaker_max_half_open) == (2, 10)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "part", "renamed", "percent"),
+    [
+        ("breaker_", BreakerSettings(), {}, {"jitter"}),
+        ("http_", HttpSettings(), {"total_timeout": "timeout"}, set()),
+    ],
+)
+def test_the_defaults_are_those_of_the_parts_they_configure(
+    prefix: str, part: object, renamed: dict[str, str], percent: set[str]
+):
+    """The table shows what a part does on its own, and leaves out nothing that is a number."""
+    settings = Settings()
+    numbers = {
+        field.name: value
+        for field in dataclasses.fields(part)
+        if isinstance(value := getattr(part, field.name), int | float | str)
+    }
+    assert len(numbers) >= 6
+    for name, value in numbers.items():
+        shown = getattr(settings, prefix + renamed.get(name, name))
+        assert shown == (value * 100 if name in percent else value), name
 
 
 def test_every_setting_is_explained_in_one_sentence():

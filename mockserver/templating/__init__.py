@@ -3,6 +3,7 @@
 Nothing is escaped on output: WireMock writes values as they are, whatever the body's type.
 """
 
+import base64
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ def request_model(
             ),
             "cookies": {name: Several(values) for name, values in request.cookies.items()},
             "body": request.text,
+            "bodyAsBase64": base64.b64encode(request.body).decode(),
             "baseUrl": request.base_url,
             "scheme": request.scheme,
             "host": request.host,

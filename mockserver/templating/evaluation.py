@@ -14,7 +14,9 @@ from mockserver.templating.errors import TemplateError
 from mockserver.templating.syntax import Block, Call, Expression, Literal, Node, Output, Path, Text
 from mockserver.templating.values import Value, is_truthy, member, text_of
 
-MAX_OUTPUT_CHARACTERS: Final = 5_000_000  # as much as a stub may answer; stops a runaway loop
+# A template runs on the event loop, so a runaway loop in one would stop everybody's answers.
+MAX_OUTPUT_CHARACTERS: Final = 5_000_000
+MAX_STEPS: Final = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,13 @@ class Rendering:
     now: datetime
     variables: dict[str, Value] = field(default_factory=dict)
     written: int = 0
+    steps: int = 0
 
     def render(self, nodes: Sequence[Node], scope: Scope) -> str:
         """The text of `nodes`. Raises `TemplateError`."""
+        self.steps += 1 + len(nodes)
+        if self.steps > MAX_STEPS:
+            raise TemplateError(f"more than {MAX_STEPS} steps were needed")
         parts: list[str] = []
         for node in nodes:
             if isinstance(node, Text):

@@ -30,14 +30,15 @@ def format_number(value: float, pattern: str, locale: str = "en_US") -> str:
     whole, _, fraction = f"{abs(rounded):f}".partition(".")
     while len(fraction) > len(zeros) and fraction.endswith("0"):
         fraction = fraction[:-1]
-    whole = whole.lstrip("0").rjust(whole_pattern.count("0"), "0")
+    # A pattern without any 0 shows one digit before the point all the same.
+    least = whole_pattern.count("0") or (0 if zeros else 1)
+    whole = whole.lstrip("0").rjust(least, "0")
     if "," in whole_pattern:
         whole = _grouped(whole, len(whole_pattern) - whole_pattern.rfind(",") - 1)
     if not whole and not fraction:
         whole = "0"
-    negative = rounded < 0
     number = f"{whole}.{fraction}" if fraction else whole
-    return f"{'-' if negative else ''}{before}{number}{percent}{after}"
+    return f"{'-' if rounded.is_signed() else ''}{before}{number}{percent}{after}"
 
 
 def round_half_even(value: Decimal, digits: int) -> Decimal:

@@ -273,7 +273,7 @@ def or_(call: HelperCall) -> Value:
 
 def assign(call: HelperCall) -> Value:
     """Keep the block's text, for this rendering, under a name."""
-    call.rendering.variables[text_of(call.argument(0))] = call.body()
+    call.rendering.variables[text_of(call.argument(0))] = call.body().strip()
     return ""
 
 

@@ -4,6 +4,7 @@ Only these types are ever looked into, so a template cannot reach an object of t
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -57,8 +58,11 @@ def member(value: Value, name: str) -> Value:
     if isinstance(value, UrlPath):
         return value.variables[name] if name in value.variables else item(value.segments, name)
     if isinstance(value, Several):
-        names = {"first": "0", "last": "-1"}
-        return item(value.values, names.get(name, name))
+        if name in {"first", "last"}:
+            return value.values[0 if name == "first" else -1] if value.values else None
+        # WireMock counts back from the last: [-1] is the one before it.
+        before_last = re.fullmatch(r"-\d+", name)
+        return item(value.values, str(int(name) - 1) if before_last else name)
     if isinstance(value, list):
         return item(tuple(value), name)
     return None

@@ -228,9 +228,11 @@ def _price(value: object, symbol: Symbol) -> float:
         raise _RejectedItem(RejectKind.MISSING_FIELD, f"{symbol} has no price")
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise _wrong_type(f"price of {symbol}", value, "a number")
+    # float() would read 1_000 as a thousand; no provider means that.
+    if isinstance(value, str) and "_" in value:
+        raise _wrong_type(f"price of {symbol}", value, "a number")
     try:
-        # float() reads 1_000 as a thousand; no provider means that.
-        price = math.nan if isinstance(value, str) and "_" in value else float(value)
+        price = float(value)
     except ValueError:
         raise _wrong_type(f"price of {symbol}", value, "a number") from None
     except OverflowError:

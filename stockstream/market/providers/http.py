@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from stockstream.market.providers.body import BodyReader, BodyRefused
 from stockstream.market.quotes import now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from collections.abc import Set as AbstractSet
 
     from stockstream.market.quotes import Symbol
@@ -119,16 +120,18 @@ class HttpProvider:
             raise _as_provider_error(error) from error
 
     async def _read(self, response: httpx.Response) -> bytes:
-        reader = BodyReader(
-            self._settings.max_body,
-            encoding=response.headers.get("content-encoding"),
-            announced=response.headers.get("content-length"),
-        )
+        chunks = response.aiter_raw()
         try:
-            async for chunk in response.aiter_raw():
+            reader = BodyReader(
+                self._settings.max_body,
+                encoding=response.headers.get("content-encoding"),
+                announced=response.headers.get("content-length"),
+            )
+            async for chunk in chunks:
                 reader.feed(chunk)
             return reader.finish()
         except BodyRefused as error:
+            await _abandon(response, chunks)
             raise ProviderBody(error.kind, str(error)) from None
         except httpx.RemoteProtocolError as error:
             raise ProviderBody("body_truncated", f"the body ended early: {error}") from None
@@ -144,6 +147,17 @@ class HttpProvider:
         if status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
             retry_after = parse_retry_after(response.headers.get("retry-after"), now=self._clock())
         return ProviderStatus(status, message, retry_after=retry_after)
+
+
+async def _abandon(response: httpx.Response, chunks: AsyncIterator[bytes]) -> None:
+    """Give up on the rest of a body. Once the connection is closed the next read fails, and that
+    unwinds the generators that httpx nests in each other; closing the outer one would leave the
+    inner ones to the garbage collector.
+    """
+    await response.aclose()
+    with suppress(httpx.HTTPError, httpx.StreamError):
+        async for _ in chunks:
+            pass
 
 
 def parse_retry_after(value: str | None, *, now: int) -> float | None:

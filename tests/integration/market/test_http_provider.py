@@ -1,0 +1,452 @@
+"""The HTTP provider against a real server that misbehaves on purpose."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tracemalloc
+import zlib
+from contextlib import aclosing
+from email.utils import formatdate
+
+import pytest
+import trio
+
+from stockstream.market.parser import RejectKind
+from stockstream.market.providers import (
+    HttpProvider,
+    HttpSettings,
+    ProviderBody,
+    ProviderDown,
+    ProviderError,
+    ProviderStatus,
+    ProviderTimeout,
+    SymbolsNotFound,
+)
+from stockstream.market.providers.http import parse_retry_after
+from stockstream.market.quotes import now_ms
+from tests.integration.market.rogue import PRICES, answer, reset
+from tests.integration.web.selfsigned import server_context
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+async def provider(rogue):
+    async with aclosing(HttpProvider(rogue.url)) as opened:
+        yield opened
+
+
+def impatient(rogue, **settings):
+    """A provider whose limits a test can wait for."""
+    return aclosing(HttpProvider(rogue.url, HttpSettings(**settings)))
+
+
+async def refused(provider, symbols=None):
+    with pytest.raises(ProviderError) as error:
+        await provider.fetch(symbols)
+    return error.value
+
+
+def symbols_of(parsed):
+    return [seen.symbol for seen in parsed.observations]
+
+
+async def test_prices_are_fetched_over_one_kept_connection(rogue, provider):
+    for _ in range(5):
+        assert symbols_of(await provider.fetch(None)) == ["AAPL", "MSFT"]
+    assert rogue.connections == 1
+    head = rogue.requests[0].lower()
+    assert head.startswith("get /api/stock-prices http/1.1\r\n")
+    assert "accept-encoding: gzip\r\n" in head + "\r\n"
+
+
+async def test_a_subset_is_asked_for_by_name(rogue, provider):
+    await provider.fetch(frozenset({"MSFT", "AAPL"}))
+    assert rogue.requests[0].startswith("GET /api/stock-prices?symbols=AAPL%2CMSFT HTTP/1.1")
+
+
+async def test_a_subset_too_long_for_a_url_is_fetched_as_the_whole_list(rogue, provider):
+    await provider.fetch(frozenset(f"SYMBOL{n}" for n in range(1000)))
+    assert rogue.requests[0].startswith("GET /api/stock-prices HTTP/1.1")
+
+
+async def test_nothing_is_asked_for_nothing(rogue, provider):
+    assert (await provider.fetch(frozenset())).observations == ()
+    assert rogue.requests == []
+
+
+async def test_the_base_address_may_have_a_path_and_a_key(rogue):
+    async with aclosing(HttpProvider(rogue.url + "/v2/?apikey=k")) as provider:
+        await provider.fetch(frozenset({"AAPL"}))
+    assert rogue.requests[0].startswith("GET /v2/api/stock-prices?apikey=k&symbols=AAPL HTTP/1.1")
+
+
+async def test_a_packed_answer_is_unpacked(rogue, provider):
+    packed = gzip.compress(json.dumps(PRICES).encode())
+    rogue.always(answer(packed, headers=["content-encoding: gzip"]))
+    assert symbols_of(await provider.fetch(None)) == ["AAPL", "MSFT"]
+
+
+@pytest.mark.proves("C18")
+async def test_nobody_listens(refused_port):
+    async with aclosing(HttpProvider(f"http://127.0.0.1:{refused_port}")) as provider:
+        error = await refused(provider)
+    assert (type(error), error.kind) == (ProviderDown, "connect_failed")
+
+
+async def test_a_name_that_does_not_resolve():
+    async with aclosing(HttpProvider("http://no-such-host.invalid")) as provider:
+        error = await refused(provider)
+    assert isinstance(error, ProviderDown | ProviderTimeout)
+
+
+@pytest.mark.proves("C18")
+async def test_a_reset_before_the_answer(rogue, provider):
+    async def script(stream, head):
+        reset(stream)
+
+    rogue.script = script
+    error = await refused(provider)
+    assert (type(error), error.kind) == (ProviderDown, "connection_reset")
+
+
+@pytest.mark.proves("C18")
+async def test_a_reset_in_the_middle_of_the_body(rogue, provider):
+    async def script(stream, head):
+        await stream.send_all(answer(b'[{"symbol":', length=500))
+        reset(stream)
+
+    rogue.script = script
+    error = await refused(provider)
+    assert error.kind in {"connection_reset", "body_truncated"}
+
+
+async def test_a_connection_closed_without_an_answer(rogue, provider):
+    async def script(stream, head):
+        await stream.aclose()
+
+    rogue.script = script
+    error = await refused(provider)
+    assert (type(error), error.kind) == (ProviderDown, "protocol_error")
+
+
+async def test_an_answer_that_is_not_http(rogue, provider):
+    rogue.always(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+    error = await refused(provider)
+    assert (type(error), error.kind) == (ProviderDown, "protocol_error")
+
+
+@pytest.mark.proves("C18")
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_half_a_body(rogue, provider, chunked):
+    body = json.dumps(PRICES).encode()
+
+    async def script(stream, head):
+        if chunked:
+            await stream.send_all(
+                b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%s\r\n"
+                % (len(body), body)
+            )
+        else:
+            await stream.send_all(answer(body[:40], length=len(body)))
+        await stream.aclose()
+
+    rogue.script = script
+    error = await refused(provider)
+    assert (type(error), error.kind) == (ProviderBody, "body_truncated")
+
+
+@pytest.mark.proves("C18")
+async def test_half_a_packed_body(rogue, provider):
+    packed = gzip.compress(json.dumps(PRICES).encode())
+    rogue.always(answer(packed[:-10], headers=["content-encoding: gzip"]))
+    assert (await refused(provider)).kind == "body_truncated"
+
+
+@pytest.mark.proves("C18")
+@pytest.mark.parametrize(
+    ("body", "content_type", "kind"),
+    [
+        (b"<!doctype html><title>Sign in", "text/html", "body_html"),
+        (b"\x93\x00\xffgarbage", "application/json", "body_not_json"),
+        (b"", "application/json", "body_empty"),
+        (b'"maintenance"', "application/json", "body_wrong_shape"),
+    ],
+)
+async def test_a_body_of_no_use(rogue, provider, body, content_type, kind):
+    rogue.always(answer(body, headers=[f"content-type: {content_type}"]))
+    error = await refused(provider)
+    assert (type(error), error.kind) == (ProviderBody, kind)
+
+
+@pytest.mark.proves("C18")
+async def test_bad_items_are_counted_and_the_good_ones_go_on(rogue, provider):
+    rogue.always(
+        answer(
+            b'[{"symbol":"AAPL","price":150.25,"timestamp":"2026-11-22T10:00:00Z"},'
+            b'{"symbol":"A","price":NaN,"timestamp":1},{"symbol":"B","price":-1,"timestamp":1},'
+            b'{"symbol":"C","price":0,"timestamp":1},{"symbol":"D","price":[],"timestamp":1},'
+            b'{"symbol":"E","price":1,"timestamp":"2999-01-01T00:00:00Z"}]'
+        )
+    )
+    parsed = await provider.fetch(None)
+    assert symbols_of(parsed) == ["AAPL"]
+    assert parsed.rejects.counts == {
+        RejectKind.NOT_FINITE: 1,
+        RejectKind.NOT_POSITIVE: 2,
+        RejectKind.WRONG_TYPE: 1,
+        RejectKind.CLOCK_AHEAD: 1,
+    }
+
+
+@pytest.mark.proves("C18")
+async def test_ten_megabytes_are_refused_before_they_are_read(rogue, provider):
+    rogue.always(answer(b"[" + b" " * 10 * MIB + b"]"))
+    error = await refused(provider)
+    assert (type(error), error.kind) == (ProviderBody, "body_too_large")
+    await rogue.until_all_closed()
+
+
+@pytest.mark.proves("C18")
+async def test_an_endless_body_without_a_length_is_cut_off(rogue, provider):
+    async def script(stream, head):
+        await stream.send_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        while True:
+            await stream.send_all(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+
+    rogue.script = script
+    assert (await refused(provider)).kind == "body_too_large"
+    await rogue.until_all_closed()
+
+
+@pytest.mark.proves("C18")
+async def test_a_packed_bomb_never_unfolds(rogue, provider):
+    """200 MiB in 200 KiB: what is held stays near the limit of 5 MB."""
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(packer.compress(b" " * MIB) for _ in range(200)) + packer.flush()
+    rogue.always(answer(bomb, headers=["content-encoding: gzip"]))
+    tracemalloc.start()
+    try:
+        error = await refused(provider)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert error.kind == "body_too_large"
+    assert peak < 30 * MIB
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "zstd"])
+async def test_a_packing_that_was_not_asked_for(rogue, provider, encoding):
+    rogue.always(answer(b"[]", headers=[f"content-encoding: {encoding}"]))
+    assert (await refused(provider)).kind == "body_encoding"
+
+
+async def test_a_body_that_only_claims_to_be_packed(rogue, provider):
+    rogue.always(answer(b"[]", headers=["content-encoding: gzip"]))
+    assert (await refused(provider)).kind == "body_encoding"
+
+
+async def test_a_body_of_exactly_the_limit_is_taken(rogue):
+    body = json.dumps(PRICES).encode()
+    for headers, sent in (([], body), (["content-encoding: gzip"], gzip.compress(body))):
+        rogue.always(answer(sent, headers=headers))
+        async with impatient(rogue, max_body=max(len(body), len(sent))) as provider:
+            assert symbols_of(await provider.fetch(None)) == ["AAPL", "MSFT"]
+        async with impatient(rogue, max_body=len(body) - 1) as provider:
+            assert (await refused(provider)).kind == "body_too_large"
+
+
+@pytest.mark.proves("C18")
+async def test_a_server_that_never_answers(rogue):
+    async def script(stream, head):
+        await trio.sleep_forever()
+
+    rogue.script = script
+    async with impatient(rogue, read_timeout=0.1) as provider:
+        error = await refused(provider)
+    assert (type(error), error.kind) == (ProviderTimeout, "timeout_read")
+
+
+@pytest.mark.proves("C18")
+async def test_a_body_that_drips_ends_at_the_total_limit(rogue):
+    """Each byte comes well within the read timeout, the whole never would."""
+
+    async def script(stream, head):
+        await stream.send_all(answer(b"[", length=100_000))
+        while True:
+            await trio.sleep(0.02)
+            await stream.send_all(b" ")
+
+    rogue.script = script
+    async with impatient(rogue, read_timeout=5, total_timeout=0.3) as provider:
+        error = await refused(provider)
+        assert (type(error), error.kind) == (ProviderTimeout, "timeout_total")
+        await rogue.until_all_closed()
+
+
+async def test_all_connections_of_the_pool_may_be_busy(rogue):
+    """A second fetch waits for the first's connection, and no longer than the total limit."""
+    asked = trio.Event()
+
+    async def script(stream, head):
+        asked.set()
+        await trio.sleep_forever()
+
+    rogue.script = script
+    async with (
+        impatient(rogue, pool_size=1, total_timeout=0.2, read_timeout=5) as provider,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(refused, provider)
+        await asked.wait()
+        assert (await refused(provider)).kind in {"timeout_total", "timeout_read"}
+    assert rogue.connections == 1
+
+
+@pytest.mark.proves("C18")
+@pytest.mark.parametrize(
+    "status", ["500 Internal Server Error", "502 Bad Gateway", "403 Forbidden"]
+)
+async def test_a_status_other_than_200(rogue, provider, status):
+    rogue.always(answer(b"oops", status=status))
+    error = await refused(provider)
+    assert (type(error), error.kind) == (ProviderStatus, f"status_{status[:3]}")
+    assert str(error) == f"status {status}"
+    assert error.retry_after is None
+
+
+@pytest.mark.proves("B6")
+async def test_a_404_means_the_symbols_where_some_were_named(rogue, provider):
+    rogue.always(answer(b"", status="404 Not Found"))
+    error = await refused(provider, frozenset({"NOSUCH"}))
+    assert isinstance(error, SymbolsNotFound)
+    error = await refused(provider)
+    assert isinstance(error, ProviderStatus)
+    assert not isinstance(error, SymbolsNotFound), "the list itself is missing: that is trouble"
+
+
+async def test_a_redirect_is_not_followed(rogue, provider):
+    rogue.always(answer(b"", status="302 Found", headers=["location: http://127.0.0.1:9/"]))
+    error = await refused(provider)
+    assert error.kind == "status_302"
+    assert "redirects are not followed" in str(error)
+    assert len(rogue.requests) == 1
+
+
+@pytest.mark.proves("B12")
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
+async def test_retry_after_is_told(rogue, provider, status):
+    rogue.always(answer(b"", status=status, headers=["retry-after: 17"]))
+    assert (await refused(provider)).retry_after == 17
+    date = formatdate(now_ms() / 1000 + 30, usegmt=True)
+    rogue.always(answer(b"", status=status, headers=[f"retry-after: {date}"]))
+    assert (await refused(provider)).retry_after == pytest.approx(30, abs=3)
+
+
+@pytest.mark.proves("B12")
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("1.5", None),
+        ("0", None),
+        (" 120 ", 120.0),
+        ("9" * 30, 1e30),
+        ("Sun, 22 Nov 2026 10:01:00 GMT", 60.0),
+        ("Sunday, 22-Nov-26 10:01:00 GMT", 60.0),
+        ("Sun, 22 Nov 2026 09:00:00 GMT", None),
+        ("Sun, 99 Nov 2026 09:00:00 GMT", None),
+        ("Sun, 22 Nov 99999 10:00:00 GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value, seconds):
+    told = parse_retry_after(value, now=1_795_341_600_000)
+    assert told == (None if seconds is None else pytest.approx(seconds))
+
+
+async def test_after_trouble_the_next_fetch_succeeds(rogue, provider):
+    for bad in (answer(b"[" * 10), answer(b"", status="500 Oops"), answer(b"x", length=-1)):
+        rogue.always(bad)
+        await refused(provider)
+    rogue.script = rogue.well
+    assert symbols_of(await provider.fetch(None)) == ["AAPL", "MSFT"]
+
+
+async def test_a_server_that_comes_back_is_found_again(rogue, provider):
+    await provider.fetch(None)
+    rogue.stop()
+    await rogue.until_all_closed()
+    assert (await refused(provider)).kind == "connect_failed"
+    await rogue.start()
+    assert symbols_of(await provider.fetch(None)) == ["AAPL", "MSFT"]
+
+
+async def test_a_cancelled_fetch_leaves_no_connection(rogue, provider):
+    asked = trio.Event()
+
+    async def script(stream, head):
+        await stream.send_all(answer(b"[", length=1000))
+        asked.set()
+        await stream.receive_some()
+
+    rogue.script = script
+    for _ in range(20):
+        asked = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(provider.fetch, None)
+            await asked.wait()
+            nursery.cancel_scope.cancel()
+    await rogue.until_all_closed()
+    rogue.script = rogue.well
+    assert symbols_of(await provider.fetch(None)) == ["AAPL", "MSFT"]
+
+
+async def test_closing_works_in_a_cancelled_scope(rogue):
+    provider = HttpProvider(rogue.url)
+    await provider.fetch(None)
+    assert rogue.open_now == 1
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await provider.aclose()
+    await rogue.until_all_closed()
+
+
+async def test_a_certificate_nobody_vouches_for(rogue, tmp_path):
+    """It is refused, unless verification is switched off."""
+    rogue.tls = server_context(tmp_path)
+    async with impatient(rogue) as provider:
+        error = await refused(provider)
+        assert (type(error), error.kind) == (ProviderDown, "tls_failed")
+    async with impatient(rogue, verify_tls=False) as provider:
+        assert symbols_of(await provider.fetch(None)) == ["AAPL", "MSFT"]
+
+
+async def test_a_proxy_of_the_environment_is_not_used_for_this_machine(
+    rogue, refused_port, monkeypatch
+):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{refused_port}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{refused_port}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    for host in ("127.0.0.1", "localhost"):
+        async with aclosing(HttpProvider(f"http://{host}:{rogue.port}")) as provider:
+            assert symbols_of(await provider.fetch(None)) == ["AAPL", "MSFT"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("pool_size", 0),
+        ("connect_timeout", 0),
+        ("read_timeout", -1),
+        ("total_timeout", float("inf")),
+        ("max_body", 0),
+    ],
+)
+def test_a_bad_setting_is_refused_by_its_name(field, value):
+    with pytest.raises(ValueError, match=f"^{field} must"):
+        HttpSettings(**{field: value})

@@ -23,10 +23,7 @@ from tests.integration.web.support import (
 )
 from web.server import ServerConfig, ServerSocket
 
-# Small limits, so that what waits for a limit does not make the tests slow.
-CONFIG = ServerConfig(
-    head_timeout=0.2, close_timeout=0.2, keep_alive_timeout=0.2, max_message_size=2000
-)
+CONFIG = ServerConfig(max_message_size=2000)
 SETTINGS = settings(
     max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
 )

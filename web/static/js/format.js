@@ -3,6 +3,7 @@
  */
 
 const MINUS = "\u2212";
+const NBSP = "\u00a0";
 
 /** @type {Map<number, Intl.NumberFormat>} */
 const formats = new Map();
@@ -46,16 +47,16 @@ export function directionOf(value, decimals) {
 
 /**
  * @param {number} ms
- * @returns {string} "3 s", "4 min", "2 h 5 min", "3 d"
+ * @returns {string} "3 s", "4 min", "2 h 5 min", "3 d", unbroken
  */
 export function age(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
-  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 60) return `${seconds}${NBSP}s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 60) return `${minutes}${NBSP}min`;
   const hours = Math.floor(minutes / 60);
-  if (hours < 24) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
-  return `${Math.floor(hours / 24)} d`;
+  if (hours < 24) return `${hours}${NBSP}h` + (minutes % 60 === 0 ? "" : `${NBSP}${minutes % 60}${NBSP}min`);
+  return `${Math.floor(hours / 24)}${NBSP}d`;
 }
 
 /**

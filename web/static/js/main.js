@@ -44,6 +44,8 @@ const strip = new StatusStrip();
 const summary = must(document, "#summary", HTMLElement);
 const dateline = must(document, "#dateline", HTMLTimeElement);
 let sorting = readSorting(memory.load(SORTING_KEY));
+/** @type {number | null} */
+let roundTrip = null;
 let faults = 0;
 
 const connection = new Connection({
@@ -53,7 +55,11 @@ const connection = new Connection({
   random: Math.random,
   onState: connectionChanged,
   onMessage: received,
-  onServerTime: (serverTime, roundTrip) => serverClock.observe(serverTime, roundTrip),
+  onServerTime: (serverTime, measured) => {
+    serverClock.observe(serverTime, measured);
+    roundTrip = measured;
+    paintSoon();
+  },
   onFault: warn,
 });
 
@@ -222,7 +228,7 @@ function paint() {
   const serverNow = serverClock.now();
   const { status, asOf } = store;
   const view = { asOf, interval: status?.interval ?? null, feed: status?.feed ?? "unknown", connected: !banner.lost };
-  strip.paint({ connection: connection.state, lost: banner.lost, status, asOf, now, serverNow });
+  strip.paint({ connection: connection.state, roundTrip, lost: banner.lost, status, asOf, now, serverNow });
   banner.paint(now);
   watchlist.tick(isStale(view, serverNow), serverNow);
   setText(summary, summarise());
@@ -276,7 +282,7 @@ window.addEventListener("storage", (event) => {
   const theirs = readWatchlist(event.newValue);
   const gone = store.symbols.filter((symbol) => !theirs.includes(symbol));
   for (const symbol of gone) store.remove(symbol);
-  const { added } = store.add(theirs);
+  const added = theirs.filter((symbol, index) => store.add([symbol], index).added.length > 0);
   subscriber.unsubscribe(gone);
   subscriber.subscribe(added);
   arrange();

@@ -159,8 +159,8 @@ export class Row {
   #paintPrice(text, value, now) {
     const first = this.#shown === "";
     const from = first ? 0 : firstDifference(this.#shown, text);
-    this.#kept.textContent = text.slice(0, from);
-    this.#ticked.textContent = text.slice(from);
+    setText(this.#kept, text.slice(0, from));
+    setText(this.#ticked, text.slice(from));
     if (!first && now - this.#flashedAt >= FLASH_SPACING_MS) {
       this.#flashedAt = now;
       this.#flashToggle = !this.#flashToggle;

@@ -12,6 +12,7 @@ import { feedState } from "./freshness.js";
 /**
  * @typedef {object} Facts
  * @property {ConnectionState} connection
+ * @property {number | null} roundTrip of the last ping, ms
  * @property {boolean} lost the connection has been away for longer than a moment
  * @property {Status | null} status the server's last word
  * @property {number | null} asOf last successful fetch, ms on the server's clock
@@ -30,10 +31,10 @@ export function describe(facts) {
 }
 
 /** @param {Facts} facts @returns {Shown} */
-function describeSocket({ connection, now }) {
+function describeSocket({ connection, roundTrip, now }) {
   switch (connection.name) {
     case "open":
-      return { state: "open", icon: "dot", name: "Connected", detail: "" };
+      return { state: "open", icon: "dot", name: "Connected", detail: roundTrip === null ? "" : `round trip ${Math.max(1, Math.round(roundTrip))}\u00a0ms` };
     case "waiting":
       return { state: "waiting", icon: "triangle", name: "Lost", detail: `retry in ${countdown(connection.retryAt - now)}` };
     case "closed":
@@ -111,10 +112,10 @@ function partsOf(name) {
 
 /** @param {string[]} parts */
 function join(...parts) {
-  return parts.filter((part) => part !== "").join(" · ");
+  return parts.filter((part) => part !== "").join("\u00a0· ");
 }
 
 /** @param {number} value seconds */
 function seconds(value) {
-  return value < 1 ? `${Math.round(value * 1000)} ms` : `${Math.round(value * 10) / 10} s`;
+  return value < 1 ? `${Math.round(value * 1000)}\u00a0ms` : `${Math.round(value * 10) / 10}\u00a0s`;
 }

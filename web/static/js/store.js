@@ -129,7 +129,7 @@ export class Store {
       const first = entry.quote === null;
       entry.quote = quote;
       entry.rejected = null;
-      entry.decimals = Math.max(entry.decimals, decimalsOf(quote.price), decimalsOf(quote.open ?? 0));
+      entry.decimals = Math.max(entry.decimals, decimalsOf(quote.price));
       if (first && quote.previous !== null) extendTrend(entry.trend, quote.previous, now - TREND_SPACING_MS);
       extendTrend(entry.trend, quote.price, now);
       changed.push(quote.symbol);

@@ -25,6 +25,8 @@ export class SymbolField {
   #input = must(document, "#symbol", HTMLInputElement);
   #hint = must(document, "#symbol-hint", HTMLElement);
   #autocomplete;
+  /** What the last submit left to be corrected, and why. */
+  #left = { text: "", reason: "" };
 
   /** @param {Options} options */
   constructor(options) {
@@ -55,13 +57,19 @@ export class SymbolField {
    * @param {readonly Rejection[]} rejected
    */
   refuse(rejected) {
-    if (this.#input.value.trim() === "") {
-      this.#input.value = rejected.map((r) => r.symbol).join(", ");
-      if (document.activeElement === this.#input) this.#input.select();
-    }
     const reasons = rejected.slice(0, 3).map((r) => `${r.symbol}: ${r.reason}`);
     if (rejected.length > 3) reasons.push(`and ${rejected.length - 3} more`);
-    this.#tell("error", reasons.join(" · "));
+    if (this.#input.value === this.#left.text) {
+      this.#left = {
+        text: [this.#left.text, ...rejected.map((r) => r.symbol)].filter((text) => text !== "").join(", "),
+        reason: [this.#left.reason, ...reasons].filter((text) => text !== "").join(" · "),
+      };
+      this.#input.value = this.#left.text;
+      this.#tell("error", this.#left.reason);
+      if (document.activeElement === this.#input) this.#input.select();
+    } else {
+      this.#tell("error", reasons.join(" · "));
+    }
     this.#options.announce(`Not subscribed. ${reasons.join(". ")}`);
   }
 
@@ -72,12 +80,12 @@ export class SymbolField {
       this.#tell("error", "Type a symbol first, such as AAPL.");
     } else {
       // What is wrong stays to be corrected; what is right does not wait for it.
-      this.#input.value = invalid.map((part) => part.text).join(", ");
+      this.#left = { text: invalid.map((part) => part.text).join(", "), reason: invalid[0]?.reason ?? "" };
+      this.#input.value = this.#left.text;
       const told = symbols.length > 0 ? this.#options.onSubscribe(symbols) : null;
       if (invalid.length > 0) {
-        const reason = invalid[0]?.reason ?? "";
-        this.#tell("error", reason);
-        this.#options.announce(reason);
+        this.#tell("error", this.#left.reason);
+        this.#options.announce(this.#left.reason);
       } else {
         this.#tell(told === null ? "none" : "note", told ?? "");
       }

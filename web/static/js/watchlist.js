@@ -27,7 +27,7 @@ export class Watchlist {
   /** Changed since the last frame. @type {Set<string>} */
   #dirty = new Set();
   #frame = 0;
-  /** On the screen or near it: only there is a trend drawn. @type {Set<string>} */
+  /** On the screen or near it. The other rows are painted once a second, and their trends not at all. @type {Set<string>} */
   #near = new Set();
   #observer = new IntersectionObserver((entries) => this.#noteNear(entries), { rootMargin: "200px" });
   /** @type {Row | null} */
@@ -92,7 +92,12 @@ export class Watchlist {
    */
   changed(symbols) {
     for (const symbol of symbols) this.#dirty.add(symbol);
-    if (this.#frame === 0 && this.#dirty.size > 0) this.#frame = requestAnimationFrame((now) => this.#paint(now));
+    if (this.#frame === 0 && this.#dirty.size > 0) {
+      this.#frame = requestAnimationFrame((now) => {
+        this.#frame = 0;
+        this.#paint(now, this.#near);
+      });
+    }
   }
 
   /**
@@ -119,6 +124,7 @@ export class Watchlist {
       row.paintAge(entry, rowState(entry.quote?.timestamp ?? null, stale, now), now);
       if (this.#near.has(symbol)) row.paintTrend(entry);
     }
+    this.#paint(performance.now(), this.#rows);
   }
 
   /**
@@ -142,14 +148,21 @@ export class Watchlist {
     return this.#rowAt(next)?.symbol ?? null;
   }
 
-  /** @param {number} now ms, of the frame */
-  #paint(now) {
-    this.#frame = 0;
+  /**
+   * @param {number} now ms, of the page's own clock
+   * @param {{has: (symbol: string) => boolean}} which of the changed ones
+   */
+  #paint(now, which) {
     for (const symbol of this.#dirty) {
       const entry = this.#options.store.entry(symbol);
-      if (entry !== undefined) this.#rows.get(symbol)?.paint(entry, now);
+      const row = this.#rows.get(symbol);
+      if (row === undefined || entry === undefined) {
+        this.#dirty.delete(symbol);
+      } else if (which.has(symbol)) {
+        this.#dirty.delete(symbol);
+        row.paint(entry, now);
+      }
     }
-    this.#dirty.clear();
   }
 
   /**
@@ -175,7 +188,9 @@ export class Watchlist {
       }
       this.#near.add(row.symbol);
       const entry = this.#options.store.entry(row.symbol);
-      if (entry !== undefined) row.paintTrend(entry);
+      if (entry === undefined) continue;
+      row.paint(entry, performance.now());
+      row.paintTrend(entry);
     }
   }
 

@@ -1,0 +1,64 @@
+"""How commands talk to a running server: its admin API, with the token."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeVar
+
+import httpx
+import msgspec
+
+from stockstream.environment import load
+from stockstream.errors import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T = TypeVar("T")
+
+TIMEOUT_SECONDS = 10.0
+
+
+class AdminClient:
+    """One server's admin API.
+
+    Without an address and a token of one's own, those of a server started in this directory
+    are used: they come from the same settings.
+    """
+
+    def __init__(self, url: str | None, token: str | None) -> None:
+        url = url or os.environ.get("STOCKSTREAM_URL")
+        token = token or os.environ.get("STOCKSTREAM_TOKEN")
+        if url is None or token is None:
+            settings = load().settings
+            url = url or f"http://127.0.0.1:{settings.port}"
+            token = token or settings.admin_token.get_secret_value()
+        self._url = url.rstrip("/")
+        self._headers: Mapping[str, str] = {"Authorization": f"Bearer {token}"}
+
+    def get(self, path: str, kind: type[T]) -> T:
+        """Fetch `path` and read it as `kind`.
+
+        Raises:
+            StartError: the server is not there, refuses, or answers something else.
+        """
+        try:
+            answer = httpx.get(f"{self._url}{path}", headers=self._headers, timeout=TIMEOUT_SECONDS)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise StartError(
+                f"no server answers at {self._url}: {error}; "
+                "is it running? Set --url or STOCKSTREAM_URL if it is elsewhere"
+            ) from error
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise StartError(
+                f"{self._url} does not accept this token; give its ADMIN_TOKEN by --token "
+                "or STOCKSTREAM_TOKEN"
+            )
+        if answer.status_code != httpx.codes.OK:
+            raise StartError(
+                f"{self._url}{path} answered {answer.status_code}: {answer.text[:200]}"
+            )
+        try:
+            return msgspec.json.decode(answer.content, type=kind)
+        except msgspec.MsgspecError as error:
+            raise StartError(f"{self._url} is no StockStream server: {error}") from error

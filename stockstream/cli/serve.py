@@ -1,0 +1,51 @@
+"""`stockstream serve`: the whole server."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from stockstream import logs
+from stockstream.application import Addresses, bind, build
+from stockstream.environment import load
+from stockstream.errors import StartError
+from stockstream.market.providers import InvalidProviderUrl
+from supervision import run
+from web.server import PortTaken
+
+if TYPE_CHECKING:
+    from stockstream.environment import Configuration
+
+
+def serve() -> int:
+    """Start everything: market, delivery, dashboard; and the stub API, unless told of another.
+
+    Settings come from the environment and from `.env`; `stockstream config` shows them all.
+    Ctrl+C or SIGTERM stops in order: clients are told to come back, and the exit code is 0. A
+    second signal ends at once. When the tree gives up the exit code is 1.
+    """
+    configuration = load()
+    settings = configuration.settings
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        addresses = bind(settings)
+    except (PortTaken, OSError) as error:
+        raise StartError(f"{error}; stop it, or set another PORT or STUB_PORT") from error
+    try:
+        root = build(settings, addresses)
+    except InvalidProviderUrl as error:
+        raise StartError(f"STOCK_API_URL: {error}") from error
+    return run(root, on_start=lambda _system: _announce(configuration, addresses))
+
+
+def _announce(configuration: Configuration, addresses: Addresses) -> None:
+    settings = configuration.settings
+    lines = [f"dashboard  {addresses.url}"]
+    if addresses.stub_port is not None:
+        lines.append(f"stub API   http://localhost:{addresses.stub_port}/__admin")
+    if configuration.sources["admin_token"] == "generated":  # noqa: S105 - the name of a source
+        lines.append(f"admin      token {settings.admin_token.get_secret_value()}")
+        lines.append("           stockstream tree --token TOKEN shows the supervision tree")
+    lines.append("Ctrl+C stops")
+    sys.stdout.write("".join(f"  {line}\n" for line in lines))
+    sys.stdout.flush()

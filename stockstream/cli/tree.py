@@ -1,0 +1,110 @@
+"""`stockstream tree`: the live supervision tree of a running server."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from stockstream.cli.admin_client import AdminClient
+from stockstream.telemetry.tree import ActorDocument, TreeDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MOST_NUMBERED = 10
+"""Numbered children, sessions above all, shown one by one; more are summed up."""
+_STYLES = {"running": "green", "restarting": "yellow", "starting": "yellow", "stopping": "yellow"}
+
+
+def tree(
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    every: Annotated[bool, Parameter(name="--all", negative=())] = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> None:
+    """Show the live supervision tree of a running server.
+
+    One line per actor: its state, how often it was restarted and why it last ended, how long it
+    is up, and its mailbox (messages waiting / most ever / bound). The server must run on this
+    machine; the admin API answers nobody else.
+
+    For example:
+
+    - `stockstream tree` asks the server that was started in this directory.
+    - `stockstream tree --json | jq '.root.children[].path'` lists what stands below the root.
+
+    Parameters
+    ----------
+    url
+        Address of the server, else STOCKSTREAM_URL, else port PORT on this machine.
+    token
+        Its ADMIN_TOKEN, else STOCKSTREAM_TOKEN, else the one kept in DATA_DIRECTORY.
+    every
+        Show every session instead of the first ones and a count.
+    as_json
+        Print JSON.
+    """
+    document = AdminClient(url, token).get("/admin/api/tree", TreeDocument)
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
+        return
+    shown = Tree(_line(document.root))
+    _add(shown, document.root, every=every)
+    Console(highlight=False, soft_wrap=True).print(shown)
+
+
+def _add(branch: Tree, actor: ActorDocument, *, every: bool) -> None:
+    numbered = [child for child in actor.children if _is_numbered(child)]
+    hidden = set() if every else {child.path for child in numbered[MOST_NUMBERED:]}
+    for child in actor.children:
+        if child.path not in hidden:
+            _add(branch.add(_line(child)), child, every=every)
+    if hidden:
+        branch.add(Text(f"and {len(hidden)} more, {_states(numbered)} in all", style="dim"))
+
+
+def _is_numbered(actor: ActorDocument) -> bool:
+    return actor.path.rpartition("/")[2].isdecimal()
+
+
+def _states(actors: Iterable[ActorDocument]) -> str:
+    counts: dict[str, int] = {}
+    for actor in actors:
+        counts[actor.state] = counts.get(actor.state, 0) + 1
+    return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def _line(actor: ActorDocument) -> Text:
+    line = Text(actor.path.rpartition("/")[2], style="bold")
+    line.append(f"  {actor.state}", style=_STYLES.get(actor.state, "red"))
+    details = []
+    if actor.supervisor is not None:
+        window = actor.supervisor
+        details.append(f"{window.strategy} {window.restarts_in_window}/{window.intensity}")
+    details.append(f"restarts {actor.restarts}")
+    if actor.last_exit is not None and actor.last_exit_ago is not None:
+        details.append(f"last exit {actor.last_exit}, {_duration(actor.last_exit_ago)} ago")
+    if actor.uptime is not None:
+        details.append(f"up {_duration(actor.uptime)}")
+    if actor.mailbox is not None:
+        mailbox = actor.mailbox
+        details.append(f"mailbox {mailbox.queued}/{mailbox.high_water}/{mailbox.bound}")
+        if mailbox.dropped:
+            details.append(f"dropped {mailbox.dropped}")
+    line.append("  " + " · ".join(details), style="not bold dim")
+    return line
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

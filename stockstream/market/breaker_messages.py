@@ -1,0 +1,54 @@
+"""What the circuit breaker's actor is asked and told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stockstream.market.breaker_types import BreakerStatistics, Forced, NotPermitted, Permit
+from supervision import ActorRef, Request
+
+
+@dataclass(frozen=True, slots=True)
+class AcquirePermit(Request[Permit | NotPermitted]):
+    """Ask for one call. When `holder` ends before it settled the permit, it is given back."""
+
+    holder: ActorRef
+
+
+@dataclass(frozen=True, slots=True)
+class CallReturned:
+    """The call returned `result` after `duration` seconds."""
+
+    permit: Permit
+    duration: float
+    result: object
+
+
+@dataclass(frozen=True, slots=True)
+class CallRaised:
+    """The call raised; `retry_after` is how many seconds the upstream asked to be left alone."""
+
+    permit: Permit
+    duration: float
+    error: Exception
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallCancelled:
+    """The call was given up: the permit comes back, nothing is recorded."""
+
+    permit: Permit
+
+
+@dataclass(frozen=True, slots=True)
+class Force(Request[None]):
+    """Put a forced state beside the computed one, for some seconds; None takes it away."""
+
+    forced: Forced | None
+    expires_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerStatus(Request[BreakerStatistics]):
+    """How does the breaker stand?"""

@@ -1,0 +1,121 @@
+"""A WebSocket client that checks, all the time, what must always hold."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+Message = dict[str, Any]
+
+
+class Client:
+    """Reads all the time; keeps what came, and fails on a version that does not rise (C13)."""
+
+    def __init__(self, socket: WebSocketConnection) -> None:
+        self.socket = socket
+        self.messages: list[Message] = []
+        self.versions: dict[str, tuple[int, int]] = {}
+        self.prices: dict[str, float] = {}
+        self.price_times: dict[str, float] = {}
+        self.subscribed: set[str] = set()
+        self.closed: ConnectionClosed | None = None
+        self.faults: list[str] = []
+        self.counts: dict[str, int] = defaultdict(int)
+        self._changed = trio.Event()
+
+    async def run(self) -> None:
+        """Read until the connection ends."""
+        try:
+            while True:
+                self._take(json.loads(await self.socket.get_message()))
+        except ConnectionClosed as closed:
+            self.closed = closed
+        finally:
+            self._wake()
+
+    def _take(self, message: Message) -> None:
+        kind = message["type"]
+        if not self.messages and kind != "welcome":
+            self.faults.append(f"the first message was {kind}")
+        self.messages.append(message)
+        self.counts[kind] += 1
+        if kind == "subscriptions":
+            now = set(message["symbols"])
+            for gone in self.subscribed - now:
+                self.versions.pop(gone, None)
+            self.subscribed = now
+        for quote in message.get("quotes", []) + message.get("prices", []):
+            self._take_quote(kind, quote)
+        self._wake()
+
+    def _take_quote(self, kind: str, quote: Message) -> None:
+        symbol = quote["symbol"]
+        version = tuple(quote["version"])
+        last = self.versions.get(symbol)
+        if last is not None and version <= last:
+            self.faults.append(f"{kind}: {symbol} went from {last} to {version}")
+        if symbol not in self.subscribed and "*" not in self.subscribed:
+            self.faults.append(f"{kind}: {symbol} is not subscribed")
+        self.versions[symbol] = version
+        self.prices[symbol] = quote["price"]
+        self.price_times[symbol] = trio.current_time()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def send(self, **message: Any) -> None:
+        await self.socket.send_message(json.dumps(message))
+
+    async def wait_for(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Wait until `holds`, looked at after each message; fails when it takes too long."""
+        with trio.move_on_after(seconds):
+            while not holds():
+                if self.closed is not None:
+                    raise AssertionError(f"closed meanwhile: {self.closed.reason}")
+                await self._changed.wait()
+            return
+        raise AssertionError(f"waited {seconds} s in vain; last: {self.messages[-3:]}")
+
+    async def message(self, kind: str, number: int = 1, seconds: float = 10.0) -> Message:
+        """The `number`-th message of a kind, waiting for it."""
+        await self.wait_for(lambda: self.counts[kind] >= number, seconds)
+        return [message for message in self.messages if message["type"] == kind][number - 1]
+
+    async def wait_closed(self, seconds: float = 10.0) -> tuple[int, str]:
+        """The close code and reason, waiting for them."""
+        with trio.fail_after(seconds):
+            while self.closed is None:
+                await self._changed.wait()
+        reason = self.closed.reason
+        return reason.code, reason.reason or ""
+
+    def check(self) -> None:
+        """Fail if something that must always hold did not."""
+        assert self.faults == []
+
+
+@asynccontextmanager
+async def connected(
+    url: str, nursery: trio.Nursery, headers: list[tuple[str, str]] | None = None
+) -> AsyncIterator[Client]:
+    """A client for the time of a `with`; checked at its end."""
+    with trio.fail_after(20):
+        opening = open_websocket_url(url, extra_headers=headers or [])
+        socket = await opening.__aenter__()
+    client = Client(socket)
+    nursery.start_soon(client.run)
+    try:
+        yield client
+        client.check()
+    finally:
+        with trio.move_on_after(3, shield=True):
+            await opening.__aexit__(None, None, None)

@@ -1,0 +1,137 @@
+"""A really started server: `python -m stockstream serve` in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+TOKEN = "token-of-the-tests-0123456789"
+SIMULATED = "sim://?symbols=6&interval=0.1&seed=7"
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Server:
+    """A running server process; `port` stays the same over restarts."""
+
+    folder: Path
+    settings: dict[str, str]
+    port: int
+    process: trio.Process | None = None
+    output: bytearray = field(default_factory=bytearray)
+    _ready: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def websocket_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def text(self) -> str:
+        return self.output.decode(errors="replace")
+
+    async def start(self, nursery: trio.Nursery) -> None:
+        """Start the process and wait until it says that it serves."""
+        self._ready = trio.Event()
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONWARNINGS": "error::ResourceWarning",
+            "PORT": str(self.port),
+            "ADMIN_TOKEN": TOKEN,
+            "LOG_FORMAT": "json",
+            **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE")},
+            **self.settings,
+        }
+        self.process = await trio.lowlevel.open_process(
+            [sys.executable, "-m", "stockstream", "serve"],
+            env=environment,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        nursery.start_soon(self._read, self.process)
+        with trio.move_on_after(START_SECONDS) as limit:
+            await self._ready.wait()
+        if limit.cancelled_caught or self.process.poll() is not None:
+            raise AssertionError(f"the server did not start:\n{self.text}")
+
+    async def _read(self, process: trio.Process) -> None:
+        assert process.stdout is not None
+        async for piece in process.stdout:
+            self.output += piece
+            if b"Ctrl+C stops" in self.output:
+                self._ready.set()
+        self._ready.set()
+
+    async def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end, and answer the exit status."""
+        assert self.process is not None
+        self.output.clear()
+        self.process.send_signal(number)
+        with trio.fail_after(STOP_SECONDS):
+            return await self.process.wait()
+
+    async def get(self, path: str) -> httpx.Response:
+        """Fetch a page, with the admin token."""
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with httpx.AsyncClient(timeout=10) as client:
+            return await client.get(f"{self.url}{path}", headers=headers)
+
+    def memory_kb(self) -> int:
+        """Resident memory of the process, in KB."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found[1])
+
+
+@asynccontextmanager
+async def running_server(
+    folder: Path, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Server]:
+    """A server for the time of a `with`; killed at its end if it still runs."""
+    chosen = {"STOCK_API_URL": SIMULATED} if settings is None else dict(settings)
+    server = Server(folder, chosen, free_port())
+    async with trio.open_nursery() as nursery:
+        try:
+            await server.start(nursery)
+            yield server
+        finally:
+            if server.process is not None and server.process.poll() is None:
+                server.process.kill()
+                with trio.move_on_after(STOP_SECONDS, shield=True):
+                    await server.process.wait()
+        nursery.cancel_scope.cancel()

@@ -6,9 +6,10 @@ import json
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -108,14 +109,19 @@ async def connected(
     url: str, nursery: trio.Nursery, headers: list[tuple[str, str]] | None = None
 ) -> AsyncIterator[Client]:
     """A client for the time of a `with`; checked at its end."""
-    with trio.fail_after(20):
-        opening = open_websocket_url(url, extra_headers=headers or [])
-        socket = await opening.__aenter__()
-    client = Client(socket)
-    nursery.start_soon(client.run)
-    try:
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    resource = parts.path + (f"?{parts.query}" if parts.query else "")
+    # On a stream of our own: the library leaves the socket open when the server closed first.
+    async with await trio.open_tcp_stream(parts.hostname, parts.port) as stream:
+        with trio.fail_after(20):
+            socket = await wrap_client_stream(
+                nursery, stream, parts.netloc, resource, extra_headers=headers or []
+            )
+        client = Client(socket)
+        nursery.start_soon(client.run)
         yield client
         client.check()
-    finally:
-        with trio.move_on_after(3, shield=True):
-            await opening.__aexit__(None, None, None)
+        with trio.move_on_after(3):
+            await socket.aclose()

@@ -46,7 +46,9 @@ def answer(value: Json, status: int = 200) -> Response:
 
 def empty(status: int = 200) -> Response:
     """An answer without a body."""
-    return Response(b"", status)
+    response = Response(b"", status)
+    del response.headers["Content-Type"]
+    return response
 
 
 def admin_blueprint(server: StubServer, source: StubSource) -> Blueprint:

@@ -68,8 +68,8 @@ class Journal:
         return list(reversed(self._entries))
 
     def find(self, pattern: RequestPattern) -> list[Entry]:
-        """The entries whose request fits `pattern`, newest first."""
-        return [entry for entry in self.newest_first() if pattern.matches(entry.request)]
+        """The entries whose request fits `pattern`, oldest first."""
+        return [entry for entry in self._entries if pattern.matches(entry.request)]
 
     def get(self, key: str) -> Entry | None:
         """The entry with the id `key`."""

@@ -76,8 +76,8 @@ ASKED = request(
             "truetruefalsetruefalsetrue",
         ),
         (
-            "{{#assign 'x'}} {{request.method}} {{/assign}}[{{x}}]{{val no or='d'}}{{val 1 assign='y'}}",
-            "[POST]d",
+            "{{#assign 'x'}} a {{/assign}}[{{x}}]{{val no or='d'}}{{val 1 assign='y'}}{{y}}",
+            "[a]d1",
         ),
         ("{{parameters.base}} {{parameters.list.[1].n}} {{parameters.none.deeper}}", "150 2 "),
         ("{{#with parameters.list.[0]}}{{n}}{{../request.method}}{{/with}}", "1POST"),
@@ -90,8 +90,8 @@ ASKED = request(
             "ABabAb Cdaa-b",
         ),
         (
-            "{{replace 'aXb' 'X' 'y'}}{{substring 'abcd' 1 3}}{{size 'abc'}}{{lookup (array 'b') 0}}",
-            "aybbc3b",
+            "{{replace 'aXb' 'X' 'y'}}{{substring 'abc' 1 3}}{{lookup parameters 'base'}}",
+            "aybbc150",
         ),
         (
             "{{base64 'hé'}} {{base64 'aMOp' decode=true}} {{toJson (array 1 'a')}}",

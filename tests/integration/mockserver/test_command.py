@@ -1,0 +1,103 @@
+"""`python -m mockserver`: starting, failing to start, and ending."""
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.mockserver.conftest import ROOT, START_SECONDS, start_stub_api
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mockserver", *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=START_SECONDS, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.proves("M2")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_the_bundled_prices_until_it_is_told_to_stop(number: signal.Signals) -> None:
+    """The ready line has the real port; a signal ends it with 0 and without noise."""
+    process, url = start_stub_api()
+    prices = httpx.get(f"{url}/api/stock-prices").json()
+    assert [quote["symbol"] for quote in prices] == [
+        "AAPL", "GOOGL", "MSFT", "TSLA", "AMZN", "NFLX",
+    ]  # fmt: skip
+    process.send_signal(number)
+    out, error = process.communicate(timeout=START_SECONDS)
+    assert (process.returncode, out, error) == (0, "", "")
+
+
+def test_it_ends_with_its_parent() -> None:
+    """With --exit-with-parent the end of standard input is the end."""
+    process, url = start_stub_api("--exit-with-parent")
+    assert httpx.get(f"{url}/__admin/health").status_code == 200
+    out, error = process.communicate(timeout=START_SECONDS)  # closes its standard input
+    assert (process.returncode, out, error) == (0, "", "")
+
+
+@pytest.mark.proves("M1")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{\n "request": {"url": 5}}', "bad.json:2: request.url: expected text, found a number"),
+        ('{"request": ', "bad.json:1:13: not JSON: Expecting value"),
+        ('{"httpRequest": {}}', "bad.json:1: httpRequest: this is MockServer's format"),
+    ],
+)
+def test_a_broken_stub_file_stops_the_start(tmp_path: Path, text: str, message: str) -> None:
+    """Exit 2, one line with file, line and field, nothing started."""
+    (tmp_path / "bad.json").write_text(text)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        # The port is taken too: had it gone on to listen, that would be the error.
+        failed = run("--expectations", str(tmp_path), "--port", str(taken.getsockname()[1]))
+    assert failed.returncode == 2
+    assert failed.stdout == ""
+    assert message in failed.stderr
+    assert failed.stderr.count("\n") == 1
+
+
+def test_a_taken_port_is_named() -> None:
+    """Exit 1 and one line."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        failed = run("--port", str(port))
+    assert failed.returncode == 1
+    assert failed.stderr.count("\n") == 1
+    assert str(port) in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "http"], "'http' is not a port"),
+        (["--port", "70000"], "'70000' is not a port"),
+        (["--expectations", "/no/such/place"], "/no/such/place: there is no such directory"),
+        (["--bogus"], "--bogus"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments: list[str], words: str) -> None:
+    """Exit 2."""
+    failed = run(*arguments)
+    assert failed.returncode == 2
+    assert words in failed.stderr
+
+
+def test_people_are_told_where_to_look() -> None:
+    """Without --announce: how many stubs, from where, and the admin page."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mockserver", "--port", "0"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(3)]
+    process.terminate()
+    process.communicate(timeout=START_SECONDS)
+    url = lines[0].removeprefix("ready ").strip()
+    assert lines[1].startswith("1 stub from ")
+    assert lines[2].startswith(f"admin page {url}/__admin")

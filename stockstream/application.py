@@ -147,7 +147,7 @@ def _http(settings: Settings) -> HttpSettings:
     return HttpSettings(
         pool_size=settings.http_pool_size,
         connect_timeout=settings.http_connect_timeout,
-        read_timeout=settings.http_timeout,
+        read_timeout=settings.http_read_timeout,
         total_timeout=settings.http_timeout,
         verify_tls=settings.http_verify_tls,
         max_body=settings.http_max_body,
@@ -164,6 +164,8 @@ def _breaker(settings: Settings) -> BreakerSettings:
         slow_rate=settings.breaker_slow_rate,
         wait=settings.breaker_wait,
         max_wait=settings.breaker_max_wait,
+        jitter=settings.breaker_jitter / 100,
+        max_retry_after=settings.breaker_max_retry_after,
         probes=settings.breaker_probes,
         max_half_open=settings.breaker_max_half_open,
         ignored=(SymbolsNotFound,),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stockstream import logs
 from stockstream.application import Addresses, bind, build
 from stockstream.environment import load
-from stockstream.errors import StartError
+from stockstream.errors import ConfigurationError, StartError
 from stockstream.market.providers import InvalidProviderUrl
 from supervision import run
 from web.server import PortTaken
@@ -34,7 +34,7 @@ def serve() -> int:
     try:
         root = build(settings, addresses)
     except InvalidProviderUrl as error:
-        raise StartError(f"STOCK_API_URL: {error}") from error
+        raise ConfigurationError(f"STOCK_API_URL: {error}") from error
     return run(root, on_start=lambda _system: _announce(configuration, addresses))
 
 

@@ -1,32 +1,33 @@
-"""The streamer: fetches prices again and again, and publishes what is new.
+"""The streamer: fetches prices at the pace of the demand, and publishes what is new.
 
-One task fetches; it never does so twice at once, asks the circuit breaker first, and reports to
-the actor by message. The actor alone writes: the `quotes` and `feed` tables, the outbox, and
-the cast to PubSub. Trouble upstream is a failed round, never a crash.
+One task polls: it asks the circuit breaker for a permit, fetches, tells the breaker how it went,
+and reports to its actor by message; so there are never two fetches at once, and the actor answers
+while a fetch hangs. The actor decides what is accepted, writes the `quotes` and `feed` tables and
+the outbox, and casts the batch to PubSub. Trouble upstream is a state of the feed, never a crash.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 import trio
 
 from stockstream import paths
 from stockstream.market.acceptance import accept, epoch_of
-from stockstream.market.breaker_messages import (
-    AcquirePermit,
-    CallCancelled,
-    CallRaised,
-    CallReturned,
-)
 from stockstream.market.breaker_types import NotPermitted, Permit
-from stockstream.market.providers import Provider, ProviderError
-from stockstream.market.quotes import Symbol, now_ms
+from stockstream.market.circuit_breaker_actor import (
+    AcquirePermit,
+    GiveBack,
+    ReportError,
+    ReportSuccess,
+)
+from stockstream.market.providers import Provider, ProviderBody, ProviderError, SymbolsNotFound
+from stockstream.market.quotes import Symbol, now_ms, parse_symbol
+from stockstream.market.troubles import Troubles
 from stockstream.messages import (
     Demand,
     DemandWanted,
@@ -35,264 +36,295 @@ from stockstream.messages import (
     FeedStatus,
     QuotesPublished,
 )
-from stockstream.tables import FEED, Tables
-from supervision import Actor, CallError, NoProc, handles
+from stockstream.tables import FEED
+from supervision import Actor, CallError, NoProc, Request, ServerExited, handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from structlog.stdlib import BoundLogger
+    from collections.abc import Callable, Mapping, Sequence
 
     from stockstream.market.parser import Parsed
+    from stockstream.tables import Tables
 
 PERMIT_SECONDS = 1.0
-NO_BREAKER_SECONDS = 0.05
-"""A breaker that is being restarted is asked again after so long."""
-SHORTEST_GAP_SECONDS = 0.2
-"""However often the demand changes, fetches are at least this far apart."""
-LISTING_SECONDS = 60.0
-"""When only some symbols are fetched, the whole list is looked at this often."""
-STALE_INTERVALS = 3
-DOWN_MS = 60_000
-CLOSE_SECONDS = 2.0
+"""How long the breaker may take to answer; it has nothing to wait for."""
+RETRY_SECONDS = 0.05
+RETRIES = 20
+"""A breaker that is not there is restarting; after a second without one the round has failed."""
+STALE_AFTER_INTERVALS = 3
+DOWN_AFTER_SECONDS = 60.0
+LONGEST_RETRY_AFTER = 60.0
+"""An upstream that wants more rest than this is asked again all the same."""
 
-_log: BoundLogger = structlog.get_logger("market.streamer")
+_log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamerSettings:
-    """Seconds between fetches, with subscribers and without; `jitter` is the random part of them.
+    """The pace and the range. Times in seconds; `jitter` is the part of each interval, from 0
+    to 1, that is cut off at random, so an interval is never longer than said.
 
-    `symbols` are fetched whoever subscribes; empty means all that the provider lists.
+    `symbols` are fetched always; without any, all that the provider lists. With some, its whole
+    list is still fetched every `list_interval`, to know what there is.
     """
 
     interval: float = 1.0
     idle_interval: float = 5.0
     jitter: float = 0.1
-    symbols: frozenset[Symbol] = frozenset()
+    symbols: frozenset[str] = frozenset()
+    list_interval: float = 300.0
+
+    def __post_init__(self) -> None:
+        for name in ("interval", "idle_interval", "list_interval"):
+            seconds: float = getattr(self, name)
+            if not (math.isfinite(seconds) and seconds > 0):
+                raise ValueError(f"{name} must be above 0 seconds, not {seconds}")
+        if not 0 <= self.jitter < 1:
+            raise ValueError(f"jitter must be at least 0 and below 1, not {self.jitter}")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamerStatistics:
+    """Counts since this incarnation started, and how it goes now.
+
+    `troubles` counts all that went wrong by kind; `current_troubles` are those not yet over.
+    `last_duration` is the last fetch's in seconds, None before the first.
+    """
+
+    fetches: int
+    failed_rounds: int
+    accepted: int
+    unchanged: int
+    troubles: Mapping[str, int]
+    current_troubles: Sequence[str]
+    interval: float
+    last_duration: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GetStatistics(Request[StreamerStatistics]):
+    """Ask how it goes."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Fetched:
-    """A round brought prices; of the whole list, when `listing`."""
-
     parsed: Parsed
     received: int
-    listing: bool
+    duration: float
+    whole_list: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """A round brought nothing; `kind` for counting, `reason` for people."""
+    """A round brought nothing. `kind` is None where it is no trouble: the breaker is open."""
 
-    kind: str
+    kind: str | None
     reason: str
 
 
-@dataclass(slots=True)
-class StreamerStatistics:
-    """Counts since this incarnation started."""
-
-    rounds: int = 0
-    accepted: int = 0
-    unchanged: int = 0
-    outdated: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
-    rejects: Counter[str] = field(default_factory=Counter)
-
-
 class Streamer(Actor):
-    """See the module. `open_provider` makes the provider this incarnation owns."""
+    """See the module."""
 
-    owns_tasks: ClassVar[bool] = True
+    owns_tasks = True
 
     def __init__(
-        self, open_provider: Callable[[], Provider], settings: StreamerSettings, tables: Tables
+        self,
+        open_provider: Callable[[], Provider],
+        settings: StreamerSettings,
+        tables: Tables,
+        watchers: Sequence[str] = (paths.BROADCASTER,),
+        *,
+        clock: Callable[[], int] = now_ms,
     ) -> None:
+        """`open_provider` makes a provider for each life; `watchers` are cast `FeedChanged`."""
         self._open_provider = open_provider
         self._settings = settings
+        self._symbols = frozenset(map(parse_symbol, settings.symbols))
         self._tables = tables
-        self._demand: Demand | None = None
-        self._listed_at = -math.inf
-        self._last_start = -math.inf
+        self._watchers = tuple(watchers)
+        self._clock = clock
+        # Until the demand is told the pace is the fast one: somebody may be waiting.
+        self._demand = Demand(frozenset(), everything=False, subscribers=1)
         self._wake = trio.Event()
-        self._failing: dict[str, int] = {}
-        self._interval: float | None = None
-        self.statistics = StreamerStatistics()
+        self._list_due = -math.inf
+        self._troubles = Troubles()
+        self._fetches = self._failed_rounds = self._accepted = self._unchanged = 0
+        self._last_duration: float | None = None
 
     async def init(self) -> None:
-        """Fetch at once, at the fast interval until the demand is known."""
+        """Begin to fetch, at once, and ask who wants what."""
+        self._epoch = epoch_of(self._tables.quotes.rows, self._clock())
+        self._provider = self._open_provider()
         self._breaker = self.system.ref(paths.CIRCUIT_BREAKER)
         self._pubsub = self.system.ref(paths.PUBSUB)
-        self._broadcaster = self.system.ref(paths.BROADCASTER)
-        self._epoch = epoch_of(self._tables.quotes.rows, now_ms())
-        self.tasks.start_soon(self._poll)
+        self.tasks.start_soon(self._poll, name="poll")
         self.system.ref(paths.SUBSCRIPTION_MANAGER).cast(DemandWanted())
 
-    # The task.
-
-    async def _poll(self) -> None:
-        provider = self._open_provider()
-        self._interval = provider.interval
-        try:
-            while True:
-                self._last_start = trio.current_time()
-                await self._round(provider)
-                await self._pause()
-        finally:
-            with trio.move_on_after(CLOSE_SECONDS, shield=True):
-                await provider.aclose()
-
-    async def _pause(self) -> None:
-        spread = 1 - self._settings.jitter * random.random()
-        while True:
-            self._wake = trio.Event()
-            due = self._last_start + self.interval * spread
-            with trio.move_on_at(due) as limit:
-                await self._wake.wait()
-            if limit.cancelled_caught:
-                return
-            if self._hurried():
-                await trio.sleep_until(self._last_start + SHORTEST_GAP_SECONDS)
-                return
-
-    def _hurried(self) -> bool:
-        """Whether somebody waits for a first price."""
-        demand = self._demand
-        if demand is None:
-            return False
-        return any(symbol not in self._tables.quotes for symbol in demand.symbols) or (
-            demand.subscribers > 0
-            and trio.current_time() - self._last_start >= self._settings.interval
-        )
-
-    async def _round(self, provider: Provider) -> None:
-        permit = await self._permit()
-        if isinstance(permit, _Failed):
-            self.ref.cast(permit)
-            return
-        wanted = self._wanted()
-        began = trio.current_time()
-        settled = False
-        try:
-            parsed = await provider.fetch(wanted)
-        except ProviderError as error:
-            settled = True
-            took = trio.current_time() - began
-            self._breaker.cast(CallRaised(permit, took, error, error.retry_after))
-            self.ref.cast(_Failed(error.kind, str(error)))
-        else:
-            settled = True
-            self._breaker.cast(CallReturned(permit, trio.current_time() - began, parsed))
-            self.ref.cast(_Fetched(parsed, now_ms(), wanted is None))
-        finally:
-            if not settled:
-                self._breaker.cast(CallCancelled(permit))
-
-    async def _permit(self) -> Permit | _Failed:
-        give_up_at = trio.current_time() + PERMIT_SECONDS
-        while True:
-            try:
-                answer = await self._breaker.call(AcquirePermit(self.ref), timeout=PERMIT_SECONDS)
-            except NoProc as error:
-                if trio.current_time() >= give_up_at:
-                    return _Failed("no_breaker", str(error))
-                await trio.sleep(NO_BREAKER_SECONDS)
-            except CallError as error:
-                return _Failed("no_breaker", str(error))
-            else:
-                if isinstance(answer, NotPermitted):
-                    return _Failed("not_permitted", str(answer))
-                return answer
-
-    def _wanted(self) -> frozenset[Symbol] | None:
-        """The symbols to ask for, None for all there are."""
-        demand = self._demand
-        if not self._settings.symbols or (demand is not None and demand.everything):
-            return None
-        if trio.current_time() - self._listed_at >= LISTING_SECONDS:
-            return None
-        return self._settings.symbols | (demand.symbols if demand is not None else frozenset())
-
-    # The actor.
-
-    @property
-    def interval(self) -> float:
-        """Seconds between fetches now, before jitter."""
-        if self._interval is not None:
-            return self._interval
-        idle = self._demand is not None and self._demand.subscribers == 0
-        return self._settings.idle_interval if idle else self._settings.interval
+    # The actor: what it is told
 
     @handles(Demand)
     def _on_demand(self, demand: Demand) -> None:
-        self._demand = demand
-        self._wake.set()
+        before, self._demand = self._demand, demand
+        if (before.subscribers == 0) != (demand.subscribers == 0):
+            self._wake.set()
+            feed = self._tables.feed.get(FEED)
+            if feed is not None:
+                self._put_feed(feed.as_of, feed.reason, listed=feed.listed)
 
     @handles(_Fetched)
-    def _on_fetched(self, message: _Fetched) -> None:
-        statistics = self.statistics
-        statistics.rounds += 1
-        self._count_rejects(message.parsed)
-        if not message.parsed.observations:
-            self._fail("no_quotes", "the answer held no usable quote")
-            return
-        if message.listing:
-            self._listed_at = trio.current_time()
+    def _on_fetched(self, fetched: _Fetched) -> None:
+        self._fetches += 1
+        self._last_duration = fetched.duration
+        for kind, count in fetched.parsed.rejects.counts.items():
+            self._trouble(f"item_{kind}", fetched.parsed.rejects.samples[kind], count)
         accepted = accept(
-            message.parsed.observations,
+            fetched.parsed.observations,
             self._tables.quotes.rows,
             epoch=self._epoch,
-            received=message.received,
+            received=fetched.received,
         )
-        statistics.accepted += len(accepted.rows)
-        statistics.unchanged += accepted.unchanged
-        statistics.outdated += accepted.outdated
-        self._recover()
+        if accepted.older:
+            self._trouble(
+                "item_older", "prices came that are older than those known", accepted.older
+            )
+        self._accepted += len(accepted.rows)
+        self._unchanged += accepted.unchanged
         if accepted.rows:
-            self._tables.quotes.put_all({row.quote.symbol: row for row in accepted.rows})
-            batch = self._tables.outbox.append(accepted.rows)
+            self._tables.quotes.put_all(accepted.rows)
+            batch = self._tables.outbox.append(tuple(accepted.rows.values()))
             self._pubsub.cast(QuotesPublished(batch.number, batch.rows))
-        self._tell(FeedState.LIVE, message.received, None)
+        again = [f"item_{kind}" for kind in fetched.parsed.rejects.counts]
+        for kind in self._troubles.after_success(again + ["item_older"] * bool(accepted.older)):
+            _log.info("feed trouble over", kind=kind, times=self._troubles.counts[kind])
+        feed = self._tables.feed.get(FEED)
+        listed = fetched.whole_list or (feed is not None and feed.listed)
+        self._put_feed(fetched.received, None, listed=listed)
 
     @handles(_Failed)
-    def _on_failed(self, message: _Failed) -> None:
-        self.statistics.rounds += 1
-        self._fail(message.kind, message.reason)
-
-    def _fail(self, kind: str, reason: str) -> None:
-        self.statistics.failures[kind] += 1
-        if kind not in self._failing:
-            _log.warning("no prices", kind=kind, reason=reason)
-        self._failing[kind] = self._failing.get(kind, 0) + 1
+    def _on_failed(self, failed: _Failed) -> None:
+        self._failed_rounds += 1
+        if failed.kind is not None:
+            self._trouble(failed.kind, failed.reason)
         feed = self._tables.feed.get(FEED)
-        as_of = None if feed is None else feed.as_of
-        age = math.inf if as_of is None else now_ms() - as_of
-        if age > DOWN_MS:
-            state = FeedState.DOWN
-        elif age > STALE_INTERVALS * self.interval * 1000:
-            state = FeedState.STALE
+        as_of, listed = (None, False) if feed is None else (feed.as_of, feed.listed)
+        self._put_feed(as_of, failed.reason, listed=listed)
+
+    @handles(GetStatistics)
+    def _on_statistics(self, _request: GetStatistics) -> StreamerStatistics:
+        return StreamerStatistics(
+            fetches=self._fetches,
+            failed_rounds=self._failed_rounds,
+            accepted=self._accepted,
+            unchanged=self._unchanged,
+            troubles=dict(self._troubles.counts),
+            current_troubles=self._troubles.current,
+            interval=self._interval,
+            last_duration=self._last_duration,
+        )
+
+    def _trouble(self, kind: str, detail: str, times: int = 1) -> None:
+        if self._troubles.seen(kind, times):
+            _log.warning("feed trouble", kind=kind, detail=detail, provider=self._provider.name)
+
+    def _put_feed(self, as_of: int | None, reason: str | None, *, listed: bool) -> None:
+        age = math.inf if as_of is None else (self._clock() - as_of) / 1000
+        if age <= STALE_AFTER_INTERVALS * self._interval:
+            state, reason = FeedState.LIVE, None
         else:
-            state = FeedState.LIVE
-        if kind == "not_permitted" and feed is not None and feed.reason is not None:
-            reason = feed.reason  # what opened the breaker says more than that it is open
-        self._tell(state, as_of, reason)
+            state = FeedState.STALE if age <= DOWN_AFTER_SECONDS else FeedState.DOWN
+        row = FeedStatus(state, as_of, self._interval, listed, reason)
+        self._tables.feed.put(FEED, row)
+        for name in self._watchers:
+            self.system.ref(name).cast(FeedChanged())
 
-    def _recover(self) -> None:
-        if self._failing:
-            _log.info("prices again", failed_rounds=dict(self._failing))
-            self._failing.clear()
+    @property
+    def _interval(self) -> float:
+        if self._provider.interval is not None:
+            return self._provider.interval
+        settings = self._settings
+        return settings.interval if self._demand.subscribers else settings.idle_interval
 
-    def _count_rejects(self, parsed: Parsed) -> None:
-        for kind, count in parsed.rejects.counts.items():
-            if kind not in self.statistics.rejects:
-                _log.warning(
-                    "items left out", kind=str(kind), sample=parsed.rejects.samples.get(kind)
-                )
-            self.statistics.rejects[kind] += count
+    # The task: one round after another
 
-    def _tell(self, state: FeedState, as_of: int | None, reason: str | None) -> None:
-        before = self._tables.feed.get(FEED)
-        listed = self._listed_at > -math.inf or (before is not None and before.listed)
-        self._tables.feed.put(FEED, FeedStatus(state, as_of, self.interval, listed, reason))
-        self._broadcaster.cast(FeedChanged())
+    async def _poll(self) -> None:
+        try:
+            while True:
+                started = trio.current_time()
+                permit = await self._permit()
+                if isinstance(permit, Permit):
+                    earliest, latest = await self._fetch(permit), math.inf
+                else:
+                    earliest, latest = 0.0, permit
+                await self._pause(started, earliest, latest)
+        finally:
+            await self._provider.aclose()
+
+    async def _permit(self) -> Permit | float:
+        """A permit, or by when on trio's clock to ask again at the latest."""
+        why = ""
+        for _ in range(RETRIES):
+            try:
+                answer = await self._breaker.call(AcquirePermit(self.ref), timeout=PERMIT_SECONDS)
+            except (NoProc, ServerExited) as error:
+                why = str(error)
+                await trio.sleep(RETRY_SECONDS)
+                continue
+            except CallError as error:
+                # It may have permitted the call all the same, after we gave up.
+                self._breaker.cast(GiveBack(self.ref))
+                why = str(error)
+                break
+            if isinstance(answer, NotPermitted):
+                self.ref.cast(_Failed(None, f"the circuit breaker is {answer.state}"))
+                wait = math.inf if answer.remaining is None else answer.remaining
+                return trio.current_time() + wait
+            return answer
+        self.ref.cast(_Failed("breaker_unavailable", why))
+        return math.inf
+
+    async def _fetch(self, permit: Permit) -> float:
+        """Fetch and report; from when on trio's clock the upstream may be asked again."""
+        wanted = self._wanted()
+        started = trio.current_time()
+        try:
+            parsed = await self._provider.fetch(wanted)
+            duration = trio.current_time() - started
+            if parsed.observations:
+                self._breaker.cast(ReportSuccess(permit, duration))
+                if wanted is None:
+                    self._list_due = started + self._settings.list_interval
+                self.ref.cast(_Fetched(parsed, self._clock(), duration, wanted is None))
+                return 0.0
+            why = "; ".join(parsed.rejects.samples.values()) or "the list is empty"
+            raise ProviderBody("body_no_quotes", f"no usable quote in the body: {why}")
+        except ProviderError as error:
+            duration = trio.current_time() - started
+            self._breaker.cast(ReportError(permit, duration, error, error.retry_after))
+            self.ref.cast(_Failed(error.kind, str(error)))
+            if isinstance(error, SymbolsNotFound):
+                # The list tells which of them are gone, and the rest go on.
+                self._list_due = -math.inf
+            return trio.current_time() + min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
+
+    def _wanted(self) -> frozenset[Symbol] | None:
+        """What to ask for; None is the whole list."""
+        feed = self._tables.feed.get(FEED)
+        listed = feed is not None and feed.listed and trio.current_time() < self._list_due
+        if not self._symbols or self._demand.everything or not listed:
+            return None
+        known = self._tables.quotes.rows.keys()
+        return ((self._symbols | self._demand.symbols) & known) or None
+
+    async def _pause(self, started: float, earliest: float, latest: float) -> None:
+        """Wait for the next round: an interval after this one began, within the limits.
+
+        A demand that comes meanwhile changes the interval, and nothing more: clients that come
+        and go cannot make the fetches any faster than that.
+        """
+        part = 1 - self._settings.jitter * random.random()
+        while True:
+            self._wake = trio.Event()
+            due = max(min(started + self._interval * part, latest), earliest)
+            with trio.move_on_at(due) as waiting:
+                await self._wake.wait()
+            if waiting.cancelled_caught:
+                return

@@ -29,6 +29,7 @@ class Client:
         self.subscribed: set[str] = set()
         self.closed: ConnectionClosed | None = None
         self.faults: list[str] = []
+        self.expected: list[int] = []
         self.counts: dict[str, int] = defaultdict(int)
         self._changed = trio.Event()
 
@@ -90,6 +91,10 @@ class Client:
         """The `number`-th message of a kind, waiting for it."""
         await self.wait_for(lambda: self.counts[kind] >= number, seconds)
         return [message for message in self.messages if message["type"] == kind][number - 1]
+
+    def messages_with_id(self, mark: object) -> list[Message]:
+        """The answers to the command with that id."""
+        return [message for message in self.messages if message.get("id") == mark]
 
     async def wait_closed(self, seconds: float = 10.0) -> tuple[int, str]:
         """The close code and reason, waiting for them."""

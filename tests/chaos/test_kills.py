@@ -1,0 +1,121 @@
+"""Any actor but `web` may be killed at any moment, and no client notices more than a pause."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from tests.support.client import Client, connected
+from tests.support.tree import Tree, running_tree
+
+if TYPE_CHECKING:
+pytestmark = pytest.mark.chaos
+
+CLIENTS = 20
+FETCH_SECONDS = 0.1
+RECOVERY_SECONDS = FETCH_SECONDS + 0.25
+SYMBOLS = ["AAPL", "GOOGL", "MSFT", "TSLA", "AMZN", "NFLX"]
+TARGETS = [
+    "market/streamer",
+    "market/circuit_breaker",
+    "delivery/subscription_manager",
+    "delivery/broadcaster",
+    "pubsub",
+    "delivery/sessions/*",
+]
+
+
+@pytest.fixture
+def seed() -> int:
+    """A seed, printed when the test fails; CHAOS_SEED repeats one."""
+    chosen = int(os.environ.get("CHAOS_SEED", random.randrange(2**32)))
+    print(f"CHAOS_SEED={chosen}")
+    return chosen
+
+
+async def subscribed_clients(
+    tree: Tree, stack: AsyncExitStack, nursery: trio.Nursery, rng: random.Random
+) -> list[Client]:
+    clients = []
+    for number in range(CLIENTS):
+        client = await stack.enter_async_context(connected(tree.websocket_url, nursery))
+        symbols = ["*"] if number % 5 == 0 else rng.sample(SYMBOLS, rng.randint(1, 6))
+        await client.send(action="subscribe", symbols=symbols, id=number)
+        clients.append(client)
+    for client in clients:
+        await client.message("prices")
+    return clients
+
+
+def kill(tree: Tree, target: str, rng: random.Random) -> str:
+    """Kill one actor, see it dead, and answer its path."""
+    if target.endswith("/*"):
+        prefix = target.removesuffix("*")
+        target = rng.choice([path for path in tree.actors() if path.startswith(prefix)])
+    assert tree.system.ref(target).kill(), f"{target} was not there to be killed"
+    return target
+
+
+async def fresh_price(client: Client, since: float) -> float:
+    """Seconds from `since` until the client had a price of something it subscribes to."""
+    await client.wait_for(lambda: max(client.price_times.values()) > since)
+    return max(client.price_times.values()) - since
+
+
+@pytest.mark.proves("C12", "C13", "C14", "W19", "W20")
+@pytest.mark.parametrize("target", TARGETS)
+async def test_a_kill_is_a_pause_at_most(target: str, seed: int, nursery: trio.Nursery) -> None:
+    """One kill of each kind: nobody is disconnected, and fresh prices come within the limit."""
+    rng = random.Random(seed)
+    async with running_tree() as tree, AsyncExitStack() as stack:
+        clients = await subscribed_clients(tree, stack, nursery, rng)
+        before = tree.actors()
+        path = kill(tree, target, rng)
+        killed_at = trio.current_time()
+        pauses = [await fresh_price(client, killed_at) for client in clients]
+        assert max(pauses) <= RECOVERY_SECONDS
+        for number, client in enumerate(clients):
+            await client.send(action="subscribe", symbols=["AAPL"], id=1000 + number)
+            await client.wait_for(lambda c=client, n=number: c.messages_with_id(1000 + n) != [])
+            assert client.closed is None
+        if not target.endswith("/*"):
+            assert tree.actors()[path].generation == before[path].generation + 1
+        sessions = [a for a in tree.actors().values() if a.actor == "Session"]
+        assert len(sessions) == CLIENTS
+
+
+@pytest.mark.proves("C12", "C13", "C14", "C15")
+async def test_fifty_kills_in_random_order(seed: int, nursery: trio.Nursery) -> None:
+    """Clients stay, versions rise, prices flow, commands are answered, and nothing is left over."""
+    rng = random.Random(seed)
+    async with running_tree() as tree:
+        async with AsyncExitStack() as stack:
+            clients = await subscribed_clients(tree, stack, nursery, rng)
+            sent = 0
+            for _ in range(50):
+                kill(tree, rng.choice(TARGETS), rng)
+                for client in rng.sample(clients, 5):
+                    sent += 1
+                    client.expected.append(sent)
+                    await client.send(action="ping", id=sent)
+                await trio.sleep(rng.uniform(0, 0.1))
+            killed_at = trio.current_time()
+            pauses = sorted([await fresh_price(client, killed_at) for client in clients])
+            assert pauses[-1] <= RECOVERY_SECONDS
+            for client in clients:
+                await client.wait_for(
+                    lambda c=client: all(c.messages_with_id(n) for n in c.expected)
+                )
+                assert all(len(client.messages_with_id(n)) == 1 for n in client.expected)
+                assert client.closed is None
+        await tree.until(lambda: all(a.actor != "Session" for a in tree.actors().values()))
+        paths = {"root", "pubsub", "market", *TARGETS[:4], "delivery", "delivery/sessions", "web"}
+        assert set(tree.system.paths) == paths
+        assert set(tree.system.names) == paths
+        gc.collect()

@@ -1,0 +1,106 @@
+"""The whole product in the test's own trio run: real sockets, and its actors within reach."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import trio
+
+from stockstream.application import Addresses, bind, build
+from stockstream.config import Settings
+from supervision import ActorSnapshot, ExitReason, System, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from supervision import Event
+
+START_SECONDS = 20.0
+STOP_SECONDS = 15.0
+
+
+@dataclass
+class Tree:
+    """A running tree; `events` are all that its system told."""
+
+    system: System
+    addresses: Addresses
+    settings: Settings
+    events: list[Event]
+    ended: trio.Event
+    reason: ExitReason | None = None
+    _told: trio.Event = field(default_factory=trio.Event)
+
+    def tell(self, event: Event) -> None:
+        """Take an event of the system."""
+        self.events.append(event)
+        self._told.set()
+        self._told = trio.Event()
+
+    async def until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Wait until `holds`, looked at after each event of the system."""
+        with trio.fail_after(seconds):
+            while not holds():
+                await self._told.wait()
+                await trio.lowlevel.checkpoint()  # the event is told in the middle of the change
+
+    @property
+    def url(self) -> str:
+        host, port = self.addresses.sockets[0].getsockname()[:2]
+        return f"http://{host}:{port}"
+
+    @property
+    def websocket_url(self) -> str:
+        return f"{self.url.replace('http', 'ws')}/ws"
+
+    def actors(self) -> dict[str, ActorSnapshot]:
+        """All actors by path, as they are now."""
+        root = snapshot(self.system)
+        assert root is not None
+        return {actor.path: actor for actor in root.walk()}
+
+    async def stop(self) -> ExitReason:
+        """Stop in order, and answer why the root ended."""
+        self.system.stop()
+        with trio.fail_after(STOP_SECONDS):
+            await self.ended.wait()
+        assert self.reason is not None
+        return self.reason
+
+
+@asynccontextmanager
+async def running_tree(**settings: object) -> AsyncIterator[Tree]:
+    """Run the tree for the time of a `with`, on a free port, with a simulated market."""
+    chosen = {
+        "port": 0,
+        "stub_port": 0,
+        "stock_api_url": "sim://?symbols=6&interval=0.1&seed=7",
+        **settings,
+    }
+    complete = Settings.model_validate(chosen)
+    addresses = bind(complete)
+    system = System()
+    tree = Tree(system, addresses, complete, [], trio.Event())
+    system.subscribe(tree.tell)
+    up = trio.Event()
+
+    async def run() -> None:
+        tree.reason = await system.run(build(complete, addresses), on_start=lambda _: up.set())
+        tree.ended.set()
+        up.set()
+
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+            with trio.fail_after(START_SECONDS):
+                await up.wait()
+            assert tree.reason is None, f"the tree did not start: {tree.reason}"
+            yield tree
+            if not tree.ended.is_set():
+                await tree.stop()
+            nursery.cancel_scope.cancel()
+    finally:
+        for sock in addresses.sockets:
+            sock.close()

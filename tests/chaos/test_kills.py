@@ -6,7 +6,6 @@ import gc
 import os
 import random
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 import pytest
 import trio
@@ -14,7 +13,6 @@ import trio
 from tests.support.client import Client, connected
 from tests.support.tree import Tree, running_tree
 
-if TYPE_CHECKING:
 pytestmark = pytest.mark.chaos
 
 CLIENTS = 20

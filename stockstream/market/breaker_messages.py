@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from stockstream.market.breaker_types import BreakerStatistics, Forced, NotPermitted, Permit
@@ -10,7 +11,11 @@ from supervision import ActorRef, Request
 
 @dataclass(frozen=True, slots=True)
 class AcquirePermit(Request[Permit | NotPermitted]):
-    """Ask for one call. When `holder` ends before it settled the permit, it is given back."""
+    """Ask for one call. When `holder` ends before it settled the permit, it is given back.
+
+    A holder whose request timed out may have been given a permit all the same, and does not know
+    which: it casts `NoCalls`.
+    """
 
     holder: ActorRef
 
@@ -42,11 +47,29 @@ class CallCancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class NoCalls:
+    """Whatever permits `holder` has, it makes no call with them: they all come back."""
+
+    holder: ActorRef
+
+
+@dataclass(frozen=True, slots=True)
 class Force(Request[None]):
     """Put a forced state beside the computed one, for some seconds; None takes it away."""
 
     forced: Forced | None
     expires_after: float | None = None
+
+    def __post_init__(self) -> None:
+        # Refused in the sender: a handler that raises ends the actor.
+        seconds = self.expires_after
+        if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+            raise ValueError(f"expires_after must be above 0 seconds, not {seconds}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reset(Request[None]):
+    """Close it, with an empty window and the first wait."""
 
 
 @dataclass(frozen=True, slots=True)

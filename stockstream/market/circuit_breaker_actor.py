@@ -1,23 +1,21 @@
-"""The actor around the circuit breaker: permits by message, its state in the `circuit` table.
+"""The actor around the circuit breaker: one per upstream, local to its node (B24).
 
-It does no I/O and waits for none. A new life starts closed and empty, and permits of the last
-one mean nothing to it.
+It does no I/O and waits for nobody. A restarted one begins with a new machine, closed and empty,
+that knows none of its predecessor's permits (B23). It watches who holds a permit, so a holder that
+dies gives it back (B7). What the breaker has come to stands in the `circuit` table.
 """
 
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 import trio
 
 from stockstream import paths
-from stockstream.market.breaker_events import (
-    BreakerEvent,
-    ForceChanged,
-    StateTransition,
-)
+from stockstream.market.breaker_events import BreakerEvent, ForceChanged, StateTransition
 from stockstream.market.breaker_messages import (
     AcquirePermit,
     BreakerStatus,
@@ -25,11 +23,12 @@ from stockstream.market.breaker_messages import (
     CallRaised,
     CallReturned,
     Force,
+    NoCalls,
+    Reset,
 )
 from stockstream.market.breaker_types import (
     BreakerSettings,
     BreakerStatistics,
-    Forced,
     NotPermitted,
     Permit,
     State,
@@ -37,73 +36,104 @@ from stockstream.market.breaker_types import (
 from stockstream.market.circuit_breaker import CircuitBreaker
 from stockstream.market.quotes import now_ms
 from stockstream.messages import CircuitChanged, CircuitState, CircuitStatus
-from stockstream.tables import CIRCUIT, Tables
-from supervision import Actor, Down, Monitor, handles
+from stockstream.tables import CIRCUIT
+from supervision import Actor, Down, handles
 
 if TYPE_CHECKING:
-    from structlog.stdlib import BoundLogger
+    from collections.abc import Sequence
 
+    from stockstream.tables import Tables
+    from supervision import ActorRef, Monitor
+    from supervision.deadlines import Timer
 
 NAME = "price API"
 
-_log: BoundLogger = structlog.get_logger("market.circuit_breaker")
+_log = structlog.stdlib.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class _Tick:
-    """Something may be due by time alone."""
+    """Something is due by time alone."""
+
+
+@dataclass(slots=True)
+class _Holding:
+    monitor: Monitor
+    permits: set[Permit]
 
 
 class CircuitBreakerActor(Actor):
     """See the module."""
 
-    def __init__(self, settings: BreakerSettings, tables: Tables) -> None:
+    def __init__(
+        self,
+        settings: BreakerSettings,
+        tables: Tables,
+        watchers: Sequence[str] = (paths.BROADCASTER,),
+    ) -> None:
+        """`watchers` are names that are cast `CircuitChanged` when the row is new."""
         self._settings = settings
-        self._tables = tables
-        self._held: dict[Monitor, Permit] = {}
-        self._reason: str | None = None
+        self._table = tables.circuit
+        self._watchers = tuple(watchers)
+        self._holdings: dict[ActorRef, _Holding] = {}
+        self._holders: dict[Permit, ActorRef] = {}
+        self._timer: Timer | None = None
+        self._due: float | None = None
 
     async def init(self) -> None:
-        """Start closed and empty, and say so."""
+        """Begin closed and empty, and say so."""
         self._breaker = CircuitBreaker(NAME, self._settings, trio.current_time, random.random)
-        self._breaker.subscribe(self._on_event)
-        self._broadcaster = self.system.ref(paths.BROADCASTER)
-        self._tell(now_ms())
+        self._breaker.subscribe(self._heard)
+        self._tell(None)
 
     @handles(AcquirePermit)
     def _on_acquire(self, request: AcquirePermit) -> Permit | NotPermitted:
         answer = self._breaker.acquire()
         if isinstance(answer, Permit):
-            self._held[self.monitor(request.holder)] = answer
-        self._schedule()
+            holding = self._holdings.get(request.holder)
+            if holding is None:
+                holding = _Holding(self.monitor(request.holder), set())
+                self._holdings[request.holder] = holding
+            holding.permits.add(answer)
+            self._holders[answer] = request.holder
+        self._set_timer()
         return answer
 
     @handles(CallReturned)
     def _on_returned(self, message: CallReturned) -> None:
         self._let_go(message.permit)
         self._breaker.success(message.permit, message.duration, message.result)
-        self._schedule()
+        self._set_timer()
 
     @handles(CallRaised)
     def _on_raised(self, message: CallRaised) -> None:
         self._let_go(message.permit)
         self._breaker.error(message.permit, message.duration, message.error, message.retry_after)
-        self._schedule()
+        self._set_timer()
 
     @handles(CallCancelled)
     def _on_cancelled(self, message: CallCancelled) -> None:
         self._let_go(message.permit)
         self._breaker.release(message.permit)
+        self._set_timer()
+
+    @handles(NoCalls)
+    def _on_no_calls(self, message: NoCalls) -> None:
+        self._take_back(message.holder)
 
     @handles(Down)
     def _on_down(self, message: Down) -> None:
-        permit = self._held.pop(message.monitor, None)
-        if permit is not None:
-            self._breaker.release(permit)
+        self._take_back(message.ref)
 
     @handles(Force)
     def _on_force(self, request: Force) -> None:
         self._breaker.force(request.forced, request.expires_after)
-        self._schedule()
+        self._set_timer()
+
+    @handles(Reset)
+    def _on_reset(self, _request: Reset) -> None:
+        self._breaker.reset()
+        self._set_timer()
 
     @handles(BreakerStatus)
     def _on_status(self, _request: BreakerStatus) -> BreakerStatistics:
@@ -111,61 +141,69 @@ class CircuitBreakerActor(Actor):
 
     @handles(_Tick)
     def _on_tick(self, _message: _Tick) -> None:
+        self._timer = self._due = None
         self._breaker.tick()
-        self._schedule()
+        self._set_timer()
 
     def _let_go(self, permit: Permit) -> None:
-        for monitor, held in self._held.items():
-            if held is permit:
-                del self._held[monitor]
-                self.demonitor(monitor)
-                return
+        """Stop watching for this permit; of a void one nothing is known."""
+        holder = self._holders.pop(permit, None)
+        if holder is None:
+            return
+        holding = self._holdings[holder]
+        holding.permits.remove(permit)
+        if not holding.permits:
+            self.demonitor(holding.monitor)
+            del self._holdings[holder]
 
-    def _schedule(self) -> None:
-        deadline = self._breaker.next_deadline()
-        if deadline is not None:
-            self.send_after(max(0.0, deadline - trio.current_time()), _Tick())
+    def _take_back(self, holder: ActorRef) -> None:
+        holding = self._holdings.get(holder)
+        for permit in tuple(holding.permits) if holding else ():
+            self._let_go(permit)
+            self._breaker.release(permit)
+        self._set_timer()
 
-    def _on_event(self, event: BreakerEvent) -> None:
+    def _set_timer(self) -> None:
+        due = self._breaker.next_deadline()
+        if due == self._due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = due
+        delay = None if due is None else max(0.0, due - trio.current_time())
+        self._timer = None if delay is None else self.send_after(delay, _Tick())
+
+    def _heard(self, event: BreakerEvent) -> None:
         match event:
             case StateTransition():
-                self._reason = event.reason
-                _log.warning(
+                log = _log.warning if event.entered is State.OPEN else _log.info
+                log(
                     "circuit breaker changed",
-                    left=str(event.left),
-                    entered=str(event.entered),
+                    left=event.left.value,
+                    entered=event.entered.value,
                     reason=event.reason,
                 )
-                self._tell(now_ms())
+                self._tell(event.reason)
             case ForceChanged():
-                _log.warning("circuit breaker forced", left=event.left, entered=event.entered)
-                self._tell(now_ms())
+                left, entered = event.left, event.entered
+                _log.warning(
+                    "circuit breaker forced",
+                    left=left and left.value,
+                    entered=entered and entered.value,
+                )
+                self._tell("no longer forced" if entered is None else f"forced: {entered.value}")
 
-    def _tell(self, now: int) -> None:
-        statistics = self._breaker.statistics()
-        state = _shown(statistics)
-        remaining = statistics.remaining if state is CircuitState.OPEN else None
-        self._tables.circuit.put(
-            CIRCUIT,
-            CircuitStatus(
-                state,
-                since=now - round(statistics.time_in_state * 1000),
-                next_probe=None if remaining is None else now + round(remaining * 1000),
-                reason=None if state is CircuitState.CLOSED else self._reason,
-            ),
+    def _tell(self, reason: str | None) -> None:
+        stands = self._breaker.statistics()
+        now = now_ms()
+        state = CircuitState(stands.effective.value)
+        remaining = stands.remaining if state is CircuitState.OPEN else None
+        row = CircuitStatus(
+            state,
+            since=now - round(stands.time_in_state * 1000),
+            next_probe=None if remaining is None else now + round(remaining * 1000),
+            reason=None if state is CircuitState.CLOSED else reason,
         )
-        self._broadcaster.cast(CircuitChanged())
-
-
-def _shown(statistics: BreakerStatistics) -> CircuitState:
-    if statistics.forced is Forced.FORCED_OPEN:
-        return CircuitState.OPEN
-    if statistics.forced is not None:
-        return CircuitState.CLOSED
-    match statistics.state:
-        case State.CLOSED:
-            return CircuitState.CLOSED
-        case State.OPEN:
-            return CircuitState.OPEN
-        case State.HALF_OPEN:
-            return CircuitState.HALF_OPEN
+        self._table.put(CIRCUIT, row)
+        for name in self._watchers:
+            self.system.ref(name).cast(CircuitChanged())

@@ -18,13 +18,13 @@ import trio
 
 from stockstream import paths
 from stockstream.market.acceptance import accept, epoch_of
-from stockstream.market.breaker_types import NotPermitted, Permit
-from stockstream.market.circuit_breaker_actor import (
+from stockstream.market.breaker_messages import (
     AcquirePermit,
-    GiveBack,
-    ReportError,
-    ReportSuccess,
+    CallRaised,
+    CallReturned,
+    NoCalls,
 )
+from stockstream.market.breaker_types import NotPermitted, Permit
 from stockstream.market.providers import Provider, ProviderBody, ProviderError, SymbolsNotFound
 from stockstream.market.quotes import Symbol, now_ms, parse_symbol
 from stockstream.market.troubles import Troubles
@@ -42,7 +42,7 @@ from supervision import Actor, CallError, NoProc, Request, ServerExited, handles
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from stockstream.market.parser import Parsed
+    from stockstream.market.parser import Parsed, Rejects
     from stockstream.tables import Tables
 
 PERMIT_SECONDS = 1.0
@@ -119,6 +119,7 @@ class _Failed:
 
     kind: str | None
     reason: str
+    rejects: Rejects | None = None
 
 
 class Streamer(Actor):
@@ -174,27 +175,25 @@ class Streamer(Actor):
     def _on_fetched(self, fetched: _Fetched) -> None:
         self._fetches += 1
         self._last_duration = fetched.duration
-        for kind, count in fetched.parsed.rejects.counts.items():
-            self._trouble(f"item_{kind}", fetched.parsed.rejects.samples[kind], count)
         accepted = accept(
             fetched.parsed.observations,
             self._tables.quotes.rows,
             epoch=self._epoch,
             received=fetched.received,
         )
-        if accepted.older:
-            self._trouble(
-                "item_older", "prices came that are older than those known", accepted.older
-            )
+        again = self._count_rejects(fetched.parsed.rejects)
+        if accepted.outdated:
+            again.append("item_outdated")
+            why = "prices came that are older than those known"
+            self._trouble("item_outdated", why, accepted.outdated)
         self._accepted += len(accepted.rows)
         self._unchanged += accepted.unchanged
         if accepted.rows:
-            self._tables.quotes.put_all(accepted.rows)
-            batch = self._tables.outbox.append(tuple(accepted.rows.values()))
+            self._tables.quotes.put_all({row.quote.symbol: row for row in accepted.rows})
+            batch = self._tables.outbox.append(accepted.rows)
             self._pubsub.cast(QuotesPublished(batch.number, batch.rows))
-        again = [f"item_{kind}" for kind in fetched.parsed.rejects.counts]
-        for kind in self._troubles.after_success(again + ["item_older"] * bool(accepted.older)):
-            _log.info("feed trouble over", kind=kind, times=self._troubles.counts[kind])
+        for over in self._troubles.after_success(again):
+            _log.info("feed trouble over", kind=over, times=self._troubles.counts[over])
         feed = self._tables.feed.get(FEED)
         listed = fetched.whole_list or (feed is not None and feed.listed)
         self._put_feed(fetched.received, None, listed=listed)
@@ -202,11 +201,17 @@ class Streamer(Actor):
     @handles(_Failed)
     def _on_failed(self, failed: _Failed) -> None:
         self._failed_rounds += 1
+        if failed.rejects is not None:
+            self._count_rejects(failed.rejects)
         if failed.kind is not None:
             self._trouble(failed.kind, failed.reason)
         feed = self._tables.feed.get(FEED)
-        as_of, listed = (None, False) if feed is None else (feed.as_of, feed.listed)
-        self._put_feed(as_of, failed.reason, listed=listed)
+        if feed is None:
+            self._put_feed(None, failed.reason, listed=False)
+        else:
+            # What made the breaker open says more than that it is open.
+            keep = failed.kind is None and feed.reason is not None
+            self._put_feed(feed.as_of, feed.reason if keep else failed.reason, listed=feed.listed)
 
     @handles(GetStatistics)
     def _on_statistics(self, _request: GetStatistics) -> StreamerStatistics:
@@ -221,6 +226,13 @@ class Streamer(Actor):
             last_duration=self._last_duration,
         )
 
+    def _count_rejects(self, rejects: Rejects) -> list[str]:
+        kinds = []
+        for kind, count in rejects.counts.items():
+            kinds.append(f"item_{kind}")
+            self._trouble(kinds[-1], rejects.samples[kind], count)
+        return kinds
+
     def _trouble(self, kind: str, detail: str, times: int = 1) -> None:
         if self._troubles.seen(kind, times):
             _log.warning("feed trouble", kind=kind, detail=detail, provider=self._provider.name)
@@ -228,7 +240,7 @@ class Streamer(Actor):
     def _put_feed(self, as_of: int | None, reason: str | None, *, listed: bool) -> None:
         age = math.inf if as_of is None else (self._clock() - as_of) / 1000
         if age <= STALE_AFTER_INTERVALS * self._interval:
-            state, reason = FeedState.LIVE, None
+            state = FeedState.LIVE
         else:
             state = FeedState.STALE if age <= DOWN_AFTER_SECONDS else FeedState.DOWN
         row = FeedStatus(state, as_of, self._interval, listed, reason)
@@ -270,7 +282,7 @@ class Streamer(Actor):
                 continue
             except CallError as error:
                 # It may have permitted the call all the same, after we gave up.
-                self._breaker.cast(GiveBack(self.ref))
+                self._breaker.cast(NoCalls(self.ref))
                 why = str(error)
                 break
             if isinstance(answer, NotPermitted):
@@ -285,25 +297,27 @@ class Streamer(Actor):
         """Fetch and report; from when on trio's clock the upstream may be asked again."""
         wanted = self._wanted()
         started = trio.current_time()
+        rejects = None
         try:
             parsed = await self._provider.fetch(wanted)
-            duration = trio.current_time() - started
-            if parsed.observations:
-                self._breaker.cast(ReportSuccess(permit, duration))
-                if wanted is None:
-                    self._list_due = started + self._settings.list_interval
-                self.ref.cast(_Fetched(parsed, self._clock(), duration, wanted is None))
-                return 0.0
-            why = "; ".join(parsed.rejects.samples.values()) or "the list is empty"
-            raise ProviderBody("body_no_quotes", f"no usable quote in the body: {why}")
+            rejects = parsed.rejects
+            if not parsed.observations:
+                why = "; ".join(rejects.samples.values()) or "the list is empty"
+                raise ProviderBody("body_no_quotes", f"no usable quote in the body: {why}")
         except ProviderError as error:
             duration = trio.current_time() - started
-            self._breaker.cast(ReportError(permit, duration, error, error.retry_after))
-            self.ref.cast(_Failed(error.kind, str(error)))
+            self._breaker.cast(CallRaised(permit, duration, error, error.retry_after))
+            self.ref.cast(_Failed(error.kind, str(error), rejects))
             if isinstance(error, SymbolsNotFound):
                 # The list tells which of them are gone, and the rest go on.
                 self._list_due = -math.inf
             return trio.current_time() + min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
+        duration = trio.current_time() - started
+        self._breaker.cast(CallReturned(permit, duration, parsed))
+        if wanted is None:
+            self._list_due = started + self._settings.list_interval
+        self.ref.cast(_Fetched(parsed, self._clock(), duration, wanted is None))
+        return 0.0
 
     def _wanted(self) -> frozenset[Symbol] | None:
         """What to ask for; None is the whole list."""

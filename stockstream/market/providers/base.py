@@ -67,8 +67,13 @@ class ProviderStatus(ProviderError):
         self.status = status
 
 
-class SymbolsNotFound(ProviderStatus):
-    """404 for named symbols: an answer about the symbols, not a sign of trouble upstream (B6)."""
+class SymbolsNotFound(ProviderError):
+    """None of the named symbols is there, by a 404 or an empty list: an answer about the symbols,
+    not a sign of trouble upstream (B6).
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("symbols_not_found", message)
 
 
 class ProviderBody(ProviderError):

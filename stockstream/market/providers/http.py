@@ -8,6 +8,7 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 import httpx
@@ -98,9 +99,12 @@ class HttpProvider:
                 "timeout_total", f"no complete answer within {self._settings.total_timeout:g} s"
             ) from None
         try:
-            return parse(body, response.headers.get("content-type"), now=self._clock())
+            parsed = parse(body, response.headers.get("content-type"), now=self._clock())
         except UnparseableBody as error:
             raise ProviderBody(f"body_{error.fault}", str(error)) from None
+        if symbols is not None and not parsed.observations and not parsed.rejects.total:
+            raise SymbolsNotFound("none of the named symbols is in the answer")
+        return parsed
 
     async def aclose(self) -> None:
         """See `Provider.aclose`. Runs to its end within a second, also in a cancelled scope."""
@@ -142,7 +146,7 @@ class HttpProvider:
         if response.is_redirect:
             message += "; redirects are not followed"
         if status == httpx.codes.NOT_FOUND and asked_for_some:
-            return SymbolsNotFound(status, message)
+            return SymbolsNotFound(message)
         retry_after = None
         if status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
             retry_after = parse_retry_after(response.headers.get("retry-after"), now=self._clock())
@@ -192,13 +196,19 @@ def _endpoint(url: str) -> httpx.URL:
     return base.copy_with(path=base.path.rstrip("/") + PATH, fragment=None)
 
 
-def _client(url: httpx.URL, settings: HttpSettings) -> httpx.AsyncClient:
+# Reading the machine's certificates takes long enough to be noticed at every restart.
+@cache
+def _tls_context(*, verify: bool) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if not settings.verify_tls:
+    if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _client(url: httpx.URL, settings: HttpSettings) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        verify=context,
+        verify=_tls_context(verify=settings.verify_tls),
         # A proxy named in the environment is for the world outside, never for our own machine.
         trust_env=not _is_loopback(url.host),
         follow_redirects=False,

@@ -322,8 +322,11 @@ async def test_a_404_means_the_symbols_where_some_were_named(rogue, provider):
     error = await refused(provider, frozenset({"NOSUCH"}))
     assert isinstance(error, SymbolsNotFound)
     error = await refused(provider)
-    assert isinstance(error, ProviderStatus)
-    assert not isinstance(error, SymbolsNotFound), "the list itself is missing: that is trouble"
+    assert type(error) is ProviderStatus, "the list itself is missing: that is trouble"
+    rogue.always(answer(b"[]"))
+    error = await refused(provider, frozenset({"NOSUCH"}))
+    assert isinstance(error, SymbolsNotFound)
+    assert (await provider.fetch(None)).observations == ()
 
 
 async def test_a_redirect_is_not_followed(rogue, provider):

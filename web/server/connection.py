@@ -220,9 +220,7 @@ class Connection:
                 await self._protocol.handle(Closed())
         elif isinstance(event, Updated):
             self._idle = event.idle
-            if event.idle and self._context.terminated.is_set():
-                self._end()
-            elif event.idle:
+            if event.idle:
                 self._limit_reading(trio.current_time() + self._config.keep_alive_timeout)
 
     def _end(self) -> None:

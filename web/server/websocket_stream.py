@@ -41,7 +41,6 @@ class WebSocketStream(WSStream):
         self._owner = connection
         self._parts = bytearray()
         self._answering = False  # a rejection has begun
-        self._garbled = False  # the parser lost its place: input can only be thrown away
 
     # From the client
 
@@ -50,7 +49,7 @@ class WebSocketStream(WSStream):
         if self.closed:
             return
         if isinstance(event, Body | Data) and self.handshake.accepted:
-            if not self._garbled and self.connection.state is not ConnectionState.CLOSED:
+            if self.connection.state is not ConnectionState.CLOSED:
                 self.connection.receive_data(event.data)
                 await self._handle_events()
         elif isinstance(event, Body | Data):
@@ -107,7 +106,6 @@ class WebSocketStream(WSStream):
             await self._send_wsproto_event(event.response())
         elif self.connection.state is not ConnectionState.CLOSED:
             # No frame of the peer's: wsproto's way to say that it could not parse.
-            self._garbled = True
             await self._begin_close(code, reason)
         await self.send(StreamClosed(stream_id=self.stream_id))
 

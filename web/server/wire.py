@@ -53,7 +53,6 @@ class Wire:
         "_send",
         "_socket",
         "_tls",
-        "_writers",
         "closed",
         "last_progress",
         "last_received",
@@ -87,7 +86,6 @@ class Wire:
         self._open_for_frames = False
         self._finished = False  # FIN was sent, or the socket is closed
         self._rest = _NOTHING
-        self._writers = 0
         self._lock = trio.Lock()
         self._nursery: trio.Nursery | None = None
         self._closed_event: trio.Event | None = None
@@ -102,9 +100,11 @@ class Wire:
     def try_send(self, frame: bytes) -> Sent:
         """Send a whole frame now, begin it, or refuse it; never wait.
 
+        A write that only waits for its turn is no reason to refuse: it has no bytes on the way.
+
         Under TLS a frame is always begun, since only a task can encrypt and wait.
         """
-        if not self._open_for_frames or self._rest or self._writers:
+        if not self._open_for_frames or self._rest:
             return Sent.CLOSED if self.closed else Sent.REFUSED
         if self._tls is None:
             try:
@@ -132,15 +132,13 @@ class Wire:
         trio.BrokenResourceError when the peer is gone or takes nothing for `progress_timeout`
         (then the socket has been reset), trio.ClosedResourceError when it was closed here.
         """
-        self._writers += 1
         try:
             async with self._lock:
                 await self._flush()
                 self._rest = memoryview(data)  # from here on `data` is written whole or never
                 await self._flush()
         finally:
-            self._writers -= 1
-            if self._rest and not self._writers:
+            if self._rest:  # cancelled
                 self._start_finishing()
 
     def _start_finishing(self) -> None:

@@ -4,15 +4,18 @@ import gc
 import logging
 import socket
 from functools import partial
+from pathlib import Path
 
 import httpx
 import pytest
 import trio
 
+from tests.integration.web.selfsigned import client_context, server_context
 from tests.integration.web.support import (
     CLOSE,
     SOON,
     TEXT,
+    RawClient,
     client_frame,
     make_app,
     running,
@@ -86,7 +89,7 @@ async def test_an_app_that_never_receives_its_request_holds_nothing() -> None:
 
 
 async def test_a_request_that_asks_to_close_is_not_held_by_what_follows_it() -> None:
-    """An answer with `Connection: close` before pipelined bytes: Hypercorn's reader hangs there."""
+    """An answer with `Connection: close` ends the connection, pipelined bytes or not."""
     app = make_app()
 
     @app.get("/last")
@@ -214,6 +217,27 @@ async def test_a_bug_in_the_protocol_code_ends_one_connection(
 
 
 # Limits
+
+
+async def test_an_app_that_is_slow_to_read_a_body_does_not_end_the_request() -> None:
+    """While the app holds the reader up, no limit on the client runs."""
+
+    async def app(scope: dict, receive: object, send: object) -> None:
+        if scope["type"] != "http":
+            return
+        await trio.sleep(0.5)
+        size = 0
+        while (message := await receive())["more_body"]:
+            size += len(message["body"])
+            await trio.sleep(0.005)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"%d" % size})
+
+    async with running(app=app, config=ServerConfig(body_timeout=0.2)) as run:
+        client = await run.connect()
+        await client.send(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 200000\r\n\r\n")
+        await client.send(bytes(200_000))
+        assert (await client.read_head()).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.proves("D7")
@@ -426,6 +450,29 @@ async def test_a_kill_ends_at_once_with_every_kind_of_stuck_client() -> None:
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.proves("D6")
+async def test_a_kill_ends_at_once_with_a_stuck_writer_under_tls(tmp_path: Path) -> None:
+    """A TLS record may not be cut, so its writer is shielded: only its socket's end frees it."""
+    sockets: list[ServerSocket] = []
+
+    async def handler(sock: ServerSocket) -> None:
+        await sock.accept()
+        sockets.append(sock)
+        await sock.send("x" * 20_000_000)
+
+    config = ServerConfig(tls=server_context(tmp_path), progress_timeout=1000)
+    async with running({"/ws": handler}, config) as run:
+        plain = await run.connect(receive_buffer=4096)
+        tls = trio.SSLStream(plain.stream, client_context(), server_hostname="localhost")
+        await RawClient(tls).upgrade()
+        with trio.fail_after(SOON):
+            while not (sockets and sockets[0].wire.pending):  # noqa: ASYNC110 - no event tells
+                await trio.sleep(0.01)
+            await trio.testing.wait_all_tasks_blocked(0.1)
+        killed = trio.current_time()
+    assert trio.current_time() - killed < 0.5
+
+
 async def drain_stream(stream: trio.SocketStream) -> None:
     while await stream.receive_some():
         pass
@@ -502,6 +549,35 @@ async def test_a_drain_lets_the_app_say_goodbye_and_then_returns() -> None:
         with trio.fail_after(SOON):
             await returned.wait()
         assert shut_down == ["after_serving"]
+
+
+@pytest.mark.proves("D11")
+async def test_a_drain_is_not_held_by_pipelined_requests() -> None:
+    """The request under way is answered; those behind it are not, and hold nothing up."""
+    asked, release = trio.Event(), trio.Event()
+    app = make_app()
+
+    async def slow() -> str:
+        asked.set()
+        await release.wait()
+        return "finished"
+
+    app.get("/slow")(slow)
+    listeners = open_sockets("127.0.0.1", 0)
+    stream = await trio.open_tcp_stream(*listeners[0].getsockname())
+    with trio.fail_after(SOON):
+        async with trio.open_nursery() as nursery:
+            server = await nursery.start(partial(serve, app, listeners))
+            await stream.send_all(GET.replace(b"/ ", b"/slow ") + GET * 3)
+            await asked.wait()
+            server.drain(1000)
+            release.set()
+            answer = b""
+            while data := await stream.receive_some():
+                answer += data
+            await stream.aclose()
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.endswith(b"finished")
 
 
 @pytest.mark.proves("D11")

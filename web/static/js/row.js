@@ -12,6 +12,9 @@ import { change } from "./store.js";
 /** A row that flashes more often than this is noise at the edge of the eye. */
 const FLASH_SPACING_MS = 500;
 
+/** A trend is drawn with the price that moved it, but not with each of twenty a second. */
+const TREND_SPACING_MS = 400;
+
 /** @type {Record<RowState, {icon: string, title: string}>} */
 const STATES = {
   live: { icon: "dot", title: "Live: fetched just now" },
@@ -42,6 +45,7 @@ export class Row {
   #flashedAt = -Infinity;
   #flashToggle = false;
   #trendRevision = 0;
+  #trendPaintedAt = -Infinity;
 
   /**
    * @param {HTMLTemplateElement} template
@@ -86,7 +90,7 @@ export class Row {
   /**
    * Price and change.
    * @param {Readonly<Entry>} entry
-   * @param {number} now ms
+   * @param {number} now ms, of the page's own clock
    */
   paint(entry, now) {
     const { quote, decimals } = entry;
@@ -115,11 +119,14 @@ export class Row {
     setText(this.#meta, words.filter((word) => word !== null).join(" · "));
   }
 
-  /** @param {Readonly<Entry>} entry */
-  paintTrend(entry) {
-    const { trend, quote } = entry;
-    if (quote === null || trend.revision === this.#trendRevision) return;
+  /**
+   * @param {Readonly<Entry>} entry
+   * @param {number} now ms, of the page's own clock
+   */
+  paintTrend({ trend, quote }, now) {
+    if (quote === null || trend.revision === this.#trendRevision || now - this.#trendPaintedAt < TREND_SPACING_MS) return;
     this.#trendRevision = trend.revision;
+    this.#trendPaintedAt = now;
     const { points, openAt, direction } = sparkline(trend.values, quote.open);
     this.#trendLine.setAttribute("points", points);
     this.#trend.dataset.direction = direction;

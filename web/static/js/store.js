@@ -16,8 +16,9 @@ export const MAX_SYMBOLS = 1000;
 /** Points a sparkline draws. */
 export const TREND_POINTS = 90;
 
-/** Points of a trend are at least this far apart: newer prices inside it move the last point. */
-const TREND_SPACING_MS = 1000;
+/** Points of a trend are at least this far apart: newer prices inside it move the last point. Under the
+ * jitter of the fastest usual fetch, so that each of those is a point. */
+const TREND_SPACING_MS = 400;
 
 /**
  * @typedef {object} Trend

@@ -113,7 +113,7 @@ export class Watchlist {
   }
 
   /**
-   * Once a second: ages, and the trends in sight.
+   * Once a second: ages, rows out of sight, and trends whose last move came too soon after another.
    * @param {boolean} stale of the feed as a whole
    * @param {number} now the server's time, ms
    */
@@ -122,9 +122,12 @@ export class Watchlist {
       const entry = this.#options.store.entry(symbol);
       if (entry === undefined) continue;
       row.paintAge(entry, rowState(entry.quote?.timestamp ?? null, stale, now), now);
-      if (this.#near.has(symbol)) row.paintTrend(entry);
     }
     this.#paint(performance.now(), this.#rows);
+    for (const symbol of this.#near) {
+      const entry = this.#options.store.entry(symbol);
+      if (entry !== undefined) this.#rows.get(symbol)?.paintTrend(entry, performance.now());
+    }
   }
 
   /**
@@ -161,6 +164,7 @@ export class Watchlist {
       } else if (which.has(symbol)) {
         this.#dirty.delete(symbol);
         row.paint(entry, now);
+        if (this.#near.has(symbol)) row.paintTrend(entry, now);
       }
     }
   }
@@ -190,7 +194,7 @@ export class Watchlist {
       const entry = this.#options.store.entry(row.symbol);
       if (entry === undefined) continue;
       row.paint(entry, performance.now());
-      row.paintTrend(entry);
+      row.paintTrend(entry, performance.now());
     }
   }
 

@@ -106,9 +106,16 @@ async def _serve_prepared(
 
 async def _until_input_ends(scope: trio.CancelScope) -> None:
     """Cancel `scope` when standard input ends, which it does when the parent is gone."""
-    while await trio.to_thread.run_sync(os.read, 0, 4096, abandon_on_cancel=True):
-        pass
+    await trio.to_thread.run_sync(_read_to_end, abandon_on_cancel=True)
     scope.cancel()
+
+
+def _read_to_end() -> None:
+    try:
+        while os.read(0, 4096):
+            continue
+    except OSError:
+        return  # there never was an input, or it broke: an end too
 
 
 if __name__ == "__main__":

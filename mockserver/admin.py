@@ -11,12 +11,13 @@ from quart import Blueprint, Response, request
 from mockserver.delays import MAX_DELAY_MILLISECONDS, read_distribution
 from mockserver.json_types import Json, NotJson, read_json, write_json
 from mockserver.mappings import read_request
+from mockserver.matching import RequestPattern
 from mockserver.outage import read_outage
 from mockserver.problems import FieldError, Reader, warn_unknown
 from mockserver.store import DuplicateId
 from mockserver.stub_files import StubFileError
 from mockserver.stub_server import DEFAULT_SETTINGS, Settings, StubServer
-from mockserver.stub_source import StubSource
+from mockserver.stub_source import StubSource, log_notices
 from mockserver.views import (
     entry_json,
     error_json,
@@ -129,6 +130,7 @@ def _mapping_routes(admin: Blueprint, server: StubServer, source: StubSource) ->
             detail = f"ID of the provided stub mapping '{error}' is already taken by another"
             body = error_json(_DUPLICATE, "Duplicate stub mapping ID", detail)
             raise AdminError(422, body) from error
+        log_notices([stub])
         return answer(stub.document, 201)
 
     @admin.delete("/mappings")
@@ -154,6 +156,7 @@ def _mapping_routes(admin: Blueprint, server: StubServer, source: StubSource) ->
         if server.stubs.get(identity) is None:
             return empty(404)
         stub = await trio.to_thread.run_sync(server.read, await _sent(), identity)
+        log_notices([stub])
         return answer(stub.document) if server.stubs.replace(stub) else empty(404)
 
     @admin.delete("/mappings/<key>")
@@ -188,12 +191,12 @@ def _request_routes(admin: Blueprint, server: StubServer) -> None:
 
     @admin.post("/requests/count")
     async def count_requests() -> Response:
-        found = server.journal.find(read_request(Reader(await _sent(), (), [])))
+        found = server.journal.find(_pattern(await _sent()))
         return answer({"count": len(found), "requestJournalDisabled": False})
 
     @admin.post("/requests/find")
     async def find_requests() -> Response:
-        found = server.journal.find(read_request(Reader(await _sent(), (), [])))
+        found = server.journal.find(_pattern(await _sent()))
         listed: list[Json] = [request_json(entry.request, entry.logged) for entry in found]
         return answer({"requests": listed, "requestJournalDisabled": False})
 
@@ -284,11 +287,9 @@ def _server_routes(admin: Blueprint, server: StubServer, source: StubSource) -> 
 def _settings(root: Reader) -> Settings:
     members = root.object()
     warn_unknown(members, frozenset({"fixedDelay", "delayDistribution", "proxyPassThrough"}))
-    # Nobody reads a notice here, so what has no effect is refused.
-    if root.notices:
-        raise FieldError(root.notices[0].pointer, root.notices[0].problem)
     given = {name: field for name, field in members.items() if field.value is not None}
     if not given:
+        _refuse_notices(root)
         return DEFAULT_SETTINGS
     fixed = (
         given["fixedDelay"].whole(0, MAX_DELAY_MILLISECONDS) / 1000
@@ -298,7 +299,21 @@ def _settings(root: Reader) -> Settings:
     distribution = (
         read_distribution(given["delayDistribution"]) if "delayDistribution" in given else None
     )
+    _refuse_notices(root)
     return Settings(fixed, distribution, {name: field.value for name, field in given.items()})
+
+
+def _pattern(value: Json) -> RequestPattern:
+    root = Reader(value, (), [])
+    pattern = read_request(root)
+    _refuse_notices(root)
+    return pattern
+
+
+def _refuse_notices(root: Reader) -> None:
+    """Refuse what has no effect: nobody reads a notice here, and a search would find too much."""
+    if root.notices:
+        raise FieldError(root.notices[0].pointer, root.notices[0].problem)
 
 
 def _version() -> str:

@@ -60,7 +60,7 @@ def _bytes(name: str, field: Reader, files: BodyFiles) -> bytes:
     if name == "jsonBody":
         return write_json(field.value).encode()
     if name == "body":
-        return field.text().encode(errors="surrogatepass")
+        return field.text().encode()
     try:
         return base64.b64decode(field.text(), validate=True)
     except ValueError as error:

@@ -4,6 +4,7 @@ The server renders all of it; the script asks for it again every two seconds and
 that changed, so there is one rendering and no second copy of it in JavaScript.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,6 @@ from quart import Blueprint, render_template
 
 from mockserver.faults import Fault
 from mockserver.journal import Entry
-from mockserver.json_types import Json
 from mockserver.mappings import StubMapping
 from mockserver.stub_server import StubServer
 from mockserver.stub_source import StubSource
@@ -33,7 +33,7 @@ class StubView:
     status: str
     source: str
     notices: tuple[str, ...]
-    json: Json
+    json: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _stub_view(stub: StubMapping) -> StubView:
         status=response.fault.value if response.fault else str(response.status),
         source=stub.source or "added over the admin API",
         notices=tuple(str(notice) for notice in stub.notices),
-        json=stub.document,
+        json=json.dumps(stub.document, indent=2, ensure_ascii=False),
     )
 
 

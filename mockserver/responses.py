@@ -75,7 +75,7 @@ def respond(
             raise part.error
         if isinstance(part, bytes):
             return part
-        return render(part, model, dice=dice, now=now).encode(errors="surrogatepass")
+        return render(part, model, dice=dice, now=now).encode()
 
     try:
         headers = tuple(

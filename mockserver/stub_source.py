@@ -55,4 +55,5 @@ def log_notices(mappings: list[StubMapping]) -> None:
     """A warning for everything in `mappings` that will not do what its author wants."""
     for mapping in mappings:
         for notice in mapping.notices:
-            logger.warning("%s: %s: %s", mapping.source, mapping.title, notice)
+            source = mapping.source or "added over the admin API"
+            logger.warning("%s: %s: %s", source, mapping.title, notice)

@@ -3,7 +3,6 @@
 ASGI has no words for a reason phrase of one's own, nor for a broken connection.
 """
 
-import http
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -51,8 +50,7 @@ async def _write_asgi(send: Send, answer: Answer, *, with_body: bool) -> None:
 
 async def _write_raw(wire: Wire, answer: Answer, *, with_body: bool) -> None:
     """A response with its own reason phrase; the connection ends with it."""
-    reason = answer.reason or _phrase(answer.status)
-    lines = [f"HTTP/1.1 {answer.status} {reason}"]
+    lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
     lines += [f"{name}: {value}" for name, value in _headers(answer)]
     head = "\r\n".join([*lines, "Connection: close", "", ""])
     try:
@@ -89,10 +87,3 @@ def _headers(answer: Answer) -> list[tuple[str, str]]:
     if answer.status in BODILESS:
         return list(answer.headers)
     return [*answer.headers, ("Content-Length", str(len(answer.body)))]
-
-
-def _phrase(status: int) -> str:
-    try:
-        return http.HTTPStatus(status).phrase
-    except ValueError:
-        return ""

@@ -28,12 +28,17 @@ async function refresh() {
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
     const next = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
-    // Not while somebody is in it: focus and selection would be lost.
-    if (next === null || part.contains(document.activeElement)) continue;
+    if (next === null) continue;
+    const focused = part.contains(document.activeElement) ? document.activeElement : null;
+    const row = focused?.matches("summary") ? focused.parentElement.id : null;
+    // Somebody reads, selects or presses something there: it would be pulled from under them.
+    if (focused !== null && row === null) continue;
     for (const open of part.querySelectorAll("details[open]")) {
       next.querySelector(`#${CSS.escape(open.id)}`)?.setAttribute("open", "");
     }
-    if (next.innerHTML !== part.innerHTML) part.replaceChildren(...next.childNodes);
+    if (next.innerHTML === part.innerHTML) continue;
+    part.replaceChildren(...next.childNodes);
+    if (row) part.querySelector(`#${CSS.escape(row)} > summary`)?.focus({ preventScroll: true });
   }
 }
 

@@ -167,6 +167,39 @@ async def test_an_unsupported_field_is_logged(
     await stub_api.client.post("/__admin/reset")
     (line,) = {r.getMessage() for r in caplog.records if "odd one" in r.getMessage()}
     assert "odd.json: odd one: request.host: this field is not supported" in line
+    await stub_api.add({"name": "added", "response": {"proxyBaseUrl": "http://a"}})
+    assert any("added: response.proxyBaseUrl: this" in r.getMessage() for r in caplog.records)
+
+
+@pytest.mark.proves("M16", "M18")
+@pytest.mark.parametrize(
+    ("path", "sent", "pointer"),
+    [
+        ("/__admin/requests/find", {"urlPaht": "/a"}, "/urlPaht"),
+        ("/__admin/requests/count", {"headers": {"A": {"before": "x"}}}, "/headers/A"),
+        ("/__admin/settings", {"fixedDelay": -1}, "/fixedDelay"),
+        ("/__admin/settings", {"delay": 1}, "/delay"),
+        ("/__admin/settings", {"delayDistribution": {"type": "x"}}, "/delayDistribution/type"),
+        ("/__admin/mappings", {"request": {"url": "/a", "urlPath": "/b"}}, "/request/urlPath"),
+    ],
+)
+async def test_what_the_admin_api_cannot_use_is_named(
+    stub_api: StubApi, path: str, sent: object, pointer: str
+) -> None:
+    """422 with a pointer to the field."""
+    answer = await stub_api.client.post(path, json=sent)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["source"]["pointer"] == pointer
+
+
+@pytest.mark.parametrize(
+    "text", ['{"request":', "[NaN]", '"\\ud800"', "1" * 5_000, "[" * 100_000, b"\xff", ""]
+)
+async def test_what_is_not_json_is_refused(stub_api: StubApi, text: str | bytes) -> None:
+    """422, whatever was sent."""
+    answer = await stub_api.client.post("/__admin/mappings", content=text)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["title"] == "Error parsing JSON"
 
 
 @pytest.mark.proves("M17")

@@ -15,7 +15,9 @@ from .errors import (
     InvalidHandler,
     ManagementError,
     MaxChildren,
+    MonitorCancelled,
     NoProc,
+    NoTasks,
     NotFound,
     NotTheWriter,
     Overloaded,
@@ -42,6 +44,7 @@ from .exits import (
     Normal,
     Shutdown,
 )
+from .faults import Fault, inject_crash, inject_fault, lift_fault
 from .mailbox import Conflate, DropNewest, DropOldest, MailboxPolicy, MailboxStatistics
 from .management import (
     count_children,
@@ -67,14 +70,15 @@ __all__ = [
     "BRUTAL_KILL", "IGNORE", "KILLED", "NOPROC", "NORMAL", "SHUTDOWN", "Actor", "ActorRef",
     "ActorSnapshot", "AlreadyPresent", "AlreadyRegistered", "AlreadyStarted", "AutoShutdown",
     "Backoff", "BadInit", "CallError", "CallTimeout", "Caller", "CallingSelf", "ChildInfo",
-    "ChildSpec", "ChildState", "Conflate", "Continue", "Counts", "Crash", "CrashLog", "Decision",
-    "Down", "DropNewest", "DropOldest", "DynamicSupervisor", "Exit", "ExitReason",
-    "FailedToStartChild", "Flags", "InvalidHandler", "Killed", "Kind", "MailboxPolicy",
-    "MailboxStatistics", "ManagementError", "MaxChildren", "Monitor", "NoProc", "NoProcess",
-    "Normal", "NotFound", "NotTheWriter", "Overloaded", "Ownership", "Request", "Restart",
-    "Restarting", "ServerExited", "Shutdown", "SpecError", "StartFailed", "StartTimeout",
-    "StillRunning", "Strategy", "SupervisionError", "Supervisor", "SupervisorSnapshot", "System",
-    "Table", "TableStatistics", "UnhandledRequest", "correlation_id", "count_children",
-    "delete_child", "dynamic_supervisor", "handles", "replies_later", "restart_child", "run",
+    "ChildSpec", "ChildState", "Conflate", "Continue", "Counts", "Crash", "CrashLog",
+    "Decision", "Down", "DropNewest", "DropOldest", "DynamicSupervisor", "Exit", "ExitReason",
+    "FailedToStartChild", "Fault", "Flags", "InvalidHandler", "Killed", "Kind", "MailboxPolicy",
+    "MailboxStatistics", "ManagementError", "MaxChildren", "Monitor", "MonitorCancelled",
+    "NoProc", "NoProcess", "NoTasks", "Normal", "NotFound", "NotTheWriter", "Overloaded",
+    "Ownership", "Request", "Restart", "Restarting", "ServerExited", "Shutdown", "SpecError",
+    "StartFailed", "StartTimeout", "StillRunning", "Strategy", "SupervisionError", "Supervisor",
+    "SupervisorSnapshot", "System", "Table", "TableStatistics", "UnhandledRequest",
+    "correlation_id", "count_children", "delete_child", "dynamic_supervisor", "handles",
+    "inject_crash", "inject_fault", "lift_fault", "replies_later", "restart_child", "run",
     "snapshot", "start_child", "supervisor", "terminate_child", "which_children",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from .errors import AlreadyRegistered
+from .errors import AlreadyRegistered, NoProc, NoTasks
 from .exits import NORMAL, ExitReason
 from .mailbox import MailboxPolicy
 from .messages import Handler, collect_handlers
@@ -51,8 +51,8 @@ class Actor:
     """How many messages may wait, and what gives way beyond that."""
 
     handlers: ClassVar[dict[type, Handler]] = {}
-    tasks: trio.Nursery
     _cell: Cell
+    _tasks: trio.Nursery
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -73,6 +73,17 @@ class Actor:
 
     def _undelivered(self, messages: list[object]) -> None:
         """What was left in the mailbox when the actor ended; for the runtime's own actors."""
+
+    @property
+    def tasks(self) -> trio.Nursery:
+        """The actor's own nursery, from `init` on.
+
+        Raises:
+            NoTasks: the class does not declare `owns_tasks`.
+        """
+        if not self.owns_tasks:
+            raise NoTasks(self.path, type(self).__name__)
+        return self._tasks
 
     @property
     def system(self) -> System:
@@ -103,7 +114,10 @@ class Actor:
 
         Raises:
             AlreadyRegistered: somebody alive has it.
+            NoProc: this actor has ended.
         """
+        if self._cell.ended:
+            raise NoProc(self.path)
         holder = self.system.register(name, self._cell)
         if holder is not None:
             raise AlreadyRegistered(name, holder)

@@ -19,7 +19,7 @@ class PendingCall:
     It is what a handler declared with `@replies_later` gets as its caller.
     """
 
-    __slots__ = ("cell", "done", "target", "task", "timeout")
+    __slots__ = ("cell", "done", "kept", "target", "task", "timeout")
 
     def __init__(self, task: trio.lowlevel.Task, cell: Cell, target: str, timeout: float) -> None:
         self.task = task
@@ -27,6 +27,8 @@ class PendingCall:
         self.target = target
         self.timeout = timeout
         self.done = False
+        self.kept = False
+        """Whether a handler has it, to answer later: also while the actor terminates."""
 
     def reply(self, value: Any, /) -> None:  # noqa: ANN401 - typed as Caller[R] where it is used
         """Answer; a no-op when the call is settled already."""
@@ -56,3 +58,15 @@ class PendingCall:
         self.done = True
         self.cell.calls.discard(self)
         return trio.lowlevel.Abort.SUCCEEDED
+
+
+class Nobody:
+    """The caller of a request that was cast: nobody waits, so the answer is dropped."""
+
+    __slots__ = ()
+
+    def reply(self, value: Any, /) -> None:  # noqa: ANN401 - as PendingCall.reply
+        """Drop the answer."""
+
+
+NOBODY = Nobody()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 from time import perf_counter
+from types import CoroutineType
 from typing import TYPE_CHECKING
 
 import trio
 
 from .actor import IGNORE, Actor, Continue
+from .call import NOBODY
 from .context import correlation_id, current_cell
 from .deadlines import Timer
 from .errors import BadInit, ServerExited, UnhandledRequest
@@ -17,7 +19,7 @@ from .events import Started, StartFailed, StartIgnored, TerminateFailed, Unhandl
 from .exits import KILLED, NORMAL, ExitReason, crash
 from .mailbox import Envelope, Token, open_mailbox
 from .ref import ActorRef
-from .spec import BRUTAL_KILL
+from .spec import BRUTAL_KILL, WORKER_SHUTDOWN_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from .call import PendingCall
     from .monitor import Monitor
     from .spec import ChildSpec
-    from .system import System
+    from .system import PathRecord, System
 
 DRAIN_LIMIT = 128
 """Messages handled before other tasks get a turn: about 0.1 ms of small ones."""
@@ -43,14 +45,16 @@ class State(StrEnum):
 class Cell:
     """Path, generation, cancel scope, mailbox, unanswered calls and monitors of one incarnation.
 
-    Made by whoever starts the actor. `on_exit` is called synchronously when it has ended,
-    after its names are free, its callers have been told and its monitors have fired.
+    Made by whoever starts the actor, once its names are known to be free. `on_exit` is called
+    synchronously when it has ended, after its names are free again, its callers have been told
+    and its monitors have fired.
     """
 
     __slots__ = (
         "_on_exit",
         "_waiting",
         "actor",
+        "asked",
         "calls",
         "generation",
         "handled",
@@ -93,6 +97,8 @@ class Cell:
         self.task: trio.lowlevel.Task | None = None
         self.reason: ExitReason | None = None
         self.ignored = False
+        self.asked = False
+        """Whether its supervisor has asked it to stop, and so looks after the time it takes."""
         self.was_up = False
         self.calls: set[PendingCall] = set()
         self.monitors: set[Monitor] = set()
@@ -105,6 +111,9 @@ class Cell:
         self._on_exit = on_exit
         self._waiting: trio.Event | None = None
         actor._cell = self  # noqa: SLF001 - the runtime gives an actor its place
+        system.register(path, self)
+        if spec.name is not None:
+            system.register(spec.name, self)
 
     @property
     def ended(self) -> bool:
@@ -137,7 +146,16 @@ class Cell:
             if self.scope.cancel_called:
                 reason = KILLED
         except Exception as error:  # noqa: BLE001 - whatever an actor raises is its exit reason
-            reason = KILLED if self.scope.cancel_called else crash(error)
+            # A cancelled ancestor counts as well: a `finally` that raised has hidden its Cancelled.
+            cancelled = self.scope.cancel_called or trio.current_effective_deadline() == -math.inf
+            reason = KILLED if cancelled else crash(error)
+        except BaseExceptionGroup as group:
+            # An ancestor's Cancelled beside what a `finally` raised on its way: only the former
+            # is for the ancestor. The actor was killed, its errors are of no more interest.
+            _, rest = group.split(Exception)
+            if rest is None:  # pragma: no cover - else it were an ExceptionGroup, caught above
+                raise
+            raise rest from None
         finally:
             # An ancestor's Cancelled passes through here uncaught: the reason is killed.
             self.finish(reason)
@@ -167,6 +185,8 @@ class Cell:
 
     def send_after(self, delay: float, message: object) -> Timer:
         """See `Actor.send_after`."""
+        if not delay >= 0:
+            raise ValueError(f"{self.path}: a delay of {delay!r} s is not 0 or more")
         return _Tick(self, message, delay, None).timer
 
     def send_every(self, interval: float, message: object) -> Timer:
@@ -179,17 +199,17 @@ class Cell:
         actor = self.actor
         if not actor.owns_tasks:
             return await self._serve(actor)
-        reason: ExitReason = NORMAL
+        reason: ExitReason = KILLED  # stays if the actor cancels its own nursery
         try:
             async with trio.open_nursery() as tasks:
-                actor.tasks = tasks
+                actor._tasks = tasks  # noqa: SLF001 - the runtime gives an actor its nursery
                 reason = await self._serve(actor)
                 tasks.cancel_scope.cancel()
         except Exception as error:
             if self.state is State.RUNNING:
                 # A task crashed, which cancelled the receive loop before it could terminate:
                 # done here, outside the nursery, where nothing is cancelled any more.
-                await self._terminate_after(crash(error))
+                await self._terminate_after_raise(error)
             raise
         return reason
 
@@ -200,6 +220,8 @@ class Cell:
             return NORMAL
         if answer is not None and not isinstance(answer, Continue):
             raise BadInit(f"{self.path}: init answered {answer!r}, not None, IGNORE or Continue")
+        # An init that was given up on, and ended without a further await, is not up.
+        await trio.lowlevel.checkpoint_if_cancelled()
         self.state = State.RUNNING
         self.was_up = True
         self.started_at = trio.current_time()
@@ -209,21 +231,24 @@ class Cell:
             first = None if answer is None else (answer.message, None, None, False)
             reason = await self._receive(actor, first)
         except Exception as error:
-            await self._terminate_after(crash(error))
+            await self._terminate_after_raise(error)
             raise
-        self.state = State.STOPPING
-        # Not guarded as after a raise: here a terminate that raises is a crash of its own,
-        # and its time is limited by whoever asked for the stop.
-        await actor.terminate(reason)
+        failed = await self._terminate(reason)
+        if failed is not None:
+            raise failed
         return reason
 
     async def _receive(self, actor: Actor, item: Envelope | Token | None) -> ExitReason:
         mailbox = self.mailbox
         take, take_nowait = mailbox.take, mailbox.take_nowait
         handlers = type(actor).handlers
+        record = self.system.paths[self.path]
         while True:
             if item is None:
                 item = await take()
+            limit = DRAIN_LIMIT
+            if record.fault is not None:
+                limit = await self._suffer(record)
             began = perf_counter()
             handled = 0
             mailbox.high_water = max(mailbox.high_water, mailbox.queued)
@@ -245,14 +270,17 @@ class Cell:
                             correlation_id.set(correlation)
                             function, is_async, defers = handler
                             if defers:
-                                function(actor, message, call)
+                                if call is not None:
+                                    call.kept = True
+                                function(actor, message, call or NOBODY)
                             else:
                                 result = function(actor, message)
-                                if is_async:
+                                if is_async or result.__class__ is CoroutineType:
                                     result = await result
+                                    mailbox.high_water = max(mailbox.high_water, mailbox.queued)
                                 if call is not None:
                                     call.reply(result)
-                    if handled >= DRAIN_LIMIT:
+                    if handled >= limit:
                         break
                     try:
                         item = take_nowait()
@@ -263,23 +291,42 @@ class Cell:
                 self.handling_seconds += perf_counter() - began
             item = None
 
+    async def _suffer(self, record: PathRecord) -> int:
+        """Bear the fault put in on purpose; the answer is how many messages may follow."""
+        fault = record.fault
+        if fault is not None and not fault.over:
+            await fault.suffer()
+            return 1
+        record.fault = None
+        return DRAIN_LIMIT
+
     def _refuse(self, message: object, call: PendingCall | None) -> None:
         self.system.emit(UnhandledMessage(self.path, type(message)))
         if call is not None:
             call.fail(UnhandledRequest(self.path, type(message)))
 
-    async def _terminate_after(self, reason: ExitReason) -> None:
+    async def _terminate_after_raise(self, error: Exception) -> None:
+        reason = crash(error)
+        failed = await self._terminate(reason)
+        if failed is not None:  # only told: the reason stays the first crash
+            self.system.emit(TerminateFailed(self.path, reason, failed))
+
+    async def _terminate(self, reason: ExitReason) -> Exception | None:
         self.state = State.STOPPING
-        limit = self.spec.shutdown_seconds
-        seconds = math.inf if limit == BRUTAL_KILL else limit
-        error: Exception | None = None
-        with trio.move_on_after(seconds) as deadline:
+        # Nothing in the mailbox will be handled any more. Callers whom a handler has kept may
+        # still be answered by terminate; the rest hear of it now, not when terminate is done.
+        for call in [call for call in self.calls if not call.kept]:
+            call.fail(ServerExited(call.target, reason))
+        # A supervisor that asked has a deadline of its own, earlier than one made here.
+        limit = math.inf if self.asked else self.spec.shutdown_seconds
+        with trio.move_on_after(WORKER_SHUTDOWN_SECONDS if limit == BRUTAL_KILL else limit) as due:
             try:
                 await self.actor.terminate(reason)
-            except Exception as raised:  # noqa: BLE001 - told by the event; `reason` stays the crash
-                error = raised
-        if error is not None or deadline.cancelled_caught:
-            self.system.emit(TerminateFailed(self.path, reason, error))
+            except Exception as error:  # noqa: BLE001 - what it means depends on why we terminate
+                return error
+        if due.cancelled_caught:
+            self.system.emit(TerminateFailed(self.path, reason, None))
+        return None
 
     async def _next_change(self) -> None:
         if self._waiting is None:
@@ -303,7 +350,10 @@ class _Tick:
         self.interval = interval
         self.due = trio.current_time() + delay
         self.timer = Timer(cell.system.deadlines, self._fire, cell.timers)
-        cell.system.deadlines.arm(self.timer, delay)
+        if cell.ended:
+            self.timer.cancel()
+        else:
+            cell.system.deadlines.arm(self.timer, delay)
 
     def _fire(self) -> None:
         self.cell.mailbox.signal_token(self)

@@ -1,12 +1,14 @@
 """An event subscriber that logs: a crash once, with what its supervisor did about it.
 
 A child that crashes in a loop for the same reason is logged once per `quiet_seconds`, with
-the number of crashes that were not logged in between.
+the number of crashes that were not logged in between. The numbered children of one dynamic
+supervisor count as one child here: a hundred sessions dying of one bug are one story.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 
 import trio
@@ -16,6 +18,7 @@ from .events import (
     Event,
     Exited,
     IntensityExceeded,
+    KeyFailed,
     ShutdownTimedOut,
     StartFailed,
     StillRunning,
@@ -28,6 +31,7 @@ from .policy import Decision
 QUIET_SECONDS = 10.0
 REMEMBERED = 1_000
 """How many (path, reason) pairs are told apart; beyond, the oldest are forgotten."""
+_NUMBERED = re.compile(r"(?<![^/])\d+(?=/|$)")
 
 
 @dataclass(slots=True)
@@ -71,8 +75,14 @@ class CrashLog:
                 self._log.error("%s: terminate %s, after %s", path, what, reason, exc_info=error)
             case UnhandledMessage(path, kind):
                 self._repeated(
-                    (path, kind.__qualname__), logging.WARNING,
+                    path, kind.__qualname__, logging.WARNING,
                     f"{path} has no handler for {kind.__qualname__}: dropped",
+                )  # fmt: skip
+            case KeyFailed(path, kind, error):
+                self._repeated(
+                    path, f"key of {kind.__qualname__}", logging.ERROR,
+                    f"{path}: the mailbox's key function failed on {kind.__qualname__}: dropped",
+                    error,
                 )  # fmt: skip
             case _:
                 pass
@@ -82,21 +92,22 @@ class CrashLog:
             self._reason(path, generation, reason, f"crashed, decision: {decision}")
         elif decision in {Decision.RESTART, Decision.ESCALATE}:
             self._repeated(
-                (path, str(reason)), logging.WARNING,
+                path, str(reason), logging.WARNING,
                 f"{path} (generation {generation}) ended: {reason}, decision: {decision}",
             )  # fmt: skip
 
     def _reason(self, path: str, generation: int, reason: ExitReason, what: str) -> None:
         self._repeated(
-            (path, str(reason)), logging.ERROR,
+            path, str(reason), logging.ERROR,
             f"{path} (generation {generation}) {what}: {reason}",
             reason.error if isinstance(reason, Crash) else None,
         )  # fmt: skip
 
     def _repeated(
-        self, key: tuple[str, str], level: int, text: str, error: BaseException | None = None
+        self, path: str, why: str, level: int, text: str, error: BaseException | None = None
     ) -> None:
         now = trio.current_time()
+        key = (_NUMBERED.sub("#", path), why)
         seen = self._seen.get(key)
         if seen is not None and now - seen.logged_at < self._quiet:
             seen.unlogged += 1

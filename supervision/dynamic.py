@@ -16,6 +16,7 @@ from .supervising import Child, ChildInfo, Counts, Supervising
 from .supervisor import CountChildren, StartChild, TerminateChild, WhichChildren, refusal
 
 if TYPE_CHECKING:
+    from .cell import Cell
     from .exits import ExitReason
     from .ref import ActorRef
 
@@ -33,8 +34,7 @@ class DynamicSupervisor(Supervising):
         max_children: float = math.inf,
         extra_arguments: tuple[Any, ...] = (),
     ) -> None:
-        if isinstance(max_children, bool) or not max_children >= 0:
-            raise SpecError("invalid_max_children", f"{max_children!r}")
+        check_max_children(max_children)
         super().__init__(flags)
         self.max_children = max_children
         self._extra_arguments = extra_arguments
@@ -50,14 +50,16 @@ class DynamicSupervisor(Supervising):
     async def terminate(self, reason: ExitReason) -> None:  # noqa: ARG002
         """Ask all children at once: the longest shutdown time is the longest wait."""
         asked_at = trio.current_time()
-        running = [child for child in self.children.values() if child.cell is not None]
-        for child in running:
-            if child.cell is not None:
-                self.ask_to_stop(child.cell)
+        running = [child.cell for child in self.children.values() if child.cell is not None]
+        for cell in running:
+            self.ask_to_stop(cell)
         # Shortest first: each is cancelled when its own time is up, not when it is its turn.
-        for child in sorted(running, key=_shutdown_seconds):
+        # Only then are the ends waited for, as one that cannot be cancelled may take for ever.
+        for cell in sorted(running, key=_shutdown_seconds):
+            await self.see_off(cell, asked_at)
+        for child in self.children.values():
             if child.cell is not None:
-                await self.see_off(child.cell, asked_at)
+                await self.end_of(child.cell)
             self.stopped(child)
 
     @handles(StartChild)
@@ -97,8 +99,18 @@ class DynamicSupervisor(Supervising):
         return self.count()
 
 
-def _shutdown_seconds(child: Child) -> float:
-    seconds = child.spec.shutdown_seconds
+def check_max_children(value: float) -> None:
+    """Pass for a number of 0 or more.
+
+    Raises:
+        SpecError: `invalid_max_children`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise SpecError("invalid_max_children", f"{value!r} is not a number of 0 or more")
+
+
+def _shutdown_seconds(cell: Cell) -> float:
+    seconds = cell.spec.shutdown_seconds
     return 0.0 if seconds == BRUTAL_KILL else seconds
 
 
@@ -115,6 +127,7 @@ def dynamic_supervisor(
     name: str | None = None,
 ) -> ChildSpec:
     """The spec of a dynamic supervisor; its settings are checked at once."""
+    check_max_children(max_children)
     flags = Flags(intensity=intensity, period=period, backoff=backoff)
     start = partial(DynamicSupervisor, flags, max_children, extra_arguments)
     return ChildSpec(

@@ -78,6 +78,20 @@ class AlreadyRegistered(SupervisionError):
         self.holder = holder
 
 
+class MonitorCancelled(SupervisionError):
+    """A task waits on a monitor that was taken off: nothing would ever be told."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the monitor of {path!r} was cancelled: make a new one")
+
+
+class NoTasks(SupervisionError):
+    """An actor without tasks of its own asked for its nursery."""
+
+    def __init__(self, path: str, actor: str) -> None:
+        super().__init__(f"{path!r} has no tasks: declare `owns_tasks = True` in class {actor}")
+
+
 class NotTheWriter(SupervisionError):
     """A table was written by somebody else than its one writer."""
 

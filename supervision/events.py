@@ -120,6 +120,14 @@ class CastDropped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyFailed(Event):
+    """The key function of the actor's mailbox raised, so the cast was dropped."""
+
+    kind: type
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class CastToNobody(Event):
     """A cast to a name nobody has was dropped."""
 

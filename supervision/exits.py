@@ -38,7 +38,11 @@ class Crash:
     error: BaseException
 
     def __str__(self) -> str:
-        return f"crash({type(self.error).__name__}: {self.error})"
+        try:
+            what = str(self.error)
+        except Exception:  # noqa: BLE001 - somebody's __str__ must not break the epilogue of an actor
+            what = "<its __str__ raised>"
+        return f"crash({type(self.error).__name__}: {what})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,17 @@ class FailedToStartChild:
         return f"failed_to_start_child, {self.id}, {self.reason}"
 
 
+def check_reason(reason: ExitReason) -> ExitReason:
+    """Give `reason` back.
+
+    Raises:
+        TypeError: it is no exit reason, so no supervisor would know what to do about it.
+    """
+    if not isinstance(reason, ExitReason):
+        raise TypeError(f"{reason!r} is no exit reason: Normal, Shutdown, Killed, Crash, NoProcess")
+    return reason
+
+
 def is_clean(reason: ExitReason) -> bool:
     """Whether a transient child that ended so stays down: normal, shutdown, shutdown(term)."""
     return isinstance(reason, Normal | Shutdown)
@@ -84,5 +99,5 @@ class Exit(Exception):
     """Raised by an actor, in `init` or a handler, to end with `reason`."""
 
     def __init__(self, reason: ExitReason) -> None:
-        super().__init__(str(reason))
+        super().__init__(str(check_reason(reason)))
         self.reason = reason

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from .context import correlation_id
+from .exits import check_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -108,7 +109,7 @@ class Mailbox:
 
     def __init__(self, bound: int) -> None:
         self._sender, self._receiver = trio.open_memory_channel[Envelope | Token | None](math.inf)
-        self._put = self._sender.send_nowait
+        self._put: Callable[[Envelope | Token | None], None] = self._sender.send_nowait
         self.take = self._receiver.receive
         self.take_nowait = self._receiver.receive_nowait
         self.bound = bound
@@ -147,7 +148,7 @@ class Mailbox:
     def stop(self, reason: ExitReason) -> None:
         """Raise the stop flag, which is looked at before each message; the first reason stays."""
         if self.stop_reason is None:
-            self.stop_reason = reason
+            self.stop_reason = check_reason(reason)
             self._put(None)
 
     def close(self) -> list[Envelope]:
@@ -162,6 +163,7 @@ class Mailbox:
             if envelope is not None:
                 left.append(envelope)
         self.queued = 0
+        self._put = _refuse  # somebody may still hold the ended actor, or a timer of it
         self._sender.close()
         self._receiver.close()
         return left
@@ -176,6 +178,10 @@ class Mailbox:
             conflated=self.conflated,
             overflow=type(self).__name__,
         )
+
+
+def _refuse(_item: Envelope | Token | None) -> None:
+    """Put nothing into a mailbox that is closed."""
 
 
 class DroppingOldest(Mailbox):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import types
 import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, overload
@@ -105,15 +106,18 @@ def collect_handlers(cls: type) -> dict[type, Handler]:
     """The handlers declared in `cls` and its bases, a subclass's own before a base's.
 
     Raises:
-        InvalidHandler: the method's annotation names another class than its declaration.
+        InvalidHandler: two methods handle one class, a method takes the wrong parameters or
+            names another class than its declaration, or keeps its caller and is async.
     """
     found: dict[type, Handler] = {}
     for base in reversed(cls.__mro__):
+        own: dict[type, Handler] = {}
         for function in vars(base).values():
             for kind, handler in getattr(function, "__handles__", ()):
                 if base is cls:
-                    _check_annotation(cls, kind, handler)
-                found[kind] = handler
+                    _check(cls, kind, handler, own.get(kind))
+                own[kind] = handler
+        found |= own
     # An override without the decorator must win, or a subclass would silently run its base's.
     return {
         kind: handler._replace(function=override, is_async=inspect.iscoroutinefunction(override))
@@ -122,23 +126,37 @@ def collect_handlers(cls: type) -> dict[type, Handler]:
     }
 
 
-def _check_annotation(cls: type, kind: type, handler: Handler) -> None:
+def _check(cls: type, kind: type, handler: Handler, other: Handler | None) -> None:
+    where = f"{cls.__qualname__}.{handler.function.__name__}"
+    if other is not None:
+        raise InvalidHandler(
+            f"{where} and {other.function.__name__} both handle {kind.__name__}: keep one"
+        )
+    if handler.defers and handler.is_async:
+        raise InvalidHandler(
+            f"{where} keeps its caller and is async: what waits belongs in a task of the actor, "
+            "which answers the caller when it is done"
+        )
     parameters = list(inspect.signature(handler.function).parameters.values())
     if len(parameters) != (3 if handler.defers else 2):
         raise InvalidHandler(
-            f"{cls.__qualname__}.{handler.function.__name__} must take self and the message"
+            f"{where} must take self and the message"
             + (" and the caller" if handler.defers else "")
         )
     annotation = parameters[1].annotation
     if isinstance(annotation, str):
         # Only the last name is compared: types imported for checking cannot be resolved here.
-        matches = annotation.split("[")[0].rpartition(".")[2] in {kind.__name__, "Any"}
+        named = {part.strip().split("[")[0].rpartition(".")[2] for part in annotation.split("|")}
+        matches = bool(named & {kind.__name__, "Any", "object"})
     else:
-        matches = (typing.get_origin(annotation) or annotation) in {
-            kind, Any, inspect.Parameter.empty
-        }  # fmt: skip
+        choices = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+        named_classes = {typing.get_origin(choice) or choice for choice in choices}
+        matches = bool(named_classes & {kind, Any, object, inspect.Parameter.empty})
     if not matches:
         raise InvalidHandler(
-            f"{cls.__qualname__}.{handler.function.__name__} is declared for {kind.__name__} "
-            f"and annotated with {annotation}"
+            f"{where} is declared for {kind.__name__} and annotated with {annotation}"
         )
+
+
+def _is_union(annotation: object) -> bool:
+    return typing.get_origin(annotation) in {typing.Union, types.UnionType}

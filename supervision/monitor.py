@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 import trio
 
+from .errors import MonitorCancelled
 from .messages import Down
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Monitor:
             self._target.monitors.discard(self)
         if self.watcher is not None:
             self.watcher.watching.discard(self)
+        if self._ended is not None:
+            self._ended.set()
 
     def fire(self, reason: ExitReason) -> None:
         """Called by the ending cell, or at once when there was none to watch."""
@@ -48,14 +51,19 @@ class Monitor:
             self._ended.set()
 
     async def wait(self) -> ExitReason:
-        """The reason, as soon as the actor has ended. For tasks; an actor handles `Down`."""
-        if self.reason is None:
+        """The reason, as soon as the actor has ended. For tasks; an actor handles `Down`.
+
+        Raises:
+            MonitorCancelled: the monitor was taken off before the actor ended.
+        """
+        if self.reason is None and not self.cancelled:
             if self._ended is None:
                 self._ended = trio.Event()
             await self._ended.wait()
         else:
             await trio.lowlevel.checkpoint()
-        assert self.reason is not None  # noqa: S101 - set by fire(), which set the event
+        if self.reason is None:
+            raise MonitorCancelled(self.ref.path)
         return self.reason
 
     def __enter__(self) -> Self:

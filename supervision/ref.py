@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
 from .call import PendingCall
 from .errors import CallingSelf, NoProc, Overloaded
-from .events import CastDropped, CastToNobody
+from .events import CastDropped, CastToNobody, KeyFailed
 from .exits import NOPROC, NORMAL, ExitReason
 from .monitor import Monitor
 
@@ -44,8 +45,16 @@ class ActorRef:
         if cell is None or cell.ended:
             self._system.casts_to_nobody += 1
             self._system.emit(CastToNobody(self.path, type(message)))
-        elif not cell.mailbox.cast(message):
-            self._system.emit(CastDropped(cell.path, type(message), cell.mailbox.dropped))
+            return
+        mailbox = cell.mailbox
+        try:
+            accepted = mailbox.cast(message)
+        except Exception as error:  # noqa: BLE001 - the key function is the actor's, not the sender's
+            mailbox.dropped += 1
+            self._system.emit(KeyFailed(cell.path, type(message), error))
+            return
+        if not accepted:
+            self._system.emit(CastDropped(cell.path, type(message), mailbox.dropped))
 
     async def call(self, request: Request[R], *, timeout: float = CALL_TIMEOUT_SECONDS) -> R:
         """Send and wait for the reply, at most `timeout` seconds.
@@ -59,19 +68,26 @@ class ActorRef:
             ServerExited: it ended first, for the error's `reason`.
         """
         cell = self._cell or self._system.names.get(self.path)
-        if cell is None or cell.ended:
-            raise NoProc(self.path)
         task = trio.lowlevel.current_task()
-        if task is cell.task:
-            raise CallingSelf(self.path)
-        call = PendingCall(task, cell, self.path, timeout)
-        if not cell.mailbox.call(request, call):
-            raise Overloaded(self.path, cell.mailbox.bound)
-        cell.calls.add(call)
-        if timeout != float("inf"):
-            self._system.deadlines.add_call(call)
-        reply: R = await call.wait()
-        return reply
+        refused: Exception | None = None
+        if cell is None or cell.ended:
+            refused = NoProc(self.path)
+        elif task is cell.task:
+            refused = CallingSelf(self.path)
+        elif not timeout >= 0:
+            refused = ValueError(f"call to {self.path!r}: a timeout of {timeout!r} s")
+        else:
+            call = PendingCall(task, cell, self.path, timeout)
+            if cell.mailbox.call(request, call):
+                cell.calls.add(call)
+                if timeout != math.inf:
+                    self._system.deadlines.add_call(call)
+                reply: R = await call.wait()
+                return reply
+            refused = Overloaded(self.path, cell.mailbox.bound)
+        # Without it a caller that tries again and again would never let anybody else run.
+        await trio.lowlevel.checkpoint()
+        raise refused
 
     def monitor(self) -> Monitor:
         """Watch the incarnation that is there now, from any task: `await monitor.wait()`.
@@ -115,7 +131,7 @@ class ActorRef:
 
     @property
     def generation(self) -> int | None:
-        """How many times the path had been started when this incarnation was; None if gone."""
+        """How many times the path had been started when this incarnation was; None if unknown."""
         cell = self._cell or self._system.names.get(self.path)
         return None if cell is None else cell.generation
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .crash_log import CrashLog
+from .exits import Normal
 from .system import System
 
 if TYPE_CHECKING:
@@ -33,12 +34,19 @@ def run(
 ) -> int:
     """Run the tree under `root` until it ends or a signal stops it; the answer is the exit code.
 
-    SIGINT and SIGTERM stop it in order: 0 is answered then. A second signal ends the process
-    at once. When the root gives up, or does not start, the answer is 1 and the reason is
-    logged. `subscribers` get every event, from the first; crashes are logged anyway.
-    `on_start` is called once, synchronously, when the whole tree is up.
+    SIGINT and SIGTERM stop it in order: 0 is answered then, as when the root ends normally. A
+    second signal ends the process at once. When the root gives up, crashes or does not start,
+    the answer is 1 and the reason is logged. `subscribers` get every event, from the first;
+    crashes are logged anyway. `on_start` is called once, synchronously, when the tree is up.
+    A `SystemExit` or `KeyboardInterrupt` raised in an actor goes through, and ends the rest.
     """
-    return trio.run(_run, root, tuple(subscribers), on_start)
+    try:
+        return trio.run(_run, root, tuple(subscribers), on_start)
+    except BaseExceptionGroup as group:
+        fatal = _fatal(group)
+        if fatal is None:
+            raise
+        raise fatal from None
 
 
 async def _run(
@@ -68,7 +76,14 @@ async def _run(
         await nursery.start(watch)
         reason = await system.run(root, on_start=on_start)
         nursery.cancel_scope.cancel()
-    if stopping:
+    if stopping or isinstance(reason, Normal):
         return 0
     _log.error("the root ended: %s", reason)
     return EXIT_GAVE_UP
+
+
+def _fatal(error: BaseException) -> BaseException | None:
+    # Each nursery on the way up wraps it in a group, in which Python itself would not see it.
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(_fatal, error.exceptions)), None)
+    return error if isinstance(error, SystemExit | KeyboardInterrupt) else None

@@ -11,7 +11,7 @@ import trio
 
 from .actor import Actor
 from .cell import Cell
-from .errors import AlreadyStarted, BadInit, StartTimeout
+from .errors import AlreadyStarted, StartTimeout
 from .events import (
     AutoShutdownTriggered,
     Exited,
@@ -24,13 +24,15 @@ from .exits import SHUTDOWN, Crash, ExitReason, crash
 from .messages import handles
 from .policy import Decision, Restart, add_restart, decide
 from .spec import BRUTAL_KILL, ChildSpec, Flags, Kind
-from .system import ROOT
+from .system import ROOT, check_actor
 
 if TYPE_CHECKING:
     from .ref import ActorRef
 
 REPORT_SECONDS = 5.0
 """How often a cancelled child that does not end is reported."""
+STACK_LINES = 200
+"""Where a report of it ends: a supervisor may own ten thousand tasks."""
 
 
 class ChildState(StrEnum):
@@ -43,7 +45,7 @@ class ChildState(StrEnum):
 
 
 class Child:
-    """A child as its supervisor knows it; `cell` is set while it is up."""
+    """A child as its supervisor knows it; `cell` is set while it is up, or starting."""
 
     __slots__ = ("attempts", "cell", "id", "retry", "spec", "state")
 
@@ -152,6 +154,10 @@ class Supervising(Actor):
         failure = await self.start(child)
         return None if failure is None else (child, failure)
 
+    def lasts(self, child: Child) -> bool:  # noqa: ARG002
+        """Whether `child` comes back with the supervisor's next incarnation."""
+        return False
+
     # Starting, stopping and forgetting one child.
 
     async def start(self, child: Child) -> ExitReason | None:
@@ -163,31 +169,31 @@ class Supervising(Actor):
         child.retry = None
         try:
             actor = spec.start(*self.arguments(), *spec.args)
-            if not isinstance(actor, Actor):
-                raise BadInit(f"{path}: its start function made {actor!r}, which is no Actor")
+            check_actor(actor, path)
         except Exception as error:  # noqa: BLE001 - a factory that raises is a failed start
             return crash(error)
-        cell = Cell(self.system, path, spec, actor, self._child_ended)
         for name in (path, spec.name):
-            holder = None if name is None else self.system.register(name, cell)
+            holder = None if name is None else self.system.whereis(name)
             if holder is not None:
-                self.system.ended(cell)
                 return Crash(AlreadyStarted(child.id, holder))
+        cell = child.cell = Cell(self.system, path, spec, actor, self._child_ended)
         self.tasks.start_soon(cell.run, name=path)
         with trio.move_on_after(spec.start_seconds):
             await cell.up()
-        if not cell.was_up:
-            if not cell.ended:
-                cell.kill()
-                await self._end_of(cell)
-                return Crash(StartTimeout(path, spec.start_seconds))
-            if cell.ignored:
-                self.forget(child) if spec.restart is Restart.TEMPORARY else self.kept(child)
-                return None
-            return cell.reason
-        child.cell = cell
-        child.state = ChildState.RUNNING
-        return None
+        if cell.was_up:
+            child.state = ChildState.RUNNING
+            return None
+        timed_out = not cell.ended
+        if timed_out:
+            cell.kill()
+            await self.end_of(cell)
+        child.cell = None
+        if timed_out:
+            return Crash(StartTimeout(path, spec.start_seconds))
+        if cell.ignored:
+            self.forget(child) if spec.restart is Restart.TEMPORARY else self.kept(child)
+            return None
+        return cell.reason
 
     async def stop_child(self, child: Child) -> None:
         """Ask the child to stop, cancel it when its time is up, and wait for its end."""
@@ -195,6 +201,7 @@ class Supervising(Actor):
         if cell is not None:
             self.ask_to_stop(cell)
             await self.see_off(cell, trio.current_time())
+            await self.end_of(cell)
         self.stopped(child)
 
     def ask_to_stop(self, cell: Cell) -> None:
@@ -204,10 +211,11 @@ class Supervising(Actor):
         if cell.spec.shutdown_seconds == BRUTAL_KILL:
             cell.kill()
         else:
+            cell.asked = True
             cell.mailbox.stop(SHUTDOWN)
 
     async def see_off(self, cell: Cell, asked_at: float) -> None:
-        """Wait for the end of a child that was asked at `asked_at`, cancelling it when due."""
+        """Wait until a child that was asked at `asked_at` has ended, or is cancelled as due."""
         limit = cell.spec.shutdown_seconds
         if limit != BRUTAL_KILL:
             with trio.move_on_at(asked_at + limit):
@@ -215,7 +223,18 @@ class Supervising(Actor):
             if not cell.ended:
                 self.system.emit(ShutdownTimedOut(cell.path, limit))
                 cell.kill()
-        await self._end_of(cell)
+
+    async def end_of(self, cell: Cell) -> None:
+        """Wait for the end of a child that was cancelled; what does not end is told of."""
+        # Nothing is started beside a predecessor that is still alive, so this waits for
+        # ever; what cannot be cancelled (shielded, or never awaiting) is told again and again.
+        cancelled_at = trio.current_time()
+        while not cell.ended:
+            with trio.move_on_after(REPORT_SECONDS):
+                await cell.gone()
+            if not cell.ended:
+                waited = trio.current_time() - cancelled_at
+                self.system.emit(StillRunning(cell.path, waited, stack_of(cell)))
 
     def stopped(self, child: Child) -> None:
         """Note that the child was taken down on purpose."""
@@ -228,35 +247,22 @@ class Supervising(Actor):
         """Drop the child's spec and what is known of its path."""
         child.retry = None
         del self.children[child.id]
-        self.system.forget_path(
-            self.child_path(child.id), subtree=child.spec.kind is Kind.SUPERVISOR
-        )
-
-    async def _end_of(self, cell: Cell) -> None:
-        # Nothing is started beside a predecessor that is still alive, so this waits for
-        # ever; what cannot be cancelled (shielded, or never awaiting) is told again and again.
-        cancelled_at = trio.current_time()
-        while not cell.ended:
-            with trio.move_on_after(REPORT_SECONDS):
-                await cell.gone()
-            if not cell.ended:
-                waited = trio.current_time() - cancelled_at
-                self.system.emit(StillRunning(cell.path, waited, stack_of(cell)))
+        self.system.forget_path(self.child_path(child.id))
 
     # Exits and restarts.
 
     def _child_ended(self, cell: Cell) -> None:
-        if not cell.was_up:
-            return  # start() is waiting for it
-        if self._cell.ended:
-            self._report(cell, Decision.STOPPING)
-        else:
+        if cell.was_up:  # else start() is waiting for it
             self._cell.mailbox.signal(ChildExited(cell))
 
     def _undelivered(self, messages: list[object]) -> None:
         for message in messages:
             if isinstance(message, ChildExited) and self._child_of(message.cell) is not None:
                 self._report(message.cell, Decision.STOPPING)
+        for child in self.children.values():
+            if not self.lasts(child):
+                self.system.forget_path(self.child_path(child.id))
+        self.children.clear()
 
     def _child_of(self, cell: Cell) -> Child | None:
         child = self.children.get(cell.path.rpartition("/")[2])
@@ -360,10 +366,17 @@ class Supervising(Actor):
 
 
 def stack_of(cell: Cell) -> str:
-    """Where the actor's task stands now: one line per awaiting frame, outermost first."""
+    """Where the actor's task, and the tasks it owns, stand now: outermost frame first."""
     if cell.task is None:
         return "not started"
-    return "\n".join(
-        f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}'
-        for frame, line in cell.task.iter_await_frames()
-    )
+    lines: list[str] = []
+    waiting = [cell.task]
+    while waiting and len(lines) < STACK_LINES:
+        task = waiting.pop()
+        lines += [f"  task {task.name}"] if lines else []
+        lines += [
+            f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}'
+            for frame, line in task.iter_await_frames()
+        ]
+        waiting += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+    return "\n".join(lines)

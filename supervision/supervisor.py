@@ -77,6 +77,7 @@ class Supervisor(Supervising):
         super().__init__(flags)
         self._initial = tuple(children)
         check_children(self._initial, flags.auto_shutdown)
+        self._initial_ids = frozenset(spec.id for spec in self._initial)
 
     async def init(self) -> None:
         """Start the children in order; if one fails, stop the earlier ones and fail."""
@@ -91,6 +92,10 @@ class Supervisor(Supervising):
             if asked is not None:
                 await self._stop_all()
                 raise Exit(asked)
+
+    def lasts(self, child: Child) -> bool:
+        """Those of the initial list do."""
+        return child.id in self._initial_ids
 
     async def terminate(self, reason: ExitReason) -> None:  # noqa: ARG002
         """Stop the children strictly one after another, the last started first."""
@@ -111,8 +116,10 @@ class Supervisor(Supervising):
             case AutoShutdown.ANY_SIGNIFICANT:
                 return True
             case AutoShutdown.ALL_SIGNIFICANT:
+                # One that waits for its restart, or whose exit is still to be judged, counts.
                 return not any(
-                    other.spec.significant and other.cell is not None and not other.cell.ended
+                    other.spec.significant
+                    and (other.cell is not None or other.state is ChildState.RESTARTING)
                     for other in self.children.values()
                 )
 
@@ -125,6 +132,8 @@ class Supervisor(Supervising):
                 if sibling.spec.restart is Restart.TEMPORARY:
                     self.forget(sibling)
         for sibling in [self.children[child_id] for child_id in ids if child_id in self.children]:
+            if self._cell.mailbox.stop_reason is not None:
+                return None  # asked to stop meanwhile: those not started yet need not be
             failure = await self.start(sibling)
             if failure is not None:
                 if sibling is not child and child.cell is None:

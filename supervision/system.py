@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from .actor import Actor
 from .cell import Cell
 from .deadlines import Deadlines
+from .errors import BadInit, StartTimeout
 from .events import Event, EventHook, Exited, Subscriber
-from .exits import SHUTDOWN, ExitReason, crash
+from .exits import SHUTDOWN, Crash, ExitReason, crash
 from .policy import Decision
 from .ref import ActorRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .faults import Fault
     from .spec import ChildSpec
 
 ROOT = "root"
@@ -33,6 +36,10 @@ class PathRecord:
     """Seconds on trio's clock."""
     numbered: int = 0
     """How many numbered children were started under this path, over all its lives."""
+    below: set[str] | None = None
+    """The paths directly under this one, to be forgotten with it; a leaf has no set."""
+    fault: Fault | None = None
+    """A fault put in on purpose; the receive loop looks at it."""
 
 
 class System:
@@ -44,6 +51,7 @@ class System:
         self.paths: dict[str, PathRecord] = {}
         self.casts_to_nobody = 0
         self.root: Cell | None = None
+        self._stopping = False
         self._hook = EventHook()
         self.emit: Callable[[Event], None] = self._hook.emit
 
@@ -72,26 +80,43 @@ class System:
 
         `on_start` is called once, when the whole tree is up. To stop it in order, `stop()`;
         a cancellation kills it.
+
+        Raises:
+            RuntimeError: the system runs already, or did.
         """
+        if self.root is not None:
+            raise RuntimeError("a system runs one tree, once: make another one")
         try:
             actor = root.start(*root.args)
+            check_actor(actor, ROOT)
         except Exception as error:  # noqa: BLE001 - a factory that raises is a failed start
             return crash(error)
         cell = self.root = Cell(self, ROOT, root, actor, self._root_ended)
-        self.register(ROOT, cell)
+        if self._stopping:
+            self.stop()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.deadlines.run, name="deadlines")
             nursery.start_soon(cell.run, name=ROOT)
-            await cell.up()
-            if cell.was_up and on_start is not None:
+            with trio.move_on_after(root.start_seconds):
+                await cell.up()
+            timed_out = not cell.was_up and not cell.ended
+            if timed_out:
+                cell.kill()
+            elif cell.was_up and on_start is not None:
                 on_start(self)
             await cell.gone()
             nursery.cancel_scope.cancel()
+        if timed_out:
+            return Crash(StartTimeout(ROOT, root.start_seconds))
         assert cell.reason is not None  # noqa: S101 - gone() waited for it
         return cell.reason
 
     def stop(self) -> None:
-        """Ask the root to stop: every child in order, the last started first."""
+        """Ask the root to stop: every child in order, the last started first.
+
+        Asked before the start, it holds once the root is up.
+        """
+        self._stopping = True
         if self.root is not None:
             self.root.mailbox.stop(SHUTDOWN)
 
@@ -109,6 +134,10 @@ class System:
         record = self.paths.get(path)
         if record is None:
             record = self.paths[path] = PathRecord()
+            above = self._above(path)
+            if above is not None:
+                above.below = above.below or set()
+                above.below.add(path)
         record.generation += 1
         return record.generation
 
@@ -128,13 +157,34 @@ class System:
             record.last_exit = cell.reason
             record.last_exit_at = trio.current_time()
 
-    def forget_path(self, path: str, *, subtree: bool) -> None:
+    def forget_path(self, path: str) -> None:
         """Drop what is known of a path that will not be started again, and of those under it."""
-        self.paths.pop(path, None)
-        if subtree:
-            for other in [other for other in self.paths if other.startswith(f"{path}/")]:
-                del self.paths[other]
+        above = self._above(path)
+        if above is not None and above.below is not None:
+            above.below.discard(path)
+        waiting = [path]
+        while waiting:
+            record = self.paths.pop(waiting.pop(), None)
+            if record is not None and record.below is not None:
+                waiting += record.below
+
+    def _above(self, path: str) -> PathRecord | None:
+        return None if path == ROOT else self.paths.get(path.rpartition("/")[0] or ROOT)
 
     def _root_ended(self, cell: Cell) -> None:
-        assert cell.reason is not None  # noqa: S101 - it has just ended
-        self.emit(Exited(cell.path, cell.generation, cell.reason, Decision.STOPPING))
+        if cell.was_up and cell.reason is not None:
+            self.emit(Exited(cell.path, cell.generation, cell.reason, Decision.STOPPING))
+
+
+def check_actor(actor: object, path: str) -> None:
+    """Refuse what a start function must not make.
+
+    Raises:
+        BadInit: it is no actor, or one that was started before.
+    """
+    if not isinstance(actor, Actor):
+        raise BadInit(f"{path}: its start function made {actor!r}, which is no Actor")
+    if hasattr(actor, "_cell"):
+        raise BadInit(
+            f"{path}: its start function gave an actor that was started before: make a new one"
+        )

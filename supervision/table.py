@@ -80,7 +80,8 @@ class Table(Generic[K, V]):
     def delete(self, key: K) -> None:
         """Drop a row; no error when there is none."""
         self._owner.check()
-        if self._rows.pop(key, None) is not None:
+        if key in self._rows:
+            del self._rows[key]
             self._deletes += 1
             self.revision += 1
 

@@ -461,16 +461,21 @@ async def test_a_kill_ends_at_once_with_a_stuck_writer_under_tls(tmp_path: Path)
         await sock.send("x" * 20_000_000)
 
     config = ServerConfig(tls=server_context(tmp_path), progress_timeout=1000)
-    async with running({"/ws": handler}, config) as run:
-        plain = await run.connect(receive_buffer=4096)
-        tls = trio.SSLStream(plain.stream, client_context(), server_hostname="localhost")
-        await RawClient(tls).upgrade()
-        with trio.fail_after(SOON):
+    listeners = open_sockets("127.0.0.1", 0)
+    plain = await trio.open_tcp_stream(*listeners[0].getsockname())
+    tls = trio.SSLStream(plain, client_context(), server_hostname="localhost")
+    with trio.fail_after(SOON):
+        async with trio.open_nursery() as nursery:
+            app = make_app({"/ws": handler})
+            await nursery.start(partial(serve, app, listeners, config=config))
+            await RawClient(tls).upgrade()
             while not (sockets and sockets[0].wire.pending):  # noqa: ASYNC110 - no event tells
                 await trio.sleep(0.01)
             await trio.testing.wait_all_tasks_blocked(0.1)
-        killed = trio.current_time()
+            nursery.cancel_scope.cancel()
+            killed = trio.current_time()
     assert trio.current_time() - killed < 0.5
+    await trio.aclose_forcefully(tls)
 
 
 async def drain_stream(stream: trio.SocketStream) -> None:

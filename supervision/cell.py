@@ -17,6 +17,7 @@ from .deadlines import Timer
 from .errors import BadInit, ServerExited, UnhandledRequest
 from .events import Started, StartFailed, StartIgnored, TerminateFailed, UnhandledMessage
 from .exits import KILLED, NORMAL, ExitReason, crash
+from .faults import InjectedCrash
 from .mailbox import Envelope, Token, open_mailbox
 from .ref import ActorRef
 from .spec import BRUTAL_KILL, WORKER_SHUTDOWN_SECONDS
@@ -238,7 +239,9 @@ class Cell:
             raise failed
         return reason
 
-    async def _receive(self, actor: Actor, item: Envelope | Token | None) -> ExitReason:
+    async def _receive(  # noqa: PLR0915 - in one piece, as a call per message would cost a tenth
+        self, actor: Actor, item: Envelope | Token | None
+    ) -> ExitReason:
         mailbox = self.mailbox
         take, take_nowait = mailbox.take, mailbox.take_nowait
         handlers = type(actor).handlers
@@ -246,9 +249,7 @@ class Cell:
         while True:
             if item is None:
                 item = await take()
-            limit = DRAIN_LIMIT
-            if record.fault is not None:
-                limit = await self._suffer(record)
+            limit = DRAIN_LIMIT if record.fault is None else await self._suffer(record)
             began = perf_counter()
             handled = 0
             mailbox.high_water = max(mailbox.high_water, mailbox.queued)
@@ -301,6 +302,8 @@ class Cell:
         return DRAIN_LIMIT
 
     def _refuse(self, message: object, call: PendingCall | None) -> None:
+        if isinstance(message, InjectedCrash):
+            raise message.error
         self.system.emit(UnhandledMessage(self.path, type(message)))
         if call is not None:
             call.fail(UnhandledRequest(self.path, type(message)))

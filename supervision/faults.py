@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING
 import trio
 
 from .errors import NoProc
-from .mailbox import Envelope
 
 if TYPE_CHECKING:
+    from .mailbox import Envelope
     from .system import System
 
 
 @dataclass(eq=False, slots=True)
 class Fault:
-    """`delay` seconds before each message; None hangs. Until `until`, on trio's clock."""
+    """`delay` seconds before each message; None hangs. Until `until`, on trio's clock.
+
+    `felt` is set when a receive loop has met it, `lifted` when it was ended before its time.
+    """
 
     until: float
     delay: float | None
+    felt: trio.Event = field(default_factory=trio.Event)
     lifted: trio.Event = field(default_factory=trio.Event)
 
     @property
@@ -34,6 +38,7 @@ class Fault:
 
     async def suffer(self) -> None:
         """What the receive loop does before a message."""
+        self.felt.set()
         until = self.until
         if self.delay is not None:
             until = min(until, trio.current_time() + self.delay)
@@ -48,14 +53,11 @@ class _Nothing:
         return None
 
 
-class _Raise:
-    """Makes the receive loop raise."""
+@dataclass(frozen=True, slots=True, eq=False)
+class InjectedCrash:
+    """A message no actor handles: the receive loop raises `error` in its place."""
 
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def redeem(self) -> Envelope | None:
-        raise self._error
+    error: Exception
 
 
 def inject_fault(system: System, path: str, *, seconds: float, delay: float | None) -> Fault:
@@ -98,4 +100,4 @@ def inject_crash(system: System, path: str, error: Exception) -> None:
     cell = system.names.get(path)
     if cell is None:
         raise NoProc(path)
-    cell.mailbox.signal_token(_Raise(error))
+    cell.mailbox.signal(InjectedCrash(error))

@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 async def fail_in_the_end() -> None:
     """Turn a deadlock into a failure: virtual time comes here when nobody else waits for it."""
-    await trio.sleep(1e6)
+    await trio.sleep(86_000)
     pytest.fail("nothing happens any more, and the test still waits")
 
 

@@ -221,7 +221,7 @@ def _scenario_routes(admin: Blueprint, server: StubServer) -> None:
         server.scenarios.reset()
         return answer({})
 
-    @admin.put("/scenarios/<name>/state")
+    @admin.put("/scenarios/<path:name>/state")
     async def set_state(name: str) -> Response:
         views = {view.name: view for view in server.scenarios.views(server.stubs)}
         if name not in views:

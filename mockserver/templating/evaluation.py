@@ -16,7 +16,7 @@ from mockserver.templating.values import Value, is_truthy, member, text_of
 
 # A template runs on the event loop, so a runaway loop in one would stop everybody's answers.
 MAX_OUTPUT_CHARACTERS: Final = 5_000_000
-MAX_STEPS: Final = 500_000
+MAX_STEPS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)

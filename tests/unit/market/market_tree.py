@@ -1,0 +1,227 @@
+"""The market's actors in a small tree on virtual time, with probes where the others stand."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import asynccontextmanager
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from stockstream import paths
+from stockstream.market.breaker_messages import BreakerStatus
+from stockstream.market.breaker_types import BreakerSettings
+from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
+from stockstream.market.parser import Parsed
+from stockstream.market.providers import SymbolsNotFound
+from stockstream.market.quotes import Observation
+from stockstream.market.streamer import Streamer, StreamerSettings
+from stockstream.messages import (
+    CircuitChanged,
+    Demand,
+    DemandWanted,
+    FeedChanged,
+    QuotesPublished,
+)
+from stockstream.pubsub import ALL, PubSub
+from stockstream.tables import CIRCUIT, FEED, Tables
+from supervision import Actor, ChildSpec, System, handles, supervisor
+
+WALL_MS = 1_795_341_600_000
+
+
+def wall_clock():
+    """A wall clock that runs with trio's, so that it is virtual too."""
+    return WALL_MS + round(trio.current_time() * 1000)
+
+
+class ScriptedProvider:
+    """Answers each fetch by the next step of a script, then by well-meant prices for ever.
+
+    A step is an exception to raise, a `Parsed` to return, a number of seconds to take before a
+    well-meant answer, or a function of what was asked for.
+    """
+
+    name = "scripted"
+
+    def __init__(self, script=(), interval=None, listed=("AAPL", "MSFT")):
+        self.interval = interval
+        self.script = list(script)
+        self.always = None
+        self.listed = list(listed)
+        self.fetches = []
+        self.running = 0
+        self.most_running = 0
+        self.opened = 0
+        self.closed = 0
+        self._cents = itertools.count(10_000)
+
+    def open(self):
+        self.opened += 1
+        return self
+
+    async def fetch(self, symbols):
+        self.fetches.append((trio.current_time(), symbols))
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            await trio.lowlevel.checkpoint()
+            step = self.script.pop(0) if self.script else self.always
+            if callable(step):
+                step = step(symbols)
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, Parsed):
+                return step
+            if step is not None:
+                await trio.sleep(step)
+            return self.well(symbols)
+        finally:
+            self.running -= 1
+
+    def well(self, symbols):
+        there = [s for s in self.listed if symbols is None or s in symbols]
+        if not there:
+            raise SymbolsNotFound("none of them")
+        return Parsed(tuple(Observation(s, next(self._cents) / 100, wall_clock()) for s in there))
+
+    async def aclose(self):
+        self.closed += 1
+
+    @property
+    def times(self):
+        return [at for at, _ in self.fetches]
+
+    @property
+    def asked(self):
+        return [symbols for _, symbols in self.fetches]
+
+
+class Listener(Actor):
+    """Stands where the broadcaster stands, and keeps what it is told."""
+
+    def __init__(self, tables, heard):
+        self.tables = tables
+        self.heard = heard
+
+    @handles(QuotesPublished)
+    def _on_quotes(self, message: QuotesPublished) -> None:
+        self.heard.append(message)
+
+    @handles(FeedChanged)
+    def _on_feed(self, message: FeedChanged) -> None:
+        self.heard.append(self.tables.feed.get(FEED))
+
+    @handles(CircuitChanged)
+    def _on_circuit(self, message: CircuitChanged) -> None:
+        self.heard.append(self.tables.circuit.get(CIRCUIT))
+
+
+class Manager(Actor):
+    """Stands where the subscription manager stands; tells a demand when there is one."""
+
+    def __init__(self, market):
+        self.market = market
+
+    @handles(DemandWanted)
+    def _on_wanted(self, message: DemandWanted) -> None:
+        self.market.demands_wanted += 1
+        if self.market.demand is not None:
+            self.system.ref(paths.STREAMER).cast(self.market.demand)
+
+
+class Market:
+    """A running tree, and the way to poke it."""
+
+    def __init__(self, provider, settings, breaker, breaker_actor):
+        self.provider = provider
+        self.tables = Tables()
+        self.system = System()
+        self.heard = []
+        self.demand = None
+        self.demands_wanted = 0
+        self.events = []
+        self.system.subscribe(self.events.append)
+        self.spec = supervisor(
+            "root",
+            [
+                ChildSpec("pubsub", PubSub, ({ALL: [paths.BROADCASTER]},)),
+                supervisor(
+                    "delivery",
+                    [
+                        ChildSpec("subscription_manager", Manager, (self,)),
+                        ChildSpec("broadcaster", Listener, (self.tables, self.heard)),
+                    ],
+                ),
+                supervisor(
+                    "market",
+                    [
+                        ChildSpec("circuit_breaker", breaker_actor, (breaker, self.tables)),
+                        ChildSpec("streamer", self.streamer, (settings,)),
+                    ],
+                    intensity=1000,
+                ),
+            ],
+        )
+
+    def streamer(self, settings):
+        return Streamer(self.provider.open, settings, self.tables, clock=wall_clock)
+
+    @property
+    def feed(self):
+        return self.tables.feed.get(FEED)
+
+    @property
+    def circuit(self):
+        return self.tables.circuit.get(CIRCUIT)
+
+    @property
+    def batches(self):
+        return [message for message in self.heard if isinstance(message, QuotesPublished)]
+
+    def ref(self, path):
+        return self.system.ref(path)
+
+    async def breaker(self):
+        return await self.ref(paths.CIRCUIT_BREAKER).call(BreakerStatus())
+
+    async def kill(self, path):
+        """Kill and wait until the successor is up."""
+        ref = self.system.whereis(path)
+        with ref.monitor() as monitor:
+            assert ref.kill()
+            await monitor.wait()
+        await wait_all_tasks_blocked()
+        assert self.system.whereis(path).generation == ref.generation + 1
+
+    async def demands(self, *symbols, everything=False, subscribers=1):
+        self.ref(paths.STREAMER).cast(
+            Demand(frozenset(symbols), everything=everything, subscribers=subscribers)
+        )
+        await wait_all_tasks_blocked()
+
+
+@asynccontextmanager
+async def running_market(
+    provider=None, *, settings=None, breaker=None, breaker_actor=CircuitBreakerActor, demand=None
+):
+    """Run a market until the block ends. Without jitter, unless the settings say so."""
+    market = Market(
+        provider or ScriptedProvider(),
+        settings or StreamerSettings(jitter=0),
+        breaker or BreakerSettings(jitter=0),
+        breaker_actor,
+    )
+    market.demand = demand
+    async with trio.open_nursery() as nursery:
+        up = trio.Event()
+
+        async def run():
+            await market.system.run(market.spec, on_start=lambda _: up.set())
+
+        nursery.start_soon(run)
+        await up.wait()
+        try:
+            yield market
+        finally:
+            market.system.stop()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
 from stockstream.market.quotes import InvalidSymbol, Quote, Symbol, Version, iso_utc, parse_symbol
+from supervision import Request
 
 __all__ = [
     "CircuitChanged",
@@ -22,6 +24,7 @@ __all__ = [
     "FeedChanged",
     "FeedState",
     "FeedStatus",
+    "ForceCircuit",
     "InvalidSymbol",
     "Quote",
     "QuoteRow",
@@ -108,6 +111,14 @@ class FeedChanged:
 @dataclass(frozen=True, slots=True)
 class CircuitChanged:
     """The row in the `circuit` table is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForceCircuit(Request[None]):
+    """Hold the circuit breaker open or closed for some seconds, or let it decide again (auto)."""
+
+    state: Literal["open", "closed", "auto"]
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,13 +29,14 @@ from stockstream.market.breaker_messages import (
 from stockstream.market.breaker_types import (
     BreakerSettings,
     BreakerStatistics,
+    Forced,
     NotPermitted,
     Permit,
     State,
 )
 from stockstream.market.circuit_breaker import CircuitBreaker
 from stockstream.market.quotes import now_ms
-from stockstream.messages import CircuitChanged, CircuitState, CircuitStatus
+from stockstream.messages import CircuitChanged, CircuitState, CircuitStatus, ForceCircuit
 from stockstream.tables import CIRCUIT
 from supervision import Actor, Down, handles
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from supervision.deadlines import Timer
 
 NAME = "price API"
+_FORCED = {"open": Forced.FORCED_OPEN, "closed": Forced.DISABLED, "auto": None}
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -128,6 +130,11 @@ class CircuitBreakerActor(Actor):
     @handles(Force)
     def _on_force(self, request: Force) -> None:
         self._breaker.force(request.forced, request.expires_after)
+        self._set_timer()
+
+    @handles(ForceCircuit)
+    def _on_force_circuit(self, request: ForceCircuit) -> None:
+        self._breaker.force(_FORCED[request.state], request.seconds)
         self._set_timer()
 
     @handles(Reset)

@@ -1,0 +1,140 @@
+"""Which actors a pattern means, what each would take with it, and whether it may. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from stockstream import paths
+from supervision import Kind, Restart
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterable, Sequence
+
+    from supervision import ActorSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class BlastRadius:
+    """What goes with an actor: actors of its subtree, itself included; clients that notice.
+
+    `disconnects` says whether they lose their connection; otherwise it is a pause at most.
+    """
+
+    actors: int
+    clients: int
+    disconnects: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A live actor. `budget_left` is how many more restarts its supervisor allows now.
+
+    It is None where a death costs none: for a temporary child, and for the root, whose death is
+    everybody's.
+    """
+
+    path: str
+    kind: str
+    actor: str
+    state: str
+    generation: int
+    restarts: int
+    restartable: bool
+    mailbox: int
+    blast_radius: BlastRadius
+    budget_left: int | None
+
+
+class NoTarget(ValueError):
+    """A pattern that means nobody."""
+
+
+def list_targets(root: ActorSnapshot) -> list[Target]:
+    """All live actors, parents before children."""
+    clients = sum(actor.path.startswith(f"{paths.SESSIONS}/") for actor in root.walk())
+    return list(_targets(root, None, clients))
+
+
+def _targets(actor: ActorSnapshot, parent: ActorSnapshot | None, clients: int) -> Iterable[Target]:
+    if actor.uptime is not None:
+        yield Target(
+            path=actor.path,
+            kind=actor.kind,
+            actor=actor.actor,
+            state=actor.state,
+            generation=actor.generation,
+            restarts=actor.restarts,
+            restartable=parent is not None and actor.restart is not Restart.TEMPORARY,
+            mailbox=0 if actor.mailbox is None else actor.mailbox.queued,
+            blast_radius=_blast_radius(actor, clients),
+            budget_left=_budget(actor, parent),
+        )
+    for child in actor.children:
+        yield from _targets(child, actor, clients)
+
+
+def _blast_radius(actor: ActorSnapshot, clients: int) -> BlastRadius:
+    subtree = [below.path for below in actor.walk()]
+    if actor.path.startswith(f"{paths.SESSIONS}/"):
+        return BlastRadius(len(subtree), 1, disconnects=False)
+    return BlastRadius(len(subtree), clients, disconnects=paths.WEB in subtree)
+
+
+def _budget(actor: ActorSnapshot, parent: ActorSnapshot | None) -> int | None:
+    if parent is None or parent.supervisor is None or actor.restart is Restart.TEMPORARY:
+        return None
+    return parent.supervisor.intensity - parent.supervisor.restarts_in_window
+
+
+def resolve(
+    targets: Sequence[Target],
+    pattern: str,
+    *,
+    rng: random.Random,
+    count: int | None = None,
+    percent: float | None = None,
+) -> list[Target]:
+    """The targets that `pattern` means, or so many of them drawn at random.
+
+    A pattern is a path in which `*` stands for anything within one part: `market/*`,
+    `delivery/sessions/*`.
+
+    Raises:
+        NoTarget: nobody matches.
+    """
+    matching = [target for target in targets if matches(pattern, target.path)]
+    if not matching:
+        raise NoTarget(f"no live actor matches {pattern!r}; `stockstream chaos targets` lists them")
+    if percent is not None:
+        count = max(1, round(len(matching) * percent / 100))
+    if count is None or count >= len(matching):
+        return matching
+    return rng.sample(matching, count)
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether a path matches a pattern, part by part."""
+    wanted, parts = pattern.split("/"), path.split("/")
+    return len(wanted) == len(parts) and all(
+        fnmatchcase(part, want) for part, want in zip(parts, wanted, strict=True)
+    )
+
+
+def would_escalate(target: Target) -> bool:
+    """Whether one more death of `target` makes its supervisor give up."""
+    return target.budget_left is not None and target.budget_left < 1
+
+
+def fair_game(targets: Iterable[Target], deny: Sequence[str]) -> list[Target]:
+    """Whom a random killer may hit: workers that no client hangs on, and that `deny` leaves out."""
+    return [
+        target
+        for target in targets
+        if target.kind == Kind.WORKER
+        and not target.blast_radius.disconnects
+        and target.path not in {"root", paths.CHAOS}
+        and not any(matches(pattern, target.path) for pattern in deny)
+    ]

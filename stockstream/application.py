@@ -34,6 +34,7 @@ from stockstream.stub import Stub
 from stockstream.tables import Tables
 from supervision import ChildSpec, dynamic_supervisor, supervisor
 from web.actor import Web
+from web.admin_access import AdminAccess
 from web.parts import WebSettings
 from web.server import encode_ping, encode_text_frame, open_sockets
 
@@ -203,5 +204,7 @@ def _web(settings: Settings, addresses: Addresses) -> WebSettings:
         max_connections_per_address=settings.max_connections_per_address,
         allowed_origins=settings.allowed_origins,
         trusted_proxies=settings.trusted_proxies,
-        admin_token=settings.admin_token.get_secret_value(),
+        admin=AdminAccess(
+            settings.admin_token.get_secret_value(), settings.secret_key_base.get_secret_value()
+        ),
     )

@@ -12,6 +12,7 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from web.admin_api import admin_api
+from web.admin_auth import install
 from web.api import api
 from web.health import health
 from web.server import websocket_class
@@ -64,9 +65,8 @@ def create_app(parts: Parts, clients: Clients) -> QuartTrio:
 
     app.register_blueprint(api(parts.tables))
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
-    app.register_blueprint(
-        admin_api(parts.system, parts.settings.admin_token, parts.settings.trusted_proxies)
-    )
+    install(app, parts.settings.admin, parts.settings.trusted_proxies)
+    app.register_blueprint(admin_api(parts.system))
 
     @app.get("/")
     async def dashboard() -> str:

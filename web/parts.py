@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stockstream.delivery.limits import ClientLimits
     from stockstream.tables import Tables
     from supervision import ActorRef, System
+    from web.admin_access import AdminAccess
 
 
 def wall_clock_ms() -> int:
@@ -40,7 +41,7 @@ class WebSettings:
     max_connections_per_address: int
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
-    admin_token: str = field(repr=False)
+    admin: AdminAccess
     wall_clock_ms: Callable[[], int] = wall_clock_ms
 
 

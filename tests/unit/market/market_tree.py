@@ -100,21 +100,21 @@ class ScriptedProvider:
 class Listener(Actor):
     """Stands where the broadcaster stands, and keeps what it is told."""
 
-    def __init__(self, tables, heard):
-        self.tables = tables
-        self.heard = heard
+    def __init__(self, market):
+        self.tables = market.tables
+        self.hear = market.hear
 
     @handles(QuotesPublished)
     def _on_quotes(self, message: QuotesPublished) -> None:
-        self.heard.append(message)
+        self.hear(message)
 
     @handles(FeedChanged)
     def _on_feed(self, message: FeedChanged) -> None:
-        self.heard.append(self.tables.feed.get(FEED))
+        self.hear(self.tables.feed.get(FEED))
 
     @handles(CircuitChanged)
     def _on_circuit(self, message: CircuitChanged) -> None:
-        self.heard.append(self.tables.circuit.get(CIRCUIT))
+        self.hear(self.tables.circuit.get(CIRCUIT))
 
 
 class Manager(Actor):
@@ -133,11 +133,12 @@ class Manager(Actor):
 class Market:
     """A running tree, and the way to poke it."""
 
-    def __init__(self, provider, settings, breaker, breaker_actor):
+    def __init__(self, provider, settings, breaker, breaker_actor=CircuitBreakerActor):
         self.provider = provider
         self.tables = Tables()
         self.system = System()
         self.heard = []
+        self.told = trio.Event()
         self.demand = None
         self.demands_wanted = 0
         self.events = []
@@ -150,7 +151,7 @@ class Market:
                     "delivery",
                     [
                         ChildSpec("subscription_manager", Manager, (self,)),
-                        ChildSpec("broadcaster", Listener, (self.tables, self.heard)),
+                        ChildSpec("broadcaster", Listener, (self,)),
                     ],
                 ),
                 supervisor(
@@ -166,6 +167,17 @@ class Market:
 
     def streamer(self, settings):
         return Streamer(self.provider.open, settings, self.tables, clock=wall_clock)
+
+    def hear(self, message):
+        self.heard.append(message)
+        self.told.set()
+        self.told = trio.Event()
+
+    async def until(self, condition):
+        """Wait until `condition()`, looked at whenever the broadcaster would be told anything."""
+        with trio.fail_after(10):
+            while not condition():
+                await self.told.wait()
 
     @property
     def feed(self):

@@ -1,0 +1,126 @@
+"""Which observations become quotes, with which versions."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stockstream.market.acceptance import accept, epoch_of
+from stockstream.market.quotes import Observation, Symbol, Version
+from stockstream.market.troubles import CLEAN_ROUNDS_TO_BE_OVER, Troubles
+
+EPOCH = 1_795_378_525_327
+MIDNIGHT = 1_795_392_000_000  # 2026-11-23T00:00:00Z
+AAPL = Symbol("AAPL")
+
+
+def take(rows, *observations, epoch=EPOCH, received=MIDNIGHT - 1000):
+    accepted = accept(observations, rows, epoch=epoch, received=received)
+    rows.update({row.quote.symbol: row for row in accepted.rows})
+    return accepted
+
+
+def seen(price, at=1000, **more):
+    return Observation(AAPL, price, at, **more)
+
+
+@pytest.mark.proves("W1")
+def test_each_symbol_counts_its_own_accepted_quotes():
+    rows = {}
+    for price in (1.0, 2.0, 3.0):
+        take(rows, seen(price), Observation(Symbol("MSFT"), 5.0, 1000))
+    assert rows[AAPL].quote.version == Version(EPOCH, 3)
+    assert rows["MSFT"].quote.version == Version(EPOCH, 1), "the same again is not accepted again"
+
+
+@pytest.mark.proves("W1")
+def test_the_count_goes_on_from_the_rows_whoever_reads_them():
+    """A successor makes its epoch from the table, so its versions stay above."""
+    rows = {}
+    take(rows, seen(1.0))
+    epoch = epoch_of(rows, now := EPOCH + 999)
+    assert epoch == EPOCH
+    take(rows, seen(2.0), epoch=epoch)
+    assert rows[AAPL].quote.version == (EPOCH, 2)
+    assert epoch_of({}, now) == now
+
+
+def test_a_day_opens_with_its_first_accepted_price():
+    rows = {}
+    take(rows, seen(10.0), received=MIDNIGHT - 2)
+    take(rows, seen(11.0), received=MIDNIGHT - 1)
+    assert rows[AAPL].open == 10.0
+    take(rows, seen(12.0), received=MIDNIGHT)
+    assert rows[AAPL].open == 12.0
+    take(rows, seen(13.0), received=MIDNIGHT + 1)
+    assert rows[AAPL].open == 12.0
+
+
+def test_the_previous_price_is_the_last_that_differed():
+    rows = {}
+    take(rows, seen(1.0, 1))
+    assert rows[AAPL].previous is None
+    take(rows, seen(1.0, 2))
+    assert rows[AAPL].previous is None
+    take(rows, seen(2.0, 3))
+    take(rows, seen(2.0, 4))
+    assert rows[AAPL].previous == 1.0
+
+
+def test_a_newer_time_of_the_same_price_is_news():
+    """A price that stands while its time moves on is not frozen, and a client has to know."""
+    rows = {}
+    take(rows, seen(1.0, 1))
+    assert len(take(rows, seen(1.0, 2)).rows) == 1
+    assert take(rows, seen(1.0, 2)).unchanged == 1
+
+
+def test_an_older_time_is_outdated_and_an_equal_one_with_another_price_is_not():
+    rows = {}
+    take(rows, seen(1.0, 5))
+    assert take(rows, seen(2.0, 4)).outdated == 1
+    assert len(take(rows, seen(2.0, 5)).rows) == 1
+
+
+@pytest.mark.proves("W1")
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 3), st.integers(1, 5), st.sampled_from(["A", "B"])), max_size=40
+    )
+)
+def test_versions_only_rise_and_times_never_fall(feed):
+    rows = {}
+    last = {}
+    for price, at, symbol in feed:
+        accepted = take(rows, Observation(Symbol(symbol), float(price), at))
+        assert len(accepted.rows) + accepted.unchanged + accepted.outdated == 1
+        for row in accepted.rows:
+            before = last.get(symbol)
+            if before is not None:
+                assert row.quote.version == (EPOCH, before.version.seq + 1)
+                assert row.quote.timestamp >= before.timestamp
+            last[symbol] = row.quote
+
+
+def test_a_trouble_is_told_once_until_it_is_over():
+    troubles = Troubles()
+    assert [troubles.seen("reset") for _ in range(3)] == [True, False, False]
+    assert troubles.counts["reset"] == 3
+    for _ in range(CLEAN_ROUNDS_TO_BE_OVER - 1):
+        assert troubles.after_success([]) == []
+    assert not troubles.seen("reset"), "one in five is the same trouble still"
+    for _ in range(CLEAN_ROUNDS_TO_BE_OVER - 1):
+        assert troubles.after_success([]) == []
+    assert troubles.current == ["reset"]
+    assert troubles.after_success([]) == ["reset"]
+    assert troubles.current == []
+    assert troubles.seen("reset")
+
+
+def test_a_round_with_a_trouble_in_it_is_no_clean_one_for_that_trouble():
+    troubles = Troubles()
+    troubles.seen("bad_item", 7)
+    for _ in range(50):
+        assert troubles.after_success(["bad_item"]) == []
+    assert troubles.counts["bad_item"] == 7

@@ -239,9 +239,7 @@ class Cell:
             raise failed
         return reason
 
-    async def _receive(  # noqa: PLR0915 - in one piece, as a call per message would cost a tenth
-        self, actor: Actor, item: Envelope | Token | None
-    ) -> ExitReason:
+    async def _receive(self, actor: Actor, item: Envelope | Token | None) -> ExitReason:
         mailbox = self.mailbox
         take, take_nowait = mailbox.take, mailbox.take_nowait
         handlers = type(actor).handlers

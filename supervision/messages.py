@@ -109,29 +109,29 @@ def collect_handlers(cls: type) -> dict[type, Handler]:
         InvalidHandler: two methods handle one class, a method takes the wrong parameters or
             names another class than its declaration, or keeps its caller and is async.
     """
-    found: dict[type, Handler] = {}
+    found: dict[type, tuple[str, Handler]] = {}
     for base in reversed(cls.__mro__):
-        own: dict[type, Handler] = {}
-        for function in vars(base).values():
+        own: dict[type, tuple[str, Handler]] = {}
+        for name, function in vars(base).items():
             for kind, handler in getattr(function, "__handles__", ()):
                 if base is cls:
-                    _check(cls, kind, handler, own.get(kind))
-                own[kind] = handler
+                    _check(cls, name, kind, handler, own.get(kind))
+                own[kind] = name, handler
         found |= own
     # An override without the decorator must win, or a subclass would silently run its base's.
     return {
         kind: handler._replace(function=override, is_async=inspect.iscoroutinefunction(override))
-        for kind, handler in found.items()
-        for override in [getattr(cls, handler.function.__name__)]
+        for kind, (name, handler) in found.items()
+        for override in [getattr(cls, name)]
     }
 
 
-def _check(cls: type, kind: type, handler: Handler, other: Handler | None) -> None:
-    where = f"{cls.__qualname__}.{handler.function.__name__}"
+def _check(
+    cls: type, name: str, kind: type, handler: Handler, other: tuple[str, Handler] | None
+) -> None:
+    where = f"{cls.__qualname__}.{name}"
     if other is not None:
-        raise InvalidHandler(
-            f"{where} and {other.function.__name__} both handle {kind.__name__}: keep one"
-        )
+        raise InvalidHandler(f"{where} and {other[0]} both handle {kind.__name__}: keep one")
     if handler.defers and handler.is_async:
         raise InvalidHandler(
             f"{where} keeps its caller and is async: what waits belongs in a task of the actor, "

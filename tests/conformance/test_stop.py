@@ -85,7 +85,7 @@ async def test_r26_a_handler_that_does_not_return_is_cancelled_in_time(start, pr
 @pytest.mark.proves("R26")
 async def test_r26_infinity_asks_and_waits(start, probe):
     """However long it takes."""
-    tree = await start([child("a", probe, Plan(stops=[99_999.0]), shutdown=math.inf)])
+    tree = await start([child("a", probe, Plan(stops=[9_999.0]), shutdown=math.inf)])
     monitor = tree["a"].monitor()
     await tree.stop()
     assert await monitor.wait() == SHUTDOWN

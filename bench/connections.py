@@ -1,9 +1,10 @@
 """What a connection costs: memory, tasks, the handshake, and a ready frame.
 
-    python bench/connections.py [--clients 1000]
+    python bench/connections.py [--clients 1000] [--quart]
 
 The server runs in this process, the clients in another one, so the growth of this process's
-resident set is the server's. Prints one line per figure.
+resident set is the server's. Prints one line per figure. With --quart the handler is one of
+Quart's own WebSockets, on the same server, and no frames are sent.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import trio
+from quart import websocket
 from quart_trio import QuartTrio
 
 from web.server import (
@@ -73,27 +75,42 @@ def resident_bytes() -> int:
     raise RuntimeError("no Rss in /proc/self/smaps_rollup")
 
 
-async def measure(count: int) -> None:
+async def measure(count: int, *, with_quart: bool) -> None:
     sockets: list[ServerSocket] = []
+    connected = 0
     accepted = trio.Event()
+
+    def count_connection() -> None:
+        nonlocal connected
+        connected += 1
+        if connected == count:
+            accepted.set()
 
     async def handler(sock: ServerSocket) -> None:
         await sock.accept()
         sockets.append(sock)
-        if len(sockets) == count:
-            accepted.set()
+        count_connection()
         while True:
             await sock.receive()
 
+    async def quart_handler() -> None:
+        await websocket.accept()
+        count_connection()
+        while True:
+            await websocket.receive()
+
     app = QuartTrio(__name__)
-    app.asgi_websocket_class = websocket_class({"/ws": handler})
+    if with_quart:
+        app.websocket("/ws")(quart_handler)
+    else:
+        app.asgi_websocket_class = websocket_class({"/ws": handler})
     listeners = open_sockets("0.0.0.0", 0)
     port = listeners[0].getsockname()[1]
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(serve, app, listeners))
         await connect_and_leave(port, 50)  # what grows once has grown
         sockets.clear()
-        accepted = trio.Event()
+        connected, accepted = 0, trio.Event()
         gc.collect()
         memory, cpu = resident_bytes(), time.process_time()
         tasks = trio.lowlevel.current_statistics().tasks_living
@@ -107,7 +124,8 @@ async def measure(count: int) -> None:
         tasks = trio.lowlevel.current_statistics().tasks_living - tasks
         print(f"tasks per connection   {tasks / count:.1f}")
         print(f"handshake              {cpu / count * 1e3:.2f} ms CPU")
-        send_frames(sockets)
+        if sockets:
+            send_frames(sockets)
         clients.stdin.write(b"\n")
         clients.stdin.flush()
         received = int(await trio.to_thread.run_sync(clients.stdout.readline))
@@ -154,4 +172,6 @@ async def connect_and_leave(port: int, count: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=1000)
-    trio.run(measure, parser.parse_args().clients)
+    parser.add_argument("--quart", action="store_true")
+    options = parser.parse_args()
+    trio.run(partial(measure, options.clients, with_quart=options.quart))

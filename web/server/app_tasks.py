@@ -148,7 +148,7 @@ class AppTasks:
             wrong, exit_ = split_error(error)
             if wrong is not None:
                 self._errors.handler_errors += 1
-                logger.exception("the app failed on %s", scope.get("path"), exc_info=wrong)
+                logger.exception("the app failed on %r", scope.get("path"), exc_info=wrong)
             if exit_ is not None:
                 raise exit_ from None
         await send(None)

@@ -1,5 +1,6 @@
 """One TCP connection: its reader, its limits, and an end that holds nobody."""
 
+import logging
 import socket
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +25,8 @@ __all__ = ["WIRE_KEY", "Connection", "peer_has_left"]
 
 WIRE_KEY = "wire"
 """Where a request finds the socket it came on, in its scope's `state`."""
+
+logger = logging.getLogger("web.server")
 
 _READ_SIZE = 16 * 1024  # bounds what a connection holds unparsed; a body of 16 MB is 1,000 reads
 
@@ -119,6 +122,12 @@ class Connection:
                     await self._read(self._protocol)
                 await self._see_off(self._protocol)
                 nursery.cancel_scope.deadline = trio.current_time() + self._config.handler_grace
+            if nursery.cancel_scope.cancelled_caught:
+                logger.warning(
+                    "the app went on for %s s after %s had left, and was cancelled",
+                    self._config.handler_grace,
+                    self.wire.peer,
+                )
         finally:
             self.wire.close()
 

@@ -277,7 +277,7 @@ async def test_a_head_that_does_not_come_ends_the_connection(drip: bytes) -> Non
                 nursery.start_soon(suppress_broken, drip_on)
             await suppress_broken(client.ended)
             nursery.cancel_scope.cancel()
-        assert 0.2 < trio.current_time() - started < 2
+        assert 0.2 < trio.current_time() - started < 5
         await run.until(open_connections=0)
 
 
@@ -298,7 +298,7 @@ async def test_an_idle_connection_is_closed_but_a_websocket_is_not() -> None:
         await client.read_head()
         started = trio.current_time()
         await client.ended()
-        assert 0.1 < trio.current_time() - started < 2
+        assert 0.1 < trio.current_time() - started < 5
         await quiet.text("still open")
         assert await quiet.frame() == (TEXT, b"still open")
 
@@ -322,7 +322,7 @@ async def test_a_body_that_stops_ends_the_request_but_a_slow_app_does_not() -> N
         started = trio.current_time()
         await stalled.ended()
         assert not stalled.buffer
-        assert 0.1 < trio.current_time() - started < 2
+        assert 0.1 < trio.current_time() - started < 5
         assert (await patient.read_head()).startswith(b"HTTP/1.1 200 ")
 
 
@@ -441,7 +441,7 @@ async def test_a_kill_ends_at_once_with_every_kind_of_stuck_client() -> None:
                     pass
                 life.cancel()
                 killed = trio.current_time()
-        assert trio.current_time() - killed < 0.5
+        assert trio.current_time() - killed < 2
         assert trio.lowlevel.current_statistics().tasks_living == started
         for client in clients:
             with trio.fail_after(SOON):
@@ -474,7 +474,7 @@ async def test_a_kill_ends_at_once_with_a_stuck_writer_under_tls(tmp_path: Path)
             await trio.testing.wait_all_tasks_blocked(0.1)
             nursery.cancel_scope.cancel()
             killed = trio.current_time()
-    assert trio.current_time() - killed < 0.5
+    assert trio.current_time() - killed < 2
     await trio.aclose_forcefully(tls)
 
 
@@ -602,7 +602,7 @@ async def test_a_drain_is_bounded() -> None:
             assert (await stream.receive_some()).startswith(b"HTTP/1.1 101 ")
             started = trio.current_time()
             server.drain(0.4)
-    assert 0.3 < trio.current_time() - started < 2
+    assert 0.3 < trio.current_time() - started < 5
     await suppress_broken(partial(drain_stream, stream))
     await stream.aclose()
 

@@ -481,7 +481,9 @@ async def test_a_client_that_leaves_behind_unread_messages_is_seen_to_leave() ->
 
 
 @pytest.mark.proves("D8")
-async def test_a_handler_that_will_not_end_is_cancelled_after_its_grace() -> None:
+async def test_a_handler_that_will_not_end_is_cancelled_after_its_grace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """A handler that goes on without its client holds its connection for a bounded time."""
     cancelled = trio.Event()
 
@@ -498,6 +500,7 @@ async def test_a_handler_that_will_not_end_is_cancelled_after_its_grace() -> Non
         with trio.fail_after(SOON):
             await cancelled.wait()
         await run.until(open_connections=0)
+    assert "went on for 0.2 s" in caplog.text
 
 
 @pytest.mark.proves("D9")

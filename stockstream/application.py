@@ -5,7 +5,8 @@ root                          one_for_one
 ├─ pubsub                     topic stock:all
 ├─ market                     circuit_breaker · streamer
 ├─ delivery                   subscription_manager · broadcaster · sessions
-└─ web                        Hypercorn + Quart-Trio
+├─ web                        Hypercorn + Quart-Trio
+└─ chaos                      absent unless fault injection is enabled
 
 Children start from top to bottom and stop from bottom to top. What survives an actor's death
 stands in tables, made here and handed on.
@@ -20,6 +21,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from stockstream import paths
+from stockstream.chaos.controller import ChaosController
+from stockstream.chaos.records import ChaosRecords
 from stockstream.delivery.broadcaster import Broadcaster, Framing
 from stockstream.delivery.lanes import Connections, Patience
 from stockstream.delivery.limits import ClientLimits
@@ -87,7 +90,7 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
     Raises:
         InvalidProviderUrl: `STOCK_API_URL` cannot be used.
     """
-    tables, connections = Tables(), Connections()
+    tables, connections, chaos = Tables(), Connections(), ChaosRecords()
     url = settings.stock_api_url or f"http://127.0.0.1:{addresses.stub_port}"
     provider_settings = _http(settings)
     from_url(url, provider_settings)  # a wrong address ends the start here, not in the streamer
@@ -135,10 +138,16 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
         delivery,
         ChildSpec(
             "web",
-            partial(Web, _web(settings, addresses), tables, connections),
+            partial(Web, _web(settings, addresses), tables, connections, chaos),
             shutdown=WEB_SHUTDOWN_SECONDS,
         ),
     ]
+    if settings.chaos_enabled:
+        stub_url = None if url.startswith("sim:") else url
+        controller = partial(
+            ChaosController, chaos, breaker_path=paths.CIRCUIT_BREAKER, stub_url=stub_url
+        )
+        children.append(ChildSpec("chaos", controller))
     if addresses.stub_port is not None:
         children.insert(0, ChildSpec("stub", partial(Stub, addresses.stub_port)))
     return supervisor("root", children, intensity=INTENSITY, period=PERIOD)
@@ -204,6 +213,10 @@ def _web(settings: Settings, addresses: Addresses) -> WebSettings:
         max_connections_per_address=settings.max_connections_per_address,
         allowed_origins=settings.allowed_origins,
         trusted_proxies=settings.trusted_proxies,
+        chaos_enabled=settings.chaos_enabled,
+        chaos_token=(
+            None if settings.chaos_token is None else settings.chaos_token.get_secret_value()
+        ),
         admin=AdminAccess(
             settings.admin_token.get_secret_value(), settings.secret_key_base.get_secret_value()
         ),

@@ -268,6 +268,12 @@ class Settings(BaseSettings):
         None, "Name of this node in logs and answers.", "the host's name"
     )
     chaos_enabled: bool = _operation(False, "Whether faults may be injected.")
+    chaos_token: Annotated[SecretStr, _at_least(16)] | None = _operation(
+        None,
+        "Token that injecting faults takes beside `ADMIN_TOKEN`; required in production.",
+        "none",
+        private=True,
+    )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)
     ] = _operation("info", "Least severity that is logged.")
@@ -290,6 +296,12 @@ class Settings(BaseSettings):
         missing = [name.upper() for name in SECRETS if name not in self.model_fields_set]
         if self.production and missing:
             raise ValueError(f"{' and '.join(missing)}: required when STOCKSTREAM_ENV=production")
+        return self
+
+    @model_validator(mode="after")
+    def _chaos_in_production_has_its_token(self) -> Self:
+        if self.production and self.chaos_enabled and self.chaos_token is None:
+            raise ValueError("CHAOS_TOKEN: required for CHAOS_ENABLED=true in production")
         return self
 
     @property

@@ -16,6 +16,7 @@ from web.parts import Parts, WebSettings
 from web.server import Server, ServerConfig, serve
 
 if TYPE_CHECKING:
+    from stockstream.chaos.records import ChaosRecords
     from stockstream.delivery.lanes import Connections
     from stockstream.tables import Tables
 
@@ -32,10 +33,17 @@ class Web(Actor):
 
     owns_tasks: ClassVar[bool] = True
 
-    def __init__(self, settings: WebSettings, tables: Tables, connections: Connections) -> None:
+    def __init__(
+        self,
+        settings: WebSettings,
+        tables: Tables,
+        connections: Connections,
+        chaos: ChaosRecords,
+    ) -> None:
         self._settings = settings
         self._tables = tables
         self._connections = connections
+        self._chaos = chaos
 
     async def init(self) -> None:
         """Accept connections."""
@@ -44,6 +52,7 @@ class Web(Actor):
             settings=settings,
             tables=self._tables,
             connections=self._connections,
+            chaos=self._chaos,
             system=self.system,
             broadcaster=self.system.ref(paths.BROADCASTER),
             manager=self.system.ref(paths.SUBSCRIPTION_MANAGER),

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from web.admin_api import admin_api
 from web.admin_auth import install
 from web.api import api
+from web.chaos_api import chaos_api
 from web.health import health
 from web.server import websocket_class
 
@@ -67,6 +68,14 @@ def create_app(parts: Parts, clients: Clients) -> QuartTrio:
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
     install(app, parts.settings.admin, parts.settings.trusted_proxies)
     app.register_blueprint(admin_api(parts.system))
+    app.register_blueprint(
+        chaos_api(
+            parts.system,
+            parts.chaos,
+            enabled=parts.settings.chaos_enabled,
+            role_token=parts.settings.chaos_token,
+        )
+    )
 
     @app.get("/")
     async def dashboard() -> str:

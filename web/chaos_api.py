@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import msgspec
+import structlog
 from quart import Blueprint, Response, request
 from werkzeug.exceptions import (
     BadRequest,
@@ -18,22 +20,24 @@ from werkzeug.exceptions import (
 
 from stockstream import paths
 from stockstream.chaos.catalogue import ACTIONS
-from stockstream.chaos.messages import Begin, End, Halt, Inject, Refusal
+from stockstream.chaos.messages import Begin, End, Halt, Inject, Refusal, Refused
 from stockstream.chaos.targets import list_targets
 from stockstream.delivery.protocol import encode
 from supervision import CallError, NoProc, Request, snapshot
+from web.admin_auth import admin_name, require_admin
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from stockstream.chaos.records import ChaosRecords
     from supervision import System
 
 T = TypeVar("T")
 
+ROLE_HEADER = "X-Chaos-Token"
 CALL_SECONDS = 30.0
 HISTORY_ROWS = 200
 LONGEST_EXPERIMENT_SECONDS = 86_400.0
+
+_log = structlog.stdlib.get_logger("web.chaos")
 
 
 class InjectBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,25 +93,37 @@ _STATUS: dict[str, type[HTTPException]] = {
 }
 
 
-def chaos_api(
-    system: System,
-    records: ChaosRecords,
-    *,
-    enabled: bool,
-    check: Callable[[], Awaitable[str]],
-    check_role: Callable[[], Awaitable[str]],
-) -> Blueprint:
-    """The routes under `/admin/api/chaos`.
+class NoRoleError(Forbidden):
+    """In production, breaking things takes a token of its own."""
 
-    `check` lets an operator read, or raises; `check_role` lets one inject. Both answer who it is.
+    word: ClassVar[str] = "no_chaos_role"
+
+
+def chaos_api(
+    system: System, records: ChaosRecords, *, enabled: bool, role_token: str | None
+) -> Blueprint:
+    """The routes under `/admin/api/chaos`, for operators.
+
+    Where `role_token` is set, whoever injects must send it in `X-Chaos-Token` too.
     """
     blueprint = Blueprint("chaos_api", __name__, url_prefix="/admin/api/chaos")
+    blueprint.before_request(require_admin)
 
-    async def allowed() -> str:
-        who = await check_role()
+    def allowed() -> str:
+        refusal: HTTPException | None = None
+        given = request.headers.get(ROLE_HEADER, "")
         if not enabled:
-            raise ChaosDisabledError("fault injection is off; start with CHAOS_ENABLED=true")
-        return who
+            refusal = ChaosDisabledError("fault injection is off; start with CHAOS_ENABLED=true")
+        elif role_token is not None and not hmac.compare_digest(
+            given.encode(), role_token.encode()
+        ):
+            refusal = NoRoleError(f"send CHAOS_TOKEN in the header {ROLE_HEADER}")
+        if refusal is not None:
+            call = f"{request.method} {request.path}"
+            _log.warning("chaos refused", who=admin_name(), call=call, reason=refusal.description)
+            system.ref(paths.CHAOS).cast(Refused(admin_name(), call, refusal.description or ""))
+            raise refusal
+        return admin_name()
 
     async def body(kind: type[T]) -> T:
         try:
@@ -117,7 +133,6 @@ def chaos_api(
 
     @blueprint.get("/status")
     async def status() -> Response:
-        await check()
         return _json(
             {
                 "enabled": enabled,
@@ -129,53 +144,51 @@ def chaos_api(
 
     @blueprint.get("/actions")
     async def actions() -> Response:
-        await check()
         return _json({"actions": list(ACTIONS.values())})
 
     @blueprint.get("/targets")
     async def targets() -> Response:
-        await check()
         root = snapshot(system)
         return _json({"targets": [] if root is None else list_targets(root)})
 
     @blueprint.post("/inject")
     async def inject() -> Response:
-        who = await allowed()
+        who = allowed()
         wanted = await body(InjectBody)
-        return _json(
-            await _call(
-                system,
-                Inject(
-                    wanted.action,
-                    wanted.target,
-                    wanted.parameters,
-                    who,
-                    wanted.experiment,
-                    wanted.expected_generation,
-                    wanted.allow_escalation,
-                    wanted.reason,
-                ),
-            )
+        injection = await _call(
+            system,
+            Inject(
+                wanted.action,
+                wanted.target,
+                wanted.parameters,
+                who,
+                wanted.experiment,
+                wanted.expected_generation,
+                wanted.allow_escalation,
+                wanted.reason,
+            ),
         )
+        return _json(injection)
 
     @blueprint.post("/experiments")
     async def begin() -> tuple[Response, int]:
-        who = await allowed()
+        who = allowed()
         wanted = await body(BeginBody)
         if not 0 < wanted.seconds <= LONGEST_EXPERIMENT_SECONDS:
             raise RefusedError(
                 Refusal("bad_parameters", "seconds must be above 0 and at most a day")
             )
-        return _json(await _call(system, Begin(wanted.title, wanted.seconds, who))), 201
+        experiment = await _call(system, Begin(wanted.title, wanted.seconds, who))
+        return _json(experiment), 201
 
     @blueprint.delete("/experiments/<experiment>")
     async def end(experiment: str) -> Response:
-        who = await allowed()
+        who = allowed()
         return _json({"ended": await _call(system, End(experiment, who))})
 
     @blueprint.post("/halt")
     async def halt() -> Response:
-        who = await allowed()
+        who = allowed()
         return _json({"ended": await _call(system, Halt(who))})
 
     return blueprint

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from ipaddress import IPv4Network, IPv6Network
 
+    from stockstream.chaos.records import ChaosRecords
     from stockstream.delivery.lanes import Connections
     from stockstream.delivery.limits import ClientLimits
     from stockstream.tables import Tables
@@ -42,6 +43,8 @@ class WebSettings:
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     admin: AdminAccess
+    chaos_enabled: bool
+    chaos_token: str | None = field(repr=False)
     wall_clock_ms: Callable[[], int] = wall_clock_ms
 
 
@@ -52,6 +55,7 @@ class Parts:
     settings: WebSettings
     tables: Tables
     connections: Connections
+    chaos: ChaosRecords
     system: System
     broadcaster: ActorRef
     manager: ActorRef

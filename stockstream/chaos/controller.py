@@ -25,6 +25,7 @@ from stockstream.chaos.messages import (
     Inject,
     Injection,
     Refusal,
+    Refused,
 )
 from stockstream.chaos.observing import witness
 from stockstream.chaos.records import EXPERIMENT, ChaosRecords
@@ -144,6 +145,10 @@ class ChaosController(Actor):
     @replies_later(Halt)
     def _on_halt(self, request: Halt, caller: Caller[int]) -> None:
         self.tasks.start_soon(self._end_and_answer, None, request.who, caller)
+
+    @handles(Refused)
+    def _on_refused(self, message: Refused) -> None:
+        self._audit(_new_id(), message.who, message.call, "", "refused", message.reason)
 
     @handles(_Expire)
     def _on_expire(self, message: _Expire) -> None:

@@ -92,6 +92,15 @@ class Halt(Request[int]):
     who: str
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Somebody was refused before it came to us: for the audit log."""
+
+    who: str
+    call: str
+    reason: str
+
+
 class ActiveFault(msgspec.Struct, frozen=True):
     """A lasting fault that is on; times in ms since 1970."""
 

@@ -1,19 +1,23 @@
 """The helpers of WireMock's templates that stubs here may use, one small function each."""
 
 import base64
-import math
 import re
 import string
-import uuid
 from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Final
 
 from mockserver.json_types import NotJson, read_json, write_json
 from mockserver.jsonpath import JsonPathError, compile_path
+from mockserver.templating.arguments import items_of, number_of
 from mockserver.templating.errors import TemplateError
 from mockserver.templating.evaluation import Helper, HelperCall, Scope
-from mockserver.templating.formats import format_number
+from mockserver.templating.random_helpers import (
+    pick_random,
+    random_decimal,
+    random_int,
+    random_value,
+)
 from mockserver.templating.times import now
 from mockserver.templating.values import (
     Headers,
@@ -27,84 +31,6 @@ from mockserver.templating.values import (
 )
 
 MAX_RANGE: Final = 100_000  # items; a stub that needs more is a mistake
-MAX_RANDOM_LENGTH: Final = 100_000  # characters
-_INT_MIN: Final = -(2**31)
-_INT_MAX: Final = 2**31 - 1
-_DOUBLE_MIN: Final = 5e-324
-_DOUBLE_MAX: Final = 1.7976931348623157e308
-
-
-def _number(value: Value, what: str) -> float | int:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
-    try:
-        text = text_of(value)
-        return int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
-    except ValueError:
-        raise TemplateError(f"{what} is {text_of(value)!r}, which is not a number") from None
-
-
-def _items(value: Value) -> list[Value]:
-    if isinstance(value, list):
-        return value
-    if isinstance(value, Several):
-        return list(value.values)
-    return [] if value is None else [value]
-
-
-def random_decimal(call: HelperCall) -> Value:
-    """Uniform in [lower, upper)."""
-    lower = float(_number(call.options.get("lower", _DOUBLE_MIN), "lower"))
-    upper = float(_number(call.options.get("upper", _DOUBLE_MAX), "upper"))
-    if not lower < upper:
-        raise TemplateError(f"lower ({lower}) must be below upper ({upper})")
-    if not math.isfinite(upper - lower):
-        raise TemplateError(f"the range from {lower} to {upper} is too wide")
-    drawn = lower + (upper - lower) * call.rendering.dice.random()
-    # The product can round up to `upper`, which is outside.
-    return drawn if drawn < upper else math.nextafter(upper, lower)
-
-
-def random_int(call: HelperCall) -> Value:
-    """Uniform over the whole numbers of [lower, upper)."""
-    lower = int(_number(call.options.get("lower", _INT_MIN), "lower"))
-    upper = int(_number(call.options.get("upper", _INT_MAX), "upper"))
-    if not lower < upper:
-        raise TemplateError(f"lower ({lower}) must be below upper ({upper})")
-    return call.rendering.dice.randrange(lower, upper)
-
-
-_ALPHABETS: Final = {
-    "ALPHANUMERIC": string.ascii_letters + string.digits,
-    "ALPHABETIC": string.ascii_letters,
-    "NUMERIC": string.digits,
-    "HEXADECIMAL": "0123456789ABCDEF",
-    "ALPHANUMERIC_AND_SYMBOLS": "".join(map(chr, range(33, 126))),
-}
-
-
-def random_value(call: HelperCall) -> Value:
-    """Text of `length` (36) characters of a `type` (ALPHANUMERIC), or a UUID."""
-    kind = text_of(call.options.get("type", "ALPHANUMERIC"))
-    dice = call.rendering.dice
-    if kind == "UUID":
-        drawn = str(uuid.UUID(int=dice.getrandbits(128), version=4))
-    elif kind in _ALPHABETS:
-        length = int(_number(call.options.get("length", 36), "length"))
-        if not 0 <= length <= MAX_RANDOM_LENGTH:
-            raise TemplateError(f"length must be between 0 and {MAX_RANDOM_LENGTH}")
-        drawn = "".join(dice.choices(_ALPHABETS[kind], k=length))
-    else:
-        raise TemplateError(f"type {kind!r} is none of UUID, {', '.join(_ALPHABETS)}")
-    return drawn.upper() if is_truthy(call.options.get("uppercase")) else drawn.lower()
-
-
-def pick_random(call: HelperCall) -> Value:
-    """One of the arguments, or of the list that is the only argument."""
-    choices = _items(call.argument(0)) if len(call.arguments) == 1 else list(call.arguments)
-    if not choices:
-        raise TemplateError("there is nothing to pick from")
-    return call.rendering.dice.choice(choices)
 
 
 def json_path(call: HelperCall) -> Value:
@@ -165,7 +91,7 @@ def number_format(call: HelperCall) -> Value:
     """A number by a pattern or name (`integer`, `percent`) and an English locale."""
     subject = call.argument(0)
     if isinstance(subject, bool) or not isinstance(subject, (int, float)):
-        subject = _number(subject, "the value")
+        subject = number_of(subject, "the value")
     pattern = text_of(call.argument(1)) if len(call.arguments) > 1 else "number"
     locale = text_of(call.argument(2)) if len(call.arguments) > 2 else "en_US"
     return format_number(subject, pattern, locale)
@@ -198,7 +124,7 @@ def each(call: HelperCall) -> Value:
     if isinstance(subject, dict):
         entries = list(subject.items())
     else:
-        entries = list(enumerate(_items(subject)))
+        entries = list(enumerate(items_of(subject)))
     parts: list[str] = []
     for index, (key, item) in enumerate(entries):
         data: dict[str, Value] = {
@@ -239,7 +165,7 @@ def _plain(value: Value) -> Value:
 
 def _order(check: Callable[[float], bool]) -> Helper:
     return _test(
-        lambda left, right: check(_number(left, "the first") - _number(right, "the second"))
+        lambda left, right: check(number_of(left, "the first") - number_of(right, "the second"))
     )
 
 
@@ -292,7 +218,7 @@ def join(call: HelperCall) -> Value:
     """The items (of a list, or all arguments but the last) with the last argument between them."""
     *items, separator = call.arguments or ("",)
     if len(items) == 1:
-        items = _items(items[0])
+        items = items_of(items[0])
     return text_of(separator).join(text_of(item) for item in items)
 
 
@@ -305,8 +231,8 @@ def replace(call: HelperCall) -> Value:
 def substring(call: HelperCall) -> Value:
     """The text from a start to before an end, both counted from 0."""
     text = text_of(call.argument(0))
-    start = int(_number(call.argument(1), "the start"))
-    end = int(_number(call.argument(2), "the end")) if len(call.arguments) > 2 else len(text)
+    start = int(number_of(call.argument(1), "the start"))
+    end = int(number_of(call.argument(2), "the end")) if len(call.arguments) > 2 else len(text)
     if not 0 <= start <= end <= len(text):
         raise TemplateError(f"{start} to {end} is outside a text of {len(text)} characters")
     return text[start:end]
@@ -327,7 +253,7 @@ def array(call: HelperCall) -> Value:
 
 def range_(call: HelperCall) -> Value:
     """The whole numbers from the first argument to the second, both included."""
-    start, end = (int(_number(call.argument(index), "the bound")) for index in range(2))
+    start, end = (int(number_of(call.argument(index), "the bound")) for index in range(2))
     if abs(end - start) >= MAX_RANGE:
         raise TemplateError(f"a range holds at most {MAX_RANGE} numbers")
     step = 1 if end >= start else -1

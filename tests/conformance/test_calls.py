@@ -290,7 +290,7 @@ async def test_r48_timeouts_fire_when_they_are_due_in_any_mixture(start):
         over.append((timeout, trio.current_time() - began - delay))
 
     async with trio.open_nursery() as nursery:
-        for timeout, delay in [(9.0, 0), (1.0, 0.5), (9.0, 1), (0.25, 1), (1.0, 0.25), (0.0, 2)]:
+        for timeout, delay in [(9.0, 0), (1.0, 0.5), (9.0, 1), (0.25, 0.75), (1.0, 0.25), (0.0, 2)]:
             nursery.start_soon(ask, timeout, delay)
     assert [timeout for timeout, _ in over] == [0.25, 1.0, 1.0, 0.0, 9.0, 9.0]
     assert [waited for _, waited in over] == [timeout for timeout, _ in over]

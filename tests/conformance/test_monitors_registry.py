@@ -228,6 +228,7 @@ async def test_r59_a_name_is_resolved_at_each_send(start, probe):
     await tree.crash("a")
     assert await ref.call(Who()) == ("a", 2)
     ref.cast(Note("to the second"))
+    await tree.settle()  # a stop would overtake it
     await terminate_child(tree.root, "a")
     with pytest.raises(NoProc):
         await ref.call(Who())

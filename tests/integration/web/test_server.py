@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import resource
 import socket
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.integration.web.support import (
     SOON,
     TEXT,
     RawClient,
+    Running,
     client_frame,
     make_app,
     running,
@@ -240,7 +242,7 @@ async def test_an_app_that_is_slow_to_read_a_body_does_not_end_the_request() -> 
         assert (await client.read_head()).startswith(b"HTTP/1.1 200 ")
 
 
-@pytest.mark.proves("D7")
+@pytest.mark.proves("W10")
 async def test_one_connection_too_many_gets_503_and_when_to_come_back() -> None:
     """Over `max_connections`: Retry-After, then the end; a place that is freed is given again."""
     async with running({"/ws": echo}, ServerConfig(max_connections=2)) as run:
@@ -256,6 +258,54 @@ async def test_one_connection_too_many_gets_503_and_when_to_come_back() -> None:
         await first.aclose()
         await run.until(open_connections=1)
         await run.upgrade()
+
+
+@pytest.mark.proves("D5", "D7")
+async def test_far_too_many_connections_are_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even a 503 costs a task; beyond the room for those, a connection costs nothing."""
+    monkeypatch.setattr("web.server.serving._ROOM_FOR_REFUSALS", 1)
+    async with running({"/ws": echo}, ServerConfig(max_connections=1)) as run:
+        first = await run.upgrade()
+        over = await run.connect()
+        await run.until(open_connections=2)
+        with pytest.raises((OSError, trio.BrokenResourceError)):  # the reset may come that early
+            await connect_and_wait(run)
+        assert run.server.statistics().refused == 2
+        await over.aclose()
+        await first.text("undisturbed")
+        assert await first.frame() == (TEXT, b"undisturbed")
+
+
+async def connect_and_wait(run: Running) -> None:
+    await (await run.connect()).ended()
+
+
+@pytest.mark.proves("D7", "D12")
+async def test_running_out_of_descriptors_stops_accepting_for_a_while_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What is connected goes on; the others wait in the backlog and are served afterwards."""
+    async with running({"/ws": echo}) as run:
+        witness = await run.upgrade()
+        clients = [trio.socket.socket() for _ in range(20)]
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (clients[-1].fileno() + 4, hard))
+        try:
+            for client in clients:
+                await client.connect(("127.0.0.1", run.port))
+                await client.send(GET)
+            with trio.fail_after(SOON):
+                while "cannot accept" not in caplog.text:  # noqa: ASYNC110 - it is only logged
+                    await trio.sleep(0.01)
+            await witness.text("undisturbed")
+            assert await witness.frame() == (TEXT, b"undisturbed")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        with trio.fail_after(SOON):
+            for client in clients:
+                assert (await client.recv(4096)).startswith(b"HTTP/1.1 200 ")
+                client.close()
+        assert caplog.text.count("cannot accept") <= 2
 
 
 @pytest.mark.parametrize("drip", [b"", b"GET / HTTP/1.1\r\n"])

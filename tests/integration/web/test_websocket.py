@@ -1,6 +1,5 @@
 """WebSocket handlers on the server: the handshake, messages, and how it ends."""
 
-import socket
 import struct
 import tracemalloc
 from contextlib import suppress
@@ -117,6 +116,22 @@ async def test_a_handler_can_answer_with_http_instead() -> None:
         assert b"retry-after: 7" in head.lower()
         assert bytes(client.buffer) == b"too many\n"
         assert run.server.statistics().handler_errors == 0
+
+
+async def test_a_subprotocol_that_was_not_offered_is_refused() -> None:
+    problems: list[ValueError] = []
+
+    async def handler(sock: ServerSocket) -> None:
+        try:
+            await sock.accept("prices.v9")
+        except ValueError as error:
+            problems.append(error)
+            await sock.accept("prices.v1")
+
+    async with running({"/ws": handler}) as run:
+        client = await run.upgrade(headers="Sec-WebSocket-Protocol: prices.v1\r\n")
+        assert b"sec-websocket-protocol: prices.v1" in client.head.lower()
+        assert "prices.v9" in str(problems[0])
 
 
 @pytest.mark.parametrize(
@@ -584,14 +599,3 @@ async def test_input_after_a_parse_error_is_not_kept() -> None:
         finally:
             tracemalloc.stop()
         assert held < 256 * 1024
-
-
-async def test_the_listening_address_family_has_a_peer() -> None:
-    """`client` is the address of the TCP peer."""
-    seen = Seen()
-    async with running({"/ws": seen}) as run:
-        client = await run.upgrade()
-        await seen.accepted.wait()
-        assert seen.socket is not None
-        assert seen.socket.client == client.stream.socket.getsockname()
-        assert client.stream.socket.family == socket.AF_INET

@@ -111,6 +111,24 @@ async def test_a_begun_frame_is_finished_and_nothing_is_taken_before() -> None:
         assert await client.frame() == (TEXT, b"free again")
 
 
+@pytest.mark.proves("D5")
+async def test_a_full_socket_refuses_and_keeps_nothing() -> None:
+    """When the kernel takes no byte at all, the frame stays the caller's."""
+    handler = Accepted()
+    async with running({"/ws": handler}) as run:
+        client = await run.upgrade(receive_buffer=4096)
+        wire = (await handler.sockets.receive()).wire
+        sent = 0
+        while (result := wire.try_send(encode_ping())) is Sent.SENT:
+            sent += 1
+        assert result is Sent.REFUSED
+        assert wire.pending == 0
+        for _ in range(sent):
+            assert await client.frame() == (PING, b"")
+        await wait_for(lambda: wire.try_send(encode_text_frame(b"again")) is Sent.SENT)
+        assert await client.frame() == (TEXT, b"again")
+
+
 async def test_a_frame_outlives_the_task_that_began_it() -> None:
     """A killed actor does not strand half a frame: the rest belongs to the connection."""
     handler = Accepted()
@@ -238,6 +256,20 @@ async def test_a_frame_to_a_vanished_client_is_noticed() -> None:
         assert sockets[0].wire.try_send(encode_text_frame(b"x")) is Sent.CLOSED
         with pytest.raises(Disconnected):
             await sockets[0].send("x")
+
+
+@pytest.mark.proves("D9")
+async def test_a_frame_is_not_lost_in_a_socket_that_was_reset() -> None:
+    """Before the reader had a turn, the kernel itself says that the client is gone."""
+    handler = Accepted()
+    async with running({"/ws": handler}) as run:
+        client = await run.upgrade()
+        wire = (await handler.sockets.receive()).wire
+        client.reset()
+        assert not wire.closed
+        assert wire.try_send(encode_text_frame(b"x")) is Sent.CLOSED
+        assert wire.closed
+        await run.until(open_connections=0)
 
 
 async def test_abort_resets_the_connection_at_once() -> None:

@@ -12,6 +12,7 @@ from mockserver.jsonpath import JsonPathError, compile_path
 from mockserver.templating.arguments import items_of, number_of
 from mockserver.templating.errors import TemplateError
 from mockserver.templating.evaluation import Helper, HelperCall, Scope
+from mockserver.templating.formats import format_number
 from mockserver.templating.random_helpers import (
     pick_random,
     random_decimal,

@@ -33,10 +33,18 @@ from stockstream.market.breaker_types import (
     NotPermitted,
     Permit,
     State,
+    WindowType,
 )
 from stockstream.market.circuit_breaker import CircuitBreaker
 from stockstream.market.quotes import now_ms
-from stockstream.messages import CircuitChanged, CircuitState, CircuitStatus, ForceCircuit
+from stockstream.messages import (
+    CircuitChanged,
+    CircuitFigures,
+    CircuitMoved,
+    CircuitState,
+    CircuitStatus,
+    ForceCircuit,
+)
 from stockstream.tables import CIRCUIT
 from supervision import Actor, Down, handles
 
@@ -76,6 +84,7 @@ class CircuitBreakerActor(Actor):
         """`watchers` are names that are cast `CircuitChanged` when the row is new."""
         self._settings = settings
         self._table = tables.circuit
+        self._figures = tables.circuit_figures
         self._watchers = tuple(watchers)
         self._holdings: dict[ActorRef, _Holding] = {}
         self._holders: dict[Permit, ActorRef] = {}
@@ -87,6 +96,7 @@ class CircuitBreakerActor(Actor):
         self._breaker = CircuitBreaker(NAME, self._settings, trio.current_time, random.random)
         self._breaker.subscribe(self._heard)
         self._tell(None)
+        self._put_figures()
 
     @handles(AcquirePermit)
     def _on_acquire(self, request: AcquirePermit) -> Permit | NotPermitted:
@@ -98,26 +108,26 @@ class CircuitBreakerActor(Actor):
                 self._holdings[request.holder] = holding
             holding.permits.add(answer)
             self._holders[answer] = request.holder
-        self._set_timer()
+        self._changed()
         return answer
 
     @handles(CallReturned)
     def _on_returned(self, message: CallReturned) -> None:
         self._let_go(message.permit)
         self._breaker.success(message.permit, message.duration, message.result)
-        self._set_timer()
+        self._changed()
 
     @handles(CallRaised)
     def _on_raised(self, message: CallRaised) -> None:
         self._let_go(message.permit)
         self._breaker.error(message.permit, message.duration, message.error, message.retry_after)
-        self._set_timer()
+        self._changed()
 
     @handles(CallCancelled)
     def _on_cancelled(self, message: CallCancelled) -> None:
         self._let_go(message.permit)
         self._breaker.release(message.permit)
-        self._set_timer()
+        self._changed()
 
     @handles(NoCalls)
     def _on_no_calls(self, message: NoCalls) -> None:
@@ -130,17 +140,17 @@ class CircuitBreakerActor(Actor):
     @handles(Force)
     def _on_force(self, request: Force) -> None:
         self._breaker.force(request.forced, request.expires_after)
-        self._set_timer()
+        self._changed()
 
     @handles(ForceCircuit)
     def _on_force_circuit(self, request: ForceCircuit) -> None:
         self._breaker.force(_FORCED[request.state], request.seconds)
-        self._set_timer()
+        self._changed()
 
     @handles(Reset)
     def _on_reset(self, _request: Reset) -> None:
         self._breaker.reset()
-        self._set_timer()
+        self._changed()
 
     @handles(BreakerStatus)
     def _on_status(self, _request: BreakerStatus) -> BreakerStatistics:
@@ -150,7 +160,7 @@ class CircuitBreakerActor(Actor):
     def _on_tick(self, _message: _Tick) -> None:
         self._timer = self._due = None
         self._breaker.tick()
-        self._set_timer()
+        self._changed()
 
     def _let_go(self, permit: Permit) -> None:
         """Stop watching for this permit; of a void one nothing is known."""
@@ -168,7 +178,12 @@ class CircuitBreakerActor(Actor):
         for permit in tuple(holding.permits) if holding else ():
             self._let_go(permit)
             self._breaker.release(permit)
+        self._changed()
+
+    def _changed(self) -> None:
+        """After whatever was asked or told."""
         self._set_timer()
+        self._put_figures()
 
     def _set_timer(self) -> None:
         due = self._breaker.next_deadline()
@@ -211,6 +226,41 @@ class CircuitBreakerActor(Actor):
             next_probe=None if remaining is None else now + round(remaining * 1000),
             reason=None if state is CircuitState.CLOSED else reason,
         )
+        before = self._table.get(CIRCUIT)
         self._table.put(CIRCUIT, row)
+        if before is not None and (before.state is not state or reason is not None):
+            why = reason or "a new breaker begins closed"
+            forced = stands.forced is not None
+            self.system.emit(CircuitMoved(self.path, before.state, state, why, forced))
         for name in self._watchers:
             self.system.ref(name).cast(CircuitChanged())
+
+    def _put_figures(self) -> None:
+        stands, settings = self._breaker.statistics(), self._settings
+        now, due = now_ms(), self._breaker.next_deadline()
+        expires = None if stands.forced is None or due is None else due - trio.current_time()
+        totals = stands.buffered
+        figures = CircuitFigures(
+            computed=stands.state.value,
+            forced=stands.forced and stands.forced.value,
+            forced_until=None if expires is None else now + round(expires * 1000),
+            since=now - round(stands.time_in_state * 1000),
+            openings=stands.openings,
+            calls=totals.calls,
+            failures=totals.failed,
+            slow_calls=totals.slow,
+            failure_rate=stands.failure_rate,
+            slow_rate=stands.slow_rate,
+            failure_threshold=settings.failure_rate,
+            slow_threshold=settings.slow_rate,
+            window=settings.window,
+            window_is_seconds=settings.window_type is WindowType.TIME,
+            minimum_calls=settings.minimum_calls,
+            in_flight=stands.in_flight,
+            successful=stands.successful,
+            failed=stands.failed,
+            ignored=stands.ignored,
+            cancelled=stands.cancelled,
+            not_permitted=stands.not_permitted,
+        )
+        self._figures.put(CIRCUIT, figures)

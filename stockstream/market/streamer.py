@@ -110,7 +110,6 @@ class _Fetched:
     parsed: Parsed
     received: int
     duration: float
-    whole_list: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +193,8 @@ class Streamer(Actor):
             self._pubsub.cast(QuotesPublished(batch.number, batch.rows))
         for over in self._troubles.after_success(again):
             _log.info("feed trouble over", kind=over, times=self._troubles.counts[over])
-        feed = self._tables.feed.get(FEED)
-        listed = fetched.whole_list or (feed is not None and feed.listed)
-        self._put_feed(fetched.received, None, listed=listed)
+        # Every life begins with the whole list, so whatever came, that has been seen.
+        self._put_feed(fetched.received, None, listed=True)
 
     @handles(_Failed)
     def _on_failed(self, failed: _Failed) -> None:
@@ -316,14 +314,13 @@ class Streamer(Actor):
         self._breaker.cast(CallReturned(permit, duration, parsed))
         if wanted is None:
             self._list_due = started + self._settings.list_interval
-        self.ref.cast(_Fetched(parsed, self._clock(), duration, wanted is None))
+        self.ref.cast(_Fetched(parsed, self._clock(), duration))
         return 0.0
 
     def _wanted(self) -> frozenset[Symbol] | None:
         """What to ask for; None is the whole list."""
-        feed = self._tables.feed.get(FEED)
-        listed = feed is not None and feed.listed and trio.current_time() < self._list_due
-        if not self._symbols or self._demand.everything or not listed:
+        list_is_due = trio.current_time() >= self._list_due
+        if not self._symbols or self._demand.everything or list_is_due:
             return None
         known = self._tables.quotes.rows.keys()
         return ((self._symbols | self._demand.symbols) & known) or None

@@ -53,6 +53,20 @@ async def statistics(market):
     return await market.ref(paths.STREAMER).call(GetStatistics())
 
 
+class HeldUpBreaker(CircuitBreakerActor):
+    """Takes longer over the first answer of its first life than anybody waits."""
+
+    async def init(self):
+        await super().init()
+        self.hold_up = 1.5 if self.generation == 1 else 0.0
+
+    @handles(AcquirePermit)
+    async def _on_acquire(self, request: AcquirePermit):
+        seconds, self.hold_up = self.hold_up, 0.0
+        await trio.sleep(seconds)
+        return super()._on_acquire(request)
+
+
 # Pace
 
 
@@ -388,12 +402,13 @@ async def test_retry_after_becomes_the_wait_of_the_breaker(autojump_clock):
 async def test_it_closes_within_the_wait_and_one_interval_of_recovery(autojump_clock):
     """The first probe comes when the wait is over, not at the next round after that."""
     provider = ScriptedProvider([DOWN] * 5)
-    async with running_market(provider, demand=SOMEBODY) as market:
+    waits = BreakerSettings(wait=4.4, jitter=0)
+    async with running_market(provider, breaker=waits, demand=SOMEBODY) as market:
         await trio.sleep(4.5)
         assert market.circuit.state == "open", "after five failures, at four seconds"
-        await trio.sleep(5.6)
+        await trio.sleep(5)
         assert market.circuit.state == "closed"
-        assert provider.times[5:7] == pytest.approx([9, 10], abs=0.01)
+        assert provider.times[5:7] == pytest.approx([8.4, 9.4], abs=0.01)
 
 
 async def test_a_forced_open_breaker_stops_the_fetches_and_not_the_streamer(autojump_clock):
@@ -419,6 +434,15 @@ async def test_a_killed_breaker_costs_no_round(autojump_clock):
         assert [e.path for e in crashes(market)] == [paths.CIRCUIT_BREAKER] * 10
 
 
+async def test_a_breaker_killed_while_it_is_asked_is_asked_again(autojump_clock):
+    async with running_market(demand=SOMEBODY, breaker_actor=HeldUpBreaker) as market:
+        await trio.sleep(0.3)
+        await market.kill(paths.CIRCUIT_BREAKER)
+        await trio.sleep(0.1)
+        assert market.provider.times == pytest.approx([0.35])
+        assert (await statistics(market)).failed_rounds == 0
+
+
 async def test_a_breaker_that_stays_away_is_a_failed_round_and_no_crash(autojump_clock):
     async with running_market(demand=SOMEBODY) as market:
         await trio.sleep(0.5)
@@ -430,19 +454,6 @@ async def test_a_breaker_that_stays_away_is_a_failed_round_and_no_crash(autojump
         assert told.troubles["breaker_unavailable"] == told.failed_rounds >= 4
         assert market.feed.state is FeedState.STALE
         assert "circuit_breaker" in market.feed.reason
-
-
-class HeldUpBreaker(CircuitBreakerActor):
-    """Takes longer over its first answer than anybody waits."""
-
-    held_up = False
-
-    @handles(AcquirePermit)
-    async def _on_acquire(self, request: AcquirePermit):
-        if not self.held_up:
-            self.held_up = True
-            await trio.sleep(1.5)
-        return super()._on_acquire(request)
 
 
 @pytest.mark.proves("B7")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -53,28 +54,24 @@ async def stub_api(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[StubA
         yield StubApi(directory, url, client)
 
 
-def start_stub_api(*arguments: str) -> tuple[subprocess.Popen[str], str]:
-    """`python -m mockserver` on a free port, and its URL once it is ready."""
-    process = subprocess.Popen(
+@contextmanager
+def started_stub_api(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`python -m mockserver` on a free port, and its URL once it is ready; ended afterwards."""
+    with subprocess.Popen(
         [sys.executable, "-m", "mockserver", "--port", "0", "--announce", *arguments],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line.startswith("ready "):
-        process.kill()
-        raise AssertionError(f"not ready: {line!r} {process.communicate()}")
-    return process, line.removeprefix("ready ").strip()
-
-
-def stop(process: subprocess.Popen[str]) -> None:
-    """End `process`, which the caller started."""
-    process.terminate()
-    process.communicate(timeout=START_SECONDS)
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("ready "), (line, process.stderr and process.stderr.read())
+            yield process, line.removeprefix("ready ").strip()
+        finally:
+            process.kill()
 
 
 def wiremock_jar() -> Path | None:
@@ -128,39 +125,37 @@ def both_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     shutil.copytree(ROOT / "mockserver" / "expectations", root / "mappings")
     (root / "__files").mkdir()
     (root / "__files" / "hello.txt").write_text("hello {{request.method}}")
-    ours, url = start_stub_api("--expectations", str(root))
-    theirs, their_url = _start_wiremock(java, jar, root)
-    try:
-        with (
-            httpx.Client(base_url=their_url, timeout=20) as wiremock,
-            httpx.Client(base_url=url, timeout=20) as client,
-        ):
-            yield Both(wiremock, client)
-    finally:
-        theirs.terminate()
-        theirs.communicate(timeout=START_SECONDS)
-        stop(ours)
+    with (
+        started_stub_api("--expectations", str(root)) as (_, url),
+        _started_wiremock(java, jar, root) as their_url,
+        httpx.Client(base_url=their_url, timeout=20) as wiremock,
+        httpx.Client(base_url=url, timeout=20) as ours,
+    ):
+        yield Both(wiremock, ours)
 
 
-def _start_wiremock(java: str, jar: Path, root: Path) -> tuple[subprocess.Popen[str], str]:
+@contextmanager
+def _started_wiremock(java: str, jar: Path, root: Path) -> Iterator[str]:
     log = root / "wiremock.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [
-                java, "-Xmx256m", "-Duser.language=en", "-jar", str(jar), "--port", "0",
-                "--bind-address", "127.0.0.1", "--root-dir", str(root), "--disable-banner",
-            ],
-            stdout=output, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        port = re.search(r"^port: +(\d+)$", log.read_text(), re.MULTILINE)
-        if port is not None:
-            return process, f"http://127.0.0.1:{port.group(1)}"
-        time.sleep(0.1)  # its log is the only sign of readiness it gives
-    process.kill()
-    process.wait()
-    raise AssertionError(f"WireMock did not start: {log.read_text()}")
+    command = [
+        java, "-Xmx256m", "-Duser.language=en", "-jar", str(jar), "--port", "0",
+        "--bind-address", "127.0.0.1", "--root-dir", str(root), "--disable-banner",
+    ]  # fmt: skip
+    with (
+        log.open("w") as output,
+        subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            port = None
+            while port is None:
+                assert time.monotonic() < deadline, log.read_text()
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.1)  # its log is the only sign of readiness it gives
+                port = re.search(r"^port: +(\d+)$", log.read_text(), re.MULTILINE)
+            yield f"http://127.0.0.1:{port.group(1)}"
+        finally:
+            process.kill()
 
 
 @pytest.fixture

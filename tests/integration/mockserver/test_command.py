@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.mockserver.conftest import ROOT, START_SECONDS, start_stub_api
+from tests.integration.mockserver.conftest import ROOT, START_SECONDS, started_stub_api
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -23,22 +23,22 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_the_bundled_prices_until_it_is_told_to_stop(number: signal.Signals) -> None:
     """The ready line has the real port; a signal ends it with 0 and without noise."""
-    process, url = start_stub_api()
-    prices = httpx.get(f"{url}/api/stock-prices").json()
-    assert [quote["symbol"] for quote in prices] == [
-        "AAPL", "GOOGL", "MSFT", "TSLA", "AMZN", "NFLX",
-    ]  # fmt: skip
-    process.send_signal(number)
-    out, error = process.communicate(timeout=START_SECONDS)
-    assert (process.returncode, out, error) == (0, "", "")
+    with started_stub_api() as (process, url):
+        prices = httpx.get(f"{url}/api/stock-prices").json()
+        assert [quote["symbol"] for quote in prices] == [
+            "AAPL", "GOOGL", "MSFT", "TSLA", "AMZN", "NFLX",
+        ]  # fmt: skip
+        process.send_signal(number)
+        out, error = process.communicate(timeout=START_SECONDS)
+        assert (process.returncode, out, error) == (0, "", "")
 
 
 def test_it_ends_with_its_parent() -> None:
     """With --exit-with-parent the end of standard input is the end."""
-    process, url = start_stub_api("--exit-with-parent")
-    assert httpx.get(f"{url}/__admin/health").status_code == 200
-    out, error = process.communicate(timeout=START_SECONDS)  # closes its standard input
-    assert (process.returncode, out, error) == (0, "", "")
+    with started_stub_api("--exit-with-parent") as (process, url):
+        assert httpx.get(f"{url}/__admin/health").status_code == 200
+        out, error = process.communicate(timeout=START_SECONDS)  # closes its standard input
+        assert (process.returncode, out, error) == (0, "", "")
 
 
 @pytest.mark.proves("M1")
@@ -90,14 +90,13 @@ def test_wrong_arguments_are_named(arguments: list[str], words: str) -> None:
 
 def test_people_are_told_where_to_look() -> None:
     """Without --announce: how many stubs, from where, and the admin page."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "mockserver", "--port", "0"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(3)]
-    process.terminate()
-    process.communicate(timeout=START_SECONDS)
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        process.kill()
     url = lines[0].removeprefix("ready ").strip()
     assert lines[1].startswith("1 stub from ")
     assert lines[2].startswith(f"admin page {url}/__admin")

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.integration.mockserver.conftest import start_stub_api, stop
+from tests.integration.mockserver.conftest import started_stub_api
 
 pytestmark = [pytest.mark.browser, pytest.mark.proves("M16")]
 
@@ -18,9 +18,8 @@ CHROMIUM = next(
 
 @pytest.fixture
 def stub_url() -> Iterator[str]:
-    process, url = start_stub_api()
-    yield url
-    stop(process)
+    with started_stub_api() as (_, url):
+        yield url
 
 
 @pytest.fixture

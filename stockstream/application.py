@@ -1,6 +1,7 @@
 """The whole supervision tree, readable on one screen; the only place that wires actors together.
 
 root                          one_for_one
+├─ telemetry                  event log, figures of the process
 ├─ stub                       the bundled stub API; absent when STOCK_API_URL is set
 ├─ pubsub                     topic stock:all
 ├─ market                     circuit_breaker · streamer
@@ -35,6 +36,7 @@ from stockstream.market.streamer import Streamer, StreamerSettings
 from stockstream.pubsub import ALL, PubSub
 from stockstream.stub import Stub
 from stockstream.tables import Tables
+from stockstream.telemetry.telemetry import Telemetry, TelemetryActor
 from supervision import ChildSpec, dynamic_supervisor, supervisor
 from web.actor import Web
 from web.admin_access import AdminAccess
@@ -91,6 +93,7 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
         InvalidProviderUrl: `STOCK_API_URL` cannot be used.
     """
     tables, connections, chaos = Tables(), Connections(), ChaosRecords()
+    telemetry = Telemetry()
     url = settings.stock_api_url or f"http://127.0.0.1:{addresses.stub_port}"
     provider_settings = _http(settings)
     from_url(url, provider_settings)  # a wrong address ends the start here, not in the streamer
@@ -133,12 +136,13 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
         period=PERIOD,
     )
     children = [
+        ChildSpec("telemetry", partial(TelemetryActor, telemetry)),
         ChildSpec("pubsub", partial(PubSub, {ALL: [paths.BROADCASTER]})),
         market,
         delivery,
         ChildSpec(
             "web",
-            partial(Web, _web(settings, addresses), tables, connections, chaos),
+            partial(Web, _web(settings, addresses), tables, connections, chaos, telemetry),
             shutdown=WEB_SHUTDOWN_SECONDS,
         ),
     ]
@@ -149,7 +153,7 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
         )
         children.append(ChildSpec("chaos", controller))
     if addresses.stub_port is not None:
-        children.insert(0, ChildSpec("stub", partial(Stub, addresses.stub_port)))
+        children.insert(1, ChildSpec("stub", partial(Stub, addresses.stub_port)))
     return supervisor("root", children, intensity=INTENSITY, period=PERIOD)
 
 

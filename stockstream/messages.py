@@ -13,10 +13,12 @@ from typing import Literal
 import msgspec
 
 from stockstream.market.quotes import InvalidSymbol, Quote, Symbol, Version, iso_utc, parse_symbol
-from supervision import Request
+from supervision import Event, Request
 
 __all__ = [
     "CircuitChanged",
+    "CircuitFigures",
+    "CircuitMoved",
     "CircuitState",
     "CircuitStatus",
     "Demand",
@@ -90,6 +92,48 @@ class CircuitStatus(msgspec.Struct, frozen=True):
     since: int
     next_probe: int | None = None
     reason: str | None = None
+
+
+class CircuitFigures(msgspec.Struct, frozen=True):
+    """The circuit breaker's figures, for operators, as of the last thing it was asked or told.
+
+    `computed` is what its outcomes say, also while `forced` is set; `forced_until` and `since`
+    are in ms since 1970. Rates and thresholds are percents, rates None below the minimum of
+    calls; `calls`, `failures` and `slow_calls` are those the rates are made of, of at most
+    `window` outcomes, or of `window` seconds when `window_is_seconds`.
+    """
+
+    computed: str
+    forced: str | None
+    forced_until: int | None
+    since: int
+    openings: int
+    calls: int
+    failures: int
+    slow_calls: int
+    failure_rate: float | None
+    slow_rate: float | None
+    failure_threshold: float
+    slow_threshold: float
+    window: int
+    window_is_seconds: bool
+    minimum_calls: int
+    in_flight: int
+    successful: int
+    failed: int
+    ignored: int
+    cancelled: int
+    not_permitted: int
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitMoved(Event):
+    """The circuit breaker at `path` changed what callers meet, or was forced or let go."""
+
+    left: CircuitState
+    entered: CircuitState
+    reason: str
+    forced: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Where the actors that others talk to stand in the tree. `application.py` builds it so."""
 
+TELEMETRY = "telemetry"
 PUBSUB = "pubsub"
 CIRCUIT_BREAKER = "market/circuit_breaker"
 STREAMER = "market/streamer"

@@ -15,7 +15,7 @@ from supervision import Ownership, Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stockstream.messages import CircuitStatus, FeedStatus, QuoteRow, Symbol
+    from stockstream.messages import CircuitFigures, CircuitStatus, FeedStatus, QuoteRow, Symbol
 
 FEED = "feed"
 """The key of the one row of the `feed` table."""
@@ -93,7 +93,8 @@ class Tables:
     """All tables that cross between the product's parts.
 
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feed` and
-    `circuit`: one row each. `subscriptions`: by connection number.
+    `circuit`: one row each, and `circuit_figures` one under the key of `circuit`.
+    `subscriptions`: by connection number.
     """
 
     quotes: Table[Symbol, QuoteRow] = field(
@@ -104,6 +105,9 @@ class Tables:
     )
     circuit: Table[str, CircuitStatus] = field(
         default_factory=lambda: Table("circuit", writer=paths.CIRCUIT_BREAKER)
+    )
+    circuit_figures: Table[str, CircuitFigures] = field(
+        default_factory=lambda: Table("circuit_figures", writer=paths.CIRCUIT_BREAKER)
     )
     subscriptions: Table[int, Subscription] = field(
         default_factory=lambda: Table("subscriptions", writer=paths.SUBSCRIPTION_MANAGER)

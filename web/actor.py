@@ -10,6 +10,7 @@ import trio
 from stockstream import paths
 from stockstream.delivery.messages import Farewell
 from supervision import Actor, CallError, Down, ExitReason, handles
+from web.admin_stream import EventStreams
 from web.app import create_app
 from web.clients import Clients
 from web.parts import Parts, WebSettings
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from stockstream.chaos.records import ChaosRecords
     from stockstream.delivery.lanes import Connections
     from stockstream.tables import Tables
+    from stockstream.telemetry.telemetry import Telemetry
 
 FAREWELL_SECONDS = 1.0
 EARLIEST_RETURN_SECONDS = 0.5
@@ -39,11 +41,13 @@ class Web(Actor):
         tables: Tables,
         connections: Connections,
         chaos: ChaosRecords,
+        telemetry: Telemetry,
     ) -> None:
         self._settings = settings
         self._tables = tables
         self._connections = connections
         self._chaos = chaos
+        self._telemetry = telemetry
 
     async def init(self) -> None:
         """Accept connections."""
@@ -53,6 +57,7 @@ class Web(Actor):
             tables=self._tables,
             connections=self._connections,
             chaos=self._chaos,
+            telemetry=self._telemetry,
             system=self.system,
             broadcaster=self.system.ref(paths.BROADCASTER),
             manager=self.system.ref(paths.SUBSCRIPTION_MANAGER),
@@ -61,7 +66,8 @@ class Web(Actor):
         self.clients = Clients(self, parts)
         config = ServerConfig(max_message_size=settings.limits.message_size)
         listeners = [listener.dup() for listener in settings.sockets]
-        app = create_app(parts, self.clients)
+        self._streams = EventStreams(self._telemetry.events, settings.wall_clock_ms)
+        app = create_app(parts, self.clients, self._streams)
         self._server: Server = await self.tasks.start(self._run, app, listeners, config)
 
     async def _run(
@@ -77,6 +83,7 @@ class Web(Actor):
         """Drain: accept no more, tell clients when to come back, close with 1012."""
         _log.info("draining %d clients (%s)", len(self.clients), reason)
         self._server.drain(self._settings.drain_timeout)
+        self._streams.close()
         farewell = Farewell(EARLIEST_RETURN_SECONDS, LATEST_RETURN_SECONDS)
         try:
             broadcaster = self.system.ref(paths.BROADCASTER)

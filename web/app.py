@@ -21,6 +21,7 @@ from web.server import websocket_class
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
 
+    from web.admin_stream import EventStreams
     from web.clients import Clients
     from web.parts import Parts
 
@@ -55,7 +56,7 @@ _log = logging.getLogger("web")
 _HERE = Path(__file__).parent
 
 
-def create_app(parts: Parts, clients: Clients) -> QuartTrio:
+def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTrio:
     """Build the app for one life of `web`."""
     app = QuartTrio(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
@@ -67,7 +68,7 @@ def create_app(parts: Parts, clients: Clients) -> QuartTrio:
     app.register_blueprint(api(parts.tables))
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
     install(app, parts.settings.admin, parts.settings.trusted_proxies)
-    app.register_blueprint(admin_api(parts.system))
+    app.register_blueprint(admin_api(parts, streams))
     app.register_blueprint(
         chaos_api(
             parts.system,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stockstream.delivery.lanes import Connections
     from stockstream.delivery.limits import ClientLimits
     from stockstream.tables import Tables
+    from stockstream.telemetry.telemetry import Telemetry
     from supervision import ActorRef, System
     from web.admin_access import AdminAccess
 
@@ -56,6 +57,7 @@ class Parts:
     tables: Tables
     connections: Connections
     chaos: ChaosRecords
+    telemetry: Telemetry
     system: System
     broadcaster: ActorRef
     manager: ActorRef

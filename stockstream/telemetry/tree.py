@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from stockstream.telemetry.stories import is_numbered
 from supervision import ActorSnapshot, Crash
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from supervision import ExitReason
 
 SCHEMA_VERSION = 1
@@ -36,7 +39,10 @@ class SupervisorDocument(msgspec.Struct, frozen=True):
 
 
 class ActorDocument(msgspec.Struct, frozen=True):
-    """One actor; times in seconds, `last_exit` and `last_trace` as text for people."""
+    """One actor; times in seconds, `last_exit` and `last_trace` as text for people.
+
+    `folded` more children run and are left out.
+    """
 
     path: str
     kind: str
@@ -55,6 +61,7 @@ class ActorDocument(msgspec.Struct, frozen=True):
     handling_seconds: float
     supervisor: SupervisorDocument | None
     children: list[ActorDocument]
+    folded: int = 0
 
 
 class TreeDocument(msgspec.Struct, frozen=True):
@@ -64,13 +71,17 @@ class TreeDocument(msgspec.Struct, frozen=True):
     root: ActorDocument
 
 
-def tree_document(root: ActorSnapshot) -> TreeDocument:
-    """Turn a snapshot into its document."""
-    return TreeDocument(SCHEMA_VERSION, _actor(root))
+def tree_document(root: ActorSnapshot, most_children: int | None = None) -> TreeDocument:
+    """Turn a snapshot into its document.
+
+    Of a supervisor's numbered children `most_children` are shown, and all that are not running.
+    """
+    return TreeDocument(SCHEMA_VERSION, _actor(root, most_children))
 
 
-def _actor(snapshot: ActorSnapshot) -> ActorDocument:
+def _actor(snapshot: ActorSnapshot, most: int | None) -> ActorDocument:
     mailbox, supervisor = snapshot.mailbox, snapshot.supervisor
+    shown = _shown(snapshot.children, most)
     return ActorDocument(
         path=snapshot.path,
         kind=snapshot.kind,
@@ -103,8 +114,22 @@ def _actor(snapshot: ActorSnapshot) -> ActorDocument:
             supervisor.period,
             supervisor.restarts_in_window,
         ),
-        children=[_actor(child) for child in snapshot.children],
+        children=[_actor(child, most) for child in shown],
+        folded=len(snapshot.children) - len(shown),
     )
+
+
+def _shown(children: Sequence[ActorSnapshot], most: int | None) -> list[ActorSnapshot]:
+    if most is None:
+        return list(children)
+    shown, numbered = [], 0
+    for child in children:
+        if is_numbered(child.path) and child.state == "running":
+            numbered += 1
+            if numbered > most:
+                continue
+        shown.append(child)
+    return shown
 
 
 def _trace(reason: ExitReason | None) -> str | None:

@@ -1,0 +1,59 @@
+"""The telemetry actor, and what it writes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import trio
+
+from stockstream.telemetry.event_log import EventLog
+from stockstream.telemetry.process import ProcessHistory, Sampler
+from supervision import Actor, handles
+
+SAMPLE_SECONDS = 1.0
+LAG_SECONDS = 0.1
+"""How often the lag of the run loop is measured. A stall shorter than that may go unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """What operators can look back at. Made by `application.py`; survives every actor."""
+
+    events: EventLog = field(default_factory=EventLog)
+    process: ProcessHistory = field(default_factory=ProcessHistory)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """Time to take a sample."""
+
+
+class TelemetryActor(Actor):
+    """First child of the root: has the event log listen, and samples the process's figures."""
+
+    owns_tasks: ClassVar[bool] = True
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._sampler = Sampler()
+        self._lag = 0.0
+
+    async def init(self) -> None:
+        """Listen from now on, also beyond the own death."""
+        self._telemetry.events.attach(self.system)
+        self.tasks.start_soon(self._measure_lag)
+        self._sample(_Sample())
+        self.send_every(SAMPLE_SECONDS, _Sample())
+
+    async def _measure_lag(self) -> None:
+        while True:
+            due = trio.current_time() + LAG_SECONDS
+            await trio.sleep_until(due)
+            self._lag = max(self._lag, trio.current_time() - due)
+
+    @handles(_Sample)
+    def _sample(self, _message: _Sample) -> None:
+        lag, self._lag = self._lag, 0.0
+        self._telemetry.process.add(self._sampler.sample(lag))
+        self._telemetry.events.tell_the_rest()

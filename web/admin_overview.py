@@ -1,0 +1,155 @@
+"""How the whole service stands, in one document, for the admin page. Reads memory only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from stockstream.messages import CircuitFigures, CircuitStatus, FeedStatus
+from stockstream.tables import CIRCUIT, FEED
+from stockstream.telemetry.process import ProcessSample
+
+if TYPE_CHECKING:
+    from stockstream.delivery.lanes import Connections, Lane
+    from stockstream.tables import Tables
+    from stockstream.telemetry.telemetry import Telemetry
+    from web.parts import Parts
+
+SCHEMA_VERSION = 1
+SLOW_CLIENTS = 20
+"""Of those that lag, the worst are named."""
+BEHIND_SECONDS = 1.0
+"""A client that waits for its socket for less is no news: the next flush mends it."""
+SAMPLES = 120
+
+
+class BreakerDocument(msgspec.Struct, frozen=True):
+    """What clients are told of the circuit breaker, and the figures behind it."""
+
+    status: CircuitStatus | None
+    figures: CircuitFigures | None
+
+
+class FeedDocument(msgspec.Struct, frozen=True):
+    """What clients are told of the feed, and for how many symbols there is a price."""
+
+    status: FeedStatus | None
+    symbols: int
+    batches: int
+
+
+class SlowClient(msgspec.Struct, frozen=True):
+    """A client that lags: `behind` and `silent` in seconds, `waiting` answers not yet sent."""
+
+    number: int
+    symbols: int
+    everything: bool
+    slow: bool
+    behind: float
+    silent: float
+    waiting: int
+
+
+class ClientsDocument(msgspec.Struct, frozen=True):
+    """Clients now. `behind` wait for their sockets for over a second, `slow` for over ten."""
+
+    connected: int
+    subscribed: int
+    symbols_wanted: int
+    behind: int
+    slow: int
+    worst: list[SlowClient]
+
+
+class ProcessDocument(msgspec.Struct, frozen=True):
+    """Samples of the last two minutes, oldest first; the newest is the last."""
+
+    started: int
+    samples: list[ProcessSample]
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """See the module. `now` in ms since 1970; `history` is None where nothing is recorded."""
+
+    schema_version: int
+    node: str
+    now: int
+    run: int
+    breaker: BreakerDocument
+    feed: FeedDocument
+    clients: ClientsDocument
+    history: None
+    process: ProcessDocument
+    casts_to_nobody: int
+    subscriber_failures: int
+    event_streams: int
+
+
+def overview(parts: Parts, event_streams: int) -> Overview:
+    """How everything stands now."""
+    return Overview(
+        schema_version=SCHEMA_VERSION,
+        node=parts.settings.node,
+        now=parts.settings.wall_clock_ms(),
+        run=parts.telemetry.events.run,
+        breaker=BreakerDocument(
+            parts.tables.circuit.get(CIRCUIT), parts.tables.circuit_figures.get(CIRCUIT)
+        ),
+        feed=_feed(parts.tables),
+        clients=_clients(parts.tables, parts.connections),
+        history=None,
+        process=_process(parts.telemetry),
+        casts_to_nobody=parts.system.casts_to_nobody,
+        subscriber_failures=parts.system.subscriber_failures,
+        event_streams=event_streams,
+    )
+
+
+def _feed(tables: Tables) -> FeedDocument:
+    return FeedDocument(
+        tables.feed.get(FEED), len(tables.quotes), tables.outbox.statistics().last_number
+    )
+
+
+def _clients(tables: Tables, connections: Connections) -> ClientsDocument:
+    now = trio.current_time()
+    wanted: set[str] = set()
+    subscribed = 0
+    for subscription in tables.subscriptions.rows.values():
+        subscribed += bool(subscription.symbols or subscription.everything)
+        wanted |= subscription.symbols
+    behind: list[tuple[float, Lane]] = []
+    slow = 0
+    lanes = connections.lanes()
+    for lane in lanes:
+        seconds = 0.0 if lane.behind_since is None else now - lane.behind_since
+        slow += lane.slow
+        if lane.slow or seconds >= BEHIND_SECONDS:
+            behind.append((seconds, lane))
+    behind.sort(key=lambda pair: pair[0], reverse=True)
+    return ClientsDocument(
+        connected=len(lanes),
+        subscribed=subscribed,
+        symbols_wanted=len(wanted),
+        behind=len(behind),
+        slow=slow,
+        worst=[_slow(lane, seconds, now) for seconds, lane in behind[:SLOW_CLIENTS]],
+    )
+
+
+def _slow(lane: Lane, behind: float, now: float) -> SlowClient:
+    return SlowClient(
+        number=lane.number,
+        symbols=len(lane.want.symbols),
+        everything=lane.want.everything,
+        slow=lane.slow,
+        behind=round(behind, 1),
+        silent=round(now - lane.client.last_received, 1),
+        waiting=len(lane.operations),
+    )
+
+
+def _process(telemetry: Telemetry) -> ProcessDocument:
+    return ProcessDocument(telemetry.process.started, telemetry.process.samples()[-SAMPLES:])

@@ -33,6 +33,11 @@ from stockstream.market.quotes import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+# Reading blocks everybody else. A market has some ten thousand symbols; a body that packs millions
+# of empty items into its 5 MB would hold the event loop for seconds.
+MOST_ITEMS = 20_000
+# Items are separated by commas and hold a few; counting them is far cheaper than decoding.
+_MOST_COMMAS = 20 * MOST_ITEMS
 # A clock may be a little wrong; a price from a more distant future would never look old again.
 LARGEST_CLOCK_LEAD_MS = 5 * 60 * 1000
 # Below it a number is taken as seconds (this many are the year 5138), above it as milliseconds
@@ -86,6 +91,7 @@ class BodyFault(StrEnum):
     HTML = "html"
     NOT_JSON = "not_json"
     WRONG_SHAPE = "wrong_shape"
+    TOO_MANY_ITEMS = "too_many_items"
 
 
 class UnparseableBody(ValueError):
@@ -136,7 +142,10 @@ def parse(body: bytes, content_type: str | None, *, now: int) -> Parsed:
         counts[kind] = counts.get(kind, 0) + 1
         samples.setdefault(kind, f"item {position}: {detail}")
 
-    for position, item in enumerate(_items(body, content_type)):
+    items = _items(body, content_type)
+    if len(items) > MOST_ITEMS:
+        raise _too_many(f"{len(items)} items")
+    for position, item in enumerate(items):
         try:
             observation = _observe(_typed(item), now)
         except _RejectedItem as rejected:
@@ -158,6 +167,8 @@ def _items(body: bytes, content_type: str | None) -> Sequence[object]:
         raise UnparseableBody(BodyFault.EMPTY, "the body is empty")
     if body.startswith(b"<") or (content_type or "").lower().startswith("text/html"):
         raise UnparseableBody(BodyFault.HTML, f"the body is HTML: {_shown(body)}")
+    if (commas := body.count(b",")) > _MOST_COMMAS:
+        raise _too_many(f"{commas} commas")
     try:
         shape = _BODY.decode(body)
     except msgspec.ValidationError as error:
@@ -172,6 +183,12 @@ def _items(body: bytes, content_type: str | None) -> Sequence[object]:
         if listed is not UNSET:
             return listed
     return [Raw(body)]
+
+
+def _too_many(what: str) -> UnparseableBody:
+    return UnparseableBody(
+        BodyFault.TOO_MANY_ITEMS, f"the body has {what}; at most {MOST_ITEMS} items are read"
+    )
 
 
 def _leniently_decoded(body: bytes) -> list[object]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stockstream.market.parser import (
     LARGEST_CLOCK_LEAD_MS,
+    MOST_ITEMS,
     BodyFault,
     RejectKind,
     UnparseableBody,
@@ -229,6 +230,15 @@ def test_the_sample_of_rejects_stays_small_however_many_there_are():
 )
 def test_a_body_of_no_use_is_refused_whole(body, content_type, expected):
     assert fault(body, content_type) is expected
+
+
+@pytest.mark.proves("C18")
+@pytest.mark.parametrize("one", [b"5", b"{}", b'{"symbol":"A"}', b'{"price":NaN}'])
+def test_a_body_of_more_items_than_a_market_has_is_refused_whole(one):
+    """Reading millions of tiny items would hold everybody else up for seconds."""
+    assert fault(b"[" + b",".join([one] * (MOST_ITEMS + 1)) + b"]") is BodyFault.TOO_MANY_ITEMS
+    assert read(b"[" + b",".join([one] * MOST_ITEMS) + b"]").rejects.total == MOST_ITEMS
+    assert fault(b"[" + b"5," * 2_400_000 + b"5]") is BodyFault.TOO_MANY_ITEMS
 
 
 def test_an_error_with_status_200_parses_to_nothing():

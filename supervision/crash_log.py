@@ -25,7 +25,7 @@ from .events import (
     TerminateFailed,
     UnhandledMessage,
 )
-from .exits import Crash, ExitReason
+from .exits import Crash, ExitReason, FailedToStartChild, Shutdown, is_clean
 from .policy import Decision
 
 QUIET_SECONDS = 10.0
@@ -55,7 +55,7 @@ class CrashLog:
         match event:
             case Exited(path, generation, reason, decision):
                 self._exited(path, generation, reason, decision)
-            case StartFailed(path, generation, reason):
+            case StartFailed(path, generation, reason) if not _was_asked_to_stop(reason):
                 self._reason(path, generation, reason, "did not start")
             case IntensityExceeded(path, child, reason, intensity, period):
                 self._log.error(
@@ -119,3 +119,8 @@ class CrashLog:
         if len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
         self._log.log(level, "%s", text, exc_info=error)
+
+
+def _was_asked_to_stop(reason: ExitReason) -> bool:
+    failed = isinstance(reason, Shutdown) and isinstance(reason.term, FailedToStartChild)
+    return is_clean(reason) and not failed

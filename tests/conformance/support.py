@@ -183,7 +183,13 @@ class Tree:
         self.events: list[Event] = []
         self.reason: ExitReason | None = None
         self.ended = trio.Event()
-        system.subscribe(self.events.append)
+        self.remembers = True
+        """Whether events are kept: they keep alive what they name, errors above all."""
+        system.subscribe(self._told)
+
+    def _told(self, event: Event) -> None:
+        if self.remembers:
+            self.events.append(event)
 
     @property
     def root(self) -> ActorRef:

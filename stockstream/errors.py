@@ -11,3 +11,9 @@ class ConfigurationError(StartError):
     """A setting is unknown, missing or wrong; the line names it."""
 
     exit_code = 2
+
+
+class UsageError(StartError):
+    """An argument is none of its kind; the line names it."""
+
+    exit_code = 2

@@ -129,12 +129,15 @@ def would_escalate(target: Target) -> bool:
 
 
 def fair_game(targets: Iterable[Target], deny: Sequence[str]) -> list[Target]:
-    """Whom a random killer may hit: workers that no client hangs on, and that `deny` leaves out."""
+    """Whom a random killer may hit: workers that no client hangs on, and that `deny` leaves out.
+
+    Not the stub either: it plays the world outside, whose outages are faults of another kind.
+    """
     return [
         target
         for target in targets
         if target.kind == Kind.WORKER
         and not target.blast_radius.disconnects
-        and target.path not in {"root", paths.CHAOS}
+        and target.path not in {paths.CHAOS, paths.STUB}
         and not any(matches(pattern, target.path) for pattern in deny)
     ]

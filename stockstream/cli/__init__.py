@@ -31,6 +31,9 @@ _EXAMPLES = """Examples:
   stockstream tree
       Show the supervision tree of the running server.
 
+  stockstream chaos kill market/streamer
+      Kill an actor of the running server, and see that it comes back.
+
   stockstream config
       Show every setting, its value and where it came from.
 """
@@ -43,6 +46,7 @@ _COMMANDS = (
     ("serve", _run, "Start the server: market, delivery and dashboard."),
     ("mock", _run, "Run the stub price API alone."),
     ("tree", _inspect, "Show the live supervision tree of a running server."),
+    ("chaos", _inspect, "Break a running server on purpose, and see that it holds."),
     ("config", _inspect, "Show every setting with its value and source."),
 )
 

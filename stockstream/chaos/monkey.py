@@ -1,0 +1,110 @@
+"""Random kills under a budget: `chaos kill` with a pattern, and `chaos monkey`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from stockstream.chaos.node import Refused
+from stockstream.chaos.targets import Target, fair_game, resolve, would_escalate
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator, Sequence
+
+    from stockstream.chaos.drill import Drill
+
+SESSIONS = "delivery/sessions/*"
+
+
+def draws(rng: random.Random, static: Sequence[str], deny_sessions: bool) -> Iterator[str]:
+    """The endless sequence of whom to kill next: a path, or `delivery/sessions/*` for any session.
+
+    It depends on the seed and on the paths alone, so the same seed gives the same kills,
+    whatever the timing.
+    """
+    kinds = sorted(static) + ([] if deny_sessions else [SESSIONS])
+    while True:
+        yield rng.choice(kinds)
+
+
+async def unleash(
+    drill: Drill,
+    rng: random.Random,
+    *,
+    seconds: float,
+    rate: float,
+    deny: Sequence[str],
+) -> None:
+    """Kill at random for some seconds, `rate` times a second, nobody beyond its budget.
+
+    A target without budget left is spared, and a session is killed in its place.
+    """
+    first = fair_game(await drill.node.targets(), deny)
+    static = [target.path for target in first if not _is_session(target)]
+    pick = rng.random
+    began = trio.current_time()
+    async with trio.open_nursery() as aside:
+        for number, drawn in enumerate(draws(rng, static, _sessions_denied(deny))):
+            due = began + number / rate
+            if due >= began + seconds:
+                return
+            chance = pick()
+            await trio.sleep_until(due)
+            await _kill_one(drill, drawn, chance, deny, aside)
+
+
+async def _kill_one(
+    drill: Drill, drawn: str, chance: float, deny: Sequence[str], aside: trio.Nursery
+) -> None:
+    fair = fair_game(await drill.node.targets(), deny)
+    sessions = [target for target in fair if _is_session(target)]
+    stand_in = sessions[int(chance * len(sessions))] if sessions else None
+    by_path = {target.path: target for target in fair}
+    target = stand_in if drawn == SESSIONS else by_path.get(drawn)
+    if target is not None and would_escalate(target):
+        drill.skipped.append(f"{drawn}: its supervisor has no restart left to give")
+        target = stand_in
+    if target is None:
+        drill.skipped.append(f"{drawn}: not there")
+        return
+    try:
+        await drill.strike("kill", target, aside=aside)
+    except Refused as refused:
+        # Between our look and the kill it moved, or lost its budget: that is the drill's nature.
+        if refused.code not in {"generation_moved", "would_escalate", "no_such_target"}:
+            raise
+        drill.skipped.append(f"{target.path}: {refused.reason}")
+
+
+async def kill_matching(
+    drill: Drill,
+    pattern: str,
+    rng: random.Random,
+    *,
+    count: int,
+    every: float,
+    percent: float | None,
+) -> None:
+    """Kill what a pattern means, `count` times: one each time, or `percent` of them at once."""
+    for number in range(count):
+        if number:
+            await trio.sleep(every)
+        targets = resolve(
+            await drill.node.targets(),
+            pattern,
+            rng=rng,
+            count=None if percent is not None else 1,
+            percent=percent,
+        )
+        for target in targets:
+            await drill.strike("kill", target)
+
+
+def _is_session(target: Target) -> bool:
+    return target.actor == "Session"
+
+
+def _sessions_denied(deny: Sequence[str]) -> bool:
+    return SESSIONS in deny

@@ -1,0 +1,60 @@
+"""Probes: whether something is so on a running node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from stockstream.chaos.node import Unreachable
+from stockstream.chaos.quantities import parse_duration
+from stockstream.chaos.report import Verdict
+from stockstream.chaos.watchers import Watchers
+
+if TYPE_CHECKING:
+    from stockstream.chaos.experiment import Probe
+    from stockstream.chaos.node import Node
+
+
+async def probe_node(probe: Probe, node: Node) -> Verdict:
+    """Look once."""
+    name = probe.name or f"{probe.kind} {probe.url or probe.metric or probe.symbol}"
+    try:
+        match probe.kind:
+            case "http":
+                answer = await node.get(probe.url)
+                held = answer.status_code == probe.status
+                return Verdict(name, held, f"{probe.url} answered {answer.status_code}")
+            case "websocket":
+                return await _price_comes(name, probe, node)
+            case "metric":
+                value = await _metric(probe, node)
+                above = probe.above is None or value > probe.above
+                below = probe.below is None or value < probe.below
+                return Verdict(name, above and below, f"{probe.metric} is {value:g}")
+    except Unreachable as error:
+        return Verdict(name, False, str(error))
+
+
+async def _price_comes(name: str, probe: Probe, node: Node) -> Verdict:
+    watchers = Watchers(1)
+    seconds = parse_duration(probe.within)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watchers.run, node.websocket_url)
+        came = await watchers.steady(seconds)
+        nursery.cancel_scope.cancel()
+    return Verdict(name, came, "a price came" if came else f"no price within {seconds:g} s")
+
+
+async def _metric(probe: Probe, node: Node) -> float:
+    if probe.metric == "faults":
+        return len((await node.status()).active)
+    targets = await node.targets()
+    match probe.metric:
+        case "clients":
+            return sum(target.actor == "Session" for target in targets)
+        case "actors":
+            return len(targets)
+        case _:
+            chosen = [t for t in targets if not probe.target or t.path == probe.target]
+            return sum(t.restarts if probe.metric == "restarts" else t.mailbox for t in chosen)

@@ -1,0 +1,160 @@
+"""Clients that an experiment brings along: they subscribe, and notice what no client should.
+
+Each is a real WebSocket client. What they saw is judged against the invariants: nobody is
+disconnected, versions only rise, and fresh prices come soon after a fault.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import trio
+from trio_websocket import (
+    ConnectionClosed,
+    HandshakeError,
+    WebSocketConnection,
+    connect_websocket_url,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+CONNECT_SECONDS = 20.0
+FRESH_SLACK_SECONDS = 0.25
+"""After a fault, fresh prices come within the fetch interval and this."""
+
+
+@dataclass
+class Watcher:
+    """One client and what it saw; times are trio's."""
+
+    number: int
+    updates: int = 0
+    last_price: float = float("-inf")
+    versions: dict[str, tuple[int, int]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    disconnected: str | None = None
+    vanished: bool = False
+    interval: float = 1.0
+    longest_gap: float = 0.0
+    _socket: WebSocketConnection | None = None
+    _reading: trio.Event = field(default_factory=trio.Event)
+    _heard: trio.Event = field(default_factory=trio.Event)
+
+    async def run(self, url: str, nursery: trio.Nursery) -> None:
+        """Connect, subscribe to everything, and read until cancelled or disconnected."""
+        self._reading.set()
+        try:
+            with trio.fail_after(CONNECT_SECONDS):
+                self._socket = await connect_websocket_url(nursery, url)
+                await self._socket.send_message('{"action":"subscribe","symbols":["*"]}')
+            while True:
+                await self._reading.wait()
+                self._take(json.loads(await self._socket.get_message()))
+        except ConnectionClosed as closed:
+            if not self.vanished:
+                self._ends(str(closed.reason))
+        except (HandshakeError, OSError, trio.TooSlowError) as error:
+            self._ends(f"could not connect: {error!r}")
+
+    def _ends(self, reason: str) -> None:
+        self.disconnected = reason
+        self._wake()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "status":
+            self.interval = message["interval"]
+        quotes = message.get("quotes") or message.get("prices") or ()
+        for quote in quotes:
+            symbol, version = quote["symbol"], tuple(quote["version"])
+            last = self.versions.get(symbol)
+            if last is not None and version <= last:
+                self.faults.append(f"{symbol} went from version {last} to {version}")
+            self.versions[symbol] = version
+        if quotes:
+            now = trio.current_time()
+            if self.updates:
+                self.longest_gap = max(self.longest_gap, now - self.last_price)
+            self.updates += len(quotes)
+            self.last_price = now
+            self._wake()
+
+    def _wake(self) -> None:
+        self._heard.set()
+        self._heard = trio.Event()
+
+    async def fresh_after(self, moment: float, seconds: float) -> float | None:
+        """Seconds from `moment` to the first price after it; None when none came in time."""
+        with trio.move_on_at(moment + seconds):
+            while self.last_price <= moment:
+                if self.disconnected is not None:
+                    return None
+                await self._heard.wait()
+        return self.last_price - moment if self.last_price > moment else None
+
+    def stop_reading(self) -> None:
+        """Let what the server sends pile up."""
+        self._reading = trio.Event()
+
+    def read_on(self) -> None:
+        """Read what has piled up."""
+        self._reading.set()
+
+    async def vanish(self) -> None:
+        """Go away without a close frame."""
+        self.vanished = True
+        if self._socket is not None:
+            await self._socket._stream.aclose()  # noqa: SLF001 - the library always says goodbye
+
+
+class Watchers:
+    """All watching clients of an experiment."""
+
+    def __init__(self, count: int) -> None:
+        self.all = [Watcher(number) for number in range(count)]
+
+    async def run(self, url: str) -> None:
+        """Keep them connected until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for watcher in self.all:
+                nursery.start_soon(watcher.run, url, nursery)
+
+    @property
+    def present(self) -> list[Watcher]:
+        """Those that are meant to be connected."""
+        return [watcher for watcher in self.all if not watcher.vanished]
+
+    @property
+    def fresh_seconds(self) -> float:
+        """How soon after a fault everyone has a fresh price."""
+        return max((watcher.interval for watcher in self.all), default=1.0) + FRESH_SLACK_SECONDS
+
+    async def all_fresh_after(self, moment: float, seconds: float) -> list[float | None]:
+        """For each that is present, seconds to its first price after `moment`, or None."""
+        answers: dict[int, float | None] = {}
+
+        async def ask(watcher: Watcher) -> None:
+            answers[watcher.number] = await watcher.fresh_after(moment, seconds)
+
+        async with trio.open_nursery() as nursery:
+            for watcher in self.present:
+                nursery.start_soon(ask, watcher)
+        return list(answers.values())
+
+    async def steady(self, seconds: float) -> bool:
+        """Wait until everyone has had a price; whether that was in time."""
+        moment = trio.current_time()
+        first = await self.all_fresh_after(moment, seconds)
+        return all(answer is not None for answer in first)
+
+    def count(self, holds: Callable[[Watcher], bool]) -> int:
+        """How many of those present are so."""
+        return sum(holds(watcher) for watcher in self.present)
+
+    def faults(self) -> Iterable[str]:
+        """What no client should see, all of it."""
+        for watcher in self.all:
+            for fault in watcher.faults:
+                yield f"client {watcher.number}: {fault}"

@@ -1,8 +1,8 @@
 """Logging: structlog and the standard library's loggers, through one renderer, to standard error.
 
 Only structlog's synchronous methods are used (`info`, not `ainfo`: those need asyncio).
-`bind_contextvars(correlation_id=…)` puts a value into every line of a task and of the tasks it
-starts, because trio copies the context.
+Every line carries the correlation id of the request that is worked for, in whichever actor: a
+message takes its sender's along (`supervision.correlation_id`).
 """
 
 import logging
@@ -13,6 +13,8 @@ from typing import Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from supervision import correlation_id
 
 _SECRET_NAME = re.compile(r"(?i)(^|_)(password|secret|token|authorization|cookie|api_?key)")
 _SECRET_IN_TEXT = re.compile(
@@ -40,6 +42,7 @@ def configure(
     output = sys.stderr if stream is None else stream
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_correlation_id,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
@@ -73,6 +76,13 @@ def configure(
     logging.captureWarnings(capture=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+
+
+def _add_correlation_id(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
+    current = correlation_id.get()
+    if current is not None:
+        event_dict.setdefault("correlation_id", current)
+    return event_dict
 
 
 def _renderer(style: Literal["console", "json"], output: TextIO) -> list[Processor]:

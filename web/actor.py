@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from typing import TYPE_CHECKING, ClassVar
 
 import trio
@@ -26,6 +27,14 @@ FAREWELL_SECONDS = 1.0
 EARLIEST_RETURN_SECONDS = 0.5
 LATEST_RETURN_SECONDS = 5.0
 """Clients are told to come back at a random moment between these, not all at once."""
+
+REQUESTS = 1_000
+"""HTTP connections beside the WebSockets, which have a limit of their own."""
+UNACKNOWLEDGED_SECONDS = 30.0
+"""A machine that acknowledges nothing of what was sent to it for so long is gone (W17). Shorter,
+and a client that only reads slowly would be cut off before it may be (W16)."""
+
+_INTERNET = {socket.AF_INET, socket.AF_INET6}
 
 _log = logging.getLogger("web")
 
@@ -64,8 +73,13 @@ class Web(Actor):
             sessions=self.system.ref(paths.SESSIONS),
         )
         self.clients = Clients(self, parts)
-        config = ServerConfig(max_message_size=settings.limits.message_size)
+        config = ServerConfig(
+            max_message_size=settings.limits.message_size,
+            max_connections=settings.max_connections + REQUESTS,
+        )
         listeners = [listener.dup() for listener in settings.sockets]
+        for listener in listeners:
+            _limit_unacknowledged(listener)
         self._streams = EventStreams(self._telemetry.events, settings.wall_clock_ms)
         app = create_app(parts, self.clients, self._streams)
         self._server: Server = await self.tasks.start(self._run, app, listeners, config)
@@ -99,3 +113,14 @@ class Web(Actor):
     @handles(Down)
     def _on_session_down(self, message: Down) -> None:
         self.clients.session_down(message)
+
+
+def _limit_unacknowledged(listener: socket.socket) -> None:
+    """Have the kernel reset connections whose peer has vanished (Linux, tcp(7)).
+
+    Prices on their way to nobody are progress as long as there is room for them, so the
+    signs of life that the broadcaster looks at come too late. Accepted sockets inherit it.
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT") and listener.family in _INTERNET:
+        milliseconds = round(UNACKNOWLEDGED_SECONDS * 1000)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from quart import Blueprint, Response
-from werkzeug.exceptions import NotFound, UnprocessableEntity
+from werkzeug.exceptions import NotFound, ServiceUnavailable, UnprocessableEntity
 
+from stockstream.delivery.messages import GetPresence
 from stockstream.delivery.protocol import encode, snapshot_quote
 from stockstream.messages import InvalidSymbol, iso_utc, parse_symbol
 from stockstream.tables import FEED
+from supervision import CallError
 
 if TYPE_CHECKING:
-    from stockstream.tables import Tables
+    from web.parts import Parts
+
+PRESENCE_SECONDS = 2.0
 
 
 class InvalidSymbolError(UnprocessableEntity):
@@ -27,8 +31,15 @@ class UnknownSymbolError(NotFound):
     word: ClassVar[str] = "unknown_symbol"
 
 
-def api(tables: Tables) -> Blueprint:
+class NoAnswerError(ServiceUnavailable):
+    """The actor that knows does not answer now."""
+
+    word: ClassVar[str] = "unavailable"
+
+
+def api(parts: Parts) -> Blueprint:
     """The routes under `/api/v1`."""
+    tables = parts.tables
     blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
     def as_of() -> str | None:
@@ -58,6 +69,20 @@ def api(tables: Tables) -> Blueprint:
             for symbol, row in sorted(tables.quotes.rows.items())
         ]
         return _json({"symbols": listed, "complete": feed is not None and feed.listed})
+
+    @blueprint.get("/presence")
+    async def presence() -> Response:
+        try:
+            here = await parts.manager.call(GetPresence(), timeout=PRESENCE_SECONDS)
+        except CallError as error:
+            raise NoAnswerError("who is here is not known now; try again", retry_after=1) from error
+        node = {
+            "node": parts.settings.node,
+            "connections": here.connections,
+            "subscribed": here.subscribed,
+            "everything": here.everything,
+        }
+        return _json({"nodes": [node], "symbols": here.symbols})
 
     return blueprint
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quart import Response, jsonify, render_template, request
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 
+from supervision import correlation_id
 from web.admin_api import admin_api
 from web.admin_auth import install
 from web.api import api
 from web.chaos_api import chaos_api
 from web.health import health
+from web.security import SECURITY_HEADERS
 from web.server import websocket_class
 
 if TYPE_CHECKING:
@@ -25,32 +29,13 @@ if TYPE_CHECKING:
     from web.clients import Clients
     from web.parts import Parts
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "manifest-src 'self'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
-)
-SECURITY_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 LARGEST_BODY = 64 * 1024
 STATIC_SECONDS = 31_536_000
-"""Static files are asked for with the version of their content, so they never change."""
+"""A static file that is asked for with the version of its content never changes."""
+REQUEST_ID = "X-Request-Id"
 JSON_PATHS = ("/api/", "/health/", "/admin/api/")
+
+Answer = tuple["Response | str", int, list[tuple[str, str]]]
 
 _log = logging.getLogger("web")
 _HERE = Path(__file__).parent
@@ -60,12 +45,12 @@ def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTr
     """Build the app for one life of `web`."""
     app = QuartTrio(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_SECONDS
-    app.jinja_env.globals["asset_version"] = asset_version(_HERE / "static")
+    version = asset_version(_HERE / "static")
+    app.jinja_env.globals["asset_version"] = version
     # Quart's hook for another class; its type names the one it ships.
     app.asgi_websocket_class = websocket_class({"/ws": clients.handle})  # type: ignore[assignment]
 
-    app.register_blueprint(api(parts.tables))
+    app.register_blueprint(api(parts))
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
     install(app, parts.settings.admin, parts.settings.trusted_proxies)
     app.register_blueprint(admin_api(parts, streams))
@@ -82,9 +67,10 @@ def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTr
     async def dashboard() -> str:
         return await render_template("dashboard.html")
 
+    app.before_request(_begin_request)
     app.register_error_handler(HTTPException, _error)
     app.register_error_handler(Exception, _crash)
-    app.after_request(_add_security_headers)
+    app.after_request(partial(_add_headers, version))
     return app
 
 
@@ -98,26 +84,41 @@ def asset_version(folder: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-async def _error(error: HTTPException) -> tuple[Response | str, int]:
+async def _begin_request() -> None:
+    # Log lines of all actors that work for this request carry it (R62), and so does the answer.
+    correlation_id.set(secrets.token_hex(8))
+
+
+async def _error(error: HTTPException) -> Answer:
     code = error.code or InternalServerError.code
+    # A status may come with more: Allow with 405, Retry-After with 429.
+    headers = [pair for pair in error.get_headers() if pair[0].lower() != "content-type"]
     if request.path.startswith(JSON_PATHS):
         # An API error brings its own code word; others are named by their status.
         word = getattr(error, "word", error.name.lower().replace(" ", "_"))
-        return jsonify({"error": {"code": word, "reason": error.description}}), code
+        body = jsonify({"error": {"code": word, "reason": error.description}})
+        return body, code, headers
     page = await render_template(
         "error.html", code=code, title=error.name, message=error.description
     )
-    return page, code
+    return page, code, headers
 
 
-async def _crash(error: Exception) -> tuple[Response | str, int]:
+async def _crash(error: Exception) -> Answer:
     _log.error("%s %s failed", request.method, request.path, exc_info=error)
     return await _error(InternalServerError())
 
 
-async def _add_security_headers(response: WerkzeugResponse) -> WerkzeugResponse:
+async def _add_headers(version: str, response: WerkzeugResponse) -> WerkzeugResponse:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers.setdefault(REQUEST_ID, correlation_id.get() or "")
     if not request.path.startswith("/static/"):
         response.headers.setdefault("Cache-Control", "no-store")
+    elif request.args.get("v") == version and response.status_code < BadRequest.code:
+        response.headers["Cache-Control"] = f"public, max-age={STATIC_SECONDS}, immutable"
+    else:
+        # A module that another imports is asked for without a version: it is checked by its
+        # ETag each time, or a page would run new modules beside old ones after an update.
+        response.headers["Cache-Control"] = "no-cache"
     return response

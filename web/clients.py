@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -26,6 +26,7 @@ from supervision import (
 )
 from web.admission import Admission, Refusal, client_address, origin_allowed
 from web.connection import CODE_INTERNAL, CODE_LOST, SESSIONLESS_SECONDS, Connection
+from web.security import PRIVATE_HEADERS
 
 if TYPE_CHECKING:
     from supervision import Actor, ActorRef
@@ -95,7 +96,7 @@ class Clients:
         """Have the broadcaster write to it from now on, waiting for one that restarts."""
         parts = self._parts
         welcome = Welcome(
-            session=secrets.token_urlsafe(12),
+            session=connection.name,
             node=parts.settings.node,
             server_time=iso_utc(parts.settings.wall_clock_ms()),
             heartbeat=parts.settings.heartbeat,
@@ -153,33 +154,37 @@ class Clients:
 
     async def _start_session(self, connection: Connection) -> bool:
         """Start a session for it, waiting for the supervisor of sessions if that restarts."""
+        settings = self._parts.settings
         spec = ChildSpec(
             "session",
             Session,
-            (connection.number, self._parts.settings.limits, self._parts.settings.wall_clock_ms),
+            (
+                connection.number,
+                settings.limits,
+                settings.wall_clock_ms,
+                self._parts.connections,
+                partial(self._adopt, connection),
+            ),
             restart=Restart.TEMPORARY,
             shutdown=SESSION_STOP_SECONDS,
         )
         with trio.move_on_after(SESSIONLESS_SECONDS):
-            while connection.number in self._connections:
+            while connection.session is None and connection.number in self._connections:
                 try:
-                    session = await start_child(self._parts.sessions, spec)
+                    await start_child(self._parts.sessions, spec)
                 except (CallError, ManagementError):
                     await trio.sleep(RETRY_SECONDS)
-                    continue
-                if session is not None:
-                    self._watch(connection, session)
-                    return True
-        return False
+        return connection.session is not None
 
-    def _watch(self, connection: Connection, session: ActorRef) -> None:
-        if connection.number not in self._connections:  # it left while its session started
-            session.stop(SHUTDOWN)
-            return
+    def _adopt(self, connection: Connection, session: ActorRef) -> bool:
+        """Take a session that starts, if its client is still there and has none."""
+        if connection.session is not None or connection.number not in self._connections:
+            return False
         monitor = self._owner.monitor(session)
         self._watched[monitor] = connection
         self._monitors[connection.number] = monitor
         connection.session = session
+        return True
 
     def session_down(self, down: Down) -> None:
         """A session ended: replace it while its client is there."""
@@ -212,7 +217,7 @@ class Clients:
 
 
 async def _refuse(socket: ServerSocket, refusal: Refusal) -> None:
-    headers = [("content-type", "application/json")]
+    headers = [("content-type", "application/json"), *PRIVATE_HEADERS.items()]
     if refusal.retry_after is not None:
         headers.append(("retry-after", str(refusal.retry_after)))
     body = json.dumps({"error": {"code": refusal.code, "reason": refusal.reason}}).encode()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 import trio
 
 from stockstream.delivery.limits import Strikes
 from stockstream.delivery.messages import Close, Command, Served
-from supervision import CallError, CallTimeout
+from supervision import CallError, CallTimeout, correlation_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ SESSIONLESS_SECONDS = 5.0
 """Without a session for so long, the client is told to come back."""
 COMMAND_SECONDS = 10.0
 """A session may wait for restarting partners; beyond this it hangs."""
+RETRY_SECONDS = 0.02
 CRASHES = 5
 CRASH_SECONDS = 10.0
 
@@ -44,13 +46,18 @@ class Connection:
         "_session_changed",
         "_socket",
         "_wire",
+        "name",
         "number",
         "try_send",
     )
 
     def __init__(self, number: int, socket: ServerSocket, is_behind: Callable[[int], bool]) -> None:
-        """`is_behind` says whether answers to this connection wait to be sent."""
+        """`is_behind` says whether answers to this connection wait to be sent.
+
+        `number` names it inside this process, `name` to its client and in the log.
+        """
         self.number = number
+        self.name = secrets.token_urlsafe(12)
         self._socket = socket
         self._wire = socket.wire
         self.try_send = socket.wire.try_send
@@ -136,6 +143,8 @@ class Connection:
     async def _deliver(self, message: str | bytes) -> Served | Close:
         """Give a message to the session, and to its successors until one has dealt with it."""
         self._commands += 1
+        # Log lines of all actors that work for this command carry it (R62).
+        correlation_id.set(f"{self.name}-{self._commands}")
         command = Command(self._commands, message)
         give_up_at = trio.current_time() + SESSIONLESS_SECONDS
         while True:
@@ -147,7 +156,7 @@ class Connection:
                     break
                 except CallError:
                     # It ended, or is flooded: its successor, or a later try, gets the command.
-                    await trio.lowlevel.checkpoint()
+                    await trio.sleep(RETRY_SECONDS)
                     continue
             break
         return Close(CODE_LOST, "no session could serve you; come back")

@@ -20,13 +20,18 @@ OPEN_TOO_LONG_MS = 60_000
 
 
 def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
-    """Whether clients should be sent here, and the checks that say so. Times as ISO 8601."""
+    """Whether clients should be sent here, and the checks that say so. Times as ISO 8601.
+
+    A breaker is counted as open since the last fetch that succeeded: one that probes a dead
+    upstream in vain every few seconds is half open in between, and no better for that.
+    """
     feed = tables.feed.get(FEED)
     circuit = tables.circuit.get(CIRCUIT)
     seen = feed is not None and feed.as_of is not None
-    open_ms = (
-        now_ms - circuit.since if circuit is not None and circuit.state is CircuitState.OPEN else 0
-    )
+    open_ms = 0
+    if circuit is not None and circuit.state is not CircuitState.CLOSED:
+        last = circuit.since if feed is None or feed.as_of is None else feed.as_of
+        open_ms = max(0, now_ms - last)
     checks: dict[str, object] = {
         "feed": {
             "ok": seen,

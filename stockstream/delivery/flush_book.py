@@ -27,13 +27,19 @@ not look as if it had stopped."""
 
 
 class _Flushed:
-    """The newest row of a symbol that was flushed; its update is encoded when first wanted."""
+    """The newest row of a symbol that was flushed; its update is encoded when first wanted.
 
-    __slots__ = ("_update", "number", "row")
+    `number` is the flush that last changed it, `renewed` the one that last changed what stands
+    in snapshots only.
+    """
 
-    def __init__(self, row: QuoteRow, number: int) -> None:
+    __slots__ = ("_update", "number", "renewed", "row")
+
+    def __init__(self, row: QuoteRow, number: int, before: _Flushed | None) -> None:
         self.row = row
         self.number = number
+        same = before is not None and _still(before.row) == _still(row)
+        self.renewed: int = before.renewed if before is not None and same else number
         self._update: Raw | None = None
 
     @property
@@ -74,7 +80,7 @@ class FlushBook:
         """Begin the next flush with all that waits; the answer is what it changes."""
         self.number += 1
         for symbol, row in self._waiting.items():
-            self._flushed[symbol] = _Flushed(row, self.number)
+            self._flushed[symbol] = _Flushed(row, self.number, self._flushed.get(symbol))
         changed = frozenset(self._waiting)
         self._waiting.clear()
         return changed
@@ -92,39 +98,76 @@ class FlushBook:
             if (entry := flushed.get(symbol)) is not None and entry.number > seen
         ]
 
+    def updates(self, symbols: Iterable[Symbol], seen: int) -> list[bytes]:
+        """The messages that bring a client up to date who has `symbols` as of flush `seen`.
+
+        Updates, and a snapshot of those whose other fields it does not have: symbols that were
+        listed after it had subscribed, or got a new opening price with a new day.
+        """
+        moved: list[Symbol] = []
+        renewed: list[Symbol] = []
+        for symbol in symbols:
+            (renewed if self._flushed[symbol].renewed > seen else moved).append(symbol)
+        messages = [self._snapshot(renewed)] if renewed else []
+        return [*messages, self.prices(moved)] if moved else messages
+
     def prices(self, symbols: Iterable[Symbol]) -> bytes:
         """A `prices` message with the newest update of each of `symbols`."""
         flushed = self._flushed
         return encode(Prices(self._as_of, [flushed[symbol].update for symbol in symbols]))
 
+    def known(self, want: Subscription, since: Mapping[Symbol, Version]) -> frozenset[Symbol]:
+        """The symbols of `want` of which a client with these versions lacks nothing now.
+
+        The answer, and not `since`, is what may wait for a slow client: a hundred bytes less for
+        each symbol, and no more symbols than there are.
+        """
+        return frozenset(
+            symbol
+            for symbol, version in since.items()
+            if (want.everything or symbol in want.symbols)
+            and (entry := self._flushed.get(symbol)) is not None
+            and version >= entry.row.quote.version
+        )
+
     def snapshot(
-        self, want: Subscription, before: Subscription, since: Mapping[Symbol, Version]
+        self,
+        want: Subscription,
+        before: Subscription,
+        known: frozenset[Symbol] = frozenset(),
+        known_at: int = 0,
     ) -> bytes | None:
         """A `snapshot` of what `want` adds to `before`; None when it adds nothing.
 
-        Symbols whose version the client has by `since`, or a newer one, are left out.
+        Symbols that the client had at flush `known_at`, and that have not changed since, are
+        left out.
         """
         if before.everything or want == before:
             return None
-        wanted = self._flushed if want.everything else want.symbols - before.symbols
-        if not want.everything and not wanted:
+        wanted = self._flushed.keys() if want.everything else want.symbols
+        added = wanted - before.symbols
+        if not want.everything and not added:
             return None
-        return encode(
-            Snapshot(
-                self._as_of,
-                [
-                    snapshot_quote(entry.row)
-                    for symbol in wanted
-                    if symbol not in before.symbols
-                    and (entry := self._flushed.get(symbol)) is not None
-                    and (symbol not in since or since[symbol] < entry.row.quote.version)
-                ],
-            )
+        return self._snapshot(
+            symbol
+            for symbol in added
+            if (entry := self._flushed.get(symbol)) is not None
+            and (symbol not in known or entry.number > known_at)
         )
+
+    def _snapshot(self, symbols: Iterable[Symbol]) -> bytes:
+        quotes = [snapshot_quote(self._flushed[symbol].row) for symbol in symbols]
+        return encode(Snapshot(self._as_of, quotes))
 
     @property
     def _as_of(self) -> str | None:
         return None if self.as_of is None else iso_utc(self.as_of)
+
+
+def _still(row: QuoteRow) -> tuple[object, ...]:
+    """What a client is told in snapshots only, `previous` aside: that it knows by itself."""
+    quote = row.quote
+    return row.open, quote.exchange, quote.currency, quote.delayed
 
 
 def _is_news(row: QuoteRow, known: QuoteRow) -> bool:
@@ -135,6 +178,5 @@ def _is_news(row: QuoteRow, known: QuoteRow) -> bool:
         quote.price != old.price
         or quote.timestamp - old.timestamp >= RESTAMP_MS
         or quote.timestamp < old.timestamp
-        or (quote.exchange, quote.currency, quote.delayed)
-        != (old.exchange, old.currency, old.delayed)
+        or _still(row) != _still(known)
     )

@@ -117,3 +117,43 @@ class Farewell(Request[None]):
 
     earliest: float
     latest: float
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastStatistics:
+    """Counts since this incarnation started; `behind` and `slow` are clients now."""
+
+    clients: int
+    groups: int
+    behind: int
+    slow: int
+    flushes: int
+    frames: int
+    refused: int
+    updates: int
+    last_batch: int
+    gone: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetBroadcastStatistics(Request[BroadcastStatistics]):
+    """Ask the broadcaster how it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who is here. `symbols` counts connections by symbol named, most wanted first.
+
+    `connections` are all of this node, `subscribed` those with a subscription, `everything`
+    those subscribed to all symbols.
+    """
+
+    connections: int
+    subscribed: int
+    everything: int
+    symbols: Mapping[Symbol, int]
+
+
+@dataclass(frozen=True, slots=True)
+class GetPresence(Request[Presence]):
+    """Ask the subscription manager who is here."""

@@ -6,27 +6,33 @@ tested against these classes.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from stockstream.messages import QuoteRow, Version, iso_utc
 
 PROTOCOL_VERSION = 1
 EVERYTHING = "*"
 
-CommandId = str | int | float
-"""A client's own mark on a command; echoed in the answer."""
+LONGEST_ID = 128
+
+CommandId = Annotated[str, Meta(max_length=LONGEST_ID)] | int | float
+"""A client's own mark on a command; echoed in the answer. It waits with the answer for a slow
+client, so it has a limit."""
 
 
 class Subscribe(Struct, tag_field="action", tag="subscribe", frozen=True):
-    """Ask for symbols; "*" for all. `since` are the versions the client has already."""
+    """Ask for symbols; "*" for all. `since` are the versions the client has already.
+
+    `max_rate` limits the client's price frames per second from now on; None changes nothing.
+    """
 
     symbols: list[str] | Literal["*"]
     id: CommandId | UnsetType = UNSET
     since: dict[str, tuple[int, int]] = {}
-    max_rate: float | None = None
+    max_rate: Annotated[float, Meta(gt=0)] | None = None
 
 
 class Unsubscribe(Struct, tag_field="action", tag="unsubscribe", frozen=True):
@@ -96,7 +102,10 @@ class SnapshotQuote(Struct, frozen=True):
 
 
 class Snapshot(Struct, tag_field="type", tag="snapshot", frozen=True):
-    """What was subscribed, as of the last flush; `as_of` is the last successful fetch."""
+    """What was subscribed, as of the last flush; `as_of` is the last successful fetch.
+
+    Comes again for symbols whose other fields than the price have changed.
+    """
 
     as_of: str | None
     quotes: list[SnapshotQuote]
@@ -185,15 +194,20 @@ def decode(message: str | bytes) -> ClientMessage:
     try:
         return _decoder.decode(message)
     except msgspec.ValidationError as error:
-        raise BadMessage(str(error), _mark(message)) from error
-    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadMessage(str(error), mark(message)) from error
+    except RecursionError as error:
+        raise BadMessage("it is nested too deeply") from error
+    except msgspec.DecodeError as error:
         raise BadMessage(f"not JSON: {error}") from error
 
 
-def _mark(message: str) -> CommandId | UnsetType:
+def mark(message: str | bytes) -> CommandId | UnsetType:
+    """The `id` of a message that need not be one of ours; UNSET when there is none to be read."""
+    if isinstance(message, bytes):
+        return UNSET
     try:
         return _mark_decoder.decode(message).id
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return UNSET
 
 

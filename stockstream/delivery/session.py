@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+import structlog
 import trio
 
 from stockstream import paths
@@ -38,14 +39,19 @@ from stockstream.delivery.protocol import (
     Unsubscribe,
     decode,
     encode,
+    mark,
 )
 from stockstream.messages import InvalidSymbol, Symbol, Version, iso_utc, parse_symbol
-from supervision import Actor, CallError, CallingSelf, UnhandledRequest, handles
+from supervision import IGNORE, Actor, CallError, CallingSelf, UnhandledRequest, handles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from structlog.stdlib import BoundLogger
+
+    from stockstream.delivery.lanes import Connections
     from supervision import ActorRef, Request
+    from supervision.actor import Ignore
 
 R = TypeVar("R")
 
@@ -54,61 +60,91 @@ PARTNER_SECONDS = 4.0
 PARTNER_RETRY_SECONDS = 0.02
 PARTNER_CALL_SECONDS = 2.0
 
+LENIENCY = 10
+"""A client may be refused a burst of messages, and after that this part of its rate."""
+
 CODE_POLICY = 1008
 CODE_LOST = 4000
+
+_log: BoundLogger = structlog.get_logger("delivery.session")
 
 
 class Session(Actor):
     """See the module. `number` is its connection's."""
 
-    def __init__(self, number: int, limits: ClientLimits, wall_clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        number: int,
+        limits: ClientLimits,
+        wall_clock_ms: Callable[[], int],
+        connections: Connections,
+        adopt: Callable[[ActorRef], bool],
+    ) -> None:
+        """`adopt` gives the session to its connection; False when that has left, or has one.
+
+        The connection cannot wait for the answer to its `start_child` for that: who asked may
+        be cancelled meanwhile, and nobody would ever stop the session that comes all the same.
+        """
         self._number = number
         self._limits = limits
         self._wall_clock_ms = wall_clock_ms
+        self._connections = connections
+        self._adopt = adopt
 
-    async def init(self) -> None:
+    async def init(self) -> Ignore | None:
         """Begin with a full bucket and no strikes: a predecessor's are forgiven."""
         now = trio.current_time()
         limits = self._limits
         self._bucket = TokenBucket(limits.rate, limits.burst, now)
         # What comes beyond the rate is refused with an error; so much more of it is too much.
-        self._leniency = TokenBucket(limits.rate, limits.burst, now)
+        self._leniency = TokenBucket(limits.rate / LENIENCY, limits.burst, now)
         self._bad = Strikes(BAD_MESSAGES, BAD_MESSAGES_SECONDS)
-        self._told_limited = -float("inf")
         self._manager = self.system.ref(paths.SUBSCRIPTION_MANAGER)
         self._broadcaster = self.system.ref(paths.BROADCASTER)
+        return None if self._adopt(self.ref) else IGNORE
 
     @handles(Command)
     async def _on_command(self, command: Command) -> Served | Close:
-        now = trio.current_time()
+        if self._was_answered(command):
+            return Served()
+        _log.debug("command", connection=self._number, command=command.number)
+        try:
+            return await self._serve(command, trio.current_time())
+        except CallError as error:
+            _log.warning("a client could not be served", connection=self._number, error=str(error))
+            return Close(CODE_LOST, "the server could not serve you; come back")
+
+    def _was_answered(self, command: Command) -> bool:
+        """Whether a predecessor, killed after that, has had this command answered.
+
+        To serve it again would be harmless, were it not for the limits: what was refused by a
+        predecessor would be done now, and the client would never hear of it.
+        """
+        lane = self._connections.get(self._number)
+        return lane is not None and command.number <= lane.answered
+
+    async def _serve(self, command: Command, now: float) -> Served | Close:
         if not self._bucket.take(now):
             return await self._limit_rate(command, now)
         try:
             message = decode(command.message)
-            match message:
-                case Subscribe() | Unsubscribe():
-                    await self._change(command, message)
-                case Ping():
-                    pong = Pong(iso_utc(self._wall_clock_ms()), message.id)
-                    await self._say(command, pong)
         except BadMessage as error:
             return await self._refuse_message(command, error, now)
-        except CallError as error:
-            return Close(CODE_LOST, f"could not be served: {error}")
+        match message:
+            case Subscribe() | Unsubscribe():
+                await self._change(command, message)
+            case Ping():
+                await self._say(command, Pong(iso_utc(self._wall_clock_ms()), message.id))
         return Served()
 
     async def _change(self, command: Command, message: Subscribe | Unsubscribe) -> None:
         symbols = (message.symbols,) if isinstance(message.symbols, str) else message.symbols
-        subscribe = isinstance(message, Subscribe)
         since: dict[Symbol, Version] = {}
         seconds_between = None
         if isinstance(message, Subscribe):
             since = _versions(message.since)
-            if message.max_rate is not None:
-                if not message.max_rate > 0:
-                    raise BadMessage("`$.max_rate` must be above 0", message.id)
-                seconds_between = 1 / message.max_rate
-        change = Change(self._number, tuple(symbols), subscribe)
+            seconds_between = None if message.max_rate is None else 1 / message.max_rate
+        change = Change(self._number, tuple(symbols), isinstance(message, Subscribe))
         answer = await self._ask(self._manager, change)
         if isinstance(answer, Refused):
             await self._say(command, Error(answer.code, answer.reason, id=message.id))
@@ -121,11 +157,11 @@ class Session(Actor):
     async def _limit_rate(self, command: Command, now: float) -> Served | Close:
         if not self._leniency.take(now):
             return Close(CODE_POLICY, "rate limited, and it went on")
-        if now - self._told_limited >= 1.0:
-            self._told_limited = now
-            limits = self._limits
-            reason = f"at most {limits.rate:g} messages per second, {limits.burst} at once"
-            await self._say(command, Error("rate_limited", reason, temporary=True))
+        limits = self._limits
+        reason = f"at most {limits.rate:g} messages per second, {limits.burst} at once"
+        await self._say(
+            command, Error("rate_limited", reason, temporary=True, id=mark(command.message))
+        )
         return Served()
 
     async def _refuse_message(

@@ -10,8 +10,17 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from stockstream import paths
-from stockstream.delivery.messages import Change, Changed, Forget, Refused
+from stockstream.delivery.messages import (
+    Change,
+    Changed,
+    Forget,
+    GetPresence,
+    Presence,
+    Refused,
+)
 from stockstream.delivery.protocol import EVERYTHING, Rejected
 from stockstream.messages import Demand, DemandWanted, InvalidSymbol, Symbol, parse_symbol
 from stockstream.tables import FEED, Subscription, Tables
@@ -19,6 +28,8 @@ from supervision import Actor, handles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from structlog.stdlib import BoundLogger
 
     from stockstream.delivery.lanes import Connections
 
@@ -29,6 +40,8 @@ MOST_REJECTED = 100
 large answer."""
 LOOK_SECONDS = 5.0
 """How often rows of connections that are gone without a word are swept out."""
+
+_log: BoundLogger = structlog.get_logger("delivery.subscription_manager")
 
 
 def changed(
@@ -44,37 +57,55 @@ def changed(
     Bad symbols are rejected one by one; good ones beside them count. `limit` is the number of
     symbols a connection may name.
     """
-    wanted = list(symbols)
-    if EVERYTHING in (text.strip() for text in wanted):
-        return Changed(Subscription(everything=subscribe), ())
+    everything = False
     good: dict[Symbol, None] = {}
     rejected: list[Rejected] = []
-    for text in wanted:
+    for text in symbols:
+        if text.strip() == EVERYTHING:
+            everything = True
+            continue
         try:
             good[parse_symbol(text)] = None
         except InvalidSymbol as error:
             rejected.append(Rejected(error.given, error.code, error.reason))
-    if not subscribe:
-        if before.everything and good:
+    if subscribe:
+        after = _added(before, good, rejected, known=known, limit=limit, everything=everything)
+    elif everything:
+        after = Subscription()
+    elif before.everything:
+        if good:
             return Refused(
                 "subscribed_to_all",
                 "you are subscribed to all symbols; unsubscribe from * and subscribe to some",
             )
-        return Changed(Subscription(before.symbols - good.keys()), _shortened(rejected))
+        after = before
+    else:
+        after = Subscription(before.symbols - good.keys())
+    return Changed(after, _shortened(rejected))
+
+
+def _added(
+    before: Subscription,
+    good: Iterable[Symbol],
+    rejected: list[Rejected],
+    *,
+    known: Callable[[Symbol], bool],
+    limit: int,
+    everything: bool,
+) -> Subscription:
+    everything = everything or before.everything
     after = set(before.symbols)
     for symbol in good:
         if not known(symbol):
             rejected.append(Rejected(symbol, "unknown_symbol", "the provider does not list it"))
-        elif before.everything or symbol in after:
+        elif everything or symbol in after:
             continue
         elif len(after) >= limit:
             reason = f"at most {limit} symbols by name; * is exempt"
             rejected.append(Rejected(symbol, "too_many_symbols", reason))
         else:
             after.add(symbol)
-    if before.everything:
-        return Changed(before, _shortened(rejected))
-    return Changed(Subscription(frozenset(after)), _shortened(rejected))
+    return Subscription(everything=True) if everything else Subscription(frozenset(after))
 
 
 def _shortened(rejected: list[Rejected]) -> tuple[Rejected, ...]:
@@ -114,9 +145,14 @@ class SubscriptionManager(Actor):
         self._tell()
         self.send_every(LOOK_SECONDS, _Look())
 
-    def presence(self) -> dict[Symbol, int]:
-        """How many connections are subscribed to each symbol by name."""
-        return dict(self._counts)
+    @handles(GetPresence)
+    def _on_presence(self, _request: GetPresence) -> Presence:
+        return Presence(
+            connections=len(self._connections),
+            subscribed=self._subscribers,
+            everything=self._everything,
+            symbols=dict(self._counts.most_common()),
+        )
 
     @handles(Change)
     def _on_change(self, request: Change) -> Changed | Refused:
@@ -129,6 +165,7 @@ class SubscriptionManager(Actor):
             limit=self._limit,
         )
         if isinstance(answer, Changed) and answer.subscription != before:
+            _log.debug("subscription", connection=request.connection)
             self._replace(request.connection, before, answer.subscription)
         return answer
 

@@ -1,0 +1,347 @@
+"""Who gets which frame when: the broadcaster's decisions, with the clock passed in.
+
+Nothing here waits. What takes long is a generator, which yields where other tasks should get a
+turn: the actor around it lets them. What must survive the actor stands in `Connections`; the
+groups here are made from it anew.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from stockstream.delivery.lanes import (
+    CLOSED,
+    REFUSED,
+    Connections,
+    Health,
+    Lane,
+    Operation,
+    Patience,
+    health,
+)
+from stockstream.delivery.messages import BroadcastStatistics
+from stockstream.delivery.protocol import EVERYTHING, GoingAway, Status, Subscriptions, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from stockstream.delivery.messages import Answer, Attach, Farewell, Say
+    from stockstream.messages import Symbol
+    from stockstream.tables import Subscription
+
+SENDS_PER_TURN = 256
+"""Frames written before other tasks get a turn: a few milliseconds."""
+RETRY_SECONDS = 0.05
+"""When a client that took no more is tried again, however short the flush interval."""
+CODE_TOO_SLOW = 4008
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How messages become frames; from the web server, which knows WebSockets."""
+
+    text: Callable[[bytes], bytes]
+    ping: bytes
+
+
+class FanOut:
+    """See the module.
+
+    A lane is in exactly one place. In the group of its subscription it has all that was flushed,
+    and shares the group's frames. Among the late it is looked at alone in each flush: it took no
+    more, or was taken over from a predecessor, or has a rate of its own.
+    """
+
+    def __init__(self, connections: Connections, framing: Framing) -> None:
+        """Go on where a predecessor was killed: each lane says what it has seen."""
+        self._connections = connections
+        self._book = connections.book
+        self._framing = framing
+        self._groups: dict[Subscription, dict[int, Lane]] = {}
+        self._late = {lane.number: lane for lane in connections.lanes()}
+        self._status_frame = b""
+        self._status_told = connections.status_number
+        if connections.status is not None:
+            self._status_frame = framing.text(encode(connections.status))
+        self._work = 0
+        self._counts: Counter[str] = Counter()
+        self.again = 0.0 if self._late else math.inf
+        """When a flush is due for the sake of the late alone; infinity for none."""
+
+    def statistics(self) -> BroadcastStatistics:
+        """Counts, for operators."""
+        return BroadcastStatistics(
+            clients=len(self._connections),
+            groups=len(self._groups),
+            behind=sum(lane.behind_since is not None for lane in self._late.values()),
+            slow=sum(lane.slow for lane in self._connections.lanes()),
+            flushes=self._counts["flushes"],
+            frames=self._counts["frames"],
+            refused=self._counts["refused"],
+            updates=self._counts["updates"],
+            last_batch=self._counts["last_batch"],
+            gone=self._counts["gone"],
+        )
+
+    def set_status(self, status: Status) -> None:
+        """Have every client told, with the next flush, unless they know."""
+        if status != self._connections.status:
+            self._connections.set_status(status)
+            self._status_frame = self._framing.text(encode(status))
+
+    # What clients do, and what is said to one of them.
+
+    def attach(self, request: Attach, now: float) -> None:
+        """Take a client in, with the welcome as the first it hears. Idempotent."""
+        if request.connection in self._connections:
+            return
+        lane = Lane(request.connection, request.client, seen=self._book.number, now=now)
+        lane.operations.append(self._said(0, request.welcome))
+        self._connections.add(lane)
+        self._late[lane.number] = lane
+        self._advance(lane, now)
+
+    def detach(self, number: int) -> None:
+        """Let a client go; no error when it has gone."""
+        lane = self._connections.get(number)
+        if lane is not None:
+            self._drop(lane)
+
+    def answer(self, request: Answer, now: float) -> None:
+        """Answer a command that may have changed a subscription."""
+        want = request.changed.subscription
+        known = self._book.known(want, request.since)
+        symbols: list[str] = [EVERYTHING] if want.everything else sorted(want.symbols)
+        message = Subscriptions(symbols, list(request.changed.rejected), request.id)
+        render = partial(self._render_answer, encode(message), want, known, self._book.number)
+        operation = Operation(request.command, render, want, request.seconds_between)
+        self._operate(request.connection, operation, now)
+
+    def say(self, request: Say, now: float) -> None:
+        """Say one message to a client, as the answer to a command."""
+        self._operate(request.connection, self._said(request.command, request.payload), now)
+
+    def farewell(self, request: Farewell, now: float) -> None:
+        """Tell every client when to come back, each another time."""
+        for lane in self._connections.lanes():
+            after = round(random.uniform(request.earliest, request.latest), 1)
+            lane.operations.append(self._said(lane.answered, encode(GoingAway(after))))
+            self._advance(lane, now)
+
+    def _said(self, command: int, payload: bytes) -> Operation:
+        frame = self._framing.text(payload)
+        return Operation(command, lambda _lane: frame)
+
+    def _operate(self, connection: int, operation: Operation, now: float) -> None:
+        lane = self._connections.get(connection)
+        # A command is given again when the session that had it, or the broadcaster, died before
+        # its answer was known to be on its way. It is answered once.
+        if lane is None or operation.command <= lane.answered:
+            return
+        lane.answered = operation.command
+        lane.operations.append(operation)
+        self._advance(lane, now)
+
+    def _render_answer(
+        self,
+        answer: bytes,
+        want: Subscription,
+        known: frozenset[Symbol],
+        known_at: int,
+        lane: Lane,
+    ) -> bytes:
+        snapshot = self._book.snapshot(want, lane.want, known, known_at)
+        frame = self._framing.text(answer)
+        return frame if snapshot is None else frame + self._framing.text(snapshot)
+
+    # One lane.
+
+    def _advance(self, lane: Lane, now: float) -> None:
+        """Send the client what it lacks, in order, until there is nothing or it takes no more."""
+        while True:
+            rest = self._next_frames(lane, now)
+            if rest is None:
+                self._caught_up(lane)
+                return
+            frames, done = rest
+            if not frames:  # it has a rate of its own, and its time has not come
+                self.again = min(self.again, lane.last_frame + (lane.seconds_between or 0.0))
+                return
+            outcome = lane.try_send(frames)
+            if outcome == CLOSED:
+                self._drop(lane)
+                return
+            if outcome == REFUSED:
+                self._falls_behind(lane, now)
+                return
+            self._counts["frames"] += 1
+            lane.last_frame = now
+            done()
+
+    def _next_frames(self, lane: Lane, now: float) -> tuple[bytes, Callable[[], None]] | None:
+        """The frames that come next for a lane, and what is true once they are sent."""
+        if lane.operations and lane.status_seen == 0:
+            # Nothing comes before the welcome, not even a status.
+            return lane.operations[0].render(lane), partial(self._operated, lane)
+        if lane.status_seen != self._connections.status_number:
+            return self._status_frame, partial(self._told_status, lane)
+        lacking = self._book.lacking(lane.want, lane.seen)
+        if lacking and (lane.operations or not _rests(lane, now)):
+            frames = self._frames(lacking, lane.seen)
+            return frames, partial(self._told_prices, lane, len(lacking))
+        if lane.operations:
+            return lane.operations[0].render(lane), partial(self._operated, lane)
+        return (b"", lambda: None) if lacking else None
+
+    def _frames(self, symbols: Iterable[Symbol], seen: int) -> bytes:
+        return b"".join(map(self._framing.text, self._book.updates(symbols, seen)))
+
+    def _operated(self, lane: Lane) -> None:
+        operation = lane.operations.popleft()
+        if operation.want is not None:
+            self._leave_group(lane)
+            lane.want = operation.want
+            lane.seconds_between = operation.seconds_between or lane.seconds_between
+        lane.seen = self._book.number
+        if not lane.operations:
+            lane.client.drained()
+
+    def _told_status(self, lane: Lane) -> None:
+        lane.status_seen = self._connections.status_number
+
+    def _told_prices(self, lane: Lane, updates: int) -> None:
+        lane.seen = self._book.number
+        self._counts["updates"] += updates
+
+    def _caught_up(self, lane: Lane) -> None:
+        lane.behind_since = None
+        lane.seen = self._book.number
+        if lane.seconds_between is None:
+            self._late.pop(lane.number, None)
+            self._groups.setdefault(lane.want, {})[lane.number] = lane
+        else:
+            self._late[lane.number] = lane
+
+    def _falls_behind(self, lane: Lane, now: float) -> None:
+        self._counts["refused"] += 1
+        self._leave_group(lane)
+        self._late[lane.number] = lane
+        if lane.behind_since is None:
+            lane.behind_since = now
+        self.again = min(self.again, now + RETRY_SECONDS)
+
+    def _leave_group(self, lane: Lane) -> None:
+        members = self._groups.get(lane.want)
+        if members is not None and members.pop(lane.number, None) is not None and not members:
+            del self._groups[lane.want]
+
+    def _drop(self, lane: Lane) -> None:
+        self._leave_group(lane)
+        self._late.pop(lane.number, None)
+        self._connections.remove(lane.number)
+        lane.client.drained()
+
+    # All lanes.
+
+    def flush(self, now: float) -> Iterator[None]:
+        """Send each client the newest of what has changed; yields where others get a turn."""
+        self._counts["flushes"] += 1
+        self.again = math.inf
+        if self._book.waiting:
+            changed = self._book.flush()
+            self._counts["last_batch"] = len(changed)
+            for want, members in list(self._groups.items()):
+                symbols = changed if want.everything else changed & want.symbols
+                if symbols:
+                    frames = self._frames(symbols, self._book.number - 1)
+                    yield from self._tell(members.values(), frames, len(symbols), now)
+                elif self._turn_is_over():
+                    yield
+        late = list(self._late.values())
+        if self._status_told != self._connections.status_number:
+            self._status_told = self._connections.status_number
+            late += [lane for members in self._groups.values() for lane in members.values()]
+        for lane in late:
+            self._advance(lane, now)
+            if self._turn_is_over():
+                yield
+
+    def heartbeat(self, now: float, age: float) -> Iterator[None]:
+        """Tell those who heard nothing for `age` seconds that the feed does not stand still."""
+        frame = self._framing.text(self._book.prices(()))
+        lanes = [lane for members in self._groups.values() for lane in members.values()]
+        lanes += [
+            lane
+            for lane in self._late.values()
+            if not (
+                lane.behind_since or _rests(lane, now) or self._book.lacking(lane.want, lane.seen)
+            )
+        ]
+        silent = [lane for lane in lanes if now - lane.last_frame >= age]
+        yield from self._tell(silent, frame, 0, now)
+
+    def _tell(
+        self, lanes: Iterable[Lane], frames: bytes, updates: int, now: float
+    ) -> Iterator[None]:
+        """Write the same bytes to all of these. They had seen everything before it."""
+        for lane in list(lanes):
+            if lane.operations or lane.status_seen != self._connections.status_number:
+                continue  # its turn comes with the late, in order
+            outcome = lane.try_send(frames)
+            if outcome < REFUSED:
+                if updates:
+                    lane.seen = self._book.number
+                lane.last_frame = now
+                self._counts["frames"] += 1
+                self._counts["updates"] += updates
+            elif outcome == REFUSED:
+                self._falls_behind(lane, now)
+            else:
+                self._drop(lane)
+            if self._turn_is_over():
+                yield
+
+    def _turn_is_over(self) -> bool:
+        self._work += 1
+        if self._work < SENDS_PER_TURN:
+            return False
+        self._work = 0
+        return True
+
+    # Signs of life.
+
+    def look(self, now: float, patience: Patience) -> Iterator[None]:
+        """Ping who is due, and part with who is gone or too slow; yields for a turn."""
+        for lane in self._connections.lanes():
+            self._look_at(lane, now, patience)
+            if self._turn_is_over():
+                yield
+
+    def _look_at(self, lane: Lane, now: float, patience: Patience) -> None:
+        client = lane.client
+        if client.closed:
+            self._drop(lane)
+            return
+        verdict = health(lane, now, patience)
+        lane.slow = verdict in {Health.SLOW, Health.TOO_SLOW}
+        if verdict is Health.PING:
+            if lane.try_send(self._framing.ping) < REFUSED:
+                # Not `now`: the ping itself is progress, which must not look like later progress.
+                lane.ping_sent = max(now, client.last_progress)
+                lane.pings += 1
+        elif verdict is Health.TOO_SLOW:
+            client.ask_to_close(CODE_TOO_SLOW, "you read too slowly")
+        elif verdict is Health.GONE:
+            self._counts["gone"] += 1
+            client.abort()
+            self._drop(lane)
+
+
+def _rests(lane: Lane, now: float) -> bool:
+    """Whether a client with a rate of its own has had its frame for now."""
+    return lane.seconds_between is not None and now - lane.last_frame < lane.seconds_between

@@ -1,0 +1,104 @@
+"""A real Chromium looking at a really started server.
+
+Everything here lives as long as this package's tests and no longer: while Playwright's synchronous
+API is open it holds the thread's asyncio loop, and the trio tests of other folders should find the
+thread as they left it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser import chromium
+from tests.browser.dashboard import Dashboard
+from tests.browser.programs import Server, Stub, running
+from tests.browser.witness import Witness
+
+WAIT_SECONDS = 20.0
+"""For what must happen: generous, for a busy machine; a test that passes does not use it up."""
+FAST = {
+    "FETCH_INTERVAL": "0.2",
+    "FETCH_INTERVAL_IDLE": "0.2",
+    "BREAKER_WINDOW": "4",
+    "BREAKER_MINIMUM_CALLS": "2",
+    "BREAKER_WAIT": "2",
+    "BREAKER_MAX_WAIT": "2",
+    "BREAKER_JITTER": "0",
+    "BREAKER_PROBES": "1",
+}
+
+Visit = Callable[..., Dashboard]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the browser."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+
+
+def _required() -> bool:
+    """Whether `scripts/chromium` can and must have installed it."""
+    apt = shutil.which("apt-get") is not None
+    return os.environ.get("CI") == "true" and os.geteuid() == 0 and apt
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    path = chromium.find()
+    if path is None:
+        told = "no Chromium on PATH, and CHROMIUM names none"
+        if _required():
+            pytest.fail(told)
+        pytest.skip(told)
+    expect.set_options(timeout=WAIT_SECONDS * 1000)
+    with chromium.launched(path) as launched:
+        yield launched
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Opens a dashboard as somebody who was never here; at the end nothing may have gone wrong.
+
+    `server_goes_away=True` is for a test that stops the server; other options are those of
+    `Browser.new_context`.
+    """
+    contexts = []
+    witnesses = []
+
+    def open_page(url: str, *, server_goes_away: bool = False, **options: Any) -> Dashboard:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        context.set_default_timeout(WAIT_SECONDS * 1000)
+        page = context.new_page()
+        witnesses.append(Witness(page, server_goes_away=server_goes_away))
+        page.goto(url)
+        return Dashboard(page)
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [trouble for witness in witnesses for trouble in witness.troubles] == []
+
+
+@pytest.fixture(scope="package")
+def stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stub]:
+    """A stub API that nobody switches off."""
+    stub = Stub(tmp_path_factory.mktemp("stub"))
+    with running(stub):
+        yield stub
+
+
+@pytest.fixture(scope="package")
+def server(stub: Stub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that nobody stops; new prices five times a second."""
+    folder = tmp_path_factory.mktemp("server")
+    server = Server(folder, FAST | {"STOCK_API_URL": stub.url})
+    with running(server):
+        yield server

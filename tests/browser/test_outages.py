@@ -1,0 +1,174 @@
+"""What the page says and does when the price API or the server goes away, and comes back."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import FAST
+from tests.browser.dashboard import A_PRICE
+from tests.browser.programs import Server, Stub, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import WebSocketRoute
+
+    from tests.browser.conftest import Visit
+
+GRACE_MS = 800
+# When the state of the socket was left, and when the banner was shown, by the page's own clock.
+WATCH_THE_BANNER = """() => {
+  const socket = document.querySelector("#status-socket");
+  const banner = document.querySelector("#banner");
+  window.seen = {};
+  new MutationObserver(() => {
+    if (socket.dataset.state !== "open") window.seen.lost ??= performance.now();
+    if (!banner.hidden) window.seen.banner ??= performance.now();
+  }).observe(document.body, {subtree: true, attributes: true});
+}"""
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[Stub]:
+    """A price API that a test may switch off."""
+    (folder := tmp_path / "stub").mkdir()
+    with running(stub := Stub(folder)):
+        yield stub
+
+
+@pytest.fixture
+def own_server(tmp_path: Path, upstream: Stub) -> Iterator[Server]:
+    """A server that a test may stop."""
+    server = Server(tmp_path, FAST | {"STOCK_API_URL": upstream.url})
+    with running(server):
+        yield server
+
+
+def test_an_upstream_that_is_down_shows_stale_prices_and_the_breaker_then_all_is_live_again(
+    upstream: Stub, own_server: Server, visit: Visit
+) -> None:
+    """Prices stay on screen, marked stale; the breaker counts down to its probe; then all mends."""
+    me = visit(own_server.url)
+    me.subscribe("AAPL MSFT")
+    me.expect_changes("AAPL", 1)
+    me.expect_live()
+
+    upstream.switch(down=True)
+    expect(me.status("breaker")).to_have_attribute("data-state", "open")
+    for seconds in (2, 1):
+        expect(me.detail("breaker")).to_have_text(re.compile(rf"^next probe in {seconds}\s*s$"))
+    expect(me.row("AAPL")).to_have_attribute("data-state", "stale")
+    expect(me.row("MSFT")).to_have_attribute("data-state", "stale")
+    expect(me.page.get_by_test_id("age-AAPL")).to_contain_text("Stale")
+    expect(me.status("feed")).to_have_attribute("data-state", re.compile("^(stale|down)$"))
+    expect(me.status("socket")).to_have_attribute("data-state", "open")
+    expect(me.price("AAPL")).to_have_text(A_PRICE)
+    expect(me.banner).to_be_hidden()
+
+    before = me.expect_price("AAPL")
+    upstream.switch(down=False)
+    me.expect_live()
+    expect(me.row("AAPL")).to_have_attribute("data-state", "live")
+    assert before not in me.expect_changes("AAPL", 2)[1:]
+
+
+def test_an_upstream_whose_process_is_killed_is_the_same_outage(
+    upstream: Stub, own_server: Server, visit: Visit
+) -> None:
+    """No price API at all: stale, not gone; a new one on its port is found by itself."""
+    me = visit(own_server.url)
+    me.subscribe("AAPL")
+    me.expect_price("AAPL")
+    upstream.stop(signal.SIGKILL)
+    expect(me.status("breaker")).to_have_attribute("data-state", "open")
+    expect(me.row("AAPL")).to_have_attribute("data-state", "stale")
+    me.expect_price("AAPL")
+    upstream.start()
+    me.expect_live()
+    me.expect_changes("AAPL", 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_a_server_that_restarts_shows_a_banner_and_the_page_comes_back_by_itself(
+    number: signal.Signals, own_server: Server, visit: Visit
+) -> None:
+    """The banner comes 800 ms after the loss, prices stay, and flow again without a reload."""
+    me = visit(own_server.url, server_goes_away=True)
+    me.subscribe("AAPL")
+    me.expect_changes("AAPL", 1)
+    me.page.evaluate("window.kept = 'no reload'")
+    me.page.evaluate(WATCH_THE_BANNER)
+
+    own_server.stop(number)
+    expect(me.banner).to_be_visible()
+    expect(me.banner).to_contain_text("Connection lost.")
+    expect(me.banner).to_contain_text(re.compile(r"Retrying in \d+\s*s|Reconnecting"))
+    expect(me.page.locator("#live")).to_contain_text("Connection lost, retrying.")
+    seen = me.page.evaluate("window.seen")
+    # The state is painted with the frame after the loss, so a little of the time is over by then.
+    assert GRACE_MS - 100 < seen["banner"] - seen["lost"] < GRACE_MS + 1_000
+    expect(me.status("feed")).to_have_attribute("data-state", "unknown")
+    expect(me.status("breaker")).to_have_attribute("data-state", "unknown")
+    expect(me.row("AAPL")).to_have_attribute("data-state", "stale")
+    me.expect_price("AAPL")
+
+    own_server.start()
+    me.expect_live()
+    expect(me.banner).to_be_hidden()
+    me.expect_changes("AAPL", 2)
+    expect(me.row("AAPL")).to_have_attribute("data-state", "live")
+    assert me.page.evaluate("window.kept") == "no reload"
+
+
+def test_retry_now_does_not_wait_for_the_countdown(own_server: Server, visit: Visit) -> None:
+    """With the page's time standing still no retry comes by itself; the button makes one."""
+    me = visit(own_server.url, server_goes_away=True)
+    me.page.clock.install()
+    me.page.reload()
+    me.subscribe("AAPL")
+    me.expect_price("AAPL")
+    own_server.stop(signal.SIGKILL)
+    retry = me.page.get_by_test_id("retry-now")
+    expect(retry).to_be_visible()
+    expect(me.banner).to_contain_text("Retrying in")
+    me.page.clock.pause_at(me.page.evaluate("Date.now()") / 1000 + 0.1)
+    own_server.start()
+    with me.page.expect_websocket():
+        retry.click()
+    me.page.clock.resume()
+    expect(me.status("socket")).to_have_attribute("data-state", "open")
+    expect(me.banner).to_be_hidden()
+    me.expect_changes("AAPL", 2)
+
+
+def test_a_loss_that_is_over_before_800_ms_is_not_worth_a_banner(
+    server: Server, visit: Visit
+) -> None:
+    """A cut connection that is back with the first retry of 500 ms goes by without a word."""
+    me = visit(server.url)
+    # The least delay that chance could draw: 500 ms.
+    me.page.add_init_script("Math.random = () => 0")
+    sockets = []
+
+    def pass_on(route: WebSocketRoute) -> None:
+        sockets.append(route)
+        route.connect_to_server()
+
+    me.page.route_web_socket("**/ws*", pass_on)
+    me.page.reload()
+    me.subscribe("AAPL")
+    me.expect_changes("AAPL", 1)
+    me.page.evaluate(WATCH_THE_BANNER)
+    sockets[0].close(code=1001)
+    me.page.wait_for_function("window.seen.lost !== undefined")
+    expect(me.status("socket")).to_have_attribute("data-state", "open")
+    me.expect_changes("AAPL", 3)
+    seen = me.page.evaluate("window.seen")
+    assert "banner" not in seen, seen
+    assert len(sockets) == 2

@@ -1,0 +1,310 @@
+"""`stockstream chaos` against a really started server: what it does, says and exits with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+from tests.support.server import ROOT, TOKEN, Server, free_port, running_server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+pytestmark = pytest.mark.chaos
+
+EXAMPLES = ROOT / "examples" / "chaos"
+SETTINGS = {
+    "CHAOS_ENABLED": "true",
+    "STOCK_API_URL": "sim://?symbols=6&interval=0.1&seed=7",
+}
+COMMAND_SECONDS = 60
+
+
+class Ran:
+    """One run of the command."""
+
+    def __init__(self, done: subprocess.CompletedProcess[bytes]) -> None:
+        self.status = done.returncode
+        self.out = done.stdout.decode()
+        self.err = done.stderr.decode()
+
+    @property
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.out)
+        assert document["schema_version"] == 1
+        return document
+
+    def __repr__(self) -> str:
+        return f"exit {self.status}\n{self.out}\n{self.err}"
+
+
+def environment(server: Server | None, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    url = f"http://127.0.0.1:{free_port()}" if server is None else server.url
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "STOCKSTREAM_URL": url,
+        "STOCKSTREAM_TOKEN": TOKEN,
+        **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE")},
+        **(more or {}),
+    }
+
+
+async def chaos(
+    server: Server | None, *arguments: str, more: Mapping[str, str] | None = None
+) -> Ran:
+    with trio.fail_after(COMMAND_SECONDS):
+        return Ran(
+            await trio.run_process(
+                [sys.executable, "-m", "stockstream", "chaos", *arguments],
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+                env=environment(server, more),
+            )
+        )
+
+
+@pytest.mark.proves("C2", "C8", "C9", "C10", "C13", "C14")
+async def test_a_kill_is_verified_and_reported(tmp_path: Path) -> None:
+    """The report has the generations, recovery times and verdicts; progress is on stderr."""
+    async with running_server(tmp_path, SETTINGS) as server:
+        page = tmp_path / "report.html"
+        ran = await chaos(
+            server, "kill", "market/streamer", "--count", "2", "--every", "100ms",
+            "--json", "--html", str(page),
+        )  # fmt: skip
+        assert ran.status == 0, ran
+        report = ran.document
+        assert [s["generation_after"] for s in report["strikes"]] == [2, 3]
+        assert all(s["verified"] for s in report["strikes"])
+        assert report["recovery"]["market/streamer"]["count"] == 2
+        assert all(verdict["held"] for verdict in report["verdicts"])
+        assert "kill market/streamer" in ran.err
+        assert "\x1b" not in ran.err + ran.out
+        assert "<svg" in page.read_text()
+
+
+@pytest.mark.proves("C1")
+async def test_a_dry_run_shows_whom_it_would_hit_and_changes_nothing(tmp_path: Path) -> None:
+    async with running_server(tmp_path, SETTINGS) as server:
+        before = await server.get("/admin/api/chaos/targets")
+        ran = await chaos(server, "kill", "delivery", "--dry-run", "--json")
+        assert ran.status == 0, ran
+        radius = ran.document["targets"][0]["blast_radius"]
+        assert radius == {"actors": 4, "clients": 0, "disconnects": False}
+        after = await server.get("/admin/api/chaos/targets")
+        assert [t["generation"] for t in before.json()["targets"]] == [
+            t["generation"] for t in after.json()["targets"]
+        ]
+        assert (await server.get("/admin/api/chaos/status")).json()["history"] == []
+
+
+@pytest.mark.proves("C8", "C9")
+async def test_every_way_to_fail_has_its_exit_code_and_valid_json(tmp_path: Path) -> None:
+    async with running_server(tmp_path, SETTINGS) as server:
+        bad = tmp_path / "bad.toml"
+        bad.write_text('title = "t"\n[[method]]\naction = "explode"\n')
+        guarded = tmp_path / "guarded.toml"
+        guarded.write_text(
+            'title = "t"\n[guard]\nallow = ["market/*"]\n[[method]]\n'
+            'action = "kill"\ntarget = "delivery/*"\n'
+        )
+        unsteady = tmp_path / "unsteady.toml"
+        unsteady.write_text(
+            'title = "t"\n[[steady_state]]\nkind = "http"\nurl = "/no/such/page"\n'
+            '[[method]]\naction = "kill"\ntarget = "market/streamer"\n'
+        )
+        aborted = tmp_path / "aborted.toml"
+        aborted.write_text(
+            'title = "t"\n[[method]]\naction = "kill"\ntarget = "market/streamer"\npause = "20s"\n'
+            '[[abort_if]]\nkind = "metric"\nmetric = "actors"\nabove = 1\n'
+        )
+        cases = {
+            ("validate", str(bad)): 2,
+            ("run", str(bad)): 2,
+            ("do", "hang", "market/streamer", "secs=3"): 2,
+            ("kill", "market/streamer", "--every", "soon"): 2,
+            ("halt",): 2,
+            ("run", str(aborted)): 3,
+            ("run", str(unsteady)): 4,
+            ("kill", "market/nobody"): 5,
+            ("run", str(guarded)): 7,
+        }
+        for arguments, status in cases.items():
+            ran = await chaos(server, *arguments, "--json")
+            assert ran.status == status, (arguments, ran)
+            if "soon" not in arguments:  # a usage error found before anything is read
+                assert ran.document["exit_code"] == status
+        history = (await server.get("/admin/api/chaos/status")).json()["history"]
+        assert {row["action"] for row in history} == {"begin", "end"}
+    assert (await chaos(None, "targets", "--json")).status == 1
+    wrong = await chaos(None, "kill")
+    assert wrong.status == 2
+    assert "PATTERN" in wrong.err
+
+
+@pytest.mark.proves("C8")
+async def test_a_kill_that_would_end_a_supervisor_is_refused(tmp_path: Path) -> None:
+    """Its budget spent, the next kill is refused with 7; with leave it is done."""
+    async with running_server(tmp_path, SETTINGS) as server:
+        spend = await chaos(
+            server, "kill", "market/streamer", "--count", "101", "--every", "1ms",
+            "--clients", "0", "--json",
+        )  # fmt: skip
+        assert spend.status == 7, spend
+        assert len(spend.document["strikes"]) == 100
+        assert "give" in spend.document["error"]
+        generations = {
+            t["path"]: t["generation"]
+            for t in (await server.get("/admin/api/chaos/targets")).json()["targets"]
+        }
+        assert generations["market"] == 1
+
+
+@pytest.mark.proves("C11")
+async def test_fault_injection_is_off_unless_enabled(tmp_path: Path) -> None:
+    """It is refused with 403, exit 7, and the attempt is logged; reading is allowed."""
+    async with running_server(tmp_path) as server:
+        ran = await chaos(server, "kill", "market/streamer", "--json")
+        assert ran.status == 7, ran
+        assert "CHAOS_ENABLED" in ran.document["error"]
+        assert (await server.get("/admin/api/chaos/status")).json()["enabled"] is False
+        assert "chaos refused" in server.text
+        assert not any(
+            t["path"] == "chaos"
+            for t in (await server.get("/admin/api/chaos/targets")).json()["targets"]
+        )
+
+
+@pytest.mark.proves("C11")
+async def test_in_production_it_takes_a_token_of_its_own(tmp_path: Path) -> None:
+    settings = {
+        **SETTINGS,
+        "STOCKSTREAM_ENV": "production",
+        "SECRET_KEY_BASE": "s" * 40,
+        "CHAOS_TOKEN": "chaos-token-of-the-tests",
+    }
+    async with running_server(tmp_path, settings) as server:
+        refused = await chaos(server, "kill", "pubsub", "--clients", "0", "--json")
+        assert refused.status == 7, refused
+        allowed = await chaos(
+            server, "kill", "pubsub", "--clients", "0", "--json",
+            more={"STOCKSTREAM_CHAOS_TOKEN": "chaos-token-of-the-tests"},
+        )  # fmt: skip
+        assert allowed.status == 0, allowed
+        history = (await server.get("/admin/api/chaos/status")).json()["history"]
+        assert [row["outcome"] for row in history] == ["done", "refused"]
+
+
+@pytest.mark.proves("C4", "C5")
+async def test_an_interrupted_experiment_is_rolled_back(tmp_path: Path, nursery: Any) -> None:
+    """SIGINT in the middle: exit 130, no fault is left on, and the node is free again."""
+    experiment = tmp_path / "long.toml"
+    experiment.write_text(
+        'title = "long"\n[[method]]\naction = "hang"\ntarget = "pubsub"\n'
+        'parameters = { seconds = 600 }\n[[method]]\naction = "kill"\n'
+        'target = "market/streamer"\npause = "500s"\n'
+    )
+    async with running_server(tmp_path, SETTINGS) as server:
+        process = await trio.lowlevel.open_process(
+            [
+                sys.executable,
+                "-m",
+                "stockstream",
+                "chaos",
+                "run",
+                str(experiment),
+                "--clients",
+                "0",
+            ],
+            env=environment(server),
+            stderr=subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        said = b""
+        with trio.fail_after(20):
+            while b"hang pubsub" not in said:
+                said += await process.stderr.receive_some()
+        status = (await server.get("/admin/api/chaos/status")).json()
+        assert status["experiment"]["title"] == "long"
+        assert [fault["target"] for fault in status["active"]] == ["pubsub"]
+        second = await chaos(server, "run", str(EXAMPLES / "streamer.toml"))
+        assert second.status == 7, second
+        process.send_signal(signal.SIGINT)
+        with trio.fail_after(20):
+            while await process.stderr.receive_some():
+                pass
+            assert await process.wait() == 130
+        await process.stderr.aclose()
+        status = (await server.get("/admin/api/chaos/status")).json()
+        assert (status["experiment"], status["active"]) == (None, [])
+
+
+@pytest.mark.proves("C3", "C4")
+async def test_a_fault_ends_by_itself_though_its_controller_died(tmp_path: Path) -> None:
+    """The controller is killed while a fault is on: its successor rolls it back in time."""
+    async with running_server(tmp_path, SETTINGS) as server:
+        assert (
+            await chaos(server, "do", "hang", "pubsub", "seconds=3", "--clients", "0")
+        ).status == 0
+        killed = await chaos(server, "kill", "chaos", "--clients", "0")
+        assert killed.status in {0, 1}, killed
+        with trio.fail_after(10):
+            while (await server.get("/admin/api/chaos/status")).json()["active"]:  # noqa: ASYNC110
+                await trio.sleep(0.1)  # another process: there is no event to wait for
+        ran = await chaos(server, "kill", "pubsub", "--json")
+        assert ran.status == 0, ran
+
+
+@pytest.mark.proves("C4")
+async def test_halt_ends_everything_and_may_be_said_twice(tmp_path: Path) -> None:
+    async with running_server(tmp_path, SETTINGS) as server:
+        for target in ("pubsub", "telemetry"):
+            ran = await chaos(server, "do", "slow", target, "seconds=300", "--clients", "0")
+            assert ran.status == 0, ran
+        assert (await chaos(server, "halt", "--all", "--json")).document["ended"] == 2
+        assert (await chaos(server, "halt", "--all", "--json")).document["ended"] == 0
+        assert (await server.get("/admin/api/chaos/status")).json()["active"] == []
+
+
+@pytest.mark.proves("C6")
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
+async def test_every_example_holds(path: Path, tmp_path: Path) -> None:
+    """Each shipped experiment runs against a server with the bundled stub API, and holds."""
+    settings = {
+        "CHAOS_ENABLED": "true",
+        "STUB_PORT": str(free_port()),
+        "FETCH_INTERVAL": "0.2",
+        "BREAKER_WAIT": "1",
+        "BREAKER_MAX_WAIT": "2",
+    }
+    async with running_server(tmp_path, settings) as server:
+        ran = await chaos(server, "run", str(path), "--json", "--seed", "7")
+        assert ran.status == 0, ran
+        assert ran.document["strikes"]
+
+
+@pytest.mark.proves("C8", "C12", "C13", "C14")
+async def test_the_monkey_kills_the_same_with_the_same_seed(tmp_path: Path) -> None:
+    """Sixty kills under watching clients: every invariant holds, twice in the same order."""
+    kills = []
+    for _ in range(2):
+        async with running_server(tmp_path, SETTINGS) as server:
+            ran = await chaos(
+                server, "monkey", "--for", "3s", "--rate", "10/s", "--seed", "7",
+                "--clients", "20", "--json",
+            )  # fmt: skip
+            assert ran.status == 0, ran
+            assert all(verdict["held"] for verdict in ran.document["verdicts"])
+            kills.append([s["target"] for s in ran.document["strikes"]])
+    assert len(kills[0]) == 30
+    assert kills[0] == kills[1]

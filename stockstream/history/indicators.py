@@ -183,7 +183,8 @@ def volatility(prices: Sequence[float], period: int) -> list[float | None]:
     A return is ln(price / the one before); the deviation is taken about their mean with
     `period` - 1 in the denominator. The value is a fraction (0.01 is one percent) per step of the
     series and is **not annualised**: that would multiply by the root of the steps in a year, and
-    how many there are depends on the hours of a market, which prices do not tell. The first value stands at the price number `period` + 1.
+    how many there are depends on the hours of a market, which prices do not tell. The first value
+    stands at the price number `period` + 1.
 
     Source: J. C. Hull, "Options, Futures, and Other Derivatives", section "Estimating volatility
     from historical data", before its division by the root of the length of a step in years.

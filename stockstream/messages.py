@@ -21,8 +21,10 @@ __all__ = [
     "CircuitMoved",
     "CircuitState",
     "CircuitStatus",
+    "DatabaseFault",
     "Demand",
     "DemandWanted",
+    "DisturbDatabase",
     "FeedChanged",
     "FeedState",
     "FeedStatus",
@@ -31,6 +33,7 @@ __all__ = [
     "Quote",
     "QuoteRow",
     "QuotesPublished",
+    "ServerReady",
     "Symbol",
     "Version",
     "iso_utc",
@@ -181,3 +184,26 @@ class Demand:
 @dataclass(frozen=True, slots=True)
 class DemandWanted:
     """From a streamer that has just started, and does not know who wants what."""
+
+
+class DatabaseFault(StrEnum):
+    """What can be done to the embedded database server on purpose."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class DisturbDatabase(Request[bool]):
+    """Stop or pause the embedded server for some seconds, or leave it in peace again (None).
+
+    The answer is whether there is such a server to be disturbed.
+    """
+
+    fault: DatabaseFault | None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReady:
+    """From the embedded database server's owner: it takes connections now."""

@@ -1,1 +1,1 @@
-"""History: what is stored of the prices, and what is worked out from it."""
+"""Prices kept in PostgreSQL: recorded once, queried, exported, thinned out."""

@@ -11,7 +11,6 @@ import fcntl
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -22,13 +21,15 @@ from urllib.parse import quote
 
 import trio
 
+from stockstream.history.process import ChildProcess
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAJOR_VERSION = 18
 USER = "stockstream"
 DATABASE = "postgres"
-INITDB_SECONDS = 60.0
+PROGRAM_SECONDS = 60.0
 READY_POLL_SECONDS = 0.02
 """How often the readiness line of `postmaster.pid` is looked at, as `pg_ctl` does; the server
 has no other way to say that it is ready."""
@@ -149,11 +150,8 @@ async def choose_mode(layout: Layout) -> Mode:
     """
     if os.geteuid() != 0:
         return "self"
-    probe = launch_command("namespace", [shutil.which("true") or "/bin/true"])
-    tried = await trio.run_process(
-        probe, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    if tried.returncode == 0:
+    status, _ = await _run(launch_command("namespace", [shutil.which("true") or "/bin/true"]))
+    if status == 0:
         return "namespace"
     for place in (programs() / "postgres", layout.home.absolute()):
         closed = [folder for folder in place.parents if not folder.stat().st_mode & 0o001]
@@ -212,20 +210,34 @@ async def _initdb(layout: Layout, mode: Mode, target: Path) -> None:
         *(program("initdb"), "-D", target, "-U", USER, "-A", "trust"),
         *("-E", "UTF8", "--locale=C", "--no-instructions"),
     ]
-    with trio.move_on_after(INITDB_SECONDS):
-        done = await trio.run_process(
-            launch_command(mode, command), check=False, capture_stdout=True, capture_stderr=True
+    status, said = await _run(launch_command(mode, command))
+    if status != 0:
+        why = [line for line in said if "error" in line or "could not" in line] or said
+        shutil.rmtree(target, ignore_errors=True)
+        raise EmbeddedFailed(
+            f"DATA_DIRECTORY: no database could be made in {layout.home}: "
+            f"{(why or ['initdb said nothing'])[0]}"
         )
-        if done.returncode != 0:
-            said = done.stderr.decode(errors="replace").strip().splitlines()
-            why = next((line for line in said if "error" in line or "could not" in line), "")
-            shutil.rmtree(target, ignore_errors=True)
+
+
+async def _run(command: Sequence[str]) -> tuple[int, list[str]]:
+    """Run a short program; its exit status and what it said."""
+    with tempfile.TemporaryFile() as output:
+        process = ChildProcess(command, output)
+        try:
+            with trio.fail_after(PROGRAM_SECONDS):
+                await process.wait()
+        except trio.TooSlowError:
             raise EmbeddedFailed(
-                f"DATA_DIRECTORY: no database could be made in {layout.home}: "
-                f"{why or (said or ['initdb said nothing'])[-1]}"
-            )
-        return
-    raise EmbeddedFailed(f"DATA_DIRECTORY: initdb took over {INITDB_SECONDS:g} s in {layout.home}")
+                f"DATABASE_URL: {Path(command[-1]).name} took over {PROGRAM_SECONDS:g} s"
+            ) from None
+        finally:
+            process.send_signal(signal.SIGKILL)
+            with trio.CancelScope(shield=True):
+                status = await process.wait()
+            process.close()
+        output.seek(0)
+        return status, output.read().decode(errors="replace").strip().splitlines()
 
 
 def socket_folder(layout: Layout, mode: Mode) -> Path:

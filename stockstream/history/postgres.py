@@ -16,6 +16,7 @@ import trio
 
 from stockstream.history import embedded
 from stockstream.history.embedded import EmbeddedFailed, Layout, Mode
+from stockstream.history.process import ChildProcess
 from stockstream.messages import DatabaseFault, DisturbDatabase, ServerReady
 from supervision import Actor, handles
 
@@ -52,7 +53,7 @@ class Postgres(Actor):
     def __init__(self, directory: Path, watchers: Sequence[str] = ()) -> None:
         self._layout = Layout(directory.absolute())
         self._watchers = tuple(watchers)
-        self._process: trio.Process | None = None
+        self._process: ChildProcess | None = None
         self._fault: DatabaseFault | None = None
         self._fault_until = 0.0
         self._lifted = trio.Event()
@@ -132,10 +133,8 @@ class Postgres(Actor):
         await embedded.prepare(layout, mode)
         folder = embedded.socket_folder(layout, mode)
         with layout.log.open("ab") as log:
-            process = await trio.lowlevel.open_process(
-                embedded.launch_command(mode, embedded.server_command(layout, folder)),
-                stdout=log,
-                stderr=log,
+            process = ChildProcess(
+                embedded.launch_command(mode, embedded.server_command(layout, folder)), log
             )
         self._process = process
         ready = False
@@ -157,9 +156,9 @@ class Postgres(Actor):
             )
         return ready
 
-    async def _until_ready(self, process: trio.Process) -> bool:
+    async def _until_ready(self, process: ChildProcess) -> bool:
         with trio.move_on_after(READY_SECONDS):
-            while process.poll() is None:
+            while process.status is None:
                 if embedded.postmaster(self._layout) == process.pid and embedded.is_ready(
                     self._layout
                 ):
@@ -172,16 +171,17 @@ class Postgres(Actor):
             self.system.ref(name).cast(ServerReady())
 
 
-async def _end(process: trio.Process) -> None:
+async def _end(process: ChildProcess) -> None:
     """Stop the server: fast (clients are cut off, all is written), then harder."""
     steps = (signal.SIGINT, FAST_SECONDS), (signal.SIGQUIT, QUIT_SECONDS), (signal.SIGKILL, 3.0)
     for number, seconds in steps:
-        if process.poll() is not None:
-            return
+        if process.status is not None:
+            break
         _tell(embedded.family(process.pid), signal.SIGCONT)
         process.send_signal(number)
         with trio.move_on_after(seconds, shield=True):
             await process.wait()
+    process.close()
 
 
 def _tell(processes: Sequence[int], number: signal.Signals) -> None:

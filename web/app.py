@@ -19,6 +19,7 @@ from web.admin_auth import install
 from web.api import api
 from web.chaos_api import chaos_api
 from web.health import health
+from web.pages import pages
 from web.security import SECURITY_HEADERS
 from web.server import websocket_class
 
@@ -50,6 +51,7 @@ def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTr
     # Quart's hook for another class; its type names the one it ships.
     app.asgi_websocket_class = websocket_class({"/ws": clients.handle})  # type: ignore[assignment]
 
+    app.register_blueprint(pages())
     app.register_blueprint(api(parts))
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
     install(app, parts.settings.admin, parts.settings.trusted_proxies)
@@ -62,10 +64,6 @@ def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTr
             role_token=parts.settings.chaos_token,
         )
     )
-
-    @app.get("/")
-    async def dashboard() -> str:
-        return await render_template("dashboard.html")
 
     app.before_request(_begin_request)
     app.register_error_handler(HTTPException, _error)

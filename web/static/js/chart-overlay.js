@@ -39,6 +39,7 @@ export class OverlayFeed {
     this.#options = options;
     const { symbol, overlay, range, from, fetch, clock, random, onChange } = options;
     this.overlay = overlay;
+    this.range = range;
     /** @type {Loader<Point[]>} */
     this.#loader = new Loader({
       ask: (_whole, signal) => ask(fetch, indicatorAddress(symbol, overlay, range, from()), readPoints, signal),

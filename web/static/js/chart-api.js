@@ -104,7 +104,8 @@ export async function ask(fetch, url, read, signal) {
  */
 function refusal(response, body) {
   const error = /** @type {any} */ (body)?.error;
-  const reason = typeof error?.reason === "string" ? error.reason : `the server answered ${response.status}`;
+  // It goes into a sentence of ours.
+  const reason = typeof error?.reason === "string" ? error.reason.replace(/\.$/, "") : `the server answered ${response.status}`;
   const seconds = Number(response.headers.get("Retry-After") ?? NaN);
   return {
     ok: false,

@@ -25,7 +25,11 @@ import { compareVersions } from "./protocol.js";
  */
 
 /** @typedef {{candle: Candle, askedAt: number}} Stored askedAt: when history was asked, server's ms */
-/** @typedef {Candle & {movedAt: number}} Live movedAt: when its last price arrived, server's ms */
+/**
+ * firstAt, lastAt: the provider's times of the prices that opened and closed it, by which the recorder
+ * orders them too; movedAt: when its last price arrived, server's ms.
+ * @typedef {Candle & {firstAt: number, lastAt: number, movedAt: number}} Live
+ */
 
 /** By then the recorder has long stored a price: it writes every 250 ms. */
 export const SETTLE_MS = 5_000;
@@ -97,11 +101,18 @@ export class Candles {
     const start = Math.floor(timestamp / this.#step) * this.#step;
     const live = this.#live.get(start);
     if (live === undefined) {
-      this.#live.set(start, { start, open: price, high: price, low: price, close: price, ticks: null, movedAt: now });
+      this.#live.set(start, { start, open: price, high: price, low: price, close: price, ticks: null, firstAt: timestamp, lastAt: timestamp, movedAt: now });
     } else {
       live.high = Math.max(live.high, price);
       live.low = Math.min(live.low, price);
-      live.close = price;
+      if (timestamp < live.firstAt) {
+        live.open = price;
+        live.firstAt = timestamp;
+      }
+      if (timestamp >= live.lastAt) {
+        live.close = price;
+        live.lastAt = timestamp;
+      }
       live.movedAt = now;
     }
     this.#joined = null;

@@ -63,8 +63,8 @@ let feed;
 /** @type {OverlayFeed[]} */
 let overlays = [];
 let decimals = 2;
-/** @type {LoaderState["name"]} */
-let spokenState = "idle";
+/** The state of history that was told last. @type {LoaderState["name"]} */
+let told = "idle";
 /** @type {number | null} */
 let roundTrip = null;
 let everOpen = false;
@@ -275,13 +275,11 @@ function showChoice() {
 
 /** Once per change, not once per try. @param {LoaderState} state */
 function sayState(state) {
-  if (state.name === spokenState || state.name === "idle") return;
-  const before = spokenState;
-  spokenState = state.name;
+  if (state.name === told || state.name === "idle" || state.name === "loading") return;
   if (state.name === "unavailable") announcer.say("History cannot be read now. Live prices are drawn.");
   else if (state.name === "refused") announcer.say(`There is no history: ${state.reason}.`);
-  else if (state.name === "ready" && before === "unavailable") announcer.say("History is back.");
-  if (state.name === "loading") spokenState = before === "unavailable" ? before : "loading";
+  else if (told === "unavailable") announcer.say("History is back.");
+  told = state.name;
 }
 
 /** @returns {{kind: string, text: string, retry: boolean} | null} what to say over the chart */

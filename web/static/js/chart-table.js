@@ -34,11 +34,11 @@ export class FiguresTable {
     if (!this.#details.open || !this.#stale) return;
     this.#stale = false;
     const { candles, range, figures, decimals } = this.#shown();
-    const names = ["Begins", "Open", "High", "Low", "Close", "Prices", ...figures.map(({ overlay }) => overlay.name)];
+    const names = ["Begins (UTC)", "Open", "High", "Low", "Close", "Prices", ...figures.map(({ overlay }) => overlay.name)];
     this.#head.replaceChildren(row(names, () => header("col")));
     const rows = candles.map((candle) => {
       const p = (/** @type {number} */ value) => price(value, decimals);
-      const texts = [when(candle.start, range), p(candle.open), p(candle.high), p(candle.low), p(candle.close), candle.ticks === null ? "–" : String(candle.ticks)];
+      const texts = [when(candle.start, range).replace(" UTC", ""), p(candle.open), p(candle.high), p(candle.low), p(candle.close), candle.ticks === null ? "–" : String(candle.ticks)];
       for (const { overlay, points } of figures) {
         const value = points.get(candle.start);
         texts.push(value === undefined ? "–" : figure(value, overlay, decimals));

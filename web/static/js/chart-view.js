@@ -27,6 +27,9 @@ import { clockTime, day, figure, when } from "./chart-text.js";
 /** Of TickMarkType of the library: from here on a mark is a time of day. */
 const MARK_OF_TIME = 3;
 
+/** Two candles are not drawn as wide as the page, px. */
+const MAX_BAR_SPACING = 40;
+
 /** A figure on a scale of its own gets this share of the height of the prices. */
 const PANE_SHARE = 0.35;
 
@@ -38,6 +41,8 @@ export class ChartView {
   #series;
   /** @type {Map<string, import("lightweight-charts").ISeriesApi<"Line">>} */
   #lines = new Map();
+  /** @type {import("lightweight-charts").IPriceLine[]} */
+  #marks = [];
   /** @type {readonly Candle[]} */
   #candles = [];
 
@@ -59,6 +64,7 @@ export class ChartView {
         fixLeftEdge: true,
         fixRightEdge: true,
         lockVisibleTimeRangeOnResize: true,
+        maxBarSpacing: MAX_BAR_SPACING,
         tickMarkFormatter: (/** @type {Time} */ time, /** @type {number} */ type) => (type < MARK_OF_TIME ? day(time * 1000).slice(4) : clockTime(time * 1000)),
       },
       crosshair: { mode: library.CrosshairMode.Magnet },
@@ -73,7 +79,7 @@ export class ChartView {
       const line = this.#chart.addSeries(
         library.LineSeries,
         {
-          lineWidth: overlay.pane === 0 ? 1 : 2,
+          lineWidth: 2,
           priceLineVisible: false,
           lastValueVisible: overlay.pane > 0,
           crosshairMarkerVisible: false,
@@ -81,16 +87,20 @@ export class ChartView {
         },
         overlay.pane === 0 ? 0 : panes.indexOf(overlay.pane) + 1,
       );
-      // Wilder's own marks of a market that ran too far.
-      if (overlay.key === "rsi") for (const level of [30, 70]) line.createPriceLine({ price: level, lineWidth: 1, lineStyle: library.LineStyle.Dotted, axisLabelVisible: false, title: "" });
+      if (overlay.key === "rsi") {
+        line.applyOptions({ autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: 100 } }) });
+        // Wilder's own marks of a market that ran too far.
+        for (const level of [30, 70]) this.#marks.push(line.createPriceLine({ price: level, lineWidth: 1, lineStyle: library.LineStyle.Dashed, axisLabelVisible: false, title: "" }));
+      }
       this.#lines.set(overlay.key, line);
     }
     this.#chart.panes().forEach((pane, index) => pane.setStretchFactor(index === 0 ? 1 : PANE_SHARE));
     container.dataset.panes = String(1 + panes.length);
     this.#chart.subscribeCrosshairMove(({ time, sourceEvent }) => {
-      // Without an event it was moved by `point`, or the pointer has left.
-      if (sourceEvent !== undefined || time === undefined) onPointer(time === undefined ? null : Number(time) * 1000);
+      // Without an event it was `point`, or data that came, that moved it.
+      if (sourceEvent !== undefined && time !== undefined) onPointer(Number(time) * 1000);
     });
+    this.#chart.chartElement().addEventListener("pointerleave", () => onPointer(null));
     this.recolour();
   }
 
@@ -114,6 +124,7 @@ export class ChartView {
     if (choice.form === "line") this.#series.applyOptions({ color: c.ink, priceLineColor: c.muted });
     // A rise is hollow, a fall is filled: told apart without colour too.
     else this.#series.applyOptions({ upColor: c.paper, downColor: c.down, borderUpColor: c.up, borderDownColor: c.down, wickUpColor: c.up, wickDownColor: c.down, priceLineColor: c.muted });
+    for (const mark of this.#marks) mark.applyOptions({ color: c.muted });
     for (const [key, line] of this.#lines) line.applyOptions({ color: c[/** @type {import("./chart-choice.js").OverlayKey} */ (key)] });
   }
 

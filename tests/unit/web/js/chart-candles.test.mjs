@@ -40,6 +40,13 @@ describe("live prices alone", () => {
     assert.deepEqual(candles.list, []);
   });
 
+  it("of one candle are ordered by the provider's time, as the recorder orders them", () => {
+    candles.move(price(10, at(0, 30), 1), at(0, 31));
+    candles.move(price(8, at(0, 20), 2), at(0, 32));
+    candles.move(price(9, at(0, 25), 3), at(0, 33));
+    assert.deepEqual(candles.list, [{ start: at(0), open: 8, high: 10, low: 8, close: 10, ticks: null }]);
+  });
+
   it("that come late go where their time is", () => {
     candles.move(price(10, at(5), 1), at(5));
     assert.equal(candles.move(price(8, at(3), 2), at(5)), at(3));

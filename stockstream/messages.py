@@ -22,6 +22,7 @@ __all__ = [
     "CircuitState",
     "CircuitStatus",
     "DatabaseFault",
+    "DatabaseStatus",
     "Demand",
     "DemandWanted",
     "DisturbDatabase",
@@ -33,6 +34,7 @@ __all__ = [
     "Quote",
     "QuoteRow",
     "QuotesPublished",
+    "RecorderStatus",
     "ServerReady",
     "Symbol",
     "Version",
@@ -207,3 +209,36 @@ class DisturbDatabase(Request[bool]):
 @dataclass(frozen=True, slots=True)
 class ServerReady:
     """From the embedded database server's owner: it takes connections now."""
+
+
+class DatabaseStatus(msgspec.Struct, frozen=True):
+    """How the connections to the database are.
+
+    `up` when history can be written; `connections` open now by lane; `reason` why it is not up,
+    one line that names the setting to look at; `since` when it became so, in ms since 1970.
+    """
+
+    up: bool
+    reason: str
+    since: int
+    connections: dict[str, int]
+    queries: int = 0
+    failed: int = 0
+
+
+class RecorderStatus(msgspec.Struct, frozen=True):
+    """How the recording of prices goes. Counts are of this process, over all recorders' lives.
+
+    `spooled` batches wait on disk in `spool_bytes`; `lost` ticks were dropped from a full spool,
+    and `dropped` ones from memory because the spool could not be written; `rejected` batches were refused by the database and put
+    aside. `alert` says what an operator must see to, None when nothing is wrong.
+    """
+
+    recorded_batches: int = 0
+    recorded_ticks: int = 0
+    spooled: int = 0
+    spool_bytes: int = 0
+    rejected: int = 0
+    lost: int = 0
+    dropped: int = 0
+    alert: str | None = None

@@ -9,7 +9,7 @@ import asyncpg
 
 from stockstream.history.query import DatabaseError, Rejected, Unavailable
 
-OLDEST_VERSION = 140_000
+OLDEST_MAJOR = 14
 
 # By SQLSTATE class: what is wrong with the values of a query, and would be again.
 _OF_THE_VALUES = {"21", "22", "23", "44", "54"}

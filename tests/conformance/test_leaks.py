@@ -14,6 +14,7 @@ import trio
 from supervision import (
     Actor,
     ChildSpec,
+    Restart,
     StartFailed,
     count_children,
     delete_child,

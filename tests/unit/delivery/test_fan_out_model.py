@@ -1,4 +1,4 @@
-"""Whatever clients, prices and kills do: versions rise, answers keep their order, nobody misses out.
+"""Whatever clients and kills do: versions rise, answers keep their order, nobody misses out.
 
 A naive model stands beside the fan-out: what each client was promised, and the newest row of each
 symbol. Clients refuse and come back, flushes are killed at any turn, and at any time a successor

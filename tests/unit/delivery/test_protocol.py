@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -85,10 +86,8 @@ def test_what_is_no_message_is_refused_by_name(text: str | bytes, named: str, ma
 @given(st.text() | st.binary())
 def test_nothing_else_than_bad_message_is_ever_raised(message: str | bytes) -> None:
     """Any text and any bytes."""
-    try:
+    with suppress(BadMessage):
         decode(message)
-    except BadMessage as error:
-        assert error.reason
 
 
 @given(

@@ -1,9 +1,9 @@
 /**
- * The circuit breaker: its rates against their limits, its last ten minutes, and the hand on it.
+ * The circuit breaker: its rates against their limits, its last minutes, and the hand on it.
  */
 import { must, setAttribute, setIcon, setText } from "../dom.js";
 import { age, countdown } from "../format.js";
-import { SPAN_MS, segments } from "./timeline.js";
+import { segments, spanOf } from "./timeline.js";
 import { timeOfDay } from "./units.js";
 import { plural, stateName } from "./wording.js";
 
@@ -93,7 +93,8 @@ export class BreakerView {
    * @param {number} now
    */
   #paintStrip(transitions, state, start, now) {
-    const pieces = segments(transitions, state, start, now);
+    const span = spanOf(start, now);
+    const pieces = segments(transitions, state, start, now, span);
     while (this.#strip.childElementCount > pieces.length) this.#strip.lastElementChild?.remove();
     while (this.#strip.childElementCount < pieces.length) this.#strip.append(document.createElement("i"));
     pieces.forEach(({ from, to, state, forced }, index) => {
@@ -102,10 +103,10 @@ export class BreakerView {
       piece.style.setProperty("--to", to.toFixed(5));
       setAttribute(piece, "data-state", state);
       setAttribute(piece, "data-forced", forced ? "" : null);
-      setAttribute(piece, "title", `${stateName(state)}${forced ? ", forced" : ""}, ${age((to - from) * SPAN_MS)}`);
+      setAttribute(piece, "title", `${stateName(state)}${forced ? ", forced" : ""}, ${age((to - from) * span)}`);
     });
     setAttribute(this.#strip, "role", "img");
-    setAttribute(this.#strip, "aria-label", `Last ten minutes: ${pieces.map(({ state, from, to }) => `${stateName(state)} for ${age((to - from) * SPAN_MS)}`).slice(-6).join(", ")}`);
+    setAttribute(this.#strip, "aria-label", `Last ${age(span)}: ${pieces.map(({ state, from, to }) => `${stateName(state)} for ${age((to - from) * span)}`).slice(-6).join(", ")}`);
   }
 
   /** @param {readonly Transition[]} transitions */

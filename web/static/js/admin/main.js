@@ -133,11 +133,9 @@ const stream = new EventStream({
 
 /** @param {Entry[]} entries */
 function heard(entries) {
-  const now = Date.now();
   eventsView.add(entries);
-  for (const entry of entries) {
-    model.note(entry, now);
-  }
+  // By their own time: what is told of the past must not look as if it happened now.
+  for (const entry of entries) model.note(entry, entry.at - skew);
   // Traces, and what a restart followed on, are not in the stream.
   if (entries.some(({ kind, generation = 0 }) => INCIDENTS.has(kind) || (kind === "started" && generation > 1))) void loadIncidents();
   paint();
@@ -155,7 +153,9 @@ async function loadIncidents() {
   try {
     do {
       loadAgain = false;
-      incidents = merged(incidents, await api.get(`incidents?since=${incidents.last}`));
+      const news = await api.get(`incidents?since=${incidents.last}`);
+      skew = news.now - Date.now();
+      incidents = merged(incidents, news);
       crashesView.paint(incidents.crashes);
       paint();
     } while (loadAgain);
@@ -277,9 +277,9 @@ function paintNow() {
   const now = Date.now() + skew;
   treeView.paint();
   incidents.restarts = incidents.restarts.filter(({ at }) => at >= now - SPAN_MS);
-  restartsView.paint(incidents.restarts, model.paths, now);
   faultsView.paint(chaos, now);
   if (overview === null) return;
+  restartsView.paint(incidents.restarts, model.paths, overview.process.started, now);
   vitals.paint({ overview, tree: model.paths.length === 0 ? null : model.summary(), restarts: incidents.restarts.length, now });
   breakerView.paint(overview.breaker, incidents.transitions, overview.process.started, now);
   clientsView.paint(overview.clients);

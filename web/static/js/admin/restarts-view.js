@@ -1,8 +1,8 @@
 /**
- * The time line of restarts: a lane for each actor, ten minutes wide, now at the right.
+ * The time line of restarts: a lane for each actor, up to ten minutes wide, now at the right.
  */
 import { must, setText } from "../dom.js";
-import { SPAN_MS, lanes } from "./timeline.js";
+import { lanes, spanOf, ticks } from "./timeline.js";
 import { duration, timeOfDay } from "./units.js";
 import { plural } from "./wording.js";
 
@@ -14,7 +14,6 @@ const LANE = 22;
 const TOP = 4;
 const AXIS = 20;
 const MARK = 4;
-const MINUTES = [10, 8, 6, 4, 2, 0];
 
 /** @type {Record<MarkKind, string>} */
 const SHAPES = {
@@ -43,45 +42,47 @@ export class RestartsView {
   /**
    * @param {readonly RestartEntry[]} restarts oldest first
    * @param {readonly string[]} order of the paths
+   * @param {number} start of the server, ms
    * @param {number} now the server's time, ms
    */
-  paint(restarts, order, now) {
+  paint(restarts, order, start, now) {
+    const span = spanOf(start, now);
     const { lanes: shown, hidden, count } = lanes(restarts, order, now);
     this.#box.hidden = count === 0;
     this.#empty.hidden = count > 0;
     setText(this.#sum, count === 0 ? "" : `${plural(count, "restart")} in ten minutes${hidden > 0 ? `, ${plural(hidden, "quieter lane")} not shown` : ""}`);
     if (count === 0) return;
-    const drawing = shown.map(({ path, marks }) => `${path}:${marks[0]?.title.number}:${marks.length}`).join(" ");
+    const drawing = span + shown.map(({ path, marks }) => `${path}:${marks[0]?.title.number}:${marks.length}`).join(" ");
     if (drawing !== this.#drawn) {
-      this.#draw(shown, now, plural(count, "restart"));
+      this.#draw(shown, span, now, plural(count, "restart"));
       this.#drawn = drawing;
     }
-    const perMs = (this.#width - this.#labels) / SPAN_MS;
+    const perMs = (this.#width - this.#labels) / span;
     this.#moving?.setAttribute("transform", `translate(${(this.#width - (now - this.#base) * perMs).toFixed(2)} 0)`);
   }
 
   /**
    * @param {ReturnType<typeof lanes>["lanes"]} shown
+   * @param {number} spanMs
    * @param {number} now
    * @param {string} sum
    */
-  #draw(shown, now, sum) {
+  #draw(shown, spanMs, now, sum) {
     this.#width = Math.max(280, this.#box.clientWidth);
     this.#labels = this.#width < 560 ? 0 : Math.min(190, this.#width * 0.24);
     this.#base = now;
     const step = this.#labels === 0 ? LANE + 12 : LANE;
     const height = TOP + shown.length * step + AXIS;
     const span = this.#width - this.#labels;
-    const perMs = span / SPAN_MS;
+    const perMs = span / spanMs;
     const svg = make("svg", { viewBox: `0 0 ${this.#width} ${height}`, width: this.#width, height, role: "img", "aria-label": `${sum} in the last ten minutes, of ${shown.map(({ path }) => path).join(", ")}` });
     const clip = make("clipPath", { id: "lanes-clip" });
     clip.append(make("rect", { x: this.#labels, y: 0, width: span, height }));
     svg.append(clip);
-    for (const minutes of MINUTES) {
-      const x = this.#labels + span * (1 - minutes / 10);
-      const edge = minutes === 10 ? "start" : minutes === 0 ? "end" : "middle";
-      const label = make("text", { x, y: height - 5, "text-anchor": edge, class: "axis" });
-      label.textContent = minutes === 0 ? "now" : `${minutes} min`;
+    for (const { part, label: words } of ticks(spanMs)) {
+      const x = this.#labels + span * part;
+      const label = make("text", { x, y: height - 5, "text-anchor": part === 0 ? "start" : part === 1 ? "end" : "middle", class: "axis" });
+      label.textContent = words;
       svg.append(make("line", { x1: x, x2: x, y1: TOP, y2: height - AXIS, class: "tick-line" }), label);
     }
     const clipped = make("g", { "clip-path": "url(#lanes-clip)" });

@@ -1,5 +1,5 @@
 /**
- * What happened when, as places on a line of ten minutes. Knows no DOM.
+ * What happened when, as places on a line of up to ten minutes. Knows no DOM.
  */
 
 /** @typedef {import("./types.js").RestartEntry} RestartEntry */
@@ -8,8 +8,33 @@
 
 export const SPAN_MS = 600_000;
 
+/** A server that has just started has no ten minutes: the line grows with it. */
+const SPANS_MS = [60_000, 120_000, 300_000, SPAN_MS];
+
 /** More than these would be a wall; the busiest are kept. */
 export const MOST_LANES = 12;
+
+/**
+ * @param {number} start of the server, ms
+ * @param {number} now ms
+ * @returns {number} ms that the line is long
+ */
+export function spanOf(start, now) {
+  return SPANS_MS.find((span) => now - start <= span) ?? SPAN_MS;
+}
+
+/**
+ * @param {number} span ms
+ * @returns {{part: number, label: string}[]} of the span, from its beginning to now
+ */
+export function ticks(span) {
+  const count = span === 300_000 || span === SPAN_MS ? 5 : 4;
+  return Array.from({ length: count + 1 }, (_, index) => {
+    const seconds = (span * (count - index)) / count / 1000;
+    const label = seconds === 0 ? "now" : seconds < 120 ? `${seconds} s` : `${seconds / 60} min`;
+    return { part: index / count, label };
+  });
+}
 
 /**
  * @typedef {object} Lane
@@ -57,11 +82,12 @@ export function kindOf(reason) {
  * @param {string} state now
  * @param {number} start ms, when the server's log began
  * @param {number} now ms
+ * @param {number} span ms
  * @returns {{from: number, to: number, state: string, forced: boolean}[]} parts of the span, 0 to 1; none before the start
  */
-export function segments(transitions, state, start, now) {
-  const begin = Math.max(now - SPAN_MS, start);
-  const place = (/** @type {number} */ at) => Math.min(1, Math.max(0, 1 - (now - at) / SPAN_MS));
+export function segments(transitions, state, start, now, span) {
+  const begin = Math.max(now - span, start);
+  const place = (/** @type {number} */ at) => Math.min(1, Math.max(0, 1 - (now - at) / span));
   const pieces = [];
   let from = begin;
   let current = transitions.find(({ at }) => at >= begin)?.left ?? transitions.at(-1)?.entered ?? state;

@@ -17,7 +17,7 @@
  * @typedef {object} Mark what has just happened to an actor
  * @property {"down" | "healed"} kind
  * @property {string} reason of its last end
- * @property {number} generation
+ * @property {number} generation that died, or that is here now
  * @property {number | null} downMs how long nobody was there
  *
  * @typedef {object} Row
@@ -43,7 +43,7 @@ export const HEALED_SHOWN_MS = 6_000;
 /** An actor that came back a moment ago is still of interest to who looks for trouble. */
 const RECENT_SECONDS = 60;
 
-/** @typedef {{downAt: number, reason: string, upAt: number | null, generation: number, downMs: number | null}} Fate */
+/** @typedef {{downAt: number, reason: string, died: number, upAt: number | null, generation: number, downMs: number | null}} Fate */
 
 export class TreeModel {
   /** @type {Node | null} */
@@ -90,7 +90,7 @@ export class TreeModel {
     this.#root = this.#add(root, null, before, seconds);
     for (const [path, fate] of this.#fates) {
       const actor = this.#nodes.get(path)?.actor;
-      if (fate.upAt === null && actor?.state === "running" && actor.generation > fate.generation) {
+      if (fate.upAt === null && actor?.state === "running" && actor.generation > fate.died) {
         // The stream was away, or has not told yet.
         fate.upAt = now;
         fate.generation = actor.generation;
@@ -101,13 +101,13 @@ export class TreeModel {
 
   /**
    * @param {Entry} entry of the event log
-   * @param {number} now ms
+   * @param {number} now ms, when it happened by the page's own clock
    */
   note(entry, now) {
     const { kind, path, generation = 0 } = entry;
     const fate = this.#fates.get(path);
     if (kind === "exited" || kind === "start_failed") {
-      this.#fates.set(path, { downAt: now, reason: entry.reason ?? "", upAt: null, generation, downMs: null });
+      this.#fates.set(path, { downAt: now, reason: entry.reason ?? "", died: generation, upAt: null, generation, downMs: null });
     } else if (kind === "started" && fate !== undefined) {
       fate.upAt = now;
       fate.generation = generation;
@@ -123,9 +123,9 @@ export class TreeModel {
   mark(path, now) {
     const fate = this.#fates.get(path);
     if (fate === undefined) return null;
-    const { reason, generation, downMs } = fate;
+    const { reason, died, generation, downMs } = fate;
     if (fate.upAt === null || now - fate.downAt < DOWN_SHOWN_MS) {
-      return { kind: "down", reason, generation, downMs: null };
+      return { kind: "down", reason, generation: died, downMs: null };
     }
     const healedAt = Math.max(fate.upAt, fate.downAt + DOWN_SHOWN_MS);
     return now - healedAt < HEALED_SHOWN_MS ? { kind: "healed", reason, generation, downMs } : null;

@@ -114,6 +114,7 @@ export class TreeRow {
   #paintPlace({ level, position, size, expanded, guides }) {
     const { element } = this;
     setAttribute(element, "aria-level", String(level));
+    element.style.setProperty("--level", String(level - 1));
     setAttribute(element, "aria-posinset", String(position));
     setAttribute(element, "aria-setsize", String(size));
     setAttribute(element, "aria-expanded", expanded === null ? null : String(expanded));
@@ -155,6 +156,7 @@ export class TreeRow {
     if (mark?.kind === "down") {
       [icon, tone] = ["cross", "bad"];
       text = stateName(mark.reason.split("(", 1)[0] || "down");
+      generation = mark.generation;
     } else if (mark?.kind === "healed") {
       [icon, tone] = ["check", "good"];
       text = mark.downMs === null ? "Back" : `Back in ${duration(mark.downMs)}`;

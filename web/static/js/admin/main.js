@@ -18,7 +18,7 @@ import { FaultsView } from "./faults-view.js";
 import { ProcessView } from "./process-view.js";
 import { RestartsView } from "./restarts-view.js";
 import { SPAN_MS } from "./timeline.js";
-import { TreeModel } from "./tree-model.js";
+import { DOWN_SHOWN_MS, TreeModel } from "./tree-model.js";
 import { TreeView } from "./tree-view.js";
 import { duration } from "./units.js";
 import { Vitals } from "./vitals.js";
@@ -139,6 +139,8 @@ function heard(entries) {
   // Traces, and what a restart followed on, are not in the stream.
   if (entries.some(({ kind, generation = 0 }) => INCIDENTS.has(kind) || (kind === "started" && generation > 1))) void loadIncidents();
   paint();
+  // A wound turns into a scar by time alone.
+  window.setTimeout(paint, DOWN_SHOWN_MS);
 }
 
 let loading = false;

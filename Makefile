@@ -3,7 +3,7 @@
 PY = .venv/bin/python
 SOURCES = supervision stockstream web mockserver
 
-.PHONY: help run dev test check coverage css lock readme clean
+.PHONY: help run dev test check coverage chaos demo css lock readme clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,14 @@ coverage: ## run all tests and write htmlcov/index.html; fails under 90 % of a p
 	@scripts/bootstrap dev
 	@scripts/chromium
 	@scripts/coverage $(ARGS)
+
+chaos: ## run the chaos tests, then five minutes of random kills; report in chaos-report.html
+	@scripts/bootstrap dev
+	@scripts/chaos $(ARGS)
+
+demo: ## start the server and take a five-minute tour of faults (PACE=0.2 for one minute)
+	@scripts/bootstrap run
+	@$(PY) scripts/demo.py
 
 css: ## build web/static/app.css again (needs Node)
 	@scripts/front-end build

@@ -1,20 +1,118 @@
-"""Write the configuration table, as the code has it, into README.md."""
+"""Write what the code knows for the README: its configuration table, and the supervision tree."""
+
+from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from stockstream.application import Addresses, build
 from stockstream.cli.config import markdown_table
+from stockstream.config import Settings
+from supervision import ChildSpec, Kind, Supervisor
 
-README = Path(__file__).parent.parent / "README.md"
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+TREE = ROOT / "docs" / "images" / "supervision-tree.svg"
 BETWEEN = re.compile(
     r"(?<=<!-- configuration: make readme -->\n).*(?=<!-- /configuration -->)", re.DOTALL
 )
+WHAT = {
+    "root": "one_for_one, as all of them: each child comes back alone",
+    "root/telemetry": "event log, figures of the process",
+    "root/stub": "the bundled price API, a process of its own; not with STOCK_API_URL",
+    "root/pubsub": "hands each batch of prices to those who asked",
+    "root/market": "",
+    "root/market/circuit_breaker": "gives permits to fetch, and probes whether the API is back",
+    "root/market/streamer": "fetches the prices",
+    "root/delivery": "",
+    "root/delivery/subscription_manager": "who wants what",
+    "root/delivery/broadcaster": "the only writer to browsers' sockets",
+    "root/delivery/sessions": "one temporary child for each browser",
+    "root/web": "HTTP and WebSocket",
+    "root/chaos": "faults on purpose; only with CHAOS_ENABLED=true",
+}
+LINE, INDENT, TEXT, WIDTH = 27, 26, 268, 780
+STYLE = """
+text { font: 14px system-ui, sans-serif; fill: #1b1a17 }
+.name { font-weight: 600 }
+.what { fill: #66635b }
+path, rect, circle { stroke: #8d897f; stroke-width: 1.5; fill: none }
+circle { fill: #0a7148; stroke: none }
+.supervisor { stroke: #0a7148; stroke-width: 2 }
+.optional { fill: none; stroke: #0a7148; stroke-width: 1.5; stroke-dasharray: 2.4 2 }
+@media (prefers-color-scheme: dark) {
+  text { fill: #e9e7e2 }
+  .what { fill: #9d9b94 }
+  circle { fill: #4fc78e }
+  .supervisor, .optional { stroke: #4fc78e }
+}
+"""
 
 
 def main() -> None:
+    """Bring both up to date."""
     text = README.read_text(encoding="utf-8")
     table = markdown_table()
     README.write_text(BETWEEN.sub(lambda _: f"\n{table}\n", text), encoding="utf-8")
+    TREE.write_text(tree_picture(), encoding="utf-8")
+
+
+def tree_picture() -> str:
+    """The tree of `application.build` as SVG, top to bottom in the order of the start.
+
+    Squares are supervisors, discs workers. Dashed ones are missing from the tree of a server with
+    a price API outside and no fault injection.
+    """
+    everything = list(nodes(_built({"chaos_enabled": True})))
+    always = {path for path, _spec in nodes(_built({"stock_api_url": "sim://"}))}
+    rows = {path: row for row, (path, _spec) in enumerate(everything)}
+    height = LINE * len(rows) + 8
+    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="Supervision tree">',
+        f"<style>{STYLE}</style>",
+    ]
+    for path, spec in everything:
+        x, y = _place(path, rows)
+        above, _, _ = path.rpartition("/")
+        if above:
+            elbow_x, from_y = _place(above, rows)
+            parts.append(f'<path d="M{elbow_x} {from_y + 7}V{y}H{x - 8}"/>')
+        if spec.kind is Kind.SUPERVISOR:
+            parts.append(
+                f'<rect class="supervisor" x="{x - 6}" y="{y - 6}" width="12" height="12"/>'
+            )
+        else:
+            optional = "" if path in always else ' class="optional"'
+            parts.append(f'<circle{optional} cx="{x}" cy="{y}" r="5.5"/>')
+        parts.append(f'<text class="name" x="{x + 15}" y="{y + 5}">{spec.id}</text>')
+        if WHAT[path]:
+            parts.append(f'<text class="what" x="{TEXT}" y="{y + 5}">{WHAT[path]}</text>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def nodes(spec: ChildSpec, above: str = "") -> Iterator[tuple[str, ChildSpec]]:
+    """Each child under its path, in the order in which they start."""
+    path = f"{above}/{spec.id}" if above else spec.id
+    yield path, spec
+    if isinstance(spec.start, partial) and spec.start.func is Supervisor:
+        for child in spec.start.args[0]:
+            yield from nodes(child, path)
+
+
+def _built(given: dict[str, Any]) -> ChildSpec:
+    settings = Settings.model_construct(**given)  # defaults, whatever the environment says
+    stub_port = None if settings.stock_api_url else settings.stub_port
+    return build(settings, Addresses((), stub_port))
+
+
+def _place(path: str, rows: dict[str, int]) -> tuple[int, int]:
+    return 12 + INDENT * path.count("/"), LINE * rows[path] + 18
 
 
 if __name__ == "__main__":

@@ -325,7 +325,7 @@ class Cell:
                 await self.actor.terminate(reason)
             except Exception as error:  # noqa: BLE001 - what it means depends on why we terminate
                 return error
-        if due.cancelled_caught:
+        if due.cancel_called:
             self.system.emit(TerminateFailed(self.path, reason, None))
         return None
 

@@ -85,15 +85,16 @@ def admin_api(parts: Parts, streams: EventStreams) -> Blueprint:
 
     @blueprint.get("/incidents")
     async def incidents() -> Response:
+        since = _number("since", request.args.get("since", "0"))
         return _json(
             encode(
                 {
                     "run": events.run,
                     "last": events.last,
                     "now": parts.settings.wall_clock_ms(),
-                    "crashes": events.crashes(),
-                    "restarts": events.restarts(),
-                    "transitions": events.transitions(),
+                    "crashes": events.crashes(since),
+                    "restarts": events.restarts(since),
+                    "transitions": events.transitions(since),
                 }
             )
         )

@@ -14,6 +14,7 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 
 from supervision import correlation_id
+from web.admin import admin
 from web.admin_api import admin_api
 from web.admin_auth import install
 from web.api import api
@@ -55,6 +56,7 @@ def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTr
     app.register_blueprint(api(parts))
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
     install(app, parts.settings.admin, parts.settings.trusted_proxies)
+    app.register_blueprint(admin(parts))
     app.register_blueprint(admin_api(parts, streams))
     app.register_blueprint(
         chaos_api(

@@ -135,17 +135,20 @@ class Drill:
             self._add(await self._returned(action, target, at, began))
             return
         self.web_hit |= target is not None and target.blast_radius.disconnects
+        # The answer came when the target was back. A price that came before the blow is not
+        # fresh, however late we heard of it.
+        struck = trio.current_time() - (injection.recovered_seconds or 0.0)
         if aside is None:
-            await self._follow(injection, at, began)
+            await self._follow(injection, at, struck)
         else:
-            aside.start_soon(self._follow, injection, at, began)
+            aside.start_soon(self._follow, injection, at, struck)
 
-    async def _follow(self, injection: Injection, at: float, began: float) -> None:
+    async def _follow(self, injection: Injection, at: float, struck: float) -> None:
         """See how long the clients had to wait."""
         fresh: list[float | None] = []
         judged = not action_named(injection.action).lasting and injection.target != paths.STUB
         if judged and self.watchers.all and injection.verified:
-            fresh = await self.watchers.all_fresh_after(began, self.fresh_seconds)
+            fresh = await self.watchers.all_fresh_after(struck, self.fresh_seconds)
         came = [answer for answer in fresh if answer is not None]
         self._add(
             Strike(

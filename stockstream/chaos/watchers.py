@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import trio
 from trio_websocket import (
     ConnectionClosed,
     HandshakeError,
     WebSocketConnection,
-    connect_websocket_url,
+    wrap_client_stream,
 )
 
 if TYPE_CHECKING:
@@ -39,25 +40,38 @@ class Watcher:
     vanished: bool = False
     interval: float = 1.0
     longest_gap: float = 0.0
-    _socket: WebSocketConnection | None = None
+    _stream: trio.SocketStream | None = None
     _reading: trio.Event = field(default_factory=trio.Event)
     _heard: trio.Event = field(default_factory=trio.Event)
 
     async def run(self, url: str, nursery: trio.Nursery) -> None:
         """Connect, subscribe to everything, and read until cancelled or disconnected."""
         self._reading.set()
+        parts = urlsplit(url)
         try:
-            with trio.fail_after(CONNECT_SECONDS):
-                self._socket = await connect_websocket_url(nursery, url)
-                await self._socket.send_message('{"action":"subscribe","symbols":["*"]}')
-            while True:
-                await self._reading.wait()
-                self._take(json.loads(await self._socket.get_message()))
+            # On a stream of our own: the library leaves its socket open when the other side
+            # closed first, or when its reader is cancelled.
+            self._stream = await trio.open_tcp_stream(parts.hostname or "", parts.port or 80)
+            async with self._stream:
+                await self._follow(await self._greet(parts.netloc, parts.path, nursery))
         except ConnectionClosed as closed:
             if not self.vanished:
                 self._ends(str(closed.reason))
         except (HandshakeError, OSError, trio.TooSlowError) as error:
             self._ends(f"could not connect: {error!r}")
+
+    async def _greet(self, host: str, path: str, nursery: trio.Nursery) -> WebSocketConnection:
+        if self._stream is None:
+            raise OSError("not connected")
+        with trio.fail_after(CONNECT_SECONDS):
+            socket = await wrap_client_stream(nursery, self._stream, host, path)
+            await socket.send_message('{"action":"subscribe","symbols":["*"]}')
+        return socket
+
+    async def _follow(self, socket: WebSocketConnection) -> None:
+        while True:
+            await self._reading.wait()
+            self._take(json.loads(await socket.get_message()))
 
     def _ends(self, reason: str) -> None:
         self.disconnected = reason
@@ -105,8 +119,8 @@ class Watcher:
     async def vanish(self) -> None:
         """Go away without a close frame."""
         self.vanished = True
-        if self._socket is not None:
-            await self._socket._stream.aclose()  # noqa: SLF001 - the library always says goodbye
+        if self._stream is not None:
+            await self._stream.aclose()
 
 
 class Watchers:

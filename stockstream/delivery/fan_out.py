@@ -170,7 +170,7 @@ class FanOut:
                 return
             frames, done = rest
             if not frames:  # it has a rate of its own, and its time has not come
-                self.again = min(self.again, lane.last_frame + (lane.seconds_between or 0.0))
+                self.again = min(self.again, lane.last_prices + (lane.seconds_between or 0.0))
                 return
             outcome = lane.try_send(frames)
             if outcome == CLOSED:
@@ -187,26 +187,27 @@ class FanOut:
         """The frames that come next for a lane, and what is true once they are sent."""
         if lane.operations and lane.status_seen == 0:
             # Nothing comes before the welcome, not even a status.
-            return lane.operations[0].render(lane), partial(self._operated, lane)
+            return lane.operations[0].render(lane), partial(self._operated, lane, now)
         if lane.status_seen != self._connections.status_number:
             return self._status_frame, partial(self._told_status, lane)
         lacking = self._book.lacking(lane.want, lane.seen)
         if lacking and (lane.operations or not _rests(lane, now)):
             frames = self._frames(lacking, lane.seen)
-            return frames, partial(self._told_prices, lane, len(lacking))
+            return frames, partial(self._told_prices, lane, len(lacking), now)
         if lane.operations:
-            return lane.operations[0].render(lane), partial(self._operated, lane)
+            return lane.operations[0].render(lane), partial(self._operated, lane, now)
         return (b"", lambda: None) if lacking else None
 
     def _frames(self, symbols: Iterable[Symbol], seen: int) -> bytes:
         return b"".join(map(self._framing.text, self._book.updates(symbols, seen)))
 
-    def _operated(self, lane: Lane) -> None:
+    def _operated(self, lane: Lane, now: float) -> None:
         operation = lane.operations.popleft()
         if operation.want is not None:
             self._leave_group(lane)
             lane.want = operation.want
             lane.seconds_between = operation.seconds_between or lane.seconds_between
+            lane.last_prices = now
         lane.seen = self._book.number
         if not lane.operations:
             lane.client.drained()
@@ -214,8 +215,9 @@ class FanOut:
     def _told_status(self, lane: Lane) -> None:
         lane.status_seen = self._connections.status_number
 
-    def _told_prices(self, lane: Lane, updates: int) -> None:
+    def _told_prices(self, lane: Lane, updates: int, now: float) -> None:
         lane.seen = self._book.number
+        lane.last_prices = now
         self._counts["updates"] += updates
 
     def _caught_up(self, lane: Lane) -> None:
@@ -278,9 +280,7 @@ class FanOut:
         lanes += [
             lane
             for lane in self._late.values()
-            if not (
-                lane.behind_since or _rests(lane, now) or self._book.lacking(lane.want, lane.seen)
-            )
+            if lane.behind_since is None and not self._book.lacking(lane.want, lane.seen)
         ]
         silent = [lane for lane in lanes if now - lane.last_frame >= age]
         yield from self._tell(silent, frame, 0, now)
@@ -344,4 +344,4 @@ class FanOut:
 
 def _rests(lane: Lane, now: float) -> bool:
     """Whether a client with a rate of its own has had its frame for now."""
-    return lane.seconds_between is not None and now - lane.last_frame < lane.seconds_between
+    return lane.seconds_between is not None and now - lane.last_prices < lane.seconds_between

@@ -68,7 +68,8 @@ class Lane:
     """One client's place in the broadcast. Written by the broadcaster only.
 
     `seen` is the last flush whose changes it has. `answered` is the number of the newest of its
-    commands that was answered, or whose answer waits in `operations`. Times are trio's.
+    commands that was answered, or whose answer waits in `operations`. `seconds_between` is the
+    least time from `last_prices`, a snapshot or updates, to the next updates. Times are trio's.
     """
 
     __slots__ = (
@@ -76,6 +77,7 @@ class Lane:
         "behind_since",
         "client",
         "last_frame",
+        "last_prices",
         "number",
         "operations",
         "ping_sent",
@@ -98,7 +100,7 @@ class Lane:
         self.answered = 0
         self.operations: deque[Operation] = deque()
         self.seconds_between: float | None = None
-        self.last_frame = now
+        self.last_frame = self.last_prices = now
         self.behind_since: float | None = None
         self.ping_sent = now
         self.pings = 0

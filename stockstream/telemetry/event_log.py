@@ -11,7 +11,8 @@ import time
 import traceback
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import takewhile
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from supervision import ExitReason, System
+
+Numbered = TypeVar("Numbered", CrashEntry, RestartEntry, TransitionEntry)
 
 KEPT_ENTRIES = 1_000
 KEPT_CRASHES = 200
@@ -104,18 +107,18 @@ class EventLog:
         skip = max(0, since + 1 - first)
         return [self._entries[i] for i in range(skip, min(skip + limit, len(self._entries)))]
 
-    def crashes(self) -> list[CrashEntry]:
-        """The last crashes, kills and failed starts, oldest first."""
-        return list(self._crashes)
+    def crashes(self, since: int = 0) -> list[CrashEntry]:
+        """The last crashes, kills and failed starts after number `since`, oldest first."""
+        return _after(self._crashes, since)
 
-    def restarts(self) -> list[RestartEntry]:
-        """The restarts of the last ten minutes, oldest first."""
+    def restarts(self, since: int = 0) -> list[RestartEntry]:
+        """The restarts of the last ten minutes after number `since`, oldest first."""
         self._forget_old_restarts()
-        return list(self._restarts)
+        return _after(self._restarts, since)
 
-    def transitions(self) -> list[TransitionEntry]:
-        """The circuit breaker's last changes, oldest first."""
-        return list(self._transitions)
+    def transitions(self, since: int = 0) -> list[TransitionEntry]:
+        """The circuit breaker's last changes after number `since`, oldest first."""
+        return _after(self._transitions, since)
 
     async def wait(self, since: int) -> None:
         """Wait until there is an entry after number `since`."""
@@ -298,6 +301,12 @@ def _words(event: Event) -> tuple[EntryKind | None, str | None, str | None]:
             return EntryKind.KEY_FAILED, None, _shortened(f"{kind.__qualname__}: {error!r}")
         case _:
             return None, None, None
+
+
+def _after(kept: deque[Numbered], since: int) -> list[Numbered]:
+    found = list(takewhile(lambda entry: entry.number > since, reversed(kept)))
+    found.reverse()
+    return found
 
 
 def _shortened(text: str) -> str:

@@ -27,8 +27,8 @@ FAST = {
     "FETCH_INTERVAL_IDLE": "0.2",
     "BREAKER_WINDOW": "4",
     "BREAKER_MINIMUM_CALLS": "2",
-    "BREAKER_WAIT": "2",
-    "BREAKER_MAX_WAIT": "2",
+    "BREAKER_WAIT": "3",
+    "BREAKER_MAX_WAIT": "3",
     "BREAKER_JITTER": "0",
     "BREAKER_PROBES": "1",
 }

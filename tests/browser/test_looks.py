@@ -83,7 +83,7 @@ def test_a_chosen_theme_wins_over_the_system_and_is_kept(server: Server, visit: 
     dark = me.page.evaluate(background)
     assert dark != light
     me.page.reload(wait_until="commit")
-    me.page.wait_for_function("document.body !== null")
+    me.page.wait_for_function("() => document.body !== null")
     assert me.page.evaluate(background) == dark
     expect(me.page.get_by_role("radio", name="Dark")).to_be_checked()
     me.page.get_by_title("Follow the system").click()

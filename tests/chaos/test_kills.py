@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-import os
 import random
 from contextlib import AsyncExitStack
 
 import pytest
 import trio
 
+from tests.chaos.support import chosen_seed
 from tests.support.client import Client, connected
 from tests.support.tree import Tree, running_tree
 
@@ -31,10 +31,7 @@ TARGETS = [
 
 @pytest.fixture
 def seed() -> int:
-    """A seed, printed when the test fails; CHAOS_SEED repeats one."""
-    chosen = int(os.environ.get("CHAOS_SEED", random.randrange(2**32)))
-    print(f"CHAOS_SEED={chosen}")
-    return chosen
+    return chosen_seed()
 
 
 async def subscribed_clients(

@@ -1,4 +1,7 @@
-"""Fixtures of the conformance tests: virtual time, a tree that is cleared away, a probe."""
+"""Fixtures of the tests of the runtime: virtual time, a tree that is cleared away, a probe.
+
+`tests/unit/supervision` uses them too.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from tests.conformance.support import Tree
 
 
+HOMES = (Path(__file__).parent, Path(__file__).parents[1] / "unit/supervision")
+
+
 def run_on_virtual_time(main: Callable[..., Awaitable[Any]], **options: Any) -> Any:
     """Like `trio.run`, with a clock that jumps when everybody waits."""
     return trio.run(main, **options | {"clock": MockClock(autojump_threshold=0)})
@@ -25,9 +31,10 @@ def run_on_virtual_time(main: Callable[..., Awaitable[Any]], **options: Any) -> 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put every test that starts a tree on virtual time."""
-    here = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(here) and "start" in getattr(item, "fixturenames", ()):
+        if any(map(item.path.is_relative_to, HOMES)) and "start" in getattr(
+            item, "fixturenames", ()
+        ):
             item.add_marker(pytest.mark.trio(run=run_on_virtual_time))
 
 

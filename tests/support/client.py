@@ -30,6 +30,7 @@ class Client:
         self.closed: ConnectionClosed | None = None
         self.faults: list[str] = []
         self.expected: list[int] = []
+        self.status: Message = {}
         self.counts: dict[str, int] = defaultdict(int)
         self._changed = trio.Event()
 
@@ -49,6 +50,8 @@ class Client:
             self.faults.append(f"the first message was {kind}")
         self.messages.append(message)
         self.counts[kind] += 1
+        if kind == "status":
+            self.status = message
         if kind == "subscriptions":
             now = set(message["symbols"])
             for gone in self.subscribed - now:

@@ -110,6 +110,10 @@ class Server:
         async with httpx.AsyncClient(timeout=10) as client:
             return await client.get(f"{self.url}{path}", headers=headers)
 
+    def open_files(self) -> int:
+        """How many files and sockets the process has open."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
     def memory_kb(self) -> int:
         """Resident memory of the process, in KB."""
         status = Path(f"/proc/{self.pid}/status").read_text()

@@ -108,7 +108,7 @@ async def test_a_dry_run_shows_whom_it_would_hit_and_changes_nothing(tmp_path: P
         assert (await server.get("/admin/api/chaos/status")).json()["history"] == []
 
 
-@pytest.mark.proves("C8", "C9")
+@pytest.mark.proves("C7", "C8", "C9")
 async def test_every_way_to_fail_has_its_exit_code_and_valid_json(tmp_path: Path) -> None:
     async with running_server(tmp_path, SETTINGS) as server:
         bad = tmp_path / "bad.toml"

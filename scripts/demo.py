@@ -1,0 +1,170 @@
+"""A guided tour of faults: starts the server, then breaks it piece by piece and says what to see.
+
+    make demo                     about five minutes
+    PACE=0.2 make demo            the same, five times as fast
+
+Ctrl+C ends it at any moment; every fault is rolled back and the server stops in order.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import trio
+
+from stockstream.chaos.node import Node, Refused, Unreachable
+
+if TYPE_CHECKING:
+    from stockstream.chaos.catalogue import Value
+
+PACE = float(os.environ.get("PACE", "1"))
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One fault: what is said before it, what is done, how long there is to look."""
+
+    says: str
+    action: str
+    target: str = ""
+    parameters: dict[str, Value] = field(default_factory=dict)
+    times: int = 1
+    look: float = 20.0
+
+
+TOUR = (
+    Scene(
+        "The streamer, which fetches the prices, is killed three times. Its supervisor starts it "
+        "again within milliseconds: the prices on the dashboard go on.",
+        "kill", "market/streamer", times=3, look=25,
+    ),
+    Scene(
+        "The broadcaster is the only writer to all browsers' sockets. Killed, it leaves the "
+        "sockets to their owners; its successor goes on where it stopped. Nobody reconnects.",
+        "kill", "delivery/broadcaster", times=2, look=25,
+    ),
+    Scene(
+        "Now it does not die but crashes, with an exception. The log shows it once, with the "
+        "supervisor's decision; /admin keeps the trace.",
+        "crash", "delivery/broadcaster", {"message": "a bug, for the demonstration"}, look=20,
+    ),
+    Scene(
+        "The subscription manager hangs for ten seconds. Prices go on; add a symbol now and its "
+        "answer comes when the manager answers again.",
+        "hang", "delivery/subscription_manager", {"seconds": 10.0}, look=25,
+    ),
+    Scene(
+        "20,000 unknown messages flood PubSub's mailbox. It is bounded: what is too much is "
+        "dropped and counted, and the prices are back with the next fetch.",
+        "mailbox-flood", "pubsub", {"messages": 20_000}, look=20,
+    ),
+    Scene(
+        "The price API answers 503 for 25 seconds. The circuit breaker opens and asks no more; "
+        "the last prices stay on screen, marked stale, with a countdown to the next probe.",
+        "upstream-errors", "", {"seconds": 25.0, "status": 503}, look=50,
+    ),
+    Scene(
+        "The price API hangs. Each fetch is given up after its time limit; the same follows.",
+        "upstream-hang", "", {"seconds": 25.0}, look=50,
+    ),
+    Scene(
+        "An operator holds the breaker open for ten seconds; it is let go by itself.",
+        "breaker-force", "", {"seconds": 10.0, "state": "open"}, look=20,
+    ),
+    Scene(
+        "The market's supervisor is killed, with all that is under it. The root starts it anew.",
+        "kill", "market", look=20,
+    ),
+    Scene(
+        "At last the web server itself. This is the one kill that clients notice: the dashboard "
+        "shows that it lost the server, comes back by itself, and keeps its list.",
+        "kill", "web", look=25,
+    ),
+)  # fmt: skip
+
+
+def say(text: str = "") -> None:
+    print(text, flush=True)
+
+
+async def play(node: Node, scene: Scene, number: int) -> None:
+    say(f"\n{number}/{len(TOUR)}  {scene.says}")
+    await trio.sleep(4 * PACE)
+    for _ in range(scene.times):
+        try:
+            done = await node.inject(scene.action, scene.target, scene.parameters, reason="demo")
+        except Unreachable:
+            say("     our own connection to the server went with it")
+            break
+        except Refused as refused:
+            say(f"     refused: {refused.reason}")
+            break
+        back = ""
+        if done.recovered_seconds is not None:
+            back = f", back after {done.recovered_seconds * 1000:.1f} ms"
+        say(f"     {done.action} {done.target}{back}" + ("" if done.verified else ": NOT INJECTED"))
+        await trio.sleep(2 * PACE)
+    await trio.sleep(scene.look * PACE)
+
+
+async def started(process: trio.Process) -> bool:
+    said = b""
+    with trio.move_on_after(START_SECONDS):
+        while process.stdout is not None and (piece := await process.stdout.receive_some()):
+            sys.stdout.write(piece.decode(errors="replace"))
+            said += piece
+            if b"Ctrl+C stops" in said:
+                return True
+    return False
+
+
+async def main() -> int:
+    port = os.environ.get("PORT", "4000")
+    token = os.environ.get("ADMIN_TOKEN") or secrets.token_urlsafe(24)
+    environment = {**os.environ, "CHAOS_ENABLED": "true", "ADMIN_TOKEN": token}
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-m", "stockstream", "serve"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        # Ctrl+C is ours to handle: faults are rolled back before the server is stopped.
+        start_new_session=True,
+    )
+    try:
+        if not await started(process):
+            return await process.wait() or 1
+        say(f"\nOpen http://localhost:{port}, add some symbols, and keep it in sight.")
+        say(f"Beside it http://localhost:{port}/admin shows the tree healing; the token is")
+        say(f"  {token}")
+        await trio.sleep(15 * PACE)
+        async with Node(f"http://127.0.0.1:{port}", token) as node:
+            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                async with trio.open_nursery() as nursery:
+
+                    async def tour() -> None:
+                        for number, scene in enumerate(TOUR, 1):
+                            await play(node, scene, number)
+                        say("\nThat was the tour. Nothing of it needed a human.")
+                        nursery.cancel_scope.cancel()
+
+                    nursery.start_soon(tour)
+                    async for _ in signals:
+                        nursery.cancel_scope.cancel()
+            await node.halt()
+        return 0
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        with trio.move_on_after(STOP_SECONDS, shield=True):
+            await process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(trio.run(main))

@@ -1,0 +1,230 @@
+"""The broadcaster as an actor: its pace, its heartbeats, its restarts. Virtual time."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from stockstream.delivery.messages import (
+    Answer,
+    Attach,
+    Changed,
+    Detach,
+    GetBroadcastStatistics,
+    Say,
+)
+from stockstream.messages import CircuitState, CircuitStatus, FeedState
+from stockstream.tables import Subscription
+from tests.unit.delivery.support import NOON, MemoryClient, row
+from tests.unit.delivery.tree import Delivery, SetCircuit, running_delivery
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+ALL = Subscription(everything=True)
+
+
+class TimedClient(MemoryClient):
+    """Also notes when each frame came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: list[float] = []
+
+    def try_send(self, frame: bytes) -> int:
+        self.times.append(trio.current_time())
+        self.last_received = trio.current_time()
+        return super().try_send(frame)
+
+
+async def subscribed(
+    delivery: Delivery, client: MemoryClient, number: int = 1, rate: float | None = None
+) -> None:
+    await delivery.broadcaster.call(Attach(number, client, b'{"type":"welcome"}'))
+    request = Answer(number, 1, Changed(ALL, ()), seconds_between=rate)
+    await delivery.broadcaster.call(request)
+
+
+@pytest.mark.parametrize("interval", [0.05, 1.0, 2.0, 3.0, 5.0, 12.0])
+@pytest.mark.parametrize("rate", [None, 1.0])
+async def test_unchanged_prices_of_a_living_feed_never_look_stale(
+    interval: float, rate: float | None, autojump_clock: MockClock
+) -> None:
+    """`as_of` is never older than three intervals, and the silence never longer than 5 s."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    async with running_delivery() as delivery:
+        await delivery.fetched(row("AAPL", 150.0, 1), interval=interval)
+        client = TimedClient()
+        await trio.sleep(rng.uniform(0.1, 1.1))
+        await subscribed(delivery, client, rate=rate)
+        for _ in range(round(60 / interval)):
+            await trio.sleep(interval * rng.uniform(0.9, 1.1))
+            await delivery.fetched(interval=interval)
+        heard = [
+            (at, _as_of(message))
+            for at, frame in zip(client.times, client.sent, strict=True)
+            for message in MemoryClient(sent=[frame]).messages
+            if message.get("as_of") is not None
+        ]
+    assert client.kinds().count("snapshot") == 1
+    assert all(after[0] - before[0] <= 5.05 for before, after in pairwise(heard))
+    oldest = max(after[0] - before[1] for before, after in pairwise(heard))
+    assert oldest < 3 * max(1.0, interval)
+    assert len(heard) <= 60 / min(max(interval, 0.5), 4.0) * 1.3 + 2
+
+
+def _as_of(message: dict[str, str]) -> float:
+    hours, minutes, seconds = message["as_of"][11:-1].split(":")
+    return (int(hours) - 12) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+async def test_a_feed_that_is_not_live_has_no_heartbeat(autojump_clock: MockClock) -> None:
+    """Staleness is the absence of messages; the status says the rest."""
+    async with running_delivery() as delivery:
+        await delivery.fetched(row("AAPL", 150.0, 1), state=FeedState.STALE)
+        await trio.sleep(0.1)
+        client = MemoryClient(last_received=float("inf"))
+        await subscribed(delivery, client)
+        await trio.sleep(30)
+        assert client.kinds() == ["welcome", "status", "subscriptions", "snapshot"]
+        assert client.messages[1]["feed"] == "stale"
+
+
+async def test_the_status_tells_feed_and_breaker(autojump_clock: MockClock) -> None:
+    """Down before the first fetch; with the time of the next probe while the breaker is open."""
+    async with running_delivery() as delivery:
+        client = MemoryClient()
+        await delivery.broadcaster.call(Attach(1, client, b'{"type":"welcome"}'))
+        await trio.sleep(1)
+        open_ = CircuitStatus(CircuitState.OPEN, NOON, NOON + 5_000, "too many failures")
+        await delivery.system.ref("market/circuit_breaker").call(SetCircuit(open_))
+        await delivery.fetched(interval=0.05)
+        await trio.sleep(1)
+        first, second = [message for message in client.messages if message["type"] == "status"]
+        assert (first["feed"], first["circuit"]) == ("down", "closed")
+        assert second == {
+            "type": "status",
+            "feed": "live",
+            "circuit": "open",
+            "interval": 1.0,
+            "next_probe": "2026-11-22T12:00:05.000Z",
+            "reason": "too many failures",
+        }
+
+
+@pytest.mark.proves("D3")
+@pytest.mark.parametrize(("interval", "frames"), [(0.05, 21), (0.5, 3), (0.0, 100)])
+async def test_prices_come_at_the_flush_interval(
+    interval: float, frames: int, autojump_clock: MockClock
+) -> None:
+    """A hundred batches in a second are so many frames; at 0 each comes at once."""
+    async with running_delivery(flush_interval=interval) as delivery:
+        client = TimedClient()
+        await subscribed(delivery, client)
+        await trio.sleep(1)
+        client.sent.clear()
+        for seq in range(1, 101):
+            await delivery.fetched(row("AAPL", float(seq), seq))
+            await trio.sleep(0.01)
+        came = [m for m in client.messages if m["type"] in {"prices", "snapshot"}]
+        assert abs(len(came) - frames) <= 1
+        await trio.sleep(interval)
+        assert client.messages[-1]["prices"][0]["version"] == [1, 100]
+
+
+@pytest.mark.proves("D2")
+@pytest.mark.parametrize("interval", [0.0, 0.05])
+async def test_a_stuck_client_does_not_make_the_broadcaster_spin(
+    interval: float, autojump_clock: MockClock
+) -> None:
+    """It is tried again 20 times a second, also with an interval of 0."""
+    async with running_delivery(flush_interval=interval) as delivery:
+        await delivery.fetched(row("AAPL", 150.0, 1))
+        client = MemoryClient()
+        await subscribed(delivery, client)
+        await trio.sleep(1)
+        client.room = 0
+        before = await delivery.broadcaster.call(GetBroadcastStatistics())
+        await delivery.fetched(row("AAPL", 151.0, 2))
+        await trio.sleep(8)
+        after = await delivery.broadcaster.call(GetBroadcastStatistics())
+        assert 100 <= after.flushes - before.flushes <= 180
+        client.room = 1
+        await trio.sleep(0.06)
+        assert client.messages[-1]["prices"][0]["version"] == [1, 2]
+
+
+async def test_a_paced_client_is_served_when_due(autojump_clock: MockClock) -> None:
+    """Not a look later, and without a heap of timers."""
+    async with running_delivery() as delivery:
+        client = TimedClient()
+        await delivery.fetched(row("AAPL", 1.0, 1))
+        await subscribed(delivery, client, rate=0.4)
+        await trio.sleep(1)
+        start = trio.current_time()
+        client.sent.clear()
+        client.times.clear()
+        for seq in range(2, 201):
+            await delivery.fetched(row("AAPL", float(seq), seq))
+            await trio.sleep(0.01)
+        await trio.sleep(0.5)
+        assert len(client.times) in {6, 7}
+        assert all(after - before >= 0.399 for before, after in pairwise(client.times))
+        assert client.times[-1] - start <= 2.45
+        assert client.messages[-1]["prices"][0]["version"] == [1, 200]
+        pending = delivery.system.names["delivery/broadcaster"].timers
+        assert len(pending) <= 2
+
+
+@pytest.mark.proves("W20", "D2")
+async def test_a_killed_broadcaster_is_noticed_by_nobody(autojump_clock: MockClock) -> None:
+    """Its successor goes on with the same clients, and with what came while nobody was there."""
+    async with running_delivery() as delivery:
+        await delivery.fetched(row("AAPL", 150.0, 1))
+        clients = [MemoryClient() for _ in range(5)]
+        for number, client in enumerate(clients, 1):
+            await subscribed(delivery, client, number)
+        await trio.sleep(1)
+        for client in clients:
+            client.sent.clear()
+        delivery.broadcaster.kill()
+        await delivery.fetched(row("AAPL", 151.0, 2))  # the hint goes to nobody
+        await trio.sleep(0.2)
+        for client in clients:
+            assert [m["prices"][0]["version"] for m in client.messages] == [[1, 2]]
+        assert delivery.broadcaster.generation == 2
+
+
+async def test_a_hint_that_is_lost_is_made_good_by_a_look(autojump_clock: MockClock) -> None:
+    """Within a second of the table's change."""
+    async with running_delivery() as delivery:
+        await delivery.fetched(row("AAPL", 150.0, 1))
+        client = MemoryClient()
+        await subscribed(delivery, client)
+        await trio.sleep(1)
+        client.sent.clear()
+        await delivery.fetched(row("AAPL", 151.0, 2))
+        # Hints on their way are in the mailbox of a broadcaster that dies now.
+        delivery.broadcaster.kill()
+        await trio.sleep(1.1)
+        assert client.messages[0]["prices"][0]["version"] == [1, 2]
+
+
+@pytest.mark.proves("W17")
+async def test_a_farewell_that_was_lost_leaves_nothing(autojump_clock: MockClock) -> None:
+    """`Detach` went to nobody; a look finds the closed connection, and then the manager its row."""
+    async with running_delivery() as delivery:
+        client = MemoryClient()
+        await subscribed(delivery, client)
+        delivery.broadcaster.kill()
+        client.closed = True
+        delivery.broadcaster.cast(Detach(1))
+        await trio.sleep(1.1)
+        assert len(delivery.connections) == 0
+        await delivery.broadcaster.call(Say(1, 2, b"{}"))  # to nobody: no error

@@ -1,0 +1,411 @@
+"""The broadcaster's decisions: who gets which frame when."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stockstream.delivery import fan_out as fan_out_module
+from stockstream.delivery.fan_out import CODE_TOO_SLOW, RETRY_SECONDS, FanOut
+from stockstream.delivery.lanes import Connections, Patience
+from stockstream.delivery.messages import Answer, Attach, Changed, Farewell, Say
+from stockstream.delivery.protocol import Rejected, Status
+from stockstream.messages import Version
+from stockstream.tables import Subscription
+from tests.unit.delivery.support import FRAMING, NOON, PING, MemoryClient, row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stockstream.messages import QuoteRow
+
+WELCOME = b'{"type":"welcome"}'
+LIVE = Status("live", "closed", 1.0)
+STALE = Status("stale", "open", 1.0)
+
+
+def run(turns: Iterator[None]) -> int:
+    """Run to the end; answer how often others got a turn."""
+    return sum(1 for _ in turns)
+
+
+class Broadcast:
+    """A fan-out with its clients, and a word for each thing that happens."""
+
+    def __init__(self, connections: Connections) -> None:
+        self.connections = connections
+        self.book = connections.book
+        self.book.as_of = NOON
+        self.clients: dict[int, MemoryClient] = {}
+        self.fan_out = FanOut(connections, FRAMING)
+        self.fan_out.set_status(LIVE)
+        self.commands = 0
+
+    def attach(self, *, room: float = math.inf, now: float = 0.0) -> MemoryClient:
+        number = len(self.clients) + 1
+        client = self.clients[number] = MemoryClient(room)
+        self.fan_out.attach(Attach(number, client, WELCOME), now)
+        return client
+
+    def number(self, client: MemoryClient) -> int:
+        return next(number for number, other in self.clients.items() if other is client)
+
+    def want(
+        self,
+        client: MemoryClient,
+        *symbols: str,
+        since: dict[str, Version] | None = None,
+        command: int | None = None,
+        seconds_between: float | None = None,
+        now: float = 0.0,
+    ) -> None:
+        self.commands += 1
+        want = (
+            Subscription(everything=True) if symbols == ("*",) else Subscription(frozenset(symbols))
+        )
+        request = Answer(
+            self.number(client),
+            self.commands if command is None else command,
+            Changed(want, ()),
+            self.commands,
+            since or {},
+            seconds_between,
+        )
+        self.fan_out.answer(request, now)
+
+    def flush(self, *rows: QuoteRow, now: float = 0.0) -> int:
+        self.book.note(rows)
+        return run(self.fan_out.flush(now))
+
+    def restart(self) -> None:
+        """Kill the broadcaster: only what stands in the table is left."""
+        self.fan_out = FanOut(self.connections, FRAMING)
+
+
+@pytest.fixture
+def all_of(connections: Connections) -> Broadcast:
+    """Two symbols flushed, nobody there."""
+    broadcast = Broadcast(connections)
+    broadcast.flush(row("AAPL", 150.0, 1), row("MSFT", 310.0, 1))
+    return broadcast
+
+
+def test_the_welcome_comes_first_and_then_the_status(all_of: Broadcast) -> None:
+    """Also to a client that takes one frame at a time."""
+    client = all_of.attach(room=0)
+    assert client.sent == []
+    all_of.want(client, "AAPL")
+    client.room = 1
+    all_of.flush()
+    assert client.kinds() == ["welcome"]
+    client.room = math.inf
+    all_of.flush()
+    # Answers were waiting, so the status comes after those that came before it.
+    assert sorted(client.kinds()) == ["snapshot", "status", "subscriptions", "welcome"]
+    assert client.kinds()[0] == "welcome"
+
+
+def test_attaching_twice_is_attaching_once(all_of: Broadcast) -> None:
+    """The request is given again when nobody knows whether it arrived."""
+    client = all_of.attach()
+    all_of.fan_out.attach(Attach(1, client, WELCOME), 0.0)
+    assert client.kinds() == ["welcome", "status"]
+
+
+@pytest.mark.proves("W2", "W5")
+def test_an_answer_is_followed_by_a_snapshot_and_then_by_updates(all_of: Broadcast) -> None:
+    """Of what is subscribed, as of the last flush; a second one brings nothing again."""
+    client = all_of.attach()
+    client.take()
+    all_of.want(client, "AAPL")
+    answer, snapshot = client.take()
+    assert (answer["type"], answer["symbols"], answer["id"]) == ("subscriptions", ["AAPL"], 1)
+    assert [quote["version"] for quote in snapshot["quotes"]] == [[1, 1]]
+    all_of.flush(row("AAPL", 151.0, 2), row("MSFT", 311.0, 2))
+    (update,) = client.take()
+    assert [(price["symbol"], price["version"]) for price in update["prices"]] == [("AAPL", [1, 2])]
+    all_of.want(client, "AAPL")
+    assert client.kinds() == ["subscriptions"]
+
+
+def test_rejections_are_told_in_the_answer(all_of: Broadcast) -> None:
+    """Beside the whole state."""
+    client = all_of.attach()
+    client.take()
+    rejected = (Rejected("!!", "invalid_symbol", "no"),)
+    all_of.fan_out.answer(Answer(1, 1, Changed(Subscription(), rejected)), 0.0)
+    (answer,) = client.take()
+    assert answer == {
+        "type": "subscriptions",
+        "symbols": [],
+        "rejected": [{"symbol": "!!", "code": "invalid_symbol", "reason": "no"}],
+    }
+
+
+@pytest.mark.proves("W8", "W19")
+def test_a_command_given_again_is_answered_once(all_of: Broadcast) -> None:
+    """Whether its answer was sent, or waits, and whoever was killed in between."""
+    client = all_of.attach()
+    client.take()
+    all_of.want(client, "AAPL", command=1)
+    all_of.want(client, "AAPL", command=1)
+    all_of.fan_out.say(Say(1, 1, b'{"type":"pong"}'), 0.0)
+    assert client.kinds() == ["subscriptions", "snapshot"]
+    client.take()
+    client.room = 0
+    all_of.want(client, "MSFT", command=2)
+    all_of.restart()
+    all_of.want(client, "MSFT", command=2)
+    client.room = math.inf
+    all_of.flush()
+    assert client.kinds() == ["subscriptions", "snapshot"]
+
+
+@pytest.mark.proves("W8", "W2", "W7")
+def test_a_lagging_client_gets_what_it_lacks_before_its_answer(all_of: Broadcast) -> None:
+    """Prices of the old subscription, once each, then the answer, and none of them after it."""
+    client = all_of.attach()
+    all_of.want(client, "AAPL", "MSFT")
+    client.take()
+    client.room = 0
+    for seq in range(2, 6):
+        all_of.flush(row("AAPL", 150.0 + seq, seq))
+    all_of.want(client, "MSFT")
+    all_of.flush(row("AAPL", 170.0, 6))
+    assert client.sent == []
+    client.room = math.inf
+    all_of.flush(row("AAPL", 171.0, 7), row("MSFT", 311.0, 2))
+    prices, answer = client.take()
+    assert {p["symbol"]: p["version"] for p in prices["prices"]} == {"AAPL": [1, 7], "MSFT": [1, 2]}
+    assert (answer["type"], answer["symbols"]) == ("subscriptions", ["MSFT"])
+    all_of.flush(row("AAPL", 172.0, 8))
+    assert client.take() == []
+
+
+@pytest.mark.proves("W3")
+def test_since_leaves_out_what_the_client_has(all_of: Broadcast) -> None:
+    """Unless it changed while the answer waited."""
+    quick, slow = all_of.attach(), all_of.attach()
+    have = {"AAPL": Version(1, 1), "MSFT": Version(0, 9)}
+    slow.take()
+    slow.room = 0
+    all_of.want(quick, "AAPL", "MSFT", since=have)
+    all_of.want(slow, "AAPL", "MSFT", since=have)
+    assert [quote["symbol"] for quote in quick.messages[-1]["quotes"]] == ["MSFT"]
+    slow.room = math.inf
+    all_of.flush(row("AAPL", 151.0, 2))
+    assert sorted(quote["symbol"] for quote in slow.messages[-1]["quotes"]) == ["AAPL", "MSFT"]
+
+
+@pytest.mark.proves("D1", "D3")
+def test_equal_sets_share_one_frame(all_of: Broadcast) -> None:
+    """The very same bytes, and one frame per client and flush, whatever changed."""
+    one, two, other = (all_of.attach() for _ in range(3))
+    for client in (one, two):
+        all_of.want(client, "AAPL", "MSFT")
+    all_of.want(other, "MSFT")
+    for client in (one, two, other):
+        client.take()
+    all_of.flush(row("AAPL", 151.0, 2), row("MSFT", 311.0, 2))
+    assert one.sent[0] is two.sent[0]
+    assert [len(client.sent) for client in (one, two, other)] == [1, 1, 1]
+
+
+@pytest.mark.proves("D2", "W7")
+def test_a_client_that_takes_nothing_changes_nothing_for_others(all_of: Broadcast) -> None:
+    """It is left behind, tried again soon, and gets the newest of each symbol in one frame."""
+    stuck, well = all_of.attach(), all_of.attach()
+    for client in (stuck, well):
+        all_of.want(client, "*")
+        client.take()
+    stuck.room = 0
+    for seq in range(2, 12):
+        all_of.flush(row("AAPL", 150.0 + seq, seq), now=float(seq))
+        assert len(well.take()) == 1
+    assert all_of.fan_out.again == 11.0 + RETRY_SECONDS
+    assert all_of.fan_out.statistics().behind == 1
+    stuck.room = math.inf
+    all_of.flush(now=12.0)
+    (frame,) = stuck.take()
+    assert [price["version"] for price in frame["prices"]] == [[1, 11]]
+    assert all_of.fan_out.statistics().behind == 0
+    assert all_of.fan_out.again == math.inf
+    all_of.flush(row("AAPL", 1.0, 12), now=13.0)
+    assert stuck.sent[0] is well.sent[0]
+
+
+def test_a_status_reaches_everybody_once(all_of: Broadcast) -> None:
+    """In a group or behind; before the prices of the same flush."""
+    clients = [all_of.attach() for _ in range(3)]
+    for client in clients:
+        all_of.want(client, "*")
+        client.take()
+    clients[2].room = 0
+    all_of.fan_out.set_status(STALE)
+    all_of.fan_out.set_status(STALE)
+    all_of.flush(row("AAPL", 151.0, 2))
+    clients[2].room = math.inf
+    all_of.flush()
+    all_of.flush()
+    for client in clients:
+        assert client.kinds() == ["status", "prices"]
+
+
+@pytest.mark.proves("W20")
+def test_a_broadcaster_killed_in_the_middle_of_a_flush_leaves_nobody_out(
+    all_of: Broadcast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its successor serves those who lack the flush, and nobody twice."""
+    monkeypatch.setattr(fan_out_module, "SENDS_PER_TURN", 1)
+    clients = [all_of.attach() for _ in range(6)]
+    for client in clients[:3]:
+        all_of.want(client, "*")
+    for client in clients[3:]:
+        all_of.want(client, "AAPL")
+    for client in clients:
+        client.take()
+    all_of.book.note([row("AAPL", 151.0, 2)])
+    flush = all_of.fan_out.flush(0.0)
+    for _ in range(2):
+        next(flush)
+    assert 0 < sum(bool(client.sent) for client in clients) < 6
+    all_of.restart()
+    assert all_of.fan_out.again == 0.0  # at the next opportunity
+    all_of.flush()
+    all_of.flush(row("AAPL", 152.0, 3))
+    for client in clients:
+        assert [p["version"] for m in client.messages for p in m["prices"]] == [[1, 2], [1, 3]]
+    assert all_of.fan_out.statistics().groups == 2
+
+
+def test_groups_are_given_up_when_their_last_client_leaves(all_of: Broadcast) -> None:
+    """By unsubscribing, by leaving, by being found closed."""
+    clients = [all_of.attach() for _ in range(3)]
+    for client, symbol in zip(clients, ("AAPL", "MSFT", "TSLA"), strict=True):
+        all_of.want(client, symbol)
+    assert all_of.fan_out.statistics().groups == 3
+    all_of.want(clients[0], "MSFT")
+    assert all_of.fan_out.statistics().groups == 2
+    clients[0].closed = True
+    all_of.flush(row("MSFT", 311.0, 2))
+    all_of.fan_out.detach(2)
+    all_of.fan_out.detach(2)
+    assert all_of.fan_out.statistics().groups == 1
+    clients[2].closed = True
+    run(all_of.fan_out.look(0.0, Patience()))
+    statistics = all_of.fan_out.statistics()
+    assert (statistics.groups, statistics.clients, len(all_of.connections)) == (0, 0, 0)
+    assert all(client.drains for client in clients)
+
+
+@pytest.mark.proves("D2")
+def test_others_get_a_turn_however_the_clients_are_grouped(all_of: Broadcast) -> None:
+    """A thousand clients with one set or each with its own: both in turns of so many sends."""
+    for number in range(1000):
+        all_of.want(all_of.attach(), "AAPL", f"S{number}")
+    for _ in range(1000):
+        all_of.want(all_of.attach(), "AAPL")
+    turns = all_of.flush(row("AAPL", 151.0, 2))
+    assert turns >= 2000 // fan_out_module.SENDS_PER_TURN - 1
+
+
+def test_a_client_with_a_rate_gets_its_prices_when_its_time_has_come(all_of: Broadcast) -> None:
+    """Conflated, at most one frame in its time, and the flush for it is asked for."""
+    client = all_of.attach()
+    all_of.want(client, "AAPL", seconds_between=0.5, now=10.0)
+    client.take()
+    all_of.flush(row("AAPL", 151.0, 2), now=10.1)
+    assert client.take() == []
+    assert all_of.fan_out.again == 10.5
+    all_of.flush(row("AAPL", 152.0, 3), now=10.5)
+    (update,) = client.take()
+    assert [price["version"] for price in update["prices"]] == [[1, 3]]
+    assert all_of.fan_out.again == math.inf
+    all_of.flush(row("AAPL", 153.0, 4), now=10.6)
+    # An answer does not wait, nor what must come before it.
+    all_of.fan_out.say(Say(1, 99, b'{"type":"pong"}'), 10.7)
+    assert client.kinds() == ["prices", "pong"]
+    all_of.want(client, "AAPL", "MSFT")
+    assert all_of.fan_out.statistics().groups == 0
+
+
+def test_heartbeats_go_to_those_who_heard_nothing(all_of: Broadcast) -> None:
+    """Also to one with a rate of its own; not to one that is behind, or lacks something."""
+    fresh, silent, paced, behind = (all_of.attach() for _ in range(4))
+    for client in (fresh, silent, behind):
+        all_of.want(client, "*", now=0.0)
+    all_of.want(paced, "*", seconds_between=1.0, now=0.0)
+    all_of.fan_out.say(Say(1, 50, b'{"type":"pong"}'), 3.5)
+    for client in all_of.clients.values():
+        client.take()
+    behind.room = 0
+    all_of.fan_out.say(Say(4, 51, b'{"type":"pong"}'), 3.6)
+    run(all_of.fan_out.heartbeat(4.0, 4.0))
+    told = [client for client in (fresh, silent, paced, behind) if client.sent]
+    assert told == [silent, paced]
+    assert silent.take() == [{"type": "prices", "as_of": "2026-11-22T12:00:00.000Z", "prices": []}]
+
+
+def test_a_heartbeat_hides_nothing_from_a_client_taken_over(all_of: Broadcast) -> None:
+    """A successor's look may come before its first flush."""
+    client = all_of.attach()
+    all_of.want(client, "*")
+    client.take()
+    all_of.book.note([row("AAPL", 151.0, 2)])
+    all_of.book.flush()  # begun by the predecessor, and told to nobody
+    all_of.restart()
+    run(all_of.fan_out.heartbeat(100.0, 4.0))
+    all_of.flush(now=100.0)
+    assert [price["version"] for price in client.messages[-1]["prices"]] == [[1, 2]]
+
+
+@pytest.mark.proves("W9")
+def test_a_ping_is_no_progress_of_its_own(all_of: Broadcast) -> None:
+    """A client pinged in a look, that takes nothing more and says nothing, is gone 10 s after."""
+    client = all_of.attach()
+    client.last_progress = 25.003  # the look began at 25.0, and the kernel took the ping then
+    run(all_of.fan_out.look(25.0, Patience()))
+    assert client.sent[-1] == PING
+    run(all_of.fan_out.look(35.0, Patience()))
+    assert not client.aborted
+    run(all_of.fan_out.look(35.01, Patience()))
+    assert client.aborted
+    assert len(all_of.connections) == 0
+    assert all_of.fan_out.statistics().gone == 1
+
+
+@pytest.mark.proves("W16")
+def test_a_slow_client_is_marked_and_then_parted_with(all_of: Broadcast) -> None:
+    """Marked after 10 s of lag, unmarked when it has caught up, 4008 after 30 s."""
+    client = all_of.attach()
+    all_of.want(client, "*")
+    client.room = 0
+
+    def look(now: float) -> bool:
+        all_of.flush(row("AAPL", now, int(now)), now=now)
+        client.last_received = client.last_progress = now
+        run(all_of.fan_out.look(now, Patience()))
+        return all_of.fan_out.statistics().slow == 1
+
+    assert [look(now) for now in (100.0, 109.0, 110.0)] == [False, False, True]
+    client.room = 1
+    assert not look(111.0)
+    client.room = 0
+    assert [look(now) for now in (112.0, 122.0, 141.0)] == [False, True, True]
+    assert client.asked is None
+    assert look(142.0)
+    assert client.asked == (CODE_TOO_SLOW, "you read too slowly")
+
+
+@pytest.mark.proves("D11")
+def test_a_farewell_tells_each_client_another_time(all_of: Broadcast) -> None:
+    """After what it was owed, and within the spread."""
+    clients = [all_of.attach() for _ in range(50)]
+    for client in clients:
+        client.take()
+    all_of.fan_out.farewell(Farewell(0.5, 5.0), 0.0)
+    times = {client.messages[-1]["reconnect_after"] for client in clients}
+    assert all(0.5 <= time <= 5.0 for time in times)
+    assert len(times) > 5

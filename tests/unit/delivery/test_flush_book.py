@@ -1,0 +1,156 @@
+"""The book of flushes: what is news, what a client lacks, and the messages that follow."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from stockstream.delivery import flush_book
+from stockstream.delivery.flush_book import RESTAMP_MS, FlushBook
+from stockstream.messages import Version
+from stockstream.tables import Subscription
+from tests.unit.delivery.support import NOON, row
+
+ALL = Subscription(everything=True)
+BOTH = Subscription(frozenset({"AAPL", "MSFT"}))
+
+
+def named(*symbols: str) -> Subscription:
+    return Subscription(frozenset(symbols))
+
+
+@pytest.fixture
+def book() -> FlushBook:
+    """A book in which AAPL was flushed first and MSFT second."""
+    book = FlushBook()
+    book.as_of = NOON
+    book.note([row("AAPL", 150.0, 1)])
+    book.flush()
+    book.note([row("MSFT", 310.0, 1)])
+    book.flush()
+    return book
+
+
+@pytest.mark.proves("W7", "D4")
+def test_between_two_flushes_the_newest_of_a_symbol_wins(book: FlushBook) -> None:
+    """Three prices of one symbol are one update; one that comes late and is older is nothing."""
+    book.note([row("AAPL", 151.0, 2), row("AAPL", 153.0, 4)])
+    book.note([row("AAPL", 152.0, 3)])
+    assert book.flush() == {"AAPL"}
+    (update,) = json.loads(book.prices(["AAPL"]))["prices"]
+    assert (update["symbol"], update["price"], update["version"]) == ("AAPL", 153.0, [1, 4])
+    assert update["timestamp"] == "2026-11-22T12:00:00.000Z"
+
+
+@pytest.mark.proves("W6")
+def test_a_price_that_did_not_change_is_no_news(book: FlushBook) -> None:
+    """A newer version of the same price is not sent again, until its time has moved on far."""
+    book.note([row("AAPL", 150.0, 2, timestamp=NOON + RESTAMP_MS - 1)])
+    assert not book.waiting
+    book.note([row("AAPL", 150.0, 3, timestamp=NOON + RESTAMP_MS)])
+    assert book.flush() == {"AAPL"}
+
+
+@pytest.mark.proves("W1")
+def test_an_older_version_is_no_news(book: FlushBook) -> None:
+    """Whatever its price says: versions decide."""
+    book.note([row("AAPL", 999.0, 1)])
+    assert not book.waiting
+
+
+def test_a_client_lacks_what_changed_after_the_flush_it_saw(book: FlushBook) -> None:
+    """Flush by flush, by name or all of them."""
+    assert sorted(book.lacking(ALL, 0)) == ["AAPL", "MSFT"]
+    assert book.lacking(ALL, 1) == ["MSFT"]
+    assert book.lacking(BOTH, 1) == ["MSFT"]
+    assert book.lacking(named("AAPL", "NFLX"), 1) == []
+    assert book.lacking(ALL, 2) == []
+
+
+@pytest.mark.proves("W2")
+def test_what_was_listed_after_subscribing_comes_with_all_its_fields(book: FlushBook) -> None:
+    """A client that saw flush 1 does not know MSFT's fields; of AAPL a price is enough."""
+    book.note([row("AAPL", 151.0, 2)])
+    book.flush()
+    snapshot, prices = map(json.loads, book.updates(["AAPL", "MSFT"], seen=1))
+    assert snapshot["type"] == "snapshot"
+    assert snapshot["as_of"] == "2026-11-22T12:00:00.000Z"
+    assert [quote["symbol"] for quote in snapshot["quotes"]] == ["MSFT"]
+    assert snapshot["quotes"][0]["open"] == 100.0
+    assert [update["symbol"] for update in prices["prices"]] == ["AAPL"]
+    assert set(prices["prices"][0]) == {"symbol", "price", "timestamp", "version"}
+
+
+@pytest.mark.parametrize("change", [{"opened": 149.0}, {"currency": "EUR"}])
+def test_a_field_of_snapshots_that_changes_comes_in_a_snapshot(
+    book: FlushBook, change: dict[str, float | str]
+) -> None:
+    """A new day's opening price, say; also to a client that missed the flush it changed in."""
+    book.note([row("AAPL", 150.0, 2, **change)])
+    book.flush()
+    book.note([row("AAPL", 151.0, 3, **change)])
+    book.flush()
+    (missed,) = map(json.loads, book.updates(["AAPL"], seen=2))
+    assert (missed["type"], missed["quotes"][0]["version"]) == ("snapshot", [1, 3])
+    (present,) = map(json.loads, book.updates(["AAPL"], seen=3))
+    assert (present["type"], present["prices"][0]["version"]) == ("prices", [1, 3])
+
+
+def test_a_snapshot_is_of_what_was_added(book: FlushBook) -> None:
+    """Nothing added, no snapshot; added without a price yet, an empty one."""
+
+    def symbols(want: Subscription, before: Subscription) -> list[str] | None:
+        message = book.snapshot(want, before)
+        if message is None:
+            return None
+        return sorted(quote["symbol"] for quote in json.loads(message)["quotes"])
+
+    assert symbols(BOTH, named()) == ["AAPL", "MSFT"]
+    assert symbols(BOTH, named("AAPL")) == ["MSFT"]
+    assert symbols(ALL, named("MSFT")) == ["AAPL"]
+    assert symbols(named("NFLX"), named()) == []
+    assert symbols(BOTH, BOTH) is None
+    assert symbols(named("AAPL"), BOTH) is None
+    assert symbols(ALL, ALL) is None
+    assert symbols(named(), ALL) is None
+
+
+@pytest.mark.proves("W3")
+def test_what_a_client_has_is_left_out_of_its_snapshot(book: FlushBook) -> None:
+    """Versions are pairs; what changes before the snapshot is made comes all the same."""
+    since = {"AAPL": Version(1, 1), "MSFT": Version(0, 99), "NFLX": Version(9, 9)}
+    known = book.known(BOTH, since)
+    assert known == {"AAPL"}
+    assert book.known(named("MSFT"), since) == frozenset()
+    at = book.number
+
+    def symbols() -> list[str]:
+        message = book.snapshot(BOTH, named(), known, at)
+        assert message is not None
+        return sorted(quote["symbol"] for quote in json.loads(message)["quotes"])
+
+    assert symbols() == ["MSFT"]
+    book.note([row("AAPL", 151.0, 2)])
+    book.flush()
+    assert symbols() == ["AAPL", "MSFT"]
+
+
+@pytest.mark.proves("D1")
+def test_an_update_is_encoded_once_whoever_wants_it(
+    book: FlushBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand different sets of symbols share the pieces they have in common."""
+    encoded: list[str] = []
+
+    def counting(of_row, encode=flush_book.price_update):
+        encoded.append(of_row.quote.symbol)
+        return encode(of_row)
+
+    monkeypatch.setattr(flush_book, "price_update", counting)
+    book.note([row("AAPL", 151.0, 2), row("MSFT", 311.0, 2)])
+    book.flush()
+    for _ in range(500):
+        book.prices(["AAPL"])
+        book.prices(["AAPL", "MSFT"])
+    assert sorted(encoded) == ["AAPL", "MSFT"]

@@ -1,0 +1,280 @@
+"""A session: what it does with a client's commands, and with partners that restart."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+import trio.lowlevel
+
+from stockstream import paths
+from stockstream.delivery.limits import ClientLimits
+from stockstream.delivery.messages import Attach, Close, Command, Forget, GetPresence, Served
+from stockstream.messages import Demand, DemandWanted
+from stockstream.tables import Subscription
+from supervision import ActorRef, terminate_child
+from tests.unit.delivery.support import MemoryClient, row
+from tests.unit.delivery.tree import LIMITS, Delivery, running_delivery
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+
+class Talker:
+    """A client with its session; gives commands as its connection would."""
+
+    def __init__(self, delivery: Delivery, number: int, limits: ClientLimits) -> None:
+        self.delivery = delivery
+        self.number = number
+        self.limits = limits
+        self.client = MemoryClient()
+        self.commands = 0
+        self.session: ActorRef | None = None
+
+    async def start(self) -> None:
+        attach = Attach(self.number, self.client, b'{"type":"welcome"}')
+        await self.delivery.broadcaster.call(attach)
+        await self.start_session()
+
+    async def start_session(self) -> None:
+        self.session = await self.delivery.start_session(self.number, self.limits)
+
+    async def say(self, message: str | bytes | dict[str, object]) -> Served | Close:
+        self.commands += 1
+        return await self.repeat(message)
+
+    async def repeat(self, message: str | bytes | dict[str, object]) -> Served | Close:
+        assert self.session is not None
+        text = json.dumps(message) if isinstance(message, dict) else message
+        return await self.session.call(Command(self.commands, text), timeout=30)
+
+    def answers(self) -> list[dict[str, object]]:
+        """What came in answer to commands since the last time."""
+        kinds = {"subscriptions", "pong", "error"}
+        return [message for message in self.client.take() if message["type"] in kinds]
+
+
+async def talking(delivery: Delivery, number: int = 1, limits: ClientLimits = LIMITS) -> Talker:
+    if not delivery.tables.feed.rows:
+        await delivery.fetched(row("AAPL", 150.0, 1), row("MSFT", 310.0, 1))
+    talker = Talker(delivery, number, limits)
+    await talker.start()
+    return talker
+
+
+@pytest.mark.proves("W8")
+async def test_commands_are_answered_with_their_ids(autojump_clock: MockClock) -> None:
+    """Each by its own kind of answer."""
+    async with running_delivery() as delivery:
+        me = await talking(delivery)
+        assert await me.say({"action": "subscribe", "symbols": ["aapl"], "id": "a"}) == Served()
+        assert await me.say({"action": "ping", "id": 2}) == Served()
+        assert await me.say({"action": "unsubscribe", "symbols": "*", "id": 3.5}) == Served()
+        first, second, third = me.answers()
+        assert (first["symbols"], first["id"]) == (["AAPL"], "a")
+        assert (second["type"], second["id"]) == ("pong", 2)
+        assert (third["symbols"], third["id"]) == ([], 3.5)
+
+
+@pytest.mark.proves("W5")
+async def test_what_makes_no_sense_as_a_whole_is_an_error(autojump_clock: MockClock) -> None:
+    """Taking one symbol from all of them."""
+    async with running_delivery() as delivery:
+        me = await talking(delivery)
+        await me.say({"action": "subscribe", "symbols": "*"})
+        await me.say({"action": "unsubscribe", "symbols": ["AAPL"], "id": 7})
+        _, error = me.answers()
+        assert (error["type"], error["code"], error["id"]) == ("error", "subscribed_to_all", 7)
+        assert delivery.tables.subscriptions.get(1) == Subscription(everything=True)
+
+
+@pytest.mark.proves("W10")
+async def test_a_flood_is_refused_with_errors_and_then_closed(autojump_clock: MockClock) -> None:
+    """Each refused command is answered, with its id; a burst beyond the burst is too much."""
+    async with running_delivery() as delivery:
+        me = await talking(delivery)
+        assert all([await me.say({"action": "ping", "id": n}) == Served() for n in range(200)])
+        answers = me.answers()
+        assert [answer["type"] for answer in answers] == ["pong"] * 100 + ["error"] * 100
+        assert [answer["id"] for answer in answers] == list(range(200))
+        assert {(a["code"], a["temporary"]) for a in answers[100:]} == {("rate_limited", True)}
+        closed = await me.say({"action": "ping"})
+        assert isinstance(closed, Close)
+        assert closed.code == 1008
+
+
+@pytest.mark.proves("W10")
+@pytest.mark.parametrize(("rate", "ends"), [(49, False), (54, False), (70, True)])
+async def test_a_rate_above_the_limit_ends_when_it_goes_on(
+    rate: int, ends: bool, autojump_clock: MockClock
+) -> None:
+    """A little above it is only refused; far above it for a while is closed."""
+    async with running_delivery() as delivery:
+        me = await talking(delivery)
+        answer: Served | Close = Served()
+        for _ in range(rate * 20):
+            answer = await me.say({"action": "ping"})
+            if answer != Served():
+                break
+            await trio.sleep(1 / rate)
+        assert isinstance(answer, Close) == ends
+
+
+@pytest.mark.proves("W11")
+async def test_ten_bad_messages_in_a_minute_are_too_many(autojump_clock: MockClock) -> None:
+    """Nine are answered, each naming what is wrong; the tenth closes. Spread out, none does."""
+    async with running_delivery() as delivery:
+        me = await talking(delivery)
+        bad: list[str | bytes] = ["{", "[]", "3", b"\x00", '{"action":"buy","id":1}'] * 2
+        assert [await me.say(message) for message in bad[:9]] == [Served()] * 9
+        answers = me.answers()
+        assert {answer["code"] for answer in answers} == {"bad_message"}
+        assert all(answer["reason"] for answer in answers)
+        closed = await me.say(bad[9])
+        assert isinstance(closed, Close)
+        assert closed.code == 1008
+        patient = await talking(delivery, number=2)
+        for _ in range(30):
+            assert await patient.say("{") == Served()
+            await trio.sleep(7)
+
+
+@pytest.mark.proves("W11")
+async def test_no_message_ends_the_session(autojump_clock: MockClock) -> None:
+    """Also those made to break a parser."""
+    async with running_delivery() as delivery:
+        me = await talking(delivery)
+        for text in (
+            '{"action":"subscribe","symbols":' + "[" * 30_000,
+            '{"action":"subscribe","x":' + '{"a":' * 12_000,
+            '{"action":"ping","id":' + "9" * 60_000 + "}",
+            '{"action":"subscribe","symbols":["' + "A" * 60_000 + '"]}',
+            '{"action":"subscribe","symbols":["\\u0000","\\ud800\\udc00","İ"]}',
+            '{"action":"subscribe","symbols":"*","max_rate":5e-324}',
+            '{"action":"subscribe","symbols":"*","since":{"":[0,0],"AAPL":[-1,-99999999999999]}}',
+        ):
+            assert await me.say(text) == Served()
+        assert me.session is not None
+        assert me.session.alive
+        assert len(me.answers()) == 7
+
+
+@pytest.mark.proves("W19", "W8")
+@pytest.mark.parametrize("partner", [paths.SUBSCRIPTION_MANAGER, paths.BROADCASTER])
+async def test_a_partner_that_restarts_is_waited_for(
+    partner: str, autojump_clock: MockClock
+) -> None:
+    """The command is answered, once."""
+    async with running_delivery() as delivery:
+        me = await talking(delivery)
+        await me.say({"action": "subscribe", "symbols": ["AAPL"], "id": 1})
+        delivery.system.ref(partner).kill()
+        assert await me.say({"action": "subscribe", "symbols": ["MSFT"], "id": 2}) == Served()
+        answers = me.answers()
+        assert [(a["id"], a["symbols"]) for a in answers] == [(1, ["AAPL"]), (2, ["AAPL", "MSFT"])]
+
+
+@pytest.mark.proves("W14")
+@pytest.mark.parametrize("message", [{"action": "ping"}, {"action": "subscribe", "symbols": "*"}])
+@pytest.mark.parametrize("missing", [paths.SUBSCRIPTION_MANAGER, paths.BROADCASTER])
+async def test_without_its_partners_a_session_gives_up(
+    missing: str, message: dict[str, object], autojump_clock: MockClock
+) -> None:
+    """After some seconds, with a code that means: come back. It does not crash."""
+    async with running_delivery() as delivery:
+        me = await talking(delivery)
+        await terminate_child(delivery.system.ref("delivery"), missing.partition("/")[2])
+        answer = await me.say(message)
+        if message["action"] == "ping" and missing == paths.SUBSCRIPTION_MANAGER:
+            assert answer == Served()
+        else:
+            assert answer == Close(4000, "the server could not serve you; come back")
+        assert await me.say("{") in {Served(), answer}
+        assert me.session is not None
+        assert me.session.alive
+
+
+@pytest.mark.proves("W19")
+async def test_what_a_killed_session_refused_is_not_done_by_its_successor(
+    autojump_clock: MockClock,
+) -> None:
+    """The client heard that it was not; its connection gives the command again all the same."""
+    async with running_delivery() as delivery:
+        me = await talking(delivery, limits=ClientLimits(65_536, 50, 1, 1000))
+        await me.say({"action": "ping"})
+        subscribe = {"action": "subscribe", "symbols": ["AAPL"], "id": 2}
+        await me.say(subscribe)
+        assert me.session is not None
+        me.session.kill()
+        await me.start_session()
+        assert await me.repeat(subscribe) == Served()
+        _, refused = me.answers()
+        assert refused["code"] == "rate_limited"
+        assert delivery.tables.subscriptions.get(1) is None
+
+
+@pytest.mark.proves("W18")
+async def test_presence_and_demand_count_who_wants_what(autojump_clock: MockClock) -> None:
+    """Also after the manager was killed; a storm of changes is told as one demand."""
+    async with running_delivery() as delivery:
+        talkers = [await talking(delivery, number) for number in range(1, 5)]
+        del delivery.demands[:]
+        for talker, symbols in zip(talkers, (["AAPL"], ["AAPL", "MSFT"], "*", []), strict=True):
+            await talker.say({"action": "subscribe", "symbols": symbols})
+        delivery.manager.kill()
+        await trio.sleep(0.1)
+        here = await delivery.manager.call(GetPresence())
+        assert (here.connections, here.subscribed, here.everything) == (4, 3, 1)
+        assert dict(here.symbols) == {"AAPL": 2, "MSFT": 1}
+        expected = Demand(frozenset({"AAPL", "MSFT"}), everything=True, subscribers=3)
+        assert delivery.demands[-1] == expected
+        assert len(delivery.demands) <= 2
+        delivery.manager.cast(DemandWanted())
+        await trio.lowlevel.checkpoint()
+        await delivery.manager.call(GetPresence())
+        assert delivery.demands[-1] == expected
+        for number in range(1, 5):
+            delivery.manager.cast(Forget(number))
+        delivery.manager.cast(Forget(99))
+        await trio.sleep(0.1)
+        assert delivery.demands[-1] == Demand(frozenset(), everything=False, subscribers=0)
+        assert len(delivery.tables.subscriptions) == 0
+
+
+@pytest.mark.proves("W17")
+async def test_a_subscription_without_a_connection_is_swept_out(
+    autojump_clock: MockClock,
+) -> None:
+    """`Forget` went to nobody, while the manager restarted."""
+    async with running_delivery() as delivery:
+        me = await talking(delivery)
+        await me.say({"action": "subscribe", "symbols": ["AAPL"]})
+        delivery.manager.kill()
+        delivery.manager.cast(Forget(1))
+        me.client.closed = True
+        await trio.sleep(7)
+        assert len(delivery.tables.subscriptions) == 0
+        assert (await delivery.manager.call(GetPresence())).subscribed == 0
+        assert delivery.demands[-1].subscribers == 0
+
+
+@pytest.mark.proves("W4")
+async def test_before_the_first_list_every_good_symbol_is_accepted(
+    autojump_clock: MockClock,
+) -> None:
+    """Afterwards one that the provider does not list is unknown."""
+    async with running_delivery() as delivery:
+        me = Talker(delivery, 1, LIMITS)
+        await me.start()
+        await me.say({"action": "subscribe", "symbols": ["NOPE", "AAPL", "!!"]})
+        await delivery.fetched(row("AAPL", 150.0, 1))
+        await me.say({"action": "subscribe", "symbols": ["NOPE2"]})
+        await trio.sleep(0.1)
+        snapshots = [m for m in me.client.messages if m["type"] == "snapshot"]
+        assert [q["symbol"] for q in snapshots[-1]["quotes"]] == ["AAPL"]
+        first, second = me.answers()
+        assert first["symbols"] == second["symbols"] == ["AAPL", "NOPE"]
+        assert [r["code"] for r in first["rejected"]] == ["invalid_symbol"]
+        assert [r["code"] for r in second["rejected"]] == ["unknown_symbol"]

@@ -1,0 +1,172 @@
+"""The delivery's actors in a tree of their own, with a feed that the test leads. Virtual time."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from stockstream import paths
+from stockstream.delivery.broadcaster import Broadcaster
+from stockstream.delivery.lanes import Connections, Patience
+from stockstream.delivery.limits import ClientLimits
+from stockstream.delivery.session import Session
+from stockstream.delivery.subscription_manager import SubscriptionManager
+from stockstream.messages import (
+    CircuitStatus,
+    Demand,
+    FeedChanged,
+    FeedState,
+    FeedStatus,
+    QuoteRow,
+    QuotesPublished,
+)
+from stockstream.tables import CIRCUIT, FEED, Tables
+from supervision import (
+    Actor,
+    ChildSpec,
+    Request,
+    Restart,
+    System,
+    dynamic_supervisor,
+    handles,
+    supervisor,
+)
+from supervision import start_child as start_dynamic
+from tests.unit.delivery.support import FRAMING, NOON
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from supervision import ActorRef
+
+LIMITS = ClientLimits(message_size=65_536, rate=50, burst=100, symbols=1_000)
+
+
+@dataclass(frozen=True)
+class Fetched(Request[None]):
+    """A fetch has ended: rows that are new, and how the feed does."""
+
+    rows: tuple[QuoteRow, ...]
+    feed: FeedStatus
+
+
+@dataclass(frozen=True)
+class SetCircuit(Request[None]):
+    status: CircuitStatus
+
+
+class LedStreamer(Actor):
+    """Stands where the streamer stands, writes what it is told, and notes the demand."""
+
+    def __init__(self, tables: Tables, demands: list[Demand]) -> None:
+        self._tables = tables
+        self._demands = demands
+
+    @handles(Demand)
+    def _on_demand(self, demand: Demand) -> None:
+        self._demands.append(demand)
+
+    @handles(Fetched)
+    def _on_fetched(self, message: Fetched) -> None:
+        broadcaster = self.system.ref(paths.BROADCASTER)
+        if message.rows:
+            self._tables.quotes.put_all({row.quote.symbol: row for row in message.rows})
+            broadcaster.cast(QuotesPublished(1, message.rows))
+        self._tables.feed.put(FEED, message.feed)
+        broadcaster.cast(FeedChanged())
+
+
+class LedBreaker(Actor):
+    """Stands where the circuit breaker stands."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    @handles(SetCircuit)
+    def _on_set(self, message: SetCircuit) -> None:
+        self._tables.circuit.put(CIRCUIT, message.status)
+
+
+@dataclass
+class Delivery:
+    """A running tree."""
+
+    system: System
+    tables: Tables
+    connections: Connections
+    demands: list[Demand]
+
+    @property
+    def broadcaster(self) -> ActorRef:
+        return self.system.ref(paths.BROADCASTER)
+
+    @property
+    def manager(self) -> ActorRef:
+        return self.system.ref(paths.SUBSCRIPTION_MANAGER)
+
+    async def fetched(
+        self,
+        *rows: QuoteRow,
+        interval: float = 1.0,
+        state: FeedState = FeedState.LIVE,
+        listed: bool = True,
+    ) -> None:
+        as_of = NOON + round(trio.current_time() * 1000)
+        feed = FeedStatus(state, as_of, interval, listed)
+        await self.system.ref(paths.STREAMER).call(Fetched(rows, feed))
+
+    async def start_session(self, number: int, limits: ClientLimits = LIMITS) -> ActorRef:
+        spec = ChildSpec(
+            "session",
+            Session,
+            (number, limits, lambda: NOON, self.connections, lambda _session: True),
+            restart=Restart.TEMPORARY,
+        )
+        session = await start_dynamic(self.system.ref(paths.SESSIONS), spec)
+        assert session is not None
+        return session
+
+
+@asynccontextmanager
+async def running_delivery(
+    *, flush_interval: float = 0.05, patience: Patience | None = None
+) -> AsyncIterator[Delivery]:
+    """Run the tree for the time of a `with`."""
+    tables, connections, system = Tables(), Connections(), System()
+    delivery = Delivery(system, tables, connections, [])
+    market = supervisor(
+        "market",
+        [
+            ChildSpec("circuit_breaker", partial(LedBreaker, tables)),
+            ChildSpec("streamer", partial(LedStreamer, tables, delivery.demands)),
+        ],
+    )
+    children = [
+        ChildSpec(
+            "subscription_manager",
+            partial(SubscriptionManager, tables, connections, symbol_limit=LIMITS.symbols),
+        ),
+        ChildSpec(
+            "broadcaster",
+            partial(
+                Broadcaster,
+                tables,
+                connections,
+                FRAMING,
+                flush_interval=flush_interval,
+                patience=patience or Patience(),
+            ),
+        ),
+        dynamic_supervisor("sessions"),
+    ]
+    root = supervisor("root", [market, supervisor("delivery", children, intensity=1000)])
+    up = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(system.run, root, on_start=lambda _: up.set()))
+        await up.wait()
+        yield delivery
+        nursery.cancel_scope.cancel()

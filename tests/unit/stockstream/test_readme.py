@@ -1,0 +1,85 @@
+"""The README tells what there is: its pictures, links, commands and the supervision tree."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from scripts.readme import TREE, tree_picture
+from stockstream.config import Settings
+
+ROOT = Path(__file__).resolve().parents[3]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_the_picture_of_the_tree_is_the_tree_that_is_built():
+    """`make readme` draws it anew after a change of `application.py`."""
+    assert TREE.read_text(encoding="utf-8") == tree_picture()
+
+
+def test_the_picture_of_the_tree_shows_every_actor_of_a_full_start():
+    """Each name stands in the picture once, and what is optional is drawn dashed."""
+    drawn = ET.fromstring(tree_picture())
+    name_at = {
+        int(text.get("y", "0")): text.text
+        for text in drawn.iter(f"{SVG}text")
+        if text.get("class") == "name"
+    }
+    assert {"root", "stub", "market", "streamer", "broadcaster", "sessions"} <= set(
+        name_at.values()
+    )
+    squares, discs = list(drawn.iter(f"{SVG}rect")), list(drawn.iter(f"{SVG}circle"))
+    assert len(squares) + len(discs) == len(name_at)
+    dashed = [int(disc.get("cy", "0")) for disc in discs if disc.get("class") == "optional"]
+    assert [name_at[y + 5] for y in dashed] == ["stub", "chaos"]
+
+
+@pytest.mark.parametrize(
+    "target", sorted(set(re.findall(r'(?:\]\(|src="|srcset=")(?!https?:)([^)"#]+)', README)))
+)
+def test_what_it_links_to_is_there(target: str):
+    """Pictures and files, by their path in the repository."""
+    assert (ROOT / target).exists()
+
+
+def test_pictures_are_small():
+    """A README is read on a telephone too."""
+    pictures = sorted((ROOT / "docs" / "images").iterdir())
+    assert pictures
+    assert [picture for picture in pictures if picture.stat().st_size > 200_000] == []
+
+
+def test_targets_of_make_that_it_names_exist():
+    """And there are some."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([.a-z-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?m)(?:^|`|\b[A-Z_]+=\S+ )make ([.a-z-]+)", README))
+    assert {"run", "test"} <= named
+    assert named <= targets
+
+
+def test_commands_that_it_names_exist():
+    """Every `stockstream WORD` is one of the program's commands."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "stockstream", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    ).stdout
+    named = set(re.findall(r"\bstockstream ([a-z]+)\b", README))
+    assert {"tree", "config", "mock", "chaos"} <= named
+    assert [command for command in named if not re.search(rf"│ {command}\b", shown)] == []
+
+
+def test_settings_that_it_names_exist():
+    """A word in capitals with an underscore is a setting, or one of make's."""
+    named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", README))
+    assert named
+    assert named <= {name.upper() for name in Settings.model_fields}

@@ -1,0 +1,82 @@
+"""Memory that outlives its writer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from supervision import (
+    Actor,
+    ChildSpec,
+    NotTheWriter,
+    Request,
+    Table,
+    TableStatistics,
+    handles,
+)
+
+
+@dataclass(frozen=True)
+class Put(Request[None]):
+    key: str
+    value: int | None
+
+
+@dataclass(frozen=True)
+class Delete(Request[None]):
+    key: str
+
+
+class Writer(Actor):
+    def __init__(self, table: Table[str, int | None]) -> None:
+        self.table = table
+
+    @handles(Put)
+    def _put(self, request: Put) -> None:
+        self.table.put(request.key, request.value)
+
+    @handles(Delete)
+    def _delete(self, request: Delete) -> None:
+        self.table.delete(request.key)
+
+
+async def test_a_table_outlives_its_writers_incarnations(start):
+    """The next one finds the rows, and may write them."""
+    table: Table[str, int | None] = Table("prices", writer="w")
+    tree = await start([ChildSpec("w", Writer, (table,))])
+    await tree["w"].call(Put("a", 1))
+    await tree.kill("w")
+    assert table.get("a") == 1
+    await tree["w"].call(Put("a", 2))
+    assert (table.get("a"), table.get("b"), "a" in table, list(table)) == (2, None, True, ["a"])
+
+
+async def test_only_the_writers_path_may_write(start):
+    """Another actor's write, and one from outside any actor, raise and change nothing."""
+    table: Table[str, int | None] = Table("prices", writer="w")
+    tree = await start([ChildSpec("w", Writer, (table,)), ChildSpec("thief", Writer, (table,))])
+    with pytest.raises(Exception, match="table 'prices' is written by 'w' only, not by 'thief'"):
+        await tree["thief"].call(Put("a", 1))
+    for write in (
+        lambda: table.put("a", 1),
+        lambda: table.put_all({"a": 1}),
+        lambda: table.delete("a"),
+    ):
+        with pytest.raises(NotTheWriter, match="not by 'no actor'"):
+            write()
+    assert (len(table), table.revision) == (0, 0)
+    with pytest.raises(TypeError):
+        table.rows["a"] = 1  # type: ignore[index]
+
+
+async def test_statistics_and_revision_count_changes(start):
+    """A delete of nothing is none; a row whose value is None is one."""
+    table: Table[str, int | None] = Table("prices", writer="w")
+    tree = await start([ChildSpec("w", Writer, (table,))])
+    await tree["w"].call(Put("a", None))
+    await tree["w"].call(Put("b", 1))
+    await tree["w"].call(Delete("nothing"))
+    await tree["w"].call(Delete("a"))
+    assert table.statistics() == TableStatistics(rows=1, writes=2, deletes=1)
+    assert table.revision == 3

@@ -1,0 +1,36 @@
+/**
+ * Clients, and those of them that cannot follow.
+ */
+import { must, setText } from "../dom.js";
+import { age } from "../format.js";
+
+/** @typedef {import("./types.js").Overview} Overview */
+
+export class ClientsView {
+  #sum = must(document, "#clients-sum", HTMLElement);
+  #table = must(document, "#slow-clients", HTMLTableElement);
+  #body = must(this.#table, "tbody", HTMLTableSectionElement);
+  #empty = must(document, "#clients-empty", HTMLElement);
+
+  /** @param {Overview["clients"]} clients */
+  paint({ connected, subscribed, symbols_wanted: wanted, behind, worst }) {
+    setText(this.#sum, `${connected.toLocaleString("en-US")} connected, ${subscribed.toLocaleString("en-US")} subscribed, ${wanted.toLocaleString("en-US")} symbols wanted`);
+    this.#table.hidden = worst.length === 0;
+    this.#empty.hidden = worst.length > 0;
+    setText(this.#empty, connected === 0 ? "Nobody is connected." : behind === 0 ? "None is slow." : "");
+    this.#body.replaceChildren(
+      ...worst.map((client) => {
+        const row = document.createElement("tr");
+        if (client.slow) row.dataset.kind = "crashed";
+        const wants = client.everything ? "everything" : `${client.symbols} symbols`;
+        for (const text of [`${client.number}, ${wants}`, age(client.behind * 1000), age(client.silent * 1000), String(client.waiting)]) {
+          const cell = document.createElement("td");
+          cell.textContent = text;
+          if (row.childElementCount > 0) cell.className = "num";
+          row.append(cell);
+        }
+        return row;
+      }),
+    );
+  }
+}

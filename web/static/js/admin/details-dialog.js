@@ -1,0 +1,69 @@
+/**
+ * One actor, or one crash, in full: every figure, and the trace.
+ */
+import { must, setText } from "../dom.js";
+import { age } from "../format.js";
+import { count, duration, timeOfDay } from "./units.js";
+
+/** @typedef {import("./types.js").Crash} Crash */
+/** @typedef {import("./tree-model.js").Node} Node */
+
+export class DetailsDialog {
+  #dialog = must(document, "#details", HTMLDialogElement);
+  #title = must(document, "#details-title", HTMLElement);
+  #facts = must(this.#dialog, '[data-part="facts"]', HTMLElement);
+  #trace = must(this.#dialog, '[data-part="trace"]', HTMLElement);
+
+  /**
+   * @param {Node} node
+   * @param {string[]} troubles
+   */
+  openActor({ actor, rate, mean }, troubles) {
+    const { supervisor, mailbox } = actor;
+    this.#open(actor.path, actor.last_trace, [
+      ["Actor", actor.actor === "" ? "none is running" : `${actor.actor}, a ${actor.kind}`],
+      ["State", `${actor.state}${actor.uptime === null ? "" : ` for ${age(actor.uptime * 1000)}`}`],
+      ["To look at", troubles.length === 0 ? null : troubles.join("; ")],
+      ["Restart type", actor.restart],
+      ["Strategy", supervisor === null ? null : `${supervisor.strategy}, ${supervisor.restarts_in_window} of ${supervisor.intensity} restarts within ${supervisor.period} s`],
+      ["Generation", `${actor.generation}, ${actor.restarts} restarts`],
+      ["Last exit", actor.last_exit === null ? null : `${actor.last_exit}${actor.last_exit_ago === null ? "" : `, ${age(actor.last_exit_ago * 1000)} ago`}`],
+      ["Mailbox", mailbox === null ? null : `${mailbox.queued} waiting, ${mailbox.high_water} at most so far, bound ${count(mailbox.bound)}; ${mailbox.dropped} dropped, ${mailbox.conflated} conflated`],
+      ["Calls", actor.unanswered_calls === 0 ? null : `${actor.unanswered_calls} not answered yet`],
+      ["Handled", `${actor.handled.toLocaleString("en-US")} messages${rate === null ? "" : `, ${rate.toFixed(1)}/s`}`],
+      ["Handling", actor.handled === 0 ? null : `${duration((actor.handling_seconds * 1000) / actor.handled)} a message on average${mean === null ? "" : `, ${duration(mean)} of late`}`],
+    ]);
+  }
+
+  /** @param {Crash} crash */
+  openCrash(crash) {
+    this.#open(crash.path, crash.trace, [
+      ["When", `${timeOfDay(crash.at)}, event ${crash.number}`],
+      ["Generation", String(crash.generation)],
+      ["Reason", crash.reason],
+      ["Decision", crash.decision],
+    ]);
+  }
+
+  /**
+   * @param {string} title
+   * @param {string | null} trace
+   * @param {[string, string | null][]} facts
+   */
+  #open(title, trace, facts) {
+    setText(this.#title, title);
+    this.#facts.replaceChildren(
+      ...facts.flatMap(([name, value]) => {
+        if (value === null) return [];
+        const term = document.createElement("dt");
+        const description = document.createElement("dd");
+        term.textContent = name;
+        description.textContent = value;
+        return [term, description];
+      }),
+    );
+    this.#trace.hidden = trace === null;
+    setText(this.#trace, trace ?? "");
+    this.#dialog.showModal();
+  }
+}

@@ -1,0 +1,313 @@
+/**
+ * The admin page: makes the parts and connects them. A snapshot once a second says how things stand,
+ * the event stream says what happens in between; both change what is known, and that is painted.
+ */
+import { Announcer } from "../a11y.js";
+import { isEditable, must, setText } from "../dom.js";
+import { age } from "../format.js";
+import { bindChoice } from "../theme.js";
+import { ActionDialog } from "./action-dialog.js";
+import { Api, ApiError } from "./api.js";
+import { BreakerView } from "./breaker-view.js";
+import { ClientsView } from "./clients-view.js";
+import { CrashesView, MOST as MOST_CRASHES } from "./crashes-view.js";
+import { DetailsDialog } from "./details-dialog.js";
+import { EventStream } from "./event-stream.js";
+import { EventsView } from "./events-view.js";
+import { FaultsView } from "./faults-view.js";
+import { ProcessView } from "./process-view.js";
+import { RestartsView } from "./restarts-view.js";
+import { SPAN_MS } from "./timeline.js";
+import { DOWN_SHOWN_MS, TreeModel } from "./tree-model.js";
+import { TreeView } from "./tree-view.js";
+import { duration } from "./units.js";
+import { Vitals } from "./vitals.js";
+import { plural } from "./wording.js";
+
+/** @typedef {import("./types.js").Overview} Overview */
+/** @typedef {import("./types.js").Incidents} Incidents */
+/** @typedef {import("./types.js").Entry} Entry */
+/** @typedef {import("./types.js").ChaosStatus} ChaosStatus */
+
+const POLL_MS = 1_000;
+
+/** Clients of one supervisor that are shown; more than these are one line. */
+const MOST_CHILDREN = 20;
+const TOAST_MS = 8_000;
+const MOST_TRANSITIONS = 200;
+
+/** What is more than a line in the list of events. */
+const INCIDENTS = new Set(["exited", "start_failed", "circuit"]);
+
+/** Failed polls before the page says so: a restart of `web` takes less. */
+const FAILURES_SHOWN = 2;
+
+const api = new Api(window.fetch.bind(window), must(document, 'meta[name="csrf-token"]', HTMLMetaElement).content);
+const model = new TreeModel();
+const announcer = new Announcer(must(document, "#live", HTMLElement));
+const details = new DetailsDialog();
+const vitals = new Vitals();
+const restartsView = new RestartsView();
+const crashesView = new CrashesView((crash) => details.openCrash(crash));
+const clientsView = new ClientsView();
+const processView = new ProcessView();
+const eventsView = new EventsView();
+const faultsView = new FaultsView(() => void halt());
+const uptime = must(document, "#uptime", HTMLElement);
+const readOnly = must(document, "#read-only", HTMLElement);
+const lost = must(document, "#lost", HTMLElement);
+const lostDetail = must(lost, '[data-part="detail"]', HTMLElement);
+const toast = must(document, "#toast", HTMLElement);
+const toastText = must(toast, '[data-part="text"]', HTMLElement);
+
+/** @type {Incidents} */
+let incidents = { run: 0, last: 0, now: 0, crashes: [], restarts: [], transitions: [] };
+/** @type {Overview | null} */
+let overview = null;
+/** @type {ChaosStatus} */
+let chaos = { enabled: false, experiment: null, active: [] };
+/** How far the server's clock is ahead of this one. */
+let skew = 0;
+let failures = 0;
+/** @type {number | undefined} */
+let toastTimer;
+
+const dialog = new ActionDialog({
+  targets: async () => (await api.get("chaos/targets")).targets,
+  inject: (body, headers) => api.post("chaos/inject", body, headers),
+  onDone: (order, answer) => {
+    void pollChaos();
+    say(order.action === "breaker-force" ? `The circuit breaker is ${order.parameters.state === "auto" ? "free again" : `held ${order.parameters.state}`}.` : outcome(answer));
+  },
+});
+
+const treeView = new TreeView({
+  model,
+  onAction: (path, action) => {
+    const verb = action === "kill" ? "Kill" : "Restart";
+    const what =
+      action === "kill"
+        ? "It is cancelled at once, with everything under it, and cannot clean up. Its supervisor decides what comes next."
+        : "It is asked to stop, cleans up, and is started again by its supervisor.";
+    void dialog.open({ action, target: path, parameters: {}, title: `${verb} ${path}?`, what, verb });
+  },
+  onDetails: (path) => {
+    const node = model.node(path);
+    if (node !== undefined) details.openActor(node, model.troubles(node));
+  },
+});
+
+const breakerView = new BreakerView((state, seconds) => {
+  const what = {
+    open: `Nothing is fetched for ${seconds} s: clients keep the last prices, and see them go stale.`,
+    closed: `Every request passes for ${seconds} s, whatever fails.`,
+    auto: "Its own outcomes decide again.",
+  }[state];
+  const title = state === "auto" ? "Let the circuit breaker decide?" : `Hold the circuit breaker ${state}?`;
+  void dialog.open({
+    action: "breaker-force",
+    target: "market/circuit_breaker",
+    parameters: { state, seconds },
+    title,
+    what,
+    verb: state === "auto" ? "Let go" : `Force ${state}`,
+  });
+});
+
+const stream = new EventStream({
+  open: (since, signal) => api.events(since, signal),
+  clock: {
+    setTimeout: (callback, ms) => window.setTimeout(callback, ms),
+    clearTimeout: (timer) => window.clearTimeout(timer),
+  },
+  onEntries: heard,
+  onState: (state) => {
+    eventsView.state = state;
+  },
+  onRun: () => {
+    eventsView.remark("The server was started anew.");
+    void loadIncidents();
+  },
+  onGap: (missed) => eventsView.remark(`${plural(missed, "event")} missed.`),
+});
+
+/** @param {Entry[]} entries */
+function heard(entries) {
+  eventsView.add(entries);
+  // By their own time: what is told of the past must not look as if it happened now.
+  for (const entry of entries) model.note(entry, entry.at - skew);
+  // Traces, and what a restart followed on, are not in the stream.
+  if (entries.some(({ kind, generation = 0 }) => INCIDENTS.has(kind) || (kind === "started" && generation > 1))) void loadIncidents();
+  paint();
+  // A wound turns into a scar by time alone.
+  window.setTimeout(paint, DOWN_SHOWN_MS);
+}
+
+let loading = false;
+let loadAgain = false;
+
+async function loadIncidents() {
+  if (loading) {
+    loadAgain = true;
+    return;
+  }
+  loading = true;
+  try {
+    do {
+      loadAgain = false;
+      const news = await api.get(`incidents?since=${incidents.last}`);
+      skew = news.now - Date.now();
+      incidents = merged(incidents, news);
+      crashesView.paint(incidents.crashes);
+      paint();
+    } while (loadAgain);
+  } catch (error) {
+    failed(error);
+  } finally {
+    loading = false;
+  }
+}
+
+/**
+ * @param {Incidents} known
+ * @param {Incidents} news what came after `known.last`
+ * @returns {Incidents}
+ */
+function merged(known, news) {
+  if (news.run !== known.run) {
+    // Another process: its numbers begin anew, so all of its news may not be here yet.
+    loadAgain = known.last > 0;
+    return loadAgain ? { ...news, last: 0, crashes: [], restarts: [], transitions: [] } : news;
+  }
+  return {
+    ...news,
+    crashes: [...known.crashes, ...news.crashes].slice(-MOST_CRASHES),
+    restarts: [...known.restarts, ...news.restarts],
+    transitions: [...known.transitions, ...news.transitions].slice(-MOST_TRANSITIONS),
+  };
+}
+
+async function pollTree() {
+  const [tree, state] = await Promise.all([api.get(`tree?most=${MOST_CHILDREN}`), api.get("overview")]);
+  const now = Date.now();
+  model.update(tree.root, now);
+  overview = state;
+  skew = state.now - now;
+  if (failures >= FAILURES_SHOWN) announcer.say("The server answers again.");
+  failures = 0;
+  lost.hidden = true;
+}
+
+async function pollChaos() {
+  try {
+    chaos = await api.get("chaos/status");
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
+  }
+  model.setFaulty(chaos.active.map(({ target }) => target));
+  treeView.allowed = chaos.enabled;
+  breakerView.allowed = chaos.enabled;
+  readOnly.hidden = chaos.enabled;
+}
+
+/** Runs as long as the page: looks, paints, waits. */
+async function poll() {
+  if (!document.hidden) {
+    try {
+      await Promise.all([pollTree(), pollChaos()]);
+    } catch (error) {
+      failed(error);
+    }
+    paint();
+  }
+  window.setTimeout(() => void poll(), POLL_MS);
+}
+
+/** @param {unknown} error */
+function failed(error) {
+  if (error instanceof ApiError && error.status === 401) {
+    location.assign("/admin/login");
+    return;
+  }
+  failures += 1;
+  if (failures < FAILURES_SHOWN) return;
+  if (lost.hidden) announcer.say("The server does not answer. Trying again.");
+  lost.hidden = false;
+  setText(lostDetail, `What you see is how it stood; trying again every second. (${error instanceof Error ? error.message : error})`);
+}
+
+async function halt() {
+  try {
+    const { ended } = await api.post("chaos/halt", {});
+    say(ended === 0 ? "There was nothing to halt." : `${plural(ended, "fault")} ended.`);
+    await pollChaos();
+    paint();
+  } catch (error) {
+    say(error instanceof ApiError ? `Not halted: ${error.message}.` : String(error));
+  }
+}
+
+/** @param {any} answer of an injection */
+function outcome({ action, target, verified, generation_before: before, generation_after: after, recovered_seconds: seconds, detail }) {
+  if (!verified) return `Not done: ${action} ${target}. ${detail ?? ""}`;
+  if (after === null || after === undefined) return `${target} ended. ${detail ?? ""}`;
+  return `${target}: generation ${before} → ${after}${seconds === null ? "" : `, back in ${duration(seconds * 1000)}`}.`;
+}
+
+/** @param {string} text */
+function say(text) {
+  setText(toastText, text);
+  toast.hidden = false;
+  window.clearTimeout(toastTimer);
+  toastTimer = window.setTimeout(() => {
+    toast.hidden = true;
+  }, TOAST_MS);
+}
+
+let painting = false;
+
+function paint() {
+  if (painting) return;
+  painting = true;
+  requestAnimationFrame(() => {
+    painting = false;
+    paintNow();
+  });
+}
+
+function paintNow() {
+  const now = Date.now() + skew;
+  treeView.paint();
+  incidents.restarts = incidents.restarts.filter(({ at }) => at >= now - SPAN_MS);
+  faultsView.paint(chaos, now);
+  if (overview === null) return;
+  restartsView.paint(incidents.restarts, model.paths, overview.process.started, now);
+  vitals.paint({ overview, tree: model.paths.length === 0 ? null : model.summary(), restarts: incidents.restarts.length, now });
+  breakerView.paint(overview.breaker, incidents.transitions, overview.process.started, now);
+  clientsView.paint(overview.clients);
+  processView.paint(overview.process.samples);
+  setText(uptime, ` · up ${age(now - overview.process.started)}`);
+}
+
+bindChoice("theme", () => window.localStorage);
+must(toast, '[data-part="dismiss"]', HTMLButtonElement).addEventListener("click", () => {
+  toast.hidden = true;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey || isEditable(event.target) || document.querySelector("dialog[open]")) return;
+  if (event.key === "/") {
+    event.preventDefault();
+    treeView.focusSearch();
+  } else if (event.key === "u" || event.key === "U") {
+    treeView.toggleUnhealthy();
+  }
+});
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) paint();
+});
+window.addEventListener("pagehide", () => stream.stop());
+
+await loadIncidents();
+eventsView.state = "connecting";
+stream.start(incidents.run, Math.max(0, incidents.last - 100));
+void poll();

@@ -1,0 +1,149 @@
+/**
+ * What the admin API answers; types only.
+ *
+ * @typedef {object} MailboxDocument
+ * @property {number} queued
+ * @property {number} high_water
+ * @property {number} bound
+ * @property {number} dropped
+ * @property {number} conflated
+ *
+ * @typedef {object} SupervisorDocument
+ * @property {string} strategy
+ * @property {number} intensity
+ * @property {number} period
+ * @property {number} restarts_in_window
+ *
+ * @typedef {object} ActorDocument
+ * @property {string} path
+ * @property {string} kind
+ * @property {string} actor
+ * @property {string} state
+ * @property {string} restart
+ * @property {number} generation
+ * @property {number} restarts
+ * @property {string | null} last_exit
+ * @property {number | null} last_exit_ago
+ * @property {string | null} last_trace
+ * @property {number | null} uptime
+ * @property {MailboxDocument | null} mailbox
+ * @property {number} unanswered_calls
+ * @property {number} handled
+ * @property {number} handling_seconds
+ * @property {SupervisorDocument | null} supervisor
+ * @property {ActorDocument[]} children
+ * @property {number} folded
+ *
+ * @typedef {object} Entry one line of the event log
+ * @property {number} number
+ * @property {number} at ms
+ * @property {string} kind
+ * @property {string} path
+ * @property {number} [generation]
+ * @property {string} [reason]
+ * @property {string} [decision]
+ * @property {number} [down_ms]
+ * @property {string} [detail]
+ * @property {number} [more]
+ *
+ * @typedef {object} Crash
+ * @property {number} number
+ * @property {number} at
+ * @property {string} path
+ * @property {number} generation
+ * @property {string} reason
+ * @property {string} decision
+ * @property {string | null} trace
+ *
+ * @typedef {object} RestartEntry
+ * @property {number} number
+ * @property {number} at
+ * @property {string} path
+ * @property {number} generation
+ * @property {string | null} reason
+ * @property {number | null} down_ms
+ *
+ * @typedef {object} Transition
+ * @property {number} number
+ * @property {number} at
+ * @property {string} left
+ * @property {string} entered
+ * @property {string} reason
+ * @property {boolean} forced
+ *
+ * @typedef {object} Incidents
+ * @property {number} run
+ * @property {number} last
+ * @property {number} now
+ * @property {Crash[]} crashes
+ * @property {RestartEntry[]} restarts
+ * @property {Transition[]} transitions
+ *
+ * @typedef {object} CircuitFigures
+ * @property {string} computed
+ * @property {string | null} forced
+ * @property {number | null} forced_until
+ * @property {number} since
+ * @property {number} openings
+ * @property {number} calls
+ * @property {number} failures
+ * @property {number} slow_calls
+ * @property {number | null} failure_rate
+ * @property {number | null} slow_rate
+ * @property {number} failure_threshold
+ * @property {number} slow_threshold
+ * @property {number} window
+ * @property {boolean} window_is_seconds
+ * @property {number} minimum_calls
+ * @property {number} in_flight
+ * @property {number} successful
+ * @property {number} failed
+ * @property {number} not_permitted
+ *
+ * @typedef {object} Sample
+ * @property {number} at
+ * @property {number} memory bytes
+ * @property {number | null} files
+ * @property {number} threads
+ * @property {number} tasks
+ * @property {number} cpu percent
+ * @property {number} lag_ms
+ *
+ * @typedef {object} SlowClient
+ * @property {number} number
+ * @property {number} symbols
+ * @property {boolean} everything
+ * @property {boolean} slow
+ * @property {number} behind
+ * @property {number} silent
+ * @property {number} waiting
+ *
+ * @typedef {object} Overview
+ * @property {string} node
+ * @property {number} now ms
+ * @property {{status: {state: string, since: number, next_probe: number | null, reason: string | null} | null, figures: CircuitFigures | null}} breaker
+ * @property {{status: {state: string, as_of: number | null, interval: number, reason: string | null} | null, symbols: number, batches: number}} feed
+ * @property {{connected: number, subscribed: number, symbols_wanted: number, behind: number, slow: number, worst: SlowClient[]}} clients
+ * @property {{started: number, samples: Sample[]}} process
+ *
+ * @typedef {object} Target
+ * @property {string} path
+ * @property {string} kind
+ * @property {number} generation
+ * @property {boolean} [restartable]
+ * @property {{actors: number, clients: number, disconnects?: boolean}} blast_radius
+ * @property {number | null} budget_left
+ *
+ * @typedef {object} ActiveFault
+ * @property {string} id
+ * @property {string} action
+ * @property {string} target
+ * @property {number} since
+ * @property {number | null} until
+ *
+ * @typedef {object} ChaosStatus
+ * @property {boolean} enabled
+ * @property {{id: string, title: string, started: number, deadline: number} | null} experiment
+ * @property {ActiveFault[]} active
+ */
+export {};

@@ -1,6 +1,6 @@
 """Write tests/unit/history/indicator_reference.json: values of other people's libraries.
 
-Neither library is needed by the product or its tests, and together they are 200 MB, so they are no
+Neither library is needed by the product or its tests, and together they are 190 MB, so they are no
 development dependency. To make the file again, in an environment of its own:
 
     python3 -m venv /tmp/reference

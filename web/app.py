@@ -21,6 +21,7 @@ from web.api import api
 from web.chaos_api import chaos_api
 from web.health import health
 from web.history_api import history_api
+from web.indicators_api import indicators_api
 from web.pages import pages
 from web.security import SECURITY_HEADERS
 from web.server import websocket_class
@@ -56,6 +57,9 @@ def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTr
     app.register_blueprint(pages())
     app.register_blueprint(api(parts))
     app.register_blueprint(history_api(parts.database, parts.settings.wall_clock_ms))
+    app.register_blueprint(
+        indicators_api(parts.tables, parts.database, parts.settings.wall_clock_ms)
+    )
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
     install(app, parts.settings.admin, parts.settings.trusted_proxies)
     app.register_blueprint(admin(parts))

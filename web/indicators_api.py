@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 from quart import Blueprint, Response, request
-from werkzeug.exceptions import ServiceUnavailable, UnprocessableEntity
 
 from stockstream.delivery.protocol import encode
 from stockstream.history.candles import INTERVALS
@@ -19,9 +18,9 @@ from stockstream.history.indicators import (
     prices_until_settled,
 )
 from stockstream.history.queries import FetchCandles
-from stockstream.history.query import DatabaseError, Exhausted, ask
-from stockstream.history.times import to_ms
-from stockstream.messages import InvalidSymbol, Symbol, iso_utc, parse_symbol
+from stockstream.messages import Symbol, iso_utc
+from web.history_api import AHEAD_MS, answered
+from web.parameters import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 LONGEST_PERIOD = 200
 MOST_POINTS = 1000
 USUAL_POINTS = 300
-USUAL_PERIODS = {Kind.SMA: 20, Kind.EMA: 20, Kind.RSI: 14, Kind.VOLATILITY: 20}
+USUAL = {Kind.SMA: 20, Kind.EMA: 20, Kind.RSI: 14, Kind.VOLATILITY: 20}
 UNITS = {
     Kind.SMA: "price",
     Kind.EMA: "price",
@@ -42,33 +41,43 @@ UNITS = {
     Kind.VOLATILITY: "standard deviation of log returns per candle, not annualised",
 }
 FIELDS = ("indicator", "period", "interval", "from", "to", "limit")
-AHEAD_MS = 60_000
-"""A provider's clock may run this much ahead before its price is left out, as on the chart."""
 AT_ONCE = 50
 """Prices that are taken before others get their turn: about a millisecond, at long periods."""
 
 
-class InvalidParameterError(UnprocessableEntity):
-    """Parameters that cannot be served; the reason names each of them."""
+class Point(msgspec.Struct, frozen=True):
+    """The figure at the close of the candle that begins at `start`."""
 
-    word: ClassVar[str] = "invalid_parameter"
+    start: str
+    value: float
 
 
-class HistoryAwayError(ServiceUnavailable):
-    """The database does not answer now."""
+class IndicatorAnswer(msgspec.Struct, frozen=True):
+    """The last points of the range, oldest first: one per candle that has a value.
 
-    word: ClassVar[str] = "unavailable"
+    `warm_up` is how many candles of a symbol go by before its first value; `live` the start of
+    the candle that the live price moves, null when there is none, so that its value is not final.
+    """
+
+    symbol: str
+    indicator: Kind
+    period: int
+    interval: str
+    unit: str
+    warm_up: int
+    live: str | None
+    points: list[Point]
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked for. Times in ms since 1970; `start` is None for as far back as `limit`."""
+    """What is asked for. Times in ms since 1970: [`start`, `end`)."""
 
     symbol: Symbol
     kind: Kind
     period: int
     interval: str
-    start: int | None
+    start: int
     end: int
     limit: int
 
@@ -94,29 +103,24 @@ def indicators_api(
         settling = prices_until_settled(wanted.kind, wanted.period)
         count = wanted.limit + settling
         query = FetchCandles(wanted.symbol, wanted.interval, 0, wanted.end, count)
-        try:
-            candles = await ask(database, query)
-        except Exhausted as error:
-            raise HistoryAwayError(str(error), retry_after=round(error.retry_after)) from error
-        except DatabaseError as error:
-            raise HistoryAwayError(str(error), retry_after=2) from error
+        candles = await answered(database, query)
         row = tables.quotes.get(wanted.symbol)
         closes, live = joined(candles, row, wanted, now)
         # Where the series itself begins the first values are what they are; where only the
         # answer of the database does, they would show that.
         unsettled = settling if len(candles) == count else 0
         points = await values(closes, wanted, unsettled)
-        body = {
-            "symbol": wanted.symbol,
-            "indicator": wanted.kind,
-            "period": wanted.period,
-            "interval": wanted.interval,
-            "unit": UNITS[wanted.kind],
-            "warm_up": prices_before_first(wanted.kind, wanted.period),
-            "live": None if live is None else iso_utc(live),
-            "points": [{"start": iso_utc(point.start), "value": point.price} for point in points],
-        }
-        return Response(encode(body), content_type="application/json")
+        answer = IndicatorAnswer(
+            wanted.symbol,
+            wanted.kind,
+            wanted.period,
+            wanted.interval,
+            UNITS[wanted.kind],
+            prices_before_first(wanted.kind, wanted.period),
+            None if live is None else iso_utc(live),
+            [Point(iso_utc(point.start), point.price) for point in points],
+        )
+        return Response(encode(answer), content_type="application/json")
 
     return blueprint
 
@@ -152,8 +156,7 @@ async def values(closes: Iterable[Close], wanted: Wanted, unsettled: int) -> lis
         if number % AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
         value = indicator.update(close.price)
-        early = wanted.start is not None and close.start < wanted.start
-        if value is not None and number >= unsettled and not early:
+        if value is not None and number >= unsettled and close.start >= wanted.start:
             points.append(Close(close.start, value))
     return points[-wanted.limit :]
 
@@ -164,60 +167,18 @@ def read(symbol: str, given: Mapping[str, Sequence[str]], now: int) -> Wanted:
     Raises:
         InvalidParameterError: naming everything that is wrong with it.
     """
-    wrong: list[str] = []
-
-    def single(name: str) -> str | None:
-        found = given.get(name, ())
-        if len(found) > 1:
-            wrong.append(f"{name}: given {len(found)} times")
-        return found[0] if found else None
-
-    def whole(name: str, least: int, most: int, usual: int) -> int:
-        text = single(name)
-        if text is None:
-            return usual
-        digits = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
-        if not (digits and least <= int(text) <= most):
-            wrong.append(f"{name}: a whole number from {least} to {most}, not {text[:32]!r}")
-            return usual
-        return int(text)
-
-    def moment(name: str) -> int | None:
-        text = single(name)
-        if text is None:
-            return None
-        try:
-            parsed = datetime.fromisoformat(text)
-        except ValueError:
-            parsed = None
-        if parsed is None or parsed.tzinfo is None or parsed.year < 1970:
-            example = "2026-11-22T10:00:00Z"
-            wrong.append(f"{name}: a time with its zone, such as {example}, not {text[:32]!r}")
-            return None
-        return to_ms(parsed)
-
-    parsed = Symbol("")
-    try:
-        parsed = parse_symbol(symbol)
-    except InvalidSymbol as error:
-        wrong.append(f"symbol: {error.given!r}: {error.reason}")
-    wrong += [f"{name[:32]}: no such parameter" for name in given if name not in FIELDS]
-    name = single("indicator")
-    kind = Kind.SMA
-    if name in set(Kind):
-        kind = Kind(name)
-    else:
-        told = "missing" if name is None else f"not {name[:32]!r}"
-        wrong.append(f"indicator: one of {', '.join(Kind)}, {told}")
-    interval = single("interval") or "1m"
-    if interval not in INTERVALS:
-        wrong.append(f"interval: one of {', '.join(INTERVALS)}, not {interval[:32]!r}")
-    period = whole("period", STREAMING[kind].least_period, LONGEST_PERIOD, USUAL_PERIODS[kind])
-    limit = whole("limit", 1, MOST_POINTS, USUAL_POINTS)
-    start, end = moment("from"), moment("to")
-    if start is not None and start >= (now if end is None else end):
-        wrong.append(f"from: {iso_utc(start)} is not before {'now' if end is None else 'to'}")
-    if wrong:
-        raise InvalidParameterError("; ".join(wrong))
-    # Without `to`, up to the candle that moves now.
-    return Wanted(parsed, kind, period, interval, start, now + 1 if end is None else end, limit)
+    parameters = Parameters(given, FIELDS)
+    name = parameters.symbol(symbol)
+    if parameters.text("indicator") is None:
+        parameters.wrong["indicator"] = f"missing; one of {', '.join(Kind)}"
+    kind = Kind(parameters.one_of("indicator", tuple(Kind), Kind.SMA))
+    interval = parameters.one_of("interval", INTERVALS, "1m")
+    least = STREAMING[kind].least_period
+    period = parameters.whole("period", least=least, most=LONGEST_PERIOD, usual=USUAL[kind])
+    limit = parameters.whole("limit", least=1, most=MOST_POINTS, usual=USUAL_POINTS)
+    end = parameters.moment("to", now + AHEAD_MS)
+    start = parameters.moment("from", 0)
+    parameters.check()
+    if start >= end:
+        parameters.refuse("from", f"{iso_utc(start)} is not before to ({iso_utc(end)})")
+    return Wanted(name, kind, period, interval, start, end, limit)

@@ -8,7 +8,9 @@ from stockstream.history.candles import Candle
 from stockstream.history.indicators import Kind, prices_until_settled, rsi, sma
 from stockstream.market.quotes import Quote, Symbol, Version
 from stockstream.messages import QuoteRow
-from web.indicators_api import AHEAD_MS, Close, InvalidParameterError, Wanted, joined, read, values
+from web.history_api import AHEAD_MS
+from web.indicators_api import Close, Wanted, joined, read, values
+from web.parameters import InvalidParameterError
 
 MINUTE = 60_000
 NOW = 1_795_341_630_000  # 2026-11-22T10:00:30Z
@@ -16,7 +18,7 @@ THIS_MINUTE = NOW - NOW % MINUTE
 AAPL = Symbol("AAPL")
 
 
-def wanted(kind=Kind.SMA, period=2, start=None, end=NOW + 1, limit=300, interval="1m"):
+def wanted(kind=Kind.SMA, period=2, start=0, end=NOW + AHEAD_MS, limit=300, interval="1m"):
     return Wanted(AAPL, kind, period, interval, start, end, limit)
 
 
@@ -32,7 +34,7 @@ def row(price, at):
 def test_usual_values_stand_in_for_what_is_not_given():
     """Only the indicator must be named."""
     asked = read("aapl", {"indicator": ["rsi"]}, NOW)
-    assert asked == Wanted(AAPL, Kind.RSI, 14, "1m", None, NOW + 1, 300)
+    assert asked == Wanted(AAPL, Kind.RSI, 14, "1m", 0, NOW + AHEAD_MS, 300)
 
 
 def test_all_parameters_are_taken():
@@ -63,7 +65,7 @@ def test_all_parameters_are_taken():
         ("limit", "-1", "limit: a whole number from 1 to 1000, not '-1'"),
         ("from", "yesterday", "from: a time with its zone"),
         ("from", "2026-11-22T08:00:00", "from: a time with its zone"),
-        ("from", "2027-01-01T00:00:00Z", "from: 2027-01-01T00:00:00.000Z is not before now"),
+        ("from", "2027-01-01T00:00:00Z", "from: 2027-01-01T00:00:00.000Z is not before to"),
         ("to", "0001-01-01T00:00:00+05:00", "to: a time with its zone"),
         ("perod", "3", "perod: no such parameter"),
     ],
@@ -81,8 +83,14 @@ def test_everything_wrong_is_told_at_once():
     given = {"period": ["x"], "interval": ["y"], "from": ["z"], "limit": ["1", "2"]}
     with pytest.raises(InvalidParameterError) as caught:
         read("%%", given, NOW)
-    told = [part.split(":")[0] for part in str(caught.value.description).split("; ")]
-    assert told == ["symbol", "indicator", "interval", "period", "limit", "from"]
+    assert list(caught.value.fields) == [
+        "symbol",
+        "indicator",
+        "interval",
+        "period",
+        "limit",
+        "from",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +130,7 @@ def test_a_live_price_after_the_asked_stretch_or_far_ahead_is_left_out():
     stored = [candle(THIS_MINUTE - 9 * MINUTE, 10.0)]
     late = wanted(end=THIS_MINUTE - 5 * MINUTE)
     assert joined(stored, row(12.0, NOW), late, NOW)[1] is None
-    ahead = wanted(end=NOW + 100 * MINUTE)
+    ahead = wanted(end=NOW + 2 * AHEAD_MS)
     assert joined(stored, row(12.0, NOW + AHEAD_MS + 1), ahead, NOW)[1] is None
     assert joined(stored, row(12.0, NOW + AHEAD_MS), ahead, NOW)[1] is not None
 

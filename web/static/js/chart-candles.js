@@ -34,8 +34,8 @@ import { compareVersions } from "./protocol.js";
 /** By then the recorder has long stored a price: it writes every 250 ms. */
 export const SETTLE_MS = 5_000;
 
-/** A provider's clock may run this much ahead before its prices are left out. */
-const AHEAD_MS = 60_000;
+/** A provider's clock may run this much ahead, as for the history API, before its prices are left out. */
+const AHEAD_MS = 3_600_000;
 
 export class Candles {
   #step;

@@ -33,6 +33,7 @@ from stockstream.delivery.subscription_manager import SubscriptionManager
 from stockstream.history.database import Database, DatabaseSettings
 from stockstream.history.postgres import Postgres
 from stockstream.history.recorder import Recorder, RecorderSettings
+from stockstream.history.retention import Retention, RetentionSettings
 from stockstream.history.servers import Server, embedded_server
 from stockstream.market.breaker_types import BreakerSettings, WindowType
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
@@ -190,9 +191,11 @@ def _history(settings: Settings, tables: Tables) -> ChildSpec:
         folder=settings.data_directory / "spool",
         limit=settings.spool_size,
     )
+    retention = RetentionSettings(settings.retain_ticks, settings.retain_candles)
     children += [
         ChildSpec("database", partial(Database, database, tables.database)),
         ChildSpec("recorder", partial(Recorder, recorder, tables.outbox, tables.recorder)),
+        ChildSpec("retention", partial(Retention, retention)),
     ]
     return supervisor("history", children, intensity=INTENSITY, period=PERIOD)
 

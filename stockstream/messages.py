@@ -21,6 +21,7 @@ __all__ = [
     "CircuitMoved",
     "CircuitState",
     "CircuitStatus",
+    "CutConnections",
     "DatabaseFault",
     "DatabaseStatus",
     "Demand",
@@ -230,8 +231,9 @@ class RecorderStatus(msgspec.Struct, frozen=True):
     """How the recording of prices goes. Counts are of this process, over all recorders' lives.
 
     `spooled` batches wait on disk in `spool_bytes`; `lost` ticks were dropped from a full spool,
-    and `dropped` ones from memory because the spool could not be written; `rejected` batches were refused by the database and put
-    aside. `alert` says what an operator must see to, None when nothing is wrong.
+    and `dropped` ones from memory because the spool could not be written; `rejected` batches
+    were refused by the database and put aside. `alert` says what an operator must see to, None
+    when nothing is wrong.
     """
 
     recorded_batches: int = 0
@@ -242,3 +244,7 @@ class RecorderStatus(msgspec.Struct, frozen=True):
     lost: int = 0
     dropped: int = 0
     alert: str | None = None
+
+
+class CutConnections(Request[int]):
+    """Cut every connection to the database, whatever runs on it; how many there were."""

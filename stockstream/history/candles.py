@@ -34,7 +34,8 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class Candle(msgspec.Struct, frozen=True, gc=False):
     """`start` is inclusive; `first_at` and `last_at` are the times of the ticks that made `open`
-    and `close`, by which two parts of a candle are joined in any order. Times in ms since 1970."""
+    and `close`, by which two parts of a candle are joined in any order. Times in ms since 1970.
+    """
 
     symbol: str
     start: int

@@ -19,9 +19,9 @@ from stockstream.history.lanes import Job, Lane, LaneSettings, connect
 from stockstream.history.migrations import MigrationFailed
 from stockstream.history.query import Ask, DatabaseError
 from stockstream.history.query import Lane as LaneName
-from stockstream.history.troubles import why_not_connected
 from stockstream.history.times import now_ms
-from stockstream.messages import DatabaseStatus, ServerReady
+from stockstream.history.troubles import why_not_connected
+from stockstream.messages import CutConnections, DatabaseStatus, ServerReady
 from stockstream.tables import DATABASE
 from supervision import Actor, Caller, handles, replies_later
 
@@ -102,6 +102,10 @@ class Database(Actor):
     @replies_later(Ask)
     def _on_ask(self, request: Ask[Any], caller: Caller[Any]) -> None:
         self._lanes[request.query.lane].put(Job(request.query, caller))
+
+    @handles(CutConnections)
+    def _on_cut(self, _request: CutConnections) -> int:
+        return sum(lane.cut() for lane in self._lanes.values())
 
     @handles(ServerReady)
     def _on_server_ready(self, _message: ServerReady) -> None:

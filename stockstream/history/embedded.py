@@ -206,10 +206,8 @@ def _check_version(layout: Layout) -> None:
 
 
 async def _initdb(layout: Layout, mode: Mode, target: Path) -> None:
-    command = [
-        *(program("initdb"), "-D", target, "-U", USER, "-A", "trust"),
-        *("-E", "UTF8", "--locale=C", "--no-instructions"),
-    ]
+    options = ["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]
+    command: list[str | Path] = [program("initdb"), "-D", target, *options]
     status, said = await _run(launch_command(mode, command))
     if status != 0:
         why = [line for line in said if "error" in line or "could not" in line] or said

@@ -69,15 +69,20 @@ class Lane:
     servers: tuple[Server, ...]
     settings: LaneSettings
     changed: Callable[[], None]
-    connected: int = 0
     queries: int = 0
     failed: int = 0
     refused: int = 0
     reason: str = "not connected yet"
+    _open: set[asyncpg.Connection] = field(default_factory=set)
     _wake: trio.Event = field(default_factory=trio.Event)
 
     def __post_init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[Job](self.settings.waiting)
+
+    @property
+    def connected(self) -> int:
+        """Connections that are open now."""
+        return len(self._open)
 
     def put(self, job: Job) -> None:
         """Have a worker run it, or answer at once why none can."""
@@ -89,6 +94,13 @@ class Lane:
         except trio.WouldBlock:
             self.refused += 1
             job.caller.reply(Exhausted(f"{self.settings.waiting} queries wait already"))
+
+    def cut(self) -> int:
+        """Cut all connections, whatever runs on them; how many there were."""
+        there = list(self._open)
+        for connection in there:
+            connection.terminate()
+        return len(there)
 
     def retry_now(self) -> None:
         """Try to connect again at once: there is reason to hope."""
@@ -110,13 +122,13 @@ class Lane:
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 continue
             pause = FIRST_PAUSE_SECONDS
-            self.connected += 1
+            self._open.add(connection)
             self.reason = ""
             self.changed()
             try:
                 await self._serve(connection, math.inf if position == 0 else FALLBACK_SECONDS)
             finally:
-                self.connected -= 1
+                self._open.discard(connection)
                 connection.terminate()
             self._disconnected()
 
@@ -211,6 +223,7 @@ async def connect(url: str, name: str, seconds: float) -> asyncpg.Connection:
     if version.major < OLDEST_MAJOR:
         connection.terminate()
         raise WrongVersion(
-            f"PostgreSQL {version.major}.{version.minor} is too old; {OLDEST_MAJOR} or newer is needed"
+            f"PostgreSQL {version.major}.{version.minor} is too old; {OLDEST_MAJOR} or newer is "
+            "needed"
         )
     return connection

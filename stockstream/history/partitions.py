@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 _CHECK_VIOLATION = "23514"
 _EXISTS = "SELECT to_regclass($1) IS NOT NULL"
+_MOVE = """
+WITH moved AS (DELETE FROM candles_1m_default WHERE start >= $1 AND start < $2 RETURNING *)
+INSERT INTO {} SELECT * FROM moved
+"""
 _CHILDREN = """
 SELECT child.relname FROM pg_inherits
 JOIN pg_class child ON child.oid = inhrelid
@@ -67,9 +71,7 @@ async def make_for_candles(connection: Connection, days: Iterable[int]) -> None:
                 continue
             await connection.execute(f"CREATE TABLE {partition} (LIKE candles_1m INCLUDING ALL)")
             await connection.execute(
-                f"WITH moved AS (DELETE FROM candles_1m_default "
-                f"WHERE start >= $1 AND start < $2 RETURNING *) "
-                f"INSERT INTO {partition} SELECT * FROM moved",
+                _MOVE.format(partition),
                 to_datetime(day * DAY_MS),
                 to_datetime((day + 1) * DAY_MS),
             )

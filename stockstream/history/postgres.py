@@ -15,7 +15,7 @@ import structlog
 import trio
 
 from stockstream.history import embedded
-from stockstream.history.embedded import EmbeddedFailed, Layout, Mode
+from stockstream.history.embedded import EmbeddedFailed, Layout
 from stockstream.history.process import ChildProcess
 from stockstream.messages import DatabaseFault, DisturbDatabase, ServerReady
 from supervision import Actor, handles

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from stockstream.history.candles import INTERVALS, Candle, Tick
 from stockstream.history.query import Query
 from stockstream.history.times import to_datetime, to_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from stockstream.history.query import Connection
+    from stockstream.history.query import Connection, Row
 
 _STORED = """
 SELECT start, open, high, low, close, ticks, first_at, last_at FROM candles
@@ -82,9 +80,10 @@ class FetchCandles(Query[list[Candle]]):
             rows = await connection.fetch(_ROLLED, *given, timedelta(milliseconds=length))
         return [self._candle(row) for row in reversed(rows)]
 
-    def _candle(self, row: Mapping[str, Any]) -> Candle:
-        start, *figures, first_at, last_at = row.values()
-        return Candle(self.symbol, to_ms(start), *figures, to_ms(first_at), to_ms(last_at))
+    def _candle(self, row: Row) -> Candle:
+        start, opened, high, low, close, ticks, first_at, last_at = row.values()
+        times = to_ms(first_at), to_ms(last_at)
+        return Candle(self.symbol, to_ms(start), opened, high, low, close, ticks, *times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ class FetchTicks(Query[list[Tick]]):
         return [tick_of(row) for row in rows]
 
 
-def tick_of(row: Mapping[str, Any]) -> Tick:
+def tick_of(row: Row) -> Tick:
     """A row of `ticks`, its columns in the order of `Tick`."""
     symbol, exchange, price, ts, received, epoch, seq = row.values()
     return Tick(symbol, exchange, price, to_ms(ts), to_ms(received), epoch, seq)

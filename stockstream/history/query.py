@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from supervision import CallError, Request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from supervision import ActorRef
@@ -24,13 +24,22 @@ ASK_SECONDS = 8.0
 """Above the longest time that the gateway gives a query, so that it is the one who tells."""
 
 
-class Connection(Protocol):
-    """What a query may use of the driver's connection. A row is a mapping and a sequence."""
+class Row(Protocol):
+    """A row: its values by name, by position, or all in order."""
 
-    async def fetch(self, query: str, *args: object) -> list[Mapping[str, Any]]:
+    def __getitem__(self, key: str | int, /) -> Any: ...  # noqa: ANN401 - SQL's types
+
+    def values(self) -> Iterable[Any]:
+        """All of them, in the order of the columns."""
+
+
+class Connection(Protocol):
+    """What a query may use of the driver's connection."""
+
+    async def fetch(self, query: str, *args: object) -> list[Row]:
         """All rows."""
 
-    async def fetchrow(self, query: str, *args: object) -> Mapping[str, Any] | None:
+    async def fetchrow(self, query: str, *args: object) -> Row | None:
         """The first row, if any."""
 
     async def fetchval(self, query: str, *args: object) -> Any:  # noqa: ANN401 - SQL's types

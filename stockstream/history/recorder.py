@@ -119,7 +119,7 @@ class Recorder(Actor):
         return True
 
     async def _spool_waiting(self) -> None:
-        """Empty the outbox into the spool. What cannot be written stays, as long as there is room."""
+        """Empty the outbox into the spool. What cannot be written stays while there is room."""
         while self._spool is not None and (batches := self._waiting()):
             try:
                 lost = await self._in_thread(partial(self._spool.append, batches))

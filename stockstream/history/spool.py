@@ -1,11 +1,11 @@
 """The spool: batches on disk, first in first out, while the database is away. No actor here.
 
-Segments of 16 MB in one folder, named by the time they were begun. A record is a header (length of the
-body, its CRC-32, the batch's number) and the body in msgpack; it counts once it is synced. What a
-crash tore at a segment's end is cut when the folder is opened. How far the first segment has been
-taken stands in the file `position`; one that has been taken whole is deleted. Position and
-deletion may be behind after a crash: batches are handed out again then, and the ledger in the
-database knows them. All of this blocks, so an actor calls it in a thread.
+Segments of 16 MB in one folder, named by the time they were begun. A record is a header (length
+of the body, its CRC-32, the batch's number) and the body in msgpack; it counts once it is synced.
+What a crash tore at a segment's end is cut when the folder is opened. How far the first segment
+has been taken stands in the file `position`; one that has been taken whole is deleted. Position
+and deletion may be behind after a crash: batches are handed out again then, and the ledger in
+the database knows them. All of this blocks, so an actor calls it in a thread.
 """
 
 from __future__ import annotations

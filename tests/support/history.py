@@ -93,4 +93,6 @@ async def candle_faults(tree: Tree, batches: Sequence[Batch]) -> list[str]:
         for key, prices in expected.items()
     }
     keys = stored.keys() | wanted.keys()
-    return [f"{k}: {stored.get(k)} for {wanted.get(k)}" for k in keys if stored.get(k) != wanted.get(k)]
+    return [
+        f"{k}: {stored.get(k)} for {wanted.get(k)}" for k in keys if stored.get(k) != wanted.get(k)
+    ]

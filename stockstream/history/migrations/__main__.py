@@ -59,9 +59,7 @@ async def main(url: str, target: str) -> None:
             url, timeout=10, server_settings={"application_name": "stockstream migrations"}
         )
 
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=connect, poolclass=NullPool
-    )
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(move, target)
         await connection.commit()

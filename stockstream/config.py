@@ -261,7 +261,10 @@ class Settings(BaseSettings):
         None, "PostgreSQL server (`postgresql://…`).", "embedded", private=True
     )
     database_read_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = _backends(
-        None, "Read replica that history queries ask first (`postgresql://…`).", "none", private=True
+        None,
+        "Read replica that history queries ask first (`postgresql://…`).",
+        "none",
+        private=True,
     )
     database_pool_size: Annotated[int, Field(ge=1, le=40)] = _backends(
         4, "Connections for history queries; recording and upkeep have one each."

@@ -409,9 +409,7 @@ class ChaosController(Actor):
             Scope.UPSTREAM: UPSTREAM,
             Scope.BREAKER: BREAKER,
             Scope.DATABASE: DATABASE,
-        }.get(
-            action.scope, request.target
-        )
+        }.get(action.scope, request.target)
         for other in list(self._records.faults.rows.values()):
             if other.target == target:  # the new fault takes the place of the old
                 self._records.faults.delete(other.id)

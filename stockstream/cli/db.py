@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import msgspec
@@ -219,8 +219,7 @@ async def import_ticks(
     read = new = 0
     async with _visiting() as (database, _, _):
         with _input(source) as file, _progress(DownloadColumn()) as progress:
-            size = source.stat().st_size if str(source) != "-" else None
-            bar = progress.add_task("import", total=size)
+            bar = progress.add_task("import", total=_size_of(source))
             seen = 0
 
             def lines() -> Iterator[str]:
@@ -293,7 +292,7 @@ async def restore(source: Path, *, yes: Yes = False, as_json: Json = False) -> i
     as_json
         Print JSON.
     """
-    if not source.is_file():
+    if _size_of(source) is None:
         raise UsageError(f"{source}: no such file")
     if not yes:
         raise UsageError("this replaces all that is in the database; say --yes to do it")
@@ -439,6 +438,10 @@ def _input(path: Path) -> Iterator[TextIO]:
         raise UsageError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
+
+
+def _size_of(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
 
 
 def _format_of(path: Path | None) -> Literal["csv", "ndjson"]:

@@ -116,6 +116,7 @@ class Database(Actor):
 
     async def _run(self) -> None:
         async with trio_asyncio.open_loop(), trio.open_nursery() as nursery:
+            nursery.start_soon(self._end_with_us)
             early = self._settings.read is not None  # a replica has the schema of its primary
             if early:
                 self._start(nursery, self._lanes[LaneName.READ])
@@ -125,6 +126,15 @@ class Database(Actor):
                 if not (early and name is LaneName.READ):
                     self._start(nursery, lane)
             await trio.sleep_forever()
+
+    async def _end_with_us(self) -> None:
+        # A worker whose query is cancelled waits for the driver, and the driver for a server that
+        # may hang. Cut first, neither has anything to wait for.
+        try:
+            await trio.sleep_forever()
+        finally:
+            for lane in self._lanes.values():
+                lane.cut()
 
     def _start(self, nursery: trio.Nursery, lane: Lane) -> None:
         for _ in range(lane.settings.size):

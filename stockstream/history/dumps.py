@@ -46,7 +46,7 @@ async def back_up(url: str, target: Path, progress: Callable[[int], None]) -> in
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
-    return target.stat().st_size
+    return _size_of(target)
 
 
 async def restore(url: str, source: Path, progress: Callable[[int], None]) -> None:
@@ -68,8 +68,7 @@ async def _run(
     async def look() -> None:
         while growing is not None:
             await trio.sleep(LOOK_SECONDS)
-            if growing.exists():
-                progress(growing.stat().st_size)
+            progress(_size_of(growing))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(look)
@@ -84,3 +83,7 @@ async def _run(
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise DumpFailed((said or [f"{name} ended with {done.returncode}"])[-1])
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

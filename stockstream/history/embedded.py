@@ -299,7 +299,7 @@ async def end_stray(layout: Layout, seconds: float) -> None:
             _signal(member, signal.SIGCONT)
         _signal(process, number)
         with trio.move_on_after(seconds):
-            while postmaster(layout) is not None:
+            while postmaster(layout) is not None:  # noqa: ASYNC110 - no child of ours to wait for
                 await trio.sleep(READY_POLL_SECONDS)
             return
     raise EmbeddedFailed(f"DATA_DIRECTORY: a server that runs on {layout.data} does not end")

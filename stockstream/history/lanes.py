@@ -111,11 +111,8 @@ class Lane:
         """One worker: keep a connection, and run queries on it. Runs inside the asyncio loop."""
         pause = FIRST_PAUSE_SECONDS
         while True:
-            for position, server in enumerate(self.servers):
-                connection = await self._connect(server)
-                if connection is not None:
-                    break
-            else:
+            connection, server = await self._reach()
+            if connection is None:
                 self._disconnected()
                 with trio.move_on_after(pause):
                     await self._wake.wait()
@@ -126,11 +123,21 @@ class Lane:
             self.reason = ""
             self.changed()
             try:
-                await self._serve(connection, math.inf if position == 0 else FALLBACK_SECONDS)
+                await self._serve(connection, self._patience(server))
             finally:
                 self._open.discard(connection)
                 connection.terminate()
             self._disconnected()
+
+    async def _reach(self) -> tuple[asyncpg.Connection | None, Server]:
+        for server in self.servers:
+            connection = await self._connect(server)
+            if connection is not None:
+                return connection, server
+        return None, self.servers[-1]
+
+    def _patience(self, server: Server) -> float:
+        return math.inf if server is self.servers[0] else FALLBACK_SECONDS
 
     def _disconnected(self) -> None:
         if self.connected == 0:

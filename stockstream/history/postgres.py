@@ -149,6 +149,7 @@ class Postgres(Actor):
                     _log.warning("PostgreSQL ended and is started again", exit_status=status)
         finally:
             self._process = None
+            self._layout.url_file.unlink(missing_ok=True)
             await _end(process)
         if not ready:
             raise EmbeddedFailed(

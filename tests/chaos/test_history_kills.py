@@ -55,8 +55,7 @@ def rows_of(batches: list[Batch]) -> list[tuple[object, ...]]:
     """Symbol, epoch, seq, price, time and exchange of each tick, sorted."""
     quotes = [row.quote for batch in batches for row in batch.rows]
     return sorted(
-        (q.symbol, q.version.epoch, q.version.seq, q.price, q.timestamp, q.exchange)
-        for q in quotes
+        (q.symbol, q.version.epoch, q.version.seq, q.price, q.timestamp, q.exchange) for q in quotes
     )
 
 
@@ -64,7 +63,7 @@ async def kill_server(tree: Tree) -> None:
     """SIGKILL PostgreSQL; wait for one to be there to be killed."""
     layout = Layout(tree.settings.data_directory)
     with trio.fail_after(30):
-        while (process := postmaster(layout)) is None:
+        while (process := postmaster(layout)) is None:  # noqa: ASYNC110 - a file tells
             await trio.sleep(0.01)
     os.kill(process, signal.SIGKILL)
 

@@ -162,6 +162,25 @@ def test_live_prices_move_the_newest_stored_candle_and_add_no_second_one(
     assert stored[0][4] != "149.50"
 
 
+def test_what_was_recorded_comes_back_as_candles(server: Server, open_chart: Open) -> None:
+    """Nothing in history's place: live prices go through PostgreSQL and are there on reload."""
+    me = open_chart(f"{server.url}/s/AAPL?range=15m")
+    me.expect_drawn()
+    me.figures.locator("summary").click()
+    before = me.price.inner_text()
+    expect(me.price).not_to_have_text(before)
+    me.page.reload()
+    me.expect_drawn()
+    me.figures.locator("summary").click()
+    oldest = me.rows.last.get_by_role("cell")
+    # The number of prices is history's alone to tell.
+    expect(oldest.nth(4)).to_have_text(re.compile(r"^\d+$"))
+    answer = me.page.request.get(f"{server.url}/api/v1/history/AAPL?interval=1m&limit=15")
+    candle = answer.json()["candles"][0]
+    expect(oldest.nth(0)).to_have_text(f"{candle['open']:.2f}")
+    expect(me.rows.last.get_by_role("rowheader")).to_have_text(candle["start"][11:16])
+
+
 def test_after_a_lost_connection_all_of_the_range_is_asked_for_again(
     tmp_path: Path, stub: Stub, open_chart: Open
 ) -> None:

@@ -4,7 +4,7 @@
  * the files, or the address that web/static/js/chart-library.js imports, are not what this would write.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -49,10 +49,7 @@ if (!pointed.includes(`vendor/${folder}/${NAME}.mjs`)) fail("chart-library.js do
 if (checking) {
   const wrong = Object.keys(files).filter((path) => !existsSync(join(TARGET, path)) || !readFileSync(join(TARGET, path)).equals(/** @type {Buffer} */ (files[path])));
   const known = new Set(Object.keys(files));
-  const extra = readdirSync(TARGET, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(TARGET.length + 1))
-    .filter((path) => !known.has(path));
+  const extra = readdirSync(TARGET, { recursive: true, encoding: "utf8" }).filter((path) => statSync(join(TARGET, path)).isFile() && !known.has(path));
   if (wrong.length > 0) fail(`not what package-lock.json gives: ${wrong.join(", ")}; scripts/front-end vendor`);
   if (extra.length > 0) fail(`in web/static/vendor, and nobody put them there: ${extra.join(", ")}`);
   if (pointed !== importer) fail(`chart-library.js does not import ${folder}; scripts/front-end vendor`);

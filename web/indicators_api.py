@@ -41,7 +41,7 @@ UNITS = {
     Kind.VOLATILITY: "standard deviation of log returns per candle, not annualised",
 }
 FIELDS = ("indicator", "period", "interval", "from", "to", "limit")
-AT_ONCE = 50
+AT_ONCE = 32
 """Prices that are taken before others get their turn: about a millisecond, at long periods."""
 
 

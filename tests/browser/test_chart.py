@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Visit
 
 LIGHT_UP = (10, 113, 72)
-LIGHT_DOWN = (184, 48, 42)
-DARK_UP = (79, 199, 142)
 LIGHT_PAPER = (250, 249, 246)
 DARK_PAPER = (16, 18, 20)
 SMA_LIGHT = (26, 92, 191)
@@ -369,12 +367,20 @@ def test_at_360_pixels_nothing_is_cut_off_or_scrolls_sideways(
     outside = me.page.evaluate(
         """[...document.querySelectorAll("body *")].filter((element) => {
           const box = element.getBoundingClientRect();
-          const unseen = element.closest(".sr-only, .skip, [aria-hidden], .figures-scroll table");
+          const hidden = ".sr-only, .skip, [aria-hidden], .chart-figures-scroll table";
+          const unseen = element.closest(hidden);
           const seen = element.checkVisibility() && box.width > 0 && !unseen;
           return seen && (box.left < 0 || box.right > innerWidth);
         }).map((element) => element.outerHTML.slice(0, 80))"""
     )
     assert outside == []
+    # The table has the page's width, and begins under what opens it.
+    table = me.figures.get_by_role("region").bounding_box()
+    opener = me.figures.locator("summary").bounding_box()
+    assert table is not None
+    assert opener is not None
+    assert table["width"] >= NARROW["width"] - 2 * 16
+    assert table["y"] >= opener["y"] + opener["height"]
 
 
 def test_the_library_is_named_with_its_notice_and_link(server: Server, open_chart: Open) -> None:

@@ -105,7 +105,7 @@ class Database(Actor):
 
     @handles(CutConnections)
     def _on_cut(self, _request: CutConnections) -> int:
-        return sum(lane.cut() for lane in self._lanes.values())
+        return self._cut()
 
     @handles(ServerReady)
     def _on_server_ready(self, _message: ServerReady) -> None:
@@ -115,7 +115,8 @@ class Database(Actor):
             lane.retry_now()
 
     async def _run(self) -> None:
-        async with trio_asyncio.open_loop(), trio.open_nursery() as nursery:
+        async with trio_asyncio.open_loop() as loop, trio.open_nursery() as nursery:
+            loop.set_exception_handler(_note)
             nursery.start_soon(self._end_with_us)
             early = self._settings.read is not None  # a replica has the schema of its primary
             if early:
@@ -133,8 +134,14 @@ class Database(Actor):
         try:
             await trio.sleep_forever()
         finally:
-            for lane in self._lanes.values():
-                lane.cut()
+            self._cut()
+
+    def _cut(self) -> int:
+        connections = sum(lane.cut() for lane in self._lanes.values())
+        for lane in self._lanes.values():
+            lane.reason = "the connection was cut"
+        self._tell()
+        return connections
 
     def _start(self, nursery: trio.Nursery, lane: Lane) -> None:
         for _ in range(lane.settings.size):
@@ -177,7 +184,12 @@ class Database(Actor):
                 f"the schema is at version {there}, and this program knows {known[-1]} at most: "
                 "run the newer program, or roll back with it"
             )
-        for line in await migrations.migrate(url):
+        try:
+            done = await migrations.migrate(url)
+        except MigrationFailed as error:
+            setting = self._settings.primary.setting
+            raise MigrationFailed(f"{setting}: the schema cannot be made: {error}") from error
+        for line in done:
             _log.info("schema migrated", done=line)
 
     def _tell(self) -> None:
@@ -200,6 +212,11 @@ class Database(Actor):
             failed=sum(lane.failed for lane in lanes.values()),
         )
         self._statuses.put(DATABASE, row)
+
+
+def _note(_loop: object, context: Mapping[str, object]) -> None:
+    # The driver leaves futures behind when a connection is cut; whoever asked has been answered.
+    _log.debug("asyncio", note=context.get("message"), error=str(context.get("exception")))
 
 
 async def schema_version(url: str) -> str | None:

@@ -98,6 +98,7 @@ class Lane:
     def cut(self) -> int:
         """Cut all connections, whatever runs on them; how many there were."""
         there = list(self._open)
+        self._open.clear()
         for connection in there:
             connection.terminate()
         return len(there)
@@ -230,7 +231,6 @@ async def connect(url: str, name: str, seconds: float) -> asyncpg.Connection:
     if version.major < OLDEST_MAJOR:
         connection.terminate()
         raise WrongVersion(
-            f"PostgreSQL {version.major}.{version.minor} is too old; {OLDEST_MAJOR} or newer is "
-            "needed"
+            f"PostgreSQL {version.major} is too old; {OLDEST_MAJOR} or newer is needed"
         )
     return connection

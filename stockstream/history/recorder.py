@@ -126,8 +126,9 @@ class Recorder(Actor):
             except OSError as error:
                 self._tell(f"DATA_DIRECTORY: {self._settings.folder}: {error.strerror}")
                 return
-            self._outbox.acknowledge(batches[-1].number)
             self._lose(lost)
+            self._tell()  # before they leave the outbox: they wait in one place or in the other
+            self._outbox.acknowledge(batches[-1].number)
 
     async def _replay(self) -> None:
         """Record what is spooled, for as long as a round lasts, so that new batches get there."""

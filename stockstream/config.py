@@ -11,7 +11,7 @@ from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -86,7 +86,9 @@ def _url(text: str, *schemes: str) -> str:
     expected = " or ".join(f"{scheme}://" for scheme in schemes)
     if parts.scheme not in schemes:
         raise ValueError(f"must begin with {expected}")
-    if not parts.hostname and parts.scheme != "sim":
+    # A Unix socket's folder stands where libpq wants it: postgresql://user@/name?host=/run/postgresql
+    by_socket = parts.scheme.startswith("postgres") and "host" in parse_qs(parts.query)
+    if not parts.hostname and parts.scheme != "sim" and not by_socket:
         raise ValueError("has no host")
     _ = parts.port  # raises ValueError when it is no port number
     return text

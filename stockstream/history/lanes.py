@@ -201,6 +201,8 @@ class Lane:
         # Whatever goes wrong in a query is the answer to who asked, not the lane's end.
         except Exception as error:  # noqa: BLE001
             answer = why_not_answered(error)
+            if not isinstance(error, asyncpg.PostgresError):
+                connection.terminate()  # what state it is in is not known
         finally:
             watchdog.cancel()
         if isinstance(answer, DatabaseError):

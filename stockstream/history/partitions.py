@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from stockstream.history.query import Connection
 
-_CHECK_VIOLATION = "23514"
+_MISSING = "SELECT n FROM unnest($1::text[]) n WHERE to_regclass(n) IS NULL"
 _EXISTS = "SELECT to_regclass($1) IS NOT NULL"
 _MOVE = """
 WITH moved AS (DELETE FROM candles_1m_default WHERE start >= $1 AND start < $2 RETURNING *)
@@ -24,12 +24,6 @@ SELECT child.relname FROM pg_inherits
 JOIN pg_class child ON child.oid = inhrelid
 WHERE inhparent = $1::regclass ORDER BY child.relname
 """
-
-
-def is_missing(error: Exception) -> bool:
-    """Whether a write failed because a row's day has no partition yet."""
-    state = getattr(error, "sqlstate", None)
-    return state == _CHECK_VIOLATION and "no partition of relation" in str(error)
 
 
 def name(table: str, day: int) -> str:
@@ -53,7 +47,9 @@ def _bounds(day: int) -> str:
 
 async def make_for_ticks(connection: Connection, days: Iterable[int]) -> None:
     """Make those that are not there; a node that makes the same at the same time is no trouble."""
-    for day in days:
+    wanted = {name("ticks", day): day for day in days}
+    missing = await connection.fetch(_MISSING, list(wanted))
+    for day in (wanted[row[0]] for row in missing):
         await connection.execute(
             f"CREATE TABLE IF NOT EXISTS {name('ticks', day)} "
             f"PARTITION OF ticks FOR VALUES {_bounds(day)}"

@@ -70,17 +70,9 @@ class Record(Query[int]):
 
     async def run(self, connection: Connection) -> int:
         """All of it or nothing."""
-        try:
-            return await self._write(connection)
-        except Exception as error:
-            if not partitions.is_missing(error):
-                raise
         # Made ahead by retention as a rule; a recorder does not depend on that.
         days = {tick.received // DAY_MS for batch in self.batches for tick in batch.ticks}
         await partitions.make_for_ticks(connection, sorted(days))
-        return await self._write(connection)
-
-    async def _write(self, connection: Connection) -> int:
         async with connection.transaction():
             entered = await connection.fetch(
                 _ENTER,

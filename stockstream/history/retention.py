@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
 ROUND_SECONDS = 60.0
+RETAIN_SECONDS = 600.0
 RETRY_SECONDS = 5.0
 """Without a database there is nothing to keep up; it is asked again so soon."""
 STEP_SECONDS = 1.0
@@ -57,15 +58,19 @@ class Retention(Actor):
         self.tasks.start_soon(self._run)
 
     async def _run(self) -> None:
+        due = trio.current_time()
         while True:
             try:
-                await self._round()
+                await self._roll_up()
+                if trio.current_time() >= due:
+                    await self._retain()
+                    due = trio.current_time() + RETAIN_SECONDS
             except DatabaseError:
                 await trio.sleep(RETRY_SECONDS)
             else:
                 await trio.sleep(ROUND_SECONDS)
 
-    async def _round(self) -> None:
+    async def _retain(self) -> None:
         while True:
             query = Retain(self._clock(), self._settings.days)
             done = await ask(self._database, query, timeout=ASK_SECONDS)
@@ -74,6 +79,8 @@ class Retention(Actor):
             if not done.deleted:
                 break
             await trio.sleep(STEP_SECONDS)
+
+    async def _roll_up(self) -> None:
         while True:
             if not await ask(self._database, RollUp(self._clock()), timeout=ASK_SECONDS):
                 break

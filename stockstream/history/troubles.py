@@ -58,7 +58,7 @@ def why_not_answered(error: Exception) -> DatabaseError:
     text = f"{type(error).__name__}: {error}"
     match error:
         case asyncpg.CheckViolationError() if "no partition of relation" in str(error):
-            return Unavailable(text)
+            return Unavailable(text)  # it was dropped a moment ago; the next attempt makes it
         case asyncpg.PostgresError():
             state = getattr(error, "sqlstate", None) or ""
             return Rejected(text) if state[:2] in _OF_THE_VALUES else Unavailable(text)
@@ -66,7 +66,7 @@ def why_not_answered(error: Exception) -> DatabaseError:
             return Rejected(text)  # found before it was sent
         case TimeoutError() | asyncio.TimeoutError():
             return Unavailable("the database did not answer in time")
-        case asyncpg.InterfaceError() | OSError():
+        case asyncpg.InterfaceError() | asyncpg.InternalClientError() | OSError():
             return Unavailable(f"the connection was lost: {text}")
         case _:
             return Rejected(text)

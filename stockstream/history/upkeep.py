@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stockstream.history import partitions
 from stockstream.history.candles import DAY_MS, HOUR_MS, INTERVALS
 from stockstream.history.query import Lane, Query
-from stockstream.history.times import to_datetime
+from stockstream.history.times import to_datetime, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,12 +42,14 @@ DELETE FROM candles_1m_default WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM candles_1m_default WHERE start < $1 LIMIT $2))
 """
 _OLD_ENTRIES = """
+WITH edges AS MATERIALIZED (
+    SELECT n.node, e.boot, e.no FROM (SELECT DISTINCT node FROM batches) n
+    CROSS JOIN LATERAL (
+        SELECT boot, no FROM batches k WHERE k.node = n.node
+        ORDER BY boot DESC, no DESC OFFSET $2 LIMIT 1) e)
 DELETE FROM batches WHERE ctid = ANY(ARRAY(
-    SELECT b.ctid FROM batches b
-    WHERE b.recorded < $1 AND (b.boot, b.no) < (
-        SELECT k.boot, k.no FROM batches k WHERE k.node = b.node
-        ORDER BY k.boot DESC, k.no DESC OFFSET $2 LIMIT 1)
-    LIMIT $3))
+    SELECT b.ctid FROM batches b JOIN edges e USING (node)
+    WHERE b.recorded < $1 AND (b.boot, b.no) <= (e.boot, e.no) LIMIT $3))
 """
 
 
@@ -115,13 +117,16 @@ class Retain(Query[Retained]):
     async def run(self, connection: Connection) -> Retained:
         """Do it, or tell what would be done."""
         today = self.now // DAY_MS
+        # Minutes go only after their hours and days were put together.
+        due = await connection.fetch("SELECT DISTINCT hour FROM rollups_due")
+        kept = {partitions.name("candles_1m", to_ms(row[0]) // DAY_MS) for row in due}
         old: list[str] = []
         for table, days in self.days.items():
             # A partition goes when its last moment is too old.
             first_kept = int(self.now - days * DAY_MS) // DAY_MS
             for partition in await partitions.children(connection, table):
                 day = partitions.day_of(partition)
-                if day is not None and day < first_kept:
+                if day is not None and day < first_kept and partition not in kept:
                     old.append(partition)
         if self.dry_run:
             return Retained(0, tuple(old), 0)

@@ -121,6 +121,12 @@ class History:
     async def until_up(self) -> None:
         await self.until(lambda: self.status.up)
 
+    async def kill_gateway(self) -> None:
+        """Kill it, and wait for its successor."""
+        before = self.database.generation
+        self.database.kill()
+        await self.until(lambda: self.database.alive and self.database.generation != before)
+
     async def until_recorded(self) -> None:
         await self.until(
             lambda: self.outbox.statistics().waiting == 0 and self.recorder.spooled == 0

@@ -172,7 +172,7 @@ async def test_killed_gateways_leave_no_connection(own_server: PostgresServer) -
     async with running_history(own_server.url) as history:
         await history.until_up()
         for number in range(50):
-            history.database.kill()
+            await history.kill_gateway()
             await trio.sleep(0.002 * (number % 10))
         await history.until_up()
         with trio.fail_after(10):
@@ -250,8 +250,7 @@ async def test_queries_go_to_the_replica_and_fall_back(
         await history.ask(Record([batch(1, tick(1))]))
         assert await seqs() == [7]
         history.url = NO_DATABASE
-        history.database.kill()
-        await history.until(lambda: not history.status.up)
+        await history.kill_gateway()
         await history.until(lambda: history.status.connections["read"] == 4)
         assert not history.status.up
         assert await seqs() == [7]

@@ -58,7 +58,7 @@ async def test_an_outage_is_spooled_and_replayed_in_order(
             await history.publish(quote_row("AAPL", seq, 100 + seq))
         await history.until_recorded()
         history.url = NO_DATABASE
-        history.database.kill()
+        await history.kill_gateway()
         for seq in range(40, 60):
             await history.publish(quote_row("AAPL", seq, 100 + seq))
         await history.until(lambda: history.recorder.spooled > 0)

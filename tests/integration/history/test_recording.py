@@ -117,7 +117,7 @@ async def test_a_gateway_killed_in_a_transaction_leaves_no_part_of_it(database_u
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_record, history, large)
                 await trio.sleep(rng.uniform(0.3 * usual, 1.3 * usual))
-                history.database.kill()
+                await history.kill_gateway()
             await history.until_up()
         whole = await history.select("SELECT count(*) FROM batches")
         ticks = await history.select("SELECT count(*) FROM ticks")

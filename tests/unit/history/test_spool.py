@@ -70,7 +70,9 @@ def test_a_successor_finds_what_was_synced_and_not_taken(tmp_path: Path) -> None
 @pytest.mark.proves("H8")
 @given(st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
-def test_a_tail_torn_at_any_byte_is_cut(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+def test_a_tail_torn_at_any_byte_is_cut(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
     """Whole records before the tear are kept; after it, new ones can be read again."""
     rng = random.Random(seed)
     folder = tmp_path_factory.mktemp("torn")

@@ -288,7 +288,8 @@ class Cell:
             finally:
                 self.handled += handled
                 self.handling_seconds += perf_counter() - began
-            item = None
+            # An actor that waits for its next message must not keep the last one alive.
+            item = message = call = result = None
 
     async def _suffer(self, record: PathRecord) -> int:
         """Bear the fault put in on purpose; the answer is how many messages may follow."""

@@ -80,7 +80,8 @@ def changed(
             )
         after = before
     else:
-        after = Subscription(before.symbols - good.keys())
+        # Not `-`: that of a frozenset and a dictionary's keys is a set, which has no hash.
+        after = Subscription(before.symbols.difference(good))
     return Changed(after, _shortened(rejected))
 
 

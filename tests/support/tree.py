@@ -10,7 +10,8 @@ import trio
 
 from stockstream.application import Addresses, bind, build
 from stockstream.config import Settings
-from supervision import ActorSnapshot, ExitReason, System, snapshot
+from supervision import ActorSnapshot, Crash, ExitReason, System, snapshot
+from supervision.events import Exited, StartFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -32,6 +33,15 @@ class Tree:
     ended: trio.Event
     reason: ExitReason | None = None
     _told: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def crashes(self) -> list[Event]:
+        """Actors that ended by an error, or did not start. Others hide it well."""
+        return [
+            event
+            for event in self.events
+            if isinstance(event, Exited | StartFailed) and isinstance(event.reason, Crash)
+        ]
 
     def tell(self, event: Event) -> None:
         """Take an event of the system."""
@@ -71,8 +81,11 @@ class Tree:
 
 
 @asynccontextmanager
-async def running_tree(**settings: object) -> AsyncIterator[Tree]:
-    """Run the tree for the time of a `with`, on a free port, with a simulated market."""
+async def running_tree(*, may_crash: bool = False, **settings: object) -> AsyncIterator[Tree]:
+    """Run the tree for the time of a `with`, on a free port, with a simulated market.
+
+    Fails in the end when an actor crashed, unless it `may_crash`: a kill is no crash.
+    """
     chosen = {
         "port": 0,
         "stub_port": 0,
@@ -100,6 +113,7 @@ async def running_tree(**settings: object) -> AsyncIterator[Tree]:
             yield tree
             if not tree.ended.is_set():
                 await tree.stop()
+            assert may_crash or tree.crashes == []
             nursery.cancel_scope.cancel()
     finally:
         for sock in addresses.sockets:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import trio
+import trio.testing
 
 import web.admin_stream
 from stockstream.telemetry.event_log import KEPT_ENTRIES
@@ -93,6 +94,24 @@ async def test_a_reader_that_was_away_for_too_long_is_told_what_it_missed() -> N
         assert gap["type"] == "gap"
         assert first["event"]["number"] == 1 + gap["lost"] + 1
         assert first["event"]["number"] == hello["last"] - KEPT_ENTRIES + 1
+
+
+async def test_a_reader_that_does_not_read_costs_no_memory_and_is_told_its_losses() -> None:
+    """What a stalled reader misses is not queued for it: each number is a line or in a gap."""
+    async with running_tree() as tree, events(tree) as reader:
+        hello = await reader.next()
+        assert hello is not None
+        for burst in range(100):
+            for number in range(1_000):
+                tree.system.emit(RestartScheduled(f"path{burst}.{number}", number, 0.0))
+            await trio.testing.wait_all_tasks_blocked()
+        tree.system.ref("pubsub").kill()
+        await reader.until(kind="started", path="pubsub", generation=2)
+        lost = sum(line["lost"] for line in reader.lines if line["type"] == "gap")
+        numbers = [line["event"]["number"] for line in reader.lines if line["type"] == "event"]
+        assert lost > 10_000, "the socket took it all, so this shows nothing"
+        assert numbers == sorted(set(numbers))
+        assert lost + len(numbers) == numbers[-1]
 
 
 async def test_a_number_of_another_run_hides_nothing_that_is_new() -> None:

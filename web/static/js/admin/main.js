@@ -30,6 +30,7 @@ import { plural } from "./wording.js";
 /** @typedef {import("./types.js").ChaosStatus} ChaosStatus */
 
 const POLL_MS = 1_000;
+const BREAKER = "market/circuit_breaker";
 
 /** Clients of one supervisor that are shown; more than these are one line. */
 const MOST_CHILDREN = 20;
@@ -106,7 +107,7 @@ const breakerView = new BreakerView((state, seconds) => {
   const title = state === "auto" ? "Let the circuit breaker decide?" : `Hold the circuit breaker ${state}?`;
   void dialog.open({
     action: "breaker-force",
-    target: "market/circuit_breaker",
+    target: BREAKER,
     parameters: { state, seconds },
     title,
     what,
@@ -204,7 +205,7 @@ async function pollChaos() {
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 404) throw error;
   }
-  model.setFaulty(chaos.active.map(({ target }) => target));
+  model.setFaulty(chaos.active.map(({ action, target }) => (action === "breaker-force" ? BREAKER : target)));
   treeView.allowed = chaos.enabled;
   breakerView.allowed = chaos.enabled;
   readOnly.hidden = chaos.enabled;
@@ -238,7 +239,7 @@ function failed(error) {
 
 async function halt() {
   try {
-    const { ended } = await api.post("chaos/halt", {});
+    const { ended } = await api.post("chaos/halt", {}, dialog.roleHeaders);
     say(ended === 0 ? "There was nothing to halt." : `${plural(ended, "fault")} ended.`);
     await pollChaos();
     paint();

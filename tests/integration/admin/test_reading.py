@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -13,6 +15,7 @@ from tests.integration.admin.operators import by_token
 from tests.support.client import connected
 from tests.support.server import free_port
 from tests.support.tree import Tree, running_tree
+from web.admin_api import CHILDREN_SHOWN, Thrifty
 
 if TYPE_CHECKING:
     import httpx
@@ -36,7 +39,6 @@ async def test_the_overview_tells_breaker_feed_clients_and_process(nursery: trio
         assert told["clients"] == {
             "connected": 1,
             "subscribed": 1,
-            "symbols_wanted": 2,
             "behind": 0,
             "slow": 0,
             "worst": [],
@@ -92,7 +94,7 @@ async def test_all_can_be_read_while_everything_but_web_is_down() -> None:
         for branch in branches:
             await terminate_child(root, branch)
         with trio.fail_after(QUICK_SECONDS):
-            answer = await program.get("/admin/api/tree?most=20")
+            answer = await program.get("/admin/api/tree?folded")
             states = {child["path"]: child["state"] for child in answer.json()["root"]["children"]}
             assert states == dict.fromkeys(branches, "stopped") | {"web": "running"}
             assert (await overview(program))["clients"]["connected"] == 0
@@ -177,24 +179,54 @@ async def test_no_more_than_two_hundred_crashes_are_answered() -> None:
         assert crashes[-1]["reason"] == f"crash(ValueError: number {KEPT_CRASHES + 50})"
 
 
-async def test_many_clients_are_folded_and_a_wrong_number_is_refused(nursery: trio.Nursery) -> None:
-    """`most` bounds the sessions shown and counts the rest."""
+async def test_many_clients_are_folded_into_a_number(nursery: trio.Nursery) -> None:
+    """A page is shown some sessions and the count of the rest; a command gets all of them."""
+    count = CHILDREN_SHOWN + 3
+
+    def sessions(answer: httpx.Response) -> dict[str, Any]:
+        (delivery,) = [it for it in answer.json()["root"]["children"] if it["path"] == "delivery"]
+        (found,) = [it for it in delivery["children"] if it["path"] == paths.SESSIONS]
+        return dict(found)
+
+    async with running_tree() as tree, by_token(tree) as program, AsyncExitStack() as clients:
+        for _ in range(count):
+            client = await clients.enter_async_context(connected(tree.websocket_url, nursery))
+            await client.message("welcome")
+        await tree.until(lambda: len(tree.actors()[paths.SESSIONS].children) == count)
+        folded = sessions(await program.get("/admin/api/tree?folded"))
+        assert (len(folded["children"]), folded["folded"]) == (CHILDREN_SHOWN, 3)
+        whole = sessions(await program.get("/admin/api/tree"))
+        assert (len(whole["children"]), whole["folded"]) == (count, 0)
+
+
+async def test_a_number_that_is_none_is_refused() -> None:
+    """The answer names the parameter."""
     async with running_tree() as tree, by_token(tree) as program:
-        async with connected(tree.websocket_url, nursery), connected(tree.websocket_url, nursery):
-            root = (await program.get("/admin/api/tree?most=1")).json()["root"]
-            (delivery,) = [child for child in root["children"] if child["path"] == "delivery"]
-            (sessions,) = [
-                child for child in delivery["children"] if child["path"] == paths.SESSIONS
-            ]
-            assert (len(sessions["children"]), sessions["folded"]) == (1, 1)
         for path in (
-            "tree?most=-1",
-            "tree?most=x",
             "events?since=1e3",
             "incidents?since=",
+            "incidents?since=-1",
             "events?since=²",
         ):
             answer = await program.get(f"/admin/api/{path}")
-            assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_parameter"), (
-                path
-            )
+            assert answer.status_code == 422, path
+            assert answer.json()["error"]["code"] == "bad_parameter"
+            assert "since must be a whole number" in answer.json()["error"]["reason"]
+
+
+def test_a_document_is_made_anew_only_as_often_as_it_is_cheap() -> None:
+    """A slow one is given again for fifty times as long as it took; then it is fresh."""
+    made: list[float] = []
+
+    def make() -> bytes:
+        time.sleep(0.01)
+        made.append(time.perf_counter())
+        return str(len(made)).encode()
+
+    document = Thrifty(make)
+    end = time.perf_counter() + 0.4
+    while time.perf_counter() < end:
+        assert document.get() == b"1"
+    while document.get() == b"1":
+        time.sleep(0.01)
+    assert made[1] - made[0] >= 0.5

@@ -78,7 +78,7 @@ group("the vitals", () => {
     now: NOW,
     breaker: { status: { state: "closed", since: 0, next_probe: null, reason: null }, figures: { forced: null, failures: 1, calls: 20 } },
     feed: { status: { state: "live", as_of: NOW - 1000, interval: 1, reason: null }, symbols: 6, batches: 1 },
-    clients: { connected: 214, subscribed: 200, symbols_wanted: 6, behind: 0, slow: 0, worst: [] },
+    clients: { connected: 214, subscribed: 200, behind: 0, slow: 0, worst: [] },
     process: { started: 0, samples: [{ memory: 74_000_000, cpu: 3.2, lag_ms: 1.1 }] },
     ...over,
   });
@@ -102,7 +102,7 @@ group("the vitals", () => {
       {
         breaker: { status: { state: "open", since: 0, next_probe: NOW + 2500, reason: "x" }, figures: { forced: "forced_open", failures: 0, calls: 0 } },
         feed: { status: { state: "down", as_of: null, interval: 1, reason: "refused" }, symbols: 0, batches: 0 },
-        clients: { connected: 5, subscribed: 5, symbols_wanted: 1, behind: 2, slow: 1, worst: [] },
+        clients: { connected: 5, subscribed: 5, behind: 2, slow: 1, worst: [] },
         process: { started: 0, samples: [{ memory: 1, cpu: 99, lag_ms: 80 }] },
       },
       { actors: 12, running: 10, unhealthy: 2 },

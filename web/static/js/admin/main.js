@@ -32,8 +32,6 @@ import { plural } from "./wording.js";
 const POLL_MS = 1_000;
 const BREAKER = "market/circuit_breaker";
 
-/** Clients of one supervisor that are shown; more than these are one line. */
-const MOST_CHILDREN = 20;
 const TOAST_MS = 8_000;
 const MOST_TRANSITIONS = 200;
 
@@ -189,7 +187,7 @@ function merged(known, news) {
 }
 
 async function pollTree() {
-  const [tree, state] = await Promise.all([api.get(`tree?most=${MOST_CHILDREN}`), api.get("overview")]);
+  const [tree, state] = await Promise.all([api.get("tree?folded"), api.get("overview")]);
   const now = Date.now();
   model.update(tree.root, now);
   overview = state;

@@ -47,7 +47,7 @@ def footprint(tree):
         len(system.names),
         len(system.paths),
         len(system.deadlines._timers),
-        sum(map(len, system.deadlines._calls.values())),
+        sum(map(len, system.deadlines._waits.values())),
         trio.lowlevel.current_statistics().tasks_living,
     )
 

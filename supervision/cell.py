@@ -143,7 +143,10 @@ class Cell:
         try:
             with self.scope:
                 await trio.lowlevel.checkpoint_if_cancelled()
-                reason = await self._live()
+                actor = self.actor
+                reason = await (
+                    self._serve_with_tasks(actor) if actor.owns_tasks else self._serve(actor)
+                )
             if self.scope.cancel_called:
                 reason = KILLED
         except Exception as error:  # noqa: BLE001 - whatever an actor raises is its exit reason
@@ -196,10 +199,7 @@ class Cell:
             raise ValueError(f"{self.path}: an interval of {interval!r} s is not above 0")
         return _Tick(self, message, interval, interval).timer
 
-    async def _live(self) -> ExitReason:
-        actor = self.actor
-        if not actor.owns_tasks:
-            return await self._serve(actor)
+    async def _serve_with_tasks(self, actor: Actor) -> ExitReason:
         reason: ExitReason = KILLED  # stays if the actor cancels its own nursery
         try:
             async with trio.open_nursery() as tasks:

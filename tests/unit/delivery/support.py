@@ -40,12 +40,17 @@ class MemoryClient:
 
     room: float = math.inf
     closed: bool = False
+    begun: int = 0
     last_received: float = 0.0
     last_progress: float = 0.0
     sent: list[bytes] = field(default_factory=list)
     drains: int = 0
     asked: tuple[int, str] | None = None
     aborted: bool = False
+
+    @property
+    def ready(self) -> bool:
+        return self.closed or self.begun == 0
 
     def try_send(self, frame: bytes) -> int:
         if self.closed:

@@ -53,7 +53,7 @@ CASES = {
     "call_30": f"call with timeout, {CALLERS} callers",
     "spawn_stop": "spawn + stop",
     "crash": "crash to alive again",
-    "shutdown": "shutdown of 10,000, each",
+    "shutdown": "shutdown of 10,000, per child",
 }
 TARGETS = {"cast": 2.0, "call": 40.0, "call_30": 25.0, "spawn_stop": 150.0, "crash": 250.0}
 """Microseconds."""

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN, PLC0415, SLF001 - the peers are untyped, optional, and need their internals
+# ruff: noqa: ANN001, ANN201, ANN202, ANN204, PLC0415, SLF001 - untyped, optional peers
 """Peers of the runtime, each run as a program of its own: `python bench/runtime_peers.py pykka`.
 
 Prints one line of JSON: per case the rounds, each as (wall-clock, processor) seconds per

@@ -3,7 +3,7 @@
 PY = .venv/bin/python
 SOURCES = supervision stockstream web mockserver
 
-.PHONY: help run dev test check coverage chaos demo css lock readme clean
+.PHONY: help run dev test check coverage chaos demo bench css lock readme clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,10 @@ chaos: ## run the chaos tests, then five minutes of random kills; report in chao
 demo: ## start the server and take a five-minute tour of faults (PACE=0.2 for one minute)
 	@scripts/bootstrap run
 	@$(PY) scripts/demo.py
+
+bench: ## measure the fan-out beside other servers; ARGS='--quick' takes a minute
+	@scripts/bootstrap run
+	@scripts/bench $(ARGS)
 
 css: ## build web/static/app.css again (needs Node)
 	@scripts/front-end build

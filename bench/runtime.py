@@ -53,6 +53,8 @@ CASES = {
     "call_30": f"call with timeout, {CALLERS} callers",
     "spawn_stop": "spawn + stop",
     "crash": "crash to alive again",
+    "start_1k": "start of 1,000, per child",
+    "start_10k": "start of 10,000, per child",
     "shutdown": "shutdown of 10,000, per child",
 }
 TARGETS = {"cast": 2.0, "call": 40.0, "call_30": 25.0, "spawn_stop": 150.0, "crash": 250.0}
@@ -149,7 +151,10 @@ async def ours(timing: Timing, scale: int) -> None:
             await crash(system, timing, 1000 // scale)
 
     await with_system(body)
-    await with_system(lambda system: shutdown(system, timing, 10_000 // scale))
+    await with_system(lambda system: many(system, timing, 1_000 // scale, "start_1k"))
+    await with_system(
+        lambda system: many(system, timing, 10_000 // scale, "start_10k", stop="shutdown")
+    )
 
 
 async def ask(server: ActorRef, times: int) -> None:
@@ -173,15 +178,17 @@ async def crash(system: System, timing: Timing, times: int) -> None:
     unsubscribe()
 
 
-async def shutdown(system: System, timing: Timing, number: int) -> None:
-    for _ in range(2):
+async def many(system: System, timing: Timing, number: int, start: str, stop: str = "") -> None:
+    """As they are in a program: with the cyclic collector, which walks over all that live."""
+    for _ in range(3):
         pool = await start_child(system.ref("root"), dynamic_supervisor("many"))
         assert pool is not None
         spec = ChildSpec("x", Server)
-        for _ in range(number):
-            await start_child(pool, spec)
+        with timing.of(start, number):
+            for _ in range(number):
+                await start_child(pool, spec)
         assert (await count_children(pool)).active == number
-        with timing.of("shutdown", number):
+        with timing.of(stop or "stop_1k", number):
             await terminate_child(system.ref("root"), "many", timeout=1000)
         await delete_child(system.ref("root"), "many")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.support.tree import Tree
 
-FETCH_SECONDS = 0.05
+PACE = {"fetch_interval": 0.05, "fetch_interval_idle": 0.05}
 
 
 class PriceApi(RogueServer):
@@ -63,6 +63,5 @@ class PriceApi(RogueServer):
 @asynccontextmanager
 async def fed_by(api: PriceApi, **settings: object) -> AsyncIterator[Tree]:
     """A running server that fetches from `api` all the time."""
-    fast = {"fetch_interval": FETCH_SECONDS, "fetch_interval_idle": FETCH_SECONDS}
-    async with running_tree(stock_api_url=api.url, **{**fast, **settings}) as tree:
+    async with running_tree(stock_api_url=api.url, **{**PACE, **settings}) as tree:
         yield tree

@@ -82,11 +82,12 @@ class EventReader:
 
     async def until(self, **event: object) -> dict[str, Any]:
         """Read on to an event with these values."""
-        while (line := await self.next()) is not None:
-            told = line.get("event", {})
-            if event.items() <= told.items():
-                return dict(told)
-        raise AssertionError(f"the stream ended without {event}; last lines: {self.lines[-5:]}")
+        with trio.move_on_after(WAIT_SECONDS):
+            while (line := await self.next()) is not None:
+                told = line.get("event", {})
+                if event.items() <= told.items():
+                    return dict(told)
+        raise AssertionError(f"no {event} came; last lines: {self.lines[-5:]}")
 
     async def rest(self) -> list[dict[str, Any]]:
         """All lines to the end of the stream."""
@@ -105,11 +106,11 @@ class EventReader:
 
 
 @asynccontextmanager
-async def events(tree: Tree, since: int = 0) -> AsyncIterator[EventReader]:
-    """The event stream, for the time of a `with`."""
+async def events(tree: Tree, since: int = 0, *, status: int = 200) -> AsyncIterator[EventReader]:
+    """The event stream, for the time of a `with`; the answer must have this status."""
     host, port = tree.addresses.sockets[0].getsockname()[:2]
     async with await trio.open_tcp_stream(host, port) as stream:
         reader = EventReader(stream)
         response = await reader.ask(tree, since)
-        assert response.status_code == 200
+        assert response.status_code == status
         yield reader

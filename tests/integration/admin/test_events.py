@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 import trio.testing
+from quart_trio import QuartTrio
 
 import web.admin_stream
 from stockstream.telemetry.event_log import KEPT_ENTRIES
@@ -79,6 +80,16 @@ async def test_silence_is_filled_with_heartbeats(monkeypatch: pytest.MonkeyPatch
         assert [beat and beat["type"] for beat in beats] == ["heartbeat"] * 3
 
 
+async def test_no_limit_for_ordinary_answers_cuts_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The framework gives an answer a minute; a stream outlives that limit."""
+    monkeypatch.setitem(QuartTrio.default_config, "RESPONSE_TIMEOUT", 0.2)
+    monkeypatch.setattr(web.admin_stream, "HEARTBEAT_SECONDS", 0.1)
+    async with running_tree() as tree, events(tree) as reader:
+        await reader.until(kind="started", path="root")
+        beats = [await reader.next() for _ in range(5)]
+        assert [beat and beat["type"] for beat in beats] == ["heartbeat"] * 5
+
+
 async def test_a_reader_that_was_away_for_too_long_is_told_what_it_missed() -> None:
     """Entries that are not kept any more are a gap with a number, never silence."""
     async with running_tree() as tree:
@@ -129,15 +140,14 @@ async def _open_streams(tree: Tree) -> int:
 
 async def test_streams_are_bounded_and_one_that_leaves_makes_room() -> None:
     """The seventeenth is refused; when one has gone, the next is let in."""
-    async with running_tree() as tree, by_token(tree) as program:
+    async with running_tree() as tree:
         async with AsyncExitStack() as stack:
             for _ in range(MOST_STREAMS):
                 reader = await stack.enter_async_context(events(tree))
                 await reader.next()
             assert await _open_streams(tree) == MOST_STREAMS
-            refused = await program.get("/admin/api/events")
-            assert refused.status_code == 503
-            assert refused.json()["error"]["code"] == "too_many_streams"
+            async with events(tree, status=503):
+                pass
         with trio.fail_after(5):
             while await _open_streams(tree) > 0:  # noqa: ASYNC110 - told by a request only
                 await trio.sleep(0.02)

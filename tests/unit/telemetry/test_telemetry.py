@@ -10,9 +10,11 @@ import trio
 import trio.testing
 
 from stockstream import paths
+from stockstream.telemetry.event_log import EventLog
 from stockstream.telemetry.process import KEPT_SAMPLES, ProcessHistory, Sampler
-from stockstream.telemetry.telemetry import Telemetry, TelemetryActor
-from supervision import ChildSpec, NotTheWriter, System, supervisor
+from stockstream.telemetry.stories import BURST, BURST_SECONDS
+from stockstream.telemetry.telemetry import SAMPLE_SECONDS, Telemetry, TelemetryActor
+from supervision import CastDropped, ChildSpec, NotTheWriter, System, supervisor
 
 
 async def run_tree(system: System, telemetry: Telemetry, nursery: trio.Nursery) -> None:
@@ -102,6 +104,20 @@ def test_only_the_telemetry_actor_writes_samples() -> None:
     with pytest.raises(NotTheWriter):
         trio.run(write)
     assert history.samples() == []
+
+
+async def test_what_a_flood_left_untold_is_told_within_seconds(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The count of what got no line of its own does not wait for the next flood."""
+    moment = trio.current_time
+    telemetry, system = Telemetry(events=EventLog(monotonic=moment)), System()
+    await run_tree(system, telemetry, nursery)
+    for dropped in range(100):
+        system.emit(CastDropped("pubsub", int, dropped))
+    await trio.sleep(BURST_SECONDS + SAMPLE_SECONDS)
+    assert telemetry.events.entries(0)[-1].more == 100 - BURST
+    nursery.cancel_scope.cancel()
 
 
 async def test_samples_are_bounded(

@@ -82,7 +82,8 @@ async def test_silence_is_filled_with_heartbeats(monkeypatch: pytest.MonkeyPatch
 
 async def test_no_limit_for_ordinary_answers_cuts_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """The framework gives an answer a minute; a stream outlives that limit."""
-    monkeypatch.setitem(QuartTrio.default_config, "RESPONSE_TIMEOUT", 0.2)
+    config = QuartTrio.default_config | {"RESPONSE_TIMEOUT": 0.2}
+    monkeypatch.setattr(QuartTrio, "default_config", config)
     monkeypatch.setattr(web.admin_stream, "HEARTBEAT_SECONDS", 0.1)
     async with running_tree() as tree, events(tree) as reader:
         await reader.until(kind="started", path="root")

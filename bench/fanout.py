@@ -13,9 +13,11 @@ import argparse
 import json
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -139,6 +141,7 @@ class Bench:
         self.cores = cores
         self.rows: list[Figures] = []
         self.skipped: list[str] = []
+        self.failed: list[str] = []
 
     def ours(
         self, row: Row, interval: float, during: Callable[[int], None] | None = None
@@ -197,12 +200,16 @@ class Bench:
         for row in self.extent.flat_out:
             if only not in {None, row.name}:
                 continue
-            result = self.ours(row, row.flat_out)
-            figures = self._take("stockstream", row, "flat out", row.flat_out, [result])
-            if row in self.extent.half_load:
-                busy_seconds = figures.server_cpu_per_update * row.updates_per_flush
-                interval = round(2 * max(busy_seconds, SHORTEST_INTERVAL / 2), 4)
-                self._take("stockstream", row, "half load", interval, [self.ours(row, interval)])
+            with self._reporting(f"{row} flat out"):
+                self._both_loads(row)
+
+    def _both_loads(self, row: Row) -> None:
+        result = self.ours(row, row.flat_out)
+        figures = self._take("stockstream", row, "flat out", row.flat_out, [result])
+        if row in self.extent.half_load:
+            busy_seconds = figures.server_cpu_per_update * row.updates_per_flush
+            interval = round(2 * max(busy_seconds, SHORTEST_INTERVAL / 2), 4)
+            self._take("stockstream", row, "half load", interval, [self.ours(row, interval)])
 
     def all_peers(self) -> None:
         """Measure StockStream and each peer with the same message at the same rate, in turns."""
@@ -210,15 +217,29 @@ class Bench:
             row = equal(self.extent.peer_clients, size)
             results: dict[str, list[Result]] = defaultdict(list)
             for _ in range(self.extent.peer_rounds):
-                ours = self.ours(row, PEER_INTERVAL)
-                results["stockstream"].append(ours)
-                with tempfile.NamedTemporaryFile("w", suffix=".json") as template:
-                    template.write(STAMP.sub(PLACEHOLDER, ours.sample))
-                    template.flush()
-                    for name, command in self._peers():
-                        results[name].append(self.peer(command, row, Path(template.name)))
+                with self._reporting(f"peers, {row}"):
+                    self._one_round(row, results)
             for name, measured in results.items():
                 self._take(name, row, RATE, PEER_INTERVAL, measured)
+
+    def _one_round(self, row: Row, results: dict[str, list[Result]]) -> None:
+        ours = self.ours(row, PEER_INTERVAL)
+        results["stockstream"].append(ours)
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as template:
+            template.write(STAMP.sub(PLACEHOLDER, ours.sample))
+            template.flush()
+            for name, command in self._peers():
+                with self._reporting(name):
+                    results[name].append(self.peer(command, row, Path(template.name)))
+
+    @contextmanager
+    def _reporting(self, what: str) -> Iterator[None]:
+        """Go on without a measurement that broke off; the exit status tells."""
+        try:
+            yield
+        except (Failed, OSError, subprocess.SubprocessError) as error:
+            self.failed.append(what)
+            print(f"FAILED {what}: {error}", flush=True)
 
     def _peers(self) -> Iterator[tuple[str, list[str]]]:
         for name in PEERS:
@@ -290,10 +311,13 @@ def main() -> None:
             "rows": [figures.fields() for figures in bench.rows],
             "ratios": ratios(bench.rows),
             "targets": [target.fields() for target in judged],
-            "skipped": bench.skipped,
+            "skipped": sorted(set(bench.skipped)),
+            "failed": bench.failed,
         }
         name = "fanout-quick.json" if options.quick else "fanout.json"
         (RESULTS / name).write_text(json.dumps(report, indent=1) + "\n")
+    if bench.failed:
+        sys.exit(f"fanout: {len(bench.failed)} measurements failed")
 
 
 if __name__ == "__main__":

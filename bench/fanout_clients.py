@@ -75,13 +75,15 @@ class Plan:
 class Window:
     """What was counted in one window. Times in seconds, latencies in ms, shares from 0 to 1.
 
-    `server_waited` is the share of the window in which the server's main thread wanted the core
-    and something else had it: how much a shared machine disturbed the measurement.
+    `frames` and `updates` are of prices; `other_frames` are those beside them: a status, a ping, a
+    heartbeat. `server_waited` is the share of the window in which the server's main thread wanted
+    the core and something else had it: how much a shared machine disturbed the measurement.
     """
 
     seconds: float
     frames: int
     updates: int
+    other_frames: int
     bytes: int
     server_cpu: float
     server_waited: float
@@ -179,6 +181,8 @@ class Load:
         print(COUNTING, file=sys.stderr, flush=True)
         windows = [self._count() for _ in range(self.plan.windows)]
         memory = resident_bytes(pid) - memory
+        if not self.checked:
+            raise Broken(f"fewer than {CHECKED_EVERY} frames arrived: none was checked")
         return Result(
             connect_seconds=connect_seconds,
             connect_cpu=connect_cpu,
@@ -305,7 +309,8 @@ class Load:
     ) -> None:
         updates = data.count(UPDATE, start, end)
         if not updates:
-            return  # a heartbeat of the feed
+            self.other["heartbeat"] += 1
+            return
         self.frames += 1
         self.updates += updates
         number = self.number[fd]
@@ -364,7 +369,7 @@ class Load:
         self.latencies = array("d")
         self.milliseconds.clear()
         frames, updates, size = self.frames, self.updates, self.bytes
-        before = list(self.frames_of)
+        others, before = self.other.total(), list(self.frames_of)
         cpu, own, wait = process_cpu(pid), time.process_time(), waited(pid)
         started = time.monotonic()
         self._read(self.plan.window_seconds)
@@ -378,6 +383,7 @@ class Load:
             seconds=seconds,
             frames=self.frames - frames,
             updates=self.updates - updates,
+            other_frames=self.other.total() - others,
             bytes=self.bytes - size,
             server_cpu=cpu,
             server_waited=wait / seconds,

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from fanout_clients import Result
 
 LATENCY_SLACK_MS = 25.0
+SHARED = 0.05
+"""From this share of waiting on, a rate or a latency tells of the machine, not of the server."""
 RATE = "25 Hz"
 """The load at which all servers are compared: so many broadcasts a second."""
 
@@ -33,6 +35,7 @@ class Figures:
     flush_interval: float
     updates_per_second: float
     frames_per_second: float
+    other_frames_per_second: float
     frame_bytes: float
     server_cpu_per_update: float
     server_cpu_per_frame: float
@@ -75,6 +78,7 @@ class Figures:
             flush_interval=flush_interval,
             updates_per_second=median(w.updates / w.seconds for w in windows),
             frames_per_second=median(w.frames / w.seconds for w in windows),
+            other_frames_per_second=median(w.other_frames / w.seconds for w in windows),
             frame_bytes=median(w.bytes / w.frames for w in windows),
             server_cpu_per_update=median(w.server_cpu / w.updates for w in windows),
             server_cpu_per_frame=median(w.server_cpu / w.frames for w in windows),
@@ -108,7 +112,7 @@ class Figures:
 
 
 HEAD = (
-    "server       sets   clients symbols  load       updates/s  frames/s  us/upd us/frame"
+    "server       sets   clients symbols  load       updates/s  frames/s   others  us/upd us/frame"
     "  upd/s/core    p50    p99    max ms  KB/cl  CPU wait  client us/frame"
 )
 
@@ -125,6 +129,7 @@ def print_row(row: Figures) -> None:
     print(
         f"{row.server:12} {row.sets:6} {row.clients:7} {size:>7}  {row.load:9} "
         f"{row.updates_per_second:10,.0f} {row.frames_per_second:9,.0f} "
+        f"{row.other_frames_per_second:8,.0f} "
         f"{row.server_cpu_per_update * 1e6:7.2f} {row.server_cpu_per_frame * 1e6:8.1f} "
         f"{row.updates_per_core:11,.0f} "
         f"{row.latency_p50:6.1f} {row.latency_p99:6.1f} {row.latency_max:6.1f}    "
@@ -142,15 +147,24 @@ class Target:
     measured: float
     limit: float
     at_least: bool
+    waited: float = 0.0
+    """For what depends on having the core to itself: the share of it that others took."""
 
     @property
     def met(self) -> bool:
         """Whether it is reached."""
         return self.measured >= self.limit if self.at_least else self.measured <= self.limit
 
+    @property
+    def verdict(self) -> str:
+        """`met`, `MISSED`, or `shared`: missed while others used the core, which says nothing."""
+        if self.met:
+            return "met"
+        return "MISSED" if self.waited <= SHARED else "shared"
+
     def fields(self) -> dict[str, object]:
         """For JSON."""
-        return {**asdict(self), "measured": float(f"{self.measured:.4g}"), "met": self.met}
+        return {**asdict(self), "measured": float(f"{self.measured:.4g}"), "verdict": self.verdict}
 
 
 def _row(rows: Sequence[Figures], **wanted: object) -> Figures | None:
@@ -192,7 +206,13 @@ def targets(rows: Sequence[Figures]) -> list[Target]:
         row = _row(rows, sets=limit, clients=1_000, set_size=(20, most), load="flat out")
         if row is not None:
             found += [
-                Target(f"{name}: updates/s as it was", row.updates_per_second, wanted, True),
+                Target(
+                    f"{name}: updates/s as it was",
+                    row.updates_per_second,
+                    wanted,
+                    True,
+                    row.server_waited,
+                ),
                 Target(f"{name}: updates/s of a whole core", row.updates_per_core, wanted, True),
                 Target(f"{name}: us per update", row.server_cpu_per_update * 1e6, cost, False),
             ]
@@ -200,7 +220,7 @@ def targets(rows: Sequence[Figures]) -> list[Target]:
         if row.load == "half load":
             name = f"{row.sets} sets, {row.clients} clients, half load: p99 in ms"
             limit_ms = 1000 * row.flush_interval + LATENCY_SLACK_MS
-            found.append(Target(name, row.latency_p99, limit_ms, False))
+            found.append(Target(name, row.latency_p99, limit_ms, False, row.server_waited))
     big = _row(rows, sets="equal", clients=5_000, load="flat out")
     if big is not None:
         found.append(Target("KB per client, 5000 clients", big.kb_per_client, 30.0, False))
@@ -221,7 +241,10 @@ def print_targets(judged: Sequence[Target], skipped: Sequence[str]) -> None:
     print()
     for target in judged:
         sign = ">=" if target.at_least else "<="
-        verdict = "met" if target.met else "MISSED"
-        print(f"{verdict:7} {target.name}: {target.measured:,.2f} ({sign} {target.limit:,.10g})")
+        waited = f"; others had the core {target.waited:.0%} of the time" * (target.waited > SHARED)
+        print(
+            f"{target.verdict:7} {target.name}: {target.measured:,.2f} "
+            f"({sign} {target.limit:,.10g}{waited})"
+        )
     for name in dict.fromkeys(skipped):
         print(f"skipped {name}: what it needs is not here")

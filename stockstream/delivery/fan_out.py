@@ -162,7 +162,7 @@ class FanOut:
     def _advance(self, lane: Lane, now: float) -> None:
         """Send the client what it lacks, in order, until there is nothing or it takes no more."""
         while True:
-            if not lane.client.ready:
+            if not lane.client.ready and self._is_owed(lane):
                 self._falls_behind(lane, now)
                 return
             rest = self._next_frames(lane, now)
@@ -182,7 +182,15 @@ class FanOut:
                 return
             self._counts["frames"] += 1
             lane.last_frame = now
+            lane.behind_since = None
             done()
+
+    def _is_owed(self, lane: Lane) -> bool:
+        return (
+            bool(lane.operations)
+            or lane.status_seen != self._connections.status_number
+            or bool(self._book.lacking(lane.want, lane.seen))
+        )
 
     def _next_frames(self, lane: Lane, now: float) -> tuple[bytes, Callable[[], None]] | None:
         """The frames that come next for a lane, and what is true once they are sent."""

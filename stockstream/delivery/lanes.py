@@ -75,7 +75,8 @@ class Lane:
     """One client's place in the broadcast. Written by the broadcaster only.
 
     `seen` is the last flush whose changes it has. `answered` is the number of the newest of its
-    commands that was answered, or whose answer waits in `operations`. `seconds_between` is the
+    commands that was answered, or whose answer waits in `operations`. `behind_since` is when it
+    first took no more, None once it has taken something again. `seconds_between` is the
     least time from `last_prices`, a snapshot or updates, to the next updates. A lane that is
     behind is tried again at `retry_at`. Times are trio's.
     """

@@ -55,7 +55,7 @@ class MemoryClient:
     def try_send(self, frame: bytes) -> int:
         if self.closed:
             return CLOSED
-        if self.room < 1:
+        if self.room < 1 or self.begun:
             return REFUSED
         self.room -= 1
         self.sent.append(frame)

@@ -268,6 +268,24 @@ def test_a_stuck_client_is_tried_less_and_less_often(all_of: Broadcast) -> None:
     assert stuck.kinds() == ["prices"]
 
 
+@pytest.mark.proves("W16", "W7")
+def test_a_client_that_reads_slowly_and_steadily_stays(all_of: Broadcast) -> None:
+    """It takes a frame every five seconds, and never has all: its lag is five seconds, not more."""
+    slow = all_of.attach()
+    all_of.want(slow, "*")
+    slow.take()
+    for second in range(100):
+        slow.begun = 1 if second % 5 else 0
+        all_of.flush(row("AAPL", float(second), second + 2), now=float(second))
+        if slow.sent:
+            slow.begun = 1
+        slow.last_received = slow.last_progress = float(second)
+        run(all_of.fan_out.look(float(second), Patience()))
+        assert all_of.fan_out.statistics().slow == 0
+    assert 15 <= len(slow.messages) <= 20
+    assert slow.asked is None
+
+
 def test_a_large_snapshot_comes_in_parts(
     all_of: Broadcast, monkeypatch: pytest.MonkeyPatch
 ) -> None:

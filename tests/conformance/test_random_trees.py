@@ -154,7 +154,7 @@ kills = st.lists(
 
 @pytest.mark.proves("R9", "R10", "R11", "R14", "R15", "R16", "R17", "R20", "R21", "R22")
 @settings(
-    max_examples=10_000 if DEEP else 500,
+    max_examples=3_000 if DEEP else 500,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,

@@ -316,14 +316,13 @@ class FanOut:
     def _tell(
         self, lanes: Iterable[Lane], frames: bytes, updates: int, now: float
     ) -> Iterator[None]:
-        """Write the same bytes to all of these. They had seen everything before it."""
+        """Write the same bytes to all of these, who lack nothing else."""
         for lane in list(lanes):
             if lane.operations or lane.status_seen != self._connections.status_number:
                 continue  # its turn comes with the late, in order
             outcome = lane.try_send(frames)
             if outcome < REFUSED:
-                if updates:
-                    lane.seen = self._book.number
+                lane.seen = self._book.number
                 lane.last_frame = now
                 self._counts["frames"] += 1
                 self._counts["updates"] += updates

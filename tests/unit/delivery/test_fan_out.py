@@ -286,6 +286,27 @@ def test_a_client_that_reads_slowly_and_steadily_stays(all_of: Broadcast) -> Non
     assert slow.asked is None
 
 
+@pytest.mark.proves("W16")
+def test_a_client_that_takes_a_large_snapshot_slowly_stays(
+    all_of: Broadcast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part every five seconds is a lag of five seconds, though all of it takes a minute."""
+    monkeypatch.setattr(fan_out_module, "SNAPSHOT_PART", 1)
+    all_of.flush(*(row(f"S{number}", 1.0, 1) for number in range(10)))
+    slow = all_of.attach()
+    slow.room = 1
+    all_of.want(slow, "*")
+    slow.begun = 1
+    for second in range(2, 70):
+        slow.begun, slow.room = (1, 0) if second % 5 else (0, 1)
+        all_of.flush(now=float(second))
+        slow.last_received = slow.last_progress = float(second)
+        run(all_of.fan_out.look(float(second), Patience()))
+        assert all_of.fan_out.statistics().slow == 0
+    told = [quote for message in slow.messages for quote in message.get("quotes", [])]
+    assert len(told) == 12
+
+
 def test_a_large_snapshot_comes_in_parts(
     all_of: Broadcast, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ CPU clock (clock_getcpuclockid(3)), user and system time of all its threads in n
 from __future__ import annotations
 
 import json
+import os
 import random
 import select
 import socket
@@ -76,8 +77,9 @@ class Window:
     """What was counted in one window. Times in seconds, latencies in ms, shares from 0 to 1.
 
     `frames` and `updates` are of prices; `other_frames` are those beside them: a status, a ping, a
-    heartbeat. `server_waited` is the share of the window in which the server's main thread wanted
-    the core and something else had it: how much a shared machine disturbed the measurement.
+    heartbeat. `server_waited` and `client_waited` are the shares of the window in which the
+    process's main thread wanted its core and something else had it: how much others disturbed the
+    measurement.
     """
 
     seconds: float
@@ -88,6 +90,7 @@ class Window:
     server_cpu: float
     server_waited: float
     client_cpu: float
+    client_waited: float
     frames_per_client: tuple[int, int]
     latency_p50: float
     latency_p99: float
@@ -365,16 +368,18 @@ class Load:
     # Counting.
 
     def _count(self) -> Window:
-        pid = self.plan.pid
+        pid, own_pid = self.plan.pid, os.getpid()
         self.latencies = array("d")
         self.milliseconds.clear()
         frames, updates, size = self.frames, self.updates, self.bytes
         others, before = self.other.total(), list(self.frames_of)
-        cpu, own, wait = process_cpu(pid), time.process_time(), waited(pid)
+        cpu, own = process_cpu(pid), time.process_time()
+        wait, own_wait = waited(pid), waited(own_pid)
         started = time.monotonic()
         self._read(self.plan.window_seconds)
         seconds = time.monotonic() - started
-        cpu, own, wait = process_cpu(pid) - cpu, time.process_time() - own, waited(pid) - wait
+        cpu, own = process_cpu(pid) - cpu, time.process_time() - own
+        wait, own_wait = waited(pid) - wait, waited(own_pid) - own_wait
         if self.frames == frames:
             raise Broken("not one frame arrived in a window")
         each = [now - then for now, then in zip(self.frames_of, before, strict=True)]
@@ -388,6 +393,7 @@ class Load:
             server_cpu=cpu,
             server_waited=wait / seconds,
             client_cpu=own,
+            client_waited=own_wait / seconds,
             frames_per_client=(min(each), max(each)),
             latency_p50=1000 * ranked[len(ranked) // 2],
             latency_p99=1000 * ranked[min(len(ranked) - 1, len(ranked) * 99 // 100)],

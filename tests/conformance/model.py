@@ -114,6 +114,7 @@ class Model:
         self._catch_up()
         while child.dying_until is not None and self._events:
             self._next()
+        self._catch_up()
 
     def advance(self, seconds: float) -> None:
         target = self.now + seconds

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from stockstream.messages import Symbol
     from stockstream.tables import Subscription
 
+WELCOME = 0
+"""Stands where the number of a command does, which count from 1."""
 SENDS_PER_TURN = 256
 """Frames written before other tasks get a turn: a few milliseconds."""
 SNAPSHOT_PART = 100
@@ -106,7 +108,7 @@ class FanOut:
         if request.connection in self._connections:
             return
         lane = Lane(request.connection, request.client, seen=self._book.number, now=now)
-        lane.operations.append(self._said(0, request.welcome))
+        lane.operations.append(self._said(WELCOME, request.welcome))
         self._connections.add(lane)
         self._late[lane.number] = lane
         self._advance(lane, now)
@@ -194,8 +196,8 @@ class FanOut:
 
     def _next_frames(self, lane: Lane, now: float) -> tuple[bytes, Callable[[], None]] | None:
         """The frames that come next for a lane, and what is true once they are sent."""
-        if lane.operations and lane.status_seen == 0:
-            # Nothing comes before the welcome, not even a status.
+        if lane.operations and lane.operations[0].command == WELCOME:
+            # Nothing comes before it, not even a status; everything else waits for what is owed.
             return self._next_of_operation(lane, now)
         if lane.status_seen != self._connections.status_number:
             return self._status_frame, partial(self._told_status, lane)

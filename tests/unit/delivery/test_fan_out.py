@@ -96,7 +96,7 @@ def all_of(connections: Connections) -> Broadcast:
 
 
 def test_the_welcome_comes_first_and_then_the_status(all_of: Broadcast) -> None:
-    """Also to a client that takes one frame at a time."""
+    """Also to a client that takes one frame at a time, and has commands waiting already."""
     client = all_of.attach(room=0)
     assert client.sent == []
     all_of.want(client, "AAPL")
@@ -105,9 +105,26 @@ def test_the_welcome_comes_first_and_then_the_status(all_of: Broadcast) -> None:
     assert client.kinds() == ["welcome"]
     client.room = math.inf
     all_of.flush()
-    # Answers were waiting, so the status comes after those that came before it.
-    assert sorted(client.kinds()) == ["snapshot", "status", "subscriptions", "welcome"]
-    assert client.kinds()[0] == "welcome"
+    assert client.kinds() == ["welcome", "status", "subscriptions", "snapshot"]
+
+
+@pytest.mark.proves("W2", "W8")
+@pytest.mark.parametrize("room", [1, 2, 3])
+def test_an_answer_hides_no_price_from_a_client_that_never_caught_up(
+    room: int, all_of: Broadcast
+) -> None:
+    """It took the welcome, and perhaps an answer; prices come while the next answer waits."""
+    client = all_of.attach(room=0)
+    client.room = room
+    all_of.want(client, "*")
+    all_of.fan_out.say(Say(1, 2, b'{"type":"pong"}'), 0.0)
+    all_of.flush(row("AAPL", 151.0, 2))
+    client.room = math.inf
+    all_of.flush()
+    told = [q for m in client.messages for q in m.get("quotes", []) + m.get("prices", [])]
+    assert [quote["version"] for quote in told if quote["symbol"] == "AAPL"][-1] == [1, 2]
+    assert client.kinds()[:2] == ["welcome", "status"]
+    assert client.kinds()[-1] == "pong"
 
 
 def test_attaching_twice_is_attaching_once(all_of: Broadcast) -> None:

@@ -3,7 +3,7 @@
 PY = .venv/bin/python
 SOURCES = supervision stockstream web mockserver
 
-.PHONY: help run dev test check coverage chaos demo bench css lock readme clean
+.PHONY: help run dev test test-deep check coverage chaos demo bench css lock readme clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,11 @@ test: ## run all tests; browser tests need Chromium, the front end's need Node 2
 	@scripts/chromium
 	@scripts/node-tests
 	@$(PY) -m pytest $(ARGS)
+
+test-deep: ## the runtime against its model, three thousand scenarios (about ten minutes)
+	@scripts/bootstrap dev
+	@HYPOTHESIS_PROFILE=deep $(PY) -m pytest -o faulthandler_timeout=0 \
+		tests/conformance/test_model.py tests/conformance/test_random_trees.py $(ARGS)
 
 check: ## lint, format, types, layers, container files, built CSS
 	@scripts/bootstrap dev

@@ -3,7 +3,7 @@
 PY = .venv/bin/python
 SOURCES = supervision stockstream web mockserver
 
-.PHONY: help run dev test check coverage chaos demo css lock readme clean
+.PHONY: help run dev test test-deep check coverage chaos demo bench css lock readme clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,11 @@ test: ## run all tests; browser tests need Chromium, the front end's need Node 2
 	@scripts/node-tests
 	@$(PY) -m pytest $(ARGS)
 
+test-deep: ## the runtime against its model, three thousand scenarios (about ten minutes)
+	@scripts/bootstrap dev
+	@HYPOTHESIS_PROFILE=deep $(PY) -m pytest -o faulthandler_timeout=0 \
+		tests/conformance/test_model.py tests/conformance/test_random_trees.py $(ARGS)
+
 check: ## lint, format, types, layers, container files, built CSS
 	@scripts/bootstrap dev
 	@scripts/check
@@ -40,6 +45,10 @@ chaos: ## run the chaos tests, then five minutes of random kills; report in chao
 demo: ## start the server and take a five-minute tour of faults (PACE=0.2 for one minute)
 	@scripts/bootstrap run
 	@$(PY) scripts/demo.py
+
+bench: ## measure the fan-out beside other servers; ARGS='--quick' takes a minute
+	@scripts/bootstrap run
+	@scripts/bench $(ARGS)
 
 css: ## build web/static/app.css again (needs Node)
 	@scripts/front-end build

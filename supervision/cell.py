@@ -13,7 +13,7 @@ import trio
 from .actor import IGNORE, Actor, Continue
 from .call import NOBODY
 from .context import correlation_id, current_cell
-from .deadlines import Timer
+from .deadlines import Change, Timer
 from .errors import BadInit, ServerExited, UnhandledRequest
 from .events import Started, StartFailed, StartIgnored, TerminateFailed, UnhandledMessage
 from .exits import KILLED, NORMAL, ExitReason, crash
@@ -110,7 +110,7 @@ class Cell:
         self.handled = 0
         self.handling_seconds = 0.0
         self._on_exit = on_exit
-        self._waiting: trio.Event | None = None
+        self._waiting: tuple[Change, ...] = ()
         actor._cell = self  # noqa: SLF001 - the runtime gives an actor its place
         system.register(path, self)
         if spec.name is not None:
@@ -125,15 +125,15 @@ class Cell:
         """Cancel at once: the actor, its tasks and everything under it, without `terminate`."""
         self.scope.cancel(reason=f"{self.path} was killed")
 
-    async def up(self) -> None:
-        """Wait until the start has succeeded or failed."""
-        while self.state is State.STARTING:
-            await self._next_change()
+    async def up(self, timeout: float = math.inf) -> None:
+        """Wait until the start has succeeded or failed, or `timeout` seconds are over."""
+        if self.state is State.STARTING:
+            await self._change(timeout)
 
-    async def gone(self) -> None:
-        """Wait until the actor has ended."""
-        while self.reason is None:
-            await self._next_change()
+    async def gone(self, timeout: float = math.inf) -> None:
+        """Wait until an actor that was up has ended, or `timeout` seconds are over."""
+        if self.reason is None:
+            await self._change(timeout)
 
     async def run(self) -> None:
         """The actor's life; started in the nursery of its supervisor, which it never harms."""
@@ -143,7 +143,10 @@ class Cell:
         try:
             with self.scope:
                 await trio.lowlevel.checkpoint_if_cancelled()
-                reason = await self._live()
+                actor = self.actor
+                reason = await (
+                    self._serve_with_tasks(actor) if actor.owns_tasks else self._serve(actor)
+                )
             if self.scope.cancel_called:
                 reason = KILLED
         except Exception as error:  # noqa: BLE001 - whatever an actor raises is its exit reason
@@ -196,10 +199,7 @@ class Cell:
             raise ValueError(f"{self.path}: an interval of {interval!r} s is not above 0")
         return _Tick(self, message, interval, interval).timer
 
-    async def _live(self) -> ExitReason:
-        actor = self.actor
-        if not actor.owns_tasks:
-            return await self._serve(actor)
+    async def _serve_with_tasks(self, actor: Actor) -> ExitReason:
         reason: ExitReason = KILLED  # stays if the actor cancels its own nursery
         try:
             async with trio.open_nursery() as tasks:
@@ -288,7 +288,8 @@ class Cell:
             finally:
                 self.handled += handled
                 self.handling_seconds += perf_counter() - began
-            item = None
+            # An actor that waits for its next message must not keep the last one alive.
+            item = message = call = result = None
 
     async def _suffer(self, record: PathRecord) -> int:
         """Bear the fault put in on purpose; the answer is how many messages may follow."""
@@ -318,6 +319,8 @@ class Cell:
         # still be answered by terminate; the rest hear of it now, not when terminate is done.
         for call in [call for call in self.calls if not call.kept]:
             call.fail(ServerExited(call.target, reason))
+        if type(self.actor).terminate is Actor.terminate:
+            return None
         # A supervisor that asked has a deadline of its own, earlier than one made here.
         limit = math.inf if self.asked else self.spec.shutdown_seconds
         with trio.move_on_after(WORKER_SHUTDOWN_SECONDS if limit == BRUTAL_KILL else limit) as due:
@@ -329,15 +332,15 @@ class Cell:
             self.system.emit(TerminateFailed(self.path, reason, None))
         return None
 
-    async def _next_change(self) -> None:
-        if self._waiting is None:
-            self._waiting = trio.Event()
-        await self._waiting.wait()
+    async def _change(self, timeout: float) -> None:
+        change = Change(timeout)
+        self._waiting = (*self._waiting, change)
+        await change.wait(self.system.deadlines)
 
     def _changed(self) -> None:
-        if self._waiting is not None:
-            self._waiting.set()
-            self._waiting = None
+        for change in self._waiting:
+            change.settle()
+        self._waiting = ()
 
 
 class _Tick:

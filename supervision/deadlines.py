@@ -1,4 +1,4 @@
-"""The system's one queue of deadlines: call timeouts and timers."""
+"""The system's one queue of deadlines: call timeouts, other waits, and timers."""
 
 from __future__ import annotations
 
@@ -6,17 +6,54 @@ import heapq
 import math
 from collections import deque
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .call import PendingCall
-
 COMPACT_ABOVE = 64
 """Cancelled timers are swept out of the heap once there are this many, and more than live ones."""
+
+
+class Wait(Protocol):
+    """A task that waits for at most `timeout` seconds; `done` once it does no more."""
+
+    timeout: float
+    done: bool
+
+    def expire(self) -> None:
+        """The time is over; a no-op when `done`."""
+
+
+class Change:
+    """A wait for something that may have changed: ended by `settle`, or when its time is over."""
+
+    __slots__ = ("_task", "done", "timeout")
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self.done = False
+        self._task = trio.lowlevel.current_task()
+
+    def settle(self) -> None:
+        """Let the task go on; a no-op when it does already."""
+        if not self.done:
+            self.done = True
+            trio.lowlevel.reschedule(self._task)
+
+    expire = settle
+
+    async def wait(self, deadlines: Deadlines) -> None:
+        """Wait; to be awaited once, by the task that made it."""
+        if self.timeout != math.inf:
+            deadlines.add(self)
+        await trio.lowlevel.wait_task_rescheduled(self._abort)
+
+    def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self.done = True
+        return trio.lowlevel.Abort.SUCCEEDED
 
 
 class Timer:
@@ -44,29 +81,31 @@ class Timer:
 
 
 class Deadlines:
-    """Calls wait in a FIFO per timeout value, timers in a heap; one task serves both.
+    """Waits stand in a FIFO per timeout value, timers in a heap; one task serves both.
 
     A cancel scope per call would cost several times as much with many callers. Equal
     timeouts expire in the order in which they were set, so a queue needs no sorting.
     """
 
     def __init__(self) -> None:
-        self._calls: dict[float, deque[tuple[float, PendingCall]]] = {}
+        self._waits: dict[float, deque[tuple[float, Wait]]] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = count()
-        self._wake = trio.CancelScope(deadline=-math.inf)
+        self._wake = trio.CancelScope()
+        self._wake_at = -math.inf
         self.cancelled = 0
 
-    def add_call(self, call: PendingCall) -> None:
-        """Expire `call` after its timeout, unless it is settled before."""
-        queue = self._calls.get(call.timeout)
+    def add(self, wait: Wait) -> None:
+        """Expire `wait` after its timeout, unless it is done before."""
+        queue = self._waits.get(wait.timeout)
         if queue is None:
-            queue = self._calls[call.timeout] = deque()
+            queue = self._waits[wait.timeout] = deque()
         while queue and queue[0][1].done:
             queue.popleft()
-        deadline = trio.current_time() + call.timeout
-        queue.append((deadline, call))
-        self._wake.deadline = min(self._wake.deadline, deadline)
+        deadline = trio.current_time() + wait.timeout
+        queue.append((deadline, wait))
+        if deadline < self._wake_at:
+            self._wake.deadline = self._wake_at = deadline
 
     def arm(self, timer: Timer, delay: float) -> None:
         """Run the timer's action, which must not raise, after `delay` seconds."""
@@ -76,13 +115,15 @@ class Deadlines:
             self.cancelled = 0
         deadline = trio.current_time() + delay
         heapq.heappush(self._timers, (deadline, next(self._order), timer))
-        self._wake.deadline = min(self._wake.deadline, deadline)
+        if deadline < self._wake_at:
+            self._wake.deadline = self._wake_at = deadline
 
     async def run(self) -> None:
         """Serve for ever; owned by the system's nursery."""
         while True:
             self._act(trio.current_time())
-            self._wake = trio.CancelScope(deadline=self._soonest())
+            self._wake_at = self._soonest()
+            self._wake = trio.CancelScope(deadline=self._wake_at)
             with self._wake:
                 await trio.sleep_forever()
 
@@ -91,14 +132,14 @@ class Deadlines:
             timer = heapq.heappop(self._timers)[2]
             if timer.action is not None:
                 timer.action()
-        for timeout, queue in list(self._calls.items()):
+        for timeout, queue in list(self._waits.items()):
             while queue and (queue[0][1].done or queue[0][0] <= now):
                 queue.popleft()[1].expire()
             if not queue:
-                del self._calls[timeout]
+                del self._waits[timeout]
 
     def _soonest(self) -> float:
-        heads = [queue[0][0] for queue in self._calls.values()]
+        heads = [queue[0][0] for queue in self._waits.values()]
         if self._timers:
             heads.append(self._timers[0][0])
         return min(heads, default=math.inf)

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from .ref import ActorRef
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 R_contra = TypeVar("R_contra", contravariant=True)
 M = TypeVar("M")
 A = TypeVar("A")
 
 
-class Request(Generic[R]):
+class Request(Generic[R_co]):
     """Base of a message that is answered with an `R`: `class GetPrice(Request[float])`."""
 
     __slots__ = ()

@@ -81,7 +81,7 @@ class ActorRef:
             if cell.mailbox.call(request, call):
                 cell.calls.add(call)
                 if timeout != math.inf:
-                    self._system.deadlines.add_call(call)
+                    self._system.deadlines.add(call)
                 reply: R = await call.wait()
                 return reply
             refused = Overloaded(self.path, cell.mailbox.bound)

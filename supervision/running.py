@@ -34,11 +34,12 @@ def run(
 ) -> int:
     """Run the tree under `root` until it ends or a signal stops it; the answer is the exit code.
 
-    SIGINT and SIGTERM stop it in order: 0 is answered then, as when the root ends normally. A
-    second signal ends the process at once. When the root gives up, crashes or does not start,
-    the answer is 1 and the reason is logged. `subscribers` get every event, from the first;
-    crashes are logged anyway. `on_start` is called once, synchronously, when the tree is up.
-    A `SystemExit` or `KeyboardInterrupt` raised in an actor goes through, and ends the rest.
+    SIGINT and SIGTERM stop it in order: 0 is answered then, as when somebody called the
+    system's `stop()`, or the root ended normally. A second signal ends the process at once.
+    When the root gives up, crashes or does not start, the answer is 1 and the reason is logged.
+    `subscribers` get every event, from the first; crashes are logged anyway. `on_start` is
+    called once, synchronously, when the tree is up. A `SystemExit` or `KeyboardInterrupt` raised
+    in an actor goes through, and ends the rest.
     """
     try:
         return trio.run(_run, root, tuple(subscribers), on_start)
@@ -76,7 +77,7 @@ async def _run(
         await nursery.start(watch)
         reason = await system.run(root, on_start=on_start)
         nursery.cancel_scope.cancel()
-    if stopping or isinstance(reason, Normal):
+    if system.stopping or isinstance(reason, Normal):
         return 0
     _log.error("the root ended: %s", reason)
     return EXIT_GAVE_UP

@@ -178,8 +178,7 @@ class Supervising(Actor):
                 return Crash(AlreadyStarted(child.id, holder))
         cell = child.cell = Cell(self.system, path, spec, actor, self._child_ended)
         self.tasks.start_soon(cell.run, name=path)
-        with trio.move_on_after(spec.start_seconds):
-            await cell.up()
+        await cell.up(spec.start_seconds)
         if cell.was_up:
             child.state = ChildState.RUNNING
             return None
@@ -218,8 +217,7 @@ class Supervising(Actor):
         """Wait until a child that was asked at `asked_at` has ended, or is cancelled as due."""
         limit = cell.spec.shutdown_seconds
         if limit != BRUTAL_KILL:
-            with trio.move_on_at(asked_at + limit):
-                await cell.gone()
+            await cell.gone(asked_at + limit - trio.current_time())
             if not cell.ended:
                 self.system.emit(ShutdownTimedOut(cell.path, limit))
                 cell.kill()
@@ -230,8 +228,7 @@ class Supervising(Actor):
         # ever; what cannot be cancelled (shielded, or never awaiting) is told again and again.
         cancelled_at = trio.current_time()
         while not cell.ended:
-            with trio.move_on_after(REPORT_SECONDS):
-                await cell.gone()
+            await cell.gone(REPORT_SECONDS)
             if not cell.ended:
                 waited = trio.current_time() - cancelled_at
                 self.system.emit(StillRunning(cell.path, waited, stack_of(cell)))

@@ -51,7 +51,8 @@ class System:
         self.paths: dict[str, PathRecord] = {}
         self.casts_to_nobody = 0
         self.root: Cell | None = None
-        self._stopping = False
+        self.stopping = False
+        """Whether `stop()` was called."""
         self._hook = EventHook()
         self.emit: Callable[[Event], None] = self._hook.emit
 
@@ -92,7 +93,7 @@ class System:
         except Exception as error:  # noqa: BLE001 - a factory that raises is a failed start
             return crash(error)
         cell = self.root = Cell(self, ROOT, root, actor, self._root_ended)
-        if self._stopping:
+        if self.stopping:
             self.stop()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.deadlines.run, name="deadlines")
@@ -116,7 +117,7 @@ class System:
 
         Asked before the start, it holds once the root is up.
         """
-        self._stopping = True
+        self.stopping = True
         if self.root is not None:
             self.root.mailbox.stop(SHUTDOWN)
 

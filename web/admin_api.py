@@ -20,11 +20,15 @@ from web.admin_overview import overview
 from web.admin_stream import MOST_STREAMS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from web.admin_stream import EventStreams
     from web.parts import Parts
 
 MOST_OF_THE_TIME = 0.02
-"""The part of a processor that walking the tree may take, however many pages ask for it."""
+"""The part of a processor that a document may take, however many pages ask for it."""
+CHILDREN_SHOWN = 20
+"""Clients of one supervisor that a folded tree shows; the rest is a number."""
 
 
 class BadParameterError(UnprocessableEntity):
@@ -39,49 +43,42 @@ class TooManyStreamsError(ServiceUnavailable):
     word: ClassVar[str] = "too_many_streams"
 
 
-class Trees:
-    """Encoded trees, made anew only so often that making them stays cheap."""
+class Thrifty:
+    """A document that is made anew only so often that making it stays cheap."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._system = parts.system
-        self._made: dict[int | None, tuple[float, bytes]] = {}
-        """Until when it may be used, and the body, by `most_children`."""
+    def __init__(self, make: Callable[[], bytes]) -> None:
+        self._make = make
+        self._body = b""
+        self._good_until = 0.0
 
-    def get(self, most_children: int | None) -> bytes:
-        """The tree, with at most so many numbered children of each supervisor.
-
-        Raises:
-            ServiceUnavailable: nothing runs.
-        """
+    def get(self) -> bytes:
+        """The document, of now or of a moment ago."""
         began = perf_counter()
-        made = self._made.get(most_children)
-        if made is not None and began < made[0]:
-            return made[1]
-        root = snapshot(self._system)
-        if root is None:
-            raise ServiceUnavailable("nothing runs")
-        body = encode(tree_document(root, most_children))
-        ended = perf_counter()
-        # One at a time: whoever asks for another fold pays for it, and memory is bounded.
-        self._made = {most_children: (ended + (ended - began) / MOST_OF_THE_TIME, body)}
-        return body
+        if began >= self._good_until:
+            self._body = self._make()
+            ended = perf_counter()
+            self._good_until = ended + (ended - began) / MOST_OF_THE_TIME
+        return self._body
 
 
 def admin_api(parts: Parts, streams: EventStreams) -> Blueprint:
     """The routes under `/admin/api`."""
     blueprint = Blueprint("admin_api", __name__, url_prefix="/admin/api")
     blueprint.before_request(require_admin)
-    trees = Trees(parts)
     events = parts.telemetry.events
+    folded = Thrifty(lambda: _tree(parts, CHILDREN_SHOWN))
+    the_overview = Thrifty(lambda: encode(overview(parts, len(streams))))
 
     @blueprint.get("/tree")
     async def tree() -> Response:
-        most = request.args.get("most")
-        return _json(trees.get(None if most is None else _number("most", most)))
+        # Whole for a command that asks once, folded for pages that ask each second.
+        if request.args.get("folded") is None:
+            return _json(_tree(parts, None))
+        return _json(folded.get())
 
     @blueprint.get("/overview")
-    async def the_overview() -> Response:
-        return _json(encode(overview(parts, len(streams))))
+    async def look_over() -> Response:
+        return _json(the_overview.get())
 
     @blueprint.get("/incidents")
     async def incidents() -> Response:
@@ -110,6 +107,13 @@ def admin_api(parts: Parts, streams: EventStreams) -> Blueprint:
         return response
 
     return blueprint
+
+
+def _tree(parts: Parts, most_children: int | None) -> bytes:
+    root = snapshot(parts.system)
+    if root is None:
+        raise ServiceUnavailable("nothing runs")
+    return encode(tree_document(root, most_children))
 
 
 def _number(name: str, text: str) -> int:

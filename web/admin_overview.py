@@ -57,7 +57,6 @@ class ClientsDocument(msgspec.Struct, frozen=True):
 
     connected: int
     subscribed: int
-    symbols_wanted: int
     behind: int
     slow: int
     worst: list[SlowClient]
@@ -115,11 +114,10 @@ def _feed(tables: Tables) -> FeedDocument:
 
 def _clients(tables: Tables, connections: Connections) -> ClientsDocument:
     now = trio.current_time()
-    wanted: set[str] = set()
-    subscribed = 0
-    for subscription in tables.subscriptions.rows.values():
-        subscribed += bool(subscription.symbols or subscription.everything)
-        wanted |= subscription.symbols
+    subscribed = sum(
+        bool(subscription.symbols) or subscription.everything
+        for subscription in tables.subscriptions.rows.values()
+    )
     behind: list[tuple[float, Lane]] = []
     slow = 0
     lanes = connections.lanes()
@@ -132,7 +130,6 @@ def _clients(tables: Tables, connections: Connections) -> ClientsDocument:
     return ClientsDocument(
         connected=len(lanes),
         subscribed=subscribed,
-        symbols_wanted=len(wanted),
         behind=len(behind),
         slow=slow,
         worst=[_slow(lane, seconds, now) for seconds, lane in behind[:SLOW_CLIENTS]],

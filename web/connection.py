@@ -78,6 +78,11 @@ class Connection:
         return self._wire.closed
 
     @property
+    def ready(self) -> bool:
+        """Whether `try_send` may take a frame: none is on its way."""
+        return self._wire.pending == 0
+
+    @property
     def last_received(self) -> float:
         """When the last byte came in, on trio's clock."""
         return self._wire.last_received
@@ -131,8 +136,8 @@ class Connection:
         """
         with self._reading:
             while self._closing is None:
-                message = await self._socket.receive()
-                answer = await self._deliver(message)
+                # Not in a variable: there it would stay while we wait for a slow client.
+                answer = await self._deliver(await self._socket.receive())
                 if isinstance(answer, Close):
                     self._closing = answer
                 elif self._is_behind(self.number):

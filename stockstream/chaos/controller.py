@@ -357,7 +357,9 @@ class ChaosController(Actor):
             )
         state = _FORCED_STATES[str(parameters["state"])]
         until = None
-        if state != "auto":
+        if state == "auto":
+            self._replace(BREAKER)
+        else:
             until = self._switch_on(injection_id, action, parameters, request)
         try:
             breaker = self.system.ref(self._breaker_path)
@@ -410,9 +412,7 @@ class ChaosController(Actor):
             Scope.BREAKER: BREAKER,
             Scope.DATABASE: DATABASE,
         }.get(action.scope, request.target)
-        for other in list(self._records.faults.rows.values()):
-            if other.target == target:  # the new fault takes the place of the old
-                self._records.faults.delete(other.id)
+        self._replace(target)
         self._records.faults.put(
             injection_id,
             ActiveFault(
@@ -428,6 +428,12 @@ class ChaosController(Actor):
         )
         self._expire_at(injection_id, until)
         return until
+
+    def _replace(self, target: str) -> None:
+        """Forget what was on at `target`: something else takes its place."""
+        for other in list(self._records.faults.rows.values()):
+            if other.target == target:
+                self._records.faults.delete(other.id)
 
     async def _roll_back(self, fault: ActiveFault) -> None:
         """Undo a fault, however long that takes to succeed."""

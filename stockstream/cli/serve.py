@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stockstream import logs
@@ -40,12 +43,22 @@ def serve() -> int:
 
 def _announce(configuration: Configuration, addresses: Addresses) -> None:
     settings = configuration.settings
-    lines = [f"dashboard  {addresses.url}"]
+    lines = [f"dashboard  {addresses.url}", f"admin      {addresses.url}/admin"]
+    if configuration.sources["admin_token"] == "generated":  # noqa: S105 - the name of a source
+        lines.append(f"           with the token {settings.admin_token.get_secret_value()}")
     if addresses.stub_port is not None:
         lines.append(f"stub API   http://localhost:{addresses.stub_port}/__admin")
-    if configuration.sources["admin_token"] == "generated":  # noqa: S105 - the name of a source
-        lines.append(f"admin      token {settings.admin_token.get_secret_value()}")
-        lines.append("           stockstream tree --token TOKEN shows the supervision tree")
+    lines.append(f"tree       {_program()} tree")
     lines.append("Ctrl+C stops")
     sys.stdout.write("".join(f"  {line}\n" for line in lines))
     sys.stdout.flush()
+
+
+def _program() -> str:
+    """The program's name as it can be typed here: `make run` puts it into .venv, not on PATH."""
+    if shutil.which("stockstream"):
+        return "stockstream"
+    installed = Path(sys.prefix) / "bin" / "stockstream"
+    if not installed.exists():
+        return f"{Path(sys.executable).name} -m stockstream"
+    return os.path.relpath(installed)

@@ -34,10 +34,17 @@ if TYPE_CHECKING:
     from stockstream.messages import Symbol
     from stockstream.tables import Subscription
 
+WELCOME = 0
+"""Stands where the number of a command does, which count from 1."""
 SENDS_PER_TURN = 256
 """Frames written before other tasks get a turn: a few milliseconds."""
+SNAPSHOT_PART = 100
+"""Symbols in one snapshot, some 200 bytes each: the next waits until the client has taken it."""
 RETRY_SECONDS = 0.05
-"""When a client that took no more is tried again, however short the flush interval."""
+LONGEST_RETRY_SECONDS = 1.0
+PATIENCE_PART = 0.25
+"""A client that took no more is tried again after a part of the time it has been behind, within
+these limits: what it lacks is put together for each try, and it may never take it."""
 CODE_TOO_SLOW = 4008
 
 
@@ -101,7 +108,7 @@ class FanOut:
         if request.connection in self._connections:
             return
         lane = Lane(request.connection, request.client, seen=self._book.number, now=now)
-        lane.operations.append(self._said(0, request.welcome))
+        lane.operations.append(self._said(WELCOME, request.welcome))
         self._connections.add(lane)
         self._late[lane.number] = lane
         self._advance(lane, now)
@@ -118,8 +125,14 @@ class FanOut:
         known = self._book.known(want, request.since)
         symbols: list[str] = [EVERYTHING] if want.everything else sorted(want.symbols)
         message = Subscriptions(symbols, list(request.changed.rejected), request.id)
-        render = partial(self._render_answer, encode(message), want, known, self._book.number)
-        operation = Operation(request.command, render, want, request.seconds_between)
+        operation = Operation(
+            request.command,
+            self._framing.text(encode(message)),
+            want,
+            known,
+            self._book.number,
+            request.seconds_between,
+        )
         self._operate(request.connection, operation, now)
 
     def say(self, request: Say, now: float) -> None:
@@ -134,8 +147,7 @@ class FanOut:
             self._advance(lane, now)
 
     def _said(self, command: int, payload: bytes) -> Operation:
-        frame = self._framing.text(payload)
-        return Operation(command, lambda _lane: frame)
+        return Operation(command, self._framing.text(payload))
 
     def _operate(self, connection: int, operation: Operation, now: float) -> None:
         lane = self._connections.get(connection)
@@ -147,23 +159,14 @@ class FanOut:
         lane.operations.append(operation)
         self._advance(lane, now)
 
-    def _render_answer(
-        self,
-        answer: bytes,
-        want: Subscription,
-        known: frozenset[Symbol],
-        known_at: int,
-        lane: Lane,
-    ) -> bytes:
-        snapshot = self._book.snapshot(want, lane.want, known, known_at)
-        frame = self._framing.text(answer)
-        return frame if snapshot is None else frame + self._framing.text(snapshot)
-
     # One lane.
 
     def _advance(self, lane: Lane, now: float) -> None:
         """Send the client what it lacks, in order, until there is nothing or it takes no more."""
         while True:
+            if not lane.client.ready and self._is_owed(lane):
+                self._falls_behind(lane, now)
+                return
             rest = self._next_frames(lane, now)
             if rest is None:
                 self._caught_up(lane)
@@ -181,13 +184,21 @@ class FanOut:
                 return
             self._counts["frames"] += 1
             lane.last_frame = now
+            lane.behind_since = None
             done()
+
+    def _is_owed(self, lane: Lane) -> bool:
+        return (
+            bool(lane.operations)
+            or lane.status_seen != self._connections.status_number
+            or bool(self._book.lacking(lane.want, lane.seen))
+        )
 
     def _next_frames(self, lane: Lane, now: float) -> tuple[bytes, Callable[[], None]] | None:
         """The frames that come next for a lane, and what is true once they are sent."""
-        if lane.operations and lane.status_seen == 0:
-            # Nothing comes before the welcome, not even a status.
-            return lane.operations[0].render(lane), partial(self._operated, lane, now)
+        if lane.operations and lane.operations[0].command == WELCOME:
+            # Nothing comes before it, not even a status; everything else waits for what is owed.
+            return self._next_of_operation(lane, now)
         if lane.status_seen != self._connections.status_number:
             return self._status_frame, partial(self._told_status, lane)
         lacking = self._book.lacking(lane.want, lane.seen)
@@ -195,22 +206,36 @@ class FanOut:
             frames = self._frames(lacking, lane.seen)
             return frames, partial(self._told_prices, lane, len(lacking), now)
         if lane.operations:
-            return lane.operations[0].render(lane), partial(self._operated, lane, now)
+            return self._next_of_operation(lane, now)
         return (b"", lambda: None) if lacking else None
+
+    def _next_of_operation(self, lane: Lane, now: float) -> tuple[bytes, Callable[[], None]]:
+        operation = lane.operations[0]
+        frames = b"" if operation.begun else operation.frame
+        if operation.want is None:
+            return frames, partial(self._operated, lane, None, now)
+        want = self._book.part(operation.want, lane.want, SNAPSHOT_PART)
+        snapshot = self._book.snapshot(want, lane.want, operation.known, operation.known_at)
+        if snapshot is not None:
+            frames += self._framing.text(snapshot)
+        return frames, partial(self._operated, lane, want, now)
 
     def _frames(self, symbols: Iterable[Symbol], seen: int) -> bytes:
         return b"".join(map(self._framing.text, self._book.updates(symbols, seen)))
 
-    def _operated(self, lane: Lane, now: float) -> None:
-        operation = lane.operations.popleft()
-        if operation.want is not None:
+    def _operated(self, lane: Lane, want: Subscription | None, now: float) -> None:
+        operation = lane.operations[0]
+        operation.begun = True
+        if want is not None:
             self._leave_group(lane)
-            lane.want = operation.want
+            lane.want = want
             lane.seconds_between = operation.seconds_between or lane.seconds_between
             lane.last_prices = now
         lane.seen = self._book.number
-        if not lane.operations:
-            lane.client.drained()
+        if want == operation.want:
+            lane.operations.popleft()
+            if not lane.operations:
+                lane.client.drained()
 
     def _told_status(self, lane: Lane) -> None:
         lane.status_seen = self._connections.status_number
@@ -235,7 +260,9 @@ class FanOut:
         self._late[lane.number] = lane
         if lane.behind_since is None:
             lane.behind_since = now
-        self.again = min(self.again, now + RETRY_SECONDS)
+        wait = max(RETRY_SECONDS, PATIENCE_PART * (now - lane.behind_since))
+        lane.retry_at = now + min(wait, LONGEST_RETRY_SECONDS)
+        self.again = min(self.again, lane.retry_at)
 
     def _leave_group(self, lane: Lane) -> None:
         members = self._groups.get(lane.want)
@@ -269,7 +296,10 @@ class FanOut:
             self._status_told = self._connections.status_number
             late += [lane for members in self._groups.values() for lane in members.values()]
         for lane in late:
-            self._advance(lane, now)
+            if lane.behind_since is None or lane.retry_at <= now:
+                self._advance(lane, now)
+            else:
+                self.again = min(self.again, lane.retry_at)
             if self._turn_is_over():
                 yield
 
@@ -288,14 +318,13 @@ class FanOut:
     def _tell(
         self, lanes: Iterable[Lane], frames: bytes, updates: int, now: float
     ) -> Iterator[None]:
-        """Write the same bytes to all of these. They had seen everything before it."""
+        """Write the same bytes to all of these, who lack nothing else."""
         for lane in list(lanes):
             if lane.operations or lane.status_seen != self._connections.status_number:
                 continue  # its turn comes with the late, in order
             outcome = lane.try_send(frames)
             if outcome < REFUSED:
-                if updates:
-                    lane.seen = self._book.number
+                lane.seen = self._book.number
                 lane.last_frame = now
                 self._counts["frames"] += 1
                 self._counts["updates"] += updates

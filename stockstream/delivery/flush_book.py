@@ -7,19 +7,23 @@ fell behind costs no queue, and gets the newest of each symbol only.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from stockstream.delivery.protocol import Prices, Snapshot, encode, price_update, snapshot_quote
 from stockstream.messages import iso_utc
+from stockstream.tables import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from msgspec import Raw
 
     from stockstream.messages import QuoteRow, Symbol, Version
-    from stockstream.tables import Subscription
 
+MOST_PARTS = 8
+"""Of one subscription's snapshot, where a part would otherwise hold fewer than an eighth."""
 RESTAMP_MS = 30_000
 """An unchanged price is sent again when its time has moved on by so much. It is half of the
 60 s after which clients call a price frozen: a provider that goes on confirming a price does
@@ -130,6 +134,25 @@ class FlushBook:
             and version >= entry.row.quote.version
         )
 
+    def part(self, want: Subscription, before: Subscription, most: int) -> Subscription:
+        """What a client that is subscribed to `before` goes to next on its way to `want`.
+
+        Adds `most` symbols at a time, or an eighth of all where there are very many: one
+        snapshot of everything would be held whole for each client that does not take it.
+        """
+        if before.everything:
+            return want
+        added = self._added(want, before)
+        most = max(most, len(added) // MOST_PARTS)
+        if len(added) <= most:
+            return want
+        kept = before.symbols if want.everything else before.symbols & want.symbols
+        return Subscription(kept.union(islice(added, most)))
+
+    def _added(self, want: Subscription, before: Subscription) -> AbstractSet[Symbol]:
+        wanted = self._flushed.keys() if want.everything else want.symbols
+        return wanted - before.symbols
+
     def snapshot(
         self,
         want: Subscription,
@@ -144,8 +167,7 @@ class FlushBook:
         """
         if before.everything or want == before:
             return None
-        wanted = self._flushed.keys() if want.everything else want.symbols
-        added = wanted - before.symbols
+        added = self._added(want, before)
         if not want.everything and not added:
             return None
         return self._snapshot(

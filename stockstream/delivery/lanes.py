@@ -13,9 +13,8 @@ from stockstream.tables import Subscription
 from supervision import Ownership
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from stockstream.delivery.protocol import Status
+    from stockstream.messages import Symbol
 
 SENT, BEGUN, REFUSED, CLOSED = range(4)
 """What `Client.try_send` answers: the kernel has it; the connection finishes it; try again
@@ -28,6 +27,10 @@ class Client(Protocol):
     @property
     def closed(self) -> bool:
         """Whether nothing can be sent any more."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether `try_send` may take a frame; False says that it would refuse any."""
 
     @property
     def last_received(self) -> float:
@@ -50,26 +53,32 @@ class Client(Protocol):
         """Reset it now."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Operation:
     """Something to be said to one client, in order: an answer, an error, a farewell.
 
-    `render` makes the frames when their turn has come, so a snapshot is as of that moment.
-    `want` is what the client is subscribed to from then on, None for no change.
+    `frame` comes first; `begun` says that it was sent. `want` is what the client is subscribed
+    to once all of it is said, None for no change. What that adds is told in snapshots, of which
+    it lacks nothing for the symbols `known` at flush `known_at`.
     """
 
     command: int
-    render: Callable[[Lane], bytes]
+    frame: bytes
     want: Subscription | None = None
+    known: frozenset[Symbol] = frozenset()
+    known_at: int = 0
     seconds_between: float | None = None
+    begun: bool = False
 
 
 class Lane:
     """One client's place in the broadcast. Written by the broadcaster only.
 
     `seen` is the last flush whose changes it has. `answered` is the number of the newest of its
-    commands that was answered, or whose answer waits in `operations`. `seconds_between` is the
-    least time from `last_prices`, a snapshot or updates, to the next updates. Times are trio's.
+    commands that was answered, or whose answer waits in `operations`. `behind_since` is when it
+    first took no more, None once it has taken something again. `seconds_between` is the
+    least time from `last_prices`, a snapshot or updates, to the next updates. A lane that is
+    behind is tried again at `retry_at`. Times are trio's.
     """
 
     __slots__ = (
@@ -82,6 +91,7 @@ class Lane:
         "operations",
         "ping_sent",
         "pings",
+        "retry_at",
         "seconds_between",
         "seen",
         "slow",
@@ -102,6 +112,7 @@ class Lane:
         self.seconds_between: float | None = None
         self.last_frame = self.last_prices = now
         self.behind_since: float | None = None
+        self.retry_at = 0.0
         self.ping_sent = now
         self.pings = 0
         self.slow = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from sys import intern
 from typing import TYPE_CHECKING
 
 import structlog
@@ -65,7 +66,7 @@ def changed(
             everything = True
             continue
         try:
-            good[parse_symbol(text)] = None
+            good[Symbol(intern(parse_symbol(text)))] = None  # one text for all who want it
         except InvalidSymbol as error:
             rejected.append(Rejected(error.given, error.code, error.reason))
     if subscribe:
@@ -80,8 +81,10 @@ def changed(
             )
         after = before
     else:
-        after = Subscription(before.symbols - good.keys())
-    return Changed(after, _shortened(rejected))
+        # Not `-`: that of a frozenset and a dictionary's keys is a set, which has no hash.
+        after = Subscription(before.symbols.difference(good))
+    # The one that is there already: an equal one beside it would cost a client as much again.
+    return Changed(before if after == before else after, _shortened(rejected))
 
 
 def _added(

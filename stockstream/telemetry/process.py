@@ -92,6 +92,6 @@ def _memory() -> int:
 def _open_files() -> int | None:
     if _FILES is None:
         return None
-    # Linux tells the number as the directory's size since 6.2. Listing it costs 5 ms with ten
-    # thousand sockets.
+    # Linux tells the number as the directory's size since 6.2. Listing it holds the run loop for
+    # longer the more sockets there are.
     return _FILES.stat().st_size or sum(1 for _ in _FILES.iterdir())

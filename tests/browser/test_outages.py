@@ -48,23 +48,29 @@ NOTE_COUNTDOWNS = """() => {
 def upstream(tmp_path: Path) -> Iterator[Stub]:
     """A price API that a test may switch off."""
     (folder := tmp_path / "stub").mkdir()
-    with running(stub := Stub(folder)):
-        yield stub
+    with running(upstream := Stub(folder)):
+        yield upstream
 
 
 @pytest.fixture
-def own_server(tmp_path: Path, upstream: Stub) -> Iterator[Server]:
+def dependent(tmp_path: Path, upstream: Stub) -> Iterator[Server]:
+    """A server that has its prices from `upstream`."""
+    with running(server := Server(tmp_path, FAST | {"STOCK_API_URL": upstream.url})):
+        yield server
+
+
+@pytest.fixture
+def own_server(tmp_path: Path, stub: Stub) -> Iterator[Server]:
     """A server that a test may stop."""
-    server = Server(tmp_path, FAST | {"STOCK_API_URL": upstream.url})
-    with running(server):
+    with running(server := Server(tmp_path, FAST | {"STOCK_API_URL": stub.url})):
         yield server
 
 
 def test_an_upstream_that_is_down_shows_stale_prices_and_the_breaker_then_all_is_live_again(
-    upstream: Stub, own_server: Server, visit: Visit
+    upstream: Stub, dependent: Server, visit: Visit
 ) -> None:
     """Prices stay on screen, marked stale; the breaker counts down to its probe; then all mends."""
-    me = visit(own_server.url)
+    me = visit(dependent.url)
     me.subscribe("AAPL MSFT")
     me.expect_changes("AAPL", 1)
     me.expect_live()
@@ -91,10 +97,10 @@ def test_an_upstream_that_is_down_shows_stale_prices_and_the_breaker_then_all_is
 
 
 def test_an_upstream_whose_process_is_killed_is_the_same_outage(
-    upstream: Stub, own_server: Server, visit: Visit
+    upstream: Stub, dependent: Server, visit: Visit
 ) -> None:
     """No price API at all: stale, not gone; a new one on its port is found by itself."""
-    me = visit(own_server.url)
+    me = visit(dependent.url)
     me.subscribe("AAPL")
     me.expect_price("AAPL")
     upstream.stop(signal.SIGKILL)

@@ -109,7 +109,7 @@ class Client:
 
     def check(self) -> None:
         """Fail if something that must always hold did not."""
-        assert self.faults == []
+        assert self.faults == [], self.faults
 
 
 @asynccontextmanager

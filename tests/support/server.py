@@ -45,6 +45,7 @@ class Server:
     process: trio.Process | None = None
     output: bytearray = field(default_factory=bytearray)
     _ready: trio.Event = field(default_factory=trio.Event)
+    _said: trio.Event = field(default_factory=trio.Event)
 
     @property
     def url(self) -> str:
@@ -97,9 +98,17 @@ class Server:
         assert process.stdout is not None
         async for piece in process.stdout:
             self.output += piece
+            self._said.set()
+            self._said = trio.Event()
             if b"Ctrl+C stops" in self.output:
                 self._ready.set()
         self._ready.set()
+
+    async def until_said(self, text: str, seconds: float = 10.0) -> None:
+        """Wait until `text` stands in the output."""
+        with trio.fail_after(seconds):
+            while text not in self.text:
+                await self._said.wait()
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal, wait for the end, and answer the exit status."""

@@ -12,7 +12,8 @@ import trio
 
 from stockstream.application import Addresses, bind, build
 from stockstream.config import Settings
-from supervision import ActorSnapshot, ExitReason, System, snapshot
+from supervision import ActorSnapshot, Crash, ExitReason, System, snapshot
+from supervision.events import Exited, StartFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -36,6 +37,15 @@ class Tree:
     ended: trio.Event
     reason: ExitReason | None = None
     _told: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def crashes(self) -> list[Event]:
+        """Actors that ended by an error, or did not start. Others hide it well."""
+        return [
+            event
+            for event in self.events
+            if isinstance(event, Exited | StartFailed) and isinstance(event.reason, Crash)
+        ]
 
     def tell(self, event: Event) -> None:
         """Take an event of the system."""
@@ -75,20 +85,21 @@ class Tree:
 
 
 @asynccontextmanager
-async def running_tree(**settings: object) -> AsyncIterator[Tree]:
+async def running_tree(*, may_crash: bool = False, **settings: object) -> AsyncIterator[Tree]:
     """Run the tree for the time of a `with`, on a free port, with a simulated market.
 
     The database is away unless a test gives one: most look at other things, and a new server
-    takes a second. Data goes to a folder that ends with the tree.
+    takes a second. Data goes to a folder that ends with the tree. Fails in the end when an actor
+    crashed, unless it `may_crash`: a kill is no crash.
     """
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="stockstream-test-"))
         given = {"data_directory": Path(folder), "database_url": NO_DATABASE, **settings}
-        yield await stack.enter_async_context(_running_tree(given))
+        yield await stack.enter_async_context(_running_tree(given, may_crash=may_crash))
 
 
 @asynccontextmanager
-async def _running_tree(settings: dict[str, object]) -> AsyncIterator[Tree]:
+async def _running_tree(settings: dict[str, object], *, may_crash: bool) -> AsyncIterator[Tree]:
     chosen = {
         "port": 0,
         "stub_port": 0,
@@ -116,6 +127,7 @@ async def _running_tree(settings: dict[str, object]) -> AsyncIterator[Tree]:
             yield tree
             if not tree.ended.is_set():
                 await tree.stop()
+            assert may_crash or tree.crashes == []
             nursery.cancel_scope.cancel()
     finally:
         for sock in addresses.sockets:

@@ -308,3 +308,16 @@ async def test_the_monkey_kills_the_same_with_the_same_seed(tmp_path: Path) -> N
             kills.append([s["target"] for s in ran.document["strikes"]])
     assert len(kills[0]) == 30
     assert kills[0] == kills[1]
+
+
+async def test_letting_the_breaker_decide_again_ends_the_force(tmp_path: Path) -> None:
+    """`state=auto` takes the forced state away, and nothing is listed as on any more."""
+    async with running_server(tmp_path, SETTINGS) as server:
+        forced = await chaos(server, "do", "breaker-force", "seconds=300", "--clients", "0")
+        assert forced.status == 0, forced
+        overview = (await server.get("/admin/api/chaos/status")).json()
+        assert [fault["action"] for fault in overview["active"]] == ["breaker-force"]
+        freed = await chaos(server, "do", "breaker-force", "state=auto", "--clients", "0")
+        assert freed.status == 0, freed
+        assert (await server.get("/admin/api/chaos/status")).json()["active"] == []
+        assert (await server.get("/health/ready")).json()["checks"]["circuit_breaker"]["ok"]

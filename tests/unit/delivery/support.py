@@ -40,6 +40,7 @@ class MemoryClient:
 
     room: float = math.inf
     closed: bool = False
+    begun: int = 0
     last_received: float = 0.0
     last_progress: float = 0.0
     sent: list[bytes] = field(default_factory=list)
@@ -47,10 +48,14 @@ class MemoryClient:
     asked: tuple[int, str] | None = None
     aborted: bool = False
 
+    @property
+    def ready(self) -> bool:
+        return self.closed or self.begun == 0
+
     def try_send(self, frame: bytes) -> int:
         if self.closed:
             return CLOSED
-        if self.room < 1:
+        if self.room < 1 or self.begun:
             return REFUSED
         self.room -= 1
         self.sent.append(frame)

@@ -143,7 +143,7 @@ async def test_prices_come_at_the_flush_interval(
 async def test_a_stuck_client_does_not_make_the_broadcaster_spin(
     interval: float, autojump_clock: MockClock
 ) -> None:
-    """It is tried again 20 times a second, also with an interval of 0."""
+    """It is tried again some twenty times in eight seconds, also with an interval of 0."""
     async with running_delivery(flush_interval=interval) as delivery:
         await delivery.fetched(row("AAPL", 150.0, 1))
         client = MemoryClient()
@@ -154,9 +154,9 @@ async def test_a_stuck_client_does_not_make_the_broadcaster_spin(
         await delivery.fetched(row("AAPL", 151.0, 2))
         await trio.sleep(8)
         after = await delivery.broadcaster.call(GetBroadcastStatistics())
-        assert 100 <= after.flushes - before.flushes <= 180
+        assert 15 <= after.flushes - before.flushes <= 40
         client.room = 1
-        await trio.sleep(0.06)
+        await trio.sleep(1.1)
         assert client.messages[-1]["prices"][0]["version"] == [1, 2]
 
 

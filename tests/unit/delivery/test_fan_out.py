@@ -9,7 +9,7 @@ import pytest
 
 from stockstream.delivery import fan_out as fan_out_module
 from stockstream.delivery.fan_out import CODE_TOO_SLOW, RETRY_SECONDS, FanOut
-from stockstream.delivery.lanes import Connections, Patience
+from stockstream.delivery.lanes import REFUSED, Connections, Patience
 from stockstream.delivery.messages import Answer, Attach, Changed, Farewell, Say
 from stockstream.delivery.protocol import Rejected, Status
 from stockstream.messages import Version
@@ -42,6 +42,7 @@ class Broadcast:
         self.fan_out = FanOut(connections, FRAMING)
         self.fan_out.set_status(LIVE)
         self.commands = 0
+        self.now = 0.0
 
     def attach(self, *, room: float = math.inf, now: float = 0.0) -> MemoryClient:
         number = len(self.clients) + 1
@@ -75,9 +76,11 @@ class Broadcast:
         )
         self.fan_out.answer(request, now)
 
-    def flush(self, *rows: QuoteRow, now: float = 0.0) -> int:
+    def flush(self, *rows: QuoteRow, now: float | None = None) -> int:
+        """A second after the last one, unless told when; all who are behind are tried then."""
+        self.now = self.now + 1.0 if now is None else now
         self.book.note(rows)
-        return run(self.fan_out.flush(now))
+        return run(self.fan_out.flush(self.now))
 
     def restart(self) -> None:
         """Kill the broadcaster: only what stands in the table is left."""
@@ -93,7 +96,7 @@ def all_of(connections: Connections) -> Broadcast:
 
 
 def test_the_welcome_comes_first_and_then_the_status(all_of: Broadcast) -> None:
-    """Also to a client that takes one frame at a time."""
+    """Also to a client that takes one frame at a time, and has commands waiting already."""
     client = all_of.attach(room=0)
     assert client.sent == []
     all_of.want(client, "AAPL")
@@ -102,9 +105,26 @@ def test_the_welcome_comes_first_and_then_the_status(all_of: Broadcast) -> None:
     assert client.kinds() == ["welcome"]
     client.room = math.inf
     all_of.flush()
-    # Answers were waiting, so the status comes after those that came before it.
-    assert sorted(client.kinds()) == ["snapshot", "status", "subscriptions", "welcome"]
-    assert client.kinds()[0] == "welcome"
+    assert client.kinds() == ["welcome", "status", "subscriptions", "snapshot"]
+
+
+@pytest.mark.proves("W2", "W8")
+@pytest.mark.parametrize("room", [1, 2, 3])
+def test_an_answer_hides_no_price_from_a_client_that_never_caught_up(
+    room: int, all_of: Broadcast
+) -> None:
+    """It took the welcome, and perhaps an answer; prices come while the next answer waits."""
+    client = all_of.attach(room=0)
+    client.room = room
+    all_of.want(client, "*")
+    all_of.fan_out.say(Say(1, 2, b'{"type":"pong"}'), 0.0)
+    all_of.flush(row("AAPL", 151.0, 2))
+    client.room = math.inf
+    all_of.flush()
+    told = [q for m in client.messages for q in m.get("quotes", []) + m.get("prices", [])]
+    assert [quote["version"] for quote in told if quote["symbol"] == "AAPL"][-1] == [1, 2]
+    assert client.kinds()[:2] == ["welcome", "status"]
+    assert client.kinds()[-1] == "pong"
 
 
 def test_attaching_twice_is_attaching_once(all_of: Broadcast) -> None:
@@ -224,7 +244,6 @@ def test_a_client_that_takes_nothing_changes_nothing_for_others(all_of: Broadcas
     for seq in range(2, 12):
         all_of.flush(row("AAPL", 150.0 + seq, seq), now=float(seq))
         assert len(well.take()) == 1
-    assert all_of.fan_out.again == 11.0 + RETRY_SECONDS
     assert all_of.fan_out.statistics().behind == 1
     stuck.room = math.inf
     all_of.flush(now=12.0)
@@ -234,6 +253,105 @@ def test_a_client_that_takes_nothing_changes_nothing_for_others(all_of: Broadcas
     assert all_of.fan_out.again == math.inf
     all_of.flush(row("AAPL", 1.0, 12), now=13.0)
     assert stuck.sent[0] is well.sent[0]
+
+
+@pytest.mark.proves("D2")
+def test_a_stuck_client_is_tried_less_and_less_often(all_of: Broadcast) -> None:
+    """At once it may be a hiccup; after some seconds, putting frames together for it is waste."""
+    stuck = all_of.attach()
+    all_of.want(stuck, "*")
+    tries: list[float] = []
+
+    def try_send(_frame: bytes, now: list[float] = tries) -> int:
+        now.append(all_of.now)
+        return REFUSED
+
+    all_of.connections.lanes()[0].try_send = try_send
+    all_of.flush(row("AAPL", 151.0, 2), now=0.0)
+    while all_of.now < 20.0:
+        assert all_of.now + RETRY_SECONDS <= all_of.fan_out.again <= all_of.now + 1.0
+        all_of.flush(row("AAPL", all_of.now, 3 + len(tries)), now=all_of.fan_out.again)
+        all_of.flush(now=all_of.now)  # somebody else's: no reason to try again
+    assert sum(at < 1.0 for at in tries) >= 10
+    assert len(tries) <= 40
+    all_of.connections.lanes()[0].try_send = stuck.try_send
+    stuck.begun = 1  # and while a frame is on its way, none is put together at all
+    before = all_of.fan_out.statistics().frames
+    all_of.flush(now=30.0)
+    assert all_of.fan_out.statistics().frames == before
+    stuck.begun = 0
+    stuck.take()
+    all_of.flush(now=40.0)
+    assert stuck.kinds() == ["prices"]
+
+
+@pytest.mark.proves("W16", "W7")
+def test_a_client_that_reads_slowly_and_steadily_stays(all_of: Broadcast) -> None:
+    """It takes a frame every five seconds, and never has all: its lag is five seconds, not more."""
+    slow = all_of.attach()
+    all_of.want(slow, "*")
+    slow.take()
+    for second in range(100):
+        slow.begun = 1 if second % 5 else 0
+        all_of.flush(row("AAPL", float(second), second + 2), now=float(second))
+        if slow.sent:
+            slow.begun = 1
+        slow.last_received = slow.last_progress = float(second)
+        run(all_of.fan_out.look(float(second), Patience()))
+        assert all_of.fan_out.statistics().slow == 0
+    assert 15 <= len(slow.messages) <= 20
+    assert slow.asked is None
+
+
+@pytest.mark.proves("W16")
+def test_a_client_that_takes_a_large_snapshot_slowly_stays(
+    all_of: Broadcast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part every five seconds is a lag of five seconds, though all of it takes a minute."""
+    monkeypatch.setattr(fan_out_module, "SNAPSHOT_PART", 1)
+    all_of.flush(*(row(f"S{number}", 1.0, 1) for number in range(10)))
+    slow = all_of.attach()
+    slow.room = 1
+    all_of.want(slow, "*")
+    slow.begun = 1
+    for second in range(2, 70):
+        slow.begun, slow.room = (1, 0) if second % 5 else (0, 1)
+        all_of.flush(now=float(second))
+        slow.last_received = slow.last_progress = float(second)
+        run(all_of.fan_out.look(float(second), Patience()))
+        assert all_of.fan_out.statistics().slow == 0
+    told = [quote for message in slow.messages for quote in message.get("quotes", [])]
+    assert len(told) == 12
+
+
+def test_a_large_snapshot_comes_in_parts(
+    all_of: Broadcast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each as of its turn; in between come updates of what was told, and nothing twice."""
+    monkeypatch.setattr(fan_out_module, "SNAPSHOT_PART", 2)
+    names = ["AAPL", "MSFT", *(f"S{number}" for number in range(5))]
+    all_of.flush(*(row(name, 1.0, 1) for name in names[2:]))
+    by_name, everything = all_of.attach(), all_of.attach()
+    for client, wanted in ((by_name, names), (everything, ["*"])):
+        client.take()
+        client.room = 1
+        all_of.want(client, *wanted)
+        answer, snapshot = client.take()
+        assert answer["symbols"] == sorted(wanted)
+        versions = {quote["symbol"]: quote["version"] for quote in snapshot["quotes"]}
+        assert len(versions) == 2
+        seq = all_of.now + 10
+        while len(versions) < 7 or any(version[1] < seq for version in versions.values()):
+            client.room = 1
+            rows = [row(name, seq, int(seq)) for name in names] if len(versions) < 4 else []
+            all_of.flush(*rows)
+            for message in client.take():
+                for quote in message.get("quotes", []) + message.get("prices", []):
+                    assert (quote["symbol"] in versions) == (message["type"] == "prices")
+                    assert quote["version"] > versions.get(quote["symbol"], [0, 0])
+                    versions[quote["symbol"]] = quote["version"]
+                assert len(message.get("quotes", [])) <= 2
+        assert client.drains >= 2
 
 
 def test_a_status_reaches_everybody_once(all_of: Broadcast) -> None:

@@ -212,7 +212,7 @@ class FanOutMachine(RuleBasedStateMachine):
         """Then nothing is missing: neither an answer, nor the newest of any symbol."""
         for watcher in self.here:
             watcher.client.room = math.inf
-        self.now += 10.0
+        self.now += 100.0
         self.flush()
         self.versions_rise_and_answers_keep_their_order()
         for watcher in self.here:
@@ -234,6 +234,7 @@ class TestFanOut(FanOutMachine.TestCase):
     @pytest.fixture(autouse=True)
     def _a_turn_after_each_send(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fan_out_module, "SENDS_PER_TURN", 1)
+        monkeypatch.setattr(fan_out_module, "SNAPSHOT_PART", 1)
 
     @pytest.mark.proves("W1", "W2", "W8", "W20", "D4")
     def runTest(self) -> None:  # noqa: N802 - unittest's name

@@ -22,9 +22,12 @@ def named(*symbols: str) -> Subscription:
 def apply(
     before: Subscription, *symbols: str, subscribe: bool = True, limit: int = 1000
 ) -> Changed | Refused:
-    return changed(
+    answer = changed(
         before, symbols, subscribe=subscribe, known=lambda symbol: symbol in KNOWN, limit=limit
     )
+    if isinstance(answer, Changed):
+        assert isinstance(hash(answer.subscription), int), "clients are grouped by it"
+    return answer
 
 
 def codes(answer: Changed | Refused) -> dict[str, str]:

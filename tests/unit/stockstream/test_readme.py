@@ -18,12 +18,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def test_the_picture_of_the_tree_is_the_tree_that_is_built():
+def test_the_picture_of_the_tree_is_the_tree_that_is_built() -> None:
     """`make readme` draws it anew after a change of `application.py`."""
     assert TREE.read_text(encoding="utf-8") == tree_picture()
 
 
-def test_the_picture_of_the_tree_shows_every_actor_of_a_full_start():
+def test_the_picture_of_the_tree_shows_every_actor_of_a_full_start() -> None:
     """Each name stands in the picture once, and what is optional is drawn dashed."""
     drawn = ET.fromstring(tree_picture())
     name_at = {
@@ -43,19 +43,19 @@ def test_the_picture_of_the_tree_shows_every_actor_of_a_full_start():
 @pytest.mark.parametrize(
     "target", sorted(set(re.findall(r'(?:\]\(|src="|srcset=")(?!https?:)([^)"#]+)', README)))
 )
-def test_what_it_links_to_is_there(target: str):
+def test_what_it_links_to_is_there(target: str) -> None:
     """Pictures and files, by their path in the repository."""
     assert (ROOT / target).exists()
 
 
-def test_pictures_are_small():
+def test_pictures_are_small() -> None:
     """A README is read on a telephone too."""
     pictures = sorted((ROOT / "docs" / "images").iterdir())
     assert pictures
     assert [picture for picture in pictures if picture.stat().st_size > 200_000] == []
 
 
-def test_targets_of_make_that_it_names_exist():
+def test_targets_of_make_that_it_names_exist() -> None:
     """And there are some."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([.a-z-]+):", makefile, re.MULTILINE))
@@ -64,7 +64,7 @@ def test_targets_of_make_that_it_names_exist():
     assert named <= targets
 
 
-def test_commands_that_it_names_exist():
+def test_commands_that_it_names_exist() -> None:
     """Every `stockstream WORD` is one of the program's commands."""
     shown = subprocess.run(
         [sys.executable, "-m", "stockstream", "--help"],
@@ -78,7 +78,7 @@ def test_commands_that_it_names_exist():
     assert [command for command in named if not re.search(rf"│ {command}\b", shown)] == []
 
 
-def test_settings_that_it_names_exist():
+def test_settings_that_it_names_exist() -> None:
     """A word in capitals with an underscore is a setting, or one of make's."""
     named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", README))
     assert named

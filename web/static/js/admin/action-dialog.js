@@ -52,6 +52,14 @@ export class ActionDialog {
     });
   }
 
+  /**
+   * What lets the operator break things in production, once it was typed; kept for this visit only.
+   * @returns {Record<string, string>}
+   */
+  get roleHeaders() {
+    return this.#role.value === "" ? {} : { "X-Chaos-Token": this.#role.value };
+  }
+
   /** @param {Order} order */
   async open(order) {
     this.#order = order;
@@ -134,7 +142,7 @@ export class ActionDialog {
         allow_escalation: false,
         reason: this.#reason.value.trim(),
       };
-      const answer = await this.#options.inject(body, this.#role.value === "" ? {} : { "X-Chaos-Token": this.#role.value });
+      const answer = await this.#options.inject(body, this.roleHeaders);
       this.#dialog.close();
       this.#options.onDone(order, answer);
     } catch (error) {

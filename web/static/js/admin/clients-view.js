@@ -13,8 +13,8 @@ export class ClientsView {
   #empty = must(document, "#clients-empty", HTMLElement);
 
   /** @param {Overview["clients"]} clients */
-  paint({ connected, subscribed, symbols_wanted: wanted, behind, worst }) {
-    setText(this.#sum, `${connected.toLocaleString("en-US")} connected, ${subscribed.toLocaleString("en-US")} subscribed, ${wanted.toLocaleString("en-US")} symbols wanted`);
+  paint({ connected, subscribed, behind, worst }) {
+    setText(this.#sum, `${connected.toLocaleString("en-US")} connected, ${subscribed.toLocaleString("en-US")} subscribed`);
     this.#table.hidden = worst.length === 0;
     this.#empty.hidden = worst.length > 0;
     setText(this.#empty, connected === 0 ? "Nobody is connected." : behind === 0 ? "None is slow." : "");

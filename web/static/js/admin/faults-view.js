@@ -24,7 +24,7 @@ export class FaultsView {
    */
   paint({ enabled, experiment, active }, now) {
     this.#experiment.hidden = experiment === null;
-    if (experiment !== null) setText(this.#experiment, `Experiment “${experiment.title}” has this node for another ${countdown(experiment.deadline - now)}.`);
+    if (experiment !== null) setText(this.#experiment, `Experiment ${experiment.id}, “${experiment.title}”, has this node for another ${countdown(experiment.deadline - now)}.`);
     this.#halt.hidden = !enabled || (active.length === 0 && experiment === null);
     this.#empty.hidden = active.length > 0 || experiment !== null;
     setText(this.#empty, enabled ? "No fault is active." : "Fault injection is off.");

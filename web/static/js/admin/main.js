@@ -30,9 +30,8 @@ import { plural } from "./wording.js";
 /** @typedef {import("./types.js").ChaosStatus} ChaosStatus */
 
 const POLL_MS = 1_000;
+const BREAKER = "market/circuit_breaker";
 
-/** Clients of one supervisor that are shown; more than these are one line. */
-const MOST_CHILDREN = 20;
 const TOAST_MS = 8_000;
 const MOST_TRANSITIONS = 200;
 
@@ -106,7 +105,7 @@ const breakerView = new BreakerView((state, seconds) => {
   const title = state === "auto" ? "Let the circuit breaker decide?" : `Hold the circuit breaker ${state}?`;
   void dialog.open({
     action: "breaker-force",
-    target: "market/circuit_breaker",
+    target: BREAKER,
     parameters: { state, seconds },
     title,
     what,
@@ -188,7 +187,7 @@ function merged(known, news) {
 }
 
 async function pollTree() {
-  const [tree, state] = await Promise.all([api.get(`tree?most=${MOST_CHILDREN}`), api.get("overview")]);
+  const [tree, state] = await Promise.all([api.get("tree?folded"), api.get("overview")]);
   const now = Date.now();
   model.update(tree.root, now);
   overview = state;
@@ -204,7 +203,7 @@ async function pollChaos() {
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 404) throw error;
   }
-  model.setFaulty(chaos.active.map(({ target }) => target));
+  model.setFaulty(chaos.active.map(({ action, target }) => (action === "breaker-force" ? BREAKER : target)));
   treeView.allowed = chaos.enabled;
   breakerView.allowed = chaos.enabled;
   readOnly.hidden = chaos.enabled;
@@ -238,7 +237,7 @@ function failed(error) {
 
 async function halt() {
   try {
-    const { ended } = await api.post("chaos/halt", {});
+    const { ended } = await api.post("chaos/halt", {}, dialog.roleHeaders);
     say(ended === 0 ? "There was nothing to halt." : `${plural(ended, "fault")} ended.`);
     await pollChaos();
     paint();

@@ -123,7 +123,7 @@
  * @property {number} now ms
  * @property {{status: {state: string, since: number, next_probe: number | null, reason: string | null} | null, figures: CircuitFigures | null}} breaker
  * @property {{status: {state: string, as_of: number | null, interval: number, reason: string | null} | null, symbols: number, batches: number}} feed
- * @property {{connected: number, subscribed: number, symbols_wanted: number, behind: number, slow: number, worst: SlowClient[]}} clients
+ * @property {{connected: number, subscribed: number, behind: number, slow: number, worst: SlowClient[]}} clients
  * @property {{started: number, samples: Sample[]}} process
  *
  * @typedef {object} Target

@@ -1,0 +1,198 @@
+"""Servers under measurement: started on a core of their own, and ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fanout_clients import COUNTING, Plan, Result, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+SYMBOLS_SECONDS = 15.0
+CLIENTS_SECONDS = 400.0
+
+
+class Failed(Exception):
+    """A server did not start, or a measurement broke off; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Which core serves and which one reads; the same one where there is only one."""
+
+    server: int
+    clients: int
+
+    @classmethod
+    def choose(cls) -> Cores:
+        """The last two cores this process may use: the first is the machine's busiest."""
+        allowed = sorted(os.sched_getaffinity(0))
+        return cls(server=allowed[-1], clients=allowed[-2] if len(allowed) > 1 else allowed[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A started server."""
+
+    pid: int
+    port: int
+
+
+def raise_limit_of_open_files() -> int:
+    """Raise the soft limit to the hard one, for this process and all it starts."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """Have what is started meanwhile run on one core; a process inherits it, all threads do."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def started(
+    command: Sequence[str], port: int, core: int, environment: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """Run a server on `core` in a folder of its own; ready when its port answers.
+
+    Raises:
+        Failed: it does not answer, with what it wrote.
+    """
+    with tempfile.TemporaryDirectory(prefix="fanout-") as folder:
+        log = Path(folder) / "server.log"
+        with log.open("wb") as output, on_core(core):
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=dict(environment) if environment is not None else None,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+        try:
+            _wait_for_port(process, port)
+            yield Process(process.pid, port)
+            if process.poll() is not None:
+                raise Failed("the server ended by itself")
+        except Failed as error:
+            raise Failed(f"{error}; it wrote:\n{_tail(log)}") from error
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait(STOP_SECONDS)
+
+
+def _wait_for_port(process: subprocess.Popen[bytes], port: int) -> None:
+    give_up_at = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < give_up_at:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise Failed(f"no server on port {port}")
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-3000:]
+
+
+@contextmanager
+def stockstream(
+    core: int, *, symbols: int, interval: float, flush_interval: float
+) -> Iterator[Process]:
+    """The shipped server with a simulated market of `symbols` that moves every `interval`.
+
+    All else is at its default: actors, limits, heartbeats, logging.
+    """
+    port = free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "PORT": str(port),
+        "STOCK_API_URL": f"sim://?symbols={symbols}&interval={interval:g}&seed=7",
+        "FLUSH_INTERVAL": f"{flush_interval:g}",
+        "FETCH_JITTER": "0",
+        "LOG_FORMAT": "json",
+    }
+    command = [sys.executable, "-m", "stockstream", "serve"]
+    with started(command, port, core, environment) as server:
+        yield server
+
+
+def listed_symbols(server: Process, count: int) -> list[str]:
+    """The symbols of a running StockStream, once it lists `count`."""
+    give_up_at = time.monotonic() + SYMBOLS_SECONDS
+    found: list[str] = []
+    while time.monotonic() < give_up_at:
+        address = f"http://127.0.0.1:{server.port}/api/v1/symbols"
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            found = [str(row["symbol"]) for row in json.load(answer)["symbols"]]
+        if len(found) == count:
+            return found
+        time.sleep(0.1)
+    raise Failed(f"the server lists {len(found)} symbols instead of {count}")
+
+
+def load(plan: Plan, core: int, during: Callable[[], None] | None = None) -> Result:
+    """Run the load clients in a process on `core`; `during` is called when they begin to count.
+
+    Raises:
+        Failed: with the reason the process gave.
+    """
+    with on_core(core):
+        clients = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("fanout_clients.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert clients.stdin is not None
+    assert clients.stderr is not None
+    try:
+        clients.stdin.write(json.dumps(asdict(plan)))
+        clients.stdin.close()
+        clients.stdin = None
+        first = clients.stderr.readline()
+        if during is not None and first.strip() == COUNTING:
+            during()
+        output, errors = clients.communicate(timeout=CLIENTS_SECONDS)
+    finally:
+        clients.kill()
+        clients.wait(STOP_SECONDS)
+    if clients.returncode:
+        raise Failed((first + errors).strip())
+    fields = json.loads(output)
+    return Result(**{**fields, "windows": [Window(**window) for window in fields["windows"]]})

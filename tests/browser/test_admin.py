@@ -1,0 +1,434 @@
+"""The admin page in a real browser: an operator breaks things, and sees them heal."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import FAST, WAIT_SECONDS
+from tests.browser.programs import Server, Stub, running
+from tests.browser.witness import Witness
+from tests.support.server import TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Locator, Page
+
+STREAMER = "market/streamer"
+BREAKER = "market/circuit_breaker"
+NARROW = {"width": 360, "height": 740}
+
+# Chromium itself writes these; no page can keep it from that. Each test says which may come.
+REFUSED = r"Failed to load resource: the server responded with a status of (401|409) "
+WEB_DIES = (
+    r"Failed to load resource: net::ERR_(CONNECTION_\w+|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)"
+)
+
+
+class Operations:
+    """One open admin page. Methods act and wait; properties locate."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.dialog = page.get_by_test_id("action")
+        self.confirm = page.get_by_test_id("action-confirm")
+        self.error = page.get_by_test_id("action-error")
+        self.toast = page.get_by_test_id("toast")
+        self.rows = page.locator("#tree-rows [role=row]")
+
+    def log_in(self, token: str = TOKEN) -> None:
+        """Go through the login form."""
+        self.page.goto(f"{self.url}/admin")
+        self.page.get_by_label("Admin token").fill(token)
+        self.page.get_by_role("button", name="Log in").click()
+
+    def open(self) -> None:
+        """Log in and wait until the tree is there and live."""
+        self.log_in()
+        expect(self.row(STREAMER)).to_be_visible()
+        expect(self.page.get_by_test_id("stream-state")).to_have_attribute("data-state", "open")
+
+    def row(self, path: str) -> Locator:
+        """The row of an actor."""
+        return self.page.get_by_test_id(f"actor-{path}")
+
+    def generation(self, path: str) -> int:
+        """The generation that its row shows."""
+        return int(self.row(path).locator('[data-part="generation"]').inner_text())
+
+    def ask(self, action: str, path: str) -> None:
+        """Press an action of a row, and wait for the dialog to know its target."""
+        self.row(path).get_by_role("button", name=f"{action} {path}", exact=True).click()
+        expect(self.dialog.get_by_text("Generation")).to_be_visible()
+
+    def expect_healed(self, path: str, generation: int) -> None:
+        """Wait until the row says that the actor is back, with this generation."""
+        expect(self.row(path)).to_have_attribute("data-mark", re.compile("^healed"))
+        expect(self.row(path).locator('[data-part="state"]')).to_have_text(
+            re.compile(r"^Back in [\d.]+\s(µs|ms|s)$")
+        )
+        expect(self.row(path).locator('[data-part="generation"]')).to_have_text(str(generation))
+
+    def shown(self) -> list[str]:
+        """The paths of the rows, from top to bottom."""
+        found = self.rows.evaluate_all("rows => rows.map(row => row.dataset.path)")
+        return [str(path) for path in found]
+
+
+@pytest.fixture(scope="module")
+def operated(stub: Stub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose parts may be broken on purpose."""
+    folder = tmp_path_factory.mktemp("operated")
+    server = Server(folder, FAST | {"STOCK_API_URL": stub.url, "CHAOS_ENABLED": "true"})
+    with running(server):
+        yield server
+
+
+@pytest.fixture
+def operate(browser: Browser) -> Iterator[Callable[..., Operations]]:
+    """Opens an admin page; at the end nothing may have gone wrong but what a test allows."""
+    contexts = []
+    seen: list[tuple[Witness, str]] = []
+
+    def open_page(url: str, *, may_say: str = r"(?!)", **options: object) -> Operations:
+        context = browser.new_context(**options)  # type: ignore[arg-type]
+        contexts.append(context)
+        context.set_default_timeout(WAIT_SECONDS * 1000)
+        page = context.new_page()
+        seen.append((Witness(page, server_goes_away=False), may_say))
+        return Operations(page, url)
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [
+        trouble
+        for witness, may_say in seen
+        for trouble in witness.troubles
+        if not re.search(may_say, trouble)
+    ] == []
+
+
+def inject(server: Server, action: str, target: str, **parameters: object) -> dict[str, object]:
+    """Break something as `stockstream chaos` does."""
+    answer = httpx.post(
+        f"{server.url}/admin/api/chaos/inject",
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        json={"action": action, "target": target, "parameters": parameters, "reason": "a test"},
+        timeout=WAIT_SECONDS,
+    )
+    answer.raise_for_status()
+    result: dict[str, object] = answer.json()
+    assert result["verified"]
+    return result
+
+
+def test_a_wrong_token_is_told_and_the_right_one_opens(
+    operated: Server, operate: Callable[..., Operations]
+) -> None:
+    """The form says what is wrong; logging out closes the page again."""
+    me = operate(operated.url, may_say=REFUSED)
+    me.log_in("wrong-token-0123456")
+    expect(me.page.get_by_role("alert")).to_have_text("This is not the ADMIN_TOKEN of this server.")
+    expect(me.page.get_by_label("Admin token")).to_be_focused()
+    me.open()
+    me.page.get_by_role("button", name="Log out").click()
+    expect(me.page).to_have_url(f"{operated.url}/admin/login")
+    me.page.goto(f"{operated.url}/admin")
+    expect(me.page).to_have_url(f"{operated.url}/admin/login")
+
+
+def test_a_killed_actor_is_seen_dying_and_healing(
+    operated: Server, operate: Callable[..., Operations]
+) -> None:
+    """From the page: the dialog names whom it reaches; the row goes down and comes back."""
+    me = operate(operated.url)
+    me.open()
+    before = me.generation(STREAMER)
+    me.ask("Kill", STREAMER)
+    expect(me.dialog).to_contain_text("Only this actor ends.")
+    expect(me.dialog).to_contain_text("more before its supervisor gives up")
+    me.page.get_by_test_id("action-reason").fill("to see it heal")
+    me.confirm.click()
+    expect(me.row(STREAMER)).to_have_attribute("data-mark", "down")
+    me.expect_healed(STREAMER, before + 1)
+    expect(me.dialog).to_be_hidden()
+    expect(me.toast).to_contain_text(f"{STREAMER}: generation {before} → {before + 1}")
+    crash = me.page.get_by_test_id("crashes").locator("tbody tr").first
+    expect(crash).to_contain_text(STREAMER)
+    expect(crash).to_contain_text("restart")
+    expect(me.page.get_by_test_id("restarts").locator(".mark-killed").first).to_be_attached()
+    events = me.page.get_by_test_id("events").locator("li")
+    expect(events.filter(has_text=f"{STREAMER}back, generation {before + 1}")).to_have_count(1)
+
+
+def test_what_somebody_else_kills_is_seen_as_it_happens_and_the_page_goes_on(
+    operated: Server, operate: Callable[..., Operations]
+) -> None:
+    """Kills by the command show within a moment; afterwards the figures still move."""
+    me = operate(operated.url)
+    me.open()
+    for path in (STREAMER, BREAKER, "delivery/broadcaster", "telemetry", "pubsub"):
+        before = me.generation(path)
+        inject(operated, "kill", path)
+        me.expect_healed(path, before + 1)
+    uptime = me.row("root").locator('[data-part="uptime"]')
+    expect(uptime).not_to_have_text(uptime.inner_text())
+    expect(me.page.get_by_test_id("vital-feed")).to_have_attribute("data-state", "live")
+    expect(me.page.get_by_test_id("vital-system")).to_have_attribute("data-state", "live")
+
+
+def test_a_crash_shows_its_trace_on_demand(
+    operated: Server, operate: Callable[..., Operations]
+) -> None:
+    """The last exit of a row opens the trace of the exception that was injected."""
+    me = operate(operated.url)
+    me.open()
+    inject(operated, "crash", "delivery/subscription_manager", exception="KeyError", message="lost")
+    exit_ = me.row("delivery/subscription_manager").locator('[data-part="exit"]')
+    expect(exit_).to_contain_text("crash(KeyError: 'lost')")
+    exit_.click()
+    details = me.page.get_by_test_id("details")
+    expect(details.locator(".trace")).to_contain_text("Traceback (most recent call last)")
+    expect(details.locator(".trace")).to_contain_text("KeyError: 'lost'")
+    me.page.keyboard.press("Escape")
+    me.page.get_by_test_id("crashes").get_by_role("button", name="KeyError").first.click()
+    expect(details.locator(".trace")).to_contain_text("KeyError: 'lost'")
+
+
+def test_a_supervisor_is_killed_only_by_its_typed_name(
+    operated: Server, operate: Callable[..., Operations]
+) -> None:
+    """The button opens with the whole name; its children are seen healing with it."""
+    me = operate(operated.url)
+    me.open()
+    before = {path: me.generation(path) for path in ("market", STREAMER, BREAKER)}
+    me.ask("Kill", "market")
+    expect(me.dialog).to_contain_text("It and 2 actors under it end.")
+    expect(me.confirm).to_be_disabled()
+    typed = me.page.get_by_test_id("action-typed")
+    typed.fill("marke")
+    expect(me.confirm).to_be_disabled()
+    typed.fill("market")
+    expect(me.confirm).to_be_enabled()
+    typed.press("Enter")
+    for path, generation in before.items():
+        me.expect_healed(path, generation + 1)
+
+
+def test_an_actor_that_has_moved_on_is_not_killed_by_mistake(
+    operated: Server, operate: Callable[..., Operations]
+) -> None:
+    """What was meant is gone: nothing is done, it says so, and a second press means the new one."""
+    me = operate(operated.url, may_say=REFUSED)
+    me.open()
+    before = me.generation("pubsub")
+    me.ask("Restart", "pubsub")
+    inject(operated, "kill", "pubsub")
+    me.confirm.click()
+    expect(me.error).to_contain_text(f"generation {before} is gone, {before + 1} is here")
+    expect(me.error).to_contain_text("Nothing was done")
+    expect(me.row("pubsub").locator('[data-part="generation"]')).to_have_text(str(before + 1))
+    me.confirm.click()
+    expect(me.toast).to_contain_text(f"pubsub: generation {before + 1} → {before + 2}")
+    me.expect_healed("pubsub", before + 2)
+
+
+def test_the_page_survives_the_death_of_web(
+    operated: Server, operate: Callable[..., Operations]
+) -> None:
+    """The one kill that cuts the page off: it comes back by itself, and has missed nothing."""
+    me = operate(operated.url, may_say=WEB_DIES)
+    me.open()
+    before = me.generation("web")
+    inject_and_lose(operated, "web")
+    expect(me.row("web").locator('[data-part="generation"]')).to_have_text(str(before + 1))
+    expect(me.page.get_by_test_id("stream-state")).to_have_attribute("data-state", "open")
+    events = me.page.get_by_test_id("events").locator("li")
+    expect(events.filter(has_text=f"webback, generation {before + 1}")).to_have_count(1)
+    expect(me.page.get_by_test_id("lost")).to_be_hidden()
+    uptime = me.row("root").locator('[data-part="uptime"]')
+    expect(uptime).not_to_have_text(uptime.inner_text())
+
+
+def inject_and_lose(server: Server, target: str) -> None:
+    """Kill what carries the answer, so that none may come."""
+    try:
+        inject(server, "kill", target)
+    except httpx.TransportError:
+        return
+
+
+def test_an_outage_shows_while_it_lasts_and_the_breaker_can_be_held(
+    operated: Server, stub: Stub, operate: Callable[..., Operations]
+) -> None:
+    """With the feed down the page goes on: breaker open, why, and a hand on it that lets go."""
+    me = operate(operated.url)
+    me.open()
+    state = me.page.get_by_test_id("breaker-state")
+    try:
+        stub.switch(down=True)
+        expect(me.page.get_by_test_id("vital-breaker")).to_have_attribute("data-state", "open")
+        expect(me.page.get_by_test_id("transitions")).to_contain_text("Closed → open")
+        expect(
+            me.page.get_by_test_id("breaker-strip").locator('[data-state="open"]').first
+        ).to_be_attached()
+        expect(me.page.get_by_test_id("vital-system")).to_have_attribute("data-state", "live")
+    finally:
+        stub.switch(down=False)
+    expect(state).to_contain_text("Closed")
+    me.page.get_by_test_id("force").get_by_role("button", name="Open").click()
+    expect(me.dialog).to_contain_text("Nothing is fetched for 30 s")
+    me.confirm.click()
+    expect(state).to_contain_text("Open")
+    expect(me.page.locator("#breaker-counts")).to_contain_text("forced (forced open) for")
+    expect(me.page.get_by_test_id("faults")).to_contain_text("breaker-force")
+    me.page.get_by_test_id("force").get_by_role("button", name="Auto").click()
+    me.confirm.click()
+    expect(state).to_contain_text("Closed")
+
+
+def test_faults_are_listed_with_their_time_left_and_halted_by_one_button(
+    operated: Server, operate: Callable[..., Operations]
+) -> None:
+    """A slowed actor is marked; Halt all ends it, and the button goes with it."""
+    me = operate(operated.url)
+    me.open()
+    halt = me.page.get_by_test_id("halt-all")
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    httpx.post(f"{operated.url}/admin/api/chaos/halt", headers=headers).raise_for_status()
+    expect(halt).to_be_hidden()
+    inject(operated, "slow", "pubsub", seconds=60, delay=0.01)
+    faults = me.page.get_by_test_id("faults")
+    expect(faults).to_contain_text(re.compile(r"slow\s*pubsub\s*ends in \d+\ss"))
+    expect(me.row("pubsub")).to_have_attribute("data-fault", "")
+    halt.click()
+    expect(me.toast).to_contain_text("1 fault ended.")
+    expect(faults.locator("li")).to_have_count(0)
+    expect(halt).to_be_hidden()
+    expect(me.row("pubsub")).not_to_have_attribute("data-fault", "")
+
+
+@pytest.mark.proves("C5")
+def test_an_experiment_is_named_with_its_id_while_it_has_the_node(
+    operated: Server, operate: Callable[..., Operations]
+) -> None:
+    """Id, title and time left stand on the page, and go with the experiment."""
+    me = operate(operated.url)
+    me.open()
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    begun = httpx.post(
+        f"{operated.url}/admin/api/chaos/experiments",
+        headers=headers,
+        json={"title": "prices under fire", "seconds": 60},
+    )
+    begun.raise_for_status()
+    expect(me.page.locator("#experiment")).to_contain_text(
+        f"Experiment {begun.json()['id']}, “prices under fire”, has this node for another"
+    )
+    me.page.get_by_test_id("halt-all").click()
+    expect(me.page.locator("#experiment")).to_be_hidden()
+
+
+def test_the_tree_can_be_searched_sifted_and_walked_with_the_keyboard_alone(
+    operated: Server, operate: Callable[..., Operations]
+) -> None:
+    """`/` searches, U leaves the unhealthy, arrows move and fold, Enter tells all."""
+    me = operate(operated.url)
+    me.open()
+    keys = me.page.keyboard
+    keys.press("/")
+    expect(me.page.get_by_test_id("search")).to_be_focused()
+    keys.type("streamer")
+    expect(me.rows).to_have_count(3)
+    assert me.shown() == ["root", "market", STREAMER]
+    keys.press("Control+a")
+    keys.press("Delete")
+    for _ in range(3):
+        keys.press("Tab")
+        if me.page.evaluate("document.activeElement.getAttribute('role')") == "row":
+            break
+    expect(me.row("root")).to_be_focused()
+    keys.press("End")
+    last = me.shown()[-1]
+    expect(me.row(last)).to_be_focused()
+    keys.press("Home")
+    keys.press("ArrowDown")
+    expect(me.row("telemetry")).to_be_focused()
+    while me.page.evaluate("document.activeElement.dataset.path") != "market":
+        keys.press("ArrowDown")
+    keys.press("ArrowLeft")
+    expect(me.row("market")).to_have_attribute("aria-expanded", "false")
+    expect(me.row(STREAMER)).to_have_count(0)
+    keys.press("ArrowRight")
+    expect(me.row(STREAMER)).to_be_visible()
+    keys.press("ArrowRight")
+    expect(me.row(BREAKER)).to_be_focused()
+    keys.press("Enter")
+    expect(me.page.get_by_test_id("details")).to_contain_text("CircuitBreakerActor, a worker")
+    keys.press("Escape")
+    expect(me.row(BREAKER)).to_be_focused()
+    inject(operated, "kill", BREAKER)
+    keys.press("u")
+    expect(me.page.get_by_test_id("unhealthy-only")).to_be_checked()
+    expect(me.row(BREAKER)).to_be_visible()
+    assert {"root", "market", BREAKER} <= set(me.shown())
+    assert "chaos" not in me.shown()
+
+
+def test_without_fault_injection_the_page_is_for_reading_only(
+    server: Server, operate: Callable[..., Operations]
+) -> None:
+    """A banner says how to change that; there is nothing to press, and the rest works."""
+    me = operate(server.url)
+    me.open()
+    expect(me.page.get_by_test_id("read-only")).to_contain_text("CHAOS_ENABLED=true")
+    expect(me.page.locator("[data-action]:visible")).to_have_count(0)
+    expect(me.page.get_by_test_id("force")).to_be_hidden()
+    expect(me.page.get_by_test_id("vital-process")).to_contain_text("MB")
+
+
+def test_a_hidden_tab_asks_for_nothing(
+    operated: Server, operate: Callable[..., Operations]
+) -> None:
+    """In the background the page polls no more; in sight again it goes on."""
+    me = operate(operated.url)
+    me.open()
+    asked: list[str] = []
+    me.page.on("request", lambda request: asked.append(request.url))
+    me.page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    me.page.wait_for_timeout(1_200)  # one poll may have been on its way
+    asked.clear()
+    me.page.wait_for_timeout(2_500)
+    assert asked == []
+    with me.page.expect_request("**/admin/api/tree*"):
+        me.page.evaluate("delete document.hidden")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone_in_either_theme(
+    operated: Server, operate: Callable[..., Operations], scheme: str
+) -> None:
+    """At 360 px nothing sticks out, every name is whole, and a kill can be asked for."""
+    me = operate(operated.url, viewport=NARROW, color_scheme=scheme)
+    me.open()
+    inject(operated, "kill", "delivery/subscription_manager")
+    expect(me.row("delivery/subscription_manager")).to_have_attribute("data-mark", re.compile("."))
+    assert me.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    cut = me.page.locator("#tree-rows .t-id").evaluate_all(
+        """names => names.filter(name => name.getBoundingClientRect().right
+                                  > name.closest('td').getBoundingClientRect().right)
+                        .map(name => name.textContent)"""
+    )
+    assert cut == []
+    me.ask("Kill", STREAMER)
+    box = me.dialog.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= NARROW["width"]

@@ -1,0 +1,171 @@
+"""Who gets in: the login, its cookie, forged requests, wrong tokens, other machines."""
+
+from __future__ import annotations
+
+import re
+from http.cookies import SimpleCookie
+
+import httpx
+
+from tests.integration.admin.operators import by_token, log_in, somebody, token_of
+from tests.support.tree import Tree, running_tree
+from web.admin_access import FAILURES
+
+READS = ("/admin/api/tree", "/admin/api/overview", "/admin/api/incidents", "/admin/api/events")
+
+
+def code_of(answer: httpx.Response) -> str:
+    return str(answer.json()["error"]["code"])
+
+
+async def csrf_of(browser: httpx.AsyncClient) -> str:
+    """The token in the page."""
+    page = await browser.get("/admin")
+    assert page.status_code == 200
+    found = re.search(r'name="csrf-token" content="([0-9a-f]{64})"', page.text)
+    assert found is not None
+    return found[1]
+
+
+async def test_the_page_leads_to_the_login_and_the_token_leads_back() -> None:
+    """Without a session there is a login form; with the right token the page and its API open."""
+    async with running_tree() as tree, somebody(tree) as browser:
+        answer = await browser.get("/admin")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/admin/login")
+        form = await browser.get("/admin/login")
+        assert 'name="token"' in form.text
+        for path in READS:
+            refused = await browser.get(path)
+            assert (refused.status_code, code_of(refused)) == (401, "wrong_token"), path
+        answer = await log_in(browser, token_of(tree))
+        assert (answer.status_code, answer.headers["location"]) == (303, "/admin")
+        page = await browser.get("/admin")
+        assert "Supervision tree" in page.text
+        assert token_of(tree) not in page.text
+        assert page.headers["cache-control"] == "no-store"
+        for path in READS[:3]:
+            assert (await browser.get(path)).status_code == 200, path
+        again = await browser.get("/admin/login")
+        assert (again.status_code, again.headers["location"]) == (303, "/admin")
+
+
+async def test_the_cookie_is_for_this_site_its_pages_and_some_hours() -> None:
+    """No script reads it, no other site sends it, it goes to no other path, and it ends."""
+    async with running_tree() as tree, somebody(tree) as browser:
+        answer = await log_in(browser, token_of(tree))
+        (cookie,) = SimpleCookie(answer.headers["set-cookie"]).values()
+        assert cookie["httponly"]
+        assert cookie["samesite"] == "Strict"
+        assert cookie["path"] == "/admin"
+        assert 0 < int(cookie["max-age"]) <= 12 * 3600
+        assert token_of(tree) not in cookie.value
+
+
+async def test_a_session_survives_the_death_of_web() -> None:
+    """An operator who kills `web` is still logged in when it is back."""
+    async with running_tree() as tree, somebody(tree) as browser:
+        await log_in(browser, token_of(tree))
+        csrf = await csrf_of(browser)
+        generation = tree.actors()["web"].generation
+        tree.system.ref("web").kill()
+        await tree.until(
+            lambda: (
+                tree.actors()["web"].generation > generation
+                and tree.actors()["web"].state == "running"
+            )
+        )
+        async with somebody(tree) as later:
+            later.cookies = browser.cookies
+            assert (await later.get("/admin/api/overview")).status_code == 200
+            assert await csrf_of(later) == csrf
+
+
+async def test_logging_out_ends_the_session_also_for_a_copied_cookie() -> None:
+    """After a logout the cookie opens nothing, wherever it is kept."""
+    async with running_tree() as tree, somebody(tree) as browser, somebody(tree) as thief:
+        await log_in(browser, token_of(tree))
+        thief.cookies = httpx.Cookies(browser.cookies)
+        form = {"csrf_token": await csrf_of(browser)}
+        refused = await browser.post("/admin/logout", data={"csrf_token": "0" * 64})
+        assert refused.status_code == 403
+        assert (await thief.get("/admin/api/tree")).status_code == 200
+        answer = await browser.post("/admin/logout", data=form)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/admin/login")
+        assert (await browser.get("/admin")).status_code == 303
+        assert (await thief.get("/admin/api/tree")).status_code == 401
+
+
+async def test_a_change_by_cookie_needs_the_csrf_token_and_our_own_origin() -> None:
+    """Another page that has the browser send the cookie changes nothing; a program needs none."""
+    path = "/admin/api/chaos/halt"
+    async with running_tree(chaos_enabled=True) as tree, somebody(tree) as browser:
+        await log_in(browser, token_of(tree))
+        csrf = {"X-CSRF-Token": await csrf_of(browser)}
+        for headers in (
+            {},
+            {"X-CSRF-Token": "0" * 64},
+            csrf | {"Origin": "http://evil.example"},
+            csrf | {"Origin": "null"},
+        ):
+            refused = await browser.post(path, headers=headers)
+            assert (refused.status_code, code_of(refused)) == (403, "wrong_csrf_token"), headers
+        answer = await browser.post(path, headers=csrf | {"Origin": tree.url})
+        assert answer.json() == {"ended": 0}
+        async with by_token(tree) as program:
+            assert (await program.post(path)).json() == {"ended": 0}
+
+
+async def test_wrong_tokens_are_told_so_then_kept_waiting() -> None:
+    """The tenth wrong one is the last that is looked at for a while; a session goes on."""
+    async with running_tree() as tree, somebody(tree) as browser, somebody(tree) as other:
+        await log_in(browser, token_of(tree))
+        for _ in range(FAILURES - 1):
+            answer = await other.get(READS[0], headers={"Authorization": "Bearer wrong"})
+            assert (answer.status_code, code_of(answer)) == (401, "wrong_token")
+        form = await log_in(other, "wrong")
+        assert form.status_code == 401
+        assert "This is not the ADMIN_TOKEN of this server." in form.text
+        form = await log_in(other, token_of(tree))
+        assert form.status_code == 429
+        assert "Too many wrong tokens" in form.text
+        async with by_token(tree) as program:
+            answer = await program.get(READS[0])
+            assert (answer.status_code, code_of(answer)) == (429, "too_many_failures")
+        assert (await browser.get(READS[0])).status_code == 200
+
+
+async def test_a_foreign_page_cannot_use_up_the_tries() -> None:
+    """A form sent from elsewhere is refused before its token is looked at."""
+    async with running_tree() as tree, somebody(tree) as browser:
+        for _ in range(FAILURES + 5):
+            answer = await browser.post(
+                "/admin/login", data={"token": "x"}, headers={"Origin": "http://evil.example"}
+            )
+            assert answer.status_code == 403
+        assert (await log_in(browser, token_of(tree))).status_code == 303
+
+
+async def _statuses(tree: Tree, forwarded: str) -> set[int]:
+    """What every admin path answers to a request that says it was forwarded."""
+    headers = {"X-Forwarded-For": forwarded}
+    async with by_token(tree) as program:
+        paths = ("/admin/login", *READS[:3], "/admin/api/chaos/status")
+        return {(await program.get(path, headers=headers)).status_code for path in paths}
+
+
+async def test_who_comes_through_a_proxy_from_another_machine_is_refused() -> None:
+    """Also with the token; and of a proxy nobody trusts, everything is from elsewhere."""
+    async with running_tree(trusted_proxies="127.0.0.1/32") as tree:
+        assert await _statuses(tree, "203.0.113.7") == {403}
+        assert await _statuses(tree, "127.0.0.1, 203.0.113.7") == {403}
+        assert await _statuses(tree, "127.0.0.1") == {200}
+    async with running_tree() as tree:
+        assert await _statuses(tree, "127.0.0.1") == {403}
+
+
+async def test_a_login_page_shows_nothing_it_was_sent() -> None:
+    """What was typed does not come back, as text or as markup."""
+    async with running_tree() as tree, somebody(tree) as browser:
+        form = await log_in(browser, "<script>alert(1)</script>")
+        assert form.status_code == 401
+        assert "alert(1)" not in form.text

@@ -1,0 +1,251 @@
+"""The REST API and the health checks of a running server: routes, errors, headers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from stockstream.market.breaker_messages import Force
+from stockstream.market.breaker_types import Forced
+from supervision import terminate_child
+from tests.integration.delivery.upstream import PriceApi, fed_by
+from tests.support.client import connected
+from web import health
+from web.app import STATIC_SECONDS
+from web.security import SECURITY_HEADERS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import trio
+
+    from tests.support.tree import Tree
+
+
+@pytest.fixture
+async def tree(nursery: trio.Nursery) -> AsyncIterator[Tree]:
+    """A running server with AAPL at 150 and MSFT at 310."""
+    api = PriceApi(nursery)
+    api.put(AAPL=150.0, MSFT=310.0)
+    await api.start()
+    async with fed_by(api) as running:
+        await seen(running, nursery)
+        yield running
+    api.stop()
+
+
+async def seen(tree: Tree, nursery: trio.Nursery) -> None:
+    """Wait until the feed is live."""
+    async with connected(tree.websocket_url, nursery) as client:
+        await client.wait_for(lambda: any(m.get("feed") == "live" for m in client.messages))
+
+
+@pytest.fixture
+async def http(tree: Tree) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of it."""
+    async with httpx.AsyncClient(base_url=tree.url, timeout=10) as client:
+        yield client
+
+
+async def test_quotes_are_listed_and_found_by_symbol(http: httpx.AsyncClient) -> None:
+    """With all their fields; a symbol may be written in lower case."""
+    listed = (await http.get("/api/v1/quotes")).json()
+    assert listed["as_of"].endswith("Z")
+    assert [quote["symbol"] for quote in listed["quotes"]] == ["AAPL", "MSFT"]
+    answer = await http.get("/api/v1/quotes/aapl")
+    assert answer.headers["content-type"] == "application/json"
+    quote = answer.json()["quote"]
+    assert set(quote) == {
+        "symbol", "price", "timestamp", "version", "open", "previous", "exchange", "currency",
+        "delayed",
+    }  # fmt: skip
+    assert (quote["symbol"], quote["price"], quote["open"]) == ("AAPL", 150.0, 150.0)
+
+
+async def test_symbols_are_listed(http: httpx.AsyncClient) -> None:
+    """And whether these are all that the provider lists."""
+    assert (await http.get("/api/v1/symbols")).json() == {
+        "symbols": [
+            {"symbol": "AAPL", "exchange": "TEST", "currency": None},
+            {"symbol": "MSFT", "exchange": "TEST", "currency": None},
+        ],
+        "complete": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code", "named"),
+    [
+        ("GET", "/api/v1/quotes/NOPE", 404, "unknown_symbol", "NOPE"),
+        ("GET", "/api/v1/quotes/!!", 422, "invalid_symbol", "!!"),
+        ("GET", "/api/v1/quotes/" + "A" * 3000, 422, "invalid_symbol", "3000 characters"),
+        ("GET", "/api/v1/quotes/%3Cscript%3E", 422, "invalid_symbol", "<script>"),
+        ("GET", "/api/v1/nothing", 404, "not_found", ""),
+        ("GET", "/api/v2/quotes", 404, "not_found", ""),
+        ("POST", "/api/v1/quotes", 405, "method_not_allowed", ""),
+        ("DELETE", "/health/live", 405, "method_not_allowed", ""),
+    ],
+)
+async def test_errors_of_the_api_are_json(
+    method: str, path: str, status: int, code: str, named: str, http: httpx.AsyncClient
+) -> None:
+    """With a code for programs and a reason for people."""
+    answer = await http.request(method, path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("application/json")
+    error = answer.json()["error"]
+    assert error["code"] == code
+    assert named in error["reason"]
+    assert error["reason"]
+    if status == 405:
+        assert "GET" in answer.headers["allow"]
+
+
+async def test_errors_elsewhere_are_pages(http: httpx.AsyncClient) -> None:
+    """For people, and with what they typed escaped."""
+    answer = await http.get("/<script>alert(1)</script>")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "<script>alert" not in answer.text
+    assert "404" in answer.text
+
+
+async def test_a_body_that_is_too_large_is_refused(http: httpx.AsyncClient) -> None:
+    """Nothing here takes a large one."""
+    answer = await http.post("/admin/api/nothing", content=b"x" * 200_000)
+    assert answer.status_code in {404, 413}
+
+
+KINDS = {
+    "page": ("GET", "/", 200),
+    "page without body": ("HEAD", "/", 200),
+    "missing page": ("GET", "/nothing", 404),
+    "api": ("GET", "/api/v1/quotes", 200),
+    "api error": ("GET", "/api/v1/quotes/NOPE", 404),
+    "wrong method": ("POST", "/", 405),
+    "options": ("OPTIONS", "/", 200),
+    "health": ("GET", "/health/live", 200),
+    "readiness": ("GET", "/health/ready", 200),
+    "static": ("GET", "/static/js/main.js", 200),
+    "missing static": ("GET", "/static/nothing.js", 404),
+    "no way out of static": ("GET", "/static/%2e%2e/app.py", 404),
+    "admin": ("GET", "/admin/api/tree", 401),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_answer_carries_the_security_headers(
+    kind: str, http: httpx.AsyncClient
+) -> None:
+    """Whatever it is; and an id to ask about it by, which is another one each time."""
+    method, path, status = KINDS[kind]
+    answer = await http.request(method, path)
+    assert answer.status_code == status
+    for name, value in SECURITY_HEADERS.items():
+        assert answer.headers[name] == value
+    assert "'unsafe" not in answer.headers["content-security-policy"]
+    assert "server" not in answer.headers
+    again = await http.request(method, path)
+    assert len(answer.headers["x-request-id"]) >= 16
+    assert answer.headers["x-request-id"] != again.headers["x-request-id"]
+    if not path.startswith("/static/"):
+        assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_crash_is_an_error_page_that_tells_nothing(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Logged with its trace; the server goes on."""
+
+    def readiness(*_args: object) -> None:
+        raise RuntimeError("the secret reason")
+
+    monkeypatch.setattr(health, "readiness", readiness)
+    answer = await http.get("/health/ready")
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "internal_server_error"
+    assert "secret" not in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "the secret reason" in caplog.text
+    assert (await http.get("/health/live")).status_code == 200
+
+
+async def test_static_files_are_kept_only_under_their_version(http: httpx.AsyncClient) -> None:
+    """With the version the page names: for good. Without, as modules import each other: checked."""
+    page = (await http.get("/")).text
+    version = page.partition("app.css?v=")[2].partition('"')[0]
+    assert version
+    kept = await http.get(f"/static/app.css?v={version}")
+    assert kept.headers["cache-control"] == f"public, max-age={STATIC_SECONDS}, immutable"
+    for path in ("/static/js/store.js", "/static/app.css?v=old", "/static/nothing.js?v=" + version):
+        answer = await http.get(path)
+        assert answer.headers["cache-control"] == "no-cache"
+    module = await http.get("/static/js/store.js")
+    same = await http.get("/static/js/store.js", headers={"If-None-Match": module.headers["etag"]})
+    assert (same.status_code, same.content) == (304, b"")
+    assert same.headers["cache-control"] == "no-cache"
+
+
+async def test_ready_goes_with_the_feed_and_live_does_not(nursery: trio.Nursery) -> None:
+    """Not ready before the first fetch; the process lives all the same."""
+    api = PriceApi(nursery)
+    api.put(AAPL=150.0)
+    await api.start()
+    api.stop()
+    async with fed_by(api) as tree, httpx.AsyncClient(base_url=tree.url) as http:
+        answer = await http.get("/health/ready")
+        assert answer.status_code == 503
+        assert answer.json()["status"] == "not_ready"
+        assert answer.json()["checks"]["feed"]["ok"] is False
+        assert (await http.get("/health/live")).json() == {"status": "live"}
+        await api.start()
+        await seen(tree, nursery)
+        answer = await http.get("/health/ready")
+        assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+        api.stop()
+
+
+async def test_ready_goes_when_the_breaker_is_open_for_long(
+    tree: Tree, http: httpx.AsyncClient, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays for a while, with the last prices; then it says what is wrong, until it is over."""
+    await tree.system.ref("market/circuit_breaker").call(Force(Forced.FORCED_OPEN, None))
+    async with connected(tree.websocket_url, nursery) as client:
+        await client.wait_for(lambda: any(m.get("circuit") == "open" for m in client.messages))
+        assert (await http.get("/health/ready")).status_code == 200
+        monkeypatch.setattr(health, "OPEN_TOO_LONG_MS", 0)
+        answer = await http.get("/health/ready")
+        assert answer.status_code == 503
+        breaker = answer.json()["checks"]["circuit_breaker"]
+        assert (breaker["ok"], breaker["state"]) == (False, "open")
+        assert breaker["open_seconds"] > 0
+        await tree.system.ref("market/circuit_breaker").call(Force(None, None))
+        await client.wait_for(lambda: client.messages[-1].get("circuit") == "closed")
+        assert (await http.get("/health/ready")).status_code == 200
+
+
+@pytest.mark.proves("W18")
+async def test_without_the_manager_presence_is_not_known_now(
+    tree: Tree, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503, and when to ask again."""
+    assert (await http.get("/api/v1/presence")).status_code == 200
+    await terminate_child(tree.system.ref("delivery"), "subscription_manager")
+    answer = await http.get("/api/v1/presence")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+    assert answer.headers["retry-after"] == "1"
+
+
+async def test_the_api_answers_while_actors_are_killed(http: httpx.AsyncClient, tree: Tree) -> None:
+    """It reads the tables, which outlive them."""
+    for path in ("market/streamer", "market/circuit_breaker", "delivery/broadcaster", "pubsub"):
+        tree.system.ref(path).kill()
+        quotes = (await http.get("/api/v1/quotes")).json()["quotes"]
+        assert [quote["price"] for quote in quotes] == [150.0, 310.0]
+
+
+async def test_a_plain_request_for_the_websocket_is_not_found(http: httpx.AsyncClient) -> None:
+    """`/ws` is no page."""
+    assert (await http.get("/ws")).status_code == 404

@@ -23,8 +23,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fanout_clients import Plan, Result
 from fanout_machine import describe_machine, describe_versions
+from fanout_measures import Plan, Result
 from fanout_process import (
     Cores,
     Failed,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fanout_clients import Result, Window
+    from fanout_measures import Result, Window
 
 LATENCY_SLACK_MS = 25.0
 SHARED = 0.05

@@ -119,7 +119,7 @@ def both_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     if jar is None or not jar.exists():
         pytest.skip(
             "conformance with WireMock IS SKIPPED: its jar is missing; "
-            "`npm ci --prefix tests/integration/mockserver` brings it"
+            "`make test` fetches it where npm is"
         )
     root = tmp_path_factory.mktemp("wiremock")
     shutil.copytree(ROOT / "mockserver" / "expectations", root / "mappings")

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from stockstream.market.quotes import Symbol, parse_symbol
+from stockstream.quotes import Symbol, parse_symbol
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict

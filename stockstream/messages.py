@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from stockstream.market.quotes import InvalidSymbol, Quote, Symbol, Version, iso_utc, parse_symbol
+from stockstream.quotes import InvalidSymbol, Quote, Symbol, Version, iso_utc, parse_symbol
 from supervision import Event, Request
 
 __all__ = [

@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stockstream.market.quotes import Version
 from stockstream.messages import QuoteRow
+from stockstream.quotes import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from stockstream.market.quotes import Observation, Symbol
+    from stockstream.quotes import Observation, Symbol
 
 MS_PER_DAY = 86_400_000
 

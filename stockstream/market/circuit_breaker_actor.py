@@ -36,7 +36,6 @@ from stockstream.market.breaker_types import (
     WindowType,
 )
 from stockstream.market.circuit_breaker import CircuitBreaker
-from stockstream.market.quotes import now_ms
 from stockstream.messages import (
     CircuitChanged,
     CircuitFigures,
@@ -45,6 +44,7 @@ from stockstream.messages import (
     CircuitStatus,
     ForceCircuit,
 )
+from stockstream.quotes import now_ms
 from stockstream.tables import CIRCUIT
 from supervision import Actor, Down, handles
 

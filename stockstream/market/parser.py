@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from stockstream.market.quotes import (
+from stockstream.quotes import (
     LATEST_TIMESTAMP,
     InvalidSymbol,
     Observation,

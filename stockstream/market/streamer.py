@@ -26,7 +26,6 @@ from stockstream.market.breaker_messages import (
 )
 from stockstream.market.breaker_types import NotPermitted, Permit
 from stockstream.market.providers import Provider, ProviderBody, ProviderError, SymbolsNotFound
-from stockstream.market.quotes import Symbol, now_ms, parse_symbol
 from stockstream.market.troubles import Troubles
 from stockstream.messages import (
     Demand,
@@ -36,6 +35,7 @@ from stockstream.messages import (
     FeedStatus,
     QuotesPublished,
 )
+from stockstream.quotes import Symbol, now_ms, parse_symbol
 from stockstream.tables import FEED
 from supervision import Actor, CallError, NoProc, Request, ServerExited, handles
 

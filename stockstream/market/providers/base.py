@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from stockstream.market.parser import Parsed
-    from stockstream.market.quotes import Symbol
+    from stockstream.quotes import Symbol
 
 
 class Provider(Protocol):

@@ -25,13 +25,13 @@ from stockstream.market.providers.base import (
     SymbolsNotFound,
 )
 from stockstream.market.providers.body import BodyReader, BodyRefused
-from stockstream.market.quotes import now_ms
+from stockstream.quotes import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from collections.abc import Set as AbstractSet
 
-    from stockstream.market.quotes import Symbol
+    from stockstream.quotes import Symbol
 
 PATH = "/api/stock-prices"
 # Many servers refuse a request line over 4 or 8 KiB. Who wants more symbols than fit gets the

@@ -15,7 +15,7 @@ import trio
 
 from stockstream.market.parser import Parsed
 from stockstream.market.providers.base import InvalidProviderUrl
-from stockstream.market.quotes import Observation, Symbol, now_ms
+from stockstream.quotes import Observation, Symbol, now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable

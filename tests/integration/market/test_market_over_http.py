@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from stockstream import paths
 from stockstream.market.breaker_types import BreakerSettings
 from stockstream.market.providers import HttpProvider, HttpSettings
-from stockstream.market.quotes import iso_utc, now_ms
 from stockstream.market.streamer import GetStatistics, Streamer, StreamerSettings
+from stockstream.quotes import iso_utc, now_ms
 from supervision.events import Exited
 from tests.integration.market.rogue import answer, reset
 from tests.unit.market.market_tree import Market

@@ -14,7 +14,6 @@ from stockstream.market.breaker_types import BreakerSettings
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import SymbolsNotFound
-from stockstream.market.quotes import Observation
 from stockstream.market.streamer import Streamer, StreamerSettings
 from stockstream.messages import (
     CircuitChanged,
@@ -24,6 +23,7 @@ from stockstream.messages import (
     QuotesPublished,
 )
 from stockstream.pubsub import ALL, PubSub
+from stockstream.quotes import Observation
 from stockstream.tables import CIRCUIT, FEED, Tables
 from supervision import Actor, ChildSpec, System, handles, supervisor
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockstream.market.acceptance import accept, epoch_of
-from stockstream.market.quotes import Observation, Symbol, Version
 from stockstream.market.troubles import CLEAN_ROUNDS_TO_BE_OVER, Troubles
+from stockstream.quotes import Observation, Symbol, Version
 
 EPOCH = 1_795_378_525_327
 MIDNIGHT = 1_795_392_000_000  # 2026-11-23T00:00:00Z

@@ -18,8 +18,8 @@ from stockstream.market.breaker_messages import (
     Reset,
 )
 from stockstream.market.breaker_types import BreakerSettings, Forced, NotPermitted, Permit, State
-from stockstream.market.quotes import now_ms
 from stockstream.messages import CircuitState, CircuitStatus
+from stockstream.quotes import now_ms
 from supervision import Actor, ChildSpec, start_child, terminate_child
 from tests.unit.market.market_tree import ScriptedProvider, running_market
 

@@ -13,7 +13,7 @@ from stockstream.market.providers import (
     SimulatedProvider,
     from_url,
 )
-from stockstream.market.quotes import now_ms, parse_symbol
+from stockstream.quotes import now_ms, parse_symbol
 
 
 async def fetched(url, times=3, symbols=None):

@@ -19,9 +19,9 @@ from stockstream.market.providers import (
     SimulatedProvider,
     SymbolsNotFound,
 )
-from stockstream.market.quotes import Observation
 from stockstream.market.streamer import GetStatistics, StreamerSettings
 from stockstream.messages import Demand, FeedState, FeedStatus
+from stockstream.quotes import Observation
 from supervision import handles, terminate_child
 from supervision.events import Exited
 from tests.unit.market.market_tree import (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockstream.market.quotes import (
+from stockstream.quotes import (
     LATEST_TIMESTAMP,
     InvalidSymbol,
     Observation,

@@ -287,3 +287,28 @@ async def until(stub_api: StubApi, path: str, met: Any) -> None:
     with trio.fail_after(SOON):
         while not met(await stub_api.client.get(path)):  # noqa: ASYNC110 - see below
             await trio.sleep(0.02)  # the server watches files; nothing tells us when it has looked
+
+
+@pytest.mark.proves("M20")
+async def test_a_second_s_worth_of_requests_is_answered_whole(stub_api: StubApi) -> None:
+    """Five hundred over 25 connections, none refused or mixed up; the bench has the rate."""
+    await stub_api.add(
+        {
+            "request": {"urlPath": "/echo"},
+            "response": {"body": "{{request.query.n}}", "transformers": ["response-template"]},
+        }
+    )
+    answers: list[str] = []
+
+    async def ask(numbers: range) -> None:
+        for number in numbers:
+            answer = await client.get("/echo", params={"n": str(number)})
+            assert answer.status_code == 200
+            answers.append(answer.text)
+
+    async with httpx.AsyncClient(base_url=stub_api.url, timeout=SOON) as client:
+        with trio.fail_after(60):
+            async with trio.open_nursery() as askers:
+                for first in range(0, 500, 20):
+                    askers.start_soon(ask, range(first, first + 20))
+    assert sorted(answers, key=int) == [str(number) for number in range(500)]

@@ -51,6 +51,9 @@ RETRY_SECONDS = 0.05
 RETRIES = 20
 """A breaker that is not there is restarting; after a second without one the round has failed."""
 STALE_AFTER_INTERVALS = 3
+STALE_AFTER_SECONDS = 3.0
+"""However short the interval: clients are told one of a second at least, and count three of it.
+A market of a few milliseconds would be stale after each hiccup, and say so to every client."""
 DOWN_AFTER_SECONDS = 60.0
 LONGEST_RETRY_AFTER = 60.0
 """An upstream that wants more rest than this is asked again all the same."""
@@ -237,7 +240,7 @@ class Streamer(Actor):
 
     def _put_feed(self, as_of: int | None, reason: str | None, *, listed: bool) -> None:
         age = math.inf if as_of is None else (self._clock() - as_of) / 1000
-        if age <= STALE_AFTER_INTERVALS * self._interval:
+        if age <= max(STALE_AFTER_SECONDS, STALE_AFTER_INTERVALS * self._interval):
             state = FeedState.LIVE
         else:
             state = FeedState.STALE if age <= DOWN_AFTER_SECONDS else FeedState.DOWN

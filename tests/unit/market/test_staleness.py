@@ -1,0 +1,44 @@
+"""When a feed of a very short interval is called stale."""
+
+import pytest
+import trio
+
+from stockstream.market.breaker_types import BreakerSettings
+from stockstream.market.providers import ProviderStatus
+from stockstream.market.streamer import StreamerSettings
+from stockstream.messages import Demand, FeedState, FeedStatus
+from tests.unit.market.market_tree import ScriptedProvider, running_market
+
+DOWN = ProviderStatus(503, "status 503")
+SOMEBODY = Demand(frozenset(), everything=True, subscribers=1)
+LENIENT = BreakerSettings(window=1000, minimum_calls=1000)
+FAST = StreamerSettings(interval=0.005, jitter=0)
+
+
+async def test_a_hiccup_of_a_fast_market_is_not_told(autojump_clock):
+    """Twenty failed rounds are a tenth of a second: nobody calls the feed stale for that."""
+    provider = ScriptedProvider([None, *[DOWN] * 20])
+    async with running_market(provider, settings=FAST, breaker=LENIENT, demand=SOMEBODY) as market:
+        await trio.sleep(20)
+        told = [message.state for message in market.heard if isinstance(message, FeedStatus)]
+        assert set(told) == {FeedState.LIVE}
+        assert provider.script == []
+
+
+@pytest.mark.parametrize(("interval", "stale_after"), [(0.005, 3.0), (0.9, 3.0), (2.0, 6.0)])
+async def test_a_feed_that_fails_on_is_stale_when_clients_call_it_so(
+    interval, stale_after, autojump_clock
+):
+    """After three intervals, counted as a second each at least: as the status tells them."""
+    provider = ScriptedProvider([None])
+    provider.always = DOWN
+    settings = StreamerSettings(interval=interval, jitter=0)
+    async with running_market(provider, settings=settings, demand=SOMEBODY) as market:
+        await market.until(lambda: market.feed is not None)
+        as_of = trio.current_time()
+        await trio.sleep(stale_after - 0.01)
+        assert market.feed.state is FeedState.LIVE
+        # While the breaker is open nothing is tried, but the state is told at each look at it.
+        await market.until(lambda: market.feed.state is FeedState.STALE)
+        assert trio.current_time() - as_of < max(60.0, stale_after)
+        assert stale_after >= STALE_AFTER_SECONDS

@@ -6,6 +6,7 @@ here. Messages inside one part stay in that part.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -163,6 +164,12 @@ class ForceCircuit(Request[None]):
 
     state: Literal["open", "closed", "auto"]
     seconds: float | None
+
+    def __post_init__(self) -> None:
+        # Refused in the sender: a handler that raises ends the actor.
+        seconds = self.seconds
+        if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+            raise ValueError(f"seconds must be above 0, not {seconds}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from stockstream.market.breaker_types import BreakerStatistics, Forced, NotPermitted, Permit
+from stockstream.market.breaker_types import BreakerStatistics, NotPermitted, Permit
 from supervision import ActorRef, Request
 
 
@@ -51,25 +50,6 @@ class NoCalls:
     """Whatever permits `holder` has, it makes no call with them: they all come back."""
 
     holder: ActorRef
-
-
-@dataclass(frozen=True, slots=True)
-class Force(Request[None]):
-    """Put a forced state beside the computed one, for some seconds; None takes it away."""
-
-    forced: Forced | None
-    expires_after: float | None = None
-
-    def __post_init__(self) -> None:
-        # Refused in the sender: a handler that raises ends the actor.
-        seconds = self.expires_after
-        if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
-            raise ValueError(f"expires_after must be above 0 seconds, not {seconds}")
-
-
-@dataclass(frozen=True, slots=True)
-class Reset(Request[None]):
-    """Close it, with an empty window and the first wait."""
 
 
 @dataclass(frozen=True, slots=True)

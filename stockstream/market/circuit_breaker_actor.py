@@ -22,9 +22,7 @@ from stockstream.market.breaker_messages import (
     CallCancelled,
     CallRaised,
     CallReturned,
-    Force,
     NoCalls,
-    Reset,
 )
 from stockstream.market.breaker_types import (
     BreakerSettings,
@@ -137,19 +135,9 @@ class CircuitBreakerActor(Actor):
     def _on_down(self, message: Down) -> None:
         self._take_back(message.ref)
 
-    @handles(Force)
-    def _on_force(self, request: Force) -> None:
-        self._breaker.force(request.forced, request.expires_after)
-        self._changed()
-
     @handles(ForceCircuit)
     def _on_force_circuit(self, request: ForceCircuit) -> None:
         self._breaker.force(_FORCED[request.state], request.seconds)
-        self._changed()
-
-    @handles(Reset)
-    def _on_reset(self, _request: Reset) -> None:
-        self._breaker.reset()
         self._changed()
 
     @handles(BreakerStatus)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from stockstream.market.breaker_messages import Force
-from stockstream.market.breaker_types import Forced
+from stockstream.messages import ForceCircuit
 from supervision import terminate_child
 from tests.integration.delivery.upstream import PriceApi, fed_by
 from tests.support.client import connected
@@ -211,7 +210,7 @@ async def test_ready_goes_when_the_breaker_is_open_for_long(
     tree: Tree, http: httpx.AsyncClient, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stays for a while, with the last prices; then it says what is wrong, until it is over."""
-    await tree.system.ref("market/circuit_breaker").call(Force(Forced.FORCED_OPEN, None))
+    await tree.system.ref("market/circuit_breaker").call(ForceCircuit("open", None))
     async with connected(tree.websocket_url, nursery) as client:
         await client.wait_for(lambda: any(m.get("circuit") == "open" for m in client.messages))
         assert (await http.get("/health/ready")).status_code == 200
@@ -221,7 +220,7 @@ async def test_ready_goes_when_the_breaker_is_open_for_long(
         breaker = answer.json()["checks"]["circuit_breaker"]
         assert (breaker["ok"], breaker["state"]) == (False, "open")
         assert breaker["open_seconds"] > 0
-        await tree.system.ref("market/circuit_breaker").call(Force(None, None))
+        await tree.system.ref("market/circuit_breaker").call(ForceCircuit("auto", None))
         await client.wait_for(lambda: client.messages[-1].get("circuit") == "closed")
         assert (await http.get("/health/ready")).status_code == 200
 

@@ -13,12 +13,10 @@ from stockstream.market.breaker_messages import (
     CallCancelled,
     CallRaised,
     CallReturned,
-    Force,
     NoCalls,
-    Reset,
 )
-from stockstream.market.breaker_types import BreakerSettings, Forced, NotPermitted, Permit, State
-from stockstream.messages import CircuitState, CircuitStatus
+from stockstream.market.breaker_types import BreakerSettings, NotPermitted, Permit, State
+from stockstream.messages import CircuitState, CircuitStatus, ForceCircuit
 from stockstream.quotes import now_ms
 from supervision import Actor, ChildSpec, start_child, terminate_child
 from tests.unit.market.market_tree import ScriptedProvider, running_market
@@ -202,7 +200,7 @@ async def test_the_longest_half_open_ends_without_anybody_asking(bench, autojump
 @pytest.mark.proves("B18")
 async def test_a_forced_state_is_shown_and_expires_by_itself(bench, autojump_clock):
     caller = await bench.caller()
-    await bench.ref.call(Force(Forced.FORCED_OPEN, expires_after=20))
+    await bench.ref.call(ForceCircuit("open", 20))
     row = bench.market.circuit
     assert (row.state, row.reason) == (CircuitState.OPEN, "forced: forced_open")
     assert row.next_probe == pytest.approx(now_ms() + 20_000, abs=2_000)
@@ -216,26 +214,17 @@ async def test_a_forced_state_is_shown_and_expires_by_itself(bench, autojump_clo
 
 @pytest.mark.proves("B18")
 async def test_forced_open_without_end_has_no_next_probe(bench, autojump_clock):
-    await bench.ref.call(Force(Forced.FORCED_OPEN))
+    await bench.ref.call(ForceCircuit("open", None))
     assert bench.market.circuit.next_probe is None
-    await bench.ref.call(Force(None))
+    await bench.ref.call(ForceCircuit("auto", None))
     assert bench.market.circuit.state is CircuitState.CLOSED
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
 def test_a_bad_expiry_is_refused_where_it_is_sent(seconds):
     """A handler that raises would end the breaker."""
-    with pytest.raises(ValueError, match="expires_after"):
-        Force(Forced.DISABLED, seconds)
-
-
-@pytest.mark.proves("B19")
-async def test_a_reset_closes_it(bench, autojump_clock):
-    caller = await bench.caller()
-    await bench.fail(caller)
-    await bench.ref.call(Reset())
-    assert bench.market.circuit.state is CircuitState.CLOSED
-    assert (await bench.stands()).buffered.calls == 0
+    with pytest.raises(ValueError, match="seconds must be above 0"):
+        ForceCircuit("closed", seconds)
 
 
 async def test_each_change_is_logged_once_with_its_reason(bench, autojump_clock):
@@ -251,7 +240,7 @@ async def test_each_change_is_logged_once_with_its_reason(bench, autojump_clock)
 
 async def test_one_deadline_is_one_timer_however_often_it_is_looked_at(bench, autojump_clock):
     caller = await bench.caller()
-    await bench.ref.call(Force(Forced.METRICS_ONLY, expires_after=1000))
+    await bench.ref.call(ForceCircuit("closed", 1000))
     for _ in range(50):
         await bench.acquire(caller)
     assert len(bench.market.system.names[paths.CIRCUIT_BREAKER].timers) == 1

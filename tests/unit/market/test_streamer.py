@@ -7,8 +7,8 @@ import trio
 from structlog.testing import capture_logs
 
 from stockstream import paths
-from stockstream.market.breaker_messages import AcquirePermit, Force
-from stockstream.market.breaker_types import BreakerSettings, Forced
+from stockstream.market.breaker_messages import AcquirePermit
+from stockstream.market.breaker_types import BreakerSettings
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
 from stockstream.market.parser import Parsed, RejectKind, Rejects
 from stockstream.market.providers import (
@@ -20,7 +20,7 @@ from stockstream.market.providers import (
     SymbolsNotFound,
 )
 from stockstream.market.streamer import GetStatistics, StreamerSettings
-from stockstream.messages import Demand, FeedState, FeedStatus
+from stockstream.messages import Demand, FeedState, FeedStatus, ForceCircuit
 from stockstream.quotes import Observation
 from supervision import handles, terminate_child
 from supervision.events import Exited
@@ -414,7 +414,7 @@ async def test_it_closes_within_the_wait_and_one_interval_of_recovery(autojump_c
 async def test_a_forced_open_breaker_stops_the_fetches_and_not_the_streamer(autojump_clock):
     async with running_market(demand=SOMEBODY) as market:
         await trio.sleep(0.5)
-        await market.ref(paths.CIRCUIT_BREAKER).call(Force(Forced.FORCED_OPEN, 10))
+        await market.ref(paths.CIRCUIT_BREAKER).call(ForceCircuit("open", 10))
         await trio.sleep(8)
         assert len(market.provider.fetches) == 1
         assert market.feed.state is FeedState.STALE

@@ -1,6 +1,7 @@
 """Actors and supervisors on trio, with the semantics of OTP. Start with README.md."""
 
 from .actor import IGNORE, Actor, Continue
+from .children import ChildInfo, ChildState, Counts
 from .context import correlation_id
 from .crash_log import CrashLog
 from .dynamic import DynamicSupervisor, dynamic_supervisor
@@ -76,7 +77,6 @@ from .ref import ActorRef
 from .running import run
 from .snapshot import ActorSnapshot, SupervisorSnapshot, snapshot
 from .spec import BRUTAL_KILL, ChildSpec, Flags, Kind
-from .supervising import ChildInfo, ChildState, Counts
 from .supervisor import Supervisor, supervisor
 from .system import System
 from .table import Ownership, Table, TableStatistics

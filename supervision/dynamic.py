@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import trio
 
+from .children import Child
 from .errors import ManagementError, MaxChildren, NotFound, SpecError
 from .messages import handles
 from .policy import Backoff, Restart
 from .spec import BRUTAL_KILL, ChildSpec, Flags, Kind
-from .supervising import Child, ChildInfo, Counts, Supervising
-from .supervisor import CountChildren, StartChild, TerminateChild, WhichChildren, refusal
+from .supervising import Supervising
+from .supervisor import StartChild, TerminateChild, refusal
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -89,14 +90,6 @@ class DynamicSupervisor(Supervising):
         await self.stop_child(child)
         self.forget(child)
         return None
-
-    @handles(WhichChildren)
-    def _which_children(self, _request: WhichChildren) -> list[ChildInfo]:
-        return self.list_children()
-
-    @handles(CountChildren)
-    def _count_children(self, _request: CountChildren) -> Counts:
-        return self.count()
 
 
 def check_max_children(value: float) -> None:

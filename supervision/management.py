@@ -9,19 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .supervisor import (
-    CountChildren,
-    DeleteChild,
-    RestartChild,
-    StartChild,
-    TerminateChild,
-    WhichChildren,
-)
+from .children import CountChildren, WhichChildren
+from .supervisor import DeleteChild, RestartChild, StartChild, TerminateChild
 
 if TYPE_CHECKING:
+    from .children import ChildInfo, Counts
     from .ref import ActorRef
     from .spec import ChildSpec
-    from .supervising import ChildInfo, Counts
 
 MANAGEMENT_TIMEOUT_SECONDS = 60.0
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .supervising import Child, Supervising
+from .supervising import Supervising
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .cell import Cell
+    from .children import Child
     from .exits import ExitReason
     from .mailbox import MailboxStatistics
     from .policy import Restart, Strategy

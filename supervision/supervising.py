@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
 from .actor import Actor
 from .cell import Cell
+from .children import (
+    Child,
+    ChildExited,
+    ChildInfo,
+    ChildState,
+    CountChildren,
+    Counts,
+    Retry,
+    WhichChildren,
+)
 from .errors import AlreadyStarted, StartTimeout
 from .events import (
     AutoShutdownTriggered,
@@ -20,75 +28,19 @@ from .events import (
     ShutdownTimedOut,
     StillRunning,
 )
-from .exits import SHUTDOWN, Crash, ExitReason, crash
+from .exits import SHUTDOWN, Crash, crash
 from .messages import handles
 from .policy import Decision, Restart, add_restart, decide
-from .spec import BRUTAL_KILL, ChildSpec, Flags, Kind
+from .spec import BRUTAL_KILL, Flags, Kind
 from .system import ROOT, check_actor
 
 if TYPE_CHECKING:
-    from .ref import ActorRef
+    from .exits import ExitReason
 
 REPORT_SECONDS = 5.0
 """How often a cancelled child that does not end is reported."""
 STACK_LINES = 200
 """Where a report of it ends: a supervisor may own ten thousand tasks."""
-
-
-class ChildState(StrEnum):
-    """Where a supervisor has a child."""
-
-    RUNNING = "running"
-    RESTARTING = "restarting"
-    """Down, and waiting for its next restart attempt."""
-    STOPPED = "stopped"
-
-
-class Child:
-    """A child as its supervisor knows it; `cell` is set while it is up, or starting."""
-
-    __slots__ = ("attempts", "cell", "id", "retry", "spec", "state")
-
-    def __init__(self, child_id: str, spec: ChildSpec) -> None:
-        self.id = child_id
-        self.spec = spec
-        self.cell: Cell | None = None
-        self.state = ChildState.STOPPED
-        self.attempts = 0
-        self.retry: Retry | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ChildExited:
-    """A child's incarnation ended; told by the child's cell."""
-
-    cell: Cell
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Retry:
-    """Time for the next restart attempt; told by the supervisor to itself."""
-
-    child: Child
-
-
-@dataclass(frozen=True, slots=True)
-class ChildInfo:
-    """One row of `which_children`; `ref` is None while the child is down."""
-
-    id: str
-    ref: ActorRef | None
-    state: ChildState
-    kind: Kind
-
-
-class Counts(NamedTuple):
-    """The answer of `count_children`. `active` are alive now; the other three, alive or not."""
-
-    specs: int
-    active: int
-    supervisors: int
-    workers: int
 
 
 class Supervising(Actor):
@@ -112,8 +64,8 @@ class Supervising(Actor):
         """The path of the child with that id."""
         return child_id if self.path == ROOT else f"{self.path}/{child_id}"
 
-    def list_children(self) -> list[ChildInfo]:
-        """The children, the last started first."""
+    @handles(WhichChildren)
+    def _which_children(self, _request: WhichChildren) -> list[ChildInfo]:
         return [
             ChildInfo(
                 child.id,
@@ -124,8 +76,8 @@ class Supervising(Actor):
             for child in reversed(self.children.values())
         ]
 
-    def count(self) -> Counts:
-        """How many children there are, of which kind, and how many are up."""
+    @handles(CountChildren)
+    def _count_children(self, _request: CountChildren) -> Counts:
         children = self.children.values()
         supervisors = sum(child.spec.kind is Kind.SUPERVISOR for child in children)
         return Counts(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from .children import Child, ChildState
 from .errors import (
     AlreadyPresent,
     AlreadyStarted,
@@ -20,7 +21,7 @@ from .exits import Crash, Exit, ExitReason, FailedToStartChild, Shutdown, is_cle
 from .messages import Request, handles
 from .policy import AutoShutdown, Backoff, Restart, Strategy, affected
 from .spec import ChildSpec, Flags, Kind, check_children, check_significant
-from .supervising import Child, ChildInfo, ChildState, Counts, Supervising
+from .supervising import Supervising
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,16 +55,6 @@ class DeleteChild(Request["ManagementError | None"]):
     """Forget a stopped child."""
 
     child: str
-
-
-@dataclass(frozen=True, slots=True)
-class WhichChildren(Request[list[ChildInfo]]):
-    """List the children."""
-
-
-@dataclass(frozen=True, slots=True)
-class CountChildren(Request[Counts]):
-    """Count the children."""
 
 
 class Supervisor(Supervising):
@@ -190,14 +181,6 @@ class Supervisor(Supervising):
         if refused is None and child is not None:
             self.forget(child)
         return refused
-
-    @handles(WhichChildren)
-    def _which_children(self, _request: WhichChildren) -> list[ChildInfo]:
-        return self.list_children()
-
-    @handles(CountChildren)
-    def _count_children(self, _request: CountChildren) -> Counts:
-        return self.count()
 
     def _not_stopped(self, child_id: str, child: Child | None) -> ManagementError | None:
         if child is None:

@@ -2,7 +2,8 @@
 """A pipeline in three stages under rest_for_one: source, parser, sink.
 
 Each stage knows the one before it. When a stage crashes, those after it start again with it,
-as what they were told by it is stale; those before it are not disturbed.
+as what they were told by it is stale; those before it are not disturbed. A stage asks the one
+before it for the next line when it is ready for one, so none comes while a stage is down.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Read:
-    """Time for the next line."""
+class More:
+    """Ready for the next line; handed on, stage by stage, to the source."""
 
 
 class Stage(Actor):
@@ -66,6 +67,11 @@ class Stage(Actor):
         self.subscriber = request.path
         return f"{self.path} {self.generation}"
 
+    @handles(More)
+    def _more(self, message: More) -> None:
+        if self.before is not None:
+            self.system.ref(self.before).cast(message)
+
     def emit(self, message: object) -> None:
         """Send to whoever follows."""
         if self.subscriber is not None:
@@ -73,16 +79,15 @@ class Stage(Actor):
 
 
 class Source(Stage):
-    """Reads a line every ten milliseconds, and ends the program after the last."""
+    """Reads a line when it is asked for more, and ends the program after the last."""
 
     async def init(self) -> None:
         """Begin anew."""
         await super().init()
         self.lines = list(LINES)
-        self.send_every(0.01, Read())
 
-    @handles(Read)
-    def _read(self, _message: Read) -> None:
+    @handles(More)
+    def _more(self, message: More) -> None:  # noqa: ARG002
         if self.lines:
             self.emit(Line(self.lines.pop(0)))
         else:
@@ -104,11 +109,13 @@ class Sink(Stage):
         """Begin anew."""
         await super().init()
         self.total = 0
+        self._more(More())
 
     @handles(Value)
     def _value(self, message: Value) -> None:
         self.total += message.number
         print(f"total {self.total}")
+        self._more(More())
 
 
 def main() -> int:

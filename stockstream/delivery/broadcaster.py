@@ -26,6 +26,7 @@ from stockstream.delivery.messages import (
     Say,
 )
 from stockstream.delivery.protocol import Status
+from stockstream.delivery.turns import Turn, in_turns
 from stockstream.messages import (
     CircuitChanged,
     CircuitState,
@@ -38,8 +39,6 @@ from stockstream.tables import CIRCUIT, FEED, Tables
 from supervision import Actor, handles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from structlog.stdlib import BoundLogger
 
     from stockstream.delivery.lanes import Connections, Patience
@@ -83,7 +82,8 @@ class Broadcaster(Actor):
         self._book = connections.book
         self._flush_interval = flush_interval
         self._patience = patience
-        self._fan_out = FanOut(connections, framing)
+        self._turn = Turn()
+        self._fan_out = FanOut(connections, framing, self._turn)
         self._timer: Timer | None = None
         self._timer_due = math.inf
         self._quotes_revision = -1
@@ -195,7 +195,7 @@ class Broadcaster(Actor):
         now = self._last_flush = trio.current_time()
         before = self._book.as_of
         self._read_status()
-        await _in_turns(self._fan_out.flush(now))
+        await in_turns(self._fan_out.flush(now), self._turn)
         # A heartbeat is worth most right after a fetch. Clients forgive three intervals.
         age = self._told_interval / 2
         if self._book.as_of != before and now - self._last_heartbeat >= age:
@@ -206,7 +206,8 @@ class Broadcaster(Actor):
     async def _send_heartbeats(self, now: float, age: float) -> None:
         feed = self._tables.feed.get(FEED)
         if feed is not None and feed.state is FeedState.LIVE:
-            await _in_turns(self._fan_out.heartbeat(now, age))
+            heartbeat = self._fan_out.heartbeat(now, age, LONGEST_SILENCE_SECONDS)
+            await in_turns(heartbeat, self._turn)
 
     @handles(_Look)
     async def _on_look(self, _message: _Look) -> None:
@@ -215,11 +216,5 @@ class Broadcaster(Actor):
         if self._book.waiting:
             self._flush_by(0.0)
         await self._send_heartbeats(now, LONGEST_SILENCE_SECONDS)
-        await _in_turns(self._fan_out.look(now, self._patience))
+        await in_turns(self._fan_out.look(now, self._patience), self._turn)
         self._flush_by(self._fan_out.again)
-
-
-async def _in_turns(work: Iterator[None]) -> None:
-    """Do it to its end, letting others run where it says so. Nothing else of ours runs then."""
-    for _ in work:
-        await trio.lowlevel.checkpoint()

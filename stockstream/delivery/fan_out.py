@@ -1,21 +1,20 @@
 """Who gets which frame when: the broadcaster's decisions, with the clock passed in.
 
-Nothing here waits. What takes long is a generator, which yields where other tasks should get a
-turn: the actor around it lets them. What must survive the actor stands in `Connections`; the
-groups here are made from it anew.
+Nothing here waits. What takes long is a generator, which yields when its turn is over: the actor
+around it lets other tasks run, and begins another. What must survive the actor stands in
+`Connections`; the groups here are made from it anew.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from stockstream.delivery.lanes import (
-    CLOSED,
+    BEGUN,
     REFUSED,
     Connections,
     Health,
@@ -26,9 +25,10 @@ from stockstream.delivery.lanes import (
 )
 from stockstream.delivery.messages import BroadcastStatistics
 from stockstream.delivery.protocol import EVERYTHING, GoingAway, Status, Subscriptions, encode
+from stockstream.delivery.turns import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from stockstream.delivery.messages import Answer, Attach, Farewell, Say
     from stockstream.messages import Symbol
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 WELCOME = 0
 """Stands where the number of a command does, which count from 1."""
-SENDS_PER_TURN = 256
-"""Frames written before other tasks get a turn: a few milliseconds."""
 SNAPSHOT_PART = 100
 """Symbols in one snapshot, some 200 bytes each: the next waits until the client has taken it."""
 RETRY_SECONDS = 0.05
@@ -64,10 +62,17 @@ class FanOut:
     more, or was taken over from a predecessor, or has a rate of its own.
     """
 
-    def __init__(self, connections: Connections, framing: Framing) -> None:
-        """Go on where a predecessor was killed: each lane says what it has seen."""
+    def __init__(
+        self, connections: Connections, framing: Framing, turn: Turn | None = None
+    ) -> None:
+        """Go on where a predecessor was killed: each lane says what it has seen.
+
+        `turn` is the one that whoever runs the generators begins; without, each step ends one.
+        """
         self._connections = connections
         self._book = connections.book
+        self._counts = connections.counts
+        self._turn = turn or Turn()
         self._framing = framing
         self._groups: dict[Subscription, dict[int, Lane]] = {}
         self._late = {lane.number: lane for lane in connections.lanes()}
@@ -75,8 +80,6 @@ class FanOut:
         self._status_told = connections.status_number
         if connections.status is not None:
             self._status_frame = framing.text(encode(connections.status))
-        self._work = 0
-        self._counts: Counter[str] = Counter()
         self.again = 0.0 if self._late else math.inf
         """When a flush is due for the sake of the late alone; infinity for none."""
 
@@ -87,12 +90,12 @@ class FanOut:
             groups=len(self._groups),
             behind=sum(lane.behind_since is not None for lane in self._late.values()),
             slow=sum(lane.slow for lane in self._connections.lanes()),
-            flushes=self._counts["flushes"],
-            frames=self._counts["frames"],
-            refused=self._counts["refused"],
-            updates=self._counts["updates"],
-            last_batch=self._counts["last_batch"],
-            gone=self._counts["gone"],
+            flushes=self._counts.flushes,
+            frames=self._counts.frames,
+            refused=self._counts.refused,
+            updates=self._counts.updates,
+            last_batch=self._counts.last_batch,
+            gone=self._counts.gone,
         )
 
     def set_status(self, status: Status) -> None:
@@ -175,15 +178,8 @@ class FanOut:
             if not frames:  # it has a rate of its own, and its time has not come
                 self.again = min(self.again, lane.last_prices + (lane.seconds_between or 0.0))
                 return
-            outcome = lane.try_send(frames)
-            if outcome == CLOSED:
-                self._drop(lane)
+            if not self._send(lane, frames, now):
                 return
-            if outcome == REFUSED:
-                self._falls_behind(lane, now)
-                return
-            self._counts["frames"] += 1
-            lane.last_frame = now
             lane.behind_since = None
             done()
 
@@ -220,8 +216,26 @@ class FanOut:
             frames += self._framing.text(snapshot)
         return frames, partial(self._operated, lane, want, now)
 
-    def _frames(self, symbols: Iterable[Symbol], seen: int) -> bytes:
-        return b"".join(map(self._framing.text, self._book.updates(symbols, seen)))
+    def _frames(self, symbols: Collection[Symbol], seen: int) -> bytes:
+        messages = self._book.updates(symbols, seen)
+        if len(messages) == 1:
+            return self._framing.text(messages[0])
+        return b"".join(map(self._framing.text, messages))
+
+    def _send(self, lane: Lane, frames: bytes, now: float) -> bool:
+        """Write to a client; False when it took nothing, and is behind or gone."""
+        outcome = lane.try_send(frames, now)
+        if outcome < REFUSED:
+            lane.last_frame = now
+            self._counts.frames += 1
+            if outcome == BEGUN:
+                self._counts.begun += 1
+            return True
+        if outcome == REFUSED:
+            self._falls_behind(lane, now)
+        else:
+            self._drop(lane)
+        return False
 
     def _operated(self, lane: Lane, want: Subscription | None, now: float) -> None:
         operation = lane.operations[0]
@@ -243,7 +257,7 @@ class FanOut:
     def _told_prices(self, lane: Lane, updates: int, now: float) -> None:
         lane.seen = self._book.number
         lane.last_prices = now
-        self._counts["updates"] += updates
+        self._counts.updates += updates
 
     def _caught_up(self, lane: Lane) -> None:
         lane.behind_since = None
@@ -255,7 +269,7 @@ class FanOut:
             self._late[lane.number] = lane
 
     def _falls_behind(self, lane: Lane, now: float) -> None:
-        self._counts["refused"] += 1
+        self._counts.refused += 1
         self._leave_group(lane)
         self._late[lane.number] = lane
         if lane.behind_since is None:
@@ -279,17 +293,22 @@ class FanOut:
 
     def flush(self, now: float) -> Iterator[None]:
         """Send each client the newest of what has changed; yields where others get a turn."""
-        self._counts["flushes"] += 1
+        self._counts.flushes += 1
         self.again = math.inf
+        turn = self._turn
         if self._book.waiting:
             changed = self._book.flush()
-            self._counts["last_batch"] = len(changed)
+            self._counts.last_batch = len(changed)
             for want, members in list(self._groups.items()):
                 symbols = changed if want.everything else changed & want.symbols
                 if symbols:
                     frames = self._frames(symbols, self._book.number - 1)
-                    yield from self._tell(members.values(), frames, len(symbols), now)
-                elif self._turn_is_over():
+                    for lane in list(members.values()):
+                        if self._tell(lane, frames, now):
+                            self._counts.updates += len(symbols)
+                        if turn.over:
+                            yield
+                elif turn.over:
                     yield
         late = list(self._late.values())
         if self._status_told != self._connections.status_number:
@@ -300,46 +319,34 @@ class FanOut:
                 self._advance(lane, now)
             else:
                 self.again = min(self.again, lane.retry_at)
-            if self._turn_is_over():
+            if turn.over:
                 yield
 
-    def heartbeat(self, now: float, age: float) -> Iterator[None]:
-        """Tell those who heard nothing for `age` seconds that the feed does not stand still."""
+    def heartbeat(self, now: float, age: float, unsubscribed_age: float) -> Iterator[None]:
+        """Tell those who heard nothing for `age` seconds that the feed does not stand still.
+
+        Who is subscribed to nothing has no price that could look stale, and hears of it after
+        `unsubscribed_age`.
+        """
         frame = self._framing.text(self._book.prices(()))
-        lanes = [lane for members in self._groups.values() for lane in members.values()]
-        lanes += [
-            lane
-            for lane in self._late.values()
-            if lane.behind_since is None and not self._book.lacking(lane.want, lane.seen)
-        ]
-        silent = [lane for lane in lanes if now - lane.last_frame >= age]
-        yield from self._tell(silent, frame, 0, now)
-
-    def _tell(
-        self, lanes: Iterable[Lane], frames: bytes, updates: int, now: float
-    ) -> Iterator[None]:
-        """Write the same bytes to all of these, who lack nothing else."""
-        for lane in list(lanes):
-            if lane.operations or lane.status_seen != self._connections.status_number:
-                continue  # its turn comes with the late, in order
-            outcome = lane.try_send(frames)
-            if outcome < REFUSED:
-                lane.seen = self._book.number
-                lane.last_frame = now
-                self._counts["frames"] += 1
-                self._counts["updates"] += updates
-            elif outcome == REFUSED:
-                self._falls_behind(lane, now)
-            else:
-                self._drop(lane)
-            if self._turn_is_over():
+        for lane in self._connections.lanes():
+            least = age if lane.want.everything or lane.want.symbols else unsubscribed_age
+            if (
+                now - lane.last_frame >= least
+                and lane.behind_since is None
+                and not self._book.lacking(lane.want, lane.seen)
+            ):
+                self._tell(lane, frame, now)
+            if self._turn.over:
                 yield
 
-    def _turn_is_over(self) -> bool:
-        self._work += 1
-        if self._work < SENDS_PER_TURN:
+    def _tell(self, lane: Lane, frames: bytes, now: float) -> bool:
+        """Write to a client who lacks nothing else; False when it did not take it."""
+        if lane.operations or lane.status_seen != self._connections.status_number:
+            return False  # its turn comes with the late, in order
+        if not self._send(lane, frames, now):
             return False
-        self._work = 0
+        lane.seen = self._book.number
         return True
 
     # Signs of life.
@@ -348,7 +355,7 @@ class FanOut:
         """Ping who is due, and part with who is gone or too slow; yields for a turn."""
         for lane in self._connections.lanes():
             self._look_at(lane, now, patience)
-            if self._turn_is_over():
+            if self._turn.over:
                 yield
 
     def _look_at(self, lane: Lane, now: float, patience: Patience) -> None:
@@ -359,14 +366,14 @@ class FanOut:
         verdict = health(lane, now, patience)
         lane.slow = verdict in {Health.SLOW, Health.TOO_SLOW}
         if verdict is Health.PING:
-            if lane.try_send(self._framing.ping) < REFUSED:
+            if lane.try_send(self._framing.ping, now) < REFUSED:
                 # Not `now`: the ping itself is progress, which must not look like later progress.
                 lane.ping_sent = max(now, client.last_progress)
                 lane.pings += 1
         elif verdict is Health.TOO_SLOW:
             client.ask_to_close(CODE_TOO_SLOW, "you read too slowly")
         elif verdict is Health.GONE:
-            self._counts["gone"] += 1
+            self._counts.gone += 1
             client.abort()
             self._drop(lane)
 

@@ -40,8 +40,8 @@ class Client(Protocol):
     def last_progress(self) -> float:
         """When the kernel last took bytes for it, on trio's clock."""
 
-    def try_send(self, frame: bytes) -> int:
-        """Send whole frames at once, or begin to, or refuse; see SENT."""
+    def try_send(self, frame: bytes, now: float, /) -> int:
+        """Send whole frames at once, or begin to, or refuse; see SENT. `now` is trio's clock."""
 
     def drained(self) -> None:
         """Hear that all that was to be said to it has been sent, or never will be."""
@@ -167,6 +167,20 @@ def health(lane: Lane, now: float, patience: Patience) -> Health:
     return Health.WELL
 
 
+@dataclass(slots=True)
+class Counts:
+    """What the broadcaster has done since the process started; `last_batch` symbols at last."""
+
+    flushes: int = 0
+    frames: int = 0
+    begun: int = 0
+    refused: int = 0
+    updates: int = 0
+    last_batch: int = 0
+    gone: int = 0
+    too_slow: int = 0
+
+
 class Connections:
     """All lanes, and the flushes they refer to. Made once; the broadcaster writes, others read."""
 
@@ -174,6 +188,7 @@ class Connections:
         self._owner = Ownership("connections", paths.BROADCASTER)
         self._lanes: dict[int, Lane] = {}
         self.book = FlushBook()
+        self.counts = Counts()
         self.status: Status | None = None
         """The newest status that clients are told; `status_number` counts them."""
         self.status_number = 0

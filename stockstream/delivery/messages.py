@@ -121,7 +121,7 @@ class Farewell(Request[None]):
 
 @dataclass(frozen=True, slots=True)
 class BroadcastStatistics:
-    """Counts since this incarnation started; `behind` and `slow` are clients now."""
+    """Counts since the process started; `behind` and `slow` are clients now."""
 
     clients: int
     groups: int

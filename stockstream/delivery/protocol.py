@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from stockstream.messages import QuoteRow, Version, iso_utc
 
@@ -121,10 +121,10 @@ class PriceUpdate(Struct, frozen=True):
 
 
 class Prices(Struct, tag_field="type", tag="prices", frozen=True):
-    """Updates, each encoded before; empty as a heartbeat."""
+    """Updates; empty as a heartbeat."""
 
     as_of: str | None
-    prices: list[Raw]
+    prices: list[PriceUpdate]
 
 
 class Status(Struct, tag_field="type", tag="status", frozen=True, omit_defaults=True):
@@ -211,12 +211,18 @@ def mark(message: str | bytes) -> CommandId | UnsetType:
         return UNSET
 
 
-def price_update(row: QuoteRow) -> Raw:
-    """The part of a quote that changes, encoded."""
+def price_update(row: QuoteRow) -> bytes:
+    """The part of a quote that changes, encoded: for a `prices` message put together of such."""
     quote = row.quote
-    return Raw(
-        encode(PriceUpdate(quote.symbol, quote.price, iso_utc(quote.timestamp), quote.version))
-    )
+    return encode(PriceUpdate(quote.symbol, quote.price, iso_utc(quote.timestamp), quote.version))
+
+
+PRICES_TAIL = b"]}"
+
+
+def prices_head(as_of: str | None) -> bytes:
+    """A `prices` message up to its updates; they follow with commas between, then the tail."""
+    return encode(Prices(as_of, [])).removesuffix(PRICES_TAIL)
 
 
 def snapshot_quote(row: QuoteRow) -> SnapshotQuote:

@@ -35,6 +35,10 @@ class Sent(IntEnum):
     """Nothing was taken and nothing ever will be."""
 
 
+_SENT: Final = Sent.SENT
+_REFUSED: Final = Sent.REFUSED  # looked up in an enum's class, they cost as much as a clock
+
+
 class Wire:
     """An accepted socket: ready frames at once, other writes in turn, all with a limit.
 
@@ -45,6 +49,7 @@ class Wire:
     __slots__ = (
         "_closed_event",
         "_finished",
+        "_free",
         "_lock",
         "_nursery",
         "_open_for_frames",
@@ -84,6 +89,7 @@ class Wire:
         self._tls = tls
         self._progress_timeout = progress_timeout
         self._open_for_frames = False
+        self._free = False  # open for frames, no TLS, and nothing on its way
         self._finished = False  # FIN was sent, or the socket is closed
         self._rest = _NOTHING
         self._lock = trio.Lock()
@@ -97,31 +103,43 @@ class Wire:
 
     # Ready frames
 
-    def try_send(self, frame: bytes) -> Sent:
-        """Send a whole frame now, begin it, or refuse it; never wait.
+    def try_send(self, frame: bytes, now: float | None = None) -> Sent:
+        """Send a whole frame at once, begin it, or refuse it; never wait.
+
+        `now` is trio's clock, for a caller that has looked at it already.
 
         A write that only waits for its turn is no reason to refuse: it has no bytes on the way.
 
         Under TLS a frame is always begun, since only a task can encrypt and wait.
         """
-        if not self._open_for_frames or self._rest:
-            return Sent.CLOSED if self.closed else Sent.REFUSED
-        if self._tls is None:
-            try:
-                taken = self._send(frame)
-            except BlockingIOError:
-                return Sent.REFUSED
-            except OSError:
-                self.abort()
-                return Sent.CLOSED
-            self.last_progress = trio.current_time()
-            if taken == len(frame):
-                return Sent.SENT
-            self._rest = memoryview(frame)[taken:]
-        else:
-            self._rest = memoryview(frame)
+        if not self._free:
+            return self._begin_under_tls(frame)
+        try:
+            taken = self._send(frame)
+        except BlockingIOError:
+            return _REFUSED
+        except OSError:
+            self.abort()
+            return Sent.CLOSED
+        self.last_progress = trio.current_time() if now is None else now
+        if taken == len(frame):
+            return _SENT
+        self._hold(memoryview(frame)[taken:])
         self._start_finishing()
         return Sent.BEGUN
+
+    def _begin_under_tls(self, frame: bytes) -> Sent:
+        if not self._open_for_frames or self._rest:
+            return Sent.CLOSED if self.closed else _REFUSED
+        self._hold(memoryview(frame))
+        self._start_finishing()
+        return Sent.BEGUN
+
+    def _hold(self, rest: memoryview) -> None:
+        """Have these bytes be what is on its way."""
+        # An empty slice would keep its frame alive.
+        self._rest = rest or _NOTHING
+        self._free = self._open_for_frames and not self._rest and self._tls is None
 
     # Writes of the protocol
 
@@ -135,7 +153,7 @@ class Wire:
         try:
             async with self._lock:
                 await self._flush()
-                self._rest = memoryview(data)  # from here on `data` is written whole or never
+                self._hold(memoryview(data))  # from here on `data` is written whole or never
                 await self._flush()
         finally:
             if self._rest:  # cancelled
@@ -155,7 +173,7 @@ class Wire:
     async def _flush(self) -> None:
         while self._rest:
             if self._finished:
-                self._rest = _NOTHING
+                self._hold(_NOTHING)
                 raise trio.ClosedResourceError("this connection was closed")
             if self._tls is None:
                 await self._flush_some()
@@ -188,7 +206,7 @@ class Wire:
 
     def _advance(self, taken: int) -> None:
         self.last_progress = trio.current_time()
-        self._rest = self._rest[taken:] or _NOTHING  # an empty slice would keep the frame alive
+        self._hold(self._rest[taken:])
 
     def _give_up(self) -> None:
         self.abort()
@@ -214,7 +232,7 @@ class Wire:
 
     def _close_socket(self) -> None:
         self._finished = True
-        self._rest = _NOTHING
+        self._hold(_NOTHING)
         if self._socket.fileno() != -1:
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
@@ -237,11 +255,12 @@ class Wire:
     def open_for_frames(self) -> None:
         """From now on ready frames are legal: the WebSocket handshake was answered."""
         self._open_for_frames = not self.closed
+        self._hold(self._rest)
 
     def seal(self) -> None:
         """From now on no frame may follow: a close frame was sent or received."""
         self.closed = True
-        self._open_for_frames = False
+        self._open_for_frames = self._free = False
         if self._closed_event is not None:
             self._closed_event.set()
 

@@ -52,7 +52,7 @@ class MemoryClient:
     def ready(self) -> bool:
         return self.closed or self.begun == 0
 
-    def try_send(self, frame: bytes) -> int:
+    def try_send(self, frame: bytes, now: float) -> int:
         if self.closed:
             return CLOSED
         if self.room < 1 or self.begun:

@@ -35,10 +35,10 @@ class TimedClient(MemoryClient):
         super().__init__()
         self.times: list[float] = []
 
-    def try_send(self, frame: bytes) -> int:
+    def try_send(self, frame: bytes, now: float) -> int:
         self.times.append(trio.current_time())
         self.last_received = trio.current_time()
-        return super().try_send(frame)
+        return super().try_send(frame, now)
 
 
 async def subscribed(

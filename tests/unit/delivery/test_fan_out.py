@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from stockstream.delivery.fan_out import CODE_TOO_SLOW, RETRY_SECONDS, FanOut
 from stockstream.delivery.lanes import REFUSED, Connections, Patience
 from stockstream.delivery.messages import Answer, Attach, Changed, Farewell, Say
 from stockstream.delivery.protocol import Rejected, Status
+from stockstream.delivery.turns import Turn
 from stockstream.messages import Version
 from stockstream.tables import Subscription
 from tests.unit.delivery.support import FRAMING, NOON, PING, MemoryClient, row
@@ -262,8 +264,8 @@ def test_a_stuck_client_is_tried_less_and_less_often(all_of: Broadcast) -> None:
     all_of.want(stuck, "*")
     tries: list[float] = []
 
-    def try_send(_frame: bytes, now: list[float] = tries) -> int:
-        now.append(all_of.now)
+    def try_send(_frame: bytes, now: float) -> int:
+        tries.append(now)
         return REFUSED
 
     all_of.connections.lanes()[0].try_send = try_send
@@ -373,10 +375,9 @@ def test_a_status_reaches_everybody_once(all_of: Broadcast) -> None:
 
 @pytest.mark.proves("W20")
 def test_a_broadcaster_killed_in_the_middle_of_a_flush_leaves_nobody_out(
-    all_of: Broadcast, monkeypatch: pytest.MonkeyPatch
+    all_of: Broadcast,
 ) -> None:
     """Its successor serves those who lack the flush, and nobody twice."""
-    monkeypatch.setattr(fan_out_module, "SENDS_PER_TURN", 1)
     clients = [all_of.attach() for _ in range(6)]
     for client in clients[:3]:
         all_of.want(client, "*")
@@ -420,13 +421,35 @@ def test_groups_are_given_up_when_their_last_client_leaves(all_of: Broadcast) ->
 
 @pytest.mark.proves("D2")
 def test_others_get_a_turn_however_the_clients_are_grouped(all_of: Broadcast) -> None:
-    """A thousand clients with one set or each with its own: both in turns of so many sends."""
-    for number in range(1000):
+    """A thousand clients with one set or each with its own: whenever the time is over."""
+    for number in range(100):
         all_of.want(all_of.attach(), "AAPL", f"S{number}")
-    for _ in range(1000):
+    for _ in range(100):
         all_of.want(all_of.attach(), "AAPL")
-    turns = all_of.flush(row("AAPL", 151.0, 2))
-    assert turns >= 2000 // fan_out_module.SENDS_PER_TURN - 1
+    assert all_of.flush(row("AAPL", 151.0, 2)) == 200
+    looks = itertools.count()
+    turn = Turn(lambda: next(looks))  # a clock that moves on whenever it is looked at
+    all_of.fan_out = FanOut(all_of.connections, FRAMING, turn)
+    all_of.flush()
+    all_of.book.note([row("AAPL", 152.0, 3)])
+    turns = 0
+    turn.begin(20)
+    for _ in all_of.fan_out.flush(all_of.now + 1):
+        turns += 1
+        turn.begin(20)
+    assert turns == 10
+
+
+def test_who_is_subscribed_to_nothing_hears_of_the_feed_now_and_then(all_of: Broadcast) -> None:
+    """There is no price that could look stale in its hands; five seconds of silence are allowed."""
+    idle, subscribed = all_of.attach(), all_of.attach()
+    all_of.want(subscribed, "AAPL")
+    idle.take()
+    subscribed.take()
+    for now, expected in ((0.6, 0), (3.9, 0), (4.0, 1), (4.6, 1)):
+        run(all_of.fan_out.heartbeat(now, 0.5, 4.0))
+        assert len(idle.messages) == expected
+    assert len(subscribed.messages) == 3
 
 
 def test_a_client_with_a_rate_gets_its_prices_when_its_time_has_come(all_of: Broadcast) -> None:
@@ -460,7 +483,7 @@ def test_heartbeats_go_to_those_who_heard_nothing(all_of: Broadcast) -> None:
         client.take()
     behind.room = 0
     all_of.fan_out.say(Say(4, 51, b'{"type":"pong"}'), 3.6)
-    run(all_of.fan_out.heartbeat(4.0, 4.0))
+    run(all_of.fan_out.heartbeat(4.0, 4.0, 4.0))
     told = [client for client in (fresh, silent, paced, behind) if client.sent]
     assert told == [silent, paced]
     assert silent.take() == [{"type": "prices", "as_of": "2026-11-22T12:00:00.000Z", "prices": []}]
@@ -474,7 +497,7 @@ def test_a_heartbeat_hides_nothing_from_a_client_taken_over(all_of: Broadcast) -
     all_of.book.note([row("AAPL", 151.0, 2)])
     all_of.book.flush()  # begun by the predecessor, and told to nobody
     all_of.restart()
-    run(all_of.fan_out.heartbeat(100.0, 4.0))
+    run(all_of.fan_out.heartbeat(100.0, 4.0, 4.0))
     all_of.flush(now=100.0)
     assert [price["version"] for price in client.messages[-1]["prices"]] == [[1, 2]]
 

@@ -198,7 +198,7 @@ class FanOutMachine(RuleBasedStateMachine):
 
     @rule()
     def heartbeat(self) -> None:
-        for _ in self.fan_out.heartbeat(self.now, 0.5):
+        for _ in self.fan_out.heartbeat(self.now, 0.5, 4.0):
             pass
 
     @invariant()
@@ -232,8 +232,7 @@ class TestFanOut(FanOutMachine.TestCase):
     settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 
     @pytest.fixture(autouse=True)
-    def _a_turn_after_each_send(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(fan_out_module, "SENDS_PER_TURN", 1)
+    def _a_snapshot_for_each_symbol(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fan_out_module, "SNAPSHOT_PART", 1)
 
     @pytest.mark.proves("W1", "W2", "W8", "W20", "D4")

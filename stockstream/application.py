@@ -41,7 +41,7 @@ from supervision import ChildSpec, dynamic_supervisor, supervisor
 from web.actor import Web
 from web.admin_access import AdminAccess
 from web.parts import WebSettings
-from web.server import encode_ping, encode_text_frame, open_sockets
+from web.server import encode_ping, open_sockets, text_frame_head
 
 if TYPE_CHECKING:
     import socket
@@ -120,7 +120,7 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
         Broadcaster,
         tables,
         connections,
-        Framing(encode_text_frame, encode_ping()),
+        Framing(text_frame_head, encode_ping()),
         flush_interval=settings.flush_interval,
         patience=Patience(settings.heartbeat, settings.heartbeat_timeout),
     )

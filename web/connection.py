@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SESSIONLESS_SECONDS = 5.0
 """Without a session for so long, the client is told to come back."""
 COMMAND_SECONDS = 10.0
-"""A session may wait for restarting partners; beyond this it hangs."""
+"""For one command, with all the sessions that it was given to. A session may wait for partners
+that restart; beyond this it hangs."""
 RETRY_SECONDS = 0.02
 CRASHES = 5
 CRASH_SECONDS = 10.0
@@ -151,19 +152,19 @@ class Connection:
         # Log lines of all actors that work for this command carry it (R62).
         correlation_id.set(f"{self.name}-{self._commands}")
         command = Command(self._commands, message)
-        give_up_at = trio.current_time() + SESSIONLESS_SECONDS
-        while True:
-            with trio.move_on_at(give_up_at):
+        give_up_at = trio.current_time() + COMMAND_SECONDS
+        while (left := give_up_at - trio.current_time()) > 0:
+            with trio.move_on_after(SESSIONLESS_SECONDS) as limit:
                 session = await self._living_session()
-                try:
-                    return await session.call(command, timeout=COMMAND_SECONDS)
-                except CallTimeout:
-                    break
-                except CallError:
-                    # It ended, or is flooded: its successor, or a later try, gets the command.
-                    await trio.sleep(RETRY_SECONDS)
-                    continue
-            break
+            if limit.cancelled_caught:
+                break
+            try:
+                return await session.call(command, timeout=left)
+            except CallTimeout:
+                break
+            except CallError:
+                # It ended, or is flooded: its successor, or a later try, gets the command.
+                await trio.sleep(RETRY_SECONDS)
         return Close(CODE_LOST, "no session could serve you; come back")
 
     async def _living_session(self) -> ActorRef:

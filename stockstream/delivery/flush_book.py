@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from stockstream.messages import QuoteRow, Symbol, Version
 
+Pieces = tuple[bytes, ...]
+"""A message, to be joined."""
+
 MOST_PARTS = 8
 """Of one subscription's snapshot, where a part would otherwise hold fewer than an eighth."""
 RESTAMP_MS = 30_000
@@ -132,7 +135,7 @@ class FlushBook:
             if (entry := flushed.get(symbol)) is not None and entry.number > seen
         ]
 
-    def updates(self, symbols: Collection[Symbol], seen: int) -> list[bytes]:
+    def updates(self, symbols: Collection[Symbol], seen: int) -> list[Pieces]:
         """The messages that bring a client up to date who has `symbols` as of flush `seen`.
 
         Updates, and a snapshot of those whose other fields it does not have: symbols that were
@@ -146,12 +149,12 @@ class FlushBook:
         renewed: list[Symbol] = []
         for symbol in symbols:
             (renewed if self._flushed[symbol].renewed > seen else moved).append(symbol)
-        messages = [self._snapshot(renewed)] if renewed else []
+        messages: list[Pieces] = [(self._snapshot(renewed),)] if renewed else []
         return [*messages, self.prices(moved)] if moved else messages
 
-    def prices(self, symbols: Iterable[Symbol]) -> bytes:
+    def prices(self, symbols: Iterable[Symbol]) -> Pieces:
         """A `prices` message with the newest update of each of `symbols`."""
-        return self._head + b",".join(map(self._updates.__getitem__, symbols)) + PRICES_TAIL
+        return self._head, b",".join(map(self._updates.__getitem__, symbols)), PRICES_TAIL
 
     def known(self, want: Subscription, since: Mapping[Symbol, Version]) -> frozenset[Symbol]:
         """The symbols of `want` of which a client with these versions lacks nothing now.

@@ -6,7 +6,7 @@ WebSocket handlers beside a Quart app.
 """
 
 from .config import ServerConfig
-from .frames import encode_ping, encode_text_frame
+from .frames import encode_ping, encode_text_frame, text_frame_head
 from .lifespan import StartupFailed
 from .listening import PortTaken, open_sockets
 from .serving import Server, ServerStatistics, serve, wire_of
@@ -28,6 +28,7 @@ __all__ = [
     "encode_text_frame",
     "open_sockets",
     "serve",
+    "text_frame_head",
     "websocket_class",
     "wire_of",
 ]

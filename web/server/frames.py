@@ -5,7 +5,7 @@ A server does not mask its frames, so one frame's bytes serve every client.
 
 import struct
 
-__all__ = ["MAX_CONTROL_PAYLOAD", "encode_ping", "encode_text_frame"]
+__all__ = ["MAX_CONTROL_PAYLOAD", "encode_ping", "encode_text_frame", "text_frame_head"]
 
 MAX_CONTROL_PAYLOAD = 125  # section 5.5
 
@@ -16,14 +16,18 @@ _LARGEST_IN_7_BITS = 125
 _LARGEST_IN_16_BITS = 0xFFFF
 
 
+def text_frame_head(size: int) -> bytes:
+    """Return what stands before a payload of `size` bytes in one final, unmasked text frame."""
+    if size <= _LARGEST_IN_7_BITS:
+        return bytes((_FIN | _TEXT, size))
+    if size <= _LARGEST_IN_16_BITS:
+        return struct.pack("!BBH", _FIN | _TEXT, 126, size)
+    return struct.pack("!BBQ", _FIN | _TEXT, 127, size)
+
+
 def encode_text_frame(payload: bytes) -> bytes:
     """Return one final, unmasked text frame around `payload`, which must be UTF-8."""
-    size = len(payload)
-    if size <= _LARGEST_IN_7_BITS:
-        return bytes((_FIN | _TEXT, size)) + payload
-    if size <= _LARGEST_IN_16_BITS:
-        return struct.pack("!BBH", _FIN | _TEXT, 126, size) + payload
-    return struct.pack("!BBQ", _FIN | _TEXT, 127, size) + payload
+    return text_frame_head(len(payload)) + payload
 
 
 def encode_ping(payload: bytes = b"") -> bytes:

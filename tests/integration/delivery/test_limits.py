@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from stockstream.delivery import session as session_module
-from supervision import Actor, ChildSpec, Restart, start_child
+from supervision import Actor, ChildSpec, Restart, inject_fault, start_child
 from tests.integration.delivery.raw import raw_client
 from tests.integration.web.support import BINARY, CLOSE, PING, TEXT, client_frame, upgrade_request
 from tests.support.client import connected
@@ -294,6 +294,24 @@ async def test_without_any_session_a_client_is_told_to_come_back(
         assert (await me.wait_closed())[0] == 4000
         done.set()
         await tree.until(lambda: all(a.actor != "Session" for a in tree.actors().values()))
+
+
+@pytest.mark.proves("W19", "W14")
+async def test_a_session_that_takes_its_time_is_waited_for(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than for one that is not there; only one that hangs is given up."""
+    monkeypatch.setattr(connection, "SESSIONLESS_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "COMMAND_SECONDS", 2.0)
+    async with running_tree() as tree, connected(tree.websocket_url, nursery) as me:
+        await me.message("status")
+        (session,) = [path for path in tree.system.names if path.startswith("delivery/sessions/")]
+        for seconds in (0.6, 60.0):
+            inject_fault(tree.system, session, seconds=seconds, delay=None)
+            await me.send(action="ping", id=seconds)
+            if seconds < 60.0:
+                await me.wait_for(lambda: me.messages_with_id(0.6) != [])
+        assert (await me.wait_closed())[0] == 4000
 
 
 async def _keep_busy(supervisor: ActorRef, busy: trio.Event, done: trio.Event) -> None:

@@ -14,7 +14,7 @@ from stockstream.messages import Quote, QuoteRow, Version, parse_symbol
 NOON = 1_795_348_800_000
 """Noon of a day in 2026, in ms since 1970."""
 PING = b"(ping)\n"
-FRAMING = Framing(lambda payload: payload + b"\n", PING)
+FRAMING = Framing(lambda _size: b"\n", PING)
 """Frames that can be told apart by people: one per line."""
 
 
@@ -74,7 +74,7 @@ class MemoryClient:
     def messages(self) -> list[dict[str, Any]]:
         """All that came, pings left out."""
         lines = b"".join(self.sent).replace(PING, b"").splitlines()
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in lines if line]
 
     def take(self) -> list[dict[str, Any]]:
         """What came since the last time."""

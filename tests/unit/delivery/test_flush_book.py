@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,12 +13,19 @@ from stockstream.messages import Version
 from stockstream.tables import Subscription
 from tests.unit.delivery.support import NOON, row
 
+if TYPE_CHECKING:
+    from stockstream.delivery.flush_book import Pieces
+
 ALL = Subscription(everything=True)
 BOTH = Subscription(frozenset({"AAPL", "MSFT"}))
 
 
 def named(*symbols: str) -> Subscription:
     return Subscription(frozenset(symbols))
+
+
+def read(pieces: Pieces) -> Any:
+    return json.loads(b"".join(pieces))
 
 
 @pytest.fixture
@@ -38,7 +46,7 @@ def test_between_two_flushes_the_newest_of_a_symbol_wins(book: FlushBook) -> Non
     book.note([row("AAPL", 151.0, 2), row("AAPL", 153.0, 4)])
     book.note([row("AAPL", 152.0, 3)])
     assert book.flush() == {"AAPL"}
-    (update,) = json.loads(book.prices(["AAPL"]))["prices"]
+    (update,) = read(book.prices(["AAPL"]))["prices"]
     assert (update["symbol"], update["price"], update["version"]) == ("AAPL", 153.0, [1, 4])
     assert update["timestamp"] == "2026-11-22T12:00:00.000Z"
 
@@ -73,7 +81,7 @@ def test_what_was_listed_after_subscribing_comes_with_all_its_fields(book: Flush
     """A client that saw flush 1 does not know MSFT's fields; of AAPL a price is enough."""
     book.note([row("AAPL", 151.0, 2)])
     book.flush()
-    snapshot, prices = map(json.loads, book.updates(["AAPL", "MSFT"], seen=1))
+    snapshot, prices = map(read, book.updates(["AAPL", "MSFT"], seen=1))
     assert snapshot["type"] == "snapshot"
     assert snapshot["as_of"] == "2026-11-22T12:00:00.000Z"
     assert [quote["symbol"] for quote in snapshot["quotes"]] == ["MSFT"]
@@ -91,9 +99,9 @@ def test_a_field_of_snapshots_that_changes_comes_in_a_snapshot(
     book.flush()
     book.note([row("AAPL", 151.0, 3, **change)])
     book.flush()
-    (missed,) = map(json.loads, book.updates(["AAPL"], seen=2))
+    (missed,) = map(read, book.updates(["AAPL"], seen=2))
     assert (missed["type"], missed["quotes"][0]["version"]) == ("snapshot", [1, 3])
-    (present,) = map(json.loads, book.updates(["AAPL"], seen=3))
+    (present,) = map(read, book.updates(["AAPL"], seen=3))
     assert (present["type"], present["prices"][0]["version"]) == ("prices", [1, 3])
 
 

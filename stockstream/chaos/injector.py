@@ -1,0 +1,271 @@
+"""Doing one thing to the system, and seeing that it happened: a method per scope of actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import trio
+
+from stockstream.chaos.catalogue import Scope
+from stockstream.chaos.lasting import BREAKER
+from stockstream.chaos.messages import Injection, Refusal
+from stockstream.chaos.observing import witness
+from stockstream.chaos.targets import Target, list_targets, would_escalate
+from stockstream.chaos.upstream import NoStub, set_switches, switches
+from stockstream.messages import ForceCircuit
+from supervision import (
+    NORMAL,
+    CallError,
+    Crash,
+    Killed,
+    NoProc,
+    inject_crash,
+    inject_fault,
+    snapshot,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from stockstream.chaos.catalogue import Action, Value
+    from stockstream.chaos.lasting import LastingFaults
+    from stockstream.chaos.messages import Inject
+    from supervision import System
+
+DEATH_SECONDS = 5.0
+RETURN_SECONDS = 10.0
+FELT_SECONDS = 1.0
+_DEADLY = {"kill", "crash", "restart"}
+_EXCEPTIONS: Mapping[str, type[Exception]] = {
+    kind.__name__: kind for kind in (RuntimeError, ValueError, KeyError, OSError, MemoryError)
+}
+_FORCED_STATES: Mapping[str, Literal["open", "closed", "auto"]] = {
+    "open": "open",
+    "closed": "closed",
+    "auto": "auto",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FloodMessage:
+    """What `mailbox-flood` sends; nobody handles it."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done: a request whose action and parameters have been checked."""
+
+    id: str
+    action: Action
+    parameters: dict[str, Value]
+    request: Inject
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What came of it; `back_as` is the generation that followed, after `recovered` seconds."""
+
+    target: Target | None = None
+    until: int | None = None
+    back_as: int | None = None
+    recovered: float | None = None
+    detail: str = ""
+    verified: bool = True
+
+
+class _NotInjected(Exception):
+    """What was ordered did not happen."""
+
+
+class Injector:
+    """Does what an order says. `stub_url` is where the stub price API's admin API is, if any."""
+
+    def __init__(
+        self,
+        system: System,
+        lasting: LastingFaults,
+        *,
+        breaker_path: str,
+        stub_url: str | None,
+        wall_clock_ms: Callable[[], int],
+    ) -> None:
+        self._system = system
+        self._lasting = lasting
+        self._breaker_path = breaker_path
+        self._stub_url = stub_url
+        self._now = wall_clock_ms
+
+    async def carry_out(self, order: Order) -> Injection | Refusal:
+        """Do it; the answer says what was seen of it, or why nothing was done."""
+        answer = await self._do(order)
+        return answer if isinstance(answer, Refusal) else self._injection(order, answer)
+
+    async def _do(self, order: Order) -> _Outcome | Refusal:
+        match order.action.scope:
+            case Scope.ACTOR:
+                return await self._disturb_actor(order)
+            case Scope.UPSTREAM:
+                return await self._disturb_upstream(order)
+            case Scope.BREAKER:
+                return await self._force_breaker(order)
+            case Scope.CLIENT:
+                return Refusal(
+                    "bad_parameters", f"{order.action.name} is done by the command itself"
+                )
+
+    def _injection(self, order: Order, outcome: _Outcome) -> Injection:
+        request, target = order.request, outcome.target
+        return Injection(
+            id=order.id,
+            at=self._now(),
+            action=order.action.name,
+            target=request.target if target is None else target.path,
+            who=request.who,
+            experiment=request.experiment,
+            generation_before=None if target is None else target.generation,
+            generation_after=outcome.back_as,
+            verified=outcome.verified,
+            recovered_seconds=outcome.recovered,
+            until=outcome.until,
+            blast_radius=None if target is None else target.blast_radius,
+            detail=outcome.detail,
+        )
+
+    def _aim(self, path: str, request: Inject) -> Target | Refusal:
+        """Find who lives at `path`, unless it is another incarnation than the one meant."""
+        root = snapshot(self._system)
+        found = [] if root is None else list_targets(root)
+        target = next((target for target in found if target.path == path), None)
+        if target is None:
+            return Refusal(
+                "no_such_target",
+                f"nothing runs at {path!r} now; `stockstream chaos targets` lists what does",
+            )
+        expected = request.expected_generation
+        if expected is not None and expected != target.generation:
+            return Refusal(
+                "generation_moved",
+                f"{target.path} is at generation {target.generation}, not {expected}",
+            )
+        return target
+
+    # Actors.
+
+    async def _disturb_actor(self, order: Order) -> _Outcome | Refusal:
+        target = self._aim(order.request.target, order.request)
+        if isinstance(target, Refusal):
+            return target
+        deadly = order.action.name in _DEADLY
+        if deadly and would_escalate(target) and not order.request.allow_escalation:
+            return Refusal(
+                "would_escalate",
+                f"one more death of {target.path} makes its supervisor give up; "
+                "wait, or allow the escalation",
+            )
+        outcome = _Outcome(target)
+        try:
+            if deadly:
+                await self._bring_down(order, target, outcome)
+            elif order.action.lasting:
+                outcome.until = await self._slow_down(order)
+            else:
+                self._flood(target, int(order.parameters["messages"]))
+        except _NotInjected as error:
+            outcome.verified, outcome.detail = False, str(error)
+        return outcome
+
+    async def _bring_down(self, order: Order, target: Target, outcome: _Outcome) -> None:
+        began = trio.current_time()
+        with witness(self._system, target.path, target.generation) as watching:
+            await self._end(order, target)
+            if not target.restartable:
+                return
+            if not await watching.until_back(RETURN_SECONDS):
+                raise _NotInjected(f"it was not back within {RETURN_SECONDS:g} s")
+            outcome.back_as = watching.back_as
+            outcome.recovered = (watching.back_at or began) - began
+
+    async def _end(self, order: Order, target: Target) -> None:
+        """Kill, crash or restart one incarnation, and see that very one end of it."""
+        ref = self._system.whereis(target.path)
+        if ref is None or ref.generation != target.generation:
+            raise _NotInjected(f"{target.path} ended before it was touched")
+        name = order.action.name
+        with ref.monitor() as monitor:
+            match name:
+                case "kill":
+                    ref.kill()
+                case "restart":
+                    ref.stop(NORMAL)
+                case _:
+                    kind = _EXCEPTIONS[str(order.parameters["exception"])]
+                    inject_crash(self._system, target.path, kind(order.parameters["message"]))
+            with trio.move_on_after(DEATH_SECONDS):
+                reason = await monitor.wait()
+                wanted = {"kill": Killed, "crash": Crash}.get(name)
+                if wanted is not None and not isinstance(reason, wanted):
+                    raise _NotInjected(f"{target.path} ended by itself: {reason}")
+                return
+        raise _NotInjected(f"{target.path} did not end within {DEATH_SECONDS:g} s")
+
+    async def _slow_down(self, order: Order) -> int:
+        """Hang or slow an actor, and see it meet its fault; the answer is when it is over."""
+        parameters, path = order.parameters, order.request.target
+        delay = float(parameters["delay"]) if order.action.name == "slow" else None
+        try:
+            fault = inject_fault(
+                self._system, path, seconds=float(parameters["seconds"]), delay=delay
+            )
+        except NoProc as error:
+            raise _NotInjected(str(error)) from error
+        row = self._lasting.put(order.id, order.action, parameters, order.request)
+        with trio.move_on_after(FELT_SECONDS):
+            await fault.felt.wait()
+            return row.until
+        # It would be felt later, when nobody counts on it.
+        await self._lasting.roll_back(row)
+        raise _NotInjected(f"{path} is too busy to meet its fault")
+
+    def _flood(self, target: Target, messages: int) -> None:
+        ref = self._system.ref(target.path)
+        for number in range(messages):
+            ref.cast(FloodMessage(number))
+
+    # What is no actor.
+
+    async def _disturb_upstream(self, order: Order) -> _Outcome | Refusal:
+        if self._stub_url is None:
+            return Refusal(
+                "no_such_target", "the price API is not the stub of ours, which can be disturbed"
+            )
+        # On before it is done: what was half done must be undone too.
+        row = self._lasting.put(order.id, order.action, order.parameters, order.request)
+        outcome = _Outcome(until=row.until)
+        try:
+            wanted = switches(order.action.name, order.parameters)
+            outcome.verified = await set_switches(self._stub_url, wanted)
+            outcome.detail = "" if outcome.verified else "the stub API does not show the fault"
+        except NoStub as error:
+            outcome.verified, outcome.detail = False, str(error)
+        return outcome
+
+    async def _force_breaker(self, order: Order) -> _Outcome | Refusal:
+        target = self._aim(self._breaker_path, order.request)
+        if isinstance(target, Refusal):
+            return target
+        outcome = _Outcome(target)
+        state = _FORCED_STATES[str(order.parameters["state"])]
+        if state == "auto":
+            self._lasting.forget(BREAKER)
+        else:
+            row = self._lasting.put(order.id, order.action, order.parameters, order.request)
+            outcome.until = row.until
+        try:
+            breaker = self._system.ref(self._breaker_path)
+            await breaker.call(ForceCircuit(state, float(order.parameters["seconds"])))
+        except CallError as error:
+            outcome.verified, outcome.detail = False, str(error)
+        return outcome

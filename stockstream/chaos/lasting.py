@@ -1,0 +1,118 @@
+"""Lasting faults: what is on and until when, and undoing it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from stockstream.chaos.catalogue import Scope
+from stockstream.chaos.messages import ActiveFault
+from stockstream.chaos.upstream import NoStub, set_switches
+from stockstream.messages import ForceCircuit
+from supervision import CallError, lift_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from structlog.stdlib import BoundLogger
+
+    from stockstream.chaos.catalogue import Action, Value
+    from stockstream.chaos.messages import Inject
+    from stockstream.chaos.records import ChaosRecords
+    from supervision import System
+
+ROLLBACK_PAUSE_SECONDS = 1.0
+"""A rollback that fails (the stub is being restarted) is tried again after so long."""
+BREAKER = "circuit breaker"
+UPSTREAM = "price API"
+
+_log: BoundLogger = structlog.get_logger("chaos")
+
+
+class LastingFaults:
+    """The rows of `records.faults`: one fault at a target at a time, each until its deadline.
+
+    Used within the controller's own tasks, as the table takes nobody else's rows. `expire_at` is
+    called with a fault's id and the wall clock's milliseconds at which it is to be rolled back.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        records: ChaosRecords,
+        *,
+        breaker_path: str,
+        stub_url: str | None,
+        wall_clock_ms: Callable[[], int],
+        expire_at: Callable[[str, int], None],
+    ) -> None:
+        self._system = system
+        self._rows = records.faults
+        self._breaker_path = breaker_path
+        self._stub_url = stub_url
+        self._now = wall_clock_ms
+        self._expire_at = expire_at
+
+    def put(
+        self, injection_id: str, action: Action, parameters: dict[str, Value], request: Inject
+    ) -> ActiveFault:
+        """Note that a fault is on, in place of what was on at its target."""
+        now = self._now()
+        until = now + round(float(parameters["seconds"]) * 1000)
+        target = {Scope.UPSTREAM: UPSTREAM, Scope.BREAKER: BREAKER}.get(
+            action.scope, request.target
+        )
+        self.forget(target)
+        fault = ActiveFault(
+            injection_id,
+            action.name,
+            target,
+            request.who,
+            request.experiment,
+            now,
+            until,
+            parameters,
+        )
+        self._rows.put(injection_id, fault)
+        self._expire_at(injection_id, until)
+        return fault
+
+    def forget(self, target: str) -> None:
+        """Drop what was on at `target`: something else takes its place."""
+        for other in list(self._rows.rows.values()):
+            if other.target == target:
+                self._rows.delete(other.id)
+
+    async def roll_back(self, fault: ActiveFault) -> None:
+        """Undo a fault, however long that takes to succeed."""
+        while self._rows.get(fault.id) is fault:
+            try:
+                await self._undo(fault)
+            except (NoStub, CallError) as error:
+                _log.warning("rollback failed; trying again", fault=fault.id, error=str(error))
+                await trio.sleep(ROLLBACK_PAUSE_SECONDS)
+            else:
+                self._rows.delete(fault.id)
+                _log.info("rolled back", fault=fault.id, action=fault.action, target=fault.target)
+
+    async def roll_back_all(self, experiment: str | None) -> int:
+        """Undo the faults of one experiment, or all; the answer is how many there were."""
+        ended = [
+            fault
+            for fault in self._rows.rows.values()
+            if experiment is None or fault.experiment == experiment
+        ]
+        async with trio.open_nursery() as nursery:
+            for fault in ended:
+                nursery.start_soon(self.roll_back, fault)
+        return len(ended)
+
+    async def _undo(self, fault: ActiveFault) -> None:
+        if fault.target == UPSTREAM and self._stub_url is not None:
+            await set_switches(self._stub_url, {})
+        elif fault.target == BREAKER:
+            await self._system.ref(self._breaker_path).call(ForceCircuit("auto", None))
+        else:
+            lift_fault(self._system, fault.target)

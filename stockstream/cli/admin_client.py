@@ -19,20 +19,25 @@ T = TypeVar("T")
 TIMEOUT_SECONDS = 10.0
 
 
-class AdminClient:
-    """One server's admin API.
+def address(url: str | None, token: str | None) -> tuple[str, str]:
+    """The server's address and token: those given, else the environment's.
 
-    Without an address and a token of one's own, those of a server started in this directory
-    are used: they come from the same settings.
+    Without either, those of a server started in this directory: they come from its settings.
     """
+    url = url or os.environ.get("STOCKSTREAM_URL")
+    token = token or os.environ.get("STOCKSTREAM_TOKEN")
+    if url is None or token is None:
+        settings = load().settings
+        url = url or f"http://127.0.0.1:{settings.port}"
+        token = token or settings.admin_token.get_secret_value()
+    return url, token
+
+
+class AdminClient:
+    """One server's admin API, at the `address` that follows from what was given."""
 
     def __init__(self, url: str | None, token: str | None) -> None:
-        url = url or os.environ.get("STOCKSTREAM_URL")
-        token = token or os.environ.get("STOCKSTREAM_TOKEN")
-        if url is None or token is None:
-            settings = load().settings
-            url = url or f"http://127.0.0.1:{settings.port}"
-            token = token or settings.admin_token.get_secret_value()
+        url, token = address(url, token)
         self._url = url.rstrip("/")
         self._headers: Mapping[str, str] = {"Authorization": f"Bearer {token}"}
 

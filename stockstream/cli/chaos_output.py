@@ -1,0 +1,118 @@
+"""What `stockstream chaos` prints: results on standard output, progress on standard error."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from stockstream.chaos.catalogue import ACTIONS
+from stockstream.chaos.report import SCHEMA_VERSION, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stockstream.chaos.node import Status
+    from stockstream.chaos.targets import Target
+
+
+def say(text: str) -> None:
+    """Tell people how it goes."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def print_json(value: object) -> None:
+    """Write JSON with its `schema_version`, whatever it is."""
+    document = msgspec.to_builtins(value)
+    document = {"schema_version": SCHEMA_VERSION, **document}
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
+
+
+def print_targets(found: Sequence[Target]) -> None:
+    """The live actors, and what would go with each."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("path", "state"):
+        table.add_column(heading)
+    for heading in ("generation", "restarts", "mailbox", "takes with it", "budget"):
+        table.add_column(heading, justify="right")
+    for target in found:
+        radius = target.blast_radius
+        also = f"{radius.actors - 1} actors, {radius.clients} clients"
+        budget = "" if target.budget_left is None else str(target.budget_left)
+        table.add_row(
+            target.path,
+            target.state,
+            str(target.generation),
+            str(target.restarts),
+            str(target.mailbox),
+            also + (" lose their connection" if radius.disconnects and radius.clients else ""),
+            budget,
+        )
+    _console().print(table)
+
+
+def print_report(report: Report) -> None:
+    """Recovery times, the invariants' verdicts, and the verdict of all."""
+    console = _console()
+    if report.recovery:
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        table.add_column("target")
+        for heading in ("deaths", "p50 ms", "p95 ms", "max ms"):
+            table.add_column(heading, justify="right")
+        for target, times in report.recovery.items():
+            table.add_row(
+                target,
+                str(times.count),
+                *(f"{value * 1000:.1f}" for value in (times.p50, times.p95, times.max)),
+            )
+        console.print(table)
+    for verdict in report.verdicts:
+        style = "green" if verdict.held else "bold red"
+        word = "held  " if verdict.held else "BROKEN"
+        console.print(f"[{style}]{word}[/] {escape(verdict.name)}: {escape(verdict.detail)}")
+    for spared in report.skipped:
+        console.print(f"spared {escape(spared)}")
+    if report.error is not None:
+        say(f"stockstream chaos: {report.error}")
+    seed = "" if report.seed is None else f", seed {report.seed}"
+    console.print(f"{report.verdict}: {len(report.strikes)} faults{seed}")
+
+
+def print_dry_run(chosen: Sequence[Target]) -> None:
+    """Whom a run would hit."""
+    say("would hit, and change nothing now:")
+    print_targets(chosen)
+
+
+def print_actions() -> None:
+    """What can be done, with parameters and defaults."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("action", "aimed at", "what it does", "parameters"):
+        table.add_column(heading)
+    for action in ACTIONS.values():
+        shown = [f"{p.name}={p.default}" for p in action.parameters]
+        table.add_row(action.name, action.scope, action.description, "  ".join(shown))
+    _console().print(table)
+
+
+def print_status(status: Status) -> None:
+    """What is on, and what was done of late."""
+    running = status.experiment
+    lines = [f"fault injection is {'on' if status.enabled else 'off'}"]
+    if running is not None:
+        lines.append(f"experiment {running.id} {running.title!r} by {running.who}")
+    lines += [f"active  {f.id}  {f.action} {f.target}" for f in status.active]
+    lines += [
+        f"{row.id}  {row.action} {row.target}  {row.outcome}  {row.detail}".rstrip()
+        for row in status.history
+    ]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)

@@ -157,11 +157,16 @@ class Load:
             if time.monotonic() > give_up_at:
                 raise Broken(f"only {self.connected} of {count} connected in {CONNECT_SECONDS:g} s")
 
-    def _open(self, number: int, *, stuck: bool) -> socket.socket:
+    def _socket(self, number: int, *, stuck: bool = False) -> socket.socket:
+        """A socket at an address of its own, for as long as there are any."""
         sock = socket.socket()
         if stuck:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, STUCK_BUFFER_BYTES)
         sock.bind((f"127.0.{1 + number // ADDRESSES % 250}.{1 + number % ADDRESSES}", 0))
+        return sock
+
+    def _open(self, number: int, *, stuck: bool) -> socket.socket:
+        sock = self._socket(number, stuck=stuck)
         sock.connect(("127.0.0.1", self.plan.port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)

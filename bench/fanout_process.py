@@ -15,7 +15,7 @@ import urllib.request
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fanout_measures import COUNTING, Plan, Result, Window
 
@@ -171,9 +171,21 @@ def load(plan: Plan, core: int, during: Callable[[], None] | None = None) -> Res
     Raises:
         Failed: with the reason the process gave.
     """
+    fields = run_clients("fanout_clients.py", asdict(plan), core, during)
+    return Result(**{**fields, "windows": [Window(**window) for window in fields["windows"]]})
+
+
+def run_clients(
+    script: str, plan: Mapping[str, object], core: int, during: Callable[[], None] | None = None
+) -> dict[str, Any]:
+    """Run a script of this folder in a process on `core`: the plan in, a result out, as JSON.
+
+    Raises:
+        Failed: with the reason the process gave.
+    """
     with on_core(core):
         clients = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("fanout_clients.py"))],
+            [sys.executable, str(Path(__file__).with_name(script))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -182,7 +194,7 @@ def load(plan: Plan, core: int, during: Callable[[], None] | None = None) -> Res
     assert clients.stdin is not None
     assert clients.stderr is not None
     try:
-        clients.stdin.write(json.dumps(asdict(plan)))
+        clients.stdin.write(json.dumps(plan))
         clients.stdin.close()
         clients.stdin = None
         first = clients.stderr.readline()
@@ -194,5 +206,5 @@ def load(plan: Plan, core: int, during: Callable[[], None] | None = None) -> Res
         clients.wait(STOP_SECONDS)
     if clients.returncode:
         raise Failed((first + errors).strip())
-    fields = json.loads(output)
-    return Result(**{**fields, "windows": [Window(**window) for window in fields["windows"]]})
+    answer: dict[str, Any] = json.loads(output)
+    return answer

@@ -39,6 +39,8 @@ SESSION_STOP_SECONDS = 1.0
 RETRY_SECONDS = 0.05
 ATTACH_SECONDS = 2.0
 
+RESTARTING = Refusal(503, "restarting", "the server restarts", 1)
+
 _log = logging.getLogger("web.clients")
 
 
@@ -67,15 +69,9 @@ class Clients:
         """Serve one WebSocket from its handshake to its end; the handler of `/ws`."""
         refusal = self._refusal(socket)
         if refusal is not None:
-            self.admission.count_refusal(refusal)
-            await _refuse(socket, refusal)
+            await self._refuse(socket, refusal)
             return
         with self.admission.admitted(self._address(socket)):
-            await socket.accept()
-            version = socket.query.get("protocol", str(PROTOCOL_VERSION))
-            if version != str(PROTOCOL_VERSION):
-                await socket.close(CODE_BAD_VERSION, f"supported protocols: {PROTOCOL_VERSION}")
-                return
             await self._serve(socket)
 
     async def _serve(self, socket: ServerSocket) -> None:
@@ -83,14 +79,29 @@ class Clients:
         connection = Connection(number, socket, self._is_behind)
         self._connections[number] = connection
         try:
-            if not await self._attach(connection) or not await self._start_session(connection):
-                await socket.close(CODE_LOST, "the server is not ready; come back")
-                return
+            async with self.admission.door:
+                if not await self._let_in(socket, connection):
+                    return
             if self._leaving:
                 connection.ask_to_close(CODE_RESTART, "the server restarts")
             await connection.serve()
         finally:
             self._forget(connection)
+
+    async def _let_in(self, socket: ServerSocket, connection: Connection) -> bool:
+        """Answer the handshake, and have everything there that a client needs."""
+        if self._leaving:
+            await self._refuse(socket, RESTARTING)
+            return False
+        await socket.accept()
+        version = socket.query.get("protocol", str(PROTOCOL_VERSION))
+        if version != str(PROTOCOL_VERSION):
+            await socket.close(CODE_BAD_VERSION, f"supported protocols: {PROTOCOL_VERSION}")
+            return False
+        if await self._attach(connection) and await self._start_session(connection):
+            return True
+        await socket.close(CODE_LOST, "the server is not ready; come back")
+        return False
 
     async def _attach(self, connection: Connection) -> bool:
         """Have the broadcaster write to it from now on, waiting for one that restarts."""
@@ -143,8 +154,16 @@ class Clients:
         ):
             return Refusal(403, "forbidden_origin", "this origin may not connect here")
         if self._leaving:
-            return Refusal(503, "restarting", "the server restarts", 1)
-        return self.admission.refusal(self._address(socket))
+            return RESTARTING
+        return self.admission.refusal(self._address(socket), trio.current_time())
+
+    async def _refuse(self, socket: ServerSocket, refusal: Refusal) -> None:
+        self.admission.count_refusal(refusal)
+        headers = [("content-type", "application/json"), *PRIVATE_HEADERS.items()]
+        if refusal.retry_after is not None:
+            headers.append(("retry-after", str(refusal.retry_after)))
+        body = json.dumps({"error": {"code": refusal.code, "reason": refusal.reason}}).encode()
+        await socket.reject(refusal.status, headers, body)
 
     def _address(self, socket: ServerSocket) -> str:
         forwarded = socket.headers.getlist("x-forwarded-for")
@@ -214,14 +233,6 @@ class Clients:
     async def wait_until_gone(self) -> None:
         """Wait for the last handler's end, after `close_all`."""
         await self._gone.wait()
-
-
-async def _refuse(socket: ServerSocket, refusal: Refusal) -> None:
-    headers = [("content-type", "application/json"), *PRIVATE_HEADERS.items()]
-    if refusal.retry_after is not None:
-        headers.append(("retry-after", str(refusal.retry_after)))
-    body = json.dumps({"error": {"code": refusal.code, "reason": refusal.reason}}).encode()
-    await socket.reject(refusal.status, headers, body)
 
 
 __all__ = ["CODE_INTERNAL", "CODE_RESTART", "Clients"]

@@ -23,18 +23,18 @@ class ClientLimits:
 class TokenBucket:
     """`burst` at once, `rate` per second in the long run; times in seconds, passed in."""
 
-    __slots__ = ("_burst", "_rate", "_tokens", "_updated")
+    __slots__ = ("_burst", "_rate", "_tokens", "updated")
 
     def __init__(self, rate: float, burst: int, now: float) -> None:
         self._rate = rate
         self._burst = burst
         self._tokens = float(burst)
-        self._updated = now
+        self.updated = now
 
     def take(self, now: float) -> bool:
         """Take one, if there is one."""
-        self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
-        self._updated = now
+        self._tokens = min(self._burst, self._tokens + (now - self.updated) * self._rate)
+        self.updated = now
         if self._tokens < 1:
             return False
         self._tokens -= 1

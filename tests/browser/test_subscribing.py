@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,20 +17,16 @@ if TYPE_CHECKING:
 
     from tests.browser.conftest import Visit
 
-FIRST_PRICE_SECONDS = 10.0
-
 
 def test_from_the_start_command_to_moving_prices_with_no_setting_but_ports(
     tmp_path: Path, visit: Visit
 ) -> None:
-    """The bundled stub API's prices move in the browser within ten seconds of the start."""
-    began = time.monotonic()
+    """The bundled stub API's prices move in the browser; bench/first_price.py says how soon."""
     with running(server := Server(tmp_path, {"STUB_PORT": "0"})):
         me = visit(server.url)
         me.field.fill("aapl")
         me.page.get_by_test_id("subscribe-button").click()
         me.expect_price("AAPL")
-        assert time.monotonic() - began < FIRST_PRICE_SECONDS
         prices = me.expect_changes("AAPL", 3)
         assert all(145 <= price <= 155 for price in prices), prices
         me.expect_live()

@@ -13,7 +13,7 @@ import trio
 from stockstream import application
 from stockstream.delivery.lanes import Patience
 from stockstream.delivery.messages import GetBroadcastStatistics
-from tests.integration.delivery.raw import raw_client, vanish
+from tests.integration.delivery.raw import needs_vanishing, raw_client, vanish
 from tests.integration.delivery.upstream import fed_by
 from tests.integration.web.support import CLOSE, PING, TEXT
 from tests.support.client import connected
@@ -139,6 +139,7 @@ def _lanes(tree: Tree) -> list:
     return connections.lanes()
 
 
+@needs_vanishing
 @pytest.mark.proves("W17")
 async def test_a_vanished_client_is_gone_though_prices_flow_to_it(
     monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery
@@ -153,6 +154,7 @@ async def test_a_vanished_client_is_gone_though_prices_flow_to_it(
         await _nothing_is_left(tree)
 
 
+@needs_vanishing
 @pytest.mark.proves("W17", "W9")
 async def test_a_vanished_client_is_gone_though_nothing_is_said_to_it(
     price_api: PriceApi, nursery: trio.Nursery

@@ -1,0 +1,82 @@
+"""From `make run` to the first price in a browser: `python -m bench.first_price [--rounds 3]`.
+
+Everything is installed already; the data directory is new in each round. Needs Chromium and what
+`make test` installs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.browser import chromium
+from tests.browser.dashboard import Dashboard
+
+ROOT = Path(__file__).parent.parent
+TARGET_SECONDS = 10.0
+WAIT_MS = 60_000
+
+
+def one_round() -> tuple[float, float]:
+    """Seconds from the start command to the page's address, and to the first price."""
+    began = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(
+            ["make", "--silent", "run"],
+            cwd=ROOT,
+            env={**os.environ, "PORT": "0", "STUB_PORT": "0", "DATA_DIRECTORY": folder},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,  # so that Ctrl+C reaches the server under make, not us
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            url = next((line.split()[-1] for line in process.stdout if "dashboard" in line), None)
+            if url is None:
+                raise RuntimeError("`make run` ended before it said where the dashboard is")
+            told = time.monotonic() - began
+            with chromium.launched(_browser()) as browser:
+                page = browser.new_page()
+                page.set_default_timeout(WAIT_MS)
+                page.goto(url)
+                dashboard = Dashboard(page)
+                dashboard.subscribe("AAPL")
+                dashboard.expect_price("AAPL")
+                return told, time.monotonic() - began
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            process.communicate()
+
+
+def _browser() -> str:
+    path = chromium.find()
+    if path is None:
+        raise SystemExit("bench.first_price: no Chromium on PATH, and CHROMIUM names none")
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    worst = 0.0
+    for _ in range(parser.parse_args().rounds):
+        told, seen = one_round()
+        worst = max(worst, seen)
+        print(f"address {told:.1f} s, first price {seen:.1f} s, browser's own start included")
+    print(f"at most {TARGET_SECONDS:.0f} s: {'met' if worst <= TARGET_SECONDS else 'MISSED'}")
+    sys.exit(worst > TARGET_SECONDS)
+
+
+if __name__ == "__main__":
+    main()

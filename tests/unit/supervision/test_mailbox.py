@@ -230,11 +230,10 @@ def test_the_count_is_the_queue(overflow, bound, script):
             came += 1
             box.cast(step)
         else:
-            try:
-                item = box.take_nowait()
-            except trio.WouldBlock:
+            if not box.items:
                 assert box.queued == 0
                 continue
+            item = box.items.popleft()
             envelope = item if isinstance(item, tuple) else item.redeem()
             assert envelope is not None
             assert envelope[3]

@@ -25,6 +25,14 @@ class Client(Protocol):
     """A client's connection, as the broadcaster may use it. Nothing here waits."""
 
     @property
+    def name(self) -> str:
+        """What the client was told its session is called, and what log lines of it carry."""
+
+    @property
+    def address(self) -> str:
+        """Whom it comes from: an IP address."""
+
+    @property
     def closed(self) -> bool:
         """Whether nothing can be sent any more."""
 

@@ -122,10 +122,7 @@ class Mailbox:
             await trio.lowlevel.checkpoint()
         else:
             self._reader = trio.lowlevel.current_task()
-            try:
-                await trio.lowlevel.wait_task_rescheduled(_give_up)
-            finally:
-                self._reader = None
+            await trio.lowlevel.wait_task_rescheduled(self._give_up)
         return self.items.popleft()
 
     def cast(self, message: object) -> bool:
@@ -158,6 +155,11 @@ class Mailbox:
     def signal_token(self, token: Token) -> None:
         """Queue a signal that may have lost its meaning by the time its turn comes."""
         self._put(token)
+
+    def _give_up(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        # Here, not when the reader runs again: until then somebody may put something in.
+        self._reader = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def _put(self, item: Envelope | Token | None) -> None:
         if self.closed:
@@ -196,10 +198,6 @@ class Mailbox:
             conflated=self.conflated,
             overflow=type(self).__name__,
         )
-
-
-def _give_up(_raise_cancel: object) -> trio.lowlevel.Abort:
-    return trio.lowlevel.Abort.SUCCEEDED
 
 
 class DroppingOldest(Mailbox):

@@ -20,21 +20,25 @@ from web.admin_auth import install
 from web.api import api
 from web.chaos_api import chaos_api
 from web.health import health
+from web.metrics import metrics
 from web.security import SECURITY_HEADERS
 from web.server import websocket_class
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from werkzeug.wrappers import Response as WerkzeugResponse
 
     from web.admin_stream import EventStreams
     from web.clients import Clients
     from web.parts import Parts
+    from web.server import ServerStatistics
 
 LARGEST_BODY = 64 * 1024
 STATIC_SECONDS = 31_536_000
 """A static file that is asked for with the version of its content never changes."""
 REQUEST_ID = "X-Request-Id"
-JSON_PATHS = ("/api/", "/health/", "/admin/api/")
+JSON_PATHS = ("/metrics", "/api/", "/health/", "/admin/api/")
 
 Answer = tuple["Response | str", int, list[tuple[str, str]]]
 
@@ -42,8 +46,13 @@ _log = logging.getLogger("web")
 _HERE = Path(__file__).parent
 
 
-def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTrio:
-    """Build the app for one life of `web`."""
+def create_app(
+    parts: Parts,
+    clients: Clients,
+    streams: EventStreams,
+    statistics: Callable[[], ServerStatistics],
+) -> QuartTrio:
+    """Build the app for one life of `web`; `statistics` are those of the server it runs on."""
     app = QuartTrio(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     version = asset_version(_HERE / "static")
@@ -52,6 +61,7 @@ def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTr
     app.asgi_websocket_class = websocket_class({"/ws": clients.handle})  # type: ignore[assignment]
 
     app.register_blueprint(api(parts))
+    app.register_blueprint(metrics(parts, clients.admission.statistics, statistics))
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
     install(app, parts.settings.admin, parts.settings.trusted_proxies)
     app.register_blueprint(admin(parts))

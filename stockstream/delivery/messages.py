@@ -127,6 +127,7 @@ class BroadcastStatistics:
     groups: int
     behind: int
     slow: int
+    rounds: int
     flushes: int
     frames: int
     refused: int

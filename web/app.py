@@ -20,6 +20,9 @@ from web.admin_auth import install
 from web.api import api
 from web.chaos_api import chaos_api
 from web.health import health
+from web.history_api import history_api
+from web.indicators_api import indicators_api
+from web.pages import pages
 from web.security import SECURITY_HEADERS
 from web.server import websocket_class
 
@@ -51,7 +54,12 @@ def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTr
     # Quart's hook for another class; its type names the one it ships.
     app.asgi_websocket_class = websocket_class({"/ws": clients.handle})  # type: ignore[assignment]
 
+    app.register_blueprint(pages())
     app.register_blueprint(api(parts))
+    app.register_blueprint(history_api(parts.database, parts.settings.wall_clock_ms))
+    app.register_blueprint(
+        indicators_api(parts.tables, parts.database, parts.settings.wall_clock_ms)
+    )
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
     install(app, parts.settings.admin, parts.settings.trusted_proxies)
     app.register_blueprint(admin(parts))
@@ -64,10 +72,6 @@ def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTr
             role_token=parts.settings.chaos_token,
         )
     )
-
-    @app.get("/")
-    async def dashboard() -> str:
-        return await render_template("dashboard.html")
 
     app.before_request(_begin_request)
     app.register_error_handler(HTTPException, _error)
@@ -98,7 +102,9 @@ async def _error(error: HTTPException) -> Answer:
     if request.path.startswith(JSON_PATHS):
         # An API error brings its own code word; others are named by their status.
         word = getattr(error, "word", error.name.lower().replace(" ", "_"))
-        body = jsonify({"error": {"code": word, "reason": error.description}})
+        told = {"code": word, "reason": error.description}
+        fields = getattr(error, "fields", None)
+        body = jsonify({"error": told if fields is None else {**told, "fields": fields}})
         return body, code, headers
     page = await render_template(
         "error.html", code=code, title=error.name, message=error.description

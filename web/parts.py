@@ -62,3 +62,4 @@ class Parts:
     broadcaster: ActorRef
     manager: ActorRef
     sessions: ActorRef
+    database: ActorRef

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import structlog
 import trio
 
+from stockstream import paths
 from stockstream.chaos.catalogue import Action, BadParameters, Scope, Value, action_named
 from stockstream.chaos.messages import (
     ActiveFault,
@@ -31,7 +32,7 @@ from stockstream.chaos.observing import witness
 from stockstream.chaos.records import EXPERIMENT, ChaosRecords
 from stockstream.chaos.targets import Target, list_targets, would_escalate
 from stockstream.chaos.upstream import NoStub, set_switches, switches
-from stockstream.messages import ForceCircuit
+from stockstream.messages import CutConnections, DatabaseFault, DisturbDatabase, ForceCircuit
 from supervision import (
     NORMAL,
     Actor,
@@ -60,6 +61,7 @@ ROLLBACK_PAUSE_SECONDS = 1.0
 """A rollback that fails (the stub is being restarted) is tried again after so long."""
 BREAKER = "circuit breaker"
 UPSTREAM = "price API"
+DATABASE = "database"
 _EXCEPTIONS: Mapping[str, type[Exception]] = {
     kind.__name__: kind for kind in (RuntimeError, ValueError, KeyError, OSError, MemoryError)
 }
@@ -199,6 +201,8 @@ class ChaosController(Actor):
                 return await self._disturb_upstream(injection_id, action, parameters, request)
             case Scope.BREAKER:
                 return await self._force_breaker(injection_id, action, parameters, request)
+            case Scope.DATABASE:
+                return await self._disturb_database(injection_id, action, parameters, request)
             case Scope.CLIENT:
                 return Refusal("bad_parameters", f"{action.name} is done by the command itself")
 
@@ -367,6 +371,31 @@ class ChaosController(Actor):
             injection_id, action, request, target, verified, None, None, until, detail
         )
 
+    async def _disturb_database(
+        self, injection_id: str, action: Action, parameters: dict[str, Value], request: Inject
+    ) -> Injection | Refusal:
+        until = None
+        try:
+            if not action.lasting:
+                database = self.system.ref(paths.DATABASE)
+                verified = await database.call(CutConnections()) > 0
+                detail = "" if verified else "there was no connection to be cut"
+            else:
+                until = self._switch_on(injection_id, action, parameters, request)
+                fault = DatabaseFault(action.name.removeprefix("database-"))
+                server = self.system.ref(paths.POSTGRES)
+                disturb = DisturbDatabase(fault, float(parameters["seconds"]))
+                verified = await server.call(disturb)
+                detail = "" if verified else "the embedded server does not run now"
+        except NoProc:
+            self._records.faults.delete(injection_id)
+            return Refusal("no_such_target", "no embedded database server of ours runs here")
+        except CallError as error:
+            verified, detail = False, str(error)
+        return self._injection(
+            injection_id, action, request, None, verified, None, None, until, detail
+        )
+
     # Undoing it.
 
     def _switch_on(
@@ -378,9 +407,11 @@ class ChaosController(Actor):
     ) -> int:
         now = self._now()
         until = now + round(float(parameters["seconds"]) * 1000)
-        target = {Scope.UPSTREAM: UPSTREAM, Scope.BREAKER: BREAKER}.get(
-            action.scope, request.target
-        )
+        target = {
+            Scope.UPSTREAM: UPSTREAM,
+            Scope.BREAKER: BREAKER,
+            Scope.DATABASE: DATABASE,
+        }.get(action.scope, request.target)
         self._replace(target)
         self._records.faults.put(
             injection_id,
@@ -421,6 +452,8 @@ class ChaosController(Actor):
             await set_switches(self._stub_url, {})
         elif fault.target == BREAKER:
             await self.system.ref(self._breaker_path).call(ForceCircuit("auto", None))
+        elif fault.target == DATABASE:
+            await self.system.ref(paths.POSTGRES).call(DisturbDatabase(None))
         else:
             lift_fault(self.system, fault.target)
 

@@ -47,6 +47,7 @@ from stockstream.telemetry.telemetry import Telemetry, TelemetryActor
 from supervision import ChildSpec, dynamic_supervisor, supervisor
 from web.actor import Web
 from web.admin_access import AdminAccess
+from web.browser_users import BrowserUsers
 from web.parts import WebSettings
 from web.server import encode_ping, encode_text_frame, open_sockets
 
@@ -271,4 +272,5 @@ def _web(settings: Settings, addresses: Addresses) -> WebSettings:
         admin=AdminAccess(
             settings.admin_token.get_secret_value(), settings.secret_key_base.get_secret_value()
         ),
+        users=BrowserUsers(settings.secret_key_base.get_secret_value()),
     )

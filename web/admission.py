@@ -44,7 +44,7 @@ def client_address(
     """
     address = peer
     hops = [part.strip() for value in forwarded_for for part in value.split(",")]
-    while hops and _is_in(address, trusted):
+    while hops and is_in(address, trusted):
         hop = hops.pop()
         if not _is_address(hop):
             break
@@ -126,5 +126,6 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _is_in(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+def is_in(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """Whether an address lies in one of these networks."""
     return _is_address(address) and any(ip_address(address) in network for network in networks)

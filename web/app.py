@@ -16,7 +16,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 from supervision import correlation_id
 from web.admin import admin
 from web.admin_api import admin_api
-from web.admin_auth import install
+from web.admin_auth import install as install_admin
 from web.api import api
 from web.chaos_api import chaos_api
 from web.health import health
@@ -25,6 +25,8 @@ from web.indicators_api import indicators_api
 from web.pages import pages
 from web.security import SECURITY_HEADERS
 from web.server import websocket_class
+from web.user_access import install as install_users
+from web.watchlists_api import watchlists_api
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
@@ -54,6 +56,7 @@ def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTr
     # Quart's hook for another class; its type names the one it ships.
     app.asgi_websocket_class = websocket_class({"/ws": clients.handle})  # type: ignore[assignment]
 
+    install_users(app, parts.settings.users, parts.settings.trusted_proxies)
     app.register_blueprint(pages())
     app.register_blueprint(api(parts))
     app.register_blueprint(history_api(parts.database, parts.settings.wall_clock_ms))
@@ -61,7 +64,8 @@ def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTr
         indicators_api(parts.tables, parts.database, parts.settings.wall_clock_ms)
     )
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
-    install(app, parts.settings.admin, parts.settings.trusted_proxies)
+    app.register_blueprint(watchlists_api(parts.database))
+    install_admin(app, parts.settings.admin, parts.settings.trusted_proxies)
     app.register_blueprint(admin(parts))
     app.register_blueprint(admin_api(parts, streams))
     app.register_blueprint(

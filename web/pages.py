@@ -8,6 +8,7 @@ from quart import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import NotFound
 
 from stockstream.messages import InvalidSymbol, parse_symbol
+from web.user_access import give_cookie
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 def pages() -> Blueprint:
     """The routes `/` and `/s/<symbol>`."""
     blueprint = Blueprint("pages", __name__)
+
+    @blueprint.after_request
+    async def name_user(response: WerkzeugResponse) -> WerkzeugResponse:
+        # A page, not the API: a program that asks for prices is no browser's user.
+        return give_cookie(response)
 
     @blueprint.get("/")
     async def dashboard() -> str:

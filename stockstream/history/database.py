@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 MAINTENANCE_SECONDS = 120.0
+ROWS_CONNECTIONS = 2
 
 _log: BoundLogger = structlog.get_logger("database")
 
@@ -62,6 +63,7 @@ class DatabaseSettings:
             LaneName.WRITE: LaneSettings(1, 4),
             LaneName.READ: LaneSettings(self.readers, self.waiting),
             LaneName.MAINTENANCE: LaneSettings(1, 8, MAINTENANCE_SECONDS),
+            LaneName.ROWS: LaneSettings(ROWS_CONNECTIONS, self.waiting),
         }
         return self.lanes.get(name, defaults[name])
 

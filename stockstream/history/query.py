@@ -70,6 +70,8 @@ class Lane(StrEnum):
     """History queries, from the replica where there is one."""
     MAINTENANCE = "maintenance"
     """Retention, roll-ups, import."""
+    ROWS = "rows"
+    """Watchlists and alerts: small transactions, on the primary."""
 
 
 class Query(Generic[R_co]):

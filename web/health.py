@@ -59,6 +59,7 @@ def _history(tables: Tables) -> dict[str, object]:
     return {
         "ok": up and alert is None,
         "reason": alert or (None if database is None else database.reason or None),
+        "connections": None if database is None else database.connections,
         "waiting": tables.outbox.statistics().waiting,
         "recorder": recorder,
     }

@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from stockstream.history.embedded import Layout, is_ready, postmaster, program
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 START_SECONDS = 60.0
@@ -102,6 +104,24 @@ def psql(url: str, sql: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+@contextmanager
+def locked(url: str, table: str) -> Iterator[None]:
+    """Hold a table locked against everybody for the time of a `with`."""
+    process = subprocess.Popen(
+        [str(program("psql")), "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"BEGIN; LOCK TABLE {table}; SELECT 'locked';\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "locked\n"
+        yield
 
 
 def make_cluster(folder: Path) -> Path:

@@ -119,7 +119,27 @@ class History:
         raise AssertionError(f"in vain: {self.status}, {self.recorder}")
 
     async def until_up(self) -> None:
-        await self.until(lambda: self.status.up)
+        """Wait until queries of every kind can be asked; `status.up` tells of writing only."""
+        await self.until(lambda: all(self.status.connections.values()))
+
+    async def until_rows(self, wanted: list[tuple[Any, ...]], sql: str, *arguments: object) -> None:
+        """Wait until a query has that answer: what a server does by itself, it tells nobody."""
+        found: list[tuple[Any, ...]] = []
+        with trio.move_on_after(WAIT_SECONDS):
+            while (found := await self.select(sql, *arguments)) != wanted:  # noqa: ASYNC110
+                await trio.sleep(0.05)
+            return
+        raise AssertionError(f"{found} and not {wanted}")
+
+    async def until_none_is_left(self) -> None:
+        """Wait until the server has the connections that the gateway has now, and no other."""
+        sql = (
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE application_name ~ '^stockstream' AND datname = current_database()"
+        )
+        with trio.fail_after(WAIT_SECONDS):
+            while await self.select(sql) != [(sum(self.status.connections.values()),)]:  # noqa: ASYNC110 - as above
+                await trio.sleep(0.05)
 
     async def kill_gateway(self) -> None:
         """Kill it, and wait for its successor."""

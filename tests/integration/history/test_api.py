@@ -21,49 +21,63 @@ from tests.support.history import history_state
 from tests.support.tree import Tree, running_tree
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 
 @asynccontextmanager
 async def serving(url: str | None) -> AsyncIterator[tuple[Tree, httpx.AsyncClient]]:
     given = {} if url is None else {"database_url": url}
-    async with running_tree(**given) as tree:
-        async with httpx.AsyncClient(base_url=tree.url, timeout=20) as client:
-            if url is not None:
-                with trio.fail_after(20):
-                    while not (await history_state(tree))["ok"]:
-                        await trio.sleep(0.02)
-            yield tree, client
+    async with (
+        running_tree(**given) as tree,
+        httpx.AsyncClient(base_url=tree.url, timeout=20) as client,
+    ):
+        if url is not None:
+            await _until(lambda: _can_be_asked(tree))
+        yield tree, client
+
+
+async def _can_be_asked(tree: Tree) -> bool:
+    connections = (await history_state(tree))["connections"]
+    return bool(connections) and all(connections.values())
+
+
+async def _until(holds: Callable[[], Awaitable[object]]) -> None:
+    """Ask again and again until the answer is a yes: HTTP tells nobody of a change."""
+    with trio.fail_after(20):
+        while not await holds():  # noqa: ASYNC110
+            await trio.sleep(0.02)
 
 
 @pytest.mark.proves("H11", "H5")
 async def test_published_prices_come_out_as_candles_and_ticks(database_url: str) -> None:
     """The whole way: from the market through outbox, recorder and database to the API."""
-    async with serving(database_url) as (tree, client):
-        with trio.fail_after(20):
-            while not (await client.get("/api/v1/ticks/AAPL")).json()["ticks"]:
-                await trio.sleep(0.05)
+    async with serving(database_url) as (_, client):
+
+        async def ticks() -> list[dict[str, Any]]:
+            found = (await client.get("/api/v1/ticks/AAPL")).json()["ticks"]
+            assert isinstance(found, list)
+            return found
+
+        async def is_stored() -> bool:
+            return now["version"] in [t["version"] for t in await ticks()]
+
+        await _until(ticks)
         now = (await client.get("/api/v1/quotes/AAPL")).json()["quote"]
-        with trio.fail_after(10):
-            while True:
-                ticks = (await client.get("/api/v1/ticks/AAPL")).json()["ticks"]
-                versions = [t["version"] for t in ticks]
-                if now["version"] in versions:
-                    break
-                await trio.sleep(0.05)
-        same = ticks[versions.index(now["version"])]
+        await _until(is_stored)
+        (same,) = [t for t in await ticks() if t["version"] == now["version"]]
         assert (same["price"], same["timestamp"]) == (now["price"], now["timestamp"])
         answer = (await client.get("/api/v1/history/AAPL?interval=1m")).json()
         assert answer["symbol"] == "AAPL"
         assert answer["interval"] == "1m"
-        assert sum(c["ticks"] for c in answer["candles"]) >= len(ticks)
+        assert sum(c["ticks"] for c in answer["candles"]) > 0
         assert all(c["start"].endswith(":00.000Z") for c in answer["candles"])
 
 
 @pytest.mark.proves("H11")
 async def test_gaps_stay_gaps_and_bounds_hold(database_url: str) -> None:
     """Minutes without ticks have no candle; `from` is inclusive, `to` is not, `limit` keeps the
-    newest; oldest first."""
+    newest; oldest first.
+    """
     start = (now_ms() - 3_600_000) // MINUTE_MS * MINUTE_MS
     minutes = [0, 1, 4, 5, 20]
     ticks = [tick(m, symbol="GAPS", ts=start + m * MINUTE_MS + 500) for m in minutes]
@@ -151,9 +165,11 @@ async def test_without_a_database_prices_flow_and_history_says_when_to_ask_again
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
         assert answer.json()["error"]["code"] == "unavailable"
-        with trio.fail_after(10):
-            while (await client.get("/api/v1/quotes/AAPL")).status_code != 200:
-                await trio.sleep(0.02)
+
+        async def prices_are_there() -> bool:
+            return (await client.get("/api/v1/quotes/AAPL")).status_code == 200
+
+        await _until(prices_are_there)
         ready = await client.get("/health/ready")
         assert ready.status_code == 200
         assert ready.json()["checks"]["history"]["ok"] is False

@@ -7,9 +7,9 @@ import trio
 
 from stockstream.history import migrations
 from stockstream.history.migrations import MigrationFailed, migrate
+from stockstream.history.recording import Record
 from tests.support.database import psql
 from tests.support.gateway import batch, running_history
-from stockstream.history.recording import Record
 
 OURS = """
 SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class c

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,4 +62,4 @@ def test_parts_of_a_candle_join_in_any_order(values: Sequence[float], data: st.D
 def test_intervals_divide_a_day() -> None:
     """So that coarser candles are made of whole finer ones, and days begin at midnight UTC."""
     lengths = sorted(INTERVALS.values())
-    assert all(b % a == 0 for a, b in zip(lengths, lengths[1:], strict=False))
+    assert all(b % a == 0 for a, b in pairwise(lengths))

@@ -41,6 +41,9 @@ LONGEST_PAUSE_SECONDS = 5.0
 FALLBACK_SECONDS = 15.0
 """How long a reader stays with the primary before it looks whether the replica is back."""
 
+NOT_YET = "not connected yet"
+"""The reason before the first attempt has ended."""
+
 _log: BoundLogger = structlog.get_logger("database")
 
 
@@ -72,7 +75,7 @@ class Lane:
     queries: int = 0
     failed: int = 0
     refused: int = 0
-    reason: str = "not connected yet"
+    reason: str = NOT_YET
     _open: set[asyncpg.Connection] = field(default_factory=set)
     _wake: trio.Event = field(default_factory=trio.Event)
 

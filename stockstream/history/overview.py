@@ -7,24 +7,29 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from stockstream.history import partitions
 from stockstream.history.query import Lane, Query
 from stockstream.history.times import to_ms
 from stockstream.messages import iso_utc
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from stockstream.history.query import Connection
 
 _SIZES = """
-SELECT relname, greatest(reltuples, 0)::bigint, pg_total_relation_size(c.oid)
+SELECT relname, coalesce(pg_partition_root(c.oid)::regclass::text, relname),
+    greatest(reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0), pg_total_relation_size(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relkind = 'r' AND nspname = 'public' ORDER BY relname
 """
 
 
 class TableSize(msgspec.Struct, frozen=True):
-    """A table or partition; `rows` is the server's estimate."""
+    """A table, or a partition of `table`; `rows` is the server's estimate."""
 
     name: str
+    table: str
     rows: int
     bytes: int
 
@@ -56,9 +61,18 @@ class Look(Query[Overview]):
         if await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
             schema = await connection.fetchval("SELECT max(version_num) FROM alembic_version")
         if await connection.fetchval("SELECT to_regclass('ticks') IS NOT NULL"):
-            row = await connection.fetchrow("SELECT min(received), max(received) FROM ticks")
-            if row is not None and row[0] is not None:
-                first, last = (iso_utc(to_ms(row[place])) for place in (0, 1))
+            days = await partitions.children(connection, "ticks")
+            first = await _end(connection, days, "min")
+            last = await _end(connection, reversed(days), "max")
             due = await connection.fetchval("SELECT count(DISTINCT hour) FROM rollups_due")
         tables = [TableSize(*row.values()) for row in await connection.fetch(_SIZES)]
         return Overview(server, schema, size, first, last, due, tables)
+
+
+async def _end(connection: Connection, days: Iterable[str], function: str) -> str | None:
+    """When the first or last tick was received: a day's partition is read, not all of them."""
+    for partition in days:
+        moment = await connection.fetchval(f"SELECT {function}(received) FROM {partition}")  # noqa: S608 - names of ours
+        if moment is not None:
+            return iso_utc(to_ms(moment))
+    return None

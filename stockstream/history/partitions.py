@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from stockstream.history.query import Connection
 
+LOCK = 0x5354_4F43_4B02
+"""The advisory lock of all who change partitions."""
+LOCK_MS = 1_000
+
 _MISSING = "SELECT n FROM unnest($1::text[]) n WHERE to_regclass(n) IS NULL"
 _EXISTS = "SELECT to_regclass($1) IS NOT NULL"
 _MOVE = """
@@ -45,26 +49,33 @@ def _bounds(day: int) -> str:
     return f"FROM ('{low.isoformat()}') TO ('{high.isoformat()}')"
 
 
-async def make_for_ticks(connection: Connection, days: Iterable[int]) -> None:
-    """Make those that are not there; a node that makes the same at the same time is no trouble."""
+async def make_for_ticks(connection: Connection, days: Iterable[int]) -> int:
+    """Make those that are not there; how many. A node that makes the same is no trouble."""
     wanted = {name("ticks", day): day for day in days}
-    missing = await connection.fetch(_MISSING, list(wanted))
-    for day in (wanted[row[0]] for row in missing):
-        await connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {name('ticks', day)} "
-            f"PARTITION OF ticks FOR VALUES {_bounds(day)}"
-        )
-
-
-async def make_for_candles(connection: Connection, days: Iterable[int]) -> None:
-    """Make those that are not there, and move in what has come to the default partition."""
-    for day in days:
-        partition = name("candles_1m", day)
+    missing = [row[0] for row in await connection.fetch(_MISSING, list(wanted))]
+    if missing:
         async with connection.transaction():
-            # Recorders wait for this moment; nobody may put a row of the day into the default.
-            await connection.execute("LOCK TABLE candles_1m IN SHARE ROW EXCLUSIVE MODE")
+            await _alone(connection)
+            for partition in missing:
+                await connection.execute(
+                    f"CREATE TABLE IF NOT EXISTS {partition} "
+                    f"PARTITION OF ticks FOR VALUES {_bounds(wanted[partition])}"
+                )
+    return len(missing)
+
+
+async def make_for_candles(connection: Connection, days: Iterable[int]) -> int:
+    """Make those that are not there, and move in what has come to the default partition."""
+    wanted = {name("candles_1m", day): day for day in days}
+    missing = [row[0] for row in await connection.fetch(_MISSING, list(wanted))]
+    for partition in missing:
+        day = wanted[partition]
+        async with connection.transaction():
+            await _alone(connection)
             if await connection.fetchval(_EXISTS, partition):
                 continue
+            # Recorders wait for this moment; nobody may put a row of the day into the default.
+            await connection.execute("LOCK TABLE candles_1m IN SHARE ROW EXCLUSIVE MODE")
             await connection.execute(f"CREATE TABLE {partition} (LIKE candles_1m INCLUDING ALL)")
             await connection.execute(
                 _MOVE.format(partition),
@@ -74,6 +85,24 @@ async def make_for_candles(connection: Connection, days: Iterable[int]) -> None:
             await connection.execute(
                 f"ALTER TABLE candles_1m ATTACH PARTITION {partition} FOR VALUES {_bounds(day)}"
             )
+    return len(missing)
+
+
+async def drop(connection: Connection, partition: str) -> None:
+    """Drop one, with all that is in it; one that another node has dropped is no trouble."""
+    async with connection.transaction():
+        await _alone(connection)
+        await connection.execute(f"DROP TABLE IF EXISTS {partition}")
+
+
+async def _alone(connection: Connection) -> None:
+    """Let no other node change partitions until the end of the transaction.
+
+    A change needs the table for itself for a moment. Whoever comes after one that waits for that
+    waits too, so it does not wait long: behind a long query it gives up, to be tried again.
+    """
+    await connection.execute(f"SET LOCAL lock_timeout = {LOCK_MS}")
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
 
 
 async def children(connection: Connection, table: str) -> list[str]:

@@ -24,7 +24,7 @@ RETAIN_SECONDS = 600.0
 RETRY_SECONDS = 5.0
 """Without a database there is nothing to keep up; it is asked again so soon."""
 STEP_SECONDS = 1.0
-"""Between two steps of a deletion, so that others get the disk."""
+"""Between two steps, so that others get the disk."""
 ASK_SECONDS = 130.0
 
 _log: BoundLogger = structlog.get_logger("retention")
@@ -76,7 +76,7 @@ class Retention(Actor):
             done = await ask(self._database, query, timeout=ASK_SECONDS)
             if done.dropped:
                 _log.info("old history dropped", partitions=done.dropped)
-            if not done.deleted:
+            if not done.more:
                 break
             await trio.sleep(STEP_SECONDS)
 

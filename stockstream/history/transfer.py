@@ -19,6 +19,7 @@ from stockstream.messages import InvalidSymbol, iso_utc, parse_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import BinaryIO
 
     from stockstream.history.query import Connection
 
@@ -29,6 +30,31 @@ LONGEST_LINE = 10_000
 
 class BadLine(ValueError):
     """A line that is no tick; the text tells its number and what is wrong."""
+
+
+class Lines:
+    """The lines of a file as text, one by one; `bytes` of it were read so far.
+
+    Raises:
+        BadLine: a line is no UTF-8, or longer than any tick's could be.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._number = 0
+        self.bytes = 0
+
+    def __iter__(self) -> Iterator[str]:
+        """All that are left."""
+        while raw := self._file.readline(LONGEST_LINE):
+            self._number += 1
+            self.bytes += len(raw)
+            if len(raw) == LONGEST_LINE:
+                raise BadLine(f"line {self._number}: longer than {LONGEST_LINE} bytes")
+            try:
+                yield raw.decode()
+            except UnicodeDecodeError as error:
+                raise BadLine(f"line {self._number}: not UTF-8: {error.reason}") from error
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
@@ -100,6 +126,27 @@ def read_lines(lines: Iterable[str], form: Format) -> Iterator[Tick]:
             yield _tick(reader.line_num, line)
     except csv.Error as error:
         raise BadLine(f"line {reader.line_num}: {error}") from error
+
+
+def pages(ticks: Iterable[Tick], size: int) -> Iterator[list[Tick]]:
+    """Ticks, `size` at a time; what stood before a bad line comes before its error.
+
+    Raises:
+        BadLine: a line is no tick.
+    """
+    page: list[Tick] = []
+    try:
+        for tick in ticks:
+            page.append(tick)
+            if len(page) == size:
+                yield page
+                page = []
+    except BadLine:
+        if page:
+            yield page
+        raise
+    if page:
+        yield page
 
 
 def _decoded(number: int, text: str) -> _Line:

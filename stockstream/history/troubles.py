@@ -10,6 +10,8 @@ import asyncpg
 from stockstream.history.query import DatabaseError, Rejected, Unavailable
 
 OLDEST_MAJOR = 14
+STARTING = "is starting up or shutting down"
+"""The only trouble that ends by itself."""
 
 # By SQLSTATE class: what is wrong with the values of a query, and would be again.
 _OF_THE_VALUES = {"21", "22", "23", "44", "54"}
@@ -44,7 +46,7 @@ def why_not_connected(error: Exception, url: str, setting: str) -> str:
         case asyncpg.TooManyConnectionsError():
             return f"{setting}: {where} takes no more connections"
         case asyncpg.CannotConnectNowError():
-            return f"{setting}: {where} is starting up or shutting down"
+            return f"{setting}: {where} {STARTING}"
         case TimeoutError() | asyncio.TimeoutError():
             return f"{setting}: {where} does not answer"
         case OSError():

@@ -94,19 +94,32 @@ async def roll(connection: Connection, start: object, end: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Retained:
-    """What a round of retention did: partitions made and dropped, rows deleted."""
+    """What a step of retention did: partitions made and dropped, rows deleted.
+
+    `more` tells that a further step would find something to do.
+    """
 
     made: int = 0
     dropped: tuple[str, ...] = ()
     deleted: int = 0
+    more: bool = False
+
+    def plus(self, later: Retained) -> Retained:
+        """Both steps as one."""
+        return Retained(
+            self.made + later.made,
+            self.dropped + later.dropped,
+            self.deleted + later.deleted,
+            later.more,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Retain(Query[Retained]):
-    """One step: make the next days' partitions, drop or delete what is too old.
+    """One step: make the next days' partitions, drop a partition that is too old, delete some rows.
 
-    `now` in ms since 1970; `days` tells by table how long its rows are kept. `more` steps are
-    needed as long as `deleted` is not 0.
+    `now` in ms since 1970; `days` tells by table how long its rows are kept. A dry run makes
+    nothing and drops nothing, and names all partitions that would be dropped.
     """
 
     now: int
@@ -116,72 +129,73 @@ class Retain(Query[Retained]):
 
     async def run(self, connection: Connection) -> Retained:
         """Do it, or tell what would be done."""
-        today = self.now // DAY_MS
-        # Minutes go only after their hours and days were put together.
-        due = await connection.fetch("SELECT DISTINCT hour FROM rollups_due")
-        kept = {partitions.name("candles_1m", to_ms(row[0]) // DAY_MS) for row in due}
-        old: list[str] = []
-        for table, days in self.days.items():
-            # A partition goes when its last moment is too old.
-            first_kept = int(self.now - days * DAY_MS) // DAY_MS
-            for partition in await partitions.children(connection, table):
-                day = partitions.day_of(partition)
-                if day is not None and day < first_kept and partition not in kept:
-                    old.append(partition)
+        old = await self._too_old(connection)
         if self.dry_run:
-            return Retained(0, tuple(old), 0)
+            return Retained(dropped=tuple(old))
+        today = self.now // DAY_MS
         ahead = range(today, today + DAYS_AHEAD + 1)
-        before = [
-            *await partitions.children(connection, "ticks"),
-            *await partitions.children(connection, "candles_1m"),
-        ]
-        await partitions.make_for_ticks(connection, ahead)
-        await partitions.make_for_candles(connection, ahead)
-        after = [
-            *await partitions.children(connection, "ticks"),
-            *await partitions.children(connection, "candles_1m"),
-        ]
-        for partition in old:
-            await connection.execute(f"DROP TABLE {partition}")
+        made = await partitions.make_for_ticks(connection, ahead)
+        made += await partitions.make_for_candles(connection, ahead)
+        for partition in old[:1]:
+            await partitions.drop(connection, partition)
         limit = to_datetime(int(self.now - self.days["candles_1m"] * DAY_MS))
         done = await connection.execute(_OLD_CANDLES, limit, STEP_ROWS)
         deleted = int(done.split()[-1])
         limit = to_datetime(int(self.now - (self.days["ticks"] + 1) * DAY_MS))
         done = await connection.execute(_OLD_ENTRIES, limit, LEDGER_KEPT, STEP_ROWS)
-        return Retained(len(after) - len(before), tuple(old), deleted + int(done.split()[-1]))
+        deleted += int(done.split()[-1])
+        return Retained(made, tuple(old[:1]), deleted, more=len(old) > 1 or deleted > 0)
+
+    async def _too_old(self, connection: Connection) -> list[str]:
+        """Partitions whose last moment is too old, the oldest of each table first."""
+        # Minutes go only after their hours and days were put together.
+        due = await connection.fetch("SELECT DISTINCT hour FROM rollups_due")
+        kept = {partitions.name("candles_1m", to_ms(row[0]) // DAY_MS) for row in due}
+        old: list[str] = []
+        for table, days in self.days.items():
+            first_kept = int(self.now - days * DAY_MS) // DAY_MS
+            for partition in await partitions.children(connection, table):
+                day = partitions.day_of(partition)
+                if day is not None and day < first_kept and partition not in kept:
+                    old.append(partition)
+        return old
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuild(Query[int]):
-    """Make all candles of a UTC day anew from the ticks there are; how many 1-minute candles.
+    """Make all candles of an hour anew from the ticks there are; how many 1-minute candles.
 
-    `day` counts from 1970. Writers of that day's candles wait meanwhile. A day without ticks is
-    left as it is: its ticks are dropped, and its candles are what is left of it.
+    `hour` counts from 1970. Whoever writes candles waits meanwhile, which is why it is an hour and
+    no more. An hour without ticks is left as it is: they are dropped, and its candles are what is
+    left of them.
     """
 
-    day: int
+    hour: int
     lane: ClassVar[Lane] = Lane.MAINTENANCE
 
     async def run(self, connection: Connection) -> int:
         """Do it, in one transaction."""
-        start, end = to_datetime(self.day * DAY_MS), to_datetime((self.day + 1) * DAY_MS)
+        start, end = to_datetime(self.hour * HOUR_MS), to_datetime((self.hour + 1) * HOUR_MS)
+        there = await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM ticks WHERE ts >= $1 AND ts < $2)", start, end
+        )
+        if not there:
+            return 0
         async with connection.transaction():
-            await connection.execute("LOCK TABLE candles IN SHARE ROW EXCLUSIVE MODE")
-            there = await connection.fetchval(
-                "SELECT EXISTS (SELECT FROM ticks WHERE ts >= $1 AND ts < $2)", start, end
-            )
-            if not there:
-                return 0
+            # Marks first and candles then, as recorders do: the other way round they and we would
+            # wait for each other. The mark of the current hour stays: it goes on.
             await connection.execute(
-                "DELETE FROM candles WHERE start >= $1 AND start < $2", start, end
-            )
-            done = await connection.execute(_FROM_TICKS, start, end)
-            await roll(connection, start, end)
-            await connection.execute(
-                "DELETE FROM rollups_due WHERE hour >= $1 AND hour < $2 AND hour < "
+                "DELETE FROM rollups_due WHERE hour = $1 AND hour < "
                 "date_bin('1 hour', now(), '1970-01-01 00:00+00')",
+                start,
+            )
+            await connection.execute("LOCK TABLE candles IN SHARE ROW EXCLUSIVE MODE")
+            await connection.execute(
+                """DELETE FROM candles WHERE start >= $1 AND start < $2 AND "interval" <> '1d'""",
                 start, end,
             )  # fmt: skip
+            done = await connection.execute(_FROM_TICKS, start, end)
+            await roll(connection, start, end)
         return int(done.split()[-1])
 
 

@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
 from stockstream.history.candles import DAY_MS, HOUR_MS, INTERVALS, MINUTE_MS, fold
 from stockstream.history.queries import FetchCandles
+from stockstream.history.query import Query, Unavailable
 from stockstream.history.recording import Record
 from stockstream.history.upkeep import Rebuild, Retain, RollUp
 from tests.support.gateway import DAY, History, batch, running_history, tick
 
+if TYPE_CHECKING:
+    from stockstream.history.query import Connection
+
 EVER = 4_000_000_000_000
+HELD = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'ticks'::regclass)"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldTicks(Query[None]):
+    """Read the ticks, slowly."""
+
+    seconds: float
+
+    async def run(self, connection: Connection) -> None:
+        await connection.fetch("SELECT count(*), pg_sleep($1) FROM ticks", self.seconds)
+
+
+async def in_vain(history: History) -> None:
+    with pytest.raises(Unavailable, match="LockNotAvailable"):
+        await history.ask(Retain(DAY))
 
 
 async def same_as_folded(history: History, ticks: list[object]) -> None:
@@ -63,9 +86,13 @@ async def test_partitions_are_made_ahead_and_dropped_behind(database_url: str) -
         while await history.ask(RollUp(now + 2 * DAY_MS)):
             pass
         plan = await history.ask(Retain(now, dry_run=True))
-        assert plan.dropped
-        while (done := await history.ask(Retain(now))).dropped or done.deleted:
-            pass
+        steps = [await history.ask(Retain(now))]
+        while steps[-1].more:
+            steps.append(await history.ask(Retain(now)))
+        # One at a time, so that nobody waits long for the table.
+        assert [gone for step in steps for gone in step.dropped] == list(plan.dropped)
+        assert all(len(step.dropped) <= 1 for step in steps)
+        assert len(plan.dropped) > 2
         assert len(await history.select("SELECT FROM ticks")) == 2
         minutes = await history.ask(FetchCandles("AAPL", "1m", 0, EVER, 99))
         assert [c.start for c in minutes] == sorted(
@@ -94,7 +121,7 @@ async def test_the_ledger_is_thinned_and_keeps_what_a_spool_may_need(database_ur
             "FROM generate_series(1, 25000) n RETURNING no",
             DAY / 1000,
         )
-        while (await history.ask(Retain(DAY + 30 * DAY_MS))).deleted:
+        while (await history.ask(Retain(DAY + 30 * DAY_MS))).more:
             pass
         left = await history.select("SELECT min(no), max(no) FROM batches")
         assert left == [(15_001, 25_000)]
@@ -113,9 +140,11 @@ async def test_candles_are_made_anew_from_ticks(database_url: str) -> None:
             "UPDATE candles SET close = 0, ticks = 7 WHERE start < to_timestamp($1) RETURNING 1",
             (DAY + DAY_MS) / 1000,
         )
-        assert await history.ask(Rebuild(DAY // DAY_MS)) == 144
+        first = DAY // HOUR_MS
+        # Six ticks, ten minutes apart, in each hour of the first day.
+        assert [await history.ask(Rebuild(first + hour)) for hour in range(24)] == [6] * 24
         await same_as_folded(history, ticks)
-        assert await history.ask(Rebuild(DAY // DAY_MS + 5)) == 0
+        assert await history.ask(Rebuild(first + 24 * 5)) == 0
 
 
 @pytest.mark.proves("H4")
@@ -128,3 +157,23 @@ async def test_candles_that_came_before_their_partition_move_into_it(database_ur
         await history.ask(Retain(DAY))
         assert await history.select("SELECT count(*) FROM candles_1m_default") == [(0,)]
         assert len(await history.ask(FetchCandles("AAPL", "1m", 0, EVER, 9))) == 2
+
+
+@pytest.mark.proves("H6", "H10")
+async def test_a_long_query_is_not_in_the_way_of_recording(database_url: str) -> None:
+    """A partition in use is not dropped now; who records does not wait behind the attempt."""
+    old = DAY - 20 * DAY_MS
+    async with running_history(database_url, readers=1) as history:
+        await history.until_up()
+        await history.ask(Record([batch(1, tick(1, ts=old, received=old))]))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(history.ask, HoldTicks(3.5))
+            with trio.fail_after(5):
+                while not (await history.select(HELD))[0][0]:  # noqa: ASYNC110 - nobody is told
+                    await trio.sleep(0.01)
+            nursery.start_soon(in_vain, history)
+            await trio.sleep(0.2)
+            with trio.fail_after(2):
+                await history.ask(Record([batch(2, tick(2, ts=old, received=old))]))
+        done = await history.ask(Retain(DAY))
+        assert done.dropped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockstream.history.candles import Tick
-from stockstream.history.transfer import BadLine, read_lines, write_lines
+from stockstream.history.transfer import BadLine, Lines, pages, read_lines, write_lines
 
 HEADER = "symbol,exchange,price,ts,received,epoch,seq\n"
 GOOD = "AAPL,SIM,1.5,2026-11-22T10:00:00.123Z,2026-11-22T10:00:00.200Z,5,6\n"
@@ -62,3 +63,27 @@ def test_other_columns_are_refused() -> None:
     """A file that export did not write is no half import."""
     with pytest.raises(BadLine, match="the columns must be symbol,exchange"):
         list(read_lines(["a,b\n", "1,2\n"], "csv"))
+
+
+@pytest.mark.proves("H12")
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [(b"AAPL,\xff\n", "line 2: not UTF-8"), (b"AAPL," + 20_000 * b"x", "line 2: longer than")],
+)
+def test_a_line_that_is_no_text_is_named(line: bytes, why: str) -> None:
+    """Bytes that are no UTF-8; a line without an end, of which no more than a piece is read."""
+    with pytest.raises(BadLine, match=why):
+        list(read_lines(Lines(io.BytesIO(HEADER.encode() + line)), "csv"))
+
+
+@pytest.mark.proves("H12")
+def test_ticks_before_a_bad_line_come_first() -> None:
+    """Pages of a size, what is left of one at the bad line, then its error; bytes are counted."""
+    good = [GOOD.replace(",6", f",{n}") for n in range(5)]
+    text = "".join([HEADER, *good, "x\n", GOOD])
+    lines = Lines(io.BytesIO(text.encode()))
+    there = pages(read_lines(lines, "csv"), 2)
+    assert [[tick.seq for tick in next(there)] for _ in range(3)] == [[0, 1], [2, 3], [4]]
+    with pytest.raises(BadLine, match="line 7"):
+        next(there)
+    assert lines.bytes == len(text) - len(GOOD)

@@ -4,6 +4,7 @@ root                          one_for_one
 ├─ telemetry                  event log, figures of the process
 ├─ stub                       the bundled stub API; absent when STOCK_API_URL is set
 ├─ pubsub                     topic stock:all
+├─ history                    postgres (embedded) · database · recorder · retention
 ├─ market                     circuit_breaker · streamer
 ├─ delivery                   subscription_manager · broadcaster · sessions
 ├─ web                        Hypercorn + Quart-Trio
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 import platform
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,6 +30,11 @@ from stockstream.delivery.broadcaster import Broadcaster, Framing
 from stockstream.delivery.lanes import Connections, Patience
 from stockstream.delivery.limits import ClientLimits
 from stockstream.delivery.subscription_manager import SubscriptionManager
+from stockstream.history.database import Database, DatabaseSettings
+from stockstream.history.postgres import Postgres
+from stockstream.history.recorder import Recorder, RecorderSettings
+from stockstream.history.retention import Retention, RetentionSettings
+from stockstream.history.servers import Server, embedded_server
 from stockstream.market.breaker_types import BreakerSettings, WindowType
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
 from stockstream.market.parser import Parsed
@@ -40,6 +47,7 @@ from stockstream.telemetry.telemetry import Telemetry, TelemetryActor
 from supervision import ChildSpec, dynamic_supervisor, supervisor
 from web.actor import Web
 from web.admin_access import AdminAccess
+from web.browser_users import BrowserUsers
 from web.parts import WebSettings
 from web.server import encode_ping, open_sockets, text_frame_head
 
@@ -52,6 +60,7 @@ if TYPE_CHECKING:
 # turn a drill into an outage. A child that cannot come back at all reaches these just the same:
 # a failing start takes about a millisecond.
 INTENSITY, PERIOD = 100, 10.0
+POSTGRES_SHUTDOWN_SECONDS = 6.0  # a fast stop writes all there is; then it is forced
 WEB_SHUTDOWN_SECONDS = 9.0  # the drain takes at most 7 of them
 
 
@@ -138,6 +147,7 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
     children = [
         ChildSpec("telemetry", partial(TelemetryActor, telemetry)),
         ChildSpec("pubsub", partial(PubSub, {ALL: [paths.BROADCASTER]})),
+        _history(settings, tables),
         market,
         delivery,
         ChildSpec(
@@ -155,6 +165,44 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
     if addresses.stub_port is not None:
         children.insert(1, ChildSpec("stub", partial(Stub, addresses.stub_port)))
     return supervisor("root", children, intensity=INTENSITY, period=PERIOD)
+
+
+def _history(settings: Settings, tables: Tables) -> ChildSpec:
+    children = []
+    if settings.database_url is None:
+        primary = embedded_server(settings.data_directory)
+        children.append(
+            ChildSpec(
+                "postgres",
+                partial(Postgres, settings.data_directory, (paths.DATABASE,)),
+                shutdown=POSTGRES_SHUTDOWN_SECONDS,
+            )
+        )
+    else:
+        primary = Server("DATABASE_URL", settings.database_url.get_secret_value())
+    read = settings.database_read_url
+    database = DatabaseSettings(
+        primary,
+        None if read is None else Server("DATABASE_READ_URL", read.get_secret_value()),
+        readers=settings.database_pool_size,
+    )
+    recorder = RecorderSettings(
+        node=_node(settings),
+        boot=time.time_ns() // 1000,
+        folder=settings.data_directory / "spool",
+        limit=settings.spool_size,
+    )
+    retention = RetentionSettings(settings.retain_ticks, settings.retain_candles)
+    children += [
+        ChildSpec("database", partial(Database, database, tables.database)),
+        ChildSpec("recorder", partial(Recorder, recorder, tables.outbox, tables.recorder)),
+        ChildSpec("retention", partial(Retention, retention)),
+    ]
+    return supervisor("history", children, intensity=INTENSITY, period=PERIOD)
+
+
+def _node(settings: Settings) -> str:
+    return settings.node_name or platform.node()
 
 
 def _http(settings: Settings) -> HttpSettings:
@@ -204,7 +252,7 @@ def _web(settings: Settings, addresses: Addresses) -> WebSettings:
     return WebSettings(
         sockets=addresses.sockets,
         numbers=itertools.count(1),
-        node=settings.node_name or platform.node(),
+        node=_node(settings),
         limits=ClientLimits(
             settings.max_message_size,
             settings.message_rate,
@@ -224,4 +272,5 @@ def _web(settings: Settings, addresses: Addresses) -> WebSettings:
         admin=AdminAccess(
             settings.admin_token.get_secret_value(), settings.secret_key_base.get_secret_value()
         ),
+        users=BrowserUsers(settings.secret_key_base.get_secret_value()),
     )

@@ -22,8 +22,12 @@ __all__ = [
     "CircuitMoved",
     "CircuitState",
     "CircuitStatus",
+    "CutConnections",
+    "DatabaseFault",
+    "DatabaseStatus",
     "Demand",
     "DemandWanted",
+    "DisturbDatabase",
     "FeedChanged",
     "FeedState",
     "FeedStatus",
@@ -32,6 +36,8 @@ __all__ = [
     "Quote",
     "QuoteRow",
     "QuotesPublished",
+    "RecorderStatus",
+    "ServerReady",
     "Symbol",
     "Version",
     "iso_utc",
@@ -188,3 +194,64 @@ class Demand:
 @dataclass(frozen=True, slots=True)
 class DemandWanted:
     """From a streamer that has just started, and does not know who wants what."""
+
+
+class DatabaseFault(StrEnum):
+    """What can be done to the embedded database server on purpose."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class DisturbDatabase(Request[bool]):
+    """Stop or pause the embedded server for some seconds, or leave it in peace again (None).
+
+    The answer is whether there is such a server to be disturbed.
+    """
+
+    fault: DatabaseFault | None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReady:
+    """From the embedded database server's owner: it takes connections now."""
+
+
+class DatabaseStatus(msgspec.Struct, frozen=True):
+    """How the connections to the database are.
+
+    `up` when history can be written; `connections` open now by lane; `reason` why it is not up,
+    one line that names the setting to look at; `since` when it became so, in ms since 1970.
+    """
+
+    up: bool
+    reason: str
+    since: int
+    connections: dict[str, int]
+    queries: int = 0
+    failed: int = 0
+
+
+class RecorderStatus(msgspec.Struct, frozen=True):
+    """How the recording of prices goes. Counts are of this process, over all recorders' lives.
+
+    `spooled` batches wait on disk in `spool_bytes`; `lost` ticks were dropped from a full spool,
+    and `dropped` ones from memory because the spool could not be written; `rejected` batches
+    were refused by the database and put aside. `alert` says what an operator must see to, None
+    when nothing is wrong.
+    """
+
+    recorded_batches: int = 0
+    recorded_ticks: int = 0
+    spooled: int = 0
+    spool_bytes: int = 0
+    rejected: int = 0
+    lost: int = 0
+    dropped: int = 0
+    alert: str | None = None
+
+
+class CutConnections(Request[int]):
+    """Cut every connection to the database, whatever runs on it; how many there were."""

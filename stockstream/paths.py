@@ -2,6 +2,10 @@
 
 TELEMETRY = "telemetry"
 PUBSUB = "pubsub"
+POSTGRES = "history/postgres"
+DATABASE = "history/database"
+RECORDER = "history/recorder"
+RETENTION = "history/retention"
 CIRCUIT_BREAKER = "market/circuit_breaker"
 STREAMER = "market/streamer"
 SUBSCRIPTION_MANAGER = "delivery/subscription_manager"

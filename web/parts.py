@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stockstream.telemetry.telemetry import Telemetry
     from supervision import ActorRef, System
     from web.admin_access import AdminAccess
+    from web.browser_users import BrowserUsers
 
 
 def wall_clock_ms() -> int:
@@ -44,6 +45,7 @@ class WebSettings:
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     admin: AdminAccess
+    users: BrowserUsers
     chaos_enabled: bool
     chaos_token: str | None = field(repr=False)
     wall_clock_ms: Callable[[], int] = wall_clock_ms
@@ -62,3 +64,4 @@ class Parts:
     broadcaster: ActorRef
     manager: ActorRef
     sessions: ActorRef
+    database: ActorRef

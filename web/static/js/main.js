@@ -96,6 +96,7 @@ const offers = new Offers((symbols) => {
 
 const banner = new Banner({
   onRetry: () => connection.retryNow(),
+  onFocusLost: () => field.focus(),
   onChange: (lost, state) => {
     if (!lost) announcer.say("Connected again.");
     else announcer.say(state.name === "closed" ? "The server ended the connection." : "Connection lost, retrying.");

@@ -1,0 +1,120 @@
+"""Writing batches of ticks, each once: ledger, ticks and candles in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+
+from stockstream.history import partitions
+from stockstream.history.candles import DAY_MS, HOUR_MS, Candle, Tick, fold
+from stockstream.history.query import Lane, Query
+from stockstream.history.times import to_datetime
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from stockstream.history.query import Connection
+
+AT_ONCE = 250
+"""Rows that are encoded before other tasks get their turn: about a millisecond."""
+
+COLUMNS = ("symbol", "exchange", "price", "ts", "received", "epoch", "seq")
+
+_ENTER = """
+INSERT INTO batches (node, boot, no)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+ON CONFLICT DO NOTHING
+RETURNING node, boot, no
+"""
+JOIN_CANDLES = """
+INSERT INTO candles AS c
+    ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at)
+SELECT '1m', * FROM unnest(
+    $1::text[], $2::timestamptz[], $3::float8[], $4::float8[], $5::float8[], $6::float8[],
+    $7::bigint[], $8::timestamptz[], $9::timestamptz[])
+ON CONFLICT ("interval", symbol, start) DO UPDATE SET
+    open = CASE WHEN excluded.first_at < c.first_at THEN excluded.open ELSE c.open END,
+    high = greatest(c.high, excluded.high),
+    low = least(c.low, excluded.low),
+    close = CASE WHEN excluded.last_at >= c.last_at THEN excluded.close ELSE c.close END,
+    ticks = c.ticks + excluded.ticks,
+    first_at = least(c.first_at, excluded.first_at),
+    last_at = greatest(c.last_at, excluded.last_at)
+"""
+# An update, also when it changes nothing: it holds the row, so that a roll-up of the hour that
+# runs meanwhile waits for us, and does not take the mark away before our candles are there.
+MARK_HOURS = """
+INSERT INTO rollups_due (node, hour) SELECT $1, * FROM unnest($2::timestamptz[])
+ON CONFLICT (node, hour) DO UPDATE SET hour = excluded.hour
+"""
+
+
+class TickBatch(msgspec.Struct, frozen=True, array_like=True):
+    """Ticks published together by one life (`boot`) of a node, under a number that rises."""
+
+    node: str
+    boot: int
+    number: int
+    ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Query[int]):
+    """Write batches that are not there yet; the answer is how many ticks were new."""
+
+    batches: Sequence[TickBatch]
+    lane: ClassVar[Lane] = Lane.WRITE
+
+    async def run(self, connection: Connection) -> int:
+        """All of it or nothing."""
+        # Made ahead by retention as a rule; a recorder does not depend on that.
+        days = {tick.received // DAY_MS for batch in self.batches for tick in batch.ticks}
+        await partitions.make_for_ticks(connection, sorted(days))
+        async with connection.transaction():
+            entered = await connection.fetch(
+                _ENTER,
+                [batch.node for batch in self.batches],
+                [batch.boot for batch in self.batches],
+                [batch.number for batch in self.batches],
+            )
+            new = {(row["node"], row["boot"], row["no"]) for row in entered}
+            batches = [b for b in self.batches if (b.node, b.boot, b.number) in new]
+            ticks = [tick for batch in batches for tick in batch.ticks]
+            if ticks:
+                await copy_ticks(connection, ticks)
+                await join_candles(connection, batches[0].node, fold(ticks))
+        return len(ticks)
+
+
+async def copy_ticks(connection: Connection, ticks: Sequence[Tick], table: str = "ticks") -> None:
+    """COPY, giving way to other tasks now and then."""
+
+    async def rows() -> AsyncIterator[tuple[object, ...]]:
+        for number, tick in enumerate(ticks, 1):
+            ts, received = to_datetime(tick.ts), to_datetime(tick.received)
+            yield tick.symbol, tick.exchange, tick.price, ts, received, tick.epoch, tick.seq
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    await connection.copy_records_to_table(table, records=rows(), columns=COLUMNS)
+
+
+async def join_candles(connection: Connection, node: str, candles: Sequence[Candle]) -> None:
+    """Join 1-minute candles to what is there, and mark their hours as to be rolled up."""
+    hours = sorted({candle.start - candle.start % HOUR_MS for candle in candles})
+    await connection.execute(MARK_HOURS, node, [to_datetime(hour) for hour in hours])
+    await connection.execute(
+        JOIN_CANDLES,
+        [candle.symbol for candle in candles],
+        [to_datetime(candle.start) for candle in candles],
+        [candle.open for candle in candles],
+        [candle.high for candle in candles],
+        [candle.low for candle in candles],
+        [candle.close for candle in candles],
+        [candle.ticks for candle in candles],
+        [to_datetime(candle.first_at) for candle in candles],
+        [to_datetime(candle.last_at) for candle in candles],
+    )

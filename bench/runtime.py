@@ -1,7 +1,7 @@
-"""What the runtime costs: `python -m bench.runtime [--quick] [--peers PYTHON]`.
+"""What the runtime costs: `python -m bench.runtime [--quick] [--triotp PYTHON]`.
 
 Beside it, in the same run: trio's bare channels and nurseries as the floor, and pykka and triotp
-(by the interpreter given with --peers, or this one) as peers. A table on stdout, every round in
+as peers, the latter by the interpreter that scripts/triotp makes. A table on stdout, every round in
 bench/results/runtime.json. The figure shown is the best round by wall clock, with the processor
 time of the best round by that: other programs on the machine can only add to either.
 """
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 RESULTS = Path(__file__).parent / "results" / "runtime.json"
+TRIOTP = Path(__file__).parents[1] / ".venv/triotp/bin/python"
 
 CASES = {
     "cast": "cast, end to end",
@@ -274,6 +275,8 @@ def memory(number: int) -> float:
 
 def peer(name: str, python: str) -> dict[str, list[list[float]]] | str:
     """A peer's rounds, or why there are none."""
+    if not Path(python).exists():
+        return f"there is no {python}; scripts/triotp makes it"
     script = Path(__file__).with_name("runtime_peers.py")
     done = subprocess.run(
         [python, script, name], capture_output=True, text=True, timeout=300, check=False
@@ -317,7 +320,7 @@ def print_table(columns: dict[str, Rounds], bytes_per_actor: float) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the operations")
-    parser.add_argument("--peers", metavar="PYTHON", default=sys.executable)
+    parser.add_argument("--triotp", metavar="PYTHON", default=str(TRIOTP))
     options = parser.parse_args()
     scale = 10 if options.quick else 1
 
@@ -327,7 +330,7 @@ def main() -> int:
     columns: dict[str, Rounds] = {"supervision": mine.rounds, "trio channels": bare.rounds}
     missing = {}
     for name in PEERS:
-        found = peer(name, options.peers)
+        found = peer(name, options.triotp if name == "triotp" else sys.executable)
         if isinstance(found, str):
             missing[name] = found
         else:

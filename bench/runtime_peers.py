@@ -2,8 +2,8 @@
 """Peers of the runtime, each run as a program of its own: `python bench/runtime_peers.py pykka`.
 
 Prints one line of JSON: per case the rounds, each as (wall-clock, processor) seconds per
-operation. It is a process of its own, as triotp needs an older trio than this project, so that
-the interpreter may be another one, and the threads of one peer do not disturb the next.
+operation. It is a process of its own, so that the threads of one peer do not disturb the next, and
+that the interpreter may be another one: triotp needs an older trio than this project.
 """
 
 from __future__ import annotations

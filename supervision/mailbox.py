@@ -1,13 +1,12 @@
-"""A mailbox: a trio memory channel, the runtime's own count against a bound, a stop flag.
+"""A mailbox: a queue with one reader, the runtime's own count against a bound, a stop flag.
 
-The channel itself is unbounded, so that putting a message in never waits. What is counted
+The queue itself is unbounded, so that putting a message in never waits. What is counted
 are casts and calls; the runtime's own signals (DOWN, child exits, timers, retries, stop)
 keep their place in the queue and are exempt.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -90,32 +89,26 @@ class MailboxStatistics:
     overflow: str
 
 
-# Named once: to spell the type at each call would cost a tenth of starting an actor.
-_open_channel = trio.open_memory_channel["Envelope | Token | None"]
-
-
 class Mailbox:
     """Owned by one cell: anyone puts in, its receive loop takes out."""
 
     __slots__ = (
-        "_put",
-        "_receiver",
-        "_sender",
+        "_reader",
         "bound",
+        "closed",
         "conflated",
         "dropped",
         "high_water",
+        "items",
         "queued",
         "stop_reason",
-        "take",
-        "take_nowait",
     )
 
     def __init__(self, bound: int) -> None:
-        self._sender, self._receiver = _open_channel(math.inf)
-        self._put: Callable[[Envelope | Token | None], None] = self._sender.send_nowait
-        self.take = self._receiver.receive
-        self.take_nowait = self._receiver.receive_nowait
+        self.items: deque[Envelope | Token | None] = deque()
+        """What waits, the oldest first; only the reader takes out."""
+        self._reader: trio.lowlevel.Task | None = None
+        self.closed = False
         self.bound = bound
         self.queued = 0
         self.high_water = 0
@@ -123,13 +116,27 @@ class Mailbox:
         self.conflated = 0
         self.stop_reason: ExitReason | None = None
 
+    async def take(self) -> Envelope | Token | None:
+        """Wait for an item and take it out; for the one reader there is."""
+        if self.items:
+            await trio.lowlevel.checkpoint()
+        else:
+            self._reader = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._give_up)
+        return self.items.popleft()
+
     def cast(self, message: object) -> bool:
         """Queue a message nobody waits for; False when it, or an older one, was dropped."""
         if self.queued >= self.bound:
             self.dropped += 1
             return False
         self.queued += 1
-        self._put((message, None, correlation_id.get(), True))
+        # `_put`, spelled out: a call would be a tenth of what a cast costs.
+        self.items.append((message, None, correlation_id.get(), True))
+        reader = self._reader
+        if reader is not None:
+            self._reader = None
+            trio.lowlevel.reschedule(reader)
         return True
 
     def call(self, request: object, call: PendingCall) -> bool:
@@ -149,6 +156,20 @@ class Mailbox:
         """Queue a signal that may have lost its meaning by the time its turn comes."""
         self._put(token)
 
+    def _give_up(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        # Here, not when the reader runs again: until then somebody may put something in.
+        self._reader = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _put(self, item: Envelope | Token | None) -> None:
+        if self.closed:
+            return  # somebody still holds the ended actor, or a timer of it
+        self.items.append(item)
+        reader = self._reader
+        if reader is not None:
+            self._reader = None
+            trio.lowlevel.reschedule(reader)
+
     def stop(self, reason: ExitReason) -> None:
         """Raise the stop flag, which is looked at before each message; the first reason stays."""
         if self.stop_reason is None:
@@ -158,18 +179,13 @@ class Mailbox:
     def close(self) -> list[Envelope]:
         """Take out what is left, uncounted signals included, and refuse the rest for ever."""
         left: list[Envelope] = []
-        while True:
-            try:
-                item = self.take_nowait()
-            except trio.WouldBlock:
-                break
+        while self.items:
+            item = self.items.popleft()
             envelope = item if item is None or isinstance(item, tuple) else item.redeem()
             if envelope is not None:
                 left.append(envelope)
         self.queued = 0
-        self._put = _refuse  # somebody may still hold the ended actor, or a timer of it
-        self._sender.close()
-        self._receiver.close()
+        self.closed = True
         return left
 
     def statistics(self) -> MailboxStatistics:
@@ -182,10 +198,6 @@ class Mailbox:
             conflated=self.conflated,
             overflow=type(self).__name__,
         )
-
-
-def _refuse(_item: Envelope | Token | None) -> None:
-    """Put nothing into a mailbox that is closed."""
 
 
 class DroppingOldest(Mailbox):

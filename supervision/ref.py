@@ -42,7 +42,7 @@ class ActorRef:
         Over the mailbox's bound the actor's overflow policy decides what is dropped.
         """
         cell = self._cell or self._system.names.get(self.path)
-        if cell is None or cell.ended:
+        if cell is None or cell.reason is not None:
             self._system.casts_to_nobody += 1
             self._system.emit(CastToNobody(self.path, type(message)))
             return

@@ -10,13 +10,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, ClassVar
 
 from quart import Blueprint, Response, request
-from werkzeug.exceptions import ServiceUnavailable, UnprocessableEntity
+from werkzeug.exceptions import ServiceUnavailable
 
 from stockstream.delivery.protocol import encode
 from stockstream.telemetry.tree import tree_document
 from supervision import snapshot
 from web.admin_auth import require_admin
 from web.admin_overview import overview
+from web.admin_query import whole_number
 from web.admin_stream import MOST_STREAMS
 
 if TYPE_CHECKING:
@@ -29,12 +30,6 @@ MOST_OF_THE_TIME = 0.02
 """The part of a processor that a document may take, however many pages ask for it."""
 CHILDREN_SHOWN = 20
 """Clients of one supervisor that a folded tree shows; the rest is a number."""
-
-
-class BadParameterError(UnprocessableEntity):
-    """A parameter of the address is none."""
-
-    word: ClassVar[str] = "bad_parameter"
 
 
 class TooManyStreamsError(ServiceUnavailable):
@@ -82,7 +77,7 @@ def admin_api(parts: Parts, streams: EventStreams) -> Blueprint:
 
     @blueprint.get("/incidents")
     async def incidents() -> Response:
-        since = _number("since", request.args.get("since", "0"))
+        since = whole_number("since", request.args.get("since", "0"))
         return _json(
             encode(
                 {
@@ -98,7 +93,7 @@ def admin_api(parts: Parts, streams: EventStreams) -> Blueprint:
 
     @blueprint.get("/events")
     async def event_stream() -> Response:
-        since = _number("since", request.args.get("since", "0"))
+        since = whole_number("since", request.args.get("since", "0"))
         if streams.full:
             raise TooManyStreamsError(f"{MOST_STREAMS} event streams are open; close one")
         response = Response(streams.pieces(since), content_type="application/x-ndjson")
@@ -109,17 +104,11 @@ def admin_api(parts: Parts, streams: EventStreams) -> Blueprint:
     return blueprint
 
 
-def _tree(parts: Parts, most_children: int | None) -> bytes:
-    root = snapshot(parts.system)
+def _tree(parts: Parts, most_dynamic: int | None) -> bytes:
+    root = snapshot(parts.system, most_dynamic=most_dynamic)
     if root is None:
         raise ServiceUnavailable("nothing runs")
-    return encode(tree_document(root, most_children))
-
-
-def _number(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
-        raise BadParameterError(f"{name} must be a whole number, not {text[:40]!r}")
-    return int(text)
+    return encode(tree_document(root))
 
 
 def _json(body: bytes) -> Response:

@@ -41,9 +41,14 @@ class FeedDocument(msgspec.Struct, frozen=True):
 
 
 class SlowClient(msgspec.Struct, frozen=True):
-    """A client that lags: `behind` and `silent` in seconds, `waiting` answers not yet sent."""
+    """A client that lags: `behind` and `silent` in seconds, `waiting` answers not yet sent.
+
+    `name` is what its welcome and its log lines call it, `address` whom it comes from.
+    """
 
     number: int
+    name: str
+    address: str
     symbols: int
     everything: bool
     slow: bool
@@ -139,6 +144,8 @@ def _clients(tables: Tables, connections: Connections) -> ClientsDocument:
 def _slow(lane: Lane, behind: float, now: float) -> SlowClient:
     return SlowClient(
         number=lane.number,
+        name=lane.client.name,
+        address=lane.client.address,
         symbols=len(lane.want.symbols),
         everything=lane.want.everything,
         slow=lane.slow,

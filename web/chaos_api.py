@@ -25,6 +25,7 @@ from stockstream.chaos.targets import list_targets
 from stockstream.delivery.protocol import encode
 from supervision import CallError, NoProc, Request, snapshot
 from web.admin_auth import admin_name, require_admin
+from web.admin_query import whole_number
 
 if TYPE_CHECKING:
     from stockstream.chaos.records import ChaosRecords
@@ -148,7 +149,13 @@ def chaos_api(
 
     @blueprint.get("/targets")
     async def targets() -> Response:
-        root = snapshot(system)
+        # `most` bounds how many clients are listed; those of `path` are beside them.
+        most = request.args.get("most")
+        root = snapshot(
+            system,
+            most_dynamic=None if most is None else whole_number("most", most),
+            always=request.args.getlist("path"),
+        )
         return _json({"targets": [] if root is None else list_targets(root)})
 
     @blueprint.post("/inject")

@@ -76,7 +76,7 @@ class Clients:
 
     async def _serve(self, socket: ServerSocket) -> None:
         number = next(self._parts.settings.numbers)
-        connection = Connection(number, socket, self._is_behind)
+        connection = Connection(number, socket, self._address(socket), self._is_behind)
         self._connections[number] = connection
         try:
             async with self.admission.door:

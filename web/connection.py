@@ -47,17 +47,26 @@ class Connection:
         "_session_changed",
         "_socket",
         "_wire",
+        "address",
         "name",
         "number",
         "try_send",
     )
 
-    def __init__(self, number: int, socket: ServerSocket, is_behind: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        number: int,
+        socket: ServerSocket,
+        address: str,
+        is_behind: Callable[[int], bool],
+    ) -> None:
         """`is_behind` says whether answers to this connection wait to be sent.
 
-        `number` names it inside this process, `name` to its client and in the log.
+        `number` names it inside this process, `name` to its client and in the log. `address`
+        is whom it comes from, behind proxies of ours too.
         """
         self.number = number
+        self.address = address
         self.name = secrets.token_urlsafe(12)
         self._socket = socket
         self._wire = socket.wire

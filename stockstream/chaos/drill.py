@@ -193,7 +193,7 @@ class Drill:
         with trio.move_on_after(WEB_RETURN_SECONDS):
             while True:
                 try:
-                    now = {other.path: other for other in await self.node.targets()}
+                    now = {other.path: other for other in await self.node.targets(0)}
                 except Unreachable:
                     await trio.sleep(POLL_SECONDS)
                     continue

@@ -139,7 +139,7 @@ class Injector:
 
     def _aim(self, path: str, request: Inject) -> Target | Refusal:
         """Find who lives at `path`, unless it is another incarnation than the one meant."""
-        root = snapshot(self._system)
+        root = snapshot(self._system, most_dynamic=0, always=(path,))
         found = [] if root is None else list_targets(root)
         target = next((target for target in found if target.path == path), None)
         if target is None:

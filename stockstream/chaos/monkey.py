@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from stockstream.chaos.drill import Drill
 
 SESSIONS = "delivery/sessions/*"
+MOST_SESSIONS = 500
+"""Any session is drawn from so many: a list of ten thousand, several times a second, would be a
+fault of its own."""
 
 
 def draws(rng: random.Random, static: Sequence[str], deny_sessions: bool) -> Iterator[str]:
@@ -41,7 +44,7 @@ async def unleash(
 
     A target without budget left is spared, and a session is killed in its place.
     """
-    first = fair_game(await drill.node.targets(), deny)
+    first = fair_game(await drill.node.targets(0), deny)
     static = [target.path for target in first if not _is_session(target)]
     pick = rng.random
     began = trio.current_time()
@@ -58,7 +61,7 @@ async def unleash(
 async def _kill_one(
     drill: Drill, drawn: str, chance: float, deny: Sequence[str], aside: trio.Nursery
 ) -> None:
-    fair = fair_game(await drill.node.targets(), deny)
+    fair = fair_game(await drill.node.targets(MOST_SESSIONS), deny)
     sessions = [target for target in fair if _is_session(target)]
     stand_in = sessions[int(chance * len(sessions))] if sessions else None
     by_path = {target.path: target for target in fair}

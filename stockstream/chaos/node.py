@@ -86,9 +86,10 @@ class Node:
         """What is on."""
         return await self._call("GET", "/admin/api/chaos/status", Status)
 
-    async def targets(self) -> list[Target]:
-        """All live actors."""
-        return (await self._call("GET", "/admin/api/chaos/targets", _Targets)).targets
+    async def targets(self, most_dynamic: int | None = None) -> list[Target]:
+        """All live actors, or at most so many of each dynamic supervisor's children."""
+        limit = "" if most_dynamic is None else f"?most={most_dynamic}"
+        return (await self._call("GET", f"/admin/api/chaos/targets{limit}", _Targets)).targets
 
     async def inject(
         self,

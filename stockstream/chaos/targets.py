@@ -53,8 +53,12 @@ class NoTarget(ValueError):
 
 
 def list_targets(root: ActorSnapshot) -> list[Target]:
-    """All live actors, parents before children."""
-    clients = sum(actor.path.startswith(f"{paths.SESSIONS}/") for actor in root.walk())
+    """All live actors that the snapshot lists, parents before children."""
+    clients = sum(
+        len(actor.children) + sum(actor.left_out.values())
+        for actor in root.walk()
+        if actor.path == paths.SESSIONS
+    )
     return list(_targets(root, None, clients))
 
 
@@ -77,10 +81,13 @@ def _targets(actor: ActorSnapshot, parent: ActorSnapshot | None, clients: int) -
 
 
 def _blast_radius(actor: ActorSnapshot, clients: int) -> BlastRadius:
-    subtree = [below.path for below in actor.walk()]
+    actors, disconnects = 0, False
+    for below in actor.walk():
+        actors += 1 + sum(below.left_out.values())
+        disconnects |= below.path == paths.WEB
     if actor.path.startswith(f"{paths.SESSIONS}/"):
-        return BlastRadius(len(subtree), 1, disconnects=False)
-    return BlastRadius(len(subtree), clients, disconnects=paths.WEB in subtree)
+        clients = 1
+    return BlastRadius(actors, clients, disconnects)
 
 
 def _budget(actor: ActorSnapshot, parent: ActorSnapshot | None) -> int | None:

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stockstream import logs
+import structlog
+
+from stockstream import garbage, logs, open_files
 from stockstream.application import Addresses, bind, build
 from stockstream.environment import load
 from stockstream.errors import ConfigurationError, StartError
@@ -17,7 +19,9 @@ from supervision import run
 from web.server import PortTaken
 
 if TYPE_CHECKING:
+    from stockstream.config import Settings
     from stockstream.environment import Configuration
+    from supervision import System
 
 
 def serve() -> int:
@@ -30,6 +34,7 @@ def serve() -> int:
     configuration = load()
     settings = configuration.settings
     logs.configure(settings.log_level, settings.log_format)
+    settings = _with_room_for_clients(settings)
     try:
         addresses = bind(settings)
     except (PortTaken, OSError) as error:
@@ -38,7 +43,26 @@ def serve() -> int:
         root = build(settings, addresses)
     except InvalidProviderUrl as error:
         raise ConfigurationError(f"STOCK_API_URL: {error}") from error
-    return run(root, on_start=lambda _system: _announce(configuration, addresses))
+
+    def on_start(_system: System) -> None:
+        garbage.settle()
+        _announce(configuration, addresses)
+
+    return run(root, on_start=on_start)
+
+
+def _with_room_for_clients(settings: Settings) -> Settings:
+    """Have as many clients as there may be open files; say so when they are fewer than set."""
+    limit = open_files.raise_limit()
+    most = open_files.most_clients(settings.max_connections, limit)
+    if most < settings.max_connections:
+        structlog.get_logger("serve").warning(
+            "MAX_CONNECTIONS is lowered: too few files may be open",
+            max_connections=most,
+            wanted=settings.max_connections,
+            open_files=limit,
+        )
+    return settings.model_copy(update={"max_connections": most})
 
 
 def _announce(configuration: Configuration, addresses: Addresses) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
@@ -14,11 +14,6 @@ from rich.tree import Tree
 from stockstream.cli.admin_client import AdminClient
 from stockstream.telemetry.tree import ActorDocument, TreeDocument
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-MOST_NUMBERED = 10
-"""Numbered children, sessions above all, shown one by one; more are summed up."""
 _STYLES = {"running": "green", "restarting": "yellow", "starting": "yellow", "stopping": "yellow"}
 
 
@@ -47,38 +42,26 @@ def tree(
     token
         Its ADMIN_TOKEN, else STOCKSTREAM_TOKEN, else the one kept in DATA_DIRECTORY.
     every
-        Show every session instead of the first ones and a count.
+        Show every session instead of some, those in trouble first, and a count.
     as_json
         Print JSON.
     """
-    document = AdminClient(url, token).get("/admin/api/tree", TreeDocument)
+    path = "/admin/api/tree" if every or as_json else "/admin/api/tree?folded"
+    document = AdminClient(url, token).get(path, TreeDocument)
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
         return
     shown = Tree(_line(document.root))
-    _add(shown, document.root, every=every)
+    _add(shown, document.root)
     Console(highlight=False, soft_wrap=True).print(shown)
 
 
-def _add(branch: Tree, actor: ActorDocument, *, every: bool) -> None:
-    numbered = [child for child in actor.children if _is_numbered(child)]
-    hidden = set() if every else {child.path for child in numbered[MOST_NUMBERED:]}
+def _add(branch: Tree, actor: ActorDocument) -> None:
     for child in actor.children:
-        if child.path not in hidden:
-            _add(branch.add(_line(child)), child, every=every)
-    if hidden:
-        branch.add(Text(f"and {len(hidden)} more, {_states(numbered)} in all", style="dim"))
-
-
-def _is_numbered(actor: ActorDocument) -> bool:
-    return actor.path.rpartition("/")[2].isdecimal()
-
-
-def _states(actors: Iterable[ActorDocument]) -> str:
-    counts: dict[str, int] = {}
-    for actor in actors:
-        counts[actor.state] = counts.get(actor.state, 0) + 1
-    return ", ".join(f"{count} {state}" for state, count in counts.items())
+        _add(branch.add(_line(child)), child)
+    if actor.folded:
+        more = ", ".join(f"{count:,} {state}" for state, count in actor.folded.items())
+        branch.add(Text(f"and {more} more", style="dim"))
 
 
 def _line(actor: ActorDocument) -> Text:

@@ -254,7 +254,7 @@ class FanOut:
             lane.last_prices = now
         lane.seen = self._book.number
         if want == operation.want:
-            lane.operations.popleft()
+            del lane.operations[0]
             if not lane.operations:
                 lane.client.drained()
 

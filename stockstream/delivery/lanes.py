@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
@@ -23,6 +22,14 @@ later; never again."""
 
 class Client(Protocol):
     """A client's connection, as the broadcaster may use it. Nothing here waits."""
+
+    @property
+    def name(self) -> str:
+        """What the client was told its session is called, and what log lines of it carry."""
+
+    @property
+    def address(self) -> str:
+        """Whom it comes from: an IP address."""
 
     @property
     def closed(self) -> bool:
@@ -108,7 +115,7 @@ class Lane:
         self.seen = seen
         self.status_seen = 0
         self.answered = 0
-        self.operations: deque[Operation] = deque()
+        self.operations: list[Operation] = []  # few; an empty deque is 600 bytes
         self.seconds_between: float | None = None
         self.last_frame = self.last_prices = now
         self.behind_since: float | None = None

@@ -7,7 +7,7 @@ What it counts is the demand, which decides what is fetched and how often. Its m
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sys import intern
 from typing import TYPE_CHECKING
 
@@ -136,6 +136,8 @@ class SubscriptionManager(Actor):
         self._connections = connections
         self._limit = symbol_limit
         self._counts: Counter[Symbol] = Counter()
+        self._holders: Counter[Subscription] = Counter()
+        self._shared: dict[Subscription, Subscription] = {}
         self._everything = 0
         self._subscribers = 0
         self._telling = False
@@ -169,7 +171,10 @@ class SubscriptionManager(Actor):
         )
         if isinstance(answer, Changed) and answer.subscription != before:
             _log.debug("subscription", connection=request.connection)
-            self._replace(request.connection, before, answer.subscription)
+            # One object for all who want the same: a set of 20 symbols is 2 KB.
+            after = self._shared.get(answer.subscription, answer.subscription)
+            self._replace(request.connection, before, after)
+            answer = replace(answer, subscription=after)
         return answer
 
     @handles(Forget)
@@ -213,6 +218,11 @@ class SubscriptionManager(Actor):
     def _count(self, subscription: Subscription, by: int) -> None:
         if subscription == Subscription():
             return
+        self._holders[subscription] += by
+        if self._holders[subscription]:
+            self._shared.setdefault(subscription, subscription)
+        else:
+            del self._holders[subscription], self._shared[subscription]
         self._subscribers += by
         self._everything += by * subscription.everything
         for symbol in subscription.symbols:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -42,6 +43,7 @@ class Server:
     folder: Path
     settings: dict[str, str]
     port: int
+    most_files: int | None = None
     process: trio.Process | None = None
     output: bytearray = field(default_factory=bytearray)
     _ready: trio.Event = field(default_factory=trio.Event)
@@ -87,12 +89,17 @@ class Server:
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            preexec_fn=self._limit_files,
         )
         nursery.start_soon(self._read, self.process)
         with trio.move_on_after(START_SECONDS) as limit:
             await self._ready.wait()
         if limit.cancelled_caught or self.process.poll() is not None:
             raise AssertionError(f"the server did not start:\n{self.text}")
+
+    def _limit_files(self) -> None:
+        if self.most_files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.most_files // 2, self.most_files))
 
     async def _read(self, process: trio.Process) -> None:
         assert process.stdout is not None
@@ -138,11 +145,14 @@ class Server:
 
 @asynccontextmanager
 async def running_server(
-    folder: Path, settings: Mapping[str, str] | None = None
+    folder: Path, settings: Mapping[str, str] | None = None, *, most_files: int | None = None
 ) -> AsyncIterator[Server]:
-    """A server for the time of a `with`; killed at its end if it still runs."""
+    """A server for the time of a `with`; killed at its end if it still runs.
+
+    `most_files` is its hard limit of open files; the soft one is half of it.
+    """
     chosen = {"STOCK_API_URL": SIMULATED} if settings is None else dict(settings)
-    server = Server(folder, chosen, free_port())
+    server = Server(folder, chosen, free_port(), most_files)
     async with trio.open_nursery() as nursery:
         try:
             await server.start(nursery)

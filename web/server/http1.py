@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectionFace", "Http1Protocol"]
 
+_SPENT = h11.Connection(h11.SERVER)  # stands for any that has done its work
 _RETRY_AFTER = b"5"  # seconds until a client that met a full server should try again
 
 
@@ -93,6 +94,10 @@ class Http1Protocol(H11Protocol):
                 state=self.connection_state,
             )
         )
+
+    def forget_http(self) -> None:
+        """Let go of the HTTP parser: from here on its bytes are a WebSocket's."""
+        cast("H11WSConnection", self.connection).h11_connection = _SPENT
 
     async def _answer(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Answer without the app, and close."""

@@ -67,7 +67,7 @@ class ServerSocket:
 
     @property
     def headers(self) -> Headers:
-        """The request's headers; names in any case."""
+        """The request's headers, until `accept` forgets them; names in any case."""
         return Headers(
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in self._scope["headers"]

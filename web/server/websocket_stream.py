@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, cast
 
 from hypercorn.protocol.events import Body, Data, Event, StreamClosed
-from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
-from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
+from hypercorn.protocol.h11 import STREAM_ID
+from hypercorn.protocol.ws_stream import ASGIWebsocketState, Handshake, WSStream
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, WebsocketCloseEvent
 from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
@@ -13,9 +13,13 @@ from wsproto.frame_protocol import CloseReason
 from .app_tasks import UTF8_MESSAGE
 
 if TYPE_CHECKING:
-    from .http1 import ConnectionFace
+    from .http1 import ConnectionFace, Http1Protocol
 
 __all__ = ["WebSocketStream"]
+
+_ACCEPTED = Handshake([], "1.1")
+_ACCEPTED.accepted = True
+_NO_HEADERS: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class WebSocketStream(WSStream):
@@ -26,7 +30,7 @@ class WebSocketStream(WSStream):
     limit counts bytes, and after a close no more input is kept.
     """
 
-    def __init__(self, connection: "ConnectionFace", protocol: H11Protocol) -> None:
+    def __init__(self, connection: "ConnectionFace", protocol: "Http1Protocol") -> None:
         super().__init__(
             protocol.app,
             protocol.config,
@@ -39,6 +43,7 @@ class WebSocketStream(WSStream):
             STREAM_ID,
         )
         self._owner = connection
+        self._http = protocol
         self._parts = bytearray()
         self._answering = False  # a rejection has begun
 
@@ -122,7 +127,14 @@ class WebSocketStream(WSStream):
             self._answering = kind != "websocket.accept"
             await super().app_send(message)
             if kind == "websocket.accept" and not self.closed:
+                self._forget_handshake()
                 self._owner.wire.open_for_frames()
+
+    def _forget_handshake(self) -> None:
+        """Let go of what was only needed up to here: 4 KB of a browser's connection."""
+        self.scope["headers"] = _NO_HEADERS
+        self.handshake = _ACCEPTED
+        self._http.forget_http()
 
     async def _app_send_connected(self, kind: str, message: ASGISendEvent | None) -> None:
         if message is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,16 @@ from stockstream import paths
 from stockstream.telemetry.event_log import KEPT_CRASHES
 from supervision import Crash, Decision, Exited, inject_fault, lift_fault, terminate_child
 from tests.integration.admin.operators import by_token
+from tests.integration.delivery.raw import raw_client
 from tests.support.client import connected
 from tests.support.server import free_port
 from tests.support.tree import Tree, running_tree
+from web import admin_overview
 from web.admin_api import CHILDREN_SHOWN, Thrifty
 
 if TYPE_CHECKING:
     import httpx
+    import pytest
 
 QUICK_SECONDS = 2.0
 
@@ -194,9 +198,31 @@ async def test_many_clients_are_folded_into_a_number(nursery: trio.Nursery) -> N
             await client.message("welcome")
         await tree.until(lambda: len(tree.actors()[paths.SESSIONS].children) == count)
         folded = sessions(await program.get("/admin/api/tree?folded"))
-        assert (len(folded["children"]), folded["folded"]) == (CHILDREN_SHOWN, 3)
+        assert (len(folded["children"]), folded["folded"]) == (CHILDREN_SHOWN, {"running": 3})
         whole = sessions(await program.get("/admin/api/tree"))
-        assert (len(whole["children"]), whole["folded"]) == (count, 0)
+        assert (len(whole["children"]), whole["folded"]) == (count, {})
+
+
+async def test_a_slow_client_is_told_by_its_address_and_its_name(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that stops reading: where it comes from, what its log lines carry, what it wants."""
+    monkeypatch.setattr(admin_overview, "BEHIND_SECONDS", 0.1)
+    async with (
+        running_tree(stock_api_url="sim://?symbols=1000&interval=0.05&seed=7") as tree,
+        by_token(tree) as program,
+        connected(tree.websocket_url, nursery) as other,
+        raw_client(tree.addresses.sockets[0].getsockname()[1], receive_buffer=4096) as client,
+    ):
+        await other.send(action="subscribe", symbols=["AAPL"])
+        await client.text('{"action":"subscribe","symbols":"*"}')
+        _, payload = await client.frame()
+        name = json.loads(payload)["session"]
+        # Thirty flushes that the other one does not read.
+        await other.message("prices", other.counts["prices"] + 30)
+        worst: Any = (await overview(program))["clients"]["worst"]
+        assert (worst[0]["address"], worst[0]["name"]) == ("127.0.0.1", name)
+        assert worst[0]["behind"] >= 0.1
 
 
 async def test_a_number_that_is_none_is_refused() -> None:

@@ -1,13 +1,15 @@
-"""What a thousand clients cost that only listen."""
+"""How many clients there may be, and what they cost that only listen."""
 
 from __future__ import annotations
 
+import json
 import socket
 from typing import TYPE_CHECKING
 
+import pytest
 import trio
 
-from tests.integration.web.support import upgrade_request
+from tests.integration.web.support import TEXT, client_frame, upgrade_request
 from tests.support.client import connected
 from tests.support.server import running_server
 
@@ -15,7 +17,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLIENTS = 1000
-LIMIT_MB = 80
+LIMIT_KB = 30
+SETTINGS = {"STOCK_API_URL": "sim://?symbols=20&interval=0.5&seed=7"}
+BROWSER = (
+    "Origin: http://test\r\nPragma: no-cache\r\nCache-Control: no-cache\r\n"
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/140.0.0.0 Safari/537.36\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"
+    "Accept-Language: en-US,en;q=0.9\r\n"
+    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+)
+"""What Chromium sends."""
 
 
 def connect(port: int, number: int) -> socket.socket:
@@ -24,18 +35,26 @@ def connect(port: int, number: int) -> socket.socket:
     client.settimeout(30)
     client.bind((f"127.0.1.{1 + number // 150}", 0))
     client.connect(("127.0.0.1", port))
-    client.sendall(upgrade_request())
-    received = b""
-    while b'"type":"status"' not in received:
-        received += client.recv(4096)
+    client.sendall(upgrade_request(headers=BROWSER))
     return client
 
 
-async def test_a_thousand_idle_clients_cost_at_most_80_mb(
-    tmp_path: Path, nursery: trio.Nursery
-) -> None:
-    """Connected, welcomed and told the status, each with a session; measured in the server."""
-    async with running_server(tmp_path) as server:
+def subscribe(client: socket.socket, symbols: list[str]) -> None:
+    """Read on to the status, subscribe, and read on to the prices."""
+    received = b""
+    while b'"type":"status"' not in received:
+        received += client.recv(65536)
+    message = {"action": "subscribe", "symbols": symbols}
+    client.sendall(client_frame(TEXT, json.dumps(message).encode()))
+    while b'"type":"snapshot"' not in received:
+        received += client.recv(65536)
+
+
+@pytest.mark.proves("D15")
+async def test_a_client_costs_at_most_30_kb(tmp_path: Path, nursery: trio.Nursery) -> None:
+    """A browser's, welcomed, with a session and 20 symbols that move; measured in the server."""
+    async with running_server(tmp_path, SETTINGS) as server:
+        symbols = [row["symbol"] for row in (await server.get("/api/v1/symbols")).json()["symbols"]]
         async with connected(server.websocket_url, nursery) as warm:
             await warm.send(action="subscribe", symbols="*")
             await warm.message("prices", 5)
@@ -45,11 +64,34 @@ async def test_a_thousand_idle_clients_cost_at_most_80_mb(
             for number in range(CLIENTS):
                 client = await trio.to_thread.run_sync(connect, server.port, number)
                 clients.append(client)
+                await trio.to_thread.run_sync(subscribe, client, symbols)
+            # First: the tree's document alone is a few KB for each of them.
+            grown = (server.memory_kb() - before) * 1024 / CLIENTS / 1000
             tree = (await server.get("/admin/api/tree")).text
             assert tree.count('"actor":"Session"') == CLIENTS
-            grown = (server.memory_kb() - before) / 1024
-            print(f"{grown:.1f} MB for {CLIENTS} idle clients")
-            assert grown <= LIMIT_MB
+            print(f"{grown:.1f} KB for each of {CLIENTS} clients")
+            assert grown <= LIMIT_KB
+        finally:
+            for client in clients:
+                client.close()
+
+
+@pytest.mark.proves("D15", "W10")
+async def test_there_are_no_more_clients_than_files(tmp_path: Path) -> None:
+    """The soft limit is raised to the hard one; a quarter of it is kept for other files."""
+    async with running_server(tmp_path, SETTINGS, most_files=400) as server:
+        assert "MAX_CONNECTIONS is lowered" in server.text
+        assert '"max_connections": 300' in server.text
+        assert '"open_files": 400' in server.text
+        clients = [
+            await trio.to_thread.run_sync(connect, server.port, number) for number in range(301)
+        ]
+        try:
+            answers = [
+                (await trio.to_thread.run_sync(client.recv, 4096)).split()[1] for client in clients
+            ]
+            assert answers == [b"101"] * 300 + [b"503"]
+            assert (await server.get("/health/live")).status_code == 200
         finally:
             for client in clients:
                 client.close()

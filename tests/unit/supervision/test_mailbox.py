@@ -17,6 +17,7 @@ from supervision import (
     Conflate,
     DropNewest,
     DropOldest,
+    Killed,
     MailboxPolicy,
     Overloaded,
     Request,
@@ -216,6 +217,22 @@ async def test_what_is_left_at_the_end_is_discarded(start, kind):
     assert tree["root"].alive
 
 
+@pytest.mark.parametrize("kind", [NewestDropped, OldestDropped, Conflated])
+async def test_what_comes_between_a_kill_and_its_end_wakes_nobody_twice(start, kind):
+    """The killed one is on its way already when casts, a stop and a timer reach its mailbox."""
+    actor = kind()
+    tree = await start([ChildSpec("a", lambda: actor, restart=Restart.TEMPORARY)])
+    ref, monitor = tree["a"], tree["a"].monitor()
+    assert ref.kill()
+    ref.cast(Price("late", 1))
+    ref.cast(Price("later", 2))
+    ref.stop()
+    actor.send_after(0, Price("timer", 3))
+    assert isinstance(await monitor.wait(), Killed)
+    assert actor.received == []
+    assert tree["root"].alive
+
+
 @given(
     st.sampled_from([DropNewest(), DropOldest(), Conflate(lambda message: message % 3)]),
     st.integers(1, 4),
@@ -230,11 +247,10 @@ def test_the_count_is_the_queue(overflow, bound, script):
             came += 1
             box.cast(step)
         else:
-            try:
-                item = box.take_nowait()
-            except trio.WouldBlock:
+            if not box.items:
                 assert box.queued == 0
                 continue
+            item = box.items.popleft()
             envelope = item if isinstance(item, tuple) else item.redeem()
             assert envelope is not None
             assert envelope[3]

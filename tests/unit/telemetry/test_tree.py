@@ -7,6 +7,7 @@ import trio
 from stockstream.telemetry.tree import ActorDocument, tree_document
 from supervision import (
     Actor,
+    ActorSnapshot,
     ChildSpec,
     Request,
     Restart,
@@ -49,20 +50,17 @@ async def test_numbered_children_beyond_the_most_are_counted_and_static_ones_nev
             await start_child(
                 system.ref("sessions"), ChildSpec("one", Idle, restart=Restart.TEMPORARY)
             )
-    tree = snapshot(system)
-    assert tree is not None
 
-    def sessions(document: ActorDocument) -> ActorDocument:
-        return next(child for child in document.children if child.path == "sessions")
+    def sessions(tree: ActorSnapshot | None) -> ActorDocument:
+        assert tree is not None
+        children = tree_document(tree).root.children
+        assert len(children) == 11
+        return next(child for child in children if child.path == "sessions")
 
-    folded = tree_document(tree, 5).root
-    assert len(folded.children) == 11
-    assert folded.folded == 0
-    assert [child.path for child in sessions(folded).children] == [
-        f"sessions/{number}" for number in range(1, 6)
-    ]
-    assert sessions(folded).folded == 25
-    whole = tree_document(tree).root
-    assert len(sessions(whole).children) == 30
-    assert sessions(whole).folded == 0
+    few = sessions(snapshot(system, most_dynamic=5))
+    assert [child.path for child in few.children] == [f"sessions/{n}" for n in range(1, 6)]
+    assert few.folded == {"running": 25}
+    whole = sessions(snapshot(system))
+    assert len(whole.children) == 30
+    assert whole.folded == {}
     nursery.cancel_scope.cancel()

@@ -17,7 +17,7 @@ import { blastRadius, budget } from "./wording.js";
  * @property {string} verb of the button
  *
  * @typedef {object} Options
- * @property {() => Promise<Target[]>} targets as they are now
+ * @property {(path: string) => Promise<Target[]>} targets that one as it is now, beside others
  * @property {(body: object, headers: Record<string, string>) => Promise<any>} inject
  * @property {(order: Order, answer: any) => void} onDone
  */
@@ -82,7 +82,7 @@ export class ActionDialog {
     const order = this.#order;
     if (order === null) return;
     try {
-      const targets = await this.#options.targets();
+      const targets = await this.#options.targets(order.target);
       const target = targets.find(({ path }) => path === order.target);
       if (order !== this.#order) return;
       if (target === undefined) {

@@ -22,11 +22,16 @@ export class ClientsView {
       ...worst.map((client) => {
         const row = document.createElement("tr");
         if (client.slow) row.dataset.kind = "crashed";
-        const wants = client.everything ? "everything" : `${client.symbols} symbols`;
-        for (const text of [`${client.number}, ${wants}`, age(client.behind * 1000), age(client.silent * 1000), String(client.waiting)]) {
+        const who = document.createElement("td");
+        const about = document.createElement("span");
+        about.className = "about";
+        about.textContent = `${client.name}, ${client.everything ? "everything" : `${client.symbols} symbols`}`;
+        who.append(client.address, about);
+        row.append(who);
+        for (const text of [age(client.behind * 1000), age(client.silent * 1000), String(client.waiting)]) {
           const cell = document.createElement("td");
           cell.textContent = text;
-          if (row.childElementCount > 0) cell.className = "num";
+          cell.className = "num";
           row.append(cell);
         }
         return row;

@@ -18,8 +18,8 @@ export class DetailsDialog {
    * @param {Node} node
    * @param {string[]} troubles
    */
-  openActor({ actor, rate, mean }, troubles) {
-    const { supervisor, mailbox } = actor;
+  openActor({ actor, rate }, troubles) {
+    const { supervisor, mailbox, handling_p50: half, handling_p95: most } = actor;
     this.#open(actor.path, actor.last_trace, [
       ["Actor", actor.actor === "" ? "none is running" : `${actor.actor}, a ${actor.kind}`],
       ["State", `${actor.state}${actor.uptime === null ? "" : ` for ${age(actor.uptime * 1000)}`}`],
@@ -31,7 +31,7 @@ export class DetailsDialog {
       ["Mailbox", mailbox === null ? null : `${mailbox.queued} waiting, ${mailbox.high_water} at most so far, bound ${count(mailbox.bound)}; ${mailbox.dropped} dropped, ${mailbox.conflated} conflated`],
       ["Calls", actor.unanswered_calls === 0 ? null : `${actor.unanswered_calls} not answered yet`],
       ["Handled", `${actor.handled.toLocaleString("en-US")} messages${rate === null ? "" : `, ${rate.toFixed(1)}/s`}`],
-      ["Handling", actor.handled === 0 ? null : `${duration((actor.handling_seconds * 1000) / actor.handled)} a message on average${mean === null ? "" : `, ${duration(mean)} of late`}`],
+      ["Handling", half === null || most === null ? null : `half of the last messages took at most ${duration(half * 1000)}, 95 % at most ${duration(most * 1000)}; ${duration((actor.handling_seconds * 1000) / actor.handled)} on average`],
     ]);
   }
 

@@ -72,7 +72,7 @@ let failures = 0;
 let toastTimer;
 
 const dialog = new ActionDialog({
-  targets: async () => (await api.get("chaos/targets")).targets,
+  targets: async (path) => (await api.get(`chaos/targets?most=0&path=${encodeURIComponent(path)}`)).targets,
   inject: (body, headers) => api.post("chaos/inject", body, headers),
   onDone: (order, answer) => {
     void pollChaos();

@@ -12,7 +12,6 @@
  * @property {Node | null} parent
  * @property {Node[]} children
  * @property {number | null} rate messages per second, null for the first look
- * @property {number | null} mean ms per message since the look before, null when there was none
  *
  * @typedef {object} Mark what has just happened to an actor
  * @property {"down" | "healed"} kind
@@ -149,14 +148,17 @@ export class TreeModel {
     return troubles;
   }
 
-  /** @returns {{actors: number, running: number, unhealthy: number}} folded ones count as running */
+  /** @returns {{actors: number, running: number, unhealthy: number}} those folded by their states */
   summary() {
     let actors = 0;
     let running = 0;
     let unhealthy = 0;
     for (const node of this.#nodes.values()) {
-      actors += 1 + node.actor.folded;
-      running += (node.actor.state === "running" ? 1 : 0) + node.actor.folded;
+      const folded = foldedCount(node.actor);
+      const well = node.actor.folded.running ?? 0;
+      actors += 1 + folded;
+      running += (node.actor.state === "running" ? 1 : 0) + well;
+      unhealthy += folded - well;
       if (this.troubles(node).length > 0) unhealthy += 1;
     }
     return { actors, running, unhealthy };
@@ -196,7 +198,7 @@ export class TreeModel {
     const rows = [];
     const lay = (/** @type {Node} */ node, /** @type {number} */ level, /** @type {boolean[]} */ guides, /** @type {number} */ position, /** @type {number} */ size) => {
       const children = node.children.filter((child) => kept.has(child));
-      const folded = !filtered && node.actor.folded > 0;
+      const folded = !filtered && foldedCount(node.actor) > 0;
       const open = filtered || !this.#collapsed.has(node.actor.path);
       rows.push({
         key: node.actor.path,
@@ -233,17 +235,23 @@ export class TreeModel {
     // Counters begin anew with each generation.
     const same = last !== undefined && last.generation === actor.generation && actor.handled >= last.handled;
     const handled = actor.handled - (same ? last.handled : 0);
-    const busy = actor.handling_seconds - (same ? last.handling_seconds : 0);
     /** @type {Node} */
     const node = {
       actor,
       parent,
       children: [],
       rate: last === undefined || seconds <= 0 ? null : handled / seconds,
-      mean: handled > 0 && last !== undefined ? (busy * 1000) / handled : null,
     };
     this.#nodes.set(actor.path, node);
     node.children = actor.children.map((child) => this.#add(child, node, before, seconds));
     return node;
   }
+}
+
+/**
+ * @param {ActorDocument} actor
+ * @returns {number} how many of its children are left out
+ */
+export function foldedCount({ folded }) {
+  return Object.values(folded).reduce((sum, number) => sum + number, 0);
 }

@@ -3,6 +3,7 @@
  */
 import { must, setAttribute, setIcon, setText } from "../dom.js";
 import { age } from "../format.js";
+import { foldedCount } from "./tree-model.js";
 import { count, duration, rate } from "./units.js";
 import { stateName } from "./wording.js";
 
@@ -52,7 +53,7 @@ export class TreeRow {
       mailbox: part("mailbox"),
       dropped: part("dropped"),
       rate: part("rate"),
-      mean: part("mean"),
+      handling: part("handling"),
       actions: /** @type {HTMLButtonElement[]} */ ([...fragment.querySelectorAll("[data-action]")]),
     };
   }
@@ -76,7 +77,7 @@ export class TreeRow {
     this.#paintPlace(row);
     const { node } = row;
     if (node === null) {
-      this.#paintFolded(row.parent.actor.folded);
+      this.#paintFolded(row.parent.actor);
       return;
     }
     const { actor } = node;
@@ -101,7 +102,8 @@ export class TreeRow {
     setText(this.#parts.mailbox, mailbox === null ? "–" : `${count(mailbox.queued)} / ${count(mailbox.high_water)} / ${count(mailbox.bound)}`);
     setText(this.#parts.dropped, mailbox !== null && mailbox.dropped > 0 ? `${count(mailbox.dropped)} dropped` : "");
     setText(this.#parts.rate, node.rate === null ? "–" : rate(node.rate));
-    setText(this.#parts.mean, node.mean === null ? "–" : duration(node.mean));
+    const { handling_p50: half, handling_p95: most } = actor;
+    setText(this.#parts.handling, half === null || most === null ? "–" : `${duration(half * 1000)} / ${duration(most * 1000)}`);
     for (const button of this.#parts.actions) {
       button.hidden = !allowed || actor.uptime === null || (button.dataset.action === "restart" && actor.restart === "temporary");
       const label = `${button.dataset.action === "kill" ? "Kill" : "Restart"} ${actor.path}`;
@@ -134,10 +136,13 @@ export class TreeRow {
     );
   }
 
-  /** @param {number} folded */
-  #paintFolded(folded) {
+  /** @param {import("./types.js").ActorDocument} parent */
+  #paintFolded(parent) {
     this.element.dataset.kind = "folded";
-    setText(this.#parts.name, `and ${folded.toLocaleString("en-US")} more, all running`);
+    const number = foldedCount(parent).toLocaleString("en-US");
+    const states = Object.entries(parent.folded).map(([state, count]) => `${count.toLocaleString("en-US")} ${state}`);
+    const well = states.length === 1 && parent.folded.running !== undefined;
+    setText(this.#parts.name, `and ${number} more${well ? ", all running" : `: ${states.join(", ")}`}`);
     this.#parts.exit.hidden = true;
     this.#parts.budget.hidden = true;
     this.#parts.sign.hidden = true;

@@ -30,9 +30,11 @@
  * @property {number} unanswered_calls
  * @property {number} handled
  * @property {number} handling_seconds
+ * @property {number | null} handling_p50
+ * @property {number | null} handling_p95
  * @property {SupervisorDocument | null} supervisor
  * @property {ActorDocument[]} children
- * @property {number} folded
+ * @property {Record<string, number>} folded how many children are left out, by state
  *
  * @typedef {object} Entry one line of the event log
  * @property {number} number
@@ -111,6 +113,8 @@
  *
  * @typedef {object} SlowClient
  * @property {number} number
+ * @property {string} name
+ * @property {string} address
  * @property {number} symbols
  * @property {boolean} everything
  * @property {boolean} slow

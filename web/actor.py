@@ -15,7 +15,7 @@ from web.admin_stream import EventStreams
 from web.app import create_app
 from web.clients import Clients
 from web.parts import Parts, WebSettings
-from web.server import Server, ServerConfig, serve
+from web.server import Server, ServerConfig, ServerStatistics, serve
 
 if TYPE_CHECKING:
     from stockstream.chaos.records import ChaosRecords
@@ -82,8 +82,11 @@ class Web(Actor):
         for listener in listeners:
             _limit_unacknowledged(listener)
         self._streams = EventStreams(self._telemetry.events, settings.wall_clock_ms)
-        app = create_app(parts, self.clients, self._streams)
+        app = create_app(parts, self.clients, self._streams, self._statistics)
         self._server: Server = await self.tasks.start(self._run, app, listeners, config)
+
+    def _statistics(self) -> ServerStatistics:
+        return self._server.statistics()
 
     async def _run(
         self,

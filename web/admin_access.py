@@ -43,26 +43,15 @@ class Session:
     expires: int
 
 
-class AdminAccess:
-    """Checks tokens, makes and reads sessions. Made once; outlives every life of `web`."""
+class TokenCheck:
+    """Knows the token, and for how long to look at none after too many wrong ones."""
 
-    def __init__(
-        self,
-        token: str,
-        secret: str,
-        *,
-        wall_clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """`token` is what operators know, `secret` what signs sessions."""
+    def __init__(self, token: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._token = token.encode()
-        self._key = hmac.digest(secret.encode(), b"admin session" + self._token, hashlib.sha256)
-        self._wall_clock = wall_clock
         self._monotonic = monotonic
         self._failures: deque[float] = deque(maxlen=FAILURES)
-        self._ended: dict[str, int] = {}
 
-    def check_token(self, given: str) -> bool:
+    def __call__(self, given: str) -> bool:
         """Whether `given` is the token; takes the same time whatever it has in common with it.
 
         Raises:
@@ -75,6 +64,28 @@ class AdminAccess:
         if not right:
             self._failures.append(now)
         return right
+
+
+class AdminAccess:
+    """Checks tokens, makes and reads sessions. Made once; outlives every life of `web`."""
+
+    def __init__(
+        self,
+        token: str,
+        secret: str,
+        *,
+        wall_clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`token` is what operators know, `secret` what signs sessions."""
+        self._key = hmac.digest(secret.encode(), b"admin session" + token.encode(), hashlib.sha256)
+        self._wall_clock = wall_clock
+        self.check_token = TokenCheck(token, monotonic)
+        """For the admin pages and API."""
+        self.check_scraper = TokenCheck(token, monotonic)
+        """For `/metrics`, which others than this machine may ask: their wrong tries lock nobody
+        out of the admin page."""
+        self._ended: dict[str, int] = {}
 
     def log_in(self) -> tuple[Session, str]:
         """A new session, and the value of its cookie."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from quart import Quart
 
-    from web.admin_access import AdminAccess, Session
+    from web.admin_access import AdminAccess, Session, TokenCheck
 
 COOKIE = "stockstream_admin"
 CSRF_HEADER = "X-CSRF-Token"
@@ -101,22 +101,42 @@ def require_loopback() -> None:
     Raises:
         NotLoopbackError: it came from elsewhere, or through a proxy that nobody vouches for.
     """
+    if not _is_local():
+        raise NotLoopbackError("the admin pages and API answer this machine only")
+
+
+def require_scraper(*, token_needed: bool) -> None:
+    """Let a request for metrics pass: with the admin token from anywhere, without from here.
+
+    `token_needed` asks for the token here too, as long as others could pass for this machine.
+
+    Raises:
+        WrongTokenError, TooManyFailuresError.
+    """
+    header = request.headers.get("authorization", "")
+    if header:
+        check_token(header.removeprefix("Bearer ").strip(), access().check_scraper)
+    elif token_needed or not _is_local():
+        raise WrongTokenError("send the header Authorization: Bearer with ADMIN_TOKEN")
+
+
+def _is_local() -> bool:
+    """Whether the request is of this machine, and no proxy that nobody vouches for says other."""
     trusted = _gate().trusted
     peer = wire_of(request.scope).peer
     forwarded = request.headers.getlist("x-forwarded-for")
     address = client_address(peer[0] if peer else "", forwarded, trusted)
-    if not is_loopback(address) or (forwarded and not trusted):
-        raise NotLoopbackError("the admin pages and API answer this machine only")
+    return is_loopback(address) and (not forwarded or bool(trusted))
 
 
-def check_token(given: str) -> None:
-    """Let the right token pass.
+def check_token(given: str, check: TokenCheck | None = None) -> None:
+    """Let the right token pass, by `check` or that of the admin API.
 
     Raises:
         WrongTokenError, TooManyFailuresError.
     """
     try:
-        right = access().check_token(given)
+        right = (check or access().check_token)(given)
     except TooManyFailures as error:
         raise TooManyFailuresError(str(error)) from error
     if not right:

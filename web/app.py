@@ -23,23 +23,27 @@ from web.health import health
 from web.history_api import history_api
 from web.indicators_api import indicators_api
 from web.pages import pages
+from web.metrics import metrics
 from web.security import SECURITY_HEADERS
 from web.server import websocket_class
 from web.user_access import install as install_users
 from web.watchlists_api import watchlists_api
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from werkzeug.wrappers import Response as WerkzeugResponse
 
     from web.admin_stream import EventStreams
     from web.clients import Clients
     from web.parts import Parts
+    from web.server import ServerStatistics
 
 LARGEST_BODY = 64 * 1024
 STATIC_SECONDS = 31_536_000
 """A static file that is asked for with the version of its content never changes."""
 REQUEST_ID = "X-Request-Id"
-JSON_PATHS = ("/api/", "/health/", "/admin/api/")
+JSON_PATHS = ("/metrics", "/api/", "/health/", "/admin/api/")
 
 Answer = tuple["Response | str", int, list[tuple[str, str]]]
 
@@ -47,8 +51,13 @@ _log = logging.getLogger("web")
 _HERE = Path(__file__).parent
 
 
-def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTrio:
-    """Build the app for one life of `web`."""
+def create_app(
+    parts: Parts,
+    clients: Clients,
+    streams: EventStreams,
+    statistics: Callable[[], ServerStatistics],
+) -> QuartTrio:
+    """Build the app for one life of `web`; `statistics` are those of the server it runs on."""
     app = QuartTrio(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     version = asset_version(_HERE / "static")
@@ -63,6 +72,7 @@ def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTr
     app.register_blueprint(
         indicators_api(parts.tables, parts.database, parts.settings.wall_clock_ms)
     )
+    app.register_blueprint(metrics(parts, clients.admission.statistics, statistics))
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
     app.register_blueprint(watchlists_api(parts.database))
     install_admin(app, parts.settings.admin, parts.settings.trusted_proxies)

@@ -91,6 +91,7 @@ class Broadcaster(Actor):
     async def init(self) -> None:
         """Go on where a predecessor was killed: with its lanes, and what they have seen."""
         self._last_flush = self._last_heartbeat = trio.current_time()
+        self._connections.counts.interval = self._flush_interval
         self._read_tables()
         self._flush_by(0.0)
         self.send_every(LOOK_SECONDS, _Look())
@@ -195,7 +196,10 @@ class Broadcaster(Actor):
         now = self._last_flush = trio.current_time()
         before = self._book.as_of
         self._read_status()
+        is_due = self._book.waiting
         await in_turns(self._fan_out.flush(now), self._turn)
+        if is_due:
+            self._connections.counts.seconds.add(trio.current_time() - now)
         # A heartbeat is worth most right after a fetch. Clients forgive three intervals.
         age = self._told_interval / 2
         if self._book.as_of != before and now - self._last_heartbeat >= age:

@@ -306,6 +306,8 @@ class FanOut:
         if self._book.waiting:
             changed = self._book.flush()
             self._counts.last_batch = len(changed)
+            self._counts.batches.add(len(changed))
+            self._counts.groups = len(self._groups)
             for want, members in list(self._groups.items()):
                 symbols = changed if want.everything else among(want.symbols, changed)
                 if symbols:
@@ -377,7 +379,10 @@ class FanOut:
                 # Not `now`: the ping itself is progress, which must not look like later progress.
                 lane.ping_sent = max(now, client.last_progress)
                 lane.pings += 1
+                self._counts.pings += 1
         elif verdict is Health.TOO_SLOW:
+            self._counts.too_slow += not lane.leaving
+            lane.leaving = True
             client.ask_to_close(CODE_TOO_SLOW, "you read too slowly")
         elif verdict is Health.GONE:
             self._counts.gone += 1

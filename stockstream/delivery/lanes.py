@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from stockstream import paths
 from stockstream.delivery.flush_book import FlushBook
+from stockstream.histogram import Histogram
 from stockstream.tables import Subscription
 from supervision import Ownership
 
@@ -85,7 +86,7 @@ class Lane:
     commands that was answered, or whose answer waits in `operations`. `behind_since` is when it
     first took no more, None once it has taken something again. `seconds_between` is the
     least time from `last_prices`, a snapshot or updates, to the next updates. A lane that is
-    behind is tried again at `retry_at`. Times are trio's.
+    behind is tried again at `retry_at`; one that is `leaving` was too slow. Times are trio's.
     """
 
     __slots__ = (
@@ -94,6 +95,7 @@ class Lane:
         "client",
         "last_frame",
         "last_prices",
+        "leaving",
         "number",
         "operations",
         "ping_sent",
@@ -123,6 +125,7 @@ class Lane:
         self.ping_sent = now
         self.pings = 0
         self.slow = False
+        self.leaving = False
 
 
 class Health(Enum):
@@ -156,11 +159,8 @@ def health(lane: Lane, now: float, patience: Patience) -> Health:
     back after it is the client's lag.
     """
     client = lane.client
-    unanswered = 0.0
-    if lane.pings and client.last_received < lane.ping_sent:
-        unanswered = now - lane.ping_sent
-    behind = 0.0 if lane.behind_since is None else now - lane.behind_since
-    lag = max(unanswered, behind)
+    unanswered = _unanswered(lane, now)
+    lag = max(unanswered, _behind(lane, now))
     # The ping itself was progress, so only what the kernel took after it counts.
     if unanswered >= patience.pong and client.last_progress <= lane.ping_sent:
         return Health.GONE
@@ -174,18 +174,47 @@ def health(lane: Lane, now: float, patience: Patience) -> Health:
     return Health.WELL
 
 
+def lag(lane: Lane, now: float) -> float:
+    """For how many seconds what we send to a client has not arrived, as far as we know."""
+    return max(_unanswered(lane, now), _behind(lane, now))
+
+
+def _unanswered(lane: Lane, now: float) -> float:
+    if lane.pings and lane.client.last_received < lane.ping_sent:
+        return now - lane.ping_sent
+    return 0.0
+
+
+def _behind(lane: Lane, now: float) -> float:
+    return 0.0 if lane.behind_since is None else now - lane.behind_since
+
+
+FLUSH_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+BATCH_SYMBOLS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+
+
 @dataclass(slots=True)
 class Counts:
-    """What the broadcaster has done since the process started; `last_batch` symbols at last."""
+    """What the broadcaster has done since the process started, for operators.
 
+    `interval` is the flush interval in seconds, `groups` how many different sets were told at the
+    last flush, and `last_batch` how many symbols it changed. `seconds` is the time of each flush
+    until the last client had it or was left behind, `batches` the symbols of each.
+    """
+
+    interval: float = 0.0
+    groups: int = 0
+    last_batch: int = 0
     flushes: int = 0
     frames: int = 0
     begun: int = 0
     refused: int = 0
     updates: int = 0
-    last_batch: int = 0
+    pings: int = 0
     gone: int = 0
     too_slow: int = 0
+    seconds: Histogram = field(default_factory=lambda: Histogram(FLUSH_SECONDS))
+    batches: Histogram = field(default_factory=lambda: Histogram(BATCH_SYMBOLS))
 
 
 class Connections:

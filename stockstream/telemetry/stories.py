@@ -44,7 +44,7 @@ class Stories:
     def admit(self, kind: EntryKind, path: str) -> bool:
         """Whether an event gets a line; else it is counted."""
         now = self._monotonic()
-        key = kind, _NUMBERED.sub("#", path)
+        key = kind, place_of(path)
         story = self._running.get(key)
         if story is None or now - story.began >= BURST_SECONDS:
             left = 0 if story is None else story.more
@@ -64,6 +64,11 @@ class Stories:
         now = self._monotonic()
         over = [key for key, story in self._running.items() if now - story.began >= BURST_SECONDS]
         return [story for story in map(self._running.pop, over) if story.more]
+
+
+def place_of(path: str) -> str:
+    """The path, with `#` for what a dynamic supervisor numbered."""
+    return _NUMBERED.sub("#", path)
 
 
 def is_numbered(path: str) -> bool:

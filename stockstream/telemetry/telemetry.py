@@ -9,6 +9,7 @@ import trio
 
 from stockstream.telemetry.event_log import EventLog
 from stockstream.telemetry.process import ProcessHistory, Sampler
+from stockstream.telemetry.tally import Tally
 from supervision import Actor, handles
 
 SAMPLE_SECONDS = 1.0
@@ -21,6 +22,7 @@ class Telemetry:
     """What operators can look back at. Made by `application.py`; survives every actor."""
 
     events: EventLog = field(default_factory=EventLog)
+    tally: Tally = field(default_factory=Tally)
     process: ProcessHistory = field(default_factory=ProcessHistory)
 
 
@@ -42,6 +44,7 @@ class TelemetryActor(Actor):
     async def init(self) -> None:
         """Listen from now on, also beyond the own death."""
         self._telemetry.events.attach(self.system)
+        self._telemetry.tally.attach(self.system)
         self.tasks.start_soon(self._measure_lag)
         self._sample(_Sample())
         self.send_every(SAMPLE_SECONDS, _Sample())

@@ -22,9 +22,12 @@ from tests.support.server import TOKEN, Server, free_port, running_server
 from tests.support.tree import running_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from stockstream.chaos.targets import Target
+    from stockstream.delivery.flush_book import Pieces
+    from stockstream.messages import Symbol
 
 pytestmark = pytest.mark.chaos
 
@@ -232,14 +235,20 @@ async def drilled(url: str, path: str, times: int = 15) -> dict[str, bool]:
 async def test_a_build_that_reorders_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check can fail: a broadcaster that repeats an older frame breaks the verdict."""
     honest = FlushBook.prices
-    sent: list[bytes] = []
+    sent: list[Pieces] = []
 
-    def reordering(book: FlushBook, *arguments: object) -> bytes:
-        sent.append(honest(book, *arguments))
-        return sent[-4] if len(sent) % 5 == 0 and len(sent) > 4 else sent[-1]
+    def reordering(book: FlushBook, symbols: Iterable[Symbol]) -> Pieces:
+        chosen = list(symbols)
+        pieces = honest(book, chosen)
+        if not chosen:
+            return pieces  # a sign of life, in which nothing can be out of order
+        sent.append(pieces)
+        return sent[-4] if len(sent) % 5 == 0 else pieces
 
     async with running_tree(chaos_enabled=True, admin_token=TOKEN) as tree:
-        assert all((await drilled(tree.url, "market/streamer", 2)).values())
+        # How soon prices come (C14) is not judged: a busy machine may be late without any fault.
+        before = await drilled(tree.url, "market/streamer", 2)
+        assert before["versions only rise (C13)"] is True
         monkeypatch.setattr(FlushBook, "prices", reordering)
         held = await drilled(tree.url, "market/streamer")
     assert held["versions only rise (C13)"] is False
@@ -248,23 +257,18 @@ async def test_a_build_that_reorders_is_caught(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.proves("C12", "C14")
 async def test_a_build_that_loses_its_clients_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A flush book that is never flushed again after a restart: prices stop, and it is said."""
-    async with running_tree(chaos_enabled=True, admin_token=TOKEN) as tree:
-        real = FlushBook.note
-        killed = False
-
-        def deaf(book: FlushBook, *arguments: object) -> None:
-            if not killed:
-                real(book, *arguments)
-
-        async with Node(tree.url, TOKEN) as node:
-            drill = Drill(node, Watchers(3), "a broken build", print)
-            async with watched(drill):
-                await drill.settle()
-                killed = True
-                monkeypatch.setattr(FlushBook, "note", deaf)
-                # A frame that was on its way at the first blow may pass for a fresh one.
-                for _ in range(2):
-                    await drill.strike("kill", await target(node, "delivery/broadcaster"))
-            held = {verdict.name: verdict.held for verdict in drill.report().verdicts}
+    """A flush book that takes in nothing any more: prices stop, and it is said."""
+    async with (
+        running_tree(chaos_enabled=True, admin_token=TOKEN) as tree,
+        Node(tree.url, TOKEN) as node,
+    ):
+        drill = Drill(node, Watchers(3), "a broken build", print)
+        async with watched(drill):
+            await drill.settle()
+            monkeypatch.setattr(FlushBook, "note", lambda _book, _rows: None)
+            # What was on its way already must not pass for a fresh price after the blow.
+            while any(await drill.watchers.all_fresh_after(trio.current_time(), 0.5)):
+                pass
+            await drill.strike("kill", await target(node, "delivery/broadcaster"))
+        held = {verdict.name: verdict.held for verdict in drill.report().verdicts}
     assert held["fresh prices in time (C14)"] is False

@@ -22,6 +22,7 @@ UTF8_MESSAGE = "websocket.receive.utf8"
 """A text message as bytes. As a str, one emoji makes it four times as large while it waits."""
 
 _ABNORMAL = 1006  # RFC 6455, section 7.4.1: the connection ended without a close frame
+_LARGE = 4 * 1024  # bytes; far above what clients of this product have to say, and still little
 _PEER_CHECK_PERIOD = 1.0  # how soon a full queue notices, in seconds, that its client has left
 
 
@@ -43,10 +44,12 @@ def split_error(error: BaseException) -> tuple[Exception | None, BaseException |
 class AppQueue:
     """At most one message that the app has not received yet, and the news that its client left.
 
-    The reader of a connection waits in `put` until the app has taken the message before, so a
-    client's unread data is bounded by one message here and one in the reader. The disconnect
-    never waits, and ends a waiting `put`. Hypercorn's queue lets the disconnect wait behind the
-    messages, so an app that stops receiving holds its connection for ever.
+    The reader of a connection waits in `put` until the app has taken the message before, and with
+    a large one until the app has taken that: so a client's unread data is bounded by one large
+    message, whether it is here or still in the reader, and a reader goes on behind a small one, to
+    see pings and the end. The disconnect never waits, and ends a waiting `put`. Hypercorn's queue
+    lets the disconnect wait behind the messages, so an app that stops receiving holds its
+    connection for ever.
     """
 
     __slots__ = ("_disconnect", "_message", "_parked", "_peer_has_left")
@@ -68,14 +71,20 @@ class AppQueue:
                 self._parked.unpark_all()
             return
         while self._message is not None and self._disconnect is None:
-            with trio.move_on_after(_PEER_CHECK_PERIOD) as period:
-                await self._parked.park()
-            if period.cancelled_caught and _may_leave(message) and self._peer_has_left():
-                # The reader is behind this message and cannot meet the end of the stream.
-                self._disconnect = {"type": "websocket.disconnect", "code": _ABNORMAL}
+            await self._wait_for_app(message)
         if self._disconnect is None:
             self._message = message
             self._parked.unpark_all()
+        if _is_large(message):
+            while self._message is message and self._disconnect is None:
+                await self._wait_for_app(message)
+
+    async def _wait_for_app(self, message: ASGIReceiveEvent) -> None:
+        with trio.move_on_after(_PEER_CHECK_PERIOD) as period:
+            await self._parked.park()
+        if period.cancelled_caught and _may_leave(message) and self._peer_has_left():
+            # The reader is behind this message and cannot meet the end of the stream.
+            self._disconnect = {"type": "websocket.disconnect", "code": _ABNORMAL}
 
     async def receive(self) -> ASGIReceiveEvent:
         """Return the next message; after the last one the disconnect, every time."""
@@ -88,6 +97,13 @@ class AppQueue:
             if self._disconnect is not None:
                 return self._disconnect
             await self._parked.park()
+
+
+def _is_large(message: ASGIReceiveEvent) -> bool:
+    if not _may_leave(message):
+        return False
+    fields = cast("Mapping[str, bytes | None]", message)
+    return len(fields.get("bytes") or b"") > _LARGE
 
 
 def _may_leave(message: ASGIReceiveEvent) -> bool:

@@ -39,6 +39,36 @@ async def test_a_second_message_waits_until_the_first_is_received(
     assert await queue.receive() == received("2")
 
 
+@pytest.mark.proves("D5", "W16")
+async def test_a_large_message_holds_the_reader_until_it_is_received(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Or it would read another one meanwhile: two of 64 KiB for each client that floods."""
+    left = False
+    queue = AppQueue(lambda: left)
+    large = "x" * 5000
+    done: list[str] = []
+
+    async def put(payload: str) -> None:
+        await queue.put(text(payload))
+        done.append(payload)
+
+    for payload in (large, large + "2"):
+        nursery.start_soon(put, payload)
+        await trio.sleep(3600)
+        assert payload not in done
+        assert await queue.receive() == received(payload)
+        await wait_all_tasks_blocked()
+        assert done[-1] == payload
+    nursery.start_soon(put, large + "3")
+    await trio.sleep(60)
+    left = True
+    await trio.sleep(1.01)
+    assert done[-1] == large + "3"
+    assert await queue.receive() == received(large + "3")
+    assert (await queue.receive())["type"] == "websocket.disconnect"
+
+
 @pytest.mark.proves("D8")
 async def test_a_disconnect_never_waits_and_comes_after_what_was_before(
     nursery: trio.Nursery,

@@ -16,6 +16,8 @@ from stockstream.market.quotes import InvalidSymbol, Quote, Symbol, Version, iso
 from supervision import Event, Request
 
 __all__ = [
+    "Alert",
+    "AlertSymbols",
     "CircuitChanged",
     "CircuitFigures",
     "CircuitMoved",
@@ -24,6 +26,7 @@ __all__ = [
     "CutConnections",
     "DatabaseFault",
     "DatabaseStatus",
+    "DeliverAlert",
     "Demand",
     "DemandWanted",
     "DisturbDatabase",
@@ -248,3 +251,44 @@ class RecorderStatus(msgspec.Struct, frozen=True):
 
 class CutConnections(Request[int]):
     """Cut every connection to the database, whatever runs on it; how many there were."""
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """A user's rule fired: what it said then, and the price that crossed.
+
+    `number` rises by one with each alert of this process. `threshold` is a price, or percents for
+    a move within `window` seconds, which is measured from `reference`. `timestamp` is the price's,
+    `fired_at` when it was judged, in ms since 1970.
+    """
+
+    number: int
+    owner: str
+    rule: int
+    symbol: Symbol
+    kind: str
+    threshold: float
+    window: int | None
+    price: float
+    reference: float | None
+    timestamp: int
+    version: Version
+    fired_at: int
+
+    @property
+    def id(self) -> str:
+        """Names it, in the database, on the socket and in a webhook: a price fires a rule once."""
+        return f"{self.rule}-{self.version.epoch}-{self.version.seq}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverAlert(Request[int]):
+    """Tell an alert on all connections of its owner; how many there are. May be asked twice."""
+
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSymbols:
+    """What rules are about: to the streamer, which fetches it as if somebody had subscribed."""
+
+    symbols: frozenset[Symbol]

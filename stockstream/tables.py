@@ -37,6 +37,9 @@ RECORDER = "recorder"
 OUTBOX_ROWS = 200_000
 """Quotes that may wait for a recorder: some 60 MB, 40 s of 5,000 a second."""
 
+ALERT_INBOX_ROWS = 50_000
+"""Quotes that may wait to be judged by the alerts, which takes microseconds each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -129,7 +132,8 @@ class Tables:
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feed` and
     `circuit`: one row each, and `circuit_figures` one under the key of `circuit`; `database` and
     `recorder`: one row each.
-    `subscriptions`: by connection number.
+    `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
+    batches for the alerts: neither waits for the other.
     """
 
     quotes: Table[Symbol, QuoteRow] = field(
@@ -155,4 +159,9 @@ class Tables:
     )
     outbox: Outbox = field(
         default_factory=lambda: Outbox(writer=paths.STREAMER, reader=paths.RECORDER)
+    )
+    alert_inbox: Outbox = field(
+        default_factory=lambda: Outbox(
+            writer=paths.STREAMER, reader=paths.ALERTS, limit=ALERT_INBOX_ROWS
+        )
     )

@@ -17,6 +17,7 @@ from supervision import correlation_id
 from web.admin import admin
 from web.admin_api import admin_api
 from web.admin_auth import install as install_admin
+from web.alerts_api import alerts_api
 from web.api import api
 from web.chaos_api import chaos_api
 from web.health import health
@@ -65,6 +66,7 @@ def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTr
     )
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
     app.register_blueprint(watchlists_api(parts.database))
+    app.register_blueprint(alerts_api(parts))
     install_admin(app, parts.settings.admin, parts.settings.trusted_proxies)
     app.register_blueprint(admin(parts))
     app.register_blueprint(admin_api(parts, streams))

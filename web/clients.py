@@ -27,6 +27,7 @@ from supervision import (
 from web.admission import Admission, Refusal, client_address, origin_allowed
 from web.connection import CODE_INTERNAL, CODE_LOST, SESSIONLESS_SECONDS, Connection
 from web.security import PRIVATE_HEADERS
+from web.user_access import user_of_cookies
 
 if TYPE_CHECKING:
     from supervision import Actor, ActorRef
@@ -81,9 +82,12 @@ class Clients:
     async def _serve(self, socket: ServerSocket) -> None:
         number = next(self._parts.settings.numbers)
         connection = Connection(number, socket, self._is_behind)
+        user = user_of_cookies(self._parts.settings.users, socket.headers.get("cookie"))
         self._connections[number] = connection
         try:
-            if not await self._attach(connection) or not await self._start_session(connection):
+            if not await self._attach(connection, user) or not await self._start_session(
+                connection
+            ):
                 await socket.close(CODE_LOST, "the server is not ready; come back")
                 return
             if self._leaving:
@@ -92,7 +96,7 @@ class Clients:
         finally:
             self._forget(connection)
 
-    async def _attach(self, connection: Connection) -> bool:
+    async def _attach(self, connection: Connection, user: str | None) -> bool:
         """Have the broadcaster write to it from now on, waiting for one that restarts."""
         parts = self._parts
         welcome = Welcome(
@@ -107,7 +111,7 @@ class Clients:
                 parts.settings.limits.symbols,
             ),
         )
-        request = Attach(connection.number, connection, encode(welcome))
+        request = Attach(connection.number, connection, encode(welcome), user)
         with trio.move_on_after(SESSIONLESS_SECONDS):
             while True:
                 try:

@@ -29,6 +29,7 @@ from stockstream.market.providers import Provider, ProviderBody, ProviderError, 
 from stockstream.market.quotes import Symbol, now_ms, parse_symbol
 from stockstream.market.troubles import Troubles
 from stockstream.messages import (
+    AlertSymbols,
     Demand,
     DemandWanted,
     FeedChanged,
@@ -144,6 +145,7 @@ class Streamer(Actor):
         self._clock = clock
         # Until the demand is told the pace is the fast one: somebody may be waiting.
         self._demand = Demand(frozenset(), everything=False, subscribers=1)
+        self._alerts: frozenset[Symbol] = frozenset()
         self._wake = trio.Event()
         self._list_due = -math.inf
         self._troubles = Troubles()
@@ -157,7 +159,8 @@ class Streamer(Actor):
         self._breaker = self.system.ref(paths.CIRCUIT_BREAKER)
         self._pubsub = self.system.ref(paths.PUBSUB)
         self.tasks.start_soon(self._poll, name="poll")
-        self.system.ref(paths.SUBSCRIPTION_MANAGER).cast(DemandWanted())
+        for who in (paths.SUBSCRIPTION_MANAGER, paths.ALERTS):
+            self.system.ref(who).cast(DemandWanted())
 
     # The actor: what it is told
 
@@ -169,6 +172,10 @@ class Streamer(Actor):
             feed = self._tables.feed.get(FEED)
             if feed is not None:
                 self._put_feed(feed.as_of, feed.reason, listed=feed.listed)
+
+    @handles(AlertSymbols)
+    def _on_alert_symbols(self, message: AlertSymbols) -> None:
+        self._alerts = message.symbols
 
     @handles(_Fetched)
     def _on_fetched(self, fetched: _Fetched) -> None:
@@ -190,6 +197,7 @@ class Streamer(Actor):
         if accepted.rows:
             self._tables.quotes.put_all({row.quote.symbol: row for row in accepted.rows})
             batch = self._tables.outbox.append(accepted.rows)
+            self._tables.alert_inbox.append(accepted.rows)
             self._pubsub.cast(QuotesPublished(batch.number, batch.rows))
         for over in self._troubles.after_success(again):
             _log.info("feed trouble over", kind=over, times=self._troubles.counts[over])
@@ -323,7 +331,7 @@ class Streamer(Actor):
         if not self._symbols or self._demand.everything or list_is_due:
             return None
         known = self._tables.quotes.rows.keys()
-        return ((self._symbols | self._demand.symbols) & known) or None
+        return ((self._symbols | self._demand.symbols | self._alerts) & known) or None
 
     async def _pause(self, started: float, earliest: float, latest: float) -> None:
         """Wait for the next round: an interval after this one began, within the limits.

@@ -39,6 +39,7 @@ __all__ = [
     "QuoteRow",
     "QuotesPublished",
     "RecorderStatus",
+    "ServerFailed",
     "ServerReady",
     "Symbol",
     "Version",
@@ -213,6 +214,13 @@ class DisturbDatabase(Request[bool]):
 @dataclass(frozen=True, slots=True)
 class ServerReady:
     """From the embedded database server's owner: it takes connections now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFailed:
+    """From the same: it does not run; `reason` is one line that names the setting to look at."""
+
+    reason: str
 
 
 class DatabaseStatus(msgspec.Struct, frozen=True):

@@ -130,7 +130,7 @@ class ReadGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: str
 
 
-def alerts_api(parts: Parts) -> Blueprint:
+def alerts_api(parts: Parts) -> Blueprint:  # noqa: PLR0915 - a list of routes
     """The routes. Each asks for the user's cookie; what is another's is not there."""
     blueprint = Blueprint("alerts", __name__, url_prefix="/api/v1/alerts")
     database, policy = parts.database, parts.settings.targets

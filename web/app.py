@@ -20,6 +20,7 @@ from web.admin_auth import install as install_admin
 from web.alerts_api import alerts_api
 from web.api import api
 from web.chaos_api import chaos_api
+from web.docs import docs
 from web.health import health
 from web.history_api import history_api
 from web.indicators_api import indicators_api
@@ -59,6 +60,7 @@ def create_app(parts: Parts, clients: Clients, streams: EventStreams) -> QuartTr
 
     install_users(app, parts.settings.users, parts.settings.trusted_proxies)
     app.register_blueprint(pages())
+    app.register_blueprint(docs())
     app.register_blueprint(api(parts))
     app.register_blueprint(history_api(parts.database, parts.settings.wall_clock_ms))
     app.register_blueprint(

@@ -36,6 +36,7 @@ from stockstream.delivery.broadcaster import Broadcaster, Framing
 from stockstream.delivery.lanes import Connections, Patience
 from stockstream.delivery.limits import ClientLimits
 from stockstream.delivery.subscription_manager import SubscriptionManager
+from stockstream.epochs import claim_epoch
 from stockstream.history.database import Database, DatabaseSettings
 from stockstream.history.postgres import Postgres
 from stockstream.history.recorder import Recorder, RecorderSettings
@@ -116,11 +117,18 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
     def provider() -> Provider:
         return from_url(url, provider_settings)
 
+    streamer = partial(
+        Streamer,
+        provider,
+        _streamer(settings),
+        tables,
+        claim_epoch=partial(claim_epoch, settings.data_directory),
+    )
     market = supervisor(
         "market",
         [
             ChildSpec("circuit_breaker", partial(CircuitBreakerActor, _breaker(settings), tables)),
-            ChildSpec("streamer", partial(Streamer, provider, _streamer(settings), tables)),
+            ChildSpec("streamer", streamer),
         ],
         intensity=INTENSITY,
         period=PERIOD,

@@ -241,17 +241,20 @@ class DatabaseStatus(msgspec.Struct, frozen=True):
 class RecorderStatus(msgspec.Struct, frozen=True):
     """How the recording of prices goes. Counts are of this process, over all recorders' lives.
 
-    `spooled` batches wait on disk in `spool_bytes`; `lost` ticks were dropped from a full spool,
-    and `dropped` ones from memory because the spool could not be written; `rejected` batches
-    were refused by the database and put aside. `alert` says what an operator must see to, None
-    when nothing is wrong.
+    `spooled` batches wait on disk in `spool_bytes`, the oldest received at `spooled_since` (ms
+    since 1970), where that is known; `lost` ticks were dropped from a full spool, and `dropped`
+    ones from memory because the spool could not be written; `rejected` batches were refused by
+    the database and put aside, of which `rejected_gone` had to give way to later ones. `alert`
+    says what an operator must see to, None when nothing is wrong.
     """
 
     recorded_batches: int = 0
     recorded_ticks: int = 0
     spooled: int = 0
     spool_bytes: int = 0
+    spooled_since: int | None = None
     rejected: int = 0
+    rejected_gone: int = 0
     lost: int = 0
     dropped: int = 0
     alert: str | None = None

@@ -53,6 +53,7 @@ class Batch:
 class OutboxStatistics:
     """`waiting` batches are published and not acknowledged; `last_number` is the newest one's.
 
+    They hold `rows`, the oldest received at `oldest`, in ms since 1970, None when none waits.
     `dropped` rows gave way to newer ones because nobody took them in time.
     """
 
@@ -60,6 +61,8 @@ class OutboxStatistics:
     last_number: int
     acknowledged: int
     dropped: int
+    rows: int
+    oldest: int | None
 
 
 class Outbox:
@@ -112,8 +115,14 @@ class Outbox:
 
     def statistics(self) -> OutboxStatistics:
         """Counts, for operators."""
+        first = self._waiting[0].rows if self._waiting else ()
         return OutboxStatistics(
-            len(self._waiting), self._last_number, self._acknowledged, self._dropped
+            waiting=len(self._waiting),
+            last_number=self._last_number,
+            acknowledged=self._acknowledged,
+            dropped=self._dropped,
+            rows=self._rows,
+            oldest=first[0].quote.received if first else None,
         )
 
 

@@ -93,6 +93,10 @@ class Unavailable(DatabaseError):
     """The database cannot be asked now. Whether a write was committed is not known."""
 
 
+class NoRoom(Unavailable):
+    """The server's disk is full: it goes on when there is room again."""
+
+
 class Exhausted(DatabaseError):
     """Too many queries wait already; ask again after `retry_after` seconds."""
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from stockstream.market.parser import Parsed, Rejects
     from stockstream.tables import Tables
 
+CLAIM_SECONDS = 2.0
 PERMIT_SECONDS = 1.0
 """How long the breaker may take to answer; it has nothing to wait for."""
 RETRY_SECONDS = 0.05
@@ -135,8 +136,13 @@ class Streamer(Actor):
         watchers: Sequence[str] = (paths.BROADCASTER,),
         *,
         clock: Callable[[], int] = now_ms,
+        claim_epoch: Callable[[], int] | None = None,
     ) -> None:
-        """`open_provider` makes a provider for each life; `watchers` are cast `FeedChanged`."""
+        """`open_provider` makes a provider for each life; `watchers` are cast `FeedChanged`.
+
+        `claim_epoch` gives the process its epoch, in a thread; without one it is the clock's time.
+        """
+        self._claim_epoch = claim_epoch
         self._open_provider = open_provider
         self._settings = settings
         self._symbols = frozenset(map(parse_symbol, settings.symbols))
@@ -154,13 +160,21 @@ class Streamer(Actor):
 
     async def init(self) -> None:
         """Begin to fetch, at once, and ask who wants what."""
-        self._epoch = epoch_of(self._tables.quotes.rows, self._clock())
+        self._epoch = epoch_of(self._tables.quotes.rows, await self._first_epoch())
         self._provider = self._open_provider()
         self._breaker = self.system.ref(paths.CIRCUIT_BREAKER)
         self._pubsub = self.system.ref(paths.PUBSUB)
         self.tasks.start_soon(self._poll, name="poll")
         for who in (paths.SUBSCRIPTION_MANAGER, paths.ALERTS):
             self.system.ref(who).cast(DemandWanted())
+
+    async def _first_epoch(self) -> int:
+        """The epoch, if no quote has one yet. A disk that hangs holds nobody up for long."""
+        if self._claim_epoch is not None and not self._tables.quotes.rows:
+            with trio.move_on_after(CLAIM_SECONDS):
+                return await trio.to_thread.run_sync(self._claim_epoch, abandon_on_cancel=True)
+            _log.warning("the epoch could not be claimed in time; the clock has to do")
+        return self._clock()
 
     # The actor: what it is told
 

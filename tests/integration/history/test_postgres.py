@@ -315,28 +315,12 @@ async def test_why_it_does_not_run_is_one_line_that_names_the_setting(
         assert not one.status.up
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 60 MB, which a new cluster almost fills."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", str(place)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip("only root may mount a small disk")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
 @pytest.mark.proves("H19")
 async def test_a_full_disk_is_told_and_mended_by_making_room(small_disk: Path) -> None:
     """No room for a new cluster: nothing half made stays; with room it is made."""
     filler = small_disk / "filler"
     with filler.open("wb") as file:
-        file.write(bytes(40_000_000))
+        file.write(bytes(100_000_000))
     async with running(small_disk / "data") as one:
         await one.until(lambda: "No space left" in one.status.reason)
         assert one.status.reason.startswith("DATA_DIRECTORY: ")

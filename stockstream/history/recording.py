@@ -10,6 +10,7 @@ import msgspec
 
 from stockstream.history import partitions
 from stockstream.history.candles import DAY_MS, HOUR_MS, Candle, Tick, fold
+from stockstream.history.copying import COLUMNS, encoded
 from stockstream.history.query import Lane, Query
 from stockstream.history.times import to_datetime
 
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from stockstream.history.query import Connection
-
-AT_ONCE = 250
-"""Rows that are encoded before other tasks get their turn: about a millisecond."""
-
-COLUMNS = ("symbol", "exchange", "price", "ts", "received", "epoch", "seq")
 
 _ENTER = """
 INSERT INTO batches (node, boot, no)
@@ -126,14 +122,12 @@ async def _not_there(connection: Connection, ticks: Sequence[Tick]) -> list[Tick
 async def copy_ticks(connection: Connection, ticks: Sequence[Tick], table: str = "ticks") -> None:
     """COPY, giving way to other tasks now and then."""
 
-    async def rows() -> AsyncIterator[tuple[object, ...]]:
-        for number, tick in enumerate(ticks, 1):
-            ts, received = to_datetime(tick.ts), to_datetime(tick.received)
-            yield tick.symbol, tick.exchange, tick.price, ts, received, tick.epoch, tick.seq
-            if number % AT_ONCE == 0:
-                await asyncio.sleep(0)
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in encoded(ticks):
+            yield piece
+            await asyncio.sleep(0)
 
-    await connection.copy_records_to_table(table, records=rows(), columns=COLUMNS)
+    await connection.copy_to_table(table, source=pieces(), columns=COLUMNS, format="binary")
 
 
 async def join_candles(connection: Connection, node: str, candles: Sequence[Candle]) -> None:

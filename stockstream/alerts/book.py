@@ -73,7 +73,8 @@ class AlertBook:
         self._rules: dict[int, Rule] = {}
         self._armed: dict[int, bool | None] = {}
         self._by_symbol: dict[Symbol, dict[int, Rule]] = {}
-        self._windows: dict[tuple[Symbol, int], Window] = {}
+        # A window of each rule's own: what moved before a rule was made does not count for it.
+        self._windows: dict[int, Window] = {}
         self._seen: dict[Symbol, Version] = {}
         self._unstored: deque[tuple[Alert, str | None]] = deque()
         self._standings: dict[int, Standing] = {}
@@ -129,8 +130,7 @@ class AlertBook:
         if not others:
             del self._by_symbol[rule.symbol]
             self._seen.pop(rule.symbol, None)
-        if rule.window is not None and all(r.window != rule.window for r in others.values()):
-            self._windows.pop((rule.symbol, rule.window), None)
+        self._windows.pop(number, None)
 
     def keep_only(self, numbers: AbstractSet[int]) -> None:
         """Forget the rules that are none of these."""
@@ -163,11 +163,9 @@ class AlertBook:
         quote = row.quote
         extremes = None
         if rule.window is not None:
-            key = rule.symbol, rule.window
-            if key not in self._windows:
-                self._windows[key] = Window(rule.window)
-            # By our own clock: a provider's may jump back. Twice the same price changes nothing.
-            extremes = self._windows[key].add(quote.received, quote.price)
+            window = self._windows.setdefault(rule.id, Window(rule.window))
+            # By our own clock: a provider's may jump back.
+            extremes = window.add(quote.received, quote.price)
         armed = self._armed[rule.id]
         verdict = judge(rule, armed, quote.price, extremes)
         self._judged += 1

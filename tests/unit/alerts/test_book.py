@@ -76,6 +76,20 @@ def test_a_rule_that_was_armed_when_the_process_ended_fires_at_what_it_finds(
     assert book.statistics().fired == 1
 
 
+def test_a_move_is_measured_from_when_the_rule_was_made(book: AlertBook) -> None:
+    """What the price did before is no matter to it, though it is to another user's rule."""
+    book.put_rule(rule(1, Kind.MOVE, 5.0, window=300), row(100.0, 1), NOON)
+    prices(book, 110.0, first=2)
+    book.put_rule(rule(2, Kind.MOVE, 5.0, window=300, owner="you"), row(110.0, 2), NOON)
+    prices(book, 111.0, 116.0, first=3)
+    unstored = book.unstored()
+    assert unstored is not None
+    assert [(a.rule, a.price, a.reference) for a in unstored.alerts] == [
+        (1, 110.0, 100.0),
+        (2, 116.0, 110.0),
+    ]
+
+
 def test_a_dropped_rule_is_silent_and_what_it_fired_stays(book: AlertBook) -> None:
     """Its symbol is not wanted any more, unless another rule is about it."""
     book.put_rule(rule(1), None, NOON)

@@ -37,12 +37,16 @@ FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::
     AS n (symbol, ts, received, epoch, seq)
 JOIN ticks t USING (symbol, ts, received, epoch, seq)
 """
+# Times come as seconds: the driver encodes a moment at many times the CPU of a number.
 JOIN_CANDLES = """
 INSERT INTO candles AS c
     ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at)
-SELECT '1m', * FROM unnest(
-    $1::text[], $2::timestamptz[], $3::float8[], $4::float8[], $5::float8[], $6::float8[],
-    $7::bigint[], $8::timestamptz[], $9::timestamptz[])
+SELECT '1m', symbol, to_timestamp(start), open, high, low, close, ticks,
+    to_timestamp(first_at), to_timestamp(last_at)
+FROM unnest(
+    $1::text[], $2::float8[], $3::float8[], $4::float8[], $5::float8[], $6::float8[],
+    $7::bigint[], $8::float8[], $9::float8[])
+    AS given (symbol, start, open, high, low, close, ticks, first_at, last_at)
 ON CONFLICT ("interval", symbol, start) DO UPDATE SET
     open = CASE WHEN excluded.first_at < c.first_at THEN excluded.open ELSE c.open END,
     high = greatest(c.high, excluded.high),
@@ -137,12 +141,12 @@ async def join_candles(connection: Connection, node: str, candles: Sequence[Cand
     await connection.execute(
         JOIN_CANDLES,
         [candle.symbol for candle in candles],
-        [to_datetime(candle.start) for candle in candles],
+        [candle.start / 1000 for candle in candles],
         [candle.open for candle in candles],
         [candle.high for candle in candles],
         [candle.low for candle in candles],
         [candle.close for candle in candles],
         [candle.ticks for candle in candles],
-        [to_datetime(candle.first_at) for candle in candles],
-        [to_datetime(candle.last_at) for candle in candles],
+        [candle.first_at / 1000 for candle in candles],
+        [candle.last_at / 1000 for candle in candles],
     )

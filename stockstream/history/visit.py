@@ -96,7 +96,8 @@ async def _connected(statuses: Table[str, DatabaseStatus], *, embedded: bool) ->
     while True:
         status = statuses.get(DATABASE)
         reason = NOT_YET if status is None else status.reason
-        if status is not None and status.up:
+        # Each lane connects by itself.
+        if status is not None and status.up and all(status.connections.values()):
             return
         if _is_final(reason, embedded=embedded) or trio.current_time() > give_up:
             raise Unavailable(reason)

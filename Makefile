@@ -46,7 +46,7 @@ demo: ## start the server and take a five-minute tour of faults (PACE=0.2 for on
 	@scripts/bootstrap run
 	@$(PY) scripts/demo.py
 
-bench: ## measure the fan-out beside other servers; ARGS='--quick' takes a minute
+bench: ## measure the fan-out beside other servers; ARGS='--quick' takes a minute, --history the database
 	@scripts/bootstrap run
 	@scripts/bench $(ARGS)
 

@@ -174,3 +174,13 @@ class Tables:
             writer=paths.STREAMER, reader=paths.ALERTS, limit=ALERT_INBOX_ROWS
         )
     )
+
+    def oldest_unrecorded(self) -> int | None:
+        """When the oldest quote that is not in the database was received, in ms since 1970.
+
+        It waits in memory or on disk; None when none does, or of a spool when it is not known.
+        """
+        recorder = self.recorder.get(RECORDER)
+        waiting = self.outbox.statistics().oldest
+        spooled = None if recorder is None else recorder.spooled_since
+        return min((at for at in (waiting, spooled) if at is not None), default=None)

@@ -38,6 +38,9 @@ WHAT = {
     "root/delivery/subscription_manager": "who wants what",
     "root/delivery/broadcaster": "the only writer to browsers' sockets",
     "root/delivery/sessions": "one temporary child for each browser",
+    "root/alerts": "",
+    "root/alerts/watcher": "judges the prices by the users' rules",
+    "root/alerts/webhooks": "posts what fired to addresses of the users",
     "root/web": "HTTP and WebSocket",
     "root/chaos": "faults on purpose; only with CHAOS_ENABLED=true",
 }

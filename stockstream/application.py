@@ -7,6 +7,7 @@ root                          one_for_one
 ├─ history                    postgres (embedded) · database · recorder · retention
 ├─ market                     circuit_breaker · streamer
 ├─ delivery                   subscription_manager · broadcaster · sessions
+├─ alerts                     watcher · webhooks
 ├─ web                        Hypercorn + Quart-Trio
 └─ chaos                      absent unless fault injection is enabled
 
@@ -24,12 +25,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from stockstream import paths
+from stockstream.alerts.book import AlertBook
+from stockstream.alerts.signing import Signer
+from stockstream.alerts.targets import TargetPolicy
+from stockstream.alerts.watcher import Watcher
+from stockstream.alerts.webhooks import Webhooks, WebhookSettings
 from stockstream.chaos.controller import ChaosController
 from stockstream.chaos.records import ChaosRecords
 from stockstream.delivery.broadcaster import Broadcaster, Framing
 from stockstream.delivery.lanes import Connections, Patience
 from stockstream.delivery.limits import ClientLimits
 from stockstream.delivery.subscription_manager import SubscriptionManager
+from stockstream.epochs import claim_epoch
 from stockstream.history.database import Database, DatabaseSettings
 from stockstream.history.postgres import Postgres
 from stockstream.history.recorder import Recorder, RecorderSettings
@@ -110,11 +117,18 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
     def provider() -> Provider:
         return from_url(url, provider_settings)
 
+    streamer = partial(
+        Streamer,
+        provider,
+        _streamer(settings),
+        tables,
+        claim_epoch=partial(claim_epoch, settings.data_directory),
+    )
     market = supervisor(
         "market",
         [
             ChildSpec("circuit_breaker", partial(CircuitBreakerActor, _breaker(settings), tables)),
-            ChildSpec("streamer", partial(Streamer, provider, _streamer(settings), tables)),
+            ChildSpec("streamer", streamer),
         ],
         intensity=INTENSITY,
         period=PERIOD,
@@ -146,10 +160,11 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
     )
     children = [
         ChildSpec("telemetry", partial(TelemetryActor, telemetry)),
-        ChildSpec("pubsub", partial(PubSub, {ALL: [paths.BROADCASTER]})),
+        ChildSpec("pubsub", partial(PubSub, {ALL: [paths.BROADCASTER, paths.ALERTS]})),
         _history(settings, tables),
         market,
         delivery,
+        _alerts(settings, tables),
         ChildSpec(
             "web",
             partial(Web, _web(settings, addresses), tables, connections, chaos, telemetry),
@@ -199,6 +214,24 @@ def _history(settings: Settings, tables: Tables) -> ChildSpec:
         ChildSpec("retention", partial(Retention, retention)),
     ]
     return supervisor("history", children, intensity=INTENSITY, period=PERIOD)
+
+
+def _alerts(settings: Settings, tables: Tables) -> ChildSpec:
+    webhooks = WebhookSettings(
+        TargetPolicy(settings.webhook_allow_http, settings.webhook_networks),
+        attempts=settings.webhook_attempts,
+    )
+    signer = Signer(settings.secret_key_base.get_secret_value())
+    watcher = partial(Watcher, AlertBook(), tables.alert_inbox, tables.quotes)
+    return supervisor(
+        "alerts",
+        [
+            ChildSpec("watcher", watcher),
+            ChildSpec("webhooks", partial(Webhooks, webhooks, signer)),
+        ],
+        intensity=INTENSITY,
+        period=PERIOD,
+    )
 
 
 def _node(settings: Settings) -> str:
@@ -273,4 +306,6 @@ def _web(settings: Settings, addresses: Addresses) -> WebSettings:
             settings.admin_token.get_secret_value(), settings.secret_key_base.get_secret_value()
         ),
         users=BrowserUsers(settings.secret_key_base.get_secret_value()),
+        signer=Signer(settings.secret_key_base.get_secret_value()),
+        targets=TargetPolicy(settings.webhook_allow_http, settings.webhook_networks),
     )

@@ -269,7 +269,8 @@ class Settings(BaseSettings):
         private=True,
     )
     database_pool_size: Annotated[int, Field(ge=1, le=40)] = _backends(
-        4, "Connections for history queries; recording and upkeep have one each."
+        4,
+        "Connections for history queries; recording, upkeep, and lists have their own.",
     )
     spool_size: Annotated[int, Field(ge=64_000_000)] = _backends(
         1_000_000_000, "Bytes of prices kept on disk while the database is away, at most."
@@ -277,6 +278,15 @@ class Settings(BaseSettings):
     retain_ticks: Annotated[float, Field(ge=1)] = _backends(7, "Days that ticks are kept.")
     retain_candles: Annotated[float, Field(ge=1)] = _backends(
         90, "Days that 1-minute candles are kept; longer ones are kept for ever."
+    )
+    webhook_allow_http: bool = _backends(
+        False, "Whether alerts may be posted to addresses without TLS."
+    )
+    webhook_networks: Annotated[tuple[Network, ...], NoDecode, _each(_network)] = _backends(
+        (), "Networks beside the internet where alerts may be posted to.", "none"
+    )
+    webhook_attempts: Annotated[int, Field(ge=1, le=20)] = _backends(
+        6, "How often an alert is posted before it is given up."
     )
     cluster_nats_url: Annotated[SecretStr, AfterValidator(_nats_urls)] | None = _backends(
         None, "NATS servers that join the nodes (`nats://a:4222,…`).", "single node", private=True

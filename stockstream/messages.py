@@ -17,6 +17,8 @@ from stockstream.quotes import InvalidSymbol, Quote, Symbol, Version, iso_utc, p
 from supervision import Event, Request
 
 __all__ = [
+    "Alert",
+    "AlertSymbols",
     "CircuitChanged",
     "CircuitFigures",
     "CircuitMoved",
@@ -25,6 +27,7 @@ __all__ = [
     "CutConnections",
     "DatabaseFault",
     "DatabaseStatus",
+    "DeliverAlert",
     "Demand",
     "DemandWanted",
     "DisturbDatabase",
@@ -37,6 +40,7 @@ __all__ = [
     "QuoteRow",
     "QuotesPublished",
     "RecorderStatus",
+    "ServerFailed",
     "ServerReady",
     "Symbol",
     "Version",
@@ -219,6 +223,13 @@ class ServerReady:
     """From the embedded database server's owner: it takes connections now."""
 
 
+@dataclass(frozen=True, slots=True)
+class ServerFailed:
+    """From the same: it does not run; `reason` is one line that names the setting to look at."""
+
+    reason: str
+
+
 class DatabaseStatus(msgspec.Struct, frozen=True):
     """How the connections to the database are.
 
@@ -237,17 +248,20 @@ class DatabaseStatus(msgspec.Struct, frozen=True):
 class RecorderStatus(msgspec.Struct, frozen=True):
     """How the recording of prices goes. Counts are of this process, over all recorders' lives.
 
-    `spooled` batches wait on disk in `spool_bytes`; `lost` ticks were dropped from a full spool,
-    and `dropped` ones from memory because the spool could not be written; `rejected` batches
-    were refused by the database and put aside. `alert` says what an operator must see to, None
-    when nothing is wrong.
+    `spooled` batches wait on disk in `spool_bytes`, the oldest received at `spooled_since` (ms
+    since 1970), where that is known; `lost` ticks were dropped from a full spool, and `dropped`
+    ones from memory because the spool could not be written; `rejected` batches were refused by
+    the database and put aside, of which `rejected_gone` had to give way to later ones. `alert`
+    says what an operator must see to, None when nothing is wrong.
     """
 
     recorded_batches: int = 0
     recorded_ticks: int = 0
     spooled: int = 0
     spool_bytes: int = 0
+    spooled_since: int | None = None
     rejected: int = 0
+    rejected_gone: int = 0
     lost: int = 0
     dropped: int = 0
     alert: str | None = None
@@ -255,3 +269,44 @@ class RecorderStatus(msgspec.Struct, frozen=True):
 
 class CutConnections(Request[int]):
     """Cut every connection to the database, whatever runs on it; how many there were."""
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """A user's rule fired: what it said then, and the price that crossed.
+
+    `number` rises by one with each alert of this process. `threshold` is a price, or percents for
+    a move within `window` seconds, which is measured from `reference`. `timestamp` is the price's,
+    `fired_at` when it was judged, in ms since 1970.
+    """
+
+    number: int
+    owner: str
+    rule: int
+    symbol: Symbol
+    kind: str
+    threshold: float
+    window: int | None
+    price: float
+    reference: float | None
+    timestamp: int
+    version: Version
+    fired_at: int
+
+    @property
+    def id(self) -> str:
+        """Names it, in the database, on the socket and in a webhook: a price fires a rule once."""
+        return f"{self.rule}-{self.version.epoch}-{self.version.seq}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverAlert(Request[int]):
+    """Tell an alert on all connections of its owner; how many there are. May be asked twice."""
+
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSymbols:
+    """What rules are about: to the streamer, which fetches it as if somebody had subscribed."""
+
+    symbols: frozenset[Symbol]

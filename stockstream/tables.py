@@ -37,6 +37,9 @@ RECORDER = "recorder"
 OUTBOX_ROWS = 200_000
 """Quotes that may wait for a recorder: some 60 MB, 40 s of 5,000 a second."""
 
+ALERT_INBOX_ROWS = 50_000
+"""Quotes that may wait to be judged by the alerts, which takes microseconds each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -50,6 +53,7 @@ class Batch:
 class OutboxStatistics:
     """`waiting` batches are published and not acknowledged; `last_number` is the newest one's.
 
+    They hold `rows`, the oldest received at `oldest`, in ms since 1970, None when none waits.
     `dropped` rows gave way to newer ones because nobody took them in time.
     """
 
@@ -57,6 +61,8 @@ class OutboxStatistics:
     last_number: int
     acknowledged: int
     dropped: int
+    rows: int
+    oldest: int | None
 
 
 class Outbox:
@@ -109,8 +115,14 @@ class Outbox:
 
     def statistics(self) -> OutboxStatistics:
         """Counts, for operators."""
+        first = self._waiting[0].rows if self._waiting else ()
         return OutboxStatistics(
-            len(self._waiting), self._last_number, self._acknowledged, self._dropped
+            waiting=len(self._waiting),
+            last_number=self._last_number,
+            acknowledged=self._acknowledged,
+            dropped=self._dropped,
+            rows=self._rows,
+            oldest=first[0].quote.received if first else None,
         )
 
 
@@ -129,7 +141,8 @@ class Tables:
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feed` and
     `circuit`: one row each, and `circuit_figures` one under the key of `circuit`; `database` and
     `recorder`: one row each.
-    `subscriptions`: by connection number.
+    `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
+    batches for the alerts: neither waits for the other.
     """
 
     quotes: Table[Symbol, QuoteRow] = field(
@@ -156,3 +169,18 @@ class Tables:
     outbox: Outbox = field(
         default_factory=lambda: Outbox(writer=paths.STREAMER, reader=paths.RECORDER)
     )
+    alert_inbox: Outbox = field(
+        default_factory=lambda: Outbox(
+            writer=paths.STREAMER, reader=paths.ALERTS, limit=ALERT_INBOX_ROWS
+        )
+    )
+
+    def oldest_unrecorded(self) -> int | None:
+        """When the oldest quote that is not in the database was received, in ms since 1970.
+
+        It waits in memory or on disk; None when none does, or of a spool when it is not known.
+        """
+        recorder = self.recorder.get(RECORDER)
+        waiting = self.outbox.statistics().oldest
+        spooled = None if recorder is None else recorder.spooled_since
+        return min((at for at in (waiting, spooled) if at is not None), default=None)

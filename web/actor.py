@@ -72,6 +72,7 @@ class Web(Actor):
             manager=self.system.ref(paths.SUBSCRIPTION_MANAGER),
             sessions=self.system.ref(paths.SESSIONS),
             database=self.system.ref(paths.DATABASE),
+            alerts=self.system.ref(paths.ALERTS),
         )
         self.clients = Clients(self, parts)
         config = ServerConfig(

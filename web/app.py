@@ -17,13 +17,15 @@ from supervision import correlation_id
 from web.admin import admin
 from web.admin_api import admin_api
 from web.admin_auth import install as install_admin
+from web.alerts_api import alerts_api
 from web.api import api
 from web.chaos_api import chaos_api
+from web.docs import docs
 from web.health import health
 from web.history_api import history_api
 from web.indicators_api import indicators_api
-from web.pages import pages
 from web.metrics import metrics
+from web.pages import pages
 from web.security import SECURITY_HEADERS
 from web.server import websocket_class
 from web.user_access import install as install_users
@@ -67,6 +69,7 @@ def create_app(
 
     install_users(app, parts.settings.users, parts.settings.trusted_proxies)
     app.register_blueprint(pages())
+    app.register_blueprint(docs())
     app.register_blueprint(api(parts))
     app.register_blueprint(history_api(parts.database, parts.settings.wall_clock_ms))
     app.register_blueprint(
@@ -75,6 +78,7 @@ def create_app(
     app.register_blueprint(metrics(parts, clients.admission.statistics, statistics))
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
     app.register_blueprint(watchlists_api(parts.database))
+    app.register_blueprint(alerts_api(parts))
     install_admin(app, parts.settings.admin, parts.settings.trusted_proxies)
     app.register_blueprint(admin(parts))
     app.register_blueprint(admin_api(parts, streams))

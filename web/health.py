@@ -47,19 +47,21 @@ def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
             "open_seconds": open_ms / 1000,
             "reason": None if circuit is None else circuit.reason,
         },
-        "history": _history(tables),
+        "history": _history(tables, now_ms),
     }
     return seen and open_ms <= OPEN_TOO_LONG_MS, checks
 
 
-def _history(tables: Tables) -> dict[str, object]:
+def _history(tables: Tables, now_ms: int) -> dict[str, object]:
     database, recorder = tables.database.get(DATABASE), tables.recorder.get(RECORDER)
     up = database is not None and database.up
     alert = None if recorder is None else recorder.alert
+    oldest = tables.oldest_unrecorded()
     return {
         "ok": up and alert is None,
         "reason": alert or (None if database is None else database.reason or None),
         "connections": None if database is None else database.connections,
+        "lag_seconds": 0.0 if oldest is None else max(0, now_ms - oldest) / 1000,
         "waiting": tables.outbox.statistics().waiting,
         "recorder": recorder,
     }

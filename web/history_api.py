@@ -13,7 +13,8 @@ from stockstream.history.candles import DAY_MS, INTERVALS
 from stockstream.history.queries import Cursor, FetchCandles, FetchTicks
 from stockstream.history.query import DatabaseError, Exhausted, Query, Rejected, ask
 from stockstream.messages import iso_utc
-from web.parameters import Parameters
+from web.openapi import SYMBOL, choice, documented, moment, text, whole
+from web.parameters import InvalidParameterError, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,12 +84,31 @@ class TooManyQueriesError(ServiceUnavailable):
     word: ClassVar[str] = "exhausted"
 
 
+ERRORS = (InvalidParameterError, HistoryUnavailableError, TooManyQueriesError)
+"""What a question to the database may be answered with instead."""
+
+
 def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Blueprint:
     """The routes."""
     blueprint = Blueprint("history", __name__, url_prefix="/api/v1")
 
     @blueprint.get("/history/<symbol>")
+    @documented(
+        CandlesAnswer,
+        SYMBOL,
+        choice("interval", "Length of a candle.", INTERVALS, "1m"),
+        moment("from", "Candles that start at this time or later; else as far back as may be."),
+        moment("to", "Candles that start before this time; else up to now."),
+        whole("limit", "Candles, at most.", least=1, most=MOST_CANDLES, usual=USUAL_CANDLES),
+        errors=ERRORS,
+    )
     async def history(symbol: str) -> Response:
+        """Candles of a symbol.
+
+        The last `limit` of the range, oldest first. The range holds 50,000 candles at most, with
+        or without prices. Where there was no price there is no candle, and none is made up. The
+        last one is not final while its time is not over.
+        """
         parameters = _parameters("interval", "from", "to", "limit")
         name = parameters.symbol(symbol)
         interval = parameters.one_of("interval", INTERVALS, "1m")
@@ -101,7 +121,22 @@ def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Bluepri
         return _json(CandlesAnswer(name, interval, [_candle(candle) for candle in candles]))
 
     @blueprint.get("/ticks/<symbol>")
+    @documented(
+        TicksAnswer,
+        SYMBOL,
+        moment("from", "Prices of this time or later; else of the 31 days before `to`."),
+        moment("to", "Prices from before this time; else up to now."),
+        whole(
+            "limit", "Ticks in one answer, at most.", least=1, most=MOST_TICKS, usual=USUAL_TICKS
+        ),
+        text("cursor", "The `next_cursor` of an answer to the same question, for what follows it."),
+        errors=ERRORS,
+    )
     async def ticks(symbol: str) -> Response:
+        """Every recorded price of a symbol.
+
+        Oldest first, in pages. The range is 31 days at most.
+        """
         parameters = _parameters("from", "to", "limit", "cursor")
         name = parameters.symbol(symbol)
         limit = parameters.whole("limit", least=1, most=MOST_TICKS, usual=USUAL_TICKS)

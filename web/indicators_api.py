@@ -13,13 +13,14 @@ from stockstream.delivery.protocol import encode
 from stockstream.history.candles import INTERVALS
 from stockstream.history.indicators import (
     STREAMING,
-    Kind,
+    IndicatorKind,
     prices_before_first,
     prices_until_settled,
 )
 from stockstream.history.queries import FetchCandles
 from stockstream.messages import Symbol, iso_utc
-from web.history_api import AHEAD_MS, answered
+from web.history_api import AHEAD_MS, ERRORS, answered
+from web.openapi import SYMBOL, choice, documented, moment, whole
 from web.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -33,12 +34,17 @@ if TYPE_CHECKING:
 LONGEST_PERIOD = 200
 MOST_POINTS = 1000
 USUAL_POINTS = 300
-USUAL = {Kind.SMA: 20, Kind.EMA: 20, Kind.RSI: 14, Kind.VOLATILITY: 20}
+USUAL = {
+    IndicatorKind.SMA: 20,
+    IndicatorKind.EMA: 20,
+    IndicatorKind.RSI: 14,
+    IndicatorKind.VOLATILITY: 20,
+}
 UNITS = {
-    Kind.SMA: "price",
-    Kind.EMA: "price",
-    Kind.RSI: "0 to 100",
-    Kind.VOLATILITY: "standard deviation of log returns per candle, not annualised",
+    IndicatorKind.SMA: "price",
+    IndicatorKind.EMA: "price",
+    IndicatorKind.RSI: "0 to 100",
+    IndicatorKind.VOLATILITY: "standard deviation of log returns per candle, not annualised",
 }
 FIELDS = ("indicator", "period", "interval", "from", "to", "limit")
 AT_ONCE = 32
@@ -60,7 +66,7 @@ class IndicatorAnswer(msgspec.Struct, frozen=True):
     """
 
     symbol: str
-    indicator: Kind
+    indicator: IndicatorKind
     period: int
     interval: str
     unit: str
@@ -74,7 +80,7 @@ class Wanted:
     """What is asked for. Times in ms since 1970: [`start`, `end`)."""
 
     symbol: Symbol
-    kind: Kind
+    kind: IndicatorKind
     period: int
     interval: str
     start: int
@@ -95,9 +101,32 @@ def indicators_api(
 ) -> Blueprint:
     """The route; closes are asked of the database, the newest price stands in the tables."""
     blueprint = Blueprint("indicators", __name__, url_prefix="/api/v1")
+    usual = ", ".join(f"{period} for {kind}" for kind, period in USUAL.items())
 
     @blueprint.get("/indicators/<symbol>")
+    @documented(
+        IndicatorAnswer,
+        SYMBOL,
+        choice("indicator", "Which figure.", tuple(IndicatorKind)),
+        whole(
+            "period",
+            f"Candles it looks back over; else {usual}. RSI and volatility need two at least.",
+            least=1,
+            most=LONGEST_PERIOD,
+        ),
+        choice("interval", "Length of a candle.", INTERVALS, "1m"),
+        moment("from", "Figures of candles that start at this time or later."),
+        moment("to", "Figures of candles that start before this time; else up to now."),
+        whole("limit", "Points, at most.", least=1, most=MOST_POINTS, usual=USUAL_POINTS),
+        errors=ERRORS,
+    )
     async def indicators(symbol: str) -> Response:
+        """A trend figure of a symbol, at the close of each candle.
+
+        Simple and exponential moving average (`sma`, `ema`), relative strength index after Wilder
+        (`rsi`), volatility as the standard deviation of log returns, not annualised
+        (`volatility`). The live price moves the last one.
+        """
         now = wall_clock_ms()
         wanted = read(symbol, request.args.to_dict(flat=False), now)
         settling = prices_until_settled(wanted.kind, wanted.period)
@@ -170,8 +199,8 @@ def read(symbol: str, given: Mapping[str, Sequence[str]], now: int) -> Wanted:
     parameters = Parameters(given, FIELDS)
     name = parameters.symbol(symbol)
     if parameters.text("indicator") is None:
-        parameters.wrong["indicator"] = f"missing; one of {', '.join(Kind)}"
-    kind = Kind(parameters.one_of("indicator", tuple(Kind), Kind.SMA))
+        parameters.wrong["indicator"] = f"missing; one of {', '.join(IndicatorKind)}"
+    kind = IndicatorKind(parameters.one_of("indicator", tuple(IndicatorKind), IndicatorKind.SMA))
     interval = parameters.one_of("interval", INTERVALS, "1m")
     least = STREAMING[kind].least_period
     period = parameters.whole("period", least=least, most=LONGEST_PERIOD, usual=USUAL[kind])

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from ipaddress import IPv4Network, IPv6Network
 
+    from stockstream.alerts.signing import Signer
+    from stockstream.alerts.targets import TargetPolicy
     from stockstream.chaos.records import ChaosRecords
     from stockstream.delivery.lanes import Connections
     from stockstream.delivery.limits import ClientLimits
@@ -46,6 +48,8 @@ class WebSettings:
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     admin: AdminAccess
     users: BrowserUsers
+    signer: Signer
+    targets: TargetPolicy
     chaos_enabled: bool
     chaos_token: str | None = field(repr=False)
     wall_clock_ms: Callable[[], int] = wall_clock_ms
@@ -65,3 +69,4 @@ class Parts:
     manager: ActorRef
     sessions: ActorRef
     database: ActorRef
+    alerts: ActorRef

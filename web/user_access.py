@@ -13,6 +13,7 @@ from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
 from stockstream.delivery.limits import TokenBucket
 from web.admission import client_address, is_in, origin_allowed
+from web.openapi import USER_COOKIE as COOKIE
 from web.server import wire_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from web.browser_users import BrowserUsers
 
-COOKIE = "stockstream_user"
 COOKIE_SECONDS = 400 * 86_400
 """The longest that browsers keep one; each page that is opened begins it anew."""
 CHANGES_PER_SECOND = 5.0

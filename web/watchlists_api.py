@@ -24,6 +24,8 @@ from stockstream.history.watchlists import (
 from stockstream.messages import iso_utc
 from web.admin_auth import SAFE_METHODS
 from web.bodies import InvalidFieldError, read_body, read_symbols
+from web.openapi import ROW, documented
+from web.row_errors import CHANGE_ERRORS, MOVE_ERRORS, NEW_ERRORS, ONE_ERRORS, READ_ERRORS
 from web.rows import NoSuchRowError, RowConflictError, ask_rows, row_id
 from web.user_access import current_user, require_change_allowed
 
@@ -101,26 +103,36 @@ def watchlists_api(database: ActorRef) -> Blueprint:
         return response
 
     @blueprint.get("")
+    @documented(WatchlistsAnswer, errors=READ_ERRORS, user=True)
     async def all_of_them() -> Response:
+        """The user's lists, by name."""
         found = await ask_rows(database, FetchWatchlists(current_user()))
         return _json(WatchlistsAnswer([_item(watchlist) for watchlist in found]))
 
     @blueprint.post("")
+    @documented(WatchlistItem, status=201, body=NewWatchlist, errors=NEW_ERRORS, user=True)
     async def create() -> Response:
+        """Make a list; `Location` says where it is."""
         name, symbols = _read(await read_body(NewWatchlist))
         return await answered(CreateWatchlist(current_user(), name, symbols), 201)
 
     @blueprint.get("/<number>")
+    @documented(WatchlistItem, ROW, errors=ONE_ERRORS, user=True)
     async def one(number: str) -> Response:
+        """One list."""
         return await answered(FetchWatchlist(current_user(), row_id(number)))
 
     @blueprint.put("/<number>")
+    @documented(WatchlistItem, ROW, body=NewWatchlist, errors=CHANGE_ERRORS, user=True)
     async def replace(number: str) -> Response:
+        """Put a list in the place of one."""
         name, symbols = _read(await read_body(NewWatchlist))
         return await answered(ChangeWatchlist(current_user(), row_id(number), name, symbols))
 
     @blueprint.patch("/<number>")
+    @documented(WatchlistItem, ROW, body=WatchlistChange, errors=CHANGE_ERRORS, user=True)
     async def change(number: str) -> Response:
+        """Change a list in part."""
         given = await read_body(WatchlistChange)
         wrong: dict[str, str] = {}
         name = None if given.name is None else _read_name(given.name, wrong)
@@ -133,11 +145,15 @@ def watchlists_api(database: ActorRef) -> Blueprint:
         return await answered(query)
 
     @blueprint.delete("/<number>")
+    @documented(WatchlistItem, ROW, errors=MOVE_ERRORS, user=True)
     async def delete(number: str) -> Response:
+        """Delete a list; it can be restored."""
         return await answered(DeleteWatchlist(current_user(), row_id(number)))
 
     @blueprint.post("/<number>/restore")
+    @documented(WatchlistItem, ROW, errors=MOVE_ERRORS, user=True)
     async def restore(number: str) -> Response:
+        """Bring a deleted list back."""
         return await answered(RestoreWatchlist(current_user(), row_id(number)))
 
     return blueprint

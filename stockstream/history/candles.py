@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -65,13 +66,40 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
 
 
 def fold(ticks: Iterable[Tick], length: int = MINUTE_MS) -> list[Candle]:
-    """The candles of `ticks`, ordered by symbol and start, so that writers lock in one order."""
-    found: dict[tuple[str, int], Candle] = {}
+    """The candles of `ticks`, ordered by symbol and start, so that writers lock in one order.
+
+    As if each tick were a candle, and those of a stretch were `joined` in the order of `ticks`.
+    """
+    found: dict[tuple[str, int], _Draft] = {}
     for tick in ticks:
-        start = tick.ts - tick.ts % length
-        price, at = tick.price, tick.ts
-        single = Candle(tick.symbol, start, price, price, price, price, 1, at, at)
-        key = (tick.symbol, start)
-        known = found.get(key)
-        found[key] = single if known is None else known.joined(single)
-    return [found[key] for key in sorted(found)]
+        at, price = tick.ts, tick.price
+        key = (tick.symbol, at - at % length)
+        draft = found.get(key)
+        if draft is None:
+            found[key] = _Draft(price, price, price, price, 1, at, at)
+            continue
+        if price > draft.high:
+            draft.high = price
+        elif price < draft.low:
+            draft.low = price
+        if at >= draft.last_at:
+            draft.close, draft.last_at = price, at
+        elif at < draft.first_at:
+            draft.open, draft.first_at = price, at
+        draft.ticks += 1
+    return [
+        Candle(symbol, start, d.open, d.high, d.low, d.close, d.ticks, d.first_at, d.last_at)
+        for (symbol, start), d in sorted(found.items(), key=itemgetter(0))
+    ]
+
+
+class _Draft(msgspec.Struct, gc=False):
+    """A candle that grows: one is made per candle and not one per tick."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+    ticks: int
+    first_at: int
+    last_at: int

@@ -21,7 +21,7 @@ from stockstream.history.query import Ask, DatabaseError
 from stockstream.history.query import Lane as LaneName
 from stockstream.history.times import now_ms
 from stockstream.history.troubles import why_not_connected
-from stockstream.messages import CutConnections, DatabaseStatus, ServerReady
+from stockstream.messages import CutConnections, DatabaseStatus, ServerFailed, ServerReady
 from stockstream.tables import DATABASE
 from supervision import Actor, Caller, handles, replies_later
 
@@ -83,7 +83,7 @@ class Database(Actor):
         self._statuses = statuses
         self._clock = clock
         self._wake = trio.Event()
-        self._prepared = False
+        self._server_trouble = ""
         servers = (settings.primary,)
         readers = servers if settings.read is None else (settings.read, *servers)
         self._lanes = {
@@ -109,8 +109,14 @@ class Database(Actor):
     def _on_cut(self, _request: CutConnections) -> int:
         return self._cut()
 
+    @handles(ServerFailed)
+    def _on_server_failed(self, message: ServerFailed) -> None:
+        self._server_trouble = message.reason
+        self._tell()
+
     @handles(ServerReady)
     def _on_server_ready(self, _message: ServerReady) -> None:
+        self._server_trouble = ""
         self._wake.set()
         self._wake = trio.Event()
         for lane in self._lanes.values():
@@ -124,7 +130,6 @@ class Database(Actor):
             if early:
                 self._start(nursery, self._lanes[LaneName.READ])
             await self._prepare()
-            self._prepared = True
             for name, lane in self._lanes.items():
                 if not (early and name is LaneName.READ):
                     self._start(nursery, lane)
@@ -200,14 +205,16 @@ class Database(Actor):
         up = lanes[LaneName.WRITE].connected > 0
         last = self._statuses.get(DATABASE)
         turned = last is None or last.up != up
+        # Who runs the server knows better than who does not reach it.
+        reason = "" if up else self._server_trouble or lanes[LaneName.WRITE].reason
         if turned and last is not None:
             if up:
                 _log.info("the database is there")
             else:
-                _log.warning("the database is away", reason=lanes[LaneName.WRITE].reason)
+                _log.warning("the database is away", reason=reason)
         row = DatabaseStatus(
             up=up,
-            reason="" if up else lanes[LaneName.WRITE].reason,
+            reason=reason,
             since=self._clock() if last is None or turned else last.since,
             connections={name.value: lane.connected for name, lane in lanes.items()},
             queries=sum(lane.queries for lane in lanes.values()),

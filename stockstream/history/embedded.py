@@ -13,11 +13,12 @@ import shutil
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import trio
 
@@ -35,6 +36,7 @@ READY_POLL_SECONDS = 0.02
 has no other way to say that it is ready."""
 LONGEST_SOCKET_PATH = 100
 """A Unix socket's address holds 107 bytes on Linux."""
+SOCKET_PREFIX = "stockstream-"
 LARGEST_LOG = 10_000_000
 
 Mode = Literal["self", "namespace", "nobody"]
@@ -242,10 +244,25 @@ def socket_folder(layout: Layout, mode: Mode) -> Path:
     """The folder of the server's socket; outside the data directory where its path is too long."""
     folder = (layout.home / "socket").absolute()
     if len(os.fsencode(folder)) > LONGEST_SOCKET_PATH - len("/.s.PGSQL.5432"):
-        folder = Path(tempfile.mkdtemp(prefix="stockstream-"))
+        folder = Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX))
     folder.mkdir(mode=0o700, exist_ok=True)
     os.chown(folder, NOBODY if mode == "nobody" else os.geteuid(), -1)
     return folder
+
+
+def remove_socket_folder(layout: Layout, folder: Path) -> None:
+    """Take away the folder of a server that has ended, where it is not in the data directory."""
+    if folder.name.startswith(SOCKET_PREFIX) and layout.home not in folder.parents:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def forget_url(layout: Layout) -> None:
+    """Take away what a server whose process was killed has left: its address and its socket."""
+    with suppress(EmbeddedFailed):
+        folders = parse_qs(urlsplit(layout.url()).query).get("host", [])
+        for folder in folders:
+            remove_socket_folder(layout, Path(folder))
+    layout.url_file.unlink(missing_ok=True)
 
 
 def socket_url(folder: Path) -> str:
@@ -314,6 +331,20 @@ def family(process: int) -> list[int]:
         except OSError:
             continue  # it has just ended
     return members
+
+
+def are_stopped(processes: Sequence[int]) -> bool:
+    """Whether all of them are stopped by a signal."""
+    return all(map(_is_stopped, processes))
+
+
+def _is_stopped(process: int) -> bool:
+    try:
+        # The name, in parentheses, may hold anything; the state stands behind it.
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True  # it has just ended
+    return text.rpartition(")")[2].split()[0] in {"T", "Z"}
 
 
 def _signal(process: int, number: int) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Kind(StrEnum):
+class IndicatorKind(StrEnum):
     """Which figure."""
 
     SMA = "sma"
@@ -218,20 +218,20 @@ class Volatility(Indicator):
         return _deviation(self._window) if _full(self._window) else None
 
 
-STREAMING: dict[Kind, type[Indicator]] = {
-    Kind.SMA: Sma,
-    Kind.EMA: Ema,
-    Kind.RSI: Rsi,
-    Kind.VOLATILITY: Volatility,
+STREAMING: dict[IndicatorKind, type[Indicator]] = {
+    IndicatorKind.SMA: Sma,
+    IndicatorKind.EMA: Ema,
+    IndicatorKind.RSI: Rsi,
+    IndicatorKind.VOLATILITY: Volatility,
 }
 
 
-def prices_before_first(kind: Kind, period: int) -> int:
+def prices_before_first(kind: IndicatorKind, period: int) -> int:
     """How many prices go by before the first value."""
-    return period if kind in {Kind.RSI, Kind.VOLATILITY} else period - 1
+    return period if kind in {IndicatorKind.RSI, IndicatorKind.VOLATILITY} else period - 1
 
 
-def prices_until_settled(kind: Kind, period: int) -> int:
+def prices_until_settled(kind: IndicatorKind, period: int) -> int:
     """How many prices to feed before a value no longer shows where the series began.
 
     SMA and volatility look back over their window only. EMA and RSI never forget wholly: what
@@ -240,9 +240,9 @@ def prices_until_settled(kind: Kind, period: int) -> int:
     it: both of its averages shrink alike.)
     """
     match kind:
-        case Kind.EMA:
+        case IndicatorKind.EMA:
             return period + math.ceil(_MILLION_FOLD * (period + 1) / 2)
-        case Kind.RSI:
+        case IndicatorKind.RSI:
             return period + math.ceil(_MILLION_FOLD * period)
         case _:
             return prices_before_first(kind, period)

@@ -77,6 +77,7 @@ class Lane:
     refused: int = 0
     reason: str = NOT_YET
     _open: set[asyncpg.Connection] = field(default_factory=set)
+    _told: dict[str, str] = field(default_factory=dict)
     _wake: trio.Event = field(default_factory=trio.Event)
 
     def __post_init__(self) -> None:
@@ -208,10 +209,19 @@ class Lane:
                 connection.terminate()  # what state it is in is not known
         finally:
             watchdog.cancel()
-        if isinstance(answer, DatabaseError):
-            self.failed += 1
-            _log.warning("query failed", query=type(job.query).__name__, reason=str(answer))
+        self._note(type(job.query).__name__, answer)
         job.caller.reply(answer)
+
+    def _note(self, query: str, answer: object) -> None:
+        """Count a failure, and log each new one: a recorder tries again four times a second."""
+        if not isinstance(answer, DatabaseError):
+            self._told.pop(query, None)
+            return
+        self.failed += 1
+        kind = type(answer).__name__
+        if self._told.get(query) != kind:
+            self._told[query] = kind
+            _log.warning("query failed", query=query, reason=str(answer))
 
 
 async def connect(url: str, name: str, seconds: float) -> asyncpg.Connection:

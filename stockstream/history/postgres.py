@@ -17,8 +17,8 @@ import trio
 from stockstream.history import embedded
 from stockstream.history.embedded import EmbeddedFailed, Layout
 from stockstream.history.process import ChildProcess
-from stockstream.messages import DatabaseFault, DisturbDatabase, ServerReady
-from supervision import Actor, handles
+from stockstream.messages import DatabaseFault, DisturbDatabase, ServerFailed, ServerReady
+from supervision import Actor, Caller, handles, replies_later
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ class _FaultOver:
 
 
 class Postgres(Actor):
-    """See the module. `watchers` are told, by `ServerReady`, each time the server is up."""
+    """See the module. `watchers` are told each time the server is up, and why when it does not."""
 
     owns_tasks: ClassVar[bool] = True
 
@@ -62,21 +62,45 @@ class Postgres(Actor):
         """Begin; the tree does not wait for the server."""
         self.tasks.start_soon(self._run)
 
-    @handles(DisturbDatabase)
-    def _on_disturb(self, request: DisturbDatabase) -> bool:
+    @replies_later(DisturbDatabase)
+    def _on_disturb(self, request: DisturbDatabase, caller: Caller[bool]) -> None:
         self._lift()
         if request.fault is None:
-            return True
-        if self._process is None or embedded.postmaster(self._layout) is None:
-            return False
+            caller.reply(True)
+            return
+        process = self._process
+        if process is None or embedded.postmaster(self._layout) is None:
+            caller.reply(False)
+            return
         self._fault = request.fault
         self._fault_until = trio.current_time() + request.seconds
-        if request.fault is DatabaseFault.PAUSE:
-            _tell(embedded.family(self._process.pid), signal.SIGSTOP)
-        else:
-            self._process.send_signal(signal.SIGINT)
         self.send_after(request.seconds, _FaultOver(self._fault_until))
-        return True
+        self.tasks.start_soon(self._disturb, process, request, caller)
+
+    async def _disturb(
+        self, process: ChildProcess, request: DisturbDatabase, caller: Caller[bool]
+    ) -> None:
+        """Do it, and answer whether it was seen to be so."""
+        seen = False
+        with trio.move_on_after(FAST_SECONDS):
+            if request.fault is DatabaseFault.STOP:
+                process.send_signal(signal.SIGINT)
+                while process.status is None:  # noqa: ASYNC110 - `_serve` is who waits for it
+                    await trio.sleep(embedded.READY_POLL_SECONDS)
+                seen = True
+            else:
+                seen = await self._pause(process)
+        caller.reply(seen)
+
+    async def _pause(self, process: ChildProcess) -> bool:
+        # The postmaster first: it can start no more children then, and the rest are all there are.
+        _tell([process.pid], signal.SIGSTOP)
+        while not embedded.are_stopped(members := embedded.family(process.pid)):
+            if self._fault is not DatabaseFault.PAUSE or process.status is not None:
+                return False
+            _tell(members, signal.SIGSTOP)
+            await trio.sleep(embedded.READY_POLL_SECONDS)
+        return process.status is None
 
     @handles(_FaultOver)
     def _on_fault_over(self, message: _FaultOver) -> None:
@@ -105,6 +129,7 @@ class Postgres(Actor):
                 if str(error) != told:
                     told = str(error)
                     _log.error("the embedded PostgreSQL does not run; trying on", reason=told)
+                self._tell_watchers(ServerFailed(told))
             if self._fault is DatabaseFault.STOP:
                 await self._lifted.wait()
             await trio.sleep(pause)
@@ -117,7 +142,7 @@ class Postgres(Actor):
             if not told:
                 told = True
                 _log.info("another process runs the embedded PostgreSQL here; it is used")
-                self._tell_watchers()
+                self._tell_watchers(ServerReady())
             await trio.sleep(STANDBY_SECONDS)
         return lock
 
@@ -129,6 +154,7 @@ class Postgres(Actor):
         """
         layout = self._layout
         await embedded.end_stray(layout, FAST_SECONDS)
+        embedded.forget_url(layout)
         mode = await embedded.choose_mode(layout)
         await embedded.prepare(layout, mode)
         folder = embedded.socket_folder(layout, mode)
@@ -143,7 +169,7 @@ class Postgres(Actor):
                 ready = True
                 embedded.write_url(layout, embedded.socket_url(folder))
                 _log.info("PostgreSQL is up", process=process.pid, mode=mode)
-                self._tell_watchers()
+                self._tell_watchers(ServerReady())
                 status = await process.wait()
                 if self._fault is None:
                     _log.warning("PostgreSQL ended and is started again", exit_status=status)
@@ -151,6 +177,7 @@ class Postgres(Actor):
             self._process = None
             self._layout.url_file.unlink(missing_ok=True)
             await _end(process)
+            embedded.remove_socket_folder(layout, folder)
         if not ready:
             raise EmbeddedFailed(
                 f"DATA_DIRECTORY: PostgreSQL does not start: {embedded.last_words(layout)}"
@@ -167,9 +194,9 @@ class Postgres(Actor):
                 await trio.sleep(embedded.READY_POLL_SECONDS)
         return False
 
-    def _tell_watchers(self) -> None:
+    def _tell_watchers(self, message: ServerReady | ServerFailed) -> None:
         for name in self._watchers:
-            self.system.ref(name).cast(ServerReady())
+            self.system.ref(name).cast(message)
 
 
 async def _end(process: ChildProcess) -> None:

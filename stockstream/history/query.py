@@ -48,14 +48,15 @@ class Connection(Protocol):
     async def execute(self, query: str, *args: object) -> str:
         """The status, such as `DELETE 3`."""
 
-    async def copy_records_to_table(
+    async def copy_to_table(
         self,
         table_name: str,
         *,
-        records: Iterable[Sequence[object]] | AsyncIterable[Sequence[object]],
+        source: AsyncIterable[bytes],
         columns: Sequence[str],
+        format: str,  # noqa: A002 - the driver's name for it
     ) -> str:
-        """COPY rows into a table, in binary."""
+        """COPY what is encoded already into a table."""
 
     def transaction(self) -> AbstractAsyncContextManager[object]:
         """All or nothing."""
@@ -91,6 +92,10 @@ class DatabaseError(Exception):
 
 class Unavailable(DatabaseError):
     """The database cannot be asked now. Whether a write was committed is not known."""
+
+
+class NoRoom(Unavailable):
+    """The server's disk is full: it goes on when there is room again."""
 
 
 class Exhausted(DatabaseError):

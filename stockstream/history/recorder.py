@@ -18,9 +18,10 @@ import trio
 
 from stockstream import paths
 from stockstream.history.candles import Tick
-from stockstream.history.query import DatabaseError, Rejected, ask
+from stockstream.history.query import DatabaseError, NoRoom, Rejected, ask
 from stockstream.history.recording import Record, TickBatch
-from stockstream.history.spool import Spool, encode_record
+from stockstream.history.rejected import put_aside
+from stockstream.history.spool import Spool
 from stockstream.messages import RecorderStatus
 from stockstream.tables import RECORDER
 from supervision import Actor
@@ -71,6 +72,8 @@ class Recorder(Actor):
         # Of its own: a hung disk must not use up the threads of others.
         self._limiter = trio.CapacityLimiter(1)
         self._spool: Spool | None = None
+        self._spooled_since: int | None = None
+        self._unusable: str | None = None
         self._status = statuses.get(RECORDER) or RecorderStatus()
 
     async def init(self) -> None:
@@ -103,10 +106,10 @@ class Recorder(Actor):
         if self._spool is None:
             await self._open_spool()
         if (self._spool is None or self._spool.batches == 0) and await self._record_waiting():
-            self._tell()
+            self._tell(None)
             return
-        await self._spool_waiting()
-        await self._replay()
+        trouble = await self._spool_waiting()
+        self._tell(await self._replay() or trouble or self._unusable)
 
     async def _record_waiting(self) -> bool:
         """Empty the outbox into the database; False when the database cannot be asked."""
@@ -118,65 +121,72 @@ class Recorder(Actor):
             self._outbox.acknowledge(batches[-1].number)
         return True
 
-    async def _spool_waiting(self) -> None:
+    async def _spool_waiting(self) -> str | None:
         """Empty the outbox into the spool. What cannot be written stays while there is room."""
         while self._spool is not None and (batches := self._waiting()):
             try:
                 lost = await self._in_thread(partial(self._spool.append, batches))
             except OSError as error:
-                self._tell(f"DATA_DIRECTORY: {self._settings.folder}: {error.strerror}")
-                return
+                return self._disk_trouble(error)
             self._lose(lost)
-            self._tell()  # before they leave the outbox: they wait in one place or in the other
+            # Before they leave the outbox: they wait in one place or in the other.
+            self._tell(self._status.alert)
             self._outbox.acknowledge(batches[-1].number)
+        return None
 
-    async def _replay(self) -> None:
+    async def _replay(self) -> str | None:
         """Record what is spooled, for as long as a round lasts, so that new batches get there."""
         spool, until = self._spool, trio.current_time() + self._settings.round_seconds
         if spool is None:
-            return
+            return None
         try:
             while spool.batches and trio.current_time() < until:
                 batches = await self._in_thread(partial(spool.peek, TICKS_AT_ONCE))
                 if not batches:
                     self._lose(await self._in_thread(spool.drop_oldest))
                     continue
-                await self._record(batches)
+                self._spooled_since = batches[0].ticks[0].received
+                await self._record(batches, replayed=True)
                 await self._in_thread(spool.take)
+                self._spooled_since = None
+        except NoRoom as error:
+            return str(error)
         except DatabaseError:
-            self._tell()
+            return None  # the gateway tells of it
         except OSError as error:
-            self._tell(f"DATA_DIRECTORY: {self._settings.folder}: {error.strerror}")
-        else:
-            self._tell()
+            return self._disk_trouble(error)
+        return None
 
-    async def _record(self, batches: Sequence[TickBatch]) -> None:
+    def _disk_trouble(self, error: OSError) -> str:
+        return f"DATA_DIRECTORY: {self._settings.folder}: {error.strerror}"
+
+    async def _record(self, batches: Sequence[TickBatch], *, replayed: bool = False) -> None:
         """Write batches, all at once; where one of them is refused, one by one.
 
         Raises:
             DatabaseError: the database cannot be asked.
         """
         try:
-            ticks = await ask(self._database, Record(batches))
+            ticks = await ask(self._database, Record(batches, replayed))
         except Rejected as error:
             if len(batches) > 1:
                 for batch in batches:
-                    await self._record([batch])
+                    await self._record([batch], replayed=replayed)
             else:
-                await self._in_thread(partial(self._put_aside, batches[0], str(error)))
-                self._count(rejected=1)
+                await self._put_aside(batches[0], str(error))
             return
         self._count(recorded_batches=len(batches), recorded_ticks=ticks)
 
-    def _put_aside(self, batch: TickBatch, why: str) -> None:
-        folder = self._settings.folder / "rejected"
+    async def _put_aside(self, batch: TickBatch, why: str) -> None:
         try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            path = folder / f"{batch.boot}-{batch.number}.batch"
-            path.write_bytes(encode_record(batch))
+            gone = await self._in_thread(
+                partial(put_aside, self._settings.folder / "rejected", batch)
+            )
         except OSError as error:
+            gone = 1
             why += f"; it could not be kept: {error.strerror}"
         _log.error("the database refuses a batch", number=batch.number, reason=why)
+        self._count(rejected=1, rejected_gone=gone)
 
     # Small things
 
@@ -211,8 +221,9 @@ class Recorder(Actor):
         try:
             self._spool = await self._in_thread(partial(Spool, settings.folder, settings.limit))
         except OSError as error:
-            self._tell(f"DATA_DIRECTORY: {settings.folder}: {error.strerror}")
+            self._unusable = self._disk_trouble(error)
             return
+        self._unusable = None
         if self._spool.torn_bytes:
             _log.warning("a torn end of the spool was cut", size=self._spool.torn_bytes)
         if self._spool.batches:
@@ -231,7 +242,7 @@ class Recorder(Actor):
         self._status = msgspec.structs.replace(self._status, **counts)
         self._statuses.put(RECORDER, self._status)
 
-    def _tell(self, alert: str | None = None) -> None:
+    def _tell(self, alert: str | None) -> None:
         """Write down how it goes; log each new alert."""
         dropped = self._outbox.statistics().dropped
         lost = self._status.lost + dropped
@@ -244,6 +255,7 @@ class Recorder(Actor):
             self._status,
             spooled=0 if spool is None else spool.batches,
             spool_bytes=0 if spool is None else spool.size,
+            spooled_since=self._spooled_since,
             dropped=dropped,
             alert=alert,
         )

@@ -10,6 +10,7 @@ import msgspec
 
 from stockstream.history import partitions
 from stockstream.history.candles import DAY_MS, HOUR_MS, Candle, Tick, fold
+from stockstream.history.copying import COLUMNS, encoded
 from stockstream.history.query import Lane, Query
 from stockstream.history.times import to_datetime
 
@@ -18,23 +19,34 @@ if TYPE_CHECKING:
 
     from stockstream.history.query import Connection
 
-AT_ONCE = 250
-"""Rows that are encoded before other tasks get their turn: about a millisecond."""
-
-COLUMNS = ("symbol", "exchange", "price", "ts", "received", "epoch", "seq")
-
 _ENTER = """
 INSERT INTO batches (node, boot, no)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
 ON CONFLICT DO NOTHING
 RETURNING node, boot, no
 """
+IMPORT = "import"
+"""The node of the ledger's entries for what was imported."""
+IMPORT_LOCK = 0x5354_4F43_4B01
+"""The advisory lock of all who import: two at once could both miss the same tick."""
+_WAS_IMPORTED = "SELECT EXISTS (SELECT FROM batches WHERE node = $1)"
+# `received` lets the server look into one day's partition.
+_KNOWN = """
+SELECT t.symbol, t.epoch, t.seq
+FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::bigint[])
+    AS n (symbol, ts, received, epoch, seq)
+JOIN ticks t USING (symbol, ts, received, epoch, seq)
+"""
+# Times come as seconds: the driver encodes a moment at many times the CPU of a number.
 JOIN_CANDLES = """
 INSERT INTO candles AS c
     ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at)
-SELECT '1m', * FROM unnest(
-    $1::text[], $2::timestamptz[], $3::float8[], $4::float8[], $5::float8[], $6::float8[],
-    $7::bigint[], $8::timestamptz[], $9::timestamptz[])
+SELECT '1m', symbol, to_timestamp(start), open, high, low, close, ticks,
+    to_timestamp(first_at), to_timestamp(last_at)
+FROM unnest(
+    $1::text[], $2::float8[], $3::float8[], $4::float8[], $5::float8[], $6::float8[],
+    $7::bigint[], $8::float8[], $9::float8[])
+    AS given (symbol, start, open, high, low, close, ticks, first_at, last_at)
 ON CONFLICT ("interval", symbol, start) DO UPDATE SET
     open = CASE WHEN excluded.first_at < c.first_at THEN excluded.open ELSE c.open END,
     high = greatest(c.high, excluded.high),
@@ -63,9 +75,14 @@ class TickBatch(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Record(Query[int]):
-    """Write batches that are not there yet; the answer is how many ticks were new."""
+    """Write batches that are not there yet; the answer is how many ticks were new.
+
+    The ledger tells. Of `replayed` batches, which come from a spool, an import may have brought
+    ticks meanwhile: once anything was imported, those that are there are left out.
+    """
 
     batches: Sequence[TickBatch]
+    replayed: bool = False
     lane: ClassVar[Lane] = Lane.WRITE
 
     async def run(self, connection: Connection) -> int:
@@ -74,6 +91,8 @@ class Record(Query[int]):
         days = {tick.received // DAY_MS for batch in self.batches for tick in batch.ticks}
         await partitions.make_for_ticks(connection, sorted(days))
         async with connection.transaction():
+            if self.replayed:
+                await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", IMPORT_LOCK)
             entered = await connection.fetch(
                 _ENTER,
                 [batch.node for batch in self.batches],
@@ -83,23 +102,36 @@ class Record(Query[int]):
             new = {(row["node"], row["boot"], row["no"]) for row in entered}
             batches = [b for b in self.batches if (b.node, b.boot, b.number) in new]
             ticks = [tick for batch in batches for tick in batch.ticks]
+            if self.replayed and await connection.fetchval(_WAS_IMPORTED, IMPORT):
+                ticks = await _not_there(connection, ticks)
             if ticks:
                 await copy_ticks(connection, ticks)
                 await join_candles(connection, batches[0].node, fold(ticks))
         return len(ticks)
 
 
+async def _not_there(connection: Connection, ticks: Sequence[Tick]) -> list[Tick]:
+    rows = await connection.fetch(
+        _KNOWN,
+        [tick.symbol for tick in ticks],
+        [to_datetime(tick.ts) for tick in ticks],
+        [to_datetime(tick.received) for tick in ticks],
+        [tick.epoch for tick in ticks],
+        [tick.seq for tick in ticks],
+    )
+    known = {(row[0], row[1], row[2]) for row in rows}
+    return [tick for tick in ticks if (tick.symbol, tick.epoch, tick.seq) not in known]
+
+
 async def copy_ticks(connection: Connection, ticks: Sequence[Tick], table: str = "ticks") -> None:
     """COPY, giving way to other tasks now and then."""
 
-    async def rows() -> AsyncIterator[tuple[object, ...]]:
-        for number, tick in enumerate(ticks, 1):
-            ts, received = to_datetime(tick.ts), to_datetime(tick.received)
-            yield tick.symbol, tick.exchange, tick.price, ts, received, tick.epoch, tick.seq
-            if number % AT_ONCE == 0:
-                await asyncio.sleep(0)
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in encoded(ticks):
+            yield piece
+            await asyncio.sleep(0)
 
-    await connection.copy_records_to_table(table, records=rows(), columns=COLUMNS)
+    await connection.copy_to_table(table, source=pieces(), columns=COLUMNS, format="binary")
 
 
 async def join_candles(connection: Connection, node: str, candles: Sequence[Candle]) -> None:
@@ -109,12 +141,12 @@ async def join_candles(connection: Connection, node: str, candles: Sequence[Cand
     await connection.execute(
         JOIN_CANDLES,
         [candle.symbol for candle in candles],
-        [to_datetime(candle.start) for candle in candles],
+        [candle.start / 1000 for candle in candles],
         [candle.open for candle in candles],
         [candle.high for candle in candles],
         [candle.low for candle in candles],
         [candle.close for candle in candles],
         [candle.ticks for candle in candles],
-        [to_datetime(candle.first_at) for candle in candles],
-        [to_datetime(candle.last_at) for candle in candles],
+        [candle.first_at / 1000 for candle in candles],
+        [candle.last_at / 1000 for candle in candles],
     )

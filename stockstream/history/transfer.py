@@ -13,7 +13,7 @@ import msgspec
 from stockstream.history import partitions
 from stockstream.history.candles import DAY_MS, HOUR_MS, MINUTE_MS, Tick
 from stockstream.history.query import Lane, Query
-from stockstream.history.recording import MARK_HOURS, copy_ticks
+from stockstream.history.recording import IMPORT, IMPORT_LOCK, MARK_HOURS, copy_ticks
 from stockstream.history.times import to_datetime, to_ms
 from stockstream.messages import InvalidSymbol, iso_utc, parse_symbol
 
@@ -177,9 +177,11 @@ def _moment(number: int, name: str, text: str) -> int:
     return to_ms(moment)
 
 
-LOCK = 0x5354_4F43_4B01
-"""The advisory lock of all who import: two at once could both miss the same tick."""
-
+# From now on, what a spool replays is looked for first: it may hold what was imported.
+_ENTER = """
+INSERT INTO batches (node, boot, no) VALUES ($1, 0, 0)
+ON CONFLICT (node, boot, no) DO UPDATE SET recorded = now()
+"""
 _TAKE_IN = """
 INSERT INTO ticks SELECT DISTINCT ON (symbol, epoch, seq) i.* FROM incoming i
 WHERE NOT EXISTS (
@@ -218,7 +220,8 @@ class ImportTicks(Query[int]):
         days = sorted({tick.received // DAY_MS for tick in self.ticks})
         await partitions.make_for_ticks(connection, days)
         async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", IMPORT_LOCK)
+            await connection.execute(_ENTER, IMPORT)
             await connection.execute("CREATE TEMP TABLE incoming (LIKE ticks) ON COMMIT DROP")
             await copy_ticks(connection, self.ticks, "incoming")
             rows = await connection.fetch(_TAKE_IN)
@@ -226,7 +229,7 @@ class ImportTicks(Query[int]):
             if touched:
                 hours = sorted({start // HOUR_MS * HOUR_MS for _, start in touched})
                 marks = [to_datetime(hour) for hour in hours]
-                await connection.execute(MARK_HOURS, "import", marks)
+                await connection.execute(MARK_HOURS, IMPORT, marks)
                 starts = [to_datetime(start) for _, start in touched]
                 symbols = [symbol for symbol, _ in touched]
                 await connection.execute(_CANDLES_ANEW, symbols, starts)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from stockstream.history.query import DatabaseError, Rejected, Unavailable
+from stockstream.history.query import DatabaseError, NoRoom, Rejected, Unavailable
 
 OLDEST_MAJOR = 14
 STARTING = "is starting up or shutting down"
@@ -57,10 +57,13 @@ def why_not_connected(error: Exception, url: str, setting: str) -> str:
 
 def why_not_answered(error: Exception) -> DatabaseError:
     """What a failed query means for who asked."""
-    text = f"{type(error).__name__}: {error}"
+    said = " ".join(str(error).split())
+    text = f"{type(error).__name__}: {said}"
     match error:
         case asyncpg.CheckViolationError() if "no partition of relation" in str(error):
             return Unavailable(text)  # it was dropped a moment ago; the next attempt makes it
+        case asyncpg.DiskFullError():
+            return NoRoom(f"the disk of the database server is full: {said}")
         case asyncpg.PostgresError():
             state = getattr(error, "sqlstate", None) or ""
             return Rejected(text) if state[:2] in _OF_THE_VALUES else Unavailable(text)

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from stockstream.messages import DatabaseStatus
     from supervision import ActorRef
 
-CONNECT_SECONDS = 30.0
+EMBEDDED_SECONDS = 30.0
+NAMED_SECONDS = 6.0
+"""More than an attempt to connect may take, so that its reason is told."""
 POLL_SECONDS = 0.05
 
 
@@ -64,7 +66,7 @@ async def visiting(
                     nursery.start_soon(partial(system.run, root, on_start=lambda _system: up.set()))
                     try:
                         await up.wait()
-                        await _connected(statuses, patient=url is None)
+                        await _connected(statuses, embedded=url is None)
                         yield system.ref(paths.DATABASE), server
                     finally:
                         system.stop()
@@ -88,15 +90,22 @@ async def _interrupt(signals: AsyncIterator[int], scope: trio.CancelScope) -> No
         raise KeyboardInterrupt
 
 
-async def _connected(statuses: Table[str, DatabaseStatus], *, patient: bool) -> None:
-    """Wait for the connection; a server that is named is expected to be there."""
-    give_up = trio.current_time() + (CONNECT_SECONDS if patient else CONNECT_SECONDS / 6)
+async def _connected(statuses: Table[str, DatabaseStatus], *, embedded: bool) -> None:
+    """Wait for the connection; the embedded server may have to be made first."""
+    give_up = trio.current_time() + (EMBEDDED_SECONDS if embedded else NAMED_SECONDS)
     while True:
         status = statuses.get(DATABASE)
         reason = NOT_YET if status is None else status.reason
-        if status is not None and status.up:
+        # Each lane connects by itself.
+        if status is not None and status.up and all(status.connections.values()):
             return
-        hopeless = not patient and reason not in {"", NOT_YET} and STARTING not in reason
-        if hopeless or trio.current_time() > give_up:
+        if _is_final(reason, embedded=embedded) or trio.current_time() > give_up:
             raise Unavailable(reason)
         await trio.sleep(POLL_SECONDS)
+
+
+def _is_final(reason: str, *, embedded: bool) -> bool:
+    """Whether there is no use in waiting: a server that is named is expected to be there."""
+    if embedded:
+        return reason.startswith("DATA_DIRECTORY:") or "embedded PostgreSQL does not" in reason
+    return reason not in {"", NOT_YET} and STARTING not in reason

@@ -63,6 +63,11 @@ class PostgresServer:
             time.sleep(0.02)
         return self
 
+    def kill(self) -> None:
+        """SIGKILL the process that runs the server: nothing can be tidied up."""
+        self._process.kill()
+        self._process.wait()
+
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()

@@ -11,7 +11,7 @@ import trio
 
 from stockstream import paths
 from stockstream.history.candles import Tick, fold
-from stockstream.history.indicators import Kind, ema, rsi, sma, volatility
+from stockstream.history.indicators import IndicatorKind, ema, rsi, sma, volatility
 from stockstream.history.query import Unavailable, ask
 from stockstream.history.recording import Record, TickBatch
 from stockstream.messages import DatabaseFault, DisturbDatabase
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from tests.support.tree import Tree
 
 MINUTE = 60_000
-BATCH = {Kind.SMA: sma, Kind.EMA: ema, Kind.RSI: rsi, Kind.VOLATILITY: volatility}
+BATCH = {
+    IndicatorKind.SMA: sma,
+    IndicatorKind.EMA: ema,
+    IndicatorKind.RSI: rsi,
+    IndicatorKind.VOLATILITY: volatility,
+}
 PRICES = [100 + (number * 7919 % 83) / 10 for number in range(180)]
 WAIT_SECONDS = 30.0
 

@@ -135,6 +135,24 @@ def test_without_a_setting_the_embedded_server_is_used(stockstream: Run, tmp_pat
     assert not (data / "postmaster.pid").exists()
 
 
+@pytest.mark.proves("H1", "H19")
+def test_an_embedded_server_that_cannot_start_is_told_with_its_setting(
+    stockstream: Run, tmp_path: Path
+):
+    """Its data are of another version: the last line says so, and the files are left alone."""
+    data = tmp_path / ".stockstream" / "postgres" / "data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("9\n")
+    begun = time.monotonic()
+    ended = stockstream("db", "status")
+    assert (ended.code, ended.out) == (1, "")
+    last = ended.err.splitlines()[-1]
+    assert last.startswith("stockstream: DATA_DIRECTORY: ")
+    assert "was made by PostgreSQL 9" in last
+    assert time.monotonic() - begun < 10
+    assert [path.name for path in data.iterdir()] == ["PG_VERSION"]
+
+
 @pytest.mark.proves("H19")
 def test_a_database_that_cannot_be_used_is_told_with_its_setting(
     stockstream: Run, postgres_server: PostgresServer, tmp_path: Path

@@ -15,6 +15,7 @@ import trio
 
 from stockstream.history import lanes
 from stockstream.history.embedded import family
+from stockstream.history.lanes import LaneSettings
 from stockstream.history.queries import FetchTicks
 from stockstream.history.query import Exhausted, Lane, Query, Unavailable, ask
 from stockstream.history.recording import Record
@@ -53,7 +54,8 @@ def own_server(_cluster_template: Path, tmp_path: Path) -> Iterator[PostgresServ
 @pytest.mark.proves("H2", "H16")
 async def test_each_connection_has_its_limits(database_url: str) -> None:
     """Statements end on the server by themselves; connections are named, and as many as set."""
-    async with running_history(database_url, readers=3) as history:
+    reading = {Lane.READ: LaneSettings(3, 32, 1.0)}
+    async with running_history(database_url, lanes=reading) as history:
         await history.until_up()
         await history.until(lambda: history.status.connections["read"] == 3)
         rows = await history.select(
@@ -119,13 +121,14 @@ async def test_an_outage_is_told_and_ends_by_itself(own_server: PostgresServer) 
 @pytest.mark.proves("H2", "H10")
 async def test_a_server_that_hangs_is_given_up(own_server: PostgresServer) -> None:
     """SIGSTOP: a query has an end, the gateway can be killed at once, and all is well after."""
-    async with running_history(own_server.url) as history:
+    writing = {Lane.WRITE: LaneSettings(1, 4, 1.0)}
+    async with running_history(own_server.url, lanes=writing) as history:
         await history.until_up()
         stopped = family(own_server.process)
         for process in stopped:
             os.kill(process, signal.SIGSTOP)
         try:
-            with trio.fail_after(8), pytest.raises(Unavailable):
+            with trio.fail_after(3), pytest.raises(Unavailable):
                 await ask(history.database, Record([batch(1)]), timeout=20)
             await history.until(lambda: not history.status.up)
         finally:

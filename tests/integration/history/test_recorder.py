@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +12,9 @@ import trio
 from stockstream import paths
 from stockstream.history.spool import read_records
 from stockstream.history.times import to_ms
-from tests.support.gateway import History, quote_row, running_history
+from stockstream.history.transfer import ImportTicks
+from tests.support.database import PostgresServer
+from tests.support.gateway import DAY, History, quote_row, running_history, tick
 from tests.support.tree import NO_DATABASE
 
 if TYPE_CHECKING:
@@ -120,17 +124,77 @@ async def test_a_batch_that_is_refused_is_put_aside(database_url: str, tmp_path:
         assert [t.symbol for t in found.ticks] == ["NUL\x00"]
 
 
+@pytest.mark.proves("H8", "H12")
+async def test_what_was_imported_is_not_replayed(database_url: str, tmp_path: Path) -> None:
+    """A dump may hold what a spool still holds: each tick is there once, and in its candle."""
+    async with running_history(NO_DATABASE, spool=tmp_path) as history:
+        for seq in range(20):
+            await history.publish(quote_row("AAPL", seq, 100 + seq), quote_row("MSFT", seq, 50.0))
+        await history.until(lambda: history.recorder.spooled == 20)
+        async with running_history(database_url) as other:
+            await other.until_up()
+            old = [tick(seq, price=100.0 + seq) for seq in range(0, 30, 2)]
+            assert await other.ask(ImportTicks(old)) == 15
+        history.url = database_url
+        await history.until_recorded()
+        await history.until_up()
+        rows = await history.select("SELECT symbol, seq FROM ticks ORDER BY 1, 2")
+        seqs = sorted({*range(20), *range(0, 30, 2)})
+        assert rows == [("AAPL", n) for n in seqs] + [("MSFT", n) for n in range(20)]
+        candles = await history.select(
+            "SELECT symbol, sum(ticks) FROM candles GROUP BY 1 ORDER BY 1"
+        )
+        assert candles == [("AAPL", len(seqs)), ("MSFT", 20)]
+
+
+@pytest.mark.proves("H9", "H19")
+async def test_a_full_disk_is_told_and_loses_nothing(
+    cluster: Path, small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Server and spool on one disk, filled to its last byte: the alert names the setting, prices
+    wait in memory, and with room again all of them are there once.
+    """
+    shutil.move(cluster, small_disk / "data")
+    with PostgresServer(small_disk / "data") as server:
+        async with running_history(server.url, spool=small_disk / "spool") as history:
+            await history.until_up()
+            filler = small_disk / "filler"
+            fill(filler)
+            for seq in range(40):
+                await history.publish(*(quote_row(f"S{n}", seq, 1.0 + seq) for n in range(500)))
+            await history.until(lambda: "No space left" in (history.recorder.alert or ""))
+            assert history.recorder.alert is not None
+            assert history.recorder.alert.startswith("DATA_DIRECTORY: ")
+            alerts = [line for line in capsys.readouterr().out.splitlines() if "trouble" in line]
+            assert len(alerts) == 1, "told once, not with each attempt"
+            assert history.outbox.statistics().rows > 0
+            filler.unlink()
+            await history.until_recorded()
+            await history.until(lambda: history.recorder.alert is None)
+            await history.until_up()
+            rows = await history.select("SELECT count(*), count(DISTINCT (symbol, seq)) FROM ticks")
+            assert rows == [(20_000, 20_000)]
+
+
+def fill(path: Path) -> None:
+    """Take all the room there is."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
 @pytest.mark.proves("H9", "H10")
 async def test_a_full_spool_is_told(database_url: str, tmp_path: Path) -> None:
     """The oldest gives way, counted, with an alert; the outbox stays empty: nobody is blocked."""
     async with running_history(NO_DATABASE, spool=tmp_path, spool_limit=17_000_000) as history:
         wide = [quote_row(f"S{n:05}", 1, 1.0) for n in range(20_000)]
-        for _ in range(30):
+        for _ in range(24):
             await history.publish(*wide)
             await history.until(lambda: history.outbox.statistics().waiting < 3)
         await history.until(lambda: history.outbox.statistics().waiting == 0)
         await history.until(lambda: history.recorder.alert is not None)
         assert history.recorder.lost > 0
+        await history.until(lambda: history.recorder.spooled_since == DAY + 1000)
         assert history.recorder.spool_bytes <= 17_000_000
         assert history.recorder.alert is not None
         assert str(history.recorder.lost) in history.recorder.alert
@@ -138,7 +202,7 @@ async def test_a_full_spool_is_told(database_url: str, tmp_path: Path) -> None:
         await history.until_up()
         await history.until_recorded()
         assert await history.select("SELECT count(*) FROM ticks") == [
-            (30 * 20_000 - history.recorder.lost,)
+            (24 * 20_000 - history.recorder.lost,)
         ]
 
 

@@ -57,7 +57,7 @@ async def test_coarser_candles_are_right_before_and_after_each_roll_up(database_
         there = [t for n, t in enumerate(ticks) if n not in late]
         await history.ask(Record([batch(1, *there)]))
         await same_as_folded(history, there)
-        assert await history.ask(RollUp(DAY + DAY_MS // 2)) == 12
+        assert await history.ask(RollUp(DAY + DAY_MS // 2, limit=24)) == 12
         await same_as_folded(history, there)
         await history.ask(Record([batch(2, *(ticks[n] for n in sorted(late)))]))
         await same_as_folded(history, ticks)

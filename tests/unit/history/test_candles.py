@@ -59,6 +59,18 @@ def test_parts_of_a_candle_join_in_any_order(values: Sequence[float], data: st.D
         assert joined == whole
 
 
+@given(st.lists(st.tuples(prices, st.integers(0, 5)), min_size=1, max_size=30))
+@pytest.mark.proves("H5")
+def test_folding_is_joining_ticks_one_by_one(values: Sequence[tuple[float, int]]) -> None:
+    """In the order in which they came, late ones and ones of the same time among them."""
+    (whole,) = fold([tick(price, at * 1000) for price, at in values])
+    singles = [fold([tick(price, at * 1000)])[0] for price, at in values]
+    joined = singles[0]
+    for single in singles[1:]:
+        joined = joined.joined(single)
+    assert whole == joined
+
+
 def test_intervals_divide_a_day() -> None:
     """So that coarser candles are made of whole finer ones, and days begin at midnight UTC."""
     lengths = sorted(INTERVALS.values())

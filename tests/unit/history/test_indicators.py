@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stockstream.history.indicators import (
     STREAMING,
-    Kind,
+    IndicatorKind,
     ema,
     prices_before_first,
     prices_until_settled,
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 
     Batch = Callable[[Sequence[float], int], list[float | None]]
 
-BATCH: dict[Kind, Batch] = {
-    Kind.SMA: sma,
-    Kind.EMA: ema,
-    Kind.RSI: rsi,
-    Kind.VOLATILITY: volatility,
+BATCH: dict[IndicatorKind, Batch] = {
+    IndicatorKind.SMA: sma,
+    IndicatorKind.EMA: ema,
+    IndicatorKind.RSI: rsi,
+    IndicatorKind.VOLATILITY: volatility,
 }
 # scripts/indicator_reference.py wrote it, and it says with which libraries.
 REFERENCE = json.loads(
     (Path(__file__).parent / "indicator_reference.json").read_text(encoding="utf-8")
 )
-KINDS = pytest.mark.parametrize("kind", list(Kind))
+KINDS = pytest.mark.parametrize("kind", list(IndicatorKind))
 PRICES = st.lists(st.floats(min_value=0.01, max_value=1e6), max_size=80)
 
 
 @KINDS
 @pytest.mark.parametrize("period", [2, 5, 14, 20])
-def test_values_are_those_of_a_well_kept_library(kind: Kind, period: int) -> None:
+def test_values_are_those_of_a_well_kept_library(kind: IndicatorKind, period: int) -> None:
     """TA-Lib for the averages and RSI, pandas for volatility: at each price, also where none is."""
     ours = BATCH[kind](REFERENCE["prices"], period)
     theirs = REFERENCE["values"][kind][str(period)]
@@ -56,7 +56,7 @@ def test_values_are_those_of_a_well_kept_library(kind: Kind, period: int) -> Non
 @KINDS
 @given(prices=PRICES, period=st.integers(min_value=2, max_value=30))
 def test_price_by_price_and_whole_series_agree(
-    kind: Kind, prices: list[float], period: int
+    kind: IndicatorKind, prices: list[float], period: int
 ) -> None:
     """The streaming form answers at every price what the function has at that place."""
     indicator = STREAMING[kind](period)
@@ -66,7 +66,7 @@ def test_price_by_price_and_whole_series_agree(
 @KINDS
 @given(prices=PRICES, period=st.integers(min_value=2, max_value=30))
 def test_the_first_value_comes_when_it_is_said_to(
-    kind: Kind, prices: list[float], period: int
+    kind: IndicatorKind, prices: list[float], period: int
 ) -> None:
     """None for exactly so many prices, then never again; one value per price."""
     values = BATCH[kind](prices, period)
@@ -83,7 +83,7 @@ def test_the_first_value_comes_when_it_is_said_to(
     seed=st.integers(min_value=0, max_value=1_000_000),
 )
 def test_settled_values_do_not_show_where_the_series_began(
-    kind: Kind, first: list[float], period: int, seed: int
+    kind: IndicatorKind, first: list[float], period: int, seed: int
 ) -> None:
     """Two series that began differently have one value once the settling stretch is over."""
     stretch = prices_until_settled(kind, period) + 1
@@ -120,11 +120,11 @@ def test_volatility_of_a_steady_rise_is_zero_and_is_not_annualised() -> None:
     assert volatility(there_and_back, 4)[-1] == pytest.approx(step * math.sqrt(4 / 3))
 
 
-def _whole_series(kind: Kind, prices: Sequence[float]) -> None:
+def _whole_series(kind: IndicatorKind, prices: Sequence[float]) -> None:
     BATCH[kind](prices, 2)
 
 
-def _price_by_price(kind: Kind, prices: Sequence[float]) -> None:
+def _price_by_price(kind: IndicatorKind, prices: Sequence[float]) -> None:
     indicator = STREAMING[kind](2)
     for price in prices:
         indicator.update(price)
@@ -137,7 +137,7 @@ FORMS = pytest.mark.parametrize("form", [_whole_series, _price_by_price])
 @FORMS
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_price_that_is_no_number_is_refused(
-    kind: Kind, form: Callable[[Kind, Sequence[float]], None], bad: float
+    kind: IndicatorKind, form: Callable[[IndicatorKind, Sequence[float]], None], bad: float
 ) -> None:
     """One NaN let in would make every later average NaN."""
     with pytest.raises(ValueError, match="finite"):
@@ -146,15 +146,15 @@ def test_a_price_that_is_no_number_is_refused(
 
 @FORMS
 def test_volatility_refuses_a_price_that_has_no_logarithm(
-    form: Callable[[Kind, Sequence[float]], None],
+    form: Callable[[IndicatorKind, Sequence[float]], None],
 ) -> None:
     """Zero or less is named."""
     with pytest.raises(ValueError, match=r"above zero, not -1"):
-        form(Kind.VOLATILITY, [1.0, -1.0, 2.0])
+        form(IndicatorKind.VOLATILITY, [1.0, -1.0, 2.0])
 
 
 @KINDS
-def test_a_period_too_short_is_refused(kind: Kind) -> None:
+def test_a_period_too_short_is_refused(kind: IndicatorKind) -> None:
     """The least period is 1 for averages and 2 where a spread is measured."""
     least = STREAMING[kind].least_period
     assert BATCH[kind]([1.0, 2.0, 3.0], least)[-1] is not None
@@ -165,6 +165,6 @@ def test_a_period_too_short_is_refused(kind: Kind) -> None:
 
 
 @KINDS
-def test_no_prices_no_values(kind: Kind) -> None:
+def test_no_prices_no_values(kind: IndicatorKind) -> None:
     """An empty series is no error."""
     assert BATCH[kind]([], 5) == []

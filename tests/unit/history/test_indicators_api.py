@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stockstream.history.candles import Candle
-from stockstream.history.indicators import Kind, prices_until_settled, rsi, sma
+from stockstream.history.indicators import IndicatorKind, prices_until_settled, rsi, sma
 from stockstream.messages import QuoteRow
 from stockstream.quotes import Quote, Symbol, Version
 from web.history_api import AHEAD_MS
@@ -18,7 +18,7 @@ THIS_MINUTE = NOW - NOW % MINUTE
 AAPL = Symbol("AAPL")
 
 
-def wanted(kind=Kind.SMA, period=2, start=0, end=NOW + AHEAD_MS, limit=300, interval="1m"):
+def wanted(kind=IndicatorKind.SMA, period=2, start=0, end=NOW + AHEAD_MS, limit=300, interval="1m"):
     return Wanted(AAPL, kind, period, interval, start, end, limit)
 
 
@@ -34,7 +34,7 @@ def row(price, at):
 def test_usual_values_stand_in_for_what_is_not_given():
     """Only the indicator must be named."""
     asked = read("aapl", {"indicator": ["rsi"]}, NOW)
-    assert asked == Wanted(AAPL, Kind.RSI, 14, "1m", 0, NOW + AHEAD_MS, 300)
+    assert asked == Wanted(AAPL, IndicatorKind.RSI, 14, "1m", 0, NOW + AHEAD_MS, 300)
 
 
 def test_all_parameters_are_taken():
@@ -48,7 +48,9 @@ def test_all_parameters_are_taken():
         "limit": ["7"],
     }
     start, end = 1_795_330_800_000, 1_795_338_000_500
-    assert read("MSFT", given, NOW) == Wanted(Symbol("MSFT"), Kind.EMA, 9, "1h", start, end, 7)
+    assert read("MSFT", given, NOW) == Wanted(
+        Symbol("MSFT"), IndicatorKind.EMA, 9, "1h", start, end, 7
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,9 +161,9 @@ async def test_only_asked_points_are_told_though_earlier_prices_count():
 async def test_values_that_show_where_the_answer_began_are_not_told():
     """A value is the same, to a millionth, whatever stretch it is asked with."""
     prices = [100 + (number * 7919 % 83) / 10 for number in range(600)]
-    settling = prices_until_settled(Kind.RSI, 5)
+    settling = prices_until_settled(IndicatorKind.RSI, 5)
     whole = rsi(prices, 5)
-    asked = wanted(Kind.RSI, 5, limit=40)
+    asked = wanted(IndicatorKind.RSI, 5, limit=40)
     points = await values(closes_of(prices[-40 - settling :]), asked, settling)
     assert len(points) == 40
     assert [p.price for p in points] == pytest.approx(whole[-40:], rel=1e-4)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from stockstream.history.candles import Tick
 from stockstream.history.recording import TickBatch
+from stockstream.history.rejected import put_aside
 from stockstream.history.spool import Lost, Spool, encode_record, read_records
 
 if TYPE_CHECKING:
@@ -149,3 +150,13 @@ def test_a_batch_larger_than_what_is_read_at_once_comes_out(tmp_path: Path) -> N
     assert spool.peek(10) == [large]
     spool.take()
     assert numbers(spool) == [2]
+
+
+@pytest.mark.proves("H8")
+def test_refused_batches_are_kept_up_to_a_size(tmp_path: Path) -> None:
+    """The oldest give way to later ones, and are counted."""
+    size = len(encode_record(batch(1)))
+    gone = [put_aside(tmp_path / "rejected", batch(n), limit=3 * size) for n in range(1, 6)]
+    assert gone == [0, 0, 0, 1, 1]
+    kept = sorted((tmp_path / "rejected").iterdir())
+    assert [next(read_records(path.read_bytes()))[0].number for path in kept] == [3, 4, 5]

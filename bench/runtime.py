@@ -52,6 +52,7 @@ CASES = {
     "cast": "cast, end to end",
     "call": "call with timeout, alone",
     "call_30": f"call with timeout, {CALLERS} callers",
+    "switches": "to another task and back",
     "spawn_stop": "spawn + stop",
     "crash": "crash to alive again",
     "start_1k": "start of 1,000, per child",
@@ -213,6 +214,13 @@ async def floor(timing: Timing, scale: int) -> None:
                 async with trio.open_nursery() as callers:
                     for _ in range(CALLERS):
                         callers.start_soon(channel_calls, send, 500 // scale)
+            nursery.start_soon(echo, parked := [])
+            await wait_all_tasks_blocked()
+            with timing.of("switches", 5 * BURST // scale):
+                for _ in range(5 * BURST // scale):
+                    trio.lowlevel.reschedule(parked.pop())
+                    parked.append(trio.lowlevel.current_task())
+                    await trio.lowlevel.wait_task_rescheduled(may_be_cancelled)
             with timing.of("spawn_stop", 2000 // scale):
                 for _ in range(2000 // scale):
                     scope = await nursery.start(task_with_channel)
@@ -233,6 +241,19 @@ async def drain(receive: trio.MemoryReceiveChannel[object]) -> None:
                 item = receive.receive_nowait()
             except trio.WouldBlock:
                 break
+
+
+async def echo(parked: list[trio.lowlevel.Task]) -> None:
+    """Wake whoever woke us: what no call on trio can do without."""
+    while True:
+        if parked:
+            trio.lowlevel.reschedule(parked.pop())
+        parked.append(trio.lowlevel.current_task())
+        await trio.lowlevel.wait_task_rescheduled(may_be_cancelled)
+
+
+def may_be_cancelled(_raise_cancel: object) -> trio.lowlevel.Abort:
+    return trio.lowlevel.Abort.SUCCEEDED
 
 
 async def channel_calls(send: trio.MemorySendChannel[object], times: int) -> None:

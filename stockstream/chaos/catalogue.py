@@ -83,6 +83,20 @@ class Action:
         """Whether it goes on until it is rolled back."""
         return any(parameter.name == "seconds" for parameter in self.parameters)
 
+    def check_target(self, target: str) -> None:
+        """Pass where a target is given to an action that needs one, and to no other.
+
+        Raises:
+            BadParameters: it is missing, or would be ignored.
+        """
+        if self.scope is Scope.ACTOR and not target:
+            raise BadParameters(
+                f"{self.name} is aimed at an actor: give its path, for example "
+                f"`{self.name} market/streamer`"
+            )
+        if self.scope is not Scope.ACTOR and target:
+            raise BadParameters(f"{self.name} takes no target, and {target!r} is one: leave it out")
+
     def read(self, given: Mapping[str, object]) -> dict[str, Value]:
         """All parameters, checked, with defaults filled in.
 

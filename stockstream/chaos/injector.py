@@ -25,6 +25,7 @@ from supervision import (
     inject_fault,
     snapshot,
 )
+from supervision.system import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -163,11 +164,13 @@ class Injector:
             return target
         deadly = order.action.name in _DEADLY
         if deadly and would_escalate(target) and not order.request.allow_escalation:
-            return Refusal(
-                "would_escalate",
-                f"one more death of {target.path} makes its supervisor give up; "
-                "wait, or allow the escalation",
+            why = (
+                "nobody is above the root: its death ends the server; allow the escalation for that"
+                if target.path == ROOT
+                else f"one more death of {target.path} makes its supervisor give up; "
+                "wait, or allow the escalation"
             )
+            return Refusal("would_escalate", why)
         outcome = _Outcome(target)
         try:
             if deadly:

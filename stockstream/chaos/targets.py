@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from stockstream import paths
 from supervision import Kind, Restart
+from supervision.system import ROOT
 
 if TYPE_CHECKING:
     import random
@@ -114,7 +116,11 @@ def resolve(
     """
     matching = [target for target in targets if matches(pattern, target.path)]
     if not matching:
-        raise NoTarget(f"no live actor matches {pattern!r}; `stockstream chaos targets` lists them")
+        close = get_close_matches(pattern, [target.path for target in targets], n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise NoTarget(
+            f"no live actor matches {pattern!r}; {hint}`stockstream chaos targets` lists them"
+        )
     if percent is not None:
         count = max(1, round(len(matching) * percent / 100))
     if count is None or count >= len(matching):
@@ -131,8 +137,8 @@ def matches(pattern: str, path: str) -> bool:
 
 
 def would_escalate(target: Target) -> bool:
-    """Whether one more death of `target` makes its supervisor give up."""
-    return target.budget_left is not None and target.budget_left < 1
+    """Whether one more death of `target` makes its supervisor give up; the root has none."""
+    return target.path == ROOT or (target.budget_left is not None and target.budget_left < 1)
 
 
 def fair_game(targets: Iterable[Target], deny: Sequence[str]) -> list[Target]:

@@ -3,10 +3,12 @@
 Exit codes: 0 done, 1 could not start or failed, 2 usage or settings, 130 interrupted.
 """
 
+import json
 import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import NoReturn
 
 from cyclopts import App, CycloptsError, Group, UnknownCommandError
 
@@ -83,11 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         build(tokens[0] if tokens else "")(tokens)
     except CycloptsError as error:
         command = " ".join(("stockstream", *(error.command_chain or ())))
-        sys.stderr.write(f"stockstream: {_usage_error(error)}\nTry `{command} --help`.\n")
-        sys.exit(2)
+        _fail(tokens, f"{_usage_error(error)}\nTry `{command} --help`.", 2)
     except StartError as error:
-        sys.stderr.write(f"stockstream: {error}\n")
-        sys.exit(error.exit_code)
+        _fail(tokens, str(error), error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
@@ -97,14 +97,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
 
 
+def _fail(tokens: Sequence[str], text: str, code: int) -> NoReturn:
+    """End with one line for people; for programs that asked for JSON, with JSON."""
+    if "--json" in tokens:
+        document = {"schema_version": 1, "exit_code": code, "error": text}
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    else:
+        sys.stderr.write(f"stockstream: {text}\n")
+    sys.exit(code)
+
+
 def _usage_error(error: CycloptsError) -> str:
     if not isinstance(error, UnknownCommandError) or not error.unused_tokens:
         return str(error)
+    if error.command_chain:
+        verbs = [name for name in error.app or () if not name.startswith("-")]
+        return _unknown(error.unused_tokens[0], verbs)
     # Its own text would import every command to look for sub-commands.
-    given = error.unused_tokens[0]
+    return _unknown(error.unused_tokens[0], [name for name, _, _ in _COMMANDS])
+
+
+def _unknown(given: str, known: Sequence[str]) -> str:
     if given.startswith("-"):
         return f"Unknown option: {given}."
-    close = get_close_matches(given, [name for name, _, _ in _COMMANDS], n=1)
+    close = get_close_matches(given, known, n=1)
     hint = f"Did you mean {close[0]}?" if close else "See the list of commands."
     return f"Unknown command: {given}. {hint}"
 

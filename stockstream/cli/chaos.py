@@ -7,9 +7,9 @@ import sys
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
-from stockstream.chaos.catalogue import ACTIONS, BadParameters, action_named
+from stockstream.chaos.catalogue import ACTIONS, BadParameters, Scope, action_named
 from stockstream.chaos.drill import Drill, Stopped, watched
 from stockstream.chaos.experiment import BadExperiment
 from stockstream.chaos.monkey import kill_matching, unleash
@@ -26,7 +26,14 @@ from stockstream.cli.chaos_output import (
     say,
 )
 from stockstream.cli.chaos_session import Watching, Where, fail, run_drill, with_node
-from stockstream.cli.chaos_values import assignment, duration, experiment_in, rate_of, seed_of
+from stockstream.cli.chaos_values import (
+    assignment,
+    duration,
+    experiment_in,
+    positive_duration,
+    rate_of,
+    seed_of,
+)
 from stockstream.environment import load
 
 if TYPE_CHECKING:
@@ -86,9 +93,9 @@ async def kill(
     pattern: str,
     /,
     *,
-    count: int = 1,
+    count: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 1,
     every: str = "2s",
-    percent: float | None = None,
+    percent: Annotated[float | None, Parameter(validator=validators.Number(gt=0, lte=100))] = None,
     expect_recovery: str | None = None,
     allow_escalation: Annotated[bool, Parameter(negative=())] = False,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
@@ -97,6 +104,14 @@ async def kill(
 ) -> int:
     """Kill an actor, or some of those that a pattern means.
 
+    For example:
+
+    - `stockstream chaos kill market/streamer --count 5 --every 2s`: five times, and see it come back
+    - `stockstream chaos kill 'delivery/sessions/*' --percent 20 --seed 7`: a fifth of them
+    - `stockstream chaos kill market --dry-run`: only says what would go with it
+
+    `stockstream chaos targets` lists who is there.
+
     Parameters
     ----------
     pattern
@@ -104,9 +119,9 @@ async def kill(
     count
         How often.
     every
-        How far apart.
+        How far apart: `250ms`, `2s`, `1m`.
     percent
-        So many of the matching ones at once, instead of one.
+        So many per cent of the matching ones at once, instead of one.
     expect_recovery
         Longest time until it is back and clients have fresh prices; else the fetch interval and
         250 ms for the clients.
@@ -115,8 +130,8 @@ async def kill(
     dry_run
         Show whom it would hit and what would go with them, and change nothing.
     """
-    seconds = duration(expect_recovery)
-    apart = duration(every) or 0.0
+    seconds = None if expect_recovery is None else positive_duration(expect_recovery)
+    apart = duration(every)
     watching, where = watching or Watching(), where or Where()
     seed = seed_of(watching.seed)
 
@@ -157,6 +172,15 @@ async def do(
 ) -> int:
     """Do one thing, whatever it is: `stockstream chaos do hang market/streamer seconds=5`.
 
+    For example:
+
+    - `stockstream chaos do upstream-errors percent=50 seconds=30`: half of the fetches fail
+    - `stockstream chaos do breaker-force state=open seconds=20`: nothing is fetched for a while
+    - `stockstream chaos do slow delivery/broadcaster delay=0.05 seconds=10`
+    - `stockstream chaos do client-stop-reading percent=40 --clients 10`: some watching clients lag
+
+    What lasts ends by itself after its `seconds`, or with `stockstream chaos halt --all`.
+
     Parameters
     ----------
     action
@@ -170,18 +194,22 @@ async def do(
     if "=" in target:
         target, assignments = "", (target, *assignments)
     try:
-        parameters = action_named(action).read(dict(map(assignment, assignments)))
+        wanted = action_named(action)
+        wanted.check_target(target)
+        parameters = wanted.read(dict(map(assignment, assignments)))
     except BadParameters as error:
         return fail(where, Stopped(ExitCode.USAGE, str(error)))
 
     async def strike(drill: Drill) -> None:
         async with watched(drill):
             await drill.settle()
+            if wanted.scope is Scope.CLIENT:
+                await drill.client_fault(action, parameters)
+                return
             chosen: Target | None = None
             if target:
-                chosen = resolve(await drill.node.targets(), target, rng=random.Random(0), count=1)[
-                    0
-                ]
+                there = await drill.node.targets()
+                (chosen,) = resolve(there, target, rng=random.Random(0), count=1)
             await drill.strike(action, chosen, parameters)
 
     return await run_drill(where, watching, None, f"{action} {target}".strip(), strike)
@@ -192,7 +220,7 @@ async def monkey(
     *,
     for_: Annotated[str, Parameter(name="--for")] = "60s",
     rate: str = "2/s",
-    deny: tuple[str, ...] = (),
+    deny: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     watching: Watching | None = None,
     where: Where | None = None,
 ) -> int:
@@ -201,16 +229,21 @@ async def monkey(
     Supervisors and `web` are left alone. Nobody is killed whose supervisor has no restart left to
     give: a session dies in its place, and the report says whom it spared.
 
+    For example:
+
+    - `stockstream chaos monkey --for 60s --rate 5/s --seed 7 --clients 200`: a minute of it
+    - `stockstream chaos monkey --deny 'delivery/*' --html report.html`: with some left alone
+
     Parameters
     ----------
     for_
-        How long.
+        How long: `30s`, `5m`.
     rate
         How many kills: `2/s`, `30/m`.
     deny
         Patterns of actors to leave alone.
     """
-    seconds = duration(for_) or 60.0
+    seconds = positive_duration(for_)
     per_second = rate_of(rate)
     watching, where = watching or Watching(), where or Where()
     seed = seed_of(watching.seed)
@@ -233,6 +266,11 @@ async def run(
     where: Where | None = None,
 ) -> int:
     """Run an experiment file: steady state, method, rollback, verdict.
+
+    For example:
+
+    - `stockstream chaos run examples/chaos/streamer.toml --dry-run`: says whom it would hit
+    - `stockstream chaos run examples/chaos/streamer.toml --html report.html`: does it
 
     Parameters
     ----------

@@ -36,8 +36,9 @@ def print_json(value: object) -> None:
 def print_targets(found: Sequence[Target]) -> None:
     """The live actors, and what would go with each."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("path", "state"):
-        table.add_column(heading)
+    longest = max((len(target.path) for target in found), default=0)
+    table.add_column("path", overflow="fold", min_width=longest)
+    table.add_column("state")
     for heading in ("generation", "restarts", "mailbox", "takes with it", "budget"):
         table.add_column(heading, justify="right")
     for target in found:
@@ -59,6 +60,9 @@ def print_targets(found: Sequence[Target]) -> None:
 def print_report(report: Report) -> None:
     """Recovery times, the invariants' verdicts, and the verdict of all."""
     console = _console()
+    if report.error is not None and not report.strikes:
+        say(f"stockstream chaos: {report.error}")  # what held while nothing was done is no news
+        return
     if report.recovery:
         table = Table(box=None, padding=(0, 2, 0, 0))
         table.add_column("target")
@@ -115,4 +119,5 @@ def print_status(status: Status) -> None:
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    # A file or a pipe has no width: there a path is never cut.
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)

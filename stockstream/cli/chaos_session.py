@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
 import trio
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from stockstream.chaos.drill import Drill, Stopped, stopped_by
 from stockstream.chaos.html_report import html_report
@@ -74,7 +74,7 @@ class Watching:
     """
 
     seed: int | None = None
-    clients: int = 5
+    clients: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 5
     report: Path | None = None
     html: Path | None = None
 
@@ -87,6 +87,9 @@ async def run_drill(
     strike: Callable[[Drill], Awaitable[None]],
 ) -> int:
     """Run a drill to its report. An interrupt rolls back before the report is written."""
+    for file in (watching.report, watching.html):
+        if file is not None and (file.is_dir() or not os.access(file.parent, os.W_OK)):
+            return fail(where, Stopped(ExitCode.USAGE, f"no report can be written to {file}"))
     try:
         async with where.node() as node:
             drill = Drill(node, Watchers(watching.clients), title, say, seed=seed)

@@ -32,18 +32,28 @@ def seed_of(given: int | None) -> int:
     return secrets.randbelow(2**32) if given is None else given
 
 
-def duration(text: str | None) -> float | None:
-    """Seconds, None where none was given.
+def duration(text: str) -> float:
+    """Seconds, 0 or more.
 
     Raises:
         UsageError: it is no duration.
     """
-    if text is None:
-        return None
     try:
         return parse_duration(text)
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def positive_duration(text: str) -> float:
+    """Seconds, more than 0.
+
+    Raises:
+        UsageError: it is no such duration.
+    """
+    seconds = duration(text)
+    if seconds <= 0:
+        raise UsageError(f"{text!r} is no time at all; write 250ms, 2s, 1.5m or 1h")
+    return seconds
 
 
 def rate_of(text: str) -> float:

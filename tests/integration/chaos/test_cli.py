@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
+from stockstream.cli import main
 from tests.support.server import ROOT, TOKEN, Server, free_port, running_server
 
 if TYPE_CHECKING:
@@ -331,3 +332,70 @@ async def test_letting_the_breaker_decide_again_ends_the_force(tmp_path: Path) -
         assert freed.status == 0, freed
         assert (await server.get("/admin/api/chaos/status")).json()["active"] == []
         assert (await server.get("/health/ready")).json()["checks"]["circuit_breaker"]["ok"]
+
+
+@pytest.mark.proves("C8", "C9")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("kil", "market"), "Did you mean kill?"),
+        (("kill",), "requires an argument"),
+        (("kill", "market/streamer", "--count", "0"), "Must be >= 1"),
+        (("kill", "market/streamer", "--clients", "-1"), "Must be >= 0"),
+        (("kill", "market/streamer", "--percent", "150"), "Must be <= 100"),
+        (("kill", "market/streamer", "--every", "soon"), "'soon' is no duration"),
+        (("kill", "market/streamer", "--report", "nowhere/report.json"), "no report can be"),
+        (("monkey", "--for", "0s"), "no time at all"),
+        (("monkey", "--rate", "0"), "'0' is no rate"),
+        (("do", "hangg", "market/streamer"), "no action 'hangg'"),
+        (("do", "hang"), "give its path"),
+        (("do", "hang", "market/streamer", "seconds"), "write name=value"),
+        (("do", "upstream-down", "market/streamer"), "takes no target"),
+        (("halt",), "say --all"),
+    ],
+)
+def test_what_is_mistyped_is_refused_before_anything_is_asked_of_a_server(
+    arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is no server here at all; for programs the refusal is JSON, too."""
+    for more in (), ("--json",):
+        with pytest.raises(SystemExit) as ended:
+            main(["chaos", *arguments, *more])
+        assert ended.value.code == 2
+        told = capsys.readouterr()
+        if more:
+            document = json.loads(told.out)
+            assert (document["schema_version"], document["exit_code"]) == (1, 2)
+            assert (says in document["error"], told.err) == (True, "")
+        else:
+            assert (says in told.err, told.out) == (True, "")
+
+
+@pytest.mark.proves("C8")
+async def test_the_root_is_killed_only_when_that_is_allowed(tmp_path: Path) -> None:
+    """Its death ends the server: that is an escalation. A mistyped path gets a hint."""
+    async with running_server(tmp_path, SETTINGS) as server:
+        ran = await chaos(server, "kill", "root", "--clients", "0")
+        assert ran.status == 7, ran
+        assert "its death ends the server" in ran.err
+        ran = await chaos(server, "kill", "market/stremer", "--clients", "0")
+        assert (ran.status, ran.out) == (5, ""), ran
+        assert "did you mean 'market/streamer'?" in ran.err
+
+
+async def test_a_list_in_a_pipe_cuts_no_path(tmp_path: Path) -> None:
+    """What is read by grep is not laid out for a narrow terminal."""
+    async with running_server(tmp_path, SETTINGS) as server:
+        ran = await chaos(server, "targets")
+        assert ran.status == 0, ran
+        assert "delivery/subscription_manager " in ran.out
+        assert "…" not in ran.out
+
+
+async def test_watching_clients_misbehave_by_themselves_too(tmp_path: Path) -> None:
+    """`do` has actions of clients, which no server does."""
+    async with running_server(tmp_path, SETTINGS) as server:
+        ran = await chaos(server, "do", "client-vanish", "percent=50", "--clients", "4", "--json")
+        assert ran.status == 0, ran
+        (strike,) = ran.document["strikes"]
+        assert (strike["action"], strike["detail"]) == ("client-vanish", "2 clients")

@@ -217,12 +217,18 @@ async def test_what_is_left_at_the_end_is_discarded(start, kind):
     assert tree["root"].alive
 
 
+@pytest.mark.parametrize("woken", [False, True])
 @pytest.mark.parametrize("kind", [NewestDropped, OldestDropped, Conflated])
-async def test_what_comes_between_a_kill_and_its_end_wakes_nobody_twice(start, kind):
-    """The killed one is on its way already when casts, a stop and a timer reach its mailbox."""
+async def test_what_comes_between_a_kill_and_its_end_wakes_nobody_twice(start, kind, woken):
+    """The killed one is on its way already when casts, a stop and a timer reach its mailbox.
+
+    Whom a message had woken in the same moment may still handle that one, and nothing else.
+    """
     actor = kind()
     tree = await start([ChildSpec("a", lambda: actor, restart=Restart.TEMPORARY)])
     ref, monitor = tree["a"], tree["a"].monitor()
+    if woken:
+        ref.cast(Hold())
     assert ref.kill()
     ref.cast(Price("late", 1))
     ref.cast(Price("later", 2))

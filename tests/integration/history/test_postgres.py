@@ -160,6 +160,7 @@ async def test_the_server_ends_with_a_process_that_is_killed(cluster: Path) -> N
         with trio.fail_after(SECONDS):
             while not ended(process):  # noqa: ASYNC110 - no child of ours
                 await trio.sleep(0.01)
+        embedded.forget_url(server.layout)
 
 
 @pytest.fixture(params=["running", "stopped"])

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
 from stockstream.epochs import FILE, claim_epoch
 from supervision import terminate_child
 from tests.support.client import connected
 from tests.support.history import all_ticks, drained
+from tests.support.server import Server, running_server
 from tests.support.tree import running_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import trio
 
 HOUR_MS = 3_600_000
 
@@ -57,3 +58,45 @@ async def test_without_a_database_versions_rise_all_the_same(
         await client.send(action="subscribe", symbols=["AAPL"])
         await client.message("prices")
         assert client.versions["AAPL"][0] == ahead + 1
+
+
+async def ticks_of(server: Server) -> set[tuple[int, int]]:
+    """Versions of a symbol's ticks, once the history can be asked."""
+    with trio.fail_after(30):
+        while True:
+            answer = await server.get("/api/v1/ticks/AAPL?limit=1000")
+            if answer.status_code == 200:
+                return {tuple(tick["version"]) for tick in answer.json()["ticks"]}
+            await trio.sleep(0.05)
+
+
+@pytest.mark.proves("C20", "H1", "H8")
+async def test_history_is_intact_after_sigkill_of_the_whole_process(
+    tmp_path: Path, cluster: Path, nursery: trio.Nursery
+) -> None:
+    """What was published a second before is there after the next start, and clients are back; the
+    database server, which ended with the process, is started again on the same data.
+    """
+    settings = {
+        "STOCK_API_URL": "sim://?symbols=6&interval=0.1&seed=7",
+        "DATABASE_URL": "",
+        "DATA_DIRECTORY": str(cluster),
+    }
+    async with running_server(tmp_path, settings) as server:
+        async with connected(server.websocket_url, nursery) as client:
+            await client.send(action="subscribe", symbols=["AAPL"])
+            await ticks_of(server)
+            await client.message("prices", 10)
+            seen = {
+                tuple(quote["version"])
+                for message in client.messages
+                for quote in message.get("prices", [])
+            }
+            await trio.sleep(1)
+            await server.stop(signal.SIGKILL)
+        await server.start(nursery)
+        assert seen <= await ticks_of(server)
+        async with connected(server.websocket_url, nursery) as client:
+            await client.send(action="subscribe", symbols=["AAPL"])
+            await client.message("prices")
+            assert client.versions["AAPL"] > max(seen)

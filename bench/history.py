@@ -100,7 +100,11 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Queries, from the question to the gateway to its answer; ms. `rows` is the median."""
+    """Queries, from the question to the gateway to its answer; ms. `rows` is the median.
+
+    The CPU is per query, ours and PostgreSQL's, and None while others used it too: `recording`
+    ticks per second were recorded meanwhile. `waited` as in `Rate`.
+    """
 
     what: str
     count: int
@@ -108,7 +112,17 @@ class Latency:
     p50: float
     p99: float
     worst: float
+    our_cpu: float | None
+    postgres_cpu: float | None
+    waited: float
     recording: int
+
+    def line(self) -> str:
+        """A row of the table."""
+        name = f"{self.what}, {self.recording:,}/s recorded" if self.recording else self.what
+        figures = f"{self.rows:11,.0f}{self.p50:10.2f}{self.p99:10.2f}{self.worst:10.2f}"
+        cpu = [f"{'':9}" if c is None else f"{c:9.2f}" for c in (self.our_cpu, self.postgres_cpu)]
+        return f"{name:34}{figures}{''.join(cpu)}{self.waited:7.1%}"
 
 
 class Bench:
@@ -133,7 +147,8 @@ class Bench:
         await self._fed("a day's, minute by minute", moments)
         await self._rolled_up()
         await self._spooled()
-        print(f"\n{'query':34}{'rows':>11}{'p50 ms':>10}{'p99 ms':>10}{'max ms':>10}")
+        print(f"\n{'query':34}{'rows':>11}{'p50 ms':>10}{'p99 ms':>10}{'max ms':>10}{'CPU ms':>9}"
+              f"{'PG ms':>9}{'wait':>7}")  # fmt: skip
         await self._queried(0)
         async with trio.open_nursery() as nursery:
             batches = self.market.batches(live(math.inf))
@@ -183,17 +198,26 @@ class Bench:
             "1,000 ticks": lambda s: FetchTicks(s, start, end, 1_000),
         }
         for what, made in kinds.items():
-            took, rows = [], []
+            took, rows, before = [], [], self.rig.used()
             for _ in range(self.extent.queries):
                 query = made(self._chance.choice(self.market.symbols))
                 begun = time.perf_counter()
                 rows.append(len(await self.rig.ask(query)))
                 took.append((time.perf_counter() - begun) * 1e3)
-            cuts = quantiles(took, n=100)
-            figures = [round(value, 2) for value in (cuts[49], cuts[98], max(took))]
-            self.latencies.append(Latency(what, len(took), median(rows), *figures, recording))
-            name = f"{what}, {recording:,}/s recorded" if recording else what
-            print(f"{name:34}{median(rows):11,.0f}" + "".join(f"{f:10.2f}" for f in figures))
+            after, cuts = self.rig.used(), quantiles(took, n=100)
+            alone = not recording
+            latency = Latency(
+                what,
+                len(took),
+                median(rows),
+                *(round(value, 2) for value in (cuts[49], cuts[98], max(took))),
+                round((after.ours - before.ours) / len(took) * 1e3, 2) if alone else None,
+                round((after.postgres - before.postgres) / len(took) * 1e3, 2) if alone else None,
+                round((after.waited - before.waited) / (after.at - before.at), 3),
+                recording,
+            )
+            self.latencies.append(latency)
+            print(latency.line(), flush=True)
 
     def _take(self, rate: Rate) -> None:
         self.rates.append(rate)
@@ -229,15 +253,19 @@ class Target:
 def targets(bench: Bench) -> list[Target]:
     """All of them; `shared` where others had the machine, and by CPU it would have been met."""
     judged = []
-    for rate in bench.rates[:2]:
-        met = rate.ticks_per_second >= TARGET_RATE
-        shared = rate.waited > SHARED and rate.alone >= TARGET_RATE
-        verdict = "met" if met else "shared" if shared else "MISSED"
-        what = f"ingest {rate.what}, ticks/s"
-        judged.append(Target(what, TARGET_RATE, rate.ticks_per_second, verdict))
+    rate = bench.rates[0]
+    met = rate.ticks_per_second >= TARGET_RATE
+    shared = rate.waited > SHARED and rate.alone >= TARGET_RATE
+    verdict = "met" if met else "shared" if shared else "MISSED"
+    what = f"ingest {rate.what}, ticks/s"
+    judged.append(Target(what, TARGET_RATE, rate.ticks_per_second, verdict))
+    cpu = 0.0
     for latency in bench.latencies:
         if latency.what == "a day of 1m":
-            verdict = "met" if latency.p99 <= TARGET_QUERY_MS else "MISSED"
+            cpu = cpu or (latency.our_cpu or 0.0) + (latency.postgres_cpu or 0.0)
+            shared = latency.waited > SHARED and cpu <= TARGET_QUERY_MS
+            met = latency.p99 <= TARGET_QUERY_MS
+            verdict = "met" if met else "shared" if shared else "MISSED"
             what = f"{latency.what}, {latency.recording:,} ticks/s recorded, p99 ms"
             judged.append(Target(what, TARGET_QUERY_MS, latency.p99, verdict))
     return judged

@@ -222,12 +222,12 @@ def _alerts(settings: Settings, tables: Tables) -> ChildSpec:
         attempts=settings.webhook_attempts,
     )
     signer = Signer(settings.secret_key_base.get_secret_value())
-    watcher = partial(Watcher, AlertBook(), tables.alert_inbox, tables.quotes)
+    watcher = partial(Watcher, AlertBook(), tables.alert_inbox, tables.quotes, tables.alerts)
     return supervisor(
         "alerts",
         [
             ChildSpec("watcher", watcher),
-            ChildSpec("webhooks", partial(Webhooks, webhooks, signer)),
+            ChildSpec("webhooks", partial(Webhooks, webhooks, signer, tables.webhooks)),
         ],
         intensity=INTENSITY,
         period=PERIOD,

@@ -18,6 +18,7 @@ from supervision import Event, Request
 
 __all__ = [
     "Alert",
+    "AlertStatus",
     "AlertSymbols",
     "CircuitChanged",
     "CircuitFigures",
@@ -44,6 +45,7 @@ __all__ = [
     "ServerReady",
     "Symbol",
     "Version",
+    "WebhookStatus",
     "iso_utc",
     "parse_symbol",
 ]
@@ -296,6 +298,34 @@ class Alert(msgspec.Struct, frozen=True):
     def id(self) -> str:
         """Names it, in the database, on the socket and in a webhook: a price fires a rule once."""
         return f"{self.rule}-{self.version.epoch}-{self.version.seq}"
+
+
+class AlertStatus(msgspec.Struct, frozen=True):
+    """How the alerts go. Counts are of this process; `unstored` and `undelivered` wait now.
+
+    `dropped` alerts gave way, unstored, because the database was away for too long; `missed`
+    quotes were lost before they were judged, so that only the newest of each symbol was.
+    """
+
+    rules: int
+    judged: int
+    fired: int
+    unstored: int
+    undelivered: int
+    dropped: int
+    missed: int
+
+
+class WebhookStatus(msgspec.Struct, frozen=True):
+    """How the webhooks go. Counts are of this process; `under_way` now.
+
+    `failed` counts single attempts, `dead` the calls that were given up.
+    """
+
+    delivered: int = 0
+    failed: int = 0
+    dead: int = 0
+    under_way: int = 0
 
 
 @dataclass(frozen=True, slots=True)

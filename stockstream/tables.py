@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stockstream.messages import (
+        AlertStatus,
         CircuitFigures,
         CircuitStatus,
         DatabaseStatus,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         QuoteRow,
         RecorderStatus,
         Symbol,
+        WebhookStatus,
     )
 
 FEED = "feed"
@@ -33,6 +35,10 @@ DATABASE = "database"
 """The key of the one row of the `database` table."""
 RECORDER = "recorder"
 """The key of the one row of the `recorder` table."""
+ALERTS = "alerts"
+"""The key of the one row of the `alerts` table."""
+WEBHOOKS = "webhooks"
+"""The key of the one row of the `webhooks` table."""
 
 OUTBOX_ROWS = 200_000
 """Quotes that may wait for a recorder: some 60 MB, 40 s of 5,000 a second."""
@@ -139,8 +145,8 @@ class Tables:
     """All tables that cross between the product's parts.
 
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feed` and
-    `circuit`: one row each, and `circuit_figures` one under the key of `circuit`; `database` and
-    `recorder`: one row each.
+    `circuit`: one row each, and `circuit_figures` one under the key of `circuit`; `database`,
+    `recorder`, `alerts` and `webhooks`: one row each.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other.
     """
@@ -165,6 +171,12 @@ class Tables:
     )
     recorder: Table[str, RecorderStatus] = field(
         default_factory=lambda: Table("recorder", writer=paths.RECORDER)
+    )
+    alerts: Table[str, AlertStatus] = field(
+        default_factory=lambda: Table("alerts", writer=paths.ALERTS)
+    )
+    webhooks: Table[str, WebhookStatus] = field(
+        default_factory=lambda: Table("webhooks", writer=paths.WEBHOOKS)
     )
     outbox: Outbox = field(
         default_factory=lambda: Outbox(writer=paths.STREAMER, reader=paths.RECORDER)

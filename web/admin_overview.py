@@ -8,13 +8,15 @@ import msgspec
 import trio
 
 from stockstream.messages import (
+    AlertStatus,
     CircuitFigures,
     CircuitStatus,
     DatabaseStatus,
     FeedStatus,
     RecorderStatus,
+    WebhookStatus,
 )
-from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER
+from stockstream.tables import ALERTS, CIRCUIT, DATABASE, FEED, RECORDER, WEBHOOKS
 from stockstream.telemetry.process import ProcessSample
 
 if TYPE_CHECKING:
@@ -104,6 +106,8 @@ class Overview(msgspec.Struct, frozen=True):
     breaker: BreakerDocument
     feed: FeedDocument
     clients: ClientsDocument
+    alerts: AlertStatus | None
+    webhooks: WebhookStatus | None
     history: HistoryDocument
     process: ProcessDocument
     casts_to_nobody: int
@@ -123,6 +127,8 @@ def overview(parts: Parts, event_streams: int) -> Overview:
         ),
         feed=_feed(parts.tables),
         clients=_clients(parts.tables, parts.connections),
+        alerts=parts.tables.alerts.get(ALERTS),
+        webhooks=parts.tables.webhooks.get(WEBHOOKS),
         history=_history(parts.tables),
         process=_process(parts.telemetry),
         casts_to_nobody=parts.system.casts_to_nobody,

@@ -15,7 +15,7 @@ import msgspec
 from stockstream import paths
 from stockstream.alerts.rules import Rule, judge
 from stockstream.alerts.window import Window
-from stockstream.messages import Alert, Symbol
+from stockstream.messages import Alert, AlertStatus, Symbol
 from supervision import Ownership
 
 if TYPE_CHECKING:
@@ -49,24 +49,8 @@ class Unstored(msgspec.Struct, frozen=True):
     standings: dict[int, Standing]
 
 
-class AlertStatistics(msgspec.Struct, frozen=True):
-    """Counts since the start of the process; `unstored` and `undelivered` wait now.
-
-    `dropped` alerts gave way, unstored, because the database was away for too long; `missed`
-    quotes were lost before they were judged, so that only the newest of each symbol was.
-    """
-
-    rules: int
-    judged: int
-    fired: int
-    unstored: int
-    undelivered: int
-    dropped: int
-    missed: int
-
-
 class AlertBook:
-    """See the module. Written by the watcher only; anyone reads its statistics."""
+    """See the module. Written by the watcher only; anyone reads its status."""
 
     def __init__(self) -> None:
         self._owner = Ownership("alerts", paths.ALERTS)
@@ -86,9 +70,9 @@ class AlertBook:
         """Those that any rule is about."""
         return frozenset(self._by_symbol)
 
-    def statistics(self) -> AlertStatistics:
+    def status(self) -> AlertStatus:
         """Counts, for operators."""
-        return AlertStatistics(
+        return AlertStatus(
             rules=len(self._rules),
             judged=self._judged,
             fired=self._fired,

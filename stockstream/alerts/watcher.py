@@ -22,6 +22,7 @@ from stockstream.alerts.webhooks import CallsDue
 from stockstream.history.query import DatabaseError, Rejected, ask
 from stockstream.history.times import now_ms
 from stockstream.messages import AlertSymbols, DeliverAlert, DemandWanted, QuotesPublished
+from stockstream.tables import ALERTS
 from supervision import Actor, CallError, Conflate, MailboxPolicy, handles
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from stockstream.alerts.book import AlertBook
     from stockstream.alerts.rule_rows import Changes
-    from stockstream.messages import QuoteRow, Symbol
+    from stockstream.messages import AlertStatus, QuoteRow, Symbol
     from stockstream.tables import Outbox
     from supervision import ExitReason, Table
 
@@ -74,11 +75,13 @@ class Watcher(Actor):
         book: AlertBook,
         inbox: Outbox,
         quotes: Table[Symbol, QuoteRow],
+        statuses: Table[str, AlertStatus],
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._book = book
         self._inbox = inbox
         self._quotes = quotes
+        self._statuses = statuses
         self._clock = clock
         self._since: int | None = None
         self._fired = trio.Event()
@@ -94,6 +97,7 @@ class Watcher(Actor):
         self._webhooks = self.system.ref(paths.WEBHOOKS)
         self._judge_waiting()
         self._tell_symbols()
+        self._tell_status()
         self.send_every(LOOK_SECONDS, _Look())
         for task in (self._read_rules, self._store, self._deliver):
             self.tasks.start_soon(task)
@@ -115,6 +119,7 @@ class Watcher(Actor):
     @handles(_Look)
     def _on_look(self, _message: _Look) -> None:
         self._judge_waiting()
+        self._tell_status()
 
     def _judge_waiting(self) -> None:
         """Judge what waits. A batch is judged and acknowledged in one step: no kill parts them."""
@@ -169,6 +174,16 @@ class Watcher(Actor):
             self._tell_symbols()
         self._fired.set()
         self._fired = trio.Event()
+
+    def _tell_status(self) -> None:
+        """Write down how it goes; log what was lost since the last time."""
+        before, now = self._statuses.get(ALERTS), self._book.status()
+        if before is not None and now.dropped > before.dropped:
+            _log.error("alerts were lost: the database is away for too long", lost=now.dropped)
+        if before is not None and now.missed > before.missed:
+            _log.warning("prices came too fast to be judged one by one", missed=now.missed)
+        if now != before:
+            self._statuses.put(ALERTS, now)
 
     def _tell_symbols(self) -> None:
         self._streamer.cast(AlertSymbols(self._book.symbols))

@@ -21,15 +21,17 @@ import trio
 from stockstream import paths
 from stockstream.alerts.call_rows import EndCall, FetchCalls
 from stockstream.alerts.signing import HEADER, Signer
-from stockstream.alerts.targets import Forbidden, NotFound, TargetPolicy, find_target
+from stockstream.alerts.targets import Forbidden, TargetPolicy, find_target
 from stockstream.history.query import DatabaseError, ask
-from stockstream.messages import iso_utc
-from supervision import Actor, Conflate, MailboxPolicy, Request, handles
+from stockstream.messages import WebhookStatus, iso_utc
+from stockstream.tables import WEBHOOKS
+from supervision import Actor, Conflate, MailboxPolicy, handles
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
     from stockstream.alerts.call_rows import Call
+    from supervision import Table
 
 AT_ONCE = 16
 EACH_AT_ONCE = 2
@@ -56,21 +58,6 @@ class WebhookSettings:
 @dataclass(frozen=True, slots=True)
 class CallsDue:
     """Calls wait in the table: look now."""
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookStatistics:
-    """Counts since this incarnation started; `under_way` now. `failed` counts single attempts."""
-
-    delivered: int
-    failed: int
-    dead: int
-    under_way: int
-
-
-@dataclass(frozen=True, slots=True)
-class GetWebhookStatistics(Request[WebhookStatistics]):
-    """Ask how it goes."""
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -101,12 +88,15 @@ class Webhooks(Actor):
         bound=100, overflow=Conflate(lambda message: CallsDue if message == CallsDue() else None)
     )
 
-    def __init__(self, settings: WebhookSettings, signer: Signer) -> None:
+    def __init__(
+        self, settings: WebhookSettings, signer: Signer, statuses: Table[str, WebhookStatus]
+    ) -> None:
         self._settings = settings
         self._signer = signer
         self._under_way: set[int] = set()
         self._due = trio.Event()
-        self._delivered = self._failed = self._dead = 0
+        self._statuses = statuses
+        self._status = statuses.get(WEBHOOKS) or WebhookStatus()
 
     async def init(self) -> None:
         """Begin with what waits in the table."""
@@ -118,10 +108,12 @@ class Webhooks(Actor):
         self._due.set()
         self._due = trio.Event()
 
-    @handles(GetWebhookStatistics)
-    def _on_statistics(self, _request: GetWebhookStatistics) -> WebhookStatistics:
-        under_way = len(self._under_way)
-        return WebhookStatistics(self._delivered, self._failed, self._dead, under_way)
+    def _count(self, **more: int) -> None:
+        """Count, and write down how it goes."""
+        counts = {name: getattr(self._status, name) + count for name, count in more.items()}
+        counts["under_way"] = len(self._under_way)
+        self._status = msgspec.structs.replace(self._status, **counts)
+        self._statuses.put(WEBHOOKS, self._status)
 
     async def _run(self) -> None:
         # From nobody's environment: a proxy named there would undo the choice of addresses.
@@ -137,12 +129,13 @@ class Webhooks(Actor):
                 room = AT_ONCE - len(self._under_way)
                 for call in await self._fetch(room):
                     self._under_way.add(call.stored.row)
+                    self._count()
                     nursery.start_soon(self._serve, client, call)
                 with trio.move_on_after(LOOK_SECONDS):
                     await due.wait()
 
     async def _fetch(self, room: int) -> list[Call]:
-        """Calls to begin with. Of an owner with some under way, none: they end soon enough."""
+        """Calls to begin with; none while the database is away."""
         if room <= 0:
             return []
         try:
@@ -152,10 +145,7 @@ class Webhooks(Actor):
 
     async def _serve(self, client: httpx.AsyncClient, call: Call) -> None:
         attempts, reason = await self._post(client, call)
-        if reason is None:
-            self._delivered += 1
-        else:
-            self._dead += 1
+        if reason is not None:
             _log.warning("a webhook is given up", alert=call.stored.alert.id, reason=reason)
         end = EndCall(call.stored.row, reason is None, attempts, reason)
         while True:
@@ -166,6 +156,7 @@ class Webhooks(Actor):
             else:
                 break
         self._under_way.discard(call.stored.row)
+        self._count(delivered=reason is None, dead=reason is not None)
         self._on_due(CallsDue())  # there is room for another
 
     async def _post(self, client: httpx.AsyncClient, call: Call) -> tuple[int, str | None]:
@@ -185,7 +176,8 @@ class Webhooks(Actor):
                     attempts += 1
                     await self._try(client, call)
         except (_NotTaken, Forbidden) as error:
-            return attempts, str(error)[:LONGEST_REASON]
+            reason = "".join(c if c.isprintable() else "?" for c in str(error))
+            return attempts, reason[:LONGEST_REASON]
         return attempts, None
 
     async def _try(self, client: httpx.AsyncClient, call: Call) -> None:
@@ -199,15 +191,15 @@ class Webhooks(Actor):
         with trio.move_on_after(2 * self._settings.seconds):
             try:
                 status = await self._send(client, call)
-            except (httpx.HTTPError, httpx.InvalidURL, NotFound) as error:
-                self._failed += 1
+            except Forbidden:
+                raise
+            # Users name the addresses: whatever comes of one is its own failure, never the actor's.
+            except Exception as error:
+                self._count(failed=1)
                 raise _NotTaken(f"{type(error).__name__}: {error}") from error
-        if status is None:
-            self._failed += 1
-            raise _NotTaken("no answer in time")
-        if not 200 <= status < 300:
-            self._failed += 1
-            raise _NotTaken(f"status {status}")
+        if status is None or not 200 <= status < 300:
+            self._count(failed=1)
+            raise _NotTaken("no answer in time" if status is None else f"status {status}")
 
     async def _send(self, client: httpx.AsyncClient, call: Call) -> int:
         """Post it, and answer the status. The rest of the answer stays unread."""

@@ -303,7 +303,8 @@ def is_ready(layout: Layout) -> bool:
         lines = (layout.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
     except OSError:
         return False
-    return len(lines) > 7 and lines[7].strip() == "ready"
+    # A standby that takes connections says so in another word.
+    return len(lines) > 7 and lines[7].strip() in {"ready", "standby"}
 
 
 async def end_stray(layout: Layout, seconds: float) -> None:

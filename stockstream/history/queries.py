@@ -84,7 +84,7 @@ class FetchCandles(Query[list[Candle]]):
             rows = await connection.fetch(_STORED, *given)
         else:
             rows = await connection.fetch(_ROLLED, *given, timedelta(milliseconds=length))
-        return [Candle(self.symbol, *row.values()) for row in reversed(rows)]
+        return [Candle(self.symbol, *row) for row in reversed(rows)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,4 +111,4 @@ class FetchTicks(Query[list[Tick]]):
             after.seq,
             self.limit,
         )
-        return [Tick(*row.values()) for row in rows]
+        return [Tick(*row) for row in rows]

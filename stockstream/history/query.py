@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from supervision import CallError, Request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Sequence
+    from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from supervision import ActorRef
@@ -28,6 +28,8 @@ class Row(Protocol):
     """A row: its values by name, by position, or all in order."""
 
     def __getitem__(self, key: str | int, /) -> Any: ...  # noqa: ANN401 - SQL's types
+
+    def __iter__(self) -> Iterator[Any]: ...
 
     def values(self) -> Iterable[Any]:
         """All of them, in the order of the columns."""

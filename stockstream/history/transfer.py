@@ -230,6 +230,9 @@ class ImportTicks(Query[int]):
                 hours = sorted({start // HOUR_MS * HOUR_MS for _, start in touched})
                 marks = [to_datetime(hour) for hour in hours]
                 await connection.execute(MARK_HOURS, IMPORT, marks)
+                # Who writes them too is let finish: its ticks would not be seen, and their candle
+                # be written over. Marks first, then candles, as everybody takes them.
+                await connection.execute("LOCK TABLE candles IN SHARE ROW EXCLUSIVE MODE")
                 starts = [to_datetime(start) for _, start in touched]
                 symbols = [symbol for symbol, _ in touched]
                 await connection.execute(_CANDLES_ANEW, symbols, starts)

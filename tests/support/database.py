@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import trio
+
+from stockstream.history import embedded
 from stockstream.history.embedded import Layout, is_ready, postmaster, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 START_SECONDS = 60.0
 SERVE = """
@@ -127,6 +132,34 @@ def locked(url: str, table: str) -> Iterator[None]:
         process.stdin.flush()
         assert process.stdout.readline() == "locked\n"
         yield
+
+
+@contextmanager
+def bare_server(folder: Path, *settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A server on a cluster that no actor owns, with settings of its own; may be killed."""
+    layout = Layout(folder)
+    mode = trio.run(embedded.choose_mode, layout)
+    trio.run(embedded.prepare, layout, mode)
+    sockets = Path(tempfile.mkdtemp(prefix=embedded.SOCKET_PREFIX))
+    if mode == "nobody":
+        shutil.chown(sockets, embedded.NOBODY)
+    command = embedded.server_command(layout, sockets)
+    for setting in settings:
+        command += ["-c", setting]
+    embedded.write_url(layout, embedded.socket_url(sockets))
+    with layout.log.open("ab") as log:
+        process = subprocess.Popen(embedded.launch_command(mode, command), stdout=log, stderr=log)
+    with process:
+        try:
+            give_up = time.monotonic() + START_SECONDS
+            while postmaster(layout) != process.pid or not is_ready(layout):
+                assert process.poll() is None, embedded.last_words(layout)
+                assert time.monotonic() < give_up, "the server does not start"
+                time.sleep(0.02)
+            yield process
+        finally:
+            process.kill()
+            shutil.rmtree(sockets, ignore_errors=True)
 
 
 def make_cluster(folder: Path) -> Path:

@@ -76,6 +76,15 @@ class Me:
                 await trio.sleep(0.05)
         return found
 
+    async def overview(self) -> dict[str, Any]:
+        """What an operator is told."""
+        token = self.tree.settings.admin_token.get_secret_value()
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await self.http.get("/admin/api/overview", headers=headers)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
     async def select(self, sql: str) -> list[tuple[Any, ...]]:
         return await select(self.tree.system.ref(paths.DATABASE), sql)
 

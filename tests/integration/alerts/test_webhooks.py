@@ -10,7 +10,6 @@ import trio
 from stockstream import paths
 from stockstream.alerts import webhooks
 from stockstream.alerts.signing import signature
-from stockstream.alerts.webhooks import GetWebhookStatistics
 from tests.integration.alerts.receiver import Post, Receiver
 from tests.integration.alerts.support import RULES, Me, listening, user_of
 from tests.support.users import visitor
@@ -83,8 +82,10 @@ async def test_a_receiver_in_trouble_is_tried_again(
         await me.price(AAPL=101.0)
         assert await ended(me) == [("delivered", 4, None)]
         assert len({post.headers["stockstream-alert"] for post in receiver.posts}) == 1
-        statistics = await me.tree.system.ref(paths.WEBHOOKS).call(GetWebhookStatistics())
-        assert (statistics.delivered, statistics.failed, statistics.dead) == (1, 3, 0)
+        overview = await me.overview()
+        told = {"delivered": 1, "failed": 3, "dead": 0, "under_way": 0}
+        assert overview["webhooks"] == told
+        assert overview["alerts"]["rules"] == 1
 
 
 async def test_a_call_that_is_never_taken_is_dead_and_says_why(
@@ -124,6 +125,31 @@ async def test_a_large_answer_is_not_read(
         await me.price(AAPL=101.0)
         assert await ended(me) == [("delivered", 1, None)]
         assert receiver.answered == 0
+
+
+async def test_what_no_server_should_answer_ends_that_call_only(
+    price_api: PriceApi, receiver: Receiver, database_url: str, nursery: trio.Nursery
+) -> None:
+    """Bytes that are no HTTP, zeros among them, make a dead call with a reason."""
+
+    async def babble(stream: trio.SocketStream) -> None:
+        async with stream:
+            await stream.receive_some(65_536)
+            await stream.send_all(b"\x00\xff\x00 nothing\r\n\r\n")
+
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    nursery.start_soon(trio.serve_listeners, babble, listeners)
+    given = {**NEARBY, "webhook_attempts": 2}
+    async with user_of(price_api, database_url, **given) as me:
+        await me.add_rule("above", 100.0, webhook=f"http://127.0.0.1:{port}/")
+        await me.add_rule("above", 100.5, webhook=receiver.url)
+        await me.price(AAPL=101.0)
+        dead, delivered = await ended(me, 2)
+        assert dead[:2] == ("dead", 2)
+        assert "ProtocolError" in dead[2]
+        assert delivered == ("delivered", 1, None)
+    nursery.cancel_scope.cancel()
 
 
 async def test_a_killed_webhooks_actor_posts_what_it_had_not_done(

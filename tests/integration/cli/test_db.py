@@ -194,23 +194,22 @@ def test_status_tells_what_is_stored(db: Run, database_url: str):
 
 
 @pytest.mark.proves("H12")
-@pytest.mark.parametrize("form", ["csv", "ndjson"])
 def test_what_is_exported_comes_in_again_once(
-    form: str, db: Run, database_url: str, postgres_server: PostgresServer, tmp_path: Path
+    db: Run, database_url: str, postgres_server: PostgresServer, tmp_path: Path
 ):
     """Into another database all of it, with its candles; into one that has it, nothing."""
     put_ticks(database_url, 12_000)
-    file = f"ticks.{form}"
-    done = document(db("export", "--output", file, "--json"))
-    assert done == {"file": file, "ticks": 12_000}
-    assert [path.name for path in tmp_path.glob("ticks*")] == [file]
-    assert document(db("import", file, "--json")) == {"read": 12_000, "new": 0}
+    done = document(db("export", "--output", "ticks.ndjson", "--json"))
+    assert done == {"file": "ticks.ndjson", "ticks": 12_000}
+    assert [path.name for path in tmp_path.glob("ticks*")] == ["ticks.ndjson"]
+    assert document(db("import", "ticks.ndjson", "--json")) == {"read": 12_000, "new": 0}
     other = postgres_server.create_database()
-    for new in ("12,000", "0"):
+    assert db("export", "--output", "ticks.csv").out == "ticks.csv: 12,000 ticks\n"
+    for file, new in (("ticks.csv", "12,000"), ("ticks.ndjson", "0")):
         assert db("import", file, url=other).out == f"12,000 ticks read, {new} of them new\n"
     assert psql(other, TICKS) == psql(database_url, TICKS)
     day = to_datetime(YESTERDAY * DAY_MS).date().isoformat()
-    assert db("rebuild", "--from", day, url=database_url).code == 0
+    assert db("rebuild", "--from", day).code == 0
     assert psql(other, MINUTES) == psql(database_url, MINUTES) != ""
 
 
@@ -441,7 +440,7 @@ def test_a_backup_of_an_older_schema_is_brought_up_to_date(
     done = document(db("restore", "old.dump", "--yes", "--json"))
     assert done["migrations"] == [f"applied {version}" for version in migrations.versions()[1:]]
     assert psql(database_url, TICKS) == before
-    assert document(db("status", "--json"))["schema"] == NEWEST
+    assert psql(database_url, "SELECT version_num FROM alembic_version") == NEWEST
 
 
 @pytest.mark.proves("H13")
@@ -488,14 +487,14 @@ def test_retention_by_command(db: Run, database_url: str):
     for age in (0, 5, 20, 30):
         put_ticks(database_url, 10, day=YESTERDAY - age)
     old = [partition("ticks", YESTERDAY - age) for age in (30, 20)]
+    older = partition("ticks", YESTERDAY - 5)
     plan = document(db("retention", "--dry-run", "--json"))
     assert (plan["dropped"], plan["dry_run"]) == (old, True)
     assert psql(database_url, "SELECT count(*) FROM ticks") == "40"
-    done = document(db("retention", "--json"))
-    assert done["dropped"] == old
-    assert psql(database_url, "SELECT count(*) FROM ticks") == "20"
     shown = db("retention", RETAIN_TICKS="3").out
-    assert shown.startswith(f"{partition('ticks', YESTERDAY - 5)} dropped; 0 partitions made")
+    assert shown.startswith(f"{', '.join([*old, older])} dropped; ")
+    assert psql(database_url, "SELECT count(*) FROM ticks") == "10"
+    assert document(db("retention", "--json"))["dropped"] == []
 
 
 @pytest.mark.proves("H5")

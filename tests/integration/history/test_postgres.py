@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import tempfile
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +22,7 @@ from stockstream.history.servers import embedded_server
 from stockstream.messages import DatabaseFault, DatabaseStatus, DisturbDatabase
 from stockstream.tables import DATABASE
 from supervision import ActorRef, ChildSpec, System, Table, supervisor
-from tests.support.database import PostgresServer, psql
+from tests.support.database import PostgresServer, bare_server, psql
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -162,39 +160,15 @@ async def test_the_server_ends_with_a_process_that_is_killed(cluster: Path) -> N
         with trio.fail_after(SECONDS):
             while not ended(process):  # noqa: ASYNC110 - no child of ours
                 await trio.sleep(0.01)
-
-
-@contextmanager
-def stray(cluster: Path) -> Iterator[int]:
-    """A server on the cluster that nobody owns; its process id."""
-    layout = Layout(cluster)
-    folder = Path(tempfile.mkdtemp(prefix=embedded.SOCKET_PREFIX))
-    mode = trio.run(embedded.choose_mode, layout)
-    if mode == "nobody":
-        shutil.chown(folder, embedded.NOBODY)
-    command = embedded.launch_command(mode, embedded.server_command(layout, folder))
-    embedded.write_url(layout, embedded.socket_url(folder))
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            trio.run(_until_ready, layout, process.pid)
-            yield process.pid
-        finally:
-            process.kill()
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-async def _until_ready(layout: Layout, process: int) -> None:
-    with trio.fail_after(SECONDS):
-        while postmaster(layout) != process or not embedded.is_ready(layout):  # noqa: ASYNC110
-            await trio.sleep(0.01)
+        embedded.forget_url(server.layout)
 
 
 @pytest.fixture(params=["running", "stopped"])
 def stray_server(request: pytest.FixtureRequest, cluster: Path) -> Iterator[tuple[Path, int]]:
-    with stray(cluster) as process:
+    with bare_server(cluster) as server:
         if request.param == "stopped":
-            os.kill(process, signal.SIGSTOP)
-        yield cluster, process
+            os.kill(server.pid, signal.SIGSTOP)
+        yield cluster, server.pid
 
 
 @pytest.mark.proves("H1")

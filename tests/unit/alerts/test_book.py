@@ -47,8 +47,8 @@ def test_a_price_is_judged_once_though_it_comes_again(book: AlertBook) -> None:
     book.put_rule(rule(), None, NOON)
     prices(book, 99.0, 101.0)
     prices(book, 99.0, 101.0)
-    assert book.statistics().fired == 1
-    assert book.statistics().judged == 2
+    assert book.status().fired == 1
+    assert book.status().judged == 2
 
 
 def test_a_rule_that_is_read_again_keeps_its_standing_and_a_changed_one_begins_anew(
@@ -59,10 +59,10 @@ def test_a_rule_that_is_read_again_keeps_its_standing_and_a_changed_one_begins_a
     prices(book, 101.0)
     book.put_rule(rule(armed=True), row(101.0, 1), NOON)
     prices(book, 102.0, first=2)
-    assert book.statistics().fired == 1
+    assert book.status().fired == 1
     book.put_rule(rule(threshold=50.0, revision=2), row(102.0, 2), NOON)
     prices(book, 103.0, first=3)
-    assert book.statistics().fired == 1
+    assert book.status().fired == 1
     unstored = book.unstored()
     assert unstored is not None
     assert unstored.standings == {1: Standing(2, armed=False)}
@@ -73,7 +73,7 @@ def test_a_rule_that_was_armed_when_the_process_ended_fires_at_what_it_finds(
 ) -> None:
     """The crossing happened while nobody looked; it is told once there is a price."""
     book.put_rule(rule(armed=True), row(101.0, 9), NOON)
-    assert book.statistics().fired == 1
+    assert book.status().fired == 1
 
 
 def test_a_move_is_measured_from_when_the_rule_was_made(book: AlertBook) -> None:
@@ -115,8 +115,8 @@ def test_what_cannot_be_stored_for_long_gives_way_and_is_counted(
     book.put_rule(rule(), None, NOON)
     for number in range(5):
         prices(book, 98.0, 101.0, first=2 * number + 1)
-    assert book.statistics().dropped == 2
-    assert book.statistics().unstored == 3
+    assert book.status().dropped == 2
+    assert book.status().unstored == 3
     unstored = book.unstored()
     assert unstored is not None
     assert [alert.number for alert in unstored.alerts] == [3, 4, 5]
@@ -142,5 +142,5 @@ def test_standings_never_go_before_what_was_fired(steps: list[tuple[int, float]]
             waiting = {alert.rule for alert, _ in list(book._unstored)[len(unstored.alerts) :]}
             assert waiting.isdisjoint(unstored.standings)
             book.stored(unstored)
-        assert len(stored) == len(set(stored)) == book.statistics().fired
+        assert len(stored) == len(set(stored)) == book.status().fired
         assert standings == {n: armed for n, armed in book._armed.items() if armed is not None}

@@ -35,7 +35,7 @@ DRAIN_LIMIT = 128
 """Messages handled before other tasks get a turn: about 0.1 ms of small ones."""
 TIMED_TOGETHER = 16
 """Of a backlog, so many messages share one look at the clock, and count as equally long: to look
-after each would cost a tenth of handling it. With fewer waiting, each is timed by itself."""
+after each would make a cast half as dear again. With fewer waiting, each is timed by itself."""
 
 
 class State(StrEnum):

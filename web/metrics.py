@@ -93,6 +93,11 @@ def _tell_delivery(out: Exposition, parts: Parts) -> None:
         counts.seconds,
     )
     out.counter("stockstream_flushes_total", "Flushes.", counts.flushes)
+    out.counter(
+        "stockstream_rounds_total",
+        "Flushes, and rounds between them for the status and for clients that are behind.",
+        counts.rounds,
+    )
     out.counter("stockstream_frames_total", "Frames that sockets took.", counts.frames)
     out.counter("stockstream_updates_total", "Prices in these frames.", counts.updates)
     out.counter(

@@ -91,7 +91,7 @@ class Broadcaster(Actor):
 
     async def init(self) -> None:
         """Go on where a predecessor was killed: with its lanes, and what they have seen."""
-        self._last_flush = self._last_heartbeat = trio.current_time()
+        self._last_flush = self._last_round = self._last_heartbeat = trio.current_time()
         self._connections.counts.interval = self._flush_interval
         self._read_tables()
         self._flush_by(0.0)
@@ -115,11 +115,11 @@ class Broadcaster(Actor):
 
     @handles(FeedChanged)
     def _on_feed(self, _message: FeedChanged) -> None:
-        self._flush_by(0.0)
+        self._go_round_by(0.0)
 
     @handles(CircuitChanged)
     def _on_circuit(self, _message: CircuitChanged) -> None:
-        self._flush_by(0.0)
+        self._go_round_by(0.0)
 
     def _read_tables(self) -> None:
         """Take in what a hint lost on its way would have told."""
@@ -154,7 +154,7 @@ class Broadcaster(Actor):
     @handles(Attach)
     def _on_attach(self, request: Attach) -> None:
         self._fan_out.attach(request, trio.current_time())
-        self._flush_by(self._fan_out.again)
+        self._go_round_by(self._fan_out.again)
 
     @handles(Detach)
     def _on_detach(self, message: Detach) -> None:
@@ -164,18 +164,18 @@ class Broadcaster(Actor):
     def _on_answer(self, request: Answer) -> None:
         _log.debug("answer", connection=request.connection, command=request.command)
         self._fan_out.answer(request, trio.current_time())
-        self._flush_by(self._fan_out.again)
+        self._go_round_by(self._fan_out.again)
 
     @handles(Say)
     def _on_say(self, request: Say) -> None:
         _log.debug("answer", connection=request.connection, command=request.command)
         self._fan_out.say(request, trio.current_time())
-        self._flush_by(self._fan_out.again)
+        self._go_round_by(self._fan_out.again)
 
     @handles(Farewell)
     def _on_farewell(self, request: Farewell) -> None:
         self._fan_out.farewell(request, trio.current_time())
-        self._flush_by(self._fan_out.again)
+        self._go_round_by(self._fan_out.again)
 
     # What comes from the alerts.
 
@@ -188,8 +188,18 @@ class Broadcaster(Actor):
     # Flushes.
 
     def _flush_by(self, due: float) -> None:
-        """See that a flush comes at `due`, or as soon after it as the interval allows."""
-        due = max(due, self._last_flush + self._flush_interval)
+        """See that prices are flushed at `due`, or as soon after it as the interval allows."""
+        self._wake_by(max(due, self._last_flush + self._flush_interval))
+
+    def _go_round_by(self, due: float) -> None:
+        """The same for the sake of single clients, or of the status.
+
+        With an interval of its own: with that of the flushes, a client that is tried again just
+        before new prices come would have all others wait for them.
+        """
+        self._wake_by(max(due, self._last_round + self._flush_interval))
+
+    def _wake_by(self, due: float) -> None:
         if due < self._timer_due:
             if self._timer is not None:
                 self._timer.cancel()
@@ -202,19 +212,23 @@ class Broadcaster(Actor):
         await self._flush()
 
     async def _flush(self) -> None:
-        now = self._last_flush = trio.current_time()
+        now = self._last_round = trio.current_time()
         before = self._book.as_of
         self._read_status()
-        is_due = self._book.waiting
-        await in_turns(self._fan_out.flush(now), self._turn)
-        if is_due:
+        with_prices = self._book.waiting and now >= self._last_flush + self._flush_interval
+        if with_prices:
+            self._last_flush = now
+        await in_turns(self._fan_out.flush(now, with_prices=with_prices), self._turn)
+        if with_prices:
             self._connections.counts.seconds.add(trio.current_time() - now)
         # A heartbeat is worth most right after a fetch. Clients forgive three intervals.
         age = self._told_interval / 2
         if self._book.as_of != before and now - self._last_heartbeat >= age:
             self._last_heartbeat = now
             await self._send_heartbeats(now, age)
-        self._flush_by(self._fan_out.again)
+        self._go_round_by(self._fan_out.again)
+        if self._book.waiting:
+            self._flush_by(0.0)
 
     async def _send_heartbeats(self, now: float, age: float) -> None:
         feed = self._tables.feed.get(FEED)
@@ -230,4 +244,4 @@ class Broadcaster(Actor):
             self._flush_by(0.0)
         await self._send_heartbeats(now, LONGEST_SILENCE_SECONDS)
         await in_turns(self._fan_out.look(now, self._patience), self._turn)
-        self._flush_by(self._fan_out.again)
+        self._go_round_by(self._fan_out.again)

@@ -107,6 +107,7 @@ class FanOut:
             groups=len(self._groups),
             behind=sum(lane.behind_since is not None for lane in self._late.values()),
             slow=sum(lane.slow for lane in self._connections.lanes()),
+            rounds=self._counts.rounds,
             flushes=self._counts.flushes,
             frames=self._counts.frames,
             refused=self._counts.refused,
@@ -322,12 +323,16 @@ class FanOut:
 
     # All lanes.
 
-    def flush(self, now: float) -> Iterator[None]:
-        """Send each client the newest of what has changed; yields where others get a turn."""
-        self._counts.flushes += 1
+    def flush(self, now: float, *, with_prices: bool = True) -> Iterator[None]:
+        """Send each client the newest of what has changed; yields where others get a turn.
+
+        Without prices it is a round for the status and for those who are behind.
+        """
+        self._counts.rounds += 1
         self.again = math.inf
         turn = self._turn
-        if self._book.waiting:
+        if with_prices and self._book.waiting:
+            self._counts.flushes += 1
             changed = self._book.flush()
             self._counts.last_batch = len(changed)
             self._counts.batches.add(len(changed))

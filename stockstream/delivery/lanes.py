@@ -205,13 +205,15 @@ class Counts:
     """What the broadcaster has done since the process started, for operators.
 
     `interval` is the flush interval in seconds, `groups` how many different sets were told at the
-    last flush, and `last_batch` how many symbols it changed. `seconds` is the time of each flush
-    until the last client had it or was left behind, `batches` the symbols of each.
+    last flush, and `last_batch` how many symbols it changed. `rounds` are the flushes, and the
+    looks at clients between two of them. `seconds` is the time of each flush until the last client
+    had it or was left behind, `batches` the symbols of each.
     """
 
     interval: float = 0.0
     groups: int = 0
     last_batch: int = 0
+    rounds: int = 0
     flushes: int = 0
     frames: int = 0
     begun: int = 0

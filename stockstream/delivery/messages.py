@@ -131,6 +131,7 @@ class BroadcastStatistics:
     groups: int
     behind: int
     slow: int
+    rounds: int
     flushes: int
     frames: int
     refused: int

@@ -154,10 +154,30 @@ async def test_a_stuck_client_does_not_make_the_broadcaster_spin(
         await delivery.fetched(row("AAPL", 151.0, 2))
         await trio.sleep(8)
         after = await delivery.broadcaster.call(GetBroadcastStatistics())
-        assert 15 <= after.flushes - before.flushes <= 40
+        assert 15 <= after.rounds - before.rounds <= 40
         client.room = 1
         await trio.sleep(1.1)
         assert client.messages[-1]["prices"][0]["version"] == [1, 2]
+
+
+@pytest.mark.proves("D2")
+async def test_others_do_not_wait_for_the_next_try_of_a_stuck_client(
+    autojump_clock: MockClock,
+) -> None:
+    """Prices that come right after such a try are sent at once, not an interval later."""
+    async with running_delivery() as delivery:
+        await delivery.fetched(row("AAPL", 1.0, 1))
+        good, stuck = TimedClient(), MemoryClient()
+        await subscribed(delivery, good, 1)
+        await subscribed(delivery, stuck, 2)
+        await trio.sleep(1)
+        stuck.room = 0
+        for seq in range(2, 50):
+            await delivery.fetched(row("AAPL", float(seq), seq))
+            fetched = trio.current_time()
+            await trio.sleep(0.13)
+            prices = [at for at in good.times if at >= fetched]
+            assert prices[0] - fetched < 0.01, seq
 
 
 async def test_a_paced_client_is_served_when_due(autojump_clock: MockClock) -> None:

@@ -3,6 +3,7 @@
  */
 import { must, setText } from "../dom.js";
 import { age } from "../format.js";
+import { plural } from "./wording.js";
 
 /** @typedef {import("./types.js").Overview} Overview */
 
@@ -25,8 +26,10 @@ export class ClientsView {
         const who = document.createElement("td");
         const about = document.createElement("span");
         about.className = "about";
-        about.textContent = `${client.name}, ${client.everything ? "everything" : `${client.symbols} symbols`}`;
-        who.append(client.address, about);
+        about.textContent = client.name;
+        const wants = client.everything ? "everything" : plural(client.symbols, "symbol");
+        who.append(`${client.address}, ${wants}`, about);
+        who.title = `Session ${client.name} from ${client.address}, ${wants}`;
         row.append(who);
         for (const text of [age(client.behind * 1000), age(client.silent * 1000), String(client.waiting)]) {
           const cell = document.createElement("td");

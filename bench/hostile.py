@@ -1,0 +1,90 @@
+"""What bad clients are to good ones: prices to the same clients before, beside them, and after.
+
+    python bench/hostile.py [--clients 1000] [--each 200]
+
+StockStream runs as in bench/fanout.py, with its usual flush interval and a market of 400 symbols
+that moves five times a second; each good client has the same 20 of them. Then come so many of each
+kind of bad client: one that reads nothing, one that reads a kilobyte a second, one that floods,
+one that vanishes without a FIN; all but the flooders want all symbols. Prints a row for each time,
+and writes bench/results/hostile.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from fanout_machine import describe_machine
+from fanout_measures import Plan
+from fanout_process import (
+    Cores,
+    Failed,
+    listed_symbols,
+    raise_limit_of_open_files,
+    run_clients,
+    stockstream,
+)
+
+SYMBOLS = 400
+WANTED = 20
+INTERVAL = 0.2
+FLUSH_SECONDS = 0.05
+WINDOW_SECONDS = 8.0
+
+
+def measure(clients: int, each: int, cores: Cores) -> dict[str, object]:
+    """Have the bad ones come to a fresh server beside `clients`; what came of it."""
+    with stockstream(
+        cores.server, symbols=SYMBOLS, interval=INTERVAL, flush_interval=FLUSH_SECONDS
+    ) as server:
+        names = listed_symbols(server, SYMBOLS)
+        plan = Plan(
+            server.pid,
+            server.port,
+            clients,
+            1,
+            WINDOW_SECONDS,
+            symbols=names[:WANTED],
+            set_size=(WANTED, WANTED),
+        )
+        return run_clients("hostile_clients.py", {**asdict(plan), "each": each}, cores.clients)
+
+
+def main() -> None:
+    """Measure, print, and write bench/results/hostile.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clients", type=int, default=1000)
+    parser.add_argument("--each", type=int, default=200)
+    options = parser.parse_args()
+    raise_limit_of_open_files()
+    cores = Cores.choose()
+    machine = describe_machine()
+    print(machine.text, end="\n\n")
+    result = measure(options.clients, options.each, cores)
+    print("when                   p50     p99     max ms   server CPU  waited   MB grown  clients")
+    times = result["times"]
+    assert isinstance(times, list)
+    for row in times:
+        print(
+            f"{row['when']:20} {row['p50']:6.1f}  {row['p99']:6.1f}  {row['max']:6.0f}     "
+            f"{row['server_cpu']:9.0%}  {row['server_waited']:6.0%}   "
+            f"{row['grown'] / 1e6:8.1f}  {row['there']:7.0f}"
+        )
+    print(
+        f"ends: {result['ends']}; gone after {result['seconds']:.0f} s; KiB per bad client at "
+        f"most: {result['kib_each']:.0f}"
+    )
+    report = {"machine": machine.fields, "clients": options.clients, "each": options.each, **result}
+    results = Path(__file__).resolve().parent / "results"
+    results.mkdir(exist_ok=True)
+    (results / "hostile.json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failed as error:
+        sys.exit(f"hostile: {error}")

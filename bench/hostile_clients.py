@@ -1,0 +1,215 @@
+"""The clients of bench/hostile.py: good ones, and bad ones of every kind.
+
+python bench/hostile_clients.py < plan.json
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import re
+import select
+import socket
+import struct
+import sys
+import time
+import urllib.request
+from array import array
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from fanout_clients import HANDSHAKE, PING, PONG_FRAME, Load, client_frame
+from fanout_measures import Broken, Plan, process_cpu, resident_bytes, waited
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SO_ATTACH_FILTER = 26  # asm-generic/socket.h
+DROP_EVERYTHING = struct.pack("HBBI", 0x06, 0, 0, 0)  # one instruction of classic BPF: return 0
+SUBSCRIBE = client_frame(b'{"action":"subscribe","symbols":"*"}')
+FLOOD = client_frame(b'{"action":"ping"}') * 2_000
+SIP_BYTES, SIP_SECONDS = 256, 0.25
+GIVE_UP_SECONDS = 90.0
+CONNECTING_SECONDS = 60.0
+GONE = re.compile(r'^stockstream_clients_parted_with_total\{why="(\w+)"\} (\d+)$', re.MULTILINE)
+THERE = re.compile(r"^stockstream_clients (\d+)$", re.MULTILINE)
+
+
+class Hostile(Load):
+    """`measure` has the bad ones come, and tells what that was to the good ones."""
+
+    def __init__(self, plan: Plan, each: int) -> None:
+        super().__init__(plan)
+        self.each = each
+        self.times: list[dict[str, object]] = []
+        self.slow: list[socket.socket] = []
+        self.bad: list[socket.socket] = []
+        self.flooders: dict[int, bytearray] = {}
+        self.ends: Counter[str] = Counter()
+        self.sip_at = 0.0
+        self.memory = 0
+
+    def measure(self) -> dict[str, object]:
+        """Watch the good ones alone, then beside the bad ones, until those are gone, and after."""
+        self._connect(self.plan.clients)
+        self._subscribe()
+        self._watch("settling", 2.0)
+        self.memory = resident_bytes(self.plan.pid)
+        self._watch("alone", self.plan.window_seconds)
+        began = time.monotonic()
+        self._watch("they come", 0.0, until=self._all_have_come())
+        most = 0.0
+        while self._there() > self.plan.clients:
+            self._watch("beside them", self.plan.window_seconds)
+            most = max(most, float(str(self.times[-1]["grown"])))
+            if time.monotonic() - began > GIVE_UP_SECONDS:
+                raise Broken(f"{self._there() - self.plan.clients} bad clients are still there")
+        seconds = time.monotonic() - began
+        self._watch("alone again", self.plan.window_seconds)
+        return {
+            "times": self.times[1:],
+            "ends": {**self.ends, **{why: int(count) for why, count in GONE.findall(self._ask())}},
+            "seconds": seconds,
+            "kib_each": most / 1024 / (4 * self.each),
+        }
+
+    def _ask(self) -> str:
+        address = f"http://127.0.0.1:{self.plan.port}/metrics"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def _there(self) -> int:
+        found = THERE.search(self._ask())
+        if found is None:
+            raise Broken("/metrics does not say how many clients there are")
+        return int(found[1])
+
+    # Watching.
+
+    def _watch(self, when: str, seconds: float, until: Iterator[None] | None = None) -> None:
+        self.latencies = array("d")
+        self.milliseconds.clear()
+        pid = self.plan.pid
+        cpu, wait, started = process_cpu(pid), waited(pid), time.monotonic()
+        if until is not None:
+            for _ in until:
+                self._turn()
+        while time.monotonic() - started < seconds:
+            self._turn()
+        passed = time.monotonic() - started
+        ranked = sorted(self.latencies)
+        if not ranked:
+            raise Broken("the good clients got no prices")
+        self.times.append(
+            {
+                "when": when,
+                "seconds": passed,
+                "p50": 1000 * ranked[len(ranked) // 2],
+                "p99": 1000 * ranked[len(ranked) * 99 // 100],
+                "max": 1000 * ranked[-1],
+                "frames": len(ranked),
+                "server_cpu": (process_cpu(pid) - cpu) / passed,
+                "server_waited": (waited(pid) - wait) / passed,
+                "grown": resident_bytes(pid) - self.memory,
+                "there": self._there(),
+            }
+        )
+
+    def _turn(self) -> None:
+        for fd, _ in self.epoll.poll(0.01, 1024):
+            if fd in self.flooders:
+                self._read_flooder(fd)
+            else:
+                self._read_socket(fd, self.sockets[fd].recv_into(self.buffer))
+        now = time.monotonic()
+        if now >= self.sip_at:
+            self.sip_at = now + SIP_SECONDS
+            for sock in list(self.slow):
+                self._sip(sock)
+
+    # The bad ones.
+
+    def _all_have_come(self) -> Iterator[None]:
+        give_up_at = time.monotonic() + CONNECTING_SECONDS
+        for number in range(4 * self.each):
+            kind = ("stuck", "slow", "flooder", "vanished")[number % 4]
+            sock = self._socket(self.plan.clients + number, stuck=kind in {"stuck", "slow"})
+            sock.connect(("127.0.0.1", self.plan.port))
+            sock.sendall(HANDSHAKE % self.plan.port)
+            sock.setblocking(False)
+            head = b""
+            while b"\r\n\r\n" not in head:
+                yield
+                try:
+                    head += sock.recv(1024)
+                except BlockingIOError:
+                    if time.monotonic() > give_up_at:
+                        raise Broken("the bad clients were not let in") from None
+            self._begin(kind, sock, self.plan.clients + number)
+
+    def _begin(self, kind: str, sock: socket.socket, number: int) -> None:
+        self.bad.append(sock)
+        if kind == "flooder":
+            fd = sock.fileno()
+            self.sockets[fd] = sock
+            self.number[fd] = number
+            self.flooders[fd] = bytearray()
+            self.epoll.register(fd, select.EPOLLIN)
+            sock.send(FLOOD)  # what the kernel takes at once: some seconds of work
+            return
+        sock.send(SUBSCRIBE)
+        if kind == "slow":
+            self.slow.append(sock)
+        elif kind == "vanished":
+            code = ctypes.create_string_buffer(DROP_EVERYTHING)
+            program = struct.pack("HL", 1, ctypes.addressof(code))
+            sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+    def _sip(self, sock: socket.socket) -> None:
+        try:
+            data = sock.recv(SIP_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.slow.remove(sock)
+
+    def _read_flooder(self, fd: int) -> None:
+        sock, buffer = self.sockets[fd], self.flooders[fd]
+        try:
+            data = sock.recv(65536)
+        except OSError:
+            data = b""
+        buffer += data
+        while len(buffer) >= 2:
+            size, start = buffer[1], 2
+            if size == 126:
+                size, start = int.from_bytes(buffer[2:4], "big"), 4
+            if len(buffer) < start + size:
+                break
+            if buffer[0] == 0x88:
+                self.ends[f"flooder {int.from_bytes(buffer[start : start + 2], 'big')}"] += 1
+                data = b""
+            elif buffer[0] == PING:
+                sock.send(PONG_FRAME)
+            del buffer[: start + size]
+        if not data:
+            self.epoll.unregister(fd)
+            del self.flooders[fd], self.sockets[fd]
+            sock.close()
+
+
+def main() -> None:
+    """Read a plan from stdin, and print what was measured."""
+    fields = json.load(sys.stdin)
+    each = fields.pop("each")
+    try:
+        result = Hostile(Plan(**fields), each).measure()
+    except (Broken, OSError) as error:
+        sys.exit(f"hostile_clients: {error!r}")
+    json.dump(result, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

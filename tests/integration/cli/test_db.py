@@ -20,14 +20,13 @@ from stockstream.history.candles import DAY_MS
 from stockstream.history.embedded import program
 from stockstream.history.partitions import name as partition
 from stockstream.history.times import now_ms, to_datetime
-from tests.support.database import psql
+from tests.support.database import PostgresServer, psql
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.integration.cli.conftest import Ended
-    from tests.support.database import PostgresServer
 
     Run = Callable[..., Ended]
 
@@ -133,6 +132,19 @@ def test_without_a_setting_the_embedded_server_is_used(stockstream: Run, tmp_pat
     data = tmp_path / ".stockstream" / "postgres" / "data"
     assert data.is_dir()
     assert not (data / "postmaster.pid").exists()
+
+
+@pytest.mark.proves("H1")
+def test_an_embedded_server_that_runs_is_shared(stockstream: Run, cluster: Path):
+    """Another process runs it, in the same directory: it is used, and left running."""
+    with PostgresServer(cluster) as server:
+        put_ticks(server.url, 100)
+        process = server.process
+        ended = stockstream("db", "export", DATA_DIRECTORY=str(cluster))
+        assert ended.code == 0, ended.err
+        assert len(ended.out.splitlines()) == 101
+        assert server.process == process
+        assert server.psql("SELECT count(*) FROM ticks") == "100"
 
 
 @pytest.mark.proves("H1", "H19")

@@ -18,7 +18,7 @@ from array import array
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from fanout_clients import HANDSHAKE, PING, PONG_FRAME, Load, client_frame
+from fanout_clients import CONNECTING_AT_ONCE, HANDSHAKE, PING, PONG_FRAME, Load, client_frame
 from fanout_measures import Broken, Plan, process_cpu, resident_bytes, waited
 
 if TYPE_CHECKING:
@@ -29,8 +29,11 @@ DROP_EVERYTHING = struct.pack("HBBI", 0x06, 0, 0, 0)  # one instruction of class
 SUBSCRIBE = client_frame(b'{"action":"subscribe","symbols":"*"}')
 FLOOD = client_frame(b'{"action":"ping"}') * 2_000
 SIP_BYTES, SIP_SECONDS = 256, 0.25
-GIVE_UP_SECONDS = 90.0
-CONNECTING_SECONDS = 60.0
+GIVE_UP_SECONDS = 240.0
+CONNECTING_SECONDS = 150.0
+KINDS = ("stuck", "slow", "flooder", "vanished")
+SMALL = {"stuck", "slow"}
+"""They have a small receive buffer."""
 GONE = re.compile(r'^stockstream_clients_parted_with_total\{why="(\w+)"\} (\d+)$', re.MULTILINE)
 THERE = re.compile(r"^stockstream_clients (\d+)$", re.MULTILINE)
 
@@ -131,21 +134,31 @@ class Hostile(Load):
 
     def _all_have_come(self) -> Iterator[None]:
         give_up_at = time.monotonic() + CONNECTING_SECONDS
-        for number in range(4 * self.each):
-            kind = ("stuck", "slow", "flooder", "vanished")[number % 4]
-            sock = self._socket(self.plan.clients + number, stuck=kind in {"stuck", "slow"})
-            sock.connect(("127.0.0.1", self.plan.port))
-            sock.sendall(HANDSHAKE % self.plan.port)
-            sock.setblocking(False)
-            head = b""
-            while b"\r\n\r\n" not in head:
-                yield
+        arriving: dict[int, tuple[socket.socket, bytes]] = {}
+        opened = 0
+        while arriving or opened < 4 * self.each:
+            while len(arriving) < CONNECTING_AT_ONCE and opened < 4 * self.each:
+                sock = self._socket(self.plan.clients + opened, stuck=KINDS[opened % 4] in SMALL)
+                sock.connect(("127.0.0.1", self.plan.port))
+                sock.sendall(HANDSHAKE % self.plan.port)
+                sock.setblocking(False)
+                arriving[opened] = sock, b""
+                opened += 1
+            yield
+            for number, (sock, head) in list(arriving.items()):
                 try:
-                    head += sock.recv(1024)
+                    data = sock.recv(1024)
                 except BlockingIOError:
-                    if time.monotonic() > give_up_at:
-                        raise Broken("the bad clients were not let in") from None
-            self._begin(kind, sock, self.plan.clients + number)
+                    continue
+                if not data:
+                    raise Broken(f"a bad client was not let in: {head!r}")
+                got = head + data
+                arriving[number] = sock, got
+                if b"\r\n\r\n" in got:
+                    del arriving[number]
+                    self._begin(KINDS[number % 4], sock, self.plan.clients + number)
+            if time.monotonic() > give_up_at:
+                raise Broken(f"{opened - len(arriving)} bad clients were let in, not more")
 
     def _begin(self, kind: str, sock: socket.socket, number: int) -> None:
         self.bad.append(sock)

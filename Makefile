@@ -48,7 +48,7 @@ demo: ## start the server and take a five-minute tour of faults (PACE=0.2 for on
 	@scripts/bootstrap run
 	@$(PY) scripts/demo.py
 
-bench: ## measure the runtime and the fan-out beside others; ARGS='--quick' takes two minutes
+bench: ## measure the runtime and the fan-out beside others (--quick: two minutes; --history: the database)
 	@scripts/bootstrap run
 	@scripts/bench $(ARGS)
 

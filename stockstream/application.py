@@ -4,8 +4,10 @@ root                          one_for_one
 ├─ telemetry                  event log, figures of the process
 ├─ stub                       the bundled stub API; absent when STOCK_API_URL is set
 ├─ pubsub                     topic stock:all
+├─ history                    postgres (embedded) · database · recorder · retention
 ├─ market                     circuit_breaker · streamer
 ├─ delivery                   subscription_manager · broadcaster · sessions
+├─ alerts                     watcher · webhooks
 ├─ web                        Hypercorn + Quart-Trio
 └─ chaos                      absent unless fault injection is enabled
 
@@ -15,32 +17,33 @@ stands in tables, made here and handed on.
 
 from __future__ import annotations
 
-import itertools
-import platform
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stockstream import paths
+from stockstream import part_settings, paths
+from stockstream.alerts.book import AlertBook
+from stockstream.alerts.watcher import Watcher
+from stockstream.alerts.webhooks import Webhooks
 from stockstream.chaos.controller import ChaosController
 from stockstream.chaos.records import ChaosRecords
 from stockstream.delivery.broadcaster import Broadcaster, Framing
 from stockstream.delivery.lanes import Connections, Patience
-from stockstream.delivery.limits import ClientLimits
 from stockstream.delivery.subscription_manager import SubscriptionManager
-from stockstream.market.breaker_types import BreakerSettings, WindowType
+from stockstream.epochs import claim_epoch
+from stockstream.history.database import Database
+from stockstream.history.postgres import Postgres
+from stockstream.history.recorder import Recorder
+from stockstream.history.retention import Retention, RetentionSettings
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
-from stockstream.market.parser import Parsed
-from stockstream.market.providers import HttpSettings, Provider, SymbolsNotFound, from_url
-from stockstream.market.streamer import Streamer, StreamerSettings
+from stockstream.market.providers import from_url
+from stockstream.market.streamer import Streamer
 from stockstream.pubsub import ALL, PubSub
 from stockstream.stub import Stub
 from stockstream.tables import Tables
 from stockstream.telemetry.telemetry import Telemetry, TelemetryActor
 from supervision import ChildSpec, dynamic_supervisor, supervisor
 from web.actor import Web
-from web.admin_access import AdminAccess
-from web.parts import WebSettings
 from web.server import encode_ping, open_sockets, text_frame_head
 
 if TYPE_CHECKING:
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 # turn a drill into an outage. A child that cannot come back at all reaches these just the same:
 # a failing start takes about a millisecond.
 INTENSITY, PERIOD = 100, 10.0
+POSTGRES_SHUTDOWN_SECONDS = 6.0  # a fast stop writes all there is; then it is forced
 WEB_SHUTDOWN_SECONDS = 9.0  # the drain takes at most 7 of them
 
 
@@ -92,24 +96,72 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
     Raises:
         InvalidProviderUrl: `STOCK_API_URL` cannot be used.
     """
-    tables, connections, chaos = Tables(), Connections(), ChaosRecords()
-    telemetry = Telemetry()
+    tables, connections = Tables(), Connections()
+    chaos, telemetry = ChaosRecords(), Telemetry()
     url = settings.stock_api_url or f"http://127.0.0.1:{addresses.stub_port}"
-    provider_settings = _http(settings)
-    from_url(url, provider_settings)  # a wrong address ends the start here, not in the streamer
+    children = [
+        ChildSpec("telemetry", partial(TelemetryActor, telemetry)),
+        ChildSpec("pubsub", partial(PubSub, {ALL: [paths.BROADCASTER, paths.ALERTS]})),
+        _history(settings, tables),
+        _market(settings, tables, url),
+        _delivery(settings, tables, connections),
+        _alerts(settings, tables),
+        ChildSpec(
+            "web",
+            partial(
+                Web,
+                part_settings.web(settings, addresses.sockets),
+                tables,
+                connections,
+                chaos,
+                telemetry,
+            ),
+            shutdown=WEB_SHUTDOWN_SECONDS,
+        ),
+    ]
+    if settings.chaos_enabled:
+        stub_url = None if url.startswith("sim:") else url
+        controller = partial(
+            ChaosController, chaos, breaker_path=paths.CIRCUIT_BREAKER, stub_url=stub_url
+        )
+        children.append(ChildSpec("chaos", controller))
+    if addresses.stub_port is not None:
+        children.insert(1, ChildSpec("stub", partial(Stub, addresses.stub_port)))
+    return _one_for_one("root", children)
 
-    def provider() -> Provider:
-        return from_url(url, provider_settings)
 
-    market = supervisor(
-        "market",
-        [
-            ChildSpec("circuit_breaker", partial(CircuitBreakerActor, _breaker(settings), tables)),
-            ChildSpec("streamer", partial(Streamer, provider, _streamer(settings), tables)),
-        ],
-        intensity=INTENSITY,
-        period=PERIOD,
+def _history(settings: Settings, tables: Tables) -> ChildSpec:
+    database = partial(Database, part_settings.database(settings), tables.database)
+    recorder = partial(Recorder, part_settings.recorder(settings), tables.outbox, tables.recorder)
+    retention = RetentionSettings(settings.retain_ticks, settings.retain_candles)
+    children = [
+        ChildSpec("database", database),
+        ChildSpec("recorder", recorder),
+        ChildSpec("retention", partial(Retention, retention)),
+    ]
+    if settings.database_url is None:
+        postgres = partial(Postgres, settings.data_directory, (paths.DATABASE,))
+        children.insert(0, ChildSpec("postgres", postgres, shutdown=POSTGRES_SHUTDOWN_SECONDS))
+    return _one_for_one("history", children)
+
+
+def _market(settings: Settings, tables: Tables, url: str) -> ChildSpec:
+    provider = partial(from_url, url, part_settings.http(settings))
+    provider()  # a wrong address ends the start here, not in the streamer
+    streamer = partial(
+        Streamer,
+        provider,
+        part_settings.streamer(settings),
+        tables,
+        claim_epoch=partial(claim_epoch, settings.data_directory),
     )
+    breaker = partial(CircuitBreakerActor, part_settings.breaker(settings), tables)
+    return _one_for_one(
+        "market", [ChildSpec("circuit_breaker", breaker), ChildSpec("streamer", streamer)]
+    )
+
+
+def _delivery(settings: Settings, tables: Tables, connections: Connections) -> ChildSpec:
     manager = partial(
         SubscriptionManager,
         tables,
@@ -124,7 +176,7 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
         flush_interval=settings.flush_interval,
         patience=Patience(settings.heartbeat, settings.heartbeat_timeout),
     )
-    delivery = supervisor(
+    return _one_for_one(
         "delivery",
         [
             ChildSpec("subscription_manager", manager),
@@ -132,96 +184,16 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
             # Temporary children, one per client: their deaths cost no budget.
             dynamic_supervisor("sessions"),
         ],
-        intensity=INTENSITY,
-        period=PERIOD,
-    )
-    children = [
-        ChildSpec("telemetry", partial(TelemetryActor, telemetry)),
-        ChildSpec("pubsub", partial(PubSub, {ALL: [paths.BROADCASTER]})),
-        market,
-        delivery,
-        ChildSpec(
-            "web",
-            partial(Web, _web(settings, addresses), tables, connections, chaos, telemetry),
-            shutdown=WEB_SHUTDOWN_SECONDS,
-        ),
-    ]
-    if settings.chaos_enabled:
-        stub_url = None if url.startswith("sim:") else url
-        controller = partial(
-            ChaosController, chaos, breaker_path=paths.CIRCUIT_BREAKER, stub_url=stub_url
-        )
-        children.append(ChildSpec("chaos", controller))
-    if addresses.stub_port is not None:
-        children.insert(1, ChildSpec("stub", partial(Stub, addresses.stub_port)))
-    return supervisor("root", children, intensity=INTENSITY, period=PERIOD)
-
-
-def _http(settings: Settings) -> HttpSettings:
-    return HttpSettings(
-        pool_size=settings.http_pool_size,
-        connect_timeout=settings.http_connect_timeout,
-        read_timeout=settings.http_read_timeout,
-        total_timeout=settings.http_timeout,
-        verify_tls=settings.http_verify_tls,
-        max_body=settings.http_max_body,
     )
 
 
-def _breaker(settings: Settings) -> BreakerSettings:
-    return BreakerSettings(
-        window_type=WindowType(settings.breaker_window_type),
-        window=settings.breaker_window,
-        minimum_calls=settings.breaker_minimum_calls,
-        failure_rate=settings.breaker_failure_rate,
-        slow_call=settings.breaker_slow_call,
-        slow_rate=settings.breaker_slow_rate,
-        wait=settings.breaker_wait,
-        max_wait=settings.breaker_max_wait,
-        jitter=settings.breaker_jitter / 100,
-        max_retry_after=settings.breaker_max_retry_after,
-        probes=settings.breaker_probes,
-        max_half_open=settings.breaker_max_half_open,
-        ignored=(SymbolsNotFound,),
-        is_failure=_holds_nothing,
+def _alerts(settings: Settings, tables: Tables) -> ChildSpec:
+    watcher = partial(Watcher, AlertBook(), tables.alert_inbox, tables.quotes, tables.alerts)
+    webhooks = partial(
+        Webhooks, part_settings.webhooks(settings), part_settings.signer(settings), tables.webhooks
     )
+    return _one_for_one("alerts", [ChildSpec("watcher", watcher), ChildSpec("webhooks", webhooks)])
 
 
-def _holds_nothing(result: object) -> bool:
-    return isinstance(result, Parsed) and not result.observations
-
-
-def _streamer(settings: Settings) -> StreamerSettings:
-    return StreamerSettings(
-        interval=settings.fetch_interval,
-        idle_interval=settings.fetch_interval_idle,
-        jitter=settings.fetch_jitter / 100,
-        symbols=frozenset(settings.symbols),
-    )
-
-
-def _web(settings: Settings, addresses: Addresses) -> WebSettings:
-    return WebSettings(
-        sockets=addresses.sockets,
-        numbers=itertools.count(1),
-        node=settings.node_name or platform.node(),
-        limits=ClientLimits(
-            settings.max_message_size,
-            settings.message_rate,
-            settings.message_burst,
-            settings.max_symbols_per_connection,
-        ),
-        heartbeat=settings.heartbeat,
-        drain_timeout=settings.drain_timeout,
-        max_connections=settings.max_connections,
-        max_connections_per_address=settings.max_connections_per_address,
-        allowed_origins=settings.allowed_origins,
-        trusted_proxies=settings.trusted_proxies,
-        chaos_enabled=settings.chaos_enabled,
-        chaos_token=(
-            None if settings.chaos_token is None else settings.chaos_token.get_secret_value()
-        ),
-        admin=AdminAccess(
-            settings.admin_token.get_secret_value(), settings.secret_key_base.get_secret_value()
-        ),
-    )
+def _one_for_one(name: str, children: list[ChildSpec]) -> ChildSpec:
+    return supervisor(name, children, intensity=INTENSITY, period=PERIOD)

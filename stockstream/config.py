@@ -11,7 +11,7 @@ from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -86,7 +86,9 @@ def _url(text: str, *schemes: str) -> str:
     expected = " or ".join(f"{scheme}://" for scheme in schemes)
     if parts.scheme not in schemes:
         raise ValueError(f"must begin with {expected}")
-    if not parts.hostname and parts.scheme != "sim":
+    # A Unix socket's folder stands where libpq wants it: postgresql://user@/name?host=/run/postgresql
+    by_socket = parts.scheme.startswith("postgres") and "host" in parse_qs(parts.query)
+    if not parts.hostname and parts.scheme != "sim" and not by_socket:
         raise ValueError("has no host")
     _ = parts.port  # raises ValueError when it is no port number
     return text
@@ -259,6 +261,32 @@ class Settings(BaseSettings):
 
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = _backends(
         None, "PostgreSQL server (`postgresql://…`).", "embedded", private=True
+    )
+    database_read_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = _backends(
+        None,
+        "Read replica that history queries ask first (`postgresql://…`).",
+        "none",
+        private=True,
+    )
+    database_pool_size: Annotated[int, Field(ge=1, le=40)] = _backends(
+        4,
+        "Connections for history queries; recording, upkeep, and lists have their own.",
+    )
+    spool_size: Annotated[int, Field(ge=64_000_000)] = _backends(
+        1_000_000_000, "Bytes of prices kept on disk while the database is away, at most."
+    )
+    retain_ticks: Annotated[float, Field(ge=1)] = _backends(7, "Days that ticks are kept.")
+    retain_candles: Annotated[float, Field(ge=1)] = _backends(
+        90, "Days that 1-minute candles are kept; longer ones are kept for ever."
+    )
+    webhook_allow_http: bool = _backends(
+        False, "Whether alerts may be posted to addresses without TLS."
+    )
+    webhook_networks: Annotated[tuple[Network, ...], NoDecode, _each(_network)] = _backends(
+        (), "Networks beside the internet where alerts may be posted to.", "none"
+    )
+    webhook_attempts: Annotated[int, Field(ge=1, le=20)] = _backends(
+        6, "How often an alert is posted before it is given up."
     )
     cluster_nats_url: Annotated[SecretStr, AfterValidator(_nats_urls)] | None = _backends(
         None, "NATS servers that join the nodes (`nats://a:4222,…`).", "single node", private=True

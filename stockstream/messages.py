@@ -17,13 +17,21 @@ from stockstream.quotes import InvalidSymbol, Quote, Symbol, Version, iso_utc, p
 from supervision import Event, Request
 
 __all__ = [
+    "Alert",
+    "AlertStatus",
+    "AlertSymbols",
     "CircuitChanged",
     "CircuitFigures",
     "CircuitMoved",
     "CircuitState",
     "CircuitStatus",
+    "CutConnections",
+    "DatabaseFault",
+    "DatabaseStatus",
+    "DeliverAlert",
     "Demand",
     "DemandWanted",
+    "DisturbDatabase",
     "FeedChanged",
     "FeedState",
     "FeedStatus",
@@ -32,8 +40,12 @@ __all__ = [
     "Quote",
     "QuoteRow",
     "QuotesPublished",
+    "RecorderStatus",
+    "ServerFailed",
+    "ServerReady",
     "Symbol",
     "Version",
+    "WebhookStatus",
     "iso_utc",
     "parse_symbol",
 ]
@@ -188,3 +200,143 @@ class Demand:
 @dataclass(frozen=True, slots=True)
 class DemandWanted:
     """From a streamer that has just started, and does not know who wants what."""
+
+
+class DatabaseFault(StrEnum):
+    """What can be done to the embedded database server on purpose."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class DisturbDatabase(Request[bool]):
+    """Stop or pause the embedded server for some seconds, or leave it in peace again (None).
+
+    The answer is whether there is such a server to be disturbed.
+    """
+
+    fault: DatabaseFault | None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReady:
+    """From the embedded database server's owner: it takes connections now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFailed:
+    """From the same: it does not run; `reason` is one line that names the setting to look at."""
+
+    reason: str
+
+
+class DatabaseStatus(msgspec.Struct, frozen=True):
+    """How the connections to the database are.
+
+    `up` when history can be written; `connections` open now by lane; `reason` why it is not up,
+    one line that names the setting to look at; `since` when it became so, in ms since 1970.
+    """
+
+    up: bool
+    reason: str
+    since: int
+    connections: dict[str, int]
+    queries: int = 0
+    failed: int = 0
+
+
+class RecorderStatus(msgspec.Struct, frozen=True):
+    """How the recording of prices goes. Counts are of this process, over all recorders' lives.
+
+    `spooled` batches wait on disk in `spool_bytes`, the oldest received at `spooled_since` (ms
+    since 1970), where that is known; `lost` ticks were dropped from a full spool, and `dropped`
+    ones from memory because the spool could not be written; `rejected` batches were refused by
+    the database and put aside, of which `rejected_gone` had to give way to later ones. `alert`
+    says what an operator must see to, None when nothing is wrong.
+    """
+
+    recorded_batches: int = 0
+    recorded_ticks: int = 0
+    spooled: int = 0
+    spool_bytes: int = 0
+    spooled_since: int | None = None
+    rejected: int = 0
+    rejected_gone: int = 0
+    lost: int = 0
+    dropped: int = 0
+    alert: str | None = None
+
+
+class CutConnections(Request[int]):
+    """Cut every connection to the database, whatever runs on it; how many there were."""
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """A user's rule fired: what it said then, and the price that crossed.
+
+    `number` rises by one with each alert of this process. `threshold` is a price, or percents for
+    a move within `window` seconds, which is measured from `reference`. `timestamp` is the price's,
+    `fired_at` when it was judged, in ms since 1970.
+    """
+
+    number: int
+    owner: str
+    rule: int
+    symbol: Symbol
+    kind: str
+    threshold: float
+    window: int | None
+    price: float
+    reference: float | None
+    timestamp: int
+    version: Version
+    fired_at: int
+
+    @property
+    def id(self) -> str:
+        """Names it, in the database, on the socket and in a webhook: a price fires a rule once."""
+        return f"{self.rule}-{self.version.epoch}-{self.version.seq}"
+
+
+class AlertStatus(msgspec.Struct, frozen=True):
+    """How the alerts go. Counts are of this process; `unstored` and `undelivered` wait now.
+
+    `dropped` alerts gave way, unstored, because the database was away for too long; `missed`
+    quotes were lost before they were judged, so that only the newest of each symbol was.
+    """
+
+    rules: int
+    judged: int
+    fired: int
+    unstored: int
+    undelivered: int
+    dropped: int
+    missed: int
+
+
+class WebhookStatus(msgspec.Struct, frozen=True):
+    """How the webhooks go. Counts are of this process; `under_way` now.
+
+    `failed` counts single attempts, `dead` the calls that were given up.
+    """
+
+    delivered: int = 0
+    failed: int = 0
+    dead: int = 0
+    under_way: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverAlert(Request[int]):
+    """Tell an alert on all connections of its owner; how many there are. May be asked twice."""
+
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSymbols:
+    """What rules are about: to the streamer, which fetches it as if somebody had subscribed."""
+
+    symbols: frozenset[Symbol]

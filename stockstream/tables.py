@@ -15,12 +15,36 @@ from supervision import Ownership, Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stockstream.messages import CircuitFigures, CircuitStatus, FeedStatus, QuoteRow, Symbol
+    from stockstream.messages import (
+        AlertStatus,
+        CircuitFigures,
+        CircuitStatus,
+        DatabaseStatus,
+        FeedStatus,
+        QuoteRow,
+        RecorderStatus,
+        Symbol,
+        WebhookStatus,
+    )
 
 FEED = "feed"
 """The key of the one row of the `feed` table."""
 CIRCUIT = "circuit"
 """The key of the one row of the `circuit` table."""
+DATABASE = "database"
+"""The key of the one row of the `database` table."""
+RECORDER = "recorder"
+"""The key of the one row of the `recorder` table."""
+ALERTS = "alerts"
+"""The key of the one row of the `alerts` table."""
+WEBHOOKS = "webhooks"
+"""The key of the one row of the `webhooks` table."""
+
+OUTBOX_ROWS = 200_000
+"""Quotes that may wait for a recorder: some 60 MB, 40 s of 5,000 a second."""
+
+ALERT_INBOX_ROWS = 50_000
+"""Quotes that may wait to be judged by the alerts, which takes microseconds each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +57,37 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class OutboxStatistics:
-    """`waiting` batches are published and not acknowledged; `last_number` is the newest one's."""
+    """`waiting` batches are published and not acknowledged; `last_number` is the newest one's.
+
+    They hold `rows`, the oldest received at `oldest`, in ms since 1970, None when none waits.
+    `dropped` rows gave way to newer ones because nobody took them in time.
+    """
 
     waiting: int
     last_number: int
     acknowledged: int
+    dropped: int
+    rows: int
+    oldest: int | None
 
 
 class Outbox:
     """Published batches until they are acknowledged.
 
     The streamer appends, the recorder acknowledges. Without a recorder (`reader=None`) nobody
-    ever would, so batches are numbered and counted, and not kept.
+    ever would, so batches are numbered and counted, and not kept. Memory has an end: when more
+    than `limit` rows wait, the oldest batches are dropped and counted.
     """
 
-    def __init__(self, *, writer: str, reader: str | None) -> None:
+    def __init__(self, *, writer: str, reader: str | None, limit: int = OUTBOX_ROWS) -> None:
         self._appends = Ownership("outbox", writer)
         self._acknowledges = None if reader is None else Ownership("outbox", reader)
         self._waiting: deque[Batch] = deque()
+        self._limit = limit
+        self._rows = 0
         self._last_number = 0
         self._acknowledged = 0
+        self._dropped = 0
 
     def append(self, rows: Sequence[QuoteRow]) -> Batch:
         """Publish: from here on, these rows are not lost by the death of an actor."""
@@ -61,6 +96,9 @@ class Outbox:
         batch = Batch(self._last_number, tuple(rows))
         if self._acknowledges is not None:
             self._waiting.append(batch)
+            self._rows += len(batch.rows)
+            while self._rows > self._limit and len(self._waiting) > 1:
+                self._dropped += self._forget_oldest()
         return batch
 
     def waiting(self, limit: int) -> list[Batch]:
@@ -73,11 +111,25 @@ class Outbox:
             raise ValueError("this outbox has no reader, so nothing waits to be acknowledged")
         self._acknowledges.check()
         while self._waiting and self._waiting[0].number <= number:
-            self._acknowledged = self._waiting.popleft().number
+            self._acknowledged = self._waiting[0].number
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> int:
+        rows = len(self._waiting.popleft().rows)
+        self._rows -= rows
+        return rows
 
     def statistics(self) -> OutboxStatistics:
         """Counts, for operators."""
-        return OutboxStatistics(len(self._waiting), self._last_number, self._acknowledged)
+        first = self._waiting[0].rows if self._waiting else ()
+        return OutboxStatistics(
+            waiting=len(self._waiting),
+            last_number=self._last_number,
+            acknowledged=self._acknowledged,
+            dropped=self._dropped,
+            rows=self._rows,
+            oldest=first[0].quote.received if first else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +145,10 @@ class Tables:
     """All tables that cross between the product's parts.
 
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feed` and
-    `circuit`: one row each, and `circuit_figures` one under the key of `circuit`.
-    `subscriptions`: by connection number.
+    `circuit`: one row each, and `circuit_figures` one under the key of `circuit`; `database`,
+    `recorder`, `alerts` and `webhooks`: one row each.
+    `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
+    batches for the alerts: neither waits for the other.
     """
 
     quotes: Table[Symbol, QuoteRow] = field(
@@ -112,4 +166,33 @@ class Tables:
     subscriptions: Table[int, Subscription] = field(
         default_factory=lambda: Table("subscriptions", writer=paths.SUBSCRIPTION_MANAGER)
     )
-    outbox: Outbox = field(default_factory=lambda: Outbox(writer=paths.STREAMER, reader=None))
+    database: Table[str, DatabaseStatus] = field(
+        default_factory=lambda: Table("database", writer=paths.DATABASE)
+    )
+    recorder: Table[str, RecorderStatus] = field(
+        default_factory=lambda: Table("recorder", writer=paths.RECORDER)
+    )
+    alerts: Table[str, AlertStatus] = field(
+        default_factory=lambda: Table("alerts", writer=paths.ALERTS)
+    )
+    webhooks: Table[str, WebhookStatus] = field(
+        default_factory=lambda: Table("webhooks", writer=paths.WEBHOOKS)
+    )
+    outbox: Outbox = field(
+        default_factory=lambda: Outbox(writer=paths.STREAMER, reader=paths.RECORDER)
+    )
+    alert_inbox: Outbox = field(
+        default_factory=lambda: Outbox(
+            writer=paths.STREAMER, reader=paths.ALERTS, limit=ALERT_INBOX_ROWS
+        )
+    )
+
+    def oldest_unrecorded(self) -> int | None:
+        """When the oldest quote that is not in the database was received, in ms since 1970.
+
+        It waits in memory or on disk; None when none does, or of a spool when it is not known.
+        """
+        recorder = self.recorder.get(RECORDER)
+        waiting = self.outbox.statistics().oldest
+        spooled = None if recorder is None else recorder.spooled_since
+        return min((at for at in (waiting, spooled) if at is not None), default=None)

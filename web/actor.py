@@ -71,6 +71,8 @@ class Web(Actor):
             broadcaster=self.system.ref(paths.BROADCASTER),
             manager=self.system.ref(paths.SUBSCRIPTION_MANAGER),
             sessions=self.system.ref(paths.SESSIONS),
+            database=self.system.ref(paths.DATABASE),
+            alerts=self.system.ref(paths.ALERTS),
         )
         self.clients = Clients(self, parts)
         config = ServerConfig(

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from stockstream.messages import CircuitFigures, CircuitStatus, FeedStatus
-from stockstream.tables import CIRCUIT, FEED
+from stockstream.messages import (
+    AlertStatus,
+    CircuitFigures,
+    CircuitStatus,
+    DatabaseStatus,
+    FeedStatus,
+    RecorderStatus,
+    WebhookStatus,
+)
+from stockstream.tables import ALERTS, CIRCUIT, DATABASE, FEED, RECORDER, WEBHOOKS
 from stockstream.telemetry.process import ProcessSample
 
 if TYPE_CHECKING:
@@ -67,6 +75,20 @@ class ClientsDocument(msgspec.Struct, frozen=True):
     worst: list[SlowClient]
 
 
+class HistoryDocument(msgspec.Struct, frozen=True):
+    """How the recording of prices goes; times in ms since 1970.
+
+    `waiting` batches of `rows` quotes wait in memory, more of them on disk as `recorder` tells;
+    `oldest` is when the oldest of all that is not in the database was received.
+    """
+
+    database: DatabaseStatus | None
+    recorder: RecorderStatus | None
+    waiting: int
+    rows: int
+    oldest: int | None
+
+
 class ProcessDocument(msgspec.Struct, frozen=True):
     """Samples of the last two minutes, oldest first; the newest is the last."""
 
@@ -75,7 +97,7 @@ class ProcessDocument(msgspec.Struct, frozen=True):
 
 
 class Overview(msgspec.Struct, frozen=True):
-    """See the module. `now` in ms since 1970; `history` is None where nothing is recorded."""
+    """See the module. `now` in ms since 1970."""
 
     schema_version: int
     node: str
@@ -84,7 +106,9 @@ class Overview(msgspec.Struct, frozen=True):
     breaker: BreakerDocument
     feed: FeedDocument
     clients: ClientsDocument
-    history: None
+    alerts: AlertStatus | None
+    webhooks: WebhookStatus | None
+    history: HistoryDocument
     process: ProcessDocument
     casts_to_nobody: int
     subscriber_failures: int
@@ -103,7 +127,9 @@ def overview(parts: Parts, event_streams: int) -> Overview:
         ),
         feed=_feed(parts.tables),
         clients=_clients(parts.tables, parts.connections),
-        history=None,
+        alerts=parts.tables.alerts.get(ALERTS),
+        webhooks=parts.tables.webhooks.get(WEBHOOKS),
+        history=_history(parts.tables),
         process=_process(parts.telemetry),
         casts_to_nobody=parts.system.casts_to_nobody,
         subscriber_failures=parts.system.subscriber_failures,
@@ -114,6 +140,17 @@ def overview(parts: Parts, event_streams: int) -> Overview:
 def _feed(tables: Tables) -> FeedDocument:
     return FeedDocument(
         tables.feed.get(FEED), len(tables.quotes), tables.outbox.statistics().last_number
+    )
+
+
+def _history(tables: Tables) -> HistoryDocument:
+    outbox = tables.outbox.statistics()
+    return HistoryDocument(
+        database=tables.database.get(DATABASE),
+        recorder=tables.recorder.get(RECORDER),
+        waiting=outbox.waiting,
+        rows=outbox.rows,
+        oldest=tables.oldest_unrecorded(),
     )
 
 

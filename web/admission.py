@@ -69,7 +69,7 @@ def client_address(
     """
     address = _plain(peer)
     hops = [part.strip() for value in forwarded_for for part in value.split(",")]
-    while hops and _is_in(address, trusted):
+    while hops and is_in(address, trusted):
         hop = hops.pop()
         if _parse(hop) is None:
             break
@@ -197,6 +197,7 @@ def _plain(text: str) -> str:
     return text if address is None else str(address)
 
 
-def _is_in(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+def is_in(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """Whether an address lies in one of these networks."""
     parsed = _parse(address)
     return parsed is not None and any(parsed in network for network in networks)

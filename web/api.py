@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
 from quart import Blueprint, Response
 from werkzeug.exceptions import NotFound, ServiceUnavailable, UnprocessableEntity
 
 from stockstream.delivery.messages import GetPresence
-from stockstream.delivery.protocol import encode, snapshot_quote
+from stockstream.delivery.protocol import SnapshotQuote, encode, snapshot_quote
 from stockstream.messages import InvalidSymbol, iso_utc, parse_symbol
 from stockstream.tables import FEED
 from supervision import CallError
+from web.openapi import SYMBOL, documented
 
 if TYPE_CHECKING:
     from web.parts import Parts
@@ -37,55 +39,104 @@ class NoAnswerError(ServiceUnavailable):
     word: ClassVar[str] = "unavailable"
 
 
+class QuotesAnswer(msgspec.Struct, frozen=True):
+    """The newest price of each symbol; `as_of` is when the last successful fetch ended."""
+
+    as_of: str | None
+    quotes: list[SnapshotQuote]
+
+
+class QuoteAnswer(msgspec.Struct, frozen=True):
+    """The newest price of one symbol; `as_of` is when the last successful fetch ended."""
+
+    as_of: str | None
+    quote: SnapshotQuote
+
+
+class SymbolItem(msgspec.Struct, frozen=True):
+    """A symbol, with what its provider says of it."""
+
+    symbol: str
+    exchange: str | None
+    currency: str | None
+
+
+class SymbolsAnswer(msgspec.Struct, frozen=True):
+    """Known symbols; `complete` when the provider's whole list has been seen."""
+
+    symbols: list[SymbolItem]
+    complete: bool
+
+
+class NodePresence(msgspec.Struct, frozen=True):
+    """A node's clients: connected, with a subscription, subscribed to everything."""
+
+    node: str
+    connections: int
+    subscribed: int
+    everything: int
+
+
+class PresenceAnswer(msgspec.Struct, frozen=True):
+    """Who is here: by node, and how many subscribe to each symbol by name."""
+
+    nodes: list[NodePresence]
+    symbols: dict[str, int]
+
+
 def api(parts: Parts) -> Blueprint:
     """The routes under `/api/v1`."""
     tables = parts.tables
-    blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+    blueprint = Blueprint("quotes", __name__, url_prefix="/api/v1")
 
     def as_of() -> str | None:
         feed = tables.feed.get(FEED)
         return None if feed is None or feed.as_of is None else iso_utc(feed.as_of)
 
     @blueprint.get("/quotes")
+    @documented(QuotesAnswer)
     async def quotes() -> Response:
+        """The newest price of every symbol."""
         rows = [tables.quotes.rows[symbol] for symbol in sorted(tables.quotes)]
-        return _json({"as_of": as_of(), "quotes": [snapshot_quote(row) for row in rows]})
+        return _json(QuotesAnswer(as_of(), [snapshot_quote(row) for row in rows]))
 
     @blueprint.get("/quotes/<symbol>")
+    @documented(QuoteAnswer, SYMBOL, errors=(InvalidSymbolError, UnknownSymbolError))
     async def quote(symbol: str) -> Response:
+        """The newest price of one symbol."""
         try:
             row = tables.quotes.get(parse_symbol(symbol))
         except InvalidSymbol as error:
             raise InvalidSymbolError(f"{error.given}: {error.reason}") from error
         if row is None:
             raise UnknownSymbolError(f"no price of {symbol.upper()} is known")
-        return _json({"as_of": as_of(), "quote": snapshot_quote(row)})
+        return _json(QuoteAnswer(as_of(), snapshot_quote(row)))
 
     @blueprint.get("/symbols")
+    @documented(SymbolsAnswer)
     async def symbols() -> Response:
+        """The symbols there are."""
         feed = tables.feed.get(FEED)
         listed = [
-            {"symbol": symbol, "exchange": row.quote.exchange, "currency": row.quote.currency}
+            SymbolItem(symbol, row.quote.exchange, row.quote.currency)
             for symbol, row in sorted(tables.quotes.rows.items())
         ]
-        return _json({"symbols": listed, "complete": feed is not None and feed.listed})
+        return _json(SymbolsAnswer(listed, feed is not None and feed.listed))
 
     @blueprint.get("/presence")
+    @documented(PresenceAnswer, errors=(NoAnswerError,))
     async def presence() -> Response:
+        """Who is connected, and to what."""
         try:
             here = await parts.manager.call(GetPresence(), timeout=PRESENCE_SECONDS)
         except CallError as error:
             raise NoAnswerError("who is here is not known now; try again", retry_after=1) from error
-        node = {
-            "node": parts.settings.node,
-            "connections": here.connections,
-            "subscribed": here.subscribed,
-            "everything": here.everything,
-        }
-        return _json({"nodes": [node], "symbols": here.symbols})
+        node = NodePresence(parts.settings.node, here.connections, here.subscribed, here.everything)
+        wanted = {str(symbol): count for symbol, count in here.symbols.items()}
+        return _json(PresenceAnswer([node], wanted))
 
     return blueprint
 
 
-def _json(value: object) -> Response:
+def _json(value: msgspec.Struct) -> Response:
     return Response(encode(value), content_type="application/json")

@@ -16,13 +16,20 @@ from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 from supervision import correlation_id
 from web.admin import admin
 from web.admin_api import admin_api
-from web.admin_auth import install
+from web.admin_auth import install as install_admin
+from web.alerts_api import alerts_api
 from web.api import api
 from web.chaos_api import chaos_api
+from web.docs import docs
 from web.health import health
+from web.history_api import history_api
+from web.indicators_api import indicators_api
 from web.metrics import metrics
+from web.pages import pages
 from web.security import SECURITY_HEADERS
 from web.server import websocket_class
+from web.user_access import install as install_users
+from web.watchlists_api import watchlists_api
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,10 +67,19 @@ def create_app(
     # Quart's hook for another class; its type names the one it ships.
     app.asgi_websocket_class = websocket_class({"/ws": clients.handle})  # type: ignore[assignment]
 
+    install_users(app, parts.settings.users, parts.settings.trusted_proxies)
+    app.register_blueprint(pages())
+    app.register_blueprint(docs())
     app.register_blueprint(api(parts))
+    app.register_blueprint(history_api(parts.database, parts.settings.wall_clock_ms))
+    app.register_blueprint(
+        indicators_api(parts.tables, parts.database, parts.settings.wall_clock_ms)
+    )
     app.register_blueprint(metrics(parts, clients.admission.statistics, statistics))
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
-    install(app, parts.settings.admin, parts.settings.trusted_proxies)
+    app.register_blueprint(watchlists_api(parts.database))
+    app.register_blueprint(alerts_api(parts))
+    install_admin(app, parts.settings.admin, parts.settings.trusted_proxies)
     app.register_blueprint(admin(parts))
     app.register_blueprint(admin_api(parts, streams))
     app.register_blueprint(
@@ -74,10 +90,6 @@ def create_app(
             role_token=parts.settings.chaos_token,
         )
     )
-
-    @app.get("/")
-    async def dashboard() -> str:
-        return await render_template("dashboard.html")
 
     app.before_request(_begin_request)
     app.register_error_handler(HTTPException, _error)
@@ -108,7 +120,9 @@ async def _error(error: HTTPException) -> Answer:
     if request.path.startswith(JSON_PATHS):
         # An API error brings its own code word; others are named by their status.
         word = getattr(error, "word", error.name.lower().replace(" ", "_"))
-        body = jsonify({"error": {"code": word, "reason": error.description}})
+        told = {"code": word, "reason": error.description}
+        fields = getattr(error, "fields", None)
+        body = jsonify({"error": told if fields is None else {**told, "fields": fields}})
         return body, code, headers
     page = await render_template(
         "error.html", code=code, title=error.name, message=error.description

@@ -27,6 +27,7 @@ from supervision import (
 from web.admission import Admission, Refusal, client_address, origin_allowed
 from web.connection import CODE_INTERNAL, CODE_LOST, SESSIONLESS_SECONDS, Connection
 from web.security import PRIVATE_HEADERS
+from web.user_access import user_of_cookies
 
 if TYPE_CHECKING:
     from supervision import Actor, ActorRef
@@ -77,10 +78,12 @@ class Clients:
     async def _serve(self, socket: ServerSocket) -> None:
         number = next(self._parts.settings.numbers)
         connection = Connection(number, socket, self._address(socket), self._is_behind)
+        # Before the handshake is answered: the headers are not kept any longer.
+        user = user_of_cookies(self._parts.settings.users, socket.headers.get("cookie"))
         self._connections[number] = connection
         try:
             async with self.admission.door:
-                if not await self._let_in(socket, connection):
+                if not await self._let_in(socket, connection, user):
                     return
             if self._leaving:
                 connection.ask_to_close(CODE_RESTART, "the server restarts")
@@ -88,7 +91,7 @@ class Clients:
         finally:
             self._forget(connection)
 
-    async def _let_in(self, socket: ServerSocket, connection: Connection) -> bool:
+    async def _let_in(self, socket: ServerSocket, connection: Connection, user: str | None) -> bool:
         """Answer the handshake, and have everything there that a client needs."""
         if self._leaving:
             await self._refuse(socket, RESTARTING)
@@ -98,12 +101,12 @@ class Clients:
         if version != str(PROTOCOL_VERSION):
             await socket.close(CODE_BAD_VERSION, f"supported protocols: {PROTOCOL_VERSION}")
             return False
-        if await self._attach(connection) and await self._start_session(connection):
+        if await self._attach(connection, user) and await self._start_session(connection):
             return True
         await socket.close(CODE_LOST, "the server is not ready; come back")
         return False
 
-    async def _attach(self, connection: Connection) -> bool:
+    async def _attach(self, connection: Connection, user: str | None) -> bool:
         """Have the broadcaster write to it from now on, waiting for one that restarts."""
         parts = self._parts
         welcome = Welcome(
@@ -118,7 +121,7 @@ class Clients:
                 parts.settings.limits.symbols,
             ),
         )
-        request = Attach(connection.number, connection, encode(welcome))
+        request = Attach(connection.number, connection, encode(welcome), user)
         with trio.move_on_after(SESSIONLESS_SECONDS):
             while True:
                 try:

@@ -8,7 +8,7 @@ from quart import Blueprint, Response
 
 from stockstream.delivery.protocol import encode
 from stockstream.messages import CircuitState, iso_utc
-from stockstream.tables import CIRCUIT, FEED
+from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,8 @@ OPEN_TOO_LONG_MS = 60_000
 
 def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
     """Whether clients should be sent here, and the checks that say so. Times as ISO 8601.
+
+    History is told and does not count: prices stream without it, and wait on disk for it.
 
     A breaker is counted as open since the last fetch that succeeded: one that probes a dead
     upstream in vain every few seconds is half open in between, and no better for that.
@@ -45,8 +47,24 @@ def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
             "open_seconds": open_ms / 1000,
             "reason": None if circuit is None else circuit.reason,
         },
+        "history": _history(tables, now_ms),
     }
     return seen and open_ms <= OPEN_TOO_LONG_MS, checks
+
+
+def _history(tables: Tables, now_ms: int) -> dict[str, object]:
+    database, recorder = tables.database.get(DATABASE), tables.recorder.get(RECORDER)
+    up = database is not None and database.up
+    alert = None if recorder is None else recorder.alert
+    oldest = tables.oldest_unrecorded()
+    return {
+        "ok": up and alert is None,
+        "reason": alert or (None if database is None else database.reason or None),
+        "connections": None if database is None else database.connections,
+        "lag_seconds": 0.0 if oldest is None else max(0, now_ms - oldest) / 1000,
+        "waiting": tables.outbox.statistics().waiting,
+        "recorder": recorder,
+    }
 
 
 def health(tables: Tables, wall_clock_ms: Callable[[], int]) -> Blueprint:

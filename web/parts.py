@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from ipaddress import IPv4Network, IPv6Network
 
+    from stockstream.alerts.signing import Signer
+    from stockstream.alerts.targets import TargetPolicy
     from stockstream.chaos.records import ChaosRecords
     from stockstream.delivery.lanes import Connections
     from stockstream.delivery.limits import ClientLimits
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from stockstream.telemetry.telemetry import Telemetry
     from supervision import ActorRef, System
     from web.admin_access import AdminAccess
+    from web.browser_users import BrowserUsers
 
 
 def wall_clock_ms() -> int:
@@ -44,6 +47,9 @@ class WebSettings:
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     admin: AdminAccess
+    users: BrowserUsers
+    signer: Signer
+    targets: TargetPolicy
     chaos_enabled: bool
     chaos_token: str | None = field(repr=False)
     wall_clock_ms: Callable[[], int] = wall_clock_ms
@@ -62,3 +68,5 @@ class Parts:
     broadcaster: ActorRef
     manager: ActorRef
     sessions: ActorRef
+    database: ActorRef
+    alerts: ActorRef

@@ -23,6 +23,8 @@ class Scope(StrEnum):
     """The stub price API."""
     BREAKER = "breaker"
     """The circuit breaker."""
+    DATABASE = "database"
+    """The connections to the database, or the embedded server."""
     CLIENT = "client"
     """The experiment's own watching clients; done by the command, not by the server."""
 
@@ -201,6 +203,19 @@ ACTIONS = {
                 _seconds(),
                 Parameter("state", "which", "open", choices=("open", "closed", "auto")),
             ),
+        ),
+        Action("database-cut", Scope.DATABASE, "cut every connection to the database"),
+        Action(
+            "database-stop",
+            Scope.DATABASE,
+            "the embedded database server is stopped, and stays away",
+            (_seconds(),),
+        ),
+        Action(
+            "database-pause",
+            Scope.DATABASE,
+            "the embedded database server hangs: it takes connections and answers nothing",
+            (_seconds(),),
         ),
         Action(
             "client-stop-reading",

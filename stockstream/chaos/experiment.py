@@ -98,8 +98,12 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     abort_if: list[Probe] = []
 
 
-METRICS = ("clients", "actors", "restarts", "mailbox", "faults")
-"""What a metric probe may look at; `restarts` and `mailbox` are of the actor `target`."""
+METRICS = ("clients", "actors", "restarts", "mailbox", "faults", "history_waiting", "history_lag")
+"""What a metric probe may look at; `restarts` and `mailbox` are of the actor `target`.
+
+`history_waiting` are batches that are not in the database yet, `history_lag` the age of the
+oldest of them in seconds.
+"""
 
 
 def parse_experiment(text: str, name: str) -> Experiment:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import trio
 
+from stockstream import paths
 from stockstream.chaos.catalogue import Scope
-from stockstream.chaos.lasting import BREAKER
+from stockstream.chaos.lasting import BREAKER, DATABASE
 from stockstream.chaos.messages import Injection, Refusal
 from stockstream.chaos.observing import witness
 from stockstream.chaos.targets import Target, list_targets, would_escalate
 from stockstream.chaos.upstream import NoStub, set_switches, switches
-from stockstream.messages import ForceCircuit
+from stockstream.messages import CutConnections, DatabaseFault, DisturbDatabase, ForceCircuit
 from supervision import (
     NORMAL,
     CallError,
@@ -112,6 +113,8 @@ class Injector:
                 return await self._disturb_upstream(order)
             case Scope.BREAKER:
                 return await self._force_breaker(order)
+            case Scope.DATABASE:
+                return await self._disturb_database(order)
             case Scope.CLIENT:
                 return Refusal(
                     "bad_parameters", f"{order.action.name} is done by the command itself"
@@ -269,6 +272,28 @@ class Injector:
         try:
             breaker = self._system.ref(self._breaker_path)
             await breaker.call(ForceCircuit(state, float(order.parameters["seconds"])))
+        except CallError as error:
+            outcome.verified, outcome.detail = False, str(error)
+        return outcome
+
+    async def _disturb_database(self, order: Order) -> _Outcome | Refusal:
+        outcome = _Outcome()
+        try:
+            if not order.action.lasting:
+                cut = await self._system.ref(paths.DATABASE).call(CutConnections())
+                outcome.verified = cut > 0
+                outcome.detail = "" if cut > 0 else "there was no connection to be cut"
+                return outcome
+            server = self._system.ref(paths.POSTGRES)
+            fault = DatabaseFault(order.action.name.removeprefix("database-"))
+            row = self._lasting.put(order.id, order.action, order.parameters, order.request)
+            outcome.until = row.until
+            disturb = DisturbDatabase(fault, float(order.parameters["seconds"]))
+            outcome.verified = await server.call(disturb)
+            outcome.detail = "" if outcome.verified else "the embedded server does not run now"
+        except NoProc:
+            self._lasting.forget(DATABASE)
+            return Refusal("no_such_target", "no embedded database server of ours runs here")
         except CallError as error:
             outcome.verified, outcome.detail = False, str(error)
         return outcome

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
+from stockstream import paths
 from stockstream.chaos.catalogue import Scope
 from stockstream.chaos.messages import ActiveFault
 from stockstream.chaos.upstream import NoStub, set_switches
-from stockstream.messages import ForceCircuit
+from stockstream.messages import DisturbDatabase, ForceCircuit
 from supervision import CallError, lift_fault
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ ROLLBACK_PAUSE_SECONDS = 1.0
 """A rollback that fails (the stub is being restarted) is tried again after so long."""
 BREAKER = "circuit breaker"
 UPSTREAM = "price API"
+DATABASE = "database"
+_TARGETS = {Scope.UPSTREAM: UPSTREAM, Scope.BREAKER: BREAKER, Scope.DATABASE: DATABASE}
+"""What has no path; a fault of an actor is on at the actor's."""
 
 _log: BoundLogger = structlog.get_logger("chaos")
 
@@ -61,9 +65,7 @@ class LastingFaults:
         """Note that a fault is on, in place of what was on at its target."""
         now = self._now()
         until = now + round(float(parameters["seconds"]) * 1000)
-        target = {Scope.UPSTREAM: UPSTREAM, Scope.BREAKER: BREAKER}.get(
-            action.scope, request.target
-        )
+        target = _TARGETS.get(action.scope, request.target)
         self.forget(target)
         fault = ActiveFault(
             injection_id,
@@ -114,5 +116,7 @@ class LastingFaults:
             await set_switches(self._stub_url, {})
         elif fault.target == BREAKER:
             await self._system.ref(self._breaker_path).call(ForceCircuit("auto", None))
+        elif fault.target == DATABASE:
+            await self._system.ref(paths.POSTGRES).call(DisturbDatabase(None))
         else:
             lift_fault(self._system, fault.target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import trio
@@ -49,6 +50,8 @@ async def _price_comes(name: str, probe: Probe, node: Node) -> Verdict:
 async def _metric(probe: Probe, node: Node) -> float:
     if probe.metric == "faults":
         return len((await node.status()).active)
+    if probe.metric.startswith("history_"):
+        return await _history(probe.metric, node)
     targets = await node.targets()
     match probe.metric:
         case "clients":
@@ -58,3 +61,15 @@ async def _metric(probe: Probe, node: Node) -> float:
         case _:
             chosen = [t for t in targets if not probe.target or t.path == probe.target]
             return sum(t.restarts if probe.metric == "restarts" else t.mailbox for t in chosen)
+
+
+async def _history(metric: str, node: Node) -> float:
+    try:
+        history = (await node.get("/admin/api/overview")).json()["history"]
+        recorder = history["recorder"] or {}
+        if metric == "history_waiting":
+            return float(history["waiting"] + recorder.get("spooled", 0))
+        oldest = history["oldest"]
+        return 0.0 if oldest is None else max(0.0, time.time() - oldest / 1000)
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unreachable(f"the node does not tell of its history: {error}") from error

@@ -49,6 +49,7 @@ _COMMANDS = (
     ("mock", _run, "Run the stub price API alone."),
     ("tree", _inspect, "Show the live supervision tree of a running server."),
     ("chaos", _inspect, "Break a running server on purpose, and see that it holds."),
+    ("db", _inspect, "Look after the database: schema, export, import, backup, retention."),
     ("config", _inspect, "Show every setting with its value and source."),
 )
 

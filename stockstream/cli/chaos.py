@@ -106,7 +106,7 @@ async def kill(
 
     For example:
 
-    - `stockstream chaos kill market/streamer --count 5 --every 2s`: five times, and see it come back
+    - `stockstream chaos kill market/streamer --count 5 --every 2s`: five times, two seconds apart
     - `stockstream chaos kill 'delivery/sessions/*' --percent 20 --seed 7`: a fifth of them
     - `stockstream chaos kill market --dry-run`: only says what would go with it
 

@@ -1,4 +1,4 @@
-"""The broadcaster: the only writer of answers, snapshots and prices to the clients' sockets.
+"""The broadcaster: the only writer of answers, alerts and prices to the clients' sockets.
 
 Being the only one, it decides what comes before what. It never waits for a client: a frame is
 taken by the socket at once, or the client is behind until a later flush, and gets the newest
@@ -30,6 +30,7 @@ from stockstream.delivery.turns import Turn, in_turns
 from stockstream.messages import (
     CircuitChanged,
     CircuitState,
+    DeliverAlert,
     FeedChanged,
     FeedState,
     QuotesPublished,
@@ -175,6 +176,14 @@ class Broadcaster(Actor):
     def _on_farewell(self, request: Farewell) -> None:
         self._fan_out.farewell(request, trio.current_time())
         self._go_round_by(self._fan_out.again)
+
+    # What comes from the alerts.
+
+    @handles(DeliverAlert)
+    def _on_alert(self, request: DeliverAlert) -> int:
+        told = self._fan_out.alert(request.alert, trio.current_time())
+        self._flush_by(self._fan_out.again)
+        return told
 
     # Flushes.
 

@@ -24,14 +24,21 @@ from stockstream.delivery.lanes import (
     health,
 )
 from stockstream.delivery.messages import BroadcastStatistics
-from stockstream.delivery.protocol import EVERYTHING, GoingAway, Status, Subscriptions, encode
+from stockstream.delivery.protocol import (
+    EVERYTHING,
+    GoingAway,
+    Status,
+    Subscriptions,
+    alert_message,
+    encode,
+)
 from stockstream.delivery.turns import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from stockstream.delivery.messages import Answer, Attach, Farewell, Say
-    from stockstream.messages import Symbol
+    from stockstream.messages import Alert, Symbol
     from stockstream.tables import Subscription
 
 WELCOME = 0
@@ -44,6 +51,9 @@ PATIENCE_PART = 0.25
 """A client that took no more is tried again after a part of the time it has been behind, within
 these limits: what it lacks is put together for each try, and it may never take it."""
 CODE_TOO_SLOW = 4008
+MOST_OWED = 32
+"""Alerts wait in order with the answers; for a client that takes none, they wait no longer here
+than that: its page reads what it missed from the API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +128,9 @@ class FanOut:
         """Take a client in, with the welcome as the first it hears. Idempotent."""
         if request.connection in self._connections:
             return
-        lane = Lane(request.connection, request.client, seen=self._book.number, now=now)
+        lane = Lane(
+            request.connection, request.client, seen=self._book.number, now=now, user=request.user
+        )
         lane.operations.append(self._said(WELCOME, request.welcome))
         self._connections.add(lane)
         self._late[lane.number] = lane
@@ -149,6 +161,18 @@ class FanOut:
     def say(self, request: Say, now: float) -> None:
         """Say one message to a client, as the answer to a command."""
         self._operate(request.connection, self._said(request.command, request.payload), now)
+
+    def alert(self, alert: Alert, now: float) -> int:
+        """Tell an alert on each connection of its owner, once; how many there are."""
+        lanes = self._connections.of_user(alert.owner)
+        frame = self._framing.text(encode(alert_message(alert))) if lanes else b""
+        for lane in lanes:
+            if alert.number > lane.alerted:
+                lane.alerted = alert.number
+                if len(lane.operations) < MOST_OWED:
+                    lane.operations.append(Operation(lane.answered, frame))
+                    self._advance(lane, now)
+        return len(lanes)
 
     def farewell(self, request: Farewell, now: float) -> None:
         """Tell every client when to come back, each another time."""

@@ -86,10 +86,12 @@ class Lane:
     commands that was answered, or whose answer waits in `operations`. `behind_since` is when it
     first took no more, None once it has taken something again. `seconds_between` is the
     least time from `last_prices`, a snapshot or updates, to the next updates. A lane that is
-    behind is tried again at `retry_at`; one that is `leaving` was too slow. Times are trio's.
+    behind is tried again at `retry_at`; one that is `leaving` was too slow. `alerted` is the number
+    of the newest alert that was told to its `user`, or waits in `operations`. Times are trio's.
     """
 
     __slots__ = (
+        "alerted",
         "answered",
         "behind_since",
         "client",
@@ -106,11 +108,16 @@ class Lane:
         "slow",
         "status_seen",
         "try_send",
+        "user",
         "want",
     )
 
-    def __init__(self, number: int, client: Client, *, seen: int, now: float) -> None:
+    def __init__(
+        self, number: int, client: Client, *, seen: int, now: float, user: str | None = None
+    ) -> None:
         self.number = number
+        self.user = user
+        self.alerted = 0
         self.client = client
         self.try_send = client.try_send
         self.want = Subscription()
@@ -225,6 +232,7 @@ class Connections:
     def __init__(self) -> None:
         self._owner = Ownership("connections", paths.BROADCASTER)
         self._lanes: dict[int, Lane] = {}
+        self._users: dict[str, set[int]] = {}
         self.book = FlushBook()
         self.counts = Counts()
         self.status: Status | None = None
@@ -241,15 +249,27 @@ class Connections:
         """Add a lane."""
         self._owner.check()
         self._lanes[lane.number] = lane
+        if lane.user is not None:
+            self._users.setdefault(lane.user, set()).add(lane.number)
 
     def remove(self, number: int) -> None:
         """Drop a lane; no error when there is none."""
         self._owner.check()
-        self._lanes.pop(number, None)
+        lane = self._lanes.pop(number, None)
+        if lane is None or lane.user is None:
+            return
+        there = self._users[lane.user]
+        there.discard(number)
+        if not there:
+            del self._users[lane.user]
 
     def get(self, number: int) -> Lane | None:
         """The lane of a connection, or None."""
         return self._lanes.get(number)
+
+    def of_user(self, user: str) -> list[Lane]:
+        """The lanes of a user's connections, the oldest first."""
+        return [self._lanes[number] for number in sorted(self._users.get(user, ()))]
 
     def lanes(self) -> list[Lane]:
         """All lanes, as of now."""

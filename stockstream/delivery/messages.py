@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Attach(Request[None]):
-    """A client has connected: from now on the broadcaster writes to it. Idempotent by number."""
+    """A client has connected: from now on the broadcaster writes to it. Idempotent by number.
+
+    `user` is who sits there, None for a program without a user's cookie.
+    """
 
     connection: int
     client: Client
     welcome: bytes
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

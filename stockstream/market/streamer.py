@@ -28,6 +28,7 @@ from stockstream.market.breaker_types import NotPermitted, Permit
 from stockstream.market.providers import Provider, ProviderBody, ProviderError, SymbolsNotFound
 from stockstream.market.troubles import Troubles
 from stockstream.messages import (
+    AlertSymbols,
     Demand,
     DemandWanted,
     FeedChanged,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from stockstream.market.parser import Parsed, Rejects
     from stockstream.tables import Tables
 
+CLAIM_SECONDS = 2.0
 PERMIT_SECONDS = 1.0
 """How long the breaker may take to answer; it has nothing to wait for."""
 RETRY_SECONDS = 0.05
@@ -137,8 +139,13 @@ class Streamer(Actor):
         watchers: Sequence[str] = (paths.BROADCASTER,),
         *,
         clock: Callable[[], int] = now_ms,
+        claim_epoch: Callable[[], int] | None = None,
     ) -> None:
-        """`open_provider` makes a provider for each life; `watchers` are cast `FeedChanged`."""
+        """`open_provider` makes a provider for each life; `watchers` are cast `FeedChanged`.
+
+        `claim_epoch` gives the process its epoch, in a thread; without one it is the clock's time.
+        """
+        self._claim_epoch = claim_epoch
         self._open_provider = open_provider
         self._settings = settings
         self._symbols = frozenset(map(parse_symbol, settings.symbols))
@@ -147,6 +154,7 @@ class Streamer(Actor):
         self._clock = clock
         # Until the demand is told the pace is the fast one: somebody may be waiting.
         self._demand = Demand(frozenset(), everything=False, subscribers=1)
+        self._alerts: frozenset[Symbol] = frozenset()
         self._wake = trio.Event()
         self._list_due = -math.inf
         self._troubles = Troubles()
@@ -155,12 +163,21 @@ class Streamer(Actor):
 
     async def init(self) -> None:
         """Begin to fetch, at once, and ask who wants what."""
-        self._epoch = epoch_of(self._tables.quotes.rows, self._clock())
+        self._epoch = epoch_of(self._tables.quotes.rows, await self._first_epoch())
         self._provider = self._open_provider()
         self._breaker = self.system.ref(paths.CIRCUIT_BREAKER)
         self._pubsub = self.system.ref(paths.PUBSUB)
         self.tasks.start_soon(self._poll, name="poll")
-        self.system.ref(paths.SUBSCRIPTION_MANAGER).cast(DemandWanted())
+        for who in (paths.SUBSCRIPTION_MANAGER, paths.ALERTS):
+            self.system.ref(who).cast(DemandWanted())
+
+    async def _first_epoch(self) -> int:
+        """The epoch, if no quote has one yet. A disk that hangs holds nobody up for long."""
+        if self._claim_epoch is not None and not self._tables.quotes.rows:
+            with trio.move_on_after(CLAIM_SECONDS):
+                return await trio.to_thread.run_sync(self._claim_epoch, abandon_on_cancel=True)
+            _log.warning("the epoch could not be claimed in time; the clock has to do")
+        return self._clock()
 
     # The actor: what it is told
 
@@ -172,6 +189,10 @@ class Streamer(Actor):
             feed = self._tables.feed.get(FEED)
             if feed is not None:
                 self._put_feed(feed.as_of, feed.reason, listed=feed.listed)
+
+    @handles(AlertSymbols)
+    def _on_alert_symbols(self, message: AlertSymbols) -> None:
+        self._alerts = message.symbols
 
     @handles(_Fetched)
     def _on_fetched(self, fetched: _Fetched) -> None:
@@ -193,6 +214,7 @@ class Streamer(Actor):
         if accepted.rows:
             self._tables.quotes.put_all({row.quote.symbol: row for row in accepted.rows})
             batch = self._tables.outbox.append(accepted.rows)
+            self._tables.alert_inbox.append(accepted.rows)
             self._pubsub.cast(QuotesPublished(batch.number, batch.rows))
         for over in self._troubles.after_success(again):
             _log.info("feed trouble over", kind=over, times=self._troubles.counts[over])
@@ -326,7 +348,7 @@ class Streamer(Actor):
         if not self._symbols or self._demand.everything or list_is_due:
             return None
         known = self._tables.quotes.rows.keys()
-        return ((self._symbols | self._demand.symbols) & known) or None
+        return ((self._symbols | self._demand.symbols | self._alerts) & known) or None
 
     async def _pause(self, started: float, earliest: float, latest: float) -> None:
         """Wait for the next round: an interval after this one began, within the limits.

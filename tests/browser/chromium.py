@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from contextlib import contextmanager
@@ -39,9 +40,23 @@ def find() -> str | None:
 @contextmanager
 def launched(path: str) -> Iterator[Browser]:
     """A headless Chromium for the time of a `with`."""
-    with sync_playwright() as playwright:
+    with _plain_asyncio(), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         try:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def _plain_asyncio() -> Iterator[None]:
+    """Give Playwright asyncio's own loop.
+
+    Where trio-asyncio has been imported (the database gateway imports it) a loop made outside of
+    trio is one of its own, which cannot be entered again from within, as Playwright does.
+    """
+    asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop_policy(None)

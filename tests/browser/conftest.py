@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -102,3 +104,15 @@ def server(stub: Stub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
     server = Server(folder, FAST | {"STOCK_API_URL": stub.url})
     with running(server):
         yield server
+
+
+@pytest.fixture
+def keeping(server: Server) -> Server:
+    """The same, once its database takes lists and alerts."""
+    give_up = time.monotonic() + WAIT_SECONDS
+    while True:
+        history = httpx.get(f"{server.url}/health/ready", timeout=10).json()["checks"]["history"]
+        if (history["connections"] or {}).get("rows"):
+            return server
+        assert time.monotonic() < give_up, history
+        time.sleep(0.05)

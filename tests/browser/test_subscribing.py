@@ -147,7 +147,7 @@ def test_the_list_can_be_walked_and_cut_with_the_keyboard_alone(
 def test_arrows_and_enter_choose_a_suggestion(server: Server, visit: Visit) -> None:
     """Typing a part of a symbol offers the known ones; the keyboard chooses."""
     me = visit(server.url)
-    options = me.page.get_by_role("option")
+    options = me.page.get_by_role("listbox", name="Known symbols").get_by_role("option")
     expect(me.page.get_by_role("button", name="Add all 6")).to_be_visible()
     me.field.press_sequentially("a")
     expect(options).to_have_text(["AAPL", "AMZN", "TSLA"])

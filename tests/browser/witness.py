@@ -14,6 +14,12 @@ _SERVER_IS_AWAY = re.compile(
     r"WebSocket connection to 'ws://[^']*/ws\?protocol=1' failed: |"
     r"Failed to load resource: net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)"
 )
+# And what it writes when a list or an alert is refused, which the page tells, or when there is no
+# database: a server that was just started has one a moment later, and the page asks again.
+_REFUSED = re.compile(
+    r"Failed to load resource: the server responded with a status of (409|422|503)"
+)
+_ROWS = re.compile(r"https?://[^/]+/api/v1/(watchlists|alerts)\b")
 _REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   window.reportViolation(`${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}`));
@@ -35,6 +41,8 @@ class Witness:
         if message.type not in {"warning", "error"}:
             return
         if self._server_goes_away and _SERVER_IS_AWAY.match(message.text):
+            return
+        if _REFUSED.match(message.text) and _ROWS.match(message.location["url"]):
             return
         self.troubles.append(f"console {message.type}: {message.text}")
 

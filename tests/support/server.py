@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 TOKEN = "token-of-the-tests-0123456789"
+NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
+"""Nobody listens there: most tests look at other things, and a new server takes a second."""
 SIMULATED = "sim://?symbols=6&interval=0.1&seed=7"
 
 
@@ -75,9 +77,12 @@ class Server:
             "PORT": str(self.port),
             "ADMIN_TOKEN": TOKEN,
             "LOG_FORMAT": "json",
+            "DATABASE_URL": NO_DATABASE,
             **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE")},
             **self.settings,
         }
+        if not environment["DATABASE_URL"]:
+            del environment["DATABASE_URL"]  # a test asks for the embedded one
         self.process = await trio.lowlevel.open_process(
             [sys.executable, "-m", "stockstream", "serve"],
             env=environment,

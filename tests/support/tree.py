@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import tempfile
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
+NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
+"""Nobody listens there."""
 
 
 @dataclass
@@ -84,8 +88,18 @@ class Tree:
 async def running_tree(*, may_crash: bool = False, **settings: object) -> AsyncIterator[Tree]:
     """Run the tree for the time of a `with`, on a free port, with a simulated market.
 
-    Fails in the end when an actor crashed, unless it `may_crash`: a kill is no crash.
+    The database is away unless a test gives one: most look at other things, and a new server
+    takes a second. Data goes to a folder that ends with the tree. Fails in the end when an actor
+    crashed, unless it `may_crash`: a kill is no crash.
     """
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="stockstream-test-"))
+        given = {"data_directory": Path(folder), "database_url": NO_DATABASE, **settings}
+        yield await stack.enter_async_context(_running_tree(given, may_crash=may_crash))
+
+
+@asynccontextmanager
+async def _running_tree(settings: dict[str, object], *, may_crash: bool) -> AsyncIterator[Tree]:
     chosen = {
         "port": 0,
         "stub_port": 0,

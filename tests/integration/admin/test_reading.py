@@ -54,7 +54,11 @@ async def test_the_overview_tells_breaker_feed_clients_and_process(nursery: trio
         assert figures["computed"] == "closed"
         assert figures["successful"] > 0
         assert figures["calls"] <= figures["window"] == 20
-        assert told["history"] is None
+        history = told["history"]
+        assert isinstance(history, dict)
+        assert history["database"]["up"] is False
+        assert "DATABASE_URL" in history["database"]["reason"]
+        assert history["waiting"] + history["recorder"]["spooled"] > 0
         sample = told["process"]["samples"][-1]  # type: ignore[index]
         assert sample["memory"] > 10_000_000
         assert sample["tasks"] >= 10

@@ -288,10 +288,20 @@ async def test_every_example_holds(path: Path, tmp_path: Path) -> None:
         "BREAKER_WAIT": "1",
         "BREAKER_MAX_WAIT": "2",
     }
+    if path.name == "database.toml":
+        settings["DATABASE_URL"] = ""  # the embedded one
     async with running_server(tmp_path, settings) as server:
+        with trio.fail_after(30):
+            while "DATABASE_URL" in settings and not await history_is_up(server):  # noqa: ASYNC110
+                await trio.sleep(0.1)
         ran = await chaos(server, "run", str(path), "--json", "--seed", "7")
         assert ran.status == 0, ran
         assert ran.document["strikes"]
+
+
+async def history_is_up(server: Server) -> bool:
+    ready = (await server.get("/health/ready")).json()
+    return bool(ready["checks"]["history"]["ok"])
 
 
 @pytest.mark.proves("C8", "C12", "C13", "C14")

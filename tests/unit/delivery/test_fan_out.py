@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stockstream.delivery import fan_out as fan_out_module
-from stockstream.delivery.fan_out import CODE_TOO_SLOW, RETRY_SECONDS, FanOut
+from stockstream.delivery.fan_out import CODE_TOO_SLOW, MOST_OWED, RETRY_SECONDS, FanOut
 from stockstream.delivery.lanes import REFUSED, Connections, Patience
 from stockstream.delivery.messages import Answer, Attach, Changed, Farewell, Say
 from stockstream.delivery.protocol import Rejected, Status
 from stockstream.delivery.turns import Turn
-from stockstream.messages import Version
+from stockstream.messages import Alert, Version, parse_symbol
 from stockstream.tables import Subscription
 from tests.unit.delivery.support import FRAMING, NOON, PING, MemoryClient, row
 
@@ -550,3 +550,59 @@ def test_a_farewell_tells_each_client_another_time(all_of: Broadcast) -> None:
     times = {client.messages[-1]["reconnect_after"] for client in clients}
     assert all(0.5 <= time <= 5.0 for time in times)
     assert len(times) > 5
+
+
+def fired(number: int, owner: str = "me") -> Alert:
+    return Alert(
+        number=number,
+        owner=owner,
+        rule=7,
+        symbol=parse_symbol("AAPL"),
+        kind="above",
+        threshold=100.0,
+        window=None,
+        price=100.5,
+        reference=None,
+        timestamp=NOON,
+        version=Version(1, number),
+        fired_at=NOON,
+    )
+
+
+def attach_as(there: Broadcast, user: str | None, room: float = math.inf) -> MemoryClient:
+    number = len(there.clients) + 1
+    client = there.clients[number] = MemoryClient(room)
+    there.fan_out.attach(Attach(number, client, WELCOME, user), 0.0)
+    return client
+
+
+def test_an_alert_goes_to_each_connection_of_its_owner_once(connections: Connections) -> None:
+    """Asked twice, by an alert's sender who heard no answer, it tells nothing twice."""
+    there = Broadcast(connections)
+    me, again, other, nobody = (attach_as(there, user) for user in ("me", "me", "you", None))
+    assert there.fan_out.alert(fired(1), 0.0) == 2
+    there.fan_out = FanOut(connections, FRAMING)  # a successor knows what was told
+    assert there.fan_out.alert(fired(1), 0.0) == 2
+    assert there.fan_out.alert(fired(2), 0.0) == 2
+    for client in (me, again):
+        told = [message["id"] for message in client.messages if message["type"] == "alert"]
+        assert told == ["7-1-1", "7-1-2"]
+    assert "alert" not in other.kinds() + nobody.kinds()
+    there.fan_out.detach(there.number(me))
+    there.fan_out.detach(there.number(again))
+    assert there.fan_out.alert(fired(3), 0.0) == 0
+
+
+def test_alerts_wait_in_order_for_a_client_that_takes_no_more_and_not_without_end(
+    connections: Connections,
+) -> None:
+    """What it was owed comes when it reads again; beyond the limit it is left to the API."""
+    there = Broadcast(connections)
+    client = attach_as(there, "me", room=2)
+    for number in range(1, 101):
+        there.fan_out.alert(fired(number), 0.0)
+    client.room = math.inf
+    run(there.fan_out.flush(10.0))
+    told = [message["id"] for message in client.messages if message["type"] == "alert"]
+    assert told == [f"7-1-{number}" for number in range(1, len(told) + 1)]
+    assert len(told) == MOST_OWED

@@ -12,6 +12,7 @@ export const GRACE_MS = 800;
 /**
  * @typedef {object} Options
  * @property {() => void} onRetry
+ * @property {() => void} onFocusLost the banner goes while the focus is in it, and it must not fall off the page
  * @property {(lost: boolean, state: ConnectionState) => void} onChange lost for longer than the grace, or back
  */
 
@@ -88,8 +89,7 @@ export class Banner {
   /** @param {boolean} lost */
   #setLost(lost) {
     if (lost === this.#lost) return;
-    // The focus must not fall off the page with the button.
-    if (!lost && this.#element.contains(document.activeElement)) must(document, "#symbol", HTMLInputElement).focus();
+    if (!lost && this.#element.contains(document.activeElement)) this.#options.onFocusLost();
     this.#lost = lost;
     this.#element.hidden = !lost;
     this.paint(Date.now());

@@ -3,6 +3,7 @@
  * change the store, the store is painted.
  */
 import { Announcer } from "./a11y.js";
+import { Alerts } from "./alerts.js";
 import { Banner } from "./banner.js";
 import { Connection } from "./connection.js";
 import { must, setText } from "./dom.js";
@@ -10,10 +11,11 @@ import { enumerate } from "./format.js";
 import { ServerClock, isStale } from "./freshness.js";
 import { bindKeyboard } from "./keyboard.js";
 import { KnownSymbols } from "./known-symbols.js";
+import { LISTS_KEY, Lists } from "./lists.js";
 import { Offers } from "./offers.js";
 import { nextSorting, sorted } from "./sort.js";
 import { StatusStrip } from "./status.js";
-import { Memory, SORTING_KEY, WATCHLIST_KEY, readSorting, readWatchlist } from "./storage.js";
+import { Memory, SORTING_KEY, WATCHLIST_KEY, readSorting } from "./storage.js";
 import { MAX_SYMBOLS, Store, change } from "./store.js";
 import { Subscriber } from "./subscriber.js";
 import { SymbolField } from "./symbol-field.js";
@@ -96,6 +98,7 @@ const offers = new Offers((symbols) => {
 
 const banner = new Banner({
   onRetry: () => connection.retryNow(),
+  onFocusLost: () => field.focus(),
   onChange: (lost, state) => {
     if (!lost) announcer.say("Connected again.");
     else announcer.say(state.name === "closed" ? "The server ended the connection." : "Connection lost, retrying.");
@@ -120,6 +123,22 @@ const watchlist = new Watchlist({
     arrange();
   },
   onLeave: () => field.focus(),
+});
+
+const lists = new Lists({
+  memory,
+  onShow: () => {
+    toast.forget();
+    show(lists.symbols);
+  },
+  onDeleted: (undoable) => toast.offer(undoable),
+  announce: (text) => announcer.say(text),
+});
+
+const alerts = new Alerts({
+  priceOf: (symbol) => store.entry(symbol)?.quote?.price ?? null,
+  onDeleted: (undoable) => toast.offer(undoable),
+  announce: (text) => announcer.say(text),
 });
 
 const toast = new UndoToast((symbols) => {
@@ -158,7 +177,21 @@ function unwatch(symbol) {
 }
 
 function listChanged() {
-  memory.save(WATCHLIST_KEY, store.symbols);
+  lists.edited(store.symbols);
+  arrange();
+  paintSoon();
+}
+
+/**
+ * Makes the rows these, of another list or changed elsewhere; prices of those that stay are kept.
+ * @param {readonly string[]} symbols
+ */
+function show(symbols) {
+  const gone = store.symbols.filter((symbol) => !symbols.includes(symbol));
+  for (const symbol of gone) store.remove(symbol);
+  const added = symbols.filter((symbol, index) => store.add([symbol], index).added.length > 0);
+  subscriber.unsubscribe(gone);
+  subscriber.subscribe(added);
   arrange();
   paintSoon();
 }
@@ -166,6 +199,7 @@ function listChanged() {
 function arrange() {
   watchlist.arrange(sorted(store, sorting));
   offers.visible = store.symbols.length === 0;
+  alerts.suggest(store.symbols[0]);
 }
 
 /** @param {ConnectionState} state */
@@ -173,6 +207,8 @@ function connectionChanged(state) {
   if (state.name === "open") {
     subscriber.connected();
     known.load();
+    lists.load();
+    void alerts.load();
   } else {
     subscriber.disconnected();
     known.pause();
@@ -198,6 +234,9 @@ function received(message) {
       break;
     case "subscriptions":
       subscriber.answered(message);
+      break;
+    case "alert":
+      alerts.received(message.alert);
       break;
     case "error":
       if (!subscriber.failed(message)) warn(`${message.code}: ${message.reason}`);
@@ -278,18 +317,12 @@ document.addEventListener("visibilitychange", () => {
 });
 // Another tab changed the list: this one follows, instead of writing its own over it later.
 window.addEventListener("storage", (event) => {
-  if (event.key !== WATCHLIST_KEY) return;
-  const theirs = readWatchlist(event.newValue);
-  const gone = store.symbols.filter((symbol) => !theirs.includes(symbol));
-  for (const symbol of gone) store.remove(symbol);
-  const added = theirs.filter((symbol, index) => store.add([symbol], index).added.length > 0);
-  subscriber.unsubscribe(gone);
-  subscriber.subscribe(added);
-  arrange();
-  paintSoon();
+  if (event.key !== WATCHLIST_KEY && event.key !== LISTS_KEY) return;
+  lists.reread();
+  show(lists.symbols);
 });
 
-store.add(readWatchlist(memory.load(WATCHLIST_KEY)));
+store.add(lists.symbols);
 watchlist.showSorting(sorting);
 arrange();
 connection.start();

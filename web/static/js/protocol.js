@@ -4,6 +4,7 @@
  * Times are ISO 8601 on the wire and milliseconds since 1970 here. What the server sends is checked
  * item by item: a malformed price is dropped and named, the good ones beside it count.
  */
+import { readAlert } from "./alert-feed.js";
 import { isSymbol } from "./symbols.js";
 
 export const PROTOCOL_VERSION = 1;
@@ -45,7 +46,8 @@ export const PROTOCOL_VERSION = 1;
 /** @typedef {{type: "pong", id: Id, serverTime: number | null}} Pong */
 /** @typedef {{type: "error", code: string, reason: string, temporary: boolean, id: Id}} ServerError */
 /** @typedef {{type: "going_away", reconnectAfter: number}} GoingAway seconds */
-/** @typedef {Welcome | Subscriptions | Snapshot | Prices | Status | Pong | ServerError | GoingAway} ServerMessage */
+/** @typedef {{type: "alert", alert: import("./alert-feed.js").Alert}} AlertFired */
+/** @typedef {Welcome | Subscriptions | Snapshot | Prices | Status | Pong | ServerError | AlertFired | GoingAway} ServerMessage */
 
 /** @typedef {{action: "subscribe", symbols: string[], id: Id, since?: Record<string, Version>}} Subscribe */
 /** @typedef {{action: "unsubscribe", symbols: string[], id: Id}} Unsubscribe */
@@ -142,6 +144,11 @@ function read(m, faults) {
         temporary: m.temporary === true,
         id: idOrNull(m.id),
       };
+    case "alert": {
+      const alert = readAlert(m);
+      if (alert === null) faults.push(`a bad alert: ${JSON.stringify(m).slice(0, 80)}`);
+      return alert === null ? null : { type: "alert", alert };
+    }
     case "going_away":
       return { type: "going_away", reconnectAfter: Math.max(0, numberOr(m.reconnect_after, 0)) };
     default:

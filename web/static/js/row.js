@@ -16,7 +16,7 @@ const FLASH_SPACING_MS = 500;
 const TREND_SPACING_MS = 400;
 
 /** @type {Record<RowState, {icon: string, title: string}>} */
-const STATES = {
+export const STATES = {
   live: { icon: "dot", title: "Live: fetched just now" },
   stale: { icon: "triangle", title: "Stale: nothing newer could be fetched" },
   frozen: { icon: "pause", title: "Frozen: fetched just now, but unchanged at the source for over a minute" },
@@ -70,7 +70,10 @@ export class Row {
     this.#trendOpen = must(fragment, ".trend-open", SVGLineElement);
     this.#age = must(fragment, ".c-age", HTMLElement);
     this.#ageIcon = must(fragment, ".c-age use", SVGUseElement);
-    part("symbol").textContent = symbol;
+    this.chartLink = must(fragment, '[data-part="symbol"]', HTMLAnchorElement);
+    this.chartLink.textContent = symbol;
+    this.chartLink.href = `/s/${encodeURIComponent(symbol)}`;
+    this.chartLink.title = `Chart of ${symbol}`;
     this.element.dataset.symbol = symbol;
     this.element.dataset.testid = `row-${symbol}`;
     must(fragment, ".c-price", HTMLElement).dataset.testid = `price-${symbol}`;
@@ -84,6 +87,7 @@ export class Row {
   /** @param {boolean} current the row that Tab reaches */
   set current(current) {
     this.element.tabIndex = current ? 0 : -1;
+    this.chartLink.tabIndex = current ? 0 : -1;
     this.removeButton.tabIndex = current ? 0 : -1;
   }
 
@@ -191,7 +195,7 @@ export class Row {
  * @param {number} ms
  * @returns {string}
  */
-function ageText(state, ms) {
+export function ageText(state, ms) {
   switch (state) {
     case "loading":
       return "Waiting";

@@ -238,7 +238,7 @@ function extendTrend(trend, value, now) {
  * @param {number} value
  * @returns {number}
  */
-function decimalsOf(value) {
+export function decimalsOf(value) {
   const text = String(value);
   const dot = text.indexOf(".");
   if (text.includes("e-")) return 6;

@@ -1,5 +1,5 @@
 /**
- * The toast that takes back an unsubscribe. Removals while it is up are gathered, so that one undo
+ * The toast that takes back a removal: of a symbol, a list or an alert. Removals while it is up are gathered, so that one undo
  * brings all of them back.
  */
 import { must, setText } from "./dom.js";
@@ -8,7 +8,7 @@ import { enumerate } from "./format.js";
 /** Long enough to read it and move there; a pointer or the focus on it stops the time. */
 const SHOWN_MS = 8_000;
 
-/** @typedef {{symbol: string, undo: () => void}} Undoable */
+/** `symbol` may be another name of what was removed. @typedef {{symbol: string, undo: () => void}} Undoable */
 
 export class UndoToast {
   #element = must(document, "#toast", HTMLElement);
@@ -45,6 +45,11 @@ export class UndoToast {
     for (const { undo } of [...removed].reverse()) undo();
     this.#onUndone(removed.map((r) => r.symbol));
     return true;
+  }
+
+  /** What was removed belongs to a list that is not shown any more. */
+  forget() {
+    this.#hide();
   }
 
   #countDown() {

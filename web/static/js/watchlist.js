@@ -221,6 +221,11 @@ export class Watchlist {
       case "Backspace":
         this.#options.onRemove(row.symbol);
         break;
+      case "Enter":
+        // On a link or a button in the row, Enter is that one's.
+        if (event.target !== row.element) return;
+        row.chartLink.click();
+        break;
       case "Escape":
         this.#options.onLeave();
         break;

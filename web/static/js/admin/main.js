@@ -15,6 +15,7 @@ import { DetailsDialog } from "./details-dialog.js";
 import { EventStream } from "./event-stream.js";
 import { EventsView } from "./events-view.js";
 import { FaultsView } from "./faults-view.js";
+import { HistoryView } from "./history-view.js";
 import { ProcessView } from "./process-view.js";
 import { RestartsView } from "./restarts-view.js";
 import { SPAN_MS } from "./timeline.js";
@@ -49,6 +50,7 @@ const vitals = new Vitals();
 const restartsView = new RestartsView();
 const crashesView = new CrashesView((crash) => details.openCrash(crash));
 const clientsView = new ClientsView();
+const historyView = new HistoryView();
 const processView = new ProcessView();
 const eventsView = new EventsView();
 const faultsView = new FaultsView(() => void halt());
@@ -284,6 +286,7 @@ function paintNow() {
   vitals.paint({ overview, tree: model.paths.length === 0 ? null : model.summary(), restarts: incidents.restarts.length, now });
   breakerView.paint(overview.breaker, incidents.transitions, overview.process.started, now);
   clientsView.paint(overview.clients);
+  historyView.paint(overview.history, now);
   processView.paint(overview.process.samples);
   setText(uptime, ` · up ${age(now - overview.process.started)}`);
 }

@@ -122,12 +122,30 @@
  * @property {number} silent
  * @property {number} waiting
  *
+ * @typedef {object} History
+ * @property {{up: boolean, reason: string, since: number} | null} database
+ * @property {Recorder | null} recorder
+ * @property {number} waiting batches in memory
+ * @property {number} rows in them
+ * @property {number | null} oldest ms
+ *
+ * @typedef {object} Recorder counts of this process
+ * @property {number} recorded_ticks
+ * @property {number} spooled batches on disk
+ * @property {number} spool_bytes
+ * @property {number} rejected
+ * @property {number} rejected_gone
+ * @property {number} lost
+ * @property {number} dropped
+ * @property {string | null} alert
+ *
  * @typedef {object} Overview
  * @property {string} node
  * @property {number} now ms
  * @property {{status: {state: string, since: number, next_probe: number | null, reason: string | null} | null, figures: CircuitFigures | null}} breaker
  * @property {{status: {state: string, as_of: number | null, interval: number, reason: string | null} | null, symbols: number, batches: number}} feed
  * @property {{connected: number, subscribed: number, behind: number, slow: number, worst: SlowClient[]}} clients
+ * @property {History} history
  * @property {{started: number, samples: Sample[]}} process
  *
  * @typedef {object} Target

@@ -1,0 +1,175 @@
+"""What rules fired, as rows: stored once, read in pages by the user it was meant for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+
+from stockstream.history.query import Lane, Query
+from stockstream.history.times import to_datetime, to_ms
+from stockstream.messages import Alert, Version
+
+if TYPE_CHECKING:
+    from stockstream.alerts.book import Unstored
+    from stockstream.history.query import Connection, Row
+
+_STORE = """
+INSERT INTO alerts (rule_id, owner, symbol, kind, threshold, "window", price, reference,
+    quoted_at, epoch, seq, fired_at)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::int[],
+    $7::float8[], $8::float8[], $9::timestamptz[], $10::bigint[], $11::bigint[],
+    $12::timestamptz[])
+ON CONFLICT (rule_id, epoch, seq) DO NOTHING
+RETURNING id, rule_id, epoch, seq, owner
+"""
+_CALL = """
+INSERT INTO webhook_deliveries (alert_id, owner, url)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[])
+"""
+_STAND = """
+UPDATE alert_rules r SET armed = s.armed
+FROM unnest($1::bigint[], $2::int[], $3::boolean[]) AS s (id, revision, armed)
+WHERE r.id = s.id AND r.revision = s.revision
+"""
+_FIRED = """
+SELECT a.id, rule_id, owner, symbol, kind, threshold, "window", price, reference, quoted_at,
+    epoch, seq, fired_at, fired_at <= coalesce(read_until, '-infinity') AS read
+FROM alerts a LEFT JOIN alert_readers USING (owner)
+WHERE owner = $1 AND a.id < $2 AND (NOT $3 OR fired_at > coalesce(read_until, '-infinity'))
+ORDER BY a.id DESC LIMIT $4
+"""
+_UNREAD = """
+SELECT count(*) FROM (
+    SELECT FROM alerts LEFT JOIN alert_readers USING (owner)
+    WHERE owner = $1 AND fired_at > coalesce(read_until, '-infinity') LIMIT $2) AS found
+"""
+_READ = """
+INSERT INTO alert_readers AS r (owner, read_until) VALUES ($1, $2)
+ON CONFLICT (owner) DO UPDATE SET read_until = greatest(r.read_until, excluded.read_until)
+"""
+MOST_COUNTED = 100
+NEWEST = 2**63 - 1
+
+
+class StoredAlert(msgspec.Struct, frozen=True):
+    """An alert as it was stored; `row` orders them, `read` whether its user has seen it."""
+
+    row: int
+    alert: Alert
+    read: bool
+
+
+class FiredAlerts(msgspec.Struct, frozen=True):
+    """The newest first; `unread` counts up to `MOST_COUNTED`."""
+
+    alerts: list[StoredAlert]
+    unread: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAlerts(Query[bool]):
+    """Store alerts, the calls of webhooks that they cause, and standings: all or nothing.
+
+    What is stored already is left as it is. The answer is whether webhooks are to be called.
+    """
+
+    unstored: Unstored
+    lane: ClassVar[Lane] = Lane.ROWS
+
+    async def run(self, connection: Connection) -> bool:
+        """Store them."""
+        async with connection.transaction():
+            calls = await self._store(connection) if self.unstored.alerts else []
+            if calls:
+                await connection.execute(_CALL, *map(list, zip(*calls, strict=True)))
+            if self.unstored.standings:
+                rows = sorted(self.unstored.standings.items())
+                await connection.execute(
+                    _STAND,
+                    [number for number, _ in rows],
+                    [standing.revision for _, standing in rows],
+                    [standing.armed for _, standing in rows],
+                )
+        return bool(calls)
+
+    async def _store(self, connection: Connection) -> list[tuple[int, str, str]]:
+        """Store the alerts; the webhooks of those that are new: alert, owner, address."""
+        alerts = self.unstored.alerts
+        stored = await connection.fetch(
+            _STORE,
+            [alert.rule for alert in alerts],
+            [alert.owner for alert in alerts],
+            [alert.symbol for alert in alerts],
+            [alert.kind for alert in alerts],
+            [alert.threshold for alert in alerts],
+            [alert.window for alert in alerts],
+            [alert.price for alert in alerts],
+            [alert.reference for alert in alerts],
+            [to_datetime(alert.timestamp) for alert in alerts],
+            [alert.version.epoch for alert in alerts],
+            [alert.version.seq for alert in alerts],
+            [to_datetime(alert.fired_at) for alert in alerts],
+        )
+        urls = {
+            (alert.rule, *alert.version): url
+            for alert, url in zip(alerts, self.unstored.webhooks, strict=True)
+        }
+        calls = []
+        for row_id, rule, epoch, seq, owner in (row.values() for row in stored):
+            url = urls[rule, epoch, seq]
+            if url is not None:
+                calls.append((row_id, owner, url))
+        return calls
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFired(Query[FiredAlerts]):
+    """A user's alerts before the row `before`, the newest first."""
+
+    owner: str
+    limit: int
+    before: int = NEWEST
+    unread_only: bool = False
+    lane: ClassVar[Lane] = Lane.ROWS
+
+    async def run(self, connection: Connection) -> FiredAlerts:
+        """Ask."""
+        rows = await connection.fetch(_FIRED, self.owner, self.before, self.unread_only, self.limit)
+        unread = await connection.fetchval(_UNREAD, self.owner, MOST_COUNTED)
+        return FiredAlerts([stored_alert(row) for row in rows], unread)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkRead(Query[None]):
+    """A user has seen all that fired up to a moment, in ms; also what is stored only later."""
+
+    owner: str
+    until: int
+    lane: ClassVar[Lane] = Lane.ROWS
+
+    async def run(self, connection: Connection) -> None:
+        """Mark."""
+        await connection.execute(_READ, self.owner, to_datetime(self.until))
+
+
+def stored_alert(row: Row) -> StoredAlert:
+    """A row whose first columns are those of `FetchFired`."""
+    row_id, rule, owner, symbol, kind, threshold, window, price, reference, *rest = row.values()
+    quoted_at, epoch, seq, fired_at, read = rest[:5]
+    alert = Alert(
+        number=0,
+        owner=owner,
+        rule=rule,
+        symbol=symbol,
+        kind=kind,
+        threshold=threshold,
+        window=window,
+        price=price,
+        reference=reference,
+        timestamp=to_ms(quoted_at),
+        version=Version(epoch, seq),
+        fired_at=to_ms(fired_at),
+    )
+    return StoredAlert(row_id, alert, read)

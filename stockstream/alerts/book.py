@@ -1,0 +1,217 @@
+"""The book of alerts: rules with their standings, and what is to be stored and delivered.
+
+Made once by `application.py`; outlives the actor that writes it, as the tables do. Each method is
+one step without an await: a killed actor has judged a batch, with all that follows, or has not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from stockstream import paths
+from stockstream.alerts.rules import Rule, judge
+from stockstream.alerts.window import Window
+from stockstream.messages import Alert, AlertStatus, Symbol
+from supervision import Ownership
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
+
+    from stockstream.messages import QuoteRow, Version
+
+MOST_WAITING = 10_000
+"""Alerts that wait to be stored, or delivered: some 5 MB. Beyond it the oldest give way."""
+AT_ONCE = 200
+"""Alerts stored in one transaction."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What a rule's row should say: for its `revision` only."""
+
+    revision: int
+    armed: bool
+
+
+class Unstored(msgspec.Struct, frozen=True):
+    """What goes to the database next, in one transaction.
+
+    No standing of a rule is in it before all that the rule fired: were the process to end then,
+    the rule would be disarmed, and what disarmed it forgotten.
+    """
+
+    alerts: list[Alert]
+    webhooks: list[str | None]
+    standings: dict[int, Standing]
+
+
+class AlertBook:
+    """See the module. Written by the watcher only; anyone reads its status."""
+
+    def __init__(self) -> None:
+        self._owner = Ownership("alerts", paths.ALERTS)
+        self._rules: dict[int, Rule] = {}
+        self._armed: dict[int, bool | None] = {}
+        self._by_symbol: dict[Symbol, dict[int, Rule]] = {}
+        # A window of each rule's own: what moved before a rule was made does not count for it.
+        self._windows: dict[int, Window] = {}
+        self._seen: dict[Symbol, Version] = {}
+        self._unstored: deque[tuple[Alert, str | None]] = deque()
+        self._standings: dict[int, Standing] = {}
+        self._undelivered: deque[Alert] = deque()
+        self._judged = self._fired = self._dropped = self._missed = 0
+
+    @property
+    def symbols(self) -> frozenset[Symbol]:
+        """Those that any rule is about."""
+        return frozenset(self._by_symbol)
+
+    def status(self) -> AlertStatus:
+        """Counts, for operators."""
+        return AlertStatus(
+            rules=len(self._rules),
+            judged=self._judged,
+            fired=self._fired,
+            unstored=len(self._unstored),
+            undelivered=len(self._undelivered),
+            dropped=self._dropped,
+            missed=self._missed,
+        )
+
+    # Rules
+
+    def put_rule(self, rule: Rule, quote: QuoteRow | None, now: int) -> None:
+        """Take a rule, new or changed; one that is here in that revision keeps its standing.
+
+        `quote` is the newest of its symbol. All that was published before has to be judged.
+        """
+        self._owner.check()
+        known = self._rules.get(rule.id)
+        if known is not None and known.revision >= rule.revision:
+            return
+        self.drop_rule(rule.id)
+        self._rules[rule.id] = rule
+        self._armed[rule.id] = rule.armed
+        self._by_symbol.setdefault(rule.symbol, {})[rule.id] = rule
+        if quote is not None:
+            self._seen[rule.symbol] = quote.quote.version
+            self._judge(rule, quote, now)
+
+    def drop_rule(self, number: int) -> None:
+        """Forget a rule; no error when there is none. What it fired stays to be stored."""
+        self._owner.check()
+        rule = self._rules.pop(number, None)
+        if rule is None:
+            return
+        del self._armed[number]
+        self._standings.pop(number, None)
+        others = self._by_symbol[rule.symbol]
+        del others[number]
+        if not others:
+            del self._by_symbol[rule.symbol]
+            self._seen.pop(rule.symbol, None)
+        self._windows.pop(number, None)
+
+    def keep_only(self, numbers: AbstractSet[int]) -> None:
+        """Forget the rules that are none of these."""
+        for number in self._rules.keys() - numbers:
+            self.drop_rule(number)
+
+    # Prices
+
+    def judge(self, rows: Iterable[QuoteRow], now: int) -> None:
+        """Judge published quotes, in their order; `now` is the wall clock in ms."""
+        self._owner.check()
+        for row in rows:
+            rules = self._by_symbol.get(row.quote.symbol)
+            if rules is None:
+                continue
+            seen = self._seen.get(row.quote.symbol)
+            if seen is not None and row.quote.version <= seen:
+                continue
+            self._seen[row.quote.symbol] = row.quote.version
+            for rule in rules.values():
+                self._judge(rule, row, now)
+
+    def note_dropped(self, total: int) -> bool:
+        """Note how many quotes were lost, ever, before they could be judged; whether any new."""
+        self._owner.check()
+        more, self._missed = total > self._missed, total
+        return more
+
+    def _judge(self, rule: Rule, row: QuoteRow, now: int) -> None:
+        quote = row.quote
+        extremes = None
+        if rule.window is not None:
+            window = self._windows.setdefault(rule.id, Window(rule.window))
+            # By our own clock: a provider's may jump back.
+            extremes = window.add(quote.received, quote.price)
+        armed = self._armed[rule.id]
+        verdict = judge(rule, armed, quote.price, extremes)
+        self._judged += 1
+        if verdict.armed is not armed:
+            self._armed[rule.id] = verdict.armed
+            self._standings[rule.id] = Standing(rule.revision, verdict.armed)
+        if not verdict.fired:
+            return
+        self._fired += 1
+        alert = Alert(
+            number=self._fired,
+            owner=rule.owner,
+            rule=rule.id,
+            symbol=rule.symbol,
+            kind=rule.kind.value,
+            threshold=rule.threshold,
+            window=rule.window,
+            price=quote.price,
+            reference=verdict.reference,
+            timestamp=quote.timestamp,
+            version=quote.version,
+            fired_at=now,
+        )
+        self._unstored.append((alert, rule.webhook))
+        self._undelivered.append(alert)
+        if len(self._unstored) > MOST_WAITING:
+            self._unstored.popleft()
+            self._dropped += 1
+        if len(self._undelivered) > MOST_WAITING:
+            self._undelivered.popleft()  # not lost: it is stored, and the page reads what is
+
+    # What waits
+
+    def unstored(self) -> Unstored | None:
+        """What is to be stored next; None for nothing."""
+        if not self._unstored and not self._standings:
+            return None
+        first = list(islice(self._unstored, AT_ONCE))
+        later = {alert.rule for alert, _ in islice(self._unstored, AT_ONCE, None)}
+        standings = {n: s for n, s in self._standings.items() if n not in later}
+        return Unstored([a for a, _ in first], [url for _, url in first], standings)
+
+    def stored(self, done: Unstored) -> None:
+        """Take off what was stored, or refused for good."""
+        self._owner.check()
+        last = done.alerts[-1].number if done.alerts else 0
+        while self._unstored and self._unstored[0][0].number <= last:
+            self._unstored.popleft()
+        _take_off(self._standings, done.standings)
+
+    def undelivered(self) -> Alert | None:
+        """The alert to be delivered next; None for none."""
+        return self._undelivered[0] if self._undelivered else None
+
+    def delivered(self, alert: Alert) -> None:
+        """Take off what was delivered."""
+        self._owner.check()
+        while self._undelivered and self._undelivered[0].number <= alert.number:
+            self._undelivered.popleft()
+
+
+def _take_off(standings: dict[int, Standing], done: Mapping[int, Standing]) -> None:
+    for number, standing in done.items():
+        if standings.get(number) == standing:
+            del standings[number]

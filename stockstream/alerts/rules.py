@@ -1,0 +1,83 @@
+"""What a rule says, and what a price means to it: a pure function.
+
+A rule fires once when the price crosses its threshold, and not again before the price has moved
+back by the hysteresis: a price that trembles at the threshold is one crossing.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from stockstream.messages import Symbol
+
+if TYPE_CHECKING:
+    from stockstream.alerts.window import Extremes
+
+USUAL_HYSTERESIS = 0.1
+"""Percent. A tenth of it is the noise of a quiet stock; more would swallow real crossings."""
+
+
+class Kind(StrEnum):
+    """What a rule looks at."""
+
+    ABOVE = "above"
+    """The price reaches the threshold from below."""
+    BELOW = "below"
+    """The price reaches the threshold from above."""
+    MOVE = "move"
+    """The price is so many percent over the lowest, or under the highest, of the last seconds."""
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A user's rule.
+
+    `threshold` is a price, or percents for a move; `window` the seconds of a move, None else.
+    `hysteresis` is in percent of the threshold, or in percentage points for a move. `revision`
+    rises with each change of the rule. `armed` is the standing as the database has it.
+    """
+
+    id: int
+    owner: str
+    revision: int
+    symbol: Symbol
+    kind: Kind
+    threshold: float
+    window: int | None
+    hysteresis: float
+    webhook: str | None
+    armed: bool | None
+
+
+class Verdict(NamedTuple):
+    """A rule's standing after a price. `reference` is what a move is measured from."""
+
+    armed: bool
+    fired: bool
+    reference: float | None
+
+
+def judge(rule: Rule, armed: bool | None, price: float, extremes: Extremes | None) -> Verdict:
+    """What `price` means to `rule`, whose standing was `armed`, None before its first price.
+
+    A rule whose condition holds from the beginning has not seen a crossing: it is not armed.
+    `extremes` are those of the window, `price` included; None for a rule that has no window.
+    """
+    reference = None
+    back = rule.hysteresis / 100
+    if rule.kind is Kind.ABOVE:
+        holds, is_back = price >= rule.threshold, price <= rule.threshold * (1 - back)
+    elif rule.kind is Kind.BELOW:
+        holds, is_back = price <= rule.threshold, price >= rule.threshold * (1 + back)
+    else:
+        if extremes is None:
+            raise ValueError(f"rule {rule.id} needs the extremes of its window")
+        rise, fall = price / extremes.low - 1, 1 - price / extremes.high
+        size = 100 * max(rise, fall)
+        reference = extremes.low if rise >= fall else extremes.high
+        holds, is_back = size >= rule.threshold, size <= rule.threshold - rule.hysteresis
+    if holds:
+        return Verdict(armed=False, fired=armed is True, reference=reference)
+    return Verdict(armed=armed is not False or is_back, fired=False, reference=reference)

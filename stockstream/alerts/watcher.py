@@ -1,0 +1,249 @@
+"""The watcher: judges published quotes by the users' rules, and sees to what fires.
+
+It takes batches from an inbox of its own, which the streamer fills, so none is lost when the
+watcher is killed, and the stream never waits for it. What fires is told to clients at once, and
+stored as soon as the database can be asked, however long that takes; neither waits for the other.
+Rules are read from the database again every few seconds, and at once when they are changed here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import structlog
+import trio
+
+from stockstream import paths
+from stockstream.alerts.alert_rows import StoreAlerts
+from stockstream.alerts.book import Unstored
+from stockstream.alerts.rule_rows import FetchChanges
+from stockstream.alerts.webhooks import CallsDue
+from stockstream.history.query import DatabaseError, Rejected, ask
+from stockstream.history.times import now_ms
+from stockstream.messages import AlertSymbols, DeliverAlert, DemandWanted, QuotesPublished
+from stockstream.tables import ALERTS
+from supervision import Actor, CallError, Conflate, MailboxPolicy, handles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from structlog.stdlib import BoundLogger
+
+    from stockstream.alerts.book import AlertBook
+    from stockstream.alerts.rule_rows import Changes
+    from stockstream.messages import AlertStatus, QuoteRow, Symbol
+    from stockstream.tables import Outbox
+    from supervision import ExitReason, Table
+
+LOOK_SECONDS = 1.0
+"""How often the inbox is looked at without a hint, which may be lost with PubSub."""
+READ_SECONDS = 5.0
+"""How often rules are read that another node changed, or whose hint was lost."""
+RETRY_SECONDS = 0.5
+DELIVER_SECONDS = 2.0
+DELIVER_RETRY_SECONDS = 0.05
+FLUSH_SECONDS = 2.0
+BATCHES_AT_ONCE = 100
+
+_log: BoundLogger = structlog.get_logger("alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class RulesChanged:
+    """Rules were changed in the database: read them now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Time to look at the inbox."""
+
+
+def _key(message: object) -> type | None:
+    """Hints say the same however many wait."""
+    return type(message) if isinstance(message, QuotesPublished | RulesChanged) else None
+
+
+class Watcher(Actor):
+    """See the module."""
+
+    owns_tasks: ClassVar[bool] = True
+    mailbox: ClassVar[MailboxPolicy] = MailboxPolicy(bound=100, overflow=Conflate(_key))
+
+    def __init__(
+        self,
+        book: AlertBook,
+        inbox: Outbox,
+        quotes: Table[Symbol, QuoteRow],
+        statuses: Table[str, AlertStatus],
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        self._book = book
+        self._inbox = inbox
+        self._quotes = quotes
+        self._statuses = statuses
+        self._clock = clock
+        self._since: int | None = None
+        self._fired = trio.Event()
+        self._changed = trio.Event()
+        self._storing = trio.CancelScope()
+        self._resting = trio.Event()
+
+    async def init(self) -> None:
+        """Go on where a predecessor was killed."""
+        self._database = self.system.ref(paths.DATABASE)
+        self._broadcaster = self.system.ref(paths.BROADCASTER)
+        self._streamer = self.system.ref(paths.STREAMER)
+        self._webhooks = self.system.ref(paths.WEBHOOKS)
+        self._judge_waiting()
+        self._tell_symbols()
+        self._tell_status()
+        self.send_every(LOOK_SECONDS, _Look())
+        for task in (self._read_rules, self._store, self._deliver):
+            self.tasks.start_soon(task)
+
+    async def terminate(self, _reason: ExitReason) -> None:
+        """Store what fired last."""
+        self._storing.cancel()
+        await self._resting.wait()
+        with trio.move_on_after(FLUSH_SECONDS):
+            while await self._store_next():
+                pass
+
+    # Prices
+
+    @handles(QuotesPublished)
+    def _on_quotes(self, _message: QuotesPublished) -> None:
+        self._judge_waiting()
+
+    @handles(_Look)
+    def _on_look(self, _message: _Look) -> None:
+        self._judge_waiting()
+        self._tell_status()
+
+    def _judge_waiting(self) -> None:
+        """Judge what waits. A batch is judged and acknowledged in one step: no kill parts them."""
+        now = self._clock()
+        while batches := self._inbox.waiting(BATCHES_AT_ONCE):
+            for batch in batches:
+                self._book.judge(batch.rows, now)
+                self._inbox.acknowledge(batch.number)
+        if self._book.note_dropped(self._inbox.statistics().dropped):
+            # More came than was judged in time; what each symbol came to is known all the same.
+            rows = self._quotes.rows
+            self._book.judge([rows[s] for s in self._book.symbols if s in rows], now)
+        self._fired.set()
+        self._fired = trio.Event()
+
+    # Rules
+
+    @handles(RulesChanged)
+    def _on_rules_changed(self, _message: RulesChanged) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    @handles(DemandWanted)
+    def _on_wanted(self, _message: DemandWanted) -> None:
+        self._tell_symbols()
+
+    async def _read_rules(self) -> None:
+        while True:
+            changed = self._changed
+            try:
+                changes = await ask(self._database, FetchChanges(self._since))
+            except DatabaseError:
+                pause = RETRY_SECONDS
+            else:
+                self._take(changes)
+                pause = READ_SECONDS
+            with trio.move_on_after(pause):
+                await changed.wait()
+
+    def _take(self, changes: Changes) -> None:
+        # A new rule starts from the newest price, so the older ones must not come after it.
+        self._judge_waiting()
+        before, now = self._book.symbols, self._clock()
+        for rule in changes.rules:
+            self._book.put_rule(rule, self._quotes.get(rule.symbol), now)
+        for number in changes.deleted:
+            self._book.drop_rule(number)
+        if self._since is None:
+            self._book.keep_only({rule.id for rule in changes.rules})
+        self._since = changes.next_since
+        if self._book.symbols != before:
+            self._tell_symbols()
+        self._fired.set()
+        self._fired = trio.Event()
+
+    def _tell_status(self) -> None:
+        """Write down how it goes; log what was lost since the last time."""
+        before, now = self._statuses.get(ALERTS), self._book.status()
+        if before is not None and now.dropped > before.dropped:
+            _log.error("alerts were lost: the database is away for too long", lost=now.dropped)
+        if before is not None and now.missed > before.missed:
+            _log.warning("prices came too fast to be judged one by one", missed=now.missed)
+        if now != before:
+            self._statuses.put(ALERTS, now)
+
+    def _tell_symbols(self) -> None:
+        self._streamer.cast(AlertSymbols(self._book.symbols))
+
+    # What fired
+
+    async def _store(self) -> None:
+        with self._storing:
+            while True:
+                fired = self._fired
+                if not await self._store_next():
+                    await fired.wait()
+        self._resting.set()
+        await trio.sleep_forever()
+
+    async def _store_next(self) -> bool:
+        """Store what waits; False when nothing does. Without a database, wait a moment."""
+        unstored = self._book.unstored()
+        if unstored is None:
+            return False
+        try:
+            await self._store_all(unstored)
+        except DatabaseError:
+            await trio.sleep(RETRY_SECONDS)
+        else:
+            self._book.stored(unstored)
+        return True
+
+    async def _store_all(self, unstored: Unstored) -> None:
+        """Store alerts and standings; where they are refused, one by one.
+
+        Raises:
+            DatabaseError: the database cannot be asked.
+        """
+        try:
+            if await ask(self._database, StoreAlerts(unstored)):
+                self._webhooks.cast(CallsDue())
+        except Rejected as error:
+            if not unstored.alerts:
+                _log.error("standings are refused", reason=str(error))
+                return
+            for alert, url in zip(unstored.alerts, unstored.webhooks, strict=True):
+                try:
+                    if await ask(self._database, StoreAlerts(Unstored([alert], [url], {}))):
+                        self._webhooks.cast(CallsDue())
+                except Rejected as why:
+                    _log.error("an alert is refused", alert=alert.id, reason=str(why))
+            await self._store_all(Unstored([], [], unstored.standings))
+
+    async def _deliver(self) -> None:
+        while True:
+            fired = self._fired
+            alert = self._book.undelivered()
+            if alert is None:
+                await fired.wait()
+                continue
+            try:
+                await self._broadcaster.call(DeliverAlert(alert), timeout=DELIVER_SECONDS)
+            except CallError:
+                # It restarts. Asked twice it tells each connection once.
+                await trio.sleep(DELIVER_RETRY_SECONDS)
+            else:
+                self._book.delivered(alert)

@@ -1,0 +1,89 @@
+"""`stockstream db backup|restore`, by PostgreSQL's own programs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
+
+import trio
+from rich.progress import DownloadColumn, TimeElapsedColumn
+
+from stockstream.cli.db.common import Json, Yes, print_json, progress, visiting
+from stockstream.errors import StartError, UsageError
+from stockstream.history import dumps, migrations
+from stockstream.history.dumps import DumpFailed
+from stockstream.history.migrations import MigrationFailed
+
+
+async def backup(target: Path, *, as_json: Json = False) -> int:
+    """Write the whole database to a file, by pg_dump, in its custom format.
+
+    Parameters
+    ----------
+    target
+        The file, which is there whole or not at all.
+    as_json
+        Print JSON.
+    """
+    async with visiting() as visit:
+        with progress(DownloadColumn(), TimeElapsedColumn()) as bars:
+            bar = bars.add_task("backup", total=None)
+            try:
+                size = await dumps.back_up(
+                    visit.server.address(), target, lambda size: bars.update(bar, completed=size)
+                )
+            except DumpFailed as error:
+                raise StartError(f"no backup was made: {error}") from error
+            except OSError as error:
+                raise StartError(f"{target}: {error.strerror}") from error
+    if as_json:
+        print_json({"file": str(target), "bytes": size})
+    else:
+        sys.stdout.write(f"{target}: {size / 1e6:,.1f} MB\n")
+    return 0
+
+
+async def restore(source: Path, *, yes: Yes = False, as_json: Json = False) -> int:
+    """Replace what is in the database by a backup, all of it or nothing.
+
+    Stop the servers that use it first: they would wait, and record on top of what was restored.
+
+    Parameters
+    ----------
+    source
+        A file that `backup` wrote.
+    yes
+        Do it; what is in the database now is lost.
+    as_json
+        Print JSON.
+    """
+    file = trio.Path(source)
+    if not await file.is_file():
+        raise UsageError(f"{source}: no such file")
+    if not yes:
+        raise UsageError(
+            "this replaces all that is in the database; `stockstream db backup` keeps it, "
+            "then say --yes"
+        )
+    async with visiting(migrate=False) as visit:
+        with progress(DownloadColumn(), TimeElapsedColumn()) as bars:
+            bar = bars.add_task("restore", total=(await file.stat()).st_size)
+            try:
+                await dumps.restore(
+                    visit.server.address(), source, lambda size: bars.update(bar, completed=size)
+                )
+            except DumpFailed as error:
+                raise StartError(f"nothing was restored: {error}") from error
+            except OSError as error:
+                raise StartError(f"{source}: {error.strerror}") from error
+            try:
+                done = await migrations.migrate(visit.server.address())
+            except MigrationFailed as error:
+                raise StartError(
+                    f"{source} is restored, but its schema is old and could not be moved: {error}"
+                ) from error
+    if as_json:
+        print_json({"file": str(source), "migrations": done})
+    else:
+        sys.stdout.write(f"{source} restored\n")
+    return 0

@@ -1,0 +1,174 @@
+"""`stockstream db export|import`: ticks to a file and from one, page by page."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+import trio
+from cyclopts import Parameter
+from rich.progress import DownloadColumn, MofNCompleteColumn, TimeRemainingColumn
+
+from stockstream.cli.db.common import Json, Visit, moment, print_json, progress, visiting
+from stockstream.errors import StartError, UsageError
+from stockstream.history import transfer
+from stockstream.history.candles import DAY_MS, Tick
+from stockstream.history.queries import Cursor, FetchTicks
+from stockstream.history.times import now_ms
+from stockstream.history.transfer import Format
+from stockstream.messages import InvalidSymbol, parse_symbol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from typing import BinaryIO, TextIO
+
+PAGE = 5_000
+"""Ticks held at once."""
+
+Form = Annotated[Format | None, Parameter(name="--format")]
+
+
+async def export(
+    *,
+    symbol: tuple[str, ...] = (),
+    begin: Annotated[str | None, Parameter(name="--from")] = None,
+    end: Annotated[str | None, Parameter(name="--to")] = None,
+    form: Form = None,
+    output: Path | None = None,
+    as_json: Json = False,
+) -> int:
+    """Write ticks as CSV or NDJSON, ordered by symbol and time.
+
+    Parameters
+    ----------
+    symbol
+        Whose ticks; may be given several times. All symbols without it.
+    begin
+        From this time of the price on (UTC unless it has a zone).
+    end
+        Up to this time, not included.
+    form
+        Else what the output's name says, else CSV.
+    output
+        A file, which is there whole or not at all; else standard output.
+    as_json
+        Print JSON about it, with --output.
+    """
+    symbols = [_symbol(text) for text in symbol] or None
+    start = 0 if begin is None else moment("--from", begin)
+    until = now_ms() + DAY_MS if end is None else moment("--to", end)
+    if start >= until:
+        raise UsageError("--from: it is not before --to")
+    if as_json and output is None:
+        raise UsageError("--json: the ticks themselves go to standard output; name an --output")
+    chosen = form or _format_of(output)
+    written = 0
+    with _output(output) as file:
+        async with visiting() as visit:
+            counts = await visit.ask(transfer.CountTicks(symbols, start, until))
+            with progress(MofNCompleteColumn(), TimeRemainingColumn()) as bars:
+                bar = bars.add_task("export", total=sum(counts.values()))
+                file.write(transfer.write_lines([], chosen, header=True))
+                for name in counts:
+                    async for page in _pages(visit, name, start, until):
+                        file.write(transfer.write_lines(page, chosen, header=False))
+                        written += len(page)
+                        bars.advance(bar, len(page))
+    if as_json:
+        print_json({"file": str(output), "ticks": written})
+    elif output is not None:
+        sys.stdout.write(f"{output}: {written:,} ticks\n")
+    return 0
+
+
+async def _pages(visit: Visit, symbol: str, start: int, end: int) -> AsyncIterator[list[Tick]]:
+    cursor = None
+    while page := await visit.ask(FetchTicks(symbol, start, end, PAGE, cursor)):
+        yield page
+        cursor = Cursor(page[-1].ts, page[-1].epoch, page[-1].seq)
+
+
+async def import_ticks(source: Path, *, form: Form = None, as_json: Json = False) -> int:
+    """Take in what `export` wrote; what is there already is left alone, so it may be repeated.
+
+    Parameters
+    ----------
+    source
+        The file, or `-` for standard input.
+    form
+        Else what the file's name says, else CSV.
+    as_json
+        Print JSON.
+    """
+    chosen = form or _format_of(source)
+    read = new = 0
+    with _input(source) as file:
+        async with visiting() as visit:
+            with progress(DownloadColumn(), TimeRemainingColumn()) as bars:
+                bar = bars.add_task("import", total=_size_of(source))
+                lines = transfer.Lines(file)
+                pages = transfer.pages(transfer.read_lines(lines, chosen), PAGE)
+                # In a thread: standard input may wait for somebody who types.
+                following = partial(trio.to_thread.run_sync, abandon_on_cancel=True)
+                try:
+                    while page := await following(partial(next, pages, None)):
+                        new += await visit.ask(transfer.ImportTicks(page))
+                        read += len(page)
+                        bars.update(bar, completed=lines.bytes)
+                except transfer.BadLine as error:
+                    raise UsageError(
+                        f"{source}: {error}; {read:,} ticks before it were taken in"
+                    ) from error
+    if as_json:
+        print_json({"read": read, "new": new})
+    else:
+        sys.stdout.write(f"{read:,} ticks read, {new:,} of them new\n")
+    return 0
+
+
+@contextmanager
+def _output(path: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that takes its name when all of it is written."""
+    if path is None:
+        yield sys.stdout
+        return
+    draft = path.with_name(f"{path.name}.part")
+    try:
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        draft.replace(path)
+    except OSError as error:
+        raise StartError(f"{path}: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _input(path: Path) -> Iterator[BinaryIO]:
+    if str(path) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    with file:
+        yield file
+
+
+def _size_of(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
+def _format_of(path: Path | None) -> Format:
+    return "ndjson" if path is not None and path.suffix in {".ndjson", ".jsonl"} else "csv"
+
+
+def _symbol(text: str) -> str:
+    try:
+        return parse_symbol(text)
+    except InvalidSymbol as error:
+        raise UsageError(f"--symbol: {error}") from error

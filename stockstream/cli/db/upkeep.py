@@ -1,0 +1,114 @@
+"""`stockstream db retention|rebuild`: what the server does by itself, done now."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.progress import MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from stockstream.cli.db.common import Json, Visit, moment, print_json, progress, visiting
+from stockstream.errors import UsageError
+from stockstream.history import overview
+from stockstream.history.candles import DAY_MS, HOUR_MS
+from stockstream.history.retention import RetentionSettings
+from stockstream.history.times import now_ms
+from stockstream.history.upkeep import Rebuild, Retain, Retained, RollUp
+
+HOURS_PER_DAY = DAY_MS // HOUR_MS
+
+
+async def retention(*, dry_run: bool = False, as_json: Json = False) -> int:
+    """Drop now what is too old by RETAIN_TICKS and RETAIN_CANDLES, and roll candles up.
+
+    Parameters
+    ----------
+    dry_run
+        Only tell what would be dropped.
+    as_json
+        Print JSON.
+    """
+    async with visiting() as visit:
+        kept = RetentionSettings(visit.settings.retain_ticks, visit.settings.retain_candles)
+        with progress(TimeElapsedColumn()) as bars:
+            bars.add_task("retention", total=None)
+            # Before their minutes go, hours and days are put together.
+            rolled = 0 if dry_run else await _rolled_up(visit)
+            done = await _retained(visit, Retain(now_ms(), kept.days, dry_run))
+    if as_json:
+        print_json(
+            {
+                "dropped": done.dropped,
+                "made": done.made,
+                "deleted": done.deleted,
+                "rolled_up": rolled,
+                "dry_run": dry_run,
+            }
+        )
+        return 0
+    verb = "would be dropped" if dry_run else "dropped"
+    sys.stdout.write(
+        f"{', '.join(done.dropped) or 'no partition'} {verb}; "
+        f"{done.made} partitions made ahead; {rolled} hours rolled up\n"
+    )
+    return 0
+
+
+async def _rolled_up(visit: Visit) -> int:
+    rolled = 0
+    while hours := await visit.ask(RollUp(now_ms())):
+        rolled += hours
+    return rolled
+
+
+async def _retained(visit: Visit, step: Retain) -> Retained:
+    all_of_it = Retained()
+    while True:
+        done = await visit.ask(step)
+        all_of_it = all_of_it.plus(done)
+        if not done.more:
+            return all_of_it
+
+
+async def rebuild(
+    *,
+    begin: Annotated[str | None, Parameter(name="--from")] = None,
+    as_json: Json = False,
+) -> int:
+    """Make all candles anew from the ticks that are still there, hour by hour.
+
+    Parameters
+    ----------
+    begin
+        From this day on (UTC), else from the first day whose ticks are all kept.
+    as_json
+        Print JSON.
+    """
+    given = None if begin is None else moment("--from", begin) // DAY_MS
+    if given is not None and given * DAY_MS > now_ms():
+        raise UsageError("--from: that day is still to come")
+    async with visiting() as visit:
+        hours = await _hours(visit, given)
+        made = 0
+        with progress(MofNCompleteColumn(), TimeRemainingColumn()) as bars:
+            for hour in bars.track(hours, description="rebuild"):
+                made += await visit.ask(Rebuild(hour))
+    if as_json:
+        print_json({"candles": made})
+    else:
+        sys.stdout.write(f"{made:,} 1-minute candles made, and those rolled up from them\n")
+    return 0
+
+
+async def _hours(visit: Visit, given: int | None) -> range:
+    """The hours since 1970 to be rebuilt, from a day on or from the first that is safe."""
+    first_tick = (await visit.ask(overview.Look())).first_tick
+    if first_tick is None:
+        return range(0)
+    # The oldest day that is kept may have lost its first ticks, and its candles know of them.
+    safe = int(now_ms() - visit.settings.retain_ticks * DAY_MS) // DAY_MS + 1
+    # Ticks of a day may have been received on the next one.
+    oldest = moment("", first_tick) // DAY_MS - 1
+    first = max(oldest, safe if given is None else given)
+    return range(first * HOURS_PER_DAY, now_ms() // HOUR_MS + 1)

@@ -1,0 +1,67 @@
+"""Epochs: each life of the server counts its versions in a higher one, whatever the clock says.
+
+Clients compare versions across a restart, and so does the history. A wall clock that was set back
+between two starts would give the later one lower versions, and clients would refuse its prices.
+So the last epoch stands in a file of the data directory, which needs no database.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from structlog.stdlib import BoundLogger
+
+FILE = "epoch"
+LENGTH = 32
+
+_log: BoundLogger = structlog.get_logger("epochs")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def claim_epoch(directory: Path, wall_clock_ms: Callable[[], int] = _now_ms) -> int:
+    """An epoch that nobody had before who claimed one in `directory`; it is kept there.
+
+    The wall clock in ms, or one more than the last where that is higher. A file that cannot be
+    read or written is logged, and the clock has to do. Nodes may share the directory. Blocks.
+    """
+    now = wall_clock_ms()
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            last = _read(descriptor)
+            epoch = max(now, last + 1)
+            if last + 1 > now:
+                _log.warning("the wall clock was set back", seconds=(last - now) / 1000)
+            # In place: a few bytes of one sector are written whole or not at all.
+            os.pwrite(descriptor, f"{epoch:<{LENGTH - 1}}\n".encode(), 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        reason = f"DATA_DIRECTORY: {directory / FILE}: {error.strerror}"
+        _log.error("the epoch cannot be kept; a clock set back would show", reason=reason)
+        return now
+    return epoch
+
+
+def _read(descriptor: int) -> int:
+    text = os.pread(descriptor, LENGTH, 0).decode(errors="replace").strip()
+    if text.isascii() and text.isdigit():
+        return int(text)
+    if text:
+        _log.error("the file of the last epoch holds none", text=text)
+    return 0

@@ -1,0 +1,1 @@
+"""Prices kept in PostgreSQL: recorded once, queried, exported, thinned out."""

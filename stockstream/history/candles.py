@@ -1,0 +1,105 @@
+"""Candles: open, high, low and close of the ticks of a stretch of time. Pure."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+INTERVALS = {"1m": MINUTE_MS, "5m": 5 * MINUTE_MS, "1h": HOUR_MS, "1d": DAY_MS}
+"""Length of each interval in ms; candles begin at whole multiples of it, in UTC."""
+
+
+class Tick(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One published price. Times in ms since 1970, UTC.
+
+    `ts` is the provider's time, `received` our clock's when it was fetched; `epoch` and `seq`
+    are the quote's version, and name the tick among those of its symbol.
+    """
+
+    symbol: str
+    exchange: str | None
+    price: float
+    ts: int
+    received: int
+    epoch: int
+    seq: int
+
+
+class Candle(msgspec.Struct, frozen=True, gc=False):
+    """`start` is inclusive; `first_at` and `last_at` are the times of the ticks that made `open`
+    and `close`, by which two parts of a candle are joined in any order. Times in ms since 1970.
+    """
+
+    symbol: str
+    start: int
+    open: float
+    high: float
+    low: float
+    close: float
+    ticks: int
+    first_at: int
+    last_at: int
+
+    def joined(self, other: Candle) -> Candle:
+        """Both parts as one; of equal times `other`, the later told, closes."""
+        first = other if other.first_at < self.first_at else self
+        last = other if other.last_at >= self.last_at else self
+        return Candle(
+            self.symbol,
+            self.start,
+            first.open,
+            max(self.high, other.high),
+            min(self.low, other.low),
+            last.close,
+            self.ticks + other.ticks,
+            first.first_at,
+            last.last_at,
+        )
+
+
+def fold(ticks: Iterable[Tick], length: int = MINUTE_MS) -> list[Candle]:
+    """The candles of `ticks`, ordered by symbol and start, so that writers lock in one order.
+
+    As if each tick were a candle, and those of a stretch were `joined` in the order of `ticks`.
+    """
+    found: dict[tuple[str, int], _Draft] = {}
+    for tick in ticks:
+        at, price = tick.ts, tick.price
+        key = (tick.symbol, at - at % length)
+        draft = found.get(key)
+        if draft is None:
+            found[key] = _Draft(price, price, price, price, 1, at, at)
+            continue
+        if price > draft.high:
+            draft.high = price
+        elif price < draft.low:
+            draft.low = price
+        if at >= draft.last_at:
+            draft.close, draft.last_at = price, at
+        elif at < draft.first_at:
+            draft.open, draft.first_at = price, at
+        draft.ticks += 1
+    return [
+        Candle(symbol, start, d.open, d.high, d.low, d.close, d.ticks, d.first_at, d.last_at)
+        for (symbol, start), d in sorted(found.items(), key=itemgetter(0))
+    ]
+
+
+class _Draft(msgspec.Struct, gc=False):
+    """A candle that grows: one is made per candle and not one per tick."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+    ticks: int
+    first_at: int
+    last_at: int

@@ -1,0 +1,75 @@
+"""`DATABASE_URL=... python -m stockstream.history.migrations VERSION`: move the schema there.
+
+`head` is the newest version, `base` an empty database, `-1` one back. Prints what was done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, NullPool, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from stockstream.history.migrations import FOLDER
+
+LOCK = 0x5354_4F43_4B00
+"""The advisory lock of all who migrate; held by the session, so it ends with a killed one."""
+
+
+def move(connection: Connection, target: str) -> None:
+    """Take the lock, then move; whoever waited finds the work done."""
+    connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
+    connection.commit()  # the lock is the session's, not the transaction's
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["connection"] = connection
+    if target == "head":
+        command.upgrade(config, target)
+    elif target.startswith("-") or target == "base":
+        command.downgrade(config, target)
+    else:
+        script = ScriptDirectory.from_config(config)
+        found = connection.execute(
+            text("SELECT to_regclass('alembic_version') IS NOT NULL")
+        ).scalar_one()
+        now = (
+            connection.execute(text("SELECT max(version_num) FROM alembic_version")).scalar_one()
+            if found
+            else None
+        )
+        connection.commit()
+        script.get_revision(target)
+        going_up = now is None or target > now
+        (command.upgrade if going_up else command.downgrade)(config, target)
+
+
+async def main(url: str, target: str) -> None:
+    """Connect as the rest of the program does, and move."""
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(
+            url, timeout=10, server_settings={"application_name": "stockstream migrations"}
+        )
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(move, target)
+        await connection.commit()
+    await engine.dispose()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main(os.environ["DATABASE_URL"], sys.argv[1]))
+    except DBAPIError as failed:
+        sys.exit(" ".join(str(failed.orig).split()))
+    except (CommandError, OSError, asyncpg.PostgresError) as failed:
+        sys.exit(" ".join(f"{type(failed).__name__}: {failed}".split()))

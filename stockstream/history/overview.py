@@ -1,0 +1,78 @@
+"""How much history there is, for `stockstream db status`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+
+from stockstream.history import partitions
+from stockstream.history.query import Lane, Query
+from stockstream.history.times import to_ms
+from stockstream.messages import iso_utc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stockstream.history.query import Connection
+
+_SIZES = """
+SELECT relname, coalesce(pg_partition_root(c.oid)::regclass::text, relname),
+    greatest(reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0), pg_total_relation_size(c.oid)
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relkind = 'r' AND nspname = 'public' ORDER BY relname
+"""
+
+
+class TableSize(msgspec.Struct, frozen=True):
+    """A table, or a partition of `table`; `rows` is the server's estimate."""
+
+    name: str
+    table: str
+    rows: int
+    bytes: int
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """What is there. `schema` is None for a database without one."""
+
+    server: str
+    schema: str | None
+    bytes: int
+    first_tick: str | None
+    last_tick: str | None
+    hours_to_roll_up: int
+    tables: list[TableSize]
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Query[Overview]):
+    """Ask for all of it."""
+
+    lane: ClassVar[Lane] = Lane.MAINTENANCE
+
+    async def run(self, connection: Connection) -> Overview:
+        """Ask."""
+        server = await connection.fetchval("SHOW server_version")
+        size = await connection.fetchval("SELECT pg_database_size(current_database())")
+        schema = first = last = None
+        due = 0
+        if await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
+            schema = await connection.fetchval("SELECT max(version_num) FROM alembic_version")
+        if await connection.fetchval("SELECT to_regclass('ticks') IS NOT NULL"):
+            days = await partitions.children(connection, "ticks")
+            first = await _end(connection, days, "min")
+            last = await _end(connection, reversed(days), "max")
+            due = await connection.fetchval("SELECT count(DISTINCT hour) FROM rollups_due")
+        tables = [TableSize(*row.values()) for row in await connection.fetch(_SIZES)]
+        return Overview(server, schema, size, first, last, due, tables)
+
+
+async def _end(connection: Connection, days: Iterable[str], function: str) -> str | None:
+    """When the first or last tick was received: a day's partition is read, not all of them."""
+    for partition in days:
+        moment = await connection.fetchval(f"SELECT {function}(received) FROM {partition}")  # noqa: S608 - names of ours
+        if moment is not None:
+            return iso_utc(to_ms(moment))
+    return None

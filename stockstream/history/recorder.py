@@ -1,0 +1,263 @@
+"""The recorder: takes what the `Outbox` holds and sees that it is kept, once.
+
+Every 250 ms, one round: batches go to the database, or, when that cannot be asked, to the spool,
+which is synced; only then they are acknowledged. While the spool holds anything, new batches go
+behind it, and it is replayed in order. Whether an unanswered write was committed need not be
+known: the ledger lets each batch in once. The recorder may be killed at any moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+import msgspec
+import structlog
+import trio
+
+from stockstream import paths
+from stockstream.history.candles import Tick
+from stockstream.history.query import DatabaseError, NoRoom, Rejected, ask
+from stockstream.history.recording import Record, TickBatch
+from stockstream.history.rejected import put_aside
+from stockstream.history.spool import Spool
+from stockstream.messages import RecorderStatus
+from stockstream.tables import RECORDER
+from supervision import Actor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from structlog.stdlib import BoundLogger
+
+    from stockstream.history.spool import Lost
+    from stockstream.tables import Batch, Outbox
+    from supervision import ExitReason, Table
+
+ROUND_SECONDS = 0.25
+TICKS_AT_ONCE = 5_000
+"""In one transaction: well under the statement's time limit on a slow disk."""
+BATCHES_AT_ONCE = 200
+FLUSH_SECONDS = 3.0
+
+R = TypeVar("R")
+
+_log: BoundLogger = structlog.get_logger("recorder")
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderSettings:
+    """`node` and `boot` name this life of the process in the ledger; `limit` is in bytes."""
+
+    node: str
+    boot: int
+    folder: Path
+    limit: int
+    round_seconds: float = ROUND_SECONDS
+
+
+class Recorder(Actor):
+    """See the module."""
+
+    owns_tasks: ClassVar[bool] = True
+
+    def __init__(
+        self, settings: RecorderSettings, outbox: Outbox, statuses: Table[str, RecorderStatus]
+    ) -> None:
+        self._settings = settings
+        self._outbox = outbox
+        self._statuses = statuses
+        # Of its own: a hung disk must not use up the threads of others.
+        self._limiter = trio.CapacityLimiter(1)
+        self._spool: Spool | None = None
+        self._spooled_since: int | None = None
+        self._unusable: str | None = None
+        self._status = statuses.get(RECORDER) or RecorderStatus()
+
+    async def init(self) -> None:
+        """Begin."""
+        self._database = self.system.ref(paths.DATABASE)
+        self._rounds = trio.CancelScope()
+        self._resting = trio.Event()
+        self.tasks.start_soon(self._run)
+
+    async def terminate(self, _reason: ExitReason) -> None:
+        """Record what was published last, or spool it."""
+        self._rounds.cancel()
+        await self._resting.wait()
+        with trio.move_on_after(FLUSH_SECONDS):
+            await self._round()
+
+    async def _run(self) -> None:
+        with self._rounds:
+            due = trio.current_time()
+            while True:
+                await self._round()
+                due = max(due + self._settings.round_seconds, trio.current_time())
+                await trio.sleep_until(due)
+        self._resting.set()
+        await trio.sleep_forever()
+
+    # A round
+
+    async def _round(self) -> None:
+        if self._spool is None:
+            await self._open_spool()
+        if (self._spool is None or self._spool.batches == 0) and await self._record_waiting():
+            self._tell(None)
+            return
+        trouble = await self._spool_waiting()
+        self._tell(await self._replay() or trouble or self._unusable)
+
+    async def _record_waiting(self) -> bool:
+        """Empty the outbox into the database; False when the database cannot be asked."""
+        while batches := self._waiting():
+            try:
+                await self._record(batches)
+            except DatabaseError:
+                return False
+            self._outbox.acknowledge(batches[-1].number)
+        return True
+
+    async def _spool_waiting(self) -> str | None:
+        """Empty the outbox into the spool. What cannot be written stays while there is room."""
+        while self._spool is not None and (batches := self._waiting()):
+            try:
+                lost = await self._in_thread(partial(self._spool.append, batches))
+            except OSError as error:
+                return self._disk_trouble(error)
+            self._lose(lost)
+            # Before they leave the outbox: they wait in one place or in the other.
+            self._tell(self._status.alert)
+            self._outbox.acknowledge(batches[-1].number)
+        return None
+
+    async def _replay(self) -> str | None:
+        """Record what is spooled, for as long as a round lasts, so that new batches get there."""
+        spool, until = self._spool, trio.current_time() + self._settings.round_seconds
+        if spool is None:
+            return None
+        try:
+            while spool.batches and trio.current_time() < until:
+                batches = await self._in_thread(partial(spool.peek, TICKS_AT_ONCE))
+                if not batches:
+                    self._lose(await self._in_thread(spool.drop_oldest))
+                    continue
+                self._spooled_since = batches[0].ticks[0].received
+                await self._record(batches, replayed=True)
+                await self._in_thread(spool.take)
+                self._spooled_since = None
+        except NoRoom as error:
+            return str(error)
+        except DatabaseError:
+            return None  # the gateway tells of it
+        except OSError as error:
+            return self._disk_trouble(error)
+        return None
+
+    def _disk_trouble(self, error: OSError) -> str:
+        return f"DATA_DIRECTORY: {self._settings.folder}: {error.strerror}"
+
+    async def _record(self, batches: Sequence[TickBatch], *, replayed: bool = False) -> None:
+        """Write batches, all at once; where one of them is refused, one by one.
+
+        Raises:
+            DatabaseError: the database cannot be asked.
+        """
+        try:
+            ticks = await ask(self._database, Record(batches, replayed))
+        except Rejected as error:
+            if len(batches) > 1:
+                for batch in batches:
+                    await self._record([batch], replayed=replayed)
+            else:
+                await self._put_aside(batches[0], str(error))
+            return
+        self._count(recorded_batches=len(batches), recorded_ticks=ticks)
+
+    async def _put_aside(self, batch: TickBatch, why: str) -> None:
+        try:
+            gone = await self._in_thread(
+                partial(put_aside, self._settings.folder / "rejected", batch)
+            )
+        except OSError as error:
+            gone = 1
+            why += f"; it could not be kept: {error.strerror}"
+        _log.error("the database refuses a batch", number=batch.number, reason=why)
+        self._count(rejected=1, rejected_gone=gone)
+
+    # Small things
+
+    def _waiting(self) -> list[TickBatch]:
+        """The oldest batches of the outbox, as they are recorded."""
+        chosen: list[TickBatch] = []
+        ticks = 0
+        for batch in self._outbox.waiting(BATCHES_AT_ONCE):
+            chosen.append(self._as_recorded(batch))
+            ticks += len(batch.rows)
+            if ticks >= TICKS_AT_ONCE:
+                break
+        return chosen
+
+    def _as_recorded(self, batch: Batch) -> TickBatch:
+        ticks = tuple(
+            Tick(
+                quote.symbol,
+                quote.exchange,
+                quote.price,
+                quote.timestamp,
+                quote.received,
+                quote.version.epoch,
+                quote.version.seq,
+            )
+            for quote in (row.quote for row in batch.rows)
+        )
+        return TickBatch(self._settings.node, self._settings.boot, batch.number, ticks)
+
+    async def _open_spool(self) -> None:
+        settings = self._settings
+        try:
+            self._spool = await self._in_thread(partial(Spool, settings.folder, settings.limit))
+        except OSError as error:
+            self._unusable = self._disk_trouble(error)
+            return
+        self._unusable = None
+        if self._spool.torn_bytes:
+            _log.warning("a torn end of the spool was cut", size=self._spool.torn_bytes)
+        if self._spool.batches:
+            _log.info("the spool holds batches", batches=self._spool.batches)
+
+    async def _in_thread(self, work: Callable[[], R]) -> R:
+        return await trio.to_thread.run_sync(work, limiter=self._limiter)
+
+    def _lose(self, lost: Lost) -> None:
+        if lost.batches:
+            _log.error("the spool is full: the oldest prices were dropped", ticks=lost.ticks)
+            self._count(lost=lost.ticks)
+
+    def _count(self, **more: int) -> None:
+        counts = {name: getattr(self._status, name) + count for name, count in more.items()}
+        self._status = msgspec.structs.replace(self._status, **counts)
+        self._statuses.put(RECORDER, self._status)
+
+    def _tell(self, alert: str | None) -> None:
+        """Write down how it goes; log each new alert."""
+        dropped = self._outbox.statistics().dropped
+        lost = self._status.lost + dropped
+        if alert is None and lost:
+            alert = f"{lost} ticks were lost: neither the database nor the spool could take them"
+        if alert is not None and alert != self._status.alert:
+            _log.error("recording is in trouble", alert=alert)
+        spool = self._spool
+        self._status = msgspec.structs.replace(
+            self._status,
+            spooled=0 if spool is None else spool.batches,
+            spool_bytes=0 if spool is None else spool.size,
+            spooled_since=self._spooled_since,
+            dropped=dropped,
+            alert=alert,
+        )
+        if self._status != self._statuses.get(RECORDER):
+            self._statuses.put(RECORDER, self._status)

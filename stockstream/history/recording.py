@@ -1,0 +1,152 @@
+"""Writing batches of ticks, each once: ledger, ticks and candles in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+
+from stockstream.history import partitions
+from stockstream.history.candles import DAY_MS, HOUR_MS, Candle, Tick, fold
+from stockstream.history.copying import COLUMNS, encoded
+from stockstream.history.query import Lane, Query
+from stockstream.history.times import to_datetime
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from stockstream.history.query import Connection
+
+_ENTER = """
+INSERT INTO batches (node, boot, no)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+ON CONFLICT DO NOTHING
+RETURNING node, boot, no
+"""
+IMPORT = "import"
+"""The node of the ledger's entries for what was imported."""
+IMPORT_LOCK = 0x5354_4F43_4B01
+"""The advisory lock of all who import: two at once could both miss the same tick."""
+_WAS_IMPORTED = "SELECT EXISTS (SELECT FROM batches WHERE node = $1)"
+# `received` lets the server look into one day's partition.
+_KNOWN = """
+SELECT t.symbol, t.epoch, t.seq
+FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::bigint[])
+    AS n (symbol, ts, received, epoch, seq)
+JOIN ticks t USING (symbol, ts, received, epoch, seq)
+"""
+# Times come as seconds: the driver encodes a moment at many times the CPU of a number.
+JOIN_CANDLES = """
+INSERT INTO candles AS c
+    ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at)
+SELECT '1m', symbol, to_timestamp(start), open, high, low, close, ticks,
+    to_timestamp(first_at), to_timestamp(last_at)
+FROM unnest(
+    $1::text[], $2::float8[], $3::float8[], $4::float8[], $5::float8[], $6::float8[],
+    $7::bigint[], $8::float8[], $9::float8[])
+    AS given (symbol, start, open, high, low, close, ticks, first_at, last_at)
+ON CONFLICT ("interval", symbol, start) DO UPDATE SET
+    open = CASE WHEN excluded.first_at < c.first_at THEN excluded.open ELSE c.open END,
+    high = greatest(c.high, excluded.high),
+    low = least(c.low, excluded.low),
+    close = CASE WHEN excluded.last_at >= c.last_at THEN excluded.close ELSE c.close END,
+    ticks = c.ticks + excluded.ticks,
+    first_at = least(c.first_at, excluded.first_at),
+    last_at = greatest(c.last_at, excluded.last_at)
+"""
+# An update, also when it changes nothing: it holds the row, so that a roll-up of the hour that
+# runs meanwhile waits for us, and does not take the mark away before our candles are there.
+MARK_HOURS = """
+INSERT INTO rollups_due (node, hour) SELECT $1, * FROM unnest($2::timestamptz[])
+ON CONFLICT (node, hour) DO UPDATE SET hour = excluded.hour
+"""
+
+
+class TickBatch(msgspec.Struct, frozen=True, array_like=True):
+    """Ticks published together by one life (`boot`) of a node, under a number that rises."""
+
+    node: str
+    boot: int
+    number: int
+    ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Query[int]):
+    """Write batches that are not there yet; the answer is how many ticks were new.
+
+    The ledger tells. Of `replayed` batches, which come from a spool, an import may have brought
+    ticks meanwhile: once anything was imported, those that are there are left out.
+    """
+
+    batches: Sequence[TickBatch]
+    replayed: bool = False
+    lane: ClassVar[Lane] = Lane.WRITE
+
+    async def run(self, connection: Connection) -> int:
+        """All of it or nothing."""
+        # Made ahead by retention as a rule; a recorder does not depend on that.
+        days = {tick.received // DAY_MS for batch in self.batches for tick in batch.ticks}
+        await partitions.make_for_ticks(connection, sorted(days))
+        async with connection.transaction():
+            if self.replayed:
+                await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", IMPORT_LOCK)
+            entered = await connection.fetch(
+                _ENTER,
+                [batch.node for batch in self.batches],
+                [batch.boot for batch in self.batches],
+                [batch.number for batch in self.batches],
+            )
+            new = {(row["node"], row["boot"], row["no"]) for row in entered}
+            batches = [b for b in self.batches if (b.node, b.boot, b.number) in new]
+            ticks = [tick for batch in batches for tick in batch.ticks]
+            if self.replayed and await connection.fetchval(_WAS_IMPORTED, IMPORT):
+                ticks = await _not_there(connection, ticks)
+            if ticks:
+                await copy_ticks(connection, ticks)
+                await join_candles(connection, batches[0].node, fold(ticks))
+        return len(ticks)
+
+
+async def _not_there(connection: Connection, ticks: Sequence[Tick]) -> list[Tick]:
+    rows = await connection.fetch(
+        _KNOWN,
+        [tick.symbol for tick in ticks],
+        [to_datetime(tick.ts) for tick in ticks],
+        [to_datetime(tick.received) for tick in ticks],
+        [tick.epoch for tick in ticks],
+        [tick.seq for tick in ticks],
+    )
+    known = {(row[0], row[1], row[2]) for row in rows}
+    return [tick for tick in ticks if (tick.symbol, tick.epoch, tick.seq) not in known]
+
+
+async def copy_ticks(connection: Connection, ticks: Sequence[Tick], table: str = "ticks") -> None:
+    """COPY, giving way to other tasks now and then."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in encoded(ticks):
+            yield piece
+            await asyncio.sleep(0)
+
+    await connection.copy_to_table(table, source=pieces(), columns=COLUMNS, format="binary")
+
+
+async def join_candles(connection: Connection, node: str, candles: Sequence[Candle]) -> None:
+    """Join 1-minute candles to what is there, and mark their hours as to be rolled up."""
+    hours = sorted({candle.start - candle.start % HOUR_MS for candle in candles})
+    await connection.execute(MARK_HOURS, node, [to_datetime(hour) for hour in hours])
+    await connection.execute(
+        JOIN_CANDLES,
+        [candle.symbol for candle in candles],
+        [candle.start / 1000 for candle in candles],
+        [candle.open for candle in candles],
+        [candle.high for candle in candles],
+        [candle.low for candle in candles],
+        [candle.close for candle in candles],
+        [candle.ticks for candle in candles],
+        [candle.first_at / 1000 for candle in candles],
+        [candle.last_at / 1000 for candle in candles],
+    )

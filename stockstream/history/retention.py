@@ -1,0 +1,87 @@
+"""The actor `retention`: rolls candles up, makes partitions ahead, drops what is old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import structlog
+import trio
+
+from stockstream import paths
+from stockstream.history.query import DatabaseError, ask
+from stockstream.history.times import now_ms
+from stockstream.history.upkeep import Retain, RollUp
+from supervision import Actor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from structlog.stdlib import BoundLogger
+
+ROUND_SECONDS = 60.0
+RETAIN_SECONDS = 600.0
+RETRY_SECONDS = 5.0
+"""Without a database there is nothing to keep up; it is asked again so soon."""
+STEP_SECONDS = 1.0
+"""Between two steps, so that others get the disk."""
+ASK_SECONDS = 130.0
+
+_log: BoundLogger = structlog.get_logger("retention")
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """Days that ticks and 1-minute candles are kept."""
+
+    ticks: float = 7.0
+    candles: float = 90.0
+
+    @property
+    def days(self) -> dict[str, float]:
+        """By table."""
+        return {"ticks": self.ticks, "candles_1m": self.candles}
+
+
+class Retention(Actor):
+    """See the module. Whatever it did not get to, its successor does: it keeps no state."""
+
+    owns_tasks: ClassVar[bool] = True
+
+    def __init__(self, settings: RetentionSettings, clock: Callable[[], int] = now_ms) -> None:
+        self._settings = settings
+        self._clock = clock
+
+    async def init(self) -> None:
+        """Begin."""
+        self._database = self.system.ref(paths.DATABASE)
+        self.tasks.start_soon(self._run)
+
+    async def _run(self) -> None:
+        due = trio.current_time()
+        while True:
+            try:
+                await self._roll_up()
+                if trio.current_time() >= due:
+                    await self._retain()
+                    due = trio.current_time() + RETAIN_SECONDS
+            except DatabaseError:
+                await trio.sleep(RETRY_SECONDS)
+            else:
+                await trio.sleep(ROUND_SECONDS)
+
+    async def _retain(self) -> None:
+        while True:
+            query = Retain(self._clock(), self._settings.days)
+            done = await ask(self._database, query, timeout=ASK_SECONDS)
+            if done.dropped:
+                _log.info("old history dropped", partitions=done.dropped)
+            if not done.more:
+                break
+            await trio.sleep(STEP_SECONDS)
+
+    async def _roll_up(self) -> None:
+        while True:
+            if not await ask(self._database, RollUp(self._clock()), timeout=ASK_SECONDS):
+                break
+            await trio.sleep(STEP_SECONDS)

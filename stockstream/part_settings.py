@@ -1,0 +1,144 @@
+"""What the settings of the whole mean for each part: one function a part, nothing else."""
+
+from __future__ import annotations
+
+import itertools
+import platform
+import time
+from typing import TYPE_CHECKING
+
+from stockstream.alerts.signing import Signer
+from stockstream.alerts.targets import TargetPolicy
+from stockstream.alerts.webhooks import WebhookSettings
+from stockstream.delivery.limits import ClientLimits
+from stockstream.history.database import DatabaseSettings
+from stockstream.history.recorder import RecorderSettings
+from stockstream.history.servers import Server, embedded_server
+from stockstream.market.breaker_types import BreakerSettings, WindowType
+from stockstream.market.parser import Parsed
+from stockstream.market.providers import HttpSettings, SymbolsNotFound
+from stockstream.market.streamer import StreamerSettings
+from web.admin_access import AdminAccess
+from web.browser_users import BrowserUsers
+from web.parts import WebSettings
+
+if TYPE_CHECKING:
+    import socket
+
+    from stockstream.config import Settings
+
+
+def database(settings: Settings) -> DatabaseSettings:
+    """The primary, the embedded server unless `DATABASE_URL` names one, and its replica."""
+    if settings.database_url is None:
+        primary = embedded_server(settings.data_directory)
+    else:
+        primary = Server("DATABASE_URL", settings.database_url.get_secret_value())
+    read = settings.database_read_url
+    replica = None if read is None else Server("DATABASE_READ_URL", read.get_secret_value())
+    return DatabaseSettings(primary, replica, readers=settings.database_pool_size)
+
+
+def recorder(settings: Settings) -> RecorderSettings:
+    """Its `boot` is the start's own: batches are numbered from 1 in each."""
+    return RecorderSettings(
+        node=_node(settings),
+        boot=time.time_ns() // 1000,
+        folder=settings.data_directory / "spool",
+        limit=settings.spool_size,
+    )
+
+
+def webhooks(settings: Settings) -> WebhookSettings:
+    """Where to webhooks may go, and how often it is tried."""
+    return WebhookSettings(_targets(settings), attempts=settings.webhook_attempts)
+
+
+def signer(settings: Settings) -> Signer:
+    """Signs webhooks."""
+    return Signer(settings.secret_key_base.get_secret_value())
+
+
+def http(settings: Settings) -> HttpSettings:
+    """Limits of the price API's client."""
+    return HttpSettings(
+        pool_size=settings.http_pool_size,
+        connect_timeout=settings.http_connect_timeout,
+        read_timeout=settings.http_read_timeout,
+        total_timeout=settings.http_timeout,
+        verify_tls=settings.http_verify_tls,
+        max_body=settings.http_max_body,
+    )
+
+
+def breaker(settings: Settings) -> BreakerSettings:
+    """An answer without a usable price is a failure; one without the symbols asked for is none."""
+    return BreakerSettings(
+        window_type=WindowType(settings.breaker_window_type),
+        window=settings.breaker_window,
+        minimum_calls=settings.breaker_minimum_calls,
+        failure_rate=settings.breaker_failure_rate,
+        slow_call=settings.breaker_slow_call,
+        slow_rate=settings.breaker_slow_rate,
+        wait=settings.breaker_wait,
+        max_wait=settings.breaker_max_wait,
+        jitter=settings.breaker_jitter / 100,
+        max_retry_after=settings.breaker_max_retry_after,
+        probes=settings.breaker_probes,
+        max_half_open=settings.breaker_max_half_open,
+        ignored=(SymbolsNotFound,),
+        is_failure=_holds_nothing,
+    )
+
+
+def _holds_nothing(result: object) -> bool:
+    return isinstance(result, Parsed) and not result.observations
+
+
+def streamer(settings: Settings) -> StreamerSettings:
+    """How often which symbols are fetched."""
+    return StreamerSettings(
+        interval=settings.fetch_interval,
+        idle_interval=settings.fetch_interval_idle,
+        jitter=settings.fetch_jitter / 100,
+        symbols=frozenset(settings.symbols),
+    )
+
+
+def web(settings: Settings, sockets: tuple[socket.socket, ...]) -> WebSettings:
+    """It listens on `sockets`, which outlive each life of it, and numbers clients across them."""
+    return WebSettings(
+        sockets=sockets,
+        numbers=itertools.count(1),
+        node=_node(settings),
+        limits=ClientLimits(
+            settings.max_message_size,
+            settings.message_rate,
+            settings.message_burst,
+            settings.max_symbols_per_connection,
+        ),
+        heartbeat=settings.heartbeat,
+        drain_timeout=settings.drain_timeout,
+        max_connections=settings.max_connections,
+        max_connections_per_address=settings.max_connections_per_address,
+        allowed_origins=settings.allowed_origins,
+        trusted_proxies=settings.trusted_proxies,
+        chaos_enabled=settings.chaos_enabled,
+        chaos_token=(
+            None if settings.chaos_token is None else settings.chaos_token.get_secret_value()
+        ),
+        admin=AdminAccess(
+            settings.admin_token.get_secret_value(), settings.secret_key_base.get_secret_value()
+        ),
+        users=BrowserUsers(settings.secret_key_base.get_secret_value()),
+        signer=signer(settings),
+        targets=_targets(settings),
+    )
+
+
+def _node(settings: Settings) -> str:
+    return settings.node_name or platform.node()
+
+
+def _targets(settings: Settings) -> TargetPolicy:
+    return TargetPolicy(settings.webhook_allow_http, settings.webhook_networks)

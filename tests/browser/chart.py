@@ -1,0 +1,132 @@
+"""The page of one symbol as a person uses it, and answers that a test puts in history's place."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+
+STEPS = {"1m": 60, "5m": 300, "1h": 3600, "1d": 86400}
+
+
+def iso(seconds: float) -> str:
+    """As the API writes times."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+class ChartPage:
+    """One open page. Methods act and wait; properties locate."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.chart = page.get_by_test_id("chart")
+        self.state = page.get_by_test_id("chart-state")
+        self.readout = page.get_by_test_id("readout")
+        self.summary = page.get_by_test_id("chart-summary")
+        self.price = page.get_by_test_id("chart-price")
+        self.ranges = page.get_by_role("navigation", name="Range")
+        self.figures = page.locator("#figures")
+        self.rows = page.locator("#figures tbody tr")
+        self.live = page.locator("#live")
+
+    def expect_drawn(self) -> None:
+        """Wait until the picture is there and nothing is said over it."""
+        expect(self.chart.locator("canvas").first).to_be_visible()
+        expect(self.state).to_be_hidden()
+
+    def colours(self) -> set[tuple[int, int, int]]:
+        """All opaque colours of the picture."""
+        found = self.page.evaluate(
+            """[...document.querySelectorAll("#chart canvas")].flatMap((canvas) => {
+              if (canvas.width === 0 || canvas.height === 0) return [];
+              const context = canvas.getContext("2d");
+              const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+              const seen = new Set();
+              for (let i = 0; i < data.length; i += 4) {
+                const [red, green, blue, alpha] = data.subarray(i, i + 4);
+                if (alpha === 255) seen.add((red << 16) | (green << 8) | blue);
+              }
+              return [...seen];
+            })"""
+        )
+        return {(colour >> 16, colour >> 8 & 255, colour & 255) for colour in found}
+
+    def expect_colour(self, wanted: tuple[int, int, int]) -> None:
+        """Wait until it is drawn with this colour."""
+        for _ in range(100):
+            if wanted in self.colours():
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"{wanted} is not in the picture")
+
+    @property
+    def said(self) -> str:
+        """What a screen reader reads of the cursor."""
+        return self.chart.get_attribute("aria-valuetext") or ""
+
+
+@dataclass
+class Answers:
+    """Answers in place of history's: the same candles for every question, of this moment."""
+
+    closes: tuple[float, ...] = (150.0, 151.0, 150.5, 149.5)
+    """Closes of the newest candles; the last is of the candle that moves now."""
+    unavailable: str | None = None
+    asked: list[dict[str, str]] = field(default_factory=list)
+
+    def install(self, page: Page) -> None:
+        """Answer what this page asks from now on."""
+        page.route("**/api/v1/history/**", self._history)
+        page.route("**/api/v1/indicators/**", self._indicator)
+
+    def _query(self, route: Route) -> dict[str, str]:
+        asked = urlsplit(route.request.url)
+        query = {name: values[0] for name, values in parse_qs(asked.query).items()}
+        self.asked.append(query | {"path": asked.path})
+        return query
+
+    def _starts(self, query: dict[str, str]) -> list[float]:
+        now = datetime.now(UTC).timestamp()
+        step = STEPS[query["interval"]]
+        newest = now // step * step
+        starts = [newest - step * back for back in reversed(range(len(self.closes)))]
+        return [start for start in starts if iso(start) >= query["from"]]
+
+    def _refuse(self, route: Route) -> None:
+        error = {"code": "unavailable", "reason": self.unavailable}
+        route.fulfill(status=503, headers={"Retry-After": "1"}, body=json.dumps({"error": error}))
+
+    def _history(self, route: Route) -> None:
+        query = self._query(route)
+        if self.unavailable is not None:
+            return self._refuse(route)
+        starts = self._starts(query)
+        closes = self.closes[len(self.closes) - len(starts) :]
+        candles = [
+            {
+                "start": iso(start),
+                "open": close - 0.25,
+                "high": close + 0.5,
+                "low": close - 0.75,
+                "close": close,
+                "ticks": 7,
+            }
+            for start, close in zip(starts, closes, strict=True)
+        ]
+        return route.fulfill(json={"symbol": "AAPL", "candles": candles})
+
+    def _indicator(self, route: Route) -> None:
+        query = self._query(route)
+        if query["indicator"] == "ema":
+            error = {"code": "invalid_parameter", "reason": "period: not today."}
+            return route.fulfill(status=422, json={"error": error})
+        value = {"sma": 150.125, "rsi": 61.5, "volatility": 0.0015}[query["indicator"]]
+        points = [{"start": iso(start), "value": value} for start in self._starts(query)]
+        return route.fulfill(json={"points": points})

@@ -1,0 +1,102 @@
+"""Price alerts on the page: made by keyboard, told once, listed, read, and there after a while."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visit
+    from tests.browser.dashboard import Dashboard
+    from tests.browser.programs import Server
+
+
+def add_alert(me: Dashboard, symbol: str, kind: str, threshold: str) -> None:
+    me.page.get_by_label("Symbol", exact=True).fill(symbol)
+    me.page.get_by_label("When it").select_option(label=kind)
+    label = "Percent" if kind == "moves by" else "Price"
+    me.page.get_by_label(label, exact=True).fill(threshold)
+    me.page.get_by_role("button", name="Add alert").click()
+
+
+def test_a_rule_is_made_with_the_keyboard_and_its_alert_is_told(
+    keeping: Server, visit: Visit
+) -> None:
+    """The notification, the one live region, the list and the count; dismissed and marked as read.
+
+    The stub's prices move by some percent all the time, so a small move is soon there.
+    """
+    me = visit(keeping.url)
+    me.subscribe("AAPL")
+    me.expect_price("AAPL")
+    me.page.get_by_label("Symbol", exact=True).focus()
+    keys = me.page.keyboard
+    keys.press("Tab")
+    keys.type("moves")
+    expect(me.page.get_by_label("Within")).to_be_visible()
+    keys.press("Tab")
+    keys.type("0.05")
+    keys.press("Enter")
+    expect(me.page.get_by_test_id("rules")).to_contain_text("AAPL moves 0.05 % within 5 min")
+    notice = me.page.get_by_test_id("alert-notice")
+    expect(notice).to_contain_text("AAPL ")
+    expect(me.page.locator("#live")).to_contain_text("Alert. AAPL")
+    expect(me.page.get_by_test_id("alerts-sum")).to_contain_text("unread")
+    expect(me.page.get_by_test_id("fired").get_by_role("listitem").first).to_contain_text("AAPL")
+    notice.get_by_role("button", name="Dismiss the alert").click()
+    expect(notice).to_be_hidden()
+    me.page.get_by_role("button", name="Remove the alert").click()
+    expect(me.page.get_by_test_id("rules")).to_be_hidden()
+    with me.page.expect_response("**/fired/read") as marked:
+        me.page.get_by_role("button", name="Mark all as read").click()
+    assert marked.value.ok
+    expect(me.page.get_by_test_id("alerts-sum")).to_have_text("")
+    me.page.reload()
+    expect(me.page.get_by_test_id("fired").get_by_role("listitem").first).to_be_visible()
+    expect(me.page.get_by_test_id("alerts-sum")).to_have_text("")
+    expect(notice).to_be_hidden()
+
+
+def test_what_fired_while_nobody_looked_is_told_on_return(keeping: Server, visit: Visit) -> None:
+    """Once, by the API; the rule is a row, which needs no page."""
+    me = visit(keeping.url)
+    me.subscribe("MSFT")
+    me.expect_price("MSFT")
+    url = me.page.url
+    add_alert(me, "MSFT", "moves by", "0.05")
+    expect(me.page.get_by_test_id("rules")).to_contain_text("MSFT moves")
+    me.page.goto("about:blank")
+    me.page.wait_for_timeout(3_000)
+    me.page.goto(url)
+    expect(me.page.get_by_test_id("alert-notice")).to_contain_text("While you were away: MSFT")
+    expect(me.page.get_by_test_id("rules")).to_contain_text("MSFT moves 0.05 % within 5 min")
+
+
+def test_what_is_wrong_is_told_beside_the_form_and_a_removed_rule_comes_back(
+    keeping: Server, visit: Visit
+) -> None:
+    """Nothing typed is lost; the focus is where it has to be corrected; Control Z undoes."""
+    me = visit(keeping.url)
+    me.subscribe("AAPL")
+    me.expect_price("AAPL")
+    hint = me.page.get_by_test_id("alert-hint")
+    add_alert(me, "AA$PL", "rises to", "100000")
+    expect(hint).to_contain_text("“$” is not allowed")
+    expect(me.page.get_by_label("Symbol", exact=True)).to_be_focused()
+    add_alert(me, "AAPL", "rises to", "much")
+    expect(hint).to_have_text("Type a number above 0.")
+    expect(me.page.get_by_label("Price", exact=True)).to_be_focused()
+    expect(me.page.get_by_label("Price", exact=True)).to_have_value("much")
+    add_alert(me, "AAPL", "rises to", "100000")
+    expect(hint).to_have_text("You will be told when AAPL rises to 100,000.00.")
+    add_alert(me, "AAPL", "rises to", "100000")
+    expect(hint).to_have_text("Not added: there is such a rule already.")
+    add_alert(me, "AAPL", "falls to", "99999")
+    expect(hint).to_contain_text("AAPL is beyond that already.")
+    rules = me.page.get_by_test_id("rules").get_by_role("listitem")
+    expect(rules).to_have_count(2)
+    me.page.get_by_role("button", name="Remove the alert “AAPL rises").click()
+    expect(rules).to_have_count(1)
+    me.page.keyboard.press("Control+z")
+    expect(rules).to_have_count(2)

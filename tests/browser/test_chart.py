@@ -1,0 +1,406 @@
+"""The chart of one symbol: ranges, live prices, cursor, table, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.chart import Answers, ChartPage
+from tests.browser.conftest import FAST, WAIT_SECONDS
+from tests.browser.programs import Server, Stub, running
+from tests.browser.test_looks import CONTRASTS, NARROW, READABLE
+from tests.browser.witness import Witness
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from tests.browser.conftest import Visit
+
+LIGHT_UP = (10, 113, 72)
+LIGHT_PAPER = (250, 249, 246)
+DARK_PAPER = (16, 18, 20)
+SMA_LIGHT = (26, 92, 191)
+LIBRARY = re.compile(r"/static/vendor/lightweight-charts-[\d.]+/lightweight-charts\.mjs$")
+# What Chromium writes of itself when an answer is an error that the test put there, and when a test
+# looks at the colours of the picture.
+EXPECTED = re.compile(
+    r"console error: Failed to load resource: the server responded with a status|"
+    r"console warning: Canvas2D: Multiple readback operations"
+)
+
+Open = Callable[..., ChartPage]
+
+
+@pytest.fixture
+def open_chart(browser: Browser) -> Iterator[Open]:
+    """Opens the page of a symbol; at the end nothing may have gone wrong but refused answers."""
+    contexts = []
+    witnesses = []
+
+    def open_page(
+        url: str, answers: Answers | None = None, *, server_goes_away: bool = False, **options: Any
+    ) -> ChartPage:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        context.set_default_timeout(WAIT_SECONDS * 1000)
+        page = context.new_page()
+        witnesses.append(Witness(page, server_goes_away=server_goes_away))
+        if answers is not None:
+            answers.install(page)
+        page.goto(url)
+        return ChartPage(page)
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    troubles = [trouble for witness in witnesses for trouble in witness.troubles]
+    assert [trouble for trouble in troubles if not EXPECTED.match(trouble)] == []
+
+
+def test_the_library_is_loaded_by_a_chart_and_not_by_the_watch_list(
+    server: Server, visit: Visit
+) -> None:
+    """A symbol on the list is the link to its chart; only there is the library asked for."""
+    me = visit(server.url)
+    asked: list[str] = []
+    me.page.on("request", lambda request: asked.append(request.url))
+    Answers().install(me.page)
+    me.page.reload()
+    me.subscribe("AAPL")
+    me.expect_price("AAPL")
+    assert [url for url in asked if "/vendor/" in url] == []
+    me.row("AAPL").get_by_role("link", name="AAPL").click()
+    expect(me.page).to_have_url(f"{server.url}/s/AAPL")
+    ChartPage(me.page).expect_drawn()
+    assert [url for url in asked if LIBRARY.search(url)] != []
+
+
+def test_enter_on_a_row_opens_its_chart(server: Server, visit: Visit) -> None:
+    """The keyboard gets there as the mouse does."""
+    me = visit(server.url)
+    Answers().install(me.page)
+    me.subscribe("AAPL")
+    me.expect_price("AAPL")
+    me.row("AAPL").focus()
+    me.page.keyboard.press("Enter")
+    expect(me.page).to_have_url(f"{server.url}/s/AAPL")
+
+
+def test_a_range_is_a_link_that_survives_a_reload_and_the_back_button(
+    server: Server, open_chart: Open
+) -> None:
+    """Each range asks for its own interval and stretch, stands in the address, and comes back."""
+    answers = Answers()
+    me = open_chart(f"{server.url}/s/AAPL?range=1w", answers)
+    me.expect_drawn()
+    current = me.ranges.locator("[aria-current=true]")
+    expect(current).to_have_text("1 week")
+    for name, interval, key in [
+        ("15 minutes", "1m", "15m"),
+        ("1 day", "5m", "1d"),
+        ("1 hour", "1m", "1h"),
+    ]:
+        me.ranges.get_by_role("link", name=name).click()
+        expect(me.page).to_have_url(f"{server.url}/s/AAPL?range={key}")
+        me.expect_drawn()
+        assert answers.asked[-1]["interval"] == interval
+    me.page.reload()
+    me.expect_drawn()
+    expect(current).to_have_text("1 h")
+    me.page.go_back()
+    expect(current).to_have_text("1 day")
+    assert [asked["interval"] for asked in answers.asked] == ["1h", "1m", "5m", "1m", "1m", "5m"]
+
+
+def test_candles_and_line_are_drawn_in_the_colours_of_the_page(
+    server: Server, open_chart: Open
+) -> None:
+    """Candles have the colours of up and down, a line has neither; the link keeps the choice."""
+    me = open_chart(f"{server.url}/s/AAPL", Answers(), color_scheme="light")
+    me.expect_drawn()
+    me.expect_colour(LIGHT_UP)
+    me.page.get_by_text("Line", exact=True).click()
+    expect(me.page).to_have_url(re.compile(r"form=line"))
+    me.expect_drawn()
+    assert LIGHT_UP not in me.colours()
+    me.page.reload()
+    expect(me.page.get_by_role("radio", name="Line")).to_be_checked()
+    me.page.get_by_text("Candles", exact=True).click()
+    me.expect_colour(LIGHT_UP)
+
+
+def test_live_prices_move_the_newest_stored_candle_and_add_no_second_one(
+    server: Server, open_chart: Open
+) -> None:
+    """Its open is history's and its close the live price; there is one candle per minute."""
+    answers = Answers(closes=(150.0, 151.0, 150.5, 149.5))
+    me = open_chart(f"{server.url}/s/AAPL", answers)
+    me.expect_drawn()
+    shown = [me.price.inner_text()]
+    for _ in range(3):
+        expect(me.price).not_to_have_text(shown[-1])
+        shown.append(me.price.inner_text())
+    me.figures.locator("summary").click()
+    expect(me.rows.first).to_be_visible()
+    rows = [row.split("\t") for row in me.rows.all_inner_texts()]
+    times = [row[0] for row in rows]
+    assert len(times) == len(set(times))
+    stored = [row for row in rows if row[5] == "7"]
+    # A minute may have begun since history was asked: the newest stored one is then closed.
+    assert len(rows) - len(stored) <= 1
+    assert [row[4] for row in stored[1:]] == ["150.50", "151.00", "150.00"]
+    assert stored[0][1] == "149.25"
+    assert stored[0][4] != "149.50"
+
+
+def test_what_was_recorded_comes_back_as_candles(server: Server, open_chart: Open) -> None:
+    """Nothing in history's place: live prices go through PostgreSQL and are there on reload."""
+    me = open_chart(f"{server.url}/s/AAPL?range=15m")
+    me.expect_drawn()
+    me.figures.locator("summary").click()
+    before = me.price.inner_text()
+    expect(me.price).not_to_have_text(before)
+    me.page.reload()
+    me.expect_drawn()
+    me.figures.locator("summary").click()
+    oldest = me.rows.last.get_by_role("cell")
+    # The number of prices is history's alone to tell.
+    expect(oldest.nth(4)).to_have_text(re.compile(r"^\d+$"))
+    answer = me.page.request.get(f"{server.url}/api/v1/history/AAPL?interval=1m&limit=15")
+    candle = answer.json()["candles"][0]
+    expect(oldest.nth(0)).to_have_text(f"{candle['open']:.2f}")
+    expect(me.rows.last.get_by_role("rowheader")).to_have_text(candle["start"][11:16])
+
+
+def test_after_a_lost_connection_all_of_the_range_is_asked_for_again(
+    tmp_path: Path, stub: Stub, open_chart: Open
+) -> None:
+    """What was missed while the server was away is filled from history."""
+    answers = Answers()
+    with running(server := Server(tmp_path, FAST | {"STOCK_API_URL": stub.url})):
+        me = open_chart(f"{server.url}/s/AAPL", answers, server_goes_away=True)
+        me.expect_drawn()
+        first = answers.asked[0]["from"]
+        server.stop()
+        expect(me.page.get_by_test_id("banner")).to_be_visible()
+        with me.page.expect_request("**/api/v1/history/**"):
+            server.start()
+        expect(me.page.get_by_test_id("banner")).to_be_hidden()
+        # From the beginning of the range, which moved on a little: not only the newest candles.
+        later = datetime.fromisoformat(answers.asked[-1]["from"]) - datetime.fromisoformat(first)
+        assert later <= timedelta(minutes=2)
+
+
+def test_arrow_keys_read_the_candles_one_by_one(server: Server, open_chart: Open) -> None:
+    """Each key says the whole candle, the readout shows it, and live prices say nothing."""
+    me = open_chart(f"{server.url}/s/AAPL", Answers())
+    me.expect_drawn()
+    expect(me.page.get_by_role("slider", name=re.compile("Prices of AAPL"))).to_be_visible()
+    me.chart.focus()
+    me.page.keyboard.press("Home")
+    assert re.fullmatch(
+        r"\d\d:\d\d UTC, close 150.00, open 149.75, high 150.50, low 149.25, 7 prices", me.said
+    ), me.said
+    expect(me.readout).to_contain_text("150.00")
+    me.page.keyboard.press("ArrowRight")
+    assert "close 151.00, +1.00 on the one before" in me.said
+    expect(me.readout).to_contain_text("+1.00")
+    before = me.said
+    shown = me.price.inner_text()
+    expect(me.price).not_to_have_text(shown)
+    assert me.said == before
+    me.page.keyboard.press("End")
+    assert before != me.said
+    me.page.keyboard.press("Escape")
+    assert me.said == "No candle chosen"
+    assert int(me.chart.get_attribute("aria-valuemax") or "") >= 3
+    # Not a way to be caught: Tab leaves it.
+    me.page.keyboard.press("Tab")
+    expect(me.chart).not_to_be_focused()
+
+
+def test_the_pointer_shows_the_candle_it_is_over(server: Server, open_chart: Open) -> None:
+    """Over the first candle the readout has its figures; away from the chart the newest."""
+    me = open_chart(f"{server.url}/s/AAPL", Answers())
+    me.expect_drawn()
+    box = me.chart.bounding_box()
+    assert box is not None
+    count = int(me.chart.get_attribute("aria-valuemax") or "") + 1
+    plot = me.page.locator("#chart td:nth-child(2) canvas").first.bounding_box()
+    assert plot is not None
+    last = plot["x"] + plot["width"]
+    me.page.mouse.move(last - 40 * (count - 0.5), plot["y"] + 50)
+    expect(me.readout).to_contain_text("149.75")
+    expect(me.readout).to_contain_text("150.00")
+    me.page.mouse.move(5, 5)
+    expect(me.readout).not_to_contain_text("149.75")
+
+
+def test_the_table_has_the_same_figures(server: Server, open_chart: Open) -> None:
+    """Newest first, a column per figure, and nothing of it is in a live region."""
+    me = open_chart(f"{server.url}/s/AAPL?with=sma", Answers())
+    me.expect_drawn()
+    me.figures.locator("summary").click()
+    first = me.rows.last
+    expect(first.locator("td")).to_have_text(
+        ["149.75", "150.50", "149.25", "150.00", "7", "150.13"]
+    )
+    heads = me.figures.get_by_role("columnheader")
+    expect(heads).to_have_text(["Begins (UTC)", "Open", "High", "Low", "Close", "Prices", "SMA 20"])
+    regions = me.page.evaluate(
+        """[...document.querySelectorAll(
+          "[aria-live]:not([aria-live=off]), [role=status], [role=alert], [role=log], output"
+        )].map((element) => element.id)"""
+    )
+    assert regions == ["live"]
+
+
+def test_history_that_cannot_be_read_is_said_plainly_and_comes_back(
+    server: Server, open_chart: Open
+) -> None:
+    """The reason and the next try are told, live prices are drawn, and it heals by itself."""
+    answers = Answers(unavailable="the database does not answer.")
+    me = open_chart(f"{server.url}/s/AAPL", answers, color_scheme="light")
+    expect(me.state).to_contain_text(
+        "History cannot be read now (the database does not answer). Live prices are drawn."
+    )
+    expect(me.live).to_contain_text("History cannot be read now.")
+    expect(me.readout).to_contain_text(me.price.inner_text()[:2])
+    expect(me.state.get_by_role("button", name="Try now")).to_be_visible()
+    answers.unavailable = None
+    me.expect_drawn()
+    expect(me.live).to_contain_text("History is back.")
+    expect(me.chart).to_have_attribute("aria-valuemax", re.compile("[3-9]"))
+
+
+def test_no_prices_in_the_range_is_said_plainly(server: Server, open_chart: Open) -> None:
+    """A symbol that no provider lists says so; nothing is drawn."""
+    me = open_chart(f"{server.url}/s/ZZZZ?range=1d", Answers(closes=()))
+    expect(me.state).to_have_text(re.compile("ZZZZ is not served: .*does not list it"))
+    assert me.summary.inner_text() == ""
+    expect(me.chart).to_have_attribute("aria-disabled", "true")
+
+
+def test_figures_over_the_prices_are_drawn_named_and_linked(
+    server: Server, open_chart: Open
+) -> None:
+    """Each has its period, its colour, and its place in the readout and the link."""
+    answers = Answers()
+    me = open_chart(f"{server.url}/s/AAPL", answers, color_scheme="light")
+    me.expect_drawn()
+    me.page.get_by_label("SMA 20").check()
+    me.page.get_by_label("RSI 14").check()
+    expect(me.page).to_have_url(re.compile("with=sma,rsi$"))
+    me.chart.focus()
+    me.page.keyboard.press("Home")
+    expect(me.readout).to_contain_text("SMA 20\u00a0150.13")
+    expect(me.readout).to_contain_text("RSI 14\u00a061.5")
+    assert me.said.endswith("SMA 20 150.13, RSI 14 61.5")
+    me.expect_colour(SMA_LIGHT)
+    asked = [(a["indicator"], a["period"]) for a in answers.asked if "indicator" in a]
+    assert asked[:2] == [("sma", "20"), ("rsi", "14")]
+    me.page.get_by_label("EMA 20").check()
+    expect(me.state).to_contain_text("EMA 20 cannot be shown: period: not today.")
+    me.page.get_by_label("EMA 20").uncheck()
+    me.expect_drawn()
+
+
+def test_without_the_library_the_table_is_opened_instead(
+    server: Server, browser: Browser, open_chart: Open
+) -> None:
+    """A chart that cannot be loaded costs the picture, not the figures."""
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        Answers().install(page)
+        page.route(LIBRARY, lambda route: route.abort())
+        page.goto(f"{server.url}/s/AAPL")
+        me = ChartPage(page)
+        expect(me.state).to_contain_text("The chart could not be loaded. The table below")
+        expect(me.rows.last.locator("td").nth(3)).to_have_text("150.00")
+    finally:
+        context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_and_picture_follow_the_theme_and_are_readable(
+    scheme: str, server: Server, open_chart: Open
+) -> None:
+    """Every text has a contrast of 4.5 to 1; a theme chosen on the page recolours the picture."""
+    me = open_chart(f"{server.url}/s/AAPL?with=sma,rsi,volatility", Answers(), color_scheme=scheme)
+    me.expect_drawn()
+    me.figures.locator("summary").click()
+    expect(me.rows.first).to_be_visible()
+    contrasts = me.page.evaluate(CONTRASTS)
+    assert {"AAPL", "1 week", "Close", "www.tradingview.com"} <= {text for text, _ in contrasts}
+    assert [(text, ratio) for text, ratio in contrasts if ratio < READABLE] == []
+    papers = [LIGHT_PAPER, DARK_PAPER]
+    ours = papers[scheme == "dark"]
+    me.expect_colour(ours)
+    me.page.get_by_title("Dark" if scheme == "light" else "Light", exact=True).click()
+    other = papers[scheme == "light"]
+    me.expect_colour(other)
+    assert ours not in me.colours()
+
+
+def test_at_360_pixels_nothing_is_cut_off_or_scrolls_sideways(
+    server: Server, open_chart: Open
+) -> None:
+    """With all figures, the table open, and a state shown; only the table may scroll by itself."""
+    answers = Answers()
+    url = f"{server.url}/s/AAPL?range=1w&with=sma,ema,rsi,volatility"
+    me = open_chart(url, answers, viewport=NARROW, has_touch=True, is_mobile=True)
+    expect(me.state).to_contain_text("EMA 20 cannot be shown")
+    me.figures.locator("summary").tap()
+    expect(me.rows.first).to_be_visible()
+    widths = me.page.evaluate(
+        "[document.scrollingElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert widths == [360, 360]
+    outside = me.page.evaluate(
+        """[...document.querySelectorAll("body *")].filter((element) => {
+          const box = element.getBoundingClientRect();
+          const hidden = ".sr-only, .skip, [aria-hidden], .chart-figures-scroll table";
+          const unseen = element.closest(hidden);
+          const seen = element.checkVisibility() && box.width > 0 && !unseen;
+          return seen && (box.left < 0 || box.right > innerWidth);
+        }).map((element) => element.outerHTML.slice(0, 80))"""
+    )
+    assert outside == []
+    # The table has the page's width, and begins under what opens it.
+    # Both at one moment: between two the page may scroll.
+    table, opener = me.figures.evaluate(
+        """(figures) => ["[role=region]", "summary"].map(
+          (part) => figures.querySelector(part).getBoundingClientRect().toJSON())"""
+    )
+    assert table["width"] >= NARROW["width"] - 2 * 16
+    assert table["top"] >= opener["bottom"]
+
+
+def test_the_library_is_named_with_its_notice_and_link(server: Server, open_chart: Open) -> None:
+    """What its licence asks for, since its logo is off: the notice, and a link to its makers."""
+    me = open_chart(f"{server.url}/s/AAPL", Answers())
+    me.expect_drawn()
+    foot = me.page.get_by_role("contentinfo")
+    expect(foot).to_contain_text("TradingView Lightweight Charts™")
+    expect(foot).to_contain_text("Copyright © 2025 TradingView, Inc.")
+    link = foot.get_by_role("link", name="www.tradingview.com")
+    expect(link).to_have_attribute("href", "https://www.tradingview.com/")
+    assert me.page.locator("#tv-attr-logo").count() == 0
+
+
+def test_an_address_is_of_one_symbol_in_one_spelling(server: Server, open_chart: Open) -> None:
+    """Small letters lead to the symbol's own address, range and all; what is no symbol is named."""
+    me = open_chart(f"{server.url}/s/aapl?range=1d", Answers())
+    expect(me.page).to_have_url(f"{server.url}/s/AAPL?range=1d")
+    answer = me.page.goto(f"{server.url}/s/%3Cb%3E")
+    assert answer is not None
+    assert answer.status == 404
+    expect(me.page.get_by_text("“<b>” is no symbol")).to_be_visible()

@@ -1,0 +1,67 @@
+"""What tests of several folders share: a real PostgreSQL server, started once and when needed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.database import PostgresServer, make_cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def _cluster_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_cluster(tmp_path_factory.mktemp("postgres") / "template")
+
+
+@pytest.fixture
+def cluster(_cluster_template: Path, tmp_path: Path) -> Path:
+    """A data directory of its own, whose embedded server has the schema already."""
+    target = tmp_path / "data"
+    shutil.copytree(_cluster_template, target)
+    return target
+
+
+@pytest.fixture(scope="session")
+def postgres_server(
+    _cluster_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PostgresServer]:
+    """A running server for the session; its databases are the tests' own."""
+    folder = tmp_path_factory.mktemp("postgres") / "server"
+    shutil.copytree(_cluster_template, folder)
+    with PostgresServer(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres_server: PostgresServer) -> str:
+    """A new database with the newest schema and nothing in it."""
+    return postgres_server.create_database()
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: PostgresServer) -> str:
+    """A new database without anything in it."""
+    return postgres_server.create_database(template="template0")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 120 MB, so that a test can fill it. Skipped where none may be mounted."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=120m", "tmpfs", str(place)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip("only root may mount a small disk")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)

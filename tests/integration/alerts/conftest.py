@@ -1,0 +1,34 @@
+"""Fixtures: a price API that the test leads, and a receiver of webhooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.alerts.receiver import Receiver
+from tests.integration.delivery.upstream import PriceApi
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import trio
+
+
+@pytest.fixture
+async def price_api(nursery: trio.Nursery) -> AsyncIterator[PriceApi]:
+    """A price API with two symbols, on a free port."""
+    api = PriceApi(nursery)
+    api.put(AAPL=90.0, MSFT=300.0)
+    await api.start()
+    yield api
+    api.stop()
+
+
+@pytest.fixture
+async def receiver(nursery: trio.Nursery) -> AsyncIterator[Receiver]:
+    """A receiver of webhooks, on a free port; takes what comes."""
+    receiver = Receiver()
+    await receiver.start(nursery)
+    yield receiver
+    await receiver.stop()

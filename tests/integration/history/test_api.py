@@ -1,0 +1,197 @@
+"""Candles and ticks over HTTP, from the really running product and a real database."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import trio
+
+from stockstream import paths
+from stockstream.history.candles import MINUTE_MS
+from stockstream.history.query import ask
+from stockstream.history.recording import Record
+from stockstream.history.times import now_ms, to_ms
+from stockstream.messages import iso_utc
+from tests.integration.history.test_gateway import Sleep
+from tests.support.gateway import batch, tick
+from tests.support.history import history_state
+from tests.support.tree import Tree, running_tree
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+
+@asynccontextmanager
+async def serving(url: str | None) -> AsyncIterator[tuple[Tree, httpx.AsyncClient]]:
+    given = {} if url is None else {"database_url": url}
+    async with (
+        running_tree(**given) as tree,
+        httpx.AsyncClient(base_url=tree.url, timeout=20) as client,
+    ):
+        if url is not None:
+            await _until(lambda: _can_be_asked(tree))
+        yield tree, client
+
+
+async def _can_be_asked(tree: Tree) -> bool:
+    connections = (await history_state(tree))["connections"]
+    return bool(connections) and all(connections.values())
+
+
+async def _until(holds: Callable[[], Awaitable[object]]) -> None:
+    """Ask again and again until the answer is a yes: HTTP tells nobody of a change."""
+    with trio.fail_after(20):
+        while not await holds():  # noqa: ASYNC110
+            await trio.sleep(0.02)
+
+
+@pytest.mark.proves("H11", "H5")
+async def test_published_prices_come_out_as_candles_and_ticks(database_url: str) -> None:
+    """The whole way: from the market through outbox, recorder and database to the API."""
+    async with serving(database_url) as (_, client):
+
+        async def ticks() -> list[dict[str, Any]]:
+            found = (await client.get("/api/v1/ticks/AAPL")).json()["ticks"]
+            assert isinstance(found, list)
+            return found
+
+        async def is_stored() -> bool:
+            return now["version"] in [t["version"] for t in await ticks()]
+
+        await _until(ticks)
+        now = (await client.get("/api/v1/quotes/AAPL")).json()["quote"]
+        await _until(is_stored)
+        (same,) = [t for t in await ticks() if t["version"] == now["version"]]
+        assert (same["price"], same["timestamp"]) == (now["price"], now["timestamp"])
+        answer = (await client.get("/api/v1/history/AAPL?interval=1m")).json()
+        assert answer["symbol"] == "AAPL"
+        assert answer["interval"] == "1m"
+        assert sum(c["ticks"] for c in answer["candles"]) > 0
+        assert all(c["start"].endswith(":00.000Z") for c in answer["candles"])
+
+
+@pytest.mark.proves("H11")
+async def test_gaps_stay_gaps_and_bounds_hold(database_url: str) -> None:
+    """Minutes without ticks have no candle; `from` is inclusive, `to` is not, `limit` keeps the
+    newest; oldest first.
+    """
+    start = (now_ms() - 3_600_000) // MINUTE_MS * MINUTE_MS
+    minutes = [0, 1, 4, 5, 20]
+    ticks = [tick(m, symbol="GAPS", ts=start + m * MINUTE_MS + 500) for m in minutes]
+    async with serving(database_url) as (tree, client):
+        await ask(tree.system.ref(paths.DATABASE), Record([batch(1, *ticks)]))
+
+        async def starts(**query: object) -> list[int]:
+            answer = await client.get("/api/v1/history/gaps", params=query)
+            assert answer.status_code == 200, answer.text
+            return [_minute(c["start"], start) for c in answer.json()["candles"]]
+
+        at = [iso_utc(start + m * MINUTE_MS) for m in range(30)]
+        assert await starts() == minutes
+        assert await starts(**{"from": at[1], "to": at[5]}) == [1, 4]
+        assert await starts(**{"from": at[2]}) == [4, 5, 20]
+        assert await starts(limit=2) == [5, 20]
+        assert await starts(**{"from": at[21]}) == []
+        five = (await client.get("/api/v1/history/GAPS?interval=5m")).json()["candles"]
+        assert sum(c["ticks"] for c in five) == 5
+
+
+def _minute(text: str, start: int) -> int:
+    from datetime import datetime  # noqa: PLC0415
+
+    return (to_ms(datetime.fromisoformat(text)) - start) // MINUTE_MS
+
+
+@pytest.mark.proves("H11")
+async def test_ticks_come_in_pages_that_neither_overlap_nor_skip(database_url: str) -> None:
+    """Also where many ticks share a millisecond; the last page has no cursor."""
+    base = now_ms() - 60_000
+    ticks = [tick(n, symbol="PAGES", ts=base + n // 7) for n in range(100)]
+    async with serving(database_url) as (tree, client):
+        await ask(tree.system.ref(paths.DATABASE), Record([batch(1, *ticks)]))
+        found: list[int] = []
+        cursor = None
+        pages = 0
+        while True:
+            query: dict[str, Any] = {"limit": 9} | ({"cursor": cursor} if cursor else {})
+            answer = (await client.get("/api/v1/ticks/PAGES", params=query)).json()
+            found += [t["version"][1] for t in answer["ticks"]]
+            pages += 1
+            cursor = answer["next_cursor"]
+            if cursor is None:
+                break
+        assert found == list(range(100))
+        assert pages == 12
+
+
+@pytest.mark.proves("H11")
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("history/AAPL?interval=2m", {"interval"}),
+        ("history/AAPL?limit=0", {"limit"}),
+        ("history/AAPL?limit=5001", {"limit"}),
+        ("history/AAPL?limit=1&limit=2", {"limit"}),
+        ("history/AAPL?from=yesterday", {"from"}),
+        ("history/AAPL?from=2026-01-01T00:00:00", {"from"}),
+        ("history/AAPL?to=9999-99-99T00:00:00Z", {"to"}),
+        ("history/AAPL?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", {"from"}),
+        ("history/AAPL?from=2020-01-01T00:00:00Z&to=2026-01-01T00:00:00Z", {"from"}),
+        ("history/AA%20PL?interval=x&limit=y&foo=1", {"symbol", "interval", "limit", "foo"}),
+        ("ticks/AAPL?cursor=1-2", {"cursor"}),
+        ("ticks/AAPL?cursor=a-b-c", {"cursor"}),
+        ("ticks/AAPL?limit=-1", {"limit"}),
+        ("ticks/AAPL?limit=%D9%A3", {"limit"}),
+    ],
+)
+async def test_a_bad_parameter_is_named(path: str, fields: set[str]) -> None:
+    """422, each field with what is wrong; without a database too."""
+    async with serving(None) as (_, client):
+        answer = await client.get(f"/api/v1/{path}")
+        assert answer.status_code == 422
+        error = answer.json()["error"]
+        assert error["code"] == "invalid_parameter"
+        assert set(error["fields"]) == fields
+
+
+@pytest.mark.proves("H10", "H11")
+async def test_without_a_database_prices_flow_and_history_says_when_to_ask_again() -> None:
+    """503 with Retry-After; quotes are served; readiness tells of it and does not fail."""
+    async with serving(None) as (_, client):
+        answer = await client.get("/api/v1/history/AAPL")
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert answer.json()["error"]["code"] == "unavailable"
+
+        async def prices_are_there() -> bool:
+            return (await client.get("/api/v1/quotes/AAPL")).status_code == 200
+
+        await _until(prices_are_there)
+        ready = await client.get("/health/ready")
+        assert ready.status_code == 200
+        assert ready.json()["checks"]["history"]["ok"] is False
+        assert "DATABASE_URL" in ready.json()["checks"]["history"]["reason"]
+
+
+@pytest.mark.proves("H16")
+async def test_an_exhausted_pool_answers_503(database_url: str) -> None:
+    """Every reader busy and the queue full: at once, with Retry-After, and prices still flow."""
+    async with serving(database_url) as (tree, client):
+        database = tree.system.ref(paths.DATABASE)
+        async with trio.open_nursery() as nursery:
+            for _ in range(4 + 32):
+                nursery.start_soon(_quietly, database)
+            await trio.sleep(0.3)
+            with trio.fail_after(1):
+                answer = await client.get("/api/v1/history/AAPL")
+            assert answer.status_code == 503
+            assert answer.json()["error"]["code"] == "exhausted"
+            assert answer.headers["Retry-After"] == "1"
+            nursery.cancel_scope.cancel()
+
+
+async def _quietly(database: Any) -> None:
+    await ask(database, Sleep(3.0))

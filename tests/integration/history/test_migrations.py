@@ -1,0 +1,68 @@
+"""The schema's versions: up and down, once though several start at once, never backwards alone."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from stockstream.history import migrations
+from stockstream.history.migrations import MigrationFailed, migrate
+from stockstream.history.recording import Record
+from tests.support.database import psql
+from tests.support.gateway import batch, running_history
+
+OURS = """
+SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class c
+JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'public' AND relkind IN ('r', 'p')
+AND relname <> 'alembic_version'
+"""
+
+
+@pytest.mark.proves("H3")
+async def test_each_version_can_be_taken_back(empty_database_url: str) -> None:
+    """Down by one and up again gives the same tables; all the way down leaves none."""
+    url = empty_database_url
+    states = [""]
+    for version in migrations.versions():
+        assert await migrate(url, version) == [f"applied {version}"]
+        states.append(psql(url, OURS))
+    for version in reversed(migrations.versions()):
+        assert psql(url, OURS) == states.pop()
+        assert await migrate(url, "-1") == [f"rolled back {version}"]
+    assert psql(url, OURS) == ""
+    assert await migrate(url) == [f"applied {version}" for version in migrations.versions()]
+    assert await migrate(url) == []
+
+
+@pytest.mark.proves("H3")
+async def test_several_nodes_that_start_at_once_migrate_once(empty_database_url: str) -> None:
+    """They wait for each other; each can record afterwards."""
+    async with trio.open_nursery() as nursery:
+        for node in "abc":
+            nursery.start_soon(_start, empty_database_url, node)
+    assert psql(empty_database_url, "SELECT count(*) FROM batches") == "3"
+
+
+async def _start(url: str, node: str) -> None:
+    async with running_history(url) as history:
+        await history.until(lambda: history.status.up, 60)
+        await history.ask(Record([batch(1, node=node)]))
+
+
+@pytest.mark.proves("H3", "H19")
+async def test_a_newer_schema_is_left_alone_and_told(database_url: str) -> None:
+    """An older program does not take it back, nor write into what it does not know."""
+    psql(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    async with running_history(database_url) as history:
+        await history.until(lambda: "9999" in history.status.reason)
+        assert not history.status.up
+        assert "run the newer program" in history.status.reason
+
+
+@pytest.mark.proves("H3")
+async def test_a_version_that_is_not_there_is_told(database_url: str) -> None:
+    """In one line, and nothing changes."""
+    before = psql(database_url, OURS)
+    with pytest.raises(MigrationFailed, match="0815"):
+        await migrate(database_url, "0815")
+    assert psql(database_url, OURS) == before

@@ -1,0 +1,222 @@
+"""The recorder between an outbox and a real PostgreSQL that comes and goes."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from stockstream import paths
+from stockstream.history.spool import read_records
+from stockstream.history.times import to_ms
+from stockstream.history.transfer import ImportTicks
+from tests.support.database import PostgresServer
+from tests.support.gateway import DAY, History, quote_row, running_history, tick
+from tests.support.tree import NO_DATABASE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def stored(history: History) -> list[tuple[object, ...]]:
+    rows = await history.select("SELECT symbol, epoch, seq, price, ts FROM ticks ORDER BY seq")
+    return [(symbol, epoch, seq, price, to_ms(ts)) for symbol, epoch, seq, price, ts in rows]
+
+
+def published(history: History) -> list[tuple[object, ...]]:
+    quotes = [row.quote for row in history.published]
+    return [(q.symbol, q.version.epoch, q.version.seq, q.price, q.timestamp) for q in quotes]
+
+
+@pytest.mark.proves("H7")
+async def test_what_is_published_is_recorded_and_acknowledged(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Without an outage nothing touches the disk, and the outbox is empty again."""
+    async with running_history(database_url, spool=tmp_path) as history:
+        await history.until_up()
+        for seq in range(20):
+            await history.publish(quote_row("AAPL", seq, 100 + seq))
+        await history.until_recorded()
+        assert await stored(history) == published(history)
+        assert history.outbox.statistics().acknowledged == 20
+        assert list(tmp_path.glob("*.spool")) == []  # noqa: ASYNC240 - a local folder
+
+
+@pytest.mark.proves("H8", "H10")
+async def test_an_outage_is_spooled_and_replayed_in_order(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Away, back, away, back: what came meanwhile comes first, all of it once."""
+    async with running_history(NO_DATABASE, spool=tmp_path) as history:
+        for seq in range(30):
+            await history.publish(quote_row("AAPL", seq, 100 + seq))
+        await history.until(lambda: history.outbox.statistics().waiting == 0)
+        assert history.recorder.spooled > 0
+        history.url = database_url
+        await history.until_recorded()
+        for seq in range(30, 40):
+            await history.publish(quote_row("AAPL", seq, 100 + seq))
+        await history.until_recorded()
+        history.url = NO_DATABASE
+        await history.kill_gateway()
+        for seq in range(40, 60):
+            await history.publish(quote_row("AAPL", seq, 100 + seq))
+        await history.until(lambda: history.recorder.spooled > 0)
+        history.url = database_url
+        await history.until_recorded()
+        assert await stored(history) == published(history)
+        numbers = await history.select("SELECT no FROM batches ORDER BY recorded, no")
+        assert [n for (n,) in numbers] == list(range(1, 61))
+
+
+@pytest.mark.proves("H8")
+async def test_a_spool_outlives_the_process(database_url: str, tmp_path: Path) -> None:
+    """The next life replays what the last one left, under that one's numbers."""
+    async with running_history(NO_DATABASE, spool=tmp_path) as first:
+        await first.publish(quote_row("AAPL", 1, 101), quote_row("MSFT", 2, 102))
+        await first.until(lambda: first.recorder.spooled == 1)
+    async with running_history(database_url, spool=tmp_path) as second:
+        await second.until_up()
+        await second.until(lambda: second.recorder.recorded_batches == 1)
+        assert await stored(second) == published(first)
+
+
+@pytest.mark.proves("H8")
+async def test_a_recorder_killed_at_any_moment_loses_nothing(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Killed while it writes to the spool and while it replays."""
+    async with running_history(NO_DATABASE, spool=tmp_path) as history:
+        for seq in range(150):
+            await history.publish(quote_row("AAPL", seq, 100 + seq))
+            if seq % 3 == 0:
+                history.system.ref(paths.RECORDER).kill()
+            await trio.sleep(0.004)
+        history.url = database_url
+        for _ in range(40):
+            history.system.ref(paths.RECORDER).kill()
+            await trio.sleep(0.01)
+        await history.until_up()
+        await history.until(lambda: history.outbox.statistics().waiting == 0)
+        await history.until_recorded()
+        assert await stored(history) == published(history)
+
+
+@pytest.mark.proves("H8")
+async def test_a_batch_that_is_refused_is_put_aside(database_url: str, tmp_path: Path) -> None:
+    """Its neighbours are recorded, it is counted, and its file holds it."""
+    async with running_history(NO_DATABASE, spool=tmp_path) as history:
+        await history.publish(quote_row("AAPL", 1, 101))
+        await history.publish(quote_row("NUL\x00", 2, 102))
+        await history.publish(quote_row("AAPL", 3, 103))
+        await history.until(lambda: history.recorder.spooled == 3)
+        history.url = database_url
+        await history.until_up()
+        await history.until_recorded()
+        assert [row[2] for row in await stored(history)] == [1, 3]
+        assert history.recorder.rejected == 1
+        (kept,) = (tmp_path / "rejected").glob("*.batch")
+        ((found, _),) = read_records(kept.read_bytes())
+        assert [t.symbol for t in found.ticks] == ["NUL\x00"]
+
+
+@pytest.mark.proves("H8", "H12")
+async def test_what_was_imported_is_not_replayed(database_url: str, tmp_path: Path) -> None:
+    """A dump may hold what a spool still holds: each tick is there once, and in its candle."""
+    async with running_history(NO_DATABASE, spool=tmp_path) as history:
+        for seq in range(20):
+            await history.publish(quote_row("AAPL", seq, 100 + seq), quote_row("MSFT", seq, 50.0))
+        await history.until(lambda: history.recorder.spooled == 20)
+        async with running_history(database_url) as other:
+            await other.until_up()
+            old = [tick(seq, price=100.0 + seq) for seq in range(0, 30, 2)]
+            assert await other.ask(ImportTicks(old)) == 15
+        history.url = database_url
+        await history.until_recorded()
+        await history.until_up()
+        rows = await history.select("SELECT symbol, seq FROM ticks ORDER BY 1, 2")
+        seqs = sorted({*range(20), *range(0, 30, 2)})
+        assert rows == [("AAPL", n) for n in seqs] + [("MSFT", n) for n in range(20)]
+        candles = await history.select(
+            "SELECT symbol, sum(ticks) FROM candles GROUP BY 1 ORDER BY 1"
+        )
+        assert candles == [("AAPL", len(seqs)), ("MSFT", 20)]
+
+
+@pytest.mark.proves("H9", "H19")
+async def test_a_full_disk_is_told_and_loses_nothing(
+    cluster: Path, small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Server and spool on one disk, filled to its last byte: the alert names the setting, prices
+    wait in memory, and with room again all of them are there once.
+    """
+    shutil.move(cluster, small_disk / "data")
+    with PostgresServer(small_disk / "data") as server:
+        async with running_history(server.url, spool=small_disk / "spool") as history:
+            await history.until_up()
+            filler = small_disk / "filler"
+            fill(filler)
+            for seq in range(40):
+                await history.publish(*(quote_row(f"S{n}", seq, 1.0 + seq) for n in range(500)))
+            await history.until(lambda: "No space left" in (history.recorder.alert or ""))
+            assert history.recorder.alert is not None
+            assert history.recorder.alert.startswith("DATA_DIRECTORY: ")
+            alerts = [line for line in capsys.readouterr().out.splitlines() if "trouble" in line]
+            assert len(alerts) == 1, "told once, not with each attempt"
+            assert history.outbox.statistics().rows > 0
+            filler.unlink()
+            await history.until_recorded()
+            await history.until(lambda: history.recorder.alert is None)
+            await history.until_up()
+            rows = await history.select("SELECT count(*), count(DISTINCT (symbol, seq)) FROM ticks")
+            assert rows == [(20_000, 20_000)]
+
+
+def fill(path: Path) -> None:
+    """Take all the room there is."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
+@pytest.mark.proves("H9", "H10")
+async def test_a_full_spool_is_told(database_url: str, tmp_path: Path) -> None:
+    """The oldest gives way, counted, with an alert; the outbox stays empty: nobody is blocked."""
+    async with running_history(NO_DATABASE, spool=tmp_path, spool_limit=17_000_000) as history:
+        wide = [quote_row(f"S{n:05}", 1, 1.0) for n in range(20_000)]
+        for _ in range(24):
+            await history.publish(*wide)
+            await history.until(lambda: history.outbox.statistics().waiting < 3)
+        await history.until(lambda: history.outbox.statistics().waiting == 0)
+        await history.until(lambda: history.recorder.alert is not None)
+        assert history.recorder.lost > 0
+        await history.until(lambda: history.recorder.spooled_since == DAY + 1000)
+        assert history.recorder.spool_bytes <= 17_000_000
+        assert history.recorder.alert is not None
+        assert str(history.recorder.lost) in history.recorder.alert
+        history.url = database_url
+        await history.until_up()
+        await history.until_recorded()
+        assert await history.select("SELECT count(*) FROM ticks") == [
+            (24 * 20_000 - history.recorder.lost,)
+        ]
+
+
+@pytest.mark.proves("H9", "H19")
+async def test_a_spool_that_cannot_be_made_is_told(database_url: str, tmp_path: Path) -> None:
+    """The setting is named, batches wait in memory, and the database takes them when it is back."""
+    in_the_way = tmp_path / "spool"
+    in_the_way.write_text("a file")
+    async with running_history(NO_DATABASE, spool=in_the_way) as history:
+        await history.publish(quote_row("AAPL", 1, 101))
+        await history.until(lambda: history.recorder.alert is not None)
+        assert history.recorder.alert is not None
+        assert "DATA_DIRECTORY" in history.recorder.alert
+        history.url = database_url
+        await history.until_recorded()
+        assert await stored(history) == published(history)
+        await history.until(lambda: history.recorder.alert is None)

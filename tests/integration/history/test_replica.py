@@ -1,0 +1,128 @@
+"""A real read replica, fed by streaming: queries go to it, and to the primary when it is away."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from stockstream.history import lanes
+from stockstream.history.embedded import Layout, program
+from stockstream.history.queries import FetchTicks
+from stockstream.history.query import DatabaseError, Unavailable, ask
+from stockstream.history.recording import Record
+from tests.support.database import bare_server, psql
+from tests.support.gateway import History, batch, running_history, tick
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+EVER = 4_000_000_000_000
+REPLICATION = ("wal_level=replica", "max_wal_senders=4", "wal_sender_timeout=2s")
+
+
+class Pair:
+    """A primary and its replica; each may be killed, the replica started again."""
+
+    def __init__(self, primary: Path, replica: Path, stack: ExitStack) -> None:
+        self._replica = Layout(replica)
+        self._stack = stack
+        self._primary_process = stack.enter_context(bare_server(primary, *REPLICATION))
+        self.primary_url = Layout(primary).url()
+        where = ["-D", str(self._replica.data), "-d", self.primary_url]
+        subprocess.run(
+            [program("pg_basebackup"), "-R", "-X", "stream", "-c", "fast", *where],
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        self._replica_process = stack.enter_context(bare_server(replica, *REPLICATION))
+        self.replica_url = self._replica.url()
+
+    def kill_primary(self) -> None:
+        self._primary_process.kill()
+        self._primary_process.wait()
+
+    def kill_replica(self) -> None:
+        self._replica_process.kill()
+        self._replica_process.wait()
+
+
+@pytest.fixture
+def pair(cluster: Path, tmp_path: Path) -> Iterator[Pair]:
+    (tmp_path / "replica" / "postgres").mkdir(mode=0o700, parents=True)
+    with ExitStack() as stack:
+        yield Pair(cluster, tmp_path / "replica", stack)
+
+
+async def until_read(history: History, wanted: list[int]) -> None:
+    """Until a history query brings these ticks; replication and reconnecting take a moment."""
+    found: list[int] = []
+    with trio.move_on_after(20):
+        while found != wanted:
+            await trio.sleep(0.05)
+            try:
+                ticks = await ask(history.database, FetchTicks("AAPL", 0, EVER, 10))
+                found = [t.seq for t in ticks]
+            except DatabaseError:
+                found = []
+        return
+    raise AssertionError(f"{found} and not {wanted}: {history.status}")
+
+
+def reads(url: str) -> int:
+    """How many connections for history queries a server has."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stockstream read'"
+    return int(psql(url, sql))
+
+
+@pytest.mark.proves("H14")
+async def test_history_queries_go_to_the_replica(pair: Pair) -> None:
+    """What is written to the primary is read from the replica, which takes no writes; the primary
+    gets no query while the replica is there.
+    """
+    async with running_history(pair.primary_url, read_url=pair.replica_url) as history:
+        await history.until_up()
+        await history.ask(Record([batch(1, tick(1), tick(2))]))
+        await until_read(history, [1, 2])
+        assert reads(pair.replica_url) > 0
+        assert reads(pair.primary_url) == 0
+        assert psql(pair.replica_url, "SELECT pg_is_in_recovery()") == "t"
+
+
+@pytest.mark.proves("H14")
+async def test_a_lost_primary_leaves_the_replica_to_read_from(pair: Pair) -> None:
+    """Old prices can still be looked at; nothing can be written, and that is said."""
+    async with running_history(pair.primary_url, read_url=pair.replica_url) as history:
+        await history.until_up()
+        await history.ask(Record([batch(1, tick(1))]))
+        await until_read(history, [1])
+        pair.kill_primary()
+        await history.until(lambda: not history.status.up)
+        await until_read(history, [1])
+        with pytest.raises(Unavailable, match=r"DATABASE_URL|connection was lost"):
+            await history.ask(Record([batch(2, tick(2))]))
+        # So it is when a node starts meanwhile.
+        await history.kill_gateway()
+        await until_read(history, [1])
+        assert not history.status.up
+
+
+@pytest.mark.proves("H14")
+async def test_a_lost_replica_is_replaced_by_the_primary(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Queries go on at the primary."""
+    monkeypatch.setattr(lanes, "FALLBACK_SECONDS", 1.0)
+    async with running_history(pair.primary_url, read_url=pair.replica_url) as history:
+        await history.until_up()
+        await history.ask(Record([batch(1, tick(1))]))
+        await until_read(history, [1])
+        pair.kill_replica()
+        await history.ask(Record([batch(2, tick(2))]))
+        await until_read(history, [1, 2])
+        assert history.status.up

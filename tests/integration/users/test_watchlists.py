@@ -1,0 +1,262 @@
+"""Named watchlists over HTTP, on a real database: whose they are, what may be done, what stays."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import trio
+
+from stockstream import paths
+from stockstream.history.watchlists import LONGEST_NAME, MOST_LISTS, MOST_SYMBOLS
+from tests.support.history import select
+from tests.support.tree import Tree, running_tree
+from tests.support.users import fields_of, rows_are_there, visitor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+LISTS = "/api/v1/watchlists"
+
+
+@asynccontextmanager
+async def visited(database_url: str) -> AsyncIterator[tuple[Tree, httpx.AsyncClient]]:
+    async with running_tree(database_url=database_url) as tree, visitor(tree) as me:
+        await rows_are_there(me)
+        yield tree, me
+
+
+async def names(client: httpx.AsyncClient) -> list[str]:
+    return [found["name"] for found in (await client.get(LISTS)).json()["watchlists"]]
+
+
+async def audit(tree: Tree) -> list[tuple[Any, ...]]:
+    """Action, name before and after, and symbols after, in order; all by one user."""
+    rows = await select(
+        tree.system.ref(paths.DATABASE),
+        "SELECT who, what, action, before, after FROM audit ORDER BY id",
+    )
+    assert len({row[0] for row in rows}) <= 1
+    assert {row[1] for row in rows} <= {"watchlists"}
+    loaded = [(a, json.loads(b or "{}"), json.loads(c or "{}")) for _, _, a, b, c in rows]
+    return [(a, b.get("name"), c.get("name"), c.get("symbols")) for a, b, c in loaded]
+
+
+@pytest.mark.proves("H15")
+async def test_a_list_is_made_changed_deleted_and_brought_back_and_the_audit_tells_of_it(
+    database_url: str,
+) -> None:
+    """Each change has one audit entry with what was before and after; a deleted row stays."""
+    async with visited(database_url) as (tree, me):
+        made = await me.post(LISTS, json={"name": "  Big  tech ", "symbols": ["aapl", "AAPL"]})
+        assert made.status_code == 201
+        it = made.headers["Location"]
+        assert made.json()["name"] == "Big tech"
+        assert made.json()["symbols"] == ["AAPL"]
+        answer = await me.patch(it, json={"add": ["msft", "tsla"], "remove": ["AAPL"]})
+        assert answer.json()["symbols"] == ["MSFT", "TSLA"]
+        assert (await me.patch(it, json={"add": ["MSFT"]})).json() == answer.json()
+        renamed = (await me.put(it, json={"name": "Tech", "symbols": ["NFLX"]})).json()
+        assert (renamed["name"], renamed["symbols"]) == ("Tech", ["NFLX"])
+        assert (await me.get(it)).json() == renamed
+        assert (await me.delete(it)).status_code == 200
+        assert (await me.get(it)).status_code == 404
+        assert (await me.delete(it)).status_code == 404
+        assert await names(me) == []
+        (kept,) = await select(
+            tree.system.ref(paths.DATABASE),
+            "SELECT name, symbols, deleted_at IS NOT NULL FROM watchlists",
+        )
+        assert kept == ("Tech", ["NFLX"], True)
+        back = (await me.post(f"{it}/restore")).json()
+        assert {**back, "changed_at": None} == {**renamed, "changed_at": None}
+        assert (await me.post(f"{it}/restore")).json() == back
+        assert await audit(tree) == [
+            ("create", None, "Big tech", ["AAPL"]),
+            ("change", "Big tech", "Big tech", ["MSFT", "TSLA"]),
+            ("change", "Big tech", "Tech", ["NFLX"]),
+            ("delete", "Tech", None, None),
+            ("restore", None, "Tech", ["NFLX"]),
+        ]
+
+
+@pytest.mark.proves("H15")
+async def test_a_change_whose_audit_fails_is_not_made(database_url: str) -> None:
+    """They are one transaction."""
+    async with visited(database_url) as (tree, me):
+        database = tree.system.ref(paths.DATABASE)
+        await select(database, "ALTER TABLE audit ADD CONSTRAINT none CHECK (false)")
+        assert (await me.post(LISTS, json={"name": "x"})).status_code == 500
+        assert await select(database, "SELECT * FROM watchlists") == []
+
+
+@pytest.mark.proves("H15")
+async def test_a_user_sees_nothing_of_another_and_a_forged_cookie_is_nobody(
+    database_url: str,
+) -> None:
+    """Another's list is not there, whatever is tried; without a valid cookie it is 401."""
+    async with visited(database_url) as (tree, me):
+        it = (await me.post(LISTS, json={"name": "Mine", "symbols": ["AAPL"]})).headers["Location"]
+        async with visitor(tree) as other:
+            assert await names(other) == []
+            assert (await other.post(LISTS, json={"name": "Mine"})).status_code == 201
+            answers = [
+                await other.get(it),
+                await other.put(it, json={"name": "Stolen"}),
+                await other.patch(it, json={"name": "Stolen"}),
+                await other.delete(it),
+                await other.post(f"{it}/restore"),
+            ]
+            assert {answer.status_code for answer in answers} == {404}
+        assert await names(me) == ["Mine"]
+        value = me.cookies["stockstream_user"]
+        user, _, signature = value.rpartition(".")
+        wrong = "0" if signature[-1] != "0" else "1"
+        for forged in ("", user, f"{user}x.{signature}", f"{user}.{signature[:-1]}{wrong}"):
+            async with httpx.AsyncClient(base_url=tree.url) as nobody:
+                answer = await nobody.get(LISTS, headers={"Cookie": f"stockstream_user={forged}"})
+                assert answer.status_code == 401
+                assert answer.json()["error"]["code"] == "no_user"
+
+
+async def test_the_cookie_stays_the_same_and_another_secret_makes_a_new_user() -> None:
+    """HttpOnly and Lax, sent by pages alone; not Secure over plain HTTP."""
+    async with running_tree(secret_key_base="a" * 32) as tree, visitor(tree) as me:
+        first = await me.get("/")
+        again = await me.get("/s/AAPL")
+        assert first.cookies["stockstream_user"] == again.cookies["stockstream_user"]
+        told = first.headers["Set-Cookie"]
+        assert "HttpOnly" in told
+        assert "SameSite=Lax" in told
+        assert "Secure" not in told
+        assert "Set-Cookie" not in (await me.get("/api/v1/quotes")).headers
+        cookie = me.cookies["stockstream_user"]
+        async with running_tree(secret_key_base="b" * 32) as other:
+            headers = {"Cookie": f"stockstream_user={cookie}"}
+            async with httpx.AsyncClient(base_url=other.url, headers=headers) as moved:
+                assert (await moved.get(LISTS)).status_code == 401
+                assert cookie not in (await moved.get("/")).headers["Set-Cookie"]
+
+
+async def test_behind_a_proxy_that_is_trusted_and_speaks_tls_the_cookie_is_secure() -> None:
+    """And not because anybody says so."""
+    told = {"X-Forwarded-Proto": "https"}
+    async with running_tree(trusted_proxies="127.0.0.1") as tree, visitor(tree) as me:
+        assert "Secure" in (await me.get("/", headers=told)).headers["Set-Cookie"]
+    async with running_tree() as tree, visitor(tree) as me:
+        assert "Secure" not in (await me.get("/", headers=told)).headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, {"name"}),
+        ({"name": 7}, {"name"}),
+        ({"name": ""}, {"name"}),
+        ({"name": "x" * (LONGEST_NAME + 1)}, {"name"}),
+        ({"name": "a\u0000b"}, {"name"}),
+        ({"name": "a\u202eb"}, {"name"}),
+        ({"name": "x", "symbols": "AAPL"}, {"symbols"}),
+        ({"name": "x", "symbols": ["AAPL", "!!", "", "MSFT"]}, {"symbols[1]", "symbols[2]"}),
+        ({"name": "x", "symbols": [1]}, {"symbols[0]"}),
+        ({"name": "x", "symbols": [f"S{n}" for n in range(MOST_SYMBOLS + 1)]}, {"symbols"}),
+        ({"name": "x", "owner": "me"}, {"owner"}),
+        ([], {"body"}),
+    ],
+)
+async def test_a_bad_field_is_named_also_without_a_database(body: Any, fields: set[str]) -> None:
+    """422, with what is wrong with each field."""
+    async with running_tree() as tree, visitor(tree) as me:
+        answer = await me.post(LISTS, json=body)
+        assert answer.status_code == 422, answer.text
+        assert fields_of(answer) == fields
+
+
+async def test_what_is_no_json_or_from_a_foreign_page_is_refused() -> None:
+    """400, 415 and 403, before anything is asked; reading is not a change."""
+    async with running_tree() as tree, visitor(tree) as me:
+        json_type = {"Content-Type": "application/json"}
+        assert (await me.post(LISTS, content=b"{", headers=json_type)).status_code == 400
+        deep = b"[" * 5000
+        assert (await me.post(LISTS, content=deep, headers=json_type)).status_code in {400, 422}
+        assert (await me.post(LISTS, data={"name": "x"})).status_code == 415
+        foreign = {"Origin": "https://evil.example"}
+        answer = await me.post(LISTS, json={"name": "x"}, headers=foreign)
+        assert answer.status_code == 403
+        assert answer.json()["error"]["code"] == "forbidden_origin"
+        assert (await me.delete(f"{LISTS}/1", headers=foreign)).status_code == 403
+
+
+@pytest.mark.proves("H15")
+async def test_names_and_numbers_have_limits_however_many_ask_at_once(database_url: str) -> None:
+    """409 names the culprit; of two equal names at once one wins; a deleted name is free."""
+    async with visited(database_url) as (_, me):
+        answers: list[httpx.Response] = []
+
+        async def make(name: str) -> None:
+            answers.append(await me.post(LISTS, json={"name": name}))
+
+        async with trio.open_nursery() as nursery:
+            for name in ("Same", "same", "SAME"):
+                nursery.start_soon(make, name)
+        assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
+        refused = next(answer for answer in answers if answer.status_code == 409)
+        assert fields_of(refused) == {"name"}
+        answers.clear()
+        async with trio.open_nursery() as nursery:
+            for number in range(MOST_LISTS + 4):
+                nursery.start_soon(make, f"List {number}")
+        full = [answer for answer in answers if answer.status_code == 409]
+        assert len(full) == 5
+        assert all(fields_of(answer) == {"lists"} for answer in full)
+        lists = (await me.get(LISTS)).json()["watchlists"]
+        assert len(lists) == MOST_LISTS
+        assert lists == sorted(lists, key=lambda found: found["name"].lower())
+        one, two = (f"{LISTS}/{found['id']}" for found in lists[:2])
+        assert (await me.patch(one, json={"name": lists[1]["name"]})).status_code == 409
+        await me.delete(two)
+        assert (await me.patch(one, json={"name": lists[1]["name"]})).status_code == 200
+        taken = await me.post(f"{two}/restore")
+        assert (taken.status_code, fields_of(taken)) == (409, {"name"})
+        many = [f"S{number}" for number in range(MOST_SYMBOLS)]
+        assert (await me.patch(one, json={"add": many})).status_code == 200
+        over = await me.patch(one, json={"add": ["ONE-MORE"]})
+        assert (over.status_code, fields_of(over)) == (409, {"symbols"})
+
+
+async def test_an_address_that_changes_without_pause_is_slowed_down() -> None:
+    """429 with Retry-After; reading goes on."""
+    async with running_tree() as tree, visitor(tree) as me:
+        statuses = [(await me.post(LISTS, json={"name": "x"})).status_code for _ in range(80)]
+        assert 429 in statuses
+        answer = await me.post(LISTS, json={"name": "x"})
+        assert answer.status_code == 429
+        assert answer.headers["Retry-After"] == "1"
+        assert (await me.get(LISTS)).status_code == 503
+
+
+@pytest.mark.proves("H10")
+async def test_without_a_database_lists_say_when_to_come_back_and_prices_flow() -> None:
+    """503 with Retry-After, and quotes are served."""
+    async with running_tree() as tree, visitor(tree) as me:
+        for answer in (
+            await me.get(LISTS),
+            await me.post(LISTS, json={"name": "x"}),
+            await me.delete(f"{LISTS}/1"),
+        ):
+            assert answer.status_code == 503
+            assert int(answer.headers["Retry-After"]) > 0
+        with trio.fail_after(10):
+            while not (await me.get("/api/v1/quotes")).json()["quotes"]:  # noqa: ASYNC110
+                await trio.sleep(0.02)
+
+
+async def test_numbers_that_no_row_can_have_are_not_found() -> None:
+    """404, without asking."""
+    async with running_tree() as tree, visitor(tree) as me:
+        for number in ("x", "-1", "1.5", "9" * 30, str(2**63), "٣"):
+            assert (await me.get(f"{LISTS}/{number}")).status_code == 404
+        assert (await me.request("LOCK", LISTS)).status_code == 405

@@ -1,0 +1,37 @@
+"""A browser's user over HTTP: the cookie that the dashboard gives, and requests that bring it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.support.tree import Tree
+
+ROWS_SECONDS = 20.0
+
+
+@asynccontextmanager
+async def visitor(tree: Tree) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody who has opened the dashboard, and has a cookie of their own since."""
+    async with httpx.AsyncClient(base_url=tree.url, timeout=20) as client:
+        assert (await client.get("/")).status_code == 200
+        yield client
+
+
+async def rows_are_there(client: httpx.AsyncClient) -> None:
+    """Wait until rows can be asked for."""
+    with trio.fail_after(ROWS_SECONDS):
+        while (await client.get("/api/v1/watchlists")).status_code == 503:  # noqa: ASYNC110
+            await trio.sleep(0.02)
+
+
+def fields_of(answer: httpx.Response) -> set[str]:
+    """The fields that an error names."""
+    error: dict[str, Any] = answer.json()["error"]
+    return set(error["fields"])

@@ -1,0 +1,65 @@
+"""Rules and quotes for tests of the alerts."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+from stockstream import paths
+from stockstream.alerts.book import AlertBook
+from stockstream.alerts.rules import Kind, Rule
+from stockstream.messages import Quote, QuoteRow, Version, parse_symbol
+from supervision.context import current_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from supervision.cell import Cell
+
+NOON = 1_795_348_800_000
+"""Noon of a day in 2026, in ms since 1970."""
+
+
+def rule(
+    number: int = 1,
+    kind: Kind = Kind.ABOVE,
+    threshold: float = 100.0,
+    *,
+    symbol: str = "AAPL",
+    window: int | None = None,
+    hysteresis: float = 1.0,
+    revision: int = 1,
+    armed: bool | None = None,
+    owner: str = "me",
+    webhook: str | None = None,
+) -> Rule:
+    return Rule(
+        number,
+        owner,
+        revision,
+        parse_symbol(symbol),
+        kind,
+        threshold,
+        window,
+        hysteresis,
+        webhook,
+        armed,
+    )
+
+
+def row(price: float, seq: int, *, symbol: str = "AAPL", at: int | None = None) -> QuoteRow:
+    """A quote, one second after the one before it unless told otherwise."""
+    moment = NOON + 1000 * seq if at is None else at
+    quote = Quote(parse_symbol(symbol), price, moment, None, None, False, Version(1, seq), moment)
+    return QuoteRow(quote, price, None)
+
+
+@contextmanager
+def writable_book() -> Iterator[AlertBook]:
+    """An empty book, which the test may write as the watcher would."""
+    token = current_cell.set(cast("Cell", SimpleNamespace(path=paths.ALERTS)))
+    try:
+        yield AlertBook()
+    finally:
+        current_cell.reset(token)

@@ -1,0 +1,146 @@
+"""The book: what follows from judged prices, and what a kill at any moment cannot undo."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stockstream.alerts import book as book_module
+from stockstream.alerts.book import AlertBook, Standing
+from stockstream.alerts.rules import Kind
+from supervision import NotTheWriter
+from tests.unit.alerts.support import NOON, row, rule, writable_book
+
+
+def prices(book: AlertBook, *found: float, first: int = 1) -> None:
+    book.judge([row(price, first + n) for n, price in enumerate(found)], NOON)
+
+
+def test_nobody_but_the_watcher_writes() -> None:
+    """A book is memory that many see."""
+    with pytest.raises(NotTheWriter):
+        AlertBook().judge([], NOON)
+
+
+def test_an_alert_tells_the_rule_and_the_price_that_crossed(book: AlertBook) -> None:
+    """And waits to be stored and to be delivered, each in its own time."""
+    book.put_rule(rule(7, webhook="https://there"), None, NOON)
+    prices(book, 99.0, 101.0, 102.0)
+    alert = book.undelivered()
+    assert alert is not None
+    assert (alert.id, alert.rule, alert.price, alert.owner) == ("7-1-2", 7, 101.0, "me")
+    assert (alert.kind, alert.threshold, alert.fired_at) == ("above", 100.0, NOON)
+    unstored = book.unstored()
+    assert unstored is not None
+    assert (unstored.alerts, unstored.webhooks) == ([alert], ["https://there"])
+    assert unstored.standings == {7: Standing(1, armed=False)}
+    book.delivered(alert)
+    assert book.undelivered() is None
+    assert book.unstored() == unstored
+    book.stored(unstored)
+    assert book.unstored() is None
+
+
+def test_a_price_is_judged_once_though_it_comes_again(book: AlertBook) -> None:
+    """Older ones and the same are passed over: a batch may be seen beside the quotes' table."""
+    book.put_rule(rule(), None, NOON)
+    prices(book, 99.0, 101.0)
+    prices(book, 99.0, 101.0)
+    assert book.status().fired == 1
+    assert book.status().judged == 2
+
+
+def test_a_rule_that_is_read_again_keeps_its_standing_and_a_changed_one_begins_anew(
+    book: AlertBook,
+) -> None:
+    """The database is behind the book; only a change of the rule itself counts."""
+    book.put_rule(rule(armed=True), None, NOON)
+    prices(book, 101.0)
+    book.put_rule(rule(armed=True), row(101.0, 1), NOON)
+    prices(book, 102.0, first=2)
+    assert book.status().fired == 1
+    book.put_rule(rule(threshold=50.0, revision=2), row(102.0, 2), NOON)
+    prices(book, 103.0, first=3)
+    assert book.status().fired == 1
+    unstored = book.unstored()
+    assert unstored is not None
+    assert unstored.standings == {1: Standing(2, armed=False)}
+
+
+def test_a_rule_that_was_armed_when_the_process_ended_fires_at_what_it_finds(
+    book: AlertBook,
+) -> None:
+    """The crossing happened while nobody looked; it is told once there is a price."""
+    book.put_rule(rule(armed=True), row(101.0, 9), NOON)
+    assert book.status().fired == 1
+
+
+def test_a_move_is_measured_from_when_the_rule_was_made(book: AlertBook) -> None:
+    """What the price did before is no matter to it, though it is to another user's rule."""
+    book.put_rule(rule(1, Kind.MOVE, 5.0, window=300), row(100.0, 1), NOON)
+    prices(book, 110.0, first=2)
+    book.put_rule(rule(2, Kind.MOVE, 5.0, window=300, owner="you"), row(110.0, 2), NOON)
+    prices(book, 111.0, 116.0, first=3)
+    unstored = book.unstored()
+    assert unstored is not None
+    assert [(a.rule, a.price, a.reference) for a in unstored.alerts] == [
+        (1, 110.0, 100.0),
+        (2, 116.0, 110.0),
+    ]
+
+
+def test_a_dropped_rule_is_silent_and_what_it_fired_stays(book: AlertBook) -> None:
+    """Its symbol is not wanted any more, unless another rule is about it."""
+    book.put_rule(rule(1), None, NOON)
+    book.put_rule(rule(2, Kind.MOVE, 5.0, window=60), None, NOON)
+    prices(book, 99.0, 101.0)
+    book.drop_rule(1)
+    book.drop_rule(1)
+    assert book.symbols == {"AAPL"}
+    book.keep_only(set())
+    assert book.symbols == frozenset()
+    prices(book, 50.0, 101.0, first=3)
+    unstored = book.unstored()
+    assert unstored is not None
+    assert [alert.rule for alert in unstored.alerts] == [1]
+    assert unstored.standings == {}
+
+
+def test_what_cannot_be_stored_for_long_gives_way_and_is_counted(
+    book: AlertBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest first; memory has an end."""
+    monkeypatch.setattr(book_module, "MOST_WAITING", 3)
+    book.put_rule(rule(), None, NOON)
+    for number in range(5):
+        prices(book, 98.0, 101.0, first=2 * number + 1)
+    assert book.status().dropped == 2
+    assert book.status().unstored == 3
+    unstored = book.unstored()
+    assert unstored is not None
+    assert [alert.number for alert in unstored.alerts] == [3, 4, 5]
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from([90.0, 110.0])), max_size=60))
+def test_standings_never_go_before_what_was_fired(steps: list[tuple[int, float]]) -> None:
+    """Stored part by part: a rule is never disarmed in the database while what it fired waits.
+
+    In the end all is there, once.
+    """
+    with pytest.MonkeyPatch.context() as patch, writable_book() as book:
+        patch.setattr(book_module, "AT_ONCE", 2)
+        for number in (1, 2, 3):
+            book.put_rule(rule(number, symbol=f"S{number}"), None, NOON)
+        for seq, (which, price) in enumerate(steps, 1):
+            book.judge([row(price, seq, symbol=f"S{which}")], NOON)
+        stored: list[str] = []
+        standings: dict[int, bool] = {}
+        while (unstored := book.unstored()) is not None:
+            stored += [alert.id for alert in unstored.alerts]
+            standings |= {n: standing.armed for n, standing in unstored.standings.items()}
+            waiting = {alert.rule for alert, _ in list(book._unstored)[len(unstored.alerts) :]}
+            assert waiting.isdisjoint(unstored.standings)
+            book.stored(unstored)
+        assert len(stored) == len(set(stored)) == book.status().fired
+        assert standings == {n: armed for n, armed in book._armed.items() if armed is not None}

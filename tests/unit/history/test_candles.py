@@ -1,0 +1,77 @@
+"""Candles: what the ticks of a minute come to, in whatever parts and order they are joined."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stockstream.history.candles import INTERVALS, MINUTE_MS, Candle, Tick, fold
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+prices = st.floats(0.01, 1e6, allow_nan=False)
+
+
+def tick(price: float, ts: int, symbol: str = "AAPL", seq: int = 1) -> Tick:
+    return Tick(symbol, None, price, ts, ts, 1, seq)
+
+
+@pytest.mark.proves("H5")
+def test_a_candle_tells_first_highest_lowest_and_last_price() -> None:
+    """Starts are whole minutes, inclusive; the next minute is another candle."""
+    found = fold(
+        [tick(10, 60_000), tick(12, 61_000), tick(8, 62_000), tick(9, 119_999), tick(7, 120_000)]
+    )
+    assert found == [
+        Candle("AAPL", 60_000, 10, 12, 8, 9, 4, 60_000, 119_999),
+        Candle("AAPL", 120_000, 7, 7, 7, 7, 1, 120_000, 120_000),
+    ]
+
+
+@pytest.mark.proves("H5")
+def test_a_minute_without_ticks_has_no_candle() -> None:
+    """A gap is left out, never invented; symbols are kept apart, in order."""
+    found = fold([tick(5, 10 * MINUTE_MS, "MSFT"), tick(1, 0), tick(2, 3 * MINUTE_MS)])
+    assert [(c.symbol, c.start // MINUTE_MS) for c in found] == [
+        ("AAPL", 0),
+        ("AAPL", 3),
+        ("MSFT", 10),
+    ]
+
+
+@given(st.lists(prices, min_size=1, max_size=30), st.data())
+@pytest.mark.proves("H5")
+def test_parts_of_a_candle_join_in_any_order(values: Sequence[float], data: st.DataObject) -> None:
+    """Batches replayed from a spool after newer ones come to the same candle."""
+    ticks = [tick(price, place * 1000, seq=place) for place, price in enumerate(values)]
+    (whole,) = fold(ticks)
+    cut = data.draw(st.integers(0, len(ticks)))
+    parts = [fold(part)[0] for part in (ticks[:cut], ticks[cut:]) if part]
+    for order in (parts, parts[::-1]):
+        joined = order[0]
+        for part in order[1:]:
+            joined = joined.joined(part)
+        assert joined == whole
+
+
+@given(st.lists(st.tuples(prices, st.integers(0, 5)), min_size=1, max_size=30))
+@pytest.mark.proves("H5")
+def test_folding_is_joining_ticks_one_by_one(values: Sequence[tuple[float, int]]) -> None:
+    """In the order in which they came, late ones and ones of the same time among them."""
+    (whole,) = fold([tick(price, at * 1000) for price, at in values])
+    singles = [fold([tick(price, at * 1000)])[0] for price, at in values]
+    joined = singles[0]
+    for single in singles[1:]:
+        joined = joined.joined(single)
+    assert whole == joined
+
+
+def test_intervals_divide_a_day() -> None:
+    """So that coarser candles are made of whole finer ones, and days begin at midnight UTC."""
+    lengths = sorted(INTERVALS.values())
+    assert all(b % a == 0 for a, b in pairwise(lengths))

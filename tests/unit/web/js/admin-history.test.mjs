@@ -1,0 +1,56 @@
+/** What the admin page says of the recording of prices. */
+import assert from "node:assert/strict";
+import { describe as group, it } from "node:test";
+
+import { describeHistory } from "../../../../web/static/js/admin/history-view.js";
+
+const NOW = 1_000_000_000;
+
+/** @param {string} text */
+const plain = (text) => text.replaceAll("\u00a0", " ");
+
+const recorder = { recorded_ticks: 12_500, spooled: 0, spool_bytes: 0, rejected: 0, rejected_gone: 0, lost: 0, dropped: 0, alert: null };
+const up = { up: true, reason: "", since: NOW - 60_000 };
+const shown = (over = {}) => {
+  const { state, tone, trouble, figures } = describeHistory({ database: up, recorder, waiting: 0, rows: 0, oldest: null, ...over }, NOW);
+  return { state: plain(state), tone, trouble, ...Object.fromEntries(Object.entries(figures).map(([name, text]) => [name, plain(text)])) };
+};
+
+group("the history", () => {
+  it("is quiet when all is recorded", () => {
+    assert.deepEqual(shown({ waiting: 1, rows: 6, oldest: NOW - 300 }), {
+      state: "Recording",
+      tone: "good",
+      trouble: "",
+      waiting: "6 prices in 1 batch",
+      oldest: "up to date",
+      spool: "nothing",
+      lost: "none",
+      rejected: "none",
+      recorded: "13k",
+    });
+  });
+
+  it("tells an outage, why, and what waits for its end", () => {
+    const database = { up: false, reason: "DATABASE_URL: db:5432 cannot be reached", since: NOW - 120_000 };
+    const told = shown({ database, recorder: { ...recorder, spooled: 400, spool_bytes: 2_000_000 }, oldest: NOW - 100_000 });
+    assert.deepEqual(
+      [told.state, told.tone, told.trouble, told.spool, told.oldest],
+      ["Away for 2 min", "warn", "DATABASE_URL: db:5432 cannot be reached", "400 batches, 2 MB", "1 min behind"],
+    );
+  });
+
+  it("tells that it catches up", () => {
+    assert.equal(shown({ recorder: { ...recorder, spooled: 4 }, oldest: NOW - 100_000 }).state, "Catching up");
+  });
+
+  it("never hides what was lost or refused", () => {
+    const told = shown({ recorder: { ...recorder, lost: 5, dropped: 2, rejected: 3, rejected_gone: 1, alert: "7 ticks were lost" } });
+    assert.deepEqual([told.state, told.tone, told.trouble, told.lost, told.rejected], ["In trouble", "bad", "7 ticks were lost", "7 prices", "3 batches, 1 not kept"]);
+  });
+
+  it("says nothing it does not know", () => {
+    const told = shown({ database: null, recorder: null });
+    assert.deepEqual([told.state, told.tone, told.recorded], ["Unknown", "plain", "–"]);
+  });
+});

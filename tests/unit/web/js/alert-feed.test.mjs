@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { AlertFeed, SHOWN, alertText, readAlert, readRule, ruleText } from "../../../../web/static/js/alert-feed.js";
+import { decode } from "../../../../web/static/js/protocol.js";
+
+const fired = (number, more = {}) => ({
+  type: "alert",
+  id: `7-1-${number}`,
+  rule: 7,
+  symbol: "AAPL",
+  kind: "above",
+  threshold: 151,
+  window: null,
+  price: 151.02,
+  reference: null,
+  timestamp: "2026-11-22T10:00:00.000Z",
+  version: [1, number],
+  fired_at: new Date(Date.UTC(2026, 10, 22, 10, 0, number)).toISOString(),
+  ...more,
+});
+const alert = (number, more) => readAlert(fired(number, more));
+
+describe("alerts from the socket", () => {
+  it("are read, and a malformed one is named and dropped", () => {
+    const { message, faults } = decode(JSON.stringify(fired(1)));
+    assert.equal(message.type, "alert");
+    assert.equal(message.alert.price, 151.02);
+    assert.deepEqual(faults, []);
+    for (const more of [{ symbol: "no symbol" }, { kind: "over" }, { price: "1" }, { fired_at: "now" }, { id: 7 }, { threshold: null }]) {
+      const bad = decode(JSON.stringify(fired(1, more)));
+      assert.equal(bad.message, null);
+      assert.equal(bad.faults.length, 1);
+    }
+  });
+});
+
+describe("the feed", () => {
+  it("has each alert once, the newest first, whichever way it came", () => {
+    const feed = new AlertFeed();
+    assert.equal(feed.take([alert(1), alert(3)]).length, 2);
+    assert.deepEqual(feed.take([alert(2), alert(3)]).map((a) => a.id), ["7-1-2"]);
+    assert.deepEqual(feed.alerts.map((a) => a.id), ["7-1-3", "7-1-2", "7-1-1"]);
+    assert.equal(feed.unread, 3);
+  });
+
+  it("keeps what was read here as read, though the server says otherwise", () => {
+    const feed = new AlertFeed();
+    assert.equal(feed.readAll(), null);
+    feed.take([alert(1), alert(2)]);
+    assert.equal(feed.readAll(), Date.UTC(2026, 10, 22, 10, 0, 2));
+    feed.take([alert(1), alert(2), alert(3)]);
+    assert.equal(feed.unread, 1);
+    feed.take([alert(3, { read: true })]);
+    assert.equal(feed.unread, 0);
+  });
+
+  it("does not grow without end", () => {
+    const feed = new AlertFeed();
+    for (let number = 1; number <= 3 * SHOWN; number += 1) feed.take([alert(number)]);
+    assert.equal(feed.alerts.length, SHOWN);
+    assert.equal(feed.alerts[0].id, `7-1-${3 * SHOWN}`);
+  });
+});
+
+describe("words", () => {
+  it("say what a rule waits for", () => {
+    const rule = readRule({ ...fired(1), id: 7 });
+    assert.equal(ruleText(rule), "AAPL rises to 151.00");
+    assert.equal(ruleText({ ...rule, kind: "below", threshold: 0.0625 }), "AAPL falls to 0.0625");
+    assert.equal(ruleText({ ...rule, kind: "move", threshold: 2.5, window: 300 }), "AAPL moves 2.5 % within 5 min");
+    assert.equal(ruleText({ ...rule, kind: "move", threshold: 2.5, window: 86400 }), "AAPL moves 2.5 % within 24 h");
+    assert.equal(readRule(fired(1)), null);
+  });
+
+  it("say what happened", () => {
+    assert.equal(alertText(alert(1)), "AAPL rose to 151.02, over 151.00");
+    assert.equal(alertText(alert(1, { price: 151 })), "AAPL rose to 151.00");
+    assert.equal(alertText(alert(1, { kind: "below", price: 150.5 })), "AAPL fell to 150.50, under 151.00");
+    const move = { kind: "move", threshold: 2.5, window: 300 };
+    assert.equal(alertText(alert(1, { ...move, price: 148, reference: 152 })), "AAPL fell 2.6 % to 148.00 within 5 min");
+    assert.equal(alertText(alert(1, { ...move, price: 156, reference: 152 })), "AAPL rose 2.6 % to 156.00 within 5 min");
+  });
+});

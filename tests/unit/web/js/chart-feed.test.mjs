@@ -1,0 +1,258 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, it } from "node:test";
+
+import { SETTLE_MS } from "../../../../web/static/js/chart-candles.js";
+import { RANGES, OVERLAYS } from "../../../../web/static/js/chart-choice.js";
+import { ChartFeed } from "../../../../web/static/js/chart-feed.js";
+import { ANSWER_TIMEOUT_MS } from "../../../../web/static/js/chart-loader.js";
+import { FOLLOW_MS, OverlayFeed } from "../../../../web/static/js/chart-overlay.js";
+import { EPOCH, FakeClock } from "./support.mjs";
+
+const T0 = Date.parse("2026-11-22T10:00:30Z");
+const MINUTE = 60_000;
+
+let clock;
+let server;
+let states;
+let shown;
+let feed;
+
+/** The far end of `fetch`: it answers when the test says so. */
+class FakeServer {
+  questions = [];
+
+  fetch = (url, { signal }) => {
+    const question = { url: new URL(url, "http://test"), signal };
+    this.questions.push(question);
+    return new Promise((resolve, reject) => {
+      question.resolve = resolve;
+      question.reject = reject;
+      signal.addEventListener("abort", () => reject(new Error("aborted")));
+    });
+  };
+
+  get last() {
+    return this.questions.at(-1);
+  }
+
+  async answers(body, { status = 200, headers = {}, to = this.last } = {}) {
+    to.resolve(new Response(typeof body === "string" ? body : JSON.stringify(body), { status, headers }));
+    await settled();
+  }
+
+  async fails(to = this.last) {
+    to.reject(new TypeError("network"));
+    await settled();
+  }
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+const iso = (ms) => new Date(ms).toISOString();
+const stored = (ms, close) => ({ start: iso(ms), open: 10, high: 12, low: 9, close, ticks: 4 });
+const history = (...candles) => ({ symbol: "AAPL", interval: "1m", candles });
+const price = (value, timestamp, seq) => ({ symbol: "AAPL", price: value, timestamp, version: [EPOCH, seq] });
+
+beforeEach(() => {
+  clock = new FakeClock(T0);
+  server = new FakeServer();
+  states = [];
+  shown = [];
+  feed = new ChartFeed({
+    symbol: "NASDAQ:AAPL",
+    range: RANGES[0],
+    fetch: server.fetch,
+    clock,
+    serverNow: clock.now,
+    random: () => 0,
+    onCandles: (extent) => shown.push(extent),
+    onState: (state) => states.push(state.name),
+  });
+  feed.start();
+});
+
+describe("opening", () => {
+  it("asks for the range from a full step on, with the symbol escaped", () => {
+    assert.equal(server.last.url.pathname, "/api/v1/history/NASDAQ%3AAAPL");
+    assert.deepEqual([...server.last.url.searchParams], [["interval", "1m"], ["from", "2026-11-22T09:45:00.000Z"]]);
+    assert.equal(feed.state.name, "loading");
+  });
+
+  it("shows what came, and an empty answer is ready too", async () => {
+    await server.answers(history());
+    assert.equal(feed.state.name, "ready");
+    assert.deepEqual(feed.candles, []);
+  });
+
+  it("keeps prices that came before the answer did", async () => {
+    feed.price(price(11, T0, 5));
+    assert.equal(feed.candles.length, 1);
+    await server.answers(history(stored(T0 - 90_000, 10), stored(T0 - 30_000, 10)));
+    assert.deepEqual(feed.candles.map(({ close }) => close), [10, 11]);
+  });
+
+  it("leaves malformed candles out and keeps the good ones beside them", async () => {
+    await server.answers(history({ start: "yesterday" }, null, 7, { ...stored(T0, 1), high: "12" }, stored(T0 - 90_000, 10)));
+    assert.equal(feed.candles.length, 1);
+  });
+});
+
+describe("while it is open", () => {
+  beforeEach(() => server.answers(history(stored(T0 - 90_000, 10), stored(T0 - 30_000, 10))));
+
+  it("a price in the newest candle moves only that", () => {
+    shown.length = 0;
+    feed.price(price(11, T0, 5));
+    assert.deepEqual(shown, ["last"]);
+  });
+
+  it("asks for the newest candles anew once one has closed and its prices are stored", async () => {
+    feed.price(price(11, T0, 5));
+    clock.advance(MINUTE);
+    feed.price(price(12, clock.now(), 6));
+    assert.equal(server.questions.length, 1);
+    clock.advance(SETTLE_MS);
+    assert.equal(server.questions.length, 2);
+    assert.equal(server.last.url.searchParams.get("from"), "2026-11-22T09:58:00.000Z");
+    await server.answers(history({ ...stored(T0 - 30_000, 10.5), high: 20 }));
+    const closed = feed.candles.at(-2);
+    assert.deepEqual([closed.high, closed.close, closed.ticks], [20, 10.5, 4]);
+    assert.equal(feed.candles.at(-1).close, 12);
+  });
+
+  it("asks for all of the range after a connection that was lost", () => {
+    feed.reconnected();
+    assert.equal(server.last.url.searchParams.get("from"), "2026-11-22T09:45:00.000Z");
+  });
+
+  it("asks for all of it even when a question about the newest was under way, or failed", async () => {
+    feed.price(price(11, T0 + MINUTE, 5));
+    clock.advance(SETTLE_MS);
+    assert.equal(server.questions.length, 2);
+    feed.reconnected();
+    assert.equal(server.questions.length, 2);
+    await server.answers(history());
+    assert.equal(server.last.url.searchParams.get("from"), "2026-11-22T09:45:00.000Z");
+    await server.fails();
+    clock.advance(SETTLE_MS);
+    assert.equal(server.questions.length, 4);
+    assert.equal(server.last.url.searchParams.get("from"), "2026-11-22T09:45:00.000Z");
+  });
+
+  it("forgets candles that have left the range", () => {
+    clock.advance(15 * MINUTE);
+    feed.price(price(11, clock.now(), 5));
+    assert.deepEqual(feed.candles.map(({ start }) => iso(start)), ["2026-11-22T10:00:00.000Z", "2026-11-22T10:15:00.000Z"]);
+  });
+
+  it("a price from before the range is not drawn", () => {
+    shown.length = 0;
+    feed.price(price(11, T0 - 60 * MINUTE, 5));
+    assert.deepEqual(shown, []);
+  });
+
+  it("stopped, it asks no more and an answer under way is dropped", async () => {
+    feed.reconnected();
+    const { signal } = server.last;
+    feed.stop();
+    assert.equal(signal.aborted, true);
+    await settled();
+    assert.equal(clock.pending, 0);
+    assert.equal(feed.state.name, "idle");
+  });
+});
+
+describe("when history cannot be read", () => {
+  it("says why, comes back when the server asked it to, and draws live prices meanwhile", async () => {
+    await server.answers({ error: { code: "unavailable", reason: "the database is away" } }, { status: 503, headers: { "Retry-After": "4" } });
+    assert.deepEqual(feed.state, { name: "unavailable", reason: "the database is away", retryAt: T0 + 4000 });
+    feed.price(price(11, T0, 5));
+    assert.equal(feed.candles.length, 1);
+    clock.advance(3_999);
+    assert.equal(server.questions.length, 1);
+    clock.advance(1);
+    await server.answers(history(stored(T0 - 90_000, 10)));
+    assert.equal(feed.state.name, "ready");
+    assert.equal(feed.candles.length, 2);
+  });
+
+  it("comes back later and later by itself when the server named no time", async () => {
+    const delays = [];
+    for (let i = 0; i < 8; i += 1) {
+      await server.fails();
+      delays.push(feed.state.retryAt - clock.now());
+      clock.advance(delays.at(-1));
+    }
+    assert.deepEqual(delays, [500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]);
+  });
+
+  it("gives up a question without an answer", async () => {
+    clock.advance(ANSWER_TIMEOUT_MS);
+    await settled();
+    assert.equal(feed.state.name, "unavailable");
+  });
+
+  it("asks at once when somebody does not want to wait", async () => {
+    await server.fails();
+    feed.retryNow();
+    assert.equal(server.questions.length, 2);
+    feed.retryNow();
+    assert.equal(server.questions.length, 2);
+  });
+
+  it("an answer that is no JSON, or something else, is no history", async () => {
+    await server.answers("<html>");
+    assert.equal(feed.state.name, "unavailable");
+    feed.retryNow();
+    await server.answers({ candles: "none" });
+    assert.equal(feed.state.name, "unavailable");
+  });
+
+  it("does not ask again what was refused", async () => {
+    await server.answers({ error: { code: "unknown_symbol", reason: "no price of XXX is known" } }, { status: 404 });
+    assert.deepEqual(feed.state, { name: "refused", reason: "no price of XXX is known" });
+    feed.reconnected();
+    clock.advance(10 * MINUTE);
+    assert.equal(server.questions.length, 1);
+  });
+});
+
+describe("an overlay", () => {
+  let overlay;
+  let changes;
+
+  beforeEach(() => {
+    changes = 0;
+    server = new FakeServer();
+    overlay = new OverlayFeed({
+      symbol: "AAPL",
+      overlay: OVERLAYS[0],
+      range: RANGES[0],
+      from: () => T0,
+      fetch: server.fetch,
+      clock,
+      random: () => 0,
+      onChange: () => (changes += 1),
+    });
+    overlay.start();
+  });
+
+  it("asks for its figure at the candles' interval", () => {
+    assert.equal(server.last.url.pathname, "/api/v1/indicators/AAPL");
+    assert.deepEqual([...server.last.url.searchParams], [["indicator", "sma"], ["period", "20"], ["interval", "1m"], ["from", iso(T0)]]);
+  });
+
+  it("has the good points of the answer by their time", async () => {
+    await server.answers({ points: [{ start: iso(T0), value: 10.5 }, { start: iso(T0), value: null }, { start: 3, value: 1 }] });
+    assert.deepEqual([...overlay.points], [[T0, 10.5]]);
+    assert.ok(changes > 0);
+  });
+
+  it("follows moving prices, but not each of them", async () => {
+    await server.answers({ points: [] });
+    for (let i = 0; i < 40; i += 1) {
+      overlay.follow();
+      clock.advance(FOLLOW_MS / 20);
+    }
+    assert.equal(server.questions.length, 2);
+  });
+});

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { ListBook } from "../../../../web/static/js/list-book.js";
+
+const named = (id, name, ...symbols) => ({ id, name, symbols });
+const reopened = (book) => new ListBook(JSON.stringify(book.toText()));
+
+describe("lists that are kept here", () => {
+  it("are there after a reload, with the one that was chosen", () => {
+    const book = new ListBook(null);
+    book.received([named(1, "Tech", "AAPL"), named(2, "Cars", "TSLA")]);
+    book.choose(2);
+    book.edited(["TSLA", "F"]);
+    const again = reopened(book);
+    assert.equal(again.active.name, "Cars");
+    assert.deepEqual(again.active.symbols, ["TSLA", "F"]);
+    assert.deepEqual(again.change(2), { add: ["F"], remove: [] });
+  });
+
+  it("begin with none when what is kept makes no sense", () => {
+    for (const text of [null, "", "{", "7", "[]", '{"lists":7}', '{"lists":[7,null,{"id":"x"}],"active":9}']) {
+      const book = new ListBook(text);
+      assert.deepEqual(book.lists, []);
+      assert.equal(book.active, null);
+    }
+    const book = new ListBook('{"active":1,"lists":[{"id":1,"name":"x","symbols":["AAPL","no symbol",7,"AAPL"]}]}');
+    assert.deepEqual(book.active.symbols, ["AAPL"]);
+  });
+});
+
+describe("a change", () => {
+  it("is what differs from the server's, and nothing once it was told", () => {
+    const book = new ListBook(null);
+    book.received([named(1, "Tech", "AAPL", "MSFT")]);
+    book.choose(1);
+    assert.equal(book.change(1), null);
+    book.edited(["MSFT", "TSLA"]);
+    assert.deepEqual(book.change(1), { add: ["TSLA"], remove: ["AAPL"] });
+    book.told(named(1, "Tech", "MSFT", "TSLA"));
+    assert.equal(book.change(1), null);
+    assert.equal(book.change(7), null);
+  });
+
+  it("is joined with what others did meanwhile", () => {
+    const book = new ListBook(null);
+    book.received([named(1, "Tech", "AAPL", "MSFT")]);
+    book.choose(1);
+    book.edited(["MSFT", "TSLA"]);
+    book.received([named(1, "Technology", "AAPL", "MSFT", "NFLX")]);
+    assert.deepEqual(book.active.symbols, ["MSFT", "NFLX", "TSLA"]);
+    assert.equal(book.active.name, "Technology");
+    assert.deepEqual(book.change(1), { add: ["TSLA"], remove: ["AAPL"] });
+  });
+
+  it("made while it is being saved is not lost", () => {
+    const book = new ListBook(null);
+    book.received([named(1, "Tech")]);
+    book.choose(1);
+    book.edited(["AAPL"]);
+    const sent = book.change(1);
+    book.edited(["AAPL", "MSFT"]);
+    book.told(named(1, "Tech", ...sent.add));
+    assert.deepEqual(book.active.symbols, ["AAPL", "MSFT"]);
+    assert.deepEqual(book.change(1), { add: ["MSFT"], remove: [] });
+  });
+});
+
+describe("a list that is gone", () => {
+  it("is not the chosen one any more", () => {
+    for (const go of [(book) => book.drop(1), (book) => book.received([])]) {
+      const book = new ListBook(null);
+      book.received([named(1, "Tech", "AAPL")]);
+      book.choose(1);
+      go(book);
+      assert.equal(book.active, null);
+      book.received([named(1, "Tech", "AAPL")]);
+      assert.equal(book.active, null);
+    }
+  });
+});

@@ -1,0 +1,287 @@
+"""`/api/v1/alerts`: a user's rules, and what they fired."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+from quart import Blueprint, Response, request, url_for
+
+from stockstream.alerts.alert_rows import NEWEST, FetchFired, MarkRead, StoredAlert
+from stockstream.alerts.rule_rows import (
+    MOST_RULES,
+    ChangeRule,
+    Conflict,
+    CreateRule,
+    DeleteRule,
+    FetchRule,
+    FetchRules,
+    RestoreRule,
+    Wanted,
+)
+from stockstream.alerts.rules import USUAL_HYSTERESIS, Kind, Rule
+from stockstream.alerts.targets import Forbidden, TargetPolicy, check_url
+from stockstream.alerts.watcher import RulesChanged
+from stockstream.delivery.protocol import alert_message, encode
+from web.admin_auth import SAFE_METHODS
+from web.bodies import InvalidFieldError, read_body, read_symbols
+from web.openapi import ROW, choice, documented, text, whole
+from web.parameters import InvalidParameterError, Parameters
+from web.row_errors import (
+    CHANGE_ERRORS,
+    MOVE_ERRORS,
+    NEW_ERRORS,
+    ONE_ERRORS,
+    READ_ERRORS,
+    SEEN_ERRORS,
+)
+from web.rows import NoSuchRowError, RowConflictError, ask_rows, row_id
+from web.user_access import current_user, require_change_allowed
+
+if TYPE_CHECKING:
+    from stockstream.history.query import Query
+    from web.parts import Parts
+
+SHORTEST_WINDOW, LONGEST_WINDOW = 10, 86_400
+HIGHEST_PRICE = 1e12
+MOST_FIRED, USUAL_FIRED = 200, 50
+
+_FIELDS = {Conflict.SAME: "threshold", Conflict.TOO_MANY: "rules"}
+
+
+class RuleGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST and PUT: a rule as it shall be."""
+
+    symbol: str
+    kind: Kind
+    threshold: float
+    window: int | None = None
+    hysteresis: float = USUAL_HYSTERESIS
+    webhook: str | None = None
+
+
+class WebhookItem(msgspec.Struct, frozen=True):
+    """Where a rule posts to, and the secret that the receiver checks signatures with."""
+
+    url: str
+    secret: str
+
+
+class RuleItem(msgspec.Struct, frozen=True):
+    """A rule as it is told. `armed` is None before its first price is known to be judged."""
+
+    id: int
+    symbol: str
+    kind: Kind
+    threshold: float
+    window: int | None
+    hysteresis: float
+    webhook: WebhookItem | None
+    armed: bool | None
+
+
+class RuleLimits(msgspec.Struct, frozen=True):
+    """How much there may be; seconds."""
+
+    rules: int = MOST_RULES
+    shortest_window: int = SHORTEST_WINDOW
+    longest_window: int = LONGEST_WINDOW
+
+
+class RulesAnswer(msgspec.Struct, frozen=True):
+    """All rules of the user, by symbol."""
+
+    rules: list[RuleItem]
+    limits: RuleLimits = RuleLimits()
+
+
+class FiredItem(msgspec.Struct, frozen=True):
+    """An alert, as `docs/asyncapi.yaml` describes it, and whether its user has seen it."""
+
+    id: str
+    rule: int
+    symbol: str
+    kind: str
+    threshold: float
+    window: int | None
+    price: float
+    reference: float | None
+    timestamp: str
+    version: tuple[int, int]
+    fired_at: str
+    read: bool
+
+
+class FiredAnswer(msgspec.Struct, frozen=True):
+    """The newest first; `next_cursor` asks for older ones, null when there are none.
+
+    `unread` counts all that are, up to 100.
+    """
+
+    alerts: list[FiredItem]
+    unread: int
+    next_cursor: str | None
+
+
+class ReadGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of `/fired/read`: all that fired up to that moment was seen."""
+
+    until: str
+
+
+def alerts_api(parts: Parts) -> Blueprint:  # noqa: PLR0915 - a list of routes
+    """The routes. Each asks for the user's cookie; what is another's is not there."""
+    blueprint = Blueprint("alerts", __name__, url_prefix="/api/v1/alerts")
+    database, policy = parts.database, parts.settings.targets
+
+    @blueprint.before_request
+    async def check() -> None:
+        if request.method not in SAFE_METHODS:
+            require_change_allowed()
+        current_user()
+
+    def item(rule: Rule) -> RuleItem:
+        webhook = None
+        if rule.webhook is not None:
+            webhook = WebhookItem(rule.webhook, parts.settings.signer.secret(rule.owner))
+        said = rule.symbol, rule.kind, rule.threshold, rule.window, rule.hysteresis
+        return RuleItem(rule.id, *said, webhook, rule.armed)
+
+    async def answered(query: Query[Rule | Conflict], status: int = 200) -> Response:
+        answer = await ask_rows(database, query)
+        if answer is Conflict.MISSING:
+            raise NoSuchRowError(answer.value)
+        if isinstance(answer, Conflict):
+            raise RowConflictError(_FIELDS[answer], answer.value)
+        if request.method not in SAFE_METHODS:
+            parts.alerts.cast(RulesChanged())
+        response = _json(item(answer), status)
+        if status == 201:
+            response.headers["Location"] = url_for("alerts.one", number=answer.id)
+        return response
+
+    @blueprint.get("/rules")
+    @documented(RulesAnswer, errors=READ_ERRORS, user=True)
+    async def rules() -> Response:
+        """The user's rules, by symbol."""
+        found = await ask_rows(database, FetchRules(current_user()))
+        return _json(RulesAnswer([item(rule) for rule in found]))
+
+    @blueprint.post("/rules")
+    @documented(RuleItem, status=201, body=RuleGiven, errors=NEW_ERRORS, user=True)
+    async def create() -> Response:
+        """Make a rule; `Location` says where it is."""
+        wanted = _read(await read_body(RuleGiven), policy)
+        return await answered(CreateRule(current_user(), wanted), 201)
+
+    @blueprint.get("/rules/<number>")
+    @documented(RuleItem, ROW, errors=ONE_ERRORS, user=True)
+    async def one(number: str) -> Response:
+        """One rule."""
+        return await answered(FetchRule(current_user(), row_id(number)))
+
+    @blueprint.put("/rules/<number>")
+    @documented(RuleItem, ROW, body=RuleGiven, errors=CHANGE_ERRORS, user=True)
+    async def replace(number: str) -> Response:
+        """Put a rule in the place of one."""
+        wanted = _read(await read_body(RuleGiven), policy)
+        return await answered(ChangeRule(current_user(), row_id(number), wanted))
+
+    @blueprint.delete("/rules/<number>")
+    @documented(RuleItem, ROW, errors=MOVE_ERRORS, user=True)
+    async def delete(number: str) -> Response:
+        """Delete a rule; it can be restored."""
+        return await answered(DeleteRule(current_user(), row_id(number)))
+
+    @blueprint.post("/rules/<number>/restore")
+    @documented(RuleItem, ROW, errors=MOVE_ERRORS, user=True)
+    async def restore(number: str) -> Response:
+        """Bring a deleted rule back."""
+        return await answered(RestoreRule(current_user(), row_id(number)))
+
+    @blueprint.get("/fired")
+    @documented(
+        FiredAnswer,
+        whole("limit", "Alerts, at most.", least=1, most=MOST_FIRED, usual=USUAL_FIRED),
+        text("cursor", "The `next_cursor` of an answer, for older ones."),
+        choice("unread", "Only those that were not seen.", ("true", "false"), "false"),
+        errors=(*READ_ERRORS, InvalidParameterError),
+        user=True,
+    )
+    async def fired() -> Response:
+        """What the user's rules fired, the newest first."""
+        given = request.args.to_dict(flat=False)
+        parameters = Parameters(given, ("limit", "cursor", "unread"))
+        limit = parameters.whole("limit", least=1, most=MOST_FIRED, usual=USUAL_FIRED)
+        unread = parameters.one_of("unread", ("true", "false"), "false") == "true"
+        before = _read_cursor(parameters)
+        parameters.check()
+        # One more than wanted tells whether any follow.
+        found = await ask_rows(database, FetchFired(current_user(), limit + 1, before, unread))
+        page = found.alerts[:limit]
+        following = str(page[-1].row) if len(found.alerts) > limit else None
+        return _json(FiredAnswer([_fired(stored) for stored in page], found.unread, following))
+
+    @blueprint.post("/fired/read")
+    @documented(None, status=204, body=ReadGiven, errors=SEEN_ERRORS, user=True)
+    async def read() -> Response:
+        """Note that alerts were seen."""
+        given = await read_body(ReadGiven)
+        parameters = Parameters({"until": [given.until]}, ("until",))
+        until = parameters.moment("until", 0)
+        if parameters.wrong:
+            raise InvalidFieldError(parameters.wrong)
+        # What has not fired yet cannot have been seen, whatever a clock says.
+        until = min(until, parts.settings.wall_clock_ms())
+        await ask_rows(database, MarkRead(current_user(), until))
+        return Response(status=204)
+
+    return blueprint
+
+
+def _read(given: RuleGiven, policy: TargetPolicy) -> Wanted:
+    wrong: dict[str, str] = {}
+    symbols = read_symbols("symbol", [given.symbol], wrong)
+    if "symbol[0]" in wrong:
+        wrong["symbol"] = wrong.pop("symbol[0]")
+    is_move = given.kind is Kind.MOVE
+    most = 100.0 if is_move else HIGHEST_PRICE
+    if not 0 < given.threshold <= most or not math.isfinite(given.threshold):
+        wrong["threshold"] = f"above 0, at most {most:g}{' percent' if is_move else ''}"
+    if is_move and not SHORTEST_WINDOW <= (given.window or 0) <= LONGEST_WINDOW:
+        wrong["window"] = f"{SHORTEST_WINDOW} to {LONGEST_WINDOW} seconds"
+    elif not is_move and given.window is not None:
+        wrong["window"] = "only a move has one"
+    most = given.threshold if is_move else 50.0
+    if not 0 <= given.hysteresis <= most or (is_move and given.hysteresis == most):
+        wrong["hysteresis"] = (
+            f"percent, at least 0 and {'below' if is_move else 'at most'} {most:g}"
+        )
+    if given.webhook is not None:
+        try:
+            check_url(given.webhook, policy)
+        except Forbidden as error:
+            wrong["webhook"] = str(error)
+    if wrong:
+        raise InvalidFieldError(wrong)
+    said = given.kind, given.threshold, given.window, given.hysteresis, given.webhook
+    return Wanted(symbols[0], *said)
+
+
+def _read_cursor(parameters: Parameters) -> int:
+    text = parameters.text("cursor")
+    if text is None:
+        return NEWEST
+    if text.isascii() and text.isdecimal() and len(text) < 19:
+        return int(text)
+    parameters.wrong["cursor"] = f"a cursor that an answer gave, not {text[:32]!r}"
+    return NEWEST
+
+
+def _fired(stored: StoredAlert) -> FiredItem:
+    return FiredItem(**msgspec.structs.asdict(alert_message(stored.alert)), read=stored.read)
+
+
+def _json(value: msgspec.Struct, status: int = 200) -> Response:
+    return Response(encode(value), status, content_type="application/json")

@@ -1,0 +1,79 @@
+"""Reading the JSON body of a request: what is wrong with it is told by the name of the field."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+import msgspec
+from quart import request
+from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
+
+from stockstream.messages import InvalidSymbol, Symbol, parse_symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+T = TypeVar("T")
+
+_AT = re.compile(r" - at `\$\.?(.+)`$")
+_NAMED = re.compile(r"(?:missing required|contains unknown) field `(.+?)`")
+
+
+class BadJsonError(BadRequest):
+    """The body is no JSON."""
+
+    word: ClassVar[str] = "bad_json"
+
+
+class NotJsonError(UnsupportedMediaType):
+    """The body does not say that it is JSON."""
+
+    word: ClassVar[str] = "not_json"
+
+
+class InvalidFieldError(UnprocessableEntity):
+    """Fields that cannot be served. `fields` tells by name what is wrong with each."""
+
+    word: ClassVar[str] = "invalid_field"
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {why}" for name, why in fields.items()))
+        self.fields = dict(fields)
+
+
+async def read_body(kind: type[T]) -> T:
+    """The body as a struct, whose types are checked.
+
+    Raises:
+        NotJsonError, BadJsonError: it is something else.
+        InvalidFieldError: a field is missing, unknown or of the wrong type.
+    """
+    if request.mimetype != "application/json":
+        raise NotJsonError("send the header Content-Type: application/json")
+    body = await request.get_data()
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise InvalidFieldError(_fields(str(error))) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadJsonError(f"the body is not JSON: {error}") from error
+
+
+def _fields(told: str) -> dict[str, str]:
+    at, named = _AT.search(told), _NAMED.search(told)
+    inside = [at[1]] if at else []
+    if named:
+        inside.append(named[1])
+    return {".".join(inside) or "body": _AT.sub("", told)}
+
+
+def read_symbols(name: str, given: Sequence[str], wrong: dict[str, str]) -> list[Symbol]:
+    """The symbols of a list, each once; what is none is noted in `wrong` under its place."""
+    symbols: dict[Symbol, None] = {}
+    for place, text in enumerate(given):
+        try:
+            symbols[parse_symbol(text)] = None
+        except InvalidSymbol as error:
+            wrong[f"{name}[{place}]"] = f"{error.given!r}: {error.reason}"
+    return list(symbols)

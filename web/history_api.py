@@ -1,0 +1,212 @@
+"""`GET /api/v1/history/<symbol>` and `/api/v1/ticks/<symbol>`: what the database has kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+from quart import Blueprint, Response, request
+from werkzeug.exceptions import ServiceUnavailable
+
+from stockstream.delivery.protocol import encode
+from stockstream.history.candles import DAY_MS, INTERVALS
+from stockstream.history.queries import Cursor, FetchCandles, FetchTicks
+from stockstream.history.query import DatabaseError, Exhausted, Query, Rejected, ask
+from stockstream.messages import iso_utc
+from web.openapi import SYMBOL, choice, documented, moment, text, whole
+from web.parameters import InvalidParameterError, Parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from stockstream.history.candles import Candle, Tick
+    from supervision import ActorRef
+
+    R = TypeVar("R")
+
+MOST_CANDLES, USUAL_CANDLES = 5_000, 500
+MOST_TICKS, USUAL_TICKS = 5_000, 1_000
+WIDEST_IN_CANDLES = 50_000
+"""The widest range, in candles that could be in it: 34 days of 1m, 136 years of 1d."""
+WIDEST_OF_TICKS_MS = 31 * DAY_MS
+AHEAD_MS = 3_600_000
+"""A provider's clock may be ahead of ours: without `to`, its ticks are still within the range."""
+UNAVAILABLE_RETRY_SECONDS = 2
+
+
+class CandleItem(msgspec.Struct, frozen=True):
+    """Prices from `start` (inclusive) on, for one interval; `ticks` is how many there were."""
+
+    start: str
+    open: float
+    high: float
+    low: float
+    close: float
+    ticks: int
+
+
+class CandlesAnswer(msgspec.Struct, frozen=True):
+    """The last candles of the range, oldest first. A stretch without prices has no candle."""
+
+    symbol: str
+    interval: str
+    candles: list[CandleItem]
+
+
+class TickItem(msgspec.Struct, frozen=True):
+    """One price; `timestamp` is the provider's, `received` when it was fetched, UTC."""
+
+    price: float
+    timestamp: str
+    received: str
+    exchange: str | None
+    version: tuple[int, int]
+
+
+class TicksAnswer(msgspec.Struct, frozen=True):
+    """Ticks in order; `next_cursor` asks for those that follow, null when these are the last."""
+
+    symbol: str
+    ticks: list[TickItem]
+    next_cursor: str | None
+
+
+class HistoryUnavailableError(ServiceUnavailable):
+    """The database does not answer now; `Retry-After` says when to try again."""
+
+    word: ClassVar[str] = "unavailable"
+
+
+class TooManyQueriesError(ServiceUnavailable):
+    """All connections are in use and enough queries wait for them."""
+
+    word: ClassVar[str] = "exhausted"
+
+
+ERRORS = (InvalidParameterError, HistoryUnavailableError, TooManyQueriesError)
+"""What a question to the database may be answered with instead."""
+
+
+def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Blueprint:
+    """The routes."""
+    blueprint = Blueprint("history", __name__, url_prefix="/api/v1")
+
+    @blueprint.get("/history/<symbol>")
+    @documented(
+        CandlesAnswer,
+        SYMBOL,
+        choice("interval", "Length of a candle.", INTERVALS, "1m"),
+        moment("from", "Candles that start at this time or later; else as far back as may be."),
+        moment("to", "Candles that start before this time; else up to now."),
+        whole("limit", "Candles, at most.", least=1, most=MOST_CANDLES, usual=USUAL_CANDLES),
+        errors=ERRORS,
+    )
+    async def history(symbol: str) -> Response:
+        """Candles of a symbol.
+
+        The last `limit` of the range, oldest first. The range holds 50,000 candles at most, with
+        or without prices. Where there was no price there is no candle, and none is made up. The
+        last one is not final while its time is not over.
+        """
+        parameters = _parameters("interval", "from", "to", "limit")
+        name = parameters.symbol(symbol)
+        interval = parameters.one_of("interval", INTERVALS, "1m")
+        limit = parameters.whole("limit", least=1, most=MOST_CANDLES, usual=USUAL_CANDLES)
+        length = INTERVALS[interval]
+        end = parameters.moment("to", wall_clock_ms() + AHEAD_MS)
+        start = parameters.moment("from", max(0, end - WIDEST_IN_CANDLES * length))
+        _check_range(parameters, start, end, WIDEST_IN_CANDLES * length)
+        candles = await answered(database, FetchCandles(name, interval, start, end, limit))
+        return _json(CandlesAnswer(name, interval, [_candle(candle) for candle in candles]))
+
+    @blueprint.get("/ticks/<symbol>")
+    @documented(
+        TicksAnswer,
+        SYMBOL,
+        moment("from", "Prices of this time or later; else of the 31 days before `to`."),
+        moment("to", "Prices from before this time; else up to now."),
+        whole(
+            "limit", "Ticks in one answer, at most.", least=1, most=MOST_TICKS, usual=USUAL_TICKS
+        ),
+        text("cursor", "The `next_cursor` of an answer to the same question, for what follows it."),
+        errors=ERRORS,
+    )
+    async def ticks(symbol: str) -> Response:
+        """Every recorded price of a symbol.
+
+        Oldest first, in pages. The range is 31 days at most.
+        """
+        parameters = _parameters("from", "to", "limit", "cursor")
+        name = parameters.symbol(symbol)
+        limit = parameters.whole("limit", least=1, most=MOST_TICKS, usual=USUAL_TICKS)
+        end = parameters.moment("to", wall_clock_ms() + AHEAD_MS)
+        start = parameters.moment("from", max(0, end - WIDEST_OF_TICKS_MS))
+        after = _read_cursor(parameters)
+        _check_range(parameters, start, end, WIDEST_OF_TICKS_MS)
+        # One more than wanted tells whether any follow.
+        found = await answered(database, FetchTicks(name, start, end, limit + 1, after))
+        page = found[:limit]
+        following = _write_cursor(page[-1]) if len(found) > limit else None
+        return _json(TicksAnswer(name, [_tick(tick) for tick in page], following))
+
+    return blueprint
+
+
+async def answered(database: ActorRef, query: Query[R]) -> R:
+    """Ask, and turn trouble into an answer of HTTP.
+
+    Raises:
+        TooManyQueriesError: the pool is exhausted.
+        HistoryUnavailableError: there is no database to be asked.
+    """
+    try:
+        return await ask(database, query)
+    except Exhausted as error:
+        raise TooManyQueriesError(str(error), retry_after=round(error.retry_after)) from error
+    except Rejected:
+        raise  # a query of ours that PostgreSQL does not take is our mistake: 500
+    except DatabaseError as error:
+        why = "history is not available now; live prices are"
+        raise HistoryUnavailableError(why, retry_after=UNAVAILABLE_RETRY_SECONDS) from error
+
+
+def _parameters(*known: str) -> Parameters:
+    return Parameters(request.args.to_dict(flat=False), known)
+
+
+def _check_range(parameters: Parameters, start: int, end: int, widest: int) -> None:
+    parameters.check()
+    if start >= end:
+        parameters.refuse("from", f"{iso_utc(start)} is not before to ({iso_utc(end)})")
+    if end - start > widest:
+        parameters.refuse("from", f"the range is wider than {widest // 60_000} minutes")
+
+
+def _write_cursor(tick: Tick) -> str:
+    return f"{tick.ts}-{tick.epoch}-{tick.seq}"
+
+
+def _read_cursor(parameters: Parameters) -> Cursor | None:
+    text = parameters.text("cursor")
+    if text is None:
+        return None
+    parts = text.split("-")
+    if len(parts) == 3 and all(p.isascii() and p.isdecimal() and len(p) <= 15 for p in parts):
+        return Cursor(*map(int, parts))
+    parameters.wrong["cursor"] = f"a cursor that an answer gave, not {text[:32]!r}"
+    return None
+
+
+def _candle(candle: Candle) -> CandleItem:
+    start = iso_utc(candle.start)
+    return CandleItem(start, candle.open, candle.high, candle.low, candle.close, candle.ticks)
+
+
+def _tick(tick: Tick) -> TickItem:
+    times = iso_utc(tick.ts), iso_utc(tick.received)
+    return TickItem(tick.price, *times, tick.exchange, (tick.epoch, tick.seq))
+
+
+def _json(value: msgspec.Struct) -> Response:
+    return Response(encode(value), content_type="application/json")

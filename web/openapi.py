@@ -1,0 +1,281 @@
+"""The OpenAPI document of `/api/v1`, made of the routes and of the structs that they answer.
+
+A route is documented where it stands, by `documented` and its docstring; the schemas are what
+msgspec says of the very structs that are encoded and decoded.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeVar
+from weakref import WeakKeyDictionary
+
+import msgspec
+from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from quart import Quart
+    from werkzeug.exceptions import HTTPException
+    from werkzeug.routing import Rule
+
+View = TypeVar("View", bound="Callable[..., object]")
+Schema = dict[str, object]
+
+OPENAPI_VERSION = "3.1.0"
+API_VERSION = "1.0.0"
+PREFIX = "/api/v1/"
+USER_COOKIE = "stockstream_user"
+_REFERENCES = "#/components/schemas/{name}"
+_PLACE = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
+_WAITS = (ServiceUnavailable, TooManyRequests)
+_RETRY_AFTER: Schema = {
+    "Retry-After": {
+        "description": "Seconds after which to try again.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
+_ABOUT = """Quotes, history and what is made of them, as JSON.
+
+Times are UTC, in ISO 8601 with milliseconds; those that are given need a zone. A `version` is a \
+pair that only rises, and names a price among those of its symbol. What cannot be served is \
+answered with an error whose `code` is for programs and `reason` for people; with 422, `fields` \
+says by name what is wrong with each. Live prices come over the WebSocket `/ws`."""
+
+
+class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What went wrong; `fields` is there when it is about fields."""
+
+    code: str
+    reason: str
+    fields: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """The body of every answer that is an error."""
+
+    error: ErrorDetail
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of the address; `schema` has its default and bounds."""
+
+    name: str
+    description: str
+    schema: Mapping[str, object]
+    place: Literal["path", "query"] = "query"
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is known of a route beside its address and its docstring."""
+
+    answer: type[msgspec.Struct] | None
+    parameters: tuple[Parameter, ...]
+    errors: tuple[type[HTTPException], ...]
+    status: int
+    body: type[msgspec.Struct] | None
+    user: bool
+
+
+_operations: WeakKeyDictionary[Callable[..., object], Operation] = WeakKeyDictionary()
+
+
+def documented(
+    answer: type[msgspec.Struct] | None,
+    *parameters: Parameter,
+    errors: tuple[type[HTTPException], ...] = (),
+    status: int = 200,
+    body: type[msgspec.Struct] | None = None,
+    user: bool = False,
+) -> Callable[[View], View]:
+    """Say of a view what it takes and answers, None for nothing; its docstring says the rest.
+
+    An error class brings its status, its `word` (the answer's `code`) and its docstring. With
+    `user` the request has to bring the user's cookie.
+    """
+
+    def take(view: View) -> View:
+        _operations[view] = Operation(answer, parameters, errors, status, body, user)
+        return view
+
+    return take
+
+
+def choice(
+    name: str, description: str, choices: Collection[str], usual: str | None = None
+) -> Parameter:
+    """One of some words; required when none of them is usual."""
+    schema: dict[str, object] = {"type": "string", "enum": list(choices)}
+    if usual is not None:
+        schema["default"] = usual
+    return Parameter(name, description, schema, required=usual is None)
+
+
+def whole(
+    name: str, description: str, *, least: int, most: int, usual: int | None = None
+) -> Parameter:
+    """A whole number; without a usual one the description says what stands for it."""
+    schema: Schema = {"type": "integer", "minimum": least, "maximum": most}
+    if usual is not None:
+        schema["default"] = usual
+    return Parameter(name, description, schema)
+
+
+def moment(name: str, description: str) -> Parameter:
+    """A time with its zone."""
+    return Parameter(name, description, {"type": "string", "format": "date-time"})
+
+
+def text(name: str, description: str) -> Parameter:
+    """Any text."""
+    return Parameter(name, description, {"type": "string"})
+
+
+SYMBOL = Parameter(
+    "symbol",
+    "A symbol, in capitals or not.",
+    {"type": "string", "examples": ["AAPL"]},
+    place="path",
+    required=True,
+)
+ROW = Parameter(
+    "number", "The `id` that it was given.", {"type": "integer"}, place="path", required=True
+)
+
+
+def undocumented(app: Quart) -> list[str]:
+    """Routes of the API that the document lacks."""
+    return [f"{method} {path}" for method, path, view, _ in _routes(app) if view not in _operations]
+
+
+def document(app: Quart) -> Schema:
+    """The document for the routes that `app` has now."""
+    routes = [route for route in _routes(app) if route[2] in _operations]
+    used: dict[type[msgspec.Struct], None] = {ErrorAnswer: None}
+    for _, _, view, _ in routes:
+        operation = _operations[view]
+        used |= dict.fromkeys(kind for kind in (operation.answer, operation.body) if kind)
+    references, schemas = msgspec.json.schema_components(used, ref_template=_REFERENCES)
+    refer = dict(zip(used, references, strict=True))
+    paths: dict[str, Schema] = {}
+    for method, path, view, tag in routes:
+        paths.setdefault(path, {})[method.lower()] = _described(
+            method, path, tag, inspect.getdoc(view) or "", _operations[view], refer
+        )
+    return {
+        "openapi": OPENAPI_VERSION,
+        "info": {
+            "title": "StockStream",
+            "version": API_VERSION,
+            "description": _ABOUT,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(tag for _, _, _, tag in routes)],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "user": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": USER_COOKIE,
+                    "description": "Names a browser's user; the dashboard's page gives it.",
+                }
+            },
+        },
+    }
+
+
+def _routes(app: Quart) -> Iterator[tuple[str, str, Callable[..., object], str]]:
+    """Method, path, view and tag of each, in the order in which they were made."""
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith(PREFIX):
+            path = _PLACE.sub(r"{\1}", rule.rule)
+            view: Callable[..., object] = app.view_functions[rule.endpoint]
+            for method in _methods(rule):
+                yield method, path, view, rule.endpoint.partition(".")[0].capitalize()
+
+
+def _methods(rule: Rule) -> list[str]:
+    return sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+
+
+def _described(
+    method: str,
+    path: str,
+    tag: str,
+    doc: str,
+    operation: Operation,
+    refer: Mapping[type[msgspec.Struct], Mapping[str, object]],
+) -> Schema:
+    summary, _, rest = doc.partition("\n\n")
+    name = re.sub(r"[^a-z0-9]+", "_", path.removeprefix(PREFIX).lower()).strip("_")
+    described: Schema = {
+        "operationId": f"{method.lower()}_{name}",
+        "tags": [tag],
+        "summary": " ".join(summary.split()).removesuffix("."),
+        "responses": {
+            str(operation.status): _success(operation, refer),
+            **_errors(operation, refer[ErrorAnswer]),
+        },
+    }
+    if rest:
+        described["description"] = rest
+    if operation.user:
+        described["security"] = [{"user": []}]
+    if operation.parameters:
+        described["parameters"] = [
+            {
+                "name": parameter.name,
+                "in": parameter.place,
+                "description": parameter.description,
+                "required": parameter.required,
+                "schema": dict(parameter.schema),
+            }
+            for parameter in operation.parameters
+        ]
+    if operation.body is not None:
+        described["requestBody"] = {"required": True, "content": _json(refer[operation.body])}
+    return described
+
+
+def _success(
+    operation: Operation, refer: Mapping[type[msgspec.Struct], Mapping[str, object]]
+) -> Schema:
+    if operation.answer is None:
+        return {"description": "Done."}
+    return {
+        "description": _first_paragraph(operation.answer),
+        "content": _json(refer[operation.answer]),
+    }
+
+
+def _errors(operation: Operation, reference: Mapping[str, object]) -> Schema:
+    """Answers by status; errors that share one share its answer."""
+    answers: dict[str, Schema] = {}
+    for error in sorted(operation.errors, key=lambda error: error.code or 0):
+        said = f"`{getattr(error, 'word', error.__name__)}`: {_first_paragraph(error)}"
+        known = answers.get(str(error.code))
+        if known is not None:
+            known["description"] = f"{known['description']}\n\n{said}"
+            continue
+        answer: Schema = {"description": said, "content": _json(reference)}
+        answers[str(error.code)] = answer
+        if issubclass(error, _WAITS):
+            answer["headers"] = _RETRY_AFTER
+    return dict(answers)
+
+
+def _json(reference: Mapping[str, object]) -> Schema:
+    return {"application/json": {"schema": dict(reference)}}
+
+
+def _first_paragraph(thing: type) -> str:
+    return " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())

@@ -1,0 +1,45 @@
+"""The pages people look at: the watch list, and a chart per symbol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quart import Blueprint, redirect, render_template, request, url_for
+from werkzeug.exceptions import NotFound
+
+from stockstream.messages import InvalidSymbol, parse_symbol
+from web.user_access import give_cookie
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as WerkzeugResponse
+
+
+def pages() -> Blueprint:
+    """The routes `/` and `/s/<symbol>`."""
+    blueprint = Blueprint("pages", __name__)
+
+    @blueprint.after_request
+    async def name_user(response: WerkzeugResponse) -> WerkzeugResponse:
+        # A page, not the API: a program that asks for prices is no browser's user.
+        return give_cookie(response)
+
+    @blueprint.get("/")
+    async def dashboard() -> str:
+        return await render_template("dashboard.html")
+
+    @blueprint.get("/s/<symbol>")
+    async def chart(symbol: str) -> str | WerkzeugResponse:
+        # A well-formed symbol that no provider knows has a page too: it says so by itself, and
+        # goes on by itself should the symbol come.
+        try:
+            parsed = parse_symbol(symbol)
+        except InvalidSymbol as error:
+            raise NotFound(f"“{error.given}” is no symbol: {error.reason}.") from error
+        if parsed != symbol:
+            # One address per symbol; what the range is stays.
+            query = request.query_string.decode("ascii", "replace")
+            where = url_for("pages.chart", symbol=parsed)
+            return redirect(f"{where}?{query}" if query else where, 308)
+        return await render_template("symbol.html", symbol=parsed)
+
+    return blueprint

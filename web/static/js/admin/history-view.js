@@ -1,0 +1,60 @@
+/**
+ * The recording of prices: how far behind it is, and what could not be kept.
+ */
+import { must, setAttribute, setIcon, setText } from "../dom.js";
+import { age } from "../format.js";
+import { bytes, count } from "./units.js";
+import { plural } from "./wording.js";
+
+/** @typedef {import("./types.js").History} History */
+
+/** Younger than this is no lag: a round of the recorder takes a quarter of a second. */
+const LAG_MS = 2_000;
+
+/** @typedef {Record<"waiting" | "oldest" | "spool" | "lost" | "rejected" | "recorded", string>} Figures */
+
+/**
+ * @param {History} history
+ * @param {number} now the server's time, ms
+ * @returns {{tone: string, icon: string, state: string, trouble: string, figures: Figures}}
+ */
+export function describeHistory({ database, recorder, waiting, rows, oldest }, now) {
+  const lag = oldest === null ? 0 : now - oldest;
+  const alert = recorder?.alert ?? "";
+  const figures = {
+    waiting: waiting === 0 ? "nothing" : `${plural(rows, "price")} in ${plural(waiting, "batch", "batches")}`,
+    oldest: lag < LAG_MS ? "up to date" : `${age(lag)} behind`,
+    spool: recorder === null || recorder.spooled === 0 ? "nothing" : `${plural(recorder.spooled, "batch", "batches")}, ${bytes(recorder.spool_bytes)}`,
+    lost: recorder === null || recorder.lost + recorder.dropped === 0 ? "none" : plural(recorder.lost + recorder.dropped, "price"),
+    rejected: recorder === null || recorder.rejected === 0 ? "none" : `${plural(recorder.rejected, "batch", "batches")}${recorder.rejected_gone === 0 ? "" : `, ${recorder.rejected_gone} not kept`}`,
+    recorded: recorder === null ? "–" : count(recorder.recorded_ticks),
+  };
+  const trouble = alert || (database?.up === false ? database.reason : "");
+  if (database === null) return { tone: "plain", icon: "dash", state: "Unknown", trouble, figures };
+  if (alert !== "") return { tone: "bad", icon: "cross", state: "In trouble", trouble, figures };
+  if (!database.up) return { tone: "warn", icon: "triangle", state: `Away for ${age(now - database.since)}`, trouble, figures };
+  if (lag >= LAG_MS) return { tone: "warn", icon: "triangle", state: "Catching up", trouble, figures };
+  return { tone: "good", icon: "dot", state: "Recording", trouble, figures };
+}
+
+export class HistoryView {
+  #sign = must(document, "#history-state", HTMLElement);
+  #icon = must(this.#sign, "use", SVGUseElement);
+  #state = must(this.#sign, '[data-part="text"]', HTMLElement);
+  #trouble = must(document, "#history-trouble", HTMLElement);
+  #list = must(document, "#history", HTMLElement);
+
+  /**
+   * @param {History} history
+   * @param {number} now the server's time, ms
+   */
+  paint(history, now) {
+    const { tone, icon, state, trouble, figures } = describeHistory(history, now);
+    setIcon(this.#icon, icon);
+    setAttribute(this.#sign, "data-tone", tone);
+    setText(this.#state, state);
+    this.#trouble.hidden = trouble === "";
+    setText(this.#trouble, trouble);
+    for (const [name, text] of Object.entries(figures)) setText(must(this.#list, `[data-part="${name}"]`, HTMLElement), text);
+  }
+}

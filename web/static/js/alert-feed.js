@@ -1,0 +1,130 @@
+/**
+ * The newest alerts, from the socket and from the API, each once. No DOM and no I/O.
+ */
+import { price } from "./format.js";
+import { isSymbol } from "./symbols.js";
+import { decimalsOf } from "./store.js";
+
+/** @typedef {"above" | "below" | "move"} Kind */
+
+/**
+ * @typedef {object} Alert
+ * @property {string} id
+ * @property {string} symbol
+ * @property {Kind} kind
+ * @property {number} threshold a price, or percents for a move
+ * @property {number | null} window seconds
+ * @property {number} price
+ * @property {number | null} reference where a move is measured from
+ * @property {number} firedAt ms
+ * @property {boolean} read
+ */
+
+/** @typedef {{id: number, symbol: string, kind: Kind, threshold: number, window: number | null, webhook: {url: string, secret: string} | null}} Rule */
+
+export const SHOWN = 20;
+
+export class AlertFeed {
+  /** @type {Map<string, Alert>} */
+  #alerts = new Map();
+
+  /** The newest first. */
+  get alerts() {
+    return [...this.#alerts.values()].sort((a, b) => b.firedAt - a.firedAt).slice(0, SHOWN);
+  }
+
+  get unread() {
+    return this.alerts.filter((alert) => !alert.read).length;
+  }
+
+  /**
+   * @param {Iterable<Alert>} alerts
+   * @returns {Alert[]} those that were not known
+   */
+  take(alerts) {
+    const fresh = [];
+    for (const alert of alerts) {
+      const known = this.#alerts.get(alert.id);
+      if (known === undefined) fresh.push(alert);
+      // What was read here is read, though the server may not know it yet.
+      this.#alerts.set(alert.id, { ...alert, read: alert.read || (known?.read ?? false) });
+    }
+    this.#alerts = new Map(this.alerts.map((alert) => [alert.id, alert]));
+    return fresh;
+  }
+
+  /** @returns {number | null} up to which moment all is read now, ms; null when there is nothing */
+  readAll() {
+    const newest = this.alerts[0];
+    for (const alert of this.#alerts.values()) alert.read = true;
+    return newest?.firedAt ?? null;
+  }
+}
+
+/**
+ * @param {Record<string, unknown>} m
+ * @returns {Alert | null}
+ */
+export function readAlert(m) {
+  const said = readSaid(m);
+  const firedAt = typeof m.fired_at === "string" ? Date.parse(m.fired_at) : NaN;
+  if (said === null || typeof m.id !== "string" || typeof m.price !== "number" || Number.isNaN(firedAt)) return null;
+  const reference = typeof m.reference === "number" ? m.reference : null;
+  return { ...said, id: m.id, price: m.price, reference, firedAt, read: m.read === true };
+}
+
+/**
+ * @param {Record<string, unknown>} m
+ * @returns {Rule | null}
+ */
+export function readRule(m) {
+  const said = readSaid(m);
+  if (said === null || typeof m.id !== "number") return null;
+  const { url, secret } = /** @type {Record<string, unknown>} */ (m.webhook ?? {});
+  const webhook = typeof url === "string" && typeof secret === "string" ? { url, secret } : null;
+  return { ...said, id: m.id, webhook };
+}
+
+/**
+ * @param {Record<string, unknown>} m
+ * @returns {Pick<Rule, "symbol" | "kind" | "threshold" | "window"> | null}
+ */
+function readSaid({ symbol, kind, threshold, window }) {
+  if (!isSymbol(symbol) || typeof threshold !== "number") return null;
+  if (kind !== "above" && kind !== "below" && kind !== "move") return null;
+  return { symbol, kind, threshold, window: typeof window === "number" ? window : null };
+}
+
+/**
+ * @param {Pick<Rule, "symbol" | "kind" | "threshold" | "window">} rule
+ * @returns {string} "AAPL rises to 151.00", "AAPL moves 2.5 % within 5 min"
+ */
+export function ruleText({ symbol, kind, threshold, window }) {
+  if (kind === "move") return `${symbol} moves ${threshold} % within ${windowText(window ?? 0)}`;
+  return `${symbol} ${kind === "above" ? "rises" : "falls"} to ${shown(threshold)}`;
+}
+
+/**
+ * @param {Alert} alert
+ * @returns {string} "AAPL rose to 151.02, over 151.00", "AAPL fell 2.6 % to 148.00 within 5 min"
+ */
+export function alertText({ symbol, kind, threshold, window, price: at, reference }) {
+  if (kind !== "move") {
+    const [went, side] = kind === "above" ? ["rose", "over"] : ["fell", "under"];
+    return at === threshold ? `${symbol} ${went} to ${shown(at)}` : `${symbol} ${went} to ${shown(at)}, ${side} ${shown(threshold)}`;
+  }
+  const percent = reference === null ? threshold : Math.abs(at / reference - 1) * 100;
+  const went = reference !== null && at < reference ? "fell" : "rose";
+  return `${symbol} ${went} ${price(percent, 1)} % to ${shown(at)} within ${windowText(window ?? 0)}`;
+}
+
+/** @param {number} seconds */
+function windowText(seconds) {
+  if (seconds % 3600 === 0) return seconds === 3600 ? "1 h" : `${seconds / 3600} h`;
+  return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
+}
+
+/** @param {number} value */
+function shown(value) {
+  return price(value, Math.max(2, decimalsOf(value)));
+}

@@ -1,0 +1,274 @@
+/**
+ * Alerts on the page: the form for rules, the rules, what fired of late, and the notification. What
+ * fired while nobody looked is read from the server after each connect.
+ */
+import { AlertFeed, alertText, readAlert, readRule, ruleText } from "./alert-feed.js";
+import { must, setText } from "./dom.js";
+import { ask, itemsIn } from "./rows-api.js";
+import { parseSymbols } from "./symbols.js";
+
+/** @typedef {import("./alert-feed.js").Alert} Alert */
+/** @typedef {import("./alert-feed.js").Rule} Rule */
+/** @typedef {import("./toast.js").Undoable} Undoable */
+
+/** Long enough to be read twice; a pointer or the focus on it stops the time. */
+const SHOWN_MS = 15_000;
+const RETRY_MS = 5_000;
+const AWAY = "Alerts cannot be read or changed just now. Rules that there are go on.";
+
+/**
+ * @typedef {object} Options
+ * @property {(undoable: Undoable) => void} onDeleted
+ * @property {(text: string) => void} announce
+ * @property {(symbol: string) => number | null} priceOf the last price that is known
+ */
+
+export class Alerts {
+  #options;
+  #feed = new AlertFeed();
+  /** @type {Rule[]} */
+  #rules = [];
+  #form = must(document, "#alert-form", HTMLFormElement);
+  #symbol = must(document, "#alert-symbol", HTMLInputElement);
+  #kind = must(document, "#alert-kind", HTMLSelectElement);
+  #threshold = must(document, "#alert-threshold", HTMLInputElement);
+  #window = must(document, "#alert-window", HTMLSelectElement);
+  #webhook = must(document, "#alert-webhook", HTMLInputElement);
+  #hint = must(document, "#alert-hint", HTMLElement);
+  #list = must(document, "#rules", HTMLUListElement);
+  #fired = must(document, "#fired", HTMLOListElement);
+  #firedBox = must(document, "#fired-box", HTMLElement);
+  #readAll = must(document, "#fired-read", HTMLButtonElement);
+  #sum = must(document, "#alerts-sum", HTMLElement);
+  #notice = must(document, "#alert-notice", HTMLElement);
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
+  #failures = 0;
+
+  /** @param {Options} options */
+  constructor(options) {
+    this.#options = options;
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#submit();
+    });
+    this.#kind.addEventListener("change", () => this.#paintForm());
+    this.#list.addEventListener("click", (event) => {
+      const button = event.target instanceof Element ? event.target.closest("button") : null;
+      const rule = this.#rules.find((known) => String(known.id) === button?.dataset.rule);
+      if (rule !== undefined) void this.#remove(rule);
+    });
+    this.#readAll.addEventListener("click", () => void this.#markRead());
+    must(this.#notice, "button", HTMLButtonElement).addEventListener("click", () => this.#hide());
+    for (const event of ["pointerenter", "focusin"]) this.#notice.addEventListener(event, () => clearTimeout(this.#timer));
+    for (const event of ["pointerleave", "focusout"]) this.#notice.addEventListener(event, () => this.#countDown());
+    this.#paintForm();
+    this.#paint();
+  }
+
+  /** Reads rules and alerts: there is a connection, or there may be a database again. */
+  async load() {
+    clearTimeout(this.#retry);
+    const [rules, fired] = await Promise.all([ask(fetch, "GET", "alerts/rules"), ask(fetch, "GET", "alerts/fired?limit=20")]);
+    if (rules.ok && fired.ok) {
+      this.#rules = itemsIn(rules.body, "rules").map(readRule).filter((rule) => rule !== null);
+      const first = this.#feed.alerts.length === 0;
+      const fresh = this.#feed.take(itemsIn(fired.body, "alerts").map(readAlert).filter((alert) => alert !== null));
+      if (this.#failures > 1) this.#say("none", "");
+      this.#failures = 0;
+      this.#paint();
+      const unread = fresh.filter((alert) => !alert.read);
+      if (unread.length > 0) this.#notify(unread, first);
+      return;
+    }
+    const refusal = rules.ok ? fired : rules;
+    if (refusal.ok) return;
+    if (refusal.status === 401) return this.#say("note", "This browser sends no cookie, so it has no alerts.");
+    this.#failures += 1;
+    // A server that has just started has its database a moment later.
+    if (this.#failures > 1) this.#say("warning", AWAY);
+    const wait = Math.max(refusal.retryAfter ?? 0, Math.min(RETRY_MS * (this.#failures - 1), 12 * RETRY_MS), 1_000);
+    this.#retry = setTimeout(() => void this.load(), wait);
+  }
+
+  /** @param {Alert} alert from the socket */
+  received(alert) {
+    const fresh = this.#feed.take([alert]);
+    if (fresh.length === 0) return;
+    this.#paint();
+    this.#notify(fresh, false);
+  }
+
+  /**
+   * Suggests a symbol, as long as nobody has typed one.
+   * @param {string | undefined} symbol
+   */
+  suggest(symbol) {
+    if (this.#symbol.value === "" && document.activeElement !== this.#symbol) this.#symbol.placeholder = symbol ?? "AAPL";
+  }
+
+  async #submit() {
+    const typed = this.#symbol.value.trim() === "" ? this.#symbol.placeholder : this.#symbol.value;
+    const { symbols, invalid } = parseSymbols(typed);
+    const [symbol] = symbols;
+    const wrong = invalid[0]?.reason ?? (symbols.length === 1 ? null : "Type one symbol.");
+    if (symbol === undefined || wrong !== null) return this.#refuse(this.#symbol, wrong ?? "Type one symbol.");
+    const threshold = Number(this.#threshold.value.trim().replace(",", "."));
+    if (this.#threshold.value.trim() === "" || !(threshold > 0)) return this.#refuse(this.#threshold, "Type a number above 0.");
+    const isMove = this.#kind.value === "move";
+    const webhook = this.#webhook.value.trim();
+    const answer = await ask(fetch, "POST", "alerts/rules", {
+      symbol,
+      kind: this.#kind.value,
+      threshold,
+      ...(isMove ? { window: Number(this.#window.value), hysteresis: Math.min(0.1, threshold / 2) } : {}),
+      ...(webhook === "" ? {} : { webhook }),
+    });
+    if (!answer.ok) return this.#refuse(this.#threshold, `Not added: ${answer.reason}.`);
+    const rule = readRule(/** @type {Record<string, unknown>} */ (answer.body));
+    if (rule === null) return;
+    this.#put(rule);
+    this.#symbol.value = this.#threshold.value = this.#webhook.value = "";
+    this.#threshold.focus();
+    const price = this.#options.priceOf(symbol);
+    const isThere = price !== null && ((rule.kind === "above" && price >= threshold) || (rule.kind === "below" && price <= threshold));
+    const told = isThere
+      ? `${symbol} is beyond that already. You will be told once it has moved back and crosses again.`
+      : `You will be told when ${ruleText(rule)}.`;
+    this.#say("note", told);
+    this.#options.announce(told);
+  }
+
+  /** @param {Rule} rule */
+  async #remove(rule) {
+    const answer = await ask(fetch, "DELETE", `alerts/rules/${rule.id}`);
+    if (!answer.ok && answer.status !== 404) return this.#refuse(null, `Not removed: ${answer.reason}.`);
+    const place = this.#rules.indexOf(rule);
+    this.#rules = this.#rules.filter((other) => other.id !== rule.id);
+    this.#paint();
+    const next = this.#list.querySelectorAll("button")[Math.min(place, this.#rules.length - 1)];
+    (next ?? must(this.#form, '[type="submit"]', HTMLButtonElement)).focus();
+    const label = `Alert “${ruleText(rule)}”`;
+    this.#options.onDeleted({ symbol: label, undo: () => void this.#restore(rule) });
+    this.#options.announce(`${label} removed. Control Z brings it back.`);
+  }
+
+  /** @param {Rule} rule */
+  async #restore(rule) {
+    const answer = await ask(fetch, "POST", `alerts/rules/${rule.id}/restore`);
+    if (!answer.ok) return this.#refuse(null, `Not brought back: ${answer.reason}.`);
+    this.#put(rule);
+  }
+
+  /** @param {Rule} rule */
+  #put(rule) {
+    this.#rules = [...this.#rules.filter((other) => other.id !== rule.id), rule].sort((a, b) => a.symbol.localeCompare(b.symbol) || a.id - b.id);
+    this.#paint();
+  }
+
+  async #markRead() {
+    const until = this.#feed.readAll();
+    this.#hide();
+    this.#paint();
+    if (until === null) return;
+    const answer = await ask(fetch, "POST", "alerts/fired/read", { until: new Date(until).toISOString() });
+    if (!answer.ok) this.#refuse(null, `Not marked as read: ${answer.reason}.`);
+  }
+
+  /**
+   * @param {Alert[]} alerts not seen before, at least one
+   * @param {boolean} old they fired before this page was opened
+   */
+  #notify(alerts, old) {
+    const [newest] = alerts;
+    if (newest === undefined) return;
+    const text = alerts.length === 1 ? `${alertText(newest)}.` : `${alertText(newest)}. ${alerts.length - 1} more below.`;
+    setText(must(this.#notice, '[data-part="text"]', HTMLElement), old ? `While you were away: ${text}` : text);
+    this.#notice.hidden = false;
+    this.#countDown();
+    this.#options.announce(`Alert. ${text}`);
+  }
+
+  #countDown() {
+    clearTimeout(this.#timer);
+    if (!this.#notice.hidden) this.#timer = setTimeout(() => this.#hide(), SHOWN_MS);
+  }
+
+  #hide() {
+    clearTimeout(this.#timer);
+    this.#notice.hidden = true;
+  }
+
+  #paintForm() {
+    const isMove = this.#kind.value === "move";
+    must(this.#form, '[data-part="window"]', HTMLElement).hidden = !isMove;
+    setText(must(this.#form, '[data-part="unit"]', HTMLElement), isMove ? "Percent" : "Price");
+  }
+
+  #paint() {
+    const { alerts, unread } = this.#feed;
+    setText(this.#sum, unread > 0 ? `${unread} unread` : "");
+    this.#list.replaceChildren(...this.#rules.map(ruleItem));
+    this.#list.hidden = this.#rules.length === 0;
+    this.#fired.replaceChildren(...alerts.map(firedItem));
+    this.#firedBox.hidden = alerts.length === 0;
+    this.#readAll.hidden = unread === 0;
+  }
+
+  /**
+   * @param {HTMLElement | null} field that is to be corrected
+   * @param {string} text
+   */
+  #refuse(field, text) {
+    this.#say("error", text);
+    this.#options.announce(text);
+    field?.focus();
+  }
+
+  /**
+   * @param {"none" | "note" | "warning" | "error"} kind
+   * @param {string} text
+   */
+  #say(kind, text) {
+    this.#hint.dataset.kind = kind;
+    setText(this.#hint, text);
+  }
+}
+
+/** @param {Rule} rule */
+function ruleItem(rule) {
+  const item = fromTemplate("#rule-template");
+  setText(must(item, '[data-part="text"]', HTMLElement), ruleText(rule));
+  const button = must(item, "button", HTMLButtonElement);
+  button.dataset.rule = String(rule.id);
+  button.title = `Remove the alert “${ruleText(rule)}”`;
+  setText(must(button, ".sr-only", HTMLElement), button.title);
+  const details = must(item, "details", HTMLDetailsElement);
+  details.hidden = rule.webhook === null;
+  setText(must(details, '[data-part="url"]', HTMLElement), rule.webhook?.url ?? "");
+  setText(must(details, '[data-part="secret"]', HTMLElement), rule.webhook?.secret ?? "");
+  return item;
+}
+
+/** @param {Alert} alert */
+function firedItem(alert) {
+  const item = fromTemplate("#fired-template");
+  const at = new Date(alert.firedAt);
+  const time = must(item, "time", HTMLTimeElement);
+  time.dateTime = at.toISOString();
+  setText(time, `${at.toISOString().slice(0, 10)} ${at.toISOString().slice(11, 19)} UTC`);
+  const link = must(item, "a", HTMLAnchorElement);
+  link.href = `/s/${encodeURIComponent(alert.symbol)}`;
+  setText(link, alertText(alert));
+  must(item, '[data-part="new"]', HTMLElement).hidden = alert.read;
+  return item;
+}
+
+/** @param {string} id */
+function fromTemplate(id) {
+  const made = must(document, id, HTMLTemplateElement).content.firstElementChild?.cloneNode(true);
+  if (!(made instanceof HTMLElement)) throw new Error(`the page has nothing in ${id}`);
+  return made;
+}

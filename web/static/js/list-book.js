@@ -1,0 +1,135 @@
+/**
+ * The user's named lists as this browser knows them: what the server had last, and what was changed
+ * here since. A change is what differs between the two, so it can wait for days, is sent as symbols
+ * to add and to remove, and never undoes what another tab or browser did. No DOM and no I/O.
+ */
+import { isSymbol } from "./symbols.js";
+
+/** @typedef {{id: number, name: string, symbols: string[]}} Named as the server tells it */
+/** @typedef {{id: number, name: string, base: string[], symbols: string[]}} Kept base: the server's symbols */
+/** @typedef {{add: string[], remove: string[]}} Change */
+
+export class ListBook {
+  /** @type {Kept[]} */
+  #lists = [];
+  /** The list that is shown; null for the one of this browser alone. @type {number | null} */
+  #active = null;
+
+  /** @param {string | null} text as `toText` wrote it; anything else is as good as nothing */
+  constructor(text) {
+    /** @type {any} */
+    let parsed = null;
+    try {
+      parsed = JSON.parse(text ?? "null");
+    } catch {
+      // Somebody else's, or cut off: begin with none.
+    }
+    if (!Array.isArray(parsed?.lists)) return;
+    for (const item of parsed.lists) {
+      const named = readNamed(item);
+      if (named !== null) this.#lists.push({ ...named, base: symbolsOf(item.base) });
+    }
+    if (this.#lists.some((list) => list.id === parsed.active)) this.#active = parsed.active;
+  }
+
+  toText() {
+    return { active: this.#active, lists: this.#lists };
+  }
+
+  get lists() {
+    return /** @type {readonly Readonly<Kept>[]} */ (this.#lists);
+  }
+
+  get active() {
+    return this.#lists.find((list) => list.id === this.#active) ?? null;
+  }
+
+  /** @param {number | null} id */
+  choose(id) {
+    this.#active = this.#lists.some((list) => list.id === id) ? id : null;
+  }
+
+  /**
+   * The active list holds these now.
+   * @param {readonly string[]} symbols
+   */
+  edited(symbols) {
+    const { active } = this;
+    if (active !== null) active.symbols = [...symbols];
+  }
+
+  /**
+   * What of a list the server does not know yet.
+   * @param {number} id
+   * @returns {Change | null} null for nothing
+   */
+  change(id) {
+    const list = this.#lists.find((kept) => kept.id === id);
+    if (list === undefined) return null;
+    const add = list.symbols.filter((symbol) => !list.base.includes(symbol));
+    const remove = list.base.filter((symbol) => !list.symbols.includes(symbol));
+    return add.length + remove.length === 0 ? null : { add, remove };
+  }
+
+  /**
+   * The server tells all lists there are. Those it does not name are gone.
+   * @param {readonly Named[]} told
+   */
+  received(told) {
+    this.#lists = told.map((named) => this.#merged(named));
+    if (this.active === null) this.#active = null;
+  }
+
+  /**
+   * The server tells one list, made or changed.
+   * @param {Named} named
+   */
+  told(named) {
+    const merged = this.#merged(named);
+    this.#lists = [...this.#lists.filter((list) => list.id !== named.id), merged].sort(byName);
+  }
+
+  /** @param {number} id */
+  drop(id) {
+    this.#lists = this.#lists.filter((list) => list.id !== id);
+    if (this.active === null) this.#active = null;
+  }
+
+  /**
+   * @param {Named} named
+   * @returns {Kept} with what was changed here since
+   */
+  #merged(named) {
+    const change = this.change(named.id);
+    const kept = named.symbols.filter((symbol) => !change?.remove.includes(symbol));
+    const added = change?.add.filter((symbol) => !kept.includes(symbol)) ?? [];
+    return { ...named, base: named.symbols, symbols: [...kept, ...added] };
+  }
+}
+
+/**
+ * @param {unknown} item
+ * @returns {Named | null}
+ */
+export function readNamed(item) {
+  if (typeof item !== "object" || item === null) return null;
+  const { id, name, symbols } = /** @type {Record<string, unknown>} */ (item);
+  if (typeof id !== "number" || !Number.isSafeInteger(id) || typeof name !== "string" || !Array.isArray(symbols)) return null;
+  return { id, name, symbols: symbolsOf(symbols) };
+}
+
+/**
+ * @param {unknown} list
+ * @returns {string[]}
+ */
+function symbolsOf(list) {
+  return Array.isArray(list) ? [...new Set(list.filter(isSymbol))] : [];
+}
+
+/**
+ * @param {Named} a
+ * @param {Named} b
+ */
+function byName(a, b) {
+  return a.name.toLowerCase().localeCompare(b.name.toLowerCase());
+}

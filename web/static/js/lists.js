@@ -1,0 +1,276 @@
+/**
+ * The choice of the watch list: this browser's own, or one that the server keeps. Everything works
+ * without the server's database; what is changed meanwhile is kept here and saved when it is back.
+ */
+import { must, setText } from "./dom.js";
+import { ListBook, readNamed } from "./list-book.js";
+import { ask, itemsIn } from "./rows-api.js";
+import { WATCHLIST_KEY, readWatchlist } from "./storage.js";
+
+/** @typedef {import("./rows-api.js").Answer} Answer */
+/** @typedef {import("./rows-api.js").Refusal} Refusal */
+/** @typedef {import("./toast.js").Undoable} Undoable */
+
+export const LISTS_KEY = "stockstream.lists";
+
+/** Changes within this time are saved as one. */
+const SAVE_MS = 300;
+const RETRY_MS = 5_000;
+const AWAY = "Lists cannot be saved just now. What you change is kept in this browser and saved later.";
+const NO_COOKIE = "This browser sends no cookie, so lists are kept in it alone.";
+
+/**
+ * @typedef {object} Options
+ * @property {import("./storage.js").Memory} memory
+ * @property {() => void} onShow other symbols are to be shown: `symbols`
+ * @property {(undoable: Undoable) => void} onDeleted
+ * @property {(text: string) => void} announce
+ */
+
+export class Lists {
+  #options;
+  #book;
+  #select = must(document, "#list", HTMLSelectElement);
+  #rename = must(document, "#list-rename", HTMLButtonElement);
+  #delete = must(document, "#list-delete", HTMLButtonElement);
+  #form = must(document, "#list-form", HTMLFormElement);
+  #name = must(document, "#list-name", HTMLInputElement);
+  #copy = must(document, "#list-copy", HTMLInputElement);
+  #note = must(document, "#list-note", HTMLElement);
+  /** What the form is for: a new list, or the one to be renamed. @type {number | "new"} */
+  #naming = "new";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #busy = false;
+  #failures = 0;
+
+  /** @param {Options} options */
+  constructor(options) {
+    this.#options = options;
+    this.#book = new ListBook(options.memory.load(LISTS_KEY));
+    this.#select.addEventListener("change", () => this.#choose(this.#select.value === "" ? null : Number(this.#select.value)));
+    must(document, "#list-new", HTMLButtonElement).addEventListener("click", () => this.#openForm("new", ""));
+    this.#rename.addEventListener("click", () => {
+      const { active } = this.#book;
+      if (active !== null) this.#openForm(active.id, active.name);
+    });
+    this.#delete.addEventListener("click", () => void this.#deleteActive());
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#submit();
+    });
+    this.#form.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.#closeForm();
+    });
+    must(this.#form, '[data-part="cancel"]', HTMLButtonElement).addEventListener("click", () => this.#closeForm());
+    this.#paint();
+  }
+
+  /** The symbols of the list that is chosen. */
+  get symbols() {
+    return this.#book.active?.symbols ?? readWatchlist(this.#options.memory.load(WATCHLIST_KEY));
+  }
+
+  /**
+   * The list that is chosen holds these now.
+   * @param {readonly string[]} symbols
+   */
+  edited(symbols) {
+    if (this.#book.active === null) {
+      this.#options.memory.save(WATCHLIST_KEY, symbols);
+    } else {
+      this.#book.edited(symbols);
+      this.#keep();
+      this.#soon(SAVE_MS);
+    }
+  }
+
+  /** Another tab changed what is kept. */
+  reread() {
+    this.#book = new ListBook(this.#options.memory.load(LISTS_KEY));
+    this.#paint();
+  }
+
+  /** Asks the server for the lists, and saves what it does not know yet. */
+  load() {
+    this.#soon(0);
+  }
+
+  /** @param {number} ms */
+  #soon(ms) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#sync(), ms);
+  }
+
+  async #sync() {
+    if (this.#busy) return this.#soon(SAVE_MS);
+    this.#busy = true;
+    const refusal = (await this.#save()) ?? (await this.#read());
+    this.#busy = false;
+    this.#judge(refusal);
+  }
+
+  /** @returns {Promise<Refusal | null>} */
+  async #save() {
+    for (const { id } of this.#book.lists) {
+      const change = this.#book.change(id);
+      if (change === null) continue;
+      const answer = await ask(fetch, "PATCH", `watchlists/${id}`, change);
+      if (!answer.ok) {
+        // Deleted elsewhere: `#read` sees to it.
+        if (answer.status === 404) continue;
+        return answer;
+      }
+      this.#tell(answer.body);
+    }
+    return null;
+  }
+
+  /** @returns {Promise<Refusal | null>} */
+  async #read() {
+    const answer = await ask(fetch, "GET", "watchlists");
+    if (!answer.ok) return answer;
+    const before = this.symbols.join();
+    this.#book.received(itemsIn(answer.body, "watchlists").map(readNamed).filter((named) => named !== null));
+    this.#keep();
+    this.#paint();
+    if (this.symbols.join() !== before) this.#options.onShow();
+    return null;
+  }
+
+  /** @param {unknown} body of an answer that tells one list */
+  #tell(body) {
+    const named = readNamed(body);
+    if (named === null) return null;
+    const before = this.symbols.join();
+    this.#book.told(named);
+    this.#keep();
+    this.#paint();
+    if (this.symbols.join() !== before) this.#options.onShow();
+    return named;
+  }
+
+  /** @param {Refusal | null} refusal */
+  #judge(refusal) {
+    if (refusal === null) {
+      if (this.#failures > 1) this.#options.announce("Lists are saved again.");
+      this.#failures = 0;
+      this.#say("none", "");
+    } else if (refusal.status === 401) {
+      this.#say("note", NO_COOKIE);
+    } else if (refusal.temporary) {
+      this.#failures += 1;
+      // A server that has just started has its database a moment later: that is nobody's business.
+      if (this.#failures > 1) {
+        if (this.#failures === 2) this.#options.announce(AWAY);
+        this.#say("warning", AWAY);
+      }
+      this.#soon(Math.max(refusal.retryAfter ?? 0, Math.min(RETRY_MS * (this.#failures - 1), 12 * RETRY_MS), 1_000));
+    } else {
+      this.#say("error", `Not saved: ${refusal.reason}.`);
+    }
+  }
+
+  /** @param {number | null} id */
+  #choose(id) {
+    this.#book.choose(id);
+    this.#keep();
+    this.#paint();
+    this.#options.onShow();
+    this.#options.announce(`${this.#book.active?.name ?? "The list of this browser"} is shown.`);
+  }
+
+  async #deleteActive() {
+    const { active } = this.#book;
+    if (active === null) return;
+    const answer = await ask(fetch, "DELETE", `watchlists/${active.id}`);
+    if (!answer.ok && answer.status !== 404) return this.#refused("Not deleted", answer);
+    this.#book.drop(active.id);
+    this.#keep();
+    this.#paint();
+    this.#options.onShow();
+    // Not the choice: a key there is a choice, and Control Z is to bring the list back.
+    must(document, "#list-new", HTMLButtonElement).focus();
+    const label = `List “${active.name}”`;
+    this.#options.onDeleted({ symbol: label, undo: () => void this.#restore(active.id) });
+    this.#options.announce(`${label} removed. Control Z brings it back.`);
+  }
+
+  /** @param {number} id */
+  async #restore(id) {
+    const answer = await ask(fetch, "POST", `watchlists/${id}/restore`);
+    if (!answer.ok) return this.#refused("Not brought back", answer);
+    if (this.#tell(answer.body) !== null) this.#choose(id);
+  }
+
+  async #submit() {
+    const name = this.#name.value.trim();
+    if (name === "") return this.#say("error", "Type a name first.");
+    const symbols = this.#copy.checked ? this.symbols : [];
+    const making = this.#naming === "new";
+    const answer = making
+      ? await ask(fetch, "POST", "watchlists", { name, symbols })
+      : await ask(fetch, "PATCH", `watchlists/${this.#naming}`, { name });
+    if (!answer.ok) {
+      this.#name.focus();
+      return this.#refused("Not saved", answer);
+    }
+    const named = this.#tell(answer.body);
+    this.#closeForm();
+    if (named === null) return;
+    if (making) this.#choose(named.id);
+    else this.#options.announce(`Renamed to ${named.name}.`);
+  }
+
+  /**
+   * @param {number | "new"} naming
+   * @param {string} name
+   */
+  #openForm(naming, name) {
+    this.#naming = naming;
+    this.#form.hidden = false;
+    this.#name.value = name;
+    this.#copy.checked = this.symbols.length > 0;
+    must(this.#form, '[data-part="copy"]', HTMLElement).hidden = naming !== "new" || this.symbols.length === 0;
+    this.#say("none", "");
+    this.#name.focus();
+    this.#name.select();
+  }
+
+  #closeForm() {
+    this.#form.hidden = true;
+    this.#say("none", "");
+    this.#select.focus();
+  }
+
+  /**
+   * @param {string} what
+   * @param {Refusal} refusal
+   */
+  #refused(what, refusal) {
+    const why = refusal.status === 401 ? "this browser sends no cookie" : refusal.reason;
+    this.#say("error", `${what}: ${why}.`);
+    this.#options.announce(`${what}: ${why}.`);
+  }
+
+  #keep() {
+    this.#options.memory.save(LISTS_KEY, this.#book.toText());
+  }
+
+  #paint() {
+    const { active, lists } = this.#book;
+    const own = new Option("This browser", "");
+    this.#select.replaceChildren(own, ...lists.map((list) => new Option(list.name, String(list.id))));
+    this.#select.value = active === null ? "" : String(active.id);
+    this.#rename.hidden = this.#delete.hidden = active === null;
+  }
+
+  /**
+   * @param {"none" | "note" | "warning" | "error"} kind
+   * @param {string} text
+   */
+  #say(kind, text) {
+    this.#note.dataset.kind = kind;
+    setText(this.#note, text);
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * The user's rows over HTTP: lists and alerts. The cookie goes along by itself.
+ */
+
+/**
+ * `temporary`: asking again later may help, `retryAfter` ms is the server's own word on when. `reason`
+ * goes into a sentence of ours.
+ * @typedef {{ok: false, status: number, temporary: boolean, reason: string, retryAfter: number | null}} Refusal
+ */
+/** @typedef {{ok: true, body: unknown} | Refusal} Answer */
+/** @typedef {(url: string, options: RequestInit) => Promise<Response>} Fetch */
+
+const TIMEOUT_MS = 10_000;
+
+/**
+ * Never throws: every way in which this can fail is an answer.
+ * @param {Fetch} fetch
+ * @param {string} method
+ * @param {string} path below `/api/v1/`
+ * @param {unknown} [body]
+ * @returns {Promise<Answer>}
+ */
+export async function ask(fetch, method, path, body) {
+  try {
+    const response = await fetch(`/api/v1/${path}`, {
+      method,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),
+    });
+    /** @type {unknown} */
+    const told = response.status === 204 ? null : await response.json().catch(() => null);
+    return response.ok ? { ok: true, body: told } : refusal(response, told);
+  } catch {
+    return { ok: false, status: 0, temporary: true, reason: "the server cannot be reached", retryAfter: null };
+  }
+}
+
+/**
+ * @param {Response} response
+ * @param {unknown} body
+ * @returns {Refusal}
+ */
+function refusal(response, body) {
+  const error = /** @type {any} */ (body)?.error;
+  const fields = typeof error?.fields === "object" && error.fields !== null ? Object.values(error.fields) : [];
+  // What is wrong with a field, without its name: it stands beside the field.
+  const told = [...fields, error?.reason].find((text) => typeof text === "string");
+  const seconds = Number(response.headers.get("Retry-After") ?? NaN);
+  return {
+    ok: false,
+    status: response.status,
+    temporary: response.status >= 500 || response.status === 429,
+    reason: (told ?? `the server answered ${response.status}`).replace(/\.$/, ""),
+    retryAfter: Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null,
+  };
+}
+
+/**
+ * @param {unknown} body
+ * @param {string} name
+ * @returns {Record<string, unknown>[]} the objects in a list of the body; empty when there is none
+ */
+export function itemsIn(body, name) {
+  const list = typeof body === "object" && body !== null ? /** @type {Record<string, unknown>} */ (body)[name] : null;
+  return Array.isArray(list) ? list.filter((item) => typeof item === "object" && item !== null) : [];
+}

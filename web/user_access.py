@@ -1,0 +1,141 @@
+"""The user of a request: the cookie that pages give, and what a change has to bring."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING, ClassVar, cast
+
+import trio
+from quart import current_app, request
+from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
+
+from stockstream.delivery.limits import TokenBucket
+from web.admission import client_address, is_in, origin_allowed
+from web.openapi import USER_COOKIE as COOKIE
+from web.server import wire_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from ipaddress import IPv4Network, IPv6Network
+
+    from quart import Quart
+    from werkzeug.wrappers import Response as WerkzeugResponse
+
+    from web.browser_users import BrowserUsers
+
+COOKIE_SECONDS = 400 * 86_400
+"""The longest that browsers keep one; each page that is opened begins it anew."""
+CHANGES_PER_SECOND = 5.0
+CHANGES_AT_ONCE = 60
+"""Deleted rows and audit entries stay, so what an address may add has a pace."""
+MOST_ADDRESSES = 10_000
+_EXTENSION = "stockstream_users"
+
+
+class NoUserError(Unauthorized):
+    """There is no cookie, or a forged one, or one from before the secret was changed."""
+
+    word: ClassVar[str] = "no_user"
+
+
+class ForeignPageError(Forbidden):
+    """A page of another origin asked for a change."""
+
+    word: ClassVar[str] = "forbidden_origin"
+
+
+class TooManyChangesError(TooManyRequests):
+    """An address changes too much."""
+
+    word: ClassVar[str] = "rate_limited"
+
+
+@dataclass(slots=True)
+class _Users:
+    users: BrowserUsers
+    trusted: Sequence[IPv4Network | IPv6Network]
+    buckets: OrderedDict[str, TokenBucket] = field(default_factory=OrderedDict)
+
+
+def install(app: Quart, users: BrowserUsers, trusted: Sequence[IPv4Network | IPv6Network]) -> None:
+    """Tell this app who signs cookies; `trusted` proxies may say that the client came by TLS."""
+    app.extensions[_EXTENSION] = _Users(users, trusted)
+
+
+def give_cookie(response: WerkzeugResponse) -> WerkzeugResponse:
+    """Let the page that is answered name its user from now on: `blueprint.after_request`."""
+    installed = _installed()
+    given = request.cookies.get(COOKIE)
+    if given is None or installed.users.user(given) is None:
+        given = installed.users.new()
+    response.set_cookie(
+        COOKIE,
+        given,
+        max_age=COOKIE_SECONDS,
+        secure=_is_secure(installed),
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+def current_user() -> str:
+    """The id of the request's user.
+
+    Raises:
+        NoUserError: it names none.
+    """
+    given = request.cookies.get(COOKIE)
+    user = None if given is None else _installed().users.user(given)
+    if user is None:
+        raise NoUserError("open the dashboard first: it gives a browser its user cookie")
+    return user
+
+
+def user_of_cookies(users: BrowserUsers, header: str | None) -> str | None:
+    """The id in a `Cookie` header of a WebSocket's handshake; None when it names none."""
+    try:
+        morsel = SimpleCookie(header or "").get(COOKIE)
+    except CookieError:
+        return None
+    return None if morsel is None else users.user(morsel.value)
+
+
+def require_change_allowed() -> None:
+    """Let a request that changes something pass; to be called before anything is changed.
+
+    Raises:
+        ForeignPageError: a page of another origin made it.
+        TooManyChangesError: its address changes too much.
+    """
+    if not origin_allowed(request.headers.get("origin"), request.headers.get("host", ""), ()):
+        raise ForeignPageError("this came from a page of another origin")
+    installed = _installed()
+    forwarded = request.headers.getlist("x-forwarded-for")
+    address = client_address(_peer(), forwarded, installed.trusted)
+    now = trio.current_time()
+    bucket = installed.buckets.pop(address, None)
+    if bucket is None:
+        bucket = TokenBucket(CHANGES_PER_SECOND, CHANGES_AT_ONCE, now)
+    installed.buckets[address] = bucket  # as the last one used
+    if len(installed.buckets) > MOST_ADDRESSES:
+        installed.buckets.popitem(last=False)
+    if not bucket.take(now):
+        why = f"at most {CHANGES_PER_SECOND:g} changes per second from one address"
+        raise TooManyChangesError(why, retry_after=1)
+
+
+def _is_secure(installed: _Users) -> bool:
+    told = request.headers.get("x-forwarded-proto", "")
+    return request.is_secure or (told == "https" and is_in(_peer(), installed.trusted))
+
+
+def _peer() -> str:
+    peer = wire_of(request.scope).peer
+    return peer[0] if peer else ""
+
+
+def _installed() -> _Users:
+    return cast("_Users", current_app.extensions[_EXTENSION])

@@ -41,8 +41,10 @@ class Connection:
         "_commands",
         "_crashes",
         "_drained",
+        "_heard",
         "_is_behind",
         "_reading",
+        "_serving",
         "_session",
         "_session_changed",
         "_socket",
@@ -75,6 +77,8 @@ class Connection:
         self._reading = trio.CancelScope()
         self._closing: Close | None = None
         self._commands = 0
+        self._serving = False
+        self._heard = 0.0
         self._crashes = Strikes(CRASHES, CRASH_SECONDS)
         self._session: ActorRef | None = None
         self._session_changed: trio.Event | None = None
@@ -94,8 +98,13 @@ class Connection:
 
     @property
     def last_received(self) -> float:
-        """When the last byte came in, on trio's clock."""
-        return self._wire.last_received
+        """When it was last heard, on trio's clock: now, while something it said is being served.
+
+        What it said after that, a pong above all, may lie unread behind it.
+        """
+        if self._serving:
+            return trio.current_time()
+        return max(self._wire.last_received, self._heard)
 
     @property
     def last_progress(self) -> float:
@@ -156,6 +165,14 @@ class Connection:
             await self._socket.close(self._closing.code, self._closing.reason)
 
     async def _deliver(self, message: str | bytes) -> Served | Close:
+        self._serving = True
+        try:
+            return await self._have_it_served(message)
+        finally:
+            self._serving = False
+            self._heard = trio.current_time()
+
+    async def _have_it_served(self, message: str | bytes) -> Served | Close:
         """Give a message to the session, and to its successors until one has dealt with it."""
         self._commands += 1
         # Log lines of all actors that work for this command carry it (R62).

@@ -13,6 +13,7 @@ import trio
 from stockstream import application
 from stockstream.delivery.lanes import Patience
 from stockstream.delivery.messages import GetBroadcastStatistics
+from supervision import inject_fault
 from tests.integration.delivery.raw import needs_vanishing, raw_client, vanish
 from tests.integration.delivery.upstream import fed_by
 from tests.integration.web.support import CLOSE, PING, TEXT
@@ -195,6 +196,24 @@ async def test_a_client_that_sends_nothing_but_pongs_stays(
             await me.wait_closed(10)
         assert me.closed is None
         assert (await statistics(tree)).gone == 0
+
+
+@pytest.mark.proves("W16", "W9")
+async def test_a_client_is_not_slow_while_the_server_is(
+    impatient: None, nursery: trio.Nursery
+) -> None:
+    """Its pongs lie behind messages that nobody serves: that is no lag of its own."""
+    async with (
+        running_tree(heartbeat=0.2, heartbeat_timeout=0.3) as tree,
+        connected(tree.websocket_url, nursery) as me,
+    ):
+        await me.message("status")
+        (session,) = [path for path in tree.system.names if path.startswith("delivery/sessions/")]
+        inject_fault(tree.system, session, seconds=2.0, delay=None)
+        for number in range(5):
+            await me.send(action="ping", id=number)
+        await me.wait_for(lambda: me.messages_with_id(4) != [])
+        assert me.closed is None
 
 
 @pytest.mark.proves("D5", "W16")

@@ -13,7 +13,7 @@ import trio
 from .actor import IGNORE, Actor, Continue
 from .call import NOBODY
 from .context import correlation_id, current_cell
-from .deadlines import Change, Timer
+from .deadlines import Change
 from .durations import Durations
 from .errors import BadInit, ServerExited, UnhandledRequest
 from .events import Started, StartFailed, StartIgnored, TerminateFailed, UnhandledMessage
@@ -22,11 +22,13 @@ from .faults import InjectedCrash
 from .mailbox import Envelope, Token, open_mailbox
 from .ref import ActorRef
 from .spec import BRUTAL_KILL, WORKER_SHUTDOWN_SECONDS
+from .tick import Tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .call import PendingCall
+    from .deadlines import Timer
     from .monitor import Monitor
     from .spec import ChildSpec
     from .system import PathRecord, System
@@ -197,13 +199,13 @@ class Cell:
         """See `Actor.send_after`."""
         if not delay >= 0:
             raise ValueError(f"{self.path}: a delay of {delay!r} s is not 0 or more")
-        return _Tick(self, message, delay, None).timer
+        return Tick(self, message, delay, None).timer
 
     def send_every(self, interval: float, message: object) -> Timer:
         """See `Actor.send_every`."""
         if not interval > 0:
             raise ValueError(f"{self.path}: an interval of {interval!r} s is not above 0")
-        return _Tick(self, message, interval, interval).timer
+        return Tick(self, message, interval, interval).timer
 
     async def _serve_with_tasks(self, actor: Actor) -> ExitReason:
         reason: ExitReason = KILLED  # stays if the actor cancels its own nursery
@@ -357,34 +359,3 @@ class Cell:
         for change in self._waiting:
             change.settle()
         self._waiting = ()
-
-
-class _Tick:
-    """A timer's place in the mailbox; looked at when its turn comes, so no cancel is too late."""
-
-    __slots__ = ("cell", "due", "interval", "message", "timer")
-
-    def __init__(self, cell: Cell, message: object, delay: float, interval: float | None) -> None:
-        self.cell = cell
-        self.message = message
-        self.interval = interval
-        self.due = trio.current_time() + delay
-        self.timer = Timer(cell.system.deadlines, self._fire, cell.timers)
-        if cell.ended:
-            self.timer.cancel()
-        else:
-            cell.system.deadlines.arm(self.timer, delay)
-
-    def _fire(self) -> None:
-        self.cell.mailbox.signal_token(self)
-
-    def redeem(self) -> Envelope | None:
-        if self.timer.cancelled:
-            return None
-        if self.interval is None:
-            self.timer.group.discard(self.timer)
-        else:
-            now = trio.current_time()
-            self.due = max(self.due + self.interval, now)
-            self.cell.system.deadlines.arm(self.timer, self.due - now)
-        return (self.message, None, None, False)

@@ -20,7 +20,7 @@ from stockstream.chaos.report import ExitCode, Report
 from stockstream.chaos.targets import NoTarget
 from stockstream.chaos.watchers import Watchers
 from stockstream.cli.admin_client import address
-from stockstream.cli.chaos_output import print_json, print_report, say
+from stockstream.cli.chaos.output import print_json, print_report, say
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,15 +1,14 @@
-"""`stockstream chaos`: break a running system on purpose, and see that it holds."""
+"""The verbs that break things, with clients that watch."""
 
 from __future__ import annotations
 
 import random
-import sys
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App, Parameter, validators
+from cyclopts import Parameter, validators
 
-from stockstream.chaos.catalogue import ACTIONS, BadParameters, Scope, action_named
+from stockstream.chaos.catalogue import BadParameters, Scope, action_named
 from stockstream.chaos.drill import Drill, Stopped, watched
 from stockstream.chaos.experiment import BadExperiment
 from stockstream.chaos.monkey import kill_matching, unleash
@@ -17,16 +16,13 @@ from stockstream.chaos.report import ExitCode
 from stockstream.chaos.runner import run_experiment, targets_of
 from stockstream.chaos.targets import Target, resolve
 from stockstream.chaos.watchers import Watchers
-from stockstream.cli.chaos_output import (
-    print_actions,
+from stockstream.cli.chaos.output import (
     print_dry_run,
     print_json,
-    print_status,
-    print_targets,
     say,
 )
-from stockstream.cli.chaos_session import Watching, Where, fail, run_drill, with_node
-from stockstream.cli.chaos_values import (
+from stockstream.cli.chaos.session import Watching, Where, fail, run_drill, with_node
+from stockstream.cli.chaos.values import (
     assignment,
     duration,
     experiment_in,
@@ -41,54 +37,7 @@ if TYPE_CHECKING:
 
     from stockstream.chaos.node import Node
 
-chaos = App(
-    name="chaos",
-    help="""Break a running server on purpose, and see that it holds.
 
-The server must be started with CHAOS_ENABLED=true. Watching clients connect while it runs, and \
-the exit code says what they saw: 0 held, 1 tool error, 2 usage, 3 deviated, 4 no steady state, \
-5 not injected, 6 rollback failed, 7 refused, 130 interrupted. Results go to standard output, \
-progress to standard error.
-
-For example:
-
-- `stockstream chaos kill market/streamer --count 5 --every 2s` while you watch the dashboard
-- `stockstream chaos kill 'delivery/sessions/*' --percent 20 --seed 7`
-- `stockstream chaos run examples/chaos/streamer.toml --html report.html`
-- `stockstream chaos monkey --for 60s --rate 2/s` kills at random
-- `stockstream chaos halt --all` ends every fault
-""",
-    help_format="markdown",
-)
-
-
-@chaos.command
-async def targets(*, where: Where | None = None) -> int:
-    """List the live actors: path, state, generation, restarts, what would go with each."""
-    where = where or Where()
-
-    async def listing(node: Node) -> ExitCode:
-        found = await node.targets()
-        if where.as_json:
-            print_json({"targets": found})
-            return ExitCode.HELD
-        print_targets(found)
-        return ExitCode.HELD
-
-    return await with_node(where, listing)
-
-
-@chaos.command
-async def actions(*, where: Where | None = None) -> int:
-    """List what can be done, with parameters and defaults."""
-    if (where or Where()).as_json:
-        print_json({"actions": list(ACTIONS.values())})
-        return ExitCode.HELD
-    print_actions()
-    return ExitCode.HELD
-
-
-@chaos.command
 async def kill(
     pattern: str,
     /,
@@ -161,7 +110,6 @@ async def kill(
     return await run_drill(where, watching, seed, f"kill {pattern}", strike)
 
 
-@chaos.command
 async def do(
     action: str,
     target: str = "",
@@ -215,7 +163,6 @@ async def do(
     return await run_drill(where, watching, None, f"{action} {target}".strip(), strike)
 
 
-@chaos.command
 async def monkey(
     *,
     for_: Annotated[str, Parameter(name="--for")] = "60s",
@@ -256,7 +203,6 @@ async def monkey(
     return await run_drill(where, watching, seed, f"monkey for {for_} at {rate}", strike)
 
 
-@chaos.command
 async def run(
     file: Path,
     /,
@@ -305,94 +251,6 @@ async def run(
     if dry_run:
         return await with_node(where, show)
     return await run_drill(where, watching, seed, experiment.title, strike)
-
-
-@chaos.command
-def validate(file: Path, /, *, where: Where | None = None) -> int:
-    """Check an experiment file, and touch nothing.
-
-    Parameters
-    ----------
-    file
-        A TOML file.
-    """
-    where = where or Where()
-    try:
-        experiment = experiment_in(file)
-    except BadExperiment as error:
-        return fail(where, Stopped(ExitCode.USAGE, str(error)))
-    if where.as_json:
-        print_json({"valid": True, "title": experiment.title})
-    else:
-        sys.stdout.write(f"{file}: {experiment.title}: {len(experiment.method)} steps, valid\n")
-    return ExitCode.HELD
-
-
-@chaos.command(name="list")
-async def list_(*, where: Where | None = None) -> int:
-    """List what is on now, and what was done of late."""
-    where = where or Where()
-
-    async def listing(node: Node) -> ExitCode:
-        status = await node.status()
-        if where.as_json:
-            print_json({"status": status})
-            return ExitCode.HELD
-        print_status(status)
-        return ExitCode.HELD
-
-    return await with_node(where, listing)
-
-
-@chaos.command
-async def show(entry: str, /, *, where: Where | None = None) -> int:
-    """Show one experiment or fault, by the id that logs, reports and the admin page give.
-
-    Parameters
-    ----------
-    entry
-        The id.
-    """
-    where = where or Where()
-
-    async def showing(node: Node) -> ExitCode:
-        status = await node.status()
-        rows = [row for row in status.history if entry in {row.id, row.experiment}]
-        active = [f for f in status.active if entry in {f.id, f.experiment}]
-        if not rows and not active:
-            raise Stopped(ExitCode.USAGE, f"nothing of late has the id {entry!r}")
-        print_json({"active": active, "history": rows})
-        return ExitCode.HELD
-
-    return await with_node(where, showing)
-
-
-@chaos.command
-async def halt(
-    *,
-    everything: Annotated[bool, Parameter(name="--all", negative=())] = False,
-    where: Where | None = None,
-) -> int:
-    """End every fault and any experiment, at once; doing it twice does no harm.
-
-    Parameters
-    ----------
-    everything
-        Needed, so that nobody ends another's experiment by a slip.
-    """
-    where = where or Where()
-    if not everything:
-        return fail(where, Stopped(ExitCode.USAGE, "say --all: it ends what others began too"))
-
-    async def halting(node: Node) -> ExitCode:
-        ended = await node.halt()
-        if where.as_json:
-            print_json({"ended": ended})
-        else:
-            sys.stdout.write(f"{ended} faults ended\n")
-        return ExitCode.HELD
-
-    return await with_node(where, halting)
 
 
 def _show_dry_run(where: Where, chosen: Sequence[Target]) -> None:

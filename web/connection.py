@@ -177,7 +177,8 @@ class Connection:
         self._commands += 1
         # Log lines of all actors that work for this command carry it (R62).
         correlation_id.set(f"{self.name}-{self._commands}")
-        command = Command(self._commands, message)
+        # The time of the bytes it came with: a flood is one however slowly we serve it.
+        command = Command(self._commands, message, self._wire.last_received)
         give_up_at = trio.current_time() + COMMAND_SECONDS
         while (left := give_up_at - trio.current_time()) > 0:
             with trio.move_on_after(SESSIONLESS_SECONDS) as limit:

@@ -31,9 +31,10 @@ class TokenBucket:
         self.updated = now
 
     def take(self, now: float) -> bool:
-        """Take one, if there is one."""
-        self._tokens = min(self._burst, self._tokens + (now - self.updated) * self._rate)
-        self.updated = now
+        """Take one, if there is one. A `now` before the last one is as good as that."""
+        passed = max(0.0, now - self.updated)
+        self._tokens = min(self._burst, self._tokens + passed * self._rate)
+        self.updated += passed
         if self._tokens < 1:
             return False
         self._tokens -= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import trio
 from msgspec import UNSET, UnsetType
 
 from supervision import Request
@@ -40,10 +41,14 @@ class Detach:
 
 @dataclass(frozen=True, slots=True)
 class Command(Request["Served | Close"]):
-    """One message of a client, to its session. `number` rises by one with each."""
+    """One message of a client, to its session. `number` rises by one with each.
+
+    `received` is when it came in, on trio's clock, however long it has waited for its turn.
+    """
 
     number: int
     message: str | bytes
+    received: float = field(default_factory=trio.current_time)
 
 
 @dataclass(frozen=True, slots=True)

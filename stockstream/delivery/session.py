@@ -109,7 +109,7 @@ class Session(Actor):
             return Served()
         _log.debug("command", connection=self._number, command=command.number)
         try:
-            return await self._serve(command, trio.current_time())
+            return await self._serve(command, command.received)
         except CallError as error:
             _log.warning("a client could not be served", connection=self._number, error=str(error))
             return Close(CODE_LOST, "the server could not serve you; come back")

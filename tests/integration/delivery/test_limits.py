@@ -94,6 +94,19 @@ async def test_a_flood_is_limited_and_then_ended(tree: Tree, witness: Client) ->
         assert [m["id"] for m in messages if "id" in m] == list(range(len(pongs) + len(errors)))
 
 
+@pytest.mark.proves("W10")
+async def test_a_flood_is_one_however_slowly_it_is_served(tree: Tree, witness: Client) -> None:
+    """A busy server serves less than the rate allows; the messages came all at once."""
+    async with raw_client(port(tree)) as client:
+        await client.frame()
+        session = max(path for path in tree.system.names if path.startswith("delivery/sessions/"))
+        inject_fault(tree.system, session, seconds=60.0, delay=0.02)  # at most 50 a second
+        await client.send(client_frame(TEXT, b'{"action":"ping"}') * 600)
+        code, reason, messages = await close_of(client)
+        assert (code, reason) == (1008, "rate limited, and it went on")
+        assert sum(m["type"] == "pong" for m in messages) == 100
+
+
 async def _send_all(client: RawClient, data: bytes) -> None:
     with suppress(trio.BrokenResourceError):  # the other side closes on us
         await client.send(data)

@@ -7,6 +7,8 @@ disconnected, versions only rise, and fresh prices come soon after a fault.
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 20.0
 FRESH_SLACK_SECONDS = 0.25
 """After a fault, fresh prices come within the fetch interval and this."""
+KEPT_PRICES = 256
+"""Arrivals that a client remembers: longer than anybody takes to ask for the first after a blow."""
 
 
 @dataclass
@@ -33,13 +37,13 @@ class Watcher:
 
     number: int
     updates: int = 0
-    last_price: float = float("-inf")
     versions: dict[str, tuple[int, int]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     disconnected: str | None = None
     vanished: bool = False
     interval: float = 1.0
     longest_gap: float = 0.0
+    _prices: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_PRICES))
     _stream: trio.SocketStream | None = None
     _reading: trio.Event = field(default_factory=trio.Event)
     _heard: trio.Event = field(default_factory=trio.Event)
@@ -89,10 +93,10 @@ class Watcher:
             self.versions[symbol] = version
         if quotes:
             now = trio.current_time()
-            if self.updates:
-                self.longest_gap = max(self.longest_gap, now - self.last_price)
+            if self._prices:
+                self.longest_gap = max(self.longest_gap, now - self._prices[-1])
             self.updates += len(quotes)
-            self.last_price = now
+            self._prices.append(now)
             self._wake()
 
     def _wake(self) -> None:
@@ -102,11 +106,17 @@ class Watcher:
     async def fresh_after(self, moment: float, seconds: float) -> float | None:
         """Seconds from `moment` to the first price after it; None when none came in time."""
         with trio.move_on_at(moment + seconds):
-            while self.last_price <= moment:
+            while self._first_price_after(moment) is None:
                 if self.disconnected is not None:
                     return None
                 await self._heard.wait()
-        return self.last_price - moment if self.last_price > moment else None
+        # Asked late, when several have come, or told late, when the time was up.
+        first = self._first_price_after(moment)
+        return None if first is None or first - moment > seconds else first - moment
+
+    def _first_price_after(self, moment: float) -> float | None:
+        index = bisect_right(self._prices, moment)
+        return self._prices[index] if index < len(self._prices) else None
 
     def stop_reading(self) -> None:
         """Let what the server sends pile up."""

@@ -111,7 +111,7 @@ async def test_an_outage_is_told_and_ends_by_itself(own_server: PostgresServer) 
     """SIGKILL of the server: `Unavailable` at once, connected again without being asked to."""
     async with running_history(own_server.create_database()) as history:
         await history.until_up()
-        for _ in range(3):
+        for _ in range(2):
             os.kill(own_server.process, signal.SIGKILL)
             await history.until(lambda: not history.status.up)
             with pytest.raises(Unavailable):

@@ -19,6 +19,8 @@ PACKAGES = (
     "quart",
     "quart-trio",
     "msgspec",
+    "asyncpg",
+    "trio-asyncio",
     "websockets",
     "starlette",
     "uvicorn",

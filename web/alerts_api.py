@@ -235,7 +235,7 @@ def alerts_api(parts: Parts) -> Blueprint:  # noqa: PLR0915 - a list of routes
         # What has not fired yet cannot have been seen, whatever a clock says.
         until = min(until, parts.settings.wall_clock_ms())
         await ask_rows(database, MarkRead(current_user(), until))
-        return Response(status=204)
+        return Response(b"", 204)  # without a body Quart iterates one, on asyncio
 
     return blueprint
 

@@ -1,7 +1,9 @@
 """The book of alerts: rules with their standings, and what is to be stored and delivered.
 
-Made once by `application.py`; outlives the actor that writes it, as the tables do. Each method is
-one step without an await: a killed actor has judged a batch, with all that follows, or has not.
+Made once by `application.py`; outlives the actor that writes it, as the tables do. What takes long
+is a generator, which yields where others should get a turn; it may end there for good, with its
+actor, and begin again from the start: a price that was judged is passed over, and one that was
+judged by some of its rules says nothing new to them.
 """
 
 from __future__ import annotations
@@ -13,19 +15,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stockstream import paths
-from stockstream.alerts.rules import Rule, judge
+from stockstream.alerts.rules import NOWHERE, Band, Rule, judge, quiet
 from stockstream.alerts.window import Window
 from stockstream.messages import Alert, AlertStatus, Symbol
 from supervision import Ownership
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from stockstream.messages import QuoteRow, Version
 
 MOST_WAITING = 10_000
 """Alerts that wait to be stored, or delivered: some 5 MB. Beyond it the oldest give way."""
+JUDGED_PER_TURN = 100
+"""Judgements before others get a turn: a millisecond or two. What a look spares is not counted."""
 AT_ONCE = 200
 """Alerts stored in one transaction."""
 
@@ -56,6 +60,7 @@ class AlertBook:
         self._owner = Ownership("alerts", paths.ALERTS)
         self._rules: dict[int, Rule] = {}
         self._armed: dict[int, bool | None] = {}
+        self._quiet: dict[int, Band] = {}
         self._by_symbol: dict[Symbol, dict[int, Rule]] = {}
         # A window of each rule's own: what moved before a rule was made does not count for it.
         self._windows: dict[int, Window] = {}
@@ -96,6 +101,7 @@ class AlertBook:
         self.drop_rule(rule.id)
         self._rules[rule.id] = rule
         self._armed[rule.id] = rule.armed
+        self._quiet[rule.id] = NOWHERE  # it is judged at least once, whatever its standing
         self._by_symbol.setdefault(rule.symbol, {})[rule.id] = rule
         if quote is not None:
             self._seen[rule.symbol] = quote.quote.version
@@ -107,7 +113,7 @@ class AlertBook:
         rule = self._rules.pop(number, None)
         if rule is None:
             return
-        del self._armed[number]
+        del self._armed[number], self._quiet[number]
         self._standings.pop(number, None)
         others = self._by_symbol[rule.symbol]
         del others[number]
@@ -123,19 +129,30 @@ class AlertBook:
 
     # Prices
 
-    def judge(self, rows: Iterable[QuoteRow], now: int) -> None:
-        """Judge published quotes, in their order; `now` is the wall clock in ms."""
+    def judge(self, rows: Iterable[QuoteRow], now: int) -> Iterator[None]:
+        """Judge published quotes, in their order; `now` is the wall clock in ms.
+
+        One at a time: rules may come and go where it yields, other quotes may not.
+        """
         self._owner.check()
+        done = 0
         for row in rows:
-            rules = self._by_symbol.get(row.quote.symbol)
-            if rules is None:
+            symbol, price, version = row.quote.symbol, row.quote.price, row.quote.version
+            rules = self._by_symbol.get(symbol)
+            seen = self._seen.get(symbol)
+            if rules is None or (seen is not None and version <= seen):
                 continue
-            seen = self._seen.get(row.quote.symbol)
-            if seen is not None and row.quote.version <= seen:
-                continue
-            self._seen[row.quote.symbol] = row.quote.version
-            for rule in rules.values():
+            self._judged += len(rules)
+            for number, rule in list(rules.items()):
+                low, high = self._quiet.get(number, NOWHERE)
+                if low < price < high or self._rules.get(number) is not rule:
+                    continue
                 self._judge(rule, row, now)
+                done += 1
+                if done % JUDGED_PER_TURN == 0:
+                    yield
+            if symbol in self._by_symbol:
+                self._seen[symbol] = version
 
     def note_dropped(self, total: int) -> bool:
         """Note how many quotes were lost, ever, before they could be judged; whether any new."""
@@ -152,7 +169,7 @@ class AlertBook:
             extremes = window.add(quote.received, quote.price)
         armed = self._armed[rule.id]
         verdict = judge(rule, armed, quote.price, extremes)
-        self._judged += 1
+        self._quiet[rule.id] = quiet(rule, verdict.armed)
         if verdict.armed is not armed:
             self._armed[rule.id] = verdict.armed
             self._standings[rule.id] = Standing(rule.revision, verdict.armed)

@@ -6,6 +6,7 @@ back by the hysteresis: a price that trembles at the threshold is one crossing.
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,6 +58,30 @@ class Verdict(NamedTuple):
     armed: bool
     fired: bool
     reference: float | None
+
+
+class Band(NamedTuple):
+    """Prices strictly between `low` and `high`."""
+
+    low: float
+    high: float
+
+
+NOWHERE = Band(math.inf, -math.inf)
+
+
+def quiet(rule: Rule, armed: bool | None) -> Band:
+    """Where a price changes nothing for a rule of that standing, so that it need not be judged."""
+    if armed is None or rule.kind is Kind.MOVE:
+        return NOWHERE
+    back = rule.hysteresis / 100
+    if rule.kind is Kind.ABOVE:
+        if armed:
+            return Band(-math.inf, rule.threshold)
+        return Band(rule.threshold * (1 - back), math.inf)
+    if armed:
+        return Band(rule.threshold, math.inf)
+    return Band(-math.inf, rule.threshold * (1 + back))
 
 
 def judge(rule: Rule, armed: bool | None, price: float, extremes: Extremes | None) -> Verdict:

@@ -26,7 +26,7 @@ from stockstream.tables import ALERTS
 from supervision import Actor, CallError, Conflate, MailboxPolicy, handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from structlog.stdlib import BoundLogger
 
@@ -45,6 +45,7 @@ DELIVER_SECONDS = 2.0
 DELIVER_RETRY_SECONDS = 0.05
 FLUSH_SECONDS = 2.0
 BATCHES_AT_ONCE = 100
+RULES_AT_ONCE = 100
 
 _log: BoundLogger = structlog.get_logger("alerts")
 
@@ -84,6 +85,7 @@ class Watcher(Actor):
         self._statuses = statuses
         self._clock = clock
         self._since: int | None = None
+        self._judging = trio.Lock()
         self._fired = trio.Event()
         self._changed = trio.Event()
         self._storing = trio.CancelScope()
@@ -95,7 +97,7 @@ class Watcher(Actor):
         self._broadcaster = self.system.ref(paths.BROADCASTER)
         self._streamer = self.system.ref(paths.STREAMER)
         self._webhooks = self.system.ref(paths.WEBHOOKS)
-        self._judge_waiting()
+        await self._judge_waiting()
         self._tell_symbols()
         self._tell_status()
         self.send_every(LOOK_SECONDS, _Look())
@@ -113,25 +115,33 @@ class Watcher(Actor):
     # Prices
 
     @handles(QuotesPublished)
-    def _on_quotes(self, _message: QuotesPublished) -> None:
-        self._judge_waiting()
+    async def _on_quotes(self, _message: QuotesPublished) -> None:
+        async with self._judging:
+            await self._judge_waiting()
 
     @handles(_Look)
-    def _on_look(self, _message: _Look) -> None:
-        self._judge_waiting()
+    async def _on_look(self, _message: _Look) -> None:
+        async with self._judging:
+            await self._judge_waiting()
         self._tell_status()
 
-    def _judge_waiting(self) -> None:
-        """Judge what waits. A batch is judged and acknowledged in one step: no kill parts them."""
+    async def _judge_waiting(self) -> None:
+        """Judge what waits; nothing does when it returns. A batch is acknowledged once judged."""
         now = self._clock()
         while batches := self._inbox.waiting(BATCHES_AT_ONCE):
             for batch in batches:
-                self._book.judge(batch.rows, now)
+                await _in_turns(self._book.judge(batch.rows, now))
                 self._inbox.acknowledge(batch.number)
+            self._wake_tellers()
         if self._book.note_dropped(self._inbox.statistics().dropped):
             # More came than was judged in time; what each symbol came to is known all the same.
             rows = self._quotes.rows
-            self._book.judge([rows[s] for s in self._book.symbols if s in rows], now)
+            newest = [rows[symbol] for symbol in self._book.symbols if symbol in rows]
+            await _in_turns(self._book.judge(newest, now))
+            self._wake_tellers()
+            await self._judge_waiting()
+
+    def _wake_tellers(self) -> None:
         self._fired.set()
         self._fired = trio.Event()
 
@@ -154,26 +164,28 @@ class Watcher(Actor):
             except DatabaseError:
                 pause = RETRY_SECONDS
             else:
-                self._take(changes)
+                async with self._judging:
+                    await self._take(changes)
                 pause = READ_SECONDS
             with trio.move_on_after(pause):
                 await changed.wait()
 
-    def _take(self, changes: Changes) -> None:
-        # A new rule starts from the newest price, so the older ones must not come after it.
-        self._judge_waiting()
+    async def _take(self, changes: Changes) -> None:
         before, now = self._book.symbols, self._clock()
-        for rule in changes.rules:
-            self._book.put_rule(rule, self._quotes.get(rule.symbol), now)
-        for number in changes.deleted:
-            self._book.drop_rule(number)
         if self._since is None:
             self._book.keep_only({rule.id for rule in changes.rules})
+        for number in changes.deleted:
+            self._book.drop_rule(number)
+        for first in range(0, len(changes.rules), RULES_AT_ONCE):
+            # A new rule starts from the newest price, so the older ones must not come after it.
+            await self._judge_waiting()
+            for rule in changes.rules[first : first + RULES_AT_ONCE]:
+                self._book.put_rule(rule, self._quotes.get(rule.symbol), now)
+            self._wake_tellers()
+            await trio.lowlevel.checkpoint()
         self._since = changes.next_since
         if self._book.symbols != before:
             self._tell_symbols()
-        self._fired.set()
-        self._fired = trio.Event()
 
     def _tell_status(self) -> None:
         """Write down how it goes; log what was lost since the last time."""
@@ -247,3 +259,9 @@ class Watcher(Actor):
                 await trio.sleep(DELIVER_RETRY_SECONDS)
             else:
                 self._book.delivered(alert)
+
+
+async def _in_turns(work: Iterator[None]) -> None:
+    """Do it to its end, letting others run where it says so."""
+    for _ in work:
+        await trio.lowlevel.checkpoint()

@@ -16,7 +16,7 @@ import structlog
 import trio
 import trio_asyncio
 
-from stockstream.history.query import DatabaseError, Exhausted, Unavailable
+from stockstream.history.query import DatabaseError, Exhausted, Rejected, Unavailable
 from stockstream.history.troubles import (
     OLDEST_MAJOR,
     WrongVersion,
@@ -205,7 +205,10 @@ class Lane:
         # Whatever goes wrong in a query is the answer to who asked, not the lane's end.
         except Exception as error:  # noqa: BLE001
             answer = why_not_answered(error)
-            if not isinstance(error, asyncpg.PostgresError):
+            in_order = isinstance(error, asyncpg.PostgresError) or (
+                isinstance(answer, Rejected) and not connection.is_in_transaction()
+            )
+            if not in_order:
                 connection.terminate()  # what state it is in is not known
         finally:
             watchdog.cancel()

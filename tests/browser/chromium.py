@@ -40,7 +40,7 @@ def find() -> str | None:
 @contextmanager
 def launched(path: str) -> Iterator[Browser]:
     """A headless Chromium for the time of a `with`."""
-    with _plain_asyncio(), sync_playwright() as playwright:
+    with _own_event_loops(), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         try:
             yield browser
@@ -49,11 +49,12 @@ def launched(path: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def _plain_asyncio() -> Iterator[None]:
-    """Give Playwright asyncio's own loop.
+def _own_event_loops() -> Iterator[None]:
+    """Give Playwright asyncio's own loops.
 
-    Where trio-asyncio has been imported (the database gateway imports it) a loop made outside of
-    trio is one of its own, which cannot be entered again from within, as Playwright does.
+    Once a test of the database has been imported, trio-asyncio answers who asks for a new loop,
+    outside trio too, with one that runs under trio in a thread; Playwright's greenlets need one
+    that runs here. A policy that was set by name it leaves alone.
     """
     asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())
     try:

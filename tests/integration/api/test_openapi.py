@@ -90,6 +90,14 @@ async def test_the_document_is_valid_and_every_route_is_in_it(database_url: str)
     async with serving(database_url) as (_, client):
         document = await fetched(client)
     OpenAPIV31SpecValidator(document).validate()
+    # What the other tests find answers by: it follows references, and finds what does not fit.
+    operation = document["paths"]["/api/v1/quotes"]["get"]
+    quote = {"symbol": "AAPL", "price": "high"}
+    assert (
+        faults(document, operation, httpx.Response(200, json={"as_of": None, "quotes": []})) == []
+    )
+    assert faults(document, operation, httpx.Response(200, json={"as_of": None, "quotes": [quote]}))
+    assert faults(document, operation, httpx.Response(418, json={}))
     ids = [operation["operationId"] for operation in operations(document).values()]
     assert len(set(ids)) == len(ids)
     for operation in operations(document).values():

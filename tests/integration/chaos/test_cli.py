@@ -297,6 +297,7 @@ async def test_every_example_holds(path: Path, tmp_path: Path) -> None:
         ran = await chaos(server, "run", str(path), "--json", "--seed", "7")
         assert ran.status == 0, ran
         assert ran.document["strikes"]
+        assert await server.stop() == 0
 
 
 async def history_is_up(server: Server) -> bool:

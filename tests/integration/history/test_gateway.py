@@ -42,10 +42,12 @@ class Sleep(Query[None]):
         await connection.execute("SELECT pg_sleep($1)", self.seconds)
 
 
-@pytest.fixture
-def own_server(_cluster_template: Path, tmp_path: Path) -> Iterator[PostgresServer]:
-    """A server that a test may break."""
-    folder = tmp_path / "own"
+@pytest.fixture(scope="module")
+def own_server(
+    _cluster_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PostgresServer]:
+    """A server that tests may break; each leaves it running, and has a database of its own."""
+    folder = tmp_path_factory.mktemp("own") / "server"
     shutil.copytree(_cluster_template, folder)
     with PostgresServer(folder) as server:
         yield server
@@ -107,9 +109,9 @@ async def test_the_recorder_does_not_wait_for_queries(database_url: str) -> None
 @pytest.mark.proves("H8", "H19")
 async def test_an_outage_is_told_and_ends_by_itself(own_server: PostgresServer) -> None:
     """SIGKILL of the server: `Unavailable` at once, connected again without being asked to."""
-    async with running_history(own_server.url) as history:
+    async with running_history(own_server.create_database()) as history:
         await history.until_up()
-        for _ in range(3):
+        for _ in range(2):
             os.kill(own_server.process, signal.SIGKILL)
             await history.until(lambda: not history.status.up)
             with pytest.raises(Unavailable):
@@ -122,7 +124,7 @@ async def test_an_outage_is_told_and_ends_by_itself(own_server: PostgresServer) 
 async def test_a_server_that_hangs_is_given_up(own_server: PostgresServer) -> None:
     """SIGSTOP: a query has an end, the gateway can be killed at once, and all is well after."""
     writing = {Lane.WRITE: LaneSettings(1, 4, 1.0)}
-    async with running_history(own_server.url, lanes=writing) as history:
+    async with running_history(own_server.create_database(), lanes=writing) as history:
         await history.until_up()
         stopped = family(own_server.process)
         for process in stopped:
@@ -169,7 +171,7 @@ async def test_connections_that_are_cut_come_back(database_url: str) -> None:
 @pytest.mark.proves("H2")
 async def test_killed_gateways_leave_no_connection(own_server: PostgresServer) -> None:
     """Fifty kills, some in the middle of connecting: the server has those of the last one only."""
-    async with running_history(own_server.url) as history:
+    async with running_history(own_server.create_database()) as history:
         await history.until_up()
         for number in range(50):
             await history.kill_gateway()
@@ -212,7 +214,7 @@ async def test_each_reason_is_one_line_that_names_the_setting(
             with pytest.raises(Unavailable, match="DATABASE_URL"):
                 await history.ask(FetchTicks("AAPL", 0, EVER, 1))
     monkeypatch.setattr(lanes, "OLDEST_MAJOR", 99)
-    async with running_history(own_server.url) as history:
+    async with running_history(own_server.create_database()) as history:
         await history.until(lambda: "18 is too old; 99" in history.status.reason)
         assert history.status.reason.startswith("DATABASE_URL: ")
 
@@ -226,6 +228,7 @@ async def test_queries_go_to_the_replica_and_fall_back(
     """
     monkeypatch.setattr(lanes, "FALLBACK_SECONDS", 1.0)
     replica = own_server.create_database()
+    name = replica.partition("?")[0].rpartition("/")[2]
 
     async def until_read(wanted: int) -> None:
         found: list[int] = []
@@ -253,9 +256,9 @@ async def test_queries_go_to_the_replica_and_fall_back(
         history.url = database_url
         await history.until(lambda: history.status.up)
         own_server.psql(
-            "ALTER DATABASE test_1 ALLOW_CONNECTIONS false; "
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'test_1'",
+            f"ALTER DATABASE {name} ALLOW_CONNECTIONS false; "
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
         )
         await until_read(1)
-        own_server.psql("ALTER DATABASE test_1 ALLOW_CONNECTIONS true")
+        own_server.psql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         await until_read(7)

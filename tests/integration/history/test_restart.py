@@ -100,3 +100,4 @@ async def test_history_is_intact_after_sigkill_of_the_whole_process(
             await client.send(action="subscribe", symbols=["AAPL"])
             await client.message("prices")
             assert client.versions["AAPL"] > max(seen)
+        assert await server.stop() == 0  # in order: its socket's folder is gone

@@ -173,7 +173,7 @@ async def test_a_long_query_is_not_in_the_way_of_recording(database_url: str) ->
                     await trio.sleep(0.01)
             nursery.start_soon(in_vain, history)
             await trio.sleep(0.2)
-            with trio.fail_after(2):
+            with trio.fail_after(2.5):
                 await history.ask(Record([batch(2, tick(2, ts=old, received=old))]))
         done = await history.ask(Retain(DAY))
         assert done.dropped

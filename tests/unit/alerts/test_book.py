@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,15 +15,23 @@ from stockstream.alerts.rules import Kind
 from supervision import NotTheWriter
 from tests.unit.alerts.support import NOON, row, rule, writable_book
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def run(turns: Iterator[None]) -> int:
+    """Run to the end; answer how often others got a turn."""
+    return sum(1 for _ in turns)
+
 
 def prices(book: AlertBook, *found: float, first: int = 1) -> None:
-    book.judge([row(price, first + n) for n, price in enumerate(found)], NOON)
+    run(book.judge([row(price, first + n) for n, price in enumerate(found)], NOON))
 
 
 def test_nobody_but_the_watcher_writes() -> None:
     """A book is memory that many see."""
     with pytest.raises(NotTheWriter):
-        AlertBook().judge([], NOON)
+        run(AlertBook().judge([], NOON))
 
 
 def test_an_alert_tells_the_rule_and_the_price_that_crossed(book: AlertBook) -> None:
@@ -122,6 +133,48 @@ def test_what_cannot_be_stored_for_long_gives_way_and_is_counted(
     assert [alert.number for alert in unstored.alerts] == [3, 4, 5]
 
 
+def test_many_rules_give_others_their_turns_and_most_are_not_even_looked_at(
+    book: AlertBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those for which a price changes nothing cost no judgement."""
+    monkeypatch.setattr(book_module, "JUDGED_PER_TURN", 10)
+    for number in range(1, 101):
+        book.put_rule(rule(number, threshold=100.0 + number), None, NOON)
+    assert run(book.judge([row(99.0, 1)], NOON)) == 10
+    assert run(book.judge([row(100.5, 2)], NOON)) == 0
+    assert run(book.judge([row(140.5, 3)], NOON)) == 4
+    assert book.status().fired == 40
+    assert book.status().judged == 300
+
+
+@given(st.lists(st.sampled_from([90.0, 99.5, 100.0, 110.0]), max_size=20), st.data())
+def test_judging_that_was_cut_off_and_begun_again_is_as_if_it_never_was(
+    found: list[float], data: st.DataObject
+) -> None:
+    """A kill at any turn: the successor judges the batch from its start, with the same end."""
+
+    def rules(book: AlertBook) -> None:
+        for number in range(1, 6):
+            book.put_rule(rule(number, threshold=99.0 + number / 4), None, NOON)
+        book.put_rule(rule(6, Kind.MOVE, 5.0, window=60), None, NOON)
+
+    rows = [row(price, seq) for seq, price in enumerate(found, 1)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(book_module, "JUDGED_PER_TURN", 1)
+        with writable_book() as undisturbed:
+            rules(undisturbed)
+            turns = run(undisturbed.judge(rows, NOON))
+        with writable_book() as killed:
+            rules(killed)
+            for _ in range(3):
+                stop = data.draw(st.integers(0, turns + 1))
+                run(islice(killed.judge(rows, NOON), stop))
+            run(killed.judge(rows, NOON))
+    told = [[(a.id, a.price) for a, _ in book._unstored] for book in (undisturbed, killed)]
+    assert told[0] == told[1]
+    assert undisturbed._armed == killed._armed
+
+
 @given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from([90.0, 110.0])), max_size=60))
 def test_standings_never_go_before_what_was_fired(steps: list[tuple[int, float]]) -> None:
     """Stored part by part: a rule is never disarmed in the database while what it fired waits.
@@ -133,7 +186,7 @@ def test_standings_never_go_before_what_was_fired(steps: list[tuple[int, float]]
         for number in (1, 2, 3):
             book.put_rule(rule(number, symbol=f"S{number}"), None, NOON)
         for seq, (which, price) in enumerate(steps, 1):
-            book.judge([row(price, seq, symbol=f"S{which}")], NOON)
+            run(book.judge([row(price, seq, symbol=f"S{which}")], NOON))
         stored: list[str] = []
         standings: dict[int, bool] = {}
         while (unstored := book.unstored()) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockstream.alerts.rules import Kind, judge
+from stockstream.alerts.rules import Kind, judge, quiet
 from stockstream.alerts.window import Extremes, Window
 from tests.unit.alerts.support import rule
 
@@ -49,6 +49,20 @@ def test_it_fires_once_for_each_crossing_and_for_no_other_price(
             expected.append(place)
             since = place
     assert fired(kind, prices, hysteresis) == expected
+
+
+@given(st.sampled_from([Kind.ABOVE, Kind.BELOW]), PRICE, HYSTERESIS, st.sampled_from([True, False]))
+def test_a_price_in_the_quiet_band_changes_nothing(
+    kind: Kind, price: float, hysteresis: float, armed: bool
+) -> None:
+    """And outside it, more than a hair away, one does."""
+    it = rule(kind=kind, hysteresis=hysteresis)
+    low, high = quiet(it, armed)
+    verdict = judge(it, armed, price, None)
+    if low < price < high:
+        assert (verdict.armed, verdict.fired) == (armed, False)
+    elif not low * 0.999 <= price <= high * 1.001 and price != 100.0:
+        assert verdict.armed is not armed
 
 
 def test_a_price_that_trembles_at_the_threshold_is_one_crossing() -> None:

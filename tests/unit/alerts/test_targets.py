@@ -7,7 +7,6 @@ from ipaddress import ip_address, ip_network
 import pytest
 import trio
 
-from stockstream.alerts.signing import Signer, signature
 from stockstream.alerts.targets import Forbidden, NotFound, TargetPolicy, check_url, find_target
 
 STRICT = TargetPolicy()
@@ -98,18 +97,3 @@ async def test_all_that_a_name_stands_for_must_be_permitted(
         resolver.answers = ["93.184.216.34", inside]
         with pytest.raises(Forbidden):
             await find_target("https://example.com/", STRICT)
-
-
-def test_a_signature_is_of_the_secret_the_body_and_the_time() -> None:
-    """As a receiver works it out; another secret, body or time gives another."""
-    signer = Signer("s" * 32)
-    secret = signer.secret("me")
-    assert secret != signer.secret("you")
-    assert secret != Signer("t" * 32).secret("me")
-    assert signer.header("me", b"{}", 1_700) == f"t=1700,v1={signature(secret, b'{}', 1_700)}"
-    others = {signature(secret, b"{ }", 1_700), signature(secret, b"{}", 1_701)}
-    assert signature(secret, b"{}", 1_700) not in others
-    # By the command of OpenSSL: printf '1700.{}' | openssl dgst -sha256 -hmac whsec_test
-    assert signature("whsec_test", b"{}", 1_700) == (
-        "90e56cb326ab26beb0789ba0a6a39910eae8ce529be87929f5c345c161d66287"
-    )

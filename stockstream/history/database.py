@@ -17,7 +17,7 @@ import trio_asyncio
 from stockstream.history import migrations
 from stockstream.history.lanes import Job, Lane, LaneSettings, connect
 from stockstream.history.migrations import MigrationFailed
-from stockstream.history.query import Ask, DatabaseError
+from stockstream.history.query import Ask, DatabaseError, NotYet
 from stockstream.history.query import Lane as LaneName
 from stockstream.history.times import now_ms
 from stockstream.history.troubles import why_not_connected
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
     from stockstream.history.servers import Server
-    from supervision import Table
+    from supervision import ExitReason, Table
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
@@ -84,6 +84,7 @@ class Database(Actor):
         self._clock = clock
         self._wake = trio.Event()
         self._server_trouble = ""
+        self._ending = False
         servers = (settings.primary,)
         readers = servers if settings.read is None else (settings.read, *servers)
         self._lanes = {
@@ -100,6 +101,10 @@ class Database(Actor):
         """Begin to connect."""
         self._tell()
         self.tasks.start_soon(self._run)
+
+    async def terminate(self, _reason: ExitReason) -> None:
+        """Say no more how it goes: that the connections end is what was asked for."""
+        self._ending = True
 
     @replies_later(Ask)
     def _on_ask(self, request: Ask[Any], caller: Caller[Any]) -> None:
@@ -161,12 +166,13 @@ class Database(Actor):
             try:
                 await self._bring_up_to_date()
             except (DatabaseError, MigrationFailed) as error:
-                reason = str(error)
+                reason, calm = str(error), isinstance(error, NotYet)
             else:
                 return
             if reason != told:
                 told = reason
-                _log.warning("no database; prices are spooled until there is one", reason=reason)
+                say = _log.info if calm else _log.warning
+                say("no database; prices are spooled until there is one", reason=reason)
             for lane in self._lanes.values():
                 if lane.connected == 0:
                     lane.reason = reason
@@ -207,7 +213,7 @@ class Database(Actor):
         turned = last is None or last.up != up
         # Who runs the server knows better than who does not reach it.
         reason = "" if up else self._server_trouble or lanes[LaneName.WRITE].reason
-        if turned and last is not None:
+        if turned and last is not None and not self._ending:
             if up:
                 _log.info("the database is there")
             else:

@@ -96,6 +96,10 @@ class Unavailable(DatabaseError):
     """The database cannot be asked now. Whether a write was committed is not known."""
 
 
+class NotYet(Unavailable):
+    """The server of ours is only being started."""
+
+
 class NoRoom(Unavailable):
     """The server's disk is full: it goes on when there is room again."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stockstream.history.embedded import EmbeddedFailed, Layout
-from stockstream.history.query import Unavailable
+from stockstream.history.query import NotYet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ class Server:
         """The URL as of now.
 
         Raises:
-            Unavailable: it is not known yet.
+            NotYet: it is not known yet.
         """
         return self.url if isinstance(self.url, str) else self.url()
 
@@ -37,6 +37,6 @@ def embedded_server(directory: Path) -> Server:
         try:
             return layout.url()
         except EmbeddedFailed as error:
-            raise Unavailable(str(error)) from error
+            raise NotYet(str(error)) from error
 
     return Server("DATABASE_URL", url)

@@ -18,7 +18,7 @@ _CANDLE = """
 SELECT (date_part('epoch', start) * 1000)::bigint, open, high, low, close, ticks,
     (date_part('epoch', first_at) * 1000)::bigint, (date_part('epoch', last_at) * 1000)::bigint
 """
-_STORED = f"""{_CANDLE} FROM candles
+STORED_CANDLES = f"""{_CANDLE} FROM candles
 WHERE "interval" = $1 AND symbol = $2 AND start >= $3 AND start < $4
 ORDER BY start DESC LIMIT $5
 """
@@ -81,7 +81,7 @@ class FetchCandles(Query[list[Candle]]):
         bounds = to_datetime(start), to_datetime(end)
         given = self.interval, self.symbol, *bounds, self.limit
         if self.interval == "1m":
-            rows = await connection.fetch(_STORED, *given)
+            rows = await connection.fetch(STORED_CANDLES, *given)
         else:
             rows = await connection.fetch(_ROLLED, *given, timedelta(milliseconds=length))
         return [Candle(self.symbol, *row) for row in reversed(rows)]

@@ -62,6 +62,24 @@ async def _start(url: str, node: str) -> None:
         await history.ask(Record([batch(1, node=node)]))
 
 
+@pytest.mark.proves("H3")
+async def test_a_gateway_killed_while_it_migrates_leaves_no_half_of_a_version(
+    empty_database_url: str,
+) -> None:
+    """What was begun is rolled back, the lock is free, and the successor does it all."""
+    async with running_history(empty_database_url) as history:
+        for number in range(4):
+            await trio.sleep(0.15 * number)
+            await history.kill_gateway()
+        await history.until(lambda: history.status.up, 60)
+        await history.ask(Record([batch(1)]))
+        await history.until_none_is_left()
+    assert (
+        psql(empty_database_url, "SELECT max(version_num) FROM alembic_version")
+        == (migrations.versions()[-1])
+    )
+
+
 @pytest.mark.proves("H3", "H19")
 async def test_a_newer_schema_is_left_alone_and_told(database_url: str) -> None:
     """An older program does not take it back, nor write into what it does not know."""

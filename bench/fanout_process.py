@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 SYMBOLS_SECONDS = 15.0
+DATABASE_SECONDS = 30.0
 CLIENTS_SECONDS = 400.0
 
 
@@ -134,7 +136,8 @@ def stockstream(
 ) -> Iterator[Process]:
     """The shipped server with a simulated market of `symbols` that moves every `interval`.
 
-    All else is at its default: actors, limits, heartbeats, logging.
+    All else is at its default: actors, limits, heartbeats, logging, the history. Its PostgreSQL
+    runs on the other cores, once it is up.
     """
     port = free_port()
     environment = {
@@ -148,7 +151,34 @@ def stockstream(
     }
     command = [sys.executable, "-m", "stockstream", "serve"]
     with started(command, port, core, environment) as server:
+        _wait_for_database(server)
+        others = os.sched_getaffinity(0) - {core}
+        for process in _children(server.pid):
+            os.sched_setaffinity(process, others or {core})
         yield server
+
+
+def _wait_for_database(server: Process) -> None:
+    address = f"http://127.0.0.1:{server.port}/health/ready"
+    give_up_at = time.monotonic() + DATABASE_SECONDS
+    while time.monotonic() < give_up_at:
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                if json.load(answer)["checks"]["history"]["ok"]:
+                    return
+        except urllib.error.HTTPError:  # 503: not ready yet
+            pass
+        time.sleep(0.1)
+    raise Failed("the server's database is not up")
+
+
+def _children(process: int) -> list[int]:
+    """All processes that descend from one."""
+    found: list[int] = []
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        for child in map(int, task.read_text(encoding="ascii").split()):
+            found += [child, *_children(child)]
+    return found
 
 
 def listed_symbols(server: Process, count: int) -> list[str]:

@@ -250,7 +250,10 @@ def _as_provider_error(error: httpx.HTTPError) -> ProviderError:
             kind = "tls_failed" if isinstance(_root(error), ssl.SSLError) else "connect_failed"
             return ProviderDown(kind, f"no connection: {text}")
         case httpx.NetworkError():
-            return ProviderDown("connection_reset", f"the connection broke: {text}")
+            # The text of what is raised here only says again that it broke.
+            root = _root(error)
+            why = (root.strerror if isinstance(root, OSError) else None) or text
+            return ProviderDown("connection_reset", f"the connection broke: {why}")
         case _:
             return ProviderDown("protocol_error", f"the answer is not HTTP: {text}")
 

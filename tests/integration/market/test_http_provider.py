@@ -109,6 +109,7 @@ async def test_a_reset_before_the_answer(rogue, provider):
     rogue.script = script
     error = await refused(provider)
     assert (type(error), error.kind) == (ProviderDown, "connection_reset")
+    assert str(error) == "the connection broke: Connection reset by peer"
 
 
 @pytest.mark.proves("C18")

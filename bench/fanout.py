@@ -50,6 +50,7 @@ FLAT_OUT_DIFFERENT = 900_000
 """Updates per second that the simulated market asks for: more than can be carried, but not by
 far, because each price it makes is parsed, recorded and thrown away on the server's core."""
 SHORTEST_INTERVAL = 0.01
+GENTLE, GENTLE_INTERVAL = "1 Hz", 1.0
 PEER_INTERVAL = 0.04
 PEERS = {
     "floor": "floor.py",
@@ -90,6 +91,11 @@ def equal(clients: int, size: int = 20) -> Row:
     return Row("equal", clients, size, (size, size))
 
 
+def crowd(clients: int) -> Row:
+    """As many as one node is made for, with equal sets, at a gentle rate."""
+    return Row("crowd", clients, 20, (20, 20))
+
+
 def mixed(clients: int, least: int = 20, most: int = 20) -> Row:
     """Each client has a random set of 400 symbols to itself."""
     return Row("mixed", clients, 400, (least, most), different=True)
@@ -101,6 +107,7 @@ class Extent:
 
     flat_out: tuple[Row, ...]
     half_load: tuple[Row, ...]
+    gentle: tuple[Row, ...]
     peer_clients: int
     peer_sizes: tuple[int, ...]
     peer_rounds: int
@@ -119,6 +126,7 @@ FULL = Extent(
         mixed(1_000, 20, 400),
     ),
     half_load=(equal(100), equal(1_000), equal(5_000), mixed(1_000)),
+    gentle=(crowd(10_000),),
     peer_clients=1_000,
     peer_sizes=(20, 1),
     peer_rounds=2,
@@ -128,6 +136,7 @@ FULL = Extent(
 QUICK = Extent(
     flat_out=(equal(100), equal(1_000), mixed(1_000)),
     half_load=(equal(1_000),),
+    gentle=(),
     peer_clients=300,
     peer_sizes=(20,),
     peer_rounds=1,
@@ -205,6 +214,11 @@ class Bench:
                 continue
             with self._reporting(f"{row} flat out"):
                 self._both_loads(row)
+        for row in self.extent.gentle:
+            if only in {None, row.name}:
+                with self._reporting(f"{row}"):
+                    result = self.ours(row, GENTLE_INTERVAL)
+                    self._take("stockstream", row, GENTLE, GENTLE_INTERVAL, [result])
 
     def _both_loads(self, row: Row) -> None:
         result = self.ours(row, row.flat_out)
@@ -285,7 +299,7 @@ def main() -> None:
     """Measure, print, and write bench/results/fanout.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a minute instead of eight")
-    parser.add_argument("--only", choices=["equal", "mixed", "peers"], help="a part of it")
+    parser.add_argument("--only", choices=["equal", "mixed", "crowd", "peers"], help="a part of it")
     parser.add_argument("--profile", action="store_true", help="where the server's CPU goes")
     options = parser.parse_args()
     raise_limit_of_open_files()

@@ -237,9 +237,10 @@ def targets(rows: Sequence[Figures]) -> list[Target]:
             name = f"{row.sets} sets, {row.clients} clients, half load: p99 in ms"
             limit_ms = 1000 * row.flush_interval + LATENCY_SLACK_MS
             found.append(Target(name, row.latency_p99, limit_ms, False, row.disturbance))
-    big = _row(rows, sets="equal", clients=5_000, load="flat out")
-    if big is not None:
-        found.append(Target("KB per client, 5000 clients", big.kb_per_client, 30.0, False))
+    for row in rows:
+        if row.sets == "crowd":
+            name = f"KB per client, {row.clients} clients"
+            found.append(Target(name, row.kb_per_client, 30.0, False))
     by_name = ratios(rows)
     for size in (20, 1):
         floor = by_name.get(f"frame: floor ({size})")

@@ -25,7 +25,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries come in hundredths of the time."""
     settings = webhooks.WebhookSettings
     monkeypatch.setattr(
-        "stockstream.application.WebhookSettings",
+        "stockstream.part_settings.WebhookSettings",
         lambda *given, **more: settings(
             *given, **more, seconds=1.0, first_pause=0.02, longest_pause=0.1
         ),

@@ -262,6 +262,9 @@ def test_a_bad_argument_is_named(arguments: str, said: str, capsys: pytest.Captu
         main(["db", *arguments.split()])
     assert ended.value.code == 2
     out, err = capsys.readouterr()
+    if "--json" in arguments:
+        assert said in json.loads(out)["error"]
+        return
     assert out == ""
     assert said in err
     assert err.count("\n") == 1

@@ -1,19 +1,15 @@
 """The admin page in a real Chromium: it follows the server, and its switches work."""
 
-import shutil
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.browser import chromium
 from tests.integration.mockserver.conftest import started_stub_api
 
 pytestmark = [pytest.mark.browser, pytest.mark.proves("M16")]
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 
 
 @pytest.fixture
@@ -25,11 +21,11 @@ def stub_url() -> Iterator[str]:
 @pytest.fixture
 def page(stub_url: str) -> Iterator[Page]:
     """A narrow, dark window on the page; any error or refused resource fails the test."""
-    if CHROMIUM is None:
+    path = chromium.find()
+    if path is None:
         pytest.skip("the admin page's browser test IS SKIPPED: there is no Chromium here")
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium.launched(path) as browser:
         context = browser.new_context(
             viewport={"width": 360, "height": 800}, color_scheme="dark", reduced_motion="reduce"
         )
@@ -38,7 +34,6 @@ def page(stub_url: str) -> Iterator[Page]:
         opened.on("pageerror", lambda error: complaints.append(str(error)))
         opened.goto(f"{stub_url}/__admin")
         yield opened
-        browser.close()
     assert complaints == []
 
 

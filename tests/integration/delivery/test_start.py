@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,23 +14,17 @@ if TYPE_CHECKING:
 
     import trio
 
-LIMIT_SECONDS = 10
-
 
 @pytest.mark.parametrize("source", ["the bundled stub API", "a simulated market"])
-async def test_the_first_price_comes_within_ten_seconds_of_the_start(
+async def test_the_first_price_comes_by_itself_after_the_start(
     source: str, tmp_path: Path, nursery: trio.Nursery
 ) -> None:
-    """With everything that is started: the stub API as well, its process and the fetch."""
+    """With everything that is started: the stub API as well; bench/first_price.py says how soon."""
     settings = {"STUB_PORT": str(free_port())} if "stub" in source else None
-    started = time.monotonic()
     async with (
         running_server(tmp_path, settings or None) as server,
         connected(server.websocket_url, nursery) as me,
     ):
         await me.send(action="subscribe", symbols=["AAPL"])
         await me.wait_for(lambda: "AAPL" in me.prices)
-        first = time.monotonic() - started
-        print(f"{first:.1f} s from the start to the first price, from {source}")
-        assert first <= LIMIT_SECONDS
         assert (await server.get("/health/ready")).status_code == 200

@@ -34,7 +34,7 @@ def serve() -> int:
     configuration = load()
     settings = configuration.settings
     logs.configure(settings.log_level, settings.log_format)
-    settings = _with_room_for_clients(settings)
+    settings = _with_room_for_clients(configuration)
     try:
         addresses = bind(settings)
     except (PortTaken, OSError) as error:
@@ -51,12 +51,18 @@ def serve() -> int:
     return run(root, on_start=on_start)
 
 
-def _with_room_for_clients(settings: Settings) -> Settings:
-    """Have as many clients as there may be open files; say so when they are fewer than set."""
+def _with_room_for_clients(configuration: Configuration) -> Settings:
+    """Have as many clients as there may be open files; say so when they are fewer than set.
+
+    Nobody is warned about a number that nobody chose.
+    """
+    settings = configuration.settings
     limit = open_files.raise_limit()
     most = open_files.most_clients(settings.max_connections, limit)
     if most < settings.max_connections:
-        structlog.get_logger("serve").warning(
+        log = structlog.get_logger("serve")
+        chosen = configuration.sources["max_connections"] != "default"
+        (log.warning if chosen else log.info)(
             "MAX_CONNECTIONS is lowered: too few files may be open",
             max_connections=most,
             wanted=settings.max_connections,

@@ -171,8 +171,12 @@ class Database(Actor):
                 return
             if reason != told:
                 told = reason
-                say = _log.info if calm else _log.warning
-                say("no database; prices are spooled until there is one", reason=reason)
+                if calm:
+                    _log.info("prices are spooled until the database has started")
+                else:
+                    _log.warning(
+                        "no database; prices are spooled until there is one", reason=reason
+                    )
             for lane in self._lanes.values():
                 if lane.connected == 0:
                     lane.reason = reason

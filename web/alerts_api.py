@@ -23,7 +23,8 @@ from stockstream.alerts.rule_rows import (
 from stockstream.alerts.rules import USUAL_HYSTERESIS, Kind, Rule
 from stockstream.alerts.targets import Forbidden, TargetPolicy, check_url
 from stockstream.alerts.watcher import RulesChanged
-from stockstream.delivery.protocol import alert_message, encode
+from stockstream.delivery.protocol import encode
+from stockstream.told_alert import ToldAlert
 from web.admin_auth import SAFE_METHODS
 from web.bodies import InvalidFieldError, read_body, read_symbols
 from web.openapi import ROW, choice, documented, text, whole
@@ -96,20 +97,9 @@ class RulesAnswer(msgspec.Struct, frozen=True):
     limits: RuleLimits = RuleLimits()
 
 
-class FiredItem(msgspec.Struct, frozen=True):
+class FiredItem(ToldAlert, frozen=True):
     """An alert, as `docs/asyncapi.yaml` describes it, and whether its user has seen it."""
 
-    id: str
-    rule: int
-    symbol: str
-    kind: str
-    threshold: float
-    window: int | None
-    price: float
-    reference: float | None
-    timestamp: str
-    version: tuple[int, int]
-    fired_at: str
     read: bool
 
 
@@ -280,7 +270,7 @@ def _read_cursor(parameters: Parameters) -> int:
 
 
 def _fired(stored: StoredAlert) -> FiredItem:
-    return FiredItem(**msgspec.structs.asdict(alert_message(stored.alert)), read=stored.read)
+    return FiredItem(**msgspec.structs.asdict(ToldAlert.of(stored.alert)), read=stored.read)
 
 
 def _json(value: msgspec.Struct, status: int = 200) -> Response:

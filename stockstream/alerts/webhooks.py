@@ -23,8 +23,9 @@ from stockstream.alerts.call_rows import EndCall, FetchCalls
 from stockstream.alerts.signing import HEADER, Signer
 from stockstream.alerts.targets import Forbidden, TargetPolicy, find_target
 from stockstream.history.query import DatabaseError, ask
-from stockstream.messages import WebhookStatus, iso_utc
+from stockstream.messages import WebhookStatus
 from stockstream.tables import WEBHOOKS
+from stockstream.told_alert import ToldAlert
 from supervision import Actor, Conflate, MailboxPolicy, handles
 
 if TYPE_CHECKING:
@@ -58,22 +59,6 @@ class WebhookSettings:
 @dataclass(frozen=True, slots=True)
 class CallsDue:
     """Calls wait in the table: look now."""
-
-
-class Posted(msgspec.Struct, frozen=True):
-    """The body of a call."""
-
-    id: str
-    rule: int
-    symbol: str
-    kind: str
-    threshold: float
-    window: int | None
-    price: float
-    reference: float | None
-    timestamp: str
-    version: tuple[int, int]
-    fired_at: str
 
 
 class _NotTaken(Exception):
@@ -205,21 +190,7 @@ class Webhooks(Actor):
         """Post it, and answer the status. The rest of the answer stays unread."""
         target = await find_target(call.url, self._settings.policy)
         alert = call.stored.alert
-        body = msgspec.json.encode(
-            Posted(
-                id=alert.id,
-                rule=alert.rule,
-                symbol=alert.symbol,
-                kind=alert.kind,
-                threshold=alert.threshold,
-                window=alert.window,
-                price=alert.price,
-                reference=alert.reference,
-                timestamp=iso_utc(alert.timestamp),
-                version=alert.version,
-                fired_at=iso_utc(alert.fired_at),
-            )
-        )
+        body = msgspec.json.encode(ToldAlert.of(alert))
         headers = {
             "Host": target.host,
             "Content-Type": "application/json",

@@ -29,9 +29,9 @@ from stockstream.delivery.protocol import (
     GoingAway,
     Status,
     Subscriptions,
-    alert_message,
     encode,
 )
+from stockstream.delivery.protocol import Alert as AlertMessage
 from stockstream.delivery.turns import Turn
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class FanOut:
     def alert(self, alert: Alert, now: float) -> int:
         """Tell an alert on each connection of its owner, once; how many there are."""
         lanes = self._connections.of_user(alert.owner)
-        frame = self._framing.text(encode(alert_message(alert))) if lanes else b""
+        frame = self._framing.text(encode(AlertMessage.of(alert))) if lanes else b""
         for lane in lanes:
             if alert.number > lane.alerted:
                 lane.alerted = alert.number

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from stockstream.messages import Alert as FiredAlert
 from stockstream.messages import QuoteRow, Version, iso_utc
+from stockstream.told_alert import ToldAlert
 
 PROTOCOL_VERSION = 1
 EVERYTHING = "*"
@@ -154,23 +154,8 @@ class Error(Struct, tag_field="type", tag="error", frozen=True):
     id: CommandId | UnsetType = UNSET
 
 
-class Alert(Struct, tag_field="type", tag="alert", frozen=True):
-    """A rule of the user fired; on each connection that brought the user's cookie.
-
-    `threshold` is a price, or percents for a move within `window` seconds from `reference`.
-    """
-
-    id: str
-    rule: int
-    symbol: str
-    kind: str
-    threshold: float
-    window: int | None
-    price: float
-    reference: float | None
-    timestamp: str
-    version: Version
-    fired_at: str
+class Alert(ToldAlert, tag_field="type", tag="alert", frozen=True):
+    """A rule of the user fired; on each connection that brought the user's cookie."""
 
 
 class GoingAway(Struct, tag_field="type", tag="going_away", frozen=True):
@@ -260,21 +245,4 @@ def snapshot_quote(row: QuoteRow) -> SnapshotQuote:
         exchange=quote.exchange,
         currency=quote.currency,
         delayed=quote.delayed,
-    )
-
-
-def alert_message(alert: FiredAlert) -> Alert:
-    """An alert as clients are told of it."""
-    return Alert(
-        id=alert.id,
-        rule=alert.rule,
-        symbol=alert.symbol,
-        kind=alert.kind,
-        threshold=alert.threshold,
-        window=alert.window,
-        price=alert.price,
-        reference=alert.reference,
-        timestamp=iso_utc(alert.timestamp),
-        version=alert.version,
-        fired_at=iso_utc(alert.fired_at),
     )

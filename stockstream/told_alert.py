@@ -1,0 +1,50 @@
+"""How an alert is told outside: the same on the socket, in a webhook and by the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from stockstream.messages import iso_utc
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from stockstream.messages import Alert
+
+
+class ToldAlert(msgspec.Struct, frozen=True):
+    """What is told of an alert.
+
+    `threshold` is a price, or percents for a move within `window` seconds from `reference`.
+    """
+
+    id: str
+    rule: int
+    symbol: str
+    kind: str
+    threshold: float
+    window: int | None
+    price: float
+    reference: float | None
+    timestamp: str
+    version: tuple[int, int]
+    fired_at: str
+
+    @classmethod
+    def of(cls, alert: Alert) -> Self:
+        """Tell an alert; a subclass with fields of its own adds them itself."""
+        return cls(
+            id=alert.id,
+            rule=alert.rule,
+            symbol=alert.symbol,
+            kind=alert.kind,
+            threshold=alert.threshold,
+            window=alert.window,
+            price=alert.price,
+            reference=alert.reference,
+            timestamp=iso_utc(alert.timestamp),
+            version=alert.version,
+            fired_at=iso_utc(alert.fired_at),
+        )

@@ -17,6 +17,7 @@ import { Connection } from "./connection.js";
 import { must, setAttribute, setText } from "./dom.js";
 import { countdown } from "./format.js";
 import { ServerClock, isStale, rowState } from "./freshness.js";
+import { clock, socketUrl, warn } from "./page.js";
 import { StatusStrip } from "./status.js";
 import { Store, decimalsOf } from "./store.js";
 import { Subscriber } from "./subscriber.js";
@@ -28,14 +29,7 @@ import { bindChoice } from "./theme.js";
 /** @typedef {import("./connection.js").ConnectionState} ConnectionState */
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
 
-const MAX_FAULTS_SHOWN = 5;
-
 const symbol = must(document, "#symbol-page", HTMLElement).dataset.symbol ?? "";
-const clock = {
-  now: () => Date.now(),
-  setTimeout: (/** @type {() => void} */ callback, /** @type {number} */ ms) => window.setTimeout(callback, ms),
-  clearTimeout: (/** @type {any} */ timer) => window.clearTimeout(timer),
-};
 const ask = (/** @type {string} */ url, /** @type {RequestInit} */ options) => fetch(url, options);
 const serverClock = new ServerClock(clock.now);
 const store = new Store();
@@ -68,7 +62,6 @@ let told = "idle";
 /** @type {number | null} */
 let roundTrip = null;
 let everOpen = false;
-let faults = 0;
 
 const shown = () => ({
   range: choice.range,
@@ -85,7 +78,7 @@ const readout = new Readout({
 });
 
 const connection = new Connection({
-  url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
+  url: socketUrl(),
   open: (url) => new WebSocket(url),
   clock,
   random: Math.random,
@@ -168,12 +161,6 @@ function priceMoved() {
   if (!quote) return;
   feed.price(quote);
   for (const overlay of overlays) overlay.follow();
-}
-
-/** @param {string} fault */
-function warn(fault) {
-  faults += 1;
-  if (faults <= MAX_FAULTS_SHOWN) console.warn(`StockStream: ${fault}`);
 }
 
 /** What is looked at is another range, another form, or has other figures over it. */

@@ -13,6 +13,7 @@ import { bindKeyboard } from "./keyboard.js";
 import { KnownSymbols } from "./known-symbols.js";
 import { LISTS_KEY, Lists } from "./lists.js";
 import { Offers } from "./offers.js";
+import { clock, socketUrl, warn } from "./page.js";
 import { nextSorting, sorted } from "./sort.js";
 import { StatusStrip } from "./status.js";
 import { Memory, SORTING_KEY, WATCHLIST_KEY, readSorting } from "./storage.js";
@@ -29,14 +30,6 @@ import { Watchlist } from "./watchlist.js";
 /** Rows of a list sorted by moving values change places no more often than this, in seconds. */
 const RESORT_SECONDS = 5;
 
-/** Faults in what the server sends that go to the console; a broken server must not fill it. */
-const MAX_FAULTS_SHOWN = 5;
-
-const clock = {
-  now: () => Date.now(),
-  setTimeout: (/** @type {() => void} */ callback, /** @type {number} */ ms) => window.setTimeout(callback, ms),
-  clearTimeout: (/** @type {number | undefined} */ timer) => window.clearTimeout(timer),
-};
 const storage = () => window.localStorage;
 const memory = new Memory(storage);
 const serverClock = new ServerClock(clock.now);
@@ -48,10 +41,9 @@ const dateline = must(document, "#dateline", HTMLTimeElement);
 let sorting = readSorting(memory.load(SORTING_KEY));
 /** @type {number | null} */
 let roundTrip = null;
-let faults = 0;
 
 const connection = new Connection({
-  url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
+  url: socketUrl(),
   open: (url) => new WebSocket(url),
   clock,
   random: Math.random,
@@ -242,12 +234,6 @@ function received(message) {
       if (!subscriber.failed(message)) warn(`${message.code}: ${message.reason}`);
       break;
   }
-}
-
-/** @param {string} fault */
-function warn(fault) {
-  faults += 1;
-  if (faults <= MAX_FAULTS_SHOWN) console.warn(`StockStream: ${fault}`);
 }
 
 let paintPending = false;

@@ -1,0 +1,24 @@
+/** What each page that follows prices has of its browser. */
+
+/** Faults in what the server sends that go to the console; a broken server must not fill it. */
+const MAX_FAULTS_SHOWN = 5;
+
+/** The browser's time and timers, as the parts that tests drive want them. */
+export const clock = {
+  now: () => Date.now(),
+  setTimeout: (/** @type {() => void} */ callback, /** @type {number} */ ms) => window.setTimeout(callback, ms),
+  clearTimeout: (/** @type {number | undefined} */ timer) => window.clearTimeout(timer),
+};
+
+/** Where this page's server takes WebSockets. */
+export function socketUrl() {
+  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
+}
+
+let faults = 0;
+
+/** @param {string} fault */
+export function warn(fault) {
+  faults += 1;
+  if (faults <= MAX_FAULTS_SHOWN) console.warn(`StockStream: ${fault}`);
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from typing import TYPE_CHECKING
 
@@ -186,7 +187,8 @@ class Connection:
             if limit.cancelled_caught:
                 break
             try:
-                return await session.call(command, timeout=left)
+                # Whole seconds: the runtime keeps a queue for each timeout there is.
+                return await session.call(command, timeout=math.ceil(left))
             except CallTimeout:
                 break
             except CallError:

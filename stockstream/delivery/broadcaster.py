@@ -108,8 +108,8 @@ class Broadcaster(Actor):
         self._book.note(message.rows)
         if not self._book.waiting:
             return
-        if self._flush_interval == 0:
-            await self._flush()
+        if trio.current_time() >= self._last_flush + self._flush_interval:
+            await self._flush()  # by a timer it would be two passes of the loop later
         else:
             self._flush_by(0.0)
 

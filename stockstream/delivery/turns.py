@@ -1,4 +1,4 @@
-"""Long work beside other tasks: both get their part of the core, by time.
+"""Long work beside other tasks: each side gets its part of the core, by time.
 
 To yield after so many steps is not enough: a turn of other tasks may be a single handshake or two
 hundred floods of messages, and a step of ours anything from a `send` to a frame of its own.
@@ -15,12 +15,18 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SHORTEST_TURN = 0.001
-"""Some 150 frames. Shorter, and the loop's own work between turns would count."""
-LONGEST_TURN = 0.02
+SHARE = 3
+"""So many times as long as the others the work may go on, while there is more to do than the core
+can. Prices come first; who asks for something else gets it from a quarter of the core."""
+SHORTEST_TURN = 0.01
+"""More than a thousand frames: a flush to so many is over before anybody else has a turn."""
+LONGEST_TURN = 0.03
 """However long the others took: half of what a person might notice in a page that opens."""
 IDLE_PASS = 0.00005
 """A pass of trio's loop that is over so soon ran nobody else, or nothing to speak of."""
+IDLE_PASSES = 2
+"""So many in a row, and nobody else has anything to do. The order in a pass is random: we may come
+last in one and first in the next, with nobody in between."""
 
 
 class Turn:
@@ -45,24 +51,24 @@ class Turn:
 async def in_turns(work: Iterator[None], turn: Turn) -> None:
     """Do the work to its end; it yields when `turn` is over.
 
-    The others get as much time as the work had, unless they have nothing to do; then the work
-    gets as much as the others took, within limits.
+    The others get their part of the time that the work had, unless they have nothing to do; then
+    the work gets its part for what they took, within limits.
     """
     ours = SHORTEST_TURN
     turn.begin(ours)
     for _ in work:
-        theirs = await _let_others_run(ours, turn.clock)
-        ours = min(max(SHORTEST_TURN, theirs), LONGEST_TURN)
+        theirs = await _let_others_run(ours / SHARE, turn.clock)
+        ours = min(max(SHORTEST_TURN, SHARE * theirs), LONGEST_TURN)
         turn.begin(ours)
 
 
 async def _let_others_run(seconds: float, clock: Callable[[], float]) -> float:
     began = clock()
     taken = 0.0
-    while taken < seconds:
+    idle = 0
+    while taken < seconds and idle < IDLE_PASSES:
         before = taken
         await trio.lowlevel.checkpoint()
         taken = clock() - began
-        if taken - before < IDLE_PASS:
-            break
+        idle = idle + 1 if taken - before < IDLE_PASS else 0
     return taken

@@ -16,6 +16,7 @@ from hypercorn.utils import parse_socket_addr
 
 from .app_tasks import AppErrors, AppTasks
 from .http1 import Http1Protocol
+from .turnstile import Turnstile
 from .wire import Wire
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ class Connection:
         "_socket",
         "_state",
         "_tls",
+        "messages",
         "refuse",
+        "requests",
         "wire",
     )
 
@@ -83,6 +86,8 @@ class Connection:
         context: WorkerContext,
         state: dict[str, Any],
         errors: AppErrors,
+        requests: Turnstile,
+        messages: Turnstile,
         refuse: bool,
     ) -> None:
         self._socket = sock
@@ -91,6 +96,8 @@ class Connection:
         self._hypercorn = hypercorn
         self._context = context
         self._errors = errors
+        self.requests = requests
+        self.messages = messages
         self.refuse = refuse
         self._tls = _tls_stream(sock, config)
         self.wire = Wire(

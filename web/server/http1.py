@@ -15,6 +15,7 @@ from .websocket_stream import WebSocketStream
 
 if TYPE_CHECKING:
     from .app_tasks import AppTasks
+    from .turnstile import Turnstile
     from .wire import Wire
 
 __all__ = ["ConnectionFace", "Http1Protocol"]
@@ -28,6 +29,8 @@ class ConnectionFace(Protocol):
 
     wire: "Wire"
     refuse: bool
+    requests: "Turnstile"
+    messages: "Turnstile"
 
     @property
     def max_message_size(self) -> int:
@@ -66,6 +69,7 @@ class Http1Protocol(H11Protocol):
         """Accept no other protocol than HTTP/1.1 on this socket."""
 
     async def _create_stream(self, request: h11.Request) -> None:
+        await self._connection.requests.enter()
         if self._connection.refuse:
             await self._answer(503, [(b"retry-after", _RETRY_AFTER)])
         elif not _is_servable(request.target):

@@ -18,6 +18,7 @@ from .config import ServerConfig
 from .connection import WIRE_KEY, Connection
 from .lifespan import lifespan
 from .listening import accept_for_ever
+from .turnstile import Turnstile
 from .wire import Wire
 
 __all__ = ["Server", "ServerStatistics", "serve", "wire_of"]
@@ -27,6 +28,12 @@ logger = logging.getLogger("web.server")
 # Connections over the limit that still get their 503; more than that are reset unanswered, since
 # an answer costs a task each.
 _ROOM_FOR_REFUSALS = 256
+
+# What begins in one pass of trio's loop, whoever sent it. A request or a message is many steps, and
+# what is under way has one in each pass: with one of each, a pass under a flood takes about as long
+# as one message does, however many clients send.
+_REQUESTS_PER_PASS = 1
+_MESSAGES_PER_PASS = 1
 
 _UNSENT_LIMIT = 16 * 1024  # bytes the kernel queues per socket beyond what is on its way
 
@@ -62,6 +69,8 @@ class Server:
         self._accepted = 0
         self._refused = 0
         self._crashed = 0
+        self._requests = Turnstile(_REQUESTS_PER_PASS)
+        self._messages = Turnstile(_MESSAGES_PER_PASS)
 
     @property
     def draining(self) -> bool:
@@ -98,6 +107,8 @@ class Server:
     ) -> None:
         """Accept until drained, then wait for the connections; see `serve`."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._requests.run)
+            nursery.start_soon(self._messages.run)
             try:
                 with self._accepting:
                     async with trio.open_nursery() as acceptors:
@@ -142,6 +153,8 @@ class Server:
             context=self._context,
             state=self._state,
             errors=self,
+            requests=self._requests,
+            messages=self._messages,
             refuse=full,
         )
         self._connections.add(connection)

@@ -80,6 +80,7 @@ class WebSocketStream(WSStream):
 
     async def _handle_events(self) -> None:
         for event in self.connection.events():
+            await self._owner.messages.enter()
             if isinstance(event, TextMessage | BytesMessage):
                 await self._on_message(event)
             elif isinstance(event, Ping) and self.state is ASGIWebsocketState.CONNECTED:

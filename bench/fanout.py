@@ -156,7 +156,12 @@ class Bench:
         self.failed: list[str] = []
 
     def ours(
-        self, row: Row, interval: float, during: Callable[[int], None] | None = None
+        self,
+        row: Row,
+        interval: float,
+        during: Callable[[int], None] | None = None,
+        *,
+        stamped: bool = True,
     ) -> Result:
         """Measure StockStream; `during` is called with its process id, see `load`."""
         with stockstream(
@@ -171,6 +176,7 @@ class Bench:
                 set_size=row.set_size,
                 different=row.different,
                 stuck=1,
+                stamped=stamped,
             )
             return load(
                 plan, self.cores.clients, None if during is None else partial(during, server.pid)
@@ -221,7 +227,7 @@ class Bench:
                     self._take("stockstream", row, GENTLE, GENTLE_INTERVAL, [result])
 
     def _both_loads(self, row: Row) -> None:
-        result = self.ours(row, row.flat_out)
+        result = self.ours(row, row.flat_out, stamped=False)
         figures = self._take("stockstream", row, "flat out", row.flat_out, [result])
         if row in self.extent.half_load:
             busy_seconds = figures.server_cpu_per_update * row.updates_per_flush

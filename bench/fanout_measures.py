@@ -20,7 +20,8 @@ class Plan:
 
     With `speaks_stockstream` each client subscribes and waits for the answer; else a client is
     connected once the handshake was answered, and takes whatever comes. `different` gives each
-    client a random set of its own, otherwise all have the same.
+    client a random set of its own, otherwise all have the same. `stamped` asks the kernel when a
+    frame arrived.
     """
 
     pid: int
@@ -33,6 +34,7 @@ class Plan:
     different: bool = False
     stuck: int = 0
     speaks_stockstream: bool = True
+    stamped: bool = True
     seed: int = 1
 
 

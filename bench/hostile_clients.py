@@ -31,7 +31,6 @@ FLOOD = client_frame(b'{"action":"ping"}') * 2_000
 SIP_BYTES, SIP_SECONDS = 256, 0.25
 GIVE_UP_SECONDS = 240.0
 CONNECTING_SECONDS = 150.0
-KINDS = ("stuck", "slow", "flooder", "vanished")
 SMALL = {"stuck", "slow"}
 """They have a small receive buffer."""
 GONE = re.compile(r'^stockstream_clients_parted_with_total\{why="(\w+)"\} (\d+)$', re.MULTILINE)
@@ -41,9 +40,10 @@ THERE = re.compile(r"^stockstream_clients (\d+)$", re.MULTILINE)
 class Hostile(Load):
     """`measure` has the bad ones come, and tells what that was to the good ones."""
 
-    def __init__(self, plan: Plan, each: int) -> None:
+    def __init__(self, plan: Plan, each: int, kinds: list[str]) -> None:
         super().__init__(plan)
-        self.each = each
+        self.kinds = kinds
+        self.count = each * len(kinds)
         self.times: list[dict[str, object]] = []
         self.slow: list[socket.socket] = []
         self.bad: list[socket.socket] = []
@@ -73,7 +73,7 @@ class Hostile(Load):
             "times": self.times[1:],
             "ends": {**self.ends, **{why: int(count) for why, count in GONE.findall(self._ask())}},
             "seconds": seconds,
-            "kib_each": most / 1024 / (4 * self.each),
+            "kib_each": most / 1024 / self.count,
         }
 
     def _ask(self) -> str:
@@ -123,7 +123,7 @@ class Hostile(Load):
             if fd in self.flooders:
                 self._read_flooder(fd)
             else:
-                self._read_socket(fd, self.sockets[fd].recv_into(self.buffer))
+                self._receive(fd)
         now = time.monotonic()
         if now >= self.sip_at:
             self.sip_at = now + SIP_SECONDS
@@ -136,9 +136,9 @@ class Hostile(Load):
         give_up_at = time.monotonic() + CONNECTING_SECONDS
         arriving: dict[int, tuple[socket.socket, bytes]] = {}
         opened = 0
-        while arriving or opened < 4 * self.each:
-            while len(arriving) < CONNECTING_AT_ONCE and opened < 4 * self.each:
-                sock = self._socket(self.plan.clients + opened, stuck=KINDS[opened % 4] in SMALL)
+        while arriving or opened < self.count:
+            while len(arriving) < CONNECTING_AT_ONCE and opened < self.count:
+                sock = self._socket(self.plan.clients + opened, stuck=self._kind(opened) in SMALL)
                 sock.connect(("127.0.0.1", self.plan.port))
                 sock.sendall(HANDSHAKE % self.plan.port)
                 sock.setblocking(False)
@@ -156,9 +156,12 @@ class Hostile(Load):
                 arriving[number] = sock, got
                 if b"\r\n\r\n" in got:
                     del arriving[number]
-                    self._begin(KINDS[number % 4], sock, self.plan.clients + number)
+                    self._begin(self._kind(number), sock, self.plan.clients + number)
             if time.monotonic() > give_up_at:
                 raise Broken(f"{opened - len(arriving)} bad clients were let in, not more")
+
+    def _kind(self, number: int) -> str:
+        return self.kinds[number % len(self.kinds)]
 
     def _begin(self, kind: str, sock: socket.socket, number: int) -> None:
         self.bad.append(sock)
@@ -216,9 +219,9 @@ class Hostile(Load):
 def main() -> None:
     """Read a plan from stdin, and print what was measured."""
     fields = json.load(sys.stdin)
-    each = fields.pop("each")
+    each, kinds = fields.pop("each"), fields.pop("kinds")
     try:
-        result = Hostile(Plan(**fields), each).measure()
+        result = Hostile(Plan(**fields), each, kinds).measure()
     except (Broken, OSError) as error:
         sys.exit(f"hostile_clients: {error!r}")
     json.dump(result, sys.stdout)

@@ -106,7 +106,7 @@ class Storm(Load):
                 came += 1
             for fd, _ in self.epoll.poll(0.002, 1024):
                 if fd not in self.arriving:
-                    self._read_socket(fd, self.sockets[fd].recv_into(self.buffer))
+                    self._receive(fd)
                 else:
                     self._go_on(fd)
             if now - started > GIVE_UP_SECONDS:
@@ -154,7 +154,7 @@ class Storm(Load):
             self.admitted += 1
             del self.arriving[fd]
             self.buffer[: len(newcomer.got)] = newcomer.got
-            self._read_socket(fd, len(newcomer.got))
+            self._take(fd, len(newcomer.got), time.time())
 
     def _part(self, fd: int) -> None:
         self.epoll.unregister(fd)
@@ -162,15 +162,15 @@ class Storm(Load):
         self.sockets.pop(fd).close()
 
     def _take_prices(
-        self, fd: int, data: bytes | bytearray, start: int, end: int, now: float
+        self, fd: int, data: bytes | bytearray, start: int, end: int, arrived: float
     ) -> None:
         if self.number[fd] >= self.plan.clients:
             return  # what counts is what the others get
-        super()._take_prices(fd, data, start, end, now)
+        super()._take_prices(fd, data, start, end, arrived)
         last = self.last_frame.get(fd)
         if last is not None:
-            self.silence = max(self.silence, now - last)
-        self.last_frame[fd] = now
+            self.silence = max(self.silence, arrived - last)
+        self.last_frame[fd] = arrived
 
 
 def main() -> None:

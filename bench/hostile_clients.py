@@ -33,7 +33,8 @@ GIVE_UP_SECONDS = 240.0
 CONNECTING_SECONDS = 150.0
 SMALL = {"stuck", "slow"}
 """They have a small receive buffer."""
-GONE = re.compile(r'^stockstream_clients_parted_with_total\{why="(\w+)"\} (\d+)$', re.MULTILINE)
+PARTED = re.compile(r'^stockstream_clients_parted_with_total\{why="(\w+)"\} (\d+)$', re.MULTILINE)
+TIMED_OUT = re.compile(r"^stockstream_connections_(timed_out)_total (\d+)$", re.MULTILINE)
 THERE = re.compile(r"^stockstream_clients (\d+)$", re.MULTILINE)
 
 
@@ -69,9 +70,11 @@ class Hostile(Load):
                 raise Broken(f"{self._there() - self.plan.clients} bad clients are still there")
         seconds = time.monotonic() - began
         self._watch("alone again", self.plan.window_seconds)
+        told = self._ask()
+        ends = [*PARTED.findall(told), *TIMED_OUT.findall(told)]
         return {
             "times": self.times[1:],
-            "ends": {**self.ends, **{why: int(count) for why, count in GONE.findall(self._ask())}},
+            "ends": {**self.ends, **{why: int(count) for why, count in ends}},
             "seconds": seconds,
             "kib_each": most / 1024 / self.count,
         }

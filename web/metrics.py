@@ -109,7 +109,7 @@ def _tell_delivery(out: Exposition, parts: Parts) -> None:
     out.counter("stockstream_pings_total", "Pings to clients.", counts.pings)
     out.counters(
         "stockstream_clients_parted_with_total",
-        "Clients that were parted with: gone without a word, or too slow.",
+        "Clients that the broadcaster parted with: gone without a word, or too slow.",
         [({"why": "gone"}, counts.gone), ({"why": "too_slow"}, counts.too_slow)],
     )
 
@@ -141,6 +141,11 @@ def _tell_admission(
         "stockstream_connections_crashed_total",
         "Connections ended by an error in the protocol code, in this life.",
         server.crashed,
+    )
+    out.counter(
+        "stockstream_connections_timed_out_total",
+        "Connections that took, or acknowledged, nothing for 30 s, in this life.",
+        server.timed_out,
     )
     out.counter(
         "stockstream_handler_errors_total",

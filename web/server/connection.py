@@ -191,7 +191,10 @@ class Connection:
                     return self._socket.recv(_READ_SIZE)
                 except BlockingIOError:
                     continue  # woken for nothing
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+        except OSError as error:
+            self.wire.fail(error)
+            return b""
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
             return b""
         return b""  # closed on our side
 

@@ -48,6 +48,8 @@ class ServerStatistics:
     """Over `max_connections`: answered 503, or reset."""
     crashed: int
     """Connections ended by an exception in the protocol code."""
+    timed_out: int
+    """Connections ended because their peer took, or acknowledged, nothing for too long."""
     handler_errors: int
     """Requests and WebSocket handlers that ended with an exception."""
 
@@ -69,6 +71,7 @@ class Server:
         self._accepted = 0
         self._refused = 0
         self._crashed = 0
+        self._timed_out = 0
         self._requests = Turnstile(_REQUESTS_PER_PASS)
         self._messages = Turnstile(_MESSAGES_PER_PASS)
 
@@ -88,6 +91,7 @@ class Server:
             accepted=self._accepted,
             refused=self._refused,
             crashed=self._crashed,
+            timed_out=self._timed_out,
             handler_errors=self.handler_errors,
         )
 
@@ -171,6 +175,7 @@ class Server:
             if exit_ is not None:
                 raise exit_ from None
         finally:
+            self._timed_out += connection.wire.timed_out
             self._connections.discard(connection)
             if not self._connections and self.draining:
                 self._emptied.set()

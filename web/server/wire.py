@@ -7,6 +7,7 @@ wire: what the kernel did not take is finished by a task of the connection, and 
 `try_send` refuses.
 """
 
+import errno
 import socket
 import struct
 from contextlib import suppress
@@ -62,12 +63,15 @@ class Wire:
         "last_progress",
         "last_received",
         "peer",
+        "timed_out",
     )
 
     closed: bool
     """No frame can be sent any more: a close was sent or received, or the socket is gone."""
     last_received: float
     """Trio time of the last byte received."""
+    timed_out: bool
+    """It ended because the peer took, or acknowledged, nothing for too long."""
     last_progress: float
     """Trio time at which the kernel last took bytes from us."""
     peer: tuple[str, int] | None
@@ -82,7 +86,7 @@ class Wire:
         tls: "trio.SSLStream[trio.SocketStream] | None" = None,
     ) -> None:
         self.peer = peer
-        self.closed = False
+        self.closed = self.timed_out = False
         self.last_received = self.last_progress = trio.current_time()
         self._socket = sock
         self._send = sock.send
@@ -118,8 +122,8 @@ class Wire:
             taken = self._send(frame)
         except BlockingIOError:
             return _REFUSED
-        except OSError:
-            self.abort()
+        except OSError as error:
+            self.fail(error)
             return Sent.CLOSED
         self.last_progress = trio.current_time() if now is None else now
         if taken == len(frame):
@@ -189,7 +193,7 @@ class Wire:
             if limit.cancelled_caught:
                 self._give_up()
         except OSError as error:
-            self.abort()
+            self.fail(error)
             raise trio.BrokenResourceError(f"the peer is gone: {error}") from error
         else:
             self._advance(taken)
@@ -209,12 +213,19 @@ class Wire:
         self._hold(self._rest[taken:])
 
     def _give_up(self) -> None:
+        self.timed_out = True
         self.abort()
         raise trio.BrokenResourceError(
             f"the peer took nothing for {self._progress_timeout} s; the connection was reset"
         )
 
     # The end
+
+    def fail(self, error: OSError) -> None:
+        """Reset the connection after an error of its socket; ETIMEDOUT is TCP_USER_TIMEOUT's."""
+        if error.errno == errno.ETIMEDOUT:
+            self.timed_out = True
+        self.abort()
 
     def abort(self) -> None:
         """Reset the connection (RST) now. Idempotent; tasks waiting on the socket are woken."""

@@ -153,6 +153,7 @@ async def test_a_vanished_client_is_gone_though_prices_flow_to_it(
         with trio.fail_after(5):
             await tree.until(lambda: sessions(tree) == 0)
         await _nothing_is_left(tree)
+        assert tree.system.names["web"].actor._server.statistics().timed_out == 1
 
 
 @needs_vanishing

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import trio
 
@@ -14,7 +16,9 @@ from tests.integration.web.support import (
     client_frame,
     running,
 )
-from web.server import ServerSocket
+
+if TYPE_CHECKING:
+    from web.server import ServerSocket
 
 CLIENTS = 20
 EACH = 100

@@ -215,6 +215,7 @@ async def test_a_client_that_stops_reading_is_reset_after_the_progress_limit() -
             with pytest.raises(trio.BrokenResourceError):
                 await client.ended()
         await run.until(open_connections=1)
+        assert run.server.statistics().timed_out == 2
 
 
 @pytest.mark.proves("D6")

@@ -37,7 +37,16 @@ from fanout_process import (
     stockstream,
 )
 from fanout_profile import PROFILE_SECONDS, profile, shares
-from fanout_report import RATE, Figures, print_head, print_row, print_targets, ratios, targets
+from fanout_report import (
+    HALF_LOAD,
+    RATE,
+    Figures,
+    print_head,
+    print_row,
+    print_targets,
+    ratios,
+    targets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -182,10 +191,10 @@ class Bench:
                 plan, self.cores.clients, None if during is None else partial(during, server.pid)
             )
 
-    def peer(self, command: Sequence[str], row: Row, template: Path) -> Result:
+    def peer(self, command: Sequence[str], row: Row, interval: float, template: Path) -> Result:
         """Measure another server."""
         port = free_port()
-        options = [str(port), str(row.clients), str(PEER_INTERVAL), str(template), PLACEHOLDER]
+        options = [str(port), str(row.clients), str(interval), str(template), PLACEHOLDER]
         with started([*command, *options], port, self.cores.server) as server:
             plan = replace(self._plan(row.clients, server), speaks_stockstream=False)
             return load(plan, self.cores.clients)
@@ -232,7 +241,11 @@ class Bench:
         if row in self.extent.half_load:
             busy_seconds = figures.server_cpu_per_update * row.updates_per_flush
             interval = round(2 * max(busy_seconds, SHORTEST_INTERVAL / 2), 4)
-            self._take("stockstream", row, "half load", interval, [self.ours(row, interval)])
+            ours = self.ours(row, interval)
+            self._take("stockstream", row, HALF_LOAD, interval, [ours])
+            with as_template(ours.sample) as template:
+                floor = self.peer(floor_command(), row, interval, template)
+            self._take("floor", row, HALF_LOAD, interval, [floor])
 
     def all_peers(self) -> None:
         """Measure StockStream and each peer with the same message at the same rate, in turns."""
@@ -248,12 +261,10 @@ class Bench:
     def _one_round(self, row: Row, results: dict[str, list[Result]]) -> None:
         ours = self.ours(row, PEER_INTERVAL)
         results["stockstream"].append(ours)
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as template:
-            template.write(STAMP.sub(PLACEHOLDER, ours.sample))
-            template.flush()
+        with as_template(ours.sample) as template:
             for name, command in self._peers():
                 with self._reporting(name):
-                    results[name].append(self.peer(command, row, Path(template.name)))
+                    results[name].append(self.peer(command, row, PEER_INTERVAL, template))
 
     @contextmanager
     def _reporting(self, what: str) -> Iterator[None]:
@@ -271,6 +282,22 @@ class Bench:
                 self.skipped.append(name)
             else:
                 yield name, command
+
+
+@contextmanager
+def as_template(message: str) -> Iterator[Path]:
+    """A file with a message of ours that the peers send, the time left open."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as template:
+        template.write(STAMP.sub(PLACEHOLDER, message))
+        template.flush()
+        yield Path(template.name)
+
+
+def floor_command() -> list[str]:
+    """How the floor is started; it needs nothing."""
+    command = peer_command("floor")
+    assert command is not None
+    return command
 
 
 def peer_command(name: str) -> list[str] | None:

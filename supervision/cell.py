@@ -61,6 +61,7 @@ class Cell:
         "_on_exit",
         "_waiting",
         "actor",
+        "actor_type",
         "asked",
         "calls",
         "durations",
@@ -73,7 +74,6 @@ class Cell:
         "names",
         "path",
         "reason",
-        "ref",
         "scope",
         "spec",
         "started_at",
@@ -97,11 +97,12 @@ class Cell:
         self.path = path
         self.spec = spec
         self.actor = actor
+        """Until it has ended; see `finish`."""
+        self.actor_type = type(actor)
         self.generation = system.next_generation(path)
         self.scope = trio.CancelScope()
         self.mailbox = open_mailbox(actor.mailbox)
         self.state = State.STARTING
-        self.ref = ActorRef(system, path, self)
         self.task: trio.lowlevel.Task | None = None
         self.reason: ExitReason | None = None
         self.ignored = False
@@ -123,6 +124,11 @@ class Cell:
         system.register(path, self)
         if spec.name is not None:
             system.register(spec.name, self)
+
+    @property
+    def ref(self) -> ActorRef:
+        """A name of this life of the actor. Made when asked for: kept here, it were a cycle."""
+        return ActorRef(self.system, self.path, self)
 
     @property
     def ended(self) -> bool:
@@ -194,6 +200,10 @@ class Cell:
         self._changed()
         self.actor._undelivered([message for message, *_ in undelivered])  # noqa: SLF001
         self._on_exit(self)
+        # What is left refers to nothing in a circle: a million short lives leave nothing for the
+        # garbage collector, which everybody would wait for.
+        self.task = None
+        del self.actor
 
     def send_after(self, delay: float, message: object) -> Timer:
         """See `Actor.send_after`."""

@@ -75,9 +75,13 @@ class Timer:
     def cancel(self) -> None:
         """Never act (again). Idempotent; also fine after it has."""
         if self.action is not None:
-            self.action = None
-            self.group.discard(self)
+            self.retire()
             self._deadlines.cancelled += 1
+
+    def retire(self) -> None:
+        """Let go of the action: it was the only one, and has been."""
+        self.action = None
+        self.group.discard(self)
 
 
 class Deadlines:

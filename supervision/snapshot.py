@@ -101,7 +101,7 @@ def snapshot(
 def _of_cell(system: System, cell: Cell, state: str, wanted: _Wanted) -> ActorSnapshot:
     now = trio.current_time()
     record = system.paths[cell.path]
-    actor = cell.actor
+    actor = None if cell.ended else cell.actor
     supervising = None
     children: tuple[ActorSnapshot, ...] = ()
     left_out: Mapping[str, int] = {}
@@ -120,7 +120,7 @@ def _of_cell(system: System, cell: Cell, state: str, wanted: _Wanted) -> ActorSn
     return ActorSnapshot(
         path=cell.path,
         kind=cell.spec.kind,
-        actor=type(actor).__name__,
+        actor=cell.actor_type.__name__,
         state=state,
         restart=cell.spec.restart,
         generation=cell.generation,

@@ -37,7 +37,7 @@ class Tick:
         if self.timer.cancelled:
             return None
         if self.interval is None:
-            self.timer.group.discard(self.timer)
+            self.timer.retire()
         else:
             now = trio.current_time()
             self.due = max(self.due + self.interval, now)

@@ -141,6 +141,7 @@ class Clients:
             monitor.cancel()
         if connection.session is not None:
             connection.session.stop(SHUTDOWN)
+            connection.session = None  # which refers to this connection in its spec
         self._parts.manager.cast(Forget(number))
         self._parts.broadcaster.cast(Detach(number))
         if self._leaving and not self._connections:

@@ -33,9 +33,10 @@ WATCHED = ("Cell", "CancelScope", "Nursery", "Task", "Timer", "Monitor", "Pendin
            "Child", "ActorRef", "Event")  # fmt: skip
 
 
-def alive() -> Counter[str]:
+def alive(*, collected: bool = True) -> Counter[str]:
     """How many objects there are of the classes that could leak."""
-    gc.collect()
+    if collected:
+        gc.collect()
     counts = Counter(type(thing).__name__ for thing in gc.get_objects())
     return Counter({name: counts[name] for name in WATCHED})
 
@@ -110,6 +111,43 @@ async def test_r63_nothing_is_left_of_starts_and_stops(start, probe):
 
     before, after = await measured(tree, cycle)
     check_no_growth(before, after)
+
+
+@pytest.mark.proves("R63")
+@pytest.mark.parametrize("end", ["terminated", "stopped", "killed"])
+async def test_r63_nothing_is_left_for_the_collector_either(start, end):
+    """No life ends in a cycle: a collection halts everybody, the longer the more there is."""
+    tree = await start([dynamic_supervisor("d", max_children=1)])
+    tree.remembers = False
+    spec = ChildSpec("x", Busy, restart=Restart.TEMPORARY)
+
+    async def cycle() -> None:
+        ref = await start_child(tree["d"], spec)
+        await ref.call(Who())
+        if end == "terminated":
+            await terminate_child(tree["d"], ref)
+            return
+        monitor = ref.monitor()
+        if end == "stopped":
+            ref.stop()
+        else:
+            ref.kill()
+        await monitor.wait()
+        await tree.settle()
+
+    await cycle()
+    await trio.sleep(60)
+    before = alive()
+    gc.disable()
+    try:
+        for _ in range(50):
+            await cycle()
+        await trio.sleep(60)
+        after = alive(collected=False)
+    finally:
+        gc.enable()
+    grown = {name: after[name] - before[name] for name in WATCHED}
+    assert {name: number for name, number in grown.items() if number > 10} == {}
 
 
 @pytest.mark.proves("R63")

@@ -137,6 +137,17 @@ class Connection:
                 )
         finally:
             self.wire.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Cut the circles in which things refer to one another.
+
+        The garbage collector would find them, and halt everybody for as long as it looks.
+        """
+        self.wire.detach()
+        if self._protocol is not None:
+            self._protocol.stream = None
+            self._protocol = None
 
     async def _see_off(self, protocol: Http1Protocol) -> None:
         """Tell the app, let the peer read our last bytes, and close."""

@@ -1,5 +1,6 @@
 """Hypercorn's WebSocket protocol, made to deliver close codes and to bound its memory."""
 
+from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from hypercorn.protocol.events import Body, Data, Event, StreamClosed
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WebSocketStream"]
 
+_CLOSE_FROM_CLIENT = b"\x88\x80\0\0\0\0"  # RFC 6455, section 5.2: masked, and empty
 _ACCEPTED = Handshake([], "1.1")
 _ACCEPTED.accepted = True
 _NO_HEADERS: tuple[tuple[bytes, bytes], ...] = ()
@@ -69,6 +71,7 @@ class WebSocketStream(WSStream):
         elif isinstance(event, StreamClosed):
             self.closed = True
             self._owner.wire.seal()
+            self._end_parser()
             await self._tell_app(CloseReason.ABNORMAL_CLOSURE, "")
         else:
             await self._begin(event)
@@ -77,6 +80,16 @@ class WebSocketStream(WSStream):
         await super().handle(request)
         if self.closed:  # no valid handshake; Hypercorn answers, and leaves the socket open
             await self.send(StreamClosed(stream_id=self.stream_id))
+
+    def _end_parser(self) -> None:
+        """Give wsproto the close frame that did not come.
+
+        Its parser is a generator that refers to itself until it has read one, and the garbage
+        collector, which would find that, halts everybody for as long as it looks.
+        """
+        if self.handshake.accepted and self.connection.state is not ConnectionState.CLOSED:
+            self.connection.receive_data(_CLOSE_FROM_CLIENT)
+            deque(self.connection.events(), maxlen=0)
 
     async def _handle_events(self) -> None:
         for event in self.connection.events():

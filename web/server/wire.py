@@ -263,6 +263,10 @@ class Wire:
         """Say which nursery finishes begun writes: the connection's own."""
         self._nursery = nursery
 
+    def detach(self) -> None:
+        """Forget the nursery: the connection has ended."""
+        self._nursery = None
+
     def open_for_frames(self) -> None:
         """From now on ready frames are legal: the WebSocket handshake was answered."""
         self._open_for_frames = not self.closed

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
-from tests.integration.web.support import TEXT, client_frame, upgrade_request
+from tests.integration.delivery.raw import raw_client
+from tests.integration.web.support import CLOSE, TEXT, client_frame, upgrade_request
 from tests.support.client import connected
 from tests.support.server import running_server
+from tests.support.tree import running_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,3 +103,53 @@ async def test_there_are_no_more_clients_than_files(tmp_path: Path) -> None:
         finally:
             for client in clients:
                 client.close()
+
+
+def kinds() -> Counter[str]:
+    """How many objects of each class the collector knows, uncollected ones too."""
+    return Counter(f"{type(it).__module__}.{type(it).__name__}" for it in gc.get_objects())
+
+
+@pytest.mark.proves("D5", "D15")
+@pytest.mark.parametrize("leaves", ["with a close", "with a reset"])
+async def test_a_client_that_has_left_leaves_nothing_for_the_collector(leaves: str) -> None:
+    """Or a node with many clients would have to stop for all of them, to find those few."""
+    frame = client_frame(TEXT, b'{"action":"subscribe","symbols":["AAPL"],"id":1}')
+
+    async def visit(port: int) -> None:
+        async with raw_client(port) as client:
+            await client.send(frame)
+            while b'"subscriptions"' not in (await client.frame())[1]:
+                pass
+            if leaves == "with a close":
+                await client.send(client_frame(CLOSE, b"\x03\xe8"))
+                assert await client.close_code() == 1000
+            else:
+                client.reset()
+
+    async with running_tree() as tree:
+        port = int(tree.addresses.sockets[0].getsockname()[1])
+        connections = tree.system.names["web"].actor._connections
+
+        async def visits(count: int) -> None:
+            for _ in range(count):
+                await visit(port)
+            await tree.until(lambda: not connections.lanes())
+            await trio.testing.wait_all_tasks_blocked(0.05)
+
+        await visits(5)
+        gc.collect()
+        before = kinds()
+        gc.disable()
+        try:
+            await visits(20)
+            after = kinds()
+        finally:
+            gc.enable()
+    grown = {
+        name: after[name] - before[name]
+        for name in after
+        if name.startswith(("web.", "supervision.cell", "stockstream.delivery.", "wsproto."))
+    }
+    # Whatever each visit leaves is there twenty times; a timer more or less is no visit's.
+    assert [f"{number} {name}" for name, number in grown.items() if number >= 15] == []

@@ -130,6 +130,11 @@ def _tell_admission(
         "Handshakes that were refused, in this life of the web server.",
         [({"code": code}, count) for code, count in sorted(admission.refused.items())],
     )
+    out.gauge(
+        "stockstream_turnstile_waiting",
+        "Frames and requests of clients that wait for their turn.",
+        server.waiting,
+    )
     out.gauge("stockstream_sockets", "Open sockets of the web server.", server.open)
     out.counter(
         "stockstream_sockets_accepted_total", "Sockets accepted in this life.", server.accepted

@@ -50,6 +50,8 @@ class ServerStatistics:
     """Connections ended by an exception in the protocol code."""
     timed_out: int
     """Connections ended because their peer took, or acknowledged, nothing for too long."""
+    waiting: int
+    """Frames and requests of clients that wait for their turn, now."""
     handler_errors: int
     """Requests and WebSocket handlers that ended with an exception."""
 
@@ -92,6 +94,7 @@ class Server:
             refused=self._refused,
             crashed=self._crashed,
             timed_out=self._timed_out,
+            waiting=self._messages.waiting + self._requests.waiting,
             handler_errors=self.handler_errors,
         )
 

@@ -71,6 +71,22 @@ async def test_others_have_a_step_between_any_two_frames(flood: str, nursery: tr
         assert steps.count - before >= CLIENTS * EACH
 
 
+async def test_how_many_wait_for_their_turn_is_told() -> None:
+    """In the statistics, which an operator sees in `/metrics`."""
+    told: list[int] = []
+    async with running({"/ws": echo}) as run:
+        clients = [await run.upgrade() for _ in range(CLIENTS)]
+        for client in clients:
+            await client.send(FLOODS["messages"])
+        with trio.fail_after(SOON):
+            for client in clients:
+                for _ in range(EACH):
+                    assert await client.frame() == (TEXT, b"x")
+                    told.append(run.server.statistics().waiting)
+        assert max(told) > CLIENTS // 2
+        assert run.server.statistics().waiting == 0
+
+
 @pytest.mark.proves("D2")
 async def test_others_have_a_step_between_any_two_requests(nursery: trio.Nursery) -> None:
     """Also when they are pipelined: one begins in a pass of the loop."""

@@ -252,9 +252,10 @@ class RecorderStatus(msgspec.Struct, frozen=True):
 
     `spooled` batches wait on disk in `spool_bytes`, the oldest received at `spooled_since` (ms
     since 1970), where that is known; `lost` ticks were dropped from a full spool, and `dropped`
-    ones from memory because the spool could not be written; `rejected` batches were refused by
-    the database and put aside, of which `rejected_gone` had to give way to later ones. `alert`
-    says what an operator must see to, None when nothing is wrong.
+    ones from memory because the spool could not be written, the last of them at `lost_at` (ms since
+    1970); `rejected` batches were refused by the database and put aside, of which `rejected_gone`
+    had to give way to later ones. `alert` says what an operator must see to, None when nothing is
+    wrong now.
     """
 
     recorded_batches: int = 0
@@ -266,6 +267,7 @@ class RecorderStatus(msgspec.Struct, frozen=True):
     rejected_gone: int = 0
     lost: int = 0
     dropped: int = 0
+    lost_at: int | None = None
     alert: str | None = None
 
 

@@ -13,7 +13,7 @@ from quart import Blueprint, Response
 
 from stockstream.delivery.lanes import lag
 from stockstream.messages import CircuitState, FeedState
-from stockstream.tables import CIRCUIT, FEED
+from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER
 from web.admin_auth import require_scraper
 from web.exposition import CONTENT_TYPE, Exposition
 
@@ -43,6 +43,7 @@ def metrics(
         _tell_delivery(out, parts)
         _tell_admission(out, admission(), server(), parts.settings.max_connections)
         _tell_market(out, parts)
+        _tell_history(out, parts)
         _tell_actors(out, parts)
         _tell_process(out, parts)
         return Response(out.text(), content_type=CONTENT_TYPE)
@@ -209,6 +210,30 @@ def _tell_market(out: Exposition, parts: Parts) -> None:
         "stockstream_circuit_failure_ratio",
         "Failed calls of those in the window.",
         None if figures.failure_rate is None else figures.failure_rate / 100,
+    )
+
+
+def _tell_history(out: Exposition, parts: Parts) -> None:
+    database = parts.tables.database.get(DATABASE)
+    recorder = parts.tables.recorder.get(RECORDER)
+    out.gauge(
+        "stockstream_database_up",
+        "Whether prices can be written to the database.",
+        None if database is None else int(database.up),
+    )
+    if recorder is None:
+        return
+    out.gauge("stockstream_spooled_batches", "Batches that wait on disk.", recorder.spooled)
+    out.counter("stockstream_ticks_recorded_total", "Ticks recorded.", recorder.recorded_ticks)
+    out.counters(
+        "stockstream_ticks_lost_total",
+        "Ticks that neither the database nor the place they waited in could take.",
+        [({"from": "spool"}, recorder.lost), ({"from": "memory"}, recorder.dropped)],
+    )
+    out.counter(
+        "stockstream_batches_rejected_total",
+        "Batches that the database refused.",
+        recorder.rejected,
     )
 
 

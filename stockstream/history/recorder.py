@@ -22,6 +22,7 @@ from stockstream.history.query import DatabaseError, NoRoom, Rejected, ask
 from stockstream.history.recording import Record, TickBatch
 from stockstream.history.rejected import put_aside
 from stockstream.history.spool import Spool
+from stockstream.history.times import now_ms
 from stockstream.messages import RecorderStatus
 from stockstream.tables import RECORDER
 from supervision import Actor
@@ -41,6 +42,9 @@ TICKS_AT_ONCE = 5_000
 """In one transaction: well under the statement's time limit on a slow disk."""
 BATCHES_AT_ONCE = 200
 FLUSH_SECONDS = 3.0
+CALM_SECONDS = 900.0
+"""Ticks that were lost are an alert for so long after the last of them: long enough for whoever
+looks at `/health/ready` every few minutes. The counts stay."""
 
 R = TypeVar("R")
 
@@ -49,13 +53,17 @@ _log: BoundLogger = structlog.get_logger("recorder")
 
 @dataclass(frozen=True, slots=True)
 class RecorderSettings:
-    """`node` and `boot` name this life of the process in the ledger; `limit` is in bytes."""
+    """`node` and `boot` name this life of the process in the ledger; `limit` is in bytes.
+
+    A loss is an alert until nothing was lost for `calm_seconds`.
+    """
 
     node: str
     boot: int
     folder: Path
     limit: int
     round_seconds: float = ROUND_SECONDS
+    calm_seconds: float = CALM_SECONDS
 
 
 class Recorder(Actor):
@@ -64,9 +72,14 @@ class Recorder(Actor):
     owns_tasks: ClassVar[bool] = True
 
     def __init__(
-        self, settings: RecorderSettings, outbox: Outbox, statuses: Table[str, RecorderStatus]
+        self,
+        settings: RecorderSettings,
+        outbox: Outbox,
+        statuses: Table[str, RecorderStatus],
+        clock: Callable[[], int] = now_ms,
     ) -> None:
         self._settings = settings
+        self._clock = clock
         self._outbox = outbox
         self._statuses = statuses
         # Of its own: a hung disk must not use up the threads of others.
@@ -235,6 +248,7 @@ class Recorder(Actor):
     def _lose(self, lost: Lost) -> None:
         if lost.batches:
             _log.error("the spool is full: the oldest prices were dropped", ticks=lost.ticks)
+            self._status = msgspec.structs.replace(self._status, lost_at=self._clock())
             self._count(lost=lost.ticks)
 
     def _count(self, **more: int) -> None:
@@ -245,11 +259,14 @@ class Recorder(Actor):
     def _tell(self, alert: str | None) -> None:
         """Write down how it goes; log each new alert."""
         dropped = self._outbox.statistics().dropped
-        lost = self._status.lost + dropped
-        if alert is None and lost:
-            alert = f"{lost} ticks were lost: neither the database nor the spool could take them"
+        now = self._clock()
+        lost_at = now if dropped > self._status.dropped else self._status.lost_at
+        if alert is None and lost_at is not None:
+            alert = self._loss(self._status.lost + dropped, now - lost_at)
         if alert is not None and alert != self._status.alert:
             _log.error("recording is in trouble", alert=alert)
+        elif alert is None and self._status.alert is not None:
+            _log.info("recording is well again", lost=self._status.lost + dropped)
         spool = self._spool
         self._status = msgspec.structs.replace(
             self._status,
@@ -257,7 +274,14 @@ class Recorder(Actor):
             spool_bytes=0 if spool is None else spool.size,
             spooled_since=self._spooled_since,
             dropped=dropped,
+            lost_at=lost_at,
             alert=alert,
         )
         if self._status != self._statuses.get(RECORDER):
             self._statuses.put(RECORDER, self._status)
+
+    def _loss(self, ticks: int, ago: int) -> str | None:
+        """The alert about ticks the last of which were lost `ago` (ms); None after a calm time."""
+        if ago >= self._settings.calm_seconds * 1000:
+            return None
+        return f"{ticks} ticks were lost: neither the database nor the spool could take them"

@@ -16,9 +16,10 @@ from stockstream.history.query import Query, ask
 from stockstream.history.recorder import Recorder, RecorderSettings
 from stockstream.history.recording import TickBatch
 from stockstream.history.servers import Server
+from stockstream.history.times import now_ms
 from stockstream.messages import DatabaseStatus, QuoteRow, RecorderStatus
 from stockstream.quotes import Quote, Symbol, Version
-from stockstream.tables import DATABASE, RECORDER, Outbox
+from stockstream.tables import DATABASE, OUTBOX_ROWS, RECORDER, Outbox
 from supervision import Actor, ChildSpec, Request, System, Table, handles, supervisor
 from tests.support.history import Select
 
@@ -160,13 +161,18 @@ async def running_history(
     read_url: str | None = None,
     spool: Path | None = None,
     spool_limit: int = 64_000_000,
+    outbox_limit: int = OUTBOX_ROWS,
+    clock: Callable[[], int] = now_ms,
     **settings: Any,
 ) -> AsyncIterator[History]:
-    """A gateway, and with a `spool` a source and a recorder too, for the time of a `with`."""
+    """A gateway, and with a `spool` a source and a recorder too, for the time of a `with`.
+
+    `clock` is the recorder's wall clock.
+    """
     system = System()
     statuses: Table[str, DatabaseStatus] = Table("database", writer=paths.DATABASE)
     recorders: Table[str, RecorderStatus] = Table("recorder", writer=paths.RECORDER)
-    outbox = Outbox(writer=paths.STREAMER, reader=paths.RECORDER)
+    outbox = Outbox(writer=paths.STREAMER, reader=paths.RECORDER, limit=outbox_limit)
     history = History(system, url, statuses, recorders, outbox)
     database = DatabaseSettings(
         Server("DATABASE_URL", lambda: history.url),
@@ -176,7 +182,8 @@ async def running_history(
     children = [ChildSpec("database", partial(Database, database, statuses))]
     if spool is not None:
         recording = RecorderSettings("test", 1, spool, spool_limit, round_seconds=0.02)
-        children.append(ChildSpec("recorder", partial(Recorder, recording, outbox, recorders)))
+        recorder = partial(Recorder, recording, outbox, recorders, clock)
+        children.append(ChildSpec("recorder", recorder))
     generous = {"intensity": 1000, "period": 1.0}
     root = supervisor(
         "root",

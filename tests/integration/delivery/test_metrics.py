@@ -122,6 +122,21 @@ async def test_the_market_the_actors_and_the_process_are_told(nursery: trio.Nurs
         assert samples["stockstream_tasks"] >= 5
 
 
+@pytest.mark.proves("H9")
+async def test_the_recording_is_told(nursery: trio.Nursery) -> None:
+    """Whether there is a database, what waits for it on disk, and that nothing was lost."""
+    async with running_tree() as tree, connected(tree.websocket_url, nursery) as me:
+        await me.send(action="subscribe", symbols="*")
+        await me.message("prices", 2)
+        with trio.fail_after(10):
+            while (samples := await scrape(tree)).get("stockstream_spooled_batches", 0) == 0:
+                await me.message("prices", me.counts["prices"] + 1)
+        assert samples["stockstream_database_up"] == 0
+        assert samples["stockstream_ticks_recorded_total"] == 0
+        for place in ("spool", "memory"):
+            assert samples[f'stockstream_ticks_lost_total{{from="{place}"}}'] == 0
+
+
 async def test_metrics_need_no_token_where_nobody_else_can_ask() -> None:
     """A wrong one is refused all the same, and a proxy's clients are somebody else."""
     async with running_tree(admin_token=TOKEN) as tree:

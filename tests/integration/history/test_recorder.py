@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from stockstream import paths
+from stockstream.history.recorder import CALM_SECONDS
 from stockstream.history.spool import read_records
 from stockstream.history.times import to_ms
 from stockstream.history.transfer import ImportTicks
@@ -19,6 +20,9 @@ from tests.support.tree import NO_DATABASE
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+NOON = 1_795_348_800_000
+CALM_MS = round(CALM_SECONDS * 1000)
 
 
 async def stored(history: History) -> list[tuple[object, ...]]:
@@ -186,7 +190,9 @@ def fill(path: Path) -> None:
 @pytest.mark.proves("H9", "H10")
 async def test_a_full_spool_is_told(database_url: str, tmp_path: Path) -> None:
     """The oldest gives way, counted, with an alert; the outbox stays empty: nobody is blocked."""
-    async with running_history(NO_DATABASE, spool=tmp_path, spool_limit=17_000_000) as history:
+    async with running_history(
+        NO_DATABASE, spool=tmp_path, spool_limit=17_000_000, clock=lambda: NOON
+    ) as history:
         wide = [quote_row(f"S{n:05}", 1, 1.0) for n in range(20_000)]
         for _ in range(24):
             await history.publish(*wide)
@@ -198,12 +204,56 @@ async def test_a_full_spool_is_told(database_url: str, tmp_path: Path) -> None:
         assert history.recorder.spool_bytes <= 17_000_000
         assert history.recorder.alert is not None
         assert str(history.recorder.lost) in history.recorder.alert
+        assert history.recorder.lost_at == NOON
         history.url = database_url
         await history.until_up()
         await history.until_recorded()
         assert await history.select("SELECT count(*) FROM ticks") == [
             (24 * 20_000 - history.recorder.lost,)
         ]
+
+
+@pytest.mark.proves("H9")
+async def test_a_loss_is_an_alert_until_it_was_calm_for_a_while(
+    tmp_path: Path, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A quarter of an hour after the last tick was lost, whoever was killed meanwhile. The count
+    stays, the next loss is an alert again, and other troubles are told as ever.
+    """
+    now = NOON
+    in_the_way = tmp_path / "spool"
+    in_the_way.write_text("a file")
+    async with running_history(
+        NO_DATABASE, spool=in_the_way, outbox_limit=10, clock=lambda: now
+    ) as history:
+
+        async def lose(seq: int) -> None:
+            await history.publish(*(quote_row("AAPL", seq + n, 1.0) for n in range(10)))
+            await history.publish(quote_row("AAPL", seq + 10, 1.0))
+
+        await lose(0)
+        await history.until(lambda: history.recorder.dropped == 10)
+        assert history.recorder.lost_at == NOON
+        history.url = database_url
+        await history.until_recorded()
+        await history.until(lambda: "10 ticks were lost" in (history.recorder.alert or ""))
+        now += CALM_MS - 1
+        history.system.ref(paths.RECORDER).kill()
+        await history.publish(quote_row("AAPL", 20, 1.0))
+        await history.until(lambda: history.recorder.recorded_ticks == 2)
+        assert "10 ticks were lost" in (history.recorder.alert or "")
+        now += 1
+        await history.until(lambda: history.recorder.alert is None)
+        assert (history.recorder.dropped, history.recorder.lost_at) == (10, NOON)
+        assert "recording is well again" in capsys.readouterr().out
+
+        history.url = NO_DATABASE
+        await history.kill_gateway()
+        await lose(30)
+        await history.until(lambda: history.recorder.dropped == 20)
+        assert history.recorder.lost_at == now
+        history.url = database_url
+        await history.until(lambda: "20 ticks were lost" in (history.recorder.alert or ""))
 
 
 @pytest.mark.proves("H9", "H19")

@@ -6,8 +6,15 @@ from typing import Any, cast
 import pytest
 
 from stockstream import paths
-from stockstream.messages import CircuitState, CircuitStatus, FeedState, FeedStatus
-from stockstream.tables import CIRCUIT, FEED, Tables
+from stockstream.messages import (
+    CircuitState,
+    CircuitStatus,
+    DatabaseStatus,
+    FeedState,
+    FeedStatus,
+    RecorderStatus,
+)
+from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER, Tables
 from supervision.context import current_cell
 from web.health import OPEN_TOO_LONG_MS, readiness
 
@@ -45,3 +52,19 @@ def test_a_breaker_that_is_not_closed_may_stand_so_for_a_minute(
     breaker = cast("dict[str, object]", checks["circuit_breaker"])
     assert breaker["ok"] == is_ready
     assert breaker["open_seconds"] == (0 if state is CircuitState.CLOSED else seconds)
+
+
+@pytest.mark.parametrize("alert", [None, "7 ticks were lost"])
+def test_a_loss_of_long_ago_is_told_and_is_no_trouble(alert: str | None) -> None:
+    """History is well without an alert, and still says how many ticks were lost, and when."""
+    tables = Tables()
+    recorder = RecorderStatus(lost=5, dropped=2, lost_at=NOON, alert=alert)
+    token = current_cell.set(cast("Any", SimpleNamespace(path=paths.DATABASE)))
+    tables.database.put(DATABASE, DatabaseStatus(True, "", NOON, {}, 0, 0))
+    current_cell.set(cast("Any", SimpleNamespace(path=paths.RECORDER)))
+    tables.recorder.put(RECORDER, recorder)
+    current_cell.reset(token)
+    history = cast("dict[str, object]", readiness(tables, NOON)[1]["history"])
+    assert history["ok"] is (alert is None)
+    assert history["reason"] == alert
+    assert history["recorder"] == recorder

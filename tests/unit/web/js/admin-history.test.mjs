@@ -9,7 +9,7 @@ const NOW = 1_000_000_000;
 /** @param {string} text */
 const plain = (text) => text.replaceAll("\u00a0", " ");
 
-const recorder = { recorded_ticks: 12_500, spooled: 0, spool_bytes: 0, rejected: 0, rejected_gone: 0, lost: 0, dropped: 0, alert: null };
+const recorder = { recorded_ticks: 12_500, spooled: 0, spool_bytes: 0, rejected: 0, rejected_gone: 0, lost: 0, dropped: 0, lost_at: null, alert: null };
 const up = { up: true, reason: "", since: NOW - 60_000 };
 const shown = (over = {}) => {
   const { state, tone, trouble, figures } = describeHistory({ database: up, recorder, waiting: 0, rows: 0, oldest: null, ...over }, NOW);
@@ -45,8 +45,13 @@ group("the history", () => {
   });
 
   it("never hides what was lost or refused", () => {
-    const told = shown({ recorder: { ...recorder, lost: 5, dropped: 2, rejected: 3, rejected_gone: 1, alert: "7 ticks were lost" } });
-    assert.deepEqual([told.state, told.tone, told.trouble, told.lost, told.rejected], ["In trouble", "bad", "7 ticks were lost", "7 prices", "3 batches, 1 not kept"]);
+    const told = shown({ recorder: { ...recorder, lost: 5, dropped: 2, lost_at: NOW - 60_000, rejected: 3, rejected_gone: 1, alert: "7 ticks were lost" } });
+    assert.deepEqual([told.state, told.tone, told.trouble, told.lost, told.rejected], ["In trouble", "bad", "7 ticks were lost", "7 prices, 1 min ago", "3 batches, 1 not kept"]);
+  });
+
+  it("still tells a loss when it is no trouble any more", () => {
+    const told = shown({ recorder: { ...recorder, lost: 5, lost_at: NOW - 7_200_000 } });
+    assert.deepEqual([told.state, told.tone, told.lost], ["Recording", "good", "5 prices, 2 h ago"]);
   });
 
   it("says nothing it does not know", () => {

@@ -25,7 +25,7 @@ export function describeHistory({ database, recorder, waiting, rows, oldest }, n
     waiting: waiting === 0 ? "nothing" : `${plural(rows, "price")} in ${plural(waiting, "batch", "batches")}`,
     oldest: lag < LAG_MS ? "up to date" : `${age(lag)} behind`,
     spool: recorder === null || recorder.spooled === 0 ? "nothing" : `${plural(recorder.spooled, "batch", "batches")}, ${bytes(recorder.spool_bytes)}`,
-    lost: recorder === null || recorder.lost + recorder.dropped === 0 ? "none" : plural(recorder.lost + recorder.dropped, "price"),
+    lost: recorder === null ? "none" : lostText(recorder, now),
     rejected: recorder === null || recorder.rejected === 0 ? "none" : `${plural(recorder.rejected, "batch", "batches")}${recorder.rejected_gone === 0 ? "" : `, ${recorder.rejected_gone} not kept`}`,
     recorded: recorder === null ? "–" : count(recorder.recorded_ticks),
   };
@@ -35,6 +35,15 @@ export function describeHistory({ database, recorder, waiting, rows, oldest }, n
   if (!database.up) return { tone: "warn", icon: "triangle", state: `Away for ${age(now - database.since)}`, trouble, figures };
   if (lag >= LAG_MS) return { tone: "warn", icon: "triangle", state: "Catching up", trouble, figures };
   return { tone: "good", icon: "dot", state: "Recording", trouble, figures };
+}
+
+/**
+ * @param {import("./types.js").Recorder} recorder
+ * @param {number} now the server's time, ms
+ */
+function lostText({ lost, dropped, lost_at: at }, now) {
+  if (lost + dropped === 0) return "none";
+  return plural(lost + dropped, "price") + (at === null ? "" : `, ${age(now - at)} ago`);
 }
 
 export class HistoryView {

@@ -137,6 +137,7 @@
  * @property {number} rejected_gone
  * @property {number} lost
  * @property {number} dropped
+ * @property {number | null} lost_at ms, the last time
  * @property {string | null} alert
  *
  * @typedef {object} Overview

@@ -34,7 +34,7 @@ from stockstream.epochs import claim_epoch
 from stockstream.history.database import Database
 from stockstream.history.postgres import Postgres
 from stockstream.history.recorder import Recorder
-from stockstream.history.retention import Retention, RetentionSettings
+from stockstream.history.retention import Retention
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
 from stockstream.market.providers import from_url
 from stockstream.market.streamer import Streamer
@@ -133,11 +133,11 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
 def _history(settings: Settings, tables: Tables) -> ChildSpec:
     database = partial(Database, part_settings.database(settings), tables.database)
     recorder = partial(Recorder, part_settings.recorder(settings), tables.outbox, tables.recorder)
-    retention = RetentionSettings(settings.retain_ticks, settings.retain_candles)
+    retention = partial(Retention, part_settings.retention(settings))
     children = [
         ChildSpec("database", database),
         ChildSpec("recorder", recorder),
-        ChildSpec("retention", partial(Retention, retention)),
+        ChildSpec("retention", retention),
     ]
     if settings.database_url is None:
         postgres = partial(Postgres, settings.data_directory, (paths.DATABASE,))

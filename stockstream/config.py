@@ -279,6 +279,15 @@ class Settings(BaseSettings):
     retain_candles: Annotated[float, Field(ge=1)] = _backends(
         90, "Days that 1-minute candles are kept; longer ones are kept for ever."
     )
+    retain_alerts: Annotated[float, Field(ge=1)] = _backends(
+        90, "Days that fired alerts are kept; unseen or not yet posted, longer."
+    )
+    retain_deleted: Annotated[float, Field(ge=1)] = _backends(
+        30, "Days that deleted lists and alert rules can be restored."
+    )
+    retain_audit: Annotated[float, Field(ge=1)] = _backends(
+        365, "Days that the audit of users' changes is kept."
+    )
     webhook_allow_http: bool = _backends(
         False, "Whether alerts may be posted to addresses without TLS."
     )

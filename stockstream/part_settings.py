@@ -13,6 +13,7 @@ from stockstream.alerts.webhooks import WebhookSettings
 from stockstream.delivery.limits import ClientLimits
 from stockstream.history.database import DatabaseSettings
 from stockstream.history.recorder import RecorderSettings
+from stockstream.history.retention import RetentionSettings
 from stockstream.history.servers import Server, embedded_server
 from stockstream.market.breaker_types import BreakerSettings, WindowType
 from stockstream.market.parser import Parsed
@@ -46,6 +47,17 @@ def recorder(settings: Settings) -> RecorderSettings:
         boot=time.time_ns() // 1000,
         folder=settings.data_directory / "spool",
         limit=settings.spool_size,
+    )
+
+
+def retention(settings: Settings) -> RetentionSettings:
+    """How long what is kept, in days."""
+    return RetentionSettings(
+        ticks=settings.retain_ticks,
+        candles=settings.retain_candles,
+        alerts=settings.retain_alerts,
+        deleted=settings.retain_deleted,
+        audit=settings.retain_audit,
     )
 
 

@@ -29,7 +29,7 @@ COOKIE_SECONDS = 400 * 86_400
 """The longest that browsers keep one; each page that is opened begins it anew."""
 CHANGES_PER_SECOND = 5.0
 CHANGES_AT_ONCE = 60
-"""Deleted rows and audit entries stay, so what an address may add has a pace."""
+"""Deleted rows and audit entries stay for weeks, so what an address may add has a pace."""
 MOST_ADDRESSES = 10_000
 _EXTENSION = "stockstream_users"
 

@@ -22,6 +22,9 @@ MOST_RULES = 50
 PAGE = 1_000
 OVERLAP_MS = 60_000
 """A change is seen when it is committed and dated when it began: a query ends within seconds."""
+STALE_MS = 43_200_000
+"""Who has not read for so long reads all rules anew: deleted ones are purged after a day at the
+earliest, and nothing tells of them then."""
 
 _ALL = """
 SELECT id, owner, revision, symbol, kind, threshold, "window", hysteresis, webhook, armed
@@ -34,6 +37,7 @@ FROM alert_rules WHERE owner = $1 AND id = $2 AND deleted_at IS NULL
 _DELETED = """
 SELECT id, owner, revision, symbol, kind, threshold, "window", hysteresis, webhook, armed
 FROM alert_rules WHERE owner = $1 AND id = $2 AND deleted_at IS NOT NULL
+FOR UPDATE
 """
 _LIVE = """
 SELECT id, owner, revision, symbol, kind, threshold, "window", hysteresis, webhook, armed
@@ -88,16 +92,20 @@ class Conflict(StrEnum):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """Rules that are new or changed, and numbers of deleted ones; `next_since` asks for more."""
+    """Rules that are new or changed, and numbers of deleted ones; `next_since` asks for more.
+
+    With `complete` they are all that there are.
+    """
 
     rules: list[Rule]
     deleted: list[int]
     next_since: int
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)
 class FetchChanges(Query[Changes]):
-    """What has changed since a moment in ms; None for all rules there are."""
+    """What has changed since a moment in ms; None, or one of long ago, for all rules there are."""
 
     since: int | None
     lane: ClassVar[Lane] = Lane.ROWS
@@ -105,19 +113,20 @@ class FetchChanges(Query[Changes]):
     async def run(self, connection: Connection) -> Changes:
         """Ask, in pages, so that nobody waits for many rules."""
         now = to_ms(await connection.fetchval("SELECT now()"))
+        since = None if self.since is None or now - self.since > STALE_MS else self.since
         rules: list[Rule] = []
         deleted: list[int] = []
         last = 0
         while True:
-            if self.since is None:
+            if since is None:
                 rows = await connection.fetch(_LIVE, last, PAGE)
                 rules += map(_rule, rows)
             else:
-                rows = await connection.fetch(_CHANGED, to_datetime(self.since), last, PAGE)
+                rows = await connection.fetch(_CHANGED, to_datetime(since), last, PAGE)
                 rules += [_rule(row) for row in rows if not row["deleted"]]
                 deleted += [row["id"] for row in rows if row["deleted"]]
             if len(rows) < PAGE:
-                return Changes(rules, deleted, now - OVERLAP_MS)
+                return Changes(rules, deleted, now - OVERLAP_MS, since is None)
             last = rows[-1]["id"]
 
 

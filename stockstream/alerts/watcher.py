@@ -172,7 +172,7 @@ class Watcher(Actor):
 
     async def _take(self, changes: Changes) -> None:
         before, now = self._book.symbols, self._clock()
-        if self._since is None:
+        if changes.complete:
             self._book.keep_only({rule.id for rule in changes.rules})
         for number in changes.deleted:
             self._book.drop_rule(number)

@@ -1,7 +1,7 @@
 """The audit: who changed which row, when, and what it was before and after.
 
 An entry is written in the transaction of its change: there is never one without the other. Rows
-are deleted softly (`deleted_at`), so what an entry tells of can still be looked at.
+are deleted softly (`deleted_at`), so what an entry tells of can be looked at until it is purged.
 """
 
 from __future__ import annotations

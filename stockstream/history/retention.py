@@ -1,4 +1,4 @@
-"""The actor `retention`: rolls candles up, makes partitions ahead, drops what is old."""
+"""The actor `retention`: rolls candles up, makes partitions ahead, drops and purges what is old."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import structlog
 import trio
 
 from stockstream import paths
+from stockstream.history.purging import Purge
 from stockstream.history.query import DatabaseError, ask
 from stockstream.history.times import now_ms
 from stockstream.history.upkeep import Retain, RollUp
@@ -32,15 +33,21 @@ _log: BoundLogger = structlog.get_logger("retention")
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
-    """Days that ticks and 1-minute candles are kept."""
+    """Days that things are kept: ticks, 1-minute candles, fired alerts, the audit, deleted rows."""
 
     ticks: float = 7.0
     candles: float = 90.0
+    alerts: float = 90.0
+    deleted: float = 30.0
+    audit: float = 365.0
 
-    @property
-    def days(self) -> dict[str, float]:
-        """By table."""
-        return {"ticks": self.ticks, "candles_1m": self.candles}
+    def retain(self, now: int, *, dry_run: bool = False) -> Retain:
+        """A step for the history itself, at `now` (ms since 1970)."""
+        return Retain(now, {"ticks": self.ticks, "candles_1m": self.candles}, dry_run)
+
+    def purge(self, now: int, *, dry_run: bool = False) -> Purge:
+        """A step for what users made, at `now`."""
+        return Purge(now, self.alerts, self.deleted, self.audit, dry_run)
 
 
 class Retention(Actor):
@@ -64,6 +71,7 @@ class Retention(Actor):
                 await self._roll_up()
                 if trio.current_time() >= due:
                     await self._retain()
+                    await self._purge()
                     due = trio.current_time() + RETAIN_SECONDS
             except DatabaseError:
                 await trio.sleep(RETRY_SECONDS)
@@ -72,10 +80,20 @@ class Retention(Actor):
 
     async def _retain(self) -> None:
         while True:
-            query = Retain(self._clock(), self._settings.days)
+            query = self._settings.retain(self._clock())
             done = await ask(self._database, query, timeout=ASK_SECONDS)
             if done.dropped:
                 _log.info("old history dropped", partitions=done.dropped)
+            if not done.more:
+                break
+            await trio.sleep(STEP_SECONDS)
+
+    async def _purge(self) -> None:
+        while True:
+            query = self._settings.purge(self._clock())
+            done = await ask(self._database, query, timeout=ASK_SECONDS)
+            if done.rows:
+                _log.info("old rows purged", rows=dict(done.rows))
             if not done.more:
                 break
             await trio.sleep(STEP_SECONDS)

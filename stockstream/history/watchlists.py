@@ -37,6 +37,7 @@ WHERE owner = $1 AND id = $2 AND deleted_at IS NULL
 _DELETED = """
 SELECT id, name, symbols, created_at, changed_at FROM watchlists
 WHERE owner = $1 AND id = $2 AND deleted_at IS NOT NULL
+FOR UPDATE
 """
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('watchlists:' || $1, 0))"
 _COUNT = "SELECT count(*) FROM watchlists WHERE owner = $1 AND deleted_at IS NULL"

@@ -8,11 +8,12 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.progress import MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from stockstream import part_settings
 from stockstream.cli.db.common import Json, Visit, moment, print_json, progress, visiting
 from stockstream.errors import UsageError
 from stockstream.history import overview
 from stockstream.history.candles import DAY_MS, HOUR_MS
-from stockstream.history.retention import RetentionSettings
+from stockstream.history.purging import Purge, Purged
 from stockstream.history.times import now_ms
 from stockstream.history.upkeep import Rebuild, Retain, Retained, RollUp
 
@@ -20,7 +21,7 @@ HOURS_PER_DAY = DAY_MS // HOUR_MS
 
 
 async def retention(*, dry_run: bool = False, as_json: Json = False) -> int:
-    """Drop now what is too old by RETAIN_TICKS and RETAIN_CANDLES, and roll candles up.
+    """Drop now what is too old by the settings RETAIN_..., and roll candles up.
 
     Parameters
     ----------
@@ -30,27 +31,31 @@ async def retention(*, dry_run: bool = False, as_json: Json = False) -> int:
         Print JSON.
     """
     async with visiting() as visit:
-        kept = RetentionSettings(visit.settings.retain_ticks, visit.settings.retain_candles)
+        kept = part_settings.retention(visit.settings)
         with progress(TimeElapsedColumn()) as bars:
             bars.add_task("retention", total=None)
             # Before their minutes go, hours and days are put together.
             rolled = 0 if dry_run else await _rolled_up(visit)
-            done = await _retained(visit, Retain(now_ms(), kept.days, dry_run))
+            done = await _retained(visit, kept.retain(now_ms(), dry_run=dry_run))
+            purged = await _purged(visit, kept.purge(now_ms(), dry_run=dry_run))
     if as_json:
         print_json(
             {
                 "dropped": done.dropped,
                 "made": done.made,
                 "deleted": done.deleted,
+                "purged": dict(purged.rows),
                 "rolled_up": rolled,
                 "dry_run": dry_run,
             }
         )
         return 0
     verb = "would be dropped" if dry_run else "dropped"
+    rows = ", ".join(f"{count:,} of {table}" for table, count in purged.rows.items())
     sys.stdout.write(
         f"{', '.join(done.dropped) or 'no partition'} {verb}; "
-        f"{done.made} partitions made ahead; {rolled} hours rolled up\n"
+        f"{done.made} partitions made ahead; {rolled} hours rolled up; "
+        f"rows that {'would be' if dry_run else 'were'} purged: {rows or 'none'}\n"
     )
     return 0
 
@@ -64,6 +69,15 @@ async def _rolled_up(visit: Visit) -> int:
 
 async def _retained(visit: Visit, step: Retain) -> Retained:
     all_of_it = Retained()
+    while True:
+        done = await visit.ask(step)
+        all_of_it = all_of_it.plus(done)
+        if not done.more:
+            return all_of_it
+
+
+async def _purged(visit: Visit, step: Purge) -> Purged:
+    all_of_it = Purged()
     while True:
         done = await visit.ask(step)
         all_of_it = all_of_it.plus(done)

@@ -525,6 +525,22 @@ def test_retention_by_command(db: Run, database_url: str):
     assert document(db("retention", "--json"))["dropped"] == []
 
 
+def test_rows_of_users_are_purged_by_command(db: Run, database_url: str):
+    """What is too old by RETAIN_AUDIT and its like; a dry run counts it and leaves it."""
+    psql(
+        database_url,
+        "INSERT INTO audit (at, who, what, row_id, action) "
+        "SELECT now() - interval '10 d', 'me', 'watchlists', n, 'create' "
+        "FROM generate_series(1, 1500) n",
+    )
+    assert document(db("retention", "--json"))["purged"] == {}
+    shown = db("retention", "--dry-run", RETAIN_AUDIT="9").out
+    assert shown.endswith("rows that would be purged: 1,500 of audit\n")
+    assert document(db("retention", "--json", RETAIN_AUDIT="9"))["purged"] == {"audit": 1500}
+    assert psql(database_url, "SELECT count(*) FROM audit") == "0"
+    assert db("retention").out.endswith("rows that were purged: none\n")
+
+
 @pytest.mark.proves("H5")
 def test_candles_are_rebuilt_by_command(db: Run, database_url: str):
     """From the ticks there are: damaged ones are mended, missing ones made, at every interval."""

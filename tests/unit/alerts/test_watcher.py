@@ -45,6 +45,7 @@ class World:
     book: AlertBook
     rules: list[Rule] = field(default_factory=list)
     trouble: DatabaseError | None = None
+    complete: bool = False
     reads: int = 0
     stored: list[Alert] = field(default_factory=list)
     standings: dict[int, bool] = field(default_factory=dict)
@@ -95,7 +96,7 @@ class LedGateway(Actor):
         match request.query:
             case FetchChanges():
                 world.reads += 1
-                return Changes(list(world.rules), [], 0)
+                return Changes(list(world.rules), [], 0, complete=world.complete)
             case StoreAlerts(unstored):
                 if world.refused & {alert.id for alert in unstored.alerts}:
                     return Rejected("no")
@@ -252,3 +253,17 @@ async def test_rules_are_read_again_and_their_symbols_told(autojump_clock: MockC
         world.system.ref(paths.ALERTS).cast(DemandWanted())
         await settled()
         assert len(world.symbols) == told + 1
+
+
+async def test_rules_that_are_purged_are_forgotten(autojump_clock: MockClock) -> None:
+    """Where all rules are read, one that is not among them is no rule any more."""
+    async with running() as world:
+        world.rules = [rule(1, symbol="TSLA"), rule(2, symbol="AAPL")]
+        world.system.ref(paths.ALERTS).cast(RulesChanged())
+        await settled()
+        world.rules = world.rules[:1]
+        await settled(10)
+        assert world.symbols[-1] == {"TSLA", "AAPL"}, "no word of it is no deletion"
+        world.complete = True
+        await settled(10)
+        assert world.symbols[-1] == {"TSLA"}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from stockstream.config import Settings, public_value
+from stockstream.history.retention import RetentionSettings
 from stockstream.market.breaker_types import BreakerSettings
 from stockstream.market.providers.http import HttpSettings
 
@@ -55,6 +56,7 @@ def test_the_documented_breaker_defaults():
     [
         ("breaker_", BreakerSettings(), {}, {"jitter"}),
         ("http_", HttpSettings(), {"total_timeout": "timeout"}, set()),
+        ("retain_", RetentionSettings(), {}, set()),
     ],
 )
 def test_the_defaults_are_those_of_the_parts_they_configure(
@@ -67,7 +69,7 @@ def test_the_defaults_are_those_of_the_parts_they_configure(
         for field in dataclasses.fields(part)
         if isinstance(value := getattr(part, field.name), int | float | str)
     }
-    assert len(numbers) >= 6
+    assert len(numbers) >= 5
     for name, value in numbers.items():
         shown = getattr(settings, prefix + renamed.get(name, name))
         assert shown == (value * 100 if name in percent else value), name
@@ -137,6 +139,9 @@ def test_what_is_no_origin_is_refused(origin: str):
         ("cluster_nats_url", "nats://a:4222,http://b"),
         ("secret_key_base", "x" * 31),
         ("admin_token", "x" * 15),
+        ("retain_alerts", 0.5),
+        ("retain_deleted", 0),
+        ("retain_audit", -1),
         ("log_level", "loud"),
     ],
 )

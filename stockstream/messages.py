@@ -280,7 +280,8 @@ class Alert(msgspec.Struct, frozen=True):
 
     `number` rises by one with each alert of this process. `threshold` is a price, or percents for
     a move within `window` seconds, which is measured from `reference`. `timestamp` is the price's,
-    `fired_at` when it was judged, in ms since 1970.
+    `fired_at` when it was judged, or told after a cool-down, in ms since 1970. It stands for so
+    many `crossings`, of which this is the last.
     """
 
     number: int
@@ -295,6 +296,7 @@ class Alert(msgspec.Struct, frozen=True):
     timestamp: int
     version: Version
     fired_at: int
+    crossings: int = 1
 
     @property
     def id(self) -> str:
@@ -306,7 +308,8 @@ class AlertStatus(msgspec.Struct, frozen=True):
     """How the alerts go. Counts are of this process; `unstored` and `undelivered` wait now.
 
     `dropped` alerts gave way, unstored, because the database was away for too long; `missed`
-    quotes were lost before they were judged, so that only the newest of each symbol was.
+    quotes were lost before they were judged, so that only the newest of each symbol was. `withheld`
+    crossings came within a cool-down; they are told after it, in one alert.
     """
 
     rules: int
@@ -316,6 +319,7 @@ class AlertStatus(msgspec.Struct, frozen=True):
     undelivered: int
     dropped: int
     missed: int
+    withheld: int
 
 
 class WebhookStatus(msgspec.Struct, frozen=True):

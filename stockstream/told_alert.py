@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class ToldAlert(msgspec.Struct, frozen=True):
     """What is told of an alert.
 
-    `threshold` is a price, or percents for a move within `window` seconds from `reference`.
+    `threshold` is a price, or percents for a move within `window` seconds from `reference`. It
+    stands for so many `crossings`: those that came within a cool-down are told in one.
     """
 
     id: str
@@ -31,6 +32,7 @@ class ToldAlert(msgspec.Struct, frozen=True):
     timestamp: str
     version: tuple[int, int]
     fired_at: str
+    crossings: int
 
     @classmethod
     def of(cls, alert: Alert) -> Self:
@@ -47,4 +49,5 @@ class ToldAlert(msgspec.Struct, frozen=True):
             timestamp=iso_utc(alert.timestamp),
             version=alert.version,
             fired_at=iso_utc(alert.fired_at),
+            crossings=alert.crossings,
         )

@@ -20,7 +20,7 @@ from stockstream.alerts.rule_rows import (
     RestoreRule,
     Wanted,
 )
-from stockstream.alerts.rules import USUAL_HYSTERESIS, Kind, Rule
+from stockstream.alerts.rules import USUAL_COOLDOWN, USUAL_HYSTERESIS, Kind, Rule
 from stockstream.alerts.targets import Forbidden, TargetPolicy, check_url
 from stockstream.alerts.watcher import RulesChanged
 from stockstream.delivery.protocol import encode
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from web.parts import Parts
 
 SHORTEST_WINDOW, LONGEST_WINDOW = 10, 86_400
+LONGEST_COOLDOWN = 86_400
 HIGHEST_PRICE = 1e12
 MOST_FIRED, USUAL_FIRED = 200, 50
 
@@ -59,6 +60,7 @@ class RuleGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threshold: float
     window: int | None = None
     hysteresis: float = USUAL_HYSTERESIS
+    cooldown: int = USUAL_COOLDOWN
     webhook: str | None = None
 
 
@@ -78,6 +80,7 @@ class RuleItem(msgspec.Struct, frozen=True):
     threshold: float
     window: int | None
     hysteresis: float
+    cooldown: int
     webhook: WebhookItem | None
     armed: bool | None
 
@@ -88,6 +91,7 @@ class RuleLimits(msgspec.Struct, frozen=True):
     rules: int = MOST_RULES
     shortest_window: int = SHORTEST_WINDOW
     longest_window: int = LONGEST_WINDOW
+    longest_cooldown: int = LONGEST_COOLDOWN
 
 
 class RulesAnswer(msgspec.Struct, frozen=True):
@@ -135,8 +139,9 @@ def alerts_api(parts: Parts) -> Blueprint:  # noqa: PLR0915 - a list of routes
         webhook = None
         if rule.webhook is not None:
             webhook = WebhookItem(rule.webhook, parts.settings.signer.secret(rule.owner))
-        said = rule.symbol, rule.kind, rule.threshold, rule.window, rule.hysteresis
-        return RuleItem(rule.id, *said, webhook, rule.armed)
+        said = rule.symbol, rule.kind, rule.threshold, rule.window
+        pace = rule.hysteresis, rule.cooldown
+        return RuleItem(rule.id, *said, *pace, webhook, rule.armed)
 
     async def answered(query: Query[Rule | Conflict], status: int = 200) -> Response:
         answer = await ask_rows(database, query)
@@ -248,6 +253,8 @@ def _read(given: RuleGiven, policy: TargetPolicy) -> Wanted:
         wrong["hysteresis"] = (
             f"percent, at least 0 and {'below' if is_move else 'at most'} {most:g}"
         )
+    if not 0 <= given.cooldown <= LONGEST_COOLDOWN:
+        wrong["cooldown"] = f"0 to {LONGEST_COOLDOWN} seconds"
     if given.webhook is not None:
         try:
             check_url(given.webhook, policy)
@@ -255,8 +262,8 @@ def _read(given: RuleGiven, policy: TargetPolicy) -> Wanted:
             wrong["webhook"] = str(error)
     if wrong:
         raise InvalidFieldError(wrong)
-    said = given.kind, given.threshold, given.window, given.hysteresis, given.webhook
-    return Wanted(symbols[0], *said)
+    said = given.kind, given.threshold, given.window
+    return Wanted(symbols[0], *said, given.hysteresis, given.cooldown, given.webhook)
 
 
 def _read_cursor(parameters: Parameters) -> int:

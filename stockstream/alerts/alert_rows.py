@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 _STORE = """
 INSERT INTO alerts (rule_id, owner, symbol, kind, threshold, "window", price, reference,
-    quoted_at, epoch, seq, fired_at)
+    quoted_at, epoch, seq, fired_at, crossings)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::int[],
     $7::float8[], $8::float8[], $9::timestamptz[], $10::bigint[], $11::bigint[],
-    $12::timestamptz[])
+    $12::timestamptz[], $13::int[])
 ON CONFLICT (rule_id, epoch, seq) DO NOTHING
 RETURNING id, rule_id, epoch, seq, owner
 """
@@ -35,7 +35,7 @@ WHERE r.id = s.id AND r.revision = s.revision
 """
 _FIRED = """
 SELECT a.id, rule_id, owner, symbol, kind, threshold, "window", price, reference, quoted_at,
-    epoch, seq, fired_at, fired_at <= coalesce(read_until, '-infinity') AS read
+    epoch, seq, fired_at, crossings, fired_at <= coalesce(read_until, '-infinity') AS read
 FROM alerts a LEFT JOIN alert_readers USING (owner)
 WHERE owner = $1 AND a.id < $2 AND (NOT $3 OR fired_at > coalesce(read_until, '-infinity'))
 ORDER BY a.id DESC LIMIT $4
@@ -111,6 +111,7 @@ class StoreAlerts(Query[bool]):
             [alert.version.epoch for alert in alerts],
             [alert.version.seq for alert in alerts],
             [to_datetime(alert.fired_at) for alert in alerts],
+            [alert.crossings for alert in alerts],
         )
         urls = {
             (alert.rule, *alert.version): url
@@ -157,7 +158,7 @@ class MarkRead(Query[None]):
 def stored_alert(row: Row) -> StoredAlert:
     """A row whose first columns are those of `FetchFired`."""
     row_id, rule, owner, symbol, kind, threshold, window, price, reference, *rest = row.values()
-    quoted_at, epoch, seq, fired_at, read = rest[:5]
+    quoted_at, epoch, seq, fired_at, crossings, read = rest[:6]
     alert = Alert(
         number=0,
         owner=owner,
@@ -171,5 +172,6 @@ def stored_alert(row: Row) -> StoredAlert:
         timestamp=to_ms(quoted_at),
         version=Version(epoch, seq),
         fired_at=to_ms(fired_at),
+        crossings=crossings,
     )
     return StoredAlert(row_id, alert, read)

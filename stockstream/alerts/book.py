@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stockstream import paths
+from stockstream.alerts.cooldown import CoolDowns
 from stockstream.alerts.rules import NOWHERE, Band, Rule, judge, quiet
 from stockstream.alerts.window import Window
 from stockstream.messages import Alert, AlertStatus, Symbol
@@ -44,8 +45,8 @@ class Standing(msgspec.Struct, frozen=True):
 class Unstored(msgspec.Struct, frozen=True):
     """What goes to the database next, in one transaction.
 
-    No standing of a rule is in it before all that the rule fired: were the process to end then,
-    the rule would be disarmed, and what disarmed it forgotten.
+    No standing of a rule is in it before all that the rule fired, or withholds: were the process to
+    end then, the rule would be disarmed, and what disarmed it forgotten.
     """
 
     alerts: list[Alert]
@@ -64,11 +65,12 @@ class AlertBook:
         self._by_symbol: dict[Symbol, dict[int, Rule]] = {}
         # A window of each rule's own: what moved before a rule was made does not count for it.
         self._windows: dict[int, Window] = {}
+        self._cooldowns = CoolDowns()
         self._seen: dict[Symbol, Version] = {}
         self._unstored: deque[tuple[Alert, str | None]] = deque()
         self._standings: dict[int, Standing] = {}
         self._undelivered: deque[Alert] = deque()
-        self._judged = self._fired = self._dropped = self._missed = 0
+        self._judged = self._fired = self._dropped = self._missed = self._withheld = 0
 
     @property
     def symbols(self) -> frozenset[Symbol]:
@@ -85,6 +87,7 @@ class AlertBook:
             undelivered=len(self._undelivered),
             dropped=self._dropped,
             missed=self._missed,
+            withheld=self._withheld,
         )
 
     # Rules
@@ -108,7 +111,10 @@ class AlertBook:
             self._judge(rule, quote, now)
 
     def drop_rule(self, number: int) -> None:
-        """Forget a rule; no error when there is none. What it fired stays to be stored."""
+        """Forget a rule, and what it withheld; no error when there is none.
+
+        What it fired stays to be stored.
+        """
         self._owner.check()
         rule = self._rules.pop(number, None)
         if rule is None:
@@ -121,6 +127,7 @@ class AlertBook:
             del self._by_symbol[rule.symbol]
             self._seen.pop(rule.symbol, None)
         self._windows.pop(number, None)
+        self._cooldowns.forget(number)
 
     def keep_only(self, numbers: AbstractSet[int]) -> None:
         """Forget the rules that are none of these."""
@@ -175,9 +182,8 @@ class AlertBook:
             self._standings[rule.id] = Standing(rule.revision, verdict.armed)
         if not verdict.fired:
             return
-        self._fired += 1
         alert = Alert(
-            number=self._fired,
+            number=0,
             owner=rule.owner,
             rule=rule.id,
             symbol=rule.symbol,
@@ -190,6 +196,15 @@ class AlertBook:
             version=quote.version,
             fired_at=now,
         )
+        told = self._cooldowns.crossed(alert, rule.cooldown, quote.received)
+        if told is None:
+            self._withheld += 1
+        else:
+            self._fire(rule, told)
+
+    def _fire(self, rule: Rule, alert: Alert) -> None:
+        self._fired += 1
+        alert = msgspec.structs.replace(alert, number=self._fired)
         self._unstored.append((alert, rule.webhook))
         self._undelivered.append(alert)
         if len(self._unstored) > MOST_WAITING:
@@ -198,15 +213,26 @@ class AlertBook:
         if len(self._undelivered) > MOST_WAITING:
             self._undelivered.popleft()  # not lost: it is stored, and the page reads what is
 
+    def end_cooldowns(self, now: int, *, early: bool = False) -> None:
+        """Fire what was withheld by rules whose cool-down is over at `now`, in ms; or by all."""
+        self._owner.check()
+        for number in list(self._cooldowns.withholding):
+            rule = self._rules[number]
+            alert = self._cooldowns.end(number, rule.cooldown, now, early=early)
+            if alert is not None:
+                # Told now: who has read all until a moment ago has not read this.
+                self._fire(rule, msgspec.structs.replace(alert, fired_at=now))
+
     # What waits
 
     def unstored(self) -> Unstored | None:
         """What is to be stored next; None for nothing."""
-        if not self._unstored and not self._standings:
-            return None
         first = list(islice(self._unstored, AT_ONCE))
         later = {alert.rule for alert, _ in islice(self._unstored, AT_ONCE, None)}
+        later |= self._cooldowns.withholding
         standings = {n: s for n, s in self._standings.items() if n not in later}
+        if not first and not standings:
+            return None
         return Unstored([a for a, _ in first], [url for _, url in first], standings)
 
     def stored(self, done: Unstored) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # So many of each owner: one whose receiver is slow does not stand in the way of others.
 _DUE = """
 SELECT a.id, rule_id, a.owner, symbol, kind, threshold, "window", price, reference, quoted_at,
-    epoch, seq, fired_at, false AS read, d.url
+    epoch, seq, fired_at, crossings, false AS read, d.url
 FROM (
     SELECT alert_id, url, row_number() OVER (PARTITION BY owner ORDER BY alert_id) AS place
     FROM webhook_deliveries WHERE state = 'pending'

@@ -27,24 +27,29 @@ STALE_MS = 43_200_000
 earliest, and nothing tells of them then."""
 
 _ALL = """
-SELECT id, owner, revision, symbol, kind, threshold, "window", hysteresis, webhook, armed
+SELECT id, owner, revision, symbol, kind, threshold, "window", hysteresis, cooldown,
+    webhook, armed
 FROM alert_rules WHERE owner = $1 AND deleted_at IS NULL ORDER BY symbol, id
 """
 _ONE = """
-SELECT id, owner, revision, symbol, kind, threshold, "window", hysteresis, webhook, armed
+SELECT id, owner, revision, symbol, kind, threshold, "window", hysteresis, cooldown,
+    webhook, armed
 FROM alert_rules WHERE owner = $1 AND id = $2 AND deleted_at IS NULL
 """
 _DELETED = """
-SELECT id, owner, revision, symbol, kind, threshold, "window", hysteresis, webhook, armed
+SELECT id, owner, revision, symbol, kind, threshold, "window", hysteresis, cooldown,
+    webhook, armed
 FROM alert_rules WHERE owner = $1 AND id = $2 AND deleted_at IS NOT NULL
 FOR UPDATE
 """
 _LIVE = """
-SELECT id, owner, revision, symbol, kind, threshold, "window", hysteresis, webhook, armed
+SELECT id, owner, revision, symbol, kind, threshold, "window", hysteresis, cooldown,
+    webhook, armed
 FROM alert_rules WHERE deleted_at IS NULL AND id > $1 ORDER BY id LIMIT $2
 """
 _CHANGED = """
-SELECT id, owner, revision, symbol, kind, threshold, "window", hysteresis, webhook, armed,
+SELECT id, owner, revision, symbol, kind, threshold, "window", hysteresis, cooldown,
+    webhook, armed,
     deleted_at IS NOT NULL AS deleted
 FROM alert_rules WHERE changed_at >= $1 AND id > $2 ORDER BY id LIMIT $3
 """
@@ -55,20 +60,24 @@ SELECT id FROM alert_rules WHERE owner = $1 AND symbol = $2 AND kind = $3 AND th
 AND "window" IS NOT DISTINCT FROM $5 AND deleted_at IS NULL AND id <> $6
 """
 _CREATE = """
-INSERT INTO alert_rules (owner, symbol, kind, threshold, "window", hysteresis, webhook)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-RETURNING id, owner, revision, symbol, kind, threshold, "window", hysteresis, webhook, armed
+INSERT INTO alert_rules (owner, symbol, kind, threshold, "window", hysteresis, cooldown, webhook)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+RETURNING id, owner, revision, symbol, kind, threshold, "window", hysteresis, cooldown,
+    webhook, armed
 """
 _CHANGE = """
 UPDATE alert_rules SET symbol = $2, kind = $3, threshold = $4, "window" = $5, hysteresis = $6,
-    webhook = $7, armed = NULL, revision = revision + 1, changed_at = now() WHERE id = $1
-RETURNING id, owner, revision, symbol, kind, threshold, "window", hysteresis, webhook, armed
+    cooldown = $7, webhook = $8, armed = NULL, revision = revision + 1, changed_at = now()
+WHERE id = $1
+RETURNING id, owner, revision, symbol, kind, threshold, "window", hysteresis, cooldown,
+    webhook, armed
 """
 _DELETE = "UPDATE alert_rules SET deleted_at = now(), changed_at = now() WHERE id = $1"
 _RESTORE = """
 UPDATE alert_rules SET deleted_at = NULL, armed = NULL, revision = revision + 1,
     changed_at = now() WHERE id = $1
-RETURNING id, owner, revision, symbol, kind, threshold, "window", hysteresis, webhook, armed
+RETURNING id, owner, revision, symbol, kind, threshold, "window", hysteresis, cooldown,
+    webhook, armed
 """
 
 
@@ -80,6 +89,7 @@ class Wanted(msgspec.Struct, frozen=True):
     threshold: float
     window: int | None
     hysteresis: float
+    cooldown: int
     webhook: str | None
 
 
@@ -274,6 +284,7 @@ def _values(said: Wanted | Rule) -> tuple[object, ...]:
         said.threshold,
         said.window,
         said.hysteresis,
+        said.cooldown,
         said.webhook,
     )
 
@@ -284,5 +295,5 @@ async def _find(connection: Connection, sql: str, owner: str, number: int) -> Ru
 
 
 def _rule(row: Row) -> Rule:
-    number, owner, revision, symbol, kind, *rest = list(row.values())[:10]
+    number, owner, revision, symbol, kind, *rest = list(row.values())[:11]
     return Rule(number, owner, revision, symbol, Kind(kind), *rest)

@@ -1,7 +1,8 @@
 """What a rule says, and what a price means to it: a pure function.
 
 A rule fires once when the price crosses its threshold, and not again before the price has moved
-back by the hysteresis: a price that trembles at the threshold is one crossing.
+back by the hysteresis: a price that trembles at the threshold is one crossing. How many crossings
+become an alert is for the cool-down to say.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ USUAL_HYSTERESIS = 0.1
 """Percent. A tenth of it is the noise of a quiet stock; more would swallow real crossings."""
 
 
+USUAL_COOLDOWN = 60
+"""Seconds. Nobody acts on two alerts of one rule in a minute."""
+
+
 class Kind(StrEnum):
     """What a rule looks at."""
 
@@ -36,7 +41,8 @@ class Rule(msgspec.Struct, frozen=True):
     """A user's rule.
 
     `threshold` is a price, or percents for a move; `window` the seconds of a move, None else.
-    `hysteresis` is in percent of the threshold, or in percentage points for a move. `revision`
+    `hysteresis` is in percent of the threshold, or in percentage points for a move; `cooldown` the
+    seconds after an alert in which crossings are gathered for the next one, 0 for none. `revision`
     rises with each change of the rule. `armed` is the standing as the database has it.
     """
 
@@ -48,6 +54,7 @@ class Rule(msgspec.Struct, frozen=True):
     threshold: float
     window: int | None
     hysteresis: float
+    cooldown: int
     webhook: str | None
     armed: bool | None
 

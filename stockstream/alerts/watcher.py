@@ -105,9 +105,10 @@ class Watcher(Actor):
             self.tasks.start_soon(task)
 
     async def terminate(self, _reason: ExitReason) -> None:
-        """Store what fired last."""
+        """Store what fired last, and what is withheld."""
         self._storing.cancel()
         await self._resting.wait()
+        self._book.end_cooldowns(self._clock(), early=True)
         with trio.move_on_after(FLUSH_SECONDS):
             while await self._store_next():
                 pass
@@ -123,6 +124,8 @@ class Watcher(Actor):
     async def _on_look(self, _message: _Look) -> None:
         async with self._judging:
             await self._judge_waiting()
+            self._book.end_cooldowns(self._clock())
+        self._wake_tellers()
         self._tell_status()
 
     async def _judge_waiting(self) -> None:

@@ -110,7 +110,7 @@ async def make_rules(me: Me) -> list[Rule]:
             rule = (await me.http.get(f"/api/v1/alerts/rules/{number}")).json()
             assert rule["armed"] is True
             told = rule["symbol"], kind, threshold, rule["window"], rule["hysteresis"]
-            rules.append(Rule(number, "", 1, *told, None, None))
+            rules.append(Rule(number, "", 1, *told, 0, None, None))
     return rules
 
 

@@ -40,8 +40,8 @@ class Me:
         return [("Cookie", f"stockstream_user={self.http.cookies['stockstream_user']}")]
 
     async def add_rule(self, kind: str = "above", threshold: float = 100.0, **more: Any) -> int:
-        """Make a rule, and wait until it is judged; its number."""
-        body = {"symbol": "AAPL", "kind": kind, "threshold": threshold, **more}
+        """Make a rule, without a cool-down unless told, and wait until it is judged; its number."""
+        body = {"symbol": "AAPL", "kind": kind, "threshold": threshold, "cooldown": 0, **more}
         answer = await self.http.post(RULES, json=body)
         assert answer.status_code == 201, answer.text
         number = int(answer.json()["id"])

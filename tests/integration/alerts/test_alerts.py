@@ -58,6 +58,32 @@ async def test_a_crossing_is_told_on_the_users_sockets_and_stored_with_what_trig
             assert await other.fired() == []
 
 
+async def test_crossings_within_a_cooldown_are_told_in_one_alert(
+    price_api: PriceApi, database_url: str, nursery: trio.Nursery
+) -> None:
+    """A minute unless the rule says otherwise; told on the socket as it is stored, and counted."""
+    async with user_of(price_api, database_url) as me, listening(me, nursery) as mine:
+        usual = await me.http.post(
+            RULES, json={"symbol": "AAPL", "kind": "below", "threshold": 1.0}
+        )
+        assert usual.json()["cooldown"] == 60
+        number = await me.add_rule("above", 100.0, hysteresis=0.0, cooldown=4)
+        told = await me.http.get(f"{RULES}/{number}")
+        assert told.json()["cooldown"] == 4
+        for price in (101.0, 99.0, 102.0, 99.0, 103.0):
+            await me.price(AAPL=price)
+        await mine.message("alert", 2)
+        first, second = alerts_of(mine)
+        assert (first["price"], first["crossings"]) == (101.0, 1)
+        assert (second["price"], second["crossings"]) == (103.0, 2)
+        assert faults(second, payload_schema("alert")) == []
+        stored = await me.until_fired(2)
+        assert [{**alert, "type": "alert"} for alert in stored] == [
+            {**alert, "read": False} for alert in (first, second)
+        ]
+        assert (await me.overview())["alerts"]["withheld"] == 2
+
+
 async def test_below_and_a_move_fire_too(
     price_api: PriceApi, database_url: str, nursery: trio.Nursery
 ) -> None:
@@ -203,6 +229,8 @@ async def test_unread_alerts_come_in_pages_until_they_are_read(
         ({"kind": "move", "window": 60, "threshold": 1, "hysteresis": 1}, {"hysteresis"}),
         ({"hysteresis": -1}, {"hysteresis"}),
         ({"hysteresis": 51}, {"hysteresis"}),
+        ({"cooldown": -1}, {"cooldown"}),
+        ({"cooldown": 86_401}, {"cooldown"}),
         ({"webhook": "http://example.com/"}, {"webhook"}),
         ({"webhook": "https://127.0.0.1/"}, {"webhook"}),
         ({"surprise": 1}, {"surprise"}),

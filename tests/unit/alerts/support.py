@@ -29,6 +29,7 @@ def rule(
     symbol: str = "AAPL",
     window: int | None = None,
     hysteresis: float = 1.0,
+    cooldown: int = 0,
     revision: int = 1,
     armed: bool | None = None,
     owner: str = "me",
@@ -43,6 +44,7 @@ def rule(
         threshold,
         window,
         hysteresis,
+        cooldown,
         webhook,
         armed,
     )

@@ -157,6 +157,7 @@ def test_judging_that_was_cut_off_and_begun_again_is_as_if_it_never_was(
         for number in range(1, 6):
             book.put_rule(rule(number, threshold=99.0 + number / 4), None, NOON)
         book.put_rule(rule(6, Kind.MOVE, 5.0, window=60), None, NOON)
+        book.put_rule(rule(7, hysteresis=0.0, cooldown=3), None, NOON)
 
     rows = [row(price, seq) for seq, price in enumerate(found, 1)]
     with pytest.MonkeyPatch.context() as patch:
@@ -170,7 +171,9 @@ def test_judging_that_was_cut_off_and_begun_again_is_as_if_it_never_was(
                 stop = data.draw(st.integers(0, turns + 1))
                 run(islice(killed.judge(rows, NOON), stop))
             run(killed.judge(rows, NOON))
-    told = [[(a.id, a.price) for a, _ in book._unstored] for book in (undisturbed, killed)]
+    told = [
+        [(a.id, a.price, a.crossings) for a, _ in book._unstored] for book in (undisturbed, killed)
+    ]
     assert told[0] == told[1]
     assert undisturbed._armed == killed._armed
 

@@ -25,7 +25,7 @@ from stockstream.messages import (
 )
 from stockstream.tables import ALERTS, Tables
 from supervision import Actor, ChildSpec, Request, System, handles, supervisor
-from tests.unit.alerts.support import row, rule
+from tests.unit.alerts.support import NOON, row, rule
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class World:
-    """What surrounds the watcher; `trouble` is what the database answers, if anything."""
+    """What surrounds the watcher; `trouble` is what the database answers, `now` the wall clock."""
 
     system: System
     tables: Tables
@@ -52,6 +52,7 @@ class World:
     refused: set[str] = field(default_factory=set)
     delivered: list[Alert] = field(default_factory=list)
     deaf: bool = False
+    now: int = NOON
     symbols: list[frozenset[str]] = field(default_factory=list)
 
     async def publish(self, *rows: QuoteRow, hint: bool = True) -> None:
@@ -125,7 +126,14 @@ class LedBroadcaster(Actor):
 async def running() -> AsyncIterator[World]:
     world = World(System(), Tables(), AlertBook())
     tables = world.tables
-    watcher = partial(Watcher, world.book, tables.alert_inbox, tables.quotes, tables.alerts)
+    watcher = partial(
+        Watcher,
+        world.book,
+        tables.alert_inbox,
+        tables.quotes,
+        tables.alerts,
+        clock=lambda: world.now,
+    )
     root = supervisor(
         "root",
         [
@@ -267,3 +275,33 @@ async def test_rules_that_are_purged_are_forgotten(autojump_clock: MockClock) ->
         world.complete = True
         await settled(10)
         assert world.symbols[-1] == {"TSLA"}
+
+
+async def test_what_a_cooldown_withheld_is_told_and_stored_when_it_ends(
+    autojump_clock: MockClock,
+) -> None:
+    """Within a second, though no price comes then; or when the watcher is stopped."""
+    async with running() as world:
+        world.rules = [rule(cooldown=60, hysteresis=0.0)]
+        world.system.ref(paths.ALERTS).cast(RulesChanged())
+        await settled()
+        world.now = NOON + 8_000
+        for seq in range(1, 9):
+            await world.publish(row(101.0 if seq % 2 == 0 else 99.0, seq))
+            await settled()
+        await settled(5)
+        assert [alert.crossings for alert in world.delivered] == [1]
+        assert world.standings == {1: True}, "else a kill of the process forgets what is withheld"
+        world.now = NOON + 63_000
+        await settled(1.5)
+        assert [(a.crossings, a.version.seq) for a in world.delivered] == [(1, 2), (3, 8)]
+        assert world.stored == world.delivered
+        assert world.standings == {1: False}
+        world.now = NOON + 75_000
+        for seq in range(71, 75):
+            await world.publish(row(101.0 if seq % 2 == 0 else 99.0, seq))
+        await settled()
+        assert len(world.delivered) == 2
+        world.system.stop()
+        await settled(10)
+    assert [alert.crossings for alert in world.stored] == [1, 3, 2]

@@ -16,11 +16,12 @@ import { decimalsOf } from "./store.js";
  * @property {number | null} window seconds
  * @property {number} price
  * @property {number | null} reference where a move is measured from
+ * @property {number} crossings how many it stands for
  * @property {number} firedAt ms
  * @property {boolean} read
  */
 
-/** @typedef {{id: number, symbol: string, kind: Kind, threshold: number, window: number | null, webhook: {url: string, secret: string} | null}} Rule */
+/** @typedef {{id: number, symbol: string, kind: Kind, threshold: number, window: number | null, cooldown: number, webhook: {url: string, secret: string} | null}} Rule */
 
 export const SHOWN = 20;
 
@@ -70,7 +71,8 @@ export function readAlert(m) {
   const firedAt = typeof m.fired_at === "string" ? Date.parse(m.fired_at) : NaN;
   if (said === null || typeof m.id !== "string" || typeof m.price !== "number" || Number.isNaN(firedAt)) return null;
   const reference = typeof m.reference === "number" ? m.reference : null;
-  return { ...said, id: m.id, price: m.price, reference, firedAt, read: m.read === true };
+  const crossings = typeof m.crossings === "number" ? m.crossings : 1;
+  return { ...said, id: m.id, price: m.price, reference, crossings, firedAt, read: m.read === true };
 }
 
 /**
@@ -82,7 +84,8 @@ export function readRule(m) {
   if (said === null || typeof m.id !== "number") return null;
   const { url, secret } = /** @type {Record<string, unknown>} */ (m.webhook ?? {});
   const webhook = typeof url === "string" && typeof secret === "string" ? { url, secret } : null;
-  return { ...said, id: m.id, webhook };
+  const cooldown = typeof m.cooldown === "number" ? m.cooldown : 0;
+  return { ...said, id: m.id, cooldown, webhook };
 }
 
 /**
@@ -105,10 +108,25 @@ export function ruleText({ symbol, kind, threshold, window }) {
 }
 
 /**
- * @param {Alert} alert
- * @returns {string} "AAPL rose to 151.02, over 151.00", "AAPL fell 2.6 % to 148.00 within 5 min"
+ * @param {Pick<Rule, "cooldown">} rule
+ * @returns {string} "each time", "once in 5 min at most"
  */
-export function alertText({ symbol, kind, threshold, window, price: at, reference }) {
+export function paceText({ cooldown }) {
+  return cooldown === 0 ? "each time" : `once in ${windowText(cooldown)} at most`;
+}
+
+/**
+ * @param {Alert} alert
+ * @returns {string} "AAPL rose to 151.02, over 151.00", "AAPL fell 2.6 % to 148.00 within 5 min", with
+ *   ", the last of 3 crossings" where it stands for more than one
+ */
+export function alertText(alert) {
+  const { crossings } = alert;
+  return crossings > 1 ? `${crossingText(alert)}, the last of ${crossings} crossings` : crossingText(alert);
+}
+
+/** @param {Alert} alert */
+function crossingText({ symbol, kind, threshold, window, price: at, reference }) {
   if (kind !== "move") {
     const [went, side] = kind === "above" ? ["rose", "over"] : ["fell", "under"];
     return at === threshold ? `${symbol} ${went} to ${shown(at)}` : `${symbol} ${went} to ${shown(at)}, ${side} ${shown(threshold)}`;

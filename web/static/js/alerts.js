@@ -2,7 +2,7 @@
  * Alerts on the page: the form for rules, the rules, what fired of late, and the notification. What
  * fired while nobody looked is read from the server after each connect.
  */
-import { AlertFeed, alertText, readAlert, readRule, ruleText } from "./alert-feed.js";
+import { AlertFeed, alertText, paceText, readAlert, readRule, ruleText } from "./alert-feed.js";
 import { must, setText } from "./dom.js";
 import { ask, itemsIn } from "./rows-api.js";
 import { parseSymbols } from "./symbols.js";
@@ -33,6 +33,7 @@ export class Alerts {
   #kind = must(document, "#alert-kind", HTMLSelectElement);
   #threshold = must(document, "#alert-threshold", HTMLInputElement);
   #window = must(document, "#alert-window", HTMLSelectElement);
+  #cooldown = must(document, "#alert-cooldown", HTMLSelectElement);
   #webhook = must(document, "#alert-webhook", HTMLInputElement);
   #hint = must(document, "#alert-hint", HTMLElement);
   #list = must(document, "#rules", HTMLUListElement);
@@ -123,6 +124,7 @@ export class Alerts {
       symbol,
       kind: this.#kind.value,
       threshold,
+      cooldown: Number(this.#cooldown.value),
       ...(isMove ? { window: Number(this.#window.value), hysteresis: Math.min(0.1, threshold / 2) } : {}),
       ...(webhook === "" ? {} : { webhook }),
     });
@@ -240,7 +242,7 @@ export class Alerts {
 /** @param {Rule} rule */
 function ruleItem(rule) {
   const item = fromTemplate("#rule-template");
-  setText(must(item, '[data-part="text"]', HTMLElement), ruleText(rule));
+  setText(must(item, '[data-part="text"]', HTMLElement), `${ruleText(rule)}, ${paceText(rule)}`);
   const button = must(item, "button", HTMLButtonElement);
   button.dataset.rule = String(rule.id);
   button.title = `Remove the alert “${ruleText(rule)}”`;

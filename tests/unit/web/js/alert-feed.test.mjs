@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { AlertFeed, SHOWN, alertText, readAlert, readRule, ruleText } from "../../../../web/static/js/alert-feed.js";
+import { AlertFeed, SHOWN, alertText, paceText, readAlert, readRule, ruleText } from "../../../../web/static/js/alert-feed.js";
 import { decode } from "../../../../web/static/js/protocol.js";
 
 const fired = (number, more = {}) => ({
@@ -73,10 +73,17 @@ describe("words", () => {
     assert.equal(readRule(fired(1)), null);
   });
 
+  it("say how often a rule tells", () => {
+    const pace = (cooldown) => paceText(readRule({ ...fired(1), id: 7, cooldown }));
+    assert.deepEqual([0, 60, 300, 90, 86_400].map(pace), ["each time", "once in 1 min at most", "once in 5 min at most", "once in 90 s at most", "once in 24 h at most"]);
+  });
+
   it("say what happened", () => {
     assert.equal(alertText(alert(1)), "AAPL rose to 151.02, over 151.00");
     assert.equal(alertText(alert(1, { price: 151 })), "AAPL rose to 151.00");
     assert.equal(alertText(alert(1, { kind: "below", price: 150.5 })), "AAPL fell to 150.50, under 151.00");
+    assert.equal(alertText(alert(1, { crossings: 3 })), "AAPL rose to 151.02, over 151.00, the last of 3 crossings");
+    assert.equal(alertText(alert(1, { crossings: 1 })), alertText(alert(1)));
     const move = { kind: "move", threshold: 2.5, window: 300 };
     assert.equal(alertText(alert(1, { ...move, price: 148, reference: 152 })), "AAPL fell 2.6 % to 148.00 within 5 min");
     assert.equal(alertText(alert(1, { ...move, price: 156, reference: 152 })), "AAPL rose 2.6 % to 156.00 within 5 min");

@@ -1,0 +1,82 @@
+"""The cool-down of rules: after an alert, what they fire is withheld for a while. No I/O, no clock.
+
+Withheld crossings are not lost: they become one alert, that of the last of them, which says how
+many it stands for. It is told when the cool-down ends, and begins another one. So a price that
+jitters around a threshold is told once per cool-down, and the last crossing always.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from stockstream.messages import Alert
+
+
+@dataclass(slots=True)
+class _Quiet:
+    """A rule's cool-down, from the crossing that was told; ms since 1970."""
+
+    since: int
+    until: int
+    withheld: Alert | None = None
+
+    def holds_at(self, at: int) -> bool:
+        # A clock that was set back ends it: it would last for as long as that otherwise.
+        return self.since <= at < self.until
+
+
+class CoolDowns:
+    """See the module. Part of the book, and as lasting; times are those of prices, by our clock."""
+
+    def __init__(self) -> None:
+        self._quiet: dict[int, _Quiet] = {}
+        self._withholding: set[int] = set()
+
+    @property
+    def withholding(self) -> AbstractSet[int]:
+        """The rules that have something to tell when their cool-down ends."""
+        return self._withholding
+
+    def crossed(self, alert: Alert, seconds: int, at: int) -> Alert | None:
+        """A rule fired at a moment; what is to be told now, None while its cool-down lasts."""
+        if seconds == 0:
+            return alert
+        quiet = self._quiet.get(alert.rule)
+        if quiet is not None:
+            alert = _joined(quiet.withheld, alert)
+            if quiet.holds_at(at):
+                quiet.withheld = alert
+                self._withholding.add(alert.rule)
+                return None
+        self._begin(alert.rule, at, seconds)
+        return alert
+
+    def end(self, rule: int, seconds: int, now: int, *, early: bool = False) -> Alert | None:
+        """What a rule withheld, when its cool-down is over, or is to end early; None else."""
+        quiet = self._quiet[rule]
+        if quiet.withheld is None or (quiet.holds_at(now) and not early):
+            return None
+        alert = quiet.withheld
+        self._begin(rule, now, seconds)
+        return alert
+
+    def forget(self, rule: int) -> None:
+        """The rule is gone, or says something else: so is what it withheld."""
+        self._quiet.pop(rule, None)
+        self._withholding.discard(rule)
+
+    def _begin(self, rule: int, at: int, seconds: int) -> None:
+        self._quiet[rule] = _Quiet(at, at + 1000 * seconds)
+        self._withholding.discard(rule)
+
+
+def _joined(earlier: Alert | None, later: Alert) -> Alert:
+    if earlier is None:
+        return later
+    return msgspec.structs.replace(later, crossings=earlier.crossings + later.crossings)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import expect
+
+from tests.browser.test_looks import CONTRASTS, NARROW, READABLE, expect_no_sideways_scroll
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit
@@ -100,3 +103,38 @@ def test_what_is_wrong_is_told_beside_the_form_and_a_removed_rule_comes_back(
     expect(rules).to_have_count(1)
     me.page.keyboard.press("Control+z")
     expect(rules).to_have_count(2)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_alert_is_told_on_the_page_of_a_chart_too(
+    scheme: str, keeping: Server, visit: Visit
+) -> None:
+    """Of any symbol, as it fires and on return; dismissed with the keyboard; it fits 360 pixels."""
+    me = visit(keeping.url, viewport=NARROW, color_scheme=scheme, has_touch=True, is_mobile=True)
+    me.subscribe("AAPL")
+    me.expect_price("AAPL")
+    notice = me.page.get_by_test_id("alert-notice")
+    me.page.get_by_label("Tell it").select_option(label="once a day")
+    add_alert(me, "MSFT", "moves by", "0.05")
+    expect(me.page.get_by_test_id("rules")).to_contain_text(
+        "MSFT moves 0.05 % within 5 min, once in 24 h at most"
+    )
+    expect(notice).to_contain_text("MSFT")
+    me.page.goto(f"{keeping.url}/s/AAPL")
+    expect(notice).to_contain_text("While you were away: MSFT ")
+    notice.get_by_role("button", name="Dismiss the alert").focus()
+    me.page.keyboard.press("Enter")
+    expect(notice).to_be_hidden()
+
+    answer = me.page.request.post(
+        f"{keeping.url}/api/v1/alerts/rules",
+        data={"symbol": "TSLA", "kind": "move", "threshold": 0.05, "window": 60, "hysteresis": 0},
+    )
+    assert answer.ok
+    expect(notice).to_contain_text("TSLA ")
+    expect(notice).not_to_contain_text("away")
+    expect(me.page.locator("#live")).to_contain_text("Alert. TSLA")
+    expect_no_sideways_scroll(me)
+    contrasts = me.page.evaluate(CONTRASTS)
+    assert any("TSLA" in text for text, _ratio in contrasts)
+    assert [(text, ratio) for text, ratio in contrasts if ratio < READABLE] == []

@@ -1,8 +1,8 @@
 /**
- * Alerts on the page: the form for rules, the rules, what fired of late, and the notification. What
- * fired while nobody looked is read from the server after each connect.
+ * Alerts on the dashboard: the form for rules, the rules, and what fired of late.
  */
-import { AlertFeed, alertText, paceText, readAlert, readRule, ruleText } from "./alert-feed.js";
+import { alertText, paceText, readRule, ruleText } from "./alert-feed.js";
+import { AlertNotices } from "./alert-notices.js";
 import { must, setText } from "./dom.js";
 import { ask, itemsIn } from "./rows-api.js";
 import { parseSymbols } from "./symbols.js";
@@ -10,11 +10,6 @@ import { parseSymbols } from "./symbols.js";
 /** @typedef {import("./alert-feed.js").Alert} Alert */
 /** @typedef {import("./alert-feed.js").Rule} Rule */
 /** @typedef {import("./toast.js").Undoable} Undoable */
-
-/** Long enough to be read twice; a pointer or the focus on it stops the time. */
-const SHOWN_MS = 15_000;
-const RETRY_MS = 5_000;
-const AWAY = "Alerts cannot be read or changed just now. Rules that there are go on.";
 
 /**
  * @typedef {object} Options
@@ -25,7 +20,7 @@ const AWAY = "Alerts cannot be read or changed just now. Rules that there are go
 
 export class Alerts {
   #options;
-  #feed = new AlertFeed();
+  #notices;
   /** @type {Rule[]} */
   #rules = [];
   #form = must(document, "#alert-form", HTMLFormElement);
@@ -41,16 +36,17 @@ export class Alerts {
   #firedBox = must(document, "#fired-box", HTMLElement);
   #readAll = must(document, "#fired-read", HTMLButtonElement);
   #sum = must(document, "#alerts-sum", HTMLElement);
-  #notice = must(document, "#alert-notice", HTMLElement);
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #retry;
-  #failures = 0;
 
   /** @param {Options} options */
   constructor(options) {
     this.#options = options;
+    this.#notices = new AlertNotices({
+      announce: options.announce,
+      where: "below",
+      onChange: () => this.#paint(),
+      alsoRead: () => this.#readRules(),
+      say: (kind, text) => this.#say(kind, text),
+    });
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#submit();
@@ -62,44 +58,27 @@ export class Alerts {
       if (rule !== undefined) void this.#remove(rule);
     });
     this.#readAll.addEventListener("click", () => void this.#markRead());
-    must(this.#notice, "button", HTMLButtonElement).addEventListener("click", () => this.#hide());
-    for (const event of ["pointerenter", "focusin"]) this.#notice.addEventListener(event, () => clearTimeout(this.#timer));
-    for (const event of ["pointerleave", "focusout"]) this.#notice.addEventListener(event, () => this.#countDown());
     this.#paintForm();
     this.#paint();
   }
 
-  /** Reads rules and alerts: there is a connection, or there may be a database again. */
-  async load() {
-    clearTimeout(this.#retry);
-    const [rules, fired] = await Promise.all([ask(fetch, "GET", "alerts/rules"), ask(fetch, "GET", "alerts/fired?limit=20")]);
-    if (rules.ok && fired.ok) {
-      this.#rules = itemsIn(rules.body, "rules").map(readRule).filter((rule) => rule !== null);
-      const first = this.#feed.alerts.length === 0;
-      const fresh = this.#feed.take(itemsIn(fired.body, "alerts").map(readAlert).filter((alert) => alert !== null));
-      if (this.#failures > 1) this.#say("none", "");
-      this.#failures = 0;
-      this.#paint();
-      const unread = fresh.filter((alert) => !alert.read);
-      if (unread.length > 0) this.#notify(unread, first);
-      return;
-    }
-    const refusal = rules.ok ? fired : rules;
-    if (refusal.ok) return;
-    if (refusal.status === 401) return this.#say("note", "This browser sends no cookie, so it has no alerts.");
-    this.#failures += 1;
-    // A server that has just started has its database a moment later.
-    if (this.#failures > 1) this.#say("warning", AWAY);
-    const wait = Math.max(refusal.retryAfter ?? 0, Math.min(RETRY_MS * (this.#failures - 1), 12 * RETRY_MS), 1_000);
-    this.#retry = setTimeout(() => void this.load(), wait);
+  /** Reads rules and what fired: there is a connection. */
+  load() {
+    return this.#notices.load();
   }
 
   /** @param {Alert} alert from the socket */
   received(alert) {
-    const fresh = this.#feed.take([alert]);
-    if (fresh.length === 0) return;
-    this.#paint();
-    this.#notify(fresh, false);
+    this.#notices.received(alert);
+  }
+
+  async #readRules() {
+    const answer = await ask(fetch, "GET", "alerts/rules");
+    if (answer.ok) {
+      this.#rules = itemsIn(answer.body, "rules").map(readRule).filter((rule) => rule !== null);
+      this.#paint();
+    }
+    return answer;
   }
 
   /**
@@ -171,36 +150,10 @@ export class Alerts {
   }
 
   async #markRead() {
-    const until = this.#feed.readAll();
-    this.#hide();
-    this.#paint();
+    const until = this.#notices.readAll();
     if (until === null) return;
     const answer = await ask(fetch, "POST", "alerts/fired/read", { until: new Date(until).toISOString() });
     if (!answer.ok) this.#refuse(null, `Not marked as read: ${answer.reason}.`);
-  }
-
-  /**
-   * @param {Alert[]} alerts not seen before, at least one
-   * @param {boolean} old they fired before this page was opened
-   */
-  #notify(alerts, old) {
-    const [newest] = alerts;
-    if (newest === undefined) return;
-    const text = alerts.length === 1 ? `${alertText(newest)}.` : `${alertText(newest)}. ${alerts.length - 1} more below.`;
-    setText(must(this.#notice, '[data-part="text"]', HTMLElement), old ? `While you were away: ${text}` : text);
-    this.#notice.hidden = false;
-    this.#countDown();
-    this.#options.announce(`Alert. ${text}`);
-  }
-
-  #countDown() {
-    clearTimeout(this.#timer);
-    if (!this.#notice.hidden) this.#timer = setTimeout(() => this.#hide(), SHOWN_MS);
-  }
-
-  #hide() {
-    clearTimeout(this.#timer);
-    this.#notice.hidden = true;
   }
 
   #paintForm() {
@@ -210,7 +163,7 @@ export class Alerts {
   }
 
   #paint() {
-    const { alerts, unread } = this.#feed;
+    const { alerts, unread } = this.#notices;
     setText(this.#sum, unread > 0 ? `${unread} unread` : "");
     this.#list.replaceChildren(...this.#rules.map(ruleItem));
     this.#list.hidden = this.#rules.length === 0;

@@ -3,6 +3,7 @@
  * messages, answers and choices change the store and the feeds, and those are painted.
  */
 import { Announcer } from "./a11y.js";
+import { AlertNotices } from "./alert-notices.js";
 import { Banner } from "./banner.js";
 import { OVERLAYS, readChoice, writeChoice } from "./chart-choice.js";
 import { ChartFeed } from "./chart-feed.js";
@@ -34,6 +35,7 @@ const ask = (/** @type {string} */ url, /** @type {RequestInit} */ options) => f
 const serverClock = new ServerClock(clock.now);
 const store = new Store();
 const announcer = new Announcer(must(document, "#live", HTMLElement));
+const notices = new AlertNotices({ announce: (text) => announcer.say(text), where: "on the watch list" });
 const strip = new StatusStrip();
 const headline = new Headline();
 const dateline = must(document, "#dateline", HTMLTimeElement);
@@ -122,6 +124,7 @@ const banner = new Banner({
 function connectionChanged(state) {
   if (state.name === "open") {
     subscriber.connected();
+    void notices.load();
     if (everOpen) {
       feed.reconnected();
       for (const overlay of overlays) overlay.follow();
@@ -148,6 +151,9 @@ function received(message) {
       break;
     case "subscriptions":
       subscriber.answered(message);
+      break;
+    case "alert":
+      notices.received(message.alert);
       break;
     case "error":
       if (!subscriber.failed(message)) warn(`${message.code}: ${message.reason}`);

@@ -9,23 +9,20 @@ import msgspec
 from quart import Blueprint, Response, request, url_for
 
 from stockstream.alerts.alert_rows import NEWEST, FetchFired, MarkRead, StoredAlert
-from stockstream.alerts.rule_rows import (
-    MOST_RULES,
-    ChangeRule,
-    Conflict,
-    CreateRule,
-    DeleteRule,
-    FetchRule,
-    FetchRules,
-    RestoreRule,
-    Wanted,
-)
+from stockstream.alerts.rule_rows import MOST_RULES, RULES, Wanted
 from stockstream.alerts.rules import USUAL_COOLDOWN, USUAL_HYSTERESIS, Kind, Rule
 from stockstream.alerts.targets import Forbidden, TargetPolicy, check_url
 from stockstream.alerts.watcher import RulesChanged
-from stockstream.delivery.protocol import encode
+from stockstream.history.owned_rows import (
+    ChangeRow,
+    CreateRow,
+    DeleteRow,
+    FetchRow,
+    FetchRows,
+    Refusal,
+    RestoreRow,
+)
 from stockstream.told_alert import ToldAlert
-from web.admin_auth import SAFE_METHODS
 from web.bodies import InvalidFieldError, read_body, read_symbols
 from web.openapi import ROW, choice, documented, text, whole
 from web.parameters import InvalidParameterError, Parameters
@@ -37,8 +34,8 @@ from web.row_errors import (
     READ_ERRORS,
     SEEN_ERRORS,
 )
-from web.rows import NoSuchRowError, RowConflictError, ask_rows, row_id
-from web.user_access import current_user, require_change_allowed
+from web.rows import ask_row, ask_rows, row_id, told
+from web.user_access import admit_user, current_user
 
 if TYPE_CHECKING:
     from stockstream.history.query import Query
@@ -48,8 +45,6 @@ SHORTEST_WINDOW, LONGEST_WINDOW = 10, 86_400
 LONGEST_COOLDOWN = 86_400
 HIGHEST_PRICE = 1e12
 MOST_FIRED, USUAL_FIRED = 200, 50
-
-_FIELDS = {Conflict.SAME: "threshold", Conflict.TOO_MANY: "rules"}
 
 
 class RuleGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,16 +119,12 @@ class ReadGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: str
 
 
-def alerts_api(parts: Parts) -> Blueprint:  # noqa: PLR0915 - a list of routes
+def alerts_api(parts: Parts) -> Blueprint:
     """The routes. Each asks for the user's cookie; what is another's is not there."""
     blueprint = Blueprint("alerts", __name__, url_prefix="/api/v1/alerts")
     database, policy = parts.database, parts.settings.targets
 
-    @blueprint.before_request
-    async def check() -> None:
-        if request.method not in SAFE_METHODS:
-            require_change_allowed()
-        current_user()
+    blueprint.before_request(admit_user)
 
     def item(rule: Rule) -> RuleItem:
         webhook = None
@@ -143,57 +134,51 @@ def alerts_api(parts: Parts) -> Blueprint:  # noqa: PLR0915 - a list of routes
         pace = rule.hysteresis, rule.cooldown
         return RuleItem(rule.id, *said, *pace, webhook, rule.armed)
 
-    async def answered(query: Query[Rule | Conflict], status: int = 200) -> Response:
-        answer = await ask_rows(database, query)
-        if answer is Conflict.MISSING:
-            raise NoSuchRowError(answer.value)
-        if isinstance(answer, Conflict):
-            raise RowConflictError(_FIELDS[answer], answer.value)
-        if request.method not in SAFE_METHODS:
-            parts.alerts.cast(RulesChanged())
-        response = _json(item(answer), status)
-        if status == 201:
-            response.headers["Location"] = url_for("alerts.one", number=answer.id)
-        return response
+    async def changed(query: Query[Rule | Refusal]) -> RuleItem:
+        rule = await ask_row(database, query)
+        parts.alerts.cast(RulesChanged())
+        return item(rule)
 
     @blueprint.get("/rules")
     @documented(RulesAnswer, errors=READ_ERRORS, user=True)
     async def rules() -> Response:
         """The user's rules, by symbol."""
-        found = await ask_rows(database, FetchRules(current_user()))
-        return _json(RulesAnswer([item(rule) for rule in found]))
+        found = await ask_rows(database, FetchRows(RULES, current_user()))
+        return told(RulesAnswer([item(rule) for rule in found]))
 
     @blueprint.post("/rules")
     @documented(RuleItem, status=201, body=RuleGiven, errors=NEW_ERRORS, user=True)
     async def create() -> Response:
         """Make a rule; `Location` says where it is."""
         wanted = _read(await read_body(RuleGiven), policy)
-        return await answered(CreateRule(current_user(), wanted), 201)
+        made = await changed(CreateRow(RULES, current_user(), wanted))
+        return told(made, made_at=url_for("alerts.one", number=made.id))
 
     @blueprint.get("/rules/<number>")
     @documented(RuleItem, ROW, errors=ONE_ERRORS, user=True)
     async def one(number: str) -> Response:
         """One rule."""
-        return await answered(FetchRule(current_user(), row_id(number)))
+        return told(item(await ask_row(database, FetchRow(RULES, current_user(), row_id(number)))))
 
     @blueprint.put("/rules/<number>")
     @documented(RuleItem, ROW, body=RuleGiven, errors=CHANGE_ERRORS, user=True)
     async def replace(number: str) -> Response:
         """Put a rule in the place of one."""
         wanted = _read(await read_body(RuleGiven), policy)
-        return await answered(ChangeRule(current_user(), row_id(number), wanted))
+        query = ChangeRow(RULES, current_user(), row_id(number), lambda _before: wanted)
+        return told(await changed(query))
 
     @blueprint.delete("/rules/<number>")
     @documented(RuleItem, ROW, errors=MOVE_ERRORS, user=True)
     async def delete(number: str) -> Response:
         """Delete a rule; it can be restored."""
-        return await answered(DeleteRule(current_user(), row_id(number)))
+        return told(await changed(DeleteRow(RULES, current_user(), row_id(number))))
 
     @blueprint.post("/rules/<number>/restore")
     @documented(RuleItem, ROW, errors=MOVE_ERRORS, user=True)
     async def restore(number: str) -> Response:
         """Bring a deleted rule back."""
-        return await answered(RestoreRule(current_user(), row_id(number)))
+        return told(await changed(RestoreRow(RULES, current_user(), row_id(number))))
 
     @blueprint.get("/fired")
     @documented(
@@ -216,7 +201,7 @@ def alerts_api(parts: Parts) -> Blueprint:  # noqa: PLR0915 - a list of routes
         found = await ask_rows(database, FetchFired(current_user(), limit + 1, before, unread))
         page = found.alerts[:limit]
         following = str(page[-1].row) if len(found.alerts) > limit else None
-        return _json(FiredAnswer([_fired(stored) for stored in page], found.unread, following))
+        return told(FiredAnswer([_fired(stored) for stored in page], found.unread, following))
 
     @blueprint.post("/fired/read")
     @documented(None, status=204, body=ReadGiven, errors=SEEN_ERRORS, user=True)
@@ -278,7 +263,3 @@ def _read_cursor(parameters: Parameters) -> int:
 
 def _fired(stored: StoredAlert) -> FiredItem:
     return FiredItem(**msgspec.structs.asdict(ToldAlert.of(stored.alert)), read=stored.read)
-
-
-def _json(value: msgspec.Struct, status: int = 200) -> Response:
-    return Response(encode(value), status, content_type="application/json")

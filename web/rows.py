@@ -1,19 +1,25 @@
-"""Asking the database for a user's rows, and what its trouble is over HTTP."""
+"""Asking the database for a user's rows, and how they are told over HTTP."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from quart import Response
 from werkzeug.exceptions import Conflict as ConflictError
 from werkzeug.exceptions import NotFound, ServiceUnavailable
 
+from stockstream.delivery.protocol import encode
+from stockstream.history.owned_rows import OwnedRow, Refusal
 from stockstream.history.query import DatabaseError, Exhausted, Rejected, ask
 
 if TYPE_CHECKING:
+    import msgspec
+
     from stockstream.history.query import Query
     from supervision import ActorRef
 
 R = TypeVar("R")
+T = TypeVar("T", bound=OwnedRow)
 
 RETRY_SECONDS = 2
 LARGEST_ID = 2**63 - 1
@@ -57,6 +63,31 @@ async def ask_rows(database: ActorRef, query: Query[R]) -> R:
     except DatabaseError as error:
         why = "the database is away; live prices are not"
         raise RowsUnavailableError(why, retry_after=RETRY_SECONDS) from error
+
+
+async def ask_row(database: ActorRef, query: Query[T | Refusal]) -> T:
+    """Ask for a row, or a change of one, and turn a refusal into an answer of HTTP too.
+
+    Raises:
+        NoSuchRowError: it is not there.
+        RowConflictError: the change does not go with what is there.
+        RowsUnavailableError: as above.
+    """
+    answer = await ask_rows(database, query)
+    if not isinstance(answer, Refusal):
+        return answer
+    if answer.field is None:
+        raise NoSuchRowError(answer.reason)
+    raise RowConflictError(answer.field, answer.reason)
+
+
+def told(value: msgspec.Struct, *, made_at: str | None = None) -> Response:
+    """An answer in JSON; of a row that was made, 201 with its address."""
+    response = Response(encode(value), content_type="application/json")
+    if made_at is not None:
+        response.status_code = 201
+        response.headers["Location"] = made_at
+    return response
 
 
 def row_id(text: str) -> int:

@@ -12,6 +12,7 @@ from quart import current_app, request
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
 from stockstream.delivery.limits import TokenBucket
+from web.admin_auth import SAFE_METHODS
 from web.admission import client_address, is_in, origin_allowed
 from web.openapi import USER_COOKIE as COOKIE
 from web.server import wire_of
@@ -101,6 +102,18 @@ def user_of_cookies(users: BrowserUsers, header: str | None) -> str | None:
     except CookieError:
         return None
     return None if morsel is None else users.user(morsel.value)
+
+
+async def admit_user() -> None:
+    """Let a user pass, and their changes: `blueprint.before_request` of routes over users' rows.
+
+    Raises:
+        NoUserError: the request names none.
+        ForeignPageError, TooManyChangesError: it may not change anything.
+    """
+    if request.method not in SAFE_METHODS:
+        require_change_allowed()
+    current_user()
 
 
 def require_change_allowed() -> None:

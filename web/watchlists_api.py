@@ -5,39 +5,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from quart import Blueprint, Response, request, url_for
+from quart import Blueprint, Response, url_for
 
-from stockstream.delivery.protocol import encode
+from stockstream.history.owned_rows import (
+    ChangeRow,
+    CreateRow,
+    DeleteRow,
+    FetchRow,
+    FetchRows,
+    Refusal,
+    RestoreRow,
+)
 from stockstream.history.watchlists import (
     LONGEST_NAME,
     MOST_LISTS,
     MOST_SYMBOLS,
-    ChangeWatchlist,
-    Conflict,
-    CreateWatchlist,
-    DeleteWatchlist,
-    FetchWatchlist,
-    FetchWatchlists,
-    RestoreWatchlist,
+    TOO_MANY_SYMBOLS,
+    WATCHLISTS,
+    ListChange,
+    WantedList,
     Watchlist,
 )
 from stockstream.messages import iso_utc
-from web.admin_auth import SAFE_METHODS
 from web.bodies import InvalidFieldError, read_body, read_symbols
 from web.openapi import ROW, documented
 from web.row_errors import CHANGE_ERRORS, MOVE_ERRORS, NEW_ERRORS, ONE_ERRORS, READ_ERRORS
-from web.rows import NoSuchRowError, RowConflictError, ask_rows, row_id
-from web.user_access import current_user, require_change_allowed
+from web.rows import ask_row, ask_rows, row_id, told
+from web.user_access import admit_user, current_user
 
 if TYPE_CHECKING:
     from stockstream.history.query import Query
     from supervision import ActorRef
-
-_FIELDS = {
-    Conflict.NAME_TAKEN: "name",
-    Conflict.TOO_MANY_LISTS: "lists",
-    Conflict.TOO_MANY_SYMBOLS: "symbols",
-}
 
 
 class WatchlistItem(msgspec.Struct, frozen=True):
@@ -85,49 +83,39 @@ def watchlists_api(database: ActorRef) -> Blueprint:
     """The routes. Each asks for the user's cookie; a list of another user is not there."""
     blueprint = Blueprint("watchlists", __name__, url_prefix="/api/v1/watchlists")
 
-    @blueprint.before_request
-    async def check() -> None:
-        if request.method not in SAFE_METHODS:
-            require_change_allowed()
-        current_user()
+    blueprint.before_request(admit_user)
 
-    async def answered(query: Query[Watchlist | Conflict], status: int = 200) -> Response:
-        answer = await ask_rows(database, query)
-        if answer is Conflict.MISSING:
-            raise NoSuchRowError(answer.value)
-        if isinstance(answer, Conflict):
-            raise RowConflictError(_FIELDS[answer], answer.value)
-        response = _json(_item(answer), status)
-        if status == 201:
-            response.headers["Location"] = url_for("watchlists.one", number=answer.id)
-        return response
+    async def answered(query: Query[Watchlist | Refusal]) -> Response:
+        return told(_item(await ask_row(database, query)))
 
     @blueprint.get("")
     @documented(WatchlistsAnswer, errors=READ_ERRORS, user=True)
     async def all_of_them() -> Response:
         """The user's lists, by name."""
-        found = await ask_rows(database, FetchWatchlists(current_user()))
-        return _json(WatchlistsAnswer([_item(watchlist) for watchlist in found]))
+        found = await ask_rows(database, FetchRows(WATCHLISTS, current_user()))
+        return told(WatchlistsAnswer([_item(watchlist) for watchlist in found]))
 
     @blueprint.post("")
     @documented(WatchlistItem, status=201, body=NewWatchlist, errors=NEW_ERRORS, user=True)
     async def create() -> Response:
         """Make a list; `Location` says where it is."""
-        name, symbols = _read(await read_body(NewWatchlist))
-        return await answered(CreateWatchlist(current_user(), name, symbols), 201)
+        wanted = _read(await read_body(NewWatchlist))
+        made = await ask_row(database, CreateRow(WATCHLISTS, current_user(), wanted))
+        return told(_item(made), made_at=url_for("watchlists.one", number=made.id))
 
     @blueprint.get("/<number>")
     @documented(WatchlistItem, ROW, errors=ONE_ERRORS, user=True)
     async def one(number: str) -> Response:
         """One list."""
-        return await answered(FetchWatchlist(current_user(), row_id(number)))
+        return await answered(FetchRow(WATCHLISTS, current_user(), row_id(number)))
 
     @blueprint.put("/<number>")
     @documented(WatchlistItem, ROW, body=NewWatchlist, errors=CHANGE_ERRORS, user=True)
     async def replace(number: str) -> Response:
         """Put a list in the place of one."""
-        name, symbols = _read(await read_body(NewWatchlist))
-        return await answered(ChangeWatchlist(current_user(), row_id(number), name, symbols))
+        wanted = _read(await read_body(NewWatchlist))
+        query = ChangeRow(WATCHLISTS, current_user(), row_id(number), lambda _before: wanted)
+        return await answered(query)
 
     @blueprint.patch("/<number>")
     @documented(WatchlistItem, ROW, body=WatchlistChange, errors=CHANGE_ERRORS, user=True)
@@ -135,39 +123,40 @@ def watchlists_api(database: ActorRef) -> Blueprint:
         """Change a list in part."""
         given = await read_body(WatchlistChange)
         wrong: dict[str, str] = {}
-        name = None if given.name is None else _read_name(given.name, wrong)
-        symbols = None if given.symbols is None else read_symbols("symbols", given.symbols, wrong)
-        add = read_symbols("add", given.add, wrong)
-        remove = read_symbols("remove", given.remove, wrong)
+        change = ListChange(
+            None if given.name is None else _read_name(given.name, wrong),
+            None if given.symbols is None else [*read_symbols("symbols", given.symbols, wrong)],
+            [*read_symbols("add", given.add, wrong)],
+            [*read_symbols("remove", given.remove, wrong)],
+        )
         if wrong:
             raise InvalidFieldError(wrong)
-        query = ChangeWatchlist(current_user(), row_id(number), name, symbols, add, remove)
-        return await answered(query)
+        return await answered(ChangeRow(WATCHLISTS, current_user(), row_id(number), change.of))
 
     @blueprint.delete("/<number>")
     @documented(WatchlistItem, ROW, errors=MOVE_ERRORS, user=True)
     async def delete(number: str) -> Response:
         """Delete a list; it can be restored."""
-        return await answered(DeleteWatchlist(current_user(), row_id(number)))
+        return await answered(DeleteRow(WATCHLISTS, current_user(), row_id(number)))
 
     @blueprint.post("/<number>/restore")
     @documented(WatchlistItem, ROW, errors=MOVE_ERRORS, user=True)
     async def restore(number: str) -> Response:
         """Bring a deleted list back."""
-        return await answered(RestoreWatchlist(current_user(), row_id(number)))
+        return await answered(RestoreRow(WATCHLISTS, current_user(), row_id(number)))
 
     return blueprint
 
 
-def _read(given: NewWatchlist) -> tuple[str, list[str]]:
+def _read(given: NewWatchlist) -> WantedList:
     wrong: dict[str, str] = {}
     name = _read_name(given.name, wrong)
     symbols: list[str] = [*read_symbols("symbols", given.symbols, wrong)]
     if len(symbols) > MOST_SYMBOLS:
-        wrong["symbols"] = Conflict.TOO_MANY_SYMBOLS.value
+        wrong["symbols"] = TOO_MANY_SYMBOLS.reason
     if wrong:
         raise InvalidFieldError(wrong)
-    return name, symbols
+    return WantedList(name, symbols)
 
 
 def _read_name(given: str, wrong: dict[str, str]) -> str:
@@ -181,7 +170,3 @@ def _read_name(given: str, wrong: dict[str, str]) -> str:
 def _item(watchlist: Watchlist) -> WatchlistItem:
     times = iso_utc(watchlist.created), iso_utc(watchlist.changed)
     return WatchlistItem(watchlist.id, watchlist.name, watchlist.symbols, *times)
-
-
-def _json(value: msgspec.Struct, status: int = 200) -> Response:
-    return Response(encode(value), status, content_type="application/json")

@@ -11,8 +11,7 @@ import math
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
+from stockstream.history.owned_rows import OwnedRow
 from stockstream.messages import Symbol
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Kind(StrEnum):
     """The price is so many percent over the lowest, or under the highest, of the last seconds."""
 
 
-class Rule(msgspec.Struct, frozen=True):
+class Rule(OwnedRow, frozen=True):
     """A user's rule.
 
     `threshold` is a price, or percents for a move; `window` the seconds of a move, None else.
@@ -46,7 +45,6 @@ class Rule(msgspec.Struct, frozen=True):
     rises with each change of the rule. `armed` is the standing as the database has it.
     """
 
-    id: int
     owner: str
     revision: int
     symbol: Symbol

@@ -13,12 +13,13 @@ from stockstream import paths
 from stockstream.alerts.rule_rows import STALE_MS, FetchChanges
 from stockstream.history.candles import DAY_MS, HOUR_MS
 from stockstream.history.database import Database, DatabaseSettings
+from stockstream.history.owned_rows import CreateRow, RestoreRow
 from stockstream.history.purging import PURGED_AT_ONCE, UNSEEN_DAYS, Purge, Purged
 from stockstream.history.query import Lane, Query
 from stockstream.history.retention import Retention, RetentionSettings
 from stockstream.history.servers import Server
 from stockstream.history.times import now_ms
-from stockstream.history.watchlists import Conflict, CreateWatchlist, RestoreWatchlist, Watchlist
+from stockstream.history.watchlists import WATCHLISTS, WantedList, Watchlist
 from supervision import ChildSpec, System, Table, supervisor
 from tests.support.database import psql
 from tests.support.gateway import DAY, History, running_history
@@ -204,7 +205,9 @@ async def test_a_row_that_is_being_brought_back_stays(database_url: str) -> None
     """Purging neither waits for who holds it, nor takes it from them; a purged one is missing."""
     async with running_history(database_url) as history:
         await history.until_up()
-        made = [await history.ask(CreateWatchlist("me", name, ())) for name in "ab"]
+        made = [
+            await history.ask(CreateRow(WATCHLISTS, "me", WantedList(name, []))) for name in "ab"
+        ]
         held, other = (row.id for row in made if isinstance(row, Watchlist))
         await history.select(
             "UPDATE watchlists SET deleted_at = to_timestamp($1::float8) RETURNING 1", ago(40)
@@ -217,7 +220,7 @@ async def test_a_row_that_is_being_brought_back_stays(database_url: str) -> None
             with trio.fail_after(1.5):
                 assert await history.ask(purge()) == Purged({"watchlists": 1})
         assert await left(history, "watchlists") == [held]
-        assert await history.ask(RestoreWatchlist("me", other)) is Conflict.MISSING
+        assert await history.ask(RestoreRow(WATCHLISTS, "me", other)) == WATCHLISTS.missing
 
 
 async def test_who_was_away_for_long_reads_all_rules_anew(database_url: str) -> None:

@@ -32,24 +32,20 @@ NAMED_SECONDS = 6.0
 POLL_SECONDS = 0.05
 
 
-def server_of(url: str | None, directory: Path) -> Server:
-    """The server that `DATABASE_URL` names, or the embedded one."""
-    return embedded_server(directory) if url is None else Server("DATABASE_URL", url)
-
-
 @asynccontextmanager
 async def visiting(
-    url: str | None, directory: Path, *, migrate: bool = True
+    url: str | None, directory: Path, *, migrate: bool = True, setting: str = "DATABASE_URL"
 ) -> AsyncIterator[tuple[ActorRef, Server]]:
     """The gateway, connected, for the time of a `with`.
 
-    An embedded server that runs already is used; else it is started, and stopped again.
+    It is the server at `url`, which `setting` names, or the embedded one: that is used where it
+    runs already; else it is started, and stopped again.
 
     Raises:
         Unavailable: it cannot be connected to; the text names the setting.
         KeyboardInterrupt: SIGINT or SIGTERM came; the `with` was cancelled.
     """
-    server = server_of(url, directory)
+    server = embedded_server(directory) if url is None else Server(setting, url)
     statuses: Table[str, DatabaseStatus] = Table("database", writer=paths.DATABASE)
     settings = DatabaseSettings(server, readers=1, migrate=migrate)
     children = [ChildSpec("database", partial(Database, settings, statuses))]

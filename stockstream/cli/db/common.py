@@ -57,18 +57,24 @@ class Visit:
 
 
 @asynccontextmanager
-async def visiting(*, migrate: bool = True) -> AsyncIterator[Visit]:
-    """The database that the settings name, for the time of a `with`.
+async def visiting(*, migrate: bool = True, replica: bool = False) -> AsyncIterator[Visit]:
+    """The database that the settings name, or its replica, for the time of a `with`.
+
+    A replica, which must be set, takes no writes: its schema is the primary's.
 
     Raises:
         StartError: it cannot be reached, or does not answer; the text names the setting.
     """
     settings = load().settings
     logs.configure("error", settings.log_format)
-    url = None if settings.database_url is None else settings.database_url.get_secret_value()
-    directory = settings.data_directory
+    named = settings.database_read_url if replica else settings.database_url
+    url = None if named is None else named.get_secret_value()
+    setting = "DATABASE_READ_URL" if replica else "DATABASE_URL"
+    migrate = migrate and not replica
     try:
-        async with visit.visiting(url, directory, migrate=migrate) as (database, server):
+        async with visit.visiting(
+            url, settings.data_directory, migrate=migrate, setting=setting
+        ) as (database, server):
             yield Visit(database, server, settings)
     except DatabaseError as error:
         raise StartError(str(error)) from error

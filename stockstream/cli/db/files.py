@@ -12,7 +12,8 @@ import trio
 from cyclopts import Parameter
 from rich.progress import DownloadColumn, MofNCompleteColumn, TimeRemainingColumn
 
-from stockstream.cli.db.common import Json, Visit, moment, print_json, progress, visiting
+from stockstream.cli.db.common import Json, moment, print_json, progress, visiting
+from stockstream.cli.db.sources import Choice, Source, reading
 from stockstream.errors import StartError, UsageError
 from stockstream.history import transfer
 from stockstream.history.candles import DAY_MS, Tick
@@ -38,6 +39,7 @@ async def export(
     end: Annotated[str | None, Parameter(name="--to")] = None,
     form: Form = None,
     output: Path | None = None,
+    read_from: Choice = "auto",
     as_json: Json = False,
 ) -> int:
     """Write ticks as CSV or NDJSON, ordered by symbol and time.
@@ -54,6 +56,10 @@ async def export(
         Else what the output's name says, else CSV.
     output
         A file, which is there whole or not at all; else standard output.
+    read_from
+        `auto`: the replica that DATABASE_READ_URL names, once it has what the primary has; the
+        primary, with a word on standard error, where it is not there or stays behind. `replica`
+        and `primary`: that one only.
     as_json
         Print JSON about it, with --output.
     """
@@ -67,26 +73,26 @@ async def export(
     chosen = form or _format_of(output)
     written = 0
     with _output(output) as file:
-        async with visiting() as visit:
-            counts = await visit.ask(transfer.CountTicks(symbols, start, until))
+        async with reading(read_from) as source:
+            counts = await source.ask(transfer.CountTicks(symbols, start, until))
             with progress(MofNCompleteColumn(), TimeRemainingColumn()) as bars:
                 bar = bars.add_task("export", total=sum(counts.values()))
                 file.write(transfer.write_lines([], chosen, header=True))
                 for name in counts:
-                    async for page in _pages(visit, name, start, until):
+                    async for page in _pages(source, name, start, until):
                         file.write(transfer.write_lines(page, chosen, header=False))
                         written += len(page)
                         bars.advance(bar, len(page))
     if as_json:
-        print_json({"file": str(output), "ticks": written})
+        print_json({"file": str(output), "ticks": written, "read_from": source.name})
     elif output is not None:
         sys.stdout.write(f"{output}: {written:,} ticks\n")
     return 0
 
 
-async def _pages(visit: Visit, symbol: str, start: int, end: int) -> AsyncIterator[list[Tick]]:
+async def _pages(source: Source, symbol: str, start: int, end: int) -> AsyncIterator[list[Tick]]:
     cursor = None
-    while page := await visit.ask(FetchTicks(symbol, start, end, PAGE, cursor)):
+    while page := await source.ask(FetchTicks(symbol, start, end, PAGE, cursor)):
         yield page
         cursor = Cursor(page[-1].ts, page[-1].epoch, page[-1].seq)
 

@@ -212,7 +212,7 @@ def test_what_is_exported_comes_in_again_once(
     """Into another database all of it, with its candles; into one that has it, nothing."""
     put_ticks(database_url, 12_000)
     done = document(db("export", "--output", "ticks.ndjson", "--json"))
-    assert done == {"file": "ticks.ndjson", "ticks": 12_000}
+    assert done == {"file": "ticks.ndjson", "ticks": 12_000, "read_from": "primary"}
     assert [path.name for path in tmp_path.glob("ticks*")] == ["ticks.ndjson"]
     assert document(db("import", "ticks.ndjson", "--json")) == {"read": 12_000, "new": 0}
     other = postgres_server.create_database()

@@ -2,61 +2,30 @@
 
 from __future__ import annotations
 
-import subprocess
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
 from stockstream.history import lanes
-from stockstream.history.embedded import Layout, program
 from stockstream.history.queries import FetchTicks
 from stockstream.history.query import DatabaseError, Unavailable, ask
 from stockstream.history.recording import Record
-from tests.support.database import bare_server, psql
+from tests.support.database import psql
 from tests.support.gateway import History, batch, running_history, tick
+from tests.support.replica import Pair, replicated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 EVER = 4_000_000_000_000
-REPLICATION = ("wal_level=replica", "max_wal_senders=4", "wal_sender_timeout=2s")
-
-
-class Pair:
-    """A primary and its replica; each may be killed, the replica started again."""
-
-    def __init__(self, primary: Path, replica: Path, stack: ExitStack) -> None:
-        self._replica = Layout(replica)
-        self._stack = stack
-        self._primary_process = stack.enter_context(bare_server(primary, *REPLICATION))
-        self.primary_url = Layout(primary).url()
-        where = ["-D", str(self._replica.data), "-d", self.primary_url]
-        subprocess.run(
-            [program("pg_basebackup"), "-R", "-X", "stream", "-c", "fast", *where],
-            check=True,
-            capture_output=True,
-            timeout=60,
-        )
-        self._replica_process = stack.enter_context(bare_server(replica, *REPLICATION))
-        self.replica_url = self._replica.url()
-
-    def kill_primary(self) -> None:
-        self._primary_process.kill()
-        self._primary_process.wait()
-
-    def kill_replica(self) -> None:
-        self._replica_process.kill()
-        self._replica_process.wait()
 
 
 @pytest.fixture
 def pair(cluster: Path, tmp_path: Path) -> Iterator[Pair]:
-    (tmp_path / "replica" / "postgres").mkdir(mode=0o700, parents=True)
-    with ExitStack() as stack:
-        yield Pair(cluster, tmp_path / "replica", stack)
+    with replicated(cluster, tmp_path / "replica") as pair:
+        yield pair
 
 
 async def until_read(history: History, wanted: list[int]) -> None:

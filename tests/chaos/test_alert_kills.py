@@ -106,12 +106,16 @@ async def make_rules(me: Me) -> list[Rule]:
             (Kind.BELOW, 88.0, {"hysteresis": 1.0}),
             (Kind.MOVE, 12.0, {"hysteresis": 3.0, "window": 10}),
         ):
-            number = await me.add_rule(kind.value, threshold, symbol=symbol, **more)
-            rule = (await me.http.get(f"/api/v1/alerts/rules/{number}")).json()
-            assert rule["armed"] is True
-            told = rule["symbol"], kind, threshold, rule["window"], rule["hysteresis"]
-            rules.append(Rule(number, "", 1, *told, 0, None, None))
+            rules.append(await make_rule(me, symbol, kind, threshold, **more))
     return rules
+
+
+async def make_rule(me: Me, symbol: str, kind: Kind, threshold: float, **more: float) -> Rule:
+    number = await me.add_rule(kind.value, threshold, symbol=symbol, **more)
+    rule = (await me.http.get(f"/api/v1/alerts/rules/{number}")).json()
+    assert rule["armed"] is True
+    told = rule["symbol"], kind, threshold, rule["window"], rule["hysteresis"], rule["cooldown"]
+    return Rule(number, "", 1, *told, None, None)
 
 
 @pytest.mark.proves("H15", "C12", "C13")
@@ -120,6 +124,7 @@ async def test_each_crossing_is_stored_once_and_told_once(
 ) -> None:
     """200 kills of watcher, gateway, broadcaster, PubSub and streamer, while prices cross 50 times
     a second: the alerts are those that follow from the published prices, by judging them anew.
+    Those of a rule with a cool-down stand for as many crossings, and end with the last of them.
     """
     rng = random.Random(seed)
     api = PriceApi(nursery)
@@ -129,6 +134,7 @@ async def test_each_crossing_is_stored_once_and_told_once(
         await rows_are_there(http)
         me = Me(tree, api, http)
         rules = await make_rules(me)
+        calm = await make_rule(me, "AAPL", Kind.ABOVE, 101.0, hysteresis=0.0, cooldown=1)
         async with listening(me, nursery) as client:
             swing(api, rng)
             for _ in range(KILLS):
@@ -146,13 +152,28 @@ async def test_each_crossing_is_stored_once_and_told_once(
             with trio.move_on_after(30):
                 while stored != wanted:
                     await trio.sleep(0.1)
-                    rows = await me.select("SELECT rule_id, epoch, seq FROM alerts")
+                    rows = await me.select(
+                        f"SELECT rule_id, epoch, seq FROM alerts WHERE rule_id <> {calm.id}"
+                    )
                     stored = sorted("-".join(map(str, row)) for row in rows)
             assert stored == wanted
             assert len(wanted) > KILLS
-            await client.wait_for(lambda: client.counts["alert"] >= len(wanted), 30)
+            crossings, ends[calm.id] = (found := expected(calm, published))[0], found
+            rows = []
+            with trio.move_on_after(30):
+                while sum(row[1] for row in rows) != len(crossings):
+                    await trio.sleep(0.1)
+                    rows = await me.select(
+                        "SELECT rule_id || '-' || epoch || '-' || seq, crossings FROM alerts "
+                        f"WHERE rule_id = {calm.id} ORDER BY id"
+                    )
+            assert sum(row[1] for row in rows) == len(crossings)
+            assert rows[-1][0] == crossings[-1]
+            assert len(rows) < len(crossings)
+            in_all = len(wanted) + len(rows)
+            await client.wait_for(lambda: client.counts["alert"] >= in_all, 30)
             told = [message["id"] for message in client.messages if message["type"] == "alert"]
-            assert sorted(told) == wanted
+            assert sorted(told) == sorted([*wanted, *(row[0] for row in rows)])
             assert client.closed is None
         standings: dict[int, bool | None] = {}
         with trio.fail_after(30):

@@ -98,10 +98,10 @@ async def test_too_many_queries_are_refused_at_once(database_url: str) -> None:
 async def test_the_recorder_does_not_wait_for_queries(database_url: str) -> None:
     """All readers busy, a batch is written all the same."""
     async with running_history(database_url, readers=1) as history:
-        await history.until(lambda: history.status.connections["read"] == 1)
+        await history.until_up()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(history.ask, Sleep(2))
-            with trio.fail_after(1):
+            nursery.start_soon(history.ask, Sleep(4))
+            with trio.fail_after(3):
                 assert await history.ask(Record([batch(1)])) == 1
             nursery.cancel_scope.cancel()
 

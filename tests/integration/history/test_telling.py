@@ -57,7 +57,7 @@ async def test_lag_grows_with_an_outage(tmp_path: Path) -> None:
             while (await told_by_health(server))["lag_seconds"] < 2:  # noqa: ASYNC110
                 await trio.sleep(0.1)
         told = await told_to_admins(server)
-        assert told["recorder"]["spooled"] > 10
+        assert told["recorder"]["spooled"] > 1
         assert told["recorder"]["spool_bytes"] > 0
         assert told["oldest"] == told["recorder"]["spooled_since"]
 

@@ -66,8 +66,8 @@ def measure(clients: int, each: int, kinds: Sequence[str], cores: Cores) -> dict
 class Verdict:
     """The worst p99 beside the bad ones, and the worse one of the two times alone; ms.
 
-    Of times in which others had the server's core: they say nothing of the server. None where
-    nothing is left; `left_out` are so many.
+    Times in which others had the server's core are left out, `left_out` in number: they say nothing
+    of the server. None where no time is left.
     """
 
     beside: float | None

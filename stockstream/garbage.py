@@ -2,8 +2,8 @@
 
 A full collection looks at all of them, and everybody waits: at four thousand clients that is a
 quarter of a second, at ten thousand more than half of one. So it is to be rare, which is harmless
-where little garbage grows old: neither a client that has left nor an actor that has ended leaves
-anything in a cycle.
+where little garbage grows old: neither a client that has left nor an actor that was stopped or
+killed leaves anything in a cycle.
 """
 
 from __future__ import annotations

@@ -188,7 +188,7 @@ class Connection:
                 break
             try:
                 # Whole seconds: the runtime keeps a queue for each timeout there is.
-                return await session.call(command, timeout=math.ceil(left))
+                return await session.call(command, timeout=max(1, math.floor(left)))
             except CallTimeout:
                 break
             except CallError:

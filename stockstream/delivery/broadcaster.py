@@ -91,7 +91,8 @@ class Broadcaster(Actor):
 
     async def init(self) -> None:
         """Go on where a predecessor was killed: with its lanes, and what they have seen."""
-        self._last_flush = self._last_round = self._last_heartbeat = trio.current_time()
+        now = trio.current_time()
+        self._last_flush = self._flush_ended = self._last_round = self._last_heartbeat = now
         self._connections.counts.interval = self._flush_interval
         self._read_tables()
         self._flush_by(0.0)
@@ -108,10 +109,10 @@ class Broadcaster(Actor):
         self._book.note(message.rows)
         if not self._book.waiting:
             return
-        if trio.current_time() >= self._last_flush + self._flush_interval:
+        if trio.current_time() >= self._flush_ended + self._flush_interval:
             await self._flush()  # by a timer it would be two passes of the loop later
         else:
-            self._flush_by(0.0)
+            self._flush_by(0.0)  # behind all batches that wait already: they are one flush
 
     @handles(FeedChanged)
     def _on_feed(self, _message: FeedChanged) -> None:
@@ -220,7 +221,8 @@ class Broadcaster(Actor):
             self._last_flush = now
         await in_turns(self._fan_out.flush(now, with_prices=with_prices), self._turn)
         if with_prices:
-            self._connections.counts.seconds.add(trio.current_time() - now)
+            self._flush_ended = trio.current_time()
+            self._connections.counts.seconds.add(self._flush_ended - now)
         # A heartbeat is worth most right after a fetch. Clients forgive three intervals.
         age = self._told_interval / 2
         if self._book.as_of != before and now - self._last_heartbeat >= age:

@@ -205,7 +205,9 @@ class Connection:
         except OSError as error:
             self.wire.fail(error)
             return b""
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            if isinstance(error.__cause__, OSError):
+                self.wire.fail(error.__cause__)
             return b""
         return b""  # closed on our side
 

@@ -1,6 +1,5 @@
 """Hypercorn's WebSocket protocol, made to deliver close codes and to bound its memory."""
 
-from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from hypercorn.protocol.events import Body, Data, Event, StreamClosed
@@ -8,7 +7,7 @@ from hypercorn.protocol.h11 import STREAM_ID
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, Handshake, WSStream
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, WebsocketCloseEvent
 from wsproto.connection import ConnectionState
-from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 from wsproto.frame_protocol import CloseReason
 
 from .app_tasks import UTF8_MESSAGE
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WebSocketStream"]
 
-_CLOSE_FROM_CLIENT = b"\x88\x80\0\0\0\0"  # RFC 6455, section 5.2: masked, and empty
+_CHEAP_FRAMES = 16
+"""So many of those that cost next to nothing take one place in the line."""
 _ACCEPTED = Handshake([], "1.1")
 _ACCEPTED.accepted = True
 _NO_HEADERS: tuple[tuple[bytes, bytes], ...] = ()
@@ -82,24 +82,36 @@ class WebSocketStream(WSStream):
             await self.send(StreamClosed(stream_id=self.stream_id))
 
     def _end_parser(self) -> None:
-        """Give wsproto the close frame that did not come.
+        """End wsproto's parser, which waits for a close frame that will not come.
 
-        Its parser is a generator that refers to itself until it has read one, and the garbage
-        collector, which would find that, halts everybody for as long as it looks.
+        It is a generator that refers to itself, and the garbage collector, which would find that,
+        halts everybody for as long as it looks. To be fed a close frame it would have to parse all
+        that the client has sent before it, at once.
         """
-        if self.handshake.accepted and self.connection.state is not ConnectionState.CLOSED:
-            self.connection.receive_data(_CLOSE_FROM_CLIENT)
-            deque(self.connection.events(), maxlen=0)
+        if self.handshake.accepted:
+            self.connection._proto._parse_more.close()  # noqa: SLF001 - wsproto has no way to say it
 
     async def _handle_events(self) -> None:
+        cheap = 0
         for event in self.connection.events():
-            await self._owner.messages.enter()
+            cheap += self._is_cheap(event)
+            # A client that does nothing but answer our ping need not wait for a flood.
+            if not self._is_cheap(event) or cheap % _CHEAP_FRAMES == 2:
+                await self._owner.messages.enter()
+                if self.closed or self._owner.wire.gone:
+                    return
             if isinstance(event, TextMessage | BytesMessage):
                 await self._on_message(event)
             elif isinstance(event, Ping) and self.state is ASGIWebsocketState.CONNECTED:
                 await self._send_wsproto_event(event.response())
             elif isinstance(event, CloseConnection):
                 await self._on_close(event)
+
+    def _is_cheap(self, event: object) -> bool:
+        """Whether nothing follows from a frame: a pong, part of a message, one after our close."""
+        if isinstance(event, Pong) or self.state is not ASGIWebsocketState.CONNECTED:
+            return not isinstance(event, CloseConnection)
+        return isinstance(event, TextMessage | BytesMessage) and not event.message_finished
 
     async def _on_message(self, event: TextMessage | BytesMessage) -> None:
         if self.state is not ASGIWebsocketState.CONNECTED:
@@ -126,6 +138,9 @@ class WebSocketStream(WSStream):
         elif self.connection.state is not ConnectionState.CLOSED:
             # No frame of the peer's: wsproto's way to say that it could not parse.
             await self._begin_close(code, reason)
+        else:
+            # Ours crossed it, and may still be on its way: the end of the stream would cut it off.
+            await self._owner.wire.written()
         await self.send(StreamClosed(stream_id=self.stream_id))
 
     # From the app

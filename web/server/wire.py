@@ -20,6 +20,9 @@ __all__ = ["Sent", "Wire"]
 
 _NOTHING: Final = memoryview(b"")
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close() sends RST
+# What ends a connection whose peer acknowledges nothing (TCP_USER_TIMEOUT, tcp(7)): Linux says why
+# it was not reached, where a router or a neighbour did.
+_TIMED_OUT = {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH}
 _TLS_RECORD = 16 * 1024  # the unit of progress under TLS: the most one record carries
 
 
@@ -105,6 +108,11 @@ class Wire:
         """Bytes of a begun write that the kernel has not taken yet."""
         return len(self._rest)
 
+    @property
+    def gone(self) -> bool:
+        """Whether the socket is closed: nothing that the peer sent matters any more."""
+        return self._socket.fileno() == -1
+
     # Ready frames
 
     def try_send(self, frame: bytes, now: float | None = None) -> Sent:
@@ -162,6 +170,11 @@ class Wire:
         finally:
             if self._rest:  # cancelled
                 self._start_finishing()
+
+    async def written(self) -> None:
+        """Wait until the writes that have begun are done, or have failed."""
+        async with self._lock:
+            pass
 
     def _start_finishing(self) -> None:
         if self._nursery is not None and not self._finished:
@@ -222,8 +235,8 @@ class Wire:
     # The end
 
     def fail(self, error: OSError) -> None:
-        """Reset the connection after an error of its socket; ETIMEDOUT is TCP_USER_TIMEOUT's."""
-        if error.errno == errno.ETIMEDOUT:
+        """Reset the connection after an error of its socket."""
+        if error.errno in _TIMED_OUT:
             self.timed_out = True
         self.abort()
 

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from tests.integration.delivery.raw import raw_client
-from tests.integration.web.support import CLOSE, TEXT, client_frame, upgrade_request
+from tests.integration.web.support import BINARY, CLOSE, PONG, TEXT, client_frame, upgrade_request
 from tests.support.client import connected
 from tests.support.server import running_server
 from tests.support.tree import running_tree
@@ -111,7 +111,9 @@ def kinds() -> Counter[str]:
 
 
 @pytest.mark.proves("D5", "D15")
-@pytest.mark.parametrize("leaves", ["with a close", "with a reset"])
+@pytest.mark.parametrize(
+    "leaves", ["with a close", "with a reset", "in the middle of a frame", "with much unread"]
+)
 async def test_a_client_that_has_left_leaves_nothing_for_the_collector(leaves: str) -> None:
     """Or a node with many clients would have to stop for all of them, to find those few."""
     frame = client_frame(TEXT, b'{"action":"subscribe","symbols":["AAPL"],"id":1}')
@@ -124,8 +126,12 @@ async def test_a_client_that_has_left_leaves_nothing_for_the_collector(leaves: s
             if leaves == "with a close":
                 await client.send(client_frame(CLOSE, b"\x03\xe8"))
                 assert await client.close_code() == 1000
-            else:
-                client.reset()
+                return
+            if leaves == "in the middle of a frame":
+                await client.send(client_frame(BINARY, b"x" * 100)[:50])
+            elif leaves == "with much unread":
+                await client.send(client_frame(PONG) * 2000)
+            client.reset()
 
     async with running_tree() as tree:
         port = int(tree.addresses.sockets[0].getsockname()[1])
@@ -149,7 +155,9 @@ async def test_a_client_that_has_left_leaves_nothing_for_the_collector(leaves: s
     grown = {
         name: after[name] - before[name]
         for name in after
-        if name.startswith(("web.", "supervision.cell", "stockstream.delivery.", "wsproto."))
+        if name.startswith(
+            ("web.", "supervision.cell", "stockstream.delivery.", "wsproto.", "hypercorn.", "h11.")
+        )
     }
     # Whatever each visit leaves is there twenty times; a timer more or less is no visit's.
     assert [f"{number} {name}" for name, number in grown.items() if number >= 15] == []

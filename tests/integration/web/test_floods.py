@@ -42,6 +42,8 @@ class Steps:
             await trio.lowlevel.checkpoint()
 
 
+CHEAP = {"fragments", "pongs"}
+"""Sixteen of them take one place in the line."""
 FLOODS = {
     "messages": client_frame(TEXT, b"x") * EACH,
     "fragments": client_frame(TEXT, b"x", fin=False)
@@ -55,7 +57,10 @@ FLOODS = {
 @pytest.mark.proves("D2")
 @pytest.mark.parametrize("flood", FLOODS)
 async def test_others_have_a_step_between_any_two_frames(flood: str, nursery: trio.Nursery) -> None:
-    """Whatever comes in one read, and from however many at once: so many passes of the loop."""
+    """Whatever comes in one read, and from however many at once: so many passes of the loop.
+
+    Those that cost next to nothing go sixteen at a time.
+    """
     steps = Steps()
     last = "that was all"
     async with running({"/ws": echo}) as run:
@@ -68,7 +73,7 @@ async def test_others_have_a_step_between_any_two_frames(flood: str, nursery: tr
             for client in clients:
                 while (await client.frame()) != (TEXT, last.encode()):
                     pass
-        assert steps.count - before >= CLIENTS * EACH
+        assert steps.count - before >= CLIENTS * EACH // (16 if flood in CHEAP else 1)
 
 
 async def test_how_many_wait_for_their_turn_is_told() -> None:

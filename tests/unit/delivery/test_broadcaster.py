@@ -17,13 +17,15 @@ from stockstream.delivery.messages import (
     GetBroadcastStatistics,
     Say,
 )
-from stockstream.messages import CircuitState, CircuitStatus, FeedState
+from stockstream.messages import CircuitState, CircuitStatus, FeedState, QuotesPublished
 from stockstream.tables import Subscription
 from tests.unit.delivery.support import NOON, MemoryClient, row
 from tests.unit.delivery.tree import Delivery, SetCircuit, running_delivery
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
+
+    from stockstream.messages import QuoteRow
 
 ALL = Subscription(everything=True)
 
@@ -200,6 +202,45 @@ async def test_a_paced_client_is_served_when_due(autojump_clock: MockClock) -> N
         assert client.messages[-1]["prices"][0]["version"] == [1, 200]
         pending = delivery.system.names["delivery/broadcaster"].timers
         assert len(pending) <= 2
+
+
+@pytest.mark.proves("D4", "W7")
+async def test_what_comes_during_a_flush_that_takes_long_is_one_flush(
+    mock_clock: MockClock,
+) -> None:
+    """However many batches; or they would wait for a flush each, and ever longer."""
+    async with running_delivery(flush_interval=0.05) as delivery:
+        await delivery.fetched(row("AAPL", 150.0, 1))
+        client = BusyClient(mock_clock, delivery)
+        await subscribed(delivery, client)
+        mock_clock.jump(1.0)
+        await trio.testing.wait_all_tasks_blocked()
+        client.sent.clear()
+        client.batches = [row("AAPL", 150.0 + seq, seq) for seq in (3, 4, 5, 6)]
+        await delivery.fetched(row("AAPL", 152.0, 2))
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(0.05)
+        await trio.testing.wait_all_tasks_blocked()
+        prices = [message["prices"] for message in client.messages if "prices" in message]
+        assert [each[0]["version"] for each in prices if each] == [[1, 2], [1, 6]]
+
+
+class BusyClient(MemoryClient):
+    """Takes 60 ms for a frame, in which `batches` are published."""
+
+    def __init__(self, clock: MockClock, delivery: Delivery) -> None:
+        super().__init__()
+        self._clock = clock
+        self._delivery = delivery
+        self.batches: list[QuoteRow] = []
+
+    def try_send(self, frame: bytes, now: float) -> int:
+        batches, self.batches = self.batches, []
+        if batches:
+            self._clock.jump(0.06)
+        for number, batch in enumerate(batches):
+            self._delivery.broadcaster.cast(QuotesPublished(number, (batch,)))
+        return super().try_send(frame, now)
 
 
 @pytest.mark.proves("W20", "D2")

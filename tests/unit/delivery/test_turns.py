@@ -47,6 +47,11 @@ class Work:
 
 async def beside(work: Work, core: Core, step: float) -> float:
     """Do the work beside a task that always has something to do; how long that one worked."""
+    return await beside_all([work], core, step)
+
+
+async def beside_all(works: list[Work], core: Core, step: float) -> float:
+    """The same with several works, one after another."""
     theirs = 0.0
 
     async def other() -> None:
@@ -58,7 +63,8 @@ async def beside(work: Work, core: Core, step: float) -> float:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(other)
-        await in_turns(iter(work), work.turn)
+        for work in works:
+            await in_turns(iter(work), work.turn)
         nursery.cancel_scope.cancel()
     return theirs
 
@@ -74,7 +80,7 @@ async def test_alone_the_work_takes_no_longer_than_it_must() -> None:
 
 
 @pytest.mark.proves("D2")
-@pytest.mark.parametrize("step", [0.0003, 0.001, 0.003])
+@pytest.mark.parametrize("step", [0.00002, 0.0003, 0.001, 0.003])
 async def test_others_get_their_part_beside_the_work(step: float) -> None:
     """A quarter of the core, whether a turn of theirs is short or long.
 
@@ -84,6 +90,13 @@ async def test_others_get_their_part_beside_the_work(step: float) -> None:
     core = Core()
     theirs = await beside(Work(core, 3.0), core, step)
     assert 0.6 < theirs / (3.0 / SHARE) < 1.6
+
+
+async def test_two_works_in_a_row_are_not_one_turn() -> None:
+    """Others have a pass between them, however short each was."""
+    core = Core()
+    works = [Work(core, 0.005) for _ in range(5)]
+    assert await beside_all(works, core, 0.001) >= 4 * 0.001  # the first may have begun alone
 
 
 async def test_a_turn_stays_within_its_limits() -> None:

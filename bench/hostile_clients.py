@@ -61,7 +61,7 @@ class Hostile(Load):
         self.memory = resident_bytes(self.plan.pid)
         self._watch("alone", self.plan.window_seconds)
         began = time.monotonic()
-        self._watch("they come", 0.0, until=self._all_have_come())
+        self._watch("they come", self.plan.window_seconds, until=self._all_have_come())
         most = 0.0
         while self._there() > self.plan.clients:
             self._watch("beside them", self.plan.window_seconds)

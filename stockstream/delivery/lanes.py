@@ -135,12 +135,15 @@ class Lane:
         self.leaving = False
 
 
+GOLDEN_RATIO = (5**0.5 - 1) / 2
+
+
 class Health(Enum):
     """What a look at a lane's signs of life says."""
 
     WELL = "well"
     PING = "ping"
-    """Nothing was asked of it for a heartbeat."""
+    """Nothing was asked of it for a heartbeat, or for a part of one since it came."""
     SLOW = "slow"
     """What we send arrives with a lag of over 10 s."""
     TOO_SLOW = "too_slow"
@@ -176,9 +179,19 @@ def health(lane: Lane, now: float, patience: Patience) -> Health:
         return Health.GONE if stuck else Health.TOO_SLOW
     if lag >= patience.slow:
         return Health.SLOW
-    if unanswered == 0.0 and now - lane.ping_sent >= patience.heartbeat:
+    if unanswered == 0.0 and now - lane.ping_sent >= _silence(lane, patience):
         return Health.PING
     return Health.WELL
+
+
+def _silence(lane: Lane, patience: Patience) -> float:
+    """How long after a ping the next is due. The first one comes at some time within that.
+
+    Clients that came together would be pinged together, again and again, and all that answer at
+    once delay the prices. Multiples of the golden ratio spread evenly, however many there are
+    (Knuth, The Art of Computer Programming, volume 3, section 6.4).
+    """
+    return patience.heartbeat * (1.0 if lane.pings else lane.number * GOLDEN_RATIO % 1.0)
 
 
 def lag(lane: Lane, now: float) -> float:

@@ -127,6 +127,8 @@ class Connection:
                 self._protocol = self._make_protocol(nursery)
                 with self._reading:
                     await self._read(self._protocol)
+                # Thousands may leave at once, when a proxy goes: one begins to in a pass.
+                await self.requests.enter()
                 await self._see_off(self._protocol)
                 nursery.cancel_scope.deadline = trio.current_time() + self._config.handler_grace
             if nursery.cancel_scope.cancelled_caught:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from stockstream.delivery.lanes import Health, Lane, Patience, health
@@ -20,13 +22,28 @@ def lane_of(client: MemoryClient, *, pinged: float | None, behind: float | None 
 
 @pytest.mark.proves("W9")
 @pytest.mark.parametrize(
-    ("now", "verdict"), [(24.9, Health.WELL), (25.0, Health.PING), (60.0, Health.PING)]
+    ("now", "verdict"), [(124.9, Health.WELL), (125.0, Health.PING), (160.0, Health.PING)]
 )
 def test_a_client_is_pinged_when_nothing_was_asked_for_a_heartbeat(
     now: float, verdict: Health
 ) -> None:
-    """Also one that was never pinged before."""
-    assert health(lane_of(MemoryClient(), pinged=None), now, PATIENCE) is verdict
+    """Counted from the last ping, which was answered."""
+    client = MemoryClient(last_received=100.1)
+    assert health(lane_of(client, pinged=100.0), now, PATIENCE) is verdict
+
+
+@pytest.mark.proves("W9")
+@pytest.mark.parametrize("first", [1, 12_345])
+def test_clients_that_came_together_are_not_pinged_together(first: int) -> None:
+    """Within a heartbeat all are, and about as many in each second of it."""
+    lanes = [Lane(number, MemoryClient(), seen=0, now=0.0) for number in range(first, first + 1000)]
+    due = [
+        sum(health(lane, float(now), PATIENCE) is Health.PING for lane in lanes)
+        for now in range(26)
+    ]
+    assert due[0] == 0
+    assert due[25] == 1000
+    assert all(35 <= after - before <= 45 for before, after in pairwise(due))
 
 
 @pytest.mark.proves("W9")

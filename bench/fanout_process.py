@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,8 +111,22 @@ def started(
         except Failed as error:
             raise Failed(f"{error}; it wrote:\n{_tail(log)}") from error
         finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait(STOP_SECONDS)
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a server and all that it started: its database writes to the folder otherwise."""
+    family: list[int] = []
+    for pid in _children(process.pid):
+        with suppress(ProcessLookupError):  # a worker of the database's that has just ended
+            family.append(os.pidfd_open(pid))
+    process.kill()
+    process.wait(STOP_SECONDS)
+    for member in family:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(member, signal.SIGKILL)
+        select.select([member], [], [], STOP_SECONDS)  # readable once it has ended
+        os.close(member)
 
 
 def _wait_for_port(process: subprocess.Popen[bytes], port: int) -> None:

@@ -23,11 +23,11 @@ SHORTEST_TURN = 0.01
 LONGEST_TURN = 0.03
 """However long the others took: half of what a person might notice in a page that opens."""
 IDLE_PASS = 0.00005
-"""A pass of trio's loop that is over so soon ran nobody else, or nothing to speak of; unless it
-leaves somebody who can run: a line of small things is short passes."""
+"""A pass of trio's loop that is over so soon ran nobody else, or nothing to speak of."""
 IDLE_PASSES = 8
 """So many in a row, and nobody else has anything to do. The order in a pass is random: we may come
-last in one and first in the next, with nobody in between, and see nobody who can run."""
+last in one and first in the next, with nobody in between. And what goes from task to task in small
+steps is short passes. (trio could say whether a task can run, and counts all sockets for that.)"""
 
 
 class Turn:
@@ -72,6 +72,5 @@ async def _let_others_run(seconds: float, clock: Callable[[], float]) -> float:
         before = taken
         await trio.lowlevel.checkpoint()
         taken = clock() - began
-        runnable = trio.lowlevel.current_statistics().tasks_runnable
-        idle = idle + 1 if not runnable and taken - before < IDLE_PASS else 0
+        idle = idle + 1 if taken - before < IDLE_PASS else 0
     return taken

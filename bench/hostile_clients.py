@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from fanout_clients import CONNECTING_AT_ONCE, HANDSHAKE, PING, PONG_FRAME, Load, client_frame
 from fanout_measures import Broken, Plan, process_cpu, resident_bytes, waited
+from fanout_report import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,9 @@ FLOOD = client_frame(b'{"action":"ping"}') * 2_000
 SIP_BYTES, SIP_SECONDS = 256, 0.25
 GIVE_UP_SECONDS = 240.0
 CONNECTING_SECONDS = 150.0
+SETTLING_SECONDS = 5.0
+TIMES_ALONE = 2
+"""Before the bad ones come, and again after they have gone."""
 SMALL = {"stuck", "slow"}
 """They have a small receive buffer."""
 PARTED = re.compile(r'^stockstream_clients_parted_with_total\{why="(\w+)"\} (\d+)$', re.MULTILINE)
@@ -52,14 +56,17 @@ class Hostile(Load):
         self.ends: Counter[str] = Counter()
         self.sip_at = 0.0
         self.memory = 0
+        self.pools: dict[str, array[float]] = {}
 
     def measure(self) -> dict[str, object]:
         """Watch the good ones alone, then beside the bad ones, until those are gone, and after."""
         self._connect(self.plan.clients)
         self._subscribe()
-        self._watch("settling", 2.0)
+        self._watch("settling", SETTLING_SECONDS)
+        self.pools.clear()
         self.memory = resident_bytes(self.plan.pid)
-        self._watch("alone", self.plan.window_seconds)
+        for _ in range(TIMES_ALONE):
+            self._watch("alone", self.plan.window_seconds)
         began = time.monotonic()
         self._watch("they come", self.plan.window_seconds, until=self._all_have_come())
         most = 0.0
@@ -69,11 +76,16 @@ class Hostile(Load):
             if time.monotonic() - began > GIVE_UP_SECONDS:
                 raise Broken(f"{self._there() - self.plan.clients} bad clients are still there")
         seconds = time.monotonic() - began
-        self._watch("alone again", self.plan.window_seconds)
+        for _ in range(TIMES_ALONE):
+            self._watch("alone again", self.plan.window_seconds)
         told = self._ask()
         ends = [*PARTED.findall(told), *TIMED_OUT.findall(told)]
         return {
             "times": self.times[1:],
+            "p99": {
+                which: 1000 * sorted(pool)[len(pool) * 99 // 100]
+                for which, pool in self.pools.items()
+            },
             "ends": {**self.ends, **{why: int(count) for why, count in ends}},
             "seconds": seconds,
             "kib_each": most / 1024 / self.count,
@@ -106,6 +118,10 @@ class Hostile(Load):
         ranked = sorted(self.latencies)
         if not ranked:
             raise Broken("the good clients got no prices")
+        wait = (waited(pid) - wait) / passed
+        if wait <= SHARED:
+            which = "alone" if when.startswith("alone") else "beside"
+            self.pools.setdefault(which, array("d")).extend(self.latencies)
         self.times.append(
             {
                 "when": when,
@@ -115,7 +131,7 @@ class Hostile(Load):
                 "max": 1000 * ranked[-1],
                 "frames": len(ranked),
                 "server_cpu": (process_cpu(pid) - cpu) / passed,
-                "server_waited": (waited(pid) - wait) / passed,
+                "server_waited": wait,
                 "grown": resident_bytes(pid) - self.memory,
                 "there": self._there(),
             }

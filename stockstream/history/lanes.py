@@ -204,9 +204,10 @@ class Lane:
             answer = error
         # Whatever goes wrong in a query is the answer to who asked, not the lane's end.
         except Exception as error:  # noqa: BLE001
-            answer = why_not_answered(error)
+            closed = connection.is_closed()
+            answer = why_not_answered(error, closed=closed)
             in_order = isinstance(error, asyncpg.PostgresError) or (
-                isinstance(answer, Rejected) and not connection.is_in_transaction()
+                isinstance(answer, Rejected) and not closed and not connection.is_in_transaction()
             )
             if not in_order:
                 connection.terminate()  # what state it is in is not known

@@ -55,8 +55,8 @@ def why_not_connected(error: Exception, url: str, setting: str) -> str:
             return f"{setting}: {where}: {type(error).__name__}: {error}"
 
 
-def why_not_answered(error: Exception) -> DatabaseError:
-    """What a failed query means for who asked."""
+def why_not_answered(error: Exception, *, closed: bool) -> DatabaseError:
+    """What a failed query means for who asked; `closed` when its connection ended meanwhile."""
     said = " ".join(str(error).split())
     text = f"{type(error).__name__}: {said}"
     match error:
@@ -72,6 +72,8 @@ def why_not_answered(error: Exception) -> DatabaseError:
         case TimeoutError() | asyncio.TimeoutError():
             return Unavailable("the database did not answer in time")
         case asyncpg.InterfaceError() | asyncpg.InternalClientError() | OSError():
+            return Unavailable(f"the connection was lost: {text}")
+        case _ if closed:  # the driver stumbles over what is gone, as with AttributeError
             return Unavailable(f"the connection was lost: {text}")
         case _:
             return Rejected(text)

@@ -17,7 +17,7 @@ from stockstream.history import lanes
 from stockstream.history.embedded import family
 from stockstream.history.lanes import LaneSettings
 from stockstream.history.queries import FetchTicks
-from stockstream.history.query import Exhausted, Lane, Query, Unavailable, ask
+from stockstream.history.query import Exhausted, Lane, Query, Rejected, Unavailable, ask
 from stockstream.history.recording import Record
 from stockstream.messages import CutConnections
 from tests.support.database import PostgresServer
@@ -40,6 +40,23 @@ class Sleep(Query[None]):
 
     async def run(self, connection: Any) -> None:
         await connection.execute("SELECT pg_sleep($1)", self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class CutMeanwhile(Query[None]):
+    """Use a connection that was cut a moment ago, as the end of a transaction may.
+
+    With `bad_value` it is not the driver that finds fault with it.
+    """
+
+    bad_value: bool
+    lane: ClassVar[Lane] = Lane.READ
+
+    async def run(self, connection: Any) -> None:
+        connection.terminate()
+        if self.bad_value:
+            raise OverflowError("too large for an integer")
+        connection.is_in_transaction()
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +121,22 @@ async def test_the_recorder_does_not_wait_for_queries(database_url: str) -> None
             with trio.fail_after(3):
                 assert await history.ask(Record([batch(1)])) == 1
             nursery.cancel_scope.cancel()
+
+
+@pytest.mark.proves("H8", "H10")
+async def test_a_driver_that_stumbles_over_a_cut_connection_takes_nobody_with_it(
+    database_url: str,
+) -> None:
+    """It is an outage, to be tried again and no fault of the values; the next query is served."""
+    async with running_history(database_url, readers=1) as history:
+        for bad_value, error in ((False, Unavailable), (True, Rejected)):
+            await history.until_up()
+            with pytest.raises(error) as caught:
+                await history.ask(CutMeanwhile(bad_value))
+            assert type(caught.value) is error
+        await history.until_up()
+        assert await history.ask(FetchTicks("AAPL", 0, EVER, 1)) == []
+        assert history.database.generation == 1
 
 
 @pytest.mark.proves("H8", "H19")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import resource
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,16 +25,24 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 TOKEN = "token-of-the-tests-0123456789"
+NAMED_PORTS = range(20_000, 32_000)
+"""Below the ports that Linux and macOS give out by themselves."""
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
 """Nobody listens there: most tests look at other things, and a new server takes a second."""
 SIMULATED = "sim://?symbols=6&interval=0.1&seed=7"
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port for a program that is told its port.
+
+    It was free a moment ago, and only who names it can take it since: it is none that the system
+    would give to a socket of its own choice, of which other tests open many meanwhile.
+    """
+    for port in random.SystemRandom().sample(NAMED_PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("a hundred ports are taken")
 
 
 @dataclass

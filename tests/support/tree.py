@@ -127,7 +127,7 @@ async def _running_tree(settings: dict[str, object], *, may_crash: bool) -> Asyn
             yield tree
             if not tree.ended.is_set():
                 await tree.stop()
-            assert may_crash or tree.crashes == []
+            assert may_crash or not tree.crashes, tree.crashes
             nursery.cancel_scope.cancel()
     finally:
         for sock in addresses.sockets:

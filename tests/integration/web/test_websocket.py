@@ -161,7 +161,11 @@ async def test_a_handshake_without_version_gets_400_and_the_connection_ends() ->
         await client.ended()
 
 
-@pytest.mark.parametrize("extra", [b"\x00", b"GET / HTTP/1.1\r\n\r\n", client_frame(TEXT, b"x")])
+@pytest.mark.parametrize(
+    "extra",
+    [b"\x00", b"GET / HTTP/1.1\r\n\r\n", client_frame(TEXT, b"x")],
+    ids=["a byte", "a request", "a frame"],  # a frame's mask is another each time
+)
 @pytest.mark.proves("D7")
 async def test_bytes_right_after_the_upgrade_request_end_their_connection_only(
     extra: bytes,

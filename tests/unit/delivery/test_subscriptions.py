@@ -36,7 +36,7 @@ def codes(answer: Changed | Refused) -> dict[str, str]:
 
 
 @pytest.mark.proves("W4")
-@pytest.mark.parametrize("text", [*KNOWN, " aapl ", "nasdaq:aapl", "brk.b"])
+@pytest.mark.parametrize("text", [*sorted(KNOWN), " aapl ", "nasdaq:aapl", "brk.b"])
 def test_good_symbols_are_taken_however_they_are_written(text: str) -> None:
     """Trimmed and upper-cased."""
     assert apply(NOTHING, text) == Changed(named(text.strip().upper()), ())

@@ -11,6 +11,7 @@ import trio
 from structlog.testing import capture_logs
 
 from stockstream import paths
+from stockstream.market import streamer
 from stockstream.market.breaker_types import BreakerSettings
 from stockstream.market.providers import HttpProvider, HttpSettings
 from stockstream.market.streamer import GetStatistics, Streamer, StreamerSettings
@@ -38,8 +39,9 @@ class HttpMarket(Market):
 
 
 @pytest.fixture
-async def market(rogue, nursery):
-    """Short waits, so that a test sees the breaker open and close."""
+async def market(rogue, nursery, monkeypatch):
+    """Short waits, so that a test sees the breaker open and close, and prices become stale."""
+    monkeypatch.setattr(streamer, "STALE_AFTER_SECONDS", 0.3)
     settings = BreakerSettings(wait=0.1, max_wait=0.1, jitter=0, slow_call=5)
     running = HttpMarket(rogue.url, settings)
     rogue.script = moving_prices

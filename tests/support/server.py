@@ -53,6 +53,7 @@ class Server:
     settings: dict[str, str]
     port: int
     most_files: int | None = None
+    covered: bool = True
     process: trio.Process | None = None
     output: bytearray = field(default_factory=bytearray)
     _ready: trio.Event = field(default_factory=trio.Event)
@@ -78,6 +79,9 @@ class Server:
     async def start(self, nursery: trio.Nursery) -> None:
         """Start the process and wait until it says that it serves."""
         self._ready = trio.Event()
+        coverage = {
+            n: v for n, v in os.environ.items() if n.startswith("COVERAGE") and self.covered
+        }
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
@@ -87,7 +91,7 @@ class Server:
             "ADMIN_TOKEN": TOKEN,
             "LOG_FORMAT": "json",
             "DATABASE_URL": NO_DATABASE,
-            **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE")},
+            **coverage,
             **self.settings,
         }
         if not environment["DATABASE_URL"]:
@@ -154,14 +158,19 @@ class Server:
 
 @asynccontextmanager
 async def running_server(
-    folder: Path, settings: Mapping[str, str] | None = None, *, most_files: int | None = None
+    folder: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    most_files: int | None = None,
+    covered: bool = True,
 ) -> AsyncIterator[Server]:
     """A server for the time of a `with`; killed at its end if it still runs.
 
-    `most_files` is its hard limit of open files; the soft one is half of it.
+    `most_files` is its hard limit of open files; the soft one is half of it. One whose memory is
+    measured is not `covered`: what a coverage run notes in it would count as its own.
     """
     chosen = {"STOCK_API_URL": SIMULATED} if settings is None else dict(settings)
-    server = Server(folder, chosen, free_port(), most_files)
+    server = Server(folder, chosen, free_port(), most_files, covered)
     async with trio.open_nursery() as nursery:
         try:
             await server.start(nursery)

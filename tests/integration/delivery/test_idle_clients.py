@@ -59,7 +59,7 @@ def subscribe(client: socket.socket, symbols: list[str]) -> None:
 @pytest.mark.proves("D15")
 async def test_a_client_costs_at_most_30_kb(tmp_path: Path, nursery: trio.Nursery) -> None:
     """A browser's, welcomed, with a session and 20 symbols that move; measured in the server."""
-    async with running_server(tmp_path, SETTINGS) as server:
+    async with running_server(tmp_path, SETTINGS, covered=False) as server:
         symbols = [row["symbol"] for row in (await server.get("/api/v1/symbols")).json()["symbols"]]
         async with connected(server.websocket_url, nursery) as warm:
             await warm.send(action="subscribe", symbols="*")

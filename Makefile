@@ -23,7 +23,7 @@ test: ## run all tests (some need Chromium, Node 20 or Java and say so when it i
 	@scripts/chromium
 	@scripts/wiremock
 	@scripts/node-tests
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 2 $(ARGS)
 
 test-deep: ## the runtime against its model, three thousand scenarios (about ten minutes)
 	@scripts/bootstrap dev

@@ -1,4 +1,7 @@
-"""What tests of several folders share: a real PostgreSQL server, started once and when needed."""
+"""What tests of several folders share: a real PostgreSQL server, started once and when needed.
+
+And who runs beside whom, where `-n` runs them in several processes.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.alone import room
 from tests.support.database import PostgresServer, make_cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Have the test run beside those of other processes, or alone where it is marked so."""
+    if not hasattr(item.config, "workerinput"):
+        return (yield)  # there are no others
+    # Workers have folders of their own in that of the run.
+    folder = item.config._tmp_path_factory.getbasetemp().parent
+    with room(folder, alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

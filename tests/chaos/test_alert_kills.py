@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from stockstream.messages import QuoteRow
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 
 PACE = {"fetch_interval": 0.02, "fetch_interval_idle": 0.02}
 SYMBOLS = ("AAPL", "MSFT", "TSLA")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stockstream.tables import Batch
     from tests.support.client import Client
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 
 MARKET = "sim://?symbols=50&interval=0.05&seed=7"
 TOKEN = "token-of-the-tests-0123456789"

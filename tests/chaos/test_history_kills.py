@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from stockstream.tables import Batch
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 
 MARKET = "sim://?symbols=250&interval=0.05&seed=7"
 """5,000 ticks a second."""

@@ -13,7 +13,7 @@ from tests.chaos.support import chosen_seed
 from tests.support.client import Client, connected
 from tests.support.tree import Tree, running_tree
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 
 CLIENTS = 20
 FETCH_SECONDS = 0.1

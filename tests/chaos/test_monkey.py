@@ -19,7 +19,7 @@ from tests.support.server import TOKEN, running_server
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 
 SEED = 7
 RATE = 5

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from stockstream.delivery.flush_book import Pieces
     from stockstream.messages import Symbol
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 
 CHAOS = {"CHAOS_ENABLED": "true"}
 SIMULATED = {**CHAOS, "STOCK_API_URL": "sim://?symbols=6&interval=0.1&seed=7"}
@@ -191,7 +191,7 @@ async def test_memory_and_files_come_back_after_a_thousand_kills(
                 await node.inject("kill", rng.choice(sessions))
 
     async with (
-        running_server(tmp_path, SIMULATED) as server,
+        running_server(tmp_path, SIMULATED, covered=False) as server,
         Node(server.url, TOKEN) as node,
         AsyncExitStack() as stack,
     ):

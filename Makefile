@@ -2,6 +2,7 @@
 
 PY = .venv/bin/python
 SOURCES = supervision stockstream web mockserver
+SHARED_OUT = -n 2 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: help run dev test test-deep check coverage chaos demo bench css lock readme clean
 
@@ -23,7 +24,7 @@ test: ## run all tests (some need Chromium, Node 20 or Java and say so when it i
 	@scripts/chromium
 	@scripts/wiremock
 	@scripts/node-tests
-	@$(PY) -m pytest -n 2 $(ARGS)
+	@$(PY) -m pytest $(SHARED_OUT) $(ARGS)
 
 test-deep: ## the runtime against its model, three thousand scenarios (about ten minutes)
 	@scripts/bootstrap dev
@@ -38,7 +39,7 @@ coverage: ## run all tests and write htmlcov/index.html; fails under 90 % of a p
 	@scripts/bootstrap dev
 	@scripts/chromium
 	@scripts/wiremock
-	@scripts/coverage $(ARGS)
+	@scripts/coverage $(SHARED_OUT) $(ARGS)
 
 chaos: ## run the chaos tests, then five minutes of random kills; report in chaos-report.html
 	@scripts/bootstrap dev

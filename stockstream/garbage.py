@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import gc
 
-THRESHOLDS = (1_000, 3, 500)
+THRESHOLDS = (500, 3, 1_000)
 """A client is 160 objects that the collector knows. With the usual (700, 10, 10) a full collection
 may come after 430 clients, and one among 7,000 objects, which takes 10 ms and more, after 48. With
-these the longest of those that are frequent is among 4,000. A full one comes after two million:
+these the longest of those that are frequent is among 2,000. A full one comes after two million:
 more than the clients of a node have together, or what 30,000 requests of pages and of the API leave
 in cycles, nearly all of which has been found by then."""
 

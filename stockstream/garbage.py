@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import gc
 
-THRESHOLDS = (500, 3, 1_000)
+YOUNG_THRESHOLD = 500
+"""Objects more than went: enough to be looked through in a moment that costs nobody anything."""
+THRESHOLDS = (2_000, 3, 1_000)
 """A client is 160 objects that the collector knows. With the usual (700, 10, 10) a full collection
 may come after 430 clients, and one among 7,000 objects, which takes 10 ms and more, after 48. With
-these the longest of those that are frequent is among 2,000. A full one comes after two million:
-more than the clients of a node have together, or what 30,000 requests of pages and of the API leave
-in cycles, nearly all of which has been found by then."""
+these it stops whoever runs only after two thousand without a good moment. A full one comes after
+two million: more than the clients of a node have together, or what 30,000 requests of pages and of
+the API leave in cycles, nearly all of which has been found by then."""
 
 
 def settle() -> None:
@@ -23,3 +25,15 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)
+
+
+def sweep() -> None:
+    """Call when nobody waits: look for young garbage now, and not in the midst of the next batch.
+
+    Left alone, the collector comes while new rows are made, because that is what makes the count
+    rise, and stops a batch on its way for 3 to 5 ms: young are not only the new rows, but also what
+    has replaced old ones since the last time, and the count does not tell those.
+    """
+    young, collections, _ = gc.get_count()
+    if young > YOUNG_THRESHOLD:
+        gc.collect(1 if collections > THRESHOLDS[1] else 0)

@@ -27,6 +27,7 @@ from stockstream.delivery.messages import (
 )
 from stockstream.delivery.protocol import Status
 from stockstream.delivery.turns import Turn, in_turns
+from stockstream.garbage import sweep
 from stockstream.messages import (
     CircuitChanged,
     CircuitState,
@@ -231,6 +232,8 @@ class Broadcaster(Actor):
         self._go_round_by(self._fan_out.again)
         if self._book.waiting:
             self._flush_by(0.0)
+        elif with_prices:
+            sweep()
 
     async def _send_heartbeats(self, now: float, age: float) -> None:
         feed = self._tables.feed.get(FEED)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 SHARE = 3
 """So many times as long as the others the work may go on, while there is more to do than the core
 can. Prices come first; who asks for something else gets it from a quarter of the core."""
-SHORTEST_TURN = 0.015
-"""More than a thousand frames: a flush to so many is over before anybody else has a turn."""
+SHORTEST_TURN = 0.02
+"""Two thousand frames: a flush to a thousand is over before anybody else has a turn."""
 LONGEST_TURN = 0.03
 """However long the others took: half of what a person might notice in a page that opens."""
 IDLE_PASS = 0.00005

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from stockstream import garbage
 from stockstream.delivery.messages import (
     Answer,
     Attach,
@@ -79,6 +81,43 @@ async def test_unchanged_prices_of_a_living_feed_never_look_stale(
     oldest = max(after[0] - before[1] for before, after in pairwise(heard))
     assert oldest < 3 * max(1.0, interval)
     assert len(heard) <= 60 / min(max(interval, 0.5), 4.0) * 1.3 + 2
+
+
+async def test_garbage_is_looked_for_right_after_prices_were_sent(
+    autojump_clock: MockClock,
+) -> None:
+    """Left to itself, the collector comes while the next batch is made, and holds that up."""
+    events: list[str] = []
+
+    def collecting(phase: str, _info: dict[str, int]) -> None:
+        events.append(f"collecting {phase}")
+
+    class Noting(MemoryClient):
+        def try_send(self, frame: bytes, now: float) -> int:
+            events.append("prices" if b'"prices"' in frame else "status")
+            return super().try_send(frame, now)
+
+    async with running_delivery() as delivery:
+        await delivery.fetched(row("AAPL", 150.0, 1))
+        await subscribed(delivery, Noting(last_received=float("inf")))
+        await trio.sleep(1)
+        thresholds = gc.get_threshold()
+        gc.set_threshold(0)  # from here on it looks only where it is told to
+        gc.callbacks.append(collecting)
+        try:
+            made = [[] for _ in range(2 * garbage.YOUNG_THRESHOLD)]
+            events.clear()
+            await delivery.fetched(row("AAPL", 151.0, 2))
+            await trio.sleep(0.5)
+        finally:
+            gc.callbacks.remove(collecting)
+            gc.set_threshold(*thresholds)
+    assert made
+    assert [event for event in events if event != "status"] == [
+        "prices",
+        "collecting start",
+        "collecting stop",
+    ]
 
 
 def _as_of(message: dict[str, str]) -> float:

@@ -12,12 +12,13 @@ import gc
 
 YOUNG_THRESHOLD = 500
 """Objects more than went: enough to be looked through in a moment that costs nobody anything."""
-THRESHOLDS = (2_000, 3, 1_000)
+THRESHOLDS = (2_000, 0, 4_000)
 """A client is 160 objects that the collector knows. With the usual (700, 10, 10) a full collection
 may come after 430 clients, and one among 7,000 objects, which takes 10 ms and more, after 48. With
-these it stops whoever runs only after two thousand without a good moment. A full one comes after
-two million: more than the clients of a node have together, or what 30,000 requests of pages and of
-the API leave in cycles, nearly all of which has been found by then."""
+these it stops whoever runs only after two thousand without a good moment, and looks at each object
+once or twice before it leaves it to a full collection. One of those comes after two million objects:
+more than the clients of a node have together, or what 30,000 requests of pages and of the API leave
+in cycles, nearly all of which has been found by then."""
 
 
 def settle() -> None:
@@ -34,6 +35,5 @@ def sweep() -> None:
     rise, and stops a batch on its way for 3 to 5 ms: young are not only the new rows, but also what
     has replaced old ones since the last time, and the count does not tell those.
     """
-    young, collections, _ = gc.get_count()
-    if young > YOUNG_THRESHOLD:
-        gc.collect(1 if collections > THRESHOLDS[1] else 0)
+    if gc.get_count()[0] > YOUNG_THRESHOLD:
+        gc.collect(1)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 RETRY_SECONDS = 5
-ADMITTED_AT_ONCE = 4
+ADMITTED_AT_ONCE = 2
 """Handshakes that are answered at the same time; others wait in the order they came. They share
 the core with the prices of those who are there, and sessions start one after another anyway."""
 MOST_WAITING = 5_000

@@ -16,9 +16,9 @@ THRESHOLDS = (2_000, 0, 4_000)
 """A client is 160 objects that the collector knows. With the usual (700, 10, 10) a full collection
 may come after 430 clients, and one among 7,000 objects, which takes 10 ms and more, after 48. With
 these it stops whoever runs only after two thousand without a good moment, and looks at each object
-once or twice before it leaves it to a full collection. One of those comes after two million objects:
-more than the clients of a node have together, or what 30,000 requests of pages and of the API leave
-in cycles, nearly all of which has been found by then."""
+once or twice before it leaves it to a full collection. One of those comes after two million: more
+than the clients of a node have together, or what 30,000 requests of pages and of the API leave in
+cycles, nearly all of which has been found by then."""
 
 
 def settle() -> None:

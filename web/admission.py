@@ -101,7 +101,10 @@ def origin_allowed(origin: str | None, host: str, allowed: Sequence[str]) -> boo
     normal = origin.lower().rstrip("/")
     if normal in allowed:
         return True
-    parts = urlsplit(normal)
+    try:
+        parts = urlsplit(normal)
+    except ValueError:  # an IPv6 address that never ends, say
+        return False
     return parts.scheme in {"http", "https"} and bool(parts.netloc) and parts.netloc == host.lower()
 
 

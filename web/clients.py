@@ -82,6 +82,7 @@ class Clients:
         user = user_of_cookies(self._parts.settings.users, socket.headers.get("cookie"))
         self._connections[number] = connection
         try:
+            await socket.wait_room()  # not at the door, where others would wait for this client
             async with self.admission.door:
                 if not await self._let_in(socket, connection, user):
                     return

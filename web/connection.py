@@ -101,9 +101,10 @@ class Connection:
     def last_received(self) -> float:
         """When it was last heard, on trio's clock: now, while something it said is being served.
 
-        What it said after that, a pong above all, may lie unread behind it.
+        What it said after that, a pong above all, may lie unread behind it. The same holds while it
+        has to read answers first; how far it is behind with those is another question.
         """
-        if self._serving:
+        if self._serving or self._drained is not None:
             return trio.current_time()
         return max(self._wire.last_received, self._heard)
 
@@ -115,6 +116,7 @@ class Connection:
     def drained(self) -> None:
         """Nothing waits to be said to this client any more: read on."""
         if self._drained is not None:
+            self._heard = trio.current_time()
             self._drained.set()
             self._drained = None
 

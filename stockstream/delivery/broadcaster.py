@@ -245,8 +245,12 @@ class Broadcaster(Actor):
     async def _on_look(self, _message: _Look) -> None:
         now = trio.current_time()
         self._read_tables()
+        told = self._connections.status_number
+        self._read_status()
         if self._book.waiting:
             self._flush_by(0.0)
+        elif self._connections.status_number != told:
+            self._go_round_by(0.0)
         await self._send_heartbeats(now, LONGEST_SILENCE_SECONDS)
         await in_turns(self._fan_out.look(now, self._patience), self._turn)
         self._go_round_by(self._fan_out.again)

@@ -208,6 +208,7 @@ class FanOut:
                 return
             frames, done = rest
             if not frames:  # it has a rate of its own, and its time has not come
+                lane.behind_since = None  # it is ready: what it lacks is held back by us
                 self.again = min(self.again, lane.last_prices + (lane.seconds_between or 0.0))
                 return
             if not self._send(lane, frames, now):
@@ -230,7 +231,10 @@ class FanOut:
         if lane.status_seen != self._connections.status_number:
             return self._status_frame, partial(self._told_status, lane)
         lacking = self._book.lacking(lane.want, lane.seen)
-        if lacking and (lane.operations or not _rests(lane, now)):
+        # Before a change of the subscription everything is told that the old one owes. Other
+        # answers go past prices that rest, or a client that pings would have no rate of its own.
+        changes = bool(lane.operations) and lane.operations[0].want is not None
+        if lacking and (changes or not _rests(lane, now)):
             frames = self._frames(lacking, lane.seen)
             return frames, partial(self._told_prices, lane, len(lacking), now)
         if lane.operations:
@@ -277,7 +281,7 @@ class FanOut:
             lane.want = want
             lane.seconds_between = operation.seconds_between or lane.seconds_between
             lane.last_prices = now
-        lane.seen = self._book.number
+            lane.seen = self._book.number
         if want == operation.want:
             del lane.operations[0]
             if not lane.operations:
@@ -343,6 +347,7 @@ class FanOut:
                     frames = self._frames(symbols, self._book.number - 1)
                     for lane in list(members.values()):
                         if self._tell(lane, frames, now):
+                            lane.seen = self._book.number
                             self._counts.updates += len(symbols)
                         if turn.over:
                             yield
@@ -369,23 +374,20 @@ class FanOut:
         frame = self._framing.text(*self._book.prices(()))
         for lane in self._connections.lanes():
             least = age if lane.want.everything or lane.want.symbols else unsubscribed_age
-            if (
-                now - lane.last_frame >= least
-                and lane.behind_since is None
-                and not self._book.lacking(lane.want, lane.seen)
-            ):
-                self._tell(lane, frame, now)
+            if now - lane.last_frame >= least and lane.behind_since is None:
+                lacks = bool(self._book.lacking(lane.want, lane.seen))
+                if lacks and not _rests(lane, now):
+                    pass  # prices are on their way to it
+                elif self._tell(lane, frame, now) and not lacks:
+                    lane.seen = self._book.number
             if self._turn.over:
                 yield
 
     def _tell(self, lane: Lane, frames: bytes, now: float) -> bool:
-        """Write to a client who lacks nothing else; False when it did not take it."""
+        """Write to a client to whom nothing else is owed; False when it did not take it."""
         if lane.operations or lane.status_seen != self._connections.status_number:
             return False  # its turn comes with the late, in order
-        if not self._send(lane, frames, now):
-            return False
-        lane.seen = self._book.number
-        return True
+        return self._send(lane, frames, now)
 
     # Signs of life.
 

@@ -124,12 +124,16 @@ class Connection:
                 return
             async with trio.open_nursery() as nursery:
                 self.wire.attach(nursery)
-                self._protocol = self._make_protocol(nursery)
-                with self._reading:
-                    await self._read(self._protocol)
-                # Thousands may leave at once, when a proxy goes: one begins to in a pass.
-                await self.requests.enter()
-                await self._see_off(self._protocol)
+                try:
+                    self._protocol = self._make_protocol(nursery)
+                    with self._reading:
+                        await self._read(self._protocol)
+                    # Thousands may leave at once, when a proxy goes: one begins to in a pass.
+                    await self.requests.enter()
+                    await self._see_off(self._protocol)
+                finally:
+                    # While the nursery is open, which finishes a frame that somebody else begins.
+                    self.wire.close()
                 nursery.cancel_scope.deadline = trio.current_time() + self._config.handler_grace
             if nursery.cancel_scope.cancelled_caught:
                 logger.warning(

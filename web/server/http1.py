@@ -75,7 +75,7 @@ class Http1Protocol(H11Protocol):
         elif not _is_servable(request.target):
             await self._answer(400, [])
         elif not _is_websocket_upgrade(request):
-            await super()._create_stream(request)
+            await super()._create_stream(_without_upgrade(request))
         elif not _is_decodable(request):
             await self._answer(400, [])
         else:
@@ -131,6 +131,22 @@ def _is_decodable(request: h11.Request) -> bool:
         value.isascii()
         for name, value in request.headers
         if name in {b"connection", b"upgrade"} or name.startswith(b"sec-websocket-")
+    )
+
+
+def _without_upgrade(request: h11.Request) -> h11.Request:
+    """The same request, in which nobody can see an upgrade.
+
+    Hypercorn's rule is another than ours: `get` or a stray byte after `websocket` is an upgrade to
+    it, and its own WebSocket has neither our limits nor a way for ready frames.
+    """
+    if all(name != b"upgrade" for name, _ in request.headers):
+        return request
+    return h11.Request(
+        method=request.method,
+        target=request.target,
+        http_version=request.http_version,
+        headers=[(name, value) for name, value in request.headers if name != b"upgrade"],
     )
 
 

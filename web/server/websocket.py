@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar, cast
 from urllib.parse import parse_qsl
 
+import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
 from werkzeug.datastructures import Headers, MultiDict
 
@@ -87,6 +88,16 @@ class ServerSocket:
             raise ValueError(f"the client did not offer the subprotocol {subprotocol!r}")
         await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
         self._check_open()
+
+    async def wait_room(self) -> None:
+        """Wait until `accept` need not wait for the client, who may not have read what came before.
+
+        Raises Disconnected.
+        """
+        try:
+            await self.wire.wait_room()
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise Disconnected(_ABNORMAL) from error
 
     async def reject(
         self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""

@@ -176,6 +176,20 @@ class Wire:
         async with self._lock:
             pass
 
+    async def wait_room(self) -> None:
+        """Wait until the kernel has room for an answer, all of which `write` then takes at once.
+
+        Raises as `write` does.
+        """
+        async with self._lock:
+            await self._flush()
+            if self._finished:
+                raise trio.ClosedResourceError("this connection was closed")
+            with trio.move_on_after(self._progress_timeout) as limit:
+                await trio.lowlevel.wait_writable(self._socket)
+            if limit.cancelled_caught:
+                self._give_up()
+
     def _start_finishing(self) -> None:
         if self._nursery is not None and not self._finished:
             self._nursery.start_soon(self._finish)

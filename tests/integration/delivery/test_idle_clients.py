@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import resource
 import socket
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from stockstream import open_files
 from tests.integration.delivery.raw import raw_client
 from tests.integration.web.support import BINARY, CLOSE, PONG, TEXT, client_frame, upgrade_request
 from tests.support.client import connected
@@ -18,6 +20,7 @@ from tests.support.server import running_server
 from tests.support.tree import running_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 WARM = 100
@@ -56,7 +59,19 @@ def subscribe(client: socket.socket, symbols: list[str]) -> None:
         received += client.recv(65536)
 
 
+@pytest.fixture
+def _many_files() -> Iterator[None]:
+    """The clients are in this process, and normal users have 1,024 files unless they ask."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = open_files.raise_limit()
+    if most is not None and most < WARM + 2 * CLIENTS:
+        pytest.skip(f"{WARM + CLIENTS} clients ARE SKIPPED: only {most} files may be open here")
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 @pytest.mark.proves("D15")
+@pytest.mark.usefixtures("_many_files")
 async def test_a_client_costs_at_most_30_kb(tmp_path: Path, nursery: trio.Nursery) -> None:
     """A browser's, welcomed, with a session and 20 symbols that move; measured in the server."""
     async with running_server(tmp_path, SETTINGS, covered=False) as server:

@@ -16,6 +16,8 @@ from tests.integration.web.support import BINARY, CLOSE, PING, TEXT, client_fram
 from tests.support.client import connected
 from tests.support.tree import running_tree
 from web import clients, connection
+from web.admission import ADMITTED_AT_ONCE
+from web.server import ServerSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -337,3 +339,32 @@ async def _keep_busy(supervisor: ActorRef, busy: trio.Event, done: trio.Event) -
             self.stop()
 
     await start_child(supervisor, ChildSpec("slow", Slow, restart=Restart.TEMPORARY))
+
+
+async def test_a_client_that_cannot_be_answered_stands_in_nobodys_way(
+    tree: Tree, witness: Client, monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery
+) -> None:
+    """It has not read what came before its handshake; others are let in meanwhile."""
+    wait_room, read = ServerSocket.wait_room, trio.Event()
+    waiting: list[ServerSocket] = []
+
+    async def wait_until_read(self: ServerSocket) -> None:
+        if self.query.get("full"):
+            waiting.append(self)
+            await read.wait()
+        await wait_room(self)
+
+    monkeypatch.setattr(ServerSocket, "wait_room", wait_until_read)
+    async with AsyncExitStack() as stack:
+        for _ in range(ADMITTED_AT_ONCE + 1):
+            stream = await stack.enter_async_context(
+                await trio.open_tcp_stream("127.0.0.1", port(tree))
+            )
+            await stream.send_all(upgrade_request("/ws?full=1"))
+        with trio.fail_after(5):
+            async with raw_client(port(tree)) as newcomer:
+                await newcomer.frame()
+        assert len(waiting) == ADMITTED_AT_ONCE + 1
+        read.set()
+        with trio.fail_after(5):
+            assert (await stream.receive_some(12)) == b"HTTP/1.1 101"

@@ -93,6 +93,20 @@ async def test_no_compression_is_negotiated() -> None:
         assert await client.frame() == (TEXT, b"plain " * 100)
 
 
+@pytest.mark.parametrize(
+    ("told", "instead"),
+    [(b"GET ", b"get "), (b"websocket\r\n", b"websocket\xa0\r\n")],
+    ids=["method in lower case", "a byte that Hypercorn strips"],
+)
+async def test_what_only_hypercorn_calls_an_upgrade_is_none(told: bytes, instead: bytes) -> None:
+    """Its own WebSocket would have none of our limits, and no way for ready frames."""
+    async with running({"/ws": echo}) as run:
+        client = await run.connect()
+        extension = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+        await client.send(upgrade_request(headers=extension).replace(told, instead, 1))
+        assert (await client.read_head()).startswith(b"HTTP/1.1 404 ")
+
+
 async def test_an_unknown_path_gets_404() -> None:
     async with running({"/ws": echo}) as run:
         client = await run.connect()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from hypercorn.events import Event, RawData
 
 from tests.integration.web.selfsigned import client_context, server_context
 from tests.integration.web.support import (
@@ -22,6 +23,7 @@ from tests.integration.web.support import (
     Running,
     client_frame,
     running,
+    upgrade_request,
 )
 from web.server import (
     Disconnected,
@@ -32,6 +34,7 @@ from web.server import (
     encode_ping,
     encode_text_frame,
 )
+from web.server.http1 import Http1Protocol
 
 
 class Accepted:
@@ -500,3 +503,87 @@ async def test_a_client_that_talks_plain_http_to_tls_ends_only_itself(tmp_path: 
                 continue  # a reset ends it as well
         await run.until(open_connections=0)
         assert run.server.statistics().crashed == 0
+
+
+async def test_an_answer_that_would_wait_for_the_client_is_not_begun() -> None:
+    """It has not read what came before; what others wait for must not wait for that."""
+    waiting, accepted = trio.Event(), trio.Event()
+
+    async def handler(sock: ServerSocket) -> None:
+        with trio.move_on_after(0.3) as limit:
+            await sock.wait_room()
+        if limit.cancelled_caught:
+            waiting.set()
+            await sock.wait_room()
+            await sock.accept()
+            accepted.set()
+
+    async with running({"/ws": handler}) as run:
+        # The server comes to the upgrade only when the kernel has taken all answers before it, and
+        # has little room left for some of these numbers. They depend on the kernel.
+        for requests in range(20, 400, 10):
+            client = await run.connect(receive_buffer=2304)
+            before = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n" * requests
+            await client.send(before + upgrade_request())
+            with trio.move_on_after(0.6):
+                await waiting.wait()
+                break
+        assert waiting.is_set()
+        assert not accepted.is_set()
+        with trio.fail_after(SOON):
+            while b"HTTP/1.1 101 " not in client.buffer:
+                await client.more()
+            await accepted.wait()
+
+
+async def test_waiting_for_room_ends_with_the_connection() -> None:
+    """With the client that leaves, and with one that takes nothing for too long."""
+    ends: list[str] = []
+    begun = trio.Event()
+
+    async def handler(sock: ServerSocket) -> None:
+        await sock.accept()
+        fill(sock.wire)
+        begun.set()
+        try:
+            await sock.wait_room()
+        except Disconnected:
+            ends.append("disconnected")
+            raise
+
+    async with running({"/ws": handler}, ServerConfig(progress_timeout=0.5)) as run:
+        leaver = await run.upgrade(receive_buffer=2304)
+        await begun.wait()
+        leaver.reset()
+        await run.until(open_connections=0)
+        await run.upgrade(receive_buffer=2304)
+        await run.until(open_connections=0)
+    assert ends == ["disconnected", "disconnected"]
+
+
+@pytest.mark.proves("D7")
+async def test_who_sends_survives_the_crash_of_a_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also a frame that the connection would have to finish, in the very moment of its end."""
+    outcomes: list[Sent] = []
+    handle, close = Http1Protocol.handle, Wire.close
+    frame = encode_text_frame(b"x" * 5_000_000)
+
+    async def crashing(self: Http1Protocol, event: Event) -> None:
+        if isinstance(event, RawData) and event.data == b"boom":
+            raise RuntimeError("a bug in the protocol's code")
+        await handle(self, event)
+
+    def sent_to_before(self: Wire) -> None:
+        if not self.closed:
+            outcomes.append(self.try_send(frame))
+        close(self)
+
+    monkeypatch.setattr(Http1Protocol, "handle", crashing)
+    monkeypatch.setattr(Wire, "close", sent_to_before)
+    async with running({"/ws": Accepted()}) as run:
+        client = await run.upgrade()
+        await client.send(b"boom")
+        await run.until(open_connections=0)
+    assert outcomes == [Sent.BEGUN]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from stockstream import garbage
+from stockstream import garbage, paths
 from stockstream.delivery.messages import (
     Answer,
     Attach,
@@ -22,7 +22,7 @@ from stockstream.delivery.messages import (
 from stockstream.messages import CircuitState, CircuitStatus, FeedState, QuotesPublished
 from stockstream.tables import Subscription
 from tests.unit.delivery.support import NOON, MemoryClient, row
-from tests.unit.delivery.tree import Delivery, SetCircuit, running_delivery
+from tests.unit.delivery.tree import Delivery, Forgetful, SetCircuit, running_delivery
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -125,6 +125,39 @@ def _as_of(message: dict[str, str]) -> float:
     return (int(hours) - 12) * 3600 + int(minutes) * 60 + float(seconds)
 
 
+async def test_a_client_with_a_low_rate_hears_of_the_feed(autojump_clock: MockClock) -> None:
+    """Or all its prices would look stale between two frames."""
+    async with running_delivery() as delivery:
+        await delivery.fetched(row("AAPL", 150.0, 1))
+        await trio.sleep(0.1)
+        client = TimedClient()
+        await subscribed(delivery, client, rate=12.0)
+        for second in range(40):
+            await trio.sleep(1)
+            await delivery.fetched(row("AAPL", 151.0 + second, 2 + second))
+        messages = zip(client.times, client.messages, strict=True)
+        heard = [at for at, message in messages if message.get("as_of")]
+        prices = [message for message in client.messages if message.get("prices")]
+    assert all(after - before <= 5.05 for before, after in pairwise(heard))
+    assert len(prices) == 3
+
+
+async def test_a_lost_hint_of_the_feed_is_made_good_by_the_look(
+    autojump_clock: MockClock,
+) -> None:
+    """A cast may be lost, and with a feed that is down no prices come that would tell."""
+    async with running_delivery() as delivery:
+        await delivery.fetched(row("AAPL", 150.0, 1))
+        client = MemoryClient(last_received=float("inf"))
+        await subscribed(delivery, client)
+        await trio.sleep(1)
+        client.take()
+        await delivery.system.ref(paths.STREAMER).call(Forgetful(FeedState.DOWN))
+        await trio.sleep(1.2)
+        (status,) = [message for message in client.messages if message["type"] == "status"]
+    assert status["feed"] == "down"
+
+
 async def test_a_feed_that_is_not_live_has_no_heartbeat(autojump_clock: MockClock) -> None:
     """Staleness is the absence of messages; the status says the rest."""
     async with running_delivery() as delivery:
@@ -147,9 +180,9 @@ async def test_the_status_tells_feed_and_breaker(autojump_clock: MockClock) -> N
         await delivery.system.ref("market/circuit_breaker").call(SetCircuit(open_))
         await delivery.fetched(interval=0.05)
         await trio.sleep(1)
-        first, second = [message for message in client.messages if message["type"] == "status"]
+        first, *_, last = [message for message in client.messages if message["type"] == "status"]
         assert (first["feed"], first["circuit"]) == ("down", "closed")
-        assert second == {
+        assert last == {
             "type": "status",
             "feed": "live",
             "circuit": "open",

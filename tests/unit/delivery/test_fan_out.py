@@ -465,10 +465,14 @@ def test_a_client_with_a_rate_gets_its_prices_when_its_time_has_come(all_of: Bro
     assert [price["version"] for price in update["prices"]] == [[1, 3]]
     assert all_of.fan_out.again == math.inf
     all_of.flush(row("AAPL", 153.0, 4), now=10.6)
-    # An answer does not wait, nor what must come before it.
-    all_of.fan_out.say(Say(1, 99, b'{"type":"pong"}'), 10.7)
-    assert client.kinds() == ["prices", "pong"]
-    all_of.want(client, "AAPL", "MSFT")
+    # An answer does not wait. It does not bring prices either: a client that asks for pongs all
+    # the time would have no rate.
+    all_of.fan_out.say(Say(1, 2, b'{"type":"pong"}'), 10.7)
+    assert [message["type"] for message in client.take()] == ["pong"]
+    # Before its subscription changes it is told what the old one owes.
+    all_of.want(client, "AAPL", "MSFT", command=3, now=10.8)
+    assert client.kinds() == ["prices", "subscriptions", "snapshot"]
+    assert client.messages[0]["prices"][0]["version"] == [1, 4]
     assert all_of.fan_out.statistics().groups == 0
 
 
@@ -487,6 +491,40 @@ def test_heartbeats_go_to_those_who_heard_nothing(all_of: Broadcast) -> None:
     told = [client for client in (fresh, silent, paced, behind) if client.sent]
     assert told == [silent, paced]
     assert silent.take() == [{"type": "prices", "as_of": "2026-11-22T12:00:00.000Z", "prices": []}]
+
+
+def test_a_client_whose_prices_rest_hears_heartbeats(all_of: Broadcast) -> None:
+    """In a market that moves it always lacks something, and gets that all the same."""
+    client = all_of.attach()
+    all_of.want(client, "AAPL", seconds_between=10.0)
+    client.take()
+    all_of.flush(row("AAPL", 151.0, 2), now=4.5)
+    run(all_of.fan_out.heartbeat(5.0, 4.0, 4.0))
+    (heartbeat,) = client.take()
+    assert heartbeat["prices"] == []
+    all_of.flush(now=10.0)
+    (update,) = client.take()
+    assert [price["version"] for price in update["prices"]] == [[1, 2]]
+
+
+@pytest.mark.proves("W16")
+@pytest.mark.parametrize("cause", ["a snapshot still on its way", "a heartbeat refused"])
+def test_a_client_whose_prices_rest_is_not_behind(all_of: Broadcast, cause: str) -> None:
+    """It once took no more for a moment. What it lacks since then is held back by us."""
+    client = all_of.attach()
+    all_of.want(client, "AAPL", seconds_between=40.0)
+    if cause == "a heartbeat refused":
+        client.room = 0
+        run(all_of.fan_out.heartbeat(1.0, 0.5, 4.0))
+    else:
+        client.begun = 1
+    all_of.flush(row("AAPL", 151.0, 2), now=1.0)
+    lane = all_of.connections.get(1)
+    assert lane is not None
+    assert lane.behind_since == 1.0
+    client.begun, client.room = 0, math.inf
+    all_of.flush(row("AAPL", 152.0, 3), now=2.5)
+    assert lane.behind_since is None
 
 
 def test_a_heartbeat_hides_nothing_from_a_client_taken_over(all_of: Broadcast) -> None:

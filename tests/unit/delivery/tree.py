@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from stockstream import paths
@@ -55,6 +56,13 @@ class Fetched(Request[None]):
 
 
 @dataclass(frozen=True)
+class Forgetful(Request[None]):
+    """The feed is in another state, and nobody is told."""
+
+    state: FeedState
+
+
+@dataclass(frozen=True)
 class SetCircuit(Request[None]):
     status: CircuitStatus
 
@@ -78,6 +86,12 @@ class LedStreamer(Actor):
             broadcaster.cast(QuotesPublished(1, message.rows))
         self._tables.feed.put(FEED, message.feed)
         broadcaster.cast(FeedChanged())
+
+    @handles(Forgetful)
+    def _on_forgetful(self, message: Forgetful) -> None:
+        before = self._tables.feed.get(FEED)
+        assert before is not None
+        self._tables.feed.put(FEED, msgspec.structs.replace(before, state=message.state))
 
 
 class LedBreaker(Actor):

@@ -75,6 +75,8 @@ def test_loopback_is_this_machine() -> None:
         ("", "prices.example", False),
         ("file://", "", False),
         ("http://", "", False),
+        ("http://[", "prices.example", False),
+        ("http://prices.example\u2100", "prices.example", False),
     ],
 )
 def test_a_page_may_connect_to_its_own_host_or_if_it_is_allowed(

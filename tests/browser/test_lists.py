@@ -15,7 +15,7 @@ from tests.support.server import NO_DATABASE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Locator, Route
+    from playwright.sync_api import Locator, Response, Route
 
     from tests.browser.conftest import Visit
     from tests.browser.dashboard import Dashboard
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 def chosen(me: Dashboard) -> Locator:
     return me.page.locator("#list option:checked")
+
+
+def is_patch(response: Response) -> bool:
+    return response.request.method == "PATCH"
 
 
 def make_list(me: Dashboard, name: str, *, copy: bool = True) -> None:
@@ -48,13 +52,13 @@ def test_lists_are_made_chosen_and_changed_and_are_there_after_a_reload(
     me.expect_rows("AAPL", "MSFT")
     make_list(me, "Cars", copy=False)
     me.expect_rows()
-    with me.page.expect_response(lambda answer: answer.request.method == "PATCH") as saved:
+    with me.page.expect_response(is_patch) as saved:
         me.subscribe("TSLA")
     assert saved.value.ok
     me.expect_changes("TSLA", 1)
     me.page.get_by_test_id("list").select_option(label="Tech")
     me.expect_rows("AAPL", "MSFT")
-    with me.page.expect_response(lambda answer: answer.request.method == "PATCH"):
+    with me.page.expect_response(is_patch):
         me.remove("MSFT").click()
     me.page.reload()
     expect(chosen(me)).to_have_text("Tech")
@@ -105,7 +109,8 @@ def test_two_tabs_show_the_same_and_what_another_browser_did_is_joined(
     other = me.page.context.new_page()
     other.goto(keeping.url)
     expect(other.get_by_test_id("row-AAPL")).to_be_visible()
-    with me.page.expect_response(lambda answer: answer.request.method == "PATCH"):
+    # Whichever tab comes first saves it.
+    with me.page.context.expect_event("response", is_patch):
         me.subscribe("MSFT")
     expect(other.get_by_test_id("row-MSFT")).to_be_visible()
     me.page.evaluate(
@@ -118,6 +123,37 @@ def test_two_tabs_show_the_same_and_what_another_browser_did_is_joined(
     )
     me.page.reload()
     expect(me.row("NFLX")).to_be_visible()
+
+
+def test_what_one_tab_changes_while_another_asks_the_server_is_not_lost(
+    keeping: Server, visit: Visit
+) -> None:
+    """The answer is older than the change, and so is what the asking tab knew of the list."""
+    me = visit(keeping.url)
+    me.subscribe("AAPL")
+    make_list(me, "Shared")
+    other = me.page.context.new_page()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    # The other tab is slow to hear that the list has changed, and this one to save it.
+    other.add_init_script(
+        "window.addEventListener('storage', (event) => event.stopImmediatePropagation())"
+    )
+    other.route("**/api/v1/watchlists", hold)
+    with other.expect_request("**/api/v1/watchlists"):
+        other.goto(keeping.url)
+    me.page.route("**/api/v1/watchlists/*", lambda route: route.abort())
+    me.subscribe("MSFT")
+    with other.expect_response("**/api/v1/watchlists"):
+        held[0].continue_()
+    expect(other.get_by_test_id("row-MSFT")).to_be_visible()
+    with me.page.context.expect_event("response", is_patch) as saved:
+        me.page.unroute("**/api/v1/watchlists/*")
+    assert saved.value.json()["symbols"] == ["AAPL", "MSFT"]
+    expect(me.row("MSFT")).to_be_visible()
 
 
 @pytest.mark.proves("H10")
@@ -146,7 +182,7 @@ def test_without_a_database_lists_go_on_in_the_browser_and_are_saved_later(
     me.page.keyboard.press("Enter")
     expect(me.page.get_by_test_id("list-note")).to_have_text("Not saved: the database is away.")
     me.page.unroute(pattern)
-    with me.page.expect_response(lambda answer: answer.request.method == "PATCH") as saved:
+    with me.page.expect_response(is_patch) as saved:
         me.page.reload()
     assert saved.value.json()["symbols"] == ["MSFT"]
     me.expect_rows("MSFT")

@@ -43,6 +43,8 @@ export class Lists {
   #timer;
   #busy = false;
   #failures = 0;
+  /** Whether the browser took what was last to be kept. */
+  #kept = true;
 
   /** @param {Options} options */
   constructor(options) {
@@ -79,6 +81,7 @@ export class Lists {
     if (this.#book.active === null) {
       this.#options.memory.save(WATCHLIST_KEY, symbols);
     } else {
+      this.#refresh();
       this.#book.edited(symbols);
       this.#keep();
       this.#soon(SAVE_MS);
@@ -131,6 +134,7 @@ export class Lists {
     const answer = await ask(fetch, "GET", "watchlists");
     if (!answer.ok) return answer;
     const before = this.symbols.join();
+    this.#refresh();
     this.#book.received(itemsIn(answer.body, "watchlists").map(readNamed).filter((named) => named !== null));
     this.#keep();
     this.#paint();
@@ -143,6 +147,7 @@ export class Lists {
     const named = readNamed(body);
     if (named === null) return null;
     const before = this.symbols.join();
+    this.#refresh();
     this.#book.told(named);
     this.#keep();
     this.#paint();
@@ -173,6 +178,7 @@ export class Lists {
 
   /** @param {number | null} id */
   #choose(id) {
+    this.#refresh();
     this.#book.choose(id);
     this.#keep();
     this.#paint();
@@ -185,6 +191,7 @@ export class Lists {
     if (active === null) return;
     const answer = await ask(fetch, "DELETE", `watchlists/${active.id}`);
     if (!answer.ok && answer.status !== 404) return this.#refused("Not deleted", answer);
+    this.#refresh();
     this.#book.drop(active.id);
     this.#keep();
     this.#paint();
@@ -254,7 +261,16 @@ export class Lists {
   }
 
   #keep() {
-    this.#options.memory.save(LISTS_KEY, this.#book.toText());
+    this.#kept = this.#options.memory.save(LISTS_KEY, this.#book.toText());
+  }
+
+  /**
+   * Before a change: what another tab has changed since this one looked is kept already, and would
+   * be lost if this one's idea of it were written over it.
+   */
+  #refresh() {
+    const text = this.#kept ? this.#options.memory.load(LISTS_KEY) : null;
+    if (text !== null) this.#book = new ListBook(text);
   }
 
   #paint() {

@@ -16,7 +16,8 @@ import msgspec
 
 from stockstream import paths
 from stockstream.alerts.cooldown import CoolDowns
-from stockstream.alerts.rules import NOWHERE, Band, Rule, judge, quiet
+from stockstream.alerts.rules import NOWHERE, Rule, judge, quiet
+from stockstream.alerts.thresholds import Thresholds
 from stockstream.alerts.window import Window
 from stockstream.messages import Alert, AlertStatus, Symbol
 from supervision import Ownership
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
 MOST_WAITING = 10_000
 """Alerts that wait to be stored, or delivered: some 5 MB. Beyond it the oldest give way."""
 JUDGED_PER_TURN = 100
-"""Judgements before others get a turn: a millisecond or two. What a look spares is not counted."""
+"""Judgements before others get a turn: a millisecond or two."""
 AT_ONCE = 200
 """Alerts stored in one transaction."""
+STANDINGS_AT_ONCE = 1_000
+"""Standings stored in one transaction: a price that crosses all rules changes all of theirs."""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -61,8 +64,7 @@ class AlertBook:
         self._owner = Ownership("alerts", paths.ALERTS)
         self._rules: dict[int, Rule] = {}
         self._armed: dict[int, bool | None] = {}
-        self._quiet: dict[int, Band] = {}
-        self._by_symbol: dict[Symbol, dict[int, Rule]] = {}
+        self._by_symbol: dict[Symbol, Thresholds] = {}
         # A window of each rule's own: what moved before a rule was made does not count for it.
         self._windows: dict[int, Window] = {}
         self._cooldowns = CoolDowns()
@@ -104,8 +106,8 @@ class AlertBook:
         self.drop_rule(rule.id)
         self._rules[rule.id] = rule
         self._armed[rule.id] = rule.armed
-        self._quiet[rule.id] = NOWHERE  # it is judged at least once, whatever its standing
-        self._by_symbol.setdefault(rule.symbol, {})[rule.id] = rule
+        # It is judged at least once, whatever its standing.
+        self._by_symbol.setdefault(rule.symbol, Thresholds()).put(rule, NOWHERE)
         if quote is not None:
             self._seen[rule.symbol] = quote.quote.version
             self._judge(rule, quote, now)
@@ -119,10 +121,10 @@ class AlertBook:
         rule = self._rules.pop(number, None)
         if rule is None:
             return
-        del self._armed[number], self._quiet[number]
+        del self._armed[number]
         self._standings.pop(number, None)
         others = self._by_symbol[rule.symbol]
-        del others[number]
+        others.drop(number)
         if not others:
             del self._by_symbol[rule.symbol]
             self._seen.pop(rule.symbol, None)
@@ -145,15 +147,13 @@ class AlertBook:
         done = 0
         for row in rows:
             symbol, price, version = row.quote.symbol, row.quote.price, row.quote.version
-            rules = self._by_symbol.get(symbol)
+            thresholds = self._by_symbol.get(symbol)
             seen = self._seen.get(symbol)
-            if rules is None or (seen is not None and version <= seen):
+            if thresholds is None or (seen is not None and version <= seen):
                 continue
-            self._judged += len(rules)
-            for number, rule in list(rules.items()):
-                low, high = self._quiet.get(number, NOWHERE)
-                if low < price < high or self._rules.get(number) is not rule:
-                    continue
+            for rule in thresholds.reached(price):
+                if self._rules.get(rule.id) is not rule:
+                    continue  # it was changed or dropped where this yields
                 self._judge(rule, row, now)
                 done += 1
                 if done % JUDGED_PER_TURN == 0:
@@ -168,6 +168,7 @@ class AlertBook:
         return more
 
     def _judge(self, rule: Rule, row: QuoteRow, now: int) -> None:
+        self._judged += 1
         quote = row.quote
         extremes = None
         if rule.window is not None:
@@ -176,7 +177,7 @@ class AlertBook:
             extremes = window.add(quote.received, quote.price)
         armed = self._armed[rule.id]
         verdict = judge(rule, armed, quote.price, extremes)
-        self._quiet[rule.id] = quiet(rule, verdict.armed)
+        self._by_symbol[rule.symbol].put(rule, quiet(rule, verdict.armed))
         if verdict.armed is not armed:
             self._armed[rule.id] = verdict.armed
             self._standings[rule.id] = Standing(rule.revision, verdict.armed)
@@ -213,11 +214,15 @@ class AlertBook:
         if len(self._undelivered) > MOST_WAITING:
             self._undelivered.popleft()  # not lost: it is stored, and the page reads what is
 
-    def end_cooldowns(self, now: int, *, early: bool = False) -> None:
+    def end_cooldowns(self, now: int, *, early: bool = False) -> Iterator[None]:
         """Fire what was withheld by rules whose cool-down is over at `now`, in ms; or by all."""
         self._owner.check()
-        for number in list(self._cooldowns.withholding):
-            rule = self._rules[number]
+        for done, number in enumerate(list(self._cooldowns.withholding), 1):
+            if done % JUDGED_PER_TURN == 0:
+                yield
+            rule = self._rules.get(number)
+            if rule is None:
+                continue  # it was dropped where this yields
             alert = self._cooldowns.end(number, rule.cooldown, now, early=early)
             if alert is not None:
                 # Told now: who has read all until a moment ago has not read this.
@@ -230,7 +235,8 @@ class AlertBook:
         first = list(islice(self._unstored, AT_ONCE))
         later = {alert.rule for alert, _ in islice(self._unstored, AT_ONCE, None)}
         later |= self._cooldowns.withholding
-        standings = {n: s for n, s in self._standings.items() if n not in later}
+        waiting = ((n, s) for n, s in self._standings.items() if n not in later)
+        standings = dict(islice(waiting, STANDINGS_AT_ONCE))
         if not first and not standings:
             return None
         return Unstored([a for a, _ in first], [url for _, url in first], standings)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from stockstream.history.query import Connection, Row
 
 MOST_RULES = 50
+MOST_OF_SYMBOL = 20_000
+"""Rules of all users on one symbol: a price that crosses all of them keeps a core for 0.2 s."""
+MOST_OF_ALL = 100_000
+"""Rules of all users: what a watcher that starts reads in a few seconds, and some 100 MB."""
 PAGE = 1_000
 OVERLAP_MS = 60_000
 """A change is seen when it is committed and dated when it began: a query ends within seconds."""
@@ -25,6 +29,8 @@ STALE_MS = 43_200_000
 earliest, and nothing tells of them then."""
 
 SAME = Refusal("threshold", "there is such a rule already")
+CROWDED = Refusal("symbol", f"has {MOST_OF_SYMBOL:,} rules of all users: no more are taken")
+FULL = Refusal("rules", f"there are {MOST_OF_ALL:,} rules of all users: no more are taken")
 
 _COLUMNS = """
 id, owner, revision, symbol, kind, threshold, "window", hysteresis, cooldown, webhook, armed
@@ -41,6 +47,15 @@ FROM alert_rules WHERE changed_at >= $1 AND id > $2 ORDER BY id LIMIT $3
 _SAME = """
 SELECT id FROM alert_rules WHERE owner = $1 AND symbol = $2 AND kind = $3 AND threshold = $4
 AND "window" IS NOT DISTINCT FROM $5 AND deleted_at IS NULL AND id <> $6
+"""
+# Counted up to the limit only. Two that are made in the same moment may both pass: the limits guard
+# the node, and one more or less does it no harm.
+_OF_SYMBOL = """
+SELECT count(*) FROM (
+    SELECT FROM alert_rules WHERE symbol = $1 AND deleted_at IS NULL AND id <> $2 LIMIT $3) AS found
+"""
+_OF_ALL = """
+SELECT count(*) FROM (SELECT FROM alert_rules WHERE deleted_at IS NULL LIMIT $1) AS found
 """
 
 
@@ -126,10 +141,17 @@ class Rules(OwnedTable[Rule, Wanted]):
     async def clash(
         self, connection: Connection, owner: str, said: Rule | Wanted, but: int
     ) -> Refusal | None:
-        """Another one fires at the same."""
+        """Another one fires at the same, or there are too many of all users."""
         condition = said.symbol, said.kind.value, said.threshold, said.window
-        found = await connection.fetchval(_SAME, owner, *condition, but)
-        return None if found is None else SAME
+        if await connection.fetchval(_SAME, owner, *condition, but) is not None:
+            return SAME
+        most = MOST_OF_SYMBOL
+        if await connection.fetchval(_OF_SYMBOL, said.symbol, but, most) >= most:
+            return CROWDED
+        # One that is changed is there already.
+        if but == 0 and await connection.fetchval(_OF_ALL, MOST_OF_ALL) >= MOST_OF_ALL:
+            return FULL
+        return None
 
 
 RULES = Rules()

@@ -108,7 +108,7 @@ class Watcher(Actor):
         """Store what fired last, and what is withheld."""
         self._storing.cancel()
         await self._resting.wait()
-        self._book.end_cooldowns(self._clock(), early=True)
+        await _in_turns(self._book.end_cooldowns(self._clock(), early=True))
         with trio.move_on_after(FLUSH_SECONDS):
             while await self._store_next():
                 pass
@@ -124,25 +124,26 @@ class Watcher(Actor):
     async def _on_look(self, _message: _Look) -> None:
         async with self._judging:
             await self._judge_waiting()
-            self._book.end_cooldowns(self._clock())
+            await _in_turns(self._book.end_cooldowns(self._clock()))
         self._wake_tellers()
         self._tell_status()
 
     async def _judge_waiting(self) -> None:
         """Judge what waits; nothing does when it returns. A batch is acknowledged once judged."""
-        now = self._clock()
-        while batches := self._inbox.waiting(BATCHES_AT_ONCE):
-            for batch in batches:
-                await _in_turns(self._book.judge(batch.rows, now))
-                self._inbox.acknowledge(batch.number)
-            self._wake_tellers()
-        if self._book.note_dropped(self._inbox.statistics().dropped):
+        while True:
+            now = self._clock()
+            while batches := self._inbox.waiting(BATCHES_AT_ONCE):
+                for batch in batches:
+                    await _in_turns(self._book.judge(batch.rows, now))
+                    self._inbox.acknowledge(batch.number)
+                self._wake_tellers()
+            if not self._book.note_dropped(self._inbox.statistics().dropped):
+                return
             # More came than was judged in time; what each symbol came to is known all the same.
             rows = self._quotes.rows
             newest = [rows[symbol] for symbol in self._book.symbols if symbol in rows]
             await _in_turns(self._book.judge(newest, now))
             self._wake_tellers()
-            await self._judge_waiting()
 
     def _wake_tellers(self) -> None:
         self._fired.set()

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from stockstream import paths
+from stockstream.alerts import rule_rows
 from stockstream.alerts.rule_rows import MOST_RULES
 from tests.integration.alerts.support import FIRED, RULES, Me, listening, user_of
 from tests.integration.delivery.upstream import PriceApi, fed_by
@@ -264,6 +265,37 @@ async def test_the_same_rule_twice_and_too_many_are_refused(
             assert (await make(100.0 + number)).status_code == 201, number
         over = await make(99.0)
         assert (over.status_code, fields_of(over)) == (409, {"rules"})
+
+
+async def test_rules_of_all_users_have_limits_too(
+    price_api: PriceApi, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users cost nothing: a symbol and a node take so many rules, whoever makes them."""
+    monkeypatch.setattr(rule_rows, "MOST_OF_SYMBOL", 3)
+    monkeypatch.setattr(rule_rows, "MOST_OF_ALL", 5)
+    async with user_of(price_api, database_url) as me, visitor(me.tree) as other:
+
+        async def make(symbol: str, threshold: float) -> httpx.Response:
+            body = {"symbol": symbol, "kind": "above", "threshold": threshold}
+            return await other.post(RULES, json=body)
+
+        numbers = [await me.add_rule(threshold=100.0 + n) for n in range(3)]
+        over = await make("AAPL", 1.0)
+        assert (over.status_code, fields_of(over)) == (409, {"symbol"})
+        made = await make("MSFT", 1.0)
+        assert made.status_code == 201
+        body = {"symbol": "AAPL", "kind": "above", "threshold": 1.0}
+        moved = await other.put(f"{RULES}/{made.json()['id']}", json=body)
+        assert (moved.status_code, fields_of(moved)) == (409, {"symbol"})
+        assert (await make("MSFT", 2.0)).status_code == 201
+        full = await make("MSFT", 3.0)
+        assert (full.status_code, fields_of(full)) == (409, {"rules"})
+        changed = await me.http.put(f"{RULES}/{numbers[0]}", json=body)
+        assert changed.status_code == 200
+        assert (await me.http.delete(f"{RULES}/{numbers[0]}")).status_code == 200
+        assert (await make("MSFT", 3.0)).status_code == 201
+        back = await me.http.post(f"{RULES}/{numbers[0]}/restore")
+        assert (back.status_code, fields_of(back)) == (409, {"rules"})
 
 
 @pytest.mark.proves("H10")

@@ -57,6 +57,11 @@ def row(price: float, seq: int, *, symbol: str = "AAPL", at: int | None = None) 
     return QuoteRow(quote, price, None)
 
 
+def run(turns: Iterator[None]) -> int:
+    """Run to the end; answer how often others got a turn."""
+    return sum(1 for _ in turns)
+
+
 @contextmanager
 def writable_book() -> Iterator[AlertBook]:
     """An empty book, which the test may write as the watcher would."""

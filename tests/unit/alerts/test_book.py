@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,15 +12,7 @@ from stockstream.alerts import book as book_module
 from stockstream.alerts.book import AlertBook, Standing
 from stockstream.alerts.rules import Kind
 from supervision import NotTheWriter
-from tests.unit.alerts.support import NOON, row, rule, writable_book
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-def run(turns: Iterator[None]) -> int:
-    """Run to the end; answer how often others got a turn."""
-    return sum(1 for _ in turns)
+from tests.unit.alerts.support import NOON, row, rule, run, writable_book
 
 
 def prices(book: AlertBook, *found: float, first: int = 1) -> None:
@@ -133,10 +124,10 @@ def test_what_cannot_be_stored_for_long_gives_way_and_is_counted(
     assert [alert.number for alert in unstored.alerts] == [3, 4, 5]
 
 
-def test_many_rules_give_others_their_turns_and_most_are_not_even_looked_at(
+def test_a_price_costs_the_rules_it_crosses_and_those_in_turns(
     book: AlertBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those for which a price changes nothing cost no judgement."""
+    """Those that it means nothing to are not looked at."""
     monkeypatch.setattr(book_module, "JUDGED_PER_TURN", 10)
     for number in range(1, 101):
         book.put_rule(rule(number, threshold=100.0 + number), None, NOON)
@@ -144,7 +135,30 @@ def test_many_rules_give_others_their_turns_and_most_are_not_even_looked_at(
     assert run(book.judge([row(100.5, 2)], NOON)) == 0
     assert run(book.judge([row(140.5, 3)], NOON)) == 4
     assert book.status().fired == 40
-    assert book.status().judged == 300
+    assert book.status().judged == 140
+
+
+def test_cooldowns_end_in_turns_and_standings_are_stored_in_parts(
+    book: AlertBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A price that crosses every rule does not come back as one long step a minute later."""
+    monkeypatch.setattr(book_module, "JUDGED_PER_TURN", 10)
+    monkeypatch.setattr(book_module, "STANDINGS_AT_ONCE", 30)
+    for number in range(1, 101):
+        book.put_rule(rule(number, cooldown=60, armed=True), None, NOON)
+    prices(book, 101.0, 98.0, 101.0)
+    assert book.status().withheld == 100
+    ending = book.end_cooldowns(NOON + 120_000)
+    next(ending)
+    book.drop_rule(100)
+    assert run(ending) == 9
+    assert book.status().fired == 199
+    stored = 0
+    while (unstored := book.unstored()) is not None:
+        stored += len(unstored.standings)
+        assert len(unstored.standings) <= 30
+        book.stored(unstored)
+    assert stored == 99
 
 
 @given(st.lists(st.sampled_from([90.0, 99.5, 100.0, 110.0]), max_size=20), st.data())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from tests.unit.alerts.support import NOON, row, rule
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import pytest
     from trio.testing import MockClock
 
     from stockstream.alerts.rules import Rule
@@ -242,6 +244,26 @@ async def test_prices_beyond_the_inbox_are_judged_by_the_newest(autojump_clock: 
         status = world.tables.alerts.get(ALERTS)
         assert status is not None
         assert status.missed == 1
+
+
+async def test_an_inbox_that_overflows_for_ever_is_judged_for_ever(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each round of judging finds that more was lost meanwhile: rounds do not pile up."""
+    async with running() as world:
+        world.rules = [rule(armed=True)]
+        await settled(6.5)
+        inbox, rounds = world.tables.alert_inbox, 3 * sys.getrecursionlimit()
+        true = inbox.statistics
+        lost = iter(range(1, rounds))
+        monkeypatch.setattr(
+            inbox, "statistics", lambda: replace(true(), dropped=next(lost, rounds))
+        )
+        await world.publish(row(101.0, 1))
+        await settled(1)
+        assert [alert.id for alert in world.delivered] == ["1-1-1"]
+        assert world.book.status().missed == rounds
+        assert world.system.ref(paths.ALERTS).alive
 
 
 async def test_rules_are_read_again_and_their_symbols_told(autojump_clock: MockClock) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from typing import TYPE_CHECKING
 
 import structlog
+
+from stockstream.times import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +27,7 @@ LENGTH = 32
 _log: BoundLogger = structlog.get_logger("epochs")
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def claim_epoch(directory: Path, wall_clock_ms: Callable[[], int] = _now_ms) -> int:
+def claim_epoch(directory: Path, wall_clock_ms: Callable[[], int] = now_ms) -> int:
     """An epoch that nobody had before who claimed one in `directory`; it is kept there.
 
     The wall clock in ms, or one more than the last where that is higher. A file that cannot be

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import platform
-import time
 from typing import TYPE_CHECKING
 
 from stockstream.alerts.signing import Signer
@@ -19,6 +18,7 @@ from stockstream.market.breaker_types import BreakerSettings, WindowType
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import HttpSettings, SymbolsNotFound
 from stockstream.market.streamer import StreamerSettings
+from stockstream.times import now_ns
 from web.admin_access import AdminAccess
 from web.browser_users import BrowserUsers
 from web.parts import WebSettings
@@ -44,7 +44,7 @@ def recorder(settings: Settings) -> RecorderSettings:
     """Its `boot` is the start's own: batches are numbered from 1 in each."""
     return RecorderSettings(
         node=_node(settings),
-        boot=time.time_ns() // 1000,
+        boot=now_ns() // 1000,
         folder=settings.data_directory / "spool",
         limit=settings.spool_size,
     )

@@ -8,7 +8,6 @@ the calendar each time; a ``datetime`` would carry microseconds nobody was promi
 from __future__ import annotations
 
 import re
-import time
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple, NewType
@@ -120,11 +119,6 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
             and self.currency == observation.currency
             and self.delayed == observation.delayed
         )
-
-
-def now_ms() -> int:
-    """The wall clock, in milliseconds since 1970, UTC."""
-    return time.time_ns() // 1_000_000
 
 
 def iso_utc(timestamp: int) -> str:

@@ -14,6 +14,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stockstream.times import now_ms
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -74,7 +76,7 @@ class AdminAccess:
         token: str,
         secret: str,
         *,
-        wall_clock: Callable[[], float] = time.time,
+        wall_clock: Callable[[], float] = lambda: now_ms() / 1000,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`token` is what operators know, `secret` what signs sessions."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from werkzeug.exceptions import UnprocessableEntity
 
-from stockstream.history.times import to_ms
 from stockstream.messages import InvalidSymbol, Symbol, parse_symbol
+from stockstream.times import to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from stockstream.times import now_ms
 
 if TYPE_CHECKING:
     import socket
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from supervision import ActorRef, System
     from web.admin_access import AdminAccess
     from web.browser_users import BrowserUsers
-
-
-def wall_clock_ms() -> int:
-    """The wall clock, in ms since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +48,7 @@ class WebSettings:
     targets: TargetPolicy
     chaos_enabled: bool
     chaos_token: str | None = field(repr=False)
-    wall_clock_ms: Callable[[], int] = wall_clock_ms
+    wall_clock_ms: Callable[[], int] = now_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from stockstream.history.query import Lane, Query
-from stockstream.history.times import to_datetime, to_ms
 from stockstream.messages import Alert, Version
+from stockstream.times import to_datetime, to_ms
 
 if TYPE_CHECKING:
     from stockstream.alerts.book import Unstored

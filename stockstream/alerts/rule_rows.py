@@ -10,8 +10,8 @@ import msgspec
 from stockstream.alerts.rules import Kind, Rule
 from stockstream.history.owned_rows import OwnedTable, Refusal
 from stockstream.history.query import Lane, Query
-from stockstream.history.times import to_datetime, to_ms
 from stockstream.messages import Symbol
+from stockstream.times import to_datetime, to_ms
 
 if TYPE_CHECKING:
     from stockstream.history.query import Connection, Row

@@ -20,9 +20,9 @@ from stockstream.alerts.book import Unstored
 from stockstream.alerts.rule_rows import FetchChanges
 from stockstream.alerts.webhooks import CallsDue
 from stockstream.history.query import DatabaseError, Rejected, ask
-from stockstream.history.times import now_ms
 from stockstream.messages import AlertSymbols, DeliverAlert, DemandWanted, QuotesPublished
 from stockstream.tables import ALERTS
+from stockstream.times import now_ms
 from supervision import Actor, CallError, Conflate, MailboxPolicy, handles
 
 if TYPE_CHECKING:

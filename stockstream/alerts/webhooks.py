@@ -8,7 +8,6 @@ down that it was taken; the alert's id in it says so. Nothing of an answer but i
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,6 +24,7 @@ from stockstream.alerts.targets import Forbidden, TargetPolicy, find_target
 from stockstream.history.query import DatabaseError, ask
 from stockstream.messages import WebhookStatus
 from stockstream.tables import WEBHOOKS
+from stockstream.times import now_ms
 from stockstream.told_alert import ToldAlert
 from supervision import Actor, Conflate, MailboxPolicy, handles
 
@@ -195,7 +195,7 @@ class Webhooks(Actor):
             "Host": target.host,
             "Content-Type": "application/json",
             "StockStream-Alert": alert.id,
-            HEADER: self._signer.header(alert.owner, body, int(time.time())),
+            HEADER: self._signer.header(alert.owner, body, now_ms() // 1000),
         }
         # The certificate must be the name's, though the address is connected to.
         name = {"sni_hostname": target.name}

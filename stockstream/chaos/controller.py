@@ -7,7 +7,6 @@ itself is followed by one that rolls back what was on. Faults of actors end by t
 from __future__ import annotations
 
 import secrets
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,6 +27,7 @@ from stockstream.chaos.messages import (
     Refused,
 )
 from stockstream.chaos.records import EXPERIMENT, ChaosRecords
+from stockstream.times import now_ms
 from supervision import Actor, Caller, handles, replies_later
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class ChaosController(Actor):
         *,
         breaker_path: str,
         stub_url: str | None,
-        wall_clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        wall_clock_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._records = records
         self._breaker_path = breaker_path

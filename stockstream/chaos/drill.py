@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import trio
@@ -23,6 +22,8 @@ from stockstream.chaos.report import (
     fresh_verdict,
     recoveries,
 )
+from stockstream.quotes import iso_utc
+from stockstream.times import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -78,7 +79,7 @@ class Drill:
     verdicts: list[Verdict] = field(default_factory=list)
     web_hit: bool = False
     _began: float = field(default_factory=time.monotonic)
-    _started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _started: int = field(default_factory=now_ms)
 
     @property
     def elapsed(self) -> float:
@@ -272,7 +273,7 @@ class Drill:
             title=self.title,
             exit_code=code,
             verdict=VERDICTS[code],
-            started=self._started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            started=iso_utc(self._started),
             seconds=round(self.elapsed, 3),
             seed=self.seed,
             experiment=self.experiment,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import trio
@@ -11,6 +10,7 @@ from stockstream.chaos.node import Unreachable
 from stockstream.chaos.quantities import parse_duration
 from stockstream.chaos.report import Verdict
 from stockstream.chaos.watchers import Watchers
+from stockstream.times import now_ms
 
 if TYPE_CHECKING:
     from stockstream.chaos.experiment import Probe
@@ -70,6 +70,6 @@ async def _history(metric: str, node: Node) -> float:
         if metric == "history_waiting":
             return float(history["waiting"] + recorder.get("spooled", 0))
         oldest = history["oldest"]
-        return 0.0 if oldest is None else max(0.0, time.time() - oldest / 1000)
+        return 0.0 if oldest is None else max(0.0, (now_ms() - oldest) / 1000)
     except (ValueError, KeyError, TypeError) as error:
         raise Unreachable(f"the node does not tell of its history: {error}") from error

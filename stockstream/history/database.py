@@ -19,10 +19,10 @@ from stockstream.history.lanes import Job, Lane, LaneSettings, connect
 from stockstream.history.migrations import MigrationFailed
 from stockstream.history.query import Ask, DatabaseError, NotYet
 from stockstream.history.query import Lane as LaneName
-from stockstream.history.times import now_ms
 from stockstream.history.troubles import why_not_connected
 from stockstream.messages import CutConnections, DatabaseStatus, ServerFailed, ServerReady
 from stockstream.tables import DATABASE
+from stockstream.times import now_ms
 from supervision import Actor, Caller, handles, replies_later
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import msgspec
 
 from stockstream.history import partitions
 from stockstream.history.query import Lane, Query
-from stockstream.history.times import to_ms
 from stockstream.messages import iso_utc
+from stockstream.times import to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

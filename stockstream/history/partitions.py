@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from stockstream.history.candles import DAY_MS
-from stockstream.history.times import to_datetime
+from stockstream.times import to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from stockstream.history.candles import DAY_MS
 from stockstream.history.query import Lane, Query
-from stockstream.history.times import to_datetime
+from stockstream.times import to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stockstream.history.candles import INTERVALS, Candle, Tick
 from stockstream.history.query import Query
-from stockstream.history.times import to_datetime
+from stockstream.times import to_datetime
 
 if TYPE_CHECKING:
     from stockstream.history.query import Connection

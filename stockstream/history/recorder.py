@@ -22,9 +22,9 @@ from stockstream.history.query import DatabaseError, NoRoom, Rejected, ask
 from stockstream.history.recording import Record, TickBatch
 from stockstream.history.rejected import put_aside
 from stockstream.history.spool import Spool
-from stockstream.history.times import now_ms
 from stockstream.messages import RecorderStatus
 from stockstream.tables import RECORDER
+from stockstream.times import now_ms
 from supervision import Actor
 
 if TYPE_CHECKING:

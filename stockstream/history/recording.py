@@ -12,7 +12,7 @@ from stockstream.history import partitions
 from stockstream.history.candles import DAY_MS, HOUR_MS, Candle, Tick, fold
 from stockstream.history.copying import COLUMNS, encoded
 from stockstream.history.query import Lane, Query
-from stockstream.history.times import to_datetime
+from stockstream.times import to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

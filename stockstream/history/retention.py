@@ -11,8 +11,8 @@ import trio
 from stockstream import paths
 from stockstream.history.purging import Purge
 from stockstream.history.query import DatabaseError, ask
-from stockstream.history.times import now_ms
 from stockstream.history.upkeep import Retain, RollUp
+from stockstream.times import now_ms
 from supervision import Actor
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import struct
-import time
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stockstream.history.recording import TickBatch
+from stockstream.times import now_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -213,7 +213,7 @@ class Spool:
     def _begin_segment(self) -> None:
         self.close()
         # By the clock, so that an old position can never fit a new segment.
-        number = max(time.time_ns(), self._segments[-1].number + 1 if self._segments else 0)
+        number = max(now_ns(), self._segments[-1].number + 1 if self._segments else 0)
         path = self._folder / f"{number:020}.spool"
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o600)

@@ -14,8 +14,8 @@ from stockstream.history import partitions
 from stockstream.history.candles import DAY_MS, HOUR_MS, MINUTE_MS, Tick
 from stockstream.history.query import Lane, Query
 from stockstream.history.recording import IMPORT, IMPORT_LOCK, MARK_HOURS, copy_ticks
-from stockstream.history.times import to_datetime, to_ms
 from stockstream.messages import InvalidSymbol, iso_utc, parse_symbol
+from stockstream.times import to_datetime, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stockstream.history import partitions
 from stockstream.history.candles import DAY_MS, HOUR_MS, INTERVALS
 from stockstream.history.query import Lane, Query
-from stockstream.history.times import to_datetime, to_ms
+from stockstream.times import to_datetime, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

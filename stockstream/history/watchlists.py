@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stockstream.history.owned_rows import OwnedRow, OwnedTable, Refusal
-from stockstream.history.times import to_ms
+from stockstream.times import to_ms
 
 if TYPE_CHECKING:
     from stockstream.history.query import Connection, Row

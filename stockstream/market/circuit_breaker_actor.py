@@ -42,8 +42,8 @@ from stockstream.messages import (
     CircuitStatus,
     ForceCircuit,
 )
-from stockstream.quotes import now_ms
 from stockstream.tables import CIRCUIT
+from stockstream.times import now_ms
 from supervision import Actor, Down, handles
 
 if TYPE_CHECKING:

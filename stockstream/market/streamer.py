@@ -36,8 +36,9 @@ from stockstream.messages import (
     FeedStatus,
     QuotesPublished,
 )
-from stockstream.quotes import Symbol, now_ms, parse_symbol
+from stockstream.quotes import Symbol, parse_symbol
 from stockstream.tables import FEED
+from stockstream.times import now_ms
 from supervision import Actor, CallError, NoProc, Request, ServerExited, handles
 
 if TYPE_CHECKING:

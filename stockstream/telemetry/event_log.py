@@ -25,6 +25,7 @@ from stockstream.telemetry.entries import (
     TransitionEntry,
 )
 from stockstream.telemetry.stories import Stories, is_numbered
+from stockstream.times import now_ms
 from supervision import Crash, Decision, Killed
 from supervision.events import (
     AutoShutdownTriggered,
@@ -57,7 +58,7 @@ KEPT_CRASHES = 200
 KEPT_TRANSITIONS = 200
 KEPT_RESTARTS = 4_000
 """Of the last ten minutes; a drill of five kills a second makes 3,000 in that time."""
-RESTART_MS = 600_000
+RESTART_SECONDS = 600.0
 MOST_GONE = 1_000
 """Paths that ended and have not come back; beyond, the oldest is forgotten."""
 LONGEST_TRACE = 8_000
@@ -75,7 +76,7 @@ class EventLog:
 
     def __init__(
         self,
-        wall_clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        wall_clock_ms: Callable[[], int] = now_ms,
         monotonic: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.run = wall_clock_ms()
@@ -87,6 +88,7 @@ class EventLog:
         self._entries: deque[Entry] = deque(maxlen=KEPT_ENTRIES)
         self._crashes: deque[CrashEntry] = deque(maxlen=KEPT_CRASHES)
         self._restarts: deque[RestartEntry] = deque(maxlen=KEPT_RESTARTS)
+        self._restarted: deque[float] = deque(maxlen=KEPT_RESTARTS)
         self._transitions: deque[TransitionEntry] = deque(maxlen=KEPT_TRANSITIONS)
         self._stories = Stories(monotonic)
         self._gone: OrderedDict[str, _Gone] = OrderedDict()
@@ -160,6 +162,7 @@ class EventLog:
             reason = None if gone is None else gone.reason
             now = self._wall_clock_ms()
             self._restarts.append(RestartEntry(number, now, path, generation, reason, down))
+            self._restarted.append(self._monotonic())
             self._forget_old_restarts()
 
     def _exited(self, path: str, generation: int, reason: ExitReason, decision: Decision) -> None:
@@ -263,8 +266,9 @@ class EventLog:
                 self._gone.popitem(last=False)
 
     def _forget_old_restarts(self) -> None:
-        oldest = self._wall_clock_ms() - RESTART_MS
-        while self._restarts and self._restarts[0].at < oldest:
+        oldest = self._monotonic() - RESTART_SECONDS
+        while self._restarted and self._restarted[0] < oldest:
+            self._restarted.popleft()
             self._restarts.popleft()
 
 

@@ -13,6 +13,7 @@ import msgspec
 import trio
 
 from stockstream import paths
+from stockstream.times import now_ms
 from supervision import Ownership
 
 KEPT_SAMPLES = 300
@@ -42,7 +43,7 @@ class ProcessHistory:
     """The samples of the last five minutes. Written by the telemetry actor, read by anyone."""
 
     def __init__(self) -> None:
-        self.started = time.time_ns() // 1_000_000
+        self.started = now_ms()
         """When this was made, in ms since 1970: about the start of the process."""
         self._owner = Ownership("process", paths.TELEMETRY)
         self._samples: deque[ProcessSample] = deque(maxlen=KEPT_SAMPLES)
@@ -70,7 +71,7 @@ class Sampler:
         passed, used = now - self._last, cpu - self._cpu
         self._last, self._cpu = now, cpu
         return ProcessSample(
-            at=time.time_ns() // 1_000_000,
+            at=now_ms(),
             memory=_memory(),
             files=_open_files(),
             threads=threading.active_count(),

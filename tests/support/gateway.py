@@ -16,10 +16,10 @@ from stockstream.history.query import Query, ask
 from stockstream.history.recorder import Recorder, RecorderSettings
 from stockstream.history.recording import TickBatch
 from stockstream.history.servers import Server
-from stockstream.history.times import now_ms
 from stockstream.messages import DatabaseStatus, QuoteRow, RecorderStatus
 from stockstream.quotes import Quote, Symbol, Version
 from stockstream.tables import DATABASE, OUTBOX_ROWS, RECORDER, Outbox
+from stockstream.times import now_ms
 from supervision import Actor, ChildSpec, Request, System, Table, handles, supervisor
 from tests.support.history import Select
 

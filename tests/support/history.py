@@ -12,7 +12,7 @@ import trio
 from stockstream import paths
 from stockstream.history.candles import MINUTE_MS
 from stockstream.history.query import DatabaseError, Lane, Query, ask
-from stockstream.history.times import to_ms
+from stockstream.times import to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

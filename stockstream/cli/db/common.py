@@ -19,7 +19,7 @@ from stockstream.errors import StartError, UsageError
 from stockstream.history import visit
 from stockstream.history.database import MAINTENANCE_SECONDS
 from stockstream.history.query import DatabaseError, ask
-from stockstream.history.times import to_ms
+from stockstream.times import to_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -18,9 +18,9 @@ from stockstream.errors import StartError, UsageError
 from stockstream.history import transfer
 from stockstream.history.candles import DAY_MS, Tick
 from stockstream.history.queries import Cursor, FetchTicks
-from stockstream.history.times import now_ms
 from stockstream.history.transfer import Format
 from stockstream.messages import InvalidSymbol, parse_symbol
+from stockstream.times import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

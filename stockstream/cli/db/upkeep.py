@@ -14,8 +14,8 @@ from stockstream.errors import UsageError
 from stockstream.history import overview
 from stockstream.history.candles import DAY_MS, HOUR_MS
 from stockstream.history.purging import Purge, Purged
-from stockstream.history.times import now_ms
 from stockstream.history.upkeep import Rebuild, Retain, Retained, RollUp
+from stockstream.times import now_ms
 
 HOURS_PER_DAY = DAY_MS // HOUR_MS
 

@@ -25,7 +25,7 @@ from stockstream.market.providers.base import (
     SymbolsNotFound,
 )
 from stockstream.market.providers.body import BodyReader, BodyRefused
-from stockstream.quotes import now_ms
+from stockstream.times import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

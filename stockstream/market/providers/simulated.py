@@ -15,7 +15,8 @@ import trio
 
 from stockstream.market.parser import Parsed
 from stockstream.market.providers.base import InvalidProviderUrl
-from stockstream.quotes import Observation, Symbol, now_ms
+from stockstream.quotes import Observation, Symbol
+from stockstream.times import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable

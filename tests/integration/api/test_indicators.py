@@ -15,7 +15,7 @@ from stockstream.history.indicators import IndicatorKind, ema, rsi, sma, volatil
 from stockstream.history.query import Unavailable, ask
 from stockstream.history.recording import Record, TickBatch
 from stockstream.messages import DatabaseFault, DisturbDatabase
-from stockstream.quotes import now_ms
+from stockstream.times import now_ms
 from tests.support.tree import running_tree
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import web.actor
 from stockstream import paths
 from stockstream.history.query import ask
 from stockstream.history.recording import Record
-from stockstream.history.times import now_ms
+from stockstream.times import now_ms
 from tests.support.gateway import batch, tick
 from tests.support.history import history_state
 from tests.support.tree import running_tree

@@ -19,7 +19,7 @@ from stockstream.history import migrations
 from stockstream.history.candles import DAY_MS
 from stockstream.history.embedded import program
 from stockstream.history.partitions import name as partition
-from stockstream.history.times import now_ms, to_datetime
+from stockstream.times import now_ms, to_datetime
 from tests.support.database import PostgresServer, psql
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from stockstream import paths
 from stockstream.history.candles import MINUTE_MS
 from stockstream.history.query import ask
 from stockstream.history.recording import Record
-from stockstream.history.times import now_ms, to_ms
 from stockstream.messages import iso_utc
+from stockstream.times import now_ms, to_ms
 from tests.integration.history.test_gateway import Sleep
 from tests.support.gateway import batch, tick
 from tests.support.history import history_state

@@ -11,7 +11,7 @@ from stockstream.history.candles import Tick
 from stockstream.history.copying import AT_ONCE
 from stockstream.history.query import Rejected
 from stockstream.history.recording import Record
-from stockstream.history.times import to_ms
+from stockstream.times import to_ms
 from tests.support.gateway import DAY, batch, running_history
 
 LARGEST = 2**63 - 1

@@ -18,8 +18,8 @@ from stockstream.history.purging import PURGED_AT_ONCE, UNSEEN_DAYS, Purge, Purg
 from stockstream.history.query import Lane, Query
 from stockstream.history.retention import Retention, RetentionSettings
 from stockstream.history.servers import Server
-from stockstream.history.times import now_ms
 from stockstream.history.watchlists import WATCHLISTS, WantedList, Watchlist
+from stockstream.times import now_ms
 from supervision import ChildSpec, System, Table, supervisor
 from tests.support.database import psql
 from tests.support.gateway import DAY, History, running_history

@@ -12,8 +12,8 @@ import trio
 from stockstream import paths
 from stockstream.history.recorder import CALM_SECONDS
 from stockstream.history.spool import read_records
-from stockstream.history.times import to_ms
 from stockstream.history.transfer import ImportTicks
+from stockstream.times import to_ms
 from tests.support.database import PostgresServer
 from tests.support.gateway import DAY, History, quote_row, running_history, tick
 from tests.support.tree import NO_DATABASE

@@ -24,7 +24,7 @@ from stockstream.market.providers import (
     SymbolsNotFound,
 )
 from stockstream.market.providers.http import parse_retry_after
-from stockstream.quotes import now_ms
+from stockstream.times import now_ms
 from tests.integration.market.rogue import PRICES, answer, reset
 from tests.integration.web.selfsigned import server_context
 

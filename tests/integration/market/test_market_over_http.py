@@ -15,7 +15,8 @@ from stockstream.market import streamer
 from stockstream.market.breaker_types import BreakerSettings
 from stockstream.market.providers import HttpProvider, HttpSettings
 from stockstream.market.streamer import GetStatistics, Streamer, StreamerSettings
-from stockstream.quotes import iso_utc, now_ms
+from stockstream.quotes import iso_utc
+from stockstream.times import now_ms
 from supervision.events import Exited
 from tests.integration.market.rogue import answer, reset
 from tests.unit.market.market_tree import Market

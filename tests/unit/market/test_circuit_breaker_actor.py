@@ -17,7 +17,7 @@ from stockstream.market.breaker_messages import (
 )
 from stockstream.market.breaker_types import BreakerSettings, NotPermitted, Permit, State
 from stockstream.messages import CircuitState, CircuitStatus, ForceCircuit
-from stockstream.quotes import now_ms
+from stockstream.times import now_ms
 from supervision import Actor, ChildSpec, start_child, terminate_child
 from tests.unit.market.market_tree import ScriptedProvider, running_market
 

@@ -13,7 +13,8 @@ from stockstream.market.providers import (
     SimulatedProvider,
     from_url,
 )
-from stockstream.quotes import now_ms, parse_symbol
+from stockstream.quotes import parse_symbol
+from stockstream.times import now_ms
 
 
 async def fetched(url, times=3, symbols=None):

@@ -15,9 +15,9 @@ from stockstream.quotes import (
     Observation,
     Version,
     iso_utc,
-    now_ms,
     parse_symbol,
 )
+from stockstream.times import now_ms
 
 
 @pytest.mark.proves("W4")

@@ -14,7 +14,7 @@ from stockstream.telemetry.entries import EntryKind
 from stockstream.telemetry.event_log import (
     KEPT_CRASHES,
     KEPT_ENTRIES,
-    RESTART_MS,
+    RESTART_SECONDS,
     EventLog,
 )
 from stockstream.telemetry.stories import BURST, BURST_SECONDS
@@ -146,7 +146,7 @@ def test_restarts_older_than_ten_minutes_are_forgotten(log: EventLog, clock: Clo
     """The time line's memory is ten minutes."""
     log(killed("pubsub"))
     log(Started("pubsub", 2))
-    clock.now += RESTART_MS / 1000 - 1
+    clock.now += RESTART_SECONDS - 1
     log(killed("web"))
     log(Started("web", 2))
     assert [restart.path for restart in log.restarts()] == ["pubsub", "web"]

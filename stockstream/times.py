@@ -1,0 +1,115 @@
+"""The two clocks of the process, and what is told of them.
+
+The wall clock may step: somebody sets it, a machine without a battery learns the time from the
+network, a suspended one wakes. So it only says *when* something was, for people and for rows that
+outlive the process. How *long* something takes or is ago is the monotonic clock's to say: what an
+age is worked out from is kept as a `Moment`, and `WallClock` tells it in wall time where it leaves
+the process. Nobody else reads the wall clock of the system (ruff's `banned-api` sees to it).
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache, total_ordering
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STEP_MS = 500
+"""From here on a difference between the clocks is a step; below, they run unlike each other."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+# The ticks of a batch share a few moments among them.
+@lru_cache(maxsize=4096)
+def to_datetime(milliseconds: int) -> datetime:
+    """Milliseconds since 1970 as PostgreSQL's driver takes them, exactly; UTC."""
+    return _EPOCH + milliseconds * _MILLISECOND
+
+
+def to_ms(moment: datetime) -> int:
+    """The moment in whole ms since 1970."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def now_ms() -> int:
+    """The wall clock, in milliseconds since 1970, UTC."""
+    return now_ns() // 1_000_000
+
+
+def now_ns() -> int:
+    """The wall clock in nanoseconds, for numbers that no other start is to have."""
+    return time.time_ns()  # noqa: TID251 - the one place that reads it
+
+
+@total_ordering
+class Moment:
+    """A point in time by the monotonic clock (trio's), so that an age is never off by a step.
+
+    It means nothing outside the process. The difference of two is in seconds.
+    """
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    @classmethod
+    def now(cls) -> Moment:
+        """This moment; only inside a trio run."""
+        return cls(trio.current_time())
+
+    @property
+    def age(self) -> float:
+        """How many seconds ago it was."""
+        return trio.current_time() - self.seconds
+
+    def __sub__(self, earlier: Moment) -> float:
+        return self.seconds - earlier.seconds
+
+    def __add__(self, seconds: float) -> Moment:
+        return Moment(self.seconds + seconds)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Moment) and self.seconds == other.seconds
+
+    def __lt__(self, other: Moment) -> bool:
+        return self.seconds < other.seconds
+
+    def __hash__(self) -> int:
+        return hash(self.seconds)
+
+    def __repr__(self) -> str:
+        return f"Moment({self.seconds:.3f})"
+
+
+class WallClock:
+    """Tells moments in wall time, and notices when the wall clock has stepped.
+
+    A moment is told the same each time, though the clocks run a little unlike each other; after a
+    step of the wall clock it is told by the new time.
+    """
+
+    def __init__(self, now: Callable[[], int] = now_ms) -> None:
+        self._now = now
+        self._offset: float | None = None
+
+    def tell(self, moment: Moment) -> int:
+        """The wall time of a moment, in ms since 1970."""
+        self.step()
+        assert self._offset is not None  # noqa: S101 - for the type checker
+        return round(self._offset + moment.seconds * 1000)
+
+    def step(self) -> int:
+        """By how many ms the wall clock has stepped since it was last looked at; mostly 0."""
+        offset = self._now() - trio.current_time() * 1000
+        before = self._offset
+        if before is None or abs(offset - before) >= STEP_MS:
+            self._offset = offset
+        return 0 if before is None or self._offset == before else round(offset - before)

@@ -175,8 +175,8 @@ class Broadcaster(Actor):
         self._go_round_by(self._fan_out.again)
 
     @handles(Farewell)
-    def _on_farewell(self, request: Farewell) -> None:
-        self._fan_out.farewell(request, trio.current_time())
+    async def _on_farewell(self, request: Farewell) -> None:
+        await in_turns(self._fan_out.farewell(request, trio.current_time()), self._turn)
         self._go_round_by(self._fan_out.again)
 
     # What comes from the alerts.

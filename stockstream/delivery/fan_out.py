@@ -174,12 +174,14 @@ class FanOut:
                     self._advance(lane, now)
         return len(lanes)
 
-    def farewell(self, request: Farewell, now: float) -> None:
-        """Tell every client when to come back, each another time."""
+    def farewell(self, request: Farewell, now: float) -> Iterator[None]:
+        """Tell every client when to come back, each another time; yields for a turn."""
         for lane in self._connections.lanes():
             after = round(random.uniform(request.earliest, request.latest), 1)
             lane.operations.append(self._said(lane.answered, encode(GoingAway(after))))
             self._advance(lane, now)
+            if self._turn.over:
+                yield
 
     def _said(self, command: int, payload: bytes) -> Operation:
         return Operation(command, self._framing.text(payload))
@@ -249,7 +251,7 @@ class FanOut:
         want = self._book.part(operation.want, lane.want, SNAPSHOT_PART)
         snapshot = self._book.snapshot(want, lane.want, operation.known, operation.known_at)
         if snapshot is not None:
-            frames += self._framing.text(snapshot)
+            frames += self._framing.text(*snapshot)
         return frames, partial(self._operated, lane, want, now)
 
     def _frames(self, symbols: Collection[Symbol], seen: int) -> bytes:
@@ -375,13 +377,17 @@ class FanOut:
         for lane in self._connections.lanes():
             least = age if lane.want.everything or lane.want.symbols else unsubscribed_age
             if now - lane.last_frame >= least and lane.behind_since is None:
-                lacks = bool(self._book.lacking(lane.want, lane.seen))
-                if lacks and not _rests(lane, now):
-                    pass  # prices are on their way to it
-                elif self._tell(lane, frame, now) and not lacks:
-                    lane.seen = self._book.number
+                self._reassure(lane, frame, now)
             if self._turn.over:
                 yield
+
+    def _reassure(self, lane: Lane, heartbeat: bytes, now: float) -> None:
+        """Send a heartbeat, unless prices are on their way, or the client's own rate forbids it."""
+        if _rests(lane, now) or self._book.lacking(lane.want, lane.seen):
+            return
+        if self._tell(lane, heartbeat, now):
+            lane.seen = self._book.number
+            lane.last_prices = now  # it is one of the messages that the rate counts
 
     def _tell(self, lane: Lane, frames: bytes, now: float) -> bool:
         """Write to a client to whom nothing else is owed; False when it did not take it."""

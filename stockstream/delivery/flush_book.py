@@ -11,18 +11,17 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from stockstream.delivery.protocol import (
-    PRICES_TAIL,
-    Snapshot,
-    encode,
+    LIST_TAIL,
     price_update,
     prices_head,
-    snapshot_quote,
+    snapshot_head,
+    snapshot_part,
 )
 from stockstream.messages import iso_utc
 from stockstream.tables import Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
     from stockstream.messages import QuoteRow, Symbol, Version
@@ -54,20 +53,23 @@ class _Flushed:
         self.renewed: int = before.renewed if before is not None and same else number
 
 
-class _Updates(dict["Symbol", bytes]):
-    """The newest update of each symbol, encoded when it is first wanted.
+class _Encoded(dict["Symbol", bytes]):
+    """What is told of each symbol, encoded when it is first wanted.
 
     A dictionary that fills itself: frames are joined from it without a step of Python for each
-    update, which is most of what a frame for one client alone costs.
+    symbol, which is most of what a frame for one client alone costs.
     """
 
-    def __init__(self, flushed: Mapping[Symbol, _Flushed]) -> None:
+    def __init__(
+        self, flushed: Mapping[Symbol, _Flushed], encode: Callable[[QuoteRow], bytes]
+    ) -> None:
         super().__init__()
         self._flushed = flushed
+        self._encode = encode
 
     def __missing__(self, symbol: Symbol) -> bytes:
-        update = self[symbol] = price_update(self._flushed[symbol].row)
-        return update
+        encoded = self[symbol] = self._encode(self._flushed[symbol].row)
+        return encoded
 
 
 class FlushBook:
@@ -77,9 +79,12 @@ class FlushBook:
         self.number = 0
         """The last flush; 0 before the first."""
         self._as_of: int | None = None
-        self._head = prices_head(None)
+        self._prices_head = prices_head(None)
+        self._snapshot_head = snapshot_head(None)
         self._flushed: dict[Symbol, _Flushed] = {}
-        self._updates = _Updates(self._flushed)
+        self._updates = _Encoded(self._flushed, price_update)
+        # One client that asks for everything again and again would have all of it encoded anew.
+        self._quotes = _Encoded(self._flushed, snapshot_part)
         self._renewed = 0  # the last flush that changed what stands in snapshots only
         self._waiting: dict[Symbol, QuoteRow] = {}
 
@@ -92,7 +97,12 @@ class FlushBook:
     def as_of(self, as_of: int | None) -> None:
         if as_of != self._as_of:
             self._as_of = as_of
-            self._head = prices_head(self._as_of_text)
+            text = None if as_of is None else iso_utc(as_of)
+            self._prices_head = prices_head(text)
+            self._snapshot_head = snapshot_head(text)
+
+    def __len__(self) -> int:
+        return len(self._flushed)
 
     @property
     def waiting(self) -> bool:
@@ -117,6 +127,7 @@ class FlushBook:
             entry = _Flushed(row, self.number, self._flushed.get(symbol))
             self._flushed[symbol] = entry
             self._updates.pop(symbol, None)
+            self._quotes.pop(symbol, None)
             self._renewed = max(self._renewed, entry.renewed)
         changed = frozenset(self._waiting)
         self._waiting.clear()
@@ -149,12 +160,13 @@ class FlushBook:
         renewed: list[Symbol] = []
         for symbol in symbols:
             (renewed if self._flushed[symbol].renewed > seen else moved).append(symbol)
-        messages: list[Pieces] = [(self._snapshot(renewed),)] if renewed else []
+        messages: list[Pieces] = [self._snapshot(renewed)] if renewed else []
         return [*messages, self.prices(moved)] if moved else messages
 
     def prices(self, symbols: Iterable[Symbol]) -> Pieces:
         """A `prices` message with the newest update of each of `symbols`."""
-        return self._head, b",".join(map(self._updates.__getitem__, symbols)), PRICES_TAIL
+        updates = b",".join(map(self._updates.__getitem__, symbols))
+        return self._prices_head, updates, LIST_TAIL
 
     def known(self, want: Subscription, since: Mapping[Symbol, Version]) -> frozenset[Symbol]:
         """The symbols of `want` of which a client with these versions lacks nothing now.
@@ -179,7 +191,7 @@ class FlushBook:
         if before.everything:
             return want
         added = self._added(want, before)
-        most = max(most, len(added) // MOST_PARTS)
+        most = max(most, len(self._flushed if want.everything else want.symbols) // MOST_PARTS)
         if len(added) <= most:
             return want
         kept = before.symbols if want.everything else before.symbols & want.symbols
@@ -195,7 +207,7 @@ class FlushBook:
         before: Subscription,
         known: frozenset[Symbol] = frozenset(),
         known_at: int = 0,
-    ) -> bytes | None:
+    ) -> Pieces | None:
         """A `snapshot` of what `want` adds to `before`; None when it adds nothing.
 
         Symbols that the client had at flush `known_at`, and that have not changed since, are
@@ -213,13 +225,9 @@ class FlushBook:
             and (symbol not in known or entry.number > known_at)
         )
 
-    def _snapshot(self, symbols: Iterable[Symbol]) -> bytes:
-        quotes = [snapshot_quote(self._flushed[symbol].row) for symbol in symbols]
-        return encode(Snapshot(self._as_of_text, quotes))
-
-    @property
-    def _as_of_text(self) -> str | None:
-        return None if self._as_of is None else iso_utc(self._as_of)
+    def _snapshot(self, symbols: Iterable[Symbol]) -> Pieces:
+        quotes = b",".join(map(self._quotes.__getitem__, symbols))
+        return self._snapshot_head, quotes, LIST_TAIL
 
 
 def _still(row: QuoteRow) -> tuple[object, ...]:

@@ -30,14 +30,14 @@ class TokenBucket:
         self._tokens = float(burst)
         self.updated = now
 
-    def take(self, now: float) -> bool:
-        """Take one, if there is one. A `now` before the last one is as good as that."""
+    def take(self, now: float, tokens: float = 1) -> bool:
+        """Take so many, if there are so many. A `now` before the last one is as good as that."""
         passed = max(0.0, now - self.updated)
         self._tokens = min(self._burst, self._tokens + passed * self._rate)
         self.updated += passed
-        if self._tokens < 1:
+        if self._tokens < tokens:
             return False
-        self._tokens -= 1
+        self._tokens -= tokens
         return True
 
 

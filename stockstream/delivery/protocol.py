@@ -19,6 +19,8 @@ EVERYTHING = "*"
 
 LONGEST_ID = 128
 
+LONGEST_REASON = 200
+
 CommandId = Annotated[str, Meta(max_length=LONGEST_ID)] | int | float
 """A client's own mark on a command; echoed in the answer. It waits with the answer for a slow
 client, so it has a limit."""
@@ -201,11 +203,16 @@ def decode(message: str | bytes) -> ClientMessage:
     try:
         return _decoder.decode(message)
     except msgspec.ValidationError as error:
-        raise BadMessage(str(error), mark(message)) from error
+        raise BadMessage(_shortened(str(error)), mark(message)) from error
     except RecursionError as error:
         raise BadMessage("it is nested too deeply") from error
     except msgspec.DecodeError as error:
-        raise BadMessage(f"not JSON: {error}") from error
+        raise BadMessage(_shortened(f"not JSON: {error}")) from error
+
+
+def _shortened(reason: str) -> str:
+    """What was sent may stand in the reason, and be as long as a message."""
+    return reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1]}…"
 
 
 def mark(message: str | bytes) -> CommandId | UnsetType:
@@ -224,12 +231,22 @@ def price_update(row: QuoteRow) -> bytes:
     return encode(PriceUpdate(quote.symbol, quote.price, iso_utc(quote.timestamp), quote.version))
 
 
-PRICES_TAIL = b"]}"
+LIST_TAIL = b"]}"
 
 
 def prices_head(as_of: str | None) -> bytes:
     """A `prices` message up to its updates; they follow with commas between, then the tail."""
-    return encode(Prices(as_of, [])).removesuffix(PRICES_TAIL)
+    return encode(Prices(as_of, [])).removesuffix(LIST_TAIL)
+
+
+def snapshot_head(as_of: str | None) -> bytes:
+    """The same of a `snapshot` message up to its quotes."""
+    return encode(Snapshot(as_of, [])).removesuffix(LIST_TAIL)
+
+
+def snapshot_part(row: QuoteRow) -> bytes:
+    """All of a quote, encoded: for a `snapshot` message put together of such."""
+    return encode(snapshot_quote(row))
 
 
 def snapshot_quote(row: QuoteRow) -> SnapshotQuote:

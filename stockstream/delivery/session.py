@@ -63,6 +63,9 @@ PARTNER_CALL_SECONDS = 2.0
 LENIENCY = 10
 """A client may be refused a burst of messages, and after that this part of its rate."""
 
+NAMES_PER_TOKEN = 100
+"""A message counts once more for each so many names: a thousand take as long as some ten pings."""
+
 CODE_POLICY = 1008
 CODE_LOST = 4000
 
@@ -132,13 +135,31 @@ class Session(Actor):
             return await self._refuse_message(command, error, now)
         match message:
             case Subscribe() | Unsubscribe():
+                if not self._bucket.take(now, self._more_tokens(message)):
+                    return await self._limit_rate(command, now)
                 await self._change(command, message)
             case Ping():
                 await self._say(command, Pong(iso_utc(self._wall_clock_ms()), message.id))
         return Served()
 
+    def _more_tokens(self, message: Subscribe | Unsubscribe) -> int:
+        """What a message counts beyond one, by what it costs to serve; half a burst at most."""
+        if not isinstance(message.symbols, str):
+            names = len(message.symbols)
+        elif isinstance(message, Subscribe):
+            names = len(self._connections.book) // 2  # ready as they are: half the work
+        else:
+            names = 0
+        if isinstance(message, Subscribe):
+            names += len(message.since)
+        return min(names // NAMES_PER_TOKEN, self._limits.burst // 2)
+
     async def _change(self, command: Command, message: Subscribe | Unsubscribe) -> None:
         symbols = (message.symbols,) if isinstance(message.symbols, str) else message.symbols
+        if len(symbols) > self._limits.symbols:
+            most = f"a message may name {self._limits.symbols} symbols, and names {len(symbols)}"
+            await self._say(command, Error("too_many_symbols", most, id=message.id))
+            return
         since: dict[Symbol, Version] = {}
         seconds_between = None
         if isinstance(message, Subscribe):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from sys import intern
 from typing import TYPE_CHECKING
 
 import structlog
@@ -50,13 +49,14 @@ def changed(
     symbols: Iterable[str],
     *,
     subscribe: bool,
-    known: Callable[[Symbol], bool],
+    known: Callable[[Symbol], Symbol | None],
     limit: int,
 ) -> Changed | Refused:
     """The subscription after a client's command: a pure function.
 
-    Bad symbols are rejected one by one; good ones beside them count. `limit` is the number of
-    symbols a connection may name.
+    Bad symbols are rejected one by one; good ones beside them count. `known` answers the text to
+    keep of a symbol, one for all who want it, and None for one that there is not: nothing that a
+    client makes up may stay. `limit` is the number of symbols a connection may name.
     """
     everything = False
     good: dict[Symbol, None] = {}
@@ -66,7 +66,7 @@ def changed(
             everything = True
             continue
         try:
-            good[Symbol(intern(parse_symbol(text)))] = None  # one text for all who want it
+            good[parse_symbol(text)] = None
         except InvalidSymbol as error:
             rejected.append(Rejected(error.given, error.code, error.reason))
     if subscribe:
@@ -92,15 +92,16 @@ def _added(
     good: Iterable[Symbol],
     rejected: list[Rejected],
     *,
-    known: Callable[[Symbol], bool],
+    known: Callable[[Symbol], Symbol | None],
     limit: int,
     everything: bool,
 ) -> Subscription:
     everything = everything or before.everything
     after = set(before.symbols)
-    for symbol in good:
-        if not known(symbol):
-            rejected.append(Rejected(symbol, "unknown_symbol", "the provider does not list it"))
+    for named in good:
+        symbol = known(named)
+        if symbol is None:
+            rejected.append(Rejected(named, "unknown_symbol", "the provider does not list it"))
         elif everything or symbol in after:
             continue
         elif len(after) >= limit:
@@ -136,6 +137,7 @@ class SubscriptionManager(Actor):
         self._connections = connections
         self._limit = symbol_limit
         self._counts: Counter[Symbol] = Counter()
+        self._texts: dict[Symbol, Symbol] = {}  # of what is counted
         self._holders: Counter[Subscription] = Counter()
         self._shared: dict[Subscription, Subscription] = {}
         self._everything = 0
@@ -166,7 +168,7 @@ class SubscriptionManager(Actor):
             before,
             request.symbols,
             subscribe=request.subscribe,
-            known=self._is_known,
+            known=self._known,
             limit=self._limit,
         )
         if isinstance(answer, Changed) and answer.subscription != before:
@@ -200,9 +202,11 @@ class SubscriptionManager(Actor):
             if number not in self._connections:
                 self._on_forget(Forget(number))
 
-    def _is_known(self, symbol: Symbol) -> bool:
+    def _known(self, symbol: Symbol) -> Symbol | None:
         feed = self._tables.feed.get(FEED)
-        return feed is None or not feed.listed or symbol in self._tables.quotes
+        if feed is not None and feed.listed and symbol not in self._tables.quotes:
+            return None
+        return self._texts.get(symbol, symbol)
 
     def _replace(self, connection: int, before: Subscription, after: Subscription) -> None:
         self._count(before, -1)
@@ -228,7 +232,9 @@ class SubscriptionManager(Actor):
         for symbol in subscription.symbols:
             self._counts[symbol] += by
             if self._counts[symbol] == 0:
-                del self._counts[symbol]
+                del self._counts[symbol], self._texts[symbol]
+            else:
+                self._texts.setdefault(symbol, symbol)
 
     def _tell(self) -> None:
         self._streamer.cast(

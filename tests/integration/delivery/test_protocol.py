@@ -41,7 +41,7 @@ async def test_symbols_are_taken_or_rejected_one_by_one(
 ) -> None:
     """Beside each other in one message; the answer is the whole state each time."""
     async with (
-        fed_by(price_api, max_symbols_per_connection=2) as tree,
+        fed_by(price_api, max_symbols_per_connection=7) as tree,
         connected(tree.websocket_url, nursery) as me,
     ):
         await listed(me)
@@ -63,10 +63,14 @@ async def test_symbols_are_taken_or_rejected_one_by_one(
             "TEST",
             False,
         )
-        price_api.put(TSLA=250.0)
+        price_api.put(**{f"S{number}": 250.0 for number in range(6)})
         await price_api.fetches(3)
-        answer = await command(me, action="subscribe", symbols=["TSLA"])
+        more = [f"S{number}" for number in range(6)]
+        answer = await command(me, action="subscribe", symbols=more)
         assert [r["code"] for r in answer["rejected"]] == ["too_many_symbols"]
+        assert len(answer["symbols"]) == 7
+        refused = await command(me, action="subscribe", symbols=[*more, "AAPL", "MSFT"])
+        assert (refused["type"], refused["code"]) == ("error", "too_many_symbols")
         assert (await command(me, action="unsubscribe", symbols=["TSLA"]))["rejected"] == []
         assert (await command(me, action="subscribe", symbols="*"))["symbols"] == ["*"]
         refused = await command(me, action="unsubscribe", symbols=["AAPL"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import random
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from stockstream.delivery.messages import (
 )
 from stockstream.messages import CircuitState, CircuitStatus, FeedState, QuotesPublished
 from stockstream.tables import Subscription
-from tests.unit.delivery.support import NOON, MemoryClient, row
+from tests.unit.delivery.support import NOON, PING, MemoryClient, row
 from tests.unit.delivery.tree import Delivery, Forgetful, SetCircuit, running_delivery
 
 if TYPE_CHECKING:
@@ -125,8 +126,8 @@ def _as_of(message: dict[str, str]) -> float:
     return (int(hours) - 12) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-async def test_a_client_with_a_low_rate_hears_of_the_feed(autojump_clock: MockClock) -> None:
-    """Or all its prices would look stale between two frames."""
+async def test_a_client_gets_no_more_messages_than_it_asked_for(autojump_clock: MockClock) -> None:
+    """Heartbeats are messages too; in a market that stands still, they are all that comes."""
     async with running_delivery() as delivery:
         await delivery.fetched(row("AAPL", 150.0, 1))
         await trio.sleep(0.1)
@@ -135,11 +136,20 @@ async def test_a_client_with_a_low_rate_hears_of_the_feed(autojump_clock: MockCl
         for second in range(40):
             await trio.sleep(1)
             await delivery.fetched(row("AAPL", 151.0 + second, 2 + second))
-        messages = zip(client.times, client.messages, strict=True)
-        heard = [at for at, message in messages if message.get("as_of")]
-        prices = [message for message in client.messages if message.get("prices")]
-    assert all(after - before <= 5.05 for before, after in pairwise(heard))
-    assert len(prices) == 3
+        for _ in range(40):
+            await trio.sleep(1)
+            await delivery.fetched()
+        messages = [
+            (at, json.loads(line))
+            for at, frame in zip(client.times, client.sent, strict=True)
+            for line in frame.splitlines()
+            if line not in PING
+        ]
+        heard = [at for at, message in messages if message["type"] == "prices"]
+        empty = [message for _, message in messages if message.get("prices") == []]
+    assert all(12.0 <= after - before <= 13.1 for before, after in pairwise(heard))
+    assert len(heard) == 6
+    assert len(empty) == 2
 
 
 async def test_a_lost_hint_of_the_feed_is_made_good_by_the_look(

@@ -493,18 +493,23 @@ def test_heartbeats_go_to_those_who_heard_nothing(all_of: Broadcast) -> None:
     assert silent.take() == [{"type": "prices", "as_of": "2026-11-22T12:00:00.000Z", "prices": []}]
 
 
-def test_a_client_whose_prices_rest_hears_heartbeats(all_of: Broadcast) -> None:
-    """In a market that moves it always lacks something, and gets that all the same."""
+def test_heartbeats_count_for_a_client_with_a_rate(all_of: Broadcast) -> None:
+    """It asked for at most so many messages: none comes while its prices rest."""
     client = all_of.attach()
     all_of.want(client, "AAPL", seconds_between=10.0)
     client.take()
     all_of.flush(row("AAPL", 151.0, 2), now=4.5)
     run(all_of.fan_out.heartbeat(5.0, 4.0, 4.0))
-    (heartbeat,) = client.take()
-    assert heartbeat["prices"] == []
+    assert client.take() == []
     all_of.flush(now=10.0)
-    (update,) = client.take()
-    assert [price["version"] for price in update["prices"]] == [[1, 2]]
+    assert [message["prices"][0]["version"] for message in client.take()] == [[1, 2]]
+    run(all_of.fan_out.heartbeat(19.9, 4.0, 4.0))
+    assert client.take() == []
+    run(all_of.fan_out.heartbeat(20.0, 4.0, 4.0))
+    assert [message["prices"] for message in client.take()] == [[]]
+    all_of.flush(row("AAPL", 152.0, 3), now=20.5)
+    assert client.take() == []
+    assert all_of.fan_out.again == 30.0
 
 
 @pytest.mark.proves("W16")
@@ -512,12 +517,13 @@ def test_a_client_whose_prices_rest_hears_heartbeats(all_of: Broadcast) -> None:
 def test_a_client_whose_prices_rest_is_not_behind(all_of: Broadcast, cause: str) -> None:
     """It once took no more for a moment. What it lacks since then is held back by us."""
     client = all_of.attach()
-    all_of.want(client, "AAPL", seconds_between=40.0)
+    all_of.want(client, "AAPL", seconds_between=1.0)
     if cause == "a heartbeat refused":
         client.room = 0
         run(all_of.fan_out.heartbeat(1.0, 0.5, 4.0))
     else:
         client.begun = 1
+    all_of.want(client, "AAPL", seconds_between=40.0, now=1.0)
     all_of.flush(row("AAPL", 151.0, 2), now=1.0)
     lane = all_of.connections.get(1)
     assert lane is not None
@@ -584,7 +590,7 @@ def test_a_farewell_tells_each_client_another_time(all_of: Broadcast) -> None:
     clients = [all_of.attach() for _ in range(50)]
     for client in clients:
         client.take()
-    all_of.fan_out.farewell(Farewell(0.5, 5.0), 0.0)
+    assert run(all_of.fan_out.farewell(Farewell(0.5, 5.0), 0.0)) == 50, "others get their turns"
     times = {client.messages[-1]["reconnect_after"] for client in clients}
     assert all(0.5 <= time <= 5.0 for time in times)
     assert len(times) > 5

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from stockstream.delivery.protocol import (
     LONGEST_ID,
+    LONGEST_REASON,
     BadMessage,
     Error,
     Ping,
@@ -88,6 +89,21 @@ def test_nothing_else_than_bad_message_is_ever_raised(message: str | bytes) -> N
     """Any text and any bytes."""
     with suppress(BadMessage):
         decode(message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"action":"' + "x" * 60_000 + '"}',
+        '{"action":"subscribe","symbols":"' + "x" * 60_000 + '"}',
+        '{"action":"subscribe","symbols":[],"since":{"' + "x" * 60_000 + '":1}}',
+    ],
+)
+def test_a_reason_repeats_little_of_what_was_sent(text: str) -> None:
+    """It says what is wrong, and not all of it."""
+    with pytest.raises(BadMessage) as caught:
+        decode(text)
+    assert 10 < len(caught.value.reason) <= LONGEST_REASON
 
 
 @given(

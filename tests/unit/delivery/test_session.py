@@ -122,6 +122,87 @@ async def test_a_rate_above_the_limit_ends_when_it_goes_on(
         assert isinstance(answer, Close) == ends
 
 
+@pytest.mark.proves("W10")
+async def test_more_names_than_can_be_subscribed_are_refused_unread(
+    autojump_clock: MockClock,
+) -> None:
+    """Whatever they are, to subscribe to or to give up; as many as can be are served."""
+    async with running_delivery() as delivery:
+        me = await talking(delivery)
+        names = ["AAPL"] * 1_000
+        for action in ("subscribe", "unsubscribe"):
+            assert await me.say({"action": action, "symbols": [*names, "MSFT"], "id": 1})
+            (error,) = me.answers()
+            assert (error["code"], error["id"]) == ("too_many_symbols", 1)
+            assert error["reason"] == "a message may name 1000 symbols, and names 1001"
+        await me.say({"action": "subscribe", "symbols": names, "id": 2})
+        (answer,) = me.answers()
+        assert (answer["symbols"], answer["rejected"]) == (["AAPL"], [])
+
+
+@pytest.mark.proves("W10")
+@pytest.mark.parametrize(
+    ("message", "served"),
+    [
+        ({"action": "ping"}, 100),
+        ({"action": "subscribe", "symbols": ["AAPL"] * 99}, 100),
+        ({"action": "subscribe", "symbols": ["AAPL"] * 1_000}, 9),
+        ({"action": "unsubscribe", "symbols": ["AAPL"] * 300}, 25),
+        (
+            {"action": "subscribe", "symbols": [], "since": {f"S{n}": (1, 1) for n in range(900)}},
+            10,
+        ),
+        ({"action": "unsubscribe", "symbols": "*"}, 100),
+        # More than half a burst is never asked for: the greatest command is served too.
+        ({"action": "subscribe", "symbols": [""] * 21_000}, 1),
+    ],
+)
+async def test_a_message_counts_by_what_it_costs(
+    message: dict[str, object], served: int, autojump_clock: MockClock
+) -> None:
+    """A burst of 100 is used up by fewer messages that name many."""
+    async with running_delivery() as delivery:
+        me = await talking(delivery)
+        refused = 0
+        for _ in range(served + 1):
+            assert refused == 0
+            await me.say(message)
+            refused += [answer.get("code") for answer in me.answers()].count("rate_limited")
+        assert refused == 1
+
+
+@pytest.mark.proves("W10")
+async def test_everything_counts_by_how_much_there_is(autojump_clock: MockClock) -> None:
+    """One that asks for all 2,000 symbols again and again is refused after some ten."""
+    async with running_delivery() as delivery:
+        await delivery.fetched(*(row(f"S{n}", 100.0, 1) for n in range(2_000)))
+        await trio.sleep(0.1)
+        me = await talking(delivery)
+        codes: list[object] = []
+        for _ in range(11):
+            await me.say({"action": "subscribe", "symbols": "*"})
+            await me.say({"action": "unsubscribe", "symbols": "*"})
+            codes += [answer.get("code") for answer in me.answers()]
+        assert codes.index("rate_limited") == 16
+
+
+@pytest.mark.proves("W10")
+async def test_nothing_that_a_client_makes_up_is_kept(autojump_clock: MockClock) -> None:
+    """And of what is known, one text for all who want it."""
+    async with running_delivery() as delivery:
+        first, second = await talking(delivery), await talking(delivery, number=2)
+        for me, known in ((first, ["AAPL", "MSFT"]), (second, ["AAPL"])):
+            made_up = [f"NONE{n}" for n in range(500)]
+            await me.say({"action": "subscribe", "symbols": [*made_up, *known]})
+        rows = delivery.tables.subscriptions.rows
+        assert {frozenset(row.symbols) for row in rows.values()} == {
+            frozenset({"AAPL", "MSFT"}),
+            frozenset({"AAPL"}),
+        }
+        texts = {id(symbol) for row in rows.values() for symbol in row.symbols}
+        assert len(texts) == 2
+
+
 @pytest.mark.proves("W11")
 async def test_ten_bad_messages_in_a_minute_are_too_many(autojump_clock: MockClock) -> None:
     """Nine are answered, each naming what is wrong; the tenth closes. Spread out, none does."""

@@ -23,7 +23,11 @@ def apply(
     before: Subscription, *symbols: str, subscribe: bool = True, limit: int = 1000
 ) -> Changed | Refused:
     answer = changed(
-        before, symbols, subscribe=subscribe, known=lambda symbol: symbol in KNOWN, limit=limit
+        before,
+        symbols,
+        subscribe=subscribe,
+        known=lambda symbol: symbol if symbol in KNOWN else None,
+        limit=limit,
     )
     if isinstance(answer, Changed):
         assert isinstance(hash(answer.subscription), int), "clients are grouped by it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -12,6 +13,7 @@ from stockstream.delivery.protocol import encode
 from stockstream.history.candles import DAY_MS, INTERVALS
 from stockstream.history.queries import Cursor, FetchCandles, FetchTicks
 from stockstream.history.query import DatabaseError, Exhausted, Query, Rejected, ask
+from stockstream.history.tick_lines import FIRST_MOMENT, LAST_MOMENT
 from stockstream.messages import iso_utc
 from web.openapi import SYMBOL, choice, documented, moment, text, whole
 from web.parameters import InvalidParameterError, Parameters
@@ -33,6 +35,8 @@ WIDEST_OF_TICKS_MS = 31 * DAY_MS
 AHEAD_MS = 3_600_000
 """A provider's clock may be ahead of ours: without `to`, its ticks are still within the range."""
 UNAVAILABLE_RETRY_SECONDS = 2
+_CURSOR = re.compile(r"-?[0-9]{1,16}_-?[0-9]{1,19}_-?[0-9]{1,19}_[0-9]{1,9}")
+_BIGINT = range(-(2**63), 2**63)
 
 
 class CandleItem(msgspec.Struct, frozen=True):
@@ -147,7 +151,7 @@ def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Bluepri
         # One more than wanted tells whether any follow.
         found = await answered(database, FetchTicks(name, start, end, limit + 1, after))
         page = found[:limit]
-        following = _write_cursor(page[-1]) if len(found) > limit else None
+        following = _write_cursor(Cursor.after(page, after)) if len(found) > limit else None
         return _json(TicksAnswer(name, [_tick(tick) for tick in page], following))
 
     return blueprint
@@ -183,17 +187,18 @@ def _check_range(parameters: Parameters, start: int, end: int, widest: int) -> N
         parameters.refuse("from", f"the range is wider than {widest // 60_000} minutes")
 
 
-def _write_cursor(tick: Tick) -> str:
-    return f"{tick.ts}-{tick.epoch}-{tick.seq}"
+def _write_cursor(cursor: Cursor) -> str:
+    return "_".join(map(str, cursor))
 
 
 def _read_cursor(parameters: Parameters) -> Cursor | None:
     text = parameters.text("cursor")
     if text is None:
         return None
-    parts = text.split("-")
-    if len(parts) == 3 and all(p.isascii() and p.isdecimal() and len(p) <= 15 for p in parts):
-        return Cursor(*map(int, parts))
+    if _CURSOR.fullmatch(text):
+        found = Cursor(*map(int, text.split("_")))
+        if FIRST_MOMENT <= found.ts <= LAST_MOMENT and all(n in _BIGINT for n in found[1:]):
+            return found
     parameters.wrong["cursor"] = f"a cursor that an answer gave, not {text[:32]!r}"
     return None
 

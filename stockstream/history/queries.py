@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from stockstream.history.candles import INTERVALS, Candle, Tick
@@ -11,6 +12,8 @@ from stockstream.history.query import Query
 from stockstream.times import to_datetime
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stockstream.history.query import Connection
 
 # Times are made numbers by the server: here each would cost more than the rest of its row.
@@ -47,17 +50,35 @@ UNION ALL
 _TICKS = """
 SELECT symbol, exchange, price, (date_part('epoch', ts) * 1000)::bigint,
     (date_part('epoch', received) * 1000)::bigint, epoch, seq FROM ticks
-WHERE symbol = $1 AND ts >= $2 AND ts < $3 AND (ts, epoch, seq) > ($4, $5::bigint, $6::bigint)
-ORDER BY ts, epoch, seq LIMIT $7
+WHERE symbol = $1 AND ts >= $2 AND ts < $3 AND (ts, epoch, seq) >= ($4, $5::bigint, $6::bigint)
+ORDER BY ts, epoch, seq, received, price, exchange LIMIT $7 OFFSET $8
 """
 
 
+_LEAST = -(2**63)
+
+
 class Cursor(NamedTuple):
-    """The last tick of a page; the next page begins after it."""
+    """The last tick of a page; the next page begins after it.
+
+    Two nodes may have one epoch, so several ticks may have all three alike: `passed` is how many of
+    them were handed out.
+    """
 
     ts: int
     epoch: int
     seq: int
+    passed: int = 1
+
+    @classmethod
+    def after(cls, page: Sequence[Tick], last: Cursor | None) -> Cursor:
+        """For what follows `page`, which is not empty and was asked for with `last`."""
+        key = (page[-1].ts, page[-1].epoch, page[-1].seq)
+        alike = takewhile(lambda tick: (tick.ts, tick.epoch, tick.seq) == key, reversed(page))
+        passed = sum(1 for _ in alike)
+        if last is not None and last[:3] == key:
+            passed += last.passed
+        return cls(*key, passed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +120,7 @@ class FetchTicks(Query[list[Tick]]):
 
     async def run(self, connection: Connection) -> list[Tick]:
         """Ask."""
-        after = self.after or Cursor(self.start, -1, -1)
+        after = self.after or Cursor(self.start, _LEAST, _LEAST, 0)
         start = max(self.start, after.ts)
         rows = await connection.fetch(
             _TICKS,
@@ -110,5 +131,6 @@ class FetchTicks(Query[list[Tick]]):
             after.epoch,
             after.seq,
             self.limit,
+            after.passed,
         )
         return [Tick(*row) for row in rows]

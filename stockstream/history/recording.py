@@ -30,12 +30,17 @@ IMPORT = "import"
 IMPORT_LOCK = 0x5354_4F43_4B01
 """The advisory lock of all who import: two at once could both miss the same tick."""
 _WAS_IMPORTED = "SELECT EXISTS (SELECT FROM batches WHERE node = $1)"
-# `received` lets the server look into one day's partition.
+# What makes a tick the same as another: see the import. `received` is its day's partition.
 _KNOWN = """
-SELECT t.symbol, t.epoch, t.seq
-FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::bigint[])
-    AS n (symbol, ts, received, epoch, seq)
-JOIN ticks t USING (symbol, ts, received, epoch, seq)
+SELECT n.place
+FROM unnest($1::text[], $2::text[], $3::float8[], $4::timestamptz[], $5::timestamptz[],
+    $6::bigint[], $7::bigint[])
+    WITH ORDINALITY AS n (symbol, exchange, price, ts, received, epoch, seq, place)
+WHERE EXISTS (
+    SELECT FROM ticks t
+    WHERE t.symbol = n.symbol AND t.ts = n.ts AND t.received = n.received
+    AND t.epoch = n.epoch AND t.seq = n.seq AND t.price = n.price
+    AND t.exchange IS NOT DISTINCT FROM n.exchange)
 """
 # Times come as seconds: the driver encodes a moment at many times the CPU of a number.
 JOIN_CANDLES = """
@@ -114,13 +119,15 @@ async def _not_there(connection: Connection, ticks: Sequence[Tick]) -> list[Tick
     rows = await connection.fetch(
         _KNOWN,
         [tick.symbol for tick in ticks],
+        [tick.exchange for tick in ticks],
+        [tick.price for tick in ticks],
         [to_datetime(tick.ts) for tick in ticks],
         [to_datetime(tick.received) for tick in ticks],
         [tick.epoch for tick in ticks],
         [tick.seq for tick in ticks],
     )
-    known = {(row[0], row[1], row[2]) for row in rows}
-    return [tick for tick in ticks if (tick.symbol, tick.epoch, tick.seq) not in known]
+    known = {row[0] - 1 for row in rows}
+    return [tick for place, tick in enumerate(ticks) if place not in known]
 
 
 async def copy_ticks(connection: Connection, ticks: Sequence[Tick], table: str = "ticks") -> None:

@@ -13,12 +13,13 @@ from cyclopts import Parameter
 from rich.progress import DownloadColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from stockstream.cli.db.common import Json, moment, print_json, progress, visiting
+from stockstream.cli.db.left_out import LeftOut
 from stockstream.cli.db.sources import Choice, Source, reading
 from stockstream.errors import StartError, UsageError
-from stockstream.history import transfer
+from stockstream.history import tick_lines, transfer
 from stockstream.history.candles import DAY_MS, Tick
 from stockstream.history.queries import Cursor, FetchTicks
-from stockstream.history.transfer import Format
+from stockstream.history.tick_lines import Format
 from stockstream.messages import InvalidSymbol, parse_symbol
 from stockstream.times import now_ms
 
@@ -77,10 +78,10 @@ async def export(
             counts = await source.ask(transfer.CountTicks(symbols, start, until))
             with progress(MofNCompleteColumn(), TimeRemainingColumn()) as bars:
                 bar = bars.add_task("export", total=sum(counts.values()))
-                file.write(transfer.write_lines([], chosen, header=True))
+                file.write(tick_lines.write_lines([], chosen, header=True))
                 for name in counts:
                     async for page in _pages(source, name, start, until):
-                        file.write(transfer.write_lines(page, chosen, header=False))
+                        file.write(tick_lines.write_lines(page, chosen, header=False))
                         written += len(page)
                         bars.advance(bar, len(page))
     if as_json:
@@ -94,11 +95,14 @@ async def _pages(source: Source, symbol: str, start: int, end: int) -> AsyncIter
     cursor = None
     while page := await source.ask(FetchTicks(symbol, start, end, PAGE, cursor)):
         yield page
-        cursor = Cursor(page[-1].ts, page[-1].epoch, page[-1].seq)
+        cursor = Cursor.after(page, cursor)
 
 
 async def import_ticks(source: Path, *, form: Form = None, as_json: Json = False) -> int:
     """Take in what `export` wrote; what is there already is left alone, so it may be repeated.
+
+    A tick is there already where all of its columns are the same. What was left out is told, by
+    line.
 
     Parameters
     ----------
@@ -111,27 +115,36 @@ async def import_ticks(source: Path, *, form: Form = None, as_json: Json = False
     """
     chosen = form or _format_of(source)
     read = new = 0
+    known, repeated = LeftOut(), LeftOut()
     with _input(source) as file:
         async with visiting() as visit:
             with progress(DownloadColumn(), TimeRemainingColumn()) as bars:
                 bar = bars.add_task("import", total=_size_of(source))
-                lines = transfer.Lines(file)
-                pages = transfer.pages(transfer.read_lines(lines, chosen), PAGE)
+                lines = tick_lines.Lines(file)
+                pages = tick_lines.pages(tick_lines.read_lines(lines, chosen, now_ms()), PAGE)
                 # In a thread: standard input may wait for somebody who types.
                 following = partial(trio.to_thread.run_sync, abandon_on_cancel=True)
                 try:
                     while page := await following(partial(next, pages, None)):
-                        new += await visit.ask(transfer.ImportTicks(page))
+                        taken = await visit.ask(transfer.ImportTicks([tick for _, tick in page]))
+                        new += taken.new
                         read += len(page)
+                        known.add(page[place].line for place in taken.known)
+                        repeated.add(page[place].line for place in taken.repeated)
                         bars.update(bar, completed=lines.bytes)
-                except transfer.BadLine as error:
+                except tick_lines.BadLine as error:
                     raise UsageError(
                         f"{source}: {error}; {read:,} ticks before it were taken in"
                     ) from error
+    reasons = {"there already": known, "the same as a line before": repeated}
     if as_json:
-        print_json({"read": read, "new": new})
-    else:
-        sys.stdout.write(f"{read:,} ticks read, {new:,} of them new\n")
+        left_out = {why: lines.ranges for why, lines in reasons.items() if lines.count}
+        print_json({"read": read, "new": new, "left_out": left_out})
+        return 0
+    sys.stdout.write(f"{read:,} ticks read, {new:,} of them new\n")
+    for why, left in reasons.items():
+        if left.count:
+            sys.stdout.write(f"{left.count:,} left out, {why}: line {left}\n")
     return 0
 
 

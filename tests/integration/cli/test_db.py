@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 NEWEST = migrations.versions()[-1]
 YESTERDAY = now_ms() // DAY_MS - 1
 TICKS = "SELECT t FROM ticks t ORDER BY symbol, ts, epoch, seq"
+TICKS_WHOLE = "SELECT t FROM ticks t ORDER BY t"
 CANDLES = 'SELECT c FROM candles c ORDER BY "interval", symbol, start'
 MINUTES = """SELECT c FROM candles c WHERE "interval" = '1m' ORDER BY symbol, start"""
 PEAK_GROWTH_KB = 7_000
@@ -214,11 +215,16 @@ def test_what_is_exported_comes_in_again_once(
     done = document(db("export", "--output", "ticks.ndjson", "--json"))
     assert done == {"file": "ticks.ndjson", "ticks": 12_000, "read_from": "primary"}
     assert [path.name for path in tmp_path.glob("ticks*")] == ["ticks.ndjson"]
-    assert document(db("import", "ticks.ndjson", "--json")) == {"read": 12_000, "new": 0}
+    assert document(db("import", "ticks.ndjson", "--json")) == {
+        "read": 12_000,
+        "new": 0,
+        "left_out": {"there already": [[1, 12_000]]},
+    }
     other = postgres_server.create_database()
     assert db("export", "--output", "ticks.csv").out == "ticks.csv: 12,000 ticks\n"
     for file, new in (("ticks.csv", "12,000"), ("ticks.ndjson", "0")):
-        assert db("import", file, url=other).out == f"12,000 ticks read, {new} of them new\n"
+        out = db("import", file, url=other).out
+        assert out.startswith(f"12,000 ticks read, {new} of them new\n")
     assert psql(other, TICKS) == psql(database_url, TICKS)
     day = to_datetime(YESTERDAY * DAY_MS).date().isoformat()
     assert db("rebuild", "--from", day).code == 0
@@ -282,7 +288,58 @@ def test_a_file_that_goes_bad_is_taken_in_up_to_there(db: Run, database_url: str
     told = line(db("import", "ticks.csv"), 2)
     assert "ticks.csv: line 12: 4 columns, not 7; 10 ticks before it" in told
     file.write_bytes(b"".join(good))
-    assert db("import", "ticks.csv").out == "20 ticks read, 10 of them new\n"
+    assert db("import", "ticks.csv").out == (
+        "20 ticks read, 10 of them new\n10 left out, there already: line 2-11\n"
+    )
+
+
+HEADER = "symbol,exchange,price,ts,received,epoch,seq\n"
+
+
+@pytest.mark.proves("H12")
+def test_an_import_says_what_it_left_out(db: Run, database_url: str, tmp_path: Path):
+    """A tick is another where anything of it differs: of ten with one version, but ten times, ten
+    are taken in, and so is one that a second node with the same epoch has of the same price. What
+    is there already, or stands in the file twice, is told by its line.
+    """
+    at = to_datetime(YESTERDAY * DAY_MS).date().isoformat()
+    times = [f"{at}T00:00:0{n}.000Z" for n in range(10)]
+    ten = [f"A,,1.5,{time},{at}T12:00:00.000Z,0,0\n" for time in times]
+    file = tmp_path / "made.csv"
+    file.write_text(HEADER + "".join(ten))
+    assert document(db("import", "made.csv", "--json")) == {"read": 10, "new": 10, "left_out": {}}
+    assert db("import", "made.csv").out == (
+        "10 ticks read, 0 of them new\n10 left out, there already: line 2-11\n"
+    )
+    nodes = [ten[0].replace("12:00", "12:01"), ten[0].replace("A,", "A,X"), ten[3], ten[5]]
+    file.write_text(HEADER + "".join([*nodes, *nodes[:2], "\n", nodes[1]]))
+    bad = line(db("import", "made.csv"), 2)
+    assert "made.csv: line 8: 0 columns, not 7; 6 ticks before it were taken in" in bad
+    file.write_text(HEADER + "".join([*nodes, *nodes[:2], nodes[1].replace("1.5", "1.50")]))
+    assert document(db("import", "made.csv", "--json")) == {
+        "read": 7,
+        "new": 0,
+        "left_out": {"there already": [[2, 5]], "the same as a line before": [[6, 8]]},
+    }
+    candles = "SELECT sum(ticks) FROM candles WHERE \"interval\" = '1m'"
+    assert psql(database_url, candles) == psql(database_url, "SELECT count(*) FROM ticks") == "12"
+
+
+@pytest.mark.proves("H12")
+def test_ticks_alike_but_for_their_node_come_out_and_in_again(
+    db: Run, database_url: str, postgres_server: PostgresServer
+):
+    """More of one version than a page holds: none is passed over between two pages."""
+    put_ticks(database_url, 10)
+    psql(
+        database_url,
+        "INSERT INTO ticks SELECT symbol, exchange, price, ts, received + n * interval '1 ms', "
+        "epoch, seq FROM ticks, generate_series(1, 6000) n WHERE seq IN (3, 4)",
+    )
+    assert document(db("export", "--output", "t.csv", "--json"))["ticks"] == 12_010
+    other = postgres_server.create_database()
+    assert db("import", "t.csv", url=other).out == "12,010 ticks read, 12,010 of them new\n"
+    assert psql(other, TICKS_WHOLE) == psql(database_url, TICKS_WHOLE)
 
 
 MEASURED = """

@@ -138,7 +138,7 @@ async def test_what_was_imported_is_not_replayed(database_url: str, tmp_path: Pa
         async with running_history(database_url) as other:
             await other.until_up()
             old = [tick(seq, price=100.0 + seq) for seq in range(0, 30, 2)]
-            assert await other.ask(ImportTicks(old)) == 15
+            assert (await other.ask(ImportTicks(old))).new == 15
         history.url = database_url
         await history.until_recorded()
         await history.until_up()

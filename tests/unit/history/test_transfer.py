@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockstream.history.candles import Tick
-from stockstream.history.transfer import BadLine, Lines, pages, read_lines, write_lines
+from stockstream.history.tick_lines import BadLine, Lines, pages, read_lines, write_lines
 
 HEADER = "symbol,exchange,price,ts,received,epoch,seq\n"
+NOW = 4_102_444_800_000
 GOOD = "AAPL,SIM,1.5,2026-11-22T10:00:00.123Z,2026-11-22T10:00:00.200Z,5,6\n"
-moments = st.integers(0, 4_102_444_800_000)
+moments = st.integers(-5_364_662_400_000, NOW)
 ticks = st.builds(
     Tick,
     st.sampled_from(["AAPL", "BRK.B", "^GSPC", "BTC-USD"]),
@@ -22,8 +23,8 @@ ticks = st.builds(
     st.floats(1e-9, 1e12),
     moments,
     moments,
-    st.integers(0, 2**62),
-    st.integers(0, 2**62),
+    st.integers(-(2**63), 2**63 - 1),
+    st.integers(-(2**63), 2**63 - 1),
 )
 
 
@@ -32,7 +33,8 @@ ticks = st.builds(
 def test_what_is_written_is_read_back(given_ticks: list[Tick], form: Any) -> None:
     """Prices to the last bit, times to the millisecond."""
     text = write_lines(given_ticks, form, header=True)
-    assert list(read_lines(text.splitlines(keepends=True), form)) == given_ticks
+    found = read_lines(text.splitlines(keepends=True), form, NOW)
+    assert [tick for _, tick in found] == given_ticks
 
 
 @pytest.mark.proves("H12")
@@ -46,23 +48,39 @@ def test_what_is_written_is_read_back(given_ticks: list[Tick], form: Any) -> Non
         ("AAPL,SIM,1,2026-11-22T10:00:00,2026-11-22T10:00:00Z,5,6\n", "line 3: ts"),
         ("A PL,SIM,1,2026-11-22T10:00:00Z,2026-11-22T10:00:00Z,5,6\n", "line 3: invalid symbol"),
         ("AAPL,SIM,1\n", "line 3: 3 columns"),
+        ("AAPL,S\0M,1,2026-11-22T10:00:00Z,2026-11-22T10:00:00Z,5,6\n", "line 3: exchange.*NUL"),
+        (f"AAPL,SIM,1,2026-11-22T10:00:00Z,2026-11-22T10:00:00Z,{2**63},6\n", "line 3: .*epoch"),
+        (f"AAPL,SIM,1,2026-11-22T10:00:00Z,2026-11-22T10:00:00Z,5,{-(2**70)}\n", "line 3: .*seq"),
+        ("AAPL,SIM,1,0001-01-01T00:00:00Z,2026-11-22T10:00:00Z,5,6\n", "line 3: ts must lie"),
+        ("AAPL,SIM,1,9999-12-31T23:59:59-14:00,2026-11-22T10:00:00Z,5,6\n", "line 3: ts must"),
+        ("AAPL,SIM,1,2026-11-22T10:00:00Z,9999-01-01T00:00:00Z,5,6\n", "line 3: received must"),
     ],
 )
 def test_a_bad_line_is_named(line: str, why: str) -> None:
     """Its number and what is wrong with it; what stood before it was read."""
     found = []
     with pytest.raises(BadLine, match=why):
-        found.extend(read_lines([HEADER, GOOD, line], "csv"))
+        found.extend(read_lines([HEADER, GOOD, line], "csv", NOW))
     for text in ('{"symbol": 1}\n', "{\n", '{"symbol":"AAPL","more":1}\n'):
         with pytest.raises(BadLine, match="line 1"):
-            list(read_lines([text], "ndjson"))
+            list(read_lines([text], "ndjson", NOW))
+
+
+@pytest.mark.proves("H12")
+def test_the_byte_order_mark_of_a_spreadsheet_is_left_out() -> None:
+    """Before the first line, and nowhere else."""
+    lines = Lines(io.BytesIO(b"\xef\xbb\xbf" + (HEADER + GOOD).encode()))
+    assert [(line, tick.seq) for line, tick in read_lines(lines, "csv", NOW)] == [(2, 6)]
+    lines = Lines(io.BytesIO((HEADER + "\ufeff" + GOOD).encode()))
+    with pytest.raises(BadLine, match="line 2: invalid symbol"):
+        list(read_lines(lines, "csv", NOW))
 
 
 @pytest.mark.proves("H12")
 def test_other_columns_are_refused() -> None:
     """A file that export did not write is no half import."""
     with pytest.raises(BadLine, match="the columns must be symbol,exchange"):
-        list(read_lines(["a,b\n", "1,2\n"], "csv"))
+        list(read_lines(["a,b\n", "1,2\n"], "csv", NOW))
 
 
 @pytest.mark.proves("H12")
@@ -73,7 +91,7 @@ def test_other_columns_are_refused() -> None:
 def test_a_line_that_is_no_text_is_named(line: bytes, why: str) -> None:
     """Bytes that are no UTF-8; a line without an end, of which no more than a piece is read."""
     with pytest.raises(BadLine, match=why):
-        list(read_lines(Lines(io.BytesIO(HEADER.encode() + line)), "csv"))
+        list(read_lines(Lines(io.BytesIO(HEADER.encode() + line)), "csv", NOW))
 
 
 @pytest.mark.proves("H12")
@@ -82,8 +100,8 @@ def test_ticks_before_a_bad_line_come_first() -> None:
     good = [GOOD.replace(",6", f",{n}") for n in range(5)]
     text = "".join([HEADER, *good, "x\n", GOOD])
     lines = Lines(io.BytesIO(text.encode()))
-    there = pages(read_lines(lines, "csv"), 2)
-    assert [[tick.seq for tick in next(there)] for _ in range(3)] == [[0, 1], [2, 3], [4]]
+    there = pages(read_lines(lines, "csv", NOW), 2)
+    assert [[tick.seq for _, tick in next(there)] for _ in range(3)] == [[0, 1], [2, 3], [4]]
     with pytest.raises(BadLine, match="line 7"):
         next(there)
     assert lines.bytes == len(text) - len(GOOD)

@@ -38,6 +38,11 @@ Seconds = Annotated[float, Field(gt=0)]
 Percent = Annotated[float, Field(gt=0, le=100)]
 
 ENV_FILE = ".env"
+OWN_ADDRESSES = frozenset(
+    {"admin", "api", "docs", "health", "metrics", "openapi.json", "s", "static", "ws"}
+)
+"""What the addresses of the server begin with; `BASE_PATH` does not, so that it can be told from
+them where a proxy took it off."""
 SECRETS = ("secret_key_base", "admin_token")
 """Fields that are generated in development and required in production."""
 
@@ -71,6 +76,18 @@ def _origin(text: str) -> str:
     # Browsers leave the default port out of the Origin header.
     host = parts.netloc.removesuffix(f":{default_port}")
     return f"{parts.scheme}://{host}"
+
+
+def _base_path(text: str) -> str:
+    base = text.rstrip("/")
+    if not base:
+        return ""
+    if not re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", base):
+        raise ValueError(f"{text!r} is no path as /stocks: letters, digits, `-`, `_`, `.`, `~`")
+    first = base.split("/")[1]
+    if first in OWN_ADDRESSES:
+        raise ValueError(f"{text!r} begins as the server's own /{first} does; take another name")
+    return base
 
 
 def _network(text: str) -> Network:
@@ -186,6 +203,9 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, _each(_network)] = _server(
         (), "Addresses or networks of proxies whose `X-Forwarded-For` counts.", "none"
+    )
+    base_path: Annotated[str, AfterValidator(_base_path)] = _server(
+        "", "Path below which a proxy serves all this, as `/stocks`.", "none"
     )
     drain_timeout: Annotated[float, Field(ge=0, le=7)] = _server(
         7, "Longest wait for clients to leave at a shutdown."

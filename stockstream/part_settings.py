@@ -135,6 +135,7 @@ def web(settings: Settings, sockets: tuple[socket.socket, ...]) -> WebSettings:
         max_connections_per_address=settings.max_connections_per_address,
         allowed_origins=settings.allowed_origins,
         trusted_proxies=settings.trusted_proxies,
+        base_path=settings.base_path,
         chaos_enabled=settings.chaos_enabled,
         chaos_token=(
             None if settings.chaos_token is None else settings.chaos_token.get_secret_value()

@@ -70,7 +70,7 @@ def admin(parts: Parts) -> Blueprint:
             COOKIE,
             cookie,
             max_age=SESSION_SECONDS,
-            path=PATH,
+            path=_cookie_path(),
             secure=request.is_secure,
             httponly=True,
             samesite="Strict",
@@ -84,7 +84,11 @@ def admin(parts: Parts) -> Blueprint:
             require_csrf(session, (await request.form).get("csrf_token", ""))
             access().log_out(session)
         response = await make_response(redirect(url_for("admin.login_form"), 303))
-        response.delete_cookie(COOKIE, path=PATH, httponly=True, samesite="Strict")
+        response.delete_cookie(COOKIE, path=_cookie_path(), httponly=True, samesite="Strict")
         return response
 
     return blueprint
+
+
+def _cookie_path() -> str:
+    return f"{request.root_path}{PATH}"

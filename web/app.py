@@ -19,6 +19,7 @@ from web.admin_api import admin_api
 from web.admin_auth import install as install_admin
 from web.alerts_api import alerts_api
 from web.api import api
+from web.base_path import below
 from web.chaos_api import chaos_api
 from web.docs import docs
 from web.health import health
@@ -64,8 +65,12 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     version = asset_version(_HERE / "static")
     app.jinja_env.globals["asset_version"] = version
+    base = parts.settings.base_path
+    app.config["APPLICATION_ROOT"] = base or "/"
+    app.asgi_app = below(base, app.asgi_app)  # type: ignore[method-assign, assignment]
     # Quart's hook for another class; its type names the one it ships.
-    app.asgi_websocket_class = websocket_class({"/ws": clients.handle})  # type: ignore[assignment]
+    sockets = websocket_class({f"{base}/ws": clients.handle})
+    app.asgi_websocket_class = sockets  # type: ignore[assignment]
 
     install_users(app, parts.settings.users, parts.settings.trusted_proxies)
     app.register_blueprint(pages())

@@ -176,7 +176,7 @@ def document(app: Quart) -> Schema:
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": app.config["APPLICATION_ROOT"]}],
         "tags": [{"name": tag} for tag in dict.fromkeys(tag for _, _, _, tag in routes)],
         "paths": paths,
         "components": {

@@ -29,7 +29,8 @@ class WebSettings:
     """Settings of the front end; durations in seconds.
 
     `sockets` listen already and outlive every life of `web`, which serves on duplicates.
-    `numbers` gives each connection of this process a number of its own.
+    `base_path` is "" or as `/stocks`. `numbers` gives each connection of this process a number of
+    its own.
     """
 
     sockets: Sequence[socket.socket]
@@ -42,6 +43,7 @@ class WebSettings:
     max_connections_per_address: int
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    base_path: str
     admin: AdminAccess
     users: BrowserUsers
     signer: Signer

@@ -75,6 +75,7 @@ def give_cookie(response: WerkzeugResponse) -> WerkzeugResponse:
         COOKIE,
         given,
         max_age=COOKIE_SECONDS,
+        path=request.root_path or "/",
         secure=_is_secure(installed),
         httponly=True,
         samesite="Lax",

@@ -73,7 +73,8 @@ def _with_room_for_clients(configuration: Configuration) -> Settings:
 
 def _announce(configuration: Configuration, addresses: Addresses) -> None:
     settings = configuration.settings
-    lines = [f"dashboard  {addresses.url}", f"admin      {addresses.url}/admin"]
+    url = f"{addresses.url}{settings.base_path}"
+    lines = [f"dashboard  {url}", f"admin      {url}/admin"]
     if configuration.sources["admin_token"] == "generated":  # noqa: S105 - the name of a source
         lines.append(f"           with the token {settings.admin_token.get_secret_value()}")
     if addresses.stub_port is not None:

@@ -207,3 +207,34 @@ def test_shown_values_are_plain():
     assert public_value(None) is None
     assert public_value(True) is True
     assert public_value(0.5) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "base"),
+    [
+        ("", ""),
+        ("/", ""),
+        ("/stocks", "/stocks"),
+        ("/stocks/", "/stocks"),
+        ("/a/b-2.x", "/a/b-2.x"),
+    ],
+)
+def test_a_base_path_is_read_with_and_without_its_last_slash(text: str, base: str):
+    """And the root is none."""
+    assert Settings(base_path=text).base_path == base
+
+
+@pytest.mark.parametrize(
+    "text", ["stocks", "//x", "/a//b", "/a b", "/..", "/a/../b", "/a?b", "/é", "https://x/stocks"]
+)
+def test_a_base_path_that_is_none_is_refused(text: str):
+    """Before it stands in a page or a cookie."""
+    with pytest.raises(ValidationError, match="is no path as /stocks"):
+        Settings(base_path=text)
+
+
+@pytest.mark.parametrize("text", ["/api", "/s/stocks", "/static/"])
+def test_a_base_path_that_begins_as_an_address_of_the_server_is_refused(text: str):
+    """Where a proxy takes it off, nobody could tell them apart."""
+    with pytest.raises(ValidationError, match="the server's own /"):
+        Settings(base_path=text)

@@ -1,6 +1,7 @@
 /**
  * Alerts on the dashboard: the form for rules, the rules, and what fired of late.
  */
+import { address } from "./address.js";
 import { alertText, paceText, readRule, ruleText } from "./alert-feed.js";
 import { AlertNotices } from "./alert-notices.js";
 import { must, setText } from "./dom.js";
@@ -215,7 +216,7 @@ function firedItem(alert) {
   time.dateTime = at.toISOString();
   setText(time, `${at.toISOString().slice(0, 10)} ${at.toISOString().slice(11, 19)} UTC`);
   const link = must(item, "a", HTMLAnchorElement);
-  link.href = `/s/${encodeURIComponent(alert.symbol)}`;
+  link.href = address(`/s/${encodeURIComponent(alert.symbol)}`);
   setText(link, alertText(alert));
   must(item, '[data-part="new"]', HTMLElement).hidden = alert.read;
   return item;

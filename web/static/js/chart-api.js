@@ -1,6 +1,7 @@
 /**
  * What the chart asks the server over HTTP: addresses, and answers read item by item.
  */
+import { address } from "./address.js";
 
 /** @typedef {import("./chart-candles.js").Candle} Candle */
 /** @typedef {import("./chart-choice.js").Range} Range */
@@ -25,7 +26,7 @@
  */
 export function historyAddress(symbol, { interval }, from) {
   const query = new URLSearchParams({ interval, from: new Date(from).toISOString() });
-  return `/api/v1/history/${encodeURIComponent(symbol)}?${query}`;
+  return address(`/api/v1/history/${encodeURIComponent(symbol)}?${query}`);
 }
 
 /**
@@ -37,7 +38,7 @@ export function historyAddress(symbol, { interval }, from) {
  */
 export function indicatorAddress(symbol, { key, period }, { interval }, from) {
   const query = new URLSearchParams({ indicator: key, period: String(period), interval, from: new Date(from).toISOString() });
-  return `/api/v1/indicators/${encodeURIComponent(symbol)}?${query}`;
+  return address(`/api/v1/indicators/${encodeURIComponent(symbol)}?${query}`);
 }
 
 /**

@@ -2,11 +2,12 @@
  * The symbols the feed lists, for suggestions. Until the feed's first list the answer is incomplete
  * and asked for again.
  */
+import { address } from "./address.js";
 import { readSymbolList } from "./symbols.js";
 
 /** @typedef {import("./symbols.js").Listed} Listed */
 
-const URL = "/api/v1/symbols";
+const URL = address("/api/v1/symbols");
 const TIMEOUT_MS = 10_000;
 const RETRY_BASE_MS = 1_000;
 const RETRY_MAX_MS = 60_000;

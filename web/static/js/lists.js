@@ -2,6 +2,7 @@
  * The choice of the watch list: this browser's own, or one that the server keeps. Everything works
  * without the server's database; what is changed meanwhile is kept here and saved when it is back.
  */
+import { storageKey } from "./address.js";
 import { must, setText } from "./dom.js";
 import { ListBook, readNamed } from "./list-book.js";
 import { ask, itemsIn } from "./rows-api.js";
@@ -11,7 +12,7 @@ import { WATCHLIST_KEY, readWatchlist } from "./storage.js";
 /** @typedef {import("./rows-api.js").Refusal} Refusal */
 /** @typedef {import("./toast.js").Undoable} Undoable */
 
-export const LISTS_KEY = "stockstream.lists";
+export const LISTS_KEY = storageKey("lists");
 
 /** Changes within this time are saved as one. */
 const SAVE_MS = 300;

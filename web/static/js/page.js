@@ -1,4 +1,5 @@
 /** What each page that follows prices has of its browser. */
+import { address } from "./address.js";
 
 /** Faults in what the server sends that go to the console; a broken server must not fill it. */
 const MAX_FAULTS_SHOWN = 5;
@@ -12,7 +13,7 @@ export const clock = {
 
 /** Where this page's server takes WebSockets. */
 export function socketUrl() {
-  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
+  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${address("/ws")}`;
 }
 
 let faults = 0;

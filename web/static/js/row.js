@@ -1,6 +1,7 @@
 /**
  * One row of the watch list. It remembers what it shows and touches only what differs.
  */
+import { address } from "./address.js";
 import { must, setAttribute, setIcon, setText } from "./dom.js";
 import { age, directionOf, firstDifference, price, signed } from "./format.js";
 import { sparkline } from "./sparkline.js";
@@ -72,7 +73,7 @@ export class Row {
     this.#ageIcon = must(fragment, ".c-age use", SVGUseElement);
     this.chartLink = must(fragment, '[data-part="symbol"]', HTMLAnchorElement);
     this.chartLink.textContent = symbol;
-    this.chartLink.href = `/s/${encodeURIComponent(symbol)}`;
+    this.chartLink.href = address(`/s/${encodeURIComponent(symbol)}`);
     this.chartLink.title = `Chart of ${symbol}`;
     this.element.dataset.symbol = symbol;
     this.element.dataset.testid = `row-${symbol}`;

@@ -1,6 +1,7 @@
 /**
  * The user's rows over HTTP: lists and alerts. The cookie goes along by itself.
  */
+import { address } from "./address.js";
 
 /**
  * `temporary`: asking again later may help, `retryAfter` ms is the server's own word on when. `reason`
@@ -22,7 +23,7 @@ const TIMEOUT_MS = 10_000;
  */
 export async function ask(fetch, method, path, body) {
   try {
-    const response = await fetch(`/api/v1/${path}`, {
+    const response = await fetch(address(`/api/v1/${path}`), {
       method,
       signal: AbortSignal.timeout(TIMEOUT_MS),
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),

@@ -2,11 +2,12 @@
  * What the browser keeps: the watch list and how it is shown. Storage may be forbidden, full, or hold
  * anything at all; the dashboard works the same, it only forgets.
  */
+import { storageKey } from "./address.js";
 import { isSymbol } from "./symbols.js";
 import { MAX_SYMBOLS } from "./store.js";
 
-export const WATCHLIST_KEY = "stockstream.watchlist";
-export const SORTING_KEY = "stockstream.sorting";
+export const WATCHLIST_KEY = storageKey("watchlist");
+export const SORTING_KEY = storageKey("sorting");
 
 /** @typedef {Pick<Storage, "getItem" | "setItem">} KeyValue */
 /** @typedef {import("./sort.js").Sorting} Sorting */

@@ -1,6 +1,7 @@
 /**
  * The admin API as this page asks it: same origin, by the session's cookie.
  */
+import { address } from "../address.js";
 
 /** Longer than this is no answer: the server hangs, or is gone. */
 const TIMEOUT_MS = 5_000;
@@ -91,7 +92,7 @@ export class Api {
   async #open(path, options) {
     let response;
     try {
-      response = await this.#fetch(`/admin/api/${path}`, { credentials: "same-origin", cache: "no-store", ...options });
+      response = await this.#fetch(address(`/admin/api/${path}`), { credentials: "same-origin", cache: "no-store", ...options });
     } catch (error) {
       throw new ApiError(0, "unreachable", error instanceof DOMException && error.name === "TimeoutError" ? "no answer in time" : "the server does not answer");
     }

@@ -3,6 +3,7 @@
  * the event stream says what happens in between; both change what is known, and that is painted.
  */
 import { Announcer } from "../a11y.js";
+import { address } from "../address.js";
 import { isEditable, must, setText } from "../dom.js";
 import { age } from "../format.js";
 import { bindChoice } from "../theme.js";
@@ -227,7 +228,7 @@ async function poll() {
 /** @param {unknown} error */
 function failed(error) {
   if (error instanceof ApiError && error.status === 401) {
-    location.assign("/admin/login");
+    location.assign(address("/admin/login"));
     return;
   }
   failures += 1;

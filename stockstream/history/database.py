@@ -15,7 +15,8 @@ import trio
 import trio_asyncio
 
 from stockstream.history import migrations
-from stockstream.history.lanes import Job, Lane, LaneSettings, connect
+from stockstream.history.deadlines import within
+from stockstream.history.lanes import COMMAND_SECONDS, Job, Lane, LaneSettings, connect
 from stockstream.history.migrations import MigrationFailed
 from stockstream.history.query import Ask, DatabaseError, NotYet
 from stockstream.history.query import Lane as LaneName
@@ -240,11 +241,15 @@ def _note(_loop: object, context: Mapping[str, object]) -> None:
 
 async def schema_version(url: str) -> str | None:
     """The schema's version at `url`, None where there is none yet. Runs under asyncio."""
-    connection: asyncpg.Connection = await connect(url, "stockstream start", 5.0)
+    connection = await connect(url, "stockstream start", COMMAND_SECONDS)
     try:
-        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
-            return None
-        version: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
-        return version
+        return await within(COMMAND_SECONDS, _version(connection), connection.terminate)
     finally:
         connection.terminate()
+
+
+async def _version(connection: asyncpg.Connection) -> str | None:
+    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+        return None
+    version: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+    return version

@@ -16,6 +16,7 @@ import structlog
 import trio
 import trio_asyncio
 
+from stockstream.history.deadlines import within
 from stockstream.history.query import DatabaseError, Exhausted, Rejected, Unavailable
 from stockstream.history.troubles import (
     OLDEST_MAJOR,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 5.0
-GRACE_SECONDS = 0.5
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 FALLBACK_SECONDS = 15.0
@@ -85,8 +85,8 @@ class Lane:
 
     @property
     def connected(self) -> int:
-        """Connections that are open now."""
-        return len(self._open)
+        """Connections whose sockets are open now: one may be lost, and its worker not know yet."""
+        return sum(not connection.is_closed() for connection in self._open)
 
     def put(self, job: Job) -> None:
         """Have a worker run it, or answer at once why none can."""
@@ -194,12 +194,12 @@ class Lane:
 
     async def _perform(self, job: Job, connection: asyncpg.Connection) -> None:
         self.queries += 1
-        # The driver's own timeouts ask the server to cancel, and wait for it: in vain when it
-        # hangs. A connection that is terminated fails whoever waits on it at once.
-        limit = self.settings.seconds + GRACE_SECONDS
-        watchdog = trio_asyncio.current_loop.get().call_later(limit, connection.terminate)
         try:
-            answer = await trio_asyncio.aio_as_trio(job.query.run)(connection)
+            # The driver's own timeouts ask the server to cancel, and wait for it: in vain when it
+            # hangs. And it does not wake whoever waits to write to a connection that was lost.
+            answer = await trio_asyncio.aio_as_trio(within)(
+                self.settings.seconds, job.query.run(connection), connection.terminate
+            )
         except DatabaseError as error:
             answer = error
         # Whatever goes wrong in a query is the answer to who asked, not the lane's end.
@@ -211,8 +211,6 @@ class Lane:
             )
             if not in_order:
                 connection.terminate()  # what state it is in is not known
-        finally:
-            watchdog.cancel()
         self._note(type(job.query).__name__, answer)
         job.caller.reply(answer)
 
@@ -233,9 +231,10 @@ async def connect(url: str, name: str, seconds: float) -> asyncpg.Connection:
 
     Raises:
         WrongVersion: the server is too old.
+        TimeoutError: the server does not answer.
         Exception: what the driver raises.
     """
-    connection = await asyncpg.connect(
+    opening = asyncpg.connect(
         url,
         timeout=CONNECT_SECONDS,
         command_timeout=seconds,
@@ -246,6 +245,9 @@ async def connect(url: str, name: str, seconds: float) -> asyncpg.Connection:
             "timezone": "UTC",
         },
     )
+    connection = await within(
+        CONNECT_SECONDS, opening, _nothing_to_cut, asyncpg.Connection.terminate
+    )
     version = connection.get_server_version()
     if version.major < OLDEST_MAJOR:
         connection.terminate()
@@ -253,3 +255,7 @@ async def connect(url: str, name: str, seconds: float) -> asyncpg.Connection:
             f"PostgreSQL {version.major} is too old; {OLDEST_MAJOR} or newer is needed"
         )
     return connection
+
+
+def _nothing_to_cut() -> None:
+    """A connection that is being made is the driver's, which drops it when it is cancelled."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
 from stockstream import paths
+from stockstream.history.lanes import LaneSettings
+from stockstream.history.query import Lane
 from stockstream.history.recorder import CALM_SECONDS
 from stockstream.history.spool import read_records
 from stockstream.history.transfer import ImportTicks
 from stockstream.times import to_ms
-from tests.support.database import PostgresServer
+from tests.support.database import PostgresServer, locked
 from tests.support.gateway import DAY, History, quote_row, running_history, tick
 from tests.support.tree import NO_DATABASE
 
@@ -126,6 +130,45 @@ async def test_a_batch_that_is_refused_is_put_aside(database_url: str, tmp_path:
         (kept,) = (tmp_path / "rejected").glob("*.batch")
         ((found, _),) = read_records(kept.read_bytes())
         assert [t.symbol for t in found.ticks] == ["NUL\x00"]
+
+
+@pytest.mark.proves("H2", "H8", "H22")
+async def test_a_copy_that_stalls_holds_the_recorder_up_for_its_limit(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Its backend stops in the middle of a COPY, as by a paused disk: the connection is given up,
+    nothing counts as connected then, another one is made, and all is recorded once.
+    """
+    wide = [quote_row(f"S{n:05}", 1, 1.0) for n in range(30_000)]
+    writing = {Lane.WRITE: LaneSettings(1, 4, 1.0)}
+    async with running_history(database_url, spool=tmp_path, lanes=writing) as history:
+        await history.until_up()
+        await history.publish(quote_row("AAPL", 0, 1.0))
+        await history.until_recorded()  # and its day's partition is there
+        with locked(database_url, "ticks"):
+            await history.publish(*wide)
+            await history.until_rows([(1,)], _COPIES)
+            ((backend,),) = await history.select(_WRITER)
+            os.kill(backend, signal.SIGSTOP)
+            try:
+                await history.until(lambda: history.status.connections["write"] == 0, 4.0)
+                await history.until(lambda: history.recorder.spooled > 0, 4.0)
+                await history.until_up()
+                assert await history.select(_WRITER) != [(backend,)]
+            finally:
+                os.kill(backend, signal.SIGCONT)
+        await history.until_recorded()
+        assert await history.select("SELECT count(*), sum(seq) FROM ticks") == [(30_001, 30_000)]
+
+
+_COPIES = """
+SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE relation = 'ticks'::regclass AND NOT granted AND query LIKE 'COPY%'
+"""
+_WRITER = """
+SELECT max(pid) FROM pg_stat_activity
+WHERE application_name = 'stockstream write' AND datname = current_database()
+"""
 
 
 @pytest.mark.proves("H8", "H12")

@@ -1,0 +1,76 @@
+"""A limit of time for what awaits the driver. Runs under asyncio, and knows nothing of trio.
+
+The driver may never wake who waits in it: a COPY that waits to write does so for ever once its
+connection is lost. So a limit that ends the connection is not enough; the await is ended too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from structlog.stdlib import BoundLogger
+
+R = TypeVar("R")
+
+GRACE_SECONDS = 0.5
+"""After the limit, for what the server sent in time and a busy loop has not read yet."""
+END_SECONDS = 1.0
+"""For a task that was cancelled to end: longer than the driver needs without a connection."""
+
+_log: BoundLogger = structlog.get_logger("database")
+_running: set[asyncio.Task[Any]] = set()
+"""The loop itself keeps no task alive."""
+
+
+async def within(
+    seconds: float,
+    work: Coroutine[Any, Any, R],
+    cut: Callable[[], None],
+    discard: Callable[[R], None] | None = None,
+) -> R:
+    """What `work` returns or raises. Whoever waits here is held up for the limit and no longer.
+
+    At the limit, or when the caller is cancelled, `cut` ends what `work` waits for, `work` is
+    cancelled, and given a moment to end. What it returns all the same is for `discard`.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    task = asyncio.create_task(work)
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    try:
+        for pause in (seconds, GRACE_SECONDS):
+            await asyncio.wait({task}, timeout=pause)
+            if task.done():
+                return task.result()
+    except asyncio.CancelledError:
+        await _give_up(task, cut, discard)
+        raise
+    await _give_up(task, cut, discard)
+    raise TimeoutError
+
+
+async def _give_up(
+    task: asyncio.Task[R], cut: Callable[[], None], discard: Callable[[R], None] | None
+) -> None:
+    if not task.done():
+        cut()
+        task.cancel()
+        await asyncio.wait({task}, timeout=END_SECONDS)
+    if not task.done():
+        _log.error("the driver does not end what was cancelled", task=str(task.get_coro()))
+    # Also where it is done: unread, an error would be logged as forgotten.
+    task.add_done_callback(partial(_take_away, discard))
+
+
+def _take_away(discard: Callable[[R], None] | None, task: asyncio.Task[R]) -> None:
+    if not task.cancelled() and task.exception() is None and discard is not None:
+        discard(task.result())

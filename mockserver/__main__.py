@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
     try:
-        prepared = prepare(options.host, options.port, options.expectations)
+        prepared = prepare(options.host, options.port, options.expectations, options.allowed_hosts)
     except StubFileError as error:
         return _failed(2, str(error))
     except (PortTaken, OSError) as error:
@@ -46,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
         "--expectations", type=Path, default=BUNDLED, metavar="DIR",
         help="stub mappings: *.json, or a WireMock root (the bundled stock prices)",
     )  # fmt: skip
+    parser.add_argument(
+        "--allowed-hosts", type=_names, default=(), metavar="NAMES",
+        help="names that the admin pages answer to, beside this machine's own; * for any",
+    )  # fmt: skip
     parser.add_argument("--reload", action="store_true", help="load stub files again when saved")
     parser.add_argument(
         "--announce", action="store_true", help="print nothing but the line `ready URL`"
@@ -61,6 +65,10 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
     return port
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _failed(status: int, problem: str) -> int:

@@ -27,6 +27,7 @@ from mockserver.views import (
     scenario_json,
 )
 
+HEALTH: Final = "/__admin/health"
 _INVALID: Final = 10  # WireMock's code for what cannot be read
 _DUPLICATE: Final = 109
 
@@ -62,7 +63,7 @@ def admin_blueprint(server: StubServer, source: StubSource) -> Blueprint:
         origin = request.headers.get("Origin")
         if request.method in {"GET", "HEAD", "OPTIONS"} or origin is None:
             return None
-        if urlsplit(origin).netloc == request.host:
+        if _host_of(origin) == request.headers.get("Host", "").lower():
             return None
         return answer(error_json(403, f"the origin {origin} is not this server"), 403)
 
@@ -90,6 +91,14 @@ def admin_blueprint(server: StubServer, source: StubSource) -> Blueprint:
     _scenario_routes(admin, server)
     _server_routes(admin, server, source)
     return admin
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port of an origin; None when it has none that can be read."""
+    try:
+        return urlsplit(origin.lower()).netloc or None
+    except ValueError:
+        return None
 
 
 async def _sent() -> Json:

@@ -4,16 +4,18 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, HTTPScope, Scope
-from quart import Response
+from quart import Response, request
 from quart_trio import QuartTrio
 
-from mockserver.admin import admin_blueprint
+from mockserver.admin import HEALTH, admin_blueprint, answer
 from mockserver.incoming import Request, split_host
 from mockserver.page import page_blueprint
 from mockserver.responses import text_answer
 from mockserver.stub_server import StubServer
 from mockserver.stub_source import StubSource
+from mockserver.views import error_json
 from mockserver.wire_answers import write_answer
+from web.server import AllowedHosts
 
 MAX_REQUEST_BYTES: Final = 5_000_000
 _ADMIN: Final = "/__admin"
@@ -27,8 +29,10 @@ Send = Callable[[ASGISendEvent], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def create_app(server: StubServer, source: StubSource) -> QuartTrio:
-    """The app that serves `server`'s stubs and lets `/__admin` change them.
+def create_app(server: StubServer, source: StubSource, hosts: AllowedHosts) -> QuartTrio:
+    """The app that serves `server`'s stubs and lets `/__admin` change them, asked for by `hosts`.
+
+    Stubs answer under any name.
 
     It needs `web.server` below it: faults and reason phrases are written on its wire.
     """
@@ -36,6 +40,15 @@ def create_app(server: StubServer, source: StubSource) -> QuartTrio:
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
     app.register_blueprint(page_blueprint(server, source))
     app.register_blueprint(admin_blueprint(server, source))
+
+    @app.before_request
+    async def refuse_other_names() -> Response | None:
+        """A page whose name was made to point here would read and change stubs as our own does."""
+        host = request.headers.get("Host", "")
+        if request.path == HEALTH or hosts.allow(host):
+            return None
+        problem = f"this server is not known as {host[:100]!r}; name that host in --allowed-hosts"
+        return answer(error_json(421, problem), 421)
 
     @app.after_request
     async def harden(response: Response) -> Response:

@@ -15,7 +15,7 @@ from mockserver.mappings import StubMapping
 from mockserver.stub_files import Fingerprint, StubFiles
 from mockserver.stub_server import StubServer
 from mockserver.stub_source import StubSource, log_notices
-from web.server import open_sockets
+from web.server import AllowedHosts, machine_names, open_sockets
 from web.server import serve as serve_app
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Prepared:
     seen: Fingerprint
     mappings: list[StubMapping]
     listeners: Sequence[socket.socket]
+    hosts: AllowedHosts
 
     @property
     def url(self) -> str:
@@ -39,15 +40,20 @@ class Prepared:
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def prepare(host: str, port: int, expectations: Path) -> Prepared:
+def prepare(
+    host: str, port: int, expectations: Path, allowed_hosts: Sequence[str] = ()
+) -> Prepared:
     """Read the stub files, then listen. Port 0 asks for a free one.
+
+    `allowed_hosts` are names that the admin pages answer to, beside this machine's own.
 
     Raises `StubFileError`, `web.server.PortTaken`, or OSError naming the address.
     """
     files = StubFiles(expectations)
     seen = files.fingerprint()  # before reading, so that no later change is missed
     mappings = files.load()
-    return Prepared(files, seen, mappings, open_sockets(host, port))
+    hosts = AllowedHosts((*machine_names(), host, *allowed_hosts))
+    return Prepared(files, seen, mappings, open_sockets(host, port), hosts)
 
 
 async def serve(
@@ -84,7 +90,7 @@ async def serve_prepared(
     async with trio.open_nursery() as nursery:
         if reload:
             nursery.start_soon(source.watch, prepared.seen, server.use_files)
-        app = cast("ASGIFramework", create_app(server, source))
+        app = cast("ASGIFramework", create_app(server, source, prepared.hosts))
         await nursery.start(serve_app, app, prepared.listeners)
         task_status.started(url)
 

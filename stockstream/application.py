@@ -126,7 +126,8 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
         )
         children.append(ChildSpec("chaos", controller))
     if addresses.stub_port is not None:
-        children.insert(1, ChildSpec("stub", partial(Stub, addresses.stub_port)))
+        stub = partial(Stub, addresses.stub_port, settings.allowed_hosts)
+        children.insert(1, ChildSpec("stub", stub))
     return _one_for_one("root", children)
 
 

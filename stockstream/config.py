@@ -90,6 +90,26 @@ def _base_path(text: str) -> str:
     return base
 
 
+_HOST_NAME = re.compile(
+    r"\*|(?:\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
+)
+
+
+def _host_name(text: str) -> str:
+    try:
+        # As browsers send a name with other letters than those of ASCII.
+        name = text if text.isascii() else text.encode("idna").decode()
+    except UnicodeError:
+        name = ""
+    name = name.lower().removesuffix(".")
+    if len(name) > 253 or not _HOST_NAME.fullmatch(name):
+        raise ValueError(
+            f"{text!r} is no host name; write a name (prices.example), all names below one "
+            "(*.example) or * for any, without scheme and port"
+        )
+    return name
+
+
 def _network(text: str) -> Network:
     try:
         return ip_network(text)
@@ -198,11 +218,21 @@ class Settings(BaseSettings):
     admin_token: Annotated[SecretStr, _at_least(16)] = _secret(
         "Bearer token of the admin API, at least 16 characters."
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, _each(_host_name)] = _server(
+        (),
+        "Host names that requests may be for, beside `localhost`, this machine's name and all "
+        "addresses; `*.example.com` and `*` work too.",
+        "none",
+    )
     allowed_origins: Annotated[tuple[str, ...], NoDecode, _each(_origin)] = _server(
-        (), "Origins, beside the server's own, whose pages may open `/ws`.", "none"
+        (),
+        "Origins, beside the server's own, whose pages may open `/ws` and change lists and alerts.",
+        "none",
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, _each(_network)] = _server(
-        (), "Addresses or networks of proxies whose `X-Forwarded-For` counts.", "none"
+        (),
+        "Addresses or networks of proxies whose `X-Forwarded-For`, `-Host`, `-Proto` count.",
+        "none",
     )
     base_path: Annotated[str, AfterValidator(_base_path)] = _server(
         "", "Path below which a proxy serves all this, as `/stocks`.", "none"

@@ -22,6 +22,7 @@ from stockstream.times import now_ns
 from web.admin_access import AdminAccess
 from web.browser_users import BrowserUsers
 from web.parts import WebSettings
+from web.server import AllowedHosts, machine_names
 
 if TYPE_CHECKING:
     import socket
@@ -123,6 +124,7 @@ def web(settings: Settings, sockets: tuple[socket.socket, ...]) -> WebSettings:
         sockets=sockets,
         numbers=itertools.count(1),
         node=_node(settings),
+        production=settings.production,
         limits=ClientLimits(
             settings.max_message_size,
             settings.message_rate,
@@ -133,6 +135,7 @@ def web(settings: Settings, sockets: tuple[socket.socket, ...]) -> WebSettings:
         drain_timeout=settings.drain_timeout,
         max_connections=settings.max_connections,
         max_connections_per_address=settings.max_connections_per_address,
+        hosts=AllowedHosts((*machine_names(), settings.host, *settings.allowed_hosts)),
         allowed_origins=settings.allowed_origins,
         trusted_proxies=settings.trusted_proxies,
         base_path=settings.base_path,

@@ -12,6 +12,8 @@ import trio
 from supervision import Actor, Continue, handles
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from structlog.stdlib import BoundLogger
 
 STOP_SECONDS = 3.0
@@ -40,8 +42,9 @@ class Stub(Actor):
 
     owns_tasks: ClassVar[bool] = True
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, allowed_hosts: Sequence[str] = ()) -> None:
         self._port = port
+        self._allowed_hosts = allowed_hosts
 
     async def init(self) -> Continue | None:
         """Start the process; the first time, wait until it listens."""
@@ -82,6 +85,7 @@ class Stub(Actor):
         # Its standard input is our pipe: when this process dies, however suddenly, the stub
         # reads end-of-file there and ends too.
         command = [sys.executable, "-m", "mockserver", "--port", str(self._port)]
+        command += ["--allowed-hosts", ",".join(self._allowed_hosts)]
         return await trio.lowlevel.open_process(
             [*command, "--announce", "--exit-with-parent"],
             stdin=subprocess.PIPE,

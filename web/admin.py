@@ -17,6 +17,7 @@ from web.admin_auth import (
     require_loopback,
     require_own_page,
 )
+from web.request_caller import current_caller
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
@@ -71,7 +72,7 @@ def admin(parts: Parts) -> Blueprint:
             cookie,
             max_age=SESSION_SECONDS,
             path=_cookie_path(),
-            secure=request.is_secure,
+            secure=current_caller().secure,
             httponly=True,
             samesite="Strict",
         )

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from quart import current_app, g, request
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
 from web.admin_access import TooManyFailures
-from web.admission import client_address, is_loopback, origin_allowed
-from web.server import wire_of
+from web.request_caller import current_caller
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from ipaddress import IPv4Network, IPv6Network
-
     from quart import Quart
 
     from web.admin_access import AdminAccess, Session, TokenCheck
@@ -50,15 +45,9 @@ class WrongCsrfError(Forbidden):
     word: ClassVar[str] = "wrong_csrf_token"
 
 
-@dataclass(frozen=True, slots=True)
-class _Gate:
-    access: AdminAccess
-    trusted: Sequence[IPv4Network | IPv6Network]
-
-
-def install(app: Quart, access: AdminAccess, trusted: Sequence[IPv4Network | IPv6Network]) -> None:
-    """Tell `require_admin` of this app whom to let in; `trusted` proxies may name the client."""
-    app.extensions[_EXTENSION] = _Gate(access, trusted)
+def install(app: Quart, access: AdminAccess) -> None:
+    """Tell `require_admin` of this app whom to let in."""
+    app.extensions[_EXTENSION] = access
 
 
 async def require_admin() -> None:
@@ -92,7 +81,7 @@ def admin_name() -> str:
 
 def access() -> AdminAccess:
     """The running app's."""
-    return _gate().access
+    return cast("AdminAccess", current_app.extensions[_EXTENSION])
 
 
 def require_loopback() -> None:
@@ -101,8 +90,12 @@ def require_loopback() -> None:
     Raises:
         NotLoopbackError: it came from elsewhere, or through a proxy that nobody vouches for.
     """
-    if not _is_local():
-        raise NotLoopbackError("the admin pages and API answer this machine only")
+    remote = current_caller().remote
+    if remote is not None:
+        raise NotLoopbackError(
+            f"the admin pages and API answer this machine only, and this request may be another's: "
+            f"{remote}"
+        )
 
 
 def require_scraper(*, token_needed: bool) -> None:
@@ -116,17 +109,8 @@ def require_scraper(*, token_needed: bool) -> None:
     header = request.headers.get("authorization", "")
     if header:
         check_token(header.removeprefix("Bearer ").strip(), access().check_scraper)
-    elif token_needed or not _is_local():
+    elif token_needed or not current_caller().local:
         raise WrongTokenError("send the header Authorization: Bearer with ADMIN_TOKEN")
-
-
-def _is_local() -> bool:
-    """Whether the request is of this machine, and no proxy that nobody vouches for says other."""
-    trusted = _gate().trusted
-    peer = wire_of(request.scope).peer
-    forwarded = request.headers.getlist("x-forwarded-for")
-    address = client_address(peer[0] if peer else "", forwarded, trusted)
-    return is_loopback(address) and (not forwarded or bool(trusted))
 
 
 def check_token(given: str, check: TokenCheck | None = None) -> None:
@@ -166,9 +150,5 @@ def require_own_page() -> None:
     Raises:
         WrongCsrfError: its origin is another one.
     """
-    if not origin_allowed(request.headers.get("origin"), request.headers.get("host", ""), ()):
+    if not current_caller().of_page():
         raise WrongCsrfError("this came from a page of another origin")
-
-
-def _gate() -> _Gate:
-    return cast("_Gate", current_app.extensions[_EXTENSION])

@@ -27,6 +27,7 @@ from web.history_api import history_api
 from web.indicators_api import indicators_api
 from web.metrics import metrics
 from web.pages import pages
+from web.request_caller import install as install_callers
 from web.security import SECURITY_HEADERS
 from web.server import websocket_class
 from web.user_access import install as install_users
@@ -72,7 +73,9 @@ def create_app(
     sockets = websocket_class({f"{base}/ws": clients.handle})
     app.asgi_websocket_class = sockets  # type: ignore[assignment]
 
-    install_users(app, parts.settings.users, parts.settings.trusted_proxies)
+    app.before_request(_begin_request)
+    install_callers(app, parts.settings.hosts, parts.settings.trusted_proxies)
+    install_users(app, parts.settings.users, parts.settings.allowed_origins)
     app.register_blueprint(pages())
     app.register_blueprint(docs())
     app.register_blueprint(api(parts))
@@ -84,7 +87,7 @@ def create_app(
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
     app.register_blueprint(watchlists_api(parts.database))
     app.register_blueprint(alerts_api(parts))
-    install_admin(app, parts.settings.admin, parts.settings.trusted_proxies)
+    install_admin(app, parts.settings.admin)
     app.register_blueprint(admin(parts))
     app.register_blueprint(admin_api(parts, streams))
     app.register_blueprint(
@@ -96,7 +99,6 @@ def create_app(
         )
     )
 
-    app.before_request(_begin_request)
     app.register_error_handler(HTTPException, _error)
     app.register_error_handler(Exception, _crash)
     app.after_request(partial(_add_headers, version))

@@ -24,13 +24,16 @@ from supervision import (
     Restart,
     start_child,
 )
-from web.admission import Admission, Refusal, client_address, origin_allowed
+from web.admission import Admission, Refusal
+from web.callers import read_caller
 from web.connection import CODE_INTERNAL, CODE_LOST, SESSIONLESS_SECONDS, Connection
+from web.request_caller import WRONG_HOST, WrongHostError, why_wrong_host
 from web.security import PRIVATE_HEADERS
 from web.user_access import user_of_cookies
 
 if TYPE_CHECKING:
     from supervision import Actor, ActorRef
+    from web.callers import Caller
     from web.parts import Parts
     from web.server import ServerSocket
 
@@ -68,16 +71,17 @@ class Clients:
 
     async def handle(self, socket: ServerSocket) -> None:
         """Serve one WebSocket from its handshake to its end; the handler of `/ws`."""
-        refusal = self._refusal(socket)
+        caller = self._caller(socket)
+        refusal = self._refusal(caller)
         if refusal is not None:
             await self._refuse(socket, refusal)
             return
-        with self.admission.admitted(self._address(socket)):
-            await self._serve(socket)
+        with self.admission.admitted(caller.holder):
+            await self._serve(socket, caller.address)
 
-    async def _serve(self, socket: ServerSocket) -> None:
+    async def _serve(self, socket: ServerSocket, address: str) -> None:
         number = next(self._parts.settings.numbers)
-        connection = Connection(number, socket, self._address(socket), self._is_behind)
+        connection = Connection(number, socket, address, self._is_behind)
         # Before the handshake is answered: the headers are not kept any longer.
         user = user_of_cookies(self._parts.settings.users, socket.headers.get("cookie"))
         self._connections[number] = connection
@@ -152,15 +156,15 @@ class Clients:
         lane = self._parts.connections.get(number)
         return lane is not None and bool(lane.operations)
 
-    def _refusal(self, socket: ServerSocket) -> Refusal | None:
-        headers = socket.headers
-        if not origin_allowed(
-            headers.get("origin"), headers.get("host", ""), self._parts.settings.allowed_origins
-        ):
+    def _refusal(self, caller: Caller) -> Refusal | None:
+        settings = self._parts.settings
+        if not settings.hosts.allow(caller.host):
+            return Refusal(WrongHostError.code, WRONG_HOST, why_wrong_host(caller.host))
+        if not caller.of_page(settings.allowed_origins):
             return Refusal(403, "forbidden_origin", "this origin may not connect here")
         if self._leaving:
             return RESTARTING
-        return self.admission.refusal(self._address(socket), trio.current_time())
+        return self.admission.refusal(caller.holder, trio.current_time())
 
     async def _refuse(self, socket: ServerSocket, refusal: Refusal) -> None:
         self.admission.count_refusal(refusal)
@@ -170,9 +174,9 @@ class Clients:
         body = json.dumps({"error": {"code": refusal.code, "reason": refusal.reason}}).encode()
         await socket.reject(refusal.status, headers, body)
 
-    def _address(self, socket: ServerSocket) -> str:
-        forwarded = socket.headers.getlist("x-forwarded-for")
-        return client_address(socket.client[0], forwarded, self._parts.settings.trusted_proxies)
+    def _caller(self, socket: ServerSocket) -> Caller:
+        trusted = self._parts.settings.trusted_proxies
+        return read_caller(socket.client[0], socket.headers, trusted=trusted, secure=socket.secure)
 
     # Its session.
 

@@ -32,13 +32,18 @@ def metrics(
     admission: Callable[[], AdmissionStatistics],
     server: Callable[[], ServerStatistics],
 ) -> Blueprint:
-    """The route `/metrics`. Without a token only where nobody else can ask."""
+    """The route `/metrics`. Without a token only where nobody else can ask.
+
+    In production never: a server that listens on this machine alone is there for a proxy.
+    """
     blueprint = Blueprint("metrics", __name__)
-    local = all(_is_local(sock.getsockname()[0]) for sock in parts.settings.sockets)
+    settings = parts.settings
+    shared = not all(_is_loopback(sock.getsockname()[0]) for sock in settings.sockets)
+    token_needed = settings.production or shared
 
     @blueprint.get("/metrics")
     async def scrape() -> Response:
-        require_scraper(token_needed=not local)
+        require_scraper(token_needed=token_needed)
         out = Exposition()
         _tell_delivery(out, parts)
         _tell_admission(out, admission(), server(), parts.settings.max_connections)
@@ -51,7 +56,7 @@ def metrics(
     return blueprint
 
 
-def _is_local(address: str) -> bool:
+def _is_loopback(address: str) -> bool:
     return ip_address(address).is_loopback
 
 

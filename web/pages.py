@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quart import Blueprint, redirect, render_template, request, url_for
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import BadRequest, NotFound
 
 from stockstream.messages import InvalidSymbol, parse_symbol
 from web.user_access import give_cookie
@@ -21,7 +21,7 @@ def pages() -> Blueprint:
     @blueprint.after_request
     async def name_user(response: WerkzeugResponse) -> WerkzeugResponse:
         # A page, not the API: a program that asks for prices is no browser's user.
-        return give_cookie(response)
+        return give_cookie(response) if response.status_code < BadRequest.code else response
 
     @blueprint.get("/")
     async def dashboard() -> str:

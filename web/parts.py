@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from supervision import ActorRef, System
     from web.admin_access import AdminAccess
     from web.browser_users import BrowserUsers
+    from web.server import AllowedHosts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +37,13 @@ class WebSettings:
     sockets: Sequence[socket.socket]
     numbers: Iterator[int]
     node: str
+    production: bool
     limits: ClientLimits
     heartbeat: float
     drain_timeout: float
     max_connections: int
     max_connections_per_address: int
+    hosts: AllowedHosts
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     base_path: str

@@ -13,13 +13,11 @@ from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
 from stockstream.delivery.limits import TokenBucket
 from web.admin_auth import SAFE_METHODS
-from web.admission import client_address, is_in, origin_allowed
 from web.openapi import USER_COOKIE as COOKIE
-from web.server import wire_of
+from web.request_caller import current_caller
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from ipaddress import IPv4Network, IPv6Network
 
     from quart import Quart
     from werkzeug.wrappers import Response as WerkzeugResponse
@@ -56,13 +54,13 @@ class TooManyChangesError(TooManyRequests):
 @dataclass(slots=True)
 class _Users:
     users: BrowserUsers
-    trusted: Sequence[IPv4Network | IPv6Network]
+    allowed_origins: Sequence[str]
     buckets: OrderedDict[str, TokenBucket] = field(default_factory=OrderedDict)
 
 
-def install(app: Quart, users: BrowserUsers, trusted: Sequence[IPv4Network | IPv6Network]) -> None:
-    """Tell this app who signs cookies; `trusted` proxies may say that the client came by TLS."""
-    app.extensions[_EXTENSION] = _Users(users, trusted)
+def install(app: Quart, users: BrowserUsers, allowed_origins: Sequence[str]) -> None:
+    """Tell this app who signs cookies, and whose pages beside its own may ask for changes."""
+    app.extensions[_EXTENSION] = _Users(users, allowed_origins)
 
 
 def give_cookie(response: WerkzeugResponse) -> WerkzeugResponse:
@@ -76,7 +74,7 @@ def give_cookie(response: WerkzeugResponse) -> WerkzeugResponse:
         given,
         max_age=COOKIE_SECONDS,
         path=request.root_path or "/",
-        secure=_is_secure(installed),
+        secure=current_caller().secure,
         httponly=True,
         samesite="Lax",
     )
@@ -124,31 +122,19 @@ def require_change_allowed() -> None:
         ForeignPageError: a page of another origin made it.
         TooManyChangesError: its address changes too much.
     """
-    if not origin_allowed(request.headers.get("origin"), request.headers.get("host", ""), ()):
+    installed, caller = _installed(), current_caller()
+    if not caller.of_page(installed.allowed_origins):
         raise ForeignPageError("this came from a page of another origin")
-    installed = _installed()
-    forwarded = request.headers.getlist("x-forwarded-for")
-    address = client_address(_peer(), forwarded, installed.trusted)
     now = trio.current_time()
-    bucket = installed.buckets.pop(address, None)
+    bucket = installed.buckets.pop(caller.holder, None)
     if bucket is None:
         bucket = TokenBucket(CHANGES_PER_SECOND, CHANGES_AT_ONCE, now)
-    installed.buckets[address] = bucket  # as the last one used
+    installed.buckets[caller.holder] = bucket  # as the last one used
     if len(installed.buckets) > MOST_ADDRESSES:
         installed.buckets.popitem(last=False)
     if not bucket.take(now):
         why = f"at most {CHANGES_PER_SECOND:g} changes per second from one address"
         raise TooManyChangesError(why, retry_after=1)
-
-
-def _is_secure(installed: _Users) -> bool:
-    told = request.headers.get("x-forwarded-proto", "")
-    return request.is_secure or (told == "https" and is_in(_peer(), installed.trusted))
-
-
-def _peer() -> str:
-    peer = wire_of(request.scope).peer
-    return peer[0] if peer else ""
 
 
 def _installed() -> _Users:

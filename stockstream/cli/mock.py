@@ -14,6 +14,7 @@ def mock(
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 1080,
     host: str = "127.0.0.1",
     expectations: Path | None = None,
+    allowed_hosts: str = "",
     reload: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Run the stub price API alone, until Ctrl+C.
@@ -37,12 +38,17 @@ def mock(
         Address to listen on.
     expectations
         Directory of stub mappings instead of the bundled one.
+    allowed_hosts
+        Host names that `/__admin` answers to, beside `localhost`, this machine's name and all
+        addresses; separated by commas, `*` for any.
     reload
         Load a stub file again when it is saved.
     """
     arguments = ["--port", str(port), "--host", host]
     if expectations is not None:
         arguments += ["--expectations", str(expectations)]
+    if allowed_hosts:
+        arguments += ["--allowed-hosts", allowed_hosts]
     if reload:
         arguments.append("--reload")
     return main(arguments)

@@ -7,6 +7,7 @@ WebSocket handlers beside a Quart app.
 
 from .config import ServerConfig
 from .frames import encode_ping, encode_text_frame, text_frame_head
+from .hosts import AllowedHosts, machine_names
 from .lifespan import StartupFailed
 from .listening import PortTaken, open_sockets
 from .serving import Server, ServerStatistics, serve, wire_of
@@ -14,6 +15,7 @@ from .websocket import Disconnected, Handler, ServerSocket, websocket_class
 from .wire import Sent, Wire
 
 __all__ = [
+    "AllowedHosts",
     "Disconnected",
     "Handler",
     "PortTaken",
@@ -26,6 +28,7 @@ __all__ = [
     "Wire",
     "encode_ping",
     "encode_text_frame",
+    "machine_names",
     "open_sockets",
     "serve",
     "text_frame_head",

@@ -75,6 +75,11 @@ class ServerSocket:
         )
 
     @property
+    def secure(self) -> bool:
+        """Whether the connection itself is encrypted."""
+        return self._scope["scheme"] == "wss"
+
+    @property
     def client(self) -> tuple[str, int]:
         """Address and port of the peer of the TCP connection (a proxy's, behind one)."""
         return self.wire.peer or ("", 0)

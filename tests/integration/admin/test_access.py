@@ -145,22 +145,61 @@ async def test_a_foreign_page_cannot_use_up_the_tries() -> None:
         assert (await log_in(browser, token_of(tree))).status_code == 303
 
 
-async def _statuses(tree: Tree, forwarded: str) -> set[int]:
-    """What every admin path answers to a request that says it was forwarded."""
-    headers = {"X-Forwarded-For": forwarded}
+ADMIN_PATHS = ("/admin/login", *READS[:3], "/admin/api/chaos/status")
+THROUGH = (
+    {},
+    {"X-Forwarded-For": "203.0.113.7"},
+    {"X-Forwarded-For": "203.0.113.7:5566"},
+    {"X-Forwarded-For": "[2001:db8::1]:443"},
+    {"X-Forwarded-For": '"203.0.113.7"'},
+    {"X-Forwarded-For": "unknown"},
+    {"X-Forwarded-For": ""},
+    {"X-Forwarded-For": "127.0.0.1"},
+    {"X-Forwarded-For": "127.0.0.1, 203.0.113.7"},
+    {"X-Real-IP": "203.0.113.7"},
+    {"Forwarded": "for=203.0.113.7"},
+    {"Via": "1.1 proxy"},
+    {"X-Forwarded-Proto": "https"},
+    {"CF-Connecting-IP": "203.0.113.7"},
+    {"Host": "prices.example"},
+)
+"""What proxies in use make of a stranger's request, by default or as they are set up wrongly."""
+
+
+async def _refusals(tree: Tree, headers: dict[str, str]) -> set[str]:
+    """What every admin path says to a request with the token and these headers."""
     async with by_token(tree) as program:
-        paths = ("/admin/login", *READS[:3], "/admin/api/chaos/status")
-        return {(await program.get(path, headers=headers)).status_code for path in paths}
+        answers = [await program.get(path, headers=headers) for path in ADMIN_PATHS]
+    assert {answer.status_code for answer in answers} == {403}, headers
+    return {code_of(answer) for answer in answers[1:]}
 
 
-async def test_who_comes_through_a_proxy_from_another_machine_is_refused() -> None:
-    """Also with the token; and of a proxy nobody trusts, everything is from elsewhere."""
-    async with running_tree(trusted_proxies="127.0.0.1/32") as tree:
-        assert await _statuses(tree, "203.0.113.7") == {403}
-        assert await _statuses(tree, "127.0.0.1, 203.0.113.7") == {403}
-        assert await _statuses(tree, "127.0.0.1") == {200}
-    async with running_tree() as tree:
-        assert await _statuses(tree, "127.0.0.1") == {403}
+async def test_who_comes_through_a_proxy_on_this_machine_is_refused() -> None:
+    """Also with the token, whatever the proxy adds or leaves out, be it trusted or not."""
+    async with running_tree(trusted_proxies="127.0.0.1/32", allowed_hosts="*") as tree:
+        for headers in THROUGH:
+            assert await _refusals(tree, headers) == {"not_loopback"}, headers
+    async with running_tree(allowed_hosts="*") as tree:
+        for headers in THROUGH[1:]:
+            assert await _refusals(tree, headers) == {"not_loopback"}, headers
+        async with by_token(tree) as program:
+            assert (await program.get(READS[0])).status_code == 200
+
+
+async def test_a_trusted_proxy_with_an_address_of_its_own_leaves_the_operator_theirs() -> None:
+    """The proxy asks from 127.0.0.2, the operator beside it from 127.0.0.1."""
+    async with running_tree(trusted_proxies="127.0.0.2/32") as tree:
+        async with by_token(tree) as program:
+            for path in ADMIN_PATHS:
+                assert (await program.get(path)).status_code == 200, path
+        transport = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+        async with httpx.AsyncClient(base_url=tree.url, transport=transport) as proxy:
+            for path in ADMIN_PATHS:
+                answer = await proxy.get(
+                    path, headers={"Authorization": f"Bearer {token_of(tree)}"}
+                )
+                assert answer.status_code == 403, path
+            assert "TRUSTED_PROXIES" in answer.json()["error"]["reason"]
 
 
 async def test_a_login_page_shows_nothing_it_was_sent() -> None:

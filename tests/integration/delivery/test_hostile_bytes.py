@@ -171,7 +171,7 @@ async def check_nothing_else_ended(tree: Tree) -> None:
     for path, actor in tree.actors().items():
         assert actor.generation == 1, f"{path} was restarted"
     client = RawClient(await trio.open_tcp_stream("127.0.0.1", port(tree)))
-    await client.send(b"GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+    await client.send(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     head = await client.read_head()
     assert head.startswith(b"HTTP/1.1 200 ")
     while await client.more():

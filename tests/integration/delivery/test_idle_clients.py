@@ -29,7 +29,7 @@ CLIENTS = 1000
 LIMIT_KB = 30
 SETTINGS = {"STOCK_API_URL": "sim://?symbols=20&interval=2&seed=7"}
 BROWSER = (
-    "Origin: http://test\r\nPragma: no-cache\r\nCache-Control: no-cache\r\n"
+    "Origin: http://localhost\r\nPragma: no-cache\r\nCache-Control: no-cache\r\n"
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/140.0.0.0 Safari/537.36\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"
     "Accept-Language: en-US,en;q=0.9\r\n"

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import trio
 
-from tests.integration.mockserver.conftest import StubApi
+from tests.integration.mockserver.conftest import StubApi, started_stub_api
 
 SOON = 10.0  # seconds for what takes milliseconds
 
@@ -312,3 +312,27 @@ async def test_a_second_s_worth_of_requests_is_answered_whole(stub_api: StubApi)
                 for first in range(0, 500, 20):
                     askers.start_soon(ask, range(first, first + 20))
     assert sorted(answers, key=int) == [str(number) for number in range(500)]
+
+
+async def test_the_admin_pages_do_not_answer_to_a_rebound_name(stub_api: StubApi) -> None:
+    """421 that names the option, for reading and changing; health and stubs answer to any name."""
+    await stub_api.add({"request": {"urlPath": "/a"}, "response": {"body": "stub"}})
+    rebound = {"Host": "evil.example:1080", "Origin": "http://evil.example:1080"}
+    for path in ("/__admin", "/__admin/mappings", "/__admin/requests"):
+        answer = await stub_api.client.get(path, headers=rebound)
+        assert answer.status_code == 421, path
+        assert "--allowed-hosts" in answer.text
+    answer = await stub_api.client.put("/__admin/outage", json={"down": True}, headers=rebound)
+    assert answer.status_code == 421
+    assert (await stub_api.client.get("/__admin/health", headers=rebound)).status_code == 200
+    assert (await stub_api.client.get("/a", headers=rebound)).text == "stub"
+    odd = await stub_api.client.delete("/__admin/outage", headers={"Origin": "http://["})
+    assert odd.status_code == 403
+
+
+def test_the_admin_pages_answer_to_names_that_are_given() -> None:
+    """As compose gives the name that other services have for it."""
+    with started_stub_api("--allowed-hosts", "mockserver, *.internal") as (_, url):
+        for host, status in (("mockserver:8080", 200), ("a.internal", 200), ("internal", 421)):
+            answer = httpx.get(f"{url}/__admin/mappings", headers={"Host": host})
+            assert answer.status_code == status, host

@@ -113,7 +113,7 @@ def client_frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: in
 def upgrade_request(path: str = "/ws", headers: str = "") -> bytes:
     key = base64.b64encode(os.urandom(16)).decode()
     return (
-        f"GET {path} HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{headers}\r\n"
     ).encode("latin-1")
 

@@ -1,0 +1,83 @@
+"""The `Host` that a request is for: how it is read, and whether it is one of this server's. Pure.
+
+A page whose name is made to point at this machine (DNS rebinding) is our own origin to a browser.
+Its name is all that gives it away: a browser sends it as `Host`, and the page cannot change that.
+"""
+
+import re
+import socket
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+__all__ = ["AllowedHosts", "host_name", "is_loopback_name", "machine_names", "read_address"]
+
+Address = IPv4Address | IPv6Address
+
+_HOST = re.compile(
+    r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<name>[a-z0-9_-][a-z0-9._-]*))(?::[0-9]{0,5})?", re.ASCII
+)
+
+
+def read_address(text: str) -> Address | None:
+    """The address; that of IPv4 where it is written as one of IPv6 (RFC 4291, 2.5.5.2)."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address if mapped is None else mapped
+
+
+def host_name(host: str) -> str | None:
+    """The name or address in a `Host`, in lower case, without port, brackets and the root's dot.
+
+    None when there is none in it that can be read.
+    """
+    found = _HOST.fullmatch(host.strip().lower())
+    if found is None:
+        return None
+    if found["v6"] is not None:
+        address = read_address(found["v6"])
+        return None if address is None else str(address)
+    return found["name"].removesuffix(".") or None
+
+
+def is_loopback_name(name: str) -> bool:
+    """Whether the name means the machine that uses it, wherever that is (RFC 6761, 6.3)."""
+    address = read_address(name)
+    if address is not None:
+        return address.is_loopback
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def machine_names() -> tuple[str, ...]:
+    """What this machine calls itself, and is called by its neighbours (mDNS)."""
+    name = socket.gethostname().lower()
+    first = name.partition(".")[0]
+    return (name, first, f"{first}.local")
+
+
+class AllowedHosts:
+    """The hosts that requests may be for.
+
+    Loopback names and addresses always are: nobody can make an address point elsewhere. `names`
+    are further ones; `*.example.com` stands for all names below it and `*` for any.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        given = [name.lower() for name in names]
+        self._any = "*" in given
+        self._names = frozenset(given)
+        self._endings = tuple(name.removeprefix("*") for name in given if name.startswith("*."))
+
+    def allow(self, host: str) -> bool:
+        """Whether a request for `host` is served. Without one it is: a browser always sends one."""
+        if self._any or not host:
+            return True
+        name = host_name(host)
+        return name is not None and (
+            read_address(name) is not None
+            or is_loopback_name(name)
+            or name in self._names
+            or name.endswith(self._endings)
+        )

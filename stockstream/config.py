@@ -216,7 +216,7 @@ class Settings(BaseSettings):
         "Key that signs cookies, at least 32 characters."
     )
     admin_token: Annotated[SecretStr, _at_least(16)] = _secret(
-        "Bearer token of the admin API, at least 16 characters."
+        "Bearer token of the admin API and `/metrics`: at least 16 characters, drawn at random."
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, _each(_host_name)] = _server(
         (),

@@ -18,6 +18,7 @@ from web.admin_auth import (
     require_own_page,
 )
 from web.request_caller import current_caller
+from web.security import headers_of
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
@@ -57,14 +58,14 @@ def admin(parts: Parts) -> Blueprint:
         return await render_template("admin_login.html", error=None)
 
     @blueprint.post("/login")
-    async def login() -> tuple[str, int] | WerkzeugResponse:
-        require_own_page()  # or any page could spend the wrong tries of this machine
+    async def login() -> tuple[str, int, list[tuple[str, str]]] | WerkzeugResponse:
+        require_own_page()  # or any page could try tokens from this machine
         form = await request.form
         try:
             check_token(form.get("token", "").strip())
         except HTTPException as error:
             page = await render_template("admin_login.html", error=error.description)
-            return page, error.code or 401
+            return page, error.code or 401, headers_of(error)
         _, cookie = access().log_in()
         response = redirect(url_for("admin.page"), 303)
         response.set_cookie(

@@ -1,4 +1,4 @@
-"""Who is an operator: the admin token, sessions made with it, and patience with wrong ones. No I/O.
+"""Who is an operator: the admin token, sessions made with it, and wrong ones counted. No I/O.
 
 A session is a signed value in a cookie, so it outlives a kill of `web` and needs no store. It is
 bound to the admin token and to `SECRET_KEY_BASE`: changing either ends all sessions.
@@ -10,8 +10,9 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 from stockstream.times import now_ms
@@ -23,18 +24,22 @@ SESSION_SECONDS = 8 * 3600
 """A working day: an operator who left the page open over night logs in again."""
 FAILURES = 10
 FAILURES_SECONDS = 20.0
-"""So many wrong tokens within so many seconds, and no token is looked at for the rest of them.
-One count for all: every caller is this machine. Sessions go on meanwhile."""
+"""So many wrong tokens of one holder within so many seconds, and it is told to wait. A right one
+passes all the same: long random tokens are not guessed, and a lock that anybody can turn by being
+wrong locks out operators and scrapers only (ADR 0132)."""
+MOST_HOLDERS = 10_000
+"""Holders whose wrong tokens are remembered; who was wrong longest ago is forgotten first."""
 MOST_ENDED = 1_000
 """Sessions logged out and not yet expired that are remembered."""
 
 
 class TooManyFailures(Exception):
-    """No token is looked at for another `seconds`."""
+    """A holder was wrong too often, and should try no more for `seconds`. `news` is the first."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        super().__init__(f"too many wrong tokens; wait {seconds:.0f} s")
+    def __init__(self, seconds: float, *, news: bool) -> None:
+        self.seconds = ceil(seconds)
+        self.news = news
+        super().__init__(f"too many wrong tokens; wait {self.seconds} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +50,42 @@ class Session:
     expires: int
 
 
+@dataclass(slots=True)
+class _Failures:
+    """When a holder was wrong, and whether it was told to wait since."""
+
+    times: deque[float]
+    told: bool = False
+
+
 class TokenCheck:
-    """Knows the token, and for how long to look at none after too many wrong ones."""
+    """Knows the token, and who was wrong about it of late."""
 
     def __init__(self, token: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._token = token.encode()
         self._monotonic = monotonic
-        self._failures: deque[float] = deque(maxlen=FAILURES)
+        self._failures: OrderedDict[str, _Failures] = OrderedDict()
 
-    def __call__(self, given: str) -> bool:
+    def __call__(self, given: str, holder: str) -> bool:
         """Whether `given` is the token; takes the same time whatever it has in common with it.
 
         Raises:
-            TooManyFailures: there were too many wrong ones of late, so this one is not looked at.
+            TooManyFailures: it is not, once more, and `holder` (of a `Caller`) is to wait.
         """
+        if hmac.compare_digest(given.encode(), self._token):
+            return True
         now = self._monotonic()
-        if len(self._failures) == FAILURES and now - self._failures[0] < FAILURES_SECONDS:
-            raise TooManyFailures(FAILURES_SECONDS - (now - self._failures[0]))
-        right = hmac.compare_digest(given.encode(), self._token)
-        if not right:
-            self._failures.append(now)
-        return right
+        failures = self._failures.pop(holder, None) or _Failures(deque(maxlen=FAILURES))
+        self._failures[holder] = failures
+        if len(self._failures) > MOST_HOLDERS:
+            self._failures.popitem(last=False)
+        times = failures.times
+        if len(times) == FAILURES and now - times[0] < FAILURES_SECONDS:
+            news, failures.told = not failures.told, True
+            raise TooManyFailures(FAILURES_SECONDS - (now - times[0]), news=news)
+        times.append(now)
+        failures.told = False
+        return False
 
 
 class AdminAccess:
@@ -83,10 +103,6 @@ class AdminAccess:
         self._key = hmac.digest(secret.encode(), b"admin session" + token.encode(), hashlib.sha256)
         self._wall_clock = wall_clock
         self.check_token = TokenCheck(token, monotonic)
-        """For the admin pages and API."""
-        self.check_scraper = TokenCheck(token, monotonic)
-        """For `/metrics`, which others than this machine may ask: their wrong tries lock nobody
-        out of the admin page."""
         self._ended: dict[str, int] = {}
 
     def log_in(self) -> tuple[Session, str]:

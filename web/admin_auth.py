@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
+import structlog
 from quart import current_app, g, request
+from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
 from web.admin_access import TooManyFailures
@@ -13,12 +15,19 @@ from web.request_caller import current_caller
 if TYPE_CHECKING:
     from quart import Quart
 
-    from web.admin_access import AdminAccess, Session, TokenCheck
+    from web.admin_access import AdminAccess, Session
 
 COOKIE = "stockstream_admin"
 CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+HOW_TO_ASK = "send the header Authorization: Bearer with ADMIN_TOKEN"
+REALM = "StockStream operators"
+"""With a blank, or Werkzeug leaves out the quotes that a realm must have (RFC 9110, 11.5)."""
+CHALLENGE = WWWAuthenticate("bearer", {"realm": REALM})
+REFUSAL = WWWAuthenticate("bearer", {"realm": REALM, "error": "invalid_token"})
 _EXTENSION = "stockstream_admin"
+
+_log = structlog.stdlib.get_logger("web.admin")
 
 
 class NotLoopbackError(Forbidden):
@@ -61,14 +70,14 @@ async def require_admin() -> None:
         NotLoopbackError, WrongTokenError, TooManyFailuresError, WrongCsrfError.
     """
     require_loopback()
-    header = request.headers.get("authorization", "")
-    if header:
-        check_token(header.removeprefix("Bearer ").strip())
+    token = bearer_token(request.headers.get("authorization", ""))
+    if token is not None:
+        check_token(token)
         g.admin = "token"
         return
     session = current_session()
     if session is None:
-        raise WrongTokenError("send the header Authorization: Bearer with ADMIN_TOKEN, or log in")
+        raise WrongTokenError(f"{HOW_TO_ASK}, or log in", www_authenticate=CHALLENGE)
     if request.method not in SAFE_METHODS:
         require_csrf(session, request.headers.get(CSRF_HEADER, ""))
     g.admin = f"session {session.id}"
@@ -106,25 +115,40 @@ def require_scraper(*, token_needed: bool) -> None:
     Raises:
         WrongTokenError, TooManyFailuresError.
     """
-    header = request.headers.get("authorization", "")
-    if header:
-        check_token(header.removeprefix("Bearer ").strip(), access().check_scraper)
+    token = bearer_token(request.headers.get("authorization", ""))
+    if token is not None:
+        check_token(token)
     elif token_needed or not current_caller().local:
-        raise WrongTokenError("send the header Authorization: Bearer with ADMIN_TOKEN")
+        raise WrongTokenError(HOW_TO_ASK, www_authenticate=CHALLENGE)
 
 
-def check_token(given: str, check: TokenCheck | None = None) -> None:
-    """Let the right token pass, by `check` or that of the admin API.
+def bearer_token(header: str) -> str | None:
+    """The token in an `Authorization` header; None when that is of another scheme."""
+    scheme, _, token = header.strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def check_token(given: str) -> None:
+    """Let the right token pass.
 
     Raises:
         WrongTokenError, TooManyFailuresError.
     """
+    caller = current_caller()
     try:
-        right = (check or access().check_token)(given)
+        right = access().check_token(given, caller.holder)
     except TooManyFailures as error:
-        raise TooManyFailuresError(str(error)) from error
+        if error.news:
+            _log.warning(
+                "too many wrong tokens",
+                address=caller.address,
+                path=request.path,
+                seconds=error.seconds,
+            )
+        raise TooManyFailuresError(str(error), retry_after=error.seconds) from error
     if not right:
-        raise WrongTokenError("this is not the ADMIN_TOKEN of this server")
+        why = "this is not the ADMIN_TOKEN of this server"
+        raise WrongTokenError(why, www_authenticate=REFUSAL)
 
 
 def current_session() -> Session | None:

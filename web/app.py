@@ -28,7 +28,7 @@ from web.indicators_api import indicators_api
 from web.metrics import metrics
 from web.pages import pages
 from web.request_caller import install as install_callers
-from web.security import SECURITY_HEADERS
+from web.security import SECURITY_HEADERS, headers_of
 from web.server import websocket_class
 from web.user_access import install as install_users
 from web.watchlists_api import watchlists_api
@@ -122,8 +122,7 @@ async def _begin_request() -> None:
 
 async def _error(error: HTTPException) -> Answer:
     code = error.code or InternalServerError.code
-    # A status may come with more: Allow with 405, Retry-After with 429.
-    headers = [pair for pair in error.get_headers() if pair[0].lower() != "content-type"]
+    headers = headers_of(error)
     if request.path.startswith(JSON_PATHS):
         # An API error brings its own code word; others are named by their status.
         word = getattr(error, "word", error.name.lower().replace(" ", "_"))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from werkzeug.exceptions import HTTPException
+
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -26,3 +31,8 @@ SECURITY_HEADERS = {
 }
 PRIVATE_HEADERS = {**SECURITY_HEADERS, "Cache-Control": "no-store"}
 """For all but static files: what they say is old a moment later."""
+
+
+def headers_of(error: HTTPException) -> list[tuple[str, str]]:
+    """What a status comes with: Allow with 405, Retry-After with 429, WWW-Authenticate with 401."""
+    return [pair for pair in error.get_headers() if pair[0].lower() != "content-type"]

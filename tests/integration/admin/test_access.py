@@ -115,23 +115,46 @@ async def test_a_change_by_cookie_needs_the_csrf_token_and_our_own_origin() -> N
             assert (await program.post(path)).json() == {"ended": 0}
 
 
-async def test_wrong_tokens_are_told_so_then_kept_waiting() -> None:
-    """The tenth wrong one is the last that is looked at for a while; a session goes on."""
+async def test_wrong_tokens_are_told_so_then_told_to_wait_and_the_right_one_passes() -> None:
+    """Ten in twenty seconds; a session and the right token go on, by the API and by the form."""
     async with running_tree() as tree, somebody(tree) as browser, somebody(tree) as other:
-        await log_in(browser, token_of(tree))
+        wrong = {"Authorization": "Bearer wrong"}
         for _ in range(FAILURES - 1):
-            answer = await other.get(READS[0], headers={"Authorization": "Bearer wrong"})
+            answer = await other.get(READS[0], headers=wrong)
             assert (answer.status_code, code_of(answer)) == (401, "wrong_token")
+            assert answer.headers["www-authenticate"] == (
+                'Bearer realm="StockStream operators", error=invalid_token'
+            )
         form = await log_in(other, "wrong")
         assert form.status_code == 401
+        assert form.headers["www-authenticate"].startswith("Bearer ")
         assert "This is not the ADMIN_TOKEN of this server." in form.text
-        form = await log_in(other, token_of(tree))
+        form = await log_in(other, "wrong")
         assert form.status_code == 429
         assert "Too many wrong tokens" in form.text
+        assert 0 < int(form.headers["retry-after"]) <= 20
+        answer = await other.get(READS[0], headers=wrong)
+        assert (answer.status_code, code_of(answer)) == (429, "too_many_failures")
+        assert 0 < int(answer.headers["retry-after"]) <= 20
         async with by_token(tree) as program:
-            answer = await program.get(READS[0])
-            assert (answer.status_code, code_of(answer)) == (429, "too_many_failures")
+            assert (await program.get(READS[0])).status_code == 200
+        assert (await log_in(browser, token_of(tree))).status_code == 303
         assert (await browser.get(READS[0])).status_code == 200
+
+
+async def test_the_scheme_of_the_token_is_bearer_in_any_case() -> None:
+    """Another scheme brings no token: it counts as none, and a session passes beside it."""
+    async with running_tree() as tree, somebody(tree) as browser:
+        for scheme in ("Bearer", "bearer", "BEARER", "Bearer  "):
+            headers = {"Authorization": f"{scheme} {token_of(tree)}"}
+            assert (await browser.get(READS[0], headers=headers)).status_code == 200, scheme
+        basic = {"Authorization": "Basic dXNlcjpwYXNz"}
+        for headers in ({}, basic, {"Authorization": token_of(tree)}):
+            answer = await browser.get(READS[0], headers=headers)
+            assert (answer.status_code, code_of(answer)) == (401, "wrong_token")
+            assert answer.headers["www-authenticate"] == 'Bearer realm="StockStream operators"'
+        await log_in(browser, token_of(tree))
+        assert (await browser.get(READS[0], headers=basic)).status_code == 200
 
 
 async def test_a_foreign_page_cannot_use_up_the_tries() -> None:

@@ -12,6 +12,7 @@ from tests.integration.delivery.raw import raw_client
 from tests.support.client import connected
 from tests.support.exposition import Samples, parse
 from tests.support.tree import running_tree
+from web.admin_access import FAILURES
 
 if TYPE_CHECKING:
     from tests.support.tree import Tree
@@ -149,14 +150,41 @@ async def test_metrics_need_no_token_where_nobody_else_can_ask() -> None:
 
 
 async def test_metrics_on_a_network_need_the_token() -> None:
-    """From wherever; too many wrong ones lock out who asks for metrics, and no operator."""
+    """From wherever, the scheme in any case; a 401 says how to ask."""
     async with running_tree(admin_token=TOKEN, host="0.0.0.0") as tree:
+        refused = await ask(tree)
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == 'Bearer realm="StockStream operators"'
+        for scheme in ("Bearer", "bearer"):
+            assert (await ask(tree, {"Authorization": f"{scheme} {TOKEN}"})).status_code == 200
+
+
+async def test_nobody_can_blind_a_scraper_with_wrong_tokens() -> None:
+    """They are counted for who sends them, told when to come back, and the right one passes."""
+    async with running_tree(admin_token=TOKEN, host="0.0.0.0", trusted_proxies="127.0.0.1") as tree:
+        wrong, right = {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {TOKEN}"}
+        attacker, neighbour = ({"X-Forwarded-For": f"203.0.113.{n}:5566"} for n in (7, 8))
+        answers = [await ask(tree, wrong | attacker) for _ in range(FAILURES + 1)]
+        assert [answer.status_code for answer in answers] == [401] * FAILURES + [429]
+        assert 0 < int(answers[-1].headers["retry-after"]) <= 20
+        assert (await ask(tree, right | neighbour)).status_code == 200
+        assert (await ask(tree, right | attacker)).status_code == 200
+        assert (await ask(tree, wrong | neighbour)).status_code == 401
+        assert (await ask(tree, wrong | attacker)).status_code == 429
+
+
+async def test_metrics_are_not_told_without_a_token_where_a_proxy_may_ask() -> None:
+    """Every trace of one counts; in production there need be none."""
+    traces = ({"X-Real-IP": "9.9.9.9"}, {"Via": "1.1 x"}, {"Host": "192.0.2.7"})
+    async with running_tree(admin_token=TOKEN) as tree:
+        for headers in traces:
+            assert (await ask(tree, headers)).status_code == 401, headers
+        async with await trio.open_tcp_stream("127.0.0.1", port(tree)) as old:
+            await old.send_all(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            assert b" 401 " in await old.receive_some(100)
+    async with running_tree(admin_token=TOKEN, trusted_proxies="127.0.0.1") as tree:
         assert (await ask(tree)).status_code == 401
-        good = {"Authorization": f"Bearer {TOKEN}"}
-        assert (await ask(tree, good)).status_code == 200
-        for _ in range(10):
-            assert (await ask(tree, {"Authorization": "Bearer wrong"})).status_code == 401
-        assert (await ask(tree, good)).status_code == 429
-        async with httpx.AsyncClient() as http:
-            tree_page = f"http://127.0.0.1:{port(tree)}/admin/api/tree"
-            assert (await http.get(tree_page, headers=good)).status_code == 200
+    production = {"stockstream_env": "production", "secret_key_base": "s" * 40}
+    async with running_tree(admin_token=TOKEN, **production) as tree:
+        assert (await ask(tree)).status_code == 401
+        assert (await ask(tree, {"Authorization": f"Bearer {TOKEN}"})).status_code == 200

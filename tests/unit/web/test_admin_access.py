@@ -8,6 +8,7 @@ from web.admin_access import (
     FAILURES,
     FAILURES_SECONDS,
     MOST_ENDED,
+    MOST_HOLDERS,
     SESSION_SECONDS,
     AdminAccess,
     TooManyFailures,
@@ -85,26 +86,53 @@ def test_what_is_remembered_of_ended_sessions_is_bounded(clock: Clock) -> None:
     assert len(access._ended) == 1
 
 
-def test_after_too_many_wrong_tokens_even_the_right_one_waits(clock: Clock) -> None:
-    """Else an answer would tell wrong from right at any speed. Sessions go on meanwhile."""
-    access = make(clock)
-    _, cookie = access.log_in()
+def test_after_too_many_wrong_tokens_a_holder_is_told_to_wait(clock: Clock) -> None:
+    """The first time is news, until it was wrong anew; others are not counted with it."""
+    check = make(clock).check_token
     for _ in range(FAILURES):
-        assert not access.check_token("wrong")
-    with pytest.raises(TooManyFailures, match="wait 20 s"):
-        access.check_token(TOKEN)
-    assert access.session(cookie) is not None
-    clock.now += FAILURES_SECONDS
-    assert access.check_token(TOKEN)
+        assert not check("wrong", "a")
+    for news in (True, False, False):
+        with pytest.raises(TooManyFailures, match="wait 20 s") as raised:
+            check("wrong", "a")
+        assert (raised.value.seconds, raised.value.news) == (20, news)
+    assert not check("wrong", "b")
+    clock.now += FAILURES_SECONDS - 0.5
+    with pytest.raises(TooManyFailures, match="wait 1 s"):
+        check("wrong", "a")
+    clock.now += 0.5
+    assert not check("wrong", "a")
+
+
+def test_the_right_token_passes_however_many_were_wrong(clock: Clock) -> None:
+    """Its own holder's or another's: a lock that anybody can turn locks out the wrong people."""
+    check = make(clock).check_token
+    for _ in range(FAILURES):
+        check("wrong", "a")
+    with pytest.raises(TooManyFailures):
+        check("wrong", "a")
+    assert check(TOKEN, "a")
+    assert check(TOKEN, "b")
+    with pytest.raises(TooManyFailures):
+        check("wrong", "a")
 
 
 def test_wrong_tokens_now_and_then_are_no_attack(clock: Clock) -> None:
-    """Failures farther apart than the window never close the door."""
-    access = make(clock)
+    """Failures farther apart than the window are told to be wrong, each of them."""
+    check = make(clock).check_token
     for _ in range(100):
         clock.now += FAILURES_SECONDS / (FAILURES - 1)
-        assert not access.check_token("wrong")
-    assert access.check_token(TOKEN)
+        assert not check("wrong", "a")
+
+
+def test_what_is_remembered_of_wrong_tokens_is_bounded(clock: Clock) -> None:
+    """Who was wrong longest ago is forgotten first."""
+    check = make(clock).check_token
+    for _ in range(FAILURES):
+        check("wrong", "first")
+    for number in range(MOST_HOLDERS):
+        check("wrong", f"10.0.{number // 256}.{number % 256}")
+    assert len(check._failures) == MOST_HOLDERS
+    assert not check("wrong", "first")
 
 
 def test_a_csrf_token_is_its_sessions_own(clock: Clock) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 from werkzeug.exceptions import NotFound, ServiceUnavailable, UnprocessableEntity
 
 from stockstream.delivery.messages import GetPresence
@@ -13,12 +13,19 @@ from stockstream.delivery.protocol import SnapshotQuote, encode, snapshot_quote
 from stockstream.messages import InvalidSymbol, iso_utc, parse_symbol
 from stockstream.tables import FEED
 from supervision import CallError
-from web.openapi import SYMBOL, documented
+from web.all_quotes import AllQuotes, QuotesAnswer
+from web.openapi import SYMBOL, Parameter, documented
+from web.parameters import InvalidParameterError, Parameters
 
 if TYPE_CHECKING:
     from web.parts import Parts
 
 PRESENCE_SECONDS = 2.0
+SYMBOLS = Parameter(
+    "symbols",
+    "Only these, with commas between; those without a price are left out.",
+    {"type": "string", "examples": ["AAPL,MSFT"]},
+)
 
 
 class InvalidSymbolError(UnprocessableEntity):
@@ -37,13 +44,6 @@ class NoAnswerError(ServiceUnavailable):
     """The actor that knows does not answer now."""
 
     word: ClassVar[str] = "unavailable"
-
-
-class QuotesAnswer(msgspec.Struct, frozen=True):
-    """The newest price of each symbol; `as_of` is when the last successful fetch ended."""
-
-    as_of: str | None
-    quotes: list[SnapshotQuote]
 
 
 class QuoteAnswer(msgspec.Struct, frozen=True):
@@ -87,6 +87,7 @@ class PresenceAnswer(msgspec.Struct, frozen=True):
 def api(parts: Parts) -> Blueprint:
     """The routes under `/api/v1`."""
     tables = parts.tables
+    all_quotes = AllQuotes(parts.connections.book)
     blueprint = Blueprint("quotes", __name__, url_prefix="/api/v1")
 
     def as_of() -> str | None:
@@ -94,11 +95,26 @@ def api(parts: Parts) -> Blueprint:
         return None if feed is None or feed.as_of is None else iso_utc(feed.as_of)
 
     @blueprint.get("/quotes")
-    @documented(QuotesAnswer)
+    @documented(
+        QuotesAnswer,
+        SYMBOLS,
+        errors=(InvalidParameterError,),
+    )
     async def quotes() -> Response:
-        """The newest price of every symbol."""
-        rows = [tables.quotes.rows[symbol] for symbol in sorted(tables.quotes)]
-        return _json(QuotesAnswer(as_of(), [snapshot_quote(row) for row in rows]))
+        """The newest price of every symbol.
+
+        The answer has an ETag: asked again with `If-None-Match`, it is 304 while nothing changed.
+        """
+        parameters = Parameters(request.args.to_dict(flat=False), ("symbols",))
+        named = parameters.symbols("symbols", most=parts.settings.limits.symbols)
+        parameters.check()
+        document = await all_quotes.get() if named is None else all_quotes.of(named)
+        response = Response(document.body, content_type="application/json")
+        if document.etag in request.if_none_match:
+            response = Response(b"", 304)
+        response.set_etag(document.etag)
+        response.headers["Cache-Control"] = "no-cache"  # kept, and checked each time
+        return response
 
     @blueprint.get("/quotes/<symbol>")
     @documented(QuoteAnswer, SYMBOL, errors=(InvalidSymbolError, UnknownSymbolError))

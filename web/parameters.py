@@ -78,6 +78,21 @@ class Parameters:
         )
         return usual
 
+    def symbols(self, name: str, *, most: int) -> list[Symbol] | None:
+        """Symbols with commas between, each once; None when the parameter is not given."""
+        text = self.text(name)
+        if text is None:
+            return None
+        given = text.split(",", most)
+        if len(given) > most:
+            self.wrong[name] = f"at most {most} symbols"
+            return []
+        try:
+            return list(dict.fromkeys(map(parse_symbol, given)))
+        except InvalidSymbol as error:
+            self.wrong[name] = f"{error.given!r}: {error.reason}"
+            return []
+
     def symbol(self, text: str) -> Symbol:
         """The symbol that stands in the path."""
         try:

@@ -168,6 +168,15 @@ class FlushBook:
         updates = b",".join(map(self._updates.__getitem__, symbols))
         return self._prices_head, updates, LIST_TAIL
 
+    @property
+    def symbols(self) -> AbstractSet[Symbol]:
+        """Those that were flushed."""
+        return self._flushed.keys()
+
+    def quotes(self, symbols: Iterable[Symbol]) -> bytes:
+        """All of the newest quote of each of `symbols`, encoded, with commas between."""
+        return b",".join(map(self._quotes.__getitem__, symbols))
+
     def known(self, want: Subscription, since: Mapping[Symbol, Version]) -> frozenset[Symbol]:
         """The symbols of `want` of which a client with these versions lacks nothing now.
 
@@ -226,8 +235,7 @@ class FlushBook:
         )
 
     def _snapshot(self, symbols: Iterable[Symbol]) -> Pieces:
-        quotes = b",".join(map(self._quotes.__getitem__, symbols))
-        return self._snapshot_head, quotes, LIST_TAIL
+        return self._snapshot_head, self.quotes(symbols), LIST_TAIL
 
 
 def _still(row: QuoteRow) -> tuple[object, ...]:

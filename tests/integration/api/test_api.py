@@ -63,6 +63,59 @@ async def test_quotes_are_listed_and_found_by_symbol(http: httpx.AsyncClient) ->
     assert (quote["symbol"], quote["price"], quote["open"]) == ("AAPL", 150.0, 150.0)
 
 
+async def test_quotes_that_did_not_change_are_not_sent_again(
+    tree: Tree, http: httpx.AsyncClient
+) -> None:
+    """304 for whoever has them; the tag is weak for nobody, and of this very answer."""
+    first = await http.get("/api/v1/quotes")
+    assert first.headers["Cache-Control"] == "no-cache"
+    tag = first.headers["ETag"]
+    answers = {}
+    for given in (tag, f'"other", {tag}', '"other"'):
+        answer = await http.get("/api/v1/quotes", headers={"If-None-Match": given})
+        answers[given] = answer
+        # A fetch may have ended meanwhile; then both its tag and its answer are new.
+        assert (answer.status_code == 304) == (answer.headers["ETag"] in given)
+        assert bool(answer.content) == (answer.status_code == 200)
+        assert all(answer.headers[name] == value for name, value in SECURITY_HEADERS.items())
+    assert answers['"other"'].status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "symbols"),
+    [
+        ("symbols=MSFT", ["MSFT"]),
+        ("symbols=msft,aapl,MSFT", ["MSFT", "AAPL"]),
+        ("symbols=NOPE,AAPL", ["AAPL"]),
+    ],
+)
+async def test_quotes_of_some_symbols(
+    query: str, symbols: list[str], http: httpx.AsyncClient
+) -> None:
+    """In the order in which they are named; what has no price is left out."""
+    answer = await http.get(f"/api/v1/quotes?{query}")
+    assert [quote["symbol"] for quote in answer.json()["quotes"]] == symbols
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("symbols=", "symbols"),
+        ("symbols=AAPL,!!", "symbols"),
+        ("symbols=A&symbols=B", "symbols"),
+        ("symbols=" + ",".join(["A"] * 1_001), "symbols"),
+        ("symbol=AAPL", "symbol"),
+    ],
+)
+async def test_a_bad_question_for_quotes_names_its_parameter(
+    query: str, field: str, http: httpx.AsyncClient
+) -> None:
+    """As everywhere in the API."""
+    answer = await http.get(f"/api/v1/quotes?{query}")
+    assert answer.status_code == 422
+    assert set(answer.json()["error"]["fields"]) == {field}
+
+
 async def test_symbols_are_listed(http: httpx.AsyncClient) -> None:
     """And whether these are all that the provider lists."""
     assert (await http.get("/api/v1/symbols")).json() == {
@@ -121,7 +174,7 @@ KINDS = {
     "page": ("GET", "/", 200),
     "page without body": ("HEAD", "/", 200),
     "missing page": ("GET", "/nothing", 404),
-    "api": ("GET", "/api/v1/quotes", 200),
+    "api": ("GET", "/api/v1/quotes/AAPL", 200),
     "api error": ("GET", "/api/v1/quotes/NOPE", 404),
     "wrong method": ("POST", "/", 405),
     "options": ("OPTIONS", "/", 200),

@@ -236,5 +236,7 @@ def sides(schema: Node) -> tuple[list[str], list[str]]:
             return [str(most)], [str(least - 1), str(most + 1), "1.5", "x"]
         case {"format": "date-time"}:
             return [], ["yesterday", "2026-01-01T00:00:00"]
+        case {"examples": [*values]}:
+            return [str(value) for value in values], ["!!", ""]
         case _:
             return [], ["x", "1-2-3-4"]

@@ -1,0 +1,91 @@
+"""All quotes as one answer, made once for everybody who asks."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from stockstream.delivery.protocol import LIST_TAIL, SnapshotQuote, encode
+from stockstream.messages import iso_utc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from stockstream.delivery.flush_book import FlushBook
+    from stockstream.messages import Symbol
+
+PART = 200
+"""Symbols before others get a turn: less than a millisecond."""
+SHARE = 0.1
+"""The part of a core that making it anew may take, however many ask."""
+
+
+class QuotesAnswer(msgspec.Struct, frozen=True):
+    """The newest price of each symbol; `as_of` is when the last successful fetch ended."""
+
+    as_of: str | None
+    quotes: list[SnapshotQuote]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An encoded answer. `etag` differs whenever `body` may."""
+
+    body: bytes
+    etag: str
+
+
+class AllQuotes:
+    """See the module. What it tells is what clients were told last, as the broadcaster encoded it.
+
+    With 10,000 symbols, making it took 120 ms for each who asked. It is made in turns, by one at a
+    time, and not anew before its making is a small part of the time.
+    """
+
+    def __init__(self, book: FlushBook, clock: Callable[[], float] = perf_counter) -> None:
+        self._book = book
+        self._clock = clock
+        # Flushes are counted from the start of the process.
+        self._run = secrets.token_hex(4)
+        self._made: Document | None = None
+        self._good_until = 0.0
+        self._sorted: list[Symbol] = []
+        self._making = trio.Lock()
+
+    async def get(self) -> Document:
+        """The newest price of every symbol, of now or of a moment ago."""
+        async with self._making:
+            began = self._clock()
+            if self._made is not None and (
+                began < self._good_until or self._made.etag == self._etag()
+            ):
+                return self._made
+            # Prices that are flushed meanwhile may be in it: the tag of before has it made anew.
+            etag, head = self._etag(), self._head()
+            if len(self._sorted) != len(self._book):
+                self._sorted = sorted(self._book.symbols)
+            parts = []
+            for first in range(0, len(self._sorted), PART):
+                parts.append(self._book.quotes(self._sorted[first : first + PART]))
+                await trio.lowlevel.checkpoint()
+            self._made = Document(b"".join((head, b",".join(parts), LIST_TAIL)), etag)
+            ended = self._clock()
+            self._good_until = ended + (ended - began) / SHARE
+            return self._made
+
+    def of(self, symbols: Iterable[Symbol]) -> Document:
+        """The newest price of each of these that has one, as of now."""
+        there = [symbol for symbol in symbols if symbol in self._book.symbols]
+        return Document(b"".join((self._head(), self._book.quotes(there), LIST_TAIL)), self._etag())
+
+    def _etag(self) -> str:
+        return f"{self._run}-{self._book.number}-{self._book.as_of}"
+
+    def _head(self) -> bytes:
+        as_of = None if self._book.as_of is None else iso_utc(self._book.as_of)
+        return encode(QuotesAnswer(as_of, [])).removesuffix(LIST_TAIL)

@@ -1,6 +1,7 @@
 """The stub API as an ASGI app: the admin pages are Quart's, everything else is a stub's."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final
 
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, HTTPScope, Scope
@@ -15,7 +16,7 @@ from mockserver.stub_server import StubServer
 from mockserver.stub_source import StubSource
 from mockserver.views import error_json
 from mockserver.wire_answers import write_answer
-from web.server import AllowedHosts
+from web.server import AllowedHosts, serve_static
 
 MAX_REQUEST_BYTES: Final = 5_000_000
 _ADMIN: Final = "/__admin"
@@ -36,7 +37,8 @@ def create_app(server: StubServer, source: StubSource, hosts: AllowedHosts) -> Q
 
     It needs `web.server` below it: faults and reason phrases are written on its wire.
     """
-    app = QuartTrio("mockserver", static_url_path=f"{_ADMIN}/static")
+    app = QuartTrio("mockserver", static_folder=None)
+    serve_static(app, Path(app.root_path) / "static", f"{_ADMIN}/static")
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
     app.register_blueprint(page_blueprint(server, source))
     app.register_blueprint(admin_blueprint(server, source))

@@ -29,12 +29,12 @@ from web.metrics import metrics
 from web.pages import pages
 from web.request_caller import install as install_callers
 from web.security import SECURITY_HEADERS, headers_of
-from web.server import websocket_class
+from web.server import serve_static, websocket_class
 from web.user_access import install as install_users
 from web.watchlists_api import watchlists_api
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -62,9 +62,9 @@ def create_app(
     statistics: Callable[[], ServerStatistics],
 ) -> QuartTrio:
     """Build the app for one life of `web`; `statistics` are those of the server it runs on."""
-    app = QuartTrio(__name__)
+    app = QuartTrio(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    version = asset_version(_HERE / "static")
+    version = asset_version(serve_static(app, _HERE / "static", "/static"))
     app.jinja_env.globals["asset_version"] = version
     base = parts.settings.base_path
     app.config["APPLICATION_ROOT"] = base or "/"
@@ -105,13 +105,12 @@ def create_app(
     return app
 
 
-def asset_version(folder: Path) -> str:
+def asset_version(files: Mapping[str, Path]) -> str:
     """A short hash of all static files: the version that their addresses carry."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(path.relative_to(folder).as_posix().encode())
-            digest.update(path.read_bytes())
+    for name, path in files.items():
+        digest.update(name.encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 

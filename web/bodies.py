@@ -9,6 +9,7 @@ import msgspec
 from quart import request
 from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
 
+from stockstream.decoding import from_json
 from stockstream.messages import InvalidSymbol, Symbol, parse_symbol
 
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ async def read_body(kind: type[T]) -> T:
         raise NotJsonError("send the header Content-Type: application/json")
     body = await request.get_data()
     try:
-        return msgspec.json.decode(body, type=kind)
+        return from_json(body, kind)
     except msgspec.ValidationError as error:
         raise InvalidFieldError(_fields(str(error))) from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         raise BadJsonError(f"the body is not JSON: {error}") from error
 
 

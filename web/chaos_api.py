@@ -22,6 +22,7 @@ from stockstream import paths
 from stockstream.chaos.catalogue import ACTIONS
 from stockstream.chaos.messages import Begin, End, Halt, Inject, Refusal, Refused
 from stockstream.chaos.targets import list_targets
+from stockstream.decoding import from_json
 from stockstream.delivery.protocol import encode
 from supervision import CallError, NoProc, Request, snapshot
 from web.admin_auth import admin_name, require_admin
@@ -128,7 +129,7 @@ def chaos_api(
 
     async def body(kind: type[T]) -> T:
         try:
-            return msgspec.json.decode(await request.get_data(), type=kind)
+            return from_json(await request.get_data(), kind)
         except msgspec.MsgspecError as error:
             raise BadBodyError(str(error)) from error
 

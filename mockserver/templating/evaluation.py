@@ -122,6 +122,10 @@ class Rendering:
             if error.line:
                 raise
             raise _at(call, f"{call.target.text}: {error.problem}") from error
+        except (ArithmeticError, ValueError) as error:
+            # A number or time beyond what Python carries: no helper is sure to have thought of it.
+            problem = f"{call.target.text}: no result for these arguments ({type(error).__name__})"
+            raise _at(call, problem) from error
 
     def block(self, block: Block, scope: Scope) -> str:
         """The text of a block: a helper's, or of a list, a value or a condition."""

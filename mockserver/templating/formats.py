@@ -3,9 +3,10 @@
 The subset that stubs use; a pattern outside it is a `TemplateError`, never a wrong answer.
 """
 
+import math
 import re
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 from mockserver.templating.errors import TemplateError
@@ -14,6 +15,8 @@ _NUMBER_PATTERN: Final = re.compile(
     r"([^#0,.%']*)([#,]*0*(?:[,0#]*))(?:\.(0*)(#*))?(%?)([^#0,.%']*)"
 )
 _NAMED_NUMBER_PATTERNS: Final = {"number": "#,##0.###", "integer": "#,##0", "percent": "#,##0%"}
+_EXACT: Final = Context(prec=1_200)
+"""Digits enough for any double, from 1.8e308 down to 5e-324."""
 _ENGLISH: Final = re.compile(r"en([_-][A-Za-z]{2})?")
 
 
@@ -25,9 +28,11 @@ def format_number(value: float, pattern: str, locale: str = "en_US") -> str:
     if found is None or not (found.group(2) or found.group(3) or found.group(4)):
         raise TemplateError(f"{pattern!r} is not a number format that is supported")
     before, whole_pattern, zeros, hashes, percent, after = found.groups(default="")
-    exact = Decimal(value) * (100 if percent else 1)
+    if not math.isfinite(value):
+        raise TemplateError(f"{value} is no number that can be written")
+    exact = _EXACT.multiply(Decimal(value), Decimal(100 if percent else 1))
     rounded = round_half_even(exact, len(zeros) + len(hashes))
-    whole, _, fraction = f"{abs(rounded):f}".partition(".")
+    whole, _, fraction = f"{rounded.copy_abs():f}".partition(".")
     while len(fraction) > len(zeros) and fraction.endswith("0"):
         fraction = fraction[:-1]
     # A pattern without any 0 shows one digit before the point all the same.
@@ -43,7 +48,7 @@ def format_number(value: float, pattern: str, locale: str = "en_US") -> str:
 
 def round_half_even(value: Decimal, digits: int) -> Decimal:
     """`value` with `digits` digits after the point."""
-    return value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN)
+    return value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN, _EXACT)
 
 
 def _grouped(digits: str, size: int) -> str:

@@ -1,10 +1,11 @@
 """The helpers of WireMock's templates that stubs here may use, one small function each."""
 
 import base64
+import math
 import re
 import string
 from collections.abc import Callable, Mapping
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException, InvalidOperation
 from typing import Final
 
 from mockserver.json_types import NotJson, read_json, write_json
@@ -31,6 +32,8 @@ from mockserver.templating.values import (
     text_of,
 )
 
+# Java's BigDecimal is exact; these are more digits than a double of either size has.
+_EXACT: Final = Context(prec=1_200)
 MAX_RANGE: Final = 100_000  # items; a stub that needs more is a mistake
 
 
@@ -58,20 +61,26 @@ def arithmetic(call: HelperCall) -> Value:
     operator = text_of(call.argument(1))
     try:
         if operator == "+":
-            result = left + right
+            result = _EXACT.add(left, right)
         elif operator == "-":
-            result = left - right
+            result = _EXACT.subtract(left, right)
         elif operator in {"*", "x"}:
-            result = left * right
+            result = _EXACT.multiply(left, right)
         elif operator == "/":
-            result = (left / right).quantize(_last_place(left), rounding=ROUND_HALF_UP)
+            quotient = _EXACT.divide(left, right)
+            result = quotient.quantize(_last_place(left), ROUND_HALF_UP, _EXACT)
         elif operator == "%":
-            result = left % right
+            result = _EXACT.remainder(left, right)
         else:
             raise TemplateError(f"{operator} is not a valid mathematical operator")
-    except (InvalidOperation, ZeroDivisionError) as error:
+    except DecimalException as error:
         raise TemplateError(f"{left} {operator} {right} has no result") from error
-    return int(result) if result.as_tuple().exponent == 0 else float(result)
+    if result.as_tuple().exponent == 0:
+        return int(result)
+    number = float(result)
+    if math.isinf(number):
+        raise TemplateError(f"{left} {operator} {right} is too large")
+    return number
 
 
 def _decimal(value: Value) -> Decimal:

@@ -9,6 +9,7 @@ import msgspec
 
 from stockstream.chaos.messages import ActiveFault, AuditRow, Experiment, Injection
 from stockstream.chaos.targets import BlastRadius, Target
+from stockstream.decoding import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,8 +150,8 @@ class Node:
             ) from error
         try:
             if answer.is_success:
-                return msgspec.json.decode(answer.content, type=kind)
-            refusal = msgspec.json.decode(answer.content, type=_Error).error
+                return from_json(answer.content, kind)
+            refusal = from_json(answer.content, _Error).error
         except msgspec.MsgspecError as error:
             raise Unreachable(
                 f"{self.url}{path} answered {answer.status_code} with something else than a "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import httpx
 import msgspec
 
+from stockstream.decoding import from_json
 from stockstream.environment import load
 from stockstream.errors import StartError
 
@@ -64,6 +65,6 @@ class AdminClient:
                 f"{self._url}{path} answered {answer.status_code}: {answer.text[:200]}"
             )
         try:
-            return msgspec.json.decode(answer.content, type=kind)
+            return from_json(answer.content, kind)
         except msgspec.MsgspecError as error:
             raise StartError(f"{self._url} is no StockStream server: {error}") from error

@@ -11,6 +11,7 @@ from .hosts import AllowedHosts, machine_names
 from .lifespan import StartupFailed
 from .listening import PortTaken, open_sockets
 from .serving import Server, ServerStatistics, serve, wire_of
+from .static import serve_static
 from .websocket import Disconnected, Handler, ServerSocket, websocket_class
 from .wire import Sent, Wire
 
@@ -31,6 +32,7 @@ __all__ = [
     "machine_names",
     "open_sockets",
     "serve",
+    "serve_static",
     "text_frame_head",
     "websocket_class",
     "wire_of",

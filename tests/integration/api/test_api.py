@@ -170,6 +170,29 @@ async def test_a_body_that_is_too_large_is_refused(http: httpx.AsyncClient) -> N
     assert answer.status_code in {404, 413}
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/" + "a" * 300,
+        "/static/" + "a/" * 3_500,
+        "/static/" + "%E2%82%AC" * 90,
+        "/static/%ff%fe",
+        "/static/js",
+        "/static/../app.py",
+        "/" + "a" * 7_000,
+        "/%ff",
+    ],
+)
+async def test_a_path_that_is_not_there_is_a_404_whatever_it_is_made_of(
+    path: str, http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No file system is asked for it, so none can fail on it; and it fills no log."""
+    answer = await http.get(path)
+    assert answer.status_code == 404
+    assert all(answer.headers[name] == value for name, value in SECURITY_HEADERS.items())
+    assert caplog.text == ""
+
+
 KINDS = {
     "page": ("GET", "/", 200),
     "page without body": ("HEAD", "/", 200),

@@ -269,3 +269,24 @@ async def test_numbers_that_no_row_can_have_are_not_found() -> None:
         for number in ("x", "-1", "1.5", "9" * 30, str(2**63), "٣"):
             assert (await me.get(f"{LISTS}/{number}")).status_code == 404
         assert (await me.request("LOCK", LISTS)).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"name":"\xff\xfe"}', b'{"\xff":1}', b"\xff", b'{"name":"\\ud800"}', b""],
+)
+async def test_bytes_that_are_no_json_are_refused_by_name(
+    body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """400, before anything is asked of a database; never an error of ours."""
+    async with running_tree() as tree, visitor(tree) as me:
+        for method in ("POST", "PUT", "PATCH"):
+            answer = await me.request(
+                method,
+                LISTS if method == "POST" else f"{LISTS}/1",
+                content=body,
+                headers={"Content-Type": "application/json"},
+            )
+            assert answer.status_code == 400, answer.text
+            assert answer.json()["error"]["code"] == "bad_json"
+        assert "Traceback" not in caplog.text

@@ -1,6 +1,7 @@
 """The template engine: what stubs may write, and what it becomes."""
 
 import random
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,16 @@ from tests.unit.mockserver.support import NOW, SEED, rendered, request, unhurrie
 BODY = b'{"a":{"b":[1,2.5,"x"]},"s":"q\\"z","flag":true}'
 ASKED = request(
     "/t/x/y?symbol=AAPL&m=1&m=2&q=a%20b%3C%26", "POST", BODY, X_Foo="foo", Cookie="c1=v1; c2=v2"
+)
+
+
+NUMBERS = st.one_of(
+    st.floats().map(repr),
+    st.integers().map(str),
+    st.tuples(st.integers(-999, 999), st.integers(-1_000_000, 1_000_000)).map(
+        lambda parts: f"{parts[0]}e{parts[1]}"
+    ),
+    st.sampled_from(["", "x", "NaN", "-Infinity", "1" * 5_000]),
 )
 
 
@@ -233,6 +244,29 @@ def test_the_same_dice_give_the_same_text() -> None:
 
 
 @pytest.mark.proves("M14")
+@given(
+    st.sampled_from(["+", "-", "*", "x", "/", "%"]),
+    NUMBERS,
+    NUMBERS,
+    st.sampled_from(["0.00", "#,##0.###", "percent", "0"]),
+)
+def test_arithmetic_answers_or_says_why_not(
+    operator: str, left: str, right: str, pattern: str
+) -> None:
+    """Whatever the numbers: an answer, or the one error that a stub's answer is made of."""
+    with suppress(TemplateError):
+        rendered(f"{{{{numberFormat (math '{left}' '{operator}' '{right}') '{pattern}'}}}}")
+
+
+def test_large_numbers_are_exact() -> None:
+    """As with Java's BigDecimal: 40 digits stay 40 digits."""
+    assert (
+        rendered("{{math '1000000000000000000000000000000000000001' '+' 1}}")
+        == "1" + "0" * 38 + "2"
+    )
+    assert rendered("{{numberFormat '1e300' '0.00'}}").startswith("1000000000000000052504760255204")
+
+
 @pytest.mark.parametrize(
     ("template", "problem"),
     [
@@ -249,6 +283,10 @@ def test_the_same_dice_give_the_same_text() -> None:
         ("{{now truncateTo='x'}}", "1:1: now: the option 'truncateTo' is not supported"),
         ("{{math 1 '**' 2}}", "1:1: math: ** is not a valid mathematical operator"),
         ("{{math 1 '/' 0}}", "1:1: math: 1 / 0 has no result"),
+        ("{{math '1e999999' '*' '1e999999'}}", "1:1: math: 1E+999999 * 1E+999999 has no result"),
+        ("{{math '1e308' '*' 10}}", "1:1: math: 1E+308 * 10 is too large"),
+        ("{{math 0 '%' 0}}", "1:1: math: 0 % 0 has no result"),
+        ("{{numberFormat '1e999' '0'}}", "1:1: numberFormat: inf is no number"),
         ("{{randomInt lower=3 upper=3}}", "1:1: randomInt: lower (3) must be below upper (3)"),
         ("{{randomDecimal lower='x'}}", "1:1: randomDecimal: lower is 'x', which is not a number"),
         ("{{randomValue type='BOGUS'}}", "1:1: randomValue: type 'BOGUS' is none of"),

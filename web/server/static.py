@@ -1,0 +1,37 @@
+"""Static files of a Quart app: known from the start, so that no path of a request is opened."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from quart import send_file
+from werkzeug.exceptions import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from quart import Quart, Response
+
+
+def serve_static(app: Quart, folder: Path, prefix: str) -> Mapping[str, Path]:
+    """Serve the files that are in `folder` now, below `prefix`; answer them by their path in it.
+
+    Make the app with `static_folder=None`. Quart's own route asks the file system for whatever a
+    client names: a name of 300 characters is an error of the system to it, and a 500.
+    """
+    files = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    app.add_url_rule(f"{prefix}/<path:filename>", "static", partial(_send, files))
+    return files
+
+
+async def _send(files: Mapping[str, Path], filename: str) -> Response:
+    path = files.get(filename)
+    if path is None:
+        raise NotFound
+    return await send_file(path, conditional=True)

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from stockstream.quotes import InvalidSymbol, Quote, Symbol, Version, iso_utc, parse_symbol
+from stockstream.times import Moment
 from supervision import Event, Request
 
 __all__ = [
@@ -247,15 +248,15 @@ class DatabaseStatus(msgspec.Struct, frozen=True):
     failed: int = 0
 
 
-class RecorderStatus(msgspec.Struct, frozen=True):
+class RecorderFigures(msgspec.Struct, frozen=True):
     """How the recording of prices goes. Counts are of this process, over all recorders' lives.
 
     `spooled` batches wait on disk in `spool_bytes`, the oldest received at `spooled_since` (ms
     since 1970), where that is known; `lost` ticks were dropped from a full spool, and `dropped`
-    ones from memory because the spool could not be written, the last of them at `lost_at` (ms since
-    1970); `rejected` batches were refused by the database and put aside, of which `rejected_gone`
-    had to give way to later ones. `alert` says what an operator must see to, None when nothing is
-    wrong now.
+    ones from memory because the spool could not be written; `rejected` batches were refused by the
+    database and put aside, of which `rejected_gone` had to give way to later ones. `trouble` is
+    why the last attempt to record failed, None when it did not. `alert` says what an operator must
+    see to, None when nothing is wrong now.
     """
 
     recorded_batches: int = 0
@@ -267,8 +268,17 @@ class RecorderStatus(msgspec.Struct, frozen=True):
     rejected_gone: int = 0
     lost: int = 0
     dropped: int = 0
-    lost_at: int | None = None
+    trouble: str | None = None
     alert: str | None = None
+
+
+class RecorderStatus(RecorderFigures, frozen=True):
+    """The row of the `recorder` table. Ticks were lost or dropped last at `lost_at`; since
+    `behind_since` there was no moment at which all that was published had been recorded.
+    """
+
+    lost_at: Moment | None = None
+    behind_since: Moment | None = None
 
 
 class CutConnections(Request[int]):

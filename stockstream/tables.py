@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stockstream import paths
+from stockstream.times import Moment
 from supervision import Ownership, Table
 
 if TYPE_CHECKING:
@@ -49,17 +50,19 @@ ALERT_INBOX_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Quotes published together. `number` rises by one with each batch of this process."""
+    """Quotes published together at a moment. `number` rises by one with each of this process."""
 
     number: int
     rows: tuple[QuoteRow, ...]
+    published: Moment
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxStatistics:
     """`waiting` batches are published and not acknowledged; `last_number` is the newest one's.
 
-    They hold `rows`, the oldest received at `oldest`, in ms since 1970, None when none waits.
+    They hold `rows`, the oldest received at `oldest`, in ms since 1970, and published at the moment
+    `since`; None when none waits.
     `dropped` rows gave way to newer ones because nobody took them in time.
     """
 
@@ -69,6 +72,7 @@ class OutboxStatistics:
     dropped: int
     rows: int
     oldest: int | None
+    since: Moment | None
 
 
 class Outbox:
@@ -93,7 +97,7 @@ class Outbox:
         """Publish: from here on, these rows are not lost by the death of an actor."""
         self._appends.check()
         self._last_number += 1
-        batch = Batch(self._last_number, tuple(rows))
+        batch = Batch(self._last_number, tuple(rows), Moment.now())
         if self._acknowledges is not None:
             self._waiting.append(batch)
             self._rows += len(batch.rows)
@@ -129,6 +133,7 @@ class Outbox:
             dropped=self._dropped,
             rows=self._rows,
             oldest=first[0].quote.received if first else None,
+            since=self._waiting[0].published if self._waiting else None,
         )
 
 
@@ -186,13 +191,3 @@ class Tables:
             writer=paths.STREAMER, reader=paths.ALERTS, limit=ALERT_INBOX_ROWS
         )
     )
-
-    def oldest_unrecorded(self) -> int | None:
-        """When the oldest quote that is not in the database was received, in ms since 1970.
-
-        It waits in memory or on disk; None when none does, or of a spool when it is not known.
-        """
-        recorder = self.recorder.get(RECORDER)
-        waiting = self.outbox.statistics().oldest
-        spooled = None if recorder is None else recorder.spooled_since
-        return min((at for at in (waiting, spooled) if at is not None), default=None)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
+from stockstream.history.progress import RecorderDocument, progress, told
 from stockstream.messages import (
     AlertStatus,
     CircuitFigures,
     CircuitStatus,
     DatabaseStatus,
     FeedStatus,
-    RecorderStatus,
     WebhookStatus,
 )
 from stockstream.tables import ALERTS, CIRCUIT, DATABASE, FEED, RECORDER, WEBHOOKS
@@ -79,14 +79,18 @@ class HistoryDocument(msgspec.Struct, frozen=True):
     """How the recording of prices goes; times in ms since 1970.
 
     `waiting` batches of `rows` quotes wait in memory, more of them on disk as `recorder` tells;
-    `oldest` is when the oldest of all that is not in the database was received.
+    `oldest` is when the oldest of all that is not in the database was received. `reason` says why
+    it is not `ok`, as `/health/ready` does.
     """
 
+    ok: bool
+    reason: str | None
     database: DatabaseStatus | None
-    recorder: RecorderStatus | None
+    recorder: RecorderDocument | None
     waiting: int
     rows: int
     oldest: int | None
+    lag_seconds: float
 
 
 class ProcessDocument(msgspec.Struct, frozen=True):
@@ -117,10 +121,11 @@ class Overview(msgspec.Struct, frozen=True):
 
 def overview(parts: Parts, event_streams: int) -> Overview:
     """How everything stands now."""
+    now = parts.settings.wall_clock_ms()
     return Overview(
         schema_version=SCHEMA_VERSION,
         node=parts.settings.node,
-        now=parts.settings.wall_clock_ms(),
+        now=now,
         run=parts.telemetry.events.run,
         breaker=BreakerDocument(
             parts.tables.circuit.get(CIRCUIT), parts.tables.circuit_figures.get(CIRCUIT)
@@ -129,7 +134,7 @@ def overview(parts: Parts, event_streams: int) -> Overview:
         clients=_clients(parts.tables, parts.connections),
         alerts=parts.tables.alerts.get(ALERTS),
         webhooks=parts.tables.webhooks.get(WEBHOOKS),
-        history=_history(parts.tables),
+        history=_history(parts.tables, now),
         process=_process(parts.telemetry),
         casts_to_nobody=parts.system.casts_to_nobody,
         subscriber_failures=parts.system.subscriber_failures,
@@ -143,14 +148,17 @@ def _feed(tables: Tables) -> FeedDocument:
     )
 
 
-def _history(tables: Tables) -> HistoryDocument:
-    outbox = tables.outbox.statistics()
+def _history(tables: Tables, now_ms: int) -> HistoryDocument:
+    outbox, standing = tables.outbox.statistics(), progress(tables, now_ms)
     return HistoryDocument(
+        ok=standing.ok,
+        reason=standing.reason,
         database=tables.database.get(DATABASE),
-        recorder=tables.recorder.get(RECORDER),
+        recorder=told(tables.recorder.get(RECORDER), now_ms),
         waiting=outbox.waiting,
         rows=outbox.rows,
-        oldest=tables.oldest_unrecorded(),
+        oldest=standing.oldest,
+        lag_seconds=standing.lag_seconds,
     )
 
 

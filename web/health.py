@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, Response
 
 from stockstream.delivery.protocol import encode
+from stockstream.history.progress import progress, told
 from stockstream.messages import CircuitState, iso_utc
 from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER
 
@@ -53,17 +54,15 @@ def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
 
 
 def _history(tables: Tables, now_ms: int) -> dict[str, object]:
-    database, recorder = tables.database.get(DATABASE), tables.recorder.get(RECORDER)
-    up = database is not None and database.up
-    alert = None if recorder is None else recorder.alert
-    oldest = tables.oldest_unrecorded()
+    database = tables.database.get(DATABASE)
+    standing = progress(tables, now_ms)
     return {
-        "ok": up and alert is None,
-        "reason": alert or (None if database is None else database.reason or None),
+        "ok": standing.ok,
+        "reason": standing.reason,
         "connections": None if database is None else database.connections,
-        "lag_seconds": 0.0 if oldest is None else max(0, now_ms - oldest) / 1000,
+        "lag_seconds": standing.lag_seconds,
         "waiting": tables.outbox.statistics().waiting,
-        "recorder": recorder,
+        "recorder": told(tables.recorder.get(RECORDER), now_ms),
     }
 
 

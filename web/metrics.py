@@ -12,6 +12,7 @@ import trio
 from quart import Blueprint, Response
 
 from stockstream.delivery.lanes import lag
+from stockstream.history.progress import progress
 from stockstream.messages import CircuitState, FeedState
 from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER
 from web.admin_auth import require_scraper
@@ -225,6 +226,12 @@ def _tell_history(out: Exposition, parts: Parts) -> None:
         "stockstream_database_up",
         "Whether prices can be written to the database.",
         None if database is None else int(database.up),
+    )
+    now = parts.settings.wall_clock_ms()
+    out.gauge(
+        "stockstream_history_lag_seconds",
+        "Age of the oldest price that is not in the database yet.",
+        progress(parts.tables, now).lag_seconds,
     )
     if recorder is None:
         return

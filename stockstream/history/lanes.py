@@ -175,7 +175,7 @@ class Lane:
             if job is None:
                 break
             await self._perform(job, connection)
-        if connection.is_closed():
+        if connection.is_closed() and not self.reason:
             self.reason = "the connection was lost"
 
     async def _next(self, connection: asyncpg.Connection, until: float) -> Job | None:
@@ -211,6 +211,7 @@ class Lane:
             )
             if not in_order:
                 connection.terminate()  # what state it is in is not known
+                self.reason = str(answer)
         self._note(type(job.query).__name__, answer)
         job.caller.reply(answer)
 

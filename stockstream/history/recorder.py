@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-import msgspec
 import structlog
 import trio
 
@@ -22,9 +21,8 @@ from stockstream.history.query import DatabaseError, NoRoom, Rejected, ask
 from stockstream.history.recording import Record, TickBatch
 from stockstream.history.rejected import put_aside
 from stockstream.history.spool import Spool
-from stockstream.messages import RecorderStatus
-from stockstream.tables import RECORDER
-from stockstream.times import now_ms
+from stockstream.history.standing import Standing
+from stockstream.times import Moment
 from supervision import Actor
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
     from structlog.stdlib import BoundLogger
 
-    from stockstream.history.spool import Lost
+    from stockstream.messages import RecorderStatus
     from stockstream.tables import Batch, Outbox
     from supervision import ExitReason, Table
 
@@ -76,18 +74,16 @@ class Recorder(Actor):
         settings: RecorderSettings,
         outbox: Outbox,
         statuses: Table[str, RecorderStatus],
-        clock: Callable[[], int] = now_ms,
+        clock: Callable[[], Moment] = Moment.now,
     ) -> None:
         self._settings = settings
-        self._clock = clock
         self._outbox = outbox
-        self._statuses = statuses
+        self._standing = Standing(statuses, settings.calm_seconds, clock)
         # Of its own: a hung disk must not use up the threads of others.
         self._limiter = trio.CapacityLimiter(1)
         self._spool: Spool | None = None
         self._spooled_since: int | None = None
         self._unusable: str | None = None
-        self._status = statuses.get(RECORDER) or RecorderStatus()
 
     async def init(self) -> None:
         """Begin."""
@@ -104,14 +100,18 @@ class Recorder(Actor):
             await self._round()
 
     async def _run(self) -> None:
-        with self._rounds:
-            due = trio.current_time()
-            while True:
-                await self._round()
-                due = max(due + self._settings.round_seconds, trio.current_time())
-                await trio.sleep_until(due)
-        self._resting.set()
-        await trio.sleep_forever()
+        try:
+            with self._rounds:
+                due = trio.current_time()
+                while True:
+                    await self._round()
+                    due = max(due + self._settings.round_seconds, trio.current_time())
+                    await trio.sleep_until(due)
+            self._resting.set()
+            await trio.sleep_forever()
+        finally:
+            if self._spool is not None:
+                self._spool.close()
 
     # A round
 
@@ -129,9 +129,11 @@ class Recorder(Actor):
         while batches := self._waiting():
             try:
                 await self._record(batches)
-            except DatabaseError:
+            except DatabaseError as error:
+                self._standing.failed(str(error))
                 return False
             self._outbox.acknowledge(batches[-1].number)
+            self._tell(None)
         return True
 
     async def _spool_waiting(self) -> str | None:
@@ -141,9 +143,9 @@ class Recorder(Actor):
                 lost = await self._in_thread(partial(self._spool.append, batches))
             except OSError as error:
                 return self._disk_trouble(error)
-            self._lose(lost)
+            self._standing.lose(lost)
             # Before they leave the outbox: they wait in one place or in the other.
-            self._tell(self._status.alert)
+            self._tell(self._standing.alert)
             self._outbox.acknowledge(batches[-1].number)
         return None
 
@@ -156,16 +158,14 @@ class Recorder(Actor):
             while spool.batches and trio.current_time() < until:
                 batches = await self._in_thread(partial(spool.peek, TICKS_AT_ONCE))
                 if not batches:
-                    self._lose(await self._in_thread(spool.drop_oldest))
+                    self._standing.lose(await self._in_thread(spool.drop_oldest))
                     continue
                 self._spooled_since = batches[0].ticks[0].received
                 await self._record(batches, replayed=True)
                 await self._in_thread(spool.take)
-                self._spooled_since = None
-        except NoRoom as error:
-            return str(error)
-        except DatabaseError:
-            return None  # the gateway tells of it
+        except DatabaseError as error:
+            self._standing.failed(str(error))
+            return str(error) if isinstance(error, NoRoom) else None
         except OSError as error:
             return self._disk_trouble(error)
         return None
@@ -188,7 +188,7 @@ class Recorder(Actor):
             else:
                 await self._put_aside(batches[0], str(error))
             return
-        self._count(recorded_batches=len(batches), recorded_ticks=ticks)
+        self._standing.recorded(len(batches), ticks)
 
     async def _put_aside(self, batch: TickBatch, why: str) -> None:
         try:
@@ -199,7 +199,7 @@ class Recorder(Actor):
             gone = 1
             why += f"; it could not be kept: {error.strerror}"
         _log.error("the database refuses a batch", number=batch.number, reason=why)
-        self._count(rejected=1, rejected_gone=gone)
+        self._standing.count(rejected=1, rejected_gone=gone)
 
     # Small things
 
@@ -245,43 +245,15 @@ class Recorder(Actor):
     async def _in_thread(self, work: Callable[[], R]) -> R:
         return await trio.to_thread.run_sync(work, limiter=self._limiter)
 
-    def _lose(self, lost: Lost) -> None:
-        if lost.batches:
-            _log.error("the spool is full: the oldest prices were dropped", ticks=lost.ticks)
-            self._status = msgspec.structs.replace(self._status, lost_at=self._clock())
-            self._count(lost=lost.ticks)
-
-    def _count(self, **more: int) -> None:
-        counts = {name: getattr(self._status, name) + count for name, count in more.items()}
-        self._status = msgspec.structs.replace(self._status, **counts)
-        self._statuses.put(RECORDER, self._status)
-
     def _tell(self, alert: str | None) -> None:
-        """Write down how it goes; log each new alert."""
-        dropped = self._outbox.statistics().dropped
-        now = self._clock()
-        lost_at = now if dropped > self._status.dropped else self._status.lost_at
-        if alert is None and lost_at is not None:
-            alert = self._loss(self._status.lost + dropped, now - lost_at)
-        if alert is not None and alert != self._status.alert:
-            _log.error("recording is in trouble", alert=alert)
-        elif alert is None and self._status.alert is not None:
-            _log.info("recording is well again", lost=self._status.lost + dropped)
-        spool = self._spool
-        self._status = msgspec.structs.replace(
-            self._status,
-            spooled=0 if spool is None else spool.batches,
-            spool_bytes=0 if spool is None else spool.size,
+        """Write down how it goes; `alert` is of the disks."""
+        spooled = self._spool is not None and self._spool.batches > 0
+        if not spooled:
+            self._spooled_since = None
+        self._standing.tell(
+            self._outbox,
+            self._spool,
             spooled_since=self._spooled_since,
-            dropped=dropped,
-            lost_at=lost_at,
             alert=alert,
+            behind=spooled or self._outbox.statistics().waiting > 0,
         )
-        if self._status != self._statuses.get(RECORDER):
-            self._statuses.put(RECORDER, self._status)
-
-    def _loss(self, ticks: int, ago: int) -> str | None:
-        """The alert about ticks the last of which were lost `ago` (ms); None after a calm time."""
-        if ago >= self._settings.calm_seconds * 1000:
-            return None
-        return f"{ticks} ticks were lost: neither the database nor the spool could take them"

@@ -12,14 +12,15 @@ import trio
 from stockstream import paths
 from stockstream.history.candles import Tick
 from stockstream.history.database import Database, DatabaseSettings
+from stockstream.history.progress import Progress, progress
 from stockstream.history.query import Query, ask
 from stockstream.history.recorder import Recorder, RecorderSettings
 from stockstream.history.recording import TickBatch
 from stockstream.history.servers import Server
 from stockstream.messages import DatabaseStatus, QuoteRow, RecorderStatus
 from stockstream.quotes import Quote, Symbol, Version
-from stockstream.tables import DATABASE, OUTBOX_ROWS, RECORDER, Outbox
-from stockstream.times import now_ms
+from stockstream.tables import DATABASE, OUTBOX_ROWS, RECORDER, Outbox, Tables
+from stockstream.times import Moment, now_ms
 from supervision import Actor, ChildSpec, Request, System, Table, handles, supervisor
 from tests.support.history import Select
 
@@ -101,6 +102,12 @@ class History:
     def recorder(self) -> RecorderStatus:
         return self.recorders.get(RECORDER) or RecorderStatus()
 
+    @property
+    def progress(self) -> Progress:
+        """What health tells of it."""
+        tables = Tables(database=self.statuses, recorder=self.recorders, outbox=self.outbox)
+        return progress(tables, now_ms())
+
     async def ask(self, query: Query[Any]) -> Any:
         return await ask(self.database, query)
 
@@ -162,12 +169,12 @@ async def running_history(
     spool: Path | None = None,
     spool_limit: int = 64_000_000,
     outbox_limit: int = OUTBOX_ROWS,
-    clock: Callable[[], int] = now_ms,
+    clock: Callable[[], Moment] = Moment.now,
     **settings: Any,
 ) -> AsyncIterator[History]:
     """A gateway, and with a `spool` a source and a recorder too, for the time of a `with`.
 
-    `clock` is the recorder's wall clock.
+    `clock` is the recorder's.
     """
     system = System()
     statuses: Table[str, DatabaseStatus] = Table("database", writer=paths.DATABASE)

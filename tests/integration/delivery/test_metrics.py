@@ -133,6 +133,7 @@ async def test_the_recording_is_told(nursery: trio.Nursery) -> None:
             while (samples := await scrape(tree)).get("stockstream_spooled_batches", 0) == 0:
                 await me.message("prices", me.counts["prices"] + 1)
         assert samples["stockstream_database_up"] == 0
+        assert samples["stockstream_history_lag_seconds"] > 0
         assert samples["stockstream_ticks_recorded_total"] == 0
         for place in ("spool", "memory"):
             assert samples[f'stockstream_ticks_lost_total{{from="{place}"}}'] == 0

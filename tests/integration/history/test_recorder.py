@@ -12,21 +12,32 @@ import pytest
 import trio
 
 from stockstream import paths
+from stockstream.history import progress
 from stockstream.history.lanes import LaneSettings
 from stockstream.history.query import Lane
 from stockstream.history.recorder import CALM_SECONDS
 from stockstream.history.spool import read_records
 from stockstream.history.transfer import ImportTicks
-from stockstream.times import to_ms
-from tests.support.database import PostgresServer, locked
+from stockstream.times import Moment, to_ms
+from supervision import terminate_child
+from tests.support.database import PostgresServer, locked, psql
 from tests.support.gateway import DAY, History, quote_row, running_history, tick
 from tests.support.tree import NO_DATABASE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NOON = 1_795_348_800_000
-CALM_MS = round(CALM_SECONDS * 1000)
+NOON = Moment(1_000_000.0)
+KILLS = 200 if os.environ.get("CHAOS_FULL") else 40
+
+
+def descriptors() -> list[str]:
+    """What this process has open."""
+    links = []
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - iterdir() opens one itself
+        with contextlib.suppress(FileNotFoundError):
+            links.append(os.readlink(f"/proc/self/fd/{name}"))  # noqa: PTH115 - as above
+    return links
 
 
 async def stored(history: History) -> list[tuple[object, ...]]:
@@ -114,6 +125,33 @@ async def test_a_recorder_killed_at_any_moment_loses_nothing(
         assert await stored(history) == published(history)
 
 
+@pytest.mark.proves("C15")
+async def test_killed_actors_give_their_descriptors_back(database_url: str, tmp_path: Path) -> None:
+    """Kills of the recorder and of the gateway, half of them with a spool open: files and sockets
+    are as many as before, and no deleted segment keeps its room on the disk. `make chaos` kills
+    each two hundred times.
+    """
+    async with running_history(database_url, spool=tmp_path) as history:
+        await history.until_up()
+        await history.publish(quote_row("AAPL", 0, 1.0))
+        await history.until_recorded()
+        before = len(descriptors())
+        for away in (True, False):
+            history.url = NO_DATABASE if away else database_url
+            await history.kill_gateway()
+            for seq in range(KILLS // 2):
+                await history.publish(quote_row("AAPL", 1 + seq + KILLS * away, 1.0))
+                await history.until(lambda: history.outbox.statistics().waiting == 0)
+                for path in (paths.RECORDER, paths.DATABASE):
+                    history.system.ref(path).kill()
+                await history.until(lambda: history.system.ref(paths.RECORDER).alive)
+        await history.until_recorded()
+        await history.until_up()
+        await history.until(lambda: len(descriptors()) <= before)
+        assert [link for link in descriptors() if ".spool" in link] == []
+        assert await history.select("SELECT count(*) FROM ticks") == [(KILLS + 1,)]
+
+
 @pytest.mark.proves("H8")
 async def test_a_batch_that_is_refused_is_put_aside(database_url: str, tmp_path: Path) -> None:
     """Its neighbours are recorded, it is counted, and its file holds it."""
@@ -169,6 +207,85 @@ _WRITER = """
 SELECT max(pid) FROM pg_stat_activity
 WHERE application_name = 'stockstream write' AND datname = current_database()
 """
+
+
+@pytest.mark.proves("H22")
+@pytest.mark.parametrize("cause", ["read-only", "no rights", "renamed", "locked"])
+async def test_what_is_not_recorded_is_not_well_whatever_the_cause(
+    cause: str, postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every connection stands, and no write gets through: it is told with the server's words, and
+    over by itself once the cause is gone; nothing is lost.
+    """
+    monkeypatch.setattr(progress, "LATE_SECONDS", 0.8)
+    url = postgres_server.create_database()
+    name = url.partition("?")[0].rpartition("/")[2]
+    begin, end, words = {
+        "read-only": (
+            f"ALTER DATABASE {name} SET default_transaction_read_only = on",
+            f"ALTER DATABASE {name} SET default_transaction_read_only = off",
+            "read-only transaction",
+        ),
+        "no rights": (
+            f"""CREATE ROLE guest_{name} LOGIN;
+            GRANT ALL ON ALL TABLES IN SCHEMA public TO guest_{name};
+            REVOKE ALL ON batches FROM guest_{name}""",
+            f"GRANT ALL ON batches TO guest_{name}",
+            "permission denied for table batches",
+        ),
+        "renamed": (
+            "ALTER TABLE candles RENAME TO elsewhere",
+            "ALTER TABLE elsewhere RENAME TO candles",
+            "candles",
+        ),
+        "locked": ("", "", "in time"),
+    }[cause]
+    administered = "postgres" if cause == "read-only" else name
+    writing = {Lane.WRITE: LaneSettings(1, 4, 0.5)}
+    async with running_history(url, spool=tmp_path, lanes=writing) as history:
+        await history.until_up()
+        await history.publish(quote_row("AAPL", 0, 1.0))
+        await history.until_recorded()
+        assert history.progress.ok
+        with contextlib.ExitStack() as stack:
+            if cause == "locked":
+                stack.enter_context(locked(url, "batches"))
+            else:
+                psql(postgres_server.url_of(administered), begin)
+            if cause == "no rights":
+                history.url = postgres_server.url_of(name, f"guest_{name}")
+            await history.kill_gateway()
+            await history.until_up()
+            for seq in range(1, 4):
+                await history.publish(quote_row("AAPL", seq, 1.0))
+            await history.until(lambda: words in (history.recorder.alert or ""))
+            assert not history.progress.ok
+            assert words in (history.progress.reason or "")
+            assert history.progress.lag_seconds > 0.8
+            if cause != "locked":
+                assert history.status.up
+                psql(postgres_server.url_of(administered), end)
+        if cause == "read-only":
+            await history.kill_gateway()
+        await history.until_recorded()
+        await history.until(lambda: history.progress.ok)
+        assert await history.select("SELECT count(*) FROM ticks") == [(4,)]
+
+
+@pytest.mark.proves("H22")
+async def test_a_recorder_that_hangs_is_not_well(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can say nothing itself: what waits for it does."""
+    monkeypatch.setattr(progress, "LATE_SECONDS", 0.3)
+    async with running_history(database_url, spool=tmp_path) as history:
+        await history.until_up()
+        await terminate_child(history.system.ref("history"), "recorder")
+        await history.publish(quote_row("AAPL", 1, 1.0))
+        assert history.progress.ok
+        await history.until(lambda: not history.progress.ok)
+        assert "does not keep up" in (history.progress.reason or "")
+        assert history.recorder.alert is None
 
 
 @pytest.mark.proves("H8", "H12")
@@ -280,12 +397,12 @@ async def test_a_loss_is_an_alert_until_it_was_calm_for_a_while(
         history.url = database_url
         await history.until_recorded()
         await history.until(lambda: "10 ticks were lost" in (history.recorder.alert or ""))
-        now += CALM_MS - 1
+        now += CALM_SECONDS - 0.001
         history.system.ref(paths.RECORDER).kill()
         await history.publish(quote_row("AAPL", 20, 1.0))
         await history.until(lambda: history.recorder.recorded_ticks == 2)
         assert "10 ticks were lost" in (history.recorder.alert or "")
-        now += 1
+        now += 0.001
         await history.until(lambda: history.recorder.alert is None)
         assert (history.recorder.dropped, history.recorder.lost_at) == (10, NOON)
         assert "recording is well again" in capsys.readouterr().out

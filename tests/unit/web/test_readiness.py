@@ -3,9 +3,12 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
+import trio
 
 from stockstream import paths
+from stockstream.history.progress import RecorderDocument
 from stockstream.messages import (
     CircuitState,
     CircuitStatus,
@@ -15,6 +18,7 @@ from stockstream.messages import (
     RecorderStatus,
 )
 from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER, Tables
+from stockstream.times import Moment
 from supervision.context import current_cell
 from web.health import OPEN_TOO_LONG_MS, readiness
 
@@ -55,16 +59,45 @@ def test_a_breaker_that_is_not_closed_may_stand_so_for_a_minute(
 
 
 @pytest.mark.parametrize("alert", [None, "7 ticks were lost"])
-def test_a_loss_of_long_ago_is_told_and_is_no_trouble(alert: str | None) -> None:
+async def test_a_loss_of_long_ago_is_told_and_is_no_trouble(
+    alert: str | None, autojump_clock: object
+) -> None:
     """History is well without an alert, and still says how many ticks were lost, and when."""
+    lost_at = Moment.now()
+    await trio.sleep(60)
+    history = history_of(RecorderStatus(lost=5, dropped=2, lost_at=lost_at, alert=alert))
+    assert history["ok"] is (alert is None)
+    assert history["reason"] == alert
+    assert history["recorder"] == RecorderDocument(
+        lost=5, dropped=2, lost_at=NOON - 60_000, alert=alert
+    )
+
+
+@pytest.mark.proves("H22")
+async def test_ten_seconds_behind_is_trouble(autojump_clock: object) -> None:
+    """By the monotonic clock, whatever the wall clock says of the prices that wait."""
+    since = Moment.now()
+    behind = RecorderStatus(
+        spooled=8, spooled_since=NOON + 3_600_000, behind_since=since, trouble="read-only"
+    )
+    await trio.sleep(10)
+    assert history_of(behind)["ok"]
+    await trio.sleep(0.1)
+    history = history_of(behind)
+    assert not history["ok"]
+    assert history["reason"] == "prices are not recorded, they wait: read-only"
+    assert history["lag_seconds"] == 0
+    catching_up = msgspec.structs.replace(behind, trouble=None, spooled_since=NOON - 12_000)
+    history = history_of(catching_up)
+    assert history["reason"] == "8 batches that waited on disk are being recorded"
+    assert history["lag_seconds"] == 12
+
+
+def history_of(recorder: RecorderStatus) -> dict[str, object]:
     tables = Tables()
-    recorder = RecorderStatus(lost=5, dropped=2, lost_at=NOON, alert=alert)
     token = current_cell.set(cast("Any", SimpleNamespace(path=paths.DATABASE)))
     tables.database.put(DATABASE, DatabaseStatus(True, "", NOON, {}, 0, 0))
     current_cell.set(cast("Any", SimpleNamespace(path=paths.RECORDER)))
     tables.recorder.put(RECORDER, recorder)
     current_cell.reset(token)
-    history = cast("dict[str, object]", readiness(tables, NOON)[1]["history"])
-    assert history["ok"] is (alert is None)
-    assert history["reason"] == alert
-    assert history["recorder"] == recorder
+    return cast("dict[str, object]", readiness(tables, NOON)[1]["history"])

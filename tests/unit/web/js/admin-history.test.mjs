@@ -12,7 +12,7 @@ const plain = (text) => text.replaceAll("\u00a0", " ");
 const recorder = { recorded_ticks: 12_500, spooled: 0, spool_bytes: 0, rejected: 0, rejected_gone: 0, lost: 0, dropped: 0, lost_at: null, alert: null };
 const up = { up: true, reason: "", since: NOW - 60_000 };
 const shown = (over = {}) => {
-  const { state, tone, trouble, figures } = describeHistory({ database: up, recorder, waiting: 0, rows: 0, oldest: null, ...over }, NOW);
+  const { state, tone, trouble, figures } = describeHistory({ ok: true, reason: null, lag_seconds: 0, database: up, recorder, waiting: 0, rows: 0, oldest: null, ...over }, NOW);
   return { state: plain(state), tone, trouble, ...Object.fromEntries(Object.entries(figures).map(([name, text]) => [name, plain(text)])) };
 };
 
@@ -33,7 +33,7 @@ group("the history", () => {
 
   it("tells an outage, why, and what waits for its end", () => {
     const database = { up: false, reason: "DATABASE_URL: db:5432 cannot be reached", since: NOW - 120_000 };
-    const told = shown({ database, recorder: { ...recorder, spooled: 400, spool_bytes: 2_000_000 }, oldest: NOW - 100_000 });
+    const told = shown({ ok: false, reason: database.reason, database, recorder: { ...recorder, spooled: 400, spool_bytes: 2_000_000 }, oldest: NOW - 100_000 });
     assert.deepEqual(
       [told.state, told.tone, told.trouble, told.spool, told.oldest],
       ["Away for 2 min", "warn", "DATABASE_URL: db:5432 cannot be reached", "400 batches, 2 MB", "1 min behind"],
@@ -42,10 +42,19 @@ group("the history", () => {
 
   it("tells that it catches up", () => {
     assert.equal(shown({ recorder: { ...recorder, spooled: 4 }, oldest: NOW - 100_000 }).state, "Catching up");
+    const late = shown({ ok: false, reason: "4 batches that waited on disk are being recorded", recorder: { ...recorder, spooled: 4 } });
+    assert.deepEqual([late.state, late.tone, late.trouble], ["Catching up", "warn", "4 batches that waited on disk are being recorded"]);
+  });
+
+  it("is in trouble when nothing is recorded, though every connection stands", () => {
+    const reason = "prices are not recorded, they wait: cannot execute INSERT in a read-only transaction";
+    const told = shown({ ok: false, reason, recorder: { ...recorder, spooled: 40, alert: reason } });
+    assert.deepEqual([told.state, told.tone, told.trouble], ["In trouble", "bad", reason]);
+    assert.equal(shown({ ok: false, reason: "the recorder does not keep up" }).state, "In trouble");
   });
 
   it("never hides what was lost or refused", () => {
-    const told = shown({ recorder: { ...recorder, lost: 5, dropped: 2, lost_at: NOW - 60_000, rejected: 3, rejected_gone: 1, alert: "7 ticks were lost" } });
+    const told = shown({ ok: false, reason: "7 ticks were lost", recorder: { ...recorder, lost: 5, dropped: 2, lost_at: NOW - 60_000, rejected: 3, rejected_gone: 1, alert: "7 ticks were lost" } });
     assert.deepEqual([told.state, told.tone, told.trouble, told.lost, told.rejected], ["In trouble", "bad", "7 ticks were lost", "7 prices, 1 min ago", "3 batches, 1 not kept"]);
   });
 

@@ -18,9 +18,8 @@ const LAG_MS = 2_000;
  * @param {number} now the server's time, ms
  * @returns {{tone: string, icon: string, state: string, trouble: string, figures: Figures}}
  */
-export function describeHistory({ database, recorder, waiting, rows, oldest }, now) {
+export function describeHistory({ ok, reason, database, recorder, waiting, rows, oldest }, now) {
   const lag = oldest === null ? 0 : now - oldest;
-  const alert = recorder?.alert ?? "";
   const figures = {
     waiting: waiting === 0 ? "nothing" : `${plural(rows, "price")} in ${plural(waiting, "batch", "batches")}`,
     oldest: lag < LAG_MS ? "up to date" : `${age(lag)} behind`,
@@ -29,11 +28,13 @@ export function describeHistory({ database, recorder, waiting, rows, oldest }, n
     rejected: recorder === null || recorder.rejected === 0 ? "none" : `${plural(recorder.rejected, "batch", "batches")}${recorder.rejected_gone === 0 ? "" : `, ${recorder.rejected_gone} not kept`}`,
     recorded: recorder === null ? "–" : count(recorder.recorded_ticks),
   };
-  const trouble = alert || (database?.up === false ? database.reason : "");
+  const trouble = database === null || ok ? "" : (reason ?? "");
+  const alert = (recorder?.alert ?? "") !== "";
   if (database === null) return { tone: "plain", icon: "dash", state: "Unknown", trouble, figures };
-  if (alert !== "") return { tone: "bad", icon: "cross", state: "In trouble", trouble, figures };
-  if (!database.up) return { tone: "warn", icon: "triangle", state: `Away for ${age(now - database.since)}`, trouble, figures };
-  if (lag >= LAG_MS) return { tone: "warn", icon: "triangle", state: "Catching up", trouble, figures };
+  if (!database.up) return { tone: alert ? "bad" : "warn", icon: alert ? "cross" : "triangle", state: `Away for ${age(now - database.since)}`, trouble, figures };
+  // A backlog that is being worked off is no alert: nobody need do anything about it.
+  if (alert || (!ok && !recorder?.spooled)) return { tone: "bad", icon: "cross", state: "In trouble", trouble, figures };
+  if (!ok || lag >= LAG_MS) return { tone: "warn", icon: "triangle", state: "Catching up", trouble, figures };
   return { tone: "good", icon: "dot", state: "Recording", trouble, figures };
 }
 

@@ -123,11 +123,14 @@
  * @property {number} waiting
  *
  * @typedef {object} History
+ * @property {boolean} ok
+ * @property {string | null} reason why it is not
  * @property {{up: boolean, reason: string, since: number} | null} database
  * @property {Recorder | null} recorder
  * @property {number} waiting batches in memory
  * @property {number} rows in them
  * @property {number | null} oldest ms
+ * @property {number} lag_seconds
  *
  * @typedef {object} Recorder counts of this process
  * @property {number} recorded_ticks

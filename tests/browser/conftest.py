@@ -109,10 +109,16 @@ def server(stub: Stub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
 @pytest.fixture
 def keeping(server: Server) -> Server:
     """The same, once its database takes lists and alerts."""
+    until_rows_are_kept(server)
+    return server
+
+
+def until_rows_are_kept(server: Server) -> None:
+    """Wait until the database takes lists and alerts."""
     give_up = time.monotonic() + WAIT_SECONDS
     while True:
         history = httpx.get(f"{server.url}/health/ready", timeout=10).json()["checks"]["history"]
         if (history["connections"] or {}).get("rows"):
-            return server
+            return
         assert time.monotonic() < give_up, history
         time.sleep(0.05)

@@ -12,6 +12,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable
 
 Message = dict[str, Any]
@@ -114,15 +115,23 @@ class Client:
 
 @asynccontextmanager
 async def connected(
-    url: str, nursery: trio.Nursery, headers: list[tuple[str, str]] | None = None
+    url: str,
+    nursery: trio.Nursery,
+    headers: list[tuple[str, str]] | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
+    at: str | None = None,
 ) -> AsyncIterator[Client]:
-    """A client for the time of a `with`; checked at its end."""
+    """A client for the time of a `with`; checked at its end.
+
+    `at` is the address to connect to where the name in `url` leads nowhere.
+    """
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None
     resource = parts.path + (f"?{parts.query}" if parts.query else "")
     # On a stream of our own: the library leaves the socket open when the server closed first.
-    async with await trio.open_tcp_stream(parts.hostname, parts.port) as stream:
+    async with await _stream(at or parts.hostname, parts.port, parts.hostname, tls) as stream:
         with trio.fail_after(20):
             socket = await wrap_client_stream(
                 nursery, stream, parts.netloc, resource, extra_headers=headers or []
@@ -133,3 +142,12 @@ async def connected(
         client.check()
         with trio.move_on_after(3):
             await socket.aclose()
+
+
+async def _stream(
+    address: str, port: int, name: str, tls: ssl.SSLContext | None
+) -> trio.abc.Stream:
+    stream = await trio.open_tcp_stream(address, port)
+    if tls is None:
+        return stream
+    return trio.SSLStream(stream, tls, server_hostname=name, https_compatible=True)

@@ -27,8 +27,9 @@ from web.history_api import history_api
 from web.indicators_api import indicators_api
 from web.metrics import metrics
 from web.pages import pages
+from web.request_caller import current_caller
 from web.request_caller import install as install_callers
-from web.security import SECURITY_HEADERS, headers_of
+from web.security import SECURITY_HEADERS, headers_of, own_address, transport_headers
 from web.server import serve_static, websocket_class
 from web.user_access import install as install_users
 from web.watchlists_api import watchlists_api
@@ -47,6 +48,7 @@ LARGEST_BODY = 64 * 1024
 STATIC_SECONDS = 31_536_000
 """A static file that is asked for with the version of its content never changes."""
 REQUEST_ID = "X-Request-Id"
+REDIRECTS = range(300, 400)
 JSON_PATHS = ("/metrics", "/api/", "/health/", "/admin/api/")
 
 Answer = tuple["Response | str", int, list[tuple[str, str]]]
@@ -141,8 +143,11 @@ async def _crash(error: Exception) -> Answer:
 
 
 async def _add_headers(version: str, response: WerkzeugResponse) -> WerkzeugResponse:
-    for name, value in SECURITY_HEADERS.items():
+    for name, value in (SECURITY_HEADERS | transport_headers(current_caller())).items():
         response.headers.setdefault(name, value)
+    if response.location is not None and response.status_code in REDIRECTS:
+        response.location = own_address(response.location)
+        response.set_data(b"")  # which repeats the address as it was
     response.headers.setdefault(REQUEST_ID, correlation_id.get() or "")
     if not request.path.startswith("/static/"):
         response.headers.setdefault("Cache-Control", "no-store")

@@ -28,7 +28,7 @@ from web.admission import Admission, Refusal
 from web.callers import read_caller
 from web.connection import CODE_INTERNAL, CODE_LOST, SESSIONLESS_SECONDS, Connection
 from web.request_caller import WRONG_HOST, WrongHostError, why_wrong_host
-from web.security import PRIVATE_HEADERS
+from web.security import PRIVATE_HEADERS, transport_headers
 from web.user_access import user_of_cookies
 
 if TYPE_CHECKING:
@@ -74,21 +74,21 @@ class Clients:
         caller = self._caller(socket)
         refusal = self._refusal(caller)
         if refusal is not None:
-            await self._refuse(socket, refusal)
+            await self._refuse(socket, refusal, caller)
             return
         with self.admission.admitted(caller.holder):
-            await self._serve(socket, caller.address)
+            await self._serve(socket, caller)
 
-    async def _serve(self, socket: ServerSocket, address: str) -> None:
+    async def _serve(self, socket: ServerSocket, caller: Caller) -> None:
         number = next(self._parts.settings.numbers)
-        connection = Connection(number, socket, address, self._is_behind)
+        connection = Connection(number, socket, caller.address, self._is_behind)
         # Before the handshake is answered: the headers are not kept any longer.
         user = user_of_cookies(self._parts.settings.users, socket.headers.get("cookie"))
         self._connections[number] = connection
         try:
             await socket.wait_room()  # not at the door, where others would wait for this client
             async with self.admission.door:
-                if not await self._let_in(socket, connection, user):
+                if not await self._let_in(socket, caller, connection, user):
                     return
             if self._leaving:
                 connection.ask_to_close(CODE_RESTART, "the server restarts")
@@ -96,10 +96,12 @@ class Clients:
         finally:
             self._forget(connection)
 
-    async def _let_in(self, socket: ServerSocket, connection: Connection, user: str | None) -> bool:
+    async def _let_in(
+        self, socket: ServerSocket, caller: Caller, connection: Connection, user: str | None
+    ) -> bool:
         """Answer the handshake, and have everything there that a client needs."""
         if self._leaving:
-            await self._refuse(socket, RESTARTING)
+            await self._refuse(socket, RESTARTING, caller)
             return False
         await socket.accept()
         version = socket.query.get("protocol", str(PROTOCOL_VERSION))
@@ -166,9 +168,10 @@ class Clients:
             return RESTARTING
         return self.admission.refusal(caller.holder, trio.current_time())
 
-    async def _refuse(self, socket: ServerSocket, refusal: Refusal) -> None:
+    async def _refuse(self, socket: ServerSocket, refusal: Refusal, caller: Caller) -> None:
         self.admission.count_refusal(refusal)
-        headers = [("content-type", "application/json"), *PRIVATE_HEADERS.items()]
+        given = PRIVATE_HEADERS | transport_headers(caller)
+        headers = [("content-type", "application/json"), *given.items()]
         if refusal.retry_after is not None:
             headers.append(("retry-after", str(refusal.retry_after)))
         body = json.dumps({"error": {"code": refusal.code, "reason": refusal.reason}}).encode()

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from web.server.hosts import host_name, is_loopback_name
 
 if TYPE_CHECKING:
     from werkzeug.exceptions import HTTPException
+
+    from web.callers import Caller
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -31,6 +36,29 @@ SECURITY_HEADERS = {
 }
 PRIVATE_HEADERS = {**SECURITY_HEADERS, "Cache-Control": "no-store"}
 """For all but static files: what they say is old a moment later."""
+
+STAY_WITH_TLS = {"Strict-Transport-Security": "max-age=31536000"}
+"""For a year. Without `includeSubDomains`: what else the domain has is not ours to decide."""
+
+
+def transport_headers(caller: Caller) -> dict[str, str]:
+    """What an answer carries because of how the request came.
+
+    `localhost` is left alone: it is shared with all that a developer runs without TLS.
+    """
+    name = host_name(caller.host)
+    if not caller.secure or name is None or is_loopback_name(name):
+        return {}
+    return STAY_WITH_TLS
+
+
+def own_address(location: str) -> str:
+    """Where a redirect of ours leads, without scheme and host: those that the browser used stay.
+
+    The router writes them as it sees them, which behind a proxy is neither TLS nor the port.
+    """
+    _, _, path, query, fragment = urlsplit(location)
+    return urlunsplit(("", "", f"/{path.lstrip('/')}", query, fragment))
 
 
 def headers_of(error: HTTPException) -> list[tuple[str, str]]:

@@ -26,6 +26,7 @@ __all__ = [
     "CircuitMoved",
     "CircuitState",
     "CircuitStatus",
+    "ClockStepped",
     "CutConnections",
     "DatabaseFault",
     "DatabaseStatus",
@@ -45,6 +46,7 @@ __all__ = [
     "ServerFailed",
     "ServerReady",
     "Symbol",
+    "UpstreamClock",
     "Version",
     "WebhookStatus",
     "iso_utc",
@@ -56,12 +58,36 @@ class QuoteRow(msgspec.Struct, frozen=True, gc=False):
     """A symbol's row in the `Quotes` table.
 
     `open` is the first price accepted on the UTC day of `quote.received`; `previous` the last
-    price before this one that differed, None for a symbol seen for the first time.
+    price before this one that differed, None for a symbol seen for the first time. `shift` is
+    `UpstreamClock.shift` as it was when the quote was accepted.
     """
 
     quote: Quote
     open: float
     previous: float | None
+    shift: int = 0
+
+    @property
+    def order(self) -> int:
+        """By what quotes of a symbol are ordered: the provider's time, its steps taken out."""
+        return self.quote.timestamp - self.shift
+
+
+class UpstreamClock(msgspec.Struct, frozen=True):
+    """The upstream's clock, as its prices tell it; all in ms.
+
+    `shift` is by how much it has stepped since this process began, all `steps` together. `lead` is
+    by how much the newest time that it told, less `shift`, is ahead of the monotonic clock, None
+    before the first price; `steady` is that clock's reading when that was found. `agreed` is what
+    our wall clock was ahead of the monotonic one when the upstream last agreed with it, to the
+    hour; None when it never did.
+    """
+
+    shift: int = 0
+    steps: int = 0
+    lead: int | None = None
+    steady: int = 0
+    agreed: int | None = None
 
 
 class FeedState(StrEnum):
@@ -75,13 +101,13 @@ class FeedState(StrEnum):
 class FeedStatus(msgspec.Struct, frozen=True):
     """The feed as clients are told of it.
 
-    `as_of` is when the last successful fetch ended, in ms since 1970, None before the first;
+    `as_of` is when the last fetch ended that told or confirmed a price, None before the first;
     `interval` the seconds between fetches now; `listed` whether the provider's whole list has
     been seen, so that a symbol it lacks is unknown; `reason` what ails it, for people.
     """
 
     state: FeedState
-    as_of: int | None
+    as_of: Moment | None
     interval: float
     listed: bool
     reason: str | None = None
@@ -98,29 +124,29 @@ class CircuitState(StrEnum):
 class CircuitStatus(msgspec.Struct, frozen=True):
     """The circuit breaker as clients are told of it.
 
-    `next_probe` is when the wait ends, in ms since 1970 by the wall clock, None when closed or
-    when nobody knows; `since` when this state began.
+    `next_probe` is when the wait ends, None when closed or when nobody knows; `since` when this
+    state began.
     """
 
     state: CircuitState
-    since: int
-    next_probe: int | None = None
+    since: Moment
+    next_probe: Moment | None = None
     reason: str | None = None
 
 
 class CircuitFigures(msgspec.Struct, frozen=True):
     """The circuit breaker's figures, for operators, as of the last thing it was asked or told.
 
-    `computed` is what its outcomes say, also while `forced` is set; `forced_until` and `since`
-    are in ms since 1970. Rates and thresholds are percents, rates None below the minimum of
-    calls; `calls`, `failures` and `slow_calls` are those the rates are made of, of at most
-    `window` outcomes, or of `window` seconds when `window_is_seconds`.
+    `computed` is what its outcomes say, also while `forced` is set. Rates and thresholds are
+    percents, rates None below the minimum of calls; `calls`, `failures` and `slow_calls` are those
+    the rates are made of, of at most `window` outcomes, or of `window` seconds when
+    `window_is_seconds`.
     """
 
     computed: str
     forced: str | None
-    forced_until: int | None
-    since: int
+    forced_until: Moment | None
+    since: Moment
     openings: int
     calls: int
     failures: int
@@ -148,6 +174,14 @@ class CircuitMoved(Event):
     entered: CircuitState
     reason: str
     forced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped(Event):
+    """A clock was set by so many seconds, back if they are below 0: `whose` it is."""
+
+    whose: Literal["server", "upstream"]
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
         QuoteRow,
         RecorderStatus,
         Symbol,
+        UpstreamClock,
         WebhookStatus,
     )
 
 FEED = "feed"
-"""The key of the one row of the `feed` table."""
+"""The key of the one row of the `feed` table, and of `upstream_clock`."""
 CIRCUIT = "circuit"
 """The key of the one row of the `circuit` table."""
 DATABASE = "database"
@@ -150,7 +151,8 @@ class Tables:
     """All tables that cross between the product's parts.
 
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feed` and
-    `circuit`: one row each, and `circuit_figures` one under the key of `circuit`; `database`,
+    `circuit`: one row each, `upstream_clock` one under the key of `feed` and `circuit_figures` one
+    under that of `circuit`; `database`,
     `recorder`, `alerts` and `webhooks`: one row each.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other.
@@ -161,6 +163,9 @@ class Tables:
     )
     feed: Table[str, FeedStatus] = field(
         default_factory=lambda: Table("feed", writer=paths.STREAMER)
+    )
+    upstream_clock: Table[str, UpstreamClock] = field(
+        default_factory=lambda: Table("upstream_clock", writer=paths.STREAMER)
     )
     circuit: Table[str, CircuitStatus] = field(
         default_factory=lambda: Table("circuit", writer=paths.CIRCUIT_BREAKER)

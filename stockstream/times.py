@@ -73,7 +73,8 @@ class Moment:
     def __sub__(self, earlier: Moment) -> float:
         return self.seconds - earlier.seconds
 
-    def __add__(self, seconds: float) -> Moment:
+    def after(self, seconds: float) -> Moment:
+        """The moment so many seconds later, or earlier where they are below 0."""
         return Moment(self.seconds + seconds)
 
     def __eq__(self, other: object) -> bool:
@@ -113,3 +114,7 @@ class WallClock:
         if before is None or abs(offset - before) >= STEP_MS:
             self._offset = offset
         return 0 if before is None or self._offset == before else round(offset - before)
+
+
+tell = WallClock().tell
+"""The wall time of a moment, in ms since 1970, for all that has no clock of its own."""

@@ -12,6 +12,7 @@ from stockstream.delivery.messages import GetPresence
 from stockstream.delivery.protocol import SnapshotQuote, encode, snapshot_quote
 from stockstream.messages import InvalidSymbol, iso_utc, parse_symbol
 from stockstream.tables import FEED
+from stockstream.times import tell
 from supervision import CallError
 from web.all_quotes import AllQuotes, QuotesAnswer
 from web.openapi import SYMBOL, Parameter, documented
@@ -92,7 +93,7 @@ def api(parts: Parts) -> Blueprint:
 
     def as_of() -> str | None:
         feed = tables.feed.get(FEED)
-        return None if feed is None or feed.as_of is None else iso_utc(feed.as_of)
+        return None if feed is None or feed.as_of is None else iso_utc(tell(feed.as_of))
 
     @blueprint.get("/quotes")
     @documented(

@@ -10,13 +10,14 @@ from stockstream.delivery.protocol import encode
 from stockstream.history.progress import progress, told
 from stockstream.messages import CircuitState, iso_utc
 from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER
+from stockstream.times import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stockstream.tables import Tables
 
-OPEN_TOO_LONG_MS = 60_000
+OPEN_TOO_LONG_SECONDS = 60.0
 """A breaker open for less is a state that passes; clients see the last prices meanwhile."""
 
 
@@ -31,26 +32,26 @@ def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
     feed = tables.feed.get(FEED)
     circuit = tables.circuit.get(CIRCUIT)
     seen = feed is not None and feed.as_of is not None
-    open_ms = 0
+    open_seconds = 0.0
     if circuit is not None and circuit.state is not CircuitState.CLOSED:
         last = circuit.since if feed is None or feed.as_of is None else feed.as_of
-        open_ms = max(0, now_ms - last)
+        open_seconds = last.age
     checks: dict[str, object] = {
         "feed": {
             "ok": seen,
             "state": None if feed is None else feed.state,
-            "as_of": iso_utc(feed.as_of) if feed is not None and feed.as_of is not None else None,
+            "as_of": None if feed is None or feed.as_of is None else iso_utc(tell(feed.as_of)),
             "reason": None if feed is None else feed.reason,
         },
         "circuit_breaker": {
-            "ok": open_ms <= OPEN_TOO_LONG_MS,
+            "ok": open_seconds <= OPEN_TOO_LONG_SECONDS,
             "state": None if circuit is None else circuit.state,
-            "open_seconds": open_ms / 1000,
+            "open_seconds": round(open_seconds, 3),
             "reason": None if circuit is None else circuit.reason,
         },
         "history": _history(tables, now_ms),
     }
-    return seen and open_ms <= OPEN_TOO_LONG_MS, checks
+    return seen and open_seconds <= OPEN_TOO_LONG_SECONDS, checks
 
 
 def _history(tables: Tables, now_ms: int) -> dict[str, object]:

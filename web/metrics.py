@@ -15,6 +15,7 @@ from stockstream.delivery.lanes import lag
 from stockstream.history.progress import progress
 from stockstream.messages import CircuitState, FeedState
 from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER
+from stockstream.times import tell
 from web.admin_auth import require_scraper
 from web.exposition import CONTENT_TYPE, Exposition
 
@@ -179,12 +180,18 @@ def _tell_market(out: Exposition, parts: Parts) -> None:
     out.gauge(
         "stockstream_feed_as_of_timestamp_seconds",
         "When the last successful fetch ended.",
-        None if feed is None or feed.as_of is None else feed.as_of / 1000,
+        None if feed is None or feed.as_of is None else tell(feed.as_of) / 1000,
     )
     out.gauge(
         "stockstream_feed_interval_seconds",
         "Time between fetches now.",
         None if feed is None else feed.interval,
+    )
+    upstream = parts.tables.upstream_clock.get(FEED)
+    out.counter(
+        "stockstream_upstream_clock_steps_total",
+        "Times that the upstream's clock was found to have been set.",
+        0 if upstream is None else upstream.steps,
     )
     out.gauge("stockstream_symbols", "Symbols with a price.", len(parts.tables.quotes))
     out.counter(

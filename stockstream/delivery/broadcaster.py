@@ -38,9 +38,12 @@ from stockstream.messages import (
     iso_utc,
 )
 from stockstream.tables import CIRCUIT, FEED, Tables
+from stockstream.times import WallClock, now_ms
 from supervision import Actor, handles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from structlog.stdlib import BoundLogger
 
     from stockstream.delivery.lanes import Connections, Patience
@@ -77,9 +80,11 @@ class Broadcaster(Actor):
         *,
         flush_interval: float,
         patience: Patience,
+        clock: Callable[[], int] = now_ms,
     ) -> None:
         """`flush_interval` in seconds; 0 flushes with every batch."""
         self._tables = tables
+        self._clock = WallClock(clock)
         self._connections = connections
         self._book = connections.book
         self._flush_interval = flush_interval
@@ -133,14 +138,14 @@ class Broadcaster(Actor):
         feed = self._tables.feed.get(FEED)
         circuit = self._tables.circuit.get(CIRCUIT)
         if feed is not None:
-            self._book.as_of = feed.as_of
+            self._book.as_of = None if feed.as_of is None else self._clock.tell(feed.as_of)
         probe = None if circuit is None else circuit.next_probe
         self._fan_out.set_status(
             Status(
                 feed=FeedState.DOWN if feed is None else feed.state,
                 circuit=CircuitState.CLOSED if circuit is None else circuit.state,
                 interval=self._told_interval,
-                next_probe=None if probe is None else iso_utc(probe),
+                next_probe=None if probe is None else iso_utc(self._clock.tell(probe)),
                 reason=(feed.reason if feed is not None else None)
                 or (circuit.reason if circuit is not None else None),
             )

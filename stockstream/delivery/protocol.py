@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from stockstream.messages import QuoteRow, Version, iso_utc
+from stockstream.times import Moment, tell
 from stockstream.told_alert import ToldAlert
 
 PROTOCOL_VERSION = 1
@@ -170,7 +171,15 @@ ServerMessage = (
     Welcome | Subscriptions | Snapshot | Prices | Status | Pong | Error | Alert | GoingAway
 )
 
-encode = msgspec.json.Encoder().encode
+
+def _told(value: object) -> int:
+    """Moments are told in wall time, in ms since 1970."""
+    if isinstance(value, Moment):
+        return tell(value)
+    raise NotImplementedError(type(value).__qualname__)
+
+
+encode = msgspec.json.Encoder(enc_hook=_told).encode
 """A message as the bytes of one text message."""
 
 _decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)

@@ -43,7 +43,7 @@ from stockstream.messages import (
     ForceCircuit,
 )
 from stockstream.tables import CIRCUIT
-from stockstream.times import now_ms
+from stockstream.times import Moment
 from supervision import Actor, Down, handles
 
 if TYPE_CHECKING:
@@ -205,13 +205,13 @@ class CircuitBreakerActor(Actor):
 
     def _tell(self, reason: str | None) -> None:
         stands = self._breaker.statistics()
-        now = now_ms()
+        now = Moment.now()
         state = CircuitState(stands.effective.value)
         remaining = stands.remaining if state is CircuitState.OPEN else None
         row = CircuitStatus(
             state,
-            since=now - round(stands.time_in_state * 1000),
-            next_probe=None if remaining is None else now + round(remaining * 1000),
+            since=now.after(-stands.time_in_state),
+            next_probe=None if remaining is None else now.after(remaining),
             reason=None if state is CircuitState.CLOSED else reason,
         )
         before = self._table.get(CIRCUIT)
@@ -225,14 +225,13 @@ class CircuitBreakerActor(Actor):
 
     def _put_figures(self) -> None:
         stands, settings = self._breaker.statistics(), self._settings
-        now, due = now_ms(), self._breaker.next_deadline()
-        expires = None if stands.forced is None or due is None else due - trio.current_time()
+        due = self._breaker.next_deadline()
         totals = stands.buffered
         figures = CircuitFigures(
             computed=stands.state.value,
             forced=stands.forced and stands.forced.value,
-            forced_until=None if expires is None else now + round(expires * 1000),
-            since=now - round(stands.time_in_state * 1000),
+            forced_until=None if stands.forced is None or due is None else Moment(due),
+            since=Moment.now().after(-stands.time_in_state),
             openings=stands.openings,
             calls=totals.calls,
             failures=totals.failed,

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 MOST_ITEMS = 20_000
 # Items are separated by commas and hold a few; counting them is far cheaper than decoding.
 _MOST_COMMAS = 20 * MOST_ITEMS
-# A clock may be a little wrong; a price from a more distant future would never look old again.
-LARGEST_CLOCK_LEAD_MS = 5 * 60 * 1000
 # Below it a number is taken as seconds (this many are the year 5138), above it as milliseconds
 # (this many are March 1973).
 _SMALLEST_MILLISECONDS = 100_000_000_000
@@ -59,7 +57,6 @@ class RejectKind(StrEnum):
     NOT_POSITIVE = "not_positive"
     INVALID_SYMBOL = "invalid_symbol"
     INVALID_TIMESTAMP = "invalid_timestamp"
-    CLOCK_AHEAD = "clock_ahead"
     DUPLICATE_SYMBOL = "duplicate_symbol"
 
 
@@ -78,10 +75,14 @@ class Rejects:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What one body held: at most one observation per symbol, and what was left out."""
+    """What one body held: at most one observation per symbol, and what was left out.
+
+    `date` is what the upstream said the time is when it answered, in ms since 1970.
+    """
 
     observations: tuple[Observation, ...]
     rejects: Rejects = field(default_factory=lambda: Rejects({}, {}))
+    date: int | None = None
 
 
 class BodyFault(StrEnum):
@@ -128,8 +129,8 @@ class _RejectedItem(Exception):
         super().__init__(detail)
 
 
-def parse(body: bytes, content_type: str | None, *, now: int) -> Parsed:
-    """Read the body of an answer received at `now` (milliseconds since 1970, UTC).
+def parse(body: bytes, content_type: str | None) -> Parsed:
+    """Read the body of an answer.
 
     Raises `UnparseableBody` when the body as a whole is not what a provider sends. A body that
     parses but holds no usable item comes back as `Parsed` without observations.
@@ -147,7 +148,7 @@ def parse(body: bytes, content_type: str | None, *, now: int) -> Parsed:
         raise _too_many(f"{len(items)} items")
     for position, item in enumerate(items):
         try:
-            observation = _observe(_typed(item), now)
+            observation = _observe(_typed(item))
         except _RejectedItem as rejected:
             reject(rejected.kind, position, str(rejected))
             continue
@@ -217,12 +218,12 @@ def _typed(item: object) -> _Item:
         raise _RejectedItem(RejectKind.WRONG_TYPE, f"not readable: {error}") from None
 
 
-def _observe(item: _Item, now: int) -> Observation:
+def _observe(item: _Item) -> Observation:
     symbol = _symbol(item.symbol)
     return Observation(
         symbol,
         _price(item.price, symbol),
-        _timestamp(item.timestamp, symbol, now),
+        _timestamp(item.timestamp, symbol),
         _label("exchange", item.exchange, symbol),
         _label("currency", item.currency, symbol),
         _delayed(item.delayed, symbol),
@@ -261,7 +262,7 @@ def _price(value: object, symbol: Symbol) -> float:
     return price
 
 
-def _timestamp(value: object, symbol: Symbol, now: int) -> int:
+def _timestamp(value: object, symbol: Symbol) -> int:
     if value is None:
         raise _RejectedItem(RejectKind.MISSING_FIELD, f"{symbol} has no timestamp")
     if isinstance(value, str):
@@ -274,11 +275,6 @@ def _timestamp(value: object, symbol: Symbol, now: int) -> int:
     if not 0 < timestamp <= LATEST_TIMESTAMP:
         raise _RejectedItem(
             RejectKind.INVALID_TIMESTAMP, f"timestamp of {symbol} is {_shown(value)}"
-        )
-    if timestamp - now > LARGEST_CLOCK_LEAD_MS:
-        ahead = (timestamp - now) / 1000
-        raise _RejectedItem(
-            RejectKind.CLOCK_AHEAD, f"timestamp of {symbol} is {ahead:.0f} s ahead of our clock"
         )
     return timestamp
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 import trio
@@ -26,9 +26,11 @@ from stockstream.market.breaker_messages import (
 )
 from stockstream.market.breaker_types import NotPermitted, Permit
 from stockstream.market.providers import Provider, ProviderBody, ProviderError, SymbolsNotFound
+from stockstream.market.time_base import Poll, Reading, TimeBase
 from stockstream.market.troubles import Troubles
 from stockstream.messages import (
     AlertSymbols,
+    ClockStepped,
     Demand,
     DemandWanted,
     FeedChanged,
@@ -38,7 +40,7 @@ from stockstream.messages import (
 )
 from stockstream.quotes import Symbol, parse_symbol
 from stockstream.tables import FEED
-from stockstream.times import now_ms
+from stockstream.times import Moment, WallClock, now_ms
 from supervision import Actor, CallError, NoProc, Request, ServerExited, handles
 
 if TYPE_CHECKING:
@@ -60,6 +62,9 @@ A market of a few milliseconds would be stale after each hiccup, and say so to e
 DOWN_AFTER_SECONDS = 60.0
 LONGEST_RETRY_AFTER = 60.0
 """An upstream that wants more rest than this is asked again all the same."""
+
+STEP_TOLD_SECONDS = 60.0
+"""So long the feed's reason says that the upstream's clock was set."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -113,8 +118,10 @@ class GetStatistics(Request[StreamerStatistics]):
 
 @dataclass(frozen=True, slots=True)
 class _Fetched:
+    """What a fetch brought, and what the clocks said when it ended."""
+
     parsed: Parsed
-    received: int
+    reading: Reading
     duration: float
 
 
@@ -153,6 +160,9 @@ class Streamer(Actor):
         self._tables = tables
         self._watchers = tuple(watchers)
         self._clock = clock
+        self._wall = WallClock(clock)
+        self._base = TimeBase(tables.upstream_clock.get(FEED))
+        self._stepped: tuple[Moment, str] | None = None
         # Until the demand is told the pace is the fast one: somebody may be waiting.
         self._demand = Demand(frozenset(), everything=False, subscribers=1)
         self._alerts: frozenset[Symbol] = frozenset()
@@ -164,6 +174,7 @@ class Streamer(Actor):
 
     async def init(self) -> None:
         """Begin to fetch, at once, and ask who wants what."""
+        self._wall.step()
         self._epoch = epoch_of(self._tables.quotes.rows, await self._first_epoch())
         self._provider = self._open_provider()
         self._breaker = self.system.ref(paths.CIRCUIT_BREAKER)
@@ -199,28 +210,34 @@ class Streamer(Actor):
     def _on_fetched(self, fetched: _Fetched) -> None:
         self._fetches += 1
         self._last_duration = fetched.duration
+        self._notice_step(self._wall.step() / 1000, "server")
+        rows = self._tables.quotes.rows
+        poll = self._base.judge(fetched.parsed.observations, rows, fetched.reading)
+        self._tables.upstream_clock.put(FEED, self._base.clock)
+        self._notice_step(poll.step / 1000, "upstream")
         accepted = accept(
-            fetched.parsed.observations,
-            self._tables.quotes.rows,
+            poll.newer,
+            rows,
             epoch=self._epoch,
-            received=fetched.received,
+            received=fetched.reading.wall,
+            shift=self._base.clock.shift,
         )
-        again = self._count_rejects(fetched.parsed.rejects)
-        if accepted.outdated:
-            again.append("item_outdated")
-            why = "prices came that are older than those known"
-            self._trouble("item_outdated", why, accepted.outdated)
-        self._accepted += len(accepted.rows)
-        self._unchanged += accepted.unchanged
-        if accepted.rows:
-            self._tables.quotes.put_all({row.quote.symbol: row for row in accepted.rows})
-            batch = self._tables.outbox.append(accepted.rows)
-            self._tables.alert_inbox.append(accepted.rows)
+        again = self._count_rejects(fetched.parsed.rejects) + self._count_suspects(poll)
+        self._accepted += len(accepted)
+        self._unchanged += poll.unchanged
+        if accepted:
+            self._tables.quotes.put_all({row.quote.symbol: row for row in accepted})
+            batch = self._tables.outbox.append(accepted)
+            self._tables.alert_inbox.append(accepted)
             self._pubsub.cast(QuotesPublished(batch.number, batch.rows))
         for over in self._troubles.after_success(again):
             _log.info("feed trouble over", kind=over, times=self._troubles.counts[over])
         # Every life begins with the whole list, so whatever came, that has been seen.
-        self._put_feed(fetched.received, None, listed=True)
+        if poll.confirms_nothing:
+            feed = self._tables.feed.get(FEED)
+            self._put_feed(None if feed is None else feed.as_of, poll.why, listed=True)
+        else:
+            self._put_feed(Moment(fetched.reading.steady / 1000), self._told_of_step(), listed=True)
 
     @handles(_Failed)
     def _on_failed(self, failed: _Failed) -> None:
@@ -257,12 +274,37 @@ class Streamer(Actor):
             self._trouble(kinds[-1], rejects.samples[kind], count)
         return kinds
 
+    def _count_suspects(self, poll: Poll) -> list[str]:
+        kinds = []
+        for kind, items in (("item_outdated", poll.outdated), ("item_clock_ahead", poll.ahead)):
+            if items:
+                kinds.append(kind)
+                self._trouble(kind, poll.why, len(items))
+        return kinds
+
+    def _notice_step(self, seconds: float, whose: Literal["server", "upstream"]) -> None:
+        """Say that a clock was set, if it was."""
+        if not seconds:
+            return
+        _log.warning("a clock was set", whose=whose, seconds=seconds, provider=self._provider.name)
+        self.system.emit(ClockStepped(self.path, whose, seconds))
+        if whose == "upstream":
+            way = "back" if seconds < 0 else "forward"
+            why = f"the upstream's clock was set {way} by {abs(seconds):.0f} s"
+            self._stepped = (Moment.now(), why)
+
+    def _told_of_step(self) -> str | None:
+        """The feed's reason while all is well: that the upstream's clock was set of late."""
+        if self._stepped is None or self._stepped[0].age > STEP_TOLD_SECONDS:
+            return None
+        return self._stepped[1]
+
     def _trouble(self, kind: str, detail: str, times: int = 1) -> None:
         if self._troubles.seen(kind, times):
             _log.warning("feed trouble", kind=kind, detail=detail, provider=self._provider.name)
 
-    def _put_feed(self, as_of: int | None, reason: str | None, *, listed: bool) -> None:
-        age = math.inf if as_of is None else (self._clock() - as_of) / 1000
+    def _put_feed(self, as_of: Moment | None, reason: str | None, *, listed: bool) -> None:
+        age = math.inf if as_of is None else as_of.age
         if age <= max(STALE_AFTER_SECONDS, STALE_AFTER_INTERVALS * self._interval):
             state = FeedState.LIVE
         else:
@@ -337,10 +379,16 @@ class Streamer(Actor):
                 self._list_due = -math.inf
             return trio.current_time() + min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
         duration = trio.current_time() - started
-        self._breaker.cast(CallReturned(permit, duration, parsed))
+        reading = Reading(round(trio.current_time() * 1000), self._clock(), parsed.date)
+        if self._base.believes_none(parsed.observations, reading):
+            # The streamer may come to believe them, and the breaker counts as it does elsewhere.
+            none = ProviderBody("body_clock_ahead", "no quote of a time that can be believed")
+            self._breaker.cast(CallRaised(permit, duration, none, None))
+        else:
+            self._breaker.cast(CallReturned(permit, duration, parsed))
         if wanted is None:
             self._list_due = started + self._settings.list_interval
-        self.ref.cast(_Fetched(parsed, self._clock(), duration))
+        self.ref.cast(_Fetched(parsed, reading, duration))
         return 0.0
 
     def _wanted(self) -> frozenset[Symbol] | None:

@@ -25,6 +25,7 @@ class EntryKind(StrEnum):
     TO_NOBODY = "to_nobody"
     KEY_FAILED = "key_failed"
     CIRCUIT = "circuit"
+    CLOCK = "clock"
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):

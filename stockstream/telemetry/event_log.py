@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from stockstream.messages import CircuitMoved
+from stockstream.messages import CircuitMoved, ClockStepped
 from stockstream.telemetry.entries import (
     CrashEntry,
     Entry,
@@ -303,6 +303,9 @@ def _words(event: Event) -> tuple[EntryKind | None, str | None, str | None]:
             return EntryKind.TO_NOBODY, None, kind.__qualname__
         case KeyFailed(_, kind, error):
             return EntryKind.KEY_FAILED, None, _shortened(f"{kind.__qualname__}: {error!r}")
+        case ClockStepped(_, whose, seconds):
+            way = "back" if seconds < 0 else "forward"
+            return EntryKind.CLOCK, None, f"the {whose}'s clock was set {way} by {abs(seconds):g} s"
         case _:
             return None, None, None
 

@@ -6,7 +6,7 @@ import ipaddress
 import math
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -99,12 +99,12 @@ class HttpProvider:
                 "timeout_total", f"no complete answer within {self._settings.total_timeout:g} s"
             ) from None
         try:
-            parsed = parse(body, response.headers.get("content-type"), now=self._clock())
+            parsed = parse(body, response.headers.get("content-type"))
         except UnparseableBody as error:
             raise ProviderBody(f"body_{error.fault}", str(error)) from None
         if symbols is not None and not parsed.observations and not parsed.rejects.total:
             raise SymbolsNotFound("none of the named symbols is in the answer")
-        return parsed
+        return replace(parsed, date=parse_date(response.headers.get("date")))
 
     async def aclose(self) -> None:
         """See `Provider.aclose`. Runs to its end within a second, also in a cancelled scope."""
@@ -164,6 +164,16 @@ async def _abandon(response: httpx.Response, chunks: AsyncIterator[bytes]) -> No
             pass
 
 
+def parse_date(value: str | None) -> int | None:
+    """An HTTP-date in ms since 1970, UTC; None where there is none that can be read."""
+    if value is None:
+        return None
+    try:
+        return round(parsedate_to_datetime(value).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
 def parse_retry_after(value: str | None, *, now: int) -> float | None:
     """Seconds to wait by a ``Retry-After`` header (RFC 9110, 10.2.3), None when it tells nothing.
 
@@ -177,11 +187,10 @@ def parse_retry_after(value: str | None, *, now: int) -> float | None:
         # float(), since int() refuses very long texts with an error about something else.
         seconds = float(value)
     else:
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
+        moment = parse_date(value)
+        if moment is None:
             return None
-        seconds = moment.timestamp() - now / 1000
+        seconds = (moment - now) / 1000
     return seconds if seconds > 0 else None
 
 

@@ -22,6 +22,7 @@ from stockstream.delivery.messages import (
 )
 from stockstream.messages import CircuitState, CircuitStatus, FeedState, QuotesPublished
 from stockstream.tables import Subscription
+from stockstream.times import Moment
 from tests.unit.delivery.support import NOON, PING, MemoryClient, row
 from tests.unit.delivery.tree import Delivery, Forgetful, SetCircuit, running_delivery
 
@@ -186,7 +187,7 @@ async def test_the_status_tells_feed_and_breaker(autojump_clock: MockClock) -> N
         client = MemoryClient()
         await delivery.broadcaster.call(Attach(1, client, b'{"type":"welcome"}'))
         await trio.sleep(1)
-        open_ = CircuitStatus(CircuitState.OPEN, NOON, NOON + 5_000, "too many failures")
+        open_ = CircuitStatus(CircuitState.OPEN, Moment(0.0), Moment(5.0), "too many failures")
         await delivery.system.ref("market/circuit_breaker").call(SetCircuit(open_))
         await delivery.fetched(interval=0.05)
         await trio.sleep(1)

@@ -26,6 +26,7 @@ from stockstream.messages import (
     QuotesPublished,
 )
 from stockstream.tables import CIRCUIT, FEED, Tables
+from stockstream.times import Moment
 from supervision import (
     Actor,
     ChildSpec,
@@ -129,8 +130,7 @@ class Delivery:
         state: FeedState = FeedState.LIVE,
         listed: bool = True,
     ) -> None:
-        as_of = NOON + round(trio.current_time() * 1000)
-        feed = FeedStatus(state, as_of, interval, listed)
+        feed = FeedStatus(state, Moment.now(), interval, listed)
         await self.system.ref(paths.STREAMER).call(Fetched(rows, feed))
 
     async def start_session(self, number: int, limits: ClientLimits = LIMITS) -> ActorRef:
@@ -173,6 +173,7 @@ async def running_delivery(
                 FRAMING,
                 flush_interval=flush_interval,
                 patience=patience or Patience(),
+                clock=lambda: NOON + round(trio.current_time() * 1000),
             ),
         ),
         dynamic_supervisor("sessions"),

@@ -79,6 +79,11 @@ class ScriptedProvider:
         finally:
             self.running -= 1
 
+    @staticmethod
+    def tell(observations):
+        """An answer that holds just these."""
+        return Parsed(tuple(observations))
+
     def well(self, symbols):
         there = [s for s in self.listed if symbols is None or s in symbols]
         if not there:
@@ -133,7 +138,10 @@ class Manager(Actor):
 class Market:
     """A running tree, and the way to poke it."""
 
-    def __init__(self, provider, settings, breaker, breaker_actor=CircuitBreakerActor):
+    def __init__(
+        self, provider, settings, breaker, breaker_actor=CircuitBreakerActor, clock=wall_clock
+    ):
+        self.clock = clock
         self.provider = provider
         self.tables = Tables()
         self.system = System()
@@ -166,7 +174,7 @@ class Market:
         )
 
     def streamer(self, settings):
-        return Streamer(self.provider.open, settings, self.tables, clock=wall_clock)
+        return Streamer(self.provider.open, settings, self.tables, clock=self.clock)
 
     def hear(self, message):
         self.heard.append(message)
@@ -215,7 +223,13 @@ class Market:
 
 @asynccontextmanager
 async def running_market(
-    provider=None, *, settings=None, breaker=None, breaker_actor=CircuitBreakerActor, demand=None
+    provider=None,
+    *,
+    settings=None,
+    breaker=None,
+    breaker_actor=CircuitBreakerActor,
+    demand=None,
+    clock=wall_clock,
 ):
     """Run a market until the block ends. Without jitter, unless the settings say so."""
     market = Market(
@@ -223,6 +237,7 @@ async def running_market(
         settings or StreamerSettings(jitter=0),
         breaker or BreakerSettings(jitter=0),
         breaker_actor,
+        clock,
     )
     market.demand = demand
     async with trio.open_nursery() as nursery:

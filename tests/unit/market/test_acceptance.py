@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockstream.market.acceptance import accept, epoch_of
+from stockstream.market.time_base import Reading, TimeBase
 from stockstream.market.troubles import CLEAN_ROUNDS_TO_BE_OVER, Troubles
 from stockstream.quotes import Observation, Symbol, Version
 
@@ -16,9 +17,11 @@ AAPL = Symbol("AAPL")
 
 
 def take(rows, *observations, epoch=EPOCH, received=MIDNIGHT - 1000):
-    accepted = accept(observations, rows, epoch=epoch, received=received)
-    rows.update({row.quote.symbol: row for row in accepted.rows})
-    return accepted
+    base = TimeBase()
+    poll = base.judge(observations, rows, Reading(0, received))
+    accepted = accept(poll.newer, rows, epoch=epoch, received=received, shift=0)
+    rows.update({row.quote.symbol: row for row in accepted})
+    return poll
 
 
 def seen(price, at=1000, **more):
@@ -55,6 +58,8 @@ def test_a_day_opens_with_its_first_accepted_price():
     assert rows[AAPL].open == 12.0
     take(rows, seen(13.0), received=MIDNIGHT + 1)
     assert rows[AAPL].open == 12.0
+    take(rows, seen(14.0), received=MIDNIGHT - 1)
+    assert rows[AAPL].open == 12.0, "a clock that was set back over midnight begins no day"
 
 
 def test_the_previous_price_is_the_last_that_differed():
@@ -72,15 +77,15 @@ def test_a_newer_time_of_the_same_price_is_news():
     """A price that stands while its time moves on is not frozen, and a client has to know."""
     rows = {}
     take(rows, seen(1.0, 1))
-    assert len(take(rows, seen(1.0, 2)).rows) == 1
+    assert len(take(rows, seen(1.0, 2)).newer) == 1
     assert take(rows, seen(1.0, 2)).unchanged == 1
 
 
 def test_an_older_time_is_outdated_and_an_equal_one_with_another_price_is_not():
     rows = {}
     take(rows, seen(1.0, 5))
-    assert take(rows, seen(2.0, 4)).outdated == 1
-    assert len(take(rows, seen(2.0, 5)).rows) == 1
+    assert len(take(rows, seen(2.0, 4)).outdated) == 1
+    assert len(take(rows, seen(2.0, 5)).newer) == 1
 
 
 @pytest.mark.proves("W1")
@@ -93,9 +98,9 @@ def test_versions_only_rise_and_times_never_fall(feed):
     rows = {}
     last = {}
     for price, at, symbol in feed:
-        accepted = take(rows, Observation(Symbol(symbol), float(price), at))
-        assert len(accepted.rows) + accepted.unchanged + accepted.outdated == 1
-        for row in accepted.rows:
+        poll = take(rows, Observation(Symbol(symbol), float(price), at))
+        assert len(poll.newer) + poll.unchanged + len(poll.outdated) == 1
+        for row in [rows[seen.symbol] for seen in poll.newer]:
             before = last.get(symbol)
             if before is not None:
                 assert row.quote.version == (EPOCH, before.version.seq + 1)

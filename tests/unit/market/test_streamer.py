@@ -22,6 +22,7 @@ from stockstream.market.providers import (
 from stockstream.market.streamer import GetStatistics, StreamerSettings
 from stockstream.messages import Demand, FeedState, FeedStatus, ForceCircuit
 from stockstream.quotes import Observation
+from stockstream.times import Moment
 from supervision import handles, terminate_child
 from supervision.events import Exited
 from tests.unit.market.market_tree import (
@@ -221,7 +222,7 @@ async def test_what_is_accepted_stands_in_the_table_and_goes_out(autojump_clock)
         [batch] = market.batches
         assert batch.rows == tuple(rows.values())
         assert batch.number == market.tables.outbox.statistics().last_number == 1
-        assert market.feed == FeedStatus(FeedState.LIVE, WALL_MS, 1.0, True)
+        assert market.feed == FeedStatus(FeedState.LIVE, Moment(0.0), 1.0, True)
 
 
 @pytest.mark.proves("W6")
@@ -231,7 +232,7 @@ async def test_what_says_nothing_new_is_not_published_but_the_feed_is_fresh(auto
     async with running_market(provider, demand=SOMEBODY) as market:
         await trio.sleep(5.5)
         assert len(market.batches) == 1
-        assert market.feed.as_of == WALL_MS + 5000
+        assert market.feed.as_of == Moment(5.0)
         assert (await statistics(market)).unchanged == 5
 
 
@@ -304,7 +305,7 @@ async def test_trouble_upstream_is_counted_logged_once_and_told(error, autojump_
             await trio.sleep(30)
             assert market.feed.state is FeedState.STALE
             assert market.feed.reason == str(error)
-            assert market.feed.as_of == WALL_MS, "the last prices stay, with their age"
+            assert market.feed.as_of == Moment(0.0), "the last prices stay, with their age"
             assert market.circuit.state == "open"
             assert market.circuit.next_probe is not None
             assert (await statistics(market)).troubles[error.kind] >= 5

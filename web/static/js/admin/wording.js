@@ -73,6 +73,8 @@ export function describe(entry) {
       return { text: detail, tone: "warn" };
     case "dropped":
       return { text: `mailbox full: ${detail}`, tone: "warn" };
+    case "clock":
+      return { text: detail, tone: "warn" };
     case "to_nobody":
       return { text: `${detail} to nobody`, tone: "plain" };
     case "circuit":

@@ -23,7 +23,7 @@ from stockstream.delivery.messages import (
 from stockstream.messages import CircuitState, CircuitStatus, FeedState, QuotesPublished
 from stockstream.tables import Subscription
 from stockstream.times import Moment
-from tests.unit.delivery.support import NOON, PING, MemoryClient, row
+from tests.unit.delivery.support import PING, MemoryClient, row
 from tests.unit.delivery.tree import Delivery, Forgetful, SetCircuit, running_delivery
 
 if TYPE_CHECKING:

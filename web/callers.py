@@ -117,6 +117,15 @@ class Caller:
         origin = self.origin.lower().rstrip("/")
         return origin in allowed or _is_own(origin, self.host, secure=self.secure)
 
+    @property
+    def why_foreign(self) -> str:
+        """What is told to a page that `of_page` refuses: mostly a proxy changed the host."""
+        return (
+            f"the page is of {shown(self.origin or '')}, and it asks for the host "
+            f"{shown(self.host)}; a proxy has to pass on Host as it came, or ALLOWED_ORIGINS to "
+            "name the page's origin"
+        )
+
 
 def read_caller(
     peer: str,

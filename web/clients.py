@@ -163,7 +163,7 @@ class Clients:
         if not settings.hosts.allow(caller.host):
             return Refusal(WrongHostError.code, WRONG_HOST, why_wrong_host(caller.host))
         if not caller.of_page(settings.allowed_origins):
-            return Refusal(403, "forbidden_origin", "this origin may not connect here")
+            return Refusal(403, "forbidden_origin", caller.why_foreign)
         if self._leaving:
             return RESTARTING
         return self.admission.refusal(caller.holder, trio.current_time())

@@ -124,7 +124,7 @@ def require_change_allowed() -> None:
     """
     installed, caller = _installed(), current_caller()
     if not caller.of_page(installed.allowed_origins):
-        raise ForeignPageError("this came from a page of another origin")
+        raise ForeignPageError(caller.why_foreign)
     now = trio.current_time()
     bucket = installed.buckets.pop(caller.holder, None)
     if bucket is None:

@@ -83,6 +83,7 @@ async def expect_all_works(me: Visitor, base: str) -> None:
     assert page.status_code == 200
     (cookie,) = SimpleCookie(page.headers["set-cookie"]).values()
     assert cookie["secure"]
+    assert "max-age" in page.headers["strict-transport-security"]
     async with trio.open_nursery() as nursery, me.socket(nursery, f"{base}ws") as client:
         await client.send(action="subscribe", symbols="*")
         await client.message("prices", 3)

@@ -59,7 +59,11 @@ async def test_redirects_and_new_rows_are_below_it(database_url: str, prefix: st
         running_tree(base_path=BASE, database_url=database_url) as tree,
         httpx.AsyncClient(base_url=tree.url, timeout=20) as client,
     ):
-        for path, where in [("/s/aapl?range=1h", "/s/AAPL?range=1h"), ("/admin", "/admin/login")]:
+        for path, where in [
+            ("/s/aapl?range=1h", "/s/AAPL?range=1h"),
+            ("/admin", "/admin/login"),
+            ("/s//AAPL", "/s/AAPL"),  # the router's own
+        ]:
             assert (await client.get(prefix + path)).headers["Location"] == BASE + where
         await client.get(f"{BASE}/")
         client.base_url = httpx.URL(f"{tree.url}{BASE}")  # as a browser, whose cookie is for it

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 from tests.browser import chromium
 from tests.browser.dashboard import Dashboard
-from tests.browser.programs import Server, Stub, running
+from tests.support.programs import Server, Stub, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

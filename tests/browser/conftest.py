@@ -19,8 +19,8 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser import chromium
 from tests.browser.dashboard import Dashboard
-from tests.browser.programs import Server, Stub, running
 from tests.browser.witness import Witness
+from tests.support.programs import Server, Stub, running
 
 WAIT_SECONDS = 20.0
 """For what must happen: generous, for a busy machine; a test that passes does not use it up."""

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import FAST, WAIT_SECONDS
-from tests.browser.programs import Server, Stub, running
 from tests.browser.witness import Witness
+from tests.support.programs import Server, Stub, running
 from tests.support.server import TOKEN
 
 if TYPE_CHECKING:

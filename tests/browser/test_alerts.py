@@ -12,7 +12,7 @@ from tests.browser.test_looks import CONTRASTS, NARROW, READABLE, expect_no_side
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit
     from tests.browser.dashboard import Dashboard
-    from tests.browser.programs import Server
+    from tests.support.programs import Server
 
 
 def add_alert(me: Dashboard, symbol: str, kind: str, threshold: str) -> None:

@@ -10,11 +10,11 @@ from playwright.sync_api import expect
 
 from tests.browser.chart import ChartPage
 from tests.browser.conftest import FAST, until_rows_are_kept
-from tests.browser.programs import Server, Stub, running
 from tests.browser.test_alerts import add_alert
 from tests.browser.test_lists import chosen, make_list
-from tests.integration.web.selfsigned import server_context
+from tests.support.programs import Server, Stub, running
 from tests.support.proxies import documented, proxying
+from tests.support.selfsigned import server_context
 from tests.support.server import TOKEN
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from playwright.sync_api import expect
 
 from tests.browser.chart import Answers, ChartPage
 from tests.browser.conftest import FAST, WAIT_SECONDS
-from tests.browser.programs import Server, Stub, running
 from tests.browser.test_looks import CONTRASTS, NARROW, READABLE
 from tests.browser.witness import Witness
+from tests.support.programs import Server, Stub, running
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.programs import Server, running
 from tests.browser.test_looks import CONTRASTS, NARROW, READABLE, expect_no_sideways_scroll
+from tests.support.programs import Server, running
 from tests.support.server import NO_DATABASE
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit
     from tests.browser.dashboard import Dashboard
-    from tests.browser.programs import Server
+    from tests.support.programs import Server
 
 NARROW = {"width": 360, "height": 740}
 READABLE = 4.5

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import FAST
 from tests.browser.dashboard import A_PRICE
-from tests.browser.programs import Server, Stub, running
+from tests.support.programs import Server, Stub, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.programs import Server, running
+from tests.support.programs import Server, running
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from tests.browser.witness import Witness
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from tests.browser.programs import Server
+    from tests.support.programs import Server
 
 
 def test_console_messages_exceptions_and_csp_violations_are_seen(

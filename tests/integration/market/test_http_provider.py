@@ -26,7 +26,7 @@ from stockstream.market.providers import (
 from stockstream.market.providers.http import parse_retry_after
 from stockstream.times import now_ms
 from tests.integration.market.rogue import PRICES, answer, reset
-from tests.integration.web.selfsigned import server_context
+from tests.support.selfsigned import server_context
 
 MIB = 1024 * 1024
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.programs import Server, running
-from tests.integration.web.selfsigned import server_context
+from tests.support.programs import Server, running
 from tests.support.proxies import NAME, own_address
+from tests.support.selfsigned import server_context
 from tests.support.server import NO_DATABASE, SIMULATED
 
 if TYPE_CHECKING:

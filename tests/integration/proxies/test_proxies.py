@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.browser.programs import Server
     from tests.integration.proxies.visitors import Visitor
     from tests.support.client import Client
+    from tests.support.programs import Server
     from tests.support.proxies import Proxy
 
 ROWS_SECONDS = 20.0

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.browser.programs import Server
     from tests.integration.proxies.visitors import Visitor
+    from tests.support.programs import Server
     from tests.support.proxies import Proxy
 
 

@@ -11,7 +11,6 @@ import httpx
 import pytest
 import trio
 
-from tests.integration.web.selfsigned import client_context, server_context
 from tests.integration.web.support import (
     CLOSE,
     SOON,
@@ -23,6 +22,7 @@ from tests.integration.web.support import (
     running,
     upgrade_request,
 )
+from tests.support.selfsigned import client_context, server_context
 from web.server import (
     Disconnected,
     PortTaken,

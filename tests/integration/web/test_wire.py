@@ -12,7 +12,6 @@ import pytest
 import trio
 from hypercorn.events import Event, RawData
 
-from tests.integration.web.selfsigned import client_context, server_context
 from tests.integration.web.support import (
     CLOSE,
     PING,
@@ -25,6 +24,7 @@ from tests.integration.web.support import (
     running,
     upgrade_request,
 )
+from tests.support.selfsigned import client_context, server_context
 from web.server import (
     Disconnected,
     Sent,

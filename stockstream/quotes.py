@@ -22,6 +22,11 @@ LONGEST_SYMBOL = 15
 LATEST_TIMESTAMP = 253_402_300_799_999
 
 _SYMBOL = re.compile(rf"[A-Z0-9.\-:^=]{{1,{LONGEST_SYMBOL}}}")
+_WRITTEN = rf"\s*[A-Za-z0-9.\-:^=]{{1,{LONGEST_SYMBOL}}}\s*"
+SYMBOL_PATTERN = f"^{_WRITTEN}$"
+"""What `parse_symbol` takes, as a regular expression of JSON Schema."""
+SYMBOLS_PATTERN = f"^{_WRITTEN}(,{_WRITTEN})*$"
+"""The same of several with commas between."""
 _SHOWN_OF_A_BAD_SYMBOL = 32
 
 

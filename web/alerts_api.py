@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import Meta
 from quart import Blueprint, Response, request, url_for
 
 from stockstream.alerts.alert_rows import NEWEST, FetchFired, MarkRead, StoredAlert
 from stockstream.alerts.rule_rows import MOST_RULES, RULES, Wanted
 from stockstream.alerts.rules import USUAL_COOLDOWN, USUAL_HYSTERESIS, Kind, Rule
-from stockstream.alerts.targets import Forbidden, TargetPolicy, check_url
+from stockstream.alerts.targets import LONGEST_URL, Forbidden, TargetPolicy, check_url
 from stockstream.alerts.watcher import RulesChanged
 from stockstream.history.owned_rows import (
     ChangeRow,
@@ -23,7 +24,7 @@ from stockstream.history.owned_rows import (
     RestoreRow,
 )
 from stockstream.told_alert import ToldAlert
-from web.bodies import InvalidFieldError, read_body, read_symbols
+from web.bodies import InvalidFieldError, SymbolText, read_body, read_symbols
 from web.openapi import ROW, choice, documented, text, whole
 from web.parameters import InvalidParameterError, Parameters
 from web.row_errors import (
@@ -47,16 +48,26 @@ HIGHEST_PRICE = 1e12
 MOST_FIRED, USUAL_FIRED = 200, 50
 
 
-class RuleGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of POST and PUT: a rule as it shall be."""
+def _told(**schema: object) -> Meta:
+    """Tell programs what is taken. `_read` sees to it, and names all that is wrong at once."""
+    return Meta(extra_json_schema=schema)
 
-    symbol: str
+
+class RuleGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST and PUT: a rule as it shall be.
+
+    A `move` has a `window`, a threshold of at most 100 percent, and a hysteresis below it.
+    """
+
+    symbol: SymbolText
     kind: Kind
-    threshold: float
-    window: int | None = None
-    hysteresis: float = USUAL_HYSTERESIS
-    cooldown: int = USUAL_COOLDOWN
-    webhook: str | None = None
+    threshold: Annotated[float, _told(exclusiveMinimum=0, maximum=HIGHEST_PRICE)]
+    window: Annotated[int, _told(minimum=SHORTEST_WINDOW, maximum=LONGEST_WINDOW)] | None = None
+    hysteresis: Annotated[float, _told(minimum=0, maximum=100)] = USUAL_HYSTERESIS
+    cooldown: Annotated[int, _told(minimum=0, maximum=LONGEST_COOLDOWN)] = USUAL_COOLDOWN
+    webhook: (
+        Annotated[str, _told(format="uri", pattern="^https?://", maxLength=LONGEST_URL)] | None
+    ) = None
 
 
 class WebhookItem(msgspec.Struct, frozen=True):
@@ -116,7 +127,7 @@ class FiredAnswer(msgspec.Struct, frozen=True):
 class ReadGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of `/fired/read`: all that fired up to that moment was seen."""
 
-    until: str
+    until: Annotated[str, _told(format="date-time")]
 
 
 def alerts_api(parts: Parts) -> Blueprint:
@@ -184,7 +195,7 @@ def alerts_api(parts: Parts) -> Blueprint:
     @documented(
         FiredAnswer,
         whole("limit", "Alerts, at most.", least=1, most=MOST_FIRED, usual=USUAL_FIRED),
-        text("cursor", "The `next_cursor` of an answer, for older ones."),
+        text("cursor", "The `next_cursor` of an answer, for older ones.", r"^[0-9]{1,18}$"),
         choice("unread", "Only those that were not seen.", ("true", "false"), "false"),
         errors=(*READ_ERRORS, InvalidParameterError),
         user=True,

@@ -11,6 +11,7 @@ from werkzeug.exceptions import NotFound, ServiceUnavailable, UnprocessableEntit
 from stockstream.delivery.messages import GetPresence
 from stockstream.delivery.protocol import SnapshotQuote, encode, snapshot_quote
 from stockstream.messages import InvalidSymbol, iso_utc, parse_symbol
+from stockstream.quotes import SYMBOLS_PATTERN
 from stockstream.tables import FEED
 from stockstream.times import tell
 from supervision import CallError
@@ -25,7 +26,7 @@ PRESENCE_SECONDS = 2.0
 SYMBOLS = Parameter(
     "symbols",
     "Only these, with commas between; those without a price are left out.",
-    {"type": "string", "examples": ["AAPL,MSFT"]},
+    {"type": "string", "pattern": SYMBOLS_PATTERN, "examples": ["AAPL,MSFT"]},
 )
 
 

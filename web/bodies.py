@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 import msgspec
 from quart import request
@@ -11,11 +11,17 @@ from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMedi
 
 from stockstream.decoding import from_json
 from stockstream.messages import InvalidSymbol, Symbol, parse_symbol
+from stockstream.quotes import SYMBOL_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 T = TypeVar("T")
+
+SymbolText = Annotated[
+    str, msgspec.Meta(extra_json_schema={"pattern": SYMBOL_PATTERN, "examples": ["AAPL"]})
+]
+"""A symbol as it is written in a body. The schema only tells: `read_symbols` names all bad ones."""
 
 _AT = re.compile(r" - at `\$\.?(.+)`$")
 _NAMED = re.compile(r"(?:missing required|contains unknown) field `(.+?)`")

@@ -133,7 +133,11 @@ def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Bluepri
         whole(
             "limit", "Ticks in one answer, at most.", least=1, most=MOST_TICKS, usual=USUAL_TICKS
         ),
-        text("cursor", "The `next_cursor` of an answer to the same question, for what follows it."),
+        text(
+            "cursor",
+            "The `next_cursor` of an answer to the same question, for what follows it.",
+            f"^{_CURSOR.pattern}$",
+        ),
         errors=ERRORS,
     )
     async def ticks(symbol: str) -> Response:

@@ -15,6 +15,8 @@ from weakref import WeakKeyDictionary
 import msgspec
 from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
 
+from stockstream.quotes import SYMBOL_PATTERN
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -28,6 +30,8 @@ Schema = dict[str, object]
 OPENAPI_VERSION = "3.1.0"
 API_VERSION = "1.0.0"
 PREFIX = "/api/v1/"
+LARGEST_ID = 2**63 - 1
+"""Of a row: a bigint of PostgreSQL."""
 USER_COOKIE = "stockstream_user"
 _REFERENCES = "#/components/schemas/{name}"
 _PLACE = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
@@ -132,20 +136,24 @@ def moment(name: str, description: str) -> Parameter:
     return Parameter(name, description, {"type": "string", "format": "date-time"})
 
 
-def text(name: str, description: str) -> Parameter:
-    """Any text."""
-    return Parameter(name, description, {"type": "string"})
+def text(name: str, description: str, pattern: str) -> Parameter:
+    """A text that a regular expression allows."""
+    return Parameter(name, description, {"type": "string", "pattern": pattern})
 
 
 SYMBOL = Parameter(
     "symbol",
     "A symbol, in capitals or not.",
-    {"type": "string", "examples": ["AAPL"]},
+    {"type": "string", "pattern": SYMBOL_PATTERN, "examples": ["AAPL"]},
     place="path",
     required=True,
 )
 ROW = Parameter(
-    "number", "The `id` that it was given.", {"type": "integer"}, place="path", required=True
+    "number",
+    "The `id` that it was given.",
+    {"type": "integer", "minimum": 1, "maximum": LARGEST_ID},
+    place="path",
+    required=True,
 )
 
 

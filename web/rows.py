@@ -11,6 +11,7 @@ from werkzeug.exceptions import NotFound, ServiceUnavailable
 from stockstream.delivery.protocol import encode
 from stockstream.history.owned_rows import OwnedRow, Refusal
 from stockstream.history.query import DatabaseError, Exhausted, Rejected, ask
+from web.openapi import LARGEST_ID
 
 if TYPE_CHECKING:
     import msgspec
@@ -22,7 +23,6 @@ R = TypeVar("R")
 T = TypeVar("T", bound=OwnedRow)
 
 RETRY_SECONDS = 2
-LARGEST_ID = 2**63 - 1
 
 
 class NoSuchRowError(NotFound):

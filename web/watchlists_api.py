@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import Meta
 from quart import Blueprint, Response, url_for
 
 from stockstream.history.owned_rows import (
@@ -27,7 +28,7 @@ from stockstream.history.watchlists import (
     Watchlist,
 )
 from stockstream.messages import iso_utc
-from web.bodies import InvalidFieldError, read_body, read_symbols
+from web.bodies import InvalidFieldError, SymbolText, read_body, read_symbols
 from web.openapi import ROW, documented
 from web.row_errors import CHANGE_ERRORS, MOVE_ERRORS, NEW_ERRORS, ONE_ERRORS, READ_ERRORS
 from web.rows import ask_row, ask_rows, row_id, told
@@ -63,20 +64,27 @@ class WatchlistsAnswer(msgspec.Struct, frozen=True):
     limits: WatchlistLimits = WatchlistLimits()
 
 
+# Schemas tell programs what is taken; `_read` and its kin see to it, and name all that is wrong.
+Name = Annotated[
+    str, Meta(extra_json_schema={"minLength": 1, "maxLength": LONGEST_NAME, "pattern": r"\S"})
+]
+Symbols = Annotated[list[SymbolText], Meta(extra_json_schema={"maxItems": MOST_SYMBOLS})]
+
+
 class NewWatchlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of POST and PUT: a list as it shall be."""
 
-    name: str
-    symbols: list[str] = []
+    name: Name
+    symbols: Symbols = []
 
 
 class WatchlistChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of PATCH: what is left out stays; `remove` is taken off, `add` put behind."""
 
-    name: str | None = None
-    symbols: list[str] | None = None
-    add: list[str] = []
-    remove: list[str] = []
+    name: Name | None = None
+    symbols: Symbols | None = None
+    add: Symbols = []
+    remove: Symbols = []
 
 
 def watchlists_api(database: ActorRef) -> Blueprint:
@@ -125,9 +133,9 @@ def watchlists_api(database: ActorRef) -> Blueprint:
         wrong: dict[str, str] = {}
         change = ListChange(
             None if given.name is None else _read_name(given.name, wrong),
-            None if given.symbols is None else [*read_symbols("symbols", given.symbols, wrong)],
-            [*read_symbols("add", given.add, wrong)],
-            [*read_symbols("remove", given.remove, wrong)],
+            None if given.symbols is None else _read_symbols("symbols", given.symbols, wrong),
+            _read_symbols("add", given.add, wrong),
+            _read_symbols("remove", given.remove, wrong),
         )
         if wrong:
             raise InvalidFieldError(wrong)
@@ -151,12 +159,17 @@ def watchlists_api(database: ActorRef) -> Blueprint:
 def _read(given: NewWatchlist) -> WantedList:
     wrong: dict[str, str] = {}
     name = _read_name(given.name, wrong)
-    symbols: list[str] = [*read_symbols("symbols", given.symbols, wrong)]
-    if len(symbols) > MOST_SYMBOLS:
-        wrong["symbols"] = TOO_MANY_SYMBOLS.reason
+    symbols = _read_symbols("symbols", given.symbols, wrong)
     if wrong:
         raise InvalidFieldError(wrong)
     return WantedList(name, symbols)
+
+
+def _read_symbols(field: str, given: list[str], wrong: dict[str, str]) -> list[str]:
+    if len(given) > MOST_SYMBOLS:
+        wrong[field] = TOO_MANY_SYMBOLS.reason
+        return []
+    return [*read_symbols(field, given, wrong)]
 
 
 def _read_name(given: str, wrong: dict[str, str]) -> str:

@@ -251,6 +251,12 @@ class Settings(BaseSettings):
     max_connections_per_address: Count = _clients(
         200, "WebSocket connections from one client address."
     )
+    max_http_connections_per_address: Count = _clients(
+        200, "HTTP connections from one address beside those; a trusted proxy has no limit."
+    )
+    keep_alive_timeout: Seconds = _clients(
+        150, "How long an idle HTTP connection is kept; longer than a proxy before it keeps one."
+    )
     max_symbols_per_connection: Count = _clients(
         1_000, "Symbols that one connection may subscribe to; `*` is exempt."
     )

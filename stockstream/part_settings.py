@@ -135,6 +135,8 @@ def web(settings: Settings, sockets: tuple[socket.socket, ...]) -> WebSettings:
         drain_timeout=settings.drain_timeout,
         max_connections=settings.max_connections,
         max_connections_per_address=settings.max_connections_per_address,
+        max_http_connections_per_address=settings.max_http_connections_per_address,
+        keep_alive_timeout=settings.keep_alive_timeout,
         hosts=AllowedHosts((*machine_names(), settings.host, *settings.allowed_hosts)),
         allowed_origins=settings.allowed_origins,
         trusted_proxies=settings.trusted_proxies,

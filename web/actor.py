@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import trio
@@ -13,8 +14,10 @@ from stockstream.delivery.messages import Farewell
 from supervision import Actor, CallError, Down, ExitReason, handles
 from web.admin_stream import EventStreams
 from web.app import create_app
+from web.callers import socket_holder
 from web.clients import Clients
 from web.parts import Parts, WebSettings
+from web.security import PRIVATE_HEADERS
 from web.server import Server, ServerConfig, ServerStatistics, serve
 
 if TYPE_CHECKING:
@@ -30,6 +33,10 @@ LATEST_RETURN_SECONDS = 5.0
 
 REQUESTS = 1_000
 """HTTP connections beside the WebSockets, which have a limit of their own."""
+LOCAL_RESERVE = 64
+"""HTTP connections beyond all limits for programs on this machine, as `stockstream tree`."""
+VITAL_PATHS = ("/health/live", "/health/ready")
+"""Answered whatever others do: an orchestrator restarts a node that does not answer."""
 UNACKNOWLEDGED_SECONDS = 30.0
 """A machine that acknowledges nothing of what was sent to it for so long is gone (W17). Shorter,
 and a client that only reads slowly would be cut off before it may be (W16)."""
@@ -75,10 +82,7 @@ class Web(Actor):
             alerts=self.system.ref(paths.ALERTS),
         )
         self.clients = Clients(self, parts)
-        config = ServerConfig(
-            max_message_size=settings.limits.message_size,
-            max_connections=settings.max_connections + REQUESTS,
-        )
+        config = _server_config(settings)
         listeners = [listener.dup() for listener in settings.sockets]
         for listener in listeners:
             _limit_unacknowledged(listener)
@@ -118,6 +122,24 @@ class Web(Actor):
     @handles(Down)
     def _on_session_down(self, message: Down) -> None:
         self.clients.session_down(message)
+
+
+def _server_config(settings: WebSettings) -> ServerConfig:
+    vital = [base + path for base in {"", settings.base_path} for path in VITAL_PATHS]
+    return ServerConfig(
+        max_message_size=settings.limits.message_size,
+        max_connections=settings.max_connections + REQUESTS,
+        max_connections_per_address=(
+            settings.max_connections_per_address + settings.max_http_connections_per_address
+        ),
+        holder=partial(socket_holder, settings.trusted_proxies),
+        local_reserve=LOCAL_RESERVE,
+        vital_paths=frozenset(path.encode() for path in vital),
+        own_headers=tuple(
+            (name.lower().encode(), value.encode()) for name, value in PRIVATE_HEADERS.items()
+        ),
+        keep_alive_timeout=settings.keep_alive_timeout,
+    )
 
 
 def _limit_unacknowledged(listener: socket.socket) -> None:

@@ -31,6 +31,7 @@ from web.request_caller import current_caller
 from web.request_caller import install as install_callers
 from web.security import SECURITY_HEADERS, headers_of, own_address, transport_headers
 from web.server import serve_static, websocket_class
+from web.upgrade import upgrade
 from web.user_access import install as install_users
 from web.watchlists_api import watchlists_api
 
@@ -49,7 +50,7 @@ STATIC_SECONDS = 31_536_000
 """A static file that is asked for with the version of its content never changes."""
 REQUEST_ID = "X-Request-Id"
 REDIRECTS = range(300, 400)
-JSON_PATHS = ("/metrics", "/api/", "/health/", "/admin/api/")
+JSON_PATHS = ("/metrics", "/api/", "/health/", "/admin/api/", "/ws")
 
 Answer = tuple["Response | str", int, list[tuple[str, str]]]
 
@@ -80,6 +81,7 @@ def create_app(
     install_users(app, parts.settings.users, parts.settings.allowed_origins)
     app.register_blueprint(pages())
     app.register_blueprint(docs())
+    app.register_blueprint(upgrade())
     app.register_blueprint(api(parts))
     app.register_blueprint(history_api(parts.database, parts.settings.wall_clock_ms))
     app.register_blueprint(

@@ -156,6 +156,14 @@ def read_caller(
     return Caller(address, holder, remote, host.lower(), secure, headers.get("origin"))
 
 
+def socket_holder(trusted: Sequence[Network], peer: str) -> str | None:
+    """Whom a socket is counted for: nobody, where a trusted proxy holds it for its clients."""
+    sender = read_address(peer)
+    if sender is None:
+        return UNKNOWN
+    return None if _is_in(sender, trusted) else held_by(sender)
+
+
 def held_by(address: Address) -> str:
     """Whom an address is counted for: itself, or its network where one customer has many."""
     if not isinstance(address, IPv6Address):

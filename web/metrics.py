@@ -148,7 +148,12 @@ def _tell_admission(
         "stockstream_sockets_accepted_total", "Sockets accepted in this life.", server.accepted
     )
     out.counter(
-        "stockstream_sockets_refused_total", "Sockets over the limit, in this life.", server.refused
+        "stockstream_sockets_refused_total", "Sockets over a limit, in this life.", server.refused
+    )
+    out.counter(
+        "stockstream_sockets_evicted_total",
+        "Idle HTTP connections that were closed for others, in this life.",
+        server.evicted,
     )
     out.counter(
         "stockstream_connections_crashed_total",

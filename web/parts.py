@@ -43,6 +43,8 @@ class WebSettings:
     drain_timeout: float
     max_connections: int
     max_connections_per_address: int
+    max_http_connections_per_address: int
+    keep_alive_timeout: float
     hosts: AllowedHosts
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]

@@ -1,6 +1,7 @@
 """What the owner of a server may set."""
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 
 __all__ = ["ServerConfig"]
@@ -14,7 +15,17 @@ class ServerConfig:
     """
 
     max_connections: int = 20_000
-    """Open sockets. One more gets 503 with `Retry-After`."""
+    """Open sockets. For one more the longest idle is closed; if none is, it gets a 503."""
+    max_connections_per_address: int = 20_000
+    """Open sockets of one holder. For one more its longest idle is closed; else it gets a 429."""
+    holder: Callable[[str], str | None] = str
+    """Whom a peer's address is counted for; None for a proxy, which holds those of its clients."""
+    local_reserve: int = 0
+    """Sockets beyond `max_connections` for this machine's own programs."""
+    vital_paths: frozenset[bytes] = frozenset()
+    """Answered on a socket over the limits too: whether the node lives."""
+    own_headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Headers of the answers that come from the server and not from the app."""
     max_head_size: int = 16 * 1024
     """Request line and headers together."""
     max_message_size: int = 64 * 1024
@@ -24,12 +35,15 @@ class ServerConfig:
     """From the first byte of a request (or the connection) to the end of its head."""
     body_timeout: float = 30.0
     """The longest pause in a request's body."""
-    keep_alive_timeout: float = 15.0
-    """An HTTP connection without a request."""
+    body_rate: float = 500.0
+    """Bytes a second of a body; who sends slower uses up `body_timeout`."""
+    keep_alive_timeout: float = 150.0
+    """An HTTP connection without a request. Longer than proxies keep theirs: Caddy 120 s."""
     progress_timeout: float = 30.0
     """A write of which the peer takes nothing for so long ends in a reset."""
     close_timeout: float = 5.0
-    """For the peer to finish the close handshake, or to read our last answer."""
+    """For the peer to finish the close handshake, or to read our last answer; for that answer,
+    when the peer has ended its side."""
     handler_grace: float = 10.0
     """For an app that goes on after its client has left; then it is cancelled."""
     startup_timeout: float = 30.0
@@ -43,5 +57,7 @@ class ServerConfig:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            if name != "tls" and value <= 0:
+            if isinstance(value, int | float) and value <= 0 and name != "local_reserve":
                 raise ValueError(f"{name} must be greater than 0, not {value}")
+        if self.local_reserve < 0:
+            raise ValueError(f"local_reserve must not be below 0, not {self.local_reserve}")

@@ -14,35 +14,23 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
 from hypercorn.utils import parse_socket_addr
 
+from .allowance import BodyAllowance
 from .app_tasks import AppErrors, AppTasks
 from .http1 import Http1Protocol
+from .incoming import Incoming
 from .turnstile import Turnstile
 from .wire import Wire
 
 if TYPE_CHECKING:
     from .config import ServerConfig
+    from .places import Place
 
-__all__ = ["WIRE_KEY", "Connection", "peer_has_left"]
+__all__ = ["WIRE_KEY", "Connection", "peer_address"]
 
 WIRE_KEY = "wire"
 """Where a request finds the socket it came on, in its scope's `state`."""
 
 logger = logging.getLogger("web.server")
-
-_READ_SIZE = 16 * 1024  # bounds what a connection holds unparsed; a body of 16 MB is 1,000 reads
-
-# Linux, include/net/tcp_states.h: the states in which the peer has sent FIN or RST.
-_TCP_LEFT = {7, 8, 9, 11}  # CLOSE, CLOSE_WAIT, LAST_ACK, CLOSING
-
-
-def peer_has_left(sock: socket.socket) -> bool:
-    """Whether FIN or RST has arrived, though unread data may lie before it. Linux only."""
-    if not hasattr(socket, "TCP_INFO"):
-        return False
-    try:
-        return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in _TCP_LEFT
-    except OSError:
-        return True
 
 
 class Connection:
@@ -52,17 +40,21 @@ class Connection:
     head, a pause in its body, keep-alive, the close handshake. Whoever ends the connection
     cancels it; then what the peer still sends is thrown away for `close_timeout`, because
     closing a socket with unread data resets it and destroys our last bytes on their way.
+
+    An idle connection that is to end is looked at once more: a request that has come is served.
     """
 
     __slots__ = (
         "_app",
+        "_body",
         "_closing",
-        "_config",
         "_context",
         "_ended",
         "_errors",
+        "_half_closed",
         "_hypercorn",
         "_idle",
+        "_incoming",
         "_limit",
         "_protocol",
         "_reading",
@@ -70,8 +62,9 @@ class Connection:
         "_socket",
         "_state",
         "_tls",
+        "config",
         "messages",
-        "refuse",
+        "place",
         "requests",
         "wire",
     )
@@ -88,34 +81,31 @@ class Connection:
         errors: AppErrors,
         requests: Turnstile,
         messages: Turnstile,
-        refuse: bool,
+        place: "Place",
+        peer: tuple[str, int] | None,
     ) -> None:
         self._socket = sock
         self._app = app
-        self._config = config
+        self.config = config
         self._hypercorn = hypercorn
         self._context = context
         self._errors = errors
         self.requests = requests
         self.messages = messages
-        self.refuse = refuse
+        self.place = place
         self._tls = _tls_stream(sock, config)
-        self.wire = Wire(
-            sock, _address(sock), progress_timeout=config.progress_timeout, tls=self._tls
-        )
+        self.wire = Wire(sock, peer, progress_timeout=config.progress_timeout, tls=self._tls)
+        self._incoming = Incoming(sock, self._tls, self.wire)
         self._state = {**state, WIRE_KEY: self.wire}
         self._protocol: Http1Protocol | None = None
         self._reading = trio.CancelScope()
         self._receiving = False
         self._closing = False
         self._ended = False
+        self._half_closed = False
         self._idle = False
+        self._body: BodyAllowance | None = None
         self._limit = trio.current_time() + config.head_timeout
-
-    @property
-    def max_message_size(self) -> int:
-        """Bytes of one WebSocket message."""
-        return self._config.max_message_size
 
     async def run(self) -> None:
         """Serve this connection to its end; the socket is closed on every way out."""
@@ -126,23 +116,24 @@ class Connection:
                 self.wire.attach(nursery)
                 try:
                     self._protocol = self._make_protocol(nursery)
-                    with self._reading:
-                        await self._read(self._protocol)
+                    self.place.idle(self)
+                    await self._read_to_the_end(self._protocol)
                     # Thousands may leave at once, when a proxy goes: one begins to in a pass.
                     await self.requests.enter()
                     await self._see_off(self._protocol)
                 finally:
                     # While the nursery is open, which finishes a frame that somebody else begins.
                     self.wire.close()
-                nursery.cancel_scope.deadline = trio.current_time() + self._config.handler_grace
+                nursery.cancel_scope.deadline = trio.current_time() + self.config.handler_grace
             if nursery.cancel_scope.cancelled_caught:
                 logger.warning(
                     "the app went on for %s s after %s had left, and was cancelled",
-                    self._config.handler_grace,
+                    self.config.handler_grace,
                     self.wire.peer,
                 )
         finally:
             self.wire.close()
+            self.place.leave()
             self._let_go()
 
     def _let_go(self) -> None:
@@ -163,79 +154,104 @@ class Connection:
         if said_goodbye:
             now = trio.current_time()
             with trio.CancelScope(
-                deadline=self._limit if self._closing else now + self._config.close_timeout
+                deadline=self._limit if self._closing else now + self.config.close_timeout
             ):
-                await self._discard_input()
+                await self._incoming.discard()
         self.wire.close()
 
     def drain(self) -> None:
         """End this connection now if no request is under way."""
-        if self._protocol is not None:
-            parser = self._protocol.connection
-            if parser.their_state is h11.IDLE and not parser.trailing_data[0]:
-                self._end()
+        if self._protocol is not None and self._protocol.idle:
+            self._reading.cancel()
+
+    def leave_place(self) -> bool:
+        """Close now for another, if the peer has said nothing; whether that was so.
+
+        Where only a refusal waits for it, a begun head counts for nothing.
+        """
+        protocol = self._protocol
+        if protocol is None or self._incoming.waiting():
+            return False
+        if not (protocol.idle or (self.place.refusal is not None and not protocol.answering)):
+            return False
+        self.wire.close()
+        return True
 
     def close_soon(self) -> None:
         """Give the peer `close_timeout` to finish; then the connection ends."""
         self._closing = True
-        self._limit_reading(trio.current_time() + self._config.close_timeout)
+        self._limit_reading(trio.current_time() + self.config.close_timeout)
 
     # Reading
 
-    async def _read(self, protocol: Http1Protocol) -> None:
+    async def _read_to_the_end(self, protocol: Http1Protocol) -> None:
+        late = b""
+        while True:
+            came, late = late, b""
+            with self._reading:
+                late = await self._read(protocol, came)
+            # A request may have come while the time ran out, or in the moment of a drain.
+            if not late and not self._ended and protocol.idle and self._incoming.waiting():
+                with trio.move_on_after(self.config.head_timeout):  # at once, but for TLS
+                    late = await self._incoming.receive()
+            if self._ended or not late:
+                return
+            self._reading = trio.CancelScope()
+
+    async def _read(self, protocol: Http1Protocol, came: bytes) -> bytes:
+        """Handle `came` and all that follows; return what came too late to be handled here."""
+        if came:
+            await protocol.handle(RawData(came))
+            self._renew_limit(protocol, 0, len(came))
         while True:
             self._receiving = True
             if self._reading.deadline != self._limit:
                 self._reading.deadline = self._limit
-            data = await self._receive()
+            started = trio.current_time()
+            data = await self._incoming.receive()
             self._receiving = False
             if not data:
-                return
-            self.wire.last_received = trio.current_time()
+                await self._answer_half_closed(protocol)
+                return b""
+            now = self.wire.last_received = trio.current_time()
             if not self._closing:
+                if self._reading.cancel_called:
+                    return data  # in the moment in which the time ran out
                 self._reading.deadline = inf  # a slow app is not a slow client
             await protocol.handle(RawData(data))
-            self._renew_limit(protocol)
+            self._renew_limit(protocol, now - started, len(data))
 
-    async def _receive(self) -> bytes:
-        """Return some bytes; none at the end of the stream or when the peer is gone."""
-        try:
-            if self._tls is not None:
-                return bytes(await self._tls.receive_some(_READ_SIZE))
-            while self._socket.fileno() != -1:
-                await trio.lowlevel.wait_readable(self._socket)
-                try:
-                    return self._socket.recv(_READ_SIZE)
-                except BlockingIOError:
-                    continue  # woken for nothing
-        except OSError as error:
-            self.wire.fail(error)
-            return b""
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            if isinstance(error.__cause__, OSError):
-                self.wire.fail(error.__cause__)
-            return b""
-        return b""  # closed on our side
-
-    async def _discard_input(self) -> None:
-        while await self._receive():
-            pass
+    async def _answer_half_closed(self, protocol: Http1Protocol) -> None:
+        """Give the answer to a client that ended its side behind its request, in good time."""
+        if protocol.answering and not self.wire.gone:
+            self._half_closed = True
+            self._reading.deadline = trio.current_time() + self.config.close_timeout
+            await trio.sleep_forever()  # until the answer is complete, or nobody takes it
 
     # Limits
 
-    def _renew_limit(self, protocol: Http1Protocol) -> None:
+    def _renew_limit(self, protocol: Http1Protocol, waited: float, received: int) -> None:
         """After each read: how long the peer may take for what comes next."""
         if self._closing:
             return
         client_state = protocol.connection.their_state
         if client_state is h11.SEND_BODY:
-            self._limit = trio.current_time() + self._config.body_timeout
-        elif client_state is h11.IDLE:
-            if self._idle and protocol.connection.trailing_data[0]:
+            self._limit = trio.current_time() + self._time_for_body(waited, received)
+            return
+        self._body = None
+        if client_state is h11.IDLE:
+            if self._idle and not protocol.idle:
                 self._idle = False
-                self._limit = trio.current_time() + self._config.head_timeout
+                self._limit = trio.current_time() + self.config.head_timeout
         else:
             self._limit = inf  # the app is at work, or this is a WebSocket
+
+    def _time_for_body(self, waited: float, received: int) -> float:
+        if self._body is None:
+            config = self.config
+            self._body = BodyAllowance(pause=config.body_timeout, rate=config.body_rate)
+            return config.body_timeout
+        return self._body.after(waited, received)
 
     def _limit_reading(self, deadline: float) -> None:
         self._limit = deadline
@@ -257,9 +273,19 @@ class Connection:
             if self._protocol is not None:
                 await self._protocol.handle(Closed())
         elif isinstance(event, Updated):
-            self._idle = event.idle
-            if event.idle:
-                self._limit_reading(trio.current_time() + self._config.keep_alive_timeout)
+            self._on_idle() if event.idle else self._on_request()
+
+    def _on_request(self) -> None:
+        self._idle = False
+        if self.place.refusal is None:
+            self.place.busy()
+
+    def _on_idle(self) -> None:
+        self._idle = True
+        self.place.idle(self)
+        self._limit_reading(trio.current_time() + self.config.keep_alive_timeout)
+        if self._half_closed:
+            self._reading.cancel()
 
     def _end(self) -> None:
         """Send FIN and stop reading requests. What comes after is thrown away."""
@@ -271,7 +297,7 @@ class Connection:
 
     async def _shake_hands(self, tls: trio.SSLStream[trio.SocketStream]) -> bool:
         try:
-            with trio.fail_after(self._config.tls_handshake_timeout):
+            with trio.fail_after(self.config.tls_handshake_timeout):
                 await tls.do_handshake()
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             return False
@@ -283,7 +309,7 @@ class Connection:
             ASGIWrapper(self._app),
             self._hypercorn,
             self._context,
-            AppTasks(self._app, nursery, self._errors, lambda: peer_has_left(self._socket)),
+            AppTasks(self._app, nursery, self._errors, self._incoming.peer_has_left),
             cast("ConnectionState", self._state),
             tls=self._tls is not None,
             client=self.wire.peer,
@@ -292,10 +318,11 @@ class Connection:
         )
 
 
-def _address(sock: socket.socket) -> tuple[str, int] | None:
+def peer_address(sock: socket.socket) -> tuple[str, int] | None:
+    """The other side's address and port; None when it left before we looked."""
     try:
         return parse_socket_addr(sock.family, sock.getpeername())
-    except OSError:  # the peer left before we looked
+    except OSError:
         return None
 
 

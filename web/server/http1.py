@@ -1,40 +1,46 @@
 """Hypercorn's HTTP/1.1 protocol, narrowed to what shares a socket with ready frames."""
 
+import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, cast
 
 import h11
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event
-from hypercorn.protocol.events import Request
+from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.events import Request, Response
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
+from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState, TaskGroup
 
+from .parser import RequestParser
+from .requests import Accepted, Refusal, Refused, read_request
 from .websocket_stream import WebSocketStream
 
 if TYPE_CHECKING:
     from .app_tasks import AppTasks
+    from .config import ServerConfig
+    from .places import Place
     from .turnstile import Turnstile
     from .wire import Wire
 
 __all__ = ["ConnectionFace", "Http1Protocol"]
 
-_SPENT = h11.Connection(h11.SERVER)  # stands for any that has done its work
-_RETRY_AFTER = b"5"  # seconds until a client that met a full server should try again
+_SPENT = RequestParser(1)  # stands for any that has done its work
+_ADVERTISED = 0.9  # of the time that an idle connection is kept: a request needs time to get here
+_PARSE_ERRORS = {431: "head_too_large", 501: "not_implemented"}
 
 
 class ConnectionFace(Protocol):
     """What the protocols ask of the connection they run on."""
 
     wire: "Wire"
-    refuse: bool
+    place: "Place"
+    config: "ServerConfig"
     requests: "Turnstile"
     messages: "Turnstile"
-
-    @property
-    def max_message_size(self) -> int:
-        """Bytes of one WebSocket message."""
 
     def close_soon(self) -> None:
         """Give the peer `close_timeout` to finish; then the connection ends."""
@@ -64,99 +70,130 @@ class Http1Protocol(H11Protocol):
         task_group = cast("TaskGroup", tasks)  # its context manager is the connection's nursery
         super().__init__(app, config, context, task_group, state, tls, client, server, send)
         self._connection = connection
+        self.parser = RequestParser(connection.config.max_head_size)
+        self.connection = cast("h11.Connection", self.parser)
+        self._is_http = True  # until an upgrade to a WebSocket
+        self._closes = False  # this request is the last on its connection
+        self._is_head = False
+        self._streams = False  # an answer without a length has begun
+
+    def forget_http(self) -> None:
+        """Let go of the HTTP parser: from here on its bytes are a WebSocket's."""
+        self.parser = _SPENT
+        cast("H11WSConnection", self.connection).h11_connection = cast("h11.Connection", _SPENT)
+
+    @property
+    def idle(self) -> bool:
+        """Whether a request may come, and nothing of it has."""
+        return self._is_http and self.parser.idle
+
+    @property
+    def answering(self) -> bool:
+        """Whether a whole HTTP request has come, whose answer will be complete some time.
+
+        One that has begun without a length may be a stream, which only its client's end ends.
+        """
+        has_request = self._is_http and self.stream is not None and self.parser.answering
+        return has_request and not self._streams
+
+    # Requests
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Accept no other protocol than HTTP/1.1 on this socket."""
 
     async def _create_stream(self, request: h11.Request) -> None:
         await self._connection.requests.enter()
-        if self._connection.refuse:
-            await self._answer(503, [(b"retry-after", _RETRY_AFTER)])
-        elif not _is_servable(request.target):
-            await self._answer(400, [])
-        elif not _is_websocket_upgrade(request):
-            await super()._create_stream(_without_upgrade(request))
-        elif not _is_decodable(request):
-            await self._answer(400, [])
+        self._is_head = request.method == b"HEAD"
+        self._streams = False
+        try:
+            accepted = read_request(request)
+        except Refused as refused:
+            await self._answer(refused.refusal)
+            return
+        place = self._connection.place
+        if place.refusal is not None:
+            if accepted.path not in self._connection.config.vital_paths:
+                await self._answer(place.refusal)
+                return
+            place.busy()
+            self._closes = True
+        if accepted.target == b"*":
+            await self._answer(None)
+        elif accepted.websocket:
+            await self._create_websocket_stream(accepted)
         else:
-            await self._create_websocket_stream(request)
+            await self._create_http_stream(accepted)
 
-    async def _create_websocket_stream(self, request: h11.Request) -> None:
+    async def _create_http_stream(self, accepted: Accepted) -> None:
+        self.stream = HTTPStream(
+            self.app,
+            self.config,
+            self.context,
+            self.task_group,
+            self.ssl,
+            self.client,
+            self.server,
+            self.stream_send,
+            STREAM_ID,
+        )
+        await self.stream.handle(self._event(accepted))
+        self.keep_alive_requests += 1
+
+    async def _create_websocket_stream(self, accepted: Accepted) -> None:
         self.stream = WebSocketStream(self._connection, self)
+        self._is_http = False
         self.connection = H11WSConnection(cast("h11.Connection", self.connection))
-        await self.stream.handle(
-            Request(
-                stream_id=STREAM_ID,
-                headers=[
-                    (name, value)
-                    for name, value in request.headers
-                    if name != b"sec-websocket-extensions"
-                ],
-                http_version=request.http_version.decode(),
-                method="GET",
-                raw_path=request.target,
-                state=self.connection_state,
-            )
+        await self.stream.handle(self._event(accepted))
+
+    def _event(self, accepted: Accepted) -> Request:
+        return Request(
+            stream_id=STREAM_ID,
+            headers=accepted.headers,
+            http_version=accepted.http_version,
+            method=accepted.method,
+            raw_path=accepted.target,
+            state=self.connection_state,
         )
 
-    def forget_http(self) -> None:
-        """Let go of the HTTP parser: from here on its bytes are a WebSocket's."""
-        cast("H11WSConnection", self.connection).h11_connection = _SPENT
+    # Answers
 
-    async def _answer(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """Answer without the app, and close."""
-        await self._send_h11_event(
-            h11.Response(
-                status_code=status,
-                headers=[
-                    (b"content-length", b"0"),
-                    (b"connection", b"close"),
-                    *headers,
-                    *self.config.response_headers("h11"),
-                ],
-            )
-        )
-        await self._send_h11_event(h11.EndOfMessage())
+    async def stream_send(self, event: StreamEvent) -> None:
+        """Send what the app's side says; a final answer tells how long the connection is kept."""
+        if isinstance(event, Response) and event.status_code >= 200:
+            self._streams = all(name.lower() != b"content-length" for name, _ in event.headers)
+            event = replace(event, headers=[*event.headers, *self._connection_headers()])
+        await super().stream_send(event)
+
+    def _connection_headers(self) -> list[tuple[bytes, bytes]]:
+        if not self._is_http:
+            return []
+        if self._closes or self.context.terminated.is_set():
+            return [(b"connection", b"close")]
+        seconds = int(self._connection.config.keep_alive_timeout * _ADVERTISED)
+        # Not every client looks at it, but who does never loses a request to the end.
+        return [(b"keep-alive", b"timeout=%d" % seconds)] if seconds else []
+
+    async def _answer(self, refusal: Refusal | None) -> None:
+        """Answer without the app, and close. None is a plain success."""
+        await self._respond(refusal)
         await self.send(Closed())
 
+    async def _send_error_response(self, status_code: int) -> None:
+        """Called by Hypercorn when a request could not be read; it then closes."""
+        code = _PARSE_ERRORS.get(status_code, "bad_request")
+        await self._respond(Refusal(status_code, code, self.parser.error))
 
-def _is_servable(target: bytes) -> bool:
-    """Whether a request target has a path; frameworks fail on what has none."""
-    return target.startswith((b"/", b"http://", b"https://")) and b"%00" not in target
-
-
-def _is_decodable(request: h11.Request) -> bool:
-    """Whether Hypercorn can read the handshake's fields: it fails on what is not ASCII."""
-    return all(
-        value.isascii()
-        for name, value in request.headers
-        if name in {b"connection", b"upgrade"} or name.startswith(b"sec-websocket-")
-    )
-
-
-def _without_upgrade(request: h11.Request) -> h11.Request:
-    """The same request, in which nobody can see an upgrade.
-
-    Hypercorn's rule is another than ours: `get` or a stray byte after `websocket` is an upgrade to
-    it, and its own WebSocket has neither our limits nor a way for ready frames.
-    """
-    if all(name != b"upgrade" for name, _ in request.headers):
-        return request
-    return h11.Request(
-        method=request.method,
-        target=request.target,
-        http_version=request.http_version,
-        headers=[(name, value) for name, value in request.headers if name != b"upgrade"],
-    )
-
-
-def _is_websocket_upgrade(request: h11.Request) -> bool:
-    tokens: dict[bytes, set[bytes]] = {b"upgrade": set(), b"connection": set()}
-    for name, value in request.headers:
-        if name in tokens:
-            tokens[name].update(token.strip().lower() for token in value.split(b","))
-    return (
-        request.method == b"GET"
-        and b"websocket" in tokens[b"upgrade"]
-        and b"upgrade" in tokens[b"connection"]
-    )
+    async def _respond(self, refusal: Refusal | None) -> None:
+        status, body = 200, b""
+        headers = [(b"connection", b"close"), *self._connection.config.own_headers]
+        if refusal is not None:
+            status = refusal.status
+            told = {"code": refusal.code, "reason": refusal.reason}
+            body = json.dumps({"error": told}).encode()
+            headers += [(b"content-type", b"application/json"), *refusal.headers]
+        headers.append((b"content-length", b"%d" % len(body)))
+        headers += self.config.response_headers("h11")
+        await self._send_h11_event(h11.Response(status_code=status, headers=headers))
+        if body and not self._is_head:
+            await self._send_h11_event(h11.Data(data=body))
+        await self._send_h11_event(h11.EndOfMessage())

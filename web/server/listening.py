@@ -81,11 +81,16 @@ def _open_socket(
     return sock
 
 
-async def accept_for_ever(listener: socket.socket, admit: Callable[[socket.socket], None]) -> None:
+async def accept_for_ever(
+    listener: socket.socket,
+    admit: Callable[[socket.socket], None],
+    make_room: Callable[[], bool],
+) -> None:
     """Call `admit` with each accepted socket; never return.
 
-    One connection per turn of the loop, so that a storm of them delays no frame. Raises OSError
-    only when the listening socket itself is broken.
+    One connection per turn of the loop, so that a storm of them delays no frame. Where too many
+    files are open, `make_room` closes one if it can. Raises OSError only when the listening
+    socket itself is broken.
     """
     out_of_resources = False
     while True:
@@ -99,6 +104,8 @@ async def accept_for_ever(listener: socket.socket, admit: Callable[[socket.socke
                 continue
             if error.errno not in _OUT_OF_RESOURCES:
                 raise
+            if make_room():
+                continue
             if not out_of_resources:
                 logger.warning("cannot accept: %s; trying again every %s s", error, _RESOURCE_PAUSE)
             out_of_resources = True

@@ -15,19 +15,16 @@ from hypercorn.typing import ASGIFramework, Scope
 
 from .app_tasks import split_error
 from .config import ServerConfig
-from .connection import WIRE_KEY, Connection
+from .connection import WIRE_KEY, Connection, peer_address
 from .lifespan import lifespan
 from .listening import accept_for_ever
+from .places import Places
 from .turnstile import Turnstile
 from .wire import Wire
 
 __all__ = ["Server", "ServerStatistics", "serve", "wire_of"]
 
 logger = logging.getLogger("web.server")
-
-# Connections over the limit that still get their 503; more than that are reset unanswered, since
-# an answer costs a task each.
-_ROOM_FOR_REFUSALS = 256
 
 # What begins in one pass of trio's loop, whoever sent it. A request or a message is many steps, and
 # what is under way has one in each pass: with one of each, a pass under a flood takes about as long
@@ -45,7 +42,9 @@ class ServerStatistics:
     open: int
     accepted: int
     refused: int
-    """Over `max_connections`: answered 503, or reset."""
+    """Over a limit: answered 503 or 429, or reset."""
+    evicted: int
+    """Idle ones that were closed for another."""
     crashed: int
     """Connections ended by an exception in the protocol code."""
     timed_out: int
@@ -71,7 +70,7 @@ class Server:
         self._cut_at = inf
         self._emptied = trio.Event()
         self._accepted = 0
-        self._refused = 0
+        self._places = Places(config)
         self._crashed = 0
         self._timed_out = 0
         self._requests = Turnstile(_REQUESTS_PER_PASS)
@@ -91,7 +90,8 @@ class Server:
         return ServerStatistics(
             open=len(self._connections),
             accepted=self._accepted,
-            refused=self._refused,
+            refused=self._places.refused,
+            evicted=self._places.evicted,
             crashed=self._crashed,
             timed_out=self._timed_out,
             waiting=self._messages.waiting + self._requests.waiting,
@@ -121,7 +121,10 @@ class Server:
                     async with trio.open_nursery() as acceptors:
                         for listener in listeners:
                             acceptors.start_soon(
-                                accept_for_ever, listener, lambda sock: self._admit(sock, nursery)
+                                accept_for_ever,
+                                listener,
+                                lambda sock: self._admit(sock, nursery),
+                                self._places.make_room,
                             )
                         task_status.started(self)
                 for listener in listeners:
@@ -144,13 +147,12 @@ class Server:
 
     def _admit(self, sock: socket.socket, nursery: trio.Nursery) -> None:
         self._accepted += 1
-        full = len(self._connections) >= self.config.max_connections
-        if full:
-            self._refused += 1
-            if len(self._connections) >= self.config.max_connections + _ROOM_FOR_REFUSALS:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                sock.close()
-                return
+        peer = peer_address(sock)
+        place = self._places.take(None if peer is None else peer[0])
+        if place is None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+            return
         _set_options(sock)
         connection = Connection(
             sock,
@@ -162,7 +164,8 @@ class Server:
             errors=self,
             requests=self._requests,
             messages=self._messages,
-            refuse=full,
+            place=place,
+            peer=peer,
         )
         self._connections.add(connection)
         nursery.start_soon(self._run_connection, connection)

@@ -2,13 +2,18 @@
 
 from typing import TYPE_CHECKING, cast
 
-from hypercorn.protocol.events import Body, Data, Event, StreamClosed
+from hypercorn.protocol.events import Body, Data, Event, Response, StreamClosed
 from hypercorn.protocol.h11 import STREAM_ID
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, Handshake, WSStream
-from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, WebsocketCloseEvent
+from hypercorn.typing import (
+    ASGIReceiveEvent,
+    ASGISendEvent,
+    WebsocketAcceptEvent,
+    WebsocketCloseEvent,
+)
 from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
-from wsproto.frame_protocol import CloseReason
+from wsproto.frame_protocol import CloseReason, Frame, FrameProtocol
 
 from .app_tasks import UTF8_MESSAGE
 
@@ -22,6 +27,21 @@ _CHEAP_FRAMES = 16
 _ACCEPTED = Handshake([], "1.1")
 _ACCEPTED.accepted = True
 _NO_HEADERS: tuple[tuple[bytes, bytes], ...] = ()
+_BAD_GATEWAY = 1014
+"""Registered with IANA after RFC 6455, and not known to wsproto."""
+
+
+class _Frames(FrameProtocol):
+    """wsproto's frames, with every registered close code."""
+
+    def _process_close(self, frame: Frame) -> Frame:
+        payload = cast("bytes", frame.payload)
+        if payload[:2] != _BAD_GATEWAY.to_bytes(2):
+            return super()._process_close(frame)
+        known = CloseReason.TRY_AGAIN_LATER.to_bytes(2) + payload[2:]
+        read = super()._process_close(frame._replace(payload=known))
+        _, reason = cast("tuple[int, str]", read.payload)
+        return read._replace(payload=(_BAD_GATEWAY, reason))
 
 
 class WebSocketStream(WSStream):
@@ -118,7 +138,7 @@ class WebSocketStream(WSStream):
             return  # we have sent our close: what still arrives is nobody's
         is_text = isinstance(event, TextMessage)
         data = event.data.encode() if isinstance(event, TextMessage) else event.data
-        if len(self._parts) + len(data) > self._owner.max_message_size:
+        if len(self._parts) + len(data) > self._owner.config.max_message_size:
             self._parts = bytearray()
             await self._begin_close(CloseReason.MESSAGE_TOO_BIG, "")
             return
@@ -158,6 +178,16 @@ class WebSocketStream(WSStream):
             if kind == "websocket.accept" and not self.closed:
                 self._forget_handshake()
                 self._owner.wire.open_for_frames()
+
+    async def _accept(self, message: WebsocketAcceptEvent) -> None:
+        self.state = ASGIWebsocketState.CONNECTED
+        status, headers, self.connection = self.handshake.accept(
+            message.get("subprotocol"), message.get("headers", [])
+        )
+        # Before the answer: the client's first frame may come while that is sent.
+        self.connection._proto._parse_more.close()  # noqa: SLF001 - else it is left as a cycle
+        self.connection._proto = _Frames(client=False, extensions=[])  # noqa: SLF001 - no other way
+        await self.send(Response(stream_id=self.stream_id, status_code=status, headers=headers))
 
     def _forget_handshake(self) -> None:
         """Let go of what was only needed up to here: 4 KB of a browser's connection."""

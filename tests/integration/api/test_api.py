@@ -319,8 +319,3 @@ async def test_the_api_answers_while_actors_are_killed(http: httpx.AsyncClient, 
         tree.system.ref(path).kill()
         quotes = (await http.get("/api/v1/quotes")).json()["quotes"]
         assert [quote["price"] for quote in quotes] == [150.0, 310.0]
-
-
-async def test_a_plain_request_for_the_websocket_is_not_found(http: httpx.AsyncClient) -> None:
-    """`/ws` is no page."""
-    assert (await http.get("/ws")).status_code == 404

@@ -38,8 +38,11 @@ class Running:
     listeners: list[socket.socket]
     clients: list["RawClient"] = field(default_factory=list)
 
-    async def connect(self, *, receive_buffer: int | None = None) -> "RawClient":
+    async def connect(
+        self, *, receive_buffer: int | None = None, local: str = "127.0.0.1"
+    ) -> "RawClient":
         sock = trio.socket.socket()
+        await sock.bind((local, 0))
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         try:
@@ -51,9 +54,14 @@ class Running:
         return self.clients[-1]
 
     async def upgrade(
-        self, path: str = "/ws", *, receive_buffer: int | None = None, headers: str = ""
+        self,
+        path: str = "/ws",
+        *,
+        receive_buffer: int | None = None,
+        headers: str = "",
+        local: str = "127.0.0.1",
     ) -> "RawClient":
-        client = await self.connect(receive_buffer=receive_buffer)
+        client = await self.connect(receive_buffer=receive_buffer, local=local)
         await client.upgrade(path, headers=headers)
         return client
 
@@ -150,6 +158,18 @@ class RawClient:
         head, _, rest = bytes(self.buffer).partition(b"\r\n\r\n")
         self.buffer[:] = rest
         return head
+
+    async def answer(self) -> tuple[bytes, bytes]:
+        """The next HTTP answer: its head and the body that Content-Length announces."""
+        head = await self.read_head()
+        told = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        size = int(told or b"0")
+        while len(self.buffer) < size:
+            if not await self.more():
+                raise EOFError(bytes(self.buffer))
+        body = bytes(self.buffer[:size])
+        del self.buffer[:size]
+        return head, body
 
     def parse_frame(self) -> tuple[int, bytes] | None:
         """The next whole frame in the buffer; fails on what no server may send."""

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 from werkzeug.datastructures import Headers
 
-from web.callers import UNKNOWN, Caller, is_forwarding, read_caller
+from web.callers import UNKNOWN, Caller, is_forwarding, read_caller, socket_holder
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8"), ip_network("127.0.0.2")]
 LOCAL = [("Host", "localhost:4000")]
@@ -228,3 +228,20 @@ def test_a_page_without_tls_is_not_the_one_with_it() -> None:
         headers = [("Host", "x"), ("X-Forwarded-Host", "prices.example"), ("Origin", origin)]
         assert asked("10.0.0.1", *headers, ("X-Forwarded-Proto", "https")).of_page() is own
         assert asked("10.0.0.1", *headers).of_page()
+
+
+@pytest.mark.parametrize(
+    ("peer", "whose"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1:2", "2001:db8::/64"),
+        ("10.1.2.3", None),
+        ("::ffff:10.1.2.3", None),
+        ("fd00::1", None),
+        ("", UNKNOWN),
+    ],
+)
+def test_a_socket_is_counted_for_who_holds_its_address(peer: str, whose: str | None) -> None:
+    """An IPv6 customer has a /64; what a trusted proxy holds is counted for nobody."""
+    assert socket_holder(PROXIES, peer) == whose

@@ -1,0 +1,182 @@
+"""Who may have a socket: limits in all and per address, and who leaves for whom."""
+
+from collections import Counter, OrderedDict
+from typing import TYPE_CHECKING, Protocol
+
+from .hosts import read_address
+from .requests import Refusal
+
+if TYPE_CHECKING:
+    from .config import ServerConfig
+
+__all__ = ["Guest", "Place", "Places"]
+
+_STANDING = 256
+_STANDING_PER_HOLDER = 16
+"""Connections over a limit that get an answer; it costs a task each."""
+
+_RETRY_AFTER = (b"retry-after", b"5")  # seconds until a client that met a full server tries again
+
+
+class Guest(Protocol):
+    """A connection that has a place."""
+
+    def leave_place(self) -> bool:
+        """Close now, and return True; False when the client has said something."""
+
+
+class Place:
+    """One connection's place, until it calls `leave`.
+
+    With a `refusal` it is a standing one: the connection is there to be told so, and to be asked
+    whether the node lives.
+    """
+
+    __slots__ = ("_room", "holder", "refusal")
+
+    def __init__(self, room: "_Room", holder: str | None, refusal: Refusal | None) -> None:
+        self._room = room
+        self.holder = holder
+        self.refusal = refusal
+
+    def idle(self, guest: Guest) -> None:
+        """Say that `guest` has nothing to do here, from now on."""
+        self._room.idle(self, guest)
+
+    def busy(self) -> None:
+        """Say that it has."""
+        self._room.busy(self)
+
+    def leave(self) -> None:
+        """Give the place back. Idempotent."""
+        self._room.leave(self)
+
+
+class _Room:
+    """So many places, so many of them for one holder. Who is idle longest makes room for another.
+
+    Everything takes the same time however many there are.
+    """
+
+    def __init__(self, most: int, most_per_holder: int) -> None:
+        self._most = most
+        self._most_per_holder = most_per_holder
+        self._taken: set[Place] = set()
+        self._by_holder: Counter[str] = Counter()
+        self._idle: OrderedDict[Place, Guest] = OrderedDict()  # the longest idle first
+        self._idle_of: dict[str, OrderedDict[Place, Guest]] = {}
+        self.evicted = 0
+
+    def has_place_for(self, holder: str) -> bool:
+        """Whether a holder may have one more, after its longest idle has left if need be."""
+        if self._by_holder[holder] < self._most_per_holder:
+            return True
+        return self._make_place(self._idle_of.get(holder, OrderedDict()))
+
+    def has_place(self, extra: int = 0) -> bool:
+        """Whether there is one more, with `extra` beyond the limit; the longest idle may leave."""
+        return (
+            len(self._taken) < self._most
+            or self.make_room()
+            or len(self._taken) < self._most + extra
+        )
+
+    def make_room(self) -> bool:
+        """Have the longest idle leave; whether there was one."""
+        return self._make_place(self._idle)
+
+    def _make_place(self, idle: OrderedDict[Place, Guest]) -> bool:
+        while idle:
+            place, guest = next(iter(idle.items()))
+            self.busy(place)  # if it is not idle after all, it will say so when it is again
+            if guest.leave_place():
+                self.leave(place)
+                self.evicted += 1
+                return True
+        return False
+
+    def take(self, holder: str | None, refusal: Refusal | None) -> Place:
+        """Give out a place."""
+        place = Place(self, holder, refusal)
+        self._taken.add(place)
+        if holder is not None:
+            self._by_holder[holder] += 1
+        return place
+
+    def leave(self, place: Place) -> None:
+        """Take a place back."""
+        if place not in self._taken:
+            return
+        self.busy(place)
+        self._taken.remove(place)
+        if place.holder is not None:
+            self._by_holder[place.holder] -= 1
+            if not self._by_holder[place.holder]:
+                del self._by_holder[place.holder]
+
+    def idle(self, place: Place, guest: Guest) -> None:
+        """Put a place at the end of those whose guests may have to leave."""
+        if place not in self._taken or (place.holder is None and place.refusal is None):
+            return  # a trusted proxy's, whose next request is on its way as likely as not
+        self.busy(place)
+        self._idle[place] = guest
+        if place.holder is not None:
+            self._idle_of.setdefault(place.holder, OrderedDict())[place] = guest
+
+    def busy(self, place: Place) -> None:
+        """Let the guest of a place stay."""
+        if self._idle.pop(place, None) is None or place.holder is None:
+            return
+        of_holder = self._idle_of[place.holder]
+        del of_holder[place]
+        if not of_holder:
+            del self._idle_of[place.holder]
+
+
+class Places:
+    """The places of a server."""
+
+    def __init__(self, config: "ServerConfig") -> None:
+        self._config = config
+        self._seats = _Room(config.max_connections, config.max_connections_per_address)
+        self._standing = _Room(_STANDING, _STANDING_PER_HOLDER)
+        self.refused = 0
+        """Connections over a limit: answered, or reset."""
+
+    @property
+    def evicted(self) -> int:
+        """Idle connections that were closed for another."""
+        return self._seats.evicted
+
+    def take(self, address: str | None) -> Place | None:
+        """A place for a connection from `address`; None when it is to be reset unanswered.
+
+        Past the limits it is a standing one.
+        """
+        holder = None if address is None else self._config.holder(address)
+        if holder is not None and not self._seats.has_place_for(holder):
+            most = self._config.max_connections_per_address
+            return self._stand(holder, 429, f"at most {most} sockets from one address")
+        extra = self._config.local_reserve if address is not None and _is_local(address) else 0
+        if not self._seats.has_place(extra):
+            most = self._config.max_connections
+            return self._stand(holder, 503, f"this node has its {most} sockets")
+        return self._seats.take(holder, None)
+
+    def make_room(self) -> bool:
+        """Close the longest idle connection, for want of something else; whether there was one."""
+        return self._seats.make_room() or self._standing.make_room()
+
+    def _stand(self, holder: str | None, status: int, reason: str) -> Place | None:
+        self.refused += 1
+        if holder is not None and not self._standing.has_place_for(holder):
+            return None
+        if not self._standing.has_place():
+            return None
+        code = "too_many_connections" if status == 429 else "full"
+        return self._standing.take(holder, Refusal(status, code, reason, (_RETRY_AFTER,)))
+
+
+def _is_local(address: str) -> bool:
+    read = read_address(address)
+    return read is not None and read.is_loopback

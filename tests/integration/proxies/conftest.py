@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.programs import Server, running
-from tests.support.proxies import NAME, own_address
+from tests.support.proxies import documented, own_address
 from tests.support.selfsigned import server_context
 from tests.support.server import NO_DATABASE, SIMULATED
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from tests.support.database import PostgresServer
 
-PRODUCTION = {
-    "STOCKSTREAM_ENV": "production",
-    "SECRET_KEY_BASE": "secret-of-the-tests-0123456789-0123456789",
-    "STOCK_API_URL": SIMULATED,
-    "ALLOWED_HOSTS": NAME,
-}
-TOLD = PRODUCTION | {"TRUSTED_PROXIES": "127.0.0.2, 127.0.0.1"}
-"""127.0.0.2 as the page has it; and 127.0.0.1, where Caddy connects from."""
+OWN = {"SECRET_KEY_BASE": "secret-of-the-tests-0123456789-0123456789", "STOCK_API_URL": SIMULATED}
+
+
+def settings_of(name: str) -> dict[str, str]:
+    """Those of the page, and 127.0.0.1 for Caddy: one server is behind all of the proxies."""
+    settings = dict(line.split("=", 1) for line in documented(name).splitlines())
+    settings["TRUSTED_PROXIES"] += ", 127.0.0.1"
+    return OWN | settings
 
 
 @pytest.fixture(scope="package")
@@ -46,7 +46,7 @@ def told(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A server that was told of its proxy, with the settings that the page names."""
-    settings = TOLD | {"DATABASE_URL": postgres_server.create_database()}
+    settings = settings_of("settings") | {"DATABASE_URL": postgres_server.create_database()}
     server = Server(tmp_path_factory.mktemp("told"), settings)
     with running(server):
         yield server
@@ -57,7 +57,8 @@ def below(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """The same below a path."""
-    settings = TOLD | {"DATABASE_URL": postgres_server.create_database(), "BASE_PATH": "/stocks"}
+    database = {"DATABASE_URL": postgres_server.create_database()}
+    settings = settings_of("settings below a path") | database
     server = Server(tmp_path_factory.mktemp("below"), settings)
     with running(server):
         yield server
@@ -66,7 +67,8 @@ def below(
 @pytest.fixture(scope="package")
 def untold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that knows of no proxy."""
-    settings = PRODUCTION | {"DATABASE_URL": NO_DATABASE}
+    settings = settings_of("settings") | {"DATABASE_URL": NO_DATABASE}
+    del settings["TRUSTED_PROXIES"]
     server = Server(tmp_path_factory.mktemp("untold"), settings)
     with running(server):
         yield server

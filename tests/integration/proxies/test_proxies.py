@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AsyncExitStack, ExitStack
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import pytest
 import trio
 
 from tests.integration.proxies.visitors import visitor
-from tests.support.proxies import KINDS, documented, find, proxying
+from tests.support.proxies import KINDS, PAGE, documented, find, proxying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,15 @@ def proxy(
     folder = tmp_path_factory.mktemp(kind)
     with proxying(kind, documented(kind), upstream(told), certificate, folder) as proxy:
         yield proxy
+
+
+def test_every_configuration_of_the_page_is_run() -> None:
+    """Each block of it has a mark, and each mark is one that a test here starts something with."""
+    page = PAGE.read_text(encoding="utf-8")
+    marks = re.findall(r"<!-- tested: ([^>]+) -->", page)
+    assert page.count("```") == 2 * len(marks)
+    expected = [what + where for what in ("settings", *KINDS) for where in ("", " below a path")]
+    assert sorted(marks) == sorted(expected)
 
 
 async def test_a_page_its_socket_and_its_lists_work(proxy: Proxy) -> None:

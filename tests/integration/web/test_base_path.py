@@ -111,9 +111,10 @@ async def test_the_document_names_the_server_by_it(tree: Tree) -> None:
 async def test_probes_and_scrapers_need_not_know_it(tree: Tree) -> None:
     """Who asks the server itself, and not the proxy, finds health and figures either way."""
     async with httpx.AsyncClient(base_url=tree.url, timeout=20) as client:
-        for path in ("/health/live", "/metrics"):
+        token = {"Authorization": f"Bearer {token_of(tree)}"}
+        for path in ("/health/live", "/metrics", "/admin/api/tree"):
             for prefix in ("", BASE):
-                assert (await client.get(prefix + path)).status_code == 200
+                assert (await client.get(prefix + path, headers=token)).status_code == 200
 
 
 async def test_every_address_of_the_server_is_known_to_the_settings(

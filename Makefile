@@ -19,10 +19,11 @@ dev: ## the same, and start again whenever a source file changes
 	@scripts/bootstrap dev
 	@$(PY) -m watchfiles --sigint-timeout 12 --sigkill-timeout 3 --ignore-paths web/assets '$(PY) -m stockstream serve' $(SOURCES)
 
-test: ## run all tests (some need Chromium, proxies, Node 20 or Java and say so when it is missing)
+test: ## run all tests (some need Chromium, proxies, libfaketime, Node 20 or Java and say so when it is missing)
 	@scripts/bootstrap dev
 	@scripts/chromium
 	@scripts/proxies
+	@scripts/faketime
 	@scripts/wiremock
 	@scripts/node-tests
 	@$(PY) -m pytest $(SHARED_OUT) $(ARGS)
@@ -40,6 +41,7 @@ coverage: ## run all tests and write htmlcov/index.html; fails under 90 % of a p
 	@scripts/bootstrap dev
 	@scripts/chromium
 	@scripts/proxies
+	@scripts/faketime
 	@scripts/wiremock
 	@scripts/coverage $(SHARED_OUT) $(ARGS)
 

@@ -232,11 +232,10 @@ class Streamer(Actor):
             self._pubsub.cast(QuotesPublished(batch.number, batch.rows))
         for over in self._troubles.after_success(again):
             _log.info("feed trouble over", kind=over, times=self._troubles.counts[over])
-        # Every life begins with the whole list, so whatever came, that has been seen.
         if poll.confirms_nothing:
-            feed = self._tables.feed.get(FEED)
-            self._put_feed(None if feed is None else feed.as_of, poll.why, listed=True)
+            self._keep_feed(poll.why)
         else:
+            # Every life begins with the whole list, so whatever came, that has been seen.
             self._put_feed(Moment(fetched.reading.steady / 1000), self._told_of_step(), listed=True)
 
     @handles(_Failed)
@@ -247,12 +246,9 @@ class Streamer(Actor):
         if failed.kind is not None:
             self._trouble(failed.kind, failed.reason)
         feed = self._tables.feed.get(FEED)
-        if feed is None:
-            self._put_feed(None, failed.reason, listed=False)
-        else:
-            # What made the breaker open says more than that it is open.
-            keep = failed.kind is None and feed.reason is not None
-            self._put_feed(feed.as_of, feed.reason if keep else failed.reason, listed=feed.listed)
+        # What made the breaker open says more than that it is open.
+        before = None if feed is None or failed.kind is not None else feed.reason
+        self._keep_feed(before or failed.reason)
 
     @handles(GetStatistics)
     def _on_statistics(self, _request: GetStatistics) -> StreamerStatistics:
@@ -286,6 +282,7 @@ class Streamer(Actor):
         """Say that a clock was set, if it was."""
         if not seconds:
             return
+        seconds = round(seconds, 1)
         _log.warning("a clock was set", whose=whose, seconds=seconds, provider=self._provider.name)
         self.system.emit(ClockStepped(self.path, whose, seconds))
         if whose == "upstream":
@@ -302,6 +299,12 @@ class Streamer(Actor):
     def _trouble(self, kind: str, detail: str, times: int = 1) -> None:
         if self._troubles.seen(kind, times):
             _log.warning("feed trouble", kind=kind, detail=detail, provider=self._provider.name)
+
+    def _keep_feed(self, reason: str | None) -> None:
+        """A round has brought nothing: what is known grows older."""
+        feed = self._tables.feed.get(FEED)
+        as_of, listed = (None, False) if feed is None else (feed.as_of, feed.listed)
+        self._put_feed(as_of, reason, listed=listed)
 
     def _put_feed(self, as_of: Moment | None, reason: str | None, *, listed: bool) -> None:
         age = math.inf if as_of is None else as_of.age

@@ -213,7 +213,7 @@ class Settings(BaseSettings):
     host: str = _server("127.0.0.1", "Address to listen on; the container image sets `0.0.0.0`.")
     port: Port = _server(4000, "Port of the dashboard, the API and `/ws`; 0 takes a free one.")
     secret_key_base: Annotated[SecretStr, _at_least(32)] = _secret(
-        "Key that signs cookies, at least 32 characters."
+        "Key that signs cookies, at least 32 characters; with another one, lists are out of reach."
     )
     admin_token: Annotated[SecretStr, _at_least(16)] = _secret(
         "Bearer token of the admin API and `/metrics`: at least 16 characters, drawn at random."

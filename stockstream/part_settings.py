@@ -14,6 +14,7 @@ from stockstream.history.database import DatabaseSettings
 from stockstream.history.recorder import RecorderSettings
 from stockstream.history.retention import RetentionSettings
 from stockstream.history.servers import Server, embedded_server
+from stockstream.instance import kept_instance
 from stockstream.market.breaker_types import BreakerSettings, WindowType
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import HttpSettings, SymbolsNotFound
@@ -21,6 +22,7 @@ from stockstream.market.streamer import StreamerSettings
 from stockstream.times import now_ns
 from web.admin_access import AdminAccess
 from web.browser_users import BrowserUsers
+from web.cookies import Instance
 from web.parts import WebSettings
 from web.server import AllowedHosts, machine_names
 
@@ -120,6 +122,8 @@ def streamer(settings: Settings) -> StreamerSettings:
 
 def web(settings: Settings, sockets: tuple[socket.socket, ...]) -> WebSettings:
     """It listens on `sockets`, which outlive each life of it, and numbers clients across them."""
+    instance = Instance(kept_instance(settings.data_directory))
+    secret = settings.secret_key_base.get_secret_value()
     return WebSettings(
         sockets=sockets,
         numbers=itertools.count(1),
@@ -145,10 +149,10 @@ def web(settings: Settings, sockets: tuple[socket.socket, ...]) -> WebSettings:
         chaos_token=(
             None if settings.chaos_token is None else settings.chaos_token.get_secret_value()
         ),
-        admin=AdminAccess(
-            settings.admin_token.get_secret_value(), settings.secret_key_base.get_secret_value()
-        ),
-        users=BrowserUsers(settings.secret_key_base.get_secret_value()),
+        data_directory=settings.data_directory,
+        instance=instance,
+        admin=AdminAccess(settings.admin_token.get_secret_value(), secret, instance),
+        users=BrowserUsers(secret, instance),
         signer=signer(settings),
         targets=_targets(settings),
     )

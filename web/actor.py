@@ -16,6 +16,7 @@ from web.admin_stream import EventStreams
 from web.app import create_app
 from web.callers import socket_holder
 from web.clients import Clients
+from web.identity import learn_instance
 from web.parts import Parts, WebSettings
 from web.security import PRIVATE_HEADERS
 from web.server import Server, ServerConfig, ServerStatistics, serve
@@ -88,6 +89,9 @@ class Web(Actor):
             _limit_unacknowledged(listener)
         self._streams = EventStreams(self._telemetry.events, settings.wall_clock_ms)
         app = create_app(parts, self.clients, self._streams, self._statistics)
+        self.tasks.start_soon(
+            learn_instance, settings.instance, parts.database, settings.data_directory
+        )
         self._server: Server = await self.tasks.start(self._run, app, listeners, config)
 
     def _statistics(self) -> ServerStatistics:

@@ -9,7 +9,6 @@ from werkzeug.exceptions import HTTPException
 
 from web.admin_access import SESSION_SECONDS
 from web.admin_auth import (
-    COOKIE,
     access,
     check_token,
     current_session,
@@ -17,6 +16,7 @@ from web.admin_auth import (
     require_loopback,
     require_own_page,
 )
+from web.cookies import read_cookies
 from web.request_caller import current_caller
 from web.security import headers_of
 
@@ -69,7 +69,7 @@ def admin(parts: Parts) -> Blueprint:
         _, cookie = access().log_in()
         response = redirect(url_for("admin.page"), 303)
         response.set_cookie(
-            COOKIE,
+            access().cookie.name,
             cookie,
             max_age=SESSION_SECONDS,
             path=_cookie_path(),
@@ -81,12 +81,13 @@ def admin(parts: Parts) -> Blueprint:
 
     @blueprint.post("/logout")
     async def logout() -> Response | WerkzeugResponse:
-        session = current_session()
-        if session is not None:
+        response = await make_response(redirect(url_for("admin.login_form"), 303))
+        found = access().found(read_cookies(request.headers))
+        if found is not None:
+            session, name = found
             require_csrf(session, (await request.form).get("csrf_token", ""))
             access().log_out(session)
-        response = await make_response(redirect(url_for("admin.login_form"), 303))
-        response.delete_cookie(COOKIE, path=_cookie_path(), httponly=True, samesite="Strict")
+            response.delete_cookie(name, path=_cookie_path(), httponly=True, samesite="Strict")
         return response
 
     return blueprint

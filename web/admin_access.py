@@ -16,9 +16,16 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from stockstream.times import now_ms
+from web.cookies import NamedCookie
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from werkzeug.datastructures import MultiDict
+
+    from web.cookies import Instance
+
+KIND = "stockstream_admin"
 
 SESSION_SECONDS = 8 * 3600
 """A working day: an operator who left the page open over night logs in again."""
@@ -95,6 +102,7 @@ class AdminAccess:
         self,
         token: str,
         secret: str,
+        instance: Instance,
         *,
         wall_clock: Callable[[], float] = lambda: now_ms() / 1000,
         monotonic: Callable[[], float] = time.monotonic,
@@ -102,6 +110,7 @@ class AdminAccess:
         """`token` is what operators know, `secret` what signs sessions."""
         self._key = hmac.digest(secret.encode(), b"admin session" + token.encode(), hashlib.sha256)
         self._wall_clock = wall_clock
+        self.cookie = NamedCookie(KIND, self._key, instance)
         self.check_token = TokenCheck(token, monotonic)
         self._ended: dict[str, int] = {}
 
@@ -121,6 +130,14 @@ class AdminAccess:
         if session.expires <= self._wall_clock() or session.id in self._ended:
             return None
         return session
+
+    def found(self, cookies: MultiDict[str, str]) -> tuple[Session, str] | None:
+        """The session of a request's cookies, and the name of the one it stands in."""
+        for name, value in self.cookie.found(cookies):
+            session = self.session(value)
+            if session is not None:
+                return session, name
+        return None
 
     def log_out(self, session: Session) -> None:
         """End a session, on every copy of its cookie."""

@@ -10,6 +10,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
 from web.admin_access import TooManyFailures
+from web.cookies import read_cookies
 from web.request_caller import current_caller
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from web.admin_access import AdminAccess, Session
 
-COOKIE = "stockstream_admin"
 CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HOW_TO_ASK = "send the header Authorization: Bearer with ADMIN_TOKEN"
@@ -153,8 +153,8 @@ def check_token(given: str) -> None:
 
 def current_session() -> Session | None:
     """The session of the request's cookie."""
-    cookie = request.cookies.get(COOKIE)
-    return None if cookie is None else access().session(cookie)
+    found = access().found(read_cookies(request.headers))
+    return None if found is None else found[0]
 
 
 def require_csrf(session: Session, given: str) -> None:

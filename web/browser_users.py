@@ -1,8 +1,8 @@
 """Who a browser's user is, until there are accounts: a random id in a signed cookie. No I/O.
 
-The signature is bound to `SECRET_KEY_BASE`: with another secret every browser gets a new id, and
-what belongs to the old one is not shown any more. An id is no proof of a person, and gives access
-to nothing but what was made with it.
+The signature is bound to `SECRET_KEY_BASE`: with another secret every browser gets a new id beside
+the old one, which is good again when the old secret is. An id is no proof of a person, and gives
+access to nothing but what was made with it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from typing import TYPE_CHECKING
 
+from web.cookies import NamedCookie
+
+if TYPE_CHECKING:
+    from werkzeug.datastructures import MultiDict
+
+    from web.cookies import Instance
+
+KIND = "stockstream_user"
 ID_BYTES = 16
 """Nobody guesses one of 128 bits, and two browsers never draw the same."""
 
@@ -18,9 +27,32 @@ ID_BYTES = 16
 class BrowserUsers:
     """Makes and reads the cookies. Made once; outlives every life of `web`."""
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, instance: Instance) -> None:
         """`secret` is `SECRET_KEY_BASE`; cookies are signed with a key made from it."""
         self._key = hmac.digest(secret.encode(), b"browser user", hashlib.sha256)
+        self._cookie = NamedCookie(KIND, self._key, instance)
+
+    @property
+    def cookie_name(self) -> str:
+        """What a cookie that is given now is called."""
+        return self._cookie.name
+
+    def cookie_for(self, cookies: MultiDict[str, str]) -> str:
+        """The value that names the user of these cookies from now on; a new one's without any."""
+        found = self._found(cookies)
+        return self.new() if found is None else found[1]
+
+    def user_of(self, cookies: MultiDict[str, str]) -> str | None:
+        """The id that a request's cookies name; None when none of them is one of ours."""
+        found = self._found(cookies)
+        return None if found is None else found[0]
+
+    def _found(self, cookies: MultiDict[str, str]) -> tuple[str, str] | None:
+        for _, value in self._cookie.found(cookies):
+            user = self.user(value)
+            if user is not None:
+                return user, value
+        return None
 
     def new(self) -> str:
         """The value of a new user's cookie."""

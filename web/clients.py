@@ -27,9 +27,9 @@ from supervision import (
 from web.admission import Admission, Refusal
 from web.callers import read_caller
 from web.connection import CODE_INTERNAL, CODE_LOST, SESSIONLESS_SECONDS, Connection
+from web.cookies import read_cookies
 from web.request_caller import WRONG_HOST, WrongHostError, why_wrong_host
 from web.security import PRIVATE_HEADERS, transport_headers
-from web.user_access import user_of_cookies
 
 if TYPE_CHECKING:
     from supervision import Actor, ActorRef
@@ -83,7 +83,7 @@ class Clients:
         number = next(self._parts.settings.numbers)
         connection = Connection(number, socket, caller.address, self._is_behind)
         # Before the handshake is answered: the headers are not kept any longer.
-        user = user_of_cookies(self._parts.settings.users, socket.headers.get("cookie"))
+        user = self._parts.settings.users.user_of(read_cookies(socket.headers))
         self._connections[number] = connection
         try:
             await socket.wait_room()  # not at the door, where others would wait for this client

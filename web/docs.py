@@ -13,6 +13,7 @@ from quart import Blueprint, Quart, Response, current_app, render_template
 
 from stockstream.delivery.protocol import encode
 from web.openapi import document
+from web.user_access import user_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,11 +100,15 @@ def docs() -> Blueprint:
 
 
 def the_document(app: Quart) -> Node:
-    """The document of an app, made once: when it is first asked for, all routes are there."""
-    made: Node | None = app.extensions.get(_EXTENSION)
-    if made is None:
-        made = app.extensions[_EXTENSION] = document(app)
-    return made
+    """The document of an app, made when it is first asked for: all routes are there then.
+
+    Made anew when the cookie has got its name from the database.
+    """
+    name = user_cookie()
+    made: dict[str, Node] = app.extensions.setdefault(_EXTENSION, {})
+    if name not in made:
+        made[name] = document(app, name)
+    return made[name]
 
 
 def groups(found: Node) -> dict[str, list[Shown]]:

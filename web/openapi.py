@@ -32,7 +32,6 @@ API_VERSION = "1.0.0"
 PREFIX = "/api/v1/"
 LARGEST_ID = 2**63 - 1
 """Of a row: a bigint of PostgreSQL."""
-USER_COOKIE = "stockstream_user"
 _REFERENCES = "#/components/schemas/{name}"
 _PLACE = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 _WAITS = (ServiceUnavailable, TooManyRequests)
@@ -162,8 +161,8 @@ def undocumented(app: Quart) -> list[str]:
     return [f"{method} {path}" for method, path, view, _ in _routes(app) if view not in _operations]
 
 
-def document(app: Quart) -> Schema:
-    """The document for the routes that `app` has now."""
+def document(app: Quart, user_cookie: str) -> Schema:
+    """The document for the routes that `app` has now; `user_cookie` is the name of that cookie."""
     routes = [route for route in _routes(app) if route[2] in _operations]
     used: dict[type[msgspec.Struct], None] = {ErrorAnswer: None}
     for _, _, view, _ in routes:
@@ -193,8 +192,9 @@ def document(app: Quart) -> Schema:
                 "user": {
                     "type": "apiKey",
                     "in": "cookie",
-                    "name": USER_COOKIE,
-                    "description": "Names a browser's user; the dashboard's page gives it.",
+                    "name": user_cookie,
+                    "description": "Names a browser's user; the dashboard's page gives it. "
+                    "Each StockStream has its own name for it.",
                 }
             },
         },

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Sequence
     from ipaddress import IPv4Network, IPv6Network
+    from pathlib import Path
 
     from stockstream.alerts.signing import Signer
     from stockstream.alerts.targets import TargetPolicy
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from supervision import ActorRef, System
     from web.admin_access import AdminAccess
     from web.browser_users import BrowserUsers
+    from web.cookies import Instance
     from web.server import AllowedHosts
 
 
@@ -49,6 +51,8 @@ class WebSettings:
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     base_path: str
+    data_directory: Path
+    instance: Instance
     admin: AdminAccess
     users: BrowserUsers
     signer: Signer

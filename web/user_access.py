@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import trio
 from quart import current_app, request
+from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
 from stockstream.delivery.limits import TokenBucket
 from web.admin_auth import SAFE_METHODS
-from web.openapi import USER_COOKIE as COOKIE
+from web.cookies import read_cookies
 from web.request_caller import current_caller
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ CHANGES_PER_SECOND = 5.0
 CHANGES_AT_ONCE = 60
 """Deleted rows and audit entries stay for weeks, so what an address may add has a pace."""
 MOST_ADDRESSES = 10_000
+REALM = "StockStream users"
 _EXTENSION = "stockstream_users"
 
 
@@ -65,13 +66,10 @@ def install(app: Quart, users: BrowserUsers, allowed_origins: Sequence[str]) -> 
 
 def give_cookie(response: WerkzeugResponse) -> WerkzeugResponse:
     """Let the page that is answered name its user from now on: `blueprint.after_request`."""
-    installed = _installed()
-    given = request.cookies.get(COOKIE)
-    if given is None or installed.users.user(given) is None:
-        given = installed.users.new()
+    users = _installed().users
     response.set_cookie(
-        COOKIE,
-        given,
+        users.cookie_name,
+        users.cookie_for(read_cookies(request.headers)),
         max_age=COOKIE_SECONDS,
         path=request.root_path or "/",
         secure=current_caller().secure,
@@ -81,26 +79,25 @@ def give_cookie(response: WerkzeugResponse) -> WerkzeugResponse:
     return response
 
 
+def user_cookie() -> str:
+    """The name of the cookie that pages give."""
+    return _installed().users.cookie_name
+
+
 def current_user() -> str:
     """The id of the request's user.
 
     Raises:
         NoUserError: it names none.
     """
-    given = request.cookies.get(COOKIE)
-    user = None if given is None else _installed().users.user(given)
+    users = _installed().users
+    user = users.user_of(read_cookies(request.headers))
     if user is None:
-        raise NoUserError("open the dashboard first: it gives a browser its user cookie")
+        how = WWWAuthenticate("cookie", {"realm": REALM, "cookie-name": users.cookie_name})
+        raise NoUserError(
+            "open the dashboard first: it gives a browser its user cookie", www_authenticate=how
+        )
     return user
-
-
-def user_of_cookies(users: BrowserUsers, header: str | None) -> str | None:
-    """The id in a `Cookie` header of a WebSocket's handshake; None when it names none."""
-    try:
-        morsel = SimpleCookie(header or "").get(COOKIE)
-    except CookieError:
-        return None
-    return None if morsel is None else users.user(morsel.value)
 
 
 async def admit_user() -> None:

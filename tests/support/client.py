@@ -13,7 +13,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
 Message = dict[str, Any]
 
@@ -117,7 +117,7 @@ class Client:
 async def connected(
     url: str,
     nursery: trio.Nursery,
-    headers: list[tuple[str, str]] | None = None,
+    headers: Sequence[tuple[str, str] | tuple[bytes, bytes]] = (),
     *,
     tls: ssl.SSLContext | None = None,
     at: str | None = None,
@@ -134,7 +134,7 @@ async def connected(
     async with await _stream(at or parts.hostname, parts.port, parts.hostname, tls) as stream:
         with trio.fail_after(20):
             socket = await wrap_client_stream(
-                nursery, stream, parts.netloc, resource, extra_headers=headers or []
+                nursery, stream, parts.netloc, resource, extra_headers=list(headers)
             )
         client = Client(socket)
         nursery.start_soon(client.run)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import trio
 
+from web.browser_users import KIND
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -24,6 +26,12 @@ async def visitor(tree: Tree) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+def user_cookie(client: httpx.AsyncClient) -> tuple[str, str]:
+    """Name and value of the one user cookie that a client has."""
+    (found,) = [(name, value) for name, value in client.cookies.items() if name.startswith(KIND)]
+    return found[0], found[1] or ""
+
+
 async def rows_are_there(client: httpx.AsyncClient) -> None:
     """Wait until rows can be asked for."""
     with trio.fail_after(ROWS_SECONDS):
@@ -35,3 +43,30 @@ def fields_of(answer: httpx.Response) -> set[str]:
     """The fields that an error names."""
     error: dict[str, Any] = answer.json()["error"]
     return set(error["fields"])
+
+
+ODD_NEIGHBOURS = (
+    'prefs={"a":1}',
+    "a=b c",
+    'a="b',
+    'a=b"c',
+    "a=b\\c",
+    "a=x,y",
+    "a=é",
+    "a=\xff\xfe",
+    "alone",
+    "=nameless",
+    "; ;",
+    ";;",
+    "a[b]=1",
+    "a(b)=1",
+    "a/b=1",
+    "expires=1",
+    "path=/",
+    "Domain=x",
+    "secure",
+    "$Version=1",
+    "a=%22%3B",
+    "a" * 3000 + "=1",
+)
+"""What other applications on the same host put into the header, on purpose or not."""

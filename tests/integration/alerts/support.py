@@ -12,7 +12,7 @@ from stockstream import paths
 from tests.integration.delivery.upstream import PriceApi, fed_by
 from tests.support.client import Client, connected
 from tests.support.history import select
-from tests.support.users import rows_are_there, visitor
+from tests.support.users import rows_are_there, user_cookie, visitor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ class Me:
     @property
     def cookie(self) -> list[tuple[str, str]]:
         """The header that a browser would send with a WebSocket's handshake."""
-        return [("Cookie", f"stockstream_user={self.http.cookies['stockstream_user']}")]
+        return [("Cookie", "=".join(user_cookie(self.http)))]
 
     async def add_rule(self, kind: str = "above", threshold: float = 100.0, **more: Any) -> int:
         """Make a rule, without a cool-down unless told, and wait until it is judged; its number."""

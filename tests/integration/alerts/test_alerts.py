@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from tests.integration.alerts.support import FIRED, RULES, Me, listening, user_o
 from tests.integration.delivery.upstream import PriceApi, fed_by
 from tests.support.asyncapi import faults, payload_schema
 from tests.support.client import connected
-from tests.support.users import fields_of, visitor
+from tests.support.users import ODD_NEIGHBOURS, fields_of, visitor
 
 if TYPE_CHECKING:
     import httpx
@@ -57,6 +58,24 @@ async def test_a_crossing_is_told_on_the_users_sockets_and_stored_with_what_trig
             assert [alert["price"] for alert in await me.until_fired(2)] == [100.5, 100.0]
             assert alerts_of(theirs) + alerts_of(nobodys) == []
             assert await other.fired() == []
+
+
+async def test_the_cookies_of_other_applications_do_not_silence_alerts(
+    price_api: PriceApi, database_url: str, nursery: trio.Nursery
+) -> None:
+    """A socket whose handshake brings them beside ours is the user's all the same."""
+    async with user_of(price_api, database_url) as me, AsyncExitStack() as stack:
+        await me.add_rule("above", 100.0)
+        ours = me.cookie[0][1]
+        sockets = {}
+        for neighbour in ODD_NEIGHBOURS:
+            headers = [(b"Cookie", f"{neighbour}; {ours}".encode("latin-1"))]
+            opened = connected(me.tree.websocket_url, nursery, headers)
+            sockets[neighbour] = await stack.enter_async_context(opened)
+        await me.price(AAPL=100.5)
+        for neighbour, socket in sockets.items():
+            told = await socket.message("alert")
+            assert told["price"] == 100.5, neighbour
 
 
 async def test_crossings_within_a_cooldown_are_told_in_one_alert(

@@ -20,8 +20,9 @@ from stockstream.times import now_ms
 from tests.support.gateway import batch, tick
 from tests.support.history import history_state
 from tests.support.tree import running_tree
+from tests.support.users import user_cookie
 from web.app import create_app
-from web.openapi import USER_COOKIE, undocumented
+from web.openapi import undocumented
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,7 +49,7 @@ async def serving(url: str) -> AsyncIterator[tuple[Tree, httpx.AsyncClient]]:
         ticks = [tick(n, ts=at + 60_000 * n, received=at + 60_000 * n) for n in range(40)]
         await ask(tree.system.ref(paths.DATABASE), Record([batch(1, *ticks)]))
         await client.get("/")  # the page gives the cookie
-        assert USER_COOKIE in client.cookies
+        assert user_cookie(client)
         yield tree, client
 
 

@@ -14,7 +14,7 @@ from stockstream import paths
 from stockstream.history.watchlists import LONGEST_NAME, MOST_LISTS, MOST_SYMBOLS
 from tests.support.history import select
 from tests.support.tree import Tree, running_tree
-from tests.support.users import fields_of, rows_are_there, visitor
+from tests.support.users import fields_of, rows_are_there, user_cookie, visitor
 from web.user_access import CHANGES_AT_ONCE
 
 if TYPE_CHECKING:
@@ -113,33 +113,14 @@ async def test_a_user_sees_nothing_of_another_and_a_forged_cookie_is_nobody(
             ]
             assert {answer.status_code for answer in answers} == {404}
         assert await names(me) == ["Mine"]
-        value = me.cookies["stockstream_user"]
+        name, value = user_cookie(me)
         user, _, signature = value.rpartition(".")
         wrong = "0" if signature[-1] != "0" else "1"
         for forged in ("", user, f"{user}x.{signature}", f"{user}.{signature[:-1]}{wrong}"):
             async with httpx.AsyncClient(base_url=tree.url) as nobody:
-                answer = await nobody.get(LISTS, headers={"Cookie": f"stockstream_user={forged}"})
+                answer = await nobody.get(LISTS, headers={"Cookie": f"{name}={forged}"})
                 assert answer.status_code == 401
                 assert answer.json()["error"]["code"] == "no_user"
-
-
-async def test_the_cookie_stays_the_same_and_another_secret_makes_a_new_user() -> None:
-    """HttpOnly and Lax, sent by pages alone; not Secure over plain HTTP."""
-    async with running_tree(secret_key_base="a" * 32) as tree, visitor(tree) as me:
-        first = await me.get("/")
-        again = await me.get("/s/AAPL")
-        assert first.cookies["stockstream_user"] == again.cookies["stockstream_user"]
-        told = first.headers["Set-Cookie"]
-        assert "HttpOnly" in told
-        assert "SameSite=Lax" in told
-        assert "Secure" not in told
-        assert "Set-Cookie" not in (await me.get("/api/v1/quotes")).headers
-        cookie = me.cookies["stockstream_user"]
-        async with running_tree(secret_key_base="b" * 32) as other:
-            headers = {"Cookie": f"stockstream_user={cookie}"}
-            async with httpx.AsyncClient(base_url=other.url, headers=headers) as moved:
-                assert (await moved.get(LISTS)).status_code == 401
-                assert cookie not in (await moved.get("/")).headers["Set-Cookie"]
 
 
 async def test_behind_a_proxy_that_is_trusted_and_speaks_tls_the_cookie_is_secure() -> None:

@@ -13,6 +13,7 @@ from web.admin_access import (
     AdminAccess,
     TooManyFailures,
 )
+from web.cookies import Instance
 
 TOKEN = "the-token-of-this-test"
 SECRET = "the-secret-of-this-test-which-signs-sessions"
@@ -34,7 +35,7 @@ def clock() -> Clock:
 
 
 def make(clock: Clock, token: str = TOKEN, secret: str = SECRET) -> AdminAccess:
-    return AdminAccess(token, secret, wall_clock=clock, monotonic=clock)
+    return AdminAccess(token, secret, Instance("a1b2c3d4e5f6"), wall_clock=clock, monotonic=clock)
 
 
 def test_a_session_is_good_for_hours_and_not_for_longer(clock: Clock) -> None:

@@ -1,0 +1,49 @@
+"""Learns from the database which StockStream this is, and keeps that on disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from stockstream.history.instance import ClaimInstance
+from stockstream.history.query import DatabaseError, ask
+from stockstream.instance import keep_instance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from structlog.stdlib import BoundLogger
+
+    from supervision import ActorRef
+    from web.cookies import Instance
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+
+_log: BoundLogger = structlog.get_logger("web.identity")
+_writer = trio.CapacityLimiter(1)
+"""A thread of its own: a disk that hangs holds up nobody else's."""
+
+
+async def learn_instance(instance: Instance, database: ActorRef, directory: Path) -> None:
+    """Ask until the database tells; meanwhile the proposed id serves.
+
+    Nobody can save anything before it is there, so a user that was named by the proposed one has
+    nothing to lose.
+    """
+    told = await _told(instance.id, database)
+    if instance.become(told):
+        _log.info("the database tells which instance this is", instance=told)
+        await trio.to_thread.run_sync(keep_instance, directory, told, limiter=_writer)
+
+
+async def _told(proposed: str, database: ActorRef) -> str:
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return await ask(database, ClaimInstance(proposed))
+        except DatabaseError:
+            await trio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

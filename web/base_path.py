@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
@@ -30,8 +29,6 @@ def below(base: str, app: ASGIFramework) -> ASGIFramework:
 
 def _full(path: str, base: str) -> str:
     """The path with `base` before it (ASGI: `path` holds `root_path`)."""
-    if not path.startswith("/"):
-        path = urlsplit(path).path or "/"  # absolute-form, RFC 9112, 3.2.2
     if path == base:
         return f"{base}/"
     return path if path.startswith(f"{base}/") else f"{base}{path}"

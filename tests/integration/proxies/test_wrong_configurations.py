@@ -124,13 +124,15 @@ async def test_nobody_gets_the_login(proxy: Proxy, wrong: str, elsewhere: str) -
     assert "answer this machine only" in answer.text
 
 
-async def test_a_lost_host_is_what_the_answers_tell_of(proxy: Proxy, wrong: str) -> None:
-    """The page's socket, and a change of its lists, are refused with what the proxy has to do."""
+async def test_what_cannot_work_says_what_the_proxy_has_to_do(proxy: Proxy, wrong: str) -> None:
+    """The page's socket and a change of its lists: without the host, without the upgrade."""
     async with visitor(proxy) as me:
         await me.get("/")
-        asked = [change(me)] if wrong == ALONE else [change(me), upgrade(me)]
-        for answer in [await each for each in asked]:
-            if wrong in HOST_IS_LOST:
+        for answer in (await change(me), await upgrade(me)):
+            if answer.request.url.path == "/ws" and wrong == ALONE:
+                assert answer.status_code == 426
+                assert "A proxy before the server must speak HTTP/1.1" in answer.text
+            elif wrong in HOST_IS_LOST:
                 assert answer.status_code == 403
                 reason = answer.json()["error"]["reason"]
                 assert f"the page is of '{proxy.url}'" in reason

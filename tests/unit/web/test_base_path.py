@@ -26,8 +26,6 @@ COMMENT = re.compile(r"/\*.*?\*/|(?<!:)//.*?$", re.DOTALL | re.MULTILINE)
         ("/", "/stocks/"),
         ("/stocksx", "/stocks/stocksx"),
         ("/stocks/stocks", "/stocks/stocks"),
-        ("http://prices.example/stocks/ws", "/stocks/ws"),
-        ("http://prices.example", "/stocks/"),
     ],
 )
 @pytest.mark.parametrize("kind", ["http", "websocket"])

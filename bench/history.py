@@ -28,7 +28,8 @@ from history_rig import Market, Rig, Used, running_rig
 from stockstream.history.candles import DAY_MS, HOUR_MS
 from stockstream.history.overview import Look
 from stockstream.history.queries import FetchCandles, FetchTicks
-from stockstream.history.upkeep import Retain, RollUp
+from stockstream.history.rolling import RollUp
+from stockstream.history.upkeep import Retain
 from stockstream.times import now_ms
 
 if TYPE_CHECKING:

@@ -331,8 +331,9 @@ class Settings(BaseSettings):
     spool_size: Annotated[int, Field(ge=64_000_000)] = _backends(
         1_000_000_000, "Bytes of prices kept on disk while the database is away, at most."
     )
-    retain_ticks: Annotated[float, Field(ge=1)] = _backends(7, "Days that ticks are kept.")
-    retain_candles: Annotated[float, Field(ge=1)] = _backends(
+    # A day is a partition, and a server can carry some hundreds of a table.
+    retain_ticks: Annotated[float, Field(ge=1, le=366)] = _backends(7, "Days that ticks are kept.")
+    retain_candles: Annotated[float, Field(ge=1, le=731)] = _backends(
         90, "Days that 1-minute candles are kept; longer ones are kept for ever."
     )
     retain_alerts: Annotated[float, Field(ge=1)] = _backends(

@@ -24,6 +24,9 @@ STEP_MS = 500
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+EARLIEST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
+LATEST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
+"""Moments that can be told, in ms since 1970: of the years 1 to 9999."""
 
 
 # The ticks of a batch share a few moments among them.

@@ -39,8 +39,12 @@ _CURSOR = re.compile(r"-?[0-9]{1,16}_-?[0-9]{1,19}_-?[0-9]{1,19}_[0-9]{1,9}")
 _BIGINT = range(-(2**63), 2**63)
 
 
-class CandleItem(msgspec.Struct, frozen=True):
-    """Prices from `start` (inclusive) on, for one interval; `ticks` is how many there were."""
+class CandleItem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Prices from `start` (inclusive) on, for one interval; `ticks` is how many there were.
+
+    A `partial` one may have had more: some came when those before had been dropped already, and
+    whether they were among these is not known. The prices are those of all.
+    """
 
     start: str
     open: float
@@ -48,6 +52,7 @@ class CandleItem(msgspec.Struct, frozen=True):
     low: float
     close: float
     ticks: int
+    partial: bool = False
 
 
 class CandlesAnswer(msgspec.Struct, frozen=True):
@@ -208,8 +213,8 @@ def _read_cursor(parameters: Parameters) -> Cursor | None:
 
 
 def _candle(candle: Candle) -> CandleItem:
-    start = iso_utc(candle.start)
-    return CandleItem(start, candle.open, candle.high, candle.low, candle.close, candle.ticks)
+    prices = candle.open, candle.high, candle.low, candle.close
+    return CandleItem(iso_utc(candle.start), *prices, candle.ticks, candle.partial)
 
 
 def _tick(tick: Tick) -> TickItem:

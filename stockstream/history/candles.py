@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
+LARGEST_LEAD_MS = DAY_MS
+"""A tick's time is at most so far after it was received: the clocks of live providers by minutes,
+and an import takes in nothing beyond it. So a question about times can leave out whole partitions.
+"""
 INTERVALS = {"1m": MINUTE_MS, "5m": 5 * MINUTE_MS, "1h": HOUR_MS, "1d": DAY_MS}
 """Length of each interval in ms; candles begin at whole multiples of it, in UTC."""
 
@@ -36,6 +40,7 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Candle(msgspec.Struct, frozen=True, gc=False):
     """`start` is inclusive; `first_at` and `last_at` are the times of the ticks that made `open`
     and `close`, by which two parts of a candle are joined in any order. Times in ms since 1970.
+    There may have been more than `ticks` of a `partial` one.
     """
 
     symbol: str
@@ -47,6 +52,7 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
     ticks: int
     first_at: int
     last_at: int
+    partial: bool = False
 
     def joined(self, other: Candle) -> Candle:
         """Both parts as one; of equal times `other`, the later told, closes."""
@@ -62,6 +68,7 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
             self.ticks + other.ticks,
             first.first_at,
             last.last_at,
+            self.partial or other.partial,
         )
 
 

@@ -47,6 +47,8 @@ SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "60",
+    # A statement that cannot leave any out locks all partitions, of which there may be hundreds.
+    "max_locks_per_transaction": "256",
     "shared_buffers": "64MB",
     "max_wal_size": "512MB",
     "wal_level": "minimal",

@@ -14,6 +14,7 @@ from stockstream.times import to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from stockstream.history.query import Connection
 
@@ -61,18 +62,24 @@ class Look(Query[Overview]):
         if await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
             schema = await connection.fetchval("SELECT max(version_num) FROM alembic_version")
         if await connection.fetchval("SELECT to_regclass('ticks') IS NOT NULL"):
-            days = await partitions.children(connection, "ticks")
-            first = await _end(connection, days, "min")
-            last = await _end(connection, reversed(days), "max")
+            names = await partitions.children(connection, "ticks")
+            days = [name for name in names if partitions.day_of(name) is not None]
+            rest = [name for name in names if name not in days]
+            firsts = await _end(connection, days, "min"), await _end(connection, rest, "min")
+            lasts = await _end(connection, days[::-1], "max"), await _end(connection, rest, "max")
+            first = min((iso_utc(to_ms(moment)) for moment in firsts if moment), default=None)
+            last = max((iso_utc(to_ms(moment)) for moment in lasts if moment), default=None)
             due = await connection.fetchval("SELECT count(DISTINCT hour) FROM rollups_due")
         tables = [TableSize(*row.values()) for row in await connection.fetch(_SIZES)]
         return Overview(server, schema, size, first, last, due, tables)
 
 
-async def _end(connection: Connection, days: Iterable[str], function: str) -> str | None:
+async def _end(connection: Connection, days: Iterable[str], function: str) -> datetime | None:
     """When the first or last tick was received: a day's partition is read, not all of them."""
     for partition in days:
-        moment = await connection.fetchval(f"SELECT {function}(received) FROM {partition}")  # noqa: S608 - names of ours
+        moment: datetime | None = await connection.fetchval(
+            f"SELECT {function}(received) FROM {partition}"  # noqa: S608 - names of ours
+        )
         if moment is not None:
-            return iso_utc(to_ms(moment))
+            return moment
     return None

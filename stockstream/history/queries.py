@@ -7,50 +7,70 @@ from datetime import timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
-from stockstream.history.candles import INTERVALS, Candle, Tick
+from stockstream.history.candles import INTERVALS, LARGEST_LEAD_MS, Candle, Tick
+from stockstream.history.growing import GATHERED, JOINED
 from stockstream.history.query import Query
-from stockstream.times import to_datetime
+from stockstream.times import EARLIEST, to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from stockstream.history.query import Connection
 
 # Times are made numbers by the server: here each would cost more than the rest of its row.
 _CANDLE = """
 SELECT (date_part('epoch', start) * 1000)::bigint, open, high, low, close, ticks,
-    (date_part('epoch', first_at) * 1000)::bigint, (date_part('epoch', last_at) * 1000)::bigint
+    (date_part('epoch', first_at) * 1000)::bigint, (date_part('epoch', last_at) * 1000)::bigint,
+    partial
 """
+_COLUMNS = "start, open, high, low, close, ticks, first_at, last_at, partial"
 STORED_CANDLES = f"""{_CANDLE} FROM candles
 WHERE "interval" = $1 AND symbol = $2 AND start >= $3 AND start < $4
 ORDER BY start DESC LIMIT $5
 """
-# From the earliest hour that is not rolled up yet on, coarser candles are put together from the
-# 1-minute ones; before it they are read as stored. Each candle is from one side only.
+# Hours that wait to be rolled up are joined with their minutes here, as a roll-up would do it: in
+# candles of $7 (5 minutes or an hour), each $8 long. What is asked for are candles of $1, each $6
+# long: those with such an hour in them are made of these, and of what is stored beside them.
 _ROLLED = f"""
 WITH due AS MATERIALIZED (
-    SELECT coalesce(date_bin($6::interval, min(hour), '1970-01-01 00:00+00'), 'infinity') AS edge
-    FROM rollups_due)
+    SELECT DISTINCT hour, hour < (SELECT before FROM thinned WHERE source = 'candles_1m') AS late
+    FROM rollups_due WHERE hour > $3::timestamptz - interval '1 hour' AND hour < $4),
+fresh AS MATERIALIZED (
+    SELECT date_bin($8::interval, start, '1970-01-01 00:00+00') AS bin, late, {GATHERED}
+    FROM due JOIN candles ON start >= hour AND start < hour + interval '1 hour'
+    WHERE "interval" = '1m' AND symbol = $2 AND start >= $3 AND start < $4
+    GROUP BY bin, late),
+grown AS MATERIALIZED (
+    SELECT f.bin AS start, {JOINED}
+    FROM fresh f LEFT JOIN candles s
+    ON s."interval" = $7 AND s.symbol = $2 AND s.start = f.bin),
+bins AS MATERIALIZED (
+    SELECT DISTINCT date_bin($6::interval, start, '1970-01-01 00:00+00') AS bin FROM grown),
+anew AS (
+    SELECT date_bin($6::interval, start, '1970-01-01 00:00+00') AS bin, {GATHERED}
+    FROM (
+        SELECT {_COLUMNS} FROM grown
+        UNION ALL
+        SELECT {_COLUMNS} FROM candles JOIN bins ON start >= bin AND start < bin + $6::interval
+        WHERE "interval" = $7 AND symbol = $2 AND start NOT IN (SELECT start FROM grown)) parts
+    GROUP BY bin)
 {_CANDLE} FROM (
-(SELECT start, open, high, low, close, ticks, first_at, last_at FROM candles
- WHERE "interval" = $1 AND symbol = $2 AND start >= $3 AND start < $4
- AND start < (SELECT edge FROM due)
- ORDER BY start DESC LIMIT $5)
-UNION ALL
-(SELECT date_bin($6::interval, start, '1970-01-01 00:00+00') AS bin,
-    (array_agg(open ORDER BY first_at, start))[1], max(high), min(low),
-    (array_agg(close ORDER BY last_at DESC, start DESC))[1], sum(ticks)::bigint,
-    min(first_at), max(last_at)
- FROM candles
- WHERE "interval" = '1m' AND symbol = $2 AND start >= $3 AND start < $4
- AND start >= (SELECT edge FROM due)
- GROUP BY bin ORDER BY bin DESC LIMIT $5)
+    (SELECT {_COLUMNS} FROM candles
+     WHERE "interval" = $1 AND symbol = $2 AND start >= $3 AND start < $4
+     AND start NOT IN (SELECT bin FROM bins)
+     ORDER BY start DESC LIMIT $5)
+    UNION ALL
+    (SELECT bin, open, high, low, close, ticks, first_at, last_at, partial FROM anew
+     ORDER BY bin DESC LIMIT $5)
 ) AS both_sides ORDER BY start DESC LIMIT $5
-"""  # noqa: S608 - a constant of ours
+"""  # noqa: S608 - constants of ours
+# `received` lets the server leave out the partitions of days before.
 _TICKS = """
 SELECT symbol, exchange, price, (date_part('epoch', ts) * 1000)::bigint,
     (date_part('epoch', received) * 1000)::bigint, epoch, seq FROM ticks
 WHERE symbol = $1 AND ts >= $2 AND ts < $3 AND (ts, epoch, seq) >= ($4, $5::bigint, $6::bigint)
+AND received >= $9
 ORDER BY ts, epoch, seq, received, price, exchange LIMIT $7 OFFSET $8
 """
 
@@ -81,6 +101,11 @@ class Cursor(NamedTuple):
         return cls(*key, passed)
 
 
+def earliest_received(ts: int) -> datetime:
+    """When a tick of that time, or of a later one, may have been received at the earliest."""
+    return to_datetime(max(EARLIEST, ts - LARGEST_LEAD_MS))
+
+
 @dataclass(frozen=True, slots=True)
 class FetchCandles(Query[list[Candle]]):
     """The last `limit` candles that start in [`start`, `end`), oldest first; ms since 1970.
@@ -104,7 +129,10 @@ class FetchCandles(Query[list[Candle]]):
         if self.interval == "1m":
             rows = await connection.fetch(STORED_CANDLES, *given)
         else:
-            rows = await connection.fetch(_ROLLED, *given, timedelta(milliseconds=length))
+            part = "5m" if self.interval == "5m" else "1h"
+            whole = timedelta(milliseconds=length)
+            short = timedelta(milliseconds=INTERVALS[part])
+            rows = await connection.fetch(_ROLLED, *given, whole, part, short)
         return [Candle(self.symbol, *row) for row in reversed(rows)]
 
 
@@ -132,5 +160,6 @@ class FetchTicks(Query[list[Tick]]):
             after.seq,
             self.limit,
             after.passed,
+            earliest_received(start),
         )
         return [Tick(*row) for row in rows]

@@ -11,6 +11,7 @@ import msgspec
 from stockstream.history import partitions
 from stockstream.history.candles import DAY_MS, HOUR_MS, Candle, Tick, fold
 from stockstream.history.copying import COLUMNS, encoded
+from stockstream.history.growing import GROWN
 from stockstream.history.query import Lane, Query
 from stockstream.times import to_datetime
 
@@ -43,7 +44,7 @@ WHERE EXISTS (
     AND t.exchange IS NOT DISTINCT FROM n.exchange)
 """
 # Times come as seconds: the driver encodes a moment at many times the CPU of a number.
-JOIN_CANDLES = """
+JOIN_CANDLES = f"""
 INSERT INTO candles AS c
     ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at)
 SELECT '1m', symbol, to_timestamp(start), open, high, low, close, ticks,
@@ -53,14 +54,8 @@ FROM unnest(
     $7::bigint[], $8::float8[], $9::float8[])
     AS given (symbol, start, open, high, low, close, ticks, first_at, last_at)
 ON CONFLICT ("interval", symbol, start) DO UPDATE SET
-    open = CASE WHEN excluded.first_at < c.first_at THEN excluded.open ELSE c.open END,
-    high = greatest(c.high, excluded.high),
-    low = least(c.low, excluded.low),
-    close = CASE WHEN excluded.last_at >= c.last_at THEN excluded.close ELSE c.close END,
-    ticks = c.ticks + excluded.ticks,
-    first_at = least(c.first_at, excluded.first_at),
-    last_at = greatest(c.last_at, excluded.last_at)
-"""
+    ticks = c.ticks + excluded.ticks, {GROWN}
+"""  # noqa: S608 - constants of ours
 # An update, also when it changes nothing: it holds the row, so that a roll-up of the hour that
 # runs meanwhile waits for us, and does not take the mark away before our candles are there.
 MARK_HOURS = """

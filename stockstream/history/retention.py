@@ -11,7 +11,8 @@ import trio
 from stockstream import paths
 from stockstream.history.purging import Purge
 from stockstream.history.query import DatabaseError, ask
-from stockstream.history.upkeep import Retain, RollUp
+from stockstream.history.rolling import RollUp
+from stockstream.history.upkeep import Retain
 from stockstream.times import now_ms
 from supervision import Actor
 
@@ -65,41 +66,36 @@ class Retention(Actor):
         self.tasks.start_soon(self._run)
 
     async def _run(self) -> None:
-        due = trio.current_time()
+        self._due = trio.current_time()
         while True:
             try:
-                await self._roll_up()
-                if trio.current_time() >= due:
-                    await self._retain()
-                    await self._purge()
-                    due = trio.current_time() + RETAIN_SECONDS
+                more = await self._turn()
             except DatabaseError:
                 await trio.sleep(RETRY_SECONDS)
             else:
-                await trio.sleep(ROUND_SECONDS)
+                await trio.sleep(STEP_SECONDS if more else ROUND_SECONDS)
 
-    async def _retain(self) -> None:
-        while True:
-            query = self._settings.retain(self._clock())
-            done = await ask(self._database, query, timeout=ASK_SECONDS)
-            if done.dropped:
-                _log.info("old history dropped", partitions=done.dropped)
-            if not done.more:
-                break
-            await trio.sleep(STEP_SECONDS)
+    async def _turn(self) -> bool:
+        """One step of each: whichever has much to do does not keep the others from theirs."""
+        more = bool(await ask(self._database, RollUp(self._clock()), timeout=ASK_SECONDS))
+        if trio.current_time() < self._due:
+            return more
+        # Both: what is left of one must not wait for the other.
+        kept, purged = await self._retain(), await self._purge()
+        if not (kept or purged):
+            self._due = trio.current_time() + RETAIN_SECONDS
+        return more or kept or purged
 
-    async def _purge(self) -> None:
-        while True:
-            query = self._settings.purge(self._clock())
-            done = await ask(self._database, query, timeout=ASK_SECONDS)
-            if done.rows:
-                _log.info("old rows purged", rows=dict(done.rows))
-            if not done.more:
-                break
-            await trio.sleep(STEP_SECONDS)
+    async def _retain(self) -> bool:
+        query = self._settings.retain(self._clock())
+        done = await ask(self._database, query, timeout=ASK_SECONDS)
+        if done.dropped:
+            _log.info("old history dropped", partitions=done.dropped)
+        return done.more
 
-    async def _roll_up(self) -> None:
-        while True:
-            if not await ask(self._database, RollUp(self._clock()), timeout=ASK_SECONDS):
-                break
-            await trio.sleep(STEP_SECONDS)
+    async def _purge(self) -> bool:
+        query = self._settings.purge(self._clock())
+        done = await ask(self._database, query, timeout=ASK_SECONDS)
+        if done.rows:
+            _log.info("old rows purged", rows=dict(done.rows))
+        return done.more

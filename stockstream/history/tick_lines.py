@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
 
-from stockstream.history.candles import DAY_MS, Tick
+from stockstream.history.candles import DAY_MS, LARGEST_LEAD_MS, Tick
 from stockstream.messages import InvalidSymbol, iso_utc, parse_symbol
 from stockstream.times import to_ms
 
@@ -179,6 +179,8 @@ def _tick(number: int, line: _Line, now: int) -> ReadTick:
     ts = _moment(number, "ts", line.ts, LAST_MOMENT)
     # Ticks are kept, and dropped, by the day on which they were received.
     received = _moment(number, "received", line.received, now + DAY_MS)
+    if ts - received > LARGEST_LEAD_MS:
+        raise BadLine(f"line {number}: received, {line.received}, is over a day before ts")
     tick = Tick(symbol, line.exchange, line.price, ts, received, line.epoch, line.seq)
     return ReadTick(number, tick)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from stockstream.history import partitions
-from stockstream.history.candles import DAY_MS, HOUR_MS, MINUTE_MS, Tick
+from stockstream.history.imported import grow_candles
+from stockstream.history.queries import earliest_received
 from stockstream.history.query import Lane, Query
-from stockstream.history.recording import IMPORT, IMPORT_LOCK, MARK_HOURS, copy_ticks
+from stockstream.history.recording import IMPORT, IMPORT_LOCK, copy_ticks
 from stockstream.times import to_datetime, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stockstream.history.candles import Tick
     from stockstream.history.query import Connection
 
 # From now on, what a spool replays is looked for first: it may hold what was imported.
@@ -36,24 +37,7 @@ RETURNING place
 """
 _TAKE_IN = """
 INSERT INTO ticks SELECT symbol, exchange, price, ts, received, epoch, seq FROM incoming
-RETURNING symbol, ts
-"""
-# A candle may know of ticks that were dropped since; it is only replaced by one that knows more.
-_CANDLES_ANEW = """
-INSERT INTO candles AS c
-    ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at)
-SELECT '1m', m.symbol, m.start, f.* FROM
-    (SELECT * FROM unnest($1::text[], $2::timestamptz[]) AS touched (symbol, start)) m
-CROSS JOIN LATERAL (
-    SELECT (array_agg(price ORDER BY ts, epoch, seq))[1], max(price), min(price),
-        (array_agg(price ORDER BY ts DESC, epoch DESC, seq DESC))[1], count(*), min(ts), max(ts)
-    FROM ticks t
-    WHERE t.symbol = m.symbol AND t.ts >= m.start AND t.ts < m.start + interval '1 minute') f
-ORDER BY m.symbol, m.start
-ON CONFLICT ("interval", symbol, start) DO UPDATE SET
-    open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-    ticks = excluded.ticks, first_at = excluded.first_at, last_at = excluded.last_at
-WHERE excluded.ticks >= c.ticks
+RETURNING symbol, ts, received
 """
 
 
@@ -81,8 +65,6 @@ class ImportTicks(Query[TakenIn]):
         places: dict[Tick, int] = {}
         repeated = [n for n, tick in enumerate(self.ticks) if places.setdefault(tick, n) != n]
         first = list(places.values())
-        days = sorted({tick.received // DAY_MS for tick in self.ticks})
-        await partitions.make_for_ticks(connection, days)
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", IMPORT_LOCK)
             await connection.execute(_ENTER, IMPORT)
@@ -90,17 +72,7 @@ class ImportTicks(Query[TakenIn]):
             await copy_ticks(connection, list(places), "incoming")
             known = sorted(first[row[0] - 1] for row in await connection.fetch(_KNOWN))
             rows = await connection.fetch(_TAKE_IN)
-            touched = sorted({(row[0], to_ms(row[1]) // MINUTE_MS * MINUTE_MS) for row in rows})
-            if touched:
-                hours = sorted({start // HOUR_MS * HOUR_MS for _, start in touched})
-                marks = [to_datetime(hour) for hour in hours]
-                await connection.execute(MARK_HOURS, IMPORT, marks)
-                # Who writes them too is let finish: its ticks would not be seen, and their candle
-                # be written over. Marks first, then candles, as everybody takes them.
-                await connection.execute("LOCK TABLE candles IN SHARE ROW EXCLUSIVE MODE")
-                starts = [to_datetime(start) for _, start in touched]
-                symbols = [symbol for symbol, _ in touched]
-                await connection.execute(_CANDLES_ANEW, symbols, starts)
+            await grow_candles(connection, [(row[0], to_ms(row[1]), row[2]) for row in rows])
         return TakenIn(len(rows), tuple(known), tuple(repeated))
 
 
@@ -116,10 +88,11 @@ class CountTicks(Query[dict[str, int]]):
     async def run(self, connection: Connection) -> dict[str, int]:
         """Ask."""
         rows = await connection.fetch(
-            "SELECT symbol, count(*) FROM ticks WHERE ts >= $1 AND ts < $2 "
+            "SELECT symbol, count(*) FROM ticks WHERE ts >= $1 AND ts < $2 AND received >= $4 "
             "AND ($3::text[] IS NULL OR symbol = ANY($3)) GROUP BY symbol ORDER BY symbol",
             to_datetime(self.start),
             to_datetime(self.end),
             None if self.symbols is None else list(self.symbols),
+            earliest_received(self.start),
         )
         return {row[0]: row[1] for row in rows}

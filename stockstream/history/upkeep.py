@@ -1,4 +1,4 @@
-"""Upkeep of what is stored: roll-ups, partitions made ahead, what is old dropped. Queries only."""
+"""Upkeep of what is stored: partitions made ahead, what is old dropped. Queries only."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from stockstream.history import partitions
-from stockstream.history.candles import DAY_MS, HOUR_MS, INTERVALS
+from stockstream.history.candles import DAY_MS
+from stockstream.history.growing import thin_before
 from stockstream.history.query import Lane, Query
 from stockstream.times import to_datetime, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from stockstream.history.query import Connection
 
@@ -22,25 +24,26 @@ STEP_ROWS = 10_000
 LEDGER_KEPT = 10_000
 """Entries of each node that stay however old: a spool that waits was written under them."""
 
-_DUE = "SELECT DISTINCT hour FROM rollups_due WHERE hour < $1 ORDER BY hour LIMIT $2"
-_TAKE_MARKS = "DELETE FROM rollups_due WHERE hour = $1"
-_ROLL = """
-INSERT INTO candles AS c
-    ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at)
-SELECT $1, symbol, date_bin($2::interval, start, '1970-01-01 00:00+00') AS bin,
-    (array_agg(open ORDER BY first_at, start))[1], max(high), min(low),
-    (array_agg(close ORDER BY last_at DESC, start DESC))[1], sum(ticks)::bigint,
-    min(first_at), max(last_at)
-FROM candles WHERE "interval" = $3 AND start >= $4 AND start < $5
-GROUP BY symbol, bin ORDER BY symbol, bin
-ON CONFLICT ("interval", symbol, start) DO UPDATE SET
-    open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-    ticks = excluded.ticks, first_at = excluded.first_at, last_at = excluded.last_at
+_DUE_BEFORE = "SELECT EXISTS (SELECT FROM rollups_due WHERE hour < $1)"
+_OLD_TICKS = """
+DELETE FROM ticks_default WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM ticks_default WHERE received < $1 LIMIT $2))
 """
-_OLD_CANDLES = """
-DELETE FROM candles_1m_default WHERE ctid = ANY(ARRAY(
-    SELECT ctid FROM candles_1m_default WHERE start < $1 LIMIT $2))
+# Whole hours, the oldest first, some rows' worth but one at least, none that waits for a roll-up.
+_OLD_HOURS = """
+SELECT least(
+    $1,
+    (SELECT min(hour) FROM rollups_due),
+    greatest(
+        coalesce(
+            (SELECT date_bin('1 hour', start, '1970-01-01 00:00+00') FROM candles_1m_default
+             WHERE start < $1 ORDER BY start OFFSET $2 LIMIT 1),
+            'infinity'),
+        (SELECT date_bin('1 hour', min(start), '1970-01-01 00:00+00') + interval '1 hour'
+         FROM candles_1m_default)))
 """
+_ANY_OLD = "SELECT EXISTS (SELECT FROM candles_1m_default WHERE start < $1)"
+_OLD_CANDLES = "DELETE FROM candles_1m_default WHERE start < $1"
 _OLD_ENTRIES = """
 WITH edges AS MATERIALIZED (
     SELECT n.node, e.boot, e.no FROM (SELECT DISTINCT node FROM batches) n
@@ -51,46 +54,6 @@ DELETE FROM batches WHERE ctid = ANY(ARRAY(
     SELECT b.ctid FROM batches b JOIN edges e USING (node)
     WHERE b.recorded < $1 AND (b.boot, b.no) <= (e.boot, e.no) LIMIT $3))
 """
-
-
-@dataclass(frozen=True, slots=True)
-class RollUp(Query[int]):
-    """Put together the 5-minute, hour and day candles of hours that are over; how many hours.
-
-    An hour is over at `now` (ms since 1970). Each is a transaction of its own: mark taken, candles
-    written. An hour whose 1-minute candles are gone is left as it was. `limit` hours at most, since
-    all of it has the time of one query: an hour of 1,000 symbols takes a second or two.
-    """
-
-    now: int
-    limit: int = 6
-    lane: ClassVar[Lane] = Lane.MAINTENANCE
-
-    async def run(self, connection: Connection) -> int:
-        """Do it."""
-        current = to_datetime(self.now - self.now % HOUR_MS)
-        rows = await connection.fetch(_DUE, current, self.limit)
-        for row in rows:
-            hour = row["hour"]
-            async with connection.transaction():
-                await connection.execute(_TAKE_MARKS, hour)
-                await roll(connection, hour, hour + timedelta(hours=1))
-        return len(rows)
-
-
-async def roll(connection: Connection, start: object, end: object) -> None:
-    """Put together the candles of a stretch of whole hours; days from their hours."""
-    for interval in ("5m", "1h"):
-        length = timedelta(milliseconds=INTERVALS[interval])
-        await connection.execute(_ROLL, interval, length, "1m", start, end)
-    day = timedelta(milliseconds=DAY_MS)
-    bounds = await connection.fetchrow(
-        "SELECT date_bin($1::interval, $2, '1970-01-01 00:00+00'), "
-        "date_bin($1::interval, $3::timestamptz - interval '1 us', '1970-01-01 00:00+00') + $1",
-        day, start, end,
-    )  # fmt: skip
-    assert bounds is not None  # noqa: S101 - for the type checker
-    await connection.execute(_ROLL, "1d", day, "1h", bounds[0], bounds[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +74,7 @@ class Retained:
             self.made + later.made,
             self.dropped + later.dropped,
             self.deleted + later.deleted,
-            later.more,
+            self.more or later.more,
         )
 
 
@@ -130,81 +93,78 @@ class Retain(Query[Retained]):
 
     async def run(self, connection: Connection) -> Retained:
         """Do it, or tell what would be done."""
-        old = await self._too_old(connection)
+        ticks = await self._too_old(connection, "ticks")
+        minutes = await self._too_old(connection, "candles_1m")
         if self.dry_run:
-            return Retained(dropped=tuple(old))
+            return Retained(dropped=(*ticks, *minutes))
         today = self.now // DAY_MS
         ahead = range(today, today + DAYS_AHEAD + 1)
         made = await partitions.make_for_ticks(connection, ahead)
         made += await partitions.make_for_candles(connection, ahead)
-        for partition in old[:1]:
-            await partitions.drop(connection, partition)
-        limit = to_datetime(int(self.now - self.days["candles_1m"] * DAY_MS))
-        done = await connection.execute(_OLD_CANDLES, limit, STEP_ROWS)
-        deleted = int(done.split()[-1])
+        done = await self._thin_ticks(connection, ticks)
+        done = done.plus(await self._thin_minutes(connection, minutes))
         limit = to_datetime(int(self.now - (self.days["ticks"] + 1) * DAY_MS))
-        done = await connection.execute(_OLD_ENTRIES, limit, LEDGER_KEPT, STEP_ROWS)
-        deleted += int(done.split()[-1])
-        return Retained(made, tuple(old[:1]), deleted, more=len(old) > 1 or deleted > 0)
+        entries = _count(await connection.execute(_OLD_ENTRIES, limit, LEDGER_KEPT, STEP_ROWS))
+        return done.plus(Retained(made, (), entries, more=entries > 0))
 
-    async def _too_old(self, connection: Connection) -> list[str]:
-        """Partitions whose last moment is too old, the oldest of each table first."""
-        # Minutes go only after their hours and days were put together.
-        due = await connection.fetch("SELECT DISTINCT hour FROM rollups_due")
-        kept = {partitions.name("candles_1m", to_ms(row[0]) // DAY_MS) for row in due}
-        old: list[str] = []
-        for table, days in self.days.items():
-            first_kept = int(self.now - days * DAY_MS) // DAY_MS
-            for partition in await partitions.children(connection, table):
-                day = partitions.day_of(partition)
-                if day is not None and day < first_kept and partition not in kept:
-                    old.append(partition)
-        return old
+    def _first_kept(self, table: str) -> datetime:
+        """The first day of a table that stays."""
+        return to_datetime(int(self.now - self.days[table] * DAY_MS) // DAY_MS * DAY_MS)
 
+    async def _too_old(self, connection: Connection, table: str) -> list[str]:
+        """Partitions of days that are too old, the oldest first."""
+        first_kept = to_ms(self._first_kept(table)) // DAY_MS
+        names = await partitions.children(connection, table)
+        days = [(day, n) for n in names if (day := partitions.day_of(n)) is not None]
+        return [n for day, n in sorted(days) if day < first_kept]
 
-@dataclass(frozen=True, slots=True)
-class Rebuild(Query[int]):
-    """Make all candles of an hour anew from the ticks there are; how many 1-minute candles.
-
-    `hour` counts from 1970. Whoever writes candles waits meanwhile, which is why it is an hour and
-    no more. An hour without ticks is left as it is: they are dropped, and its candles are what is
-    left of them.
-    """
-
-    hour: int
-    lane: ClassVar[Lane] = Lane.MAINTENANCE
-
-    async def run(self, connection: Connection) -> int:
-        """Do it, in one transaction."""
-        start, end = to_datetime(self.hour * HOUR_MS), to_datetime((self.hour + 1) * HOUR_MS)
-        there = await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM ticks WHERE ts >= $1 AND ts < $2)", start, end
-        )
-        if not there:
-            return 0
+    async def _thin_ticks(self, connection: Connection, old: list[str]) -> Retained:
+        limit = self._first_kept("ticks")
+        for partition in old[:1]:
+            async with partitions.alone_with(connection, "ticks"):
+                await thin_before(connection, "ticks", limit)
+                await connection.execute(f"DROP TABLE IF EXISTS {partition}")
         async with connection.transaction():
-            # Marks first and candles then, as recorders do: the other way round they and we would
-            # wait for each other. The mark of the current hour stays: it goes on.
-            await connection.execute(
-                "DELETE FROM rollups_due WHERE hour = $1 AND hour < "
-                "date_bin('1 hour', now(), '1970-01-01 00:00+00')",
-                start,
-            )
-            await connection.execute("LOCK TABLE candles IN SHARE ROW EXCLUSIVE MODE")
-            await connection.execute(
-                """DELETE FROM candles WHERE start >= $1 AND start < $2 AND "interval" <> '1d'""",
-                start, end,
-            )  # fmt: skip
-            done = await connection.execute(_FROM_TICKS, start, end)
-            await roll(connection, start, end)
-        return int(done.split()[-1])
+            rows = _count(await connection.execute(_OLD_TICKS, limit, STEP_ROWS))
+            if rows:
+                await thin_before(connection, "ticks", limit)
+        return Retained(0, tuple(old[:1]), rows, more=len(old) > 1 or rows > 0)
+
+    async def _thin_minutes(self, connection: Connection, old: list[str]) -> Retained:
+        """The oldest go first, all of an hour at once: so `thinned` tells which hours are whole.
+
+        None go before their hours and days were put together, nor any that are younger.
+        """
+        limit = self._first_kept("candles_1m")
+        edge = limit
+        if old:
+            edge = to_datetime((partitions.day_of(old[0]) or 0) * DAY_MS)
+        if await connection.fetchval(_ANY_OLD, edge):
+            rows = await self._thin_default(connection, edge)
+            return Retained(0, (), rows, more=rows > 0)
+        for partition in old[:1]:
+            end = edge + timedelta(days=1)
+            async with partitions.alone_with(connection, "candles_1m"):
+                # A recorder may have brought some of it meanwhile.
+                waits = await connection.fetchval(_DUE_BEFORE, end)
+                if waits or await connection.fetchval(_ANY_OLD, end):
+                    return Retained()
+                await thin_before(connection, "candles_1m", end)
+                await connection.execute(f"DROP TABLE IF EXISTS {partition}")
+        return Retained(0, tuple(old[:1]), 0, more=len(old) > 1)
+
+    async def _thin_default(self, connection: Connection, edge: datetime) -> int:
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = {partitions.LOCK_MS}")
+            # Who brings late ticks is let finish: their marks are to be seen, and what is joined
+            # to a minute must not go with it.
+            await connection.execute("LOCK TABLE candles_1m_default IN SHARE ROW EXCLUSIVE MODE")
+            before = await connection.fetchval(_OLD_HOURS, edge, STEP_ROWS)
+            rows = _count(await connection.execute(_OLD_CANDLES, before))
+            if rows:
+                await thin_before(connection, "candles_1m", before)
+        return rows
 
 
-_FROM_TICKS = """
-INSERT INTO candles ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at)
-SELECT '1m', symbol, date_bin('1 minute', ts, '1970-01-01 00:00+00') AS bin,
-    (array_agg(price ORDER BY ts, epoch, seq))[1], max(price), min(price),
-    (array_agg(price ORDER BY ts DESC, epoch DESC, seq DESC))[1], count(*), min(ts), max(ts)
-FROM ticks WHERE ts >= $1 AND ts < $2
-GROUP BY symbol, bin ORDER BY symbol, bin
-"""
+def _count(status: str) -> int:
+    return int(status.rsplit(maxsplit=1)[-1])

@@ -17,15 +17,16 @@ from stockstream.cli.db.left_out import LeftOut
 from stockstream.cli.db.sources import Choice, Source, reading
 from stockstream.errors import StartError, UsageError
 from stockstream.history import tick_lines, transfer
-from stockstream.history.candles import DAY_MS, Tick
 from stockstream.history.queries import Cursor, FetchTicks
 from stockstream.history.tick_lines import Format
 from stockstream.messages import InvalidSymbol, parse_symbol
-from stockstream.times import now_ms
+from stockstream.times import EARLIEST, LATEST, now_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from typing import BinaryIO, TextIO
+
+    from stockstream.history.candles import Tick
 
 PAGE = 5_000
 """Ticks held at once."""
@@ -65,8 +66,8 @@ async def export(
         Print JSON about it, with --output.
     """
     symbols = [_symbol(text) for text in symbol] or None
-    start = 0 if begin is None else moment("--from", begin)
-    until = now_ms() + DAY_MS if end is None else moment("--to", end)
+    start = EARLIEST if begin is None else moment("--from", begin)
+    until = LATEST if end is None else moment("--to", end)
     if start >= until:
         raise UsageError("--from: it is not before --to")
     if as_json and output is None:

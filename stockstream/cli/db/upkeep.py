@@ -14,7 +14,8 @@ from stockstream.errors import UsageError
 from stockstream.history import overview
 from stockstream.history.candles import DAY_MS, HOUR_MS
 from stockstream.history.purging import Purge, Purged
-from stockstream.history.upkeep import Rebuild, Retain, Retained, RollUp
+from stockstream.history.rolling import Rebuild, RollUp
+from stockstream.history.upkeep import Retain, Retained
 from stockstream.times import now_ms
 
 HOURS_PER_DAY = DAY_MS // HOUR_MS
@@ -91,6 +92,8 @@ async def rebuild(
     as_json: Json = False,
 ) -> int:
     """Make all candles anew from the ticks that are still there, hour by hour.
+
+    Candles of hours whose ticks are not all there any more stay as they are.
 
     Parameters
     ----------

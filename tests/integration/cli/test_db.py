@@ -195,7 +195,7 @@ def test_status_tells_what_is_stored(db: Run, database_url: str):
     put_ticks(database_url, 1_000)
     put_ticks(database_url, 500, day=YESTERDAY - 1)
     shown = db("status").out
-    assert re.search(r"^ ticks +2 +1,500 ", shown, re.MULTILINE), shown
+    assert re.search(r"^ ticks +3 +1,500 ", shown, re.MULTILINE), shown
     found = document(db("status", "--json"))
     rows = {t["name"]: t["rows"] for t in found["tables"] if t["table"] == "ticks"}
     days = [partition("ticks", day) for day in (YESTERDAY - 1, YESTERDAY)]

@@ -13,8 +13,8 @@ from stockstream.history.candles import Tick, fold
 from stockstream.history.queries import FetchCandles
 from stockstream.history.query import Lane, Query
 from stockstream.history.recording import Record, copy_ticks, join_candles
+from stockstream.history.rolling import Rebuild, RollUp
 from stockstream.history.transfer import ImportTicks
-from stockstream.history.upkeep import Rebuild, RollUp
 from tests.support.database import psql
 from tests.support.gateway import DAY, batch, running_history, tick
 

@@ -1,0 +1,71 @@
+"""How candles grow, in SQL: parts are joined, and what retention has taken is allowed for.
+
+Open, high, low and close of a candle are those of all ticks that ever were: joining a part twice
+changes nothing of them. The count is not like that. It is known as long as its source is whole;
+`thinned` tells up to where retention may have taken something. Where it cannot be known, `ticks`
+is the most that is certain, and the candle is `partial`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from stockstream.history.query import Connection
+
+COLUMNS = """
+"interval", symbol, start, open, high, low, close, ticks, first_at, last_at, partial
+"""
+GATHERED = """
+    (array_agg(open ORDER BY first_at, start))[1] AS open, max(high) AS high, min(low) AS low,
+    (array_agg(close ORDER BY last_at DESC, start DESC))[1] AS close,
+    sum(ticks)::bigint AS ticks, min(first_at) AS first_at, max(last_at) AS last_at,
+    bool_or(partial) AS partial,
+    coalesce(sum(ticks) FILTER (WHERE partial), 0)::bigint AS unsure
+"""
+"""One part from several candles, which share no tick. `unsure` of its ticks may be counted by the
+candle that it is to be joined to."""
+JOINED = """
+    CASE WHEN s.first_at <= f.first_at THEN s.open ELSE f.open END AS open,
+    greatest(f.high, s.high) AS high, least(f.low, s.low) AS low,
+    CASE WHEN s.last_at > f.last_at THEN s.close ELSE f.close END AS close,
+    CASE WHEN f.late
+        THEN greatest(coalesce(s.ticks, 0) + f.ticks - f.unsure, f.ticks)
+        ELSE greatest(s.ticks, f.ticks) END AS ticks,
+    least(f.first_at, s.first_at) AS first_at, greatest(f.last_at, s.last_at) AS last_at,
+    f.partial OR coalesce(s.partial, false)
+        OR (NOT f.late AND coalesce(s.ticks > f.ticks, false)) AS partial
+"""
+"""A part `f` and the stored candle `s`, if any. Is the part `late`, its ticks are not counted by
+the stored one; else it is from a source that is whole, and has those of the stored one too."""
+GROWN = """
+    open = CASE WHEN excluded.first_at < c.first_at THEN excluded.open ELSE c.open END,
+    high = greatest(c.high, excluded.high),
+    low = least(c.low, excluded.low),
+    close = CASE WHEN excluded.last_at >= c.last_at THEN excluded.close ELSE c.close END,
+    first_at = least(c.first_at, excluded.first_at),
+    last_at = greatest(c.last_at, excluded.last_at)
+"""
+"""What an upsert sets, beside the count, to join `excluded` to the stored `c`."""
+FROM_TICKS = """
+    (array_agg(price ORDER BY ts, epoch, seq))[1] AS open, max(price) AS high, min(price) AS low,
+    (array_agg(price ORDER BY ts DESC, epoch DESC, seq DESC))[1] AS close, count(*) AS ticks,
+    min(ts) AS first_at, max(ts) AS last_at
+"""
+
+
+async def thinned_before(connection: Connection, source: str) -> datetime:
+    """What of `source` is from before then may be gone, or, of minutes, was counted and is."""
+    before: datetime = await connection.fetchval(
+        "SELECT before FROM thinned WHERE source = $1", source
+    )
+    return before
+
+
+async def thin_before(connection: Connection, source: str, before: datetime) -> None:
+    """Write down that retention takes what is from before then, in its transaction."""
+    await connection.execute(
+        "UPDATE thinned SET before = greatest(before, $2) WHERE source = $1", source, before
+    )

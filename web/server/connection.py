@@ -151,6 +151,8 @@ class Connection:
         said_goodbye = self._ended
         self._end()
         await protocol.handle(Closed())
+        if self.place.refusal is not None:
+            self.place.idle(self)  # it had its answer; who comes next need not wait for its end
         if said_goodbye:
             now = trio.current_time()
             with trio.CancelScope(
@@ -170,10 +172,12 @@ class Connection:
         Where only a refusal waits for it, a begun head counts for nothing.
         """
         protocol = self._protocol
-        if protocol is None or self._incoming.waiting():
+        if protocol is None:
             return False
-        if not (protocol.idle or (self.place.refusal is not None and not protocol.answering)):
-            return False
+        if not self._ended:
+            stands = self.place.refusal is not None and not protocol.answering
+            if self._incoming.waiting() or not (protocol.idle or stands):
+                return False
         self.wire.close()
         return True
 

@@ -14,6 +14,8 @@ __all__ = ["Guest", "Place", "Places"]
 _STANDING = 256
 _STANDING_PER_HOLDER = 16
 """Connections over a limit that get an answer; it costs a task each."""
+_TRIES = 32
+"""So many of the longest idle are asked to leave. Each that stays has begun to say something."""
 
 _RETRY_AFTER = (b"retry-after", b"5")  # seconds until a client that met a full server tries again
 
@@ -86,13 +88,13 @@ class _Room:
         return self._make_place(self._idle)
 
     def _make_place(self, idle: OrderedDict[Place, Guest]) -> bool:
-        while idle:
+        for _ in range(min(len(idle), _TRIES)):
             place, guest = next(iter(idle.items()))
-            self.busy(place)  # if it is not idle after all, it will say so when it is again
             if guest.leave_place():
                 self.leave(place)
                 self.evicted += 1
                 return True
+            self.idle(place, guest)  # behind the others
         return False
 
     def take(self, holder: str | None, refusal: Refusal | None) -> Place:

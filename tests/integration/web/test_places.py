@@ -179,7 +179,11 @@ async def test_whether_a_node_lives_is_answered_on_a_full_one(config: ServerConf
         assert (await page.answer())[0].startswith((b"HTTP/1.1 503 ", b"HTTP/1.1 429 "))
 
 
-@pytest.mark.parametrize("said", [b"", b"GET / HTT", GET], ids=["nothing", "half", "all"])
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"GET / HTT", GET, GET + b"x" * 100_000, HEALTH],
+    ids=["nothing", "half", "all", "too much", "health"],
+)
 async def test_who_stands_in_a_full_node_gives_way_to_who_asks_for_its_health(
     said: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

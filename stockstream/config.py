@@ -351,8 +351,8 @@ class Settings(BaseSettings):
     webhook_networks: Annotated[tuple[Network, ...], NoDecode, _each(_network)] = _backends(
         (), "Networks beside the internet where alerts may be posted to.", "none"
     )
-    webhook_attempts: Annotated[int, Field(ge=1, le=20)] = _backends(
-        6, "How often an alert is posted before it is given up."
+    webhook_retry_for: Annotated[float, Field(ge=0, le=2_592_000)] = _backends(
+        86_400, "How long it is tried to post an alert before it is given up; 0 tries once."
     )
     cluster_nats_url: Annotated[SecretStr, AfterValidator(_nats_urls)] | None = _backends(
         None, "NATS servers that join the nodes (`nats://a:4222,…`).", "single node", private=True

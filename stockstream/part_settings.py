@@ -65,8 +65,8 @@ def retention(settings: Settings) -> RetentionSettings:
 
 
 def webhooks(settings: Settings) -> WebhookSettings:
-    """Where to webhooks may go, and how often it is tried."""
-    return WebhookSettings(_targets(settings), attempts=settings.webhook_attempts)
+    """Where to webhooks may go, and for how long it is tried."""
+    return WebhookSettings(_targets(settings), retry_for=settings.webhook_retry_for)
 
 
 def signer(settings: Settings) -> Signer:

@@ -81,6 +81,7 @@ class Web(Actor):
             sessions=self.system.ref(paths.SESSIONS),
             database=self.system.ref(paths.DATABASE),
             alerts=self.system.ref(paths.ALERTS),
+            webhooks=self.system.ref(paths.WEBHOOKS),
         )
         self.clients = Clients(self, parts)
         config = _server_config(settings)

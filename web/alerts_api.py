@@ -1,4 +1,4 @@
-"""`/api/v1/alerts`: a user's rules, and what they fired."""
+"""`/api/v1/alerts/rules`: a user's rules."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
-from quart import Blueprint, Response, request, url_for
+from quart import Blueprint, Response, url_for
 
-from stockstream.alerts.alert_rows import NEWEST, FetchFired, MarkRead, StoredAlert
 from stockstream.alerts.rule_rows import MOST_RULES, RULES, Wanted
 from stockstream.alerts.rules import USUAL_COOLDOWN, USUAL_HYSTERESIS, Kind, Rule
 from stockstream.alerts.targets import LONGEST_URL, Forbidden, TargetPolicy, check_url
@@ -23,17 +22,14 @@ from stockstream.history.owned_rows import (
     Refusal,
     RestoreRow,
 )
-from stockstream.told_alert import ToldAlert
 from web.bodies import InvalidFieldError, SymbolText, read_body, read_symbols
-from web.openapi import ROW, choice, documented, text, whole
-from web.parameters import InvalidParameterError, Parameters
+from web.openapi import ROW, documented
 from web.row_errors import (
     CHANGE_ERRORS,
     MOVE_ERRORS,
     NEW_ERRORS,
     ONE_ERRORS,
     READ_ERRORS,
-    SEEN_ERRORS,
 )
 from web.rows import ask_row, ask_rows, row_id, told
 from web.user_access import admit_user, current_user
@@ -45,7 +41,6 @@ if TYPE_CHECKING:
 SHORTEST_WINDOW, LONGEST_WINDOW = 10, 86_400
 LONGEST_COOLDOWN = 86_400
 HIGHEST_PRICE = 1e12
-MOST_FIRED, USUAL_FIRED = 200, 50
 
 
 def _told(**schema: object) -> Meta:
@@ -105,29 +100,6 @@ class RulesAnswer(msgspec.Struct, frozen=True):
 
     rules: list[RuleItem]
     limits: RuleLimits = RuleLimits()
-
-
-class FiredItem(ToldAlert, frozen=True):
-    """An alert, as `docs/asyncapi.yaml` describes it, and whether its user has seen it."""
-
-    read: bool
-
-
-class FiredAnswer(msgspec.Struct, frozen=True):
-    """The newest first; `next_cursor` asks for older ones, null when there are none.
-
-    `unread` counts all that are, up to 100.
-    """
-
-    alerts: list[FiredItem]
-    unread: int
-    next_cursor: str | None
-
-
-class ReadGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of `/fired/read`: all that fired up to that moment was seen."""
-
-    until: Annotated[str, _told(format="date-time")]
 
 
 def alerts_api(parts: Parts) -> Blueprint:
@@ -191,43 +163,6 @@ def alerts_api(parts: Parts) -> Blueprint:
         """Bring a deleted rule back."""
         return told(await changed(RestoreRow(RULES, current_user(), row_id(number))))
 
-    @blueprint.get("/fired")
-    @documented(
-        FiredAnswer,
-        whole("limit", "Alerts, at most.", least=1, most=MOST_FIRED, usual=USUAL_FIRED),
-        text("cursor", "The `next_cursor` of an answer, for older ones.", r"^[0-9]{1,18}$"),
-        choice("unread", "Only those that were not seen.", ("true", "false"), "false"),
-        errors=(*READ_ERRORS, InvalidParameterError),
-        user=True,
-    )
-    async def fired() -> Response:
-        """What the user's rules fired, the newest first."""
-        given = request.args.to_dict(flat=False)
-        parameters = Parameters(given, ("limit", "cursor", "unread"))
-        limit = parameters.whole("limit", least=1, most=MOST_FIRED, usual=USUAL_FIRED)
-        unread = parameters.one_of("unread", ("true", "false"), "false") == "true"
-        before = _read_cursor(parameters)
-        parameters.check()
-        # One more than wanted tells whether any follow.
-        found = await ask_rows(database, FetchFired(current_user(), limit + 1, before, unread))
-        page = found.alerts[:limit]
-        following = str(page[-1].row) if len(found.alerts) > limit else None
-        return told(FiredAnswer([_fired(stored) for stored in page], found.unread, following))
-
-    @blueprint.post("/fired/read")
-    @documented(None, status=204, body=ReadGiven, errors=SEEN_ERRORS, user=True)
-    async def read() -> Response:
-        """Note that alerts were seen."""
-        given = await read_body(ReadGiven)
-        parameters = Parameters({"until": [given.until]}, ("until",))
-        until = parameters.moment("until", 0)
-        if parameters.wrong:
-            raise InvalidFieldError(parameters.wrong)
-        # What has not fired yet cannot have been seen, whatever a clock says.
-        until = min(until, parts.settings.wall_clock_ms())
-        await ask_rows(database, MarkRead(current_user(), until))
-        return Response(b"", 204)  # without a body Quart iterates one, on asyncio
-
     return blueprint
 
 
@@ -260,17 +195,3 @@ def _read(given: RuleGiven, policy: TargetPolicy) -> Wanted:
         raise InvalidFieldError(wrong)
     said = given.kind, given.threshold, given.window
     return Wanted(symbols[0], *said, given.hysteresis, given.cooldown, given.webhook)
-
-
-def _read_cursor(parameters: Parameters) -> int:
-    text = parameters.text("cursor")
-    if text is None:
-        return NEWEST
-    if text.isascii() and text.isdecimal() and len(text) < 19:
-        return int(text)
-    parameters.wrong["cursor"] = f"a cursor that an answer gave, not {text[:32]!r}"
-    return NEWEST
-
-
-def _fired(stored: StoredAlert) -> FiredItem:
-    return FiredItem(**msgspec.structs.asdict(ToldAlert.of(stored.alert)), read=stored.read)

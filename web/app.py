@@ -22,6 +22,7 @@ from web.api import api
 from web.base_path import below
 from web.chaos_api import chaos_api
 from web.docs import docs
+from web.fired_api import fired_api
 from web.health import health
 from web.history_api import history_api
 from web.indicators_api import indicators_api
@@ -91,6 +92,7 @@ def create_app(
     app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
     app.register_blueprint(watchlists_api(parts.database))
     app.register_blueprint(alerts_api(parts))
+    app.register_blueprint(fired_api(parts))
     install_admin(app, parts.settings.admin)
     app.register_blueprint(admin(parts))
     app.register_blueprint(admin_api(parts, streams))

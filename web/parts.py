@@ -77,3 +77,4 @@ class Parts:
     sessions: ActorRef
     database: ActorRef
     alerts: ActorRef
+    webhooks: ActorRef

@@ -9,7 +9,7 @@ from werkzeug.exceptions import Conflict as ConflictError
 from werkzeug.exceptions import NotFound, ServiceUnavailable
 
 from stockstream.delivery.protocol import encode
-from stockstream.history.owned_rows import OwnedRow, Refusal
+from stockstream.history.owned_rows import Refusal
 from stockstream.history.query import DatabaseError, Exhausted, Rejected, ask
 from web.openapi import LARGEST_ID
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from supervision import ActorRef
 
 R = TypeVar("R")
-T = TypeVar("T", bound=OwnedRow)
+T = TypeVar("T")
 
 RETRY_SECONDS = 2
 

@@ -1,17 +1,24 @@
-"""What rules fired, as rows: stored once, read in pages by the user it was meant for."""
+"""What rules fired, as rows: stored once, read in pages by the user it was meant for.
+
+With each alert that is posted to an address stands how that goes.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from stockstream.history.owned_rows import Refusal
 from stockstream.history.query import Lane, Query
 from stockstream.messages import Alert, Version
 from stockstream.times import to_datetime, to_ms
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from stockstream.alerts.book import Unstored
     from stockstream.history.query import Connection, Row
 
@@ -33,12 +40,28 @@ UPDATE alert_rules r SET armed = s.armed
 FROM unnest($1::bigint[], $2::int[], $3::boolean[]) AS s (id, revision, armed)
 WHERE r.id = s.id AND r.revision = s.revision
 """
-_FIRED = """
-SELECT a.id, rule_id, owner, symbol, kind, threshold, "window", price, reference, quoted_at,
-    epoch, seq, fired_at, crossings, fired_at <= coalesce(read_until, '-infinity') AS read
-FROM alerts a LEFT JOIN alert_readers USING (owner)
-WHERE owner = $1 AND a.id < $2 AND (NOT $3 OR fired_at > coalesce(read_until, '-infinity'))
+_SELECT = """
+SELECT a.id, rule_id, a.owner, symbol, kind, threshold, "window", price, reference, quoted_at,
+    epoch, seq, fired_at, crossings, fired_at <= coalesce(read_until, '-infinity') AS read,
+    d.state, d.attempts, d.last_status, d.reason, d.ended_at,
+    CASE WHEN d.state = 'pending' AND d.claimed_by IS NULL THEN d.next_attempt_at END AS next_at
+FROM alerts a LEFT JOIN alert_readers r ON r.owner = a.owner
+    LEFT JOIN webhook_deliveries d ON d.alert_id = a.id
+"""
+_FIRED = f"""{_SELECT}
+WHERE a.owner = $1 AND a.id < $2 AND (NOT $3 OR fired_at > coalesce(read_until, '-infinity'))
 ORDER BY a.id DESC LIMIT $4
+"""
+_ONE = f"""{_SELECT}
+WHERE a.owner = $1 AND rule_id = $2 AND epoch = $3 AND seq = $4
+"""
+# One that is being posted now stays as it is: what comes of it is known in seconds.
+_REPOST = """
+UPDATE webhook_deliveries SET state = 'pending', url = coalesce(r.webhook, url), attempts = 0,
+    reason = NULL, last_status = NULL, ended_at = NULL, claimed_by = NULL,
+    waiting_since = now(), next_attempt_at = now()
+FROM alerts a JOIN alert_rules r ON r.id = a.rule_id
+WHERE alert_id = $1 AND a.id = $1 AND (claimed_by IS NULL OR next_attempt_at <= now())
 """
 _UNREAD = """
 SELECT count(*) FROM (
@@ -53,12 +76,38 @@ MOST_COUNTED = 100
 NEWEST = 2**63 - 1
 
 
+class CallState(StrEnum):
+    """Whether an alert was posted: not yet, taken by the receiver, or given up."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """How the posting of an alert goes, and what its last attempt came to. Times in ms.
+
+    `next_at` is when the next attempt is due; None once it has ended, and while one is under way.
+    """
+
+    state: CallState
+    attempts: int
+    status: int | None
+    reason: str | None
+    next_at: int | None
+    ended_at: int | None
+
+
 class StoredAlert(msgspec.Struct, frozen=True):
-    """An alert as it was stored; `row` orders them, `read` whether its user has seen it."""
+    """An alert as it was stored; `row` orders them, `read` whether its user has seen it.
+
+    `delivery` is None where it is posted nowhere, or where nobody asked.
+    """
 
     row: int
     alert: Alert
     read: bool
+    delivery: Delivery | None = None
 
 
 class FiredAlerts(msgspec.Struct, frozen=True):
@@ -139,7 +188,33 @@ class FetchFired(Query[FiredAlerts]):
         """Ask."""
         rows = await connection.fetch(_FIRED, self.owner, self.before, self.unread_only, self.limit)
         unread = await connection.fetchval(_UNREAD, self.owner, MOST_COUNTED)
-        return FiredAlerts([stored_alert(row) for row in rows], unread)
+        return FiredAlerts([_with_delivery(row) for row in rows], unread)
+
+
+@dataclass(frozen=True, slots=True)
+class Repost(Query[StoredAlert | Refusal]):
+    """Have an alert posted, now and whatever came of it before; the alert as it stands then.
+
+    To the address that its rule has now; the receiver gets it under the same id.
+    """
+
+    owner: str
+    rule: int
+    version: Version
+    lane: ClassVar[Lane] = Lane.ROWS
+
+    async def run(self, connection: Connection) -> StoredAlert | Refusal:
+        """Do it."""
+        key = self.owner, self.rule, *self.version
+        row = await connection.fetchrow(_ONE, *key)
+        if row is None:
+            return Refusal(None, "there is no such alert")
+        if row["state"] is None:
+            return Refusal("webhook", "this alert is posted nowhere")
+        await connection.execute(_REPOST, row["id"])
+        row = await connection.fetchrow(_ONE, *key)
+        # It may have been purged between the two.
+        return Refusal(None, "there is no such alert") if row is None else _with_delivery(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +250,22 @@ def stored_alert(row: Row) -> StoredAlert:
         crossings=crossings,
     )
     return StoredAlert(row_id, alert, read)
+
+
+def _with_delivery(row: Row) -> StoredAlert:
+    stored = stored_alert(row)
+    if row["state"] is None:
+        return stored
+    delivery = Delivery(
+        CallState(row["state"]),
+        row["attempts"],
+        row["last_status"],
+        row["reason"],
+        _to_ms(row["next_at"]),
+        _to_ms(row["ended_at"]),
+    )
+    return msgspec.structs.replace(stored, delivery=delivery)
+
+
+def _to_ms(moment: datetime | None) -> int | None:
+    return None if moment is None else to_ms(moment)

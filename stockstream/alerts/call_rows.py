@@ -1,69 +1,248 @@
-"""Calls of webhooks as rows: waiting, delivered, or dead."""
+"""Calls of webhooks as rows: pending, delivered, or dead.
+
+Several nodes take from this table. A call that one of them has claimed is not due before the lease
+ends: the time of its next try is set to that. So a node that dies with a claim loses nothing but
+that time, and no clock but the database's decides what is due.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
 from stockstream.alerts.alert_rows import StoredAlert, stored_alert
+from stockstream.alerts.shares import DueLine, Line
 from stockstream.history.query import Lane, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from stockstream.history.query import Connection
 
-# So many of each owner: one whose receiver is slow does not stand in the way of others.
+DEAD_AT_ONCE = 10_000
+"""Calls of a line that are given up along with one that failed."""
+
+# From one line to the next by the index, whatever waits in each: a line with a million calls costs
+# as much as one with a single one.
 _DUE = """
-SELECT a.id, rule_id, a.owner, symbol, kind, threshold, "window", price, reference, quoted_at,
-    epoch, seq, fired_at, crossings, false AS read, d.url
-FROM (
-    SELECT alert_id, url, row_number() OVER (PARTITION BY owner ORDER BY alert_id) AS place
-    FROM webhook_deliveries WHERE state = 'pending'
-) d JOIN alerts a ON a.id = d.alert_id
-WHERE place <= $2 AND NOT a.id = ANY($1) ORDER BY d.alert_id LIMIT $3
+WITH RECURSIVE walk AS (
+    (SELECT owner, receiver FROM webhook_deliveries
+     WHERE state = 'pending' AND (owner, receiver) > ($1, $2)
+     ORDER BY owner, receiver LIMIT 1)
+    UNION ALL
+    SELECT following.owner, following.receiver FROM walk CROSS JOIN LATERAL (
+        SELECT owner, receiver FROM webhook_deliveries d
+        WHERE state = 'pending' AND (d.owner, d.receiver) > (walk.owner, walk.receiver)
+        ORDER BY owner, receiver LIMIT 1) following
+)
+SELECT walk.owner, walk.receiver, heads.calls, extract(epoch FROM now() - heads.oldest)::float8
+FROM (SELECT * FROM walk LIMIT $3) walk CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE next_attempt_at <= now()) AS calls, min(next_attempt_at) AS oldest
+    FROM (
+        SELECT next_attempt_at FROM webhook_deliveries d
+        WHERE state = 'pending' AND d.owner = walk.owner AND d.receiver = walk.receiver
+        ORDER BY next_attempt_at LIMIT $4) head
+) heads WHERE heads.calls IS NOT NULL
 """
-_END = """
-UPDATE webhook_deliveries SET state = $2, attempts = attempts + $3, reason = $4, ended_at = now()
+_CLAIM = """
+WITH chosen AS MATERIALIZED (
+    SELECT call.alert_id
+    FROM unnest($3::text[], $4::text[], $5::int[]) AS line (owner, receiver, most)
+    CROSS JOIN LATERAL (
+        SELECT alert_id FROM webhook_deliveries d
+        WHERE state = 'pending' AND d.owner = line.owner AND d.receiver = line.receiver
+            AND next_attempt_at <= now() AND NOT alert_id = ANY($6)
+        ORDER BY next_attempt_at LIMIT line.most FOR UPDATE SKIP LOCKED) call
+), claimed AS (
+    UPDATE webhook_deliveries d SET claimed_by = $1, next_attempt_at = now() + $2
+    FROM chosen WHERE d.alert_id = chosen.alert_id
+    RETURNING d.alert_id, d.owner AS line_owner, d.receiver, d.url, d.attempts
+)
+SELECT a.id, rule_id, a.owner, symbol, kind, threshold, "window", price, reference, quoted_at,
+    epoch, seq, fired_at, crossings, false AS read, receiver, url, attempts
+FROM claimed JOIN alerts a ON a.id = alert_id ORDER BY a.id
+"""
+# It was taken, whoever has claimed it meanwhile.
+_DELIVERED = """
+UPDATE webhook_deliveries SET state = 'delivered', attempts = attempts + 1, last_status = $2,
+    reason = NULL, claimed_by = NULL, ended_at = now()
 WHERE alert_id = $1 AND state = 'pending'
+"""
+_FAILED = """
+UPDATE webhook_deliveries SET attempts = attempts + 1, last_status = $3, reason = $4,
+    claimed_by = NULL, next_attempt_at = now() + $5,
+    state = CASE WHEN dead THEN 'dead' ELSE 'pending' END,
+    ended_at = CASE WHEN dead THEN now() END
+FROM (SELECT alert_id AS number, $6 OR waiting_since + $7 < now() + $5 AS dead
+      FROM webhook_deliveries WHERE alert_id = $1) old
+WHERE alert_id = number AND state = 'pending' AND claimed_by = $2
+RETURNING state
+"""
+# Its receiver has just failed again, and these have waited for as long as they may.
+_GIVE_UP = """
+UPDATE webhook_deliveries SET state = 'dead', reason = coalesce(reason, $4), ended_at = now()
+WHERE alert_id IN (
+    SELECT alert_id FROM webhook_deliveries
+    WHERE state = 'pending' AND owner = $1 AND receiver = $2 AND claimed_by IS NULL
+        AND waiting_since + $3 < now()
+    LIMIT $5 FOR UPDATE SKIP LOCKED)
+"""
+_GONE = """
+UPDATE webhook_deliveries SET state = 'dead', last_status = $4, reason = $5, ended_at = now()
+WHERE alert_id IN (
+    SELECT alert_id FROM webhook_deliveries
+    WHERE state = 'pending' AND owner = $1 AND receiver = $2 AND url = $3 AND claimed_by IS NULL
+    LIMIT $6 FOR UPDATE SKIP LOCKED)
+"""
+_RELEASE = """
+UPDATE webhook_deliveries SET claimed_by = NULL, next_attempt_at = now()
+WHERE state = 'pending' AND claimed_by = $1
 """
 
 
 class Call(msgspec.Struct, frozen=True):
-    """An alert to be posted to an address."""
+    """An alert to be posted to an address; so many attempts of it have failed."""
 
     stored: StoredAlert
+    line: Line
     url: str
+    attempts: int
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """A call was tried; with the status of the answer, None without one."""
+
+    call: Call
+    status: int | None
+
+
+class Taken(Tried, frozen=True):
+    """A call was delivered."""
+
+
+class Failed(Tried, frozen=True):
+    """A call was not delivered. It is due again in `pause` seconds, unless that is too late.
+
+    `final` ends it at once; `gone` ends all that wait for the same address.
+    """
+
+    reason: str
+    pause: float
+    final: bool
+    gone: bool
 
 
 @dataclass(frozen=True, slots=True)
-class FetchCalls(Query[list[Call]]):
-    """The oldest calls that wait, `each` of one owner at most, and of these all not `under_way`."""
+class FetchDue(Query[list[DueLine]]):
+    """Lines with calls that wait, in their order, beginning after `after`; `limit` at most.
 
-    under_way: Sequence[int]
-    each: int
+    At most `each` calls of a line are counted. A line where nothing is due yet has 0 calls, and
+    the time until then as negative seconds.
+    """
+
+    after: Line
     limit: int
+    each: int
+    lane: ClassVar[Lane] = Lane.ROWS
+
+    async def run(self, connection: Connection) -> list[DueLine]:
+        """Ask."""
+        rows = await connection.fetch(_DUE, *self.after, self.limit, self.each)
+        return [DueLine(Line(row[0], row[1]), row[2], row[3]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimCalls(Query[list[Call]]):
+    """Claim due calls for `lease` seconds, so many of each line; none that is `under_way` here.
+
+    What another node claims at the same moment is passed over.
+    """
+
+    claimant: str
+    lease: float
+    lines: Mapping[Line, int]
+    under_way: Sequence[int]
     lane: ClassVar[Lane] = Lane.ROWS
 
     async def run(self, connection: Connection) -> list[Call]:
-        """Ask."""
-        rows = await connection.fetch(_DUE, list(self.under_way), self.each, self.limit)
-        return [Call(stored_alert(row), row["url"]) for row in rows]
+        """Claim them."""
+        rows = await connection.fetch(
+            _CLAIM,
+            self.claimant,
+            timedelta(seconds=self.lease),
+            [line.owner for line in self.lines],
+            [line.receiver for line in self.lines],
+            list(self.lines.values()),
+            list(self.under_way),
+        )
+        calls = []
+        for row in rows:
+            stored = stored_alert(row)
+            line = Line(stored.alert.owner, row["receiver"])
+            calls.append(Call(stored, line, row["url"], row["attempts"]))
+        return calls
 
 
 @dataclass(frozen=True, slots=True)
-class EndCall(Query[None]):
-    """A call was delivered, or given up after so many attempts; `reason` says why."""
+class EndCalls(Query[int]):
+    """Write down what came of calls, all or nothing; how many are dead now.
 
-    alert: int
-    delivered: bool
-    attempts: int
-    reason: str | None
+    A call that waits for longer than `retry_for` seconds is dead once its line has failed again.
+    May run twice: the claims end with the first time.
+    """
+
+    claimant: str
+    retry_for: float
+    taken: Sequence[Taken]
+    failed: Sequence[Failed]
+    lane: ClassVar[Lane] = Lane.ROWS
+
+    async def run(self, connection: Connection) -> int:
+        """Write it down."""
+        dead = 0
+        async with connection.transaction():
+            for taken in self.taken:
+                await connection.execute(_DELIVERED, taken.call.stored.row, taken.status)
+            for failed in self.failed:
+                dead += await self._fail(connection, failed)
+        return dead
+
+    async def _fail(self, connection: Connection, failed: Failed) -> int:
+        call, retry_for = failed.call, timedelta(seconds=self.retry_for)
+        state = await connection.fetchval(
+            _FAILED,
+            call.stored.row,
+            self.claimant,
+            failed.status,
+            failed.reason,
+            timedelta(seconds=failed.pause),
+            failed.final,
+            retry_for,
+        )
+        if state is None:  # written down already, or the lease has ended and another node has it
+            return 0
+        if failed.gone:
+            more = await connection.execute(
+                _GONE, *call.line, call.url, failed.status, failed.reason, DEAD_AT_ONCE
+            )
+        elif failed.final:
+            more = "UPDATE 0"  # says nothing of other calls
+        else:
+            why = f"its turn never came, the receiver failed: {failed.reason}"
+            more = await connection.execute(_GIVE_UP, *call.line, retry_for, why, DEAD_AT_ONCE)
+        return int(state == "dead") + int(more.rpartition(" ")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseCalls(Query[None]):
+    """Give up the claims of a claimant that is no more: what it had not done is due now."""
+
+    claimant: str
     lane: ClassVar[Lane] = Lane.ROWS
 
     async def run(self, connection: Connection) -> None:
-        """Write it down; a call that has ended stays as it ended."""
-        state = "delivered" if self.delivered else "dead"
-        await connection.execute(_END, self.alert, state, self.attempts, self.reason)
+        """Release them."""
+        await connection.execute(_RELEASE, self.claimant)

@@ -11,26 +11,36 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-import trio
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
+
+    from stockstream.alerts.lookups import Lookups
 
 LONGEST_URL = 1_000
-RESOLVE_SECONDS = 5.0
-# Addresses that are global by themselves, and carry one that need not be: NAT64, 6to4, Teredo.
-_CARRIERS = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
+# IANA's registry of special IPv4 addresses, multicast, and what was never given out. Our own list,
+# since `is_global` of 3.11, 3.12 and 3.13 differ; what anybody may route is in it all the same
+# (192.88.99.0/24 was 6to4, the others are services for name servers).
+_SPECIAL_V4 = """
+0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24
+192.0.2.0/24 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24
+198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4
+"""
+# The internet of IPv6 is within these. Outside are loopback, the deprecated site-local, and what
+# carries an IPv4 address, which may be inside: IPv4-compatible, SIIT, NAT64.
+_GLOBAL_V6 = "2000::/3"
+# Of it: protocols (Teredo, which carries IPv4, among them), examples, 6to4, name servers.
+_SPECIAL_V6 = "2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3fff::/20"
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
+_INTERNET = (ip_network("0.0.0.0/0"), ip_network(_GLOBAL_V6))
+_SPECIAL = tuple(map(ip_network, (_SPECIAL_V4 + _SPECIAL_V6).split()))
+
+
 class Forbidden(Exception):
     """An address that may not be called; the text says why, for the user."""
-
-
-class NotFound(Exception):
-    """A name that stands for nothing now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +54,9 @@ class TargetPolicy:
         """Whether it may be connected to: the internet, and what is allowed by name."""
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
-        if any(address in network for network in self.networks):
+        if _is_in(address, self.networks):
             return True
-        carried = any(address in network for network in _CARRIERS)
-        return address.is_global and not address.is_multicast and not carried
+        return _is_in(address, _INTERNET) and not _is_in(address, _SPECIAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,7 @@ def check_url(url: str, policy: TargetPolicy) -> SplitResult:
     return parts
 
 
-async def find_target(url: str, policy: TargetPolicy) -> Target:
+async def find_target(url: str, policy: TargetPolicy, lookups: Lookups) -> Target:
     """Look up where `url` leads now. All that its name stands for must be permitted.
 
     Raises:
@@ -94,15 +103,8 @@ async def find_target(url: str, policy: TargetPolicy) -> Target:
     parts = check_url(url, policy)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    found: Sequence[Address] = []
-    with trio.move_on_after(RESOLVE_SECONDS):
-        try:
-            answers = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise NotFound(f"{host}: {error}") from error
-        found = [ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
-    if not found:
-        raise NotFound(f"{host}: nobody says where it is")
+    literal = _literal(host)
+    found = await lookups.addresses(host, port) if literal is None else [literal]
     for address in found:
         if not policy.permits(address):
             raise Forbidden(f"{host} is not on the internet")
@@ -118,3 +120,7 @@ def _literal(host: str) -> Address | None:
         return ip_address(host)
     except ValueError:
         return None
+
+
+def _is_in(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address in network for network in networks)

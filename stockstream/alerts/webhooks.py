@@ -1,59 +1,78 @@
-"""The webhooks: posts what fired to the addresses that users gave, each until it was taken.
+"""The webhooks: posts what fired to the addresses that users gave, until it was taken.
 
-The queue is a table, so it survives everything, and its order of work is here: a few calls at a
-time, fewer of one user. A call is tried again with growing pauses (stamina), then it is dead and
-stays as a row with its reason. A receiver may get a call twice, when we are killed before we wrote
-down that it was taken; the alert's id in it says so. Nothing of an answer but its status is read.
+The queue is a table that several nodes share; a call is claimed from it for one try. After it the
+slot is free for others, whatever came of it: when the next try is due stands in the table, up to a
+day and longer. Then the call is dead, and stays as a row with its reason. Who may have a slot is
+decided in `shares.py`. A receiver may get a call twice, when we are killed before we wrote down
+that it was taken; the alert's id in it says so.
 """
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import TYPE_CHECKING, ClassVar
 
-import httpx
 import msgspec
-import stamina
 import structlog
 import trio
 
 from stockstream import paths
-from stockstream.alerts.call_rows import EndCall, FetchCalls
-from stockstream.alerts.signing import HEADER, Signer
-from stockstream.alerts.targets import Forbidden, TargetPolicy, find_target
-from stockstream.history.query import DatabaseError, ask
+from stockstream.alerts.call_rows import ClaimCalls, EndCalls, Failed, FetchDue, ReleaseCalls, Taken
+from stockstream.alerts.posting import Poster
+from stockstream.alerts.shares import SHARES, Line, Pauses, Shares
+from stockstream.alerts.targets import TargetPolicy
+from stockstream.history.query import DatabaseError, Rejected, ask
 from stockstream.messages import WebhookStatus
 from stockstream.tables import WEBHOOKS
-from stockstream.times import now_ms
-from stockstream.told_alert import ToldAlert
 from supervision import Actor, Conflate, MailboxPolicy, handles
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
-    from stockstream.alerts.call_rows import Call
-    from supervision import Table
+    from stockstream.alerts.call_rows import Call, Tried
+    from stockstream.alerts.posting import Outcome
+    from stockstream.alerts.shares import DueLine, Slot
+    from stockstream.alerts.signing import Signer
+    from supervision import ExitReason, Table
 
-AT_ONCE = 16
-EACH_AT_ONCE = 2
 LOOK_SECONDS = 5.0
-"""How often the table is looked at without a hint."""
+"""How often the table is looked at without a hint: another node's calls come to us by its death."""
 RETRY_SECONDS = 0.5
-LONGEST_REASON = 200
-USER_AGENT = "StockStream"
+LINES_AT_ONCE = 2_000
+"""Lines of one look, some 30 ms of the database's; the next look goes on behind them."""
+LEASE_SLACK_SECONDS = 20.0
+"""For writing down what came of a try; it may have to wait for the database."""
+GRACE_SECONDS = 1.0
+"""At a stop, for calls under way: one that is cut off is posted again."""
+FLUSH_SECONDS = 2.0
+MORE_SECONDS = 0.05
+"""Between looks at parts of the lines."""
+SHORTEST_SECONDS = 0.01
+_MOST_OF_A_LINE = max(share.line for share in SHARES.values())
+_FIRST = Line("", "")
 
 _log: BoundLogger = structlog.get_logger("alerts.webhooks")
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings:
-    """`attempts` in all, with pauses from `first_pause` to `longest_pause`; seconds."""
+    """A call is tried for `retry_for`, with growing pauses; a try takes twice `seconds` at most.
+
+    `claimant` names this process in the table. All times in seconds.
+    """
 
     policy: TargetPolicy = field(default_factory=TargetPolicy)
-    attempts: int = 6
+    retry_for: float = 86_400.0
     seconds: float = 5.0
-    first_pause: float = 0.5
-    longest_pause: float = 30.0
+    pauses: Pauses = field(default_factory=lambda: Pauses(first=1.0, longest=900.0))
+    claimant: str = field(default_factory=lambda: token_hex(8))
+
+    @property
+    def lease(self) -> float:
+        """How long a claim holds: for a try, and for writing down what came of it."""
+        return 2 * self.seconds + LEASE_SLACK_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +80,8 @@ class CallsDue:
     """Calls wait in the table: look now."""
 
 
-class _NotTaken(Exception):
-    """An attempt failed, and another one may not."""
-
-
 class Webhooks(Actor):
-    """See the module."""
+    """See the module. One task asks the database, for all; each call under way has a task."""
 
     owns_tasks: ClassVar[bool] = True
     mailbox: ClassVar[MailboxPolicy] = MailboxPolicy(
@@ -78,8 +93,15 @@ class Webhooks(Actor):
     ) -> None:
         self._settings = settings
         self._signer = signer
-        self._under_way: set[int] = set()
-        self._due = trio.Event()
+        self._shares = Shares(settings.pauses, random.random)
+        # Under way, or not yet written down; its slot is taken as long.
+        self._calls: dict[int, Slot] = {}
+        self._taken: list[Taken] = []
+        self._failed: list[Failed] = []
+        self._after = _FIRST
+        self._news = trio.Event()
+        self._working = trio.CancelScope()
+        self._rested = trio.Event()
         self._statuses = statuses
         self._status = statuses.get(WEBHOOKS) or WebhookStatus()
 
@@ -88,118 +110,118 @@ class Webhooks(Actor):
         self._database = self.system.ref(paths.DATABASE)
         self.tasks.start_soon(self._run)
 
+    async def terminate(self, _reason: ExitReason) -> None:
+        """Write down what came of the calls, and give the others back to be posted by another."""
+        self._working.cancel()
+        await self._rested.wait()
+        with trio.move_on_after(FLUSH_SECONDS):
+            try:
+                await self._write()
+                await ask(self._database, ReleaseCalls(self._settings.claimant))
+            except DatabaseError:
+                pass  # the leases end by themselves
+
     @handles(CallsDue)
     def _on_due(self, _message: CallsDue) -> None:
-        self._due.set()
-        self._due = trio.Event()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
 
     def _count(self, **more: int) -> None:
         """Count, and write down how it goes."""
         counts = {name: getattr(self._status, name) + count for name, count in more.items()}
-        counts["under_way"] = len(self._under_way)
+        counts["under_way"] = len(self._calls)
         self._status = msgspec.structs.replace(self._status, **counts)
         self._statuses.put(WEBHOOKS, self._status)
 
     async def _run(self) -> None:
-        # From nobody's environment: a proxy named there would undo the choice of addresses.
-        client = httpx.AsyncClient(
-            timeout=self._settings.seconds,
-            follow_redirects=False,
-            trust_env=False,
-            headers={"User-Agent": USER_AGENT},
-        )
-        async with client, trio.open_nursery() as nursery:
-            while True:
-                due = self._due
-                room = AT_ONCE - len(self._under_way)
-                for call in await self._fetch(room):
-                    self._under_way.add(call.stored.row)
-                    self._count()
-                    nursery.start_soon(self._serve, client, call)
-                with trio.move_on_after(LOOK_SECONDS):
-                    await due.wait()
-
-    async def _fetch(self, room: int) -> list[Call]:
-        """Calls to begin with; none while the database is away."""
-        if room <= 0:
-            return []
-        try:
-            return await ask(self._database, FetchCalls(tuple(self._under_way), EACH_AT_ONCE, room))
-        except DatabaseError:
-            return []
-
-    async def _serve(self, client: httpx.AsyncClient, call: Call) -> None:
-        attempts, reason = await self._post(client, call)
-        if reason is not None:
-            _log.warning("a webhook is given up", alert=call.stored.alert.id, reason=reason)
-        end = EndCall(call.stored.row, reason is None, attempts, reason)
-        while True:
-            try:
-                await ask(self._database, end)
-            except DatabaseError:
-                await trio.sleep(RETRY_SECONDS)
-            else:
-                break
-        self._under_way.discard(call.stored.row)
-        self._count(delivered=reason is None, dead=reason is not None)
-        self._on_due(CallsDue())  # there is room for another
-
-    async def _post(self, client: httpx.AsyncClient, call: Call) -> tuple[int, str | None]:
-        """How many attempts it took, and why it was given up; None when it was taken."""
         settings = self._settings
-        attempts = 0
         try:
-            async for attempt in stamina.retry_context(
-                on=_NotTaken,
-                attempts=settings.attempts,
-                timeout=None,
-                wait_initial=settings.first_pause,
-                wait_max=settings.longest_pause,
-                wait_jitter=settings.first_pause,
-            ):
-                with attempt:
-                    attempts += 1
-                    await self._try(client, call)
-        except (_NotTaken, Forbidden) as error:
-            reason = "".join(c if c.isprintable() else "?" for c in str(error))
-            return attempts, reason[:LONGEST_REASON]
-        return attempts, None
+            poster = await Poster.opened(settings.policy, self._signer, settings.seconds)
+            async with poster, trio.open_nursery() as nursery:
+                with self._working:
+                    await self._work(poster, nursery)
+                nursery.cancel_scope.deadline = trio.current_time() + GRACE_SECONDS
+        finally:
+            self._rested.set()
 
-    async def _try(self, client: httpx.AsyncClient, call: Call) -> None:
-        """One attempt.
-
-        Raises:
-            Forbidden: it may not be called; another attempt would not change that.
-            _NotTaken: it was not taken this time.
-        """
-        status: int | None = None
-        with trio.move_on_after(2 * self._settings.seconds):
+    async def _work(self, poster: Poster, nursery: trio.Nursery) -> None:
+        released = False
+        while True:
+            news = self._news
             try:
-                status = await self._send(client, call)
-            except Forbidden:
-                raise
-            # Users name the addresses: whatever comes of one is its own failure, never the actor's.
-            except Exception as error:
-                self._count(failed=1)
-                raise _NotTaken(f"{type(error).__name__}: {error}") from error
-        if status is None or not 200 <= status < 300:
-            self._count(failed=1)
-            raise _NotTaken("no answer in time" if status is None else f"status {status}")
+                if not released:  # a predecessor of ours was killed, perhaps
+                    await ask(self._database, ReleaseCalls(self._settings.claimant))
+                    released = True
+                await self._write()
+                pause = await self._begin_due(poster, nursery)
+            except DatabaseError as error:
+                if isinstance(error, Rejected):
+                    _log.error("the queue of the webhooks cannot be asked", reason=str(error))
+                pause = RETRY_SECONDS
+            with trio.move_on_after(pause):
+                await news.wait()
 
-    async def _send(self, client: httpx.AsyncClient, call: Call) -> int:
-        """Post it, and answer the status. The rest of the answer stays unread."""
-        target = await find_target(call.url, self._settings.policy)
-        alert = call.stored.alert
-        body = msgspec.json.encode(ToldAlert.of(alert))
-        headers = {
-            "Host": target.host,
-            "Content-Type": "application/json",
-            "StockStream-Alert": alert.id,
-            HEADER: self._signer.header(alert.owner, body, now_ms() // 1000),
-        }
-        # The certificate must be the name's, though the address is connected to.
-        name = {"sni_hostname": target.name}
-        async with client.stream(
-            "POST", target.url, content=body, headers=headers, extensions=name
-        ) as response:
-            return response.status_code
+    async def _write(self) -> None:
+        """Write down what came of calls; their slots are free then."""
+        taken, failed = tuple(self._taken), tuple(self._failed)
+        if not taken and not failed:
+            return
+        settings = self._settings
+        end = EndCalls(settings.claimant, settings.retry_for, taken, failed)
+        dead = await ask(self._database, end)
+        del self._taken[: len(taken)], self._failed[: len(failed)]
+        tried: tuple[Tried, ...] = (*taken, *failed)
+        for one in tried:
+            self._shares.end(self._calls.pop(one.call.stored.row))
+        self._count(delivered=len(taken), failed=len(failed), dead=dead)
+        if dead:
+            _log.warning("webhooks are given up", calls=dead, last_reason=failed[-1].reason)
+
+    async def _begin_due(self, poster: Poster, nursery: trio.Nursery) -> float:
+        """Begin what is due and has a share; seconds to the next look, unless there is news."""
+        if self._shares.full:
+            return LOOK_SECONDS
+        first = self._after
+        due = await ask(self._database, FetchDue(first, LINES_AT_ONCE, _MOST_OF_A_LINE))
+        more = len(due) == LINES_AT_ONCE
+        self._after = due[-1].line if more else _FIRST
+        now = trio.current_time()
+        allotted = self._shares.allot((one for one in due if one.calls), now)
+        if allotted:
+            lease, calls = self._settings.lease, tuple(self._calls)
+            claim = ClaimCalls(self._settings.claimant, lease, allotted, calls)
+            for call in await ask(self._database, claim):
+                slot = self._calls[call.stored.row] = self._shares.begin(call.line)
+                nursery.start_soon(self._serve, poster, call, slot)
+            self._count()
+        return MORE_SECONDS if more or first != _FIRST else self._pause(due, now)
+
+    def _pause(self, due: list[DueLine], now: float) -> float:
+        """Until the first line gets due, or has rested. One without a share waits for news."""
+        waits = [LOOK_SECONDS]
+        for line, calls, due_for in due:
+            rest = self._shares.rests_until(line) - now
+            if not calls or rest > 0:
+                waits.append(max(-due_for, rest))
+        return max(min(waits), SHORTEST_SECONDS)
+
+    async def _serve(self, poster: Poster, call: Call, slot: Slot) -> None:
+        outcome = await poster.post(call, slot.standing)
+        if outcome.reason is None:
+            self._shares.note_answer(call.line, outcome.seconds)
+            self._taken.append(Taken(call, outcome.status))
+        else:
+            self._failed.append(self._fail(call, outcome, outcome.reason))
+        self._wake()
+
+    def _fail(self, call: Call, outcome: Outcome, reason: str) -> Failed:
+        pause = 0.0
+        if outcome.final:  # says something of the call, and nothing of others on its line
+            self._shares.note_answer(call.line, outcome.seconds)
+        else:
+            attempts, now = call.attempts + 1, trio.current_time()
+            pause = self._shares.note_failure(call.line, attempts, now, outcome.asked)
+        return Failed(call, outcome.status, reason, pause, outcome.final, outcome.gone)

@@ -7,13 +7,17 @@ import math
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import TYPE_CHECKING
 
 import httpx
 import trio
 
+from stockstream.http_client import (
+    parse_date,
+    parse_retry_after,
+    root_cause,
+    tls_context,
+)
 from stockstream.market.parser import Parsed, UnparseableBody, parse
 from stockstream.market.providers.base import (
     InvalidProviderUrl,
@@ -164,36 +168,6 @@ async def _abandon(response: httpx.Response, chunks: AsyncIterator[bytes]) -> No
             pass
 
 
-def parse_date(value: str | None) -> int | None:
-    """An HTTP-date in ms since 1970, UTC; None where there is none that can be read."""
-    if value is None:
-        return None
-    try:
-        return round(parsedate_to_datetime(value).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return None
-
-
-def parse_retry_after(value: str | None, *, now: int) -> float | None:
-    """Seconds to wait by a ``Retry-After`` header (RFC 9110, 10.2.3), None when it tells nothing.
-
-    `value` is a number of seconds or an HTTP-date; `now` is in milliseconds since 1970, UTC.
-    A date that has passed asks for nothing.
-    """
-    if value is None:
-        return None
-    value = value.strip()
-    if value.isascii() and value.isdigit():
-        # float(), since int() refuses very long texts with an error about something else.
-        seconds = float(value)
-    else:
-        moment = parse_date(value)
-        if moment is None:
-            return None
-        seconds = (moment - now) / 1000
-    return seconds if seconds > 0 else None
-
-
 def _endpoint(url: str) -> httpx.URL:
     try:
         base = httpx.URL(url)
@@ -205,19 +179,9 @@ def _endpoint(url: str) -> httpx.URL:
     return base.copy_with(path=base.path.rstrip("/") + PATH, fragment=None)
 
 
-# Reading the machine's certificates takes long enough to be noticed at every restart.
-@cache
-def _tls_context(*, verify: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 def _client(url: httpx.URL, settings: HttpSettings) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        verify=_tls_context(verify=settings.verify_tls),
+        verify=tls_context(verify=settings.verify_tls),
         # A proxy named in the environment is for the world outside, never for our own machine.
         trust_env=not _is_loopback(url.host),
         follow_redirects=False,
@@ -256,18 +220,12 @@ def _as_provider_error(error: httpx.HTTPError) -> ProviderError:
         case httpx.TimeoutException():
             return ProviderTimeout("timeout_read", "the answer stopped coming")
         case httpx.ConnectError():
-            kind = "tls_failed" if isinstance(_root(error), ssl.SSLError) else "connect_failed"
+            kind = "tls_failed" if isinstance(root_cause(error), ssl.SSLError) else "connect_failed"
             return ProviderDown(kind, f"no connection: {text}")
         case httpx.NetworkError():
             # The text of what is raised here only says again that it broke.
-            root = _root(error)
+            root = root_cause(error)
             why = (root.strerror if isinstance(root, OSError) else None) or text
             return ProviderDown("connection_reset", f"the connection broke: {why}")
         case _:
             return ProviderDown("protocol_error", f"the answer is not HTTP: {text}")
-
-
-def _root(error: BaseException) -> BaseException:
-    while (deeper := error.__cause__ or error.__context__) is not None:
-        error = deeper
-    return error

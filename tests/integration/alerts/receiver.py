@@ -10,7 +10,8 @@ import h11
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import ssl
+    from collections.abc import Callable, Sequence
 
 WAIT_SECONDS = 20.0
 
@@ -32,7 +33,7 @@ class Post:
 class Receiver:
     """Answers with `statuses` one after another, then with 200; 0 stands for no answer at all.
 
-    `answered` counts the answers that were taken whole.
+    `answered` counts the answers that were taken whole. With `tls` it speaks TLS only.
     """
 
     statuses: list[int] = field(default_factory=list)
@@ -41,13 +42,19 @@ class Receiver:
     body: bytes = b""
     url: str = ""
     answered: int = 0
+    tls: ssl.SSLContext | None = None
 
     async def start(self, nursery: trio.Nursery) -> None:
         self._came = trio.Event()
         self._scope = trio.CancelScope()
-        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        port = listeners[0].socket.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}/hook?key=1"
+        listeners: Sequence[trio.abc.Listener[Any]] = await trio.open_tcp_listeners(
+            0, host="127.0.0.1"
+        )
+        port = listeners[0].socket.getsockname()[1]  # type: ignore[attr-defined]
+        if self.tls is not None:
+            listeners = [trio.SSLListener(one, self.tls) for one in listeners]
+        scheme = "http" if self.tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{port}/hook?key=1"
         nursery.start_soon(self._run, listeners)
 
     async def stop(self) -> None:
@@ -59,11 +66,11 @@ class Receiver:
             while not holds():
                 await self._came.wait()
 
-    async def _run(self, listeners: list[trio.SocketListener]) -> None:
+    async def _run(self, listeners: Sequence[trio.abc.Listener[Any]]) -> None:
         with self._scope:
             await trio.serve_listeners(self._serve, listeners)
 
-    async def _serve(self, stream: trio.SocketStream) -> None:
+    async def _serve(self, stream: trio.abc.Stream) -> None:
         connection = h11.Connection(h11.SERVER)
         try:
             async with stream:
@@ -71,7 +78,7 @@ class Receiver:
         except (trio.BrokenResourceError, h11.RemoteProtocolError):
             pass  # the other side has left; what came of its request is kept
 
-    async def _answer(self, stream: trio.SocketStream, connection: h11.Connection) -> None:
+    async def _answer(self, stream: trio.abc.Stream, connection: h11.Connection) -> None:
         head, body = None, b""
         while True:
             event = connection.next_event()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 RULES = "/api/v1/alerts/rules"
 FIRED = "/api/v1/alerts/fired"
 WAIT_SECONDS = 20.0
+NEARBY: dict[str, Any] = {"webhook_allow_http": True, "webhook_networks": "127.0.0.0/8"}
+"""Settings under which webhooks may go to a receiver of the test."""
 
 
 @dataclass

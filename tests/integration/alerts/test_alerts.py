@@ -50,7 +50,7 @@ async def test_a_crossing_is_told_on_the_users_sockets_and_stored_with_what_trig
             assert faults(told, payload_schema("alert")) == []
             assert (told["rule"], told["symbol"], told["price"]) == (number, "AAPL", 100.5)
             (stored,) = await me.until_fired(1)
-            assert {**stored, "type": "alert"} == {**told, "read": False}
+            assert {**stored, "type": "alert"} == {**told, "read": False, "delivery": None}
             for price in (99.5, 101.0, 98.0, 100.0):
                 await me.price(AAPL=price)
             await mine.message("alert", 2)
@@ -99,7 +99,7 @@ async def test_crossings_within_a_cooldown_are_told_in_one_alert(
         assert faults(second, payload_schema("alert")) == []
         stored = await me.until_fired(2)
         assert [{**alert, "type": "alert"} for alert in stored] == [
-            {**alert, "read": False} for alert in (first, second)
+            {**alert, "read": False, "delivery": None} for alert in (first, second)
         ]
         assert (await me.overview())["alerts"]["withheld"] == 2
 

@@ -9,15 +9,18 @@ import trio
 
 from stockstream import paths
 from stockstream.alerts import webhooks
+from stockstream.alerts.shares import Pauses
 from stockstream.alerts.signing import signature
-from tests.integration.alerts.receiver import Post, Receiver
-from tests.integration.alerts.support import RULES, Me, listening, user_of
-from tests.support.users import visitor
+from tests.integration.alerts.receiver import Receiver
+from tests.integration.alerts.support import FIRED, NEARBY, RULES, Me, listening, user_of
+from tests.support.selfsigned import server_context
+from tests.support.users import fields_of, visitor
 
 if TYPE_CHECKING:
-    from tests.integration.delivery.upstream import PriceApi
+    from pathlib import Path
 
-NEARBY: dict[str, Any] = {"webhook_allow_http": True, "webhook_networks": "127.0.0.0/8"}
+    from tests.integration.alerts.receiver import Post
+    from tests.integration.delivery.upstream import PriceApi
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +30,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "stockstream.part_settings.WebhookSettings",
         lambda *given, **more: settings(
-            *given, **more, seconds=1.0, first_pause=0.02, longest_pause=0.1
+            *given, **more, seconds=1.0, pauses=Pauses(first=0.02, longest=0.1)
         ),
     )
 
@@ -62,6 +65,11 @@ async def test_an_alert_is_posted_with_its_signature(
         assert await ended(me) == [("delivered", 1, None)]
         (post,) = receiver.posts
         (alert,) = await me.fired()
+        delivery = alert.pop("delivery")
+        assert (delivery["state"], delivery["attempts"]) == ("delivered", 1)
+        assert delivery["status"] == 200
+        assert (delivery["reason"], delivery["next_attempt"]) == (None, None)
+        assert delivery["ended_at"] is not None
         assert {**post.json, "read": False} == alert
         assert post.headers[":target"] == "/hook?key=1"
         assert post.headers["host"] == receiver.url.split("/")[2]
@@ -92,13 +100,15 @@ async def test_a_call_that_is_never_taken_is_dead_and_says_why(
     price_api: PriceApi, receiver: Receiver, database_url: str, nursery: trio.Nursery
 ) -> None:
     """A row with its reason stays; the user's other alerts, and the stream, go on meanwhile."""
-    receiver.statuses = [503] * 3
-    async with user_of(price_api, database_url, **NEARBY, webhook_attempts=3) as me:
+    receiver.statuses = [503] * 10_000
+    async with user_of(price_api, database_url, **NEARBY, webhook_retry_for=0.5) as me:
         await me.add_rule("above", 100.0, webhook=receiver.url)
         async with listening(me, nursery) as client:
             await me.price(AAPL=101.0)
             await client.message("alert")
-        assert await ended(me) == [("dead", 3, "status 503")]
+        ((state, attempts, reason),) = await ended(me)
+        assert (state, reason) == ("dead", "status 503")
+        assert attempts == len(receiver.posts) > 2
 
 
 async def test_an_address_that_is_not_allowed_is_not_called_though_a_rule_has_it(
@@ -113,6 +123,23 @@ async def test_an_address_that_is_not_allowed_is_not_called_though_a_rule_has_it
         assert (state, attempts) == ("dead", 1)
         assert reason == "localhost is not on the internet"
         assert receiver.posts == []
+
+
+async def test_a_certificate_nobody_vouches_for_is_the_reason_that_is_told(
+    price_api: PriceApi, database_url: str, nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    """In words, on the API as in the table; it is tried again, since certificates are mended."""
+    receiver = Receiver(tls=server_context(tmp_path))
+    await receiver.start(nursery)
+    async with user_of(price_api, database_url, **NEARBY) as me:
+        await me.add_rule("above", 100.0, webhook=receiver.url)
+        await me.price(AAPL=101.0)
+        with trio.fail_after(20):
+            while not (found := (await me.until_fired(1))[0]["delivery"])["attempts"]:  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        assert (found["state"], found["status"]) == ("pending", None)
+        assert found["reason"].replace("-", " ") == "TLS: self signed certificate"
+    await receiver.stop()
 
 
 async def test_a_large_answer_is_not_read(
@@ -140,14 +167,14 @@ async def test_what_no_server_should_answer_ends_that_call_only(
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listeners[0].socket.getsockname()[1]
     nursery.start_soon(trio.serve_listeners, babble, listeners)
-    given = {**NEARBY, "webhook_attempts": 2}
+    given = {**NEARBY, "webhook_retry_for": 0}
     async with user_of(price_api, database_url, **given) as me:
         await me.add_rule("above", 100.0, webhook=f"http://127.0.0.1:{port}/")
         await me.add_rule("above", 100.5, webhook=receiver.url)
         await me.price(AAPL=101.0)
         dead, delivered = await ended(me, 2)
-        assert dead[:2] == ("dead", 2)
-        assert "ProtocolError" in dead[2]
+        assert dead[:2] == ("dead", 1)
+        assert dead[2].startswith("the answer is not HTTP: ")
         assert delivered == ("delivered", 1, None)
     nursery.cancel_scope.cancel()
 
@@ -167,18 +194,103 @@ async def test_a_killed_webhooks_actor_posts_what_it_had_not_done(
         assert first.json == second.json
 
 
-async def test_one_users_slow_receiver_does_not_hold_up_anothers(
+async def test_a_receiver_that_asks_for_a_rest_gets_it(
+    price_api: PriceApi, receiver: Receiver, database_url: str
+) -> None:
+    """`Retry-After` of a 429 holds for all of that user's calls to it, later ones too."""
+    receiver.statuses = [429]
+    receiver.headers = [("retry-after", "2")]
+    async with user_of(price_api, database_url, **NEARBY) as me:
+        await me.add_rule("above", 100.0, webhook=receiver.url)
+        await me.add_rule("above", 105.0, webhook=receiver.url)
+        await me.price(AAPL=101.0)
+        await receiver.until(lambda: receiver.posts)
+        refused = trio.current_time()
+        await me.price(AAPL=106.0)
+        await me.until_fired(2)
+        assert await ended(me, 2) == [("delivered", 2, None), ("delivered", 1, None)]
+        assert trio.current_time() - refused > 1.9
+        assert len(receiver.posts) == 3
+
+
+async def test_gone_ends_all_that_wait_for_that_address(
+    price_api: PriceApi, receiver: Receiver, database_url: str
+) -> None:
+    """410 is not tried again, for none of the alerts to it; the API says so."""
+    receiver.statuses = [503, 410]
+    receiver.headers = [("retry-after", "1")]
+    async with user_of(price_api, database_url, **NEARBY) as me:
+        rule = await me.add_rule("above", 100.0, webhook=receiver.url)
+        await me.add_rule("above", 100.5, webhook=receiver.url + "&other=1")
+        await me.price(AAPL=101.0)
+        await receiver.until(lambda: receiver.posts)
+        await me.price(AAPL=90.0)
+        await me.price(AAPL=102.0)
+        await me.until_fired(4)
+        states = sorted(await ended(me, 4))
+        why = "status 410: the receiver wants no more of these"
+        assert [state[0] for state in states] == ["dead", "dead", "delivered", "delivered"]
+        assert {state[2] for state in states} == {None, why}
+        assert len(receiver.posts) == 4
+        first = next(one for one in await me.fired() if one["delivery"]["state"] == "dead")
+        assert first["delivery"]["status"] == 410
+        assert rule
+
+
+async def test_an_alert_that_was_given_up_is_posted_by_hand(
+    price_api: PriceApi, receiver: Receiver, database_url: str
+) -> None:
+    """To the address that its rule has now, under the same id; so is one that was delivered."""
+    async with user_of(price_api, database_url, **NEARBY, webhook_retry_for=0) as me:
+        wrong = "http://127.0.0.1:1/"
+        number = await me.add_rule("above", 100.0, webhook=wrong)
+        await me.price(AAPL=101.0)
+        assert await ended(me) == [("dead", 1, "no connection: Connection refused")]
+        (alert,) = await me.fired()
+        rule = {"symbol": "AAPL", "kind": "above", "threshold": 100.0, "webhook": receiver.url}
+        assert (await me.http.put(f"{RULES}/{number}", json=rule)).status_code == 200
+        for times in (1, 2):
+            answer = await me.http.post(f"{FIRED}/{alert['id']}/post")
+            assert answer.status_code == 200
+            told = answer.json()
+            assert (told["id"], told["delivery"]["state"]) == (alert["id"], "pending")
+            assert await ended(me) == [("delivered", 1, None)]
+            assert [post.json["id"] for post in receiver.posts] == [alert["id"]] * times
+
+
+async def test_what_cannot_be_posted_by_hand_is_refused(
+    price_api: PriceApi, database_url: str
+) -> None:
+    """An alert without a webhook, another user's, one that is none."""
+    async with user_of(price_api, database_url) as me, visitor(me.tree) as other:
+        await me.add_rule("above", 100.0)
+        await me.price(AAPL=101.0)
+        (alert,) = await me.until_fired(1)
+        answer = await me.http.post(f"{FIRED}/{alert['id']}/post")
+        assert (answer.status_code, fields_of(answer)) == (409, {"webhook"})
+        for wrong in ("1-1-1", "1-1", "x", "1-1-" + "9" * 30):
+            assert (await me.http.post(f"{FIRED}/{wrong}/post")).status_code == 404
+        assert (await other.post(f"{FIRED}/{alert['id']}/post")).status_code == 404
+
+
+async def test_calls_that_waited_go_on_after_a_restart(
     price_api: PriceApi, receiver: Receiver, database_url: str, nursery: trio.Nursery
 ) -> None:
-    """Few calls of one user are under way at a time, however many wait."""
-    slow = Receiver(statuses=[0] * 1_000)
-    await slow.start(nursery)
-    async with user_of(price_api, database_url, **NEARBY) as me, visitor(me.tree) as http:
-        for number in range(30):
-            await me.add_rule("above", 100.0 + number / 10, webhook=slow.url)
-        other = Me(me.tree, me.api, http)
-        await other.add_rule("above", 104.0, webhook=receiver.url)
-        await me.price(AAPL=110.0)
+    """What failed before the stop, and what was under way then, is posted by the next process."""
+    receiver.statuses = [503]
+    receiver.headers = [("retry-after", "1")]
+    hanging = Receiver(statuses=[0])
+    await hanging.start(nursery)
+    async with user_of(price_api, database_url, **NEARBY) as me:
+        await me.add_rule("above", 100.0, webhook=receiver.url)
+        await me.add_rule("above", 100.5, webhook=hanging.url)
+        await me.price(AAPL=101.0)
         await receiver.until(lambda: receiver.posts)
-        assert len(slow.posts) <= 2 * webhooks.EACH_AT_ONCE
-    await slow.stop()
+        await hanging.until(lambda: hanging.posts)
+        ids = {post.json["id"] for post in (*receiver.posts, *hanging.posts)}
+    assert len(ids) == 2
+    async with user_of(price_api, database_url, **NEARBY) as me:
+        found = await ended(me, 2)
+        assert [state for state, *_ in found] == ["delivered", "delivered"]
+        assert {post.json["id"] for post in (*receiver.posts[1:], *hanging.posts[1:])} == ids
+    await hanging.stop()

@@ -12,6 +12,7 @@ from email.utils import formatdate
 import pytest
 import trio
 
+from stockstream.http_client import parse_retry_after
 from stockstream.market.parser import RejectKind
 from stockstream.market.providers import (
     HttpProvider,
@@ -23,7 +24,6 @@ from stockstream.market.providers import (
     ProviderTimeout,
     SymbolsNotFound,
 )
-from stockstream.market.providers.http import parse_retry_after
 from stockstream.times import now_ms
 from tests.integration.market.rogue import PRICES, answer, reset
 from tests.support.selfsigned import server_context

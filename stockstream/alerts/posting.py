@@ -1,0 +1,170 @@
+"""One try of a call: what is sent where, and what came of it. Knows nothing of slots or rows."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx
+import msgspec
+import trio
+
+from stockstream.alerts.lookups import Lookups, NotFound
+from stockstream.alerts.shares import SHARES, Standing
+from stockstream.alerts.signing import HEADER
+from stockstream.alerts.targets import Forbidden, TargetPolicy, find_target
+from stockstream.http_client import parse_retry_after, root_cause, tls_context
+from stockstream.times import now_ms
+from stockstream.told_alert import ToldAlert
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from stockstream.alerts.call_rows import Call
+    from stockstream.alerts.signing import Signer
+
+LONGEST_ASKED_SECONDS = 3_600.0
+"""The longest rest that a receiver may ask for by `Retry-After`."""
+CLOSING_SECONDS = 1.0
+LONGEST_REASON = 200
+USER_AGENT = "StockStream"
+_WAIT = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a try, which took so many seconds.
+
+    `reason` says why it was not taken, None when it was; `final` that no other try would be.
+    `status` is None without an answer; `asked` is the rest that the receiver asked for.
+    """
+
+    seconds: float
+    reason: str | None = None
+    status: int | None = None
+    final: bool = False
+    asked: float | None = None
+
+    @property
+    def gone(self) -> bool:
+        """The receiver says that it will never be there again, for any call."""
+        return self.status == httpx.codes.GONE
+
+
+@dataclass
+class Poster:
+    """Posts calls, each within twice `seconds`. Made by `opened`; `async with` closes it."""
+
+    policy: TargetPolicy
+    signer: Signer
+    seconds: float
+    _client: httpx.AsyncClient
+    _lookups: dict[Standing, Lookups] = field(
+        # Names that nobody answers for are in trouble soon, and keep threads of that class only.
+        default_factory=lambda: {it: Lookups(SHARES[it].slots) for it in Standing}
+    )
+
+    @classmethod
+    async def opened(cls, policy: TargetPolicy, signer: Signer, seconds: float) -> Self:
+        """A poster; what takes long of making one is done in a thread."""
+        limiter = trio.CapacityLimiter(1)
+        context = await trio.to_thread.run_sync(tls_context, limiter=limiter)
+        client = httpx.AsyncClient(
+            verify=context,
+            timeout=seconds,
+            follow_redirects=False,
+            # From nobody's environment: a proxy named there would undo the choice of addresses.
+            trust_env=False,
+            # No connection serves twice: httpx keeps them by address, and the certificate was
+            # compared with the name of the first call only.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            headers={"User-Agent": USER_AGENT},
+        )
+        return cls(policy, signer, seconds, client)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with trio.move_on_after(CLOSING_SECONDS, shield=True):
+            await self._client.aclose()
+
+    async def post(self, call: Call, standing: Standing) -> Outcome:
+        """One try. Whatever comes of it is an outcome: users name the addresses."""
+        began = trio.current_time()
+        outcome = Outcome(0, "no answer in time")
+        with trio.move_on_after(2 * self.seconds):
+            try:
+                outcome = await self._send(call, self._lookups[standing])
+            except Forbidden as error:
+                outcome = Outcome(0, _shown(str(error)), final=True)
+            except Exception as error:  # noqa: BLE001 - not the actor's failure, whatever it is
+                outcome = Outcome(0, _shown(_why(error)))
+        seconds = trio.current_time() - began
+        return Outcome(seconds, outcome.reason, outcome.status, outcome.final, outcome.asked)
+
+    async def _send(self, call: Call, lookups: Lookups) -> Outcome:
+        """Post it. Of the answer the status is read, and how long to wait, and nothing else."""
+        target = await find_target(call.url, self.policy, lookups)
+        alert = call.stored.alert
+        body = msgspec.json.encode(ToldAlert.of(alert))
+        now = now_ms()
+        headers = {
+            "Host": target.host,
+            "Content-Type": "application/json",
+            "StockStream-Alert": alert.id,
+            HEADER: self.signer.header(alert.owner, body, now // 1000),
+        }
+        # The certificate must be the name's, though the address is connected to.
+        name = {"sni_hostname": target.name}
+        async with self._client.stream(
+            "POST", target.url, content=body, headers=headers, extensions=name
+        ) as response:
+            return _judge(response, now)
+
+
+def _judge(response: httpx.Response, now: int) -> Outcome:
+    status = response.status_code
+    if response.is_success:
+        return Outcome(0, status=status)
+    if status == httpx.codes.GONE:
+        return Outcome(0, "status 410: the receiver wants no more of these", status, final=True)
+    asked = None
+    if status in _WAIT:
+        asked = parse_retry_after(response.headers.get("retry-after"), now=now)
+    reason = f"status {status}"
+    if response.is_redirect:
+        reason += "; redirects are not followed"
+    return Outcome(0, reason, status, asked=asked and min(asked, LONGEST_ASKED_SECONDS))
+
+
+def _why(error: Exception) -> str:
+    """Why there was no answer, for the user who gave the address."""
+    root = root_cause(error)
+    text = str(error) or type(error).__name__
+    match error:
+        case NotFound():
+            return text
+        case httpx.ConnectTimeout():
+            return "no connection in time"
+        case httpx.TimeoutException():
+            return "no answer in time"
+        case httpx.NetworkError() if isinstance(root, ssl.SSLCertVerificationError):
+            return f"TLS: {root.verify_message}"
+        case httpx.NetworkError() if isinstance(root, ssl.SSLError):
+            return f"TLS: {root.reason or root}"
+        case httpx.NetworkError():
+            # By its number: trio puts the address into the text.
+            told = os.strerror(root.errno) if isinstance(root, OSError) and root.errno else None
+            broke = "no connection" if isinstance(error, httpx.ConnectError) else "cut off"
+            return f"{broke}: {told or text}"
+        case httpx.ProtocolError():
+            return f"the answer is not HTTP: {text}"
+        case _:
+            return f"{type(error).__name__}: {text}"
+
+
+def _shown(reason: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in reason)[:LONGEST_REASON]

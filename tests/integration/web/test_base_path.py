@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tests.support.tree import Tree
 
 BASE = "/stocks"
-AS_ASKED = pytest.mark.parametrize("prefix", [BASE, ""], ids=["passed on", "taken off"])
+AS_ASKED = (BASE, "")
+"""Before a path: passed on, or taken off by the proxy."""
 
 
 @pytest.fixture
@@ -35,36 +36,35 @@ async def tree() -> AsyncIterator[Tree]:
         yield tree
 
 
-@pytest.mark.parametrize("path", ["/", "/s/AAPL", "/docs", "/admin/login", "/nothing/here"])
-@AS_ASKED
-async def test_all_that_a_page_leads_to_is_below_the_path(
-    tree: Tree, path: str, prefix: str
-) -> None:
+async def test_all_that_a_page_leads_to_is_below_the_path(tree: Tree) -> None:
     """And is there: links, scripts, styles, forms."""
+    led_to: set[str] = set()
     async with httpx.AsyncClient(base_url=tree.url, timeout=20) as client:
-        page = await client.get(f"{prefix}{path}")
-        assert f'data-base="{BASE}"' in page.text
-        led_to = set(re.findall(r'(?:href|src|action)="(/[^"#]*)"', page.text))
-        assert len(led_to) > 4
+        for path in ("/", "/s/AAPL", "/docs", "/admin/login", "/nothing/here"):
+            pages = [(await client.get(f"{prefix}{path}")).text for prefix in AS_ASKED]
+            for page in pages:
+                assert f'data-base="{BASE}"' in page
+                found = set(re.findall(r'(?:href|src|action)="(/[^"#]*)"', page))
+                assert len(found) > 4
+                led_to |= found
         assert {where for where in led_to if not where.startswith(f"{BASE}/")} == set()
         for where in led_to:
-            answer = await client.get(where)
-            assert answer.status_code != 404, where
+            assert (await client.get(where)).status_code != 404, where
 
 
-@AS_ASKED
-async def test_redirects_and_new_rows_are_below_it(database_url: str, prefix: str) -> None:
+async def test_redirects_and_new_rows_are_below_it(database_url: str) -> None:
     """Whatever the request's own path was."""
     async with (
         running_tree(base_path=BASE, database_url=database_url) as tree,
         httpx.AsyncClient(base_url=tree.url, timeout=20) as client,
     ):
-        for path, where in [
-            ("/s/aapl?range=1h", "/s/AAPL?range=1h"),
-            ("/admin", "/admin/login"),
-            ("/s//AAPL", "/s/AAPL"),  # the router's own
-        ]:
-            assert (await client.get(prefix + path)).headers["Location"] == BASE + where
+        for prefix in AS_ASKED:
+            for path, where in [
+                ("/s/aapl?range=1h", "/s/AAPL?range=1h"),
+                ("/admin", "/admin/login"),
+                ("/s//AAPL", "/s/AAPL"),  # the router's own
+            ]:
+                assert (await client.get(prefix + path)).headers["Location"] == BASE + where
         await client.get(f"{BASE}/")
         client.base_url = httpx.URL(f"{tree.url}{BASE}")  # as a browser, whose cookie is for it
         await rows_are_there(client)
@@ -75,13 +75,14 @@ async def test_redirects_and_new_rows_are_below_it(database_url: str, prefix: st
         assert (await client.get(f"{tree.url}{it}")).json()["name"] == "Mine"
 
 
-@AS_ASKED
-async def test_prices_come_over_the_socket(tree: Tree, prefix: str) -> None:
+async def test_prices_come_over_the_socket(tree: Tree) -> None:
+    """At both addresses of it."""
     async with trio.open_nursery() as nursery:
-        url = tree.url.replace("http", "ws") + prefix + "/ws"
-        async with connected(url, nursery) as client:
-            await client.send(action="subscribe", symbols="*")
-            await client.message("prices", 2)
+        for prefix in AS_ASKED:
+            url = tree.url.replace("http", "ws") + prefix + "/ws"
+            async with connected(url, nursery) as client:
+                await client.send(action="subscribe", symbols="*")
+                await client.message("prices", 2)
 
 
 async def test_cookies_are_for_the_path_alone(tree: Tree) -> None:
@@ -113,7 +114,7 @@ async def test_probes_and_scrapers_need_not_know_it(tree: Tree) -> None:
     async with httpx.AsyncClient(base_url=tree.url, timeout=20) as client:
         token = {"Authorization": f"Bearer {token_of(tree)}"}
         for path in ("/health/live", "/metrics", "/admin/api/tree"):
-            for prefix in ("", BASE):
+            for prefix in AS_ASKED:
                 assert (await client.get(prefix + path, headers=token)).status_code == 200
 
 

@@ -17,6 +17,7 @@ import trio
 from mockserver.server import Prepared, prepare, serve_prepared
 from mockserver.stub_files import StubFileError
 from web.server import PortTaken
+from web.server.hosts import host_name
 
 BUNDLED = Path(__file__).parent / "expectations"
 
@@ -68,7 +69,15 @@ def _port(text: str) -> int:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
+    for name in names:
+        bare = name.removeprefix("*.")
+        if name != "*" and host_name(bare) != bare:
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is no host name; write a name (mockserver), all names below one "
+                "(*.internal) or * for any, without scheme and port"
+            )
+    return names
 
 
 def _failed(status: int, problem: str) -> int:

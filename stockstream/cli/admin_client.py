@@ -61,10 +61,24 @@ class AdminClient:
                 "or STOCKSTREAM_TOKEN"
             )
         if answer.status_code != httpx.codes.OK:
-            raise StartError(
-                f"{self._url}{path} answered {answer.status_code}: {answer.text[:200]}"
-            )
+            raise StartError(f"{self._url}{path} answered {answer.status_code}: {_why(answer)}")
         try:
             return from_json(answer.content, kind)
         except msgspec.MsgspecError as error:
             raise StartError(f"{self._url} is no StockStream server: {error}") from error
+
+
+class _Reason(msgspec.Struct):
+    reason: str
+
+
+class _Refusal(msgspec.Struct):
+    error: _Reason
+
+
+def _why(answer: httpx.Response) -> str:
+    """What the server says itself, else the begin of what there is."""
+    try:
+        return from_json(answer.content, _Refusal).error.reason
+    except msgspec.MsgspecError:
+        return answer.text[:200]

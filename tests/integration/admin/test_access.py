@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from http.cookies import SimpleCookie
 
 import httpx
+import pytest
+import trio
 
+from stockstream.cli.admin_client import AdminClient
+from stockstream.errors import StartError
 from tests.integration.admin.operators import by_token, log_in, somebody, token_of
 from tests.support.tree import Tree, running_tree
 from web.admin_access import FAILURES
@@ -207,6 +212,14 @@ async def test_who_comes_through_a_proxy_on_this_machine_is_refused() -> None:
             assert await _refusals(tree, headers) == {"not_loopback"}, headers
         async with by_token(tree) as program:
             assert (await program.get(READS[0])).status_code == 200
+
+
+async def test_a_command_that_is_refused_says_what_to_do() -> None:
+    """An operator beside a trusted proxy on 127.0.0.1 hears of the address that it should have."""
+    async with running_tree(trusted_proxies="127.0.0.1/32") as tree:
+        ask = partial(AdminClient(tree.url, token_of(tree)).get, READS[0], dict)
+        with pytest.raises(StartError, match=r"answered 403: .*TRUSTED_PROXIES.*127\.0\.0\.2"):
+            await trio.to_thread.run_sync(ask)
 
 
 async def test_a_trusted_proxy_with_an_address_of_its_own_leaves_the_operator_theirs() -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 import trio
 
+from mockserver.__main__ import main
 from tests.integration.mockserver.conftest import StubApi, started_stub_api
 
 SOON = 10.0  # seconds for what takes milliseconds
@@ -336,3 +337,14 @@ def test_the_admin_pages_answer_to_names_that_are_given() -> None:
         for host, status in (("mockserver:8080", 200), ("a.internal", 200), ("internal", 421)):
             answer = httpx.get(f"{url}/__admin/mappings", headers={"Host": host})
             assert answer.status_code == status, host
+
+
+@pytest.mark.parametrize("name", ["http://mockserver", "mockserver:8080", "a b", "*.", "*x", "a/b"])
+def test_a_name_that_can_be_no_host_ends_the_start(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would let nobody in, and nobody would know why."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--port", "0", "--allowed-hosts", name])
+    assert ended.value.code == 2
+    assert f"{name!r} is no host name" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -210,12 +211,16 @@ async def test_names_and_numbers_have_limits_however_many_ask_at_once(database_u
 
 
 async def test_an_address_that_changes_without_pause_is_slowed_down() -> None:
-    """429 with Retry-After, however slow the machine is; reading goes on."""
+    """429 with Retry-After, however slow the machine is; reading goes on. A /64 counts as one."""
     answers: list[httpx.Response] = []
-    async with running_tree() as tree, visitor(tree) as me:
+    numbers = itertools.count(1)
+    async with running_tree(trusted_proxies="127.0.0.1") as tree, visitor(tree) as me:
 
-        async def change() -> None:
-            answers.append(await me.post(LISTS, json={"name": "x"}))
+        async def change(network: str = "2001:db8:0:1") -> httpx.Response:
+            headers = {"X-Forwarded-For": f"[{network}::{next(numbers):x}]:5566"}
+            answer = await me.post(LISTS, json={"name": "x"}, headers=headers)
+            answers.append(answer)
+            return answer
 
         with trio.fail_after(60):
             while all(answer.status_code == 503 for answer in answers):
@@ -226,6 +231,7 @@ async def test_an_address_that_changes_without_pause_is_slowed_down() -> None:
         assert len(answers) - len(refused) >= CHANGES_AT_ONCE
         assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
         assert (await me.get(LISTS)).status_code == 503
+        assert (await change("2001:db8:0:2")).status_code == 503
 
 
 @pytest.mark.proves("H10")

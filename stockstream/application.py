@@ -134,7 +134,9 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
 def _history(settings: Settings, tables: Tables) -> ChildSpec:
     database = partial(Database, part_settings.database(settings), tables.database)
     recorder = partial(Recorder, part_settings.recorder(settings), tables.outbox, tables.recorder)
-    retention = partial(Retention, part_settings.retention(settings))
+    retention = partial(
+        Retention, part_settings.retention(settings), tables.upstream_clock, tables.retention
+    )
     children = [
         ChildSpec("database", database),
         ChildSpec("recorder", recorder),

@@ -43,6 +43,7 @@ __all__ = [
     "QuoteRow",
     "QuotesPublished",
     "RecorderStatus",
+    "RetentionStatus",
     "ServerFailed",
     "ServerReady",
     "Symbol",
@@ -313,6 +314,12 @@ class RecorderStatus(RecorderFigures, frozen=True):
 
     lost_at: Moment | None = None
     behind_since: Moment | None = None
+
+
+class RetentionStatus(msgspec.Struct, frozen=True):
+    """How retention goes: `waits` is why nothing is dropped, None when nothing is in the way."""
+
+    waits: str | None
 
 
 class CutConnections(Request[int]):

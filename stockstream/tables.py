@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         FeedStatus,
         QuoteRow,
         RecorderStatus,
+        RetentionStatus,
         Symbol,
         UpstreamClock,
         WebhookStatus,
@@ -37,6 +38,8 @@ DATABASE = "database"
 """The key of the one row of the `database` table."""
 RECORDER = "recorder"
 """The key of the one row of the `recorder` table."""
+RETENTION = "retention"
+"""The key of the one row of the `retention` table."""
 ALERTS = "alerts"
 """The key of the one row of the `alerts` table."""
 WEBHOOKS = "webhooks"
@@ -153,7 +156,7 @@ class Tables:
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feed` and
     `circuit`: one row each, `upstream_clock` one under the key of `feed` and `circuit_figures` one
     under that of `circuit`; `database`,
-    `recorder`, `alerts` and `webhooks`: one row each.
+    `recorder`, `retention`, `alerts` and `webhooks`: one row each.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other.
     """
@@ -181,6 +184,9 @@ class Tables:
     )
     recorder: Table[str, RecorderStatus] = field(
         default_factory=lambda: Table("recorder", writer=paths.RECORDER)
+    )
+    retention: Table[str, RetentionStatus] = field(
+        default_factory=lambda: Table("retention", writer=paths.RETENTION)
     )
     alerts: Table[str, AlertStatus] = field(
         default_factory=lambda: Table("alerts", writer=paths.ALERTS)

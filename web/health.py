@@ -9,7 +9,7 @@ from quart import Blueprint, Response
 from stockstream.delivery.protocol import encode
 from stockstream.history.progress import progress, told
 from stockstream.messages import CircuitState, iso_utc
-from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER
+from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER, RETENTION
 from stockstream.times import tell
 
 if TYPE_CHECKING:
@@ -56,13 +56,14 @@ def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
 
 def _history(tables: Tables, now_ms: int) -> dict[str, object]:
     database = tables.database.get(DATABASE)
-    standing = progress(tables, now_ms)
+    standing, retention = progress(tables, now_ms), tables.retention.get(RETENTION)
     return {
         "ok": standing.ok,
         "reason": standing.reason,
         "connections": None if database is None else database.connections,
         "lag_seconds": standing.lag_seconds,
         "waiting": tables.outbox.statistics().waiting,
+        "retention": "goes on" if retention is None else retention.waits or "goes on",
         "recorder": told(tables.recorder.get(RECORDER), now_ms),
     }
 

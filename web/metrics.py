@@ -14,7 +14,7 @@ from quart import Blueprint, Response
 from stockstream.delivery.lanes import lag
 from stockstream.history.progress import progress
 from stockstream.messages import CircuitState, FeedState
-from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER
+from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER, RETENTION
 from stockstream.times import tell
 from web.admin_auth import require_scraper
 from web.exposition import CONTENT_TYPE, Exposition
@@ -244,6 +244,12 @@ def _tell_history(out: Exposition, parts: Parts) -> None:
         "stockstream_history_lag_seconds",
         "Age of the oldest price that is not in the database yet.",
         progress(parts.tables, now).lag_seconds,
+    )
+    retention = parts.tables.retention.get(RETENTION)
+    out.gauge(
+        "stockstream_retention_waits",
+        "Whether nothing old is dropped, since this machine's clock may be wrong.",
+        None if retention is None else int(retention.waits is not None),
     )
     if recorder is None:
         return

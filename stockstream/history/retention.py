@@ -9,10 +9,13 @@ import structlog
 import trio
 
 from stockstream import paths
+from stockstream.history.clock_doubt import FetchRecorded, agrees, doubt
 from stockstream.history.purging import Purge
 from stockstream.history.query import DatabaseError, ask
 from stockstream.history.rolling import RollUp
 from stockstream.history.upkeep import Retain
+from stockstream.messages import RetentionStatus
+from stockstream.tables import FEED, RETENTION
 from stockstream.times import now_ms
 from supervision import Actor
 
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from structlog.stdlib import BoundLogger
+
+    from stockstream.messages import UpstreamClock
+    from supervision import Table
 
 ROUND_SECONDS = 60.0
 RETAIN_SECONDS = 600.0
@@ -56,8 +62,16 @@ class Retention(Actor):
 
     owns_tasks: ClassVar[bool] = True
 
-    def __init__(self, settings: RetentionSettings, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(
+        self,
+        settings: RetentionSettings,
+        upstream: Table[str, UpstreamClock],
+        statuses: Table[str, RetentionStatus],
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
         self._settings = settings
+        self._upstream = upstream
+        self._statuses = statuses
         self._clock = clock
 
     async def init(self) -> None:
@@ -78,13 +92,31 @@ class Retention(Actor):
     async def _turn(self) -> bool:
         """One step of each: whichever has much to do does not keep the others from theirs."""
         more = bool(await ask(self._database, RollUp(self._clock()), timeout=ASK_SECONDS))
-        if trio.current_time() < self._due:
+        if trio.current_time() < self._due or not await self._may_drop():
             return more
         # Both: what is left of one must not wait for the other.
         kept, purged = await self._retain(), await self._purge()
         if not (kept or purged):
             self._due = trio.current_time() + RETAIN_SECONDS
         return more or kept or purged
+
+    async def _may_drop(self) -> bool:
+        """Whether the clock may be believed (H25); until then nothing is dropped or purged."""
+        now, steady = self._clock(), round(trio.current_time() * 1000)
+        why = None
+        if not agrees(self._upstream.get(FEED), now, steady):
+            why = doubt(now, await ask(self._database, FetchRecorded(now), timeout=ASK_SECONDS))
+        if why is not None:
+            why += "; nothing is dropped before the price API agrees with it (from another machine)"
+            why += ", or `stockstream db retention --yes` is run"
+        before = self._statuses.get(RETENTION)
+        waited = before is not None and before.waits is not None
+        if why is not None and not waited:
+            _log.warning("retention waits", reason=why)
+        elif why is None and waited:
+            _log.info("retention goes on")
+        self._statuses.put(RETENTION, RetentionStatus(why))
+        return why is None
 
     async def _retain(self) -> bool:
         query = self._settings.retain(self._clock())

@@ -213,6 +213,8 @@ class Streamer(Actor):
         self._notice_step(self._wall.step() / 1000, "server")
         rows = self._tables.quotes.rows
         poll = self._base.judge(fetched.parsed.observations, rows, fetched.reading)
+        if self._provider.has_own_clock:
+            self._base.witness(fetched.reading, fetched.parsed.observations)
         self._tables.upstream_clock.put(FEED, self._base.clock)
         self._notice_step(poll.step / 1000, "upstream")
         accepted = accept(

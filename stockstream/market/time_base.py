@@ -44,6 +44,7 @@ LARGEST_LEAD_MS = 5 * 60 * 1000
 """A clock may be a little wrong; a price from a more distant future would never look old again."""
 SMALLEST_STEP_MS = 3_000
 """A clock set back by less has caught up as soon as three polls would tell of it."""
+AGREES_MS = 3_600_000
 _DRIFT = 1_000
 """Clocks run unlike each other by less than a part in so many."""
 
@@ -157,6 +158,21 @@ class TimeBase:
             poll.step = step
         self._follow(poll, reading)
         return poll
+
+    def witness(self, at: Reading, observations: Iterable[Observation]) -> None:
+        """Note whether an upstream on another machine agrees with our clock: by the date of its
+        answer, or where there is none by the time of its newest price.
+        """
+        told = at.date
+        if told is None:
+            told = max((seen.timestamp for seen in observations), default=0)
+        if abs(told - at.wall) <= AGREES_MS:
+            agreed: int | None = at.wall - at.steady
+        elif at.date is not None:
+            agreed = None
+        else:
+            return  # a price may be old
+        self.clock = msgspec.structs.replace(self.clock, agreed=agreed)
 
     def believes_none(self, observations: Iterable[Observation], at: Reading) -> bool:
         """Whether all of them are of a future too distant to be believed."""

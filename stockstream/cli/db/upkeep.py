@@ -9,10 +9,11 @@ from cyclopts import Parameter
 from rich.progress import MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from stockstream import part_settings
-from stockstream.cli.db.common import Json, Visit, moment, print_json, progress, visiting
+from stockstream.cli.db.common import Json, Visit, Yes, moment, print_json, progress, visiting
 from stockstream.errors import UsageError
 from stockstream.history import overview
 from stockstream.history.candles import DAY_MS, HOUR_MS
+from stockstream.history.clock_doubt import FetchRecorded, doubt
 from stockstream.history.purging import Purge, Purged
 from stockstream.history.rolling import Rebuild, RollUp
 from stockstream.history.upkeep import Retain, Retained
@@ -21,17 +22,21 @@ from stockstream.times import now_ms
 HOURS_PER_DAY = DAY_MS // HOUR_MS
 
 
-async def retention(*, dry_run: bool = False, as_json: Json = False) -> int:
+async def retention(*, dry_run: bool = False, yes: Yes = False, as_json: Json = False) -> int:
     """Drop now what is too old by the settings RETAIN_..., and roll candles up.
 
     Parameters
     ----------
     dry_run
         Only tell what would be dropped.
+    yes
+        Also when this machine's clock is far past what was recorded, and may be wrong.
     as_json
         Print JSON.
     """
     async with visiting() as visit:
+        if not yes and not dry_run:
+            await _refuse_in_doubt(visit)
         kept = part_settings.retention(visit.settings)
         with progress(TimeElapsedColumn()) as bars:
             bars.add_task("retention", total=None)
@@ -59,6 +64,18 @@ async def retention(*, dry_run: bool = False, as_json: Json = False) -> int:
         f"rows that {'would be' if dry_run else 'were'} purged: {rows or 'none'}\n"
     )
     return 0
+
+
+async def _refuse_in_doubt(visit: Visit) -> None:
+    """See that the clock may be believed by which history is old (H25).
+
+    Raises:
+        Refused: it may be wrong.
+    """
+    now = now_ms()
+    why = doubt(now, await visit.ask(FetchRecorded(now)))
+    if why is not None:
+        raise UsageError(f"nothing was dropped: {why}; --yes drops all the same")
 
 
 async def _rolled_up(visit: Visit) -> int:

@@ -27,6 +27,10 @@ class Provider(Protocol):
     def interval(self) -> float | None:
         """Seconds between fetches, where the source itself sets the pace; None: the caller does."""
 
+    @property
+    def has_own_clock(self) -> bool:
+        """Whether the times it tells are of another machine's clock than ours."""
+
     async def fetch(self, symbols: AbstractSet[Symbol] | None) -> Parsed:
         """Fetch the prices of `symbols`, or of all it lists when None.
 

@@ -90,6 +90,7 @@ class HttpProvider:
         self._client = _client(self._url, self._settings)
         port = f":{self._url.port}" if self._url.port is not None else ""
         self.name = f"{self._url.scheme}://{self._url.host}{port}"
+        self.has_own_clock = not _is_loopback(self._url.host)
 
     async def fetch(self, symbols: AbstractSet[Symbol] | None) -> Parsed:
         """See `Provider.fetch`. An empty set is answered without asking anybody."""

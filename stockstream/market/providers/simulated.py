@@ -53,6 +53,7 @@ class SimulatedProvider:
         """List `symbols` symbols: the six well-known ones first, then S0007, S0008 and so on."""
         self.name = f"sim: {symbols} symbols"
         self.interval = interval
+        self.has_own_clock = False
         self._clock = clock
         self._random = random.Random(seed)
         self._prices = _first_prices(symbols, self._random)

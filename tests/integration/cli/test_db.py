@@ -576,7 +576,11 @@ def test_retention_by_command(db: Run, database_url: str):
     plan = document(db("retention", "--dry-run", "--json"))
     assert (plan["dropped"], plan["dry_run"]) == (old, True)
     assert psql(database_url, "SELECT count(*) FROM ticks") == "40"
-    shown = db("retention", RETAIN_TICKS="3").out
+    refused = line(db("retention", RETAIN_TICKS="3"), 2)
+    assert "nothing was dropped: this machine's clock says " in refused
+    assert "the clock may be wrong; --yes drops all the same" in refused
+    assert psql(database_url, "SELECT count(*) FROM ticks") == "40"
+    shown = db("retention", "--yes", RETAIN_TICKS="3").out
     assert shown.startswith(f"{', '.join([*old, older])} dropped; ")
     assert psql(database_url, "SELECT count(*) FROM ticks") == "10"
     assert document(db("retention", "--json"))["dropped"] == []

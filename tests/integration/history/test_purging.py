@@ -19,8 +19,9 @@ from stockstream.history.query import Lane, Query
 from stockstream.history.retention import Retention, RetentionSettings
 from stockstream.history.servers import Server
 from stockstream.history.watchlists import WATCHLISTS, WantedList, Watchlist
+from stockstream.tables import Tables
 from stockstream.times import now_ms
-from supervision import ChildSpec, System, Table, supervisor
+from supervision import ChildSpec, System, supervisor
 from tests.support.database import psql
 from tests.support.gateway import DAY, History, running_history
 from tests.support.history import select
@@ -28,7 +29,6 @@ from web.user_access import COOKIE_SECONDS
 
 if TYPE_CHECKING:
     from stockstream.history.query import Connection
-    from stockstream.messages import DatabaseStatus
 
 NOW = DAY + 12 * HOUR_MS
 RULE = """
@@ -245,11 +245,16 @@ async def test_the_retention_actor_purges(database_url: str) -> None:
         "SELECT now() - interval '31 d', 'me', 'watchlists', n, 'create' "
         f"FROM generate_series(1, {PURGED_AT_ONCE + 1}) n",
     )
-    statuses: Table[str, DatabaseStatus] = Table("database", writer=paths.DATABASE)
+    tables = Tables()
     database = DatabaseSettings(Server("DATABASE_URL", database_url))
     children = [
-        ChildSpec("database", partial(Database, database, statuses)),
-        ChildSpec("retention", partial(Retention, RetentionSettings(audit=30))),
+        ChildSpec("database", partial(Database, database, tables.database)),
+        ChildSpec(
+            "retention",
+            partial(
+                Retention, RetentionSettings(audit=30), tables.upstream_clock, tables.retention
+            ),
+        ),
     ]
     system = System()
     async with trio.open_nursery() as nursery:

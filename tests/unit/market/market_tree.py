@@ -46,6 +46,7 @@ class ScriptedProvider:
 
     def __init__(self, script=(), interval=None, listed=("AAPL", "MSFT")):
         self.interval = interval
+        self.has_own_clock = True
         self.script = list(script)
         self.always = None
         self.listed = list(listed)

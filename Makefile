@@ -28,10 +28,11 @@ test: ## run all tests (some need Chromium, proxies, libfaketime, Node 20 or Jav
 	@scripts/node-tests
 	@$(PY) -m pytest $(SHARED_OUT) $(ARGS)
 
-test-deep: ## the runtime against its model, three thousand scenarios (about ten minutes)
+test-deep: ## the runtime against its model, three thousand scenarios; candles against theirs, five thousand (half an hour)
 	@scripts/bootstrap dev
 	@HYPOTHESIS_PROFILE=deep $(PY) -m pytest -o faulthandler_timeout=0 \
-		tests/conformance/test_model.py tests/conformance/test_random_trees.py $(ARGS)
+		tests/conformance/test_model.py tests/conformance/test_random_trees.py \
+		tests/integration/history/test_grown_candles.py $(ARGS)
 
 check: ## lint, format, types, layers, container files, built CSS
 	@scripts/bootstrap dev

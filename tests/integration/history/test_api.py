@@ -17,7 +17,7 @@ from stockstream.messages import iso_utc
 from stockstream.times import now_ms, to_ms
 from tests.integration.history.test_gateway import Sleep
 from tests.support.gateway import batch, tick
-from tests.support.history import history_state
+from tests.support.history import history_state, select
 from tests.support.tree import Tree, running_tree
 
 if TYPE_CHECKING:
@@ -97,6 +97,13 @@ async def test_gaps_stay_gaps_and_bounds_hold(database_url: str) -> None:
         assert await starts(**{"from": at[21]}) == []
         five = (await client.get("/api/v1/history/GAPS?interval=5m")).json()["candles"]
         assert sum(c["ticks"] for c in five) == 5
+        # Said where it is so, and nowhere else.
+        assert not any("partial" in candle for candle in five)
+        await select(
+            tree.system.ref(paths.DATABASE), "UPDATE candles SET partial = true RETURNING 1"
+        )
+        five = (await client.get("/api/v1/history/GAPS?interval=5m")).json()["candles"]
+        assert all(candle["partial"] is True for candle in five)
 
 
 def _minute(text: str, start: int) -> int:

@@ -139,6 +139,8 @@ def test_what_is_no_origin_is_refused(origin: str):
         ("cluster_nats_url", "nats://a:4222,http://b"),
         ("secret_key_base", "x" * 31),
         ("admin_token", "x" * 15),
+        ("retain_ticks", 367),
+        ("retain_candles", 732),
         ("retain_alerts", 0.5),
         ("retain_deleted", 0),
         ("retain_audit", -1),

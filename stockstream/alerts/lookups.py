@@ -48,7 +48,9 @@ class Lookups:
                 answers = await trio.to_thread.run_sync(
                     self._resolver, host, port, limiter=self._limiter, abandon_on_cancel=True
                 )
-            except (OSError, UnicodeError) as error:
+            except OSError as error:
+                raise NotFound(f"{host}: {error.strerror or error}") from error
+            except UnicodeError as error:
                 raise NotFound(f"{host}: {error}") from error
         if not answers:
             raise NotFound(f"{host}: nobody says where it is")

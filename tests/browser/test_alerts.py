@@ -138,3 +138,41 @@ def test_an_alert_is_told_on_the_page_of_a_chart_too(
     contrasts = me.page.evaluate(CONTRASTS)
     assert any("TSLA" in text for text, _ratio in contrasts)
     assert [(text, ratio) for text, ratio in contrasts if ratio < READABLE] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_became_of_the_posting_is_told_and_an_alert_is_posted_again(
+    scheme: str, keeping: Server, visit: Visit
+) -> None:
+    """Without a reload; one that was given up, one that is tried again; it fits 360 pixels."""
+    me = visit(keeping.url, viewport=NARROW, color_scheme=scheme, has_touch=True, is_mobile=True)
+    me.subscribe("AAPL")
+    me.expect_price("AAPL")
+    me.page.get_by_text("Post it to an address as well").tap()
+    for symbol, url in (
+        ("MSFT", "https://localhost/" + "a-long-path/" * 20),
+        ("AAPL", "https://no-such-host.invalid/"),
+    ):
+        me.page.get_by_label("Tell it").select_option(label="once a day")
+        me.page.get_by_label("Address", exact=True).fill(url)
+        add_alert(me, symbol, "moves by", "0.05")
+        expect(me.page.get_by_test_id("rules")).to_contain_text(f"{symbol} moves")
+    fired = me.page.get_by_test_id("fired").get_by_role("listitem")
+    dead = fired.filter(has_text="MSFT")
+    expect(dead).to_contain_text("Not posted: localhost is not on the internet. Given up")
+    waiting = fired.filter(has_text="AAPL")
+    expect(waiting).to_contain_text("Not posted yet: no-such-host.invalid: ")
+    expect(waiting).to_contain_text("Tried ")
+    again = dead.get_by_role("button", name="Post again")
+    with me.page.expect_response("**/post") as posted:
+        again.tap()
+    assert posted.value.json()["delivery"]["state"] == "pending"
+    expect(again).to_be_visible()
+    with me.page.expect_response("**/post") as posted:
+        waiting.get_by_role("button", name="Post now").tap()
+    assert posted.value.ok
+    expect_no_sideways_scroll(me)
+    expect(waiting).to_contain_text("Tried ")
+    contrasts = me.page.evaluate(CONTRASTS)
+    assert "Given up" in " ".join(text for text, _ratio in contrasts)
+    assert [(text, ratio) for text, ratio in contrasts if ratio < READABLE] == []

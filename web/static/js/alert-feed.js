@@ -19,6 +19,17 @@ import { decimalsOf } from "./store.js";
  * @property {number} crossings how many it stands for
  * @property {number} firedAt ms
  * @property {boolean} read
+ * @property {Delivery | null | undefined} delivery null where it is posted nowhere, undefined where nobody has said
+ */
+
+/**
+ * How an alert is posted to an address.
+ * @typedef {object} Delivery
+ * @property {"pending" | "delivered" | "dead"} state
+ * @property {number} attempts
+ * @property {string | null} reason of the last attempt, when it failed
+ * @property {number | null} nextAt ms; null while an attempt is under way, and at the end
+ * @property {number | null} endedAt ms
  */
 
 /** @typedef {{id: number, symbol: string, kind: Kind, threshold: number, window: number | null, cooldown: number, webhook: {url: string, secret: string} | null}} Rule */
@@ -47,8 +58,9 @@ export class AlertFeed {
     for (const alert of alerts) {
       const known = this.#alerts.get(alert.id);
       if (known === undefined) fresh.push(alert);
-      // What was read here is read, though the server may not know it yet.
-      this.#alerts.set(alert.id, { ...alert, read: alert.read || (known?.read ?? false) });
+      // What was read here is read, though the server may not know it yet. The socket says nothing of deliveries.
+      const delivery = alert.delivery === undefined ? known?.delivery : alert.delivery;
+      this.#alerts.set(alert.id, { ...alert, delivery, read: alert.read || (known?.read ?? false) });
     }
     this.#alerts = new Map(this.alerts.map((alert) => [alert.id, alert]));
     return fresh;
@@ -72,7 +84,24 @@ export function readAlert(m) {
   if (said === null || typeof m.id !== "string" || typeof m.price !== "number" || Number.isNaN(firedAt)) return null;
   const reference = typeof m.reference === "number" ? m.reference : null;
   const crossings = typeof m.crossings === "number" ? m.crossings : 1;
-  return { ...said, id: m.id, price: m.price, reference, crossings, firedAt, read: m.read === true };
+  const delivery = m.delivery === undefined ? undefined : readDelivery(m.delivery);
+  return { ...said, id: m.id, price: m.price, reference, crossings, firedAt, read: m.read === true, delivery };
+}
+
+/**
+ * @param {unknown} given
+ * @returns {Delivery | null}
+ */
+function readDelivery(given) {
+  const { state, attempts, reason, next_attempt, ended_at } = /** @type {Record<string, unknown>} */ (given ?? {});
+  if ((state !== "pending" && state !== "delivered" && state !== "dead") || typeof attempts !== "number") return null;
+  return { state, attempts, reason: typeof reason === "string" ? reason : null, nextAt: readTime(next_attempt), endedAt: readTime(ended_at) };
+}
+
+/** @param {unknown} text */
+function readTime(text) {
+  const at = typeof text === "string" ? Date.parse(text) : NaN;
+  return Number.isNaN(at) ? null : at;
 }
 
 /**
@@ -123,6 +152,25 @@ export function paceText({ cooldown }) {
 export function alertText(alert) {
   const { crossings } = alert;
   return crossings > 1 ? `${crossingText(alert)}, the last of ${crossings} crossings` : crossingText(alert);
+}
+
+/**
+ * @param {Delivery} delivery
+ * @returns {string} "Posted at 10:00:02 UTC", "Not posted yet", "Not posted yet: status 503. Tried 3 times, next at
+ *   10:00:09 UTC", "Not posted: status 410. Given up"
+ */
+export function deliveryText({ state, attempts, reason, nextAt, endedAt }) {
+  if (state === "delivered") return endedAt === null ? "Posted" : `Posted at ${clockText(endedAt)}`;
+  const why = reason === null ? "" : `: ${reason}`;
+  if (state === "dead") return `Not posted${why}. Given up`;
+  if (attempts === 0) return "Not posted yet";
+  const next = nextAt === null ? "trying again" : `next at ${clockText(nextAt)}`;
+  return `Not posted yet${why}. Tried ${attempts === 1 ? "once" : `${attempts} times`}, ${next}`;
+}
+
+/** @param {number} at ms */
+function clockText(at) {
+  return `${new Date(at).toISOString().slice(11, 19)} UTC`;
 }
 
 /** @param {Alert} alert */

@@ -56,7 +56,7 @@ export class AlertNotices {
     const reading = ask(fetch, "GET", "alerts/fired?limit=20");
     const also = (await this.#options.alsoRead?.()) ?? null;
     const fired = await reading;
-    if (fired.ok) this.#take(itemsIn(fired.body, "alerts").map(readAlert).filter((alert) => alert !== null));
+    if (fired.ok) this.#take(readFired(fired.body));
     const refusal = also !== null && !also.ok ? also : fired;
     if (refusal.ok) {
       if (this.#failures > 1) this.#say("none", "");
@@ -69,6 +69,18 @@ export class AlertNotices {
     if (this.#failures > 1) this.#say("warning", AWAY);
     const wait = Math.max(refusal.retryAfter ?? 0, Math.min(RETRY_MS * (this.#failures - 1), 12 * RETRY_MS), 1_000);
     this.#retry = setTimeout(() => void this.load(), wait);
+  }
+
+  /** Reads what fired once more. Who calls it comes back anyway, so a failure is no news. */
+  async refresh() {
+    const fired = await ask(fetch, "GET", "alerts/fired?limit=20");
+    if (fired.ok) this.#take(readFired(fired.body));
+  }
+
+  /** @param {Alert} alert that is known, as the server told it just now */
+  update(alert) {
+    this.#feed.take([alert]);
+    this.#options.onChange?.();
   }
 
   /** @param {Alert} alert from the socket */
@@ -127,4 +139,12 @@ export class AlertNotices {
     clearTimeout(this.#timer);
     this.#notice.hidden = true;
   }
+}
+
+/**
+ * @param {unknown} body
+ * @returns {Alert[]}
+ */
+function readFired(body) {
+  return itemsIn(body, "alerts").map(readAlert).filter((alert) => alert !== null);
 }

@@ -2,7 +2,7 @@
  * Alerts on the dashboard: the form for rules, the rules, and what fired of late.
  */
 import { address } from "./address.js";
-import { alertText, paceText, readRule, ruleText } from "./alert-feed.js";
+import { alertText, deliveryText, paceText, readAlert, readRule, ruleText } from "./alert-feed.js";
 import { AlertNotices } from "./alert-notices.js";
 import { must, setText } from "./dom.js";
 import { ask, itemsIn } from "./rows-api.js";
@@ -19,11 +19,18 @@ import { parseSymbols } from "./symbols.js";
  * @property {(symbol: string) => number | null} priceOf the last price that is known
  */
 
+/** How soon it is asked again what became of an alert that is to be posted; longer each time. */
+const FOLLOW_MS = 2_000;
+const LONGEST_FOLLOW_MS = 30_000;
+
 export class Alerts {
   #options;
   #notices;
   /** @type {Rule[]} */
   #rules = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #following;
+  #followMs = FOLLOW_MS;
   #form = must(document, "#alert-form", HTMLFormElement);
   #symbol = must(document, "#alert-symbol", HTMLInputElement);
   #kind = must(document, "#alert-kind", HTMLSelectElement);
@@ -57,6 +64,10 @@ export class Alerts {
       const button = event.target instanceof Element ? event.target.closest("button") : null;
       const rule = this.#rules.find((known) => String(known.id) === button?.dataset.rule);
       if (rule !== undefined) void this.#remove(rule);
+    });
+    this.#fired.addEventListener("click", (event) => {
+      const button = event.target instanceof Element ? event.target.closest("button") : null;
+      if (button?.dataset.alert !== undefined) void this.#post(button.dataset.alert);
     });
     this.#readAll.addEventListener("click", () => void this.#markRead());
     this.#paintForm();
@@ -157,6 +168,38 @@ export class Alerts {
     if (!answer.ok) this.#refuse(null, `Not marked as read: ${answer.reason}.`);
   }
 
+  /** @param {string} id of an alert that was not posted so far */
+  async #post(id) {
+    const answer = await ask(fetch, "POST", `alerts/fired/${encodeURIComponent(id)}/post`);
+    if (!answer.ok) return this.#refuse(null, `Not posted: ${answer.reason}.`);
+    const alert = readAlert(/** @type {Record<string, unknown>} */ (answer.body));
+    if (alert === null) return;
+    this.#followMs = FOLLOW_MS;
+    clearTimeout(this.#following);
+    this.#following = undefined;
+    this.#options.announce("It is being posted.");
+    this.#notices.update(alert);
+  }
+
+  /** Asks again while something is to be posted, since the socket says nothing of that. */
+  #follow() {
+    if (this.#following !== undefined || !this.#isPosting()) return;
+    this.#following = setTimeout(() => {
+      this.#followMs = Math.min(this.#followMs * 1.5, LONGEST_FOLLOW_MS);
+      void this.#notices.refresh().finally(() => {
+        this.#following = undefined;
+        this.#follow();
+      });
+    }, this.#followMs);
+  }
+
+  #isPosting() {
+    const hasWebhook = this.#rules.some((rule) => rule.webhook !== null);
+    const waits = this.#notices.alerts.some(({ delivery }) => (delivery === undefined ? hasWebhook : delivery?.state === "pending"));
+    if (!waits) this.#followMs = FOLLOW_MS;
+    return waits;
+  }
+
   #paintForm() {
     const isMove = this.#kind.value === "move";
     must(this.#form, '[data-part="window"]', HTMLElement).hidden = !isMove;
@@ -168,9 +211,13 @@ export class Alerts {
     setText(this.#sum, unread > 0 ? `${unread} unread` : "");
     this.#list.replaceChildren(...this.#rules.map(ruleItem));
     this.#list.hidden = this.#rules.length === 0;
+    // It is painted anew whenever something was heard, also while somebody is about to press a button of it.
+    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.alert : undefined;
     this.#fired.replaceChildren(...alerts.map(firedItem));
+    if (focused !== undefined) /** @type {HTMLElement | null} */ (this.#fired.querySelector(`[data-alert="${CSS.escape(focused)}"]`))?.focus();
     this.#firedBox.hidden = alerts.length === 0;
     this.#readAll.hidden = unread === 0;
+    this.#follow();
   }
 
   /**
@@ -219,6 +266,17 @@ function firedItem(alert) {
   link.href = address(`/s/${encodeURIComponent(alert.symbol)}`);
   setText(link, alertText(alert));
   must(item, '[data-part="new"]', HTMLElement).hidden = alert.read;
+  const { delivery } = alert;
+  const line = must(item, '[data-part="delivery"]', HTMLElement);
+  line.hidden = !delivery;
+  if (!delivery) return item;
+  line.dataset.state = delivery.state;
+  setText(must(line, "span", HTMLElement), deliveryText(delivery));
+  const button = must(line, "button", HTMLButtonElement);
+  button.dataset.alert = alert.id;
+  button.hidden = delivery.state === "delivered" || (delivery.state === "pending" && delivery.nextAt === null) || delivery.attempts === 0;
+  setText(must(button, '[data-part="label"]', HTMLElement), delivery.state === "dead" ? "Post again" : "Post now");
+  setText(must(button, ".sr-only", HTMLElement), `: ${alertText(alert)}`);
   return item;
 }
 

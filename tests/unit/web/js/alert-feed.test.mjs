@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { AlertFeed, SHOWN, alertText, paceText, readAlert, readRule, ruleText } from "../../../../web/static/js/alert-feed.js";
+import { AlertFeed, SHOWN, alertText, deliveryText, paceText, readAlert, readRule, ruleText } from "../../../../web/static/js/alert-feed.js";
 import { decode } from "../../../../web/static/js/protocol.js";
 
 const fired = (number, more = {}) => ({
@@ -60,6 +60,41 @@ describe("the feed", () => {
     for (let number = 1; number <= 3 * SHOWN; number += 1) feed.take([alert(number)]);
     assert.equal(feed.alerts.length, SHOWN);
     assert.equal(feed.alerts[0].id, `7-1-${3 * SHOWN}`);
+  });
+});
+
+const delivery = (more = {}) => ({
+  state: "pending",
+  attempts: 0,
+  status: null,
+  reason: null,
+  next_attempt: null,
+  ended_at: null,
+  ...more,
+});
+
+describe("what became of the posting", () => {
+  it("is known from the server, and not forgotten because of the socket", () => {
+    const feed = new AlertFeed();
+    feed.take([alert(1)]);
+    assert.equal(feed.alerts[0].delivery, undefined);
+    feed.take([alert(1, { delivery: null })]);
+    assert.equal(feed.alerts[0].delivery, null);
+    feed.take([alert(1, { delivery: delivery({ attempts: 2 }) })]);
+    feed.take([alert(1)]);
+    assert.equal(feed.alerts[0].delivery.attempts, 2);
+    feed.take([alert(1, { delivery: delivery({ state: "delivered" }) })]);
+    assert.equal(feed.alerts[0].delivery.state, "delivered");
+  });
+
+  it("is said in words", () => {
+    const said = (more) => deliveryText(alert(1, { delivery: delivery(more) }).delivery);
+    assert.equal(said({}), "Not posted yet");
+    const failed = { attempts: 3, reason: "status 503" };
+    assert.equal(said({ ...failed, next_attempt: "2026-11-22T10:00:09.000Z" }), "Not posted yet: status 503. Tried 3 times, next at 10:00:09 UTC");
+    assert.equal(said({ ...failed, attempts: 1 }), "Not posted yet: status 503. Tried once, trying again");
+    assert.equal(said({ state: "dead", attempts: 1, reason: "status 410" }), "Not posted: status 410. Given up");
+    assert.equal(said({ state: "delivered", attempts: 1, ended_at: "2026-11-22T10:00:02.500Z" }), "Posted at 10:00:02 UTC");
   });
 });
 

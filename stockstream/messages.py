@@ -287,8 +287,10 @@ class RecorderFigures(msgspec.Struct, frozen=True):
     """How the recording of prices goes. Counts are of this process, over all recorders' lives.
 
     `spooled` batches wait on disk in `spool_bytes`, the oldest received at `spooled_since` (ms
-    since 1970), where that is known; `lost` ticks were dropped from a full spool, and `dropped`
-    ones from memory because the spool could not be written; `rejected` batches were refused by the
+    since 1970), where that is known; `lost` ticks went there, because it was full, or a file of it
+    damaged or gone, and with them `unread_batches` of so many `unread_bytes`, of which it is not
+    known how many ticks they held; `dropped` ones went from memory because the spool could not be
+    written; `rejected` batches were refused by the
     database and put aside, of which `rejected_gone` had to give way to later ones. `trouble` is
     why the last attempt to record failed, None when it did not. `alert` says what an operator must
     see to, None when nothing is wrong now.
@@ -302,6 +304,8 @@ class RecorderFigures(msgspec.Struct, frozen=True):
     rejected: int = 0
     rejected_gone: int = 0
     lost: int = 0
+    unread_batches: int = 0
+    unread_bytes: int = 0
     dropped: int = 0
     trouble: str | None = None
     alert: str | None = None

@@ -261,6 +261,11 @@ def _tell_history(out: Exposition, parts: Parts) -> None:
         [({"from": "spool"}, recorder.lost), ({"from": "memory"}, recorder.dropped)],
     )
     out.counter(
+        "stockstream_batches_unread_total",
+        "Batches that were lost and could not be read: how many ticks they held is not known.",
+        recorder.unread_batches,
+    )
+    out.counter(
         "stockstream_batches_rejected_total",
         "Batches that the database refused.",
         recorder.rejected,

@@ -8,9 +8,11 @@ known: the ledger lets each batch in once. The recorder may be killed at any mom
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, TypeVar
+from urllib.parse import quote
 
 import structlog
 import trio
@@ -20,7 +22,7 @@ from stockstream.history.candles import Tick
 from stockstream.history.query import DatabaseError, NoRoom, Rejected, ask
 from stockstream.history.recording import Record, TickBatch
 from stockstream.history.rejected import put_aside
-from stockstream.history.spool import Spool
+from stockstream.history.spool import REJECTED, Spool
 from stockstream.history.standing import Standing
 from stockstream.times import Moment
 from supervision import Actor
@@ -40,6 +42,9 @@ TICKS_AT_ONCE = 5_000
 """In one transaction: well under the statement's time limit on a slow disk."""
 BATCHES_AT_ONCE = 200
 FLUSH_SECONDS = 3.0
+ADOPT_SECONDS = 30.0
+"""How soon another node's prices are taken over when it has ended for good."""
+LONGEST_NAME = 100
 CALM_SECONDS = 900.0
 """Ticks that were lost are an alert for so long after the last of them: long enough for whoever
 looks at `/health/ready` every few minutes. The counts stay."""
@@ -53,6 +58,7 @@ _log: BoundLogger = structlog.get_logger("recorder")
 class RecorderSettings:
     """`node` and `boot` name this life of the process in the ledger; `limit` is in bytes.
 
+    All nodes that share a data directory have their spools in `folder`, each in one of its own.
     A loss is an alert until nothing was lost for `calm_seconds`.
     """
 
@@ -62,6 +68,11 @@ class RecorderSettings:
     limit: int
     round_seconds: float = ROUND_SECONDS
     calm_seconds: float = CALM_SECONDS
+
+    @property
+    def own_folder(self) -> str:
+        """The name of this life's folder."""
+        return f"{quote(self.node, safe='')[:LONGEST_NAME]}-{self.boot}"
 
 
 class Recorder(Actor):
@@ -83,6 +94,7 @@ class Recorder(Actor):
         self._limiter = trio.CapacityLimiter(1)
         self._spool: Spool | None = None
         self._spooled_since: int | None = None
+        self._adopt_at = -math.inf
         self._unusable: str | None = None
 
     async def init(self) -> None:
@@ -118,7 +130,9 @@ class Recorder(Actor):
     async def _round(self) -> None:
         if self._spool is None:
             await self._open_spool()
-        if (self._spool is None or self._spool.batches == 0) and await self._record_waiting():
+        if self._spool is not None and trio.current_time() >= self._adopt_at:
+            await self._adopt(self._spool)
+        if (self._spool is None or self._spool.is_empty) and await self._record_waiting():
             self._tell(None)
             return
         trouble = await self._spool_waiting()
@@ -155,14 +169,12 @@ class Recorder(Actor):
         if spool is None:
             return None
         try:
-            while spool.batches and trio.current_time() < until:
+            while not spool.is_empty and trio.current_time() < until:
                 batches = await self._in_thread(partial(spool.peek, TICKS_AT_ONCE))
-                if not batches:
-                    self._standing.lose(await self._in_thread(spool.drop_oldest))
-                    continue
-                self._spooled_since = batches[0].ticks[0].received
-                await self._record(batches, replayed=True)
-                await self._in_thread(spool.take)
+                if batches:
+                    self._spooled_since = batches[0].ticks[0].received
+                    await self._record(batches, replayed=True)
+                self._standing.lose(await self._in_thread(spool.take))
         except DatabaseError as error:
             self._standing.failed(str(error))
             return str(error) if isinstance(error, NoRoom) else None
@@ -191,10 +203,9 @@ class Recorder(Actor):
         self._standing.recorded(len(batches), ticks)
 
     async def _put_aside(self, batch: TickBatch, why: str) -> None:
+        folder = self._settings.folder if self._spool is None else self._spool.folder
         try:
-            gone = await self._in_thread(
-                partial(put_aside, self._settings.folder / "rejected", batch)
-            )
+            gone = await self._in_thread(partial(put_aside, folder / REJECTED, batch))
         except OSError as error:
             gone = 1
             why += f"; it could not be kept: {error.strerror}"
@@ -231,23 +242,41 @@ class Recorder(Actor):
 
     async def _open_spool(self) -> None:
         settings = self._settings
+        opening = partial(Spool, settings.folder, settings.own_folder, settings.limit)
         try:
-            self._spool = await self._in_thread(partial(Spool, settings.folder, settings.limit))
+            spool = await self._in_thread(opening)
         except OSError as error:
             self._unusable = self._disk_trouble(error)
             return
-        self._unusable = None
-        if self._spool.torn_bytes:
-            _log.warning("a torn end of the spool was cut", size=self._spool.torn_bytes)
-        if self._spool.batches:
-            _log.info("the spool holds batches", batches=self._spool.batches)
+        self._spool, self._unusable = spool, None
+        if spool.torn_bytes:
+            _log.warning("a torn end of the spool was cut", size=spool.torn_bytes)
+        if spool.batches:
+            _log.info("the spool holds batches", batches=spool.batches)
+
+    async def _adopt(self, spool: Spool) -> None:
+        """Take over what lives that are over have left, also those of other nodes."""
+        self._adopt_at = trio.current_time() + ADOPT_SECONDS
+        before, torn = len(spool.adopted), spool.torn_bytes
+        try:
+            self._standing.lose(await self._in_thread(spool.adopt))
+            self._unusable = None
+        except OSError as error:
+            self._unusable = self._disk_trouble(error)
+        if spool.adopted[before:]:
+            _log.info(
+                "the spool of a life that is over was adopted",
+                folders=spool.adopted[before:],
+                batches=spool.batches,
+                torn_bytes=spool.torn_bytes - torn,
+            )
 
     async def _in_thread(self, work: Callable[[], R]) -> R:
         return await trio.to_thread.run_sync(work, limiter=self._limiter)
 
     def _tell(self, alert: str | None) -> None:
         """Write down how it goes; `alert` is of the disks."""
-        spooled = self._spool is not None and self._spool.batches > 0
+        spooled = self._spool is not None and not self._spool.is_empty
         if not spooled:
             self._spooled_since = None
         self._standing.tell(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stockstream.history.spool import encode_record
+from stockstream.history.records import encode_record
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,107 +1,76 @@
 """The spool: batches on disk, first in first out, while the database is away. No actor here.
 
-Segments of 16 MB in one folder, named by the time they were begun. A record is a header (length
-of the body, its CRC-32, the batch's number) and the body in msgpack; it counts once it is synced.
-What a crash tore at a segment's end is cut when the folder is opened. How far the first segment
-has been taken stands in the file `position`; one that has been taken whole is deleted. Position
-and deletion may be behind after a crash: batches are handed out again then, and the ledger in
-the database knows them. All of this blocks, so an actor calls it in a thread.
+Each life of the process has a folder of its own under `root`, locked. In it are segments of 16 MB,
+named by the time they were begun. A record counts once it is synced; what a crash tore at a
+segment's end is cut when the segment is opened. How far segments have been taken stands in the file
+`position`; one that has been taken whole is deleted. Position and deletion may be behind after a
+crash: batches are handed out again then, and the ledger in the database knows them.
+
+Folders that nobody has locked are of lives that are over: their segments are moved into one's own.
+All of this blocks, so an actor calls it in a thread.
 """
 
 from __future__ import annotations
 
 import os
-import struct
-import zlib
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from stockstream.history.recording import TickBatch
+from stockstream.history import old_spool
+from stockstream.history.claims import LOCK, Claim
+from stockstream.history.records import NONE
+from stockstream.history.segments import DAMAGED, GONE, NOTHING, Lost, Segment, recover
 from stockstream.times import now_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from stockstream.history.recording import TickBatch
+
 SEGMENT_BYTES = 16 * 1024 * 1024
-READ_BYTES = 1024 * 1024
-_HEADER = struct.Struct(">IIQ")
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(TickBatch).decode
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """What had to be dropped, because there was no room."""
-
-    batches: int = 0
-    ticks: int = 0
-
-    def __add__(self, other: Lost) -> Lost:
-        return Lost(self.batches + other.batches, self.ticks + other.ticks)
-
-
-@dataclass(slots=True)
-class _Segment:
-    path: Path
-    size: int = 0
-    batches: int = 0
-
-    @property
-    def number(self) -> int:
-        return int(self.path.stem)
-
-
-def encode_record(batch: TickBatch) -> bytes:
-    """A batch as it stands in a segment."""
-    body = _encode(batch)
-    return _HEADER.pack(len(body), zlib.crc32(body), batch.number) + body
-
-
-def read_records(data: bytes) -> Iterator[tuple[TickBatch, int]]:
-    """The whole and sound records at the front of `data`, each with the offset behind it."""
-    offset = 0
-    while offset + _HEADER.size <= len(data):
-        length, checksum, _ = _HEADER.unpack_from(data, offset)
-        end = offset + _HEADER.size + length
-        body = data[offset + _HEADER.size : end]
-        if len(body) < length or zlib.crc32(body) != checksum:
-            return
-        try:
-            batch = _decode(body)
-        except msgspec.DecodeError:
-            return
-        yield batch, end
-        offset = end
+REJECTED = "rejected"
+POSITION = "position"
+FULL = "the spool is full"
 
 
 class Spool:
     """See the module. Has one owner at a time, who calls from one thread at a time."""
 
-    def __init__(self, folder: Path, limit: int, segment_bytes: int = SEGMENT_BYTES) -> None:
-        """Open the folder, make it if need be, and cut what was torn. `limit` is in bytes.
+    def __init__(
+        self, root: Path, name: str, limit: int, segment_bytes: int = SEGMENT_BYTES
+    ) -> None:
+        """Open the folder `name` of one's own. `limit` is in bytes.
 
         Raises:
-            OSError: it cannot be made, read or written.
+            OSError: it cannot be made, locked, read or written.
         """
-        self._folder = folder
+        self._root = root
+        self.folder = root / name
         self._limit = limit
         self._segment_bytes = segment_bytes
-        self._descriptor: int | None = None
-        self._peeked = 0, 0
+        self._claim = Claim(self.folder)
+        self._segments: list[Segment] = []
+        self._peeked = (0, NONE, NOTHING)
         self.torn_bytes = 0
-        """Cut when the folder was opened."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._segments = [self._recover(path) for path in sorted(folder.glob("*.spool"))]
-        self._position, self._taken = self._read_position()
-        self._drop_taken()
+        """Cut at the ends of segments when they were opened."""
+        self.adopted: list[str] = []
+        """Names of folders whose segments were taken over."""
+        try:
+            self._recover()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def batches(self) -> int:
         """Batches that wait."""
-        return sum(segment.batches for segment in self._segments) - self._taken
+        return sum(segment.waiting.batches for segment in self._segments)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left, not even something that cannot be read."""
+        return not self._segments
 
     @property
     def size(self) -> int:
@@ -114,135 +83,231 @@ class Spool:
         Raises:
             OSError: it cannot be written, whatever gives way. Nothing of it is kept then.
         """
-        data = b"".join(map(encode_record, batches))
-        lost = Lost()
-        while len(self._segments) > 1 and self.size + len(data) > self._limit:
-            lost += self.drop_oldest()
+        lost = self._keep_names()
         while True:
             try:
-                self._write(data, len(batches))
+                self._write(batches)
             except OSError:
                 if len(self._segments) < 2:
                     raise
                 lost += self.drop_oldest()
             else:
-                return lost
+                break
+        while len(self._segments) > 1 and self.size > self._limit:
+            lost += self.drop_oldest()
+        return lost
 
     def peek(self, ticks: int) -> list[TickBatch]:
-        """The oldest batches, of about `ticks` ticks in all but at least one; [] when empty."""
-        found: list[TickBatch] = []
-        if self.batches == 0:
-            return found
-        segment, held, position = self._segments[0], 0, self._position
-        with segment.path.open("rb") as file:
-            wanted = READ_BYTES
-            while not found:
-                file.seek(position)
-                data = file.read(min(wanted, segment.size - position))
-                for batch, end in read_records(data):
-                    found.append(batch)
-                    self._peeked = position + end, len(found)
-                    held += len(batch.ticks)
-                    if held >= ticks:
-                        break
-                if wanted > segment.size:
-                    break
-                wanted *= 8  # a single batch may be larger than what was read
-        return found
+        """The oldest batches, of about `ticks` ticks in all but at least one.
 
-    def take(self) -> None:
-        """Forget what the last `peek` handed out: it is safe elsewhere.
+        None where the spool is empty, or where the rest of a segment cannot be read: what of it is
+        lost `take` tells.
+        """
+        self._drop_taken()
+        if not self._segments:
+            return []
+        segment = self._segments[0]
+        try:
+            found = segment.entries(ticks)
+        except FileNotFoundError:
+            self._peeked = segment.size, segment.held, Lost(*segment.waiting, why=GONE)
+            return []
+        taken, offset, lost = segment.taken, segment.position, NOTHING
+        for entry, _ in found:
+            lost += Lost(*segment.missing(entry.before, taken), why=DAMAGED)
+            taken, offset = entry.upto, segment.position + entry.end
+        if not found:
+            taken, offset = segment.held, segment.size
+            lost = Lost(*segment.waiting, why=DAMAGED) or Lost(
+                unread=1, unread_bytes=segment.size - segment.position, why=DAMAGED
+            )
+        self._peeked = offset, taken, lost
+        return [batch for _, batch in found]
+
+    def take(self) -> Lost:
+        """Forget what the last `peek` handed out: it is safe elsewhere. What it could not read.
 
         Raises:
             OSError: the position could not be written; it is kept in memory all the same.
         """
-        self._position, count = self._peeked
-        self._taken += count
-        self._peeked = self._position, 0
+        if not self._segments:
+            return NOTHING
+        segment = self._segments[0]
+        segment.position, segment.taken, lost = self._peeked
         self._drop_taken()
-        draft = self._folder / "position.draft"
-        number = self._segments[0].number if self._segments else 0
-        draft.write_text(f"{number} {self._position}", encoding="ascii")
-        draft.replace(self._folder / "position")
+        self._write_positions()
+        return lost
 
     def drop_oldest(self) -> Lost:
-        """Give up the first segment: there is no room, or it cannot be read any more."""
+        """Give up the first segment: there is no room."""
         segment = self._segments[0]
-        data = segment.path.read_bytes()[self._position : segment.size]
-        ticks = sum(len(batch.ticks) for batch, _ in read_records(data))
-        lost = Lost(segment.batches - self._taken, ticks)
-        self._position = segment.size
+        lost = Lost(*segment.waiting, why=FULL)
+        segment.position = segment.size
         self._drop_taken()
         return lost
 
+    def adopt(self) -> Lost:
+        """Take over what lives that are over have left; what of it cannot be read.
+
+        Raises:
+            OSError: it cannot be read or moved.
+        """
+        for lock in sorted(self._root.glob(f"*/{LOCK}")):
+            if lock.parent == self.folder:
+                continue
+            with suppress(BlockingIOError, FileNotFoundError):
+                claim = Claim(lock.parent, make=False)
+                try:
+                    self._take_over(lock.parent)
+                finally:
+                    claim.close()
+                self.adopted.append(lock.parent.name)
+        if any(self._root.glob("*.spool")) or (self._root / REJECTED).is_dir():
+            with suppress(BlockingIOError):
+                return self._convert()
+        return NOTHING
+
     def close(self) -> None:
-        """Give back the descriptor."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Give back the descriptors and the lock; an empty folder is removed."""
+        for segment in self._segments:
+            segment.close()
+        if self.is_empty:
+            with suppress(OSError):
+                (self.folder / POSITION).unlink(missing_ok=True)
+        self._claim.close()
 
     # Segments
 
-    def _recover(self, path: Path) -> _Segment:
-        data = path.read_bytes()
-        segment = _Segment(path)
-        for _, end in read_records(data):
-            segment.size = end
-            segment.batches += 1
-        if segment.size < len(data):
-            self.torn_bytes += len(data) - segment.size
-            os.truncate(path, segment.size)
-        return segment
+    def _recover(self) -> None:
+        positions = _read_positions(self.folder)
+        for path in self.folder.glob("*.spool"):
+            segment, cut = recover(path, positions.get(int(path.stem), 0))
+            self.torn_bytes += cut
+            self._segments.append(segment)
+        self._segments.sort(key=lambda segment: segment.number)
+        self._drop_taken()
 
-    def _write(self, data: bytes, batches: int) -> None:
-        if self._descriptor is None or self._segments[-1].size >= self._segment_bytes:
-            self._begin_segment()
-        assert self._descriptor is not None  # noqa: S101 - for the type checker
-        segment = self._segments[-1]
+    def _take_over(self, folder: Path) -> None:
+        """Move segments, positions first: one whose segment did not come is ignored."""
+        positions = _read_positions(folder)
+        for segment in self._segments:
+            segment.close()  # what is moved in may be newer; so the next append begins another
+        for path in sorted(folder.glob("*.spool")):
+            number = int(path.stem)
+            while (target := self._path(number)).exists():
+                number += 1
+            segment, cut = recover(path, positions.get(int(path.stem), 0))
+            self.torn_bytes += cut
+            segment.path = target
+            self._write_positions(segment)
+            path.rename(target)
+            self._segments.append(segment)
+        self._sync_folder()
+        self._segments.sort(key=lambda segment: segment.number)
+        self._drop_taken()
+        self._take_rejected(folder)
+        (folder / POSITION).unlink(missing_ok=True)
+
+    def _take_rejected(self, folder: Path) -> None:
+        if (folder / REJECTED).is_dir():
+            (self.folder / REJECTED).mkdir(mode=0o700, exist_ok=True)
+            for path in (folder / REJECTED).iterdir():
+                path.rename(self.folder / REJECTED / path.name)
+            (folder / REJECTED).rmdir()
+
+    def _convert(self) -> Lost:
+        """Take over what a program before this one left in the root, whose format was another."""
+        lost = NOTHING
+        claim = Claim(self._root)
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._descriptor, view) :]
-            os.fsync(self._descriptor)
-        except OSError:
-            os.ftruncate(self._descriptor, segment.size)
-            raise
-        segment.size += len(data)
-        segment.batches += batches
+            for path in sorted(self._root.glob("*.spool")):
+                batches, unread = old_spool.read_segment(path)
+                if batches:
+                    self._write(batches)
+                if unread:
+                    lost += Lost(0, 0, 1, unread, DAMAGED)
+                path.unlink()
+            self._take_rejected(self._root)
+            (self._root / POSITION).unlink(missing_ok=True)
+        finally:
+            (self._root / LOCK).unlink(missing_ok=True)
+            claim.close()
+        return lost
 
-    def _begin_segment(self) -> None:
-        self.close()
+    def _keep_names(self) -> Lost:
+        """Somebody may have removed what is written to. What is open can still be read, and is
+        written anew; what was closed is missed when its turn comes.
+        """
+        if not self._claim.stands:
+            self._claim.close()
+            self._claim = Claim(self.folder)
+        if not self._segments or self._segments[-1].descriptor is None:
+            return NOTHING
+        last = self._segments[-1]
+        if last.has_its_name:
+            return NOTHING
+        self._segments.pop()
+        try:
+            left = [batch for _, batch in last.entries()]
+            if left:
+                self._write(left)
+        except OSError:
+            self._segments.append(last)
+            raise
+        last.close()
+        ticks = sum(len(batch.ticks) for batch in left)
+        missing = last.waiting.batches - len(left), last.waiting.ticks - ticks
+        return NOTHING + Lost(*missing, why=GONE)
+
+    def _write(self, batches: Sequence[TickBatch]) -> None:
+        last = self._segments[-1] if self._segments else None
+        if last is None or last.descriptor is None or last.size >= self._segment_bytes:
+            last = self._begin_segment()
+        last.write(batches)
+
+    def _begin_segment(self) -> Segment:
+        if self._segments:
+            self._segments[-1].close()
         # By the clock, so that an old position can never fit a new segment.
         number = max(now_ns(), self._segments[-1].number + 1 if self._segments else 0)
-        path = self._folder / f"{number:020}.spool"
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
-        self._descriptor = os.open(path, flags, 0o600)
-        self._segments.append(_Segment(path))
-        folder = os.open(self._folder, os.O_RDONLY)
+        path = self._path(number)
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+        segment = Segment(path, descriptor=os.open(path, flags, 0o600))
+        self._segments.append(segment)
+        self._sync_folder()
+        return segment
+
+    def _sync_folder(self) -> None:
+        """Names must outlive a crash too."""
+        folder = os.open(self.folder, os.O_RDONLY)
         try:
-            os.fsync(folder)  # the name must outlive a crash too
+            os.fsync(folder)
         finally:
             os.close(folder)
 
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:020}.spool"
+
     def _drop_taken(self) -> None:
         """Delete the first segments as long as they were taken whole."""
-        while self._segments and self._position >= self._segments[0].size:
-            if self._descriptor is not None and len(self._segments) == 1:
-                self.close()
+        while self._segments and self._segments[0].is_over:
             segment = self._segments.pop(0)
+            segment.close()
             segment.path.unlink(missing_ok=True)
-            self._position = self._taken = 0
-        self._peeked = self._position, 0
+        first = self._segments[0] if self._segments else Segment(self.folder)
+        self._peeked = first.position, first.taken, NOTHING
 
-    def _read_position(self) -> tuple[int, int]:
-        """Offset in the first segment, and the batches before it."""
-        try:
-            text = (self._folder / "position").read_text(encoding="ascii")
-            number, offset = map(int, text.split())
-        except (OSError, ValueError):
-            return 0, 0
-        if not self._segments or self._segments[0].number != number:
-            return 0, 0
-        data = self._segments[0].path.read_bytes()
-        ends = [end for _, end in read_records(data)]
-        return (offset, ends.index(offset) + 1) if offset in ends else (0, 0)
+    def _write_positions(self, *more: Segment) -> None:
+        lines = [f"{s.number} {s.position}\n" for s in (*self._segments, *more) if s.position]
+        draft = self.folder / f"{POSITION}.draft"
+        draft.write_text("".join(lines), encoding="ascii")
+        draft.replace(self.folder / POSITION)
+
+
+def _read_positions(folder: Path) -> dict[int, int]:
+    """Offsets by the numbers of segments."""
+    try:
+        pairs = [line.split() for line in (folder / POSITION).read_text("ascii").splitlines()]
+        return {int(number): int(offset) for number, offset in pairs}
+    except (OSError, ValueError):
+        return {}

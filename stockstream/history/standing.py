@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from structlog.stdlib import BoundLogger
 
-    from stockstream.history.spool import Lost, Spool
+    from stockstream.history.segments import Lost
+    from stockstream.history.spool import Spool
     from stockstream.tables import Outbox
     from supervision import Table
 
@@ -62,10 +63,17 @@ class Standing:
 
     def lose(self, lost: Lost) -> None:
         """Something is gone for good."""
-        if lost.batches:
-            _log.error("the spool is full: the oldest prices were dropped", ticks=lost.ticks)
+        if lost:
+            _log.error(
+                "prices that waited on disk are lost",
+                reason=lost.why,
+                batches=lost.batches,
+                ticks=lost.ticks,
+                unread_batches=lost.unread,
+                unread_bytes=lost.unread_bytes,
+            )
             self._put(lost_at=self._clock())
-            self.count(lost=lost.ticks)
+            self.count(lost=lost.ticks, unread_batches=lost.unread, unread_bytes=lost.unread_bytes)
 
     def tell(
         self,
@@ -84,7 +92,7 @@ class Standing:
         if alert is None and behind_since is not None and last.trouble is not None:
             alert = self._late(now - behind_since, last.trouble)
         if alert is None and lost_at is not None:
-            alert = self._loss(last.lost + dropped, now - lost_at)
+            alert = self._loss(last, dropped, now - lost_at)
         if alert is None and last.alert is not None:
             _log.info("recording is well again", lost=last.lost + dropped)
             self._told.clear()
@@ -113,8 +121,16 @@ class Standing:
             return None
         return f"prices are not recorded, they wait: {why}"
 
-    def _loss(self, ticks: int, ago: float) -> str | None:
-        """The alert about ticks the last of which were lost so long ago; None after a calm time."""
+    def _loss(self, last: RecorderStatus, dropped: int, ago: float) -> str | None:
+        """The alert about what was lost, the last of it so long ago; None after a calm time."""
         if ago >= self._calm_seconds:
             return None
-        return f"{ticks} ticks were lost: neither the database nor the spool could take them"
+        parts = []
+        if last.lost + dropped:
+            parts.append(f"{last.lost + dropped} ticks were lost")
+        if last.unread_batches:
+            parts.append(
+                f"{last.unread_batches} batches of {last.unread_bytes} bytes were lost that could "
+                "not be read: how many ticks they held is not known"
+            )
+        return "; ".join(parts)

@@ -9,7 +9,7 @@ const NOW = 1_000_000_000;
 /** @param {string} text */
 const plain = (text) => text.replaceAll("\u00a0", " ");
 
-const recorder = { recorded_ticks: 12_500, spooled: 0, spool_bytes: 0, rejected: 0, rejected_gone: 0, lost: 0, dropped: 0, lost_at: null, alert: null };
+const recorder = { recorded_ticks: 12_500, spooled: 0, spool_bytes: 0, rejected: 0, rejected_gone: 0, lost: 0, unread_batches: 0, unread_bytes: 0, dropped: 0, lost_at: null, alert: null };
 const up = { up: true, reason: "", since: NOW - 60_000 };
 const shown = (over = {}) => {
   const { state, tone, trouble, figures } = describeHistory({ ok: true, reason: null, lag_seconds: 0, database: up, recorder, waiting: 0, rows: 0, oldest: null, ...over }, NOW);
@@ -56,6 +56,11 @@ group("the history", () => {
   it("never hides what was lost or refused", () => {
     const told = shown({ ok: false, reason: "7 ticks were lost", recorder: { ...recorder, lost: 5, dropped: 2, lost_at: NOW - 60_000, rejected: 3, rejected_gone: 1, alert: "7 ticks were lost" } });
     assert.deepEqual([told.state, told.tone, told.trouble, told.lost, told.rejected], ["In trouble", "bad", "7 ticks were lost", "7 prices, 1 min ago", "3 batches, 1 not kept"]);
+  });
+
+  it("tells what was lost and cannot be counted in prices, never as none", () => {
+    assert.equal(shown({ recorder: { ...recorder, unread_batches: 2, unread_bytes: 2_000_000 } }).lost, "2 unreadable batches of 2 MB");
+    assert.equal(shown({ recorder: { ...recorder, lost: 5, unread_batches: 1, unread_bytes: 2_000_000, lost_at: NOW - 60_000 } }).lost, "5 prices and 1 unreadable batch of 2 MB, 1 min ago");
   });
 
   it("still tells a loss when it is no trouble any more", () => {

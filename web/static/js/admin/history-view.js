@@ -42,9 +42,12 @@ export function describeHistory({ ok, reason, database, recorder, waiting, rows,
  * @param {import("./types.js").Recorder} recorder
  * @param {number} now the server's time, ms
  */
-function lostText({ lost, dropped, lost_at: at }, now) {
-  if (lost + dropped === 0) return "none";
-  return plural(lost + dropped, "price") + (at === null ? "" : `, ${age(now - at)} ago`);
+function lostText({ lost, dropped, unread_batches: unread, unread_bytes: size, lost_at: at }, now) {
+  const parts = [];
+  if (lost + dropped > 0) parts.push(plural(lost + dropped, "price"));
+  if (unread > 0) parts.push(`${plural(unread, "unreadable batch", "unreadable batches")} of ${bytes(size)}`);
+  if (parts.length === 0) return "none";
+  return parts.join(" and ") + (at === null ? "" : `, ${age(now - at)} ago`);
 }
 
 export class HistoryView {

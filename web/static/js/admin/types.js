@@ -139,6 +139,8 @@
  * @property {number} rejected
  * @property {number} rejected_gone
  * @property {number} lost
+ * @property {number} unread_batches lost, and of so many bytes, without its being known how many prices
+ * @property {number} unread_bytes
  * @property {number} dropped
  * @property {number | null} lost_at ms, the last time
  * @property {string | null} alert

@@ -43,6 +43,21 @@ WHERE EXISTS (
     AND t.epoch = n.epoch AND t.seq = n.seq AND t.price = n.price
     AND t.exchange IS NOT DISTINCT FROM n.exchange)
 """
+# The last price of a symbol is the close of its candle: of the minute, or, when minutes are gone,
+# of the day. Both are found by their key.
+_STORED_LAST = """
+SELECT place FROM unnest($1::text[], $2::float8[], $3::float8[])
+    WITH ORDINALITY AS given (symbol, price, seconds, place)
+CROSS JOIN LATERAL (SELECT to_timestamp(seconds) AS at) t
+WHERE EXISTS (
+    SELECT FROM candles c WHERE c."interval" = '1m' AND c.symbol = given.symbol
+    AND c.start = date_bin('1 minute', at, '1970-01-01 00:00+00')
+    AND c.last_at = at AND c.close = price)
+OR EXISTS (
+    SELECT FROM candles c WHERE c."interval" = '1d' AND c.symbol = given.symbol
+    AND c.start = date_bin('1 day', at, '1970-01-01 00:00+00')
+    AND c.last_at = at AND c.close = price)
+"""
 # Times come as seconds: the driver encodes a moment at many times the CPU of a number.
 JOIN_CANDLES = f"""
 INSERT INTO candles AS c
@@ -77,8 +92,11 @@ class TickBatch(msgspec.Struct, frozen=True, array_like=True):
 class Record(Query[int]):
     """Write batches that are not there yet; the answer is how many ticks were new.
 
-    The ledger tells. Of `replayed` batches, which come from a spool, an import may have brought
-    ticks meanwhile: once anything was imported, those that are there are left out.
+    The ledger tells. What a life says first of a symbol (`seq` 1) is no new tick where it is the
+    price that is stored last, of the same provider's time: each start of a server would add one,
+    and to its candle, for as long as nothing is traded. Of `replayed` batches, which come from a
+    spool, an import may have brought ticks meanwhile: once anything was imported, those that are
+    there are left out.
     """
 
     batches: Sequence[TickBatch]
@@ -104,10 +122,33 @@ class Record(Query[int]):
             ticks = [tick for batch in batches for tick in batch.ticks]
             if self.replayed and await connection.fetchval(_WAS_IMPORTED, IMPORT):
                 ticks = await _not_there(connection, ticks)
+            ticks = await _not_again(connection, ticks)
             if ticks:
                 await copy_ticks(connection, ticks)
                 await join_candles(connection, batches[0].node, fold(ticks))
         return len(ticks)
+
+
+async def _not_again(connection: Connection, ticks: list[Tick]) -> list[Tick]:
+    """Without what lives say first and what is stored last, or stands before it in `ticks`."""
+    first = [place for place, tick in enumerate(ticks) if tick.seq == 1]
+    if not first:
+        return ticks
+    asked = [ticks[place] for place in first]
+    rows = await connection.fetch(
+        _STORED_LAST,
+        [tick.symbol for tick in asked],
+        [tick.price for tick in asked],
+        [tick.ts / 1000 for tick in asked],
+    )
+    again = {first[row[0] - 1] for row in rows}
+    last: dict[str, tuple[float, int]] = {}
+    for place, tick in enumerate(ticks):
+        said = tick.price, tick.ts
+        if tick.seq == 1 and last.get(tick.symbol) == said:
+            again.add(place)
+        last[tick.symbol] = said
+    return [tick for place, tick in enumerate(ticks) if place not in again]
 
 
 async def _not_there(connection: Connection, ticks: Sequence[Tick]) -> list[Tick]:

@@ -8,10 +8,11 @@ import random
 import pytest
 import trio
 
-from stockstream.history.candles import fold
+from stockstream.history.candles import HOUR_MS, Tick, fold
 from stockstream.history.queries import FetchCandles, FetchTicks
 from stockstream.history.query import Lane, Rejected, Unavailable
 from stockstream.history.recording import Record
+from stockstream.history.upkeep import RollUp
 from tests.support.database import locked
 from tests.support.gateway import DAY, History, batch, running_history, tick
 
@@ -59,6 +60,42 @@ async def test_the_ledger_lets_each_batch_in_once(database_url: str) -> None:
         assert [t.seq for t in ticks] == [1, 2, 3, 4, 5]
         (candle,) = await history.ask(FetchCandles("AAPL", "1m", 0, EVER, 100))
         assert (candle.ticks, candle.open, candle.close) == (5, 101, 105)
+
+
+@pytest.mark.proves("H7")
+async def test_what_a_start_says_again_is_no_new_tick(database_url: str) -> None:
+    """Price and time of a symbol as they are stored last: five starts on a closed market leave one
+    tick, and one in each candle, also when the minute and the tick are gone. Whatever differs, or
+    comes later in a life, is new.
+    """
+
+    def said(boot: int, price: float = 42.0, ts: int = DAY, seq: int = 1) -> Tick:
+        return Tick("AAPL", "SIM", price, ts, DAY + 1000 * boot, boot, seq)
+
+    async def ticks_and_candles() -> list[tuple[object, ...]]:
+        return await history.select(
+            """SELECT (SELECT count(*) FROM ticks), (SELECT sum(ticks) FROM candles
+            WHERE "interval" = '1m'), (SELECT sum(ticks) FROM candles WHERE "interval" = '1d')"""
+        )
+
+    async with running_history(database_url) as history:
+        await history.until_up()
+        assert await history.ask(Record([batch(1, said(1), boot=1)])) == 1
+        for boot in range(2, 6):
+            assert await history.ask(Record([batch(1, said(boot), boot=boot)])) == 0
+        assert await ticks_and_candles() == [(1, 1, None)]
+        # Two starts without a database, replayed together.
+        later = DAY + 60_000
+        spooled = [batch(1, said(n, ts=later), boot=n) for n in (6, 7)]
+        assert await history.ask(Record(spooled, replayed=True)) == 1
+        assert await history.ask(RollUp(DAY + 2 * HOUR_MS)) == 1
+        await history.select("DELETE FROM ticks")
+        await history.select("""DELETE FROM candles WHERE "interval" = '1m'""")
+        assert await history.ask(Record([batch(1, said(8, ts=later), boot=8)])) == 0
+        assert await ticks_and_candles() == [(0, None, 2)]
+        assert await history.ask(Record([batch(2, said(8, ts=later, seq=2), boot=8)])) == 1
+        assert await history.ask(Record([batch(1, said(9, price=43.0, ts=later), boot=9)])) == 1
+        assert await history.ask(Record([batch(1, said(10, ts=later + 1), boot=10)])) == 1
 
 
 @pytest.mark.proves("H5")

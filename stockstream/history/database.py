@@ -129,8 +129,19 @@ class Database(Actor):
             lane.retry_now()
 
     async def _run(self) -> None:
-        async with trio_asyncio.open_loop() as loop, trio.open_nursery() as nursery:
+        async with trio_asyncio.open_loop() as loop:
             loop.set_exception_handler(_note)
+            # A cancellation that went through the loop's end would be kept there, in a variable of
+            # a frame that its traceback holds: a cycle, with all tasks of a killed gateway in it.
+            try:
+                await self._work()
+            except BaseExceptionGroup as group:
+                if group.subgroup(_is_no_cancellation):
+                    raise
+        await trio.sleep_forever()  # only the cancellation is left, and is raised here
+
+    async def _work(self) -> None:
+        async with trio.open_nursery() as nursery:
             nursery.start_soon(self._end_with_us)
             early = self._settings.read is not None  # a replica has the schema of its primary
             if early:
@@ -148,6 +159,8 @@ class Database(Actor):
             await trio.sleep_forever()
         finally:
             self._cut()
+            for lane in self._lanes.values():
+                lane.changed = _nothing  # they and we would keep each other
 
     def _cut(self) -> int:
         connections = sum(lane.cut() for lane in self._lanes.values())
@@ -232,6 +245,14 @@ class Database(Actor):
             failed=sum(lane.failed for lane in lanes.values()),
         )
         self._statuses.put(DATABASE, row)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _is_no_cancellation(error: BaseException) -> bool:
+    return not isinstance(error, trio.Cancelled | BaseExceptionGroup)
 
 
 def _note(_loop: object, context: Mapping[str, object]) -> None:

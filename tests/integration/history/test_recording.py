@@ -12,7 +12,7 @@ from stockstream.history.candles import HOUR_MS, Tick, fold
 from stockstream.history.queries import FetchCandles, FetchTicks
 from stockstream.history.query import Lane, Rejected, Unavailable
 from stockstream.history.recording import Record
-from stockstream.history.upkeep import RollUp
+from stockstream.history.rolling import RollUp
 from tests.support.database import locked
 from tests.support.gateway import DAY, History, batch, running_history, tick
 

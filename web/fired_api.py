@@ -16,7 +16,8 @@ from stockstream.alerts.alert_rows import (
     Repost,
     StoredAlert,
 )
-from stockstream.alerts.webhooks import CallsDue
+from stockstream.alerts.shares import Line
+from stockstream.alerts.webhooks import PostNow
 from stockstream.messages import Version, iso_utc
 from stockstream.told_alert import ToldAlert
 from web.bodies import InvalidFieldError, read_body
@@ -117,7 +118,8 @@ def fired_api(parts: Parts) -> Blueprint:
         """Post an alert to its webhook once more, whatever came of it before."""
         rule, version = _alert_key(alert)
         posted = await ask_row(database, Repost(current_user(), rule, version))
-        parts.webhooks.cast(CallsDue())
+        if posted.delivery is not None:
+            parts.webhooks.cast(PostNow(Line(current_user(), posted.delivery.receiver)))
         return told(_fired(posted))
 
     @blueprint.post("/read")

@@ -43,7 +43,7 @@ WHERE r.id = s.id AND r.revision = s.revision
 _SELECT = """
 SELECT a.id, rule_id, a.owner, symbol, kind, threshold, "window", price, reference, quoted_at,
     epoch, seq, fired_at, crossings, fired_at <= coalesce(read_until, '-infinity') AS read,
-    d.state, d.attempts, d.last_status, d.reason, d.ended_at,
+    d.receiver, d.state, d.attempts, d.last_status, d.reason, d.ended_at,
     CASE WHEN d.state = 'pending' AND d.claimed_by IS NULL THEN d.next_attempt_at END AS next_at
 FROM alerts a LEFT JOIN alert_readers r ON r.owner = a.owner
     LEFT JOIN webhook_deliveries d ON d.alert_id = a.id
@@ -85,11 +85,13 @@ class CallState(StrEnum):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """How the posting of an alert goes, and what its last attempt came to. Times in ms.
+    """How the posting of an alert to a receiver goes, and what its last attempt came to.
 
-    `next_at` is when the next attempt is due; None once it has ended, and while one is under way.
+    Times in ms. `next_at` is when the next attempt is due; None once it has ended, and while one is
+    under way.
     """
 
+    receiver: str
     state: CallState
     attempts: int
     status: int | None
@@ -257,6 +259,7 @@ def _with_delivery(row: Row) -> StoredAlert:
     if row["state"] is None:
         return stored
     delivery = Delivery(
+        row["receiver"],
         CallState(row["state"]),
         row["attempts"],
         row["last_status"],

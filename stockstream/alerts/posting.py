@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 LONGEST_ASKED_SECONDS = 3_600.0
 """The longest rest that a receiver may ask for by `Retry-After`."""
 CLOSING_SECONDS = 1.0
+THREADS_OF_A_SLOT = 4
+"""A slot waits 5 seconds for a lookup; the system's resolver gives up after 10 to 20."""
 LONGEST_REASON = 200
 USER_AGENT = "StockStream"
 _WAIT = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
@@ -63,7 +65,9 @@ class Poster:
     _client: httpx.AsyncClient
     _lookups: dict[Standing, Lookups] = field(
         # Names that nobody answers for are in trouble soon, and keep threads of that class only.
-        default_factory=lambda: {it: Lookups(SHARES[it].slots) for it in Standing}
+        default_factory=lambda: {
+            standing: Lookups(share.slots * THREADS_OF_A_SLOT) for standing, share in SHARES.items()
+        }
     )
 
     @classmethod

@@ -126,6 +126,12 @@ class Shares:
         known = self._lines.get(line)
         return 0.0 if known is None else known.rests_until
 
+    def end_rest(self, line: Line) -> None:
+        """Let the line be tried now: somebody asks for it."""
+        known = self._lines.get(line)
+        if known is not None:
+            known.rests_until = 0.0
+
     @property
     def full(self) -> bool:
         """Whether no slot of any class is free."""

@@ -80,6 +80,13 @@ class CallsDue:
     """Calls wait in the table: look now."""
 
 
+@dataclass(frozen=True, slots=True)
+class PostNow:
+    """A call of the line is due by its user's wish: the line has rested long enough."""
+
+    line: Line
+
+
 class Webhooks(Actor):
     """See the module. One task asks the database, for all; each call under way has a task."""
 
@@ -123,6 +130,11 @@ class Webhooks(Actor):
 
     @handles(CallsDue)
     def _on_due(self, _message: CallsDue) -> None:
+        self._wake()
+
+    @handles(PostNow)
+    def _on_post_now(self, message: PostNow) -> None:
+        self._shares.end_rest(message.line)
         self._wake()
 
     def _wake(self) -> None:

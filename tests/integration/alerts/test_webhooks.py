@@ -258,6 +258,23 @@ async def test_an_alert_that_was_given_up_is_posted_by_hand(
             assert [post.json["id"] for post in receiver.posts] == [alert["id"]] * times
 
 
+async def test_posting_by_hand_does_not_wait_for_the_end_of_a_rest(
+    price_api: PriceApi, receiver: Receiver, database_url: str
+) -> None:
+    """The receiver asked for half an hour; its owner has mended it since."""
+    receiver.statuses = [503]
+    receiver.headers = [("retry-after", "1800")]
+    async with user_of(price_api, database_url, **NEARBY) as me:
+        await me.add_rule("above", 100.0, webhook=receiver.url)
+        await me.price(AAPL=101.0)
+        with trio.fail_after(20):
+            while (alert := (await me.until_fired(1))[0])["delivery"]["status"] != 503:  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        assert alert["delivery"]["next_attempt"] > alert["fired_at"]
+        assert (await me.http.post(f"{FIRED}/{alert['id']}/post")).status_code == 200
+        assert await ended(me) == [("delivered", 1, None)]
+
+
 async def test_what_cannot_be_posted_by_hand_is_refused(
     price_api: PriceApi, database_url: str
 ) -> None:
@@ -271,6 +288,34 @@ async def test_what_cannot_be_posted_by_hand_is_refused(
         for wrong in ("1-1-1", "1-1", "x", "1-1-" + "9" * 30):
             assert (await me.http.post(f"{FIRED}/{wrong}/post")).status_code == 404
         assert (await other.post(f"{FIRED}/{alert['id']}/post")).status_code == 404
+
+
+async def test_two_nodes_post_each_call_once(
+    price_api: PriceApi, receiver: Receiver, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both take from the table at the same time; neither has been told of the calls."""
+    monkeypatch.setattr(webhooks, "LOOK_SECONDS", 0.1)
+    async with (
+        user_of(price_api, database_url, **NEARBY, node_name="a") as me,
+        user_of(price_api, database_url, **NEARBY, node_name="b") as other,
+    ):
+        await me.select(
+            "INSERT INTO alert_rules (owner, symbol, kind, threshold, hysteresis) "
+            "SELECT 'owner-' || n % 20, 'MSFT', 'above', n, 0 FROM generate_series(1, 150) n "
+            "RETURNING id"
+        )
+        await me.select(
+            "WITH a AS (INSERT INTO alerts (rule_id, owner, symbol, kind, threshold, price, "
+            "quoted_at, epoch, seq, fired_at) SELECT id, owner, symbol, kind, threshold, 101, "
+            "now(), 1, 1, now() FROM alert_rules RETURNING id, owner) "
+            f"INSERT INTO webhook_deliveries (alert_id, owner, url) SELECT id, owner, "
+            f"'{receiver.url}' FROM a RETURNING 1"
+        )
+        assert {state for state, *_ in await ended(me, 150)} == {"delivered"}
+        assert len(receiver.posts) == len({post.json["id"] for post in receiver.posts}) == 150
+        shares = [(await one.overview())["webhooks"]["delivered"] for one in (me, other)]
+        assert sum(shares) == 150
+        assert all(shares)
 
 
 async def test_calls_that_waited_go_on_after_a_restart(

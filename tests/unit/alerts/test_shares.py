@@ -121,6 +121,15 @@ def test_a_receiver_may_ask_for_a_longer_rest_and_not_for_a_shorter_one() -> Non
     assert some.note_failure(MINE, 1, 30.0, asked=0.1) == 2.0
 
 
+def test_a_rest_ends_when_somebody_asks_for_it() -> None:
+    """The line stays in trouble; a line that nobody knows has no rest to end."""
+    some = made()
+    some.end_rest(MINE)
+    some.note_failure(MINE, 1, 0.0, asked=3_600.0)
+    some.end_rest(MINE)
+    assert begun(some, MINE, now=1.0) == [(MINE, TROUBLED)]
+
+
 def test_who_answers_and_hangs_in_turns_stays_in_trouble() -> None:
     """So does who answers, but slowly; several prompt answers in a row end it."""
     for hold in (True, False):

@@ -125,17 +125,14 @@ class Spool:
         return [batch for _, batch in found]
 
     def take(self) -> Lost:
-        """Forget what the last `peek` handed out: it is safe elsewhere. What it could not read.
-
-        Raises:
-            OSError: the position could not be written; it is kept in memory all the same.
-        """
+        """Forget what the last `peek` handed out: it is safe elsewhere. What it could not read."""
         if not self._segments:
             return NOTHING
         segment = self._segments[0]
         segment.position, segment.taken, lost = self._peeked
         self._drop_taken()
-        self._write_positions()
+        with suppress(OSError):  # kept in memory, and behind after a crash: the ledger knows
+            self._write_positions()
         return lost
 
     def drop_oldest(self) -> Lost:

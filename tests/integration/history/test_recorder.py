@@ -16,7 +16,7 @@ from stockstream.history import progress
 from stockstream.history.lanes import LaneSettings
 from stockstream.history.query import Lane
 from stockstream.history.recorder import CALM_SECONDS
-from stockstream.history.records import read_records
+from stockstream.history.records import HEADER_BYTES, read_records
 from stockstream.history.transfer import ImportTicks
 from stockstream.times import Moment, to_ms
 from supervision import terminate_child
@@ -371,6 +371,53 @@ async def test_a_full_spool_is_told(database_url: str, tmp_path: Path) -> None:
         assert await history.select("SELECT count(*) FROM ticks") == [
             (24 * 20_000 - history.recorder.lost,)
         ]
+
+
+@pytest.mark.proves("H8", "H24")
+@pytest.mark.parametrize("more", [False, True])
+async def test_a_spool_that_somebody_deletes_is_recorded_all_the_same(
+    database_url: str, tmp_path: Path, more: bool
+) -> None:
+    """While the database is away; whether more comes before it is back, or not."""
+    spool = tmp_path / "spool"
+    async with running_history(NO_DATABASE, spool=spool) as history:
+        for seq in range(6):
+            await history.publish(quote_row("AAPL", seq, 100 + seq))
+        await history.until(lambda: history.recorder.spooled == 6)
+        shutil.rmtree(spool)
+        if more:
+            await history.publish(quote_row("AAPL", 6, 106))
+            await history.until(lambda: history.recorder.spooled == 7)
+            assert list(spool.glob("*/*.spool")) != []
+        history.url = database_url
+        await history.until_recorded()
+        await history.until_up()
+        assert await stored(history) == published(history)
+        assert (history.recorder.lost, history.recorder.alert) == (0, None)
+
+
+@pytest.mark.proves("H8", "H24")
+async def test_a_flipped_bit_costs_one_batch_and_is_told(
+    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All behind it is recorded, also what comes later; the loss is counted, with its cause."""
+    async with running_history(NO_DATABASE, spool=tmp_path) as history:
+        for seq in range(6):
+            await history.publish(quote_row("AAPL", seq, 100 + seq))
+        await history.until(lambda: history.recorder.spooled == 6)
+        (path,) = tmp_path.glob("*/*.spool")  # noqa: ASYNC240 - a local folder
+        data = bytearray(path.read_bytes())
+        data[len(data) // 6 + HEADER_BYTES + 4] ^= 0x01
+        path.write_bytes(data)
+        await history.publish(quote_row("AAPL", 6, 106))
+        history.url = database_url
+        await history.until_recorded()
+        await history.until(lambda: history.recorder.alert == "1 ticks were lost")
+        await history.until_up()
+        assert [row[2] for row in await stored(history)] == [0, 2, 3, 4, 5, 6]
+        assert history.recorder.lost == 1
+        assert not history.progress.ok
+        assert "a file of the spool is damaged" in capsys.readouterr().out
 
 
 @pytest.mark.proves("H9")

@@ -272,12 +272,12 @@ class DatabaseStatus(msgspec.Struct, frozen=True):
     """How the connections to the database are.
 
     `up` when history can be written; `connections` open now by lane; `reason` why it is not up,
-    one line that names the setting to look at; `since` when it became so, in ms since 1970.
+    one line that names the setting to look at; `since` when it became so.
     """
 
     up: bool
     reason: str
-    since: int
+    since: Moment
     connections: dict[str, int]
     queries: int = 0
     failed: int = 0

@@ -85,7 +85,7 @@ class Changes(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class FetchChanges(Query[Changes]):
-    """What has changed since a moment in ms; None, or one of long ago, for all rules there are."""
+    """What has changed since a moment in ms; None, or one of long ago or to come, for all rules."""
 
     since: int | None
     lane: ClassVar[Lane] = Lane.ROWS
@@ -93,7 +93,10 @@ class FetchChanges(Query[Changes]):
     async def run(self, connection: Connection) -> Changes:
         """Ask, in pages, so that nobody waits for many rules."""
         now = to_ms(await connection.fetchval("SELECT now()"))
-        since = None if self.since is None or now - self.since > STALE_MS else self.since
+        since = self.since
+        # One that is still to come: the server's clock was set back, and dates changes before it.
+        if since is not None and not 0 <= now - since <= STALE_MS:
+            since = None
         rules: list[Rule] = []
         deleted: list[int] = []
         last = 0

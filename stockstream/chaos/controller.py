@@ -27,7 +27,7 @@ from stockstream.chaos.messages import (
     Refused,
 )
 from stockstream.chaos.records import EXPERIMENT, ChaosRecords
-from stockstream.times import now_ms
+from stockstream.times import Moment, now_ms
 from supervision import Actor, Caller, handles, replies_later
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class ChaosController(Actor):
             breaker_path=self._breaker_path,
             stub_url=self._stub_url,
             wall_clock_ms=self._now,
-            expire_at=self._expire_at,
+            expire_in=self._expire_in,
         )
         self._injector = Injector(
             self.system,
@@ -80,11 +80,8 @@ class ChaosController(Actor):
             stub_url=self._stub_url,
             wall_clock_ms=self._now,
         )
-        for fault in self._records.faults.rows.values():
-            self._expire_at(fault.id, fault.until)
-        experiment = self._records.experiment
-        if experiment is not None:
-            self._expire_at(experiment.id, experiment.deadline)
+        for entry, deadline in self._records.deadlines.rows.items():
+            self.send_after(max(0.0, -deadline.age), _Expire(entry))
 
     # Requests.
 
@@ -103,7 +100,7 @@ class ChaosController(Actor):
         deadline = now + round(request.seconds * 1000)
         experiment = Experiment(_new_id(), request.title, request.who, now, deadline)
         self._records.experiments.put(EXPERIMENT, experiment)
-        self._expire_at(experiment.id, deadline)
+        self._expire_in(experiment.id, request.seconds)
         self._audit(experiment.id, request.who, "begin", experiment.title, "done", "")
         return experiment
 
@@ -121,6 +118,7 @@ class ChaosController(Actor):
 
     @handles(_Expire)
     def _on_expire(self, message: _Expire) -> None:
+        self._records.deadlines.delete(message.id)
         fault = self._records.faults.get(message.id)
         if fault is not None:
             self.tasks.start_soon(self._lasting.roll_back, fault)
@@ -177,8 +175,9 @@ class ChaosController(Actor):
             self._audit(_new_id(), who, "halt", "all", "done", f"{ended} faults ended")
         return ended
 
-    def _expire_at(self, entry: str, until_ms: int) -> None:
-        self.send_after(max(0.0, (until_ms - self._now()) / 1000), _Expire(entry))
+    def _expire_in(self, entry: str, seconds: float) -> None:
+        self._records.deadlines.put(entry, Moment.now().after(seconds))
+        self.send_after(seconds, _Expire(entry))
 
     def _audit(
         self,

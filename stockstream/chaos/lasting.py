@@ -38,8 +38,8 @@ _log: BoundLogger = structlog.get_logger("chaos")
 class LastingFaults:
     """The rows of `records.faults`: one fault at a target at a time, each until its deadline.
 
-    Used within the controller's own tasks, as the table takes nobody else's rows. `expire_at` is
-    called with a fault's id and the wall clock's milliseconds at which it is to be rolled back.
+    Used within the controller's own tasks, as the table takes nobody else's rows. `expire_in` is
+    called with a fault's id and the seconds after which it is to be rolled back.
     """
 
     def __init__(
@@ -50,21 +50,22 @@ class LastingFaults:
         breaker_path: str,
         stub_url: str | None,
         wall_clock_ms: Callable[[], int],
-        expire_at: Callable[[str, int], None],
+        expire_in: Callable[[str, float], None],
     ) -> None:
         self._system = system
         self._rows = records.faults
         self._breaker_path = breaker_path
         self._stub_url = stub_url
         self._now = wall_clock_ms
-        self._expire_at = expire_at
+        self._expire_in = expire_in
 
     def put(
         self, injection_id: str, action: Action, parameters: dict[str, Value], request: Inject
     ) -> ActiveFault:
         """Note that a fault is on, in place of what was on at its target."""
         now = self._now()
-        until = now + round(float(parameters["seconds"]) * 1000)
+        seconds = float(parameters["seconds"])
+        until = now + round(seconds * 1000)
         target = _TARGETS.get(action.scope, request.target)
         self.forget(target)
         fault = ActiveFault(
@@ -78,7 +79,7 @@ class LastingFaults:
             parameters,
         )
         self._rows.put(injection_id, fault)
-        self._expire_at(injection_id, until)
+        self._expire_in(injection_id, seconds)
         return fault
 
     def forget(self, target: str) -> None:

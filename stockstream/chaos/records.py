@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stockstream.chaos.messages import ActiveFault, AuditRow, Experiment
+    from stockstream.times import Moment
 
 AUDIT_ROWS = 1_000
 EXPERIMENT = "experiment"
@@ -27,6 +28,8 @@ class ChaosRecords:
 
     def __init__(self) -> None:
         self.faults: Table[str, ActiveFault] = Table("chaos_faults", writer=paths.CHAOS)
+        self.deadlines: Table[str, Moment] = Table("chaos_deadlines", writer=paths.CHAOS)
+        """When faults and experiments end, by id: a successor of the controller goes by it."""
         self.experiments: Table[str, Experiment] = Table("chaos_experiments", writer=paths.CHAOS)
         self._owner = Ownership("chaos_audit", paths.CHAOS)
         self._audit: deque[AuditRow] = deque(maxlen=AUDIT_ROWS)

@@ -23,11 +23,11 @@ from stockstream.history.query import Lane as LaneName
 from stockstream.history.troubles import why_not_connected
 from stockstream.messages import CutConnections, DatabaseStatus, ServerFailed, ServerReady
 from stockstream.tables import DATABASE
-from stockstream.times import now_ms
+from stockstream.times import Moment
 from supervision import Actor, Caller, handles, replies_later
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import asyncpg
     from structlog.stdlib import BoundLogger
@@ -78,11 +78,9 @@ class Database(Actor):
         self,
         settings: DatabaseSettings,
         statuses: Table[str, DatabaseStatus],
-        clock: Callable[[], int] = now_ms,
     ) -> None:
         self._settings = settings
         self._statuses = statuses
-        self._clock = clock
         self._wake = trio.Event()
         self._server_trouble = ""
         self._ending = False
@@ -239,7 +237,7 @@ class Database(Actor):
         row = DatabaseStatus(
             up=up,
             reason=reason,
-            since=self._clock() if last is None or turned else last.since,
+            since=Moment.now() if last is None or turned else last.since,
             connections={name.value: lane.connected for name, lane in lanes.items()},
             queries=sum(lane.queries for lane in lanes.values()),
             failed=sum(lane.failed for lane in lanes.values()),

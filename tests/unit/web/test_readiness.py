@@ -98,7 +98,7 @@ async def test_ten_seconds_behind_is_trouble(autojump_clock: object) -> None:
 def history_of(recorder: RecorderStatus) -> dict[str, object]:
     tables = Tables()
     token = current_cell.set(cast("Any", SimpleNamespace(path=paths.DATABASE)))
-    tables.database.put(DATABASE, DatabaseStatus(True, "", NOON, {}, 0, 0))
+    tables.database.put(DATABASE, DatabaseStatus(True, "", Moment.now(), {}, 0, 0))
     current_cell.set(cast("Any", SimpleNamespace(path=paths.RECORDER)))
     tables.recorder.put(RECORDER, recorder)
     current_cell.reset(token)

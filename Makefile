@@ -24,6 +24,7 @@ test: ## run all tests (some need Chromium, proxies, libfaketime, Node 20 or Jav
 	@scripts/chromium
 	@scripts/proxies
 	@scripts/faketime
+	@scripts/postgres
 	@scripts/wiremock
 	@scripts/node-tests
 	@$(PY) -m pytest $(SHARED_OUT) $(ARGS)
@@ -43,6 +44,7 @@ coverage: ## run all tests and write htmlcov/index.html; fails under 90 % of a p
 	@scripts/chromium
 	@scripts/proxies
 	@scripts/faketime
+	@scripts/postgres
 	@scripts/wiremock
 	@scripts/coverage $(SHARED_OUT) $(ARGS)
 

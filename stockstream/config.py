@@ -11,7 +11,7 @@ from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from stockstream.database_url import read_database_url
 from stockstream.quotes import Symbol, parse_symbol
 
 if TYPE_CHECKING:
@@ -123,9 +124,7 @@ def _url(text: str, *schemes: str) -> str:
     expected = " or ".join(f"{scheme}://" for scheme in schemes)
     if parts.scheme not in schemes:
         raise ValueError(f"must begin with {expected}")
-    # A Unix socket's folder stands where libpq wants it: postgresql://user@/name?host=/run/postgresql
-    by_socket = parts.scheme.startswith("postgres") and "host" in parse_qs(parts.query)
-    if not parts.hostname and parts.scheme != "sim" and not by_socket:
+    if not parts.hostname and parts.scheme != "sim":
         raise ValueError("has no host")
     _ = parts.port  # raises ValueError when it is no port number
     return text
@@ -137,7 +136,7 @@ def _price_url(text: str) -> str:
 
 
 def _database_url(value: SecretStr) -> SecretStr:
-    _url(value.get_secret_value(), "postgresql", "postgres")
+    read_database_url(value.get_secret_value())
     return value
 
 

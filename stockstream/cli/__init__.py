@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 could not start or failed, 2 usage or settings, 130 interrupted.
 """
 
+import errno
 import json
 import os
 import sys
@@ -39,6 +40,8 @@ _EXAMPLES = """Examples:
   stockstream config
       Show every setting, its value and where it came from.
 """
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 _run = Group("Run", sort_key=1)
 _inspect = Group("Look inside", sort_key=2)
@@ -82,7 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code; without arguments, those of the process."""
     tokens = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        build(tokens[0] if tokens else "")(tokens)
+        try:
+            build(tokens[0] if tokens else "")(tokens)
+        finally:
+            sys.stdout.flush()  # while there is somebody to tell that it cannot be written
     except CycloptsError as error:
         command = " ".join(("stockstream", *(error.command_chain or ())))
         _fail(tokens, f"{_usage_error(error)}\nTry `{command} --help`.", 2)
@@ -91,10 +97,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        # The reader of our output (head, less) is gone: what is still buffered must go somewhere,
-        # or the interpreter complains when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_output()  # its reader (head, less) is gone
         sys.exit(1)
+    except OSError as error:
+        # What was opened by name has it in the error.
+        if error.errno not in _NO_ROOM or error.filename is not None:
+            raise
+        _let_go_of_output()
+        _fail([], f"standard output: {error.strerror}", 1)
+
+
+def _let_go_of_output() -> None:
+    """What is still buffered must go somewhere: the interpreter flushes at exit, and complains."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(tokens: Sequence[str], text: str, code: int) -> NoReturn:

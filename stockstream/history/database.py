@@ -15,8 +15,9 @@ import trio
 import trio_asyncio
 
 from stockstream.history import migrations
+from stockstream.history.connecting import asked_through, connect
 from stockstream.history.deadlines import within
-from stockstream.history.lanes import COMMAND_SECONDS, Job, Lane, LaneSettings, connect
+from stockstream.history.lanes import COMMAND_SECONDS, Job, Lane, LaneSettings
 from stockstream.history.migrations import MigrationFailed
 from stockstream.history.query import Ask, DatabaseError, NotYet
 from stockstream.history.query import Lane as LaneName
@@ -29,9 +30,9 @@ from supervision import Actor, Caller, handles, replies_later
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import asyncpg
     from structlog.stdlib import BoundLogger
 
+    from stockstream.history.query import Connection
     from stockstream.history.servers import Server
     from supervision import ExitReason, Table
 
@@ -262,12 +263,14 @@ async def schema_version(url: str) -> str | None:
     """The schema's version at `url`, None where there is none yet. Runs under asyncio."""
     connection = await connect(url, "stockstream start", COMMAND_SECONDS)
     try:
-        return await within(COMMAND_SECONDS, _version(connection), connection.terminate)
+        return await within(
+            COMMAND_SECONDS, _version(asked_through(connection)), connection.terminate
+        )
     finally:
         connection.terminate()
 
 
-async def _version(connection: asyncpg.Connection) -> str | None:
+async def _version(connection: Connection) -> str | None:
     if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
         return None
     version: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")

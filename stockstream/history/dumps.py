@@ -1,50 +1,85 @@
-"""Backups by PostgreSQL's own programs, which come with the embedded server."""
+"""Backups by PostgreSQL's own programs, which come with the embedded server.
+
+Of our tables only, in and out: others may keep theirs in the same database.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import tempfile
 from functools import partial
 from typing import IO, TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import trio
 
+from stockstream.database_url import InvalidDatabaseUrl, read_database_url
 from stockstream.history import migrations
 from stockstream.history.embedded import program
+from stockstream.history.own_tables import OWN_TABLES, is_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-LOOK_SECONDS = 0.2
 CHUNK = 256 * 1024
 _NEWER_SETTING = b"SET transaction_timeout = 0;\n"
 """Stands at the head of what pg_restore writes, and servers before 17 do not know it."""
 
-_BEGIN = b"""BEGIN;
+_ENTRY = re.compile(
+    r"\d+; \d+ \d+ (?P<kind>TABLE ATTACH|TABLE DATA|TABLE|SEQUENCE OWNED BY|SEQUENCE SET|SEQUENCE|"
+    r"DEFAULT|FK CONSTRAINT|CONSTRAINT|INDEX ATTACH|INDEX) (?P<schema>\S+) (?P<name>.+) \S+"
+)
+"""What a table of ours consists of, as pg_restore lists it; all else is left out."""
+
+# Dropped without CASCADE: what others have made of our tables, a view say, stops it and is named.
+_BEGIN = """BEGIN;
+CREATE TEMP TABLE rights ON COMMIT DROP AS
+    SELECT relname, grantee, privilege_type, is_grantable FROM pg_class, aclexplode(relacl)
+    WHERE grantee <> relowner AND relname IN ({own}) AND relkind IN ('r', 'p')
+    AND relnamespace =
+        (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('alembic_version'));
 DO $$
 DECLARE
-    name text;
+    home regnamespace;
+    version text;
+    doomed text;
 BEGIN
-    FOR name IN
-        SELECT format('public.%I', relname) FROM pg_class c
-        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-        AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e')
-    LOOP
-        EXECUTE 'DROP TABLE ' || name || ' CASCADE';
-    END LOOP;
+    SELECT relnamespace INTO home FROM pg_class WHERE oid = to_regclass('alembic_version');
+    IF home IS NULL THEN
+        RETURN;
+    END IF;
+    version := (SELECT max(version_num) FROM alembic_version);
+    IF version NOT IN ({known}) THEN
+        RAISE EXCEPTION 'the database''s schema is at %, and this program knows {newest} at most: '
+            'what else is to be replaced the newer program knows', version;
+    END IF;
+    SELECT string_agg(oid::regclass::text, ', ') INTO doomed FROM pg_class
+    WHERE relnamespace = home AND relkind IN ('r', 'p') AND relname IN ({own});
+    EXECUTE 'DROP TABLE ' || doomed;
 END $$;
 """
-"""Tables that a newer schema has made are in no backup of an older one: all go."""
+# The settings that pg_restore writes would stay on a connection that a pooler lends.
 _COMMIT = """
+RESET ALL;
 DO $$
 DECLARE
-    version text := (SELECT max(version_num) FROM public.alembic_version);
+    version text := (SELECT max(version_num) FROM {schema}.alembic_version);
+    was record;
 BEGIN
     IF version NOT IN ({known}) THEN
         RAISE EXCEPTION 'its schema is at %, and this program knows {newest} at most', version;
     END IF;
+    IF to_regclass('alembic_version') IS DISTINCT FROM '{schema}.alembic_version'::regclass THEN
+        RAISE EXCEPTION 'its tables stand in schema {schema}, and this user looks for them in %: '
+            'change its search_path', current_schema();
+    END IF;
+    FOR was IN SELECT * FROM pg_temp.rights WHERE to_regclass(relname) IS NOT NULL LOOP
+        EXECUTE format('GRANT %s ON %I TO %s %s', was.privilege_type, was.relname,
+            CASE WHEN was.grantee = 0 THEN 'PUBLIC' ELSE was.grantee::regrole::text END,
+            CASE WHEN was.is_grantable THEN 'WITH GRANT OPTION' ELSE '' END);
+    END LOOP;
 END $$;
 COMMIT;
 """
@@ -54,62 +89,75 @@ class DumpFailed(Exception):
     """The program failed; the text is what it said."""
 
 
-def split_password(url: str) -> tuple[str, dict[str, str]]:
-    """The URL without its password, which everybody on the machine could read among the
-    arguments, and the environment that carries it instead.
-    """
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url, {}
-    user, _, place = parts.netloc.rpartition("@")
-    netloc = f"{user.split(':', 1)[0]}@{place}"
-    return urlunsplit(parts._replace(netloc=netloc)), {"PGPASSWORD": unquote(parts.password)}
-
-
-async def back_up(url: str, target: Path, progress: Callable[[int], None]) -> int:
-    """Write all of the database to a file, which is there whole or not at all; its size in bytes.
+async def back_up(url: str, schema: str, file: IO[bytes], progress: Callable[[int], None]) -> int:
+    """Write our tables, which stand in `schema`, to a file; how many bytes.
 
     `progress` is told how much was written.
 
     Raises:
         DumpFailed: pg_dump says so.
-        OSError: the file cannot be put there.
+        OSError: the file cannot be written.
     """
-    address, environment = split_password(url)
-    draft = target.with_name(f"{target.name}.part")
+    address, environment = _reached(url)
+    name = schema.replace('"', '""')
+    tables = [f'--table-and-children="{name}"."{table}"' for table in OWN_TABLES]
+    command = ["pg_dump", "--format=custom", "--strict-names", *tables, "--dbname", address]
+    said: dict[str, bytes] = {}
+    size = 0
+    process = await _started(command, subprocess.DEVNULL, environment)
+    assert process.stdout is not None  # noqa: S101 - for the type checker
     try:
-        # Opened here, so that nobody else may read it, and a bad place is an error of the system's.
-        descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            command = ["pg_dump", "--format=custom", "--dbname", address]
-            await _watched(command, environment, file, lambda: progress(_size_of(file)))
-            size = _size_of(file)
-        draft.replace(target)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_listen, process, "pg_dump", said)
+            async for chunk in process.stdout:
+                # In a thread: who reads from a pipe may take its time.
+                await trio.to_thread.run_sync(file.write, chunk, abandon_on_cancel=True)
+                size += len(chunk)
+                progress(size)
+            await process.wait()
+    except BaseExceptionGroup as group:
+        raise _only(group) from None
     finally:
-        draft.unlink(missing_ok=True)
+        if process.poll() is None:
+            process.kill()
+    if process.returncode != 0:
+        raise DumpFailed(_told(said["pg_dump"], "pg_dump", process.returncode))
     return size
 
 
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    only: BaseException = group
+    while isinstance(only, BaseExceptionGroup) and len(only.exceptions) == 1:
+        only = only.exceptions[0]
+    return only
+
+
 async def restore(url: str, source: Path, progress: Callable[[int], None]) -> None:
-    """Replace what is in the database by a backup, all of it or nothing.
+    """Replace our tables by those of a backup, all of them or nothing.
 
     One transaction of psql's, which is fed the statements of pg_restore and told to commit when
     that has read the file to its end without an error. `progress` is told how much of it was read.
+    Who else was let read our tables still is.
 
     Raises:
         DumpFailed: the file is no backup of ours, or the database refuses it.
         OSError: the file cannot be read.
     """
-    address, environment = split_password(url)
-    contents = await _output_of("pg_restore", "--list", source)
-    if b"TABLE public alembic_version " not in contents:
-        raise DumpFailed(f"{source} is no backup of this program's")
-    known = migrations.versions()
-    commit = _COMMIT.format(known=", ".join(f"'{v}'" for v in known), newest=known[-1])
-    with source.open("rb") as file:
-        reader = await _started(
-            ["pg_restore", "--clean", "--if-exists", "--no-owner", "--file=-"], file
-        )
+    address, environment = _reached(url)
+    schema, entries = _entries(await _output_of("pg_restore", "--list", source), source)
+    versions = migrations.versions()
+    words = {
+        "known": _listed(versions),
+        "newest": versions[-1],
+        "own": _listed(OWN_TABLES),
+        "schema": schema,
+    }
+    begin, commit = (text.format(**words).encode() for text in (_BEGIN, _COMMIT))
+    with source.open("rb") as file, tempfile.NamedTemporaryFile("w", encoding="utf-8") as wanted:
+        wanted.write("\n".join(entries))
+        wanted.flush()
+        options = ["--no-owner", "--no-privileges", f"--use-list={wanted.name}", "--file=-"]
+        reader = await _started(["pg_restore", *options], file)
         writer = await _started(
             ["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", address], subprocess.PIPE, environment
         )
@@ -121,7 +169,7 @@ async def restore(url: str, source: Path, progress: Callable[[int], None]) -> No
                 nursery.start_soon(_drain, writer.stdout)
                 # The child reads through our descriptor: its place in the file is ours to see.
                 place = partial(os.lseek, file.fileno(), 0, os.SEEK_CUR)
-                await _pump(reader, writer, lambda: progress(place()), commit.encode())
+                await _pump(reader, writer, lambda: progress(place()), begin, commit)
                 await reader.wait()
                 await writer.wait()
             finally:
@@ -136,14 +184,58 @@ async def restore(url: str, source: Path, progress: Callable[[int], None]) -> No
         raise DumpFailed(_told(said["writer"], "psql", writer.returncode))
 
 
+def _reached(url: str) -> tuple[str, dict[str, str]]:
+    try:
+        return read_database_url(url).for_programs()
+    except InvalidDatabaseUrl as error:
+        raise DumpFailed(str(error)) from error
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(f"'{word}'" for word in words)
+
+
+def _entries(contents: bytes, source: Path) -> tuple[str, list[str]]:
+    """The schema of a backup's tables, as SQL names it, and what of its contents is restored.
+
+    Raises:
+        DumpFailed: it is no backup of ours, or of others' tables too.
+    """
+    found = [_ENTRY.fullmatch(line) for line in contents.decode(errors="replace").splitlines()]
+    entries = [entry for entry in found if entry is not None]
+    tables = [entry for entry in entries if entry["kind"] == "TABLE"]
+    schemas = [entry["schema"] for entry in tables if entry["name"] == "alembic_version"]
+    if len(schemas) != 1:
+        raise DumpFailed(f"{source} is no backup of this program's")
+    (schema,) = schemas
+    foreign = [
+        f"{table['schema']}.{table['name']}"
+        for table in tables
+        if table["schema"] != schema or not is_own(table["name"])
+    ]
+    if foreign:
+        raise DumpFailed(
+            f"{source} holds tables that are not this program's: {', '.join(foreign)}; "
+            "pg_restore restores such a file"
+        )
+    quoted = '"' + schema.replace('"', '""') + '"'
+    return quoted if not schema.isidentifier() or schema != schema.lower() else schema, [
+        entry[0] for entry in entries
+    ]
+
+
 async def _pump(
-    reader: trio.Process, writer: trio.Process, progress: Callable[[], None], commit: bytes
+    reader: trio.Process,
+    writer: trio.Process,
+    progress: Callable[[], None],
+    begin: bytes,
+    commit: bytes,
 ) -> None:
     """Carry statements from one program to the other, and the end of the transaction after them."""
     assert reader.stdout is not None  # noqa: S101 - for the type checker
     assert writer.stdin is not None  # noqa: S101 - for the type checker
     try:
-        await writer.stdin.send_all(_BEGIN)
+        await writer.stdin.send_all(begin)
         head = True
         async for chunk in reader.stdout:
             await writer.stdin.send_all(chunk.replace(_NEWER_SETTING, b"", 1) if head else chunk)
@@ -183,34 +275,6 @@ async def _drain(stream: trio.abc.ReceiveStream | None) -> None:
         pass
 
 
-async def _watched(
-    command: Sequence[str],
-    environment: dict[str, str],
-    output: IO[bytes],
-    look: Callable[[], None],
-) -> None:
-    name, *arguments = command
-
-    async def keep_looking() -> None:
-        while True:
-            await trio.sleep(LOOK_SECONDS)
-            look()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(keep_looking)
-        done = await trio.run_process(
-            [str(program(name)), *arguments],
-            env={**os.environ, **environment},
-            stdout=output,
-            capture_stderr=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        nursery.cancel_scope.cancel()
-    if done.returncode != 0:
-        raise DumpFailed(_told(done.stderr, name, done.returncode))
-
-
 async def _output_of(name: str, *arguments: str | Path) -> bytes:
     done = await trio.run_process(
         [str(program(name)), *map(str, arguments)],
@@ -225,12 +289,18 @@ async def _output_of(name: str, *arguments: str | Path) -> bytes:
 
 
 def _told(said: bytes, name: str, status: int | None) -> str:
-    """The first error that a program told, in one line."""
+    """The first error that a program told, with its details, in one line."""
     lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if "error: " in line.lower()]
-    line = (errors or lines or [f"{name} ended with {status}"])[0]
-    return line.partition("ERROR:")[2].strip() or line
-
-
-def _size_of(file: IO[bytes]) -> int:
-    return os.fstat(file.fileno()).st_size
+    errors = [n for n, line in enumerate(lines) if "error: " in line.lower()]
+    if not errors:
+        return (lines or [f"{name} ended with {status}"])[0]
+    first = lines[errors[0]]
+    told = [first.partition("ERROR:")[2].strip() or first]
+    for line in lines[errors[0] + 1 :]:
+        if line.startswith("DETAIL:"):
+            told.append(line.removeprefix("DETAIL:").strip())
+        elif len(told) == 1 or line.startswith(("HINT:", "CONTEXT:", "psql:")):
+            break
+        else:
+            told.append(line)
+    return "; ".join(told)

@@ -1,6 +1,6 @@
 """A lane: a few connections to the database, each kept by a worker, and the queries that wait.
 
-asyncpg and trio-asyncio are used here and in `troubles.py` only. Workers run in the gateway's
+asyncpg is used here, in `connecting.py` and in `troubles.py` only. Workers run in the gateway's
 tasks, inside its asyncio loop. A connection belongs to its worker, which terminates it,
 synchronously, however the worker ends.
 """
@@ -16,14 +16,10 @@ import structlog
 import trio
 import trio_asyncio
 
+from stockstream.history.connecting import asked_through, connect
 from stockstream.history.deadlines import within
 from stockstream.history.query import DatabaseError, Exhausted, Rejected, Unavailable
-from stockstream.history.troubles import (
-    OLDEST_MAJOR,
-    WrongVersion,
-    why_not_answered,
-    why_not_connected,
-)
+from stockstream.history.troubles import why_not_answered, why_not_connected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +30,6 @@ if TYPE_CHECKING:
     from stockstream.history.servers import Server
     from supervision import Caller
 
-CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
@@ -197,8 +192,9 @@ class Lane:
         try:
             # The driver's own timeouts ask the server to cancel, and wait for it: in vain when it
             # hangs. And it does not wake whoever waits to write to a connection that was lost.
+            running = job.query.run(asked_through(connection))
             answer = await trio_asyncio.aio_as_trio(within)(
-                self.settings.seconds, job.query.run(connection), connection.terminate
+                self.settings.seconds, running, connection.terminate
             )
         except DatabaseError as error:
             answer = error
@@ -225,38 +221,3 @@ class Lane:
         if self._told.get(query) != kind:
             self._told[query] = kind
             _log.warning("query failed", query=query, reason=str(answer))
-
-
-async def connect(url: str, name: str, seconds: float) -> asyncpg.Connection:
-    """Open a connection. Runs under asyncio.
-
-    Raises:
-        WrongVersion: the server is too old.
-        TimeoutError: the server does not answer.
-        Exception: what the driver raises.
-    """
-    opening = asyncpg.connect(
-        url,
-        timeout=CONNECT_SECONDS,
-        command_timeout=seconds,
-        server_settings={
-            "application_name": name,
-            "statement_timeout": str(round(seconds * 1000)),
-            "idle_in_transaction_session_timeout": str(round(2 * seconds * 1000)),
-            "timezone": "UTC",
-        },
-    )
-    connection = await within(
-        CONNECT_SECONDS, opening, _nothing_to_cut, asyncpg.Connection.terminate
-    )
-    version = connection.get_server_version()
-    if version.major < OLDEST_MAJOR:
-        connection.terminate()
-        raise WrongVersion(
-            f"PostgreSQL {version.major} is too old; {OLDEST_MAJOR} or newer is needed"
-        )
-    return connection
-
-
-def _nothing_to_cut() -> None:
-    """A connection that is being made is the driver's, which drops it when it is cancelled."""

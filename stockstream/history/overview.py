@@ -22,7 +22,7 @@ _SIZES = """
 SELECT relname, coalesce(pg_partition_root(c.oid)::regclass::text, relname),
     greatest(reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0), pg_total_relation_size(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-WHERE relkind = 'r' AND nspname = 'public' ORDER BY relname
+WHERE relkind = 'r' AND nspname = current_schema() ORDER BY relname
 """
 
 

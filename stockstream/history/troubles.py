@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
+from stockstream.database_url import InvalidDatabaseUrl, read_database_url
 from stockstream.history.query import DatabaseError, NoRoom, Rejected, Unavailable
 
 OLDEST_MAJOR = 14
@@ -21,24 +21,19 @@ class WrongVersion(Exception):
     """The server is too old."""
 
 
-def address(url: str) -> str:
-    """Host and port, or the socket's folder, without user and password."""
-    parts = urlsplit(url)
-    given = parse_qs(parts.query).get("host")
-    host = parts.hostname or (given[0] if given else "localhost")
-    return host if host.startswith("/") else f"{host}:{parts.port or 5432}"
-
-
 def why_not_connected(error: Exception, url: str, setting: str) -> str:
     """One line for the operator."""
-    where, parts = address(url), urlsplit(url)
+    if isinstance(error, InvalidDatabaseUrl):
+        return f"{setting}: {error}"
+    parsed = read_database_url(url)
+    where, user = parsed.place, parsed.user
     match error:
         case asyncpg.InvalidPasswordError() | asyncpg.InvalidAuthorizationSpecificationError():
-            return f"{setting}: {where} refuses user {parts.username!r}: wrong user or password"
+            return f"{setting}: {where} refuses user {user!r}: wrong user or password"
         case asyncpg.InvalidCatalogNameError():
-            return f"{setting}: there is no database {parts.path.lstrip('/')!r} at {where}"
+            return f"{setting}: there is no database {parsed.database!r} at {where}"
         case asyncpg.InsufficientPrivilegeError():
-            return f"{setting}: user {parts.username!r} may not do what is needed: {error}"
+            return f"{setting}: user {user!r} may not do what is needed: {error}"
         case asyncpg.DiskFullError():
             return f"{setting}: the disk of the server at {where} is full"
         case WrongVersion():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from stockstream import paths
+from stockstream.history.connecting import attempt_seconds
 from stockstream.history.database import Database, DatabaseSettings
 from stockstream.history.lanes import NOT_YET
 from stockstream.history.postgres import Postgres
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from supervision import ActorRef
 
 EMBEDDED_SECONDS = 30.0
-NAMED_SECONDS = 6.0
-"""More than an attempt to connect may take, so that its reason is told."""
+FURTHER_SECONDS = 1.0
+"""Beyond what an attempt to connect may take, so that its reason is told."""
 POLL_SECONDS = 0.05
 
 
@@ -62,7 +63,7 @@ async def visiting(
                     nursery.start_soon(partial(system.run, root, on_start=lambda _system: up.set()))
                     try:
                         await up.wait()
-                        await _connected(statuses, embedded=url is None)
+                        await _connected(statuses, url)
                         yield system.ref(paths.DATABASE), server
                     finally:
                         system.stop()
@@ -86,9 +87,11 @@ async def _interrupt(signals: AsyncIterator[int], scope: trio.CancelScope) -> No
         raise KeyboardInterrupt
 
 
-async def _connected(statuses: Table[str, DatabaseStatus], *, embedded: bool) -> None:
+async def _connected(statuses: Table[str, DatabaseStatus], url: str | None) -> None:
     """Wait for the connection; the embedded server may have to be made first."""
-    give_up = trio.current_time() + (EMBEDDED_SECONDS if embedded else NAMED_SECONDS)
+    embedded = url is None
+    seconds = EMBEDDED_SECONDS if url is None else attempt_seconds(url) + FURTHER_SECONDS
+    give_up = trio.current_time() + seconds
     while True:
         status = statuses.get(DATABASE)
         reason = NOT_YET if status is None else status.reason

@@ -23,6 +23,7 @@ from stockstream.times import to_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from typing import TextIO
 
     from stockstream.config import Settings
     from stockstream.history.query import Query
@@ -105,7 +106,7 @@ def moment(option: str, text: str) -> int:
         raise UsageError(f"{option}: {text!r} is no time, such as 2026-11-22T10:00") from None
 
 
-def print_json(document: dict[str, object]) -> None:
-    """Print a result for programs."""
+def print_json(document: dict[str, object], out: TextIO | None = None) -> None:
+    """Print a result for programs, to standard output as a rule."""
     text = msgspec.json.format(msgspec.json.encode({"schema_version": SCHEMA_VERSION, **document}))
-    sys.stdout.write(text.decode() + "\n")
+    (out or sys.stdout).write(text.decode() + "\n")

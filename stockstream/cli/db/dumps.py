@@ -9,42 +9,60 @@ import trio
 from rich.progress import DownloadColumn, TimeElapsedColumn
 
 from stockstream.cli.db.common import Json, Yes, print_json, progress, visiting
+from stockstream.cli.db.outputs import told_on, written
 from stockstream.errors import StartError, UsageError
 from stockstream.history import dumps, migrations
 from stockstream.history.dumps import DumpFailed
 from stockstream.history.migrations import MigrationFailed
+from stockstream.history.own_tables import FindSchemas
+from stockstream.history.pooling import lends_by_transaction
 
 
 async def backup(target: Path, *, as_json: Json = False) -> int:
-    """Write the whole database to a file, by pg_dump, in its custom format.
+    """Write all that is ours in the database to a file, by pg_dump, in its custom format.
 
     Parameters
     ----------
     target
-        The file, which is there whole or not at all.
+        The file, which is there whole or not at all; or a pipe or device, which is written into.
     as_json
         Print JSON.
     """
     async with visiting() as visit:
-        with progress(DownloadColumn(), TimeElapsedColumn()) as bars:
+        schemas = await visit.ask(FindSchemas())
+        if len(schemas) != 1:
+            raise StartError(f"DATABASE_URL: the tables stand in {' and '.join(schemas)}, not one")
+        if await lends_by_transaction(visit.ask):
+            raise StartError(
+                "DATABASE_URL: a pooler lends its connections for a transaction each, and pg_dump "
+                "leaves settings on them that others would find; name the server itself, or a "
+                "pool by session, for this command"
+            )
+        with (
+            written(target, 0o600) as file,
+            progress(DownloadColumn(), TimeElapsedColumn()) as bars,
+        ):
             bar = bars.add_task("backup", total=None)
+
+            def show(size: int) -> None:
+                bars.update(bar, completed=size)
+
             try:
-                size = await dumps.back_up(
-                    visit.server.address(), target, lambda size: bars.update(bar, completed=size)
-                )
+                size = await dumps.back_up(visit.server.address(), schemas[0], file, show)
             except DumpFailed as error:
                 raise StartError(f"no backup was made: {error}") from error
-            except OSError as error:
-                raise StartError(f"{target}: {error.strerror}") from error
+    out = told_on(target)
     if as_json:
-        print_json({"file": str(target), "bytes": size})
+        print_json({"file": str(target), "bytes": size}, out)
     else:
-        sys.stdout.write(f"{target}: {size / 1e6:,.1f} MB\n")
+        out.write(f"{target}: {size / 1e6:,.1f} MB\n")
     return 0
 
 
 async def restore(source: Path, *, yes: Yes = False, as_json: Json = False) -> int:
-    """Replace what is in the database by a backup, all of it or nothing.
+    """Replace what is ours in the database by a backup, all of it or nothing.
+
+    Tables of others in the same database stay. A view of theirs over ours stops it, and is named.
 
     Stop the servers that use it first: they would wait, and record on top of what was restored.
 
@@ -53,7 +71,7 @@ async def restore(source: Path, *, yes: Yes = False, as_json: Json = False) -> i
     source
         A file that `backup` wrote.
     yes
-        Do it; what is in the database now is lost.
+        Do it; what is in our tables now is lost.
     as_json
         Print JSON.
     """
@@ -62,7 +80,7 @@ async def restore(source: Path, *, yes: Yes = False, as_json: Json = False) -> i
         raise UsageError(f"{source}: no such file")
     if not yes:
         raise UsageError(
-            "this replaces all that is in the database; `stockstream db backup` keeps it, "
+            "this replaces all of our tables in the database; `stockstream db backup` keeps them, "
             "then say --yes"
         )
     async with visiting(migrate=False) as visit:

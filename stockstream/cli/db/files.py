@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from contextlib import contextmanager
 from functools import partial
@@ -14,8 +15,9 @@ from rich.progress import DownloadColumn, MofNCompleteColumn, TimeRemainingColum
 
 from stockstream.cli.db.common import Json, moment, print_json, progress, visiting
 from stockstream.cli.db.left_out import LeftOut
+from stockstream.cli.db.outputs import told_on, written
 from stockstream.cli.db.sources import Choice, Source, reading
-from stockstream.errors import StartError, UsageError
+from stockstream.errors import UsageError
 from stockstream.history import tick_lines, transfer
 from stockstream.history.queries import Cursor, FetchTicks
 from stockstream.history.tick_lines import Format
@@ -57,7 +59,8 @@ async def export(
     form
         Else what the output's name says, else CSV.
     output
-        A file, which is there whole or not at all; else standard output.
+        A file, which is there whole or not at all, or a pipe or device, which is written into;
+        else standard output.
     read_from
         `auto`: the replica that DATABASE_READ_URL names, once it has what the primary has; the
         primary, with a word on standard error, where it is not there or stays behind. `replica`
@@ -73,7 +76,7 @@ async def export(
     if as_json and output is None:
         raise UsageError("--json: the ticks themselves go to standard output; name an --output")
     chosen = form or _format_of(output)
-    written = 0
+    count = 0
     with _output(output) as file:
         async with reading(read_from) as source:
             counts = await source.ask(transfer.CountTicks(symbols, start, until))
@@ -83,12 +86,13 @@ async def export(
                 for name in counts:
                     async for page in _pages(source, name, start, until):
                         file.write(tick_lines.write_lines(page, chosen, header=False))
-                        written += len(page)
+                        count += len(page)
                         bars.advance(bar, len(page))
     if as_json:
-        print_json({"file": str(output), "ticks": written, "read_from": source.name})
+        done = {"file": str(output), "ticks": count, "read_from": source.name}
+        print_json(done, None if output is None else told_on(output))
     elif output is not None:
-        sys.stdout.write(f"{output}: {written:,} ticks\n")
+        told_on(output).write(f"{output}: {count:,} ticks\n")
     return 0
 
 
@@ -151,19 +155,11 @@ async def import_ticks(source: Path, *, form: Form = None, as_json: Json = False
 
 @contextmanager
 def _output(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that takes its name when all of it is written."""
     if path is None:
         yield sys.stdout
         return
-    draft = path.with_name(f"{path.name}.part")
-    try:
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        draft.replace(path)
-    except OSError as error:
-        raise StartError(f"{path}: {error.strerror}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    with written(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+        yield text
 
 
 @contextmanager

@@ -28,11 +28,11 @@ def versions() -> list[str]:
 async def migrate(url: str, target: str = "head") -> list[str]:
     """Bring the database at `url` up, or down, to a version; what was done, a line each.
 
-    Waits for another process that is at it. Cancelled, it ends the process, and the database
-    rolls the version under way back.
+    All of it or nothing. Waits for another process that is at it. Cancelled, it ends the process,
+    and the database rolls back.
 
     Raises:
-        MigrationFailed: it went wrong; earlier versions stay applied.
+        MigrationFailed: it went wrong; the schema is what it was.
     """
     with trio.move_on_after(MIGRATE_SECONDS):
         done = await trio.run_process(

@@ -1,6 +1,8 @@
 """`DATABASE_URL=... python -m stockstream.history.migrations VERSION`: move the schema there.
 
-`head` is the newest version, `base` an empty database, `-1` one back. Prints what was done.
+`head` is the newest version, `base` an empty database, `-1` one back. Prints what was done. It is
+one transaction: all of the way or nothing, and nothing of it is the session's, which a pooler may
+lend to somebody else between two transactions.
 """
 
 from __future__ import annotations
@@ -18,16 +20,16 @@ from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from stockstream.history.connecting import connect_for_long
 from stockstream.history.migrations import FOLDER
 
 LOCK = 0x5354_4F43_4B00
-"""The advisory lock of all who migrate; held by the session, so it ends with a killed one."""
+"""The advisory lock of all who migrate; held by the transaction, so it ends with a killed one."""
 
 
 def move(connection: Connection, target: str) -> None:
     """Take the lock, then move; whoever waited finds the work done."""
-    connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
-    connection.commit()  # the lock is the session's, not the transaction's
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     config.attributes["connection"] = connection
@@ -45,7 +47,6 @@ def move(connection: Connection, target: str) -> None:
             if found
             else None
         )
-        connection.commit()
         script.get_revision(target)
         going_up = now is None or target > now
         (command.upgrade if going_up else command.downgrade)(config, target)
@@ -55,11 +56,18 @@ async def main(url: str, target: str) -> None:
     """Connect as the rest of the program does, and move."""
 
     async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(
-            url, timeout=10, server_settings={"application_name": "stockstream migrations"}
-        )
+        return await connect_for_long(url, "stockstream migrations")
 
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        poolclass=NullPool,
+        # Unnamed statements: a name may be taken on a connection that a pooler lends.
+        connect_args={
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: "",
+        },
+    )
     async with engine.connect() as connection:
         await connection.run_sync(move, target)
         await connection.commit()

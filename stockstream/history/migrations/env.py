@@ -17,7 +17,7 @@ def _tell(**told: Any) -> None:  # noqa: ANN401 - what Alembic passes
 def _run() -> None:
     context.configure(
         connection=context.config.attributes["connection"],
-        transaction_per_migration=True,
+        transaction_per_migration=False,
         on_version_apply=_tell,  # type: ignore[arg-type]  # it is called by keywords
     )
     with context.begin_transaction():

@@ -7,9 +7,11 @@ import os
 import pty
 import re
 import signal
+import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,13 +20,13 @@ from stockstream.cli import main
 from stockstream.history import migrations
 from stockstream.history.candles import DAY_MS
 from stockstream.history.embedded import program
+from stockstream.history.own_tables import OWN_TABLES, is_own
 from stockstream.history.partitions import name as partition
 from stockstream.times import now_ms, to_datetime
 from tests.support.database import PostgresServer, psql
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.integration.cli.conftest import Ended
 
@@ -488,7 +490,9 @@ def dump(url: str, file: Path) -> None:
 
 @pytest.mark.proves("H13")
 def test_a_restored_backup_is_what_was_backed_up(db: Run, database_url: str, tmp_path: Path):
-    """Ticks, candles and ledger as they were; what came later, tables and partitions, is gone."""
+    """Ticks, candles and ledger as they were, and later partitions gone. Others keep their tables
+    in the same database, and their right to read ours.
+    """
     put_ticks(database_url, 3_000)
     psql(
         database_url,
@@ -502,11 +506,110 @@ def test_a_restored_backup_is_what_was_backed_up(db: Run, database_url: str, tmp
     assert done == {"file": "prices.dump", "bytes": file.stat().st_size}
     assert file.stat().st_mode & 0o077 == 0
     put_ticks(database_url, 100, day=YESTERDAY - 3)
-    psql(database_url, "DELETE FROM candles; DELETE FROM batches; CREATE TABLE later (n int)")
+    psql(database_url, "DELETE FROM candles; DELETE FROM batches; CREATE TABLE grafana (n int)")
+    reader = f"reader_{os.getpid()}_{time.time_ns()}"
+    psql(database_url, f"CREATE ROLE {reader}; GRANT SELECT ON ticks, candles TO {reader}")
     assert document(db("restore", "prices.dump", "--yes", "--json"))["migrations"] == []
     after = [psql(database_url, sql) for sql in (TICKS, CANDLES, "SELECT b FROM batches b")]
     assert after == before
-    assert psql(database_url, "SELECT to_regclass('later')") == ""
+    assert psql(database_url, "SELECT to_regclass('grafana')") == "grafana"
+    assert psql(database_url, f"SELECT has_table_privilege('{reader}', 'ticks', 'SELECT')") == "t"
+    psql(database_url, f"DROP OWNED BY {reader}; DROP ROLE {reader}")
+
+
+@pytest.mark.proves("H13", "H26")
+def test_a_view_of_others_over_our_tables_stops_a_restore_and_is_named(db: Run, database_url: str):
+    """It would be gone with the table; who made it must say what becomes of it."""
+    put_ticks(database_url, 30)
+    assert db("backup", "prices.dump").code == 0
+    views = "CREATE VIEW board AS SELECT * FROM ticks; CREATE VIEW wall AS SELECT * FROM alerts"
+    psql(database_url, f"{views}; DELETE FROM ticks")
+    told = line(db("restore", "prices.dump", "--yes"), 1)
+    assert "nothing was restored: cannot drop " in told
+    assert "view board depends on table ticks; view wall depends on table alerts" in told
+    assert psql(database_url, "SELECT count(*) FROM board") == "0"
+    psql(database_url, "DROP VIEW board, wall")
+    assert db("restore", "prices.dump", "--yes").code == 0
+    assert psql(database_url, "SELECT count(*) FROM ticks") == "30"
+
+
+@pytest.mark.proves("H26")
+def test_our_tables_are_all_that_the_schema_makes(database_url: str):
+    """Whoever adds one tells it to backup and restore. The dump of all of a database, made by
+    hand, is restored where it holds nothing else.
+    """
+    roots = """SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"""
+    assert psql(database_url, roots).split() == sorted(OWN_TABLES)
+    partitions = "SELECT relname FROM pg_class WHERE relispartition AND relkind IN ('r', 'p')"
+    assert all(map(is_own, psql(database_url, partitions).split()))
+
+
+@pytest.mark.proves("H13", "H26")
+def test_a_dump_that_holds_tables_of_others_is_refused(db: Run, database_url: str, tmp_path: Path):
+    """They are named: a restore would put them in the place of what is there."""
+    psql(database_url, "CREATE TABLE grafana (n int)")
+    dump(database_url, tmp_path / "all.dump")
+    told = line(db("restore", "all.dump", "--yes"), 1)
+    assert "all.dump holds tables that are not this program's: public.grafana" in told
+
+
+@pytest.mark.proves("H13")
+def test_what_is_no_regular_file_is_written_into(
+    db: Run, environment: dict[str, str], database_url: str, tmp_path: Path
+):
+    """A pipe stays a pipe, a device a device, a link a link to the new file; /dev/stdout is the
+    standard output, whatever that is.
+    """
+    put_ticks(database_url, 900)
+    plain = db("export").out
+    (tmp_path / "old.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to("old.csv")
+    assert db("export", "--output", "link.csv").out == "link.csv: 900 ticks\n"
+    assert (tmp_path / "link.csv").readlink() == Path("old.csv")
+    assert (tmp_path / "old.csv").read_text() == plain
+    ended = db("export", "--output", "/dev/stdout")
+    assert (ended.out, ended.err) == (plain, "/dev/stdout: 900 ticks\n")
+    os.mkfifo(tmp_path / "pipe")
+    reader = subprocess.Popen(["cat", "pipe"], cwd=tmp_path, stdout=subprocess.PIPE)
+    try:
+        ended = db("backup", "pipe")
+        piped, _ = reader.communicate(timeout=20)
+    finally:
+        reader.kill()
+        reader.wait()
+    assert ended.err.startswith("pipe: "), ended
+    assert piped.startswith(b"PGDMP")
+    (tmp_path / "piped.dump").write_bytes(piped)
+    assert db("restore", "piped.dump", "--yes").code == 0
+    assert psql(database_url, "SELECT count(*) FROM ticks") == "900"
+    for command in ("export --output", "backup"):
+        assert "/dev/full: No space left on device" in line(db(*command.split(), "/dev/full"), 1)
+    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
+    (tmp_path / "loop").symlink_to("loop")
+    assert "loop: Too many levels of symbolic links" in line(db("backup", "loop"), 1)
+
+
+@pytest.mark.proves("H12")
+@pytest.mark.parametrize("arguments", ["export", "status", "export --output t.csv --json"])
+def test_a_full_standard_output_is_told(
+    arguments: str, environment: dict[str, str], database_url: str, tmp_path: Path
+):
+    """One line and exit 1, whichever write it is that fails."""
+    put_ticks(database_url, 900)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "stockstream", "db", *arguments.split()],
+            cwd=tmp_path,
+            env={**environment, "DATABASE_URL": database_url},
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    told = "stockstream: standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, told)
 
 
 @pytest.mark.proves("H13")

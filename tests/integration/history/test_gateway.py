@@ -16,7 +16,7 @@ import pytest
 import trio
 import trio.testing
 
-from stockstream.history import lanes
+from stockstream.history import connecting, lanes
 from stockstream.history.embedded import family
 from stockstream.history.lanes import LaneSettings
 from stockstream.history.queries import FetchTicks
@@ -287,7 +287,7 @@ async def test_each_reason_is_one_line_that_names_the_setting(
             assert "secret" not in reason
             with pytest.raises(Unavailable, match="DATABASE_URL"):
                 await history.ask(FetchTicks("AAPL", 0, EVER, 1))
-    monkeypatch.setattr(lanes, "OLDEST_MAJOR", 99)
+    monkeypatch.setattr(connecting, "OLDEST_MAJOR", 99)
     async with running_history(own_server.create_database()) as history:
         await history.until(lambda: "18 is too old; 99" in history.status.reason)
         assert history.status.reason.startswith("DATABASE_URL: ")

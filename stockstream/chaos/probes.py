@@ -10,7 +10,6 @@ from stockstream.chaos.node import Unreachable
 from stockstream.chaos.quantities import parse_duration
 from stockstream.chaos.report import Verdict
 from stockstream.chaos.watchers import Watchers
-from stockstream.times import now_ms
 
 if TYPE_CHECKING:
     from stockstream.chaos.experiment import Probe
@@ -69,7 +68,6 @@ async def _history(metric: str, node: Node) -> float:
         recorder = history["recorder"] or {}
         if metric == "history_waiting":
             return float(history["waiting"] + recorder.get("spooled", 0))
-        oldest = history["oldest"]
-        return 0.0 if oldest is None else max(0.0, (now_ms() - oldest) / 1000)
+        return float(history["lag_seconds"])  # by the node's own clocks
     except (ValueError, KeyError, TypeError) as error:
         raise Unreachable(f"the node does not tell of its history: {error}") from error

@@ -102,7 +102,7 @@ def _host_name(text: str) -> str:
         name = text if text.isascii() else text.encode("idna").decode()
     except UnicodeError:
         name = ""
-    name = name.lower().removesuffix(".")
+    name = name.lower() if name.startswith("*") else name.lower().removesuffix(".")
     if len(name) > 253 or not _HOST_NAME.fullmatch(name):
         raise ValueError(
             f"{text!r} is no host name; write a name (prices.example), all names below one "

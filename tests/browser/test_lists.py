@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_looks import CONTRASTS, NARROW, READABLE, expect_no_sideways_scroll
-from tests.support.programs import Server, running
+from tests.support.programs import Server, Stub, running
 from tests.support.server import NO_DATABASE
 
 if TYPE_CHECKING:
@@ -71,6 +71,23 @@ def test_lists_are_made_chosen_and_changed_and_are_there_after_a_reload(
     expect(me.page.locator("#list option")).to_have_text(["This browser", "Cars", "Tech"])
     me.page.get_by_test_id("list").select_option(label="Cars")
     me.expect_rows("TSLA")
+
+
+def test_another_server_on_the_same_host_takes_no_lists_away(
+    keeping: Server, stub: Stub, tmp_path: Path, visit: Visit
+) -> None:
+    """A browser sends it the cookies of all ports; it leaves those alone that it did not give."""
+    me = visit(keeping.url)
+    make_list(me, "Mine")
+    other = Server(tmp_path, {"STOCK_API_URL": stub.url, "DATABASE_URL": NO_DATABASE})
+    with running(other):
+        me.page.goto(other.url)
+        expect(me.page.get_by_test_id("list")).to_be_attached()
+        me.page.goto(keeping.url)
+        expect(chosen(me)).to_have_text("Mine")
+        me.page.evaluate("localStorage.clear()")
+        me.page.reload()
+        expect(me.page.locator("#list option")).to_have_text(["This browser", "Mine"])
 
 
 def test_a_list_is_renamed_deleted_and_brought_back(keeping: Server, visit: Visit) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import httpx
 import pytest
 import trio
@@ -55,9 +57,6 @@ async def test_a_request_for_a_host_that_is_not_ours_is_refused_and_told_of_the_
         assert "ALLOWED_HOSTS" in told
         for path in ("/health/live", "/health/ready"):
             assert (await browser.get(path, headers=HEADERS)).status_code != 421
-        shown = await browser.get("/", headers={"Host": "<script>alert(1)</script>"})
-        assert shown.status_code == 421
-        assert "<script>" not in shown.text
 
 
 @pytest.mark.proves("W12")
@@ -65,7 +64,8 @@ async def test_a_host_that_is_named_in_the_setting_is_served(nursery: trio.Nurse
     """And so are this machine's name and addresses, without it."""
     async with running_tree(allowed_hosts=("prices.example", "*.shop.example")) as tree:
         async with httpx.AsyncClient(base_url=tree.url) as browser:
-            for host in ("prices.example:4000", "a.shop.example", "192.0.2.7:4000", "[::1]"):
+            ours = socket.gethostname()
+            for host in ("prices.example:4000", "a.shop.example", "192.0.2.7:4000", "[::1]", ours):
                 assert (await browser.get("/", headers={"Host": host})).status_code == 200, host
             for host in ("shop.example", "www.prices.example"):
                 assert (await browser.get("/", headers={"Host": host})).status_code == 421, host
@@ -84,6 +84,11 @@ async def test_behind_a_trusted_proxy_the_host_is_what_it_says(nursery: trio.Nur
         assert (await handshake(tree, "127.0.0.1:4240", page))[0] == 403
         elsewhere = (told[0], "X-Forwarded-Host: evil.example")
         assert (await handshake(tree, "127.0.0.1:4240", *elsewhere))[0] == 421
+        async with httpx.AsyncClient(base_url=tree.url) as browser:
+            script = {"X-Forwarded-Host": "<script>alert(1)</script>"}
+            refused = await browser.get("/", headers=script)
+            assert refused.status_code == 421
+            assert "<script>" not in refused.text
     async with running_tree(allowed_hosts="prices.example") as tree:
         assert (await handshake(tree, "127.0.0.1:4240", *told, page))[0] == 403
 

@@ -92,10 +92,16 @@ def test_settings_cannot_be_changed():
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch):
     """Blanks around the parts and empty parts do not count; each part is brought to its form."""
     monkeypatch.setenv("ALLOWED_ORIGINS", "https://Prices.example.com:443, http://localhost:8000,")
+    monkeypatch.setenv(
+        "ALLOWED_HOSTS", "Prices.Example., *.shop.example,my_service,bücher.example,*"
+    )
     monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.0/8,::1")
     monkeypatch.setenv("SYMBOLS", "aapl, brk.b")
     settings = Settings()
     assert settings.allowed_origins == ("https://prices.example.com", "http://localhost:8000")
+    assert settings.allowed_hosts == (
+        "prices.example", "*.shop.example", "my_service", "xn--bcher-kva.example", "*",
+    )  # fmt: skip
     assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
     assert settings.symbols == ("AAPL", "BRK.B")
 
@@ -116,6 +122,19 @@ def test_what_is_no_origin_is_refused(origin: str):
     """A wildcard, a path or a missing scheme would never equal an Origin header."""
     with pytest.raises(ValidationError):
         Settings(allowed_origins=(origin,))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "http://prices.example", "prices.example:443", "prices.example/", "*example", "a.*.example",
+        "*.", ".example", "a..b", "-a.example", "a b", "[::1]", "x" * 254, "bü cher",
+    ],
+)  # fmt: skip
+def test_what_is_no_host_name_is_refused(host: str):
+    """It would never equal a Host header, and nobody would know why."""
+    with pytest.raises(ValidationError, match="is no host name"):
+        Settings(allowed_hosts=(host,))
 
 
 @pytest.mark.parametrize(

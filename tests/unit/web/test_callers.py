@@ -5,6 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
 from web.callers import UNKNOWN, Caller, is_forwarding, read_caller, socket_holder
@@ -245,3 +247,32 @@ def test_a_page_without_tls_is_not_the_one_with_it() -> None:
 def test_a_socket_is_counted_for_who_holds_its_address(peer: str, whose: str | None) -> None:
     """An IPv6 customer has a /64; what a trusted proxy holds is counted for nobody."""
     assert socket_holder(PROXIES, peer) == whose
+
+
+VALUES = st.one_of(
+    st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=40),
+    st.lists(
+        st.sampled_from(
+            ["127.0.0.1", "10.0.0.1", "::1", "[::1]:80", "unknown", "", '"', "9.9.9.9:1"]
+        )
+    ).map(",".join),
+)
+NAMES = st.sampled_from(
+    ["Host", "Origin", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded"]
+)
+
+
+@given(
+    peer=st.sampled_from(["127.0.0.1", "127.0.0.2", "10.0.0.1", "9.9.9.9", "::1", ""]),
+    headers=st.lists(st.tuples(NAMES, VALUES), max_size=6),
+)
+def test_whatever_is_sent_is_read_and_no_trace_of_a_proxy_is_local(
+    peer: str, headers: list[tuple[str, str]]
+) -> None:
+    """Bytes of any kind, in any number of headers."""
+    caller = asked(peer, *headers)
+    assert caller.address
+    assert caller.holder
+    caller.of_page()
+    if any(is_forwarding(name) for name, _ in headers) or peer not in {"127.0.0.1", "::1"}:
+        assert not caller.local

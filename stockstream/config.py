@@ -408,15 +408,19 @@ def public_value(value: object) -> str | int | float | bool | list[str] | None:
     match value:
         case SecretStr():
             text = value.get_secret_value()
-            return _without_password(text) if "://" in text else "********"
+            return _without_secrets(text) if "://" in text else "********"
         case tuple():
             return [str(part) for part in value]
         case None | bool() | int() | float():
             return value
         case _:
-            return _without_password(str(value))
+            return _without_secrets(str(value))
 
 
-def _without_password(url: str) -> str:
+def _without_secrets(url: str) -> str:
+    """Mask the login, and in the query what may be a key: providers give it any name they like."""
     hidden = re.sub(r"(?<=://)[^/@,]*@", "********@", url)
-    return re.sub(r"(?i)([?&]\w*(?:key|token|secret|password)=)[^&#]*", r"\1********", hidden)
+    if hidden.startswith("sim:"):
+        return hidden  # its parameters say how the simulated market moves
+    names = "(?:ssl)?password" if hidden.startswith("postgres") else "[^=&#]*"
+    return re.sub(rf"(?i)([?&]{names}=)[^&#]*", r"\1********", hidden)

@@ -20,7 +20,7 @@ _SECRET_NAME = re.compile(r"(?i)(^|_)(password|secret|token|authorization|cookie
 _SECRET_IN_TEXT = re.compile(
     r"(?i)(?:(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password@ of a URL
     r"|(?<=bearer )[\w.~+/=-]+"
-    r"|(?<=[?&])(\w*(?:password|secret|token|key)=)[^&\s\"']+)"
+    r"|(?<=[?&])([\w.-]*(?:password|secret|token|key|auth|sig|signature|app_?id)=)[^&\s\"']+)"
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MASK = "********"

@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 class IndicatorKind(StrEnum):
@@ -52,7 +52,7 @@ def sma(prices: Sequence[float], period: int) -> list[float | None]:
     _check_period(period, 1)
     _check_prices(prices)
     return [
-        None if end < period else math.fsum(prices[end - period : end]) / period
+        None if end < period else _mean(prices[end - period : end])
         for end in range(1, len(prices) + 1)
     ]
 
@@ -68,7 +68,7 @@ class Sma(Indicator):
         """Take the next price; the mean of the last `period`."""
         _check_price(price)
         self._window.append(price)
-        return math.fsum(self._window) / self.period if _full(self._window) else None
+        return _mean(self._window) if _full(self._window) else None
 
 
 def ema(prices: Sequence[float], period: int) -> list[float | None]:
@@ -84,7 +84,7 @@ def ema(prices: Sequence[float], period: int) -> list[float | None]:
         return [None] * len(prices)
     factor = 2 / (period + 1)
     values: list[float | None] = [None] * (period - 1)
-    value = math.fsum(prices[:period]) / period
+    value = _mean(prices[:period])
     values.append(value)
     for price in prices[period:]:
         value += factor * (price - value)
@@ -109,7 +109,7 @@ class Ema(Indicator):
         else:
             self._first.append(price)
             if len(self._first) == self.period:
-                self._value = math.fsum(self._first) / self.period
+                self._value = _mean(self._first)
                 self._first.clear()
         return self._value
 
@@ -130,13 +130,13 @@ def rsi(prices: Sequence[float], period: int) -> list[float | None]:
     if len(prices) <= period:
         return [None] * len(prices)
     changes = [after - before for before, after in pairwise(prices)]
-    gain = math.fsum(max(change, 0.0) for change in changes[:period]) / period
-    loss = math.fsum(max(-change, 0.0) for change in changes[:period]) / period
+    gain = _mean([max(change, 0.0) for change in changes[:period]])
+    loss = _mean([max(-change, 0.0) for change in changes[:period]])
     values: list[float | None] = [None] * period
     values.append(_strength(gain, loss))
     for change in changes[period:]:
-        gain = (gain * (period - 1) + max(change, 0.0)) / period
-        loss = (loss * (period - 1) + max(-change, 0.0)) / period
+        gain = _smoothed(gain, max(change, 0.0), period)
+        loss = _smoothed(loss, max(-change, 0.0), period)
         values.append(_strength(gain, loss))
     return values
 
@@ -162,16 +162,16 @@ class Rsi(Indicator):
         if self._averages is not None:
             gain, loss = self._averages
             self._averages = (
-                (gain * (self.period - 1) + max(change, 0.0)) / self.period,
-                (loss * (self.period - 1) + max(-change, 0.0)) / self.period,
+                _smoothed(gain, max(change, 0.0), self.period),
+                _smoothed(loss, max(-change, 0.0), self.period),
             )
         else:
             self._first.append(change)
             if len(self._first) < self.period:
                 return None
             self._averages = (
-                math.fsum(max(change, 0.0) for change in self._first) / self.period,
-                math.fsum(max(-change, 0.0) for change in self._first) / self.period,
+                _mean([max(change, 0.0) for change in self._first]),
+                _mean([max(-change, 0.0) for change in self._first]),
             )
             self._first.clear()
         return _strength(*self._averages)
@@ -255,15 +255,42 @@ def _full(window: deque[float]) -> bool:
     return len(window) == window.maxlen
 
 
+_SCALE = 2.0**-16
+"""Exact for numbers of that size, and enough for the longest period."""
+
+
+def _mean(values: Collection[float]) -> float:
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:  # the sum is beyond what a float holds, the mean is not
+        part = math.fsum(value * _SCALE for value in values) / len(values)
+        # Rounded, it could come out above all of them.
+        return min(part / _SCALE, max(values)) if part < max(values) * _SCALE else max(values)
+
+
+def _smoothed(before: float, now: float, period: int) -> float:
+    """Wilder's average."""
+    value = (before * (period - 1) + now) / period
+    # As `_mean`: only the product is beyond what a float holds.
+    return value if math.isfinite(value) else before + (now - before) / period
+
+
 def _strength(gain: float, loss: float) -> float:
-    moved = gain + loss
-    return 50.0 if moved == 0 else 100 * gain / moved
+    if gain == loss == 0:
+        return 50.0
+    # The larger is one, so that neither the sum nor the product is beyond what a float holds.
+    largest = max(gain, loss)
+    gain, loss = gain / largest, loss / largest
+    return 100 * gain / (gain + loss)
 
 
 def _log_return(before: float, after: float) -> float:
     if before <= 0 or after <= 0:
         raise ValueError(f"a log return needs prices above zero, not {min(before, after)}")
-    return math.log(after / before)
+    ratio = after / before
+    if 0 < ratio < math.inf:
+        return math.log(ratio)
+    return math.log(after) - math.log(before)
 
 
 def _deviation(values: Sequence[float]) -> float:

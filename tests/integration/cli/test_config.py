@@ -44,6 +44,23 @@ def test_json_has_the_same(stockstream, tmp_path: Path):
     assert kept not in ended.out
 
 
+def test_what_may_be_a_key_in_an_address_is_masked(stockstream):
+    """By whatever name a provider calls it; a simulated market's parameters are shown."""
+    query = "X-Api-Key=hunter2&auth=hunter2&sig=hunter2&appid=hunter2"
+    database = "postgresql://h/prices?sslmode=require&user=u&password=hunter2"
+    ended = stockstream(
+        "config", "--json", STOCK_API_URL=f"https://p.example/v1?{query}", DATABASE_URL=database
+    )
+    assert "hunter2" not in ended.out
+    shown = json.loads(ended.out)
+    masked = query.replace("hunter2", "********")
+    assert shown["STOCK_API_URL"]["value"] == f"https://p.example/v1?{masked}"
+    assert shown["DATABASE_URL"]["value"] == database.replace("hunter2", "********")
+    market = "sim://?symbols=10&interval=0.5"
+    shown = json.loads(stockstream("config", "--json", STOCK_API_URL=market).out)
+    assert shown["STOCK_API_URL"]["value"] == market
+
+
 def test_markdown_shows_defaults_whatever_is_set(stockstream, tmp_path: Path):
     """The table of the README does not depend on the machine that made it, and writes nothing."""
     ended = stockstream("config", "--markdown", PORT="5000", LOG_LEVEL="nonsense")

@@ -168,3 +168,23 @@ def test_a_period_too_short_is_refused(kind: IndicatorKind) -> None:
 def test_no_prices_no_values(kind: IndicatorKind) -> None:
     """An empty series is no error."""
     assert BATCH[kind]([], 5) == []
+
+
+@pytest.mark.parametrize("kind", list(IndicatorKind))
+def test_every_price_that_is_kept_has_a_figure(kind: IndicatorKind) -> None:
+    """Also the largest and the smallest that a float holds: a number, and the same both ways."""
+    largest, smallest = 1.7976931348623157e308, 5e-324
+    for prices in (
+        [largest, smallest] * 4,
+        [largest] * 8,
+        [smallest] * 8,
+        [smallest, largest, largest, smallest, 1.0, largest, 2.0, smallest],
+    ):
+        whole = BATCH[kind](prices, 3)
+        indicator = STREAMING[kind](3)
+        assert [indicator.update(price) for price in prices] == whole
+        values = [value for value in whole if value is not None]
+        assert values
+        assert all(math.isfinite(value) for value in values)
+        if kind is IndicatorKind.RSI:
+            assert all(0 <= value <= 100 for value in values)

@@ -103,6 +103,7 @@ def test_secrets_are_masked_wherever_they_stand(style):
     log = structlog.get_logger("test")
     log.info("a", admin_token="hunter2", headers={"Authorization": "hunter2", "x": ["hunter2"][:0]})
     log.info("b", url="postgresql://user:hunter2@db/x", also=["https://h/?apikey=hunter2&x=1"])
+    log.info("b", url="https://h/?X-Api-Key=hunter2&auth=hunter2&sig=hunter2&appid=hunter2")
     logging.getLogger("library").error("calling with Bearer hunter2 failed")
     try:
         raise ExceptionGroup("both", [OSError("https://u:hunter2@host refused")])

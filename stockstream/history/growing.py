@@ -65,7 +65,11 @@ async def thinned_before(connection: Connection, source: str) -> datetime:
 
 
 async def thin_before(connection: Connection, source: str, before: datetime) -> None:
-    """Write down that retention takes what is from before then, in its transaction."""
+    """Write down that retention takes what is from before then, in its transaction.
+
+    It reaches as far as rows are taken, and not as far as they might be: else a clock that was
+    ahead once would make all late that comes afterwards.
+    """
     await connection.execute(
         "UPDATE thinned SET before = greatest(before, $2) WHERE source = $1", source, before
     )

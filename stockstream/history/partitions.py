@@ -57,6 +57,18 @@ def day_of(partition: str) -> int | None:
     return int(moment.timestamp() * 1000) // DAY_MS
 
 
+def start_of(partition: str) -> datetime:
+    """When the day of a partition begins.
+
+    Raises:
+        ValueError: it is for no day.
+    """
+    day = day_of(partition)
+    if day is None:
+        raise ValueError(f"{partition} is for no day")
+    return to_datetime(day * DAY_MS)
+
+
 def _bounds(day: int) -> str:
     low, high = to_datetime(day * DAY_MS), to_datetime((day + 1) * DAY_MS)
     return f"FROM ('{low.isoformat()}') TO ('{high.isoformat()}')"

@@ -26,8 +26,10 @@ LEDGER_KEPT = 10_000
 
 _DUE_BEFORE = "SELECT EXISTS (SELECT FROM rollups_due WHERE hour < $1)"
 _OLD_TICKS = """
-DELETE FROM ticks_default WHERE ctid = ANY(ARRAY(
-    SELECT ctid FROM ticks_default WHERE received < $1 LIMIT $2))
+WITH gone AS (
+    DELETE FROM ticks_default WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM ticks_default WHERE received < $1 LIMIT $2)) RETURNING received)
+SELECT count(*), max(received) + interval '1 ms' FROM gone
 """
 # Whole hours, the oldest first, some rows' worth but one at least, none that waits for a roll-up.
 _OLD_HOURS = """
@@ -43,7 +45,10 @@ SELECT least(
          FROM candles_1m_default)))
 """
 _ANY_OLD = "SELECT EXISTS (SELECT FROM candles_1m_default WHERE start < $1)"
-_OLD_CANDLES = "DELETE FROM candles_1m_default WHERE start < $1"
+_OLD_CANDLES = """
+WITH gone AS (DELETE FROM candles_1m_default WHERE start < $1 RETURNING start)
+SELECT count(*), date_bin('1 hour', max(start), '1970-01-01 00:00+00') + interval '1 hour' FROM gone
+"""
 _OLD_ENTRIES = """
 WITH edges AS MATERIALIZED (
     SELECT n.node, e.boot, e.no FROM (SELECT DISTINCT node FROM batches) n
@@ -104,7 +109,8 @@ class Retain(Query[Retained]):
         done = await self._thin_ticks(connection, ticks)
         done = done.plus(await self._thin_minutes(connection, minutes))
         limit = to_datetime(int(self.now - (self.days["ticks"] + 1) * DAY_MS))
-        entries = _count(await connection.execute(_OLD_ENTRIES, limit, LEDGER_KEPT, STEP_ROWS))
+        status = await connection.execute(_OLD_ENTRIES, limit, LEDGER_KEPT, STEP_ROWS)
+        entries = int(status.rsplit(maxsplit=1)[-1])
         return done.plus(Retained(made, (), entries, more=entries > 0))
 
     def _first_kept(self, table: str) -> datetime:
@@ -119,15 +125,12 @@ class Retain(Query[Retained]):
         return [n for day, n in sorted(days) if day < first_kept]
 
     async def _thin_ticks(self, connection: Connection, old: list[str]) -> Retained:
-        limit = self._first_kept("ticks")
         for partition in old[:1]:
             async with partitions.alone_with(connection, "ticks"):
-                await thin_before(connection, "ticks", limit)
-                await connection.execute(f"DROP TABLE IF EXISTS {partition}")
+                await _drop(connection, "ticks", partition)
         async with connection.transaction():
-            rows = _count(await connection.execute(_OLD_TICKS, limit, STEP_ROWS))
-            if rows:
-                await thin_before(connection, "ticks", limit)
+            limit = self._first_kept("ticks")
+            rows = await _delete(connection, "ticks", _OLD_TICKS, limit, STEP_ROWS)
         return Retained(0, tuple(old[:1]), rows, more=len(old) > 1 or rows > 0)
 
     async def _thin_minutes(self, connection: Connection, old: list[str]) -> Retained:
@@ -135,12 +138,17 @@ class Retain(Query[Retained]):
 
         None go before their hours and days were put together, nor any that are younger.
         """
-        limit = self._first_kept("candles_1m")
-        edge = limit
-        if old:
-            edge = to_datetime((partitions.day_of(old[0]) or 0) * DAY_MS)
+        edge = partitions.start_of(old[0]) if old else self._first_kept("candles_1m")
         if await connection.fetchval(_ANY_OLD, edge):
-            rows = await self._thin_default(connection, edge)
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout = {partitions.LOCK_MS}")
+                # Who brings late ticks is let finish: their marks are to be seen, and what is
+                # joined to a minute must not go with it.
+                await connection.execute(
+                    "LOCK TABLE candles_1m_default IN SHARE ROW EXCLUSIVE MODE"
+                )
+                before = await connection.fetchval(_OLD_HOURS, edge, STEP_ROWS)
+                rows = await _delete(connection, "candles_1m", _OLD_CANDLES, before)
             return Retained(0, (), rows, more=rows > 0)
         for partition in old[:1]:
             end = edge + timedelta(days=1)
@@ -149,22 +157,24 @@ class Retain(Query[Retained]):
                 waits = await connection.fetchval(_DUE_BEFORE, end)
                 if waits or await connection.fetchval(_ANY_OLD, end):
                     return Retained()
-                await thin_before(connection, "candles_1m", end)
-                await connection.execute(f"DROP TABLE IF EXISTS {partition}")
+                await _drop(connection, "candles_1m", partition)
         return Retained(0, tuple(old[:1]), 0, more=len(old) > 1)
 
-    async def _thin_default(self, connection: Connection, edge: datetime) -> int:
-        async with connection.transaction():
-            await connection.execute(f"SET LOCAL lock_timeout = {partitions.LOCK_MS}")
-            # Who brings late ticks is let finish: their marks are to be seen, and what is joined
-            # to a minute must not go with it.
-            await connection.execute("LOCK TABLE candles_1m_default IN SHARE ROW EXCLUSIVE MODE")
-            before = await connection.fetchval(_OLD_HOURS, edge, STEP_ROWS)
-            rows = _count(await connection.execute(_OLD_CANDLES, before))
-            if rows:
-                await thin_before(connection, "candles_1m", before)
-        return rows
+
+async def _drop(connection: Connection, table: str, partition: str) -> None:
+    """Drop a partition, in a transaction that has the table for itself."""
+    there = await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", partition)
+    if not there:
+        return  # another node was quicker
+    if await connection.fetchval(f"SELECT EXISTS (SELECT FROM {partition})"):  # noqa: S608 - ours
+        await thin_before(connection, table, partitions.start_of(partition) + timedelta(days=1))
+    await connection.execute(f"DROP TABLE {partition}")
 
 
-def _count(status: str) -> int:
-    return int(status.rsplit(maxsplit=1)[-1])
+async def _delete(connection: Connection, table: str, sql: str, *limits: object) -> int:
+    """Delete some rows, and write down from before when; how many."""
+    row = await connection.fetchrow(sql, *limits)
+    assert row is not None  # noqa: S101 - for the type checker
+    if row[0]:
+        await thin_before(connection, table, row[1])
+    return int(row[0])

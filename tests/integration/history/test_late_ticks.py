@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 import trio
 
+from stockstream import paths
 from stockstream.history import partitions
 from stockstream.history.candles import DAY_MS, HOUR_MS, MINUTE_MS, Candle, Tick, fold
 from stockstream.history.migrations import migrate
@@ -19,11 +20,12 @@ from stockstream.history.retention import Retention, RetentionSettings
 from stockstream.history.rolling import Rebuild, RollUp
 from stockstream.history.transfer import ImportTicks
 from stockstream.history.upkeep import Retain
-from supervision import ChildSpec, System, supervisor
+from supervision import ChildSpec, System, Table, supervisor
 from tests.support.gateway import DAY, History, batch, running_history, tick
 
 if TYPE_CHECKING:
     from stockstream.history.query import Query
+    from stockstream.messages import RetentionStatus, UpstreamClock
 
 EVER = 4_000_000_000_000
 LATER = DAY + 100 * DAY_MS
@@ -140,6 +142,24 @@ async def test_minutes_go_only_after_their_hours_were_made(database_url: str) ->
         assert (await candle(history, "1h", "NEW")).ticks == 60
 
 
+@pytest.mark.proves("H21")
+async def test_what_was_thinned_reaches_as_far_as_rows_were_taken(database_url: str) -> None:
+    """A clock that was a year ahead once has dropped what there was, and nothing that comes."""
+    next_day = [tick(n, ts=DAY + DAY_MS + n * MINUTE_MS) for n in range(60)]
+    async with running_history(database_url) as history:
+        await an_hour_whose_minutes_are_gone(history)
+        await history.ask(ImportTicks([tick(1, symbol="OLD", ts=DAY - DAY_MS, received=DAY)]))
+        await rolled_and_retained(history, DAY + 400 * DAY_MS)
+        await history.ask(Record([batch(2, *next_day)]))
+        await rolled_and_retained(history, DAY + 2 * DAY_MS)
+        found = await history.ask(FetchCandles("AAPL", "1m", 0, EVER, 99))
+        assert found == fold(next_day)
+        assert await history.ask(Rebuild((DAY + 2 * DAY_MS) // HOUR_MS)) == 0
+        assert await history.select(
+            "SELECT count(*) FROM thinned WHERE before > to_timestamp($1)", (DAY + DAY_MS) / 1000
+        ) == [(0,)]
+
+
 @pytest.mark.proves("H3", "H21")
 async def test_a_database_of_an_older_program_is_taken_for_thinned(database_url: str) -> None:
     """What that dropped is written down nowhere: all from before what is there counts as gone."""
@@ -170,7 +190,9 @@ async def test_many_hours_to_roll_up_do_not_keep_retention_from_its_steps(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_run_retention, history, DAY + HOUR_MS)
             made = "SELECT to_regclass($1) IS NOT NULL, count(*) > 50000 FROM rollups_due"
-            await history.until_rows([(True, True)], made, partitions.name("ticks", DAY // DAY_MS))
+            await history.until_rows(
+                [(True, True)], made, partitions.name("ticks", DAY // DAY_MS + 1)
+            )
             nursery.cancel_scope.cancel()
 
 
@@ -182,8 +204,11 @@ async def _run_retention(history: History, now: int) -> None:
             self._database = history.database
             self.tasks.start_soon(self._run)
 
-    child = ChildSpec("retention", partial(Beside, RetentionSettings(), lambda: now))
-    await System().run(supervisor("root", [child]))
+    upstream: Table[str, UpstreamClock] = Table("upstream", writer=paths.STREAMER)
+    statuses: Table[str, RetentionStatus] = Table("retention", writer="retention")
+    await history.ask(Record([batch(9, tick(9))]))  # the clock agrees with what was received last
+    beside = partial(Beside, RetentionSettings(), upstream, statuses, lambda: now)
+    await System().run(supervisor("root", [ChildSpec("retention", beside)]))
 
 
 @pytest.mark.proves("H6")

@@ -60,18 +60,14 @@ class QuoteRow(msgspec.Struct, frozen=True, gc=False):
 
     `open` is the first price accepted on the UTC day of `quote.received`; `previous` the last
     price before this one that differed, None for a symbol seen for the first time. `shift` is
-    `UpstreamClock.shift` as it was when the quote was accepted.
+    `UpstreamClock.shift` as it was when the quote was accepted: by the provider's time less that
+    quotes of a symbol are ordered.
     """
 
     quote: Quote
     open: float
     previous: float | None
     shift: int = 0
-
-    @property
-    def order(self) -> int:
-        """By what quotes of a symbol are ordered: the provider's time, its steps taken out."""
-        return self.quote.timestamp - self.shift
 
 
 class UpstreamClock(msgspec.Struct, frozen=True):

@@ -156,6 +156,7 @@ class Recorder(Actor):
             try:
                 lost = await self._in_thread(partial(self._spool.append, batches))
             except OSError as error:
+                self._standing.lose(self._spool.settle())
                 return self._disk_trouble(error)
             self._standing.lose(lost)
             # Before they leave the outbox: they wait in one place or in the other.

@@ -12,6 +12,7 @@ All of this blocks, so an actor calls it in a thread.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ SEGMENT_BYTES = 16 * 1024 * 1024
 REJECTED = "rejected"
 POSITION = "position"
 FULL = "the spool is full"
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+"""Where it helps that older prices give way; a disk that fails would take them for nothing."""
 
 
 class Spool:
@@ -52,6 +55,7 @@ class Spool:
         self._claim = Claim(self.folder)
         self._segments: list[Segment] = []
         self._peeked = (0, NONE, NOTHING)
+        self._owed = NOTHING
         self.torn_bytes = 0
         """Cut at the ends of segments when they were opened."""
         self.adopted: list[str] = []
@@ -83,19 +87,24 @@ class Spool:
         Raises:
             OSError: it cannot be written, whatever gives way. Nothing of it is kept then.
         """
-        lost = self._keep_names()
+        self._owed += self._keep_names()
         while True:
             try:
                 self._write(batches)
-            except OSError:
-                if len(self._segments) < 2:
+            except OSError as error:
+                if error.errno not in NO_ROOM or len(self._segments) < 2:
                     raise
-                lost += self.drop_oldest()
+                self._owed += self.drop_oldest()
             else:
                 break
         while len(self._segments) > 1 and self.size > self._limit:
-            lost += self.drop_oldest()
-        return lost
+            self._owed += self.drop_oldest()
+        return self.settle()
+
+    def settle(self) -> Lost:
+        """What was lost and not told yet: a method that raises tells nothing."""
+        owed, self._owed = self._owed, NOTHING
+        return owed
 
     def peek(self, ticks: int) -> list[TickBatch]:
         """The oldest batches, of about `ticks` ticks in all but at least one.
@@ -161,8 +170,8 @@ class Spool:
                 self.adopted.append(lock.parent.name)
         if any(self._root.glob("*.spool")) or (self._root / REJECTED).is_dir():
             with suppress(BlockingIOError):
-                return self._convert()
-        return NOTHING
+                self._convert()
+        return self.settle()
 
     def close(self) -> None:
         """Give back the descriptors and the lock; an empty folder is removed."""
@@ -212,24 +221,22 @@ class Spool:
                 path.rename(self.folder / REJECTED / path.name)
             (folder / REJECTED).rmdir()
 
-    def _convert(self) -> Lost:
+    def _convert(self) -> None:
         """Take over what a program before this one left in the root, whose format was another."""
-        lost = NOTHING
         claim = Claim(self._root)
         try:
             for path in sorted(self._root.glob("*.spool")):
                 batches, unread = old_spool.read_segment(path)
                 if batches:
                     self._write(batches)
-                if unread:
-                    lost += Lost(0, 0, 1, unread, DAMAGED)
                 path.unlink()
+                if unread:
+                    self._owed += Lost(unread=1, unread_bytes=unread, why=DAMAGED)
             self._take_rejected(self._root)
             (self._root / POSITION).unlink(missing_ok=True)
         finally:
             (self._root / LOCK).unlink(missing_ok=True)
             claim.close()
-        return lost
 
     def _keep_names(self) -> Lost:
         """Somebody may have removed what is written to. What is open can still be read, and is

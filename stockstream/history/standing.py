@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -41,7 +42,7 @@ class Standing:
         self._calm_seconds = calm_seconds
         self._clock = clock
         self._status = statuses.get(RECORDER) or RecorderStatus()
-        self._told = {self._status.alert}
+        self._told = deque([self._status.alert], maxlen=8)
 
     @property
     def alert(self) -> str | None:
@@ -99,7 +100,7 @@ class Standing:
         elif alert is not None and alert not in self._told:
             # Attempts may fail for two reasons in turn.
             _log.error("recording is in trouble", alert=alert)
-            self._told.add(alert)
+            self._told.append(alert)
         self._put(
             spooled=0 if spool is None else spool.batches,
             spool_bytes=0 if spool is None else spool.size,

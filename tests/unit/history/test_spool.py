@@ -291,6 +291,35 @@ def test_a_write_that_fails_leaves_no_half_record(
     assert numbers(Spool(tmp_path, "a", LIMIT)) == [1, 3]
 
 
+@pytest.mark.proves("H9", "H24")
+def test_what_gives_way_in_vain_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No room, whatever is dropped for it: what was dropped is told all the same. For a disk that
+    fails nothing is dropped.
+    """
+    spool = Spool(tmp_path, "a", LIMIT, segment_bytes=1_000)
+    for number in range(3):
+        spool.append([batch(number) for _ in range(10)])
+
+    def full(_descriptor: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def broken(_descriptor: int, _data: bytes) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "write", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        spool.append([batch(9)])
+    assert (spool.settle(), spool.batches) == (Lost(), 30)
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        spool.append([batch(9)])
+    assert spool.settle() == Lost(30, 90, why="the spool is full")
+    assert spool.settle() == Lost()
+    monkeypatch.undo()
+    assert spool.append([batch(10)]) == Lost()
+    assert numbers(spool) == [10]
+
+
 @pytest.mark.proves("H8")
 def test_a_batch_larger_than_what_is_read_at_once_comes_out(tmp_path: Path) -> None:
     """A whole market in one batch is one record of several megabytes."""

@@ -100,6 +100,7 @@ def create_app(
         chaos_api(
             parts.system,
             parts.chaos,
+            node=parts.settings.node,
             enabled=parts.settings.chaos_enabled,
             role_token=parts.settings.chaos_token,
         )

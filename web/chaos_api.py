@@ -24,6 +24,7 @@ from stockstream.chaos.messages import Begin, End, Halt, Inject, Refusal, Refuse
 from stockstream.chaos.targets import list_targets
 from stockstream.decoding import from_json
 from stockstream.delivery.protocol import encode
+from stockstream.version import program_version
 from supervision import CallError, NoProc, Request, snapshot
 from web.admin_auth import admin_name, require_admin
 from web.admin_query import whole_number
@@ -102,9 +103,9 @@ class NoRoleError(Forbidden):
 
 
 def chaos_api(
-    system: System, records: ChaosRecords, *, enabled: bool, role_token: str | None
+    system: System, records: ChaosRecords, *, node: str, enabled: bool, role_token: str | None
 ) -> Blueprint:
-    """The routes under `/admin/api/chaos`, for operators.
+    """The routes under `/admin/api/chaos`, for operators of the node of that name.
 
     Where `role_token` is set, whoever injects must send it in `X-Chaos-Token` too.
     """
@@ -137,6 +138,8 @@ def chaos_api(
     async def status() -> Response:
         return _json(
             {
+                "node": node,
+                "version": program_version(),
                 "enabled": enabled,
                 "experiment": records.experiment,
                 "active": list(records.faults.rows.values()),

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from stockstream import paths
+from stockstream.chaos.aftermath import footprint, recorded
 from stockstream.chaos.catalogue import Scope, action_named
+from stockstream.chaos.effects import Bounds, Span, longest_gap, starved
 from stockstream.chaos.node import Refused, Unreachable
 from stockstream.chaos.report import (
     VERDICTS,
@@ -20,6 +22,7 @@ from stockstream.chaos.report import (
     Strike,
     Verdict,
     fresh_verdict,
+    gap_verdict,
     recoveries,
 )
 from stockstream.quotes import iso_utc
@@ -28,6 +31,7 @@ from stockstream.times import now_ms
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from stockstream.chaos.aftermath import Before
     from stockstream.chaos.catalogue import Value
     from stockstream.chaos.messages import Injection
     from stockstream.chaos.node import Node
@@ -35,6 +39,9 @@ if TYPE_CHECKING:
     from stockstream.chaos.watchers import Watcher, Watchers
 
 STEADY_SECONDS = 15.0
+LEASE_SECONDS = 60.0
+"""Beyond what a drill should take: for settling, for the last effects, for the way back."""
+LONGEST_LEASE = 86_400.0
 WEB_RETURN_SECONDS = 10.0
 POLL_SECONDS = 0.1
 _OURS = {"would_escalate", "chaos_disabled", "no_chaos_role", "experiment_running", "guard"}
@@ -64,7 +71,10 @@ def stopped_by(refused: Refused) -> Stopped:
 
 @dataclass
 class Drill:
-    """One run against one node. `say` tells people how it goes, on standard error."""
+    """One run against one node. `say` tells people how it goes, on standard error.
+
+    `aside` is where effects are watched while the next thing is done; `watched` opens it.
+    """
 
     node: Node
     watchers: Watchers
@@ -78,6 +88,11 @@ class Drill:
     skipped: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     web_hit: bool = False
+    node_name: str = ""
+    version: str = ""
+    aside: trio.Nursery | None = None
+    _following: int = 0
+    _followed: trio.Event = field(default_factory=trio.Event)
     _began: float = field(default_factory=time.monotonic)
     _started: int = field(default_factory=now_ms)
 
@@ -105,12 +120,12 @@ class Drill:
         target: Target | None,
         parameters: Mapping[str, Value] | None = None,
         *,
-        aside: trio.Nursery | None = None,
+        aside: bool = False,
     ) -> None:
-        """Do one thing, and wait until the clients have fresh prices again.
+        """Do one thing, and see what it does to the clients.
 
-        That wait happens in the nursery `aside`, when there is one, so that the next thing can
-        be done meanwhile.
+        That is waited for here, but where it is to be seen `aside`: then the next thing can be
+        done meanwhile. What a lasting fault does is always seen aside; `followed` waits for it.
 
         Raises:
             Refused, Unreachable: the node's answer.
@@ -118,11 +133,12 @@ class Drill:
         began = trio.current_time()
         at = self.elapsed
         name = "" if target is None else target.path
+        values = action_named(action).read(parameters or {})
         try:
             injection = await self.node.inject(
                 action,
                 name,
-                parameters,
+                values,
                 experiment=self.experiment,
                 expected_generation=None if target is None else target.generation,
                 allow_escalation=self.allow_escalation,
@@ -133,23 +149,64 @@ class Drill:
                 raise
             # What we hit took our own connection with it.
             self.web_hit = True
-            self._add(await self._returned(action, target, at, began))
+            self._add(await self._returned(action, target, at, began, "connection"))
+            return
+        except Refused as refused:
+            if refused.code != "no_controller" or target is None or target.path != paths.CHAOS:
+                raise
+            # Who would have told us is the one that we hit.
+            self._add(await self._returned(action, target, at, began, "controller"))
             return
         self.web_hit |= target is not None and target.blast_radius.disconnects
         # The answer came when the target was back. A price that came before the blow is not
         # fresh, however late we heard of it.
         struck = trio.current_time() - (injection.recovered_seconds or 0.0)
-        if aside is None:
-            await self._follow(injection, at, struck)
+        seconds = float(values.get("seconds", 0.0)) if injection.until is not None else 0.0
+        if self.aside is not None and (aside or seconds):
+            self._following += 1
+            self.aside.start_soon(self._follow_aside, injection, at, struck, seconds)
+            if seconds and self.watchers.all:
+                self.say(f"{at:7.2f} s  {f'{action} {name}'.strip()}: on for {seconds:g} s")
         else:
-            aside.start_soon(self._follow, injection, at, struck)
+            await self._follow(injection, at, struck, seconds)
 
-    async def _follow(self, injection: Injection, at: float, struck: float) -> None:
-        """See how long the clients had to wait."""
+    async def followed(self) -> None:
+        """Wait until all that was done is over, and its effect on the clients was seen."""
+        while self._following:
+            followed = self._followed
+            await followed.wait()
+
+    async def _follow_aside(
+        self, injection: Injection, at: float, struck: float, seconds: float
+    ) -> None:
+        try:
+            await self._follow(injection, at, struck, seconds)
+        finally:
+            self._following -= 1
+            self._followed.set()
+            self._followed = trio.Event()
+
+    async def _follow(self, injection: Injection, at: float, struck: float, seconds: float) -> None:
+        """See how long the clients had to wait, and what they were told."""
         fresh: list[float | None] = []
-        judged = not action_named(injection.action).lasting and injection.target != paths.STUB
-        if judged and self.watchers.all and injection.verified:
-            fresh = await self.watchers.all_fresh_after(struck, self.fresh_seconds)
+        gap: float | None = None
+        hungry = 0
+        pauses = action_named(injection.action).scope in {Scope.UPSTREAM, Scope.BREAKER}
+        pauses |= injection.target == paths.STUB
+        if self.watchers.all and injection.verified:
+            over = struck + seconds
+            await trio.sleep_until(over)
+            bounds = Bounds(self.watchers.interval, self.fresh_seconds)
+            limit = bounds.fresh
+            if pauses:
+                # Prices go on with the breaker's next try, of which clients were told.
+                probe_at = max(watcher.probe_at for watcher in self.watchers.all)
+                limit = max(over, probe_at) - over + bounds.gap
+            fresh = await self.watchers.all_fresh_after(over, limit)
+            span = Span(struck, trio.current_time(), pauses)
+            present = [w for w in self.watchers.present if w.disconnected is None]
+            gap = max((longest_gap(watcher, span) for watcher in present), default=0.0)
+            hungry = sum(starved(watcher, span, bounds) for watcher in present)
         came = [answer for answer in fresh if answer is not None]
         self._add(
             Strike(
@@ -164,6 +221,8 @@ class Drill:
                 fresh_max=max(came, default=None),
                 late=0 if self.web_hit else len(fresh) - len(came),
                 detail=injection.detail,
+                longest_gap=gap,
+                starved=0 if self.web_hit else hungry,
             )
         )
 
@@ -190,7 +249,10 @@ class Drill:
         detail = f"{len(chosen)} clients"
         self._add(Strike(at, action, "clients", True, None, None, None, None, None, 0, detail))
 
-    async def _returned(self, action: str, target: Target, at: float, began: float) -> Strike:
+    async def _returned(
+        self, action: str, target: Target, at: float, began: float, lost: str
+    ) -> Strike:
+        """See that a target is back of whose end nobody told; `lost` is what went with it."""
         with trio.move_on_after(WEB_RETURN_SECONDS):
             while True:
                 try:
@@ -203,7 +265,7 @@ class Drill:
                     took = trio.current_time() - began
                     return Strike(
                         at, action, target.path, True, target.generation, back.generation,
-                        took, None, None, 0, "our own connection went with it",
+                        took, None, None, 0, f"our own {lost} went with it",
                     )  # fmt: skip
                 await trio.sleep(POLL_SECONDS)
         return Strike(
@@ -214,6 +276,26 @@ class Drill:
     def _add(self, strike: Strike) -> None:
         self.strikes.append(strike)
         self.say(_in_words(strike))
+
+    async def look_back(self, before: Before) -> None:
+        """Judge what was left behind, and what was recorded meanwhile.
+
+        Raises:
+            Unreachable: the node does not answer.
+        """
+        left = await footprint(self.node, before)
+        if left is None:
+            self.skipped.append("memory, files and tasks (C15): the node does not tell of them")
+        else:
+            self.verdicts.append(left)
+        if before.no_history is not None:
+            self.skipped.append(f"the history (C16): {before.no_history}")
+            return
+        seen = self.watchers.newest()
+        if seen:
+            self.verdicts.append(await recorded(self.node, before, seen))
+        else:
+            self.skipped.append("the history (C16): there was no watching client")
 
     def judge(self) -> list[Verdict]:
         """The invariants' verdicts over all that was seen."""
@@ -236,6 +318,8 @@ class Drill:
                 )
             )
             verdicts.append(fresh_verdict(self.strikes, self.fresh_seconds))
+            bounds = Bounds(self.watchers.interval, self.fresh_seconds)
+            verdicts.append(gap_verdict(self.strikes, bounds.gap))
         if self.expect_recovery is not None:
             slow = [
                 strike
@@ -283,16 +367,50 @@ class Drill:
             clients=seen if watchers else None,
             verdicts=verdicts,
             error=None if stopped is None else stopped.reason,
+            node=self.node_name,
+            version=self.version,
         )
 
 
 @asynccontextmanager
 async def watched(drill: Drill) -> AsyncIterator[None]:
-    """Keep the drill's clients connected for the time of a `with`."""
+    """Keep the drill's clients connected for the time of a `with`, and see what is done to them.
+
+    It is left when all effects were seen, or at once by an error.
+    """
     async with trio.open_nursery() as nursery:
+        drill.aside = nursery
         nursery.start_soon(drill.watchers.run, drill.node.websocket_url)
-        yield
+        try:
+            yield
+            await drill.followed()
+        finally:
+            drill.aside = None
         nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def holding(drill: Drill, seconds: float) -> AsyncIterator[None]:
+    """Have the node to oneself for the time of a `with`, which should take so many seconds.
+
+    What is on at its end is rolled back.
+
+    Raises:
+        Stopped: somebody else has it.
+    """
+    try:
+        lease = await drill.node.begin(drill.title, min(seconds + LEASE_SECONDS, LONGEST_LEASE))
+    except Refused as refused:
+        raise stopped_by(refused) from refused
+    drill.experiment = lease.id
+    try:
+        yield
+    finally:
+        with trio.move_on_after(LEASE_SECONDS, shield=True):
+            try:
+                await drill.node.end(lease.id)
+            except (Refused, Unreachable) as error:
+                drill.say(f"the node is not given free ({error}); it is by itself")
 
 
 def is_client_action(action: str) -> bool:
@@ -310,6 +428,8 @@ def _in_words(strike: Strike) -> str:
         parts.append(f"fresh prices in {strike.fresh_max * 1000:.0f} ms")
     if strike.late:
         parts.append(f"{strike.late} CLIENTS LATE")
+    if strike.starved:
+        parts.append(f"{strike.starved} CLIENTS WAITED {strike.longest_gap:.1f} s")
     if strike.detail:
         parts.append(strike.detail)
     return "  ".join(parts)

@@ -57,12 +57,13 @@ def html_report(report: Report) -> str:
 <h1>{escape(report.title)}</h1>
 <p class={"held" if report.exit_code == 0 else "broken"}>{escape(report.verdict)}</p>
 <p class=dim>{escape(report.started)} · {report.seconds:.1f} s · seed {report.seed} ·
-experiment {escape(report.experiment or "none")}</p>{error}
+experiment {escape(report.experiment or "none")} · node {escape(report.node or "unknown")} ·
+StockStream {escape(report.version or "unknown")}</p>{error}
 <h2>Verdicts</h2><table>{verdicts}</table>{seen}
 <h2>Time line</h2>{_time_line(report)}
 <h2>Recovery, ms</h2>
 <table><tr><th>target<th>deaths<th>p50<th>p95<th>max</tr>{recovery}</table>
-{f"<h2>Spared</h2><ul>{skipped}</ul>" if skipped else ""}
+{f"<h2>Not done, or not looked at</h2><ul>{skipped}</ul>" if skipped else ""}
 </html>
 """
 
@@ -84,9 +85,10 @@ def _time_line(report: Report) -> str:
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH}" y1="{y}" y2="{y}"/>')
         for strike in strikes:
             x = LEFT + strike.at * scale
-            good = strike.verified and not strike.late
+            good = strike.verified and not strike.late and not strike.starved
             title = escape(f"{strike.at:.2f} s {strike.action} {strike.detail}")
-            width = max(1.0, (strike.fresh_max or strike.recovered or 0.0) * scale)
+            shown = max(strike.longest_gap or 0.0, strike.recovered or 0.0)
+            width = max(1.0, shown * scale)
             parts.append(
                 f'<rect class="span" x="{x:.1f}" y="{y - 5}" width="{width:.1f}" height="10"/>'
                 f'<circle class="dot{"" if good else " bad"}" cx="{x:.1f}" cy="{y}" r="4">'

@@ -48,19 +48,17 @@ async def unleash(
     static = [target.path for target in first if not _is_session(target)]
     pick = rng.random
     began = trio.current_time()
-    async with trio.open_nursery() as aside:
-        for number, drawn in enumerate(draws(rng, static, _sessions_denied(deny))):
-            due = began + number / rate
-            if due >= began + seconds:
-                return
-            chance = pick()
-            await trio.sleep_until(due)
-            await _kill_one(drill, drawn, chance, deny, aside)
+    for number, drawn in enumerate(draws(rng, static, _sessions_denied(deny))):
+        due = began + number / rate
+        if due >= began + seconds:
+            break
+        chance = pick()
+        await trio.sleep_until(due)
+        await _kill_one(drill, drawn, chance, deny)
+    await drill.followed()
 
 
-async def _kill_one(
-    drill: Drill, drawn: str, chance: float, deny: Sequence[str], aside: trio.Nursery
-) -> None:
+async def _kill_one(drill: Drill, drawn: str, chance: float, deny: Sequence[str]) -> None:
     fair = fair_game(await drill.node.targets(MOST_SESSIONS), deny)
     sessions = [target for target in fair if _is_session(target)]
     stand_in = sessions[int(chance * len(sessions))] if sessions else None
@@ -73,7 +71,7 @@ async def _kill_one(
         drill.skipped.append(f"{drawn}: not there")
         return
     try:
-        await drill.strike("kill", target, aside=aside)
+        await drill.strike("kill", target, aside=True)
     except Refused as refused:
         # Between our look and the kill it moved, or lost its budget: that is the drill's nature.
         if refused.code not in {"generation_moved", "would_escalate", "no_such_target"}:

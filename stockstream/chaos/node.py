@@ -35,8 +35,10 @@ class Refused(Exception):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What is on, and what was done of late."""
+    """What is on, and what was done of late, on which node."""
 
+    node: str
+    version: str
     enabled: bool
     experiment: Experiment | None
     active: list[ActiveFault]

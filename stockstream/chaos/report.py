@@ -43,9 +43,10 @@ VERDICTS: Mapping[ExitCode, str] = {
 
 
 class Strike(msgspec.Struct, frozen=True):
-    """One fault. `at`, `recovered` and `fresh_*` in seconds: `at` since the start, `recovered`
-    until the actor was back, `fresh_*` until clients had a fresh price. `late` clients had none
-    in time.
+    """One fault. Times in seconds: `at` since the start, `recovered` until the actor was back,
+    `fresh_*` from when the fault was over until clients had a fresh price. `late` clients had none
+    in time. `longest_gap` is the longest time between two prices that it cost a client, and
+    `starved` clients waited for longer than it may cost, or stood still without being told.
     """
 
     at: float
@@ -59,6 +60,8 @@ class Strike(msgspec.Struct, frozen=True):
     fresh_max: float | None
     late: int
     detail: str
+    longest_gap: float | None = None
+    starved: int = 0
 
 
 class Recovery(msgspec.Struct, frozen=True):
@@ -88,7 +91,11 @@ class ClientsSeen(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All of it. `started` in ISO 8601, `seconds` the duration."""
+    """All of it. `started` in ISO 8601, `seconds` the duration.
+
+    `skipped` says what was not done, or not looked at, and why. `node` and `version` are of the
+    server, empty when it did not answer.
+    """
 
     title: str
     exit_code: int
@@ -103,6 +110,8 @@ class Report(msgspec.Struct, frozen=True):
     clients: ClientsSeen | None
     verdicts: list[Verdict]
     error: str | None = None
+    node: str = ""
+    version: str = ""
     schema_version: int = SCHEMA_VERSION
 
 
@@ -129,3 +138,18 @@ def fresh_verdict(strikes: Sequence[Strike], limit: float) -> Verdict:
         f"{late} late; slowest {slowest:.3f} s of {limit:.2f} s allowed, "
         f"after {len(judged)} faults",
     )
+
+
+def gap_verdict(strikes: Sequence[Strike], limit: float) -> Verdict:
+    """C10: no fault, whatever it is, has a client wait for longer than it may cost."""
+    judged = [strike for strike in strikes if strike.longest_gap is not None]
+    bad = [strike for strike in judged if strike.starved]
+    longest = max((strike.longest_gap or 0.0 for strike in judged), default=0.0)
+    detail = f"longest gap {longest:.2f} s of {limit:.2f} s allowed"
+    if bad:
+        worst = max(bad, key=lambda strike: strike.longest_gap or 0.0)
+        names = ", ".join(dict.fromkeys(f"{strike.action} {strike.target}" for strike in bad))
+        detail += f"; {worst.starved} clients waited {worst.longest_gap:.2f} s: {names}"
+    elif longest > limit:
+        detail += "; they were told that the feed is not live"
+    return Verdict("nobody waits without a word (C10)", not bad, detail)

@@ -84,6 +84,7 @@ async def _method(drill: Drill, experiment: Experiment, rng: random.Random) -> N
             nursery.start_soon(watch_for_abort)
         for step in experiment.method:
             await _step(drill, step, experiment.guard, rng)
+        await drill.followed()
         nursery.cancel_scope.cancel()
     if abort:
         raise Stopped(ExitCode.DEVIATED, f"aborted: {abort[0].name}: {abort[0].detail}")

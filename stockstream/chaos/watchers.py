@@ -10,6 +10,7 @@ import json
 from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -31,6 +32,26 @@ KEPT_PRICES = 256
 """Arrivals that a client remembers: longer than anybody takes to ask for the first after a blow."""
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time without a price, longer than the feed's interval; trio's."""
+
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A change of what a client was told of the feed; `at` is trio's time.
+
+    `probe_at` is when the breaker tries again, None when it did not say.
+    """
+
+    at: float
+    live: bool
+    probe_at: float | None
+
+
 @dataclass
 class Watcher:
     """One client and what it saw; times are trio's."""
@@ -43,6 +64,10 @@ class Watcher:
     vanished: bool = False
     interval: float = 1.0
     longest_gap: float = 0.0
+    gaps: list[Gap] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    _clock: float | None = None
+    _paused: bool = False
     _prices: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_PRICES))
     _stream: trio.SocketStream | None = None
     _reading: trio.Event = field(default_factory=trio.Event)
@@ -82,8 +107,12 @@ class Watcher:
         self._wake()
 
     def _take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "welcome":
+            # What the server's clock says at our time 0.
+            self._clock = _seconds(message["server_time"]) - trio.current_time()
         if message["type"] == "status":
             self.interval = message["interval"]
+            self._note(message)
         quotes = message.get("quotes") or message.get("prices") or ()
         for quote in quotes:
             symbol, version = quote["symbol"], tuple(quote["version"])
@@ -93,11 +122,48 @@ class Watcher:
             self.versions[symbol] = version
         if quotes:
             now = trio.current_time()
-            if self._prices:
-                self.longest_gap = max(self.longest_gap, now - self._prices[-1])
+            if self._prices and not self._paused:
+                gap = now - self._prices[-1]
+                self.longest_gap = max(self.longest_gap, gap)
+                if gap > self.interval:
+                    self.gaps.append(Gap(self._prices[-1], now))
+            self._paused = False
             self.updates += len(quotes)
             self._prices.append(now)
             self._wake()
+
+    def _note(self, status: dict[str, Any]) -> None:
+        live = status["feed"] == "live" and status["circuit"] == "closed"
+        probe = status.get("next_probe")
+        probe_at = None if probe is None or self._clock is None else _seconds(probe) - self._clock
+        self.told.append(Told(trio.current_time(), live, probe_at))
+
+    def gaps_within(self, since: float, until: float) -> list[Gap]:
+        """The times without a price that reach into a span, up to its end; one may go on there."""
+        found = [
+            Gap(gap.began, min(gap.ended, until))
+            for gap in self.gaps
+            if gap.ended > since and gap.began < until
+        ]
+        if self._prices and not self._paused and until - self._prices[-1] > self.interval:
+            found.append(Gap(self._prices[-1], until))
+        return found
+
+    def was_told(self, gap: Gap, seconds: float) -> bool:
+        """Whether it knew within so many seconds of a gap's begin that the feed is not live.
+
+        It may have known before, and not have been told otherwise.
+        """
+        before = [told for told in self.told if told.at <= gap.began]
+        if before and not before[-1].live:
+            return True
+        limit = min(gap.ended, gap.began + seconds)
+        return any(not told.live for told in self.told if gap.began < told.at <= limit)
+
+    @property
+    def probe_at(self) -> float:
+        """When the breaker tries again, as far as it was told; 0 when it was not."""
+        return (self.told[-1].probe_at if self.told else None) or 0.0
 
     def _wake(self) -> None:
         self._heard.set()
@@ -119,7 +185,8 @@ class Watcher:
         return self._prices[index] if index < len(self._prices) else None
 
     def stop_reading(self) -> None:
-        """Let what the server sends pile up."""
+        """Let what the server sends pile up: that it has no prices then is its own doing."""
+        self._paused = True
         self._reading = trio.Event()
 
     def read_on(self) -> None:
@@ -131,6 +198,10 @@ class Watcher:
         self.vanished = True
         if self._stream is not None:
             await self._stream.aclose()
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 class Watchers:
@@ -151,9 +222,14 @@ class Watchers:
         return [watcher for watcher in self.all if not watcher.vanished]
 
     @property
+    def interval(self) -> float:
+        """Seconds between fetches, as clients are told."""
+        return max((watcher.interval for watcher in self.all), default=1.0)
+
+    @property
     def fresh_seconds(self) -> float:
         """How soon after a fault everyone has a fresh price."""
-        return max((watcher.interval for watcher in self.all), default=1.0) + FRESH_SLACK_SECONDS
+        return self.interval + FRESH_SLACK_SECONDS
 
     async def all_fresh_after(self, moment: float, seconds: float) -> list[float | None]:
         """For each that is present, seconds to its first price after `moment`, or None."""
@@ -172,6 +248,14 @@ class Watchers:
         moment = trio.current_time()
         first = await self.all_fresh_after(moment, seconds)
         return all(answer is not None for answer in first)
+
+    def newest(self) -> dict[str, tuple[int, int]]:
+        """The newest version of each symbol that any of them has."""
+        newest: dict[str, tuple[int, int]] = {}
+        for watcher in self.all:
+            for symbol, version in watcher.versions.items():
+                newest[symbol] = max(version, newest.get(symbol, version))
+        return newest
 
     def count(self, holds: Callable[[Watcher], bool]) -> int:
         """How many of those present are so."""

@@ -14,6 +14,7 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError, Group, UnknownCommandError
 
 from stockstream.errors import StartError
+from stockstream.version import program_version
 
 _HELP = """Live stock prices in the browser, served by supervised actors.
 
@@ -141,10 +142,4 @@ def _unknown(given: str, known: Sequence[str]) -> str:
 
 
 def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
-
-    # PLC0415: 30 ms that no other use of the program should pay.
-    try:
-        return f"stockstream {version('stockstream')}"
-    except PackageNotFoundError:
-        return "stockstream, run from its source and not installed"
+    return f"stockstream {program_version()}"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
+from stockstream.chaos.aftermath import look
 from stockstream.chaos.catalogue import BadParameters, Scope, action_named
-from stockstream.chaos.drill import Drill, Stopped, watched
+from stockstream.chaos.drill import Drill, Stopped, holding, watched
 from stockstream.chaos.experiment import BadExperiment
 from stockstream.chaos.monkey import kill_matching, unleash
 from stockstream.chaos.report import ExitCode
@@ -99,7 +100,7 @@ async def kill(
     async def strike(drill: Drill) -> None:
         drill.expect_recovery = seconds
         drill.allow_escalation = allow_escalation
-        async with watched(drill):
+        async with holding(drill, count * apart), watched(drill):
             await drill.settle()
             await kill_matching(
                 drill, pattern, random.Random(seed), count=count, every=apart, percent=percent
@@ -127,7 +128,8 @@ async def do(
     - `stockstream chaos do slow delivery/broadcaster delay=0.05 seconds=10`
     - `stockstream chaos do client-stop-reading percent=40 --clients 10`: some watching clients lag
 
-    What lasts ends by itself after its `seconds`, or with `stockstream chaos halt --all`.
+    What lasts ends by itself after its `seconds`, or with `stockstream chaos halt --all`. The
+    command waits for that and for what the clients see of it; with `--clients 0` it leaves it on.
 
     Parameters
     ----------
@@ -149,18 +151,25 @@ async def do(
         return fail(where, Stopped(ExitCode.USAGE, str(error)))
 
     async def strike(drill: Drill) -> None:
-        async with watched(drill):
-            await drill.settle()
-            if wanted.scope is Scope.CLIENT:
-                await drill.client_fault(action, parameters)
-                return
-            chosen: Target | None = None
-            if target:
-                there = await drill.node.targets()
-                (chosen,) = resolve(there, target, rng=random.Random(0), count=1)
-            await drill.strike(action, chosen, parameters)
+        await drill.settle()
+        if wanted.scope is Scope.CLIENT:
+            await drill.client_fault(action, parameters)
+            return
+        chosen: Target | None = None
+        if target:
+            there = await drill.node.targets()
+            (chosen,) = resolve(there, target, rng=random.Random(0), count=1)
+        await drill.strike(action, chosen, parameters)
 
-    return await run_drill(where, watching, None, f"{action} {target}".strip(), strike)
+    async def strike_and_watch(drill: Drill) -> None:
+        seconds = float(parameters.get("seconds", 0.0))
+        async with holding(drill, seconds), watched(drill):
+            await strike(drill)
+
+    # With nobody to judge by there is nothing to wait for: what lasts is left on.
+    done = strike_and_watch if watching.clients else strike
+
+    return await run_drill(where, watching, None, f"{action} {target}".strip(), done)
 
 
 async def monkey(
@@ -196,9 +205,11 @@ async def monkey(
     seed = seed_of(watching.seed)
 
     async def strike(drill: Drill) -> None:
-        async with watched(drill):
+        async with holding(drill, seconds), watched(drill):
             await drill.settle()
+            before = await look(drill.node)
             await unleash(drill, random.Random(seed), seconds=seconds, rate=per_second, deny=deny)
+            await drill.look_back(before)
 
     return await run_drill(where, watching, seed, f"monkey for {for_} at {rate}", strike)
 

@@ -79,12 +79,13 @@ def print_report(report: Report) -> None:
         style = "green" if verdict.held else "bold red"
         word = "held  " if verdict.held else "BROKEN"
         console.print(f"[{style}]{word}[/] {escape(verdict.name)}: {escape(verdict.detail)}")
-    for spared in report.skipped:
-        console.print(f"spared {escape(spared)}")
+    for skipped in report.skipped:
+        console.print(f"skipped {escape(skipped)}")
     if report.error is not None:
         say(f"stockstream chaos: {report.error}")
     seed = "" if report.seed is None else f", seed {report.seed}"
-    console.print(f"{report.verdict}: {len(report.strikes)} faults{seed}")
+    where = f", node {report.node} ({report.version})" if report.node else ""
+    console.print(f"{report.verdict}: {len(report.strikes)} faults{seed}{where}", markup=False)
 
 
 def print_dry_run(chosen: Sequence[Target]) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -93,7 +94,7 @@ async def run_drill(
     try:
         async with where.node() as node:
             drill = Drill(node, Watchers(watching.clients), title, say, seed=seed)
-            stopped = await _guarded(drill, strike)
+            stopped = await _guarded(drill, partial(_begin_with, strike))
             report = drill.report(stopped)
     except Stopped as error:  # the settings, before there was a drill
         return fail(where, error)
@@ -103,6 +104,13 @@ async def run_drill(
     else:
         print_report(report)
     return report.exit_code
+
+
+async def _begin_with(strike: Callable[[Drill], Awaitable[None]], drill: Drill) -> None:
+    # Asked first: without a server, clients would wait for prices until they give up.
+    status = await drill.node.status()
+    drill.node_name, drill.version = status.node, status.version
+    await strike(drill)
 
 
 async def _guarded(drill: Drill, strike: Callable[[Drill], Awaitable[None]]) -> Stopped | None:

@@ -203,7 +203,10 @@ async def test_in_production_it_takes_a_token_of_its_own(tmp_path: Path) -> None
         )  # fmt: skip
         assert allowed.status == 0, allowed
         history = (await server.get("/admin/api/chaos/status")).json()["history"]
-        assert [row["outcome"] for row in history] == ["done", "refused"]
+        assert [row["outcome"] for row in history if row["action"] not in {"begin", "end"}] == [
+            "done",
+            "refused",
+        ]
 
 
 @pytest.mark.proves("C4", "C5")
@@ -257,8 +260,10 @@ async def test_a_fault_ends_by_itself_though_its_controller_died(tmp_path: Path)
         assert (
             await chaos(server, "do", "hang", "pubsub", "seconds=3", "--clients", "0")
         ).status == 0
-        killed = await chaos(server, "kill", "chaos", "--clients", "0")
-        assert killed.status in {0, 1}, killed
+        killed = await chaos(server, "kill", "chaos", "--json")
+        assert killed.status == 0, killed
+        (strike,) = killed.document["strikes"]
+        assert (strike["verified"], strike["generation_after"]) == (True, 2)
         with trio.fail_after(10):
             while (await server.get("/admin/api/chaos/status")).json()["active"]:  # noqa: ASYNC110
                 await trio.sleep(0.1)  # another process: there is no event to wait for
@@ -275,6 +280,96 @@ async def test_halt_ends_everything_and_may_be_said_twice(tmp_path: Path) -> Non
         assert (await chaos(server, "halt", "--all", "--json")).document["ended"] == 2
         assert (await chaos(server, "halt", "--all", "--json")).document["ended"] == 0
         assert (await server.get("/admin/api/chaos/status")).json()["active"] == []
+
+
+@pytest.mark.proves("C2", "C10")
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "longest"),
+    [
+        (("hang", "delivery/broadcaster", "seconds=3"), 3, 3.0),
+        (("hang", "telemetry", "seconds=2"), 0, 0.0),
+        (("slow", "delivery/broadcaster", "delay=2.6", "seconds=4"), 3, 2.5),
+        (("breaker-force", "state=open", "seconds=3"), 0, 3.0),
+    ],
+)
+async def test_what_lasts_is_judged_by_what_clients_saw_of_it(
+    arguments: tuple[str, ...], exit_code: int, longest: float, tmp_path: Path
+) -> None:
+    """A hang that stops the prices is a weakness; the breaker stops them and clients are told."""
+    async with running_server(tmp_path, SETTINGS) as server:
+        ran = await chaos(server, "do", *arguments, "--json")
+        assert ran.status == exit_code, ran
+        (strike,) = ran.document["strikes"]
+        assert longest - 0.1 <= strike["longest_gap"] < longest + 3.0
+        assert bool(strike["starved"]) == (exit_code == 3)
+        verdicts = {verdict["name"]: verdict for verdict in ran.document["verdicts"]}
+        waits = verdicts["nobody waits without a word (C10)"]
+        assert waits["held"] == (exit_code == 0)
+        if exit_code:
+            assert " ".join(arguments[:2]) in waits["detail"]
+        status = (await server.get("/admin/api/chaos/status")).json()
+        assert (status["experiment"], status["active"]) == (None, [])
+
+
+@pytest.mark.proves("C8")
+async def test_without_a_server_it_ends_at_once(tmp_path: Path) -> None:
+    """Exit 1 with the address, before any client waits for a price."""
+    for arguments in (("kill", "market/streamer"), ("monkey",), ("do", "hang", "pubsub")):
+        with trio.fail_after(COMMAND_SECONDS / 4):
+            ran = await chaos(None, *arguments, "--json")
+        assert ran.status == 1, ran
+        assert "no server answers at http://127.0.0.1:" in ran.document["error"]
+
+
+@pytest.mark.proves("C5")
+async def test_a_long_run_has_the_node_to_itself(tmp_path: Path) -> None:
+    """Whoever comes second is refused, and whoever was first goes on to the end."""
+    async with running_server(tmp_path, SETTINGS) as server, trio.open_nursery() as nursery:
+        ran: list[Ran] = []
+
+        async def first() -> None:
+            ran.append(await chaos(server, "monkey", "--for", "6s", "--clients", "2", "--json"))
+
+        nursery.start_soon(first)
+        with trio.fail_after(COMMAND_SECONDS):
+            while (await server.get("/admin/api/chaos/status")).json()["experiment"] is None:  # noqa: ASYNC110
+                await trio.sleep(0.1)  # another process: there is no event to wait for
+        second = await chaos(server, "kill", "pubsub", "--json")
+        assert second.status == 7, second
+        assert "monkey" in second.document["error"]
+        with trio.fail_after(COMMAND_SECONDS):
+            while not ran:  # noqa: ASYNC110
+                await trio.sleep(0.1)
+        assert ran[0].status == 0, ran
+
+
+@pytest.mark.proves("C15", "C16")
+async def test_the_monkey_looks_at_what_is_left_and_what_was_recorded(tmp_path: Path) -> None:
+    """The report names the node, its version, and what was not looked at and why."""
+    async with running_server(tmp_path, {**SETTINGS, "DATABASE_URL": ""}) as server:
+        with trio.fail_after(30):
+            while not await history_is_up(server):  # noqa: ASYNC110
+                await trio.sleep(0.1)
+        page = tmp_path / "report.html"
+        ran = await chaos(
+            server, "monkey", "--for", "4s", "--rate", "5/s", "--seed", "3", "--html", str(page),
+            "--json",
+        )  # fmt: skip
+        assert ran.status == 0, ran
+        verdicts = {verdict["name"]: verdict for verdict in ran.document["verdicts"]}
+        assert verdicts["nothing is left behind (C15)"]["held"]
+        assert (
+            "5 symbols, none missing"
+            in verdicts["what was published is stored once (C16)"]["detail"]
+        )
+        assert ran.document["node"]
+        assert ran.document["version"]
+        assert ran.document["version"] in page.read_text()
+    (tmp_path / "other").mkdir()
+    async with running_server(tmp_path / "other", SETTINGS) as server:
+        ran = await chaos(server, "monkey", "--for", "1s", "--json")
+        assert ran.status == 0, ran
+        assert any("the history (C16)" in skipped for skipped in ran.document["skipped"])
 
 
 @pytest.mark.proves("C6")

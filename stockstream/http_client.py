@@ -5,6 +5,10 @@ from __future__ import annotations
 import ssl
 from email.utils import parsedate_to_datetime
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 # Reading the machine's certificates takes long enough to be noticed at every restart.
@@ -38,6 +42,15 @@ def parse_date(value: str | None) -> int | None:
         return round(parsedate_to_datetime(value).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
+
+
+def retry_after(headers: Mapping[str, str], *, now: int) -> float | None:
+    """Seconds that an answer asks us to wait; a date in it is compared with the answer's own date.
+
+    `now` is our own clock, which has to do where the answer has none.
+    """
+    date = parse_date(headers.get("date"))
+    return parse_retry_after(headers.get("retry-after"), now=now if date is None else date)
 
 
 def parse_retry_after(value: str | None, *, now: int) -> float | None:

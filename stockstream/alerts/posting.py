@@ -15,7 +15,7 @@ from stockstream.alerts.lookups import Lookups, NotFound
 from stockstream.alerts.shares import SHARES, Standing
 from stockstream.alerts.signing import HEADER
 from stockstream.alerts.targets import Forbidden, TargetPolicy, find_target
-from stockstream.http_client import parse_retry_after, root_cause, tls_context
+from stockstream.http_client import retry_after, root_cause, tls_context
 from stockstream.times import now_ms
 from stockstream.told_alert import ToldAlert
 
@@ -137,7 +137,7 @@ def _judge(response: httpx.Response, now: int) -> Outcome:
         return Outcome(0, "status 410: the receiver wants no more of these", status, final=True)
     asked = None
     if status in _WAIT:
-        asked = parse_retry_after(response.headers.get("retry-after"), now=now)
+        asked = retry_after(response.headers, now=now)
     reason = f"status {status}"
     if response.is_redirect:
         reason += "; redirects are not followed"

@@ -14,7 +14,7 @@ import trio
 
 from stockstream.http_client import (
     parse_date,
-    parse_retry_after,
+    retry_after,
     root_cause,
     tls_context,
 )
@@ -152,10 +152,10 @@ class HttpProvider:
             message += "; redirects are not followed"
         if status == httpx.codes.NOT_FOUND and asked_for_some:
             return SymbolsNotFound(message)
-        retry_after = None
+        asked = None
         if status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
-            retry_after = parse_retry_after(response.headers.get("retry-after"), now=self._clock())
-        return ProviderStatus(status, message, retry_after=retry_after)
+            asked = retry_after(response.headers, now=self._clock())
+        return ProviderStatus(status, message, retry_after=asked)
 
 
 async def _abandon(response: httpx.Response, chunks: AsyncIterator[bytes]) -> None:

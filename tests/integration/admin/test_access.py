@@ -13,7 +13,7 @@ import trio
 from stockstream.cli.admin_client import AdminClient
 from stockstream.errors import StartError
 from tests.integration.admin.operators import by_token, log_in, somebody, token_of
-from tests.support.tree import Tree, running_tree
+from tests.support.tree import running_tree
 from web.admin_access import FAILURES
 
 READS = ("/admin/api/tree", "/admin/api/overview", "/admin/api/incidents", "/admin/api/events")
@@ -194,24 +194,23 @@ THROUGH = (
 """What proxies in use make of a stranger's request, by default or as they are set up wrongly."""
 
 
-async def _refusals(tree: Tree, headers: dict[str, str]) -> set[str]:
-    """What every admin path says to a request with the token and these headers."""
-    async with by_token(tree) as program:
-        answers = [await program.get(path, headers=headers) for path in ADMIN_PATHS]
+async def _refusals(program: httpx.AsyncClient, headers: dict[str, str]) -> set[str]:
+    """What every admin path says to a request with these headers."""
+    answers = [await program.get(path, headers=headers) for path in ADMIN_PATHS]
     assert {answer.status_code for answer in answers} == {403}, headers
     return {code_of(answer) for answer in answers[1:]}
 
 
 async def test_who_comes_through_a_proxy_on_this_machine_is_refused() -> None:
     """Also with the token, whatever the proxy adds or leaves out, be it trusted or not."""
-    async with running_tree(trusted_proxies="127.0.0.1/32", allowed_hosts="*") as tree:
+    trusting = running_tree(trusted_proxies="127.0.0.1/32", allowed_hosts="*")
+    async with trusting as tree, by_token(tree) as program:
         for headers in THROUGH:
-            assert await _refusals(tree, headers) == {"not_loopback"}, headers
-    async with running_tree(allowed_hosts="*") as tree:
+            assert await _refusals(program, headers) == {"not_loopback"}, headers
+    async with running_tree(allowed_hosts="*") as tree, by_token(tree) as program:
         for headers in THROUGH[1:]:
-            assert await _refusals(tree, headers) == {"not_loopback"}, headers
-        async with by_token(tree) as program:
-            assert (await program.get(READS[0])).status_code == 200
+            assert await _refusals(program, headers) == {"not_loopback"}, headers
+        assert (await program.get(READS[0])).status_code == 200
 
 
 async def test_a_command_that_is_refused_says_what_to_do() -> None:

@@ -348,9 +348,7 @@ async def test_retry_after_is_told(rogue, provider, status):
     hours_ago = [formatdate(now_ms() / 1000 - 7200 + more, usegmt=True) for more in (0, 20)]
     headers = [f"date: {hours_ago[0]}", f"retry-after: {hours_ago[1]}"]
     rogue.always(answer(b"", status=status, headers=headers))
-    assert (await refused(provider)).retry_after == 20, (
-        "by the upstream's own clock"
-    )
+    assert (await refused(provider)).retry_after == 20, "by the upstream's own clock"
 
 
 @pytest.mark.proves("B12")

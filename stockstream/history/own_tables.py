@@ -16,12 +16,14 @@ OWN_TABLES = (
     "candles",
     "batches",
     "rollups_due",
+    "thinned",
     "watchlists",
     "audit",
     "alert_rules",
     "alerts",
     "alert_readers",
     "webhook_deliveries",
+    "instance",
 )
 """All that any version of the schema has made, without partitions."""
 

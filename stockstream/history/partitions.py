@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 LOCK = 0x5354_4F43_4B02
 """The advisory lock of all who change partitions."""
-LOCK_MS = 1_000
+LOCK_MS = 1_500
+"""How long a change waits for its lock. An autovacuum gives way after the server's
+`deadlock_timeout`, a second: who waits no longer than that would never get past one.
+"""
 Mode = Literal["ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE"]
 
 _MISSING = "SELECT n FROM unnest($1::text[]) n WHERE to_regclass(n) IS NULL"

@@ -32,7 +32,7 @@ from web.row_errors import (
     READ_ERRORS,
 )
 from web.rows import ask_row, ask_rows, row_id, told
-from web.user_access import admit_user, current_user
+from web.user_access import admit_user, current_user, require_new_row_allowed
 
 if TYPE_CHECKING:
     from stockstream.history.query import Query
@@ -134,6 +134,7 @@ def alerts_api(parts: Parts) -> Blueprint:
     async def create() -> Response:
         """Make a rule; `Location` says where it is."""
         wanted = _read(await read_body(RuleGiven), policy)
+        require_new_row_allowed()
         made = await changed(CreateRow(RULES, current_user(), wanted))
         return told(made, made_at=url_for("alerts.one", number=made.id))
 

@@ -29,6 +29,11 @@ COOKIE_SECONDS = 400 * 86_400
 CHANGES_PER_SECOND = 5.0
 CHANGES_AT_ONCE = 60
 """Deleted rows and audit entries stay for weeks, so what an address may add has a pace."""
+NEW_ROWS_PER_SECOND = 0.05
+NEW_ROWS_AT_ONCE = 500
+"""What is made stays until somebody deletes it, and all users share one node's room for rules. An
+office behind one address has 500 lists and rules at once, and 180 more an hour; whoever makes up
+users would need three weeks to fill a node."""
 MOST_ADDRESSES = 10_000
 REALM = "StockStream users"
 _EXTENSION = "stockstream_users"
@@ -52,11 +57,30 @@ class TooManyChangesError(TooManyRequests):
     word: ClassVar[str] = "rate_limited"
 
 
+class _Paces:
+    """A pace for each address of late, the least recently seen forgotten."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate, self._burst = rate, burst
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def take(self, holder: str, now: float) -> bool:
+        """Whether an address may do one more thing now."""
+        bucket = self._buckets.pop(holder, None)
+        if bucket is None:
+            bucket = TokenBucket(self._rate, self._burst, now)
+        self._buckets[holder] = bucket  # as the last one used
+        if len(self._buckets) > MOST_ADDRESSES:
+            self._buckets.popitem(last=False)
+        return bucket.take(now)
+
+
 @dataclass(slots=True)
 class _Users:
     users: BrowserUsers
     allowed_origins: Sequence[str]
-    buckets: OrderedDict[str, TokenBucket] = field(default_factory=OrderedDict)
+    changes: _Paces = field(default_factory=lambda: _Paces(CHANGES_PER_SECOND, CHANGES_AT_ONCE))
+    new_rows: _Paces = field(default_factory=lambda: _Paces(NEW_ROWS_PER_SECOND, NEW_ROWS_AT_ONCE))
 
 
 def install(app: Quart, users: BrowserUsers, allowed_origins: Sequence[str]) -> None:
@@ -122,16 +146,21 @@ def require_change_allowed() -> None:
     installed, caller = _installed(), current_caller()
     if not caller.of_page(installed.allowed_origins):
         raise ForeignPageError(caller.why_foreign)
-    now = trio.current_time()
-    bucket = installed.buckets.pop(caller.holder, None)
-    if bucket is None:
-        bucket = TokenBucket(CHANGES_PER_SECOND, CHANGES_AT_ONCE, now)
-    installed.buckets[caller.holder] = bucket  # as the last one used
-    if len(installed.buckets) > MOST_ADDRESSES:
-        installed.buckets.popitem(last=False)
-    if not bucket.take(now):
+    if not installed.changes.take(caller.holder, trio.current_time()):
         why = f"at most {CHANGES_PER_SECOND:g} changes per second from one address"
         raise TooManyChangesError(why, retry_after=1)
+
+
+def require_new_row_allowed() -> None:
+    """Let a request that makes a list or a rule pass; to be called once its body was read.
+
+    Raises:
+        TooManyChangesError: its address has made enough for now.
+    """
+    if not _installed().new_rows.take(current_caller().holder, trio.current_time()):
+        wait = round(1 / NEW_ROWS_PER_SECOND)
+        why = f"one new list or rule in {wait} seconds from one address, {NEW_ROWS_AT_ONCE} at once"
+        raise TooManyChangesError(why, retry_after=wait)
 
 
 def _installed() -> _Users:

@@ -32,7 +32,7 @@ from web.bodies import InvalidFieldError, SymbolText, read_body, read_symbols
 from web.openapi import ROW, documented
 from web.row_errors import CHANGE_ERRORS, MOVE_ERRORS, NEW_ERRORS, ONE_ERRORS, READ_ERRORS
 from web.rows import ask_row, ask_rows, row_id, told
-from web.user_access import admit_user, current_user
+from web.user_access import admit_user, current_user, require_new_row_allowed
 
 if TYPE_CHECKING:
     from stockstream.history.query import Query
@@ -108,6 +108,7 @@ def watchlists_api(database: ActorRef) -> Blueprint:
     async def create() -> Response:
         """Make a list; `Location` says where it is."""
         wanted = _read(await read_body(NewWatchlist))
+        require_new_row_allowed()
         made = await ask_row(database, CreateRow(WATCHLISTS, current_user(), wanted))
         return told(_item(made), made_at=url_for("watchlists.one", number=made.id))
 

@@ -45,6 +45,7 @@ async def test_every_route_answers_as_it_says_whatever_it_is_asked(
 ) -> None:
     """No 5xx, no answer that is not described, nothing taken that the document forbids."""
     monkeypatch.setattr(user_access, "CHANGES_AT_ONCE", 100_000)
+    monkeypatch.setattr(user_access, "NEW_ROWS_AT_ONCE", 100_000)
     settings = tmp_path / "schemathesis.toml"
     async with running_tree(database_url=database_url) as tree, visitor(tree) as browser:
         await rows_are_there(browser)

@@ -16,6 +16,7 @@ from stockstream.history.watchlists import LONGEST_NAME, MOST_LISTS, MOST_SYMBOL
 from tests.support.history import select
 from tests.support.tree import Tree, running_tree
 from tests.support.users import fields_of, rows_are_there, user_cookie, visitor
+from web import user_access
 from web.user_access import CHANGES_AT_ONCE
 
 if TYPE_CHECKING:
@@ -232,6 +233,24 @@ async def test_an_address_that_changes_without_pause_is_slowed_down() -> None:
         assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
         assert (await me.get(LISTS)).status_code == 503
         assert (await change("2001:db8:0:2")).status_code == 503
+
+
+async def test_what_an_address_makes_has_a_pace_of_its_own(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users cost nothing, and what they make stays: a new cookie does not help. Changes go on."""
+    monkeypatch.setattr(user_access, "NEW_ROWS_AT_ONCE", 3)
+    async with visited(database_url) as (tree, me), visitor(tree) as other:
+        made = [
+            await who.post(LISTS, json={"name": f"{n}"}) for n in range(2) for who in (me, other)
+        ]
+        assert [answer.status_code for answer in made] == [201, 201, 201, 429]
+        assert int(made[-1].headers["Retry-After"]) == 20
+        rule = {"symbol": "AAPL", "kind": "above", "threshold": 1}
+        assert (await other.post("/api/v1/alerts/rules", json=rule)).status_code == 429
+        wrong = {**rule, "threshold": -1}
+        assert (await other.post("/api/v1/alerts/rules", json=wrong)).status_code == 422
+        assert (await me.put(made[0].headers["Location"], json={"name": "new"})).status_code == 200
 
 
 @pytest.mark.proves("H10")

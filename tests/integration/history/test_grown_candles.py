@@ -61,7 +61,7 @@ _again = st.tuples(st.just("again"), st.integers(0, 8), st.integers(1, 8))
 _wait = st.tuples(st.just("wait"), st.sampled_from((1, 24, 48)))
 _roll = st.tuples(st.just("roll"), st.sampled_from((1, 3, 100)))
 _retain = st.tuples(st.just("retain"), st.sampled_from((1, 2, 20)))
-_rebuild = st.tuples(st.just("rebuild"), _places)
+_rebuild = st.tuples(st.just("rebuild"), st.integers(0, 8))
 _days = st.tuples(st.just("days"), st.integers(1, 4))
 _late = st.tuples(
     st.just("late"), st.integers(0, 8), st.integers(1, 4), st.integers(1, 9), st.booleans()
@@ -226,8 +226,10 @@ class Machine:
         await self._roll(100)
         await self._retain(20)
 
-    async def _rebuild(self, place: tuple[int, int]) -> None:
-        await self._ask(Rebuild(self._at(place) // HOUR_MS))
+    async def _rebuild(self, number: int) -> None:
+        """An hour that had a tick."""
+        for tick in list(self._model.ticks.values())[number : number + 1]:
+            await self._ask(Rebuild(tick.ts // HOUR_MS))
 
     async def _check(self, *intervals: str) -> None:
         for symbol in SYMBOLS:

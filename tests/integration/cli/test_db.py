@@ -201,7 +201,7 @@ def test_status_tells_what_is_stored(db: Run, database_url: str):
     found = document(db("status", "--json"))
     rows = {t["name"]: t["rows"] for t in found["tables"] if t["table"] == "ticks"}
     days = [partition("ticks", day) for day in (YESTERDAY - 1, YESTERDAY)]
-    assert rows == dict(zip(days, (500, 1_000), strict=True))
+    assert rows == dict(zip([*days, "ticks_default"], (500, 1_000, 0), strict=True))
     assert found["first_tick"] < found["last_tick"]
 
 

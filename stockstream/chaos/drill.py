@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from stockstream.chaos.catalogue import Value
     from stockstream.chaos.messages import Injection
     from stockstream.chaos.node import Node
+    from stockstream.chaos.probes import AskNumber
     from stockstream.chaos.targets import Target
     from stockstream.chaos.watchers import Watcher, Watchers
 
@@ -45,6 +46,11 @@ LONGEST_LEASE = 86_400.0
 WEB_RETURN_SECONDS = 10.0
 POLL_SECONDS = 0.1
 _OURS = {"would_escalate", "chaos_disabled", "no_chaos_role", "experiment_running", "guard"}
+
+
+async def no_database(_sql: str, _seconds: float) -> float:
+    """The database of a drill that has none to ask."""
+    raise Unreachable("no database is named where this runs")
 
 
 class Stopped(Exception):
@@ -80,6 +86,7 @@ class Drill:
     watchers: Watchers
     title: str
     say: Callable[[str], None]
+    ask_number: AskNumber = no_database
     seed: int | None = None
     experiment: str | None = None
     expect_recovery: float | None = None

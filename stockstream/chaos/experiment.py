@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
@@ -52,23 +52,26 @@ class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deny: tuple[str, ...] = ("root", "web")
     max_targets: Count = 10
     max_duration: str = "10m"
-    environments: tuple[Literal["development", "production"], ...] = ("development",)
+    environments: tuple[str, ...] = ("development",)
 
 
 class Probe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Something that must be so. Which keys it takes depends on `kind`.
 
     http: `url` (of the node, or absolute), `status`. websocket: a price of `symbol` comes
-    `within`. metric: `metric` of the node, between `above` and `below`, both exclusive.
+    `within`. metric: `metric` of the node, between `above` and `below`, both exclusive. sql: the
+    one number that `sql` answers `within`, asked of the database that DATABASE_URL names where the
+    command runs, between `above` and `below`.
     """
 
-    kind: Literal["http", "websocket", "metric"]
+    kind: str
     name: str = ""
     url: str = ""
     status: int = 200
     symbol: str = "*"
     within: str = "5s"
     metric: str = ""
+    sql: str = ""
     target: str = ""
     above: float | None = None
     below: float | None = None
@@ -98,6 +101,8 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     abort_if: list[Probe] = []
 
 
+KINDS = ("http", "websocket", "metric", "sql")
+ENVIRONMENTS = ("development", "production")
 METRICS = ("clients", "actors", "restarts", "mailbox", "faults", "history_waiting", "history_lag")
 """What a metric probe may look at; `restarts` and `mailbox` are of the actor `target`.
 
@@ -136,6 +141,10 @@ def _problems(experiment: Experiment) -> Sequence[tuple[list[str | int], str]]:
             found.append((keys, str(error)))
 
     check_duration(["guard", "max_duration"], experiment.guard.max_duration)
+    for environment in experiment.guard.environments:
+        if environment not in ENVIRONMENTS:
+            reason = f"{environment!r} is none of {', '.join(ENVIRONMENTS)}"
+            found.append((["guard", "environments"], reason))
     for section, steps in (("method", experiment.method), ("rollback", experiment.rollback)):
         for index, step in enumerate(steps):
             here: list[str | int] = [section, index]
@@ -149,13 +158,16 @@ def _problems(experiment: Experiment) -> Sequence[tuple[list[str | int], str]]:
         for index, probe in enumerate(probes):
             here = [section, index]
             check_duration([*here, "within"], probe.within)
+            if probe.kind not in KINDS:
+                found.append(([*here, "kind"], f"{probe.kind!r} is none of {', '.join(KINDS)}"))
+            if probe.kind == "sql" and not probe.sql.strip():
+                found.append(([*here, "sql"], "an sql probe needs a query that answers one number"))
             if probe.kind == "http" and not probe.url:
                 found.append(([*here, "url"], "an http probe needs a url"))
-            if probe.kind == "metric":
-                if probe.metric not in METRICS:
-                    found.append(([*here, "metric"], f"metric must be one of {', '.join(METRICS)}"))
-                if probe.above is None and probe.below is None:
-                    found.append((here, "a metric probe needs above, below or both"))
+            if probe.kind == "metric" and probe.metric not in METRICS:
+                found.append(([*here, "metric"], f"metric must be one of {', '.join(METRICS)}"))
+            if probe.kind in {"metric", "sql"} and probe.above is None and probe.below is None:
+                found.append((here, f"a probe of kind {probe.kind} needs above, below or both"))
     return found
 
 

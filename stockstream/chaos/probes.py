@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import trio
@@ -16,9 +17,16 @@ if TYPE_CHECKING:
     from stockstream.chaos.node import Node
 
 
-async def probe_node(probe: Probe, node: Node) -> Verdict:
+AskNumber = Callable[[str, float], Awaitable[float]]
+"""Asks the database a query that answers one number, within so many seconds.
+
+It raises Unreachable when there is none.
+"""
+
+
+async def probe_node(probe: Probe, node: Node, ask_number: AskNumber) -> Verdict:
     """Look once."""
-    name = probe.name or f"{probe.kind} {probe.url or probe.metric or probe.symbol}"
+    name = probe.name or f"{probe.kind} {probe.url or probe.metric or probe.sql or probe.symbol}"
     try:
         match probe.kind:
             case "http":
@@ -28,12 +36,20 @@ async def probe_node(probe: Probe, node: Node) -> Verdict:
             case "websocket":
                 return await _price_comes(name, probe, node)
             case "metric":
-                value = await _metric(probe, node)
-                above = probe.above is None or value > probe.above
-                below = probe.below is None or value < probe.below
-                return Verdict(name, above and below, f"{probe.metric} is {value:g}")
+                return _between(name, probe, probe.metric, await _metric(probe, node))
+            case "sql":
+                value = await ask_number(probe.sql, parse_duration(probe.within))
+                return _between(name, probe, "the answer", value)
+            case other:
+                raise ValueError(other)  # files are checked for it
     except Unreachable as error:
         return Verdict(name, False, str(error))
+
+
+def _between(name: str, probe: Probe, what: str, value: float) -> Verdict:
+    above = probe.above is None or value > probe.above
+    below = probe.below is None or value < probe.below
+    return Verdict(name, above and below, f"{what} is {value:g}")
 
 
 async def _price_comes(name: str, probe: Probe, node: Node) -> Verdict:

@@ -53,7 +53,7 @@ async def run_experiment(drill: Drill, experiment: Experiment, rng: random.Rando
 
 async def _steady(drill: Drill, probes: Sequence[Probe], code: ExitCode) -> None:
     for probe in probes:
-        verdict = await probe_node(probe, drill.node)
+        verdict = await probe_node(probe, drill.node, drill.ask_number)
         drill.say(f"{drill.elapsed:7.2f} s  {verdict.name}: {verdict.detail}")
         if code is ExitCode.NO_STEADY_STATE and not verdict.held:
             raise Stopped(code, f"{verdict.name}: {verdict.detail}; nothing was injected")
@@ -73,7 +73,7 @@ async def _method(drill: Drill, experiment: Experiment, rng: random.Random) -> N
         async def watch_for_abort() -> None:
             while True:
                 for probe in experiment.abort_if:
-                    verdict = await probe_node(probe, drill.node)
+                    verdict = await probe_node(probe, drill.node, drill.ask_number)
                     if verdict.held:
                         abort.append(verdict)
                         nursery.cancel_scope.cancel()

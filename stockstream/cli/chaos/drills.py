@@ -22,7 +22,14 @@ from stockstream.cli.chaos.output import (
     print_json,
     say,
 )
-from stockstream.cli.chaos.session import Watching, Where, fail, run_drill, with_node
+from stockstream.cli.chaos.session import (
+    Watching,
+    Where,
+    ask_database,
+    fail,
+    run_drill,
+    with_node,
+)
 from stockstream.cli.chaos.values import (
     assignment,
     duration,
@@ -257,6 +264,7 @@ async def run(
         return ExitCode.HELD
 
     async def strike(drill: Drill) -> None:
+        drill.ask_number = ask_database
         await run_experiment(drill, experiment, random.Random(seed))
 
     if dry_run:

@@ -22,6 +22,9 @@ from stockstream.chaos.targets import NoTarget
 from stockstream.chaos.watchers import Watchers
 from stockstream.cli.admin_client import address
 from stockstream.cli.chaos.output import print_json, print_report, say
+from stockstream.environment import load
+from stockstream.history.one_number import NoNumber, ask_number
+from stockstream.history.servers import Server, embedded_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -144,6 +147,24 @@ async def with_node(where: Where, ask: Callable[[Node], Awaitable[ExitCode]]) ->
         return fail(where, Stopped(ExitCode.NOT_INJECTED, str(error)))
     except Unreachable as error:
         return fail(where, Stopped(ExitCode.TOOL_ERROR, str(error)))
+
+
+async def ask_database(sql: str, seconds: float) -> float:
+    """Ask the database that the settings here name, for a probe.
+
+    Raises:
+        Unreachable: it does not answer one number.
+    """
+    settings = load().settings
+    named = settings.database_url
+    if named is None:
+        server = embedded_server(settings.data_directory)
+    else:
+        server = Server("DATABASE_URL", named.get_secret_value())
+    try:
+        return await ask_number(server, sql, seconds)
+    except NoNumber as error:
+        raise Unreachable(f"the database: {error}") from error
 
 
 @asynccontextmanager

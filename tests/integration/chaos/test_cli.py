@@ -389,7 +389,8 @@ async def test_every_example_holds(path: Path, tmp_path: Path) -> None:
         with trio.fail_after(30):
             while "DATABASE_URL" in settings and not await history_is_up(server):  # noqa: ASYNC110
                 await trio.sleep(0.1)
-        ran = await chaos(server, "run", str(path), "--json", "--seed", "7")
+        here = {"DATA_DIRECTORY": str(tmp_path / ".stockstream")}
+        ran = await chaos(server, "run", str(path), "--json", "--seed", "7", more=here)
         assert ran.status == 0, ran
         assert ran.document["strikes"]
         assert await server.stop() == 0

@@ -45,11 +45,19 @@ def test_every_example_is_valid(path: Path) -> None:
     [
         ('title = "t"', "", "x.toml:1:", "title"),
         ('title = "t"', 'title = "', "x.toml: ", "line 1"),
-        ('kind = "websocket"', 'kind = "smoke"', "x.toml:7: steady_state[0].kind", "smoke"),
+        ('kind = "websocket"', 'kind = "smoke"', "x.toml:7: steady_state[0].kind", "metric, sql"),
+        ('kind = "websocket"', 'kind = "sql"\nabove = 1', "x.toml:6: steady_state[0].sql", "query"),
+        (
+            'kind = "websocket"',
+            'kind = "sql"\nsql = "SELECT 1"',
+            "x.toml:6: steady_state[0]",
+            "above,",
+        ),
         ('action = "kill"', 'action = "kil"', "x.toml:10: method[0].action", "kil"),
         ('action = "hang"', 'action = "hang"\nafter = 3', "x.toml:15: method[1].after", "after"),
         ("seconds = 2", "seconds = 0", "x.toml:16: method[1].parameters", "seconds must be from"),
         ("seconds = 2", "sec = 2", "x.toml:16: method[1].parameters", "there are: seconds"),
+        ("[guard]", '[guard]\nenvironments = ["staging"]', "x.toml:4: guard.env", "production"),
         ('"market/*"', '"delivery/*"', "x.toml:11: method[0].target", "guard does not allow"),
         ('allow = ["market/*"]', "allow = 3", "x.toml:4: guard.allow", "array"),
         (

@@ -274,10 +274,13 @@ class Streamer(Actor):
 
     def _count_suspects(self, poll: Poll) -> list[str]:
         kinds = []
-        for kind, items in (("item_outdated", poll.outdated), ("item_clock_ahead", poll.ahead)):
+        for kind, items, why in (
+            ("item_outdated", poll.outdated, poll.why_outdated),
+            ("item_clock_ahead", poll.ahead, poll.why_ahead),
+        ):
             if items:
                 kinds.append(kind)
-                self._trouble(kind, poll.why, len(items))
+                self._trouble(kind, why, len(items))
         return kinds
 
     def _notice_step(self, seconds: float, whose: Literal["server", "upstream"]) -> None:

@@ -8,15 +8,15 @@ and goes on from there: then the offset is taken, and later times are compared a
 For each symbol with news the offset lies between two bounds: its price is no newer than the
 upstream's "now" (the newest time that it told, run on by the monotonic clock), and no older than
 the price before it. Thus symbols that trade rarely agree with those that trade all the time. The
-offsets of all, over some polls in a row, must have a value in common. An old replica that answers
-in between, symbols that are late by different times, a cached answer that stands still: none of
-them has. Times are in ms; ADR 0149 has the cases.
+offsets of nearly all, over some polls in a row, must have a value in common. An old replica that
+answers in between, symbols that are late by different times, a cached answer that stands still:
+none of them has. Times are in ms; ADR 0149 has the cases.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from heapq import nlargest
+from heapq import nlargest, nsmallest
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,8 @@ LARGEST_LEAD_MS = 5 * 60 * 1000
 """A clock may be a little wrong; a price from a more distant future would never look old again."""
 SMALLEST_STEP_MS = 3_000
 """A clock set back by less has caught up as soon as three polls would tell of it."""
+EXCUSED = 4
+"""One of so many may go without the offset of the others: a feed has a symbol with a wrong time."""
 AGREES_MS = 3_600_000
 _DRIFT = 1_000
 """Clocks run unlike each other by less than a part in so many."""
@@ -66,7 +68,7 @@ class Poll:
     """The observations of a poll, sorted by what they are to those who know the symbols' rows.
 
     `step` is by how much the upstream's clock was found to have stepped, mostly 0. Those in
-    `newer` are to be published.
+    `newer` are to be published. By what the others are off the most is `furthest` of them.
     """
 
     newer: list[Observation] = field(default_factory=list)
@@ -76,33 +78,45 @@ class Poll:
     step: int = 0
     known: int = 0
     """Of `newer`, those whose symbol had a row."""
+    furthest_outdated: float = 0
+    furthest_ahead: float = 0
     lowest: float = -inf
     highest: float = inf
-    """The bounds of the offset that all have in common; there is none if they cross."""
+    """The bounds of the offset that nearly all have in common; there is none if they cross."""
 
     @property
     def suspects(self) -> list[Observation]:
-        """What cannot be published by the time base there is."""
-        return self.outdated + self.ahead
+        """What cannot be published by the time base there is, and may tell of another: those that
+        are late, or those that are ahead, whichever are more. No offset explains both.
+        """
+        return self.outdated if len(self.outdated) >= len(self.ahead) else self.ahead
 
     @property
     def confirms_nothing(self) -> bool:
         """Whether all that came is suspect: no price is any fresher for it."""
-        return not self.newer and not self.unchanged and bool(self.outdated or self.ahead)
+        return not self.newer and not self.unchanged and bool(self.suspects)
 
     @property
     def why(self) -> str:
-        """What is wrong with the suspects, for people: with what is off the most."""
-        if self.ahead:
-            return f"times came that are {self.lowest / 1000:.0f} s ahead"
-        return f"prices came that are {-self.highest / 1000:.0f} s older than those known"
+        """What is wrong with the suspects, for people."""
+        return self.why_ahead if self.suspects is self.ahead else self.why_outdated
+
+    @property
+    def why_ahead(self) -> str:
+        """What is wrong with those ahead, with what is off the most."""
+        return f"times came that are {self.furthest_ahead / 1000:.0f} s ahead"
+
+    @property
+    def why_outdated(self) -> str:
+        """What is wrong with those outdated, with what is off the most."""
+        return f"prices came that are {-self.furthest_outdated / 1000:.0f} s older than those known"
 
     @property
     def looks_like_a_step(self) -> bool:
-        """Whether one offset explains all that is new, and little of it goes without."""
+        """Whether one offset explains what is new, and little of it goes without."""
         agree = self.lowest <= self.highest + 2 * TOLERANCE_MS
         enough = abs(min(self.lowest, self.highest)) >= SMALLEST_STEP_MS
-        return agree and enough and len(self.outdated) + len(self.ahead) > self.known
+        return agree and enough and len(self.suspects) > self.known
 
 
 @dataclass(slots=True)
@@ -111,7 +125,7 @@ class _Run:
 
     lowest: float
     highest: float
-    newest_at_first: int
+    first: dict[Symbol, Observation]
     symbols: set[Symbol]
     polls: int = 1
 
@@ -119,6 +133,16 @@ class _Run:
     def offset(self) -> float:
         """What there is of an estimate: by it, what is newest was told just now."""
         return min(self.lowest, self.highest)
+
+    def has_gone_on(self, suspects: Iterable[Observation]) -> bool:
+        """Whether they are not what came at first, once more: a time is later, or of the same time
+        there is another price. Some upstreams tell minutes only, or days.
+        """
+        newest = max(seen.timestamp for seen in self.first.values())
+        return any(
+            seen.timestamp > newest or self.first.get(seen.symbol, seen) != seen
+            for seen in suspects
+        )
 
     def takes(self, poll: Poll) -> bool:
         """Whether a poll goes on as this run does; it is part of it then."""
@@ -190,7 +214,7 @@ class TimeBase:
         poll, shift = Poll(), self.clock.shift
         believed = self._believed(at) - shift
         now = believed if self.clock.lead is None else at.steady + self.clock.lead
-        latest, newest, highest, since = believed + LARGEST_LEAD_MS, -inf, inf, 0
+        latest = believed + LARGEST_LEAD_MS
         for seen in observations:
             time = seen.timestamp - shift
             row = rows.get(seen.symbol)
@@ -199,20 +223,45 @@ class TimeBase:
                 if last.timestamp == seen.timestamp and last.tells_the_same(seen):
                     poll.unchanged += 1
                     continue
-                since = time - last.timestamp + row.shift
-                highest = min(highest, since)
-            newest = max(newest, time)
             if time > latest:
                 poll.ahead.append(seen)
             elif row is None:
                 poll.newer.append(seen)
-            elif since < 0:
+            elif time < row.quote.timestamp - row.shift:
                 poll.outdated.append(seen)
             else:
                 poll.newer.append(seen)
                 poll.known += 1
-        poll.lowest, poll.highest = newest - now, highest
+        if poll.outdated or poll.ahead or self._run is not None:
+            self._bound(poll, rows, now)
         return poll
+
+    def _bound(self, poll: Poll, rows: Mapping[Symbol, QuoteRow], now: int) -> None:
+        """Work out between what the offset lies, and how far off the suspects are."""
+        shift = self.clock.shift
+
+        def times(some: Iterable[Observation]) -> list[int]:
+            return [seen.timestamp - shift for seen in some]
+
+        def since_last(some: Iterable[Observation]) -> list[int]:
+            known = ((seen, rows.get(seen.symbol)) for seen in some)
+            return [
+                seen.timestamp - shift - row.quote.timestamp + row.shift
+                for seen, row in known
+                if row is not None
+            ]
+
+        poll.furthest_outdated = min(since_last(poll.outdated), default=0)
+        poll.furthest_ahead = max(times(poll.ahead), default=now) - now
+        # What is newer by the base of before speaks for that base, whatever else there is.
+        newest = times(poll.newer)
+        suspects = nlargest(2, times(poll.suspects))
+        if suspects:
+            newest.append(suspects[-1] if len(poll.suspects) >= EXCUSED else suspects[0])
+        poll.lowest = max(newest, default=-inf) - now
+        since = since_last(poll.newer + poll.suspects)
+        if since:
+            poll.highest = nsmallest(1 + len(poll.suspects) // EXCUSED, since)[-1]
 
     def _step(self, poll: Poll, at: Reading) -> int:
         """By how much the clock has stepped, if this poll is the last that it takes to say so."""
@@ -225,14 +274,13 @@ class TimeBase:
                 self._mixed_until = at.steady + MIXED_MS
             self._run = None
             return 0
-        newest = max(seen.timestamp for seen in suspects)
         if run is None or not run.takes(poll):
-            symbols = {seen.symbol for seen in suspects}
-            run = self._run = _Run(poll.lowest, poll.highest, newest, symbols)
+            first = {seen.symbol: seen for seen in suspects}
+            run = self._run = _Run(poll.lowest, poll.highest, first, set(first))
         wanted = STEP_POLLS if len(run.symbols) > 1 else LONE_POLLS
         if at.steady < self._mixed_until:
             wanted = MIXED_POLLS
-        if run.polls < wanted or newest <= run.newest_at_first:
+        if run.polls < wanted or not run.has_gone_on(suspects):
             return 0
         self._run = None
         return round(run.offset)

@@ -74,7 +74,9 @@ class Market:
                 assert row.quote.price >= before.quote.price, f"an older price of {symbol}"
                 assert row.quote.version > before.quote.version
             self.rows[symbol] = row
-        assert poll.unchanged + len(poll.newer + poll.suspects) == len(answer or self.answer())
+        assert poll.unchanged + len(poll.newer + poll.outdated + poll.ahead) == len(
+            answer or self.answer()
+        )
         return all(self.is_fresh(symbol) for symbol in self.liquid)
 
     def is_fresh(self, symbol):
@@ -177,6 +179,67 @@ def test_a_zone_that_is_mended_relabels_what_has_not_traded():
     assert all(
         market.rows[symbol].quote.timestamp == at for symbol, (_, at) in market.trades.items()
     )
+
+
+@pytest.mark.proves("W23", "W1")
+@pytest.mark.parametrize("step", [-HOUR, -600_000, HOUR])
+@pytest.mark.parametrize("wrong", [2 * HOUR, 30_000, -2 * HOUR])
+def test_one_symbol_with_a_wrong_time_hides_no_step(step, wrong):
+    """A symbol whose time is ahead of all others, or behind them, is no reason to wait."""
+    market = Market(liquid=[Symbol(name) for name in ("AAPL", "MSFT", "TSLA", "NFLX")])
+
+    def poll():
+        odd = Observation(Symbol("XAU"), market.steady / 1000, market.stamp() + wrong)
+        return market.poll(*market.answer(), odd)
+
+    for _ in range(12):
+        market.wait()
+        assert poll()
+    for each in (step, -step):
+        market.upstream += each
+        fresh = []
+        for _ in range(STEP_POLLS):
+            market.wait()
+            fresh.append(poll())
+        assert fresh[-1]
+
+
+@pytest.mark.proves("W23")
+def test_symbols_of_late_replicas_hide_no_step():
+    """A few symbols in each answer come from replicas that are late by some seconds."""
+    dice = random.Random(7)
+    market = Market(liquid=[Symbol(f"S{number}") for number in range(20)], rare=[])
+
+    def poll():
+        answer = market.answer()
+        for number in dice.sample(range(20), 3):
+            late, lag = answer[number], dice.randrange(3_000, 20_000)
+            answer[number] = Observation(late.symbol, late.price - lag / 1000, late.timestamp - lag)
+        market.poll(*answer)
+        return sum(map(market.is_fresh, market.liquid)) >= 17
+
+    for _ in range(12):
+        market.wait()
+        poll()
+    market.upstream -= HOUR
+    for _ in range(STEP_POLLS):
+        market.wait()
+        fresh = poll()
+    assert fresh
+
+
+@pytest.mark.proves("W23")
+@pytest.mark.parametrize(("grain", "step"), [(60_000, -HOUR), (24 * HOUR, -24 * HOUR)])
+def test_times_of_minutes_or_days_hide_no_step(grain, step):
+    """Within a minute, or a day, they stand still; the prices do not."""
+    market = Market(grain=grain, rare=[])
+    market.poll()
+    market.go_on(12)
+    market.upstream += step
+    assert market.until_fresh() <= market.patience
+    market.upstream -= step
+    assert market.until_fresh() <= market.patience
+    market.go_on(70)
 
 
 def test_a_failed_poll_does_not_begin_the_count_anew():

@@ -13,8 +13,11 @@ __all__ = ["AllowedHosts", "host_name", "is_loopback_name", "machine_names", "re
 
 Address = IPv4Address | IPv6Address
 
+# A label has 1 to 63 characters (RFC 1035, 2.3.4): what reads hosts behind us fails on others.
 _HOST = re.compile(
-    r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<name>[a-z0-9_-][a-z0-9._-]*))(?::[0-9]{0,5})?", re.ASCII
+    r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<name>[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?))"
+    r"(?::[0-9]{0,5})?",
+    re.ASCII,
 )
 
 
@@ -39,7 +42,7 @@ def host_name(host: str) -> str | None:
     if found["v6"] is not None:
         address = read_address(found["v6"])
         return None if address is None else str(address)
-    return found["name"].removesuffix(".") or None
+    return found["name"].removesuffix(".")
 
 
 def is_loopback_name(name: str) -> bool:

@@ -29,6 +29,11 @@ from web.server.hosts import AllowedHosts, host_name
         ("a:b", None),
         ("a:1:2", None),
         ("prices.example\u2100", None),
+        ("a" * 63 + ".example", "a" * 63 + ".example"),
+        ("a" * 64 + ".example", None),
+        ("prices..example", None),
+        ("prices.example..", None),
+        (".example", None),
     ],
 )
 def test_a_host_is_a_name_or_an_address_and_perhaps_a_port(host: str, name: str | None) -> None:

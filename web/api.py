@@ -112,11 +112,10 @@ def api(parts: Parts) -> Blueprint:
         parameters.check()
         document = await all_quotes.get() if named is None else all_quotes.of(named)
         response = Response(document.body, content_type="application/json")
-        if document.etag in request.if_none_match:
-            response = Response(b"", 304)
         response.set_etag(document.etag)
         response.headers["Cache-Control"] = "no-cache"  # kept, and checked each time
-        return response
+        # By the weak comparison: a proxy that compresses has made the tag a weak one.
+        return await response.make_conditional(request)
 
     @blueprint.get("/quotes/<symbol>")
     @documented(QuoteAnswer, SYMBOL, errors=(InvalidSymbolError, UnknownSymbolError))

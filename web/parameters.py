@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 _SHOWN = 32
+_MOST_UNKNOWN = 10  # told by name; an address of 16 KB can hold thousands
 
 
 class InvalidParameterError(UnprocessableEntity):
@@ -33,7 +34,7 @@ class Parameters:
         self._given = given
         self.wrong: dict[str, str] = {}
         for name in given:
-            if name not in known:
+            if name not in known and len(self.wrong) < _MOST_UNKNOWN:
                 there = ", ".join(known)
                 self.wrong[name[:_SHOWN]] = f"no such parameter; there are {there}"
 

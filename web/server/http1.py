@@ -160,8 +160,11 @@ class Http1Protocol(H11Protocol):
     async def stream_send(self, event: StreamEvent) -> None:
         """Send what the app's side says; a final answer tells how long the connection is kept."""
         if isinstance(event, Response) and event.status_code >= 200:
-            self._streams = all(name.lower() != b"content-length" for name, _ in event.headers)
-            event = replace(event, headers=[*event.headers, *self._connection_headers()])
+            given = {name.lower() for name, _ in event.headers}
+            self._streams = b"content-length" not in given
+            # Hypercorn answers too, when the app fails or a handshake is none.
+            own = [pair for pair in self._connection.config.own_headers if pair[0] not in given]
+            event = replace(event, headers=[*event.headers, *own, *self._connection_headers()])
         await super().stream_send(event)
 
     def _connection_headers(self) -> list[tuple[bytes, bytes]]:

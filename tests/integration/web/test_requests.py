@@ -5,6 +5,7 @@ import json
 
 import pytest
 import trio
+from quart import Response
 from quart import request as asked
 
 from tests.integration.web.support import (
@@ -48,6 +49,8 @@ SMUGGLED = b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: t\r\n\r\n"
         (b"GET / HTTP/1.1\r\nHost: a@b/c?d\r\n\r\n", 400, "'a@b/c?d'"),
         (b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, "'a/b'"),
         (b"GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", 400, "'a:b'"),
+        (b"GET / HTTP/1.1\r\nHost: a..\r\n\r\n", 400, "'a..'"),
+        (b"GET / HTTP/1.1\r\nHost: " + b"a" * 64 + b"\r\n\r\n", 400, "a" * 64),
         (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 400, "''"),
         (b"GET / HTTP/1.1\r\n\r\n", 400, "Host"),
         (b"GET / HTTP/1.1\r\nHost: t\r\nHost: t\r\n\r\n", 400, "Host"),
@@ -79,6 +82,32 @@ async def test_a_request_that_is_none_is_refused_with_a_word_and_an_end(
         assert not client.buffer
         statistics = run.server.statistics()
         assert (statistics.crashed, statistics.handler_errors) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (upgrade_request(path="/elsewhere"), 404),
+        (upgrade_request() + client_frame(TEXT, b"too early"), 400),
+        (b"GET /broken HTTP/1.1\r\nHost: t\r\n\r\n", 500),
+    ],
+)
+async def test_an_answer_that_the_app_does_not_give_has_the_headers_of_all(
+    sent: bytes, status: int
+) -> None:
+    """A WebSocket where none is, a frame before the handshake, and a response that h11 refuses."""
+    app = make_app()
+
+    @app.get("/broken")
+    async def broken() -> Response:
+        return Response("", headers={"no name": ""})
+
+    async with running({"/ws": echo}, ServerConfig(own_headers=OWN_HEADERS), app=app) as run:
+        client = await run.connect()
+        await client.send(sent)
+        head = await client.read_head()
+        assert head.startswith(b"HTTP/1.1 %d " % status), head
+        assert head.lower().count(b"x-content-type-options: nosniff") == 1
 
 
 @pytest.mark.parametrize(

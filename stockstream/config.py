@@ -251,7 +251,8 @@ class Settings(BaseSettings):
         200, "WebSocket connections from one client address."
     )
     max_http_connections_per_address: Count = _clients(
-        200, "HTTP connections from one address beside those; a trusted proxy has no limit."
+        200,
+        "HTTP connections from one address beside those; behind a proxy, its requests under way.",
     )
     keep_alive_timeout: Seconds = _clients(
         150, "How long an idle HTTP connection is kept; longer than a proxy before it keeps one."

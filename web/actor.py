@@ -14,7 +14,7 @@ from stockstream.delivery.messages import Farewell
 from supervision import Actor, CallError, Down, ExitReason, handles
 from web.admin_stream import EventStreams
 from web.app import create_app
-from web.callers import socket_holder
+from web.callers import request_holder, socket_holder
 from web.clients import Clients
 from web.identity import learn_instance
 from web.parts import Parts, WebSettings
@@ -138,6 +138,7 @@ def _server_config(settings: WebSettings) -> ServerConfig:
             settings.max_connections_per_address + settings.max_http_connections_per_address
         ),
         holder=partial(socket_holder, settings.trusted_proxies),
+        request_holder=partial(request_holder, settings.trusted_proxies),
         local_reserve=LOCAL_RESERVE,
         vital_paths=frozenset(path.encode() for path in vital),
         own_headers=tuple(

@@ -41,12 +41,15 @@ _FORWARDING = frozenset(
         "cdn-loop",
         "client-ip",
         "cluster-client-ip",
+        "early-data",
         "fastly-client-ip",
         "fastly-ssl",
+        "forwarded-for",
         "front-end-https",
         "incap-client-ip",
         "proxy-client-ip",
         "proxy-connection",
+        "surrogate-capability",
         "true-client-ip",
         "x-amzn-trace-id",
         "x-arr-log-id",
@@ -55,22 +58,28 @@ _FORWARDING = frozenset(
         "x-cloud-trace-context",
         "x-cluster-client-ip",
         "x-coming-from",
-        "x-real-ip",
+        "x-nf-client-connection-ip",
+        "x-nginx-proxy",
         "x-remote-addr",
         "x-remote-ip",
+        "x-request-start",
         "x-scheme",
         "x-url-scheme",
+        "x-varnish",
     }
 )
 _FORWARDING_FAMILIES = (
     "x-forwarded",
     "x-original-",
     "x-proxy",
+    "x-real-",
     "x-envoy-",
     "x-azure-",
     "x-appengine-",
     "x-vercel-",
     "x-amz-cf-",
+    "x-akamai-",
+    "akamai-",
     "cloudfront-",
     "cf-",
     "do-connecting-",
@@ -162,6 +171,17 @@ def socket_holder(trusted: Sequence[Network], peer: str) -> str | None:
     if sender is None:
         return UNKNOWN
     return None if _is_in(sender, trusted) else held_by(sender)
+
+
+def request_holder(
+    trusted: Sequence[Network], peer: str, headers: Iterable[tuple[bytes, bytes]]
+) -> str:
+    """Whom a request on the socket of a trusted proxy is counted for: its caller's `holder`."""
+    sender = read_address(peer)
+    if sender is None:
+        return UNKNOWN
+    said = (value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for")
+    return _client(sender, _entries(said), trusted)[1]
 
 
 def held_by(address: Address) -> str:

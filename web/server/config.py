@@ -17,15 +17,18 @@ class ServerConfig:
     max_connections: int = 20_000
     """Open sockets. For one more the longest idle is closed; if none is, it gets a 503."""
     max_connections_per_address: int = 20_000
-    """Open sockets of one holder. For one more its longest idle is closed; else it gets a 429."""
+    """Open sockets of one holder, and requests under way on sockets of proxies. For one more its
+    longest idle is closed; else it gets a 429."""
     holder: Callable[[str], str | None] = str
     """Whom a peer's address is counted for; None for a proxy, which holds those of its clients."""
+    request_holder: Callable[[str, list[tuple[bytes, bytes]]], str] | None = None
+    """Whom a request on a proxy's socket is counted for, by the proxy's address and the headers."""
     local_reserve: int = 0
     """Sockets beyond `max_connections` for this machine's own programs."""
     vital_paths: frozenset[bytes] = frozenset()
     """Answered on a socket over the limits too: whether the node lives."""
     own_headers: tuple[tuple[bytes, bytes], ...] = ()
-    """Headers of the answers that come from the server and not from the app."""
+    """Headers, named in lower case, of all answers that do not have them from the app."""
     max_head_size: int = 16 * 1024
     """Request line and headers together."""
     max_message_size: int = 64 * 1024

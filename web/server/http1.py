@@ -117,12 +117,25 @@ class Http1Protocol(H11Protocol):
                 return
             place.busy()
             self._closes = True
+        elif (refusal := self._over_limit(accepted)) is not None:
+            await self._answer(refusal)
+            return
         if accepted.target == b"*":
             await self._answer(None)
         elif accepted.websocket:
             await self._create_websocket_stream(accepted)
         else:
             await self._create_http_stream(accepted)
+
+    def _over_limit(self, accepted: Accepted) -> Refusal | None:
+        """Why a client of a proxy may not have this request under way; it is counted for it."""
+        place, config = self._connection.place, self._connection.config
+        if place.holder is not None or config.request_holder is None:
+            return None
+        if accepted.path in config.vital_paths:
+            return None
+        peer = "" if self.client is None else self.client[0]
+        return place.begin(config.request_holder(peer, accepted.headers))
 
     async def _create_http_stream(self, accepted: Accepted) -> None:
         self.stream = HTTPStream(

@@ -34,12 +34,22 @@ class Place:
     whether the node lives.
     """
 
-    __slots__ = ("_room", "holder", "refusal")
+    __slots__ = ("_room", "client", "holder", "refusal")
 
     def __init__(self, room: "_Room", holder: str | None, refusal: Refusal | None) -> None:
         self._room = room
         self.holder = holder
         self.refusal = refusal
+        self.client: str | None = None
+        """Whom the request under way is counted for, on a proxy's connection."""
+
+    def begin(self, client: str) -> Refusal | None:
+        """Count a request on a proxy's connection for `client`, until it is idle or left.
+
+        A refusal when it has its sockets: each request has one while it is under way, and who
+        reads no answers could have all that the proxy may open.
+        """
+        return self._room.begin(self, client)
 
     def idle(self, guest: Guest) -> None:
         """Say that `guest` has nothing to do here, from now on."""
@@ -67,7 +77,29 @@ class _Room:
         self._by_holder: Counter[str] = Counter()
         self._idle: OrderedDict[Place, Guest] = OrderedDict()  # the longest idle first
         self._idle_of: dict[str, OrderedDict[Place, Guest]] = {}
+        self._idle_of_proxies: OrderedDict[Place, Guest] = OrderedDict()
         self.evicted = 0
+        self.refused = 0
+
+    def begin(self, place: Place, client: str) -> Refusal | None:
+        """Count a place for the client of a proxy."""
+        self._end(place)
+        if not self.has_place_for(client):
+            self.refused += 1
+            return self.too_many()
+        place.client = client
+        self._by_holder[client] += 1
+        return None
+
+    def _end(self, place: Place) -> None:
+        if place.client is not None:
+            self._count_off(place.client)
+            place.client = None
+
+    def too_many(self) -> Refusal:
+        """What a holder is told that has all of its places."""
+        reason = f"at most {self._most_per_holder} sockets from one address"
+        return Refusal(429, "too_many_connections", reason, (_RETRY_AFTER,))
 
     def has_place_for(self, holder: str) -> bool:
         """Whether a holder may have one more, after its longest idle has left if need be."""
@@ -84,8 +116,12 @@ class _Room:
         )
 
     def make_room(self) -> bool:
-        """Have the longest idle leave; whether there was one."""
-        return self._make_place(self._idle)
+        """Have the longest idle leave; whether there was one.
+
+        A trusted proxy's leave last, as a request may be on its way on them. But they leave: to us
+        one is idle, too, while its client does not take the answer from the proxy.
+        """
+        return self._make_place(self._idle) or self._make_place(self._idle_of_proxies)
 
     def _make_place(self, idle: OrderedDict[Place, Guest]) -> bool:
         for _ in range(min(len(idle), _TRIES)):
@@ -111,22 +147,31 @@ class _Room:
             return
         self.busy(place)
         self._taken.remove(place)
+        self._end(place)
         if place.holder is not None:
-            self._by_holder[place.holder] -= 1
-            if not self._by_holder[place.holder]:
-                del self._by_holder[place.holder]
+            self._count_off(place.holder)
+
+    def _count_off(self, holder: str) -> None:
+        self._by_holder[holder] -= 1
+        if not self._by_holder[holder]:
+            del self._by_holder[holder]
 
     def idle(self, place: Place, guest: Guest) -> None:
         """Put a place at the end of those whose guests may have to leave."""
-        if place not in self._taken or (place.holder is None and place.refusal is None):
-            return  # a trusted proxy's, whose next request is on its way as likely as not
+        self._end(place)
+        if place not in self._taken:
+            return
         self.busy(place)
+        if place.holder is None and place.refusal is None:
+            self._idle_of_proxies[place] = guest
+            return
         self._idle[place] = guest
         if place.holder is not None:
             self._idle_of.setdefault(place.holder, OrderedDict())[place] = guest
 
     def busy(self, place: Place) -> None:
         """Let the guest of a place stay."""
+        self._idle_of_proxies.pop(place, None)
         if self._idle.pop(place, None) is None or place.holder is None:
             return
         of_holder = self._idle_of[place.holder]
@@ -142,8 +187,12 @@ class Places:
         self._config = config
         self._seats = _Room(config.max_connections, config.max_connections_per_address)
         self._standing = _Room(_STANDING, _STANDING_PER_HOLDER)
-        self.refused = 0
-        """Connections over a limit: answered, or reset."""
+        self._refused = 0
+
+    @property
+    def refused(self) -> int:
+        """Connections over a limit, answered or reset, and requests of proxies' clients."""
+        return self._refused + self._seats.refused
 
     @property
     def evicted(self) -> int:
@@ -157,26 +206,25 @@ class Places:
         """
         holder = None if address is None else self._config.holder(address)
         if holder is not None and not self._seats.has_place_for(holder):
-            most = self._config.max_connections_per_address
-            return self._stand(holder, 429, f"at most {most} sockets from one address")
+            return self._stand(holder, self._seats.too_many())
         extra = self._config.local_reserve if address is not None and _is_local(address) else 0
         if not self._seats.has_place(extra):
             most = self._config.max_connections
-            return self._stand(holder, 503, f"this node has its {most} sockets")
+            full = Refusal(503, "full", f"this node has its {most} sockets", (_RETRY_AFTER,))
+            return self._stand(holder, full)
         return self._seats.take(holder, None)
 
     def make_room(self) -> bool:
         """Close the longest idle connection, for want of something else; whether there was one."""
         return self._seats.make_room() or self._standing.make_room()
 
-    def _stand(self, holder: str | None, status: int, reason: str) -> Place | None:
-        self.refused += 1
+    def _stand(self, holder: str | None, refusal: Refusal) -> Place | None:
+        self._refused += 1
         if holder is not None and not self._standing.has_place_for(holder):
             return None
         if not self._standing.has_place():
             return None
-        code = "too_many_connections" if status == 429 else "full"
-        return self._standing.take(holder, Refusal(status, code, reason, (_RETRY_AFTER,)))
+        return self._standing.take(holder, refusal)
 
 
 def _is_local(address: str) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 STRANGER = "127.0.0.66"
 HEALTH = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 UNFINISHED = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1"
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def port(tree: Tree) -> int:
@@ -62,7 +63,7 @@ async def test_one_address_does_not_take_a_node_with_idle_connections(
 
 
 async def test_a_trusted_proxy_may_have_as_many_sockets_as_its_clients_need() -> None:
-    """And another one as many as one address may."""
+    """Each of them as many as one address may; so another one, whatever it says of its clients."""
     settings = {
         "max_connections_per_address": 1,
         "max_http_connections_per_address": 1,
@@ -70,13 +71,21 @@ async def test_a_trusted_proxy_may_have_as_many_sockets_as_its_clients_need() ->
     }
     async with running_tree(**settings) as tree, AsyncExitStack() as stack:
         for local, answered in ((STRANGER, b"HTTP/1.1 200"), ("127.0.0.67", b"HTTP/1.1 429")):
-            for _ in range(4):
+            for number in range(4):
                 client = await stack.enter_async_context(plain(tree, local))
-                await client.send(UNFINISHED)
+                await client.send(asked_by(f"203.0.113.{number % 2}", UNFINISHED))
                 await trio.testing.wait_all_tasks_blocked(0.01)
             last = await stack.enter_async_context(plain(tree, local))
-            await last.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await last.send(asked_by("203.0.113.9", GET))
             assert (await last.read_head()).startswith(answered)
+        over = await stack.enter_async_context(plain(tree, STRANGER))
+        await over.send(asked_by("203.0.113.0", GET))
+        assert (await over.read_head()).startswith(b"HTTP/1.1 429")
+
+
+def asked_by(client: str, sent: bytes) -> bytes:
+    """A request as a proxy passes it on for a client."""
+    return sent.replace(b"\r\n", b"\r\nX-Forwarded-For: %s\r\n" % client.encode(), 1)
 
 
 @pytest.mark.parametrize("base", ["", "/stocks"])

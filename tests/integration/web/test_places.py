@@ -7,6 +7,7 @@ import socket
 
 import pytest
 import trio
+from quart import request
 
 from tests.integration.web.support import (
     SOON,
@@ -77,6 +78,59 @@ async def test_the_longest_idle_of_an_address_makes_room_for_its_next() -> None:
         assert run.server.statistics().evicted == 1
 
 
+@pytest.mark.proves("D7")
+async def test_behind_a_proxy_a_client_has_so_many_requests_and_others_still_get_theirs() -> None:
+    """The proxy may have any number of sockets; one client that ends nothing may not."""
+    config = ServerConfig(
+        max_connections_per_address=3,
+        holder=lambda _: None,
+        request_holder=lambda _, headers: dict(headers)[b"client"].decode(),
+        vital_paths=frozenset({b"/health/live"}),
+    )
+
+    def of(client: bytes, sent: bytes) -> bytes:
+        return sent.replace(b"\r\n", b"\r\nClient: %s\r\n" % client, 1)
+
+    async def ask(sent: bytes, client: bytes) -> RawClient:
+        connection = await run.connect()
+        await connection.send(of(client, sent))
+        return connection
+
+    app = make_app({"/ws": echo})
+
+    @app.post("/body")
+    async def body_of() -> bytes:
+        return await request.get_data()
+
+    async with running(config=config, app=app) as run:
+        held = [await ask(UNFINISHED.replace(b"/ ", b"/body "), b"a") for _ in range(2)]
+        held.append(await ask(upgrade_request(), b"a"))
+        assert (await held[-1].read_head()).startswith(b"HTTP/1.1 101 ")
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        over = await ask(GET, b"a")
+        head, body = await over.answer()
+        assert head.startswith(b"HTTP/1.1 429 ")
+        assert json.loads(body)["error"]["code"] == "too_many_connections"
+        assert run.server.statistics().refused == 1
+        vital = await ask(GET.replace(b"/ ", b"/health/live "), b"a")
+        assert not (await vital.answer())[0].startswith(b"HTTP/1.1 429 ")
+        shared = await ask(GET, b"b")
+        assert (await shared.answer())[1] == b"hello"
+        # An answer gives the place back, and so does the end of a connection.
+        await held[0].send(b"2" * 9)
+        assert (await held[0].answer())[1] == b"1" + b"2" * 9
+        await trio.testing.wait_all_tasks_blocked()  # the answer is there before its task has ended
+        held[0] = await ask(UNFINISHED.replace(b"/ ", b"/body "), b"a")
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        await shared.send(of(b"a", GET))
+        assert (await shared.answer())[0].startswith(b"HTTP/1.1 429 ")
+        before = run.server.statistics().open
+        for gone in (held[1], shared):
+            await gone.stream.aclose()
+        await run.until(open_connections=before - 2)
+        assert (await (await ask(GET, b"a")).answer())[1] == b"hello"
+
+
 async def test_a_connection_that_never_said_anything_is_idle() -> None:
     async with running(config=ServerConfig(max_connections_per_address=2)) as run:
         silent = await run.connect(local=STRANGER)
@@ -122,8 +176,10 @@ async def test_a_request_that_has_come_is_served_before_its_connection_makes_roo
                 assert await is_served(longest)
 
 
-async def test_a_trusted_proxy_has_no_limit_of_its_own_and_loses_no_connection() -> None:
-    """Its connections are those of many; an idle one may have a request on its way."""
+async def test_a_trusted_proxy_has_no_limit_of_its_own_and_its_idle_connections_leave_last() -> (
+    None
+):
+    """They are those of many, and a request may be on its way. But they may not keep others out."""
 
     def holder(address: str) -> str | None:
         return None if address == STRANGER else address
@@ -136,6 +192,13 @@ async def test_a_trusted_proxy_has_no_limit_of_its_own_and_loses_no_connection()
         await lone.ended()
         for client in pool:
             assert await is_served(client)
+        websocket = await run.upgrade(local="127.0.0.3")
+        assert await is_served(await run.connect(local="127.0.0.4"))
+        await pool[0].ended()
+        for client in pool[1:]:
+            assert await is_served(client)
+        await websocket.text("still here")
+        assert await websocket.frame() == (TEXT, b"still here")
 
 
 # The node is full

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
-from web.callers import UNKNOWN, Caller, is_forwarding, read_caller, socket_holder
+from web.callers import (
+    UNKNOWN,
+    Caller,
+    is_forwarding,
+    read_caller,
+    request_holder,
+    socket_holder,
+)
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8"), ip_network("127.0.0.2")]
 LOCAL = [("Host", "localhost:4000")]
@@ -98,6 +105,16 @@ def test_limits_count_a_client_and_not_its_proxy(peer: str, values: list[str], h
     assert asked(peer, *forwarded(*values)).holder == holder
 
 
+@pytest.mark.parametrize(
+    "values", [["2001:db8:1:2::9"], ["6.6.6.6", "9.9.9.9:1"], ["unknown, 10.0.0.2"], [""], []]
+)
+def test_a_request_is_counted_for_whom_its_caller_is(values: list[str]) -> None:
+    """Before the app reads it, as after."""
+    raw = [(b"x-forwarded-for", value.encode()) for value in values]
+    caller = asked("10.0.0.1", *forwarded(*values))
+    assert request_holder(PROXIES, "10.0.0.1", raw) == caller.holder
+
+
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize(
     "host",
@@ -116,7 +133,8 @@ def test_a_program_here_that_asks_for_a_loopback_name_is_local(peer: str, host: 
         "X-Forwarded", "x-forwarded-anything", "X-Client-IP", "X-Cluster-Client-IP",
         "Fastly-Client-IP", "X-Original-Forwarded-For", "X-Original-Host", "X-ProxyUser-Ip",
         "X-Envoy-External-Address", "X-Azure-ClientIP", "Fly-Client-IP", "DO-Connecting-IP",
-        "CloudFront-Viewer-Address", "CDN-Loop", "X-Scheme", "Front-End-Https",
+        "CloudFront-Viewer-Address", "CDN-Loop", "X-Scheme", "Front-End-Https", "Early-Data",
+        "X-Real-Port", "Surrogate-Capability", "X-Varnish", "X-Request-Start", "Forwarded-For",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["", "127.0.0.1", "203.0.113.7"])

@@ -317,9 +317,12 @@ class RecorderStatus(RecorderFigures, frozen=True):
 
 
 class RetentionStatus(msgspec.Struct, frozen=True):
-    """How retention goes: `waits` is why nothing is dropped, None when nothing is in the way."""
+    """How retention goes: `waits` is why nothing is dropped, `trouble` what fails for long; None
+    when nothing is in the way.
+    """
 
-    waits: str | None
+    waits: str | None = None
+    trouble: str | None = None
 
 
 class CutConnections(Request[int]):

@@ -63,7 +63,7 @@ def _history(tables: Tables, now_ms: int) -> dict[str, object]:
         "connections": None if database is None else database.connections,
         "lag_seconds": standing.lag_seconds,
         "waiting": tables.outbox.statistics().waiting,
-        "retention": "goes on" if retention is None else retention.waits or "goes on",
+        "retention": (retention and (retention.trouble or retention.waits)) or "goes on",
         "recorder": told(tables.recorder.get(RECORDER), now_ms),
     }
 

@@ -251,6 +251,11 @@ def _tell_history(out: Exposition, parts: Parts) -> None:
         "Whether nothing old is dropped, since this machine's clock may be wrong.",
         None if retention is None else int(retention.waits is not None),
     )
+    out.gauge(
+        "stockstream_retention_in_trouble",
+        "Whether rolling up, dropping or purging has failed for over a minute.",
+        None if retention is None else int(retention.trouble is not None),
+    )
     if recorder is None:
         return
     out.gauge("stockstream_spooled_batches", "Batches that wait on disk.", recorder.spooled)

@@ -34,17 +34,23 @@ _ENTRY = re.compile(
 """What a table of ours consists of, as pg_restore lists it; all else is left out."""
 
 # Dropped without CASCADE: what others have made of our tables, a view say, stops it and is named.
+# What would go with a table silently we name ourselves; rights are given again.
 _BEGIN = """BEGIN;
-CREATE TEMP TABLE rights ON COMMIT DROP AS
-    SELECT relname, grantee, privilege_type, is_grantable FROM pg_class, aclexplode(relacl)
-    WHERE grantee <> relowner AND relname IN ({own}) AND relkind IN ('r', 'p')
-    AND relnamespace =
+CREATE TEMP TABLE ours ON COMMIT DROP AS
+    SELECT oid, relname, relowner, relacl FROM pg_class
+    WHERE relname IN ({own}) AND relkind IN ('r', 'p') AND relnamespace =
         (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('alembic_version'));
+CREATE TEMP TABLE rights ON COMMIT DROP AS
+    SELECT relname, NULL::name AS column_name, given.* FROM ours, aclexplode(relacl) given
+    WHERE grantee <> relowner
+    UNION ALL SELECT relname, attname, given.* FROM ours
+    JOIN pg_attribute ON attrelid = oid, aclexplode(attacl) given;
 DO $$
 DECLARE
     home regnamespace;
     version text;
     doomed text;
+    foreign_to_us text;
 BEGIN
     SELECT relnamespace INTO home FROM pg_class WHERE oid = to_regclass('alembic_version');
     IF home IS NULL THEN
@@ -55,8 +61,22 @@ BEGIN
         RAISE EXCEPTION 'the database''s schema is at %, and this program knows {newest} at most: '
             'what else is to be replaced the newer program knows', version;
     END IF;
-    SELECT string_agg(oid::regclass::text, ', ') INTO doomed FROM pg_class
-    WHERE relnamespace = home AND relkind IN ('r', 'p') AND relname IN ({own});
+    WITH parts AS (SELECT tree.relid AS part FROM ours, pg_partition_tree(oid) tree
+        UNION SELECT oid FROM ours)
+    SELECT string_agg(what, ', ' ORDER BY what) INTO foreign_to_us FROM (
+        SELECT format('trigger %I on %s', tgname, tgrelid::regclass) FROM pg_trigger
+        JOIN parts ON tgrelid = part WHERE NOT tgisinternal AND tgparentid = 0
+        UNION ALL SELECT format('rule %I on %s', rulename, ev_class::regclass) FROM pg_rewrite
+        JOIN parts ON ev_class = part
+        UNION ALL SELECT format('policy %I on %s', polname, polrelid::regclass) FROM pg_policy
+        JOIN parts ON polrelid = part
+        UNION ALL SELECT format('publication %I of %s', pubname, prrelid::regclass)
+        FROM pg_publication_rel JOIN parts ON prrelid = part
+        JOIN pg_publication p ON p.oid = prpubid) found (what);
+    IF foreign_to_us IS NOT NULL THEN
+        RAISE EXCEPTION 'others have made of our tables what would be gone: %', foreign_to_us;
+    END IF;
+    SELECT string_agg(oid::regclass::text, ', ') INTO doomed FROM ours;
     EXECUTE 'DROP TABLE ' || doomed;
 END $$;
 """
@@ -76,7 +96,8 @@ BEGIN
             'change its search_path', current_schema();
     END IF;
     FOR was IN SELECT * FROM pg_temp.rights WHERE to_regclass(relname) IS NOT NULL LOOP
-        EXECUTE format('GRANT %s ON %I TO %s %s', was.privilege_type, was.relname,
+        EXECUTE format('GRANT %s %s ON %I TO %s %s', was.privilege_type,
+            '(' || quote_ident(was.column_name) || ')', was.relname,
             CASE WHEN was.grantee = 0 THEN 'PUBLIC' ELSE was.grantee::regrole::text END,
             CASE WHEN was.is_grantable THEN 'WITH GRANT OPTION' ELSE '' END);
     END LOOP;

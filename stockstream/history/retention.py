@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
 import structlog
 import trio
 
@@ -20,7 +21,7 @@ from stockstream.times import now_ms
 from supervision import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from structlog.stdlib import BoundLogger
 
@@ -34,6 +35,8 @@ RETRY_SECONDS = 5.0
 STEP_SECONDS = 1.0
 """Between two steps, so that others get the disk."""
 ASK_SECONDS = 130.0
+TROUBLE_SECONDS = 60.0
+"""What fails for so long is told. A database that is away comes back, a long query ends."""
 
 _log: BoundLogger = structlog.get_logger("retention")
 
@@ -73,6 +76,7 @@ class Retention(Actor):
         self._upstream = upstream
         self._statuses = statuses
         self._clock = clock
+        self._failing_since: float | None = None
 
     async def init(self) -> None:
         """Begin."""
@@ -84,21 +88,65 @@ class Retention(Actor):
         while True:
             try:
                 more = await self._turn()
-            except DatabaseError:
+            except DatabaseError as error:
+                self._note_failure(str(error))
                 await trio.sleep(RETRY_SECONDS)
             else:
+                self._failing_since = None
+                self._tell(trouble=None)
                 await trio.sleep(STEP_SECONDS if more else ROUND_SECONDS)
 
     async def _turn(self) -> bool:
-        """One step of each: whichever has much to do does not keep the others from theirs."""
-        more = bool(await ask(self._database, RollUp(self._clock()), timeout=ASK_SECONDS))
-        if trio.current_time() < self._due or not await self._may_drop():
-            return more
-        # Both: what is left of one must not wait for the other.
-        kept, purged = await self._retain(), await self._purge()
-        if not (kept or purged):
-            self._due = trio.current_time() + RETAIN_SECONDS
-        return more or kept or purged
+        """One step of each: whichever has much to do, or fails, does not keep the others from
+        theirs; whether one of them has more to do.
+
+        Raises:
+            DatabaseError: one of them failed.
+        """
+        failures: list[DatabaseError] = []
+        more = await self._tried(self._roll_up, failures)
+        if trio.current_time() >= self._due and await self._may_drop():
+            kept = await self._tried(self._retain, failures)
+            purged = await self._tried(self._purge, failures)
+            if not (kept or purged or failures):
+                self._due = trio.current_time() + RETAIN_SECONDS
+            more = more or kept or purged
+        if failures:
+            raise failures[0]
+        return more
+
+    async def _tried(
+        self, step: Callable[[], Awaitable[bool]], failures: list[DatabaseError]
+    ) -> bool:
+        try:
+            return await step()
+        except DatabaseError as error:
+            failures.append(error)
+            return False
+
+    def _note_failure(self, why: str) -> None:
+        now = trio.current_time()
+        if self._failing_since is None:
+            self._failing_since = now
+        if now - self._failing_since >= TROUBLE_SECONDS:
+            self._tell(trouble=f"fails: {why}")
+
+    def _tell(self, **changes: str | None) -> None:
+        """Write down how it goes, and log each trouble and its end."""
+        before = self._statuses.get(RETENTION) or RetentionStatus()
+        now = msgspec.structs.replace(before, **changes)
+        if now == before:
+            return
+        self._statuses.put(RETENTION, now)
+        if now.waits is not None and before.waits is None:
+            _log.warning("retention waits", reason=now.waits)
+        if now.trouble is not None and before.trouble is None:
+            _log.warning("retention is in trouble", reason=now.trouble)
+        if now == RetentionStatus():
+            _log.info("retention goes on")
+
+    async def _roll_up(self) -> bool:
+        return bool(await ask(self._database, RollUp(self._clock()), timeout=ASK_SECONDS))
 
     async def _may_drop(self) -> bool:
         """Whether the clock may be believed (H25); until then nothing is dropped or purged."""
@@ -109,13 +157,7 @@ class Retention(Actor):
         if why is not None:
             why += "; nothing is dropped before the price API agrees with it (from another machine)"
             why += ", or `stockstream db retention --yes` is run"
-        before = self._statuses.get(RETENTION)
-        waited = before is not None and before.waits is not None
-        if why is not None and not waited:
-            _log.warning("retention waits", reason=why)
-        elif why is None and waited:
-            _log.info("retention goes on")
-        self._statuses.put(RETENTION, RetentionStatus(why))
+        self._tell(waits=why)
         return why is None
 
     async def _retain(self) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import secrets
 import signal
 import stat
 import subprocess
@@ -534,6 +535,33 @@ def test_a_view_of_others_over_our_tables_stops_a_restore_and_is_named(db: Run, 
 
 
 @pytest.mark.proves("H26")
+def test_what_would_go_with_our_tables_stops_a_restore_and_rights_on_columns_stay(
+    db: Run, database_url: str
+):
+    """Triggers, policies and publications of others: PostgreSQL drops them without a word."""
+    put_ticks(database_url, 30)
+    assert db("backup", "prices.dump").code == 0
+    reader = "grafana_" + secrets.token_hex(4)
+    made = f"""CREATE ROLE {reader}; GRANT SELECT (symbol) ON alerts TO {reader};
+    CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER told AFTER INSERT ON ticks FOR EACH ROW EXECUTE FUNCTION tell();
+    CREATE POLICY few ON candles FOR SELECT TO {reader} USING (symbol = 'AAPL');
+    CREATE PUBLICATION changes FOR TABLE alerts; DELETE FROM ticks"""
+    psql(database_url, made)
+    told = line(db("restore", "prices.dump", "--yes"), 1)
+    named = "policy few on candles, publication changes of alerts, trigger told on ticks"
+    assert f"others have made of our tables what would be gone: {named}" in told
+    assert psql(database_url, "SELECT count(*) FROM ticks") == "0"
+    dropped = "DROP TRIGGER told ON ticks; DROP POLICY few ON candles; DROP PUBLICATION changes"
+    psql(database_url, dropped)
+    assert db("restore", "prices.dump", "--yes").code == 0
+    assert psql(database_url, "SELECT count(*) FROM ticks") == "30"
+    right = f"SELECT has_column_privilege('{reader}', 'alerts', 'symbol', 'SELECT')"
+    assert psql(database_url, right) == "t"
+    psql(database_url, f"DROP OWNED BY {reader}; DROP ROLE {reader}")
+
+
+@pytest.mark.proves("H26")
 def test_our_tables_are_all_that_the_schema_makes(database_url: str):
     """Whoever adds one tells it to backup and restore. The dump of all of a database, made by
     hand, is restored where it holds nothing else.
@@ -687,6 +715,19 @@ def test_retention_by_command(db: Run, database_url: str):
     assert shown.startswith(f"{', '.join([*old, older])} dropped; ")
     assert psql(database_url, "SELECT count(*) FROM ticks") == "10"
     assert document(db("retention", "--json"))["dropped"] == []
+
+
+def test_retention_goes_on_where_changes_are_published(db: Run, database_url: str):
+    """Old ticks that were imported are deleted; a publication of all tables wants to name them."""
+    put_ticks(database_url, 1, day=YESTERDAY)
+    psql(database_url, "CREATE PUBLICATION everything FOR ALL TABLES")
+    psql(
+        database_url,
+        """INSERT INTO ticks_default SELECT symbol, exchange, price, ts - interval '1 y',
+        received - interval '1 y', epoch, seq FROM ticks""",
+    )
+    assert db("retention", "--yes").code == 0
+    assert psql(database_url, "SELECT count(*) FROM ticks") == "1"
 
 
 def test_rows_of_users_are_purged_by_command(db: Run, database_url: str):

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
+from stockstream.history import retention
 from stockstream.history.candles import DAY_MS, HOUR_MS, INTERVALS, MINUTE_MS, fold
+from stockstream.history.database import Database, DatabaseSettings
 from stockstream.history.queries import FetchCandles
 from stockstream.history.query import Query, Unavailable
 from stockstream.history.recording import Record
+from stockstream.history.retention import Retention, RetentionSettings
 from stockstream.history.rolling import Rebuild, RollUp
+from stockstream.history.servers import Server
 from stockstream.history.upkeep import Retain
+from stockstream.tables import RETENTION, Tables
+from supervision import ChildSpec, System, supervisor
+from tests.support.database import psql
 from tests.support.gateway import DAY, History, batch, running_history, tick
 
 if TYPE_CHECKING:
@@ -183,3 +191,39 @@ async def test_a_long_query_is_not_in_the_way_of_recording(database_url: str) ->
                 await history.ask(Record([batch(2, tick(2, ts=old, received=old))]))
         done = await history.ask(Retain(DAY))
         assert done.dropped
+
+
+async def test_retention_that_fails_for_long_says_why_and_does_what_it_can(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ticks cannot be dropped: the audit is purged all the same. Then they can, and it is said."""
+    monkeypatch.setattr(retention, "TROUBLE_SECONDS", 0.2)
+    monkeypatch.setattr(retention, "RETRY_SECONDS", 0.05)
+    old = "(now() - interval '400 d')"
+    made = f"""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN RAISE insufficient_privilege USING MESSAGE = ''ticks are sacred''; END';
+    CREATE TRIGGER kept BEFORE DELETE ON ticks_default FOR EACH ROW EXECUTE FUNCTION refuse();
+    INSERT INTO ticks_default VALUES ('A', NULL, 1, {old}, {old}, 1, 1);
+    INSERT INTO audit (at, who, what, row_id, action) VALUES ({old}, 'me', 'list', 1, 'create')"""
+    psql(database_url, made)
+    tables = Tables()
+    server = DatabaseSettings(Server("DATABASE_URL", database_url))
+    kept = partial(Retention, RetentionSettings(), tables.upstream_clock, tables.retention)
+    children = [
+        ChildSpec("database", partial(Database, server, tables.database)),
+        ChildSpec("retention", kept),
+    ]
+    system = System()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(system.run, supervisor("root", [supervisor("history", children)]))
+        with trio.fail_after(20):
+            while (row := tables.retention.get(RETENTION)) is None or row.trouble is None:  # noqa: ASYNC110 - a table tells nobody
+                await trio.sleep(0.02)
+            assert "ticks are sacred" in row.trouble
+            count = partial(psql, database_url, "SELECT count(*) FROM audit")
+            assert await trio.to_thread.run_sync(count) == "0"
+            mend = partial(psql, database_url, "DROP TRIGGER kept ON ticks_default")
+            await trio.to_thread.run_sync(mend)
+            while (row := tables.retention.get(RETENTION)) is None or row.trouble is not None:  # noqa: ASYNC110 - a table tells nobody
+                await trio.sleep(0.02)
+        system.stop()

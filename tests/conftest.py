@@ -10,6 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.support.alone import room
 from tests.support.database import PostgresServer, make_cluster
@@ -17,6 +18,12 @@ from tests.support.database import PostgresServer, make_cluster
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
+
+
+# Other tests share the machine: an example that takes long is none that failed. In CI the profile
+# that Hypothesis has for it is the parent, which draws the same examples each time.
+settings.register_profile("shared machine", settings(), deadline=None, print_blob=True)
+settings.load_profile("shared machine")
 
 
 @pytest.hookimpl(wrapper=True)

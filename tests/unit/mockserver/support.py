@@ -4,8 +4,6 @@ import random
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hypothesis import settings
-
 from mockserver.bodies import BodyFiles
 from mockserver.incoming import Request
 from mockserver.json_types import Json
@@ -15,7 +13,6 @@ from mockserver.templating import compile_template, render, request_model
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=UTC)
 SEED = 20261122
-unhurried = settings(deadline=None)  # other tests share the machine: no example has a time limit
 NO_FILES = BodyFiles(Path("/nonexistent"))
 
 

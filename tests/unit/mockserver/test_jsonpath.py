@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from mockserver.json_types import Json
 from mockserver.jsonpath import JsonPathError, compile_path
-from tests.unit.mockserver.support import unhurried
 
 DOCUMENT: Json = {
     "quotes": [
@@ -66,7 +65,6 @@ def test_what_is_no_path_is_refused_by_name(path: str) -> None:
     assert repr(path) in str(caught.value) or "regular expression" in str(caught.value)
 
 
-@unhurried
 @given(st.text(alphabet="$.[]()'@?*:,&|!=<>~/ab01 ", max_size=30))
 def test_any_text_is_compiled_or_refused(path: str) -> None:
     """No input fails in another way, when compiled or when read."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mockserver.conditions import read_condition, same_json
 from mockserver.json_types import Json
 from mockserver.problems import FieldError, Reader
-from tests.unit.mockserver.support import request, stub, unhurried
+from tests.unit.mockserver.support import request, stub
 
 
 @pytest.mark.proves("M5")
@@ -143,7 +143,6 @@ JSON = st.recursive(
 
 
 @pytest.mark.proves("M5")
-@unhurried
 @given(value=JSON, shuffle=st.randoms())
 def test_json_equals_itself_in_any_order_of_its_lists(value: Json, shuffle) -> None:
     """With ignoreArrayOrder every permutation is equal, however items repeat."""
@@ -159,7 +158,6 @@ def test_json_equals_itself_in_any_order_of_its_lists(value: Json, shuffle) -> N
 
 
 @pytest.mark.proves("M5")
-@unhurried
 @given(left=JSON, right=JSON)
 def test_json_is_equal_only_to_equal_json(left: Json, right: Json) -> None:
     """Strict equality agrees with the canonical text."""

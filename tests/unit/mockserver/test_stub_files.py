@@ -11,7 +11,7 @@ import mockserver
 from mockserver.json_lines import line_of
 from mockserver.json_types import Json
 from mockserver.stub_files import StubFileError, StubFiles
-from tests.unit.mockserver.support import request, server, unhurried
+from tests.unit.mockserver.support import request, server
 
 
 def write(directory: Path, **files: object) -> StubFiles:
@@ -106,7 +106,6 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         write(tmp_path, a=twice, b=twice).load()
 
 
-@unhurried
 @given(
     st.recursive(
         st.integers() | st.text(max_size=3),

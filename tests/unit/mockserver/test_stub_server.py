@@ -13,7 +13,7 @@ from mockserver.outage import Outage, read_outage
 from mockserver.problems import FieldError
 from mockserver.responses import text_answer
 from mockserver.store import DuplicateId
-from tests.unit.mockserver.support import NOW, SEED, mapping, request, server, stub, unhurried
+from tests.unit.mockserver.support import NOW, SEED, mapping, request, server, stub
 
 
 def named(name: str, priority: int | None = None, **fields: str) -> dict[str, object]:
@@ -26,7 +26,6 @@ def named(name: str, priority: int | None = None, **fields: str) -> dict[str, ob
 
 
 @pytest.mark.proves("M6")
-@unhurried
 @given(st.lists(st.sampled_from([None, 1, 2, 5, 9]), min_size=1, max_size=8))
 def test_the_highest_priority_wins_and_then_the_latest(priorities: list[int | None]) -> None:
     """1 before 2, none counts as 5, and of equals the one added last."""
@@ -133,7 +132,6 @@ def test_the_journal_keeps_the_last_thousand_requests() -> None:
 
 
 @pytest.mark.proves("M17")
-@unhurried
 @given(st.lists(st.integers(0, 4_000), max_size=30))
 def test_the_journal_is_bounded_in_bytes_too(sizes: list[int]) -> None:
     """A thousand of the largest bodies would be gigabytes; the newest entry always stays."""
@@ -179,7 +177,6 @@ def test_delays_are_those_of_the_stub_before_those_of_the_server() -> None:
 
 
 @pytest.mark.proves("M9")
-@unhurried
 @given(seed=st.integers(0, 2**32), sigma=st.floats(0, 3))
 def test_drawn_delays_stay_in_their_bounds(seed: int, sigma: float) -> None:
     """A lognormal delay is cut off by drawing again."""
@@ -198,7 +195,6 @@ def test_a_lognormal_delay_has_its_median() -> None:
 
 
 @pytest.mark.proves("M9")
-@unhurried
 @given(body=st.binary(min_size=1, max_size=200), chunks=st.integers(1, 300))
 def test_a_dribbled_body_is_whole_in_pieces_of_nearly_equal_size(body: bytes, chunks: int) -> None:
     """No piece is empty, and there are as many as asked for where the body has the bytes."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.templating import TemplateError, compile_template, render, request_model
-from tests.unit.mockserver.support import NOW, SEED, rendered, request, unhurried
+from tests.unit.mockserver.support import NOW, SEED, rendered, request
 
 BODY = b'{"a":{"b":[1,2.5,"x"]},"s":"q\\"z","flag":true}'
 ASKED = request(
@@ -154,7 +154,6 @@ def test_numbers_are_formatted_by_decimal_format_patterns(
 
 
 @pytest.mark.proves("M3")
-@unhurried
 @given(seed=st.integers(0, 2**32), lower=st.integers(1, 9_000), width=st.integers(1, 500))
 def test_prices_have_two_decimals_and_stay_in_their_range(
     seed: int, lower: int, width: int
@@ -167,7 +166,6 @@ def test_prices_have_two_decimals_and_stay_in_their_range(
 
 
 @pytest.mark.proves("M13")
-@unhurried
 @given(
     seed=st.integers(0, 2**32),
     lower=st.floats(-1e9, 1e9),
@@ -215,7 +213,6 @@ def test_the_largest_draw_of_the_dice_stays_below_the_upper_end() -> None:
 
 
 @pytest.mark.proves("M12")
-@unhurried
 @given(seed=st.integers(0, 2**32))
 def test_random_values_have_the_form_that_is_asked_for(seed: int) -> None:
     """randomInt, randomValue of each type and pickRandom."""
@@ -307,7 +304,6 @@ def test_what_is_wrong_with_a_template_is_said_with_its_place(template: str, pro
     assert str(caught.value).startswith(problem)
 
 
-@unhurried
 @given(st.text(alphabet="{}#/~!^&()|='\"a.@[]\\ \n1", max_size=60))
 def test_any_text_is_rendered_or_refused(text: str) -> None:
     """No input makes the engine fail in any other way."""
@@ -317,7 +313,6 @@ def test_any_text_is_rendered_or_refused(text: str) -> None:
         return
 
 
-@unhurried
 @given(st.text(alphabet=st.characters(exclude_characters="{\\"), max_size=60))
 def test_text_without_braces_is_copied(text: str) -> None:
     """Only what stands between braces is touched."""

@@ -103,7 +103,8 @@ def _host_name(text: str) -> str:
     except UnicodeError:
         name = ""
     name = name.lower() if name.startswith("*") else name.lower().removesuffix(".")
-    if len(name) > 253 or not _HOST_NAME.fullmatch(name):
+    too_long = len(name) > 253 or any(len(label) > 63 for label in name.split("."))
+    if too_long or not _HOST_NAME.fullmatch(name):
         raise ValueError(
             f"{text!r} is no host name; write a name (prices.example), all names below one "
             "(*.example) or * for any, without scheme and port"
@@ -111,11 +112,19 @@ def _host_name(text: str) -> str:
     return name
 
 
+_MAPPED_BITS = 96
+
+
 def _network(text: str) -> Network:
     try:
-        return ip_network(text)
+        network = ip_network(text)
     except ValueError as error:
         raise ValueError(f"{text!r} is no address or network: {error}") from None
+    mapped = None
+    if isinstance(network, IPv6Network) and network.prefixlen >= _MAPPED_BITS:
+        mapped = network.network_address.ipv4_mapped
+    # As peers are read: one of IPv4 written as one of IPv6 would be nobody's.
+    return network if mapped is None else IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
 def _url(text: str, *schemes: str) -> str:

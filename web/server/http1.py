@@ -183,7 +183,9 @@ class Http1Protocol(H11Protocol):
     def _connection_headers(self) -> list[tuple[bytes, bytes]]:
         if not self._is_http:
             return []
-        if self._closes or self.context.terminated.is_set():
+        # Behind an answer that comes before the end of a body, the connection is closed.
+        unread = self.parser.their_state is h11.SEND_BODY
+        if self._closes or unread or self.context.terminated.is_set():
             return [(b"connection", b"close")]
         seconds = int(self._connection.config.keep_alive_timeout * _ADVERTISED)
         # Not every client looks at it, but who does never loses a request to the end.

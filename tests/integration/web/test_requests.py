@@ -84,6 +84,18 @@ async def test_a_request_that_is_none_is_refused_with_a_word_and_an_end(
         assert (statistics.crashed, statistics.handler_errors) == (0, 0)
 
 
+async def test_an_answer_before_the_end_of_a_body_says_that_it_is_the_last() -> None:
+    """The client, or a proxy's pool, would send its next request into a closed connection."""
+    async with running() as run:
+        client = await run.connect()
+        await client.send(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\n12")
+        head, _ = await client.answer()
+        assert head.startswith(b"HTTP/1.1 405 ")
+        assert b"connection: close" in head.lower()
+        assert b"keep-alive" not in head.lower()
+        await client.ended()
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [

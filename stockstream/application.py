@@ -95,6 +95,7 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
 
     Raises:
         InvalidProviderUrl: `STOCK_API_URL` cannot be used.
+        InvalidProxy: the proxy that the environment names for it cannot be used.
     """
     tables, connections = Tables(), Connections()
     chaos, telemetry = ChaosRecords(), Telemetry()

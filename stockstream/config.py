@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stockstream.database_url import read_database_url
+from stockstream.masks import MASK, without_secrets
 from stockstream.quotes import Symbol, parse_symbol
 
 if TYPE_CHECKING:
@@ -300,6 +301,12 @@ class Settings(BaseSettings):
     http_timeout: Seconds = _market(5, "Longest wait for a whole answer from it.")
     http_verify_tls: bool = _market(True, "Whether its TLS certificate is verified.")
     http_max_body: Count = _market(5_000_000, "Bytes in its answer, at most.")
+    http_max_items: Count = _market(
+        20_000, "Items of its answer that are read; those beyond are counted and logged."
+    )
+    http_max_fields: Count = _market(
+        1_000_000, "Fields of all items together that are read, counted by their commas."
+    )
 
     breaker_window_type: Literal["count", "time"] = _breaker(
         "count", "Whether the window holds the last calls or the last seconds."
@@ -418,19 +425,10 @@ def public_value(value: object) -> str | int | float | bool | list[str] | None:
     match value:
         case SecretStr():
             text = value.get_secret_value()
-            return _without_secrets(text) if "://" in text else "********"
+            return without_secrets(text) if "://" in text else MASK
         case tuple():
             return [str(part) for part in value]
         case None | bool() | int() | float():
             return value
         case _:
-            return _without_secrets(str(value))
-
-
-def _without_secrets(url: str) -> str:
-    """Mask the login, and in the query what may be a key: providers give it any name they like."""
-    hidden = re.sub(r"(?<=://)[^/@,]*@", "********@", url)
-    if hidden.startswith("sim:"):
-        return hidden  # its parameters say how the simulated market moves
-    names = "(?:ssl)?password" if hidden.startswith("postgres") else "[^=&#]*"
-    return re.sub(rf"(?i)([?&]{names}=)[^&#]*", r"\1********", hidden)
+            return without_secrets(str(value))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -32,6 +34,21 @@ def root_cause(error: BaseException) -> BaseException:
         if deeper is None:
             return error
         error = deeper
+
+
+def os_reason(root: BaseException) -> str | None:
+    """What the system says of an error of its own, without the address; None for any other."""
+    if isinstance(root, socket.gaierror):
+        return root.strerror
+    # By its number: trio puts the address into the text.
+    return os.strerror(root.errno) if isinstance(root, OSError) and root.errno else None
+
+
+def tls_reason(root: ssl.SSLError) -> str:
+    """Why there is no TLS, in OpenSSL's words."""
+    if isinstance(root, ssl.SSLCertVerificationError):
+        return root.verify_message
+    return (root.reason or str(root)).replace("_", " ").lower()
 
 
 def parse_date(value: str | None) -> int | None:

@@ -7,6 +7,7 @@ here. Messages inside one part stay in that part.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -35,6 +36,7 @@ __all__ = [
     "DemandWanted",
     "DisturbDatabase",
     "FeedChanged",
+    "FeedFigures",
     "FeedState",
     "FeedStatus",
     "ForceCircuit",
@@ -108,6 +110,17 @@ class FeedStatus(msgspec.Struct, frozen=True):
     interval: float
     listed: bool
     reason: str | None = None
+
+
+class FeedFigures(msgspec.Struct, frozen=True):
+    """What went wrong with the feed since the streamer's start, for operators.
+
+    `troubles` counts by kind, bad items each; `unlisted` symbols have a price and are not in the
+    provider's list any more.
+    """
+
+    troubles: Mapping[str, int]
+    unlisted: int
 
 
 class CircuitState(StrEnum):

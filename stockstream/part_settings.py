@@ -15,6 +15,7 @@ from stockstream.history.recorder import RecorderSettings
 from stockstream.history.retention import RetentionSettings
 from stockstream.history.servers import Server, embedded_server
 from stockstream.instance import kept_instance
+from stockstream.market.body_items import Limits
 from stockstream.market.breaker_types import BreakerSettings, WindowType
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import HttpSettings, SymbolsNotFound
@@ -83,6 +84,7 @@ def http(settings: Settings) -> HttpSettings:
         total_timeout=settings.http_timeout,
         verify_tls=settings.http_verify_tls,
         max_body=settings.http_max_body,
+        limits=Limits(settings.http_max_items, settings.http_max_fields),
     )
 
 

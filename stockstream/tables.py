@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         CircuitFigures,
         CircuitStatus,
         DatabaseStatus,
+        FeedFigures,
         FeedStatus,
         QuoteRow,
         RecorderStatus,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     )
 
 FEED = "feed"
-"""The key of the one row of the `feed` table, and of `upstream_clock`."""
+"""The key of the one row of the `feed` table, of `feed_figures` and of `upstream_clock`."""
 CIRCUIT = "circuit"
 """The key of the one row of the `circuit` table."""
 DATABASE = "database"
@@ -154,9 +155,9 @@ class Tables:
     """All tables that cross between the product's parts.
 
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feed` and
-    `circuit`: one row each, `upstream_clock` one under the key of `feed` and `circuit_figures` one
-    under that of `circuit`; `database`,
-    `recorder`, `retention`, `alerts` and `webhooks`: one row each.
+    `circuit`: one row each, `feed_figures` and `upstream_clock` one under the key of `feed`,
+    `circuit_figures` one under that of `circuit`; `database`, `recorder`, `retention`, `alerts`
+    and `webhooks`: one row each.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other.
     """
@@ -166,6 +167,9 @@ class Tables:
     )
     feed: Table[str, FeedStatus] = field(
         default_factory=lambda: Table("feed", writer=paths.STREAMER)
+    )
+    feed_figures: Table[str, FeedFigures] = field(
+        default_factory=lambda: Table("feed_figures", writer=paths.STREAMER)
     )
     upstream_clock: Table[str, UpstreamClock] = field(
         default_factory=lambda: Table("upstream_clock", writer=paths.STREAMER)

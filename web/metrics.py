@@ -192,6 +192,17 @@ def _tell_market(out: Exposition, parts: Parts) -> None:
         "Time between fetches now.",
         None if feed is None else feed.interval,
     )
+    troubles = parts.tables.feed_figures.get(FEED)
+    out.counters(
+        "stockstream_feed_troubles_total",
+        "What went wrong with the feed, in the streamer's life; bad items each.",
+        [({"kind": k}, n) for k, n in (troubles.troubles if troubles else {}).items()],
+    )
+    out.gauge(
+        "stockstream_symbols_unlisted",
+        "Symbols with a price that the provider lists no more.",
+        None if troubles is None else troubles.unlisted,
+    )
     upstream = parts.tables.upstream_clock.get(FEED)
     out.counter(
         "stockstream_upstream_clock_steps_total",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,7 +14,13 @@ from stockstream.alerts.lookups import Lookups, NotFound
 from stockstream.alerts.shares import SHARES, Standing
 from stockstream.alerts.signing import HEADER
 from stockstream.alerts.targets import Forbidden, TargetPolicy, find_target
-from stockstream.http_client import retry_after, root_cause, tls_context
+from stockstream.http_client import (
+    os_reason,
+    retry_after,
+    root_cause,
+    tls_context,
+    tls_reason,
+)
 from stockstream.times import now_ms
 from stockstream.told_alert import ToldAlert
 
@@ -155,15 +160,11 @@ def _why(error: Exception) -> str:
             return "no connection in time"
         case httpx.TimeoutException():
             return "no answer in time"
-        case httpx.NetworkError() if isinstance(root, ssl.SSLCertVerificationError):
-            return f"TLS: {root.verify_message}"
         case httpx.NetworkError() if isinstance(root, ssl.SSLError):
-            return f"TLS: {root.reason or root}"
+            return f"TLS: {tls_reason(root)}"
         case httpx.NetworkError():
-            # By its number: trio puts the address into the text.
-            told = os.strerror(root.errno) if isinstance(root, OSError) and root.errno else None
             broke = "no connection" if isinstance(error, httpx.ConnectError) else "cut off"
-            return f"{broke}: {told or text}"
+            return f"{broke}: {os_reason(root) or text}"
         case httpx.ProtocolError():
             return f"the answer is not HTTP: {text}"
         case _:

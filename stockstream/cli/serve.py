@@ -14,7 +14,7 @@ from stockstream import garbage, logs, open_files
 from stockstream.application import Addresses, bind, build
 from stockstream.environment import load
 from stockstream.errors import ConfigurationError, StartError
-from stockstream.market.providers import InvalidProviderUrl
+from stockstream.market.providers import InvalidProviderUrl, InvalidProxy
 from supervision import run
 from web.server import PortTaken
 
@@ -43,6 +43,8 @@ def serve() -> int:
         root = build(settings, addresses)
     except InvalidProviderUrl as error:
         raise ConfigurationError(f"STOCK_API_URL: {error}") from error
+    except InvalidProxy as error:
+        raise ConfigurationError(str(error)) from error
 
     def on_start(_system: System) -> None:
         garbage.settle()

@@ -25,7 +25,10 @@ from stockstream.market.breaker_messages import (
     NoCalls,
 )
 from stockstream.market.breaker_types import NotPermitted, Permit
+from stockstream.market.listing import Listing
+from stockstream.market.parser import RejectKind
 from stockstream.market.providers import Provider, ProviderBody, ProviderError, SymbolsNotFound
+from stockstream.market.shown import shortened
 from stockstream.market.time_base import Poll, Reading, TimeBase
 from stockstream.market.troubles import Troubles
 from stockstream.messages import (
@@ -34,6 +37,7 @@ from stockstream.messages import (
     Demand,
     DemandWanted,
     FeedChanged,
+    FeedFigures,
     FeedState,
     FeedStatus,
     QuotesPublished,
@@ -63,6 +67,9 @@ DOWN_AFTER_SECONDS = 60.0
 LONGEST_RETRY_AFTER = 60.0
 """An upstream that wants more rest than this is asked again all the same."""
 
+LONGEST_REASON = 200
+SYMBOLS_TOLD = 10
+"""Of symbols that are listed no more, so many are named in the log."""
 STEP_TOLD_SECONDS = 60.0
 """So long the feed's reason says that the upstream's clock was set."""
 
@@ -118,20 +125,28 @@ class GetStatistics(Request[StreamerStatistics]):
 
 @dataclass(frozen=True, slots=True)
 class _Fetched:
-    """What a fetch brought, and what the clocks said when it ended."""
+    """What a fetch brought, and what the clocks said when it ended.
+
+    `whole` says that the provider's whole list was asked for.
+    """
 
     parsed: Parsed
     reading: Reading
     duration: float
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """A round brought nothing. `kind` is None where it is no trouble: the breaker is open."""
+    """A round brought nothing. `kind` is None where it is no trouble: the breaker is open.
+
+    `said` is what the upstream had to say for people.
+    """
 
     kind: str | None
     reason: str
     rejects: Rejects | None = None
+    said: str | None = None
 
 
 class Streamer(Actor):
@@ -169,6 +184,7 @@ class Streamer(Actor):
         self._wake = trio.Event()
         self._list_due = -math.inf
         self._troubles = Troubles()
+        self._listing = Listing()
         self._fetches = self._failed_rounds = self._accepted = self._unchanged = 0
         self._last_duration: float | None = None
 
@@ -234,6 +250,8 @@ class Streamer(Actor):
             self._pubsub.cast(QuotesPublished(batch.number, batch.rows))
         for over in self._troubles.after_success(again):
             _log.info("feed trouble over", kind=over, times=self._troubles.counts[over])
+        if fetched.whole:
+            self._notice_unlisted(fetched.parsed)
         if poll.confirms_nothing:
             self._keep_feed(poll.why)
         else:
@@ -246,7 +264,7 @@ class Streamer(Actor):
         if failed.rejects is not None:
             self._count_rejects(failed.rejects)
         if failed.kind is not None:
-            self._trouble(failed.kind, failed.reason)
+            self._trouble(failed.kind, failed.reason, said=failed.said)
         feed = self._tables.feed.get(FEED)
         # What made the breaker open says more than that it is open.
         before = None if feed is None or failed.kind is not None else feed.reason
@@ -283,12 +301,27 @@ class Streamer(Actor):
                 self._trouble(kind, why, len(items))
         return kinds
 
+    def _notice_unlisted(self, parsed: Parsed) -> None:
+        """Say which symbols the provider lists no more: their last prices stay."""
+        rejects = parsed.rejects
+        if RejectKind.BEYOND_LIMIT in rejects.counts:
+            return  # they may be in the rest
+        listed = {seen.symbol for seen in parsed.observations} | rejects.symbols
+        gone, back = self._listing.seen(self._tables.quotes.rows.keys(), listed)
+        for symbols, told in ((gone, "listed no more"), (back, "listed again")):
+            if symbols:
+                some = sorted(symbols)[:SYMBOLS_TOLD]
+                address = self._provider.address
+                _log.warning(f"symbols are {told}", count=len(symbols), some=some, address=address)
+
     def _notice_step(self, seconds: float, whose: Literal["server", "upstream"]) -> None:
         """Say that a clock was set, if it was."""
         if not seconds:
             return
         seconds = round(seconds, 1)
-        _log.warning("a clock was set", whose=whose, seconds=seconds, provider=self._provider.name)
+        _log.warning(
+            "a clock was set", whose=whose, seconds=seconds, address=self._provider.address
+        )
         self.system.emit(ClockStepped(self.path, whose, seconds))
         if whose == "upstream":
             way = "back" if seconds < 0 else "forward"
@@ -301,9 +334,13 @@ class Streamer(Actor):
             return None
         return self._stepped[1]
 
-    def _trouble(self, kind: str, detail: str, times: int = 1) -> None:
-        if self._troubles.seen(kind, times):
-            _log.warning("feed trouble", kind=kind, detail=detail, provider=self._provider.name)
+    def _trouble(self, kind: str, detail: str, times: int = 1, said: str | None = None) -> None:
+        if not self._troubles.seen(kind, times):
+            return
+        # Only here, not in the feed's reason: anybody may read that.
+        theirs = {} if said is None else {"server_said": said}
+        address = self._provider.address
+        _log.warning("feed trouble", kind=kind, detail=detail, address=address, **theirs)
 
     def _keep_feed(self, reason: str | None) -> None:
         """A round has brought nothing: what is known grows older."""
@@ -317,8 +354,11 @@ class Streamer(Actor):
             state = FeedState.LIVE
         else:
             state = FeedState.STALE if age <= DOWN_AFTER_SECONDS else FeedState.DOWN
+        reason = None if reason is None else shortened(reason, LONGEST_REASON)
         row = FeedStatus(state, as_of, self._interval, listed, reason)
         self._tables.feed.put(FEED, row)
+        figures = FeedFigures(dict(self._troubles.counts), len(self._listing.unlisted))
+        self._tables.feed_figures.put(FEED, figures)
         for name in self._watchers:
             self.system.ref(name).cast(FeedChanged())
 
@@ -377,11 +417,13 @@ class Streamer(Actor):
             rejects = parsed.rejects
             if not parsed.observations:
                 why = "; ".join(rejects.samples.values()) or "the list is empty"
-                raise ProviderBody("body_no_quotes", f"no usable quote in the body: {why}")
+                raise ProviderBody(
+                    "body_no_quotes", f"no usable quote in the body: {why}", said=parsed.said
+                )
         except ProviderError as error:
             duration = trio.current_time() - started
             self._breaker.cast(CallRaised(permit, duration, error, error.retry_after))
-            self.ref.cast(_Failed(error.kind, str(error), rejects))
+            self.ref.cast(_Failed(error.kind, str(error), rejects, error.said))
             if isinstance(error, SymbolsNotFound):
                 # The list tells which of them are gone, and the rest go on.
                 self._list_due = -math.inf
@@ -396,7 +438,7 @@ class Streamer(Actor):
             self._breaker.cast(CallReturned(permit, duration, parsed))
         if wanted is None:
             self._list_due = started + self._settings.list_interval
-        self.ref.cast(_Fetched(parsed, reading, duration))
+        self.ref.cast(_Fetched(parsed, reading, duration, wanted is None))
         return 0.0
 
     def _wanted(self) -> frozenset[Symbol] | None:

@@ -6,7 +6,9 @@ TLS server needs to start.
 
 import base64
 import datetime
+import functools
 import hashlib
+import ipaddress
 import math
 import secrets
 import ssl
@@ -17,11 +19,18 @@ _EXPONENT = 65537
 _NULL = b"\x05\x00"
 
 
-def server_context(directory: Path) -> ssl.SSLContext:
-    """A context with a fresh certificate; the files go to `directory`."""
-    key = _Key()
+def server_context(
+    directory: Path, *, address: str | None = None, days: tuple[int, int] = (-1, 1)
+) -> ssl.SSLContext:
+    """A context with a fresh certificate; the files go to `directory`.
+
+    It is for the IP `address`, and valid for `days` from now. Without an address it is for nobody.
+    Who trusts `server.pem` trusts it.
+    """
+    key = _key()
     chain = directory / "server.pem"
-    chain.write_text(_pem("RSA PRIVATE KEY", key.der()) + _pem("CERTIFICATE", _certificate(key)))
+    certificate = _certificate(key, address, days)
+    chain.write_text(_pem("RSA PRIVATE KEY", key.der()) + _pem("CERTIFICATE", certificate))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
     return context
@@ -34,6 +43,12 @@ def client_context() -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["h2", "http/1.1"])
     return context
+
+
+@functools.cache
+def _key() -> "_Key":
+    """One for all of a process: to find its primes takes most of the time."""
+    return _Key()
 
 
 class _Key:
@@ -66,14 +81,14 @@ class _Key:
         return pow(int.from_bytes(padded), self.d, self.n).to_bytes(size)
 
 
-def _certificate(key: _Key) -> bytes:
+def _certificate(key: _Key, address: str | None, valid_days: tuple[int, int]) -> bytes:
     algorithm = _sequence(_oid(1, 2, 840, 113549, 1, 1, 11), _NULL)
     name = _sequence(_tagged(0x31, _sequence(_oid(2, 5, 4, 3), _tagged(0x0C, b"localhost"))))
     now = datetime.datetime.now(datetime.UTC)
     validity = _sequence(
         *(
             _tagged(0x17, (now + datetime.timedelta(days=days)).strftime("%y%m%d%H%M%SZ").encode())
-            for days in (-1, 1)
+            for days in valid_days
         )
     )
     public = _sequence(
@@ -81,7 +96,13 @@ def _certificate(key: _Key) -> bytes:
         _bits(_sequence(_integer(key.n), _integer(_EXPONENT))),
     )
     serial = _integer(secrets.randbits(64))
-    signed = _sequence(serial, algorithm, name, validity, name, public)
+    parts = [serial, algorithm, name, validity, name, public]
+    if address is not None:
+        # Version 3, for the extension; the addresses are 7 of the kinds of names.
+        host = _sequence(_tagged(0x87, ipaddress.ip_address(address).packed))
+        names = _sequence(_oid(2, 5, 29, 17), _tagged(0x04, host))
+        parts = [_tagged(0xA0, _integer(2)), *parts, _tagged(0xA3, _sequence(names))]
+    signed = _sequence(*parts)
     return _sequence(signed, algorithm, _bits(key.sign(signed)))
 
 

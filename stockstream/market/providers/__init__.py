@@ -13,12 +13,14 @@ from stockstream.market.providers.base import (
     SymbolsNotFound,
 )
 from stockstream.market.providers.http import HttpProvider, HttpSettings
+from stockstream.market.providers.proxies import InvalidProxy
 from stockstream.market.providers.simulated import SimulatedProvider
 
 __all__ = [
     "HttpProvider",
     "HttpSettings",
     "InvalidProviderUrl",
+    "InvalidProxy",
     "Provider",
     "ProviderBody",
     "ProviderDown",
@@ -34,7 +36,8 @@ __all__ = [
 def from_url(url: str, settings: HttpSettings | None = None) -> Provider:
     """Make the provider that `url` names: ``http://``, ``https://`` or ``sim://``.
 
-    Raises `InvalidProviderUrl` with what is wrong, without repeating credentials in it.
+    Raises `InvalidProviderUrl` with what is wrong, without repeating credentials in it, and
+    `InvalidProxy` where the environment names one for it that cannot be used.
     """
     scheme, separator, _ = url.partition("://")
     match scheme.lower() if separator else "":

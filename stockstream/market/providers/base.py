@@ -20,8 +20,8 @@ class Provider(Protocol):
     """A source of prices."""
 
     @property
-    def name(self) -> str:
-        """What people are shown and logs hold. Contains no credentials."""
+    def address(self) -> str:
+        """What is asked, as logs hold it: whole, without what may be a secret in it."""
 
     @property
     def interval(self) -> float | None:
@@ -46,13 +46,22 @@ class ProviderError(Exception):
     """A fetch that brought nothing.
 
     ``kind`` is a short stable word for counting and for logging once per kind; ``retry_after``
-    is how many seconds the upstream asked to be left alone, if it did.
+    is how many seconds the upstream asked to be left alone, if it did. The message is in our words,
+    fit for anybody; ``said`` is what the upstream had to say, for whoever runs this.
     """
 
-    def __init__(self, kind: str, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        said: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.retry_after = retry_after
+        self.said = said
 
 
 class ProviderDown(ProviderError):
@@ -66,8 +75,15 @@ class ProviderTimeout(ProviderError):
 class ProviderStatus(ProviderError):
     """An answer with a status other than 200."""
 
-    def __init__(self, status: int, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(f"status_{status}", message, retry_after=retry_after)
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        said: str | None = None,
+    ) -> None:
+        super().__init__(f"status_{status}", message, retry_after=retry_after, said=said)
         self.status = status
 
 

@@ -4,43 +4,50 @@ from __future__ import annotations
 
 import ipaddress
 import math
-import ssl
-from contextlib import suppress
-from dataclasses import dataclass, replace
+import os
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import httpx
 import trio
 
-from stockstream.http_client import (
-    parse_date,
-    retry_after,
-    root_cause,
-    tls_context,
-)
-from stockstream.market.parser import Parsed, UnparseableBody, parse
+from stockstream.http_client import parse_date, retry_after, tls_context
+from stockstream.market.body_items import Limits, UnparseableBody
+from stockstream.market.parser import Parsed, parse
 from stockstream.market.providers.base import (
     InvalidProviderUrl,
     ProviderBody,
-    ProviderDown,
     ProviderError,
     ProviderStatus,
     ProviderTimeout,
     SymbolsNotFound,
 )
 from stockstream.market.providers.body import BodyReader, BodyRefused
+from stockstream.market.providers.failures import provider_error, wants_login
+from stockstream.market.providers.proxies import choose_proxy
+from stockstream.market.providers.server_message import LONGEST_BODY, server_message
+from stockstream.market.shown import shown
+from stockstream.masks import MASK, without_secrets
 from stockstream.times import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from collections.abc import Set as AbstractSet
 
+    from stockstream.market.providers.proxies import ChosenProxy
     from stockstream.quotes import Symbol
 
 PATH = "/api/stock-prices"
 # Many servers refuse a request line over 4 or 8 KiB. Who wants more symbols than fit gets the
 # whole list in one request rather than parts in many.
 _LONGEST_SYMBOLS_PARAMETER = 2000
+# What a server says for people comes at once or is not waited for: the status is known already.
+_MESSAGE_SECONDS = 1.0
+_LONGEST_MESSAGE = 300
+_SHORTEST_SECRET = 4
+"""A shorter value of the query is no key, and would be masked inside of other words."""
 # Closing waits for TLS farewells of peers that may be gone.
 _CLOSING_SECONDS = 1.0
 
@@ -51,6 +58,7 @@ class HttpSettings:
 
     ``read_timeout`` is the longest pause between two pieces of an answer, ``total_timeout`` the
     longest time for all of it, connecting included; ``max_body`` holds packed and unpacked.
+    ``limits`` say how much of a body is read.
     """
 
     pool_size: int = 10
@@ -59,6 +67,7 @@ class HttpSettings:
     total_timeout: float = 5.0
     verify_tls: bool = True
     max_body: int = 5_000_000
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "read_timeout", "total_timeout"):
@@ -83,14 +92,19 @@ class HttpProvider:
         *,
         clock: Callable[[], int] = now_ms,
     ) -> None:
-        """Raise `InvalidProviderUrl` when `url` is none of ``http://host…`` or ``https://host…``."""
+        """Raises:
+        InvalidProviderUrl: `url` is none of ``http://host…`` or ``https://host…``.
+        InvalidProxy: the environment names a proxy for it that cannot be used.
+        """
         self._settings = settings or HttpSettings()
         self._url = _endpoint(url)
         self._clock = clock
-        self._client = _client(self._url, self._settings)
-        port = f":{self._url.port}" if self._url.port is not None else ""
-        self.name = f"{self._url.scheme}://{self._url.host}{port}"
         self.has_own_clock = not _is_loopback(self._url.host)
+        # A proxy named in the environment is for the world outside, never for our own machine.
+        self._proxy = choose_proxy(self._url, os.environ) if self.has_own_clock else None
+        self._client = _client(self._settings, self._proxy)
+        self._secrets = _secrets_of(self._url)
+        self.address = without_secrets(str(self._url))
 
     async def fetch(self, symbols: AbstractSet[Symbol] | None) -> Parsed:
         """See `Provider.fetch`. An empty set is answered without asking anybody."""
@@ -104,11 +118,14 @@ class HttpProvider:
                 "timeout_total", f"no complete answer within {self._settings.total_timeout:g} s"
             ) from None
         try:
-            parsed = parse(body, response.headers.get("content-type"))
+            parsed = parse(body, response.headers.get("content-type"), self._settings.limits)
         except UnparseableBody as error:
-            raise ProviderBody(f"body_{error.fault}", str(error)) from None
-        if symbols is not None and not parsed.observations and not parsed.rejects.total:
-            raise SymbolsNotFound("none of the named symbols is in the answer")
+            said = self._said(body)
+            raise ProviderBody(f"body_{error.fault}", str(error), said=said) from None
+        if not parsed.observations:
+            if symbols is not None and not parsed.rejects.total:
+                raise SymbolsNotFound("none of the named symbols is in the answer")
+            parsed = replace(parsed, said=self._said(body))
         return replace(parsed, date=parse_date(response.headers.get("date")))
 
     async def aclose(self) -> None:
@@ -120,42 +137,95 @@ class HttpProvider:
         named = _symbols_parameter(symbols)
         url = self._url if named is None else self._url.copy_add_param("symbols", named)
         try:
-            request = self._client.stream("GET", url)
-            async with request as response:
+            async with self._answer(url) as response:
                 if response.status_code != httpx.codes.OK:
-                    raise self._refused(response, asked_for_some=named is not None)
-                return response, await self._read(response)
+                    raise await self._refused(response, asked_for_some=named is not None)
+                return response, await self._read(response, self._settings.max_body)
+        except BodyRefused as error:
+            raise ProviderBody(error.kind, str(error)) from None
         except httpx.HTTPError as error:
-            raise _as_provider_error(error) from error
+            raise provider_error(error, self._proxy) from error
 
-    async def _read(self, response: httpx.Response) -> bytes:
+    @asynccontextmanager
+    async def _answer(self, url: httpx.URL) -> AsyncIterator[httpx.Response]:
+        """The answer up to its body. What was sent over a kept connection is sent once more when
+        that ends without an answer: the server closed it just when we asked (RFC 9112, 9.3.1).
+        """
+        request = self._client.build_request("GET", url)
+        opened = _Opened()
+        request.extensions["trace"] = opened
+        try:
+            response = await self._client.send(request, stream=True)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            if opened.connection:
+                raise
+            response = await self._client.send(request, stream=True)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _read(self, response: httpx.Response, longest: int) -> bytes:
         chunks = response.aiter_raw()
         try:
             reader = BodyReader(
-                self._settings.max_body,
+                longest,
                 encoding=response.headers.get("content-encoding"),
                 announced=response.headers.get("content-length"),
             )
             async for chunk in chunks:
                 reader.feed(chunk)
             return reader.finish()
-        except BodyRefused as error:
+        except BodyRefused:
             await _abandon(response, chunks)
-            raise ProviderBody(error.kind, str(error)) from None
+            raise
         except httpx.RemoteProtocolError as error:
-            raise ProviderBody("body_truncated", f"the body ended early: {error}") from None
+            raise BodyRefused("body_truncated", f"the body ended early: {error}") from None
 
-    def _refused(self, response: httpx.Response, *, asked_for_some: bool) -> ProviderError:
+    async def _refused(self, response: httpx.Response, *, asked_for_some: bool) -> ProviderError:
         status = response.status_code
         message = f"status {status} {response.reason_phrase}".rstrip()
-        if response.is_redirect:
+        said = await self._said_with(response)
+        if response.has_redirect_location:
             message += "; redirects are not followed"
+            said = f"location: {without_secrets(response.headers['location'])}"
+        elif status == httpx.codes.NOT_MODIFIED:
+            message += "; it was not asked whether anything had changed"
+        elif status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+            message += f"; {wants_login(self._proxy)}"
         if status == httpx.codes.NOT_FOUND and asked_for_some:
             return SymbolsNotFound(message)
         asked = None
         if status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
             asked = retry_after(response.headers, now=self._clock())
-        return ProviderStatus(status, message, retry_after=asked)
+        return ProviderStatus(status, message, retry_after=asked, said=said)
+
+    async def _said_with(self, response: httpx.Response) -> str | None:
+        """What stands in the body of an answer that refuses, if that comes in time."""
+        with (
+            trio.move_on_after(_MESSAGE_SECONDS),
+            suppress(BodyRefused, httpx.HTTPError),
+        ):
+            return self._said(await self._read(response, LONGEST_BODY), refused=True)
+        return None
+
+    def _said(self, body: bytes, *, refused: bool = False) -> str | None:
+        """The server's own message; some tell the key back that was used."""
+        message = server_message(body, refused=refused) or ""
+        for secret in self._secrets:
+            message = message.replace(secret, MASK)
+        return shown(message, _LONGEST_MESSAGE) or None
+
+
+class _Opened:
+    """Follows a request (httpcore's extension ``trace``): whether it opened a connection."""
+
+    def __init__(self) -> None:
+        self.connection = False
+
+    async def __call__(self, event: str, _info: object) -> None:
+        if event.endswith("connect_tcp.started"):
+            self.connection = True
 
 
 async def _abandon(response: httpx.Response, chunks: AsyncIterator[bytes]) -> None:
@@ -180,11 +250,16 @@ def _endpoint(url: str) -> httpx.URL:
     return base.copy_with(path=base.path.rstrip("/") + PATH, fragment=None)
 
 
-def _client(url: httpx.URL, settings: HttpSettings) -> httpx.AsyncClient:
+def _client(settings: HttpSettings, proxy: ChosenProxy | None) -> httpx.AsyncClient:
+    through = None
+    if proxy is not None:
+        # Its own certificate is verified, whatever is said of the API's.
+        context = tls_context() if proxy.url.scheme == "https" else None
+        through = httpx.Proxy(proxy.url, ssl_context=context)
     return httpx.AsyncClient(
         verify=tls_context(verify=settings.verify_tls),
-        # A proxy named in the environment is for the world outside, never for our own machine.
-        trust_env=not _is_loopback(url.host),
+        proxy=through,
+        trust_env=False,
         follow_redirects=False,
         limits=httpx.Limits(
             max_connections=settings.pool_size, max_keepalive_connections=settings.pool_size
@@ -199,6 +274,15 @@ def _client(url: httpx.URL, settings: HttpSettings) -> httpx.AsyncClient:
     )
 
 
+def _secrets_of(url: httpx.URL) -> tuple[str, ...]:
+    """What may be a secret in an address, longest first, as it is written and as it is meant."""
+    raw = [part.partition("=")[2] or part for part in url.query.decode().split("&")]
+    # Some take a blank as a plus.
+    meant = [unquote(part) for part in raw] + [unquote(part.replace("+", " ")) for part in raw]
+    found = {*raw, *meant, url.username, url.password}
+    return tuple(sorted((s for s in found if len(s) >= _SHORTEST_SECRET), key=len, reverse=True))
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -211,22 +295,3 @@ def _symbols_parameter(symbols: AbstractSet[Symbol] | None) -> str | None:
         return None
     named = ",".join(sorted(symbols))
     return named if len(named) <= _LONGEST_SYMBOLS_PARAMETER else None
-
-
-def _as_provider_error(error: httpx.HTTPError) -> ProviderError:
-    text = str(error) or type(error).__name__
-    match error:
-        case httpx.ConnectTimeout():
-            return ProviderTimeout("timeout_connect", "no connection in time")
-        case httpx.TimeoutException():
-            return ProviderTimeout("timeout_read", "the answer stopped coming")
-        case httpx.ConnectError():
-            kind = "tls_failed" if isinstance(root_cause(error), ssl.SSLError) else "connect_failed"
-            return ProviderDown(kind, f"no connection: {text}")
-        case httpx.NetworkError():
-            # The text of what is raised here only says again that it broke.
-            root = root_cause(error)
-            why = (root.strerror if isinstance(root, OSError) else None) or text
-            return ProviderDown("connection_reset", f"the connection broke: {why}")
-        case _:
-            return ProviderDown("protocol_error", f"the answer is not HTTP: {text}")

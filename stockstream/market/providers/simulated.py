@@ -51,7 +51,7 @@ class SimulatedProvider:
         clock: Callable[[], int] = now_ms,
     ) -> None:
         """List `symbols` symbols: the six well-known ones first, then S0007, S0008 and so on."""
-        self.name = f"sim: {symbols} symbols"
+        self.address = f"sim://?symbols={symbols}"
         self.interval = interval
         self.has_own_clock = False
         self._clock = clock

@@ -101,6 +101,20 @@ def test_wrong_settings_stop_the_start_with_one_line_and_exit_2(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ALL_PROXY", "socks5://127.0.0.1:1"), ("HTTPS_PROXY", "127.0.0.1:x"), ("no_proxy", "[::1")],
+)
+def test_a_proxy_that_cannot_be_used_stops_the_start_with_one_line_and_exit_2(
+    name: str, value: str, stockstream
+):
+    """It is of the environment of all programs, and named as a setting of ours would be."""
+    start = {"PORT": "0", "MAX_CONNECTIONS": "10", "STOCK_API_URL": "https://prices.example"}
+    ended = stockstream("serve", **start, **{name: value})
+    assert (ended.code, ended.out) == (2, "")
+    assert re.fullmatch(rf"stockstream: {name}: .*\(environment\)\n", ended.err)
+
+
 def test_main_takes_arguments_of_a_caller(capsys: pytest.CaptureFixture[str]):
     """`main(["…"])` does what the shell does."""
     with pytest.raises(SystemExit) as caught:

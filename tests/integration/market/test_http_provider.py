@@ -93,6 +93,7 @@ async def test_nobody_listens(refused_port):
     async with aclosing(HttpProvider(f"http://127.0.0.1:{refused_port}")) as provider:
         error = await refused(provider)
     assert (type(error), error.kind) == (ProviderDown, "connect_failed")
+    assert str(error) == "no connection: Connection refused"
 
 
 async def test_a_name_that_does_not_resolve():
@@ -156,6 +157,44 @@ async def test_half_a_body(rogue, provider, chunked):
     rogue.script = script
     error = await refused(provider)
     assert (type(error), error.kind) == (ProviderBody, "body_truncated")
+
+
+async def test_a_packed_answer_may_have_several_members(rogue, provider):
+    """However they fall on the pieces that arrive; what follows them and is none is left out."""
+    body = json.dumps(PRICES).encode()
+    for tail in (b"", gzip.compress(b""), bytes(50), b"garbage"):
+        packed = gzip.compress(body[:30]) + gzip.compress(body[30:]) + tail
+
+        async def script(stream, head, packed=packed):
+            await stream.send_all(
+                answer(b"", headers=["content-encoding: gzip"], length=len(packed))
+            )
+            for at in range(0, len(packed), 7):
+                await stream.send_all(packed[at : at + 7])
+
+        rogue.script = script
+        assert symbols_of(await provider.fetch(None)) == ["AAPL", "MSFT"]
+
+
+@pytest.mark.proves("C18")
+@pytest.mark.parametrize(
+    ("packed", "kind"),
+    [
+        (gzip.compress(b"[") + gzip.compress(b"]")[:-4], "body_truncated"),
+        (gzip.compress(b"") * 1001, "body_encoding"),
+        (gzip.compress(b"[]") + bytes(6_000_000), "body_too_large"),
+    ],
+    ids=["half a member", "too many members", "too much behind them"],
+)
+async def test_members_are_limited_as_all_is(rogue, provider, packed, kind):
+    async def script(stream, head):
+        await stream.send_all(
+            b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\n" + packed
+        )
+        await stream.aclose()
+
+    rogue.script = script
+    assert (await refused(provider)).kind == kind
 
 
 @pytest.mark.proves("C18")
@@ -313,6 +352,7 @@ async def test_a_status_other_than_200(rogue, provider, status):
     error = await refused(provider)
     assert (type(error), error.kind) == (ProviderStatus, f"status_{status[:3]}")
     assert str(error) == f"status {status}"
+    assert error.said == "oops"
     assert error.retry_after is None
 
 
@@ -329,12 +369,92 @@ async def test_a_404_means_the_symbols_where_some_were_named(rogue, provider):
     assert (await provider.fetch(None)).observations == ()
 
 
-async def test_a_redirect_is_not_followed(rogue, provider):
-    rogue.always(answer(b"", status="302 Found", headers=["location: http://127.0.0.1:9/"]))
+async def test_a_redirect_is_not_followed_and_said_where_it_leads(rogue, provider):
+    to = "location: https://prices.example/v2?apikey=hunter2"
+    rogue.always(answer(b"<title>Moved", status="302 Found", headers=[to]))
     error = await refused(provider)
     assert error.kind == "status_302"
-    assert "redirects are not followed" in str(error)
+    assert str(error) == "status 302 Found; redirects are not followed"
+    assert error.said == "location: https://prices.example/v2?apikey=********"
     assert len(rogue.requests) == 1
+
+
+async def test_a_304_is_no_redirect(rogue, provider):
+    rogue.always(b"HTTP/1.1 304 Not Modified\r\n\r\n")
+    error = await refused(provider)
+    assert str(error) == "status 304 Not Modified; it was not asked whether anything had changed"
+
+
+MESSAGES = {
+    "Alpha Vantage, limit": (b'{"Note": "5 calls per minute"}', "5 calls per minute"),
+    "Alpha Vantage, plan": (b'{"Information": "premium"}', "premium"),
+    "FMP": (b'{"Error Message": "Invalid API KEY."}', "Invalid API KEY."),
+    "Twelve Data": (b'{"code":401,"message":"wrong key","status":"error"}', "wrong key"),
+    "Finnhub": (b'{"error":"Invalid API key"}', "Invalid API key"),
+    "Polygon": (b'{"status":"ERROR","request_id":"1","error":"Unknown"}', "Unknown"),
+    "Tiingo": (b'{"detail":"Invalid token."}', "Invalid token."),
+    "Marketstack": (b'{"error":{"code":"usage","message":"Too many"}}', "Too many"),
+    "Kraken": (b'{"error":["EQuery:Unknown asset pair"]}', "EQuery:Unknown asset pair"),
+    "Coinbase": (b'{"errors":[{"id":"bad","message":"No such"}]}', "No such"),
+    "OAuth": (b'{"error":"invalid_token","error_description":"Expired"}', "Expired"),
+    "Yahoo": (b'{"finance":{"result":null,"error":{"description":"Bad crumb"}}}', "Bad crumb"),
+    "RFC 9457": (b'{"type":"about:blank","title":"Gone","detail":"Use v3"}', "Use v3"),
+    "a JSON text": (b'"maintenance"', "maintenance"),
+    "IEX": (b"The API key provided is not valid.\n", "The API key provided is not valid."),
+    "nginx": (b"<html><head><title>502 Bad&amp; Gateway</title></head>", "502 Bad& Gateway"),
+    "S3": (b"<?xml?><Error><Code>AccessDenied</Code></Error>", "AccessDenied"),
+    "escapes": (b"\x1b[31mred\x1b[0m\r\nforged line", "\\x1b[31mred\\x1b[0m forged line"),
+    "nothing": (b"{}", None),
+    "numbers": (b"[1,2]", None),
+    "empty": (b"", None),
+    "a page of data": (b'{"message":"' + b"x" * 100_000 + b'"}', None),
+}
+
+
+@pytest.mark.parametrize("vendor", MESSAGES)
+async def test_the_servers_own_message_is_told_for_people(rogue, provider, vendor):
+    """One line of it, short, nothing in it that a terminal would obey."""
+    body, said = MESSAGES[vendor]
+    rogue.always(answer(body, status="403 Forbidden"))
+    error = await refused(provider)
+    assert (str(error), error.said) == ("status 403 Forbidden", said)
+    assert rogue.connections == 1 or said is None
+
+
+async def test_a_message_with_status_200_is_told_too(rogue, provider):
+    rogue.always(answer(b'{"Note": "5 calls per minute"}'))
+    parsed = await provider.fetch(None)
+    assert (parsed.observations, parsed.said) == ((), "5 calls per minute")
+    rogue.always(answer(b"<html><title>Sign in</title>", headers=["content-type: text/html"]))
+    assert (await refused(provider)).said == "Sign in"
+    rogue.always(answer(b'{"data":[{"ticker":"A","name":"B","description":"Makes C"}]}'))
+    assert (await provider.fetch(None)).said is None, "a description of a company is no message"
+    rogue.always(answer())
+    assert (await provider.fetch(None)).said is None
+
+
+async def test_a_key_that_the_server_tells_back_is_masked(rogue):
+    """Some say which key they detected; also where it was written with escapes."""
+    url = rogue.url.replace("://", "://me:pass%20word@") + "/?apikey=hunter2%2Bx&plan=a"
+    async with aclosing(HttpProvider(url)) as provider:
+        rogue.always(
+            answer(b"key hunter2+x or hunter2%2Bx of me (pass word), plan a", status="401 No")
+        )
+        error = await refused(provider)
+    assert error.said == "key ******** or ******** of me (********), plan a"
+
+
+@pytest.mark.parametrize("length", [10_000, 1_000_000])
+async def test_a_message_that_never_comes_changes_nothing_of_the_status(rogue, length):
+    async def script(stream, head):
+        await stream.send_all(answer(b'{"message":', status="503 No", length=length))
+        await stream.receive_some()
+
+    rogue.script = script
+    async with impatient(rogue, read_timeout=0.1) as provider:
+        error = await refused(provider)
+        assert (error.kind, error.said) == ("status_503", None)
+        await rogue.until_all_closed()
 
 
 @pytest.mark.proves("B12")
@@ -392,6 +512,35 @@ async def test_a_server_that_comes_back_is_found_again(rogue, provider):
     assert symbols_of(await provider.fetch(None)) == ["AAPL", "MSFT"]
 
 
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_a_kept_connection_that_ends_when_it_is_used_is_no_failed_fetch(rogue, provider, end):
+    """The server gave it up just when we asked: it is asked again, over another, once."""
+    for _ in range(3):
+        await provider.fetch(None)
+
+    async def script(stream, head):
+        rogue.script = rogue.well
+        reset(stream) if end == "reset" else await stream.aclose()
+
+    rogue.script = script
+    assert symbols_of(await provider.fetch(None)) == ["AAPL", "MSFT"]
+    assert (rogue.connections, len(rogue.requests)) == (2, 5)
+
+
+async def test_a_server_that_ends_each_connection_is_asked_twice_at_most(rogue, provider):
+    await provider.fetch(None)
+
+    async def script(stream, head):
+        await stream.aclose()
+
+    rogue.script = script
+    error = await refused(provider)
+    assert str(error) == "the server closed the connection without an answer"
+    assert len(rogue.requests) == 3
+    await refused(provider)
+    assert len(rogue.requests) == 4, "a new connection proves nothing about the one before"
+
+
 async def test_a_cancelled_fetch_leaves_no_connection(rogue, provider):
     asked = trio.Event()
 
@@ -422,12 +571,8 @@ async def test_closing_works_in_a_cancelled_scope(rogue):
     await rogue.until_all_closed()
 
 
-async def test_a_certificate_nobody_vouches_for(rogue, tmp_path):
-    """It is refused, unless verification is switched off."""
+async def test_a_certificate_is_not_verified_where_that_is_switched_off(rogue, tmp_path):
     rogue.tls = server_context(tmp_path)
-    async with impatient(rogue) as provider:
-        error = await refused(provider)
-        assert (type(error), error.kind) == (ProviderDown, "tls_failed")
     async with impatient(rogue, verify_tls=False) as provider:
         assert symbols_of(await provider.fetch(None)) == ["AAPL", "MSFT"]
 

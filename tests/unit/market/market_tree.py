@@ -42,7 +42,7 @@ class ScriptedProvider:
     well-meant answer, or a function of what was asked for.
     """
 
-    name = "scripted"
+    address = "scripted:"
 
     def __init__(self, script=(), interval=None, listed=("AAPL", "MSFT")):
         self.interval = interval

@@ -131,7 +131,10 @@ async def test_the_scheme_chooses_the_provider():
         await provider.aclose()
 
 
-async def test_a_name_holds_no_credentials():
-    provider = from_url("https://user:hunter2@prices.example:8443/v2?apikey=hunter2")
-    assert provider.name == "https://prices.example:8443"
+async def test_an_address_is_told_whole_and_without_credentials():
+    provider = from_url("https://user:hunter2@prices.example:8443/v2?apikey=hunter2&hunter2")
+    assert provider.address == (
+        "https://********@prices.example:8443/v2/api/stock-prices?apikey=********&********"
+    )
     await provider.aclose()
+    assert SimulatedProvider(symbols=6).address == "sim://?symbols=6"

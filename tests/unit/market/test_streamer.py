@@ -22,6 +22,7 @@ from stockstream.market.providers import (
 from stockstream.market.streamer import GetStatistics, StreamerSettings
 from stockstream.messages import Demand, FeedState, FeedStatus, ForceCircuit
 from stockstream.quotes import Observation
+from stockstream.tables import FEED
 from stockstream.times import Moment
 from supervision import handles, terminate_child
 from supervision.events import Exited
@@ -353,6 +354,62 @@ async def test_a_body_without_a_usable_quote_is_a_failure(autojump_clock):
         assert (await statistics(market)).troubles == {"item_not_finite": 2, "body_no_quotes": 5}
         assert market.circuit.state == "open"
         assert market.tables.quotes.rows == {}
+
+
+async def test_what_the_server_said_is_for_the_log_and_the_reason_stays_short(autojump_clock):
+    """Anybody may read the reason, so it holds our words only, and not many of them."""
+    wordy = ProviderStatus(401, "status 401 " + "x" * 500, said="the key of jane@example.com")
+    provider = ScriptedProvider([wordy])
+    with capture_logs() as logs:
+        async with running_market(provider, demand=SOMEBODY) as market:
+            await trio.sleep(0.5)
+            reason = market.feed.reason
+    assert reason == str(wordy)[:199] + "…"
+    [told] = [entry for entry in logs if entry.get("kind") == "status_401"]
+    assert told["server_said"] == "the key of jane@example.com"
+    assert told["detail"] == str(wordy)
+    assert told["address"] == provider.address
+
+
+async def test_symbols_that_are_listed_no_more_are_said_once_and_counted(autojump_clock):
+    """After three whole lists without them; a bad item is listed, a cut list tells nothing."""
+    provider = ScriptedProvider(listed=("AAPL", "MSFT", "TSLA"))
+
+    def unlisted(market):
+        return market.tables.feed_figures.get(FEED).unlisted
+
+    with capture_logs() as logs:
+        async with running_market(provider, demand=SOMEBODY) as market:
+            await trio.sleep(0.5)
+            bad = Rejects({RejectKind.NOT_POSITIVE: 1}, {RejectKind.NOT_POSITIVE: "0"}, {"TSLA"})
+            cut = Rejects({RejectKind.BEYOND_LIMIT: 1}, {RejectKind.BEYOND_LIMIT: "1 item more"})
+            provider.always = lambda _: Parsed((seen(1.0), seen(1.0, symbol="MSFT")), bad)
+            await trio.sleep(10)
+            provider.always = lambda _: Parsed((seen(1.0),), cut)
+            await trio.sleep(10)
+            assert unlisted(market) == 0
+            provider.always = None
+            provider.listed = ["AAPL"]
+            await trio.sleep(2)
+            assert unlisted(market) == 0
+            await trio.sleep(10)
+            assert unlisted(market) == 2
+            assert len(market.tables.quotes.rows) == 3
+            provider.listed = ["AAPL", "MSFT"]
+            await trio.sleep(2)
+            assert unlisted(market) == 1
+    told = [(e["event"], e["count"], e["some"]) for e in logs if e["event"].startswith("symbols")]
+    assert told == [
+        ("symbols are listed no more", 2, ["MSFT", "TSLA"]),
+        ("symbols are listed again", 1, ["MSFT"]),
+    ]
+
+
+async def test_troubles_are_counted_for_the_metrics(autojump_clock):
+    provider = ScriptedProvider([None, DOWN, DOWN])
+    async with running_market(provider, demand=SOMEBODY) as market:
+        await trio.sleep(5)
+        assert market.tables.feed_figures.get(FEED).troubles == {"connect_failed": 2}
 
 
 async def test_an_upstream_that_fails_every_other_time_is_logged_once(autojump_clock):

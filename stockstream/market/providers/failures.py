@@ -1,0 +1,82 @@
+"""What an error of the HTTP client means for whoever runs this, in words."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import httpx
+
+from stockstream.http_client import os_reason, root_cause, tls_reason
+from stockstream.market.providers.base import ProviderDown, ProviderError, ProviderTimeout
+from stockstream.market.shown import shown
+
+if TYPE_CHECKING:
+    from stockstream.market.providers.proxies import ChosenProxy
+
+_LONGEST_TEXT = 120
+_WANTS_LOGIN = "407"
+_TLS_RECORD = r"\x15\x03"
+"""How an alert of TLS begins, as h11 shows it: the server was spoken to without TLS."""
+_NO_ANSWER = "Server disconnected"
+_PLAIN = "WRONG_VERSION_NUMBER"
+_CLIENT_CERTIFICATE = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")
+_NO_CA = (18, 19, 20, 21)
+"""OpenSSL's codes for a chain that ends in nobody who is trusted."""
+
+
+def provider_error(error: httpx.HTTPError, proxy: ChosenProxy | None) -> ProviderError:
+    """Say what went wrong; `proxy` is the one that was asked instead of the server."""
+    root = root_cause(error)
+    text = shown(str(error) or type(error).__name__, _LONGEST_TEXT)
+    via = "" if proxy is None else f" to the proxy that {proxy.variable} names"
+    match error:
+        case httpx.ConnectTimeout():
+            return ProviderTimeout("timeout_connect", f"no connection{via} in time")
+        case httpx.TimeoutException():
+            return ProviderTimeout("timeout_read", "the answer stopped coming")
+        case httpx.ProxyError():
+            return _refused_by(proxy, text)
+        # With TLS 1.3 the server looks at our side of it after the handshake.
+        case httpx.NetworkError() if isinstance(root, ssl.SSLError):
+            return ProviderDown("tls_failed", f"TLS: {tls_reason(root)}{_tls_advice(root)}")
+        case httpx.ConnectError():
+            return ProviderDown("connect_failed", f"no connection{via}: {os_reason(root) or text}")
+        case httpx.NetworkError():
+            # The text of what is raised here only says again that it broke.
+            why = os_reason(root) or text
+            return ProviderDown("connection_reset", f"the connection broke: {why}")
+        case _:
+            if text.startswith(_NO_ANSWER):
+                why = "the server closed the connection without an answer"
+                return ProviderDown("protocol_error", why)
+            if _TLS_RECORD in text:
+                text = "it is TLS, for which the address begins with https://"
+            return ProviderDown("protocol_error", f"the answer is not HTTP: {text}")
+
+
+def wants_login(proxy: ChosenProxy | None) -> str:
+    """What a status 407 means."""
+    if proxy is None:
+        return "a proxy on the way wants a login"
+    return f"the proxy wants a login: {proxy.variable}=http://name:password@host:port"
+
+
+def _refused_by(proxy: ChosenProxy | None, text: str) -> ProviderError:
+    named = "the proxy" if proxy is None else f"the proxy that {proxy.variable} names"
+    if text.startswith(_WANTS_LOGIN):
+        return ProviderDown("proxy_refused", f"{named} answered {text}; {wants_login(proxy)}")
+    return ProviderDown("proxy_refused", f"{named} answered {text}")
+
+
+def _tls_advice(root: ssl.SSLError) -> str:
+    if isinstance(root, ssl.SSLCertVerificationError):
+        if root.verify_code in _NO_CA:
+            return "; SSL_CERT_FILE names a file of CAs to trust"
+        return ""
+    reason = root.reason or ""
+    if _PLAIN in reason:
+        return "; the server may not speak TLS here, try http://"
+    if any(part in reason for part in _CLIENT_CERTIFICATE):
+        return "; the server may want a client certificate, which cannot be given"
+    return ""

@@ -1,0 +1,54 @@
+"""What others wrote, as it may be shown: on one line, printable, and no longer than said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Raw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MOST_FIELDS = 8
+_LONGEST_FIELD = 24
+_CONTAINERS = {b"[": " (a list)", b"{": " (an object)"}
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+
+
+def shortened(text: str, longest: int) -> str:
+    """`text`, or its beginning and an ellipsis, `longest` characters together."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def shown(text: str, longest: int) -> str:
+    """A foreign text for people: blanks joined, what is not printable escaped, shortened."""
+    one_line = " ".join(text[: 8 * longest].split())
+    return shortened("".join(map(_printable, one_line)), longest)
+
+
+def shown_fields(item: bytes) -> str:
+    """Name the fields of a JSON object: ``its fields are symbol, day (an object)``."""
+    try:
+        fields = _FIELDS.decode(item)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return "its fields cannot be read"
+    return named_fields({name: bytes(value) for name, value in fields.items()})
+
+
+def named_fields(fields: Mapping[str, bytes]) -> str:
+    """The same of an object that was read already, the values still JSON."""
+    if not fields:
+        return "it has no fields"
+    names = [
+        shown(name, _LONGEST_FIELD) + _CONTAINERS.get(value[:1], "")
+        for name, value in list(fields.items())[:_MOST_FIELDS]
+    ]
+    more = len(fields) - len(names)
+    return f"its fields are {', '.join(names)}{f' and {more} more' if more else ''}"
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode("ascii")

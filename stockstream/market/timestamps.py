@@ -1,0 +1,74 @@
+"""When a price was told: ISO 8601 with an offset, or seconds or milliseconds since 1970."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from stockstream.quotes import LATEST_TIMESTAMP
+
+# Below it a number is taken as seconds (this many are the year 5138), above it as milliseconds
+# (this many are March 1973).
+_SMALLEST_MILLISECONDS = 100_000_000_000
+# Digits in quotes that can be nothing else. Eight, twelve and fourteen may be a date.
+_NUMBER = re.compile(r"(?:[0-9]{9,10}|[0-9]{13})(?:\.[0-9]+)?")
+_FINER = re.compile(r"[0-9]{16}(?:[0-9]{3})?")
+# RFC 3339 has leap seconds, ISO 8601 the end of a day; `datetime` has neither.
+_END_OF_DAY = re.compile(r"(.{10}.)24(:00(?::00(?:[.,]0+)?)?(?![0-9:.,]).*)")
+_LEAP_SECOND = re.compile(r"(.{10}.[0-9]{2}:[0-9]{2}:)60(?:[.,][0-9]+)?(.*)")
+_BEYOND = 1_000_000 * LATEST_TIMESTAMP
+_LONGEST_ISO = 48
+
+
+class BadTimestamp(ValueError):
+    """It is no time that can be read. The message goes on after ``timestamp of AAPL is …``."""
+
+
+def from_number(value: float) -> int:
+    """Milliseconds since 1970 of a number of seconds or milliseconds, whatever number it is."""
+    if not -_BEYOND < value < _BEYOND:  # neither is a NaN
+        raise BadTimestamp("a number that no time can be")
+    milliseconds = int(value if value >= _SMALLEST_MILLISECONDS else value * 1000)
+    if not 0 < milliseconds <= LATEST_TIMESTAMP:
+        raise BadTimestamp(f"{value}, which is {_what_it_is(value)}")
+    return milliseconds
+
+
+def from_text(text: str) -> int:
+    """Milliseconds since 1970 of ISO 8601, or of a number that is sent as a text."""
+    if _NUMBER.fullmatch(text):
+        return from_number(float(text) if "." in text else int(text))
+    if _FINER.fullmatch(text):
+        return from_number(int(text))
+    moment, more = _moment(text.upper()) if len(text) <= _LONGEST_ISO else (None, 0)
+    if moment is None:
+        raise BadTimestamp(f"{text[:_LONGEST_ISO]!r}, not ISO 8601 with an offset")
+    if moment.tzinfo is None:
+        raise BadTimestamp(f"{text!r}, ISO 8601 without the offset that it needs, as Z or +01:00")
+    milliseconds = round(moment.timestamp() * 1000) + more
+    if not 0 < milliseconds <= LATEST_TIMESTAMP:
+        raise BadTimestamp(f"{text!r}, not between 1970 and the year 9999")
+    return milliseconds
+
+
+def _moment(text: str) -> tuple[datetime | None, int]:
+    """What the text says, and by how many ms it is later than what `datetime` can say."""
+    more = 0
+    if end := _END_OF_DAY.fullmatch(text):
+        text, more = f"{end[1]}00{end[2]}", 86_400_000
+    elif leap := _LEAP_SECOND.fullmatch(text):
+        text, more = f"{leap[1]}59{leap[2]}", 1_000
+    try:
+        return datetime.fromisoformat(text), more
+    except ValueError:
+        return None, 0
+
+
+def _what_it_is(value: float) -> str:
+    if value < 0:
+        return "before 1970"
+    # Zero is how many systems write "none".
+    if value < 1:
+        return "no time"
+    unit = "microseconds" if value <= 1000 * LATEST_TIMESTAMP else "nanoseconds"
+    return f"in {unit}: seconds or milliseconds are read"

@@ -45,6 +45,7 @@ __all__ = [
     "QuoteRow",
     "QuotesPublished",
     "RecorderStatus",
+    "ReplicaStatus",
     "RetentionStatus",
     "ServerFailed",
     "ServerReady",
@@ -277,11 +278,25 @@ class ServerFailed:
     reason: str
 
 
+class ReplicaStatus(msgspec.Struct, frozen=True):
+    """How the replica is that history queries ask first, through so many `connections` now.
+
+    It has all that was committed before `as_of`, at least; None where that is not known. `reason`
+    is one line that names the setting: why the primary is asked in its place, or why `as_of` is not
+    known; empty when all is well.
+    """
+
+    connections: int
+    as_of: Moment | None
+    reason: str
+
+
 class DatabaseStatus(msgspec.Struct, frozen=True):
     """How the connections to the database are.
 
     `up` when history can be written; `connections` open now by lane; `reason` why it is not up,
-    one line that names the setting to look at; `since` when it became so.
+    one line that names the setting to look at; `since` when it became so. `replica` where there is
+    one.
     """
 
     up: bool
@@ -290,6 +305,7 @@ class DatabaseStatus(msgspec.Struct, frozen=True):
     connections: dict[str, int]
     queries: int = 0
     failed: int = 0
+    replica: ReplicaStatus | None = None
 
 
 class RecorderFigures(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from stockstream.times import tell
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stockstream.messages import ReplicaStatus
     from stockstream.tables import Tables
 
 OPEN_TOO_LONG_SECONDS = 60.0
@@ -64,7 +65,20 @@ def _history(tables: Tables, now_ms: int) -> dict[str, object]:
         "lag_seconds": standing.lag_seconds,
         "waiting": tables.outbox.statistics().waiting,
         "retention": (retention and (retention.trouble or retention.waits)) or "goes on",
+        "replica": None if database is None else _replica(database.replica),
         "recorder": told(tables.recorder.get(RECORDER), now_ms),
+    }
+
+
+def _replica(status: ReplicaStatus | None) -> dict[str, object] | None:
+    """Its trouble is no trouble of the history: the primary is asked meanwhile."""
+    if status is None:
+        return None
+    return {
+        "ok": not status.reason,
+        "reason": status.reason or None,
+        "connections": status.connections,
+        "lag_seconds": None if status.as_of is None else round(status.as_of.age, 3),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,12 +11,20 @@ from quart import Blueprint, Response, request
 from werkzeug.exceptions import ServiceUnavailable
 
 from stockstream.delivery.protocol import encode
+from stockstream.history import freshness
 from stockstream.history.candles import DAY_MS, INTERVALS
 from stockstream.history.queries import Cursor, FetchCandles, FetchTicks
-from stockstream.history.query import DatabaseError, Exhausted, Query, Rejected, ask
+from stockstream.history.query import (
+    Answered,
+    DatabaseError,
+    Exhausted,
+    Query,
+    Rejected,
+    ask_dated,
+)
 from stockstream.history.tick_lines import FIRST_MOMENT, LAST_MOMENT
 from stockstream.messages import iso_utc
-from web.openapi import SYMBOL, choice, documented, moment, text, whole
+from web.openapi import SYMBOL, Schema, choice, documented, moment, text, whole
 from web.parameters import InvalidParameterError, Parameters
 
 if TYPE_CHECKING:
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from stockstream.history.candles import Candle, Tick
+    from stockstream.times import Moment
     from supervision import ActorRef
 
     R = TypeVar("R")
@@ -35,6 +45,13 @@ WIDEST_OF_TICKS_MS = 31 * DAY_MS
 AHEAD_MS = 3_600_000
 """A provider's clock may be ahead of ours: without `to`, its ticks are still within the range."""
 UNAVAILABLE_RETRY_SECONDS = 2
+AGE: Schema = {
+    "Age": {
+        "description": "From a replica that is behind only: what is here was recorded so many "
+        "seconds ago or before, and what came since may be missing.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
 _CURSOR = re.compile(r"-?[0-9]{1,16}_-?[0-9]{1,19}_-?[0-9]{1,19}_[0-9]{1,9}")
 _BIGINT = range(-(2**63), 2**63)
 
@@ -110,6 +127,7 @@ def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Bluepri
         moment("to", "Candles that start before this time; else up to now."),
         whole("limit", "Candles, at most.", least=1, most=MOST_CANDLES, usual=USUAL_CANDLES),
         errors=ERRORS,
+        headers=AGE,
     )
     async def history(symbol: str) -> Response:
         """Candles of a symbol.
@@ -126,8 +144,9 @@ def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Bluepri
         end = parameters.moment("to", wall_clock_ms() + AHEAD_MS)
         start = parameters.moment("from", max(0, end - WIDEST_IN_CANDLES * length))
         _check_range(parameters, start, end, WIDEST_IN_CANDLES * length)
-        candles = await answered(database, FetchCandles(name, interval, start, end, limit))
-        return _json(CandlesAnswer(name, interval, [_candle(candle) for candle in candles]))
+        found = await answered(database, FetchCandles(name, interval, start, end, limit))
+        candles = [_candle(candle) for candle in found.value]
+        return dated(CandlesAnswer(name, interval, candles), found.as_of)
 
     @blueprint.get("/ticks/<symbol>")
     @documented(
@@ -144,6 +163,7 @@ def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Bluepri
             f"^{_CURSOR.pattern}$",
         ),
         errors=ERRORS,
+        headers=AGE,
     )
     async def ticks(symbol: str) -> Response:
         """Every recorded price of a symbol.
@@ -159,14 +179,14 @@ def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Bluepri
         _check_range(parameters, start, end, WIDEST_OF_TICKS_MS)
         # One more than wanted tells whether any follow.
         found = await answered(database, FetchTicks(name, start, end, limit + 1, after))
-        page = found[:limit]
-        following = _write_cursor(Cursor.after(page, after)) if len(found) > limit else None
-        return _json(TicksAnswer(name, [_tick(tick) for tick in page], following))
+        page = found.value[:limit]
+        following = _write_cursor(Cursor.after(page, after)) if len(found.value) > limit else None
+        return dated(TicksAnswer(name, [_tick(tick) for tick in page], following), found.as_of)
 
     return blueprint
 
 
-async def answered(database: ActorRef, query: Query[R]) -> R:
+async def answered(database: ActorRef, query: Query[R]) -> Answered[R]:
     """Ask, and turn trouble into an answer of HTTP.
 
     Raises:
@@ -174,7 +194,7 @@ async def answered(database: ActorRef, query: Query[R]) -> R:
         HistoryUnavailableError: there is no database to be asked.
     """
     try:
-        return await ask(database, query)
+        return await ask_dated(database, query)
     except Exhausted as error:
         raise TooManyQueriesError(str(error), retry_after=round(error.retry_after)) from error
     except Rejected:
@@ -182,6 +202,14 @@ async def answered(database: ActorRef, query: Query[R]) -> R:
     except DatabaseError as error:
         why = "history is not available now; live prices are"
         raise HistoryUnavailableError(why, retry_after=UNAVAILABLE_RETRY_SECONDS) from error
+
+
+def dated(value: msgspec.Struct, as_of: Moment | None) -> Response:
+    """An answer; `Age` says how many seconds old it may be, where that is worth a word."""
+    response = Response(encode(value), content_type="application/json")
+    if as_of is not None and as_of.age >= freshness.TOLD_SECONDS:
+        response.headers["Age"] = str(math.ceil(as_of.age))
+    return response
 
 
 def _parameters(*known: str) -> Parameters:
@@ -220,7 +248,3 @@ def _candle(candle: Candle) -> CandleItem:
 def _tick(tick: Tick) -> TickItem:
     times = iso_utc(tick.ts), iso_utc(tick.received)
     return TickItem(tick.price, *times, tick.exchange, (tick.epoch, tick.seq))
-
-
-def _json(value: msgspec.Struct) -> Response:
-    return Response(encode(value), content_type="application/json")

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import trio
-from quart import Blueprint, Response, request
+from quart import Blueprint, request
 
-from stockstream.delivery.protocol import encode
 from stockstream.history.candles import INTERVALS
 from stockstream.history.indicators import (
     STREAMING,
@@ -19,12 +18,14 @@ from stockstream.history.indicators import (
 )
 from stockstream.history.queries import FetchCandles
 from stockstream.messages import Symbol, iso_utc
-from web.history_api import AHEAD_MS, ERRORS, answered
+from web.history_api import AGE, AHEAD_MS, ERRORS, answered, dated
 from web.openapi import SYMBOL, choice, documented, moment, whole
 from web.parameters import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from quart import Response
 
     from stockstream.history.candles import Candle
     from stockstream.messages import QuoteRow
@@ -119,6 +120,7 @@ def indicators_api(
         moment("to", "Figures of candles that start before this time; else up to now."),
         whole("limit", "Points, at most.", least=1, most=MOST_POINTS, usual=USUAL_POINTS),
         errors=ERRORS,
+        headers=AGE,
     )
     async def indicators(symbol: str) -> Response:
         """A trend figure of a symbol, at the close of each candle.
@@ -132,7 +134,8 @@ def indicators_api(
         settling = prices_until_settled(wanted.kind, wanted.period)
         count = wanted.limit + settling
         query = FetchCandles(wanted.symbol, wanted.interval, 0, wanted.end, count)
-        candles = await answered(database, query)
+        found = await answered(database, query)
+        candles = found.value
         row = tables.quotes.get(wanted.symbol)
         closes, live = joined(candles, row, wanted, now)
         # Where the series itself begins the first values are what they are; where only the
@@ -149,7 +152,7 @@ def indicators_api(
             None if live is None else iso_utc(live),
             [Point(iso_utc(point.start), point.price) for point in points],
         )
-        return Response(encode(answer), content_type="application/json")
+        return dated(answer, found.as_of)
 
     return blueprint
 

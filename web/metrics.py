@@ -256,6 +256,17 @@ def _tell_history(out: Exposition, parts: Parts) -> None:
         "Age of the oldest price that is not in the database yet.",
         progress(parts.tables, now).lag_seconds,
     )
+    replica = None if database is None else database.replica
+    out.gauge(
+        "stockstream_history_replica_lag_seconds",
+        "How far the replica that history queries ask first is behind its primary, at most.",
+        None if replica is None or replica.as_of is None else replica.as_of.age,
+    )
+    out.gauge(
+        "stockstream_history_replica_asked",
+        "Whether history queries ask the replica, and not the primary in its place.",
+        None if replica is None else int(replica.connections > 0),
+    )
     retention = parts.tables.retention.get(RETENTION)
     out.gauge(
         "stockstream_retention_waits",

@@ -84,6 +84,7 @@ class Operation:
     status: int
     body: type[msgspec.Struct] | None
     user: bool
+    headers: Schema | None
 
 
 _operations: WeakKeyDictionary[Callable[..., object], Operation] = WeakKeyDictionary()
@@ -96,15 +97,16 @@ def documented(
     status: int = 200,
     body: type[msgspec.Struct] | None = None,
     user: bool = False,
+    headers: Schema | None = None,
 ) -> Callable[[View], View]:
     """Say of a view what it takes and answers, None for nothing; its docstring says the rest.
 
     An error class brings its status, its `word` (the answer's `code`) and its docstring. With
-    `user` the request has to bring the user's cookie.
+    `user` the request has to bring the user's cookie. `headers` may come with the answer.
     """
 
     def take(view: View) -> View:
-        _operations[view] = Operation(answer, parameters, errors, status, body, user)
+        _operations[view] = Operation(answer, parameters, errors, status, body, user, headers)
         return view
 
     return take
@@ -259,10 +261,13 @@ def _success(
 ) -> Schema:
     if operation.answer is None:
         return {"description": "Done."}
-    return {
+    described: Schema = {
         "description": _first_paragraph(operation.answer),
         "content": _json(refer[operation.answer]),
     }
+    if operation.headers is not None:
+        described["headers"] = operation.headers
+    return described
 
 
 def _errors(operation: Operation, reference: Mapping[str, object]) -> Schema:

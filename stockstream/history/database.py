@@ -17,7 +17,8 @@ import trio_asyncio
 from stockstream.history import migrations
 from stockstream.history.connecting import asked_through, connect
 from stockstream.history.deadlines import within
-from stockstream.history.lanes import COMMAND_SECONDS, Job, Lane, LaneSettings
+from stockstream.history.freshness import Freshness
+from stockstream.history.lanes import COMMAND_SECONDS, NOT_YET, Job, Lane, LaneSettings
 from stockstream.history.migrations import MigrationFailed
 from stockstream.history.query import Ask, DatabaseError, NotYet
 from stockstream.history.query import Lane as LaneName
@@ -85,14 +86,18 @@ class Database(Actor):
         self._wake = trio.Event()
         self._server_trouble = ""
         self._ending = False
+        self._replica_told = ""
         servers = (settings.primary,)
         readers = servers if settings.read is None else (settings.read, *servers)
+        positions = None if settings.read is None else Freshness()
+        looked_at = {LaneName.READ, LaneName.ROWS}  # those that nothing long occupies
         self._lanes = {
             name: Lane(
                 name.value,
                 readers if name is LaneName.READ else servers,
                 settings.of_lane(name),
                 self._tell,
+                positions if name in looked_at else None,
             )
             for name in LaneName
         }
@@ -242,8 +247,20 @@ class Database(Actor):
             connections={name.value: lane.connected for name, lane in lanes.items()},
             queries=sum(lane.queries for lane in lanes.values()),
             failed=sum(lane.failed for lane in lanes.values()),
+            replica=None if self._settings.read is None else lanes[LaneName.READ].replica(),
         )
+        if row.replica is not None and not self._ending:
+            self._log_replica(row.replica.reason)
         self._statuses.put(DATABASE, row)
+
+    def _log_replica(self, trouble: str) -> None:
+        if trouble in {self._replica_told, NOT_YET}:
+            return
+        if trouble:
+            _log.warning("the replica is in trouble", reason=trouble)
+        elif self._replica_told:
+            _log.info("the replica is well again")
+        self._replica_told = trouble
 
 
 def _nothing() -> None:

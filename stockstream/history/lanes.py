@@ -1,5 +1,8 @@
 """A lane: a few connections to the database, each kept by a worker, and the queries that wait.
 
+Where a replica is asked first, each connection tells how far its server is: a replica that is too
+far behind is left for the primary, and looked at again later, as one that is away.
+
 asyncpg is used here, in `connecting.py` and in `troubles.py` only. Workers run in the gateway's
 tasks, inside its asyncio loop. A connection belongs to its worker, which terminates it,
 synchronously, however the worker ends.
@@ -9,33 +12,43 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 import structlog
 import trio
 import trio_asyncio
 
+from stockstream.history import freshness
 from stockstream.history.connecting import asked_through, connect
 from stockstream.history.deadlines import within
-from stockstream.history.query import DatabaseError, Exhausted, Rejected, Unavailable
+from stockstream.history.query import Answered, DatabaseError, Exhausted, Rejected, Unavailable
+from stockstream.history.replication import FetchWalPosition
 from stockstream.history.troubles import why_not_answered, why_not_connected
+from stockstream.messages import ReplicaStatus
+from stockstream.times import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from structlog.stdlib import BoundLogger
 
+    from stockstream.history.freshness import Freshness
     from stockstream.history.query import Query
     from stockstream.history.servers import Server
     from supervision import Caller
+
+R = TypeVar("R")
 
 COMMAND_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 FALLBACK_SECONDS = 15.0
-"""How long a reader stays with the primary before it looks whether the replica is back."""
+"""How long a reader stays where it would not be first, before it looks whether that has changed."""
+TURN_SECONDS = 0.5
+"""How long it waits for another that looks: one at a time, so that the others answer meanwhile."""
 
+UNTOLD = "the server does not say how far it is behind the primary"
 NOT_YET = "not connected yet"
 """The reason before the first attempt has ended."""
 
@@ -59,19 +72,43 @@ class Job:
     caller: Caller[Any]
 
 
+@dataclass(eq=False, slots=True)
+class Link:
+    """A worker's connection. A replica has, at least, what was committed before `as_of`.
+
+    At `leave_at` (trio's clock) its worker looks for a better server; it is asked where its own is
+    at `look_at`.
+    """
+
+    connection: asyncpg.Connection
+    server: Server
+    leave_at: float
+    look_at: float
+    as_of: Moment | None = None
+    serves: bool = False
+    """Not before it is known to be better than the one before."""
+
+
 @dataclass
 class Lane:
-    """See the module. `servers` are tried in order; `ready`, where set, must come first."""
+    """See the module. `servers` are tried in order: a replica where there is one, the primary.
+
+    With `positions` connections are looked at; `replica_trouble` says why a replica is not asked.
+    """
 
     name: str
     servers: tuple[Server, ...]
     settings: LaneSettings
     changed: Callable[[], None]
+    positions: Freshness | None = None
     queries: int = 0
     failed: int = 0
     refused: int = 0
     reason: str = NOT_YET
-    _open: set[asyncpg.Connection] = field(default_factory=set)
+    replica_trouble: str = NOT_YET
+    _open: set[Link] = field(default_factory=set)
+    _last_as_of: Moment | None = None
+    _turn_is_taken: bool = False
     _told: dict[str, str] = field(default_factory=dict)
     _wake: trio.Event = field(default_factory=trio.Event)
 
@@ -81,7 +118,24 @@ class Lane:
     @property
     def connected(self) -> int:
         """Connections whose sockets are open now: one may be lost, and its worker not know yet."""
-        return sum(not connection.is_closed() for connection in self._open)
+        return len(self._serving)
+
+    @property
+    def _serving(self) -> list[Link]:
+        return [x for x in self._open if x.serves and not x.connection.is_closed()]
+
+    def replica(self) -> ReplicaStatus:
+        """How the replica is, as connections to it tell; where there is none now, as they told."""
+        links = [
+            x for x in self._open if self._is_replica(x.server) and not x.connection.is_closed()
+        ]
+        known = [link.as_of for link in links if link.as_of is not None]
+        as_of = min(known, default=self._last_as_of)
+        trouble = self.replica_trouble
+        if not trouble and as_of is None:
+            known_primary = self.positions is not None and self.positions.has_primary
+            trouble = f"{self.servers[0].setting}: {UNTOLD}" if known_primary else NOT_YET
+        return ReplicaStatus(len(links), as_of, trouble)
 
     def put(self, job: Job) -> None:
         """Have a worker run it, or answer at once why none can."""
@@ -98,8 +152,8 @@ class Lane:
         """Cut all connections, whatever runs on them; how many there were."""
         there = list(self._open)
         self._open.clear()
-        for connection in there:
-            connection.terminate()
+        for link in there:
+            link.connection.terminate()
         return len(there)
 
     def retry_now(self) -> None:
@@ -111,33 +165,73 @@ class Lane:
         """One worker: keep a connection, and run queries on it. Runs inside the asyncio loop."""
         pause = FIRST_PAUSE_SECONDS
         while True:
-            connection, server = await self._reach()
-            if connection is None:
+            link = await self._reach(self.servers)
+            if link is None:
                 self._disconnected()
                 with trio.move_on_after(pause):
                     await self._wake.wait()
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 continue
             pause = FIRST_PAUSE_SECONDS
-            self._open.add(connection)
+            link.serves = True
             self.reason = ""
             self.changed()
             try:
-                await self._serve(connection, self._patience(server))
+                while not link.connection.is_closed():
+                    await self._serve(link)
+                    link = await self._better(link)
             finally:
-                self._open.discard(connection)
-                connection.terminate()
+                self._drop(link)
             self._disconnected()
 
-    async def _reach(self) -> tuple[asyncpg.Connection | None, Server]:
-        for server in self.servers:
+    async def _reach(self, servers: tuple[Server, ...]) -> Link | None:
+        for server in servers:
             connection = await self._connect(server)
             if connection is not None:
-                return connection, server
-        return None, self.servers[-1]
+                now = trio.current_time()
+                leave_at = math.inf if server is self.servers[0] else now + FALLBACK_SECONDS
+                look_at = math.inf if self.positions is None else now
+                link = Link(connection, server, leave_at, look_at)
+                self._open.add(link)
+                return link
+            if self._is_replica(server):
+                self.replica_trouble = self.reason
+        return None
 
-    def _patience(self, server: Server) -> float:
-        return math.inf if server is self.servers[0] else FALLBACK_SECONDS
+    async def _better(self, link: Link) -> Link:
+        """A connection in place of `link`, whose time is over; else that, for a while longer."""
+        if link.connection.is_closed():
+            return link
+        if self._turn_is_taken:
+            link.leave_at = trio.current_time() + TURN_SECONDS
+            return link
+        self._turn_is_taken = True
+        other, better = None, False
+        try:
+            rest = tuple(server for server in self.servers if server is not link.server)
+            other = await self._reach(rest)
+            if other is not None:
+                await self._look(other)
+                better = not other.connection.is_closed() and other.leave_at > trio.current_time()
+        finally:
+            self._turn_is_taken = False
+            if other is not None and not better:
+                self._drop(other)
+        self.reason = ""
+        if other is None or not better:
+            link.leave_at = trio.current_time() + FALLBACK_SECONDS
+            return link
+        self._drop(link)
+        other.serves = True
+        self.changed()
+        return other
+
+    def _drop(self, link: Link) -> None:
+        self._open.discard(link)
+        link.connection.terminate()
+
+    def _is_replica(self, server: Server) -> bool:
+        return len(self.servers) > 1 and server is self.servers[0]
 
     def _disconnected(self) -> None:
         if self.connected == 0:
@@ -163,15 +257,39 @@ class Lane:
             self.reason = why_not_connected(error, url, server.setting)
         return None
 
-    async def _serve(self, connection: asyncpg.Connection, seconds: float) -> None:
-        until = trio.current_time() + seconds
-        while not connection.is_closed():
-            job = await self._next(connection, until)
-            if job is None:
-                break
-            await self._perform(job, connection)
+    async def _serve(self, link: Link) -> None:
+        """Run queries until the connection ends, or until it is to be left."""
+        connection = link.connection
+        while not connection.is_closed() and trio.current_time() < link.leave_at:
+            if trio.current_time() >= link.look_at:
+                await self._look(link)
+                continue
+            job = await self._next(connection, min(link.leave_at, link.look_at))
+            if job is not None:
+                await self._perform(job, link)
         if connection.is_closed() and not self.reason:
             self.reason = "the connection was lost"
+
+    async def _look(self, link: Link) -> None:
+        """Ask where its server is, and judge what that means for it."""
+        if self.positions is None:
+            return
+        asked = Moment.now()
+        found = await self._ask(FetchWalPosition(), link.connection)
+        position = None if isinstance(found, DatabaseError) else found
+        link.look_at = trio.current_time() + freshness.LOOK_SECONDS
+        if not self._is_replica(link.server):
+            self.positions.note(position, asked)
+            return
+        # What it had it has, also when it does not say where it is.
+        link.as_of = self._last_as_of = self.positions.as_of(position) or link.as_of
+        if not self.positions.is_late(link.as_of):
+            self.replica_trouble, link.leave_at = "", math.inf
+        elif link.leave_at == math.inf:
+            setting, seconds = link.server.setting, freshness.LATE_SECONDS
+            self.replica_trouble = f"{setting}: the replica is over {seconds:g} s behind"
+            link.leave_at = trio.current_time()
+        self.changed()
 
     async def _next(self, connection: asyncpg.Connection, until: float) -> Job | None:
         """The next job; None when the connection ends meanwhile, or at `until`."""
@@ -187,29 +305,35 @@ class Lane:
                 connection.remove_termination_listener(stop)
         return None
 
-    async def _perform(self, job: Job, connection: asyncpg.Connection) -> None:
+    async def _perform(self, job: Job, link: Link) -> None:
         self.queries += 1
+        as_of = link.as_of  # before it is asked: a later one may tell of more than it sees
+        answer = await self._ask(job.query, link.connection)
+        self._note(type(job.query).__name__, answer)
+        job.caller.reply(answer if isinstance(answer, DatabaseError) else Answered(answer, as_of))
+
+    async def _ask(self, query: Query[R], connection: asyncpg.Connection) -> R | DatabaseError:
         try:
             # The driver's own timeouts ask the server to cancel, and wait for it: in vain when it
             # hangs. And it does not wake whoever waits to write to a connection that was lost.
-            running = job.query.run(asked_through(connection))
-            answer = await trio_asyncio.aio_as_trio(within)(
+            running = query.run(asked_through(connection))
+            answer: R = await trio_asyncio.aio_as_trio(within)(
                 self.settings.seconds, running, connection.terminate
             )
         except DatabaseError as error:
-            answer = error
+            return error
         # Whatever goes wrong in a query is the answer to who asked, not the lane's end.
         except Exception as error:  # noqa: BLE001
             closed = connection.is_closed()
-            answer = why_not_answered(error, closed=closed)
+            trouble = why_not_answered(error, closed=closed)
             in_order = isinstance(error, asyncpg.PostgresError) or (
-                isinstance(answer, Rejected) and not closed and not connection.is_in_transaction()
+                isinstance(trouble, Rejected) and not closed and not connection.is_in_transaction()
             )
             if not in_order:
                 connection.terminate()  # what state it is in is not known
-                self.reason = str(answer)
-        self._note(type(job.query).__name__, answer)
-        job.caller.reply(answer)
+                self.reason = str(trouble)
+            return trouble
+        return answer
 
     def _note(self, query: str, answer: object) -> None:
         """Count a failure, and log each new one: a recorder tries again four times a second."""

@@ -6,6 +6,7 @@ connection only: nothing of trio, and nothing that waits for anybody else, belon
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from stockstream.times import Moment
     from supervision import ActorRef
 
 R = TypeVar("R")
@@ -114,7 +116,17 @@ class Rejected(DatabaseError):
     """The database refuses the values of this very query; it would do so again."""
 
 
-class Ask(Request[R | DatabaseError], Generic[R]):
+@dataclass(frozen=True, slots=True)
+class Answered(Generic[R_co]):
+    """What a query found. `as_of` where it came from a replica that tells: that has all that was
+    committed before that moment; None where nothing is older than the question.
+    """
+
+    value: R_co
+    as_of: Moment | None = None
+
+
+class Ask(Request[Answered[R] | DatabaseError], Generic[R]):
     """Run a query. Answered with an error where there is none: nobody need crash of it."""
 
     __slots__ = ("query",)
@@ -124,7 +136,14 @@ class Ask(Request[R | DatabaseError], Generic[R]):
 
 
 async def ask(database: ActorRef, query: Query[R], *, timeout: float = ASK_SECONDS) -> R:
-    """Ask the gateway.
+    """Ask the gateway, and raise what `ask_dated` raises."""
+    return (await ask_dated(database, query, timeout=timeout)).value
+
+
+async def ask_dated(
+    database: ActorRef, query: Query[R], *, timeout: float = ASK_SECONDS
+) -> Answered[R]:
+    """Ask the gateway, and be told of when the answer is.
 
     Raises:
         Unavailable: no answer, from the database or from the gateway.

@@ -15,6 +15,7 @@ import trio
 from stockstream.cli.db.common import Visit, visiting
 from stockstream.environment import load
 from stockstream.errors import StartError, UsageError
+from stockstream.history.lanes import UNTOLD
 from stockstream.history.query import DatabaseError
 from stockstream.history.replication import FetchWalPosition
 
@@ -117,7 +118,7 @@ async def _behind(primary: Visit, replica: Visit) -> str | None:
     while True:
         there = await replica.ask(FetchWalPosition())
         if not there.is_replica or there.bytes is None or wanted is None:
-            return "the server does not say how far it is behind the primary"
+            return UNTOLD
         if there.bytes >= wanted:
             return None
         if trio.current_time() > give_up:

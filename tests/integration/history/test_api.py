@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -10,18 +11,31 @@ import pytest
 import trio
 
 from stockstream import paths
+from stockstream.history import freshness, lanes
 from stockstream.history.candles import MINUTE_MS, Tick
 from stockstream.history.query import ask
 from stockstream.history.recording import Record
 from stockstream.messages import iso_utc
 from stockstream.times import now_ms, to_ms
 from tests.integration.history.test_gateway import Sleep
+from tests.support.database import psql
+from tests.support.exposition import parse
 from tests.support.gateway import batch, tick
 from tests.support.history import history_state, select
+from tests.support.replica import Pair, replicated
 from tests.support.tree import Tree, running_tree
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from pathlib import Path
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+@pytest.fixture
+def pair(cluster: Path, tmp_path: Path) -> Iterator[Pair]:
+    with replicated(cluster, tmp_path / "replica") as pair:
+        yield pair
 
 
 @asynccontextmanager
@@ -218,3 +232,72 @@ async def test_an_exhausted_pool_answers_503(database_url: str) -> None:
 
 async def _quietly(database: Any) -> None:
     await ask(database, Sleep(3.0))
+
+
+@pytest.mark.proves("H14")
+async def test_a_replica_that_is_behind_is_told_and_then_left(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Age` and `/metrics` say how far it is behind. Far behind, it is left for the primary, which
+    health says, and comes back when it has caught up. No question goes without an answer meanwhile.
+    """
+    monkeypatch.setattr(freshness, "LATE_SECONDS", 6.0)
+    monkeypatch.setattr(lanes, "FALLBACK_SECONDS", 0.5)
+    async with (
+        running_tree(database_url=pair.primary_url, database_read_url=pair.replica_url) as tree,
+        httpx.AsyncClient(base_url=tree.url, timeout=20) as client,
+    ):
+        await _until(lambda: _can_be_asked(tree))
+
+        async def newest() -> tuple[float, str | None]:
+            """How old the newest tick of an answer is, in seconds, and the answer's `Age`."""
+            answer = await client.get("/api/v1/ticks/AAPL?limit=5000")
+            assert answer.status_code == 200, answer.text
+            ticks = answer.json()["ticks"]
+            received = datetime.fromisoformat(ticks[-1]["received"]) if ticks else EPOCH
+            return (now_ms() - to_ms(received)) / 1000, answer.headers.get("Age")
+
+        async def replica() -> dict[str, Any]:
+            found = (await history_state(tree))["replica"]
+            assert isinstance(found, dict)
+            return found
+
+        async def is_fresh() -> bool:
+            age, told = await newest()
+            return age < 2 and told is None
+
+        async def is_asked() -> bool:
+            return (await replica())["ok"] is True and await is_fresh()
+
+        async def is_told() -> bool:
+            return (await newest())[1] is not None
+
+        async def is_left() -> bool:
+            return (await replica())["connections"] == 0 and await is_fresh()
+
+        await _until(is_asked)
+        psql(pair.replica_url, "SELECT pg_wal_replay_pause()")
+        await _until(is_told)
+        age, told = await newest()
+        assert told is not None
+        assert age - 1 <= int(told) <= age + 3
+        indicators = await client.get("/api/v1/indicators/AAPL?indicator=sma")
+        candles = await client.get("/api/v1/history/AAPL")
+        assert int(indicators.headers["Age"]) >= int(told)
+        assert int(candles.headers["Age"]) >= int(told)
+        state = await replica()
+        assert state["ok"]
+        assert state["lag_seconds"] >= freshness.TOLD_SECONDS
+        figures = parse((await client.get("/metrics")).text)
+        assert figures["stockstream_history_replica_lag_seconds"] >= state["lag_seconds"]
+        assert figures["stockstream_history_replica_asked"] == 1
+        await _until(is_left)
+        state = await replica()
+        assert not state["ok"]
+        assert state["reason"] == "DATABASE_READ_URL: the replica is over 6 s behind"
+        assert (await history_state(tree))["ok"]
+        figures = parse((await client.get("/metrics")).text)
+        assert figures["stockstream_history_replica_asked"] == 0
+        psql(pair.replica_url, "SELECT pg_wal_replay_resume()")
+        await _until(is_asked)
+        assert (await replica())["connections"] > 0

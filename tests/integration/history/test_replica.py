@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from stockstream.history import lanes
+from stockstream.history import freshness, lanes
 from stockstream.history.queries import FetchTicks
-from stockstream.history.query import DatabaseError, Unavailable, ask
+from stockstream.history.query import DatabaseError, Unavailable, ask, ask_dated
 from stockstream.history.recording import Record
 from tests.support.database import psql
 from tests.support.gateway import History, batch, running_history, tick
 from tests.support.replica import Pair, replicated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 EVER = 4_000_000_000_000
@@ -95,3 +95,70 @@ async def test_a_lost_replica_is_replaced_by_the_primary(
         await history.ask(Record([batch(2, tick(2))]))
         await until_read(history, [1, 2])
         assert history.status.up
+
+
+async def age_of_answers(history: History) -> float | None:
+    """How old the answer to a question is, as it says itself."""
+    answer = await ask_dated(history.database, FetchTicks("AAPL", 0, EVER, 10))
+    return None if answer.as_of is None else answer.as_of.age
+
+
+async def until_age(history: History, holds: Callable[[float], bool]) -> None:
+    age: float | None = None
+    with trio.move_on_after(20):
+        while age is None or not holds(age):
+            await trio.sleep(0.05)
+            age = await age_of_answers(history)
+        return
+    raise AssertionError(f"{age}: {history.status}")
+
+
+@pytest.mark.proves("H14")
+async def test_answers_of_a_replica_say_how_old_they_are(pair: Pair) -> None:
+    """Young while it follows, also where nothing is written, or the log begins a new file; as old
+    as its replay stands still; and as its last commit is for a gateway that has just begun.
+    """
+    async with running_history(pair.primary_url, read_url=pair.replica_url) as history:
+        await history.until_up()
+        await history.ask(Record([batch(1, tick(1))]))
+        await until_read(history, [1])
+        psql(pair.primary_url, "SELECT pg_switch_wal()")
+        await trio.sleep(freshness.TOLD_SECONDS)
+        await until_age(history, lambda age: age < freshness.LOOK_SECONDS)
+        psql(pair.replica_url, "SELECT pg_wal_replay_pause()")
+        paused = trio.current_time()
+        await history.ask(Record([batch(2, tick(2))]))
+        await until_age(history, lambda age: age > freshness.TOLD_SECONDS)
+        age = await age_of_answers(history)
+        assert age is not None
+        assert 0 < age - (trio.current_time() - paused) < 2 * freshness.LOOK_SECONDS
+        await until_read(history, [1])
+        await history.kill_gateway()
+        await until_age(history, lambda age: age > freshness.TOLD_SECONDS)
+        psql(pair.replica_url, "SELECT pg_wal_replay_resume()")
+        await until_age(history, lambda age: age < freshness.TOLD_SECONDS)
+        await until_read(history, [1, 2])
+
+
+@pytest.mark.proves("H14")
+async def test_a_replica_behind_a_lost_primary_is_still_asked(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its age, which its answers tell: nobody else can be asked."""
+    monkeypatch.setattr(freshness, "LATE_SECONDS", 1.0)
+    monkeypatch.setattr(freshness, "PRIMARY_SECONDS", 2.0)
+    monkeypatch.setattr(lanes, "FALLBACK_SECONDS", 0.5)
+    async with running_history(pair.primary_url, read_url=pair.replica_url) as history:
+        await history.until_up()
+        await history.ask(Record([batch(1, tick(1))]))
+        await until_read(history, [1])
+        pair.kill_primary()
+        await until_age(history, lambda age: age > 3.0)
+        for _ in range(10):
+            assert (await history.ask(FetchTicks("AAPL", 0, EVER, 10)))[0].seq == 1
+            await trio.sleep(0.05)
+        replica = history.status.replica
+        assert replica is not None
+        assert replica.connections > 0
+        assert replica.as_of is not None
+        assert replica.as_of.age > 3.0

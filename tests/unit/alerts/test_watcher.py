@@ -15,7 +15,7 @@ from stockstream.alerts.alert_rows import StoreAlerts
 from stockstream.alerts.book import AlertBook
 from stockstream.alerts.rule_rows import Changes, FetchChanges
 from stockstream.alerts.watcher import RulesChanged, Watcher
-from stockstream.history.query import Ask, Rejected, Unavailable
+from stockstream.history.query import Answered, Ask, Rejected, Unavailable
 from stockstream.messages import (
     Alert,
     AlertSymbols,
@@ -99,13 +99,13 @@ class LedGateway(Actor):
         match request.query:
             case FetchChanges():
                 world.reads += 1
-                return Changes(list(world.rules), [], 0, complete=world.complete)
+                return Answered(Changes(list(world.rules), [], 0, complete=world.complete))
             case StoreAlerts(unstored):
                 if world.refused & {alert.id for alert in unstored.alerts}:
                     return Rejected("no")
                 world.stored += unstored.alerts
                 world.standings |= {n: s.armed for n, s in unstored.standings.items()}
-                return False
+                return Answered(value=False)
             case other:
                 raise AssertionError(other)
 

@@ -10,13 +10,22 @@ const NOW = 1_000_000_000;
 const plain = (text) => text.replaceAll("\u00a0", " ");
 
 const recorder = { recorded_ticks: 12_500, spooled: 0, spool_bytes: 0, rejected: 0, rejected_gone: 0, lost: 0, unread_batches: 0, unread_bytes: 0, dropped: 0, lost_at: null, alert: null };
-const up = { up: true, reason: "", since: NOW - 60_000 };
+const up = { up: true, reason: "", since: NOW - 60_000, replica: null };
 const shown = (over = {}) => {
   const { state, tone, trouble, figures } = describeHistory({ ok: true, reason: null, lag_seconds: 0, database: up, recorder, waiting: 0, rows: 0, oldest: null, ...over }, NOW);
   return { state: plain(state), tone, trouble, ...Object.fromEntries(Object.entries(figures).map(([name, text]) => [name, plain(text)])) };
 };
 
 group("the history", () => {
+  it("tells how far a replica is behind, and whether it is asked", () => {
+    /** @param {number} connections @param {number | null} as_of */
+    const replica = (connections, as_of) => shown({ database: { ...up, replica: { connections, as_of, reason: "" } } }).replica;
+    assert.equal(replica(4, NOW - 1_500), "up to date");
+    assert.equal(replica(4, NOW - 15_000), "15 s behind");
+    assert.equal(replica(4, null), "lag unknown");
+    assert.equal(replica(0, NOW - 40_000), "not asked, 40 s behind");
+  });
+
   it("is quiet when all is recorded", () => {
     assert.deepEqual(shown({ waiting: 1, rows: 6, oldest: NOW - 300 }), {
       state: "Recording",
@@ -28,6 +37,7 @@ group("the history", () => {
       lost: "none",
       rejected: "none",
       recorded: "13k",
+      replica: "none",
     });
   });
 

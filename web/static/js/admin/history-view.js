@@ -11,7 +11,10 @@ import { plural } from "./wording.js";
 /** Younger than this is no lag: a round of the recorder takes a quarter of a second. */
 const LAG_MS = 2_000;
 
-/** @typedef {Record<"waiting" | "oldest" | "spool" | "lost" | "rejected" | "recorded", string>} Figures */
+/** Younger than this is no lag of the replica: it is looked at once a second. */
+const REPLICA_LAG_MS = 3_000;
+
+/** @typedef {Record<"waiting" | "oldest" | "spool" | "lost" | "rejected" | "recorded" | "replica", string>} Figures */
 
 /**
  * @param {History} history
@@ -27,6 +30,7 @@ export function describeHistory({ ok, reason, database, recorder, waiting, rows,
     lost: recorder === null ? "none" : lostText(recorder, now),
     rejected: recorder === null || recorder.rejected === 0 ? "none" : `${plural(recorder.rejected, "batch", "batches")}${recorder.rejected_gone === 0 ? "" : `, ${recorder.rejected_gone} not kept`}`,
     recorded: recorder === null ? "–" : count(recorder.recorded_ticks),
+    replica: replicaText(database?.replica ?? null, now),
   };
   const trouble = database === null || ok ? "" : (reason ?? "");
   const alert = (recorder?.alert ?? "") !== "";
@@ -36,6 +40,17 @@ export function describeHistory({ ok, reason, database, recorder, waiting, rows,
   if (alert || (!ok && !recorder?.spooled)) return { tone: "bad", icon: "cross", state: "In trouble", trouble, figures };
   if (!ok || lag >= LAG_MS) return { tone: "warn", icon: "triangle", state: "Catching up", trouble, figures };
   return { tone: "good", icon: "dot", state: "Recording", trouble, figures };
+}
+
+/**
+ * @param {import("./types.js").Replica | null} replica
+ * @param {number} now the server's time, ms
+ */
+function replicaText(replica, now) {
+  if (replica === null) return "none";
+  const lag = replica.as_of === null ? null : now - replica.as_of;
+  const behind = lag === null ? "lag unknown" : lag < REPLICA_LAG_MS ? "up to date" : `${age(lag)} behind`;
+  return replica.connections > 0 ? behind : `not asked, ${behind}`;
 }
 
 /**

@@ -125,12 +125,17 @@
  * @typedef {object} History
  * @property {boolean} ok
  * @property {string | null} reason why it is not
- * @property {{up: boolean, reason: string, since: number} | null} database
+ * @property {{up: boolean, reason: string, since: number, replica: Replica | null} | null} database
  * @property {Recorder | null} recorder
  * @property {number} waiting batches in memory
  * @property {number} rows in them
  * @property {number | null} oldest ms
  * @property {number} lag_seconds
+ *
+ * @typedef {object} Replica
+ * @property {number} connections of history queries to it
+ * @property {number | null} as_of ms; it has all that was recorded before
+ * @property {string} reason
  *
  * @typedef {object} Recorder counts of this process
  * @property {number} recorded_ticks

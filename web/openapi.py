@@ -38,6 +38,7 @@ _WAITS = (ServiceUnavailable, TooManyRequests)
 _RETRY_AFTER: Schema = {
     "Retry-After": {
         "description": "Seconds after which to try again.",
+        "required": True,
         "schema": {"type": "integer", "minimum": 1},
     }
 }

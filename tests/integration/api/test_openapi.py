@@ -78,7 +78,9 @@ def faults(document: Node, operation: Node, answer: httpx.Response) -> list[str]
     described = operation["responses"].get(str(answer.status_code))
     if described is None:
         return [f"{answer.status_code} is not described: {answer.text}"]
-    missing = [name for name in described.get("headers", ()) if name not in answer.headers]
+    headers = described.get("headers", {}).items()
+    required = [name for name, header in headers if header.get("required", False)]
+    missing = [name for name in required if name not in answer.headers]
     if "content" not in described:
         return missing + ([answer.text] if answer.content else [])
     schema = {**described["content"]["application/json"]["schema"], "$id": "urn:document"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -108,7 +109,8 @@ async def until_age(history: History, holds: Callable[[float], bool]) -> None:
     with trio.move_on_after(20):
         while age is None or not holds(age):
             await trio.sleep(0.05)
-            age = await age_of_answers(history)
+            with contextlib.suppress(Unavailable):  # a new gateway connects first
+                age = await age_of_answers(history)
         return
     raise AssertionError(f"{age}: {history.status}")
 
@@ -126,12 +128,13 @@ async def test_answers_of_a_replica_say_how_old_they_are(pair: Pair) -> None:
         await trio.sleep(freshness.TOLD_SECONDS)
         await until_age(history, lambda age: age < freshness.LOOK_SECONDS)
         psql(pair.replica_url, "SELECT pg_wal_replay_pause()")
-        paused = trio.current_time()
         await history.ask(Record([batch(2, tick(2))]))
+        lacking_since = trio.current_time()
         await until_age(history, lambda age: age > freshness.TOLD_SECONDS)
+        lacks_for = trio.current_time() - lacking_since
         age = await age_of_answers(history)
         assert age is not None
-        assert 0 < age - (trio.current_time() - paused) < 2 * freshness.LOOK_SECONDS
+        assert lacks_for <= age < lacks_for + 5
         await until_read(history, [1])
         await history.kill_gateway()
         await until_age(history, lambda age: age > freshness.TOLD_SECONDS)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from stockstream.market.shown import shown_fields
+from stockstream.market.shown import kind_of, shown, shown_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,6 @@ _HTML = re.compile(
 _HEAD = re.compile(rb'\[\s*(\{\s*"[^"\\]{1,64}"\s*:)')
 _CUT_TRIES = 3
 """Items may hold objects that begin like items; the last of them is not tried for long."""
-_KINDS = {b'"': "a text", b"t": "true", b"f": "false", b"n": "null", b"{": "an object"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ def items_of(body: bytes, content_type: str | None, limits: Limits) -> Items:
     except UnparseableBody as error:
         sent = (content_type or "").partition(";")[0].strip().lower()
         if error.fault is BodyFault.NOT_JSON and sent and not sent.endswith("json"):
-            raise UnparseableBody(error.fault, f"{error} (sent as {sent[:32]})") from None
+            raise UnparseableBody(error.fault, f"{error} (sent as {shown(sent, 32)})") from None
         raise
     return _first(found, limits.items)
 
@@ -188,12 +187,10 @@ def _wrong_shape(body: bytes, error: msgspec.ValidationError) -> str:
     try:
         fields = _FIELDS.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        kind = _KINDS.get(body[:1], "a number")
-        return f"the body is {kind}, not a list of items"
+        return f"the body is {kind_of(body)}, not a list of items"
     for name in ("prices", "quotes"):
         value = bytes(fields.get(name, b""))
         if value[:1] not in {b"", b"["}:
-            kind = _KINDS.get(value[:1], "a number")
             inner = f"; {shown_fields(value)}" if value.startswith(b"{") else ""
-            return f'"{name}" is {kind}, not a list of items{inner}'
+            return f'"{name}" is {kind_of(value)}, not a list of items{inner}'
     return f"not a list of items: {error}"

@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Raw
 
 from stockstream.market.body_items import Limits, items_of
-from stockstream.market.shown import named_fields, shortened, shown, shown_fields
+from stockstream.market.shown import kind_of, named_fields, shortened, shown_fields
 from stockstream.market.timestamps import BadTimestamp, from_number, from_text
 from stockstream.quotes import InvalidSymbol, Observation, Symbol, parse_symbol
 
@@ -162,8 +162,9 @@ def _typed(item: object) -> _Item:
         # Every field of _Item takes any type, so an object fails only on a number beyond a float.
         if isinstance(item, Raw) and bytes(item).startswith(b"{"):
             raise _RejectedItem(RejectKind.NOT_FINITE, str(error)) from None
-        what = _shown(bytes(item) if isinstance(item, Raw) else item)
-        raise _RejectedItem(RejectKind.WRONG_TYPE, f"{what} is not an object") from None
+        # What it holds may be a sentence, of which nobody knows what it says.
+        what = kind_of(bytes(item) if isinstance(item, Raw) else json.dumps(item).encode())
+        raise _RejectedItem(RejectKind.WRONG_TYPE, f"{what}, not an object") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _RejectedItem(RejectKind.WRONG_TYPE, f"not readable: {error}") from None
 
@@ -266,8 +267,6 @@ def _wrong_type(
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, bytes):
-        return shown(value.decode(errors="replace"), _SHOWN_OF_A_BAD_VALUE)
     if isinstance(value, str):
         return repr(shortened(value, _SHOWN_OF_A_BAD_VALUE))
     return shortened(repr(value), _SHOWN_OF_A_BAD_VALUE)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 _MOST_FIELDS = 8
 _LONGEST_FIELD = 24
-_CONTAINERS = {b"[": " (a list)", b"{": " (an object)"}
+_CONTAINERS = {b"[": "a list", b"{": "an object"}
+_KINDS = _CONTAINERS | {b'"': "a text", b"t": "true", b"f": "false", b"n": "null"}
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -25,6 +26,11 @@ def shown(text: str, longest: int) -> str:
     """A foreign text for people: blanks joined, what is not printable escaped, shortened."""
     one_line = " ".join(text[: 8 * longest].split())
     return shortened("".join(map(_printable, one_line)), longest)
+
+
+def kind_of(value: bytes) -> str:
+    """What a JSON value is: ``a text``, ``a number``, ``null``."""
+    return _KINDS.get(value[:1], "a number")
 
 
 def shown_fields(item: bytes) -> str:
@@ -41,11 +47,16 @@ def named_fields(fields: Mapping[str, bytes]) -> str:
     if not fields:
         return "it has no fields"
     names = [
-        shown(name, _LONGEST_FIELD) + _CONTAINERS.get(value[:1], "")
+        shown(name, _LONGEST_FIELD) + _container(value)
         for name, value in list(fields.items())[:_MOST_FIELDS]
     ]
     more = len(fields) - len(names)
     return f"its fields are {', '.join(names)}{f' and {more} more' if more else ''}"
+
+
+def _container(value: bytes) -> str:
+    kind = _CONTAINERS.get(value[:1])
+    return f" ({kind})" if kind else ""
 
 
 def _printable(character: str) -> str:

@@ -92,8 +92,8 @@ class SymbolsNotFound(ProviderError):
     not a sign of trouble upstream (B6).
     """
 
-    def __init__(self, message: str) -> None:
-        super().__init__("symbols_not_found", message)
+    def __init__(self, message: str, *, said: str | None = None) -> None:
+        super().__init__("symbols_not_found", message, said=said)
 
 
 class ProviderBody(ProviderError):

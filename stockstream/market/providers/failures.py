@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from stockstream.market.providers.proxies import ChosenProxy
 
 _LONGEST_TEXT = 120
-_WANTS_LOGIN = "407"
 _TLS_RECORD = r"\x15\x03"
 """How an alert of TLS begins, as h11 shows it: the server was spoken to without TLS."""
+_NOT_FOR = ", certificate is not valid for"
 _NO_ANSWER = "Server disconnected"
 _PLAIN = "WRONG_VERSION_NUMBER"
 _CLIENT_CERTIFICATE = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")
@@ -39,20 +40,29 @@ def provider_error(error: httpx.HTTPError, proxy: ChosenProxy | None) -> Provide
             return _refused_by(proxy, text)
         # With TLS 1.3 the server looks at our side of it after the handshake.
         case httpx.NetworkError() if isinstance(root, ssl.SSLError):
-            return ProviderDown("tls_failed", f"TLS: {tls_reason(root)}{_tls_advice(root)}")
+            # Without the name that it is not for: that is the address, which is for the log.
+            reason = tls_reason(root).partition(_NOT_FOR)[0]
+            return ProviderDown("tls_failed", f"TLS: {reason}{_tls_advice(root)}")
         case httpx.ConnectError():
-            return ProviderDown("connect_failed", f"no connection{via}: {os_reason(root) or text}")
+            why = os_reason(root) or type(root).__name__
+            return ProviderDown("connect_failed", f"no connection{via}: {why}")
         case httpx.NetworkError():
             # The text of what is raised here only says again that it broke.
-            why = os_reason(root) or text
+            why = os_reason(root) or type(error).__name__
             return ProviderDown("connection_reset", f"the connection broke: {why}")
         case _:
             if text.startswith(_NO_ANSWER):
                 why = "the server closed the connection without an answer"
                 return ProviderDown("protocol_error", why)
+            why = "the answer is not HTTP"
             if _TLS_RECORD in text:
-                text = "it is TLS, for which the address begins with https://"
-            return ProviderDown("protocol_error", f"the answer is not HTTP: {text}")
+                why += " but TLS, for which the address begins with https://"
+            return ProviderDown("protocol_error", why, said=text)
+
+
+def said_status(status: int) -> str:
+    """A status with the phrase that is usual for it: a server may write any."""
+    return f"{status} {httpx.codes.get_reason_phrase(status)}".rstrip()
 
 
 def wants_login(proxy: ChosenProxy | None) -> str:
@@ -63,10 +73,13 @@ def wants_login(proxy: ChosenProxy | None) -> str:
 
 
 def _refused_by(proxy: ChosenProxy | None, text: str) -> ProviderError:
+    """Httpx says what the proxy answered to CONNECT: its status, and its own words for it."""
+    status = int(text[:3]) if re.match(r"[1-5][0-9]{2}\b", text) else 0
     named = "the proxy" if proxy is None else f"the proxy that {proxy.variable} names"
-    if text.startswith(_WANTS_LOGIN):
-        return ProviderDown("proxy_refused", f"{named} answered {text}; {wants_login(proxy)}")
-    return ProviderDown("proxy_refused", f"{named} answered {text}")
+    answered = f"{named} answered {said_status(status)}" if status else f"{named} refused"
+    if status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+        answered += f"; {wants_login(proxy)}"
+    return ProviderDown("proxy_refused", answered, said=text)
 
 
 def _tls_advice(root: ssl.SSLError) -> str:

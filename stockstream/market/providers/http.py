@@ -8,7 +8,6 @@ import os
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 import httpx
 import trio
@@ -25,11 +24,16 @@ from stockstream.market.providers.base import (
     SymbolsNotFound,
 )
 from stockstream.market.providers.body import BodyReader, BodyRefused
-from stockstream.market.providers.failures import provider_error, wants_login
+from stockstream.market.providers.failures import (
+    provider_error,
+    said_status,
+    wants_login,
+)
+from stockstream.market.providers.known_secrets import KnownSecrets
 from stockstream.market.providers.proxies import choose_proxy
 from stockstream.market.providers.server_message import LONGEST_BODY, server_message
 from stockstream.market.shown import shown
-from stockstream.masks import MASK, without_secrets
+from stockstream.masks import without_secrets
 from stockstream.times import now_ms
 
 if TYPE_CHECKING:
@@ -46,8 +50,6 @@ _LONGEST_SYMBOLS_PARAMETER = 2000
 # What a server says for people comes at once or is not waited for: the status is known already.
 _MESSAGE_SECONDS = 1.0
 _LONGEST_MESSAGE = 300
-_SHORTEST_SECRET = 4
-"""A shorter value of the query is no key, and would be masked inside of other words."""
 # Closing waits for TLS farewells of peers that may be gone.
 _CLOSING_SECONDS = 1.0
 
@@ -103,7 +105,7 @@ class HttpProvider:
         # A proxy named in the environment is for the world outside, never for our own machine.
         self._proxy = choose_proxy(self._url, os.environ) if self.has_own_clock else None
         self._client = _client(self._settings, self._proxy)
-        self._secrets = _secrets_of(self._url)
+        self._secrets = KnownSecrets(self._url)
         self.address = without_secrets(str(self._url))
 
     async def fetch(self, symbols: AbstractSet[Symbol] | None) -> Parsed:
@@ -120,13 +122,15 @@ class HttpProvider:
         try:
             parsed = parse(body, response.headers.get("content-type"), self._settings.limits)
         except UnparseableBody as error:
-            said = self._said(body)
-            raise ProviderBody(f"body_{error.fault}", str(error), said=said) from None
+            message, said = self._secrets.masked(str(error)), self._said(body)
+            raise ProviderBody(f"body_{error.fault}", message, said=said) from None
         if not parsed.observations:
             if symbols is not None and not parsed.rejects.total:
                 raise SymbolsNotFound("none of the named symbols is in the answer")
             parsed = replace(parsed, said=self._said(body))
-        return replace(parsed, date=parse_date(response.headers.get("date")))
+        samples = {k: self._secrets.masked(text) for k, text in parsed.rejects.samples.items()}
+        rejects = replace(parsed.rejects, samples=samples)
+        return replace(parsed, rejects=rejects, date=parse_date(response.headers.get("date")))
 
     async def aclose(self) -> None:
         """See `Provider.aclose`. Runs to its end within a second, also in a cancelled scope."""
@@ -184,17 +188,17 @@ class HttpProvider:
 
     async def _refused(self, response: httpx.Response, *, asked_for_some: bool) -> ProviderError:
         status = response.status_code
-        message = f"status {status} {response.reason_phrase}".rstrip()
-        said = await self._said_with(response)
+        message = f"status {said_status(status)}"
+        said = await self._said_with(response) or self._shown(response.reason_phrase)
         if response.has_redirect_location:
             message += "; redirects are not followed"
-            said = f"location: {without_secrets(response.headers['location'])}"
+            said = self._shown(f"location: {without_secrets(response.headers['location'])}")
         elif status == httpx.codes.NOT_MODIFIED:
             message += "; it was not asked whether anything had changed"
         elif status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
             message += f"; {wants_login(self._proxy)}"
         if status == httpx.codes.NOT_FOUND and asked_for_some:
-            return SymbolsNotFound(message)
+            return SymbolsNotFound(message, said=said)
         asked = None
         if status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
             asked = retry_after(response.headers, now=self._clock())
@@ -210,11 +214,11 @@ class HttpProvider:
         return None
 
     def _said(self, body: bytes, *, refused: bool = False) -> str | None:
-        """The server's own message; some tell the key back that was used."""
-        message = server_message(body, refused=refused) or ""
-        for secret in self._secrets:
-            message = message.replace(secret, MASK)
-        return shown(message, _LONGEST_MESSAGE) or None
+        """The server's own message, as logs hold it."""
+        return self._shown(server_message(body, refused=refused))
+
+    def _shown(self, theirs: str | None) -> str | None:
+        return shown(self._secrets.masked(theirs or ""), _LONGEST_MESSAGE) or None
 
 
 class _Opened:
@@ -272,15 +276,6 @@ def _client(settings: HttpSettings, proxy: ChosenProxy | None) -> httpx.AsyncCli
         # Only what `BodyReader` can unpack within a limit.
         headers={"accept": "application/json", "accept-encoding": "gzip"},
     )
-
-
-def _secrets_of(url: httpx.URL) -> tuple[str, ...]:
-    """What may be a secret in an address, longest first, as it is written and as it is meant."""
-    raw = [part.partition("=")[2] or part for part in url.query.decode().split("&")]
-    # Some take a blank as a plus.
-    meant = [unquote(part) for part in raw] + [unquote(part.replace("+", " ")) for part in raw]
-    found = {*raw, *meant, url.username, url.password}
-    return tuple(sorted((s for s in found if len(s) >= _SHORTEST_SECRET), key=len, reverse=True))
 
 
 def _is_loopback(host: str) -> bool:

@@ -71,6 +71,8 @@ def _address(variable: str, value: str) -> httpx.URL:
         )
     if not url.host:
         raise InvalidProxy(variable, f"{shown!r} has no host")
+    if url.port is not None and not 0 < url.port < 65_536:
+        raise InvalidProxy(variable, f"{shown!r} ends in no number of a port")
     return url
 
 

@@ -34,8 +34,9 @@ _BEST_FIRST = (
 _DATA_TOO = frozenset({"description", "title", "reason", "detail", "note", "warning"})
 """Of these, the ones that data has too. At status 200 they count at the top and within an error."""
 _MOST_NODES = 500
+_PAGE_BEGINS = 4_096
 _TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title>")
-_TAG = re.compile(r"(?s)<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>")
+_TAG = re.compile(r"(?s)<(?:script|style)\b.*?</(?:script|style)>|<[^>]*(?:>|$)")
 
 
 def server_message(body: bytes, *, refused: bool) -> str | None:
@@ -47,8 +48,10 @@ def server_message(body: bytes, *, refused: bool) -> str | None:
         return None
     text = body.decode(errors="replace").removeprefix("\ufeff").strip()
     if text.startswith("<"):
-        title = _TITLE.search(text)
-        return html.unescape(title[1] if title else _TAG.sub(" ", text))
+        # Searching goes back to each tag that has no end; a page says early what it is.
+        page = text[:_PAGE_BEGINS]
+        title = _TITLE.search(page)
+        return html.unescape(title[1] if title else _TAG.sub(" ", page))
     try:
         value: object = json.loads(text)
     except (ValueError, RecursionError):
@@ -60,8 +63,11 @@ def server_message(body: bytes, *, refused: bool) -> str | None:
 
 
 def _messages(root: object, *, refused: bool) -> Iterator[tuple[int, int, int, str]]:
-    """Each text under a name of the list: how deep, how good the name, in which order, the text."""
-    queue: deque[tuple[object, int, bool, int | None]] = deque([(root, 0, refused, None)])
+    """Each text under a name of the list: how deep, how good the name, in which order, the text.
+
+    A list of texts has no names and is taken as it is.
+    """
+    queue: deque[tuple[object, int, bool, int | None]] = deque([(root, 0, refused, 0)])
     for order in range(_MOST_NODES):
         if not queue:
             return

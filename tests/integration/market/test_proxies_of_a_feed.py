@@ -71,6 +71,7 @@ async def test_a_proxy_that_refuses_or_is_not_there_is_told_from_the_api(
         ({"ALL_PROXY": "socks5://127.0.0.1:1080"}, "ALL_PROXY: a proxy of socks5:// cannot be"),
         ({"HTTPS_PROXY": "127.0.0.1:x"}, "HTTPS_PROXY: 'http://127.0.0.1:x' is no address of"),
         ({"https_proxy": "http://me:hunter2@[::1"}, "https_proxy: 'http://********@[::1' is no"),
+        ({"https_proxy": "127.0.0.1:99999"}, "https_proxy: 'http://127.0.0.1:99999' ends in no"),
         ({"https_proxy": "http://"}, "https_proxy: 'http://' has no host"),
         ({"no_proxy": "[::1"}, "no_proxy: '[::1' is no address of IPv6 in brackets"),
         ({"NO_PROXY": "a.example, b.example:x"}, "NO_PROXY: 'b.example:x' ends in no number"),

@@ -50,9 +50,7 @@ async def test_ssl_cert_file_mends_it(rogue, tmp_path, trusted):
 
 async def test_a_certificate_for_another_name(rogue, tmp_path, trusted):
     rogue.tls = server_context(tmp_path, address="192.0.2.1")
-    kind, why = await why_not(rogue.url)
-    assert kind == "tls_failed"
-    assert "TLS: IP address mismatch, certificate is not valid for '127.0.0.1'" in why
+    assert await why_not(rogue.url) == ("tls_failed", "TLS: IP address mismatch")
 
 
 async def test_a_certificate_that_has_expired(rogue, tmp_path, trusted):
@@ -105,5 +103,5 @@ async def test_a_server_with_tls_asked_by_http(rogue):
     rogue.always(b"\x15\x03\x01\x00\x02\x02\x46\r\n\r\n")
     assert await why_not(rogue.url) == (
         "protocol_error",
-        "the answer is not HTTP: it is TLS, for which the address begins with https://",
+        "the answer is not HTTP but TLS, for which the address begins with https://",
     )

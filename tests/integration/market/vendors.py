@@ -141,7 +141,8 @@ SHAPES: dict[str, tuple[object, str]] = {
         {"code": "00000", "msg": "success", "data": [{"symbol": "BTCUSDT", "lastPr": "1"}]},
         "its fields are code, msg, data (a list)",
     ),
-    "Bitfinex": ([["tBTCUSD", 1, 2]], '["tBTCUSD", 1, 2] is not an object'),
+    "Bitfinex": ([["tBTCUSD", 1, 2]], "item 0: a list, not an object"),
+    "a list of texts": (["the key hunter2 is not valid"], "item 0: a text, not an object"),
     "CoinGecko": ({"bitcoin": {"usd": 1, "last_updated_at": AT}}, "its fields are bitcoin (an"),
     "brapi": (
         {"results": [{"symbol": "PETR4", "regularMarketPrice": 1}], "took": "1ms"},

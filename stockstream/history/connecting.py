@@ -153,6 +153,10 @@ async def _open_one(
 ) -> asyncpg.Connection:
     given = url.parameters
     settings = {"application_name": name, "timezone": "UTC", **(limits or {})}
+    if limits:
+        # Whatever the role or the database has: under a stricter one, who waited for a lock would
+        # not see what was done meanwhile, and an import would have to be tried again.
+        settings["default_transaction_isolation"] = "read committed"
     if "application_name" in given:
         settings["application_name"] = f"{given['application_name']} {name}"
     if "options" in given:
@@ -230,7 +234,7 @@ class _OfAPooler:
         if self._connection.is_in_transaction():
             yield
             return
-        async with self._connection.transaction():
+        async with self._connection.transaction(isolation="read_committed"):
             await self._connection.execute(self._limits)
             yield
 

@@ -159,6 +159,8 @@ class Recorder(Actor):
                 self._standing.lose(self._spool.settle())
                 return self._disk_trouble(error)
             self._standing.lose(lost)
+            if self._spooled_since is None:
+                self._spooled_since = batches[0].ticks[0].received
             # Before they leave the outbox: they wait in one place or in the other.
             self._tell(self._standing.alert)
             self._outbox.acknowledge(batches[-1].number)

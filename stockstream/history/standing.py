@@ -87,9 +87,12 @@ class Standing:
     ) -> None:
         """Say how it is now: all is recorded, or it is `behind`. `alert` is of the disks."""
         last, now = self._status, self._clock()
-        dropped = outbox.statistics().dropped
+        waiting = outbox.statistics()
+        dropped = waiting.dropped
         lost_at = now if dropped > last.dropped else last.lost_at
-        behind_since = (last.behind_since or now) if behind else None
+        # An attempt that fails by its limit took some seconds: what waits has waited for longer.
+        began = now if waiting.since is None else now.after(-waiting.since.age)
+        behind_since = (last.behind_since or began) if behind else None
         if alert is None and behind_since is not None and last.trouble is not None:
             alert = self._late(now - behind_since, last.trouble)
         if alert is None and lost_at is not None:

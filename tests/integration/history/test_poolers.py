@@ -49,7 +49,10 @@ def debian() -> Iterator[DebianServer]:
         ("transaction", ["server_round_robin = 1"], "?pgbouncer=true"),
         (
             "transaction",
-            ["ignore_startup_parameters = statement_timeout, idle_in_transaction_session_timeout"],
+            [
+                "ignore_startup_parameters = statement_timeout, "  # noqa: ISC004 - one line of it
+                "idle_in_transaction_session_timeout, default_transaction_isolation"
+            ],
             "",
         ),
     ],
@@ -130,6 +133,20 @@ async def test_the_usual_parameters_of_a_url_work(debian: DebianServer) -> None:
                 assert psql(debian.operator_url(), count) == "1"
             if "lock_timeout" in query:
                 assert await history.select("SHOW lock_timeout") == [("7s",)]
+
+
+@pytest.mark.proves("H12", "H16")
+async def test_transactions_are_not_as_the_role_has_them(debian: DebianServer) -> None:
+    """Under a stricter default an import beside a recorder would fail, to be tried again."""
+    name = debian.create_database()
+    stricter = f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"
+    psql(debian.operator_url(), stricter)
+    with pgbouncer(debian, "transaction") as port:
+        for url in (debian.url(name), debian.url(name, port=port)):
+            async with running_history(url) as history:
+                await history.until_up()
+                found = await history.select("SHOW transaction_isolation")
+                assert found == [("read committed",)]
 
 
 @pytest.mark.proves("H2")

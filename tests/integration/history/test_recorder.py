@@ -273,6 +273,33 @@ async def test_what_is_not_recorded_is_not_well_whatever_the_cause(
 
 
 @pytest.mark.proves("H22")
+async def test_the_time_of_a_write_that_fails_counts_as_waiting(
+    database_url: str, tmp_path: Path
+) -> None:
+    """A write that ends by its limit takes long. What waited for it is late from when it was
+    published, and as old on disk as it was in memory.
+    """
+    writing = {Lane.WRITE: LaneSettings(1, 4, 1.0)}
+    async with running_history(database_url, spool=tmp_path, lanes=writing) as history:
+        await history.until_up()
+        await history.publish(quote_row("AAPL", 0, 1.0))
+        await history.until_recorded()
+        with locked(database_url, "batches"):
+            lags = []
+            await history.publish(quote_row("AAPL", 1, 1.0))
+            while history.recorder.spooled == 0:
+                lags.append(history.progress.lag_seconds)
+                await trio.sleep(0.01)
+            assert history.recorder.behind_since is not None
+            assert history.recorder.behind_since.age > 1.0
+            for _ in range(30):
+                lags.append(history.progress.lag_seconds)
+                await trio.sleep(0.01)
+            assert lags == sorted(lags)
+        await history.until_recorded()
+
+
+@pytest.mark.proves("H22")
 async def test_a_recorder_that_hangs_is_not_well(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

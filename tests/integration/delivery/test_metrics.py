@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from tests.integration.delivery.raw import raw_client
+from tests.integration.delivery.upstream import PriceApi, fed_by
 from tests.support.client import connected
 from tests.support.exposition import Samples, parse
 from tests.support.tree import running_tree
@@ -69,6 +70,23 @@ async def test_the_figures_of_the_delivery_are_told(nursery: trio.Nursery) -> No
         assert after["stockstream_clients_slow"] == 0
         assert after["stockstream_frames_refused_total"] == 0
         assert after["stockstream_frames_begun_total"] == 0
+
+
+async def test_troubles_of_the_feed_are_counted_by_kind_and_lost_symbols_told(
+    price_api: PriceApi,
+) -> None:
+    """A bad item, each time; and a symbol that the provider lists no more."""
+    price_api.put(AAPL=1.0, MSFT=2.0)
+    async with fed_by(price_api) as tree:
+        await price_api.fetches(3)
+        before = await scrape(tree)
+        assert before["stockstream_symbols"] == 2
+        assert before["stockstream_symbols_unlisted"] == 0
+        price_api.tell([price_api.prices["AAPL"], {"ticker": "MSFT"}])
+        await price_api.fetches(8)
+        after = await scrape(tree)
+        assert after["stockstream_symbols_unlisted"] == 1
+        assert after['stockstream_feed_troubles_total{kind="item_missing_field"}'] >= 5
 
 
 @pytest.mark.proves("D16")

@@ -457,10 +457,11 @@ async def test_a_message_that_never_comes_changes_nothing_of_the_status(rogue, l
         await stream.receive_some()
 
     rogue.script = script
-    async with impatient(rogue, read_timeout=0.1) as provider:
-        error = await refused(provider)
-        assert (error.kind, error.said) == ("status_503", "No")
-        await rogue.until_all_closed()
+    for limit in ("read_timeout", "total_timeout"):
+        async with impatient(rogue, **{limit: 0.3}) as provider:
+            error = await refused(provider)
+            assert (error.kind, error.said) == ("status_503", "No")
+            await rogue.until_all_closed()
 
 
 @pytest.mark.proves("B12")

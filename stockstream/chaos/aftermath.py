@@ -32,6 +32,7 @@ caches for good."""
 FILES_SLACK = 8
 TASKS_SLACK = 8
 """Connections to a database, and requests of others, come and go."""
+HISTORY_SECONDS = 20.0
 SAMPLED_SECONDS = 10.0
 CALM_SECONDS = 15.0
 RECORDED_SECONDS = 15.0
@@ -95,6 +96,11 @@ async def look(node: Node) -> Before:
         Unreachable: it does not answer.
     """
     overview = await _overview(node)
+    with trio.move_on_after(HISTORY_SECONDS):
+        while not overview.history.ok:
+            # A server that has just started: its tasks come yet, and are not left behind by us.
+            await trio.sleep(LOOK_SECONDS)
+            overview = await _overview(node)
     history, at = overview.history, overview.now
     reason = None if history.ok else history.reason or "it is not recorded"
     with trio.move_on_after(SAMPLED_SECONDS):

@@ -14,6 +14,7 @@ from stockstream.chaos.aftermath import footprint, recorded
 from stockstream.chaos.catalogue import Scope, action_named
 from stockstream.chaos.effects import Bounds, Span, longest_gap, starved
 from stockstream.chaos.node import Refused, Unreachable
+from stockstream.chaos.quiet import note_quiet, watch_quiet
 from stockstream.chaos.report import (
     VERDICTS,
     ClientsSeen,
@@ -65,9 +66,9 @@ class Stopped(Exception):
 def stopped_by(refused: Refused) -> Stopped:
     """What a node's refusal means for the command."""
     match refused.code:
-        case "bad_parameters" | "no_such_target" | "bad_body":
+        case "bad_parameters" | "bad_body":
             return Stopped(ExitCode.USAGE, refused.reason)
-        case "generation_moved":
+        case "generation_moved" | "no_such_target":
             return Stopped(ExitCode.NOT_INJECTED, refused.reason)
         case code if code in _OURS:
             return Stopped(ExitCode.REFUSED, refused.reason)
@@ -210,6 +211,9 @@ class Drill:
                 probe_at = max(watcher.probe_at for watcher in self.watchers.all)
                 limit = max(over, probe_at) - over + bounds.gap
             fresh = await self.watchers.all_fresh_after(over, limit)
+            if None in fresh:
+                await note_quiet(self.node, self.watchers)
+                fresh = await self.watchers.all_fresh_after(over, limit)
             span = Span(struck, trio.current_time(), pauses)
             present = [w for w in self.watchers.present if w.disconnected is None]
             gap = max((longest_gap(watcher, span) for watcher in present), default=0.0)
@@ -388,6 +392,8 @@ async def watched(drill: Drill) -> AsyncIterator[None]:
     async with trio.open_nursery() as nursery:
         drill.aside = nursery
         nursery.start_soon(drill.watchers.run, drill.node.websocket_url)
+        if drill.watchers.all:
+            nursery.start_soon(watch_quiet, drill.node, drill.watchers)
         try:
             yield
             await drill.followed()

@@ -23,7 +23,7 @@ from trio_websocket import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 CONNECT_SECONDS = 20.0
 FRESH_SLACK_SECONDS = 0.25
@@ -59,6 +59,7 @@ class Watcher:
     number: int
     updates: int = 0
     versions: dict[str, tuple[int, int]] = field(default_factory=dict)
+    prices: dict[str, float] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     disconnected: str | None = None
     vanished: bool = False
@@ -67,6 +68,7 @@ class Watcher:
     gaps: list[Gap] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     _clock: float | None = None
+    _connected: float = 0.0
     _paused: bool = False
     _prices: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_PRICES))
     _stream: trio.SocketStream | None = None
@@ -109,7 +111,8 @@ class Watcher:
     def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == "welcome":
             # What the server's clock says at our time 0.
-            self._clock = _seconds(message["server_time"]) - trio.current_time()
+            self._connected = trio.current_time()
+            self._clock = _seconds(message["server_time"]) - self._connected
         if message["type"] == "status":
             self.interval = message["interval"]
             self._note(message)
@@ -120,17 +123,39 @@ class Watcher:
             if last is not None and version <= last:
                 self.faults.append(f"{symbol} went from version {last} to {version}")
             self.versions[symbol] = version
+            self.prices[symbol] = quote["price"]
         if quotes:
-            now = trio.current_time()
-            if self._prices and not self._paused:
-                gap = now - self._prices[-1]
-                self.longest_gap = max(self.longest_gap, gap)
-                if gap > self.interval:
-                    self.gaps.append(Gap(self._prices[-1], now))
-            self._paused = False
             self.updates += len(quotes)
-            self._prices.append(now)
-            self._wake()
+            # What it is told first may be of any age.
+            if self._prices or message["type"] == "prices":
+                self._is_up_to_date(trio.current_time())
+            self._paused = False
+
+    def _is_up_to_date(self, at: float) -> None:
+        if self._prices and not self._paused:
+            gap = at - self._prices[-1]
+            self.longest_gap = max(self.longest_gap, gap)
+            if gap > self.interval:
+                self.gaps.append(Gap(self._prices[-1], at))
+        self._prices.append(at)
+        self._wake()
+
+    def note_quiet(self, as_of: str, prices: Mapping[str, float]) -> None:
+        """Hear what the node had fetched by `as_of`: if we have all of it, there was nothing to
+        wait for until then.
+        """
+        if self._clock is None or self._paused or prices != self.prices:
+            return
+        at = _seconds(as_of) - self._clock
+        last = self._prices[-1] if self._prices else self._connected
+        if last < at <= trio.current_time():
+            self._is_up_to_date(at)
+
+    @property
+    def waits(self) -> bool:
+        """Whether no price came for longer than the interval."""
+        quiet = not self._prices or trio.current_time() - self._prices[-1] > self.interval
+        return quiet and self.disconnected is None
 
     def _note(self, status: dict[str, Any]) -> None:
         live = status["feed"] == "live" and status["circuit"] == "closed"
@@ -243,8 +268,21 @@ class Watchers:
                 nursery.start_soon(ask, watcher)
         return list(answers.values())
 
+    @property
+    def anybody_waits(self) -> bool:
+        """Whether one of those present had no price for longer than the interval."""
+        return any(watcher.waits for watcher in self.present)
+
+    def note_quiet(self, as_of: str, prices: Mapping[str, float]) -> None:
+        """Tell all of them what the node had fetched by then."""
+        for watcher in self.present:
+            watcher.note_quiet(as_of, prices)
+
     async def steady(self, seconds: float) -> bool:
-        """Wait until everyone has had a price; whether that was in time."""
+        """Wait until everyone has had a price that was fetched since; whether that was in time.
+
+        By then the node fetches at the pace of one that has clients, and they were told of it.
+        """
         moment = trio.current_time()
         first = await self.all_fresh_after(moment, seconds)
         return all(answer is not None for answer in first)

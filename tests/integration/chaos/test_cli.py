@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 
 from stockstream.cli import main
+from tests.integration.market.rogue import RogueServer, answer
 from tests.support.server import ROOT, TOKEN, Server, free_port, running_server
 
 if TYPE_CHECKING:
@@ -92,6 +94,38 @@ async def test_a_kill_is_verified_and_reported(tmp_path: Path) -> None:
         assert "kill market/streamer" in ran.err
         assert "\x1b" not in ran.err + ran.out
         assert "<svg" in page.read_text()
+
+
+@pytest.mark.proves("C10", "C14")
+async def test_a_market_that_stands_still_starves_nobody(
+    tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    """No price changes, so none is sent, and a kill is held all the same. Where nothing is fetched
+    any more, clients do wait.
+    """
+    upstream = RogueServer(nursery)
+
+    async def still(stream: trio.abc.Stream, _head: str) -> None:
+        now = round(time.time() * 1000)
+        prices = [{"symbol": name, "price": 150.0, "timestamp": now} for name in ("AAPL", "MSFT")]
+        await stream.send_all(answer(json.dumps(prices).encode()))
+
+    upstream.script = still
+    await upstream.start()
+    settings = SETTINGS | {"STOCK_API_URL": upstream.url, "FETCH_INTERVAL": "0.5"}
+    async with running_server(tmp_path, settings) as server:
+        ran = await chaos(server, "kill", "delivery/broadcaster", "--count", "3", "--every", "1s")
+        assert ran.status == 0, ran
+        ran = await chaos(server, "do", "hang", "market/streamer", "seconds=5")
+        assert ran.status == 3, ran
+        assert "5 clients waited" in ran.out
+
+
+async def test_a_fault_of_a_price_api_that_is_not_ours_has_no_target(tmp_path: Path) -> None:
+    async with running_server(tmp_path, SETTINGS) as server:
+        ran = await chaos(server, "do", "upstream-errors", "seconds=5", "--json")
+        assert ran.status == 5, ran
+        assert "not the stub of ours" in ran.document["error"]
 
 
 @pytest.mark.proves("C1")

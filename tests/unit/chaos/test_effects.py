@@ -18,8 +18,8 @@ _versions = itertools.count(1)
 
 
 def price(watcher: Watcher) -> None:
-    version = [1, next(_versions)]
-    watcher._take({"type": "prices", "prices": [{"symbol": "AAPL", "version": version}]})
+    quote = {"symbol": "AAPL", "version": [1, next(_versions)], "price": 150.0}
+    watcher._take({"type": "prices", "prices": [quote]})
 
 
 async def prices(watcher: Watcher, seconds: int) -> None:

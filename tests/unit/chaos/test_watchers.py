@@ -8,14 +8,26 @@ import pytest
 import trio
 
 from stockstream.chaos.watchers import Watcher
+from stockstream.quotes import iso_utc
 
 _versions = itertools.count(1)
 
 
-def price(watcher: Watcher) -> None:
+def price(watcher: Watcher, price: float = 150.0) -> None:
     """A price arrives now."""
-    version = [1, next(_versions)]
-    watcher._take({"type": "prices", "prices": [{"symbol": "AAPL", "version": version}]})
+    quote = {"symbol": "AAPL", "version": [1, next(_versions)], "price": price}
+    watcher._take({"type": "prices", "prices": [quote]})
+
+
+def welcome(watcher: Watcher) -> None:
+    """The server's clock says 1970 at trio's 0."""
+    now = iso_utc(round(trio.current_time() * 1000))
+    watcher._take({"type": "welcome", "server_time": now})
+
+
+def last_fetch(seconds_ago: float) -> str:
+    """What the node tells of it."""
+    return iso_utc(round((trio.current_time() - seconds_ago) * 1000))
 
 
 @pytest.mark.proves("C14")
@@ -56,3 +68,37 @@ async def test_one_is_waited_for_until_the_limit(
     nursery.start_soon(soon)
     assert await watcher.fresh_after(trio.current_time(), 1.0) == pytest.approx(0.4)
     assert watcher.longest_gap == 0.0
+
+
+@pytest.mark.proves("C10", "C14")
+async def test_who_has_all_there_is_waits_for_nothing(autojump_clock: trio.abc.Clock) -> None:
+    """The prices stand still: a fetch that brought nothing new counts like a price."""
+    watcher = Watcher(0)
+    welcome(watcher)
+    price(watcher)
+    began = trio.current_time()
+    for _ in range(10):
+        await trio.sleep(1)
+        watcher.note_quiet(last_fetch(0.1), {"AAPL": 150.0})
+    price(watcher, 151.0)
+    assert watcher.longest_gap == pytest.approx(1.0)
+    assert await watcher.fresh_after(began + 3, 1.25) == pytest.approx(0.9)
+
+
+@pytest.mark.proves("C10", "C14")
+async def test_who_lacks_a_price_or_a_fetch_waits(autojump_clock: trio.abc.Clock) -> None:
+    """The node has another price, or a symbol more, or has not fetched since, or its clock was
+    set forward meanwhile.
+    """
+    watcher = Watcher(0)
+    welcome(watcher)
+    price(watcher)
+    await trio.sleep(5)
+    watcher.note_quiet(last_fetch(0.1), {"AAPL": 151.0})
+    watcher.note_quiet(last_fetch(0.1), {"AAPL": 150.0, "MSFT": 312.0})
+    watcher.note_quiet(last_fetch(5.1), {"AAPL": 150.0})
+    watcher.note_quiet(last_fetch(-3600), {"AAPL": 150.0})
+    assert watcher.waits
+    assert watcher.gaps == []
+    price(watcher)
+    assert watcher.longest_gap == pytest.approx(5.0)

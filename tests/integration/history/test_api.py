@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import trio
+import trio.testing
 
 from stockstream import paths
 from stockstream.history import freshness, lanes
 from stockstream.history.candles import MINUTE_MS, Tick
-from stockstream.history.query import ask
+from stockstream.history.query import Exhausted, ask
 from stockstream.history.recording import Record
 from stockstream.messages import iso_utc
 from stockstream.times import now_ms, to_ms
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
+READERS = 4
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -218,10 +220,21 @@ async def test_an_exhausted_pool_answers_503(database_url: str) -> None:
     """Every reader busy and the queue full: at once, with Retry-After, and prices still flow."""
     async with serving(database_url) as (tree, client):
         database = tree.system.ref(paths.DATABASE)
+
+        async def all_read() -> bool:
+            return bool((await history_state(tree))["connections"].get("read") == READERS)
+
+        await _until(all_read)
         async with trio.open_nursery() as nursery:
-            for _ in range(4 + 32):
+            for _ in range(READERS):
                 nursery.start_soon(_quietly, database)
-            await trio.sleep(0.3)
+            await _until(lambda: _asleep(database_url, READERS))
+            for _ in range(32):
+                nursery.start_soon(_quietly, database)
+            # Asked after all of those; their questions are in the gateway's mailbox before ours.
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(Exhausted):
+                await ask(database, Sleep(0.0))
             with trio.fail_after(1):
                 answer = await client.get("/api/v1/history/AAPL")
             assert answer.status_code == 503
@@ -231,7 +244,18 @@ async def test_an_exhausted_pool_answers_503(database_url: str) -> None:
 
 
 async def _quietly(database: Any) -> None:
-    await ask(database, Sleep(3.0))
+    await ask(database, Sleep(4.0))
+
+
+async def _asleep(url: str, readers: int) -> bool:
+    """Whether so many connections are at it."""
+    said = await trio.to_thread.run_sync(
+        psql,
+        url,
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' "
+        "AND state = 'active' AND pid <> pg_backend_pid()",
+    )
+    return int(said) == readers
 
 
 @pytest.mark.proves("H14")

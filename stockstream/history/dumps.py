@@ -29,9 +29,11 @@ _NEWER_SETTING = b"SET transaction_timeout = 0;\n"
 
 _ENTRY = re.compile(
     r"\d+; \d+ \d+ (?P<kind>TABLE ATTACH|TABLE DATA|TABLE|SEQUENCE OWNED BY|SEQUENCE SET|SEQUENCE|"
-    r"DEFAULT|FK CONSTRAINT|CONSTRAINT|INDEX ATTACH|INDEX) (?P<schema>\S+) (?P<name>.+) \S+"
+    r"DEFAULT|FK CONSTRAINT|CONSTRAINT|INDEX ATTACH|INDEX) (?P<rest>.+)"
 )
-"""What a table of ours consists of, as pg_restore lists it; all else is left out."""
+"""What a table of ours consists of, as pg_restore lists it; all else is left out. The rest is the
+schema, the name and the owner, and each of them may hold blanks."""
+_HOME = re.compile(r"(?P<schema>.+) alembic_version (?P<owner>.+)")
 
 # Dropped without CASCADE: what others have made of our tables, a view say, stops it and is named.
 # What would go with a table silently we name ourselves; rights are given again.
@@ -224,15 +226,15 @@ def _entries(contents: bytes, source: Path) -> tuple[str, list[str]]:
     """
     found = [_ENTRY.fullmatch(line) for line in contents.decode(errors="replace").splitlines()]
     entries = [entry for entry in found if entry is not None]
-    tables = [entry for entry in entries if entry["kind"] == "TABLE"]
-    schemas = [entry["schema"] for entry in tables if entry["name"] == "alembic_version"]
-    if len(schemas) != 1:
+    tables = [entry["rest"] for entry in entries if entry["kind"] == "TABLE"]
+    homes = [home for home in map(_HOME.fullmatch, tables) if home is not None]
+    if len(homes) != 1:
         raise DumpFailed(f"{source} is no backup of this program's")
-    (schema,) = schemas
+    schema, owner = homes[0].groups()
     foreign = [
-        f"{table['schema']}.{table['name']}"
+        ".".join(table.split()[:2])
         for table in tables
-        if table["schema"] != schema or not is_own(table["name"])
+        if not (table.startswith(f"{schema} ") and is_own(_table(table, schema, owner)))
     ]
     if foreign:
         raise DumpFailed(
@@ -243,6 +245,12 @@ def _entries(contents: bytes, source: Path) -> tuple[str, list[str]]:
     return quoted if not schema.isidentifier() or schema != schema.lower() else schema, [
         entry[0] for entry in entries
     ]
+
+
+def _table(listed: str, schema: str, owner: str) -> str:
+    """The name of a table of `schema`; another's owner than ours is taken for one word."""
+    name = listed.removeprefix(f"{schema} ")
+    return name.removesuffix(f" {owner}") if name.endswith(f" {owner}") else name.rpartition(" ")[0]
 
 
 async def _pump(

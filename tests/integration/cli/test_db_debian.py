@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -63,6 +64,31 @@ def test_tables_in_a_schema_of_the_users_own_are_backed_up_and_restored(
     astray = debian.url(elsewhere, "?options=-c%20search_path%3Dpublic")
     told = line(stockstream("db", "restore", "own.dump", "--yes", DATABASE_URL=astray))
     assert "stand in schema stockstream, and this user looks for them in public" in told
+
+
+@pytest.mark.proves("H13", "H26")
+@pytest.mark.parametrize(("role", "schema"), [("Stock Stream", "public"), ("ss", 'my "own" one')])
+def test_a_role_and_a_schema_may_have_any_name(
+    role: str, schema: str, stockstream: Run, debian: DebianServer
+) -> None:
+    """What pg_restore lists has blanks between the names, and may have them in these."""
+    database = debian.create_database()
+    operator = debian.operator_url(database)
+    named = schema.replace('"', '""')
+    psql(
+        operator,
+        f"""CREATE ROLE "{role}" LOGIN; CREATE SCHEMA IF NOT EXISTS "{named}";
+    GRANT ALL ON SCHEMA "{named}" TO "{role}";
+    ALTER ROLE "{role}" IN DATABASE {database} SET search_path = "{named}" """,
+    )
+    own = operator.replace("postgres@", f"{quote(role)}@")
+    assert stockstream("db", "migrate", DATABASE_URL=own).code == 0
+    put_ticks(own, 30)
+    assert stockstream("db", "backup", "own.dump", DATABASE_URL=own).code == 0
+    psql(own, "DELETE FROM ticks")
+    ended = stockstream("db", "restore", "own.dump", "--yes", DATABASE_URL=own)
+    assert ended.code == 0, ended
+    assert psql(own, "SELECT count(*) FROM ticks") == "30"
 
 
 @pytest.mark.proves("H13")

@@ -32,7 +32,7 @@ caches for good."""
 FILES_SLACK = 8
 TASKS_SLACK = 8
 """Connections to a database, and requests of others, come and go."""
-HISTORY_SECONDS = 20.0
+HISTORY_SECONDS = 4.0
 SAMPLED_SECONDS = 10.0
 CALM_SECONDS = 15.0
 RECORDED_SECONDS = 15.0

@@ -64,13 +64,15 @@ class QuoteRow(msgspec.Struct, frozen=True, gc=False):
     `open` is the first price accepted on the UTC day of `quote.received`; `previous` the last
     price before this one that differed, None for a symbol seen for the first time. `shift` is
     `UpstreamClock.shift` as it was when the quote was accepted: by the provider's time less that
-    quotes of a symbol are ordered.
+    quotes of a symbol are ordered. `steady` is when it was received by the monotonic clock, in ms:
+    what happens between two quotes is timed by it, whatever the wall clock does meanwhile.
     """
 
     quote: Quote
     open: float
     previous: float | None
     shift: int = 0
+    steady: int = 0
 
 
 class UpstreamClock(msgspec.Struct, frozen=True):

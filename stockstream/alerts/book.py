@@ -173,8 +173,8 @@ class AlertBook:
         extremes = None
         if rule.window is not None:
             window = self._windows.setdefault(rule.id, Window(rule.window))
-            # By our own clock: a provider's may jump back.
-            extremes = window.add(quote.received, quote.price)
+            # Not by a wall clock, the provider's or ours: it may step.
+            extremes = window.add(row.steady, quote.price)
         armed = self._armed[rule.id]
         verdict = judge(rule, armed, quote.price, extremes)
         self._by_symbol[rule.symbol].put(rule, quiet(rule, verdict.armed))
@@ -197,7 +197,7 @@ class AlertBook:
             version=quote.version,
             fired_at=now,
         )
-        told = self._cooldowns.crossed(alert, rule.cooldown, quote.received)
+        told = self._cooldowns.crossed(alert, rule.cooldown, row.steady)
         if told is None:
             self._withheld += 1
         else:
@@ -214,8 +214,11 @@ class AlertBook:
         if len(self._undelivered) > MOST_WAITING:
             self._undelivered.popleft()  # not lost: it is stored, and the page reads what is
 
-    def end_cooldowns(self, now: int, *, early: bool = False) -> Iterator[None]:
-        """Fire what was withheld by rules whose cool-down is over at `now`, in ms; or by all."""
+    def end_cooldowns(self, steady: int, now: int, *, early: bool = False) -> Iterator[None]:
+        """Fire what was withheld by rules whose cool-down is over, or by all.
+
+        `steady` is the monotonic clock and `now` the wall clock, both in ms.
+        """
         self._owner.check()
         for done, number in enumerate(list(self._cooldowns.withholding), 1):
             if done % JUDGED_PER_TURN == 0:
@@ -223,7 +226,7 @@ class AlertBook:
             rule = self._rules.get(number)
             if rule is None:
                 continue  # it was dropped where this yields
-            alert = self._cooldowns.end(number, rule.cooldown, now, early=early)
+            alert = self._cooldowns.end(number, rule.cooldown, steady, early=early)
             if alert is not None:
                 # Told now: who has read all until a moment ago has not read this.
                 self._fire(rule, msgspec.structs.replace(alert, fired_at=now))

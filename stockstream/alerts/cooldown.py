@@ -20,19 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class _Quiet:
-    """A rule's cool-down, from the crossing that was told; ms since 1970."""
+    """A rule's cool-down, from the crossing that was told."""
 
-    since: int
     until: int
     withheld: Alert | None = None
 
-    def holds_at(self, at: int) -> bool:
-        # A clock that was set back ends it: it would last for as long as that otherwise.
-        return self.since <= at < self.until
-
 
 class CoolDowns:
-    """See the module. Part of the book, and as lasting; times are those of prices, by our clock."""
+    """See the module. Part of the book, and as lasting; times are in ms of the monotonic clock."""
 
     def __init__(self) -> None:
         self._quiet: dict[int, _Quiet] = {}
@@ -50,7 +45,7 @@ class CoolDowns:
         quiet = self._quiet.get(alert.rule)
         if quiet is not None:
             alert = _joined(quiet.withheld, alert)
-            if quiet.holds_at(at):
+            if at < quiet.until:
                 quiet.withheld = alert
                 self._withholding.add(alert.rule)
                 return None
@@ -60,7 +55,7 @@ class CoolDowns:
     def end(self, rule: int, seconds: int, now: int, *, early: bool = False) -> Alert | None:
         """What a rule withheld, when its cool-down is over, or is to end early; None else."""
         quiet = self._quiet[rule]
-        if quiet.withheld is None or (quiet.holds_at(now) and not early):
+        if quiet.withheld is None or (now < quiet.until and not early):
             return None
         alert = quiet.withheld
         self._begin(rule, now, seconds)
@@ -72,7 +67,7 @@ class CoolDowns:
         self._withholding.discard(rule)
 
     def _begin(self, rule: int, at: int, seconds: int) -> None:
-        self._quiet[rule] = _Quiet(at, at + 1000 * seconds)
+        self._quiet[rule] = _Quiet(at + 1000 * seconds)
         self._withholding.discard(rule)
 
 

@@ -108,7 +108,7 @@ class Watcher(Actor):
         """Store what fired last, and what is withheld."""
         self._storing.cancel()
         await self._resting.wait()
-        await _in_turns(self._book.end_cooldowns(self._clock(), early=True))
+        await _in_turns(self._end_cooldowns(early=True))
         with trio.move_on_after(FLUSH_SECONDS):
             while await self._store_next():
                 pass
@@ -124,7 +124,7 @@ class Watcher(Actor):
     async def _on_look(self, _message: _Look) -> None:
         async with self._judging:
             await self._judge_waiting()
-            await _in_turns(self._book.end_cooldowns(self._clock()))
+            await _in_turns(self._end_cooldowns())
         self._wake_tellers()
         self._tell_status()
 
@@ -144,6 +144,10 @@ class Watcher(Actor):
             newest = [rows[symbol] for symbol in self._book.symbols if symbol in rows]
             await _in_turns(self._book.judge(newest, now))
             self._wake_tellers()
+
+    def _end_cooldowns(self, *, early: bool = False) -> Iterator[None]:
+        steady = round(trio.current_time() * 1000)
+        return self._book.end_cooldowns(steady, self._clock(), early=early)
 
     def _wake_tellers(self) -> None:
         self._fired.set()

@@ -27,24 +27,18 @@ class Window:
     slice only those that matter stay, so there are at most `SLICES + 2` in each.
     """
 
-    __slots__ = ("_behind", "_highs", "_last", "_lows", "_slice_ms", "_slices")
+    __slots__ = ("_highs", "_last", "_lows", "_slice_ms", "_slices")
 
     def __init__(self, seconds: int) -> None:
         self._slice_ms = max(1, seconds * 1000 // SLICES)
         self._slices = -(-seconds * 1000 // self._slice_ms)
-        self._last = self._behind = 0
+        self._last = 0
         self._lows: deque[tuple[int, float]] = deque()
         self._highs: deque[tuple[int, float]] = deque()
 
     def add(self, at: int, price: float) -> Extremes:
-        """Take a price in, of a moment in ms.
-
-        They come in order. One before the last one's tells that the clock was set back: it counts
-        as of that one, and time goes on from there.
-        """
-        if at + self._behind < self._last:
-            self._behind = self._last - at
-        self._last = at + self._behind
+        """Take a price in, of a moment in ms; one before the last one's counts as of that one."""
+        self._last = max(self._last, at)
         now = self._last // self._slice_ms
         oldest = now - self._slices
         _enter(self._lows, now, price, lambda last: last >= price)

@@ -138,7 +138,7 @@ class Status(Struct, tag_field="type", tag="status", frozen=True, omit_defaults=
     circuit: str
     interval: float
     next_probe: str | None = None
-    reason: str | None = None
+    reason: Annotated[str, Meta(max_length=LONGEST_REASON)] | None = None
 
 
 class Pong(Struct, tag_field="type", tag="pong", frozen=True):

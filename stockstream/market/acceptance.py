@@ -26,19 +26,20 @@ def accept(
     *,
     epoch: int,
     received: int,
+    steady: int,
     shift: int,
 ) -> tuple[QuoteRow, ...]:
     """Give each observation its version (W1) and make its row.
 
     They are what `TimeBase` found newer, by a clock that has stepped by `shift`; `received` in ms
-    since 1970.
+    since 1970, `steady` the same moment by the monotonic clock.
     """
     accepted: list[QuoteRow] = []
     for observation in newer:
         row = rows.get(observation.symbol)
         if row is None:
             quote = observation.quoted(Version(epoch, 1), received)
-            accepted.append(QuoteRow(quote, quote.price, None, shift))
+            accepted.append(QuoteRow(quote, quote.price, None, shift, steady))
             continue
         last = row.quote
         quote = observation.quoted(Version(epoch, last.version.seq + 1), received)
@@ -50,6 +51,7 @@ def accept(
                 quote.price if new_day else row.open,
                 row.previous if quote.price == last.price else last.price,
                 shift,
+                steady,
             )
         )
     return tuple(accepted)

@@ -238,6 +238,7 @@ class Streamer(Actor):
             rows,
             epoch=self._epoch,
             received=fetched.reading.wall,
+            steady=fetched.reading.steady,
             shift=self._base.clock.shift,
         )
         again = self._count_rejects(fetched.parsed.rejects) + self._count_suspects(poll)

@@ -50,11 +50,21 @@ def rule(
     )
 
 
-def row(price: float, seq: int, *, symbol: str = "AAPL", at: int | None = None) -> QuoteRow:
-    """A quote, one second after the one before it unless told otherwise."""
+def row(
+    price: float,
+    seq: int,
+    *,
+    symbol: str = "AAPL",
+    at: int | None = None,
+    steady: int | None = None,
+) -> QuoteRow:
+    """A quote, one second after the one before it unless told otherwise.
+
+    Both clocks say the same, unless told what the monotonic one says.
+    """
     moment = NOON + 1000 * seq if at is None else at
     quote = Quote(parse_symbol(symbol), price, moment, None, None, False, Version(1, seq), moment)
-    return QuoteRow(quote, price, None)
+    return QuoteRow(quote, price, None, steady=moment if steady is None else steady)
 
 
 def run(turns: Iterator[None]) -> int:

@@ -148,7 +148,7 @@ def test_cooldowns_end_in_turns_and_standings_are_stored_in_parts(
         book.put_rule(rule(number, cooldown=60, armed=True), None, NOON)
     prices(book, 101.0, 98.0, 101.0)
     assert book.status().withheld == 100
-    ending = book.end_cooldowns(NOON + 120_000)
+    ending = book.end_cooldowns(NOON + 120_000, NOON + 120_000)
     next(ending)
     book.drop_rule(100)
     assert run(ending) == 9

@@ -49,8 +49,8 @@ def test_a_jittering_price_is_told_once_per_cooldown_and_every_crossing_is_count
     book.put_rule(rule(hysteresis=0.0, cooldown=60), None, NOON)
     for tenth in range(0, 6_000, 2):
         cross(book, tenth / 10)
-        run(book.end_cooldowns(NOON + 100 * tenth + 100))
-    run(book.end_cooldowns(NOON + 700_000))
+        run(book.end_cooldowns(NOON + 100 * tenth + 100, NOON + 100 * tenth + 100))
+    run(book.end_cooldowns(NOON + 700_000, NOON + 700_000))
     alerts = told(book)
     assert len(alerts) == 11
     assert sum(alert.crossings for alert in alerts) == 3_000
@@ -67,9 +67,9 @@ def test_the_last_crossing_is_told_when_the_cooldown_ends(book: AlertBook) -> No
     at(book, 30, UNDER)
     at(book, 30.5, 107.0, seq=444)
     assert [alert.crossings for alert in told(book)] == [1]
-    run(book.end_cooldowns(NOON + 60_099))
+    run(book.end_cooldowns(NOON + 60_099, NOON + 60_099))
     assert told(book) == []
-    run(book.end_cooldowns(NOON + 60_100))
+    run(book.end_cooldowns(NOON + 60_100, NOON + 60_100))
     (alert,) = told(book)
     assert (alert.price, alert.crossings, alert.timestamp) == (107.0, 2, NOON + 30_500)
     assert (alert.fired_at, alert.id) == (NOON + 60_100, "1-1-444")
@@ -77,7 +77,7 @@ def test_the_last_crossing_is_told_when_the_cooldown_ends(book: AlertBook) -> No
     assert unstored is not None
     assert [a.crossings for a in unstored.alerts] == [1, 2]
     assert unstored.webhooks == ["https://there"] * 2
-    run(book.end_cooldowns(NOON + 500_000))
+    run(book.end_cooldowns(NOON + 500_000, NOON + 500_000))
     assert told(book) == []
 
 
@@ -86,11 +86,11 @@ def test_what_is_told_late_begins_a_cooldown_too(book: AlertBook) -> None:
     book.put_rule(rule(cooldown=60), None, NOON)
     cross(book, 0)
     cross(book, 50)
-    run(book.end_cooldowns(NOON + 61_000))
+    run(book.end_cooldowns(NOON + 61_000, NOON + 61_000))
     assert len(told(book)) == 2
     cross(book, 100)
     assert told(book) == []
-    run(book.end_cooldowns(NOON + 121_000))
+    run(book.end_cooldowns(NOON + 121_000, NOON + 121_000))
     assert [alert.crossings for alert in told(book)] == [1]
 
 
@@ -120,7 +120,7 @@ def test_a_move_has_one_too(book: AlertBook) -> None:
     book.put_rule(rule(1, Kind.MOVE, 5.0, window=10, cooldown=60), None, NOON)
     for second, price in ((0, 100.0), (1, 106.0), (20, 106.0), (21, 120.0), (40, 120.0)):
         at(book, second, price)
-    run(book.end_cooldowns(NOON + 61_000))
+    run(book.end_cooldowns(NOON + 61_000, NOON + 61_000))
     assert [(a.price, a.reference, a.crossings) for a in told(book)] == [
         (106.0, 100.0, 1),
         (120.0, 106.0, 1),
@@ -136,22 +136,33 @@ def test_a_rule_that_is_deleted_or_changed_forgets_what_it_withheld(book: AlertB
     assert len(told(book)) == 2
     book.drop_rule(1)
     book.put_rule(rule(2, cooldown=60, owner="you", revision=2), row(UNDER, 900), NOON)
-    run(book.end_cooldowns(NOON + 300_000))
+    run(book.end_cooldowns(NOON + 300_000, NOON + 300_000))
     assert told(book) == []
     at(book, 20, OVER, seq=901)
     assert [alert.crossings for alert in told(book)] == [1]
 
 
-def test_a_clock_that_is_set_back_ends_a_cooldown(book: AlertBook) -> None:
-    """It would last for as long as the clock was set back."""
-    book.put_rule(rule(cooldown=60), None, NOON)
+@pytest.mark.proves("W23")
+@pytest.mark.parametrize("step", [-3_600_000, -5_000, 5_000, 3_600_000])
+def test_a_step_of_the_wall_clock_is_nothing_to_a_cooldown(book: AlertBook, step: int) -> None:
+    """It lasts as long as it should, and so do the windows of moves."""
+    book.put_rule(rule(1, cooldown=60), None, NOON)
+    book.put_rule(rule(2, Kind.MOVE, 5.0, window=60, owner="you"), None, NOON)
     cross(book, 0)
-    cross(book, 1)
-    run(book.end_cooldowns(NOON - 3_600_000))
-    assert [alert.crossings for alert in told(book)] == [1, 1]
-    at(book, -3_600, UNDER, seq=900)
-    at(book, -3_590, OVER, seq=901)
-    assert told(book) == [], "that alert began another one"
+    assert [alert.rule for alert in told(book)] == [1]
+
+    def later(seconds: int, price: float) -> list[tuple[int, int]]:
+        steady = NOON + 1000 * seconds
+        found = row(price, 100 + seconds, at=steady + step, steady=steady)
+        run(book.judge([found], steady + step))
+        run(book.end_cooldowns(steady, steady + step))
+        return [(alert.rule, alert.crossings) for alert in told(book)]
+
+    assert later(10, UNDER) == []
+    assert later(11, OVER) == []
+    assert later(59, 104.5) == [(2, 1)], "from 99, which is in the window still"
+    assert later(60, 104.5) == []
+    assert later(61, 104.5) == [(1, 1)]
 
 
 def test_the_end_of_the_process_ends_all_cooldowns(book: AlertBook) -> None:
@@ -159,7 +170,7 @@ def test_the_end_of_the_process_ends_all_cooldowns(book: AlertBook) -> None:
     book.put_rule(rule(cooldown=3_600), None, NOON)
     cross(book, 0)
     cross(book, 1)
-    run(book.end_cooldowns(NOON + 2_000, early=True))
+    run(book.end_cooldowns(NOON + 2_000, NOON + 2_000, early=True))
     assert [alert.crossings for alert in told(book)] == [1, 1]
 
 
@@ -176,7 +187,7 @@ def test_a_standing_waits_for_what_its_rule_withholds(book: AlertBook, crossings
     for second in range(crossings):
         cross(book, 10 + second)
     assert book.unstored() is None
-    run(book.end_cooldowns(NOON + 61_000))
+    run(book.end_cooldowns(NOON + 61_000, NOON + 61_000))
     later = book.unstored()
     assert later is not None
     assert ([a.crossings for a in later.alerts], later.standings[1].armed) == ([crossings], False)
@@ -198,8 +209,8 @@ def test_no_crossing_is_lost_and_no_two_alerts_are_closer_than_the_cooldown(
             now += seconds
             for one in (book, each):
                 at(one, now, OVER if over else UNDER, seq=seq)
-            run(book.end_cooldowns(NOON + 1000 * now))
-        run(book.end_cooldowns(NOON + 1000 * (now + cooldown)))
+            run(book.end_cooldowns(NOON + 1000 * now, NOON + 1000 * now))
+        run(book.end_cooldowns(NOON + 1000 * (now + cooldown), NOON + 1000 * (now + cooldown)))
         alerts = told(book)
         assert sum(alert.crossings for alert in alerts) == each.status().fired
         times = [alert.fired_at for alert in alerts]

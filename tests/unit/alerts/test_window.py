@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockstream.alerts.window import SLICES, Extremes, Window
+from stockstream.alerts.window import SLICES, Window
 
 SECONDS = st.integers(1, 3_600)
 PRICES = st.lists(st.tuples(st.integers(0, 20_000), st.floats(0.01, 1e9)), min_size=1, max_size=200)
@@ -37,12 +37,3 @@ def test_memory_has_an_end_however_fast_prices_come(seconds: int, prices: list[f
         for place, price in enumerate(series):
             window.add(place * 7, price)
             assert len(window) <= 2 * (2 * SLICES + 2)
-
-
-def test_time_goes_on_in_a_window_when_the_clock_is_set_back() -> None:
-    """What is there stays for as long as it would have, and not until the clock has caught up."""
-    window = Window(60)
-    assert window.add(100_000, 5.0) == Extremes(5.0, 5.0)
-    assert window.add(40_000, 7.0) == Extremes(5.0, 7.0)
-    assert window.add(99_000, 6.0) == Extremes(5.0, 7.0)
-    assert window.add(102_000, 6.0) == Extremes(6.0, 6.0)

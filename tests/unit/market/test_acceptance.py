@@ -19,7 +19,7 @@ AAPL = Symbol("AAPL")
 def take(rows, *observations, epoch=EPOCH, received=MIDNIGHT - 1000):
     base = TimeBase()
     poll = base.judge(observations, rows, Reading(0, received))
-    accepted = accept(poll.newer, rows, epoch=epoch, received=received, shift=0)
+    accepted = accept(poll.newer, rows, epoch=epoch, received=received, steady=received, shift=0)
     rows.update({row.quote.symbol: row for row in accepted})
     return poll
 

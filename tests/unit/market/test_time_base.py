@@ -68,7 +68,15 @@ class Market:
         reading = Reading(self.steady, self.steady + self.server, date)
         poll = self.base.judge(answer or self.answer(), self.rows, reading)
         shift = self.base.clock.shift
-        for row in accept(poll.newer, self.rows, epoch=1, received=reading.wall, shift=shift):
+        accepted = accept(
+            poll.newer,
+            self.rows,
+            epoch=1,
+            received=reading.wall,
+            steady=reading.steady,
+            shift=shift,
+        )
+        for row in accepted:
             symbol, before = row.quote.symbol, self.rows.get(row.quote.symbol)
             if before is not None:
                 assert row.quote.price >= before.quote.price, f"an older price of {symbol}"

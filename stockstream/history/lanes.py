@@ -316,9 +316,8 @@ class Lane:
         try:
             # The driver's own timeouts ask the server to cancel, and wait for it: in vain when it
             # hangs. And it does not wake whoever waits to write to a connection that was lost.
-            running = query.run(asked_through(connection))
-            answer: R = await trio_asyncio.aio_as_trio(within)(
-                self.settings.seconds, running, connection.terminate
+            answer: R = await trio_asyncio.aio_as_trio(_run)(
+                query, connection, self.settings.seconds
             )
         except DatabaseError as error:
             return error
@@ -345,3 +344,12 @@ class Lane:
         if self._told.get(query) != kind:
             self._told[query] = kind
             _log.warning("query failed", query=query, reason=str(answer))
+
+
+async def _run(query: Query[R], connection: asyncpg.Connection, seconds: float) -> R:
+    """Have a query answer within its limit. Runs under asyncio.
+
+    It is made here and not on trio's side: a cancellation that comes in between would leave a
+    coroutine that nobody awaits.
+    """
+    return await within(seconds, query.run(asked_through(connection)), connection.terminate)

@@ -89,7 +89,7 @@ def expected(rule: Rule, rows: list[QuoteRow]) -> tuple[list[str], bool | None]:
         quote = row.quote
         if quote.symbol != rule.symbol:
             continue
-        extremes = None if window is None else window.add(quote.received, quote.price)
+        extremes = None if window is None else window.add(row.steady, quote.price)
         verdict = judge(rule, armed, quote.price, extremes)
         armed = verdict.armed
         if verdict.fired:

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 FULL = bool(os.environ.get("CHAOS_FULL"))
 ROUNDS = 100 if FULL else 2
 CONNECTIONS = {"write": 1, "read": 4, "maintenance": 1, "rows": 2}
-PACE_SECONDS = 0.11 if FULL else 0.02
+PACE_SECONDS = 0.045 if FULL else 0.02
 """Between kills, so that no supervisor gives up over them."""
 
 

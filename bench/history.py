@@ -25,17 +25,16 @@ import trio
 from fanout_machine import describe_machine, describe_versions
 from history_rig import Market, Rig, Used, running_rig
 
-from stockstream.history.candles import DAY_MS, HOUR_MS
 from stockstream.history.overview import Look
 from stockstream.history.queries import FetchCandles, FetchTicks
 from stockstream.history.rolling import RollUp
 from stockstream.history.upkeep import Retain
-from stockstream.times import now_ms
+from stockstream.times import DAY_MS, HOUR_MS, now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from stockstream.history.query import Query
+    from stockstream.database.query import Query
     from stockstream.quotes import Symbol
 
 RESULTS = Path(__file__).resolve().parent / "results"

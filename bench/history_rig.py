@@ -15,12 +15,12 @@ import trio
 from fanout_measures import waited
 
 from stockstream import paths
-from stockstream.history.database import Database, DatabaseSettings
-from stockstream.history.embedded import Layout, family, postmaster
-from stockstream.history.postgres import Postgres
-from stockstream.history.query import ask
+from stockstream.database.embedded.files import Layout, family, postmaster
+from stockstream.database.embedded.postgres import Postgres
+from stockstream.database.gateway import Database, DatabaseSettings
+from stockstream.database.query import ask
+from stockstream.database.servers import embedded_server
 from stockstream.history.recorder import Recorder, RecorderSettings
-from stockstream.history.servers import embedded_server
 from stockstream.messages import (
     DatabaseFault,
     DatabaseStatus,
@@ -35,7 +35,7 @@ from supervision import Actor, Caller, ChildSpec, Request, System, Table, replie
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
-    from stockstream.history.query import Query
+    from stockstream.database.query import Query
 
 R = TypeVar("R")
 

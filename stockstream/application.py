@@ -27,12 +27,12 @@ from stockstream.alerts.watcher import Watcher
 from stockstream.alerts.webhooks import Webhooks
 from stockstream.chaos.controller import ChaosController
 from stockstream.chaos.records import ChaosRecords
+from stockstream.database.embedded.postgres import Postgres
+from stockstream.database.gateway import Database
 from stockstream.delivery.broadcaster import Broadcaster, Framing
 from stockstream.delivery.lanes import Connections, Patience
 from stockstream.delivery.subscription_manager import SubscriptionManager
 from stockstream.epochs import claim_epoch
-from stockstream.history.database import Database
-from stockstream.history.postgres import Postgres
 from stockstream.history.recorder import Recorder
 from stockstream.history.retention import Retention
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from stockstream.database_url import read_database_url
+from stockstream.database.url import read_database_url
 from stockstream.masks import MASK, without_secrets
 from stockstream.quotes import Symbol, parse_symbol
 

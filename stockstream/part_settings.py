@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from stockstream.alerts.signing import Signer
 from stockstream.alerts.targets import TargetPolicy
 from stockstream.alerts.webhooks import WebhookSettings
+from stockstream.database.gateway import DatabaseSettings
+from stockstream.database.servers import Server, embedded_server
 from stockstream.delivery.limits import ClientLimits
-from stockstream.history.database import DatabaseSettings
 from stockstream.history.recorder import RecorderSettings
 from stockstream.history.retention import RetentionSettings
-from stockstream.history.servers import Server, embedded_server
 from stockstream.instance import kept_instance
 from stockstream.market.body_items import Limits
 from stockstream.market.breaker_types import BreakerSettings, WindowType
@@ -21,11 +21,11 @@ from stockstream.market.parser import Parsed
 from stockstream.market.providers import HttpSettings, SymbolsNotFound
 from stockstream.market.streamer import StreamerSettings
 from stockstream.times import now_ns
-from web.admin_access import AdminAccess
-from web.browser_users import BrowserUsers
+from web.admin.access import AdminAccess
 from web.cookies import Instance
 from web.parts import WebSettings
 from web.server import AllowedHosts, machine_names
+from web.users.browser_users import BrowserUsers
 
 if TYPE_CHECKING:
     import socket

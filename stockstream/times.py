@@ -19,6 +19,9 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
 STEP_MS = 500
 """From here on a difference between the clocks is a step; below, they run unlike each other."""
 

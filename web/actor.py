@@ -12,11 +12,11 @@ import trio
 from stockstream import paths
 from stockstream.delivery.messages import Farewell
 from supervision import Actor, CallError, Down, ExitReason, handles
-from web.admin_stream import EventStreams
+from web.admin.stream import EventStreams
 from web.app import create_app
 from web.callers import request_holder, socket_holder
-from web.clients import Clients
 from web.identity import learn_instance
+from web.live.clients import Clients
 from web.parts import Parts, WebSettings
 from web.security import PRIVATE_HEADERS
 from web.server import Server, ServerConfig, ServerStatistics, serve

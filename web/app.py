@@ -14,35 +14,35 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 
 from supervision import correlation_id
-from web.admin import admin
-from web.admin_api import admin_api
-from web.admin_auth import install as install_admin
-from web.alerts_api import alerts_api
-from web.api import api
+from web.admin.chaos import chaos_api
+from web.admin.gate import install as install_admin
+from web.admin.page import admin
+from web.admin.reading import admin_api
+from web.api.alerts import alerts_api
+from web.api.docs import docs
+from web.api.fired import fired_api
+from web.api.history import history_api
+from web.api.indicators import indicators_api
+from web.api.quotes import api
+from web.api.watchlists import watchlists_api
 from web.base_path import below
-from web.chaos_api import chaos_api
-from web.docs import docs
-from web.fired_api import fired_api
-from web.health import health
-from web.history_api import history_api
-from web.indicators_api import indicators_api
-from web.metrics import metrics
+from web.live.upgrade import upgrade
 from web.pages import pages
 from web.request_caller import current_caller
 from web.request_caller import install as install_callers
 from web.security import SECURITY_HEADERS, headers_of, own_address, transport_headers
 from web.server import serve_static, websocket_class
-from web.upgrade import upgrade
-from web.user_access import install as install_users
-from web.watchlists_api import watchlists_api
+from web.users.access import install as install_users
+from web.watch.health import health
+from web.watch.metrics import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from werkzeug.wrappers import Response as WerkzeugResponse
 
-    from web.admin_stream import EventStreams
-    from web.clients import Clients
+    from web.admin.stream import EventStreams
+    from web.live.clients import Clients
     from web.parts import Parts
     from web.server import ServerStatistics
 

@@ -33,6 +33,8 @@ UNKNOWN = "unknown"
 NETWORK_BITS = 64
 """An IPv6 customer has a /64 at least (RFC 6177), so an address of it is nobody in particular."""
 MOST_SHOWN = 100
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110, 9.2.1), so nobody has to prove that they meant it."""
 
 _FORWARDING = frozenset(
     {

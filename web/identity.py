@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
-from stockstream.history.instance import ClaimInstance
-from stockstream.history.query import DatabaseError, ask
+from stockstream.database.instance import ClaimInstance
+from stockstream.database.query import DatabaseError, ask
 from stockstream.instance import keep_instance
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from quart import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, NotFound
 
 from stockstream.messages import InvalidSymbol, parse_symbol
-from web.user_access import give_cookie
+from web.users.access import give_cookie
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from stockstream.tables import Tables
     from stockstream.telemetry.telemetry import Telemetry
     from supervision import ActorRef, System
-    from web.admin_access import AdminAccess
-    from web.browser_users import BrowserUsers
+    from web.admin.access import AdminAccess
     from web.cookies import Instance
     from web.server import AllowedHosts
+    from web.users.browser_users import BrowserUsers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from stockstream.history.owned_rows import Refusal
-from stockstream.history.query import Lane, Query
+from stockstream.database.query import Lane, Query
 from stockstream.messages import Alert, Version
 from stockstream.times import to_datetime, to_ms
+from stockstream.users.rows import Refusal
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from stockstream.alerts.book import Unstored
-    from stockstream.history.query import Connection, Row
+    from stockstream.database.query import Connection, Row
 
 _STORE = """
 INSERT INTO alerts (rule_id, owner, symbol, kind, threshold, "window", price, reference,

@@ -15,12 +15,12 @@ import msgspec
 
 from stockstream.alerts.alert_rows import StoredAlert, stored_alert
 from stockstream.alerts.shares import DueLine, Line
-from stockstream.history.query import Lane, Query
+from stockstream.database.query import Lane, Query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stockstream.history.query import Connection
+    from stockstream.database.query import Connection
 
 DEAD_AT_ONCE = 10_000
 """Calls of a line that are given up along with one that failed."""

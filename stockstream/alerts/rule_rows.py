@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from stockstream.alerts.rules import Kind, Rule
-from stockstream.history.owned_rows import OwnedTable, Refusal
-from stockstream.history.query import Lane, Query
+from stockstream.database.query import Lane, Query
 from stockstream.messages import Symbol
 from stockstream.times import to_datetime, to_ms
+from stockstream.users.rows import OwnedTable, Refusal
 
 if TYPE_CHECKING:
-    from stockstream.history.query import Connection, Row
+    from stockstream.database.query import Connection, Row
 
 MOST_RULES = 50
 MOST_OF_SYMBOL = 20_000

@@ -11,8 +11,8 @@ import math
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from stockstream.history.owned_rows import OwnedRow
 from stockstream.messages import Symbol
+from stockstream.users.rows import OwnedRow
 
 if TYPE_CHECKING:
     from stockstream.alerts.window import Extremes

@@ -19,7 +19,7 @@ from stockstream.alerts.alert_rows import StoreAlerts
 from stockstream.alerts.book import Unstored
 from stockstream.alerts.rule_rows import FetchChanges
 from stockstream.alerts.webhooks import CallsDue
-from stockstream.history.query import DatabaseError, Rejected, ask
+from stockstream.database.query import DatabaseError, Rejected, ask
 from stockstream.messages import AlertSymbols, DeliverAlert, DemandWanted, QuotesPublished
 from stockstream.tables import ALERTS
 from stockstream.times import now_ms

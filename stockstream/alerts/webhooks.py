@@ -23,7 +23,7 @@ from stockstream.alerts.call_rows import ClaimCalls, EndCalls, Failed, FetchDue,
 from stockstream.alerts.posting import Poster
 from stockstream.alerts.shares import SHARES, Line, Pauses, Shares
 from stockstream.alerts.targets import TargetPolicy
-from stockstream.history.query import DatabaseError, Rejected, ask
+from stockstream.database.query import DatabaseError, Rejected, ask
 from stockstream.messages import WebhookStatus
 from stockstream.tables import WEBHOOKS
 from supervision import Actor, Conflate, MailboxPolicy, handles

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
 LARGEST_LEAD_MS = DAY_MS
 """A tick's time is at most so far after it was received: the clocks of live providers by minutes,
 and an import takes in nothing beyond it. So a question about times can leave out whole partitions.

@@ -11,14 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from stockstream.database.query import Lane, Query
 from stockstream.history import partitions
-from stockstream.history.candles import DAY_MS, HOUR_MS
-from stockstream.history.query import Lane, Query
 from stockstream.quotes import iso_utc
-from stockstream.times import to_ms
+from stockstream.times import DAY_MS, HOUR_MS, to_ms
 
 if TYPE_CHECKING:
-    from stockstream.history.query import Connection
+    from stockstream.database.query import Connection
     from stockstream.messages import UpstreamClock
 
 LONGEST_GAP_MS = 48 * HOUR_MS

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from stockstream.history.query import Connection
+    from stockstream.database.query import Connection
 
 COLUMNS = """
 "interval", symbol, start, open, high, low, close, ticks, first_at, last_at, partial

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from stockstream.history.candles import HOUR_MS, INTERVALS, MINUTE_MS
+from stockstream.history.candles import INTERVALS
 from stockstream.history.growing import COLUMNS, FROM_TICKS, GROWN, thinned_before
 from stockstream.history.recording import IMPORT, MARK_HOURS
-from stockstream.times import to_datetime
+from stockstream.times import HOUR_MS, MINUTE_MS, to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from stockstream.history.query import Connection
+    from stockstream.database.query import Connection
 
 # Where all ticks of a stretch that were ever counted are still there, the new ones are new: the
 # stretch is the minute itself, or, where its minutes went into a 5-minute candle, that.

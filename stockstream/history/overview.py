@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from stockstream.database.query import Lane, Query
 from stockstream.history import partitions
-from stockstream.history.query import Lane, Query
 from stockstream.messages import iso_utc
 from stockstream.times import to_ms
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from stockstream.history.query import Connection
+    from stockstream.database.query import Connection
 
 _SIZES = """
 SELECT relname, coalesce(pg_partition_root(c.oid)::regclass::text, relname),

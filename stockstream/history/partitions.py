@@ -10,13 +10,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from stockstream.history.candles import DAY_MS
-from stockstream.times import to_datetime
+from stockstream.times import DAY_MS, to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from stockstream.history.query import Connection
+    from stockstream.database.query import Connection
 
 LOCK = 0x5354_4F43_4B02
 """The advisory lock of all who change partitions."""

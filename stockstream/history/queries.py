@@ -7,16 +7,16 @@ from datetime import timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
+from stockstream.database.query import Query
 from stockstream.history.candles import INTERVALS, LARGEST_LEAD_MS, Candle, Tick
 from stockstream.history.growing import GATHERED, JOINED
-from stockstream.history.query import Query
 from stockstream.times import EARLIEST, to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from stockstream.history.query import Connection
+    from stockstream.database.query import Connection
 
 # Times are made numbers by the server: here each would cost more than the rest of its row.
 _CANDLE = """

@@ -18,8 +18,8 @@ import structlog
 import trio
 
 from stockstream import paths
+from stockstream.database.query import DatabaseError, NoRoom, Rejected, ask
 from stockstream.history.candles import Tick
-from stockstream.history.query import DatabaseError, NoRoom, Rejected, ask
 from stockstream.history.recording import Record, TickBatch
 from stockstream.history.rejected import put_aside
 from stockstream.history.spool import REJECTED, Spool

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from stockstream.database.query import Lane, Query
 from stockstream.history import partitions
-from stockstream.history.candles import DAY_MS, HOUR_MS, Candle, Tick, fold
+from stockstream.history.candles import Candle, Tick, fold
 from stockstream.history.copying import COLUMNS, encoded
 from stockstream.history.growing import GROWN
-from stockstream.history.query import Lane, Query
-from stockstream.times import to_datetime
+from stockstream.times import DAY_MS, HOUR_MS, to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from stockstream.history.query import Connection
+    from stockstream.database.query import Connection
 
 _ENTER = """
 INSERT INTO batches (node, boot, no)

@@ -10,14 +10,14 @@ import structlog
 import trio
 
 from stockstream import paths
+from stockstream.database.query import DatabaseError, ask
 from stockstream.history.clock_doubt import FetchRecorded, agrees, doubt
-from stockstream.history.purging import Purge
-from stockstream.history.query import DatabaseError, ask
 from stockstream.history.rolling import RollUp
 from stockstream.history.upkeep import Retain
 from stockstream.messages import RetentionStatus
 from stockstream.tables import FEED, RETENTION
 from stockstream.times import now_ms
+from stockstream.users.purging import Purge
 from supervision import Actor
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from stockstream.history.candles import DAY_MS, HOUR_MS, LARGEST_LEAD_MS
+from stockstream.database.query import Lane, Query
+from stockstream.history.candles import LARGEST_LEAD_MS
 from stockstream.history.growing import COLUMNS, FROM_TICKS, GATHERED, JOINED, thinned_before
-from stockstream.history.query import Lane, Query
-from stockstream.times import to_datetime, to_ms
+from stockstream.times import DAY_MS, HOUR_MS, to_datetime, to_ms
 
 if TYPE_CHECKING:
-    from stockstream.history.query import Connection
+    from stockstream.database.query import Connection
 
 STEP_SECONDS = 1.0
 """A step of rolling up begins no further hour after it, so that others get the disk."""

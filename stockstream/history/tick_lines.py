@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
 
-from stockstream.history.candles import DAY_MS, LARGEST_LEAD_MS, Tick
+from stockstream.history.candles import LARGEST_LEAD_MS, Tick
 from stockstream.messages import InvalidSymbol, iso_utc, parse_symbol
-from stockstream.times import to_ms
+from stockstream.times import DAY_MS, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

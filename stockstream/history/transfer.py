@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from stockstream.database.query import Lane, Query
 from stockstream.history.imported import grow_candles
 from stockstream.history.queries import earliest_received
-from stockstream.history.query import Lane, Query
 from stockstream.history.recording import IMPORT, IMPORT_LOCK, copy_ticks
 from stockstream.times import to_datetime, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stockstream.database.query import Connection
     from stockstream.history.candles import Tick
-    from stockstream.history.query import Connection
 
 # From now on, what a spool replays is looked for first: it may hold what was imported.
 _ENTER = """

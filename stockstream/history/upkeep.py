@@ -6,17 +6,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
+from stockstream.database.query import Lane, Query
 from stockstream.history import partitions
-from stockstream.history.candles import DAY_MS
 from stockstream.history.growing import thin_before
-from stockstream.history.query import Lane, Query
-from stockstream.times import to_datetime, to_ms
+from stockstream.times import DAY_MS, to_datetime, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from stockstream.history.query import Connection
+    from stockstream.database.query import Connection
 
 DAYS_AHEAD = 3
 STEP_ROWS = 10_000

@@ -11,7 +11,7 @@ import trio
 
 from stockstream import paths
 from stockstream.chaos.node import Node, Refused
-from stockstream.history.embedded import Layout, are_stopped, family, postmaster
+from stockstream.database.embedded.files import Layout, are_stopped, family, postmaster
 from supervision import terminate_child
 from tests.chaos.test_history_kills import RECOVERY_SECONDS, pause, rows_of, watching
 from tests.support.history import all_ticks, candle_faults, drained, history_state

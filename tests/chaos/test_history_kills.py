@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from stockstream import paths
-from stockstream.history.embedded import Layout, is_ready, postmaster
+from stockstream.database.embedded.files import Layout, is_ready, postmaster
 from supervision import terminate_child
 from tests.support.client import Client, connected
 from tests.support.history import all_ticks, candle_faults, drained

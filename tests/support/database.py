@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Self
 
 import trio
 
-from stockstream.history import embedded
-from stockstream.history.embedded import Layout, is_ready, postmaster, program
+from stockstream.database.embedded import files
+from stockstream.database.embedded.files import Layout, is_ready, postmaster, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ from pathlib import Path
 
 import trio
 
-from stockstream.history.postgres import Postgres
+from stockstream.database.embedded.postgres import Postgres
 from supervision import ChildSpec, System, supervisor
 
 
@@ -138,22 +138,22 @@ def locked(url: str, table: str) -> Iterator[None]:
 def bare_server(folder: Path, *settings: str) -> Iterator[subprocess.Popen[bytes]]:
     """A server on a cluster that no actor owns, with settings of its own; may be killed."""
     layout = Layout(folder)
-    mode = trio.run(embedded.choose_mode, layout)
-    trio.run(embedded.prepare, layout, mode)
-    sockets = Path(tempfile.mkdtemp(prefix=embedded.SOCKET_PREFIX))
+    mode = trio.run(files.choose_mode, layout)
+    trio.run(files.prepare, layout, mode)
+    sockets = Path(tempfile.mkdtemp(prefix=files.SOCKET_PREFIX))
     if mode == "nobody":
-        shutil.chown(sockets, embedded.NOBODY)
-    command = embedded.server_command(layout, sockets)
+        shutil.chown(sockets, files.NOBODY)
+    command = files.server_command(layout, sockets)
     for setting in settings:
         command += ["-c", setting]
-    embedded.write_url(layout, embedded.socket_url(sockets))
+    files.write_url(layout, files.socket_url(sockets))
     with layout.log.open("ab") as log:
-        process = subprocess.Popen(embedded.launch_command(mode, command), stdout=log, stderr=log)
+        process = subprocess.Popen(files.launch_command(mode, command), stdout=log, stderr=log)
     with process:
         try:
             give_up = time.monotonic() + START_SECONDS
             while postmaster(layout) != process.pid or not is_ready(layout):
-                assert process.poll() is None, embedded.last_words(layout)
+                assert process.poll() is None, files.last_words(layout)
                 assert time.monotonic() < give_up, "the server does not start"
                 time.sleep(0.02)
             yield process
@@ -167,7 +167,7 @@ def make_cluster(folder: Path) -> Path:
     folder.mkdir(parents=True)
     with PostgresServer(folder) as server:
         subprocess.run(
-            [sys.executable, "-m", "stockstream.history.migrations", "head"],
+            [sys.executable, "-m", "stockstream.database.migrations", "head"],
             env={**os.environ, "DATABASE_URL": server.url},
             stdout=subprocess.DEVNULL,
             check=True,

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from stockstream.history import embedded
-from stockstream.history.embedded import Layout, is_ready
+from stockstream.database.embedded import files
+from stockstream.database.embedded.files import Layout, is_ready
 from tests.support.database import psql
 
 if TYPE_CHECKING:
@@ -44,23 +44,23 @@ def programs() -> Path:
 
 
 @contextmanager
-def _folder(mode: embedded.Mode) -> Iterator[Path]:
+def _folder(mode: files.Mode) -> Iterator[Path]:
     """A short-lived place for a program's files, which is run as `mode` says."""
     place = Path(tempfile.mkdtemp(prefix="debian-", dir="/tmp"))  # the path of a socket is short
     try:
         if mode == "nobody":
-            shutil.chown(place, embedded.NOBODY)
+            shutil.chown(place, files.NOBODY)
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
 @contextmanager
-def _running(mode: embedded.Mode, command: list[str], log: Path, port: int) -> Iterator[None]:
+def _running(mode: files.Mode, command: list[str], log: Path, port: int) -> Iterator[None]:
     """A program for the time of a `with`, once something listens on the port."""
     with log.open("ab") as output:
         process = subprocess.Popen(
-            embedded.launch_command(mode, command), stdout=output, stderr=output
+            files.launch_command(mode, command), stdout=output, stderr=output
         )
     with process:
         try:
@@ -83,7 +83,7 @@ class DebianServer:
 
     folder: Path
     port: int
-    mode: embedded.Mode
+    mode: files.Mode
     _number: int = 0
 
     def operator_url(self, database: str = "postgres") -> str:
@@ -115,12 +115,12 @@ def debian_server() -> Iterator[DebianServer]:
     """Debian's PostgreSQL for the time of a `with`."""
     folder = programs()
     # Where its files are matters for our own server only.
-    mode = trio.run(embedded.choose_mode, Layout(Path(tempfile.gettempdir())))
+    mode = trio.run(files.choose_mode, Layout(Path(tempfile.gettempdir())))
     with _folder(mode) as place:
         data, log, port = Layout(place).data, place / "log", closed_port()
         log.touch()
         made = subprocess.run(
-            embedded.launch_command(
+            files.launch_command(
                 mode,
                 [
                     *(folder / "initdb", "-D", data, "-U", "postgres", "--no-sync", "-E", "UTF8"),

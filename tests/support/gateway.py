@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from stockstream import paths
+from stockstream.database.gateway import Database, DatabaseSettings
+from stockstream.database.query import Query, ask
+from stockstream.database.servers import Server
 from stockstream.history.candles import Tick
-from stockstream.history.database import Database, DatabaseSettings
 from stockstream.history.progress import Progress, progress
-from stockstream.history.query import Query, ask
 from stockstream.history.recorder import Recorder, RecorderSettings
 from stockstream.history.recording import TickBatch
-from stockstream.history.servers import Server
 from stockstream.messages import DatabaseStatus, QuoteRow, RecorderStatus
 from stockstream.quotes import Quote, Symbol, Version
 from stockstream.tables import DATABASE, OUTBOX_ROWS, RECORDER, Outbox, Tables

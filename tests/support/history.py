@@ -10,9 +10,8 @@ import httpx
 import trio
 
 from stockstream import paths
-from stockstream.history.candles import MINUTE_MS
-from stockstream.history.query import DatabaseError, Lane, Query, ask
-from stockstream.times import to_ms
+from stockstream.database.query import DatabaseError, Lane, Query, ask
+from stockstream.times import MINUTE_MS, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

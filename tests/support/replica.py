@@ -6,7 +6,7 @@ import subprocess
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from stockstream.history.embedded import Layout, program
+from stockstream.database.embedded.files import Layout, program
 from tests.support.database import bare_server
 
 if TYPE_CHECKING:

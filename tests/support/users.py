@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import trio
 
-from web.browser_users import KIND
+from web.users.browser_users import KIND
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -1,7 +1,7 @@
 /**
  * Copies what the browser gets of other people's code out of node_modules, as package-lock.json has it,
  * into web/static/vendor/, and writes VENDOR.md. `node vendor.mjs --check` changes nothing and fails when
- * the files, or the address that web/static/js/chart-library.js imports, are not what this would write.
+ * the files, or the address that web/static/js/chart/library.js imports, are not what this would write.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const TARGET = join(HERE, "../static/vendor");
-const IMPORTER = join(HERE, "../static/js/chart-library.js");
+const IMPORTER = join(HERE, "../static/js/chart/library.js");
 const NAME = "lightweight-charts";
 const checking = process.argv.includes("--check");
 
@@ -44,7 +44,7 @@ ${sums.join("\n")}
 
 const importer = existsSync(IMPORTER) ? readFileSync(IMPORTER, "utf8") : fail(`${IMPORTER} is missing`);
 const pointed = importer.replace(/vendor\/lightweight-charts-[^/"]+\//, `vendor/${folder}/`);
-if (!pointed.includes(`vendor/${folder}/${NAME}.mjs`)) fail("chart-library.js does not import the vendored file");
+if (!pointed.includes(`vendor/${folder}/${NAME}.mjs`)) fail("chart/library.js does not import the vendored file");
 
 if (checking) {
   const wrong = Object.keys(files).filter((path) => !existsSync(join(TARGET, path)) || !readFileSync(join(TARGET, path)).equals(/** @type {Buffer} */ (files[path])));
@@ -52,7 +52,7 @@ if (checking) {
   const extra = readdirSync(TARGET, { recursive: true, encoding: "utf8" }).filter((path) => statSync(join(TARGET, path)).isFile() && !known.has(path));
   if (wrong.length > 0) fail(`not what package-lock.json gives: ${wrong.join(", ")}; scripts/front-end vendor`);
   if (extra.length > 0) fail(`in web/static/vendor, and nobody put them there: ${extra.join(", ")}`);
-  if (pointed !== importer) fail(`chart-library.js does not import ${folder}; scripts/front-end vendor`);
+  if (pointed !== importer) fail(`chart/library.js does not import ${folder}; scripts/front-end vendor`);
 } else {
   rmSync(TARGET, { recursive: true, force: true });
   mkdirSync(join(TARGET, folder), { recursive: true });

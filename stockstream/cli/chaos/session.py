@@ -22,9 +22,9 @@ from stockstream.chaos.targets import NoTarget
 from stockstream.chaos.watchers import Watchers
 from stockstream.cli.admin_client import address
 from stockstream.cli.chaos.output import print_json, print_report, say
+from stockstream.database.one_number import NoNumber, ask_number
+from stockstream.database.servers import Server, embedded_server
 from stockstream.environment import load
-from stockstream.history.one_number import NoNumber, ask_number
-from stockstream.history.servers import Server, embedded_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

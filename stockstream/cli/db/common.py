@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn
 
 from stockstream import logs
+from stockstream.database import visit
+from stockstream.database.gateway import MAINTENANCE_SECONDS
+from stockstream.database.query import DatabaseError, ask
 from stockstream.environment import load
 from stockstream.errors import StartError, UsageError
-from stockstream.history import visit
-from stockstream.history.database import MAINTENANCE_SECONDS
-from stockstream.history.query import DatabaseError, ask
 from stockstream.times import to_ms
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from stockstream.config import Settings
-    from stockstream.history.query import Query
-    from stockstream.history.servers import Server
+    from stockstream.database.query import Query
+    from stockstream.database.servers import Server
     from supervision import ActorRef
 
 R = TypeVar("R")

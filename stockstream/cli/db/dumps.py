@@ -10,12 +10,12 @@ from rich.progress import DownloadColumn, TimeElapsedColumn
 
 from stockstream.cli.db.common import Json, Yes, print_json, progress, visiting
 from stockstream.cli.db.outputs import told_on, written
+from stockstream.database import dumps, migrations
+from stockstream.database.dumps import DumpFailed
+from stockstream.database.migrations import MigrationFailed
+from stockstream.database.own_tables import FindSchemas
+from stockstream.database.pooling import lends_by_transaction
 from stockstream.errors import StartError, UsageError
-from stockstream.history import dumps, migrations
-from stockstream.history.dumps import DumpFailed
-from stockstream.history.migrations import MigrationFailed
-from stockstream.history.own_tables import FindSchemas
-from stockstream.history.pooling import lends_by_transaction
 
 
 async def backup(target: Path, *, as_json: Json = False) -> int:

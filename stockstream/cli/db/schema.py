@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from stockstream.cli.db.common import Json, Visit, Yes, print_json, visiting
+from stockstream.database import migrations
+from stockstream.database.migrations import MigrationFailed
 from stockstream.errors import StartError, UsageError
-from stockstream.history import migrations, overview
-from stockstream.history.migrations import MigrationFailed
+from stockstream.history import overview
 
 if TYPE_CHECKING:
     from stockstream.history.overview import Overview

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import trio
 
 from stockstream.cli.db.common import Visit, visiting
+from stockstream.database.pool import UNTOLD
+from stockstream.database.query import DatabaseError
+from stockstream.database.replication import FetchWalPosition
 from stockstream.environment import load
 from stockstream.errors import StartError, UsageError
-from stockstream.history.lanes import UNTOLD
-from stockstream.history.query import DatabaseError
-from stockstream.history.replication import FetchWalPosition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stockstream.history.query import Query
+    from stockstream.database.query import Query
 
 R = TypeVar("R")
 

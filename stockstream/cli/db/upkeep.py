@@ -12,12 +12,11 @@ from stockstream import part_settings
 from stockstream.cli.db.common import Json, Visit, Yes, moment, print_json, progress, visiting
 from stockstream.errors import UsageError
 from stockstream.history import overview
-from stockstream.history.candles import DAY_MS, HOUR_MS
 from stockstream.history.clock_doubt import FetchRecorded, doubt
-from stockstream.history.purging import Purge, Purged
 from stockstream.history.rolling import Rebuild, RollUp
 from stockstream.history.upkeep import Retain, Retained
-from stockstream.times import now_ms
+from stockstream.times import DAY_MS, HOUR_MS, now_ms
+from stockstream.users.purging import Purge, Purged
 
 HOURS_PER_DAY = DAY_MS // HOUR_MS
 

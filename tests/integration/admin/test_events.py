@@ -9,12 +9,12 @@ import trio
 import trio.testing
 from quart_trio import QuartTrio
 
-import web.admin_stream
+import web.admin.stream
 from stockstream.telemetry.event_log import KEPT_ENTRIES
 from supervision import RestartScheduled
 from tests.integration.admin.operators import by_token, events
 from tests.support.tree import Tree, running_tree
-from web.admin_stream import MOST_STREAMS
+from web.admin.stream import MOST_STREAMS
 
 if TYPE_CHECKING:
     import pytest
@@ -73,7 +73,7 @@ async def test_it_says_goodbye_when_the_server_stops_in_order() -> None:
 
 async def test_silence_is_filled_with_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader can tell a quiet server from a lost one."""
-    monkeypatch.setattr(web.admin_stream, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(web.admin.stream, "HEARTBEAT_SECONDS", 0.1)
     async with running_tree() as tree, events(tree) as reader:
         await reader.until(kind="started", path="root")
         beats = [await reader.next() for _ in range(3)]
@@ -84,7 +84,7 @@ async def test_no_limit_for_ordinary_answers_cuts_it_off(monkeypatch: pytest.Mon
     """The framework gives an answer a minute; a stream outlives that limit."""
     config = QuartTrio.default_config | {"RESPONSE_TIMEOUT": 0.2}
     monkeypatch.setattr(QuartTrio, "default_config", config)
-    monkeypatch.setattr(web.admin_stream, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(web.admin.stream, "HEARTBEAT_SECONDS", 0.1)
     async with running_tree() as tree, events(tree) as reader:
         await reader.until(kind="started", path="root")
         beats = [await reader.next() for _ in range(5)]

@@ -17,8 +17,8 @@ from tests.integration.delivery.raw import raw_client
 from tests.support.client import connected
 from tests.support.server import free_port
 from tests.support.tree import Tree, running_tree
-from web import admin_overview
-from web.admin_api import CHILDREN_SHOWN, Thrifty
+from web.admin import overview as overview_document
+from web.admin.reading import CHILDREN_SHOWN, Thrifty
 
 if TYPE_CHECKING:
     import httpx
@@ -211,7 +211,7 @@ async def test_a_slow_client_is_told_by_its_address_and_its_name(
     nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that stops reading: where it comes from, what its log lines carry, what it wants."""
-    monkeypatch.setattr(admin_overview, "BEHIND_SECONDS", 0.1)
+    monkeypatch.setattr(overview_document, "BEHIND_SECONDS", 0.1)
     async with (
         running_tree(stock_api_url="sim://?symbols=1000&interval=0.05&seed=7") as tree,
         by_token(tree) as program,

@@ -11,9 +11,9 @@ from stockstream.messages import ForceCircuit
 from supervision import terminate_child
 from tests.integration.delivery.upstream import PriceApi, fed_by
 from tests.support.client import connected
-from web import health
 from web.app import STATIC_SECONDS
 from web.security import SECURITY_HEADERS
+from web.watch import health
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,9 +10,9 @@ import pytest
 import trio
 
 from stockstream import paths
+from stockstream.database.query import Unavailable, ask
 from stockstream.history.candles import Tick, fold
 from stockstream.history.indicators import IndicatorKind, ema, rsi, sma, volatility
-from stockstream.history.query import Unavailable, ask
 from stockstream.history.recording import Record, TickBatch
 from stockstream.messages import DatabaseFault, DisturbDatabase
 from stockstream.times import now_ms

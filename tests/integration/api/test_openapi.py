@@ -14,15 +14,15 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import web.actor
 from stockstream import paths
-from stockstream.history.query import ask
+from stockstream.database.query import ask
 from stockstream.history.recording import Record
 from stockstream.times import now_ms
 from tests.support.gateway import batch, tick
 from tests.support.history import history_state
 from tests.support.tree import running_tree
 from tests.support.users import user_cookie
+from web.api.openapi import undocumented
 from web.app import create_app
-from web.openapi import undocumented
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,7 +11,7 @@ import trio
 
 from tests.support.tree import running_tree
 from tests.support.users import rows_are_there, visitor
-from web import user_access
+from web.users import access
 
 if TYPE_CHECKING:
     import pytest
@@ -44,8 +44,8 @@ async def test_every_route_answers_as_it_says_whatever_it_is_asked(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """No 5xx, no answer that is not described, nothing taken that the document forbids."""
-    monkeypatch.setattr(user_access, "CHANGES_AT_ONCE", 100_000)
-    monkeypatch.setattr(user_access, "NEW_ROWS_AT_ONCE", 100_000)
+    monkeypatch.setattr(access, "CHANGES_AT_ONCE", 100_000)
+    monkeypatch.setattr(access, "NEW_ROWS_AT_ONCE", 100_000)
     settings = tmp_path / "schemathesis.toml"
     async with running_tree(database_url=database_url) as tree, visitor(tree) as browser:
         await rows_are_there(browser)

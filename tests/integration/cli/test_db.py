@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stockstream.cli import main
-from stockstream.history import migrations
-from stockstream.history.candles import DAY_MS
-from stockstream.history.embedded import program
-from stockstream.history.own_tables import OWN_TABLES, is_own
+from stockstream.database import migrations
+from stockstream.database.embedded.files import program
+from stockstream.database.own_tables import OWN_TABLES, is_own
 from stockstream.history.partitions import name as partition
-from stockstream.times import now_ms, to_datetime
+from stockstream.times import DAY_MS, now_ms, to_datetime
 from tests.support.database import PostgresServer, psql
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from stockstream.history.candles import DAY_MS, Tick, fold
+from stockstream.history.candles import Tick, fold
 from stockstream.history.queries import FetchCandles, FetchTicks
 from stockstream.history.recording import Record
 from stockstream.history.rolling import RollUp
 from stockstream.history.tick_lines import write_lines
 from stockstream.history.upkeep import Retain
-from stockstream.times import now_ms
+from stockstream.times import DAY_MS, now_ms
 from tests.support.database import psql
 from tests.support.gateway import batch, running_history
 

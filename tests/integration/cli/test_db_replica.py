@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stockstream.history.candles import DAY_MS
-from stockstream.times import to_datetime
+from stockstream.times import DAY_MS, to_datetime
 from tests.integration.cli.test_db import YESTERDAY, partition, put_ticks
 from tests.support.database import psql
 from tests.support.replica import Pair, replicated

@@ -15,8 +15,8 @@ from tests.integration.delivery.raw import raw_client
 from tests.integration.web.support import BINARY, CLOSE, PING, TEXT, client_frame, upgrade_request
 from tests.support.client import connected
 from tests.support.tree import running_tree
-from web import clients, connection
-from web.admission import ADMITTED_AT_ONCE
+from web.live import client, clients
+from web.live.admission import ADMITTED_AT_ONCE
 from web.server import ServerSocket
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ async def test_without_any_session_a_client_is_told_to_come_back(
     nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """4000 after some seconds, also for a command on its way; a late session is not kept."""
-    monkeypatch.setattr(connection, "SESSIONLESS_SECONDS", 0.3)
+    monkeypatch.setattr(client, "SESSIONLESS_SECONDS", 0.3)
     monkeypatch.setattr(clients, "SESSIONLESS_SECONDS", 0.3)
     async with running_tree() as tree, connected(tree.websocket_url, nursery) as me:
         await me.message("status")
@@ -316,8 +316,8 @@ async def test_a_session_that_takes_its_time_is_waited_for(
     nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Longer than for one that is not there; only one that hangs is given up."""
-    monkeypatch.setattr(connection, "SESSIONLESS_SECONDS", 0.1)
-    monkeypatch.setattr(connection, "COMMAND_SECONDS", 2.0)
+    monkeypatch.setattr(client, "SESSIONLESS_SECONDS", 0.1)
+    monkeypatch.setattr(client, "COMMAND_SECONDS", 2.0)
     async with running_tree() as tree, connected(tree.websocket_url, nursery) as me:
         await me.message("status")
         (session,) = [path for path in tree.system.names if path.startswith("delivery/sessions/")]

@@ -12,13 +12,13 @@ import trio
 import trio.testing
 
 from stockstream import paths
-from stockstream.history import freshness, lanes
-from stockstream.history.candles import MINUTE_MS, Tick
-from stockstream.history.query import Exhausted, ask
+from stockstream.database import freshness, pool
+from stockstream.database.query import Exhausted, ask
+from stockstream.history.candles import Tick
 from stockstream.history.recording import Record
 from stockstream.messages import iso_utc
-from stockstream.times import now_ms, to_ms
-from tests.integration.history.test_gateway import Sleep
+from stockstream.times import MINUTE_MS, now_ms, to_ms
+from tests.integration.database.test_gateway import Sleep
 from tests.support.database import psql
 from tests.support.exposition import parse
 from tests.support.gateway import batch, tick
@@ -266,7 +266,7 @@ async def test_a_replica_that_is_behind_is_told_and_then_left(
     health says, and comes back when it has caught up. No question goes without an answer meanwhile.
     """
     monkeypatch.setattr(freshness, "LATE_SECONDS", 6.0)
-    monkeypatch.setattr(lanes, "FALLBACK_SECONDS", 0.5)
+    monkeypatch.setattr(pool, "FALLBACK_SECONDS", 0.5)
     async with (
         running_tree(database_url=pair.primary_url, database_read_url=pair.replica_url) as tree,
         httpx.AsyncClient(base_url=tree.url, timeout=20) as client,

@@ -11,15 +11,15 @@ import pytest
 import trio
 
 from stockstream import paths
+from stockstream.database.gateway import Database, DatabaseSettings
+from stockstream.database.servers import Server
 from stockstream.history import retention
-from stockstream.history.candles import DAY_MS, HOUR_MS
 from stockstream.history.clock_doubt import FetchRecorded, Recorded, agrees, doubt
-from stockstream.history.database import Database, DatabaseSettings
 from stockstream.history.recording import Record
 from stockstream.history.retention import Retention, RetentionSettings
-from stockstream.history.servers import Server
 from stockstream.messages import UpstreamClock
 from stockstream.tables import FEED, RETENTION, Tables
+from stockstream.times import DAY_MS, HOUR_MS
 from supervision import ChildSpec, System, supervisor
 from supervision.context import current_cell
 from tests.support.database import psql

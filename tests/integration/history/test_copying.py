@@ -7,9 +7,9 @@ import random
 
 import pytest
 
+from stockstream.database.query import Rejected
 from stockstream.history.candles import Tick
 from stockstream.history.copying import AT_ONCE
-from stockstream.history.query import Rejected
 from stockstream.history.recording import Record
 from stockstream.times import to_ms
 from tests.support.gateway import DAY, batch, running_history

@@ -18,19 +18,19 @@ from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 
 from stockstream.history import upkeep
-from stockstream.history.candles import DAY_MS, HOUR_MS, INTERVALS, MINUTE_MS, Candle, Tick
+from stockstream.history.candles import INTERVALS, Candle, Tick
 from stockstream.history.queries import FetchCandles
 from stockstream.history.recording import Record
 from stockstream.history.rolling import Rebuild, RollUp
 from stockstream.history.transfer import ImportTicks
 from stockstream.history.upkeep import Retain
-from stockstream.times import to_ms
+from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS, to_ms
 from tests.support.gateway import DAY, batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stockstream.history.query import Query
+    from stockstream.database.query import Query
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 EXAMPLES = 5_000 if DEEP else 200

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 import trio
 
+from stockstream.database.query import Lane, Query
 from stockstream.history.candles import Tick, fold
 from stockstream.history.queries import FetchCandles
-from stockstream.history.query import Lane, Query
 from stockstream.history.recording import Record, copy_ticks, join_candles
 from stockstream.history.rolling import Rebuild, RollUp
 from stockstream.history.transfer import ImportTicks
@@ -21,7 +21,7 @@ from tests.support.gateway import DAY, batch, running_history, tick
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stockstream.history.query import Connection
+    from stockstream.database.query import Connection
 
 ROUNDS = 10
 EVER = 4_000_000_000_000

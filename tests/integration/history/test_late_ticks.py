@@ -11,20 +11,21 @@ import pytest
 import trio
 
 from stockstream import paths
+from stockstream.database.migrations import migrate
 from stockstream.history import partitions
-from stockstream.history.candles import DAY_MS, HOUR_MS, MINUTE_MS, Candle, Tick, fold
-from stockstream.history.migrations import migrate
+from stockstream.history.candles import Candle, Tick, fold
 from stockstream.history.queries import FetchCandles
 from stockstream.history.recording import Record
 from stockstream.history.retention import Retention, RetentionSettings
 from stockstream.history.rolling import Rebuild, RollUp
 from stockstream.history.transfer import ImportTicks
 from stockstream.history.upkeep import Retain
+from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS
 from supervision import ChildSpec, System, Table, supervisor
 from tests.support.gateway import DAY, History, batch, running_history, tick
 
 if TYPE_CHECKING:
-    from stockstream.history.query import Query
+    from stockstream.database.query import Query
     from stockstream.messages import RetentionStatus, UpstreamClock
 
 EVER = 4_000_000_000_000

@@ -12,9 +12,9 @@ import pytest
 import trio
 
 from stockstream import paths
+from stockstream.database.pool import LaneSettings
+from stockstream.database.query import Lane
 from stockstream.history import progress
-from stockstream.history.lanes import LaneSettings
-from stockstream.history.query import Lane
 from stockstream.history.recorder import CALM_SECONDS
 from stockstream.history.records import HEADER_BYTES, read_records
 from stockstream.history.transfer import ImportTicks

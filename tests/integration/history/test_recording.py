@@ -8,11 +8,12 @@ import random
 import pytest
 import trio
 
-from stockstream.history.candles import HOUR_MS, Tick, fold
+from stockstream.database.query import Lane, Rejected, Unavailable
+from stockstream.history.candles import Tick, fold
 from stockstream.history.queries import FetchCandles, FetchTicks
-from stockstream.history.query import Lane, Rejected, Unavailable
 from stockstream.history.recording import Record
 from stockstream.history.rolling import RollUp
+from stockstream.times import HOUR_MS
 from tests.support.database import locked
 from tests.support.gateway import DAY, History, batch, running_history, tick
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stockstream.history.candles import DAY_MS, MINUTE_MS
 from stockstream.history.queries import STORED_CANDLES, FetchCandles
 from stockstream.history.recorder import TICKS_AT_ONCE
 from stockstream.messages import QuoteRow
 from stockstream.quotes import Quote, Symbol, Version
-from stockstream.times import to_datetime
+from stockstream.times import DAY_MS, MINUTE_MS, to_datetime
 from tests.support.database import locked
 from tests.support.gateway import DAY, running_history
 

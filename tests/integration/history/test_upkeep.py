@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from stockstream.database.gateway import Database, DatabaseSettings
+from stockstream.database.query import Query, Unavailable
+from stockstream.database.servers import Server
 from stockstream.history import retention
-from stockstream.history.candles import DAY_MS, HOUR_MS, INTERVALS, MINUTE_MS, fold
-from stockstream.history.database import Database, DatabaseSettings
+from stockstream.history.candles import INTERVALS, fold
 from stockstream.history.queries import FetchCandles
-from stockstream.history.query import Query, Unavailable
 from stockstream.history.recording import Record
 from stockstream.history.retention import Retention, RetentionSettings
 from stockstream.history.rolling import Rebuild, RollUp
-from stockstream.history.servers import Server
 from stockstream.history.upkeep import Retain
 from stockstream.tables import RETENTION, Tables
+from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS
 from supervision import ChildSpec, System, supervisor
 from tests.support.database import psql
 from tests.support.gateway import DAY, History, batch, running_history, tick
 
 if TYPE_CHECKING:
-    from stockstream.history.query import Connection
+    from stockstream.database.query import Connection
 
 EVER = 4_000_000_000_000
 HELD = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'ticks'::regclass)"

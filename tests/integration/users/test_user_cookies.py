@@ -13,7 +13,7 @@ from stockstream.instance import FILE
 from tests.support.history import select
 from tests.support.tree import Tree, running_tree
 from tests.support.users import ODD_NEIGHBOURS, rows_are_there, user_cookie, visitor
-from web.browser_users import KIND
+from web.users.browser_users import KIND
 
 if TYPE_CHECKING:
     from pathlib import Path

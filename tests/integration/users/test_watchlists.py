@@ -12,12 +12,12 @@ import pytest
 import trio
 
 from stockstream import paths
-from stockstream.history.watchlists import LONGEST_NAME, MOST_LISTS, MOST_SYMBOLS
+from stockstream.users.watchlists import LONGEST_NAME, MOST_LISTS, MOST_SYMBOLS
 from tests.support.history import select
 from tests.support.tree import Tree, running_tree
 from tests.support.users import fields_of, rows_are_there, user_cookie, visitor
-from web import user_access
-from web.user_access import CHANGES_AT_ONCE
+from web.users import access
+from web.users.access import CHANGES_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -239,7 +239,7 @@ async def test_what_an_address_makes_has_a_pace_of_its_own(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Users cost nothing, and what they make stays: a new cookie does not help. Changes go on."""
-    monkeypatch.setattr(user_access, "NEW_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(access, "NEW_ROWS_AT_ONCE", 3)
     async with visited(database_url) as (tree, me), visitor(tree) as other:
         made = [
             await who.post(LISTS, json={"name": f"{n}"}) for n in range(2) for who in (me, other)

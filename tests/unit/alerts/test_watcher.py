@@ -15,7 +15,7 @@ from stockstream.alerts.alert_rows import StoreAlerts
 from stockstream.alerts.book import AlertBook
 from stockstream.alerts.rule_rows import Changes, FetchChanges
 from stockstream.alerts.watcher import RulesChanged, Watcher
-from stockstream.history.query import Answered, Ask, Rejected, Unavailable
+from stockstream.database.query import Answered, Ask, Rejected, Unavailable
 from stockstream.messages import (
     Alert,
     AlertSymbols,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from stockstream.alerts.rules import Rule
-    from stockstream.history.query import DatabaseError
+    from stockstream.database.query import DatabaseError
 
 
 @dataclass

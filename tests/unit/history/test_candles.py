@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockstream.history.candles import INTERVALS, MINUTE_MS, Candle, Tick, fold
+from stockstream.history.candles import INTERVALS, Candle, Tick, fold
+from stockstream.times import MINUTE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ from tests.unit.market.market_tree import (
     running_market,
     wall_clock,
 )
-from web.health import readiness
+from web.watch.health import readiness
 
 SOMEBODY = Demand(frozenset(), everything=True, subscribers=1)
 DOWN = ProviderStatus(503, "status 503")

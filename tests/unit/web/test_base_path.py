@@ -58,7 +58,7 @@ def test_no_template_has_a_link_of_its_own() -> None:
 def test_no_module_has_an_address_of_its_own() -> None:
     """Each goes through `address`; comments may name them."""
     modules = sorted((WEB / "static" / "js").rglob("*.js"))
-    texts = {module.name: COMMENT.sub("", module.read_text("utf-8")) for module in modules}
+    texts = {str(module): COMMENT.sub("", module.read_text("utf-8")) for module in modules}
     assert sum(text.count("address(") for text in texts.values()) >= 9
     assert [name for name, text in texts.items() if ABSOLUTE_ADDRESS.search(text)] == []
 

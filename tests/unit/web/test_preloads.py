@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 WEB = Path(__file__).parents[3] / "web"
-IMPORT = re.compile(r"""^(?:import|\} from)\b.*"\./([\w./-]+)\.js";$""", re.MULTILINE)
+MODULES = WEB / "static" / "js"
+IMPORT = re.compile(r"""^(?:import|\} from)\b.*"(\.\.?/[\w./-]+)\.js";$""", re.MULTILINE)
 
 
 def imported(module: str) -> set[str]:
@@ -16,18 +17,20 @@ def imported(module: str) -> set[str]:
     found: set[str] = set()
     waiting = [module]
     while waiting:
-        text = (WEB / "static" / "js" / f"{waiting.pop()}.js").read_text(encoding="utf-8")
-        new = set(IMPORT.findall(text)) - found
+        file = MODULES / f"{waiting.pop()}.js"
+        named = IMPORT.findall(file.read_text(encoding="utf-8"))
+        where = [(file.parent / name).resolve().relative_to(MODULES.resolve()) for name in named]
+        new = {str(module) for module in where} - found
         found |= new
         waiting += new
     return found
 
 
-@pytest.mark.parametrize(("page", "entry"), [("dashboard", "main"), ("symbol", "chart-page")])
+@pytest.mark.parametrize(("page", "entry"), [("dashboard", "main"), ("symbol", "chart/page")])
 def test_a_page_names_all_its_modules_ahead(page: str, entry: str) -> None:
     """Each once, and none that it does not need."""
     template = (WEB / "templates" / f"{page}.html").read_text(encoding="utf-8")
     listed = re.search(r"for module in \[(.*?)\]", template, re.DOTALL)
     assert listed is not None
-    names = re.findall(r'"([\w-]+)"', listed[1])
+    names = re.findall(r'"([\w/-]+)"', listed[1])
     assert sorted(names) == sorted(imported(entry))

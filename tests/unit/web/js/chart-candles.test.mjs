@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
-import { Candles, SETTLE_MS } from "../../../../web/static/js/chart-candles.js";
+import { Candles, SETTLE_MS } from "../../../../web/static/js/chart/candles.js";
 import { EPOCH } from "./support.mjs";
 
 const STEP = 60_000;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
-import { SETTLE_MS } from "../../../../web/static/js/chart-candles.js";
-import { RANGES, OVERLAYS } from "../../../../web/static/js/chart-choice.js";
-import { ChartFeed } from "../../../../web/static/js/chart-feed.js";
-import { ANSWER_TIMEOUT_MS } from "../../../../web/static/js/chart-loader.js";
-import { FOLLOW_MS, OverlayFeed } from "../../../../web/static/js/chart-overlay.js";
+import { SETTLE_MS } from "../../../../web/static/js/chart/candles.js";
+import { RANGES, OVERLAYS } from "../../../../web/static/js/chart/choice.js";
+import { ChartFeed } from "../../../../web/static/js/chart/feed.js";
+import { ANSWER_TIMEOUT_MS } from "../../../../web/static/js/chart/loader.js";
+import { FOLLOW_MS, OverlayFeed } from "../../../../web/static/js/chart/overlay.js";
 import { EPOCH, FakeClock } from "./support.mjs";
 
 const T0 = Date.parse("2026-11-22T10:00:30Z");

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { OVERLAYS, RANGES, readChoice, writeChoice } from "../../../../web/static/js/chart-choice.js";
-import { cursorAfter, figure, spoken, summary, when } from "../../../../web/static/js/chart-text.js";
+import { OVERLAYS, RANGES, readChoice, writeChoice } from "../../../../web/static/js/chart/choice.js";
+import { cursorAfter, figure, spoken, summary, when } from "../../../../web/static/js/chart/text.js";
 
 const T0 = Date.parse("2026-11-22T10:00:00Z");
 const [quarter, hour, oneDay, week] = RANGES;

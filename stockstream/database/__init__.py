@@ -1,0 +1,1 @@
+"""The database server, and how one asks it: a gateway, pools, queries, migrations, dumps."""

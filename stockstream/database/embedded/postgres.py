@@ -1,0 +1,218 @@
+"""The actor `postgres`: owns the embedded PostgreSQL server, a process of its own.
+
+A server that ends is started again, and trouble with it is an outage, never a crash of ours. Of
+several nodes on one data directory the one that holds the lock runs the server; the others find
+it by `postgres.url` and stand by to take over.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, ClassVar
+
+import structlog
+import trio
+
+from stockstream.database.embedded import files
+from stockstream.database.embedded.files import EmbeddedFailed, Layout
+from stockstream.database.embedded.process import ChildProcess
+from stockstream.messages import DatabaseFault, DisturbDatabase, ServerFailed, ServerReady
+from supervision import Actor, Caller, handles, replies_later
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from structlog.stdlib import BoundLogger
+
+READY_SECONDS = 60.0
+"""Recovery after a crash replays the log; longer than this is told as trouble."""
+FAST_SECONDS = 3.0
+QUIT_SECONDS = 1.0
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 5.0
+STANDBY_SECONDS = 1.0
+"""How often a node that found the lock taken looks whether it is free."""
+
+_log: BoundLogger = structlog.get_logger("postgres")
+
+
+class _FaultOver:
+    """A fault has lasted as long as it was to."""
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+
+
+class Postgres(Actor):
+    """See the module. `watchers` are told each time the server is up, and why when it does not."""
+
+    owns_tasks: ClassVar[bool] = True
+
+    def __init__(self, directory: Path, watchers: Sequence[str] = ()) -> None:
+        self._layout = Layout(directory.absolute())
+        self._watchers = tuple(watchers)
+        self._process: ChildProcess | None = None
+        self._fault: DatabaseFault | None = None
+        self._fault_until = 0.0
+        self._lifted = trio.Event()
+
+    async def init(self) -> None:
+        """Begin; the tree does not wait for the server."""
+        self.tasks.start_soon(self._run)
+
+    @replies_later(DisturbDatabase)
+    def _on_disturb(self, request: DisturbDatabase, caller: Caller[bool]) -> None:
+        self._lift()
+        if request.fault is None:
+            caller.reply(True)
+            return
+        process = self._process
+        if process is None or files.postmaster(self._layout) is None:
+            caller.reply(False)
+            return
+        self._fault = request.fault
+        self._fault_until = trio.current_time() + request.seconds
+        self.send_after(request.seconds, _FaultOver(self._fault_until))
+        self.tasks.start_soon(self._disturb, process, request, caller)
+
+    async def _disturb(
+        self, process: ChildProcess, request: DisturbDatabase, caller: Caller[bool]
+    ) -> None:
+        """Do it, and answer whether it was seen to be so."""
+        seen = False
+        with trio.move_on_after(FAST_SECONDS):
+            if request.fault is DatabaseFault.STOP:
+                process.send_signal(signal.SIGINT)
+                while process.status is None:  # noqa: ASYNC110 - `_serve` is who waits for it
+                    await trio.sleep(files.READY_POLL_SECONDS)
+                seen = True
+            else:
+                seen = await self._pause(process)
+        caller.reply(seen)
+
+    async def _pause(self, process: ChildProcess) -> bool:
+        # The postmaster first: it can start no more children then, and the rest are all there are.
+        _tell([process.pid], signal.SIGSTOP)
+        while not files.are_stopped(members := files.family(process.pid)):
+            if self._fault is not DatabaseFault.PAUSE or process.status is not None:
+                return False
+            _tell(members, signal.SIGSTOP)
+            await trio.sleep(files.READY_POLL_SECONDS)
+        return process.status is None
+
+    @handles(_FaultOver)
+    def _on_fault_over(self, message: _FaultOver) -> None:
+        if message.until == self._fault_until:
+            self._lift()
+
+    def _lift(self) -> None:
+        if self._fault is DatabaseFault.PAUSE and self._process is not None:
+            _tell(files.family(self._process.pid), signal.SIGCONT)
+        self._fault = None
+        self._lifted.set()
+        self._lifted = trio.Event()
+
+    async def _run(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        told = ""
+        while True:
+            try:
+                lock = await self._lock()
+                try:
+                    if await self._serve():
+                        pause, told = FIRST_PAUSE_SECONDS, ""
+                finally:
+                    os.close(lock)
+            except (EmbeddedFailed, OSError) as error:
+                if str(error) != told:
+                    told = str(error)
+                    _log.error("the embedded PostgreSQL does not run; trying on", reason=told)
+                self._tell_watchers(ServerFailed(told))
+            if self._fault is DatabaseFault.STOP:
+                await self._lifted.wait()
+            await trio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _lock(self) -> int:
+        self._layout.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        told = False
+        while (lock := files.take_lock(self._layout)) is None:
+            if not told:
+                told = True
+                _log.info("another process runs the embedded PostgreSQL here; it is used")
+                self._tell_watchers(ServerReady())
+            await trio.sleep(STANDBY_SECONDS)
+        return lock
+
+    async def _serve(self) -> bool:
+        """Run the server once; whether it was ready before it ended.
+
+        Raises:
+            EmbeddedFailed: it does not start.
+        """
+        layout = self._layout
+        await files.end_stray(layout, FAST_SECONDS)
+        files.forget_url(layout)
+        mode = await files.choose_mode(layout)
+        await files.prepare(layout, mode)
+        folder = files.socket_folder(layout, mode)
+        with layout.log.open("ab") as log:
+            process = ChildProcess(
+                files.launch_command(mode, files.server_command(layout, folder)), log
+            )
+        self._process = process
+        ready = False
+        try:
+            if await self._until_ready(process):
+                ready = True
+                files.write_url(layout, files.socket_url(folder))
+                _log.info("PostgreSQL is up", process=process.pid, mode=mode)
+                self._tell_watchers(ServerReady())
+                status = await process.wait()
+                if self._fault is None:
+                    _log.warning("PostgreSQL ended and is started again", exit_status=status)
+        finally:
+            self._process = None
+            self._layout.url_file.unlink(missing_ok=True)
+            await _end(process)
+            files.remove_socket_folder(layout, folder)
+        if not ready:
+            raise EmbeddedFailed(
+                f"DATA_DIRECTORY: PostgreSQL does not start: {files.last_words(layout)}"
+            )
+        return ready
+
+    async def _until_ready(self, process: ChildProcess) -> bool:
+        with trio.move_on_after(READY_SECONDS):
+            while process.status is None:
+                if files.postmaster(self._layout) == process.pid and files.is_ready(self._layout):
+                    return True
+                await trio.sleep(files.READY_POLL_SECONDS)
+        return False
+
+    def _tell_watchers(self, message: ServerReady | ServerFailed) -> None:
+        for name in self._watchers:
+            self.system.ref(name).cast(message)
+
+
+async def _end(process: ChildProcess) -> None:
+    """Stop the server: fast (clients are cut off, all is written), then harder."""
+    steps = (signal.SIGINT, FAST_SECONDS), (signal.SIGQUIT, QUIT_SECONDS), (signal.SIGKILL, 3.0)
+    for number, seconds in steps:
+        if process.status is not None:
+            break
+        _tell(files.family(process.pid), signal.SIGCONT)
+        process.send_signal(number)
+        with trio.move_on_after(seconds, shield=True):
+            await process.wait()
+    process.close()
+
+
+def _tell(processes: Sequence[int], number: signal.Signals) -> None:
+    for process in processes:
+        try:
+            os.kill(process, number)
+        except ProcessLookupError:
+            continue  # it has just ended

@@ -1,0 +1,294 @@
+"""The gateway to the database: everybody asks it by message, and it never crashes of an outage.
+
+It starts disconnected and connects in the background, with back-off; meanwhile it answers
+`Unavailable`. Before the first query to the primary it brings the schema up to date. A gateway
+that is killed terminates its connections synchronously, and the server rolls back what was open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import structlog
+import trio
+import trio_asyncio
+
+from stockstream.database import migrations
+from stockstream.database.connecting import asked_through, connect
+from stockstream.database.deadlines import within
+from stockstream.database.freshness import Freshness
+from stockstream.database.migrations import MigrationFailed
+from stockstream.database.pool import COMMAND_SECONDS, NOT_YET, Job, Lane, LaneSettings
+from stockstream.database.query import Ask, DatabaseError, NotYet
+from stockstream.database.query import Lane as LaneName
+from stockstream.database.troubles import why_not_connected
+from stockstream.messages import CutConnections, DatabaseStatus, ServerFailed, ServerReady
+from stockstream.tables import DATABASE
+from stockstream.times import Moment
+from supervision import Actor, Caller, handles, replies_later
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from structlog.stdlib import BoundLogger
+
+    from stockstream.database.query import Connection
+    from stockstream.database.servers import Server
+    from supervision import ExitReason, Table
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+MAINTENANCE_SECONDS = 120.0
+ROWS_CONNECTIONS = 2
+
+_log: BoundLogger = structlog.get_logger("database")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """Where the database is, and how much of it is used.
+
+    `read`, where set, is asked first by history queries. `migrate` is off for the commands
+    that look at the schema itself.
+    """
+
+    primary: Server
+    read: Server | None = None
+    readers: int = 4
+    waiting: int = 32
+    migrate: bool = True
+    lanes: Mapping[LaneName, LaneSettings] = field(default_factory=dict)
+
+    def of_lane(self, name: LaneName) -> LaneSettings:
+        """The lane's settings, with the defaults of its kind."""
+        defaults = {
+            LaneName.WRITE: LaneSettings(1, 4),
+            LaneName.READ: LaneSettings(self.readers, self.waiting),
+            LaneName.MAINTENANCE: LaneSettings(1, 8, MAINTENANCE_SECONDS),
+            LaneName.ROWS: LaneSettings(ROWS_CONNECTIONS, self.waiting),
+        }
+        return self.lanes.get(name, defaults[name])
+
+
+class Database(Actor):
+    """See the module."""
+
+    owns_tasks: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        statuses: Table[str, DatabaseStatus],
+    ) -> None:
+        self._settings = settings
+        self._statuses = statuses
+        self._wake = trio.Event()
+        self._server_trouble = ""
+        self._ending = False
+        self._replica_told = ""
+        servers = (settings.primary,)
+        readers = servers if settings.read is None else (settings.read, *servers)
+        positions = None if settings.read is None else Freshness()
+        looked_at = {LaneName.READ, LaneName.ROWS}  # those that nothing long occupies
+        self._lanes = {
+            name: Lane(
+                name.value,
+                readers if name is LaneName.READ else servers,
+                settings.of_lane(name),
+                self._tell,
+                positions if name in looked_at else None,
+            )
+            for name in LaneName
+        }
+
+    async def init(self) -> None:
+        """Begin to connect."""
+        self._tell()
+        self.tasks.start_soon(self._run)
+
+    async def terminate(self, _reason: ExitReason) -> None:
+        """Say no more how it goes: that the connections end is what was asked for."""
+        self._ending = True
+
+    @replies_later(Ask)
+    def _on_ask(self, request: Ask[Any], caller: Caller[Any]) -> None:
+        self._lanes[request.query.lane].put(Job(request.query, caller))
+
+    @handles(CutConnections)
+    def _on_cut(self, _request: CutConnections) -> int:
+        return self._cut()
+
+    @handles(ServerFailed)
+    def _on_server_failed(self, message: ServerFailed) -> None:
+        self._server_trouble = message.reason
+        self._tell()
+
+    @handles(ServerReady)
+    def _on_server_ready(self, _message: ServerReady) -> None:
+        self._server_trouble = ""
+        self._wake.set()
+        self._wake = trio.Event()
+        for lane in self._lanes.values():
+            lane.retry_now()
+
+    async def _run(self) -> None:
+        async with trio_asyncio.open_loop() as loop:
+            loop.set_exception_handler(_note)
+            # A cancellation that went through the loop's end would be kept there, in a variable of
+            # a frame that its traceback holds: a cycle, with all tasks of a killed gateway in it.
+            try:
+                await self._work()
+            except BaseExceptionGroup as group:
+                if group.subgroup(_is_no_cancellation):
+                    raise
+        await trio.sleep_forever()  # only the cancellation is left, and is raised here
+
+    async def _work(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._end_with_us)
+            early = self._settings.read is not None  # a replica has the schema of its primary
+            if early:
+                self._start(nursery, self._lanes[LaneName.READ])
+            await self._prepare()
+            for name, lane in self._lanes.items():
+                if not (early and name is LaneName.READ):
+                    self._start(nursery, lane)
+            await trio.sleep_forever()
+
+    async def _end_with_us(self) -> None:
+        # A worker whose query is cancelled waits for the driver, and the driver for a server that
+        # may hang. Cut first, neither has anything to wait for.
+        try:
+            await trio.sleep_forever()
+        finally:
+            self._cut()
+            for lane in self._lanes.values():
+                lane.changed = _nothing  # they and we would keep each other
+
+    def _cut(self) -> int:
+        connections = sum(lane.cut() for lane in self._lanes.values())
+        for lane in self._lanes.values():
+            lane.reason = "the connection was cut"
+        self._tell()
+        return connections
+
+    def _start(self, nursery: trio.Nursery, lane: Lane) -> None:
+        for _ in range(lane.settings.size):
+            nursery.start_soon(lane.work)
+
+    async def _prepare(self) -> None:
+        """Bring the schema up to date, however long the primary is away."""
+        pause, told = FIRST_PAUSE_SECONDS, ""
+        while True:
+            try:
+                await self._bring_up_to_date()
+            except (DatabaseError, MigrationFailed) as error:
+                reason, calm = str(error), isinstance(error, NotYet)
+            else:
+                return
+            if reason != told:
+                told = reason
+                if calm:
+                    _log.info("prices are spooled until the database has started")
+                else:
+                    _log.warning(
+                        "no database; prices are spooled until there is one", reason=reason
+                    )
+            for lane in self._lanes.values():
+                if lane.connected == 0:
+                    lane.reason = reason
+            self._tell()
+            with trio.move_on_after(pause):
+                await self._wake.wait()
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _bring_up_to_date(self) -> None:
+        url = self._settings.primary.address()
+        known = migrations.versions()
+        try:
+            there = await trio_asyncio.aio_as_trio(schema_version)(url)
+        # The driver raises what it likes for what a server may answer.
+        except Exception as error:
+            setting = self._settings.primary.setting
+            raise MigrationFailed(why_not_connected(error, url, setting)) from error
+        if there == known[-1] or not self._settings.migrate:
+            return
+        if there is not None and there not in known:
+            raise MigrationFailed(
+                f"the schema is at version {there}, and this program knows {known[-1]} at most: "
+                "run the newer program, or roll back with it"
+            )
+        try:
+            done = await migrations.migrate(url)
+        except MigrationFailed as error:
+            setting = self._settings.primary.setting
+            raise MigrationFailed(f"{setting}: the schema cannot be made: {error}") from error
+        for line in done:
+            _log.info("schema migrated", done=line)
+
+    def _tell(self) -> None:
+        """Write down how it is now, for readers of the table; log each turn of it."""
+        lanes = self._lanes
+        up = lanes[LaneName.WRITE].connected > 0
+        last = self._statuses.get(DATABASE)
+        turned = last is None or last.up != up
+        # Who runs the server knows better than who does not reach it.
+        reason = "" if up else self._server_trouble or lanes[LaneName.WRITE].reason
+        if turned and last is not None and not self._ending:
+            if up:
+                _log.info("the database is there")
+            else:
+                _log.warning("the database is away", reason=reason)
+        row = DatabaseStatus(
+            up=up,
+            reason=reason,
+            since=Moment.now() if last is None or turned else last.since,
+            connections={name.value: lane.connected for name, lane in lanes.items()},
+            queries=sum(lane.queries for lane in lanes.values()),
+            failed=sum(lane.failed for lane in lanes.values()),
+            replica=None if self._settings.read is None else lanes[LaneName.READ].replica(),
+        )
+        if row.replica is not None and not self._ending:
+            self._log_replica(row.replica.reason)
+        self._statuses.put(DATABASE, row)
+
+    def _log_replica(self, trouble: str) -> None:
+        if trouble in {self._replica_told, NOT_YET}:
+            return
+        if trouble:
+            _log.warning("the replica is in trouble", reason=trouble)
+        elif self._replica_told:
+            _log.info("the replica is well again")
+        self._replica_told = trouble
+
+
+def _nothing() -> None:
+    pass
+
+
+def _is_no_cancellation(error: BaseException) -> bool:
+    return not isinstance(error, trio.Cancelled | BaseExceptionGroup)
+
+
+def _note(_loop: object, context: Mapping[str, object]) -> None:
+    # The driver leaves futures behind when a connection is cut; whoever asked has been answered.
+    _log.debug("asyncio", note=context.get("message"), error=str(context.get("exception")))
+
+
+async def schema_version(url: str) -> str | None:
+    """The schema's version at `url`, None where there is none yet. Runs under asyncio."""
+    connection = await connect(url, "stockstream start", COMMAND_SECONDS)
+    try:
+        return await within(
+            COMMAND_SECONDS, _version(asked_through(connection)), connection.terminate
+        )
+    finally:
+        connection.terminate()
+
+
+async def _version(connection: Connection) -> str | None:
+    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+        return None
+    version: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+    return version

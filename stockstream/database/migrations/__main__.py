@@ -1,0 +1,83 @@
+"""`DATABASE_URL=... python -m stockstream.database.migrations VERSION`: move the schema there.
+
+`head` is the newest version, `base` an empty database, `-1` one back. Prints what was done. It is
+one transaction: all of the way or nothing, and nothing of it is the session's, which a pooler may
+lend to somebody else between two transactions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, NullPool, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from stockstream.database.connecting import connect_for_long
+from stockstream.database.migrations import FOLDER
+
+LOCK = 0x5354_4F43_4B00
+"""The advisory lock of all who migrate; held by the transaction, so it ends with a killed one."""
+
+
+def move(connection: Connection, target: str) -> None:
+    """Take the lock, then move; whoever waited finds the work done."""
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["connection"] = connection
+    if target == "head":
+        command.upgrade(config, target)
+    elif target.startswith("-") or target == "base":
+        command.downgrade(config, target)
+    else:
+        script = ScriptDirectory.from_config(config)
+        found = connection.execute(
+            text("SELECT to_regclass('alembic_version') IS NOT NULL")
+        ).scalar_one()
+        now = (
+            connection.execute(text("SELECT max(version_num) FROM alembic_version")).scalar_one()
+            if found
+            else None
+        )
+        script.get_revision(target)
+        going_up = now is None or target > now
+        (command.upgrade if going_up else command.downgrade)(config, target)
+
+
+async def main(url: str, target: str) -> None:
+    """Connect as the rest of the program does, and move."""
+
+    async def connect() -> asyncpg.Connection:
+        return await connect_for_long(url, "stockstream migrations")
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        poolclass=NullPool,
+        # Unnamed statements: a name may be taken on a connection that a pooler lends.
+        connect_args={
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: "",
+        },
+    )
+    async with engine.connect() as connection:
+        await connection.run_sync(move, target)
+        await connection.commit()
+    await engine.dispose()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main(os.environ["DATABASE_URL"], sys.argv[1]))
+    except DBAPIError as failed:
+        sys.exit(" ".join(str(failed.orig).split()))
+    except (CommandError, OSError, asyncpg.PostgresError) as failed:
+        sys.exit(" ".join(f"{type(failed).__name__}: {failed}".split()))

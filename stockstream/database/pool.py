@@ -1,0 +1,355 @@
+"""A lane: a few connections to the database, each kept by a worker, and the queries that wait.
+
+Where a replica is asked first, each connection tells how far its server is: a replica that is too
+far behind is left for the primary, and looked at again later, as one that is away.
+
+asyncpg is used here, in `connecting.py` and in `troubles.py` only. Workers run in the gateway's
+tasks, inside its asyncio loop. A connection belongs to its worker, which terminates it,
+synchronously, however the worker ends.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import asyncpg
+import structlog
+import trio
+import trio_asyncio
+
+from stockstream.database import freshness
+from stockstream.database.connecting import asked_through, connect
+from stockstream.database.deadlines import within
+from stockstream.database.query import Answered, DatabaseError, Exhausted, Rejected, Unavailable
+from stockstream.database.replication import FetchWalPosition
+from stockstream.database.troubles import why_not_answered, why_not_connected
+from stockstream.messages import ReplicaStatus
+from stockstream.times import Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from structlog.stdlib import BoundLogger
+
+    from stockstream.database.freshness import Freshness
+    from stockstream.database.query import Query
+    from stockstream.database.servers import Server
+    from supervision import Caller
+
+R = TypeVar("R")
+
+COMMAND_SECONDS = 5.0
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+FALLBACK_SECONDS = 15.0
+"""How long a reader stays where it would not be first, before it looks whether that has changed."""
+TURN_SECONDS = 0.5
+"""How long it waits for another that looks: one at a time, so that the others answer meanwhile."""
+
+UNTOLD = "the server does not say how far it is behind the primary"
+NOT_YET = "not connected yet"
+"""The reason before the first attempt has ended."""
+
+_log: BoundLogger = structlog.get_logger("database")
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSettings:
+    """`size` connections; `waiting` queries beyond them; `seconds` for each."""
+
+    size: int
+    waiting: int
+    seconds: float = COMMAND_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A query and who waits for its answer."""
+
+    query: Query[Any]
+    caller: Caller[Any]
+
+
+@dataclass(eq=False, slots=True)
+class Link:
+    """A worker's connection. A replica has, at least, what was committed before `as_of`.
+
+    At `leave_at` (trio's clock) its worker looks for a better server; it is asked where its own is
+    at `look_at`.
+    """
+
+    connection: asyncpg.Connection
+    server: Server
+    leave_at: float
+    look_at: float
+    as_of: Moment | None = None
+    serves: bool = False
+    """Not before it is known to be better than the one before."""
+
+
+@dataclass
+class Lane:
+    """See the module. `servers` are tried in order: a replica where there is one, the primary.
+
+    With `positions` connections are looked at; `replica_trouble` says why a replica is not asked.
+    """
+
+    name: str
+    servers: tuple[Server, ...]
+    settings: LaneSettings
+    changed: Callable[[], None]
+    positions: Freshness | None = None
+    queries: int = 0
+    failed: int = 0
+    refused: int = 0
+    reason: str = NOT_YET
+    replica_trouble: str = NOT_YET
+    _open: set[Link] = field(default_factory=set)
+    _last_as_of: Moment | None = None
+    _turn_is_taken: bool = False
+    _told: dict[str, str] = field(default_factory=dict)
+    _wake: trio.Event = field(default_factory=trio.Event)
+
+    def __post_init__(self) -> None:
+        self._send, self._receive = trio.open_memory_channel[Job](self.settings.waiting)
+
+    @property
+    def connected(self) -> int:
+        """Connections whose sockets are open now: one may be lost, and its worker not know yet."""
+        return len(self._serving)
+
+    @property
+    def _serving(self) -> list[Link]:
+        return [x for x in self._open if x.serves and not x.connection.is_closed()]
+
+    def replica(self) -> ReplicaStatus:
+        """How the replica is, as connections to it tell; where there is none now, as they told."""
+        links = [
+            x for x in self._open if self._is_replica(x.server) and not x.connection.is_closed()
+        ]
+        known = [link.as_of for link in links if link.as_of is not None]
+        as_of = min(known, default=self._last_as_of)
+        trouble = self.replica_trouble
+        if not trouble and as_of is None:
+            known_primary = self.positions is not None and self.positions.has_primary
+            trouble = f"{self.servers[0].setting}: {UNTOLD}" if known_primary else NOT_YET
+        return ReplicaStatus(len(links), as_of, trouble)
+
+    def put(self, job: Job) -> None:
+        """Have a worker run it, or answer at once why none can."""
+        if self.connected == 0:
+            job.caller.reply(Unavailable(self.reason))
+            return
+        try:
+            self._send.send_nowait(job)
+        except trio.WouldBlock:
+            self.refused += 1
+            job.caller.reply(Exhausted(f"{self.settings.waiting} queries wait already"))
+
+    def cut(self) -> int:
+        """Cut all connections, whatever runs on them; how many there were."""
+        there = list(self._open)
+        self._open.clear()
+        for link in there:
+            link.connection.terminate()
+        return len(there)
+
+    def retry_now(self) -> None:
+        """Try to connect again at once: there is reason to hope."""
+        self._wake.set()
+        self._wake = trio.Event()
+
+    async def work(self) -> None:
+        """One worker: keep a connection, and run queries on it. Runs inside the asyncio loop."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            link = await self._reach(self.servers)
+            if link is None:
+                self._disconnected()
+                with trio.move_on_after(pause):
+                    await self._wake.wait()
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                continue
+            pause = FIRST_PAUSE_SECONDS
+            link.serves = True
+            self.reason = ""
+            self.changed()
+            try:
+                while not link.connection.is_closed():
+                    await self._serve(link)
+                    link = await self._better(link)
+            finally:
+                self._drop(link)
+            self._disconnected()
+
+    async def _reach(self, servers: tuple[Server, ...]) -> Link | None:
+        for server in servers:
+            connection = await self._connect(server)
+            if connection is not None:
+                now = trio.current_time()
+                leave_at = math.inf if server is self.servers[0] else now + FALLBACK_SECONDS
+                look_at = math.inf if self.positions is None else now
+                link = Link(connection, server, leave_at, look_at)
+                self._open.add(link)
+                return link
+            if self._is_replica(server):
+                self.replica_trouble = self.reason
+        return None
+
+    async def _better(self, link: Link) -> Link:
+        """A connection in place of `link`, whose time is over; else that, for a while longer."""
+        if link.connection.is_closed():
+            return link
+        if self._turn_is_taken:
+            link.leave_at = trio.current_time() + TURN_SECONDS
+            return link
+        self._turn_is_taken = True
+        other, better = None, False
+        try:
+            rest = tuple(server for server in self.servers if server is not link.server)
+            other = await self._reach(rest)
+            if other is not None:
+                await self._look(other)
+                better = not other.connection.is_closed() and other.leave_at > trio.current_time()
+        finally:
+            self._turn_is_taken = False
+            if other is not None and not better:
+                self._drop(other)
+        self.reason = ""
+        if other is None or not better:
+            link.leave_at = trio.current_time() + FALLBACK_SECONDS
+            return link
+        self._drop(link)
+        other.serves = True
+        self.changed()
+        return other
+
+    def _drop(self, link: Link) -> None:
+        self._open.discard(link)
+        link.connection.terminate()
+
+    def _is_replica(self, server: Server) -> bool:
+        return len(self.servers) > 1 and server is self.servers[0]
+
+    def _disconnected(self) -> None:
+        if self.connected == 0:
+            while True:
+                try:
+                    job = self._receive.receive_nowait()
+                except trio.WouldBlock:
+                    break
+                job.caller.reply(Unavailable(self.reason))
+        self.changed()
+
+    async def _connect(self, server: Server) -> asyncpg.Connection | None:
+        url = ""
+        try:
+            url = server.address()
+            return await trio_asyncio.aio_as_trio(connect)(
+                url, f"stockstream {self.name}", self.settings.seconds
+            )
+        except DatabaseError as error:
+            self.reason = str(error)
+        # The driver raises what it likes for what a server may answer.
+        except Exception as error:  # noqa: BLE001
+            self.reason = why_not_connected(error, url, server.setting)
+        return None
+
+    async def _serve(self, link: Link) -> None:
+        """Run queries until the connection ends, or until it is to be left."""
+        connection = link.connection
+        while not connection.is_closed() and trio.current_time() < link.leave_at:
+            if trio.current_time() >= link.look_at:
+                await self._look(link)
+                continue
+            job = await self._next(connection, min(link.leave_at, link.look_at))
+            if job is not None:
+                await self._perform(job, link)
+        if connection.is_closed() and not self.reason:
+            self.reason = "the connection was lost"
+
+    async def _look(self, link: Link) -> None:
+        """Ask where its server is, and judge what that means for it."""
+        if self.positions is None:
+            return
+        asked = Moment.now()
+        found = await self._ask(FetchWalPosition(), link.connection)
+        position = None if isinstance(found, DatabaseError) else found
+        link.look_at = trio.current_time() + freshness.LOOK_SECONDS
+        if not self._is_replica(link.server):
+            self.positions.note(position, asked)
+            return
+        # What it had it has, also when it does not say where it is.
+        link.as_of = self._last_as_of = self.positions.as_of(position) or link.as_of
+        if not self.positions.is_late(link.as_of):
+            self.replica_trouble, link.leave_at = "", math.inf
+        elif link.leave_at == math.inf:
+            setting, seconds = link.server.setting, freshness.LATE_SECONDS
+            self.replica_trouble = f"{setting}: the replica is over {seconds:g} s behind"
+            link.leave_at = trio.current_time()
+        self.changed()
+
+    async def _next(self, connection: asyncpg.Connection, until: float) -> Job | None:
+        """The next job; None when the connection ends meanwhile, or at `until`."""
+        with trio.CancelScope(deadline=until) as idle:
+
+            def stop(_connection: object) -> None:
+                idle.cancel()
+
+            connection.add_termination_listener(stop)
+            try:
+                return await self._receive.receive()
+            finally:
+                connection.remove_termination_listener(stop)
+        return None
+
+    async def _perform(self, job: Job, link: Link) -> None:
+        self.queries += 1
+        as_of = link.as_of  # before it is asked: a later one may tell of more than it sees
+        answer = await self._ask(job.query, link.connection)
+        self._note(type(job.query).__name__, answer)
+        job.caller.reply(answer if isinstance(answer, DatabaseError) else Answered(answer, as_of))
+
+    async def _ask(self, query: Query[R], connection: asyncpg.Connection) -> R | DatabaseError:
+        try:
+            # The driver's own timeouts ask the server to cancel, and wait for it: in vain when it
+            # hangs. And it does not wake whoever waits to write to a connection that was lost.
+            answer: R = await trio_asyncio.aio_as_trio(_run)(
+                query, connection, self.settings.seconds
+            )
+        except DatabaseError as error:
+            return error
+        # Whatever goes wrong in a query is the answer to who asked, not the lane's end.
+        except Exception as error:  # noqa: BLE001
+            closed = connection.is_closed()
+            trouble = why_not_answered(error, closed=closed)
+            in_order = isinstance(error, asyncpg.PostgresError) or (
+                isinstance(trouble, Rejected) and not closed and not connection.is_in_transaction()
+            )
+            if not in_order:
+                connection.terminate()  # what state it is in is not known
+                self.reason = str(trouble)
+            return trouble
+        return answer
+
+    def _note(self, query: str, answer: object) -> None:
+        """Count a failure, and log each new one: a recorder tries again four times a second."""
+        if not isinstance(answer, DatabaseError):
+            self._told.pop(query, None)
+            return
+        self.failed += 1
+        kind = type(answer).__name__
+        if self._told.get(query) != kind:
+            self._told[query] = kind
+            _log.warning("query failed", query=query, reason=str(answer))
+
+
+async def _run(query: Query[R], connection: asyncpg.Connection, seconds: float) -> R:
+    """Have a query answer within its limit. Runs under asyncio.
+
+    It is made here and not on trio's side: a cancellation that comes in between would leave a
+    coroutine that nobody awaits.
+    """
+    return await within(seconds, query.run(asked_through(connection)), connection.terminate)

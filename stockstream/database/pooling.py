@@ -1,0 +1,44 @@
+"""Whether a pooler lends the server's connections for a transaction only. Queries only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from stockstream.database.query import Lane, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from stockstream.database.query import Connection
+
+LOOKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Backend(Query[int]):
+    async def run(self, connection: Connection) -> int:
+        """The server's process that answers."""
+        process: int = await connection.fetchval("SELECT pg_backend_pid()")
+        return process
+
+
+class _OfUpkeep(_Backend):
+    lane: ClassVar[Lane] = Lane.MAINTENANCE
+
+
+class _OfWriting(_Backend):
+    lane: ClassVar[Lane] = Lane.WRITE
+
+
+async def lends_by_transaction(ask: Callable[[Query[int]], Awaitable[int]]) -> bool:
+    """Ask on two connections in turn, each the only one of its lane.
+
+    One that is ours for as long as we have it stays with its own process of the server. Lent for
+    a transaction, the one that was given back last is lent next, or another one each time.
+    """
+    upkeep, writing = set[int](), set[int]()
+    for _ in range(LOOKS):
+        upkeep.add(await ask(_OfUpkeep()))
+        writing.add(await ask(_OfWriting()))
+    return len(upkeep) > 1 or len(writing) > 1 or upkeep == writing

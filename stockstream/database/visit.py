@@ -1,0 +1,110 @@
+"""The database for a command: a tree of the gateway alone, with the embedded server if need be."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from stockstream import paths
+from stockstream.database.connecting import attempt_seconds
+from stockstream.database.embedded.postgres import Postgres
+from stockstream.database.gateway import Database, DatabaseSettings
+from stockstream.database.pool import NOT_YET
+from stockstream.database.query import Unavailable
+from stockstream.database.servers import Server, embedded_server
+from stockstream.database.troubles import STARTING
+from stockstream.tables import DATABASE
+from supervision import ChildSpec, System, Table, supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from stockstream.messages import DatabaseStatus
+    from supervision import ActorRef
+
+EMBEDDED_SECONDS = 30.0
+FURTHER_SECONDS = 1.0
+"""Beyond what an attempt to connect may take, so that its reason is told."""
+POLL_SECONDS = 0.05
+
+
+@asynccontextmanager
+async def visiting(
+    url: str | None, directory: Path, *, migrate: bool = True, setting: str = "DATABASE_URL"
+) -> AsyncIterator[tuple[ActorRef, Server]]:
+    """The gateway, connected, for the time of a `with`.
+
+    It is the server at `url`, which `setting` names, or the embedded one: that is used where it
+    runs already; else it is started, and stopped again.
+
+    Raises:
+        Unavailable: it cannot be connected to; the text names the setting.
+        KeyboardInterrupt: SIGINT or SIGTERM came; the `with` was cancelled.
+    """
+    server = embedded_server(directory) if url is None else Server(setting, url)
+    statuses: Table[str, DatabaseStatus] = Table("database", writer=paths.DATABASE)
+    settings = DatabaseSettings(server, readers=1, migrate=migrate)
+    children = [ChildSpec("database", partial(Database, settings, statuses))]
+    if url is None:
+        children.insert(0, ChildSpec("postgres", partial(Postgres, directory, (paths.DATABASE,))))
+    root = supervisor("root", [supervisor("history", children)])
+    system = System()
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        try:
+            async with trio.open_nursery() as watch:
+                watch.start_soon(_interrupt, signals, watch.cancel_scope)
+                async with trio.open_nursery() as nursery:
+                    up = trio.Event()
+                    nursery.start_soon(partial(system.run, root, on_start=lambda _system: up.set()))
+                    try:
+                        await up.wait()
+                        await _connected(statuses, url)
+                        yield system.ref(paths.DATABASE), server
+                    finally:
+                        system.stop()
+                watch.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            # What the `with` raised is for who wrote it, not the nursery it went through.
+            only: BaseException = group
+            while isinstance(only, BaseExceptionGroup) and len(only.exceptions) == 1:
+                only = only.exceptions[0]
+            raise only from None
+
+
+async def _interrupt(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    """Turn a signal into `KeyboardInterrupt`, once everything else was cancelled.
+
+    Python raises it in whatever runs, which may be the driver: its compiled part reads the wrong
+    memory then.
+    """
+    async for _ in signals:
+        scope.cancel()
+        raise KeyboardInterrupt
+
+
+async def _connected(statuses: Table[str, DatabaseStatus], url: str | None) -> None:
+    """Wait for the connection; the embedded server may have to be made first."""
+    embedded = url is None
+    seconds = EMBEDDED_SECONDS if url is None else attempt_seconds(url) + FURTHER_SECONDS
+    give_up = trio.current_time() + seconds
+    while True:
+        status = statuses.get(DATABASE)
+        reason = NOT_YET if status is None else status.reason
+        # Each lane connects by itself.
+        if status is not None and status.up and all(status.connections.values()):
+            return
+        if _is_final(reason, embedded=embedded) or trio.current_time() > give_up:
+            raise Unavailable(reason)
+        await trio.sleep(POLL_SECONDS)
+
+
+def _is_final(reason: str, *, embedded: bool) -> bool:
+    """Whether there is no use in waiting: a server that is named is expected to be there."""
+    if embedded:
+        return reason.startswith("DATA_DIRECTORY:") or "embedded PostgreSQL does not" in reason
+    return reason not in {"", NOT_YET} and STARTING not in reason

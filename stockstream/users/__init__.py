@@ -1,0 +1,1 @@
+"""Rows that belong to somebody: kept, changed, audited, purged."""

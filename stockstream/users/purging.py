@@ -1,0 +1,133 @@
+"""Purging what nobody needs any more: alerts that were told, deleted rows, old audit. Queries only.
+
+A row that somebody is still owed stays however old: an alert that its user has not seen, or whose
+webhook waits. Rows go a few at a time, each kind in a transaction of its own; one that somebody
+else holds is left for the next time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from stockstream.database.query import Lane, Query
+from stockstream.times import DAY_MS, to_datetime
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from stockstream.database.query import Connection
+
+PURGED_AT_ONCE = 1_000
+"""Rows of a kind deleted in one transaction, so that it takes milliseconds."""
+UNSEEN_DAYS = 400.0
+"""Browsers keep the cookie of a user for so long after the last page: nobody is left who could see
+an alert that is older, or a page has shown it meanwhile."""
+
+
+class _Kind(NamedTuple):
+    """Rows `o` of a table that go under the same condition; `$1` is the moment they may be from."""
+
+    table: str
+    key: str
+    condition: str
+
+
+_ALERTS = _Kind(
+    "alerts",
+    "id",
+    """LEFT JOIN alert_readers r USING (owner)
+    WHERE fired_at < $1 AND (fired_at <= r.read_until OR fired_at < $2)
+    AND NOT EXISTS (
+        SELECT FROM webhook_deliveries d WHERE d.alert_id = o.id AND d.state = 'pending')""",
+)
+_READERS = _Kind(
+    "alert_readers",
+    "owner",
+    "WHERE read_until < $1 AND NOT EXISTS (SELECT FROM alerts a WHERE a.owner = o.owner)",
+)
+# What a rule fired tells of it, so it stays as long.
+_RULES = _Kind(
+    "alert_rules",
+    "id",
+    "WHERE deleted_at < $1 AND NOT EXISTS (SELECT FROM alerts a WHERE a.rule_id = o.id)",
+)
+_WATCHLISTS = _Kind("watchlists", "id", "WHERE deleted_at < $1")
+_AUDIT = _Kind("audit", "id", "WHERE at < $1")
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """Rows that were deleted, by table; `more` tells that a further step would find some."""
+
+    rows: Mapping[str, int] = field(default_factory=dict)
+    more: bool = False
+
+    def plus(self, later: Purged) -> Purged:
+        """Both steps as one."""
+        names = {**self.rows, **later.rows}
+        rows = {name: self.rows.get(name, 0) + later.rows.get(name, 0) for name in names}
+        return Purged(rows, later.more)
+
+
+@dataclass(frozen=True, slots=True)
+class Purge(Query[Purged]):
+    """One step: delete some rows of each kind that are too old at `now` (ms since 1970).
+
+    `alerts` and `audit` days after they were written, `deleted` ones after their deletion. A dry
+    run deletes nothing, and counts what a real one would at once.
+    """
+
+    now: int
+    alerts: float
+    deleted: float
+    audit: float
+    dry_run: bool = False
+    lane: ClassVar[Lane] = Lane.MAINTENANCE
+
+    async def run(self, connection: Connection) -> Purged:
+        """Do it, or tell what would be done."""
+        work = _count if self.dry_run else _delete
+        seen = self._before(self.alerts)
+        unseen = self._before(max(self.alerts, UNSEEN_DAYS))
+        deleted = self._before(self.deleted)
+        steps: list[tuple[_Kind, tuple[datetime, ...]]] = [
+            (_ALERTS, (seen, unseen)),
+            (_READERS, (seen,)),
+            (_RULES, (deleted,)),
+            (_WATCHLISTS, (deleted,)),
+            (_AUDIT, (self._before(self.audit),)),
+        ]
+        rows = {kind.table: await work(connection, kind, limits) for kind, limits in steps}
+        more = not self.dry_run and max(rows.values()) >= PURGED_AT_ONCE
+        return Purged({table: count for table, count in rows.items() if count}, more)
+
+    def _before(self, days: float) -> datetime:
+        return to_datetime(int(self.now - days * DAY_MS))
+
+
+async def _count(connection: Connection, kind: _Kind, limits: tuple[datetime, ...]) -> int:
+    sql = f"SELECT count(*) FROM {kind.table} o {kind.condition}"  # noqa: S608 - names of ours
+    count: int = await connection.fetchval(sql, *limits)
+    return count
+
+
+async def _delete(connection: Connection, kind: _Kind, limits: tuple[datetime, ...]) -> int:
+    async with connection.transaction():
+        rows = await connection.fetch(
+            f"SELECT o.{kind.key} FROM {kind.table} o {kind.condition} "  # noqa: S608 - as above
+            f"LIMIT {PURGED_AT_ONCE} FOR UPDATE OF o SKIP LOCKED",
+            *limits,
+        )
+        keys = [row[0] for row in rows]
+        if keys and kind is _ALERTS:
+            await connection.execute(
+                "DELETE FROM webhook_deliveries WHERE alert_id = ANY($1)", keys
+            )
+        if keys:
+            await connection.execute(
+                f"DELETE FROM {kind.table} WHERE {kind.key} = ANY($1)",  # noqa: S608 - as above
+                keys,
+            )
+    return len(keys)

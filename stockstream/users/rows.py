@@ -1,0 +1,299 @@
+"""Rows that users own: made, changed, deleted softly and brought back, each with its audit entry.
+
+A table says what its rows hold and what does not go together; all else is here, once. A user's rows
+of a table are changed one after another: each change locks its user first, so the limits hold
+however many tabs are open.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+import msgspec
+
+from stockstream.database.query import Lane, Query
+from stockstream.users import audit
+from stockstream.users.audit import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from stockstream.database.query import Connection, Row
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why there is no row, though what was given is fine by itself.
+
+    `field` names the culprit; None where the very row is not there, or is somebody else's.
+    """
+
+    field: str | None
+    reason: str
+
+
+class OwnedRow(msgspec.Struct, frozen=True):
+    """A row as it is read; `id` is its number in its table."""
+
+    id: int
+
+
+T = TypeVar("T", bound=OwnedRow)
+W = TypeVar("W")
+
+
+class OwnedTable(ABC, Generic[T, W]):
+    """A table of rows `T`, which say what a `W` says. Every one of its methods asks the database.
+
+    The table has the columns `id`, `owner`, `changed_at` and `deleted_at` beside `columns`.
+    """
+
+    name: ClassVar[str]
+    columns: ClassVar[str]
+    """What `read` takes, in this order."""
+    order: ClassVar[str]
+    most: ClassVar[int]
+    """Rows that a user may have."""
+    missing: ClassVar[Refusal]
+    too_many: ClassVar[Refusal]
+    anew: ClassVar[str] = ""
+    """What a row is set to, beside what it says, when it is changed or brought back."""
+
+    @abstractmethod
+    def read(self, row: Row) -> T:
+        """A row of `columns`."""
+
+    @abstractmethod
+    def values(self, said: T | W) -> Mapping[str, object]:
+        """What is said, by column."""
+
+    @abstractmethod
+    async def clash(
+        self, connection: Connection, owner: str, said: T | W, but: int
+    ) -> Refusal | None:
+        """Why it does not go with the user's rows other than the one numbered `but`."""
+
+    async def all_of(self, connection: Connection, owner: str) -> list[T]:
+        """The user's rows."""
+        rows = await connection.fetch(
+            f"SELECT {self.columns} FROM {self.name} "  # noqa: S608 - here and below: names of ours
+            f"WHERE owner = $1 AND deleted_at IS NULL ORDER BY {self.order}",
+            owner,
+        )
+        return [self.read(row) for row in rows]
+
+    async def find(self, connection: Connection, owner: str, number: int) -> T | Refusal:
+        """One of the user's rows."""
+        row = await connection.fetchrow(
+            f"SELECT {self.columns} FROM {self.name} "  # noqa: S608
+            "WHERE owner = $1 AND id = $2 AND deleted_at IS NULL",
+            owner,
+            number,
+        )
+        return self.missing if row is None else self.read(row)
+
+    async def create(self, connection: Connection, owner: str, wanted: W) -> T | Refusal:
+        """Make a row."""
+        await self._lock(connection, owner)
+        refused = await self._refused(connection, owner, wanted)
+        if refused is not None:
+            return refused
+        values = self.values(wanted)
+        columns = ", ".join(_quoted(values))
+        places = ", ".join(f"${place}" for place in range(2, len(values) + 2))
+        row = await connection.fetchrow(
+            f"INSERT INTO {self.name} (owner, {columns}) "  # noqa: S608
+            f"VALUES ($1, {places}) RETURNING {self.columns}",
+            owner,
+            *values.values(),
+        )
+        return await self._audited(connection, owner, Action.CREATE, row)
+
+    async def change(
+        self, connection: Connection, owner: str, number: int, change: Callable[[T], W]
+    ) -> T | Refusal:
+        """Change what a row says; nothing is written when nothing changes."""
+        await self._lock(connection, owner)
+        before = await self.find(connection, owner, number)
+        if isinstance(before, Refusal):
+            return before
+        wanted = change(before)
+        values = self.values(wanted)
+        if values == self.values(before):
+            return before
+        refused = await self.clash(connection, owner, wanted, number)
+        if refused is not None:
+            return refused
+        said = [f"{column} = ${place}" for place, column in enumerate(_quoted(values), 2)]
+        row = await self._update(connection, number, *said, self.anew, values=values)
+        return await self._audited(connection, owner, Action.CHANGE, row, before)
+
+    async def delete(self, connection: Connection, owner: str, number: int) -> T | Refusal:
+        """Delete a row, softly; the answer is what it was."""
+        await self._lock(connection, owner)
+        before = await self.find(connection, owner, number)
+        if not isinstance(before, Refusal):
+            await self._update(connection, number, "deleted_at = now()")
+            await audit.write(connection, owner, self.name, number, Action.DELETE, before=before)
+        return before
+
+    async def restore(self, connection: Connection, owner: str, number: int) -> T | Refusal:
+        """Bring a deleted row back; one that is not deleted is answered as it is."""
+        await self._lock(connection, owner)
+        there = await self.find(connection, owner, number)
+        if not isinstance(there, Refusal):
+            return there
+        # Locked: who purges leaves it alone then.
+        row = await connection.fetchrow(
+            f"SELECT {self.columns} FROM {self.name} "  # noqa: S608
+            "WHERE owner = $1 AND id = $2 AND deleted_at IS NOT NULL FOR UPDATE",
+            owner,
+            number,
+        )
+        if row is None:
+            return self.missing
+        refused = await self._refused(connection, owner, self.read(row))
+        if refused is not None:
+            return refused
+        row = await self._update(connection, number, "deleted_at = NULL", self.anew)
+        return await self._audited(connection, owner, Action.RESTORE, row)
+
+    async def _lock(self, connection: Connection, owner: str) -> None:
+        await connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended($1::text || ':' || $2::text, 0))",
+            self.name,
+            owner,
+        )
+
+    async def _refused(self, connection: Connection, owner: str, said: T | W) -> Refusal | None:
+        """Why a user may have no further row that says this."""
+        refused = await self.clash(connection, owner, said, 0)
+        if refused is not None:
+            return refused
+        count = await connection.fetchval(
+            f"SELECT count(*) FROM {self.name} WHERE owner = $1 AND deleted_at IS NULL",  # noqa: S608
+            owner,
+        )
+        return self.too_many if count >= self.most else None
+
+    async def _update(
+        self,
+        connection: Connection,
+        number: int,
+        *changes: str,
+        values: Mapping[str, object] | None = None,
+    ) -> Row | None:
+        changed = ", ".join(filter(None, (*changes, "changed_at = now()")))
+        return await connection.fetchrow(
+            f"UPDATE {self.name} SET {changed} WHERE id = $1 RETURNING {self.columns}",  # noqa: S608
+            number,
+            *(values or {}).values(),
+        )
+
+    async def _audited(
+        self,
+        connection: Connection,
+        owner: str,
+        action: Action,
+        row: Row | None,
+        before: T | None = None,
+    ) -> T:
+        assert row is not None  # noqa: S101 - RETURNING answers the row that was written
+        after = self.read(row)
+        await audit.write(
+            connection, owner, self.name, after.id, action, before=before, after=after
+        )
+        return after
+
+
+def _quoted(columns: Iterable[str]) -> list[str]:
+    return [f'"{column}"' for column in columns]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRows(Query[list[T]], Generic[T, W]):
+    """All rows of a user."""
+
+    table: OwnedTable[T, W]
+    owner: str
+    lane: ClassVar[Lane] = Lane.ROWS
+
+    async def run(self, connection: Connection) -> list[T]:
+        """Ask."""
+        return await self.table.all_of(connection, self.owner)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRow(Query["T | Refusal"], Generic[T, W]):
+    """One row of a user."""
+
+    table: OwnedTable[T, W]
+    owner: str
+    id: int
+    lane: ClassVar[Lane] = Lane.ROWS
+
+    async def run(self, connection: Connection) -> T | Refusal:
+        """Ask."""
+        return await self.table.find(connection, self.owner, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRow(Query["T | Refusal"], Generic[T, W]):
+    """Make a row; what it shall say has been checked."""
+
+    table: OwnedTable[T, W]
+    owner: str
+    wanted: W
+    lane: ClassVar[Lane] = Lane.ROWS
+
+    async def run(self, connection: Connection) -> T | Refusal:
+        """Make it, with its audit."""
+        async with connection.transaction():
+            return await self.table.create(connection, self.owner, self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow(Query["T | Refusal"], Generic[T, W]):
+    """Change a row: `change` answers what it shall say, given the row as it is."""
+
+    table: OwnedTable[T, W]
+    owner: str
+    id: int
+    change: Callable[[T], W]
+    lane: ClassVar[Lane] = Lane.ROWS
+
+    async def run(self, connection: Connection) -> T | Refusal:
+        """Change it, with its audit."""
+        async with connection.transaction():
+            return await self.table.change(connection, self.owner, self.id, self.change)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRow(Query["T | Refusal"], Generic[T, W]):
+    """Delete a row, softly; the answer is what it was."""
+
+    table: OwnedTable[T, W]
+    owner: str
+    id: int
+    lane: ClassVar[Lane] = Lane.ROWS
+
+    async def run(self, connection: Connection) -> T | Refusal:
+        """Delete it, with its audit."""
+        async with connection.transaction():
+            return await self.table.delete(connection, self.owner, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreRow(Query["T | Refusal"], Generic[T, W]):
+    """Bring a deleted row back; one that is not deleted is answered as it is."""
+
+    table: OwnedTable[T, W]
+    owner: str
+    id: int
+    lane: ClassVar[Lane] = Lane.ROWS
+
+    async def run(self, connection: Connection) -> T | Refusal:
+        """Restore it, with its audit."""
+        async with connection.transaction():
+            return await self.table.restore(connection, self.owner, self.id)

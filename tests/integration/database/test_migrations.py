@@ -1,0 +1,102 @@
+"""The schema's versions: up and down, once though several start at once, never backwards alone."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import trio
+
+from stockstream.database import migrations
+from stockstream.database.migrations import MigrationFailed, migrate
+from stockstream.database.migrations.__main__ import main
+from stockstream.history.recording import Record
+from tests.support.database import psql
+from tests.support.gateway import batch, running_history
+
+OURS = """
+SELECT string_agg(concat_ws(' ', relname, attname, format_type(atttypid, atttypmod)), ','
+    ORDER BY relname, attname) FROM pg_class c
+JOIN pg_namespace n ON n.oid = relnamespace JOIN pg_attribute a ON attrelid = c.oid
+WHERE nspname = 'public' AND relkind IN ('r', 'p', 'i', 'I') AND attnum > 0 AND NOT attisdropped
+AND relname !~ '^alembic_version'
+"""
+"""Tables and indexes with their columns."""
+
+
+@pytest.mark.proves("H3")
+async def test_each_version_can_be_taken_back(
+    empty_database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Down by one gives what was before, tables and indexes; all the way down leaves none.
+
+    In this process, which need not import what it takes a dozen times.
+    """
+    url = empty_database_url
+
+    async def move(target: str) -> list[str]:
+        await trio.to_thread.run_sync(asyncio.run, main(url, target))
+        return capsys.readouterr().out.splitlines()
+
+    states = [""]
+    for version in migrations.versions():
+        assert await move(version) == [f"applied {version}"]
+        states.append(psql(url, OURS))
+    for version in reversed(migrations.versions()):
+        assert psql(url, OURS) == states.pop()
+        assert await move("-1") == [f"rolled back {version}"]
+    assert psql(url, OURS) == ""
+    assert await migrate(url) == [f"applied {version}" for version in migrations.versions()]
+    assert await migrate(url) == []
+
+
+@pytest.mark.proves("H3")
+async def test_several_nodes_that_start_at_once_migrate_once(empty_database_url: str) -> None:
+    """They wait for each other; each can record afterwards."""
+    async with trio.open_nursery() as nursery:
+        for node in "abc":
+            nursery.start_soon(_start, empty_database_url, node)
+    assert psql(empty_database_url, "SELECT count(*) FROM batches") == "3"
+
+
+async def _start(url: str, node: str) -> None:
+    async with running_history(url) as history:
+        await history.until(lambda: history.status.up, 60)
+        await history.ask(Record([batch(1, node=node)]))
+
+
+@pytest.mark.proves("H3")
+async def test_a_gateway_killed_while_it_migrates_leaves_no_half_of_a_version(
+    empty_database_url: str,
+) -> None:
+    """What was begun is rolled back, the lock is free, and the successor does it all."""
+    async with running_history(empty_database_url) as history:
+        for number in range(4):
+            await trio.sleep(0.15 * number)
+            await history.kill_gateway()
+        await history.until(lambda: history.status.up, 60)
+        await history.ask(Record([batch(1)]))
+        await history.until_none_is_left()
+    assert (
+        psql(empty_database_url, "SELECT max(version_num) FROM alembic_version")
+        == (migrations.versions()[-1])
+    )
+
+
+@pytest.mark.proves("H3", "H19")
+async def test_a_newer_schema_is_left_alone_and_told(database_url: str) -> None:
+    """An older program does not take it back, nor write into what it does not know."""
+    psql(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    async with running_history(database_url) as history:
+        await history.until(lambda: "9999" in history.status.reason)
+        assert not history.status.up
+        assert "run the newer program" in history.status.reason
+
+
+@pytest.mark.proves("H3")
+async def test_a_version_that_is_not_there_is_told(database_url: str) -> None:
+    """In one line, and nothing changes."""
+    before = psql(database_url, OURS)
+    with pytest.raises(MigrationFailed, match="0815"):
+        await migrate(database_url, "0815")
+    assert psql(database_url, OURS) == before

@@ -1,0 +1,146 @@
+"""Tokens and sessions of operators, on clocks that the test moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from web.admin.access import (
+    FAILURES,
+    FAILURES_SECONDS,
+    MOST_ENDED,
+    MOST_HOLDERS,
+    SESSION_SECONDS,
+    AdminAccess,
+    TooManyFailures,
+)
+from web.cookies import Instance
+
+TOKEN = "the-token-of-this-test"
+SECRET = "the-secret-of-this-test-which-signs-sessions"
+
+
+class Clock:
+    """Seconds, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def make(clock: Clock, token: str = TOKEN, secret: str = SECRET) -> AdminAccess:
+    return AdminAccess(token, secret, Instance("a1b2c3d4e5f6"), wall_clock=clock, monotonic=clock)
+
+
+def test_a_session_is_good_for_hours_and_not_for_longer(clock: Clock) -> None:
+    """The cookie opens until it expires; what it says itself does not help it."""
+    access = make(clock)
+    session, cookie = access.log_in()
+    clock.now += SESSION_SECONDS - 1
+    assert access.session(cookie) == session
+    clock.now += 1
+    assert access.session(cookie) is None
+    id_, expires, signature = cookie.split(".")
+    assert access.session(f"{id_}.{int(expires) + 3600}.{signature}") is None
+
+
+@pytest.mark.parametrize(
+    "cookie", ["", ".", "..", "a.b.c", "a.99999999999.", "é.1.2", "a" * 10_000, "x.1.2.3"]
+)
+def test_a_forged_cookie_opens_nothing(clock: Clock, cookie: str) -> None:
+    """Whatever is sent, the answer is a plain no."""
+    assert make(clock).session(cookie) is None
+
+
+def test_another_token_or_secret_ends_every_session(clock: Clock) -> None:
+    """Who changes ADMIN_TOKEN or SECRET_KEY_BASE has logged everybody out."""
+    _, cookie = make(clock).log_in()
+    assert make(clock).session(cookie) is not None, "a restart of the server does not"
+    assert make(clock, token="another-token-12345").session(cookie) is None
+    assert make(clock, secret="another secret, of the right length!").session(cookie) is None
+
+
+def test_a_session_logged_out_is_closed_to_copies_of_its_cookie(clock: Clock) -> None:
+    """Logging out is more than forgetting the cookie; other sessions go on."""
+    access = make(clock)
+    session, cookie = access.log_in()
+    _, other = access.log_in()
+    access.log_out(session)
+    assert access.session(cookie) is None
+    assert access.session(other) is not None
+
+
+def test_what_is_remembered_of_ended_sessions_is_bounded(clock: Clock) -> None:
+    """Logging in and out all day fills no memory."""
+    access = make(clock)
+    for _ in range(MOST_ENDED + 50):
+        access.log_out(access.log_in()[0])
+    assert len(access._ended) == MOST_ENDED
+    clock.now += SESSION_SECONDS + 1
+    access.log_out(access.log_in()[0])
+    assert len(access._ended) == 1
+
+
+def test_after_too_many_wrong_tokens_a_holder_is_told_to_wait(clock: Clock) -> None:
+    """The first time is news, until it was wrong anew; others are not counted with it."""
+    check = make(clock).check_token
+    for _ in range(FAILURES):
+        assert not check("wrong", "a")
+    for news in (True, False, False):
+        with pytest.raises(TooManyFailures, match="wait 20 s") as raised:
+            check("wrong", "a")
+        assert (raised.value.seconds, raised.value.news) == (20, news)
+    assert not check("wrong", "b")
+    clock.now += FAILURES_SECONDS - 0.5
+    with pytest.raises(TooManyFailures, match="wait 1 s"):
+        check("wrong", "a")
+    clock.now += 0.5
+    assert not check("wrong", "a")
+
+
+def test_the_right_token_passes_however_many_were_wrong(clock: Clock) -> None:
+    """Its own holder's or another's: a lock that anybody can turn locks out the wrong people."""
+    check = make(clock).check_token
+    for _ in range(FAILURES):
+        check("wrong", "a")
+    with pytest.raises(TooManyFailures):
+        check("wrong", "a")
+    assert check(TOKEN, "a")
+    assert check(TOKEN, "b")
+    with pytest.raises(TooManyFailures):
+        check("wrong", "a")
+
+
+def test_wrong_tokens_now_and_then_are_no_attack(clock: Clock) -> None:
+    """Failures farther apart than the window are told to be wrong, each of them."""
+    check = make(clock).check_token
+    for _ in range(100):
+        clock.now += FAILURES_SECONDS / (FAILURES - 1)
+        assert not check("wrong", "a")
+
+
+def test_what_is_remembered_of_wrong_tokens_is_bounded(clock: Clock) -> None:
+    """Who was wrong longest ago is forgotten first."""
+    check = make(clock).check_token
+    for _ in range(FAILURES):
+        check("wrong", "first")
+    for number in range(MOST_HOLDERS):
+        check("wrong", f"10.0.{number // 256}.{number % 256}")
+    assert len(check._failures) == MOST_HOLDERS
+    assert not check("wrong", "first")
+
+
+def test_a_csrf_token_is_its_sessions_own(clock: Clock) -> None:
+    """One session's token does not pass for another's, nor does a signature of the cookie."""
+    access = make(clock)
+    mine, cookie = access.log_in()
+    other, _ = access.log_in()
+    assert access.check_csrf(mine, access.csrf_token(mine))
+    for wrong in ("", "é", access.csrf_token(other), cookie.rpartition(".")[2]):
+        assert not access.check_csrf(mine, wrong)

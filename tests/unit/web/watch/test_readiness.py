@@ -1,0 +1,105 @@
+"""When clients should be sent here, by what the tables say."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+import trio
+
+from stockstream import paths
+from stockstream.history.progress import RecorderDocument
+from stockstream.messages import (
+    CircuitState,
+    CircuitStatus,
+    DatabaseStatus,
+    FeedState,
+    FeedStatus,
+    RecorderStatus,
+)
+from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER, Tables
+from stockstream.times import Moment
+from supervision.context import current_cell
+from web.watch.health import OPEN_TOO_LONG_SECONDS, readiness
+
+NOON = 1_795_348_800_000
+
+
+def tables_with(as_of: Moment | None, circuit: CircuitStatus | None = None) -> Tables:
+    tables = Tables()
+    token = current_cell.set(cast("Any", SimpleNamespace(path=paths.STREAMER)))
+    tables.feed.put(FEED, FeedStatus(FeedState.LIVE, as_of, 1.0, True, "why"))
+    current_cell.set(cast("Any", SimpleNamespace(path=paths.CIRCUIT_BREAKER)))
+    if circuit is not None:
+        tables.circuit.put(CIRCUIT, circuit)
+    current_cell.reset(token)
+    return tables
+
+
+async def test_before_the_first_fetch_it_is_not_ready() -> None:
+    """Neither without a feed nor with one that has brought nothing."""
+    assert not readiness(Tables(), NOON)[0]
+    is_ready, checks = readiness(tables_with(None), NOON)
+    assert not is_ready
+    assert checks["feed"] == {"ok": False, "state": "live", "as_of": None, "reason": "why"}
+
+
+@pytest.mark.parametrize("state", list(CircuitState))
+@pytest.mark.parametrize("seconds", [0, 59, 61, 7200])
+async def test_a_breaker_that_is_not_closed_may_stand_so_for_a_minute(
+    state: CircuitState, seconds: int
+) -> None:
+    """Since the last success: one that probes in vain begins a new state every few seconds."""
+    circuit = CircuitStatus(state, since=Moment.now().after(-1.0))
+    is_ready, checks = readiness(tables_with(Moment.now().after(-seconds), circuit), NOON)
+    assert is_ready == (state is CircuitState.CLOSED or seconds <= OPEN_TOO_LONG_SECONDS)
+    breaker = cast("dict[str, object]", checks["circuit_breaker"])
+    assert breaker["ok"] == is_ready
+    assert breaker["open_seconds"] == pytest.approx(
+        0 if state is CircuitState.CLOSED else seconds, abs=0.5
+    )
+
+
+@pytest.mark.parametrize("alert", [None, "7 ticks were lost"])
+async def test_a_loss_of_long_ago_is_told_and_is_no_trouble(
+    alert: str | None, autojump_clock: object
+) -> None:
+    """History is well without an alert, and still says how many ticks were lost, and when."""
+    lost_at = Moment.now()
+    await trio.sleep(60)
+    history = history_of(RecorderStatus(lost=5, dropped=2, lost_at=lost_at, alert=alert))
+    assert history["ok"] is (alert is None)
+    assert history["reason"] == alert
+    assert history["recorder"] == RecorderDocument(
+        lost=5, dropped=2, lost_at=NOON - 60_000, alert=alert
+    )
+
+
+@pytest.mark.proves("H22")
+async def test_ten_seconds_behind_is_trouble(autojump_clock: object) -> None:
+    """By the monotonic clock, whatever the wall clock says of the prices that wait."""
+    since = Moment.now()
+    behind = RecorderStatus(
+        spooled=8, spooled_since=NOON + 3_600_000, behind_since=since, trouble="read-only"
+    )
+    await trio.sleep(10)
+    assert history_of(behind)["ok"]
+    await trio.sleep(0.1)
+    history = history_of(behind)
+    assert not history["ok"]
+    assert history["reason"] == "prices are not recorded, they wait: read-only"
+    assert history["lag_seconds"] == 0
+    catching_up = msgspec.structs.replace(behind, trouble=None, spooled_since=NOON - 12_000)
+    history = history_of(catching_up)
+    assert history["reason"] == "8 batches that waited on disk are being recorded"
+    assert history["lag_seconds"] == 12
+
+
+def history_of(recorder: RecorderStatus) -> dict[str, object]:
+    tables = Tables()
+    token = current_cell.set(cast("Any", SimpleNamespace(path=paths.DATABASE)))
+    tables.database.put(DATABASE, DatabaseStatus(True, "", Moment.now(), {}, 0, 0))
+    current_cell.set(cast("Any", SimpleNamespace(path=paths.RECORDER)))
+    tables.recorder.put(RECORDER, recorder)
+    current_cell.reset(token)
+    return cast("dict[str, object]", readiness(tables, NOON)[1]["history"])

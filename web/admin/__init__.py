@@ -1,0 +1,1 @@
+"""For operators: the admin page, its API, and who may use them."""

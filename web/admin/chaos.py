@@ -1,0 +1,222 @@
+"""The chaos API: what `stockstream chaos` and the admin page ask the chaos controller."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+import msgspec
+import structlog
+from quart import Blueprint, Response, request
+from werkzeug.exceptions import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    HTTPException,
+    NotFound,
+    ServiceUnavailable,
+    UnprocessableEntity,
+)
+
+from stockstream import paths
+from stockstream.chaos.catalogue import ACTIONS
+from stockstream.chaos.messages import Begin, End, Halt, Inject, Refusal, Refused
+from stockstream.chaos.targets import list_targets
+from stockstream.decoding import from_json
+from stockstream.delivery.protocol import encode
+from stockstream.version import program_version
+from supervision import CallError, NoProc, Request, snapshot
+from web.admin.gate import admin_name, require_admin
+from web.admin.query import whole_number
+
+if TYPE_CHECKING:
+    from stockstream.chaos.records import ChaosRecords
+    from supervision import System
+
+T = TypeVar("T")
+
+ROLE_HEADER = "X-Chaos-Token"
+CALL_SECONDS = 30.0
+HISTORY_ROWS = 200
+LONGEST_EXPERIMENT_SECONDS = 86_400.0
+
+_log = structlog.stdlib.get_logger("web.chaos")
+
+
+class InjectBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to do to whom."""
+
+    action: str
+    target: str = ""
+    parameters: dict[str, str | int | float | bool] = {}
+    expected_generation: int | None = None
+    allow_escalation: bool = False
+    experiment: str | None = None
+    reason: str = ""
+
+
+class BeginBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An experiment asks for the node."""
+
+    title: str
+    seconds: float
+
+
+class RefusedError(HTTPException):
+    """The controller's refusal, with its own code word."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.word = refusal.code
+        self.code = _STATUS.get(refusal.code, Conflict).code
+        super().__init__(refusal.reason)
+
+
+class ChaosDisabledError(Forbidden):
+    """Fault injection is off."""
+
+    word: ClassVar[str] = "chaos_disabled"
+
+
+class BadBodyError(BadRequest):
+    """The body is none of what this call takes."""
+
+    word: ClassVar[str] = "bad_body"
+
+
+class NoControllerError(ServiceUnavailable):
+    """The chaos controller is being restarted, or hangs."""
+
+    word: ClassVar[str] = "no_controller"
+
+
+_STATUS: dict[str, type[HTTPException]] = {
+    "no_such_target": NotFound,
+    "bad_parameters": UnprocessableEntity,
+    "would_escalate": Conflict,
+}
+
+
+class NoRoleError(Forbidden):
+    """In production, breaking things takes a token of its own."""
+
+    word: ClassVar[str] = "no_chaos_role"
+
+
+def chaos_api(
+    system: System, records: ChaosRecords, *, node: str, enabled: bool, role_token: str | None
+) -> Blueprint:
+    """The routes under `/admin/api/chaos`, for operators of the node of that name.
+
+    Where `role_token` is set, whoever injects must send it in `X-Chaos-Token` too.
+    """
+    blueprint = Blueprint("chaos_api", __name__, url_prefix="/admin/api/chaos")
+    blueprint.before_request(require_admin)
+
+    def allowed() -> str:
+        refusal: HTTPException | None = None
+        given = request.headers.get(ROLE_HEADER, "")
+        if not enabled:
+            refusal = ChaosDisabledError("fault injection is off; start with CHAOS_ENABLED=true")
+        elif role_token is not None and not hmac.compare_digest(
+            given.encode(), role_token.encode()
+        ):
+            refusal = NoRoleError(f"send CHAOS_TOKEN in the header {ROLE_HEADER}")
+        if refusal is not None:
+            call = f"{request.method} {request.path}"
+            _log.warning("chaos refused", who=admin_name(), call=call, reason=refusal.description)
+            system.ref(paths.CHAOS).cast(Refused(admin_name(), call, refusal.description or ""))
+            raise refusal
+        return admin_name()
+
+    async def body(kind: type[T]) -> T:
+        try:
+            return from_json(await request.get_data(), kind)
+        except msgspec.MsgspecError as error:
+            raise BadBodyError(str(error)) from error
+
+    @blueprint.get("/status")
+    async def status() -> Response:
+        return _json(
+            {
+                "node": node,
+                "version": program_version(),
+                "enabled": enabled,
+                "experiment": records.experiment,
+                "active": list(records.faults.rows.values()),
+                "history": records.newest(HISTORY_ROWS),
+            }
+        )
+
+    @blueprint.get("/actions")
+    async def actions() -> Response:
+        return _json({"actions": list(ACTIONS.values())})
+
+    @blueprint.get("/targets")
+    async def targets() -> Response:
+        # `most` bounds how many clients are listed; those of `path` are beside them.
+        most = request.args.get("most")
+        root = snapshot(
+            system,
+            most_dynamic=None if most is None else whole_number("most", most),
+            always=request.args.getlist("path"),
+        )
+        return _json({"targets": [] if root is None else list_targets(root)})
+
+    @blueprint.post("/inject")
+    async def inject() -> Response:
+        who = allowed()
+        wanted = await body(InjectBody)
+        injection = await _call(
+            system,
+            Inject(
+                wanted.action,
+                wanted.target,
+                wanted.parameters,
+                who,
+                wanted.experiment,
+                wanted.expected_generation,
+                wanted.allow_escalation,
+                wanted.reason,
+            ),
+        )
+        return _json(injection)
+
+    @blueprint.post("/experiments")
+    async def begin() -> tuple[Response, int]:
+        who = allowed()
+        wanted = await body(BeginBody)
+        if not 0 < wanted.seconds <= LONGEST_EXPERIMENT_SECONDS:
+            raise RefusedError(
+                Refusal("bad_parameters", "seconds must be above 0 and at most a day")
+            )
+        experiment = await _call(system, Begin(wanted.title, wanted.seconds, who))
+        return _json(experiment), 201
+
+    @blueprint.delete("/experiments/<experiment>")
+    async def end(experiment: str) -> Response:
+        who = allowed()
+        return _json({"ended": await _call(system, End(experiment, who))})
+
+    @blueprint.post("/halt")
+    async def halt() -> Response:
+        who = allowed()
+        return _json({"ended": await _call(system, Halt(who))})
+
+    return blueprint
+
+
+async def _call(system: System, message: Request[T]) -> T:
+    controller = system.ref(paths.CHAOS)
+    try:
+        answer = await controller.call(message, timeout=CALL_SECONDS)
+    except NoProc as error:
+        raise NoControllerError("the chaos controller is being restarted") from error
+    except CallError as error:
+        raise NoControllerError(str(error)) from error
+    if isinstance(answer, Refusal):
+        raise RefusedError(answer)
+    return answer
+
+
+def _json(value: object) -> Response:
+    return Response(encode(value), content_type="application/json")

@@ -1,0 +1,97 @@
+"""The admin page, its login and logout. What the page shows comes from the admin API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quart import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
+
+from web.admin.access import SESSION_SECONDS
+from web.admin.gate import (
+    access,
+    check_token,
+    current_session,
+    require_csrf,
+    require_loopback,
+    require_own_page,
+)
+from web.cookies import read_cookies
+from web.request_caller import current_caller
+from web.security import headers_of
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as WerkzeugResponse
+
+    from web.parts import Parts
+
+PATH = "/admin"
+
+
+def admin(parts: Parts) -> Blueprint:
+    """The routes `/admin`, `/admin/login` and `/admin/logout`."""
+    blueprint = Blueprint("admin", __name__, url_prefix=PATH)
+
+    @blueprint.before_request
+    async def check() -> None:
+        require_loopback()
+
+    @blueprint.after_request
+    async def tell_own_forms(response: WerkzeugResponse) -> WerkzeugResponse:
+        # Under `no-referrer`, which other pages have, a browser sends `Origin: null` with a form.
+        response.headers["Referrer-Policy"] = "same-origin"
+        return response
+
+    @blueprint.get("")
+    async def page() -> str | WerkzeugResponse:
+        session = current_session()
+        if session is None:
+            return redirect(url_for("admin.login_form"), 303)
+        return await render_template(
+            "admin.html", node=parts.settings.node, csrf_token=access().csrf_token(session)
+        )
+
+    @blueprint.get("/login")
+    async def login_form() -> str | WerkzeugResponse:
+        if current_session() is not None:
+            return redirect(url_for("admin.page"), 303)
+        return await render_template("admin_login.html", error=None)
+
+    @blueprint.post("/login")
+    async def login() -> tuple[str, int, list[tuple[str, str]]] | WerkzeugResponse:
+        require_own_page()  # or any page could try tokens from this machine
+        form = await request.form
+        try:
+            check_token(form.get("token", "").strip())
+        except HTTPException as error:
+            page = await render_template("admin_login.html", error=error.description)
+            return page, error.code or 401, headers_of(error)
+        _, cookie = access().log_in()
+        response = redirect(url_for("admin.page"), 303)
+        response.set_cookie(
+            access().cookie.name,
+            cookie,
+            max_age=SESSION_SECONDS,
+            path=_cookie_path(),
+            secure=current_caller().secure,
+            httponly=True,
+            samesite="Strict",
+        )
+        return response
+
+    @blueprint.post("/logout")
+    async def logout() -> Response | WerkzeugResponse:
+        response = await make_response(redirect(url_for("admin.login_form"), 303))
+        found = access().found(read_cookies(request.headers))
+        if found is not None:
+            session, name = found
+            require_csrf(session, (await request.form).get("csrf_token", ""))
+            access().log_out(session)
+            response.delete_cookie(name, path=_cookie_path(), httponly=True, samesite="Strict")
+        return response
+
+    return blueprint
+
+
+def _cookie_path() -> str:
+    return f"{request.root_path}{PATH}"

@@ -1,0 +1,115 @@
+"""The admin API's reading side: the tree, the overview, the event log. Memory only, no messages.
+
+An observer that asks the actors hangs with them, and one that asks too much brings them down. So
+nothing here sends a message: every actor but `web` may be dead.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, ClassVar
+
+from quart import Blueprint, Response, request
+from werkzeug.exceptions import ServiceUnavailable
+
+from stockstream.delivery.protocol import encode
+from stockstream.telemetry.tree import tree_document
+from supervision import snapshot
+from web.admin.gate import require_admin
+from web.admin.overview import overview
+from web.admin.query import whole_number
+from web.admin.stream import MOST_STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from web.admin.stream import EventStreams
+    from web.parts import Parts
+
+MOST_OF_THE_TIME = 0.02
+"""The part of a processor that a document may take, however many pages ask for it."""
+CHILDREN_SHOWN = 20
+"""Clients of one supervisor that a folded tree shows; the rest is a number."""
+
+
+class TooManyStreamsError(ServiceUnavailable):
+    """As many event streams are open as there may be."""
+
+    word: ClassVar[str] = "too_many_streams"
+
+
+class Thrifty:
+    """A document that is made anew only so often that making it stays cheap."""
+
+    def __init__(self, make: Callable[[], bytes]) -> None:
+        self._make = make
+        self._body = b""
+        self._good_until = 0.0
+
+    def get(self) -> bytes:
+        """The document, of now or of a moment ago."""
+        began = perf_counter()
+        if began >= self._good_until:
+            self._body = self._make()
+            ended = perf_counter()
+            self._good_until = ended + (ended - began) / MOST_OF_THE_TIME
+        return self._body
+
+
+def admin_api(parts: Parts, streams: EventStreams) -> Blueprint:
+    """The routes under `/admin/api`."""
+    blueprint = Blueprint("admin_api", __name__, url_prefix="/admin/api")
+    blueprint.before_request(require_admin)
+    events = parts.telemetry.events
+    folded = Thrifty(lambda: _tree(parts, CHILDREN_SHOWN))
+    the_overview = Thrifty(lambda: encode(overview(parts, len(streams))))
+
+    @blueprint.get("/tree")
+    async def tree() -> Response:
+        # Whole for a command that asks once, folded for pages that ask each second.
+        if request.args.get("folded") is None:
+            return _json(_tree(parts, None))
+        return _json(folded.get())
+
+    @blueprint.get("/overview")
+    async def look_over() -> Response:
+        return _json(the_overview.get())
+
+    @blueprint.get("/incidents")
+    async def incidents() -> Response:
+        since = whole_number("since", request.args.get("since", "0"))
+        return _json(
+            encode(
+                {
+                    "run": events.run,
+                    "last": events.last,
+                    "now": parts.settings.wall_clock_ms(),
+                    "crashes": events.crashes(since),
+                    "restarts": events.restarts(since),
+                    "transitions": events.transitions(since),
+                }
+            )
+        )
+
+    @blueprint.get("/events")
+    async def event_stream() -> Response:
+        since = whole_number("since", request.args.get("since", "0"))
+        if streams.full:
+            raise TooManyStreamsError(f"{MOST_STREAMS} event streams are open; close one")
+        response = Response(streams.pieces(since), content_type="application/x-ndjson")
+        response.timeout = None
+        response.headers["X-Accel-Buffering"] = "no"
+        return response
+
+    return blueprint
+
+
+def _tree(parts: Parts, most_dynamic: int | None) -> bytes:
+    root = snapshot(parts.system, most_dynamic=most_dynamic)
+    if root is None:
+        raise ServiceUnavailable("nothing runs")
+    return encode(tree_document(root))
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, content_type="application/json")

@@ -1,0 +1,1 @@
+"""For programs: the REST API, version 1, and its documentation."""

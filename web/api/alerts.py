@@ -1,0 +1,198 @@
+"""`/api/v1/alerts/rules`: a user's rules."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import Meta
+from quart import Blueprint, Response, url_for
+
+from stockstream.alerts.rule_rows import MOST_RULES, RULES, Wanted
+from stockstream.alerts.rules import USUAL_COOLDOWN, USUAL_HYSTERESIS, Kind, Rule
+from stockstream.alerts.targets import LONGEST_URL, Forbidden, TargetPolicy, check_url
+from stockstream.alerts.watcher import RulesChanged
+from stockstream.users.rows import (
+    ChangeRow,
+    CreateRow,
+    DeleteRow,
+    FetchRow,
+    FetchRows,
+    Refusal,
+    RestoreRow,
+)
+from web.api.bodies import InvalidFieldError, SymbolText, read_body, read_symbols
+from web.api.errors import (
+    CHANGE_ERRORS,
+    MOVE_ERRORS,
+    NEW_ERRORS,
+    ONE_ERRORS,
+    READ_ERRORS,
+)
+from web.api.openapi import ROW, documented
+from web.api.rows import ask_row, ask_rows, row_id, told
+from web.users.access import admit_user, current_user, require_new_row_allowed
+
+if TYPE_CHECKING:
+    from stockstream.database.query import Query
+    from web.parts import Parts
+
+SHORTEST_WINDOW, LONGEST_WINDOW = 10, 86_400
+LONGEST_COOLDOWN = 86_400
+HIGHEST_PRICE = 1e12
+
+
+def _told(**schema: object) -> Meta:
+    """Tell programs what is taken. `_read` sees to it, and names all that is wrong at once."""
+    return Meta(extra_json_schema=schema)
+
+
+class RuleGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST and PUT: a rule as it shall be.
+
+    A `move` has a `window`, a threshold of at most 100 percent, and a hysteresis below it.
+    """
+
+    symbol: SymbolText
+    kind: Kind
+    threshold: Annotated[float, _told(exclusiveMinimum=0, maximum=HIGHEST_PRICE)]
+    window: Annotated[int, _told(minimum=SHORTEST_WINDOW, maximum=LONGEST_WINDOW)] | None = None
+    hysteresis: Annotated[float, _told(minimum=0, maximum=100)] = USUAL_HYSTERESIS
+    cooldown: Annotated[int, _told(minimum=0, maximum=LONGEST_COOLDOWN)] = USUAL_COOLDOWN
+    webhook: (
+        Annotated[str, _told(format="uri", pattern="^https?://", maxLength=LONGEST_URL)] | None
+    ) = None
+
+
+class WebhookItem(msgspec.Struct, frozen=True):
+    """Where a rule posts to, and the secret that the receiver checks signatures with."""
+
+    url: str
+    secret: str
+
+
+class RuleItem(msgspec.Struct, frozen=True):
+    """A rule as it is told. `armed` is None before its first price is known to be judged."""
+
+    id: int
+    symbol: str
+    kind: Kind
+    threshold: float
+    window: int | None
+    hysteresis: float
+    cooldown: int
+    webhook: WebhookItem | None
+    armed: bool | None
+
+
+class RuleLimits(msgspec.Struct, frozen=True):
+    """How much there may be; seconds."""
+
+    rules: int = MOST_RULES
+    shortest_window: int = SHORTEST_WINDOW
+    longest_window: int = LONGEST_WINDOW
+    longest_cooldown: int = LONGEST_COOLDOWN
+
+
+class RulesAnswer(msgspec.Struct, frozen=True):
+    """All rules of the user, by symbol."""
+
+    rules: list[RuleItem]
+    limits: RuleLimits = RuleLimits()
+
+
+def alerts_api(parts: Parts) -> Blueprint:
+    """The routes. Each asks for the user's cookie; what is another's is not there."""
+    blueprint = Blueprint("alerts", __name__, url_prefix="/api/v1/alerts")
+    database, policy = parts.database, parts.settings.targets
+
+    blueprint.before_request(admit_user)
+
+    def item(rule: Rule) -> RuleItem:
+        webhook = None
+        if rule.webhook is not None:
+            webhook = WebhookItem(rule.webhook, parts.settings.signer.secret(rule.owner))
+        said = rule.symbol, rule.kind, rule.threshold, rule.window
+        pace = rule.hysteresis, rule.cooldown
+        return RuleItem(rule.id, *said, *pace, webhook, rule.armed)
+
+    async def changed(query: Query[Rule | Refusal]) -> RuleItem:
+        rule = await ask_row(database, query)
+        parts.alerts.cast(RulesChanged())
+        return item(rule)
+
+    @blueprint.get("/rules")
+    @documented(RulesAnswer, errors=READ_ERRORS, user=True)
+    async def rules() -> Response:
+        """The user's rules, by symbol."""
+        found = await ask_rows(database, FetchRows(RULES, current_user()))
+        return told(RulesAnswer([item(rule) for rule in found]))
+
+    @blueprint.post("/rules")
+    @documented(RuleItem, status=201, body=RuleGiven, errors=NEW_ERRORS, user=True)
+    async def create() -> Response:
+        """Make a rule; `Location` says where it is."""
+        wanted = _read(await read_body(RuleGiven), policy)
+        require_new_row_allowed()
+        made = await changed(CreateRow(RULES, current_user(), wanted))
+        return told(made, made_at=url_for("alerts.one", number=made.id))
+
+    @blueprint.get("/rules/<number>")
+    @documented(RuleItem, ROW, errors=ONE_ERRORS, user=True)
+    async def one(number: str) -> Response:
+        """One rule."""
+        return told(item(await ask_row(database, FetchRow(RULES, current_user(), row_id(number)))))
+
+    @blueprint.put("/rules/<number>")
+    @documented(RuleItem, ROW, body=RuleGiven, errors=CHANGE_ERRORS, user=True)
+    async def replace(number: str) -> Response:
+        """Put a rule in the place of one."""
+        wanted = _read(await read_body(RuleGiven), policy)
+        query = ChangeRow(RULES, current_user(), row_id(number), lambda _before: wanted)
+        return told(await changed(query))
+
+    @blueprint.delete("/rules/<number>")
+    @documented(RuleItem, ROW, errors=MOVE_ERRORS, user=True)
+    async def delete(number: str) -> Response:
+        """Delete a rule; it can be restored."""
+        return told(await changed(DeleteRow(RULES, current_user(), row_id(number))))
+
+    @blueprint.post("/rules/<number>/restore")
+    @documented(RuleItem, ROW, errors=MOVE_ERRORS, user=True)
+    async def restore(number: str) -> Response:
+        """Bring a deleted rule back."""
+        return told(await changed(RestoreRow(RULES, current_user(), row_id(number))))
+
+    return blueprint
+
+
+def _read(given: RuleGiven, policy: TargetPolicy) -> Wanted:
+    wrong: dict[str, str] = {}
+    symbols = read_symbols("symbol", [given.symbol], wrong)
+    if "symbol[0]" in wrong:
+        wrong["symbol"] = wrong.pop("symbol[0]")
+    is_move = given.kind is Kind.MOVE
+    most = 100.0 if is_move else HIGHEST_PRICE
+    if not 0 < given.threshold <= most or not math.isfinite(given.threshold):
+        wrong["threshold"] = f"above 0, at most {most:g}{' percent' if is_move else ''}"
+    if is_move and not SHORTEST_WINDOW <= (given.window or 0) <= LONGEST_WINDOW:
+        wrong["window"] = f"{SHORTEST_WINDOW} to {LONGEST_WINDOW} seconds"
+    elif not is_move and given.window is not None:
+        wrong["window"] = "only a move has one"
+    most = given.threshold if is_move else 50.0
+    if not 0 <= given.hysteresis <= most or (is_move and given.hysteresis == most):
+        wrong["hysteresis"] = (
+            f"percent, at least 0 and {'below' if is_move else 'at most'} {most:g}"
+        )
+    if not 0 <= given.cooldown <= LONGEST_COOLDOWN:
+        wrong["cooldown"] = f"0 to {LONGEST_COOLDOWN} seconds"
+    if given.webhook is not None:
+        try:
+            check_url(given.webhook, policy)
+        except Forbidden as error:
+            wrong["webhook"] = str(error)
+    if wrong:
+        raise InvalidFieldError(wrong)
+    said = given.kind, given.threshold, given.window
+    return Wanted(symbols[0], *said, given.hysteresis, given.cooldown, given.webhook)

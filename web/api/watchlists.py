@@ -1,0 +1,186 @@
+"""`/api/v1/watchlists`: a user's named lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import Meta
+from quart import Blueprint, Response, url_for
+
+from stockstream.messages import iso_utc
+from stockstream.users.rows import (
+    ChangeRow,
+    CreateRow,
+    DeleteRow,
+    FetchRow,
+    FetchRows,
+    Refusal,
+    RestoreRow,
+)
+from stockstream.users.watchlists import (
+    LONGEST_NAME,
+    MOST_LISTS,
+    MOST_SYMBOLS,
+    TOO_MANY_SYMBOLS,
+    WATCHLISTS,
+    ListChange,
+    WantedList,
+    Watchlist,
+)
+from web.api.bodies import InvalidFieldError, SymbolText, read_body, read_symbols
+from web.api.errors import CHANGE_ERRORS, MOVE_ERRORS, NEW_ERRORS, ONE_ERRORS, READ_ERRORS
+from web.api.openapi import ROW, documented
+from web.api.rows import ask_row, ask_rows, row_id, told
+from web.users.access import admit_user, current_user, require_new_row_allowed
+
+if TYPE_CHECKING:
+    from stockstream.database.query import Query
+    from supervision import ActorRef
+
+
+class WatchlistItem(msgspec.Struct, frozen=True):
+    """A list as it is told; times in UTC."""
+
+    id: int
+    name: str
+    symbols: list[str]
+    created_at: str
+    changed_at: str
+
+
+class WatchlistLimits(msgspec.Struct, frozen=True):
+    """How much there may be."""
+
+    lists: int = MOST_LISTS
+    symbols: int = MOST_SYMBOLS
+    name: int = LONGEST_NAME
+
+
+class WatchlistsAnswer(msgspec.Struct, frozen=True):
+    """All lists of the user, by name."""
+
+    watchlists: list[WatchlistItem]
+    limits: WatchlistLimits = WatchlistLimits()
+
+
+# Schemas tell programs what is taken; `_read` and its kin see to it, and name all that is wrong.
+Name = Annotated[
+    str, Meta(extra_json_schema={"minLength": 1, "maxLength": LONGEST_NAME, "pattern": r"\S"})
+]
+Symbols = Annotated[list[SymbolText], Meta(extra_json_schema={"maxItems": MOST_SYMBOLS})]
+
+
+class NewWatchlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST and PUT: a list as it shall be."""
+
+    name: Name
+    symbols: Symbols = []
+
+
+class WatchlistChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of PATCH: what is left out stays; `remove` is taken off, `add` put behind."""
+
+    name: Name | None = None
+    symbols: Symbols | None = None
+    add: Symbols = []
+    remove: Symbols = []
+
+
+def watchlists_api(database: ActorRef) -> Blueprint:
+    """The routes. Each asks for the user's cookie; a list of another user is not there."""
+    blueprint = Blueprint("watchlists", __name__, url_prefix="/api/v1/watchlists")
+
+    blueprint.before_request(admit_user)
+
+    async def answered(query: Query[Watchlist | Refusal]) -> Response:
+        return told(_item(await ask_row(database, query)))
+
+    @blueprint.get("")
+    @documented(WatchlistsAnswer, errors=READ_ERRORS, user=True)
+    async def all_of_them() -> Response:
+        """The user's lists, by name."""
+        found = await ask_rows(database, FetchRows(WATCHLISTS, current_user()))
+        return told(WatchlistsAnswer([_item(watchlist) for watchlist in found]))
+
+    @blueprint.post("")
+    @documented(WatchlistItem, status=201, body=NewWatchlist, errors=NEW_ERRORS, user=True)
+    async def create() -> Response:
+        """Make a list; `Location` says where it is."""
+        wanted = _read(await read_body(NewWatchlist))
+        require_new_row_allowed()
+        made = await ask_row(database, CreateRow(WATCHLISTS, current_user(), wanted))
+        return told(_item(made), made_at=url_for("watchlists.one", number=made.id))
+
+    @blueprint.get("/<number>")
+    @documented(WatchlistItem, ROW, errors=ONE_ERRORS, user=True)
+    async def one(number: str) -> Response:
+        """One list."""
+        return await answered(FetchRow(WATCHLISTS, current_user(), row_id(number)))
+
+    @blueprint.put("/<number>")
+    @documented(WatchlistItem, ROW, body=NewWatchlist, errors=CHANGE_ERRORS, user=True)
+    async def replace(number: str) -> Response:
+        """Put a list in the place of one."""
+        wanted = _read(await read_body(NewWatchlist))
+        query = ChangeRow(WATCHLISTS, current_user(), row_id(number), lambda _before: wanted)
+        return await answered(query)
+
+    @blueprint.patch("/<number>")
+    @documented(WatchlistItem, ROW, body=WatchlistChange, errors=CHANGE_ERRORS, user=True)
+    async def change(number: str) -> Response:
+        """Change a list in part."""
+        given = await read_body(WatchlistChange)
+        wrong: dict[str, str] = {}
+        change = ListChange(
+            None if given.name is None else _read_name(given.name, wrong),
+            None if given.symbols is None else _read_symbols("symbols", given.symbols, wrong),
+            _read_symbols("add", given.add, wrong),
+            _read_symbols("remove", given.remove, wrong),
+        )
+        if wrong:
+            raise InvalidFieldError(wrong)
+        return await answered(ChangeRow(WATCHLISTS, current_user(), row_id(number), change.of))
+
+    @blueprint.delete("/<number>")
+    @documented(WatchlistItem, ROW, errors=MOVE_ERRORS, user=True)
+    async def delete(number: str) -> Response:
+        """Delete a list; it can be restored."""
+        return await answered(DeleteRow(WATCHLISTS, current_user(), row_id(number)))
+
+    @blueprint.post("/<number>/restore")
+    @documented(WatchlistItem, ROW, errors=MOVE_ERRORS, user=True)
+    async def restore(number: str) -> Response:
+        """Bring a deleted list back."""
+        return await answered(RestoreRow(WATCHLISTS, current_user(), row_id(number)))
+
+    return blueprint
+
+
+def _read(given: NewWatchlist) -> WantedList:
+    wrong: dict[str, str] = {}
+    name = _read_name(given.name, wrong)
+    symbols = _read_symbols("symbols", given.symbols, wrong)
+    if wrong:
+        raise InvalidFieldError(wrong)
+    return WantedList(name, symbols)
+
+
+def _read_symbols(field: str, given: list[str], wrong: dict[str, str]) -> list[str]:
+    if len(given) > MOST_SYMBOLS:
+        wrong[field] = TOO_MANY_SYMBOLS.reason
+        return []
+    return [*read_symbols(field, given, wrong)]
+
+
+def _read_name(given: str, wrong: dict[str, str]) -> str:
+    """A name without blanks around it, of what can be seen."""
+    name = " ".join(given.split())
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        wrong["name"] = f"1 to {LONGEST_NAME} printable characters"
+    return name
+
+
+def _item(watchlist: Watchlist) -> WatchlistItem:
+    times = iso_utc(watchlist.created), iso_utc(watchlist.changed)
+    return WatchlistItem(watchlist.id, watchlist.name, watchlist.symbols, *times)

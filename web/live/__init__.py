@@ -1,0 +1,1 @@
+"""For a browser's socket: `/ws`, its clients and their admission."""

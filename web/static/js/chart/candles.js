@@ -1,0 +1,132 @@
+/**
+ * Candles of one symbol: those that were stored, joined with live prices.
+ *
+ * Live prices are subscribed before history is asked for, so the two overlap and nothing falls between
+ * them. The overlap does no harm: a highest and a lowest price stay the same however often a price is
+ * counted, a version that was seen is not taken again, and ticks are counted by the server alone.
+ *
+ * Stored candles are the better ones, since of live prices only the newest between two flushes arrives.
+ * But history knows a price a moment after it was published: of a candle that moved within SETTLE_MS
+ * before history was asked, the live close is the newer one.
+ */
+import { compareVersions } from "../protocol.js";
+
+/** @typedef {import("../protocol.js").Price} Price */
+/** @typedef {import("../protocol.js").Version} Version */
+
+/**
+ * @typedef {object} Candle
+ * @property {number} start ms since 1970, a multiple of the step
+ * @property {number} open
+ * @property {number} high
+ * @property {number} low
+ * @property {number} close
+ * @property {number | null} ticks prices in it; null while only live prices tell of it
+ */
+
+/** @typedef {{candle: Candle, askedAt: number}} Stored askedAt: when history was asked, server's ms */
+/**
+ * firstAt, lastAt: the provider's times of the prices that opened and closed it, by which the recorder
+ * orders them too; movedAt: when its last price arrived, server's ms.
+ * @typedef {Candle & {firstAt: number, lastAt: number, movedAt: number}} Live
+ */
+
+/** By then the recorder has long stored a price: it writes every 250 ms. */
+export const SETTLE_MS = 5_000;
+
+/** A provider's clock may run this much ahead, as for the history API, before its prices are left out. */
+const AHEAD_MS = 3_600_000;
+
+export class Candles {
+  #step;
+  /** @type {Map<number, Stored>} */
+  #stored = new Map();
+  /** @type {Map<number, Live>} */
+  #live = new Map();
+  /** @type {Version | null} */
+  #version = null;
+  /** @type {Candle[] | null} */
+  #joined = null;
+
+  /** @param {number} step ms */
+  constructor(step) {
+    this.#step = step;
+  }
+
+  /** Oldest first, each start once; where nothing was traded there is none. @returns {readonly Candle[]} */
+  get list() {
+    if (this.#joined === null) {
+      const starts = [...new Set([...this.#stored.keys(), ...this.#live.keys()])].sort((a, b) => a - b);
+      this.#joined = starts.map((start) => /** @type {Candle} */ (this.at(start)));
+    }
+    return this.#joined;
+  }
+
+  /**
+   * @param {number} start
+   * @returns {Candle | undefined}
+   */
+  at(start) {
+    const stored = this.#stored.get(start);
+    const live = this.#live.get(start);
+    if (stored === undefined) return live && { start, open: live.open, high: live.high, low: live.low, close: live.close, ticks: null };
+    const { candle, askedAt } = stored;
+    if (live === undefined || live.movedAt + SETTLE_MS <= askedAt) return candle;
+    return { ...candle, high: Math.max(candle.high, live.high), low: Math.min(candle.low, live.low), close: live.close };
+  }
+
+  /**
+   * What history answered.
+   * @param {Iterable<Candle>} candles
+   * @param {number} askedAt the server's time before it was asked, ms
+   */
+  settle(candles, askedAt) {
+    for (const candle of candles) {
+      const known = this.#stored.get(candle.start);
+      if (known === undefined || known.askedAt <= askedAt) this.#stored.set(candle.start, { candle, askedAt });
+    }
+    this.#joined = null;
+  }
+
+  /**
+   * A price just arrived.
+   * @param {Price} price
+   * @param {number} now the server's time, ms
+   * @returns {number | null} the start of the candle it moved; null when it was not taken
+   */
+  move({ price, timestamp, version }, now) {
+    if (this.#version !== null && compareVersions(version, this.#version) <= 0) return null;
+    this.#version = version;
+    if (timestamp > now + AHEAD_MS) return null;
+    const start = Math.floor(timestamp / this.#step) * this.#step;
+    const live = this.#live.get(start);
+    if (live === undefined) {
+      this.#live.set(start, { start, open: price, high: price, low: price, close: price, ticks: null, firstAt: timestamp, lastAt: timestamp, movedAt: now });
+    } else {
+      live.high = Math.max(live.high, price);
+      live.low = Math.min(live.low, price);
+      if (timestamp < live.firstAt) {
+        live.open = price;
+        live.firstAt = timestamp;
+      }
+      if (timestamp >= live.lastAt) {
+        live.close = price;
+        live.lastAt = timestamp;
+      }
+      live.movedAt = now;
+    }
+    this.#joined = null;
+    return start;
+  }
+
+  /**
+   * Forgets candles that end before this.
+   * @param {number} time ms
+   */
+  trim(time) {
+    for (const candles of [this.#stored, this.#live]) {
+      for (const start of candles.keys()) if (start + this.#step <= time) candles.delete(start);
+    }
+    this.#joined = null;
+  }
+}

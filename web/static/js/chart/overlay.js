@@ -1,0 +1,84 @@
+/**
+ * One figure over the candles, worked out by the server so that its formula stands in one place. Asked
+ * for with the candles, and while prices move at most every few seconds: its newest value moves with them.
+ */
+import { ask, indicatorAddress, readPoints } from "./api.js";
+import { Loader } from "./loader.js";
+
+/** @typedef {import("./api.js").Fetch} Fetch */
+/** @typedef {import("./api.js").Point} Point */
+/** @typedef {import("./choice.js").Overlay} Overlay */
+/** @typedef {import("./choice.js").Range} Range */
+/** @typedef {import("./loader.js").LoaderState} LoaderState */
+/** @typedef {import("../connection.js").Clock} Clock */
+
+/**
+ * @typedef {object} Options
+ * @property {string} symbol
+ * @property {Overlay} overlay
+ * @property {Range} range
+ * @property {() => number} from ms, of the first candle
+ * @property {Fetch} fetch
+ * @property {Clock} clock
+ * @property {() => number} random in [0, 1)
+ * @property {() => void} onChange points or state
+ */
+
+export const FOLLOW_MS = 5_000;
+
+export class OverlayFeed {
+  #options;
+  #loader;
+  /** @type {Map<number, number>} */
+  #points = new Map();
+  /** @type {unknown} */
+  #timer = null;
+
+  /** @param {Options} options */
+  constructor(options) {
+    this.#options = options;
+    const { symbol, overlay, range, from, fetch, clock, random, onChange } = options;
+    this.overlay = overlay;
+    this.range = range;
+    /** @type {Loader<Point[]>} */
+    this.#loader = new Loader({
+      ask: (_whole, signal) => ask(fetch, indicatorAddress(symbol, overlay, range, from()), readPoints, signal),
+      onValue: (points) => {
+        this.#points = new Map(points.map(({ start, value }) => [start, value]));
+        onChange();
+      },
+      onState: onChange,
+      clock,
+      random,
+    });
+  }
+
+  /** Values by the start of their candle, ms, oldest first. @returns {ReadonlyMap<number, number>} */
+  get points() {
+    return this.#points;
+  }
+
+  /** @returns {LoaderState} */
+  get state() {
+    return this.#loader.state;
+  }
+
+  start() {
+    this.#loader.load();
+  }
+
+  stop() {
+    this.#options.clock.clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#loader.stop();
+  }
+
+  /** Prices moved. */
+  follow() {
+    if (this.#timer !== null) return;
+    this.#timer = this.#options.clock.setTimeout(() => {
+      this.#timer = null;
+      this.#loader.refresh();
+    }, FOLLOW_MS);
+  }
+}

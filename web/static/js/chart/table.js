@@ -1,0 +1,75 @@
+/**
+ * The same figures as a table, for everybody who reads rather than looks. Made only while it is open.
+ */
+import { figure, when } from "./text.js";
+import { must } from "../dom.js";
+import { price } from "../format.js";
+
+/** @typedef {import("./readout.js").Shown} Shown */
+
+export class FiguresTable {
+  #details = must(document, "#figures", HTMLDetailsElement);
+  #head = must(this.#details, "thead", HTMLTableSectionElement);
+  #body = must(this.#details, "tbody", HTMLTableSectionElement);
+  #shown;
+  #stale = true;
+
+  /** @param {() => Shown} shown */
+  constructor(shown) {
+    this.#shown = shown;
+    this.#details.addEventListener("toggle", () => this.paint());
+  }
+
+  open() {
+    this.#details.open = true;
+  }
+
+  /** Something in it changed; `paint` will show it. */
+  changed() {
+    this.#stale = true;
+  }
+
+  /** Called once a second: a table that moves with each price cannot be read. */
+  paint() {
+    if (!this.#details.open || !this.#stale) return;
+    this.#stale = false;
+    const { candles, range, figures, decimals } = this.#shown();
+    const names = ["Begins (UTC)", "Open", "High", "Low", "Close", "Prices", ...figures.map(({ overlay }) => overlay.name)];
+    this.#head.replaceChildren(row(names, () => header("col")));
+    const rows = candles.map((candle) => {
+      const p = (/** @type {number} */ value) => price(value, decimals);
+      const texts = [when(candle.start, range).replace(" UTC", ""), p(candle.open), p(candle.high), p(candle.low), p(candle.close), candle.ticks === null ? "–" : String(candle.ticks)];
+      for (const { overlay, points } of figures) {
+        const value = points.get(candle.start);
+        texts.push(value === undefined ? "–" : figure(value, overlay, decimals));
+      }
+      return row(texts, (index) => (index === 0 ? header("row") : document.createElement("td")));
+    });
+    this.#body.replaceChildren(...rows.reverse());
+  }
+}
+
+/**
+ * @param {readonly string[]} texts
+ * @param {(index: number) => HTMLTableCellElement} cell
+ * @returns {HTMLTableRowElement}
+ */
+function row(texts, cell) {
+  const element = document.createElement("tr");
+  texts.forEach((text, index) => {
+    const made = cell(index);
+    made.textContent = text;
+    element.append(made);
+  });
+  return element;
+}
+
+/**
+ * @param {"col" | "row"} scope
+ * @returns {HTMLTableCellElement}
+ */
+function header(scope) {
+  const element = document.createElement("th");
+  element.scope = scope;
+  return element;
+}

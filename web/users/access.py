@@ -1,0 +1,167 @@
+"""The user of a request: the cookie that pages give, and what a change has to bring."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, cast
+
+import trio
+from quart import current_app, request
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
+
+from stockstream.delivery.limits import TokenBucket
+from web.callers import SAFE_METHODS
+from web.cookies import read_cookies
+from web.request_caller import current_caller
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quart import Quart
+    from werkzeug.wrappers import Response as WerkzeugResponse
+
+    from web.users.browser_users import BrowserUsers
+
+COOKIE_SECONDS = 400 * 86_400
+"""The longest that browsers keep one; each page that is opened begins it anew."""
+CHANGES_PER_SECOND = 5.0
+CHANGES_AT_ONCE = 60
+"""Deleted rows and audit entries stay for weeks, so what an address may add has a pace."""
+NEW_ROWS_PER_SECOND = 0.05
+NEW_ROWS_AT_ONCE = 500
+"""What is made stays until somebody deletes it, and all users share one node's room for rules. An
+office behind one address has 500 lists and rules at once, and 180 more an hour; whoever makes up
+users would need three weeks to fill a node."""
+MOST_ADDRESSES = 10_000
+REALM = "StockStream users"
+_EXTENSION = "stockstream_users"
+
+
+class NoUserError(Unauthorized):
+    """There is no cookie, or a forged one, or one from before the secret was changed."""
+
+    word: ClassVar[str] = "no_user"
+
+
+class ForeignPageError(Forbidden):
+    """A page of another origin asked for a change."""
+
+    word: ClassVar[str] = "forbidden_origin"
+
+
+class TooManyChangesError(TooManyRequests):
+    """An address changes too much."""
+
+    word: ClassVar[str] = "rate_limited"
+
+
+class _Paces:
+    """A pace for each address of late, the least recently seen forgotten."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate, self._burst = rate, burst
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def take(self, holder: str, now: float) -> bool:
+        """Whether an address may do one more thing now."""
+        bucket = self._buckets.pop(holder, None)
+        if bucket is None:
+            bucket = TokenBucket(self._rate, self._burst, now)
+        self._buckets[holder] = bucket  # as the last one used
+        if len(self._buckets) > MOST_ADDRESSES:
+            self._buckets.popitem(last=False)
+        return bucket.take(now)
+
+
+@dataclass(slots=True)
+class _Users:
+    users: BrowserUsers
+    allowed_origins: Sequence[str]
+    changes: _Paces = field(default_factory=lambda: _Paces(CHANGES_PER_SECOND, CHANGES_AT_ONCE))
+    new_rows: _Paces = field(default_factory=lambda: _Paces(NEW_ROWS_PER_SECOND, NEW_ROWS_AT_ONCE))
+
+
+def install(app: Quart, users: BrowserUsers, allowed_origins: Sequence[str]) -> None:
+    """Tell this app who signs cookies, and whose pages beside its own may ask for changes."""
+    app.extensions[_EXTENSION] = _Users(users, allowed_origins)
+
+
+def give_cookie(response: WerkzeugResponse) -> WerkzeugResponse:
+    """Let the page that is answered name its user from now on: `blueprint.after_request`."""
+    users = _installed().users
+    response.set_cookie(
+        users.cookie_name,
+        users.cookie_for(read_cookies(request.headers)),
+        max_age=COOKIE_SECONDS,
+        path=request.root_path or "/",
+        secure=current_caller().secure,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+def user_cookie() -> str:
+    """The name of the cookie that pages give."""
+    return _installed().users.cookie_name
+
+
+def current_user() -> str:
+    """The id of the request's user.
+
+    Raises:
+        NoUserError: it names none.
+    """
+    users = _installed().users
+    user = users.user_of(read_cookies(request.headers))
+    if user is None:
+        how = WWWAuthenticate("cookie", {"realm": REALM, "cookie-name": users.cookie_name})
+        raise NoUserError(
+            "open the dashboard first: it gives a browser its user cookie", www_authenticate=how
+        )
+    return user
+
+
+async def admit_user() -> None:
+    """Let a user pass, and their changes: `blueprint.before_request` of routes over users' rows.
+
+    Raises:
+        NoUserError: the request names none.
+        ForeignPageError, TooManyChangesError: it may not change anything.
+    """
+    if request.method not in SAFE_METHODS:
+        require_change_allowed()
+    current_user()
+
+
+def require_change_allowed() -> None:
+    """Let a request that changes something pass; to be called before anything is changed.
+
+    Raises:
+        ForeignPageError: a page of another origin made it.
+        TooManyChangesError: its address changes too much.
+    """
+    installed, caller = _installed(), current_caller()
+    if not caller.of_page(installed.allowed_origins):
+        raise ForeignPageError(caller.why_foreign)
+    if not installed.changes.take(caller.holder, trio.current_time()):
+        why = f"at most {CHANGES_PER_SECOND:g} changes per second from one address"
+        raise TooManyChangesError(why, retry_after=1)
+
+
+def require_new_row_allowed() -> None:
+    """Let a request that makes a list or a rule pass; to be called once its body was read.
+
+    Raises:
+        TooManyChangesError: its address has made enough for now.
+    """
+    if not _installed().new_rows.take(current_caller().holder, trio.current_time()):
+        wait = round(1 / NEW_ROWS_PER_SECOND)
+        why = f"one new list or rule in {wait} seconds from one address, {NEW_ROWS_AT_ONCE} at once"
+        raise TooManyChangesError(why, retry_after=wait)
+
+
+def _installed() -> _Users:
+    return cast("_Users", current_app.extensions[_EXTENSION])

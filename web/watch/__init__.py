@@ -1,0 +1,1 @@
+"""For those who watch the service: metrics and health."""

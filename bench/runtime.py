@@ -59,7 +59,7 @@ CASES = {
     "start_10k": "start of 10,000, per child",
     "shutdown": "shutdown of 10,000, per child",
 }
-TARGETS = {"cast": 2.0, "call": 40.0, "call_30": 25.0, "spawn_stop": 150.0, "crash": 250.0}
+TARGETS = {"cast": 1.5, "call": 20.0, "call_30": 25.0, "spawn_stop": 130.0, "crash": 250.0}
 """Microseconds."""
 MEMORY_TARGET = 8 * 1024
 TIMES_PYKKA = {"cast": 4.0, "call": 6.0, "spawn_stop": 4.0}

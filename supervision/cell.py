@@ -258,56 +258,67 @@ class Cell:
         return reason
 
     async def _receive(self, actor: Actor, item: Envelope | Token | None) -> ExitReason:
-        mailbox = self.mailbox
-        waiting = mailbox.items
-        next_item = waiting.popleft
-        handlers = type(actor).handlers
-        record = self.system.paths[self.path]
+        mailbox, record = self.mailbox, self.system.paths[self.path]
         while True:
             if item is None:
-                item = await mailbox.take()
+                item = await mailbox.receive()
             limit = DRAIN_LIMIT if record.fault is None else await self._suffer(record)
-            timed, began = 0, perf_counter()
-            handled, look_at = 0, 1
-            mailbox.high_water = max(mailbox.high_water, mailbox.queued)
-            try:
-                while True:
-                    if mailbox.stop_reason is not None:
-                        return mailbox.stop_reason
-                    if item is not None and not isinstance(item, tuple):
-                        item = item.redeem()
-                    if item is not None:
-                        message, call, correlation, counted = item
-                        if counted:
-                            mailbox.queued -= 1
-                        handled += 1
-                        handler = handlers.get(message.__class__)
-                        if handler is None:
-                            self._refuse(message, call)
-                        else:
-                            correlation_id.set(correlation)
-                            function, is_async, defers = handler
-                            if defers:
-                                if call is not None:
-                                    call.kept = True
-                                function(actor, message, call or NOBODY)
-                            else:
-                                result = function(actor, message)
-                                if is_async or result.__class__ is CoroutineType:
-                                    result = await result
-                                    mailbox.high_water = max(mailbox.high_water, mailbox.queued)
-                                if call is not None:
-                                    call.reply(result)
-                    if handled >= look_at or not waiting:
-                        timed, began = handled, self._timed(began, handled - timed)
-                        if handled >= limit or not waiting:
-                            break
-                        look_at = handled + (TIMED_TOGETHER if len(waiting) > TIMED_TOGETHER else 1)
-                    item = next_item()
-            finally:
-                self._timed(began, handled - timed)  # the last one raised, or was cancelled
+            reason = await self._drain(actor, item, limit)
+            if reason is not None:
+                return reason
             # An actor that waits for its next message must not keep the last one alive.
-            item = message = call = result = None
+            item = None
+
+    async def _drain(
+        self, actor: Actor, item: Envelope | Token | None, limit: int
+    ) -> ExitReason | None:
+        """Handle `item` and up to `limit` messages that wait; a reason is answered to stop."""
+        mailbox = self.mailbox
+        receive_nowait = mailbox.receive_nowait
+        handlers = type(actor).handlers
+        handled, look_at = 0, 1
+        timed, began = 0, perf_counter()
+        mailbox.high_water = max(mailbox.high_water, mailbox.queued)
+        try:
+            while True:
+                if mailbox.stop_reason is not None:
+                    return mailbox.stop_reason
+                if item is not None and not isinstance(item, tuple):
+                    item = item.redeem()
+                if item is not None:
+                    message, call, correlation, counted = item
+                    if counted:
+                        mailbox.queued -= 1
+                    handled += 1
+                    handler = handlers.get(message.__class__)
+                    if handler is None:
+                        self._refuse(message, call)
+                    else:
+                        correlation_id.set(correlation)
+                        function, is_async, defers = handler
+                        if defers:
+                            if call is not None:
+                                call.kept = True
+                            function(actor, message, call or NOBODY)
+                        else:
+                            result = function(actor, message)
+                            if is_async or result.__class__ is CoroutineType:
+                                result = await result
+                                mailbox.high_water = max(mailbox.high_water, mailbox.queued)
+                            if call is not None:
+                                call.reply(result)
+                if handled >= look_at:
+                    timed, began = handled, self._timed(began, handled - timed)
+                    if handled >= limit:
+                        return None
+                    more = mailbox.queued > TIMED_TOGETHER
+                    look_at = handled + (TIMED_TOGETHER if more else 1)
+                try:
+                    item = receive_nowait()
+                except trio.WouldBlock:
+                    return None
+        finally:
+            self._timed(began, handled - timed)  # the last one raised, or was cancelled
 
     def _timed(self, began: float, number: int) -> float:
         """Note that `number` messages were handled since `began`; the answer is when that ended."""

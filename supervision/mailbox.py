@@ -1,12 +1,13 @@
-"""A mailbox: a queue with one reader, the runtime's own count against a bound, a stop flag.
+"""A mailbox: a memory channel, the runtime's own count against a bound, a stop flag.
 
-The queue itself is unbounded, so that putting a message in never waits. What is counted
-are casts and calls; the runtime's own signals (DOWN, child exits, timers, retries, stop)
-keep their place in the queue and are exempt.
+The channel itself is unbounded, so that sending never waits. What is counted are casts and
+calls. The runtime's own signals (DOWN, child exits, timers, retries, stop) keep their place
+in the channel and are exempt from the bound.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -36,6 +37,12 @@ class Token(Protocol):
 
     def redeem(self) -> Envelope | None:
         """The envelope to handle now, or None when there is nothing left to do."""
+
+
+Channel = tuple[
+    "trio.MemorySendChannel[Envelope | Token | None]",
+    "trio.MemoryReceiveChannel[Envelope | Token | None]",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +97,34 @@ class MailboxStatistics:
 
 
 class Mailbox:
-    """Owned by one cell: anyone puts in, its receive loop takes out."""
+    """A memory channel with one receiver. Owned by one cell: anyone sends, its loop receives.
+
+    `receive` and `receive_nowait` are the channel's own. Whoever takes out an envelope that is
+    counted subtracts it from `queued`.
+    """
 
     __slots__ = (
-        "_reader",
+        "_receive_channel",
+        "_send",
+        "_send_channel",
         "bound",
         "closed",
         "conflated",
         "dropped",
         "high_water",
-        "items",
         "queued",
+        "receive",
+        "receive_nowait",
         "stop_reason",
     )
 
     def __init__(self, bound: int) -> None:
-        self.items: deque[Envelope | Token | None] = deque()
-        """What waits, the oldest first; only the reader takes out."""
-        self._reader: trio.lowlevel.Task | None = None
+        channel: Channel = trio.open_memory_channel(math.inf)
+        self._send_channel, self._receive_channel = channel
+        # Looked up once: a look at each cast would be a twentieth of its cost.
+        self._send = self._send_channel.send_nowait
+        self.receive = self._receive_channel.receive
+        self.receive_nowait = self._receive_channel.receive_nowait
         self.closed = False
         self.bound = bound
         self.queued = 0
@@ -116,27 +133,13 @@ class Mailbox:
         self.conflated = 0
         self.stop_reason: ExitReason | None = None
 
-    async def take(self) -> Envelope | Token | None:
-        """Wait for an item and take it out; for the one reader there is."""
-        if self.items:
-            await trio.lowlevel.checkpoint()
-        else:
-            self._reader = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._give_up)
-        return self.items.popleft()
-
     def cast(self, message: object) -> bool:
         """Queue a message nobody waits for; False when it, or an older one, was dropped."""
         if self.queued >= self.bound:
             self.dropped += 1
             return False
         self.queued += 1
-        # `_put`, spelled out: a call would be a tenth of what a cast costs.
-        self.items.append((message, None, correlation_id.get(), True))
-        reader = self._reader
-        if reader is not None:
-            self._reader = None
-            trio.lowlevel.reschedule(reader)
+        self._send((message, None, correlation_id.get(), True))
         return True
 
     def call(self, request: object, call: PendingCall) -> bool:
@@ -145,47 +148,43 @@ class Mailbox:
             self.dropped += 1
             return False
         self.queued += 1
-        self._put((request, call, correlation_id.get(), True))
+        self._send((request, call, correlation_id.get(), True))
         return True
 
     def signal(self, message: object) -> None:
         """Queue a message of the runtime's own: exempt from the bound."""
-        self._put((message, None, None, False))
+        self._signal((message, None, None, False))
 
     def signal_token(self, token: Token) -> None:
         """Queue a signal that may have lost its meaning by the time its turn comes."""
-        self._put(token)
+        self._signal(token)
 
-    def _give_up(self, _raise_cancel: object) -> trio.lowlevel.Abort:
-        # Here, not when the reader runs again: until then somebody may put something in.
-        self._reader = None
-        return trio.lowlevel.Abort.SUCCEEDED
-
-    def _put(self, item: Envelope | Token | None) -> None:
-        if self.closed:
-            return  # somebody still holds the ended actor, or a timer of it
-        self.items.append(item)
-        reader = self._reader
-        if reader is not None:
-            self._reader = None
-            trio.lowlevel.reschedule(reader)
+    def _signal(self, item: Envelope | Token | None) -> None:
+        if not self.closed:  # somebody may still hold the ended actor, or a timer of it
+            self._send(item)
 
     def stop(self, reason: ExitReason) -> None:
         """Raise the stop flag, which is looked at before each message; the first reason stays."""
         if self.stop_reason is None:
             self.stop_reason = check_reason(reason)
-            self._put(None)
+            self._signal(None)  # wakes a loop that waits
 
     def close(self) -> list[Envelope]:
         """Take out what is left, uncounted signals included, and refuse the rest for ever."""
         left: list[Envelope] = []
-        while self.items:
-            item = self.items.popleft()
+        # Closing a channel throws away what it holds, so it is emptied first.
+        while True:
+            try:
+                item = self.receive_nowait()
+            except trio.WouldBlock:
+                break
             envelope = item if item is None or isinstance(item, tuple) else item.redeem()
             if envelope is not None:
                 left.append(envelope)
         self.queued = 0
         self.closed = True
+        self._send_channel.close()
+        self._receive_channel.close()
         return left
 
     def statistics(self) -> MailboxStatistics:
@@ -203,9 +202,9 @@ class Mailbox:
 class DroppingOldest(Mailbox):
     """Casts wait in a queue of their own; the channel holds one token for each.
 
-    Taking the oldest out of the middle of a channel is impossible, and marking it dead
-    would let a flood fill the channel with dead entries. So what the channel holds is the
-    right to take the next cast.
+    Nothing can be taken out of the middle of a channel, and an oldest cast that is only marked
+    as dropped would stay there: a flood would fill the channel with them. So the channel holds
+    the right to take the next cast.
     """
 
     __slots__ = ("_casts",)
@@ -219,7 +218,7 @@ class DroppingOldest(Mailbox):
         self._casts.append((message, None, correlation_id.get(), True))
         if self.queued < self.bound:
             self.queued += 1
-            self._put(self)
+            self._send(self)
             return True
         self.dropped += 1
         if len(self._casts) > 1:
@@ -268,7 +267,7 @@ class Conflating(Mailbox):
             return False
         else:
             self.queued += 1
-            self._put(_Key(key, self._latest))
+            self._send(_Key(key, self._latest))
         self._latest[key] = (message, None, correlation_id.get(), True)
         return True
 

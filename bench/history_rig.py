@@ -21,14 +21,9 @@ from stockstream.database.gateway import Database, DatabaseSettings
 from stockstream.database.query import ask
 from stockstream.database.servers import embedded_server
 from stockstream.history.recorder import Recorder, RecorderSettings
-from stockstream.messages import (
-    DatabaseFault,
-    DatabaseStatus,
-    DisturbDatabase,
-    QuoteRow,
-    RecorderStatus,
-)
+from stockstream.messages import DatabaseFault, DisturbDatabase
 from stockstream.quotes import Quote, Symbol, Version
+from stockstream.statuses import DatabaseStatus, QuoteRow, RecorderStatus
 from stockstream.tables import DATABASE, RECORDER, Outbox
 from supervision import Actor, Caller, ChildSpec, Request, System, Table, replies_later, supervisor
 

@@ -16,7 +16,8 @@ from supervision import Ownership, Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stockstream.messages import (
+    from stockstream.quotes import Symbol
+    from stockstream.statuses import (
         AlertStatus,
         CircuitFigures,
         CircuitStatus,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
         QuoteRow,
         RecorderStatus,
         RetentionStatus,
-        Symbol,
         UpstreamClock,
         WebhookStatus,
     )

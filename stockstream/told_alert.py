@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stockstream.messages import iso_utc
+from stockstream.quotes import iso_utc
 
 if TYPE_CHECKING:
     from typing import Self

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, NotFound
 
-from stockstream.messages import InvalidSymbol, parse_symbol
+from stockstream.quotes import InvalidSymbol, parse_symbol
 from web.users.access import give_cookie
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from stockstream.database.query import Lane, Query
-from stockstream.messages import Alert, Version
+from stockstream.messages import Alert
+from stockstream.quotes import Version
 from stockstream.times import to_datetime, to_ms
 from stockstream.users.rows import Refusal
 

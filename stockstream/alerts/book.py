@@ -19,14 +19,16 @@ from stockstream.alerts.cooldown import CoolDowns
 from stockstream.alerts.rules import NOWHERE, Rule, judge, quiet
 from stockstream.alerts.thresholds import Thresholds
 from stockstream.alerts.window import Window
-from stockstream.messages import Alert, AlertStatus, Symbol
+from stockstream.messages import Alert
+from stockstream.statuses import AlertStatus
 from supervision import Ownership
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
-    from stockstream.messages import QuoteRow, Version
+    from stockstream.quotes import Symbol, Version
+    from stockstream.statuses import QuoteRow
 
 MOST_WAITING = 10_000
 """Alerts that wait to be stored, or delivered: some 5 MB. Beyond it the oldest give way."""

@@ -9,7 +9,7 @@ import msgspec
 
 from stockstream.alerts.rules import Kind, Rule
 from stockstream.database.query import Lane, Query
-from stockstream.messages import Symbol
+from stockstream.quotes import Symbol
 from stockstream.times import to_datetime, to_ms
 from stockstream.users.rows import OwnedTable, Refusal
 

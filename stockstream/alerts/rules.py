@@ -11,7 +11,7 @@ import math
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from stockstream.messages import Symbol
+from stockstream.quotes import Symbol
 from stockstream.users.rows import OwnedRow
 
 if TYPE_CHECKING:

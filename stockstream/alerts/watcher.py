@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from stockstream.alerts.book import AlertBook
     from stockstream.alerts.rule_rows import Changes
-    from stockstream.messages import AlertStatus, QuoteRow, Symbol
+    from stockstream.quotes import Symbol
+    from stockstream.statuses import AlertStatus, QuoteRow
     from stockstream.tables import Outbox
     from supervision import ExitReason, Table
 

@@ -24,7 +24,7 @@ from stockstream.alerts.posting import Poster
 from stockstream.alerts.shares import SHARES, Line, Pauses, Shares
 from stockstream.alerts.targets import TargetPolicy
 from stockstream.database.query import DatabaseError, Rejected, ask
-from stockstream.messages import WebhookStatus
+from stockstream.statuses import WebhookStatus
 from stockstream.tables import WEBHOOKS
 from supervision import Actor, Conflate, MailboxPolicy, handles
 

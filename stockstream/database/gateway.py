@@ -23,7 +23,8 @@ from stockstream.database.pool import COMMAND_SECONDS, NOT_YET, Job, Lane, LaneS
 from stockstream.database.query import Ask, DatabaseError, NotYet
 from stockstream.database.query import Lane as LaneName
 from stockstream.database.troubles import why_not_connected
-from stockstream.messages import CutConnections, DatabaseStatus, ServerFailed, ServerReady
+from stockstream.messages import CutConnections, ServerFailed, ServerReady
+from stockstream.statuses import DatabaseStatus
 from stockstream.tables import DATABASE
 from stockstream.times import Moment
 from supervision import Actor, Caller, handles, replies_later

@@ -25,7 +25,7 @@ from stockstream.database.deadlines import within
 from stockstream.database.query import Answered, DatabaseError, Exhausted, Rejected, Unavailable
 from stockstream.database.replication import FetchWalPosition
 from stockstream.database.troubles import why_not_answered, why_not_connected
-from stockstream.messages import ReplicaStatus
+from stockstream.statuses import ReplicaStatus
 from stockstream.times import Moment
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from stockstream.messages import DatabaseStatus
+    from stockstream.statuses import DatabaseStatus
     from supervision import ActorRef
 
 EMBEDDED_SECONDS = 30.0

@@ -28,15 +28,9 @@ from stockstream.delivery.messages import (
 from stockstream.delivery.protocol import Status
 from stockstream.delivery.turns import Turn, in_turns
 from stockstream.garbage import sweep
-from stockstream.messages import (
-    CircuitChanged,
-    CircuitState,
-    DeliverAlert,
-    FeedChanged,
-    FeedState,
-    QuotesPublished,
-    iso_utc,
-)
+from stockstream.messages import CircuitChanged, DeliverAlert, FeedChanged, QuotesPublished
+from stockstream.quotes import iso_utc
+from stockstream.statuses import CircuitState, FeedState
 from stockstream.tables import CIRCUIT, FEED, Tables
 from stockstream.times import WallClock, now_ms
 from supervision import Actor, handles

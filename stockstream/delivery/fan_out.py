@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from stockstream.delivery.messages import Answer, Attach, Farewell, Say
-    from stockstream.messages import Alert, Symbol
+    from stockstream.messages import Alert
+    from stockstream.quotes import Symbol
     from stockstream.tables import Subscription
 
 WELCOME = 0

@@ -17,14 +17,15 @@ from stockstream.delivery.protocol import (
     snapshot_head,
     snapshot_part,
 )
-from stockstream.messages import iso_utc
+from stockstream.quotes import iso_utc
 from stockstream.tables import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
-    from stockstream.messages import QuoteRow, Symbol, Version
+    from stockstream.quotes import Symbol, Version
+    from stockstream.statuses import QuoteRow
 
 Pieces = tuple[bytes, ...]
 """A message, to be joined."""

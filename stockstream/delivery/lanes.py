@@ -14,7 +14,7 @@ from supervision import Ownership
 
 if TYPE_CHECKING:
     from stockstream.delivery.protocol import Status
-    from stockstream.messages import Symbol
+    from stockstream.quotes import Symbol
 
 SENT, BEGUN, REFUSED, CLOSED = range(4)
 """What `Client.try_send` answers: the kernel has it; the connection finishes it; try again

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from stockstream.delivery.lanes import Client
     from stockstream.delivery.protocol import CommandId, Rejected
-    from stockstream.messages import Symbol, Version
+    from stockstream.quotes import Symbol, Version
     from stockstream.tables import Subscription
 
 

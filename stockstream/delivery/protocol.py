@@ -6,14 +6,17 @@ tested against these classes.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from stockstream.messages import QuoteRow, Version, iso_utc
+from stockstream.quotes import Version, iso_utc
 from stockstream.times import Moment, tell
 from stockstream.told_alert import ToldAlert
+
+if TYPE_CHECKING:
+    from stockstream.statuses import QuoteRow
 
 PROTOCOL_VERSION = 1
 EVERYTHING = "*"

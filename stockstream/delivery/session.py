@@ -41,7 +41,7 @@ from stockstream.delivery.protocol import (
     encode,
     mark,
 )
-from stockstream.messages import InvalidSymbol, Symbol, Version, iso_utc, parse_symbol
+from stockstream.quotes import InvalidSymbol, Symbol, Version, iso_utc, parse_symbol
 from supervision import IGNORE, Actor, CallError, CallingSelf, UnhandledRequest, handles
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from stockstream.delivery.messages import (
     Refused,
 )
 from stockstream.delivery.protocol import EVERYTHING, Rejected
-from stockstream.messages import Demand, DemandWanted, InvalidSymbol, Symbol, parse_symbol
+from stockstream.messages import Demand, DemandWanted
+from stockstream.quotes import InvalidSymbol, Symbol, parse_symbol
 from stockstream.tables import FEED, Subscription, Tables
 from supervision import Actor, handles
 

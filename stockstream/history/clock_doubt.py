@@ -18,7 +18,7 @@ from stockstream.times import DAY_MS, HOUR_MS, to_ms
 
 if TYPE_CHECKING:
     from stockstream.database.query import Connection
-    from stockstream.messages import UpstreamClock
+    from stockstream.statuses import UpstreamClock
 
 LONGEST_GAP_MS = 48 * HOUR_MS
 """A weekend without a market is longer; then the upstream is asked, which mostly answers."""

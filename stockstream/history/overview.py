@@ -9,7 +9,7 @@ import msgspec
 
 from stockstream.database.query import Lane, Query
 from stockstream.history import partitions
-from stockstream.messages import iso_utc
+from stockstream.quotes import iso_utc
 from stockstream.times import to_ms
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stockstream.messages import RecorderFigures
+from stockstream.statuses import RecorderFigures
 from stockstream.tables import DATABASE, RECORDER
 
 if TYPE_CHECKING:
-    from stockstream.messages import RecorderStatus
+    from stockstream.statuses import RecorderStatus
     from stockstream.tables import Tables
     from stockstream.times import Moment
 

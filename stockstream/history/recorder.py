@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from structlog.stdlib import BoundLogger
 
-    from stockstream.messages import RecorderStatus
+    from stockstream.statuses import RecorderStatus
     from stockstream.tables import Batch, Outbox
     from supervision import ExitReason, Table
 

@@ -14,7 +14,7 @@ from stockstream.database.query import DatabaseError, ask
 from stockstream.history.clock_doubt import FetchRecorded, agrees, doubt
 from stockstream.history.rolling import RollUp
 from stockstream.history.upkeep import Retain
-from stockstream.messages import RetentionStatus
+from stockstream.statuses import RetentionStatus
 from stockstream.tables import FEED, RETENTION
 from stockstream.times import now_ms
 from stockstream.users.purging import Purge
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from structlog.stdlib import BoundLogger
 
-    from stockstream.messages import UpstreamClock
+    from stockstream.statuses import UpstreamClock
     from supervision import Table
 
 ROUND_SECONDS = 60.0

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from stockstream.history import progress
-from stockstream.messages import RecorderStatus
+from stockstream.statuses import RecorderStatus
 from stockstream.tables import RECORDER
 from stockstream.times import Moment
 

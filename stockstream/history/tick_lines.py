@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import msgspec
 
 from stockstream.history.candles import LARGEST_LEAD_MS, Tick
-from stockstream.messages import InvalidSymbol, iso_utc, parse_symbol
+from stockstream.quotes import InvalidSymbol, iso_utc, parse_symbol
 from stockstream.times import DAY_MS, to_ms
 
 if TYPE_CHECKING:

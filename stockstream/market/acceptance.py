@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stockstream.messages import QuoteRow
 from stockstream.quotes import Version
+from stockstream.statuses import QuoteRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

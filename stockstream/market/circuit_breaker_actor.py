@@ -34,14 +34,8 @@ from stockstream.market.breaker_types import (
     WindowType,
 )
 from stockstream.market.circuit_breaker import CircuitBreaker
-from stockstream.messages import (
-    CircuitChanged,
-    CircuitFigures,
-    CircuitMoved,
-    CircuitState,
-    CircuitStatus,
-    ForceCircuit,
-)
+from stockstream.messages import CircuitChanged, CircuitMoved, ForceCircuit
+from stockstream.statuses import CircuitFigures, CircuitState, CircuitStatus
 from stockstream.tables import CIRCUIT
 from stockstream.times import Moment
 from supervision import Actor, Down, handles

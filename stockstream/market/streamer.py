@@ -37,12 +37,10 @@ from stockstream.messages import (
     Demand,
     DemandWanted,
     FeedChanged,
-    FeedFigures,
-    FeedState,
-    FeedStatus,
     QuotesPublished,
 )
 from stockstream.quotes import Symbol, parse_symbol
+from stockstream.statuses import FeedFigures, FeedState, FeedStatus
 from stockstream.tables import FEED
 from stockstream.times import Moment, WallClock, now_ms
 from supervision import Actor, CallError, NoProc, Request, ServerExited, handles

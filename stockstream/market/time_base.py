@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stockstream.messages import UpstreamClock
+from stockstream.statuses import UpstreamClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from stockstream.messages import QuoteRow
     from stockstream.quotes import Observation, Symbol
+    from stockstream.statuses import QuoteRow
 
 STEP_POLLS = 3
 """So many polls in a row must agree. Clients call a feed stale after three intervals."""

@@ -23,7 +23,7 @@ from tests.support.users import rows_are_there, visitor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stockstream.messages import QuoteRow
+    from stockstream.statuses import QuoteRow
 
 pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 

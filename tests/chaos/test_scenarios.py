@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from stockstream.chaos.targets import Target
     from stockstream.delivery.flush_book import Pieces
-    from stockstream.messages import Symbol
+    from stockstream.quotes import Symbol
 
 pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 

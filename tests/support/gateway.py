@@ -17,8 +17,8 @@ from stockstream.history.candles import Tick
 from stockstream.history.progress import Progress, progress
 from stockstream.history.recorder import Recorder, RecorderSettings
 from stockstream.history.recording import TickBatch
-from stockstream.messages import DatabaseStatus, QuoteRow, RecorderStatus
 from stockstream.quotes import Quote, Symbol, Version
+from stockstream.statuses import DatabaseStatus, QuoteRow, RecorderStatus
 from stockstream.tables import DATABASE, OUTBOX_ROWS, RECORDER, Outbox, Tables
 from stockstream.times import Moment, now_ms
 from supervision import Actor, ChildSpec, Request, System, Table, handles, supervisor

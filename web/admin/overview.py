@@ -8,7 +8,7 @@ import msgspec
 import trio
 
 from stockstream.history.progress import RecorderDocument, progress, told
-from stockstream.messages import (
+from stockstream.statuses import (
     AlertStatus,
     CircuitFigures,
     CircuitStatus,

@@ -11,13 +11,13 @@ import msgspec
 import trio
 
 from stockstream.delivery.protocol import LIST_TAIL, SnapshotQuote, encode
-from stockstream.messages import iso_utc
+from stockstream.quotes import iso_utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from stockstream.delivery.flush_book import FlushBook
-    from stockstream.messages import Symbol
+    from stockstream.quotes import Symbol
 
 PART = 200
 """Symbols before others get a turn: less than a millisecond."""

@@ -10,8 +10,7 @@ from quart import request
 from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
 
 from stockstream.decoding import from_json
-from stockstream.messages import InvalidSymbol, Symbol, parse_symbol
-from stockstream.quotes import SYMBOL_PATTERN
+from stockstream.quotes import SYMBOL_PATTERN, InvalidSymbol, Symbol, parse_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

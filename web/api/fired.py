@@ -18,7 +18,7 @@ from stockstream.alerts.alert_rows import (
 )
 from stockstream.alerts.shares import Line
 from stockstream.alerts.webhooks import PostNow
-from stockstream.messages import Version, iso_utc
+from stockstream.quotes import Version, iso_utc
 from stockstream.told_alert import ToldAlert
 from web.api.bodies import InvalidFieldError, read_body
 from web.api.errors import MOVE_ERRORS, READ_ERRORS, SEEN_ERRORS

@@ -23,7 +23,7 @@ from stockstream.delivery.protocol import encode
 from stockstream.history.candles import INTERVALS
 from stockstream.history.queries import Cursor, FetchCandles, FetchTicks
 from stockstream.history.tick_lines import FIRST_MOMENT, LAST_MOMENT
-from stockstream.messages import iso_utc
+from stockstream.quotes import iso_utc
 from stockstream.times import DAY_MS
 from web.api.openapi import SYMBOL, Schema, choice, documented, moment, text, whole
 from web.api.parameters import InvalidParameterError, Parameters

@@ -17,7 +17,7 @@ from stockstream.history.indicators import (
     prices_until_settled,
 )
 from stockstream.history.queries import FetchCandles
-from stockstream.messages import Symbol, iso_utc
+from stockstream.quotes import Symbol, iso_utc
 from web.api.history import AGE, AHEAD_MS, ERRORS, answered, dated
 from web.api.openapi import SYMBOL, choice, documented, moment, whole
 from web.api.parameters import Parameters
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from quart import Response
 
     from stockstream.history.candles import Candle
-    from stockstream.messages import QuoteRow
+    from stockstream.statuses import QuoteRow
     from stockstream.tables import Tables
     from supervision import ActorRef
 

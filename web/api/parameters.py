@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from werkzeug.exceptions import UnprocessableEntity
 
-from stockstream.messages import InvalidSymbol, Symbol, parse_symbol
+from stockstream.quotes import InvalidSymbol, Symbol, parse_symbol
 from stockstream.times import to_ms
 
 if TYPE_CHECKING:

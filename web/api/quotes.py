@@ -10,8 +10,7 @@ from werkzeug.exceptions import NotFound, ServiceUnavailable, UnprocessableEntit
 
 from stockstream.delivery.messages import GetPresence
 from stockstream.delivery.protocol import SnapshotQuote, encode, snapshot_quote
-from stockstream.messages import InvalidSymbol, iso_utc, parse_symbol
-from stockstream.quotes import SYMBOLS_PATTERN
+from stockstream.quotes import SYMBOLS_PATTERN, InvalidSymbol, iso_utc, parse_symbol
 from stockstream.tables import FEED
 from stockstream.times import tell
 from supervision import CallError

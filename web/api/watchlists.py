@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response, url_for
 
-from stockstream.messages import iso_utc
+from stockstream.quotes import iso_utc
 from stockstream.users.rows import (
     ChangeRow,
     CreateRow,

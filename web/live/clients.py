@@ -12,7 +12,7 @@ import trio
 from stockstream.delivery.messages import Attach, Detach, Forget
 from stockstream.delivery.protocol import PROTOCOL_VERSION, Limits, Welcome, encode
 from stockstream.delivery.session import Session
-from stockstream.messages import iso_utc
+from stockstream.quotes import iso_utc
 from supervision import (
     SHUTDOWN,
     CallError,

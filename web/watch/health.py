@@ -8,14 +8,15 @@ from quart import Blueprint, Response
 
 from stockstream.delivery.protocol import encode
 from stockstream.history.progress import progress, told
-from stockstream.messages import CircuitState, iso_utc
+from stockstream.quotes import iso_utc
+from stockstream.statuses import CircuitState
 from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER, RETENTION
 from stockstream.times import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stockstream.messages import ReplicaStatus
+    from stockstream.statuses import ReplicaStatus
     from stockstream.tables import Tables
 
 OPEN_TOO_LONG_SECONDS = 60.0

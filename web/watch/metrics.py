@@ -13,7 +13,7 @@ from quart import Blueprint, Response
 
 from stockstream.delivery.lanes import lag
 from stockstream.history.progress import progress
-from stockstream.messages import CircuitState, FeedState
+from stockstream.statuses import CircuitState, FeedState
 from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER, RETENTION
 from stockstream.times import tell
 from web.admin.gate import require_scraper

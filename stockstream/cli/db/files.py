@@ -21,7 +21,7 @@ from stockstream.errors import UsageError
 from stockstream.history import tick_lines, transfer
 from stockstream.history.queries import Cursor, FetchTicks
 from stockstream.history.tick_lines import Format
-from stockstream.messages import InvalidSymbol, parse_symbol
+from stockstream.quotes import InvalidSymbol, parse_symbol
 from stockstream.times import EARLIEST, LATEST, now_ms
 
 if TYPE_CHECKING:

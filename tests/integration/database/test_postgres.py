@@ -19,13 +19,15 @@ from stockstream.database.embedded.files import Layout, postmaster
 from stockstream.database.embedded.postgres import Postgres
 from stockstream.database.gateway import Database, DatabaseSettings
 from stockstream.database.servers import embedded_server
-from stockstream.messages import DatabaseFault, DatabaseStatus, DisturbDatabase
+from stockstream.messages import DatabaseFault, DisturbDatabase
 from stockstream.tables import DATABASE
 from supervision import ActorRef, ChildSpec, System, Table, supervisor
 from tests.support.database import PostgresServer, bare_server, psql
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+
+    from stockstream.statuses import DatabaseStatus
 
 SECONDS = 20.0
 COUNT = "SELECT count(*) FROM batches"

@@ -16,7 +16,7 @@ from stockstream.database import freshness, pool
 from stockstream.database.query import Exhausted, ask
 from stockstream.history.candles import Tick
 from stockstream.history.recording import Record
-from stockstream.messages import iso_utc
+from stockstream.quotes import iso_utc
 from stockstream.times import MINUTE_MS, now_ms, to_ms
 from tests.integration.database.test_gateway import Sleep
 from tests.support.database import psql

@@ -17,7 +17,7 @@ from stockstream.history import retention
 from stockstream.history.clock_doubt import FetchRecorded, Recorded, agrees, doubt
 from stockstream.history.recording import Record
 from stockstream.history.retention import Retention, RetentionSettings
-from stockstream.messages import UpstreamClock
+from stockstream.statuses import UpstreamClock
 from stockstream.tables import FEED, RETENTION, Tables
 from stockstream.times import DAY_MS, HOUR_MS
 from supervision import ChildSpec, System, supervisor

@@ -26,7 +26,7 @@ from tests.support.gateway import DAY, History, batch, running_history, tick
 
 if TYPE_CHECKING:
     from stockstream.database.query import Query
-    from stockstream.messages import RetentionStatus, UpstreamClock
+    from stockstream.statuses import RetentionStatus, UpstreamClock
 
 EVER = 4_000_000_000_000
 LATER = DAY + 100 * DAY_MS

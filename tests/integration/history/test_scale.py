@@ -12,8 +12,8 @@ import pytest
 
 from stockstream.history.queries import STORED_CANDLES, FetchCandles
 from stockstream.history.recorder import TICKS_AT_ONCE
-from stockstream.messages import QuoteRow
 from stockstream.quotes import Quote, Symbol, Version
+from stockstream.statuses import QuoteRow
 from stockstream.times import DAY_MS, MINUTE_MS, to_datetime
 from tests.support.database import locked
 from tests.support.gateway import DAY, running_history

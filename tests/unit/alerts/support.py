@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, cast
 from stockstream import paths
 from stockstream.alerts.book import AlertBook
 from stockstream.alerts.rules import Kind, Rule
-from stockstream.messages import Quote, QuoteRow, Version, parse_symbol
+from stockstream.quotes import Quote, Version, parse_symbol
+from stockstream.statuses import QuoteRow
 from supervision.context import current_cell
 
 if TYPE_CHECKING:

@@ -16,14 +16,7 @@ from stockstream.alerts.book import AlertBook
 from stockstream.alerts.rule_rows import Changes, FetchChanges
 from stockstream.alerts.watcher import RulesChanged, Watcher
 from stockstream.database.query import Answered, Ask, Rejected, Unavailable
-from stockstream.messages import (
-    Alert,
-    AlertSymbols,
-    DeliverAlert,
-    DemandWanted,
-    QuoteRow,
-    QuotesPublished,
-)
+from stockstream.messages import Alert, AlertSymbols, DeliverAlert, DemandWanted, QuotesPublished
 from stockstream.tables import ALERTS, Tables
 from supervision import Actor, ChildSpec, Request, System, handles, supervisor
 from tests.unit.alerts.support import NOON, row, rule
@@ -36,6 +29,7 @@ if TYPE_CHECKING:
 
     from stockstream.alerts.rules import Rule
     from stockstream.database.query import DatabaseError
+    from stockstream.statuses import QuoteRow
 
 
 @dataclass

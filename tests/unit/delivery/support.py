@@ -9,7 +9,8 @@ from typing import Any
 
 from stockstream.delivery.fan_out import Framing
 from stockstream.delivery.lanes import CLOSED, REFUSED, SENT
-from stockstream.messages import Quote, QuoteRow, Version, parse_symbol
+from stockstream.quotes import Quote, Version, parse_symbol
+from stockstream.statuses import QuoteRow
 
 NOON = 1_795_348_800_000
 """Noon of a day in 2026, in ms since 1970."""

@@ -10,7 +10,7 @@ import pytest
 
 from stockstream.delivery import protocol
 from stockstream.delivery.protocol import ClientMessage, ServerMessage
-from stockstream.messages import CircuitState, FeedState
+from stockstream.statuses import CircuitState, FeedState
 from tests.support.asyncapi import DOCUMENT, Schema, faults, payload_schema, resolved
 
 MESSAGES = {

@@ -20,7 +20,8 @@ from stockstream.delivery.messages import (
     GetBroadcastStatistics,
     Say,
 )
-from stockstream.messages import CircuitState, CircuitStatus, FeedState, QuotesPublished
+from stockstream.messages import QuotesPublished
+from stockstream.statuses import CircuitState, CircuitStatus, FeedState
 from stockstream.tables import Subscription
 from stockstream.times import Moment
 from tests.unit.delivery.support import PING, MemoryClient, row
@@ -29,7 +30,7 @@ from tests.unit.delivery.tree import Delivery, Forgetful, SetCircuit, running_de
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from stockstream.messages import QuoteRow
+    from stockstream.statuses import QuoteRow
 
 ALL = Subscription(everything=True)
 

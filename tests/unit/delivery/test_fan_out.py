@@ -14,14 +14,15 @@ from stockstream.delivery.lanes import REFUSED, Connections, Patience
 from stockstream.delivery.messages import Answer, Attach, Changed, Farewell, Say
 from stockstream.delivery.protocol import Rejected, Status
 from stockstream.delivery.turns import Turn
-from stockstream.messages import Alert, Version, parse_symbol
+from stockstream.messages import Alert
+from stockstream.quotes import Version, parse_symbol
 from stockstream.tables import Subscription
 from tests.unit.delivery.support import FRAMING, NOON, PING, MemoryClient, row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stockstream.messages import QuoteRow
+    from stockstream.statuses import QuoteRow
 
 WELCOME = b'{"type":"welcome"}'
 LIVE = Status("live", "closed", 1.0)

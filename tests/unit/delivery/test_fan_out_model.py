@@ -22,7 +22,7 @@ from stockstream.delivery.fan_out import FanOut
 from stockstream.delivery.lanes import Connections
 from stockstream.delivery.messages import Answer, Attach, Changed, Say
 from stockstream.delivery.protocol import Status
-from stockstream.messages import Version
+from stockstream.quotes import Version
 from stockstream.tables import Subscription
 from supervision.context import current_cell
 from tests.unit.delivery.support import FRAMING, MemoryClient, row

@@ -10,7 +10,7 @@ import pytest
 
 from stockstream.delivery import flush_book
 from stockstream.delivery.flush_book import RESTAMP_MS, FlushBook
-from stockstream.messages import Version
+from stockstream.quotes import Version
 from stockstream.tables import Subscription
 from tests.unit.delivery.support import NOON, row
 

@@ -16,15 +16,8 @@ from stockstream.delivery.lanes import Connections, Patience
 from stockstream.delivery.limits import ClientLimits
 from stockstream.delivery.session import Session
 from stockstream.delivery.subscription_manager import SubscriptionManager
-from stockstream.messages import (
-    CircuitStatus,
-    Demand,
-    FeedChanged,
-    FeedState,
-    FeedStatus,
-    QuoteRow,
-    QuotesPublished,
-)
+from stockstream.messages import Demand, FeedChanged, QuotesPublished
+from stockstream.statuses import CircuitStatus, FeedState, FeedStatus, QuoteRow
 from stockstream.tables import CIRCUIT, FEED, Tables
 from stockstream.times import Moment
 from supervision import (

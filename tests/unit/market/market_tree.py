@@ -15,13 +15,7 @@ from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import SymbolsNotFound
 from stockstream.market.streamer import Streamer, StreamerSettings
-from stockstream.messages import (
-    CircuitChanged,
-    Demand,
-    DemandWanted,
-    FeedChanged,
-    QuotesPublished,
-)
+from stockstream.messages import CircuitChanged, Demand, DemandWanted, FeedChanged, QuotesPublished
 from stockstream.pubsub import ALL, PubSub
 from stockstream.quotes import Observation
 from stockstream.tables import CIRCUIT, FEED, Tables

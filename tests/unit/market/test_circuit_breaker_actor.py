@@ -16,7 +16,8 @@ from stockstream.market.breaker_messages import (
     NoCalls,
 )
 from stockstream.market.breaker_types import BreakerSettings, NotPermitted, Permit, State
-from stockstream.messages import CircuitState, CircuitStatus, ForceCircuit
+from stockstream.messages import ForceCircuit
+from stockstream.statuses import CircuitState, CircuitStatus
 from stockstream.times import Moment
 from supervision import Actor, ChildSpec, start_child, terminate_child
 from tests.unit.market.market_tree import ScriptedProvider, running_market

@@ -8,8 +8,9 @@ from structlog.testing import capture_logs
 
 from stockstream import paths
 from stockstream.market.providers import ProviderStatus
-from stockstream.messages import ClockStepped, Demand, FeedState
+from stockstream.messages import ClockStepped, Demand
 from stockstream.quotes import Observation
+from stockstream.statuses import FeedState
 from stockstream.tables import FEED
 from stockstream.times import tell
 from tests.unit.market.market_tree import (

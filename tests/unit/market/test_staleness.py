@@ -6,7 +6,8 @@ import trio
 from stockstream.market.breaker_types import BreakerSettings
 from stockstream.market.providers import ProviderStatus
 from stockstream.market.streamer import StreamerSettings
-from stockstream.messages import Demand, FeedState, FeedStatus
+from stockstream.messages import Demand
+from stockstream.statuses import FeedState, FeedStatus
 from tests.unit.market.market_tree import ScriptedProvider, running_market
 
 DOWN = ProviderStatus(503, "status 503")

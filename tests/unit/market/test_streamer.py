@@ -20,8 +20,9 @@ from stockstream.market.providers import (
     SymbolsNotFound,
 )
 from stockstream.market.streamer import GetStatistics, StreamerSettings
-from stockstream.messages import Demand, FeedState, FeedStatus, ForceCircuit
+from stockstream.messages import Demand, ForceCircuit
 from stockstream.quotes import Observation
+from stockstream.statuses import FeedState, FeedStatus
 from stockstream.tables import FEED
 from stockstream.times import Moment
 from supervision import handles, terminate_child

@@ -9,7 +9,8 @@ import pytest
 import trio
 import trio.testing
 
-from stockstream.messages import CircuitMoved, CircuitState
+from stockstream.messages import CircuitMoved
+from stockstream.statuses import CircuitState
 from stockstream.telemetry.entries import EntryKind
 from stockstream.telemetry.event_log import (
     KEPT_CRASHES,

@@ -6,8 +6,8 @@ import pytest
 
 from stockstream.history.candles import Candle
 from stockstream.history.indicators import IndicatorKind, prices_until_settled, rsi, sma
-from stockstream.messages import QuoteRow
 from stockstream.quotes import Quote, Symbol, Version
+from stockstream.statuses import QuoteRow
 from web.api.history import AHEAD_MS
 from web.api.indicators import Close, Wanted, joined, read, values
 from web.api.parameters import InvalidParameterError

@@ -9,7 +9,7 @@ import trio
 
 from stockstream import paths
 from stockstream.history.progress import RecorderDocument
-from stockstream.messages import (
+from stockstream.statuses import (
     CircuitState,
     CircuitStatus,
     DatabaseStatus,

@@ -1,0 +1,242 @@
+"""Rows of the tables: how each part stands, as its one writer last told. What readers show is made of these.
+
+The writers and readers are in different parts of the product, which do not import each other, so
+their rows stand here, beside `tables.py`. What is sent from actor to actor stands in `messages.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from stockstream.quotes import Quote
+from stockstream.times import Moment
+
+
+class QuoteRow(msgspec.Struct, frozen=True, gc=False):
+    """A symbol's row in the `Quotes` table.
+
+    `open` is the first price accepted on the UTC day of `quote.received`; `previous` the last
+    price before this one that differed, None for a symbol seen for the first time. `shift` is
+    `UpstreamClock.shift` as it was when the quote was accepted: by the provider's time less that
+    quotes of a symbol are ordered. `steady` is when it was received by the monotonic clock, in ms:
+    what happens between two quotes is timed by it, whatever the wall clock does meanwhile.
+    """
+
+    quote: Quote
+    open: float
+    previous: float | None
+    shift: int = 0
+    steady: int = 0
+
+
+class UpstreamClock(msgspec.Struct, frozen=True):
+    """The upstream's clock, as its prices tell it; all in ms.
+
+    `shift` is by how much it has stepped since this process began, all `steps` together. `lead` is
+    by how much the newest time that it told, less `shift`, is ahead of the monotonic clock, None
+    before the first price; `steady` is that clock's reading when that was found. `agreed` is what
+    our wall clock was ahead of the monotonic one when the upstream last agreed with it, to the
+    hour; None when it never did.
+    """
+
+    shift: int = 0
+    steps: int = 0
+    lead: int | None = None
+    steady: int = 0
+    agreed: int | None = None
+
+
+class FeedState(StrEnum):
+    """How the feed does: the last fetches succeeded, they fail of late, or it is gone."""
+
+    LIVE = "live"
+    STALE = "stale"
+    DOWN = "down"
+
+
+class FeedStatus(msgspec.Struct, frozen=True):
+    """The feed as clients are told of it.
+
+    `as_of` is when the last fetch ended that told or confirmed a price, None before the first;
+    `interval` the seconds between fetches now; `listed` whether the provider's whole list has
+    been seen, so that a symbol it lacks is unknown; `reason` what ails it, for people.
+    """
+
+    state: FeedState
+    as_of: Moment | None
+    interval: float
+    listed: bool
+    reason: str | None = None
+
+
+class FeedFigures(msgspec.Struct, frozen=True):
+    """What went wrong with the feed since the streamer's start, for operators.
+
+    `troubles` counts by kind, bad items each; `unlisted` symbols have a price and are not in the
+    provider's list any more.
+    """
+
+    troubles: Mapping[str, int]
+    unlisted: int
+
+
+class CircuitState(StrEnum):
+    """What the circuit breaker lets through, forced states counted as what they do."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class CircuitStatus(msgspec.Struct, frozen=True):
+    """The circuit breaker as clients are told of it.
+
+    `next_probe` is when the wait ends, None when closed or when nobody knows; `since` when this
+    state began.
+    """
+
+    state: CircuitState
+    since: Moment
+    next_probe: Moment | None = None
+    reason: str | None = None
+
+
+class CircuitFigures(msgspec.Struct, frozen=True):
+    """The circuit breaker's figures, for operators, as of the last thing it was asked or told.
+
+    `computed` is what its outcomes say, also while `forced` is set. Rates and thresholds are
+    percents, rates None below the minimum of calls; `calls`, `failures` and `slow_calls` are those
+    the rates are made of, of at most `window` outcomes, or of `window` seconds when
+    `window_is_seconds`.
+    """
+
+    computed: str
+    forced: str | None
+    forced_until: Moment | None
+    since: Moment
+    openings: int
+    calls: int
+    failures: int
+    slow_calls: int
+    failure_rate: float | None
+    slow_rate: float | None
+    failure_threshold: float
+    slow_threshold: float
+    window: int
+    window_is_seconds: bool
+    minimum_calls: int
+    in_flight: int
+    successful: int
+    failed: int
+    ignored: int
+    cancelled: int
+    not_permitted: int
+
+
+class ReplicaStatus(msgspec.Struct, frozen=True):
+    """How the replica is that history queries ask first, through so many `connections` now.
+
+    It has all that was committed before `as_of`, at least; None where that is not known. `reason`
+    is one line that names the setting: why the primary is asked in its place, or why `as_of` is not
+    known; empty when all is well.
+    """
+
+    connections: int
+    as_of: Moment | None
+    reason: str
+
+
+class DatabaseStatus(msgspec.Struct, frozen=True):
+    """How the connections to the database are.
+
+    `up` when history can be written; `connections` open now by lane; `reason` why it is not up,
+    one line that names the setting to look at; `since` when it became so. `replica` where there is
+    one.
+    """
+
+    up: bool
+    reason: str
+    since: Moment
+    connections: dict[str, int]
+    queries: int = 0
+    failed: int = 0
+    replica: ReplicaStatus | None = None
+
+
+class RecorderFigures(msgspec.Struct, frozen=True):
+    """How the recording of prices goes. Counts are of this process, over all recorders' lives.
+
+    `spooled` batches wait on disk in `spool_bytes`, the oldest received at `spooled_since` (ms
+    since 1970), where that is known; `lost` ticks went there, because it was full, or a file of it
+    damaged or gone, and with them `unread_batches` of so many `unread_bytes`, of which it is not
+    known how many ticks they held; `dropped` ones went from memory because the spool could not be
+    written; `rejected` batches were refused by the
+    database and put aside, of which `rejected_gone` had to give way to later ones. `trouble` is
+    why the last attempt to record failed, None when it did not. `alert` says what an operator must
+    see to, None when nothing is wrong now.
+    """
+
+    recorded_batches: int = 0
+    recorded_ticks: int = 0
+    spooled: int = 0
+    spool_bytes: int = 0
+    spooled_since: int | None = None
+    rejected: int = 0
+    rejected_gone: int = 0
+    lost: int = 0
+    unread_batches: int = 0
+    unread_bytes: int = 0
+    dropped: int = 0
+    trouble: str | None = None
+    alert: str | None = None
+
+
+class RecorderStatus(RecorderFigures, frozen=True):
+    """The row of the `recorder` table. Ticks were lost or dropped last at `lost_at`; since
+    `behind_since` there was no moment at which all that was published had been recorded.
+    """
+
+    lost_at: Moment | None = None
+    behind_since: Moment | None = None
+
+
+class RetentionStatus(msgspec.Struct, frozen=True):
+    """How retention goes: `waits` is why nothing is dropped, `trouble` what fails for long; None
+    when nothing is in the way.
+    """
+
+    waits: str | None = None
+    trouble: str | None = None
+
+
+class AlertStatus(msgspec.Struct, frozen=True):
+    """How the alerts go. Counts are of this process; `unstored` and `undelivered` wait now.
+
+    `dropped` alerts gave way, unstored, because the database was away for too long; `missed`
+    quotes were lost before they were judged, so that only the newest of each symbol was. `withheld`
+    crossings came within a cool-down; they are told after it, in one alert.
+    """
+
+    rules: int
+    judged: int
+    fired: int
+    unstored: int
+    undelivered: int
+    dropped: int
+    missed: int
+    withheld: int
+
+
+class WebhookStatus(msgspec.Struct, frozen=True):
+    """How the webhooks go. Counts are of this process; `under_way` now.
+
+    `failed` counts single attempts, `dead` the calls that were given up.
+    """
+
+    delivered: int = 0
+    failed: int = 0
+    dead: int = 0
+    under_way: int = 0

@@ -118,7 +118,7 @@ class Rig:
 
     @property
     def connections(self) -> Mapping[str, int]:
-        """How many there are, by lane."""
+        """How many there are, by purpose."""
         status = self.statuses.get(DATABASE)
         return {} if status is None else status.connections
 

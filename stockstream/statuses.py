@@ -1,4 +1,4 @@
-"""Rows of the tables: how each part stands, as its one writer last told. What readers show is made of these.
+"""Rows of the tables: how each part stands, as its one writer last told.
 
 The writers and readers are in different parts of the product, which do not import each other, so
 their rows stand here, beside `tables.py`. What is sent from actor to actor stands in `messages.py`.
@@ -152,7 +152,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
 class DatabaseStatus(msgspec.Struct, frozen=True):
     """How the connections to the database are.
 
-    `up` when history can be written; `connections` open now by lane; `reason` why it is not up,
+    `up` when history can be written; `connections` open now by purpose; `reason` why it is not up,
     one line that names the setting to look at; `since` when it became so. `replica` where there is
     one.
     """

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 from stockstream.messages import Alert
 from stockstream.quotes import Version
 from stockstream.times import to_datetime, to_ms
-from stockstream.users.rows import Refusal
+from stockstream.users.rows import RowRefusal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -128,7 +128,7 @@ class StoreAlerts(Query[bool]):
     """
 
     unstored: Unstored
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> bool:
         """Store them."""
@@ -185,7 +185,7 @@ class FetchFired(Query[FiredAlerts]):
     limit: int
     before: int = NEWEST
     unread_only: bool = False
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> FiredAlerts:
         """Ask."""
@@ -195,7 +195,7 @@ class FetchFired(Query[FiredAlerts]):
 
 
 @dataclass(frozen=True, slots=True)
-class Repost(Query[StoredAlert | Refusal]):
+class Repost(Query[StoredAlert | RowRefusal]):
     """Have an alert posted, now and whatever came of it before; the alert as it stands then.
 
     To the address that its rule has now; the receiver gets it under the same id.
@@ -204,20 +204,20 @@ class Repost(Query[StoredAlert | Refusal]):
     owner: str
     rule: int
     version: Version
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
-    async def run(self, connection: Connection) -> StoredAlert | Refusal:
+    async def run(self, connection: Connection) -> StoredAlert | RowRefusal:
         """Do it."""
         key = self.owner, self.rule, *self.version
         row = await connection.fetchrow(_ONE, *key)
         if row is None:
-            return Refusal(None, "there is no such alert")
+            return RowRefusal(None, "there is no such alert")
         if row["state"] is None:
-            return Refusal("webhook", "this alert is posted nowhere")
+            return RowRefusal("webhook", "this alert is posted nowhere")
         await connection.execute(_REPOST, row["id"])
         row = await connection.fetchrow(_ONE, *key)
         # It may have been purged between the two.
-        return Refusal(None, "there is no such alert") if row is None else _with_delivery(row)
+        return RowRefusal(None, "there is no such alert") if row is None else _with_delivery(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +226,7 @@ class MarkRead(Query[None]):
 
     owner: str
     until: int
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> None:
         """Mark."""

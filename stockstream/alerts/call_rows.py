@@ -15,7 +15,7 @@ import msgspec
 
 from stockstream.alerts.alert_rows import StoredAlert, stored_alert
 from stockstream.alerts.shares import DueLine, Line
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -146,7 +146,7 @@ class FetchDue(Query[list[DueLine]]):
     after: Line
     limit: int
     each: int
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> list[DueLine]:
         """Ask."""
@@ -165,7 +165,7 @@ class ClaimCalls(Query[list[Call]]):
     lease: float
     lines: Mapping[Line, int]
     under_way: Sequence[int]
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> list[Call]:
         """Claim them."""
@@ -198,7 +198,7 @@ class EndCalls(Query[int]):
     retry_for: float
     taken: Sequence[Taken]
     failed: Sequence[Failed]
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> int:
         """Write it down."""
@@ -241,7 +241,7 @@ class ReleaseCalls(Query[None]):
     """Give up the claims of a claimant that is no more: what it had not done is due now."""
 
     claimant: str
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> None:
         """Release them."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from stockstream.alerts.rules import Kind, Rule
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 from stockstream.quotes import Symbol
 from stockstream.times import to_datetime, to_ms
-from stockstream.users.rows import OwnedTable, Refusal
+from stockstream.users.rows import OwnedTable, RowRefusal
 
 if TYPE_CHECKING:
     from stockstream.database.query import Connection, Row
@@ -28,9 +28,9 @@ STALE_MS = 43_200_000
 """Who has not read for so long reads all rules anew: deleted ones are purged after a day at the
 earliest, and nothing tells of them then."""
 
-SAME = Refusal("threshold", "there is such a rule already")
-CROWDED = Refusal("symbol", f"has {MOST_OF_SYMBOL:,} rules of all users: no more are taken")
-FULL = Refusal("rules", f"there are {MOST_OF_ALL:,} rules of all users: no more are taken")
+SAME = RowRefusal("threshold", "there is such a rule already")
+CROWDED = RowRefusal("symbol", f"has {MOST_OF_SYMBOL:,} rules of all users: no more are taken")
+FULL = RowRefusal("rules", f"there are {MOST_OF_ALL:,} rules of all users: no more are taken")
 
 _COLUMNS = """
 id, owner, revision, symbol, kind, threshold, "window", hysteresis, cooldown, webhook, armed
@@ -88,7 +88,7 @@ class FetchChanges(Query[Changes]):
     """What has changed since a moment in ms; None, or one of long ago or to come, for all rules."""
 
     since: int | None
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> Changes:
         """Ask, in pages, so that nobody waits for many rules."""
@@ -120,8 +120,8 @@ class Rules(OwnedTable[Rule, Wanted]):
     columns = _COLUMNS
     order = "symbol, id"
     most = MOST_RULES
-    missing = Refusal(None, "there is no such rule")
-    too_many = Refusal("rules", f"at most {MOST_RULES} rules")
+    missing = RowRefusal(None, "there is no such rule")
+    too_many = RowRefusal("rules", f"at most {MOST_RULES} rules")
     anew = "armed = NULL, revision = revision + 1"
 
     def read(self, row: Row) -> Rule:
@@ -143,7 +143,7 @@ class Rules(OwnedTable[Rule, Wanted]):
 
     async def clash(
         self, connection: Connection, owner: str, said: Rule | Wanted, but: int
-    ) -> Refusal | None:
+    ) -> RowRefusal | None:
         """Another one fires at the same, or there are too many of all users."""
         condition = said.symbol, said.kind.value, said.threshold, said.window
         if await connection.fetchval(_SAME, owner, *condition, but) is not None:

@@ -19,9 +19,8 @@ from stockstream.database.connecting import asked_through, connect
 from stockstream.database.deadlines import within
 from stockstream.database.freshness import Freshness
 from stockstream.database.migrations import MigrationFailed
-from stockstream.database.pool import COMMAND_SECONDS, NOT_YET, Job, Lane, LaneSettings
-from stockstream.database.query import Ask, DatabaseError, NotYet
-from stockstream.database.query import Lane as LaneName
+from stockstream.database.pool import COMMAND_SECONDS, NOT_YET, Job, Pool, PoolSettings
+from stockstream.database.query import Ask, DatabaseError, NotYet, Purpose
 from stockstream.database.troubles import why_not_connected
 from stockstream.messages import CutConnections, ServerFailed, ServerReady
 from stockstream.statuses import DatabaseStatus
@@ -59,17 +58,17 @@ class DatabaseSettings:
     readers: int = 4
     waiting: int = 32
     migrate: bool = True
-    lanes: Mapping[LaneName, LaneSettings] = field(default_factory=dict)
+    pools: Mapping[Purpose, PoolSettings] = field(default_factory=dict)
 
-    def of_lane(self, name: LaneName) -> LaneSettings:
-        """The lane's settings, with the defaults of its kind."""
+    def of_pool(self, name: Purpose) -> PoolSettings:
+        """The pool's settings, with the defaults of its kind."""
         defaults = {
-            LaneName.WRITE: LaneSettings(1, 4),
-            LaneName.READ: LaneSettings(self.readers, self.waiting),
-            LaneName.MAINTENANCE: LaneSettings(1, 8, MAINTENANCE_SECONDS),
-            LaneName.ROWS: LaneSettings(ROWS_CONNECTIONS, self.waiting),
+            Purpose.WRITE: PoolSettings(1, 4),
+            Purpose.READ: PoolSettings(self.readers, self.waiting),
+            Purpose.MAINTENANCE: PoolSettings(1, 8, MAINTENANCE_SECONDS),
+            Purpose.ROWS: PoolSettings(ROWS_CONNECTIONS, self.waiting),
         }
-        return self.lanes.get(name, defaults[name])
+        return self.pools.get(name, defaults[name])
 
 
 class Database(Actor):
@@ -91,16 +90,16 @@ class Database(Actor):
         servers = (settings.primary,)
         readers = servers if settings.read is None else (settings.read, *servers)
         positions = None if settings.read is None else Freshness()
-        looked_at = {LaneName.READ, LaneName.ROWS}  # those that nothing long occupies
-        self._lanes = {
-            name: Lane(
+        looked_at = {Purpose.READ, Purpose.ROWS}  # those that nothing long occupies
+        self._pools = {
+            name: Pool(
                 name.value,
-                readers if name is LaneName.READ else servers,
-                settings.of_lane(name),
+                readers if name is Purpose.READ else servers,
+                settings.of_pool(name),
                 self._tell,
                 positions if name in looked_at else None,
             )
-            for name in LaneName
+            for name in Purpose
         }
 
     async def init(self) -> None:
@@ -114,7 +113,7 @@ class Database(Actor):
 
     @replies_later(Ask)
     def _on_ask(self, request: Ask[Any], caller: Caller[Any]) -> None:
-        self._lanes[request.query.lane].put(Job(request.query, caller))
+        self._pools[request.query.purpose].put(Job(request.query, caller))
 
     @handles(CutConnections)
     def _on_cut(self, _request: CutConnections) -> int:
@@ -130,8 +129,8 @@ class Database(Actor):
         self._server_trouble = ""
         self._wake.set()
         self._wake = trio.Event()
-        for lane in self._lanes.values():
-            lane.retry_now()
+        for pool in self._pools.values():
+            pool.retry_now()
 
     async def _run(self) -> None:
         async with trio_asyncio.open_loop() as loop:
@@ -150,11 +149,11 @@ class Database(Actor):
             nursery.start_soon(self._end_with_us)
             early = self._settings.read is not None  # a replica has the schema of its primary
             if early:
-                self._start(nursery, self._lanes[LaneName.READ])
+                self._start(nursery, self._pools[Purpose.READ])
             await self._prepare()
-            for name, lane in self._lanes.items():
-                if not (early and name is LaneName.READ):
-                    self._start(nursery, lane)
+            for name, pool in self._pools.items():
+                if not (early and name is Purpose.READ):
+                    self._start(nursery, pool)
             await trio.sleep_forever()
 
     async def _end_with_us(self) -> None:
@@ -164,19 +163,19 @@ class Database(Actor):
             await trio.sleep_forever()
         finally:
             self._cut()
-            for lane in self._lanes.values():
-                lane.changed = _nothing  # they and we would keep each other
+            for pool in self._pools.values():
+                pool.changed = _nothing  # they and we would keep each other
 
     def _cut(self) -> int:
-        connections = sum(lane.cut() for lane in self._lanes.values())
-        for lane in self._lanes.values():
-            lane.reason = "the connection was cut"
+        connections = sum(pool.cut() for pool in self._pools.values())
+        for pool in self._pools.values():
+            pool.reason = "the connection was cut"
         self._tell()
         return connections
 
-    def _start(self, nursery: trio.Nursery, lane: Lane) -> None:
-        for _ in range(lane.settings.size):
-            nursery.start_soon(lane.work)
+    def _start(self, nursery: trio.Nursery, pool: Pool) -> None:
+        for _ in range(pool.settings.size):
+            nursery.start_soon(pool.work)
 
     async def _prepare(self) -> None:
         """Bring the schema up to date, however long the primary is away."""
@@ -196,9 +195,9 @@ class Database(Actor):
                     _log.warning(
                         "no database; prices are spooled until there is one", reason=reason
                     )
-            for lane in self._lanes.values():
-                if lane.connected == 0:
-                    lane.reason = reason
+            for pool in self._pools.values():
+                if pool.connected == 0:
+                    pool.reason = reason
             self._tell()
             with trio.move_on_after(pause):
                 await self._wake.wait()
@@ -230,12 +229,12 @@ class Database(Actor):
 
     def _tell(self) -> None:
         """Write down how it is now, for readers of the table; log each turn of it."""
-        lanes = self._lanes
-        up = lanes[LaneName.WRITE].connected > 0
+        pools = self._pools
+        up = pools[Purpose.WRITE].connected > 0
         last = self._statuses.get(DATABASE)
         turned = last is None or last.up != up
         # Who runs the server knows better than who does not reach it.
-        reason = "" if up else self._server_trouble or lanes[LaneName.WRITE].reason
+        reason = "" if up else self._server_trouble or pools[Purpose.WRITE].reason
         if turned and last is not None and not self._ending:
             if up:
                 _log.info("the database is there")
@@ -245,10 +244,10 @@ class Database(Actor):
             up=up,
             reason=reason,
             since=Moment.now() if last is None or turned else last.since,
-            connections={name.value: lane.connected for name, lane in lanes.items()},
-            queries=sum(lane.queries for lane in lanes.values()),
-            failed=sum(lane.failed for lane in lanes.values()),
-            replica=None if self._settings.read is None else lanes[LaneName.READ].replica(),
+            connections={name.value: pool.connected for name, pool in pools.items()},
+            queries=sum(pool.queries for pool in pools.values()),
+            failed=sum(pool.failed for pool in pools.values()),
+            replica=None if self._settings.read is None else pools[Purpose.READ].replica(),
         )
         if row.replica is not None and not self._ending:
             self._log_replica(row.replica.reason)

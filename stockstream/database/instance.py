@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 
 if TYPE_CHECKING:
     from stockstream.database.query import Connection
@@ -22,7 +22,7 @@ class ClaimInstance(Query[str]):
     """
 
     proposed: str
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> str:
         """Ask, and propose where need be."""

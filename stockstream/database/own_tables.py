@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 
 if TYPE_CHECKING:
     from stockstream.database.query import Connection
@@ -43,7 +43,7 @@ def is_own(table: str) -> bool:
 class FindSchemas(Query[list[str]]):
     """The schemas in which our tables stand: one, unless somebody has changed `search_path`."""
 
-    lane: ClassVar[Lane] = Lane.MAINTENANCE
+    purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 
     async def run(self, connection: Connection) -> list[str]:
         """Ask."""

@@ -1,4 +1,4 @@
-"""A lane: a few connections to the database, each kept by a worker, and the queries that wait.
+"""A pool: a few connections to the database, each kept by a worker, and the queries that wait.
 
 Where a replica is asked first, each connection tells how far its server is: a replica that is too
 far behind is left for the primary, and looked at again later, as one that is away.
@@ -56,7 +56,7 @@ _log: BoundLogger = structlog.get_logger("database")
 
 
 @dataclass(frozen=True, slots=True)
-class LaneSettings:
+class PoolSettings:
     """`size` connections; `waiting` queries beyond them; `seconds` for each."""
 
     size: int
@@ -90,7 +90,7 @@ class Link:
 
 
 @dataclass
-class Lane:
+class Pool:
     """See the module. `servers` are tried in order: a replica where there is one, the primary.
 
     With `positions` connections are looked at; `replica_trouble` says why a replica is not asked.
@@ -98,7 +98,7 @@ class Lane:
 
     name: str
     servers: tuple[Server, ...]
-    settings: LaneSettings
+    settings: PoolSettings
     changed: Callable[[], None]
     positions: Freshness | None = None
     queries: int = 0
@@ -321,7 +321,7 @@ class Lane:
             )
         except DatabaseError as error:
             return error
-        # Whatever goes wrong in a query is the answer to who asked, not the lane's end.
+        # Whatever goes wrong in a query is the answer to who asked, not the pool's end.
         except Exception as error:  # noqa: BLE001
             closed = connection.is_closed()
             trouble = why_not_answered(error, closed=closed)

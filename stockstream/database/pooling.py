@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,15 +24,15 @@ class _Backend(Query[int]):
 
 
 class _OfUpkeep(_Backend):
-    lane: ClassVar[Lane] = Lane.MAINTENANCE
+    purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 
 
 class _OfWriting(_Backend):
-    lane: ClassVar[Lane] = Lane.WRITE
+    purpose: ClassVar[Purpose] = Purpose.WRITE
 
 
 async def lends_by_transaction(ask: Callable[[Query[int]], Awaitable[int]]) -> bool:
-    """Ask on two connections in turn, each the only one of its lane.
+    """Ask on two connections in turn, each the only one of its pool.
 
     One that is ours for as long as we have it stays with its own process of the server. Lent for
     a transaction, the one that was given back last is lent next, or another one each time.

@@ -66,7 +66,7 @@ class Connection(Protocol):
         """All or nothing."""
 
 
-class Lane(StrEnum):
+class Purpose(StrEnum):
     """Connections of a kind; what waits in one never waits for another."""
 
     WRITE = "write"
@@ -83,7 +83,7 @@ class Query(Generic[R_co]):
     """Base of all queries; a subclass is a frozen dataclass."""
 
     __slots__ = ()
-    lane: ClassVar[Lane] = Lane.READ
+    purpose: ClassVar[Purpose] = Purpose.READ
 
     async def run(self, connection: Connection) -> R_co:
         """Ask, and answer what came. May run twice: a read is tried again elsewhere."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 
 if TYPE_CHECKING:
     from stockstream.database.query import Connection
@@ -34,7 +34,7 @@ class WalPosition(NamedTuple):
 class FetchWalPosition(Query[WalPosition]):
     """Where a server is now."""
 
-    lane: ClassVar[Lane] = Lane.MAINTENANCE
+    purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 
     async def run(self, connection: Connection) -> WalPosition:
         """Ask."""

@@ -95,7 +95,7 @@ async def _connected(statuses: Table[str, DatabaseStatus], url: str | None) -> N
     while True:
         status = statuses.get(DATABASE)
         reason = NOT_YET if status is None else status.reason
-        # Each lane connects by itself.
+        # Each pool connects by itself.
         if status is not None and status.up and all(status.connections.values()):
             return
         if _is_final(reason, embedded=embedded) or trio.current_time() > give_up:

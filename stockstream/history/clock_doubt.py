@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 from stockstream.history import partitions
 from stockstream.quotes import iso_utc
 from stockstream.times import DAY_MS, HOUR_MS, to_ms
@@ -54,7 +54,7 @@ class FetchRecorded(Query[Recorded | None]):
     """The newest stretch that was recorded by `now`; None when nothing is."""
 
     now: int
-    lane: ClassVar[Lane] = Lane.MAINTENANCE
+    purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 
     async def run(self, connection: Connection) -> Recorded | None:
         """Look at a page at each end of the partitions, from the newest one back to a gap."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 from stockstream.history import partitions
 from stockstream.quotes import iso_utc
 from stockstream.times import to_ms
@@ -51,7 +51,7 @@ class Overview(msgspec.Struct, frozen=True):
 class Look(Query[Overview]):
     """Ask for all of it."""
 
-    lane: ClassVar[Lane] = Lane.MAINTENANCE
+    purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 
     async def run(self, connection: Connection) -> Overview:
         """Ask."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 from stockstream.history import partitions
 from stockstream.history.candles import Candle, Tick, fold
 from stockstream.history.copying import COLUMNS, encoded
@@ -101,7 +101,7 @@ class Record(Query[int]):
 
     batches: Sequence[TickBatch]
     replayed: bool = False
-    lane: ClassVar[Lane] = Lane.WRITE
+    purpose: ClassVar[Purpose] = Purpose.WRITE
 
     async def run(self, connection: Connection) -> int:
         """All of it or nothing."""

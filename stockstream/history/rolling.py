@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 from stockstream.history.candles import LARGEST_LEAD_MS
 from stockstream.history.growing import COLUMNS, FROM_TICKS, GATHERED, JOINED, thinned_before
 from stockstream.times import DAY_MS, HOUR_MS, to_datetime, to_ms
@@ -72,7 +72,7 @@ class RollUp(Query[int]):
     now: int
     limit: int = 1_000
     seconds: float = STEP_SECONDS
-    lane: ClassVar[Lane] = Lane.MAINTENANCE
+    purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 
     async def run(self, connection: Connection) -> int:
         """Do it."""
@@ -112,7 +112,7 @@ class Rebuild(Query[int]):
     """
 
     hour: int
-    lane: ClassVar[Lane] = Lane.MAINTENANCE
+    purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 
     async def run(self, connection: Connection) -> int:
         """Do it, in one transaction."""

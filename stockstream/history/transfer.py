@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 from stockstream.history.imported import grow_candles
 from stockstream.history.queries import earliest_received
 from stockstream.history.recording import IMPORT, IMPORT_LOCK, copy_ticks
@@ -58,7 +58,7 @@ class ImportTicks(Query[TakenIn]):
     """Take in those that are not there, with their candles."""
 
     ticks: Sequence[Tick]
-    lane: ClassVar[Lane] = Lane.MAINTENANCE
+    purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 
     async def run(self, connection: Connection) -> TakenIn:
         """All of it or nothing."""
@@ -83,7 +83,7 @@ class CountTicks(Query[dict[str, int]]):
     symbols: Sequence[str] | None
     start: int
     end: int
-    lane: ClassVar[Lane] = Lane.MAINTENANCE
+    purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 
     async def run(self, connection: Connection) -> dict[str, int]:
         """Ask."""

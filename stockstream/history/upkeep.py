@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 from stockstream.history import partitions
 from stockstream.history.growing import thin_before
 from stockstream.times import DAY_MS, to_datetime, to_ms
@@ -93,7 +93,7 @@ class Retain(Query[Retained]):
     now: int
     days: Mapping[str, float] = field(default_factory=lambda: {"ticks": 7.0, "candles_1m": 90.0})
     dry_run: bool = False
-    lane: ClassVar[Lane] = Lane.MAINTENANCE
+    purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 
     async def run(self, connection: Connection) -> Retained:
         """Do it, or tell what would be done."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 from stockstream.times import DAY_MS, to_datetime
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Purge(Query[Purged]):
     deleted: float
     audit: float
     dry_run: bool = False
-    lane: ClassVar[Lane] = Lane.MAINTENANCE
+    purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 
     async def run(self, connection: Connection) -> Purged:
         """Do it, or tell what would be done."""

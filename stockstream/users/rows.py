@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 from stockstream.users import audit
 from stockstream.users.audit import Action
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stockstream.database.query import Connection, Row
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class RowRefusal(msgspec.Struct, frozen=True):
     """Why there is no row, though what was given is fine by itself.
 
     `field` names the culprit; None where the very row is not there, or is somebody else's.
@@ -55,8 +55,8 @@ class OwnedTable(ABC, Generic[T, W]):
     order: ClassVar[str]
     most: ClassVar[int]
     """Rows that a user may have."""
-    missing: ClassVar[Refusal]
-    too_many: ClassVar[Refusal]
+    missing: ClassVar[RowRefusal]
+    too_many: ClassVar[RowRefusal]
     anew: ClassVar[str] = ""
     """What a row is set to, beside what it says, when it is changed or brought back."""
 
@@ -71,7 +71,7 @@ class OwnedTable(ABC, Generic[T, W]):
     @abstractmethod
     async def clash(
         self, connection: Connection, owner: str, said: T | W, but: int
-    ) -> Refusal | None:
+    ) -> RowRefusal | None:
         """Why it does not go with the user's rows other than the one numbered `but`."""
 
     async def all_of(self, connection: Connection, owner: str) -> list[T]:
@@ -83,7 +83,7 @@ class OwnedTable(ABC, Generic[T, W]):
         )
         return [self.read(row) for row in rows]
 
-    async def find(self, connection: Connection, owner: str, number: int) -> T | Refusal:
+    async def find(self, connection: Connection, owner: str, number: int) -> T | RowRefusal:
         """One of the user's rows."""
         row = await connection.fetchrow(
             f"SELECT {self.columns} FROM {self.name} "  # noqa: S608
@@ -93,7 +93,7 @@ class OwnedTable(ABC, Generic[T, W]):
         )
         return self.missing if row is None else self.read(row)
 
-    async def create(self, connection: Connection, owner: str, wanted: W) -> T | Refusal:
+    async def create(self, connection: Connection, owner: str, wanted: W) -> T | RowRefusal:
         """Make a row."""
         await self._lock(connection, owner)
         refused = await self._refused(connection, owner, wanted)
@@ -112,11 +112,11 @@ class OwnedTable(ABC, Generic[T, W]):
 
     async def change(
         self, connection: Connection, owner: str, number: int, change: Callable[[T], W]
-    ) -> T | Refusal:
+    ) -> T | RowRefusal:
         """Change what a row says; nothing is written when nothing changes."""
         await self._lock(connection, owner)
         before = await self.find(connection, owner, number)
-        if isinstance(before, Refusal):
+        if isinstance(before, RowRefusal):
             return before
         wanted = change(before)
         values = self.values(wanted)
@@ -129,20 +129,20 @@ class OwnedTable(ABC, Generic[T, W]):
         row = await self._update(connection, number, *said, self.anew, values=values)
         return await self._audited(connection, owner, Action.CHANGE, row, before)
 
-    async def delete(self, connection: Connection, owner: str, number: int) -> T | Refusal:
+    async def delete(self, connection: Connection, owner: str, number: int) -> T | RowRefusal:
         """Delete a row, softly; the answer is what it was."""
         await self._lock(connection, owner)
         before = await self.find(connection, owner, number)
-        if not isinstance(before, Refusal):
+        if not isinstance(before, RowRefusal):
             await self._update(connection, number, "deleted_at = now()")
             await audit.write(connection, owner, self.name, number, Action.DELETE, before=before)
         return before
 
-    async def restore(self, connection: Connection, owner: str, number: int) -> T | Refusal:
+    async def restore(self, connection: Connection, owner: str, number: int) -> T | RowRefusal:
         """Bring a deleted row back; one that is not deleted is answered as it is."""
         await self._lock(connection, owner)
         there = await self.find(connection, owner, number)
-        if not isinstance(there, Refusal):
+        if not isinstance(there, RowRefusal):
             return there
         # Locked: who purges leaves it alone then.
         row = await connection.fetchrow(
@@ -166,7 +166,7 @@ class OwnedTable(ABC, Generic[T, W]):
             owner,
         )
 
-    async def _refused(self, connection: Connection, owner: str, said: T | W) -> Refusal | None:
+    async def _refused(self, connection: Connection, owner: str, said: T | W) -> RowRefusal | None:
         """Why a user may have no further row that says this."""
         refused = await self.clash(connection, owner, said, 0)
         if refused is not None:
@@ -217,7 +217,7 @@ class FetchRows(Query[list[T]], Generic[T, W]):
 
     table: OwnedTable[T, W]
     owner: str
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> list[T]:
         """Ask."""
@@ -225,75 +225,75 @@ class FetchRows(Query[list[T]], Generic[T, W]):
 
 
 @dataclass(frozen=True, slots=True)
-class FetchRow(Query["T | Refusal"], Generic[T, W]):
+class FetchRow(Query["T | RowRefusal"], Generic[T, W]):
     """One row of a user."""
 
     table: OwnedTable[T, W]
     owner: str
     id: int
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
-    async def run(self, connection: Connection) -> T | Refusal:
+    async def run(self, connection: Connection) -> T | RowRefusal:
         """Ask."""
         return await self.table.find(connection, self.owner, self.id)
 
 
 @dataclass(frozen=True, slots=True)
-class CreateRow(Query["T | Refusal"], Generic[T, W]):
+class CreateRow(Query["T | RowRefusal"], Generic[T, W]):
     """Make a row; what it shall say has been checked."""
 
     table: OwnedTable[T, W]
     owner: str
     wanted: W
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
-    async def run(self, connection: Connection) -> T | Refusal:
+    async def run(self, connection: Connection) -> T | RowRefusal:
         """Make it, with its audit."""
         async with connection.transaction():
             return await self.table.create(connection, self.owner, self.wanted)
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeRow(Query["T | Refusal"], Generic[T, W]):
+class ChangeRow(Query["T | RowRefusal"], Generic[T, W]):
     """Change a row: `change` answers what it shall say, given the row as it is."""
 
     table: OwnedTable[T, W]
     owner: str
     id: int
     change: Callable[[T], W]
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
-    async def run(self, connection: Connection) -> T | Refusal:
+    async def run(self, connection: Connection) -> T | RowRefusal:
         """Change it, with its audit."""
         async with connection.transaction():
             return await self.table.change(connection, self.owner, self.id, self.change)
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteRow(Query["T | Refusal"], Generic[T, W]):
+class DeleteRow(Query["T | RowRefusal"], Generic[T, W]):
     """Delete a row, softly; the answer is what it was."""
 
     table: OwnedTable[T, W]
     owner: str
     id: int
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
-    async def run(self, connection: Connection) -> T | Refusal:
+    async def run(self, connection: Connection) -> T | RowRefusal:
         """Delete it, with its audit."""
         async with connection.transaction():
             return await self.table.delete(connection, self.owner, self.id)
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreRow(Query["T | Refusal"], Generic[T, W]):
+class RestoreRow(Query["T | RowRefusal"], Generic[T, W]):
     """Bring a deleted row back; one that is not deleted is answered as it is."""
 
     table: OwnedTable[T, W]
     owner: str
     id: int
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
-    async def run(self, connection: Connection) -> T | Refusal:
+    async def run(self, connection: Connection) -> T | RowRefusal:
         """Restore it, with its audit."""
         async with connection.transaction():
             return await self.table.restore(connection, self.owner, self.id)

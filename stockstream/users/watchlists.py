@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stockstream.times import to_ms
-from stockstream.users.rows import OwnedRow, OwnedTable, Refusal
+from stockstream.users.rows import OwnedRow, OwnedTable, RowRefusal
 
 if TYPE_CHECKING:
     from stockstream.database.query import Connection, Row
@@ -16,8 +16,8 @@ MOST_LISTS = 20
 MOST_SYMBOLS = 200
 LONGEST_NAME = 60
 
-NAME_TAKEN = Refusal("name", "another list has this name")
-TOO_MANY_SYMBOLS = Refusal("symbols", f"at most {MOST_SYMBOLS} symbols in a list")
+NAME_TAKEN = RowRefusal("name", "another list has this name")
+TOO_MANY_SYMBOLS = RowRefusal("symbols", f"at most {MOST_SYMBOLS} symbols in a list")
 
 _NAMED = """
 SELECT id FROM watchlists
@@ -67,8 +67,8 @@ class Watchlists(OwnedTable[Watchlist, WantedList]):
     columns = "id, name, symbols, created_at, changed_at"
     order = "lower(name)"
     most = MOST_LISTS
-    missing = Refusal(None, "there is no such list")
-    too_many = Refusal("lists", f"at most {MOST_LISTS} lists")
+    missing = RowRefusal(None, "there is no such list")
+    too_many = RowRefusal("lists", f"at most {MOST_LISTS} lists")
 
     def read(self, row: Row) -> Watchlist:
         """A row as a list."""
@@ -81,7 +81,7 @@ class Watchlists(OwnedTable[Watchlist, WantedList]):
 
     async def clash(
         self, connection: Connection, owner: str, said: Watchlist | WantedList, but: int
-    ) -> Refusal | None:
+    ) -> RowRefusal | None:
         """Too long, or named as another one."""
         if len(said.symbols) > MOST_SYMBOLS:
             return TOO_MANY_SYMBOLS

@@ -10,7 +10,7 @@ import httpx
 import trio
 
 from stockstream import paths
-from stockstream.database.query import DatabaseError, Lane, Query, ask
+from stockstream.database.query import DatabaseError, Purpose, Query, ask
 from stockstream.times import MINUTE_MS, to_ms
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Select(Query[list[tuple[Any, ...]]]):
 
     sql: str
     arguments: tuple[object, ...] = ()
-    lane = Lane.MAINTENANCE
+    purpose = Purpose.MAINTENANCE
 
     async def run(self, connection: Any) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await connection.fetch(self.sql, *self.arguments)]

@@ -50,7 +50,7 @@ class TooManyFailures(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Login:
     """A logged-in browser; `expires` in seconds since 1970."""
 
     id: str
@@ -114,46 +114,46 @@ class AdminAccess:
         self.check_token = TokenCheck(token, monotonic)
         self._ended: dict[str, int] = {}
 
-    def log_in(self) -> tuple[Session, str]:
+    def log_in(self) -> tuple[Login, str]:
         """A new session, and the value of its cookie."""
-        session = Session(secrets.token_urlsafe(12), int(self._wall_clock()) + SESSION_SECONDS)
-        text = f"{session.id}.{session.expires}"
-        return session, f"{text}.{self._sign('session', text)}"
+        login = Login(secrets.token_urlsafe(12), int(self._wall_clock()) + SESSION_SECONDS)
+        text = f"{login.id}.{login.expires}"
+        return login, f"{text}.{self._sign('session', text)}"
 
-    def session(self, cookie: str) -> Session | None:
+    def login_of(self, cookie: str) -> Login | None:
         """The session of a cookie; None when it is forged, expired or ended."""
         text, _, signature = cookie.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._sign("session", text).encode()):
             return None
         id_, _, expires = text.partition(".")
-        session = Session(id_, int(expires))
-        if session.expires <= self._wall_clock() or session.id in self._ended:
+        login = Login(id_, int(expires))
+        if login.expires <= self._wall_clock() or login.id in self._ended:
             return None
-        return session
+        return login
 
-    def found(self, cookies: MultiDict[str, str]) -> tuple[Session, str] | None:
+    def found(self, cookies: MultiDict[str, str]) -> tuple[Login, str] | None:
         """The session of a request's cookies, and the name of the one it stands in."""
         for name, value in self.cookie.found(cookies):
-            session = self.session(value)
-            if session is not None:
-                return session, name
+            login = self.login_of(value)
+            if login is not None:
+                return login, name
         return None
 
-    def log_out(self, session: Session) -> None:
+    def log_out(self, login: Login) -> None:
         """End a session, on every copy of its cookie."""
         now = self._wall_clock()
         self._ended = {id_: at for id_, at in self._ended.items() if at > now}
-        self._ended[session.id] = session.expires
+        self._ended[login.id] = login.expires
         while len(self._ended) > MOST_ENDED:
             del self._ended[next(iter(self._ended))]
 
-    def csrf_token(self, session: Session) -> str:
+    def csrf_token(self, login: Login) -> str:
         """What a page of this session sends along, and no other page knows."""
-        return self._sign("csrf", session.id)
+        return self._sign("csrf", login.id)
 
-    def check_csrf(self, session: Session, given: str) -> bool:
+    def check_csrf(self, login: Login, given: str) -> bool:
         """Whether `given` is that."""
-        return hmac.compare_digest(given.encode(), self.csrf_token(session).encode())
+        return hmac.compare_digest(given.encode(), self.csrf_token(login).encode())
 
     def _sign(self, purpose: str, text: str) -> str:
         return hmac.new(self._key, f"{purpose}:{text}".encode(), hashlib.sha256).hexdigest()

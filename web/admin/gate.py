@@ -17,7 +17,7 @@ from web.request_caller import current_caller
 if TYPE_CHECKING:
     from quart import Quart
 
-    from web.admin.access import AdminAccess, Session
+    from web.admin.access import AdminAccess, Login
 
 CSRF_HEADER = "X-CSRF-Token"
 HOW_TO_ASK = "send the header Authorization: Bearer with ADMIN_TOKEN"
@@ -75,12 +75,12 @@ async def require_admin() -> None:
         check_token(token)
         g.admin = "token"
         return
-    session = current_session()
-    if session is None:
+    login = current_login()
+    if login is None:
         raise WrongTokenError(f"{HOW_TO_ASK}, or log in", www_authenticate=CHALLENGE)
     if request.method not in SAFE_METHODS:
-        require_csrf(session, request.headers.get(CSRF_HEADER, ""))
-    g.admin = f"session {session.id}"
+        require_csrf(login, request.headers.get(CSRF_HEADER, ""))
+    g.admin = f"session {login.id}"
 
 
 def admin_name() -> str:
@@ -151,20 +151,20 @@ def check_token(given: str) -> None:
         raise WrongTokenError(why, www_authenticate=REFUSAL)
 
 
-def current_session() -> Session | None:
+def current_login() -> Login | None:
     """The session of the request's cookie."""
     found = access().found(read_cookies(request.headers))
     return None if found is None else found[0]
 
 
-def require_csrf(session: Session, given: str) -> None:
+def require_csrf(login: Login, given: str) -> None:
     """Let a page of this session pass.
 
     Raises:
         WrongCsrfError: its token is not the session's, or the request came from another origin.
     """
     require_own_page()
-    if not access().check_csrf(session, given):
+    if not access().check_csrf(login, given):
         raise WrongCsrfError(f"send the page's CSRF token in {CSRF_HEADER}")
 
 

@@ -11,7 +11,7 @@ from web.admin.access import SESSION_SECONDS
 from web.admin.gate import (
     access,
     check_token,
-    current_session,
+    current_login,
     require_csrf,
     require_loopback,
     require_own_page,
@@ -44,16 +44,16 @@ def admin(parts: Parts) -> Blueprint:
 
     @blueprint.get("")
     async def page() -> str | WerkzeugResponse:
-        session = current_session()
-        if session is None:
+        login = current_login()
+        if login is None:
             return redirect(url_for("admin.login_form"), 303)
         return await render_template(
-            "admin.html", node=parts.settings.node, csrf_token=access().csrf_token(session)
+            "admin.html", node=parts.settings.node, csrf_token=access().csrf_token(login)
         )
 
     @blueprint.get("/login")
     async def login_form() -> str | WerkzeugResponse:
-        if current_session() is not None:
+        if current_login() is not None:
             return redirect(url_for("admin.page"), 303)
         return await render_template("admin_login.html", error=None)
 
@@ -84,9 +84,9 @@ def admin(parts: Parts) -> Blueprint:
         response = await make_response(redirect(url_for("admin.login_form"), 303))
         found = access().found(read_cookies(request.headers))
         if found is not None:
-            session, name = found
-            require_csrf(session, (await request.form).get("csrf_token", ""))
-            access().log_out(session)
+            login, name = found
+            require_csrf(login, (await request.form).get("csrf_token", ""))
+            access().log_out(login)
             response.delete_cookie(name, path=_cookie_path(), httponly=True, samesite="Strict")
         return response
 

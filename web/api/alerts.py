@@ -19,8 +19,8 @@ from stockstream.users.rows import (
     DeleteRow,
     FetchRow,
     FetchRows,
-    Refusal,
     RestoreRow,
+    RowRefusal,
 )
 from web.api.bodies import InvalidFieldError, SymbolText, read_body, read_symbols
 from web.api.errors import (
@@ -117,7 +117,7 @@ def alerts_api(parts: Parts) -> Blueprint:
         pace = rule.hysteresis, rule.cooldown
         return RuleItem(rule.id, *said, *pace, webhook, rule.armed)
 
-    async def changed(query: Query[Rule | Refusal]) -> RuleItem:
+    async def changed(query: Query[Rule | RowRefusal]) -> RuleItem:
         rule = await ask_row(database, query)
         parts.alerts.cast(RulesChanged())
         return item(rule)

@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound, ServiceUnavailable
 
 from stockstream.database.query import DatabaseError, Exhausted, Rejected, ask
 from stockstream.delivery.protocol import encode
-from stockstream.users.rows import Refusal
+from stockstream.users.rows import RowRefusal
 from web.api.openapi import LARGEST_ID
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ async def ask_rows(database: ActorRef, query: Query[R]) -> R:
         raise RowsUnavailableError(why, retry_after=RETRY_SECONDS) from error
 
 
-async def ask_row(database: ActorRef, query: Query[T | Refusal]) -> T:
+async def ask_row(database: ActorRef, query: Query[T | RowRefusal]) -> T:
     """Ask for a row, or a change of one, and turn a refusal into an answer of HTTP too.
 
     Raises:
@@ -74,7 +74,7 @@ async def ask_row(database: ActorRef, query: Query[T | Refusal]) -> T:
         RowsUnavailableError: as above.
     """
     answer = await ask_rows(database, query)
-    if not isinstance(answer, Refusal):
+    if not isinstance(answer, RowRefusal):
         return answer
     if answer.field is None:
         raise NoSuchRowError(answer.reason)

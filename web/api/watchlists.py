@@ -15,8 +15,8 @@ from stockstream.users.rows import (
     DeleteRow,
     FetchRow,
     FetchRows,
-    Refusal,
     RestoreRow,
+    RowRefusal,
 )
 from stockstream.users.watchlists import (
     LONGEST_NAME,
@@ -93,7 +93,7 @@ def watchlists_api(database: ActorRef) -> Blueprint:
 
     blueprint.before_request(admit_user)
 
-    async def answered(query: Query[Watchlist | Refusal]) -> Response:
+    async def answered(query: Query[Watchlist | RowRefusal]) -> Response:
         return told(_item(await ask_row(database, query)))
 
     @blueprint.get("")

@@ -31,7 +31,7 @@ CODE_INTERNAL = 1011
 CODE_LOST = 4000
 
 
-class Connection:
+class Client:
     """See the module; implements `stockstream.delivery.lanes.Client`.
 
     Its handler's task reads and closes; `session` is set by whoever starts sessions for it.

@@ -27,7 +27,7 @@ from supervision import (
 from web.callers import read_caller
 from web.cookies import read_cookies
 from web.live.admission import Admission, Refusal
-from web.live.client import CODE_INTERNAL, CODE_LOST, SESSIONLESS_SECONDS, Connection
+from web.live.client import CODE_INTERNAL, CODE_LOST, SESSIONLESS_SECONDS, Client
 from web.request_caller import WRONG_HOST, WrongHostError, why_wrong_host
 from web.security import PRIVATE_HEADERS, transport_headers
 
@@ -54,8 +54,8 @@ class Clients:
     def __init__(self, owner: Actor, parts: Parts) -> None:
         self._owner = owner
         self._parts = parts
-        self._connections: dict[int, Connection] = {}
-        self._watched: dict[Monitor, Connection] = {}
+        self._clients: dict[int, Client] = {}
+        self._watched: dict[Monitor, Client] = {}
         self._monitors: dict[int, Monitor] = {}
         self._gone = trio.Event()
         self._leaving = False
@@ -65,7 +65,7 @@ class Clients:
         )
 
     def __len__(self) -> int:
-        return len(self._connections)
+        return len(self._clients)
 
     # One client.
 
@@ -81,23 +81,23 @@ class Clients:
 
     async def _serve(self, socket: ServerSocket, caller: Caller) -> None:
         number = next(self._parts.settings.numbers)
-        connection = Connection(number, socket, caller.address, self._is_behind)
+        client = Client(number, socket, caller.address, self._is_behind)
         # Before the handshake is answered: the headers are not kept any longer.
         user = self._parts.settings.users.user_of(read_cookies(socket.headers))
-        self._connections[number] = connection
+        self._clients[number] = client
         try:
             await socket.wait_room()  # not at the door, where others would wait for this client
             async with self.admission.door:
-                if not await self._let_in(socket, caller, connection, user):
+                if not await self._let_in(socket, caller, client, user):
                     return
             if self._leaving:
-                connection.ask_to_close(CODE_RESTART, "the server restarts")
-            await connection.serve()
+                client.ask_to_close(CODE_RESTART, "the server restarts")
+            await client.serve()
         finally:
-            self._forget(connection)
+            self._forget(client)
 
     async def _let_in(
-        self, socket: ServerSocket, caller: Caller, connection: Connection, user: str | None
+        self, socket: ServerSocket, caller: Caller, client: Client, user: str | None
     ) -> bool:
         """Answer the handshake, and have everything there that a client needs."""
         if self._leaving:
@@ -108,16 +108,16 @@ class Clients:
         if version != str(PROTOCOL_VERSION):
             await socket.close(CODE_BAD_VERSION, f"supported protocols: {PROTOCOL_VERSION}")
             return False
-        if await self._attach(connection, user) and await self._start_session(connection):
+        if await self._attach(client, user) and await self._start_session(client):
             return True
         await socket.close(CODE_LOST, "the server is not ready; come back")
         return False
 
-    async def _attach(self, connection: Connection, user: str | None) -> bool:
+    async def _attach(self, client: Client, user: str | None) -> bool:
         """Have the broadcaster write to it from now on, waiting for one that restarts."""
         parts = self._parts
         welcome = Welcome(
-            session=connection.name,
+            session=client.name,
             node=parts.settings.node,
             server_time=iso_utc(parts.settings.wall_clock_ms()),
             heartbeat=parts.settings.heartbeat,
@@ -128,7 +128,7 @@ class Clients:
                 parts.settings.limits.symbols,
             ),
         )
-        request = Attach(connection.number, connection, encode(welcome), user)
+        request = Attach(client.number, client, encode(welcome), user)
         with trio.move_on_after(SESSIONLESS_SECONDS):
             while True:
                 try:
@@ -139,19 +139,19 @@ class Clients:
                     return True
         return False
 
-    def _forget(self, connection: Connection) -> None:
-        number = connection.number
-        del self._connections[number]
+    def _forget(self, client: Client) -> None:
+        number = client.number
+        del self._clients[number]
         monitor = self._monitors.pop(number, None)
         if monitor is not None:
             self._watched.pop(monitor, None)
             monitor.cancel()
-        if connection.session is not None:
-            connection.session.stop(SHUTDOWN)
-            connection.session = None  # which refers to this connection in its spec
+        if client.session is not None:
+            client.session.stop(SHUTDOWN)
+            client.session = None  # which refers to this connection in its spec
         self._parts.manager.cast(Forget(number))
         self._parts.broadcaster.cast(Detach(number))
-        if self._leaving and not self._connections:
+        if self._leaving and not self._clients:
             self._gone.set()
 
     def _is_behind(self, number: int) -> bool:
@@ -183,64 +183,64 @@ class Clients:
 
     # Its session.
 
-    async def _start_session(self, connection: Connection) -> bool:
+    async def _start_session(self, client: Client) -> bool:
         """Start a session for it, waiting for the supervisor of sessions if that restarts."""
         settings = self._parts.settings
         spec = ChildSpec(
             "session",
             Session,
             (
-                connection.number,
+                client.number,
                 settings.limits,
                 settings.wall_clock_ms,
                 self._parts.connections,
-                partial(self._adopt, connection),
+                partial(self._adopt, client),
             ),
             restart=Restart.TEMPORARY,
             shutdown=SESSION_STOP_SECONDS,
         )
         with trio.move_on_after(SESSIONLESS_SECONDS):
-            while connection.session is None and connection.number in self._connections:
+            while client.session is None and client.number in self._clients:
                 try:
                     await start_child(self._parts.sessions, spec)
                 except (CallError, ManagementError):
                     await trio.sleep(RETRY_SECONDS)
-        return connection.session is not None
+        return client.session is not None
 
-    def _adopt(self, connection: Connection, session: ActorRef) -> bool:
+    def _adopt(self, client: Client, session: ActorRef) -> bool:
         """Take a session that starts, if its client is still there and has none."""
-        if connection.session is not None or connection.number not in self._connections:
+        if client.session is not None or client.number not in self._clients:
             return False
         monitor = self._owner.monitor(session)
-        self._watched[monitor] = connection
-        self._monitors[connection.number] = monitor
-        connection.session = session
+        self._watched[monitor] = client
+        self._monitors[client.number] = monitor
+        client.session = session
         return True
 
     def session_down(self, down: Down) -> None:
         """A session ended: replace it while its client is there."""
-        connection = self._watched.pop(down.monitor, None)
-        if connection is None or connection.number not in self._connections:
+        client = self._watched.pop(down.monitor, None)
+        if client is None or client.number not in self._clients:
             return
-        del self._monitors[connection.number]
-        connection.session = None
+        del self._monitors[client.number]
+        client.session = None
         if isinstance(down.reason, Crash):
-            connection.session_crashed()
-        self._owner.tasks.start_soon(self._replace_session, connection)
+            client.session_crashed()
+        self._owner.tasks.start_soon(self._replace_session, client)
 
-    async def _replace_session(self, connection: Connection) -> None:
-        if not await self._start_session(connection) and connection.number in self._connections:
-            connection.ask_to_close(CODE_LOST, "no session could be started for you; come back")
+    async def _replace_session(self, client: Client) -> None:
+        if not await self._start_session(client) and client.number in self._clients:
+            client.ask_to_close(CODE_LOST, "no session could be started for you; come back")
 
     # All of them.
 
     def close_all(self) -> None:
         """Ask every client to leave, with 1012; no new one is let in."""
         self._leaving = True
-        if not self._connections:
+        if not self._clients:
             self._gone.set()
-        for connection in list(self._connections.values()):
-            connection.ask_to_close(CODE_RESTART, "the server restarts")
+        for client in list(self._clients.values()):
+            client.ask_to_close(CODE_RESTART, "the server restarts")
 
     async def wait_until_gone(self) -> None:
         """Wait for the last handler's end, after `close_all`."""

@@ -18,8 +18,8 @@ import trio.testing
 
 from stockstream.database import connecting, pool
 from stockstream.database.embedded.files import family
-from stockstream.database.pool import LaneSettings
-from stockstream.database.query import Exhausted, Lane, Query, Rejected, Unavailable, ask
+from stockstream.database.pool import PoolSettings
+from stockstream.database.query import Exhausted, Purpose, Query, Rejected, Unavailable, ask
 from stockstream.history.queries import FetchTicks
 from stockstream.history.recording import Record
 from stockstream.messages import CutConnections
@@ -39,7 +39,7 @@ class Sleep(Query[None]):
     """Keep a connection busy."""
 
     seconds: float
-    lane: ClassVar[Lane] = Lane.READ
+    purpose: ClassVar[Purpose] = Purpose.READ
 
     async def run(self, connection: Any) -> None:
         await connection.execute("SELECT pg_sleep($1)", self.seconds)
@@ -53,7 +53,7 @@ class CutMeanwhile(Query[None]):
     """
 
     bad_value: bool
-    lane: ClassVar[Lane] = Lane.READ
+    purpose: ClassVar[Purpose] = Purpose.READ
 
     async def run(self, connection: Any) -> None:
         connection.terminate()
@@ -76,8 +76,8 @@ def own_server(
 @pytest.mark.proves("H2", "H16")
 async def test_each_connection_has_its_limits(database_url: str) -> None:
     """Statements end on the server by themselves; connections are named, and as many as set."""
-    reading = {Lane.READ: LaneSettings(3, 32, 1.0)}
-    async with running_history(database_url, lanes=reading) as history:
+    reading = {Purpose.READ: PoolSettings(3, 32, 1.0)}
+    async with running_history(database_url, pools=reading) as history:
         await history.until_up()
         await history.until(lambda: history.status.connections["read"] == 3)
         rows = await history.select(
@@ -159,8 +159,8 @@ async def test_an_outage_is_told_and_ends_by_itself(own_server: PostgresServer) 
 @pytest.mark.proves("H2", "H10")
 async def test_a_server_that_hangs_is_given_up(own_server: PostgresServer) -> None:
     """SIGSTOP: a query has an end, the gateway can be killed at once, and all is well after."""
-    writing = {Lane.WRITE: LaneSettings(1, 4, 1.0)}
-    async with running_history(own_server.create_database(), lanes=writing) as history:
+    writing = {Purpose.WRITE: PoolSettings(1, 4, 1.0)}
+    async with running_history(own_server.create_database(), pools=writing) as history:
         await history.until_up()
         stopped = family(own_server.process)
         for process in stopped:

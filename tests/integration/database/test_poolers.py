@@ -8,8 +8,8 @@ import pytest
 import trio
 
 from stockstream.database.connecting import attempt_seconds
-from stockstream.database.pool import LaneSettings
-from stockstream.database.query import Lane, Unavailable
+from stockstream.database.pool import PoolSettings
+from stockstream.database.query import Purpose, Unavailable
 from stockstream.history.candles import fold
 from stockstream.history.queries import FetchCandles, FetchTicks
 from stockstream.history.recording import Record
@@ -67,8 +67,8 @@ async def test_history_works_through_a_pooler(
     database = debian.create_database()
     ticks = [tick(n) for n in range(600)]
     with pgbouncer(debian, mode, *settings, size=9 if mode == "session" else 3) as port:
-        lanes = {Lane.READ: LaneSettings(4, 64, 3.0)}
-        async with running_history(debian.url(database, query, port), lanes=lanes) as history:
+        pools = {Purpose.READ: PoolSettings(4, 64, 3.0)}
+        async with running_history(debian.url(database, query, port), pools=pools) as history:
             await history.until_up()
 
             async def record(part: int) -> None:

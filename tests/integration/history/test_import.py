@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 import trio
 
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 from stockstream.history.candles import Tick, fold
 from stockstream.history.queries import FetchCandles
 from stockstream.history.recording import Record, copy_ticks, join_candles
@@ -39,7 +39,7 @@ class SlowRecord(Query[None]):
     ticks: list[Tick]
     written: trio.Event
     may_commit: Callable[[], bool]
-    lane: ClassVar[Lane] = Lane.WRITE
+    purpose: ClassVar[Purpose] = Purpose.WRITE
 
     async def run(self, connection: Connection) -> None:
         async with connection.transaction():

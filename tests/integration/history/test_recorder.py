@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from stockstream import paths
-from stockstream.database.pool import LaneSettings
-from stockstream.database.query import Lane
+from stockstream.database.pool import PoolSettings
+from stockstream.database.query import Purpose
 from stockstream.history import progress
 from stockstream.history.recorder import CALM_SECONDS
 from stockstream.history.records import HEADER_BYTES, read_records
@@ -178,8 +178,8 @@ async def test_a_copy_that_stalls_holds_the_recorder_up_for_its_limit(
     nothing counts as connected then, another one is made, and all is recorded once.
     """
     wide = [quote_row(f"S{n:05}", 1, 1.0) for n in range(30_000)]
-    writing = {Lane.WRITE: LaneSettings(1, 4, 1.0)}
-    async with running_history(database_url, spool=tmp_path, lanes=writing) as history:
+    writing = {Purpose.WRITE: PoolSettings(1, 4, 1.0)}
+    async with running_history(database_url, spool=tmp_path, pools=writing) as history:
         await history.until_up()
         await history.publish(quote_row("AAPL", 0, 1.0))
         await history.until_recorded()  # and its day's partition is there
@@ -241,8 +241,8 @@ async def test_what_is_not_recorded_is_not_well_whatever_the_cause(
         "locked": ("", "", "in time"),
     }[cause]
     administered = "postgres" if cause == "read-only" else name
-    writing = {Lane.WRITE: LaneSettings(1, 4, 0.5)}
-    async with running_history(url, spool=tmp_path, lanes=writing) as history:
+    writing = {Purpose.WRITE: PoolSettings(1, 4, 0.5)}
+    async with running_history(url, spool=tmp_path, pools=writing) as history:
         await history.until_up()
         await history.publish(quote_row("AAPL", 0, 1.0))
         await history.until_recorded()
@@ -279,8 +279,8 @@ async def test_the_time_of_a_write_that_fails_counts_as_waiting(
     """A write that ends by its limit takes long. What waited for it is late from when it was
     published, and as old on disk as it was in memory.
     """
-    writing = {Lane.WRITE: LaneSettings(1, 4, 1.0)}
-    async with running_history(database_url, spool=tmp_path, lanes=writing) as history:
+    writing = {Purpose.WRITE: PoolSettings(1, 4, 1.0)}
+    async with running_history(database_url, spool=tmp_path, pools=writing) as history:
         await history.until_up()
         await history.publish(quote_row("AAPL", 0, 1.0))
         await history.until_recorded()

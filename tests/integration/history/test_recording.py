@@ -8,7 +8,7 @@ import random
 import pytest
 import trio
 
-from stockstream.database.query import Lane, Rejected, Unavailable
+from stockstream.database.query import Purpose, Rejected, Unavailable
 from stockstream.history.candles import Tick, fold
 from stockstream.history.queries import FetchCandles, FetchTicks
 from stockstream.history.recording import Record
@@ -204,7 +204,7 @@ async def _ask_in_vain(history: History, query: Record) -> None:
         await history.ask(query)
 
 
-def test_lanes_are_separate() -> None:
+def test_pools_are_separate() -> None:
     """What the recorder writes never waits behind a query."""
-    assert Record([]).lane is Lane.WRITE
-    assert FetchTicks("A", 0, 1, 1).lane is Lane.READ
+    assert Record([]).purpose is Purpose.WRITE
+    assert FetchTicks("A", 0, 1, 1).purpose is Purpose.READ

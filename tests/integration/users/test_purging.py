@@ -12,7 +12,7 @@ import trio
 from stockstream import paths
 from stockstream.alerts.rule_rows import STALE_MS, FetchChanges
 from stockstream.database.gateway import Database, DatabaseSettings
-from stockstream.database.query import Lane, Query
+from stockstream.database.query import Purpose, Query
 from stockstream.database.servers import Server
 from stockstream.history.retention import Retention, RetentionSettings
 from stockstream.tables import Tables
@@ -189,7 +189,7 @@ class HoldList(Query[None]):
 
     id: int
     seconds: float
-    lane: ClassVar[Lane] = Lane.ROWS
+    purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> None:
         async with connection.transaction():

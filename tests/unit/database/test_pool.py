@@ -1,4 +1,4 @@
-"""A lane's queries at the border between trio and asyncio."""
+"""A pool's queries at the border between trio and asyncio."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio_asyncio
 
-from stockstream.database.pool import Lane, LaneSettings
+from stockstream.database.pool import Pool, PoolSettings
 from stockstream.database.query import Query
 
 
@@ -31,14 +31,14 @@ async def test_a_query_that_is_called_off_before_it_begins_is_never_made() -> No
     """A kill may come between trio's side and asyncio's. What was made would be awaited by nobody,
     and said so at some later time (the tests take that for a failure).
     """
-    lane = Lane("read", (), LaneSettings(1, 1), lambda: None)
+    pool = Pool("read", (), PoolSettings(1, 1), lambda: None)
     connection = cast("Any", SimpleNamespace(terminate=lambda: None, is_closed=lambda: False))
     query = Counting()
     async with trio_asyncio.open_loop():
-        assert await lane._ask(query, connection) == 1
+        assert await pool._ask(query, connection) == 1
         with trio.CancelScope() as scope:
             scope.cancel()
-            await lane._ask(query, connection)
+            await pool._ask(query, connection)
         assert scope.cancelled_caught
     gc.collect()
     assert query.begun == [1]

@@ -41,13 +41,13 @@ def make(clock: Clock, token: str = TOKEN, secret: str = SECRET) -> AdminAccess:
 def test_a_session_is_good_for_hours_and_not_for_longer(clock: Clock) -> None:
     """The cookie opens until it expires; what it says itself does not help it."""
     access = make(clock)
-    session, cookie = access.log_in()
+    login, cookie = access.log_in()
     clock.now += SESSION_SECONDS - 1
-    assert access.session(cookie) == session
+    assert access.login_of(cookie) == login
     clock.now += 1
-    assert access.session(cookie) is None
+    assert access.login_of(cookie) is None
     id_, expires, signature = cookie.split(".")
-    assert access.session(f"{id_}.{int(expires) + 3600}.{signature}") is None
+    assert access.login_of(f"{id_}.{int(expires) + 3600}.{signature}") is None
 
 
 @pytest.mark.parametrize(
@@ -55,25 +55,25 @@ def test_a_session_is_good_for_hours_and_not_for_longer(clock: Clock) -> None:
 )
 def test_a_forged_cookie_opens_nothing(clock: Clock, cookie: str) -> None:
     """Whatever is sent, the answer is a plain no."""
-    assert make(clock).session(cookie) is None
+    assert make(clock).login_of(cookie) is None
 
 
 def test_another_token_or_secret_ends_every_session(clock: Clock) -> None:
     """Who changes ADMIN_TOKEN or SECRET_KEY_BASE has logged everybody out."""
     _, cookie = make(clock).log_in()
-    assert make(clock).session(cookie) is not None, "a restart of the server does not"
-    assert make(clock, token="another-token-12345").session(cookie) is None
-    assert make(clock, secret="another secret, of the right length!").session(cookie) is None
+    assert make(clock).login_of(cookie) is not None, "a restart of the server does not"
+    assert make(clock, token="another-token-12345").login_of(cookie) is None
+    assert make(clock, secret="another secret, of the right length!").login_of(cookie) is None
 
 
 def test_a_session_logged_out_is_closed_to_copies_of_its_cookie(clock: Clock) -> None:
     """Logging out is more than forgetting the cookie; other sessions go on."""
     access = make(clock)
-    session, cookie = access.log_in()
+    login, cookie = access.log_in()
     _, other = access.log_in()
-    access.log_out(session)
-    assert access.session(cookie) is None
-    assert access.session(other) is not None
+    access.log_out(login)
+    assert access.login_of(cookie) is None
+    assert access.login_of(other) is not None
 
 
 def test_what_is_remembered_of_ended_sessions_is_bounded(clock: Clock) -> None:

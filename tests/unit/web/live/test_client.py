@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from web.live.client import Connection
+from web.live.client import Client
 from web.server import Wire
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ async def test_who_is_not_listened_to_is_not_silent(
     wire: Wire, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
     """A client that must read answers first has its pongs unread behind its next messages."""
-    connection = Connection(1, Silent(wire), "127.0.0.1", lambda _number: True)  # type: ignore[arg-type]
+    client = Client(1, Silent(wire), "127.0.0.1", lambda _number: True)  # type: ignore[arg-type]
     came = trio.current_time()
-    nursery.start_soon(connection._wait_until_drained)  # as `serve` does then
+    nursery.start_soon(client._wait_until_drained)  # as `serve` does then
     await trio.sleep(40)
-    assert connection.last_received == trio.current_time()
-    connection.drained()
+    assert client.last_received == trio.current_time()
+    client.drained()
     await trio.sleep(5)
-    assert connection.last_received == came + 40
+    assert client.last_received == came + 40

@@ -171,13 +171,14 @@ async def running_rig(folder: Path) -> AsyncIterator[Rig]:
     outbox = Outbox(writer=paths.STREAMER, reader=paths.RECORDER)
     database = DatabaseSettings(embedded_server(folder))
     recorder = RecorderSettings("bench", time.time_ns() // 1000, folder / "spool", 1_000_000_000)
-    history = [
+    servers = [
         ChildSpec("postgres", partial(Postgres, folder, (paths.DATABASE,))),
-        ChildSpec("database", partial(Database, database, statuses)),
-        ChildSpec("recorder", partial(Recorder, recorder, outbox, recorders)),
+        ChildSpec("gateway", partial(Database, database, statuses)),
     ]
+    history = [ChildSpec("recorder", partial(Recorder, recorder, outbox, recorders))]
     market = [ChildSpec("streamer", partial(Publisher, outbox))]
-    root = supervisor("root", [supervisor("history", history), supervisor("market", market)])
+    parts = {"database": servers, "history": history, "market": market}
+    root = supervisor("root", [supervisor(name, children) for name, children in parts.items()])
     async with trio.open_nursery() as nursery:
         up = trio.Event()
         nursery.start_soon(partial(system.run, root, on_start=lambda _system: up.set()))

@@ -4,7 +4,8 @@ root                          one_for_one
 ├─ telemetry                  event log, figures of the process
 ├─ stub                       the bundled stub API; absent when STOCK_API_URL is set
 ├─ pubsub                     topic stock:all
-├─ history                    postgres (embedded) · database · recorder · retention
+├─ database                   postgres (embedded) · gateway
+├─ history                    recorder · retention
 ├─ market                     circuit_breaker · streamer
 ├─ delivery                   subscription_manager · broadcaster · sessions
 ├─ alerts                     watcher · webhooks
@@ -103,6 +104,7 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
     children = [
         ChildSpec("telemetry", partial(TelemetryActor, telemetry)),
         ChildSpec("pubsub", partial(PubSub, {ALL: [paths.BROADCASTER, paths.ALERTS]})),
+        _database(settings, tables),
         _history(settings, tables),
         _market(settings, tables, url),
         _delivery(settings, tables, connections),
@@ -132,21 +134,27 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
     return _one_for_one("root", children)
 
 
-def _history(settings: Settings, tables: Tables) -> ChildSpec:
-    database = partial(Database, part_settings.database(settings), tables.database)
-    recorder = partial(Recorder, part_settings.recorder(settings), tables.outbox, tables.recorder)
-    retention = partial(
-        Retention, part_settings.retention(settings), tables.upstream_clock, tables.retention
-    )
-    children = [
-        ChildSpec("database", database),
-        ChildSpec("recorder", recorder),
-        ChildSpec("retention", retention),
-    ]
+def _database(settings: Settings, tables: Tables) -> ChildSpec:
+    gateway = partial(Database, part_settings.database(settings), tables.database)
+    children = [ChildSpec("gateway", gateway)]
     if settings.database_url is None:
         postgres = partial(Postgres, settings.data_directory, (paths.DATABASE,))
         children.insert(0, ChildSpec("postgres", postgres, shutdown=POSTGRES_SHUTDOWN_SECONDS))
-    return _one_for_one("history", children)
+    return _one_for_one("database", children)
+
+
+def _history(settings: Settings, tables: Tables) -> ChildSpec:
+    recorder = partial(Recorder, part_settings.recorder(settings), tables.outbox, tables.recorder)
+    retention = partial(
+        Retention,
+        part_settings.retention(settings),
+        part_settings.purge(settings).step,
+        tables.upstream_clock,
+        tables.retention,
+    )
+    return _one_for_one(
+        "history", [ChildSpec("recorder", recorder), ChildSpec("retention", retention)]
+    )
 
 
 def _market(settings: Settings, tables: Tables, url: str) -> ChildSpec:

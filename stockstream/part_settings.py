@@ -21,6 +21,7 @@ from stockstream.market.parser import Parsed
 from stockstream.market.providers import HttpSettings, SymbolsNotFound
 from stockstream.market.streamer import StreamerSettings
 from stockstream.times import now_ns
+from stockstream.users.purging import PurgeSettings
 from web.admin.access import AdminAccess
 from web.cookies import Instance
 from web.parts import WebSettings
@@ -55,10 +56,13 @@ def recorder(settings: Settings) -> RecorderSettings:
 
 
 def retention(settings: Settings) -> RetentionSettings:
-    """How long what is kept, in days."""
-    return RetentionSettings(
-        ticks=settings.retain_ticks,
-        candles=settings.retain_candles,
+    """How long prices are kept, in days."""
+    return RetentionSettings(ticks=settings.retain_ticks, candles=settings.retain_candles)
+
+
+def purge(settings: Settings) -> PurgeSettings:
+    """How long what users made is kept, in days."""
+    return PurgeSettings(
         alerts=settings.retain_alerts,
         deleted=settings.retain_deleted,
         audit=settings.retain_audit,

@@ -2,8 +2,8 @@
 
 TELEMETRY = "telemetry"
 PUBSUB = "pubsub"
-POSTGRES = "history/postgres"
-DATABASE = "history/database"
+POSTGRES = "database/postgres"
+DATABASE = "database/gateway"
 RECORDER = "history/recorder"
 RETENTION = "history/retention"
 CIRCUIT_BREAKER = "market/circuit_breaker"

@@ -49,10 +49,10 @@ async def visiting(
     server = embedded_server(directory) if url is None else Server(setting, url)
     statuses: Table[str, DatabaseStatus] = Table("database", writer=paths.DATABASE)
     settings = DatabaseSettings(server, readers=1, migrate=migrate)
-    children = [ChildSpec("database", partial(Database, settings, statuses))]
+    children = [ChildSpec("gateway", partial(Database, settings, statuses))]
     if url is None:
         children.insert(0, ChildSpec("postgres", partial(Postgres, directory, (paths.DATABASE,))))
-    root = supervisor("root", [supervisor("history", children)])
+    root = supervisor("root", [supervisor("database", children)])
     system = System()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         try:

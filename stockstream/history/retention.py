@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import msgspec
 import structlog
@@ -17,14 +17,14 @@ from stockstream.history.upkeep import Retain
 from stockstream.statuses import RetentionStatus
 from stockstream.tables import FEED, RETENTION
 from stockstream.times import now_ms
-from stockstream.users.purging import Purge
 from supervision import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from structlog.stdlib import BoundLogger
 
+    from stockstream.database.query import Query
     from stockstream.statuses import UpstreamClock
     from supervision import Table
 
@@ -43,21 +43,26 @@ _log: BoundLogger = structlog.get_logger("retention")
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
-    """Days that things are kept: ticks, 1-minute candles, fired alerts, the audit, deleted rows."""
+    """Days that things are kept: ticks, 1-minute candles."""
 
     ticks: float = 7.0
     candles: float = 90.0
-    alerts: float = 90.0
-    deleted: float = 30.0
-    audit: float = 365.0
 
-    def retain(self, now: int, *, dry_run: bool = False) -> Retain:
-        """A step for the history itself, at `now` (ms since 1970)."""
+    def step(self, now: int, *, dry_run: bool = False) -> Retain:
+        """A step at `now` (ms since 1970)."""
         return Retain(now, {"ticks": self.ticks, "candles_1m": self.candles}, dry_run)
 
-    def purge(self, now: int, *, dry_run: bool = False) -> Purge:
-        """A step for what users made, at `now`."""
-        return Purge(now, self.alerts, self.deleted, self.audit, dry_run)
+
+class Purged(Protocol):
+    """What a step of a purge did: rows deleted by table, and whether there is more to delete."""
+
+    @property
+    def rows(self) -> Mapping[str, int]:
+        """How many, by table."""
+
+    @property
+    def more(self) -> bool:
+        """Whether a further step would find some."""
 
 
 class Retention(Actor):
@@ -68,11 +73,16 @@ class Retention(Actor):
     def __init__(
         self,
         settings: RetentionSettings,
+        purge: Callable[[int], Query[Purged]],
         upstream: Table[str, UpstreamClock],
         statuses: Table[str, RetentionStatus],
         clock: Callable[[], int] = now_ms,
     ) -> None:
+        """`purge` makes a step for the rows of others, at a moment in ms since 1970: what users
+        made is not the history's, but goes by the same clock, which must be believed first.
+        """
         self._settings = settings
+        self._purge_step = purge
         self._upstream = upstream
         self._statuses = statuses
         self._clock = clock
@@ -161,15 +171,14 @@ class Retention(Actor):
         return why is None
 
     async def _retain(self) -> bool:
-        query = self._settings.retain(self._clock())
+        query = self._settings.step(self._clock())
         done = await ask(self._database, query, timeout=ASK_SECONDS)
         if done.dropped:
             _log.info("old history dropped", partitions=done.dropped)
         return done.more
 
     async def _purge(self) -> bool:
-        query = self._settings.purge(self._clock())
-        done = await ask(self._database, query, timeout=ASK_SECONDS)
+        done = await ask(self._database, self._purge_step(self._clock()), timeout=ASK_SECONDS)
         if done.rows:
             _log.info("old rows purged", rows=dict(done.rows))
         return done.more

@@ -72,6 +72,19 @@ class Purged:
 
 
 @dataclass(frozen=True, slots=True)
+class PurgeSettings:
+    """Days that things are kept: fired alerts, deleted rows, the audit."""
+
+    alerts: float = 90.0
+    deleted: float = 30.0
+    audit: float = 365.0
+
+    def step(self, now: int, *, dry_run: bool = False) -> Purge:
+        """A step at `now` (ms since 1970)."""
+        return Purge(now, self.alerts, self.deleted, self.audit, dry_run)
+
+
+@dataclass(frozen=True, slots=True)
 class Purge(Query[Purged]):
     """One step: delete some rows of each kind that are too old at `now` (ms since 1970).
 

@@ -186,7 +186,8 @@ async def running_history(
         None if read_url is None else Server("DATABASE_READ_URL", read_url),
         **settings,
     )
-    children = [ChildSpec("database", partial(Database, database, statuses))]
+    gateway = ChildSpec("gateway", partial(Database, database, statuses))
+    children = []
     if spool is not None:
         recording = RecorderSettings("test", 1, spool, spool_limit, round_seconds=0.02)
         recorder = partial(Recorder, recording, outbox, recorders, clock)
@@ -195,6 +196,7 @@ async def running_history(
     root = supervisor(
         "root",
         [
+            supervisor("database", [gateway], **generous),
             supervisor("history", children, **generous),
             supervisor("market", [ChildSpec("streamer", partial(Source, outbox))]),
         ],

@@ -37,12 +37,13 @@ async def retention(*, dry_run: bool = False, yes: Yes = False, as_json: Json = 
         if not yes and not dry_run:
             await _refuse_in_doubt(visit)
         kept = part_settings.retention(visit.settings)
+        purge = part_settings.purge(visit.settings)
         with progress(TimeElapsedColumn()) as bars:
             bars.add_task("retention", total=None)
             # Before their minutes go, hours and days are put together.
             rolled = 0 if dry_run else await _rolled_up(visit)
-            done = await _retained(visit, kept.retain(now_ms(), dry_run=dry_run))
-            purged = await _purged(visit, kept.purge(now_ms(), dry_run=dry_run))
+            done = await _retained(visit, kept.step(now_ms(), dry_run=dry_run))
+            purged = await _purged(visit, purge.step(now_ms(), dry_run=dry_run))
     if as_json:
         print_json(
             {

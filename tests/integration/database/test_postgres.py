@@ -65,9 +65,9 @@ async def running(directory: Path) -> AsyncIterator[Running]:
     settings = DatabaseSettings(embedded_server(directory), readers=1)
     history = [
         ChildSpec("postgres", partial(Postgres, directory, (paths.DATABASE,)), shutdown=8.0),
-        ChildSpec("database", partial(Database, settings, one.statuses)),
+        ChildSpec("gateway", partial(Database, settings, one.statuses)),
     ]
-    root = supervisor("root", [supervisor("history", history, intensity=100, period=1.0)])
+    root = supervisor("root", [supervisor("database", history, intensity=100, period=1.0)])
     async with trio.open_nursery() as nursery:
         up = trio.Event()
         nursery.start_soon(partial(one.system.run, root, on_start=lambda _: up.set()))

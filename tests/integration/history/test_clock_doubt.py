@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,20 +10,18 @@ import pytest
 import trio
 
 from stockstream import paths
-from stockstream.database.gateway import Database, DatabaseSettings
-from stockstream.database.servers import Server
 from stockstream.history import retention
 from stockstream.history.clock_doubt import FetchRecorded, Recorded, agrees, doubt
 from stockstream.history.recording import Record
-from stockstream.history.retention import Retention, RetentionSettings
 from stockstream.statuses import UpstreamClock
 from stockstream.tables import FEED, RETENTION, Tables
 from stockstream.times import DAY_MS, HOUR_MS
-from supervision import ChildSpec, System, supervisor
+from supervision import System
 from supervision.context import current_cell
 from tests.support.database import psql
 from tests.support.gateway import DAY, batch, running_history, tick
 from tests.support.host_clock import HostClock
+from tests.support.retention import retaining_root
 from tests.support.server import running_server
 
 if TYPE_CHECKING:
@@ -94,18 +91,9 @@ def test_an_upstream_that_agreed_speaks_for_the_clock_until_it_is_set() -> None:
 @asynccontextmanager
 async def retaining(database_url: str, tables: Tables, now: int) -> AsyncIterator[None]:
     """The retention actor, with a wall clock that says `now`."""
-    server = DatabaseSettings(Server("DATABASE_URL", database_url))
-    kept = partial(
-        Retention, RetentionSettings(), tables.upstream_clock, tables.retention, lambda: now
-    )
-    children = [
-        ChildSpec("database", partial(Database, server, tables.database)),
-        ChildSpec("retention", kept),
-    ]
     system = System()
     async with trio.open_nursery() as nursery:
-        root = supervisor("root", [supervisor("history", children)])
-        nursery.start_soon(system.run, root)
+        nursery.start_soon(system.run, retaining_root(database_url, tables, clock=lambda: now))
         try:
             yield
         finally:

@@ -21,6 +21,7 @@ from stockstream.history.rolling import Rebuild, RollUp
 from stockstream.history.transfer import ImportTicks
 from stockstream.history.upkeep import Retain
 from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS
+from stockstream.users.purging import PurgeSettings
 from supervision import ChildSpec, System, Table, supervisor
 from tests.support.gateway import DAY, History, batch, running_history, tick
 
@@ -208,7 +209,9 @@ async def _run_retention(history: History, now: int) -> None:
     upstream: Table[str, UpstreamClock] = Table("upstream", writer=paths.STREAMER)
     statuses: Table[str, RetentionStatus] = Table("retention", writer="retention")
     await history.ask(Record([batch(9, tick(9))]))  # the clock agrees with what was received last
-    beside = partial(Beside, RetentionSettings(), upstream, statuses, lambda: now)
+    beside = partial(
+        Beside, RetentionSettings(), PurgeSettings().step, upstream, statuses, lambda: now
+    )
     await System().run(supervisor("root", [ChildSpec("retention", beside)]))
 
 

@@ -10,21 +10,19 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from stockstream.database.gateway import Database, DatabaseSettings
 from stockstream.database.query import Query, Unavailable
-from stockstream.database.servers import Server
 from stockstream.history import retention
 from stockstream.history.candles import INTERVALS, fold
 from stockstream.history.queries import FetchCandles
 from stockstream.history.recording import Record
-from stockstream.history.retention import Retention, RetentionSettings
 from stockstream.history.rolling import Rebuild, RollUp
 from stockstream.history.upkeep import Retain
 from stockstream.tables import RETENTION, Tables
 from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS
-from supervision import ChildSpec, System, supervisor
+from supervision import System
 from tests.support.database import psql
 from tests.support.gateway import DAY, History, batch, running_history, tick
+from tests.support.retention import retaining_root
 
 if TYPE_CHECKING:
     from stockstream.database.query import Connection
@@ -208,15 +206,9 @@ async def test_retention_that_fails_for_long_says_why_and_does_what_it_can(
     INSERT INTO audit (at, who, what, row_id, action) VALUES ({old}, 'me', 'list', 1, 'create')"""
     psql(database_url, made)
     tables = Tables()
-    server = DatabaseSettings(Server("DATABASE_URL", database_url))
-    kept = partial(Retention, RetentionSettings(), tables.upstream_clock, tables.retention)
-    children = [
-        ChildSpec("database", partial(Database, server, tables.database)),
-        ChildSpec("retention", kept),
-    ]
     system = System()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(system.run, supervisor("root", [supervisor("history", children)]))
+        nursery.start_soon(system.run, retaining_root(database_url, tables))
         with trio.fail_after(20):
             while (row := tables.retention.get(RETENTION)) is None or row.trouble is None:  # noqa: ASYNC110 - a table tells nobody
                 await trio.sleep(0.02)

@@ -11,19 +11,17 @@ import trio
 
 from stockstream import paths
 from stockstream.alerts.rule_rows import STALE_MS, FetchChanges
-from stockstream.database.gateway import Database, DatabaseSettings
 from stockstream.database.query import Purpose, Query
-from stockstream.database.servers import Server
-from stockstream.history.retention import Retention, RetentionSettings
 from stockstream.tables import Tables
 from stockstream.times import DAY_MS, HOUR_MS, now_ms
-from stockstream.users.purging import PURGED_AT_ONCE, UNSEEN_DAYS, Purge, Purged
+from stockstream.users.purging import PURGED_AT_ONCE, UNSEEN_DAYS, Purge, Purged, PurgeSettings
 from stockstream.users.rows import CreateRow, RestoreRow
 from stockstream.users.watchlists import WATCHLISTS, WantedList, Watchlist
-from supervision import ChildSpec, System, supervisor
+from supervision import System
 from tests.support.database import psql
 from tests.support.gateway import DAY, History, running_history
 from tests.support.history import select
+from tests.support.retention import retaining_root
 from web.users.access import COOKIE_SECONDS
 
 if TYPE_CHECKING:
@@ -234,7 +232,7 @@ async def test_who_was_away_for_long_reads_all_rules_anew(database_url: str) -> 
             changes = await history.ask(FetchChanges(since))
             assert changes.complete is complete
             assert [found.id for found in changes.rules] == [rule]
-    assert RetentionSettings().deleted * DAY_MS > STALE_MS
+    assert PurgeSettings().deleted * DAY_MS > STALE_MS
 
 
 @pytest.mark.proves("H6")
@@ -247,19 +245,9 @@ async def test_the_retention_actor_purges(database_url: str) -> None:
         f"FROM generate_series(1, {PURGED_AT_ONCE + 1}) n",
     )
     tables = Tables()
-    database = DatabaseSettings(Server("DATABASE_URL", database_url))
-    children = [
-        ChildSpec("database", partial(Database, database, tables.database)),
-        ChildSpec(
-            "retention",
-            partial(
-                Retention, RetentionSettings(audit=30), tables.upstream_clock, tables.retention
-            ),
-        ),
-    ]
     system = System()
     async with trio.open_nursery() as nursery:
-        root = supervisor("root", [supervisor("history", children)])
+        root = retaining_root(database_url, tables, PurgeSettings(audit=30))
         up = trio.Event()
         nursery.start_soon(partial(system.run, root, on_start=lambda _: up.set()))
         await up.wait()

@@ -133,7 +133,7 @@ async def running() -> AsyncIterator[World]:
     root = supervisor(
         "root",
         [
-            supervisor("history", [ChildSpec("database", partial(LedGateway, world))]),
+            supervisor("database", [ChildSpec("gateway", partial(LedGateway, world))]),
             supervisor("market", [ChildSpec("streamer", partial(LedStreamer, world))]),
             supervisor("delivery", [ChildSpec("broadcaster", partial(LedBroadcaster, world))]),
             supervisor("alerts", [ChildSpec("watcher", watcher)], intensity=1_000),

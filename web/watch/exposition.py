@@ -5,92 +5,54 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from stockstream.histogram import Histogram
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from stockstream.histogram import Histogram
+    from stockstream.metrics import Family, Labels
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
 
-Labels = dict[str, str]
+
+def exposition(families: Iterable[Family]) -> str:
+    """All families as one text, in this order.
+
+    Raises:
+        ValueError: two have the same name; Prometheus would refuse the whole text.
+    """
+    lines: list[str] = []
+    names: set[str] = set()
+    for family in families:
+        if family.name in names:
+            raise ValueError(f"two families are called {family.name!r}")
+        names.add(family.name)
+        lines.append(f"# HELP {family.name} {family.text.translate(_HELP_ESCAPES)}")
+        lines.append(f"# TYPE {family.name} {family.kind}")
+        if isinstance(family.values, Histogram):
+            lines.extend(_histogram(family.name, family.values))
+        else:
+            lines.extend(_sample(family.name, labels, value) for labels, value in family.values)
+    return "".join(f"{line}\n" for line in lines)
 
 
-class Exposition:
-    """Families of metrics, one after another. Values that are None are left out."""
+def _histogram(name: str, histogram: Histogram) -> Iterator[str]:
+    *counts, count = histogram.cumulative()
+    for bound, at_most in zip(histogram.bounds, counts, strict=True):
+        yield _sample(f"{name}_bucket", {"le": _number(bound)}, at_most)
+    yield _sample(f"{name}_bucket", {"le": "+Inf"}, count)
+    yield _sample(f"{name}_sum", {}, histogram.total)
+    yield _sample(f"{name}_count", {}, count)
 
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._names: set[str] = set()
 
-    def counter(self, name: str, text: str, value: float | None) -> None:
-        """What only rises while the process lives; its name ends in `_total`."""
-        self.counters(name, text, [({}, value)])
-
-    def counters(
-        self, name: str, text: str, samples: Iterable[tuple[Labels, float | None]]
-    ) -> None:
-        """The same with labels."""
-        if not name.endswith("_total"):
-            raise ValueError(f"the name of a counter ends in _total, unlike {name!r}")
-        self._family(name, text, "counter", samples)
-
-    def gauge(self, name: str, text: str, value: float | None) -> None:
-        """What rises and falls."""
-        self.gauges(name, text, [({}, value)])
-
-    def gauges(self, name: str, text: str, samples: Iterable[tuple[Labels, float | None]]) -> None:
-        """The same with labels."""
-        self._family(name, text, "gauge", samples)
-
-    def state(self, name: str, text: str, states: Iterable[str], current: str | None) -> None:
-        """One of several states: 1 for the current one, 0 for the others."""
-        self.gauges(name, text, [({"state": s}, float(s == current)) for s in states])
-
-    def histogram(self, name: str, text: str, histogram: Histogram) -> None:
-        """How values were spread."""
-        *counts, count = histogram.cumulative()
-        self._begin(name, text, "histogram")
-        for bound, at_most in zip(histogram.bounds, counts, strict=True):
-            self._sample(f"{name}_bucket", {"le": _number(bound)}, at_most)
-        self._sample(f"{name}_bucket", {"le": "+Inf"}, count)
-        self._sample(f"{name}_sum", {}, histogram.total)
-        self._sample(f"{name}_count", {}, count)
-
-    def text(self) -> str:
-        """All families, as they are sent."""
-        return "".join(f"{line}\n" for line in self._lines)
-
-    def _family(
-        self,
-        name: str,
-        text: str,
-        kind: Literal["counter", "gauge"],
-        samples: Iterable[tuple[Labels, float | None]],
-    ) -> None:
-        self._begin(name, text, kind)
-        for labels, value in samples:
-            if value is not None:
-                self._sample(name, labels, value)
-
-    def _begin(self, name: str, text: str, kind: str) -> None:
-        if not _NAME.fullmatch(name) or name in self._names:
-            raise ValueError(f"{name!r} is no name of a metric, or one that was there before")
-        self._names.add(name)
-        self._lines.append(f"# HELP {name} {text.translate(_HELP_ESCAPES)}")
-        self._lines.append(f"# TYPE {name} {kind}")
-
-    def _sample(self, name: str, labels: Labels, value: float) -> None:
-        pairs = ",".join(f'{key}="{v.translate(_LABEL_ESCAPES)}"' for key, v in labels.items())
-        self._lines.append(
-            f"{name}{{{pairs}}} {_number(value)}" if pairs else f"{name} {_number(value)}"
-        )
+def _sample(name: str, labels: Labels, value: float) -> str:
+    pairs = ",".join(f'{key}="{v.translate(_LABEL_ESCAPES)}"' for key, v in labels.items())
+    return f"{name}{{{pairs}}} {_number(value)}" if pairs else f"{name} {_number(value)}"
 
 
 def _number(value: float) -> str:

@@ -13,6 +13,7 @@ from stockstream.alerts.shares import Pauses
 from stockstream.alerts.signing import signature
 from tests.integration.alerts.receiver import Receiver
 from tests.integration.alerts.support import FIRED, NEARBY, RULES, Me, listening, user_of
+from tests.support.exposition import parse
 from tests.support.selfsigned import server_context
 from tests.support.users import fields_of, visitor
 
@@ -94,6 +95,16 @@ async def test_a_receiver_in_trouble_is_tried_again(
         told = {"delivered": 1, "failed": 3, "dead": 0, "under_way": 0}
         assert overview["webhooks"] == told
         assert overview["alerts"]["rules"] == 1
+        for path in (paths.ALERTS, paths.WEBHOOKS):  # what is counted outlives who counted it
+            me.tree.system.ref(path).kill()
+        await me.price(AAPL=99.0)
+        samples = parse((await me.http.get("/metrics")).text)
+        assert samples["stockstream_alert_rules"] == 1
+        assert samples["stockstream_alerts_fired_total"] == 1
+        assert samples["stockstream_alert_judgements_total"] >= 1
+        assert samples['stockstream_webhook_attempts_total{outcome="delivered"}'] == 1
+        assert samples['stockstream_webhook_attempts_total{outcome="failed"}'] == 3
+        assert samples["stockstream_webhook_calls_given_up_total"] == 0
 
 
 async def test_a_call_that_is_never_taken_is_dead_and_says_why(

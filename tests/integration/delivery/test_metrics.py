@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -18,6 +20,7 @@ from web.admin.access import FAILURES
 if TYPE_CHECKING:
     from tests.support.tree import Tree
 
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "metrics.md"
 TOKEN = "token-of-the-tests-0123456789"
 
 
@@ -87,6 +90,29 @@ async def test_troubles_of_the_feed_are_counted_by_kind_and_lost_symbols_told(
         after = await scrape(tree)
         assert after["stockstream_symbols_unlisted"] == 1
         assert after['stockstream_feed_troubles_total{kind="item_missing_field"}'] >= 5
+
+
+async def test_the_documentation_names_every_family_as_it_is_told(nursery: trio.Nursery) -> None:
+    """`docs/metrics.md` has a row for each: its name, its kind, and what HELP says."""
+    async with (
+        running_tree(stock_api_url="sim://?symbols=6&interval=0.05&seed=7") as tree,
+        connected(tree.websocket_url, nursery) as me,
+    ):
+        await me.send(action="subscribe", symbols="*")
+        await me.message("prices", 3)
+        text = (await ask(tree)).text
+    helps = re.findall(r"^# HELP (\S+) (.+)$", text, re.MULTILINE)
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+    told = [(name, kinds[name], meaning) for name, meaning in helps]
+    rows = [
+        (name, kind, meaning)
+        for name, _, kind, meaning in re.findall(
+            r"^\| `([a-z_]+)(\{[a-z]+(?:,[a-z]+)*\})?` \| (\w+) \| (.+) \|$",
+            DOCUMENTATION.read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    ]
+    assert sorted(rows) == sorted(told)
 
 
 @pytest.mark.proves("D16")

@@ -1,0 +1,52 @@
+"""What the connections to the database tell Prometheus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stockstream.metrics import counter, gauge, gauges
+from stockstream.tables import DATABASE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stockstream.metrics import Family
+    from stockstream.tables import Tables
+
+
+def families(tables: Tables) -> Iterator[Family]:
+    """The database and its replica."""
+    database = tables.database.get(DATABASE)
+    replica = None if database is None else database.replica
+    yield gauge(
+        "stockstream_database_up",
+        "Whether prices can be written to the database.",
+        None if database is None else int(database.up),
+    )
+    yield gauges(
+        "stockstream_database_connections",
+        "Open connections, by what they are for.",
+        []
+        if database is None
+        else [({"for": purpose}, n) for purpose, n in sorted(database.connections.items())],
+    )
+    yield counter(
+        "stockstream_database_queries_total",
+        "Queries, since the gateway to the database started.",
+        None if database is None else database.queries,
+    )
+    yield counter(
+        "stockstream_database_queries_failed_total",
+        "Queries that failed, since the gateway to the database started.",
+        None if database is None else database.failed,
+    )
+    yield gauge(
+        "stockstream_history_replica_lag_seconds",
+        "How far the replica that history queries ask first is behind its primary, at most.",
+        None if replica is None or replica.as_of is None else replica.as_of.age,
+    )
+    yield gauge(
+        "stockstream_history_replica_asked",
+        "Whether history queries ask the replica, and not the primary in its place.",
+        None if replica is None else int(replica.connections > 0),
+    )

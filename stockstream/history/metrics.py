@@ -1,0 +1,54 @@
+"""What the recording of prices tells Prometheus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stockstream.history.progress import progress
+from stockstream.metrics import counter, counters, gauge
+from stockstream.tables import RECORDER, RETENTION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stockstream.metrics import Family
+    from stockstream.tables import Tables
+
+
+def families(tables: Tables, now_ms: int) -> Iterator[Family]:
+    """Recording and retention; inside a trio run only. Counts are of this process."""
+    recorder, retention = tables.recorder.get(RECORDER), tables.retention.get(RETENTION)
+    yield gauge(
+        "stockstream_history_lag_seconds",
+        "Age of the oldest price that is not in the database yet.",
+        progress(tables, now_ms).lag_seconds,
+    )
+    yield gauge(
+        "stockstream_retention_waits",
+        "Whether nothing old is dropped, since this machine's clock may be wrong.",
+        None if retention is None else int(retention.waits is not None),
+    )
+    yield gauge(
+        "stockstream_retention_in_trouble",
+        "Whether rolling up, dropping or purging has failed for over a minute.",
+        None if retention is None else int(retention.trouble is not None),
+    )
+    if recorder is None:
+        return
+    yield gauge("stockstream_spooled_batches", "Batches that wait on disk.", recorder.spooled)
+    yield counter("stockstream_ticks_recorded_total", "Ticks recorded.", recorder.recorded_ticks)
+    yield counters(
+        "stockstream_ticks_lost_total",
+        "Ticks that neither the database nor the place they waited in could take.",
+        [({"from": "spool"}, recorder.lost), ({"from": "memory"}, recorder.dropped)],
+    )
+    yield counter(
+        "stockstream_batches_unread_total",
+        "Batches that were lost and could not be read: how many ticks they held is not known.",
+        recorder.unread_batches,
+    )
+    yield counter(
+        "stockstream_batches_rejected_total",
+        "Batches that the database refused.",
+        recorder.rejected,
+    )

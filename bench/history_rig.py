@@ -24,8 +24,8 @@ from stockstream.history.recorder import Recorder, RecorderSettings
 from stockstream.messages import DatabaseFault, DisturbDatabase
 from stockstream.quotes import Quote, Symbol, Version
 from stockstream.statuses import DatabaseStatus, QuoteRow, RecorderStatus
-from stockstream.tables import DATABASE, RECORDER, Outbox
-from supervision import Actor, Caller, ChildSpec, Request, System, Table, replies_later, supervisor
+from stockstream.tables import Outbox
+from supervision import Actor, Caller, ChildSpec, Request, Slot, System, replies_later, supervisor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -103,13 +103,13 @@ class Rig:
     system: System
     layout: Layout
     outbox: Outbox
-    statuses: Table[str, DatabaseStatus]
-    recorders: Table[str, RecorderStatus]
+    statuses: Slot[DatabaseStatus]
+    recorders: Slot[RecorderStatus]
 
     @property
     def recorder(self) -> RecorderStatus:
         """How the recording goes."""
-        return self.recorders.get(RECORDER) or RecorderStatus()
+        return self.recorders.value or RecorderStatus()
 
     @property
     def up(self) -> bool:
@@ -119,7 +119,7 @@ class Rig:
     @property
     def connections(self) -> Mapping[str, int]:
         """How many there are, by purpose."""
-        status = self.statuses.get(DATABASE)
+        status = self.statuses.value
         return {} if status is None else status.connections
 
     def used(self) -> Used:
@@ -166,8 +166,8 @@ class Rig:
 async def running_rig(folder: Path) -> AsyncIterator[Rig]:
     """The embedded server, gateway and recorder under `folder`, wired as `application.py` does."""
     system = System()
-    statuses: Table[str, DatabaseStatus] = Table("database", writer=paths.DATABASE)
-    recorders: Table[str, RecorderStatus] = Table("recorder", writer=paths.RECORDER)
+    statuses: Slot[DatabaseStatus] = Slot("database", writer=paths.DATABASE)
+    recorders: Slot[RecorderStatus] = Slot("recorder", writer=paths.RECORDER)
     outbox = Outbox(writer=paths.STREAMER, reader=paths.RECORDER)
     database = DatabaseSettings(embedded_server(folder))
     recorder = RecorderSettings("bench", time.time_ns() // 1000, folder / "spool", 1_000_000_000)

@@ -1,6 +1,7 @@
 """The tables: what survives the death of any actor. Made by `application.py`, handed on by spec.
 
 Each has one writer, by path; anyone reads. Values are immutable. See `supervision.Table`.
+A table of one row is a `supervision.Slot`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from stockstream import paths
 from stockstream.times import Moment
-from supervision import Ownership, Table
+from supervision import Ownership, Slot, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,16 +36,6 @@ FEED = "feed"
 """The key of the one row of the `feed` table, of `feed_figures` and of `upstream_clock`."""
 CIRCUIT = "circuit"
 """The key of the one row of the `circuit` table."""
-DATABASE = "database"
-"""The key of the one row of the `database` table."""
-RECORDER = "recorder"
-"""The key of the one row of the `recorder` table."""
-RETENTION = "retention"
-"""The key of the one row of the `retention` table."""
-ALERTS = "alerts"
-"""The key of the one row of the `alerts` table."""
-WEBHOOKS = "webhooks"
-"""The key of the one row of the `webhooks` table."""
 
 OUTBOX_ROWS = 200_000
 """Quotes that may wait for a recorder: some 60 MB, 40 s of 5,000 a second."""
@@ -156,8 +147,8 @@ class Tables:
 
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feed` and
     `circuit`: one row each, `feed_figures` and `upstream_clock` one under the key of `feed`,
-    `circuit_figures` one under that of `circuit`; `database`, `recorder`, `retention`, `alerts`
-    and `webhooks`: one row each.
+    `circuit_figures` one under that of `circuit`. `database`, `recorder`, `retention`, `alerts`
+    and `webhooks` have one row each, without a key: they are slots.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other.
     """
@@ -183,20 +174,18 @@ class Tables:
     subscriptions: Table[int, Subscription] = field(
         default_factory=lambda: Table("subscriptions", writer=paths.SUBSCRIPTION_MANAGER)
     )
-    database: Table[str, DatabaseStatus] = field(
-        default_factory=lambda: Table("database", writer=paths.DATABASE)
+    database: Slot[DatabaseStatus] = field(
+        default_factory=lambda: Slot("database", writer=paths.DATABASE)
     )
-    recorder: Table[str, RecorderStatus] = field(
-        default_factory=lambda: Table("recorder", writer=paths.RECORDER)
+    recorder: Slot[RecorderStatus] = field(
+        default_factory=lambda: Slot("recorder", writer=paths.RECORDER)
     )
-    retention: Table[str, RetentionStatus] = field(
-        default_factory=lambda: Table("retention", writer=paths.RETENTION)
+    retention: Slot[RetentionStatus] = field(
+        default_factory=lambda: Slot("retention", writer=paths.RETENTION)
     )
-    alerts: Table[str, AlertStatus] = field(
-        default_factory=lambda: Table("alerts", writer=paths.ALERTS)
-    )
-    webhooks: Table[str, WebhookStatus] = field(
-        default_factory=lambda: Table("webhooks", writer=paths.WEBHOOKS)
+    alerts: Slot[AlertStatus] = field(default_factory=lambda: Slot("alerts", writer=paths.ALERTS))
+    webhooks: Slot[WebhookStatus] = field(
+        default_factory=lambda: Slot("webhooks", writer=paths.WEBHOOKS)
     )
     outbox: Outbox = field(
         default_factory=lambda: Outbox(writer=paths.STREAMER, reader=paths.RECORDER)

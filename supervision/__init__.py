@@ -1,9 +1,10 @@
 """Actors and supervisors on trio, with the semantics of OTP. Start with README.md."""
 
-from .actor import IGNORE, Actor, Continue
+from .actor import IGNORE, Actor, Continue, Ignore
 from .children import ChildInfo, ChildState, Counts
 from .context import correlation_id
 from .crash_log import CrashLog
+from .deadlines import Timer
 from .dynamic import DynamicSupervisor, dynamic_supervisor
 from .errors import (
     AlreadyPresent,
@@ -37,11 +38,14 @@ from .events import (
     CastToNobody,
     Event,
     Exited,
+    FailedStart,
     IntensityExceeded,
+    KeyFailed,
     RestartScheduled,
     ShutdownTimedOut,
     Started,
     StartIgnored,
+    StillAlive,
     Subscriber,
     TerminateFailed,
     UnhandledMessage,
@@ -59,6 +63,7 @@ from .exits import (
     NoProcess,
     Normal,
     Shutdown,
+    is_clean,
 )
 from .faults import Fault, inject_crash, inject_fault, lift_fault
 from .mailbox import Conflate, DropNewest, DropOldest, MailboxPolicy, MailboxStatistics
@@ -78,25 +83,26 @@ from .running import run
 from .snapshot import ActorSnapshot, SupervisorSnapshot, snapshot
 from .spec import BRUTAL_KILL, ChildSpec, Flags, Kind
 from .supervisor import Supervisor, supervisor
-from .system import System
-from .table import Ownership, Table, TableStatistics
+from .system import ROOT, System
+from .table import Ownership, Slot, Table, TableStatistics
 
 __all__ = [
-    "BRUTAL_KILL", "IGNORE", "KILLED", "NOPROC", "NORMAL", "SHUTDOWN", "Actor", "ActorRef",
-    "ActorSnapshot", "AlreadyPresent", "AlreadyRegistered", "AlreadyStarted", "AutoShutdown",
-    "AutoShutdownTriggered", "Backoff", "BadInit", "CallError", "CallTimeout", "Caller",
-    "CallingSelf", "CastDropped", "CastToNobody", "ChildInfo", "ChildSpec", "ChildState",
-    "Conflate", "Continue", "Counts", "Crash", "CrashLog", "Decision", "Down", "DropNewest",
-    "DropOldest", "DynamicSupervisor", "Event", "Exit", "ExitReason", "Exited",
-    "FailedToStartChild", "Fault", "Flags", "IntensityExceeded", "InvalidHandler", "Killed",
-    "Kind", "MailboxPolicy", "MailboxStatistics", "ManagementError", "MaxChildren", "Monitor",
-    "MonitorCancelled", "NoProc", "NoProcess", "NoTasks", "Normal", "NotFound", "NotTheWriter",
-    "Overloaded", "Ownership", "Request", "Restart", "RestartScheduled", "Restarting",
-    "ServerExited", "Shutdown", "ShutdownTimedOut", "SpecError", "StartFailed", "StartIgnored",
-    "StartTimeout", "Started", "StillRunning", "Strategy", "Subscriber", "SupervisionError",
-    "Supervisor", "SupervisorSnapshot", "System", "Table", "TableStatistics", "TerminateFailed",
+    "BRUTAL_KILL", "IGNORE", "KILLED", "NOPROC", "NORMAL", "ROOT", "SHUTDOWN", "Actor",
+    "ActorRef", "ActorSnapshot", "AlreadyPresent", "AlreadyRegistered", "AlreadyStarted",
+    "AutoShutdown", "AutoShutdownTriggered", "Backoff", "BadInit", "CallError", "CallTimeout",
+    "Caller", "CallingSelf", "CastDropped", "CastToNobody", "ChildInfo", "ChildSpec",
+    "ChildState", "Conflate", "Continue", "Counts", "Crash", "CrashLog", "Decision", "Down",
+    "DropNewest", "DropOldest", "DynamicSupervisor", "Event", "Exit", "ExitReason", "Exited",
+    "FailedStart", "FailedToStartChild", "Fault", "Flags", "Ignore", "IntensityExceeded",
+    "InvalidHandler", "KeyFailed", "Killed", "Kind", "MailboxPolicy", "MailboxStatistics",
+    "ManagementError", "MaxChildren", "Monitor", "MonitorCancelled", "NoProc", "NoProcess",
+    "NoTasks", "Normal", "NotFound", "NotTheWriter", "Overloaded", "Ownership", "Request",
+    "Restart", "RestartScheduled", "Restarting", "ServerExited", "Shutdown", "ShutdownTimedOut",
+    "Slot", "SpecError", "StartFailed", "StartIgnored", "StartTimeout", "Started", "StillAlive",
+    "StillRunning", "Strategy", "Subscriber", "SupervisionError", "Supervisor",
+    "SupervisorSnapshot", "System", "Table", "TableStatistics", "TerminateFailed", "Timer",
     "UnhandledMessage", "UnhandledRequest", "correlation_id", "count_children", "delete_child",
-    "dynamic_supervisor", "handles", "inject_crash", "inject_fault", "lift_fault",
+    "dynamic_supervisor", "handles", "inject_crash", "inject_fault", "is_clean", "lift_fault",
     "replies_later", "restart_child", "run", "snapshot", "start_child", "supervisor",
     "terminate_child", "which_children",
 ]  # fmt: skip

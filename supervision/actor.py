@@ -41,8 +41,26 @@ class Continue:
 class Actor:
     """Base of all actors. Its state is its own; others talk to it by messages only.
 
-    A subclass declares handlers with `@handles(MessageClass)`. Everything here may be used
-    from `init` on; in `__init__` the actor has no place in the tree yet.
+    What you promise:
+    - `__init__` only stores what it is given. The actor has no place in the tree yet: `self.path`,
+      `self.ref`, `self.tasks` and the rest of this class may be used from `init` on.
+    - Handlers are methods declared with `@handles(MessageClass)`. They are short and wait for
+      nobody outside: a handler that waits holds all other messages. What waits (a socket, a slow
+      peer) runs in a task of the actor (`owns_tasks`), which reports by a message to `self.ref`.
+    - Messages are frozen, and your state is touched by handlers and by your own tasks only.
+    - A call to another actor from a handler waits for its reply. Two actors whose handlers call
+      each other wait until a timeout ends one of the calls.
+    - `terminate` ends within the shutdown time of the child spec.
+
+    What you get:
+    - One thing at a time: `init`, then one handler after another, then `terminate`. A message of
+      one sender is handled before that sender's next.
+    - Restarts begin with a new object. Nothing of the last life is there, except in a `Table`.
+    - An error that a handler, or a task of the actor, raises ends the actor: its callers get the
+      reason at once, its monitors fire, its supervisor decides. Only catch what you can mend.
+    - `terminate` runs after a stop, a shutdown and an error; not after a kill, nor after a failed
+      `init`.
+    - Timers, monitors, names and tasks end with the actor; nothing has to be taken back.
     """
 
     owns_tasks: ClassVar[bool] = False

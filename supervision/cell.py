@@ -16,7 +16,7 @@ from .context import correlation_id, current_cell
 from .deadlines import Change
 from .durations import Durations
 from .errors import BadInit, ServerExited, UnhandledRequest
-from .events import Started, StartFailed, StartIgnored, TerminateFailed, UnhandledMessage
+from .events import FailedStart, Started, StartIgnored, TerminateFailed, UnhandledMessage
 from .exits import KILLED, NORMAL, ExitReason, crash
 from .faults import InjectedCrash
 from .mailbox import Envelope, Token, open_mailbox
@@ -196,7 +196,7 @@ class Cell:
         if self.ignored:
             self.system.emit(StartIgnored(self.path, self.generation))
         elif not self.was_up:
-            self.system.emit(StartFailed(self.path, self.generation, reason))
+            self.system.emit(FailedStart(self.path, self.generation, reason))
         self._changed()
         self.actor._undelivered([message for message, *_ in undelivered])  # noqa: SLF001
         self._on_exit(self)

@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from .errors import AlreadyStarted, ManagementError, SpecError, StartFailed
+from .exits import Crash
 from .messages import Request
 
 if TYPE_CHECKING:
     from .cell import Cell
+    from .exits import ExitReason
     from .ref import ActorRef
     from .spec import ChildSpec, Kind
+
+
+StartRefusal = ManagementError | SpecError
+"""Why a child was not started: what its supervisor answers instead of a reference."""
 
 
 class ChildState(StrEnum):
@@ -78,3 +85,38 @@ class WhichChildren(Request[list[ChildInfo]]):
 @dataclass(frozen=True, slots=True)
 class CountChildren(Request[Counts]):
     """Count the children."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartChild(Request["ActorRef | None | StartRefusal"]):
+    """Add a child and start it; None is answered when it ignored its start."""
+
+    spec: ChildSpec
+
+
+@dataclass(frozen=True, slots=True)
+class TerminateChild(Request["ManagementError | None"]):
+    """Take a child down; `child` is an id, or a path for a dynamic supervisor."""
+
+    child: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestartChild(Request["ActorRef | None | ManagementError"]):
+    """Start a stopped child again."""
+
+    child: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteChild(Request["ManagementError | None"]):
+    """Forget a stopped child."""
+
+    child: str
+
+
+def refusal(child: Child, failure: ExitReason) -> ManagementError:
+    """The error for a child that did not start: a taken name has one of its own."""
+    if isinstance(failure, Crash) and isinstance(failure.error, AlreadyStarted):
+        return failure.error
+    return StartFailed(child.id, failure)

@@ -17,11 +17,11 @@ from .events import (
     AutoShutdownTriggered,
     Event,
     Exited,
+    FailedStart,
     IntensityExceeded,
     KeyFailed,
     ShutdownTimedOut,
-    StartFailed,
-    StillRunning,
+    StillAlive,
     TerminateFailed,
     UnhandledMessage,
 )
@@ -55,7 +55,7 @@ class CrashLog:
         match event:
             case Exited(path, generation, reason, decision):
                 self._exited(path, generation, reason, decision)
-            case StartFailed(path, generation, reason) if not _was_asked_to_stop(reason):
+            case FailedStart(path, generation, reason) if not _was_asked_to_stop(reason):
                 self._reason(path, generation, reason, "did not start")
             case IntensityExceeded(path, child, reason, intensity, period):
                 self._log.error(
@@ -66,7 +66,7 @@ class CrashLog:
                 self._log.info("supervisor %s stops: significant child %s ended", path, child)
             case ShutdownTimedOut(path, seconds):
                 self._log.warning("%s did not stop within %g s: cancelled", path, seconds)
-            case StillRunning(path, seconds, stack):
+            case StillAlive(path, seconds, stack):
                 self._log.error(
                     "%s was cancelled %g s ago and still runs:\n%s", path, seconds, stack
                 )

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import trio
 
-from .children import Child
+from .children import Child, StartChild, TerminateChild, refusal
 from .errors import ManagementError, MaxChildren, NotFound, SpecError
 from .messages import handles
 from .policy import Backoff, Restart
 from .spec import BRUTAL_KILL, ChildSpec, Flags, Kind
 from .supervising import Supervising
-from .supervisor import StartChild, TerminateChild, refusal
 
 if TYPE_CHECKING:
     from .cell import Cell
+    from .children import StartRefusal
     from .exits import ExitReason
     from .ref import ActorRef
 
@@ -64,9 +64,7 @@ class DynamicSupervisor(Supervising):
             self.stopped(child)
 
     @handles(StartChild)
-    async def _start_child(
-        self, request: StartChild
-    ) -> ActorRef | ManagementError | SpecError | None:
+    async def _start_child(self, request: StartChild) -> ActorRef | StartRefusal | None:
         spec = request.spec
         if spec.significant:
             return SpecError("bad_combination", "a dynamic child cannot be significant")

@@ -40,7 +40,7 @@ class StartIgnored(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StartFailed(Event):
+class FailedStart(Event):
     """The actor ended before it was up."""
 
     generation: int
@@ -89,7 +89,7 @@ class ShutdownTimedOut(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StillRunning(Event):
+class StillAlive(Event):
     """The actor was cancelled `seconds` ago and has not ended: here is where it stands."""
 
     seconds: float

@@ -86,14 +86,20 @@ class MailboxPolicy:
 
 @dataclass(frozen=True, slots=True)
 class MailboxStatistics:
-    """Counts since the actor started; `queued` and `bound` count casts and calls."""
+    """A mailbox now, and what happened to it since the actor started."""
 
     queued: int
+    """Casts and calls that wait."""
     high_water: int
+    """The most that ever waited."""
     bound: int
+    """How many may wait."""
     dropped: int
+    """Casts and calls that were refused, or gave way to newer ones."""
     conflated: int
+    """Casts that a newer one of the same key replaced."""
     overflow: str
+    """The name of the mailbox's class, which tells its policy."""
 
 
 class Mailbox:

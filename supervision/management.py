@@ -9,8 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .children import CountChildren, WhichChildren
-from .supervisor import DeleteChild, RestartChild, StartChild, TerminateChild
+from .children import (
+    CountChildren,
+    DeleteChild,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+    WhichChildren,
+)
 
 if TYPE_CHECKING:
     from .children import ChildInfo, Counts

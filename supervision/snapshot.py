@@ -38,34 +38,42 @@ class SupervisorSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ActorSnapshot:
-    """One actor, up or down, and the children under it in start order.
-
-    Times are seconds. `restarts` counts the starts of this path after its first.
-    `handling_seconds` is wall time inside handlers, waiting of async ones included;
-    `handling_p50` and `handling_p95` are what half and 95 % of the last thousands of messages
-    took at most, None before the first. `left_out` counts, by state, the children that are not
-    listed.
-    """
+    """One actor, up or down, and the children under it. Times are seconds."""
 
     path: str
     kind: Kind
     actor: str
+    """The name of its class; empty while it is down."""
     state: str
+    """A value of `State` while there is an incarnation, else of `ChildState`."""
     restart: Restart
     generation: int
+    """Starts of this path, the running one included."""
     restarts: int
+    """Starts of this path after its first."""
     last_exit: ExitReason | None
+    """Why the incarnation before this one ended; None when there was none."""
     last_exit_ago: float | None
     uptime: float | None
+    """Since `init` ended; None while it is down."""
     mailbox: MailboxStatistics | None
+    """None while it is down."""
     unanswered_calls: int
+    """Calls that wait in the mailbox, are being handled, or were kept to be answered later."""
     handled: int
+    """Messages since it started."""
     handling_seconds: float
+    """Wall time inside handlers since it started, the waiting of async ones included."""
     handling_p50: float | None
+    """What half of the last thousands of messages took at most; None before the first."""
     handling_p95: float | None
+    """What 95 % of them took at most."""
     supervisor: SupervisorSnapshot | None
+    """None for a worker, and while it is down."""
     children: tuple[ActorSnapshot, ...]
+    """In start order."""
     left_out: Mapping[str, int]
+    """By state, how many children are not listed."""
 
     def walk(self) -> Iterator[ActorSnapshot]:
         """This actor and all under it, parents before children."""

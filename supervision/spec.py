@@ -29,31 +29,27 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """How to start, restart and stop one child.
-
-    Attributes:
-        id: unique among its siblings, part of the child's path; no slash.
-        start: makes the actor; called at each start with the dynamic supervisor's extra
-            arguments, if any, and `args`.
-        restart: when it is started again.
-        shutdown: seconds an asked child may take to stop before it is cancelled, `math.inf`
-            to wait for ever, or BRUTAL_KILL; None means 5 s for a worker, infinity for a
-            supervisor.
-        significant: its clean end may end the supervisor (`auto_shutdown`).
-        start_timeout: seconds `init` may take; None means 30 s for a worker, no limit for a
-            supervisor, whose children have limits of their own.
-        name: an additional name to register it by; its path is one already.
-    """
+    """How to start, restart and stop one child."""
 
     id: str
+    """Unique among its siblings, part of the child's path; no slash."""
     start: Callable[..., Actor]
+    """Makes the actor; called at each start with the dynamic supervisor's extra arguments, if
+    any, and `args`."""
     args: tuple[Any, ...] = ()
     restart: Restart = Restart.PERMANENT
+    """When it is started again."""
     shutdown: float | Literal["brutal_kill"] | None = None
+    """Seconds that an asked child may take to stop before it is cancelled, `math.inf` to wait for
+    ever, or BRUTAL_KILL. None means 5 s for a worker, infinity for a supervisor."""
     kind: Kind = Kind.WORKER
     significant: bool = False
+    """Whether its clean end may end the supervisor (`auto_shutdown`)."""
     start_timeout: float | None = None
+    """Seconds that `init` may take. None means 30 s for a worker, no limit for a supervisor, whose
+    children have limits of their own."""
     name: str | None = None
+    """An additional name to register it by; its path is one already."""
 
     def __post_init__(self) -> None:
         for check in _CHILD_CHECKS:

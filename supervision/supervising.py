@@ -26,7 +26,7 @@ from .events import (
     IntensityExceeded,
     RestartScheduled,
     ShutdownTimedOut,
-    StillRunning,
+    StillAlive,
 )
 from .exits import SHUTDOWN, Crash, crash
 from .messages import handles
@@ -183,7 +183,7 @@ class Supervising(Actor):
             await cell.gone(REPORT_SECONDS)
             if not cell.ended:
                 waited = trio.current_time() - cancelled_at
-                self.system.emit(StillRunning(cell.path, waited, stack_of(cell)))
+                self.system.emit(StillAlive(cell.path, waited, stack_of(cell)))
 
     def stopped(self, child: Child) -> None:
         """Note that the child was taken down on purpose."""

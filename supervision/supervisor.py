@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from .children import Child, ChildState
+from .children import (
+    Child,
+    ChildState,
+    DeleteChild,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+    refusal,
+)
 from .errors import (
     AlreadyPresent,
     AlreadyStarted,
@@ -14,11 +21,10 @@ from .errors import (
     NotFound,
     Restarting,
     SpecError,
-    StartFailed,
     StillRunning,
 )
-from .exits import Crash, Exit, ExitReason, FailedToStartChild, Shutdown, is_clean
-from .messages import Request, handles
+from .exits import Exit, ExitReason, FailedToStartChild, Shutdown, is_clean
+from .messages import handles
 from .policy import AutoShutdown, Backoff, Restart, Strategy, affected
 from .spec import ChildSpec, Flags, Kind, check_children, check_significant
 from .supervising import Supervising
@@ -26,35 +32,8 @@ from .supervising import Supervising
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .children import StartRefusal
     from .ref import ActorRef
-
-
-@dataclass(frozen=True, slots=True)
-class StartChild(Request["ActorRef | None | ManagementError | SpecError"]):
-    """Add a child and start it; None is answered when it ignored its start."""
-
-    spec: ChildSpec
-
-
-@dataclass(frozen=True, slots=True)
-class TerminateChild(Request["ManagementError | None"]):
-    """Take a child down; `child` is an id, or a path for a dynamic supervisor."""
-
-    child: str
-
-
-@dataclass(frozen=True, slots=True)
-class RestartChild(Request["ActorRef | None | ManagementError"]):
-    """Start a stopped child again."""
-
-    child: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteChild(Request["ManagementError | None"]):
-    """Forget a stopped child."""
-
-    child: str
 
 
 class Supervisor(Supervising):
@@ -133,9 +112,7 @@ class Supervisor(Supervising):
         return None
 
     @handles(StartChild)
-    async def _start_child(
-        self, request: StartChild
-    ) -> ActorRef | ManagementError | SpecError | None:
+    async def _start_child(self, request: StartChild) -> ActorRef | StartRefusal | None:
         spec = request.spec
         known = self.children.get(spec.id)
         if known is not None:
@@ -190,13 +167,6 @@ class Supervisor(Supervising):
         if child.cell is not None:
             return StillRunning(child_id, "runs; terminate it first")
         return None
-
-
-def refusal(child: Child, failure: ExitReason) -> ManagementError:
-    """The error for a child that did not start: a taken name has one of its own."""
-    if isinstance(failure, Crash) and isinstance(failure.error, AlreadyStarted):
-        return failure.error
-    return StartFailed(child.id, failure)
 
 
 def supervisor(

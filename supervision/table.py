@@ -1,8 +1,9 @@
 """Memory that outlives its writer, as an ETS table with an heir does.
 
-A table is a plain object made by whoever wires the system and handed on by child spec. One
-path writes it, through all its incarnations; anyone reads, without waiting. Values are
-immutable: a reader keeps what it got. It is memory, not a way to talk: nothing can wait on it.
+A table is a plain object. Whoever wires the system makes it and hands it on by child spec. The
+actor at one path writes it, through all its incarnations. Anyone reads, without waiting. Values
+are immutable, so a reader may keep what it got. Nothing can wait for a change of a table: to
+tell somebody, send a message.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class TableStatistics:
 
 
 class Ownership:
-    """Lets one path write, whatever its incarnation; to be checked before each write."""
+    """Lets the actor at one path write, whatever its incarnation. Checked before each write."""
 
     __slots__ = ("name", "writer")
 
@@ -101,3 +102,25 @@ class Table(Generic[K, V]):
     def statistics(self) -> TableStatistics:
         """Counts, for operators."""
         return TableStatistics(len(self._rows), self.revision - self._deletes, self._deletes)
+
+
+class Slot(Generic[V]):
+    """A table of one row: the state that the actor at the path `writer` shows to everybody."""
+
+    def __init__(self, name: str, *, writer: str) -> None:
+        self._owner = Ownership(name, writer)
+        self._value: V | None = None
+
+    @property
+    def value(self) -> V | None:
+        """What was put last; None before the first."""
+        return self._value
+
+    def put(self, value: V) -> None:
+        """Set the value.
+
+        Raises:
+            NotTheWriter: the running task is not the writer's.
+        """
+        self._owner.check()
+        self._value = value

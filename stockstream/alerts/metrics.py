@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from stockstream.metrics import counter, counters, gauge, gauges
 from stockstream.statuses import WebhookStatus
-from stockstream.tables import ALERTS, WEBHOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
 
 def families(tables: Tables) -> Iterator[Family]:
     """Rules, what they fired, and how it is posted. Counts are of this process."""
-    alerts = tables.alerts.get(ALERTS)
+    alerts = tables.alerts.value
     if alerts is not None:
         yield from _alerts(alerts)
-    yield from _webhooks(tables.webhooks.get(WEBHOOKS) or WebhookStatus())
+    yield from _webhooks(tables.webhooks.value or WebhookStatus())
 
 
 def _alerts(alerts: AlertStatus) -> Iterator[Family]:

@@ -82,7 +82,7 @@ class DueLine(NamedTuple):
     due_for: float
 
 
-class Slot(NamedTuple):
+class CallSlot(NamedTuple):
     """What a call under way holds; to be given back with `end`."""
 
     line: Line
@@ -160,13 +160,13 @@ class Shares:
             if given.total() == before:
                 return dict(given)
 
-    def begin(self, line: Line) -> Slot:
+    def begin(self, line: Line) -> CallSlot:
         """Take a slot for a call; also where none is free, since the call is claimed already."""
-        slot = Slot(line, self.standing(line))
+        slot = CallSlot(line, self.standing(line))
         self._used.update(_uses(*slot))
         return slot
 
-    def end(self, slot: Slot) -> None:
+    def end(self, slot: CallSlot) -> None:
         """Give a slot back."""
         self._used.subtract(_uses(*slot))
         for use in _uses(*slot):

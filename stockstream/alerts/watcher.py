@@ -21,7 +21,6 @@ from stockstream.alerts.rule_rows import FetchChanges
 from stockstream.alerts.webhooks import CallsDue
 from stockstream.database.query import DatabaseError, Rejected, ask
 from stockstream.messages import AlertSymbols, DeliverAlert, DemandWanted, QuotesPublished
-from stockstream.tables import ALERTS
 from stockstream.times import now_ms
 from supervision import Actor, CallError, Conflate, MailboxPolicy, handles
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from stockstream.quotes import Symbol
     from stockstream.statuses import AlertStatus, QuoteRow
     from stockstream.tables import Outbox
-    from supervision import ExitReason, Table
+    from supervision import ExitReason, Slot, Table
 
 LOOK_SECONDS = 1.0
 """How often the inbox is looked at without a hint, which may be lost with PubSub."""
@@ -77,7 +76,7 @@ class Watcher(Actor):
         book: AlertBook,
         inbox: Outbox,
         quotes: Table[Symbol, QuoteRow],
-        statuses: Table[str, AlertStatus],
+        statuses: Slot[AlertStatus],
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._book = book
@@ -198,13 +197,13 @@ class Watcher(Actor):
 
     def _tell_status(self) -> None:
         """Write down how it goes; log what was lost since the last time."""
-        before, now = self._statuses.get(ALERTS), self._book.status()
+        before, now = self._statuses.value, self._book.status()
         if before is not None and now.dropped > before.dropped:
             _log.error("alerts were lost: the database is away for too long", lost=now.dropped)
         if before is not None and now.missed > before.missed:
             _log.warning("prices came too fast to be judged one by one", missed=now.missed)
         if now != before:
-            self._statuses.put(ALERTS, now)
+            self._statuses.put(now)
 
     def _tell_symbols(self) -> None:
         self._streamer.cast(AlertSymbols(self._book.symbols))

@@ -25,7 +25,6 @@ from stockstream.alerts.shares import SHARES, Line, Pauses, Shares
 from stockstream.alerts.targets import TargetPolicy
 from stockstream.database.query import DatabaseError, Rejected, ask
 from stockstream.statuses import WebhookStatus
-from stockstream.tables import WEBHOOKS
 from supervision import Actor, Conflate, MailboxPolicy, handles
 
 if TYPE_CHECKING:
@@ -33,9 +32,9 @@ if TYPE_CHECKING:
 
     from stockstream.alerts.call_rows import Call, Tried
     from stockstream.alerts.posting import Outcome
-    from stockstream.alerts.shares import DueLine, Slot
+    from stockstream.alerts.shares import CallSlot, DueLine
     from stockstream.alerts.signing import Signer
-    from supervision import ExitReason, Table
+    from supervision import ExitReason, Slot
 
 LOOK_SECONDS = 5.0
 """How often the table is looked at without a hint: another node's calls come to us by its death."""
@@ -96,13 +95,13 @@ class Webhooks(Actor):
     )
 
     def __init__(
-        self, settings: WebhookSettings, signer: Signer, statuses: Table[str, WebhookStatus]
+        self, settings: WebhookSettings, signer: Signer, statuses: Slot[WebhookStatus]
     ) -> None:
         self._settings = settings
         self._signer = signer
         self._shares = Shares(settings.pauses, random.random)
         # Under way, or not yet written down; its slot is taken as long.
-        self._calls: dict[int, Slot] = {}
+        self._calls: dict[int, CallSlot] = {}
         self._taken: list[Taken] = []
         self._failed: list[Failed] = []
         self._after = _FIRST
@@ -110,7 +109,7 @@ class Webhooks(Actor):
         self._working = trio.CancelScope()
         self._rested = trio.Event()
         self._statuses = statuses
-        self._status = statuses.get(WEBHOOKS) or WebhookStatus()
+        self._status = statuses.value or WebhookStatus()
 
     async def init(self) -> None:
         """Begin with what waits in the table."""
@@ -146,7 +145,7 @@ class Webhooks(Actor):
         counts = {name: getattr(self._status, name) + count for name, count in more.items()}
         counts["under_way"] = len(self._calls)
         self._status = msgspec.structs.replace(self._status, **counts)
-        self._statuses.put(WEBHOOKS, self._status)
+        self._statuses.put(self._status)
 
     async def _run(self) -> None:
         settings = self._settings
@@ -220,7 +219,7 @@ class Webhooks(Actor):
                 waits.append(max(-due_for, rest))
         return max(min(waits), SHORTEST_SECONDS)
 
-    async def _serve(self, poster: Poster, call: Call, slot: Slot) -> None:
+    async def _serve(self, poster: Poster, call: Call, slot: CallSlot) -> None:
         outcome = await poster.post(call, slot.standing)
         if outcome.reason is None:
             self._shares.note_answer(call.line, outcome.seconds)

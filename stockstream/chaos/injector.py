@@ -17,6 +17,7 @@ from stockstream.chaos.upstream import NoStub, set_switches, switches
 from stockstream.messages import CutConnections, DatabaseFault, DisturbDatabase, ForceCircuit
 from supervision import (
     NORMAL,
+    ROOT,
     CallError,
     Crash,
     Killed,
@@ -25,7 +26,6 @@ from supervision import (
     inject_fault,
     snapshot,
 )
-from supervision.system import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,8 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from stockstream import paths
-from supervision import Kind, Restart
-from supervision.system import ROOT
+from supervision import ROOT, Kind, Restart
 
 if TYPE_CHECKING:
     import random

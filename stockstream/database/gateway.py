@@ -24,7 +24,6 @@ from stockstream.database.query import Ask, DatabaseError, NotYet, Purpose
 from stockstream.database.troubles import why_not_connected
 from stockstream.messages import CutConnections, ServerFailed, ServerReady
 from stockstream.statuses import DatabaseStatus
-from stockstream.tables import DATABASE
 from stockstream.times import Moment
 from supervision import Actor, Caller, handles, replies_later
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from stockstream.database.query import Connection
     from stockstream.database.servers import Server
-    from supervision import ExitReason, Table
+    from supervision import ExitReason, Slot
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
@@ -79,7 +78,7 @@ class Database(Actor):
     def __init__(
         self,
         settings: DatabaseSettings,
-        statuses: Table[str, DatabaseStatus],
+        statuses: Slot[DatabaseStatus],
     ) -> None:
         self._settings = settings
         self._statuses = statuses
@@ -231,7 +230,7 @@ class Database(Actor):
         """Write down how it is now, for readers of the table; log each turn of it."""
         pools = self._pools
         up = pools[Purpose.WRITE].connected > 0
-        last = self._statuses.get(DATABASE)
+        last = self._statuses.value
         turned = last is None or last.up != up
         # Who runs the server knows better than who does not reach it.
         reason = "" if up else self._server_trouble or pools[Purpose.WRITE].reason
@@ -251,7 +250,7 @@ class Database(Actor):
         )
         if row.replica is not None and not self._ending:
             self._log_replica(row.replica.reason)
-        self._statuses.put(DATABASE, row)
+        self._statuses.put(row)
 
     def _log_replica(self, trouble: str) -> None:
         if trouble in {self._replica_told, NOT_YET}:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stockstream.metrics import counter, gauge, gauges
-from stockstream.tables import DATABASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 def families(tables: Tables) -> Iterator[Family]:
     """The database and its replica."""
-    database = tables.database.get(DATABASE)
+    database = tables.database.value
     replica = None if database is None else database.replica
     yield gauge(
         "stockstream_database_up",

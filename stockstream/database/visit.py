@@ -17,8 +17,7 @@ from stockstream.database.pool import NOT_YET
 from stockstream.database.query import Unavailable
 from stockstream.database.servers import Server, embedded_server
 from stockstream.database.troubles import STARTING
-from stockstream.tables import DATABASE
-from supervision import ChildSpec, System, Table, supervisor
+from supervision import ChildSpec, Slot, System, supervisor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,7 +46,7 @@ async def visiting(
         KeyboardInterrupt: SIGINT or SIGTERM came; the `with` was cancelled.
     """
     server = embedded_server(directory) if url is None else Server(setting, url)
-    statuses: Table[str, DatabaseStatus] = Table("database", writer=paths.DATABASE)
+    statuses: Slot[DatabaseStatus] = Slot("database", writer=paths.DATABASE)
     settings = DatabaseSettings(server, readers=1, migrate=migrate)
     children = [ChildSpec("gateway", partial(Database, settings, statuses))]
     if url is None:
@@ -87,13 +86,13 @@ async def _interrupt(signals: AsyncIterator[int], scope: trio.CancelScope) -> No
         raise KeyboardInterrupt
 
 
-async def _connected(statuses: Table[str, DatabaseStatus], url: str | None) -> None:
+async def _connected(statuses: Slot[DatabaseStatus], url: str | None) -> None:
     """Wait for the connection; the embedded server may have to be made first."""
     embedded = url is None
     seconds = EMBEDDED_SECONDS if url is None else attempt_seconds(url) + FURTHER_SECONDS
     give_up = trio.current_time() + seconds
     while True:
-        status = statuses.get(DATABASE)
+        status = statuses.value
         reason = NOT_YET if status is None else status.reason
         # Each pool connects by itself.
         if status is not None and status.up and all(status.connections.values()):

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
     from stockstream.delivery.lanes import Connections, Patience
-    from supervision.deadlines import Timer
+    from supervision import Timer
 
 __all__ = ["Broadcaster", "Framing"]
 

@@ -50,8 +50,7 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
     from stockstream.delivery.lanes import Connections
-    from supervision import ActorRef, Request
-    from supervision.actor import Ignore
+    from supervision import ActorRef, Ignore, Request
 
 R = TypeVar("R")
 

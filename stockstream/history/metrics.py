@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from stockstream.history.progress import progress
 from stockstream.metrics import counter, counters, gauge
-from stockstream.tables import RECORDER, RETENTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def families(tables: Tables, now_ms: int) -> Iterator[Family]:
     """Recording and retention; inside a trio run only. Counts are of this process."""
-    recorder, retention = tables.recorder.get(RECORDER), tables.retention.get(RETENTION)
+    recorder, retention = tables.recorder.value, tables.retention.value
     yield gauge(
         "stockstream_history_lag_seconds",
         "Age of the oldest price that is not in the database yet.",

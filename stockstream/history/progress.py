@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stockstream.statuses import RecorderFigures
-from stockstream.tables import DATABASE, RECORDER
 
 if TYPE_CHECKING:
     from stockstream.statuses import RecorderStatus
@@ -41,7 +40,7 @@ class RecorderDocument(RecorderFigures, frozen=True):
 
 def progress(tables: Tables, now_ms: int) -> Progress:
     """How recording stands; only inside a trio run."""
-    database, recorder = tables.database.get(DATABASE), tables.recorder.get(RECORDER)
+    database, recorder = tables.database.value, tables.recorder.value
     waiting = tables.outbox.statistics()
     spooled = None if recorder is None else recorder.spooled_since
     oldest = min((at for at in (waiting.oldest, spooled) if at is not None), default=None)

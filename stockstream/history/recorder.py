@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from stockstream.statuses import RecorderStatus
     from stockstream.tables import Batch, Outbox
-    from supervision import ExitReason, Table
+    from supervision import ExitReason, Slot
 
 ROUND_SECONDS = 0.25
 TICKS_AT_ONCE = 5_000
@@ -84,7 +84,7 @@ class Recorder(Actor):
         self,
         settings: RecorderSettings,
         outbox: Outbox,
-        statuses: Table[str, RecorderStatus],
+        statuses: Slot[RecorderStatus],
         clock: Callable[[], Moment] = Moment.now,
     ) -> None:
         self._settings = settings

@@ -15,7 +15,7 @@ from stockstream.history.clock_doubt import FetchRecorded, agrees, doubt
 from stockstream.history.rolling import RollUp
 from stockstream.history.upkeep import Retain
 from stockstream.statuses import RetentionStatus
-from stockstream.tables import FEED, RETENTION
+from stockstream.tables import FEED
 from stockstream.times import now_ms
 from supervision import Actor
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from stockstream.database.query import Query
     from stockstream.statuses import UpstreamClock
-    from supervision import Table
+    from supervision import Slot, Table
 
 ROUND_SECONDS = 60.0
 RETAIN_SECONDS = 600.0
@@ -75,7 +75,7 @@ class Retention(Actor):
         settings: RetentionSettings,
         purge: Callable[[int], Query[Purged]],
         upstream: Table[str, UpstreamClock],
-        statuses: Table[str, RetentionStatus],
+        statuses: Slot[RetentionStatus],
         clock: Callable[[], int] = now_ms,
     ) -> None:
         """`purge` makes a step for the rows of others, at a moment in ms since 1970: what users
@@ -143,11 +143,11 @@ class Retention(Actor):
 
     def _tell(self, **changes: str | None) -> None:
         """Write down how it goes, and log each trouble and its end."""
-        before = self._statuses.get(RETENTION) or RetentionStatus()
+        before = self._statuses.value or RetentionStatus()
         now = msgspec.structs.replace(before, **changes)
         if now == before:
             return
-        self._statuses.put(RETENTION, now)
+        self._statuses.put(now)
         if now.waits is not None and before.waits is None:
             _log.warning("retention waits", reason=now.waits)
         if now.trouble is not None and before.trouble is None:

@@ -10,7 +10,6 @@ import structlog
 
 from stockstream.history import progress
 from stockstream.statuses import RecorderStatus
-from stockstream.tables import RECORDER
 from stockstream.times import Moment
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from stockstream.history.segments import Lost
     from stockstream.history.spool import Spool
     from stockstream.tables import Outbox
-    from supervision import Table
+    from supervision import Slot
 
 _log: BoundLogger = structlog.get_logger("recorder")
 
@@ -34,14 +33,14 @@ class Standing:
 
     def __init__(
         self,
-        statuses: Table[str, RecorderStatus],
+        statuses: Slot[RecorderStatus],
         calm_seconds: float,
         clock: Callable[[], Moment] = Moment.now,
     ) -> None:
         self._statuses = statuses
         self._calm_seconds = calm_seconds
         self._clock = clock
-        self._status = statuses.get(RECORDER) or RecorderStatus()
+        self._status = statuses.value or RecorderStatus()
         self._told = deque([self._status.alert], maxlen=8)
 
     @property
@@ -117,8 +116,8 @@ class Standing:
 
     def _put(self, **changes: object) -> None:
         self._status = msgspec.structs.replace(self._status, **changes)
-        if self._status != self._statuses.get(RECORDER):
-            self._statuses.put(RECORDER, self._status)
+        if self._status != self._statuses.value:
+            self._statuses.put(self._status)
 
     def _late(self, seconds: float, why: str) -> str | None:
         if seconds <= progress.LATE_SECONDS:

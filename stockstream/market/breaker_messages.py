@@ -39,13 +39,6 @@ class CallRaised:
 
 
 @dataclass(frozen=True, slots=True)
-class CallCancelled:
-    """The call was given up: the permit comes back, nothing is recorded."""
-
-    permit: Permit
-
-
-@dataclass(frozen=True, slots=True)
 class NoCalls:
     """Whatever permits `holder` has, it makes no call with them: they all come back."""
 

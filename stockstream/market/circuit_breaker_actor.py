@@ -19,7 +19,6 @@ from stockstream.market.breaker_events import BreakerEvent, ForceChanged, StateT
 from stockstream.market.breaker_messages import (
     AcquirePermit,
     BreakerStatus,
-    CallCancelled,
     CallRaised,
     CallReturned,
     NoCalls,
@@ -44,8 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stockstream.tables import Tables
-    from supervision import ActorRef, Monitor
-    from supervision.deadlines import Timer
+    from supervision import ActorRef, Monitor, Timer
 
 NAME = "price API"
 _FORCED = {"open": Forced.FORCED_OPEN, "closed": Forced.DISABLED, "auto": None}
@@ -113,12 +111,6 @@ class CircuitBreakerActor(Actor):
     def _on_raised(self, message: CallRaised) -> None:
         self._let_go(message.permit)
         self._breaker.error(message.permit, message.duration, message.error, message.retry_after)
-        self._changed()
-
-    @handles(CallCancelled)
-    def _on_cancelled(self, message: CallCancelled) -> None:
-        self._let_go(message.permit)
-        self._breaker.release(message.permit)
         self._changed()
 
     @handles(NoCalls)

@@ -26,25 +26,27 @@ from stockstream.telemetry.entries import (
 )
 from stockstream.telemetry.stories import Stories, is_numbered
 from stockstream.times import now_ms
-from supervision import Crash, Decision, Killed
-from supervision.events import (
+from supervision import (
     AutoShutdownTriggered,
     CastDropped,
     CastToNobody,
+    Crash,
+    Decision,
     Event,
     Exited,
+    FailedStart,
     IntensityExceeded,
     KeyFailed,
+    Killed,
     RestartScheduled,
     ShutdownTimedOut,
     Started,
-    StartFailed,
     StartIgnored,
-    StillRunning,
+    StillAlive,
     TerminateFailed,
     UnhandledMessage,
+    is_clean,
 )
-from supervision.exits import is_clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +140,7 @@ class EventLog:
                 self._started(path, generation)
             case Exited(path, generation, reason, decision):
                 self._exited(path, generation, reason, decision)
-            case StartFailed(path, generation, reason):
+            case FailedStart(path, generation, reason):
                 self._failed(path, generation, reason)
             case CircuitMoved():
                 self._moved(event)
@@ -289,7 +291,7 @@ def _words(event: Event) -> tuple[EntryKind | None, str | None, str | None]:
             return EntryKind.STOPPED_BY_CHILD, None, f"its significant child {child} ended"
         case ShutdownTimedOut(_, seconds):
             return EntryKind.STOP_TIMED_OUT, None, f"not within {seconds:g} s: cancelled"
-        case StillRunning(_, seconds, stack):
+        case StillAlive(_, seconds, stack):
             detail = f"cancelled {seconds:.0f} s ago, stands at\n{stack[-LONGEST_TRACE:]}"
             return EntryKind.STILL_RUNNING, None, detail
         case TerminateFailed(_, reason, error):

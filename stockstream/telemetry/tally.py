@@ -6,9 +6,18 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from stockstream.telemetry.stories import place_of
-from supervision import Crash, Decision, Killed
-from supervision.events import CastDropped, Event, Exited, IntensityExceeded, Started, StartFailed
-from supervision.exits import is_clean
+from supervision import (
+    CastDropped,
+    Crash,
+    Decision,
+    Event,
+    Exited,
+    FailedStart,
+    IntensityExceeded,
+    Killed,
+    Started,
+    is_clean,
+)
 
 if TYPE_CHECKING:
     from supervision import System
@@ -43,7 +52,7 @@ class Tally:
                 self.ends[place, "crash"] += 1
             case Exited(_, _, Killed(), decision) if decision is not Decision.STOPPING:
                 self.ends[place, "kill"] += 1
-            case StartFailed(_, _, reason) if not is_clean(reason):
+            case FailedStart(_, _, reason) if not is_clean(reason):
                 self.ends[place, "failed_start"] += 1
             case CastDropped():
                 self.dropped[place] += 1

@@ -34,8 +34,7 @@ from supervision import (
     terminate_child,
     which_children,
 )
-from supervision.events import IntensityExceeded, Started
-from supervision.events import StartFailed as StartFailedEvent
+from supervision.events import FailedStart, IntensityExceeded, Started
 from tests.conformance.support import HANG, Boom, Plan, child
 
 
@@ -206,7 +205,7 @@ async def test_r5_an_init_that_never_noticed_its_cancellation_is_not_up(start, p
     with pytest.raises(StartFailed, match="start_timeout of 1 s"):
         await start_child(tree["d"], ChildSpec("x", Stubborn, start_timeout=1.0))
     assert [event.path for event in tree.seen(Started)] == ["a", "d", "root"]
-    assert [event.path for event in tree.seen(StartFailedEvent)] == ["d/1"]
+    assert [event.path for event in tree.seen(FailedStart)] == ["d/1"]
     assert "d/1" not in tree
 
 
@@ -252,7 +251,7 @@ async def test_r7_ignore_keeps_the_spec_of_static_children_that_could_come_back(
 
     assert await start_child(tree["d"], child("x", probe, Plan([IGNORE]))) is None
     assert await count_children(tree["d"]) == (0, 0, 0, 0)
-    assert not tree.seen(StartFailedEvent)
+    assert not tree.seen(FailedStart)
     assert probe.of("terminate") == []
 
 

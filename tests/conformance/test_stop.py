@@ -28,7 +28,7 @@ from supervision import (
     terminate_child,
     which_children,
 )
-from supervision.events import Exited, ShutdownTimedOut, StillRunning, TerminateFailed
+from supervision.events import Exited, ShutdownTimedOut, StillAlive, TerminateFailed
 from tests.conformance.support import (
     HANG,
     Boom,
@@ -118,7 +118,7 @@ async def test_r26_brutal_kill_cancels_and_waits(start, probe):
     assert [await monitor.wait() for monitor in monitors] == [KILLED, KILLED]
     assert trio.current_time() - began == 11.0
     assert probe.of("terminate") == []
-    reports = tree.seen(StillRunning)
+    reports = tree.seen(StillAlive)
     assert [(event.path, event.seconds) for event in reports] == [("a", 5.0), ("a", 10.0)]
     assert "in _work" in reports[0].stack, "where its own task stands must be told"
 

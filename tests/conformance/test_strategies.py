@@ -21,7 +21,7 @@ from supervision import (
     terminate_child,
     which_children,
 )
-from supervision.events import StillRunning
+from supervision.events import StillAlive
 from tests.conformance.support import Boom, Note, Plan, Who, child
 
 ABCD = ("a", "b", "c", "d")
@@ -255,7 +255,7 @@ async def test_r21_nothing_starts_beside_a_live_predecessor(start, probe):
     await trio.sleep(20)
     assert probe[-1][:2] == ("up", "b")
     assert {entry[2] - began for entry in probe if entry[0] == "init over"} == {12.0}
-    reports = tree.seen(StillRunning)
+    reports = tree.seen(StillAlive)
     assert [(event.path, event.seconds) for event in reports] == [("b", 5.0), ("b", 10.0)]
     assert "in shielded" in reports[0].stack
 

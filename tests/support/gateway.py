@@ -19,9 +19,9 @@ from stockstream.history.recorder import Recorder, RecorderSettings
 from stockstream.history.recording import TickBatch
 from stockstream.quotes import Quote, Symbol, Version
 from stockstream.statuses import DatabaseStatus, QuoteRow, RecorderStatus
-from stockstream.tables import DATABASE, OUTBOX_ROWS, RECORDER, Outbox, Tables
+from stockstream.tables import OUTBOX_ROWS, Outbox, Tables
 from stockstream.times import Moment, now_ms
-from supervision import Actor, ChildSpec, Request, System, Table, handles, supervisor
+from supervision import Actor, ChildSpec, Request, Slot, System, handles, supervisor
 from tests.support.history import Select
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ class History:
 
     system: System
     url: str
-    statuses: Table[str, DatabaseStatus]
-    recorders: Table[str, RecorderStatus]
+    statuses: Slot[DatabaseStatus]
+    recorders: Slot[RecorderStatus]
     outbox: Outbox
     published: list[QuoteRow] = field(default_factory=list)
 
@@ -94,13 +94,13 @@ class History:
 
     @property
     def status(self) -> DatabaseStatus:
-        found = self.statuses.get(DATABASE)
+        found = self.statuses.value
         assert found is not None
         return found
 
     @property
     def recorder(self) -> RecorderStatus:
-        return self.recorders.get(RECORDER) or RecorderStatus()
+        return self.recorders.value or RecorderStatus()
 
     @property
     def progress(self) -> Progress:
@@ -177,8 +177,8 @@ async def running_history(
     `clock` is the recorder's.
     """
     system = System()
-    statuses: Table[str, DatabaseStatus] = Table("database", writer=paths.DATABASE)
-    recorders: Table[str, RecorderStatus] = Table("recorder", writer=paths.RECORDER)
+    statuses: Slot[DatabaseStatus] = Slot("database", writer=paths.DATABASE)
+    recorders: Slot[RecorderStatus] = Slot("recorder", writer=paths.RECORDER)
     outbox = Outbox(writer=paths.STREAMER, reader=paths.RECORDER, limit=outbox_limit)
     history = History(system, url, statuses, recorders, outbox)
     database = DatabaseSettings(

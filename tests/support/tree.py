@@ -13,7 +13,7 @@ import trio
 from stockstream.application import Addresses, bind, build
 from stockstream.config import Settings
 from supervision import ActorSnapshot, Crash, ExitReason, System, snapshot
-from supervision.events import Exited, StartFailed
+from supervision.events import Exited, FailedStart
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -44,7 +44,7 @@ class Tree:
         return [
             event
             for event in self.events
-            if isinstance(event, Exited | StartFailed) and isinstance(event.reason, Crash)
+            if isinstance(event, Exited | FailedStart) and isinstance(event.reason, Crash)
         ]
 
     def tell(self, event: Event) -> None:

@@ -16,7 +16,7 @@ from stockstream.statuses import (
     FeedStatus,
     WebhookStatus,
 )
-from stockstream.tables import ALERTS, CIRCUIT, DATABASE, FEED, RECORDER, WEBHOOKS
+from stockstream.tables import CIRCUIT, FEED
 from stockstream.telemetry.process import ProcessSample
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ def overview(parts: Parts, event_streams: int) -> Overview:
         ),
         feed=_feed(parts.tables),
         clients=_clients(parts.tables, parts.connections),
-        alerts=parts.tables.alerts.get(ALERTS),
-        webhooks=parts.tables.webhooks.get(WEBHOOKS),
+        alerts=parts.tables.alerts.value,
+        webhooks=parts.tables.webhooks.value,
         history=_history(parts.tables, now),
         process=_process(parts.telemetry),
         casts_to_nobody=parts.system.casts_to_nobody,
@@ -153,8 +153,8 @@ def _history(tables: Tables, now_ms: int) -> HistoryDocument:
     return HistoryDocument(
         ok=standing.ok,
         reason=standing.reason,
-        database=tables.database.get(DATABASE),
-        recorder=told(tables.recorder.get(RECORDER), now_ms),
+        database=tables.database.value,
+        recorder=told(tables.recorder.value, now_ms),
         waiting=outbox.waiting,
         rows=outbox.rows,
         oldest=standing.oldest,

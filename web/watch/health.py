@@ -10,7 +10,7 @@ from stockstream.delivery.protocol import encode
 from stockstream.history.progress import progress, told
 from stockstream.quotes import iso_utc
 from stockstream.statuses import CircuitState
-from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER, RETENTION
+from stockstream.tables import CIRCUIT, FEED
 from stockstream.times import tell
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
 
 
 def _history(tables: Tables, now_ms: int) -> dict[str, object]:
-    database = tables.database.get(DATABASE)
-    standing, retention = progress(tables, now_ms), tables.retention.get(RETENTION)
+    database = tables.database.value
+    standing, retention = progress(tables, now_ms), tables.retention.value
     return {
         "ok": standing.ok,
         "reason": standing.reason,
@@ -67,7 +67,7 @@ def _history(tables: Tables, now_ms: int) -> dict[str, object]:
         "waiting": tables.outbox.statistics().waiting,
         "retention": (retention and (retention.trouble or retention.waits)) or "goes on",
         "replica": None if database is None else _replica(database.replica),
-        "recorder": told(tables.recorder.get(RECORDER), now_ms),
+        "recorder": told(tables.recorder.value, now_ms),
     }
 
 

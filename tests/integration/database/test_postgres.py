@@ -20,8 +20,7 @@ from stockstream.database.embedded.postgres import Postgres
 from stockstream.database.gateway import Database, DatabaseSettings
 from stockstream.database.servers import embedded_server
 from stockstream.messages import DatabaseFault, DisturbDatabase
-from stockstream.tables import DATABASE
-from supervision import ActorRef, ChildSpec, System, Table, supervisor
+from supervision import ActorRef, ChildSpec, Slot, System, supervisor
 from tests.support.database import PostgresServer, bare_server, psql
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Running:
     def __init__(self, directory: Path) -> None:
         self.system = System()
         self.layout = Layout(directory)
-        self.statuses: Table[str, DatabaseStatus] = Table("database", writer=paths.DATABASE)
+        self.statuses: Slot[DatabaseStatus] = Slot("database", writer=paths.DATABASE)
 
     @property
     def actor(self) -> ActorRef:
@@ -47,7 +46,7 @@ class Running:
 
     @property
     def status(self) -> DatabaseStatus:
-        found = self.statuses.get(DATABASE)
+        found = self.statuses.value
         assert found is not None
         return found
 

@@ -14,7 +14,7 @@ from stockstream.history import retention
 from stockstream.history.clock_doubt import FetchRecorded, Recorded, agrees, doubt
 from stockstream.history.recording import Record
 from stockstream.statuses import UpstreamClock
-from stockstream.tables import FEED, RETENTION, Tables
+from stockstream.tables import FEED, Tables
 from stockstream.times import DAY_MS, HOUR_MS
 from supervision import System
 from supervision.context import current_cell
@@ -103,7 +103,7 @@ async def retaining(database_url: str, tables: Tables, now: int) -> AsyncIterato
 async def until_told(tables: Tables, *, waits: bool) -> str | None:
     """Wait until retention says whether it waits, and why."""
     with trio.fail_after(20):
-        while (row := tables.retention.get(RETENTION)) is None or (row.waits is not None) != waits:  # noqa: ASYNC110 - a table tells nobody
+        while (row := tables.retention.value) is None or (row.waits is not None) != waits:  # noqa: ASYNC110 - a table tells nobody
             await trio.sleep(0.02)
     return row.waits
 

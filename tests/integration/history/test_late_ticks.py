@@ -22,7 +22,7 @@ from stockstream.history.transfer import ImportTicks
 from stockstream.history.upkeep import Retain
 from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS
 from stockstream.users.purging import PurgeSettings
-from supervision import ChildSpec, System, Table, supervisor
+from supervision import ChildSpec, Slot, System, Table, supervisor
 from tests.support.gateway import DAY, History, batch, running_history, tick
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ async def _run_retention(history: History, now: int) -> None:
             self.tasks.start_soon(self._run)
 
     upstream: Table[str, UpstreamClock] = Table("upstream", writer=paths.STREAMER)
-    statuses: Table[str, RetentionStatus] = Table("retention", writer="retention")
+    statuses: Slot[RetentionStatus] = Slot("retention", writer="retention")
     await history.ask(Record([batch(9, tick(9))]))  # the clock agrees with what was received last
     beside = partial(
         Beside, RetentionSettings(), PurgeSettings().step, upstream, statuses, lambda: now

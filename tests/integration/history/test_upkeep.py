@@ -17,7 +17,7 @@ from stockstream.history.queries import FetchCandles
 from stockstream.history.recording import Record
 from stockstream.history.rolling import Rebuild, RollUp
 from stockstream.history.upkeep import Retain
-from stockstream.tables import RETENTION, Tables
+from stockstream.tables import Tables
 from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS
 from supervision import System
 from tests.support.database import psql
@@ -210,13 +210,13 @@ async def test_retention_that_fails_for_long_says_why_and_does_what_it_can(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(system.run, retaining_root(database_url, tables))
         with trio.fail_after(20):
-            while (row := tables.retention.get(RETENTION)) is None or row.trouble is None:  # noqa: ASYNC110 - a table tells nobody
+            while (row := tables.retention.value) is None or row.trouble is None:  # noqa: ASYNC110 - a table tells nobody
                 await trio.sleep(0.02)
             assert "ticks are sacred" in row.trouble
             count = partial(psql, database_url, "SELECT count(*) FROM audit")
             assert await trio.to_thread.run_sync(count) == "0"
             mend = partial(psql, database_url, "DROP TRIGGER kept ON ticks_default")
             await trio.to_thread.run_sync(mend)
-            while (row := tables.retention.get(RETENTION)) is None or row.trouble is not None:  # noqa: ASYNC110 - a table tells nobody
+            while (row := tables.retention.value) is None or row.trouble is not None:  # noqa: ASYNC110 - a table tells nobody
                 await trio.sleep(0.02)
         system.stop()

@@ -8,11 +8,11 @@ from stockstream.alerts.shares import (
     PROBATION,
     PROMPT_SECONDS,
     SHARES,
+    CallSlot,
     DueLine,
     Line,
     Pauses,
     Shares,
-    Slot,
     Standing,
 )
 
@@ -25,7 +25,7 @@ def made() -> Shares:
     return Shares(Pauses(first=1.0, longest=100.0), lambda: 0.5)
 
 
-def begun(some: Shares, *lines: Line, now: float = 0.0, calls: int = 100) -> list[Slot]:
+def begun(some: Shares, *lines: Line, now: float = 0.0, calls: int = 100) -> list[CallSlot]:
     """Begin all that has a share, where so many calls of each line are due."""
     allotted = some.allot([DueLine(line, calls, 0.0) for line in lines], now)
     return [some.begin(line) for line, count in allotted.items() for _ in range(count)]
@@ -89,7 +89,7 @@ def test_a_line_that_failed_rests_and_is_then_tried_by_one_call() -> None:
     now = 0.0
     for expected in (1, 2, 4, 8, 16, 32, 64, 100, 100):
         assert begun(some, MINE, now=now) == [(MINE, some.standing(MINE))]
-        some.end(Slot(MINE, some.standing(MINE)))
+        some.end(CallSlot(MINE, some.standing(MINE)))
         some.note_failure(MINE, 1, now)
         assert begun(some, MINE, now=now + expected - 0.01) == []
         now += expected

@@ -17,7 +17,7 @@ from stockstream.alerts.rule_rows import Changes, FetchChanges
 from stockstream.alerts.watcher import RulesChanged, Watcher
 from stockstream.database.query import Answered, Ask, Rejected, Unavailable
 from stockstream.messages import Alert, AlertSymbols, DeliverAlert, DemandWanted, QuotesPublished
-from stockstream.tables import ALERTS, Tables
+from stockstream.tables import Tables
 from supervision import Actor, ChildSpec, Request, System, handles, supervisor
 from tests.unit.alerts.support import NOON, row, rule
 
@@ -235,7 +235,7 @@ async def test_prices_beyond_the_inbox_are_judged_by_the_newest(autojump_clock: 
         await world.publish(*flood, hint=False)
         await settled(1.1)
         assert [alert.id for alert in world.delivered] == ["1-1-1"]
-        status = world.tables.alerts.get(ALERTS)
+        status = world.tables.alerts.value
         assert status is not None
         assert status.missed == 1
 

@@ -11,6 +11,7 @@ from supervision import (
     ChildSpec,
     NotTheWriter,
     Request,
+    Slot,
     Table,
     TableStatistics,
     handles,
@@ -80,3 +81,28 @@ async def test_statistics_and_revision_count_changes(start):
     await tree["w"].call(Delete("a"))
     assert table.statistics() == TableStatistics(rows=1, writes=2, deletes=1)
     assert table.revision == 3
+
+
+class Shower(Actor):
+    def __init__(self, slot: Slot[int]) -> None:
+        self.slot = slot
+
+    @handles(Put)
+    def _put(self, request: Put) -> None:
+        assert request.value is not None
+        self.slot.put(request.value)
+
+
+async def test_a_slot_is_a_table_of_one_row(start):
+    """It has no value before the first, outlives its writer, and has one writer."""
+    slot: Slot[int] = Slot("state", writer="w")
+    tree = await start([ChildSpec("w", Shower, (slot,)), ChildSpec("thief", Shower, (slot,))])
+    assert slot.value is None
+    await tree["w"].call(Put("", 1))
+    await tree.kill("w")
+    assert slot.value == 1
+    with pytest.raises(Exception, match="table 'state' is written by 'w' only, not by 'thief'"):
+        await tree["thief"].call(Put("", 2))
+    with pytest.raises(NotTheWriter, match="not by 'no actor'"):
+        slot.put(3)
+    assert slot.value == 1

@@ -20,7 +20,7 @@ from stockstream.telemetry.event_log import (
 )
 from stockstream.telemetry.stories import BURST, BURST_SECONDS
 from supervision import KILLED, SHUTDOWN, Crash, Decision, Exited, Started, System
-from supervision.events import CastDropped, IntensityExceeded, StartFailed
+from supervision.events import CastDropped, FailedStart, IntensityExceeded
 
 
 class Clock:
@@ -122,7 +122,7 @@ def test_kills_and_failed_starts_are_crashes_and_what_was_asked_for_is_none(log:
     log(killed("market/streamer"))
     log(Exited("market", 1, SHUTDOWN, Decision.KEEP))
     log(Exited("market/circuit_breaker", 1, KILLED, Decision.STOPPING))
-    log(StartFailed("stub", 2, a_crash()))
+    log(FailedStart("stub", 2, a_crash()))
     assert [(crash.path, crash.decision) for crash in log.crashes()] == [
         ("market/streamer", "restart"),
         ("stub", "start failed"),
@@ -134,7 +134,7 @@ def test_a_restart_says_why_and_how_long_nobody_was_there(log: EventLog, clock: 
     log(Started("market/streamer", 1))
     log(killed("market/streamer"))
     clock.now += 0.5
-    log(StartFailed("market/streamer", 2, a_crash()))
+    log(FailedStart("market/streamer", 2, a_crash()))
     clock.now += 0.25
     log(Started("market/streamer", 3))
     (restart,) = log.restarts()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stockstream.telemetry.tally import Tally
 from supervision import NORMAL, SHUTDOWN, Crash, Decision, Killed
-from supervision.events import CastDropped, Exited, IntensityExceeded, Started, StartFailed
+from supervision.events import CastDropped, Exited, FailedStart, IntensityExceeded, Started
 
 CRASH = Crash(ValueError("broken"))
 
@@ -23,7 +23,7 @@ def test_restarts_and_ends_are_counted_by_path() -> None:
         Exited("delivery/sessions/2", 1, CRASH, Decision.FORGET),
         Exited("delivery/sessions/3", 1, NORMAL, Decision.FORGET),
         Exited("delivery/sessions/4", 1, Killed(), Decision.STOPPING),
-        StartFailed("web", 1, CRASH),
+        FailedStart("web", 1, CRASH),
         CastDropped("pubsub", int, 1),
         CastDropped("pubsub", int, 2),
         IntensityExceeded("delivery", "delivery/broadcaster", CRASH, 3, 5.0),

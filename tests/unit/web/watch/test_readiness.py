@@ -17,7 +17,7 @@ from stockstream.statuses import (
     FeedStatus,
     RecorderStatus,
 )
-from stockstream.tables import CIRCUIT, DATABASE, FEED, RECORDER, Tables
+from stockstream.tables import CIRCUIT, FEED, Tables
 from stockstream.times import Moment
 from supervision.context import current_cell
 from web.watch.health import OPEN_TOO_LONG_SECONDS, readiness
@@ -98,8 +98,8 @@ async def test_ten_seconds_behind_is_trouble(autojump_clock: object) -> None:
 def history_of(recorder: RecorderStatus) -> dict[str, object]:
     tables = Tables()
     token = current_cell.set(cast("Any", SimpleNamespace(path=paths.DATABASE)))
-    tables.database.put(DATABASE, DatabaseStatus(True, "", Moment.now(), {}, 0, 0))
+    tables.database.put(DatabaseStatus(True, "", Moment.now(), {}, 0, 0))
     current_cell.set(cast("Any", SimpleNamespace(path=paths.RECORDER)))
-    tables.recorder.put(RECORDER, recorder)
+    tables.recorder.put(recorder)
     current_cell.reset(token)
     return cast("dict[str, object]", readiness(tables, NOON)[1]["history"])

@@ -108,7 +108,10 @@ class Web(Actor):
         await serve(app, listeners, config=config, task_status=task_status)  # type: ignore[arg-type]
 
     async def terminate(self, reason: ExitReason) -> None:
-        """Drain: accept no more, tell clients when to come back, close with 1012."""
+        """Drain: accept no more, finish answers, tell clients when to come back, close with 1012.
+
+        Its tasks are cancelled after this, and with them every connection that is left.
+        """
         _log.info("draining %d clients (%s)", len(self.clients), reason)
         self._server.drain(self._settings.drain_timeout)
         self._streams.close()
@@ -119,10 +122,9 @@ class Web(Actor):
         except CallError as error:
             _log.warning("clients could not be told to come back: %s", error)
         self.clients.close_all()
-        with trio.move_on_after(self._settings.drain_timeout) as limit:
-            await self.clients.wait_until_gone()
-        if limit.cancelled_caught:
-            _log.warning("%d clients did not leave in time and are cut off", len(self.clients))
+        cut = await self._server.wait_drained()
+        if cut:
+            _log.warning("%d connections did not end in time and are cut off", cut)
 
     @handles(Down)
     def _on_session_down(self, message: Down) -> None:

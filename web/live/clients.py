@@ -57,7 +57,6 @@ class Clients:
         self._clients: dict[int, Client] = {}
         self._watched: dict[Monitor, Client] = {}
         self._monitors: dict[int, Monitor] = {}
-        self._gone = trio.Event()
         self._leaving = False
         self.admission = Admission(
             most=parts.settings.max_connections,
@@ -151,8 +150,6 @@ class Clients:
             client.session = None  # which refers to this connection in its spec
         self._parts.manager.cast(Forget(number))
         self._parts.broadcaster.cast(Detach(number))
-        if self._leaving and not self._clients:
-            self._gone.set()
 
     def _is_behind(self, number: int) -> bool:
         lane = self._parts.connections.get(number)
@@ -237,14 +234,8 @@ class Clients:
     def close_all(self) -> None:
         """Ask every client to leave, with 1012; no new one is let in."""
         self._leaving = True
-        if not self._clients:
-            self._gone.set()
         for client in list(self._clients.values()):
             client.ask_to_close(CODE_RESTART, "the server restarts")
-
-    async def wait_until_gone(self) -> None:
-        """Wait for the last handler's end, after `close_all`."""
-        await self._gone.wait()
 
 
 __all__ = ["CODE_INTERNAL", "CODE_RESTART", "Clients"]

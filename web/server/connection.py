@@ -117,6 +117,8 @@ class Connection:
                 try:
                     self._protocol = self._make_protocol(nursery)
                     self.place.idle(self)
+                    if self._context.terminated.is_set():
+                        self.drain()  # which found it in its TLS handshake
                     await self._read_to_the_end(self._protocol)
                     # Thousands may leave at once, when a proxy goes: one begins to in a pass.
                     await self.requests.enter()

@@ -68,7 +68,9 @@ class Server:
         self._connections: set[Connection] = set()
         self._accepting = trio.CancelScope()
         self._cut_at = inf
+        self._cut = 0
         self._emptied = trio.Event()
+        self._drained = trio.Event()
         self._accepted = 0
         self._places = Places(config)
         self._crashed = 0
@@ -107,6 +109,11 @@ class Server:
         self._cut_at = min(self._cut_at, trio.current_time() + seconds)
         self._accepting.cancel()
 
+    async def wait_drained(self) -> int:
+        """Wait, after `drain`, until all connections are gone; return how many had to be cut."""
+        await self._drained.wait()
+        return self._cut
+
     # The inside of serve()
 
     async def run(
@@ -135,6 +142,7 @@ class Server:
                 # its socket.
                 for connection in list(self._connections):
                     connection.wire.close()
+                self._drained.set()
             nursery.cancel_scope.cancel()
 
     async def _wait_until_empty(self) -> None:
@@ -144,6 +152,7 @@ class Server:
         if self._connections:
             with trio.CancelScope(deadline=self._cut_at):
                 await self._emptied.wait()
+        self._cut = len(self._connections)
 
     def _admit(self, sock: socket.socket, nursery: trio.Nursery) -> None:
         self._accepted += 1

@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 import signal
-from contextlib import AsyncExitStack
+import socket
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
+from supervision import SHUTDOWN
 from tests.integration.delivery.raw import CAN_VANISH, raw_client, vanish
+from tests.integration.web.support import RawClient
 from tests.support.client import connected
 from tests.support.server import running_server
 from tests.support.tree import running_tree
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.support.client import Client
     from tests.support.server import Server
+    from tests.support.tree import Tree
 
 LOUD = {"STOCK_API_URL": "sim://?symbols=1000&interval=0.05&seed=7"}
 DRAIN_SECONDS = 7.0
+LARGE = (
+    b"GET /static/vendor/lightweight-charts-5.2.1/lightweight-charts.mjs HTTP/1.1\r\n"
+    b"Host: localhost\r\n\r\n"
+)
+LOGIN = (
+    b"POST /admin/login HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+    b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 5\r\n\r\n"
+)
+
+
+@asynccontextmanager
+async def http_client(tree: Tree) -> AsyncIterator[RawClient]:
+    """A client without room for a large answer."""
+    sock = trio.socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    try:
+        await sock.connect(tree.addresses.sockets[0].getsockname())
+        yield RawClient(trio.SocketStream(sock))
+    finally:
+        sock.close()
 
 
 async def stuck_clients(server: Server, stack: AsyncExitStack, number: int) -> None:
@@ -70,6 +95,27 @@ async def test_sigterm_drains_whoever_is_connected(tmp_path: Path, nursery: trio
         assert status == [0]
         assert trio.current_time() - started < DRAIN_SECONDS + 1.5  # the rest of the tree ends too
         assert "Traceback" not in server.text
+
+
+@pytest.mark.proves("D11")
+async def test_a_drain_finishes_the_answers_that_have_begun(nursery: trio.Nursery) -> None:
+    """One that its client is slow to read, and one whose request has only come in part."""
+    async with running_tree() as tree, AsyncExitStack() as stack:
+        slow, late, idle = [await stack.enter_async_context(http_client(tree)) for _ in range(3)]
+        await slow.send(LARGE)
+        await slow.more(100)
+        await late.send(LOGIN)
+        assert b" 100 " in await late.read_head()
+        nursery.start_soon(tree.stop)
+        await idle.ended()
+        assert len((await slow.answer())[1]) > 100_000
+        await slow.ended()
+        await late.send(b"wrong")
+        head, body = await late.answer()
+        assert b"connection: close" in head.lower()
+        assert body
+        await late.ended()
+    assert tree.reason == SHUTDOWN
 
 
 @pytest.mark.proves("D11")

@@ -632,9 +632,28 @@ async def test_a_drain_is_bounded() -> None:
             assert (await stream.receive_some()).startswith(b"HTTP/1.1 101 ")
             started = trio.current_time()
             server.drain(0.4)
+            assert await server.wait_drained() == 1
     assert 0.3 < trio.current_time() - started < 5
     await suppress_broken(partial(drain_stream, stream))
     await stream.aclose()
+
+
+@pytest.mark.proves("D11")
+async def test_a_drain_is_not_held_by_a_handshake_of_tls(tmp_path: Path) -> None:
+    """A connection that has asked for nothing by its end is closed then."""
+    listeners = open_sockets("127.0.0.1", 0)
+    plain = await trio.open_tcp_stream(*listeners[0].getsockname())
+    tls = trio.SSLStream(plain, client_context(), server_hostname="localhost")
+    config = ServerConfig(tls=server_context(tmp_path), head_timeout=1000)
+    with trio.fail_after(SOON):
+        async with trio.open_nursery() as nursery:
+            server = await nursery.start(partial(serve, make_app(), listeners, config=config))
+            while server.statistics().open == 0:  # noqa: ASYNC110 - a plain count
+                await trio.sleep(0.005)
+            server.drain(1000)
+            await tls.do_handshake()
+            assert await server.wait_drained() == 0
+    await trio.aclose_forcefully(tls)
 
 
 async def test_a_drain_without_connections_returns_at_once() -> None:

@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -36,6 +37,7 @@ FAST = {
 }
 
 Visit = Callable[..., Dashboard]
+Serving = Callable[[Server], Server]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -65,7 +67,23 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
+def serving() -> Iterator[Serving]:
+    """Starts a server of a test's own, which stays until the pages of the test are closed.
+
+    A page goes on asking after the last thing that a test waits for, and says so when nobody
+    answers. Whatever opens pages asks for this fixture, so that it ends first.
+    """
+    with ExitStack() as stack:
+
+        def serve(server: Server) -> Server:
+            stack.enter_context(running(server))
+            return server
+
+        yield serve
+
+
+@pytest.fixture
+def visit(browser: Browser, serving: Serving) -> Iterator[Visit]:
     """Opens a dashboard as somebody who was never here; at the end nothing may have gone wrong.
 
     `server_goes_away=True` is for a test that stops the server; other options are those of

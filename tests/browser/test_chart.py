@@ -14,14 +14,14 @@ from tests.browser.chart import Answers, ChartPage
 from tests.browser.conftest import FAST, WAIT_SECONDS
 from tests.browser.test_looks import CONTRASTS, NARROW, READABLE
 from tests.browser.witness import Witness
-from tests.support.programs import Server, Stub, running
+from tests.support.programs import Server, Stub
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Browser
 
-    from tests.browser.conftest import Visit
+    from tests.browser.conftest import Serving, Visit
 
 LIGHT_UP = (10, 113, 72)
 LIGHT_PAPER = (250, 249, 246)
@@ -39,7 +39,7 @@ Open = Callable[..., ChartPage]
 
 
 @pytest.fixture
-def open_chart(browser: Browser) -> Iterator[Open]:
+def open_chart(browser: Browser, serving: Serving) -> Iterator[Open]:
     """Opens the page of a symbol; at the end nothing may have gone wrong but refused answers."""
     contexts = []
     witnesses = []
@@ -180,22 +180,22 @@ def test_what_was_recorded_comes_back_as_candles(server: Server, open_chart: Ope
 
 
 def test_after_a_lost_connection_all_of_the_range_is_asked_for_again(
-    tmp_path: Path, stub: Stub, open_chart: Open
+    tmp_path: Path, stub: Stub, serving: Serving, open_chart: Open
 ) -> None:
     """What was missed while the server was away is filled from history."""
     answers = Answers()
-    with running(server := Server(tmp_path, FAST | {"STOCK_API_URL": stub.url})):
-        me = open_chart(f"{server.url}/s/AAPL", answers, server_goes_away=True)
-        me.expect_drawn()
-        first = answers.asked[0]["from"]
-        server.stop()
-        expect(me.page.get_by_test_id("banner")).to_be_visible()
-        with me.page.expect_request("**/api/v1/history/**"):
-            server.start()
-        expect(me.page.get_by_test_id("banner")).to_be_hidden()
-        # From the beginning of the range, which moved on a little: not only the newest candles.
-        later = datetime.fromisoformat(answers.asked[-1]["from"]) - datetime.fromisoformat(first)
-        assert later <= timedelta(minutes=2)
+    server = serving(Server(tmp_path, FAST | {"STOCK_API_URL": stub.url}))
+    me = open_chart(f"{server.url}/s/AAPL", answers, server_goes_away=True)
+    me.expect_drawn()
+    first = answers.asked[0]["from"]
+    server.stop()
+    expect(me.page.get_by_test_id("banner")).to_be_visible()
+    with me.page.expect_request("**/api/v1/history/**"):
+        server.start()
+    expect(me.page.get_by_test_id("banner")).to_be_hidden()
+    # From the beginning of the range, which moved on a little: not only the newest candles.
+    later = datetime.fromisoformat(answers.asked[-1]["from"]) - datetime.fromisoformat(first)
+    assert later <= timedelta(minutes=2)
 
 
 def test_arrow_keys_read_the_candles_one_by_one(server: Server, open_chart: Open) -> None:

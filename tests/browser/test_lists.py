@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_looks import CONTRASTS, NARROW, READABLE, expect_no_sideways_scroll
-from tests.support.programs import Server, Stub, running
+from tests.support.programs import Server, Stub
 from tests.support.server import NO_DATABASE
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Response, Route
 
-    from tests.browser.conftest import Visit
+    from tests.browser.conftest import Serving, Visit
     from tests.browser.dashboard import Dashboard
 
 
@@ -74,20 +74,20 @@ def test_lists_are_made_chosen_and_changed_and_are_there_after_a_reload(
 
 
 def test_another_server_on_the_same_host_takes_no_lists_away(
-    keeping: Server, stub: Stub, tmp_path: Path, visit: Visit
+    keeping: Server, stub: Stub, tmp_path: Path, serving: Serving, visit: Visit
 ) -> None:
     """A browser sends it the cookies of all ports; it leaves those alone that it did not give."""
     me = visit(keeping.url)
     make_list(me, "Mine")
-    other = Server(tmp_path, {"STOCK_API_URL": stub.url, "DATABASE_URL": NO_DATABASE})
-    with running(other):
-        me.page.goto(other.url)
-        expect(me.page.get_by_test_id("list")).to_be_attached()
-        me.page.goto(keeping.url)
-        expect(chosen(me)).to_have_text("Mine")
-        me.page.evaluate("localStorage.clear()")
-        me.page.reload()
-        expect(me.page.locator("#list option")).to_have_text(["This browser", "Mine"])
+    settings = {"STOCK_API_URL": stub.url, "DATABASE_URL": NO_DATABASE}
+    other = serving(Server(tmp_path, settings))
+    me.page.goto(other.url)
+    expect(me.page.get_by_test_id("list")).to_be_attached()
+    me.page.goto(keeping.url)
+    expect(chosen(me)).to_have_text("Mine")
+    me.page.evaluate("localStorage.clear()")
+    me.page.reload()
+    expect(me.page.locator("#list option")).to_have_text(["This browser", "Mine"])
 
 
 def test_a_list_is_renamed_deleted_and_brought_back(keeping: Server, visit: Visit) -> None:
@@ -207,18 +207,17 @@ def test_without_a_database_lists_go_on_in_the_browser_and_are_saved_later(
 
 
 def test_a_server_without_any_database_says_so_and_shows_prices(
-    tmp_path: Path, visit: Visit
+    tmp_path: Path, serving: Serving, visit: Visit
 ) -> None:
     """From the start on; the list of this browser is all that is needed."""
     settings = {"DATABASE_URL": NO_DATABASE, "STOCK_API_URL": "sim://?interval=0.1"}
-    with running(server := Server(tmp_path, settings)):
-        me = visit(server.url)
-        me.subscribe("AAPL")
-        me.expect_changes("AAPL", 2)
-        expect(me.page.get_by_test_id("list-note")).to_contain_text("kept in this browser")
-        expect(me.page.get_by_test_id("alert-hint")).to_contain_text("cannot be read or changed")
-        me.page.reload()
-        me.expect_rows("AAPL")
+    me = visit(serving(Server(tmp_path, settings)).url)
+    me.subscribe("AAPL")
+    me.expect_changes("AAPL", 2)
+    expect(me.page.get_by_test_id("list-note")).to_contain_text("kept in this browser")
+    expect(me.page.get_by_test_id("alert-hint")).to_contain_text("cannot be read or changed")
+    me.page.reload()
+    me.expect_rows("AAPL")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import WebSocketRoute
 
-    from tests.browser.conftest import Visit
+    from tests.browser.conftest import Serving, Visit
 
 pytestmark = pytest.mark.alone
 
@@ -61,17 +61,15 @@ def upstream(tmp_path: Path) -> Iterator[Stub]:
 
 
 @pytest.fixture
-def dependent(tmp_path: Path, upstream: Stub) -> Iterator[Server]:
+def dependent(tmp_path: Path, upstream: Stub, serving: Serving) -> Server:
     """A server that has its prices from `upstream`."""
-    with running(server := Server(tmp_path, FAST | {"STOCK_API_URL": upstream.url})):
-        yield server
+    return serving(Server(tmp_path, FAST | {"STOCK_API_URL": upstream.url}))
 
 
 @pytest.fixture
-def own_server(tmp_path: Path, stub: Stub) -> Iterator[Server]:
+def own_server(tmp_path: Path, stub: Stub, serving: Serving) -> Server:
     """A server that a test may stop."""
-    with running(server := Server(tmp_path, FAST | {"STOCK_API_URL": stub.url})):
-        yield server
+    return serving(Server(tmp_path, FAST | {"STOCK_API_URL": stub.url}))
 
 
 def test_an_upstream_that_is_down_shows_stale_prices_and_the_breaker_then_all_is_live_again(

@@ -8,30 +8,29 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.programs import Server, running
+from tests.support.programs import Server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import WebSocket
 
-    from tests.browser.conftest import Visit
+    from tests.browser.conftest import Serving, Visit
 
 
 def test_from_the_start_command_to_moving_prices_with_no_setting_but_ports(
-    tmp_path: Path, visit: Visit
+    tmp_path: Path, serving: Serving, visit: Visit
 ) -> None:
     """The bundled stub API's prices move in the browser; bench/first_price.py says how soon."""
-    with running(server := Server(tmp_path, {"STUB_PORT": "0"})):
-        me = visit(server.url)
-        me.field.fill("aapl")
-        me.page.get_by_test_id("subscribe-button").click()
-        me.expect_price("AAPL")
-        prices = me.expect_changes("AAPL", 3)
-        assert all(145 <= price <= 155 for price in prices), prices
-        me.expect_live()
-        expect(me.row("AAPL")).to_have_attribute("data-state", "live")
-        expect(me.page.get_by_test_id("age-AAPL")).to_have_text(re.compile(r"^\d\ss$"))
+    me = visit(serving(Server(tmp_path, {"STUB_PORT": "0"})).url)
+    me.field.fill("aapl")
+    me.page.get_by_test_id("subscribe-button").click()
+    me.expect_price("AAPL")
+    prices = me.expect_changes("AAPL", 3)
+    assert all(145 <= price <= 155 for price in prices), prices
+    me.expect_live()
+    expect(me.row("AAPL")).to_have_attribute("data-state", "live")
+    expect(me.page.get_by_test_id("age-AAPL")).to_have_text(re.compile(r"^\d\ss$"))
 
 
 def test_enter_subscribes_and_an_answered_field_is_ready_for_the_next(

@@ -86,7 +86,7 @@ class Link:
     look_at: float
     as_of: Moment | None = None
     serves: bool = False
-    """Not before it is known to be better than the one before."""
+    """Not before its server was looked at, and found no worse than the others."""
 
 
 @dataclass
@@ -125,10 +125,11 @@ class Pool:
         return [x for x in self._open if x.serves and not x.connection.is_closed()]
 
     def replica(self) -> ReplicaStatus:
-        """How the replica is, as connections to it tell; where there is none now, as they told."""
-        links = [
-            x for x in self._open if self._is_replica(x.server) and not x.connection.is_closed()
-        ]
+        """How the replica is, as connections to it tell; where there is none now, as they told.
+
+        One that is only looked at counts for nothing: no query goes there.
+        """
+        links = [link for link in self._serving if self._is_replica(link.server)]
         known = [link.as_of for link in links if link.as_of is not None]
         as_of = min(known, default=self._last_as_of)
         trouble = self.replica_trouble
@@ -173,9 +174,6 @@ class Pool:
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 continue
             pause = FIRST_PAUSE_SECONDS
-            link.serves = True
-            self.reason = ""
-            self.changed()
             try:
                 while not link.connection.is_closed():
                     await self._serve(link)
@@ -222,8 +220,6 @@ class Pool:
             link.leave_at = trio.current_time() + FALLBACK_SECONDS
             return link
         self._drop(link)
-        other.serves = True
-        self.changed()
         return other
 
     def _drop(self, link: Link) -> None:
@@ -264,6 +260,10 @@ class Pool:
             if trio.current_time() >= link.look_at:
                 await self._look(link)
                 continue
+            if not link.serves:
+                link.serves = True
+                self.reason = ""
+                self.changed()
             job = await self._next(connection, min(link.leave_at, link.look_at))
             if job is not None:
                 await self._perform(job, link)

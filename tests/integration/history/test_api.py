@@ -243,6 +243,26 @@ async def test_an_exhausted_pool_answers_503(database_url: str) -> None:
             nursery.cancel_scope.cancel()
 
 
+async def _connections_while_looked_at(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """All that is told of the replica's connections while every reader looks at it again."""
+    looks = 0
+
+    async def count(*arguments: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await connect(*arguments)
+
+    connect = pool.connect
+    monkeypatch.setattr(pool, "connect", count)
+    seen = set()
+    statuses = tree.system.names[paths.DATABASE].actor._statuses
+    with trio.fail_after(20):
+        while looks <= READERS:
+            seen.add(statuses.value.replica.connections)
+            await trio.sleep(0.001)
+    return seen
+
+
 async def _quietly(database: Any) -> None:
     await ask(database, Sleep(4.0))
 
@@ -265,7 +285,6 @@ async def test_a_replica_that_is_behind_is_told_and_then_left(
     """`Age` and `/metrics` say how far it is behind. Far behind, it is left for the primary, which
     health says, and comes back when it has caught up. No question goes without an answer meanwhile.
     """
-    monkeypatch.setattr(freshness, "LATE_SECONDS", 6.0)
     monkeypatch.setattr(pool, "FALLBACK_SECONDS", 0.5)
     async with (
         running_tree(database_url=pair.primary_url, database_read_url=pair.replica_url) as tree,
@@ -273,13 +292,17 @@ async def test_a_replica_that_is_behind_is_told_and_then_left(
     ):
         await _until(lambda: _can_be_asked(tree))
 
-        async def newest() -> tuple[float, str | None]:
-            """How old the newest tick of an answer is, in seconds, and the answer's `Age`."""
+        async def newest() -> tuple[float, float, str | None]:
+            """How old the newest tick of an answer was when it was asked for, and when it was
+            there, in seconds; and the answer's `Age`.
+            """
+            asked = now_ms()
             answer = await client.get("/api/v1/ticks/AAPL?limit=5000")
             assert answer.status_code == 200, answer.text
             ticks = answer.json()["ticks"]
-            received = datetime.fromisoformat(ticks[-1]["received"]) if ticks else EPOCH
-            return (now_ms() - to_ms(received)) / 1000, answer.headers.get("Age")
+            received = to_ms(datetime.fromisoformat(ticks[-1]["received"]) if ticks else EPOCH)
+            ages = (asked - received) / 1000, (now_ms() - received) / 1000
+            return *ages, answer.headers.get("Age")
 
         async def replica() -> dict[str, Any]:
             found = (await history_state(tree))["replica"]
@@ -287,14 +310,14 @@ async def test_a_replica_that_is_behind_is_told_and_then_left(
             return found
 
         async def is_fresh() -> bool:
-            age, told = await newest()
+            age, _, told = await newest()
             return age < 2 and told is None
 
         async def is_asked() -> bool:
             return (await replica())["ok"] is True and await is_fresh()
 
         async def is_told() -> bool:
-            return (await newest())[1] is not None
+            return (await newest())[2] is not None
 
         async def is_left() -> bool:
             return (await replica())["connections"] == 0 and await is_fresh()
@@ -302,9 +325,9 @@ async def test_a_replica_that_is_behind_is_told_and_then_left(
         await _until(is_asked)
         psql(pair.replica_url, "SELECT pg_wal_replay_pause()")
         await _until(is_told)
-        age, told = await newest()
+        least, most, told = await newest()
         assert told is not None
-        assert age - 1 <= int(told) <= age + 3
+        assert least - 1 <= int(told) <= most + 3
         indicators = await client.get("/api/v1/indicators/AAPL?indicator=sma")
         candles = await client.get("/api/v1/history/AAPL")
         assert int(indicators.headers["Age"]) >= int(told)
@@ -315,6 +338,7 @@ async def test_a_replica_that_is_behind_is_told_and_then_left(
         figures = parse((await client.get("/metrics")).text)
         assert figures["stockstream_history_replica_lag_seconds"] >= state["lag_seconds"]
         assert figures["stockstream_history_replica_asked"] == 1
+        monkeypatch.setattr(freshness, "LATE_SECONDS", 6.0)
         await _until(is_left)
         state = await replica()
         assert not state["ok"]
@@ -322,6 +346,7 @@ async def test_a_replica_that_is_behind_is_told_and_then_left(
         assert (await history_state(tree))["ok"]
         figures = parse((await client.get("/metrics")).text)
         assert figures["stockstream_history_replica_asked"] == 0
+        assert await _connections_while_looked_at(tree, monkeypatch) == {0}
         psql(pair.replica_url, "SELECT pg_wal_replay_resume()")
         await _until(is_asked)
         assert (await replica())["connections"] > 0

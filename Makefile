@@ -19,20 +19,23 @@ dev: ## the same, and start again whenever a source file changes
 	@scripts/bootstrap dev
 	@$(PY) -m watchfiles --sigint-timeout 12 --sigkill-timeout 3 --ignore-paths web/assets '$(PY) -m stockstream serve' $(SOURCES)
 
-test: ## run all tests (some need Chromium, proxies, libfaketime, Node 20 or Java and say so when it is missing)
+test: ## run all tests (some need Chromium, proxies, libfaketime, Node 20, Java or Erlang and say so when it is missing)
 	@scripts/bootstrap dev
 	@scripts/chromium
 	@scripts/proxies
 	@scripts/faketime
 	@scripts/postgres
 	@scripts/wiremock
+	@scripts/erlang
 	@scripts/node-tests
 	@$(PY) -m pytest $(SHARED_OUT) $(ARGS)
 
-test-deep: ## the runtime against its model, three thousand scenarios; candles against theirs, five thousand (half an hour)
+test-deep: ## the runtime against its model and a real OTP, candles against theirs: thousands of scenarios (half an hour)
 	@scripts/bootstrap dev
+	@scripts/erlang
 	@HYPOTHESIS_PROFILE=deep $(PY) -m pytest -o faulthandler_timeout=0 \
 		tests/conformance/test_model.py tests/conformance/test_random_trees.py \
+		tests/conformance/otp \
 		tests/integration/history/test_grown_candles.py $(ARGS)
 
 check: ## lint, format, types, layers, container files, built CSS
@@ -46,6 +49,7 @@ coverage: ## run all tests and write htmlcov/index.html; fails under 90 % of a p
 	@scripts/faketime
 	@scripts/postgres
 	@scripts/wiremock
+	@scripts/erlang
 	@scripts/coverage $(SHARED_OUT) $(ARGS)
 
 chaos: ## run the chaos tests, then five minutes of random kills; report in chaos-report.html

@@ -37,6 +37,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how far the runtime agrees with OTP: `record_property("agreement", ...)` of a test."""
+    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
+        for name, value in report.user_properties:
+            if name == "agreement" and report.when == "call":
+                terminalreporter.write_line(str(value))
+
+
 @pytest.fixture(scope="session")
 def _cluster_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_cluster(tmp_path_factory.mktemp("postgres") / "template")

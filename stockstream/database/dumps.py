@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 import trio
 
 from stockstream.database import migrations
-from stockstream.database.embedded.files import program
+from stockstream.database.embedded.programs import program
 from stockstream.database.own_tables import OWN_TABLES, is_own
 from stockstream.database.url import InvalidDatabaseUrl, read_database_url
 

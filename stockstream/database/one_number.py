@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from stockstream.database.embedded.files import EmbeddedFailed, program
+from stockstream.database.embedded.programs import EmbeddedFailed, program
 from stockstream.database.query import NotYet
 from stockstream.database.url import InvalidDatabaseUrl, read_database_url
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stockstream.database.embedded.files import EmbeddedFailed, Layout
+from stockstream.database.embedded.files import Layout
+from stockstream.database.embedded.programs import EmbeddedFailed
 from stockstream.database.query import NotYet
 
 if TYPE_CHECKING:

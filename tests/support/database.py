@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,10 +17,14 @@ from typing import TYPE_CHECKING, Self
 import trio
 
 from stockstream.database.embedded import files
-from stockstream.database.embedded.files import Layout, is_ready, postmaster, program
+from stockstream.database.embedded.files import Layout, is_ready, postmaster
+from stockstream.database.embedded.programs import program
+from stockstream.database.embedded.user import choose_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from stockstream.database.embedded.process import ChildProcess
 
 START_SECONDS = 60.0
 SERVE = """
@@ -135,31 +140,28 @@ def locked(url: str, table: str) -> Iterator[None]:
 
 
 @contextmanager
-def bare_server(folder: Path, *settings: str) -> Iterator[subprocess.Popen[bytes]]:
+def bare_server(folder: Path, *settings: str) -> Iterator[ChildProcess]:
     """A server on a cluster that no actor owns, with settings of its own; may be killed."""
     layout = Layout(folder)
-    mode = trio.run(files.choose_mode, layout)
-    trio.run(files.prepare, layout, mode)
+    user = trio.run(choose_user)
+    trio.run(files.prepare, layout, user)
     sockets = Path(tempfile.mkdtemp(prefix=files.SOCKET_PREFIX))
-    if mode == "nobody":
-        shutil.chown(sockets, files.NOBODY)
-    command = files.server_command(layout, sockets)
-    for setting in settings:
-        command += ["-c", setting]
+    os.chown(sockets, user.owner, -1)
     files.write_url(layout, files.socket_url(sockets))
-    with layout.log.open("ab") as log:
-        process = subprocess.Popen(files.launch_command(mode, command), stdout=log, stderr=log)
-    with process:
-        try:
-            give_up = time.monotonic() + START_SECONDS
-            while postmaster(layout) != process.pid or not is_ready(layout):
-                assert process.poll() is None, files.last_words(layout)
-                assert time.monotonic() < give_up, "the server does not start"
-                time.sleep(0.02)
-            yield process
-        finally:
-            process.kill()
-            shutil.rmtree(sockets, ignore_errors=True)
+    own = dict(setting.split("=", 1) for setting in settings)
+    process = files.start_server(layout, user, sockets, {**files.SETTINGS, **own})
+    try:
+        give_up = time.monotonic() + START_SECONDS
+        while postmaster(layout) != process.pid or not is_ready(layout):
+            assert process.status is None, files.last_words(layout)
+            assert time.monotonic() < give_up, "the server does not start"
+            time.sleep(0.02)
+        yield process
+    finally:
+        process.send_signal(signal.SIGKILL)
+        trio.run(process.wait)
+        process.close()
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 def make_cluster(folder: Path) -> Path:

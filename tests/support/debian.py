@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from stockstream.database.embedded import files
 from stockstream.database.embedded.files import Layout, is_ready
+from stockstream.database.embedded.user import ServerUser, choose_user
 from tests.support.database import psql
 
 if TYPE_CHECKING:
@@ -44,24 +45,21 @@ def programs() -> Path:
 
 
 @contextmanager
-def _folder(mode: files.Mode) -> Iterator[Path]:
-    """A short-lived place for a program's files, which is run as `mode` says."""
+def _folder(user: ServerUser) -> Iterator[Path]:
+    """A short-lived place for a program's files, which is run as `user`."""
     place = Path(tempfile.mkdtemp(prefix="debian-", dir="/tmp"))  # the path of a socket is short
     try:
-        if mode == "nobody":
-            shutil.chown(place, files.NOBODY)
+        os.chown(place, user.owner, -1)
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
 @contextmanager
-def _running(mode: files.Mode, command: list[str], log: Path, port: int) -> Iterator[None]:
+def _running(user: ServerUser, command: list[str], log: Path, port: int) -> Iterator[None]:
     """A program for the time of a `with`, once something listens on the port."""
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            files.launch_command(mode, command), stdout=output, stderr=output
-        )
+        process = subprocess.Popen(user.command(command), stdout=output, stderr=output)
     with process:
         try:
             give_up = time.monotonic() + START_SECONDS
@@ -83,7 +81,7 @@ class DebianServer:
 
     folder: Path
     port: int
-    mode: files.Mode
+    user: ServerUser
     _number: int = 0
 
     def operator_url(self, database: str = "postgres") -> str:
@@ -114,14 +112,12 @@ class DebianServer:
 def debian_server() -> Iterator[DebianServer]:
     """Debian's PostgreSQL for the time of a `with`."""
     folder = programs()
-    # Where its files are matters for our own server only.
-    mode = trio.run(files.choose_mode, Layout(Path(tempfile.gettempdir())))
-    with _folder(mode) as place:
+    user = trio.run(choose_user)
+    with _folder(user) as place:
         data, log, port = Layout(place).data, place / "log", closed_port()
         log.touch()
         made = subprocess.run(
-            files.launch_command(
-                mode,
+            user.command(
                 [
                     *(folder / "initdb", "-D", data, "-U", "postgres", "--no-sync", "-E", "UTF8"),
                     *("--locale=C", "--auth-local=trust", "--auth-host=scram-sha-256"),
@@ -140,8 +136,8 @@ def debian_server() -> Iterator[DebianServer]:
         command = [str(folder / "postgres"), "-D", str(data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
-        with _running(mode, command, log, port):
-            server = DebianServer(place, port, mode)
+        with _running(user, command, log, port):
+            server = DebianServer(place, port, user)
             give_up = time.monotonic() + START_SECONDS
             while not is_ready(Layout(place)):
                 assert time.monotonic() < give_up, log.read_text()
@@ -160,7 +156,7 @@ def pgbouncer(server: DebianServer, mode: str, *settings: str, size: int = 3) ->
     program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
     if program is None:
         pytest.skip("PgBouncer is not installed: scripts/postgres")
-    with _folder(server.mode) as place:
+    with _folder(server.user) as place:
         port = closed_port()
         (place / "users.txt").write_text(f'"stockstream" "{PASSWORD}"\n"postgres" ""\n')
         lines = [
@@ -178,5 +174,5 @@ def pgbouncer(server: DebianServer, mode: str, *settings: str, size: int = 3) ->
             *settings,
         ]
         (place / "pgbouncer.ini").write_text("\n".join(lines) + "\n")
-        with _running(server.mode, [program, str(place / "pgbouncer.ini")], place / "log", port):
+        with _running(server.user, [program, str(place / "pgbouncer.ini")], place / "log", port):
             yield port

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from stockstream.database.embedded.files import Layout, program
+from stockstream.database.embedded.files import Layout
+from stockstream.database.embedded.programs import program
 from tests.support.database import bare_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from stockstream.database.embedded.process import ChildProcess
 
 REPLICATION = ("wal_level=replica", "max_wal_senders=4", "wal_sender_timeout=2s")
 
@@ -35,12 +40,16 @@ class Pair:
         self.replica_url = self._replica.url()
 
     def kill_primary(self) -> None:
-        self._primary_process.kill()
-        self._primary_process.wait()
+        _kill(self._primary_process)
 
     def kill_replica(self) -> None:
-        self._replica_process.kill()
-        self._replica_process.wait()
+        _kill(self._replica_process)
+
+
+def _kill(server: ChildProcess) -> None:
+    """Returns when it has ended."""
+    server.send_signal(signal.SIGKILL)
+    os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
 
 
 @contextmanager

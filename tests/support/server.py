@@ -19,7 +19,7 @@ import httpx
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
@@ -54,6 +54,7 @@ class Server:
     port: int
     most_files: int | None = None
     covered: bool = True
+    wrapped: Callable[[list[str | Path]], list[str | Path]] = lambda command: command
     process: trio.Process | None = None
     output: bytearray = field(default_factory=bytearray)
     _ready: trio.Event = field(default_factory=trio.Event)
@@ -97,7 +98,7 @@ class Server:
         if not environment["DATABASE_URL"]:
             del environment["DATABASE_URL"]  # a test asks for the embedded one
         self.process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "stockstream", "serve"],
+            self.wrapped([sys.executable, "-m", "stockstream", "serve"]),
             env=environment,
             cwd=self.folder,
             stdout=subprocess.PIPE,
@@ -163,14 +164,16 @@ async def running_server(
     *,
     most_files: int | None = None,
     covered: bool = True,
+    wrapped: Callable[[list[str | Path]], list[str | Path]] = lambda command: command,
 ) -> AsyncIterator[Server]:
     """A server for the time of a `with`; killed at its end if it still runs.
 
     `most_files` is its hard limit of open files; the soft one is half of it. One whose memory is
-    measured is not `covered`: what a coverage run notes in it would count as its own.
+    measured is not `covered`: what a coverage run notes in it would count as its own. The command
+    that starts it may be `wrapped` in one that becomes it.
     """
     chosen = {"STOCK_API_URL": SIMULATED} if settings is None else dict(settings)
-    server = Server(folder, chosen, free_port(), most_files, covered)
+    server = Server(folder, chosen, free_port(), most_files, covered, wrapped)
     async with trio.open_nursery() as nursery:
         try:
             await server.start(nursery)

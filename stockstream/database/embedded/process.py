@@ -15,16 +15,30 @@ import trio
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 
 class ChildProcess:
     """Running from the start on, until `wait` returns."""
 
-    def __init__(self, command: Sequence[str], output: IO[bytes]) -> None:
-        """Start `command`; what it says goes to `output`."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        output: IO[bytes],
+        folder: Path | None,
+        environment: Mapping[str, str],
+        descriptors: Sequence[int],
+    ) -> None:
+        """Start `command` in `folder` with `descriptors`; what it says goes to `output`."""
         self._popen = subprocess.Popen(  # noqa: S603 - programs of ours, no shell
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=folder,
+            env=environment,
+            pass_fds=descriptors,
         )
         self._pidfd = os.pidfd_open(self._popen.pid)
 

@@ -19,7 +19,7 @@ import pytest
 
 from stockstream.cli import main
 from stockstream.database import migrations
-from stockstream.database.embedded.files import program
+from stockstream.database.embedded.programs import program
 from stockstream.database.own_tables import OWN_TABLES, is_own
 from stockstream.history.partitions import name as partition
 from stockstream.times import DAY_MS, now_ms, to_datetime

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 from contextlib import asynccontextmanager
@@ -120,7 +121,7 @@ async def test_started_by_root_it_runs_as_nobody(cluster: Path) -> None:
         await one.until(lambda: one.status.up)
         process = postmaster(one.layout)
         assert process is not None
-        assert user_to_itself(process) == files.NOBODY
+        assert user_to_itself(process) == pwd.getpwnam("nobody").pw_uid
 
 
 @pytest.mark.proves("H1")

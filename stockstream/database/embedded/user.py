@@ -1,0 +1,180 @@
+"""As whom the embedded server runs, and how its programs are started as that user.
+
+PostgreSQL refuses to be root. Where we are root, it is the user nobody: in a user namespace, where
+our files still are its files, or, where none may be made (as in most containers), the real one. The
+real one owns the server's folder and is started with that as its working directory: it needs no way
+in through folders that are closed to others, and none is opened. Programs it must reach by a path;
+where it cannot, it runs a copy of them.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import trio
+
+from stockstream.database.embedded.process import ChildProcess
+from stockstream.database.embedded.programs import (
+    EmbeddedFailed,
+    UnfitPlace,
+    copy_under,
+    programs,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import IO
+
+PROGRAM_SECONDS = 60.0
+NOBODY = "nobody"
+NOBODY_UID = 65534
+"""Where no user is called so, as in some small images."""
+BASES = (Path("/var/cache"), Path("/var/tmp"), Path("/tmp"), Path("/run"))  # noqa: S108 - see UnfitPlace
+"""Where a copy of the programs may stand, in order: some are read-only, or run no programs."""
+KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TZ")
+_LAUNCH = Path(__file__).with_name("launch.py")
+
+Mode = Literal["self", "namespace", "nobody"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUser:
+    """A user, and the folder of the programs that this user can run."""
+
+    mode: Mode
+    uid: int
+    gid: int
+    programs: Path
+
+    @property
+    def is_another(self) -> bool:
+        """Whether the files are this user's and not ours."""
+        return self.mode == "nobody"
+
+    @property
+    def owner(self) -> int:
+        """Whose the server's files are, as we see it."""
+        return self.uid if self.is_another else os.geteuid()
+
+    def program(self, name: str) -> Path:
+        """One of the programs that run as this user."""
+        return self.programs / name
+
+    def command(self, command: Sequence[str | Path]) -> list[str]:
+        """The command that runs `command` as this user and ends it with this process."""
+        who = [self.mode, str(self.uid), str(self.gid), str(os.getpid())]
+        return [sys.executable, "-I", "-S", str(_LAUNCH), *who, *map(str, command)]
+
+    def environment(self) -> dict[str, str]:
+        """What the programs are told: in English, and nothing meant for clients of PostgreSQL.
+
+        Another user could read it, so it gets none of our secrets.
+        """
+        ours = os.environ
+        kept = KEPT_VARIABLES if self.is_another else [n for n in ours if not n.startswith("PG")]
+        return {**{name: ours[name] for name in kept if name in ours}, "LC_ALL": "C"}
+
+    def start(
+        self,
+        command: Sequence[str | Path],
+        output: IO[bytes],
+        folder: Path | None = None,
+        descriptors: Sequence[int] = (),
+    ) -> ChildProcess:
+        """Start `command` as this user, in `folder`, with `descriptors` besides."""
+        return ChildProcess(self.command(command), output, folder, self.environment(), descriptors)
+
+    async def run(
+        self, command: Sequence[str | Path], folder: Path | None = None
+    ) -> tuple[int, list[str]]:
+        """Run a short program; its exit status and what it said.
+
+        Raises:
+            EmbeddedFailed: it did not end in time.
+        """
+        with tempfile.TemporaryFile() as output:
+            process = self.start(command, output, folder)
+            try:
+                with trio.fail_after(PROGRAM_SECONDS):
+                    await process.wait()
+            except trio.TooSlowError:
+                raise EmbeddedFailed(
+                    f"DATABASE_URL: {Path(command[0]).name} took over {PROGRAM_SECONDS:g} s"
+                ) from None
+            finally:
+                process.send_signal(signal.SIGKILL)
+                with trio.CancelScope(shield=True):
+                    status = await process.wait()
+                process.close()
+            output.seek(0)
+            return status, output.read().decode(errors="replace").strip().splitlines()
+
+
+async def choose_user() -> ServerUser:
+    """As whom the server is to run, and from where.
+
+    Raises:
+        EmbeddedFailed: we are root, and it cannot be anybody else here.
+    """
+    found = programs()
+    if os.geteuid() != 0:
+        return ServerUser("self", os.geteuid(), os.getegid(), found)
+    nobody = _nobody()
+    namespace = ServerUser("namespace", nobody.pw_uid, nobody.pw_gid, found)
+    status, _ = await namespace.run([])
+    if status == 0:
+        return namespace
+    user = replace(namespace, mode="nobody")
+    if await _runs_its_programs(user):
+        return user
+    status, said = await user.run([])
+    if status != 0:
+        raise _refused(f"it cannot become {nobody.pw_name}: {(said or ['no reason given'])[-1]}")
+    reasons = []
+    for base in BASES:
+        try:
+            copied = replace(user, programs=await trio.to_thread.run_sync(copy_under, base))
+        except OSError as error:
+            reasons.append(f"{base}: {error.strerror}")
+        except UnfitPlace as error:
+            reasons.append(str(error))
+        else:
+            if await _runs_its_programs(copied):
+                return copied
+            reasons.append(f"{base}: no programs may be run there")
+    raise _refused(
+        f"{nobody.pw_name} may not run the programs in {found}, and no copy of them can be made "
+        f"({'; '.join(reasons)})"
+    )
+
+
+async def _runs_its_programs(user: ServerUser) -> bool:
+    """Whether it can reach them, and run them: tried, for there are many reasons why not."""
+    status, _ = await user.run([user.program("postgres"), "--version"])
+    return status == 0
+
+
+def _nobody() -> pwd.struct_passwd:
+    with suppress(KeyError):
+        named = pwd.getpwnam(NOBODY)
+        if named.pw_uid != 0:
+            return named
+    try:
+        return pwd.getpwuid(NOBODY_UID)
+    except KeyError:
+        raise _refused("there is no user nobody (65534) in /etc/passwd") from None
+
+
+def _refused(why: str) -> EmbeddedFailed:
+    return EmbeddedFailed(
+        f"DATABASE_URL: the embedded PostgreSQL does not run as root, and {why}; "
+        "run as another user, or name a server"
+    )

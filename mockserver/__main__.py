@@ -27,7 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
     try:
-        prepared = prepare(options.host, options.port, options.expectations, options.allowed_hosts)
+        prepared = prepare(
+            options.host,
+            options.port,
+            options.expectations,
+            options.allowed_hosts,
+            strict=options.strict,
+        )
     except StubFileError as error:
         return _failed(2, str(error))
     except (PortTaken, OSError) as error:
@@ -52,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
         help="names that the admin pages answer to, beside this machine's own; * for any",
     )  # fmt: skip
     parser.add_argument("--reload", action="store_true", help="load stub files again when saved")
+    parser.add_argument(
+        "--strict", action="store_true",
+        help="refuse stubs with anything that is not supported (they never match, with a warning)",
+    )  # fmt: skip
     parser.add_argument(
         "--announce", action="store_true", help="print nothing but the line `ready URL`"
     )

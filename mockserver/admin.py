@@ -10,10 +10,10 @@ from quart import Blueprint, Response, request
 
 from mockserver.delays import MAX_DELAY_MILLISECONDS, read_distribution
 from mockserver.json_types import Json, NotJson, read_json, write_json
-from mockserver.mappings import read_request
 from mockserver.matching import RequestPattern
 from mockserver.outage import read_outage
-from mockserver.problems import FieldError, Reader, warn_unknown
+from mockserver.problems import FieldError, Reader, refuse_unknown
+from mockserver.request_patterns import read_request
 from mockserver.store import DuplicateId
 from mockserver.stub_files import StubFileError
 from mockserver.stub_server import DEFAULT_SETTINGS, Settings, StubServer
@@ -295,7 +295,7 @@ def _server_routes(admin: Blueprint, server: StubServer, source: StubSource) -> 
 
 def _settings(root: Reader) -> Settings:
     members = root.object()
-    warn_unknown(members, frozenset({"fixedDelay", "delayDistribution", "proxyPassThrough"}))
+    refuse_unknown(members, frozenset({"fixedDelay", "delayDistribution", "proxyPassThrough"}))
     given = {name: field for name, field in members.items() if field.value is not None}
     if not given:
         _refuse_notices(root)

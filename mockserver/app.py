@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+import trio
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, HTTPScope, Scope
 from quart import Response, request
 from quart_trio import QuartTrio
@@ -73,6 +74,7 @@ class StubsBeside:
     def __init__(self, admin: Asgi, server: StubServer) -> None:
         self._admin = admin
         self._server = server
+        self._reports = trio.CapacityLimiter(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
@@ -87,7 +89,13 @@ class StubsBeside:
             too_large = f"The body is larger than {MAX_REQUEST_BYTES} bytes.\n"
             await write_answer(scope, send, text_answer(413, too_large))
             return
-        await write_answer(scope, send, self._server.answer(_request(scope, body)))
+        request = _request(scope, body)
+        answer = self._server.served(request)
+        if answer is None:
+            # In a thread: comparing with every stub takes long, and others wait for their answers.
+            why = await trio.to_thread.run_sync(self._server.report(request), limiter=self._reports)
+            answer = self._server.missed(request, why)
+        await write_answer(scope, send, answer)
 
 
 class _ClientLeft(Exception):

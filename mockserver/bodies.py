@@ -2,18 +2,21 @@
 
 import base64
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from mockserver.json_types import write_json
-from mockserver.problems import Reader
-from mockserver.responses import Broken, Part
+from mockserver.problems import Reader, given
+from mockserver.responses import BodyChoice, Broken, Part
 from mockserver.templating import TemplateError, compile_template
 
 MAX_BODY_BYTES: Final = 5_000_000
+MAX_CHOICE_BYTES: Final = 50_000_000  # of all files that the name of one stub's body may become
 _BODY_FIELDS: Final = ("body", "jsonBody", "base64Body", "bodyFileName")
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection"})
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_EXPRESSION: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
 
 class BodyFiles:
@@ -22,13 +25,21 @@ class BodyFiles:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
+    def path(self, field: Reader, name: str) -> Path:
+        """Where the file `name` is. Raises `FieldError` for a name that leads out."""
+        root = self.directory.resolve()
+        try:
+            path = (root / name).resolve()
+        except (OSError, ValueError) as error:
+            raise field.fail(f"{name!r} is not the name of a file") from error
+        if not path.is_relative_to(root):
+            raise field.fail(f"{name!r} leaves the directory {self.directory}")
+        return path
+
     def read(self, field: Reader) -> bytes:
         """The file that `field` names. Raises `FieldError`."""
         name = field.text()
-        root = self.directory.resolve()
-        path = (root / name).resolve()
-        if not path.is_relative_to(root):
-            raise field.fail(f"{name!r} leaves the directory {self.directory}")
+        path = self.path(field, name)
         try:
             if path.stat().st_size > MAX_BODY_BYTES:
                 raise field.fail(f"{name!r} is larger than {MAX_BODY_BYTES} bytes")
@@ -36,22 +47,47 @@ class BodyFiles:
         except OSError as error:
             raise field.fail(f"cannot read {path}: {error.strerror}") from error
 
+    def fitting(self, field: Reader) -> Iterator[tuple[str, bytes]]:
+        """Names and contents of the files that the name at `field`, a template, may become."""
+        pieces = [re.escape(piece) for piece in _EXPRESSION.split(field.text().lstrip("/"))]
+        fits = re.compile(".*".join(pieces), re.DOTALL)
+        left = MAX_CHOICE_BYTES
+        for path in sorted(self.directory.rglob("*")):
+            name = path.relative_to(self.directory).as_posix()
+            if not fits.fullmatch(name) or not path.is_file():
+                continue
+            content = self.read(Reader(name, field.pointer, field.notices))
+            left -= len(content)
+            if left < 0:
+                raise field.fail(f"files of more than {MAX_CHOICE_BYTES} bytes have such a name")
+            yield name, content
+
 
 def read_body(
-    members: dict[str, Reader], files: BodyFiles, *, templated: bool
-) -> tuple[tuple[tuple[str, Part], ...], Part]:
-    """Headers and body of a response's `members`. Raises `FieldError`."""
-    given = [name for name in _BODY_FIELDS if name in members and members[name].value is not None]
-    if len(given) > 1:
-        raise members[given[1]].fail(f"only one of {', '.join(_BODY_FIELDS)}; {given[0]} is given")
-    body: Part = b""
-    if given:
-        field = members[given[0]]
-        raw = _bytes(given[0], field, files)
-        # WireMock renders what it can read as text, whichever field it came from.
-        body = _templated(field, raw) if templated else raw
-    headers = _headers(members["headers"], templated=templated) if "headers" in members else ()
-    return headers, body
+    members: dict[str, Reader], files: BodyFiles, *, templated: bool, named_by_template: bool
+) -> Part | BodyChoice:
+    """The body of a response's `members`. Raises `FieldError`.
+
+    `templated`: it is a template; `named_by_template`: the name of its file may be one.
+    """
+    found = [name for name in _BODY_FIELDS if given(members, name)]
+    if len(found) > 1:
+        raise members[found[1]].fail(f"only one of {', '.join(_BODY_FIELDS)}; {found[0]} is given")
+    if not found:
+        return b""
+    field = members[found[0]]
+    if found[0] == "bodyFileName" and named_by_template and "{{" in field.text():
+        name = _templated(field, field.text().lstrip("/").encode())
+        choice = {
+            file: _templated(field, content) if templated else content
+            for file, content in files.fitting(field)
+        }
+        if not choice:
+            field.notice(f"no file in {files.directory} has such a name")
+        return BodyChoice(name, choice)
+    raw = _bytes(found[0], field, files)
+    # WireMock renders what it can read as text, whichever field it came from.
+    return _templated(field, raw) if templated else raw
 
 
 def _bytes(name: str, field: Reader, files: BodyFiles) -> bytes:
@@ -60,7 +96,7 @@ def _bytes(name: str, field: Reader, files: BodyFiles) -> bytes:
     if name == "jsonBody":
         return write_json(field.value).encode()
     if name == "body":
-        return field.text().encode()
+        return field.scalar().encode()
     try:
         return base64.b64decode(field.text(), validate=True)
     except ValueError as error:
@@ -73,16 +109,21 @@ def _templated(field: Reader, raw: bytes) -> Part:
     except UnicodeDecodeError:
         return raw
     except TemplateError as error:
-        field.notice(f"the template cannot be read: {error}", grave=True)
+        field.notice(f"the template cannot be read, so every request will be answered 500: {error}")
         return Broken(error)
-    for name in template.unknown_helpers:
-        field.notice(f"the helper {name!r} does not exist: every request will be answered 500")
+    for problem in template.problems:
+        if problem.fails:
+            field.notice(f"{problem.text}: every request that comes by it will be answered 500")
+        else:
+            field.disable(problem.text)
     return template
 
 
-def _headers(field: Reader, *, templated: bool) -> tuple[tuple[str, Part], ...]:
+def read_headers(members: dict[str, Reader], *, templated: bool) -> tuple[tuple[str, Part], ...]:
+    """The headers of a response's `members`. Raises `FieldError`."""
+    field = given(members, "headers")
     headers: list[tuple[str, Part]] = []
-    for name, one in field.object().items():
+    for name, one in field.object().items() if field else ():
         if _TOKEN.fullmatch(name) is None:
             raise one.fail(f"{name!r} is not a header name")
         if name.lower() in _FRAMING:

@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-from mockserver.problems import Reader, warn_unknown
+from mockserver.problems import Reader, refuse_unknown
 
 MAX_DELAY_MILLISECONDS: Final = 3_600_000  # an hour; more is a slip of the finger
 
@@ -87,12 +87,12 @@ def read_distribution(field: Reader) -> DelayDistribution | None:
         "fixed": ("milliseconds",),
     }
     if kind not in known:
-        members["type"].notice(f"the distribution {kind!r} is not supported and has no effect")
+        members["type"].disable(f"there is no distribution {kind!r}")
         return None
     missing = [name for name in known[kind] if name not in members]
     if missing:
         raise field.fail(f"{kind} needs {' and '.join(missing)}")
-    warn_unknown(members, frozenset({"type", "maxValue", *known[kind]}))
+    refuse_unknown(members, frozenset({"type", "maxValue", *known[kind]}))
     if kind == "lognormal":
         sigma = members["sigma"].number(0, 100)
         highest = _milliseconds(members["maxValue"]) if "maxValue" in members else None
@@ -111,7 +111,7 @@ def read_dribble(field: Reader) -> Dribble:
     missing = [name for name in ("numberOfChunks", "totalDuration") if name not in members]
     if missing:
         raise field.fail(f"expected {' and '.join(missing)}")
-    warn_unknown(members, frozenset({"numberOfChunks", "totalDuration"}))
+    refuse_unknown(members, frozenset({"numberOfChunks", "totalDuration"}))
     return Dribble(
         members["numberOfChunks"].whole(1, 10_000), _milliseconds(members["totalDuration"])
     )

@@ -1,10 +1,18 @@
 """A request as the stubs see it: plain data, free of the web framework."""
 
 import uuid
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from mockserver.multipart import BodyPart, parameter, read_parts
+
+MAX_UNPACKED_BYTES: Final = 5_000_000
+"""A few kilobytes of gzip can become gigabytes."""
+_FORM: Final = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,11 @@ class Request:
         return tuple(unquote(part) for part in self.path.split("/") if part)
 
     @cached_property
+    def decoded_path(self) -> str:
+        """The path, decoded."""
+        return unquote(self.path) if "%" in self.path else self.path
+
+    @cached_property
     def query(self) -> Mapping[str, tuple[str, ...]]:
         """Every query parameter with its decoded values, in the order they were sent."""
         return collect(
@@ -55,9 +68,46 @@ class Request:
         return collect((name, value.strip('"')) for name, sign, value in pairs if sign)
 
     @cached_property
+    def content(self) -> bytes:
+        """The body, unpacked if it is gzip; as it came if that fails or it would be too large."""
+        if "gzip" not in self.header_values.get("content-encoding", ()):
+            return self.body
+        unpacking = zlib.decompressobj(wbits=31)
+        try:
+            content = unpacking.decompress(self.body, MAX_UNPACKED_BYTES)
+        except zlib.error:
+            return self.body
+        return content if unpacking.eof else self.body
+
+    @cached_property
+    def content_type(self) -> str:
+        """The header, or nothing."""
+        return next(iter(self.header_values.get("content-type", ())), "")
+
+    @cached_property
     def text(self) -> str:
-        """The body as text; what is not UTF-8 is shown as replacement characters."""
-        return self.body.decode(errors="replace")
+        """The body as text in its charset (UTF-8 if it names none that is known); what cannot be
+        read is shown as replacement characters.
+        """
+        charset = parameter(self.content_type, "charset") if self.content_type else None
+        try:
+            return self.content.decode(charset or "utf-8", errors="replace")
+        except LookupError:
+            return self.content.decode(errors="replace")
+
+    @cached_property
+    def form(self) -> Mapping[str, tuple[str, ...]]:
+        """The fields of a form that is sent as one line (not as multipart)."""
+        if not self.content_type.lower().startswith(_FORM):
+            return {}
+        return collect(parse_qsl(self.text, keep_blank_values=True, errors="replace"))
+
+    @cached_property
+    def parts(self) -> tuple[BodyPart, ...]:
+        """The parts of a multipart body."""
+        if not self.content_type.lower().startswith("multipart/"):
+            return ()
+        return read_parts(self.content, self.content_type)
 
     @property
     def base_url(self) -> str:

@@ -1,4 +1,4 @@
-"""On which line of a JSON text a value stands. Used only once something is wrong with it."""
+"""Where in a JSON text something stands: the line of a value, and of a key that is there twice."""
 
 import json
 import re
@@ -6,6 +6,7 @@ from typing import Final
 
 from mockserver.problems import Pointer
 
+_TOKEN: Final = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|[\[\]{}]|[^"\[\]{}]+')
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _DECODER: Final = json.JSONDecoder()
 
@@ -52,3 +53,20 @@ def _find(text: str, at: int, step: str | int) -> tuple[int, int] | None:
 def _skip(text: str, at: int) -> int:
     found = _SPACE.match(text, at)
     return found.end() if found else at
+
+
+def repeated_key(text: str) -> tuple[str, int] | None:
+    """The first key that an object of valid JSON `text` has twice, and the line of the second."""
+    around: list[set[str] | None] = []
+    for found in _TOKEN.finditer(text):
+        mark = found.group()
+        if mark in {"{", "["}:
+            around.append(set() if mark == "{" else None)
+        elif mark in {"}", "]"}:
+            around.pop()
+        elif found.group(2) is not None and around and (keys := around[-1]) is not None:
+            key: str = json.loads(found.group(1))
+            if key in keys:
+                return key, text.count("\n", 0, found.start()) + 1
+            keys.add(key)
+    return None

@@ -1,4 +1,4 @@
-"""What JSON can hold, as a type, and the one way this package reads it."""
+"""What JSON can hold, as a type, and the one way this package reads and writes it."""
 
 import json
 import re
@@ -6,7 +6,12 @@ from typing import Final, TypeAlias
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
+MAX_DEPTH: Final = 200
+"""Lists and objects inside each other. What reads a value calls itself for each, so that more
+would exhaust the stack, and any client can send it."""
+
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]|[^"\[\]{}]+')
 
 
 class NotJson(ValueError):
@@ -23,11 +28,14 @@ def read_json(text: str | bytes) -> Json:
     """The value in `text`.
 
     Raises `NotJson` for anything RFC 8259 does not allow, NaN included, and for what could not be
-    written again: half a surrogate pair, or a number of thousands of digits.
+    written again: half a surrogate pair, a number of thousands of digits, or what is nested more
+    than `MAX_DEPTH` deep.
     """
     try:
         decoded = text.decode() if isinstance(text, bytes) else text
-        value: Json = json.loads(decoded.removeprefix("\ufeff"), parse_constant=_refuse_constant)
+        decoded = decoded.removeprefix("\ufeff")
+        _refuse_depth(decoded)
+        value: Json = json.loads(decoded, parse_constant=_refuse_constant, parse_int=_whole)
         if _SURROGATE.search(decoded):
             write_json(value).encode()
     except UnicodeDecodeError as error:
@@ -36,18 +44,57 @@ def read_json(text: str | bytes) -> Json:
         raise NotJson("it holds half a surrogate pair") from error
     except json.JSONDecodeError as error:
         raise NotJson(error.msg, error.lineno, error.colno) from error
-    except NotJson:
-        raise
-    except ValueError as error:  # Python refuses to convert integers of thousands of digits
-        raise NotJson(str(error)) from error
-    except RecursionError as error:
-        raise NotJson("it is nested too deeply") from error
     return value
 
 
 def write_json(value: Json) -> str:
     """`value` as compact JSON text."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def write_pretty(value: Json, indent: str = "") -> str:
+    """`value` as Jackson prints it for people, which is how WireMock writes it: a member to a
+    line, lists in one.
+    """
+    deeper = f"{indent}  "
+    if isinstance(value, dict):
+        if not value:
+            return "{ }"
+        members = (
+            f"{deeper}{write_json(name)} : {write_pretty(one, deeper)}"
+            for name, one in value.items()
+        )
+        return "{\n" + ",\n".join(members) + f"\n{indent}}}"
+    if isinstance(value, list):
+        if not value:
+            return "[ ]"
+        return "[ " + ", ".join(write_pretty(one, indent) for one in value) + " ]"
+    return write_json(value)
+
+
+def _refuse_depth(text: str) -> None:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for found in _TOKEN.finditer(text):
+        mark = found.group()
+        if mark in {"[", "{"}:
+            depth += 1
+            if depth > MAX_DEPTH:
+                line, column = _place(text, found.start())
+                raise NotJson(f"it is nested more than {MAX_DEPTH} deep", line, column)
+        elif mark in {"]", "}"}:
+            depth -= 1
+
+
+def _place(text: str, at: int) -> tuple[int, int]:
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > 1_000:
+        raise NotJson("it holds a number of more than 1000 digits")
+    return int(digits)
 
 
 def _refuse_constant(name: str) -> Json:

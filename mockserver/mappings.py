@@ -1,41 +1,31 @@
 """A stub mapping: from WireMock's JSON to typed data.
 
 What cannot be right raises `FieldError`, which names the field. What WireMock knows and this
-server does not is a `Notice`, so that nothing of a mapping is dropped in silence.
+server does not is a `Notice`, and the stub never matches, so that nothing is dropped in silence.
 """
 
-import re
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from mockserver.bodies import BodyFiles, read_body
-from mockserver.conditions import Condition, compile_regex, read_condition
-from mockserver.delays import MAX_DELAY_MILLISECONDS, read_distribution, read_dribble
-from mockserver.faults import read_fault
+from mockserver.bodies import BodyFiles
 from mockserver.json_types import Json
-from mockserver.matching import ANY_URL, PathTemplate, RequestPattern, UrlCondition
-from mockserver.problems import Notice, Pointer, Reader, warn_unknown
+from mockserver.matching import RequestPattern
+from mockserver.problems import Notice, Pointer, Reader, given, refuse_unknown
+from mockserver.request_patterns import read_request
+from mockserver.response_fields import read_response
 from mockserver.responses import ResponseDefinition
 
 DEFAULT_PRIORITY: Final = 5
 SCENARIO_START: Final = "Started"
-_MAPPING_FIELDS: Final = frozenset({
+# Wrappers of what was sent, and an editor's hint, which WireMock takes too.
+_FIELDS: Final = frozenset({
     "id", "uuid", "name", "priority", "request", "response", "persistent", "metadata",
-    "scenarioName", "requiredScenarioState", "newScenarioState", "insertionIndex",
+    "scenarioName", "requiredScenarioState", "newScenarioState", "insertionIndex", "$schema",
 })  # fmt: skip
-_URL_FIELDS: Final = ("url", "urlPattern", "urlPath", "urlPathPattern", "urlPathTemplate")
-_REQUEST_FIELDS: Final = frozenset({
-    *_URL_FIELDS, "method", "pathParameters", "queryParameters", "headers", "cookies",
-    "bodyPatterns",
-})  # fmt: skip
-_RESPONSE_FIELDS: Final = frozenset({
-    "status", "statusMessage", "headers", "body", "jsonBody", "base64Body", "bodyFileName",
-    "fixedDelayMilliseconds", "delayDistribution", "chunkedDribbleDelay", "fault", "transformers",
-    "transformerParameters",
-})  # fmt: skip
+_AFTERWARDS: Final = frozenset({"postServeActions", "serveEventListeners"})
 _MOCKSERVER_FIELDS: Final = ("httpRequest", "httpResponse")
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +47,7 @@ class StubMapping:
     request: RequestPattern
     response: ResponseDefinition
     scenario: Scenario | None
+    persistent: bool
     document: dict[str, Json]
     notices: tuple[Notice, ...]
     source: str | None = None
@@ -65,6 +56,11 @@ class StubMapping:
     def title(self) -> str:
         """What people know the stub by."""
         return self.name or f"{self.request.method} {self.request.url.expected}"
+
+    @property
+    def obstacles(self) -> Iterator[Notice]:
+        """Why it never matches; nothing where it may."""
+        return (notice for notice in self.notices if notice.disables)
 
 
 def read_mapping(
@@ -82,27 +78,33 @@ def read_mapping(
     root = Reader(value, pointer, [])
     members = root.object()
     _refuse_mockserver(members)
-    warn_unknown(members, _MAPPING_FIELDS)
+    for listener in _AFTERWARDS & members.keys():
+        if members[listener].value not in (None, [], {}):
+            members[listener].notice(
+                "webhooks and listeners are not supported; the stub answers, and that is all"
+            )
+    refuse_unknown(members, _FIELDS | _AFTERWARDS)
     # `request` may be missing, which fits every request, but a mapping without both is a mistake.
     if "request" not in members and "response" not in members:
         raise root.fail("a stub mapping has a request and a response")
     key = identity or _identity(members)
-    request = read_request(members["request"]) if "request" in members else RequestPattern()
-    response = (
-        _response(members["response"], files) if "response" in members else ResponseDefinition()
-    )
-    priority = DEFAULT_PRIORITY
-    if "priority" in members and members["priority"].value is not None:
-        priority = members["priority"].whole(1, 2**31 - 1)
-    name = members["name"].text() if _given(members, "name") else None
+    request, response = given(members, "request"), given(members, "response")
+    priority, name = given(members, "priority"), given(members, "name")
+    persistent, metadata = given(members, "persistent"), given(members, "metadata")
+    if metadata is not None:
+        metadata.object()
     return StubMapping(
-        key, name, priority, request, response, _scenario(members),
-        _document(key, members), tuple(root.notices), source,
-    )  # fmt: skip
-
-
-def _given(members: dict[str, Reader], name: str) -> bool:
-    return name in members and members[name].value is not None
+        id=key,
+        name=name.scalar() if name else None,
+        request=read_request(request) if request else RequestPattern(),
+        response=read_response(response, files) if response else ResponseDefinition(),
+        priority=priority.whole(-(2**31), 2**31 - 1) if priority else DEFAULT_PRIORITY,
+        scenario=_scenario(members),
+        persistent=persistent.flag() if persistent else False,
+        document=_document(key, members),
+        notices=tuple(root.notices),
+        source=source,
+    )
 
 
 def _refuse_mockserver(members: dict[str, Reader]) -> None:
@@ -116,8 +118,8 @@ def _refuse_mockserver(members: dict[str, Reader]) -> None:
 
 
 def _identity(members: dict[str, Reader]) -> str:
-    field = members.get("id", members.get("uuid"))
-    if field is None or field.value is None:
+    field = given(members, "id") or given(members, "uuid")
+    if field is None or field.value == "":
         return str(uuid.uuid4())
     try:
         return str(uuid.UUID(field.text()))
@@ -126,147 +128,29 @@ def _identity(members: dict[str, Reader]) -> str:
 
 
 def _scenario(members: dict[str, Reader]) -> Scenario | None:
-    if not _given(members, "scenarioName"):
+    scenario = given(members, "scenarioName")
+    if scenario is None:
         for name in ("requiredScenarioState", "newScenarioState"):
-            if _given(members, name):
-                raise members[name].fail("a scenario state needs a scenarioName")
+            if (state := given(members, name)) is not None:
+                state.notice("without a scenarioName it has no effect, as in WireMock")
         return None
     required, new = (
-        members[name].text() if _given(members, name) else None
+        state.scalar() if (state := given(members, name)) is not None else None
         for name in ("requiredScenarioState", "newScenarioState")
     )
-    return Scenario(members["scenarioName"].text(), required, new)
+    return Scenario(scenario.scalar(), required, new)
 
 
 def _document(key: str, members: dict[str, Reader]) -> dict[str, Json]:
     document: dict[str, Json] = {"id": key}
-    document |= {name: field.value for name, field in members.items() if name not in {"id", "uuid"}}
+    document |= {
+        name: field.value
+        for name, field in members.items()
+        if name not in {"id", "uuid", "$schema"}
+    }
     request = document.get("request")
     response = document.get("response")
     document["request"] = {"method": "ANY", **(request if isinstance(request, dict) else {})}
     document["response"] = {"status": 200, **(response if isinstance(response, dict) else {})}
     document["uuid"] = key
     return document
-
-
-def read_request(field: Reader) -> RequestPattern:
-    """The request pattern at `field`, of a stub or of a search in the journal."""
-    members = field.object()
-    warn_unknown(members, _REQUEST_FIELDS)
-    method = members["method"].text().upper() if "method" in members else "ANY"
-    if _TOKEN.fullmatch(method) is None:
-        raise members["method"].fail(f"{method!r} is not an HTTP method")
-    given = [name for name in _URL_FIELDS if _given(members, name)]
-    if len(given) > 1:
-        raise members[given[1]].fail(f"only one of {', '.join(_URL_FIELDS)}; {given[0]} is given")
-    template = None
-    url = ANY_URL
-    if given:
-        template = _template(members[given[0]]) if given[0] == "urlPathTemplate" else None
-        url = _url(given[0], members[given[0]], template)
-    parameters = _conditions(members, "pathParameters")
-    names = template.regex.groupindex if template else {}
-    for name in parameters:
-        if name not in names:
-            raise (
-                members["pathParameters"]
-                .child(name, None)
-                .fail("there is no such variable in urlPathTemplate")
-            )
-    body = (
-        tuple(read_condition(item) for item in members["bodyPatterns"].items())
-        if _given(members, "bodyPatterns")
-        else ()
-    )
-    return RequestPattern(
-        method, url, template, parameters, _conditions(members, "queryParameters"),
-        _conditions(members, "headers"), _conditions(members, "cookies"), body,
-    )  # fmt: skip
-
-
-def _url(kind: str, field: Reader, template: PathTemplate | None) -> UrlCondition:
-    text = field.text()
-    if template is not None:
-        return UrlCondition(kind, text, lambda r: template.regex.fullmatch(r.path) is not None)
-    if kind == "url":
-        return UrlCondition(kind, text, lambda request: request.url == text)
-    if kind == "urlPath":
-        return UrlCondition(kind, text, lambda request: request.path == text)
-    regex = compile_regex(field, text)
-    if kind == "urlPattern":
-        return UrlCondition(kind, text, lambda request: regex.fullmatch(request.url) is not None)
-    return UrlCondition(kind, text, lambda request: regex.fullmatch(request.path) is not None)
-
-
-def _template(field: Reader) -> PathTemplate:
-    text = field.text()
-    parts = re.split(r"(\{[^{}]*\})", text)
-    regex = ""
-    for part in parts:
-        name = part[1:-1] if part.startswith("{") and part.endswith("}") else None
-        if name is None:
-            regex += re.escape(part)
-        elif re.fullmatch(r"[A-Za-z_]\w*", name) is None:
-            raise field.fail(f"{name!r} is not a name for a path variable")
-        elif f"(?P<{name}>" in regex:
-            raise field.fail(f"the path variable {name!r} is there twice")
-        else:
-            regex += f"(?P<{name}>[^/]+)"
-    return PathTemplate(text, re.compile(regex))
-
-
-def _conditions(members: dict[str, Reader], name: str) -> dict[str, Condition]:
-    if not _given(members, name):
-        return {}
-    return {key: read_condition(field) for key, field in members[name].object().items()}
-
-
-def _response(field: Reader, files: BodyFiles) -> ResponseDefinition:
-    members = field.object()
-    warn_unknown(members, _RESPONSE_FIELDS)
-    templated = _is_templated(members)
-    reason = members["statusMessage"].text() if _given(members, "statusMessage") else None
-    if reason is not None and re.search(r"[^\t\x20-\x7e]", reason):
-        raise members["statusMessage"].fail("only printable ASCII can stand in a status line")
-    delay = (
-        members["fixedDelayMilliseconds"].whole(0, MAX_DELAY_MILLISECONDS) / 1000
-        if _given(members, "fixedDelayMilliseconds")
-        else None
-    )
-    parameters = (
-        {name: one.value for name, one in members["transformerParameters"].object().items()}
-        if _given(members, "transformerParameters")
-        else {}
-    )
-    headers, body = read_body(members, files, templated=templated)
-    return ResponseDefinition(
-        # 1xx are not final: a client would wait for the real answer for ever.
-        status=members["status"].whole(200, 599) if _given(members, "status") else 200,
-        reason=reason,
-        headers=headers,
-        body=body,
-        parameters=parameters,
-        fixed_delay_seconds=delay,
-        delay_distribution=(
-            read_distribution(members["delayDistribution"])
-            if _given(members, "delayDistribution")
-            else None
-        ),
-        dribble=(
-            read_dribble(members["chunkedDribbleDelay"])
-            if _given(members, "chunkedDribbleDelay")
-            else None
-        ),
-        fault=read_fault(members["fault"]) if _given(members, "fault") else None,
-    )
-
-
-def _is_templated(members: dict[str, Reader]) -> bool:
-    templated = False
-    if _given(members, "transformers"):
-        for item in members["transformers"].items():
-            if item.text() == "response-template":
-                templated = True
-            else:
-                item.notice(f"the transformer {item.text()!r} is not supported and has no effect")
-    return templated

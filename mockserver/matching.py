@@ -1,16 +1,18 @@
 """Does a request fit a stub, and if not, what differed? Pure.
 
-The test stops at the first difference for speed; `differences` looks at every part, for the
-near-miss report of a request nothing fits.
+`matches` stops at the first difference; `differences` looks at every part, for the near-miss
+report of a request nothing fits.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from typing import Final
 
 from mockserver.conditions import Condition
 from mockserver.incoming import Request
+from mockserver.multipart import BodyPart
 
 UrlCheck = Callable[[Request], bool]
 
@@ -30,23 +32,61 @@ class UrlCondition:
 
 @dataclass(frozen=True, slots=True)
 class PathTemplate:
-    """`/prices/{symbol}`: names for whole segments of a path."""
+    """`/prices/{symbol}`: names for parts of a path. `names` are those of the regex's groups."""
 
     text: str
     regex: re.Pattern[str]
+    names: tuple[str, ...]
 
     def variables(self, request: Request) -> Mapping[str, str]:
-        """The named segments of the request's path; empty if the path does not fit."""
+        """The named parts of the request's path; empty if the path does not fit."""
         found = self.regex.fullmatch(request.path)
-        return found.groupdict() if found else {}
+        return dict(zip(self.names, found.groups(), strict=True)) if found else {}
+
+
+@dataclass(frozen=True, slots=True)
+class PartPattern:
+    """What is asked of a part of a multipart body; `every` part has to fit, or any."""
+
+    every: bool
+    headers: Mapping[str, Condition]
+    body: tuple[Condition, ...]
+
+    def met(self, request: Request) -> bool:
+        """Whether the request has such a part, or such parts only."""
+        fitting = [self._fits(part) for part in request.parts]
+        return bool(fitting) and (all(fitting) if self.every else any(fitting))
+
+    def _fits(self, part: BodyPart) -> bool:
+        return all(
+            condition.met(part.headers.get(name, ())) for name, condition in self.headers.items()
+        ) and all(condition.check(part.text) for condition in self.body)
+
+    def __str__(self) -> str:
+        wanted = [f"header {name} {one}" for name, one in self.headers.items()]
+        wanted += [f"body {one}" for one in self.body]
+        return f"{'every' if self.every else 'a'} part with {', '.join(wanted) or 'anything'}"
+
+
+@dataclass(frozen=True, slots=True)
+class FixedValue:
+    """A part of a request that a stub wants to be one value: its name, the value, how to see it."""
+
+    name: str
+    expected: str
+    actual: Callable[[Request], str]
 
 
 ANY_URL = UrlCondition("url", "(any)", lambda _: True)
+_METHODS: Final = {"GET_OR_HEAD": frozenset({"GET", "HEAD"})}
 
 
 @dataclass(frozen=True, slots=True)
 class RequestPattern:
-    """What a stub asks of a request. `method` is ANY or a method in capitals."""
+    """What a stub asks of a request. `method` is ANY, GET_OR_HEAD or a method in capitals.
+
+    Names of headers are in lower case. `host` and `client_ip` are among `values`.
+    """
 
     method: str = "ANY"
     url: UrlCondition = ANY_URL
@@ -56,33 +96,76 @@ class RequestPattern:
     headers: Mapping[str, Condition] = field(default_factory=dict)
     cookies: Mapping[str, Condition] = field(default_factory=dict)
     body: tuple[Condition, ...] = ()
+    form: Mapping[str, Condition] = field(default_factory=dict)
+    body_parts: tuple[PartPattern, ...] = ()
+    fixed: tuple[FixedValue, ...] = ()
+    values: tuple[tuple[str, Condition, Callable[[Request], str]], ...] = ()
 
     def matches(self, request: Request) -> bool:
-        """Whether every part fits."""
-        return all(part.met for part in self.parts(request))
+        """Whether every part fits. The parts are tested cheapest first, up to the first miss."""
+        return (
+            self.url.check(request)
+            and self._method_fits(request)
+            and all(one.actual(request) == one.expected for one in self.fixed)
+            and all(condition.check(actual(request)) for _, condition, actual in self.values)
+            and (not self.path_parameters or _met(self.path_parameters, self._path(request)))
+            and (not self.headers or _met(self.headers, request.header_values))
+            and (not self.query or _met(self.query, request.query))
+            and (not self.cookies or _met(self.cookies, request.cookies))
+            and (not self.form or _met(self.form, request.form))
+            and all(part.met(request) for part in self.body_parts)
+            and (not self.body or self._body_fits(request))
+        )
 
     def variables(self, request: Request) -> Mapping[str, str]:
         """The path variables, if the URL is a template."""
         return self.template.variables(request) if self.template else {}
 
+    def _path(self, request: Request) -> Mapping[str, tuple[str, ...]]:
+        return {name: (value,) for name, value in self.variables(request).items()}
+
+    def _method_fits(self, request: Request) -> bool:
+        method = self.method
+        if method in {"ANY", request.method}:
+            return True
+        return method in _METHODS and request.method in _METHODS[method]
+
+    def _body_fits(self, request: Request) -> bool:
+        text = _body(request)
+        return all(condition.check(text) for condition in self.body)
+
     def parts(self, request: Request) -> Iterator["Part"]:
-        """Every test, cheapest first, made as it is asked for."""
+        """Every test and its outcome, for the near-miss report."""
         url_met = self.url.check(request)
         yield Part(self.url.kind, self.url.expected, self.url.subject(request), url_met, weight=10)
-        method_met = self.method in {"ANY", request.method}
-        yield Part("method", self.method, request.method, method_met, weight=3)
-        variables = self.variables(request)
-        path = {name: (value,) for name, value in variables.items()}
-        yield from _each("path parameter", self.path_parameters, path)
-        folded = {name.lower(): condition for name, condition in self.headers.items()}
-        yield from _each("header", folded, request.header_values)
+        yield Part("method", self.method, request.method, self._method_fits(request), weight=3)
+        for one in self.fixed:
+            actual = one.actual(request)
+            yield Part(one.name, one.expected, actual or "(absent)", actual == one.expected)
+        for name, condition, read in self.values:
+            actual = read(request)
+            yield Part(name, str(condition), actual, condition.check(actual))
+        yield from _each("path parameter", self.path_parameters, self._path(request))
+        yield from _each("header", self.headers, request.header_values)
         yield from _each("query parameter", self.query, request.query)
         yield from _each("cookie", self.cookies, request.cookies)
+        yield from _each("form parameter", self.form, request.form)
+        for pattern in self.body_parts:
+            shown = f"{len(request.parts)} parts"
+            yield Part("multipart body", str(pattern), shown, pattern.met(request))
         for condition in self.body:
-            # No body and an empty one are the same on the wire of HTTP/1.
-            text = request.text if request.body else None
+            text = _body(request)
             shown = "(none)" if text is None else _shortened(text)
             yield Part("body", str(condition), shown, condition.check(text))
+
+
+def _body(request: Request) -> str | None:
+    """No body and an empty one are the same on the wire of HTTP/1."""
+    return request.text if request.body else None
+
+
+def _met(conditions: Mapping[str, Condition], values: Mapping[str, tuple[str, ...]]) -> bool:
+    return all(condition.met(values.get(name, ())) for name, condition in conditions.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +184,8 @@ def _each(
 ) -> Iterator[Part]:
     for name, condition in conditions.items():
         present = values.get(name, ())
-        met = any(condition.check(value) for value in present) if present else condition.check(None)
-        yield Part(f"{kind} {name}", str(condition), ", ".join(present) or "(absent)", met)
+        shown = ", ".join(present) or "(absent)"
+        yield Part(f"{kind} {name}", str(condition), shown, condition.met(present))
 
 
 def distance(pattern: RequestPattern, request: Request) -> float:

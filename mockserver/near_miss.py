@@ -21,6 +21,8 @@ def report(request: Request, stubs: Iterable[StubMapping], scenarios: Scenarios)
     if closest.source:
         lines.append(f"From: {closest.source}")
     lines += ["", "What differs:"]
+    for obstacle in closest.obstacles:
+        lines += ["  the stub itself", f"    {obstacle}"]
     for part in differences(closest.request, request):
         lines += [
             f"  {part.name}",

@@ -1,11 +1,13 @@
 """Reading a JSON document that people write: each value knows where it stands.
 
 `Reader` wraps one value. What is wrong raises `FieldError` with the place; what is only not
-supported is a `Notice` in a list the readers of one document share.
+supported is a `Notice` in a list the readers of one document share. Values are taken as WireMock
+takes them: a number may be written as text, and null is as if nothing were there.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TypeAlias
 
 from mockserver.json_types import Json
@@ -37,13 +39,13 @@ class FieldError(ValueError):
 class Notice:
     """Something of a stub mapping that is accepted and will not do what its author wants.
 
-    `grave` marks what is sure to fail: a stub file is refused for it. The admin API takes it, as
-    WireMock does, and the stub answers 500.
+    `disables`: the stub never matches because of it. An answer that leaves out what is not
+    supported would make a test pass that should fail.
     """
 
     pointer: Pointer
     problem: str
-    grave: bool = False
+    disables: bool = False
 
     def __str__(self) -> str:
         return f"{dotted(self.pointer)}: {self.problem}"
@@ -69,9 +71,15 @@ class Reader:
         """The error to raise for this value."""
         return FieldError(self.pointer, problem)
 
-    def notice(self, problem: str, *, grave: bool = False) -> None:
+    def notice(self, problem: str) -> None:
         """Warn about this value."""
-        self.notices.append(Notice(self.pointer, problem, grave))
+        self.notices.append(Notice(self.pointer, problem))
+
+    def disable(self, problem: str) -> None:
+        """Warn that the stub never matches, because of this value."""
+        self.notices.append(
+            Notice(self.pointer, f"{problem}, so this stub never matches", disables=True)
+        )
 
     def child(self, step: str | int, value: Json) -> "Reader":
         """`value`, which stands at `step` inside this one."""
@@ -98,33 +106,74 @@ class Reader:
             raise self._expected("text")
         return self.value
 
+    def scalar(self) -> str:
+        """Text, or a number or boolean as its text. Raises `FieldError` for anything else."""
+        if isinstance(self.value, bool):
+            return "true" if self.value else "false"
+        return str(self.value) if isinstance(self.value, (int, float)) else self.text()
+
     def flag(self) -> bool:
-        """True or false. Raises `FieldError` for anything else."""
+        """True or false, null for false. Raises `FieldError` for anything else."""
+        if self.value in ("true", "false"):
+            return self.value == "true"
+        if self.value is None:
+            return False
         if not isinstance(self.value, bool):
             raise self._expected("true or false")
         return self.value
 
     def whole(self, lowest: int, highest: int) -> int:
         """A whole number within the bounds. Raises `FieldError` for anything else."""
-        value = self.value
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self._expected("a whole number")
+        value = self._numeric()
+        if value is None or value != int(value):
+            raise self.fail(f"expected a whole number, found {self._shown()}")
         if not lowest <= value <= highest:
             raise self.fail(f"{value} is not between {lowest} and {highest}")
-        return value
+        return int(value)
 
     def number(self, lowest: float, highest: float) -> float:
         """A number within the bounds. Raises `FieldError` for anything else."""
-        value = self.value
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        value = self._numeric()
+        if value is None:
             raise self._expected("a number")
         if not lowest <= value <= highest:
             raise self.fail(f"{value} is not between {lowest:g} and {highest:g}")
         return float(value)
 
+    def _numeric(self) -> float | int | None:
+        value = self.value
+        if isinstance(value, str) and len(value) <= 40:
+            try:
+                value = int(value) if value.strip("+-").isdecimal() else float(value)
+            except ValueError:
+                return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        return value if isinstance(value, int) or abs(value) < float("inf") else None
 
-def warn_unknown(fields: dict[str, Reader], known: frozenset[str]) -> None:
-    """A notice for every field that is not `known`."""
+    def _shown(self) -> str:
+        return str(self.value) if isinstance(self.value, float) else kind_of(self.value)
+
+
+def given(members: dict[str, Reader], name: str) -> Reader | None:
+    """The member `name`; None where it is missing or null."""
+    field = members.get(name)
+    return None if field is None or field.value is None else field
+
+
+def refuse_unknown(
+    fields: dict[str, Reader], known: frozenset[str], unsupported: frozenset[str] = frozenset()
+) -> None:
+    """The stub never matches because of a field that is not `known`.
+
+    `unsupported` are those that WireMock knows.
+    """
     for name, field in fields.items():
-        if name not in known:
-            field.notice("this field is not supported and has no effect")
+        if name in known or (name in unsupported and field.value is None):
+            continue
+        if name in unsupported:
+            field.disable("this field of WireMock is not supported")
+            continue
+        near = get_close_matches(name, known | unsupported, n=1)
+        meant = f" (is it {near[0]!r}?)" if near else ""
+        field.disable(f"there is no such field{meant}")

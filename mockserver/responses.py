@@ -4,13 +4,17 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mockserver.delays import DelayDistribution, Dribble
 from mockserver.faults import Fault
 from mockserver.incoming import Request
 from mockserver.json_types import Json
+from mockserver.limits import TooMuchWork
 from mockserver.templating import Template, TemplateError, render, request_model
+
+if TYPE_CHECKING:
+    from mockserver.templating.values import Value
 
 BODILESS: Final = frozenset({204, 205, 304})
 _BREAKS: Final = frozenset("\r\n\0")
@@ -27,13 +31,21 @@ Part = Template | Broken | bytes  # a template, one that failed to compile, or b
 
 
 @dataclass(frozen=True, slots=True)
+class BodyChoice:
+    """A body from the file that a template names, out of those that its name can be."""
+
+    name: Part
+    files: Mapping[str, Part]
+
+
+@dataclass(frozen=True, slots=True)
 class ResponseDefinition:
     """A stub's `response`."""
 
     status: int = 200
     reason: str | None = None
     headers: tuple[tuple[str, Part], ...] = ()
-    body: Part = b""
+    body: Part | BodyChoice = b""
     parameters: Mapping[str, Json] = field(default_factory=dict)
     fixed_delay_seconds: float | None = None
     delay_distribution: DelayDistribution | None = None
@@ -59,6 +71,11 @@ def text_answer(status: int, text: str) -> Answer:
     return Answer(status, (("Content-Type", "text/plain;charset=UTF-8"),), text.encode())
 
 
+def error_answer(error: Exception) -> Answer:
+    """The answer where a stub's own expression fails."""
+    return text_answer(500, f"[ERROR] {error}")
+
+
 def respond(
     definition: ResponseDefinition,
     request: Request,
@@ -68,22 +85,33 @@ def respond(
     now: datetime,
 ) -> Answer:
     """The answer to `request`: a template that fails makes it a 500 that begins `[ERROR]`."""
-    model = request_model(request, path_variables, definition.parameters)
+    model: dict[str, Value] | None = None
 
     def written(part: Part) -> bytes:
         if isinstance(part, Broken):
             raise part.error
         if isinstance(part, bytes):
             return part
+        nonlocal model
+        if model is None:
+            model = request_model(request, path_variables, definition.parameters)
         return render(part, model, dice=dice, now=now).encode()
+
+    def chosen(body: Part | BodyChoice) -> Part:
+        if not isinstance(body, BodyChoice):
+            return body
+        name = written(body.name).decode()
+        if name not in body.files:
+            raise TemplateError(f"there is no file {name!r} (as of the last reset)")
+        return body.files[name]
 
     try:
         headers = tuple(
             (name, header_value(written(part).decode())) for name, part in definition.headers
         )
-        body = written(definition.body)
-    except (TemplateError, UnicodeError) as error:
-        return text_answer(500, f"[ERROR] {error}")
+        body = written(chosen(definition.body))
+    except (TemplateError, TooMuchWork, UnicodeError) as error:
+        return error_answer(error)
     return Answer(
         definition.status,
         headers,

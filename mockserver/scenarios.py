@@ -40,6 +40,12 @@ class Scenarios:
         if mapping.scenario is not None and mapping.scenario.new is not None:
             self._states[mapping.scenario.name] = mapping.scenario.new
 
+    def copy(self) -> "Scenarios":
+        """The states of now, which do not change."""
+        copied = Scenarios()
+        copied._states = dict(self._states)
+        return copied
+
     def set(self, name: str, state: str) -> None:
         """Put the scenario `name` into `state`."""
         self._states[name] = state

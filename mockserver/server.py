@@ -41,15 +41,21 @@ class Prepared:
 
 
 def prepare(
-    host: str, port: int, expectations: Path, allowed_hosts: Sequence[str] = ()
+    host: str,
+    port: int,
+    expectations: Path,
+    allowed_hosts: Sequence[str] = (),
+    *,
+    strict: bool = False,
 ) -> Prepared:
     """Read the stub files, then listen. Port 0 asks for a free one.
 
-    `allowed_hosts` are names that the admin pages answer to, beside this machine's own.
+    `allowed_hosts` are names that the admin pages answer to, beside this machine's own. `strict`
+    refuses stubs that hold anything that is not supported.
 
     Raises `StubFileError`, `web.server.PortTaken`, or OSError naming the address.
     """
-    files = StubFiles(expectations)
+    files = StubFiles(expectations, strict)
     seen = files.fingerprint()  # before reading, so that no later change is missed
     mappings = files.load()
     hosts = AllowedHosts((*machine_names(), host, *allowed_hosts))

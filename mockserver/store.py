@@ -18,6 +18,7 @@ class StubStore:
         self._stubs: dict[str, tuple[int, StubMapping]] = {}
         self._added = 0
         self._ordered: list[StubMapping] | None = None
+        self._able: list[StubMapping] | None = None
 
     def __len__(self) -> int:
         return len(self._stubs)
@@ -45,31 +46,37 @@ class StubStore:
             raise DuplicateId(stub.id)
         self._added += 1
         self._stubs[stub.id] = (self._added, stub)
-        self._ordered = None
+        self._changed()
 
     def replace(self, stub: StubMapping) -> bool:
         """Put `stub` in the place of the one with its id; False if there is none."""
         if stub.id not in self._stubs:
             return False
         self._stubs[stub.id] = (self._stubs[stub.id][0], stub)
-        self._ordered = None
+        self._changed()
         return True
 
     def remove(self, key: str) -> bool:
         """Remove the stub with the id `key`; False if there is none."""
-        self._ordered = None
+        self._changed()
         return self._stubs.pop(key, None) is not None
 
     def fill(self, stubs: Iterable[StubMapping]) -> None:
         """Have `stubs` and nothing else, the last one added last."""
         self._stubs.clear()
-        self._ordered = None
+        self._changed()
         for stub in stubs:
             self.add(stub)
 
+    def _changed(self) -> None:
+        self._ordered = None
+        self._able = None
+
     def select(self, request: Request, scenarios: Scenarios) -> StubMapping | None:
-        """The stub that answers `request`."""
-        for stub in self:
+        """The stub that answers `request`. Raises `TooMuchWork`."""
+        if self._able is None:
+            self._able = [stub for stub in self if next(stub.obstacles, None) is None]
+        for stub in self._able:
             if scenarios.allows(stub) and stub.request.matches(request):
                 return stub
         return None

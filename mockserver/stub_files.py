@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from mockserver.bodies import BodyFiles
-from mockserver.json_lines import line_of
+from mockserver.json_lines import line_of, repeated_key
 from mockserver.json_types import Json, NotJson, read_json
 from mockserver.mappings import StubMapping, read_mapping
 from mockserver.problems import FieldError, Pointer, dotted
@@ -27,9 +27,13 @@ class StubFileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class StubFiles:
-    """A directory of stub files: where they are, and what they hold now."""
+    """A directory of stub files: where they are, and what they hold now.
+
+    With `strict`, what is not supported is an error, as is what is wrong.
+    """
 
     directory: Path
+    strict: bool = False
 
     @property
     def mappings_directory(self) -> Path:
@@ -49,7 +53,7 @@ class StubFiles:
         mappings: list[StubMapping] = []
         places: dict[str, str] = {}
         for path in self._paths():
-            for mapping in _load_file(path, self.bodies):
+            for mapping in _load_file(path, self.bodies, strict=self.strict):
                 if mapping.id in places:
                     raise StubFileError(
                         f"{path}: the id {mapping.id} is already that of {places[mapping.id]}"
@@ -75,7 +79,7 @@ class StubFiles:
                 yield path
 
 
-def _load_file(path: Path, bodies: BodyFiles) -> Iterator[StubMapping]:
+def _load_file(path: Path, bodies: BodyFiles, *, strict: bool) -> Iterator[StubMapping]:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise StubFileError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
@@ -90,14 +94,18 @@ def _load_file(path: Path, bodies: BodyFiles) -> Iterator[StubMapping]:
         raise StubFileError(
             f"{path}:{error.line}:{error.column}: not JSON: {error.problem}"
         ) from error
+    repeated = repeated_key(text)
+    if repeated is not None:
+        key, line = repeated
+        raise StubFileError(f"{path}:{line}: the key {key!r} is there twice in one object")
     for pointer, value in _mappings_in(document):
         try:
             mapping = read_mapping(value, bodies, pointer=pointer, source=str(path))
         except FieldError as error:
             raise _located(path, text, error.pointer, error.problem) from error
-        grave = next((notice for notice in mapping.notices if notice.grave), None)
-        if grave is not None:
-            raise _located(path, text, grave.pointer, grave.problem)
+        if strict and mapping.notices:
+            first = mapping.notices[0]
+            raise _located(path, text, first.pointer, first.problem)
         yield mapping
 
 

@@ -8,16 +8,18 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from mockserver.bodies import BodyFiles
 from mockserver.delays import DelayDistribution
 from mockserver.incoming import Request
 from mockserver.journal import Entry, Journal
 from mockserver.json_types import Json
+from mockserver.limits import TooMuchWork
 from mockserver.mappings import StubMapping, read_mapping
 from mockserver.near_miss import report
 from mockserver.outage import Outage
-from mockserver.responses import Answer, respond, text_answer
+from mockserver.responses import Answer, error_answer, respond, text_answer
 from mockserver.scenarios import Scenarios
 from mockserver.store import StubStore
 
@@ -73,18 +75,41 @@ class StubServer:
 
     def answer(self, request: Request) -> Answer:
         """Serve `request` and put it into the journal."""
+        answer = self.served(request)
+        return self.missed(request, self.report(request)()) if answer is None else answer
+
+    def served(self, request: Request) -> Answer | None:
+        """The answer of the stub that fits, which is then in the journal; None if none fits."""
         now = self.clock()
-        stub = self.stubs.select(request, self.scenarios)
-        text = None
+        try:
+            stub = self.stubs.select(request, self.scenarios)
+        except TooMuchWork as error:
+            return self._noted(request, now, error_answer(error), None, str(error))
         if stub is None:
-            text = report(request, self.stubs, self.scenarios)
-            answer = text_answer(404, text)
-        else:
-            answer = self._from_stub(stub, request, now)
-            self.scenarios.served(stub)
-        answer = self.outage.disturb(answer, self._dice)
-        self.journal.add(Entry(request, now, answer, stub, text))
-        return answer
+            return None
+        answer = self._from_stub(stub, request, now)
+        self.scenarios.served(stub)
+        return self._noted(request, now, answer, stub, None)
+
+    def report(self, request: Request) -> Callable[[], str]:
+        """What works out why nothing fits, by the stubs of now. It may run in another thread."""
+        return partial(report, request, tuple(self.stubs), self.scenarios.copy())
+
+    def missed(self, request: Request, why: str) -> Answer:
+        """The answer where nothing fits, which is then in the journal."""
+        return self._noted(request, self.clock(), text_answer(404, why), None, why)
+
+    def _noted(
+        self,
+        request: Request,
+        now: datetime,
+        answer: Answer,
+        stub: StubMapping | None,
+        why: str | None,
+    ) -> Answer:
+        disturbed = self.outage.disturb(answer, self._dice)
+        self.journal.add(Entry(request, now, disturbed, stub, why))
+        return disturbed
 
     def _from_stub(self, stub: StubMapping, request: Request, now: datetime) -> Answer:
         definition = stub.response

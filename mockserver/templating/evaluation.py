@@ -1,7 +1,8 @@
-"""Renders a parsed template: name look-up, helper calls and blocks.
+"""Makes functions of a parsed template: name look-up, helper calls and blocks.
 
-One `Rendering` serves one response. A helper gets a `HelperCall` and gives back a value; a block
-helper renders its body through it.
+A template is compiled once, to closures over what is known of it by then; one `Rendering` serves
+one response. A helper gets a `HelperCall` and gives back a value; a block helper renders its body
+through it.
 """
 
 import random
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from mockserver.limits import TooMuchWork
 from mockserver.templating.errors import TemplateError
 from mockserver.templating.syntax import Block, Call, Expression, Literal, Node, Output, Path, Text
 from mockserver.templating.values import Value, is_truthy, member, text_of
@@ -19,7 +21,7 @@ MAX_OUTPUT_CHARACTERS: Final = 5_000_000
 MAX_STEPS: Final = 100_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scope:
     """One context: `this`, the names a block gave, its `@` data, and the scope around it."""
 
@@ -30,6 +32,37 @@ class Scope:
 
 
 @dataclass(slots=True)
+class Rendering:
+    """The state of one rendering. `now` carries a time zone; `dice` is the only randomness."""
+
+    model: Value
+    dice: random.Random
+    now: datetime
+    variables: dict[str, Value] = field(default_factory=dict)
+    written: int = 0
+    steps: int = 0
+
+    def step(self, count: int) -> None:
+        """Count steps. Raises `TemplateError` where there are too many."""
+        self.steps += count
+        if self.steps > MAX_STEPS:
+            raise TemplateError(f"more than {MAX_STEPS} steps were needed")
+
+
+Write: TypeAlias = Callable[[Rendering, Scope], str]
+Read: TypeAlias = Callable[[Rendering, Scope], Value]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledBlock:
+    """A block's parameters, its body, and what stands after `else`."""
+
+    names: tuple[str, ...]
+    body: Write
+    inverse: Write
+
+
+@dataclass(slots=True)
 class HelperCall:
     """What a helper is given. `block` is None for a call that is not a block."""
 
@@ -37,8 +70,8 @@ class HelperCall:
     arguments: Sequence[Value]
     options: Mapping[str, Value]
     scope: Scope
-    rendering: "Rendering"
-    block: Block | None
+    rendering: Rendering
+    block: CompiledBlock | None
 
     def argument(self, index: int) -> Value:
         """The argument at `index`; None if it is not there."""
@@ -46,12 +79,11 @@ class HelperCall:
 
     def body(self, scope: Scope | None = None) -> str:
         """The block's body, rendered."""
-        nodes = self.block.body if self.block else ()
-        return self.rendering.render(nodes, scope or self.scope)
+        return self.block.body(self.rendering, scope or self.scope) if self.block else ""
 
     def inverse(self) -> str:
         """What stands after `else`, rendered."""
-        return self.rendering.render(self.block.inverse if self.block else (), self.scope)
+        return self.block.inverse(self.rendering, self.scope) if self.block else ""
 
     def branch(self, condition: Value) -> Value:
         """A test's result: the value inline, the body or the inverse as a block."""
@@ -59,121 +91,216 @@ class HelperCall:
             return condition
         return self.body() if is_truthy(condition) else self.inverse()
 
+    def subject(self) -> Value:
+        """What a helper that takes a text works on: its block, or else its first argument."""
+        return self.body() if self.block else self.argument(0)
 
-Helper: TypeAlias = Callable[[HelperCall], Value]
+
+HelperFunction: TypeAlias = Callable[[HelperCall], Value]
 
 
-@dataclass(slots=True)
-class Rendering:
-    """The state of one rendering. `now` carries a time zone; `dice` is the only randomness."""
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """A helper and the names of the options that it knows."""
 
-    helpers: Mapping[str, Helper]
-    dice: random.Random
-    now: datetime
-    variables: dict[str, Value] = field(default_factory=dict)
-    written: int = 0
-    steps: int = 0
+    function: HelperFunction
+    options: frozenset[str] = frozenset()
 
-    def render(self, nodes: Sequence[Node], scope: Scope) -> str:
-        """The text of `nodes`. Raises `TemplateError`."""
-        self.steps += 1 + len(nodes)
-        if self.steps > MAX_STEPS:
+
+Helpers: TypeAlias = Mapping[str, Helper]
+
+
+def compile_nodes(nodes: Sequence[Node], helpers: Helpers) -> Write:
+    """What writes `nodes`. It raises `TemplateError`."""
+    parts = [_part(node, helpers) for node in nodes]
+    cost = 1 + len(parts)
+
+    def write(rendering: Rendering, scope: Scope) -> str:
+        rendering.steps += cost
+        if rendering.steps > MAX_STEPS:
             raise TemplateError(f"more than {MAX_STEPS} steps were needed")
-        parts: list[str] = []
-        for node in nodes:
-            if isinstance(node, Text):
-                part = node.value
-            elif isinstance(node, Output):
-                part = text_of(self.value(node.expression, scope))
-            else:
-                part = self.block(node, scope)
-            self.written += len(part)
-            if self.written > MAX_OUTPUT_CHARACTERS:
+        pieces: list[str] = []
+        for part in parts:
+            piece = part if isinstance(part, str) else part(rendering, scope)
+            rendering.written += len(piece)
+            if rendering.written > MAX_OUTPUT_CHARACTERS:
                 raise TemplateError(f"more than {MAX_OUTPUT_CHARACTERS} characters were written")
-            parts.append(part)
-        return "".join(parts)
+            pieces.append(piece)
+        return "".join(pieces)
 
-    def value(self, expression: Expression, scope: Scope) -> Value:
-        """What `expression` means in `scope`."""
-        if isinstance(expression, Literal):
-            return expression.value
-        helper = self.helper_of(expression)
-        if helper is None:
-            if expression.arguments or expression.options:
-                raise _at(expression, f"could not find helper: '{expression.target.text}'")
-            return self.look_up(expression.target, scope)
-        return self.invoke(helper, expression, scope, None)
+    return write
 
-    def helper_of(self, call: Call) -> Helper | None:
-        """The helper that `call` names; a helper goes before data of the same name."""
-        target = call.target
-        if target.up or target.data or target.this or len(target.segments) != 1:
-            return None
-        return self.helpers.get(target.segments[0])
 
-    def invoke(self, helper: Helper, call: Call, scope: Scope, block: Block | None) -> Value:
-        """What `helper` gives for `call`; its errors get the place of the call."""
-        arguments = [self.value(argument, scope) for argument in call.arguments]
-        options = {name: self.value(option, scope) for name, option in call.options}
-        request = HelperCall(call.target.text, arguments, options, scope, self, block)
+def _part(node: Node, helpers: Helpers) -> str | Write:
+    if isinstance(node, Text):
+        return node.value
+    if isinstance(node, Block):
+        return _block(node, helpers)
+    if isinstance(node, Output):
+        return _written(compile_expression(node.expression, helpers))
+    raise AssertionError(node)
+
+
+def _written(read: Read) -> Write:
+    def write(rendering: Rendering, scope: Scope) -> str:
+        value = read(rendering, scope)
+        return value if isinstance(value, str) else text_of(value)
+
+    return write
+
+
+def compile_expression(expression: Expression, helpers: Helpers) -> Read:
+    """What reads the value of `expression`."""
+    if isinstance(expression, Literal):
+        constant = expression.value
+        return lambda _, __: constant
+    helper = helper_of(expression, helpers)
+    if helper is not None:
+        return _call(helper.function, expression, helpers, None)
+    if expression.arguments or expression.options:
+        return _failing(expression, f"could not find helper: '{expression.target.text}'")
+    return _look_up(expression.target)
+
+
+def helper_of(call: Call, helpers: Helpers) -> Helper | None:
+    """The helper that `call` names; a helper goes before data of the same name."""
+    target = call.target
+    if target.up or target.data or target.this or len(target.segments) != 1:
+        return None
+    return helpers.get(target.segments[0])
+
+
+def _failing(call: Call, problem: str) -> Read:
+    def fail(_: Rendering, __: Scope) -> Value:
+        raise _at(call, problem)
+
+    return fail
+
+
+def _call(
+    function: HelperFunction, call: Call, helpers: Helpers, block: CompiledBlock | None
+) -> Read:
+    """What calls a helper; its errors, whatever they are, get the place of the call."""
+    name = call.target.text
+    arguments = [compile_expression(argument, helpers) for argument in call.arguments]
+    options = [(key, compile_expression(option, helpers)) for key, option in call.options]
+
+    def invoke(rendering: Rendering, scope: Scope) -> Value:
+        given = HelperCall(
+            name,
+            [read(rendering, scope) for read in arguments],
+            {key: read(rendering, scope) for key, read in options} if options else _NO_OPTIONS,
+            scope,
+            rendering,
+            block,
+        )
         try:
-            return helper(request)
+            value = function(given)
         except TemplateError as error:
             if error.line:
                 raise
-            raise _at(call, f"{call.target.text}: {error.problem}") from error
-        except (ArithmeticError, ValueError) as error:
-            # A number or time beyond what Python carries: no helper is sure to have thought of it.
-            problem = f"{call.target.text}: no result for these arguments ({type(error).__name__})"
+            raise _at(call, f"{name}: {error.problem}") from error
+        except TooMuchWork as error:
+            raise _at(call, f"{name}: {error}") from error
+        except Exception as error:
+            problem = f"{name}: no result for these arguments ({type(error).__name__})"
             raise _at(call, problem) from error
-
-    def block(self, block: Block, scope: Scope) -> str:
-        """The text of a block: a helper's, or of a list, a value or a condition."""
-        helper = self.helper_of(block.call)
-        if helper is not None:
-            return text_of(self.invoke(helper, block.call, scope, block))
-        if block.call.arguments or block.call.options:
-            raise _at(block.call, f"could not find helper: '{block.call.target.text}'")
-        subject = self.look_up(block.call.target, scope)
-        if isinstance(subject, list):
-            rendered = [self.render(block.body, Scope(one, {}, {}, scope)) for one in subject]
-            return "".join(rendered) or self.render(block.inverse, scope)
-        if not is_truthy(subject):
-            return self.render(block.inverse, scope)
-        inner = scope if subject is True else Scope(subject, {}, {}, scope)
-        return self.render(block.body, inner)
-
-    def look_up(self, path: Path, scope: Scope) -> Value:
-        """Nothing (None) for a name that means nothing, as in every Handlebars."""
-        start: Scope | None = scope
-        for _ in range(path.up):
-            start = start.parent if start else None
-        if start is None:
-            return None
-        first, rest = path.segments[:1], path.segments[1:]
-        if path.data:
-            value = self.named(start, first[0] if first else "", data=True)
-        elif path.this or path.up:
-            value, rest = start.this, path.segments
-        else:
-            value = self.named(start, first[0], data=False)
-        for name in rest:
-            value = member(value, name)
+        if isinstance(value, str) and len(value) > MAX_OUTPUT_CHARACTERS:
+            # Without this a template could double a text with each call.
+            raise _at(call, f"{name}: more than {MAX_OUTPUT_CHARACTERS} characters")
         return value
 
-    def named(self, scope: Scope, name: str, *, data: bool) -> Value:
-        """The nearest meaning of `name`, from `scope` outwards."""
+    return invoke
+
+
+_NO_OPTIONS: Final[Mapping[str, Value]] = {}
+
+
+def _block(block: Block, helpers: Helpers) -> Write:
+    """The text of a block: a helper's, or of a list, a value or a condition."""
+    compiled = CompiledBlock(
+        block.names, compile_nodes(block.body, helpers), compile_nodes(block.inverse, helpers)
+    )
+    helper = helper_of(block.call, helpers)
+    if helper is not None:
+        return _written(_call(helper.function, block.call, helpers, compiled))
+    if block.call.arguments or block.call.options:
+        return _written(_failing(block.call, f"could not find helper: '{block.call.target.text}'"))
+    read = _look_up(block.call.target)
+
+    def write(rendering: Rendering, scope: Scope) -> str:
+        subject = read(rendering, scope)
+        if isinstance(subject, list):
+            parts = [compiled.body(rendering, Scope(one, {}, {}, scope)) for one in subject]
+            return "".join(parts) or compiled.inverse(rendering, scope)
+        if not is_truthy(subject):
+            return compiled.inverse(rendering, scope)
+        inner = scope if subject is True else Scope(subject, {}, {}, scope)
+        return compiled.body(rendering, inner)
+
+    return write
+
+
+def _look_up(path: Path) -> Read:
+    """What reads a name. One that means nothing is nothing (None), as in every Handlebars."""
+    first, rest = path.segments[:1], path.segments[1:]
+    if path.data:
+        return _data(path, first[0] if first else "", rest)
+    if path.this or path.up:
+        return _this(path.up, path.segments)
+    return _name(first[0], rest)
+
+
+def _data(path: Path, name: str, rest: tuple[str, ...]) -> Read:
+    def read(rendering: Rendering, scope: Scope) -> Value:
+        if name == "root":
+            return _along(rendering.model, rest)
+        start = _outwards(scope, path.up)
+        while start is not None:
+            if name in start.data:
+                return _along(start.data[name], rest)
+            start = start.parent
+        return None
+
+    return read
+
+
+def _this(up: int, rest: tuple[str, ...]) -> Read:
+    def read(_: Rendering, scope: Scope) -> Value:
+        start = _outwards(scope, up) if up else scope
+        return None if start is None else _along(start.this, rest)
+
+    return read
+
+
+def _name(name: str, rest: tuple[str, ...]) -> Read:
+    """The nearest meaning of `name`, from a scope outwards; then what was assigned."""
+
+    def read(rendering: Rendering, scope: Scope) -> Value:
         around: Scope | None = scope
         while around is not None:
-            if data:
-                if name in around.data:
-                    return around.data[name]
-            elif name in around.names:
-                return around.names[name]
-            elif (found := member(around.this, name)) is not None:
-                return found
+            if name in around.names:
+                return _along(around.names[name], rest)
+            found = member(around.this, name)
+            if found is not None:
+                return _along(found, rest)
             around = around.parent
-        return None if data else self.variables.get(name)
+        return _along(rendering.variables.get(name), rest)
+
+    return read
+
+
+def _along(value: Value, segments: tuple[str, ...]) -> Value:
+    for name in segments:
+        value = member(value, name)
+    return value
+
+
+def _outwards(scope: Scope, count: int) -> Scope | None:
+    start: Scope | None = scope
+    for _ in range(count):
+        start = start.parent if start else None
+    return start
 
 
 def _at(call: Call, problem: str) -> TemplateError:

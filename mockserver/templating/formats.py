@@ -5,8 +5,20 @@ The subset that stubs use; a pattern outside it is a `TemplateError`, never a wr
 
 import math
 import re
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import (
+    ROUND_CEILING,
+    ROUND_DOWN,
+    ROUND_FLOOR,
+    ROUND_HALF_DOWN,
+    ROUND_HALF_EVEN,
+    ROUND_HALF_UP,
+    ROUND_UP,
+    Context,
+    Decimal,
+)
+from functools import lru_cache
 from typing import Final
 
 from mockserver.templating.errors import TemplateError
@@ -20,25 +32,61 @@ _EXACT: Final = Context(prec=1_200)
 _ENGLISH: Final = re.compile(r"en([_-][A-Za-z]{2})?")
 
 
-def format_number(value: float, pattern: str, locale: str = "en_US") -> str:
+_PLAIN: Final = re.compile(r"(#,##)?0(?:\.(0{1,15}))?")
+_ROUNDINGS: Final = {
+    "up": ROUND_UP,
+    "down": ROUND_DOWN,
+    "ceiling": ROUND_CEILING,
+    "floor": ROUND_FLOOR,
+    "half_up": ROUND_HALF_UP,
+    "half_down": ROUND_HALF_DOWN,
+    "half_even": ROUND_HALF_EVEN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NumberChanges:
+    """What options say against a pattern: `least` and `most` digits after the point."""
+
+    least: int | None = None
+    most: int | None = None
+    grouping: bool | None = None
+    rounding: str = "half_even"
+
+
+_UNCHANGED: Final = NumberChanges()
+
+
+def format_number(
+    value: float, pattern: str, locale: str = "en_US", changes: NumberChanges = _UNCHANGED
+) -> str:
     """`value` by a DecimalFormat `pattern`, ties to even on the exact binary value as in Java."""
-    if _ENGLISH.fullmatch(locale) is None:
+    if locale != "en_US" and _ENGLISH.fullmatch(locale) is None:
         raise TemplateError(f"the locale {locale!r} is not supported, only English ones are")
+    if changes is _UNCHANGED and -1e15 < value < 1e15 and (plain := _plain_format(pattern)):
+        # Python rounds to even on the exact value too, and far faster than Decimal.
+        return format(value, plain)
     found = _NUMBER_PATTERN.fullmatch(_NAMED_NUMBER_PATTERNS.get(pattern, pattern))
     if found is None or not (found.group(2) or found.group(3) or found.group(4)):
         raise TemplateError(f"{pattern!r} is not a number format that is supported")
     before, whole_pattern, zeros, hashes, percent, after = found.groups(default="")
     if not math.isfinite(value):
         raise TemplateError(f"{value} is no number that can be written")
+    if changes.rounding not in _ROUNDINGS:
+        raise TemplateError(f"the roundingMode {changes.rounding!r} is not supported")
+    least = len(zeros) if changes.least is None else changes.least
+    most = max(least, len(zeros) + len(hashes) if changes.most is None else changes.most)
+    if changes.most is not None and changes.least is None:
+        least, most = min(least, changes.most), changes.most
     exact = _EXACT.multiply(Decimal(value), Decimal(100 if percent else 1))
-    rounded = round_half_even(exact, len(zeros) + len(hashes))
+    rounded = _rounded(exact, most, _ROUNDINGS[changes.rounding])
     whole, _, fraction = f"{rounded.copy_abs():f}".partition(".")
-    while len(fraction) > len(zeros) and fraction.endswith("0"):
+    while len(fraction) > least and fraction.endswith("0"):
         fraction = fraction[:-1]
     # A pattern without any 0 shows one digit before the point all the same.
-    least = whole_pattern.count("0") or (0 if zeros else 1)
-    whole = whole.lstrip("0").rjust(least, "0")
-    if "," in whole_pattern:
+    shown = whole_pattern.count("0") or (0 if zeros else 1)
+    whole = whole.lstrip("0").rjust(shown, "0")
+    if "," in whole_pattern and changes.grouping is not False:
         whole = _grouped(whole, len(whole_pattern) - whole_pattern.rfind(",") - 1)
     if not whole and not fraction:
         whole = "0"
@@ -46,9 +94,18 @@ def format_number(value: float, pattern: str, locale: str = "en_US") -> str:
     return f"{'-' if rounded.is_signed() else ''}{before}{number}{percent}{after}"
 
 
-def round_half_even(value: Decimal, digits: int) -> Decimal:
+@lru_cache(maxsize=256)
+def _plain_format(pattern: str) -> str:
+    """Python's own format for the commonest patterns (`0.00`, `#,##0.00`); else nothing."""
+    found = _PLAIN.fullmatch(pattern)
+    if found is None:
+        return ""
+    return f"{',' if found.group(1) else ''}.{len(found.group(2) or '')}f"
+
+
+def _rounded(value: Decimal, digits: int, rounding: str) -> Decimal:
     """`value` with `digits` digits after the point."""
-    return value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN, _EXACT)
+    return value.quantize(Decimal(1).scaleb(-digits), rounding, _EXACT)
 
 
 def _grouped(digits: str, size: int) -> str:

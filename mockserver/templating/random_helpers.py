@@ -3,12 +3,13 @@
 import math
 import string
 import uuid
+from collections.abc import Mapping
 from typing import Final
 
-from mockserver.templating.arguments import items_of, number_of
+from mockserver.templating.arguments import number_of, whole_of
 from mockserver.templating.errors import TemplateError
-from mockserver.templating.evaluation import HelperCall
-from mockserver.templating.values import Value, is_truthy, text_of
+from mockserver.templating.evaluation import Helper, HelperCall
+from mockserver.templating.values import Value, is_truthy, items_of, text_of
 
 MAX_RANDOM_LENGTH: Final = 100_000  # characters
 _INT_MIN: Final = -(2**31)
@@ -50,14 +51,12 @@ _ALPHABETS: Final = {
 
 def random_value(call: HelperCall) -> Value:
     """Text of `length` (36) characters of a `type` (ALPHANUMERIC), or a UUID."""
-    kind = text_of(call.options.get("type", "ALPHANUMERIC"))
+    kind = text_of(call.options.get("type")) or "ALPHANUMERIC"
     dice = call.rendering.dice
     if kind == "UUID":
         drawn = str(uuid.UUID(int=dice.getrandbits(128), version=4))
     elif kind in _ALPHABETS:
-        length = int(number_of(call.options.get("length", 36), "length"))
-        if not 0 <= length <= MAX_RANDOM_LENGTH:
-            raise TemplateError(f"length must be between 0 and {MAX_RANDOM_LENGTH}")
+        length = whole_of(call.options.get("length", 36), "length", MAX_RANDOM_LENGTH)
         drawn = "".join(dice.choices(_ALPHABETS[kind], k=length))
     else:
         raise TemplateError(f"type {kind!r} is none of UUID, {', '.join(_ALPHABETS)}")
@@ -65,8 +64,19 @@ def random_value(call: HelperCall) -> Value:
 
 
 def pick_random(call: HelperCall) -> Value:
-    """One of the arguments, or of the list that is the only argument."""
+    """One of the arguments, or of the list that is the only argument; `count` of them as a list."""
     choices = items_of(call.argument(0)) if len(call.arguments) == 1 else list(call.arguments)
     if not choices:
         raise TemplateError("there is nothing to pick from")
-    return call.rendering.dice.choice(choices)
+    if "count" not in call.options:
+        return call.rendering.dice.choice(choices)
+    count = whole_of(call.options["count"], "count", len(choices))
+    return call.rendering.dice.sample(choices, count)
+
+
+RANDOM: Final[Mapping[str, Helper]] = {
+    "randomDecimal": Helper(random_decimal, frozenset({"lower", "upper"})),
+    "randomInt": Helper(random_int, frozenset({"lower", "upper"})),
+    "randomValue": Helper(random_value, frozenset({"type", "length", "uppercase"})),
+    "pickRandom": Helper(pick_random, frozenset({"count"})),
+}

@@ -1,10 +1,10 @@
-r"""Handlebars text to a tree: text, outputs and blocks.
+"""Handlebars text to a tree: text, outputs and blocks.
 
 Understood are `{{expression}}`, `{{{expression}}}`, `{{&expression}}`, comments, blocks with
-`else`, `else if` and `^`, block parameters (`as |item|`), sub-expressions in parentheses, literals,
-`../`, `@data`, `[segment literals]`, `\{{` and whitespace control with `~`. Partials, decorators
-and raw blocks are refused. Lines that hold only a block tag keep their line ends, as they do in
-WireMock.
+`else`, `else if` and `^`, inverse blocks (`{{^x}}…{{/x}}`), block parameters (`as |item|`),
+sub-expressions in parentheses, literals, `../`, `@data`, `[segment literals]` and whitespace
+control with `~`. Partials, decorators and raw blocks are refused. Lines that hold only a block tag
+keep their line ends, as they do in WireMock.
 """
 
 import re
@@ -72,7 +72,7 @@ class Block:
 
 Node: TypeAlias = Text | Output | Block
 
-_OPENING: Final = re.compile(r"(\\)?\{\{")
+_OPENING: Final = re.compile(r"\{\{")
 _TOKEN: Final = re.compile(
     r"""\s*(?:
       (?P<close>~?\}{2,3})
@@ -127,9 +127,6 @@ class _Parser:
 
     def template(self) -> tuple[Node, ...]:
         while (opening := _OPENING.search(self.text, self.at)) is not None:
-            if opening.group(1):
-                self.escaped(opening)
-                continue
             self.add_text(self.text[self.at : opening.start()])
             self.at = opening.end()
             self.tag(opening.start())
@@ -140,12 +137,6 @@ class _Parser:
                 f"{{{{#{call.target.text}}}}} is never closed", call.line, call.column
             )
         return tuple(self.root)
-
-    def escaped(self, opening: re.Match[str]) -> None:
-        end = self.text.find("}}", opening.end())
-        end = len(self.text) if end < 0 else end + 2
-        self.add_text(self.text[self.at : opening.start()] + self.text[opening.start() + 1 : end])
-        self.at = end
 
     def add_text(self, value: str) -> None:
         if self.trim_next:
@@ -175,6 +166,8 @@ class _Parser:
             self.at += 1
         if kind == "#":
             self.open_block(start)
+        elif kind == "^" and _peek(self.text, self.at) == "word":
+            self.open_block(start, inverted=True)
         elif kind == "/":
             self.close_block(start)
         elif kind == "^" or re.compile(r"\s*else\b").match(self.text, self.at):
@@ -198,11 +191,12 @@ class _Parser:
         if nodes and isinstance(last := nodes[-1], Text):
             nodes[-1] = Text(last.value.rstrip())
 
-    def open_block(self, start: int) -> None:
+    def open_block(self, start: int, *, inverted: bool = False) -> None:
         call = self.call(start)
         names = self.block_names(start)
         self.close(start, 2)
-        self.push(_OpenBlock(call, names, chained=False), start)
+        inverse: list[Node] | None = [] if inverted else None
+        self.push(_OpenBlock(call, names, chained=False, inverse=inverse), start)
 
     def push(self, block: _OpenBlock, start: int) -> None:
         if len(self.blocks) >= MAX_DEPTH:
@@ -303,7 +297,8 @@ class _Parser:
         begin = self.at
         kind, value = self.token(start)
         if kind == "string":
-            return Literal(re.sub(r"\\(.)", r"\1", value[1:-1]))
+            # A backslash stands for itself, as in Handlebars.java, but before the string's quote.
+            return Literal(value[1:-1].replace(f"\\{value[0]}", value[0]))
         if kind == "mark" and value == "(":
             inner = self.call(begin, depth + 1)
             if self.token(start) != ("mark", ")"):

@@ -7,10 +7,15 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Final, TypeAlias, cast
 
 from mockserver.json_types import Json, write_json
+from mockserver.templating.errors import TemplateError
+
+MAX_WRITTEN_VALUES: Final = 200_000
+"""A list may hold another list many times over, so that writing it would never end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +35,47 @@ class UrlPath:
 
 
 Value: TypeAlias = (
-    "str | int | float | bool | Several | UrlPath | list[Value] | dict[str, Value] | Headers | None"
+    "str | int | float | bool | datetime | Several | UrlPath | list[Value] | dict[str, Value] "
+    "| Headers | LazyMembers | None"
 )
+
+
+class LazyMembers:
+    """An object whose members are worked out when they are asked for."""
+
+    def get(self, name: str) -> "Value":
+        """The member `name`; None if there is none."""
+        raise NotImplementedError
+
+    def as_dict(self) -> dict[str, "Value"]:
+        """All of them."""
+        raise NotImplementedError
 
 
 class Headers:
     """Names without regard to case."""
 
-    def __init__(self, values: Mapping[str, Several]) -> None:
-        self._values = {name.lower(): value for name, value in values.items()}
+    def __init__(self, values: Mapping[str, tuple[str, ...]]) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
 
     def get(self, name: str) -> Several | None:
         """The values of the header `name`."""
-        return self._values.get(name.lower())
+        found = self._values.get(name.lower())
+        return None if found is None else Several(found)
 
     def as_dict(self) -> dict[str, "Value"]:
-        """Every header under its name in lower case."""
-        return dict(self._values)
+        """Every header, under its name as clients mostly write it."""
+        return {name.title(): Several(values) for name, values in self._values.items()}
 
 
 def member(value: Value, name: str) -> Value:
     """What `name` means inside `value`; None when it means nothing."""
     if isinstance(value, dict):
         return value[name] if name in value else (len(value) if name == "size" else None)
-    if isinstance(value, Headers):
+    if isinstance(value, (Headers, LazyMembers)):
         return value.get(name)
     if isinstance(value, UrlPath):
         return value.variables[name] if name in value.variables else item(value.segments, name)
@@ -80,10 +102,21 @@ def item(values: tuple[Value, ...], name: str) -> Value:
 
 
 def is_truthy(value: Value) -> bool:
-    """False for nothing, false, zero, empty text and empty collections, as Handlebars has it."""
-    if isinstance(value, (Several, UrlPath, Headers)):
+    """False for nothing, false, zero, empty text and empty lists, as Handlebars.java has it."""
+    if isinstance(value, (Several, UrlPath, Headers, LazyMembers, dict)):
         return True
     return bool(value)
+
+
+def items_of(value: Value) -> list[Value]:
+    """What a list holds; anything else is one item, and nothing is none."""
+    if isinstance(value, list):
+        return value
+    if isinstance(value, Several):
+        return list(value.values)
+    if isinstance(value, UrlPath):
+        return list(value.segments)
+    return [] if value is None else [value]
 
 
 def text_of(value: Value) -> str:
@@ -100,29 +133,38 @@ def text_of(value: Value) -> str:
         return value.values[0] if value.values else ""
     if isinstance(value, UrlPath):
         return value.text
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds").replace("+00:00", "Z")
     return write_json(json_of(value))
 
 
 def json_of(value: Value) -> Json:
-    """`value` as JSON."""
-    if isinstance(value, Headers):
-        return json_of(value.as_dict())
-    if isinstance(value, dict):
-        return {name: json_of(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [json_of(one) for one in value]
-    if isinstance(value, (Several, UrlPath)):
-        return text_of(value)
-    return value
+    """`value` as JSON. Raises `TemplateError` if it is endless."""
+    left = MAX_WRITTEN_VALUES
+
+    def convert(one: Value) -> Json:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise TemplateError(f"a value holds more than {MAX_WRITTEN_VALUES} others")
+        if isinstance(one, (Headers, LazyMembers)):
+            return convert(one.as_dict())
+        if isinstance(one, dict):
+            return {name: convert(inner) for name, inner in one.items()}
+        if isinstance(one, list):
+            return [convert(inner) for inner in one]
+        if isinstance(one, Several):
+            return one.values[0] if len(one.values) == 1 else list(one.values)
+        if isinstance(one, UrlPath):
+            return list(one.segments)
+        return text_of(one) if isinstance(one, datetime) else one
+
+    return convert(value)
 
 
 def from_json(value: Json) -> Value:
-    """JSON as a template sees it."""
-    if isinstance(value, dict):
-        return {name: from_json(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [from_json(one) for one in value]
-    return value
+    """JSON as a template sees it: the same, since no helper changes what it is given."""
+    return cast("Value", value)
 
 
 def _java_double(value: float) -> str:

@@ -281,7 +281,7 @@ TEMPLATES = [
     "{{upper 'abc'}}|{{lower 'ABC'}}|{{capitalize 'abc'}}|{{trim ' a '}}|{{join 'a' 'b' ','}}",
     "{{replace 'aXb' 'X' 'y'}}|{{substring 'abcd' 1 3}}|{{size 'abc'}}|{{lookup (array 'a') 0}}",
     "{{#each (range 1 3)}}{{this}}{{/each}}|{{#each (array)}}x{{else}}none{{/each}}",
-    "{{#with request}}{{method}}{{/with}}|{{this.request.method}}|{{bogus}}|{{#bogus}}x{{/bogus}}",
+    "{{#with request}}{{method}}{{/with}}|{{this.request.method}}",
     "{{parameters.x}}|{{#each parameters.stocks}}{{symbol}}{{../parameters.x}};{{/each}}",
     "{{numberFormat 3.149 '0.0'}}|{{numberFormat 1234567.891 '#,##0.00'}}|{{numberFormat 3 '0'}}",
     "{{numberFormat 0.125 '0.00'}}|{{numberFormat 0.135 '0.00'}}|{{numberFormat 2.5 '0'}}",

@@ -136,7 +136,7 @@ async def test_the_page_shows_stubs_requests_and_scenarios(stub_api: StubApi) ->
     assert re.findall(r"<script[^>]*>", text) == [
         '<script type="module" src="/__admin/static/admin.js">'
     ]
-    assert "webhooks: this field is not supported" in text
+    assert "webhooks: there is no such field, so this stub never matches" in text
     assert "no match" in text
     assert "/missing?q=%3Cu%3E" in text
     assert "out &amp; back" in text
@@ -164,10 +164,10 @@ async def test_an_unsupported_field_is_logged(
     stub_api: StubApi, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One line that names file, stub and field."""
-    stub_api.write("odd", {"name": "odd one", "request": {"host": {}}, "response": {}})
+    stub_api.write("odd", {"name": "odd one", "request": {"hosts": {}}, "response": {}})
     await stub_api.client.post("/__admin/reset")
     (line,) = {r.getMessage() for r in caplog.records if "odd one" in r.getMessage()}
-    assert "odd.json: odd one: request.host: this field is not supported" in line
+    assert "odd.json: odd one: request.hosts: there is no such field (is it 'host'?), so" in line
     await stub_api.add({"name": "added", "response": {"proxyBaseUrl": "http://a"}})
     assert any("added: response.proxyBaseUrl: this" in r.getMessage() for r in caplog.records)
 

@@ -76,8 +76,8 @@ def test_bodies_come_from_the_files_directory_and_nowhere_else(tmp_path: Path) -
         ('[\n{"response": {\n"status": "x"}}]', r"x\.json:3: \[0\]\.response\.status: "),
         ('\n\n{"httpRequest": {}}', r"x\.json:3: httpRequest: this is MockServer's format"),
         (
-            '{"response": {\n"transformers": ["response-template"],\n"body": "{{#if}}"}}',
-            r"x\.json:3: response\.body: the template cannot be read: 1:1: {{#if}} is never closed",
+            '{"response": {},\n"request": {"url": "/a",\n"url": "/b"}}',
+            r"x\.json:3: the key 'url' is there twice",
         ),
         ("[1]", r"x\.json:1: \[0\]: expected an object, found a number"),
         ("{}", r"x\.json:1: the document: a stub mapping has"),

@@ -1,0 +1,51 @@
+"""The table of stock prices among a stub's parameters: is each row one that can be drawn from?
+
+A wrong row would be found only when somebody asks for prices, as a column of the template.
+"""
+
+import math
+from typing import Final
+
+from mockserver.json_types import Json
+from mockserver.problems import FieldError, Reader
+
+HIGHEST: Final = 1e12
+
+
+def check_stocks(field: Reader) -> None:
+    """Raise `FieldError` for the first wrong row, which it names by its symbol.
+
+    Other people's stubs may have a parameter of this name; only rows with a range are looked at.
+    """
+    rows = field.value
+    if not isinstance(rows, list) or not any(map(_has_range, rows)):
+        return
+    seen: set[str] = set()
+    for row in field.items():
+        members = row.object()
+        symbol = members.get("symbol")
+        if symbol is None or not isinstance(symbol.value, str) or not symbol.value.strip():
+            raise row.fail("a row of stocks needs a symbol")
+        name = symbol.value
+        if name in seen:
+            raise symbol.fail(f"{name} is there twice")
+        seen.add(name)
+        low, high = (_bound(row, members, name, bound) for bound in ("from", "to"))
+        if not low < high:
+            raise members["from"].fail(f"{name}: from ({low:g}) must be below to ({high:g})")
+
+
+def _has_range(row: Json) -> bool:
+    return isinstance(row, dict) and bool({"from", "to"} & row.keys())
+
+
+def _bound(row: Reader, members: dict[str, Reader], symbol: str, name: str) -> float:
+    if name not in members:
+        raise row.fail(f"{symbol}: {name} is missing")
+    field = members[name]
+    value = field.value
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise field.fail(f"{symbol}: {name} must be a number, not {value!r}")
+    if not math.isfinite(value) or not 0 <= value <= HIGHEST:
+        raise FieldError(field.pointer, f"{symbol}: {name} must be from 0 to {HIGHEST:g}")
+    return float(value)

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.proves("M5")
         (r"\p{L}+\p{Lu}", "äÖ", True),
         (r"\p{Alpha}+", "ä", False),
         (r"\p{IsLatin}+", "abc", True),
-        (r"\p{InGreek}", "α", True),
+        (r"\p{InGreek}", "\u03b1", True),
         (r"\P{Digit}", "5", False),
         (r"[\p{L}&&[^\p{Lu}]]+", "abc", True),
         (r"\Qa.b\E+", "a.bbb", True),

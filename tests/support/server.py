@@ -125,10 +125,14 @@ class Server:
                 self._ready.set()
         self._ready.set()
 
-    async def until_said(self, text: str, seconds: float = 10.0) -> None:
+    async def until_said(self, text: str, seconds: float = 20.0) -> None:
         """Wait until `text` stands in the output."""
+        await self.until(lambda said: text in said, seconds)
+
+    async def until(self, holds: Callable[[str], bool], seconds: float = 20.0) -> None:
+        """Wait until it holds of the output."""
         with trio.fail_after(seconds):
-            while text not in self.text:
+            while not holds(self.text):
                 await self._said.wait()
 
     async def stop(self, number: int = signal.SIGTERM) -> int:

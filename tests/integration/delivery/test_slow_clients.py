@@ -150,8 +150,7 @@ async def test_a_vanished_client_is_gone_though_prices_flow_to_it(
     async with running_tree() as tree, raw_client(port(tree)) as client:
         await subscribe_to_all(client)
         vanish(client)
-        with trio.fail_after(5):
-            await tree.until(lambda: sessions(tree) == 0)
+        await tree.until(lambda: sessions(tree) == 0)
         await _nothing_is_left(tree)
         assert tree.system.names["web"].actor._server.statistics().timed_out == 1
 
@@ -169,15 +168,14 @@ async def test_a_vanished_client_is_gone_though_nothing_is_said_to_it(
     ):
         await subscribe_to_all(client)
         vanish(client)
-        with trio.fail_after(5):
-            await tree.until(lambda: sessions(tree) == 0)
+        await tree.until(lambda: sessions(tree) == 0)
         await _nothing_is_left(tree)
 
 
 async def _nothing_is_left(tree: Tree) -> None:
     manager = tree.system.names["delivery/subscription_manager"].actor
     assert _lanes(tree) == []
-    with trio.fail_after(2):
+    with trio.fail_after(10):
         while len(manager._tables.subscriptions):
             await trio.testing.wait_all_tasks_blocked(0.01)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from stockstream.database.query import Query, Unavailable
+from stockstream.database.pool import PoolSettings
+from stockstream.database.query import Purpose, Query, Unavailable
 from stockstream.history import retention
 from stockstream.history.candles import INTERVALS, fold
 from stockstream.history.queries import FetchCandles
@@ -33,12 +35,15 @@ HELD = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'ticks'::regclass)"
 
 @dataclass(frozen=True, slots=True)
 class HoldTicks(Query[None]):
-    """Read the ticks, slowly."""
+    """Read the ticks, until it may end."""
 
-    seconds: float
+    may_end: threading.Event
 
     async def run(self, connection: Connection) -> None:
-        await connection.fetch("SELECT count(*), pg_sleep($1) FROM ticks", self.seconds)
+        async with connection.transaction():
+            await connection.fetch("SELECT count(*) FROM ticks")
+            while not self.may_end.is_set():
+                await connection.fetch("SELECT pg_sleep(0.02)")
 
 
 async def in_vain(history: History) -> None:
@@ -176,18 +181,21 @@ async def test_candles_that_came_before_their_partition_move_into_it(database_ur
 async def test_a_long_query_is_not_in_the_way_of_recording(database_url: str) -> None:
     """A partition in use is not dropped now; who records does not wait behind the attempt."""
     old = DAY - 20 * DAY_MS
-    async with running_history(database_url, readers=1) as history:
+    may_end = threading.Event()
+    patient = {Purpose.READ: PoolSettings(1, 4, 60.0)}
+    async with running_history(database_url, pools=patient) as history:
         await history.until_up()
         await history.ask(Record([batch(1, tick(1, ts=old, received=old))]))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(history.ask, HoldTicks(3.5))
+            nursery.start_soon(history.ask, HoldTicks(may_end))
             with trio.fail_after(5):
                 while not (await history.select(HELD))[0][0]:  # noqa: ASYNC110 - nobody is told
                     await trio.sleep(0.01)
             nursery.start_soon(in_vain, history)
             await trio.sleep(0.2)
-            with trio.fail_after(2.5):
+            with trio.fail_after(20):
                 await history.ask(Record([batch(2, tick(2, ts=old, received=old))]))
+            may_end.set()
         done = await history.ask(Retain(DAY))
         assert done.dropped
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -11,6 +12,7 @@ import trio
 
 from stockstream import paths
 from stockstream.alerts.rule_rows import STALE_MS, FetchChanges
+from stockstream.database.pool import PoolSettings
 from stockstream.database.query import Purpose, Query
 from stockstream.tables import Tables
 from stockstream.times import DAY_MS, HOUR_MS, now_ms
@@ -183,16 +185,17 @@ async def test_the_audit_goes_after_a_year_a_few_rows_at_a_time(database_url: st
 
 @dataclass(frozen=True, slots=True)
 class HoldList(Query[None]):
-    """Lock a deleted list as somebody does who brings it back, and keep it for a while."""
+    """Lock a deleted list as somebody does who brings it back, and keep it until it may end."""
 
     id: int
-    seconds: float
+    may_end: threading.Event
     purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> None:
         async with connection.transaction():
             await connection.fetch("SELECT FROM watchlists WHERE id = $1 FOR UPDATE", self.id)
-            await connection.fetch("SELECT pg_sleep($1)", self.seconds)
+            while not self.may_end.is_set():
+                await connection.fetch("SELECT pg_sleep(0.02)")
             await connection.execute(
                 "UPDATE watchlists SET deleted_at = NULL WHERE id = $1", self.id
             )
@@ -200,7 +203,9 @@ class HoldList(Query[None]):
 
 async def test_a_row_that_is_being_brought_back_stays(database_url: str) -> None:
     """Purging neither waits for who holds it, nor takes it from them; a purged one is missing."""
-    async with running_history(database_url) as history:
+    may_end = threading.Event()
+    patient = {Purpose.ROWS: PoolSettings(2, 4, 60.0)}
+    async with running_history(database_url, pools=patient) as history:
         await history.until_up()
         made = [
             await history.ask(CreateRow(WATCHLISTS, "me", WantedList(name, []))) for name in "ab"
@@ -210,12 +215,13 @@ async def test_a_row_that_is_being_brought_back_stays(database_url: str) -> None
             "UPDATE watchlists SET deleted_at = to_timestamp($1::float8) RETURNING 1", ago(40)
         )
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(history.ask, HoldList(held, 2.0))
+            nursery.start_soon(history.ask, HoldList(held, may_end))
             await history.until_rows(
                 [(1,)], "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
             )
-            with trio.fail_after(1.5):
+            with trio.fail_after(20):
                 assert await history.ask(purge()) == Purged({"watchlists": 1})
+            may_end.set()
         assert await left(history, "watchlists") == [held]
         assert await history.ask(RestoreRow(WATCHLISTS, "me", other)) == WATCHLISTS.missing
 

@@ -292,8 +292,8 @@ async def test_running_out_of_descriptors_stops_accepting_for_a_while_only(
 async def test_a_head_that_does_not_come_ends_the_connection(drip: bytes) -> None:
     """Slowloris: the whole head has `head_timeout`, whatever drips in meanwhile."""
     async with running(config=ServerConfig(head_timeout=0.3)) as run:
-        client = await run.connect()
         started = trio.current_time()
+        client = await run.connect()
         if drip:
             await client.send(drip)
 
@@ -307,7 +307,7 @@ async def test_a_head_that_does_not_come_ends_the_connection(drip: bytes) -> Non
                 nursery.start_soon(suppress_broken, drip_on)
             await suppress_broken(client.ended)
             nursery.cancel_scope.cancel()
-        assert 0.2 < trio.current_time() - started < 5
+        assert 0.3 <= trio.current_time() - started < SOON
         await run.until(open_connections=0)
 
 
@@ -324,11 +324,11 @@ async def test_an_idle_connection_is_closed_but_a_websocket_is_not() -> None:
     async with running({"/ws": echo}, config) as run:
         quiet = await run.upgrade()
         client = await run.connect()
+        started = trio.current_time()
         await client.send(GET)
         await client.read_head()
-        started = trio.current_time()
         await client.ended()
-        assert 0.1 < trio.current_time() - started < 5
+        assert 0.2 <= trio.current_time() - started < SOON
         await quiet.text("still open")
         assert await quiet.frame() == (TEXT, b"still open")
 
@@ -348,11 +348,11 @@ async def test_a_body_that_stops_ends_the_request_but_a_slow_app_does_not() -> N
         patient = await run.connect()
         await patient.send(GET.replace(b"/ ", b"/slow "))
         stalled = await run.connect()
-        await stalled.send(b"POST /slow HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n01")
         started = trio.current_time()
+        await stalled.send(b"POST /slow HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n01")
         await stalled.ended()
         assert not stalled.buffer
-        assert 0.1 < trio.current_time() - started < 5
+        assert 0.2 <= trio.current_time() - started < SOON
         assert (await patient.read_head()).startswith(b"HTTP/1.1 200 ")
 
 
@@ -471,7 +471,7 @@ async def test_a_kill_ends_at_once_with_every_kind_of_stuck_client() -> None:
                     pass
                 life.cancel()
                 killed = trio.current_time()
-        assert trio.current_time() - killed < 2
+        assert trio.current_time() - killed < 5
         assert trio.lowlevel.current_statistics().tasks_living == started
         for client in clients:
             with trio.fail_after(SOON):
@@ -504,7 +504,7 @@ async def test_a_kill_ends_at_once_with_a_stuck_writer_under_tls(tmp_path: Path)
             await trio.testing.wait_all_tasks_blocked(0.1)
             nursery.cancel_scope.cancel()
             killed = trio.current_time()
-    assert trio.current_time() - killed < 2
+    assert trio.current_time() - killed < 5
     await trio.aclose_forcefully(tls)
 
 

@@ -195,6 +195,7 @@ async def test_a_client_that_stops_reading_is_reset_after_the_progress_limit() -
         good = await run.upgrade()
         good_wire = (await handler.sockets.receive()).wire
 
+        started = trio.current_time()
         fill(stuck_wire)
         released = trio.Event()
 
@@ -205,14 +206,13 @@ async def test_a_client_that_stops_reading_is_reset_after_the_progress_limit() -
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(write)
-            started = trio.current_time()
             while not (stuck_wire.closed and released.is_set()):
                 before = trio.current_time()
                 assert good_wire.try_send(encode_text_frame(b"price")) is Sent.SENT
-                assert trio.current_time() - before < 0.3
+                assert trio.current_time() - before < 2
                 assert await good.frame() == (TEXT, b"price")
                 assert trio.current_time() - started < SOON
-        assert trio.current_time() - started >= 0.3
+        assert trio.current_time() - started >= 0.4
         assert stuck_wire.try_send(encode_text_frame(b"late")) is Sent.CLOSED
         for client in (stuck, writer_stuck):
             with pytest.raises(trio.BrokenResourceError):

@@ -64,7 +64,7 @@ def test_nobody_waits_beyond_the_limit(stubborn: int) -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         asyncio.run(within(0.05, driver.hang(), driver.end))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert driver.cut == 1
     assert driver.cancelled == stubborn + 1  # the loop's own end cancels what is left
 

@@ -11,7 +11,7 @@ COPY supervision supervision
 COPY stockstream stockstream
 COPY web web
 COPY mockserver mockserver
-RUN pip install --no-cache-dir --disable-pip-version-check --no-deps .
+RUN pip install --no-cache-dir --disable-pip-version-check --no-deps ./supervision .
 
 FROM python:3.13.14-slim-trixie
 RUN useradd --system --uid 10001 --no-create-home stockstream \

@@ -45,10 +45,12 @@ class Machine:
         self.log = directory / "log"
         self.fail = directory / "fail"
         (self.checkout / "scripts").mkdir(parents=True)
+        (self.checkout / "supervision").mkdir()
         self.bin.mkdir()
         for name in (
             "scripts/bootstrap",
             "pyproject.toml",
+            "supervision/pyproject.toml",
             "requirements.lock",
             "requirements-dev.lock",
         ):
@@ -95,7 +97,10 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-RUN = ["pip install -r requirements.lock", "pip install --no-deps --editable ."]
+RUN = [
+    "pip install -r requirements.lock",
+    "pip install --no-deps --editable ./supervision --editable .",
+]
 
 
 def test_the_newest_supported_interpreter_is_taken(machine: Machine):

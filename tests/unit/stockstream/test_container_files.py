@@ -108,7 +108,8 @@ def test_the_image_gets_every_package():
     """What pyproject.toml packages is copied in and not ignored."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     ignore = (ROOT / ".dockerignore").read_text().splitlines()
-    for pattern in project["tool"]["setuptools"]["packages"]["find"]["include"]:
-        package = pattern.removesuffix("*")
+    patterns = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    for package in ("supervision", *(pattern.removesuffix("*") for pattern in patterns)):
         assert f"COPY {package} {package}" in DOCKERFILE
         assert f"!{package}" in ignore
+    assert "--no-deps ./supervision ." in DOCKERFILE

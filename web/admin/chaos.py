@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import msgspec
 import structlog
-from quart import Blueprint, Response, request
+from quart import Blueprint, request
 from werkzeug.exceptions import (
     BadRequest,
     Conflict,
@@ -23,18 +23,22 @@ from stockstream.chaos.catalogue import ACTIONS
 from stockstream.chaos.messages import Begin, End, Halt, Inject, Refusal, Refused
 from stockstream.chaos.targets import list_targets
 from stockstream.decoding import from_json
-from stockstream.delivery.protocol import encode
 from stockstream.version import program_version
 from supervision import CallError, NoProc, Request, snapshot
 from web.admin.gate import admin_name, require_admin
-from web.admin.query import whole_number
+from web.answers import json_answer
+from web.parameters import read_query, texts, whole
 
 if TYPE_CHECKING:
+    from quart import Response
+
     from stockstream.chaos.records import ChaosRecords
     from supervision import System
 
 T = TypeVar("T")
 
+MOST = whole("most", "Clients, at most; else all.", least=0, most=10**9)
+PATH = texts("path", "Actors that are listed whatever `most` says.")
 ROLE_HEADER = "X-Chaos-Token"
 CALL_SECONDS = 30.0
 HISTORY_ROWS = 200
@@ -136,7 +140,7 @@ def chaos_api(
 
     @blueprint.get("/status")
     async def status() -> Response:
-        return _json(
+        return json_answer(
             {
                 "node": node,
                 "version": program_version(),
@@ -149,18 +153,13 @@ def chaos_api(
 
     @blueprint.get("/actions")
     async def actions() -> Response:
-        return _json({"actions": list(ACTIONS.values())})
+        return json_answer({"actions": list(ACTIONS.values())})
 
     @blueprint.get("/targets")
     async def targets() -> Response:
-        # `most` bounds how many clients are listed; those of `path` are beside them.
-        most = request.args.get("most")
-        root = snapshot(
-            system,
-            most_dynamic=None if most is None else whole_number("most", most),
-            always=request.args.getlist("path"),
-        )
-        return _json({"targets": [] if root is None else list_targets(root)})
+        asked = read_query(MOST, PATH)
+        root = snapshot(system, most_dynamic=asked[MOST], always=asked[PATH])
+        return json_answer({"targets": [] if root is None else list_targets(root)})
 
     @blueprint.post("/inject")
     async def inject() -> Response:
@@ -179,10 +178,10 @@ def chaos_api(
                 wanted.reason,
             ),
         )
-        return _json(injection)
+        return json_answer(injection)
 
     @blueprint.post("/experiments")
-    async def begin() -> tuple[Response, int]:
+    async def begin() -> Response:
         who = allowed()
         wanted = await body(BeginBody)
         if not 0 < wanted.seconds <= LONGEST_EXPERIMENT_SECONDS:
@@ -190,17 +189,17 @@ def chaos_api(
                 Refusal("bad_parameters", "seconds must be above 0 and at most a day")
             )
         experiment = await _call(system, Begin(wanted.title, wanted.seconds, who))
-        return _json(experiment), 201
+        return json_answer(experiment, 201)
 
     @blueprint.delete("/experiments/<experiment>")
     async def end(experiment: str) -> Response:
         who = allowed()
-        return _json({"ended": await _call(system, End(experiment, who))})
+        return json_answer({"ended": await _call(system, End(experiment, who))})
 
     @blueprint.post("/halt")
     async def halt() -> Response:
         who = allowed()
-        return _json({"ended": await _call(system, Halt(who))})
+        return json_answer({"ended": await _call(system, Halt(who))})
 
     return blueprint
 
@@ -216,7 +215,3 @@ async def _call(system: System, message: Request[T]) -> T:
     if isinstance(answer, Refusal):
         raise RefusedError(answer)
     return answer
-
-
-def _json(value: object) -> Response:
-    return Response(encode(value), content_type="application/json")

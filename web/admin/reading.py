@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, ClassVar
 
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 from werkzeug.exceptions import ServiceUnavailable
 
 from stockstream.delivery.protocol import encode
@@ -17,8 +17,9 @@ from stockstream.telemetry.tree import tree_document
 from supervision import snapshot
 from web.admin.gate import require_admin
 from web.admin.overview import overview
-from web.admin.query import whole_number
 from web.admin.stream import MOST_STREAMS
+from web.answers import encoded_answer, json_answer
+from web.parameters import read_query, texts, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,9 @@ MOST_OF_THE_TIME = 0.02
 """The part of a processor that a document may take, however many pages ask for it."""
 CHILDREN_SHOWN = 20
 """Clients of one supervisor that a folded tree shows; the rest is a number."""
+
+FOLDED = texts("folded", "Given at all: show only some clients of each supervisor.")
+SINCE = whole("since", "Only what came after this number.", least=0, most=10**15, usual=0)
 
 
 class TooManyStreamsError(ServiceUnavailable):
@@ -67,33 +71,31 @@ def admin_api(parts: Parts, streams: EventStreams) -> Blueprint:
     @blueprint.get("/tree")
     async def tree() -> Response:
         # Whole for a command that asks once, folded for pages that ask each second.
-        if request.args.get("folded") is None:
-            return _json(_tree(parts, None))
-        return _json(folded.get())
+        if not read_query(FOLDED)[FOLDED]:
+            return encoded_answer(_tree(parts, None))
+        return encoded_answer(folded.get())
 
     @blueprint.get("/overview")
     async def look_over() -> Response:
-        return _json(the_overview.get())
+        return encoded_answer(the_overview.get())
 
     @blueprint.get("/incidents")
     async def incidents() -> Response:
-        since = whole_number("since", request.args.get("since", "0"))
-        return _json(
-            encode(
-                {
-                    "run": events.run,
-                    "last": events.last,
-                    "now": parts.settings.wall_clock_ms(),
-                    "crashes": events.crashes(since),
-                    "restarts": events.restarts(since),
-                    "transitions": events.transitions(since),
-                }
-            )
+        since = read_query(SINCE)[SINCE]
+        return json_answer(
+            {
+                "run": events.run,
+                "last": events.last,
+                "now": parts.settings.wall_clock_ms(),
+                "crashes": events.crashes(since),
+                "restarts": events.restarts(since),
+                "transitions": events.transitions(since),
+            }
         )
 
     @blueprint.get("/events")
     async def event_stream() -> Response:
-        since = whole_number("since", request.args.get("since", "0"))
+        since = read_query(SINCE)[SINCE]
         if streams.full:
             raise TooManyStreamsError(f"{MOST_STREAMS} event streams are open; close one")
         response = Response(streams.pieces(since), content_type="application/x-ndjson")
@@ -109,7 +111,3 @@ def _tree(parts: Parts, most_dynamic: int | None) -> bytes:
     if root is None:
         raise ServiceUnavailable("nothing runs")
     return encode(tree_document(root))
-
-
-def _json(body: bytes) -> Response:
-    return Response(body, content_type="application/json")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
-from quart import Blueprint, Response, url_for
+from quart import Blueprint, url_for
 
 from stockstream.alerts.rule_rows import MOST_RULES, RULES, Wanted
 from stockstream.alerts.rules import USUAL_COOLDOWN, USUAL_HYSTERESIS, Kind, Rule
 from stockstream.alerts.targets import LONGEST_URL, Forbidden, TargetPolicy, check_url
 from stockstream.alerts.watcher import RulesChanged
+from stockstream.quotes import Symbol
 from stockstream.users.rows import (
     ChangeRow,
     CreateRow,
@@ -22,7 +23,9 @@ from stockstream.users.rows import (
     RestoreRow,
     RowRefusal,
 )
-from web.api.bodies import InvalidFieldError, SymbolText, read_body, read_symbols
+from web.answers import json_answer
+from web.api.answers import ask_database, made
+from web.api.bodies import InvalidFieldError, SymbolText, read_body
 from web.api.errors import (
     CHANGE_ERRORS,
     MOVE_ERRORS,
@@ -30,12 +33,16 @@ from web.api.errors import (
     ONE_ERRORS,
     READ_ERRORS,
 )
-from web.api.openapi import ROW, documented
-from web.api.rows import ask_row, ask_rows, row_id, told
+from web.api.openapi import documented
+from web.api.rows import ROW, ask_row
+from web.parameters import Wrong, read_symbol
 from web.users.access import admit_user, current_user, require_new_row_allowed
 
 if TYPE_CHECKING:
+    from quart import Response
+
     from stockstream.database.query import Query
+    from web.parameters import Asked
     from web.parts import Parts
 
 SHORTEST_WINDOW, LONGEST_WINDOW = 10, 86_400
@@ -126,8 +133,8 @@ def alerts_api(parts: Parts) -> Blueprint:
     @documented(RulesAnswer, errors=READ_ERRORS, user=True)
     async def rules() -> Response:
         """The user's rules, by symbol."""
-        found = await ask_rows(database, FetchRows(RULES, current_user()))
-        return told(RulesAnswer([item(rule) for rule in found]))
+        found = (await ask_database(database, FetchRows(RULES, current_user()))).value
+        return json_answer(RulesAnswer([item(rule) for rule in found]))
 
     @blueprint.post("/rules")
     @documented(RuleItem, status=201, body=RuleGiven, errors=NEW_ERRORS, user=True)
@@ -135,43 +142,46 @@ def alerts_api(parts: Parts) -> Blueprint:
         """Make a rule; `Location` says where it is."""
         wanted = _read(await read_body(RuleGiven), policy)
         require_new_row_allowed()
-        made = await changed(CreateRow(RULES, current_user(), wanted))
-        return told(made, made_at=url_for("alerts.one", number=made.id))
+        row = await changed(CreateRow(RULES, current_user(), wanted))
+        return made(row, url_for("alerts.one", number=row.id))
 
     @blueprint.get("/rules/<number>")
     @documented(RuleItem, ROW, errors=ONE_ERRORS, user=True)
-    async def one(number: str) -> Response:
+    async def one(asked: Asked) -> Response:
         """One rule."""
-        return told(item(await ask_row(database, FetchRow(RULES, current_user(), row_id(number)))))
+        rule = await ask_row(database, FetchRow(RULES, current_user(), asked[ROW]))
+        return json_answer(item(rule))
 
     @blueprint.put("/rules/<number>")
     @documented(RuleItem, ROW, body=RuleGiven, errors=CHANGE_ERRORS, user=True)
-    async def replace(number: str) -> Response:
+    async def replace(asked: Asked) -> Response:
         """Put a rule in the place of one."""
         wanted = _read(await read_body(RuleGiven), policy)
-        query = ChangeRow(RULES, current_user(), row_id(number), lambda _before: wanted)
-        return told(await changed(query))
+        query = ChangeRow(RULES, current_user(), asked[ROW], lambda _before: wanted)
+        return json_answer(await changed(query))
 
     @blueprint.delete("/rules/<number>")
     @documented(RuleItem, ROW, errors=MOVE_ERRORS, user=True)
-    async def delete(number: str) -> Response:
+    async def delete(asked: Asked) -> Response:
         """Delete a rule; it can be restored."""
-        return told(await changed(DeleteRow(RULES, current_user(), row_id(number))))
+        return json_answer(await changed(DeleteRow(RULES, current_user(), asked[ROW])))
 
     @blueprint.post("/rules/<number>/restore")
     @documented(RuleItem, ROW, errors=MOVE_ERRORS, user=True)
-    async def restore(number: str) -> Response:
+    async def restore(asked: Asked) -> Response:
         """Bring a deleted rule back."""
-        return told(await changed(RestoreRow(RULES, current_user(), row_id(number))))
+        return json_answer(await changed(RestoreRow(RULES, current_user(), asked[ROW])))
 
     return blueprint
 
 
 def _read(given: RuleGiven, policy: TargetPolicy) -> Wanted:
     wrong: dict[str, str] = {}
-    symbols = read_symbols("symbol", [given.symbol], wrong)
-    if "symbol[0]" in wrong:
-        wrong["symbol"] = wrong.pop("symbol[0]")
+    symbol = Symbol("")
+    try:
+        symbol = read_symbol(given.symbol)
+    except Wrong as error:
+        wrong["symbol"] = str(error)
     is_move = given.kind is Kind.MOVE
     most = 100.0 if is_move else HIGHEST_PRICE
     if not 0 < given.threshold <= most or not math.isfinite(given.threshold):
@@ -195,4 +205,4 @@ def _read(given: RuleGiven, policy: TargetPolicy) -> Wanted:
     if wrong:
         raise InvalidFieldError(wrong)
     said = given.kind, given.threshold, given.window
-    return Wanted(symbols[0], *said, given.hysteresis, given.cooldown, given.webhook)
+    return Wanted(symbol, *said, given.hysteresis, given.cooldown, given.webhook)

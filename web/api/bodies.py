@@ -1,4 +1,4 @@
-"""Reading the JSON body of a request: what is wrong with it is told by the name of the field."""
+"""Reading the JSON body of a request; what is wrong is told by the name of its field."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 import msgspec
 from quart import request
-from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from stockstream.decoding import from_json
-from stockstream.quotes import SYMBOL_PATTERN, InvalidSymbol, Symbol, parse_symbol
+from stockstream.quotes import SYMBOL_PATTERN
+from web.answers import FieldsError
+from web.parameters import Wrong, read_symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from stockstream.quotes import Symbol
 
 T = TypeVar("T")
 
@@ -38,14 +42,10 @@ class NotJsonError(UnsupportedMediaType):
     word: ClassVar[str] = "not_json"
 
 
-class InvalidFieldError(UnprocessableEntity):
-    """Fields that cannot be served. `fields` tells by name what is wrong with each."""
+class InvalidFieldError(FieldsError):
+    """Fields that cannot be served. `fields` says by name what is wrong with each."""
 
     word: ClassVar[str] = "invalid_field"
-
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {why}" for name, why in fields.items()))
-        self.fields = dict(fields)
 
 
 async def read_body(kind: type[T]) -> T:
@@ -79,7 +79,7 @@ def read_symbols(name: str, given: Sequence[str], wrong: dict[str, str]) -> list
     symbols: dict[Symbol, None] = {}
     for place, text in enumerate(given):
         try:
-            symbols[parse_symbol(text)] = None
-        except InvalidSymbol as error:
-            wrong[f"{name}[{place}]"] = f"{error.given!r}: {error.reason}"
+            symbols[read_symbol(text)] = None
+        except Wrong as error:
+            wrong[f"{name}[{place}]"] = str(error)
     return list(symbols)

@@ -9,14 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from quart import Blueprint, Quart, Response, current_app, render_template
+from quart import Blueprint, current_app, render_template
 
-from stockstream.delivery.protocol import encode
+from web.answers import json_answer
 from web.api.openapi import document
 from web.users.access import user_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from quart import Quart, Response
 
 Node = dict[str, Any]
 """A part of the document, which is JSON."""
@@ -83,7 +85,7 @@ def docs() -> Blueprint:
 
     @blueprint.get("/openapi.json")
     async def openapi() -> Response:
-        return Response(encode(the_document(current_app)), content_type="application/json")
+        return json_answer(the_document(current_app))
 
     @blueprint.get("/docs")
     async def page() -> str:

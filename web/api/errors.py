@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from web.api.answers import DATABASE_ERRORS
 from web.api.bodies import BadJsonError, InvalidFieldError, NotJsonError
-from web.api.rows import NoSuchRowError, RowConflictError, RowsUnavailableError
+from web.api.rows import NoSuchRowError, RowConflictError
 from web.users.access import ForeignPageError, NoUserError, TooManyChangesError
 
 _BODY = (BadJsonError, NotJsonError, InvalidFieldError)
 
-READ_ERRORS = (NoUserError, RowsUnavailableError)
+READ_ERRORS = (NoUserError, *DATABASE_ERRORS)
 ONE_ERRORS = (*READ_ERRORS, NoSuchRowError)
 SEEN_ERRORS = (*READ_ERRORS, ForeignPageError, TooManyChangesError, *_BODY)
 NEW_ERRORS = (*SEEN_ERRORS, RowConflictError)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from stockstream.alerts.alert_rows import (
     NEWEST,
@@ -20,23 +21,48 @@ from stockstream.alerts.shares import Line
 from stockstream.alerts.webhooks import PostNow
 from stockstream.quotes import Version, iso_utc
 from stockstream.told_alert import ToldAlert
+from web.answers import json_answer
+from web.api.answers import ask_database
 from web.api.bodies import InvalidFieldError, read_body
 from web.api.errors import MOVE_ERRORS, READ_ERRORS, SEEN_ERRORS
-from web.api.openapi import Parameter, choice, documented, text, whole
-from web.api.parameters import InvalidParameterError, Parameters
-from web.api.rows import NoSuchRowError, ask_row, ask_rows, row_id, told
+from web.api.openapi import documented
+from web.api.rows import NoSuchRowError, ask_row, read_row_id
+from web.parameters import Parameter, Wrong, choice, cursor, read_moment, whole
 from web.users.access import admit_user, current_user
 
 if TYPE_CHECKING:
+    from web.parameters import Asked
     from web.parts import Parts
 
 MOST_FIRED, USUAL_FIRED = 200, 50
+LIMIT = whole("limit", "Alerts, at most.", least=1, most=MOST_FIRED, usual=USUAL_FIRED)
+CURSOR = cursor(
+    "cursor", "The `next_cursor` of an answer, for older ones.", re.compile("[0-9]{1,18}"), int
+)
+UNREAD = choice("unread", "Only those that were not seen.", ("true", "false"), "false")
+
+
+def _read_alert(text: str) -> tuple[int, Version]:
+    """The rule and the version of the price that an alert's id is made of.
+
+    Raises:
+        NoSuchRowError: no alert can have it.
+    """
+    parts = text.split("-")
+    if len(parts) != 3:
+        raise NoSuchRowError(f"{text[:32]!r} is no id of an alert")
+    rule, epoch, seq = map(read_row_id, parts)
+    return rule, Version(epoch, seq)
+
+
 ALERT = Parameter(
     "alert",
     "The `id` of an alert.",
     {"type": "string", "pattern": "^[0-9]{1,18}-[0-9]{1,18}-[0-9]{1,18}$"},
+    lambda given, _asked: _read_alert(given[0]),
     place="path",
     required=True,
+    error=NoSuchRowError,
 )
 
 
@@ -90,76 +116,43 @@ def fired_api(parts: Parts) -> Blueprint:
     blueprint.before_request(admit_user)
 
     @blueprint.get("")
-    @documented(
-        FiredAnswer,
-        whole("limit", "Alerts, at most.", least=1, most=MOST_FIRED, usual=USUAL_FIRED),
-        text("cursor", "The `next_cursor` of an answer, for older ones.", r"^[0-9]{1,18}$"),
-        choice("unread", "Only those that were not seen.", ("true", "false"), "false"),
-        errors=(*READ_ERRORS, InvalidParameterError),
-        user=True,
-    )
-    async def fired() -> Response:
+    @documented(FiredAnswer, LIMIT, CURSOR, UNREAD, errors=READ_ERRORS, user=True)
+    async def fired(asked: Asked) -> Response:
         """What the user's rules fired, the newest first."""
-        given = request.args.to_dict(flat=False)
-        parameters = Parameters(given, ("limit", "cursor", "unread"))
-        limit = parameters.whole("limit", least=1, most=MOST_FIRED, usual=USUAL_FIRED)
-        unread = parameters.one_of("unread", ("true", "false"), "false") == "true"
-        before = _read_cursor(parameters)
-        parameters.check()
+        limit, after, unread = asked[LIMIT], asked[CURSOR], asked[UNREAD] == "true"
+        before = NEWEST if after is None else after
         # One more than wanted tells whether any follow.
-        found = await ask_rows(database, FetchFired(current_user(), limit + 1, before, unread))
+        query = FetchFired(current_user(), limit + 1, before, unread)
+        found = (await ask_database(database, query)).value
         page = found.alerts[:limit]
         following = str(page[-1].row) if len(found.alerts) > limit else None
-        return told(FiredAnswer([_fired(stored) for stored in page], found.unread, following))
+        alerts = [_fired(stored) for stored in page]
+        return json_answer(FiredAnswer(alerts, found.unread, following))
 
     @blueprint.post("/<alert>/post")
     @documented(FiredItem, ALERT, errors=MOVE_ERRORS, user=True)
-    async def post(alert: str) -> Response:
+    async def post(asked: Asked) -> Response:
         """Post an alert to its webhook once more, whatever came of it before."""
-        rule, version = _alert_key(alert)
-        posted = await ask_row(database, Repost(current_user(), rule, version))
+        posted = await ask_row(database, Repost(current_user(), *asked[ALERT]))
         if posted.delivery is not None:
             parts.webhooks.cast(PostNow(Line(current_user(), posted.delivery.receiver)))
-        return told(_fired(posted))
+        return json_answer(_fired(posted))
 
     @blueprint.post("/read")
     @documented(None, status=204, body=ReadGiven, errors=SEEN_ERRORS, user=True)
     async def read() -> Response:
         """Note that alerts were seen."""
         given = await read_body(ReadGiven)
-        parameters = Parameters({"until": [given.until]}, ("until",))
-        until = parameters.moment("until", 0)
-        if parameters.wrong:
-            raise InvalidFieldError(parameters.wrong)
+        try:
+            until = read_moment(given.until)
+        except Wrong as error:
+            raise InvalidFieldError({"until": str(error)}) from error
         # What has not fired yet cannot have been seen, whatever a clock says.
         until = min(until, parts.settings.wall_clock_ms())
-        await ask_rows(database, MarkRead(current_user(), until))
+        await ask_database(database, MarkRead(current_user(), until))
         return Response(b"", 204)  # without a body Quart iterates one, on asyncio
 
     return blueprint
-
-
-def _read_cursor(parameters: Parameters) -> int:
-    text = parameters.text("cursor")
-    if text is None:
-        return NEWEST
-    if text.isascii() and text.isdecimal() and len(text) < 19:
-        return int(text)
-    parameters.wrong["cursor"] = f"a cursor that an answer gave, not {text[:32]!r}"
-    return NEWEST
-
-
-def _alert_key(text: str) -> tuple[int, Version]:
-    """The rule and the version of the price that an alert's id is made of.
-
-    Raises:
-        NoSuchRowError: no alert can have it.
-    """
-    parts = text.split("-")
-    if len(parts) != 3:
-        raise NoSuchRowError(f"{text[:32]!r} is no id of an alert")
-    rule, epoch, seq = map(row_id, parts)
-    return rule, Version(epoch, seq)
 
 
 def _fired(stored: StoredAlert) -> FiredItem:

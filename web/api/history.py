@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import msgspec
-from quart import Blueprint, Response, request
-from werkzeug.exceptions import ServiceUnavailable
+from quart import Blueprint
 
-from stockstream.database import freshness
-from stockstream.database.query import (
-    Answered,
-    DatabaseError,
-    Exhausted,
-    Query,
-    Rejected,
-    ask_dated,
-)
-from stockstream.delivery.protocol import encode
 from stockstream.history.candles import INTERVALS
 from stockstream.history.queries import Cursor, FetchCandles, FetchTicks
 from stockstream.history.tick_lines import FIRST_MOMENT, LAST_MOMENT
 from stockstream.quotes import iso_utc
 from stockstream.times import DAY_MS
-from web.api.openapi import SYMBOL, Schema, choice, documented, moment, text, whole
-from web.api.parameters import InvalidParameterError, Parameters
+from web.api.answers import AGE, DATABASE_ERRORS, ask_database, dated
+from web.api.openapi import documented
+from web.parameters import SYMBOL, InvalidParameterError, choice, cursor, moment, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+
+    from quart import Response
 
     from stockstream.history.candles import Candle, Tick
-    from stockstream.times import Moment
     from supervision import ActorRef
-
-    R = TypeVar("R")
+    from web.parameters import Asked
 
 MOST_CANDLES, USUAL_CANDLES = 5_000, 500
 MOST_TICKS, USUAL_TICKS = 5_000, 1_000
@@ -45,15 +33,6 @@ WIDEST_IN_CANDLES = 50_000
 WIDEST_OF_TICKS_MS = 31 * DAY_MS
 AHEAD_MS = 3_600_000
 """A provider's clock may be ahead of ours: without `to`, its ticks are still within the range."""
-UNAVAILABLE_RETRY_SECONDS = 2
-AGE: Schema = {
-    "Age": {
-        "description": "From a replica that is behind only: what is here was recorded so many "
-        "seconds ago or before, and what came since may be missing.",
-        "schema": {"type": "integer", "minimum": 1},
-    }
-}
-_CURSOR = re.compile(r"-?[0-9]{1,16}_-?[0-9]{1,19}_-?[0-9]{1,19}_[0-9]{1,9}")
 _BIGINT = range(-(2**63), 2**63)
 
 
@@ -99,20 +78,31 @@ class TicksAnswer(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-class HistoryUnavailableError(ServiceUnavailable):
-    """The database does not answer now; `Retry-After` says when to try again."""
+INTERVAL = choice("interval", "Length of a candle.", INTERVALS, "1m")
+CANDLES_FROM = moment(
+    "from", "Candles that start at this time or later; else as far back as may be."
+)
+CANDLES_TO = moment("to", "Candles that start before this time; else up to now.")
+CANDLES_LIMIT = whole("limit", "Candles, at most.", least=1, most=MOST_CANDLES, usual=USUAL_CANDLES)
+TICKS_FROM = moment("from", "Prices of this time or later; else of the 31 days before `to`.")
+TICKS_TO = moment("to", "Prices from before this time; else up to now.")
+TICKS_LIMIT = whole(
+    "limit", "Ticks in one answer, at most.", least=1, most=MOST_TICKS, usual=USUAL_TICKS
+)
 
-    word: ClassVar[str] = "unavailable"
+
+def _parse_cursor(text: str) -> Cursor | None:
+    found = Cursor(*map(int, text.split("_")))
+    in_range = FIRST_MOMENT <= found.ts <= LAST_MOMENT and all(n in _BIGINT for n in found[1:])
+    return found if in_range else None
 
 
-class TooManyQueriesError(ServiceUnavailable):
-    """All connections are in use and enough queries wait for them."""
-
-    word: ClassVar[str] = "exhausted"
-
-
-ERRORS = (InvalidParameterError, HistoryUnavailableError, TooManyQueriesError)
-"""What a question to the database may be answered with instead."""
+TICKS_CURSOR = cursor(
+    "cursor",
+    "The `next_cursor` of an answer to the same question, for what follows it.",
+    re.compile(r"-?[0-9]{1,16}_-?[0-9]{1,19}_-?[0-9]{1,19}_[0-9]{1,9}"),
+    _parse_cursor,
+)
 
 
 def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Blueprint:
@@ -123,122 +113,85 @@ def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Bluepri
     @documented(
         CandlesAnswer,
         SYMBOL,
-        choice("interval", "Length of a candle.", INTERVALS, "1m"),
-        moment("from", "Candles that start at this time or later; else as far back as may be."),
-        moment("to", "Candles that start before this time; else up to now."),
-        whole("limit", "Candles, at most.", least=1, most=MOST_CANDLES, usual=USUAL_CANDLES),
-        errors=ERRORS,
+        INTERVAL,
+        CANDLES_FROM,
+        CANDLES_TO,
+        CANDLES_LIMIT,
+        errors=DATABASE_ERRORS,
         headers=AGE,
     )
-    async def history(symbol: str) -> Response:
+    async def history(asked: Asked) -> Response:
         """Candles of a symbol.
 
         The last `limit` of the range, oldest first. The range holds 50,000 candles at most, with
         or without prices. Where there was no price there is no candle, and none is made up. The
         last one is not final while its time is not over.
         """
-        parameters = _parameters("interval", "from", "to", "limit")
-        name = parameters.symbol(symbol)
-        interval = parameters.one_of("interval", INTERVALS, "1m")
-        limit = parameters.whole("limit", least=1, most=MOST_CANDLES, usual=USUAL_CANDLES)
-        length = INTERVALS[interval]
-        end = parameters.moment("to", wall_clock_ms() + AHEAD_MS)
-        start = parameters.moment("from", max(0, end - WIDEST_IN_CANDLES * length))
-        _check_range(parameters, start, end, WIDEST_IN_CANDLES * length)
-        found = await answered(database, FetchCandles(name, interval, start, end, limit))
+        symbol, interval, limit = asked[SYMBOL], asked[INTERVAL], asked[CANDLES_LIMIT]
+        widest = WIDEST_IN_CANDLES * INTERVALS[interval]
+        start, end = _range(asked[CANDLES_FROM], asked[CANDLES_TO], widest, wall_clock_ms())
+        query = FetchCandles(symbol, interval, start, end, limit)
+        found = await ask_database(database, query)
         candles = [_candle(candle) for candle in found.value]
-        return dated(CandlesAnswer(name, interval, candles), found.as_of)
+        return dated(CandlesAnswer(symbol, interval, candles), found.as_of)
 
     @blueprint.get("/ticks/<symbol>")
     @documented(
         TicksAnswer,
         SYMBOL,
-        moment("from", "Prices of this time or later; else of the 31 days before `to`."),
-        moment("to", "Prices from before this time; else up to now."),
-        whole(
-            "limit", "Ticks in one answer, at most.", least=1, most=MOST_TICKS, usual=USUAL_TICKS
-        ),
-        text(
-            "cursor",
-            "The `next_cursor` of an answer to the same question, for what follows it.",
-            f"^{_CURSOR.pattern}$",
-        ),
-        errors=ERRORS,
+        TICKS_FROM,
+        TICKS_TO,
+        TICKS_LIMIT,
+        TICKS_CURSOR,
+        errors=DATABASE_ERRORS,
         headers=AGE,
     )
-    async def ticks(symbol: str) -> Response:
+    async def ticks(asked: Asked) -> Response:
         """Every recorded price of a symbol.
 
         Oldest first, in pages. The range is 31 days at most.
         """
-        parameters = _parameters("from", "to", "limit", "cursor")
-        name = parameters.symbol(symbol)
-        limit = parameters.whole("limit", least=1, most=MOST_TICKS, usual=USUAL_TICKS)
-        end = parameters.moment("to", wall_clock_ms() + AHEAD_MS)
-        start = parameters.moment("from", max(0, end - WIDEST_OF_TICKS_MS))
-        after = _read_cursor(parameters)
-        _check_range(parameters, start, end, WIDEST_OF_TICKS_MS)
+        symbol, limit, after = asked[SYMBOL], asked[TICKS_LIMIT], asked[TICKS_CURSOR]
+        given = asked[TICKS_FROM], asked[TICKS_TO]
+        start, end = _range(*given, WIDEST_OF_TICKS_MS, wall_clock_ms())
         # One more than wanted tells whether any follow.
-        found = await answered(database, FetchTicks(name, start, end, limit + 1, after))
+        query = FetchTicks(symbol, start, end, limit + 1, after)
+        found = await ask_database(database, query)
         page = found.value[:limit]
         following = _write_cursor(Cursor.after(page, after)) if len(found.value) > limit else None
-        return dated(TicksAnswer(name, [_tick(tick) for tick in page], following), found.as_of)
+        return dated(TicksAnswer(symbol, [_tick(tick) for tick in page], following), found.as_of)
 
     return blueprint
 
 
-async def answered(database: ActorRef, query: Query[R]) -> Answered[R]:
-    """Ask, and turn trouble into an answer of HTTP.
+def check_order(start: int, end: int) -> None:
+    """Refuse a range that is empty or runs backwards.
 
     Raises:
-        TooManyQueriesError: the pool is exhausted.
-        HistoryUnavailableError: there is no database to be asked.
+        InvalidParameterError: naming `from`.
     """
-    try:
-        return await ask_dated(database, query)
-    except Exhausted as error:
-        raise TooManyQueriesError(str(error), retry_after=round(error.retry_after)) from error
-    except Rejected:
-        raise  # a query of ours that PostgreSQL does not take is our mistake: 500
-    except DatabaseError as error:
-        why = "history is not available now; live prices are"
-        raise HistoryUnavailableError(why, retry_after=UNAVAILABLE_RETRY_SECONDS) from error
-
-
-def dated(value: msgspec.Struct, as_of: Moment | None) -> Response:
-    """An answer; `Age` says how many seconds old it may be, where that is worth a word."""
-    response = Response(encode(value), content_type="application/json")
-    if as_of is not None and as_of.age >= freshness.TOLD_SECONDS:
-        response.headers["Age"] = str(math.ceil(as_of.age))
-    return response
-
-
-def _parameters(*known: str) -> Parameters:
-    return Parameters(request.args.to_dict(flat=False), known)
-
-
-def _check_range(parameters: Parameters, start: int, end: int, widest: int) -> None:
-    parameters.check()
     if start >= end:
-        parameters.refuse("from", f"{iso_utc(start)} is not before to ({iso_utc(end)})")
+        why = f"{iso_utc(start)} is not before to ({iso_utc(end)})"
+        raise InvalidParameterError({"from": why})
+
+
+def _range(start: int | None, end: int | None, widest: int, now: int) -> tuple[int, int]:
+    """The range that is asked for, ms: [start, end), of at most `widest`.
+
+    Raises:
+        InvalidParameterError: it is empty, or wider.
+    """
+    end = now + AHEAD_MS if end is None else end
+    start = max(0, end - widest) if start is None else start
+    check_order(start, end)
     if end - start > widest:
-        parameters.refuse("from", f"the range is wider than {widest // 60_000} minutes")
+        why = f"the range is wider than {widest // 60_000} minutes"
+        raise InvalidParameterError({"from": why})
+    return start, end
 
 
 def _write_cursor(cursor: Cursor) -> str:
     return "_".join(map(str, cursor))
-
-
-def _read_cursor(parameters: Parameters) -> Cursor | None:
-    text = parameters.text("cursor")
-    if text is None:
-        return None
-    if _CURSOR.fullmatch(text):
-        found = Cursor(*map(int, text.split("_")))
-        if FIRST_MOMENT <= found.ts <= LAST_MOMENT and all(n in _BIGINT for n in found[1:]):
-            return found
-    parameters.wrong["cursor"] = f"a cursor that an answer gave, not {text[:32]!r}"
-    return None
 
 
 def _candle(candle: Candle) -> CandleItem:

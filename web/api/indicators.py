@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import trio
-from quart import Blueprint, request
+from quart import Blueprint
 
 from stockstream.history.candles import INTERVALS
 from stockstream.history.indicators import (
@@ -17,20 +17,23 @@ from stockstream.history.indicators import (
     prices_until_settled,
 )
 from stockstream.history.queries import FetchCandles
-from stockstream.quotes import Symbol, iso_utc
-from web.api.history import AGE, AHEAD_MS, ERRORS, answered, dated
-from web.api.openapi import SYMBOL, choice, documented, moment, whole
-from web.api.parameters import Parameters
+from stockstream.quotes import iso_utc
+from web.api.answers import AGE, DATABASE_ERRORS, ask_database, dated
+from web.api.history import AHEAD_MS, INTERVAL, check_order
+from web.api.openapi import documented
+from web.parameters import SYMBOL, Parameter, choice, moment, once, read_whole, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from quart import Response
 
     from stockstream.history.candles import Candle
+    from stockstream.quotes import Symbol
     from stockstream.statuses import QuoteRow
     from stockstream.tables import Tables
     from supervision import ActorRef
+    from web.parameters import Asked
 
 LONGEST_PERIOD = 200
 MOST_POINTS = 1000
@@ -47,9 +50,33 @@ UNITS = {
     IndicatorKind.RSI: "0 to 100",
     IndicatorKind.VOLATILITY: "standard deviation of log returns per candle, not annualised",
 }
-FIELDS = ("indicator", "period", "interval", "from", "to", "limit")
 AT_ONCE = 32
 """Prices that are taken before others get their turn: about a millisecond, at long periods."""
+
+
+INDICATOR = choice("indicator", "Which figure.", tuple(IndicatorKind))
+
+
+def _read_period(given: Sequence[str], asked: Asked) -> int:
+    """What it may be, and what it is when nobody says, depends on the figure."""
+    kind, text = asked.get(INDICATOR), once(given)
+    if text is None:
+        return USUAL[kind or IndicatorKind.SMA]
+    least = 1 if kind is None else STREAMING[kind].least_period
+    return read_whole(text, least, LONGEST_PERIOD)
+
+
+PERIOD = Parameter(
+    "period",
+    f"Candles it looks back over; else {', '.join(f'{n} for {kind}' for kind, n in USUAL.items())}."
+    " RSI and volatility need two at least.",
+    {"type": "integer", "minimum": 1, "maximum": LONGEST_PERIOD},
+    _read_period,
+)
+FROM = moment("from", "Figures of candles that start at this time or later.")
+TO = moment("to", "Figures of candles that start before this time; else up to now.")
+LIMIT = whole("limit", "Points, at most.", least=1, most=MOST_POINTS, usual=USUAL_POINTS)
+PARAMETERS = (SYMBOL, INDICATOR, PERIOD, INTERVAL, FROM, TO, LIMIT)
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -102,27 +129,10 @@ def indicators_api(
 ) -> Blueprint:
     """The route; closes are asked of the database, the newest price stands in the tables."""
     blueprint = Blueprint("indicators", __name__, url_prefix="/api/v1")
-    usual = ", ".join(f"{period} for {kind}" for kind, period in USUAL.items())
 
     @blueprint.get("/indicators/<symbol>")
-    @documented(
-        IndicatorAnswer,
-        SYMBOL,
-        choice("indicator", "Which figure.", tuple(IndicatorKind)),
-        whole(
-            "period",
-            f"Candles it looks back over; else {usual}. RSI and volatility need two at least.",
-            least=1,
-            most=LONGEST_PERIOD,
-        ),
-        choice("interval", "Length of a candle.", INTERVALS, "1m"),
-        moment("from", "Figures of candles that start at this time or later."),
-        moment("to", "Figures of candles that start before this time; else up to now."),
-        whole("limit", "Points, at most.", least=1, most=MOST_POINTS, usual=USUAL_POINTS),
-        errors=ERRORS,
-        headers=AGE,
-    )
-    async def indicators(symbol: str) -> Response:
+    @documented(IndicatorAnswer, *PARAMETERS, errors=DATABASE_ERRORS, headers=AGE)
+    async def indicators(asked: Asked) -> Response:
         """A trend figure of a symbol, at the close of each candle.
 
         Simple and exponential moving average (`sma`, `ema`), relative strength index after Wilder
@@ -130,11 +140,11 @@ def indicators_api(
         (`volatility`). The live price moves the last one.
         """
         now = wall_clock_ms()
-        wanted = read(symbol, request.args.to_dict(flat=False), now)
+        wanted = wanted_of(asked, now)
         settling = prices_until_settled(wanted.kind, wanted.period)
         count = wanted.limit + settling
         query = FetchCandles(wanted.symbol, wanted.interval, 0, wanted.end, count)
-        found = await answered(database, query)
+        found = await ask_database(database, query)
         candles = found.value
         row = tables.quotes.get(wanted.symbol)
         closes, live = joined(candles, row, wanted, now)
@@ -193,24 +203,21 @@ async def values(closes: Iterable[Close], wanted: Wanted, unsettled: int) -> lis
     return points[-wanted.limit :]
 
 
-def read(symbol: str, given: Mapping[str, Sequence[str]], now: int) -> Wanted:
+def wanted_of(asked: Asked, now: int) -> Wanted:
     """What is asked for.
 
     Raises:
-        InvalidParameterError: naming everything that is wrong with it.
+        InvalidParameterError: `from` is not before `to`.
     """
-    parameters = Parameters(given, FIELDS)
-    name = parameters.symbol(symbol)
-    if parameters.text("indicator") is None:
-        parameters.wrong["indicator"] = f"missing; one of {', '.join(IndicatorKind)}"
-    kind = IndicatorKind(parameters.one_of("indicator", tuple(IndicatorKind), IndicatorKind.SMA))
-    interval = parameters.one_of("interval", INTERVALS, "1m")
-    least = STREAMING[kind].least_period
-    period = parameters.whole("period", least=least, most=LONGEST_PERIOD, usual=USUAL[kind])
-    limit = parameters.whole("limit", least=1, most=MOST_POINTS, usual=USUAL_POINTS)
-    end = parameters.moment("to", now + AHEAD_MS)
-    start = parameters.moment("from", 0)
-    parameters.check()
-    if start >= end:
-        parameters.refuse("from", f"{iso_utc(start)} is not before to ({iso_utc(end)})")
-    return Wanted(name, kind, period, interval, start, end, limit)
+    start, end = asked[FROM] or 0, asked[TO]
+    end = now + AHEAD_MS if end is None else end
+    check_order(start, end)
+    return Wanted(
+        symbol=asked[SYMBOL],
+        kind=asked[INDICATOR],
+        period=asked[PERIOD],
+        interval=asked[INTERVAL],
+        start=start,
+        end=end,
+        limit=asked[LIMIT],
+    )

@@ -1,7 +1,8 @@
 """The OpenAPI document of `/api/v1`, made of the routes and of the structs that they answer.
 
-A route is documented where it stands, by `documented` and its docstring; the schemas are what
-msgspec says of the very structs that are encoded and decoded.
+A route is documented where it stands, by `documented` and its docstring. The schemas are what
+msgspec says of the very structs that are encoded and decoded, and what the parameters that are
+read say of themselves.
 """
 
 from __future__ import annotations
@@ -9,29 +10,32 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, overload
 from weakref import WeakKeyDictionary
 
 import msgspec
+from quart import request
 from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
 
-from stockstream.quotes import SYMBOL_PATTERN
+from web.parameters import read_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
-    from quart import Quart
+    from quart import Quart, Response
     from werkzeug.exceptions import HTTPException
     from werkzeug.routing import Rule
 
-View = TypeVar("View", bound="Callable[..., object]")
+    from web.parameters import Asked, Parameter
+
+    View = Callable[..., Awaitable[Response]]
+
 Schema = dict[str, object]
 
 OPENAPI_VERSION = "3.1.0"
 API_VERSION = "1.0.0"
 PREFIX = "/api/v1/"
-LARGEST_ID = 2**63 - 1
-"""Of a row: a bigint of PostgreSQL."""
 _REFERENCES = "#/components/schemas/{name}"
 _PLACE = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 _WAITS = (ServiceUnavailable, TooManyRequests)
@@ -65,22 +69,11 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of the address; `schema` has its default and bounds."""
-
-    name: str
-    description: str
-    schema: Mapping[str, object]
-    place: Literal["path", "query"] = "query"
-    required: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Operation:
     """What is known of a route beside its address and its docstring."""
 
     answer: type[msgspec.Struct] | None
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[Parameter[object], ...]
     errors: tuple[type[HTTPException], ...]
     status: int
     body: type[msgspec.Struct] | None
@@ -91,72 +84,64 @@ class Operation:
 _operations: WeakKeyDictionary[Callable[..., object], Operation] = WeakKeyDictionary()
 
 
+@overload
 def documented(
     answer: type[msgspec.Struct] | None,
-    *parameters: Parameter,
+    /,
+    *,
     errors: tuple[type[HTTPException], ...] = (),
     status: int = 200,
     body: type[msgspec.Struct] | None = None,
     user: bool = False,
     headers: Schema | None = None,
-) -> Callable[[View], View]:
-    """Say of a view what it takes and answers, None for nothing; its docstring says the rest.
+) -> Callable[[Callable[[], Awaitable[Response]]], View]: ...
 
-    An error class brings its status, its `word` (the answer's `code`) and its docstring. With
-    `user` the request has to bring the user's cookie. `headers` may come with the answer.
+
+@overload
+def documented(
+    answer: type[msgspec.Struct] | None,
+    first: Parameter[object],
+    /,
+    *parameters: Parameter[object],
+    errors: tuple[type[HTTPException], ...] = (),
+    status: int = 200,
+    body: type[msgspec.Struct] | None = None,
+    user: bool = False,
+    headers: Schema | None = None,
+) -> Callable[[Callable[[Asked], Awaitable[Response]]], View]: ...
+
+
+def documented(
+    answer: type[msgspec.Struct] | None,
+    /,
+    *parameters: Parameter[object],
+    errors: tuple[type[HTTPException], ...] = (),
+    status: int = 200,
+    body: type[msgspec.Struct] | None = None,
+    user: bool = False,
+    headers: Schema | None = None,
+) -> Callable[[Callable[..., Awaitable[Response]]], View]:
+    """Say of a route what it takes and answers, None for nothing; its docstring says the rest.
+
+    It is handed its parameters, read, in an `Asked`, where it has any. An error class brings its
+    status, its `word` (the answer's `code`) and its docstring; those of the parameters need not be
+    named. With `user` the request has to bring the user's cookie. `headers` may come with the
+    answer.
     """
+    all_errors = tuple(dict.fromkeys((*errors, *(each.error for each in parameters))))
 
-    def take(view: View) -> View:
-        _operations[view] = Operation(answer, parameters, errors, status, body, user, headers)
+    def take(handler: Callable[..., Awaitable[Response]]) -> View:
+        @wraps(handler)
+        async def view(**path: str) -> Response:
+            if not parameters:
+                return await handler()
+            query = request.args.to_dict(flat=False)
+            return await handler(read_parameters(parameters, path, query))
+
+        _operations[view] = Operation(answer, parameters, all_errors, status, body, user, headers)
         return view
 
     return take
-
-
-def choice(
-    name: str, description: str, choices: Collection[str], usual: str | None = None
-) -> Parameter:
-    """One of some words; required when none of them is usual."""
-    schema: dict[str, object] = {"type": "string", "enum": list(choices)}
-    if usual is not None:
-        schema["default"] = usual
-    return Parameter(name, description, schema, required=usual is None)
-
-
-def whole(
-    name: str, description: str, *, least: int, most: int, usual: int | None = None
-) -> Parameter:
-    """A whole number; without a usual one the description says what stands for it."""
-    schema: Schema = {"type": "integer", "minimum": least, "maximum": most}
-    if usual is not None:
-        schema["default"] = usual
-    return Parameter(name, description, schema)
-
-
-def moment(name: str, description: str) -> Parameter:
-    """A time with its zone."""
-    return Parameter(name, description, {"type": "string", "format": "date-time"})
-
-
-def text(name: str, description: str, pattern: str) -> Parameter:
-    """A text that a regular expression allows."""
-    return Parameter(name, description, {"type": "string", "pattern": pattern})
-
-
-SYMBOL = Parameter(
-    "symbol",
-    "A symbol, in capitals or not.",
-    {"type": "string", "pattern": SYMBOL_PATTERN, "examples": ["AAPL"]},
-    place="path",
-    required=True,
-)
-ROW = Parameter(
-    "number",
-    "The `id` that it was given.",
-    {"type": "integer", "minimum": 1, "maximum": LARGEST_ID},
-    place="path",
-    required=True,
-)
 
 
 def undocumented(app: Quart) -> list[str]:

@@ -5,46 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
-from quart import Blueprint, Response, request
-from werkzeug.exceptions import NotFound, ServiceUnavailable, UnprocessableEntity
+from quart import Blueprint, request
+from werkzeug.exceptions import NotFound
 
 from stockstream.delivery.messages import GetPresence
-from stockstream.delivery.protocol import SnapshotQuote, encode, snapshot_quote
-from stockstream.quotes import SYMBOLS_PATTERN, InvalidSymbol, iso_utc, parse_symbol
+from stockstream.delivery.protocol import SnapshotQuote, snapshot_quote
+from stockstream.quotes import iso_utc
 from stockstream.tables import FEED
 from stockstream.times import tell
 from supervision import CallError
+from web.answers import encoded_answer, json_answer
 from web.api.all_quotes import AllQuotes, QuotesAnswer
-from web.api.openapi import SYMBOL, Parameter, documented
-from web.api.parameters import InvalidParameterError, Parameters
+from web.api.answers import UnavailableError
+from web.api.openapi import documented
+from web.parameters import SYMBOL
+from web.parameters import symbols as symbols_parameter
 
 if TYPE_CHECKING:
+    from quart import Response
+
+    from web.parameters import Asked
     from web.parts import Parts
 
 PRESENCE_SECONDS = 2.0
-SYMBOLS = Parameter(
-    "symbols",
-    "Only these, with commas between; those without a price are left out.",
-    {"type": "string", "pattern": SYMBOLS_PATTERN, "examples": ["AAPL,MSFT"]},
-)
-
-
-class InvalidSymbolError(UnprocessableEntity):
-    """The symbol in the address is none."""
-
-    word: ClassVar[str] = "invalid_symbol"
 
 
 class UnknownSymbolError(NotFound):
     """No provider has told a price of it."""
 
     word: ClassVar[str] = "unknown_symbol"
-
-
-class NoAnswerError(ServiceUnavailable):
-    """The actor that knows does not answer now."""
-
-    word: ClassVar[str] = "unavailable"
 
 
 class QuoteAnswer(msgspec.Struct, frozen=True):
@@ -95,38 +84,35 @@ def api(parts: Parts) -> Blueprint:
         feed = tables.feed.get(FEED)
         return None if feed is None or feed.as_of is None else iso_utc(tell(feed.as_of))
 
-    @blueprint.get("/quotes")
-    @documented(
-        QuotesAnswer,
-        SYMBOLS,
-        errors=(InvalidParameterError,),
+    named_symbols = symbols_parameter(
+        "symbols",
+        "Only these, with commas between; those without a price are left out.",
+        most=parts.settings.limits.symbols,
     )
-    async def quotes() -> Response:
+
+    @blueprint.get("/quotes")
+    @documented(QuotesAnswer, named_symbols)
+    async def quotes(asked: Asked) -> Response:
         """The newest price of every symbol.
 
         The answer has an ETag: asked again with `If-None-Match`, it is 304 while nothing changed.
         """
-        parameters = Parameters(request.args.to_dict(flat=False), ("symbols",))
-        named = parameters.symbols("symbols", most=parts.settings.limits.symbols)
-        parameters.check()
+        named = asked[named_symbols]
         document = await all_quotes.get() if named is None else all_quotes.of(named)
-        response = Response(document.body, content_type="application/json")
+        response = encoded_answer(document.body)
         response.set_etag(document.etag)
         response.headers["Cache-Control"] = "no-cache"  # kept, and checked each time
         # By the weak comparison: a proxy that compresses has made the tag a weak one.
         return await response.make_conditional(request)
 
     @blueprint.get("/quotes/<symbol>")
-    @documented(QuoteAnswer, SYMBOL, errors=(InvalidSymbolError, UnknownSymbolError))
-    async def quote(symbol: str) -> Response:
+    @documented(QuoteAnswer, SYMBOL, errors=(UnknownSymbolError,))
+    async def quote(asked: Asked) -> Response:
         """The newest price of one symbol."""
-        try:
-            row = tables.quotes.get(parse_symbol(symbol))
-        except InvalidSymbol as error:
-            raise InvalidSymbolError(f"{error.given}: {error.reason}") from error
+        row = tables.quotes.get(asked[SYMBOL])
         if row is None:
-            raise UnknownSymbolError(f"no price of {symbol.upper()} is known")
-        return _json(QuoteAnswer(as_of(), snapshot_quote(row)))
+            raise UnknownSymbolError(f"no price of {asked[SYMBOL]} is known")
+        return json_answer(QuoteAnswer(as_of(), snapshot_quote(row)))
 
     @blueprint.get("/symbols")
     @documented(SymbolsAnswer)
@@ -137,22 +123,19 @@ def api(parts: Parts) -> Blueprint:
             SymbolItem(symbol, row.quote.exchange, row.quote.currency)
             for symbol, row in sorted(tables.quotes.rows.items())
         ]
-        return _json(SymbolsAnswer(listed, feed is not None and feed.listed))
+        return json_answer(SymbolsAnswer(listed, feed is not None and feed.listed))
 
     @blueprint.get("/presence")
-    @documented(PresenceAnswer, errors=(NoAnswerError,))
+    @documented(PresenceAnswer, errors=(UnavailableError,))
     async def presence() -> Response:
         """Who is connected, and to what."""
         try:
             here = await parts.manager.call(GetPresence(), timeout=PRESENCE_SECONDS)
         except CallError as error:
-            raise NoAnswerError("who is here is not known now; try again", retry_after=1) from error
+            why = "who is here is not known now; try again"
+            raise UnavailableError(why, retry_after=1) from error
         node = NodePresence(parts.settings.node, here.connections, here.subscribed, here.everything)
         wanted = {str(symbol): count for symbol, count in here.symbols.items()}
-        return _json(PresenceAnswer([node], wanted))
+        return json_answer(PresenceAnswer([node], wanted))
 
     return blueprint
-
-
-def _json(value: msgspec.Struct) -> Response:
-    return Response(encode(value), content_type="application/json")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
-from quart import Blueprint, Response, url_for
+from quart import Blueprint, url_for
 
 from stockstream.quotes import iso_utc
 from stockstream.users.rows import (
@@ -28,15 +28,20 @@ from stockstream.users.watchlists import (
     WantedList,
     Watchlist,
 )
+from web.answers import json_answer
+from web.api.answers import ask_database, made
 from web.api.bodies import InvalidFieldError, SymbolText, read_body, read_symbols
 from web.api.errors import CHANGE_ERRORS, MOVE_ERRORS, NEW_ERRORS, ONE_ERRORS, READ_ERRORS
-from web.api.openapi import ROW, documented
-from web.api.rows import ask_row, ask_rows, row_id, told
+from web.api.openapi import documented
+from web.api.rows import ROW, ask_row
 from web.users.access import admit_user, current_user, require_new_row_allowed
 
 if TYPE_CHECKING:
+    from quart import Response
+
     from stockstream.database.query import Query
     from supervision import ActorRef
+    from web.parameters import Asked
 
 
 class WatchlistItem(msgspec.Struct, frozen=True):
@@ -94,14 +99,14 @@ def watchlists_api(database: ActorRef) -> Blueprint:
     blueprint.before_request(admit_user)
 
     async def answered(query: Query[Watchlist | RowRefusal]) -> Response:
-        return told(_item(await ask_row(database, query)))
+        return json_answer(_item(await ask_row(database, query)))
 
     @blueprint.get("")
     @documented(WatchlistsAnswer, errors=READ_ERRORS, user=True)
     async def all_of_them() -> Response:
         """The user's lists, by name."""
-        found = await ask_rows(database, FetchRows(WATCHLISTS, current_user()))
-        return told(WatchlistsAnswer([_item(watchlist) for watchlist in found]))
+        found = (await ask_database(database, FetchRows(WATCHLISTS, current_user()))).value
+        return json_answer(WatchlistsAnswer([_item(watchlist) for watchlist in found]))
 
     @blueprint.post("")
     @documented(WatchlistItem, status=201, body=NewWatchlist, errors=NEW_ERRORS, user=True)
@@ -109,26 +114,26 @@ def watchlists_api(database: ActorRef) -> Blueprint:
         """Make a list; `Location` says where it is."""
         wanted = _read(await read_body(NewWatchlist))
         require_new_row_allowed()
-        made = await ask_row(database, CreateRow(WATCHLISTS, current_user(), wanted))
-        return told(_item(made), made_at=url_for("watchlists.one", number=made.id))
+        row = await ask_row(database, CreateRow(WATCHLISTS, current_user(), wanted))
+        return made(_item(row), url_for("watchlists.one", number=row.id))
 
     @blueprint.get("/<number>")
     @documented(WatchlistItem, ROW, errors=ONE_ERRORS, user=True)
-    async def one(number: str) -> Response:
+    async def one(asked: Asked) -> Response:
         """One list."""
-        return await answered(FetchRow(WATCHLISTS, current_user(), row_id(number)))
+        return await answered(FetchRow(WATCHLISTS, current_user(), asked[ROW]))
 
     @blueprint.put("/<number>")
     @documented(WatchlistItem, ROW, body=NewWatchlist, errors=CHANGE_ERRORS, user=True)
-    async def replace(number: str) -> Response:
+    async def replace(asked: Asked) -> Response:
         """Put a list in the place of one."""
         wanted = _read(await read_body(NewWatchlist))
-        query = ChangeRow(WATCHLISTS, current_user(), row_id(number), lambda _before: wanted)
+        query = ChangeRow(WATCHLISTS, current_user(), asked[ROW], lambda _before: wanted)
         return await answered(query)
 
     @blueprint.patch("/<number>")
     @documented(WatchlistItem, ROW, body=WatchlistChange, errors=CHANGE_ERRORS, user=True)
-    async def change(number: str) -> Response:
+    async def change(asked: Asked) -> Response:
         """Change a list in part."""
         given = await read_body(WatchlistChange)
         wrong: dict[str, str] = {}
@@ -140,19 +145,19 @@ def watchlists_api(database: ActorRef) -> Blueprint:
         )
         if wrong:
             raise InvalidFieldError(wrong)
-        return await answered(ChangeRow(WATCHLISTS, current_user(), row_id(number), change.of))
+        return await answered(ChangeRow(WATCHLISTS, current_user(), asked[ROW], change.of))
 
     @blueprint.delete("/<number>")
     @documented(WatchlistItem, ROW, errors=MOVE_ERRORS, user=True)
-    async def delete(number: str) -> Response:
+    async def delete(asked: Asked) -> Response:
         """Delete a list; it can be restored."""
-        return await answered(DeleteRow(WATCHLISTS, current_user(), row_id(number)))
+        return await answered(DeleteRow(WATCHLISTS, current_user(), asked[ROW]))
 
     @blueprint.post("/<number>/restore")
     @documented(WatchlistItem, ROW, errors=MOVE_ERRORS, user=True)
-    async def restore(number: str) -> Response:
+    async def restore(asked: Asked) -> Response:
         """Bring a deleted list back."""
-        return await answered(RestoreRow(WATCHLISTS, current_user(), row_id(number)))
+        return await answered(RestoreRow(WATCHLISTS, current_user(), asked[ROW]))
 
     return blueprint
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quart import Blueprint, Response
+from quart import Blueprint
 
-from stockstream.delivery.protocol import encode
 from stockstream.history.progress import progress, told
 from stockstream.quotes import iso_utc
 from stockstream.statuses import CircuitState
 from stockstream.tables import CIRCUIT, FEED
 from stockstream.times import tell
+from web.answers import json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from quart import Response
 
     from stockstream.statuses import ReplicaStatus
     from stockstream.tables import Tables
@@ -89,12 +91,12 @@ def health(tables: Tables, wall_clock_ms: Callable[[], int]) -> Blueprint:
 
     @blueprint.get("/live")
     async def live() -> Response:
-        return Response(encode({"status": "live"}), content_type="application/json")
+        return json_answer({"status": "live"})
 
     @blueprint.get("/ready")
     async def ready() -> Response:
         is_ready, checks = readiness(tables, wall_clock_ms())
-        body = encode({"status": "ready" if is_ready else "not_ready", "checks": checks})
-        return Response(body, 200 if is_ready else 503, content_type="application/json")
+        body = {"status": "ready" if is_ready else "not_ready", "checks": checks}
+        return json_answer(body, 200 if is_ready else 503)
 
     return blueprint

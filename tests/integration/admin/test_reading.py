@@ -240,8 +240,8 @@ async def test_a_number_that_is_none_is_refused() -> None:
         ):
             answer = await program.get(f"/admin/api/{path}")
             assert answer.status_code == 422, path
-            assert answer.json()["error"]["code"] == "bad_parameter"
-            assert "since must be a whole number" in answer.json()["error"]["reason"]
+            assert answer.json()["error"]["code"] == "invalid_parameter"
+            assert "a whole number from 0" in answer.json()["error"]["fields"]["since"]
 
 
 def test_a_document_is_made_anew_only_as_often_as_it_is_cheap() -> None:

@@ -131,9 +131,9 @@ async def test_symbols_are_listed(http: httpx.AsyncClient) -> None:
     ("method", "path", "status", "code", "named"),
     [
         ("GET", "/api/v1/quotes/NOPE", 404, "unknown_symbol", "NOPE"),
-        ("GET", "/api/v1/quotes/!!", 422, "invalid_symbol", "!!"),
-        ("GET", "/api/v1/quotes/" + "A" * 3000, 422, "invalid_symbol", "3000 characters"),
-        ("GET", "/api/v1/quotes/%3Cscript%3E", 422, "invalid_symbol", "<script>"),
+        ("GET", "/api/v1/quotes/!!", 422, "invalid_parameter", "!!"),
+        ("GET", "/api/v1/quotes/" + "A" * 3000, 422, "invalid_parameter", "3000 characters"),
+        ("GET", "/api/v1/quotes/%3Cscript%3E", 422, "invalid_parameter", "<script>"),
         ("GET", "/api/v1/nothing", 404, "not_found", ""),
         ("GET", "/api/v2/quotes", 404, "not_found", ""),
         ("POST", "/api/v1/quotes", 405, "method_not_allowed", ""),

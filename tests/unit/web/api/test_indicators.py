@@ -9,13 +9,17 @@ from stockstream.history.indicators import IndicatorKind, prices_until_settled, 
 from stockstream.quotes import Quote, Symbol, Version
 from stockstream.statuses import QuoteRow
 from web.api.history import AHEAD_MS
-from web.api.indicators import Close, Wanted, joined, read, values
-from web.api.parameters import InvalidParameterError
+from web.api.indicators import PARAMETERS, Close, Wanted, joined, values, wanted_of
+from web.parameters import InvalidParameterError, read_parameters
 
 MINUTE = 60_000
 NOW = 1_795_341_630_000  # 2026-11-22T10:00:30Z
 THIS_MINUTE = NOW - NOW % MINUTE
 AAPL = Symbol("AAPL")
+
+
+def read(symbol, given, now):
+    return wanted_of(read_parameters(PARAMETERS, {"symbol": symbol}, given), now)
 
 
 def wanted(kind=IndicatorKind.SMA, period=2, start=0, end=NOW + AHEAD_MS, limit=300, interval="1m"):
@@ -88,10 +92,10 @@ def test_everything_wrong_is_told_at_once():
     assert list(caught.value.fields) == [
         "symbol",
         "indicator",
-        "interval",
         "period",
-        "limit",
+        "interval",
         "from",
+        "limit",
     ]
 
 

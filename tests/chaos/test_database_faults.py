@@ -13,8 +13,10 @@ from stockstream import paths
 from stockstream.chaos.node import Node, Refused
 from stockstream.database.embedded.files import Layout, are_stopped, family, postmaster
 from supervision import terminate_child
-from tests.chaos.test_history_kills import RECOVERY_SECONDS, pause, rows_of, watching
+from tests.chaos.support import pause
+from tests.chaos.test_history_kills import RECOVERY_SECONDS, rows_of, watching
 from tests.support.history import all_ticks, candle_faults, drained, history_state
+from tests.support.stopwatch import Stopwatch
 from tests.support.tree import NO_DATABASE, Tree, running_tree
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class Drill:
         """Prices go on as fast as ever, to everybody. A busy machine is forgiven twice."""
         pauses = []
         for _ in range(LOOKS):
-            now = trio.current_time()
+            now = Stopwatch()
             pauses.append(max([await pause(client, now) for client in self.clients]))
         assert sorted(pauses)[-3] <= RECOVERY_SECONDS, sorted(pauses)
         assert [client.closed for client in self.clients] == [None] * len(self.clients)

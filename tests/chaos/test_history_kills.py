@@ -17,8 +17,10 @@ import trio
 from stockstream import paths
 from stockstream.database.embedded.files import Layout, is_ready, postmaster
 from supervision import terminate_child
+from tests.chaos.support import pause
 from tests.support.client import Client, connected
 from tests.support.history import all_ticks, candle_faults, drained
+from tests.support.stopwatch import Stopwatch
 from tests.support.tree import Tree, running_tree
 
 if TYPE_CHECKING:
@@ -49,8 +51,8 @@ def rows_of(batches: list[Batch]) -> list[tuple[object, ...]]:
     )
 
 
-async def kill(tree: Tree, victim: str) -> float:
-    """Kill an actor, or PostgreSQL with SIGKILL, once it is there to be killed; when that was."""
+async def kill(tree: Tree, victim: str) -> Stopwatch:
+    """Kill an actor, or PostgreSQL with SIGKILL, once it is there; the time since then."""
     layout = Layout(tree.settings.data_directory)
 
     def there() -> bool:
@@ -67,7 +69,7 @@ async def kill(tree: Tree, victim: str) -> float:
         os.kill(process, signal.SIGKILL)
     else:
         assert tree.system.ref(victim).kill()
-    return trio.current_time()
+    return Stopwatch()
 
 
 async def watching(tree: Tree, stack: AsyncExitStack, nursery: trio.Nursery) -> list[Client]:
@@ -79,12 +81,6 @@ async def watching(tree: Tree, stack: AsyncExitStack, nursery: trio.Nursery) -> 
         await client.message("prices")
         clients.append(client)
     return clients
-
-
-async def pause(client: Client, since: float) -> float:
-    """Seconds from `since` until the client had a price of something it subscribes to."""
-    await client.wait_for(lambda: max(client.price_times.values()) > since)
-    return max(client.price_times.values()) - since
 
 
 @pytest.mark.proves("H7", "H8", "H10", "C12", "C13", "C14", "C16")
@@ -103,12 +99,12 @@ async def test_nothing_is_lost_and_nothing_is_there_twice(
     ) as tree:
         async with AsyncExitStack() as stack:
             clients = await watching(tree, stack, nursery)
-            began = trio.current_time()
+            began = Stopwatch()
             for victim in victims:
-                killed_at = await kill(tree, victim)
-                pauses += [await pause(client, killed_at) for client in clients]
+                killed = await kill(tree, victim)
+                pauses += [await pause(client, killed) for client in clients]
                 await trio.sleep(rng.uniform(0, LONGEST_REST_SECONDS))
-            seconds = trio.current_time() - began
+            seconds = began.until()
             assert [client.closed for client in clients] == [None] * len(clients)
         await terminate_child(tree.system.ref("market"), "streamer")
         await drained(tree)

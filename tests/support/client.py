@@ -81,7 +81,7 @@ class Client:
     async def send(self, **message: Any) -> None:
         await self.socket.send_message(json.dumps(message))
 
-    async def wait_for(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    async def wait_for(self, holds: Callable[[], bool], seconds: float = 20.0) -> None:
         """Wait until `holds`, looked at after each message; fails when it takes too long."""
         with trio.move_on_after(seconds):
             while not holds():
@@ -91,7 +91,7 @@ class Client:
             return
         raise AssertionError(f"waited {seconds} s in vain; last: {self.messages[-3:]}")
 
-    async def message(self, kind: str, number: int = 1, seconds: float = 10.0) -> Message:
+    async def message(self, kind: str, number: int = 1, seconds: float = 20.0) -> Message:
         """The `number`-th message of a kind, waiting for it."""
         await self.wait_for(lambda: self.counts[kind] >= number, seconds)
         return [message for message in self.messages if message["type"] == kind][number - 1]
@@ -100,7 +100,7 @@ class Client:
         """The answers to the command with that id."""
         return [message for message in self.messages if message.get("id") == mark]
 
-    async def wait_closed(self, seconds: float = 10.0) -> tuple[int, str]:
+    async def wait_closed(self, seconds: float = 20.0) -> tuple[int, str]:
         """The close code and reason, waiting for them."""
         with trio.fail_after(seconds):
             while self.closed is None:

@@ -53,7 +53,7 @@ class Tree:
         self._told.set()
         self._told = trio.Event()
 
-    async def until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    async def until(self, holds: Callable[[], bool], seconds: float = 20.0) -> None:
         """Wait until `holds`, looked at after each event of the system."""
         with trio.fail_after(seconds):
             while not holds():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
+from stockstream.alerts import webhooks
 from stockstream.alerts.shares import SHARES, Standing
 from tests.integration.alerts.receiver import Receiver
 from tests.integration.alerts.support import NEARBY, Me, user_of
@@ -19,8 +21,16 @@ if TYPE_CHECKING:
 
 RULES_OF_EACH = 12
 VICTIMS = 30
-SECONDS = 5.0
-"""A second or so where the machine is not shared; well within the ten of a call that hangs."""
+HANG_SECONDS = 60.0
+SECONDS = 20.0
+"""A second or so where the machine is not shared; well within the time of a call that hangs."""
+
+
+@pytest.fixture(autouse=True)
+def long_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is over because a receiver was given up."""
+    made = partial(webhooks.WebhookSettings, seconds=HANG_SECONDS)
+    monkeypatch.setattr("stockstream.part_settings.WebhookSettings", made)
 
 
 @asynccontextmanager

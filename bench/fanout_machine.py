@@ -20,7 +20,6 @@ PACKAGES = (
     "quart-trio",
     "msgspec",
     "asyncpg",
-    "trio-asyncio",
     "websockets",
     "starlette",
     "uvicorn",

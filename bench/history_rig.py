@@ -15,6 +15,7 @@ import trio
 from fanout_measures import waited
 
 from stockstream import paths
+from stockstream.asyncio_thread import AsyncioThread
 from stockstream.database.embedded.files import Layout, family, postmaster
 from stockstream.database.embedded.postgres import Postgres
 from stockstream.database.gateway import Database, DatabaseSettings
@@ -173,7 +174,7 @@ async def running_rig(folder: Path) -> AsyncIterator[Rig]:
     recorder = RecorderSettings("bench", time.time_ns() // 1000, folder / "spool", 1_000_000_000)
     servers = [
         ChildSpec("postgres", partial(Postgres, folder, (paths.DATABASE,))),
-        ChildSpec("gateway", partial(Database, database, statuses)),
+        ChildSpec("gateway", partial(Database, database, statuses, AsyncioThread())),
     ]
     history = [ChildSpec("recorder", partial(Recorder, recorder, outbox, recorders))]
     market = [ChildSpec("streamer", partial(Publisher, outbox))]

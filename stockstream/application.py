@@ -26,6 +26,7 @@ from stockstream import part_settings, paths
 from stockstream.alerts.book import AlertBook
 from stockstream.alerts.watcher import Watcher
 from stockstream.alerts.webhooks import Webhooks
+from stockstream.asyncio_thread import AsyncioThread
 from stockstream.chaos.controller import ChaosController
 from stockstream.chaos.records import ChaosRecords
 from stockstream.database.embedded.postgres import Postgres
@@ -100,11 +101,12 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
     """
     tables, connections = Tables(), Connections()
     chaos, telemetry = ChaosRecords(), Telemetry()
+    asyncio_thread = AsyncioThread()  # for all gateways; it runs while one of them does
     url = settings.stock_api_url or f"http://127.0.0.1:{addresses.stub_port}"
     children = [
         ChildSpec("telemetry", partial(TelemetryActor, telemetry)),
         ChildSpec("pubsub", partial(PubSub, {ALL: [paths.BROADCASTER, paths.ALERTS]})),
-        _database(settings, tables),
+        _database(settings, tables, asyncio_thread),
         _history(settings, tables),
         _market(settings, tables, url),
         _delivery(settings, tables, connections),
@@ -134,8 +136,8 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
     return _one_for_one("root", children)
 
 
-def _database(settings: Settings, tables: Tables) -> ChildSpec:
-    gateway = partial(Database, part_settings.database(settings), tables.database)
+def _database(settings: Settings, tables: Tables, asyncio_thread: AsyncioThread) -> ChildSpec:
+    gateway = partial(Database, part_settings.database(settings), tables.database, asyncio_thread)
     children = [ChildSpec("gateway", gateway)]
     if settings.database_url is None:
         postgres = partial(Postgres, settings.data_directory, (paths.DATABASE,))

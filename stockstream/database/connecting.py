@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import socket
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -210,6 +210,18 @@ def _keep_alive(connection: asyncpg.Connection, given: Mapping[str, str]) -> Non
         value = int(given.get(name, "0"))
         if value:
             transport_socket.setsockopt(*option, value)
+
+
+def hang_up(connection: asyncpg.Connection) -> None:
+    """End the connection's socket. May be called in any thread, whether the loop hangs or not.
+
+    The server rolls back at once; the driver finds out when it looks, and is to be told too.
+    """
+    # The driver has no way to do it but in its loop.
+    transport_socket = connection._transport.get_extra_info("socket")  # noqa: SLF001
+    if transport_socket is not None:  # as it is under TLS once it has ended
+        with suppress(OSError):  # it has ended already
+            transport_socket.shutdown(socket.SHUT_RDWR)
 
 
 def asked_through(connection: asyncpg.Connection) -> Connection:

@@ -47,15 +47,18 @@ async def within(
     _running.add(task)
     task.add_done_callback(_running.discard)
     try:
-        for pause in (seconds, GRACE_SECONDS):
-            await asyncio.wait({task}, timeout=pause)
-            if task.done():
-                return task.result()
-    except asyncio.CancelledError:
+        try:
+            for pause in (seconds, GRACE_SECONDS):
+                await asyncio.wait({task}, timeout=pause)
+                if task.done():
+                    return task.result()
+        except asyncio.CancelledError:
+            await _give_up(task, cut, discard)
+            raise
         await _give_up(task, cut, discard)
-        raise
-    await _give_up(task, cut, discard)
-    raise TimeoutError
+        raise TimeoutError
+    finally:
+        del task  # an error of the task holds this frame, and the task holds the error
 
 
 async def _give_up(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import structlog
 import trio
-import trio_asyncio
 
 from stockstream.database import migrations
 from stockstream.database.connecting import asked_through, connect
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from structlog.stdlib import BoundLogger
 
+    from stockstream.asyncio_thread import AsyncioLoop, AsyncioThread
     from stockstream.database.query import Connection
     from stockstream.database.servers import Server
     from supervision import ExitReason, Slot
@@ -79,8 +79,10 @@ class Database(Actor):
         self,
         settings: DatabaseSettings,
         statuses: Slot[DatabaseStatus],
+        asyncio_thread: AsyncioThread,
     ) -> None:
         self._settings = settings
+        self._asyncio_thread = asyncio_thread
         self._statuses = statuses
         self._wake = trio.Event()
         self._server_trouble = ""
@@ -132,27 +134,20 @@ class Database(Actor):
             pool.retry_now()
 
     async def _run(self) -> None:
-        async with trio_asyncio.open_loop() as loop:
-            loop.set_exception_handler(_note)
-            # A cancellation that went through the loop's end would be kept there, in a variable of
-            # a frame that its traceback holds: a cycle, with all tasks of a killed gateway in it.
-            try:
-                await self._work()
-            except BaseExceptionGroup as group:
-                if group.subgroup(_is_no_cancellation):
-                    raise
-        await trio.sleep_forever()  # only the cancellation is left, and is raised here
+        with self._asyncio_thread.use() as loop:
+            await self._work(loop)
 
-    async def _work(self) -> None:
+    async def _work(self, loop: AsyncioLoop) -> None:
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(loop.watch)
             nursery.start_soon(self._end_with_us)
             early = self._settings.read is not None  # a replica has the schema of its primary
             if early:
-                self._start(nursery, self._pools[Purpose.READ])
-            await self._prepare()
+                self._start(nursery, loop, self._pools[Purpose.READ])
+            await self._prepare(loop)
             for name, pool in self._pools.items():
                 if not (early and name is Purpose.READ):
-                    self._start(nursery, pool)
+                    self._start(nursery, loop, pool)
             await trio.sleep_forever()
 
     async def _end_with_us(self) -> None:
@@ -172,16 +167,16 @@ class Database(Actor):
         self._tell()
         return connections
 
-    def _start(self, nursery: trio.Nursery, pool: Pool) -> None:
+    def _start(self, nursery: trio.Nursery, loop: AsyncioLoop, pool: Pool) -> None:
         for _ in range(pool.settings.size):
-            nursery.start_soon(pool.work)
+            nursery.start_soon(pool.work, loop)
 
-    async def _prepare(self) -> None:
+    async def _prepare(self, loop: AsyncioLoop) -> None:
         """Bring the schema up to date, however long the primary is away."""
         pause, told = FIRST_PAUSE_SECONDS, ""
         while True:
             try:
-                await self._bring_up_to_date()
+                await self._bring_up_to_date(loop)
             except (DatabaseError, MigrationFailed) as error:
                 reason, calm = str(error), isinstance(error, NotYet)
             else:
@@ -202,11 +197,11 @@ class Database(Actor):
                 await self._wake.wait()
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    async def _bring_up_to_date(self) -> None:
+    async def _bring_up_to_date(self, loop: AsyncioLoop) -> None:
         url = self._settings.primary.address()
         known = migrations.versions()
         try:
-            there = await trio_asyncio.aio_as_trio(schema_version)(url)
+            there = await loop.run(schema_version, url)
         # The driver raises what it likes for what a server may answer.
         except Exception as error:
             setting = self._settings.primary.setting
@@ -264,15 +259,6 @@ class Database(Actor):
 
 def _nothing() -> None:
     pass
-
-
-def _is_no_cancellation(error: BaseException) -> bool:
-    return not isinstance(error, trio.Cancelled | BaseExceptionGroup)
-
-
-def _note(_loop: object, context: Mapping[str, object]) -> None:
-    # The driver leaves futures behind when a connection is cut; whoever asked has been answered.
-    _log.debug("asyncio", note=context.get("message"), error=str(context.get("exception")))
 
 
 async def schema_version(url: str) -> str | None:

@@ -3,9 +3,9 @@
 Where a replica is asked first, each connection tells how far its server is: a replica that is too
 far behind is left for the primary, and looked at again later, as one that is away.
 
-asyncpg is used here, in `connecting.py` and in `troubles.py` only. Workers run in the gateway's
-tasks, inside its asyncio loop. A connection belongs to its worker, which terminates it,
-synchronously, however the worker ends.
+asyncpg is used here, in `connecting.py` and in `troubles.py` only. Workers are tasks of the
+gateway's; what they ask of the driver runs in the asyncio thread. A connection belongs to its
+worker, which cuts it, synchronously, however the worker ends.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 import structlog
 import trio
-import trio_asyncio
 
 from stockstream.database import freshness
-from stockstream.database.connecting import asked_through, connect
+from stockstream.database.connecting import asked_through, connect, hang_up
 from stockstream.database.deadlines import within
 from stockstream.database.query import Answered, DatabaseError, Exhausted, Rejected, Unavailable
 from stockstream.database.replication import FetchWalPosition
 from stockstream.database.troubles import why_not_answered, why_not_connected
 from stockstream.statuses import ReplicaStatus
 from stockstream.times import Moment
+from supervision import correlation_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from structlog.stdlib import BoundLogger
 
+    from stockstream.asyncio_thread import AsyncioLoop
     from stockstream.database.freshness import Freshness
     from stockstream.database.query import Query
     from stockstream.database.servers import Server
@@ -66,10 +67,26 @@ class PoolSettings:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A query and who waits for its answer."""
+    """A query, who waits for its answer, and in whose name what is logged of it is said."""
 
     query: Query[Any]
     caller: Caller[Any]
+    correlation: str | None = field(default_factory=correlation_id.get)
+
+
+class _End:
+    """The end of a connection, as the driver tells of it. It cancels `idle`."""
+
+    __slots__ = ("has_come", "idle")
+
+    def __init__(self) -> None:
+        self.has_come = False
+        self.idle = trio.CancelScope()
+
+    def come(self) -> None:
+        """It is there."""
+        self.has_come = True
+        self.idle.cancel()
 
 
 @dataclass(eq=False, slots=True)
@@ -80,13 +97,26 @@ class Link:
     at `look_at`.
     """
 
+    loop: AsyncioLoop
     connection: asyncpg.Connection
+    end: _End
     server: Server
     leave_at: float
     look_at: float
     as_of: Moment | None = None
     serves: bool = False
     """Not before its server was looked at, and found no worse than the others."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended, as far as is known by now."""
+        return self.end.has_come or self.connection.is_closed()
+
+    def cut(self) -> None:
+        """End it, whatever runs on it; waits for nobody, not for a loop that hangs either."""
+        self.end.come()
+        hang_up(self.connection)
+        self.loop.post(self.connection.terminate)
 
 
 @dataclass
@@ -122,7 +152,7 @@ class Pool:
 
     @property
     def _serving(self) -> list[Link]:
-        return [x for x in self._open if x.serves and not x.connection.is_closed()]
+        return [x for x in self._open if x.serves and not x.closed]
 
     def replica(self) -> ReplicaStatus:
         """How the replica is, as connections to it tell; where there is none now, as they told.
@@ -154,7 +184,7 @@ class Pool:
         there = list(self._open)
         self._open.clear()
         for link in there:
-            link.connection.terminate()
+            link.cut()
         return len(there)
 
     def retry_now(self) -> None:
@@ -162,11 +192,11 @@ class Pool:
         self._wake.set()
         self._wake = trio.Event()
 
-    async def work(self) -> None:
-        """One worker: keep a connection, and run queries on it. Runs inside the asyncio loop."""
+    async def work(self, loop: AsyncioLoop) -> None:
+        """One worker: keep a connection, and run queries on it."""
         pause = FIRST_PAUSE_SECONDS
         while True:
-            link = await self._reach(self.servers)
+            link = await self._reach(loop, self.servers)
             if link is None:
                 self._disconnected()
                 with trio.move_on_after(pause):
@@ -175,21 +205,22 @@ class Pool:
                 continue
             pause = FIRST_PAUSE_SECONDS
             try:
-                while not link.connection.is_closed():
+                while not link.closed:
                     await self._serve(link)
                     link = await self._better(link)
             finally:
                 self._drop(link)
             self._disconnected()
 
-    async def _reach(self, servers: tuple[Server, ...]) -> Link | None:
+    async def _reach(self, loop: AsyncioLoop, servers: tuple[Server, ...]) -> Link | None:
         for server in servers:
-            connection = await self._connect(server)
+            end = _End()
+            connection = await self._connect(loop, server, end)
             if connection is not None:
                 now = trio.current_time()
                 leave_at = math.inf if server is self.servers[0] else now + FALLBACK_SECONDS
                 look_at = math.inf if self.positions is None else now
-                link = Link(connection, server, leave_at, look_at)
+                link = Link(loop, connection, end, server, leave_at, look_at)
                 self._open.add(link)
                 return link
             if self._is_replica(server):
@@ -198,7 +229,7 @@ class Pool:
 
     async def _better(self, link: Link) -> Link:
         """A connection in place of `link`, whose time is over; else that, for a while longer."""
-        if link.connection.is_closed():
+        if link.closed:
             return link
         if self._turn_is_taken:
             link.leave_at = trio.current_time() + TURN_SECONDS
@@ -207,10 +238,10 @@ class Pool:
         other, better = None, False
         try:
             rest = tuple(server for server in self.servers if server is not link.server)
-            other = await self._reach(rest)
+            other = await self._reach(link.loop, rest)
             if other is not None:
                 await self._look(other)
-                better = not other.connection.is_closed() and other.leave_at > trio.current_time()
+                better = not other.closed and other.leave_at > trio.current_time()
         finally:
             self._turn_is_taken = False
             if other is not None and not better:
@@ -224,7 +255,7 @@ class Pool:
 
     def _drop(self, link: Link) -> None:
         self._open.discard(link)
-        link.connection.terminate()
+        link.cut()
 
     def _is_replica(self, server: Server) -> bool:
         return len(self.servers) > 1 and server is self.servers[0]
@@ -239,12 +270,22 @@ class Pool:
                 job.caller.reply(Unavailable(self.reason))
         self.changed()
 
-    async def _connect(self, server: Server) -> asyncpg.Connection | None:
+    async def _connect(
+        self, loop: AsyncioLoop, server: Server, end: _End
+    ) -> asyncpg.Connection | None:
+        def ended(_connection: object) -> None:
+            loop.tell(end.come)
+
         url = ""
         try:
             url = server.address()
-            return await trio_asyncio.aio_as_trio(connect)(
-                url, f"stockstream {self.name}", self.settings.seconds
+            return await loop.run(
+                _open,
+                url,
+                f"stockstream {self.name}",
+                self.settings.seconds,
+                ended,
+                discard=asyncpg.Connection.terminate,
             )
         except DatabaseError as error:
             self.reason = str(error)
@@ -255,8 +296,7 @@ class Pool:
 
     async def _serve(self, link: Link) -> None:
         """Run queries until the connection ends, or until it is to be left."""
-        connection = link.connection
-        while not connection.is_closed() and trio.current_time() < link.leave_at:
+        while not link.closed and trio.current_time() < link.leave_at:
             if trio.current_time() >= link.look_at:
                 await self._look(link)
                 continue
@@ -264,10 +304,10 @@ class Pool:
                 link.serves = True
                 self.reason = ""
                 self.changed()
-            job = await self._next(connection, min(link.leave_at, link.look_at))
+            job = await self._next(link)
             if job is not None:
                 await self._perform(job, link)
-        if connection.is_closed() and not self.reason:
+        if link.closed and not self.reason:
             self.reason = "the connection was lost"
 
     async def _look(self, link: Link) -> None:
@@ -275,7 +315,7 @@ class Pool:
         if self.positions is None:
             return
         asked = Moment.now()
-        found = await self._ask(FetchWalPosition(), link.connection)
+        found = await self._ask(FetchWalPosition(), link)
         position = None if isinstance(found, DatabaseError) else found
         link.look_at = trio.current_time() + freshness.LOOK_SECONDS
         if not self._is_replica(link.server):
@@ -291,48 +331,42 @@ class Pool:
             link.leave_at = trio.current_time()
         self.changed()
 
-    async def _next(self, connection: asyncpg.Connection, until: float) -> Job | None:
-        """The next job; None when the connection ends meanwhile, or at `until`."""
-        with trio.CancelScope(deadline=until) as idle:
-
-            def stop(_connection: object) -> None:
-                idle.cancel()
-
-            connection.add_termination_listener(stop)
-            try:
-                return await self._receive.receive()
-            finally:
-                connection.remove_termination_listener(stop)
+    async def _next(self, link: Link) -> Job | None:
+        """The next job; None when the connection ends meanwhile, or there is else to do."""
+        with trio.CancelScope(deadline=min(link.leave_at, link.look_at)) as link.end.idle:
+            return await self._receive.receive()
         return None
 
     async def _perform(self, job: Job, link: Link) -> None:
         self.queries += 1
         as_of = link.as_of  # before it is asked: a later one may tell of more than it sees
-        answer = await self._ask(job.query, link.connection)
-        self._note(type(job.query).__name__, answer)
+        before = correlation_id.set(job.correlation)
+        try:
+            answer = await self._ask(job.query, link)
+            self._note(type(job.query).__name__, answer)
+        finally:
+            correlation_id.reset(before)
         job.caller.reply(answer if isinstance(answer, DatabaseError) else Answered(answer, as_of))
 
-    async def _ask(self, query: Query[R], connection: asyncpg.Connection) -> R | DatabaseError:
+    async def _ask(self, query: Query[R], link: Link) -> R | DatabaseError:
+        connection = link.connection
         try:
             # The driver's own timeouts ask the server to cancel, and wait for it: in vain when it
             # hangs. And it does not wake whoever waits to write to a connection that was lost.
-            answer: R = await trio_asyncio.aio_as_trio(_run)(
-                query, connection, self.settings.seconds
-            )
+            return await link.loop.run(_run, query, connection, self.settings.seconds)
         except DatabaseError as error:
             return error
         # Whatever goes wrong in a query is the answer to who asked, not the pool's end.
         except Exception as error:  # noqa: BLE001
-            closed = connection.is_closed()
+            closed = link.closed
             trouble = why_not_answered(error, closed=closed)
             in_order = isinstance(error, asyncpg.PostgresError) or (
                 isinstance(trouble, Rejected) and not closed and not connection.is_in_transaction()
             )
             if not in_order:
-                connection.terminate()  # what state it is in is not known
+                link.cut()  # what state it is in is not known
                 self.reason = str(trouble)
             return trouble
-        return answer
 
     def _note(self, query: str, answer: object) -> None:
         """Count a failure, and log each new one: a recorder tries again four times a second."""
@@ -346,10 +380,15 @@ class Pool:
             _log.warning("query failed", query=query, reason=str(answer))
 
 
-async def _run(query: Query[R], connection: asyncpg.Connection, seconds: float) -> R:
-    """Have a query answer within its limit. Runs under asyncio.
+async def _open(
+    url: str, name: str, seconds: float, ended: Callable[[object], None]
+) -> asyncpg.Connection:
+    """Connect; `ended` is called in the loop when the connection has ended."""
+    connection = await connect(url, name, seconds)
+    connection.add_termination_listener(ended)
+    return connection
 
-    It is made here and not on trio's side: a cancellation that comes in between would leave a
-    coroutine that nobody awaits.
-    """
+
+async def _run(query: Query[R], connection: asyncpg.Connection, seconds: float) -> R:
+    """Have a query answer within its limit. Runs under asyncio."""
     return await within(seconds, query.run(asked_through(connection)), connection.terminate)

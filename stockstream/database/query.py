@@ -1,7 +1,8 @@
 """What can be asked of the database: a query is a frozen value that knows how to run.
 
-A query's `run` is asyncio code, called by the gateway inside trio-asyncio. It talks to the
-connection only: nothing of trio, and nothing that waits for anybody else, belongs there.
+A query's `run` is asyncio code, called by the gateway in the asyncio thread. It talks to the
+connection only: nothing of trio, nothing that changes, and nothing that waits for anybody else
+belongs there.
 """
 
 from __future__ import annotations

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import asyncpg
 
+from stockstream.asyncio_thread import AsyncioThreadLost, CancelledUnderAsyncio
 from stockstream.database.query import DatabaseError, NoRoom, Rejected, Unavailable
 from stockstream.database.url import InvalidDatabaseUrl, read_database_url
 
@@ -42,7 +41,7 @@ def why_not_connected(error: Exception, url: str, setting: str) -> str:
             return f"{setting}: {where} takes no more connections"
         case asyncpg.CannotConnectNowError():
             return f"{setting}: {where} {STARTING}"
-        case TimeoutError() | asyncio.TimeoutError():
+        case TimeoutError():
             return f"{setting}: {where} does not answer"
         case OSError():
             return f"{setting}: {where} cannot be reached: {error.strerror or error}"
@@ -64,8 +63,10 @@ def why_not_answered(error: Exception, *, closed: bool) -> DatabaseError:
             return Rejected(text) if state[:2] in _OF_THE_VALUES else Unavailable(text)
         case asyncpg.DataError() | UnicodeEncodeError() | OverflowError():
             return Rejected(text)  # found before it was sent
-        case TimeoutError() | asyncio.TimeoutError():
+        case TimeoutError():
             return Unavailable("the database did not answer in time")
+        case AsyncioThreadLost() | CancelledUnderAsyncio():
+            return Unavailable(f"the driver was stopped: {text}")
         case asyncpg.InterfaceError() | asyncpg.InternalClientError() | OSError():
             return Unavailable(f"the connection was lost: {text}")
         case _ if closed:  # the driver stumbles over what is gone, as with AttributeError

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from stockstream import paths
+from stockstream.asyncio_thread import AsyncioThread
 from stockstream.database.connecting import attempt_seconds
 from stockstream.database.embedded.postgres import Postgres
 from stockstream.database.gateway import Database, DatabaseSettings
@@ -48,7 +49,7 @@ async def visiting(
     server = embedded_server(directory) if url is None else Server(setting, url)
     statuses: Slot[DatabaseStatus] = Slot("database", writer=paths.DATABASE)
     settings = DatabaseSettings(server, readers=1, migrate=migrate)
-    children = [ChildSpec("gateway", partial(Database, settings, statuses))]
+    children = [ChildSpec("gateway", partial(Database, settings, statuses, AsyncioThread()))]
     if url is None:
         children.insert(0, ChildSpec("postgres", partial(Postgres, directory, (paths.DATABASE,))))
     root = supervisor("root", [supervisor("database", children)])

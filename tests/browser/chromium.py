@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 from contextlib import contextmanager
@@ -40,24 +39,9 @@ def find() -> str | None:
 @contextmanager
 def launched(path: str) -> Iterator[Browser]:
     """A headless Chromium for the time of a `with`."""
-    with _own_event_loops(), sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         try:
             yield browser
         finally:
             browser.close()
-
-
-@contextmanager
-def _own_event_loops() -> Iterator[None]:
-    """Give Playwright asyncio's own loops.
-
-    Once a test of the database has been imported, trio-asyncio answers who asks for a new loop,
-    outside trio too, with one that runs under trio in a thread; Playwright's greenlets need one
-    that runs here. A policy that was set by name it leaves alone.
-    """
-    asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())
-    try:
-        yield
-    finally:
-        asyncio.set_event_loop_policy(None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from stockstream import paths
+from stockstream.asyncio_thread import AsyncioThread
 from stockstream.database.gateway import Database, DatabaseSettings
 from stockstream.database.query import Query, ask
 from stockstream.database.servers import Server
@@ -186,7 +187,7 @@ async def running_history(
         None if read_url is None else Server("DATABASE_READ_URL", read_url),
         **settings,
     )
-    gateway = ChildSpec("gateway", partial(Database, database, statuses))
+    gateway = ChildSpec("gateway", partial(Database, database, statuses, AsyncioThread()))
     children = []
     if spool is not None:
         recording = RecorderSettings("test", 1, spool, spool_limit, round_seconds=0.02)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from stockstream.asyncio_thread import AsyncioThread
 from stockstream.database.gateway import Database, DatabaseSettings
 from stockstream.database.servers import Server
 from stockstream.history.retention import Retention, RetentionSettings
@@ -26,7 +27,7 @@ def retaining_root(
 ) -> ChildSpec:
     """The root of that tree: the gateway, and `retention` with the defaults of the history."""
     server = DatabaseSettings(Server("DATABASE_URL", database_url))
-    gateway = ChildSpec("gateway", partial(Database, server, tables.database))
+    gateway = ChildSpec("gateway", partial(Database, server, tables.database, AsyncioThread()))
     kept = partial(
         Retention, RetentionSettings(), purge.step, tables.upstream_clock, tables.retention, clock
     )

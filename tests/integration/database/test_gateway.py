@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +17,7 @@ import pytest
 import trio
 import trio.testing
 
+from stockstream import asyncio_thread
 from stockstream.database import connecting, pool
 from stockstream.database.embedded.files import family
 from stockstream.database.pool import PoolSettings
@@ -23,6 +25,7 @@ from stockstream.database.query import Exhausted, Purpose, Query, Rejected, Unav
 from stockstream.history.queries import FetchTicks
 from stockstream.history.recording import Record
 from stockstream.messages import CutConnections
+from supervision import correlation_id
 from tests.support.database import PostgresServer
 from tests.support.gateway import batch, running_history, tick
 from tests.support.tree import NO_DATABASE
@@ -62,6 +65,30 @@ class CutMeanwhile(Query[None]):
         connection.is_in_transaction()
 
 
+@dataclass(frozen=True, slots=True)
+class HangTheLoop(Query[None]):
+    """Stand still in the asyncio thread, and let nothing else run there."""
+
+    begun: threading.Event
+    released: threading.Event
+    purpose: ClassVar[Purpose] = Purpose.READ
+
+    async def run(self, connection: Any) -> None:
+        self.begun.set()
+        self.released.wait(60)
+
+
+@dataclass(frozen=True, slots=True)
+class InWhoseName(Query[str | None]):
+    """The correlation id that a line logged under asyncio would carry."""
+
+    purpose: ClassVar[Purpose] = Purpose.READ
+
+    async def run(self, connection: Any) -> str | None:
+        await connection.execute("SELECT 1")
+        return correlation_id.get()
+
+
 @pytest.fixture(scope="module")
 def own_server(
     _cluster_template: Path, tmp_path_factory: pytest.TempPathFactory
@@ -71,6 +98,15 @@ def own_server(
     shutil.copytree(_cluster_template, folder)
     with PostgresServer(folder) as server:
         yield server
+
+
+async def test_what_a_query_logs_is_said_in_the_name_of_who_asked(database_url: str) -> None:
+    """The correlation id goes along into the asyncio thread, and no further than the answer."""
+    async with running_history(database_url, readers=1) as history:
+        await history.until_up()
+        for name in ("one", "another", None):
+            correlation_id.set(name)
+            assert await history.ask(InWhoseName()) == name
 
 
 @pytest.mark.proves("H2", "H16")
@@ -215,6 +251,36 @@ async def test_killed_gateways_leave_no_connection(own_server: PostgresServer) -
             await trio.sleep(0.002 * (number % 10))
         await history.until_up()
         await history.until_none_is_left()
+
+
+@pytest.mark.proves("H2")
+@pytest.mark.parametrize("killed", [True, False])
+async def test_a_loop_that_hangs_is_left_behind(
+    own_server: PostgresServer, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """A gateway that is killed meanwhile ends all the same, and the server is rid of its
+    connections. One that is not finds out by itself: who asks is answered, and its next life serves
+    in another thread.
+    """
+    if not killed:
+        monkeypatch.setattr(asyncio_thread, "BEAT_SECONDS", 0.05)
+    begun, released = threading.Event(), threading.Event()
+    async with running_history(own_server.create_database(), readers=1) as history:
+        # All of them: one that is being made when the loop hangs is known to nobody but the loop.
+        await history.until(lambda: sum(history.status.connections.values()) == 5)
+        before = history.database.generation
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_swallow, history, HangTheLoop(begun, released))
+                await trio.to_thread.run_sync(begun.wait, 10)
+                if killed:
+                    history.database.kill()
+                await history.until(lambda: history.database.generation != before, 5.0)
+            await history.until_up()
+            await history.until_none_is_left()
+            assert await history.ask(Record([batch(1)])) == 1
+        finally:
+            released.set()
 
 
 @pytest.mark.proves("C15")

@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from stockstream import paths
+from stockstream.asyncio_thread import AsyncioThread
 from stockstream.database.embedded import files
 from stockstream.database.embedded.files import Layout, postmaster
 from stockstream.database.embedded.postgres import Postgres
@@ -65,7 +66,7 @@ async def running(directory: Path) -> AsyncIterator[Running]:
     settings = DatabaseSettings(embedded_server(directory), readers=1)
     history = [
         ChildSpec("postgres", partial(Postgres, directory, (paths.DATABASE,)), shutdown=8.0),
-        ChildSpec("gateway", partial(Database, settings, one.statuses)),
+        ChildSpec("gateway", partial(Database, settings, one.statuses, AsyncioThread())),
     ]
     root = supervisor("root", [supervisor("database", history, intensity=100, period=1.0)])
     async with trio.open_nursery() as nursery:

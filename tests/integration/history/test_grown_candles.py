@@ -272,5 +272,5 @@ def test_a_stored_candle_is_that_of_all_ticks_or_says_that_it_is_partial(
     try:
         any_history()
     finally:
-        connection.terminate()
+        loop.run_until_complete(connection.close())
         loop.close()

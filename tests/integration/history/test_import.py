@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -37,7 +38,7 @@ class SlowRecord(Query[None]):
     """Record ticks, and commit when told to."""
 
     ticks: list[Tick]
-    written: trio.Event
+    written: threading.Event
     may_commit: Callable[[], bool]
     purpose: ClassVar[Purpose] = Purpose.WRITE
 
@@ -57,11 +58,11 @@ async def test_an_import_waits_for_who_writes_the_same_candle(database_url: str)
     async with running_history(database_url) as history:
         await history.until_up()
         await history.ask(Record([batch(1, tick(3_600))]))  # makes the day's partition
-        written, waiting = trio.Event(), trio.Event()
+        written, waiting = threading.Event(), threading.Event()
         async with trio.open_nursery() as nursery:
             slow = SlowRecord(ticks[:1], written, waiting.is_set)
             nursery.start_soon(history.ask, slow)
-            await written.wait()
+            await trio.to_thread.run_sync(written.wait, 10)
             nursery.start_soon(history.ask, ImportTicks(ticks[1:]))
             with trio.fail_after(5):
                 # Its connection is busy with the import, so another one looks: as an operator.

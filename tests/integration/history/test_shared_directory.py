@@ -75,8 +75,9 @@ async def test_two_servers_on_one_directory_lose_nothing(
     ):
         for server in (one, other):
             await history_of(server, drained)
+        # One after the other: in one transaction, who connects again at once is still let in.
+        postgres_server.psql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         postgres_server.psql(
-            f"ALTER DATABASE {name} ALLOW_CONNECTIONS false; "
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         )
         for server in (one, other):

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 import trio
-import trio_asyncio
 
+from stockstream.asyncio_thread import AsyncioThread
 from stockstream.database.pool import Pool, PoolSettings
 from stockstream.database.query import Query
 
@@ -32,13 +32,14 @@ async def test_a_query_that_is_called_off_before_it_begins_is_never_made() -> No
     and said so at some later time (the tests take that for a failure).
     """
     pool = Pool("read", (), PoolSettings(1, 1), lambda: None)
-    connection = cast("Any", SimpleNamespace(terminate=lambda: None, is_closed=lambda: False))
     query = Counting()
-    async with trio_asyncio.open_loop():
-        assert await pool._ask(query, connection) == 1
+    with AsyncioThread().use() as loop:
+        connection = SimpleNamespace(terminate=lambda: None)
+        link = cast("Any", SimpleNamespace(loop=loop, connection=connection))
+        assert await pool._ask(query, link) == 1
         with trio.CancelScope() as scope:
             scope.cancel()
-            await pool._ask(query, connection)
+            await pool._ask(query, link)
         assert scope.cancelled_caught
     gc.collect()
     assert query.begun == [1]

@@ -9,7 +9,7 @@ SHARED_OUT = -n 2 --dist=loadfile --no-loadscope-reorder
 help: ## list the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo "  PYTHON=python3.13 picks the interpreter (3.11 to 3.13); ARGS='-k name' goes to pytest."
+	@echo "  PYTHON=python3.14 picks the interpreter (3.11 to 3.14); ARGS='-k name' goes to pytest."
 
 run: ## install what is locked, start everything and print the URLs
 	@scripts/bootstrap run

@@ -90,6 +90,7 @@ class Stub(Actor):
             [*command, "--announce", "--exit-with-parent"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl+C in our terminal is none of its business
         )
 
     async def _read_announcement(self, process: trio.Process) -> bool:

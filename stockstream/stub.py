@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import structlog
 import trio
 
-from supervision import Actor, Continue, handles
+from stockstream.pauses import Pauses
+from supervision import Actor, Backoff, Continue, handles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 STOP_SECONDS = 3.0
 """What a told process may take to end, before it is killed."""
-FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 5.0
+RETRIES = Backoff(first=0.2, longest=5.0)
 
 _log: BoundLogger = structlog.get_logger("stub")
 
@@ -60,8 +60,7 @@ class Stub(Actor):
     async def _keep_running(
         self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        ready = False
+        pauses, ready = Pauses(RETRIES), False
         while True:
             process = await self._open()
             try:
@@ -69,17 +68,16 @@ class Stub(Actor):
                     if not ready:
                         ready = True
                         task_status.started()
-                    pause = FIRST_PAUSE_SECONDS
+                    pauses.reset()
                     status = await process.wait()
                     _log.warning("the stub API ended and is started again", exit_status=status)
                 elif not ready and self.generation == 1:
                     raise StubFailed(f"the stub API did not start on port {self._port}")
                 else:
-                    _log.warning("the stub API does not start; trying again", seconds=pause)
+                    _log.warning("the stub API does not start; trying again")
             finally:
                 await self._end(process)
-            await trio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            await trio.sleep(pauses.take())
 
     async def _open(self) -> trio.Process:
         # Its standard input is our pipe: when this process dies, however suddenly, the stub

@@ -10,6 +10,8 @@ import trio
 from stockstream.database.instance import ClaimInstance
 from stockstream.database.query import DatabaseError, ask
 from stockstream.instance import keep_instance
+from stockstream.pauses import Pauses
+from supervision import Backoff
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
     from supervision import ActorRef
     from web.cookies import Instance
 
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 5.0
+RETRIES = Backoff(first=0.1, longest=5.0)
 
 _log: BoundLogger = structlog.get_logger("web.identity")
 _writer = trio.CapacityLimiter(1)
@@ -40,10 +41,9 @@ async def learn_instance(instance: Instance, database: ActorRef, directory: Path
 
 
 async def _told(proposed: str, database: ActorRef) -> str:
-    pause = FIRST_PAUSE_SECONDS
+    pauses = Pauses(RETRIES)
     while True:
         try:
             return await ask(database, ClaimInstance(proposed))
         except DatabaseError:
-            await trio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            await trio.sleep(pauses.take())

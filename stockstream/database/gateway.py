@@ -18,10 +18,11 @@ from stockstream.database.connecting import asked_through, connect
 from stockstream.database.deadlines import within
 from stockstream.database.freshness import Freshness
 from stockstream.database.migrations import MigrationFailed
-from stockstream.database.pool import COMMAND_SECONDS, NOT_YET, Job, Pool, PoolSettings
+from stockstream.database.pool import COMMAND_SECONDS, NOT_YET, RETRIES, Job, Pool, PoolSettings
 from stockstream.database.query import Ask, DatabaseError, NotYet, Purpose
 from stockstream.database.troubles import why_not_connected
 from stockstream.messages import CutConnections, ServerFailed, ServerReady
+from stockstream.pauses import Pauses
 from stockstream.statuses import DatabaseStatus
 from stockstream.times import Moment
 from supervision import Actor, Caller, handles, replies_later
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from stockstream.database.servers import Server
     from supervision import ExitReason, Slot
 
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 5.0
 MAINTENANCE_SECONDS = 120.0
 ROWS_CONNECTIONS = 2
 
@@ -173,7 +172,7 @@ class Database(Actor):
 
     async def _prepare(self, loop: AsyncioLoop) -> None:
         """Bring the schema up to date, however long the primary is away."""
-        pause, told = FIRST_PAUSE_SECONDS, ""
+        pauses, told = Pauses(RETRIES), ""
         while True:
             try:
                 await self._bring_up_to_date(loop)
@@ -193,9 +192,8 @@ class Database(Actor):
                 if pool.connected == 0:
                     pool.reason = reason
             self._tell()
-            with trio.move_on_after(pause):
+            with trio.move_on_after(pauses.take()):
                 await self._wake.wait()
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def _bring_up_to_date(self, loop: AsyncioLoop) -> None:
         url = self._settings.primary.address()

@@ -24,9 +24,10 @@ from stockstream.database.deadlines import within
 from stockstream.database.query import Answered, DatabaseError, Exhausted, Rejected, Unavailable
 from stockstream.database.replication import FetchWalPosition
 from stockstream.database.troubles import why_not_answered, why_not_connected
+from stockstream.pauses import Pauses
 from stockstream.statuses import ReplicaStatus
 from stockstream.times import Moment
-from supervision import correlation_id
+from supervision import Backoff, correlation_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 COMMAND_SECONDS = 5.0
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 5.0
+RETRIES = Backoff(first=0.1, longest=5.0)
+"""Of who finds no server. With jitter: all workers of all nodes lose it at once."""
 FALLBACK_SECONDS = 15.0
 """How long a reader stays where it would not be first, before it looks whether that has changed."""
 TURN_SECONDS = 0.5
@@ -194,16 +195,15 @@ class Pool:
 
     async def work(self, loop: AsyncioLoop) -> None:
         """One worker: keep a connection, and run queries on it."""
-        pause = FIRST_PAUSE_SECONDS
+        pauses = Pauses(RETRIES)
         while True:
             link = await self._reach(loop, self.servers)
             if link is None:
                 self._disconnected()
-                with trio.move_on_after(pause):
+                with trio.move_on_after(pauses.take()):
                     await self._wake.wait()
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 continue
-            pause = FIRST_PAUSE_SECONDS
+            pauses.reset()
             try:
                 while not link.closed:
                     await self._serve(link)

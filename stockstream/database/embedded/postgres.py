@@ -19,7 +19,8 @@ from stockstream.database.embedded.files import Layout
 from stockstream.database.embedded.programs import EmbeddedFailed
 from stockstream.database.embedded.user import choose_user
 from stockstream.messages import DatabaseFault, DisturbDatabase, ServerFailed, ServerReady
-from supervision import Actor, Caller, handles, replies_later
+from stockstream.pauses import Pauses
+from supervision import Actor, Backoff, Caller, handles, replies_later
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +35,7 @@ READY_SECONDS = 60.0
 """Recovery after a crash replays the log; longer than this is told as trouble."""
 FAST_SECONDS = 3.0
 QUIT_SECONDS = 1.0
-FIRST_PAUSE_SECONDS = 0.05
-LONGEST_PAUSE_SECONDS = 5.0
+RETRIES = Backoff(first=0.05, longest=5.0)
 STANDBY_SECONDS = 1.0
 """How often a node that found the lock taken looks whether it is free."""
 
@@ -119,14 +119,14 @@ class Postgres(Actor):
         self._lifted = trio.Event()
 
     async def _run(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        told = ""
+        pauses, told = Pauses(RETRIES), ""
         while True:
             try:
                 lock = await self._lock()
                 try:
                     if await self._serve():
-                        pause, told = FIRST_PAUSE_SECONDS, ""
+                        pauses.reset()
+                        told = ""
                 finally:
                     os.close(lock)
             except (EmbeddedFailed, OSError) as error:
@@ -136,8 +136,7 @@ class Postgres(Actor):
                 self._tell_watchers(ServerFailed(told))
             if self._fault is DatabaseFault.STOP:
                 await self._lifted.wait()
-            await trio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            await trio.sleep(pauses.take())
 
     async def _lock(self) -> int:
         self._layout.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

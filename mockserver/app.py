@@ -134,7 +134,8 @@ def _request(scope: HTTPScope, body: bytes) -> Request:
     )
     server = scope["server"] or ("localhost", None)
     named = next((value for name, value in headers if name.lower() == "host"), "")
-    host, port = split_host(named, (server[0], server[1] or 80))
+    implied = 443 if scope["scheme"] == "https" else 80
+    host, port = split_host(named, (server[0], server[1] or implied), implied)
     return Request(
         method=scope["method"].upper(),
         url=url,

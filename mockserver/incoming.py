@@ -1,5 +1,6 @@
 """A request as the stubs see it: plain data, free of the web framework."""
 
+import base64
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from mockserver.multipart import BodyPart, parameter, read_parts
+from mockserver.problems import Reader, given
 
 MAX_UNPACKED_BYTES: Final = 5_000_000
 """A few kilobytes of gzip can become gigabytes."""
@@ -122,13 +124,53 @@ class Request:
         return self.base_url + self.url
 
 
-def split_host(header: str, default: tuple[str, int]) -> tuple[str, int]:
-    """Host and port of a Host header; `default` for what it does not say."""
+def read_logged(field: Reader) -> Request:
+    """A request in the shape in which the journal shows it. Raises `FieldError`."""
+    members = field.object()
+
+    def text(name: str, default: str) -> str:
+        return one.scalar() if (one := given(members, name)) is not None else default
+
+    headers: list[tuple[str, str]] = []
+    for name, one in _object(given(members, "headers")):
+        values = list(one.items()) if isinstance(one.value, list) else [one]
+        headers += [(name, value.scalar()) for value in values]
+    cookies = [f"{name}={one.scalar()}" for name, one in _object(given(members, "cookies"))]
+    if cookies and not any(name.lower() == "cookie" for name, _ in headers):
+        headers.append(("Cookie", "; ".join(cookies)))
+    body = text("body", "").encode()
+    if not body and (encoded := given(members, "bodyAsBase64")) is not None:
+        try:
+            body = base64.b64decode(encoded.text(), validate=True)
+        except ValueError as error:
+            raise encoded.fail("the text is not Base64") from error
+    return Request(
+        method=text("method", "GET"),
+        url=text("url", "/"),
+        headers=tuple(headers),
+        body=body,
+        client_ip=text("clientIp", ""),
+        scheme=text("scheme", "http"),
+        host=text("host", "localhost"),
+        port=port.whole(-1, 65535) if (port := given(members, "port")) is not None else 80,
+    )
+
+
+def _object(field: Reader | None) -> list[tuple[str, Reader]]:
+    return [] if field is None else list(field.object().items())
+
+
+def split_host(header: str, default: tuple[str, int], implied: int = 80) -> tuple[str, int]:
+    """Host and port of a Host header; `implied` is the port of one that names none.
+
+    `default` is taken for a header that says nothing.
+    """
     try:
         parts = urlsplit(f"//{header}")
-        return parts.hostname or default[0], parts.port or default[1]
+        host, port = parts.hostname, parts.port
     except ValueError:
         return default
+    return default if host is None else (host, port or implied)
 
 
 def collect(

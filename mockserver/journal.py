@@ -2,6 +2,7 @@
 
 import uuid
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -70,6 +71,14 @@ class Journal:
     def find(self, pattern: RequestPattern) -> list[Entry]:
         """The entries whose request fits `pattern`, oldest first."""
         return [entry for entry in self._entries if pattern.matches(entry.request)]
+
+    def remove(self, unwanted: Callable[[Entry], bool]) -> list[Entry]:
+        """Forget the entries that are `unwanted`; return them, newest first."""
+        removed = [entry for entry in self._entries if unwanted(entry)]
+        gone = {entry.id for entry in removed}
+        self._entries = deque(entry for entry in self._entries if entry.id not in gone)
+        self._bytes -= sum(entry.size for entry in removed)
+        return removed[::-1]
 
     def get(self, key: str) -> Entry | None:
         """The entry with the id `key`."""

@@ -189,13 +189,14 @@ def _each(
 
 
 def distance(pattern: RequestPattern, request: Request) -> float:
-    """How far the request is from fitting: 0 fits; a near URL counts less than a far one."""
-    total = 0.0
+    """How far the request is from fitting: 0 fits, 1 is nothing alike."""
+    missed = all_parts = 0.0
     for part in pattern.parts(request):
+        all_parts += part.weight
         if not part.met:
             alike = SequenceMatcher(None, part.expected[:200], part.actual[:200]).quick_ratio()
-            total += part.weight * (1 - alike / 2)
-    return total
+            missed += part.weight * (1 - alike / 2)
+    return missed / all_parts
 
 
 def differences(pattern: RequestPattern, request: Request) -> list[Part]:

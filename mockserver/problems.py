@@ -48,7 +48,8 @@ class Notice:
     disables: bool = False
 
     def __str__(self) -> str:
-        return f"{dotted(self.pointer)}: {self.problem}"
+        what_follows = ", so this stub never matches" if self.disables else ""
+        return f"{dotted(self.pointer)}: {self.problem}{what_follows}"
 
 
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
@@ -77,9 +78,7 @@ class Reader:
 
     def disable(self, problem: str) -> None:
         """Warn that the stub never matches, because of this value."""
-        self.notices.append(
-            Notice(self.pointer, f"{problem}, so this stub never matches", disables=True)
-        )
+        self.notices.append(Notice(self.pointer, problem, disables=True))
 
     def child(self, step: str | int, value: Json) -> "Reader":
         """`value`, which stands at `step` inside this one."""

@@ -69,9 +69,11 @@ class StubServer:
         self.scenarios.reset()
         self.journal.clear()
 
-    def read(self, value: Json, identity: str | None = None) -> StubMapping:
+    def read(
+        self, value: Json, identity: str | None = None, source: str | None = None
+    ) -> StubMapping:
         """The mapping in `value`, not yet added. Reads a body file. Raises `FieldError`."""
-        return read_mapping(value, self._files, identity=identity)
+        return read_mapping(value, self._files, identity=identity, source=source)
 
     def answer(self, request: Request) -> Answer:
         """Serve `request` and put it into the journal."""

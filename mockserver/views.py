@@ -69,6 +69,28 @@ def entry_json(entry: Entry) -> dict[str, Json]:
     return event
 
 
+def near_miss_json(
+    request: Request, logged: datetime, stub: StubMapping, far: float
+) -> dict[str, Json]:
+    """A stub that a request came near to."""
+    return {
+        "request": request_json(request, logged),
+        "stubMapping": stub.document,
+        "matchResult": {"distance": far},
+    }
+
+
+def pattern_miss_json(
+    request: Request, logged: datetime, pattern: Json, far: float
+) -> dict[str, Json]:
+    """A request that came near to a pattern."""
+    return {
+        "request": request_json(request, logged),
+        "requestPattern": pattern,
+        "matchResult": {"distance": far},
+    }
+
+
 def scenario_json(scenario: ScenarioView) -> dict[str, Json]:
     """A scenario with its stubs."""
     return {

@@ -1,9 +1,11 @@
 """Writes answers: through ASGI where that can say it, on the socket itself where it cannot.
 
-ASGI has no words for a reason phrase of one's own, nor for a broken connection.
+ASGI has no words for a reason phrase of one's own, nor for a broken connection; and below it the
+server adds a date, also beside that of a stub.
 """
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Final
 
 import trio
@@ -15,6 +17,7 @@ from web.server import Wire, wire_of
 
 Send = Callable[[ASGISendEvent], Awaitable[None]]
 
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 # Neither a chunk nor a status line in any reading of HTTP.
 _GARBAGE: Final = b"\x00\xffthis is not HTTP\x17\x03\x99]['/;.lskdu"
 
@@ -25,7 +28,7 @@ async def write_answer(scope: HTTPScope, send: Send, answer: Answer) -> None:
         await trio.sleep(answer.delay_seconds)
     if answer.fault is not None:
         await _break(wire_of(scope), answer.fault)
-    elif answer.reason is not None:
+    elif answer.reason is not None or any(name.lower() == "date" for name, _ in answer.headers):
         await _write_raw(wire_of(scope), answer, with_body=scope["method"] != "HEAD")
     else:
         await _write_asgi(send, answer, with_body=scope["method"] != "HEAD")
@@ -49,8 +52,9 @@ async def _write_asgi(send: Send, answer: Answer, *, with_body: bool) -> None:
 
 
 async def _write_raw(wire: Wire, answer: Answer, *, with_body: bool) -> None:
-    """A response with its own reason phrase; the connection ends with it."""
-    lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
+    """A response with its own reason phrase or date; the connection ends with it."""
+    reason = answer.reason if answer.reason is not None else _PHRASES.get(answer.status, "")
+    lines = [f"HTTP/1.1 {answer.status} {reason}"]
     lines += [f"{name}: {value}" for name, value in _headers(answer)]
     head = "\r\n".join([*lines, "Connection: close", "", ""])
     try:

@@ -6,7 +6,7 @@ The subset that stubs use; a pattern outside it is a `TemplateError`, never a wr
 import math
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import (
     ROUND_CEILING,
     ROUND_DOWN,
@@ -158,8 +158,11 @@ def _time_field(moment: datetime, letter: str, width: int, pattern: str) -> str:
     }
     if letter in numbers:
         return str(numbers[letter]).rjust(width, "0")
-    if letter in "yY" and letter == "y":
-        return f"{moment.year % 100:02}" if width == 2 else str(moment.year).rjust(width, "0")
+    if letter in "yY":
+        year = moment.year if letter == "y" else _week(moment)[0]
+        return f"{year % 100:02}" if width == 2 else str(year).rjust(width, "0")
+    if letter == "w":
+        return str(_week(moment)[1]).rjust(width, "0")
     if letter in "ML":
         month = _MONTHS[moment.month - 1]
         return str(moment.month).rjust(width, "0") if width < 3 else month[: 3 if width == 3 else 9]
@@ -171,6 +174,14 @@ def _time_field(moment: datetime, letter: str, width: int, pattern: str) -> str:
     if letter in "ZXz":
         return _zone(moment, letter, width)
     raise TemplateError(f"the letter {letter!r} of the date format {pattern!r} is not supported")
+
+
+def _week(moment: datetime) -> tuple[int, int]:
+    """Year and number of the week, as in the United States: from Sunday, 1 January in week 1."""
+    saturday = moment + timedelta(days=(5 - moment.weekday()) % 7)
+    if saturday.year > moment.year:
+        return saturday.year, 1
+    return moment.year, (saturday.timetuple().tm_yday + 6) // 7
 
 
 def _zone(moment: datetime, letter: str, width: int) -> str:

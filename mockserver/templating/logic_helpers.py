@@ -101,9 +101,14 @@ def _plain(value: Value) -> Value:
 
 
 def _order(check: Callable[[float], bool]) -> Helper:
-    return _test(
-        lambda left, right: check(number_of(left, "the first") - number_of(right, "the second"))
-    )
+    """Two texts by their letters, as in WireMock; anything else as numbers."""
+
+    def compare(left: Value, right: Value) -> bool:
+        if isinstance(left, str) and isinstance(right, str):
+            return check((left > right) - (left < right))
+        return check(number_of(left, "the first") - number_of(right, "the second"))
+
+    return _test(compare)
 
 
 def _contains(whole: Value, part: Value) -> bool:

@@ -172,7 +172,7 @@ def _regex_extract(call: HelperCall) -> Value:
     whole, groups = found
     if call.argument(2) is None:
         return whole
-    return keep(call, call.argument(2), list(groups))
+    return keep(call, call.argument(2), Several(tuple(one or "" for one in groups)))
 
 
 def keep(call: HelperCall, name: Value, value: Value) -> Value:

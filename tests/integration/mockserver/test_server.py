@@ -348,3 +348,76 @@ def test_a_name_that_can_be_no_host_ends_the_start(
         main(["--port", "0", "--allowed-hosts", name])
     assert ended.value.code == 2
     assert f"{name!r} is no host name" in capsys.readouterr().err
+
+
+@pytest.mark.proves("M16")
+async def test_persistent_and_saved_stubs_outlive_a_reset(stub_api: StubApi) -> None:
+    """Each in a file of its own, which goes when the stub is removed; files of people stay."""
+    stub_api.write("mine", {"request": {"urlPath": "/mine"}, "response": {}})
+    await stub_api.client.post("/__admin/reset")
+    kept = await stub_api.add(
+        {"name": "kept one", "persistent": True, "request": {"urlPath": "/a"}, "response": {}}
+    )
+    await stub_api.add({"request": {"urlPath": "/b"}, "response": {}})
+    await stub_api.client.post("/__admin/mappings/reset")
+    assert (await stub_api.client.get("/a")).status_code == 200
+    assert (await stub_api.client.get("/b")).status_code == 404
+    assert (stub_api.directory / f"kept-one-{kept}.json").exists()
+    saved = await stub_api.add({"request": {"urlPath": "/c"}, "response": {"body": "1"}})
+    assert (await stub_api.client.post("/__admin/mappings/save")).status_code == 200
+    await stub_api.client.post("/__admin/reset")
+    assert (await stub_api.client.get("/c")).text == "1"
+    for key in (kept, saved):
+        assert (await stub_api.client.delete(f"/__admin/mappings/{key}")).status_code == 200
+    await stub_api.client.post("/__admin/reset")
+    assert [path.name for path in stub_api.directory.glob("*.json")] == ["mine.json"]
+    assert (await stub_api.client.get("/mine")).status_code == 200
+
+
+@pytest.mark.proves("M16")
+async def test_a_stub_that_cannot_be_saved_is_said(stub_api: StubApi) -> None:
+    """The answer names the file; the server goes on."""
+    for path in stub_api.directory.glob("*"):
+        path.unlink()
+    stub_api.directory.rmdir()
+    stub_api.directory.write_text("a file where the directory was")
+    answer = await stub_api.client.post(
+        "/__admin/mappings",
+        json={"persistent": True, "request": {"urlPath": "/a"}, "response": {}},
+    )
+    assert answer.status_code == 500
+    assert "cannot be written" in answer.json()["errors"][0]["title"]
+    assert (await stub_api.client.get("/a")).status_code == 200
+
+
+@pytest.mark.proves("M8")
+async def test_a_stubs_own_date_is_the_only_one(stub_api: StubApi) -> None:
+    """Recorded answers carry the date of their recording."""
+    date = "Mon, 01 Jan 2024 00:00:00 GMT"
+    await stub_api.add(
+        {"request": {"urlPath": "/a"}, "response": {"headers": {"Date": date}, "body": "x"}}
+    )
+    answer = await stub_api.client.get("/a")
+    assert answer.headers.get_list("date") == [date]
+    assert (answer.status_code, answer.reason_phrase, answer.text) == (200, "OK", "x")
+
+
+@pytest.mark.proves("M14", "M17")
+@pytest.mark.parametrize("body", ["[" * 900, '{"a":' * 900, "[" * 900 + "]" * 900])
+async def test_deep_json_is_an_error_answer(stub_api: StubApi, body: str) -> None:
+    """What any client can send ends no rendering in an empty answer, and the journal has it."""
+    for helper in ("parseJson request.body", "jsonPath request.body '$..a'"):
+        await stub_api.add(
+            {
+                "request": {"urlPath": "/t"},
+                "response": {"body": f"[{{{{{helper}}}}}]", "transformers": ["response-template"]},
+            }
+        )
+        answer = await stub_api.client.post("/t", content=body)
+        assert answer.text.startswith("[ERROR]") or answer.text == "[]"
+        listed = (await stub_api.client.get("/__admin/requests")).json()["requests"]
+        assert listed[0]["response"]["body"] == answer.text
+    await stub_api.add(
+        {"request": {"urlPath": "/m", "bodyPatterns": [{"equalToJson": "{}"}]}, "response": {}}
+    )
+    assert (await stub_api.client.post("/m", content=body)).status_code == 404

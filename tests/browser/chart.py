@@ -80,6 +80,7 @@ class Answers:
     """Closes of the newest candles; the last is of the candle that moves now."""
     unavailable: str | None = None
     asked: list[dict[str, str]] = field(default_factory=list)
+    _newest: dict[int, float] = field(default_factory=dict)
 
     def install(self, page: Page) -> None:
         """Answer what this page asks from now on."""
@@ -95,7 +96,8 @@ class Answers:
     def _starts(self, query: dict[str, str]) -> list[float]:
         now = datetime.now(UTC).timestamp()
         step = STEPS[query["interval"]]
-        newest = now // step * step
+        # The same for all questions: one may be asked before a minute ends, the next behind it.
+        newest = self._newest.setdefault(step, now // step * step)
         starts = [newest - step * back for back in reversed(range(len(self.closes)))]
         return [start for start in starts if iso(start) >= query["from"]]
 

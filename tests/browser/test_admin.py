@@ -29,6 +29,13 @@ WEB_DIES = (
     r"Failed to load resource: net::ERR_(CONNECTION_\w+|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)"
 )
 
+# It is down for a moment only, which looking now and then may miss.
+NOTE_MARKS = """(row) => {
+  window.marks = [];
+  new MutationObserver(() => window.marks.push(row.dataset.mark))
+    .observe(row, {attributes: true, attributeFilter: ["data-mark"]});
+}"""
+
 
 class Operations:
     """One open admin page. Methods act and wait; properties locate."""
@@ -155,8 +162,9 @@ def test_a_killed_actor_is_seen_dying_and_healing(
     expect(me.dialog).to_contain_text("Only this actor ends.")
     expect(me.dialog).to_contain_text("more before its supervisor gives up")
     me.page.get_by_test_id("action-reason").fill("to see it heal")
+    me.row(STREAMER).evaluate(NOTE_MARKS)
     me.confirm.click()
-    expect(me.row(STREAMER)).to_have_attribute("data-mark", "down")
+    me.page.wait_for_function("() => window.marks.includes('down')")
     me.expect_healed(STREAMER, before + 1)
     expect(me.dialog).to_be_hidden()
     expect(me.toast).to_contain_text(f"{STREAMER}: generation {before} → {before + 1}")
@@ -178,8 +186,8 @@ def test_what_somebody_else_kills_is_seen_as_it_happens_and_the_page_goes_on(
         before = me.generation(path)
         inject(operated, "kill", path)
         me.expect_healed(path, before + 1)
-    # Of `web`, which is young: after a minute seconds are not told any more.
-    uptime = me.row("web").locator('[data-part="uptime"]')
+    # Of one that was just killed: after a minute seconds are not told any more.
+    uptime = me.row("pubsub").locator('[data-part="uptime"]')
     expect(uptime).not_to_have_text(uptime.inner_text())
     expect(me.page.get_by_test_id("vital-feed")).to_have_attribute("data-state", "live")
     expect(me.page.get_by_test_id("vital-system")).to_have_attribute("data-state", "live")
@@ -380,8 +388,8 @@ def test_the_tree_can_be_searched_sifted_and_walked_with_the_keyboard_alone(
     keys.press("u")
     expect(me.page.get_by_test_id("unhealthy-only")).to_be_checked()
     expect(me.row(BREAKER)).to_be_visible()
+    expect(me.row("chaos")).to_have_count(0)
     assert {"root", "market", BREAKER} <= set(me.shown())
-    assert "chaos" not in me.shown()
 
 
 def test_without_fault_injection_the_page_is_for_reading_only(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import WAIT_SECONDS
 from tests.browser.test_looks import CONTRASTS, NARROW, READABLE, expect_no_sideways_scroll
 
 if TYPE_CHECKING:
@@ -70,7 +72,10 @@ def test_what_fired_while_nobody_looked_is_told_on_return(keeping: Server, visit
     add_alert(me, "MSFT", "moves by", "0.05")
     expect(me.page.get_by_test_id("rules")).to_contain_text("MSFT moves")
     me.page.goto("about:blank")
-    me.page.wait_for_timeout(3_000)
+    give_up = time.monotonic() + WAIT_SECONDS
+    while not me.page.request.get(f"{keeping.url}/api/v1/alerts/fired").json()["alerts"]:
+        assert time.monotonic() < give_up, "nothing fired"
+        me.page.wait_for_timeout(50)
     me.page.goto(url)
     expect(me.page.get_by_test_id("alert-notice")).to_contain_text("While you were away: MSFT")
     expect(me.page.get_by_test_id("rules")).to_contain_text("MSFT moves 0.05 % within 5 min")

@@ -44,7 +44,7 @@ async def test_a_reader_goes_on_where_it_left_also_after_a_kill_of_web() -> None
         async with events(tree) as reader:
             last = (await reader.until(kind="started", path="root"))["number"]
             tree.system.ref("web").kill()
-            with trio.fail_after(5):
+            with trio.fail_after(20):
                 rest = await reader.rest()
             assert all(line["type"] == "event" for line in rest)
             last += len(rest)
@@ -68,7 +68,7 @@ async def test_it_says_goodbye_when_the_server_stops_in_order() -> None:
             assert lines[-1] == {"type": "bye", "reason": "web stops"}
         with trio.fail_after(5):
             await tree.ended.wait()
-        assert trio.current_time() - began < 3.0, "the drain waited for the stream"
+        assert trio.current_time() - began < 5.0, "the drain waited for the stream"
 
 
 async def test_silence_is_filled_with_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +149,7 @@ async def test_streams_are_bounded_and_one_that_leaves_makes_room() -> None:
             assert await _open_streams(tree) == MOST_STREAMS
             async with events(tree, status=503):
                 pass
-        with trio.fail_after(5):
+        with trio.fail_after(20):
             while await _open_streams(tree) > 0:  # noqa: ASYNC110 - told by a request only
                 await trio.sleep(0.02)
         async with events(tree) as reader:

@@ -254,9 +254,6 @@ def test_a_document_is_made_anew_only_as_often_as_it_is_cheap() -> None:
         return str(len(made)).encode()
 
     document = Thrifty(make)
-    end = time.perf_counter() + 0.4
-    while time.perf_counter() < end:
-        assert document.get() == b"1"
     while document.get() == b"1":
         time.sleep(0.01)
     assert made[1] - made[0] >= 0.5

@@ -362,7 +362,7 @@ async def test_a_long_run_has_the_node_to_itself(tmp_path: Path) -> None:
         ran: list[Ran] = []
 
         async def first() -> None:
-            ran.append(await chaos(server, "monkey", "--for", "6s", "--clients", "2", "--json"))
+            ran.append(await chaos(server, "monkey", "--for", "10s", "--clients", "2", "--json"))
 
         nursery.start_soon(first)
         with trio.fail_after(COMMAND_SECONDS):

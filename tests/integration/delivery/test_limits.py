@@ -361,10 +361,10 @@ async def test_a_client_that_cannot_be_answered_stands_in_nobodys_way(
                 await trio.open_tcp_stream("127.0.0.1", port(tree))
             )
             await stream.send_all(upgrade_request("/ws?full=1"))
-        with trio.fail_after(5):
+        with trio.fail_after(20):
             async with raw_client(port(tree)) as newcomer:
                 await newcomer.frame()
         assert len(waiting) == ADMITTED_AT_ONCE + 1
         read.set()
-        with trio.fail_after(5):
+        with trio.fail_after(20):
             assert (await stream.receive_some(12)) == b"HTTP/1.1 101"

@@ -64,7 +64,7 @@ async def test_an_import_waits_for_who_writes_the_same_candle(database_url: str)
             nursery.start_soon(history.ask, slow)
             await trio.to_thread.run_sync(written.wait, 10)
             nursery.start_soon(history.ask, ImportTicks(ticks[1:]))
-            with trio.fail_after(5):
+            with trio.fail_after(20):
                 # Its connection is busy with the import, so another one looks: as an operator.
                 while psql(database_url, WAITING) != "1":  # noqa: ASYNC110
                     await trio.sleep(0.02)

@@ -188,7 +188,7 @@ async def test_a_long_query_is_not_in_the_way_of_recording(database_url: str) ->
         await history.ask(Record([batch(1, tick(1, ts=old, received=old))]))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(history.ask, HoldTicks(may_end))
-            with trio.fail_after(5):
+            with trio.fail_after(20):
                 while not (await history.select(HELD))[0][0]:  # noqa: ASYNC110 - nobody is told
                     await trio.sleep(0.01)
             nursery.start_soon(in_vain, history)

@@ -103,6 +103,6 @@ class RogueServer:
         self.changed = trio.Event()
 
     async def until_all_closed(self):
-        with trio.fail_after(5):
+        with trio.fail_after(20):
             while self.open_now:
                 await self.changed.wait()

@@ -62,8 +62,7 @@ async def ask_database(database: ActorRef, query: Query[R]) -> Answered[R]:
     except Rejected:
         raise  # a query of ours that PostgreSQL does not take is our mistake: 500
     except DatabaseError as error:
-        why = "the database is away; live prices are not"
-        raise UnavailableError(why, retry_after=RETRY_SECONDS) from error
+        raise UnavailableError("the database is away", retry_after=RETRY_SECONDS) from error
 
 
 def dated(value: msgspec.Struct, as_of: Moment | None) -> Response:

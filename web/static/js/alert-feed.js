@@ -1,9 +1,8 @@
 /**
  * The newest alerts, from the socket and from the API, each once. No DOM and no I/O.
  */
-import { price } from "./format.js";
+import { decimalsOf, price } from "./format.js";
 import { isSymbol } from "./symbols.js";
-import { decimalsOf } from "./store.js";
 
 /** @typedef {"above" | "below" | "move"} Kind */
 

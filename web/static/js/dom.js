@@ -52,3 +52,36 @@ export function setIcon(use, icon) {
 export function isEditable(target) {
   return target instanceof HTMLElement && (target.isContentEditable || target.matches("input:not([type=radio]), textarea, select"));
 }
+
+/**
+ * @param {() => void} paint
+ * @returns {() => void} paints with the next frame, once however often it is called before
+ */
+export function oncePerFrame(paint) {
+  let pending = false;
+  return () => {
+    if (pending) return;
+    pending = true;
+    requestAnimationFrame(() => {
+      pending = false;
+      paint();
+    });
+  };
+}
+
+/**
+ * Names and values, in place of those that were there.
+ * @param {Element} list a `dl`
+ * @param {Iterable<readonly [name: string, value: string | null]>} facts null is left out
+ */
+export function setFacts(list, facts) {
+  list.replaceChildren();
+  for (const [name, value] of facts) {
+    if (value === null) continue;
+    const term = document.createElement("dt");
+    const description = document.createElement("dd");
+    term.textContent = name;
+    description.textContent = value;
+    list.append(term, description);
+  }
+}

@@ -90,3 +90,15 @@ export function enumerate(names) {
   if (names.length <= 3) return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
   return `${names.slice(0, 2).join(", ")} and ${names.length - 2} more`;
 }
+
+/**
+ * Decimals a price needs, at most 6.
+ * @param {number} value
+ * @returns {number}
+ */
+export function decimalsOf(value) {
+  const text = String(value);
+  const dot = text.indexOf(".");
+  if (text.includes("e-")) return 6;
+  return dot === -1 ? 0 : Math.min(6, text.length - dot - 1);
+}

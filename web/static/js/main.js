@@ -2,67 +2,46 @@
  * The dashboard: makes the parts and connects them. Data goes one way: messages and what somebody does
  * change the store, the store is painted.
  */
-import { Announcer } from "./a11y.js";
 import { Alerts } from "./alerts.js";
-import { Banner } from "./banner.js";
-import { Connection } from "./connection.js";
 import { must, setText } from "./dom.js";
 import { enumerate } from "./format.js";
-import { ServerClock, isStale } from "./freshness.js";
 import { bindKeyboard } from "./keyboard.js";
 import { KnownSymbols } from "./known-symbols.js";
 import { LISTS_KEY, Lists } from "./lists.js";
+import { LivePage } from "./live-page.js";
 import { Offers } from "./offers.js";
-import { clock, socketUrl, warn } from "./page.js";
 import { nextSorting, sorted } from "./sort.js";
-import { StatusStrip } from "./status.js";
 import { Memory, SORTING_KEY, WATCHLIST_KEY, readSorting } from "./storage.js";
-import { MAX_SYMBOLS, Store, change } from "./store.js";
-import { Subscriber } from "./subscriber.js";
+import { MAX_SYMBOLS, change } from "./store.js";
 import { SymbolField } from "./symbol-field.js";
 import { bindChoice } from "./theme.js";
 import { UndoToast } from "./toast.js";
 import { Watchlist } from "./watchlist.js";
 
-/** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
-/** @typedef {import("./connection.js").ConnectionState} ConnectionState */
+/** @typedef {import("./live-page.js").View} View */
 
 /** Rows of a list sorted by moving values change places no more often than this, in seconds. */
 const RESORT_SECONDS = 5;
 
 const storage = () => window.localStorage;
 const memory = new Memory(storage);
-const serverClock = new ServerClock(clock.now);
-const store = new Store();
-const announcer = new Announcer(must(document, "#live", HTMLElement));
-const strip = new StatusStrip();
 const summary = must(document, "#summary", HTMLElement);
-const dateline = must(document, "#dateline", HTMLTimeElement);
 let sorting = readSorting(memory.load(SORTING_KEY));
-/** @type {number | null} */
-let roundTrip = null;
 
-const connection = new Connection({
-  url: socketUrl(),
-  open: (url) => new WebSocket(url),
-  clock,
-  random: Math.random,
-  onState: connectionChanged,
-  onMessage: received,
-  onServerTime: (serverTime, measured) => {
-    serverClock.observe(serverTime, measured);
-    roundTrip = measured;
-    paintSoon();
+const page = new LivePage({
+  onOpen: () => {
+    known.load();
+    lists.load();
+    void alerts.load();
   },
-  onFault: warn,
-});
-
-const subscriber = new Subscriber({
-  send: (message) => connection.send(message),
-  clock,
-  wanted: () => store.symbols,
-  versions: (symbols) => store.versions(symbols),
-  onAccepted: (symbols) => announcer.say(`${enumerate(symbols)} added.`),
+  onClosed: () => known.pause(),
+  onPrices: (changed) => watchlist.changed(changed),
+  onSnapshot: (changed) => {
+    watchlist.described(changed);
+    if (sorting !== null && !watchlist.busy) arrange();
+  },
+  onAlert: (alert) => alerts.received(alert),
+  onAccepted: (symbols) => page.say(`${enumerate(symbols)} added.`),
   onRejected: (rejected, asked) => {
     if (asked) {
       for (const { symbol } of rejected) store.remove(symbol);
@@ -70,15 +49,23 @@ const subscriber = new Subscriber({
       field.refuse(rejected);
     } else {
       for (const { symbol, reason } of rejected) store.reject(symbol, reason);
-      paintSoon();
+      page.paintSoon();
     }
   },
   onFailed: (reason, { action, symbols }) => {
     if (action === "subscribe") for (const symbol of symbols) store.reject(symbol, reason);
-    announcer.say(`Could not ${action} ${enumerate(symbols)}: ${reason}`);
-    paintSoon();
+    page.say(`Could not ${action} ${enumerate(symbols)}: ${reason}`);
+    page.paintSoon();
+  },
+  onFocusLost: () => field.focus(),
+  paint,
+  everySecond: () => {
+    seconds += 1;
+    if (sorting !== null && seconds % RESORT_SECONDS === 0 && !watchlist.busy) arrange();
   },
 });
+const { store, subscriber } = page;
+let seconds = 0;
 
 const known = new KnownSymbols(() => offers.show(known.current.symbols));
 const offers = new Offers((symbols) => {
@@ -88,21 +75,11 @@ const offers = new Offers((symbols) => {
   if (first !== undefined) watchlist.focus(first);
 });
 
-const banner = new Banner({
-  onRetry: () => connection.retryNow(),
-  onFocusLost: () => field.focus(),
-  onChange: (lost, state) => {
-    if (!lost) announcer.say("Connected again.");
-    else announcer.say(state.name === "closed" ? "The server ended the connection." : "Connection lost, retrying.");
-    paintSoon();
-  },
-});
-
 const field = new SymbolField({
   known: () => known.current,
   isWatched: (symbol) => store.entry(symbol) !== undefined,
   onSubscribe: watch,
-  announce: (text) => announcer.say(text),
+  announce: (text) => page.say(text),
 });
 
 const watchlist = new Watchlist({
@@ -124,13 +101,13 @@ const lists = new Lists({
     show(lists.symbols);
   },
   onDeleted: (undoable) => toast.offer(undoable),
-  announce: (text) => announcer.say(text),
+  announce: (text) => page.say(text),
 });
 
 const alerts = new Alerts({
   priceOf: (symbol) => store.entry(symbol)?.quote?.price ?? null,
   onDeleted: (undoable) => toast.offer(undoable),
-  announce: (text) => announcer.say(text),
+  announce: (text) => page.say(text),
 });
 
 const toast = new UndoToast((symbols) => {
@@ -153,7 +130,7 @@ function watch(symbols) {
   }
   if (full) return `The list is full: it holds ${MAX_SYMBOLS} symbols.`;
   if (added.length === 0) return `${enumerate(symbols)} ${symbols.length === 1 ? "is" : "are"} on the list already.`;
-  return connection.state.name === "open" ? null : "Prices will come once there is a connection.";
+  return page.connected ? null : "Prices will come once there is a connection.";
 }
 
 /** @param {string} symbol */
@@ -165,13 +142,13 @@ function unwatch(symbol) {
   subscriber.unsubscribe([symbol]);
   if (next === null || !watchlist.focus(next)) field.focus();
   toast.offer({ symbol, undo: () => store.restore(symbol, removed) });
-  announcer.say(`${symbol} removed. Control Z brings it back.`);
+  page.say(`${symbol} removed. Control Z brings it back.`);
 }
 
 function listChanged() {
   lists.edited(store.symbols);
   arrange();
-  paintSoon();
+  page.paintSoon();
 }
 
 /**
@@ -185,7 +162,7 @@ function show(symbols) {
   subscriber.unsubscribe(gone);
   subscriber.subscribe(added);
   arrange();
-  paintSoon();
+  page.paintSoon();
 }
 
 function arrange() {
@@ -194,71 +171,10 @@ function arrange() {
   alerts.suggest(store.symbols[0]);
 }
 
-/** @param {ConnectionState} state */
-function connectionChanged(state) {
-  if (state.name === "open") {
-    subscriber.connected();
-    known.load();
-    lists.load();
-    void alerts.load();
-  } else {
-    subscriber.disconnected();
-    known.pause();
-  }
-  banner.update(state);
-  paintSoon();
-}
-
-/** @param {ServerMessage} message */
-function received(message) {
-  switch (message.type) {
-    case "prices":
-      watchlist.changed(store.applyPrices(message.prices, message.asOf, clock.now()));
-      break;
-    case "snapshot":
-      watchlist.described(store.applySnapshot(message.quotes, message.asOf, clock.now()));
-      if (sorting !== null && !watchlist.busy) arrange();
-      paintSoon();
-      break;
-    case "status":
-      store.applyStatus(message);
-      paintSoon();
-      break;
-    case "subscriptions":
-      subscriber.answered(message);
-      break;
-    case "alert":
-      alerts.received(message.alert);
-      break;
-    case "error":
-      if (!subscriber.failed(message)) warn(`${message.code}: ${message.reason}`);
-      break;
-  }
-}
-
-let paintPending = false;
-
-/** Everything but prices, with the next frame. */
-function paintSoon() {
-  if (paintPending) return;
-  paintPending = true;
-  requestAnimationFrame(() => {
-    paintPending = false;
-    paint();
-  });
-}
-
-function paint() {
-  const now = clock.now();
-  const serverNow = serverClock.now();
-  const { status, asOf } = store;
-  const view = { asOf, interval: status?.interval ?? null, feed: status?.feed ?? "unknown", connected: !banner.lost };
-  strip.paint({ connection: connection.state, roundTrip, lost: banner.lost, status, asOf, now, serverNow });
-  banner.paint(now);
-  watchlist.tick(isStale(view, serverNow), serverNow);
+/** @param {View} view */
+function paint({ stale, serverNow }) {
+  watchlist.tick(stale, serverNow);
   setText(summary, summarise());
-  setText(dateline, new Date(serverNow).toUTCString().replace("GMT", "UTC"));
-  dateline.dateTime = new Date(serverNow).toISOString();
 }
 
 /** @returns {string} "6 symbols · 4 up · 1 down" */
@@ -276,31 +192,10 @@ function summarise() {
   return `${symbols.length} ${symbols.length === 1 ? "symbol" : "symbols"} · ${up} up · ${down} down`;
 }
 
-let seconds = 0;
-
-function everySecond() {
-  seconds += 1;
-  if (!document.hidden) {
-    paint();
-    if (sorting !== null && seconds % RESORT_SECONDS === 0 && !watchlist.busy) arrange();
-  }
-  // On the server's full second, so that the clock does not skip one.
-  setTimeout(everySecond, 1000 - (serverClock.now() % 1000));
-}
-
 bindChoice("theme", storage);
 bindChoice("palette", storage);
 bindKeyboard({ onFind: () => field.focus(), onUndo: () => toast.undo() });
 
-window.addEventListener("online", () => connection.wake());
-window.addEventListener("pageshow", (event) => {
-  if (event.persisted) connection.wake();
-});
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) return;
-  connection.wake();
-  paintSoon();
-});
 // Another tab changed the list: this one follows, instead of writing its own over it later.
 window.addEventListener("storage", (event) => {
   if (event.key !== WATCHLIST_KEY && event.key !== LISTS_KEY) return;
@@ -311,5 +206,4 @@ window.addEventListener("storage", (event) => {
 store.add(lists.symbols);
 watchlist.showSorting(sorting);
 arrange();
-connection.start();
-everySecond();
+page.start();

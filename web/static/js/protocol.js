@@ -9,7 +9,7 @@ import { isSymbol } from "./symbols.js";
 
 export const PROTOCOL_VERSION = 1;
 
-/** @typedef {readonly [epoch: number, seq: number]} Version */
+/** @typedef {import("./versions.js").Version} Version */
 /** @typedef {"live" | "stale" | "down" | "unknown"} Feed */
 /** @typedef {"closed" | "open" | "half_open" | "unknown"} Circuit */
 /** @typedef {string | number | null} Id */
@@ -87,16 +87,6 @@ export function decode(data) {
   /** @type {string[]} */
   const faults = [];
   return { message: read(parsed, faults), faults };
-}
-
-/**
- * -1, 0 or 1, like a comparator: epoch first, then seq.
- * @param {Version} a
- * @param {Version} b
- * @returns {number}
- */
-export function compareVersions(a, b) {
-  return Math.sign(a[0] - b[0] || a[1] - b[1]);
 }
 
 /**

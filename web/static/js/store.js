@@ -2,12 +2,13 @@
  * What the dashboard knows: the list somebody watches, the last quote of each symbol, and the state of
  * the feed. No DOM and no I/O; every method answers which symbols it changed.
  */
-import { compareVersions } from "./protocol.js";
+import { decimalsOf } from "./format.js";
 import { isSymbol } from "./symbols.js";
+import { compareVersions } from "./versions.js";
 
 /** @typedef {import("./protocol.js").Price} Price */
 /** @typedef {import("./protocol.js").Quote} Quote */
-/** @typedef {import("./protocol.js").Version} Version */
+/** @typedef {import("./versions.js").Version} Version */
 /** @typedef {import("./protocol.js").Status} Status */
 
 /** What one connection may subscribe to (W10). */
@@ -231,16 +232,4 @@ function extendTrend(trend, value, now) {
     trend.lastPointAt = now;
   }
   trend.revision += 1;
-}
-
-/**
- * Decimals a price needs, at most 6.
- * @param {number} value
- * @returns {number}
- */
-export function decimalsOf(value) {
-  const text = String(value);
-  const dot = text.indexOf(".");
-  if (text.includes("e-")) return 6;
-  return dot === -1 ? 0 : Math.min(6, text.length - dot - 1);
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { compareVersions, decode, encode } from "../../../../web/static/js/protocol.js";
+import { decode, encode } from "../../../../web/static/js/protocol.js";
+import { compareVersions } from "../../../../web/static/js/versions.js";
 
 const sent = (message) => decode(JSON.stringify(message));
 const ok = (message) => {

@@ -1,7 +1,7 @@
 /**
  * Asks before something is broken: says whom it reaches, and does it to exactly that incarnation.
  */
-import { must, setText } from "../dom.js";
+import { must, setFacts, setText } from "../dom.js";
 import { ApiError } from "./api.js";
 import { blastRadius, budget } from "./wording.js";
 
@@ -67,7 +67,7 @@ export class ActionDialog {
     setText(this.#title, order.title);
     setText(this.#what, order.what);
     setText(this.#confirm, order.verb);
-    this.#facts.replaceChildren();
+    setFacts(this.#facts, []);
     this.#typedBox.hidden = true;
     this.#typed.value = "";
     this.#fail(null);
@@ -108,16 +108,7 @@ export class ActionDialog {
       facts.push(["Reaches", blastRadius(target)], ["Restarts left", budget(target)]);
       if (target.restartable === false) facts.push(["Comes back", "no: nothing restarts it"]);
     }
-    this.#facts.replaceChildren(
-      ...facts.flatMap(([name, value]) => {
-        if (value === null) return [];
-        const term = document.createElement("dt");
-        const description = document.createElement("dd");
-        term.textContent = name;
-        description.textContent = value;
-        return [term, description];
-      }),
-    );
+    setFacts(this.#facts, facts);
     this.#typedBox.hidden = target.kind !== "supervisor";
     setText(must(this.#typedBox, "label", HTMLElement), `Type ${target.path} to confirm`);
     if (!this.#typedBox.hidden) this.#typed.focus();

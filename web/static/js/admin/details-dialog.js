@@ -1,7 +1,7 @@
 /**
  * One actor, or one crash, in full: every figure, and the trace.
  */
-import { must, setText } from "../dom.js";
+import { must, setFacts, setText } from "../dom.js";
 import { age } from "../format.js";
 import { count, duration, timeOfDay } from "./units.js";
 
@@ -52,16 +52,7 @@ export class DetailsDialog {
    */
   #open(title, trace, facts) {
     setText(this.#title, title);
-    this.#facts.replaceChildren(
-      ...facts.flatMap(([name, value]) => {
-        if (value === null) return [];
-        const term = document.createElement("dt");
-        const description = document.createElement("dd");
-        term.textContent = name;
-        description.textContent = value;
-        return [term, description];
-      }),
-    );
+    setFacts(this.#facts, facts);
     this.#trace.hidden = trace === null;
     setText(this.#trace, trace ?? "");
     this.#dialog.showModal();

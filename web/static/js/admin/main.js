@@ -4,7 +4,7 @@
  */
 import { Announcer } from "../a11y.js";
 import { address } from "../address.js";
-import { isEditable, must, setText } from "../dom.js";
+import { isEditable, must, oncePerFrame, setText } from "../dom.js";
 import { age } from "../format.js";
 import { bindChoice } from "../theme.js";
 import { ActionDialog } from "./action-dialog.js";
@@ -266,16 +266,7 @@ function say(text) {
   }, TOAST_MS);
 }
 
-let painting = false;
-
-function paint() {
-  if (painting) return;
-  painting = true;
-  requestAnimationFrame(() => {
-    painting = false;
-    paintNow();
-  });
-}
+const paint = oncePerFrame(paintNow);
 
 function paintNow() {
   const now = Date.now() + skew;

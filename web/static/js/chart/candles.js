@@ -9,7 +9,7 @@
  * But history knows a price a moment after it was published: of a candle that moved within SETTLE_MS
  * before history was asked, the live close is the newer one.
  */
-import { compareVersions } from "../protocol.js";
+import { compareVersions } from "../versions.js";
 
 /** @typedef {import("../protocol.js").Price} Price */
 /** @typedef {import("../protocol.js").Version} Version */

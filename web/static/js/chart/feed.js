@@ -38,8 +38,6 @@ export class ChartFeed {
   #candles;
   /** @type {Loader<{candles: Candle[], askedAt: number}>} */
   #loader;
-  /** @type {unknown} */
-  #timer = null;
   #newest = -Infinity;
 
   /** @param {Options} options */
@@ -83,8 +81,6 @@ export class ChartFeed {
   }
 
   stop() {
-    this.#options.clock.clearTimeout(this.#timer);
-    this.#timer = null;
     this.#loader.stop();
   }
 
@@ -103,7 +99,9 @@ export class ChartFeed {
     const start = this.#candles.move(price, this.#options.serverNow());
     if (start === null || start < this.from) return;
     this.#show(start === before ? "last" : "all");
-    if (start > before && Number.isFinite(before)) this.#refreshSoon();
+    // A candle has closed; once its prices are stored, history knows better than we do.
+    const { random } = this.#options;
+    if (start > before && Number.isFinite(before)) this.#loader.refreshIn(SETTLE_MS + random() * SPREAD_MS);
   }
 
   /** @param {Extent} extent */
@@ -113,15 +111,5 @@ export class ChartFeed {
       this.#newest = this.#candles.list.at(-1)?.start ?? -Infinity;
     }
     this.#options.onCandles(extent);
-  }
-
-  /** A candle has closed; once its prices are stored, history knows better than we do. */
-  #refreshSoon() {
-    if (this.#timer !== null) return;
-    const { clock, random } = this.#options;
-    this.#timer = clock.setTimeout(() => {
-      this.#timer = null;
-      this.#loader.refresh();
-    }, SETTLE_MS + random() * SPREAD_MS);
   }
 }

@@ -43,6 +43,8 @@ export class Loader {
   #whole = true;
   /** @type {unknown} */
   #timer = null;
+  /** A later refresh. @type {unknown} */
+  #refreshing = null;
 
   /** @param {Options<T>} options */
   constructor(options) {
@@ -72,6 +74,18 @@ export class Loader {
     // Unavailable: the next try is set already.
   }
 
+  /**
+   * The same after a while; once, however often it is asked for until then.
+   * @param {number} ms
+   */
+  refreshIn(ms) {
+    if (this.#refreshing !== null) return;
+    this.#refreshing = this.#options.clock.setTimeout(() => {
+      this.#refreshing = null;
+      this.refresh();
+    }, ms);
+  }
+
   /** Somebody does not want to wait. */
   retryNow() {
     if (this.#state.name === "unavailable" && this.#asking === null) this.#ask();
@@ -80,6 +94,8 @@ export class Loader {
   stop() {
     this.#options.clock.clearTimeout(this.#timer);
     this.#timer = null;
+    this.#options.clock.clearTimeout(this.#refreshing);
+    this.#refreshing = null;
     this.#asking?.abort();
     this.#asking = null;
     this.#again = false;

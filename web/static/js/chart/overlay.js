@@ -27,16 +27,12 @@ import { Loader } from "./loader.js";
 export const FOLLOW_MS = 5_000;
 
 export class OverlayFeed {
-  #options;
   #loader;
   /** @type {Map<number, number>} */
   #points = new Map();
-  /** @type {unknown} */
-  #timer = null;
 
   /** @param {Options} options */
   constructor(options) {
-    this.#options = options;
     const { symbol, overlay, range, from, fetch, clock, random, onChange } = options;
     this.overlay = overlay;
     this.range = range;
@@ -68,17 +64,11 @@ export class OverlayFeed {
   }
 
   stop() {
-    this.#options.clock.clearTimeout(this.#timer);
-    this.#timer = null;
     this.#loader.stop();
   }
 
   /** Prices moved. */
   follow() {
-    if (this.#timer !== null) return;
-    this.#timer = this.#options.clock.setTimeout(() => {
-      this.#timer = null;
-      this.#loader.refresh();
-    }, FOLLOW_MS);
+    this.#loader.refreshIn(FOLLOW_MS);
   }
 }

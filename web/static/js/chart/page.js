@@ -2,9 +2,13 @@
  * The page of one symbol: makes the parts and connects them. As on the dashboard data goes one way:
  * messages, answers and choices change the store and the feeds, and those are painted.
  */
-import { Announcer } from "../a11y.js";
 import { AlertNotices } from "../alert-notices.js";
-import { Banner } from "../banner.js";
+import { must, setAttribute, setText } from "../dom.js";
+import { countdown, decimalsOf } from "../format.js";
+import { rowState } from "../freshness.js";
+import { LivePage } from "../live-page.js";
+import { clock, warn } from "../page.js";
+import { bindChoice } from "../theme.js";
 import { OVERLAYS, readChoice, writeChoice } from "./choice.js";
 import { ChartFeed } from "./feed.js";
 import { Headline } from "./headline.js";
@@ -14,31 +18,16 @@ import { Readout } from "./readout.js";
 import { FiguresTable } from "./table.js";
 import { summary } from "./text.js";
 import { ChartView } from "./view.js";
-import { Connection } from "../connection.js";
-import { must, setAttribute, setText } from "../dom.js";
-import { countdown } from "../format.js";
-import { ServerClock, isStale, rowState } from "../freshness.js";
-import { clock, socketUrl, warn } from "../page.js";
-import { StatusStrip } from "../status.js";
-import { Store, decimalsOf } from "../store.js";
-import { Subscriber } from "../subscriber.js";
-import { bindChoice } from "../theme.js";
 
 /** @typedef {import("./choice.js").Choice} Choice */
 /** @typedef {import("./library.js").Library} Library */
 /** @typedef {import("./loader.js").LoaderState} LoaderState */
-/** @typedef {import("../connection.js").ConnectionState} ConnectionState */
-/** @typedef {import("../protocol.js").ServerMessage} ServerMessage */
+/** @typedef {import("../live-page.js").View} View */
 
 const symbol = must(document, "#symbol-page", HTMLElement).dataset.symbol ?? "";
 const ask = (/** @type {string} */ url, /** @type {RequestInit} */ options) => fetch(url, options);
-const serverClock = new ServerClock(clock.now);
-const store = new Store();
-const announcer = new Announcer(must(document, "#live", HTMLElement));
-const notices = new AlertNotices({ announce: (text) => announcer.say(text), where: "on the watch list" });
-const strip = new StatusStrip();
+const notices = new AlertNotices({ announce: (text) => page.say(text), where: "on the watch list" });
 const headline = new Headline();
-const dateline = must(document, "#dateline", HTMLTimeElement);
 const container = must(document, "#chart", HTMLElement);
 const summaryLine = must(document, "#chart-summary", HTMLElement);
 const stateBox = must(document, "#chart-state", HTMLElement);
@@ -61,9 +50,8 @@ let overlays = [];
 let decimals = 2;
 /** The state of history that was told last. @type {LoaderState["name"]} */
 let told = "idle";
-/** @type {number | null} */
-let roundTrip = null;
 let everOpen = false;
+let lastMoved = false;
 
 const shown = () => ({
   range: choice.range,
@@ -79,88 +67,42 @@ const readout = new Readout({
   onMove: (candle) => view?.point(candle),
 });
 
-const connection = new Connection({
-  url: socketUrl(),
-  open: (url) => new WebSocket(url),
-  clock,
-  random: Math.random,
-  onState: connectionChanged,
-  onMessage: received,
-  onServerTime: (serverTime, measured) => {
-    serverClock.observe(serverTime, measured);
-    roundTrip = measured;
-    paintSoon();
-  },
-  onFault: warn,
-});
-
-const subscriber = new Subscriber({
-  send: (message) => connection.send(message),
-  clock,
-  wanted: () => store.symbols,
-  versions: (symbols) => store.versions(symbols),
-  onAccepted: () => paintSoon(),
-  onRejected: (rejected) => {
-    for (const { symbol: refused, reason } of rejected) store.reject(refused, reason);
-    paintSoon();
-  },
-  onFailed: (reason) => {
-    store.reject(symbol, reason);
-    paintSoon();
-  },
-});
-
-const banner = new Banner({
-  onRetry: () => connection.retryNow(),
-  onFocusLost: () => container.focus(),
-  onChange: (lost, state) => {
-    if (!lost) announcer.say("Connected again.");
-    else announcer.say(state.name === "closed" ? "The server ended the connection." : "Connection lost, retrying.");
-    paintSoon();
-  },
-});
-
-/** @param {ConnectionState} state */
-function connectionChanged(state) {
-  if (state.name === "open") {
-    subscriber.connected();
+const page = new LivePage({
+  onOpen: () => {
     void notices.load();
     if (everOpen) {
       feed.reconnected();
       for (const overlay of overlays) overlay.follow();
     }
     everOpen = true;
-  } else {
-    subscriber.disconnected();
-  }
-  banner.update(state);
-  paintSoon();
-}
-
-/** @param {ServerMessage} message */
-function received(message) {
-  switch (message.type) {
-    case "prices":
-      if (store.applyPrices(message.prices, message.asOf, clock.now()).length > 0) priceMoved();
-      break;
-    case "snapshot":
-      if (store.applySnapshot(message.quotes, message.asOf, clock.now()).length > 0) priceMoved();
-      break;
-    case "status":
-      store.applyStatus(message);
-      break;
-    case "subscriptions":
-      subscriber.answered(message);
-      break;
-    case "alert":
-      notices.received(message.alert);
-      break;
-    case "error":
-      if (!subscriber.failed(message)) warn(`${message.code}: ${message.reason}`);
-      break;
-  }
-  paintSoon();
-}
+  },
+  onClosed: () => {},
+  onPrices: (changed) => {
+    if (changed.length === 0) return;
+    priceMoved();
+    page.paintSoon();
+  },
+  onSnapshot: (changed) => {
+    if (changed.length > 0) priceMoved();
+  },
+  onAlert: (alert) => notices.received(alert),
+  onAccepted: () => page.paintSoon(),
+  onRejected: (rejected) => {
+    for (const { symbol: refused, reason } of rejected) store.reject(refused, reason);
+    page.paintSoon();
+  },
+  onFailed: (reason) => {
+    store.reject(symbol, reason);
+    page.paintSoon();
+  },
+  onFocusLost: () => container.focus(),
+  paint,
+  everySecond: () => {
+    table.paint();
+    setText(summaryLine, feed.candles.length === 0 ? "" : summary(feed.candles, choice.range, decimals));
+  },
+});
+const { store } = page;
 
 function priceMoved() {
   const quote = store.entry(symbol)?.quote;
@@ -187,12 +129,12 @@ function openFeed() {
     range,
     fetch: ask,
     clock,
-    serverNow: () => serverClock.now(),
+    serverNow: () => page.serverNow(),
     random: Math.random,
     onCandles: (extent) => candlesChanged(extent),
     onState: (state) => {
       sayState(state);
-      paintSoon();
+      page.paintSoon();
     },
   });
   feed.start();
@@ -233,13 +175,13 @@ function candlesChanged(extent) {
     readout.changed();
     view?.point(readout.candle);
   }
-  paintSoon();
+  page.paintSoon();
 }
 
 function figuresChanged() {
   view?.showFigures(shown().figures);
   table.changed();
-  paintSoon();
+  page.paintSoon();
 }
 
 /** Draws the chart anew, as it is chosen. */
@@ -269,9 +211,9 @@ function showChoice() {
 /** Once per change, not once per try. @param {LoaderState} state */
 function sayState(state) {
   if (state.name === told || state.name === "idle" || state.name === "loading") return;
-  if (state.name === "unavailable") announcer.say("History cannot be read now. Live prices are drawn.");
-  else if (state.name === "refused") announcer.say(`There is no history: ${state.reason}.`);
-  else if (told === "unavailable") announcer.say("History is back.");
+  if (state.name === "unavailable") page.say("History cannot be read now. Live prices are drawn.");
+  else if (state.name === "refused") page.say(`There is no history: ${state.reason}.`);
+  else if (told === "unavailable") page.say("History is back.");
   told = state.name;
 }
 
@@ -299,27 +241,10 @@ function describeState() {
   }
 }
 
-let paintPending = false;
-let lastMoved = false;
-
-function paintSoon() {
-  if (paintPending) return;
-  paintPending = true;
-  requestAnimationFrame(() => {
-    paintPending = false;
-    paint();
-  });
-}
-
-function paint() {
-  const now = clock.now();
-  const serverNow = serverClock.now();
-  const { status, asOf } = store;
-  const freshness = { asOf, interval: status?.interval ?? null, feed: status?.feed ?? "unknown", connected: !banner.lost };
-  strip.paint({ connection: connection.state, roundTrip, lost: banner.lost, status, asOf, now, serverNow });
-  banner.paint(now);
+/** @param {View} view */
+function paint({ stale, serverNow }) {
   const entry = store.entry(symbol);
-  if (entry !== undefined) headline.paint(entry, rowState(entry.quote?.timestamp ?? null, isStale(freshness, serverNow), serverNow), serverNow);
+  if (entry !== undefined) headline.paint(entry, rowState(entry.quote?.timestamp ?? null, stale, serverNow), serverNow);
   if (lastMoved) {
     lastMoved = false;
     const last = feed.candles.at(-1);
@@ -334,17 +259,6 @@ function paint() {
     if (!said.retry && retryButton.contains(document.activeElement)) container.focus();
     retryButton.hidden = !said.retry;
   }
-}
-
-function everySecond() {
-  if (!document.hidden) {
-    paint();
-    table.paint();
-    setText(summaryLine, feed.candles.length === 0 ? "" : summary(feed.candles, choice.range, decimals));
-    setText(dateline, new Date(serverClock.now()).toUTCString().replace("GMT", "UTC"));
-    dateline.dateTime = new Date(serverClock.now()).toISOString();
-  }
-  setTimeout(everySecond, 1000 - (serverClock.now() % 1000));
 }
 
 bindChoice("theme", () => window.localStorage);
@@ -370,31 +284,21 @@ for (const fieldset of [forms, overlayBoxes]) {
 }
 retryButton.addEventListener("click", () => feed.retryNow());
 window.addEventListener("popstate", () => choose(readChoice(location.search)));
-window.addEventListener("online", () => connection.wake());
-window.addEventListener("pageshow", (event) => {
-  if (event.persisted) connection.wake();
-});
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) return;
-  connection.wake();
-  paintSoon();
-});
 
 store.add([symbol]);
 showChoice();
 openFeed();
-connection.start();
-everySecond();
+page.start();
 loadLibrary().then(
   (loaded) => {
     library = loaded;
     draw();
-    paintSoon();
+    page.paintSoon();
   },
   (error) => {
     warn(`the chart library could not be loaded: ${error}`);
     libraryFailed = true;
     table.open();
-    paintSoon();
+    page.paintSoon();
   },
 );

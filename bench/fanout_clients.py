@@ -29,6 +29,7 @@ from array import array
 from collections import Counter
 from dataclasses import asdict
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from fanout_measures import (
     COUNTING,
@@ -40,6 +41,9 @@ from fanout_measures import (
     resident_bytes,
     waited,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -354,14 +358,14 @@ class Load:
         )
 
 
-def main() -> None:
-    """Read a plan from stdin, and print the result."""
+def answer_plan(name: str, measure: Callable[[dict[str, Any]], object]) -> None:
+    """Read a plan from stdin, and print what was measured; `name` is the program's."""
     try:
-        result = Load(Plan(**json.load(sys.stdin))).run()
+        result = measure(json.load(sys.stdin))
     except (Broken, OSError) as error:
-        sys.exit(f"fanout_clients: {error!r}")
-    json.dump(asdict(result), sys.stdout)
+        sys.exit(f"{name}: {error!r}")
+    json.dump(result, sys.stdout)
 
 
 if __name__ == "__main__":
-    main()
+    answer_plan("fanout_clients", lambda fields: asdict(Load(Plan(**fields)).run()))

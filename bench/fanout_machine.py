@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
 PACKAGES = (
     "trio",
     "hypercorn",
@@ -54,6 +59,12 @@ def describe_machine() -> Machine:
         f"Python {fields['python']}, load before: {busy:.1f}"
     )
     return Machine(text, fields)
+
+
+def keep(name: str, report: Mapping[str, object]) -> None:
+    """Write a report to the results that are kept."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
 
 
 def _processor() -> str:

@@ -14,14 +14,12 @@ next. Prints a row for each time, and writes bench/results/hostile.json.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fanout_machine import describe_machine
+from fanout_machine import describe_machine, keep
 from fanout_measures import Plan
 from fanout_process import (
     Cores,
@@ -140,9 +138,7 @@ def main() -> None:
     }
     if set(options.kinds) != set(KINDS):
         return
-    directory = Path(__file__).resolve().parent / "results"
-    directory.mkdir(exist_ok=True)
-    (directory / "hostile.json").write_text(json.dumps(report, indent=1) + "\n")
+    keep("hostile", report)
 
 
 if __name__ == "__main__":

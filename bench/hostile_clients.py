@@ -6,19 +6,25 @@ python bench/hostile_clients.py < plan.json
 from __future__ import annotations
 
 import ctypes
-import json
 import re
 import select
 import socket
 import struct
-import sys
 import time
 import urllib.request
 from array import array
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fanout_clients import CONNECTING_AT_ONCE, HANDSHAKE, PING, PONG_FRAME, Load, client_frame
+from fanout_clients import (
+    CONNECTING_AT_ONCE,
+    HANDSHAKE,
+    PING,
+    PONG_FRAME,
+    Load,
+    answer_plan,
+    client_frame,
+)
 from fanout_measures import Broken, Plan, process_cpu, resident_bytes, waited
 from fanout_report import SHARED
 
@@ -235,16 +241,11 @@ class Hostile(Load):
             sock.close()
 
 
-def main() -> None:
-    """Read a plan from stdin, and print what was measured."""
-    fields = json.load(sys.stdin)
+def measure(fields: dict[str, Any]) -> object:
+    """Do as the fields of a plan say."""
     each, kinds = fields.pop("each"), fields.pop("kinds")
-    try:
-        result = Hostile(Plan(**fields), each, kinds).measure()
-    except (Broken, OSError) as error:
-        sys.exit(f"hostile_clients: {error!r}")
-    json.dump(result, sys.stdout)
+    return Hostile(Plan(**fields), each, kinds).measure()
 
 
 if __name__ == "__main__":
-    main()
+    answer_plan("hostile_clients", measure)

@@ -11,12 +11,10 @@ writes bench/results/storm.json. See D14 for what is to be reached.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from fanout_machine import describe_machine
+from fanout_machine import describe_machine, keep
 from fanout_measures import Plan
 from fanout_process import (
     Cores,
@@ -101,9 +99,7 @@ def main() -> None:
         "limits": {"all_within_seconds": ALL_WITHIN_SECONDS, "p99_ms": P99_MS},
         "rows": rows,
     }
-    results = Path(__file__).resolve().parent / "results"
-    results.mkdir(exist_ok=True)
-    (results / "storm.json").write_text(json.dumps(report, indent=1) + "\n")
+    keep("storm", report)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import select
-import sys
 import time
 from array import array
 from dataclasses import dataclass
+from typing import Any
 
-from fanout_clients import HANDSHAKE, Load, client_frame
+from fanout_clients import HANDSHAKE, Load, answer_plan, client_frame
 from fanout_measures import Broken, Plan, process_cpu, waited
 
 GIVE_UP_SECONDS = 60.0
@@ -173,16 +173,11 @@ class Storm(Load):
         self.last_frame[fd] = arrived
 
 
-def main() -> None:
-    """Read a plan from stdin, and print what was measured."""
-    fields = json.load(sys.stdin)
+def measure(fields: dict[str, Any]) -> object:
+    """Do as the fields of a plan say."""
     newcomers, arrive_within = fields.pop("newcomers"), fields.pop("arrive_within")
-    try:
-        result = Storm(Plan(**fields), newcomers, arrive_within).storm()
-    except (Broken, OSError) as error:
-        sys.exit(f"storm_clients: {error!r}")
-    json.dump(result, sys.stdout)
+    return Storm(Plan(**fields), newcomers, arrive_within).storm()
 
 
 if __name__ == "__main__":
-    main()
+    answer_plan("storm_clients", measure)

@@ -40,7 +40,7 @@ from stockstream.history.retention import Retention
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
 from stockstream.market.providers import from_url
 from stockstream.market.streamer import Streamer
-from stockstream.pubsub import ALL, PubSub
+from stockstream.pubsub import PubSub
 from stockstream.stub import Stub
 from stockstream.tables import Tables
 from stockstream.telemetry.telemetry import Telemetry, TelemetryActor
@@ -105,7 +105,7 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
     url = settings.stock_api_url or f"http://127.0.0.1:{addresses.stub_port}"
     children = [
         ChildSpec("telemetry", partial(TelemetryActor, telemetry)),
-        ChildSpec("pubsub", partial(PubSub, {ALL: [paths.BROADCASTER, paths.ALERTS]})),
+        ChildSpec("pubsub", partial(PubSub, (paths.BROADCASTER, paths.ALERTS))),
         _database(settings, tables, asyncio_thread),
         _history(settings, tables),
         _market(settings, tables, url),

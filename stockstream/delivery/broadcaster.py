@@ -19,10 +19,8 @@ from stockstream.delivery.fan_out import FanOut, Framing
 from stockstream.delivery.messages import (
     Answer,
     Attach,
-    BroadcastStatistics,
     Detach,
     Farewell,
-    GetBroadcastStatistics,
     Say,
 )
 from stockstream.delivery.protocol import Status
@@ -97,10 +95,6 @@ class Broadcaster(Actor):
         self._read_tables()
         self._flush_by(0.0)
         self.send_every(LOOK_SECONDS, _Look())
-
-    @handles(GetBroadcastStatistics)
-    def _on_statistics(self, _request: GetBroadcastStatistics) -> BroadcastStatistics:
-        return self._fan_out.statistics()
 
     # What comes from the market.
 

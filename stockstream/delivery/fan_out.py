@@ -23,7 +23,6 @@ from stockstream.delivery.lanes import (
     Patience,
     health,
 )
-from stockstream.delivery.messages import BroadcastStatistics
 from stockstream.delivery.protocol import (
     EVERYTHING,
     GoingAway,
@@ -100,22 +99,6 @@ class FanOut:
             self._status_frame = framing.text(encode(connections.status))
         self.again = 0.0 if self._late else math.inf
         """When a flush is due for the sake of the late alone; infinity for none."""
-
-    def statistics(self) -> BroadcastStatistics:
-        """Counts, for operators."""
-        return BroadcastStatistics(
-            clients=len(self._connections),
-            groups=len(self._groups),
-            behind=sum(lane.behind_since is not None for lane in self._late.values()),
-            slow=sum(lane.slow for lane in self._connections.lanes()),
-            rounds=self._counts.rounds,
-            flushes=self._counts.flushes,
-            frames=self._counts.frames,
-            refused=self._counts.refused,
-            updates=self._counts.updates,
-            last_batch=self._counts.last_batch,
-            gone=self._counts.gone,
-        )
 
     def set_status(self, status: Status) -> None:
         """Have every client told, with the next flush, unless they know."""

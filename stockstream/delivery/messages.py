@@ -129,28 +129,6 @@ class Farewell(Request[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class BroadcastStatistics:
-    """Counts since the process started; `behind` and `slow` are clients now."""
-
-    clients: int
-    groups: int
-    behind: int
-    slow: int
-    rounds: int
-    flushes: int
-    frames: int
-    refused: int
-    updates: int
-    last_batch: int
-    gone: int
-
-
-@dataclass(frozen=True, slots=True)
-class GetBroadcastStatistics(Request[BroadcastStatistics]):
-    """Ask the broadcaster how it goes."""
-
-
-@dataclass(frozen=True, slots=True)
 class Presence:
     """Who is here. `symbols` counts connections by symbol named, most wanted first.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
 
 from stockstream.chaos.catalogue import ACTIONS
 from stockstream.chaos.drill import Stopped
 from stockstream.chaos.experiment import BadExperiment
+from stockstream.chaos.node import Node
 from stockstream.chaos.report import ExitCode
 from stockstream.cli.chaos.output import (
     print_actions,
@@ -19,27 +20,17 @@ from stockstream.cli.chaos.output import (
     print_targets,
 )
 from stockstream.cli.chaos.session import Where, fail, with_node
-from stockstream.cli.chaos.values import (
-    experiment_in,
-)
+from stockstream.cli.chaos.values import experiment_in
 
 if TYPE_CHECKING:
-    from stockstream.chaos.node import Node
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
 
 
 async def targets(*, where: Where | None = None) -> int:
     """List the live actors: path, state, generation, restarts, what would go with each."""
-    where = where or Where()
-
-    async def listing(node: Node) -> ExitCode:
-        found = await node.targets()
-        if where.as_json:
-            print_json({"targets": found})
-            return ExitCode.HELD
-        print_targets(found)
-        return ExitCode.HELD
-
-    return await with_node(where, listing)
+    return await _listed(where or Where(), "targets", Node.targets, print_targets)
 
 
 async def actions(*, where: Where | None = None) -> int:
@@ -73,17 +64,7 @@ def validate(file: Path, /, *, where: Where | None = None) -> int:
 
 async def list_(*, where: Where | None = None) -> int:
     """List what is on now, and what was done of late."""
-    where = where or Where()
-
-    async def listing(node: Node) -> ExitCode:
-        status = await node.status()
-        if where.as_json:
-            print_json({"status": status})
-            return ExitCode.HELD
-        print_status(status)
-        return ExitCode.HELD
-
-    return await with_node(where, listing)
+    return await _listed(where or Where(), "status", Node.status, print_status)
 
 
 async def show(entry: str, /, *, where: Where | None = None) -> int:
@@ -133,3 +114,19 @@ async def halt(
         return ExitCode.HELD
 
     return await with_node(where, halting)
+
+
+async def _listed(
+    where: Where, name: str, read: Callable[[Node], Awaitable[T]], show_it: Callable[[T], None]
+) -> int:
+    """Ask a node for something and print it, as JSON under that name or for people."""
+
+    async def listing(node: Node) -> ExitCode:
+        found = await read(node)
+        if where.as_json:
+            print_json({name: found})
+        else:
+            show_it(found)
+        return ExitCode.HELD
+
+    return await with_node(where, listing)

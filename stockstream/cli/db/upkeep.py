@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol, Self, TypeVar
 
 from cyclopts import Parameter
 from rich.progress import MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,9 +14,12 @@ from stockstream.errors import UsageError
 from stockstream.history import overview
 from stockstream.history.clock_doubt import FetchRecorded, doubt
 from stockstream.history.rolling import Rebuild, RollUp
-from stockstream.history.upkeep import Retain, Retained
+from stockstream.history.upkeep import Retained
 from stockstream.times import DAY_MS, HOUR_MS, now_ms
-from stockstream.users.purging import Purge, Purged
+from stockstream.users.purging import Purged
+
+if TYPE_CHECKING:
+    from stockstream.database.query import Query
 
 HOURS_PER_DAY = DAY_MS // HOUR_MS
 
@@ -42,8 +45,8 @@ async def retention(*, dry_run: bool = False, yes: Yes = False, as_json: Json = 
             bars.add_task("retention", total=None)
             # Before their minutes go, hours and days are put together.
             rolled = 0 if dry_run else await _rolled_up(visit)
-            done = await _retained(visit, kept.step(now_ms(), dry_run=dry_run))
-            purged = await _purged(visit, purge.step(now_ms(), dry_run=dry_run))
+            done = await _all_of(visit, kept.step(now_ms(), dry_run=dry_run), Retained())
+            purged = await _all_of(visit, purge.step(now_ms(), dry_run=dry_run), Purged())
     if as_json:
         print_json(
             {
@@ -85,22 +88,25 @@ async def _rolled_up(visit: Visit) -> int:
     return rolled
 
 
-async def _retained(visit: Visit, step: Retain) -> Retained:
-    all_of_it = Retained()
-    while True:
-        done = await visit.ask(step)
-        all_of_it = all_of_it.plus(done)
-        if not done.more:
-            return all_of_it
+class _Part(Protocol):
+    """What one step of a long work did; `more` says that it is not all."""
+
+    @property
+    def more(self) -> bool: ...
+
+    def plus(self, later: Self, /) -> Self: ...
 
 
-async def _purged(visit: Visit, step: Purge) -> Purged:
-    all_of_it = Purged()
+Part = TypeVar("Part", bound=_Part)
+
+
+async def _all_of(visit: Visit, step: Query[Part], done: Part) -> Part:
+    """Ask for a step until there is no more; `done` is nothing yet."""
     while True:
-        done = await visit.ask(step)
-        all_of_it = all_of_it.plus(done)
-        if not done.more:
-            return all_of_it
+        part = await visit.ask(step)
+        done = done.plus(part)
+        if not part.more:
+            return done
 
 
 async def rebuild(

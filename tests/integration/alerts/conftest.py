@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.alerts.receiver import Receiver
-from tests.integration.delivery.upstream import PriceApi
+from tests.integration.delivery.upstream import PriceApi, started_api
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,11 +18,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def price_api(nursery: trio.Nursery) -> AsyncIterator[PriceApi]:
     """A price API with two symbols, on a free port."""
-    api = PriceApi(nursery)
-    api.put(AAPL=90.0, MSFT=300.0)
-    await api.start()
-    yield api
-    api.stop()
+    async with started_api(nursery, AAPL=90.0, MSFT=300.0) as api:
+        yield api
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from stockstream.database.embedded.programs import program
 from stockstream.database.own_tables import OWN_TABLES, is_own
 from stockstream.history.partitions import name as partition
 from stockstream.times import DAY_MS, now_ms, to_datetime
+from tests.integration.cli.exports import exporting, wait_until_begun
 from tests.support.database import PostgresServer, psql
 
 if TYPE_CHECKING:
@@ -439,20 +440,8 @@ def test_an_interrupted_export_leaves_no_half_file(
 ):
     """Exit 130, nothing under its name, no draft, no traceback."""
     put_ticks(database_url, 300_000)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stockstream", "db", "export", "--output", "ticks.csv"],
-        cwd=tmp_path,
-        env={**environment, "DATABASE_URL": database_url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    draft = tmp_path / "ticks.csv.part"
-    give_up = time.monotonic() + 30
-    while not (draft.exists() and draft.stat().st_size > 100_000):
-        assert process.poll() is None
-        assert time.monotonic() < give_up
-        time.sleep(0.005)
+    process = exporting({**environment, "DATABASE_URL": database_url}, tmp_path, "ticks.csv")
+    wait_until_begun(process, tmp_path / "ticks.csv.part")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, "", "")

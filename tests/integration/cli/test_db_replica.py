@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from stockstream.times import DAY_MS, to_datetime
+from tests.integration.cli.exports import exporting, wait_until_begun
 from tests.integration.cli.test_db import YESTERDAY, partition, put_ticks
 from tests.support.database import psql
 from tests.support.replica import Pair, replicated
@@ -149,18 +148,8 @@ def test_a_replica_that_is_a_moment_behind_is_waited_for(
     """The export has what the primary had when it began."""
     psql(pair.replica_url, "SELECT pg_wal_replay_pause()")
     put_ticks(pair.primary_url, 60)
-    with subprocess.Popen(
-        [sys.executable, "-m", "stockstream", "db", "export", "--output", "t.csv", "--json"],
-        cwd=tmp_path,
-        env={
-            **environment,
-            "DATABASE_URL": pair.primary_url,
-            "DATABASE_READ_URL": pair.replica_url,
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    urls = {"DATABASE_URL": pair.primary_url, "DATABASE_READ_URL": pair.replica_url}
+    with exporting(environment | urls, tmp_path, "t.csv", "--json") as process:
         until(pair.replica_url, VISITORS, lambda found: found != "0")
         assert process.poll() is None
         psql(pair.replica_url, "SELECT pg_wal_replay_resume()")
@@ -175,24 +164,9 @@ def test_a_replica_that_fails_on_the_way_is_replaced_by_the_primary(
 ) -> None:
     """Each tick is in the file once, in order; where it went on is said."""
     put_ticks(pair.primary_url, 100_000)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stockstream", "db", "export", "--output", "t.csv", "--json"],
-        cwd=tmp_path,
-        env={
-            **environment,
-            "DATABASE_URL": pair.primary_url,
-            "DATABASE_READ_URL": pair.replica_url,
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    draft = tmp_path / "t.csv.part"
-    give_up = time.monotonic() + 30
-    while not (draft.exists() and draft.stat().st_size > 100_000):
-        assert process.poll() is None
-        assert time.monotonic() < give_up
-        time.sleep(0.005)
+    urls = {"DATABASE_URL": pair.primary_url, "DATABASE_READ_URL": pair.replica_url}
+    process = exporting(environment | urls, tmp_path, "t.csv", "--json")
+    wait_until_begun(process, tmp_path / "t.csv.part")
     pair.kill_replica()
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err

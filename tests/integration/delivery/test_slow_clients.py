@@ -12,7 +12,6 @@ import trio
 
 from stockstream import application
 from stockstream.delivery.lanes import Patience
-from stockstream.delivery.messages import GetBroadcastStatistics
 from supervision import inject_fault
 from tests.integration.delivery.raw import needs_vanishing, raw_client, vanish
 from tests.integration.delivery.upstream import fed_by
@@ -25,7 +24,7 @@ from web import actor
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stockstream.delivery.messages import BroadcastStatistics
+    from stockstream.delivery.lanes import Connections
     from tests.integration.delivery.upstream import PriceApi
     from tests.integration.web.support import RawClient
     from tests.support.tree import Tree
@@ -47,8 +46,8 @@ def port(tree: Tree) -> int:
     return int(tree.addresses.sockets[0].getsockname()[1])
 
 
-async def statistics(tree: Tree) -> BroadcastStatistics:
-    return await tree.system.ref("delivery/broadcaster").call(GetBroadcastStatistics())
+def connections_of(tree: Tree) -> Connections:
+    return tree.system.names["web"].actor._connections
 
 
 def sessions(tree: Tree) -> int:
@@ -74,7 +73,7 @@ async def test_a_client_that_pauses_gets_fewer_and_newer_updates(nursery: trio.N
         await subscribe_to_all(client)
         seen = other.counts["prices"]
         await other.message("prices", seen + 30)  # 30 flushes, while the client does not read
-        assert (await statistics(tree)).behind == 1
+        assert sum(lane.behind_since is not None for lane in connections_of(tree).lanes()) == 1
         _, newest = other.versions["AAPL"]
         seqs: list[int] = []
         while not seqs or seqs[-1] < newest:
@@ -106,7 +105,7 @@ async def test_a_client_that_never_reads_is_reset(impatient: None, nursery: trio
             elapsed = trio.current_time() - started
             assert other.counts["prices"] - before >= elapsed / 0.05 * 0.5
             assert 1.0 <= elapsed < 6
-            assert (await statistics(tree)).gone == 1
+            assert connections_of(tree).counts.gone == 1
             with suppress(trio.BrokenResourceError):
                 await client.ended()
 
@@ -121,7 +120,7 @@ async def test_a_client_that_reads_too_slowly_is_told_so(
         raw_client(port(tree), receive_buffer=SMALL_BUFFER) as client,
     ):
         await subscribe_to_all(client)
-        (lane,) = _lanes(tree)
+        (lane,) = connections_of(tree).lanes()
         slow = False
         with trio.fail_after(20):
             while not lane.client.closed:
@@ -133,11 +132,6 @@ async def test_a_client_that_reads_too_slowly_is_told_so(
             opcode, payload = await client.frame()
         assert (int.from_bytes(payload[:2], "big"), payload[2:]) == (4008, b"you read too slowly")
         assert slow
-
-
-def _lanes(tree: Tree) -> list:
-    connections = tree.system.names["web"].actor._connections
-    return connections.lanes()
 
 
 @needs_vanishing
@@ -174,7 +168,7 @@ async def test_a_vanished_client_is_gone_though_nothing_is_said_to_it(
 
 async def _nothing_is_left(tree: Tree) -> None:
     manager = tree.system.names["delivery/subscription_manager"].actor
-    assert _lanes(tree) == []
+    assert connections_of(tree).lanes() == []
     with trio.fail_after(10):
         while len(manager._tables.subscriptions):
             await trio.testing.wait_all_tasks_blocked(0.01)
@@ -194,7 +188,7 @@ async def test_a_client_that_sends_nothing_but_pongs_stays(
         with trio.move_on_after(3.5):
             await me.wait_closed(10)
         assert me.closed is None
-        assert (await statistics(tree)).gone == 0
+        assert connections_of(tree).counts.gone == 0
 
 
 @pytest.mark.proves("W16", "W9")

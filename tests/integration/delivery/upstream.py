@@ -61,6 +61,16 @@ class PriceApi(RogueServer):
 
 
 @asynccontextmanager
+async def started_api(nursery: trio.Nursery, **prices: float) -> AsyncIterator[PriceApi]:
+    """A price API that tells these prices, on a free port."""
+    api = PriceApi(nursery)
+    api.put(**prices)
+    await api.start()
+    yield api
+    api.stop()
+
+
+@asynccontextmanager
 async def fed_by(api: PriceApi, **settings: object) -> AsyncIterator[Tree]:
     """A running server that fetches from `api` all the time."""
     async with running_tree(stock_api_url=api.url, **{**PACE, **settings}) as tree:

@@ -12,11 +12,26 @@ from functools import partial
 import trio
 from quart_trio import QuartTrio
 
-from web.server import Handler, Server, ServerConfig, open_sockets, serve, websocket_class
+from web.server import (
+    Handler,
+    Server,
+    ServerConfig,
+    ServerSocket,
+    open_sockets,
+    serve,
+    websocket_class,
+)
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
 SOON = 10.0  # seconds for what takes milliseconds; a test that needs it all has failed
+
+
+async def echo(sock: ServerSocket) -> None:
+    """Send each message back."""
+    await sock.accept()
+    while True:
+        await sock.send(await sock.receive())
 
 
 def make_app(handlers: Mapping[str, Handler] | None = None) -> QuartTrio:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 import trio
 
@@ -14,20 +12,12 @@ from tests.integration.web.support import (
     SOON,
     TEXT,
     client_frame,
+    echo,
     running,
 )
 
-if TYPE_CHECKING:
-    from web.server import ServerSocket
-
 CLIENTS = 20
 EACH = 100
-
-
-async def echo(sock: ServerSocket) -> None:
-    await sock.accept()
-    while True:
-        await sock.send(await sock.receive())
 
 
 class Steps:

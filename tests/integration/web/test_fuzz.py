@@ -18,21 +18,16 @@ from tests.integration.web.support import (
     TEXT,
     RawClient,
     client_frame,
+    echo,
     running,
     upgrade_request,
 )
-from web.server import ServerConfig, ServerSocket
+from web.server import ServerConfig
 
 CONFIG = ServerConfig(max_message_size=2000)
 SETTINGS = settings(
     max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
-
-
-async def echo(sock: ServerSocket) -> None:
-    await sock.accept()
-    while True:
-        await sock.send(await sock.receive())
 
 
 async def try_all(cases: list[list[bytes]], *, upgraded: bool) -> None:

@@ -14,21 +14,16 @@ from tests.integration.web.support import (
     TEXT,
     RawClient,
     Running,
+    echo,
     make_app,
     running,
     upgrade_request,
 )
-from web.server import ServerConfig, ServerSocket
+from web.server import ServerConfig
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 UNFINISHED = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n1"
 STRANGER = "127.0.0.66"
-
-
-async def echo(sock: ServerSocket) -> None:
-    await sock.accept()
-    while True:
-        await sock.send(await sock.receive())
 
 
 async def idle(run: Running, *, local: str = STRANGER) -> RawClient:

@@ -13,6 +13,7 @@ from tests.integration.web.support import (
     SOON,
     TEXT,
     client_frame,
+    echo,
     make_app,
     running,
     upgrade_request,
@@ -21,12 +22,6 @@ from web.server import ServerConfig, ServerSocket
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 OWN_HEADERS = ((b"x-content-type-options", b"nosniff"),)
-
-
-async def echo(sock: ServerSocket) -> None:
-    await sock.accept()
-    while True:
-        await sock.send(await sock.receive())
 
 
 BODY = b"POST / HTTP/1.1\r\nHost: t\r\n"

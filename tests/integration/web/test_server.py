@@ -17,6 +17,7 @@ from tests.integration.web.support import (
     TEXT,
     RawClient,
     client_frame,
+    echo,
     make_app,
     running,
     upgrade_request,
@@ -39,12 +40,6 @@ from web.server.connection import Connection
 from web.server.http1 import Http1Protocol
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
-
-
-async def echo(sock: ServerSocket) -> None:
-    await sock.accept()
-    while True:
-        await sock.send(await sock.receive())
 
 
 # HTTP

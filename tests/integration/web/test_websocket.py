@@ -17,16 +17,11 @@ from tests.integration.web.support import (
     SOON,
     TEXT,
     client_frame,
+    echo,
     running,
     upgrade_request,
 )
 from web.server import Disconnected, Sent, ServerConfig, ServerSocket, encode_text_frame
-
-
-async def echo(sock: ServerSocket) -> None:
-    await sock.accept()
-    while True:
-        await sock.send(await sock.receive())
 
 
 class Seen:

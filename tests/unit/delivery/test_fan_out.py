@@ -47,6 +47,18 @@ class Broadcast:
         self.commands = 0
         self.now = 0.0
 
+    @property
+    def groups(self) -> int:
+        return len(self.fan_out._groups)
+
+    @property
+    def behind(self) -> int:
+        return sum(lane.behind_since is not None for lane in self.connections.lanes())
+
+    @property
+    def slow(self) -> int:
+        return sum(lane.slow for lane in self.connections.lanes())
+
     def attach(self, *, room: float = math.inf, now: float = 0.0) -> MemoryClient:
         number = len(self.clients) + 1
         client = self.clients[number] = MemoryClient(room)
@@ -247,12 +259,12 @@ def test_a_client_that_takes_nothing_changes_nothing_for_others(all_of: Broadcas
     for seq in range(2, 12):
         all_of.flush(row("AAPL", 150.0 + seq, seq), now=float(seq))
         assert len(well.take()) == 1
-    assert all_of.fan_out.statistics().behind == 1
+    assert all_of.behind == 1
     stuck.room = math.inf
     all_of.flush(now=12.0)
     (frame,) = stuck.take()
     assert [price["version"] for price in frame["prices"]] == [[1, 11]]
-    assert all_of.fan_out.statistics().behind == 0
+    assert all_of.behind == 0
     assert all_of.fan_out.again == math.inf
     all_of.flush(row("AAPL", 1.0, 12), now=13.0)
     assert stuck.sent[0] is well.sent[0]
@@ -279,9 +291,9 @@ def test_a_stuck_client_is_tried_less_and_less_often(all_of: Broadcast) -> None:
     assert len(tries) <= 40
     all_of.connections.lanes()[0].try_send = stuck.try_send
     stuck.begun = 1  # and while a frame is on its way, none is put together at all
-    before = all_of.fan_out.statistics().frames
+    before = all_of.connections.counts.frames
     all_of.flush(now=30.0)
-    assert all_of.fan_out.statistics().frames == before
+    assert all_of.connections.counts.frames == before
     stuck.begun = 0
     stuck.take()
     all_of.flush(now=40.0)
@@ -301,7 +313,7 @@ def test_a_client_that_reads_slowly_and_steadily_stays(all_of: Broadcast) -> Non
             slow.begun = 1
         slow.last_received = slow.last_progress = float(second)
         run(all_of.fan_out.look(float(second), Patience()))
-        assert all_of.fan_out.statistics().slow == 0
+        assert all_of.slow == 0
     assert 15 <= len(slow.messages) <= 20
     assert slow.asked is None
 
@@ -322,7 +334,7 @@ def test_a_client_that_takes_a_large_snapshot_slowly_stays(
         all_of.flush(now=float(second))
         slow.last_received = slow.last_progress = float(second)
         run(all_of.fan_out.look(float(second), Patience()))
-        assert all_of.fan_out.statistics().slow == 0
+        assert all_of.slow == 0
     told = [quote for message in slow.messages for quote in message.get("quotes", [])]
     assert len(told) == 12
 
@@ -397,7 +409,7 @@ def test_a_broadcaster_killed_in_the_middle_of_a_flush_leaves_nobody_out(
     all_of.flush(row("AAPL", 152.0, 3))
     for client in clients:
         assert [p["version"] for m in client.messages for p in m["prices"]] == [[1, 2], [1, 3]]
-    assert all_of.fan_out.statistics().groups == 2
+    assert all_of.groups == 2
 
 
 def test_groups_are_given_up_when_their_last_client_leaves(all_of: Broadcast) -> None:
@@ -405,18 +417,17 @@ def test_groups_are_given_up_when_their_last_client_leaves(all_of: Broadcast) ->
     clients = [all_of.attach() for _ in range(3)]
     for client, symbol in zip(clients, ("AAPL", "MSFT", "TSLA"), strict=True):
         all_of.want(client, symbol)
-    assert all_of.fan_out.statistics().groups == 3
+    assert all_of.groups == 3
     all_of.want(clients[0], "MSFT")
-    assert all_of.fan_out.statistics().groups == 2
+    assert all_of.groups == 2
     clients[0].closed = True
     all_of.flush(row("MSFT", 311.0, 2))
     all_of.fan_out.detach(2)
     all_of.fan_out.detach(2)
-    assert all_of.fan_out.statistics().groups == 1
+    assert all_of.groups == 1
     clients[2].closed = True
     run(all_of.fan_out.look(0.0, Patience()))
-    statistics = all_of.fan_out.statistics()
-    assert (statistics.groups, statistics.clients, len(all_of.connections)) == (0, 0, 0)
+    assert (all_of.groups, len(all_of.connections)) == (0, 0)
     assert all(client.drains for client in clients)
 
 
@@ -474,7 +485,7 @@ def test_a_client_with_a_rate_gets_its_prices_when_its_time_has_come(all_of: Bro
     all_of.want(client, "AAPL", "MSFT", command=3, now=10.8)
     assert client.kinds() == ["prices", "subscriptions", "snapshot"]
     assert client.messages[0]["prices"][0]["version"] == [1, 4]
-    assert all_of.fan_out.statistics().groups == 0
+    assert all_of.groups == 0
 
 
 def test_heartbeats_go_to_those_who_heard_nothing(all_of: Broadcast) -> None:
@@ -559,7 +570,7 @@ def test_a_ping_is_no_progress_of_its_own(all_of: Broadcast) -> None:
     run(all_of.fan_out.look(35.01, Patience()))
     assert client.aborted
     assert len(all_of.connections) == 0
-    assert all_of.fan_out.statistics().gone == 1
+    assert all_of.connections.counts.gone == 1
 
 
 @pytest.mark.proves("W16")
@@ -573,7 +584,7 @@ def test_a_slow_client_is_marked_and_then_parted_with(all_of: Broadcast) -> None
         all_of.flush(row("AAPL", now, int(now)), now=now)
         client.last_received = client.last_progress = now
         run(all_of.fan_out.look(now, Patience()))
-        return all_of.fan_out.statistics().slow == 1
+        return all_of.slow == 1
 
     assert [look(now) for now in (100.0, 109.0, 110.0)] == [False, False, True]
     client.room = 1

@@ -1,4 +1,4 @@
-"""The topic `stock:all`: every batch of prices, for whoever subscribes to it.
+"""The topic `stock:all`: every batch of prices, for its subscribers.
 
 Subscribers are names in the spec, so they survive a restart of this actor. What it carries is
 a hint that comes quickly: the truth stands in the `Quotes` table, where a subscriber that

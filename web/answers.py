@@ -1,4 +1,4 @@
-"""Answers in JSON, of the API, of the admin API and of whoever watches."""
+"""Answers in JSON: for the API, the admin API, the metrics and the health checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The headers that every answer carries, whoever gives it."""
+"""The headers of every answer."""
 
 from __future__ import annotations
 

@@ -44,9 +44,10 @@ if TYPE_CHECKING:
 __all__ = ["Broadcaster", "Framing"]
 
 LOOK_SECONDS = 1.0
-"""How often the signs of life are looked at, and the tables for what a lost hint would hide."""
+"""How often clients are checked for signs of life, and the tables for changes of which the message
+was lost."""
 LONGEST_SILENCE_SECONDS = 4.0
-"""Clients hear of a living feed every 5 s at least; this and the look after it."""
+"""Clients are told of a live feed every 5 s at least: this, and the next look."""
 SHORTEST_TOLD_INTERVAL = 1.0
 """Clients call a price stale after three intervals; below this, a hiccup would look like that."""
 
@@ -58,7 +59,7 @@ class _Flush:
 
 
 class _Look:
-    """Time to look around."""
+    """Time to check clients and tables."""
 
 
 class Broadcaster(Actor):

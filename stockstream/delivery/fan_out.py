@@ -42,18 +42,18 @@ if TYPE_CHECKING:
     from stockstream.tables import Subscription
 
 WELCOME = 0
-"""Stands where the number of a command does, which count from 1."""
+"""In place of a command's number; commands count from 1."""
 SNAPSHOT_PART = 100
 """Symbols in one snapshot, some 200 bytes each: the next waits until the client has taken it."""
 RETRY_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 1.0
 PATIENCE_PART = 0.25
-"""A client that took no more is tried again after a part of the time it has been behind, within
-these limits: what it lacks is put together for each try, and it may never take it."""
+"""A client that took no more is tried again after this part of the time that it has been behind,
+within these limits: each try encodes what it lacks, and it may never take it."""
 CODE_TOO_SLOW = 4008
 MOST_OWED = 32
-"""Alerts wait in order with the answers; for a client that takes none, they wait no longer here
-than that: its page reads what it missed from the API."""
+"""Alerts wait in one queue with the answers. A client that takes nothing gets no more of them once
+so many operations wait; its page reads what it missed from the API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class FanOut:
     ) -> None:
         """Go on where a predecessor was killed: each lane says what it has seen.
 
-        `turn` is the one that whoever runs the generators begins; without, each step ends one.
+        `turn` is begun by the actor that runs the generators; without it, each step ends one.
         """
         self._connections = connections
         self._book = connections.book
@@ -98,10 +98,10 @@ class FanOut:
         if connections.status is not None:
             self._status_frame = framing.text(encode(connections.status))
         self.again = 0.0 if self._late else math.inf
-        """When a flush is due for the sake of the late alone; infinity for none."""
+        """When the next flush for late clients alone is due; infinity for none."""
 
     def set_status(self, status: Status) -> None:
-        """Have every client told, with the next flush, unless they know."""
+        """Send the status to every client with the next flush, if it is a new one."""
         if status != self._connections.status:
             self._connections.set_status(status)
             self._status_frame = self._framing.text(encode(status))
@@ -109,7 +109,7 @@ class FanOut:
     # What clients do, and what is said to one of them.
 
     def attach(self, request: Attach, now: float) -> None:
-        """Take a client in, with the welcome as the first it hears. Idempotent."""
+        """Add a client; the welcome is the first message that it gets. Idempotent."""
         if request.connection in self._connections:
             return
         lane = Lane(
@@ -121,7 +121,7 @@ class FanOut:
         self._advance(lane, now)
 
     def detach(self, number: int) -> None:
-        """Let a client go; no error when it has gone."""
+        """Remove a client; no error when there is none."""
         lane = self._connections.get(number)
         if lane is not None:
             self._drop(lane)
@@ -354,7 +354,7 @@ class FanOut:
     def heartbeat(self, now: float, age: float, unsubscribed_age: float) -> Iterator[None]:
         """Tell those who heard nothing for `age` seconds that the feed does not stand still.
 
-        Who is subscribed to nothing has no price that could look stale, and hears of it after
+        Clients without a subscription have no price that could look stale: they are told after
         `unsubscribed_age`.
         """
         frame = self._framing.text(*self._book.prices(()))
@@ -382,7 +382,7 @@ class FanOut:
     # Signs of life.
 
     def look(self, now: float, patience: Patience) -> Iterator[None]:
-        """Ping who is due, and part with who is gone or too slow; yields for a turn."""
+        """Ping clients that are due, drop those that are gone or too slow; yields for a turn."""
         for lane in self._connections.lanes():
             self._look_at(lane, now, patience)
             if self._turn.over:

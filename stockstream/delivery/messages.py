@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Attach(Request[None]):
     """A client has connected: from now on the broadcaster writes to it. Idempotent by number.
 
-    `user` is who sits there, None for a program without a user's cookie.
+    `user` is its user, None for a program without a user's cookie.
     """
 
     connection: int
@@ -53,7 +53,7 @@ class Command(Request["Served | Close"]):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The command was dealt with; its answer is on its way."""
+    """The command was handled; its answer is under way."""
 
 
 @dataclass(frozen=True, slots=True)

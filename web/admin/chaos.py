@@ -82,13 +82,13 @@ class ChaosDisabledError(Forbidden):
 
 
 class BadBodyError(BadRequest):
-    """The body is none of what this call takes."""
+    """The body is not what this call takes."""
 
     word: ClassVar[str] = "bad_body"
 
 
 class NoControllerError(ServiceUnavailable):
-    """The chaos controller is being restarted, or hangs."""
+    """The chaos controller restarts, or hangs."""
 
     word: ClassVar[str] = "no_controller"
 
@@ -111,7 +111,7 @@ def chaos_api(
 ) -> Blueprint:
     """The routes under `/admin/api/chaos`, for operators of the node of that name.
 
-    Where `role_token` is set, whoever injects must send it in `X-Chaos-Token` too.
+    Where `role_token` is set, who injects a fault must send it in `X-Chaos-Token` too.
     """
     blueprint = Blueprint("chaos_api", __name__, url_prefix="/admin/api/chaos")
     blueprint.before_request(require_admin)

@@ -28,22 +28,22 @@ if TYPE_CHECKING:
     from web.parts import Parts
 
 MOST_OF_THE_TIME = 0.02
-"""The part of a processor that a document may take, however many pages ask for it."""
+"""The part of a processor that encoding one may take, however many pages ask for it."""
 CHILDREN_SHOWN = 20
-"""Clients of one supervisor that a folded tree shows; the rest is a number."""
+"""Clients of one supervisor that a folded tree shows; the others are counted."""
 
 FOLDED = texts("folded", "Given at all: show only some clients of each supervisor.")
 SINCE = whole("since", "Only what came after this number.", least=0, most=10**15, usual=0)
 
 
 class TooManyStreamsError(ServiceUnavailable):
-    """As many event streams are open as there may be."""
+    """The limit of open event streams is reached."""
 
     word: ClassVar[str] = "too_many_streams"
 
 
-class Thrifty:
-    """A document that is made anew only so often that making it stays cheap."""
+class CachedDocument:
+    """An encoded document, made again only when `MOST_OF_THE_TIME` allows it."""
 
     def __init__(self, make: Callable[[], bytes]) -> None:
         self._make = make
@@ -51,7 +51,7 @@ class Thrifty:
         self._good_until = 0.0
 
     def get(self) -> bytes:
-        """The document, of now or of a moment ago."""
+        """The document; it may be a moment old."""
         began = perf_counter()
         if began >= self._good_until:
             self._body = self._make()
@@ -65,8 +65,8 @@ def admin_api(parts: Parts, streams: EventStreams) -> Blueprint:
     blueprint = Blueprint("admin_api", __name__, url_prefix="/admin/api")
     blueprint.before_request(require_admin)
     events = parts.telemetry.events
-    folded = Thrifty(lambda: _tree(parts, CHILDREN_SHOWN))
-    the_overview = Thrifty(lambda: encode(overview(parts, len(streams))))
+    folded = CachedDocument(lambda: _tree(parts, CHILDREN_SHOWN))
+    the_overview = CachedDocument(lambda: encode(overview(parts, len(streams))))
 
     @blueprint.get("/tree")
     async def tree() -> Response:

@@ -50,25 +50,25 @@ LONGEST_COOLDOWN = 86_400
 HIGHEST_PRICE = 1e12
 
 
-def _told(**schema: object) -> Meta:
-    """Tell programs what is taken. `_read` sees to it, and names all that is wrong at once."""
+def _schema(**schema: object) -> Meta:
+    """A schema for the document. `_read` checks it, and names everything that is wrong at once."""
     return Meta(extra_json_schema=schema)
 
 
 class RuleGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of POST and PUT: a rule as it shall be.
+    """The body of POST and PUT: the rule.
 
     A `move` has a `window`, a threshold of at most 100 percent, and a hysteresis below it.
     """
 
     symbol: SymbolText
     kind: Kind
-    threshold: Annotated[float, _told(exclusiveMinimum=0, maximum=HIGHEST_PRICE)]
-    window: Annotated[int, _told(minimum=SHORTEST_WINDOW, maximum=LONGEST_WINDOW)] | None = None
-    hysteresis: Annotated[float, _told(minimum=0, maximum=100)] = USUAL_HYSTERESIS
-    cooldown: Annotated[int, _told(minimum=0, maximum=LONGEST_COOLDOWN)] = USUAL_COOLDOWN
+    threshold: Annotated[float, _schema(exclusiveMinimum=0, maximum=HIGHEST_PRICE)]
+    window: Annotated[int, _schema(minimum=SHORTEST_WINDOW, maximum=LONGEST_WINDOW)] | None = None
+    hysteresis: Annotated[float, _schema(minimum=0, maximum=100)] = USUAL_HYSTERESIS
+    cooldown: Annotated[int, _schema(minimum=0, maximum=LONGEST_COOLDOWN)] = USUAL_COOLDOWN
     webhook: (
-        Annotated[str, _told(format="uri", pattern="^https?://", maxLength=LONGEST_URL)] | None
+        Annotated[str, _schema(format="uri", pattern="^https?://", maxLength=LONGEST_URL)] | None
     ) = None
 
 
@@ -80,7 +80,7 @@ class WebhookItem(msgspec.Struct, frozen=True):
 
 
 class RuleItem(msgspec.Struct, frozen=True):
-    """A rule as it is told. `armed` is None before its first price is known to be judged."""
+    """A rule. `armed` is null until its first price was judged."""
 
     id: int
     symbol: str
@@ -94,7 +94,7 @@ class RuleItem(msgspec.Struct, frozen=True):
 
 
 class RuleLimits(msgspec.Struct, frozen=True):
-    """How much there may be; seconds."""
+    """The limits; times in seconds."""
 
     rules: int = MOST_RULES
     shortest_window: int = SHORTEST_WINDOW
@@ -110,7 +110,7 @@ class RulesAnswer(msgspec.Struct, frozen=True):
 
 
 def alerts_api(parts: Parts) -> Blueprint:
-    """The routes. Each asks for the user's cookie; what is another's is not there."""
+    """The routes. Each needs the user's cookie; the rules of other users are not found."""
     blueprint = Blueprint("alerts", __name__, url_prefix="/api/v1/alerts")
     database, policy = parts.database, parts.settings.targets
 
@@ -155,7 +155,7 @@ def alerts_api(parts: Parts) -> Blueprint:
     @blueprint.put("/rules/<number>")
     @documented(RuleItem, ROW, body=RuleGiven, errors=CHANGE_ERRORS, user=True)
     async def replace(asked: Asked) -> Response:
-        """Put a rule in the place of one."""
+        """Replace a rule."""
         wanted = _read(await read_body(RuleGiven), policy)
         query = ChangeRow(RULES, current_user(), asked[ROW], lambda _before: wanted)
         return json_answer(await changed(query))

@@ -1,4 +1,4 @@
-"""All quotes as one answer, made once for everybody who asks."""
+"""All quotes as one encoded answer, shared by all requests."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from stockstream.quotes import Symbol
 
 PART = 200
-"""Symbols before others get a turn: less than a millisecond."""
+"""Symbols between two checkpoints: less than a millisecond."""
 SHARE = 0.1
-"""The part of a core that making it anew may take, however many ask."""
+"""The part of a core that encoding may take, however many requests come."""
 
 
 class QuotesAnswer(msgspec.Struct, frozen=True):
@@ -41,10 +41,10 @@ class Document:
 
 
 class AllQuotes:
-    """See the module. What it tells is what clients were told last, as the broadcaster encoded it.
+    """See the module. It holds what clients were sent last, as the broadcaster encoded it.
 
-    With 10,000 symbols, making it took 120 ms for each who asked. It is made in turns, by one at a
-    time, and not anew before its making is a small part of the time.
+    With 10,000 symbols, encoding took 120 ms per request. Now one request at a time encodes, with
+    checkpoints, and the result is reused until encoding is a small part of the time.
     """
 
     def __init__(self, book: FlushBook, clock: Callable[[], float] = perf_counter) -> None:
@@ -58,14 +58,14 @@ class AllQuotes:
         self._making = trio.Lock()
 
     async def get(self) -> Document:
-        """The newest price of every symbol, of now or of a moment ago."""
+        """The newest price of every symbol; it may be a moment old."""
         async with self._making:
             began = self._clock()
             if self._made is not None and (
                 began < self._good_until or self._made.etag == self._etag()
             ):
                 return self._made
-            # Prices that are flushed meanwhile may be in it: the tag of before has it made anew.
+            # A flush meanwhile may be in it in part. With the old tag the next call encodes again.
             etag, head = self._etag(), self._head()
             if len(self._sorted) != len(self._book):
                 self._sorted = sorted(self._book.symbols)

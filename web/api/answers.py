@@ -1,4 +1,4 @@
-"""What the API answers: what was asked of the database, or why there is no answer now."""
+"""Answers of the API: results of the database, or why there is none now."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ AGE: dict[str, object] = {
 
 
 class UnavailableError(ServiceUnavailable):
-    """What knows the answer cannot be asked now; `Retry-After` says when to try again."""
+    """What knows the answer does not respond; `Retry-After` says when to try again."""
 
     word: ClassVar[str] = "unavailable"
 
@@ -45,11 +45,11 @@ class TooManyQueriesError(ServiceUnavailable):
 
 
 DATABASE_ERRORS = (UnavailableError, TooManyQueriesError)
-"""What a question to the database may be answered with instead."""
+"""What `ask_database` raises."""
 
 
 async def ask_database(database: ActorRef, query: Query[R]) -> Answered[R]:
-    """Ask, and turn trouble into an answer of HTTP.
+    """Ask, and turn errors into HTTP errors.
 
     Raises:
         TooManyQueriesError: the pool is exhausted.
@@ -66,7 +66,7 @@ async def ask_database(database: ActorRef, query: Query[R]) -> Answered[R]:
 
 
 def dated(value: msgspec.Struct, as_of: Moment | None) -> Response:
-    """An answer; `Age` says how many seconds old it may be, where that is worth a word."""
+    """An answer; `Age` says how many seconds old it may be, from `TOLD_SECONDS` on."""
     response = json_answer(value)
     if as_of is not None and as_of.age >= freshness.TOLD_SECONDS:
         response.headers["Age"] = str(math.ceil(as_of.age))

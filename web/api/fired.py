@@ -1,4 +1,4 @@
-"""`/api/v1/alerts/fired`: what a user's rules fired, and how it is posted to their webhooks."""
+"""`/api/v1/alerts/fired`: what a user's rules fired, and the calls to their webhooks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LIMIT = whole("limit", "Alerts, at most.", least=1, most=MOST_FIRED, usual=USUAL
 CURSOR = cursor(
     "cursor", "The `next_cursor` of an answer, for older ones.", re.compile("[0-9]{1,18}"), int
 )
-UNREAD = choice("unread", "Only those that were not seen.", ("true", "false"), "false")
+UNREAD = choice("unread", "Only those that were not read.", ("true", "false"), "false")
 
 
 def _read_alert(text: str) -> tuple[int, Version]:
@@ -67,7 +67,7 @@ ALERT = Parameter(
 
 
 class DeliveryItem(msgspec.Struct, frozen=True):
-    """How the posting to the webhook goes: `pending`, `delivered`, or `dead`, which is given up.
+    """The state of the call to the webhook: `pending`, `delivered`, or `dead` once it is given up.
 
     `status` and `reason` are of the last attempt that failed, or of the one that was taken.
     `next_attempt` is null once it has ended, and while an attempt is under way.
@@ -82,9 +82,9 @@ class DeliveryItem(msgspec.Struct, frozen=True):
 
 
 class FiredItem(ToldAlert, frozen=True):
-    """An alert, as `docs/asyncapi.yaml` describes it, and whether its user has seen it.
+    """An alert, as `docs/asyncapi.yaml` describes it, and whether its user has read it.
 
-    `delivery` is null where it is posted nowhere.
+    `delivery` is null where the rule has no webhook.
     """
 
     read: bool
@@ -92,9 +92,9 @@ class FiredItem(ToldAlert, frozen=True):
 
 
 class FiredAnswer(msgspec.Struct, frozen=True):
-    """The newest first; `next_cursor` asks for older ones, null when there are none.
+    """Alerts, the newest first; `next_cursor` asks for older ones, null when there are none.
 
-    `unread` counts all that are, up to 100.
+    `unread` is how many were not read yet, at most 100.
     """
 
     alerts: list[FiredItem]
@@ -103,13 +103,13 @@ class FiredAnswer(msgspec.Struct, frozen=True):
 
 
 class ReadGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of `/fired/read`: all that fired up to that moment was seen."""
+    """The body of `/fired/read`: everything that fired until then was read."""
 
     until: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
 def fired_api(parts: Parts) -> Blueprint:
-    """The routes. Each asks for the user's cookie; what is another's is not there."""
+    """The routes. Each needs the user's cookie; the alerts of other users are not found."""
     blueprint = Blueprint("fired", __name__, url_prefix="/api/v1/alerts/fired")
     database = parts.database
 
@@ -132,7 +132,7 @@ def fired_api(parts: Parts) -> Blueprint:
     @blueprint.post("/<alert>/post")
     @documented(FiredItem, ALERT, errors=MOVE_ERRORS, user=True)
     async def post(asked: Asked) -> Response:
-        """Post an alert to its webhook once more, whatever came of it before."""
+        """Post an alert to its webhook again, also one that was delivered or given up."""
         posted = await ask_row(database, Repost(current_user(), *asked[ALERT]))
         if posted.delivery is not None:
             parts.webhooks.cast(PostNow(Line(current_user(), posted.delivery.receiver)))
@@ -141,13 +141,13 @@ def fired_api(parts: Parts) -> Blueprint:
     @blueprint.post("/read")
     @documented(None, status=204, body=ReadGiven, errors=SEEN_ERRORS, user=True)
     async def read() -> Response:
-        """Note that alerts were seen."""
+        """Mark alerts as read."""
         given = await read_body(ReadGiven)
         try:
             until = read_moment(given.until)
         except Wrong as error:
             raise InvalidFieldError({"until": str(error)}) from error
-        # What has not fired yet cannot have been seen, whatever a clock says.
+        # What has not fired yet cannot have been read: the clock of a browser may be ahead.
         until = min(until, parts.settings.wall_clock_ms())
         await ask_database(database, MarkRead(current_user(), until))
         return Response(b"", 204)  # without a body Quart iterates one, on asyncio

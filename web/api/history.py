@@ -165,7 +165,7 @@ def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Bluepri
 
 
 def check_order(start: int, end: int) -> None:
-    """Refuse a range that is empty or runs backwards.
+    """Refuse a range that is empty or backwards.
 
     Raises:
         InvalidParameterError: naming `from`.

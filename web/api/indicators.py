@@ -58,7 +58,7 @@ INDICATOR = choice("indicator", "Which figure.", tuple(IndicatorKind))
 
 
 def _read_period(given: Sequence[str], asked: Asked) -> int:
-    """What it may be, and what it is when nobody says, depends on the figure."""
+    """Its least and its default depend on the indicator."""
     kind, text = asked.get(INDICATOR), once(given)
     if text is None:
         return USUAL[kind or IndicatorKind.SMA]
@@ -104,7 +104,7 @@ class IndicatorAnswer(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class IndicatorQuery:
     """What is asked for. Times in ms since 1970: [`start`, `end`)."""
 
     symbol: Symbol
@@ -127,7 +127,7 @@ class Close:
 def indicators_api(
     tables: Tables, database: ActorRef, wall_clock_ms: Callable[[], int]
 ) -> Blueprint:
-    """The route; closes are asked of the database, the newest price stands in the tables."""
+    """The route. Closes come from the database, the newest price from the tables."""
     blueprint = Blueprint("indicators", __name__, url_prefix="/api/v1")
 
     @blueprint.get("/indicators/<symbol>")
@@ -140,7 +140,7 @@ def indicators_api(
         (`volatility`). The live price moves the last one.
         """
         now = wall_clock_ms()
-        wanted = wanted_of(asked, now)
+        wanted = read_indicator_query(asked, now)
         settling = prices_until_settled(wanted.kind, wanted.period)
         count = wanted.limit + settling
         query = FetchCandles(wanted.symbol, wanted.interval, 0, wanted.end, count)
@@ -148,8 +148,8 @@ def indicators_api(
         candles = found.value
         row = tables.quotes.get(wanted.symbol)
         closes, live = joined(candles, row, wanted, now)
-        # Where the series itself begins the first values are what they are; where only the
-        # answer of the database does, they would show that.
+        # At the beginning of the series the first values stand. Where the answer was cut at
+        # `count`, they would depend on where it was cut, so they are left out.
         unsettled = settling if len(candles) == count else 0
         points = await values(closes, wanted, unsettled)
         answer = IndicatorAnswer(
@@ -168,7 +168,7 @@ def indicators_api(
 
 
 def joined(
-    candles: Sequence[Candle], row: QuoteRow | None, wanted: Wanted, now: int
+    candles: Sequence[Candle], row: QuoteRow | None, wanted: IndicatorQuery, now: int
 ) -> tuple[list[Close], int | None]:
     """Stored closes, the last of them moved by the live price; and the start of that candle.
 
@@ -190,7 +190,7 @@ def joined(
     return closes, start
 
 
-async def values(closes: Iterable[Close], wanted: Wanted, unsettled: int) -> list[Close]:
+async def values(closes: Iterable[Close], wanted: IndicatorQuery, unsettled: int) -> list[Close]:
     """The figure at each close that has one, without the first `unsettled`; the last `limit`."""
     indicator = STREAMING[wanted.kind](wanted.period)
     points: list[Close] = []
@@ -203,7 +203,7 @@ async def values(closes: Iterable[Close], wanted: Wanted, unsettled: int) -> lis
     return points[-wanted.limit :]
 
 
-def wanted_of(asked: Asked, now: int) -> Wanted:
+def read_indicator_query(asked: Asked, now: int) -> IndicatorQuery:
     """What is asked for.
 
     Raises:
@@ -212,7 +212,7 @@ def wanted_of(asked: Asked, now: int) -> Wanted:
     start, end = asked[FROM] or 0, asked[TO]
     end = now + AHEAD_MS if end is None else end
     check_order(start, end)
-    return Wanted(
+    return IndicatorQuery(
         symbol=asked[SYMBOL],
         kind=asked[INDICATOR],
         period=asked[PERIOD],

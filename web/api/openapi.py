@@ -11,7 +11,7 @@ import inspect
 import re
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, TypedDict, Unpack, overload
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -84,16 +84,25 @@ class Operation:
 _operations: WeakKeyDictionary[Callable[..., object], Operation] = WeakKeyDictionary()
 
 
+class Options(TypedDict, total=False):
+    """What else may be said of a route. `headers` may come with the answer.
+
+    An error class brings its status, its `word` (the answer's `code`) and its docstring. With
+    `user` the request needs the user's cookie.
+    """
+
+    errors: tuple[type[HTTPException], ...]
+    status: int
+    body: type[msgspec.Struct]
+    user: bool
+    headers: Schema
+
+
 @overload
 def documented(
     answer: type[msgspec.Struct] | None,
     /,
-    *,
-    errors: tuple[type[HTTPException], ...] = (),
-    status: int = 200,
-    body: type[msgspec.Struct] | None = None,
-    user: bool = False,
-    headers: Schema | None = None,
+    **options: Unpack[Options],
 ) -> Callable[[Callable[[], Awaitable[Response]]], View]: ...
 
 
@@ -103,11 +112,7 @@ def documented(
     first: Parameter[object],
     /,
     *parameters: Parameter[object],
-    errors: tuple[type[HTTPException], ...] = (),
-    status: int = 200,
-    body: type[msgspec.Struct] | None = None,
-    user: bool = False,
-    headers: Schema | None = None,
+    **options: Unpack[Options],
 ) -> Callable[[Callable[[Asked], Awaitable[Response]]], View]: ...
 
 
@@ -115,20 +120,23 @@ def documented(
     answer: type[msgspec.Struct] | None,
     /,
     *parameters: Parameter[object],
-    errors: tuple[type[HTTPException], ...] = (),
-    status: int = 200,
-    body: type[msgspec.Struct] | None = None,
-    user: bool = False,
-    headers: Schema | None = None,
+    **options: Unpack[Options],
 ) -> Callable[[Callable[..., Awaitable[Response]]], View]:
-    """Say of a route what it takes and answers, None for nothing; its docstring says the rest.
+    """Document a route: what it takes and answers, None for nothing; its docstring says the rest.
 
-    It is handed its parameters, read, in an `Asked`, where it has any. An error class brings its
-    status, its `word` (the answer's `code`) and its docstring; those of the parameters need not be
-    named. With `user` the request has to bring the user's cookie. `headers` may come with the
-    answer.
+    A route with parameters gets them in an `Asked`. The errors of parameters need not be named.
     """
-    all_errors = tuple(dict.fromkeys((*errors, *(each.error for each in parameters))))
+    of_parameters = (parameter.error for parameter in parameters)
+    errors = tuple(dict.fromkeys((*options.get("errors", ()), *of_parameters)))
+    operation = Operation(
+        answer,
+        parameters,
+        errors,
+        options.get("status", 200),
+        options.get("body"),
+        options.get("user", False),
+        options.get("headers"),
+    )
 
     def take(handler: Callable[..., Awaitable[Response]]) -> View:
         @wraps(handler)
@@ -138,7 +146,7 @@ def documented(
             query = request.args.to_dict(flat=False)
             return await handler(read_parameters(parameters, path, query))
 
-        _operations[view] = Operation(answer, parameters, all_errors, status, body, user, headers)
+        _operations[view] = operation
         return view
 
     return take

@@ -22,13 +22,13 @@ LARGEST_ID = 2**63 - 1
 
 
 class NoSuchRowError(NotFound):
-    """It is not there, or is somebody else's: which of them is nobody's business."""
+    """There is none, or it is another user's; the answer does not tell which."""
 
     word: ClassVar[str] = "not_found"
 
 
 class RowConflictError(ConflictError):
-    """It does not go with what is there already; `field` names the culprit."""
+    """It conflicts with what is there already; `field` names what is wrong."""
 
     word: ClassVar[str] = "conflict"
 
@@ -41,8 +41,8 @@ async def ask_row(database: ActorRef, query: Query[T | RowRefusal]) -> T:
     """Ask for a row, or a change of one, and turn a refusal into an answer of HTTP too.
 
     Raises:
-        NoSuchRowError: it is not there.
-        RowConflictError: the change does not go with what is there.
+        NoSuchRowError: there is none.
+        RowConflictError: the change conflicts with what is there.
         TooManyQueriesError, UnavailableError: there is no answer now.
     """
     answer = (await ask_database(database, query)).value

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class WatchlistItem(msgspec.Struct, frozen=True):
-    """A list as it is told; times in UTC."""
+    """A list; times in UTC."""
 
     id: int
     name: str
@@ -55,7 +55,7 @@ class WatchlistItem(msgspec.Struct, frozen=True):
 
 
 class WatchlistLimits(msgspec.Struct, frozen=True):
-    """How much there may be."""
+    """The limits."""
 
     lists: int = MOST_LISTS
     symbols: int = MOST_SYMBOLS
@@ -69,7 +69,8 @@ class WatchlistsAnswer(msgspec.Struct, frozen=True):
     limits: WatchlistLimits = WatchlistLimits()
 
 
-# Schemas tell programs what is taken; `_read` and its kin see to it, and name all that is wrong.
+# Schemas for the document. `_read` and the functions below it check them, and name everything that
+# is wrong at once.
 Name = Annotated[
     str, Meta(extra_json_schema={"minLength": 1, "maxLength": LONGEST_NAME, "pattern": r"\S"})
 ]
@@ -77,14 +78,14 @@ Symbols = Annotated[list[SymbolText], Meta(extra_json_schema={"maxItems": MOST_S
 
 
 class NewWatchlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of POST and PUT: a list as it shall be."""
+    """The body of POST and PUT: the list."""
 
     name: Name
     symbols: Symbols = []
 
 
 class WatchlistChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of PATCH: what is left out stays; `remove` is taken off, `add` put behind."""
+    """The body of PATCH. What is left out stays; `remove` is removed, `add` is added at the end."""
 
     name: Name | None = None
     symbols: Symbols | None = None
@@ -93,7 +94,7 @@ class WatchlistChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def watchlists_api(database: ActorRef) -> Blueprint:
-    """The routes. Each asks for the user's cookie; a list of another user is not there."""
+    """The routes. Each needs the user's cookie; the lists of other users are not found."""
     blueprint = Blueprint("watchlists", __name__, url_prefix="/api/v1/watchlists")
 
     blueprint.before_request(admit_user)
@@ -126,7 +127,7 @@ def watchlists_api(database: ActorRef) -> Blueprint:
     @blueprint.put("/<number>")
     @documented(WatchlistItem, ROW, body=NewWatchlist, errors=CHANGE_ERRORS, user=True)
     async def replace(asked: Asked) -> Response:
-        """Put a list in the place of one."""
+        """Replace a list."""
         wanted = _read(await read_body(NewWatchlist))
         query = ChangeRow(WATCHLISTS, current_user(), asked[ROW], lambda _before: wanted)
         return await answered(query)

@@ -34,7 +34,7 @@ CODE_LOST = 4000
 class Client:
     """See the module; implements `stockstream.delivery.lanes.Client`.
 
-    Its handler's task reads and closes; `session` is set by whoever starts sessions for it.
+    Its handler's task reads and closes; `session` is set by `Clients`, which starts its sessions.
     """
 
     __slots__ = (
@@ -130,7 +130,7 @@ class Client:
         """Reset the connection now."""
         self._wire.abort()
 
-    # For whoever keeps its session.
+    # For `Clients`, which keeps its session.
 
     @property
     def session(self) -> ActorRef | None:

@@ -18,7 +18,7 @@ from tests.support.client import connected
 from tests.support.server import free_port
 from tests.support.tree import Tree, running_tree
 from web.admin import overview as overview_document
-from web.admin.reading import CHILDREN_SHOWN, Thrifty
+from web.admin.reading import CHILDREN_SHOWN, CachedDocument
 
 if TYPE_CHECKING:
     import httpx
@@ -244,8 +244,8 @@ async def test_a_number_that_is_none_is_refused() -> None:
             assert "a whole number from 0" in answer.json()["error"]["fields"]["since"]
 
 
-def test_a_document_is_made_anew_only_as_often_as_it_is_cheap() -> None:
-    """A slow one is given again for fifty times as long as it took; then it is fresh."""
+def test_a_document_is_cached_for_fifty_times_as_long_as_it_took() -> None:
+    """Then it is made again."""
     made: list[float] = []
 
     def make() -> bytes:
@@ -253,7 +253,7 @@ def test_a_document_is_made_anew_only_as_often_as_it_is_cheap() -> None:
         made.append(time.perf_counter())
         return str(len(made)).encode()
 
-    document = Thrifty(make)
+    document = CachedDocument(make)
     while document.get() == b"1":
         time.sleep(0.01)
     assert made[1] - made[0] >= 0.5

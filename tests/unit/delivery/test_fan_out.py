@@ -452,7 +452,9 @@ def test_others_get_a_turn_however_the_clients_are_grouped(all_of: Broadcast) ->
     assert turns == 10
 
 
-def test_who_is_subscribed_to_nothing_hears_of_the_feed_now_and_then(all_of: Broadcast) -> None:
+def test_a_client_without_a_subscription_is_told_of_the_feed_now_and_then(
+    all_of: Broadcast,
+) -> None:
     """There is no price that could look stale in its hands; five seconds of silence are allowed."""
     idle, subscribed = all_of.attach(), all_of.attach()
     all_of.want(subscribed, "AAPL")
@@ -574,7 +576,7 @@ def test_a_ping_is_no_progress_of_its_own(all_of: Broadcast) -> None:
 
 
 @pytest.mark.proves("W16")
-def test_a_slow_client_is_marked_and_then_parted_with(all_of: Broadcast) -> None:
+def test_a_slow_client_is_marked_and_then_dropped(all_of: Broadcast) -> None:
     """Marked after 10 s of lag, unmarked when it has caught up, 4008 after 30 s."""
     client = all_of.attach()
     all_of.want(client, "*")

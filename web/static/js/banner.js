@@ -6,7 +6,7 @@ import { countdown } from "./format.js";
 
 /** @typedef {import("./connection.js").ConnectionState} ConnectionState */
 
-/** A loss shorter than this is nobody's business. */
+/** A shorter loss is not shown. */
 export const GRACE_MS = 800;
 
 /**

@@ -166,7 +166,7 @@ export class Lists {
       this.#say("note", NO_COOKIE);
     } else if (refusal.temporary) {
       this.#failures += 1;
-      // A server that has just started has its database a moment later: that is nobody's business.
+      // A server that has just started has its database a moment later: that is not shown.
       if (this.#failures > 1) {
         if (this.#failures === 2) this.#options.announce(AWAY);
         this.#say("warning", AWAY);

@@ -9,7 +9,14 @@ from stockstream.history.indicators import IndicatorKind, prices_until_settled, 
 from stockstream.quotes import Quote, Symbol, Version
 from stockstream.statuses import QuoteRow
 from web.api.history import AHEAD_MS
-from web.api.indicators import PARAMETERS, Close, Wanted, joined, values, wanted_of
+from web.api.indicators import (
+    PARAMETERS,
+    Close,
+    IndicatorQuery,
+    joined,
+    read_indicator_query,
+    values,
+)
 from web.parameters import InvalidParameterError, read_parameters
 
 MINUTE = 60_000
@@ -19,11 +26,11 @@ AAPL = Symbol("AAPL")
 
 
 def read(symbol, given, now):
-    return wanted_of(read_parameters(PARAMETERS, {"symbol": symbol}, given), now)
+    return read_indicator_query(read_parameters(PARAMETERS, {"symbol": symbol}, given), now)
 
 
 def wanted(kind=IndicatorKind.SMA, period=2, start=0, end=NOW + AHEAD_MS, limit=300, interval="1m"):
-    return Wanted(AAPL, kind, period, interval, start, end, limit)
+    return IndicatorQuery(AAPL, kind, period, interval, start, end, limit)
 
 
 def candle(start, close, last_at=None):
@@ -38,7 +45,7 @@ def row(price, at):
 def test_usual_values_stand_in_for_what_is_not_given():
     """Only the indicator must be named."""
     asked = read("aapl", {"indicator": ["rsi"]}, NOW)
-    assert asked == Wanted(AAPL, IndicatorKind.RSI, 14, "1m", 0, NOW + AHEAD_MS, 300)
+    assert asked == IndicatorQuery(AAPL, IndicatorKind.RSI, 14, "1m", 0, NOW + AHEAD_MS, 300)
 
 
 def test_all_parameters_are_taken():
@@ -52,7 +59,7 @@ def test_all_parameters_are_taken():
         "limit": ["7"],
     }
     start, end = 1_795_330_800_000, 1_795_338_000_500
-    assert read("MSFT", given, NOW) == Wanted(
+    assert read("MSFT", given, NOW) == IndicatorQuery(
         Symbol("MSFT"), IndicatorKind.EMA, 9, "1h", start, end, 7
     )
 

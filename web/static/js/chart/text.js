@@ -1,5 +1,5 @@
 /**
- * Candles in words and numbers: for the line above the chart, its table, and whoever hears it.
+ * Candles in words and numbers: for the line above the chart, its table, and screen readers.
  */
 import { age, price, signed } from "../format.js";
 
@@ -76,7 +76,7 @@ export function spoken(candle, before, range, decimals, figures) {
 }
 
 /**
- * The course of a range, for whoever asks what the picture shows.
+ * The course of a range, as a text in place of the picture.
  * @param {readonly Candle[]} candles
  * @param {Range} range
  * @param {number} decimals

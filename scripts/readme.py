@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stockstream.application import Addresses, build
 from stockstream.cli.config import markdown_table
 from stockstream.config import Settings
+from stockstream.upstreams import Upstream
 from supervision import ChildSpec, Kind, Supervisor
 
 if TYPE_CHECKING:
@@ -33,8 +34,11 @@ WHAT = {
     "root/history/recorder": "sees that each price is kept, once",
     "root/history/retention": "makes partitions ahead, drops old ones",
     "root/market": "",
-    "root/market/circuit_breaker": "gives permits to fetch, and probes whether the API is back",
-    "root/market/streamer": "fetches the prices",
+    "root/market/streamer": "accepts what feeds observe, and publishes what is new",
+    "root/market/feeds": "one for each upstream",
+    "root/market/feeds/stub": "named by what it is: stub, sim, or api",
+    "root/market/feeds/stub/circuit_breaker": "permits fetches, and probes if the API is back",
+    "root/market/feeds/stub/feed": "fetches prices, at the pace of the demand",
     "root/delivery": "",
     "root/delivery/subscription_manager": "who wants what",
     "root/delivery/broadcaster": "the only writer to browsers' sockets",
@@ -117,7 +121,8 @@ def nodes(spec: ChildSpec, above: str = "") -> Iterator[tuple[str, ChildSpec]]:
 def _built(given: dict[str, Any]) -> ChildSpec:
     settings = Settings.model_construct(**given)  # defaults, whatever the environment says
     stub_port = None if settings.stock_api_url else settings.stub_port
-    return build(settings, Addresses((), stub_port))
+    upstreams = [Upstream("stub", f"http://127.0.0.1:{settings.stub_port}")]
+    return build(settings, Addresses((), stub_port), upstreams)
 
 
 def _place(path: str, rows: dict[str, int]) -> tuple[int, int]:

@@ -6,7 +6,7 @@ root                          one_for_one
 ├─ pubsub                     topic stock:all
 ├─ database                   postgres (embedded) · gateway
 ├─ history                    recorder · retention
-├─ market                     circuit_breaker · streamer
+├─ market                     streamer · feeds: for each upstream its circuit_breaker · feed
 ├─ delivery                   subscription_manager · broadcaster · sessions
 ├─ alerts                     watcher · webhooks
 ├─ web                        Hypercorn + Quart-Trio
@@ -38,25 +38,32 @@ from stockstream.epochs import claim_epoch
 from stockstream.history.recorder import Recorder
 from stockstream.history.retention import Retention
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
+from stockstream.market.feeds.poll import PollFeed
 from stockstream.market.providers import from_url
 from stockstream.market.streamer import Streamer
 from stockstream.pubsub import PubSub
 from stockstream.stub import Stub
 from stockstream.tables import Tables
 from stockstream.telemetry.telemetry import Telemetry, TelemetryActor
-from supervision import ChildSpec, dynamic_supervisor, supervisor
+from supervision import Backoff, ChildSpec, dynamic_supervisor, supervisor
 from web.actor import Web
 from web.server import encode_ping, open_sockets, text_frame_head
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
 
     from stockstream.config import Settings
+    from stockstream.upstreams import Upstream
 
 # Chaos kills at random, five times a second at most; a supervisor that gives up under that would
 # turn a drill into an outage. A child that cannot come back at all reaches these just the same:
 # a failing start takes about a millisecond.
 INTENSITY, PERIOD = 100, 10.0
+# An upstream whose feed cannot come back at all is started ever more slowly, and the others go on:
+# with its restarts counted, it would end them all. One that was up for a second begins anew, so
+# who is killed by hand is back at once.
+FEEDS_PERIOD, FEEDS_BACKOFF = 1.0, Backoff(first=0.01, longest=10.0)
 POSTGRES_SHUTDOWN_SECONDS = 6.0  # a fast stop writes all there is; then it is forced
 WEB_SHUTDOWN_SECONDS = 9.0  # the drain takes at most 7 of them
 
@@ -92,25 +99,25 @@ def bind(settings: Settings) -> Addresses:
     return Addresses(tuple(open_sockets(settings.host, settings.port)), stub_port)
 
 
-def build(settings: Settings, addresses: Addresses) -> ChildSpec:
+def build(settings: Settings, addresses: Addresses, upstreams: Sequence[Upstream]) -> ChildSpec:
     """Make the tables and the spec of the root.
 
     Raises:
-        InvalidProviderUrl: `STOCK_API_URL` cannot be used.
+        InvalidProviderUrl: the address of an upstream cannot be used.
         InvalidProxy: the proxy that the environment names for it cannot be used.
     """
     tables, connections = Tables(), Connections()
     chaos, telemetry = ChaosRecords(), Telemetry()
     asyncio_thread = AsyncioThread()  # for all gateways; it runs while one of them does
-    url = settings.stock_api_url or f"http://127.0.0.1:{addresses.stub_port}"
+    feeds = [paths.feed(upstream.name) for upstream in upstreams]
     children = [
         ChildSpec("telemetry", partial(TelemetryActor, telemetry)),
         ChildSpec("pubsub", partial(PubSub, (paths.BROADCASTER, paths.ALERTS))),
         _database(settings, tables, asyncio_thread),
         _history(settings, tables),
-        _market(settings, tables, url),
-        _delivery(settings, tables, connections),
-        _alerts(settings, tables),
+        _market(settings, tables, upstreams),
+        _delivery(settings, tables, connections, feeds),
+        _alerts(settings, tables, feeds),
         ChildSpec(
             "web",
             partial(
@@ -125,11 +132,7 @@ def build(settings: Settings, addresses: Addresses) -> ChildSpec:
         ),
     ]
     if settings.chaos_enabled:
-        stub_url = None if url.startswith("sim:") else url
-        controller = partial(
-            ChaosController, chaos, breaker_path=paths.CIRCUIT_BREAKER, stub_url=stub_url
-        )
-        children.append(ChildSpec("chaos", controller))
+        children.append(ChildSpec("chaos", partial(ChaosController, chaos, upstreams)))
     if addresses.stub_port is not None:
         stub = partial(Stub, addresses.stub_port, settings.allowed_hosts)
         children.insert(1, ChildSpec("stub", stub))
@@ -151,7 +154,7 @@ def _history(settings: Settings, tables: Tables) -> ChildSpec:
         Retention,
         part_settings.retention(settings),
         part_settings.purge(settings).step,
-        tables.upstream_clock,
+        tables.upstream_clocks,
         tables.retention,
     )
     return _one_for_one(
@@ -159,27 +162,36 @@ def _history(settings: Settings, tables: Tables) -> ChildSpec:
     )
 
 
-def _market(settings: Settings, tables: Tables, url: str) -> ChildSpec:
-    provider = partial(from_url, url, part_settings.http(settings))
-    provider()  # a wrong address ends the start here, not in the streamer
-    streamer = partial(
-        Streamer,
-        provider,
-        part_settings.streamer(settings),
-        tables,
-        claim_epoch=partial(claim_epoch, settings.data_directory),
+def _market(settings: Settings, tables: Tables, upstreams: Sequence[Upstream]) -> ChildSpec:
+    epoch = partial(claim_epoch, settings.data_directory)
+    streamer = partial(Streamer, tables, claim_epoch=epoch)
+    feeds = supervisor(
+        "feeds",
+        [_upstream(settings, tables, upstream) for upstream in upstreams],
+        intensity=INTENSITY,
+        period=FEEDS_PERIOD,
+        backoff=FEEDS_BACKOFF,
     )
-    breaker = partial(CircuitBreakerActor, part_settings.breaker(settings), tables)
-    return _one_for_one(
-        "market", [ChildSpec("circuit_breaker", breaker), ChildSpec("streamer", streamer)]
-    )
+    return _one_for_one("market", [ChildSpec("streamer", streamer), feeds])
 
 
-def _delivery(settings: Settings, tables: Tables, connections: Connections) -> ChildSpec:
+def _upstream(settings: Settings, tables: Tables, upstream: Upstream) -> ChildSpec:
+    name = upstream.name
+    provider = partial(from_url, upstream.url, part_settings.http(settings))
+    provider()  # a wrong address ends the start here, not in the feed
+    breaker = partial(CircuitBreakerActor, name, part_settings.breaker(settings), tables)
+    feed = partial(PollFeed, name, provider, part_settings.polling(settings), tables)
+    return _one_for_one(name, [ChildSpec("circuit_breaker", breaker), ChildSpec("feed", feed)])
+
+
+def _delivery(
+    settings: Settings, tables: Tables, connections: Connections, feeds: Sequence[str]
+) -> ChildSpec:
     manager = partial(
         SubscriptionManager,
         tables,
         connections,
+        feeds,
         symbol_limit=settings.max_symbols_per_connection,
     )
     broadcaster = partial(
@@ -201,8 +213,8 @@ def _delivery(settings: Settings, tables: Tables, connections: Connections) -> C
     )
 
 
-def _alerts(settings: Settings, tables: Tables) -> ChildSpec:
-    watcher = partial(Watcher, AlertBook(), tables.alert_inbox, tables.quotes, tables.alerts)
+def _alerts(settings: Settings, tables: Tables, feeds: Sequence[str]) -> ChildSpec:
+    watcher = partial(Watcher, AlertBook(), tables.alert_inbox, tables.quotes, tables.alerts, feeds)
     webhooks = partial(
         Webhooks, part_settings.webhooks(settings), part_settings.signer(settings), tables.webhooks
     )

@@ -51,12 +51,12 @@ class QuotesPublished:
 
 @dataclass(frozen=True, slots=True)
 class FeedChanged:
-    """The row in the `feed` table is new: also after each fetch that brought nothing new."""
+    """A row in the `feeds` table is new: also after each fetch that brought nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitChanged:
-    """The row in the `circuit` table is new."""
+    """A row in the `circuits` table is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class ForceCircuit(Request[None]):
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Who wants what: from the subscription manager to the streamer.
+    """Who wants what: from the subscription manager to the feeds.
 
     `symbols` are those subscribed by name; `everything` is set when somebody wants all there
     are; `subscribers` counts connections with at least one subscription.
@@ -88,7 +88,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class DemandWanted:
-    """From a streamer that has just started, and does not know who wants what."""
+    """From a feed that has just started, and does not know who wants what."""
 
 
 class DatabaseFault(StrEnum):
@@ -163,6 +163,6 @@ class DeliverAlert(Request[int]):
 
 @dataclass(frozen=True, slots=True)
 class AlertSymbols:
-    """What rules are about: to the streamer, which fetches it as if somebody had subscribed."""
+    """What rules are about: to the feeds, which fetch it as if somebody had subscribed."""
 
     symbols: frozenset[Symbol]

@@ -70,9 +70,20 @@ def gauges(name: str, text: str, samples: Iterable[tuple[Labels, float | None]])
     return Family(name, text, "gauge", _known(samples))
 
 
-def state(name: str, text: str, states: Iterable[str], current: str | None) -> Family:
-    """One of several states: 1 for the current one, 0 for the others."""
-    return gauges(name, text, [({"state": each}, float(each == current)) for each in states])
+def states(
+    name: str, text: str, possible: Iterable[str], current: Iterable[tuple[Labels, str]]
+) -> Family:
+    """Which of the possible states each has: 1 for the current one, 0 for the others."""
+    every = list(possible)
+    return gauges(
+        name,
+        text,
+        [
+            ({**labels, "state": each}, float(each == now))
+            for labels, now in current
+            for each in every
+        ],
+    )
 
 
 def histogram(name: str, text: str, values: Histogram) -> Family:

@@ -17,10 +17,11 @@ from stockstream.history.retention import RetentionSettings
 from stockstream.instance import kept_instance
 from stockstream.market.body_items import Limits
 from stockstream.market.breaker_types import BreakerSettings, WindowType
+from stockstream.market.feeds.poll import PollSettings
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import HttpSettings, SymbolsNotFound
-from stockstream.market.streamer import StreamerSettings
 from stockstream.times import now_ns
+from stockstream.upstreams import Upstream
 from stockstream.users.purging import PurgeSettings
 from web.admin.access import AdminAccess
 from web.cookies import Instance
@@ -116,9 +117,20 @@ def _holds_nothing(result: object) -> bool:
     return isinstance(result, Parsed) and not result.observations
 
 
-def streamer(settings: Settings) -> StreamerSettings:
+def upstreams(settings: Settings, stub_port: int | None) -> list[Upstream]:
+    """Where prices come from: the API that `STOCK_API_URL` names, or the bundled stub.
+
+    The names say what it is, never where: anybody may read them.
+    """
+    url = settings.stock_api_url
+    if url is None:
+        return [Upstream("stub", f"http://127.0.0.1:{stub_port}")]
+    return [Upstream("sim" if url.lower().startswith("sim:") else "api", url)]
+
+
+def polling(settings: Settings) -> PollSettings:
     """How often which symbols are fetched."""
-    return StreamerSettings(
+    return PollSettings(
         interval=settings.fetch_interval,
         idle_interval=settings.fetch_interval_idle,
         jitter=settings.fetch_jitter / 100,

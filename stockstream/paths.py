@@ -6,8 +6,8 @@ POSTGRES = "database/postgres"
 DATABASE = "database/gateway"
 RECORDER = "history/recorder"
 RETENTION = "history/retention"
-CIRCUIT_BREAKER = "market/circuit_breaker"
 STREAMER = "market/streamer"
+FEEDS = "market/feeds"
 SUBSCRIPTION_MANAGER = "delivery/subscription_manager"
 BROADCASTER = "delivery/broadcaster"
 SESSIONS = "delivery/sessions"
@@ -16,3 +16,13 @@ WEBHOOKS = "alerts/webhooks"
 STUB = "stub"
 WEB = "web"
 CHAOS = "chaos"
+
+
+def feed(upstream: str) -> str:
+    """Who asks the upstream of that name for prices."""
+    return f"{FEEDS}/{upstream}/feed"
+
+
+def circuit_breaker(upstream: str) -> str:
+    """Who permits that."""
+    return f"{FEEDS}/{upstream}/circuit_breaker"

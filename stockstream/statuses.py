@@ -20,9 +20,10 @@ class QuoteRow(msgspec.Struct, frozen=True, gc=False):
 
     `open` is the first price accepted on the UTC day of `quote.received`; `previous` the last
     price before this one that differed, None for a symbol seen for the first time. `shift` is
-    `UpstreamClock.shift` as it was when the quote was accepted: by the provider's time less that
-    quotes of a symbol are ordered. `steady` is when it was received by the monotonic clock, in ms:
-    what happens between two quotes is timed by it, whatever the wall clock does meanwhile.
+    `UpstreamClock.shift` of its upstream when the quote was accepted: by the provider's time less
+    that quotes of a symbol are ordered. `steady` is when it was received by the monotonic clock, in
+    ms: what happens between two quotes is timed by it, whatever the wall clock does meanwhile.
+    `source` is the name of the upstream that told it.
     """
 
     quote: Quote
@@ -30,6 +31,7 @@ class QuoteRow(msgspec.Struct, frozen=True, gc=False):
     previous: float | None
     shift: int = 0
     steady: int = 0
+    source: str = ""
 
 
 class UpstreamClock(msgspec.Struct, frozen=True):
@@ -58,7 +60,7 @@ class FeedState(StrEnum):
 
 
 class FeedStatus(msgspec.Struct, frozen=True):
-    """The feed as clients are told of it.
+    """How the feed of one upstream does; or all together, as clients are told of it.
 
     `as_of` is when the last fetch ended that told or confirmed a price, None before the first;
     `interval` the seconds between fetches now; `listed` whether the provider's whole list has
@@ -73,7 +75,7 @@ class FeedStatus(msgspec.Struct, frozen=True):
 
 
 class FeedFigures(msgspec.Struct, frozen=True):
-    """What went wrong with the feed since the streamer's start, for operators.
+    """What went wrong with a feed since its start, for operators.
 
     `troubles` counts by kind, bad items each; `unlisted` symbols have a price and are not in the
     provider's list any more.
@@ -92,7 +94,7 @@ class CircuitState(StrEnum):
 
 
 class CircuitStatus(msgspec.Struct, frozen=True):
-    """The circuit breaker as clients are told of it.
+    """How the circuit breaker of one upstream does; or the worst, as clients are told of it.
 
     `next_probe` is when the wait ends, None when closed or when nobody knows; `since` when this
     state began.

@@ -1,7 +1,7 @@
 """The tables: what survives the death of any actor. Made by `application.py`, handed on by spec.
 
-Each has one writer, by path; anyone reads. Values are immutable. See `supervision.Table`.
-A table of one row is a `supervision.Slot`.
+Each has one writer, by path, or each row of it has; anyone reads. Values are immutable. See
+`supervision.Table`. A table of one row is a `supervision.Slot`.
 """
 
 from __future__ import annotations
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
         WebhookStatus,
     )
 
-FEED = "feed"
-"""The key of the one row of the `feed` table, of `feed_figures` and of `upstream_clock`."""
-CIRCUIT = "circuit"
-"""The key of the one row of the `circuit` table."""
 
 OUTBOX_ROWS = 200_000
 """Quotes that may wait for a recorder: some 60 MB, 40 s of 5,000 a second."""
@@ -145,10 +141,10 @@ class Subscription:
 class Tables:
     """All tables that cross between the product's parts.
 
-    `quotes`: the last quote of each symbol, and the seq its next one counts from. `feed` and
-    `circuit`: one row each, `feed_figures` and `upstream_clock` one under the key of `feed`,
-    `circuit_figures` one under that of `circuit`. `database`, `recorder`, `retention`, `alerts`
-    and `webhooks` have one row each, without a key: they are slots.
+    `quotes`: the last quote of each symbol, and the seq its next one counts from. `feeds`,
+    `feed_figures`, `upstream_clocks`, `circuits` and `circuit_figures`: a row for each upstream, by
+    its name; `stockstream.upstreams` tells what they come to together. `database`, `recorder`,
+    `retention`, `alerts` and `webhooks` have one row each, without a key: they are slots.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other.
     """
@@ -156,20 +152,18 @@ class Tables:
     quotes: Table[Symbol, QuoteRow] = field(
         default_factory=lambda: Table("quotes", writer=paths.STREAMER)
     )
-    feed: Table[str, FeedStatus] = field(
-        default_factory=lambda: Table("feed", writer=paths.STREAMER)
-    )
+    feeds: Table[str, FeedStatus] = field(default_factory=lambda: Table("feeds", writer=paths.feed))
     feed_figures: Table[str, FeedFigures] = field(
-        default_factory=lambda: Table("feed_figures", writer=paths.STREAMER)
+        default_factory=lambda: Table("feed_figures", writer=paths.feed)
     )
-    upstream_clock: Table[str, UpstreamClock] = field(
-        default_factory=lambda: Table("upstream_clock", writer=paths.STREAMER)
+    upstream_clocks: Table[str, UpstreamClock] = field(
+        default_factory=lambda: Table("upstream_clocks", writer=paths.feed)
     )
-    circuit: Table[str, CircuitStatus] = field(
-        default_factory=lambda: Table("circuit", writer=paths.CIRCUIT_BREAKER)
+    circuits: Table[str, CircuitStatus] = field(
+        default_factory=lambda: Table("circuits", writer=paths.circuit_breaker)
     )
     circuit_figures: Table[str, CircuitFigures] = field(
-        default_factory=lambda: Table("circuit_figures", writer=paths.CIRCUIT_BREAKER)
+        default_factory=lambda: Table("circuit_figures", writer=paths.circuit_breaker)
     )
     subscriptions: Table[int, Subscription] = field(
         default_factory=lambda: Table("subscriptions", writer=paths.SUBSCRIPTION_MANAGER)

@@ -1,9 +1,9 @@
 """Memory that outlives its writer, as an ETS table with an heir does.
 
 A table is a plain object. Whoever wires the system makes it and hands it on by child spec. The
-actor at one path writes it, through all its incarnations. Anyone reads, without waiting. Values
-are immutable, so a reader may keep what it got. Nothing can wait for a change of a table: to
-tell somebody, send a message.
+actor at one path writes it, or each of its rows, through all its incarnations. Anyone reads,
+without waiting. Values are immutable, so a reader may keep what it got. Nothing can wait for a
+change of a table: to tell somebody, send a message.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .context import current_cell
 from .errors import NotTheWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -55,12 +55,15 @@ class Ownership:
 class Table(Generic[K, V]):
     """Rows by key, written by the actor at the path `writer` only.
 
+    Where each row has a writer of its own, `writer` gives its path by the key.
+
     `revision` rises with every change, so a reader knows cheaply whether to look again.
     """
 
-    def __init__(self, name: str, *, writer: str) -> None:
+    def __init__(self, name: str, *, writer: str | Callable[[K], str]) -> None:
         self.revision = 0
-        self._owner = Ownership(name, writer)
+        self._name = name
+        self._owner = Ownership(name, writer) if isinstance(writer, str) else writer
         self._rows: dict[K, V] = {}
         self._deletes = 0
         self.rows: Mapping[K, V] = MappingProxyType(self._rows)
@@ -68,23 +71,30 @@ class Table(Generic[K, V]):
 
     def put(self, key: K, value: V) -> None:
         """Set a row."""
-        self._owner.check()
+        self._check((key,))
         self._rows[key] = value
         self.revision += 1
 
     def put_all(self, rows: Mapping[K, V]) -> None:
         """Set many rows in one step."""
-        self._owner.check()
+        self._check(rows)
         self._rows.update(rows)
         self.revision += 1
 
     def delete(self, key: K) -> None:
         """Drop a row; no error when there is none."""
-        self._owner.check()
+        self._check((key,))
         if key in self._rows:
             del self._rows[key]
             self._deletes += 1
             self.revision += 1
+
+    def _check(self, keys: Iterable[K]) -> None:
+        if isinstance(self._owner, Ownership):
+            self._owner.check()
+            return
+        for key in keys:
+            Ownership(self._name, self._owner(key)).check()
 
     def get(self, key: K) -> V | None:
         """The row, or None."""

@@ -25,7 +25,7 @@ from stockstream.times import now_ms
 from supervision import Actor, CallError, Conflate, MailboxPolicy, handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from structlog.stdlib import BoundLogger
 
@@ -77,8 +77,11 @@ class Watcher(Actor):
         inbox: Outbox,
         quotes: Table[Symbol, QuoteRow],
         statuses: Slot[AlertStatus],
+        feeds: Sequence[str],
         clock: Callable[[], int] = now_ms,
     ) -> None:
+        """`feeds` are the names of those who are told what the rules are about."""
+        self._feed_names = tuple(feeds)
         self._book = book
         self._inbox = inbox
         self._quotes = quotes
@@ -95,7 +98,7 @@ class Watcher(Actor):
         """Go on where a predecessor was killed."""
         self._database = self.system.ref(paths.DATABASE)
         self._broadcaster = self.system.ref(paths.BROADCASTER)
-        self._streamer = self.system.ref(paths.STREAMER)
+        self._feeds = [self.system.ref(name) for name in self._feed_names]
         self._webhooks = self.system.ref(paths.WEBHOOKS)
         await self._judge_waiting()
         self._tell_symbols()
@@ -206,7 +209,9 @@ class Watcher(Actor):
             self._statuses.put(now)
 
     def _tell_symbols(self) -> None:
-        self._streamer.cast(AlertSymbols(self._book.symbols))
+        symbols = AlertSymbols(self._book.symbols)
+        for feed in self._feeds:
+            feed.cast(symbols)
 
     # What fired
 

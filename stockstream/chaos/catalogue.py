@@ -20,9 +20,9 @@ class Scope(StrEnum):
     ACTOR = "actor"
     """One actor, by path."""
     UPSTREAM = "upstream"
-    """The stub price API."""
+    """The stub that plays an upstream, by the upstream's name."""
     BREAKER = "breaker"
-    """The circuit breaker."""
+    """The circuit breaker of an upstream, by the upstream's name."""
     DATABASE = "database"
     """The connections to the database, or the embedded server."""
     CLIENT = "client"
@@ -86,6 +86,8 @@ class Action:
     def check_target(self, target: str) -> None:
         """Pass where a target is given to an action that needs one, and to no other.
 
+        What is aimed at an upstream can do without, since most often there is but one.
+
         Raises:
             BadParameters: it is missing, or would be ignored.
         """
@@ -94,7 +96,9 @@ class Action:
                 f"{self.name} is aimed at an actor: give its path, for example "
                 f"`{self.name} market/streamer`"
             )
-        if self.scope is not Scope.ACTOR and target:
+        if self.scope in {Scope.UPSTREAM, Scope.BREAKER} and "/" in target:
+            raise BadParameters(f"{self.name} takes the name of an upstream, not {target!r}")
+        if self.scope in {Scope.DATABASE, Scope.CLIENT} and target:
             raise BadParameters(f"{self.name} takes no target, and {target!r} is one: leave it out")
 
     def read(self, given: Mapping[str, object]) -> dict[str, Value]:
@@ -198,7 +202,7 @@ ACTIONS = {
         Action(
             "breaker-force",
             Scope.BREAKER,
-            "hold the circuit breaker open or closed, or let it decide again",
+            "hold a circuit breaker open or closed, or let it decide again",
             (
                 _seconds(),
                 Parameter("state", "which", "open", choices=("open", "closed", "auto")),

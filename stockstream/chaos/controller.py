@@ -31,10 +31,11 @@ from stockstream.times import Moment, now_ms
 from supervision import Actor, Caller, handles, replies_later
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from structlog.stdlib import BoundLogger
 
+    from stockstream.upstreams import Upstream
 _log: BoundLogger = structlog.get_logger("chaos")
 
 
@@ -46,21 +47,19 @@ class _Expire:
 
 
 class ChaosController(Actor):
-    """See the module. `stub_url` is where the stub price API's admin API answers, if any."""
+    """See the module. Faults of `upstreams` are made by the stubs that play them, if they do."""
 
     owns_tasks: ClassVar[bool] = True
 
     def __init__(
         self,
         records: ChaosRecords,
+        upstreams: Sequence[Upstream],
         *,
-        breaker_path: str,
-        stub_url: str | None,
         wall_clock_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._records = records
-        self._breaker_path = breaker_path
-        self._stub_url = stub_url
+        self._stubs = {upstream.name: upstream.url for upstream in upstreams}
         self._now = wall_clock_ms
 
     async def init(self) -> None:
@@ -68,16 +67,14 @@ class ChaosController(Actor):
         self._lasting = LastingFaults(
             self.system,
             self._records,
-            breaker_path=self._breaker_path,
-            stub_url=self._stub_url,
+            self._stubs,
             wall_clock_ms=self._now,
             expire_in=self._expire_in,
         )
         self._injector = Injector(
             self.system,
             self._lasting,
-            breaker_path=self._breaker_path,
-            stub_url=self._stub_url,
+            self._stubs,
             wall_clock_ms=self._now,
         )
         for entry, deadline in self._records.deadlines.rows.items():

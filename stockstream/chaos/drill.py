@@ -66,7 +66,7 @@ class Stopped(Exception):
 def stopped_by(refused: Refused) -> Stopped:
     """What a node's refusal means for the command."""
     match refused.code:
-        case "bad_parameters" | "bad_body":
+        case "bad_parameters" | "bad_body" | "which_upstream":
             return Stopped(ExitCode.USAGE, refused.reason)
         case "generation_moved" | "no_such_target":
             return Stopped(ExitCode.NOT_INJECTED, refused.reason)
@@ -128,9 +128,10 @@ class Drill:
         target: Target | None,
         parameters: Mapping[str, Value] | None = None,
         *,
+        upstream: str = "",
         aside: bool = False,
     ) -> None:
-        """Do one thing, and see what it does to the clients.
+        """Do one thing to an actor, or to an upstream, and see what it does to the clients.
 
         That is waited for here, but where it is to be seen `aside`: then the next thing can be
         done meanwhile. What a lasting fault does is always seen aside; `followed` waits for it.
@@ -140,7 +141,7 @@ class Drill:
         """
         began = trio.current_time()
         at = self.elapsed
-        name = "" if target is None else target.path
+        name = upstream if target is None else target.path
         values = action_named(action).read(parameters or {})
         try:
             injection = await self.node.inject(

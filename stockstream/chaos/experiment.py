@@ -48,7 +48,7 @@ class BadExperiment(Exception):
 class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the experiment may touch. Patterns as in `chaos kill`; `deny` wins."""
 
-    allow: tuple[str, ...] = ("*", "*/*", "*/*/*")
+    allow: tuple[str, ...] = ("*", "*/*", "*/*/*", "*/*/*/*")
     deny: tuple[str, ...] = ("root", "web")
     max_targets: Count = 10
     max_duration: str = "10m"
@@ -182,10 +182,12 @@ def _step_problems(
         action.read(step.parameters)
     except BadParameters as error:
         return [([*here, "parameters"], str(error))]
+    try:
+        action.check_target(step.target)
+    except BadParameters as error:
+        return [([*here, "target"], str(error))]
     if action.scope is not Scope.ACTOR:
         return []
-    if not step.target:
-        return [([*here, "target"], f"{step.action} needs a target")]
     if "*" not in step.target and not allowed(guard, step.target):
         return [([*here, "target"], f"the guard does not allow {step.target!r}")]
     return []

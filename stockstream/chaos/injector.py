@@ -9,7 +9,7 @@ import trio
 
 from stockstream import paths
 from stockstream.chaos.catalogue import Scope
-from stockstream.chaos.lasting import BREAKER, DATABASE
+from stockstream.chaos.lasting import DATABASE
 from stockstream.chaos.messages import Injection, Refusal
 from stockstream.chaos.observing import witness
 from stockstream.chaos.targets import Target, list_targets, would_escalate
@@ -68,9 +68,13 @@ class Order:
 
 @dataclass(slots=True)
 class _Outcome:
-    """What came of it; `back_as` is the generation that followed, after `recovered` seconds."""
+    """What came of it; `back_as` is the generation that followed, after `recovered` seconds.
+
+    `aimed` is what was hit where it is no actor.
+    """
 
     target: Target | None = None
+    aimed: str = ""
     until: int | None = None
     back_as: int | None = None
     recovered: float | None = None
@@ -83,21 +87,19 @@ class _NotInjected(Exception):
 
 
 class Injector:
-    """Does what an order says. `stub_url` is where the stub price API's admin API is, if any."""
+    """Does what an order says. `upstreams` are addresses by name."""
 
     def __init__(
         self,
         system: System,
         lasting: LastingFaults,
+        upstreams: Mapping[str, str],
         *,
-        breaker_path: str,
-        stub_url: str | None,
         wall_clock_ms: Callable[[], int],
     ) -> None:
         self._system = system
         self._lasting = lasting
-        self._breaker_path = breaker_path
-        self._stub_url = stub_url
+        self._upstreams = upstreams
         self._now = wall_clock_ms
 
     async def carry_out(self, order: Order) -> Injection | Refusal:
@@ -126,7 +128,7 @@ class Injector:
             id=order.id,
             at=self._now(),
             action=order.action.name,
-            target=request.target if target is None else target.path,
+            target=(outcome.aimed or request.target) if target is None else target.path,
             who=request.who,
             experiment=request.experiment,
             generation_before=None if target is None else target.generation,
@@ -227,7 +229,7 @@ class Injector:
             )
         except NoProc as error:
             raise _NotInjected(str(error)) from error
-        row = self._lasting.put(order.id, order.action, parameters, order.request)
+        row = self._lasting.put(order.id, order.action, path, parameters, order.request)
         with trio.move_on_after(FELT_SECONDS):
             await fault.felt.wait()
             return row.until
@@ -242,35 +244,56 @@ class Injector:
 
     # What is no actor.
 
-    async def _disturb_upstream(self, order: Order) -> _Outcome | Refusal:
-        if self._stub_url is None:
+    def _upstream(self, order: Order) -> str | Refusal:
+        """The name of the upstream that is meant; of the only one where none is given."""
+        wanted, there = order.request.target, ", ".join(self._upstreams)
+        if wanted in self._upstreams:
+            return wanted
+        if wanted:
             return Refusal(
-                "no_such_target", "the price API is not the stub of ours, which can be disturbed"
+                "no_such_target", f"no upstream is called {wanted!r}; there are: {there}"
+            )
+        if len(self._upstreams) > 1:
+            return Refusal("which_upstream", f"there are several upstreams, so say which: {there}")
+        return there
+
+    async def _disturb_upstream(self, order: Order) -> _Outcome | Refusal:
+        name = self._upstream(order)
+        if isinstance(name, Refusal):
+            return name
+        url = self._upstreams[name]
+        if url.lower().startswith("sim:"):
+            return Refusal(
+                "no_such_target",
+                f"the upstream {name} is not the stub of ours, which can be disturbed",
             )
         # On before it is done: what was half done must be undone too.
-        row = self._lasting.put(order.id, order.action, order.parameters, order.request)
-        outcome = _Outcome(until=row.until)
+        row = self._lasting.put(order.id, order.action, name, order.parameters, order.request)
+        outcome = _Outcome(aimed=name, until=row.until)
         try:
             wanted = switches(order.action.name, order.parameters)
-            outcome.verified = await set_switches(self._stub_url, wanted)
+            outcome.verified = await set_switches(url, wanted)
             outcome.detail = "" if outcome.verified else "the stub API does not show the fault"
         except NoStub as error:
             outcome.verified, outcome.detail = False, str(error)
         return outcome
 
     async def _force_breaker(self, order: Order) -> _Outcome | Refusal:
-        target = self._aim(self._breaker_path, order.request)
+        name = self._upstream(order)
+        if isinstance(name, Refusal):
+            return name
+        target = self._aim(paths.circuit_breaker(name), order.request)
         if isinstance(target, Refusal):
             return target
         outcome = _Outcome(target)
         state = _FORCED_STATES[str(order.parameters["state"])]
         if state == "auto":
-            self._lasting.forget(BREAKER)
+            self._lasting.forget(Scope.BREAKER, name)
         else:
-            row = self._lasting.put(order.id, order.action, order.parameters, order.request)
+            row = self._lasting.put(order.id, order.action, name, order.parameters, order.request)
             outcome.until = row.until
         try:
-            breaker = self._system.ref(self._breaker_path)
+            breaker = self._system.ref(target.path)
             await breaker.call(ForceCircuit(state, float(order.parameters["seconds"])))
         except CallError as error:
             outcome.verified, outcome.detail = False, str(error)
@@ -286,13 +309,15 @@ class Injector:
                 return outcome
             server = self._system.ref(paths.POSTGRES)
             fault = DatabaseFault(order.action.name.removeprefix("database-"))
-            row = self._lasting.put(order.id, order.action, order.parameters, order.request)
+            row = self._lasting.put(
+                order.id, order.action, DATABASE, order.parameters, order.request
+            )
             outcome.until = row.until
             disturb = DisturbDatabase(fault, float(order.parameters["seconds"]))
             outcome.verified = await server.call(disturb)
             outcome.detail = "" if outcome.verified else "the embedded server does not run now"
         except NoProc:
-            self._lasting.forget(DATABASE)
+            self._lasting.forget(Scope.DATABASE, DATABASE)
             return Refusal("no_such_target", "no embedded database server of ours runs here")
         except CallError as error:
             outcome.verified, outcome.detail = False, str(error)

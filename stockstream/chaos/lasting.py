@@ -8,14 +8,14 @@ import structlog
 import trio
 
 from stockstream import paths
-from stockstream.chaos.catalogue import Scope
+from stockstream.chaos.catalogue import Scope, action_named
 from stockstream.chaos.messages import ActiveFault
 from stockstream.chaos.upstream import NoStub, set_switches
 from stockstream.messages import DisturbDatabase, ForceCircuit
 from supervision import CallError, lift_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from structlog.stdlib import BoundLogger
 
@@ -26,17 +26,16 @@ if TYPE_CHECKING:
 
 ROLLBACK_PAUSE_SECONDS = 1.0
 """A rollback that fails (the stub is being restarted) is tried again after so long."""
-BREAKER = "circuit breaker"
-UPSTREAM = "price API"
 DATABASE = "database"
-_TARGETS = {Scope.UPSTREAM: UPSTREAM, Scope.BREAKER: BREAKER, Scope.DATABASE: DATABASE}
-"""What has no path; a fault of an actor is on at the actor's."""
 
 _log: BoundLogger = structlog.get_logger("chaos")
 
 
 class LastingFaults:
     """The rows of `records.faults`: one fault at a target at a time, each until its deadline.
+
+    A target is an actor's path, the name of one of the `upstreams` (its breaker, or the stub at its
+    address), or the database; each scope of actions has targets of its own.
 
     Used within the controller's own tasks, as the table takes nobody else's rows. `expire_in` is
     called with a fault's id and the seconds after which it is to be rolled back.
@@ -46,28 +45,30 @@ class LastingFaults:
         self,
         system: System,
         records: ChaosRecords,
+        upstreams: Mapping[str, str],
         *,
-        breaker_path: str,
-        stub_url: str | None,
         wall_clock_ms: Callable[[], int],
         expire_in: Callable[[str, float], None],
     ) -> None:
         self._system = system
         self._rows = records.faults
-        self._breaker_path = breaker_path
-        self._stub_url = stub_url
+        self._upstreams = upstreams
         self._now = wall_clock_ms
         self._expire_in = expire_in
 
     def put(
-        self, injection_id: str, action: Action, parameters: dict[str, Value], request: Inject
+        self,
+        injection_id: str,
+        action: Action,
+        target: str,
+        parameters: dict[str, Value],
+        request: Inject,
     ) -> ActiveFault:
         """Note that a fault is on, in place of what was on at its target."""
         now = self._now()
         seconds = float(parameters["seconds"])
         until = now + round(seconds * 1000)
-        target = _TARGETS.get(action.scope, request.target)
-        self.forget(target)
+        self.forget(action.scope, target)
         fault = ActiveFault(
             injection_id,
             action.name,
@@ -82,10 +83,10 @@ class LastingFaults:
         self._expire_in(injection_id, seconds)
         return fault
 
-    def forget(self, target: str) -> None:
-        """Drop what was on at `target`: something else takes its place."""
+    def forget(self, scope: Scope, target: str) -> None:
+        """Drop what was on at a target: something else takes its place."""
         for other in list(self._rows.rows.values()):
-            if other.target == target:
+            if other.target == target and action_named(other.action).scope is scope:
                 self._rows.delete(other.id)
 
     async def roll_back(self, fault: ActiveFault) -> None:
@@ -113,11 +114,13 @@ class LastingFaults:
         return len(ended)
 
     async def _undo(self, fault: ActiveFault) -> None:
-        if fault.target == UPSTREAM and self._stub_url is not None:
-            await set_switches(self._stub_url, {})
-        elif fault.target == BREAKER:
-            await self._system.ref(self._breaker_path).call(ForceCircuit("auto", None))
-        elif fault.target == DATABASE:
-            await self._system.ref(paths.POSTGRES).call(DisturbDatabase(None))
-        else:
-            lift_fault(self._system, fault.target)
+        match action_named(fault.action).scope:
+            case Scope.UPSTREAM:
+                await set_switches(self._upstreams[fault.target], {})
+            case Scope.BREAKER:
+                breaker = self._system.ref(paths.circuit_breaker(fault.target))
+                await breaker.call(ForceCircuit("auto", None))
+            case Scope.DATABASE:
+                await self._system.ref(paths.POSTGRES).call(DisturbDatabase(None))
+            case _:
+                lift_fault(self._system, fault.target)

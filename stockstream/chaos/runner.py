@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from stockstream.chaos.catalogue import Scope, action_named
 from stockstream.chaos.drill import Drill, Stopped, is_client_action, stopped_by, watched
 from stockstream.chaos.experiment import Experiment, Guard, Step, allowed, parameters_of
 from stockstream.chaos.node import Refused, Unreachable
@@ -101,7 +102,8 @@ async def _step(drill: Drill, step: Step, guard: Guard, rng: random.Random) -> N
             continue
         for target in await targets_of(drill, step, guard, rng):
             try:
-                await drill.strike(step.action, target, parameters)
+                upstream = step.target if target is None else ""
+                await drill.strike(step.action, target, parameters, upstream=upstream)
             except Refused as refused:
                 raise stopped_by(refused) from refused
 
@@ -114,7 +116,7 @@ async def targets_of(
     Raises:
         Stopped: nobody, too many, or one whom the guard protects.
     """
-    if not step.target:
+    if action_named(step.action).scope is not Scope.ACTOR:
         return [None]
     try:
         chosen = resolve(

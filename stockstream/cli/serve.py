@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from stockstream import garbage, logs, open_files
+from stockstream import garbage, logs, open_files, part_settings
 from stockstream.application import Addresses, bind, build
 from stockstream.environment import load
 from stockstream.errors import ConfigurationError, StartError
@@ -40,7 +40,8 @@ def serve() -> int:
     except (PortTaken, OSError) as error:
         raise StartError(f"{error}; stop it, or set another PORT or STUB_PORT") from error
     try:
-        root = build(settings, addresses)
+        upstreams = part_settings.upstreams(settings, addresses.stub_port)
+        root = build(settings, addresses, upstreams)
     except InvalidProviderUrl as error:
         raise ConfigurationError(f"STOCK_API_URL: {error}") from error
     except InvalidProxy as error:

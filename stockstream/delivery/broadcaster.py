@@ -29,8 +29,8 @@ from stockstream.garbage import sweep
 from stockstream.messages import CircuitChanged, DeliverAlert, FeedChanged, QuotesPublished
 from stockstream.quotes import iso_utc
 from stockstream.statuses import CircuitState, FeedState
-from stockstream.tables import CIRCUIT, FEED, Tables
 from stockstream.times import WallClock, now_ms
+from stockstream.upstreams import feed_of_all, worst_circuit
 from supervision import Actor, handles
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
     from stockstream.delivery.lanes import Connections, Patience
+    from stockstream.tables import Tables
     from supervision import Timer
 
 __all__ = ["Broadcaster", "Framing"]
@@ -124,8 +125,8 @@ class Broadcaster(Actor):
             self._book.note(self._tables.quotes.rows.values())
 
     def _read_status(self) -> None:
-        feed = self._tables.feed.get(FEED)
-        circuit = self._tables.circuit.get(CIRCUIT)
+        feed = feed_of_all(self._tables.feeds.rows)
+        circuit = worst_circuit(self._tables.circuits.rows)
         if feed is not None:
             self._book.as_of = None if feed.as_of is None else self._clock.tell(feed.as_of)
         probe = None if circuit is None else circuit.next_probe
@@ -142,7 +143,7 @@ class Broadcaster(Actor):
 
     @property
     def _told_interval(self) -> float:
-        feed = self._tables.feed.get(FEED)
+        feed = feed_of_all(self._tables.feeds.rows)
         return max(SHORTEST_TOLD_INTERVAL, 0.0 if feed is None else feed.interval)
 
     # What comes from the clients, by way of their connections and sessions.
@@ -230,7 +231,7 @@ class Broadcaster(Actor):
             sweep()
 
     async def _send_heartbeats(self, now: float, age: float) -> None:
-        feed = self._tables.feed.get(FEED)
+        feed = feed_of_all(self._tables.feeds.rows)
         if feed is not None and feed.state is FeedState.LIVE:
             heartbeat = self._fan_out.heartbeat(now, age, LONGEST_SILENCE_SECONDS)
             await in_turns(heartbeat, self._turn)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from stockstream import paths
 from stockstream.delivery.messages import (
     Change,
     Changed,
@@ -24,18 +23,19 @@ from stockstream.delivery.messages import (
 from stockstream.delivery.protocol import EVERYTHING, Rejected
 from stockstream.messages import Demand, DemandWanted
 from stockstream.quotes import InvalidSymbol, Symbol, parse_symbol
-from stockstream.tables import FEED, Subscription, Tables
+from stockstream.tables import Subscription, Tables
+from stockstream.upstreams import feed_of_all
 from supervision import Actor, handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from structlog.stdlib import BoundLogger
 
     from stockstream.delivery.lanes import Connections
 
 TELL_SECONDS = 0.05
-"""Changes within this time are told to the streamer as one: a storm of clients is one demand."""
+"""Changes within this time are told to the feeds as one: a storm of clients is one demand."""
 MOST_REJECTED = 100
 """Rejections told one by one; the rest is told as a number, or a small message would get a
 large answer."""
@@ -122,7 +122,7 @@ def _shortened(rejected: list[Rejected]) -> tuple[Rejected, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Tell:
-    """Time to tell the streamer."""
+    """Time to tell the feeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +133,17 @@ class _Look:
 class SubscriptionManager(Actor):
     """See the module."""
 
-    def __init__(self, tables: Tables, connections: Connections, *, symbol_limit: int) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        connections: Connections,
+        feeds: Sequence[str],
+        *,
+        symbol_limit: int,
+    ) -> None:
+        """`feeds` are the names of those who are told the demand."""
         self._tables = tables
+        self._feed_names = tuple(feeds)
         self._connections = connections
         self._limit = symbol_limit
         self._counts: Counter[Symbol] = Counter()
@@ -147,7 +156,7 @@ class SubscriptionManager(Actor):
 
     async def init(self) -> None:
         """Count what the table holds, and tell it."""
-        self._streamer = self.system.ref(paths.STREAMER)
+        self._feeds = [self.system.ref(name) for name in self._feed_names]
         for subscription in self._tables.subscriptions.rows.values():
             self._count(subscription, 1)
         self._tell()
@@ -204,7 +213,7 @@ class SubscriptionManager(Actor):
                 self._on_forget(Forget(number))
 
     def _known(self, symbol: Symbol) -> Symbol | None:
-        feed = self._tables.feed.get(FEED)
+        feed = feed_of_all(self._tables.feeds.rows)
         if feed is not None and feed.listed and symbol not in self._tables.quotes:
             return None
         return self._texts.get(symbol, symbol)
@@ -238,6 +247,6 @@ class SubscriptionManager(Actor):
                 self._texts.setdefault(symbol, symbol)
 
     def _tell(self) -> None:
-        self._streamer.cast(
-            Demand(frozenset(self._counts), self._everything > 0, self._subscribers)
-        )
+        demand = Demand(frozenset(self._counts), self._everything > 0, self._subscribers)
+        for feed in self._feeds:
+            feed.cast(demand)

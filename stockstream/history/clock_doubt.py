@@ -96,11 +96,9 @@ def doubt(now: int, recorded: Recorded | None) -> str | None:
     )
 
 
-def agrees(clock: UpstreamClock | None, now: int, steady: int) -> bool:
+def agrees(clock: UpstreamClock, now: int, steady: int) -> bool:
     """Whether an upstream agrees with our clock, as it is `now`, when the monotonic one says that.
 
     It did so at some time of this process; whether ours has been set since is seen from the other.
     """
-    if clock is None or clock.agreed is None:
-        return False
-    return abs(now - steady - clock.agreed) <= AGREES_MS
+    return clock.agreed is not None and abs(now - steady - clock.agreed) <= AGREES_MS

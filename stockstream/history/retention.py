@@ -15,7 +15,6 @@ from stockstream.history.clock_doubt import FetchRecorded, agrees, doubt
 from stockstream.history.rolling import RollUp
 from stockstream.history.upkeep import Retain
 from stockstream.statuses import RetentionStatus
-from stockstream.tables import FEED
 from stockstream.times import now_ms
 from supervision import Actor
 
@@ -74,7 +73,7 @@ class Retention(Actor):
         self,
         settings: RetentionSettings,
         purge: Callable[[int], Query[Purged]],
-        upstream: Table[str, UpstreamClock],
+        upstreams: Table[str, UpstreamClock],
         statuses: Slot[RetentionStatus],
         clock: Callable[[], int] = now_ms,
     ) -> None:
@@ -83,7 +82,7 @@ class Retention(Actor):
         """
         self._settings = settings
         self._purge_step = purge
-        self._upstream = upstream
+        self._upstreams = upstreams
         self._statuses = statuses
         self._clock = clock
         self._failing_since: float | None = None
@@ -162,7 +161,8 @@ class Retention(Actor):
         """Whether the clock may be believed (H25); until then nothing is dropped or purged."""
         now, steady = self._clock(), round(trio.current_time() * 1000)
         why = None
-        if not agrees(self._upstream.get(FEED), now, steady):
+        clocks = self._upstreams.rows.values()
+        if not any(agrees(clock, now, steady) for clock in clocks):
             why = doubt(now, await ask(self._database, FetchRecorded(now), timeout=ASK_SECONDS))
         if why is not None:
             why += "; nothing is dropped before the price API agrees with it (from another machine)"

@@ -1,1 +1,1 @@
-"""Prices from outside: providers, their parser, the circuit breaker and the streamer."""
+"""Prices from outside: providers, their feeds and circuit breakers, and the streamer."""

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stockstream.quotes import Version
 from stockstream.statuses import QuoteRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from stockstream.quotes import Observation, Symbol
+    from stockstream.market.observed import Observed
+    from stockstream.quotes import Symbol
 
 MS_PER_DAY = 86_400_000
+
+
+class Acceptance(NamedTuple):
+    """The new rows, and how many observations were older than the row of their symbol."""
+
+    rows: tuple[QuoteRow, ...]
+    behind: int
 
 
 def epoch_of(rows: Mapping[Symbol, QuoteRow], wall_clock_ms: int) -> int:
@@ -20,28 +28,28 @@ def epoch_of(rows: Mapping[Symbol, QuoteRow], wall_clock_ms: int) -> int:
     return max((row.quote.version.epoch for row in rows.values()), default=wall_clock_ms)
 
 
-def accept(
-    newer: Iterable[Observation],
-    rows: Mapping[Symbol, QuoteRow],
-    *,
-    epoch: int,
-    received: int,
-    steady: int,
-    shift: int,
-) -> tuple[QuoteRow, ...]:
-    """Give each observation its version (W1) and make its row.
+def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -> Acceptance:
+    """Give each observation that is new its version (W1) and make its row.
 
-    They are what `TimeBase` found newer, by a clock that has stepped by `shift`; `received` in ms
-    since 1970, `steady` the same moment by the monotonic clock.
+    Times are compared by what the clock of each upstream was before it stepped, so nobody sees an
+    older price after a newer one, whichever feed told it, and however often it does.
     """
+    source, shift = observed.upstream, observed.shift
+    received, steady = observed.reading.wall, observed.reading.steady
     accepted: list[QuoteRow] = []
-    for observation in newer:
+    behind = 0
+    for observation in observed.observations:
         row = rows.get(observation.symbol)
         if row is None:
             quote = observation.quoted(Version(epoch, 1), received)
-            accepted.append(QuoteRow(quote, quote.price, None, shift, steady))
+            accepted.append(QuoteRow(quote, quote.price, None, shift, steady, source))
             continue
         last = row.quote
+        if observation.timestamp - shift < last.timestamp - row.shift:
+            behind += 1
+            continue
+        if last.timestamp == observation.timestamp and last.tells_the_same(observation):
+            continue
         quote = observation.quoted(Version(epoch, last.version.seq + 1), received)
         # A clock that was set back over midnight begins no new day.
         new_day = received // MS_PER_DAY > last.received // MS_PER_DAY
@@ -52,6 +60,7 @@ def accept(
                 row.previous if quote.price == last.price else last.price,
                 shift,
                 steady,
+                source,
             )
         )
-    return tuple(accepted)
+    return Acceptance(tuple(accepted), behind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stockstream.market.breaker_types import BreakerStatistics, NotPermitted, Permit
+from stockstream.market.breaker_types import NotPermitted, Permit
 from supervision import ActorRef, Request
 
 
@@ -43,8 +43,3 @@ class NoCalls:
     """Whatever permits `holder` has, it makes no call with them: they all come back."""
 
     holder: ActorRef
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerStatus(Request[BreakerStatistics]):
-    """How does the breaker stand?"""

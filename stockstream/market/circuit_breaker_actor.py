@@ -2,7 +2,7 @@
 
 It does no I/O and waits for nobody. A restarted one begins with a new machine, closed and empty,
 that knows none of its predecessor's permits (B23). It watches who holds a permit, so a holder that
-dies gives it back (B7). What the breaker has come to stands in the `circuit` table.
+dies gives it back (B7). What the breaker has come to stands in its row of the `circuits` table.
 """
 
 from __future__ import annotations
@@ -18,14 +18,12 @@ from stockstream import paths
 from stockstream.market.breaker_events import BreakerEvent, ForceChanged, StateTransition
 from stockstream.market.breaker_messages import (
     AcquirePermit,
-    BreakerStatus,
     CallRaised,
     CallReturned,
     NoCalls,
 )
 from stockstream.market.breaker_types import (
     BreakerSettings,
-    BreakerStatistics,
     Forced,
     NotPermitted,
     Permit,
@@ -35,7 +33,6 @@ from stockstream.market.breaker_types import (
 from stockstream.market.circuit_breaker import CircuitBreaker
 from stockstream.messages import CircuitChanged, CircuitMoved, ForceCircuit
 from stockstream.statuses import CircuitFigures, CircuitState, CircuitStatus
-from stockstream.tables import CIRCUIT
 from stockstream.times import Moment
 from supervision import Actor, Down, handles
 
@@ -45,7 +42,6 @@ if TYPE_CHECKING:
     from stockstream.tables import Tables
     from supervision import ActorRef, Monitor, Timer
 
-NAME = "price API"
 _FORCED = {"open": Forced.FORCED_OPEN, "closed": Forced.DISABLED, "auto": None}
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -67,13 +63,15 @@ class CircuitBreakerActor(Actor):
 
     def __init__(
         self,
+        upstream: str,
         settings: BreakerSettings,
         tables: Tables,
         watchers: Sequence[str] = (paths.BROADCASTER,),
     ) -> None:
         """`watchers` are names that are cast `CircuitChanged` when the row is new."""
+        self._upstream = upstream
         self._settings = settings
-        self._table = tables.circuit
+        self._table = tables.circuits
         self._figures = tables.circuit_figures
         self._watchers = tuple(watchers)
         self._holdings: dict[ActorRef, _Holding] = {}
@@ -83,7 +81,9 @@ class CircuitBreakerActor(Actor):
 
     async def init(self) -> None:
         """Begin closed and empty, and say so."""
-        self._breaker = CircuitBreaker(NAME, self._settings, trio.current_time, random.random)
+        self._breaker = CircuitBreaker(
+            self._upstream, self._settings, trio.current_time, random.random
+        )
         self._breaker.subscribe(self._heard)
         self._tell(None)
         self._put_figures()
@@ -125,10 +125,6 @@ class CircuitBreakerActor(Actor):
     def _on_force_circuit(self, request: ForceCircuit) -> None:
         self._breaker.force(_FORCED[request.state], request.seconds)
         self._changed()
-
-    @handles(BreakerStatus)
-    def _on_status(self, _request: BreakerStatus) -> BreakerStatistics:
-        return self._breaker.statistics()
 
     @handles(_Tick)
     def _on_tick(self, _message: _Tick) -> None:
@@ -175,6 +171,7 @@ class CircuitBreakerActor(Actor):
                 log = _log.warning if event.entered is State.OPEN else _log.info
                 log(
                     "circuit breaker changed",
+                    upstream=self._upstream,
                     left=event.left.value,
                     entered=event.entered.value,
                     reason=event.reason,
@@ -184,6 +181,7 @@ class CircuitBreakerActor(Actor):
                 left, entered = event.left, event.entered
                 _log.warning(
                     "circuit breaker forced",
+                    upstream=self._upstream,
                     left=left and left.value,
                     entered=entered and entered.value,
                 )
@@ -200,8 +198,8 @@ class CircuitBreakerActor(Actor):
             next_probe=None if remaining is None else now.after(remaining),
             reason=None if state is CircuitState.CLOSED else reason,
         )
-        before = self._table.get(CIRCUIT)
-        self._table.put(CIRCUIT, row)
+        before = self._table.get(self._upstream)
+        self._table.put(self._upstream, row)
         if before is not None and (before.state is not state or reason is not None):
             why = reason or "a new breaker begins closed"
             forced = stands.forced is not None
@@ -236,4 +234,4 @@ class CircuitBreakerActor(Actor):
             cancelled=stands.cancelled,
             not_permitted=stands.not_permitted,
         )
-        self._figures.put(CIRCUIT, figures)
+        self._figures.put(self._upstream, figures)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from collections.abc import Set as AbstractSet
 
     from stockstream.quotes import Symbol
 
@@ -21,11 +20,8 @@ class Listing:
         self.unlisted: frozenset[Symbol] = frozenset()
         self._missed: dict[Symbol, int] = {}
 
-    def seen(
-        self, known: AbstractSet[Symbol], listed: Iterable[Symbol]
-    ) -> tuple[frozenset[Symbol], frozenset[Symbol]]:
-        """Take a whole list; returns the symbols of `known` that it shows gone, and back."""
-        missing = known - frozenset(listed)
+    def seen(self, missing: Iterable[Symbol]) -> tuple[frozenset[Symbol], frozenset[Symbol]]:
+        """Take what a whole list lacks of what is known; returns what is gone by it, and back."""
         self._missed = {symbol: self._missed.get(symbol, 0) + 1 for symbol in missing}
         unlisted = frozenset(s for s, n in self._missed.items() if n >= UNLISTED_AFTER_LISTS)
         gone, back = unlisted - self.unlisted, self.unlisted - unlisted

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stockstream.metrics import counter, counters, counters_by, gauge, state
+from stockstream.metrics import counter, counters, gauge, gauges, states
 from stockstream.statuses import CircuitState, FeedState
-from stockstream.tables import CIRCUIT, FEED
 from stockstream.times import tell
+from stockstream.upstreams import current_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,82 +17,95 @@ if TYPE_CHECKING:
 
 
 def families(tables: Tables) -> Iterator[Family]:
-    """The feed, its circuit breaker, and what they published."""
-    yield from _feed(tables)
+    """The feeds and circuit breakers, by upstream, and what was published."""
+    yield from _feeds(tables)
     yield gauge("stockstream_symbols", "Symbols with a price.", len(tables.quotes))
     yield counter(
         "stockstream_batches_published_total",
         "Batches of new prices.",
         tables.outbox.statistics().last_number,
     )
-    yield from _circuit(tables)
+    yield from _circuits(tables)
 
 
-def _feed(tables: Tables) -> Iterator[Family]:
-    feed, figures = tables.feed.get(FEED), tables.feed_figures.get(FEED)
-    upstream = tables.upstream_clock.get(FEED)
-    yield state(
+def _feeds(tables: Tables) -> Iterator[Family]:
+    feeds, figures = sorted(tables.feeds.rows.items()), sorted(tables.feed_figures.rows.items())
+    yield states(
         "stockstream_feed_state",
         "How the feed does.",
-        list(FeedState),
-        FeedState.DOWN if feed is None else feed.state,
+        FeedState,
+        [({"upstream": name}, current_state(row)) for name, row in feeds],
     )
-    yield gauge(
+    yield gauges(
         "stockstream_feed_as_of_timestamp_seconds",
         "When the last successful fetch ended.",
-        None if feed is None or feed.as_of is None else tell(feed.as_of) / 1000,
+        [
+            ({"upstream": name}, None if row.as_of is None else tell(row.as_of) / 1000)
+            for name, row in feeds
+        ],
     )
-    yield gauge(
+    yield gauges(
         "stockstream_feed_interval_seconds",
         "Time between fetches now.",
-        None if feed is None else feed.interval,
+        [({"upstream": name}, row.interval) for name, row in feeds],
     )
-    yield counters_by(
-        "kind",
+    yield counters(
         "stockstream_feed_troubles_total",
-        "Troubles of the feed since the streamer started, by kind; each bad item counts.",
-        {} if figures is None else figures.troubles,
+        "Troubles of the feed since it started, by kind; each bad item counts.",
+        [
+            ({"upstream": name, "kind": kind}, count)
+            for name, row in figures
+            for kind, count in sorted(row.troubles.items())
+        ],
     )
-    yield gauge(
+    yield gauges(
         "stockstream_symbols_unlisted",
         "Symbols with a price that the provider lists no more.",
-        None if figures is None else figures.unlisted,
+        [({"upstream": name}, row.unlisted) for name, row in figures],
     )
-    yield counter(
+    yield counters(
         "stockstream_upstream_clock_steps_total",
         "Times that the upstream's clock was found to have been set.",
-        0 if upstream is None else upstream.steps,
+        [
+            ({"upstream": name}, clock.steps)
+            for name, clock in sorted(tables.upstream_clocks.rows.items())
+        ],
     )
 
 
-def _circuit(tables: Tables) -> Iterator[Family]:
-    circuit, figures = tables.circuit.get(CIRCUIT), tables.circuit_figures.get(CIRCUIT)
-    yield state(
+def _circuits(tables: Tables) -> Iterator[Family]:
+    figures = sorted(tables.circuit_figures.rows.items())
+    yield states(
         "stockstream_circuit_state",
         "What the circuit breaker lets through.",
-        list(CircuitState),
-        None if circuit is None else circuit.state,
+        CircuitState,
+        [({"upstream": name}, row.state) for name, row in sorted(tables.circuits.rows.items())],
     )
-    if figures is None:
-        return
-    yield counter(
+    yield counters(
         "stockstream_circuit_openings_total",
         "Times that the circuit breaker opened.",
-        figures.openings,
+        [({"upstream": name}, row.openings) for name, row in figures],
     )
     yield counters(
         "stockstream_circuit_calls_total",
         "Calls of the upstream, by how they ended.",
         [
-            ({"outcome": "successful"}, figures.successful),
-            ({"outcome": "failed"}, figures.failed),
-            ({"outcome": "ignored"}, figures.ignored),
-            ({"outcome": "cancelled"}, figures.cancelled),
-            ({"outcome": "not_permitted"}, figures.not_permitted),
+            ({"upstream": name, "outcome": outcome}, count)
+            for name, row in figures
+            for outcome, count in (
+                ("successful", row.successful),
+                ("failed", row.failed),
+                ("ignored", row.ignored),
+                ("cancelled", row.cancelled),
+                ("not_permitted", row.not_permitted),
+            )
         ],
     )
-    yield gauge(
+    yield gauges(
         "stockstream_circuit_failure_ratio",
         "Failed calls in the window, of all in it.",
-        None if figures.failure_rate is None else figures.failure_rate / 100,
+        [
+            ({"upstream": name}, None if row.failure_rate is None else row.failure_rate / 100)
+            for name, row in figures
+        ],
     )

@@ -10,7 +10,8 @@ upstream's "now" (the newest time that it told, run on by the monotonic clock), 
 the price before it. Thus symbols that trade rarely agree with those that trade all the time. The
 offsets of nearly all, over some polls in a row, must have a value in common. An old replica that
 answers in between, symbols that are late by different times, a cached answer that stands still:
-none of them has. Times are in ms; ADR 0149 has the cases.
+none of them has. What other upstreams told of a symbol says nothing of this one's clock: a delayed
+one is behind with all symbols, and by one offset. Times are in ms; ADR 0149 has the cases.
 """
 
 from __future__ import annotations
@@ -156,9 +157,13 @@ class _Run:
 
 
 class TimeBase:
-    """See the module. `clock` is what stands in the table, and outlives whoever holds this."""
+    """See the module. `clock` is what stands in the table, and outlives whoever holds this.
 
-    def __init__(self, clock: UpstreamClock | None = None) -> None:
+    `source` is the upstream's name, as the rows hold it that came from there.
+    """
+
+    def __init__(self, clock: UpstreamClock | None = None, source: str = "") -> None:
+        self._source = source
         self.clock = clock or UpstreamClock()
         self._run: _Run | None = None
         self._mixed_until = -inf
@@ -215,9 +220,12 @@ class TimeBase:
         believed = self._believed(at) - shift
         now = believed if self.clock.lead is None else at.steady + self.clock.lead
         latest = believed + LARGEST_LEAD_MS
+        source = self._source
         for seen in observations:
             time = seen.timestamp - shift
             row = rows.get(seen.symbol)
+            if row is not None and row.source != source:
+                row = None
             if row is not None:
                 last = row.quote
                 if last.timestamp == seen.timestamp and last.tells_the_same(seen):
@@ -248,7 +256,7 @@ class TimeBase:
             return [
                 seen.timestamp - shift - row.quote.timestamp + row.shift
                 for seen, row in known
-                if row is not None
+                if row is not None and row.source == self._source
             ]
 
         poll.furthest_outdated = min(since_last(poll.outdated), default=0)

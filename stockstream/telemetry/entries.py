@@ -71,10 +71,11 @@ class RestartEntry(msgspec.Struct, frozen=True):
 
 
 class TransitionEntry(msgspec.Struct, frozen=True):
-    """The circuit breaker changed to `entered`, forced states counted as what they do."""
+    """The circuit breaker at `path` changed to `entered`, forced states counted as what they do."""
 
     number: int
     at: int
+    path: str
     left: str
     entered: str
     reason: str

@@ -222,6 +222,7 @@ class EventLog:
             TransitionEntry(
                 number,
                 self._wall_clock_ms(),
+                event.path,
                 event.left.value,
                 event.entered.value,
                 event.reason,

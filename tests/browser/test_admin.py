@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 STREAMER = "market/streamer"
-BREAKER = "market/circuit_breaker"
+BREAKER = "market/feeds/api/circuit_breaker"
 NARROW = {"width": 360, "height": 740}
 
 # Chromium itself writes these; no page can keep it from that. Each test says which may come.
@@ -294,10 +294,10 @@ def test_an_outage_shows_while_it_lasts_and_the_breaker_can_be_held(
         stub.switch(down=False)
     expect(state).to_contain_text("Closed")
     me.page.get_by_test_id("force").get_by_role("button", name="Open").click()
-    expect(me.dialog).to_contain_text("Nothing is fetched for 30 s")
+    expect(me.dialog).to_contain_text("Nothing is fetched from api for 30 s")
     me.confirm.click()
     expect(state).to_contain_text("Open")
-    expect(me.page.locator("#breaker-counts")).to_contain_text("forced (forced open) for")
+    expect(me.page.get_by_test_id("breaker-counts")).to_contain_text("forced (forced open) for")
     expect(me.page.get_by_test_id("faults")).to_contain_text("breaker-force")
     me.page.get_by_test_id("force").get_by_role("button", name="Auto").click()
     me.confirm.click()

@@ -22,7 +22,10 @@ RECOVERY_SECONDS = FETCH_SECONDS + 0.25
 SYMBOLS = ["AAPL", "GOOGL", "MSFT", "TSLA", "AMZN", "NFLX"]
 TARGETS = [
     "market/streamer",
-    "market/circuit_breaker",
+    "market/feeds/sim/circuit_breaker",
+    "market/feeds/sim/feed",
+    "market/feeds/sim",
+    "market/feeds",
     "delivery/subscription_manager",
     "delivery/broadcaster",
     "pubsub",

@@ -177,7 +177,7 @@ async def test_memory_and_files_come_back_after_a_thousand_kills(
 ) -> None:
     """Within 10 %, with clients connected all the while; no socket or file stays open."""
     rng = random.Random(chosen_seed())
-    mortal = ["market/streamer", "market/circuit_breaker", "delivery/broadcaster",
+    mortal = ["market/streamer", "market/feeds/sim/circuit_breaker", "delivery/broadcaster",
               "delivery/subscription_manager", "pubsub", "telemetry"]  # fmt: skip
 
     async def kill(node: Node, times: int) -> None:

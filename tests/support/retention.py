@@ -29,7 +29,7 @@ def retaining_root(
     server = DatabaseSettings(Server("DATABASE_URL", database_url))
     gateway = ChildSpec("gateway", partial(Database, server, tables.database, AsyncioThread()))
     kept = partial(
-        Retention, RetentionSettings(), purge.step, tables.upstream_clock, tables.retention, clock
+        Retention, RetentionSettings(), purge.step, tables.upstream_clocks, tables.retention, clock
     )
     return supervisor(
         "root",

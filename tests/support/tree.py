@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from stockstream import part_settings
 from stockstream.application import Addresses, bind, build
 from stockstream.config import Settings
 from supervision import ActorSnapshot, Crash, ExitReason, System, snapshot
@@ -18,6 +19,7 @@ from supervision.events import Exited, FailedStart
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from stockstream.upstreams import Upstream
     from supervision import Event
 
 START_SECONDS = 20.0
@@ -85,8 +87,11 @@ class Tree:
 
 
 @asynccontextmanager
-async def running_tree(*, may_crash: bool = False, **settings: object) -> AsyncIterator[Tree]:
-    """Run the tree for the time of a `with`, on a free port, with a simulated market.
+async def running_tree(
+    *, may_crash: bool = False, upstreams: list[Upstream] | None = None, **settings: object
+) -> AsyncIterator[Tree]:
+    """Run the tree for the time of a `with`, on a free port, with a simulated market, or with
+    these `upstreams`.
 
     The database is away unless a test gives one: most look at other things, and a new server
     takes a second. Data goes to a folder that ends with the tree. Fails in the end when an actor
@@ -95,11 +100,13 @@ async def running_tree(*, may_crash: bool = False, **settings: object) -> AsyncI
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="stockstream-test-"))
         given = {"data_directory": Path(folder), "database_url": NO_DATABASE, **settings}
-        yield await stack.enter_async_context(_running_tree(given, may_crash=may_crash))
+        yield await stack.enter_async_context(_running_tree(given, upstreams, may_crash=may_crash))
 
 
 @asynccontextmanager
-async def _running_tree(settings: dict[str, object], *, may_crash: bool) -> AsyncIterator[Tree]:
+async def _running_tree(
+    settings: dict[str, object], upstreams: list[Upstream] | None, *, may_crash: bool
+) -> AsyncIterator[Tree]:
     chosen = {
         "port": 0,
         "stub_port": 0,
@@ -113,8 +120,11 @@ async def _running_tree(settings: dict[str, object], *, may_crash: bool) -> Asyn
     system.subscribe(tree.tell)
     up = trio.Event()
 
+    sources = upstreams or part_settings.upstreams(complete, addresses.stub_port)
+
     async def run() -> None:
-        tree.reason = await system.run(build(complete, addresses), on_start=lambda _: up.set())
+        root = build(complete, addresses, sources)
+        tree.reason = await system.run(root, on_start=lambda _: up.set())
         tree.ended.set()
         up.set()
 

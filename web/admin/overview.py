@@ -16,8 +16,8 @@ from stockstream.statuses import (
     FeedStatus,
     WebhookStatus,
 )
-from stockstream.tables import CIRCUIT, FEED
 from stockstream.telemetry.process import ProcessSample
+from stockstream.upstreams import feed_of_all
 
 if TYPE_CHECKING:
     from stockstream.delivery.lanes import Connections, Lane
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stockstream.telemetry.telemetry import Telemetry
     from web.parts import Parts
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SLOW_CLIENTS = 20
 """Of those that lag, the worst are named."""
 BEHIND_SECONDS = 1.0
@@ -34,14 +34,22 @@ SAMPLES = 120
 
 
 class BreakerDocument(msgspec.Struct, frozen=True):
-    """What clients are told of the circuit breaker, and the figures behind it."""
+    """How the circuit breaker of an upstream does, and the figures behind it."""
 
     status: CircuitStatus | None
     figures: CircuitFigures | None
 
 
+class UpstreamDocument(msgspec.Struct, frozen=True):
+    """How an upstream does, by its feed and by its breaker."""
+
+    name: str
+    feed: FeedStatus
+    breaker: BreakerDocument
+
+
 class FeedDocument(msgspec.Struct, frozen=True):
-    """What clients are told of the feed, and for how many symbols there is a price."""
+    """What clients are told of all feeds together, and for how many symbols there is a price."""
 
     status: FeedStatus | None
     symbols: int
@@ -107,7 +115,7 @@ class Overview(msgspec.Struct, frozen=True):
     node: str
     now: int
     run: int
-    breaker: BreakerDocument
+    upstreams: list[UpstreamDocument]
     feed: FeedDocument
     clients: ClientsDocument
     alerts: AlertStatus | None
@@ -127,9 +135,7 @@ def overview(parts: Parts, event_streams: int) -> Overview:
         node=parts.settings.node,
         now=now,
         run=parts.telemetry.events.run,
-        breaker=BreakerDocument(
-            parts.tables.circuit.get(CIRCUIT), parts.tables.circuit_figures.get(CIRCUIT)
-        ),
+        upstreams=_upstreams(parts.tables),
         feed=_feed(parts.tables),
         clients=_clients(parts.tables, parts.connections),
         alerts=parts.tables.alerts.value,
@@ -142,9 +148,20 @@ def overview(parts: Parts, event_streams: int) -> Overview:
     )
 
 
+def _upstreams(tables: Tables) -> list[UpstreamDocument]:
+    return [
+        UpstreamDocument(
+            name, feed, BreakerDocument(tables.circuits.get(name), tables.circuit_figures.get(name))
+        )
+        for name, feed in sorted(tables.feeds.rows.items())
+    ]
+
+
 def _feed(tables: Tables) -> FeedDocument:
     return FeedDocument(
-        tables.feed.get(FEED), len(tables.quotes), tables.outbox.statistics().last_number
+        feed_of_all(tables.feeds.rows),
+        len(tables.quotes),
+        tables.outbox.statistics().last_number,
     )
 
 

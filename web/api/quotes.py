@@ -11,8 +11,8 @@ from werkzeug.exceptions import NotFound
 from stockstream.delivery.messages import GetPresence
 from stockstream.delivery.protocol import SnapshotQuote, snapshot_quote
 from stockstream.quotes import iso_utc
-from stockstream.tables import FEED
 from stockstream.times import tell
+from stockstream.upstreams import feed_of_all
 from supervision import CallError
 from web.answers import encoded_answer, json_answer
 from web.api.all_quotes import AllQuotes, QuotesAnswer
@@ -81,7 +81,7 @@ def api(parts: Parts) -> Blueprint:
     blueprint = Blueprint("quotes", __name__, url_prefix="/api/v1")
 
     def as_of() -> str | None:
-        feed = tables.feed.get(FEED)
+        feed = feed_of_all(tables.feeds.rows)
         return None if feed is None or feed.as_of is None else iso_utc(tell(feed.as_of))
 
     named_symbols = symbols_parameter(
@@ -118,7 +118,7 @@ def api(parts: Parts) -> Blueprint:
     @documented(SymbolsAnswer)
     async def symbols() -> Response:
         """The symbols there are."""
-        feed = tables.feed.get(FEED)
+        feed = feed_of_all(tables.feeds.rows)
         listed = [
             SymbolItem(symbol, row.quote.exchange, row.quote.currency)
             for symbol, row in sorted(tables.quotes.rows.items())

@@ -9,8 +9,8 @@ from quart import Blueprint
 from stockstream.history.progress import progress, told
 from stockstream.quotes import iso_utc
 from stockstream.statuses import CircuitState
-from stockstream.tables import CIRCUIT, FEED
 from stockstream.times import tell
+from stockstream.upstreams import current_state, feed_of_all, worst_circuit
 from web.answers import json_answer
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from quart import Response
 
-    from stockstream.statuses import ReplicaStatus
+    from stockstream.statuses import CircuitStatus, FeedStatus, ReplicaStatus
     from stockstream.tables import Tables
 
 OPEN_TOO_LONG_SECONDS = 60.0
@@ -28,34 +28,55 @@ OPEN_TOO_LONG_SECONDS = 60.0
 def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
     """Whether clients should be sent here, and the checks that say so. Times as ISO 8601.
 
-    History is told and does not count: prices stream without it, and wait on disk for it.
+    `feed` and `circuit_breaker` are as clients are told: the worst of all upstreams. One of them
+    that is well is enough to be ready: without the others there are some prices, and elsewhere no
+    more of them.
 
-    A breaker is counted as open since the last fetch that succeeded: one that probes a dead
+    History is told and does not count: prices stream without it, and wait on disk for it.
+    """
+    feed, circuit = feed_of_all(tables.feeds.rows), worst_circuit(tables.circuits.rows)
+    upstreams = {
+        name: _upstream(row, tables.circuits.get(name))
+        for name, row in sorted(tables.feeds.rows.items())
+    }
+    checks: dict[str, object] = {
+        "feed": _feed(feed),
+        "circuit_breaker": _circuit(feed, circuit),
+        "upstreams": upstreams,
+        "history": _history(tables, now_ms),
+    }
+    return any(upstream["ok"] for upstream in upstreams.values()), checks
+
+
+def _upstream(feed: FeedStatus, circuit: CircuitStatus | None) -> dict[str, object]:
+    checks = {"feed": _feed(feed), "circuit_breaker": _circuit(feed, circuit)}
+    return {"ok": all(check["ok"] for check in checks.values()), **checks}
+
+
+def _feed(feed: FeedStatus | None) -> dict[str, object]:
+    as_of = None if feed is None else feed.as_of
+    return {
+        "ok": as_of is not None,
+        "state": None if feed is None else current_state(feed),
+        "as_of": None if as_of is None else iso_utc(tell(as_of)),
+        "reason": None if feed is None else feed.reason,
+    }
+
+
+def _circuit(feed: FeedStatus | None, circuit: CircuitStatus | None) -> dict[str, object]:
+    """A breaker is counted as open since the last fetch that succeeded: one that probes a dead
     upstream in vain every few seconds is half open in between, and no better for that.
     """
-    feed = tables.feed.get(FEED)
-    circuit = tables.circuit.get(CIRCUIT)
-    seen = feed is not None and feed.as_of is not None
     open_seconds = 0.0
     if circuit is not None and circuit.state is not CircuitState.CLOSED:
         last = circuit.since if feed is None or feed.as_of is None else feed.as_of
         open_seconds = last.age
-    checks: dict[str, object] = {
-        "feed": {
-            "ok": seen,
-            "state": None if feed is None else feed.state,
-            "as_of": None if feed is None or feed.as_of is None else iso_utc(tell(feed.as_of)),
-            "reason": None if feed is None else feed.reason,
-        },
-        "circuit_breaker": {
-            "ok": open_seconds <= OPEN_TOO_LONG_SECONDS,
-            "state": None if circuit is None else circuit.state,
-            "open_seconds": round(open_seconds, 3),
-            "reason": None if circuit is None else circuit.reason,
-        },
-        "history": _history(tables, now_ms),
+    return {
+        "ok": open_seconds <= OPEN_TOO_LONG_SECONDS,
+        "state": None if circuit is None else circuit.state,
+        "open_seconds": round(open_seconds, 3),
+        "reason": None if circuit is None else circuit.reason,
     }
-    return seen and open_seconds <= OPEN_TOO_LONG_SECONDS, checks
 
 
 def _history(tables: Tables, now_ms: int) -> dict[str, object]:

@@ -132,6 +132,7 @@ async def do(
 
     - `stockstream chaos do upstream-errors percent=50 seconds=30`: half of the fetches fail
     - `stockstream chaos do breaker-force state=open seconds=20`: nothing is fetched for a while
+    - `stockstream chaos do upstream-down stub`: of several price APIs, this one is gone
     - `stockstream chaos do slow delivery/broadcaster delay=0.05 seconds=10`
     - `stockstream chaos do client-stop-reading percent=40 --clients 10`: some watching clients lag
 
@@ -143,7 +144,8 @@ async def do(
     action
         One of `stockstream chaos actions`.
     target
-        The path of an actor; leave it out for the price API and the circuit breaker.
+        The path of an actor. For a price API or its circuit breaker the upstream's name, which can
+        be left out where there is but one; for all else nothing.
     assignments
         Parameters as name=value.
     """
@@ -162,10 +164,11 @@ async def do(
         if wanted.scope is Scope.CLIENT:
             await drill.client_fault(action, parameters)
             return
-        chosen: Target | None = None
-        if target:
-            there = await drill.node.targets()
-            (chosen,) = resolve(there, target, rng=random.Random(0), count=1)
+        if wanted.scope is not Scope.ACTOR:
+            await drill.strike(action, None, parameters, upstream=target)
+            return
+        there = await drill.node.targets()
+        (chosen,) = resolve(there, target, rng=random.Random(0), count=1)
         await drill.strike(action, chosen, parameters)
 
     async def strike_and_watch(drill: Drill) -> None:

@@ -1,8 +1,8 @@
 """What a provider of prices promises, and how it fails.
 
-A provider belongs to whoever opened it (the streamer), is used by one task at a time, and is closed
-by its owner. It fetches, limits, decodes and checks; it never retries, schedules or logs: the
-streamer and the circuit breaker do.
+A provider belongs to whoever opened it (a feed), is used by one task at a time, and is closed by
+its owner. It fetches, limits, decodes and checks; it never retries, schedules or logs: the feed and
+the circuit breaker do.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
@@ -49,8 +49,9 @@ async def test_the_overview_tells_breaker_feed_clients_and_process(nursery: trio
         }
         assert told["feed"]["symbols"] == 6
         assert told["feed"]["status"]["state"] == "live"  # type: ignore[index]
-        figures = told["breaker"]["figures"]
-        assert isinstance(figures, dict)
+        (upstream,) = cast("list[dict[str, Any]]", told["upstreams"])
+        assert (upstream["name"], upstream["feed"]["state"]) == ("sim", "live")
+        figures = upstream["breaker"]["figures"]
         assert figures["computed"] == "closed"
         assert figures["successful"] > 0
         assert figures["calls"] <= figures["window"] == 20
@@ -82,11 +83,14 @@ async def test_an_upstream_that_fails_shows_in_figures_and_transitions() -> None
             lambda: any(type(event).__name__ == "CircuitMoved" for event in tree.events)
         )
         told = await overview(program)
-        assert told["breaker"]["status"]["state"] == "open"  # type: ignore[index]
-        assert told["breaker"]["figures"]["failures"] >= 2  # type: ignore[index]
-        assert told["breaker"]["figures"]["failure_threshold"] == 50.0  # type: ignore[index]
+        (upstream,) = cast("list[dict[str, Any]]", told["upstreams"])
+        assert (upstream["name"], upstream["feed"]["state"]) == ("api", "down")
+        assert upstream["breaker"]["status"]["state"] == "open"
+        assert upstream["breaker"]["figures"]["failures"] >= 2
+        assert upstream["breaker"]["figures"]["failure_threshold"] == 50.0
         incidents = (await program.get("/admin/api/incidents")).json()
         (move,) = incidents["transitions"]
+        assert move["path"] == paths.circuit_breaker("api")
         assert (move["left"], move["entered"], move["forced"]) == ("closed", "open", False)
         assert "failed" in move["reason"]
 
@@ -115,7 +119,12 @@ async def test_all_can_be_read_while_everything_but_web_is_down() -> None:
 async def test_a_hung_actor_holds_no_read_up() -> None:
     """Reading sends no message, so an actor that answers nobody is just shown."""
     async with running_tree() as tree, by_token(tree) as program:
-        hung = ("market/circuit_breaker", "market/streamer", "delivery/broadcaster", "telemetry")
+        hung = (
+            "market/feeds/sim/circuit_breaker",
+            "market/streamer",
+            "delivery/broadcaster",
+            "telemetry",
+        )
         for path in hung:
             inject_fault(tree.system, path, seconds=30, delay=None)
         with trio.fail_after(QUICK_SECONDS):

@@ -295,7 +295,7 @@ async def test_ready_goes_when_the_breaker_is_open_for_long(
     tree: Tree, http: httpx.AsyncClient, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stays for a while, with the last prices; then it says what is wrong, until it is over."""
-    await tree.system.ref("market/circuit_breaker").call(ForceCircuit("open", None))
+    await tree.system.ref("market/feeds/api/circuit_breaker").call(ForceCircuit("open", None))
     async with connected(tree.websocket_url, nursery) as client:
         await client.wait_for(lambda: any(m.get("circuit") == "open" for m in client.messages))
         assert (await http.get("/health/ready")).status_code == 200
@@ -305,7 +305,7 @@ async def test_ready_goes_when_the_breaker_is_open_for_long(
         breaker = answer.json()["checks"]["circuit_breaker"]
         assert (breaker["ok"], breaker["state"]) == (False, "open")
         assert breaker["open_seconds"] > 0
-        await tree.system.ref("market/circuit_breaker").call(ForceCircuit("auto", None))
+        await tree.system.ref("market/feeds/api/circuit_breaker").call(ForceCircuit("auto", None))
         await client.wait_for(lambda: client.messages[-1].get("circuit") == "closed")
         assert (await http.get("/health/ready")).status_code == 200
 
@@ -324,7 +324,12 @@ async def test_without_the_manager_presence_is_not_known_now(
 
 async def test_the_api_answers_while_actors_are_killed(http: httpx.AsyncClient, tree: Tree) -> None:
     """It reads the tables, which outlive them."""
-    for path in ("market/streamer", "market/circuit_breaker", "delivery/broadcaster", "pubsub"):
+    for path in (
+        "market/streamer",
+        "market/feeds/api/circuit_breaker",
+        "delivery/broadcaster",
+        "pubsub",
+    ):
         tree.system.ref(path).kill()
         quotes = (await http.get("/api/v1/quotes")).json()["quotes"]
         assert [quote["price"] for quote in quotes] == [150.0, 310.0]

@@ -481,7 +481,8 @@ async def test_letting_the_breaker_decide_again_ends_the_force(tmp_path: Path) -
         (("do", "hangg", "market/streamer"), "no action 'hangg'"),
         (("do", "hang"), "give its path"),
         (("do", "hang", "market/streamer", "seconds"), "write name=value"),
-        (("do", "upstream-down", "market/streamer"), "takes no target"),
+        (("do", "upstream-down", "market/streamer"), "takes the name of an upstream"),
+        (("do", "database-cut", "market/streamer"), "takes no target"),
         (("halt",), "say --all"),
     ],
 )

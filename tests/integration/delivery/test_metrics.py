@@ -84,12 +84,14 @@ async def test_troubles_of_the_feed_are_counted_by_kind_and_lost_symbols_told(
         await price_api.fetches(3)
         before = await scrape(tree)
         assert before["stockstream_symbols"] == 2
-        assert before["stockstream_symbols_unlisted"] == 0
+        assert before['stockstream_symbols_unlisted{upstream="api"}'] == 0
         price_api.tell([price_api.prices["AAPL"], {"ticker": "MSFT"}])
         await price_api.fetches(8)
         after = await scrape(tree)
-        assert after["stockstream_symbols_unlisted"] == 1
-        assert after['stockstream_feed_troubles_total{kind="item_missing_field"}'] >= 5
+        assert after['stockstream_symbols_unlisted{upstream="api"}'] == 1
+        assert (
+            after['stockstream_feed_troubles_total{upstream="api",kind="item_missing_field"}'] >= 5
+        )
 
 
 async def test_the_documentation_names_every_family_as_it_is_told(nursery: trio.Nursery) -> None:
@@ -156,11 +158,11 @@ async def test_the_market_the_actors_and_the_process_are_told(nursery: trio.Nurs
             ("circuit", "closed", {"closed", "open", "half_open"}),
         ):
             for each in states:
-                key = f'stockstream_{name}_state{{state="{each}"}}'
+                key = f'stockstream_{name}_state{{upstream="sim",state="{each}"}}'
                 assert samples[key] == (each == state)
         assert samples["stockstream_symbols"] == 6
         assert samples["stockstream_batches_published_total"] >= 3
-        assert samples['stockstream_circuit_calls_total{outcome="successful"}'] >= 3
+        assert samples['stockstream_circuit_calls_total{upstream="sim",outcome="successful"}'] >= 3
         assert samples["process_resident_memory_bytes"] > 10e6
         assert samples["process_cpu_seconds_total"] > 0
         assert 0 < samples["process_open_fds"] < samples["process_max_fds"]

@@ -141,7 +141,7 @@ async def _recover(api: PriceApi) -> None:
 
 
 def _nobody_died(tree: Tree) -> None:
-    for path in ("market/streamer", "market/circuit_breaker", "delivery/broadcaster"):
+    for path in ("market/streamer", "market/feeds/api/circuit_breaker", "delivery/broadcaster"):
         assert tree.actors()[path].generation == 1
 
 

@@ -14,7 +14,7 @@ from stockstream.history import retention
 from stockstream.history.clock_doubt import FetchRecorded, Recorded, agrees, doubt
 from stockstream.history.recording import Record
 from stockstream.statuses import UpstreamClock
-from stockstream.tables import FEED, Tables
+from stockstream.tables import Tables
 from stockstream.times import DAY_MS, HOUR_MS
 from supervision import System
 from supervision.context import current_cell
@@ -80,7 +80,6 @@ def test_when_a_clock_is_doubtful(recorded: Recorded | None, hours: int, is_doub
 def test_an_upstream_that_agreed_speaks_for_the_clock_until_it_is_set() -> None:
     """By over an hour; how long ago it agreed does not matter, the monotonic clock tells."""
     agreed = UpstreamClock(agreed=DAY)
-    assert not agrees(None, DAY, 0)
     assert not agrees(UpstreamClock(), DAY, 0)
     assert agrees(agreed, DAY, 0)
     assert agrees(agreed, DAY + YEAR_MS, YEAR_MS)
@@ -132,8 +131,8 @@ async def test_retention_waits_until_an_upstream_agrees(
         await trio.sleep(0.5)
         assert await ask(database_url, PARTITIONS) == before
         agreed = UpstreamClock(agreed=now - round(trio.current_time() * 1000))
-        token = current_cell.set(cast("Any", SimpleNamespace(path=paths.STREAMER)))
-        tables.upstream_clock.put(FEED, agreed)
+        token = current_cell.set(cast("Any", SimpleNamespace(path=paths.feed("api"))))
+        tables.upstream_clocks.put("api", agreed)
         current_cell.reset(token)
         await until_told(tables, waits=False)
         with trio.fail_after(20):

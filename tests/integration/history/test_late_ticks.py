@@ -206,7 +206,7 @@ async def _run_retention(history: History, now: int) -> None:
             self._database = history.database
             self.tasks.start_soon(self._run)
 
-    upstream: Table[str, UpstreamClock] = Table("upstream", writer=paths.STREAMER)
+    upstream: Table[str, UpstreamClock] = Table("upstreams", writer=paths.feed)
     statuses: Slot[RetentionStatus] = Slot("retention", writer="retention")
     await history.ask(Record([batch(9, tick(9))]))  # the clock agrees with what was received last
     beside = partial(

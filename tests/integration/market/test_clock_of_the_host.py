@@ -87,7 +87,7 @@ async def test_the_clock_of_server_and_bundled_api_is_set(
                 assert me.status["feed"] == "live"
         assert me.faults == []
         metrics = (await server.get("/metrics")).text
-        assert "stockstream_upstream_clock_steps_total 2" in metrics
+        assert 'stockstream_upstream_clock_steps_total{upstream="stub"} 2' in metrics
 
 
 @pytest.mark.proves("W23", "W1")

@@ -1,4 +1,4 @@
-"""Streamer, breaker and HTTP provider together, against a real server that misbehaves."""
+"""Streamer, feed, breaker and HTTP provider together, against a real server that misbehaves."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from stockstream import paths
-from stockstream.market import streamer
+from stockstream import upstreams
 from stockstream.market.breaker_types import BreakerSettings
+from stockstream.market.feeds.poll import PollFeed, PollSettings
 from stockstream.market.providers import HttpProvider, HttpSettings
-from stockstream.market.streamer import GetStatistics, Streamer, StreamerSettings
 from stockstream.quotes import iso_utc
 from stockstream.times import now_ms
 from supervision.events import Exited
 from tests.integration.market.rogue import answer, reset
-from tests.unit.market.market_tree import Market
+from tests.unit.market.market_tree import FEED, Market
 
 MIB = 1024 * 1024
 
@@ -29,20 +28,17 @@ class HttpMarket(Market):
 
     def __init__(self, url, breaker):
         self.url = url
-        super().__init__(None, StreamerSettings(interval=0.03, jitter=0), breaker)
+        super().__init__(None, PollSettings(interval=0.03, jitter=0), breaker)
 
-    def streamer(self, settings):
+    def poll_feed(self, name, settings):
         http = HttpSettings(read_timeout=0.2, total_timeout=0.4)
-        return Streamer(lambda: HttpProvider(self.url, http), settings, self.tables)
-
-    async def statistics(self):
-        return await self.ref(paths.STREAMER).call(GetStatistics())
+        return PollFeed(name, lambda: HttpProvider(self.url, http), settings, self.tables)
 
 
 @pytest.fixture
 async def market(rogue, nursery, monkeypatch):
     """Short waits, so that a test sees the breaker open and close, and prices become stale."""
-    monkeypatch.setattr(streamer, "STALE_AFTER_SECONDS", 0.3)
+    monkeypatch.setattr(upstreams, "STALE_AFTER_SECONDS", 0.3)
     settings = BreakerSettings(wait=0.1, max_wait=0.1, jitter=0, slow_call=5)
     running = HttpMarket(rogue.url, settings)
     rogue.script = moving_prices
@@ -109,7 +105,7 @@ MISDEEDS = {
 @pytest.mark.proves("C18", "C17")
 @pytest.mark.parametrize("misdeed", MISDEEDS)
 async def test_an_upstream_that_misbehaves(misdeed, market, rogue):
-    """Counted, logged once, the breaker opens, clients are told, the streamer lives, and prices
+    """Counted, logged once, the breaker opens, clients are told, the feed lives, and prices
     flow again when it is over.
     """
     script, kind = MISDEEDS[misdeed]
@@ -117,7 +113,7 @@ async def test_an_upstream_that_misbehaves(misdeed, market, rogue):
         rogue.script = script
         await market.until(lambda: market.circuit.state == "open")
         last = dict(market.tables.quotes.rows)
-        assert (await market.statistics()).troubles[kind] >= 1
+        assert market.troubles[kind] >= 1
         assert market.feed.reason is not None
         await market.until(lambda: market.feed.state == "stale")
         assert dict(market.tables.quotes.rows) == last, "nothing of it became a price"
@@ -136,7 +132,7 @@ async def test_half_a_body(market, rogue):
 
     rogue.script = script
     await market.until(lambda: market.circuit.state == "open")
-    assert (await market.statistics()).troubles["body_truncated"] >= 1
+    assert market.troubles["body_truncated"] >= 1
 
 
 @pytest.mark.proves("C18")
@@ -148,7 +144,7 @@ async def test_duplicate_symbols_are_counted_and_the_newest_is_taken(market, rog
 
     rogue.script = sends(twice)
     await market.until(lambda: market.tables.quotes.get("AAPL").quote.price == 2.0)
-    assert (await market.statistics()).troubles["item_duplicate_symbol"] >= 1
+    assert market.troubles["item_duplicate_symbol"] >= 1
     assert market.circuit.state == "closed"
 
 
@@ -156,14 +152,14 @@ async def test_duplicate_symbols_are_counted_and_the_newest_is_taken(market, rog
 async def test_an_upstream_that_is_gone_and_comes_back(market, rogue):
     rogue.stop()
     await market.until(lambda: market.circuit.state == "open")
-    assert (await market.statistics()).troubles["connect_failed"] >= 1
+    assert market.troubles["connect_failed"] >= 1
     published = len(market.batches)
     await rogue.start()
     await market.until(lambda: len(market.batches) > published)
     await market.until(lambda: market.circuit.state == "closed")
 
 
-async def test_a_streamer_killed_in_the_middle_of_fetches_leaves_no_connection(market, rogue):
+async def test_a_feed_killed_in_the_middle_of_fetches_leaves_no_connection(market, rogue):
     """Each life closes its client, whatever the moment; only the last one's connection stays."""
     asked = trio.Event()
 
@@ -176,9 +172,9 @@ async def test_a_streamer_killed_in_the_middle_of_fetches_leaves_no_connection(m
     for _ in range(30):
         asked = trio.Event()
         await asked.wait()
-        await market.kill(paths.STREAMER)
+        await market.kill(FEED)
     await market.until(lambda: rogue.open_now <= 1)
-    told = await market.breaker()
+    told = market.breaker
     assert told.in_flight <= 1
     assert told.failed == 0
     published = len(market.batches)

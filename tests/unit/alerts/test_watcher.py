@@ -74,6 +74,13 @@ class LedStreamer(Actor):
         if request.hint:
             self.system.ref(paths.ALERTS).cast(QuotesPublished(1, request.rows))
 
+
+class LedFeed(Actor):
+    """Stands where a feed stands, and notes what the rules are about."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
     @handles(AlertSymbols)
     def _on_symbols(self, message: AlertSymbols) -> None:
         self._world.symbols.append(message.symbols)
@@ -128,13 +135,20 @@ async def running() -> AsyncIterator[World]:
         tables.alert_inbox,
         tables.quotes,
         tables.alerts,
+        ["market/feed"],
         clock=lambda: world.now,
     )
     root = supervisor(
         "root",
         [
             supervisor("database", [ChildSpec("gateway", partial(LedGateway, world))]),
-            supervisor("market", [ChildSpec("streamer", partial(LedStreamer, world))]),
+            supervisor(
+                "market",
+                [
+                    ChildSpec("streamer", partial(LedStreamer, world)),
+                    ChildSpec("feed", partial(LedFeed, world)),
+                ],
+            ),
             supervisor("delivery", [ChildSpec("broadcaster", partial(LedBroadcaster, world))]),
             supervisor("alerts", [ChildSpec("watcher", watcher)], intensity=1_000),
         ],
@@ -261,7 +275,7 @@ async def test_an_inbox_that_overflows_for_ever_is_judged_for_ever(
 
 
 async def test_rules_are_read_again_and_their_symbols_told(autojump_clock: MockClock) -> None:
-    """At once when told, every few seconds anyway; to a streamer that asks, again."""
+    """At once when told, every few seconds anyway; to a feed that asks, again."""
     async with running() as world:
         await settled()
         assert world.reads == 1

@@ -30,8 +30,7 @@ async def test_a_deadline_is_kept_by_a_successor_and_not_moved_by_a_clock(
     controller = partial(
         ChaosController,
         records,
-        breaker_path=paths.CIRCUIT_BREAKER,
-        stub_url=None,
+        [],
         wall_clock_ms=wall,
     )
     system = System()

@@ -45,7 +45,7 @@ async def test_targets_say_what_goes_with_them_and_what_budget_is_left() -> None
         found = await targets_of(tree)
         assert found["root"].blast_radius.actors == len(found)
         assert found["root"].blast_radius.disconnects
-        assert found["market"].blast_radius.actors == 3
+        assert found["market"].blast_radius.actors == 6
         assert not found["market"].blast_radius.disconnects
         assert found["root"].budget_left is None
         before = found["market/streamer"].budget_left

@@ -57,7 +57,7 @@ class Talker:
 
 
 async def talking(delivery: Delivery, number: int = 1, limits: ClientLimits = LIMITS) -> Talker:
-    if not delivery.tables.feed.rows:
+    if not delivery.tables.feeds.rows:
         await delivery.fetched(row("AAPL", 150.0, 1), row("MSFT", 310.0, 1))
     talker = Talker(delivery, number, limits)
     await talker.start()

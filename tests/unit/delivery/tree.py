@@ -18,7 +18,7 @@ from stockstream.delivery.session import Session
 from stockstream.delivery.subscription_manager import SubscriptionManager
 from stockstream.messages import Demand, FeedChanged, QuotesPublished
 from stockstream.statuses import CircuitStatus, FeedState, FeedStatus, QuoteRow
-from stockstream.tables import CIRCUIT, FEED, Tables
+from stockstream.tables import Tables
 from stockstream.times import Moment
 from supervision import (
     Actor,
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
     from supervision import ActorRef
 
+UPSTREAM = "api"
+FEED = paths.feed(UPSTREAM)
+BREAKER = paths.circuit_breaker(UPSTREAM)
 LIMITS = ClientLimits(message_size=65_536, rate=50, burst=100, symbols=1_000)
 
 
@@ -47,6 +50,13 @@ class Fetched(Request[None]):
 
     rows: tuple[QuoteRow, ...]
     feed: FeedStatus
+
+
+@dataclass(frozen=True)
+class Published(Request[None]):
+    """Rows that are new."""
+
+    rows: tuple[QuoteRow, ...]
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,18 @@ class SetCircuit(Request[None]):
 
 
 class LedStreamer(Actor):
-    """Stands where the streamer stands, writes what it is told, and notes the demand."""
+    """Stands where the streamer stands, and writes what it is told."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    @handles(Published)
+    def _on_published(self, message: Published) -> None:
+        self._tables.quotes.put_all({row.quote.symbol: row for row in message.rows})
+
+
+class LedFeed(Actor):
+    """Stands where a feed stands, writes what it is told, and notes the demand."""
 
     def __init__(self, tables: Tables, demands: list[Demand]) -> None:
         self._tables = tables
@@ -73,19 +94,19 @@ class LedStreamer(Actor):
         self._demands.append(demand)
 
     @handles(Fetched)
-    def _on_fetched(self, message: Fetched) -> None:
+    async def _on_fetched(self, message: Fetched) -> None:
         broadcaster = self.system.ref(paths.BROADCASTER)
         if message.rows:
-            self._tables.quotes.put_all({row.quote.symbol: row for row in message.rows})
+            await self.system.ref(paths.STREAMER).call(Published(message.rows))
             broadcaster.cast(QuotesPublished(1, message.rows))
-        self._tables.feed.put(FEED, message.feed)
+        self._tables.feeds.put(UPSTREAM, message.feed)
         broadcaster.cast(FeedChanged())
 
     @handles(Forgetful)
     def _on_forgetful(self, message: Forgetful) -> None:
-        before = self._tables.feed.get(FEED)
+        before = self._tables.feeds.get(UPSTREAM)
         assert before is not None
-        self._tables.feed.put(FEED, msgspec.structs.replace(before, state=message.state))
+        self._tables.feeds.put(UPSTREAM, msgspec.structs.replace(before, state=message.state))
 
 
 class LedBreaker(Actor):
@@ -96,7 +117,7 @@ class LedBreaker(Actor):
 
     @handles(SetCircuit)
     def _on_set(self, message: SetCircuit) -> None:
-        self._tables.circuit.put(CIRCUIT, message.status)
+        self._tables.circuits.put(UPSTREAM, message.status)
 
 
 @dataclass
@@ -124,7 +145,7 @@ class Delivery:
         listed: bool = True,
     ) -> None:
         feed = FeedStatus(state, Moment.now(), interval, listed)
-        await self.system.ref(paths.STREAMER).call(Fetched(rows, feed))
+        await self.system.ref(FEED).call(Fetched(rows, feed))
 
     async def start_session(self, number: int, limits: ClientLimits = LIMITS) -> ActorRef:
         spec = ChildSpec(
@@ -148,14 +169,25 @@ async def running_delivery(
     market = supervisor(
         "market",
         [
-            ChildSpec("circuit_breaker", partial(LedBreaker, tables)),
-            ChildSpec("streamer", partial(LedStreamer, tables, delivery.demands)),
+            ChildSpec("streamer", partial(LedStreamer, tables)),
+            supervisor(
+                "feeds",
+                [
+                    supervisor(
+                        UPSTREAM,
+                        [
+                            ChildSpec("circuit_breaker", partial(LedBreaker, tables)),
+                            ChildSpec("feed", partial(LedFeed, tables, delivery.demands)),
+                        ],
+                    )
+                ],
+            ),
         ],
     )
     children = [
         ChildSpec(
             "subscription_manager",
-            partial(SubscriptionManager, tables, connections, symbol_limit=LIMITS.symbols),
+            partial(SubscriptionManager, tables, connections, [FEED], symbol_limit=LIMITS.symbols),
         ),
         ChildSpec(
             "broadcaster",

@@ -9,19 +9,23 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from stockstream import paths
-from stockstream.market.breaker_messages import BreakerStatus
 from stockstream.market.breaker_types import BreakerSettings
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
+from stockstream.market.feeds.poll import PollFeed, PollSettings
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import SymbolsNotFound
-from stockstream.market.streamer import Streamer, StreamerSettings
+from stockstream.market.streamer import Streamer
 from stockstream.messages import CircuitChanged, Demand, DemandWanted, FeedChanged, QuotesPublished
-from stockstream.pubsub import ALL, PubSub
+from stockstream.pubsub import PubSub
 from stockstream.quotes import Observation
-from stockstream.tables import CIRCUIT, FEED, Tables
+from stockstream.tables import Tables
+from stockstream.upstreams import feed_of_all, worst_circuit
 from supervision import Actor, ChildSpec, System, handles, supervisor
 
 WALL_MS = 1_795_341_600_000
+UPSTREAM = "api"
+FEED = paths.feed(UPSTREAM)
+BREAKER = paths.circuit_breaker(UPSTREAM)
 
 
 def wall_clock():
@@ -110,11 +114,11 @@ class Listener(Actor):
 
     @handles(FeedChanged)
     def _on_feed(self, message: FeedChanged) -> None:
-        self.hear(self.tables.feed.get(FEED))
+        self.hear(feed_of_all(self.tables.feeds.rows))
 
     @handles(CircuitChanged)
     def _on_circuit(self, message: CircuitChanged) -> None:
-        self.hear(self.tables.circuit.get(CIRCUIT))
+        self.hear(worst_circuit(self.tables.circuits.rows))
 
 
 class Manager(Actor):
@@ -127,17 +131,25 @@ class Manager(Actor):
     def _on_wanted(self, message: DemandWanted) -> None:
         self.market.demands_wanted += 1
         if self.market.demand is not None:
-            self.system.ref(paths.STREAMER).cast(self.market.demand)
+            for name in self.market.providers:
+                self.system.ref(paths.feed(name)).cast(self.market.demand)
 
 
 class Market:
-    """A running tree, and the way to poke it."""
+    """A running tree, and the way to poke it. `others` are providers of more upstreams, by name."""
 
     def __init__(
-        self, provider, settings, breaker, breaker_actor=CircuitBreakerActor, clock=wall_clock
+        self,
+        provider,
+        settings,
+        breaker,
+        breaker_actor=CircuitBreakerActor,
+        clock=wall_clock,
+        others=None,
     ):
         self.clock = clock
         self.provider = provider
+        self.providers = {UPSTREAM: provider, **(others or {})}
         self.tables = Tables()
         self.system = System()
         self.heard = []
@@ -149,7 +161,7 @@ class Market:
         self.spec = supervisor(
             "root",
             [
-                ChildSpec("pubsub", PubSub, ({ALL: [paths.BROADCASTER]},)),
+                ChildSpec("pubsub", PubSub, ([paths.BROADCASTER],)),
                 supervisor(
                     "delivery",
                     [
@@ -160,16 +172,38 @@ class Market:
                 supervisor(
                     "market",
                     [
-                        ChildSpec("circuit_breaker", breaker_actor, (breaker, self.tables)),
-                        ChildSpec("streamer", self.streamer, (settings,)),
+                        ChildSpec("streamer", self.streamer),
+                        supervisor(
+                            "feeds",
+                            [
+                                supervisor(
+                                    name,
+                                    [
+                                        ChildSpec(
+                                            "circuit_breaker",
+                                            breaker_actor,
+                                            (name, breaker, self.tables),
+                                        ),
+                                        ChildSpec("feed", self.poll_feed, (name, settings)),
+                                    ],
+                                    intensity=1000,
+                                )
+                                for name in self.providers
+                            ],
+                            intensity=1000,
+                        ),
                     ],
                     intensity=1000,
                 ),
             ],
         )
 
-    def streamer(self, settings):
-        return Streamer(self.provider.open, settings, self.tables, clock=self.clock)
+    def streamer(self):
+        return Streamer(self.tables, clock=self.clock)
+
+    def poll_feed(self, name, settings):
+        provider = self.providers[name]
+        return PollFeed(name, provider.open, settings, self.tables, clock=self.clock)
 
     def hear(self, message):
         self.heard.append(message)
@@ -184,11 +218,19 @@ class Market:
 
     @property
     def feed(self):
-        return self.tables.feed.get(FEED)
+        return self.tables.feeds.get(UPSTREAM)
+
+    @property
+    def troubles(self):
+        return self.tables.feed_figures.get(UPSTREAM).troubles
 
     @property
     def circuit(self):
-        return self.tables.circuit.get(CIRCUIT)
+        return self.tables.circuits.get(UPSTREAM)
+
+    @property
+    def breaker(self):
+        return self.tables.circuit_figures.get(UPSTREAM)
 
     @property
     def batches(self):
@@ -196,9 +238,6 @@ class Market:
 
     def ref(self, path):
         return self.system.ref(path)
-
-    async def breaker(self):
-        return await self.ref(paths.CIRCUIT_BREAKER).call(BreakerStatus())
 
     async def kill(self, path):
         """Kill and wait until the successor is up."""
@@ -210,7 +249,7 @@ class Market:
         assert self.system.whereis(path).generation == ref.generation + 1
 
     async def demands(self, *symbols, everything=False, subscribers=1):
-        self.ref(paths.STREAMER).cast(
+        self.ref(FEED).cast(
             Demand(frozenset(symbols), everything=everything, subscribers=subscribers)
         )
         await wait_all_tasks_blocked()
@@ -225,14 +264,16 @@ async def running_market(
     breaker_actor=CircuitBreakerActor,
     demand=None,
     clock=wall_clock,
+    others=None,
 ):
     """Run a market until the block ends. Without jitter, unless the settings say so."""
     market = Market(
         provider or ScriptedProvider(),
-        settings or StreamerSettings(jitter=0),
+        settings or PollSettings(jitter=0),
         breaker or BreakerSettings(jitter=0),
         breaker_actor,
         clock,
+        others,
     )
     market.demand = demand
     async with trio.open_nursery() as nursery:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockstream.market.acceptance import accept, epoch_of
+from stockstream.market.observed import Observed
 from stockstream.market.time_base import Reading, TimeBase
 from stockstream.market.troubles import CLEAN_ROUNDS_TO_BE_OVER, Troubles
 from stockstream.quotes import Observation, Symbol, Version
@@ -17,10 +18,12 @@ AAPL = Symbol("AAPL")
 
 
 def take(rows, *observations, epoch=EPOCH, received=MIDNIGHT - 1000):
-    base = TimeBase()
-    poll = base.judge(observations, rows, Reading(0, received))
-    accepted = accept(poll.newer, rows, epoch=epoch, received=received, steady=received, shift=0)
-    rows.update({row.quote.symbol: row for row in accepted})
+    base = TimeBase(source="api")
+    reading = Reading(0, received)
+    poll = base.judge(observations, rows, reading)
+    accepted = accept(Observed("api", tuple(poll.newer), reading, 0), rows, epoch=epoch)
+    assert (len(accepted.rows), accepted.behind) == (len(poll.newer), 0), "of one feed all is taken"
+    rows.update({row.quote.symbol: row for row in accepted.rows})
     return poll
 
 

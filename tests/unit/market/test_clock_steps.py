@@ -6,14 +6,14 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from stockstream import paths
 from stockstream.market.providers import ProviderStatus
 from stockstream.messages import ClockStepped, Demand
 from stockstream.quotes import Observation
 from stockstream.statuses import FeedState
-from stockstream.tables import FEED
 from stockstream.times import tell
 from tests.unit.market.market_tree import (
+    FEED,
+    UPSTREAM,
     ScriptedProvider,
     running_market,
     wall_clock,
@@ -72,7 +72,7 @@ async def test_clients_get_prices_again_within_three_intervals(whose, step, auto
             assert ("server", step // 1000) in said
         taken = whose != "server" and (step < 0 or (whose == "upstream" and step > 300_000))
         assert (("upstream", step // 1000) in said) == taken
-        assert market.tables.upstream_clock.get(FEED).steps == taken
+        assert market.tables.upstream_clocks.get(UPSTREAM).steps == taken
         assert len([line for line in logs if line["event"] == "a clock was set"]) == len(said)
         if taken:
             assert "clock was set" in market.feed.reason
@@ -121,7 +121,7 @@ async def test_old_answers_alone_make_no_feed_live(autojump_clock):
 
 
 @pytest.mark.proves("W1")
-async def test_a_killed_streamer_knows_the_clock_of_before(autojump_clock):
+async def test_a_killed_feed_knows_the_clock_of_before(autojump_clock):
     """It goes on by the new time base; versions only rise."""
     clocks = Clocks()
     provider = clocks.provider()
@@ -130,7 +130,7 @@ async def test_a_killed_streamer_knows_the_clock_of_before(autojump_clock):
         clocks.upstream -= HOUR
         await trio.sleep(4)
         before = market.tables.quotes.get("AAPL").quote.version
-        await market.kill(paths.STREAMER)
+        await market.kill(FEED)
         await trio.sleep(2)
         quote = market.tables.quotes.get("AAPL").quote
         assert quote.version.seq > before.seq

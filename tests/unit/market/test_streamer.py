@@ -1,545 +1,204 @@
-"""The streamer: pace, publishing, and what trouble upstream does to it. On virtual time."""
+"""The streamer, and feeds that tell it: kills in between, and several upstreams. Virtual time."""
 
 from __future__ import annotations
 
+import random
+from itertools import pairwise
+
 import pytest
 import trio
-from structlog.testing import capture_logs
 
 from stockstream import paths
-from stockstream.market.breaker_messages import AcquirePermit
-from stockstream.market.breaker_types import BreakerSettings
-from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
-from stockstream.market.parser import Parsed, RejectKind, Rejects
-from stockstream.market.providers import (
-    ProviderBody,
-    ProviderDown,
-    ProviderStatus,
-    ProviderTimeout,
-    SimulatedProvider,
-    SymbolsNotFound,
-)
-from stockstream.market.streamer import GetStatistics, StreamerSettings
-from stockstream.messages import Demand, ForceCircuit
+from stockstream.market.observed import Accepted, Observed
+from stockstream.market.providers import ProviderDown
+from stockstream.market.streamer import Streamer
+from stockstream.market.time_base import Reading
+from stockstream.messages import Demand
 from stockstream.quotes import Observation
-from stockstream.statuses import FeedState, FeedStatus
-from stockstream.tables import FEED
-from stockstream.times import Moment
-from supervision import handles, terminate_child
-from supervision.events import Exited
+from stockstream.statuses import FeedState
+from stockstream.upstreams import feed_of_all
+from supervision import handles, restart_child, terminate_child
 from tests.unit.market.market_tree import (
-    WALL_MS,
-    Market,
+    FEED,
+    UPSTREAM,
     ScriptedProvider,
     running_market,
     wall_clock,
 )
 
 DOWN = ProviderDown("connect_failed", "no connection: refused")
-NOBODY = Demand(frozenset(), everything=False, subscribers=0)
-SOMEBODY = Demand(frozenset({"AAPL"}), everything=False, subscribers=1)
+SOMEBODY = Demand(frozenset(), everything=True, subscribers=1)
+OTHER = "other"
+DELAY_MS = 900_000
 
 
-def crashes(market: Market):
-    return [e for e in market.events if isinstance(e, Exited) and "market" in e.path]
+def published(market):
+    return [row.quote for batch in market.batches for row in batch.rows]
 
 
-def seen(price, at=None, symbol="AAPL"):
-    return Observation(symbol, price, wall_clock() if at is None else at)
+def assert_each_symbol_only_rises(market):
+    for symbol in {quote.symbol for quote in published(market)}:
+        told = [quote for quote in published(market) if quote.symbol == symbol]
+        for before, after in pairwise(told):
+            assert after.version > before.version
+            assert after.timestamp >= before.timestamp
 
 
-def only(*observations):
-    return Parsed(tuple(observations))
+class DyingStreamer(Streamer):
+    """Is killed while it is told of the first prices: before they are published, or after."""
+
+    dies: str
+
+    @handles(Observed)
+    async def _on_observed(self, observed: Observed) -> Accepted:
+        if self.generation > 1:
+            return super()._on_observed(observed)
+        if self.dies == "after":
+            super()._on_observed(observed)
+        self.ref.kill()
+        await trio.sleep_forever()
+        raise AssertionError
 
 
-async def statistics(market):
-    return await market.ref(paths.STREAMER).call(GetStatistics())
-
-
-class HeldUpBreaker(CircuitBreakerActor):
-    """Takes longer over the first answer of its first life than anybody waits."""
-
-    async def init(self):
-        await super().init()
-        self.hold_up = 1.5 if self.generation == 1 else 0.0
-
-    @handles(AcquirePermit)
-    async def _on_acquire(self, request: AcquirePermit):
-        seconds, self.hold_up = self.hold_up, 0.0
-        await trio.sleep(seconds)
-        return super()._on_acquire(request)
-
-
-# Pace
-
-
-async def test_it_fetches_at_once_and_then_by_the_interval(autojump_clock):
+@pytest.mark.proves("W1", "C14", "C16")
+@pytest.mark.parametrize("dies", ["before", "after"])
+async def test_what_a_killed_streamer_was_told_is_told_again(dies, autojump_clock, monkeypatch):
+    """Whether it had published it or not, it is published once, and nothing is fetched for it."""
+    monkeypatch.setattr("tests.unit.market.market_tree.Streamer", DyingStreamer)
+    monkeypatch.setattr(DyingStreamer, "dies", dies, raising=False)
     async with running_market(demand=SOMEBODY) as market:
-        await trio.sleep(4.5)
-        assert market.provider.times == pytest.approx([0, 1, 2, 3, 4])
-
-
-async def test_with_nobody_subscribed_it_fetches_by_the_idle_interval(autojump_clock):
-    async with running_market(demand=NOBODY) as market:
-        await trio.sleep(16)
-        assert market.provider.times == pytest.approx([0, 5, 10, 15])
-        assert market.feed.interval == 5
-
-
-async def test_until_the_demand_is_told_the_pace_is_the_fast_one(autojump_clock):
-    """Somebody may be waiting: nobody has said that nobody is."""
-    async with running_market(demand=None) as market:
-        await trio.sleep(3.5)
-        assert market.demands_wanted == 1
-        assert market.provider.times == pytest.approx([0, 1, 2, 3])
-
-
-async def test_the_first_subscriber_wakes_it(autojump_clock):
-    async with running_market(demand=NOBODY) as market:
-        await trio.sleep(2.5)
-        await market.demands("AAPL")
-        assert market.feed.interval == 1, "and those who watch the feed are told of the pace"
-        await trio.sleep(2)
-        assert market.provider.times == pytest.approx([0, 2.5, 3.5])
-
-
-async def test_subscribers_who_come_and_go_cannot_make_it_faster(autojump_clock):
-    async with running_market(demand=NOBODY) as market:
-        for _ in range(100):
-            await market.demands("AAPL")
-            await trio.sleep(0.025)
-            await market.demands(subscribers=0)
-            await trio.sleep(0.025)
-        gaps = [
-            b - a for a, b in zip(market.provider.times, market.provider.times[1:], strict=False)
-        ]
-        assert gaps
-        assert min(gaps) >= 0.999
-
-
-async def test_jitter_only_ever_shortens_the_interval(autojump_clock):
-    settings = StreamerSettings(jitter=0.2)
-    async with running_market(settings=settings, demand=SOMEBODY) as market:
-        await trio.sleep(200)
-        gaps = [
-            b - a for a, b in zip(market.provider.times, market.provider.times[1:], strict=False)
-        ]
-        assert 0.8 <= min(gaps) < 0.85
-        assert 0.95 < max(gaps) <= 1.0001
-
-
-async def test_there_are_never_two_fetches_at_once(autojump_clock):
-    """Not when they take longer than the interval, nor when the demand wakes it meanwhile."""
-    provider = ScriptedProvider()
-    provider.always = 2.5
-    async with running_market(provider, demand=NOBODY) as market:
-        for _ in range(30):
-            await market.demands("AAPL")
-            await trio.sleep(0.5)
-            await market.demands(subscribers=0)
-            await trio.sleep(0.5)
-        assert len(provider.fetches) > 5
-        assert provider.most_running == 1
-
-
-async def test_a_provider_with_a_pace_of_its_own_sets_it(autojump_clock):
-    provider = ScriptedProvider(interval=0.25)
-    async with running_market(provider, demand=NOBODY) as market:
-        await trio.sleep(1.1)
-        assert provider.times == pytest.approx([0, 0.25, 0.5, 0.75, 1.0])
-        assert market.feed.interval == 0.25
-
-
-async def test_it_answers_while_a_fetch_hangs_and_can_be_stopped(autojump_clock):
-    provider = ScriptedProvider()
-    provider.always = float("inf")
-    async with running_market(provider, demand=SOMEBODY) as market:
-        await trio.sleep(100)
-        assert (await statistics(market)).fetches == 0
-    assert trio.current_time() == pytest.approx(100, abs=0.1)
-    assert (provider.running, provider.closed) == (0, provider.opened)
-
-
-# What is fetched
-
-
-async def test_without_symbols_it_fetches_all_there_are(autojump_clock):
-    async with running_market(demand=SOMEBODY) as market:
-        await trio.sleep(3.5)
-        assert set(market.provider.asked) == {None}
-        assert market.feed.listed
-
-
-async def test_with_symbols_it_fetches_the_list_once_and_then_what_is_wanted(autojump_clock):
-    provider = ScriptedProvider(listed=["AAPL", "MSFT", "TSLA", "NFLX"])
-    settings = StreamerSettings(jitter=0, symbols=frozenset({"AAPL"}), list_interval=10)
-    async with running_market(provider, settings=settings) as market:
-        await trio.sleep(0.5)
-        await market.demands("MSFT", "NOSUCH")
-        await trio.sleep(11)
-        some = frozenset({"AAPL", "MSFT"})
-        assert provider.asked == [None, *[some] * 9, None, some]
-
-
-async def test_who_wants_everything_gets_it(autojump_clock):
-    settings = StreamerSettings(jitter=0, symbols=frozenset({"AAPL"}))
-    async with running_market(settings=settings) as market:
-        await market.demands(everything=True)
-        await trio.sleep(3.5)
-        assert market.provider.asked == [None] * 4
-
-
-async def test_a_symbol_that_is_gone_does_not_starve_the_others(autojump_clock):
-    """A provider may answer 404 to the whole request for one of its symbols."""
-    provider = ScriptedProvider(listed=["AAPL", "MSFT"])
-
-    def strict(symbols):
-        return SymbolsNotFound("status 404") if symbols and "MSFT" in symbols else None
-
-    settings = StreamerSettings(jitter=0, symbols=frozenset({"AAPL", "MSFT"}))
-    ignoring = BreakerSettings(jitter=0, ignored=(SymbolsNotFound,))
-    async with running_market(provider, settings=settings, breaker=ignoring) as market:
-        await trio.sleep(0.5)
-        provider.always = strict
-        await trio.sleep(20)
-        assert provider.asked.count(None) == pytest.approx(11, abs=1), "every other round the list"
-        assert market.feed.state is FeedState.LIVE
-        assert (await market.breaker()).failed == 0
-
-
-# What is published
-
-
-@pytest.mark.proves("W1")
-async def test_what_is_accepted_stands_in_the_table_and_goes_out(autojump_clock):
-    provider = ScriptedProvider([only(seen(150.0, WALL_MS), seen(300.0, WALL_MS, "MSFT"))])
-    async with running_market(provider, demand=SOMEBODY) as market:
-        await trio.sleep(0.5)
-        rows = market.tables.quotes.rows
-        assert [(r.quote.symbol, r.quote.price, r.open, r.previous) for r in rows.values()] == [
-            ("AAPL", 150.0, 150.0, None),
-            ("MSFT", 300.0, 300.0, None),
-        ]
-        assert {row.quote.version for row in rows.values()} == {(WALL_MS, 1)}
-        [batch] = market.batches
-        assert batch.rows == tuple(rows.values())
-        assert batch.number == market.tables.outbox.statistics().last_number == 1
-        assert market.feed == FeedStatus(FeedState.LIVE, Moment(0.0), 1.0, True)
-
-
-@pytest.mark.proves("W6")
-async def test_what_says_nothing_new_is_not_published_but_the_feed_is_fresh(autojump_clock):
-    provider = ScriptedProvider()
-    provider.always = lambda _: only(seen(150.0, WALL_MS))
-    async with running_market(provider, demand=SOMEBODY) as market:
-        await trio.sleep(5.5)
-        assert len(market.batches) == 1
-        assert market.feed.as_of == Moment(5.0)
-        assert (await statistics(market)).unchanged == 5
-
-
-async def test_an_older_price_is_dropped_and_counted(autojump_clock):
-    provider = ScriptedProvider(
-        [only(seen(1.0, WALL_MS)), only(seen(2.0, WALL_MS - 1)), only(seen(3.0, WALL_MS))]
-    )
-    async with running_market(provider, demand=SOMEBODY) as market:
-        await trio.sleep(2.5)
-        published = [row.quote.price for batch in market.batches for row in batch.rows]
-        assert published == [1.0, 3.0]
-        assert (await statistics(market)).troubles == {"item_outdated": 1}
-
-
-@pytest.mark.proves("W1")
-async def test_after_a_kill_it_fetches_at_once_and_counts_on(autojump_clock):
-    async with running_market(demand=NOBODY) as market:
-        await trio.sleep(0.5)
-        for round_number in range(2, 30):
-            killed_at = trio.current_time()
-            await market.kill(paths.STREAMER)
-            assert market.provider.times[-1] == killed_at
-            versions = {row.quote.version for row in market.tables.quotes.rows.values()}
-            assert versions == {(WALL_MS, round_number)}
-        numbers = [batch.number for batch in market.batches]
-        assert numbers == list(range(1, 30))
-        assert market.provider.closed == market.provider.opened - 1
-        assert market.provider.running == 0
-
-
-async def test_a_kill_in_the_middle_of_a_fetch_gives_the_permit_back(autojump_clock):
-    provider = ScriptedProvider([100.0, 100.0, 100.0])
-    async with running_market(provider, demand=SOMEBODY) as market:
-        for _ in range(3):
-            await trio.sleep(1)
-            await market.kill(paths.STREAMER)
-        told = await market.breaker()
-        assert (told.cancelled, told.failed, told.in_flight) == (3, 0, 0)
-        assert provider.running == 0
-
-
-async def test_a_simulated_market_runs_through(autojump_clock):
-    provider = SimulatedProvider(100, 0.05, 7, clock=wall_clock)
-    provider.open = lambda: provider
-    async with running_market(provider, demand=NOBODY) as market:
-        await trio.sleep(1.02)
-        assert len(market.tables.quotes) == 100
-        assert len(market.batches) == 21
-
-
-# Trouble
-
-
-TROUBLES = [
-    ProviderDown("connect_failed", "refused"),
-    ProviderTimeout("timeout_total", "no complete answer within 5 s"),
-    ProviderStatus(500, "status 500"),
-    ProviderBody("body_html", "the body is HTML"),
-]
-
-
-@pytest.mark.proves("C18")
-@pytest.mark.parametrize("error", TROUBLES, ids=lambda error: error.kind)
-async def test_trouble_upstream_is_counted_logged_once_and_told(error, autojump_clock):
-    provider = ScriptedProvider()
-    with capture_logs() as logs:
-        async with running_market(provider, demand=SOMEBODY) as market:
-            await trio.sleep(0.5)
-            provider.always = error
-            await trio.sleep(30)
-            assert market.feed.state is FeedState.STALE
-            assert market.feed.reason == str(error)
-            assert market.feed.as_of == Moment(0.0), "the last prices stay, with their age"
-            assert market.circuit.state == "open"
-            assert market.circuit.next_probe is not None
-            assert (await statistics(market)).troubles[error.kind] >= 5
-            assert (await market.breaker()).failed >= 5
-            await trio.sleep(40)
-            assert market.feed.state is FeedState.DOWN
-            provider.always = None
-            await trio.sleep(70)
-            assert market.feed.state is FeedState.LIVE
-            assert market.feed.reason is None
-            assert market.circuit.state == "closed"
-            assert crashes(market) == []
-    told = [entry for entry in logs if entry.get("kind") == error.kind]
-    assert [entry["event"] for entry in told] == ["feed trouble", "feed trouble over"]
-
-
-@pytest.mark.proves("C18")
-async def test_bad_items_are_counted_by_kind_and_logged_once(autojump_clock):
-    rejects = Rejects({RejectKind.NOT_POSITIVE: 3}, {RejectKind.NOT_POSITIVE: "item 0: price 0"})
-    provider = ScriptedProvider()
-    provider.always = lambda _: Parsed((seen(150.0),), rejects)
-    with capture_logs() as logs:
-        async with running_market(provider, demand=SOMEBODY) as market:
-            await trio.sleep(9.5)
-            assert (await statistics(market)).troubles == {"item_not_positive": 30}
-            assert (await market.breaker()).failed == 0
-            provider.always = None
-            await trio.sleep(10)
-            assert (await statistics(market)).current_troubles == []
-    told = [entry for entry in logs if entry.get("kind") == "item_not_positive"]
-    assert [entry["event"] for entry in told] == ["feed trouble", "feed trouble over"]
-    assert told[0]["detail"] == "item 0: price 0"
-
-
-@pytest.mark.proves("B6", "C18")
-async def test_a_body_without_a_usable_quote_is_a_failure(autojump_clock):
-    rejects = Rejects({RejectKind.NOT_FINITE: 2}, {RejectKind.NOT_FINITE: "item 0: price NaN"})
-    provider = ScriptedProvider([Parsed((), rejects)])
-    provider.always = only()
-    async with running_market(provider, demand=SOMEBODY) as market:
-        await trio.sleep(0.5)
-        assert market.feed.reason == "no usable quote in the body: item 0: price NaN"
-        assert market.feed.state is FeedState.DOWN, "there never was a price"
-        await trio.sleep(5)
-        assert (await statistics(market)).troubles == {"item_not_finite": 2, "body_no_quotes": 5}
-        assert market.circuit.state == "open"
-        assert market.tables.quotes.rows == {}
-
-
-async def test_what_the_server_said_is_for_the_log_and_the_reason_stays_short(autojump_clock):
-    """Anybody may read the reason, so it holds our words only, and not many of them."""
-    wordy = ProviderStatus(401, "status 401 " + "x" * 500, said="the key of jane@example.com")
-    provider = ScriptedProvider([wordy])
-    with capture_logs() as logs:
-        async with running_market(provider, demand=SOMEBODY) as market:
-            await trio.sleep(0.5)
-            reason = market.feed.reason
-    assert reason == str(wordy)[:199] + "…"
-    [told] = [entry for entry in logs if entry.get("kind") == "status_401"]
-    assert told["server_said"] == "the key of jane@example.com"
-    assert told["detail"] == str(wordy)
-    assert told["address"] == provider.address
-
-
-async def test_symbols_that_are_listed_no_more_are_said_once_and_counted(autojump_clock):
-    """After three whole lists without them; a bad item is listed, a cut list tells nothing."""
-    provider = ScriptedProvider(listed=("AAPL", "MSFT", "TSLA"))
-
-    def unlisted(market):
-        return market.tables.feed_figures.get(FEED).unlisted
-
-    with capture_logs() as logs:
-        async with running_market(provider, demand=SOMEBODY) as market:
-            await trio.sleep(0.5)
-            bad = Rejects({RejectKind.NOT_POSITIVE: 1}, {RejectKind.NOT_POSITIVE: "0"}, {"TSLA"})
-            cut = Rejects({RejectKind.BEYOND_LIMIT: 1}, {RejectKind.BEYOND_LIMIT: "1 item more"})
-            provider.always = lambda _: Parsed((seen(1.0), seen(1.0, symbol="MSFT")), bad)
-            await trio.sleep(10)
-            provider.always = lambda _: Parsed((seen(1.0),), cut)
-            await trio.sleep(10)
-            assert unlisted(market) == 0
-            provider.always = None
-            provider.listed = ["AAPL"]
-            await trio.sleep(2)
-            assert unlisted(market) == 0
-            await trio.sleep(10)
-            assert unlisted(market) == 2
-            assert len(market.tables.quotes.rows) == 3
-            provider.listed = ["AAPL", "MSFT"]
-            await trio.sleep(2)
-            assert unlisted(market) == 1
-    told = [(e["event"], e["count"], e["some"]) for e in logs if e["event"].startswith("symbols")]
-    assert told == [
-        ("symbols are listed no more", 2, ["MSFT", "TSLA"]),
-        ("symbols are listed again", 1, ["MSFT"]),
-    ]
-
-
-async def test_troubles_are_counted_for_the_metrics(autojump_clock):
-    provider = ScriptedProvider([None, DOWN, DOWN])
-    async with running_market(provider, demand=SOMEBODY) as market:
-        await trio.sleep(5)
-        assert market.tables.feed_figures.get(FEED).troubles == {"connect_failed": 2}
-
-
-async def test_an_upstream_that_fails_every_other_time_is_logged_once(autojump_clock):
-    provider = ScriptedProvider([DOWN, None] * 30)
-    lenient = BreakerSettings(failure_rate=90, jitter=0)
-    with capture_logs() as logs:
-        async with running_market(provider, breaker=lenient, demand=SOMEBODY):
-            await trio.sleep(50)
-    assert [entry["event"] for entry in logs if entry.get("kind")] == ["feed trouble"]
-
-
-async def test_a_single_failure_does_not_make_the_feed_stale(autojump_clock):
-    provider = ScriptedProvider([None, DOWN, DOWN])
-    async with running_market(provider, demand=SOMEBODY) as market:
-        await trio.sleep(2.5)
-        assert (market.feed.state, market.feed.reason) == (FeedState.LIVE, str(DOWN))
-
-
-async def test_it_obeys_retry_after_while_the_breaker_is_closed(autojump_clock):
-    busy = ProviderStatus(429, "status 429", retry_after=20)
-    provider = ScriptedProvider([None, busy])
-    async with running_market(provider, demand=SOMEBODY) as market:
-        await trio.sleep(25)
-        assert provider.times[:4] == pytest.approx([0, 1, 21, 22])
-        assert market.circuit.state == "closed"
-
-
-async def test_it_obeys_no_retry_after_without_end(autojump_clock):
-    busy = ProviderStatus(503, "status 503", retry_after=86_400)
-    async with running_market(ScriptedProvider([busy]), demand=SOMEBODY) as market:
-        await trio.sleep(70)
-        assert market.provider.times[:2] == pytest.approx([0, 60])
-
-
-@pytest.mark.proves("B12")
-async def test_retry_after_becomes_the_wait_of_the_breaker(autojump_clock):
-    busy = ProviderStatus(429, "status 429", retry_after=30)
-    provider = ScriptedProvider([busy])
-    async with running_market(
-        provider, breaker=BreakerSettings(minimum_calls=1), demand=SOMEBODY
-    ) as market:
-        await trio.sleep(0.5)
-        assert market.circuit.state == "open"
-        assert (await market.breaker()).remaining == pytest.approx(29.5)
-
-
-@pytest.mark.proves("C17", "B9")
-async def test_it_closes_within_the_wait_and_one_interval_of_recovery(autojump_clock):
-    """The first probe comes when the wait is over, not at the next round after that."""
-    provider = ScriptedProvider([DOWN] * 5)
-    waits = BreakerSettings(wait=4.4, jitter=0)
-    async with running_market(provider, breaker=waits, demand=SOMEBODY) as market:
-        await trio.sleep(4.5)
-        assert market.circuit.state == "open", "after five failures, at four seconds"
-        await trio.sleep(5)
-        assert market.circuit.state == "closed"
-        assert provider.times[5:7] == pytest.approx([8.4, 9.4], abs=0.01)
-
-
-async def test_a_forced_open_breaker_stops_the_fetches_and_not_the_streamer(autojump_clock):
-    async with running_market(demand=SOMEBODY) as market:
-        await trio.sleep(0.5)
-        await market.ref(paths.CIRCUIT_BREAKER).call(ForceCircuit("open", 10))
-        await trio.sleep(8)
+        await trio.sleep(0.9)
+        assert market.system.whereis(paths.STREAMER).generation == 2
         assert len(market.provider.fetches) == 1
-        assert market.feed.state is FeedState.STALE
-        assert market.feed.reason == "the circuit breaker is forced_open"
-        await trio.sleep(3)
+        assert [(q.symbol, q.version.seq) for q in published(market)] == [("AAPL", 1), ("MSFT", 1)]
         assert market.feed.state is FeedState.LIVE
-        assert (await statistics(market)).troubles == {}
+        assert market.troubles == {}
 
 
-async def test_a_killed_breaker_costs_no_round(autojump_clock):
-    async with running_market(demand=SOMEBODY) as market:
-        for _ in range(10):
-            await trio.sleep(0.95)
-            await market.kill(paths.CIRCUIT_BREAKER)
-        assert len(market.provider.fetches) >= 10
-        assert (await statistics(market)).failed_rounds == 0
-        assert [e.path for e in crashes(market)] == [paths.CIRCUIT_BREAKER] * 10
-
-
-async def test_a_breaker_killed_while_it_is_asked_is_asked_again(autojump_clock):
-    async with running_market(demand=SOMEBODY, breaker_actor=HeldUpBreaker) as market:
-        await trio.sleep(0.3)
-        await market.kill(paths.CIRCUIT_BREAKER)
-        await trio.sleep(0.1)
-        assert market.provider.times == pytest.approx([0.35])
-        assert (await statistics(market)).failed_rounds == 0
-
-
-async def test_a_breaker_that_stays_away_is_a_failed_round_and_no_crash(autojump_clock):
+async def test_without_a_streamer_nothing_is_fetched_and_the_feed_says_why(autojump_clock):
+    """What waits is published as soon as there is one, and then fresh prices."""
     async with running_market(demand=SOMEBODY) as market:
         await trio.sleep(0.5)
-        breaker = market.ref(paths.CIRCUIT_BREAKER)
-        await terminate_child(market.ref("market"), "circuit_breaker")
-        assert not breaker.alive
+        await terminate_child(market.ref("market"), "streamer")
         await trio.sleep(10)
-        told = await statistics(market)
-        assert told.troubles["breaker_unavailable"] == told.failed_rounds >= 4
+        assert len(market.provider.fetches) == 2
         assert market.feed.state is FeedState.STALE
-        assert "circuit_breaker" in market.feed.reason
+        assert "market/streamer" in market.feed.reason
+        assert market.troubles["streamer_unavailable"] >= 5
+        await restart_child(market.ref("market"), "streamer")
+        await trio.sleep(0.1)
+        assert len(published(market)) == 6
+        assert market.feed.state is FeedState.LIVE
+        assert_each_symbol_only_rises(market)
 
 
-@pytest.mark.proves("B7")
-async def test_a_permit_that_came_too_late_is_given_back(autojump_clock):
-    """The breaker permits a call after its caller has given up waiting: nobody will make it."""
-    async with running_market(demand=SOMEBODY, breaker_actor=HeldUpBreaker) as market:
-        await trio.sleep(4.7)
-        told = await market.breaker()
-        assert (told.cancelled, told.in_flight) == (1, 0)
-        assert told.successful >= 3
-        assert (await statistics(market)).troubles == {"breaker_unavailable": 1}
+async def test_what_is_told_twice_is_published_once(autojump_clock):
+    async with running_market(demand=SOMEBODY) as market:
+        await trio.sleep(2.5)
+        row = market.tables.quotes.get("AAPL")
+        quote = row.quote
+        again = Observed(
+            UPSTREAM,
+            (Observation(quote.symbol, quote.price, quote.timestamp),),
+            Reading(round(trio.current_time() * 1000), wall_clock()),
+            row.shift,
+        )
+        before = len(market.batches)
+        assert await market.ref(paths.STREAMER).call(again) == Accepted(0, 0)
+        assert len(market.batches) == before
 
 
-async def test_a_bug_in_a_provider_is_the_streamer_s_crash_and_it_comes_back(autojump_clock):
-    provider = ScriptedProvider([ZeroDivisionError("a bug")])
-    async with running_market(provider, demand=SOMEBODY) as market:
-        await trio.sleep(0.5)
-        assert [e.path for e in crashes(market)] == [paths.STREAMER]
-        assert len(market.tables.quotes) == 2
-        assert (await market.breaker()).in_flight == 0
-        assert provider.closed == 1
+# Several upstreams
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("interval", 0), ("idle_interval", float("nan")), ("list_interval", -1), ("jitter", 1)],
-)
-def test_a_bad_setting_is_refused_by_its_name(field, value):
-    with pytest.raises(ValueError, match=f"^{field} must"):
-        StreamerSettings(**{field: value})
+async def test_each_upstream_has_its_rows_and_all_are_published(autojump_clock):
+    """Each in its own pace, and each quote says where it is from."""
+    slow = ScriptedProvider(listed=("BTC",), interval=2.0)
+    async with running_market(demand=SOMEBODY, others={OTHER: slow}) as market:
+        await trio.sleep(6.5)
+        assert len(market.provider.fetches) == 7
+        assert len(slow.fetches) == 4
+        sources = {row.quote.symbol: row.source for row in market.tables.quotes.rows.values()}
+        assert sources == {"AAPL": UPSTREAM, "MSFT": UPSTREAM, "BTC": OTHER}
+        assert {n: row.interval for n, row in market.tables.feeds.rows.items()} == {
+            UPSTREAM: 1.0,
+            OTHER: 2.0,
+        }
+        assert_each_symbol_only_rises(market)
+        assert market.tables.feed_figures.get(UPSTREAM).unlisted == 0, "BTC is not its symbol"
+
+
+async def test_an_upstream_that_fails_is_told_and_holds_up_no_other(autojump_clock):
+    """Clients are told the worst of them, by its name; its breaker alone opens."""
+    bad = ScriptedProvider(listed=("BTC",))
+    async with running_market(demand=SOMEBODY, others={OTHER: bad}) as market:
+        await trio.sleep(1.5)
+        bad.always = DOWN
+        await trio.sleep(10)
+        assert len(market.provider.fetches) == 12
+        assert market.feed.state is FeedState.LIVE
+        told = feed_of_all(market.tables.feeds.rows)
+        assert (told.state, told.reason) == (FeedState.STALE, f"{OTHER}: {DOWN}")
+        assert market.circuit.state == "closed"
+        assert market.tables.circuits.get(OTHER).state == "open"
+        bad.always = None
+        await trio.sleep(20)
+        assert feed_of_all(market.tables.feeds.rows).state is FeedState.LIVE
+        assert market.tables.circuits.get(OTHER).state == "closed"
+
+
+@pytest.mark.proves("W1", "W23")
+async def test_a_delayed_upstream_brings_no_older_price_and_its_clock_did_not_step(autojump_clock):
+    """It tells the same symbols, all of them a quarter of an hour late, as a step back would."""
+    delayed = ScriptedProvider()
+
+    def late(_symbols):
+        return delayed.tell(
+            Observation(s.symbol, s.price + 1000, s.timestamp - DELAY_MS)
+            for s in delayed.well(None).observations
+        )
+
+    delayed.always = late
+    async with running_market(demand=SOMEBODY, others={OTHER: delayed}) as market:
+        await trio.sleep(30)
+        assert {row.source for row in market.tables.quotes.rows.values()} == {UPSTREAM}
+        assert_each_symbol_only_rises(market)
+        assert market.tables.upstream_clocks.get(OTHER).steps == 0
+        assert set(market.tables.feed_figures.get(OTHER).troubles) == {"item_behind"}
+        assert market.tables.feeds.get(OTHER).state is FeedState.LIVE, "it does well, though late"
+        market.provider.always = DOWN
+        await trio.sleep(DELAY_MS / 1000 + 60)
+        assert {row.source for row in market.tables.quotes.rows.values()} == {OTHER}
+        assert_each_symbol_only_rises(market)
+
+
+@pytest.mark.proves("C13", "C14")
+async def test_kills_at_random_leave_no_gap_and_no_older_price(autojump_clock):
+    """Of actors and of their supervisors: each symbol is fresh within an interval and 250 ms."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    other = ScriptedProvider(listed=("BTC",))
+    mortal = [
+        paths.STREAMER,
+        FEED,
+        paths.circuit_breaker(UPSTREAM),
+        f"{paths.FEEDS}/{UPSTREAM}",
+        paths.FEEDS,
+        paths.feed(OTHER),
+        paths.circuit_breaker(OTHER),
+        "market",
+    ]
+    async with running_market(demand=SOMEBODY, others={OTHER: other}) as market:
+        await trio.sleep(1)
+        for _ in range(100):
+            market.ref(rng.choice(mortal)).kill()
+            await trio.sleep(rng.uniform(0, 0.5))
+            killed_at = trio.current_time()
+            await trio.sleep(1.25)
+            for row in market.tables.quotes.rows.values():
+                assert row.steady / 1000 >= killed_at, row.quote.symbol
+        assert len(market.tables.quotes) == 3
+        assert_each_symbol_only_rises(market)
+        numbers = [batch.number for batch in market.batches]
+        assert numbers == sorted(set(numbers))

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockstream.market.acceptance import accept
+from stockstream.market.observed import Observed
 from stockstream.market.time_base import (
     LONE_POLLS,
     MIXED_MS,
@@ -67,16 +68,10 @@ class Market:
         date = self.steady + self.upstream if self.dates else None
         reading = Reading(self.steady, self.steady + self.server, date)
         poll = self.base.judge(answer or self.answer(), self.rows, reading)
-        shift = self.base.clock.shift
-        accepted = accept(
-            poll.newer,
-            self.rows,
-            epoch=1,
-            received=reading.wall,
-            steady=reading.steady,
-            shift=shift,
-        )
-        for row in accepted:
+        observed = Observed("", tuple(poll.newer), reading, self.base.clock.shift)
+        accepted = accept(observed, self.rows, epoch=1)
+        assert accepted.behind == 0
+        for row in accepted.rows:
             symbol, before = row.quote.symbol, self.rows.get(row.quote.symbol)
             if before is not None:
                 assert row.quote.price >= before.quote.price, f"an older price of {symbol}"

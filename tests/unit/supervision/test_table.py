@@ -53,6 +53,21 @@ async def test_a_table_outlives_its_writers_incarnations(start):
     assert (table.get("a"), table.get("b"), "a" in table, list(table)) == (2, None, True, ["a"])
 
 
+async def test_each_row_may_have_a_writer_of_its_own(start):
+    """Its path follows from the key; others may write neither that row nor all at once."""
+    table: Table[str, int | None] = Table("feeds", writer=lambda key: f"feed_{key}")
+    tree = await start([ChildSpec(f"feed_{key}", Writer, (table,)) for key in ("a", "b")])
+    for key in ("a", "b"):
+        await tree[f"feed_{key}"].call(Put(key, 1))
+    with pytest.raises(Exception, match="table 'feeds' is written by 'feed_b' only, not by"):
+        await tree["feed_a"].call(Put("b", 2))
+    with pytest.raises(Exception, match="table 'feeds' is written by 'feed_a' only, not by"):
+        await tree["feed_b"].call(Delete("a"))
+    with pytest.raises(NotTheWriter, match="written by 'feed_a' only, not by 'no actor'"):
+        table.put_all({"a": 3, "b": 3})
+    assert dict(table.rows) == {"a": 1, "b": 1}
+
+
 async def test_only_the_writers_path_may_write(start):
     """Another actor's write, and one from outside any actor, raise and change nothing."""
     table: Table[str, int | None] = Table("prices", writer="w")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stockstream.histogram import Histogram
-from stockstream.metrics import counter, counters, counters_by, gauge, gauges, histogram, state
+from stockstream.metrics import counter, counters, counters_by, gauge, gauges, histogram, states
 from tests.support.exposition import parse
 from web.watch.exposition import exposition
 
@@ -19,7 +19,7 @@ def test_each_kind_is_written_as_the_format_asks() -> None:
             gauge("unknown", "Not known.", None),
             counters("done_total", "By path.", [({"path": "a/b", "kind": "crash"}, 1)]),
             counters_by("code", "refused_total", "By code.", {"b": 2, "a": 1}),
-            state("state", "A state.", ["open", "closed"], "open"),
+            states("state", "A state.", ["open", "closed"], [({}, "open")]),
         ]
     )
     assert text == (

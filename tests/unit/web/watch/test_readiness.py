@@ -17,7 +17,7 @@ from stockstream.statuses import (
     FeedStatus,
     RecorderStatus,
 )
-from stockstream.tables import CIRCUIT, FEED, Tables
+from stockstream.tables import Tables
 from stockstream.times import Moment
 from supervision.context import current_cell
 from web.watch.health import OPEN_TOO_LONG_SECONDS, readiness
@@ -27,13 +27,19 @@ NOON = 1_795_348_800_000
 
 def tables_with(as_of: Moment | None, circuit: CircuitStatus | None = None) -> Tables:
     tables = Tables()
-    token = current_cell.set(cast("Any", SimpleNamespace(path=paths.STREAMER)))
-    tables.feed.put(FEED, FeedStatus(FeedState.LIVE, as_of, 1.0, True, "why"))
-    current_cell.set(cast("Any", SimpleNamespace(path=paths.CIRCUIT_BREAKER)))
-    if circuit is not None:
-        tables.circuit.put(CIRCUIT, circuit)
-    current_cell.reset(token)
+    put(tables, "api", as_of, circuit)
     return tables
+
+
+def put(
+    tables: Tables, upstream: str, as_of: Moment | None, circuit: CircuitStatus | None = None
+) -> None:
+    token = current_cell.set(cast("Any", SimpleNamespace(path=paths.feed(upstream))))
+    tables.feeds.put(upstream, FeedStatus(FeedState.LIVE, as_of, 1.0, True, "why"))
+    current_cell.set(cast("Any", SimpleNamespace(path=paths.circuit_breaker(upstream))))
+    if circuit is not None:
+        tables.circuits.put(upstream, circuit)
+    current_cell.reset(token)
 
 
 async def test_before_the_first_fetch_it_is_not_ready() -> None:
@@ -41,7 +47,24 @@ async def test_before_the_first_fetch_it_is_not_ready() -> None:
     assert not readiness(Tables(), NOON)[0]
     is_ready, checks = readiness(tables_with(None), NOON)
     assert not is_ready
-    assert checks["feed"] == {"ok": False, "state": "live", "as_of": None, "reason": "why"}
+    assert checks["feed"] == {"ok": False, "state": "down", "as_of": None, "reason": "why"}
+
+
+async def test_one_upstream_that_is_well_is_enough_and_each_is_told() -> None:
+    """Clients are told the worst; without the bad one there are still some prices here."""
+    tables = tables_with(Moment.now(), CircuitStatus(CircuitState.CLOSED, since=Moment.now()))
+    long_ago = Moment.now().after(-OPEN_TOO_LONG_SECONDS - 1)
+    put(tables, "other", long_ago, CircuitStatus(CircuitState.OPEN, since=long_ago))
+    is_ready, checks = readiness(tables, NOON)
+    assert is_ready
+    upstreams = cast("dict[str, dict[str, Any]]", checks["upstreams"])
+    assert {name: check["ok"] for name, check in upstreams.items()} == {"api": True, "other": False}
+    assert upstreams["other"]["circuit_breaker"]["state"] == "open"
+    assert upstreams["api"]["circuit_breaker"]["state"] == "closed"
+    assert cast("dict[str, Any]", checks["feed"])["reason"] == "other: why"
+    assert not cast("dict[str, Any]", checks["circuit_breaker"])["ok"]
+    put(tables, "api", None)
+    assert not readiness(tables, NOON)[0], "and with none that is well it is not"
 
 
 @pytest.mark.parametrize("state", list(CircuitState))

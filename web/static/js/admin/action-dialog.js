@@ -10,7 +10,8 @@ import { blastRadius, budget } from "./wording.js";
 /**
  * @typedef {object} Order
  * @property {string} action
- * @property {string} target
+ * @property {string} target as the server is told: a path, or the name of an upstream
+ * @property {string} path of the actor that it hits
  * @property {Record<string, string | number>} parameters
  * @property {string} title
  * @property {string} what a sentence on what happens
@@ -82,11 +83,11 @@ export class ActionDialog {
     const order = this.#order;
     if (order === null) return;
     try {
-      const targets = await this.#options.targets(order.target);
-      const target = targets.find(({ path }) => path === order.target);
+      const targets = await this.#options.targets(order.path);
+      const target = targets.find(({ path }) => path === order.path);
       if (order !== this.#order) return;
       if (target === undefined) {
-        this.#fail(`${order.target} is not running just now.`);
+        this.#fail(`${order.path} is not running just now.`);
         return;
       }
       this.#target = target;

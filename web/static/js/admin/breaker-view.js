@@ -1,5 +1,6 @@
 /**
- * The circuit breaker: its rates against their limits, its last minutes, and the hand on it.
+ * A circuit breaker for each upstream: its rates against their limits, its last minutes, and the
+ * hand on it.
  */
 import { must, setAttribute, setIcon, setText } from "../dom.js";
 import { age, countdown } from "../format.js";
@@ -13,6 +14,9 @@ import { plural, stateName } from "./wording.js";
 
 const TRANSITIONS_SHOWN = 4;
 
+/** @param {string} upstream */
+export const breakerOf = (upstream) => `market/feeds/${upstream}/circuit_breaker`;
+
 /** @type {Record<string, {icon: string, tone: string}>} */
 const STATES = {
   closed: { icon: "dot", tone: "good" },
@@ -20,24 +24,92 @@ const STATES = {
   open: { icon: "cross", tone: "bad" },
 };
 
-export class BreakerView {
-  #sign = must(document, "#breaker-state", HTMLElement);
-  #icon = must(this.#sign, "use", SVGUseElement);
-  #state = must(this.#sign, '[data-part="text"]', HTMLElement);
-  #counts = must(document, "#breaker-counts", HTMLElement);
-  #strip = must(document, "#breaker-strip", HTMLElement);
-  #list = must(document, "#transitions", HTMLElement);
-  #force = must(document, "#force", HTMLFieldSetElement);
-  #seconds = must(document, "#force-seconds", HTMLSelectElement);
-  #failed = gauge("failed");
-  #slow = gauge("slow");
+/** The panels, one for each upstream, in the order of their names. */
+export class BreakersView {
+  /** What is copied for each; they stand before it. */
+  #blank = must(document, "#breaker-panel", HTMLTemplateElement);
+  /** @type {Map<string, BreakerView>} */
+  #views = new Map();
+  #onForce;
+  #allowed = false;
+
+  /** @param {(upstream: string, state: ForcedState, seconds: number) => void} onForce */
+  constructor(onForce) {
+    this.#onForce = onForce;
+  }
+
+  /** @param {boolean} allowed */
+  set allowed(allowed) {
+    this.#allowed = allowed;
+    for (const view of this.#views.values()) view.allowed = allowed;
+  }
+
+  /**
+   * @param {Overview["upstreams"]} upstreams
+   * @param {readonly Transition[]} transitions of all breakers, oldest first
+   * @param {number} start when the server's log began, ms
+   * @param {number} now the server's time, ms
+   */
+  paint(upstreams, transitions, start, now) {
+    if ([...this.#views.keys()].join() !== upstreams.map(({ name }) => name).join()) this.#build(upstreams);
+    for (const { name, feed, breaker } of upstreams) {
+      const path = breakerOf(name);
+      this.#views.get(name)?.paintFeed(feed, now);
+      this.#views.get(name)?.paint(breaker, transitions.filter((each) => each.path === path), start, now);
+    }
+  }
+
+  /** @param {Overview["upstreams"]} upstreams */
+  #build(upstreams) {
+    for (const { panel } of this.#views.values()) panel.remove();
+    this.#views.clear();
+    for (const { name } of upstreams) {
+      const panel = must(/** @type {DocumentFragment} */ (this.#blank.content.cloneNode(true)), "section", HTMLElement);
+      panel.dataset.upstream = name;
+      panel.setAttribute("aria-label", `Circuit breaker of ${name}`);
+      setText(must(panel, '[data-part="upstream"]', HTMLElement), name);
+      const view = new BreakerView(panel, (state, seconds) => this.#onForce(name, state, seconds));
+      view.allowed = this.#allowed;
+      this.#views.set(name, view);
+      this.#blank.before(panel);
+    }
+  }
+}
+
+class BreakerView {
+  panel;
+  #feed;
+  #sign;
+  #icon;
+  #state;
+  #counts;
+  #strip;
+  #list;
+  #force;
+  #failed;
+  #slow;
   #listed = "";
 
-  /** @param {(state: ForcedState, seconds: number) => void} onForce */
-  constructor(onForce) {
+  /**
+   * @param {HTMLElement} panel
+   * @param {(state: ForcedState, seconds: number) => void} onForce
+   */
+  constructor(panel, onForce) {
+    this.panel = panel;
+    this.#feed = must(panel, '[data-part="feed"]', HTMLElement);
+    this.#sign = must(panel, ".sign", HTMLElement);
+    this.#icon = must(this.#sign, "use", SVGUseElement);
+    this.#state = must(this.#sign, '[data-part="text"]', HTMLElement);
+    this.#counts = must(panel, '[data-part="counts"]', HTMLElement);
+    this.#strip = must(panel, ".strip", HTMLElement);
+    this.#list = must(panel, ".transitions", HTMLElement);
+    this.#force = must(panel, "fieldset", HTMLFieldSetElement);
+    this.#failed = gauge(panel, "failed");
+    this.#slow = gauge(panel, "slow");
+    const seconds = must(this.#force, "select", HTMLSelectElement);
     this.#force.addEventListener("click", (event) => {
       const state = event.target instanceof HTMLElement ? event.target.dataset.force : undefined;
-      if (state === "open" || state === "closed" || state === "auto") onForce(state, Number(this.#seconds.value));
+      if (state === "open" || state === "closed" || state === "auto") onForce(state, Number(seconds.value));
     });
   }
 
@@ -47,8 +119,18 @@ export class BreakerView {
   }
 
   /**
-   * @param {Overview["breaker"]} breaker
-   * @param {readonly Transition[]} transitions oldest first
+   * @param {import("./types.js").FeedStatus} feed
+   * @param {number} now the server's time, ms
+   */
+  paintFeed({ state, as_of: fetched, reason }, now) {
+    const parts = [`Feed ${state}`, fetched === null ? "nothing fetched yet" : `fetched ${age(now - fetched)} ago`];
+    if (reason !== null) parts.push(reason);
+    setText(this.#feed, `${parts.join(" · ")}.`);
+  }
+
+  /**
+   * @param {import("./types.js").Breaker} breaker
+   * @param {readonly Transition[]} transitions of this breaker, oldest first
    * @param {number} start when the server's log began, ms
    * @param {number} now the server's time, ms
    */
@@ -131,10 +213,13 @@ export class BreakerView {
   }
 }
 
-/** @param {string} name */
-function gauge(name) {
-  const element = must(document, `#gauge-${name}`, HTMLElement);
-  const text = must(document, `[data-part="${name}"]`, HTMLElement);
+/**
+ * @param {HTMLElement} panel
+ * @param {string} name
+ */
+function gauge(panel, name) {
+  const element = must(panel, `[data-gauge="${name}"]`, HTMLElement);
+  const text = must(panel, `[data-part="${name}"]`, HTMLElement);
   return {
     /**
      * @param {number | null} percent

@@ -9,7 +9,7 @@ import { age } from "../format.js";
 import { bindChoice } from "../theme.js";
 import { ActionDialog } from "./action-dialog.js";
 import { Api, ApiError } from "./api.js";
-import { BreakerView } from "./breaker-view.js";
+import { BreakersView, breakerOf } from "./breaker-view.js";
 import { ClientsView } from "./clients-view.js";
 import { CrashesView, MOST as MOST_CRASHES } from "./crashes-view.js";
 import { DetailsDialog } from "./details-dialog.js";
@@ -32,7 +32,6 @@ import { plural } from "./wording.js";
 /** @typedef {import("./types.js").ChaosStatus} ChaosStatus */
 
 const POLL_MS = 1_000;
-const BREAKER = "market/circuit_breaker";
 
 const TOAST_MS = 8_000;
 const MOST_TRANSITIONS = 200;
@@ -79,7 +78,7 @@ const dialog = new ActionDialog({
   inject: (body, headers) => api.post("chaos/inject", body, headers),
   onDone: (order, answer) => {
     void pollChaos();
-    say(order.action === "breaker-force" ? `The circuit breaker is ${order.parameters.state === "auto" ? "free again" : `held ${order.parameters.state}`}.` : outcome(answer));
+    say(order.action === "breaker-force" ? `The circuit breaker of ${order.target} is ${order.parameters.state === "auto" ? "free again" : `held ${order.parameters.state}`}.` : outcome(answer));
   },
 });
 
@@ -91,7 +90,7 @@ const treeView = new TreeView({
       action === "kill"
         ? "It is cancelled at once, with everything under it, and cannot clean up. Its supervisor decides what comes next."
         : "It is asked to stop, cleans up, and is started again by its supervisor.";
-    void dialog.open({ action, target: path, parameters: {}, title: `${verb} ${path}?`, what, verb });
+    void dialog.open({ action, target: path, path, parameters: {}, title: `${verb} ${path}?`, what, verb });
   },
   onDetails: (path) => {
     const node = model.node(path);
@@ -99,16 +98,17 @@ const treeView = new TreeView({
   },
 });
 
-const breakerView = new BreakerView((state, seconds) => {
+const breakersView = new BreakersView((upstream, state, seconds) => {
   const what = {
-    open: `Nothing is fetched for ${seconds} s: clients keep the last prices, and see them go stale.`,
+    open: `Nothing is fetched from ${upstream} for ${seconds} s: clients keep the last prices, and see them go stale.`,
     closed: `Every request passes for ${seconds} s, whatever fails.`,
     auto: "Its own outcomes decide again.",
   }[state];
-  const title = state === "auto" ? "Let the circuit breaker decide?" : `Hold the circuit breaker ${state}?`;
+  const title = state === "auto" ? `Let the circuit breaker of ${upstream} decide?` : `Hold the circuit breaker of ${upstream} ${state}?`;
   void dialog.open({
     action: "breaker-force",
-    target: BREAKER,
+    target: upstream,
+    path: breakerOf(upstream),
     parameters: { state, seconds },
     title,
     what,
@@ -206,10 +206,19 @@ async function pollChaos() {
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 404) throw error;
   }
-  model.setFaulty(chaos.active.map(({ action, target }) => (action === "breaker-force" ? BREAKER : target)));
+  model.setFaulty(chaos.active.map(placeOf));
   treeView.allowed = chaos.enabled;
-  breakerView.allowed = chaos.enabled;
+  breakersView.allowed = chaos.enabled;
   readOnly.hidden = chaos.enabled;
+}
+
+/**
+ * Where in the tree a fault is: those of an upstream name that, not an actor.
+ * @param {import("./types.js").ActiveFault} fault
+ */
+function placeOf({ action, target }) {
+  if (action === "breaker-force") return breakerOf(target);
+  return action.startsWith("upstream-") ? `market/feeds/${target}` : target;
 }
 
 /** Runs as long as the page: looks, paints, waits. */
@@ -276,7 +285,7 @@ function paintNow() {
   if (overview === null) return;
   restartsView.paint(incidents.restarts, model.paths, overview.process.started, now);
   vitals.paint({ overview, tree: model.paths.length === 0 ? null : model.summary(), restarts: incidents.restarts.length, now });
-  breakerView.paint(overview.breaker, incidents.transitions, overview.process.started, now);
+  breakersView.paint(overview.upstreams, incidents.transitions, overview.process.started, now);
   clientsView.paint(overview.clients);
   historyView.paint(overview.history, now);
   processView.paint(overview.process.samples);

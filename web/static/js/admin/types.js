@@ -68,6 +68,7 @@
  * @typedef {object} Transition
  * @property {number} number
  * @property {number} at
+ * @property {string} path of the circuit breaker
  * @property {string} left
  * @property {string} entered
  * @property {string} reason
@@ -150,11 +151,20 @@
  * @property {number | null} lost_at ms, the last time
  * @property {string | null} alert
  *
+ * @typedef {{state: string, as_of: number | null, interval: number, reason: string | null}} FeedStatus
+ *
+ * @typedef {{status: {state: string, since: number, next_probe: number | null, reason: string | null} | null, figures: CircuitFigures | null}} Breaker
+ *
+ * @typedef {object} Upstream
+ * @property {string} name
+ * @property {FeedStatus} feed
+ * @property {Breaker} breaker
+ *
  * @typedef {object} Overview
  * @property {string} node
  * @property {number} now ms
- * @property {{status: {state: string, since: number, next_probe: number | null, reason: string | null} | null, figures: CircuitFigures | null}} breaker
- * @property {{status: {state: string, as_of: number | null, interval: number, reason: string | null} | null, symbols: number, batches: number}} feed
+ * @property {Upstream[]} upstreams by name
+ * @property {{status: FeedStatus | null, symbols: number, batches: number}} feed all feeds as one, as clients are told
  * @property {{connected: number, subscribed: number, behind: number, slow: number, worst: SlowClient[]}} clients
  * @property {History} history
  * @property {{started: number, samples: Sample[]}} process

@@ -31,7 +31,7 @@ export function describeVitals({ overview, tree, restarts, now }) {
   return {
     system: describeSystem(tree, restarts),
     feed: describeFeed(overview.feed, now),
-    breaker: describeBreaker(overview.breaker, now),
+    breaker: describeBreaker(worst(overview.upstreams), now),
     clients: describeClients(overview.clients),
     process: describeProcess(overview.process),
   };
@@ -62,8 +62,20 @@ function describeFeed({ status, symbols }, now) {
   return { state: status.state, icon: shown[0] ?? "dash", name: shown[1] ?? "", detail: status.reason === null ? fetched : `${fetched} · ${status.reason}` };
 }
 
+const BREAKERS = ["closed", "half_open", "open"];
+
 /**
- * @param {Overview["breaker"]} breaker
+ * The breaker that holds back most.
+ * @param {Overview["upstreams"]} upstreams
+ * @returns {import("./types.js").Breaker}
+ */
+function worst(upstreams) {
+  const badness = (/** @type {import("./types.js").Breaker} */ { status }) => BREAKERS.indexOf(status?.state ?? "");
+  return upstreams.map(({ breaker }) => breaker).reduce((a, b) => (badness(b) > badness(a) ? b : a), { status: null, figures: null });
+}
+
+/**
+ * @param {import("./types.js").Breaker} breaker
  * @param {number} now
  * @returns {Shown}
  */

@@ -4,8 +4,8 @@ import pytest
 import trio
 
 from stockstream.market.breaker_types import BreakerSettings
+from stockstream.market.feeds.poll import PollSettings
 from stockstream.market.providers import ProviderStatus
-from stockstream.market.streamer import StreamerSettings
 from stockstream.messages import Demand
 from stockstream.statuses import FeedState, FeedStatus
 from tests.unit.market.market_tree import ScriptedProvider, running_market
@@ -13,7 +13,7 @@ from tests.unit.market.market_tree import ScriptedProvider, running_market
 DOWN = ProviderStatus(503, "status 503")
 SOMEBODY = Demand(frozenset(), everything=True, subscribers=1)
 LENIENT = BreakerSettings(window=1000, minimum_calls=1000)
-FAST = StreamerSettings(interval=0.005, jitter=0)
+FAST = PollSettings(interval=0.005, jitter=0)
 
 
 async def test_a_hiccup_of_a_fast_market_is_not_told(autojump_clock):
@@ -33,11 +33,11 @@ async def test_a_feed_that_fails_on_is_stale_when_clients_call_it_so(
     """After three intervals, counted as a second each at least: as the status tells them."""
     provider = ScriptedProvider([None])
     provider.always = DOWN
-    settings = StreamerSettings(interval=interval, jitter=0)
+    settings = PollSettings(interval=interval, jitter=0)
     async with running_market(
         provider, settings=settings, breaker=LENIENT, demand=SOMEBODY
     ) as market:
-        await market.until(lambda: market.feed is not None)
+        await market.until(lambda: market.feed.as_of is not None)
         as_of = trio.current_time()
         await trio.sleep(stale_after - 0.01)
         assert market.feed.state is FeedState.LIVE

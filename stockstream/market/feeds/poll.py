@@ -1,0 +1,276 @@
+"""A feed that polls: it asks its upstream for prices at the pace of the demand.
+
+One task goes round: it asks the circuit breaker for a permit, fetches, tells the breaker how that
+went, sorts what came by the upstream's clock, and tells the streamer what is newer, until that has
+taken it. So there are never two fetches at once, and the actor answers while one hangs. Trouble
+upstream is a state of the feed, never a crash.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from stockstream import paths
+from stockstream.market.breaker_messages import (
+    AcquirePermit,
+    CallRaised,
+    CallReturned,
+    NoCalls,
+)
+from stockstream.market.breaker_types import NotPermitted, Permit
+from stockstream.market.feeds.standing import Standing
+from stockstream.market.observed import Accepted, Observed
+from stockstream.market.providers import Provider, ProviderBody, ProviderError, SymbolsNotFound
+from stockstream.market.time_base import Reading, TimeBase
+from stockstream.messages import AlertSymbols, ClockStepped, Demand, DemandWanted, FeedChanged
+from stockstream.quotes import Symbol, parse_symbol
+from stockstream.times import Moment, now_ms
+from supervision import Actor, CallError, NoProc, Request, ServerExited, handles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stockstream.market.parser import Parsed
+    from stockstream.tables import Tables
+    from supervision import ActorRef
+
+T = TypeVar("T")
+
+CALL_SECONDS = 1.0
+"""How long the breaker and the streamer may take to answer; they have nothing to wait for."""
+RETRY_SECONDS = 0.05
+RETRIES = 20
+"""Who is not there is restarting; after a second without it, that is trouble."""
+LONGEST_RETRY_AFTER = 60.0
+"""An upstream that wants more rest than this is asked again all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollSettings:
+    """The pace and the range. Times in seconds; `jitter` is the part of each interval, from 0
+    to 1, that is cut off at random, so an interval is never longer than said.
+
+    `symbols` are fetched always; without any, all that the provider lists. With some, its whole
+    list is still fetched every `list_interval`, to know what there is.
+    """
+
+    interval: float = 1.0
+    idle_interval: float = 5.0
+    jitter: float = 0.1
+    symbols: frozenset[str] = frozenset()
+    list_interval: float = 300.0
+
+    def __post_init__(self) -> None:
+        for name in ("interval", "idle_interval", "list_interval"):
+            seconds: float = getattr(self, name)
+            if not (math.isfinite(seconds) and seconds > 0):
+                raise ValueError(f"{name} must be above 0 seconds, not {seconds}")
+        if not 0 <= self.jitter < 1:
+            raise ValueError(f"jitter must be at least 0 and below 1, not {self.jitter}")
+
+
+class PollFeed(Actor):
+    """See the module."""
+
+    owns_tasks = True
+
+    def __init__(
+        self,
+        upstream: str,
+        open_provider: Callable[[], Provider],
+        settings: PollSettings,
+        tables: Tables,
+        watchers: Sequence[str] = (paths.BROADCASTER,),
+        *,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        """`open_provider` makes a provider for each life; `watchers` are cast `FeedChanged`."""
+        self._upstream = upstream
+        self._open_provider = open_provider
+        self._settings = settings
+        self._symbols = frozenset(map(parse_symbol, settings.symbols))
+        self._tables = tables
+        self._watchers = tuple(watchers)
+        self._clock = clock
+        self._base = TimeBase(tables.upstream_clocks.get(upstream), upstream)
+        # Until the demand is told the pace is the fast one: somebody may be waiting.
+        self._demand = Demand(frozenset(), everything=False, subscribers=1)
+        self._alerts: frozenset[Symbol] = frozenset()
+        self._wake = trio.Event()
+        self._list_due = -math.inf
+
+    async def init(self) -> None:
+        """Begin to fetch, at once, and ask who wants what."""
+        self._provider = self._open_provider()
+        self._standing = Standing(
+            self._upstream, self._provider.address, self._tables, self._say_changed
+        )
+        self._standing.begin(self._interval)
+        self._breaker = self.system.ref(paths.circuit_breaker(self._upstream))
+        self._streamer = self.system.ref(paths.STREAMER)
+        self.tasks.start_soon(self._poll, name="poll")
+        for who in (paths.SUBSCRIPTION_MANAGER, paths.ALERTS):
+            self.system.ref(who).cast(DemandWanted())
+
+    @handles(Demand)
+    def _on_demand(self, demand: Demand) -> None:
+        before, self._demand = self._demand, demand
+        if (before.subscribers == 0) != (demand.subscribers == 0):
+            self._wake.set()
+            self._standing.paced(self._interval)
+
+    @handles(AlertSymbols)
+    def _on_alert_symbols(self, message: AlertSymbols) -> None:
+        self._alerts = message.symbols
+
+    def _say_changed(self) -> None:
+        for name in self._watchers:
+            self.system.ref(name).cast(FeedChanged())
+
+    @property
+    def _interval(self) -> float:
+        if self._provider.interval is not None:
+            return self._provider.interval
+        settings = self._settings
+        return settings.interval if self._demand.subscribers else settings.idle_interval
+
+    # The task: one round after another
+
+    async def _poll(self) -> None:
+        try:
+            while True:
+                started = trio.current_time()
+                permit = await self._permit()
+                if isinstance(permit, Permit):
+                    earliest, latest = await self._fetch(permit), math.inf
+                else:
+                    earliest, latest = 0.0, permit
+                await self._pause(started, earliest, latest)
+        finally:
+            await self._provider.aclose()
+
+    async def _permit(self) -> Permit | float:
+        """A permit, or by when on trio's clock to ask again at the latest."""
+        try:
+            answer = await self._insist(self._breaker, AcquirePermit(self.ref))
+        except CallError as error:
+            # It may have permitted the call all the same, after we gave up.
+            self._breaker.cast(NoCalls(self.ref))
+            self._failed("breaker_unavailable", str(error))
+            return math.inf
+        if isinstance(answer, NotPermitted):
+            self._standing.held_back(self._interval, f"the circuit breaker is {answer.state}")
+            wait = math.inf if answer.remaining is None else answer.remaining
+            return trio.current_time() + wait
+        return answer
+
+    async def _fetch(self, permit: Permit) -> float:
+        """Fetch and publish; from when on trio's clock the upstream may be asked again."""
+        wanted = self._wanted()
+        started = trio.current_time()
+        try:
+            parsed = await self._provider.fetch(wanted)
+            if not parsed.observations:
+                self._standing.rejected(parsed.rejects)
+                why = "; ".join(parsed.rejects.samples.values()) or "the list is empty"
+                raise ProviderBody(
+                    "body_no_quotes", f"no usable quote in the body: {why}", said=parsed.said
+                )
+        except ProviderError as error:
+            duration = trio.current_time() - started
+            self._breaker.cast(CallRaised(permit, duration, error, error.retry_after))
+            self._failed(error.kind, str(error), error.said)
+            if isinstance(error, SymbolsNotFound):
+                # The list tells which of them are gone, and the rest go on.
+                self._list_due = -math.inf
+            return trio.current_time() + min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
+        duration = trio.current_time() - started
+        reading = Reading(round(trio.current_time() * 1000), self._clock(), parsed.date)
+        if self._base.believes_none(parsed.observations, reading):
+            # We may come to believe them, and the breaker counts as it does elsewhere.
+            none = ProviderBody("body_clock_ahead", "no quote of a time that can be believed")
+            self._breaker.cast(CallRaised(permit, duration, none, None))
+        else:
+            self._breaker.cast(CallReturned(permit, duration, parsed))
+        if wanted is None:
+            self._list_due = started + self._settings.list_interval
+        await self._publish(parsed, reading, whole=wanted is None)
+        return 0.0
+
+    async def _publish(self, parsed: Parsed, reading: Reading, *, whole: bool) -> None:
+        """Have what is newer published; `whole` says that it is all that the provider lists."""
+        standing = self._standing
+        poll = self._base.judge(parsed.observations, self._tables.quotes.rows, reading)
+        if self._provider.has_own_clock:
+            self._base.witness(reading, parsed.observations)
+        self._tables.upstream_clocks.put(self._upstream, self._base.clock)
+        if poll.step:
+            seconds = round(poll.step / 1000, 1)
+            standing.stepped(seconds)
+            self.system.emit(ClockStepped(self.path, "upstream", seconds))
+        accepted = await self._told(
+            Observed(self._upstream, tuple(poll.newer), reading, self._base.clock.shift)
+        )
+        again = standing.rejected(parsed.rejects) + standing.suspected(poll)
+        standing.succeeded(again + standing.behind(accepted.behind))
+        if whole:
+            standing.listed(parsed)
+        if poll.confirms_nothing:
+            standing.stale(self._interval, poll.why)
+        else:
+            standing.fresh(Moment(reading.steady / 1000), self._interval)
+
+    async def _told(self, observed: Observed) -> Accepted:
+        """Tell the streamer, for as long as it takes: without it nothing is worth fetching."""
+        while True:
+            try:
+                return await self._insist(self._streamer, observed)
+            except CallError as error:
+                self._failed("streamer_unavailable", str(error))
+                await trio.sleep(RETRY_SECONDS)
+
+    async def _insist(self, who: ActorRef, request: Request[T]) -> T:
+        """Call, and call again while `who` is being restarted.
+
+        Raises:
+            CallError: it is not back within a second, or does not answer.
+        """
+        for _ in range(RETRIES):
+            try:
+                return await who.call(request, timeout=CALL_SECONDS)
+            except (NoProc, ServerExited):
+                await trio.sleep(RETRY_SECONDS)
+        return await who.call(request, timeout=CALL_SECONDS)
+
+    def _failed(self, kind: str, reason: str, said: str | None = None) -> None:
+        self._standing.trouble(kind, reason, said=said)
+        self._standing.stale(self._interval, reason)
+
+    def _wanted(self) -> frozenset[Symbol] | None:
+        """What to ask for; None is the whole list."""
+        list_is_due = trio.current_time() >= self._list_due
+        if not self._symbols or self._demand.everything or list_is_due:
+            return None
+        rows = self._tables.quotes.rows
+        wanted = (self._symbols | self._demand.symbols | self._alerts) & rows.keys()
+        return frozenset(s for s in wanted if rows[s].source == self._upstream) or None
+
+    async def _pause(self, started: float, earliest: float, latest: float) -> None:
+        """Wait for the next round: an interval after this one began, within the limits.
+
+        A demand that comes meanwhile changes the interval, and nothing more: clients that come
+        and go cannot make the fetches any faster than that.
+        """
+        part = 1 - self._settings.jitter * random.random()
+        while True:
+            self._wake = trio.Event()
+            due = max(min(started + self._interval * part, latest), earliest)
+            with trio.move_on_at(due) as waiting:
+                await self._wake.wait()
+            if waiting.cancelled_caught:
+                return

@@ -1,0 +1,36 @@
+"""What a feed tells the streamer, and what it is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from supervision import Request
+
+if TYPE_CHECKING:
+    from stockstream.market.time_base import Reading
+    from stockstream.quotes import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Of the observations, so many were published, and so many were `behind`: the symbol had a
+    newer price already. What was known is neither.
+    """
+
+    published: int
+    behind: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observed(Request[Accepted]):
+    """Prices that the feed of `upstream` holds for newer than what it told before.
+
+    At most one for each symbol. `reading` are the clocks when they came, `shift` as in
+    `UpstreamClock`. A feed that gets no answer tells them again: told twice they change nothing.
+    """
+
+    upstream: str
+    observations: tuple[Observation, ...]
+    reading: Reading
+    shift: int

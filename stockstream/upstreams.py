@@ -1,0 +1,97 @@
+"""Upstreams: where prices come from, and how all of them do together.
+
+Each has a feed and a circuit breaker of its own, with a row of each in the tables. Clients are told
+one truth: the worst of them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stockstream.statuses import CircuitState, FeedState, FeedStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stockstream.statuses import CircuitStatus
+    from stockstream.times import Moment
+
+STALE_AFTER_INTERVALS = 3
+STALE_AFTER_SECONDS = 3.0
+"""However short the interval: clients are told one of a second at least, and count three of it.
+A market of a few milliseconds would be stale after each hiccup, and say so to every client."""
+DOWN_AFTER_SECONDS = 60.0
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_BAD_FEEDS = [FeedState.LIVE, FeedState.STALE, FeedState.DOWN]
+_BAD_CIRCUITS = [CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN]
+"""Each worse than the one before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A source of prices, at an address that `from_url` of the providers takes.
+
+    Anybody may read `name`: it is part of paths, labels metrics, and stands in what clients are
+    told, so it holds nothing of the address.
+    """
+
+    name: str
+    url: str
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"{self.name[:64]!r} is no name of an upstream: 1 to 32 of a-z, 0-9, _ and -, "
+                "the first a letter or a digit"
+            )
+
+
+def state_of(as_of: Moment | None, interval: float) -> FeedState:
+    """How a feed does whose last good fetch ended at `as_of`, by the time that has passed."""
+    age = math.inf if as_of is None else as_of.age
+    if age <= max(STALE_AFTER_SECONDS, STALE_AFTER_INTERVALS * interval):
+        return FeedState.LIVE
+    return FeedState.STALE if age <= DOWN_AFTER_SECONDS else FeedState.DOWN
+
+
+def current_state(row: FeedStatus) -> FeedState:
+    """How a feed does now: a feed that is gone for good does not tell that its prices grow old."""
+    return max(row.state, state_of(row.as_of, row.interval), key=_BAD_FEEDS.index)
+
+
+def feed_of_all(rows: Mapping[str, FeedStatus]) -> FeedStatus | None:
+    """All feeds as one: the worst state, the oldest fetch, the longest interval, what ails whom."""
+    if not rows:
+        return None
+    states = {name: current_state(row) for name, row in rows.items()}
+    worst = max(states.values(), key=_BAD_FEEDS.index)
+    as_of = min((row.as_of for row in rows.values() if row.as_of is not None), default=None)
+    # What ails a feed that does well says less than what ails the one that does not.
+    ailing = sorted(rows, key=lambda name: states[name] is not worst)
+    reasons = [(name, rows[name].reason) for name in ailing if rows[name].reason is not None]
+    return FeedStatus(
+        worst,
+        None if any(row.as_of is None for row in rows.values()) else as_of,
+        max(row.interval for row in rows.values()),
+        all(row.listed for row in rows.values()),
+        _said(reasons[0], rows) if reasons else None,
+    )
+
+
+def worst_circuit(rows: Mapping[str, CircuitStatus]) -> CircuitStatus | None:
+    """The breaker that holds back most, and of several such the one that does so for longest."""
+
+    def badness(row: CircuitStatus) -> tuple[int, float]:
+        probe = row.next_probe
+        return _BAD_CIRCUITS.index(row.state), math.inf if probe is None else probe.seconds
+
+    return max(rows.values(), key=badness, default=None)
+
+
+def _said(reason: tuple[str, str | None], rows: Mapping[str, FeedStatus]) -> str | None:
+    name, text = reason
+    return text if len(rows) == 1 else f"{name}: {text}"

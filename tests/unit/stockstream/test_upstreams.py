@@ -1,0 +1,84 @@
+"""What several upstreams come to together."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from stockstream.statuses import CircuitState, CircuitStatus, FeedState, FeedStatus
+from stockstream.times import Moment
+from stockstream.upstreams import Upstream, current_state, feed_of_all, worst_circuit
+
+WELL, ILL, GONE = FeedState.LIVE, FeedState.STALE, FeedState.DOWN
+
+
+def feed(
+    state: FeedState, seconds: float | None, interval: float = 1.0, reason: str | None = None
+) -> FeedStatus:
+    """A feed whose last good fetch was so many seconds ago."""
+    as_of = None if seconds is None else Moment.now().after(-seconds)
+    return FeedStatus(state, as_of, interval, listed=seconds is not None, reason=reason)
+
+
+async def test_one_feed_is_told_as_it_is(autojump_clock: trio.testing.MockClock) -> None:
+    """Its name is not told with its reason: clients of one feed need not know that it has one."""
+    one = feed(ILL, 5.0, 1.0, "status 500")
+    assert feed_of_all({"api": one}) == one
+    assert feed_of_all({}) is None
+
+
+async def test_of_several_feeds_the_worst_is_told(autojump_clock: trio.testing.MockClock) -> None:
+    """The oldest fetch and the longest interval: a client that counts by them is not misled."""
+    rows = {
+        "a": feed(WELL, 0.5, 1.0, "its clock was set"),
+        "b": feed(ILL, 20.0, 5.0, "status 500"),
+        "c": feed(WELL, 4.0, 5.0),
+    }
+    told = feed_of_all(rows)
+    assert told == FeedStatus(ILL, rows["b"].as_of, 5.0, listed=True, reason="b: status 500")
+    told = feed_of_all({**rows, "d": feed(GONE, None)})
+    assert told is not None
+    assert (told.state, told.as_of, told.listed) == (GONE, None, False)
+    told = feed_of_all({name: rows[name] for name in ("a", "c")})
+    assert told is not None
+    assert (told.state, told.reason) == (WELL, "a: its clock was set")
+
+
+async def test_a_feed_that_is_gone_for_good_grows_old(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Nobody writes its row any more, and still nobody takes its prices for live."""
+    row = feed(WELL, 0.0, 2.0)
+    await trio.sleep(6.0)
+    assert current_state(row) is WELL
+    await trio.sleep(0.1)
+    assert current_state(row) is ILL
+    await trio.sleep(54)
+    assert current_state(row) is GONE
+
+
+async def test_the_worst_breaker_is_the_one_that_holds_back_longest(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    now = Moment.now()
+
+    def open_until(seconds: float | None) -> CircuitStatus:
+        probe = None if seconds is None else now.after(seconds)
+        return CircuitStatus(CircuitState.OPEN, now, probe, "down")
+
+    closed, probing = (
+        CircuitStatus(CircuitState.CLOSED, now),
+        CircuitStatus(CircuitState.HALF_OPEN, now),
+    )
+    assert worst_circuit({}) is None
+    assert worst_circuit({"a": closed, "b": probing}) is probing
+    soon, late, never = open_until(1.0), open_until(9.0), open_until(None)
+    assert worst_circuit({"a": soon, "b": probing, "c": late}) is late
+    assert worst_circuit({"a": never, "b": late}) is never
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "Api", "prices.example.com", "-a", "a" * 33, "*"])
+def test_a_name_of_an_upstream_fits_in_a_path_and_in_a_pattern(name: str) -> None:
+    """And holds no host: it is told to anybody."""
+    with pytest.raises(ValueError, match="is no name of an upstream"):
+        Upstream(name, "sim://")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,17 +153,19 @@ def read_database_url(text: str) -> DatabaseUrl:
     Raises:
         InvalidDatabaseUrl: it is none, or says what this program cannot do.
     """
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        raise InvalidDatabaseUrl("has a host with a [ that is not closed") from None
-    if parts.scheme not in SCHEMES:
+    # By hand: libpq's URLs may name several hosts, and newer Pythons' urlsplit refuses the brackets
+    # of any but the first.
+    scheme, _, rest = text.strip().partition("://")
+    if scheme.lower() not in SCHEMES:
         raise InvalidDatabaseUrl("must begin with postgresql:// or postgres://")
-    if parts.fragment:
+    rest, _, fragment = rest.partition("#")
+    if fragment:
         raise InvalidDatabaseUrl("has a #; write %23 where it belongs to a name or password")
-    login, _, hosts = parts.netloc.rpartition("@")
+    rest, _, parameters = rest.partition("?")
+    place, _, database = rest.partition("/")
+    login, _, hosts = place.rpartition("@")
     user, _, password = login.partition(":")
-    query = _query(parts.query)
+    query = _query(parameters)
     if "host" in query:
         hosts = query["host"]
     endpoints = _endpoints(hosts, query.get("port", ""))
@@ -173,7 +175,7 @@ def read_database_url(text: str) -> DatabaseUrl:
         endpoints,
         query.get("user", unquote(user)) or None,
         query.get("password", unquote(password)) or None,
-        query.get("dbname", unquote(parts.path[1:])) or None,
+        query.get("dbname", unquote(database)) or None,
         {name: value for name, value in query.items() if name not in _PLACE},
     )
     _check(given)

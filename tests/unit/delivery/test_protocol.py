@@ -72,7 +72,7 @@ def test_messages_are_read(text: str, message: object) -> None:
         ('{"action":"ping","id":' + "1" * 5000 + "}", "`$.id`", UNSET),
         ('{"action":"ping","id":"' + "x" * (LONGEST_ID + 1) + '"}', "`$.id`", UNSET),
         ('{"action":"subscribe","symbols":' + "[" * 30_000, "`$.symbols[0]`", UNSET),
-        ('{"action":"subscribe","symbols":[],"x":' + "[" * 30_000, "deeply", UNSET),
+        ('{"action":"subscribe","symbols":[],"x":' + "[" * 1_000_000, "deeply", UNSET),
         (b'{"action":"ping"}', "binary", UNSET),
     ],
 )

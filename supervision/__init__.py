@@ -47,6 +47,7 @@ from .events import (
     StartIgnored,
     StillAlive,
     Subscriber,
+    TaskFailed,
     TerminateFailed,
     UnhandledMessage,
 )
@@ -66,6 +67,7 @@ from .exits import (
     is_clean,
 )
 from .faults import Fault, inject_crash, inject_fault, lift_fault
+from .last_exit import LastExit
 from .mailbox import Conflate, DropNewest, DropOldest, MailboxPolicy, MailboxStatistics
 from .management import (
     count_children,
@@ -94,14 +96,15 @@ __all__ = [
     "ChildState", "Conflate", "Continue", "Counts", "Crash", "CrashLog", "Decision", "Down",
     "DropNewest", "DropOldest", "DynamicSupervisor", "Event", "Exit", "ExitReason", "Exited",
     "FailedStart", "FailedToStartChild", "Fault", "Flags", "Ignore", "IntensityExceeded",
-    "InvalidHandler", "KeyFailed", "Killed", "Kind", "MailboxPolicy", "MailboxStatistics",
-    "ManagementError", "MaxChildren", "Monitor", "MonitorCancelled", "NoProc", "NoProcess",
-    "NoTasks", "Normal", "NotFound", "NotTheWriter", "Overloaded", "Ownership", "Request",
-    "Restart", "RestartScheduled", "Restarting", "ServerExited", "Shutdown", "ShutdownTimedOut",
-    "Slot", "SpecError", "StartFailed", "StartIgnored", "StartTimeout", "Started", "StillAlive",
-    "StillRunning", "Strategy", "Subscriber", "SupervisionError", "Supervisor",
-    "SupervisorSnapshot", "System", "Table", "TableStatistics", "TerminateFailed", "Timer",
-    "UnhandledMessage", "UnhandledRequest", "correlation_id", "count_children", "delete_child",
+    "InvalidHandler", "KeyFailed", "Killed", "Kind", "LastExit", "MailboxPolicy",
+    "MailboxStatistics", "ManagementError", "MaxChildren", "Monitor", "MonitorCancelled",
+    "NoProc", "NoProcess", "NoTasks", "Normal", "NotFound", "NotTheWriter", "Overloaded",
+    "Ownership", "Request", "Restart", "RestartScheduled", "Restarting", "ServerExited",
+    "Shutdown", "ShutdownTimedOut", "Slot", "SpecError", "StartFailed", "StartIgnored",
+    "StartTimeout", "Started", "StillAlive", "StillRunning", "Strategy", "Subscriber",
+    "SupervisionError", "Supervisor", "SupervisorSnapshot", "System", "Table",
+    "TableStatistics", "TaskFailed", "TerminateFailed", "Timer", "UnhandledMessage",
+    "UnhandledRequest", "correlation_id", "count_children", "delete_child",
     "dynamic_supervisor", "handles", "inject_crash", "inject_fault", "is_clean", "lift_fault",
     "replies_later", "restart_child", "run", "snapshot", "start_child", "supervisor",
     "terminate_child", "which_children",

@@ -65,6 +65,9 @@ class Actor:
 
     owns_tasks: ClassVar[bool] = False
     """Whether `self.tasks` is there: a nursery whose tasks live and crash with the actor."""
+    tasks_run_in_terminate: ClassVar[bool] = False
+    """Whether the actor's tasks are cancelled after `terminate`. By default they are cancelled, and
+    have ended, before it. With True, an error of a task cuts `terminate` short."""
     mailbox: ClassVar[MailboxPolicy] = MailboxPolicy()
     """How many messages may wait, and what gives way beyond that."""
 

@@ -50,13 +50,16 @@ class PendingCall:
         return await trio.lowlevel.wait_task_rescheduled(self._abort)
 
     def _settle(self, result: outcome.Outcome[Any]) -> None:
-        self.done = True
-        self.cell.calls.discard(self)
+        self._leave()
         trio.lowlevel.reschedule(self.task, result)
 
-    def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+    def _leave(self) -> None:
         self.done = True
         self.cell.calls.discard(self)
+        self.cell.system.deadlines.discard(self)
+
+    def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self._leave()
         return trio.lowlevel.Abort.SUCCEEDED
 
 

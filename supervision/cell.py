@@ -16,8 +16,15 @@ from .context import correlation_id, current_cell
 from .deadlines import Change
 from .durations import Durations
 from .errors import BadInit, ServerExited, UnhandledRequest
-from .events import FailedStart, Started, StartIgnored, TerminateFailed, UnhandledMessage
-from .exits import KILLED, NORMAL, ExitReason, crash
+from .events import (
+    FailedStart,
+    Started,
+    StartIgnored,
+    TaskFailed,
+    TerminateFailed,
+    UnhandledMessage,
+)
+from .exits import KILLED, NOPROC, NORMAL, Crash, ExitReason, crash
 from .faults import InjectedCrash
 from .mailbox import Envelope, Token, open_mailbox
 from .ref import ActorRef
@@ -58,6 +65,7 @@ class Cell:
     """
 
     __slots__ = (
+        "_first",
         "_on_exit",
         "_waiting",
         "actor",
@@ -119,6 +127,8 @@ class Cell:
         self.handling_seconds = 0.0
         self.durations = Durations()
         self._on_exit = on_exit
+        self._first: Envelope | Token | None = None
+        """What `init` asked to handle before any other message."""
         self._waiting: tuple[Change, ...] = ()
         actor._cell = self  # noqa: SLF001 - the runtime gives an actor its place
         system.register(path, self)
@@ -127,7 +137,7 @@ class Cell:
 
     @property
     def ref(self) -> ActorRef:
-        """A name of this life of the actor. Made when asked for: kept here, it were a cycle."""
+        """A reference to this incarnation. Made when asked for: kept here, it would be a cycle."""
         return ActorRef(self.system, self.path, self)
 
     @property
@@ -159,24 +169,26 @@ class Cell:
                 await trio.lowlevel.checkpoint_if_cancelled()
                 actor = self.actor
                 reason = await (
-                    self._serve_with_tasks(actor) if actor.owns_tasks else self._serve(actor)
+                    self._live_with_tasks(actor) if actor.owns_tasks else self._live(actor)
                 )
             if self.scope.cancel_called:
                 reason = KILLED
         except Exception as error:  # noqa: BLE001 - whatever an actor raises is its exit reason
             # A cancelled ancestor counts as well: a `finally` that raised has hidden its Cancelled.
-            cancelled = self.scope.cancel_called or trio.current_effective_deadline() == -math.inf
+            cancelled = self.scope.cancel_called or _is_cancelled()
             reason = KILLED if cancelled else crash(error)
         except BaseExceptionGroup as group:
             # An ancestor's Cancelled beside what a `finally` raised on its way: only the former
             # is for the ancestor. The actor was killed, its errors are of no more interest.
             _, rest = group.split(Exception)
-            if rest is None:  # pragma: no cover - else it were an ExceptionGroup, caught above
+            if rest is None:  # pragma: no cover - an ExceptionGroup is caught above
                 raise
             raise rest from None
         finally:
             # An ancestor's Cancelled passes through here uncaught: the reason is killed.
             self.finish(reason)
+            # The error's traceback names this frame, so a frame that names the error is a circle.
+            del reason
 
     def finish(self, reason: ExitReason) -> None:
         """Settle everything that others wait for, without a pause in between."""
@@ -198,12 +210,24 @@ class Cell:
         elif not self.was_up:
             self.system.emit(FailedStart(self.path, self.generation, reason))
         self._changed()
-        self.actor._undelivered([message for message, *_ in undelivered])  # noqa: SLF001
+        # The class's own: an attribute of that name on the actor must not end its supervisor.
+        self.actor_type._undelivered(  # noqa: SLF001
+            self.actor, [message for message, *_ in undelivered]
+        )
         self._on_exit(self)
         # What is left refers to nothing in a circle: a million short lives leave nothing for the
         # garbage collector, which everybody would wait for.
         self.task = None
         del self.actor
+
+    def forget_error(self) -> None:
+        """Keep no error: its supervisor has reported it, and nobody asks for it any more.
+
+        An error holds the frames it went through, and they hold the actor. Whoever keeps a
+        reference to an ended actor would keep all that.
+        """
+        if isinstance(self.reason, Crash):
+            self.reason = NOPROC
 
     def send_after(self, delay: float, message: object) -> Timer:
         """See `Actor.send_after`."""
@@ -217,27 +241,50 @@ class Cell:
             raise ValueError(f"{self.path}: an interval of {interval!r} s is not above 0")
         return Tick(self, message, interval, interval).timer
 
-    async def _serve_with_tasks(self, actor: Actor) -> ExitReason:
-        reason: ExitReason = KILLED  # stays if the actor cancels its own nursery
+    async def _live(self, actor: Actor) -> ExitReason:
+        """Start, messages and `terminate`; the answer is the exit reason."""
+        await self._start(actor)
+        if self.ignored:
+            return NORMAL
+        return await self._end(*await self._serve(actor))
+
+    async def _live_with_tasks(self, actor: Actor) -> ExitReason:
+        """The same, with the actor's tasks beside it.
+
+        The first to end decides on the reason: the actor, or a task that raised. What tasks raise
+        while the actor ends is only told.
+        """
+        undecided: tuple[ExitReason, Exception | None] = KILLED, None
+        given = undecided  # as it stays if the actor cancels its own nursery
         try:
             async with trio.open_nursery() as tasks:
                 actor._tasks = tasks  # noqa: SLF001 - the runtime gives an actor its nursery
-                reason = await self._serve(actor)
+                await self._start(actor)
+                given = (NORMAL, None) if self.ignored else await self._serve(actor)
+                if actor.tasks_run_in_terminate and not self.ignored:
+                    given = await self._end(*given), None
                 tasks.cancel_scope.cancel()
         except Exception as error:
-            if self.state is State.RUNNING:
-                # A task crashed, which cancelled the receive loop before it could terminate:
-                # done here, outside the nursery, where nothing is cancelled any more.
-                await self._terminate_after_raise(error)
-            raise
-        return reason
+            if _is_cancelled():
+                raise
+            if given is undecided:
+                if self.state is State.STARTING:
+                    raise
+                # A task raised, which has cancelled the receive loop. Nothing is cancelled here.
+                return await self._end(self._stopping(crash(error)), error)
+            self.system.emit(TaskFailed(self.path, given[0], crash(error)))
+        if given is undecided or self.ignored or actor.tasks_run_in_terminate:
+            return given[0]
+        return await self._end(*given)
 
-    async def _serve(self, actor: Actor) -> ExitReason:
+    async def _start(self, actor: Actor) -> None:
         answer = await actor.init()
         if answer is IGNORE:
             self.ignored = True
-            return NORMAL
-        if answer is not None and not isinstance(answer, Continue):
+            return
+        if isinstance(answer, Continue):
+            self._first = (answer.message, None, None, False)
+        elif answer is not None:
             raise BadInit(f"{self.path}: init answered {answer!r}, not None, IGNORE or Continue")
         # An init that was given up on, and ended without a further await, is not up.
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -246,19 +293,40 @@ class Cell:
         self.started_at = trio.current_time()
         self.system.emit(Started(self.path, self.generation))
         self._changed()
+
+    async def _serve(self, actor: Actor) -> tuple[ExitReason, Exception | None]:
+        """Handle messages until there is a reason to end, and the error behind it, if any."""
         try:
-            first = None if answer is None else (answer.message, None, None, False)
-            reason = await self._receive(actor, first)
+            return self._stopping(await self._receive(actor)), None
         except Exception as error:
-            await self._terminate_after_raise(error)
-            raise
-        failed = await self._terminate(reason)
-        if failed is not None:
-            raise failed
+            if _is_cancelled():
+                raise  # killed, or a task raised before: this error came on the way out
+            return self._stopping(crash(error)), error
+
+    def _stopping(self, reason: ExitReason) -> ExitReason:
+        """From now on nothing in the mailbox will be handled."""
+        self.state = State.STOPPING
+        # Callers whom a handler has kept may still be answered by terminate. The rest hear of it
+        # now, not when terminate is done.
+        for call in [call for call in self.calls if not call.kept]:
+            call.fail(ServerExited(call.target, reason))
         return reason
 
-    async def _receive(self, actor: Actor, item: Envelope | Token | None) -> ExitReason:
+    async def _end(self, reason: ExitReason, error: Exception | None) -> ExitReason:
+        """Have the actor clean up; the answer is the exit reason, which an error stays."""
+        if self.actor_type.terminate is Actor.terminate:
+            return reason
+        failed = await self._terminate(reason)
+        if failed is None:
+            return reason
+        if error is None:
+            return crash(failed)
+        self.system.emit(TerminateFailed(self.path, reason, failed))
+        return reason
+
+    async def _receive(self, actor: Actor) -> ExitReason:
         mailbox, record = self.mailbox, self.system.paths[self.path]
+        item, self._first = self._first, None
         while True:
             if item is None:
                 item = await mailbox.receive()
@@ -290,7 +358,7 @@ class Cell:
                     if counted:
                         mailbox.queued -= 1
                     handled += 1
-                    handler = handlers.get(message.__class__)
+                    handler = handlers.get(type(message))
                     if handler is None:
                         self._refuse(message, call)
                     else:
@@ -346,20 +414,8 @@ class Cell:
         if call is not None:
             call.fail(UnhandledRequest(self.path, type(message)))
 
-    async def _terminate_after_raise(self, error: Exception) -> None:
-        reason = crash(error)
-        failed = await self._terminate(reason)
-        if failed is not None:  # only told: the reason stays the first crash
-            self.system.emit(TerminateFailed(self.path, reason, failed))
-
     async def _terminate(self, reason: ExitReason) -> Exception | None:
-        self.state = State.STOPPING
-        # Nothing in the mailbox will be handled any more. Callers whom a handler has kept may
-        # still be answered by terminate; the rest hear of it now, not when terminate is done.
-        for call in [call for call in self.calls if not call.kept]:
-            call.fail(ServerExited(call.target, reason))
-        if type(self.actor).terminate is Actor.terminate:
-            return None
+        await trio.lowlevel.checkpoint_if_cancelled()  # not after a kill
         # A supervisor that asked has a deadline of its own, earlier than one made here.
         limit = math.inf if self.asked else self.spec.shutdown_seconds
         with trio.move_on_after(WORKER_SHUTDOWN_SECONDS if limit == BRUTAL_KILL else limit) as due:
@@ -372,11 +428,18 @@ class Cell:
         return None
 
     async def _change(self, timeout: float) -> None:
-        change = Change(timeout)
+        change = Change(timeout, self.system.deadlines)
         self._waiting = (*self._waiting, change)
-        await change.wait(self.system.deadlines)
+        try:
+            await change.wait()
+        finally:
+            self._waiting = tuple(other for other in self._waiting if other is not change)
 
     def _changed(self) -> None:
         for change in self._waiting:
             change.settle()
-        self._waiting = ()
+
+
+def _is_cancelled() -> bool:
+    """Whether a scope around the running task is cancelled."""
+    return trio.current_effective_deadline() == -math.inf

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from .errors import AlreadyStarted, ManagementError, SpecError, StartFailed
+from .errors import AlreadyStarted, ManagementError, NotFound, SpecError, StartFailed
 from .exits import Crash
 from .messages import Request
+from .ref import ActorRef
+from .spec import check_child_spec
 
 if TYPE_CHECKING:
     from .cell import Cell
     from .exits import ExitReason
-    from .ref import ActorRef
     from .spec import ChildSpec, Kind
 
 
@@ -33,7 +34,7 @@ class ChildState(StrEnum):
 class Child:
     """A child as its supervisor knows it; `cell` is set while it is up, or starting."""
 
-    __slots__ = ("attempts", "cell", "id", "retry", "spec", "state")
+    __slots__ = ("attempts", "cell", "failure", "generation", "id", "retry", "spec", "state")
 
     def __init__(self, child_id: str, spec: ChildSpec) -> None:
         self.id = child_id
@@ -42,6 +43,19 @@ class Child:
         self.state = ChildState.STOPPED
         self.attempts = 0
         self.retry: Retry | None = None
+        self.failure: ExitReason | None = None
+        """Why the last restart attempt failed; to be told if the next one is not allowed."""
+        self.generation = 0
+        """The generation that was up last: it names the child until another one is up."""
+
+    def is_named_by(self, ref: ActorRef) -> bool:
+        """Whether `ref` is this child: by name, or by its last incarnation."""
+        incarnation = ref.incarnation
+        if incarnation is None:
+            return True
+        if self.cell is not None:
+            return incarnation is self.cell
+        return incarnation.generation == self.generation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,30 +103,72 @@ class CountChildren(Request[Counts]):
 
 @dataclass(frozen=True, slots=True)
 class StartChild(Request["ActorRef | None | StartRefusal"]):
-    """Add a child and start it; None is answered when it ignored its start."""
+    """Add a child and start it; None is answered when it ignored its start.
+
+    These requests are checked when they are made, so that what is wrong is an error of whoever
+    makes them and never reaches the supervisor.
+
+    Raises:
+        SpecError: `invalid_child_spec`.
+    """
 
     spec: ChildSpec
+
+    def __post_init__(self) -> None:
+        check_child_spec(self.spec)
 
 
 @dataclass(frozen=True, slots=True)
 class TerminateChild(Request["ManagementError | None"]):
-    """Take a child down; `child` is an id, or a path for a dynamic supervisor."""
+    """Take a child down; `child` is an id (static), a path (dynamic), or a reference.
 
-    child: str
+    Raises:
+        NotFound: it is neither a string nor a reference.
+    """
+
+    child: str | ActorRef
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.child, ActorRef):
+            check_id(self.child)
 
 
 @dataclass(frozen=True, slots=True)
 class RestartChild(Request["ActorRef | None | ManagementError"]):
-    """Start a stopped child again."""
+    """Start a stopped child again.
+
+    Raises:
+        NotFound: the id is no string.
+    """
 
     child: str
+
+    def __post_init__(self) -> None:
+        check_id(self.child)
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteChild(Request["ManagementError | None"]):
-    """Forget a stopped child."""
+    """Forget a stopped child.
+
+    Raises:
+        NotFound: the id is no string.
+    """
 
     child: str
+
+    def __post_init__(self) -> None:
+        check_id(self.child)
+
+
+def check_id(child_id: object) -> None:
+    """Pass for a string.
+
+    Raises:
+        NotFound: nothing else can be a child's id.
+    """
+    if not isinstance(child_id, str):
+        raise NotFound(repr(child_id), "cannot be an id, which is a string")
 
 
 def refusal(child: Child, failure: ExitReason) -> ManagementError:

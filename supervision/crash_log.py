@@ -22,6 +22,7 @@ from .events import (
     KeyFailed,
     ShutdownTimedOut,
     StillAlive,
+    TaskFailed,
     TerminateFailed,
     UnhandledMessage,
 )
@@ -73,6 +74,11 @@ class CrashLog:
             case TerminateFailed(path, reason, error):
                 what = "took too long" if error is None else "raised"
                 self._log.error("%s: terminate %s, after %s", path, what, reason, exc_info=error)
+            case TaskFailed(path, reason, failure):
+                self._log.error(
+                    "%s: a task of it raised while it ended for %s", path, reason,
+                    exc_info=failure.error if isinstance(failure, Crash) else None,
+                )  # fmt: skip
             case UnhandledMessage(path, kind):
                 self._repeated(
                     path, kind.__qualname__, logging.WARNING,

@@ -36,6 +36,7 @@ class DynamicSupervisor(Supervising):
         extra_arguments: tuple[Any, ...] = (),
     ) -> None:
         check_max_children(max_children)
+        check_extra_arguments(extra_arguments)
         super().__init__(flags)
         self.max_children = max_children
         self._extra_arguments = extra_arguments
@@ -80,11 +81,10 @@ class DynamicSupervisor(Supervising):
 
     @handles(TerminateChild)
     async def _terminate_child(self, request: TerminateChild) -> ManagementError | None:
-        # By path, so that a ref whose incarnation is gone still finds a child that restarts.
-        parent, _, child_id = request.child.rpartition("/")
-        child = self.children.get(child_id)
-        if child is None or self.child_path(child_id) != f"{parent}/{child_id}".lstrip("/"):
-            return NotFound(request.child, f"is not known to {self.path!r}")
+        asked = request.child
+        child = self.child_by_ref(self.system.ref(asked) if isinstance(asked, str) else asked)
+        if child is None:
+            return NotFound(str(asked), f"is not known to {self.path!r}")
         await self.stop_child(child)
         self.forget(child)
         return None
@@ -98,6 +98,16 @@ def check_max_children(value: float) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise SpecError("invalid_max_children", f"{value!r} is not a number of 0 or more")
+
+
+def check_extra_arguments(value: object) -> None:
+    """Pass for a tuple.
+
+    Raises:
+        SpecError: `invalid_extra_arguments`.
+    """
+    if not isinstance(value, tuple):
+        raise SpecError("invalid_extra_arguments", f"{value!r} is not a tuple")
 
 
 def _shutdown_seconds(cell: Cell) -> float:
@@ -119,6 +129,7 @@ def dynamic_supervisor(
 ) -> ChildSpec:
     """The spec of a dynamic supervisor; its settings are checked at once."""
     check_max_children(max_children)
+    check_extra_arguments(extra_arguments)
     flags = Flags(intensity=intensity, period=period, backoff=backoff)
     start = partial(DynamicSupervisor, flags, max_children, extra_arguments)
     return ChildSpec(

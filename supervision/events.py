@@ -105,6 +105,14 @@ class TerminateFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TaskFailed(Event):
+    """A task of the actor raised while the actor ended for `reason`, which stays its reason."""
+
+    reason: ExitReason
+    failure: ExitReason
+
+
+@dataclass(frozen=True, slots=True)
 class UnhandledMessage(Event):
     """A message of a class the actor does not handle was dropped."""
 

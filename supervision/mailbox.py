@@ -68,6 +68,10 @@ class Conflate:
 
     key: Callable[[object], Hashable | None]
 
+    def __post_init__(self) -> None:
+        if not callable(self.key):
+            raise TypeError(f"the key of Conflate is a function of a message, not {self.key!r}")
+
 
 Overflow = DropNewest | DropOldest | Conflate
 
@@ -80,8 +84,14 @@ class MailboxPolicy:
     overflow: Overflow = DropNewest()
 
     def __post_init__(self) -> None:
+        if isinstance(self.bound, bool) or not isinstance(self.bound, int):
+            raise TypeError(f"the bound of a mailbox is a number of messages, not {self.bound!r}")
         if self.bound < 1:
             raise ValueError(f"a mailbox needs a bound of at least 1, not {self.bound}")
+        if not isinstance(self.overflow, Overflow):
+            raise TypeError(
+                f"overflow is DropNewest(), DropOldest() or Conflate(key), not {self.overflow!r}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,43 +248,48 @@ class DroppingOldest(Mailbox):
         return self._casts.popleft() if self._casts else None
 
 
-class _Key:
-    """A place in the queue, held by whatever message its key has when its turn comes."""
+class _Place:
+    """A place in the channel, held by the newest message of its key when its turn comes."""
 
-    __slots__ = ("key", "latest")
+    __slots__ = ("_key", "_places", "envelope")
 
-    def __init__(self, key: Hashable, latest: dict[Hashable, Envelope]) -> None:
-        self.key = key
-        self.latest = latest
+    def __init__(self, key: Hashable, places: dict[Hashable, _Place], envelope: Envelope) -> None:
+        self._key = key
+        self._places = places
+        self.envelope = envelope
 
     def redeem(self) -> Envelope | None:
-        return self.latest.pop(self.key, None)
+        del self._places[self._key]
+        return self.envelope
 
 
 class Conflating(Mailbox):
-    """Queues keys; a newer message of a waiting key replaces the older one."""
+    """Queues a place per key; a newer message of a waiting key takes the place of the older."""
 
-    __slots__ = ("_key_of", "_latest")
+    __slots__ = ("_key_of", "_places")
 
     def __init__(self, bound: int, key: Callable[[object], Hashable | None]) -> None:
         super().__init__(bound)
         self._key_of = key
-        self._latest: dict[Hashable, Envelope] = {}
+        self._places: dict[Hashable, _Place] = {}
 
     def cast(self, message: object) -> bool:
         """Queue a message, or have it take the place of the waiting one of its key."""
         key = self._key_of(message)
         if key is None:
             return super().cast(message)
-        if key in self._latest:
+        place = self._places.get(key)
+        if place is not None:
             self.conflated += 1
+            place.envelope = (message, None, correlation_id.get(), True)
         elif self.queued >= self.bound:
             self.dropped += 1
             return False
         else:
             self.queued += 1
-            self._send(_Key(key, self._latest))
-        self._latest[key] = (message, None, correlation_id.get(), True)
+            place = _Place(key, self._places, (message, None, correlation_id.get(), True))
+            self._places[key] = place
+            self._send(place)
         return True
 
 

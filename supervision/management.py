@@ -40,24 +40,31 @@ async def start_child(
     """
     answer = await supervisor.call(StartChild(spec), timeout=timeout)
     if isinstance(answer, Exception):
-        raise answer
+        try:
+            raise answer
+        finally:
+            del answer  # as its traceback names this frame: a circle
     return answer
 
 
 async def terminate_child(
     supervisor: ActorRef, child: str | ActorRef, *, timeout: float = MANAGEMENT_TIMEOUT_SECONDS
 ) -> None:
-    """Take a child down, by id (static) or by the ref that `start_child` gave (dynamic).
+    """Take a child down, by id (static) or by the ref that `start_child` gave.
 
-    Idempotent. A static child's spec stays unless it is temporary.
+    Idempotent. A static child's spec stays unless it is temporary. The reference of an incarnation
+    that another one has succeeded names nobody; the last incarnation names a child that waits for
+    its restart.
 
     Raises:
         NotFound: the supervisor does not know it.
     """
-    key = child if isinstance(child, str) else child.path
-    answer = await supervisor.call(TerminateChild(key), timeout=timeout)
+    answer = await supervisor.call(TerminateChild(child), timeout=timeout)
     if answer is not None:
-        raise answer
+        try:
+            raise answer
+        finally:
+            del answer
 
 
 async def restart_child(
@@ -73,7 +80,10 @@ async def restart_child(
     """
     answer = await supervisor.call(RestartChild(child_id), timeout=timeout)
     if isinstance(answer, Exception):
-        raise answer
+        try:
+            raise answer
+        finally:
+            del answer  # as its traceback names this frame: a circle
     return answer
 
 
@@ -89,7 +99,10 @@ async def delete_child(
     """
     answer = await supervisor.call(DeleteChild(child_id), timeout=timeout)
     if answer is not None:
-        raise answer
+        try:
+            raise answer
+        finally:
+            del answer
 
 
 async def which_children(

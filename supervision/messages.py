@@ -94,6 +94,15 @@ def replies_later(
 
 
 def _declare(kind: type, *, defers: bool) -> Callable[[Any], Any]:
+    origin = typing.get_origin(kind)
+    if origin is not None:
+        raise InvalidHandler(
+            f"declare {origin.__name__}, not {kind}: a message is matched by its class, "
+            "which knows nothing of type arguments"
+        )
+    if not isinstance(kind, type):
+        raise InvalidHandler(f"a handler is declared for a class of messages, not for {kind!r}")
+
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         declared = getattr(function, "__handles__", ())
         handler = Handler(function, inspect.iscoroutinefunction(function), defers)

@@ -77,7 +77,8 @@ class ActorRef:
         elif not timeout >= 0:
             refused = ValueError(f"call to {self.path!r}: a timeout of {timeout!r} s")
         else:
-            call = PendingCall(task, cell, self.path, timeout)
+            # A float here: an int too large for one would be refused after the call is queued.
+            call = PendingCall(task, cell, self.path, float(timeout))
             if cell.mailbox.call(request, call):
                 cell.calls.add(call)
                 if timeout != math.inf:
@@ -87,7 +88,10 @@ class ActorRef:
             refused = Overloaded(self.path, cell.mailbox.bound)
         # Without it a caller that tries again and again would never let anybody else run.
         await trio.lowlevel.checkpoint()
-        raise refused
+        try:
+            raise refused
+        finally:
+            del refused  # its traceback names this frame: a circle, with all that the frame holds
 
     def monitor(self) -> Monitor:
         """Watch the incarnation that is there now, from any task: `await monitor.wait()`.
@@ -122,6 +126,11 @@ class ActorRef:
             return False
         cell.kill()
         return True
+
+    @property
+    def incarnation(self) -> Cell | None:
+        """The incarnation that is meant; None for a reference by name."""
+        return self._cell
 
     @property
     def alive(self) -> bool:

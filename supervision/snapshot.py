@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .cell import Cell
     from .children import Child, ChildState
-    from .exits import ExitReason
+    from .last_exit import LastExit
     from .mailbox import MailboxStatistics
     from .policy import Restart, Strategy
     from .spec import Kind
@@ -51,7 +51,7 @@ class ActorSnapshot:
     """Starts of this path, the running one included."""
     restarts: int
     """Starts of this path after its first."""
-    last_exit: ExitReason | None
+    last_exit: LastExit | None
     """Why the incarnation before this one ended; None when there was none."""
     last_exit_ago: float | None
     uptime: float | None
@@ -134,7 +134,7 @@ def _of_cell(system: System, cell: Cell, state: str, wanted: _Wanted) -> ActorSn
         generation=cell.generation,
         restarts=record.generation - 1,
         last_exit=record.last_exit,
-        last_exit_ago=None if record.last_exit_at is None else now - record.last_exit_at,
+        last_exit_ago=None if record.last_exit is None else now - record.last_exit.at,
         uptime=None if cell.ended else now - cell.started_at,
         mailbox=None if cell.ended else cell.mailbox.statistics(),
         unanswered_calls=len(cell.calls),
@@ -195,7 +195,7 @@ def _of_child(system: System, parent: Supervising, child: Child, wanted: _Wanted
         return _of_cell(system, child.cell, str(child.cell.state), wanted)
     path = parent.child_path(child.id)
     record = system.paths.get(path)
-    ended_at = None if record is None else record.last_exit_at
+    last_exit = None if record is None else record.last_exit
     generation = 0 if record is None else record.generation
     return ActorSnapshot(
         path=path,
@@ -205,8 +205,8 @@ def _of_child(system: System, parent: Supervising, child: Child, wanted: _Wanted
         restart=child.spec.restart,
         generation=generation,
         restarts=max(0, generation - 1),
-        last_exit=None if record is None else record.last_exit,
-        last_exit_ago=None if ended_at is None else trio.current_time() - ended_at,
+        last_exit=last_exit,
+        last_exit_ago=None if last_exit is None else trio.current_time() - last_exit.at,
         uptime=None,
         mailbox=None,
         unanswered_calls=0,

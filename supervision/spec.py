@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .errors import SpecError
 from .policy import AutoShutdown, Backoff, Restart, Strategy
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .actor import Actor
+
+E = TypeVar("E", bound=StrEnum)
 
 WORKER_SHUTDOWN_SECONDS = 5.0
 START_TIMEOUT_SECONDS = 30.0
@@ -52,6 +55,8 @@ class ChildSpec:
     """An additional name to register it by; its path is one already."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "restart", member(Restart, self.restart))
+        object.__setattr__(self, "kind", member(Kind, self.kind))
         for check in _CHILD_CHECKS:
             check(self)
 
@@ -93,9 +98,9 @@ def _check_restart(spec: ChildSpec) -> None:
 
 def _check_shutdown(spec: ChildSpec) -> None:
     value = spec.shutdown
-    if value is None or value == BRUTAL_KILL:
+    if value is None or (isinstance(value, str) and value == BRUTAL_KILL):
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+    if not _is_seconds(value):
         raise SpecError("invalid_shutdown", f"child {spec.id!r}: {value!r}")
 
 
@@ -116,10 +121,30 @@ def _check_significant(spec: ChildSpec) -> None:
 
 def _check_start_timeout(spec: ChildSpec) -> None:
     value = spec.start_timeout
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, int | float) or not value > 0
-    ):
+    if value is not None and not (_is_seconds(value) and value > 0):
         raise SpecError("invalid_start_timeout", f"child {spec.id!r}: {spec.start_timeout!r}")
+
+
+def _check_args(spec: ChildSpec) -> None:
+    if not isinstance(spec.args, tuple):
+        raise SpecError("invalid_args", f"child {spec.id!r}: {spec.args!r} is not a tuple")
+
+
+def _check_name(spec: ChildSpec) -> None:
+    if spec.name is not None and not isinstance(spec.name, str):
+        raise SpecError("invalid_name", f"child {spec.id!r}: {spec.name!r} is not a string")
+
+
+def _is_seconds(value: object) -> bool:
+    """Whether it is a number of 0 or more that fits into a float; infinity does."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        return False
+    return isinstance(value, float) or value <= sys.float_info.max
+
+
+def member(kind: type[E], value: E) -> E:
+    """The member of the enumeration that `value` is, or equals as a string; else `value` itself."""
+    return kind(value) if isinstance(value, str) and value in set(kind) else value
 
 
 _CHILD_CHECKS: tuple[Callable[[ChildSpec], None], ...] = (
@@ -130,6 +155,8 @@ _CHILD_CHECKS: tuple[Callable[[ChildSpec], None], ...] = (
     _check_kind,
     _check_significant,
     _check_start_timeout,
+    _check_args,
+    _check_name,
 )
 
 
@@ -144,6 +171,8 @@ class Flags:
     backoff: Backoff | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "strategy", member(Strategy, self.strategy))
+        object.__setattr__(self, "auto_shutdown", member(AutoShutdown, self.auto_shutdown))
         if not isinstance(self.strategy, Strategy):
             raise SpecError("invalid_strategy", f"{self.strategy!r}")
         if (
@@ -152,11 +181,7 @@ class Flags:
             or self.intensity < 0
         ):
             raise SpecError("invalid_intensity", f"{self.intensity!r} is not an int of 0 or more")
-        if (
-            isinstance(self.period, bool)
-            or not isinstance(self.period, int | float)
-            or not 0 < self.period < math.inf
-        ):
+        if not (_is_seconds(self.period) and 0 < self.period < math.inf):
             raise SpecError("invalid_period", f"{self.period!r} is not a number of seconds above 0")
         if not isinstance(self.auto_shutdown, AutoShutdown):
             raise SpecError("invalid_auto_shutdown", f"{self.auto_shutdown!r}")
@@ -173,12 +198,21 @@ def check_children(children: Sequence[ChildSpec], auto_shutdown: AutoShutdown) -
     """
     seen: set[str] = set()
     for spec in children:
-        if not isinstance(spec, ChildSpec):
-            raise SpecError("invalid_child_spec", f"{spec!r} is not a ChildSpec")
+        check_child_spec(spec)
         if spec.id in seen:
             raise SpecError("duplicate_child_id", f"{spec.id!r} stands in the list twice")
         seen.add(spec.id)
         check_significant(spec, auto_shutdown)
+
+
+def check_child_spec(spec: object) -> None:
+    """Pass for a ChildSpec, whose fields were checked when it was made.
+
+    Raises:
+        SpecError: `invalid_child_spec`.
+    """
+    if not isinstance(spec, ChildSpec):
+        raise SpecError("invalid_child_spec", f"{spec!r} is not a ChildSpec")
 
 
 def check_significant(spec: ChildSpec, auto_shutdown: AutoShutdown) -> None:

@@ -19,7 +19,7 @@ from .children import (
     Retry,
     WhichChildren,
 )
-from .errors import AlreadyStarted, StartTimeout
+from .errors import AlreadyStarted, SpecError, StartTimeout
 from .events import (
     AutoShutdownTriggered,
     Exited,
@@ -36,7 +36,11 @@ from .system import ROOT, check_actor
 
 if TYPE_CHECKING:
     from .exits import ExitReason
+    from .ref import ActorRef
 
+DEEPEST = 100
+"""How many levels a tree may have below the root. Each takes some frames of Python's stack when a
+cancellation unwinds it: at 600 levels a kill ended in a RecursionError."""
 REPORT_SECONDS = 5.0
 """How often a cancelled child that does not end is reported."""
 STACK_LINES = 200
@@ -47,6 +51,7 @@ class Supervising(Actor):
     """An actor whose tasks are its children. Messages are handled one at a time."""
 
     owns_tasks: ClassVar[bool] = True
+    tasks_run_in_terminate: ClassVar[bool] = True
 
     def __init__(self, flags: Flags) -> None:
         self.flags = flags
@@ -62,7 +67,9 @@ class Supervising(Actor):
 
     def child_path(self, child_id: str) -> str:
         """The path of the child with that id."""
-        return child_id if self.path == ROOT else f"{self.path}/{child_id}"
+        # A child of the root that is called as the root is told apart by the longer path.
+        at_the_top = self.path == ROOT and child_id != ROOT
+        return child_id if at_the_top else f"{self.path}/{child_id}"
 
     @handles(WhichChildren)
     def _which_children(self, _request: WhichChildren) -> list[ChildInfo]:
@@ -118,7 +125,9 @@ class Supervising(Actor):
         After None it runs, or it answered ignore and is down, or forgotten.
         """
         spec, path = child.spec, self.child_path(child.id)
-        child.retry = None
+        child.retry = child.failure = None
+        if path.count("/") >= DEEPEST:
+            return Crash(SpecError("too_deep", f"{path!r}: a tree has at most {DEEPEST} levels"))
         try:
             actor = spec.start(*self.arguments(), *spec.args)
             check_actor(actor, path)
@@ -133,6 +142,7 @@ class Supervising(Actor):
         await cell.up(spec.start_seconds)
         if cell.was_up:
             child.state = ChildState.RUNNING
+            child.generation = cell.generation
             return None
         timed_out = not cell.ended
         if timed_out:
@@ -144,7 +154,9 @@ class Supervising(Actor):
         if cell.ignored:
             self.forget(child) if spec.restart is Restart.TEMPORARY else self.kept(child)
             return None
-        return cell.reason
+        reason = cell.reason
+        cell.forget_error()
+        return reason
 
     async def stop_child(self, child: Child) -> None:
         """Ask the child to stop, cancel it when its time is up, and wait for its end."""
@@ -187,7 +199,8 @@ class Supervising(Actor):
 
     def stopped(self, child: Child) -> None:
         """Note that the child was taken down on purpose."""
-        cell, child.cell, child.retry = child.cell, None, None
+        cell, child.cell = child.cell, None
+        child.retry = child.failure = None
         child.state = ChildState.STOPPED
         if cell is not None:
             self._report(cell, Decision.STOPPING)
@@ -213,29 +226,38 @@ class Supervising(Actor):
                 self.system.forget_path(self.child_path(child.id))
         self.children.clear()
 
+    def child_by_ref(self, ref: ActorRef) -> Child | None:
+        """The child that `ref` names."""
+        cell = ref.incarnation or self.system.names.get(ref.path)
+        path = ref.path if cell is None else cell.path
+        child = self.children.get(path.rpartition("/")[2])
+        if child is None or self.child_path(child.id) != path or not child.is_named_by(ref):
+            return None
+        return child
+
     def _child_of(self, cell: Cell) -> Child | None:
         child = self.children.get(cell.path.rpartition("/")[2])
         return child if child is not None and child.cell is cell else None
 
     @handles(ChildExited)
     async def _on_child_exited(self, message: ChildExited) -> None:
-        cell = message.cell
+        cell, reason = message.cell, message.cell.reason
         child = self._child_of(cell)
-        if child is None or cell.reason is None:
+        if child is None or reason is None:
             return  # it was stopped on purpose meanwhile, which has been reported
         child.cell = None
-        decision = decide(child.spec.restart, cell.reason)
+        decision = decide(child.spec.restart, reason)
         if decision is Decision.RESTART:
             if not self._charge():
                 decision = Decision.ESCALATE
-        elif self.ends_with(child, cell.reason):
+        elif self.ends_with(child, reason):
             decision = Decision.SHUTDOWN
         self._report(cell, decision)
         match decision:
             case Decision.RESTART:
                 await self._begin_restart(child, lived=trio.current_time() - cell.started_at)
             case Decision.ESCALATE:
-                self._give_up(child, cell.reason)
+                self._give_up(child, reason)
             case Decision.SHUTDOWN:
                 self.system.emit(AutoShutdownTriggered(self.path, child.id))
                 self._put_away(child)
@@ -245,8 +267,13 @@ class Supervising(Actor):
 
     @handles(Retry)
     async def _on_retry(self, message: Retry) -> None:
-        if message.child.retry is message:
-            await self._attempt(message.child)
+        child = message.child
+        if child.retry is not message:
+            return  # called off, or a restart of its group has overtaken it: neither is charged
+        if child.failure is None or self._charge():
+            await self._attempt(child)
+        else:
+            self._give_up(child, child.failure)
 
     async def _begin_restart(self, child: Child, *, lived: float) -> None:
         if lived >= self.flags.period:
@@ -254,6 +281,7 @@ class Supervising(Actor):
         if self.flags.backoff is None:
             await self._attempt(child)
         else:
+            child.failure = None  # this restart is charged already
             self._schedule(child)
 
     async def _attempt(self, child: Child) -> None:
@@ -262,11 +290,9 @@ class Supervising(Actor):
         if failed is None:
             return
         culprit, reason = failed
-        if self._charge():
-            # A message to itself, not a loop: management calls and a stop come in between.
-            self._schedule(culprit)
-        else:
-            self._give_up(culprit, reason)
+        culprit.failure = reason
+        # A message to itself, not a loop: management calls and a stop come in between.
+        self._schedule(culprit)
 
     def _schedule(self, child: Child) -> None:
         child.state = ChildState.RESTARTING
@@ -300,7 +326,7 @@ class Supervising(Actor):
             )
         )
         child.state = ChildState.STOPPED
-        child.retry = None
+        child.retry = child.failure = None
         self.stop(SHUTDOWN)
 
     def _put_away(self, child: Child) -> None:
@@ -312,6 +338,7 @@ class Supervising(Actor):
     def _report(self, cell: Cell, decision: Decision) -> None:
         assert cell.reason is not None  # noqa: S101 - reported because it ended
         self.system.emit(Exited(cell.path, cell.generation, cell.reason, decision))
+        cell.forget_error()
 
 
 def stack_of(cell: Cell) -> str:

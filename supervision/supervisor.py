@@ -26,7 +26,7 @@ from .errors import (
 from .exits import Exit, ExitReason, FailedToStartChild, Shutdown, is_clean
 from .messages import handles
 from .policy import AutoShutdown, Backoff, Restart, Strategy, affected
-from .spec import ChildSpec, Flags, Kind, check_children, check_significant
+from .spec import ChildSpec, Flags, Kind, check_child_spec, check_children, check_significant
 from .supervising import Supervising
 
 if TYPE_CHECKING:
@@ -132,13 +132,18 @@ class Supervisor(Supervising):
 
     @handles(TerminateChild)
     async def _terminate_child(self, request: TerminateChild) -> ManagementError | None:
-        child = self.children.get(request.child)
+        child = self._named(request.child)
         if child is None:
-            return NotFound(request.child, f"is not known to {self.path!r}")
+            return NotFound(str(request.child), f"is not known to {self.path!r}")
         await self.stop_child(child)
         if child.spec.restart is Restart.TEMPORARY:
             self.forget(child)
         return None
+
+    def _named(self, child: str | ActorRef) -> Child | None:
+        if isinstance(child, str):
+            return self.children.get(child)
+        return self.child_by_ref(child)
 
     @handles(RestartChild)
     async def _restart_child(self, request: RestartChild) -> ActorRef | ManagementError | None:
@@ -188,9 +193,12 @@ def supervisor(
     `intensity` restarts are allowed within `period` seconds, then it gives up.
     """
     flags = Flags(strategy, intensity, period, auto_shutdown, backoff)
+    initial = tuple(children)
+    for spec in initial:
+        check_child_spec(spec)
     return ChildSpec(
         child_id,
-        partial(Supervisor, tuple(children), flags),
+        partial(Supervisor, initial, flags),
         restart=restart,
         shutdown=shutdown,
         kind=Kind.SUPERVISOR,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from .deadlines import Deadlines
 from .errors import BadInit, StartTimeout
 from .events import Event, EventHook, Exited, Subscriber
 from .exits import SHUTDOWN, Crash, ExitReason, crash
+from .last_exit import LastExit, remembered
+from .mailbox import MailboxPolicy
 from .policy import Decision
 from .ref import ActorRef
 
@@ -31,9 +34,7 @@ class PathRecord:
     """What outlives the incarnations of a path."""
 
     generation: int = 0
-    last_exit: ExitReason | None = None
-    last_exit_at: float | None = None
-    """Seconds on trio's clock."""
+    last_exit: LastExit | None = None
     numbered: int = 0
     """How many numbered children were started under this path, over all its lives."""
     below: set[str] | None = None
@@ -66,7 +67,13 @@ class System:
         return self._hook.failures
 
     def ref(self, name: str) -> ActorRef:
-        """A reference by path or registered name, looked up at each send."""
+        """A reference by path or registered name, looked up at each send.
+
+        Raises:
+            TypeError: the name is no string.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"a path or a registered name is a string, not {name!r}")
         return ActorRef(self, name)
 
     def whereis(self, name: str) -> ActorRef | None:
@@ -154,9 +161,8 @@ class System:
             del self.names[name]
         cell.names.clear()
         record = self.paths.get(cell.path)
-        if record is not None:
-            record.last_exit = cell.reason
-            record.last_exit_at = trio.current_time()
+        if record is not None and cell.reason is not None:
+            record.last_exit = remembered(cell.reason, trio.current_time())
 
     def forget_path(self, path: str) -> None:
         """Drop what is known of a path that will not be started again, and of those under it."""
@@ -181,10 +187,17 @@ def check_actor(actor: object, path: str) -> None:
     """Refuse what a start function must not make.
 
     Raises:
-        BadInit: it is no actor, or one that was started before.
+        BadInit: it is no actor, or one that was started before, or its `mailbox` is no policy.
     """
+    if inspect.iscoroutine(actor):
+        actor.close()
     if not isinstance(actor, Actor):
         raise BadInit(f"{path}: its start function made {actor!r}, which is no Actor")
+    if not isinstance(actor.mailbox, MailboxPolicy):
+        raise BadInit(
+            f"{path}: its `mailbox` is {actor.mailbox!r}, not a MailboxPolicy; "
+            "for anything else take another name"
+        )
     if hasattr(actor, "_cell"):
         raise BadInit(
             f"{path}: its start function gave an actor that was started before: make a new one"

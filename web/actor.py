@@ -51,6 +51,7 @@ class Web(Actor):
     """Serves pages, API and WebSockets. Killed, it drops its clients; they come back."""
 
     owns_tasks: ClassVar[bool] = True
+    tasks_run_in_terminate: ClassVar[bool] = True
 
     def __init__(
         self,

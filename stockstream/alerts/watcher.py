@@ -69,6 +69,7 @@ class Watcher(Actor):
     """See the module."""
 
     owns_tasks: ClassVar[bool] = True
+    tasks_run_in_terminate: ClassVar[bool] = True
     mailbox: ClassVar[MailboxPolicy] = MailboxPolicy(bound=100, overflow=Conflate(_key))
 
     def __init__(

@@ -90,6 +90,7 @@ class Webhooks(Actor):
     """See the module. One task asks the database, for all; each call under way has a task."""
 
     owns_tasks: ClassVar[bool] = True
+    tasks_run_in_terminate: ClassVar[bool] = True
     mailbox: ClassVar[MailboxPolicy] = MailboxPolicy(
         bound=100, overflow=Conflate(lambda message: CallsDue if message == CallsDue() else None)
     )

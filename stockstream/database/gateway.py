@@ -73,6 +73,7 @@ class Database(Actor):
     """See the module."""
 
     owns_tasks: ClassVar[bool] = True
+    tasks_run_in_terminate: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -43,6 +43,7 @@ from supervision import (
     Started,
     StartIgnored,
     StillAlive,
+    TaskFailed,
     TerminateFailed,
     UnhandledMessage,
     is_clean,
@@ -297,6 +298,9 @@ def _words(event: Event) -> tuple[EntryKind | None, str | None, str | None]:
             return EntryKind.STILL_RUNNING, None, detail
         case TerminateFailed(_, reason, error):
             what = "took too long" if error is None else f"raised {error!r}"
+            return EntryKind.TERMINATE_FAILED, _shortened(str(reason)), _shortened(what)
+        case TaskFailed(_, reason, failure):
+            what = f"a task of it raised while it ended: {failure}"
             return EntryKind.TERMINATE_FAILED, _shortened(str(reason)), _shortened(what)
         case UnhandledMessage(_, kind):
             return EntryKind.UNHANDLED, None, f"no handler for {kind.__qualname__}"

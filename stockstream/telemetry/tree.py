@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from supervision import ActorSnapshot, Crash
-
 if TYPE_CHECKING:
-    from supervision import ExitReason
+    from supervision import ActorSnapshot, LastExit
 
 SCHEMA_VERSION = 1
 LONGEST_TRACE = 8_000
@@ -117,7 +114,6 @@ def _actor(snapshot: ActorSnapshot) -> ActorDocument:
     )
 
 
-def _trace(reason: ExitReason | None) -> str | None:
-    if not isinstance(reason, Crash):
-        return None
-    return "".join(traceback.format_exception(reason.error))[-LONGEST_TRACE:]
+def _trace(last: LastExit | None) -> str | None:
+    trace = None if last is None else last.trace
+    return None if trace is None else trace[-LONGEST_TRACE:]

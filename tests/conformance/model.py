@@ -150,7 +150,11 @@ class Model:
         if kind == "retry":
             if self._retries.get(child.id) == number:
                 self.now = max(self.now, due)
-                self._attempt(child)
+                # A failed attempt is charged when its retry's turn comes.
+                if reason == "charged" or self._charge():
+                    self._attempt(child)
+                else:
+                    self._give_up()
         elif child.dying_until == due:
             self.now = max(self.now, due)
             self._exited(child, reason)
@@ -163,17 +167,14 @@ class Model:
             if not self._charge():
                 self._give_up()
             elif self.settings.backoff:
-                self._schedule(child)
+                self._schedule(child, "charged")
             else:
                 self._attempt(child)
 
     def _attempt(self, child: Child) -> None:
         failed = self._restart_group(child)
         if failed is not None:
-            if self._charge():
-                self._schedule(failed)
-            else:
-                self._give_up()
+            self._schedule(failed)
 
     def _restart_group(self, child: Child) -> Child | None:
         """The child whose start failed, or None."""
@@ -194,10 +195,10 @@ class Model:
                 return member
         return None
 
-    def _schedule(self, child: Child) -> None:
+    def _schedule(self, child: Child, how: str = "") -> None:
         child.state = "restarting"
         due = self.now + BACKOFF if self.settings.backoff else self.now
-        self._retries[child.id] = self._push(due, "retry", child)
+        self._retries[child.id] = self._push(due, "retry", child, how)
 
     def _charge(self) -> bool:
         self.stamps.append(self.now)

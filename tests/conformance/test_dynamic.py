@@ -178,3 +178,44 @@ async def test_a_dynamic_supervisor_can_be_the_root(start, probe):
     assert ref.path == "1"
     await terminate_child(tree.root, ref)
     assert await which_children(tree.root) == []
+
+
+@pytest.mark.proves("R79")
+@pytest.mark.parametrize("kind", ["static", "dynamic"])
+async def test_r79_a_stale_ref_names_nobody(start, probe, kind):
+    """Who handles a DOWN by terminating `down.ref` must not take down the successor."""
+    tree = await start([supervisor("static", []), dynamic_supervisor("dynamic")])
+    old = await start_child(tree[kind], child("a", probe))
+    path = old.path
+    await tree.kill(path)
+    assert tree[path].generation == 2
+    with pytest.raises(NotFound):
+        await terminate_child(tree[kind], old)
+    assert tree[path].alive
+    await terminate_child(tree[kind], tree[path])
+    assert path not in tree
+
+
+@pytest.mark.proves("R79", "R39")
+async def test_r79_the_last_incarnation_names_a_child_that_waits_for_its_restart(start, probe):
+    """As in Elixir: until another one is up, it is the only name there is."""
+    plan = Plan([None, Boom("1"), Boom("2")])
+    tree = await start([dynamic_supervisor("d", backoff=Backoff(1.0, 1.0, 1.0, 0.0))])
+    ref = await start_child(tree["d"], child("a", probe, plan))
+    await tree.crash(ref.path)
+    await trio.sleep(1.5)
+    assert (await which_children(tree["d"]))[0].state is ChildState.RESTARTING
+    await terminate_child(tree["d"], ref)
+    assert await which_children(tree["d"]) == []
+
+
+@pytest.mark.proves("R79")
+async def test_a_ref_of_another_supervisors_child_is_not_found(start, probe):
+    """Also where the ids are the same."""
+    tree = await start([dynamic_supervisor("d"), dynamic_supervisor("e")])
+    ref = await start_child(tree["d"], child("a", probe))
+    await start_child(tree["e"], child("a", probe))
+    for asked in ref, ref.path, tree.system.ref(ref.path):
+        with pytest.raises(NotFound):
+            await terminate_child(tree["e"], asked)
+    assert "e/1" in tree

@@ -16,10 +16,12 @@ from supervision import (
     ChildState,
     Crash,
     Exit,
+    ExitReason,
     Killed,
     NoProc,
     NotFound,
     Restart,
+    ServerExited,
     Shutdown,
     Strategy,
     System,
@@ -31,8 +33,8 @@ from supervision import (
     start_child,
     which_children,
 )
-from supervision.events import Exited, UnhandledMessage
-from tests.conformance.support import Boom, Note, Plan, Raise, Who, child
+from supervision.events import Exited, TaskFailed, UnhandledMessage
+from tests.conformance.support import Boom, Note, Plan, Probe, Raise, Sleep, StopWith, Who, child
 
 CLEAN = [NORMAL, SHUTDOWN, Shutdown("done")]
 
@@ -106,8 +108,8 @@ async def test_r10_an_exit_is_understood_from_inside_nurseries(start, probe):
     assert await tree["a"].monitor().wait() == Shutdown("no more work")
 
 
-async def test_two_errors_at_once_stay_a_group(start, probe):
-    """Which of them was the cause is not for the runtime to guess."""
+async def test_what_tasks_raise_at_the_end_is_told_together(start, probe):
+    """What tasks raise after the handler is only told, together: the handler was the first."""
 
     class Twice(Actor):
         owns_tasks = True
@@ -132,8 +134,10 @@ async def test_two_errors_at_once_stay_a_group(start, probe):
     await trio.sleep(2)
     tree["a"].cast(Raise(ValueError("handler")))
     reason = await monitor.wait()
-    assert isinstance(reason.error, ExceptionGroup)
-    assert len(reason.error.exceptions) == 3
+    assert isinstance(reason.error, ValueError)
+    (told,) = tree.seen(TaskFailed)
+    assert told.reason == reason
+    assert [type(error) for error in told.failure.error.exceptions] == [Boom, Boom]
 
 
 @pytest.mark.proves("R11")
@@ -317,3 +321,135 @@ async def test_ignore_of_a_restart_keeps_the_static_child_down(start, probe):
     assert await restart_child(tree.root, "a") == tree["a"]
     with pytest.raises(AlreadyStarted):
         await start_child(tree.root, child("a", probe))
+
+
+class Closes(Actor):
+    """Ends as it is told; its task fails once it is cancelled, or once `terminate` runs."""
+
+    owns_tasks = True
+
+    def __init__(self, probe: Probe) -> None:
+        self.probe = probe
+        self.closing = trio.Event()
+
+    async def init(self) -> None:
+        self.tasks.start_soon(self._read)
+
+    async def _read(self) -> None:
+        try:
+            await self.closing.wait()
+        finally:
+            self.probe.append(("task over", self.path))
+            raise trio.ClosedResourceError
+
+    async def terminate(self, reason: ExitReason) -> None:
+        self.probe.append(("terminate", self.path, reason))
+        self.closing.set()
+        await trio.sleep(1)
+        self.probe.append(("terminated", self.path))
+
+    @handles(StopWith)
+    def _stop(self, message: StopWith) -> None:
+        self.stop(message.reason)
+
+    @handles(Raise)
+    def _raise(self, message: Raise) -> None:
+        raise message.error
+
+
+class ClosesWithTasks(Closes):
+    tasks_run_in_terminate = True
+
+
+@pytest.mark.proves("R76", "R10")
+@pytest.mark.parametrize("kind", [Closes, ClosesWithTasks])
+@pytest.mark.parametrize("reason", [NORMAL, Shutdown("done")], ids=str)
+async def test_r76_what_tasks_raise_at_the_end_changes_no_reason(start, probe, kind, reason):
+    """So a transient child that ended cleanly stays down. The error is told."""
+    tree = await start([ChildSpec("a", kind, (probe,), restart=Restart.TRANSIENT)])
+    monitor = tree["a"].monitor()
+    tree["a"].cast(StopWith(reason))
+    assert await monitor.wait() == reason
+    await tree.settle()
+    assert "a" not in tree
+    (told,) = tree.seen(TaskFailed)
+    assert isinstance(told.failure.error, trio.ClosedResourceError)
+    assert (told.path, told.reason) == ("a", reason)
+
+
+@pytest.mark.proves("R76")
+@pytest.mark.parametrize("kind", [Closes, ClosesWithTasks])
+async def test_r76_the_error_of_a_handler_stays_the_reason(start, probe, kind):
+    """The task's comes after it."""
+    tree = await start([ChildSpec("a", kind, (probe,), restart=Restart.TEMPORARY)])
+    monitor = tree["a"].monitor()
+    error = Boom("first")
+    tree["a"].cast(Raise(error))
+    assert await monitor.wait() == Crash(error)
+
+
+@pytest.mark.proves("R76")
+async def test_r76_own_tasks_have_ended_before_terminate(start, probe):
+    """Unless the class declares otherwise."""
+    tree = await start([ChildSpec("a", Closes, (probe,), restart=Restart.TEMPORARY)])
+    await tree.end("a", NORMAL)
+    assert [entry[0] for entry in probe] == ["task over", "terminate", "terminated"]
+    probe.clear()
+    tree = await start([ChildSpec("b", ClosesWithTasks, (probe,), restart=Restart.TEMPORARY)])
+    await tree.end("b", NORMAL)
+    # The task's error cuts terminate short.
+    assert [entry[0] for entry in probe] == ["terminate", "task over"]
+
+
+@pytest.mark.proves("R76", "R53")
+async def test_r76_callers_hear_of_a_stop_before_the_tasks_have_ended(start):
+    """A task that takes its time over its end lets nobody wait."""
+
+    class Slow(Actor):
+        owns_tasks = True
+
+        async def init(self) -> None:
+            self.tasks.start_soon(self._cling)
+
+        async def _cling(self) -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(3)
+
+        @handles(Sleep)
+        async def _sleep(self, message: Sleep) -> None:
+            await trio.sleep(message.seconds)
+
+    tree = await start([ChildSpec("a", Slow, restart=Restart.TEMPORARY)])
+    ref = tree["a"]
+    ref.cast(Sleep(1))
+    await tree.settle()
+    ref.stop()
+    with pytest.raises(ServerExited):
+        await ref.call(Who())
+    assert trio.current_time() == 1.0
+    await ref.monitor().wait()
+    assert trio.current_time() == 4.0
+
+
+@pytest.mark.proves("R52", "R76")
+async def test_a_kill_while_tasks_end_leaves_terminate_out(start, probe):
+    """The stop has begun, the kill comes before `terminate` would."""
+
+    class Clinging(Closes):
+        async def _read(self) -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(3)
+
+    tree = await start([ChildSpec("a", Clinging, (probe,), restart=Restart.TEMPORARY)])
+    ref, monitor = tree["a"], tree["a"].monitor()
+    ref.stop()
+    await trio.sleep(1)
+    ref.kill()
+    assert await monitor.wait() == KILLED
+    assert probe.of("terminate") == []

@@ -258,3 +258,55 @@ async def test_r19_backoff_is_off_by_default(start, probe):
     assert "a" in tree
     assert trio.current_time() == began
     assert not tree.seen(RestartScheduled)
+
+
+@pytest.mark.proves("R78")
+async def test_r78_a_failed_attempt_is_charged_when_its_retry_has_its_turn(start, probe):
+    """As in OTP: one that is called off costs nothing, so the supervisor lives."""
+    plan = Plan([None, Boom("once")])
+    tree = await start([child("a", probe, plan)], intensity=1, backoff=Backoff(1.0, 1.0, 1.0, 0.0))
+    ref = await tree.crash("a")
+    assert used(tree) == 1
+    await trio.sleep(1.5)  # the first attempt has failed, and its retry is due in half a second
+    assert used(tree) == 1
+    await terminate_child(tree.root, ref)
+    await trio.sleep(2)
+    assert used(tree) == 1
+    assert tree.root.alive
+    await restart_child(tree.root, "a")
+    assert "a" in tree
+
+
+@pytest.mark.proves("R78", "R22")
+async def test_r78_a_retry_that_a_group_restart_overtakes_costs_nothing(start, probe):
+    """B fails to come back; before its retry, a crashes and takes b along: two units, not three."""
+    plan = Plan([None, Boom("once")])
+    tree = await start(
+        [child("a", probe), child("b", probe, plan)],
+        strategy=Strategy.REST_FOR_ONE,
+        intensity=3,
+        backoff=Backoff(1.0, 8.0, 4.0, 0.0),
+    )
+    await tree.crash("b")
+    await trio.sleep(1.5)  # b's attempt at 1 s failed; its retry is due at 5 s
+    await tree.crash("a")  # comes back at 2.5 s and takes b along
+    await trio.sleep(1.1)
+    assert [ref.generation for ref in tree.refs("a", "b")] == [2, 3]
+    assert used(tree) == 2
+    await trio.sleep(5)
+    assert tree["b"].generation == 3
+    assert tree.root.alive
+
+
+@pytest.mark.proves("R78", "R14")
+async def test_r78_one_retry_too_many_gives_up_with_the_reason_of_the_last_attempt(start, probe):
+    """It gives up when the retry is due, not when the attempt fails."""
+    plan = Plan([None, Boom("1"), Boom("2")])
+    tree = await start([child("a", probe, plan)], intensity=1, backoff=Backoff(1.0, 1.0, 1.0, 0.0))
+    await tree.crash("a")
+    await trio.sleep(1.5)
+    assert not tree.ended.is_set()
+    await tree.ended.wait()
+    assert trio.current_time() == 2.0
+    (event,) = tree.seen(IntensityExceeded)
+    assert str(event.reason) == "crash(Boom: 1)"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import cProfile
 import gc
 import time
+import weakref
 from collections import Counter
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -13,19 +15,22 @@ import trio
 
 from supervision import (
     Actor,
+    CallTimeout,
     ChildSpec,
     Restart,
     StartFailed,
+    StillAlive,
     count_children,
     delete_child,
     dynamic_supervisor,
     handles,
     restart_child,
+    snapshot,
     start_child,
     supervisor,
     terminate_child,
 )
-from tests.conformance.support import Note, Who, child
+from tests.conformance.support import Nap, Note, Sleep, Who, child
 
 CYCLES = 10_000
 WATCHED = ("Cell", "CancelScope", "Nursery", "Task", "Timer", "Monitor", "PendingCall",
@@ -75,6 +80,12 @@ class Busy(Actor):
             raise ValueError("as told")
 
 
+class FailsToStart(Busy):
+    async def init(self) -> None:
+        await super().init()
+        raise ValueError("as told")
+
+
 def check_no_growth(before, after):
     """One object more or less may be about at any moment; a leak leaves one per cycle."""
     (objects_before, footprint_before), (objects_after, footprint_after) = before, after
@@ -114,7 +125,7 @@ async def test_r63_nothing_is_left_of_starts_and_stops(start, probe):
 
 
 @pytest.mark.proves("R63")
-@pytest.mark.parametrize("end", ["terminated", "stopped", "killed"])
+@pytest.mark.parametrize("end", ["terminated", "stopped", "killed", "crashed", "not started"])
 async def test_r63_nothing_is_left_for_the_collector_either(start, end):
     """No life ends in a cycle: a collection halts everybody, the longer the more there is."""
     tree = await start([dynamic_supervisor("d", max_children=1)])
@@ -122,6 +133,10 @@ async def test_r63_nothing_is_left_for_the_collector_either(start, end):
     spec = ChildSpec("x", Busy, restart=Restart.TEMPORARY)
 
     async def cycle() -> None:
+        if end == "not started":
+            with pytest.raises(StartFailed):
+                await start_child(tree["d"], ChildSpec("x", FailsToStart))
+            return
         ref = await start_child(tree["d"], spec)
         await ref.call(Who())
         if end == "terminated":
@@ -130,6 +145,8 @@ async def test_r63_nothing_is_left_for_the_collector_either(start, end):
         monitor = ref.monitor()
         if end == "stopped":
             ref.stop()
+        elif end == "crashed":
+            ref.cast(Note("crash"))
         else:
             ref.kill()
         await monitor.wait()
@@ -260,3 +277,106 @@ async def test_r64_ten_times_the_children_cost_at_most_twelve_times(start, how):
 
     times = [(await cost_of(tree.system, how, 1_000, count=False)).seconds for _ in range(3)]
     assert (await cost_of(tree.system, how, 10_000, count=False)).seconds <= 30 * min(times)
+
+
+class Heavy(Actor):
+    """Has something that a test can look for."""
+
+    def __init__(self, lives: list[weakref.ref[Actor]]) -> None:
+        lives.append(weakref.ref(self))
+
+    @handles(Note)
+    def _note(self, message: Note) -> None:
+        local = self  # a local of the frame that the error's traceback holds
+        raise ValueError(message.text, local.path)
+
+
+@pytest.mark.proves("R77")
+@pytest.mark.parametrize("keeps", ["nothing", "a ref", "the snapshot"])
+async def test_r77_a_crash_keeps_nothing_of_the_actor(start, keeps):
+    """Neither its path, nor a reference to it, nor what is shown of it; the trace stays."""
+    lives: list[weakref.ref[Actor]] = []
+    tree = await start([ChildSpec("a", Heavy, (lives,))])
+    tree.remembers = False
+    gc.collect()
+    gc.disable()
+    try:
+        kept = tree["a"]
+        kept.cast(Note("falls"))
+        await tree.settle()
+        shown = snapshot(tree.system)
+        if keeps != "a ref":
+            del kept
+        if keeps != "the snapshot":
+            del shown
+        await tree.settle()
+        assert [life() is None for life in lives] == [True, False]
+    finally:
+        gc.enable()
+    (found,) = [node for node in snapshot(tree.system).walk() if node.path == "a"]
+    assert str(found.last_exit) == "crash(ValueError: ('falls', 'a'))"
+    assert "raise ValueError(message.text, local.path)" in found.last_exit.trace
+
+
+@pytest.mark.proves("R77")
+async def test_r77_nothing_stays_of_answered_calls(start, probe):
+    """Whatever their timeouts, and though one call of the same timeout waits for long."""
+    tree = await start([child("a", probe), child("b", probe)])
+    deadlines = tree.system.deadlines
+
+    def waits() -> int:
+        return sum(map(len, deadlines._waits.values()))
+
+    before = (waits(), len(deadlines._waits))
+    for number in range(2_000):
+        await tree["a"].call(Who(), timeout=5 + number / 7)
+    assert (waits(), len(deadlines._waits)) == before
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(tree["b"].call, Nap(30), timeout=60))
+        await tree.settle()
+        for _ in range(2_000):
+            await tree["a"].call(Who(), timeout=60)
+        assert waits() == before[0] + 1
+        with trio.move_on_after(1):
+            await tree["b"].call(Who(), timeout=60)
+        assert waits() == before[0] + 1, "a call that was cancelled"
+    assert (waits(), len(deadlines._waits)) == before
+
+
+@pytest.mark.proves("R77")
+async def test_r77_calls_that_time_out_together_leave_together(start, probe):
+    """And each of them is told, in order."""
+    tree = await start([child("a", probe)])
+    tree["a"].cast(Sleep(10))
+    late: list[int] = []
+
+    async def ask(number: int) -> None:
+        with pytest.raises(CallTimeout):
+            await tree["a"].call(Who(), timeout=2.0)
+        late.append(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(50):
+            nursery.start_soon(ask, number)
+    assert sorted(late) == list(range(50))
+    assert not tree.system.deadlines._waits
+
+
+@pytest.mark.proves("R77", "R26")
+async def test_r77_reports_of_a_child_that_does_not_end_leave_nothing(start):
+    """A day of them: one waiter, the supervisor's own."""
+
+    class Clinging(Actor):
+        async def init(self) -> None:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(80_000)
+
+    tree = await start([dynamic_supervisor("d")])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            partial(start_child, tree["d"], ChildSpec("x", Clinging, start_timeout=1), timeout=1e6)
+        )
+        await trio.sleep(60_000)
+        assert len(tree.seen(StillAlive)) > 10_000
+        assert len(tree["d/1"].incarnation._waiting) == 1
+        nursery.cancel_scope.cancel()

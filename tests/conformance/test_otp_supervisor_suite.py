@@ -280,7 +280,7 @@ async def test_child_unlink(start):
     tree = await start([ChildSpec("n", Naughty, shutdown=1.0)])
     began = trio.current_time()
     await terminate_child(tree.root, "n")
-    assert trio.current_time() - began == 4.0
+    assert trio.current_time() - began == 3.0
 
 
 # D. Management

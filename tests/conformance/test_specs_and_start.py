@@ -68,7 +68,7 @@ BAD_FLAGS = [
     ("invalid_period", {"period": math.nan}),
     ("invalid_period", {"period": math.inf}),
     ("invalid_period", {"period": "5"}),
-    ("invalid_strategy", {"strategy": "one_for_one"}),
+    ("invalid_strategy", {"strategy": "one_for_some"}),
     ("invalid_auto_shutdown", {"auto_shutdown": None}),
     ("invalid_backoff", {"backoff": 0.1}),
 ]
@@ -78,12 +78,12 @@ BAD_CHILDREN = [
     ("invalid_id", {"id": "a/b"}),
     ("missing_start", {"start": None}),
     ("invalid_start", {"start": "Actor"}),
-    ("invalid_restart", {"restart": "permanent"}),
+    ("invalid_restart", {"restart": "always"}),
     ("invalid_shutdown", {"shutdown": -1}),
     ("invalid_shutdown", {"shutdown": math.nan}),
     ("invalid_shutdown", {"shutdown": "kill"}),
     ("invalid_shutdown", {"shutdown": True}),
-    ("invalid_kind", {"kind": "worker"}),
+    ("invalid_kind", {"kind": "actor"}),
     ("invalid_significant", {"significant": 1}),
     ("invalid_start_timeout", {"start_timeout": 0}),
     ("invalid_start_timeout", {"start_timeout": "30"}),
@@ -138,12 +138,10 @@ async def test_r3_a_duplicate_id_refuses_the_whole_start(start, probe):
 
 
 @pytest.mark.proves("R3")
-async def test_r3_what_is_no_spec_refuses_the_whole_start(start, probe):
-    """A class in the list, say, is named in the error."""
-    tree = await start([child("a", probe), Actor])
-    assert isinstance(tree.reason.error, SpecError)
-    assert tree.reason.error.code == "invalid_child_spec"
-    assert probe == []
+def test_r3_what_is_no_spec_refuses_the_whole_supervisor(probe):
+    """A class in the list, say, is named in the error, before anything is started."""
+    with pytest.raises(SpecError, match=r"^invalid_child_spec: .*Actor.> is not a ChildSpec"):
+        supervisor("s", [child("a", probe), Actor])
 
 
 @pytest.mark.proves("R4")

@@ -67,6 +67,7 @@ from .exits import (
     is_clean,
 )
 from .faults import Fault, inject_crash, inject_fault, lift_fault
+from .groups import Groups, GroupStatistics
 from .last_exit import LastExit
 from .mailbox import Conflate, DropNewest, DropOldest, MailboxPolicy, MailboxStatistics
 from .management import (
@@ -79,6 +80,7 @@ from .management import (
 )
 from .messages import Caller, Down, Request, handles, replies_later
 from .monitor import Monitor
+from .partitions import PartitionSupervisor, partition, partition_of, partition_supervisor
 from .policy import AutoShutdown, Backoff, Decision, Restart, Strategy
 from .ref import ActorRef
 from .running import run
@@ -87,6 +89,7 @@ from .spec import BRUTAL_KILL, ChildSpec, Flags, Kind
 from .supervisor import Supervisor, supervisor
 from .system import ROOT, System
 from .table import Ownership, Slot, Table, TableStatistics
+from .task_supervisor import Task, TaskSupervisor, task_supervisor
 
 __all__ = [
     "BRUTAL_KILL", "IGNORE", "KILLED", "NOPROC", "NORMAL", "ROOT", "SHUTDOWN", "Actor",
@@ -95,17 +98,18 @@ __all__ = [
     "Caller", "CallingSelf", "CastDropped", "CastToNobody", "ChildInfo", "ChildSpec",
     "ChildState", "Conflate", "Continue", "Counts", "Crash", "CrashLog", "Decision", "Down",
     "DropNewest", "DropOldest", "DynamicSupervisor", "Event", "Exit", "ExitReason", "Exited",
-    "FailedStart", "FailedToStartChild", "Fault", "Flags", "Ignore", "IntensityExceeded",
-    "InvalidHandler", "KeyFailed", "Killed", "Kind", "LastExit", "MailboxPolicy",
-    "MailboxStatistics", "ManagementError", "MaxChildren", "Monitor", "MonitorCancelled",
-    "NoProc", "NoProcess", "NoTasks", "Normal", "NotFound", "NotTheWriter", "Overloaded",
-    "Ownership", "Request", "Restart", "RestartScheduled", "Restarting", "ServerExited",
-    "Shutdown", "ShutdownTimedOut", "Slot", "SpecError", "StartFailed", "StartIgnored",
-    "StartTimeout", "Started", "StillAlive", "StillRunning", "Strategy", "Subscriber",
-    "SupervisionError", "Supervisor", "SupervisorSnapshot", "System", "Table",
-    "TableStatistics", "TaskFailed", "TerminateFailed", "Timer", "UnhandledMessage",
-    "UnhandledRequest", "correlation_id", "count_children", "delete_child",
-    "dynamic_supervisor", "handles", "inject_crash", "inject_fault", "is_clean", "lift_fault",
-    "replies_later", "restart_child", "run", "snapshot", "start_child", "supervisor",
+    "FailedStart", "FailedToStartChild", "Fault", "Flags", "GroupStatistics", "Groups",
+    "Ignore", "IntensityExceeded", "InvalidHandler", "KeyFailed", "Killed", "Kind", "LastExit",
+    "MailboxPolicy", "MailboxStatistics", "ManagementError", "MaxChildren", "Monitor",
+    "MonitorCancelled", "NoProc", "NoProcess", "NoTasks", "Normal", "NotFound", "NotTheWriter",
+    "Overloaded", "Ownership", "PartitionSupervisor", "Request", "Restart", "RestartScheduled",
+    "Restarting", "ServerExited", "Shutdown", "ShutdownTimedOut", "Slot", "SpecError",
+    "StartFailed", "StartIgnored", "StartTimeout", "Started", "StillAlive", "StillRunning",
+    "Strategy", "Subscriber", "SupervisionError", "Supervisor", "SupervisorSnapshot", "System",
+    "Table", "TableStatistics", "Task", "TaskFailed", "TaskSupervisor", "TerminateFailed",
+    "Timer", "UnhandledMessage", "UnhandledRequest", "correlation_id", "count_children",
+    "delete_child", "dynamic_supervisor", "handles", "inject_crash", "inject_fault", "is_clean",
+    "lift_fault", "partition", "partition_of", "partition_supervisor", "replies_later",
+    "restart_child", "run", "snapshot", "start_child", "supervisor", "task_supervisor",
     "terminate_child", "which_children",
 ]  # fmt: skip

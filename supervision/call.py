@@ -35,8 +35,14 @@ class PendingCall:
         if not self.done:
             self._settle(outcome.Value(value))
 
-    def fail(self, error: Exception) -> None:
-        """End the call with `error`; a no-op when it is settled already."""
+    def fail(self, error: Exception, /) -> None:
+        """End the call with `error`; a no-op when it is settled already.
+
+        Raises:
+            TypeError: it is no exception; the call is still to be answered then.
+        """
+        if not isinstance(error, Exception):
+            raise TypeError(f"a call fails with an exception, not with {error!r}")
         if not self.done:
             self._settle(outcome.Error(error))
 
@@ -70,6 +76,9 @@ class Nobody:
 
     def reply(self, value: Any, /) -> None:  # noqa: ANN401 - as PendingCall.reply
         """Drop the answer."""
+
+    def fail(self, error: Exception, /) -> None:
+        """Drop the error."""
 
 
 NOBODY = Nobody()

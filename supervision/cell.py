@@ -27,6 +27,7 @@ from .events import (
 from .exits import KILLED, NOPROC, NORMAL, Crash, ExitReason, crash
 from .faults import InjectedCrash
 from .mailbox import Envelope, Token, open_mailbox
+from .messages import nearest_handler
 from .ref import ActorRef
 from .spec import BRUTAL_KILL, WORKER_SHUTDOWN_SECONDS
 from .tick import Tick
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from .call import PendingCall
     from .deadlines import Timer
+    from .messages import Handler
     from .monitor import Monitor
     from .spec import ChildSpec
     from .system import PathRecord, System
@@ -71,6 +73,7 @@ class Cell:
         "actor",
         "actor_type",
         "asked",
+        "at_end",
         "calls",
         "durations",
         "generation",
@@ -122,6 +125,8 @@ class Cell:
         self.watching: set[Monitor] = set()
         self.timers: set[Timer] = set()
         self.names: list[str] = []
+        self.at_end: tuple[Callable[[], None], ...] = ()
+        """Called when it has ended, before anybody is told; must not raise."""
         self.started_at = trio.current_time()
         self.handled = 0
         self.handling_seconds = 0.0
@@ -195,6 +200,9 @@ class Cell:
         self.state = State.ENDED
         self.reason = reason
         self.system.ended(self)
+        for action in self.at_end:
+            action()
+        self.at_end = ()
         for call in list(self.calls):
             call.fail(ServerExited(call.target, reason))
         for timer in list(self.timers):
@@ -358,10 +366,8 @@ class Cell:
                     if counted:
                         mailbox.queued -= 1
                     handled += 1
-                    handler = handlers.get(type(message))
-                    if handler is None:
-                        self._refuse(message, call)
-                    else:
+                    handler = handlers.get(type(message)) or self._other_handler(message, call)
+                    if handler is not None:
                         correlation_id.set(correlation)
                         function, is_async, defers = handler
                         if defers:
@@ -407,12 +413,16 @@ class Cell:
         record.fault = None
         return DRAIN_LIMIT
 
-    def _refuse(self, message: object, call: PendingCall | None) -> None:
+    def _other_handler(self, message: object, call: PendingCall | None) -> Handler | None:
+        """The handler of a base class; without one the message is refused."""
         if isinstance(message, InjectedCrash):
             raise message.error
-        self.system.emit(UnhandledMessage(self.path, type(message)))
-        if call is not None:
-            call.fail(UnhandledRequest(self.path, type(message)))
+        handler = nearest_handler(self.actor_type.handlers, type(message), is_call=call is not None)
+        if handler is None:
+            self.system.emit(UnhandledMessage(self.path, type(message)))
+            if call is not None:
+                call.fail(UnhandledRequest(self.path, type(message)))
+        return handler
 
     async def _terminate(self, reason: ExitReason) -> Exception | None:
         await trio.lowlevel.checkpoint_if_cancelled()  # not after a kill

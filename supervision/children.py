@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from .actor import Actor
 from .errors import AlreadyStarted, ManagementError, NotFound, SpecError, StartFailed
 from .exits import Crash
 from .messages import Request
+from .monitor import Monitor, watch
 from .ref import ActorRef
 from .spec import check_child_spec
 
@@ -102,20 +104,36 @@ class CountChildren(Request[Counts]):
 
 
 @dataclass(frozen=True, slots=True)
-class StartChild(Request["ActorRef | None | StartRefusal"]):
+class StartChild(Request["ActorRef | Monitor | None | StartRefusal"]):
     """Add a child and start it; None is answered when it ignored its start.
+
+    With `monitor` the answer is a monitor of the child: for any task to wait on, or for the actor
+    that is given.
 
     These requests are checked when they are made, so that what is wrong is an error of whoever
     makes them and never reaches the supervisor.
 
     Raises:
         SpecError: `invalid_child_spec`.
+        TypeError: `monitor` is neither a truth value nor an actor.
     """
 
     spec: ChildSpec
+    monitor: bool | Actor = False
 
     def __post_init__(self) -> None:
         check_child_spec(self.spec)
+        if not isinstance(self.monitor, bool | Actor):
+            raise TypeError(f"monitor is True, False or an actor, not {self.monitor!r}")
+
+    def answer(self, cell: Cell | None) -> ActorRef | Monitor | None:
+        """What is answered when the start has not failed."""
+        if cell is None:
+            return None
+        if self.monitor is False:
+            return cell.ref
+        watcher = self.monitor if isinstance(self.monitor, Actor) else None
+        return watch(cell.ref, cell, None if watcher is None else watcher._cell)  # noqa: SLF001
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .cell import Cell
     from .children import StartRefusal
     from .exits import ExitReason
+    from .monitor import Monitor
     from .ref import ActorRef
 
 
@@ -65,7 +66,7 @@ class DynamicSupervisor(Supervising):
             self.stopped(child)
 
     @handles(StartChild)
-    async def _start_child(self, request: StartChild) -> ActorRef | StartRefusal | None:
+    async def _start_child(self, request: StartChild) -> ActorRef | Monitor | StartRefusal | None:
         spec = request.spec
         if spec.significant:
             return SpecError("bad_combination", "a dynamic child cannot be significant")
@@ -77,7 +78,7 @@ class DynamicSupervisor(Supervising):
         if failure is not None:
             self.forget(child)
             return refusal(child, failure)
-        return None if child.cell is None else child.cell.ref
+        return request.answer(child.cell)
 
     @handles(TerminateChild)
     async def _terminate_child(self, request: TerminateChild) -> ManagementError | None:

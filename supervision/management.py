@@ -7,7 +7,7 @@ does, `NoProc` when there is no such supervisor above all.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 from .children import (
     CountChildren,
@@ -19,17 +19,39 @@ from .children import (
 )
 
 if TYPE_CHECKING:
+    from .actor import Actor
     from .children import ChildInfo, Counts
+    from .monitor import Monitor
     from .ref import ActorRef
     from .spec import ChildSpec
 
 MANAGEMENT_TIMEOUT_SECONDS = 60.0
 
 
+@overload
 async def start_child(
-    supervisor: ActorRef, spec: ChildSpec, *, timeout: float = MANAGEMENT_TIMEOUT_SECONDS
-) -> ActorRef | None:
+    supervisor: ActorRef, spec: ChildSpec, *, timeout: float = ...
+) -> ActorRef | None: ...
+@overload
+async def start_child(
+    supervisor: ActorRef, spec: ChildSpec, *, monitor: Literal[False], timeout: float = ...
+) -> ActorRef | None: ...
+@overload
+async def start_child(
+    supervisor: ActorRef, spec: ChildSpec, *, monitor: Literal[True] | Actor, timeout: float = ...
+) -> Monitor | None: ...
+async def start_child(
+    supervisor: ActorRef,
+    spec: ChildSpec,
+    *,
+    monitor: bool | Actor = False,
+    timeout: float = MANAGEMENT_TIMEOUT_SECONDS,
+) -> ActorRef | Monitor | None:
     """Add a child; the answer is that incarnation, or None when it ignored its start.
+
+    With `monitor=True` the answer is a monitor, whose `ref` is that incarnation. It was made before
+    the child could end unseen, as `spawn_monitor` does: the reason of a child that crashes at once
+    is not lost. With `monitor=self` in an actor, that actor is told by a `Down` too.
 
     Raises:
         AlreadyStarted: its id runs, or its name is taken.
@@ -38,7 +60,7 @@ async def start_child(
         StartFailed: it did not come up; its spec is not kept.
         SpecError: it cannot be a child of this supervisor.
     """
-    answer = await supervisor.call(StartChild(spec), timeout=timeout)
+    answer = await supervisor.call(StartChild(spec, monitor), timeout=timeout)
     if isinstance(answer, Exception):
         try:
             raise answer

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, o
 from .errors import InvalidHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from .exits import ExitReason
     from .monitor import Monitor
@@ -44,6 +44,9 @@ class Caller(Protocol[R_contra]):
 
     def reply(self, value: R_contra, /) -> None:
         """Answer. A second answer, or one to a caller that gave up, is a no-op."""
+
+    def fail(self, error: Exception, /) -> None:
+        """Answer with an error: the call raises it. A second answer is a no-op, as for `reply`."""
 
 
 class Handler(NamedTuple):
@@ -78,10 +81,14 @@ def handles(kind: type[Request[R]]) -> RequestHandler[R]: ...  # type: ignore[ov
 @overload
 def handles(kind: type[M]) -> CastHandler[M]: ...
 def handles(kind: type) -> Any:
-    """Declare a method as the handler of messages of exactly the class `kind`.
+    """Declare a method as the handler of messages of the class `kind`.
 
     For a `Request[R]` it returns the `R` (or awaits it); for any other class it returns
     None. Handlers stay short and do no external I/O: that belongs in the actor's tasks.
+
+    Messages of a class that has no handler go to that of its nearest base, by the order in which
+    Python looks up attributes: `@handles(object)` takes everything else. Requests that somebody
+    waits for go to handlers of requests only: `@replies_later(Request)` takes all others of them.
     """
     return _declare(kind, defers=False)
 
@@ -110,6 +117,17 @@ def _declare(kind: type, *, defers: bool) -> Callable[[Any], Any]:
         return function
 
     return declare
+
+
+def nearest_handler(
+    handlers: Mapping[type, Handler], kind: type, *, is_call: bool
+) -> Handler | None:
+    """The handler for messages of a class that has none of its own: that of its nearest base."""
+    for base in kind.__mro__[1:]:
+        handler = handlers.get(base)
+        if handler is not None and (not is_call or issubclass(base, Request)):
+            return handler
+    return None
 
 
 def collect_handlers(cls: type) -> dict[type, Handler]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 import trio
 
 from .errors import MonitorCancelled
+from .exits import NOPROC
 from .messages import Down
 
 if TYPE_CHECKING:
@@ -14,6 +15,23 @@ if TYPE_CHECKING:
     from .exits import ExitReason
     from .mailbox import Envelope
     from .ref import ActorRef
+
+
+def watch(ref: ActorRef, cell: Cell | None, watcher: Cell | None) -> Monitor:
+    """A monitor of `cell`, which `ref` names: for the actor `watcher`, or for any task.
+
+    Of an incarnation that has just ended the reason is told at once, as long as it is known, and
+    otherwise noproc.
+    """
+    if cell is None or cell.reason is not None:
+        monitor = Monitor(ref, None, watcher)
+        monitor.fire(NOPROC if cell is None else cell.reason or NOPROC)
+        return monitor
+    monitor = Monitor(ref, cell, watcher)
+    cell.monitors.add(monitor)
+    if watcher is not None:
+        watcher.watching.add(monitor)
+    return monitor
 
 
 class Monitor:

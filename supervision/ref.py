@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 from .call import PendingCall
-from .errors import CallingSelf, NoProc, Overloaded
+from .errors import CallingSelf, CallTimeout, NoProc, Overloaded, ServerExited
 from .events import CastDropped, CastToNobody, KeyFailed
-from .exits import NOPROC, NORMAL, ExitReason
-from .monitor import Monitor
+from .exits import NORMAL, ExitReason, NoProcess
+from .monitor import watch
+from .tick import send_to_name_after
 
 if TYPE_CHECKING:
     from .cell import Cell
+    from .deadlines import Timer
     from .messages import Request
+    from .monitor import Monitor
     from .system import System
 
 R = TypeVar("R")
@@ -103,21 +106,51 @@ class ActorRef:
 
     def _monitor(self, watcher: Cell | None) -> Monitor:
         cell = self._cell or self._system.names.get(self.path)
-        if cell is None or cell.ended:
-            monitor = Monitor(self, None, watcher)
-            monitor.fire(NOPROC)
-            return monitor
-        monitor = Monitor(self, cell, watcher)
-        cell.monitors.add(monitor)
-        if watcher is not None:
-            watcher.watching.add(monitor)
-        return monitor
+        # Of one that ended before it was asked for, the reason is noproc, as in OTP.
+        return watch(self, None if cell is None or cell.ended else cell, watcher)
 
     def stop(self, reason: ExitReason = NORMAL) -> None:
         """Ask the actor to end with `reason`: before its next message, after `terminate`."""
         cell = self._cell or self._system.names.get(self.path)
         if cell is not None and not cell.ended:
             cell.mailbox.stop(reason)
+
+    async def stop_and_wait(
+        self, reason: ExitReason = NORMAL, *, timeout: float = CALL_TIMEOUT_SECONDS
+    ) -> None:
+        """Ask the actor to end with `reason`, and wait until it has, `terminate` included.
+
+        As `gen_server:stop`. Its supervisor then decides, as after any end.
+
+        Raises:
+            NoProc: nobody has that name now.
+            CallingSelf: the caller is that actor's own receive loop, which would wait for itself.
+            CallTimeout: it has not ended in time. It still will.
+            ServerExited: it ended for another reason.
+        """
+        cell = self._cell or self._system.names.get(self.path)
+        if cell is not None and trio.lowlevel.current_task() is cell.task:
+            await trio.lowlevel.checkpoint()
+            raise CallingSelf(self.path)
+        with self.monitor() as monitor, trio.move_on_after(timeout):
+            self.stop(reason)
+            await monitor.wait()
+        if monitor.reason is None:
+            raise CallTimeout(self.path, timeout)
+        if isinstance(monitor.reason, NoProcess):
+            raise NoProc(self.path)
+        if monitor.reason != reason:
+            raise ServerExited(self.path, monitor.reason)
+
+    def send_after(self, delay: float, message: object) -> Timer:
+        """Send `message` after `delay` seconds, exempt from the bound, as `erlang:send_after`.
+
+        The timer is the receiver's, whoever set it: it ends with the incarnation. A reference by
+        name is looked up when the time has come.
+        """
+        if self._cell is not None:
+            return self._cell.send_after(delay, message)
+        return send_to_name_after(self._system, self.path, delay, message)
 
     def kill(self) -> bool:
         """Cancel the actor, and everything under it, at once; False when there is none."""
@@ -131,6 +164,10 @@ class ActorRef:
     def incarnation(self) -> Cell | None:
         """The incarnation that is meant; None for a reference by name."""
         return self._cell
+
+    def locate(self) -> Cell | None:
+        """The incarnation that is meant, or has the name now; it may have ended."""
+        return self._cell or self._system.names.get(self.path)
 
     @property
     def alive(self) -> bool:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .children import StartRefusal
+    from .monitor import Monitor
     from .ref import ActorRef
 
 
@@ -112,7 +113,7 @@ class Supervisor(Supervising):
         return None
 
     @handles(StartChild)
-    async def _start_child(self, request: StartChild) -> ActorRef | StartRefusal | None:
+    async def _start_child(self, request: StartChild) -> ActorRef | Monitor | StartRefusal | None:
         spec = request.spec
         known = self.children.get(spec.id)
         if known is not None:
@@ -128,7 +129,7 @@ class Supervisor(Supervising):
         if failure is not None:
             self.forget(child)
             return refusal(child, failure)
-        return None if child.cell is None else child.cell.ref
+        return request.answer(child.cell)
 
     @handles(TerminateChild)
     async def _terminate_child(self, request: TerminateChild) -> ManagementError | None:

@@ -22,6 +22,7 @@ from .ref import ActorRef
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .deadlines import Timer
     from .faults import Fault
     from .spec import ChildSpec
 
@@ -51,6 +52,8 @@ class System:
         self.names: dict[str, Cell] = {}
         self.paths: dict[str, PathRecord] = {}
         self.casts_to_nobody = 0
+        self.timers: set[Timer] = set()
+        """Those that send to a name; an incarnation has its own."""
         self.root: Cell | None = None
         self.stopping = False
         """Whether `stop()` was called."""

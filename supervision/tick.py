@@ -1,4 +1,4 @@
-"""A message that an actor sends itself later, once or again and again."""
+"""Messages that are sent later: by an actor to itself, once or again and again, or to another."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import trio
 
 from .deadlines import Timer
+from .events import CastToNobody
 
 if TYPE_CHECKING:
     from .cell import Cell
     from .mailbox import Envelope
+    from .system import System
 
 
 class Tick:
@@ -43,3 +45,22 @@ class Tick:
             self.due = max(self.due + self.interval, now)
             self.cell.system.deadlines.arm(self.timer, self.due - now)
         return (self.message, None, None, False)
+
+
+def send_to_name_after(system: System, name: str, delay: float, message: object) -> Timer:
+    """Send to whoever has `name` when `delay` seconds are over; to nobody is told by an event."""
+    if not delay >= 0:
+        raise ValueError(f"{name}: a delay of {delay!r} s is not 0 or more")
+
+    def send() -> None:
+        timer.retire()
+        cell = system.names.get(name)
+        if cell is None:
+            system.casts_to_nobody += 1
+            system.emit(CastToNobody(name, type(message)))
+        else:
+            cell.mailbox.signal(message)
+
+    timer = Timer(system.deadlines, send, system.timers)
+    system.deadlines.arm(timer, delay)
+    return timer

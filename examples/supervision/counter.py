@@ -56,7 +56,7 @@ class Customer(Actor):
 
     async def init(self) -> None:
         """Begin to ask."""
-        self.send_every(0.01, Ask())
+        self.send_every(0.05, Ask())
 
     @handles(Ask)
     async def _ask(self, _message: Ask) -> None:

@@ -67,19 +67,19 @@ beforeEach(() => {
     onCandles: (extent) => shown.push(extent),
     onState: (state) => states.push(state.name),
   });
-  feed.start();
+  feed.loader.load();
 });
 
 describe("opening", () => {
   it("asks for the range from a full step on, with the symbol escaped", () => {
     assert.equal(server.last.url.pathname, "/api/v1/history/NASDAQ%3AAAPL");
     assert.deepEqual([...server.last.url.searchParams], [["interval", "1m"], ["from", "2026-11-22T09:45:00.000Z"]]);
-    assert.equal(feed.state.name, "loading");
+    assert.equal(feed.loader.state.name, "loading");
   });
 
   it("shows what came, and an empty answer is ready too", async () => {
     await server.answers(history());
-    assert.equal(feed.state.name, "ready");
+    assert.equal(feed.loader.state.name, "ready");
     assert.deepEqual(feed.candles, []);
   });
 
@@ -153,25 +153,25 @@ describe("while it is open", () => {
   it("stopped, it asks no more and an answer under way is dropped", async () => {
     feed.reconnected();
     const { signal } = server.last;
-    feed.stop();
+    feed.loader.stop();
     assert.equal(signal.aborted, true);
     await settled();
     assert.equal(clock.pending, 0);
-    assert.equal(feed.state.name, "idle");
+    assert.equal(feed.loader.state.name, "idle");
   });
 });
 
 describe("when history cannot be read", () => {
   it("says why, comes back when the server asked it to, and draws live prices meanwhile", async () => {
     await server.answers({ error: { code: "unavailable", reason: "the database is away" } }, { status: 503, headers: { "Retry-After": "4" } });
-    assert.deepEqual(feed.state, { name: "unavailable", reason: "the database is away", retryAt: T0 + 4000 });
+    assert.deepEqual(feed.loader.state, { name: "unavailable", reason: "the database is away", retryAt: T0 + 4000 });
     feed.price(price(11, T0, 5));
     assert.equal(feed.candles.length, 1);
     clock.advance(3_999);
     assert.equal(server.questions.length, 1);
     clock.advance(1);
     await server.answers(history(stored(T0 - 90_000, 10)));
-    assert.equal(feed.state.name, "ready");
+    assert.equal(feed.loader.state.name, "ready");
     assert.equal(feed.candles.length, 2);
   });
 
@@ -179,7 +179,7 @@ describe("when history cannot be read", () => {
     const delays = [];
     for (let i = 0; i < 8; i += 1) {
       await server.fails();
-      delays.push(feed.state.retryAt - clock.now());
+      delays.push(feed.loader.state.retryAt - clock.now());
       clock.advance(delays.at(-1));
     }
     assert.deepEqual(delays, [500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]);
@@ -188,28 +188,28 @@ describe("when history cannot be read", () => {
   it("gives up a question without an answer", async () => {
     clock.advance(ANSWER_TIMEOUT_MS);
     await settled();
-    assert.equal(feed.state.name, "unavailable");
+    assert.equal(feed.loader.state.name, "unavailable");
   });
 
   it("asks at once when somebody does not want to wait", async () => {
     await server.fails();
-    feed.retryNow();
+    feed.loader.retryNow();
     assert.equal(server.questions.length, 2);
-    feed.retryNow();
+    feed.loader.retryNow();
     assert.equal(server.questions.length, 2);
   });
 
   it("an answer that is no JSON, or something else, is no history", async () => {
     await server.answers("<html>");
-    assert.equal(feed.state.name, "unavailable");
-    feed.retryNow();
+    assert.equal(feed.loader.state.name, "unavailable");
+    feed.loader.retryNow();
     await server.answers({ candles: "none" });
-    assert.equal(feed.state.name, "unavailable");
+    assert.equal(feed.loader.state.name, "unavailable");
   });
 
   it("does not ask again what was refused", async () => {
     await server.answers({ error: { code: "unknown_symbol", reason: "no price of XXX is known" } }, { status: 404 });
-    assert.deepEqual(feed.state, { name: "refused", reason: "no price of XXX is known" });
+    assert.deepEqual(feed.loader.state, { name: "refused", reason: "no price of XXX is known" });
     feed.reconnected();
     clock.advance(10 * MINUTE);
     assert.equal(server.questions.length, 1);
@@ -233,7 +233,7 @@ describe("an overlay", () => {
       random: () => 0,
       onChange: () => (changes += 1),
     });
-    overlay.start();
+    overlay.loader.load();
   });
 
   it("asks for its figure at the candles' interval", () => {

@@ -36,8 +36,8 @@ const TAIL = 3;
 export class ChartFeed {
   #options;
   #candles;
-  /** @type {Loader<{candles: Candle[], askedAt: number}>} */
-  #loader;
+  /** Starts, stops and tells its state. @type {Loader<{candles: Candle[], askedAt: number}>} */
+  loader;
   #newest = -Infinity;
 
   /** @param {Options} options */
@@ -45,7 +45,7 @@ export class ChartFeed {
     this.#options = options;
     const { symbol, range, fetch, clock, random } = options;
     this.#candles = new Candles(range.step);
-    this.#loader = new Loader({
+    this.loader = new Loader({
       ask: async (whole, signal) => {
         const askedAt = options.serverNow();
         const from = whole ? this.from : Math.max(this.from, this.#newest - TAIL * range.step);
@@ -72,25 +72,9 @@ export class ChartFeed {
     return this.#candles.list;
   }
 
-  get state() {
-    return this.#loader.state;
-  }
-
-  start() {
-    this.#loader.load();
-  }
-
-  stop() {
-    this.#loader.stop();
-  }
-
-  retryNow() {
-    this.#loader.retryNow();
-  }
-
   /** Prices were missed while there was no connection. */
   reconnected() {
-    this.#loader.refresh(true);
+    this.loader.refresh(true);
   }
 
   /** @param {Price} price */
@@ -101,7 +85,7 @@ export class ChartFeed {
     this.#show(start === before ? "last" : "all");
     // A candle has closed; once its prices are stored, history knows better than we do.
     const { random } = this.#options;
-    if (start > before && Number.isFinite(before)) this.#loader.refreshIn(SETTLE_MS + random() * SPREAD_MS);
+    if (start > before && Number.isFinite(before)) this.loader.refreshIn(SETTLE_MS + random() * SPREAD_MS);
   }
 
   /** @param {Extent} extent */

@@ -9,7 +9,6 @@ import { Loader } from "./loader.js";
 /** @typedef {import("./api.js").Point} Point */
 /** @typedef {import("./choice.js").Overlay} Overlay */
 /** @typedef {import("./choice.js").Range} Range */
-/** @typedef {import("./loader.js").LoaderState} LoaderState */
 /** @typedef {import("../connection.js").Clock} Clock */
 
 /**
@@ -27,7 +26,8 @@ import { Loader } from "./loader.js";
 export const FOLLOW_MS = 5_000;
 
 export class OverlayFeed {
-  #loader;
+  /** Starts, stops and tells its state. @type {Loader<Point[]>} */
+  loader;
   /** @type {Map<number, number>} */
   #points = new Map();
 
@@ -36,8 +36,7 @@ export class OverlayFeed {
     const { symbol, overlay, range, from, fetch, clock, random, onChange } = options;
     this.overlay = overlay;
     this.range = range;
-    /** @type {Loader<Point[]>} */
-    this.#loader = new Loader({
+    this.loader = new Loader({
       ask: (_whole, signal) => ask(fetch, indicatorAddress(symbol, overlay, range, from()), readPoints, signal),
       onValue: (points) => {
         this.#points = new Map(points.map(({ start, value }) => [start, value]));
@@ -54,21 +53,8 @@ export class OverlayFeed {
     return this.#points;
   }
 
-  /** @returns {LoaderState} */
-  get state() {
-    return this.#loader.state;
-  }
-
-  start() {
-    this.#loader.load();
-  }
-
-  stop() {
-    this.#loader.stop();
-  }
-
   /** Prices moved. */
   follow() {
-    this.#loader.refreshIn(FOLLOW_MS);
+    this.loader.refreshIn(FOLLOW_MS);
   }
 }

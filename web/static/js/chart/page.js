@@ -122,7 +122,7 @@ function choose(/** @type {Choice} */ next) {
 }
 
 function openFeed() {
-  feed?.stop();
+  feed?.loader.stop();
   const range = choice.range;
   feed = new ChartFeed({
     symbol,
@@ -137,7 +137,7 @@ function openFeed() {
       page.paintSoon();
     },
   });
-  feed.start();
+  feed.loader.load();
   // The price that is known already belongs to the new range too.
   const quote = store.entry(symbol)?.quote;
   if (quote) feed.price(quote);
@@ -146,12 +146,12 @@ function openFeed() {
 
 function openOverlays() {
   const kept = overlays.filter(({ overlay, range }) => range === choice.range && choice.overlays.includes(overlay));
-  for (const overlay of overlays) if (!kept.includes(overlay)) overlay.stop();
+  for (const overlay of overlays) if (!kept.includes(overlay)) overlay.loader.stop();
   overlays = choice.overlays.map((overlay) => {
     const known = kept.find((each) => each.overlay === overlay);
     if (known) return known;
     const made = new OverlayFeed({ symbol, overlay, range: choice.range, from: () => feed.from, fetch: ask, clock, random: Math.random, onChange: figuresChanged });
-    made.start();
+    made.loader.load();
     return made;
   });
   table.changed();
@@ -219,7 +219,7 @@ function sayState(state) {
 
 /** @returns {{kind: string, text: string, retry: boolean} | null} what to say over the chart */
 function describeState() {
-  const { state, candles } = feed;
+  const { candles, loader: { state } } = feed;
   const { name } = choice.range;
   if (libraryFailed) return { kind: "refused", text: "The chart could not be loaded. The table below has the same figures; a reload tries again.", retry: false };
   const rejected = store.entry(symbol)?.rejected ?? null;
@@ -231,9 +231,9 @@ function describeState() {
     case "refused":
       return { kind: "refused", text: `There is no history: ${state.reason}.`, retry: false };
     case "ready": {
-      const failed = overlays.find((overlay) => overlay.state.name === "refused" || overlay.state.name === "unavailable");
+      const failed = overlays.find((overlay) => overlay.loader.state.name === "refused" || overlay.loader.state.name === "unavailable");
       if (candles.length === 0) return { kind: "empty", text: rejected === null ? `No prices of ${symbol} in the last ${name}. The chart begins with the next one.` : `${symbol} is not served: ${rejected}.`, retry: false };
-      if (failed !== undefined && "reason" in failed.state) return { kind: "unavailable", text: `${failed.overlay.name} cannot be shown: ${failed.state.reason}.`, retry: false };
+      if (failed !== undefined && "reason" in failed.loader.state) return { kind: "unavailable", text: `${failed.overlay.name} cannot be shown: ${failed.loader.state.reason}.`, retry: false };
       return library === null ? { kind: "loading", text: "Loading the chart …", retry: false } : null;
     }
     default:
@@ -282,7 +282,7 @@ for (const fieldset of [forms, overlayBoxes]) {
     choose(next);
   });
 }
-retryButton.addEventListener("click", () => feed.retryNow());
+retryButton.addEventListener("click", () => feed.loader.retryNow());
 window.addEventListener("popstate", () => choose(readChoice(location.search)));
 
 store.add([symbol]);

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from tests.integration.web.support import RawClient
+from tests.integration.web.support import SOON, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,6 +28,7 @@ async def raw_client(
     headers: str = "",
     receive_buffer: int | None = None,
     local: str = "127.0.0.1",
+    patience: float = SOON,
 ) -> AsyncIterator[RawClient]:
     """A WebSocket for the time of a `with`; its socket is closed in the end, whatever happened."""
     sock = trio.socket.socket()
@@ -35,7 +36,7 @@ async def raw_client(
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     await sock.bind((local, 0))
     await sock.connect(("127.0.0.1", port))
-    client = RawClient(trio.SocketStream(sock))
+    client = RawClient(trio.SocketStream(sock), patience)
     try:
         await client.upgrade(path, headers=headers)
         yield client

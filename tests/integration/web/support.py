@@ -142,10 +142,14 @@ def upgrade_request(path: str = "/ws", headers: str = "") -> bytes:
 
 
 class RawClient:
-    """A TCP client that parses server frames strictly and hides nothing."""
+    """A TCP client that parses server frames strictly and hides nothing.
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    It waits `patience` seconds at most for each piece.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, patience: float = SOON) -> None:
         self.stream = stream
+        self.patience = patience
         self.buffer = bytearray()
         self.head = b""
 
@@ -161,7 +165,7 @@ class RawClient:
         assert self.head.startswith(b"HTTP/1.1 101 "), self.head
 
     async def more(self, size: int = 65536) -> bytes:
-        with trio.fail_after(SOON):
+        with trio.fail_after(self.patience):
             data = await self.stream.receive_some(size)
         self.buffer += data
         return bytes(data)

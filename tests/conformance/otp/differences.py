@@ -44,6 +44,12 @@ DIFFERENCES = {
         otp="ok||d{} root[d=running]",
         here="not_found||d{} root[d=running]",
     ),
+    "nor is one whose incarnation has a successor; OTP says ok, and leaves it": Difference(
+        [_dynamic("permanent")],
+        [START, ("exit", "d.1", "crash"), ("terminate_first", "d", "d.1")],
+        otp="ok||d{d.1} root[d=running]",
+        here="not_found||d{d.1} root[d=running]",
+    ),
     "a dynamic supervisor has as many specs as children, as in Elixir; in OTP one": Difference(
         [_dynamic("permanent")],
         [START, ("start_dynamic", "d", "d.2", []), ("count", "d")],

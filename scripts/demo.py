@@ -42,7 +42,7 @@ class Scene:
 
 TOUR = (
     Scene(
-        "The streamer, which fetches the prices, is killed three times. Its supervisor starts it "
+        "The streamer, which publishes the prices, is killed three times. Its supervisor starts it "
         "again within milliseconds: the prices on the dashboard go on.",
         "kill", "market/streamer", times=3, look=25,
     ),

@@ -24,6 +24,8 @@ STALE_AFTER_SECONDS = 3.0
 """However short the interval: clients are told one of a second at least, and count three of it.
 A market of a few milliseconds would be stale after each hiccup, and say so to every client."""
 DOWN_AFTER_SECONDS = 60.0
+LONGEST_REASON = 200
+"""As the protocol promises."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _BAD_FEEDS = [FeedState.LIVE, FeedState.STALE, FeedState.DOWN]
@@ -94,4 +96,7 @@ def worst_circuit(rows: Mapping[str, CircuitStatus]) -> CircuitStatus | None:
 
 def _said(reason: tuple[str, str | None], rows: Mapping[str, FeedStatus]) -> str | None:
     name, text = reason
-    return text if len(rows) == 1 else f"{name}: {text}"
+    if text is None or len(rows) == 1:
+        return text
+    said = f"{name}: {text}"
+    return said if len(said) <= LONGEST_REASON else f"{said[: LONGEST_REASON - 1]}…"

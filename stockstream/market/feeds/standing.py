@@ -15,7 +15,7 @@ from stockstream.market.shown import shortened
 from stockstream.market.troubles import Troubles
 from stockstream.statuses import FeedFigures, FeedStatus
 from stockstream.times import Moment
-from stockstream.upstreams import state_of
+from stockstream.upstreams import LONGEST_REASON, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from stockstream.market.time_base import Poll
     from stockstream.tables import Tables
 
-LONGEST_REASON = 200
 SYMBOLS_TOLD = 10
 """Of symbols that are listed no more, so many are named in the log."""
 STEP_TOLD_SECONDS = 60.0

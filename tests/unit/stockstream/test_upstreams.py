@@ -42,6 +42,9 @@ async def test_of_several_feeds_the_worst_is_told(autojump_clock: trio.testing.M
     told = feed_of_all({name: rows[name] for name in ("a", "c")})
     assert told is not None
     assert (told.state, told.reason) == (WELL, "a: its clock was set")
+    told = feed_of_all({"a": feed(ILL, 9.0, reason="x" * 200), "b": feed(WELL, 0.5)})
+    assert told is not None
+    assert told.reason == f"a: {'x' * 196}…", "no longer than the protocol promises"
 
 
 async def test_a_feed_that_is_gone_for_good_grows_old(

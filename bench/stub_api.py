@@ -4,6 +4,10 @@
 them over keep-alive connections, raw ones, so that the client is cheap. First 500 requests a
 second, each sent at its own time whether or not earlier ones were answered in time: the latency is
 counted from that time. Then as fast as it answers. The CPU is the server's, user and system.
+
+With `--wiremock JAR` the real WireMock answers the same file to the same requests in the same run,
+in turns with ours, so that both meet the same machine. It is asked for a while before, until Java
+has compiled what it runs.
 """
 
 from __future__ import annotations
@@ -11,9 +15,11 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,6 +108,41 @@ async def flat_out(connections: list[Connection], seconds: float) -> Answers:
     return answers
 
 
+STUBS = Path(__file__).parents[1] / "mockserver" / "expectations"
+WARM_SECONDS = 10
+TURNS = 3
+
+
+@contextmanager
+def running_wiremock(jar: Path) -> Iterator[tuple[int, int]]:
+    """The real WireMock with the shipped stubs: its process id and port."""
+    with tempfile.TemporaryDirectory() as root:
+        shutil.copytree(STUBS, Path(root) / "mappings")
+        command = [
+            "java",
+            "-jar",
+            str(jar),
+            "--port",
+            "0",
+            "--root-dir",
+            root,
+            "--disable-banner",
+            "--use-chunked-encoding",
+            "never",
+        ]  # the client reads by Content-Length
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    if (found := re.match(r"port: +(\d+)", line)) is not None:
+                        break
+                else:
+                    raise RuntimeError("WireMock did not start")
+                yield process.pid, int(found[1])
+            finally:
+                process.kill()
+
+
 @contextmanager
 def running_stub_api() -> Iterator[tuple[int, int]]:
     """`python -m mockserver`: its process id and port."""
@@ -137,11 +178,13 @@ def row(name: str, answers: Answers, cpu: float, seconds: float) -> str:
     )
 
 
+async def connected(port: int) -> list[Connection]:
+    return [Connection(await trio.open_tcp_stream("127.0.0.1", port)) for _ in range(CONNECTIONS)]
+
+
 async def measure(seconds: float) -> None:
     with running_stub_api() as (pid, port):
-        connections = [
-            Connection(await trio.open_tcp_stream("127.0.0.1", port)) for _ in range(CONNECTIONS)
-        ]
+        connections = await connected(port)
         print(f"{'':<22}{'answered/s':>12}{'us CPU each':>14}{'p50 ms':>9}{'p99':>9}{'max':>9}")
         before = cpu_seconds(pid)
         paced = await at_a_rate(connections, ASKED_FOR, seconds)
@@ -153,12 +196,36 @@ async def measure(seconds: float) -> None:
         print(f"{ASKED_FOR} a second: {'MISSED' if late else 'met'}")
 
 
+async def measure_beside(jar: Path, seconds: float) -> None:
+    """Ours and WireMock in turns, as fast as each answers; the median of the turns' CPU."""
+    with running_stub_api() as ours, running_wiremock(jar) as theirs:
+        servers = {"ours": ours, "WireMock": theirs}
+        await flat_out(await connected(theirs[1]), WARM_SECONDS)
+        costs: dict[str, list[float]] = {name: [] for name in servers}
+        print(f"{'':<22}{'answered/s':>12}{'us CPU each':>14}{'p50 ms':>9}{'p99':>9}{'max':>9}")
+        for _ in range(TURNS):
+            for name, (pid, port) in servers.items():
+                # Anew for each turn: idle ones are closed meanwhile.
+                connections = await connected(port)
+                before = cpu_seconds(pid)
+                answers = await flat_out(connections, seconds)
+                cpu = cpu_seconds(pid) - before
+                costs[name].append(cpu / len(answers.latencies) * 1e6)
+                print(row(name, answers, cpu, seconds))
+        medians = {name: statistics.median(values) for name, values in costs.items()}
+        print(", ".join(f"{name} {cost:.0f} us of CPU" for name, cost in medians.items()))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=10, help="for each of the two rows")
-    trio.run(measure, parser.parse_args().seconds)
+    parser.add_argument("--wiremock", type=Path, metavar="JAR", help="measure WireMock beside")
+    options = parser.parse_args()
+    trio.run(measure, options.seconds)
+    if options.wiremock is not None:
+        trio.run(measure_beside, options.wiremock, options.seconds)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ class Outage:
 
     def disturb(self, answer: Answer, dice: random.Random) -> Answer:
         """What becomes of `answer`."""
+        if not self.active:
+            return answer
         late = answer.delay_seconds + self.latency_milliseconds / 1000
         if self.down:
             return replace(answer, fault=Fault.CONNECTION_RESET_BY_PEER, delay_seconds=0.0)

@@ -135,6 +135,8 @@ class StubServer:
 def _identity(stub: StubMapping) -> list[tuple[str, str]]:
     headers = [("Matched-Stub-Id", stub.id)]
     if stub.name is not None:
-        printable = "".join(letter if " " <= letter <= "~" else "?" for letter in stub.name)
-        headers.append(("Matched-Stub-Name", printable))
+        name = stub.name
+        if not (name.isascii() and name.isprintable()):
+            name = "".join(letter if " " <= letter <= "~" else "?" for letter in name)
+        headers.append(("Matched-Stub-Name", name))
     return headers

@@ -42,13 +42,15 @@ async def _write_asgi(send: Send, answer: Answer, *, with_body: bool) -> None:
             "headers": [(name.encode(), value.encode()) for name, value in _headers(answer)],
         }
     )
-    if with_body and answer.body:
+    body = answer.body if with_body else b""
+    if answer.dribble and body:
 
         async def write(piece: bytes) -> None:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
 
         await _write_body(answer, write)
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+        body = b""
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 async def _write_raw(wire: Wire, answer: Answer, *, with_body: bool) -> None:

@@ -119,13 +119,11 @@ def compile_nodes(nodes: Sequence[Node], helpers: Helpers) -> Write:
         rendering.steps += cost
         if rendering.steps > MAX_STEPS:
             raise TemplateError(f"more than {MAX_STEPS} steps were needed")
-        pieces: list[str] = []
-        for part in parts:
-            piece = part if isinstance(part, str) else part(rendering, scope)
-            rendering.written += len(piece)
-            if rendering.written > MAX_OUTPUT_CHARACTERS:
-                raise TemplateError(f"more than {MAX_OUTPUT_CHARACTERS} characters were written")
-            pieces.append(piece)
+        pieces = [part if isinstance(part, str) else part(rendering, scope) for part in parts]
+        rendering.written += sum(map(len, pieces))
+        # Looked at before they are joined: they may be one text many times over.
+        if rendering.written > MAX_OUTPUT_CHARACTERS:
+            raise TemplateError(f"more than {MAX_OUTPUT_CHARACTERS} characters were written")
         return "".join(pieces)
 
     return write
@@ -182,13 +180,15 @@ def _call(
 ) -> Read:
     """What calls a helper; its errors, whatever they are, get the place of the call."""
     name = call.target.text
+    constant = all(isinstance(argument, Literal) for argument in call.arguments)
+    constants = [one.value for one in call.arguments if isinstance(one, Literal)]
     arguments = [compile_expression(argument, helpers) for argument in call.arguments]
     options = [(key, compile_expression(option, helpers)) for key, option in call.options]
 
     def invoke(rendering: Rendering, scope: Scope) -> Value:
         given = HelperCall(
             name,
-            [read(rendering, scope) for read in arguments],
+            constants if constant else [read(rendering, scope) for read in arguments],
             {key: read(rendering, scope) for key, read in options} if options else _NO_OPTIONS,
             scope,
             rendering,

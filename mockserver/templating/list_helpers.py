@@ -71,8 +71,10 @@ def _joined(call: HelperCall, items: list[str], separator: str) -> Value:
     length = sum(map(len, items)) + len(separator) * len(items)
     if length > MAX_OUTPUT_CHARACTERS:
         raise TemplateError(f"more than {MAX_OUTPUT_CHARACTERS} characters")
-    before, after = (text_of(call.options.get(name)) for name in ("prefix", "suffix"))
-    return f"{before}{separator.join(items)}{after}"
+    joined = separator.join(items)
+    if not call.options:
+        return joined
+    return f"{text_of(call.options.get('prefix'))}{joined}{text_of(call.options.get('suffix'))}"
 
 
 def _join(call: HelperCall) -> Value:

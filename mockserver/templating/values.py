@@ -121,13 +121,15 @@ def items_of(value: Value) -> list[Value]:
 
 def text_of(value: Value) -> str:
     """How `value` is written: numbers as Java writes them, collections as JSON."""
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
         return _java_double(value)
-    if isinstance(value, (str, int)):
+    if isinstance(value, int):
         return str(value)
     if isinstance(value, Several):
         return value.values[0] if value.values else ""

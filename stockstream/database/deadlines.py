@@ -49,7 +49,7 @@ async def within(
     try:
         try:
             for pause in (seconds, GRACE_SECONDS):
-                await asyncio.wait({task}, timeout=pause)
+                await _wait(task, pause)
                 if task.done():
                     return task.result()
         except asyncio.CancelledError:
@@ -61,13 +61,21 @@ async def within(
         del task  # an error of the task holds this frame, and the task holds the error
 
 
+async def _wait(task: asyncio.Task[R], seconds: float) -> None:
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError as error:
+        # Since Python 3.14 the frames in there hold who waits, a task that is to hold this error.
+        raise error.with_traceback(None) from None
+
+
 async def _give_up(
     task: asyncio.Task[R], cut: Callable[[], None], discard: Callable[[R], None] | None
 ) -> None:
     if not task.done():
         cut()
         task.cancel()
-        await asyncio.wait({task}, timeout=END_SECONDS)
+        await _wait(task, END_SECONDS)
     if not task.done():
         _log.error("the driver does not end what was cancelled", task=str(task.get_coro()))
     # Also where it is done: unread, an error would be logged as forgotten.

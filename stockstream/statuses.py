@@ -156,7 +156,7 @@ class DatabaseStatus(msgspec.Struct, frozen=True):
 
     `up` when history can be written; `connections` open now by purpose; `reason` why it is not up,
     one line that names the setting to look at; `since` when it became so. `replica` where there is
-    one.
+    one. `queries` and those that `failed` are counted since the process began, once a second.
     """
 
     up: bool

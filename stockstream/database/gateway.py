@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 MAINTENANCE_SECONDS = 120.0
 ROWS_CONNECTIONS = 2
+COUNT_SECONDS = 1.0
+"""How often the row is written for the sake of its counts alone."""
 
 _log: BoundLogger = structlog.get_logger("database")
 
@@ -69,6 +71,10 @@ class DatabaseSettings:
         return self.pools.get(name, defaults[name])
 
 
+class _Count:
+    """Time to write down how many queries there were."""
+
+
 class Database(Actor):
     """See the module."""
 
@@ -84,6 +90,8 @@ class Database(Actor):
         self._settings = settings
         self._asyncio_thread = asyncio_thread
         self._statuses = statuses
+        last = statuses.value
+        self._counted_before = (0, 0) if last is None else (last.queries, last.failed)
         self._wake = trio.Event()
         self._server_trouble = ""
         self._ending = False
@@ -106,6 +114,7 @@ class Database(Actor):
     async def init(self) -> None:
         """Begin to connect."""
         self._tell()
+        self.send_every(COUNT_SECONDS, _Count())
         self.tasks.start_soon(self._run)
 
     async def terminate(self, _reason: ExitReason) -> None:
@@ -115,6 +124,10 @@ class Database(Actor):
     @replies_later(Ask)
     def _on_ask(self, request: Ask[Any], caller: Caller[Any]) -> None:
         self._pools[request.query.purpose].put(Job(request.query, caller))
+
+    @handles(_Count)
+    def _on_count(self, _message: _Count) -> None:
+        self._tell()
 
     @handles(CutConnections)
     def _on_cut(self, _request: CutConnections) -> int:
@@ -233,13 +246,14 @@ class Database(Actor):
                 _log.info("the database is there")
             else:
                 _log.warning("the database is away", reason=reason)
+        queries, failed = self._counted_before
         row = DatabaseStatus(
             up=up,
             reason=reason,
             since=Moment.now() if last is None or turned else last.since,
             connections={name.value: pool.connected for name, pool in pools.items()},
-            queries=sum(pool.queries for pool in pools.values()),
-            failed=sum(pool.failed for pool in pools.values()),
+            queries=queries + sum(pool.queries for pool in pools.values()),
+            failed=failed + sum(pool.failed for pool in pools.values()),
             replica=None if self._settings.read is None else pools[Purpose.READ].replica(),
         )
         if row.replica is not None and not self._ending:

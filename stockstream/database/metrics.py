@@ -31,12 +31,12 @@ def families(tables: Tables) -> Iterator[Family]:
     )
     yield counter(
         "stockstream_database_queries_total",
-        "Queries, since the gateway to the database started.",
+        "Queries, of this process.",
         None if database is None else database.queries,
     )
     yield counter(
         "stockstream_database_queries_failed_total",
-        "Queries that failed, since the gateway to the database started.",
+        "Queries that failed, of this process.",
         None if database is None else database.failed,
     )
     yield gauge(

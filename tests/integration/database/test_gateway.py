@@ -242,6 +242,24 @@ async def test_connections_that_are_cut_come_back(database_url: str) -> None:
 
 
 @pytest.mark.proves("H2")
+async def test_queries_are_counted_over_the_lives_of_the_gateway(database_url: str) -> None:
+    """Those that failed too; a look at the row tells of them soon, without a change of anything."""
+    async with running_history(database_url) as history:
+        await history.until_up()
+        before = history.status.queries
+        for number in range(1, 6):
+            await history.ask(Record([batch(number)]))
+        with pytest.raises(Rejected):
+            await history.ask(CutMeanwhile(bad_value=True))
+        await history.until(lambda: history.status.queries >= before + 6)
+        counted, failed = history.status.queries, history.status.failed
+        assert failed >= 1
+        await history.kill_gateway()
+        await history.until_up()
+        assert history.status.queries >= counted
+        assert history.status.failed >= failed
+
+
 async def test_killed_gateways_leave_no_connection(own_server: PostgresServer) -> None:
     """Fifty kills, some in the middle of connecting: the server has those of the last one only."""
     async with running_history(own_server.create_database()) as history:

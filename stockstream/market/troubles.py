@@ -36,8 +36,3 @@ class Troubles:
         for kind in over:
             del self._clean_rounds[kind]
         return over
-
-    @property
-    def current(self) -> list[str]:
-        """The kinds that are not over."""
-        return sorted(self._clean_rounds)

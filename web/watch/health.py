@@ -8,7 +8,7 @@ from quart import Blueprint
 
 from stockstream.history.progress import progress, told
 from stockstream.quotes import iso_utc
-from stockstream.statuses import CircuitState
+from stockstream.statuses import CircuitState, FeedState
 from stockstream.times import tell
 from stockstream.upstreams import current_state, feed_of_all, worst_circuit
 from web.answers import json_answer
@@ -56,7 +56,7 @@ def _upstream(feed: FeedStatus, circuit: CircuitStatus | None) -> dict[str, obje
 def _feed(feed: FeedStatus | None) -> dict[str, object]:
     as_of = None if feed is None else feed.as_of
     return {
-        "ok": as_of is not None,
+        "ok": feed is not None and current_state(feed) is not FeedState.DOWN,
         "state": None if feed is None else current_state(feed),
         "as_of": None if as_of is None else iso_utc(tell(as_of)),
         "reason": None if feed is None else feed.reason,

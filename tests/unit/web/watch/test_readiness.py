@@ -75,12 +75,26 @@ async def test_a_breaker_that_is_not_closed_may_stand_so_for_a_minute(
     """Since the last success: one that probes in vain begins a new state every few seconds."""
     circuit = CircuitStatus(state, since=Moment.now().after(-1.0))
     is_ready, checks = readiness(tables_with(Moment.now().after(-seconds), circuit), NOON)
-    assert is_ready == (state is CircuitState.CLOSED or seconds <= OPEN_TOO_LONG_SECONDS)
+    assert is_ready == (seconds <= OPEN_TOO_LONG_SECONDS)
     breaker = cast("dict[str, object]", checks["circuit_breaker"])
-    assert breaker["ok"] == is_ready
+    assert breaker["ok"] == (state is CircuitState.CLOSED or is_ready)
     assert breaker["open_seconds"] == pytest.approx(
         0 if state is CircuitState.CLOSED else seconds, abs=0.5
     )
+
+
+async def test_a_feed_that_is_gone_for_good_is_not_ready_after_a_minute(
+    autojump_clock: object,
+) -> None:
+    """Nobody writes its row any more, which says that it is live, and its breaker is closed."""
+    closed = CircuitStatus(CircuitState.CLOSED, since=Moment.now())
+    tables = tables_with(Moment.now(), closed)
+    await trio.sleep(60)
+    assert readiness(tables, NOON)[0]
+    await trio.sleep(0.1)
+    is_ready, checks = readiness(tables, NOON)
+    assert not is_ready
+    assert cast("dict[str, object]", checks["feed"])["state"] == "down"
 
 
 @pytest.mark.parametrize("alert", [None, "7 ticks were lost"])

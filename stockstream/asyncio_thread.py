@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, TypeVarTuple
 import structlog
 import trio
 
+from stockstream.asyncio_turns import PoliteSelector, TrioIsBusy
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
 
@@ -62,31 +64,31 @@ class AsyncioThread:
 
     def __init__(self) -> None:
         self._loop: AsyncioLoop | None = None
-        self._users = 0
 
     @contextmanager
     def use(self) -> Iterator[AsyncioLoop]:
         """The loop, for the time of a `with`; a new one where the last one was lost."""
         if self._loop is None or self._loop.is_lost:
-            self._loop, self._users = AsyncioLoop(), 0
+            self._loop = AsyncioLoop()
         loop = self._loop
-        self._users += 1
+        loop.users += 1
         try:
             yield loop
         finally:
-            if loop is self._loop:
-                self._users -= 1
-                if self._users == 0:
-                    self._loop = None
-                    loop.stop()
+            loop.users -= 1
+            if loop.users == 0:
+                loop.stop()
 
 
 class AsyncioLoop:
     """One life of the loop and its thread. Everything here is called by trio, except `tell`."""
 
     def __init__(self) -> None:
+        self.users = 0
         self._token = trio.lowlevel.current_trio_token()
-        self._loop = asyncio.new_event_loop()
+        self._trio_is_busy = TrioIsBusy()
+        trio.lowlevel.add_instrument(self._trio_is_busy)
+        self._loop = asyncio.SelectorEventLoop(PoliteSelector(self._trio_is_busy.lock))
         self._loop.set_exception_handler(_report)
         self._loop.set_default_executor(_Lookups())
         self._lost: str | None = None
@@ -171,7 +173,7 @@ class AsyncioLoop:
 
     def stop(self) -> None:
         """End the loop and its thread, soon; what still runs there is cancelled."""
-        self._lost = self._lost or "the asyncio loop was stopped"
+        self._lose("the asyncio loop was stopped")
         self.post(self._end)
 
     def _end(self) -> None:
@@ -182,8 +184,11 @@ class AsyncioLoop:
         self._missed = 0
 
     def _lose(self, why: str) -> None:
-        if self._lost is None:
-            self._lost = why
+        if self._lost is not None:
+            return
+        self._lost = why
+        trio.lowlevel.remove_instrument(self._trio_is_busy)
+        self._trio_is_busy.release()
         self._changed.set()
         for call in self._calls:
             call.done.set()

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 import trio
+import trio.lowlevel
 import trio.testing
 
-from stockstream import asyncio_thread
+from stockstream import asyncio_thread, asyncio_turns
 from stockstream.asyncio_thread import (
     AsyncioLoop,
     AsyncioThread,
@@ -352,3 +353,43 @@ async def test_an_error_in_a_callback_is_logged_with_its_traceback() -> None:
     [line] = [line for line in logs if line["log_level"] != "debug"]
     assert isinstance(line["exc_info"], ValueError)
     assert line["exc_info"].__traceback__ is not None
+
+
+async def test_asyncio_has_its_turn_while_trio_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing begins there while a task of trio's runs, though that releases the interpreter; not
+    for ever, where trio never waits.
+    """
+    monkeypatch.setattr(asyncio_turns, "PATIENCE_SECONDS", 0.3)
+    ran = threading.Event()
+    with a_loop() as loop:
+        await loop.run(_twice, 1)
+        loop.post(ran.set)
+        assert not ran.wait(0.1)
+        await trio.lowlevel.checkpoint()
+        with trio.fail_after(WAIT_SECONDS):
+            while not ran.is_set():  # noqa: ASYNC110 - a thread's event
+                await trio.sleep(0.001)
+        ran.clear()
+        loop.post(ran.set)
+        assert ran.wait(WAIT_SECONDS)
+
+
+async def test_a_loop_that_was_lost_is_stopped_once_all_have_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also when a new one serves already: no thread stays, and trio has no instrument left."""
+    monkeypatch.setattr(asyncio_thread, "BEAT_SECONDS", 0.02)
+    await _until_no_thread()
+    release = threading.Event()
+    shared = AsyncioThread()
+    with shared.use() as one, structlog.testing.capture_logs():
+        with shared.use() as same:
+            assert same is one
+            one.post(release.wait, WAIT_SECONDS)
+            with pytest.raises(AsyncioThreadLost):
+                await one.watch()
+        with shared.use() as other:
+            assert other is not one
+            release.set()
+            assert await other.run(_twice, 1) == 2
+    await _until_no_thread()

@@ -68,6 +68,7 @@ from .exits import (
 )
 from .faults import Fault, inject_crash, inject_fault, lift_fault
 from .groups import Groups, GroupStatistics
+from .introspection import get_state, resume, suspend
 from .last_exit import LastExit
 from .mailbox import Conflate, DropNewest, DropOldest, MailboxPolicy, MailboxStatistics
 from .management import (
@@ -90,6 +91,7 @@ from .supervisor import Supervisor, supervisor
 from .system import ROOT, System
 from .table import Ownership, Slot, Table, TableStatistics
 from .task_supervisor import Task, TaskSupervisor, task_supervisor
+from .tracing import Handled, Sent, Trace, Traced, observe, trace
 
 __all__ = [
     "BRUTAL_KILL", "IGNORE", "KILLED", "NOPROC", "NORMAL", "ROOT", "SHUTDOWN", "Actor",
@@ -99,17 +101,18 @@ __all__ = [
     "ChildState", "Conflate", "Continue", "Counts", "Crash", "CrashLog", "Decision", "Down",
     "DropNewest", "DropOldest", "DynamicSupervisor", "Event", "Exit", "ExitReason", "Exited",
     "FailedStart", "FailedToStartChild", "Fault", "Flags", "GroupStatistics", "Groups",
-    "Ignore", "IntensityExceeded", "InvalidHandler", "KeyFailed", "Killed", "Kind", "LastExit",
-    "MailboxPolicy", "MailboxStatistics", "ManagementError", "MaxChildren", "Monitor",
-    "MonitorCancelled", "NoProc", "NoProcess", "NoTasks", "Normal", "NotFound", "NotTheWriter",
-    "Overloaded", "Ownership", "PartitionSupervisor", "Request", "Restart", "RestartScheduled",
-    "Restarting", "ServerExited", "Shutdown", "ShutdownTimedOut", "Slot", "SpecError",
-    "StartFailed", "StartIgnored", "StartTimeout", "Started", "StillAlive", "StillRunning",
-    "Strategy", "Subscriber", "SupervisionError", "Supervisor", "SupervisorSnapshot", "System",
-    "Table", "TableStatistics", "Task", "TaskFailed", "TaskSupervisor", "TerminateFailed",
-    "Timer", "UnhandledMessage", "UnhandledRequest", "correlation_id", "count_children",
-    "delete_child", "dynamic_supervisor", "handles", "inject_crash", "inject_fault", "is_clean",
-    "lift_fault", "partition", "partition_of", "partition_supervisor", "replies_later",
-    "restart_child", "run", "snapshot", "start_child", "supervisor", "task_supervisor",
-    "terminate_child", "which_children",
+    "Handled", "Ignore", "IntensityExceeded", "InvalidHandler", "KeyFailed", "Killed", "Kind",
+    "LastExit", "MailboxPolicy", "MailboxStatistics", "ManagementError", "MaxChildren",
+    "Monitor", "MonitorCancelled", "NoProc", "NoProcess", "NoTasks", "Normal", "NotFound",
+    "NotTheWriter", "Overloaded", "Ownership", "PartitionSupervisor", "Request", "Restart",
+    "RestartScheduled", "Restarting", "Sent", "ServerExited", "Shutdown", "ShutdownTimedOut",
+    "Slot", "SpecError", "StartFailed", "StartIgnored", "StartTimeout", "Started", "StillAlive",
+    "StillRunning", "Strategy", "Subscriber", "SupervisionError", "Supervisor",
+    "SupervisorSnapshot", "System", "Table", "TableStatistics", "Task", "TaskFailed",
+    "TaskSupervisor", "TerminateFailed", "Timer", "Trace", "Traced", "UnhandledMessage",
+    "UnhandledRequest", "correlation_id", "count_children", "delete_child",
+    "dynamic_supervisor", "get_state", "handles", "inject_crash", "inject_fault", "is_clean",
+    "lift_fault", "observe", "partition", "partition_of", "partition_supervisor",
+    "replies_later", "restart_child", "resume", "run", "snapshot", "start_child", "supervisor",
+    "suspend", "task_supervisor", "terminate_child", "trace", "which_children",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
 from .errors import AlreadyRegistered, NoProc, NoTasks
 from .exits import NORMAL, ExitReason
@@ -129,6 +129,24 @@ class Actor:
     def stop(self, reason: ExitReason = NORMAL) -> None:
         """End with `reason` once the current message is handled."""
         self._cell.mailbox.stop(reason)
+
+    def postpone(self) -> NoReturn:
+        """Keep the message that is handled now until `state_changed`; ends the handler.
+
+        As `postpone` of `gen_statem`. Its caller, if any, goes on waiting, and it counts against
+        the mailbox's bound as long as it waits. What the handler changed before stays changed.
+
+        Raises:
+            RuntimeError: the caller is not a handler of this actor.
+        """
+        self._cell.postpone()
+
+    def state_changed(self) -> None:
+        """Have the postponed messages handled again, the oldest first, before any other.
+
+        They come after the message that is handled now. A no-op when there are none.
+        """
+        self._cell.state_changed()
 
     def register(self, name: str) -> None:
         """Take `name` in addition to the path, until the actor ends.

@@ -6,7 +6,7 @@ import math
 from enum import StrEnum
 from time import perf_counter
 from types import CoroutineType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
@@ -29,6 +29,7 @@ from .faults import InjectedCrash
 from .mailbox import Envelope, Token, open_mailbox
 from .messages import nearest_handler
 from .ref import ActorRef
+from .replay import LeaveBatch, Postponed, Replay, Wake
 from .spec import BRUTAL_KILL, WORKER_SHUTDOWN_SECONDS
 from .tick import Tick
 
@@ -69,6 +70,7 @@ class Cell:
     __slots__ = (
         "_first",
         "_on_exit",
+        "_replay",
         "_waiting",
         "actor",
         "actor_type",
@@ -78,6 +80,7 @@ class Cell:
         "durations",
         "generation",
         "handled",
+        "handlers",
         "handling_seconds",
         "ignored",
         "mailbox",
@@ -110,6 +113,8 @@ class Cell:
         self.actor = actor
         """Until it has ended; see `finish`."""
         self.actor_type = type(actor)
+        self.handlers = type(actor).handlers
+        """The class's own, or while somebody looks, those that tell what they do."""
         self.generation = system.next_generation(path)
         self.scope = trio.CancelScope()
         self.mailbox = open_mailbox(actor.mailbox)
@@ -132,6 +137,7 @@ class Cell:
         self.handling_seconds = 0.0
         self.durations = Durations()
         self._on_exit = on_exit
+        self._replay: Replay | None = None
         self._first: Envelope | Token | None = None
         """What `init` asked to handle before any other message."""
         self._waiting: tuple[Change, ...] = ()
@@ -139,11 +145,36 @@ class Cell:
         system.register(path, self)
         if spec.name is not None:
             system.register(spec.name, self)
+        for action in system.starting:
+            action(self)
 
     @property
     def ref(self) -> ActorRef:
         """A reference to this incarnation. Made when asked for: kept here, it would be a cycle."""
         return ActorRef(self.system, self.path, self)
+
+    @property
+    def replay(self) -> Replay:
+        """What waits beside the mailbox's channel; made when it is first needed."""
+        if self._replay is None:
+            self._replay = Replay(self.mailbox)
+        return self._replay
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it handles no messages until it is resumed."""
+        return self._replay is not None and self._replay.suspended
+
+    def postpone(self) -> NoReturn:
+        """See `Actor.postpone`."""
+        if self.state is not State.RUNNING or trio.lowlevel.current_task() is not self.task:
+            raise RuntimeError(f"{self.path}: only a handler can postpone the message it handles")
+        raise Postponed
+
+    def state_changed(self) -> None:
+        """See `Actor.state_changed`."""
+        if self._replay is not None and self._replay.retry():
+            self.mailbox.signal_token(Wake())  # the receive loop may wait in the channel
 
     @property
     def ended(self) -> bool:
@@ -209,6 +240,8 @@ class Cell:
             timer.cancel()
         for monitor in list(self.watching):
             monitor.cancel()
+        if self._replay is not None:
+            self._replay.open()
         undelivered = self.mailbox.close()
         for monitor in list(self.monitors):
             monitor.fire(reason)
@@ -254,7 +287,7 @@ class Cell:
         await self._start(actor)
         if self.ignored:
             return NORMAL
-        return await self._end(*await self._serve(actor))
+        return await self._end(*await self._receive(actor))
 
     async def _live_with_tasks(self, actor: Actor) -> ExitReason:
         """The same, with the actor's tasks beside it.
@@ -268,7 +301,7 @@ class Cell:
             async with trio.open_nursery() as tasks:
                 actor._tasks = tasks  # noqa: SLF001 - the runtime gives an actor its nursery
                 await self._start(actor)
-                given = (NORMAL, None) if self.ignored else await self._serve(actor)
+                given = (NORMAL, None) if self.ignored else await self._receive(actor)
                 if actor.tasks_run_in_terminate and not self.ignored:
                     given = await self._end(*given), None
                 tasks.cancel_scope.cancel()
@@ -302,15 +335,6 @@ class Cell:
         self.system.emit(Started(self.path, self.generation))
         self._changed()
 
-    async def _serve(self, actor: Actor) -> tuple[ExitReason, Exception | None]:
-        """Handle messages until there is a reason to end, and the error behind it, if any."""
-        try:
-            return self._stopping(await self._receive(actor)), None
-        except Exception as error:
-            if _is_cancelled():
-                raise  # killed, or a task raised before: this error came on the way out
-            return self._stopping(crash(error)), error
-
     def _stopping(self, reason: ExitReason) -> ExitReason:
         """From now on nothing in the mailbox will be handled."""
         self.state = State.STOPPING
@@ -332,18 +356,24 @@ class Cell:
         self.system.emit(TerminateFailed(self.path, reason, failed))
         return reason
 
-    async def _receive(self, actor: Actor) -> ExitReason:
+    async def _receive(self, actor: Actor) -> tuple[ExitReason, Exception | None]:
+        """Handle messages until there is a reason to end, and the error behind it, if any."""
         mailbox, record = self.mailbox, self.system.paths[self.path]
         item, self._first = self._first, None
-        while True:
-            if item is None:
-                item = await mailbox.receive()
-            limit = DRAIN_LIMIT if record.fault is None else await self._suffer(record)
-            reason = await self._drain(actor, item, limit)
-            if reason is not None:
-                return reason
-            # An actor that waits for its next message must not keep the last one alive.
-            item = None
+        try:
+            while True:
+                if item is None:
+                    item = await mailbox.receive()
+                limit = DRAIN_LIMIT if record.fault is None else await self._suffer(record)
+                reason = await self._drain(actor, item, limit)
+                if reason is not None:
+                    return self._stopping(reason), None
+                # An actor that waits for its next message must not keep the last one alive.
+                item = None
+        except Exception as error:
+            if _is_cancelled():
+                raise  # killed, or a task raised before: this error came on the way out
+            return self._stopping(crash(error)), error
 
     async def _drain(
         self, actor: Actor, item: Envelope | Token | None, limit: int
@@ -351,7 +381,7 @@ class Cell:
         """Handle `item` and up to `limit` messages that wait; a reason is answered to stop."""
         mailbox = self.mailbox
         receive_nowait = mailbox.receive_nowait
-        handlers = type(actor).handlers
+        handlers = self.handlers
         handled, look_at = 0, 1
         timed, began = 0, perf_counter()
         mailbox.high_water = max(mailbox.high_water, mailbox.queued)
@@ -391,6 +421,10 @@ class Cell:
                     item = receive_nowait()
                 except trio.WouldBlock:
                     return None
+        except LeaveBatch as leave:
+            if isinstance(leave, Postponed) and isinstance(item, tuple):
+                self.replay.postpone(item)
+            return None
         finally:
             self._timed(began, handled - timed)  # the last one raised, or was cancelled
 
@@ -417,7 +451,7 @@ class Cell:
         """The handler of a base class; without one the message is refused."""
         if isinstance(message, InjectedCrash):
             raise message.error
-        handler = nearest_handler(self.actor_type.handlers, type(message), is_call=call is not None)
+        handler = nearest_handler(self.handlers, type(message), is_call=call is not None)
         if handler is None:
             self.system.emit(UnhandledMessage(self.path, type(message)))
             if call is not None:

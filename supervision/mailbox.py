@@ -123,6 +123,7 @@ class Mailbox:
         "_receive_channel",
         "_send",
         "_send_channel",
+        "_told",
         "bound",
         "closed",
         "conflated",
@@ -138,9 +139,10 @@ class Mailbox:
         channel: Channel = trio.open_memory_channel(math.inf)
         self._send_channel, self._receive_channel = channel
         # Looked up once: a look at each cast would be a twentieth of its cost.
-        self._send = self._send_channel.send_nowait
+        self._send: Callable[[Envelope | Token | None], None] = self._send_channel.send_nowait
         self.receive = self._receive_channel.receive
         self.receive_nowait = self._receive_channel.receive_nowait
+        self._told: list[Callable[[object], None]] | None = None
         self.closed = False
         self.bound = bound
         self.queued = 0
@@ -184,6 +186,33 @@ class Mailbox:
         if self.stop_reason is None:
             self.stop_reason = check_reason(reason)
             self._signal(None)  # wakes a loop that waits
+
+    def tell(self, told: Callable[[object], None]) -> None:
+        """Have `told` called with each cast and call that is queued from now on."""
+        if self._told is None:
+            self._told = []
+            send, listeners = self._send, self._told
+
+            def telling(item: Envelope | Token | None) -> None:
+                send(item)
+                envelope = self.envelope_of(item)
+                if envelope is not None and envelope[3]:
+                    for listener in listeners:
+                        listener(envelope[0])
+
+            self._send = telling
+        self._told.append(told)
+
+    def tell_no_more(self, told: Callable[[object], None]) -> None:
+        """Call it no more; a no-op when it is not called."""
+        if self._told is not None and told in self._told:
+            self._told.remove(told)
+            if not self._told:
+                self._told, self._send = None, self._send_channel.send_nowait
+
+    def envelope_of(self, item: Envelope | Token | None) -> Envelope | None:
+        """What a queued item stands for now, left in its place; None for the runtime's own."""
+        return item if isinstance(item, tuple) else None
 
     def close(self) -> list[Envelope]:
         """Take out what is left, uncounted signals included, and refuse the rest for ever."""
@@ -243,6 +272,10 @@ class DroppingOldest(Mailbox):
             self._casts.pop()
         return False
 
+    def envelope_of(self, item: Envelope | Token | None) -> Envelope | None:
+        """A token was queued for the newest cast."""
+        return self._casts[-1] if item is self and self._casts else super().envelope_of(item)
+
     def redeem(self) -> Envelope | None:
         """Answer the oldest cast that is left."""
         return self._casts.popleft() if self._casts else None
@@ -291,6 +324,10 @@ class Conflating(Mailbox):
             self._places[key] = place
             self._send(place)
         return True
+
+    def envelope_of(self, item: Envelope | Token | None) -> Envelope | None:
+        """The newest message of the key whose place it is."""
+        return item.envelope if isinstance(item, _Place) else super().envelope_of(item)
 
 
 def open_mailbox(policy: MailboxPolicy) -> Mailbox:

@@ -144,7 +144,9 @@ def _is_seconds(value: object) -> bool:
 
 def member(kind: type[E], value: E) -> E:
     """The member of the enumeration that `value` is, or equals as a string; else `value` itself."""
-    return kind(value) if isinstance(value, str) and value in set(kind) else value
+    if isinstance(value, kind) or not isinstance(value, str) or value not in set(kind):
+        return value
+    return kind(value)
 
 
 _CHILD_CHECKS: tuple[Callable[[ChildSpec], None], ...] = (

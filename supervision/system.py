@@ -52,6 +52,8 @@ class System:
         self.names: dict[str, Cell] = {}
         self.paths: dict[str, PathRecord] = {}
         self.casts_to_nobody = 0
+        self.starting: tuple[Callable[[Cell], None], ...] = ()
+        """Called with each incarnation before its first step; must not raise."""
         self.timers: set[Timer] = set()
         """Those that send to a name; an incarnation has its own."""
         self.root: Cell | None = None
@@ -192,9 +194,9 @@ def check_actor(actor: object, path: str) -> None:
     Raises:
         BadInit: it is no actor, or one that was started before, or its `mailbox` is no policy.
     """
-    if inspect.iscoroutine(actor):
-        actor.close()
     if not isinstance(actor, Actor):
+        if inspect.iscoroutine(actor):
+            actor.close()  # or Python warns that nobody awaited it
         raise BadInit(f"{path}: its start function made {actor!r}, which is no Actor")
     if not isinstance(actor.mailbox, MailboxPolicy):
         raise BadInit(

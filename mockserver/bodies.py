@@ -119,10 +119,12 @@ def _templated(field: Reader, raw: bytes) -> Part:
     return template
 
 
-def read_headers(members: dict[str, Reader], *, templated: bool) -> tuple[tuple[str, Part], ...]:
+def read_headers(
+    members: dict[str, Reader], *, templated: bool
+) -> tuple[tuple[str, Part | str], ...]:
     """The headers of a response's `members`. Raises `FieldError`."""
     field = given(members, "headers")
-    headers: list[tuple[str, Part]] = []
+    headers: list[tuple[str, Part | str]] = []
     for name, one in field.object().items() if field else ():
         if _TOKEN.fullmatch(name) is None:
             raise one.fail(f"{name!r} is not a header name")
@@ -134,6 +136,8 @@ def read_headers(members: dict[str, Reader], *, templated: bool) -> tuple[tuple[
             text = value.text() if isinstance(value.value, str) else write_json(value.value)
             if isinstance(value.value, (dict, list)) or re.search(r"[\r\n\0]", text):
                 raise value.fail("expected one line of text")
-            raw = text.encode()
-            headers.append((name, _templated(value, raw) if templated else raw))
+            if templated and "{{" in text:
+                headers.append((name, _templated(value, text.encode())))
+            else:
+                headers.append((name, text.strip()))
     return tuple(headers)

@@ -4,8 +4,8 @@ import base64
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -30,7 +30,11 @@ class Request:
     host: str = "localhost"
     port: int = 80
     protocol: str = "HTTP/1.1"
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @cached_property
+    def id(self) -> str:
+        """What the request and its entry in the journal are known by; made when it is asked for."""
+        return str(uuid.uuid4())
 
     @cached_property
     def path(self) -> str:
@@ -160,6 +164,7 @@ def _object(field: Reader | None) -> list[tuple[str, Reader]]:
     return [] if field is None else list(field.object().items())
 
 
+@lru_cache(maxsize=256)
 def split_host(header: str, default: tuple[str, int], implied: int = 80) -> tuple[str, int]:
     """Host and port of a Host header; `implied` is the port of one that names none.
 

@@ -1,9 +1,8 @@
 """The request journal: the last requests and what became of them. Bounded in count and bytes."""
 
-import uuid
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -26,7 +25,11 @@ class Entry:
     answer: Answer
     stub: StubMapping | None
     report: str | None = None
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def id(self) -> str:
+        """The request's."""
+        return self.request.id
 
     @property
     def matched(self) -> bool:

@@ -44,7 +44,7 @@ class ResponseDefinition:
 
     status: int = 200
     reason: str | None = None
-    headers: tuple[tuple[str, Part], ...] = ()
+    headers: tuple[tuple[str, Part | str], ...] = ()
     body: Part | BodyChoice = b""
     parameters: Mapping[str, Json] = field(default_factory=dict)
     fixed_delay_seconds: float | None = None
@@ -107,7 +107,8 @@ def respond(
 
     try:
         headers = tuple(
-            (name, header_value(written(part).decode())) for name, part in definition.headers
+            (name, part if isinstance(part, str) else header_value(written(part).decode()))
+            for name, part in definition.headers
         )
         body = written(chosen(definition.body))
     except (TemplateError, TooMuchWork, UnicodeError) as error:

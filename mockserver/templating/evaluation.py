@@ -8,7 +8,7 @@ through it.
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from mockserver.limits import TooMuchWork
@@ -41,12 +41,14 @@ class Rendering:
     variables: dict[str, Value] = field(default_factory=dict)
     written: int = 0
     steps: int = 0
+    iso: str = ""
 
-    def step(self, count: int) -> None:
-        """Count steps. Raises `TemplateError` where there are too many."""
-        self.steps += count
-        if self.steps > MAX_STEPS:
-            raise TemplateError(f"more than {MAX_STEPS} steps were needed")
+    def now_in_iso(self) -> str:
+        """`now` in ISO 8601, in UTC and to the second; worked out once."""
+        if not self.iso:
+            utc = self.now.astimezone(UTC)
+            self.iso = utc.isoformat(timespec="seconds").replace("+00:00", "Z")
+        return self.iso
 
 
 Write: TypeAlias = Callable[[Rendering, Scope], str]

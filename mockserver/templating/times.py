@@ -25,7 +25,7 @@ def now(call: HelperCall) -> Value:
     `offset` shifts it ('-3 days'), `timezone` names the zone it is written in (UTC).
     """
     if not call.options:
-        return _iso(call.rendering.now)
+        return call.rendering.now_in_iso()
     return _shown(call, call.rendering.now)
 
 

@@ -19,7 +19,7 @@ NO_FILES = BodyFiles(Path("/nonexistent"))
 def request(url: str = "/", method: str = "GET", body: bytes = b"", **headers: str) -> Request:
     """A request; header names with `_` for `-`."""
     pairs = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    return Request(method, url, pairs, body, host="stub.test", port=1080, id="request-1")
+    return Request(method, url, pairs, body, host="stub.test", port=1080)
 
 
 def rendered(text: str, asked: Request | None = None, seed: int = SEED, **parameters: Json) -> str:

@@ -177,8 +177,9 @@ async def test_memory_and_files_come_back_after_a_thousand_kills(
 ) -> None:
     """Within 10 %, with clients connected all the while; no socket or file stays open."""
     rng = random.Random(chosen_seed())
-    mortal = ["market/streamer", "market/feeds/sim/circuit_breaker", "delivery/broadcaster",
-              "delivery/subscription_manager", "pubsub", "telemetry"]  # fmt: skip
+    mortal = ["market/streamer", "market/feeds/sim/circuit_breaker", "market/feeds/sim/feed",
+              "delivery/broadcaster", "delivery/subscription_manager", "pubsub",
+              "telemetry"]  # fmt: skip
 
     async def kill(node: Node, times: int) -> None:
         for _ in range(times):

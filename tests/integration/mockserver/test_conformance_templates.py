@@ -43,7 +43,8 @@ TEMPLATES = [
     "{{abbreviate 'hello big world' 10}}|{{wordWrap 'a b c d' 3}}|{{stringFormat '%s-%d' 'a' 5}}",
     "{{join 'a' 'b' ', ' prefix='[' suffix=']'}}|{{base64 'a' padding=false}}",
     "{{and true true yes='y' no='n'}}|{{not true yes='y' no='n'}}|{{gt 'b' 'a'}}|{{gt '2' '10'}}",
-    "{{numberFormat 1234.567 maximumFractionDigits=1}}|{{numberFormat 1234.567 groupingUsed=false}}",
+    "{{numberFormat 1234.567 maximumFractionDigits=1}}",
+    "{{numberFormat 1234.567 groupingUsed=false}}",
     "{{numberFormat 1.235 '0.00' roundingMode='half_up'}}|{{now format='YYYY w'}}",
 ]  # fmt: skip
 

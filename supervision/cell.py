@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 DRAIN_LIMIT = 128
 """Messages handled before other tasks get a turn: about 0.1 ms of small ones."""
 TIMED_TOGETHER = 16
-"""Of a backlog, so many messages share one look at the clock, and count as equally long: to look
+"""In a backlog, so many messages are timed together, and count as equally long: to read the clock
 after each would make a cast half as dear again. With fewer waiting, each is timed by itself."""
 
 
@@ -123,7 +123,7 @@ class Cell:
         self.reason: ExitReason | None = None
         self.ignored = False
         self.asked = False
-        """Whether its supervisor has asked it to stop, and so looks after the time it takes."""
+        """Whether its supervisor has asked it to stop, and so limits the time it takes."""
         self.was_up = False
         self.calls: set[PendingCall] = set()
         self.monitors: set[Monitor] = set()
@@ -439,7 +439,7 @@ class Cell:
         return now
 
     async def _suffer(self, record: PathRecord) -> int:
-        """Bear the fault put in on purpose; the answer is how many messages may follow."""
+        """Hang, or be slow, as the fault says; the answer is how many messages may follow."""
         fault = record.fault
         if fault is not None and not fault.over:
             await fault.suffer()

@@ -1,7 +1,7 @@
 """How long things took, as counts per power of a step: quantiles in a bounded, small memory. Pure.
 
 The buckets are geometric, as those of HdrHistogram and of Prometheus's native histograms: each is
-2 ** (1 / 4) times as wide as the one before, so a quantile is off by at most 9 %.
+2 ** (1 / 4) times as wide as the one before. So a quantile is wrong by at most 9 %.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from math import log2
 
 SHORTEST_SECONDS = 1e-7
-"""What takes less counts as this: no clock here tells such times apart."""
+"""Shorter durations count as this one. No clock here measures them exactly."""
 BUCKETS_PER_DOUBLING = 4
 LAST_BUCKET = 130
 """Ten minutes and more."""
 HALVED_AT = 8_192
-"""With so many counted, all counts are halved: what was long ago fades."""
+"""When so many are counted, all counts are halved, so that old ones matter less and less."""
 
 
 class Durations:
-    """Counts of durations, the recent ones above all. Empty, it takes next to nothing."""
+    """Counts of durations, of the recent ones above all. An empty one takes little memory."""
 
     __slots__ = ("_counts", "_total")
 
@@ -41,7 +41,7 @@ class Durations:
             self._total = sum(self._counts.values())
 
     def quantiles(self, *shares: float) -> tuple[float | None, ...]:
-        """For each share, from 0 to 1 and ascending, what so much of them did not exceed.
+        """For each share, from 0 to 1 and ascending, the duration that so many took at most.
 
         In seconds, the geometric middle of a bucket; None where nothing was counted.
         """

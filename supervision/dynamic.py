@@ -59,7 +59,7 @@ class DynamicSupervisor(Supervising):
         # Shortest first: each is cancelled when its own time is up, not when it is its turn.
         # Only then are the ends waited for, as one that cannot be cancelled may take for ever.
         for cell in sorted(running, key=_shutdown_seconds):
-            await self.see_off(cell, asked_at)
+            await self.kill_when_due(cell, asked_at)
         for child in self.children.values():
             if child.cell is not None:
                 await self.end_of(child.cell)

@@ -1,8 +1,8 @@
-"""Faults put into an actor on purpose: it hangs, or is slow, until a deadline.
+"""Injected faults: an actor hangs, or is slow, until a deadline.
 
-A fault stands in the record of the actor's path, and the receive loop of whatever incarnation
-is there looks at it. So it ends at its deadline by itself, though whoever put it there has
-died, and a restart does not wash it off.
+A fault is kept in the record of the actor's path, and the receive loop of each incarnation reads
+it. So it ends at its deadline by itself, although whoever injected it has ended, and a restart does
+not remove it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Fault:
         return self.lifted.is_set() or trio.current_time() >= self.until
 
     async def suffer(self) -> None:
-        """What the receive loop does before a message."""
+        """Wait, as the receive loop does before a message."""
         self.felt.set()
         until = self.until
         if self.delay is not None:

@@ -1,4 +1,4 @@
-"""A picture of the whole tree, read from memory without a message: a hung actor cannot hide."""
+"""The whole tree at one moment, read from memory without a message, so hung actors show too."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ class ActorSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Whom a picture shows of a crowd: at most so many, those in trouble first, and `always`."""
+class _Limits:
+    """Which children of a large supervisor are listed: at most `most`, and those in `always`."""
 
     most: int | None
     always: Collection[str]
@@ -97,16 +97,16 @@ def snapshot(
 
     With `most_dynamic`, no more than so many children of each dynamic supervisor are listed:
     those that are down or on their way, then those whose mailboxes drop or fill, then the
-    oldest; and those whose paths are in `always` beside them. The others are counted. That
-    bounds what a picture of ten thousand actors costs.
+    oldest; and besides them those whose paths are in `always`. The others are counted. So the
+    cost of a snapshot of ten thousand actors is bounded.
     """
     root = system.root
     if root is None:
         return None
-    return _of_cell(system, root, str(root.state), _Wanted(most_dynamic, always))
+    return _of_cell(system, root, str(root.state), _Limits(most_dynamic, always))
 
 
-def _of_cell(system: System, cell: Cell, state: str, wanted: _Wanted) -> ActorSnapshot:
+def _of_cell(system: System, cell: Cell, state: str, limits: _Limits) -> ActorSnapshot:
     now = trio.current_time()
     record = system.paths[cell.path]
     actor = None if cell.ended else cell.actor
@@ -122,8 +122,8 @@ def _of_cell(system: System, cell: Cell, state: str, wanted: _Wanted) -> ActorSn
         )
         listed: Iterable[Child] = actor.children.values()
         if isinstance(actor, DynamicSupervisor):
-            listed, left_out = _selected(actor, wanted)
-        children = tuple(_of_child(system, actor, child, wanted) for child in listed)
+            listed, left_out = _selected(actor, limits)
+        children = tuple(_of_child(system, actor, child, limits) for child in listed)
     p50, p95 = cell.durations.quantiles(0.5, 0.95)
     return ActorSnapshot(
         path=cell.path,
@@ -149,13 +149,13 @@ def _of_cell(system: System, cell: Cell, state: str, wanted: _Wanted) -> ActorSn
 
 
 def _selected(
-    supervisor: DynamicSupervisor, wanted: _Wanted
+    supervisor: DynamicSupervisor, limits: _Limits
 ) -> tuple[Iterable[Child], Mapping[str, int]]:
     """The children to list, in start order, and how many more there are, by state."""
-    children, most = supervisor.children, wanted.most
+    children, most = supervisor.children, limits.most
     if most is None or len(children) <= most:
         return children.values(), {}
-    # Ten thousand are looked at here, so each gets no more than a glance.
+    # There may be ten thousand, so little is read of each.
     calm: list[Child] = []
     pressed: list[Child] = []
     odd: list[Child] = []
@@ -169,7 +169,7 @@ def _selected(
             calm.append(child)
     worst = nlargest(most, pressed, key=_pressure)
     chosen = {child.id: child for child in islice(chain(odd, worst, calm), most)}
-    for path in wanted.always:
+    for path in limits.always:
         above, _, child_id = path.rpartition("/")
         if above == supervisor.path and child_id in children:
             chosen[child_id] = children[child_id]
@@ -190,9 +190,9 @@ def _state_of(child: Child) -> State | ChildState:
     return child.state if child.cell is None else child.cell.state
 
 
-def _of_child(system: System, parent: Supervising, child: Child, wanted: _Wanted) -> ActorSnapshot:
+def _of_child(system: System, parent: Supervising, child: Child, limits: _Limits) -> ActorSnapshot:
     if child.cell is not None:
-        return _of_cell(system, child.cell, str(child.cell.state), wanted)
+        return _of_cell(system, child.cell, str(child.cell.state), limits)
     path = parent.child_path(child.id)
     record = system.paths.get(path)
     last_exit = None if record is None else record.last_exit

@@ -44,7 +44,7 @@ cancellation unwinds it: at 600 levels a kill ended in a RecursionError."""
 REPORT_SECONDS = 5.0
 """How often a cancelled child that does not end is reported."""
 STACK_LINES = 200
-"""Where a report of it ends: a supervisor may own ten thousand tasks."""
+"""A report has at most so many lines, as a supervisor may own ten thousand tasks."""
 
 
 class Supervising(Actor):
@@ -113,7 +113,7 @@ class Supervising(Actor):
         failure = await self.start(child)
         return None if failure is None else (child, failure)
 
-    def lasts(self, child: Child) -> bool:  # noqa: ARG002
+    def comes_back(self, child: Child) -> bool:  # noqa: ARG002
         """Whether `child` comes back with the supervisor's next incarnation."""
         return False
 
@@ -163,7 +163,7 @@ class Supervising(Actor):
         cell = child.cell
         if cell is not None:
             self.ask_to_stop(cell)
-            await self.see_off(cell, trio.current_time())
+            await self.kill_when_due(cell, trio.current_time())
             await self.end_of(cell)
         self.stopped(child)
 
@@ -177,8 +177,8 @@ class Supervising(Actor):
             cell.asked = True
             cell.mailbox.stop(SHUTDOWN)
 
-    async def see_off(self, cell: Cell, asked_at: float) -> None:
-        """Wait until a child that was asked at `asked_at` has ended, or is cancelled as due."""
+    async def kill_when_due(self, cell: Cell, asked_at: float) -> None:
+        """Wait for a child that was asked to stop at `asked_at`; cancel it when its time is up."""
         limit = cell.spec.shutdown_seconds
         if limit != BRUTAL_KILL:
             await cell.gone(asked_at + limit - trio.current_time())
@@ -187,7 +187,7 @@ class Supervising(Actor):
                 cell.kill()
 
     async def end_of(self, cell: Cell) -> None:
-        """Wait for the end of a child that was cancelled; what does not end is told of."""
+        """Wait for the end of a child that was cancelled. One that does not end is reported."""
         # Nothing is started beside a predecessor that is still alive, so this waits for
         # ever; what cannot be cancelled (shielded, or never awaiting) is told again and again.
         cancelled_at = trio.current_time()
@@ -222,7 +222,7 @@ class Supervising(Actor):
             if isinstance(message, ChildExited) and self._child_of(message.cell) is not None:
                 self._report(message.cell, Decision.STOPPING)
         for child in self.children.values():
-            if not self.lasts(child):
+            if not self.comes_back(child):
                 self.system.forget_path(self.child_path(child.id))
         self.children.clear()
 

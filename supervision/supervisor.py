@@ -64,7 +64,7 @@ class Supervisor(Supervising):
                 await self._stop_all()
                 raise Exit(asked)
 
-    def lasts(self, child: Child) -> bool:
+    def comes_back(self, child: Child) -> bool:
         """Those of the initial list do."""
         return child.id in self._initial_ids
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Tick:
-    """A timer's place in the mailbox; looked at when its turn comes, so no cancel is too late."""
+    """A timer's place in the mailbox. It is read when its turn comes, so no cancel is too late."""
 
     __slots__ = ("cell", "due", "interval", "message", "timer")
 

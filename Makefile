@@ -35,7 +35,7 @@ test-deep: ## the runtime against its model and a real OTP, candles against thei
 	@scripts/erlang
 	@HYPOTHESIS_PROFILE=deep $(PY) -m pytest -o faulthandler_timeout=0 \
 		tests/conformance/test_model.py tests/conformance/test_random_trees.py \
-		tests/conformance/otp \
+		tests/conformance/otp tests/integration/distributions \
 		tests/integration/history/test_grown_candles.py $(ARGS)
 
 check: ## lint, format, types, layers, container files, built CSS

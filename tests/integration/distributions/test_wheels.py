@@ -32,7 +32,7 @@ import pathlib, mockserver.admin, stockstream.application, supervision, web.app
 for package in (mockserver, stockstream, supervision, web):
     print(pathlib.Path(package.__file__).parents[1])
 """
-TESTED_WITH = ("pytest", "pytest-trio", "hypothesis", "mypy")
+TESTED_WITH = ("pytest", "pytest-trio", "hypothesis")
 
 
 @pytest.fixture(scope="module")

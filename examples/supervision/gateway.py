@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import argparse
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from zlib import crc32
 
 import trio
 
 from supervision import (
     Actor, Backoff, CallError, Caller, ChildSpec, Request, Table, dynamic_supervisor, handles,
-    replies_later, run, supervisor,
+    partition, partition_supervisor, replies_later, run, supervisor,
 )  # fmt: skip
 
 from .tcp import Client, LineReader, Listener, listen
@@ -28,7 +28,7 @@ BATCH = 100
 FOREVER = float("inf")
 ANSWER_SECONDS = 1.0
 ACK_SECONDS = 5.0
-BACKOFF = Backoff(first=0.05, longest=2.0)
+BACKOFF = Backoff(first=0.02, longest=0.5)
 
 Key = tuple[str, int]
 Waiting = Table[Key, str]
@@ -60,8 +60,8 @@ class Sent(Request[None]):
 class Shard(Actor):
     """The readings of its share of the devices, in a table that outlives it."""
 
-    def __init__(self, waiting: Waiting) -> None:
-        self.waiting = waiting
+    def __init__(self, number: int, kept: list[Waiting]) -> None:
+        self.waiting = kept[number]
         self.uplink: Caller[dict[Key, str]] | None = None
 
     @handles(Put)
@@ -96,8 +96,8 @@ class Uplink(Actor):
 
     owns_tasks = True
 
-    def __init__(self, shard: str, host: str, port: int) -> None:
-        self.shard, self.host, self.port = shard, host, port
+    def __init__(self, number: int, host: str, port: int) -> None:
+        self.shard, self.host, self.port = f"shards/{number}", host, port
 
     async def init(self) -> None:
         """Begin. The far side may be slow; a task waits for it, not the actor."""
@@ -135,8 +135,8 @@ class Device(Client):
             verb, device, number, value = text.split(" ", 3)
             if verb != "PUT":
                 raise ValueError(f"{verb!r} is no verb")
-            shard = self.system.ref(f"shards/{crc32(device.encode()) % self.shards}")
             try:
+                shard = partition(self.system.ref("shards"), device)
                 await shard.call(Put((device, int(number)), value), timeout=ANSWER_SECONDS)
                 await self.say(f"OK {number}")
             except CallError:
@@ -146,11 +146,9 @@ class Device(Client):
         counts = ["?"] * self.shards
 
         async def ask(shard: int) -> None:
-            try:
+            with suppress(CallError):  # it stays a question mark
                 ref = self.system.ref(f"shards/{shard}")
                 counts[shard] = str(await ref.call(Count(), timeout=ANSWER_SECONDS))
-            except CallError:
-                pass  # it stays a question mark
 
         async with trio.open_nursery() as nursery:  # all at once: as slow as the slowest
             for shard in range(self.shards):
@@ -159,29 +157,20 @@ class Device(Client):
 
 
 def tree(
-    listening: socket.socket,
-    far_side: tuple[str, int],
-    *,
-    shards: int = 4,
-    intensity: int = 5,
-    backoff: Backoff = BACKOFF,
+    listening: socket.socket, far_side: tuple[str, int], shards: int, *, intensity: int = 5
 ) -> ChildSpec:
     """Shards, uplinks, devices: whoever of them ends, the others go on."""
-    paths = [f"shards/{number}" for number in range(shards)]
-    kept: list[Waiting] = [Table(path, writer=path) for path in paths]
-    of_shards = [ChildSpec(str(n), Shard, (waiting,)) for n, waiting in enumerate(kept)]
-    uplinks = [ChildSpec(str(n), Uplink, (path, *far_side)) for n, path in enumerate(paths)]
-    return supervisor(
-        "root",
-        [
-            supervisor("shards", of_shards, intensity=intensity * shards),
-            # A far side that is away is tried again ever more slowly, and never given up.
-            supervisor("uplinks", uplinks, intensity=10_000, backoff=backoff),
-            dynamic_supervisor("clients"),
-            ChildSpec("listener", Listener, (listening, partial(Device, shards))),
-        ],
-        intensity=intensity,
-    )
+    kept: list[Waiting] = [Table(f"shards/{n}", writer=f"shards/{n}") for n in range(shards)]
+    children = [
+        partition_supervisor("shards", Shard, partitions=shards, args=(kept,), intensity=intensity),
+        # A far side that is away is tried again ever more slowly, and never given up.
+        partition_supervisor(
+            "uplinks", Uplink, partitions=shards, args=far_side, intensity=10_000, backoff=BACKOFF
+        ),
+        dynamic_supervisor("clients"),
+        ChildSpec("listener", Listener, (listening, partial(Device, shards))),
+    ]
+    return supervisor("root", children, intensity=intensity)
 
 
 def main() -> int:
@@ -192,11 +181,13 @@ def main() -> int:
     parser.add_argument("--shards", type=int, default=4, help="how many share the devices (4)")
     options = parser.parse_args()
     host, _, port = options.far_side.rpartition(":")
-    if not (host and port.isdigit() and options.shards > 0):
-        parser.error(f"{options.far_side!r} is not HOST:PORT, or there are no shards")
+    if not (host and port.isdecimal() and 0 < int(port) < 65_536):
+        parser.error(f"{options.far_side!r} is not HOST:PORT")
+    if options.shards < 1:
+        parser.error(f"--shards must be 1 or more, not {options.shards}")
     listening, where = listen(parser, "127.0.0.1", options.port)
     with listening:
-        root = tree(listening, (host, int(port)), shards=options.shards)
+        root = tree(listening, (host, int(port)), options.shards)
         return run(root, on_start=lambda _system: print("listening on", where, flush=True))
 
 

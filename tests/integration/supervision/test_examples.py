@@ -18,7 +18,7 @@ import trio
 
 from examples.supervision import chat, gateway, jobs
 from examples.supervision.tcp import LineReader
-from supervision import Backoff, ChildSpec, System
+from supervision import ChildSpec, System
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -273,8 +273,7 @@ async def test_every_reading_reaches_the_far_side(seed: int):
     with made:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(partial(trio.serve_listeners, far.serve, listeners))
-            backoff = Backoff(first=0.01, longest=0.05)
-            root = gateway.tree(made, ("127.0.0.1", far_port), intensity=MANY, backoff=backoff)
+            root = gateway.tree(made, ("127.0.0.1", far_port), 4, intensity=MANY)
             await under_fire(root, striker, work)
             nursery.cancel_scope.cancel()
     assert far.got == expected
@@ -288,7 +287,7 @@ async def test_statistics_ask_all_shards_at_once():
     system = System()
     with made, trio.fail_after(20):
         async with trio.open_nursery() as nursery:
-            root = gateway.tree(made, ("127.0.0.1", 9), shards=2, intensity=MANY)
+            root = gateway.tree(made, ("127.0.0.1", 9), 2, intensity=MANY)
             nursery.start_soon(system.run, root)
             await send_readings("a", port, 3)
             async with await trio.open_tcp_stream("127.0.0.1", port) as stream:

@@ -135,6 +135,7 @@ class Actor:
 
         As `postpone` of `gen_statem`. Its caller, if any, goes on waiting, and it counts against
         the mailbox's bound as long as it waits. What the handler changed before stays changed.
+        It ends the handler by an exception: one that catches all errors must let it pass.
 
         Raises:
             RuntimeError: the caller is not a handler of this actor.

@@ -15,12 +15,16 @@ from supervision import (
     Continue,
     Down,
     ExitReason,
+    Groups,
     MailboxPolicy,
     Monitor,
     Request,
+    Slot,
     Table,
+    TaskSupervisor,
     dynamic_supervisor,
     handles,
+    partition,
     replies_later,
     start_child,
     supervisor,
@@ -100,4 +104,31 @@ async def use(ref: ActorRef, table: Table[str, Quote]) -> None:
     assert_type(table.get("A"), Quote | None)
     spec = ChildSpec("prices", partial(Prices, table))
     assert_type(await start_child(ref, spec), ActorRef | None)
+    assert_type(await start_child(ref, spec, monitor=True), Monitor | None)
     supervisor("root", [spec, dynamic_supervisor("many")], intensity=1)
+
+
+async def price_of(symbol: str) -> Quote:
+    return Quote(len(symbol))
+
+
+async def later(ref: ActorRef, groups: Groups[str], slot: Slot[Quote]) -> None:
+    tasks = TaskSupervisor(ref)
+    assert_type(await (await tasks.run(price_of, "A")).wait(), Quote)
+    done = await tasks.map(price_of, ["A", "B"], at_once=2)
+    assert_type(done[0].result(), Quote)
+    assert_type(partition(ref, "A"), ActorRef)
+    assert_type(groups.members("A"), list[ActorRef])
+    assert_type(slot.value, Quote | None)
+    assert_type(ref.send_after(1.0, Set("A", Quote(1))).remaining, float | None)
+    await ref.stop_and_wait()
+
+
+class Router(Actor):
+    @handles(object)
+    def _other(self, message: object) -> None:
+        self.postpone()
+
+    @replies_later(Request)
+    def _any(self, request: Request[object], caller: Caller[object]) -> None:
+        caller.fail(LookupError(request))

@@ -98,7 +98,7 @@ class Request:
         charset = parameter(self.content_type, "charset") if self.content_type else None
         try:
             return self.content.decode(charset or "utf-8", errors="replace")
-        except LookupError:
+        except (LookupError, ValueError):  # some codecs of Python refuse to replace anything
             return self.content.decode(errors="replace")
 
     @cached_property
@@ -182,7 +182,7 @@ def collect(
     pairs: "Iterator[tuple[str, str]] | list[tuple[str, str]]",
 ) -> dict[str, tuple[str, ...]]:
     """Group values by name, both in the order they came."""
-    grouped: dict[str, tuple[str, ...]] = {}
+    grouped: dict[str, list[str]] = {}
     for name, value in pairs:
-        grouped[name] = (*grouped.get(name, ()), value)
-    return grouped
+        grouped.setdefault(name, []).append(value)
+    return {name: tuple(values) for name, values in grouped.items()}

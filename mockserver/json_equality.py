@@ -4,6 +4,7 @@ What is expected may hold placeholders, `${json-unit.any-string}` and its like.
 """
 
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +14,8 @@ from mockserver.json_types import Json
 from mockserver.limits import TooMuchWork
 from mockserver.regexes import Regex, RegexError, UnsupportedRegexError, compile_regex
 
-MAX_COMPARISONS: Final = 1_000_000
+MAX_COMPARISONS: Final = 500_000
+"""Of one value with another: lists in any order are compared item by item with each other."""
 _PLACEHOLDER: Final = re.compile(r"[$#]\{json-unit\.([^}]*)\}(.*)", re.DOTALL)
 _OPTIONAL: Final = "ignore-element"
 _ANYTHING: Final[dict[str, Callable[[Json], bool]]] = {
@@ -36,7 +38,23 @@ class JsonEquality:
     extras: bool
 
     def same(self, expected: Json, actual: Json) -> bool:
+        """Whether `actual` is what is expected. Raises `TooMuchWork`."""
+        return _Comparison(self.any_order, self.extras).same(expected, actual)
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """One comparison of two whole values, and how much it has cost."""
+
+    any_order: bool
+    extras: bool
+    made: int = 0
+
+    def same(self, expected: Json, actual: Json) -> bool:
         """Whether `actual` is what is expected."""
+        self.made += 1
+        if self.made > MAX_COMPARISONS:
+            raise TooMuchWork(f"comparing JSON needs more than {MAX_COMPARISONS} steps")
         if isinstance(expected, str):
             return _fits(expected, actual)
         if isinstance(expected, dict):
@@ -72,8 +90,6 @@ class JsonEquality:
         A bipartite matching by augmenting paths: taking the first that fits would give up on
         lists where an item fits two places. Breadth first, so that long lists need no deep stack.
         """
-        if len(expected) * len(actual) > MAX_COMPARISONS:
-            raise TooMuchWork(f"lists in any order need more than {MAX_COMPARISONS} comparisons")
         fits = [
             [place for place, value in enumerate(actual) if self.same(one, value)]
             for one in expected
@@ -81,10 +97,10 @@ class JsonEquality:
         owner: dict[int, int] = {}
         for index in range(len(expected)):
             came_from: dict[int, tuple[int, int | None]] = {}
-            pending: list[tuple[int, int | None]] = [(index, None)]
+            pending: deque[tuple[int, int | None]] = deque([(index, None)])
             free: int | None = None
             while pending and free is None:
-                item, through = pending.pop(0)
+                item, through = pending.popleft()
                 for place in fits[item]:
                     if place in came_from:
                         continue

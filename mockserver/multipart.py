@@ -54,10 +54,9 @@ def read_parts(body: bytes, content_type: str) -> tuple[BodyPart, ...]:
 
 
 def _headers(head: bytes) -> dict[str, tuple[str, ...]]:
-    headers: dict[str, tuple[str, ...]] = {}
+    headers: dict[str, list[str]] = {}
     for line in head.decode(errors="replace").split("\r\n"):
         name, sign, value = line.partition(":")
         if sign:
-            key = name.strip().lower()
-            headers[key] = (*headers.get(key, ()), value.strip())
-    return headers
+            headers.setdefault(name.strip().lower(), []).append(value.strip())
+    return {name: tuple(values) for name, values in headers.items()}

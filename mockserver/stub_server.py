@@ -85,7 +85,7 @@ class StubServer:
         now = self.clock()
         try:
             stub = self.stubs.select(request, self.scenarios)
-        except TooMuchWork as error:
+        except (TooMuchWork, ValueError, RecursionError) as error:
             return self._noted(request, now, error_answer(error), None, str(error))
         if stub is None:
             return None

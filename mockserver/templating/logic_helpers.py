@@ -12,6 +12,7 @@ from mockserver.templating.values import (
     Value,
     is_truthy,
     items_of,
+    json_of,
     text_of,
 )
 
@@ -93,6 +94,9 @@ def same(left: Value, right: Value) -> bool:
     """Equal. The value of a parameter or header is compared as its text."""
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
+    if isinstance(left, (list, dict)) and isinstance(right, (list, dict)):
+        # As JSON, which is limited: a list may hold another one many times over.
+        return json_of(left) == json_of(right)
     return _plain(left) == _plain(right)
 
 

@@ -1,6 +1,6 @@
 """What rules fired, as rows: stored once, read in pages by the user it was meant for.
 
-With each alert that is posted to an address stands how that goes.
+An alert that is posted to an address has the state of its delivery in the same row.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ ORDER BY a.id DESC LIMIT $4
 _ONE = f"""{_SELECT}
 WHERE a.owner = $1 AND rule_id = $2 AND epoch = $3 AND seq = $4
 """
-# One that is being posted now stays as it is: what comes of it is known in seconds.
+# An alert that is being posted now stays as it is: its outcome is known in seconds.
 _REPOST = """
 UPDATE webhook_deliveries SET state = 'pending', url = coalesce(r.webhook, url), attempts = 0,
     reason = NULL, last_status = NULL, ended_at = NULL, claimed_by = NULL,
@@ -86,7 +86,7 @@ class CallState(StrEnum):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """How the posting of an alert to a receiver goes, and what its last attempt came to.
+    """The state of an alert's delivery to a receiver, and the outcome of the last attempt.
 
     Times in ms. `next_at` is when the next attempt is due; None once it has ended, and while one is
     under way.
@@ -104,7 +104,7 @@ class Delivery(msgspec.Struct, frozen=True):
 class StoredAlert(msgspec.Struct, frozen=True):
     """An alert as it was stored; `row` orders them, `read` whether its user has seen it.
 
-    `delivery` is None where it is posted nowhere, or where nobody asked.
+    `delivery` is None for an alert without a webhook, or where the query did not ask for it.
     """
 
     row: int
@@ -124,7 +124,7 @@ class FiredAlerts(msgspec.Struct, frozen=True):
 class StoreAlerts(Query[bool]):
     """Store alerts, the calls of webhooks that they cause, and standings: all or nothing.
 
-    What is stored already is left as it is. The answer is whether webhooks are to be called.
+    Rows that are stored already are left as they are. Returns whether webhooks are to be called.
     """
 
     unstored: Unstored
@@ -196,9 +196,9 @@ class FetchFired(Query[FiredAlerts]):
 
 @dataclass(frozen=True, slots=True)
 class Repost(Query[StoredAlert | RowRefusal]):
-    """Have an alert posted, now and whatever came of it before; the alert as it stands then.
+    """Have an alert posted now, whatever its earlier outcome; returns the alert after that.
 
-    To the address that its rule has now; the receiver gets it under the same id.
+    It goes to the address that its rule has now; the receiver gets it under the same id.
     """
 
     owner: str
@@ -222,7 +222,7 @@ class Repost(Query[StoredAlert | RowRefusal]):
 
 @dataclass(frozen=True, slots=True)
 class MarkRead(Query[None]):
-    """A user has seen all that fired up to a moment, in ms; also what is stored only later."""
+    """A user has seen all alerts fired up to a moment, in ms; also those stored later."""
 
     owner: str
     until: int

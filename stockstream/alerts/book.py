@@ -1,9 +1,9 @@
 """The book of alerts: rules with their standings, and what is to be stored and delivered.
 
-Made once by `application.py`; outlives the actor that writes it, as the tables do. What takes long
-is a generator, which yields where others should get a turn; it may end there for good, with its
-actor, and begin again from the start: a price that was judged is passed over, and one that was
-judged by some of its rules says nothing new to them.
+`application.py` makes it once. Like the tables, it outlives the actor that writes it. Long work is
+a generator, which yields where other tasks should get a turn. If the actor dies there, the work
+begins again from the start: a price that was judged is skipped, and a price that was judged by some
+of its rules changes nothing for them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stockstream.statuses import QuoteRow
 
 MOST_WAITING = 10_000
-"""Alerts that wait to be stored, or delivered: some 5 MB. Beyond it the oldest give way."""
+"""Alerts that wait to be stored, or delivered: some 5 MB. Beyond it the oldest are dropped."""
 JUDGED_PER_TURN = 100
 """Judgements before others get a turn: a millisecond or two."""
 AT_ONCE = 200
@@ -41,17 +41,17 @@ STANDINGS_AT_ONCE = 1_000
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """What a rule's row should say: for its `revision` only."""
+    """The standing that a rule's row should have: for its `revision` only."""
 
     revision: int
     armed: bool
 
 
 class Unstored(msgspec.Struct, frozen=True):
-    """What goes to the database next, in one transaction.
+    """The rows to be stored next, in one transaction.
 
-    No standing of a rule is in it before all that the rule fired, or withholds: were the process to
-    end then, the rule would be disarmed, and what disarmed it forgotten.
+    A rule's standing is stored only after all that the rule fired or withholds. Otherwise, if the
+    process ended in between, the rule would be disarmed and the crossing that disarmed it lost.
     """
 
     alerts: list[Alert]
@@ -67,7 +67,7 @@ class AlertBook:
         self._rules: dict[int, Rule] = {}
         self._armed: dict[int, bool | None] = {}
         self._by_symbol: dict[Symbol, Thresholds] = {}
-        # A window of each rule's own: what moved before a rule was made does not count for it.
+        # Each rule has a window of its own: moves before the rule was made do not count for it.
         self._windows: dict[int, Window] = {}
         self._cooldowns = CoolDowns()
         self._seen: dict[Symbol, Version] = {}
@@ -78,7 +78,7 @@ class AlertBook:
 
     @property
     def symbols(self) -> frozenset[Symbol]:
-        """Those that any rule is about."""
+        """The symbols that any rule is about."""
         return frozenset(self._by_symbol)
 
     def status(self) -> AlertStatus:
@@ -97,7 +97,7 @@ class AlertBook:
     # Rules
 
     def put_rule(self, rule: Rule, quote: QuoteRow | None, now: int) -> None:
-        """Take a rule, new or changed; one that is here in that revision keeps its standing.
+        """Add a new or changed rule; a rule that is here in that revision keeps its standing.
 
         `quote` is the newest of its symbol. All that was published before has to be judged.
         """
@@ -108,14 +108,14 @@ class AlertBook:
         self.drop_rule(rule.id)
         self._rules[rule.id] = rule
         self._armed[rule.id] = rule.armed
-        # It is judged at least once, whatever its standing.
+        # It is judged at least once, in every standing.
         self._by_symbol.setdefault(rule.symbol, Thresholds()).put(rule, NOWHERE)
         if quote is not None:
             self._seen[rule.symbol] = quote.quote.version
             self._judge(rule, quote, now)
 
     def drop_rule(self, number: int) -> None:
-        """Forget a rule, and what it withheld; no error when there is none.
+        """Forget a rule, and the crossings it withheld; no error when there is none.
 
         What it fired stays to be stored.
         """
@@ -134,7 +134,7 @@ class AlertBook:
         self._cooldowns.forget(number)
 
     def keep_only(self, numbers: AbstractSet[int]) -> None:
-        """Forget the rules that are none of these."""
+        """Forget all rules except these."""
         for number in self._rules.keys() - numbers:
             self.drop_rule(number)
 
@@ -164,7 +164,7 @@ class AlertBook:
                 self._seen[symbol] = version
 
     def note_dropped(self, total: int) -> bool:
-        """Note how many quotes were lost, ever, before they could be judged; whether any new."""
+        """Note the total of quotes lost before they were judged; returns whether it rose."""
         self._owner.check()
         more, self._missed = total > self._missed, total
         return more
@@ -175,7 +175,7 @@ class AlertBook:
         extremes = None
         if rule.window is not None:
             window = self._windows.setdefault(rule.id, Window(rule.window))
-            # Not by a wall clock, the provider's or ours: it may step.
+            # Not by a wall clock, the provider's or ours: such a clock may step.
             extremes = window.add(row.steady, quote.price)
         armed = self._armed[rule.id]
         verdict = judge(rule, armed, quote.price, extremes)
@@ -217,7 +217,7 @@ class AlertBook:
             self._undelivered.popleft()  # not lost: it is stored, and the page reads what is
 
     def end_cooldowns(self, steady: int, now: int, *, early: bool = False) -> Iterator[None]:
-        """Fire what was withheld by rules whose cool-down is over, or by all.
+        """Fire the withheld crossings of rules whose cool-down is over, or of all rules.
 
         `steady` is the monotonic clock and `now` the wall clock, both in ms.
         """
@@ -230,13 +230,13 @@ class AlertBook:
                 continue  # it was dropped where this yields
             alert = self._cooldowns.end(number, rule.cooldown, steady, early=early)
             if alert is not None:
-                # Told now: who has read all until a moment ago has not read this.
+                # Dated now: a user who has read all until a moment ago has not read this one.
                 self._fire(rule, msgspec.structs.replace(alert, fired_at=now))
 
     # What waits
 
     def unstored(self) -> Unstored | None:
-        """What is to be stored next; None for nothing."""
+        """The rows to be stored next; None for nothing."""
         first = list(islice(self._unstored, AT_ONCE))
         later = {alert.rule for alert, _ in islice(self._unstored, AT_ONCE, None)}
         later |= self._cooldowns.withholding

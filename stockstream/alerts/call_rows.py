@@ -1,8 +1,8 @@
 """Calls of webhooks as rows: pending, delivered, or dead.
 
-Several nodes take from this table. A call that one of them has claimed is not due before the lease
-ends: the time of its next try is set to that. So a node that dies with a claim loses nothing but
-that time, and no clock but the database's decides what is due.
+Several nodes take calls from this table. A claim sets the time of the call's next try to the end of
+the lease, so no other node takes it before that. A node that dies with a claim costs only that
+time. The database's clock alone decides which calls are due.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from stockstream.database.query import Connection
 
 DEAD_AT_ONCE = 10_000
-"""Calls of a line that are given up along with one that failed."""
+"""Calls of a line that are given up together with a failed one."""
 
-# From one line to the next by the index, whatever waits in each: a line with a million calls costs
-# as much as one with a single one.
+# The index leads from one line to the next, so a line with a million calls costs as much as a line
+# with one.
 _DUE = """
 WITH RECURSIVE walk AS (
     (SELECT owner, receiver FROM webhook_deliveries
@@ -65,7 +65,7 @@ SELECT a.id, rule_id, a.owner, symbol, kind, threshold, "window", price, referen
     epoch, seq, fired_at, crossings, false AS read, receiver, url, attempts
 FROM claimed JOIN alerts a ON a.id = alert_id ORDER BY a.id
 """
-# It was taken, whoever has claimed it meanwhile.
+# The receiver took it, so it is delivered even if another node has claimed it meanwhile.
 _DELIVERED = """
 UPDATE webhook_deliveries SET state = 'delivered', attempts = attempts + 1, last_status = $2,
     reason = NULL, claimed_by = NULL, ended_at = now()
@@ -81,7 +81,7 @@ FROM (SELECT alert_id AS number, $6 OR waiting_since + $7 < now() + $5 AS dead
 WHERE alert_id = number AND state = 'pending' AND claimed_by = $2
 RETURNING state
 """
-# Its receiver has just failed again, and these have waited for as long as they may.
+# Their receiver has just failed again, and these calls have waited for the longest time allowed.
 _GIVE_UP = """
 UPDATE webhook_deliveries SET state = 'dead', reason = coalesce(reason, $4), ended_at = now()
 WHERE alert_id IN (
@@ -156,9 +156,9 @@ class FetchDue(Query[list[DueLine]]):
 
 @dataclass(frozen=True, slots=True)
 class ClaimCalls(Query[list[Call]]):
-    """Claim due calls for `lease` seconds, so many of each line; none that is `under_way` here.
+    """Claim due calls for `lease` seconds, so many of each line, but no call `under_way` here.
 
-    What another node claims at the same moment is passed over.
+    Calls that another node claims at the same moment are skipped.
     """
 
     claimant: str
@@ -188,7 +188,7 @@ class ClaimCalls(Query[list[Call]]):
 
 @dataclass(frozen=True, slots=True)
 class EndCalls(Query[int]):
-    """Write down what came of calls, all or nothing; how many are dead now.
+    """Store the outcomes of calls, all or nothing; returns how many are dead now.
 
     A call that waits for longer than `retry_for` seconds is dead once its line has failed again.
     May run twice: the claims end with the first time.
@@ -238,7 +238,7 @@ class EndCalls(Query[int]):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseCalls(Query[None]):
-    """Give up the claims of a claimant that is no more: what it had not done is due now."""
+    """Release the claims of a claimant that has ended: its unfinished calls are due now."""
 
     claimant: str
     purpose: ClassVar[Purpose] = Purpose.ROWS

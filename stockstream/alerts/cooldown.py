@@ -1,8 +1,8 @@
-"""The cool-down of rules: after an alert, what they fire is withheld for a while. No I/O, no clock.
+"""The cool-down of rules: after an alert, further crossings are withheld. No I/O, no clock.
 
-Withheld crossings are not lost: they become one alert, that of the last of them, which says how
-many it stands for. It is told when the cool-down ends, and begins another one. So a price that
-jitters around a threshold is told once per cool-down, and the last crossing always.
+Withheld crossings are not lost. They become one alert, made from the last of them, which has their
+number. It is sent when the cool-down ends, and begins the next cool-down. So a price that jitters
+around a threshold causes one alert per cool-down, and the last crossing is always reported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class _Quiet:
-    """A rule's cool-down, from the crossing that was told."""
+    """A rule's cool-down, from the crossing that caused an alert."""
 
     until: int
     withheld: Alert | None = None
@@ -39,7 +39,7 @@ class CoolDowns:
         return self._withholding
 
     def crossed(self, alert: Alert, seconds: int, at: int) -> Alert | None:
-        """A rule fired at a moment; what is to be told now, None while its cool-down lasts."""
+        """A rule fired at a moment; returns the alert for now, None during its cool-down."""
         if seconds == 0:
             return alert
         quiet = self._quiet.get(alert.rule)
@@ -53,7 +53,7 @@ class CoolDowns:
         return alert
 
     def end(self, rule: int, seconds: int, now: int, *, early: bool = False) -> Alert | None:
-        """What a rule withheld, when its cool-down is over, or is to end early; None else."""
+        """The withheld alert of a rule whose cool-down is over, or is ended early; else None."""
         quiet = self._quiet[rule]
         if quiet.withheld is None or (now < quiet.until and not early):
             return None
@@ -62,7 +62,7 @@ class CoolDowns:
         return alert
 
     def forget(self, rule: int) -> None:
-        """The rule is gone, or says something else: so is what it withheld."""
+        """The rule was deleted or changed: drop the crossings that it withheld."""
         self._quiet.pop(rule, None)
         self._withholding.discard(rule)
 

@@ -1,8 +1,8 @@
-"""Looking names up, in threads that nothing else needs.
+"""Host name lookups, in threads that are used for nothing else.
 
-Users choose the names, and with them the name servers that answer, or never do. The system's
-resolver cannot be told to stop, so a lookup that nobody waits for any more keeps its thread until
-it returns: the threads are limited apart from all others of the process.
+Users choose the names, and so the name servers, which may never answer. The system's resolver
+cannot be cancelled: an abandoned lookup keeps its thread until it returns. So these threads have a
+limit of their own, apart from all other threads of the process.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Resolver = Callable[[str, int], Sequence[tuple[Any, ...]]]
 
 
 class NotFound(Exception):
-    """A name that stands for nothing now."""
+    """The name has no address now."""
 
 
 def system_resolver(host: str, port: int) -> Sequence[tuple[Any, ...]]:
@@ -37,10 +37,10 @@ class Lookups:
         self._resolver = resolver
 
     async def addresses(self, host: str, port: int) -> list[IPv4Address | IPv6Address]:
-        """What a name stands for now; at least one.
+        """The addresses of a name now; at least one.
 
         Raises:
-            NotFound: nothing, or nobody says what in time.
+            NotFound: it has none, or no name server answers in time.
         """
         answers: Sequence[tuple[Any, ...]] = ()
         with trio.move_on_after(RESOLVE_SECONDS):

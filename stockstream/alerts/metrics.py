@@ -1,4 +1,4 @@
-"""What the alerts and their webhooks tell Prometheus."""
+"""The metrics of the alerts and their webhooks for Prometheus."""
 
 from __future__ import annotations
 

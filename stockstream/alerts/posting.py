@@ -1,4 +1,4 @@
-"""One try of a call: what is sent where, and what came of it. Knows nothing of slots or rows."""
+"""One try of a call: the request and its outcome. Knows nothing of slots or rows."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _WAIT = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a try, which took so many seconds.
+    """The outcome of a try, which took so many seconds.
 
-    `reason` says why it was not taken, None when it was; `final` that no other try would be.
+    `reason` says why it was not taken, None when it was. `final`: a further try would fail, too.
     `status` is None without an answer; `asked` is the rest that the receiver asked for.
     """
 
@@ -69,7 +69,7 @@ class Poster:
     seconds: float
     _client: httpx.AsyncClient
     _lookups: dict[Standing, Lookups] = field(
-        # Names that nobody answers for are in trouble soon, and keep threads of that class only.
+        # A line whose name is not answered is soon in trouble, and uses threads of that class only.
         default_factory=lambda: {
             standing: Lookups(share.slots * THREADS_OF_A_SLOT) for standing, share in SHARES.items()
         }
@@ -77,17 +77,17 @@ class Poster:
 
     @classmethod
     async def opened(cls, policy: TargetPolicy, signer: Signer, seconds: float) -> Self:
-        """A poster; what takes long of making one is done in a thread."""
+        """A poster; the slow part of making one runs in a thread."""
         limiter = trio.CapacityLimiter(1)
         context = await trio.to_thread.run_sync(tls_context, limiter=limiter)
         client = httpx.AsyncClient(
             verify=context,
             timeout=seconds,
             follow_redirects=False,
-            # From nobody's environment: a proxy named there would undo the choice of addresses.
+            # The environment is ignored: a proxy named there would undo the choice of addresses.
             trust_env=False,
-            # No connection serves twice: httpx keeps them by address, and the certificate was
-            # compared with the name of the first call only.
+            # No connection is reused: httpx pools them by address, and the certificate was checked
+            # against the name of the first call only.
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             headers={"User-Agent": USER_AGENT},
         )
@@ -101,7 +101,7 @@ class Poster:
             await self._client.aclose()
 
     async def post(self, call: Call, standing: Standing) -> Outcome:
-        """One try. Whatever comes of it is an outcome: users name the addresses."""
+        """One try. Every error becomes an outcome, because users name the addresses."""
         began = trio.current_time()
         outcome = Outcome(0, "no answer in time")
         with trio.move_on_after(2 * self.seconds):
@@ -115,7 +115,7 @@ class Poster:
         return Outcome(seconds, outcome.reason, outcome.status, outcome.final, outcome.asked)
 
     async def _send(self, call: Call, lookups: Lookups) -> Outcome:
-        """Post it. Of the answer the status is read, and how long to wait, and nothing else."""
+        """Post it. Only the status of the answer and its `Retry-After` are read."""
         target = await find_target(call.url, self.policy, lookups)
         alert = call.stored.alert
         body = msgspec.json.encode(ToldAlert.of(alert))
@@ -126,7 +126,7 @@ class Poster:
             "StockStream-Alert": alert.id,
             HEADER: self.signer.header(alert.owner, body, now // 1000),
         }
-        # The certificate must be the name's, though the address is connected to.
+        # The certificate must match the name, although the connection goes to the address.
         name = {"sni_hostname": target.name}
         async with self._client.stream(
             "POST", target.url, content=body, headers=headers, extensions=name

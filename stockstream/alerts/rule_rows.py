@@ -1,4 +1,4 @@
-"""Rules as rows of their users, read again by whoever judges them."""
+"""Rules as rows of their users, read again by the watchers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MOST_OF_ALL = 100_000
 """Rules of all users: what a watcher that starts reads in a few seconds, and some 100 MB."""
 PAGE = 1_000
 OVERLAP_MS = 60_000
-"""A change is seen when it is committed and dated when it began: a query ends within seconds."""
+"""A change is dated when its transaction begins and seen when it commits, seconds later at most."""
 STALE_MS = 43_200_000
-"""Who has not read for so long reads all rules anew: deleted ones are purged after a day at the
-earliest, and nothing tells of them then."""
+"""A watcher that has not read for so long reads all rules again. Deleted rules are purged after a
+day at the earliest, and nothing shows then that they were deleted."""
 
 SAME = RowRefusal("threshold", "there is such a rule already")
 CROWDED = RowRefusal("symbol", f"has {MOST_OF_SYMBOL:,} rules of all users: no more are taken")
@@ -48,8 +48,8 @@ _SAME = """
 SELECT id FROM alert_rules WHERE owner = $1 AND symbol = $2 AND kind = $3 AND threshold = $4
 AND "window" IS NOT DISTINCT FROM $5 AND deleted_at IS NULL AND id <> $6
 """
-# Counted up to the limit only. Two that are made in the same moment may both pass: the limits guard
-# the node, and one more or less does it no harm.
+# Counted up to the limit only. Two rules made at the same moment may both pass. The limits protect
+# the node, and one rule more does no harm.
 _OF_SYMBOL = """
 SELECT count(*) FROM (
     SELECT FROM alert_rules WHERE symbol = $1 AND deleted_at IS NULL AND id <> $2 LIMIT $3) AS found
@@ -74,7 +74,7 @@ class Wanted(msgspec.Struct, frozen=True):
 class Changes(msgspec.Struct, frozen=True):
     """Rules that are new or changed, and numbers of deleted ones; `next_since` asks for more.
 
-    With `complete` they are all that there are.
+    With `complete` they are all rules.
     """
 
     rules: list[Rule]
@@ -85,16 +85,16 @@ class Changes(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class FetchChanges(Query[Changes]):
-    """What has changed since a moment in ms; None, or one of long ago or to come, for all rules."""
+    """Rules changed since a moment in ms; all rules for None, a long past or a future moment."""
 
     since: int | None
     purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> Changes:
-        """Ask, in pages, so that nobody waits for many rules."""
+        """Ask, in pages, so that others do not wait behind many rules."""
         now = to_ms(await connection.fetchval("SELECT now()"))
         since = self.since
-        # One that is still to come: the server's clock was set back, and dates changes before it.
+        # A future moment: the server's clock was set back, and dates new changes before it.
         if since is not None and not 0 <= now - since <= STALE_MS:
             since = None
         rules: list[Rule] = []
@@ -114,7 +114,7 @@ class FetchChanges(Query[Changes]):
 
 
 class Rules(OwnedTable[Rule, Wanted]):
-    """The rules of all users. One that is changed or brought back begins anew, as if just made."""
+    """The rules of all users. A changed or restored rule starts again like a new one."""
 
     name = "alert_rules"
     columns = _COLUMNS
@@ -144,14 +144,14 @@ class Rules(OwnedTable[Rule, Wanted]):
     async def clash(
         self, connection: Connection, owner: str, said: Rule | Wanted, but: int
     ) -> RowRefusal | None:
-        """Another one fires at the same, or there are too many of all users."""
+        """The user has an equal rule, or all users together have too many."""
         condition = said.symbol, said.kind.value, said.threshold, said.window
         if await connection.fetchval(_SAME, owner, *condition, but) is not None:
             return SAME
         most = MOST_OF_SYMBOL
         if await connection.fetchval(_OF_SYMBOL, said.symbol, but, most) >= most:
             return CROWDED
-        # One that is changed is there already.
+        # A rule that is changed is counted already.
         if but == 0 and await connection.fetchval(_OF_ALL, MOST_OF_ALL) >= MOST_OF_ALL:
             return FULL
         return None

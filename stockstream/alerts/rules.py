@@ -1,8 +1,8 @@
-"""What a rule says, and what a price means to it: a pure function.
+"""Rules, and a pure function that judges a price by a rule.
 
 A rule fires once when the price crosses its threshold, and not again before the price has moved
-back by the hysteresis: a price that trembles at the threshold is one crossing. How many crossings
-become an alert is for the cool-down to say.
+back by the hysteresis: a price that trembles at the threshold is one crossing. The cool-down
+decides how many crossings become one alert.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ NOWHERE = Band(math.inf, -math.inf)
 
 
 def quiet(rule: Rule, armed: bool | None) -> Band:
-    """Where a price changes nothing for a rule of that standing, so that it need not be judged."""
+    """The prices that change nothing for a rule in that standing, and need not be judged."""
     if armed is None or rule.kind is Kind.MOVE:
         return NOWHERE
     back = rule.hysteresis / 100
@@ -90,7 +90,7 @@ def quiet(rule: Rule, armed: bool | None) -> Band:
 
 
 def judge(rule: Rule, armed: bool | None, price: float, extremes: Extremes | None) -> Verdict:
-    """What `price` means to `rule`, whose standing was `armed`, None before its first price.
+    """Judge `price` by `rule`, whose standing was `armed`, None before its first price.
 
     A rule whose condition holds from the beginning has not seen a crossing: it is not armed.
     `extremes` are those of the window, `price` included; None for a rule that has no window.

@@ -1,13 +1,12 @@
-"""Who may post now: shares of the slots by owner, by receiver, and by how a line has gone so far.
+"""Which calls may be posted now: slots are shared by owner, by receiver and by the line's record.
 
-A line is the calls of one owner to one receiver. Users cost nothing and neither do the names of
-receivers, so no owner or receiver can be trusted to let its slot go soon. Each line stands in one
-of three classes, which have slots of their own: lines whose calls are taken promptly, lines that
-nobody knows yet, and lines in trouble. What hangs is in trouble after one call, and stands in the
-way of others in trouble only.
+A line is the calls of one owner to one receiver. New users and new names of receivers are free, so
+no owner or receiver can be trusted to release its slot soon. Each line is in one of three classes,
+which have slots of their own: lines whose calls are taken promptly, unknown lines, and lines in
+trouble. A line that hangs is in trouble after one call, and then delays only others in trouble.
 
-No I/O and no clock of its own: seconds of any clock that never goes back are passed in. One owner:
-the webhooks' actor; the knowledge goes with it, and each node has its own.
+No I/O and no clock of its own: seconds of a monotonic clock are passed in. It is owned by the
+webhooks' actor. Its knowledge ends with that actor, and each node has its own.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 PROMPT_SECONDS = 1.0
-"""A call that holds its slot for longer was not prompt, whatever came of it."""
+"""A call that holds its slot for longer was not prompt, even if it succeeded."""
 PROBATION = 5
-"""Prompt calls in a row before a line is out of trouble: who hangs now and then stays in it."""
+"""Prompt calls in a row before a line is out of trouble: one that hangs now and then stays in."""
 MOST_LINES = 10_000
-"""Lines that are remembered, some 3 MB; beyond it those longest unheard of are unknown again."""
+"""Lines that are remembered, some 3 MB; beyond it the least recently used are forgotten."""
 _LARGEST_DOUBLING = 20
 
 
 class Line(NamedTuple):
-    """Whose calls go where; `receiver` is the host and port of an address."""
+    """The calls of an owner to a receiver; `receiver` is the host and port of an address."""
 
     owner: str
     receiver: str
@@ -56,7 +55,7 @@ class Share:
 
 SHARES = {
     Standing.PROMPT: Share(slots=32, owner=4, receiver=8, line=4),
-    # One call tells what a line is worth, so it needs no second one beside it.
+    # One call shows whether a line is prompt, so it needs no second one beside it.
     Standing.UNTRIED: Share(slots=32, owner=2, receiver=4, line=1),
     Standing.TROUBLED: Share(slots=16, owner=2, receiver=2, line=1),
 }
@@ -75,7 +74,7 @@ class Pauses:
 
 
 class DueLine(NamedTuple):
-    """A line with calls to be posted: how many, and since how many seconds the oldest is due."""
+    """A line with calls to be posted: their number, and for how many seconds the oldest is due."""
 
     line: Line
     calls: int
@@ -141,8 +140,8 @@ class Shares:
         """How many calls of each line may begin now; those of it left out get none.
 
         Slots go round, one to each line at a time. First come the owners with the fewest lines in
-        trouble, since who names many receivers that hang has many lines that nobody knows yet; then
-        what has been due for longest.
+        trouble, because an owner with many hanging receivers has many unknown lines, too; then the
+        lines that have been due for longest.
         """
         lines = sorted(
             (one for one in due if self.rests_until(one.line) <= now),
@@ -174,7 +173,7 @@ class Shares:
                 del self._used[use]
 
     def note_answer(self, line: Line, seconds: float) -> None:
-        """A call was taken, or refused for good: the receiver is there. It took so many seconds."""
+        """A call was taken, or refused for good, in so many seconds: the receiver answers."""
         known = self._history(line)
         was = known.standing
         known.failures = 0
@@ -189,7 +188,7 @@ class Shares:
     def note_failure(
         self, line: Line, attempts: int, now: float, asked: float | None = None
     ) -> float:
-        """A call failed, as `attempts` of it did in all: the line rests. Seconds to its next try.
+        """A call failed for the `attempts`-th time: its line rests. Seconds to the next try.
 
         A call that fails where others succeed has longer pauses than its line. A receiver may ask
         for a longer rest.

@@ -1,4 +1,4 @@
-"""Signing what webhooks are sent, so that the receiver knows who sent it, and when.
+"""Signatures of webhook calls: they prove to the receiver who sent a call, and when.
 
 The header is `StockStream-Signature: t=<seconds since 1970>,v1=<hex>`; the hex is HMAC-SHA256 of
 `<t>.<body>` under the user's secret, the scheme that Stripe uses. The receiver works it out over
@@ -14,7 +14,7 @@ HEADER = "StockStream-Signature"
 
 
 class Signer:
-    """Makes users' secrets and signatures. A secret is worked out, so none is stored."""
+    """Makes users' secrets and signatures. A secret is derived, so none is stored."""
 
     def __init__(self, secret: str) -> None:
         """`secret` is `SECRET_KEY_BASE`; with another one, users have other secrets."""

@@ -1,7 +1,7 @@
 """Where a webhook may go. Users name the addresses, so they must not lead inside (SSRF).
 
-What a name stands for is looked up once for each try, and that very address is connected to: a
-second answer of the name service could be another one.
+A name is looked up once for each try, and the connection goes to exactly that address: a second
+lookup could give a different one.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from stockstream.alerts.lookups import Lookups
 
 LONGEST_URL = 1_000
-# IANA's registry of special IPv4 addresses, multicast, and what was never given out. Our own list,
-# since `is_global` of 3.11, 3.12 and 3.13 differ; what anybody may route is in it all the same
+# IANA's registry of special IPv4 addresses, multicast, and unassigned ranges. The list is our own
+# because `is_global` of 3.11, 3.12 and 3.13 differ. It includes ranges that are globally routable
 # (192.88.99.0/24 was 6to4, the others are services for name servers).
 _SPECIAL_V4 = """
 0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24
 192.0.2.0/24 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24
 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4
 """
-# The internet of IPv6 is within these. Outside are loopback, the deprecated site-local, and what
-# carries an IPv4 address, which may be inside: IPv4-compatible, SIIT, NAT64.
+# All global IPv6 addresses are within these. Outside are loopback, the deprecated site-local, and
+# the forms that carry an IPv4 address, which may be inside: IPv4-compatible, SIIT, NAT64.
 _GLOBAL_V6 = "2000::/3"
-# Of it: protocols (Teredo, which carries IPv4, among them), examples, 6to4, name servers.
+# Excluded from these: protocols (Teredo, which carries IPv4, too), examples, 6to4, name servers.
 _SPECIAL_V6 = "2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3fff::/20"
 
 Address = IPv4Address | IPv6Address
@@ -94,11 +94,11 @@ def check_url(url: str, policy: TargetPolicy) -> SplitResult:
 
 
 async def find_target(url: str, policy: TargetPolicy, lookups: Lookups) -> Target:
-    """Look up where `url` leads now. All that its name stands for must be permitted.
+    """Look up where `url` leads now. All addresses of its name must be permitted.
 
     Raises:
         Forbidden: it may not be called.
-        NotFound: the name stands for nothing, or nobody says for what.
+        NotFound: the name has no address, or no name server answers.
     """
     parts = check_url(url, policy)
     host = parts.hostname or ""

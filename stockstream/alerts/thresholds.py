@@ -1,7 +1,8 @@
-"""The rules of one symbol, found by the prices that mean something to them. No I/O, no clock.
+"""The rules of one symbol, found by the prices that they must judge. No I/O, no clock.
 
-Most prices cross nothing. Rules stand sorted by the price that ends their quiet, so a price costs
-what it crosses and not what there is: 20,000 rules on one symbol cost a price two look-ups.
+Most prices cross nothing. Rules are sorted by the price that ends their quiet band. So the cost of
+a price depends on the rules it crosses, not on all rules: with 20,000 rules on one symbol, a price
+that crosses none costs two lookups.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 class Thresholds:
     """See the module. Part of the book, and as lasting.
 
-    `reached` takes nothing out: whoever is killed while it judges what was reached finds the same
-    again. A rule moves when it is put back with the quiet band of its new standing.
+    `reached` takes nothing out: an actor that is killed while it judges the result gets the same
+    rules again. A rule moves when it is put back with the quiet band of its new standing.
     """
 
     __slots__ = ("_always", "_bands", "_falling", "_rising", "_rules")
@@ -29,14 +30,14 @@ class Thresholds:
         # Prices from which on, upwards or downwards, a rule is to be judged, with its number.
         self._rising: list[tuple[float, int]] = []
         self._falling: list[tuple[float, int]] = []
-        # Those that every price means something to: moves, and rules that saw no price yet.
+        # Rules that judge every price: moves, and rules that have seen no price yet.
         self._always: dict[int, None] = {}
 
     def __len__(self) -> int:
         return len(self._rules)
 
     def put(self, rule: Rule, quiet: Band) -> None:
-        """Take a rule in, or move it: prices strictly within `quiet` mean nothing to it."""
+        """Add a rule, or move it: prices strictly within `quiet` change nothing for it."""
         if rule.id in self._rules:
             self._rules[rule.id] = rule
             if self._bands[rule.id] == quiet:
@@ -58,7 +59,7 @@ class Thresholds:
         del self._rules[number], self._bands[number]
 
     def reached(self, price: float) -> list[Rule]:
-        """The rules that this price means something to."""
+        """The rules that must judge this price."""
         found = [self._rules[number] for number in self._always]
         risen = bisect_right(self._rising, price, key=_price)
         found += [self._rules[number] for _, number in self._rising[:risen]]

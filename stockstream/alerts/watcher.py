@@ -1,8 +1,8 @@
-"""The watcher: judges published quotes by the users' rules, and sees to what fires.
+"""The watcher: judges published quotes by the users' rules, and delivers and stores the alerts.
 
 It takes batches from an inbox of its own, which the streamer fills, so none is lost when the
-watcher is killed, and the stream never waits for it. What fires is told to clients at once, and
-stored as soon as the database can be asked, however long that takes; neither waits for the other.
+watcher is killed, and the stream never waits for it. Alerts are sent to clients at once, and stored
+as soon as the database answers, however long that takes; neither waits for the other.
 Rules are read from the database again every few seconds, and at once when they are changed here.
 """
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 1.0
 """How often the inbox is looked at without a hint, which may be lost with PubSub."""
 READ_SECONDS = 5.0
-"""How often rules are read that another node changed, or whose hint was lost."""
+"""How often rules are read again: another node may have changed them, or a hint was lost."""
 RETRY_SECONDS = 0.5
 DELIVER_SECONDS = 2.0
 DELIVER_RETRY_SECONDS = 0.05
@@ -61,7 +61,7 @@ class _Look:
 
 
 def _key(message: object) -> type | None:
-    """Hints say the same however many wait."""
+    """One waiting hint is enough: all of them say the same."""
     return type(message) if isinstance(message, QuotesPublished | RulesChanged) else None
 
 
@@ -81,7 +81,7 @@ class Watcher(Actor):
         feeds: Sequence[str],
         clock: Callable[[], int] = now_ms,
     ) -> None:
-        """`feeds` are the names of those who are told what the rules are about."""
+        """`feeds` are the names of the actors that are told the symbols of the rules."""
         self._feed_names = tuple(feeds)
         self._book = book
         self._inbox = inbox
@@ -109,7 +109,7 @@ class Watcher(Actor):
             self.tasks.start_soon(task)
 
     async def terminate(self, _reason: ExitReason) -> None:
-        """Store what fired last, and what is withheld."""
+        """Store the last alerts, and those that are withheld."""
         self._storing.cancel()
         await self._resting.wait()
         await _in_turns(self._end_cooldowns(early=True))
@@ -133,7 +133,7 @@ class Watcher(Actor):
         self._tell_status()
 
     async def _judge_waiting(self) -> None:
-        """Judge what waits; nothing does when it returns. A batch is acknowledged once judged."""
+        """Judge all waiting batches until none is left. A batch is acknowledged once judged."""
         while True:
             now = self._clock()
             while batches := self._inbox.waiting(BATCHES_AT_ONCE):
@@ -143,7 +143,7 @@ class Watcher(Actor):
                 self._wake_tellers()
             if not self._book.note_dropped(self._inbox.statistics().dropped):
                 return
-            # More came than was judged in time; what each symbol came to is known all the same.
+            # Batches came faster than they were judged. The last price of each symbol is known.
             rows = self._quotes.rows
             newest = [rows[symbol] for symbol in self._book.symbols if symbol in rows]
             await _in_turns(self._book.judge(newest, now))

@@ -1,10 +1,10 @@
-"""The webhooks: posts what fired to the addresses that users gave, until it was taken.
+"""The webhooks actor: posts alerts to the addresses of users, and retries until they are taken.
 
-The queue is a table that several nodes share; a call is claimed from it for one try. After it the
-slot is free for others, whatever came of it: when the next try is due stands in the table, up to a
-day and longer. Then the call is dead, and stays as a row with its reason. Who may have a slot is
-decided in `shares.py`. A receiver may get a call twice, when we are killed before we wrote down
-that it was taken; the alert's id in it says so.
+The queue is a table that several nodes share; a node claims a call for one try. After the try the
+slot is free again: the table has the time of the next try. Retries go on for up to a day or longer.
+Then the call is dead, and its row stays with the reason. `shares.py` decides which calls get a
+slot. A receiver may get a call twice, if we are killed before we store that it was taken; the
+alert's id in it shows the repeat.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from supervision import ExitReason, Slot
 
 LOOK_SECONDS = 5.0
-"""How often the table is looked at without a hint: another node's calls come to us by its death."""
+"""How often the table is read without a hint: calls of a node that died come without one."""
 RETRY_SECONDS = 0.5
 LINES_AT_ONCE = 2_000
-"""Lines of one look, some 30 ms of the database's; the next look goes on behind them."""
+"""Lines read at a time, some 30 ms of the database's; the next read continues after them."""
 LEASE_SLACK_SECONDS = 20.0
-"""For writing down what came of a try; it may have to wait for the database."""
+"""For storing the outcome of a try; it may have to wait for the database."""
 GRACE_SECONDS = 1.0
 """At a stop, for calls under way: one that is cut off is posted again."""
 FLUSH_SECONDS = 2.0
@@ -70,7 +70,7 @@ class WebhookSettings:
 
     @property
     def lease(self) -> float:
-        """How long a claim holds: for a try, and for writing down what came of it."""
+        """How long a claim holds: for a try, and for storing its outcome."""
         return 2 * self.seconds + LEASE_SLACK_SECONDS
 
 
@@ -81,13 +81,13 @@ class CallsDue:
 
 @dataclass(frozen=True, slots=True)
 class PostNow:
-    """A call of the line is due by its user's wish: the line has rested long enough."""
+    """The user asked for a call of the line now: the line's rest ends."""
 
     line: Line
 
 
 class Webhooks(Actor):
-    """See the module. One task asks the database, for all; each call under way has a task."""
+    """See the module. One task talks to the database for all; each call under way has a task."""
 
     owns_tasks: ClassVar[bool] = True
     tasks_run_in_terminate: ClassVar[bool] = True
@@ -101,7 +101,7 @@ class Webhooks(Actor):
         self._settings = settings
         self._signer = signer
         self._shares = Shares(settings.pauses, random.random)
-        # Under way, or not yet written down; its slot is taken as long.
+        # Calls under way, or with an outcome that is not stored yet; each holds its slot.
         self._calls: dict[int, CallSlot] = {}
         self._taken: list[Taken] = []
         self._failed: list[Failed] = []
@@ -118,7 +118,7 @@ class Webhooks(Actor):
         self.tasks.start_soon(self._run)
 
     async def terminate(self, _reason: ExitReason) -> None:
-        """Write down what came of the calls, and give the others back to be posted by another."""
+        """Store the outcomes of calls, and release the other claims for other nodes."""
         self._working.cancel()
         await self._rested.wait()
         with trio.move_on_after(FLUSH_SECONDS):
@@ -164,7 +164,7 @@ class Webhooks(Actor):
         while True:
             news = self._news
             try:
-                if not released:  # a predecessor of ours was killed, perhaps
+                if not released:  # a killed predecessor may have left claims
                     await ask(self._database, ReleaseCalls(self._settings.claimant))
                     released = True
                 await self._write()
@@ -177,7 +177,7 @@ class Webhooks(Actor):
                 await news.wait()
 
     async def _write(self) -> None:
-        """Write down what came of calls; their slots are free then."""
+        """Store the outcomes of calls; then their slots are free."""
         taken, failed = tuple(self._taken), tuple(self._failed)
         if not taken and not failed:
             return
@@ -193,7 +193,7 @@ class Webhooks(Actor):
             _log.warning("webhooks are given up", calls=dead, last_reason=failed[-1].reason)
 
     async def _begin_due(self, poster: Poster, nursery: trio.Nursery) -> float:
-        """Begin what is due and has a share; seconds to the next look, unless there is news."""
+        """Begin due calls that have a share; returns seconds to the next look without a hint."""
         if self._shares.full:
             return LOOK_SECONDS
         first = self._after
@@ -231,7 +231,7 @@ class Webhooks(Actor):
 
     def _fail(self, call: Call, outcome: Outcome, reason: str) -> Failed:
         pause = 0.0
-        if outcome.final:  # says something of the call, and nothing of others on its line
+        if outcome.final:  # concerns this call only, not the others on its line
             self._shares.note_answer(call.line, outcome.seconds)
         else:
             attempts, now = call.attempts + 1, trio.current_time()

@@ -13,7 +13,7 @@ SLICES = 120
 
 
 class Extremes(NamedTuple):
-    """What a window holds, the newest price included."""
+    """The extremes of a window, the newest price included."""
 
     low: float
     high: float
@@ -57,6 +57,6 @@ def _enter(
 ) -> None:
     while queue and is_beaten(queue[-1][1]):
         queue.pop()
-    # A better one of the same slice leaves no sooner than this one: this one never counts.
+    # A better price of the same slice stays at least as long: this one never counts.
     if not queue or queue[-1][0] < now:
         queue.append((now, price))

@@ -1,8 +1,8 @@
 """The broadcaster: the only writer of answers, alerts and prices to the clients' sockets.
 
-Being the only one, it decides what comes before what. It never waits for a client: a frame is
-taken by the socket at once, or the client is behind until a later flush, and gets the newest
-of each symbol then. Its memory of clients and flushes is `Connections`, which outlives it.
+Because it is the only writer, it decides the order of messages. It never waits for a client: the
+socket takes a frame at once, or the client is behind until a later flush and then gets the newest
+of each symbol. Its memory of clients and flushes is `Connections`, which outlives it.
 
 This is the actor: the clock, the mailbox and the tables. The decisions are `FanOut`'s.
 """
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 __all__ = ["Broadcaster", "Framing"]
 
 LOOK_SECONDS = 1.0
-"""How often clients are checked for signs of life, and the tables for changes of which the message
-was lost."""
+"""How often clients are checked for signs of life, and the tables for changes whose message was
+lost."""
 LONGEST_SILENCE_SECONDS = 4.0
 """Clients are told of a live feed every 5 s at least: this, and the next look."""
 SHORTEST_TOLD_INTERVAL = 1.0
@@ -119,7 +119,7 @@ class Broadcaster(Actor):
         self._go_round_by(0.0)
 
     def _read_tables(self) -> None:
-        """Take in what a hint lost on its way would have told."""
+        """Take in changes of the tables whose hint was lost."""
         if self._tables.quotes.revision != self._quotes_revision:
             self._quotes_revision = self._tables.quotes.revision
             self._book.note(self._tables.quotes.rows.values())
@@ -191,8 +191,8 @@ class Broadcaster(Actor):
     def _go_round_by(self, due: float) -> None:
         """The same for the sake of single clients, or of the status.
 
-        With an interval of its own: with that of the flushes, a client that is tried again just
-        before new prices come would have all others wait for them.
+        It has an interval of its own. With the interval of the flushes, a retry for one client just
+        before new prices come would make all others wait for these prices.
         """
         self._wake_by(max(due, self._last_round + self._flush_interval))
 

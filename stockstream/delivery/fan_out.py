@@ -1,8 +1,8 @@
 """Who gets which frame when: the broadcaster's decisions, with the clock passed in.
 
-Nothing here waits. What takes long is a generator, which yields when its turn is over: the actor
-around it lets other tasks run, and begins another. What must survive the actor stands in
-`Connections`; the groups here are made from it anew.
+Nothing here waits. Long work is a generator, which yields when its turn is over: the actor around
+it lets other tasks run, and begins another turn. State that must survive the actor is in
+`Connections`; the groups here are rebuilt from it.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ SNAPSHOT_PART = 100
 RETRY_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 1.0
 PATIENCE_PART = 0.25
-"""A client that took no more is tried again after this part of the time that it has been behind,
-within these limits: each try encodes what it lacks, and it may never take it."""
+"""A client that is behind is tried again after this part of the time that it has been behind,
+within these limits. Each try encodes what the client lacks, and it may never take it."""
 CODE_TOO_SLOW = 4008
 MOST_OWED = 32
-"""Alerts wait in one queue with the answers. A client that takes nothing gets no more of them once
-so many operations wait; its page reads what it missed from the API."""
+"""Alerts wait in one queue with the answers. A client that takes nothing gets no more alerts once
+so many operations wait; its page reads the missed ones from the API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +67,16 @@ class Framing:
     ping: bytes
 
     def text(self, *pieces: bytes) -> bytes:
-        """A frame around a message, which may come in pieces: they are copied once."""
+        """A frame around a message. The message may come in pieces, which are copied once."""
         return b"".join((self.head(sum(map(len, pieces))), *pieces))
 
 
 class FanOut:
     """See the module.
 
-    A lane is in exactly one place. In the group of its subscription it has all that was flushed,
-    and shares the group's frames. Among the late it is looked at alone in each flush: it took no
-    more, or was taken over from a predecessor, or has a rate of its own.
+    A lane is in exactly one place. A lane in the group of its subscription has all that was flushed
+    and shares the group's frames. A late lane is looked at alone in each flush: its client is
+    behind, was taken over from a predecessor, or has a rate of its own.
     """
 
     def __init__(
@@ -217,8 +217,8 @@ class FanOut:
         if lane.status_seen != self._connections.status_number:
             return self._status_frame, partial(self._told_status, lane)
         lacking = self._book.lacking(lane.want, lane.seen)
-        # Before a change of the subscription everything is told that the old one owes. Other
-        # answers go past prices that rest, or a client that pings would have no rate of its own.
+        # All that the old subscription owes is sent before the subscription changes. Other answers
+        # overtake prices that the client's rate holds back; else each ping would defeat the rate.
         changes = bool(lane.operations) and lane.operations[0].want is not None
         if lacking and (changes or not _rests(lane, now)):
             frames = self._frames(lacking, lane.seen)
@@ -314,9 +314,9 @@ class FanOut:
     # All lanes.
 
     def flush(self, now: float, *, with_prices: bool = True) -> Iterator[None]:
-        """Send each client the newest of what has changed; yields where others get a turn.
+        """Send each client the newest of what has changed; yields when others get a turn.
 
-        Without prices it is a round for the status and for those who are behind.
+        Without prices it is a round for the status and for clients that are behind.
         """
         self._counts.rounds += 1
         self.again = math.inf
@@ -352,7 +352,7 @@ class FanOut:
                 yield
 
     def heartbeat(self, now: float, age: float, unsubscribed_age: float) -> Iterator[None]:
-        """Tell those who heard nothing for `age` seconds that the feed does not stand still.
+        """Send a heartbeat to clients that got nothing for `age` seconds: the feed is alive.
 
         Clients without a subscription have no price that could look stale: they are told after
         `unsubscribed_age`.
@@ -374,7 +374,7 @@ class FanOut:
             lane.last_prices = now  # it is one of the messages that the rate counts
 
     def _tell(self, lane: Lane, frames: bytes, now: float) -> bool:
-        """Write to a client to whom nothing else is owed; False when it did not take it."""
+        """Write to a client that lacks nothing else; False when it did not take the frame."""
         if lane.operations or lane.status_seen != self._connections.status_number:
             return False  # its turn comes with the late, in order
         return self._send(lane, frames, now)
@@ -397,7 +397,7 @@ class FanOut:
         lane.slow = verdict in {Health.SLOW, Health.TOO_SLOW}
         if verdict is Health.PING:
             if lane.try_send(self._framing.ping, now) < REFUSED:
-                # Not `now`: the ping itself is progress, which must not look like later progress.
+                # Not `now`: the ping itself is progress and must not count as later progress.
                 lane.ping_sent = max(now, client.last_progress)
                 lane.pings += 1
                 self._counts.pings += 1
@@ -412,7 +412,7 @@ class FanOut:
 
 
 def among(wanted: frozenset[Symbol], changed: frozenset[Symbol]) -> list[Symbol]:
-    """What of `wanted` has changed. Twice as fast as the intersection, which makes a set of it."""
+    """The part of `wanted` that changed. Twice as fast as an intersection, which makes a set."""
     if len(changed) < len(wanted):
         return list(filter(wanted.__contains__, changed))
     return list(filter(changed.__contains__, wanted))

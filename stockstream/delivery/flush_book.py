@@ -1,8 +1,8 @@
 """Which flush changed which symbol, and the frames that follow from it: no I/O, no clock.
 
-Each symbol has the number of the flush that last changed it, each client one integer: the last
-flush it has seen. What a client lacks is its symbols with a higher number, so a client that
-fell behind costs no queue, and gets the newest of each symbol only.
+Each symbol has the number of the flush that last changed it. Each client has one integer: the last
+flush it has seen. A client lacks those of its symbols that have a higher number. So a client that
+fell behind needs no queue, and gets only the newest of each symbol.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ Pieces = tuple[bytes, ...]
 MOST_PARTS = 8
 """Of one subscription's snapshot, where a part would otherwise hold fewer than an eighth."""
 RESTAMP_MS = 30_000
-"""An unchanged price is sent again when its time has moved on by so much. It is half of the
-60 s after which clients call a price frozen: a provider that goes on confirming a price does
-not look as if it had stopped."""
+"""An unchanged price is sent again when its time has moved on by so much. This is half of the 60 s
+after which clients call a price frozen, so a provider that keeps confirming a price does not look
+stopped."""
 
 
 class _Flushed:
     """The newest row of a symbol that was flushed.
 
-    `number` is the flush that last changed it, `renewed` the one that last changed what stands
-    in snapshots only.
+    `number` is the flush that last changed it. `renewed` is the flush that last changed the fields
+    that only snapshots carry.
     """
 
     __slots__ = ("number", "renewed", "row")
@@ -55,10 +55,10 @@ class _Flushed:
 
 
 class _Encoded(dict["Symbol", bytes]):
-    """What is told of each symbol, encoded when it is first wanted.
+    """The message part of each symbol, encoded when it is first wanted.
 
-    A dictionary that fills itself: frames are joined from it without a step of Python for each
-    symbol, which is most of what a frame for one client alone costs.
+    It is a dictionary that fills itself, so frames are joined from it without a step of Python for
+    each symbol. Such steps would be most of the cost of a frame for a single client.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class FlushBook:
         self._snapshot_head = snapshot_head(None)
         self._flushed: dict[Symbol, _Flushed] = {}
         self._updates = _Encoded(self._flushed, price_update)
-        # One client that asks for everything again and again would have all of it encoded anew.
+        # Kept: else a client that asks for everything again and again has it encoded each time.
         self._quotes = _Encoded(self._flushed, snapshot_part)
         self._renewed = 0  # the last flush that changed what stands in snapshots only
         self._waiting: dict[Symbol, QuoteRow] = {}
@@ -122,7 +122,7 @@ class FlushBook:
                 self._waiting[symbol] = row
 
     def flush(self) -> frozenset[Symbol]:
-        """Begin the next flush with all that waits; the answer is what it changes."""
+        """Begin the next flush with all that waits; returns the symbols that it changes."""
         self.number += 1
         for symbol, row in self._waiting.items():
             entry = _Flushed(row, self.number, self._flushed.get(symbol))
@@ -148,10 +148,10 @@ class FlushBook:
         ]
 
     def updates(self, symbols: Collection[Symbol], seen: int) -> list[Pieces]:
-        """The messages that bring a client up to date who has `symbols` as of flush `seen`.
+        """The messages that bring a client up to date that has `symbols` as of flush `seen`.
 
-        Updates, and a snapshot of those whose other fields it does not have: symbols that were
-        listed after it had subscribed, or got a new opening price with a new day.
+        These are updates, and a snapshot of symbols whose other fields it lacks: symbols that were
+        listed after the client subscribed, or that got a new opening price with a new day.
         """
         if not symbols:
             return []
@@ -179,10 +179,10 @@ class FlushBook:
         return b",".join(map(self._quotes.__getitem__, symbols))
 
     def known(self, want: Subscription, since: Mapping[Symbol, Version]) -> frozenset[Symbol]:
-        """The symbols of `want` of which a client with these versions lacks nothing now.
+        """The symbols of `want` for which a client with these versions is up to date.
 
-        The answer, and not `since`, is what may wait for a slow client: a hundred bytes less for
-        each symbol, and no more symbols than there are.
+        This result is kept for a slow client, and not `since`: it is a hundred bytes smaller for
+        each symbol, and has no more symbols than exist.
         """
         return frozenset(
             symbol
@@ -193,7 +193,7 @@ class FlushBook:
         )
 
     def part(self, want: Subscription, before: Subscription, most: int) -> Subscription:
-        """What a client that is subscribed to `before` goes to next on its way to `want`.
+        """The next subscription of a client on its way from `before` to `want`.
 
         Adds `most` symbols at a time, or an eighth of all where there are very many: one
         snapshot of everything would be held whole for each client that does not take it.
@@ -240,7 +240,7 @@ class FlushBook:
 
 
 def _still(row: QuoteRow) -> tuple[object, ...]:
-    """What a client is told in snapshots only, `previous` aside: that it knows by itself."""
+    """The fields that only snapshots carry, without `previous`, which the client knows itself."""
     quote = row.quote
     return row.open, quote.exchange, quote.currency, quote.delayed
 

@@ -1,4 +1,4 @@
-"""What the broadcaster knows of each client. Outlives it: a killed one's successor goes on here."""
+"""What the broadcaster knows of each client. Outlives it: the successor of a killed one uses it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stockstream.quotes import Symbol
 
 SENT, BEGUN, REFUSED, CLOSED = range(4)
-"""What `Client.try_send` answers: the kernel has it; the connection finishes it; try again
+"""Results of `Client.try_send`: the kernel has the frame; the connection finishes it; try again
 later; never again."""
 
 
@@ -26,11 +26,11 @@ class Client(Protocol):
 
     @property
     def name(self) -> str:
-        """What the client was told its session is called, and what log lines of it carry."""
+        """The session's name: the client was told it, and log lines carry it."""
 
     @property
     def address(self) -> str:
-        """Whom it comes from: an IP address."""
+        """The client's IP address."""
 
     @property
     def closed(self) -> bool:
@@ -38,7 +38,7 @@ class Client(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether `try_send` may take a frame; False says that it would refuse any."""
+        """Whether `try_send` may take a frame; False when it would refuse any frame."""
 
     @property
     def last_received(self) -> float:
@@ -52,7 +52,7 @@ class Client(Protocol):
         """Send whole frames at once, or begin to, or refuse; see SENT. `now` is trio's clock."""
 
     def drained(self) -> None:
-        """Hear that all that was to be said to it has been sent, or never will be."""
+        """Called when all messages for it have been sent, or never will be."""
 
     def ask_to_close(self, code: int, reason: str) -> None:
         """Have its owner close it with a code, soon."""
@@ -63,11 +63,11 @@ class Client(Protocol):
 
 @dataclass(slots=True)
 class Operation:
-    """Something to be said to one client, in order: an answer, an error, a farewell.
+    """A message to one client that keeps its order: an answer, an error, a farewell.
 
-    `frame` comes first; `begun` says that it was sent. `want` is what the client is subscribed
-    to once all of it is said, None for no change. What that adds is told in snapshots, of which
-    it lacks nothing for the symbols `known` at flush `known_at`.
+    `frame` comes first; `begun` says that it was sent. `want` is the client's subscription after
+    the operation, None for no change. Added symbols are sent in snapshots; the client already has
+    the symbols `known` as of flush `known_at`.
     """
 
     command: int
@@ -82,12 +82,12 @@ class Operation:
 class Lane:
     """One client's place in the broadcast. Written by the broadcaster only.
 
-    `seen` is the last flush whose changes it has. `answered` is the number of the newest of its
-    commands that was answered, or whose answer waits in `operations`. `behind_since` is when it
-    first took no more, None once it has taken something again. `seconds_between` is the
-    least time from `last_prices`, a snapshot or updates, to the next updates. A lane that is
-    behind is tried again at `retry_at`; one that is `leaving` was too slow. `alerted` is the number
-    of the newest alert that was told to its `user`, or waits in `operations`. Times are trio's.
+    `seen` is the last flush whose changes it has. `answered` is the number of its newest command
+    that was answered, or whose answer waits in `operations`. `behind_since` is when the client
+    first took no more, None once it has taken something again. `seconds_between` is the least time
+    from `last_prices` (a snapshot or updates) to the next updates. A lane that is behind is tried
+    again at `retry_at`; a lane that is `leaving` was too slow. `alerted` is the number of the
+    newest alert that was sent to its `user`, or waits in `operations`. Times are trio's.
     """
 
     __slots__ = (
@@ -139,17 +139,17 @@ GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
 class Health(Enum):
-    """What a look at a lane's signs of life says."""
+    """The result of checking a lane for signs of life."""
 
     WELL = "well"
     PING = "ping"
-    """Nothing was asked of it for a heartbeat, or for a part of one since it came."""
+    """Its next ping is due: no ping for a heartbeat, or for a part of one since it connected."""
     SLOW = "slow"
     """What we send arrives with a lag of over 10 s."""
     TOO_SLOW = "too_slow"
     """The lag is over the limit, and something still trickles: a close frame may arrive."""
     GONE = "gone"
-    """Nothing comes in and nothing goes out: only a reset is left."""
+    """Nothing comes in and nothing goes out: the connection can only be reset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +165,8 @@ class Patience:
 def health(lane: Lane, now: float, patience: Patience) -> Health:
     """Judge a client by its silence, its lag and the progress of what is written to it.
 
-    A ping waits behind the data that was queued before it, so the delay of whatever comes
-    back after it is the client's lag.
+    A ping waits behind the data that was queued before it, so the delay of the next message that
+    comes back is the client's lag.
     """
     client = lane.client
     unanswered = _unanswered(lane, now)
@@ -185,10 +185,10 @@ def health(lane: Lane, now: float, patience: Patience) -> Health:
 
 
 def _silence(lane: Lane, patience: Patience) -> float:
-    """How long after a ping the next is due. The first one comes at some time within that.
+    """Seconds from a ping to the next. The first ping comes at some time within them.
 
-    Clients that came together would be pinged together, again and again, and all that answer at
-    once delay the prices. Multiples of the golden ratio spread evenly, however many there are
+    Clients that connect together would always be pinged together, and their answers, all at once,
+    would delay the prices. Multiples of the golden ratio spread evenly for any number of clients
     (Knuth, The Art of Computer Programming, volume 3, section 6.4).
     """
     return patience.heartbeat * (1.0 if lane.pings else lane.number * GOLDEN_RATIO % 1.0)
@@ -217,10 +217,10 @@ BATCH_SYMBOLS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000
 class Counts:
     """What the broadcaster has done since the process started, for operators.
 
-    `interval` is the flush interval in seconds, `groups` how many different sets were told at the
-    last flush, and `last_batch` how many symbols it changed. `rounds` are the flushes, and the
-    looks at clients between two of them. `seconds` is the time of each flush until the last client
-    had it or was left behind, `batches` the symbols of each.
+    `interval` is the flush interval in seconds. `groups` is the number of different subscriptions
+    at the last flush, and `last_batch` the number of symbols it changed. `rounds` counts the
+    flushes and the rounds for late clients between them. `seconds` is the time of each flush until
+    the last client had it or was left behind, `batches` the symbols of each.
     """
 
     interval: float = 0.0

@@ -1,4 +1,4 @@
-"""What a client may ask of us: a rate, and patience with what makes no sense. No I/O."""
+"""Limits of what a client may ask: a rate of messages, and a number of bad ones. No I/O."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Strikes:
     def __init__(self, limit: int, seconds: float) -> None:
         self._limit = limit
         self._seconds = seconds
-        # Not a deque: empty, as it stays for nearly all clients, that is 600 bytes.
+        # Not a deque: an empty one is 600 bytes, and it stays empty for nearly all clients.
         self._stamps: tuple[float, ...] = ()
 
     def add(self, now: float) -> bool:

@@ -130,7 +130,7 @@ class Farewell(Request[None]):
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Who is here. `symbols` counts connections by symbol named, most wanted first.
+    """The connected clients. `symbols` counts connections by symbol named, most wanted first.
 
     `connections` are all of this node, `subscribed` those with a subscription, `everything`
     those subscribed to all symbols.
@@ -144,4 +144,4 @@ class Presence:
 
 @dataclass(frozen=True, slots=True)
 class GetPresence(Request[Presence]):
-    """Ask the subscription manager who is here."""
+    """Ask the subscription manager which clients are connected."""

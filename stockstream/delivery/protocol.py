@@ -189,7 +189,7 @@ _decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessa
 
 
 class BadMessage(Exception):
-    """A client's message that is none; `reason` names the field. `id` is its mark, if readable."""
+    """A client's message is invalid; `reason` names the field. `id` is its mark, if readable."""
 
     def __init__(self, reason: str, command_id: CommandId | UnsetType = UNSET) -> None:
         super().__init__(reason)
@@ -223,7 +223,7 @@ def decode(message: str | bytes) -> ClientMessage:
 
 
 def _shortened(reason: str) -> str:
-    """What was sent may stand in the reason, and be as long as a message."""
+    """Cut the reason: it may quote the client's text, which may be as long as a message."""
     return reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1]}…"
 
 

@@ -1,8 +1,8 @@
 """A session: the actor that handles what one client says.
 
-It parses, limits and decides; it never writes to the socket. One at a time it gets the
-client's messages as calls, from the connection, which outlives it and gives a message that
-was not answered to its successor.
+It parses, limits and decides; it never writes to the socket. The connection calls it with the
+client's messages, one at a time. The connection outlives it, and gives a message that was not
+answered to its successor.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ class Session(Actor):
     ) -> None:
         """`adopt` gives the session to its connection; False when that has left, or has one.
 
-        The connection cannot wait for the answer to its `start_child` for that: who asked may
-        be cancelled meanwhile, and nobody would ever stop the session that comes all the same.
+        The connection cannot learn of the session from the answer to its `start_child`: it may be
+        cancelled while it waits, and then nobody would stop the session that starts nevertheless.
         """
         self._number = number
         self._limits = limits
@@ -98,7 +98,7 @@ class Session(Actor):
         now = trio.current_time()
         limits = self._limits
         self._bucket = TokenBucket(limits.rate, limits.burst, now)
-        # What comes beyond the rate is refused with an error; so much more of it is too much.
+        # Messages beyond the rate are refused with an error; beyond this the connection is closed.
         self._leniency = TokenBucket(limits.rate / LENIENCY, limits.burst, now)
         self._bad = Strikes(BAD_MESSAGES, BAD_MESSAGES_SECONDS)
         self._manager = self.system.ref(paths.SUBSCRIPTION_MANAGER)
@@ -117,10 +117,10 @@ class Session(Actor):
             return Close(CODE_LOST, "the server could not serve you; come back")
 
     def _was_answered(self, command: Command) -> bool:
-        """Whether a predecessor, killed after that, has had this command answered.
+        """Whether this command was answered already, by a predecessor that was killed then.
 
-        To serve it again would be harmless, were it not for the limits: what was refused by a
-        predecessor would be done now, and the client would never hear of it.
+        Serving it twice is harmful because of the limits: a command that the predecessor refused
+        would be done now, and the client would never hear of it.
         """
         lane = self._connections.get(self._number)
         return lane is not None and command.number <= lane.answered
@@ -210,7 +210,7 @@ class Session(Actor):
 
 
 def _versions(since: dict[str, tuple[int, int]]) -> dict[Symbol, Version]:
-    """What the client has; a symbol that is none cannot be subscribed and does not matter."""
+    """What the client has. Invalid symbols are left out: nobody can subscribe to them."""
     versions: dict[Symbol, Version] = {}
     for text, (epoch, seq) in since.items():
         try:

@@ -1,7 +1,7 @@
-"""The subscription manager: checks what clients ask for, and counts who wants what.
+"""The subscription manager: checks subscriptions of clients, and counts the demand for symbols.
 
-What it counts is the demand, which decides what is fetched and how often. Its memory is the
-`subscriptions` table; the counts are made from it anew after a restart.
+The demand decides what is fetched and how often. The manager's memory is the `subscriptions` table;
+it counts that table again after a restart.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MOST_REJECTED = 100
 """Rejections told one by one; the rest is told as a number, or a small message would get a
 large answer."""
 LOOK_SECONDS = 5.0
-"""How often rows of connections that are gone without a word are swept out."""
+"""How often rows of connections that left without a message are removed."""
 
 _log: BoundLogger = structlog.get_logger("delivery.subscription_manager")
 
@@ -55,9 +55,9 @@ def changed(
 ) -> Changed | Refused:
     """The subscription after a client's command: a pure function.
 
-    Bad symbols are rejected one by one; good ones beside them count. `known` answers the text to
-    keep of a symbol, one for all who want it, and None for one that there is not: nothing that a
-    client makes up may stay. `limit` is the number of symbols a connection may name.
+    Bad symbols are rejected one by one; good ones beside them count. `known` returns the shared
+    text of a symbol, and None for a symbol that does not exist, so that no text made up by a client
+    is kept. `limit` is the number of symbols a connection may name.
     """
     everything = False
     good: dict[Symbol, None] = {}
@@ -82,9 +82,9 @@ def changed(
             )
         after = before
     else:
-        # Not `-`: that of a frozenset and a dictionary's keys is a set, which has no hash.
+        # Not `-`: for a frozenset and a dictionary's keys it makes a set, which has no hash.
         after = Subscription(before.symbols.difference(good))
-    # The one that is there already: an equal one beside it would cost a client as much again.
+    # Return the existing one: a second, equal one would double the memory for the client.
     return Changed(before if after == before else after, _shortened(rejected))
 
 
@@ -141,7 +141,7 @@ class SubscriptionManager(Actor):
         *,
         symbol_limit: int,
     ) -> None:
-        """`feeds` are the names of those who are told the demand."""
+        """`feeds` are the names of the actors that are told the demand."""
         self._tables = tables
         self._feed_names = tuple(feeds)
         self._connections = connections
@@ -183,7 +183,7 @@ class SubscriptionManager(Actor):
         )
         if isinstance(answer, Changed) and answer.subscription != before:
             _log.debug("subscription", connection=request.connection)
-            # One object for all who want the same: a set of 20 symbols is 2 KB.
+            # One object for all clients with the same subscription: a set of 20 symbols is 2 KB.
             after = self._shared.get(answer.subscription, answer.subscription)
             self._replace(request.connection, before, after)
             answer = replace(answer, subscription=after)
@@ -206,8 +206,8 @@ class SubscriptionManager(Actor):
 
     @handles(_Look)
     def _on_look(self, _message: _Look) -> None:
-        # A connection is attached before it can subscribe, so a row without one is a leftover
-        # of a farewell that reached nobody while this actor was down.
+        # A connection is attached before it can subscribe. So a row without a connection is left
+        # over from one that closed while this actor was down.
         for number in list(self._tables.subscriptions):
             if number not in self._connections:
                 self._on_forget(Forget(number))

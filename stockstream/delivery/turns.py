@@ -1,7 +1,8 @@
 """Long work beside other tasks: each side gets its part of the core, by time.
 
-To yield after so many steps is not enough: a turn of other tasks may be a single handshake or two
-hundred floods of messages, and a step of ours anything from a `send` to a frame of its own.
+Yielding after a fixed number of steps is not enough. A turn of other tasks may be a single
+handshake or two hundred floods of messages; a step of ours may be one `send` or the encoding of a
+whole frame.
 """
 
 from __future__ import annotations
@@ -16,22 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SHARE = 3
-"""So many times as long as the others the work may go on, while there is more to do than the core
-can. Prices come first; who asks for something else gets it from a quarter of the core."""
+"""The work may run so many times as long as the other tasks while the core is overloaded. Prices
+come first; all other requests share a quarter of the core."""
 SHORTEST_TURN = 0.02
 """Two thousand frames: a flush to a thousand is over before anybody else has a turn."""
 LONGEST_TURN = 0.03
-"""However long the others took: half of what a person might notice in a page that opens."""
+"""However long the others took: half the delay that a person might notice in a page that opens."""
 IDLE_PASS = 0.00005
-"""A pass of trio's loop that is over so soon ran nobody else, or nothing to speak of."""
+"""A pass of trio's loop that is this short ran no other task, or hardly any."""
 IDLE_PASSES = 8
-"""So many in a row, and nobody else has anything to do. The order in a pass is random: we may come
-last in one and first in the next, with nobody in between. And what goes from task to task in small
-steps is short passes. (trio could say whether a task can run, and counts all sockets for that.)"""
+"""After so many short passes in a row, no other task has work. One is not enough: the order in a
+pass is random, so we may run last in one and first in the next. Work that goes from task to task in
+small steps makes short passes, too. (trio's statistics could tell, but they count all sockets.)"""
 
 
 class Turn:
-    """How long the work may go on now. Over from the start, until it is begun."""
+    """How long the work may go on now. It counts as over until it is begun."""
 
     __slots__ = ("_ends", "clock")
 
@@ -52,8 +53,8 @@ class Turn:
 async def in_turns(work: Iterator[None], turn: Turn) -> None:
     """Do the work to its end; it yields when `turn` is over.
 
-    The others get their part of the time that the work had, unless they have nothing to do; then
-    the work gets its part for what they took, within limits.
+    After each turn the other tasks get their part of its time, unless they have nothing to do. The
+    next turn is as long as their time allows, within limits.
     """
     ours = SHORTEST_TURN
     turn.begin(ours)
@@ -61,7 +62,7 @@ async def in_turns(work: Iterator[None], turn: Turn) -> None:
         theirs = await _let_others_run(ours / SHARE, turn.clock)
         ours = min(max(SHORTEST_TURN, SHARE * theirs), LONGEST_TURN)
         turn.begin(ours)
-    await trio.lowlevel.checkpoint()  # or what comes next would have a turn right after ours
+    await trio.lowlevel.checkpoint()  # else the caller would have a turn right after ours
 
 
 async def _let_others_run(seconds: float, clock: Callable[[], float]) -> float:

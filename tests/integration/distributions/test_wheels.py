@@ -85,6 +85,9 @@ def test_the_product_requires_the_library_of_its_own_version():
     assert product["version"] == library["version"]
     assert f"{library['name']}=={library['version']}" in product["dependencies"]
     assert set(library["dependencies"]) <= set(product["dependencies"])
+    assert library["requires-python"] == product["requires-python"]
+    pythons = [text for text in product["classifiers"] if "Python :: 3." in text]
+    assert [text for text in library["classifiers"] if "Python :: 3." in text] == pythons
 
 
 def test_the_product_runs_from_its_wheel_and_the_librarys(wheels: dict[str, Path], tmp_path: Path):

@@ -16,6 +16,7 @@ def mock(
     expectations: Path | None = None,
     allowed_hosts: str = "",
     reload: Annotated[bool, Parameter(negative=())] = False,
+    strict: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Run the stub price API alone, until Ctrl+C.
 
@@ -43,12 +44,16 @@ def mock(
         addresses; separated by commas, `*` for any.
     reload
         Load a stub file again when it is saved.
+    strict
+        Refuse stubs with anything that is not supported; else they never match, with a warning.
     """
     arguments = ["--port", str(port), "--host", host]
     if expectations is not None:
         arguments += ["--expectations", str(expectations)]
     if allowed_hosts:
         arguments += ["--allowed-hosts", allowed_hosts]
+    if strict:
+        arguments.append("--strict")
     if reload:
         arguments.append("--reload")
     return main(arguments)

@@ -100,3 +100,17 @@ def test_people_are_told_where_to_look() -> None:
     url = lines[0].removeprefix("ready ").strip()
     assert lines[1].startswith("1 stub from ")
     assert lines[2].startswith(f"admin page {url}/__admin")
+
+
+@pytest.mark.proves("M1", "M18")
+def test_strict_refuses_to_start_with_what_is_not_supported(tmp_path: Path) -> None:
+    """Exit status 2 and one line with file, line and field; without it, a warning and a start."""
+    (tmp_path / "a.json").write_text(
+        '{"request": {"urlPath": "/a"},\n"response": {"proxyBaseUrl": "http://x"}}'
+    )
+    command = [sys.executable, "-m", "mockserver", "--port", "0", "--expectations", str(tmp_path)]
+    refused = subprocess.run([*command, "--strict"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "a.json:2: response.proxyBaseUrl: this field of WireMock" in refused.stderr
+    with started_stub_api("--expectations", str(tmp_path)) as (_, url):
+        assert httpx.get(f"{url}/a").status_code == 404

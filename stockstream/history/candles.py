@@ -54,7 +54,7 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
     partial: bool = False
 
     def joined(self, other: Candle) -> Candle:
-        """Both parts as one; of equal times `other`, the later told, closes."""
+        """Both parts as one. If their last times are equal, `other` gives the close."""
         first = other if other.first_at < self.first_at else self
         last = other if other.last_at >= self.last_at else self
         return Candle(
@@ -74,7 +74,7 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
 def fold(ticks: Iterable[Tick], length: int = MINUTE_MS) -> list[Candle]:
     """The candles of `ticks`, ordered by symbol and start, so that writers lock in one order.
 
-    As if each tick were a candle, and those of a stretch were `joined` in the order of `ticks`.
+    The result is the same as `joined` over one-tick candles in the order of `ticks`.
     """
     found: dict[tuple[str, int], _Draft] = {}
     for tick in ticks:
@@ -100,7 +100,7 @@ def fold(ticks: Iterable[Tick], length: int = MINUTE_MS) -> list[Candle]:
 
 
 class _Draft(msgspec.Struct, gc=False):
-    """A candle that grows: one is made per candle and not one per tick."""
+    """A candle that grows: one object per candle and not one per tick."""
 
     open: float
     high: float

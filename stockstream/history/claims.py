@@ -1,4 +1,4 @@
-"""A folder that one process has for itself, by a lock that ends with it however it ends. Blocks."""
+"""A folder that one process owns, by a lock that ends with the process. All of it blocks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 LOCK = "lock"
 ATTEMPTS = 10
-"""Whoever had the folder may remove it while it is being claimed; then it is made again."""
+"""The last owner may remove the folder while it is being claimed; then it is made again."""
 
 
 class Claim:
     """The folder is its owner's until `close` or the end of the process.
 
-    The lock is on a file in it. Who has locked that must look whether it is still the one with the
-    name: the last owner may have removed it, and the lock would be on nothing.
+    The lock is on a file in the folder. After locking it, a process must check that the file still
+    has its name: the last owner may have removed it, and then the lock protects nothing.
     """
 
     def __init__(self, folder: Path, *, make: bool = True) -> None:
@@ -28,7 +28,7 @@ class Claim:
 
         Raises:
             BlockingIOError: another process has it.
-            OSError: it cannot be made, or not be locked.
+            OSError: it cannot be made or locked.
         """
         self.folder = folder
         for _ in range(ATTEMPTS):
@@ -60,7 +60,7 @@ class Claim:
 
 
 def is_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file is the one that has this name."""
+    """Whether an open file is the file that now has this name."""
     try:
         there = path.stat()
     except FileNotFoundError:

@@ -1,9 +1,9 @@
 """Whether the wall clock may be believed when it says that history is old (H25).
 
-What is dropped is gone for good, and a clock that starts a year ahead makes everything old. So the
-clock is held against what was recorded: prices come day by day, and a clock that is far past the
-newest of them, or went on far past it not long ago, may be wrong as well as right. Then somebody
-else has to agree with it: an upstream on another machine, or an operator.
+Dropped rows are gone for good, and a clock that starts a year ahead makes all rows old. So the
+clock is compared with the recorded prices, which come day by day. A clock that is far past the
+newest price, or jumped far past it not long ago, may be wrong. Then a second source has to agree
+with it: an upstream on another machine, or an operator.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stockstream.statuses import UpstreamClock
 
 LONGEST_GAP_MS = 48 * HOUR_MS
-"""A weekend without a market is longer; then the upstream is asked, which mostly answers."""
+"""A weekend without a market is longer; then the upstream is asked, which usually answers."""
 AGREES_MS = HOUR_MS
 
 # Rows are only ever appended, so the first and the last pages tell the first and the last time.
@@ -39,7 +39,7 @@ SELECT format('(%s,0)', greatest(pg_relation_size($1::text::regclass)
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The newest stretch of what was recorded, without a gap of over 48 h; in ms since 1970.
+    """The newest period of recorded prices without a gap of over 48 h; in ms since 1970.
 
     `before` is the last that was recorded before that gap, None where there is none.
     """
@@ -62,7 +62,7 @@ class FetchRecorded(Query[Recorded | None]):
         for partition in reversed(await partitions.children(connection, "ticks")):
             day = partitions.day_of(partition)
             if day is None or day * DAY_MS > self.now:
-                continue  # of a clock that was ahead, and is no longer
+                continue  # recorded while the clock was ahead; it was set back since
             near_the_end = await connection.fetchval(_NEAR_THE_END, partition)
             query = _ENDS.format(partition=partition, near_the_end=f"'{near_the_end}'")
             ends = await connection.fetchrow(query)
@@ -79,9 +79,9 @@ class FetchRecorded(Query[Recorded | None]):
 
 
 def doubt(now: int, recorded: Recorded | None) -> str | None:
-    """Why the clock, which says `now`, may be wrong; None where what was recorded goes on to it.
+    """Why the clock, which says `now`, may be wrong; None when the recorded prices reach `now`.
 
-    Once it has gone on for two days after a gap it is believed: somebody would have set it.
+    A clock is believed after two days of prices behind a gap: somebody would have corrected it.
     """
     if recorded is None:
         return None

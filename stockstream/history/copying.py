@@ -1,8 +1,8 @@
 """Ticks in PostgreSQL's binary format of COPY. Pure.
 
-The driver could encode the rows, value by value, at several times the CPU, which is most of what
-recording costs. Format: PostgreSQL's manual, COPY, "Binary Format"; a timestamp is its microseconds
-since 2000 (there, `timestamptz_send`).
+The driver could encode the rows value by value, at several times the CPU; encoding is most of the
+cost of recording. Format: PostgreSQL's manual, COPY, "Binary Format"; a timestamp is its
+microseconds since 2000 (there, `timestamptz_send`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def encoded(ticks: Sequence[Tick]) -> Iterator[bytes]:
     """All of a COPY of ticks into `COLUMNS`, in pieces.
 
     Raises:
-        UnicodeEncodeError: a text is none.
+        UnicodeEncodeError: a text is not valid Unicode.
         struct.error: a number is beyond 64 bits.
     """
     yield _HEADER
@@ -55,7 +55,7 @@ def encoded(ticks: Sequence[Tick]) -> Iterator[bytes]:
     yield _TRAILER
 
 
-# The same few symbols come again and again.
+# Cached, because the same few symbols repeat.
 @lru_cache(maxsize=16_384)
 def _texts(symbol: str, exchange: str | None) -> bytes:
     """How a row begins: its number of columns, and the texts."""

@@ -1,9 +1,9 @@
-"""How candles grow, in SQL: parts are joined, and what retention has taken is allowed for.
+"""How candles grow, in SQL: parts are joined, and rows that retention dropped are considered.
 
-Open, high, low and close of a candle are those of all ticks that ever were: joining a part twice
-changes nothing of them. The count is not like that. It is known as long as its source is whole;
-`thinned` tells up to where retention may have taken something. Where it cannot be known, `ticks`
-is the most that is certain, and the candle is `partial`.
+Open, high, low and close of a candle cover all ticks that ever came; joining a part twice does not
+change them. The count is different. It is exact as long as its source is whole; `thinned` tells up
+to which time retention may have dropped rows. Where the count cannot be exact, `ticks` is the
+number that is certain, and the candle is `partial`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ GATHERED = """
     bool_or(partial) AS partial,
     coalesce(sum(ticks) FILTER (WHERE partial), 0)::bigint AS unsure
 """
-"""One part from several candles, which share no tick. `unsure` of its ticks may be counted by the
-candle that it is to be joined to."""
+"""One part from several candles, which share no tick. `unsure` counts those of its ticks that the
+stored candle may have counted already."""
 JOINED = """
     CASE WHEN s.first_at <= f.first_at THEN s.open ELSE f.open END AS open,
     greatest(f.high, s.high) AS high, least(f.low, s.low) AS low,
@@ -38,8 +38,8 @@ JOINED = """
     f.partial OR coalesce(s.partial, false)
         OR (NOT f.late AND coalesce(s.ticks > f.ticks, false)) AS partial
 """
-"""A part `f` and the stored candle `s`, if any. Is the part `late`, its ticks are not counted by
-the stored one; else it is from a source that is whole, and has those of the stored one too."""
+"""A part `f` and the stored candle `s`, if any. The stored candle has not counted the ticks of a
+`late` part. A part that is not late comes from a whole source and includes the stored ticks."""
 GROWN = """
     open = CASE WHEN excluded.first_at < c.first_at THEN excluded.open ELSE c.open END,
     high = greatest(c.high, excluded.high),
@@ -65,10 +65,10 @@ async def thinned_before(connection: Connection, source: str) -> datetime:
 
 
 async def thin_before(connection: Connection, source: str, before: datetime) -> None:
-    """Write down that retention takes what is from before then, in its transaction.
+    """Store that retention drops rows from before then, in the transaction that drops them.
 
-    It reaches as far as rows are taken, and not as far as they might be: else a clock that was
-    ahead once would make all late that comes afterwards.
+    The time is that of the rows really dropped, not the limit for dropping. Otherwise a clock that
+    was once ahead would make all later ticks late.
     """
     await connection.execute(
         "UPDATE thinned SET before = greatest(before, $2) WHERE source = $1", source, before

@@ -1,8 +1,8 @@
-"""The candles of ticks that were imported, which may be of any time, and may have been here before.
+"""The candles of imported ticks, which may have any time, and may have been recorded before.
 
-Ticks that retention has dropped cannot be looked for any more: one that is imported again is in
-its candle already, and one that is new is not. `thinned` tells which ticks that can be. Of those,
-only as many are counted as are certain, and the candle says that it is `partial`.
+Ticks that retention has dropped cannot be looked up any more. So an imported tick of that time may
+be in its candle already, or may be new. `thinned` tells which times that concerns. For those, only
+the certain ticks are counted, and the candle is `partial`.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ async def grow_candles(
     new = Counter((symbol, ts // MINUTE_MS * MINUTE_MS) for symbol, ts, _ in taken_in)
     hours = sorted({start // HOUR_MS * HOUR_MS for _, start in new})
     await connection.execute(MARK_HOURS, IMPORT, [to_datetime(hour) for hour in hours])
-    # Who writes them too is let finish: its ticks would not be seen, and their candle be written
-    # over. Marks first, then candles, as everybody takes them.
+    # Wait for other writers of these hours: their ticks would not be seen yet, and their candles
+    # would be overwritten. The lock order is marks, then candles, as in all writers.
     await connection.execute("LOCK TABLE candles IN SHARE ROW EXCLUSIVE MODE")
     dropped_before = await thinned_before(connection, "ticks")
     unsure = Counter(

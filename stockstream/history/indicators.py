@@ -1,9 +1,9 @@
 """Trend figures of a series of prices: moving averages, RSI, volatility.
 
-Each comes twice. The function takes a whole series, oldest first, and answers one value per price,
-None while there are too few. The class is told one price after another; its `update` answers what
-the function has at that place. Both raise `ValueError` for a period below the least that the figure
-is defined for, and for a price that is not finite (for volatility, not above zero).
+Each comes twice. The function takes a whole series, oldest first, and returns one value per price,
+None while there are too few. The class gets one price after another; its `update` returns the value
+that the function has at that place. Both raise `ValueError` for a period below the least for which
+the figure is defined, and for a price that is not finite (for volatility, not above zero).
 
 A period counts prices, not time: candles that are missing are not made up.
 """
@@ -58,7 +58,7 @@ def sma(prices: Sequence[float], period: int) -> list[float | None]:
 
 
 class Sma(Indicator):
-    """`sma`, price by price. Sums anew each time: a running sum drifts for as long as it runs."""
+    """`sma`, price by price. Adds up the window each time: a running sum would drift."""
 
     def __init__(self, period: int) -> None:
         super().__init__(period)
@@ -75,8 +75,8 @@ def ema(prices: Sequence[float], period: int) -> list[float | None]:
     """Exponential moving average with smoothing factor a = 2 / (period + 1).
 
     The first value is the simple average of the first `period` prices; from there each is
-    a * price + (1 - a) * the one before. Source: Murphy (1999), chapter 9; the beginning is that
-    of TA-Lib, for the formula needs a value to begin with and leaves it open.
+    a * price + (1 - a) * the one before. Source: Murphy (1999), chapter 9. The formula leaves the
+    first value open; this one is TA-Lib's.
     """
     _check_period(period, 1)
     _check_prices(prices)
@@ -227,17 +227,17 @@ STREAMING: dict[IndicatorKind, type[Indicator]] = {
 
 
 def prices_before_first(kind: IndicatorKind, period: int) -> int:
-    """How many prices go by before the first value."""
+    """How many prices come before the first value."""
     return period if kind in {IndicatorKind.RSI, IndicatorKind.VOLATILITY} else period - 1
 
 
 def prices_until_settled(kind: IndicatorKind, period: int) -> int:
-    """How many prices to feed before a value no longer shows where the series began.
+    """How many prices to feed before a value no longer depends on the start of the series.
 
-    SMA and volatility look back over their window only. EMA and RSI never forget wholly: what
-    came first has weight (1 - a)^n after n prices, with a = 2 / (period + 1) and 1 / period. After
-    this many it is under one millionth. (An RSI of a series that then never moved again still shows
-    it: both of its averages shrink alike.)
+    SMA and volatility look back over their window only. EMA and RSI never forget completely: the
+    first value has weight (1 - a)^n after n prices, with a = 2 / (period + 1) and 1 / period. After
+    this many the weight is under one millionth. (If the series then never moves again, the RSI
+    still depends on its start: both averages shrink alike.)
     """
     match kind:
         case IndicatorKind.EMA:

@@ -1,4 +1,4 @@
-"""What the recording of prices tells Prometheus."""
+"""The metrics of recording and retention for Prometheus."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Segments of the first format, which all nodes kept in one folder without a lock. Read only.
 
-A record was a header (length of the body, its CRC-32, the batch's number) and the body in msgpack;
-how far the first segment had been taken stood in the file `position`. What is behind a damaged
-record cannot be found.
+A record was a header (length of the body, its CRC-32, the batch's number) and the body in msgpack.
+The file `position` held how far the first segment had been taken. Records behind a damaged one
+cannot be found.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _decode = msgspec.msgpack.Decoder(TickBatch).decode
 
 
 def read_segment(path: Path) -> tuple[list[TickBatch], int]:
-    """What had not been taken from a segment, and how many bytes of it cannot be read.
+    """The batches of a segment that were not taken yet, and how many bytes cannot be read.
 
-    An end that was not written whole never counted.
+    A record at the end that was not written whole never counted.
     """
     data = path.read_bytes()
     found: list[TickBatch] = []

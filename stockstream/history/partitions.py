@@ -1,7 +1,7 @@
 """Partitions by day: `ticks_20261122` by `received`, `candles_1m_20261122` by `start`; UTC.
 
-What is of no such day is in `ticks_default` and `candles_1m_default`: an import of old ticks makes
-no partitions, of which a server can carry some hundreds.
+Rows of days without a partition are in `ticks_default` and `candles_1m_default`. An import of old
+ticks makes no partitions, because a server can carry only some hundreds.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ LOCK = 0x5354_4F43_4B02
 """The advisory lock of all who change partitions."""
 LOCK_MS = 1_500
 """How long a change waits for its lock. An autovacuum gives way after the server's
-`deadlock_timeout`, a second: who waits no longer than that would never get past one.
+`deadlock_timeout`, a second: a shorter wait would never get past one.
 """
 Mode = Literal["ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE"]
 
 _MISSING = "SELECT n FROM unnest($1::text[]) n WHERE to_regclass(n) IS NULL"
-# By a catalog's rows, and not by `to_regclass`: what that does not find, a session remembers.
+# By rows of the catalog, not by `to_regclass`: a session caches that a name was not found.
 _EXISTS = """
 SELECT EXISTS (SELECT FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
     WHERE inhparent = $1::regclass AND child.relname = $2)
@@ -51,7 +51,7 @@ def name(table: str, day: int) -> str:
 
 
 def day_of(partition: str) -> int | None:
-    """The day that a partition's name tells; None for one that is for no day."""
+    """The day in a partition's name; None for a partition without a day."""
     digits = partition.rpartition("_")[2]
     if len(digits) != len("20261122") or not digits.isdigit():
         return None
@@ -63,7 +63,7 @@ def start_of(partition: str) -> datetime:
     """When the day of a partition begins.
 
     Raises:
-        ValueError: it is for no day.
+        ValueError: it has no day.
     """
     day = day_of(partition)
     if day is None:
@@ -77,10 +77,10 @@ def _bounds(day: int) -> str:
 
 
 async def make_for_ticks(connection: Connection, days: Iterable[int]) -> int:
-    """Make those that are not there; how many. A node that makes the same is no trouble.
+    """Make the missing partitions; returns their number. Another node may do the same meanwhile.
 
-    A day that has ticks in the default partition goes on there: they were imported, and moving
-    them would stop recorders for as long as that takes.
+    A day that has ticks in the default partition stays there: they were imported, and moving them
+    would stop the recorders meanwhile.
     """
     made = 0
     for partition, day in await _missing(connection, "ticks", days):
@@ -100,7 +100,7 @@ async def make_for_ticks(connection: Connection, days: Iterable[int]) -> int:
 
 
 async def make_for_candles(connection: Connection, days: Iterable[int]) -> int:
-    """Make those that are not there, and move in what has come to the default partition."""
+    """Make the missing partitions, and move their rows in from the default partition."""
     made = 0
     for partition, day in await _missing(connection, "candles_1m", days):
         # Recorders wait for this moment; nobody may put a row of the day into the default.
@@ -135,14 +135,14 @@ async def alone_with(
     """A transaction in which no other node changes partitions, and nobody else uses the table;
     in the mode for it, reading goes on.
 
-    A change needs the table for itself for a moment. Whoever comes after one that waits for that
-    waits too, so it does not wait long: behind a long query it gives up, to be tried again. What
-    is to be known before a change is looked at in here: others may have been at it meanwhile.
+    A change needs the table for itself for a moment. All later queries wait behind a waiting
+    change, so the change waits only briefly: behind a long query it gives up and is retried. The
+    caller must read in here what the change depends on: others may have changed it before.
     """
     async with connection.transaction():
         await connection.execute(f"SET LOCAL lock_timeout = {LOCK_MS}")
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-        # Only itself: of its partitions there may be too many for the server's table of locks.
+        # Only the table itself: its partitions may be too many for the server's lock table.
         await connection.execute(f"LOCK TABLE ONLY {table} IN {mode} MODE")
         yield
 

@@ -1,7 +1,7 @@
-"""Whether recording keeps up, judged by what waits and since when, whoever is the cause. Pure.
+"""Whether recording keeps up, judged by the age of its backlog, for any cause. Pure.
 
-A connection that stands says nothing: the server may be read-only, a table locked, the recorder
-itself hang. A backlog that is being worked off counts as behind until it is gone.
+An open connection proves nothing: the server may be read-only, a table locked, or the recorder
+itself may hang. A backlog that is being written counts as behind until it is gone.
 """
 
 from __future__ import annotations

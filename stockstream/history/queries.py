@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from stockstream.database.query import Connection
 
-# Times are made numbers by the server: here each would cost more than the rest of its row.
+# The server converts times to numbers: here each would cost more than the rest of its row.
 _CANDLE = """
 SELECT (date_part('epoch', start) * 1000)::bigint, open, high, low, close, ticks,
     (date_part('epoch', first_at) * 1000)::bigint, (date_part('epoch', last_at) * 1000)::bigint,
@@ -29,9 +29,9 @@ STORED_CANDLES = f"""{_CANDLE} FROM candles
 WHERE "interval" = $1 AND symbol = $2 AND start >= $3 AND start < $4
 ORDER BY start DESC LIMIT $5
 """
-# Hours that wait to be rolled up are joined with their minutes here, as a roll-up would do it: in
-# candles of $7 (5 minutes or an hour), each $8 long. What is asked for are candles of $1, each $6
-# long: those with such an hour in them are made of these, and of what is stored beside them.
+# The minutes of hours that wait for a roll-up are joined here, as a roll-up would do it: to candles
+# of $7 (5 minutes or an hour), each $8 long. The result has candles of $1, each $6 long. Those that
+# contain such an hour are made from these, and from the stored candles beside them.
 _ROLLED = f"""
 WITH due AS MATERIALIZED (
     SELECT DISTINCT hour, hour < (SELECT before FROM thinned WHERE source = 'candles_1m') AS late
@@ -92,7 +92,7 @@ class Cursor(NamedTuple):
 
     @classmethod
     def after(cls, page: Sequence[Tick], last: Cursor | None) -> Cursor:
-        """For what follows `page`, which is not empty and was asked for with `last`."""
+        """The cursor behind `page`, which is not empty and was asked for with `last`."""
         key = (page[-1].ts, page[-1].epoch, page[-1].seq)
         alike = takewhile(lambda tick: (tick.ts, tick.epoch, tick.seq) == key, reversed(page))
         passed = sum(1 for _ in alike)

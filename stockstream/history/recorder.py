@@ -1,9 +1,9 @@
-"""The recorder: takes what the `Outbox` holds and sees that it is kept, once.
+"""The recorder: stores the batches of the `Outbox`, each once.
 
-Every 250 ms, one round: batches go to the database, or, when that cannot be asked, to the spool,
-which is synced; only then they are acknowledged. While the spool holds anything, new batches go
-behind it, and it is replayed in order. Whether an unanswered write was committed need not be
-known: the ledger lets each batch in once. The recorder may be killed at any moment.
+It works in rounds of 250 ms. Batches go to the database, or, when that cannot be asked, to the
+spool, which is synced; only then they are acknowledged. While the spool is not empty, new batches
+are appended to it, and it is replayed in order. It does not matter whether an unanswered write was
+committed: the ledger lets each batch in once. The recorder may be killed at any moment.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ TICKS_AT_ONCE = 5_000
 BATCHES_AT_ONCE = 200
 FLUSH_SECONDS = 3.0
 ADOPT_SECONDS = 30.0
-"""How soon another node's prices are taken over when it has ended for good."""
+"""How soon the spool of another node is taken over when that node has ended for good."""
 LONGEST_NAME = 100
 CALM_SECONDS = 900.0
-"""Ticks that were lost are an alert for so long after the last of them: long enough for whoever
-looks at `/health/ready` every few minutes. The counts stay."""
+"""Lost ticks are an alert for so long after the last of them: long enough for a monitor that reads
+`/health/ready` every few minutes. The counts stay."""
 
 R = TypeVar("R")
 
@@ -58,7 +58,7 @@ _log: BoundLogger = structlog.get_logger("recorder")
 class RecorderSettings:
     """`node` and `boot` name this life of the process in the ledger; `limit` is in bytes.
 
-    All nodes that share a data directory have their spools in `folder`, each in one of its own.
+    All nodes that share a data directory have their spools in `folder`, each in its own subfolder.
     A loss is an alert until nothing was lost for `calm_seconds`.
     """
 
@@ -91,7 +91,7 @@ class Recorder(Actor):
         self._settings = settings
         self._outbox = outbox
         self._standing = Standing(statuses, settings.calm_seconds, clock)
-        # Of its own: a hung disk must not use up the threads of others.
+        # A limiter of its own: a hung disk must not use up the threads of others.
         self._limiter = trio.CapacityLimiter(1)
         self._spool: Spool | None = None
         self._spooled_since: int | None = None
@@ -106,7 +106,7 @@ class Recorder(Actor):
         self.tasks.start_soon(self._run)
 
     async def terminate(self, _reason: ExitReason) -> None:
-        """Record what was published last, or spool it."""
+        """Record the last published batches, or spool them."""
         self._rounds.cancel()
         await self._resting.wait()
         with trio.move_on_after(FLUSH_SECONDS):
@@ -152,7 +152,7 @@ class Recorder(Actor):
         return True
 
     async def _spool_waiting(self) -> str | None:
-        """Empty the outbox into the spool. What cannot be written stays while there is room."""
+        """Empty the outbox into the spool. Batches that cannot be written stay as room allows."""
         while self._spool is not None and (batches := self._waiting()):
             try:
                 lost = await self._in_thread(partial(self._spool.append, batches))
@@ -162,13 +162,13 @@ class Recorder(Actor):
             self._standing.lose(lost)
             if self._spooled_since is None:
                 self._spooled_since = batches[0].ticks[0].received
-            # Before they leave the outbox: they wait in one place or in the other.
+            # Before they leave the outbox: a batch waits in one place or in the other.
             self._tell(self._standing.alert)
             self._outbox.acknowledge(batches[-1].number)
         return None
 
     async def _replay(self) -> str | None:
-        """Record what is spooled, for as long as a round lasts, so that new batches get there."""
+        """Replay the spool for the time of a round, so that new batches are taken, too."""
         spool, until = self._spool, trio.current_time() + self._settings.round_seconds
         if spool is None:
             return None
@@ -259,7 +259,7 @@ class Recorder(Actor):
             _log.info("the spool holds batches", batches=spool.batches)
 
     async def _adopt(self, spool: Spool) -> None:
-        """Take over what lives that are over have left, also those of other nodes."""
+        """Take over the spools of ended processes, also of other nodes."""
         self._adopt_at = trio.current_time() + ADOPT_SECONDS
         before, torn = len(spool.adopted), spool.torn_bytes
         try:
@@ -279,7 +279,7 @@ class Recorder(Actor):
         return await trio.to_thread.run_sync(work, limiter=self._limiter)
 
     def _tell(self, alert: str | None) -> None:
-        """Write down how it goes; `alert` is of the disks."""
+        """Store the status of recording; `alert` is about the disks."""
         spooled = self._spool is not None and not self._spool.is_empty
         if not spooled:
             self._spooled_since = None

@@ -27,11 +27,11 @@ ON CONFLICT DO NOTHING
 RETURNING node, boot, no
 """
 IMPORT = "import"
-"""The node of the ledger's entries for what was imported."""
+"""The node name of the ledger's entries for imports."""
 IMPORT_LOCK = 0x5354_4F43_4B01
-"""The advisory lock of all who import: two at once could both miss the same tick."""
+"""The advisory lock of all imports: two at once could both miss the same tick."""
 _WAS_IMPORTED = "SELECT EXISTS (SELECT FROM batches WHERE node = $1)"
-# What makes a tick the same as another: see the import. `received` is its day's partition.
+# When two ticks are the same: see the import. `received` selects the partition of the day.
 _KNOWN = """
 SELECT n.place
 FROM unnest($1::text[], $2::text[], $3::float8[], $4::timestamptz[], $5::timestamptz[],
@@ -43,8 +43,8 @@ WHERE EXISTS (
     AND t.epoch = n.epoch AND t.seq = n.seq AND t.price = n.price
     AND t.exchange IS NOT DISTINCT FROM n.exchange)
 """
-# The last price of a symbol is the close of its candle: of the minute, or, when minutes are gone,
-# of the day. Both are found by their key.
+# A symbol's last price is the close of its candle: of the minute, or, when minutes are gone, of the
+# day. Both are found by their key.
 _STORED_LAST = """
 SELECT place FROM unnest($1::text[], $2::float8[], $3::float8[])
     WITH ORDINALITY AS given (symbol, price, seconds, place)
@@ -58,7 +58,7 @@ OR EXISTS (
     AND c.start = date_bin('1 day', at, '1970-01-01 00:00+00')
     AND c.last_at = at AND c.close = price)
 """
-# Times come as seconds: the driver encodes a moment at many times the CPU of a number.
+# Times are passed as seconds: the driver needs many times the CPU to encode a timestamp.
 JOIN_CANDLES = f"""
 INSERT INTO candles AS c
     ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at)
@@ -71,8 +71,8 @@ FROM unnest(
 ON CONFLICT ("interval", symbol, start) DO UPDATE SET
     ticks = c.ticks + excluded.ticks, {GROWN}
 """  # noqa: S608 - constants of ours
-# An update, also when it changes nothing: it holds the row, so that a roll-up of the hour that
-# runs meanwhile waits for us, and does not take the mark away before our candles are there.
+# An update even when it changes nothing: it locks the row. So a concurrent roll-up of the hour
+# waits for us, and does not remove the mark before our candles are there.
 MARK_HOURS = """
 INSERT INTO rollups_due (node, hour) SELECT $1, * FROM unnest($2::timestamptz[])
 ON CONFLICT (node, hour) DO UPDATE SET hour = excluded.hour
@@ -90,13 +90,13 @@ class TickBatch(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Record(Query[int]):
-    """Write batches that are not there yet; the answer is how many ticks were new.
+    """Write batches that are not stored yet; returns how many ticks were new.
 
-    The ledger tells. What a life says first of a symbol (`seq` 1) is no new tick where it is the
-    price that is stored last, of the same provider's time: each start of a server would add one,
-    and to its candle, for as long as nothing is traded. Of `replayed` batches, which come from a
-    spool, an import may have brought ticks meanwhile: once anything was imported, those that are
-    there are left out.
+    The ledger tells which are stored. The first tick of a symbol in a process (`seq` 1) is not new
+    if it repeats the last stored price with the same provider's time. Otherwise each start of a
+    server would add a tick, also to its candle, while nothing is traded. `replayed` batches come
+    from a spool; an import may have brought their ticks meanwhile. So once anything was imported,
+    ticks that are stored are left out of them.
     """
 
     batches: Sequence[TickBatch]
@@ -105,7 +105,7 @@ class Record(Query[int]):
 
     async def run(self, connection: Connection) -> int:
         """All of it or nothing."""
-        # Made ahead by retention as a rule; a recorder does not depend on that.
+        # Retention usually makes them ahead of time, but a recorder does not depend on that.
         days = {tick.received // DAY_MS for batch in self.batches for tick in batch.ticks}
         await partitions.make_for_ticks(connection, sorted(days))
         async with connection.transaction():
@@ -130,7 +130,7 @@ class Record(Query[int]):
 
 
 async def _not_again(connection: Connection, ticks: list[Tick]) -> list[Tick]:
-    """Without what lives say first and what is stored last, or stands before it in `ticks`."""
+    """Without first ticks that repeat the last stored price, or the one before them in `ticks`."""
     first = [place for place, tick in enumerate(ticks) if tick.seq == 1]
     if not first:
         return ticks
@@ -178,7 +178,7 @@ async def copy_ticks(connection: Connection, ticks: Sequence[Tick], table: str =
 
 
 async def join_candles(connection: Connection, node: str, candles: Sequence[Candle]) -> None:
-    """Join 1-minute candles to what is there, and mark their hours as to be rolled up."""
+    """Join 1-minute candles to the stored ones, and mark their hours as to be rolled up."""
     hours = sorted({candle.start - candle.start % HOUR_MS for candle in candles})
     await connection.execute(MARK_HOURS, node, [to_datetime(hour) for hour in hours])
     await connection.execute(

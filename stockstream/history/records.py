@@ -1,9 +1,9 @@
-"""How batches stand in a file, so that damage costs what it hits and nothing behind it. Pure.
+"""The file format of batches: damage costs only the records that it hits. Pure.
 
-A record is a header and a body in msgpack. The header begins with a marker, by which the next
-record is found behind a damaged one, and has a checksum of its own, so that a marker inside a body
-is not taken for one. It tells how many batches and ticks stand in the file before it: what is
-missing between two records is counted without being read.
+A record is a header and a body in msgpack. The header begins with a marker, by which a reader finds
+the next record behind a damaged one. It has a checksum of its own, so that the same bytes inside a
+body are not taken for a header. It tells how many batches and ticks come before it in the file, so
+missing records between two others are counted without being read.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Tally(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A sound record: where it begins and ends, and what stands before and up to its end."""
+    """A sound record: its offsets, and the counts of the file before it and up to its end."""
 
     start: int
     end: int
@@ -49,7 +49,7 @@ class Entry(NamedTuple):
     body: bytes
 
     def batch(self) -> TickBatch | None:
-        """What it holds; None where another program wrote something else."""
+        """The batch in it; None where another program wrote something else."""
         try:
             return _decode(self.body)
         except msgspec.DecodeError:
@@ -60,14 +60,14 @@ NONE = Tally()
 
 
 def encode_record(batch: TickBatch, before: Tally = NONE) -> bytes:
-    """A batch as it stands in a file, behind so much else."""
+    """A batch encoded as a record; the header has the counts of the file before it."""
     body = _encode(batch)
     fields = _FIELDS.pack(MARKER, len(body), zlib.crc32(body), *before, len(batch.ticks))
     return fields + _CHECK.pack(zlib.crc32(fields)) + body
 
 
 def scan(data: bytes, start: int = 0) -> Iterator[Entry]:
-    """The sound records from `start` on, whatever stands between them."""
+    """The sound records from `start` on; damaged bytes between them are skipped."""
     while True:
         start = data.find(MARKER, start)
         if start < 0 or start + HEADER_BYTES > len(data):
@@ -95,7 +95,7 @@ def read_records(data: bytes) -> Iterator[TickBatch]:
 
 
 def claimed(data: bytes) -> Tally:
-    """What stands in a file by its sound headers, whether the bodies can be read or not."""
+    """The counts of a file by its sound headers, even if bodies cannot be read."""
     most, start = NONE, -1
     while (start := data.find(MARKER, start + 1)) >= 0 and start + HEADER_BYTES <= len(data):
         header = _header(data, start)
@@ -105,9 +105,9 @@ def claimed(data: bytes) -> Tally:
 
 
 def torn(rest: bytes) -> bool:
-    """Whether the end of a file was never written whole, and so never counted.
+    """Whether the last record of a file was never written whole, and so never counted.
 
-    Else something that was is damaged.
+    If not, a record that counted is damaged.
     """
     if len(rest) < HEADER_BYTES or not rest.strip(b"\0"):
         return True
@@ -116,7 +116,7 @@ def torn(rest: bytes) -> bool:
 
 
 def _header(data: bytes, start: int) -> tuple[int, int, Tally, int] | None:
-    """Length and checksum of the body, what stands before it, ticks in it; None if unsound."""
+    """Length and checksum of the body, the counts before it, its ticks; None if unsound."""
     fields = data[start : start + _FIELDS.size]
     marker, length, checksum, batches, before, ticks = _FIELDS.unpack(fields)
     (check,) = _CHECK.unpack_from(data, start + _FIELDS.size)

@@ -1,7 +1,7 @@
-"""Batches that the database refuses: kept as files for whoever looks into it, up to a size.
+"""Batches that the database refuses: kept as files for the operator, up to a size.
 
-Such a batch would be refused again and again, and hold up all behind it. A file holds one batch
-as the spool writes it. No actor here; all of it blocks.
+Such a batch would be refused again and again, and block all batches behind it. A file holds one
+batch as the spool writes it. No actor here; all of it blocks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LARGEST_FOLDER = 64_000_000
 
 
 def put_aside(folder: Path, batch: TickBatch, limit: int = LARGEST_FOLDER) -> int:
-    """Keep a batch; the oldest give way to it where `limit` bytes are not enough. How many did.
+    """Keep a batch; returns how many of the oldest were deleted to stay within `limit` bytes.
 
     Raises:
         OSError: it cannot be written.

@@ -1,4 +1,4 @@
-"""The actor `retention`: rolls candles up, makes partitions ahead, drops and purges what is old."""
+"""The actor `retention`: rolls candles up, makes partitions ahead, drops and purges old rows."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 ROUND_SECONDS = 60.0
 RETAIN_SECONDS = 600.0
 RETRY_SECONDS = 5.0
-"""Without a database there is nothing to keep up; it is asked again so soon."""
+"""How soon the database is asked again after it could not be asked."""
 STEP_SECONDS = 1.0
 """Between two steps, so that others get the disk."""
 ASK_SECONDS = 130.0
 TROUBLE_SECONDS = 60.0
-"""What fails for so long is told. A database that is away comes back, a long query ends."""
+"""Only failures that last so long are reported: a database comes back, a long query ends."""
 
 _log: BoundLogger = structlog.get_logger("retention")
 
@@ -53,7 +53,7 @@ class RetentionSettings:
 
 
 class Purged(Protocol):
-    """What a step of a purge did: rows deleted by table, and whether there is more to delete."""
+    """The result of a purge's step: rows deleted by table, and whether there are more."""
 
     @property
     def rows(self) -> Mapping[str, int]:
@@ -61,11 +61,11 @@ class Purged(Protocol):
 
     @property
     def more(self) -> bool:
-        """Whether a further step would find some."""
+        """Whether a further step would delete more."""
 
 
 class Retention(Actor):
-    """See the module. Whatever it did not get to, its successor does: it keeps no state."""
+    """See the module. It keeps no state, so its successor continues where it ended."""
 
     owns_tasks: ClassVar[bool] = True
 
@@ -77,8 +77,8 @@ class Retention(Actor):
         statuses: Slot[RetentionStatus],
         clock: Callable[[], int] = now_ms,
     ) -> None:
-        """`purge` makes a step for the rows of others, at a moment in ms since 1970: what users
-        made is not the history's, but goes by the same clock, which must be believed first.
+        """`purge` makes a step for the rows of users, at a moment in ms since 1970. These rows do
+        not belong to the history, but need the same clock, which must be believed first.
         """
         self._settings = settings
         self._purge_step = purge
@@ -106,8 +106,8 @@ class Retention(Actor):
                 await trio.sleep(STEP_SECONDS if more else ROUND_SECONDS)
 
     async def _turn(self) -> bool:
-        """One step of each: whichever has much to do, or fails, does not keep the others from
-        theirs; whether one of them has more to do.
+        """One step of each, so that a long or failing one does not stop the others. Returns whether
+        one of them has more to do.
 
         Raises:
             DatabaseError: one of them failed.
@@ -141,7 +141,7 @@ class Retention(Actor):
             self._tell(trouble=f"fails: {why}")
 
     def _tell(self, **changes: str | None) -> None:
-        """Write down how it goes, and log each trouble and its end."""
+        """Store the status, and log each trouble and its end."""
         before = self._statuses.value or RetentionStatus()
         now = msgspec.structs.replace(before, **changes)
         if now == before:

@@ -1,8 +1,8 @@
 """Rolling up: candles of 5 minutes from those of 1 minute, of hours and days from these.
 
-Minutes are dropped after a while, the others stay for ever. So only the first of these steps has a
-source that may not be whole any more. Minutes that come after that are joined to what is stored,
-and go in the same transaction: each is counted once.
+Minutes are dropped after a while, the other candles stay for ever. So only the first of these steps
+has a source that may not be whole any more. Minutes that come after that are joined to the stored
+candles and deleted in the same transaction, so each is counted once.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from stockstream.database.query import Connection
 
 STEP_SECONDS = 1.0
-"""A step of rolling up begins no further hour after it, so that others get the disk."""
+"""A step of rolling up begins no further hour after these seconds, so that others get the disk."""
 LOCK = 0x5354_4F43_4B03
-"""The advisory lock of all who roll up: two at once could each miss the other's hour of a day."""
+"""The advisory lock of all roll-ups: two at once could each miss the other's hour of a day."""
 
 _ALONE = "SELECT pg_advisory_xact_lock($1)"
 _DUE = "SELECT DISTINCT hour FROM rollups_due WHERE hour < $1 ORDER BY hour LIMIT $2"
@@ -104,11 +104,10 @@ async def roll(connection: Connection, hour: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Rebuild(Query[int]):
-    """Make all candles of an hour anew from its ticks; how many 1-minute candles.
+    """Rebuild all candles of an hour from its ticks; returns the number of 1-minute candles.
 
-    `hour` counts from 1970. Whoever writes candles waits meanwhile, which is why it is an hour and
-    no more. Candles of an hour that has no ticks, or not all of them any more, are what is left
-    of them: they stay, and are rolled up.
+    `hour` counts from 1970. All writers of candles wait meanwhile, so one step is only an hour.
+    Candles of an hour that has lost some or all of its ticks stay as they are, and are rolled up.
     """
 
     hour: int
@@ -121,14 +120,14 @@ class Rebuild(Query[int]):
         bounds = start, end, first_received
         async with connection.transaction():
             await connection.execute(_ALONE, LOCK)
-            # Ticks, then marks, then candles, as recorders and imports do: the other way round they
-            # and we would wait for each other. The mark of the current hour stays: it goes on.
+            # The lock order is ticks, marks, candles, as in recorders and imports: another order
+            # would deadlock. The mark of the current hour stays, because the hour goes on.
             await connection.execute("LOCK TABLE ticks_default IN SHARE MODE")
             there = await connection.fetchval(
                 "SELECT EXISTS (SELECT FROM ticks WHERE ts >= $1 AND ts < $2 AND received >= $3)",
                 *bounds,
             )
-            # Looked at when no tick can go any more.
+            # Read when no tick can be dropped any more.
             whole = first_received >= await thinned_before(connection, "ticks")
             await connection.execute(
                 "DELETE FROM rollups_due WHERE hour = $1 AND hour < "

@@ -21,8 +21,8 @@ READ_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What is gone for good, and why. Of `unread` batches of so many `unread_bytes` it is not known
-    how many ticks they held; they are not among `batches`.
+    """Batches that are lost, and why. The `unread` batches (`unread_bytes` long) held an unknown
+    number of ticks; they are not among `batches`.
     """
 
     batches: int = 0
@@ -51,9 +51,9 @@ GONE = "a file of the spool is gone"
 
 @dataclass(slots=True)
 class Segment:
-    """`held` is all that was written, `taken` what was taken of it, up to the offset `position`.
+    """`held` counts all that was written, `taken` what was taken, up to the offset `position`.
 
-    The one that is written to has a descriptor, by which it is read too: it may lose its name.
+    The segment that is written to has a descriptor. It is read by it, too: the file may be removed.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class Segment:
 
     @property
     def number(self) -> int:
-        """By which segments are ordered."""
+        """The order of segments."""
         return int(self.path.stem)
 
     @property
@@ -151,7 +151,7 @@ class Segment:
 
 def recover(path: Path, position: int) -> tuple[Segment, int]:
     """A segment that another life has left, taken up to `position`; bytes of its end were torn, and
-    are cut. A position at which no record ends is none.
+    are cut. A position at which no record ends is ignored.
 
     Raises:
         OSError: it cannot be read, or not be cut.

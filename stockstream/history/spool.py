@@ -1,12 +1,12 @@
 """The spool: batches on disk, first in first out, while the database is away. No actor here.
 
 Each life of the process has a folder of its own under `root`, locked. In it are segments of 16 MB,
-named by the time they were begun. A record counts once it is synced; what a crash tore at a
-segment's end is cut when the segment is opened. How far segments have been taken stands in the file
-`position`; one that has been taken whole is deleted. Position and deletion may be behind after a
-crash: batches are handed out again then, and the ledger in the database knows them.
+named by the time they were begun. A record counts once it is synced; a record that a crash left
+torn at a segment's end is cut when the segment is opened. The file `position` tells how far
+segments have been taken; a segment that has been taken whole is deleted. After a crash the position
+may be old: batches are handed out again then, and the ledger in the database knows them.
 
-Folders that nobody has locked are of lives that are over: their segments are moved into one's own.
+Folders without a lock belong to ended processes: their segments are moved into the own folder.
 All of this blocks, so an actor calls it in a thread.
 """
 
@@ -34,7 +34,7 @@ REJECTED = "rejected"
 POSITION = "position"
 FULL = "the spool is full"
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-"""Where it helps that older prices give way; a disk that fails would take them for nothing."""
+"""Errors where dropping older prices helps. With a failing disk they would be lost for nothing."""
 
 
 class Spool:
@@ -43,7 +43,7 @@ class Spool:
     def __init__(
         self, root: Path, name: str, limit: int, segment_bytes: int = SEGMENT_BYTES
     ) -> None:
-        """Open the folder `name` of one's own. `limit` is in bytes.
+        """Open the own folder `name`. `limit` is in bytes.
 
         Raises:
             OSError: it cannot be made, locked, read or written.
@@ -82,10 +82,10 @@ class Spool:
         return sum(segment.size for segment in self._segments)
 
     def append(self, batches: Sequence[TickBatch]) -> Lost:
-        """Write and sync; what had to be dropped for it: the oldest segments give way.
+        """Write and sync; returns what was dropped for it: the oldest segments go first.
 
         Raises:
-            OSError: it cannot be written, whatever gives way. Nothing of it is kept then.
+            OSError: it cannot be written, even after drops. Nothing of it is kept then.
         """
         self._owed += self._keep_names()
         while True:
@@ -102,15 +102,15 @@ class Spool:
         return self.settle()
 
     def settle(self) -> Lost:
-        """What was lost and not told yet: a method that raises tells nothing."""
+        """Losses that were not returned yet, because a method that raises returns nothing."""
         owed, self._owed = self._owed, NOTHING
         return owed
 
     def peek(self, ticks: int) -> list[TickBatch]:
         """The oldest batches, of about `ticks` ticks in all but at least one.
 
-        None where the spool is empty, or where the rest of a segment cannot be read: what of it is
-        lost `take` tells.
+        None where the spool is empty, or where the rest of a segment cannot be read: `take` then
+        tells what was lost.
         """
         self._drop_taken()
         if not self._segments:
@@ -134,13 +134,13 @@ class Spool:
         return [batch for _, batch in found]
 
     def take(self) -> Lost:
-        """Forget what the last `peek` handed out: it is safe elsewhere. What it could not read."""
+        """Forget the batches of the last `peek`, safe elsewhere now; returns unreadable ones."""
         if not self._segments:
             return NOTHING
         segment = self._segments[0]
         segment.position, segment.taken, lost = self._peeked
         self._drop_taken()
-        with suppress(OSError):  # kept in memory, and behind after a crash: the ledger knows
+        with suppress(OSError):  # kept in memory; old after a crash, but the ledger knows
             self._write_positions()
         return lost
 
@@ -153,7 +153,7 @@ class Spool:
         return lost
 
     def adopt(self) -> Lost:
-        """Take over what lives that are over have left; what of it cannot be read.
+        """Take over the segments of ended processes; returns what cannot be read.
 
         Raises:
             OSError: it cannot be read or moved.
@@ -197,7 +197,7 @@ class Spool:
         """Move segments, positions first: one whose segment did not come is ignored."""
         positions = _read_positions(folder)
         for segment in self._segments:
-            segment.close()  # what is moved in may be newer; so the next append begins another
+            segment.close()  # segments that are moved in may be newer: the next append begins one
         for path in sorted(folder.glob("*.spool")):
             number = int(path.stem)
             while (target := self._path(number)).exists():
@@ -222,7 +222,7 @@ class Spool:
             (folder / REJECTED).rmdir()
 
     def _convert(self) -> None:
-        """Take over what a program before this one left in the root, whose format was another."""
+        """Take over the segments in the root, which an older version wrote in another format."""
         claim = Claim(self._root)
         try:
             for path in sorted(self._root.glob("*.spool")):
@@ -239,8 +239,8 @@ class Spool:
             claim.close()
 
     def _keep_names(self) -> Lost:
-        """Somebody may have removed what is written to. What is open can still be read, and is
-        written anew; what was closed is missed when its turn comes.
+        """The file that is written to may have been removed. An open one can still be read, and is
+        written again; a closed one is reported missing when its turn comes.
         """
         if not self._claim.stands:
             self._claim.close()

@@ -1,4 +1,4 @@
-"""How the recording goes, as the recorder tells it: the row that outlives its lives. Sync."""
+"""The status of recording: the row that the recorder writes, and that outlives it. Sync."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Standing:
         waiting = outbox.statistics()
         dropped = waiting.dropped
         lost_at = now if dropped > last.dropped else last.lost_at
-        # An attempt that fails by its limit took some seconds: what waits has waited for longer.
+        # An attempt that times out took some seconds: the backlog is older by these.
         began = now if waiting.since is None else now.after(-waiting.since.age)
         behind_since = (last.behind_since or began) if behind else None
         if alert is None and behind_since is not None and last.trouble is not None:
@@ -125,7 +125,7 @@ class Standing:
         return f"prices are not recorded, they wait: {why}"
 
     def _loss(self, last: RecorderStatus, dropped: int, ago: float) -> str | None:
-        """The alert about what was lost, the last of it so long ago; None after a calm time."""
+        """The alert about lost ticks, the last of them so long ago; None after a calm time."""
         if ago >= self._calm_seconds:
             return None
         parts = []

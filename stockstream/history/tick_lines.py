@@ -22,15 +22,15 @@ COLUMNS = ("symbol", "exchange", "price", "ts", "received", "epoch", "seq")
 LONGEST_LINE = 10_000
 FIRST_MOMENT = to_ms(datetime(1800, 1, 1, tzinfo=UTC))
 LAST_MOMENT = to_ms(datetime(2200, 1, 1, tzinfo=UTC))
-"""Between them lies every price that there can be; PostgreSQL and Python know fewer years alike."""
+"""All possible prices lie between them; PostgreSQL and Python share no wider range of years."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""What a bigint holds."""
+"""The largest bigint."""
 
 
 class BadLine(ValueError):
-    """A line that is no tick; the text tells its number and what is wrong."""
+    """A line is not a tick; the text tells its number and the error."""
 
 
 class ReadTick(NamedTuple):

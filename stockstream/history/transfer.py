@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from stockstream.database.query import Connection
     from stockstream.history.candles import Tick
 
-# From now on, what a spool replays is looked for first: it may hold what was imported.
+# From now on, replayed ticks of a spool are looked up first: they may have been imported.
 _ENTER = """
 INSERT INTO batches (node, boot, no) VALUES ($1, 0, 0)
 ON CONFLICT (node, boot, no) DO UPDATE SET recorded = now()
 """
-# A tick is the same as another where all that is written of it is the same: two nodes may have one
-# epoch, and who makes up a file may give all of its lines one version.
+# Two ticks are the same if all their fields are equal: two nodes may have one epoch, and the author
+# of a file may give all of its lines one version.
 _INCOMING = """
 CREATE TEMP TABLE incoming (LIKE ticks, place bigint GENERATED ALWAYS AS IDENTITY) ON COMMIT DROP
 """
@@ -43,7 +43,7 @@ RETURNING symbol, ts, received
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """How many ticks were new, and which were left out, by their place among those that were given.
+    """How many ticks were new, and which were left out, by their index in the given ticks.
 
     `known` ones were there already; `repeated` ones are the same as one before them.
     """
@@ -55,7 +55,7 @@ class TakenIn:
 
 @dataclass(frozen=True, slots=True)
 class ImportTicks(Query[TakenIn]):
-    """Take in those that are not there, with their candles."""
+    """Store the ticks that are not stored yet, with their candles."""
 
     ticks: Sequence[Tick]
     purpose: ClassVar[Purpose] = Purpose.MAINTENANCE

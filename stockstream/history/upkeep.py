@@ -1,4 +1,4 @@
-"""Upkeep of what is stored: partitions made ahead, what is old dropped. Queries only."""
+"""Upkeep of the stored history: makes partitions ahead, drops old rows. Queries only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAYS_AHEAD = 3
 STEP_ROWS = 10_000
 """Rows deleted at once, so that nobody waits long for a lock or for the disk."""
 LEDGER_KEPT = 10_000
-"""Entries of each node that stay however old: a spool that waits was written under them."""
+"""Entries of each node that stay at any age: a waiting spool was written under them."""
 
 _DUE_BEFORE = "SELECT EXISTS (SELECT FROM rollups_due WHERE hour < $1)"
 _OLD_TICKS = """
@@ -30,7 +30,7 @@ WITH gone AS (
         SELECT ctid FROM ticks_default WHERE received < $1 LIMIT $2)) RETURNING received)
 SELECT count(*), max(received) + interval '1 ms' FROM gone
 """
-# Whole hours, the oldest first, some rows' worth but one at least, none that waits for a roll-up.
+# Whole hours, the oldest first, at least one, about so many rows; no hour that waits for a roll-up.
 _OLD_HOURS = """
 SELECT least(
     $1,
@@ -135,14 +135,14 @@ class Retain(Query[Retained]):
     async def _thin_minutes(self, connection: Connection, old: list[str]) -> Retained:
         """The oldest go first, all of an hour at once: so `thinned` tells which hours are whole.
 
-        None go before their hours and days were put together, nor any that are younger.
+        Rows go only after their hours and days were rolled up, and never before older rows.
         """
         edge = partitions.start_of(old[0]) if old else self._first_kept("candles_1m")
         if await connection.fetchval(_ANY_OLD, edge):
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = {partitions.LOCK_MS}")
-                # Who brings late ticks is let finish: their marks are to be seen, and what is
-                # joined to a minute must not go with it.
+                # Wait for writers of late ticks: their marks must be seen, and a late tick that is
+                # joined to a minute must not be dropped with it.
                 await connection.execute(
                     "LOCK TABLE candles_1m_default IN SHARE ROW EXCLUSIVE MODE"
                 )
@@ -152,7 +152,7 @@ class Retain(Query[Retained]):
         for partition in old[:1]:
             end = edge + timedelta(days=1)
             async with partitions.alone_with(connection, "candles_1m"):
-                # A recorder may have brought some of it meanwhile.
+                # A recorder may have added rows meanwhile.
                 waits = await connection.fetchval(_DUE_BEFORE, end)
                 if waits or await connection.fetchval(_ANY_OLD, end):
                     return Retained()
@@ -171,7 +171,7 @@ async def _drop(connection: Connection, table: str, partition: str) -> None:
 
 
 async def _delete(connection: Connection, table: str, sql: str, *limits: object) -> int:
-    """Delete some rows, and write down from before when; how many."""
+    """Delete some rows, and store up to which time; returns how many."""
     row = await connection.fetchrow(sql, *limits)
     assert row is not None  # noqa: S101 - for the type checker
     if row[0]:

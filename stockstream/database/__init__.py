@@ -1,1 +1,1 @@
-"""The database server, and how one asks it: a gateway, pools, queries, migrations, dumps."""
+"""The database server and the ways to it: a gateway, pools, queries, migrations, dumps."""

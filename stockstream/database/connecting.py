@@ -1,8 +1,8 @@
 """Opening connections to PostgreSQL, through a pooler too. Runs under asyncio.
 
-A pooler such as PgBouncer lends a server's connection for a transaction, or for a session. What the
-session is told, the next client of that connection finds: so nothing is told to it. A pooler is
-known by what it makes of our limits: it refuses them as parameters of the start, or drops them.
+A pooler such as PgBouncer lends a server's connection for a transaction, or for a session. Settings
+of a session would stay for the next client of that connection, so none are made. A pooler is
+recognised by our limits: it refuses them as start parameters, or drops them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stockstream.database.query import Connection, Row
 
 CONNECT_SECONDS = 5.0
-"""For all servers that a URL names, unless it says itself how long each may take."""
+"""For all servers of a URL together, unless the URL has its own limit for each."""
 _KEEPALIVE_OPTIONS = {
     "keepalives_idle": (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
     "keepalives_interval": (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
@@ -36,13 +36,13 @@ _KEEPALIVE_OPTIONS = {
 
 
 class PooledConnection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
-    """One that a pooler lends; its server is another with each transaction."""
+    """A connection that a pooler lends; each transaction may be on another server connection."""
 
     statement_seconds: float
 
     @staticmethod
     def is_one(connection: asyncpg.Connection) -> bool:
-        """Whether it is; the driver has `isinstance` say yes of each of its connections."""
+        """Whether it is one. `isinstance` does not tell: it is true of all driver connections."""
         return type(connection) is PooledConnection
 
 
@@ -92,7 +92,7 @@ async def connect_for_long(url: str, name: str) -> asyncpg.Connection:
 async def _bounded(
     url: DatabaseUrl, name: str, seconds: float, limits: dict[str, str]
 ) -> asyncpg.Connection | None:
-    """A connection with the limits in force; None where a pooler stands before the server."""
+    """A connection with the limits in force; None where a pooler is in front of the server."""
     try:
         connection = await _open(url, name, seconds, limits)
     except asyncpg.ProtocolViolationError as error:
@@ -134,7 +134,7 @@ async def _open(
     for number, (endpoint, session) in enumerate(attempts, 1):
         try:
             return await _open_one(url, endpoint, session, name, seconds, limits)
-        # A wrong password is wrong everywhere, and a limit that is refused comes again without.
+        # A wrong password is wrong on all servers. After refused limits we try again without them.
         except (asyncpg.InvalidPasswordError, asyncpg.ProtocolViolationError):
             raise
         except Exception:
@@ -154,8 +154,8 @@ async def _open_one(
     given = url.parameters
     settings = {"application_name": name, "timezone": "UTC", **(limits or {})}
     if limits:
-        # Whatever the role or the database has: under a stricter one, who waited for a lock would
-        # not see what was done meanwhile, and an import would have to be tried again.
+        # Overrides the default of the role or the database. Under a stricter level a transaction
+        # that waited for a lock would miss the changes meanwhile, and imports would need retries.
         settings["default_transaction_isolation"] = "read committed"
     if "application_name" in given:
         settings["application_name"] = f"{given['application_name']} {name}"
@@ -191,7 +191,7 @@ async def _open_one(
 
 
 def _nothing_to_cut() -> None:
-    """A connection that is being made is the driver's, which drops it when it is cancelled."""
+    """Until it is made, a connection belongs to the driver, which drops it when cancelled."""
 
 
 def _trusting_the_system() -> ssl.SSLContext:
@@ -201,8 +201,8 @@ def _trusting_the_system() -> ssl.SSLContext:
 
 
 def _keep_alive(connection: asyncpg.Connection, given: Mapping[str, str]) -> None:
-    """Have the kernel look after an idle connection, as libpq does unless told not to."""
-    # The driver has no way to be told, and asks for none of it itself.
+    """Enable TCP keep-alive for a connection, as libpq does by default."""
+    # The driver has no option for it, and does not do it itself.
     transport_socket = connection._transport.get_extra_info("socket")  # noqa: SLF001
     if given.get("keepalives") != "0":
         transport_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -215,27 +215,27 @@ def _keep_alive(connection: asyncpg.Connection, given: Mapping[str, str]) -> Non
 def hang_up(connection: asyncpg.Connection) -> None:
     """End the connection's socket. May be called in any thread, whether the loop hangs or not.
 
-    The server rolls back at once; the driver finds out when it looks, and is to be told too.
+    The server rolls back at once. The driver notices only when it reads, so terminate it, too.
     """
-    # The driver has no way to do it but in its loop.
+    # The driver can do it in its loop only.
     transport_socket = connection._transport.get_extra_info("socket")  # noqa: SLF001
-    if transport_socket is not None:  # as it is under TLS once it has ended
+    if transport_socket is not None:  # it is None under TLS once the connection has ended
         with suppress(OSError):  # it has ended already
             transport_socket.shutdown(socket.SHUT_RDWR)
 
 
 def asked_through(connection: asyncpg.Connection) -> Connection:
-    """What a query is given of a connection."""
+    """The part of a connection that a query may use."""
     return _OfAPooler(connection) if PooledConnection.is_one(connection) else connection
 
 
 class _OfAPooler:
-    """Has each statement run in a transaction, whose limits are set for it alone."""
+    """Runs each statement in a transaction that has limits of its own."""
 
     def __init__(self, connection: PooledConnection) -> None:
         self._connection = connection
         statement = round(connection.statement_seconds * 1000)
-        # Both at once: a round trip is the cost of this.
+        # Both in one statement, to save a round trip.
         self._limits = (
             f"SET LOCAL statement_timeout = {statement}; "
             f"SET LOCAL idle_in_transaction_session_timeout = {2 * statement}"

@@ -1,7 +1,7 @@
-"""A limit of time for what awaits the driver. Runs under asyncio, and knows nothing of trio.
+"""A timeout for coroutines that await the driver. Runs under asyncio, and knows nothing of trio.
 
-The driver may never wake who waits in it: a COPY that waits to write does so for ever once its
-connection is lost. So a limit that ends the connection is not enough; the await is ended too.
+The driver may never wake its caller: a COPY that waits to write waits for ever once its connection
+is lost. So it is not enough that the timeout ends the connection; it must end the await, too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 GRACE_SECONDS = 0.5
-"""After the limit, for what the server sent in time and a busy loop has not read yet."""
+"""Added to the limit, for an answer that came in time but that a busy loop has not read yet."""
 END_SECONDS = 1.0
 """For a task that was cancelled to end: longer than the driver needs without a connection."""
 
@@ -35,10 +35,10 @@ async def within(
     cut: Callable[[], None],
     discard: Callable[[R], None] | None = None,
 ) -> R:
-    """What `work` returns or raises. Whoever waits here is held up for the limit and no longer.
+    """What `work` returns or raises. The caller waits for the limit and no longer.
 
-    At the limit, or when the caller is cancelled, `cut` ends what `work` waits for, `work` is
-    cancelled, and given a moment to end. What it returns all the same is for `discard`.
+    At the limit, or when the caller is cancelled, `cut` ends the connection that `work` waits for.
+    Then `work` is cancelled, and has a moment to end. A late result of it is passed to `discard`.
 
     Raises:
         TimeoutError: it took longer.
@@ -65,7 +65,7 @@ async def _wait(task: asyncio.Task[R], seconds: float) -> None:
     try:
         await asyncio.wait({task}, timeout=seconds)
     except asyncio.CancelledError as error:
-        # Since Python 3.14 the frames in there hold who waits, a task that is to hold this error.
+        # Since Python 3.14 its frames refer to the waiting task, which will hold this error.
         raise error.with_traceback(None) from None
 
 
@@ -78,7 +78,7 @@ async def _give_up(
         await _wait(task, END_SECONDS)
     if not task.done():
         _log.error("the driver does not end what was cancelled", task=str(task.get_coro()))
-    # Also where it is done: unread, an error would be logged as forgotten.
+    # Also when it is done: an error that is never read would be logged by asyncio.
     task.add_done_callback(partial(_take_away, discard))
 
 

@@ -1,6 +1,6 @@
 """Backups by PostgreSQL's own programs, which come with the embedded server.
 
-Of our tables only, in and out: others may keep theirs in the same database.
+Only our tables are dumped and restored: others may keep theirs in the same database.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 CHUNK = 256 * 1024
 _NEWER_SETTING = b"SET transaction_timeout = 0;\n"
-"""Stands at the head of what pg_restore writes, and servers before 17 do not know it."""
+"""A setting at the head of pg_restore's output that servers before 17 do not know."""
 
 _ENTRY = re.compile(
     r"\d+; \d+ \d+ (?P<kind>TABLE ATTACH|TABLE DATA|TABLE|SEQUENCE OWNED BY|SEQUENCE SET|SEQUENCE|"
     r"DEFAULT|FK CONSTRAINT|CONSTRAINT|INDEX ATTACH|INDEX) (?P<rest>.+)"
 )
-"""What a table of ours consists of, as pg_restore lists it; all else is left out. The rest is the
-schema, the name and the owner, and each of them may hold blanks."""
+"""The kinds of objects that our tables consist of, as pg_restore lists them; others are left out.
+The rest of a line is the schema, the name and the owner, and each of them may hold blanks."""
 _HOME = re.compile(r"(?P<schema>.+) alembic_version (?P<owner>.+)")
 
-# Dropped without CASCADE: what others have made of our tables, a view say, stops it and is named.
-# What would go with a table silently we name ourselves; rights are given again.
+# Dropped without CASCADE: an object of others that depends on our tables, such as a view, stops it
+# and is named. We name objects that a drop would remove silently; rights are granted again.
 _BEGIN = """BEGIN;
 CREATE TEMP TABLE ours ON COMMIT DROP AS
     SELECT oid, relname, relowner, relacl FROM pg_class
@@ -82,7 +82,7 @@ BEGIN
     EXECUTE 'DROP TABLE ' || doomed;
 END $$;
 """
-# The settings that pg_restore writes would stay on a connection that a pooler lends.
+# The settings in pg_restore's output would stay on a connection that a pooler lends.
 _COMMIT = """
 RESET ALL;
 DO $$
@@ -109,7 +109,7 @@ COMMIT;
 
 
 class DumpFailed(Exception):
-    """The program failed; the text is what it said."""
+    """The program failed; the text is its message."""
 
 
 async def back_up(url: str, schema: str, file: IO[bytes], progress: Callable[[int], None]) -> int:
@@ -133,7 +133,7 @@ async def back_up(url: str, schema: str, file: IO[bytes], progress: Callable[[in
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_listen, process, "pg_dump", said)
             async for chunk in process.stdout:
-                # In a thread: who reads from a pipe may take its time.
+                # In a thread: the reader of a pipe may be slow.
                 await trio.to_thread.run_sync(file.write, chunk, abandon_on_cancel=True)
                 size += len(chunk)
                 progress(size)
@@ -158,9 +158,9 @@ def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
 async def restore(url: str, source: Path, progress: Callable[[int], None]) -> None:
     """Replace our tables by those of a backup, all of them or nothing.
 
-    One transaction of psql's, which is fed the statements of pg_restore and told to commit when
-    that has read the file to its end without an error. `progress` is told how much of it was read.
-    Who else was let read our tables still is.
+    psql runs the statements of pg_restore in one transaction. It is told to commit when pg_restore
+    has read the file to its end without an error. `progress` is told how much of it was read.
+    The rights of other roles to read our tables are kept.
 
     Raises:
         DumpFailed: the file is no backup of ours, or the database refuses it.
@@ -190,7 +190,7 @@ async def restore(url: str, source: Path, progress: Callable[[int], None]) -> No
                 nursery.start_soon(_listen, reader, "reader", said)
                 nursery.start_soon(_listen, writer, "writer", said)
                 nursery.start_soon(_drain, writer.stdout)
-                # The child reads through our descriptor: its place in the file is ours to see.
+                # The child reads through our descriptor, so we see its position in the file.
                 place = partial(os.lseek, file.fileno(), 0, os.SEEK_CUR)
                 await _pump(reader, writer, lambda: progress(place()), begin, commit)
                 await reader.wait()
@@ -200,7 +200,7 @@ async def restore(url: str, source: Path, progress: Callable[[int], None]) -> No
                 for process in (writer, reader):
                     if process.poll() is None:
                         process.kill()
-    # A reader that was killed was so because of the writer; else its own error comes first.
+    # A reader is killed only because of the writer; otherwise its own error comes first.
     if reader.returncode is not None and reader.returncode > 0:
         raise DumpFailed(_told(said["reader"], "pg_restore", reader.returncode))
     if (reader.returncode, writer.returncode) != (0, 0):
@@ -219,7 +219,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _entries(contents: bytes, source: Path) -> tuple[str, list[str]]:
-    """The schema of a backup's tables, as SQL names it, and what of its contents is restored.
+    """The schema of a backup's tables, as SQL names it, and the entries that are restored.
 
     Raises:
         DumpFailed: it is no backup of ours, or of others' tables too.
@@ -260,7 +260,7 @@ async def _pump(
     begin: bytes,
     commit: bytes,
 ) -> None:
-    """Carry statements from one program to the other, and the end of the transaction after them."""
+    """Copy statements from one program to the other, and the end of the transaction after them."""
     assert reader.stdout is not None  # noqa: S101 - for the type checker
     assert writer.stdin is not None  # noqa: S101 - for the type checker
     try:
@@ -274,7 +274,7 @@ async def _pump(
             await writer.stdin.send_all(commit)
         await writer.stdin.aclose()
     except trio.BrokenResourceError:
-        # psql has stopped at an error, which it tells; the rest is not wanted.
+        # psql has stopped at an error, which it reports; the rest is not needed.
         reader.kill()
 
 
@@ -318,7 +318,7 @@ async def _output_of(name: str, *arguments: str | Path) -> bytes:
 
 
 def _told(said: bytes, name: str, status: int | None) -> str:
-    """The first error that a program told, with its details, in one line."""
+    """The first error in a program's output, with its details, in one line."""
     lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
     errors = [n for n, line in enumerate(lines) if "error: " in line.lower()]
     if not errors:

@@ -1,9 +1,9 @@
-"""How old a replica's data is, by where its primary's write-ahead log was when. Sync.
+"""The age of a replica's data, by past positions of its primary's write-ahead log. Sync.
 
-The primary's position is noted again and again, with the moment before it was asked. A replica that
-has replayed the log up to a position has all that was committed before that moment. So what it
-answers is as old as the newest moment whose position it has reached: at most, never less. An idle
-primary makes nothing look old, and no clock but our own is read.
+The primary's position is noted regularly, with the moment before it was asked. A replica that has
+replayed the log up to a position has all that was committed before that moment. So its data is at
+most as old as the newest moment whose position it has reached. An idle primary makes no replica
+look old, and only our own clock is read.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 1.0
 """How often each connection's position is asked."""
 TOLD_SECONDS = 3.0
-"""Below, a replica counts as up to date: two looks and what they take may be between."""
+"""Below this age a replica counts as up to date: it covers two checks and their duration."""
 LATE_SECONDS = 30.0
 """From here on the primary is asked in place of the replica."""
 PRIMARY_SECONDS = 5.0
-"""A primary that has not told its position for so long is not there to be asked instead."""
+"""A primary that has not told its position for so long is away, and cannot be asked instead."""
 KEPT = 3600
 
 
@@ -33,7 +33,7 @@ class _Noted(NamedTuple):
 
 
 class Freshness:
-    """See the module. Of one primary; all its replicas' positions are told by it."""
+    """See the module. For one primary and all its replicas."""
 
     def __init__(self) -> None:
         self._noted: list[_Noted] = []
@@ -44,23 +44,23 @@ class Freshness:
         return bool(self._noted)
 
     def note(self, position: WalPosition | None, asked: Moment) -> None:
-        """The primary is there now; `asked` is the moment before."""
+        """The primary is at that position now; `asked` is the moment before the question."""
         if position is None or position.is_replica or position.bytes is None:
             return
         noted = self._noted
         if noted and asked <= noted[-1].at:
             return
-        # Whoever has come to this position has all from before `asked`, and need not come to a
-        # later one for that. A new primary, or one that was restored, may have gone back, too.
+        # A replica at this position has all from before `asked`, so later positions with older
+        # moments are dropped. They exist when a new or restored primary has gone back.
         while noted and noted[-1].position >= position.bytes:
             noted.pop()
         noted.append(_Noted(position.bytes, asked))
         del noted[:-KEPT]
 
     def as_of(self, position: WalPosition | None) -> Moment | None:
-        """A replica at that position has all from before this moment; None where nobody knows.
+        """A replica at that position has all from before this moment; None if unknown.
 
-        One that is behind all that was noted is judged by the last commit that it has.
+        A replica behind all noted positions is judged by the last commit that it has.
         """
         if position is None or not position.is_replica or position.bytes is None:
             return None
@@ -73,7 +73,7 @@ class Freshness:
         return min(committed, self._noted[0].at) if self._noted else committed
 
     def is_late(self, as_of: Moment | None) -> bool:
-        """Whether the primary, which is there, is to be asked in place of such a replica."""
+        """Whether the primary answers and is to be asked in place of such a replica."""
         if as_of is None or not self._noted or self._noted[-1].at.age > PRIMARY_SECONDS:
             return False
         return as_of.age > LATE_SECONDS

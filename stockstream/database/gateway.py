@@ -1,4 +1,4 @@
-"""The gateway to the database: everybody asks it by message, and it never crashes of an outage.
+"""The gateway to the database: all actors ask it by message; an outage never crashes it.
 
 It starts disconnected and connects in the background, with back-off; meanwhile it answers
 `Unavailable`. Before the first query to the primary it brings the schema up to date. A gateway
@@ -99,7 +99,7 @@ class Database(Actor):
         servers = (settings.primary,)
         readers = servers if settings.read is None else (settings.read, *servers)
         positions = None if settings.read is None else Freshness()
-        looked_at = {Purpose.READ, Purpose.ROWS}  # those that nothing long occupies
+        looked_at = {Purpose.READ, Purpose.ROWS}  # pools without long queries
         self._pools = {
             name: Pool(
                 name.value,
@@ -118,7 +118,7 @@ class Database(Actor):
         self.tasks.start_soon(self._run)
 
     async def terminate(self, _reason: ExitReason) -> None:
-        """Say no more how it goes: that the connections end is what was asked for."""
+        """Report no more changes: the connections end because the gateway was stopped."""
         self._ending = True
 
     @replies_later(Ask)
@@ -164,14 +164,14 @@ class Database(Actor):
             await trio.sleep_forever()
 
     async def _end_with_us(self) -> None:
-        # A worker whose query is cancelled waits for the driver, and the driver for a server that
-        # may hang. Cut first, neither has anything to wait for.
+        # A worker whose query is cancelled waits for the driver, and the driver waits for a server
+        # that may hang. After the cut neither has to wait.
         try:
             await trio.sleep_forever()
         finally:
             self._cut()
             for pool in self._pools.values():
-                pool.changed = _nothing  # they and we would keep each other
+                pool.changed = _nothing  # breaks the cycle between the pools and the gateway
 
     def _cut(self) -> int:
         connections = sum(pool.cut() for pool in self._pools.values())
@@ -185,7 +185,7 @@ class Database(Actor):
             nursery.start_soon(pool.work, loop)
 
     async def _prepare(self, loop: AsyncioLoop) -> None:
-        """Bring the schema up to date, however long the primary is away."""
+        """Bring the schema up to date; retries for as long as the primary is away."""
         pauses, told = Pauses(RETRIES), ""
         while True:
             try:
@@ -214,7 +214,7 @@ class Database(Actor):
         known = migrations.versions()
         try:
             there = await loop.run(schema_version, url)
-        # The driver raises what it likes for what a server may answer.
+        # The driver may raise any exception for a strange answer of a server.
         except Exception as error:
             setting = self._settings.primary.setting
             raise MigrationFailed(why_not_connected(error, url, setting)) from error
@@ -234,12 +234,12 @@ class Database(Actor):
             _log.info("schema migrated", done=line)
 
     def _tell(self) -> None:
-        """Write down how it is now, for readers of the table; log each turn of it."""
+        """Store the status in its table, and log each change of it."""
         pools = self._pools
         up = pools[Purpose.WRITE].connected > 0
         last = self._statuses.value
         turned = last is None or last.up != up
-        # Who runs the server knows better than who does not reach it.
+        # The actor that runs the server knows more than a pool that cannot reach it.
         reason = "" if up else self._server_trouble or pools[Purpose.WRITE].reason
         if turned and last is not None and not self._ending:
             if up:

@@ -18,7 +18,7 @@ _PROPOSE = "INSERT INTO instance (id) VALUES ($1) ON CONFLICT DO NOTHING"
 class ClaimInstance(Query[str]):
     """The id that the database has; it takes the `proposed` one when it has none yet.
 
-    Of several nodes that propose at once, the first is taken and all are told the same.
+    If several nodes propose at once, the first id is taken and all get the same answer.
     """
 
     proposed: str

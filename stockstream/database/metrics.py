@@ -1,4 +1,4 @@
-"""What the connections to the database tell Prometheus."""
+"""The metrics of the database connections for Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One number that a database answers, asked by psql: for a command that only looks."""
+"""One number from a database, by psql: for a command that only reads."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ CONNECT_SECONDS = 5
 
 
 class NoNumber(Exception):
-    """The database did not answer one number; the text says what it did."""
+    """The database did not answer with one number; the text says what it did."""
 
 
 async def ask_number(server: Server, sql: str, seconds: float) -> float:
     """The one value that a query answers, within so many seconds, in a transaction that only reads.
 
     Raises:
-        NoNumber: it answers something else, or not in time.
+        NoNumber: it answers with something else, or not in time.
     """
     try:
         address, environment = read_database_url(server.address()).for_programs()

@@ -1,4 +1,4 @@
-"""Which tables are ours, and where they stand: others may keep theirs in the same database."""
+"""Which tables are ours, and in which schema: others may keep theirs in the same database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OWN_TABLES = (
     "webhook_deliveries",
     "instance",
 )
-"""All that any version of the schema has made, without partitions."""
+"""All tables that any version of the schema has made, without partitions."""
 
 _SCHEMAS = """
 SELECT DISTINCT nspname FROM unnest($1::text[]) AS own (name)
@@ -41,7 +41,7 @@ def is_own(table: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class FindSchemas(Query[list[str]]):
-    """The schemas in which our tables stand: one, unless somebody has changed `search_path`."""
+    """The schemas of our tables: one, unless somebody has changed `search_path`."""
 
     purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 

@@ -1,11 +1,12 @@
 """A pool: a few connections to the database, each kept by a worker, and the queries that wait.
 
-Where a replica is asked first, each connection tells how far its server is: a replica that is too
-far behind is left for the primary, and looked at again later, as one that is away.
+Where a replica is asked first, each connection asks its server for its position in the log. The
+pool leaves a replica that is too far behind for the primary, and checks it again later, like one
+that is away.
 
 asyncpg is used here, in `connecting.py` and in `troubles.py` only. Workers are tasks of the
-gateway's; what they ask of the driver runs in the asyncio thread. A connection belongs to its
-worker, which cuts it, synchronously, however the worker ends.
+gateway's; their calls of the driver run in the asyncio thread. A connection belongs to its worker,
+which cuts it synchronously when the worker ends, by an error or a cancellation, too.
 """
 
 from __future__ import annotations
@@ -44,11 +45,12 @@ R = TypeVar("R")
 
 COMMAND_SECONDS = 5.0
 RETRIES = Backoff(first=0.1, longest=5.0)
-"""Of who finds no server. With jitter: all workers of all nodes lose it at once."""
+"""The retry of a worker that finds no server. With jitter: all workers of all nodes lose it at
+once."""
 FALLBACK_SECONDS = 15.0
-"""How long a reader stays where it would not be first, before it looks whether that has changed."""
+"""How long a reader stays with a server that is not its first choice before it checks again."""
 TURN_SECONDS = 0.5
-"""How long it waits for another that looks: one at a time, so that the others answer meanwhile."""
+"""How long it waits while another worker checks: one at a time, so that the others answer."""
 
 UNTOLD = "the server does not say how far it is behind the primary"
 NOT_YET = "not connected yet"
@@ -68,7 +70,7 @@ class PoolSettings:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A query, who waits for its answer, and in whose name what is logged of it is said."""
+    """A query, the caller that waits for its answer, and the context for its log lines."""
 
     query: Query[Any]
     caller: Caller[Any]
@@ -76,7 +78,7 @@ class Job:
 
 
 class _End:
-    """The end of a connection, as the driver tells of it. It cancels `idle`."""
+    """The end of a connection, as the driver reports it. It cancels `idle`."""
 
     __slots__ = ("has_come", "idle")
 
@@ -94,8 +96,8 @@ class _End:
 class Link:
     """A worker's connection. A replica has, at least, what was committed before `as_of`.
 
-    At `leave_at` (trio's clock) its worker looks for a better server; it is asked where its own is
-    at `look_at`.
+    At `leave_at` (trio's clock) its worker looks for a better server. At `look_at` it asks its own
+    server for its position.
     """
 
     loop: AsyncioLoop
@@ -106,7 +108,7 @@ class Link:
     look_at: float
     as_of: Moment | None = None
     serves: bool = False
-    """Not before its server was looked at, and found no worse than the others."""
+    """Only after its server was checked, and found no worse than the others."""
 
     @property
     def closed(self) -> bool:
@@ -114,7 +116,7 @@ class Link:
         return self.end.has_come or self.connection.is_closed()
 
     def cut(self) -> None:
-        """End it, whatever runs on it; waits for nobody, not for a loop that hangs either."""
+        """End it, with any query on it; never waits, even if the asyncio loop hangs."""
         self.end.come()
         hang_up(self.connection)
         self.loop.post(self.connection.terminate)
@@ -124,7 +126,7 @@ class Link:
 class Pool:
     """See the module. `servers` are tried in order: a replica where there is one, the primary.
 
-    With `positions` connections are looked at; `replica_trouble` says why a replica is not asked.
+    With `positions` the servers are checked; `replica_trouble` says why a replica is not asked.
     """
 
     name: str
@@ -148,7 +150,7 @@ class Pool:
 
     @property
     def connected(self) -> int:
-        """Connections whose sockets are open now: one may be lost, and its worker not know yet."""
+        """Connections with an open socket; one may be lost without its worker knowing it yet."""
         return len(self._serving)
 
     @property
@@ -156,9 +158,9 @@ class Pool:
         return [x for x in self._open if x.serves and not x.closed]
 
     def replica(self) -> ReplicaStatus:
-        """How the replica is, as connections to it tell; where there is none now, as they told.
+        """The state of the replica by its connections now, or by the last ones if there are none.
 
-        One that is only looked at counts for nothing: no query goes there.
+        A connection that is only being checked does not count: no query goes there.
         """
         links = [link for link in self._serving if self._is_replica(link.server)]
         known = [link.as_of for link in links if link.as_of is not None]
@@ -181,7 +183,7 @@ class Pool:
             job.caller.reply(Exhausted(f"{self.settings.waiting} queries wait already"))
 
     def cut(self) -> int:
-        """Cut all connections, whatever runs on them; how many there were."""
+        """Cut all connections, with all queries on them; returns their number."""
         there = list(self._open)
         self._open.clear()
         for link in there:
@@ -189,7 +191,7 @@ class Pool:
         return len(there)
 
     def retry_now(self) -> None:
-        """Try to connect again at once: there is reason to hope."""
+        """Try to connect again at once: the server may be back."""
         self._wake.set()
         self._wake = trio.Event()
 
@@ -228,7 +230,7 @@ class Pool:
         return None
 
     async def _better(self, link: Link) -> Link:
-        """A connection in place of `link`, whose time is over; else that, for a while longer."""
+        """A better connection than `link`, whose time is over; else `link`, for a while longer."""
         if link.closed:
             return link
         if self._turn_is_taken:
@@ -289,7 +291,7 @@ class Pool:
             )
         except DatabaseError as error:
             self.reason = str(error)
-        # The driver raises what it likes for what a server may answer.
+        # The driver may raise any exception for a strange answer of a server.
         except Exception as error:  # noqa: BLE001
             self.reason = why_not_connected(error, url, server.setting)
         return None
@@ -311,7 +313,7 @@ class Pool:
             self.reason = "the connection was lost"
 
     async def _look(self, link: Link) -> None:
-        """Ask where its server is, and judge what that means for it."""
+        """Ask its server for its position, and decide whether to stay with it."""
         if self.positions is None:
             return
         asked = Moment.now()
@@ -321,7 +323,7 @@ class Pool:
         if not self._is_replica(link.server):
             self.positions.note(position, asked)
             return
-        # What it had it has, also when it does not say where it is.
+        # It keeps the data it had, even if it does not tell its position now.
         link.as_of = self._last_as_of = self.positions.as_of(position) or link.as_of
         if not self.positions.is_late(link.as_of):
             self.replica_trouble, link.leave_at = "", math.inf
@@ -332,14 +334,14 @@ class Pool:
         self.changed()
 
     async def _next(self, link: Link) -> Job | None:
-        """The next job; None when the connection ends meanwhile, or there is else to do."""
+        """The next job; None when the connection ends meanwhile, or a check is due."""
         with trio.CancelScope(deadline=min(link.leave_at, link.look_at)) as link.end.idle:
             return await self._receive.receive()
         return None
 
     async def _perform(self, job: Job, link: Link) -> None:
         self.queries += 1
-        as_of = link.as_of  # before it is asked: a later one may tell of more than it sees
+        as_of = link.as_of  # before the query: a later value may claim more than the query sees
         before = correlation_id.set(job.correlation)
         try:
             answer = await self._ask(job.query, link)
@@ -351,12 +353,12 @@ class Pool:
     async def _ask(self, query: Query[R], link: Link) -> R | DatabaseError:
         connection = link.connection
         try:
-            # The driver's own timeouts ask the server to cancel, and wait for it: in vain when it
-            # hangs. And it does not wake whoever waits to write to a connection that was lost.
+            # The driver's own timeouts ask the server to cancel and wait for it, for ever if it
+            # hangs. And the driver does not wake a writer whose connection was lost.
             return await link.loop.run(_run, query, connection, self.settings.seconds)
         except DatabaseError as error:
             return error
-        # Whatever goes wrong in a query is the answer to who asked, not the pool's end.
+        # An error of a query goes to its caller; it must not end the pool.
         except Exception as error:  # noqa: BLE001
             closed = link.closed
             trouble = why_not_answered(error, closed=closed)
@@ -364,7 +366,7 @@ class Pool:
                 isinstance(trouble, Rejected) and not closed and not connection.is_in_transaction()
             )
             if not in_order:
-                link.cut()  # what state it is in is not known
+                link.cut()  # its state is not known
                 self.reason = str(trouble)
             return trouble
 

@@ -34,8 +34,8 @@ class _OfWriting(_Backend):
 async def lends_by_transaction(ask: Callable[[Query[int]], Awaitable[int]]) -> bool:
     """Ask on two connections in turn, each the only one of its pool.
 
-    One that is ours for as long as we have it stays with its own process of the server. Lent for
-    a transaction, the one that was given back last is lent next, or another one each time.
+    A connection that is ours stays with its own server process. A pooler that lends connections for
+    a transaction gives us the one that was returned last, or another one each time.
     """
     upkeep, writing = set[int](), set[int]()
     for _ in range(LOOKS):

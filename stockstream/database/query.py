@@ -1,8 +1,7 @@
 """What can be asked of the database: a query is a frozen value that knows how to run.
 
 A query's `run` is asyncio code, called by the gateway in the asyncio thread. It talks to the
-connection only: nothing of trio, nothing that changes, and nothing that waits for anybody else
-belongs there.
+connection only. It must not use trio or mutable state, and must not wait for anything else.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 ASK_SECONDS = 8.0
-"""Above the longest time that the gateway gives a query, so that it is the one who tells."""
+"""Longer than the gateway's own limit for a query, so that the gateway reports the timeout."""
 
 
 class Row(Protocol):
@@ -61,14 +60,14 @@ class Connection(Protocol):
         columns: Sequence[str],
         format: str,  # noqa: A002 - the driver's name for it
     ) -> str:
-        """COPY what is encoded already into a table."""
+        """COPY encoded rows into a table."""
 
     def transaction(self) -> AbstractAsyncContextManager[object]:
         """All or nothing."""
 
 
 class Purpose(StrEnum):
-    """Connections of a kind; what waits in one never waits for another."""
+    """A kind of connections, with a pool of its own: no kind waits for another."""
 
     WRITE = "write"
     """The recorder's."""
@@ -87,7 +86,7 @@ class Query(Generic[R_co]):
     purpose: ClassVar[Purpose] = Purpose.READ
 
     async def run(self, connection: Connection) -> R_co:
-        """Ask, and answer what came. May run twice: a read is tried again elsewhere."""
+        """Ask, and return the result. May run twice: a read is retried on another server."""
         raise NotImplementedError
 
 
@@ -100,7 +99,7 @@ class Unavailable(DatabaseError):
 
 
 class NotYet(Unavailable):
-    """The server of ours is only being started."""
+    """Our embedded server is still being started."""
 
 
 class NoRoom(Unavailable):
@@ -119,8 +118,8 @@ class Rejected(DatabaseError):
 
 @dataclass(frozen=True, slots=True)
 class Answered(Generic[R_co]):
-    """What a query found. `as_of` where it came from a replica that tells: that has all that was
-    committed before that moment; None where nothing is older than the question.
+    """The result of a query. `as_of` is set for a result from a replica, which has all that was
+    committed before that moment; None where the data is as new as the question.
     """
 
     value: R_co
@@ -128,7 +127,7 @@ class Answered(Generic[R_co]):
 
 
 class Ask(Request[Answered[R] | DatabaseError], Generic[R]):
-    """Run a query. Answered with an error where there is none: nobody need crash of it."""
+    """Run a query. Without a result the answer is an error value, so that no caller crashes."""
 
     __slots__ = ("query",)
 
@@ -144,11 +143,11 @@ async def ask(database: ActorRef, query: Query[R], *, timeout: float = ASK_SECON
 async def ask_dated(
     database: ActorRef, query: Query[R], *, timeout: float = ASK_SECONDS
 ) -> Answered[R]:
-    """Ask the gateway, and be told of when the answer is.
+    """Ask the gateway; the answer comes with its age.
 
     Raises:
         Unavailable: no answer, from the database or from the gateway.
-        Exhausted: too many ask.
+        Exhausted: too many queries wait.
         Rejected: the query's values are refused.
     """
     try:

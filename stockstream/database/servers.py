@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server's address, or what finds it out; `setting` is what an operator would change."""
+    """A server's address, or a way to find it; `setting` is what an operator would change."""
 
     setting: str
     url: str | Callable[[], str] = field(repr=False)
@@ -31,7 +31,7 @@ class Server:
 
 
 def embedded_server(directory: Path) -> Server:
-    """The embedded server under a data directory, whoever runs it."""
+    """The embedded server under a data directory; any node may run it."""
     layout = Layout(directory.absolute())
 
     def url() -> str:

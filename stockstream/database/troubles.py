@@ -1,4 +1,4 @@
-"""What the driver raises, told as one line that names the setting to look at."""
+"""Turns the driver's exceptions into one line that names the setting to look at."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def why_not_connected(error: Exception, url: str, setting: str) -> str:
 
 
 def why_not_answered(error: Exception, *, closed: bool) -> DatabaseError:
-    """What a failed query means for who asked; `closed` when its connection ended meanwhile."""
+    """The error of a failed query for its caller; `closed` when its connection ended meanwhile."""
     said = " ".join(str(error).split())
     text = f"{type(error).__name__}: {said}"
     match error:
@@ -69,7 +69,7 @@ def why_not_answered(error: Exception, *, closed: bool) -> DatabaseError:
             return Unavailable(f"the driver was stopped: {text}")
         case asyncpg.InterfaceError() | asyncpg.InternalClientError() | OSError():
             return Unavailable(f"the connection was lost: {text}")
-        case _ if closed:  # the driver stumbles over what is gone, as with AttributeError
+        case _ if closed:  # on a lost connection the driver raises anything, even AttributeError
             return Unavailable(f"the connection was lost: {text}")
         case _:
             return Rejected(text)

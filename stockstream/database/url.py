@@ -1,9 +1,9 @@
 """The address of a PostgreSQL server as libpq writes it, read once for all who connect.
 
 The driver takes some of libpq's parameters and would send the others to the server as settings of
-the session, where each is an error. So each parameter is known here: handed to the driver, done
-here in its place, without effect in this program, or refused by name. pg_dump and its like get the
-URL as it was written, without what only we understand and without what nobody may see.
+the session, where each is an error. So each parameter is known here: passed to the driver, done
+here instead, without effect in this program, or refused by name. pg_dump and similar programs get
+the URL as it was written, without our own parameters and without secrets.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NUMBERS = {
     "connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count",
     "tcp_user_timeout",
 }  # fmt: skip
-# What each may be, because the program does just that. None: anything.
+# The values allowed for each, because the program does exactly that. None: any value.
 _CHOICES: dict[str, tuple[str, ...] | None] = {
     "sslmode": TLS_MODES,
     "sslnegotiation": ("postgres", "direct"),
@@ -61,7 +61,7 @@ SECRET = ("password", "sslpassword")
 
 
 class InvalidDatabaseUrl(ValueError):
-    """It cannot be used as it stands; the text says what is wrong, and repeats no secret."""
+    """The URL cannot be used; the text says what is wrong, and repeats no secret."""
 
 
 class Endpoint(NamedTuple):
@@ -84,7 +84,7 @@ class Endpoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """What a URL says. `parameters` are those of its query that do not say where."""
+    """A URL, parsed. `parameters` are those of its query that are not part of the address."""
 
     endpoints: tuple[Endpoint, ...]
     user: str | None
@@ -94,27 +94,27 @@ class DatabaseUrl:
 
     @property
     def place(self) -> str:
-        """Where, without user and password."""
+        """The address, without user and password."""
         return ",".join(map(str, self.endpoints))
 
     @property
     def is_pooled(self) -> bool:
-        """Whether it says itself that a pooler stands before the server."""
+        """Whether it says that a pooler is in front of the server."""
         return self.parameters.get("pgbouncer") in _YES
 
     @property
     def connect_seconds(self) -> float | None:
-        """How long to try each server, where it says so."""
+        """How long to try each server, if the URL sets it."""
         given = int(self.parameters.get("connect_timeout", "0"))
         return min(given, LONGEST_CONNECT_SECONDS) if given > 0 else None
 
     @property
     def trusts_the_system(self) -> bool:
-        """Whether the server's certificate is to be one that this machine trusts anyway."""
+        """Whether the server's certificate is checked against this machine's trusted roots."""
         return self.parameters.get("sslrootcert") == "system"
 
     def for_driver(self) -> str:
-        """The parameters that the driver takes, as a URL without a place."""
+        """The parameters that the driver takes, as a URL without an address."""
         given = {n: value for n, value in self.parameters.items() if n in _OF_THE_DRIVER}
         if self.parameters.get("ssl") in _YES:
             given.setdefault("sslmode", "require")
@@ -151,7 +151,7 @@ def read_database_url(text: str) -> DatabaseUrl:
     """What a URL says.
 
     Raises:
-        InvalidDatabaseUrl: it is none, or says what this program cannot do.
+        InvalidDatabaseUrl: it is not a URL, or asks for what this program cannot do.
     """
     # By hand: libpq's URLs may name several hosts, and newer Pythons' urlsplit refuses the brackets
     # of any but the first.
@@ -241,7 +241,7 @@ def _port(text: str) -> int:
 
 
 def _check(url: DatabaseUrl) -> None:
-    """What goes together.
+    """Check that the parameters go together.
 
     Raises:
         InvalidDatabaseUrl: something does not.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 EMBEDDED_SECONDS = 30.0
 FURTHER_SECONDS = 1.0
-"""Beyond what an attempt to connect may take, so that its reason is told."""
+"""Longer than an attempt to connect may take, so that its reason is reported."""
 POLL_SECONDS = 0.05
 
 
@@ -39,8 +39,8 @@ async def visiting(
 ) -> AsyncIterator[tuple[ActorRef, Server]]:
     """The gateway, connected, for the time of a `with`.
 
-    It is the server at `url`, which `setting` names, or the embedded one: that is used where it
-    runs already; else it is started, and stopped again.
+    The server is the one at `url`, which `setting` names, or the embedded one. An embedded server
+    that runs already is used; otherwise it is started, and stopped again.
 
     Raises:
         Unavailable: it cannot be connected to; the text names the setting.
@@ -69,7 +69,7 @@ async def visiting(
                         system.stop()
                 watch.cancel_scope.cancel()
         except BaseExceptionGroup as group:
-            # What the `with` raised is for who wrote it, not the nursery it went through.
+            # The caller gets the exception of its `with`, not the nursery's group around it.
             only: BaseException = group
             while isinstance(only, BaseExceptionGroup) and len(only.exceptions) == 1:
                 only = only.exceptions[0]
@@ -79,8 +79,8 @@ async def visiting(
 async def _interrupt(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
     """Turn a signal into `KeyboardInterrupt`, once everything else was cancelled.
 
-    Python raises it in whatever runs, which may be the driver: its compiled part reads the wrong
-    memory then.
+    Python would raise it in the code that runs now. That may be the driver, whose compiled part
+    then reads the wrong memory.
     """
     async for _ in signals:
         scope.cancel()
@@ -104,7 +104,7 @@ async def _connected(statuses: Slot[DatabaseStatus], url: str | None) -> None:
 
 
 def _is_final(reason: str, *, embedded: bool) -> bool:
-    """Whether there is no use in waiting: a server that is named is expected to be there."""
+    """Whether waiting is useless: a server that is named is expected to answer."""
     if embedded:
         return reason.startswith("DATA_DIRECTORY:") or "embedded PostgreSQL does not" in reason
     return reason not in {"", NOT_YET} and STARTING not in reason

@@ -1,7 +1,7 @@
 """The audit: who changed which row, when, and what it was before and after.
 
-An entry is written in the transaction of its change: there is never one without the other. Rows
-are deleted softly (`deleted_at`), so what an entry tells of can be looked at until it is purged.
+An entry is written in the transaction of its change, so neither exists without the other. Rows are
+deleted softly (`deleted_at`), so the row of an entry can be read until it is purged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ INSERT INTO audit (who, what, row_id, action, before, after) VALUES ($1, $2, $3,
 
 
 class Action(StrEnum):
-    """What was done to a row."""
+    """The kind of change of a row."""
 
     CREATE = "create"
     CHANGE = "change"

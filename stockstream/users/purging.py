@@ -1,8 +1,8 @@
-"""Purging what nobody needs any more: alerts that were told, deleted rows, old audit. Queries only.
+"""Purges rows that are not needed any more: seen alerts, deleted rows, old audit. Queries only.
 
-A row that somebody is still owed stays however old: an alert that its user has not seen, or whose
-webhook waits. Rows go a few at a time, each kind in a transaction of its own; one that somebody
-else holds is left for the next time.
+Some rows stay at any age: an alert that its user has not seen, or whose webhook waits. Rows are
+deleted a few at a time, each kind in a transaction of its own; a row that is locked by another
+transaction is left for the next step.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 PURGED_AT_ONCE = 1_000
 """Rows of a kind deleted in one transaction, so that it takes milliseconds."""
 UNSEEN_DAYS = 400.0
-"""Browsers keep the cookie of a user for so long after the last page: nobody is left who could see
-an alert that is older, or a page has shown it meanwhile."""
+"""Browsers keep the cookie of a user for so long after the last page. So an older alert was shown
+by a page, or its user is gone."""
 
 
 class _Kind(NamedTuple):
@@ -47,7 +47,7 @@ _READERS = _Kind(
     "owner",
     "WHERE read_until < $1 AND NOT EXISTS (SELECT FROM alerts a WHERE a.owner = o.owner)",
 )
-# What a rule fired tells of it, so it stays as long.
+# Fired alerts refer to their rule, so the rule stays as long.
 _RULES = _Kind(
     "alert_rules",
     "id",
@@ -59,7 +59,7 @@ _AUDIT = _Kind("audit", "id", "WHERE at < $1")
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """Rows that were deleted, by table; `more` tells that a further step would find some."""
+    """Rows that were deleted, by table; `more` tells that a further step would delete more."""
 
     rows: Mapping[str, int] = field(default_factory=dict)
     more: bool = False

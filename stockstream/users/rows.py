@@ -1,8 +1,8 @@
 """Rows that users own: made, changed, deleted softly and brought back, each with its audit entry.
 
-A table says what its rows hold and what does not go together; all else is here, once. A user's rows
-of a table are changed one after another: each change locks its user first, so the limits hold
-however many tabs are open.
+A table defines its columns and which rows conflict; everything else is here, once. A user's rows of
+a table are changed one after another: each change locks its user first, so the limits hold with any
+number of open tabs.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class RowRefusal(msgspec.Struct, frozen=True):
-    """Why there is no row, though what was given is fine by itself.
+    """Why a change was refused although its values are valid.
 
-    `field` names the culprit; None where the very row is not there, or is somebody else's.
+    `field` names the culprit; None where the row does not exist, or belongs to another user.
     """
 
     field: str | None
@@ -44,21 +44,21 @@ W = TypeVar("W")
 
 
 class OwnedTable(ABC, Generic[T, W]):
-    """A table of rows `T`, which say what a `W` says. Every one of its methods asks the database.
+    """A table of rows `T`, written from values `W`. Each of its methods asks the database.
 
     The table has the columns `id`, `owner`, `changed_at` and `deleted_at` beside `columns`.
     """
 
     name: ClassVar[str]
     columns: ClassVar[str]
-    """What `read` takes, in this order."""
+    """The columns that `read` takes, in this order."""
     order: ClassVar[str]
     most: ClassVar[int]
     """Rows that a user may have."""
     missing: ClassVar[RowRefusal]
     too_many: ClassVar[RowRefusal]
     anew: ClassVar[str] = ""
-    """What a row is set to, beside what it says, when it is changed or brought back."""
+    """SQL for further columns that are set when a row is changed or restored."""
 
     @abstractmethod
     def read(self, row: Row) -> T:
@@ -66,13 +66,13 @@ class OwnedTable(ABC, Generic[T, W]):
 
     @abstractmethod
     def values(self, said: T | W) -> Mapping[str, object]:
-        """What is said, by column."""
+        """The values by column."""
 
     @abstractmethod
     async def clash(
         self, connection: Connection, owner: str, said: T | W, but: int
     ) -> RowRefusal | None:
-        """Why it does not go with the user's rows other than the one numbered `but`."""
+        """Why it conflicts with the user's rows, except the one numbered `but`; None if not."""
 
     async def all_of(self, connection: Connection, owner: str) -> list[T]:
         """The user's rows."""
@@ -113,7 +113,7 @@ class OwnedTable(ABC, Generic[T, W]):
     async def change(
         self, connection: Connection, owner: str, number: int, change: Callable[[T], W]
     ) -> T | RowRefusal:
-        """Change what a row says; nothing is written when nothing changes."""
+        """Change a row's values; nothing is written when nothing changes."""
         await self._lock(connection, owner)
         before = await self.find(connection, owner, number)
         if isinstance(before, RowRefusal):
@@ -144,7 +144,7 @@ class OwnedTable(ABC, Generic[T, W]):
         there = await self.find(connection, owner, number)
         if not isinstance(there, RowRefusal):
             return there
-        # Locked: who purges leaves it alone then.
+        # Locked, so that a purge skips the row.
         row = await connection.fetchrow(
             f"SELECT {self.columns} FROM {self.name} "  # noqa: S608
             "WHERE owner = $1 AND id = $2 AND deleted_at IS NOT NULL FOR UPDATE",
@@ -167,7 +167,7 @@ class OwnedTable(ABC, Generic[T, W]):
         )
 
     async def _refused(self, connection: Connection, owner: str, said: T | W) -> RowRefusal | None:
-        """Why a user may have no further row that says this."""
+        """Why a user may have no further row with these values."""
         refused = await self.clash(connection, owner, said, 0)
         if refused is not None:
             return refused
@@ -240,7 +240,7 @@ class FetchRow(Query["T | RowRefusal"], Generic[T, W]):
 
 @dataclass(frozen=True, slots=True)
 class CreateRow(Query["T | RowRefusal"], Generic[T, W]):
-    """Make a row; what it shall say has been checked."""
+    """Make a row; its values have been checked."""
 
     table: OwnedTable[T, W]
     owner: str
@@ -255,7 +255,7 @@ class CreateRow(Query["T | RowRefusal"], Generic[T, W]):
 
 @dataclass(frozen=True, slots=True)
 class ChangeRow(Query["T | RowRefusal"], Generic[T, W]):
-    """Change a row: `change` answers what it shall say, given the row as it is."""
+    """Change a row: `change` returns the new values, given the present row."""
 
     table: OwnedTable[T, W]
     owner: str

@@ -35,16 +35,16 @@ class Watchlist(OwnedRow, frozen=True):
 
 
 class WantedList(msgspec.Struct, frozen=True):
-    """What a user wants a list to be; checked."""
+    """The values of a list that a user asked for; checked."""
 
     name: str
     symbols: list[str]
 
 
 class ListChange(msgspec.Struct, frozen=True):
-    """A change in part: what is None stays; then `remove` is taken off, and `add` put behind.
+    """A partial change: None leaves a value; then `remove` is taken off, and `add` appended.
 
-    Two tabs that add and remove do not undo each other's work, as two that replace would.
+    Two tabs that add and remove do not undo each other's changes; two that replace would.
     """
 
     name: str | None = None
@@ -53,7 +53,7 @@ class ListChange(msgspec.Struct, frozen=True):
     remove: list[str] = []
 
     def of(self, before: Watchlist) -> WantedList:
-        """What a list shall be that was `before`."""
+        """The list that `before` becomes."""
         name = before.name if self.name is None else self.name
         symbols = before.symbols if self.symbols is None else self.symbols
         kept = dict.fromkeys(symbol for symbol in symbols if symbol not in self.remove)

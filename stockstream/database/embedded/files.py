@@ -1,4 +1,4 @@
-"""The embedded server's files and programs: where they are, how they are run. No actor here.
+"""The embedded server's files and programs: their places, and how they run. No actor here.
 
 Everything stands under the data directory: `postgres/data` (the cluster), `postgres/socket`,
 `postgres.log`, `postgres.lock` (held by the process that runs the server) and `postgres.url`
@@ -63,7 +63,7 @@ class Layout:
 
     @property
     def home(self) -> Path:
-        """What belongs to the server's user alone (mode 0700)."""
+        """The folder that only the server's user may read (mode 0700)."""
         return self.directory / "postgres"
 
     @property
@@ -73,7 +73,7 @@ class Layout:
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The server's log."""
         return self.directory / "postgres.log"
 
     @property
@@ -134,10 +134,11 @@ async def prepare(layout: Layout, user: ServerUser) -> None:
 
 
 def _give(home: Path, owner: int) -> None:
-    """Hand the files to `owner`, where a start as somebody else has made them.
+    """Give the files to `owner` if another user has made them.
 
-    The folder itself comes last: until then it says that not all is done. Each name is looked up in
-    its folder's descriptor, so that who had the files cannot have us give away others.
+    The folder itself comes last: its old owner shows until then that not all is done. Each name is
+    looked up in its folder's descriptor, so that the old owner cannot make us give away other
+    files.
     """
     if home.stat().st_uid == owner:
         return
@@ -170,7 +171,7 @@ async def _initdb(layout: Layout, user: ServerUser, target: Path) -> None:
 
 
 def _reached(user: ServerUser, folder: Path) -> Path:
-    """How a program that was started in `folder` gets there: another user may have no way in."""
+    """The path for a program that was started in `folder`: its user may have no other way in."""
     return Path("/proc/self/cwd") if user.is_another else folder.absolute()
 
 
@@ -185,13 +186,13 @@ def socket_folder(layout: Layout, user: ServerUser) -> Path:
 
 
 def remove_socket_folder(layout: Layout, folder: Path) -> None:
-    """Take away the folder of a server that has ended, where it is not in the data directory."""
+    """Remove the socket folder of an ended server, if it is outside the data directory."""
     if folder.name.startswith(SOCKET_PREFIX) and layout.home not in folder.parents:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def forget_url(layout: Layout) -> None:
-    """Take away what a server whose process was killed has left: its address and its socket."""
+    """Remove the address and the socket that a killed server has left."""
     with suppress(EmbeddedFailed):
         folders = parse_qs(urlsplit(layout.url()).query).get("host", [])
         for folder in folders:
@@ -221,7 +222,7 @@ def start_server(
     """
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        # Kept open by the server, who may reach the folder by it alone.
+        # The server keeps it open; it may have no other way to the folder.
         reached = Path(f"/proc/self/fd/{descriptor}") if user.is_another else folder
         command: list[str | Path] = [user.program("postgres")]
         command += ["-D", _reached(user, layout.data)]
@@ -234,14 +235,14 @@ def start_server(
 
 
 def postmaster(layout: Layout) -> int | None:
-    """The process id of a server that runs on the cluster, whoever started it."""
+    """The process id of a server that runs on the cluster, even if another process started it."""
     try:
         lines = (layout.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         process = int(lines[0])
         command = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError, IndexError):
         return None
-    # The number may have been given to somebody else since.
+    # The process id may belong to another process by now.
     return process if command[0].endswith(b"/postgres") else None
 
 
@@ -251,7 +252,7 @@ def is_ready(layout: Layout) -> bool:
         lines = (layout.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
     except OSError:
         return False
-    # A standby that takes connections says so in another word.
+    # A standby that takes connections says so with another word.
     return len(lines) > 7 and lines[7].strip() in {"ready", "standby"}
 
 
@@ -304,7 +305,7 @@ def _signal(process: int, number: int) -> None:
 
 
 def last_words(layout: Layout) -> str:
-    """What the server said last that was an error."""
+    """The last error in the server's log."""
     try:
         with layout.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 8192))

@@ -5,7 +5,7 @@ exec, where our own process with its threads may run no Python. MODE is `self`, 
 PostgreSQL refuses to run as root: `namespace` (USER and GROUP in a user namespace of its own, where
 our files still are its files) or `nobody` (the real ones).
 PARENT is the process whose end ends the program, by SIGINT, which is its fast and clean shutdown.
-Without a program it is only tried whether one could be run so.
+Without a program it only tests whether one could be run so.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Become who MODE says, tie the own life to PARENT's, become the program."""
+    """Change to MODE's user, tie the own life to PARENT's, become the program."""
     mode, *numbers = sys.argv[1:5]
     user, group, parent = map(int, numbers)
     command = sys.argv[5:]

@@ -1,7 +1,7 @@
 """The actor `postgres`: owns the embedded PostgreSQL server, a process of its own.
 
-A server that ends is started again, and trouble with it is an outage, never a crash of ours. Of
-several nodes on one data directory the one that holds the lock runs the server; the others find
+A server that ends is started again. Trouble with it is an outage, never a crash of this actor. If
+several nodes share a data directory, the node that holds the lock runs the server; the others find
 it by `postgres.url` and stand by to take over.
 """
 
@@ -32,25 +32,25 @@ if TYPE_CHECKING:
     from stockstream.database.embedded.user import ServerUser
 
 READY_SECONDS = 60.0
-"""Recovery after a crash replays the log; longer than this is told as trouble."""
+"""Recovery after a crash replays the log; if it takes longer than this, trouble is reported."""
 FAST_SECONDS = 3.0
 QUIT_SECONDS = 1.0
 RETRIES = Backoff(first=0.05, longest=5.0)
 STANDBY_SECONDS = 1.0
-"""How often a node that found the lock taken looks whether it is free."""
+"""How often a node that found the lock taken tries it again."""
 
 _log: BoundLogger = structlog.get_logger("postgres")
 
 
 class _FaultOver:
-    """A fault has lasted as long as it was to."""
+    """The time of a fault is over."""
 
     def __init__(self, until: float) -> None:
         self.until = until
 
 
 class Postgres(Actor):
-    """See the module. `watchers` are told each time the server is up, and why when it does not."""
+    """See the module. `watchers` are told each time the server is up, or why it does not start."""
 
     owns_tasks: ClassVar[bool] = True
 
@@ -84,7 +84,7 @@ class Postgres(Actor):
     async def _disturb(
         self, process: ChildProcess, request: DisturbDatabase, caller: Caller[bool]
     ) -> None:
-        """Do it, and answer whether it was seen to be so."""
+        """Do it, and answer whether its effect was seen."""
         seen = False
         with trio.move_on_after(FAST_SECONDS):
             if request.fault is DatabaseFault.STOP:
@@ -97,7 +97,7 @@ class Postgres(Actor):
         caller.reply(seen)
 
     async def _pause(self, process: ChildProcess) -> bool:
-        # The postmaster first: it can start no more children then, and the rest are all there are.
+        # The postmaster first: then it can start no more children, and the list is complete.
         _tell([process.pid], signal.SIGSTOP)
         while not files.are_stopped(members := files.family(process.pid)):
             if self._fault is not DatabaseFault.PAUSE or process.status is not None:

@@ -30,7 +30,7 @@ class ChildProcess:
         environment: Mapping[str, str],
         descriptors: Sequence[int],
     ) -> None:
-        """Start `command` in `folder` with `descriptors`; what it says goes to `output`."""
+        """Start `command` in `folder` with `descriptors`; its output goes to `output`."""
         self._popen = subprocess.Popen(  # noqa: S603 - programs of ours, no shell
             command,
             stdin=subprocess.DEVNULL,
@@ -44,7 +44,7 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id, its own until it was waited for."""
+        """Its process id, which stays its own until `wait` returns."""
         return self._popen.pid
 
     @property

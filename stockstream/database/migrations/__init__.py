@@ -1,6 +1,6 @@
 """The schema's versions, applied by Alembic in a process of their own (`python -m`).
 
-Alembic and SQLAlchemy are big and needed for a moment; the server does not keep them in memory.
+Alembic and SQLAlchemy are big and needed only for a moment; so the server does not load them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MIGRATE_SECONDS = 600.0
 
 
 class MigrationFailed(Exception):
-    """The schema is not what it has to be; the text says why, in one line."""
+    """The schema could not be moved to its version; the text says why, in one line."""
 
 
 def versions() -> list[str]:
@@ -28,8 +28,8 @@ def versions() -> list[str]:
 async def migrate(url: str, target: str = "head") -> list[str]:
     """Bring the database at `url` up, or down, to a version; what was done, a line each.
 
-    All of it or nothing. Waits for another process that is at it. Cancelled, it ends the process,
-    and the database rolls back.
+    All of it or nothing. Waits for another process that migrates. If it is cancelled, it ends its
+    process, and the database rolls back.
 
     Raises:
         MigrationFailed: it went wrong; the schema is what it was.

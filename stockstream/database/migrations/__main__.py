@@ -1,8 +1,8 @@
 """`DATABASE_URL=... python -m stockstream.database.migrations VERSION`: move the schema there.
 
-`head` is the newest version, `base` an empty database, `-1` one back. Prints what was done. It is
-one transaction: all of the way or nothing, and nothing of it is the session's, which a pooler may
-lend to somebody else between two transactions.
+`head` is the newest version, `base` an empty database, `-1` one back. Prints what was done. All of
+it is one transaction, and it makes no session settings, because a pooler may lend the session to
+another client between two transactions.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from stockstream.database.connecting import connect_for_long
 from stockstream.database.migrations import FOLDER
 
 LOCK = 0x5354_4F43_4B00
-"""The advisory lock of all who migrate; held by the transaction, so it ends with a killed one."""
+"""The advisory lock of all migrations; the transaction holds it, so it ends with a killed one."""
 
 
 def move(connection: Connection, target: str) -> None:
-    """Take the lock, then move; whoever waited finds the work done."""
+    """Take the lock, then migrate; a process that waited finds the work done."""
     connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
     config = Config()
     config.set_main_option("script_location", str(FOLDER))

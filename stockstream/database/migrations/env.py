@@ -1,4 +1,4 @@
-"""What Alembic runs: the versions, on the connection that `__main__` opened, one by one."""
+"""Alembic's entry: runs the versions, one by one, on the connection that `__main__` opened."""
 
 from __future__ import annotations
 

@@ -93,6 +93,8 @@ class FanOut:
         self._framing = framing
         self._groups: dict[Subscription, dict[int, Lane]] = {}
         self._late = {lane.number: lane for lane in connections.lanes()}
+        self._held_back: set[int] = set()
+        """Lanes whose heartbeat waits for the rate that the client asked for."""
         self._status_frame = b""
         self._status_told = connections.status_number
         if connections.status is not None:
@@ -268,6 +270,7 @@ class FanOut:
             lane.seconds_between = operation.seconds_between or lane.seconds_between
             lane.last_prices = now
             lane.seen = self._book.number
+            self._held_back.discard(lane.number)
         if want == operation.want:
             del lane.operations[0]
             if not lane.operations:
@@ -279,6 +282,7 @@ class FanOut:
     def _told_prices(self, lane: Lane, updates: int, now: float) -> None:
         lane.seen = self._book.number
         lane.last_prices = now
+        self._held_back.discard(lane.number)
         self._counts.updates += updates
 
     def _caught_up(self, lane: Lane) -> None:
@@ -308,6 +312,7 @@ class FanOut:
     def _drop(self, lane: Lane) -> None:
         self._leave_group(lane)
         self._late.pop(lane.number, None)
+        self._held_back.discard(lane.number)
         self._connections.remove(lane.number)
         lane.client.drained()
 
@@ -346,6 +351,8 @@ class FanOut:
         for lane in late:
             if lane.behind_since is None or lane.retry_at <= now:
                 self._advance(lane, now)
+                if lane.number in self._held_back:
+                    self._reassure(lane, self._heartbeat(), now)
             else:
                 self.again = min(self.again, lane.retry_at)
             if turn.over:
@@ -357,7 +364,7 @@ class FanOut:
         Clients without a subscription have no price that could look stale: they are told after
         `unsubscribed_age`.
         """
-        frame = self._framing.text(*self._book.prices(()))
+        frame = self._heartbeat()
         for lane in self._connections.lanes():
             least = age if lane.want.everything or lane.want.symbols else unsubscribed_age
             if now - lane.last_frame >= least and lane.behind_since is None:
@@ -365,10 +372,22 @@ class FanOut:
             if self._turn.over:
                 yield
 
+    def _heartbeat(self) -> bytes:
+        return self._framing.text(*self._book.prices(()))
+
     def _reassure(self, lane: Lane, heartbeat: bytes, now: float) -> None:
-        """Send a heartbeat, unless prices are on their way, or the client's own rate forbids it."""
-        if _rests(lane, now) or self._book.lacking(lane.want, lane.seen):
+        """Send a heartbeat, unless prices are on their way. The client's own rate may delay it.
+
+        It is not left out then: the next one may be a fetch later, and the last that the client
+        was told may be from before its subscription. Its prices would look stale in between.
+        """
+        if self._book.lacking(lane.want, lane.seen):
             return
+        if _rests(lane, now):
+            self._held_back.add(lane.number)
+            self.again = min(self.again, lane.last_prices + (lane.seconds_between or 0.0))
+            return
+        self._held_back.discard(lane.number)
         if self._tell(lane, heartbeat, now):
             lane.seen = self._book.number
             lane.last_prices = now  # it is one of the messages that the rate counts

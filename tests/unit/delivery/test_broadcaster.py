@@ -92,6 +92,23 @@ async def test_unchanged_prices_of_a_living_feed_never_look_stale(
     assert len(heard) <= 60 / min(max(interval, 0.5), 4.0) * 1.3 + 2
 
 
+async def test_a_heartbeat_that_the_clients_own_rate_holds_back_comes_as_soon_as_it_may(
+    autojump_clock: MockClock,
+) -> None:
+    """And not with the next fetch: what the client was told last is from before it subscribed."""
+    async with running_delivery() as delivery:
+        await delivery.fetched(row("AAPL", 150.0, 1))
+        client = TimedClient()
+        await trio.sleep(1.02)
+        await subscribed(delivery, client, rate=1.0)
+        await trio.sleep(0.96)
+        await delivery.fetched()
+        await trio.sleep(1.08)
+        assert client.kinds()[-1] == "prices"
+        assert 1.02 + 1.0 <= client.times[-1] < 2.1
+        assert _as_of(client.messages[-1]) == pytest.approx(1.98)
+
+
 async def test_garbage_is_looked_for_right_after_prices_were_sent(
     autojump_clock: MockClock,
 ) -> None:

@@ -73,10 +73,12 @@ group("figures", () => {
 
 group("the vitals", () => {
   const NOW = 1_000_000;
+  const upstream = (name, status, figures) => ({ name, breaker: { status, figures } });
+  const closed = { state: "closed", since: 0, next_probe: null, reason: null };
   const overview = (over = {}) => ({
     node: "n",
     now: NOW,
-    breaker: { status: { state: "closed", since: 0, next_probe: null, reason: null }, figures: { forced: null, failures: 1, calls: 20 } },
+    upstreams: [upstream("stub", closed, { forced: null, failures: 1, calls: 20 })],
     feed: { status: { state: "live", as_of: NOW - 1000, interval: 1, reason: null }, symbols: 6, batches: 1 },
     clients: { connected: 214, subscribed: 200, behind: 0, slow: 0, worst: [] },
     process: { started: 0, samples: [{ memory: 74_000_000, cpu: 3.2, lag_ms: 1.1 }] },
@@ -100,7 +102,11 @@ group("the vitals", () => {
   it("tell what is down, late, slow, open and forced", () => {
     const told = shown(
       {
-        breaker: { status: { state: "open", since: 0, next_probe: NOW + 2500, reason: "x" }, figures: { forced: "forced_open", failures: 0, calls: 0 } },
+        upstreams: [
+          upstream("a", closed, { forced: null, failures: 0, calls: 20 }),
+          upstream("b", { state: "open", since: 0, next_probe: NOW + 2500, reason: "x" }, { forced: "forced_open", failures: 0, calls: 0 }),
+          upstream("c", { ...closed, state: "half_open" }, { forced: null, failures: 2, calls: 20 }),
+        ],
         feed: { status: { state: "down", as_of: null, interval: 1, reason: "refused" }, symbols: 0, batches: 0 },
         clients: { connected: 5, subscribed: 5, behind: 2, slow: 1, worst: [] },
         process: { started: 0, samples: [{ memory: 1, cpu: 99, lag_ms: 80 }] },
@@ -115,7 +121,7 @@ group("the vitals", () => {
   });
 
   it("are unknown before anything was heard", () => {
-    const told = shown({ breaker: { status: null, figures: null }, feed: { status: null, symbols: 0, batches: 0 }, process: { started: 0, samples: [] } }, null);
+    const told = shown({ upstreams: [upstream("stub", null, null)], feed: { status: null, symbols: 0, batches: 0 }, process: { started: 0, samples: [] } }, null);
     for (const name of ["system", "feed", "breaker", "process"]) assert.match(told[name], /^unknown: Unknown/, name);
   });
 });

@@ -46,7 +46,8 @@ LAST_TURNS = 10
 """Of the loop, before it is closed: a transport that was closed gives its socket back in the next
 one, or, under TLS, some later."""
 LOOKUPS = 16
-"""Host names that may be looked up at once. A look-up cannot be cut short."""
+"""Host names that may be looked up at once, by all lives of the loop together: a look-up cannot be
+cut short, and goes on when the loop that wanted it has ended."""
 
 _log: BoundLogger = structlog.get_logger("asyncio")
 
@@ -64,12 +65,13 @@ class AsyncioThread:
 
     def __init__(self) -> None:
         self._loop: AsyncioLoop | None = None
+        self._lookups = _Lookups()
 
     @contextmanager
     def use(self) -> Iterator[AsyncioLoop]:
         """The loop, for the time of a `with`; a new one where the last one was lost."""
         if self._loop is None or self._loop.is_lost:
-            self._loop = AsyncioLoop()
+            self._loop = AsyncioLoop(self._lookups)
         loop = self._loop
         loop.users += 1
         try:
@@ -83,14 +85,14 @@ class AsyncioThread:
 class AsyncioLoop:
     """One life of the loop and its thread. Everything here is called by trio, except `tell`."""
 
-    def __init__(self) -> None:
+    def __init__(self, lookups: _Lookups) -> None:
         self.users = 0
         self._token = trio.lowlevel.current_trio_token()
         self._trio_is_busy = TrioIsBusy()
         trio.lowlevel.add_instrument(self._trio_is_busy)
         self._loop = asyncio.SelectorEventLoop(PoliteSelector(self._trio_is_busy.lock))
         self._loop.set_exception_handler(_report)
-        self._loop.set_default_executor(_Lookups())
+        self._loop.set_default_executor(lookups)
         self._lost: str | None = None
         self._changed = trio.Event()
         self._calls: set[_Call[Any]] = set()
@@ -294,7 +296,7 @@ async def _awaited(function: Callable[..., Coroutine[Any, Any, R]], args: tuple[
 
 class _Lookups(ThreadPoolExecutor):
     """The loop's look-ups of host names, in daemon threads: one may take half a minute, and the
-    interpreter waits at its end for the threads of an ordinary executor.
+    interpreter waits at its end for the threads of an ordinary executor. It outlives the loops.
     """
 
     def __init__(self) -> None:
@@ -320,8 +322,15 @@ class _Lookups(ThreadPoolExecutor):
             finally:
                 self._free.release()
 
-        threading.Thread(target=work, name="asyncio look-up", daemon=True).start()
+        try:
+            threading.Thread(target=work, name="asyncio look-up", daemon=True).start()
+        except RuntimeError as error:  # the system has no more threads for us
+            self._free.release()
+            raise socket.gaierror(socket.EAI_AGAIN, str(error)) from error
         return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Do nothing: a loop says this when it is closed, and the next one goes on."""
 
 
 def _report(_loop: object, context: Mapping[str, Any]) -> None:

@@ -337,6 +337,46 @@ async def test_look_ups_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         await loop.run(look_up)
 
 
+async def test_look_ups_are_bounded_for_all_lives_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that is killed again and again while a name server hangs leaves no more threads."""
+    monkeypatch.setattr(asyncio_thread, "LOOKUPS", 2)
+    release, refused = threading.Event(), []
+    thread = AsyncioThread()
+
+    async def look_up() -> None:
+        try:
+            asyncio.get_running_loop().run_in_executor(None, release.wait, WAIT_SECONDS)
+        except OSError as error:
+            refused.append(str(error))
+
+    for _ in range(4):
+        with thread.use() as loop:
+            await loop.run(look_up)
+    assert refused == ["[Errno -3] 2 look-ups of names are under way"] * 2
+    release.set()
+
+
+async def test_a_look_up_for_which_there_is_no_thread_takes_no_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It fails as one that could not be begun, and the next one finds the place free."""
+    monkeypatch.setattr(asyncio_thread, "LOOKUPS", 1)
+
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def look_up() -> int:
+        loop = asyncio.get_running_loop()
+        with monkeypatch.context() as without_threads:
+            without_threads.setattr(threading.Thread, "start", start)
+            with pytest.raises(OSError, match="new thread"):
+                loop.run_in_executor(None, int, "1")
+        return await loop.run_in_executor(None, int, "2")
+
+    with a_loop() as loop:
+        assert await loop.run(look_up) == 2
+
+
 async def test_an_error_in_a_callback_is_logged_with_its_traceback() -> None:
     """Nobody waits for it. What a driver leaves behind of a cut connection is not worth a line."""
 

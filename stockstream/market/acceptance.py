@@ -17,7 +17,7 @@ MS_PER_DAY = 86_400_000
 
 
 class Acceptance(NamedTuple):
-    """The new rows, and how many observations were older than the row of their symbol."""
+    """The new rows, and how many observations another feed had outdone: see `Accepted`."""
 
     rows: tuple[QuoteRow, ...]
     behind: int
@@ -32,7 +32,8 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
     """Give each observation that is new its version (W1) and make its row.
 
     Times are compared by what the clock of each upstream was before it stepped, so nobody sees an
-    older price after a newer one, whichever feed told it, and however often it does.
+    older price after a newer one, whichever feed told it, and however often it does. At the same
+    time another price is news from the feed that told the one there is, and from no other.
     """
     source, shift = observed.upstream, observed.shift
     received, steady = observed.reading.wall, observed.reading.steady
@@ -45,10 +46,15 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
             accepted.append(QuoteRow(quote, quote.price, None, shift, steady, source))
             continue
         last = row.quote
-        if observation.timestamp - shift < last.timestamp - row.shift:
+        later = (observation.timestamp - shift) - (last.timestamp - row.shift)
+        if later < 0:
             behind += 1
             continue
         if last.timestamp == observation.timestamp and last.tells_the_same(observation):
+            continue
+        if later == 0 and row.source != source:
+            # Both go on telling it: with each in its turn taken, the price would go to and fro.
+            behind += 1
             continue
         quote = observation.quoted(Version(epoch, last.version.seq + 1), received)
         # A clock that was set back over midnight begins no new day.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """Of the observations, so many were published, and so many were `behind`: the symbol had a
-    newer price already. What was known is neither.
+    newer price already, or another feed's of the same time. What was known is neither.
     """
 
     published: int

@@ -78,10 +78,14 @@ class Standing:
         return kinds
 
     def behind(self, items: int) -> list[str]:
-        """Count items for which another feed has told a newer price."""
+        """Count items for which another feed has told a price that is as new, or newer."""
         if not items:
             return []
-        self.trouble("item_behind", "another upstream has newer prices of these symbols", items)
+        self.trouble(
+            "item_behind",
+            "another upstream has told prices of these symbols that are as new, or newer",
+            items,
+        )
         return ["item_behind"]
 
     def succeeded(self, again: Iterable[str]) -> None:

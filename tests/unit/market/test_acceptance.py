@@ -130,3 +130,27 @@ def test_a_round_with_a_trouble_in_it_is_no_clean_one_for_that_trouble():
     for _ in range(50):
         assert troubles.after_success(["bad_item"]) == []
     assert troubles.counts["bad_item"] == 7
+
+
+@pytest.mark.proves("W1")
+def test_two_upstreams_that_tell_one_time_do_not_take_turns():
+    """Both go on telling their price of it. The first stands, may correct itself, and is known."""
+    rows = {}
+    reading = Reading(0, MIDNIGHT - 1000)
+
+    def told(upstream, price, at=1000, shift=0):
+        observed = Observed(upstream, (seen(price, at),), reading, shift)
+        accepted = accept(observed, rows, epoch=EPOCH)
+        rows.update({row.quote.symbol: row for row in accepted.rows})
+        return len(accepted.rows), accepted.behind
+
+    assert told("first", 10.0) == (1, 0)
+    for _ in range(3):
+        assert told("second", 20.0) == (0, 1)
+        assert told("first", 10.0) == (0, 0)
+    assert told("second", 10.0) == (0, 0), "the same price is no trouble"
+    assert told("second", 20.0, at=4000, shift=3000) == (0, 1), "as the clocks were before a step"
+    assert told("first", 11.0) == (1, 0)
+    assert told("second", 20.0, at=2000) == (1, 0)
+    assert told("first", 12.0, at=2000) == (0, 1)
+    assert rows[AAPL].quote.version.seq == 3

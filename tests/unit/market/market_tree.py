@@ -196,6 +196,7 @@ class Market:
                     intensity=1000,
                 ),
             ],
+            intensity=1000,
         )
 
     def streamer(self):

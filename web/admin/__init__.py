@@ -1,1 +1,1 @@
-"""For operators: the admin page, its API, and who may use them."""
+"""For operators: the admin page, its API, and the access to them."""

@@ -1,4 +1,4 @@
-"""Who is an operator: the admin token, sessions made with it, and wrong ones counted. No I/O.
+"""The access of operators: the admin token, sessions made with it, wrong tokens counted. No I/O.
 
 A session is a signed value in a cookie, so it outlives a kill of `web` and needs no store. It is
 bound to the admin token and to `SECRET_KEY_BASE`: changing either ends all sessions.
@@ -31,17 +31,17 @@ SESSION_SECONDS = 8 * 3600
 """A working day: an operator who left the page open over night logs in again."""
 FAILURES = 10
 FAILURES_SECONDS = 20.0
-"""So many wrong tokens of one holder within so many seconds, and it is told to wait. A right one
-passes all the same: long random tokens are not guessed, and a lock that anybody can turn by being
-wrong locks out operators and scrapers only (ADR 0132)."""
+"""After so many wrong tokens within so many seconds, a holder is told to wait. A right token is
+accepted nevertheless: long random tokens are not guessed, and a lock that anybody can cause with
+wrong tokens would lock out operators and scrapers only (ADR 0132)."""
 MOST_HOLDERS = 10_000
-"""Holders whose wrong tokens are remembered; who was wrong longest ago is forgotten first."""
+"""Holders whose wrong tokens are remembered; the one wrong longest ago is forgotten first."""
 MOST_ENDED = 1_000
 """Sessions logged out and not yet expired that are remembered."""
 
 
 class TooManyFailures(Exception):
-    """A holder was wrong too often, and should try no more for `seconds`. `news` is the first."""
+    """A holder had too many wrong tokens and should wait `seconds`. `news` marks the first time."""
 
     def __init__(self, seconds: float, *, news: bool) -> None:
         self.seconds = ceil(seconds)
@@ -59,14 +59,14 @@ class Login:
 
 @dataclass(slots=True)
 class _Failures:
-    """When a holder was wrong, and whether it was told to wait since."""
+    """The times of a holder's wrong tokens, and whether it was told to wait since."""
 
     times: deque[float]
     told: bool = False
 
 
 class TokenCheck:
-    """Knows the token, and who was wrong about it of late."""
+    """Knows the token, and the holders that recently gave a wrong one."""
 
     def __init__(self, token: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._token = token.encode()
@@ -74,10 +74,10 @@ class TokenCheck:
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
 
     def __call__(self, given: str, holder: str) -> bool:
-        """Whether `given` is the token; takes the same time whatever it has in common with it.
+        """Whether `given` is the token; compared in constant time.
 
         Raises:
-            TooManyFailures: it is not, once more, and `holder` (of a `Caller`) is to wait.
+            TooManyFailures: it is wrong again, and `holder` (of a `Caller`) is to wait.
         """
         if hmac.compare_digest(given.encode(), self._token):
             return True
@@ -107,7 +107,7 @@ class AdminAccess:
         wall_clock: Callable[[], float] = lambda: now_ms() / 1000,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`token` is what operators know, `secret` what signs sessions."""
+        """Operators know the `token`; the `secret` signs sessions."""
         self._key = hmac.digest(secret.encode(), b"admin session" + token.encode(), hashlib.sha256)
         self._wall_clock = wall_clock
         self.cookie = NamedCookie(KIND, self._key, instance)
@@ -132,7 +132,7 @@ class AdminAccess:
         return login
 
     def found(self, cookies: MultiDict[str, str]) -> tuple[Login, str] | None:
-        """The session of a request's cookies, and the name of the one it stands in."""
+        """The session of a request's cookies, and the name of its cookie."""
         for name, value in self.cookie.found(cookies):
             login = self.login_of(value)
             if login is not None:
@@ -148,7 +148,7 @@ class AdminAccess:
             del self._ended[next(iter(self._ended))]
 
     def csrf_token(self, login: Login) -> str:
-        """What a page of this session sends along, and no other page knows."""
+        """The CSRF token: pages of this session send it, and no other page knows it."""
         return self._sign("csrf", login.id)
 
     def check_csrf(self, login: Login, given: str) -> bool:

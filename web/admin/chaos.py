@@ -1,4 +1,4 @@
-"""The chaos API: what `stockstream chaos` and the admin page ask the chaos controller."""
+"""The chaos API: requests of `stockstream chaos` and the admin page to the chaos controller."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class ChaosDisabledError(Forbidden):
 
 
 class BadBodyError(BadRequest):
-    """The body is not what this call takes."""
+    """The body is not valid for this call."""
 
     word: ClassVar[str] = "bad_body"
 
@@ -111,7 +111,7 @@ def chaos_api(
 ) -> Blueprint:
     """The routes under `/admin/api/chaos`, for operators of the node of that name.
 
-    Where `role_token` is set, who injects a fault must send it in `X-Chaos-Token` too.
+    If `role_token` is set, a request that injects a fault must send it in `X-Chaos-Token`, too.
     """
     blueprint = Blueprint("chaos_api", __name__, url_prefix="/admin/api/chaos")
     blueprint.before_request(require_admin)

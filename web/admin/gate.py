@@ -1,4 +1,4 @@
-"""Lets operators in: from this machine, by the admin token or by a session made with it."""
+"""Admits operators: from this machine, by the admin token or by a session made with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CSRF_HEADER = "X-CSRF-Token"
 HOW_TO_ASK = "send the header Authorization: Bearer with ADMIN_TOKEN"
 REALM = "StockStream operators"
-"""With a blank, or Werkzeug leaves out the quotes that a realm must have (RFC 9110, 11.5)."""
+"""It has a blank: without one Werkzeug omits the quotes that a realm must have (RFC 9110, 11.5)."""
 CHALLENGE = WWWAuthenticate("bearer", {"realm": REALM})
 REFUSAL = WWWAuthenticate("bearer", {"realm": REALM, "error": "invalid_token"})
 _EXTENSION = "stockstream_admin"
@@ -43,7 +43,7 @@ class WrongTokenError(Unauthorized):
 
 
 class TooManyFailuresError(TooManyRequests):
-    """There were too many wrong tokens of late."""
+    """There were too many wrong tokens recently."""
 
     word: ClassVar[str] = "too_many_failures"
 
@@ -55,12 +55,12 @@ class WrongCsrfError(Forbidden):
 
 
 def install(app: Quart, access: AdminAccess) -> None:
-    """Tell `require_admin` of this app whom to let in."""
+    """Tell `require_admin` of this app which operators to admit."""
     app.extensions[_EXTENSION] = access
 
 
 async def require_admin() -> None:
-    """Let the request of an operator pass: `blueprint.before_request(require_admin)`.
+    """Admit the request of an operator: `blueprint.before_request(require_admin)`.
 
     The token comes as `Authorization: Bearer`. A session's cookie does as well; then a request
     that changes something must carry the session's CSRF token in `X-CSRF-Token` and come from a
@@ -84,7 +84,7 @@ async def require_admin() -> None:
 
 
 def admin_name() -> str:
-    """Who the operator of this request is, for the audit log: `token` or `session <id>`."""
+    """The operator of this request, for the audit log: `token` or `session <id>`."""
     return cast("str", g.admin)
 
 
@@ -94,10 +94,10 @@ def access() -> AdminAccess:
 
 
 def require_loopback() -> None:
-    """Let a request of this machine pass.
+    """Admit a request of this machine.
 
     Raises:
-        NotLoopbackError: it came from elsewhere, or through a proxy that nobody vouches for.
+        NotLoopbackError: it came from elsewhere, or through a proxy that is not trusted.
     """
     remote = current_caller().remote
     if remote is not None:
@@ -108,9 +108,9 @@ def require_loopback() -> None:
 
 
 def require_scraper(*, token_needed: bool) -> None:
-    """Let a request for metrics pass: with the admin token from anywhere, without from here.
+    """Admit a request for metrics: with the admin token from anywhere, without it from here.
 
-    `token_needed` asks for the token here too, as long as others could pass for this machine.
+    `token_needed` demands the token here, too, when others could look like this machine.
 
     Raises:
         WrongTokenError, TooManyFailuresError.
@@ -129,7 +129,7 @@ def bearer_token(header: str) -> str | None:
 
 
 def check_token(given: str) -> None:
-    """Let the right token pass.
+    """Admit the right token.
 
     Raises:
         WrongTokenError, TooManyFailuresError.
@@ -158,7 +158,7 @@ def current_login() -> Login | None:
 
 
 def require_csrf(login: Login, given: str) -> None:
-    """Let a page of this session pass.
+    """Admit a page of this session.
 
     Raises:
         WrongCsrfError: its token is not the session's, or the request came from another origin.
@@ -169,7 +169,7 @@ def require_csrf(login: Login, given: str) -> None:
 
 
 def require_own_page() -> None:
-    """Let a request pass that no foreign page made.
+    """Refuse a request that a foreign page made.
 
     Raises:
         WrongCsrfError: its origin is another one.

@@ -1,4 +1,4 @@
-"""How the whole service stands, in one document, for the admin page. Reads memory only."""
+"""The state of the whole service in one document, for the admin page. Reads memory only."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 2
 SLOW_CLIENTS = 20
-"""Of those that lag, the worst are named."""
+"""So many of the clients that lag are named, the worst first."""
 BEHIND_SECONDS = 1.0
-"""A client that waits for its socket for less is no news: the next flush mends it."""
+"""A client that waits for its socket for less is not shown: the next flush brings it up to date."""
 SAMPLES = 120
 
 
 class BreakerDocument(msgspec.Struct, frozen=True):
-    """How the circuit breaker of an upstream does, and the figures behind it."""
+    """The state of an upstream's circuit breaker, and the figures behind it."""
 
     status: CircuitStatus | None
     figures: CircuitFigures | None
 
 
 class UpstreamDocument(msgspec.Struct, frozen=True):
-    """How an upstream does, by its feed and by its breaker."""
+    """The state of an upstream, by its feed and by its breaker."""
 
     name: str
     feed: FeedStatus
@@ -49,7 +49,7 @@ class UpstreamDocument(msgspec.Struct, frozen=True):
 
 
 class FeedDocument(msgspec.Struct, frozen=True):
-    """What clients are told of all feeds together, and for how many symbols there is a price."""
+    """The status of all feeds together, as clients get it, and the number of priced symbols."""
 
     status: FeedStatus | None
     symbols: int
@@ -59,7 +59,7 @@ class FeedDocument(msgspec.Struct, frozen=True):
 class SlowClient(msgspec.Struct, frozen=True):
     """A client that lags: `behind` and `silent` in seconds, `waiting` answers not yet sent.
 
-    `name` is what its welcome and its log lines call it, `address` whom it comes from.
+    `name` is its name in its welcome and in log lines, `address` its IP address.
     """
 
     number: int
@@ -84,7 +84,7 @@ class ClientsDocument(msgspec.Struct, frozen=True):
 
 
 class HistoryDocument(msgspec.Struct, frozen=True):
-    """How the recording of prices goes; times in ms since 1970.
+    """The status of recording; times in ms since 1970.
 
     `waiting` batches of `rows` quotes wait in memory, more of them on disk as `recorder` tells;
     `oldest` is when the oldest of all that is not in the database was received. `reason` says why

@@ -1,7 +1,7 @@
 """The admin API's reading side: the tree, the overview, the event log. Memory only, no messages.
 
-An observer that asks the actors hangs with them, and one that asks too much brings them down. So
-nothing here sends a message: every actor but `web` may be dead.
+An observer that asks the actors hangs with them, and one that asks too much overloads them. So
+nothing here sends a message, and it works even if every actor but `web` is dead.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from web.parts import Parts
 
 MOST_OF_THE_TIME = 0.02
-"""The part of a processor that encoding one may take, however many pages ask for it."""
+"""The part of a processor that encoding one document may take, for any number of pages."""
 CHILDREN_SHOWN = 20
 """Clients of one supervisor that a folded tree shows; the others are counted."""
 

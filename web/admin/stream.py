@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from stockstream.telemetry.event_log import EventLog
 
 HEARTBEAT_SECONDS = 5.0
-"""A reader that hears nothing for three of these has lost its connection."""
+"""Seconds. A reader that gets nothing for three heartbeats has lost its connection."""
 MOST_STREAMS = 16
-"""Pages and commands of the few people who run this; each costs a task and a socket."""
+"""Pages and commands of the few operators; each costs a task and a socket."""
 LINES_PER_PIECE = 100
 
 
@@ -43,7 +43,7 @@ class Gap(msgspec.Struct, frozen=True, tag_field="type", tag="gap"):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, tag_field="type", tag="heartbeat"):
-    """Nothing has happened, and the server is there."""
+    """A heartbeat: nothing has happened."""
 
     now: int
 

@@ -1,1 +1,1 @@
-"""For a browser's socket: `/ws`, its clients and their admission."""
+"""The browsers' WebSockets: `/ws`, its clients and their admission."""

@@ -1,4 +1,4 @@
-"""How many may connect, and when: in all, from one address, and at a time."""
+"""Limits of connections: in all, from one address, and of handshakes at the same time."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 5
 ADMITTED_AT_ONCE = 2
 """Handshakes that are answered at the same time; others wait in the order they came. They share
-the core with the prices of those who are there, and sessions start one after another anyway."""
+the core with the prices of connected clients, and sessions start one after another anyway."""
 MOST_WAITING = 5_000
-"""So many may wait: at 250 a second, the last of them for 20 s. That is a storm of the size that
-the backlog of the listening socket holds, and more than a browser's patience is no use."""
+"""So many may wait: at 250 a second, the last of them waits 20 s. It is also the size of the
+listening socket's backlog. More is useless, because a browser does not wait longer."""
 LEAST_BURST = 100
 REFILL_SECONDS = 10.0
-"""An address may open all its connections at once, twice over, and again after so long: a whole
-office comes back after an outage. One that does nothing but come and go costs a handshake each."""
+"""An address may open all its connections at once, twice, and again after so long: a whole office
+comes back after an outage. A client that only connects and leaves costs a handshake each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Admission:
         return None
 
     def _bucket(self, holder: str, now: float) -> TokenBucket:
-        """Its handshakes; forgotten when it has as many left as a new one."""
+        """The handshakes of a holder; forgotten when it has as many left as a new one."""
         while self._handshakes:
             oldest = next(iter(self._handshakes))
             if now - self._handshakes[oldest].updated < REFILL_SECONDS:
@@ -109,7 +109,7 @@ class Admission:
 
     @property
     def door(self) -> trio.Semaphore:
-        """To be held while a client is let in; who comes first is first."""
+        """To be held while a client is admitted; first come, first served."""
         return self._door
 
     def statistics(self) -> AdmissionStatistics:

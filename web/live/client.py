@@ -1,4 +1,4 @@
-"""A client's connection: owns its socket, outlives its session; what the broadcaster sees."""
+"""A client: owns its socket and outlives its session; the broadcaster writes to it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 SESSIONLESS_SECONDS = 5.0
 """Without a session for so long, the client is told to come back."""
 COMMAND_SECONDS = 10.0
-"""For one command, with all the sessions that it was given to. A session may wait for partners
-that restart; beyond this it hangs."""
+"""The limit for one command, over all sessions that it was given to. A session may wait for
+partners that restart; beyond this it hangs."""
 RETRY_SECONDS = 0.02
 CRASHES = 5
 CRASH_SECONDS = 10.0
@@ -101,8 +101,8 @@ class Client:
     def last_received(self) -> float:
         """When it was last heard, on trio's clock: now, while something it said is being served.
 
-        What it said after that, a pong above all, may lie unread behind it. The same holds while it
-        has to read answers first; how far it is behind with those is another question.
+        Later messages, above all a pong, may wait unread behind that one. The same holds while the
+        client has to read answers first; its lag with those is judged elsewhere.
         """
         if self._serving or self._drained is not None:
             return trio.current_time()
@@ -114,7 +114,7 @@ class Client:
         return self._wire.last_progress
 
     def drained(self) -> None:
-        """Nothing waits to be said to this client any more: read on."""
+        """No message waits for this client any more: read on."""
         if self._drained is not None:
             self._heard = trio.current_time()
             self._drained.set()
@@ -145,7 +145,7 @@ class Client:
             self._session_changed = None
 
     def session_crashed(self) -> None:
-        """Count a crash of its own session; too many of them, and it is this client's doing."""
+        """Count a crash of its own session; after too many, this client is the cause."""
         if self._crashes.add(trio.current_time()):
             self.ask_to_close(CODE_INTERNAL, "your messages crash the server's session")
 
@@ -158,7 +158,7 @@ class Client:
         """
         with self._reading:
             while self._closing is None:
-                # Not in a variable: there it would stay while we wait for a slow client.
+                # Not in a variable: it would keep the message while we wait for a slow client.
                 answer = await self._deliver(await self._socket.receive())
                 if isinstance(answer, Close):
                     self._closing = answer
@@ -180,7 +180,7 @@ class Client:
         self._commands += 1
         # Log lines of all actors that work for this command carry it (R62).
         correlation_id.set(f"{self.name}-{self._commands}")
-        # The time of the bytes it came with: a flood is one however slowly we serve it.
+        # The time of arrival: a flood is a flood even if we serve it slowly.
         command = Command(self._commands, message, self._wire.last_received)
         give_up_at = trio.current_time() + COMMAND_SECONDS
         while (left := give_up_at - trio.current_time()) > 0:
@@ -189,12 +189,12 @@ class Client:
             if limit.cancelled_caught:
                 break
             try:
-                # Whole seconds: the runtime keeps a queue for each timeout there is.
+                # Whole seconds: the runtime keeps a queue for each different timeout.
                 return await session.call(command, timeout=max(1, math.floor(left)))
             except CallTimeout:
                 break
             except CallError:
-                # It ended, or is flooded: its successor, or a later try, gets the command.
+                # The session ended, or is flooded: its successor, or a retry, gets the command.
                 await trio.sleep(RETRY_SECONDS)
         return Close(CODE_LOST, "no session could serve you; come back")
 

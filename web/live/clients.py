@@ -81,11 +81,11 @@ class Clients:
     async def _serve(self, socket: ServerSocket, caller: Caller) -> None:
         number = next(self._parts.settings.numbers)
         client = Client(number, socket, caller.address, self._is_behind)
-        # Before the handshake is answered: the headers are not kept any longer.
+        # Before the handshake is answered: the headers are not kept after that.
         user = self._parts.settings.users.user_of(read_cookies(socket.headers))
         self._clients[number] = client
         try:
-            await socket.wait_room()  # not at the door, where others would wait for this client
+            await socket.wait_room()  # after admission, so that others do not wait for this client
             async with self.admission.door:
                 if not await self._let_in(socket, caller, client, user):
                     return
@@ -98,7 +98,7 @@ class Clients:
     async def _let_in(
         self, socket: ServerSocket, caller: Caller, client: Client, user: str | None
     ) -> bool:
-        """Answer the handshake, and have everything there that a client needs."""
+        """Answer the handshake, and set up everything that a client needs."""
         if self._leaving:
             await self._refuse(socket, RESTARTING, caller)
             return False

@@ -1,4 +1,4 @@
-"""What the handshakes of WebSockets tell Prometheus."""
+"""The metrics of WebSocket handshakes for Prometheus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def families(admission: AdmissionStatistics, limit: int) -> Iterator[Family]:
-    """Connections, of which there may be `limit`; counts are of this life of `web`."""
+    """Connections, at most `limit`; counts are of this life of `web`."""
     yield gauge("stockstream_connections", "WebSocket connections.", admission.connections)
     yield gauge("stockstream_connections_limit", "How many there may be.", limit)
     yield gauge(

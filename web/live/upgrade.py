@@ -1,4 +1,4 @@
-"""What an HTTP request gets at the WebSocket's address: mostly it comes from a proxy's default."""
+"""The answer to a plain HTTP request for `/ws`; often a proxy drops the upgrade by default."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 
 class UpgradeRequired(HTTPException):
-    """426 (RFC 9110, section 15.5.22), with what is spoken here."""
+    """426 (RFC 9110, section 15.5.22), with the protocol to upgrade to."""
 
     code = 426
     description = (

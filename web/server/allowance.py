@@ -6,7 +6,7 @@ __all__ = ["BodyAllowance"]
 class BodyAllowance:
     """Time that waiting uses up and bytes earn again, up to the longest pause.
 
-    So neither a pause that is too long passes, nor a byte now and then for ever. Only the time
+    So a long pause is cut off, and so is a client that sends single bytes for ever. Only the time
     in which we waited for the client counts: a slow app is not a slow client.
     """
 

@@ -1,4 +1,4 @@
-"""Running the ASGI app for one connection: its tasks, and what they have not received yet."""
+"""Runs the ASGI app for one connection: its tasks, and the message they have not received yet."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,7 +33,7 @@ class AppErrors(Protocol):
 
 
 def split_error(error: BaseException) -> tuple[Exception | None, BaseException | None]:
-    """Return what of `error` went wrong, and what of it is a cancellation or an exit."""
+    """Split `error` into the real errors, and the cancellations and exits."""
     if isinstance(error, Exception):
         return error, None
     if isinstance(error, BaseExceptionGroup):
@@ -44,11 +44,11 @@ def split_error(error: BaseException) -> tuple[Exception | None, BaseException |
 class AppQueue:
     """At most one message that the app has not received yet, and the news that its client left.
 
-    The reader of a connection waits in `put` until the app has taken the message before, and with
-    a large one until the app has taken that: so a client's unread data is bounded by one large
-    message, whether it is here or still in the reader, and a reader goes on behind a small one, to
-    see pings and the end. The disconnect never waits, and ends a waiting `put`. Hypercorn's queue
-    lets the disconnect wait behind the messages, so an app that stops receiving holds its
+    The reader of a connection waits in `put` until the app has taken the message before; with a
+    large message it waits until the app has taken that one, too. So a client's unread data, here
+    and in the reader, is bounded by one large message. Behind a small message the reader goes on,
+    to see pings and the end. The disconnect never waits, and ends a waiting `put`. In Hypercorn's
+    queue the disconnect waits behind the messages, so an app that stops receiving holds its
     connection for ever.
     """
 
@@ -83,7 +83,7 @@ class AppQueue:
         with trio.move_on_after(_PEER_CHECK_PERIOD) as period:
             await self._parked.park()
         if period.cancelled_caught and _may_leave(message) and self._peer_has_left():
-            # The reader is behind this message and cannot meet the end of the stream.
+            # The reader waits behind this message and cannot see the end of the stream.
             self._disconnect = {"type": "websocket.disconnect", "code": _ABNORMAL}
 
     async def receive(self) -> ASGIReceiveEvent:

@@ -1,4 +1,4 @@
-"""What the owner of a server may set."""
+"""The settings of a server."""
 
 import ssl
 from collections.abc import Callable
@@ -20,13 +20,13 @@ class ServerConfig:
     """Open sockets of one holder, and requests under way on sockets of proxies. For one more its
     longest idle is closed; else it gets a 429."""
     holder: Callable[[str], str | None] = str
-    """Whom a peer's address is counted for; None for a proxy, which holds those of its clients."""
+    """The holder of a peer's address; None for a proxy, whose sockets belong to its clients."""
     request_holder: Callable[[str, list[tuple[bytes, bytes]]], str] | None = None
-    """Whom a request on a proxy's socket is counted for, by the proxy's address and the headers."""
+    """The holder of a request on a proxy's socket, by the proxy's address and the headers."""
     local_reserve: int = 0
     """Sockets beyond `max_connections` for this machine's own programs."""
     vital_paths: frozenset[bytes] = frozenset()
-    """Answered on a socket over the limits too: whether the node lives."""
+    """The path of the liveness check, answered also on a socket over the limits."""
     own_headers: tuple[tuple[bytes, bytes], ...] = ()
     """Headers, named in lower case, of all answers that do not have them from the app."""
     max_head_size: int = 16 * 1024
@@ -39,11 +39,11 @@ class ServerConfig:
     body_timeout: float = 30.0
     """The longest pause in a request's body."""
     body_rate: float = 500.0
-    """Bytes a second of a body; who sends slower uses up `body_timeout`."""
+    """Bytes a second of a body; a slower client uses up `body_timeout`."""
     keep_alive_timeout: float = 150.0
     """An HTTP connection without a request. Longer than proxies keep theirs: Caddy 120 s."""
     progress_timeout: float = 30.0
-    """A write of which the peer takes nothing for so long ends in a reset."""
+    """The connection is reset when the peer takes nothing of a write for so long."""
     close_timeout: float = 5.0
     """For the peer to finish the close handshake, or to read our last answer; for that answer,
     when the peer has ended its side."""

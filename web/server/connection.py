@@ -34,14 +34,14 @@ logger = logging.getLogger("web.server")
 
 
 class Connection:
-    """Reads one accepted socket, and owns the tasks that its requests run in.
+    """Reads one accepted socket, and owns the tasks of its requests.
 
     One cancel scope covers the reader. Its deadline is the limit of the phase: the request's
-    head, a pause in its body, keep-alive, the close handshake. Whoever ends the connection
-    cancels it; then what the peer still sends is thrown away for `close_timeout`, because
-    closing a socket with unread data resets it and destroys our last bytes on their way.
+    head, a pause in its body, keep-alive, the close handshake. To end the connection, the scope is
+    cancelled. Then further data of the peer is thrown away for `close_timeout`, because closing a
+    socket with unread data resets it and destroys our last bytes on their way.
 
-    An idle connection that is to end is looked at once more: a request that has come is served.
+    An idle connection is checked once more before it ends: a request that has come is served.
     """
 
     __slots__ = (
@@ -120,11 +120,11 @@ class Connection:
                     if self._context.terminated.is_set():
                         self.drain()  # which found it in its TLS handshake
                     await self._read_to_the_end(self._protocol)
-                    # Thousands may leave at once, when a proxy goes: one begins to in a pass.
+                    # Thousands may leave at once, when a proxy goes: one starts in each pass.
                     await self.requests.enter()
                     await self._see_off(self._protocol)
                 finally:
-                    # While the nursery is open, which finishes a frame that somebody else begins.
+                    # The nursery is still open, and finishes a frame that another task begins.
                     self.wire.close()
                 nursery.cancel_scope.deadline = trio.current_time() + self.config.handler_grace
             if nursery.cancel_scope.cancelled_caught:
@@ -139,9 +139,9 @@ class Connection:
             self._let_go()
 
     def _let_go(self) -> None:
-        """Cut the circles in which things refer to one another.
+        """Cut the reference cycles.
 
-        The garbage collector would find them, and halt everybody for as long as it looks.
+        The garbage collector would find them, but it stops all tasks while it searches.
         """
         self.wire.detach()
         if self._protocol is not None:
@@ -154,7 +154,7 @@ class Connection:
         self._end()
         await protocol.handle(Closed())
         if self.place.refusal is not None:
-            self.place.idle(self)  # it had its answer; who comes next need not wait for its end
+            self.place.idle(self)  # it had its answer; the next client need not wait for its end
         if said_goodbye:
             now = trio.current_time()
             with trio.CancelScope(
@@ -171,7 +171,7 @@ class Connection:
     def leave_place(self) -> bool:
         """Close now for another, if the peer has said nothing; whether that was so.
 
-        Where only a refusal waits for it, a begun head counts for nothing.
+        On a connection that only gets a refusal, a begun head does not count.
         """
         protocol = self._protocol
         if protocol is None:
@@ -205,7 +205,7 @@ class Connection:
             self._reading = trio.CancelScope()
 
     async def _read(self, protocol: Http1Protocol, came: bytes) -> bytes:
-        """Handle `came` and all that follows; return what came too late to be handled here."""
+        """Handle `came` and all that follows; return data that came too late to be handled here."""
         if came:
             await protocol.handle(RawData(came))
             self._renew_limit(protocol, 0, len(came))
@@ -237,7 +237,7 @@ class Connection:
     # Limits
 
     def _renew_limit(self, protocol: Http1Protocol, waited: float, received: int) -> None:
-        """After each read: how long the peer may take for what comes next."""
+        """After each read: set how long the peer may take for the next data."""
         if self._closing:
             return
         client_state = protocol.connection.their_state
@@ -325,7 +325,7 @@ class Connection:
 
 
 def peer_address(sock: socket.socket) -> tuple[str, int] | None:
-    """The other side's address and port; None when it left before we looked."""
+    """The peer's address and port; None when it has left already."""
     try:
         return parse_socket_addr(sock.family, sock.getpeername())
     except OSError:

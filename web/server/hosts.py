@@ -1,7 +1,7 @@
-"""The `Host` that a request is for: how it is read, and whether it is one of this server's. Pure.
+"""The `Host` of a request: reads it, and decides whether it is one of this server's. Pure.
 
-A page whose name is made to point at this machine (DNS rebinding) is our own origin to a browser.
-Its name is all that gives it away: a browser sends it as `Host`, and the page cannot change that.
+To a browser, a page whose name is made to point at this machine (DNS rebinding) has our own origin.
+Only its name shows the attack: the browser sends it as `Host`, and the page cannot change that.
 """
 
 import re
@@ -13,7 +13,7 @@ __all__ = ["AllowedHosts", "host_name", "is_loopback_name", "machine_names", "re
 
 Address = IPv4Address | IPv6Address
 
-# A label has 1 to 63 characters (RFC 1035, 2.3.4): what reads hosts behind us fails on others.
+# A label has 1 to 63 characters (RFC 1035, 2.3.4): code behind us that reads hosts fails on others.
 _HOST = re.compile(
     r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<name>[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?))"
     r"(?::[0-9]{0,5})?",
@@ -22,7 +22,7 @@ _HOST = re.compile(
 
 
 def read_address(text: str) -> Address | None:
-    """The address; that of IPv4 where it is written as one of IPv6 (RFC 4291, 2.5.5.2)."""
+    """The address; an IPv4 address that is written as IPv6 (RFC 4291, 2.5.5.2) becomes IPv4."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -34,7 +34,7 @@ def read_address(text: str) -> Address | None:
 def host_name(host: str) -> str | None:
     """The name or address in a `Host`, in lower case, without port, brackets and the root's dot.
 
-    None when there is none in it that can be read.
+    None when it cannot be read.
     """
     found = _HOST.fullmatch(host.strip().lower())
     if found is None:
@@ -46,7 +46,7 @@ def host_name(host: str) -> str | None:
 
 
 def is_loopback_name(name: str) -> bool:
-    """Whether the name means the machine that uses it, wherever that is (RFC 6761, 6.3)."""
+    """Whether the name always means the own machine (RFC 6761, 6.3)."""
     address = read_address(name)
     if address is not None:
         return address.is_loopback
@@ -54,7 +54,7 @@ def is_loopback_name(name: str) -> bool:
 
 
 def machine_names() -> tuple[str, ...]:
-    """What this machine calls itself, and is called by its neighbours (mDNS)."""
+    """The names of this machine: its host name, and the name for its neighbours (mDNS)."""
     name = socket.gethostname().lower()
     first = name.partition(".")[0]
     return (name, first, f"{first}.local")

@@ -1,4 +1,4 @@
-"""Hypercorn's HTTP/1.1 protocol, narrowed to what shares a socket with ready frames."""
+"""Hypercorn's HTTP/1.1 protocol, reduced to the part that can share a socket with ready frames."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectionFace", "Http1Protocol"]
 
-_SPENT = RequestParser(1)  # stands for any that has done its work
+_SPENT = RequestParser(1)  # takes the place of each parser that is not needed any more
 _ADVERTISED = 0.9  # of the time that an idle connection is kept: a request needs time to get here
 _PARSE_ERRORS = {431: "head_too_large", 501: "not_implemented"}
 
 
 class ConnectionFace(Protocol):
-    """What the protocols ask of the connection they run on."""
+    """The connection, as its protocols use it."""
 
     wire: "Wire"
     place: "Place"
@@ -78,7 +78,7 @@ class Http1Protocol(H11Protocol):
         self._streams = False  # an answer without a length has begun
 
     def forget_http(self) -> None:
-        """Let go of the HTTP parser: from here on its bytes are a WebSocket's."""
+        """Drop the HTTP parser: from here on the bytes are a WebSocket's."""
         self.parser = _SPENT
         cast("H11WSConnection", self.connection).h11_connection = cast("h11.Connection", _SPENT)
 
@@ -89,7 +89,7 @@ class Http1Protocol(H11Protocol):
 
     @property
     def answering(self) -> bool:
-        """Whether a whole HTTP request has come, whose answer will be complete some time.
+        """Whether a whole HTTP request has come whose answer will end by itself.
 
         One that has begun without a length may be a stream, which only its client's end ends.
         """
@@ -188,7 +188,7 @@ class Http1Protocol(H11Protocol):
         if self._closes or unread or self.context.terminated.is_set():
             return [(b"connection", b"close")]
         seconds = int(self._connection.config.keep_alive_timeout * _ADVERTISED)
-        # Not every client looks at it, but who does never loses a request to the end.
+        # Not every client reads it, but a client that does never loses a request to the close.
         return [(b"keep-alive", b"timeout=%d" % seconds)] if seconds else []
 
     async def _answer(self, refusal: Refusal | None) -> None:

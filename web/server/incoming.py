@@ -1,4 +1,4 @@
-"""What a peer sends, as it comes: bytes, the end, and whether either is there already."""
+"""The incoming side of a socket: bytes, the end, and whether either has arrived already."""
 
 import socket
 
@@ -46,7 +46,7 @@ class Incoming:
                 try:
                     return self._socket.recv(_READ_SIZE)
                 except BlockingIOError:
-                    continue  # woken for nothing
+                    continue  # a spurious wake-up
         except OSError as error:
             self._wire.fail(error)
             return b""
@@ -65,7 +65,7 @@ class Incoming:
         """Whether bytes have come that nobody has read."""
         try:
             return bool(self._socket.recv(1, socket.MSG_PEEK))
-        except OSError:  # nothing has, or the connection is broken
+        except OSError:  # nothing has come, or the connection is broken
             return False
 
     def peer_has_left(self) -> bool:

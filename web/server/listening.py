@@ -1,4 +1,4 @@
-"""Listening sockets: opening them, and accepting from them whatever accept(2) reports."""
+"""Listening sockets: opens them, and accepts from them through all errors of accept(2)."""
 
 import errno
 import logging

@@ -16,15 +16,15 @@ _SHOWN = 200  # characters of an error that may repeat what was sent
 class RequestParser:
     """h11's server side for one connection, in the shape that Hypercorn expects.
 
-    The end of a head is looked for here, so that a head has its limit (h11 compares it with what
-    is left after a read, which lets twice as much pass), empty lines before a request are ignored
-    (RFC 9112, section 2.2), and what follows the last request of a connection is no error.
+    The end of a head is found here, for three reasons. A head gets an exact limit: h11 compares it
+    with the rest after a read, and lets twice as much pass. Empty lines before a request are
+    ignored (RFC 9112, section 2.2). Data after the last request of a connection is no error.
     """
 
     __slots__ = ("_h11", "_input", "_limit", "_searched", "_skipped", "error")
 
     error: str
-    """What was wrong with the request that could not be read; begins with a small letter."""
+    """The error of a request that could not be read; begins with a small letter."""
 
     def __init__(self, max_head_size: int) -> None:
         self._limit = max_head_size
@@ -70,12 +70,12 @@ class RequestParser:
 
     @property
     def trailing_data(self) -> tuple[bytes, bool]:
-        """What came and was not part of a request yet; whether the stream has ended behind it."""
+        """Data that is not part of a request yet; whether the stream has ended behind it."""
         rest, ended = self._h11.trailing_data
         return rest + bytes(self._input), ended
 
     def receive_data(self, data: bytes) -> None:
-        """Take what was received."""
+        """Take received data."""
         if self._h11.their_state in _ENDING:
             return  # no request comes after the last; old clients send a CRLF behind a body
         self._input += data

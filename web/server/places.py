@@ -1,4 +1,4 @@
-"""Who may have a socket: limits in all and per address, and who leaves for whom."""
+"""Places for sockets: limits in all and per address; idle connections are closed for new ones."""
 
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Protocol
@@ -15,7 +15,7 @@ _STANDING = 256
 _STANDING_PER_HOLDER = 16
 """Connections over a limit that get an answer; it costs a task each."""
 _TRIES = 32
-"""So many of the longest idle are asked to leave. Each that stays has begun to say something."""
+"""So many of the longest idle are asked to leave. One stays only if it has begun to send."""
 
 _RETRY_AFTER = (b"retry-after", b"5")  # seconds until a client that met a full server tries again
 
@@ -30,8 +30,8 @@ class Guest(Protocol):
 class Place:
     """One connection's place, until it calls `leave`.
 
-    With a `refusal` it is a standing one: the connection is there to be told so, and to be asked
-    whether the node lives.
+    A place with a `refusal` is a standing one: its connection only gets the refusal, or the answer
+    of the liveness check.
     """
 
     __slots__ = ("_room", "client", "holder", "refusal")
@@ -41,13 +41,13 @@ class Place:
         self.holder = holder
         self.refusal = refusal
         self.client: str | None = None
-        """Whom the request under way is counted for, on a proxy's connection."""
+        """The holder of the request under way, on a proxy's connection."""
 
     def begin(self, client: str) -> Refusal | None:
         """Count a request on a proxy's connection for `client`, until it is idle or left.
 
-        A refusal when it has its sockets: each request has one while it is under way, and who
-        reads no answers could have all that the proxy may open.
+        Returns a refusal when the client has all its sockets. A request under way holds one of the
+        proxy's sockets, so a client that reads no answers could hold all of them.
         """
         return self._room.begin(self, client)
 
@@ -65,9 +65,9 @@ class Place:
 
 
 class _Room:
-    """So many places, so many of them for one holder. Who is idle longest makes room for another.
+    """So many places, so many of them for one holder. The longest idle makes room for another.
 
-    Everything takes the same time however many there are.
+    Everything takes constant time.
     """
 
     def __init__(self, most: int, most_per_holder: int) -> None:
@@ -97,7 +97,7 @@ class _Room:
             place.client = None
 
     def too_many(self) -> Refusal:
-        """What a holder is told that has all of its places."""
+        """The refusal for a holder that has all of its places."""
         reason = f"at most {self._most_per_holder} sockets from one address"
         return Refusal(429, "too_many_connections", reason, (_RETRY_AFTER,))
 
@@ -118,8 +118,8 @@ class _Room:
     def make_room(self) -> bool:
         """Have the longest idle leave; whether there was one.
 
-        A trusted proxy's leave last, as a request may be on its way on them. But they leave: to us
-        one is idle, too, while its client does not take the answer from the proxy.
+        Connections of a trusted proxy leave last, because a request may be on its way on them. But
+        they do leave: to us one also looks idle while its client does not read the proxy's answer.
         """
         return self._make_place(self._idle) or self._make_place(self._idle_of_proxies)
 
@@ -215,7 +215,7 @@ class Places:
         return self._seats.take(holder, None)
 
     def make_room(self) -> bool:
-        """Close the longest idle connection, for want of something else; whether there was one."""
+        """Close the longest idle connection to free a descriptor; whether there was one."""
         return self._seats.make_room() or self._standing.make_room()
 
     def _stand(self, holder: str | None, refusal: Refusal) -> Place | None:

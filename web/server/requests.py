@@ -1,4 +1,4 @@
-"""What a request must be before an app sees it (RFC 9112; for WebSockets RFC 6455)."""
+"""Checks of a request before an app sees it (RFC 9112; for WebSockets RFC 6455)."""
 
 import base64
 import binascii
@@ -64,8 +64,8 @@ def read_request(request: h11.Request) -> Accepted:
     _check_host(headers)
     target = _target(request, headers)
     if version == "1.0" or not _is_websocket_upgrade(request.method, headers):
-        # Nobody behind us may see an upgrade: Hypercorn's rule for one is another than ours, and
-        # its own WebSocket has neither our limits nor a way for ready frames.
+        # The code behind us must not see an upgrade: Hypercorn's rule for it differs from ours,
+        # and its own WebSocket has neither our limits nor a way for ready frames.
         headers = [(name, value) for name, value in headers if name != b"upgrade"]
         return Accepted(method, target, headers, version, websocket=False)
     return Accepted(method, target, _checked_handshake(headers), version, websocket=True)
@@ -79,7 +79,7 @@ def _version(request: h11.Request) -> str:
 
 
 def _check_framing(version: str, headers: Headers) -> None:
-    """RFC 9112, section 6.1: where two could disagree on the end of a body, nobody goes on."""
+    """RFC 9112, section 6.1: refuse a request if two parsers could disagree on its body's end."""
     names = {name for name, _ in headers}
     if b"transfer-encoding" in names:
         if b"content-length" in names:
@@ -131,7 +131,7 @@ def _is_websocket_upgrade(method: bytes, headers: Headers) -> bool:
 
 
 def _checked_handshake(headers: Headers) -> Headers:
-    """The handshake's headers as Hypercorn wants them, without what we do not speak."""
+    """The handshake's headers as Hypercorn wants them, without extensions that we do not speak."""
     versions = _values(headers, b"sec-websocket-version")
     if versions != [WEBSOCKET_VERSION]:
         raise Refused(

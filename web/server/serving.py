@@ -1,4 +1,4 @@
-"""Serving an ASGI app on open sockets, so that no connection can end another one."""
+"""Serves an ASGI app on open sockets; no connection can end another one."""
 
 import logging
 import socket
@@ -26,9 +26,9 @@ __all__ = ["Server", "ServerStatistics", "serve", "wire_of"]
 
 logger = logging.getLogger("web.server")
 
-# What begins in one pass of trio's loop, whoever sent it. A request or a message is many steps, and
-# what is under way has one in each pass: with one of each, a pass under a flood takes about as long
-# as one message does, however many clients send.
+# Messages and requests that begin in one pass of trio's loop, of all clients together. Each is many
+# steps, and does one step in each pass. So if one begins in each pass, a pass under a flood takes
+# about as long as one message, for any number of sending clients.
 _REQUESTS_PER_PASS = 1
 _MESSAGES_PER_PASS = 1
 
@@ -103,8 +103,8 @@ class Server:
     def drain(self, seconds: float) -> None:
         """Accept no more, close idle connections, and cut what is left after `seconds`.
 
-        Requests under way are finished. WebSockets stay until their handlers close them: what
-        to tell those clients is the app's to say. `serve` returns when all are gone.
+        Requests under way are finished. WebSockets stay until their handlers close them, because
+        the app decides what to tell those clients. `serve` returns when all are gone.
         """
         self._cut_at = min(self._cut_at, trio.current_time() + seconds)
         self._accepting.cancel()

@@ -1,4 +1,4 @@
-"""Static files of a Quart app: known from the start, so that no path of a request is opened."""
+"""Static files of a Quart app: listed at the start, so that no path of a request is opened."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def serve_static(app: Quart, folder: Path, prefix: str) -> Mapping[str, Path]:
     """Serve the files that are in `folder` now, below `prefix`; answer them by their path in it.
 
-    Make the app with `static_folder=None`. Quart's own route asks the file system for whatever a
-    client names: a name of 300 characters is an error of the system to it, and a 500.
+    Make the app with `static_folder=None`. Quart's own route asks the file system for any name of a
+    client: a name of 300 characters is an error of the system there, and a 500.
     """
     files = {
         path.relative_to(folder).as_posix(): path

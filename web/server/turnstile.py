@@ -1,4 +1,4 @@
-"""How much of what clients send is begun in one pass of trio's loop."""
+"""Limits how many messages of clients begin in one pass of trio's loop."""
 
 from typing import Never
 
@@ -11,10 +11,10 @@ class Turnstile:
     """Lets a few tasks through in each pass of trio's loop; the others wait in line.
 
     In one pass trio gives a step to every task that can run. With two hundred clients that flood
-    us, whoever hands prices on would wait for two hundred steps at each hand. Here the flood waits
-    for the prices instead, and as much of it gets done.
+    us, each step of the price delivery would wait for two hundred steps of others. Here the flood
+    waits for the prices instead, and as much of it gets done.
 
-    It counts what begins, not what is under way: a task that hangs behind it holds nobody up.
+    It counts tasks that begin, not those under way: a task that hangs behind it blocks no other.
     """
 
     __slots__ = ("_line", "_most", "_passed", "_rest")
@@ -40,7 +40,7 @@ class Turnstile:
             await self._line.park()
 
     async def run(self) -> Never:
-        """Begin a count with each pass; run by the owner of those who enter."""
+        """Begin a count with each pass; run by the owner of the tasks that enter."""
         while True:
             if not self._passed and not self._line:
                 await self._rest.park()

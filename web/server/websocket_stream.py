@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["WebSocketStream"]
 
 _CHEAP_FRAMES = 16
-"""So many of those that cost next to nothing take one place in the line."""
+"""So many frames that cost almost nothing count as one at the turnstile."""
 _ACCEPTED = Handshake([], "1.1")
 _ACCEPTED.accepted = True
 _NO_HEADERS: tuple[tuple[bytes, bytes], ...] = ()
@@ -104,9 +104,9 @@ class WebSocketStream(WSStream):
     def _end_parser(self) -> None:
         """End wsproto's parser, which waits for a close frame that will not come.
 
-        It is a generator that refers to itself, and the garbage collector, which would find that,
-        halts everybody for as long as it looks. To be fed a close frame it would have to parse all
-        that the client has sent before it, at once.
+        It is a generator that refers to itself. The garbage collector would find it, but it stops
+        all tasks while it searches. A close frame cannot be fed instead: the parser would first
+        parse all earlier data of the client at once.
         """
         if self.handshake.accepted:
             self.connection._proto._parse_more.close()  # noqa: SLF001 - wsproto has no way to say it
@@ -115,7 +115,7 @@ class WebSocketStream(WSStream):
         cheap = 0
         for event in self.connection.events():
             cheap += self._is_cheap(event)
-            # A client that does nothing but answer our ping need not wait for a flood.
+            # A client that only answers our ping need not wait for a flood.
             if not self._is_cheap(event) or cheap % _CHEAP_FRAMES == 2:
                 await self._owner.messages.enter()
                 if self.closed or self._owner.wire.gone:
@@ -135,7 +135,7 @@ class WebSocketStream(WSStream):
 
     async def _on_message(self, event: TextMessage | BytesMessage) -> None:
         if self.state is not ASGIWebsocketState.CONNECTED:
-            return  # we have sent our close: what still arrives is nobody's
+            return  # we have sent our close: later messages are dropped
         is_text = isinstance(event, TextMessage)
         data = event.data.encode() if isinstance(event, TextMessage) else event.data
         if len(self._parts) + len(data) > self._owner.config.max_message_size:
@@ -190,7 +190,7 @@ class WebSocketStream(WSStream):
         await self.send(Response(stream_id=self.stream_id, status_code=status, headers=headers))
 
     def _forget_handshake(self) -> None:
-        """Let go of what was only needed up to here: 4 KB of a browser's connection."""
+        """Drop the data of the handshake: 4 KB of a browser's connection."""
         self.scope["headers"] = _NO_HEADERS
         self.handshake = _ACCEPTED
         self._http.forget_http()

@@ -1,10 +1,10 @@
-"""One accepted socket, and who may write to it when.
+"""One accepted socket, and its two kinds of writers.
 
-Two kinds of writer share a socket: the HTTP and WebSocket protocol (`Wire.write`, awaited) and
-whoever holds ready frames (`Wire.try_send`, never waits). Their bytes must not mix inside a
-frame, whoever is cancelled or killed in between. So the bytes of a begun write belong to the
-wire: what the kernel did not take is finished by a task of the connection, and until then
-`try_send` refuses.
+Two kinds of writer share a socket: the HTTP and WebSocket protocol (`Wire.write`, awaited) and the
+sender of ready frames (`Wire.try_send`, never waits). Their bytes must not mix inside a frame, even
+if a writer is cancelled or killed in between. So the bytes of a begun write belong to the wire: a
+task of the connection finishes the rest that the kernel did not take, and until then `try_send`
+refuses.
 """
 
 import errno
@@ -20,14 +20,14 @@ __all__ = ["Sent", "Wire"]
 
 _NOTHING: Final = memoryview(b"")
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close() sends RST
-# What ends a connection whose peer acknowledges nothing (TCP_USER_TIMEOUT, tcp(7)): Linux says why
-# it was not reached, where a router or a neighbour did.
+# The errors that end a connection whose peer acknowledges nothing (TCP_USER_TIMEOUT, tcp(7)). Linux
+# reports the reason that a router or a neighbour gave, if there is one.
 _TIMED_OUT = {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH}
 _TLS_RECORD = 16 * 1024  # the unit of progress under TLS: the most one record carries
 
 
 class Sent(IntEnum):
-    """What became of a frame. An int, so that layers below `web` can compare it."""
+    """The result of sending a frame. An int, so that layers below `web` can compare it."""
 
     SENT = 0
     """The kernel has all of it."""
@@ -40,7 +40,7 @@ class Sent(IntEnum):
 
 
 _SENT: Final = Sent.SENT
-_REFUSED: Final = Sent.REFUSED  # looked up in an enum's class, they cost as much as a clock
+_REFUSED: Final = Sent.REFUSED  # a lookup in an enum's class costs as much as reading a clock
 
 
 class Wire:
@@ -148,7 +148,7 @@ class Wire:
         return Sent.BEGUN
 
     def _hold(self, rest: memoryview) -> None:
-        """Have these bytes be what is on its way."""
+        """Keep these bytes as the rest of the begun write."""
         # An empty slice would keep its frame alive.
         self._rest = rest or _NOTHING
         self._free = self._open_for_frames and not self._rest and self._tls is None

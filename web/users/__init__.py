@@ -1,1 +1,1 @@
-"""For persons: who the user of a request is."""
+"""The user of a request."""

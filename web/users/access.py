@@ -1,4 +1,4 @@
-"""The user of a request: the cookie that pages give, and what a change has to bring."""
+"""The user of a request: the cookie that pages set, and the conditions for a change."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from web.users.browser_users import BrowserUsers
 
 COOKIE_SECONDS = 400 * 86_400
-"""The longest that browsers keep one; each page that is opened begins it anew."""
+"""The longest time that browsers keep a cookie; each page that is opened sets it again."""
 CHANGES_PER_SECOND = 5.0
 CHANGES_AT_ONCE = 60
-"""Deleted rows and audit entries stay for weeks, so what an address may add has a pace."""
+"""Deleted rows and audit entries stay for weeks, so each address may add them at a pace only."""
 NEW_ROWS_PER_SECOND = 0.05
 NEW_ROWS_AT_ONCE = 500
-"""What is made stays until somebody deletes it, and all users share one node's room for rules. An
-office behind one address has 500 lists and rules at once, and 180 more an hour; whoever makes up
-users would need three weeks to fill a node."""
+"""New rows stay until their user deletes them, and all users share the node's limit of rules. An
+office behind one address may make 500 lists and rules at once, and 180 more an hour. An attacker
+with many made-up users would need three weeks to fill a node."""
 MOST_ADDRESSES = 10_000
 REALM = "StockStream users"
 _EXTENSION = "stockstream_users"
@@ -58,7 +58,7 @@ class TooManyChangesError(TooManyRequests):
 
 
 class _Paces:
-    """A pace for each address of late, the least recently seen forgotten."""
+    """A pace for each recent address; the least recently seen is forgotten."""
 
     def __init__(self, rate: float, burst: int) -> None:
         self._rate, self._burst = rate, burst
@@ -69,7 +69,7 @@ class _Paces:
         bucket = self._buckets.pop(holder, None)
         if bucket is None:
             bucket = TokenBucket(self._rate, self._burst, now)
-        self._buckets[holder] = bucket  # as the last one used
+        self._buckets[holder] = bucket  # moves it to the end, as the last one used
         if len(self._buckets) > MOST_ADDRESSES:
             self._buckets.popitem(last=False)
         return bucket.take(now)
@@ -84,12 +84,12 @@ class _Users:
 
 
 def install(app: Quart, users: BrowserUsers, allowed_origins: Sequence[str]) -> None:
-    """Tell this app who signs cookies, and whose pages beside its own may ask for changes."""
+    """Give this app its signer of cookies, and the other origins whose pages may change things."""
     app.extensions[_EXTENSION] = _Users(users, allowed_origins)
 
 
 def give_cookie(response: WerkzeugResponse) -> WerkzeugResponse:
-    """Let the page that is answered name its user from now on: `blueprint.after_request`."""
+    """Set the user's cookie with the answered page: `blueprint.after_request`."""
     users = _installed().users
     response.set_cookie(
         users.cookie_name,
@@ -125,7 +125,7 @@ def current_user() -> str:
 
 
 async def admit_user() -> None:
-    """Let a user pass, and their changes: `blueprint.before_request` of routes over users' rows.
+    """Admit a user and their changes: `blueprint.before_request` of routes over users' rows.
 
     Raises:
         NoUserError: the request names none.
@@ -137,7 +137,7 @@ async def admit_user() -> None:
 
 
 def require_change_allowed() -> None:
-    """Let a request that changes something pass; to be called before anything is changed.
+    """Admit a request that changes something; to be called before anything is changed.
 
     Raises:
         ForeignPageError: a page of another origin made it.
@@ -152,7 +152,7 @@ def require_change_allowed() -> None:
 
 
 def require_new_row_allowed() -> None:
-    """Let a request that makes a list or a rule pass; to be called once its body was read.
+    """Admit a request that makes a list or a rule; to be called once its body was read.
 
     Raises:
         TooManyChangesError: its address has made enough for now.

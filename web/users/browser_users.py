@@ -1,8 +1,8 @@
-"""Who a browser's user is, until there are accounts: a random id in a signed cookie. No I/O.
+"""The user of a browser, until there are accounts: a random id in a signed cookie. No I/O.
 
 The signature is bound to `SECRET_KEY_BASE`: with another secret every browser gets a new id beside
-the old one, which is good again when the old secret is. An id is no proof of a person, and gives
-access to nothing but what was made with it.
+the old one, which is valid again when the old secret is. An id does not prove who a person is, and
+gives access only to the rows that were made with it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 KIND = "stockstream_user"
 ID_BYTES = 16
-"""Nobody guesses one of 128 bits, and two browsers never draw the same."""
+"""An id of 128 bits cannot be guessed, and two browsers never draw the same."""
 
 
 class BrowserUsers:
@@ -34,11 +34,11 @@ class BrowserUsers:
 
     @property
     def cookie_name(self) -> str:
-        """What a cookie that is given now is called."""
+        """The name of a cookie that is set now."""
         return self._cookie.name
 
     def cookie_for(self, cookies: MultiDict[str, str]) -> str:
-        """The value that names the user of these cookies from now on; a new one's without any."""
+        """The new value for the user of these cookies; a new user's value if there is none."""
         found = self._found(cookies)
         return self.new() if found is None else found[1]
 
@@ -62,7 +62,7 @@ class BrowserUsers:
     def user(self, cookie: str) -> str | None:
         """The id in a cookie; None when it is not one of ours."""
         user, _, signature = cookie.rpartition(".")
-        # In constant time, or the time taken would tell a forger how much is right already.
+        # In constant time: else the time would tell a forger how many characters are right.
         if not hmac.compare_digest(signature.encode(), self._sign(user).encode()):
             return None
         return user

@@ -1,1 +1,1 @@
-"""For those who watch the service: metrics and health."""
+"""Monitoring of the service: metrics and health."""

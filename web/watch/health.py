@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stockstream.tables import Tables
 
 OPEN_TOO_LONG_SECONDS = 60.0
-"""A breaker open for less is a state that passes; clients see the last prices meanwhile."""
+"""A breaker open for less is a passing state; clients see the last prices meanwhile."""
 
 
 def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
@@ -64,8 +64,8 @@ def _feed(feed: FeedStatus | None) -> dict[str, object]:
 
 
 def _circuit(feed: FeedStatus | None, circuit: CircuitStatus | None) -> dict[str, object]:
-    """A breaker is counted as open since the last fetch that succeeded: one that probes a dead
-    upstream in vain every few seconds is half open in between, and no better for that.
+    """A breaker counts as open since the last fetch that succeeded. One that probes a dead upstream
+    every few seconds without success is half open in between, but is not better.
     """
     open_seconds = 0.0
     if circuit is not None and circuit.state is not CircuitState.CLOSED:
@@ -95,7 +95,7 @@ def _history(tables: Tables, now_ms: int) -> dict[str, object]:
 
 
 def _replica(status: ReplicaStatus | None) -> dict[str, object] | None:
-    """Its trouble is no trouble of the history: the primary is asked meanwhile."""
+    """Trouble of the replica is not trouble of the history: the primary is asked meanwhile."""
     if status is None:
         return None
     return {

@@ -1,4 +1,4 @@
-"""`/metrics`: what an operator's Prometheus asks for. Reads memory only, so it answers always."""
+"""`/metrics` for an operator's Prometheus. It reads memory only, so it always answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def metrics(
     admission: Callable[[], AdmissionStatistics],
     server: Callable[[], ServerStatistics],
 ) -> Blueprint:
-    """The route `/metrics`. Without a token only where nobody else can ask.
+    """The route `/metrics`. It works without a token only where no other machine can ask.
 
     In production never: a server that listens on this machine alone is there for a proxy.
     """
@@ -42,7 +42,7 @@ def metrics(
     token_needed = settings.production or shared
 
     def families() -> Iterator[Family]:
-        """Those of each part. A new part has its line here, a new family of one has none."""
+        """The families of each part. A new part needs a line here, a new family does not."""
         tables = parts.tables
         yield from delivery.families(tables, parts.connections)
         yield from live.families(admission(), settings.max_connections)

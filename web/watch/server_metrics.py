@@ -1,4 +1,4 @@
-"""What the web server tells Prometheus; `web.server` itself knows nothing of the product."""
+"""The metrics of the web server for Prometheus; `web.server` knows nothing of the product."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a drill left behind on its node: memory, files, tasks (C15), and the history (C16)."""
+"""What a drill left behind on its node: memory, files, tasks (C15), and history (C16)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Version = tuple[int, int]
 
 MEMORY_SHARE = 1.1
 MEMORY_SLACK_BYTES = 16_000_000
-"""Beside the tenth: a server that has just started, and has crashed for the first time, fills its
-caches for good."""
+"""Allowed beside the tenth: a server that has just started, and has its first crash, fills caches
+that it keeps."""
 FILES_SLACK = 8
 TASKS_SLACK = 8
 """Connections to a database, and requests of others, come and go."""
@@ -44,7 +44,7 @@ PAGES = 40
 class Sample(msgspec.Struct, frozen=True):
     """The process at one moment, `at` ms since 1970 by the node's clock; `memory` in bytes.
 
-    `files` is None where nobody counts them.
+    `files` is None where the system does not tell it.
     """
 
     at: int
@@ -81,7 +81,7 @@ class _Ticks(msgspec.Struct, frozen=True):
 class Before:
     """The node before a drill. `at` in ms since 1970, by its clock.
 
-    `no_history` is why nothing is recorded, None where it is.
+    `no_history` is the reason why nothing is recorded, None if the history is recorded.
     """
 
     at: int
@@ -90,7 +90,7 @@ class Before:
 
 
 async def look(node: Node) -> Before:
-    """Note how the node is, to compare it with afterwards.
+    """Measure the node, to compare it with afterwards.
 
     Raises:
         Unreachable: it does not answer.
@@ -98,7 +98,7 @@ async def look(node: Node) -> Before:
     overview = await _overview(node)
     with trio.move_on_after(HISTORY_SECONDS):
         while not overview.history.ok:
-            # A server that has just started: its tasks come yet, and are not left behind by us.
+            # A server that has just started still adds tasks, which are not left behind by us.
             await trio.sleep(LOOK_SECONDS)
             overview = await _overview(node)
     history, at = overview.history, overview.now
@@ -107,7 +107,7 @@ async def look(node: Node) -> Before:
         while True:
             samples = overview.process.samples
             if samples and samples[-1].at > at:
-                return Before(at, samples[-1], reason)  # the watching clients are in it
+                return Before(at, samples[-1], reason)  # it includes the watching clients
             await trio.sleep(LOOK_SECONDS)
             overview = await _overview(node)
     return Before(at, None, reason)
@@ -131,7 +131,7 @@ async def footprint(node: Node, before: Before) -> Verdict | None:
 
 
 def left_over(before: Sample, after: Sample) -> str | None:
-    """What there is too much of afterwards; None for nothing."""
+    """The figures that are too high afterwards; None if there are none."""
     most = max(before.memory * MEMORY_SHARE, before.memory + MEMORY_SLACK_BYTES)
     if after.memory > most:
         return f"memory went from {before.memory / 1e6:.0f} to {after.memory / 1e6:.0f} MB"
@@ -147,9 +147,9 @@ def left_over(before: Sample, after: Sample) -> str | None:
 
 
 async def recorded(node: Node, before: Before, seen: Mapping[str, Version]) -> Verdict:
-    """C16: of some symbols, all that was published since `before` is in the history once.
+    """C16: for some symbols, all prices published since `before` are in the history once.
 
-    `seen` are the newest versions that clients have: by them, what is recorded has an end.
+    `seen` are the newest versions that clients have: the check covers the records up to them.
     """
     chosen = sorted(seen)[:SYMBOLS]
     faults: list[str] = []

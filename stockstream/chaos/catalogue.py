@@ -1,4 +1,4 @@
-"""The actions there are, with their parameters: what can be done to a running system. Pure."""
+"""The actions that can be done to a running system, with their parameters. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Value = str | int | float | bool
 
 
 class Scope(StrEnum):
-    """What an action is aimed at."""
+    """The kind of an action's target."""
 
     ACTOR = "actor"
     """One actor, by path."""
@@ -48,7 +48,7 @@ class Parameter:
         """Check a value from a file, the API or a command line.
 
         Raises:
-            BadParameters: the value is none of its kind.
+            BadParameters: the value is not of its kind.
         """
         if self.choices:
             if value not in self.choices:
@@ -86,7 +86,7 @@ class Action:
     def check_target(self, target: str) -> None:
         """Pass where a target is given to an action that needs one, and to no other.
 
-        What is aimed at an upstream can do without, since most often there is but one.
+        An action at an upstream may omit it, because usually there is only one.
 
         Raises:
             BadParameters: it is missing, or would be ignored.

@@ -1,7 +1,7 @@
-"""The chaos controller: has done to the system what it is asked, keeps the log, has it undone.
+"""The chaos controller: injects the requested faults, keeps the log, and rolls faults back.
 
-What is on, and who has the node, stands in `ChaosRecords`, so a controller that is killed
-itself is followed by one that rolls back what was on. Faults of actors end by themselves.
+The active faults and the experiment that holds the node are in `ChaosRecords`. So if the controller
+is killed itself, its successor rolls those faults back. Faults of actors end by themselves.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class ChaosController(Actor):
         caller.reply(await self._end(experiment, who))
 
     async def _end(self, experiment: str | None, who: str) -> int:
-        """Roll back an experiment's faults, or all, and give the node free."""
+        """Roll back an experiment's faults, or all, and release the node."""
         ended = await self._lasting.roll_back_all(experiment)
         running = self._records.experiment
         if running is not None and experiment in {None, running.id}:

@@ -1,4 +1,4 @@
-"""A drill: watching clients, faults one after another, and what they did to the clients."""
+"""A drill: watching clients, faults one after another, and their effects on the clients."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 STEADY_SECONDS = 15.0
 LEASE_SECONDS = 60.0
-"""Beyond what a drill should take: for settling, for the last effects, for the way back."""
+"""Added to a drill's own time: for settling, for the last effects, for the recovery."""
 LONGEST_LEASE = 86_400.0
 WEB_RETURN_SECONDS = 10.0
 POLL_SECONDS = 0.1
@@ -50,7 +50,7 @@ _OURS = {"would_escalate", "chaos_disabled", "no_chaos_role", "experiment_runnin
 
 
 async def no_database(_sql: str, _seconds: float) -> float:
-    """The database of a drill that has none to ask."""
+    """The database of a drill that has none."""
     raise Unreachable("no database is named where this runs")
 
 
@@ -64,7 +64,7 @@ class Stopped(Exception):
 
 
 def stopped_by(refused: Refused) -> Stopped:
-    """What a node's refusal means for the command."""
+    """The exit code of the command for a node's refusal."""
     match refused.code:
         case "bad_parameters" | "bad_body" | "which_upstream":
             return Stopped(ExitCode.USAGE, refused.reason)
@@ -110,7 +110,7 @@ class Drill:
         return time.monotonic() - self._began
 
     async def settle(self) -> None:
-        """See that the watching clients are served before anything is done to the node.
+        """Check that the watching clients are served before the first fault.
 
         Raises:
             Stopped: they are not.
@@ -131,10 +131,10 @@ class Drill:
         upstream: str = "",
         aside: bool = False,
     ) -> None:
-        """Do one thing to an actor, or to an upstream, and see what it does to the clients.
+        """Do one action to an actor, or to an upstream, and measure its effect on the clients.
 
-        That is waited for here, but where it is to be seen `aside`: then the next thing can be
-        done meanwhile. What a lasting fault does is always seen aside; `followed` waits for it.
+        It waits for the effect here, or watches it `aside`, so that the next action can be done
+        meanwhile. The effect of a lasting fault is always watched aside; `followed` waits for it.
 
         Raises:
             Refused, Unreachable: the node's answer.
@@ -167,8 +167,8 @@ class Drill:
             self._add(await self._returned(action, target, at, began, "controller"))
             return
         self.web_hit |= target is not None and target.blast_radius.disconnects
-        # The answer came when the target was back. A price that came before the blow is not
-        # fresh, however late we heard of it.
+        # The answer came when the target was back. A price from before the fault is not fresh,
+        # even if the answer came late.
         struck = trio.current_time() - (injection.recovered_seconds or 0.0)
         seconds = float(values.get("seconds", 0.0)) if injection.until is not None else 0.0
         if self.aside is not None and (aside or seconds):
@@ -180,7 +180,7 @@ class Drill:
             await self._follow(injection, at, struck, seconds)
 
     async def followed(self) -> None:
-        """Wait until all that was done is over, and its effect on the clients was seen."""
+        """Wait until all faults are over, and their effects on the clients were measured."""
         while self._following:
             followed = self._followed
             await followed.wait()
@@ -196,7 +196,7 @@ class Drill:
             self._followed = trio.Event()
 
     async def _follow(self, injection: Injection, at: float, struck: float, seconds: float) -> None:
-        """See how long the clients had to wait, and what they were told."""
+        """Measure how long the clients had to wait, and what they were told."""
         fresh: list[float | None] = []
         gap: float | None = None
         hungry = 0
@@ -264,7 +264,7 @@ class Drill:
     async def _returned(
         self, action: str, target: Target, at: float, began: float, lost: str
     ) -> Strike:
-        """See that a target is back of whose end nobody told; `lost` is what went with it."""
+        """Check that a target is back whose end was not reported; `lost` went with it."""
         with trio.move_on_after(WEB_RETURN_SECONDS):
             while True:
                 try:
@@ -290,7 +290,7 @@ class Drill:
         self.say(_in_words(strike))
 
     async def look_back(self, before: Before) -> None:
-        """Judge what was left behind, and what was recorded meanwhile.
+        """Judge the traces of the drill, and the history recorded meanwhile.
 
         Raises:
             Unreachable: the node does not answer.
@@ -405,7 +405,7 @@ async def watched(drill: Drill) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def holding(drill: Drill, seconds: float) -> AsyncIterator[None]:
-    """Have the node to oneself for the time of a `with`, which should take so many seconds.
+    """Reserve the node for the time of a `with`, which should take so many seconds.
 
     What is on at its end is rolled back.
 

@@ -1,9 +1,9 @@
-"""What a fault did to a watching client: how long it waited, and whether that may be. Pure.
+"""The effect of a fault on a watching client: how long it waited, and whether it may. Pure.
 
 A fault may cost the fetch that it hits: the last price came up to an interval before it, and the
-next one comes within the bound for fresh prices (C14) after it. Longer is too long, but while the
-price API fails or the breaker is held open: then prices stand still, clients are told so in time,
-and they go on when the breaker has tried again.
+next one comes within the bound for fresh prices (C14) after it. A longer wait is allowed only while
+the price API fails or the breaker is held open. Then prices stand still, clients are told so in
+time, and prices go on when the breaker has tried again.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Bounds:
 
     @property
     def told(self) -> float:
-        """The longest time without a price of which a client need not be told."""
+        """The longest time without a price that is allowed without telling the client."""
         return TOLD_INTERVALS * self.interval + self.fresh
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A fault from the blow until it was over and judged; trio's times.
+    """A fault from its begin until it was over and judged; trio's times.
 
     `pauses` says that prices may stand still meanwhile, as long as clients are told.
     """
@@ -49,13 +49,13 @@ class Span:
 
 
 def longest_gap(watcher: Watcher, span: Span) -> float:
-    """The longest time without a price that a fault had to do with."""
+    """The longest time without a price that a fault may have caused."""
     gaps = watcher.gaps_within(span.struck, span.judged)
     return max((gap.ended - gap.began for gap in gaps), default=0.0)
 
 
 def starved(watcher: Watcher, span: Span, bounds: Bounds) -> bool:
-    """Whether a client waited for too long, or stood still without being told."""
+    """Whether a client waited for too long, or had no prices without being told."""
     for gap in watcher.gaps_within(span.struck, span.judged):
         seconds = gap.ended - gap.began
         if not span.pauses and seconds > bounds.gap:

@@ -1,4 +1,4 @@
-"""Doing one thing to the system, and seeing that it happened: a method per scope of actions."""
+"""Does one action to the system and verifies its effect: a method per scope of actions."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class FloodMessage:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be done: a request whose action and parameters have been checked."""
+    """An order: a request whose action and parameters have been checked."""
 
     id: str
     action: Action
@@ -68,9 +68,9 @@ class Order:
 
 @dataclass(slots=True)
 class _Outcome:
-    """What came of it; `back_as` is the generation that followed, after `recovered` seconds.
+    """The result; `back_as` is the generation that followed, after `recovered` seconds.
 
-    `aimed` is what was hit where it is no actor.
+    `aimed` is the target where it is not an actor.
     """
 
     target: Target | None = None
@@ -83,7 +83,7 @@ class _Outcome:
 
 
 class _NotInjected(Exception):
-    """What was ordered did not happen."""
+    """The order had no effect."""
 
 
 class Injector:
@@ -103,7 +103,7 @@ class Injector:
         self._now = wall_clock_ms
 
     async def carry_out(self, order: Order) -> Injection | Refusal:
-        """Do it; the answer says what was seen of it, or why nothing was done."""
+        """Do it; the answer has the effect that was seen, or why nothing was done."""
         answer = await self._do(order)
         return answer if isinstance(answer, Refusal) else self._injection(order, answer)
 
@@ -141,7 +141,7 @@ class Injector:
         )
 
     def _aim(self, path: str, request: Inject) -> Target | Refusal:
-        """Find who lives at `path`, unless it is another incarnation than the one meant."""
+        """Find the actor at `path`, unless it is another incarnation than the one meant."""
         root = snapshot(self._system, most_dynamic=0, always=(path,))
         found = [] if root is None else list_targets(root)
         target = next((target for target in found if target.path == path), None)
@@ -197,7 +197,7 @@ class Injector:
             outcome.recovered = (watching.back_at or began) - began
 
     async def _end(self, order: Order, target: Target) -> None:
-        """Kill, crash or restart one incarnation, and see that very one end of it."""
+        """Kill, crash or restart one incarnation, and see exactly that one end by it."""
         ref = self._system.whereis(target.path)
         if ref is None or ref.generation != target.generation:
             raise _NotInjected(f"{target.path} ended before it was touched")
@@ -220,7 +220,7 @@ class Injector:
         raise _NotInjected(f"{target.path} did not end within {DEATH_SECONDS:g} s")
 
     async def _slow_down(self, order: Order) -> int:
-        """Hang or slow an actor, and see it meet its fault; the answer is when it is over."""
+        """Hang or slow an actor, and see the fault take effect; returns when it is over."""
         parameters, path = order.parameters, order.request.target
         delay = float(parameters["delay"]) if order.action.name == "slow" else None
         try:
@@ -245,7 +245,7 @@ class Injector:
     # What is no actor.
 
     def _upstream(self, order: Order) -> str | Refusal:
-        """The name of the upstream that is meant; of the only one where none is given."""
+        """The name of the given upstream, or of the only one if none is given."""
         wanted, there = order.request.target, ", ".join(self._upstreams)
         if wanted in self._upstreams:
             return wanted
@@ -267,7 +267,7 @@ class Injector:
                 "no_such_target",
                 f"the upstream {name} is not the stub of ours, which can be disturbed",
             )
-        # On before it is done: what was half done must be undone too.
+        # Recorded as on before it is done: a fault that is half done must be rolled back, too.
         row = self._lasting.put(order.id, order.action, name, order.parameters, order.request)
         outcome = _Outcome(aimed=name, until=row.until)
         try:

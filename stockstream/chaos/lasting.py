@@ -1,4 +1,4 @@
-"""Lasting faults: what is on and until when, and undoing it."""
+"""Lasting faults: which are on, until when, and how they are rolled back."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class LastingFaults:
         parameters: dict[str, Value],
         request: Inject,
     ) -> ActiveFault:
-        """Note that a fault is on, in place of what was on at its target."""
+        """Note that a fault is on; it replaces the fault at the same target."""
         now = self._now()
         seconds = float(parameters["seconds"])
         until = now + round(seconds * 1000)
@@ -84,13 +84,13 @@ class LastingFaults:
         return fault
 
     def forget(self, scope: Scope, target: str) -> None:
-        """Drop what was on at a target: something else takes its place."""
+        """Drop the fault at a target: another one replaces it."""
         for other in list(self._rows.rows.values()):
             if other.target == target and action_named(other.action).scope is scope:
                 self._rows.delete(other.id)
 
     async def roll_back(self, fault: ActiveFault) -> None:
-        """Undo a fault, however long that takes to succeed."""
+        """Undo a fault; retries until it succeeds."""
         while self._rows.get(fault.id) is fault:
             try:
                 await self._undo(fault)

@@ -1,4 +1,4 @@
-"""What the chaos controller is asked, and what it answers."""
+"""The requests to the chaos controller, and its answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Refusal:
 
 
 class Injection(msgspec.Struct, frozen=True):
-    """What was done. `verified` says that its effect was seen, not that it was ordered.
+    """A fault that was injected. `verified` says that its effect was seen, not only ordered.
 
     `until` is the wall clock, in ms since 1970, at which a lasting fault is rolled back.
     """
@@ -56,7 +56,7 @@ class Experiment(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Inject(Request[Injection | Refusal]):
-    """Do something to the system, see that it happened, and answer when it has."""
+    """Do an action to the system, and answer when its effect was seen."""
 
     action: str
     target: str
@@ -70,7 +70,7 @@ class Inject(Request[Injection | Refusal]):
 
 @dataclass(frozen=True, slots=True)
 class Begin(Request[Experiment | Refusal]):
-    """Have the node to oneself for some seconds: one experiment at a time."""
+    """Reserve the node for some seconds: one experiment at a time."""
 
     title: str
     seconds: float
@@ -94,7 +94,7 @@ class Halt(Request[int]):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Somebody was refused before it came to us: for the audit log."""
+    """A request was refused before it came to us: for the audit log."""
 
     who: str
     call: str
@@ -115,7 +115,7 @@ class ActiveFault(msgspec.Struct, frozen=True):
 
 
 class AuditRow(msgspec.Struct, frozen=True):
-    """One thing that somebody did or wanted to do, and what came of it."""
+    """One request, done or refused, and its outcome."""
 
     id: str
     at: int

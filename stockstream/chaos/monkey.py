@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 SESSIONS = "delivery/sessions/*"
 MOST_SESSIONS = 500
-"""Any session is drawn from so many: a list of ten thousand, several times a second, would be a
-fault of its own."""
+"""A session is drawn from so many: listing ten thousand several times a second would be a fault of
+its own."""
 
 
 def draws(rng: random.Random, static: Sequence[str], deny_sessions: bool) -> Iterator[str]:
-    """The endless sequence of whom to kill next: a path, or `delivery/sessions/*` for any session.
+    """The endless sequence of targets to kill: a path, or `delivery/sessions/*` for any session.
 
-    It depends on the seed and on the paths alone, so the same seed gives the same kills,
-    whatever the timing.
+    It depends on the seed and on the paths alone, so the same seed gives the same kills with any
+    timing.
     """
     kinds = sorted(static) + ([] if deny_sessions else [SESSIONS])
     while True:
@@ -40,7 +40,7 @@ async def unleash(
     rate: float,
     deny: Sequence[str],
 ) -> None:
-    """Kill at random for some seconds, `rate` times a second, nobody beyond its budget.
+    """Kill at random for some seconds, `rate` times a second, no target beyond its budget.
 
     A target without budget left is spared, and a session is killed in its place.
     """
@@ -73,7 +73,7 @@ async def _kill_one(drill: Drill, drawn: str, chance: float, deny: Sequence[str]
     try:
         await drill.strike("kill", target, aside=True)
     except Refused as refused:
-        # Between our look and the kill it moved, or lost its budget: that is the drill's nature.
+        # It may have moved or lost its budget since we looked; a drill has to expect that.
         if refused.code not in {"generation_moved", "would_escalate", "no_such_target"}:
             raise
         drill.skipped.append(f"{target.path}: {refused.reason}")
@@ -88,7 +88,7 @@ async def kill_matching(
     every: float,
     percent: float | None,
 ) -> None:
-    """Kill what a pattern means, `count` times: one each time, or `percent` of them at once."""
+    """Kill the targets of a pattern, `count` times: one each time, or `percent` of them at once."""
     for number in range(count):
         if number:
             await trio.sleep(every)

@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 40.0
 
 
 class Unreachable(Exception):
-    """The node does not answer, or not as a node does."""
+    """The node does not answer, or its answer is not that of a node."""
 
 
 class Refused(Exception):
@@ -35,7 +35,7 @@ class Refused(Exception):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What is on, and what was done of late, on which node."""
+    """The active faults and the recent actions of a node."""
 
     node: str
     version: str
@@ -105,7 +105,7 @@ class Node:
         allow_escalation: bool = False,
         reason: str = "",
     ) -> Injection:
-        """Do something, and hear whether it happened."""
+        """Do an action; the answer says whether its effect was seen."""
         body = {
             "action": action,
             "target": target,
@@ -118,12 +118,12 @@ class Node:
         return await self._call("POST", "/admin/api/chaos/inject", Injection, body)
 
     async def begin(self, title: str, seconds: float) -> Experiment:
-        """Have the node to oneself."""
+        """Reserve the node."""
         body = {"title": title, "seconds": seconds}
         return await self._call("POST", "/admin/api/chaos/experiments", Experiment, body)
 
     async def end(self, experiment: str) -> int:
-        """Give it free, all faults of the experiment rolled back."""
+        """Release it, with all faults of the experiment rolled back."""
         path = f"/admin/api/chaos/experiments/{experiment}"
         return (await self._call("DELETE", path, _Ended)).ended
 

@@ -39,7 +39,7 @@ def parse_rate(text: str) -> float:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest of `values` that at least `share` (0 to 1) of them do not exceed.
+    """The smallest of `values` so that at least `share` (0 to 1) of them are not above it.
 
     The nearest-rank definition: always one of the values. Raises ValueError for none.
     """

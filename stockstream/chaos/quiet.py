@@ -1,8 +1,8 @@
-"""Times when there was nothing to tell: a market whose prices stand still starves nobody.
+"""Quiet times: a market whose prices do not change sends nothing, and no client is starved.
 
-A price that did not change is not sent again, so a client that waits cannot know why. Who watches
-it asks the node: when it has fetched since, and a client has all prices that the node has, then it
-waits for nothing. A fetch that did not come, or a price that was not handed on, is no quiet.
+A price that did not change is not sent again, so a waiting client cannot know the reason. The drill
+asks the node: if the node has fetched since, and the client has all the node's prices, then the
+time was quiet. It was not quiet if a fetch was missing, or a price was not delivered.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ K = TypeVar("K")
 
 SHORTEST_LOOK_SECONDS = 0.25
 SYMBOLS = 3
-"""Read one by one too: that answer comes from what was fetched, the one for all from what the
-broadcaster handed on."""
+"""Also read one by one: that answer comes from the fetched quotes, the answer for all from those
+that the broadcaster delivered."""
 
 
 class _Price(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class _One(msgspec.Struct, frozen=True):
 
 
 async def watch_quiet(node: Node, watchers: Watchers) -> None:
-    """Look twice an interval whether those that wait have all there is; until cancelled."""
+    """Check twice an interval whether waiting clients have all prices; until cancelled."""
     while True:
         await trio.sleep(max(SHORTEST_LOOK_SECONDS, watchers.interval / 2))
         if watchers.anybody_waits:

@@ -1,4 +1,4 @@
-"""What chaos remembers across the death of its own controller."""
+"""The records of chaos that survive the death of its own controller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an experiment found, as data: faults, recoveries, the invariants' verdicts. Pure."""
+"""The result of an experiment as data: faults, recoveries, the invariants' verdicts. Pure."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def fresh_verdict(strikes: Sequence[Strike], limit: float) -> Verdict:
 
 
 def gap_verdict(strikes: Sequence[Strike], limit: float) -> Verdict:
-    """C10: no fault, whatever it is, has a client wait for longer than it may cost."""
+    """C10: no fault of any kind makes a client wait for longer than it may cost."""
     judged = [strike for strike in strikes if strike.longest_gap is not None]
     bad = [strike for strike in judged if strike.starved]
     longest = max((strike.longest_gap or 0.0 for strike in judged), default=0.0)

@@ -111,10 +111,10 @@ async def _step(drill: Drill, step: Step, guard: Guard, rng: random.Random) -> N
 async def targets_of(
     drill: Drill, step: Step, guard: Guard, rng: random.Random
 ) -> list[Target | None]:
-    """Whom a step means now; a single None for an action that is not aimed at an actor.
+    """The targets of a step now; a single None for an action without an actor as target.
 
     Raises:
-        Stopped: nobody, too many, or one whom the guard protects.
+        Stopped: there are none, too many, or one that the guard protects.
     """
     if action_named(step.action).scope is not Scope.ACTOR:
         return [None]

@@ -1,4 +1,4 @@
-"""Which actors a pattern means, what each would take with it, and whether it may. Pure."""
+"""The actors that match a pattern, what would die with each, and whether it may. Pure."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class BlastRadius:
 class Target:
     """A live actor. `budget_left` is how many more restarts its supervisor allows now.
 
-    It is None where a death costs none: for a temporary child, and for the root, whose death is
-    everybody's.
+    It is None where a death costs no restart: for a temporary child, and for the root, whose death
+    ends all.
     """
 
     path: str
@@ -50,7 +50,7 @@ class Target:
 
 
 class NoTarget(ValueError):
-    """A pattern that means nobody."""
+    """The pattern matches no actor."""
 
 
 def list_targets(root: ActorSnapshot) -> list[Target]:
@@ -141,9 +141,9 @@ def would_escalate(target: Target) -> bool:
 
 
 def fair_game(targets: Iterable[Target], deny: Sequence[str]) -> list[Target]:
-    """Whom a random killer may hit: workers that no client hangs on, and that `deny` leaves out.
+    """The targets of random kills: workers without a client's connection that `deny` leaves in.
 
-    Not the stub either: it plays the world outside, whose outages are faults of another kind.
+    The stub is excluded, too: it plays the outside world, whose outages are another kind of fault.
     """
     return [
         target

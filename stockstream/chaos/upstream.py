@@ -16,7 +16,7 @@ HANG_MILLISECONDS = 300_000
 
 
 class NoStub(Exception):
-    """The price API is no stub of ours, or it does not answer."""
+    """The price API is not our stub, or it does not answer."""
 
 
 def switches(action: str, parameters: Mapping[str, Value]) -> dict[str, Value]:

@@ -1,6 +1,6 @@
-"""Clients that an experiment brings along: they subscribe, and notice what no client should.
+"""Clients that an experiment brings along: they subscribe, and report broken invariants.
 
-Each is a real WebSocket client. What they saw is judged against the invariants: nobody is
+Each is a real WebSocket client. Their records are judged by the invariants: no client is
 disconnected, versions only rise, and fresh prices come soon after a fault.
 """
 
@@ -29,7 +29,7 @@ CONNECT_SECONDS = 20.0
 FRESH_SLACK_SECONDS = 0.25
 """After a fault, fresh prices come within the fetch interval and this."""
 KEPT_PRICES = 256
-"""Arrivals that a client remembers: longer than anybody takes to ask for the first after a blow."""
+"""Arrivals that a client remembers: enough to find the first one after a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +141,8 @@ class Watcher:
         self._wake()
 
     def note_quiet(self, as_of: str, prices: Mapping[str, float]) -> None:
-        """Hear what the node had fetched by `as_of`: if we have all of it, there was nothing to
-        wait for until then.
+        """Take what the node had fetched by `as_of`: a client that has all of it waited for
+        nothing until then.
         """
         if self._clock is None or self._paused or prices != self.prices:
             return
@@ -201,7 +201,7 @@ class Watcher:
                 if self.disconnected is not None:
                     return None
                 await self._heard.wait()
-        # Asked late, when several have come, or told late, when the time was up.
+        # The question may come late, after several prices, or the price after the time was up.
         first = self._first_price_after(moment)
         return None if first is None or first - moment > seconds else first - moment
 
@@ -210,12 +210,12 @@ class Watcher:
         return self._prices[index] if index < len(self._prices) else None
 
     def stop_reading(self) -> None:
-        """Let what the server sends pile up: that it has no prices then is its own doing."""
+        """Stop reading: the client causes the lack of prices itself then."""
         self._paused = True
         self._reading = trio.Event()
 
     def read_on(self) -> None:
-        """Read what has piled up."""
+        """Read the backlog."""
         self._reading.set()
 
     async def vanish(self) -> None:
@@ -296,11 +296,11 @@ class Watchers:
         return newest
 
     def count(self, holds: Callable[[Watcher], bool]) -> int:
-        """How many of those present are so."""
+        """How many of those present meet the condition."""
         return sum(holds(watcher) for watcher in self.present)
 
     def faults(self) -> Iterable[str]:
-        """What no client should see, all of it."""
+        """All violations that the clients saw."""
         for watcher in self.all:
             for fault in watcher.faults:
                 yield f"client {watcher.number}: {fault}"

@@ -1,1 +1,1 @@
-"""What operators see: the tree as data, later metrics and the event log."""
+"""Telemetry for operators: the tree as data, metrics and the event log."""

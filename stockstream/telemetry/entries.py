@@ -1,4 +1,4 @@
-"""What the event log keeps, as plain values for the admin API."""
+"""The entries of the event log, as plain values for the admin API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class EntryKind(StrEnum):
-    """What happened."""
+    """The kind of an event."""
 
     STARTED = "started"
     EXITED = "exited"
@@ -31,7 +31,7 @@ class EntryKind(StrEnum):
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the event log. `number` rises by one; `at` is ms since 1970.
 
-    `down_ms` is how long the path had nobody, for a start after an exit. `more` counts events
+    `down_ms` is how long the path had no actor, for a start after an exit. `more` counts events
     like this one that came too fast for lines of their own, since the last line of the kind.
     """
 
@@ -48,7 +48,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CrashEntry(msgspec.Struct, frozen=True):
-    """An end that nobody asked for; `decision` is what the supervisor did about it."""
+    """An unrequested end; `decision` is the supervisor's reaction."""
 
     number: int
     at: int

@@ -1,8 +1,8 @@
-"""What has happened in the tree: a subscriber to its events that keeps the last of each kind.
+"""The event log of the tree: a subscriber to its events that keeps the last of each kind.
 
 A plain object that outlives every actor, the one that attaches it included. Everything is bounded.
-What a flood would fill with one story (a client's ordinary life, a thousand dropped casts) is
-counted, not kept, so that it cannot wash out what matters.
+A flood of one story (ordinary connects of clients, a thousand dropped casts) is counted, not kept,
+so that it cannot push out the important entries.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class EventLog:
         monotonic: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.run = wall_clock_ms()
-        """Tells this log from one of another process, whose numbers mean nothing here."""
+        """Distinguishes this log from that of another process, which has other numbers."""
         self.last = 0
         """The number of the newest entry."""
         self._wall_clock_ms = wall_clock_ms
@@ -149,7 +149,7 @@ class EventLog:
                 self._told(event)
 
     def tell_the_rest(self) -> None:
-        """Write a line for what was only counted, of stories that are over; to be called often."""
+        """Write a line for the counted events of stories that are over; to be called often."""
         for story in self._stories.calm():
             self._append(story.kind, story.place, detail="more like it", more=story.more)
 
@@ -237,7 +237,7 @@ class EventLog:
             self._append(kind, event.path, reason=reason, detail=detail)
 
     def _may_write(self, kind: EntryKind, path: str) -> bool:
-        # What restarts under a budget tells at most so much; every line of it is wanted.
+        # A restart budget limits these lines, so each of them is kept.
         return (kind in _ALWAYS and not is_numbered(path)) or self._stories.admit(kind, path)
 
     def _append(

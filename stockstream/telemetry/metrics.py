@@ -1,4 +1,4 @@
-"""What the actors and the process tell Prometheus."""
+"""The metrics of the actors and the process for Prometheus."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _PAGE = resource.getpagesize()
 class ProcessSample(msgspec.Struct, frozen=True):
     """One second. `at` in ms since 1970, memory in bytes, `cpu` in percent of one processor.
 
-    `lag_ms` is the longest that a task which was due had to wait for its turn; `threads` are
+    `lag_ms` is the longest wait of a due task for its turn; `threads` are
     Python's.
     """
 
@@ -59,14 +59,14 @@ class ProcessHistory:
 
 
 class Sampler:
-    """Takes samples; what is per second is since the sample before."""
+    """Takes samples; rates per second are those since the sample before."""
 
     def __init__(self) -> None:
         self._last = time.perf_counter()
         self._cpu = time.process_time()
 
     def sample(self, lag_seconds: float) -> ProcessSample:
-        """How the process stands now. Reads /proc, which is memory and does not block."""
+        """The figures of the process now. Reads /proc, which is memory and does not block."""
         now, cpu = time.perf_counter(), time.process_time()
         passed, used = now - self._last, cpu - self._cpu
         self._last, self._cpu = now, cpu
@@ -85,7 +85,7 @@ def _memory() -> int:
     try:
         return int(_STATM.read_bytes().split()[1]) * _PAGE
     except OSError:
-        # Not Linux: the most there ever was, in bytes on macOS and in KB elsewhere.
+        # Not Linux: the peak so far, in bytes on macOS and in KB elsewhere.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
 
@@ -93,6 +93,6 @@ def _memory() -> int:
 def _open_files() -> int | None:
     if _FILES is None:
         return None
-    # Linux tells the number as the directory's size since 6.2. Listing it holds the run loop for
-    # longer the more sockets there are.
+    # Since 6.2, Linux reports the number as the directory's size. Listing the directory instead
+    # blocks the run loop, longer with more sockets.
     return _FILES.stat().st_size or sum(1 for _ in _FILES.iterdir())

@@ -1,4 +1,4 @@
-"""How many lines one story may fill: a burst per second, and the rest of it is counted."""
+"""Limits the lines of one story: a burst per second, and the rest is counted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BURST = 5
 BURST_SECONDS = 1.0
 MOST = 1_000
-"""Stories told apart; beyond, the one begun first is forgotten."""
+"""Stories kept apart; beyond, the one begun first is forgotten."""
 _NUMBERED = re.compile(r"(?<![^/])\d+(?=/|$)")
 
 
@@ -49,7 +49,7 @@ class Stories:
         if story is None or now - story.began >= BURST_SECONDS:
             left = 0 if story is None else story.more
             self._running.pop(key, None)
-            # What was not told yet is told with the rest of this second.
+            # Events without a line yet are reported with the rest of this second.
             story = self._running[key] = Story(*key, now, more=left)
             if len(self._running) > MOST:
                 self._running.popitem(last=False)
@@ -60,14 +60,14 @@ class Stories:
         return True
 
     def calm(self) -> list[Story]:
-        """Take out the stories whose second is over; answer those with something untold."""
+        """Take out the stories whose second is over; returns those with unreported events."""
         now = self._monotonic()
         over = [key for key, story in self._running.items() if now - story.began >= BURST_SECONDS]
         return [story for story in map(self._running.pop, over) if story.more]
 
 
 def place_of(path: str) -> str:
-    """The path, with `#` for what a dynamic supervisor numbered."""
+    """The path, with `#` in place of a dynamic supervisor's running number."""
     return _NUMBERED.sub("#", path)
 
 

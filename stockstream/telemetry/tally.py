@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Tally:
     """Call it with events; read its counters at any time. Paths of numbered children end in `#`.
 
-    `ends` counts by path and kind: crash, kill, or failed_start; what was asked for is none.
+    `ends` counts by path and kind: crash, kill, or failed_start; requested stops do not count.
     """
 
     def __init__(self) -> None:

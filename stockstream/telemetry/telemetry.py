@@ -19,7 +19,7 @@ LAG_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """What operators can look back at. Made by `application.py`; survives every actor."""
+    """The records for operators. Made by `application.py`; survives every actor."""
 
     events: EventLog = field(default_factory=EventLog)
     tally: Tally = field(default_factory=Tally)
@@ -42,7 +42,7 @@ class TelemetryActor(Actor):
         self._lag = 0.0
 
     async def init(self) -> None:
-        """Listen from now on, also beyond the own death."""
+        """Listen from now on; the log goes on listening after this actor's death."""
         self._telemetry.events.attach(self.system)
         self._telemetry.tally.attach(self.system)
         self.tasks.start_soon(self._measure_lag)

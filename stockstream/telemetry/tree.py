@@ -14,7 +14,7 @@ LONGEST_TRACE = 8_000
 
 
 class MailboxDocument(msgspec.Struct, frozen=True):
-    """Casts and calls waiting, the most that ever were, the bound, and what gave way."""
+    """Casts and calls waiting, their maximum so far, the bound, and the number dropped."""
 
     queued: int
     high_water: int

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stockstream.telemetry.event_log import EventLog
 
 HEARTBEAT_SECONDS = 5.0
-"""Seconds. A reader that gets nothing for three heartbeats has lost its connection."""
+"""A reader that gets nothing for three heartbeats has lost its connection."""
 MOST_STREAMS = 16
 """Pages and commands of the few operators; each costs a task and a socket."""
 LINES_PER_PIECE = 100

@@ -26,7 +26,7 @@ class ServerConfig:
     local_reserve: int = 0
     """Sockets beyond `max_connections` for this machine's own programs."""
     vital_paths: frozenset[bytes] = frozenset()
-    """The path of the liveness check, answered also on a socket over the limits."""
+    """The paths of the liveness check, answered also on a socket over the limits."""
     own_headers: tuple[tuple[bytes, bytes], ...] = ()
     """Headers, named in lower case, of all answers that do not have them from the app."""
     max_head_size: int = 16 * 1024

@@ -12,8 +12,8 @@ root                          one_for_one
 ├─ web                        Hypercorn + Quart-Trio
 └─ chaos                      absent unless fault injection is enabled
 
-Children start from top to bottom and stop from bottom to top. What survives an actor's death
-stands in tables, made here and handed on.
+Children start from top to bottom and stop from bottom to top. State that survives an actor's death
+is in tables, which are made here and passed on.
 """
 
 from __future__ import annotations
@@ -57,20 +57,20 @@ if TYPE_CHECKING:
     from stockstream.upstreams import Upstream
 
 # Chaos kills at random, five times a second at most; a supervisor that gives up under that would
-# turn a drill into an outage. A child that cannot come back at all reaches these just the same:
-# a failing start takes about a millisecond.
+# turn a drill into an outage. A child that cannot start at all reaches these limits quickly, too,
+# because a failing start takes about a millisecond.
 INTENSITY, PERIOD = 100, 10.0
-# An upstream whose feed cannot come back at all is started ever more slowly, and the others go on:
-# with its restarts counted, it would end them all. One that was up for a second begins anew, so
-# who is killed by hand is back at once.
+# An upstream whose feed cannot start at all is restarted with growing pauses, and the others go on:
+# if its restarts counted, it would end them all. The pauses begin again after a second of running,
+# so a feed that is killed by hand is back at once.
 FEEDS_PERIOD, FEEDS_BACKOFF = 1.0, Backoff(first=0.01, longest=10.0)
-POSTGRES_SHUTDOWN_SECONDS = 6.0  # a fast stop writes all there is; then it is forced
+POSTGRES_SHUTDOWN_SECONDS = 6.0  # a fast stop writes all data; after this it is forced
 WEB_SHUTDOWN_SECONDS = 9.0  # the drain takes at most 7 of them
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """What was opened before anything started: `sockets` listen, `stub_port` was free."""
+    """The sockets opened before anything started: `sockets` listen, `stub_port` was free."""
 
     sockets: tuple[socket.socket, ...]
     stub_port: int | None
@@ -84,10 +84,10 @@ class Addresses:
 
 
 def bind(settings: Settings) -> Addresses:
-    """Open the listening sockets, and see that the stub's port is free.
+    """Open the listening sockets, and check that the stub's port is free.
 
     Raises:
-        PortTaken: somebody has one of the ports.
+        PortTaken: another process has one of the ports.
         OSError: the address cannot be used.
     """
     stub_port = None

@@ -1,13 +1,13 @@
 """One asyncio loop in one thread, for the gateways whose libraries are written for asyncio.
 
-An `AsyncioThread` is made where a tree is wired, and handed to its gateways. The first to use it
-starts the thread; when the last one has left, the loop is told to stop, and nobody waits for that.
-The process does not wait for the thread either when it ends.
+An `AsyncioThread` is made where a tree is wired, and passed to its gateways. The first gateway that
+uses it starts the thread. When the last one has left, the loop is told to stop, without a wait. The
+process does not wait for the thread either when it ends.
 
-A trio task has a coroutine run there by `AsyncioLoop.run`. A deadline of the coroutine's own is the
-coroutine's to keep. What watches over the loop is `AsyncioLoop.watch`, in a task of each gateway: a
-loop that has ended, or that answers no more, fails all who wait for it and that task. The gateway
-ends with it, and its next life finds a new loop in a new thread.
+A trio task runs a coroutine there by `AsyncioLoop.run`. The coroutine keeps its own deadline.
+`AsyncioLoop.watch` watches the loop, in a task of each gateway. If the loop has ended, or answers
+no more, all waiting callers and that task fail. The gateway ends with the task, and its next life
+gets a new loop in a new thread.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
 END_SECONDS = 2.0
-"""What a cancelled caller waits for its coroutine to end. Longer than a coroutine may take that
-waits, for a second, for what it has cancelled itself."""
+"""How long a cancelled caller waits for its coroutine to end. A coroutine may itself wait a second
+for a task that it has cancelled, so this is longer."""
 BEAT_SECONDS = 1.0
 MISSED_BEATS = 5
-"""In a row: the loop answers no more. Beats and not seconds: a process that was stopped for a
-minute misses one."""
+"""After so many missed beats in a row the loop counts as hung. They are beats and not seconds: a
+process that was stopped for a minute misses only one."""
 LAST_TURNS = 10
-"""Of the loop, before it is closed: a transport that was closed gives its socket back in the next
-one, or, under TLS, some later."""
+"""Passes of the loop before it is closed: a closed transport releases its socket in the next pass,
+or, under TLS, some passes later."""
 LOOKUPS = 16
 """Host names that may be looked up at once, by all lives of the loop together: a look-up cannot be
 cut short, and goes on when the loop that wanted it has ended."""
@@ -53,11 +53,11 @@ _log: BoundLogger = structlog.get_logger("asyncio")
 
 
 class AsyncioThreadLost(Exception):
-    """The loop has ended, or answers no more; what was to run there may have run."""
+    """The loop has ended, or answers no more; the call may have run or not."""
 
 
 class CancelledUnderAsyncio(Exception):
-    """The coroutine was cancelled, and not by who waits for it."""
+    """The coroutine was cancelled, but not by its caller."""
 
 
 class AsyncioThread:
@@ -116,12 +116,12 @@ class AsyncioLoop:
     ) -> R:
         """Await `function(*args)` in the loop, with the context variables of here.
 
-        Cancelled, it cancels the coroutine and waits for its end, `END_SECONDS` at most. What that
-        returns all the same is for `discard`, which is called in the loop.
+        If cancelled, it cancels the coroutine and waits for its end, `END_SECONDS` at most. A late
+        result is passed to `discard`, which is called in the loop.
 
         Raises:
             AsyncioThreadLost: the loop is gone.
-            CancelledUnderAsyncio: somebody else cancelled the coroutine.
+            CancelledUnderAsyncio: the coroutine was cancelled by other code.
             Exception: what the coroutine raises, with its traceback.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -146,7 +146,7 @@ class AsyncioLoop:
             del call
 
     def post(self, function: Callable[[*Ts], object], *args: *Ts) -> None:
-        """Have the loop call `function` soon. Nothing is done where the loop has ended."""
+        """Have the loop call `function` soon. Does nothing if the loop has ended."""
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function, *args)
 
@@ -254,7 +254,7 @@ class _Call(Generic[R]):
     def cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            # Also where it is done: unread, an error would be logged as forgotten.
+            # Also when it is done: an error that is never read would be logged by asyncio.
             self._task.add_done_callback(self._take_away)
 
     def result(self, lost: str | None) -> R:
@@ -290,7 +290,7 @@ async def _turns(number: int) -> None:
 
 
 async def _awaited(function: Callable[..., Coroutine[Any, Any, R]], args: tuple[object, ...]) -> R:
-    # Knows nothing of the call: an error holds this frame, and the call's task holds the error.
+    # No reference to the call here: an error holds this frame, and the call's task holds the error.
     return await function(*args)
 
 
@@ -334,10 +334,10 @@ class _Lookups(ThreadPoolExecutor):
 
 
 def _report(_loop: object, context: Mapping[str, Any]) -> None:
-    """Log what asyncio has nobody to tell of."""
+    """Log the errors that asyncio cannot report to a caller."""
     message, error = context.get("message"), context.get("exception")
     if "future" in context or "task" in context:
-        # A driver leaves futures behind when its connection is cut; who asked has been answered.
+        # A driver leaves futures behind when its connection is cut; their callers have an answer.
         _log.debug("left behind under asyncio", note=message, error=repr(error))
     else:
         _log.error("error under asyncio", note=message, exc_info=error)

@@ -1,10 +1,10 @@
-"""When the asyncio thread has its turn: while trio waits, and not in the midst of what it does.
+"""Turns of the asyncio thread: it runs while trio waits, not in the middle of trio's work.
 
-Two threads take turns at the interpreter whenever one of them makes a system call. A broadcaster
-that writes to a thousand sockets makes a thousand: each time the asyncio thread could come in
-between, and all clients behind that socket would wait for it. So the loop looks, before it runs
-what is ready, whether trio runs tasks just now, and waits until trio waits too: as if both were
-one loop. It does not wait for longer than `PATIENCE_SECONDS`: trio may always have work.
+Two threads may switch at each system call. A broadcaster that writes to a thousand sockets makes a
+thousand such calls: each time the asyncio thread could take over, and all later clients would wait
+for it. So before the loop runs its ready callbacks, it checks whether trio runs tasks now, and
+waits until trio waits, too, as if both were one loop. It waits for `PATIENCE_SECONDS` at most,
+because trio may always have work.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class TrioIsBusy(trio.abc.Instrument):
         self._held = False
 
     def after_io_wait(self, timeout: float) -> None:  # noqa: ARG002 - trio's signature
-        """Tasks are run now. Whoever has the lock for an instant began while trio waited."""
+        """Trio runs tasks now. Another holder has the lock only briefly, since trio waited."""
         self._held = self.lock.acquire(blocking=False)
 
     def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002 - as above
@@ -38,14 +38,14 @@ class TrioIsBusy(trio.abc.Instrument):
         self.release()
 
     def release(self) -> None:
-        """Hold up nobody, until tasks are run the next time."""
+        """Release the lock until tasks are run the next time."""
         if self._held:
             self._held = False
             self.lock.release()
 
 
 class PoliteSelector(selectors.DefaultSelector):
-    """An asyncio loop's: tells what is ready once trio waits, or when its patience is over."""
+    """The loop's selector: reports ready events when trio waits, or when its patience is over."""
 
     def __init__(self, lock: threading.Lock) -> None:
         super().__init__()

@@ -43,8 +43,8 @@ ENV_FILE = ".env"
 OWN_ADDRESSES = frozenset(
     {"admin", "api", "docs", "health", "metrics", "openapi.json", "s", "static", "ws"}
 )
-"""What the addresses of the server begin with; `BASE_PATH` does not, so that it can be told from
-them where a proxy took it off."""
+"""The first parts of the server's own paths. `BASE_PATH` must not begin with one, so that we can
+tell them apart if a proxy has removed it."""
 SECRETS = ("secret_key_base", "admin_token")
 """Fields that are generated in development and required in production."""
 
@@ -56,7 +56,7 @@ def _split(value: object) -> object:
 
 
 def _each(check: Callable[[str], T]) -> BeforeValidator:
-    """Read a comma-separated text (or a sequence) and check each part on its own."""
+    """Read a comma-separated text (or a sequence) and check each part separately."""
 
     def validate(value: object) -> object:
         parts = _split(value)

@@ -1,4 +1,4 @@
-"""Reading JSON that somebody else wrote: whatever the bytes are, it ends with one kind of error."""
+"""Reads JSON of others: any invalid bytes end in one kind of error."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ T = TypeVar("T")
 def from_json(body: bytes | str, kind: type[T]) -> T:
     """`body` as a `kind`.
 
-    msgspec lets two errors of others through: bytes that are no UTF-8 within a text are a
-    UnicodeDecodeError to it, and what is nested too deeply a RecursionError.
+    msgspec lets two other errors through: a UnicodeDecodeError for invalid UTF-8 in a text, and a
+    RecursionError for JSON that is nested too deeply.
 
     Raises:
         msgspec.ValidationError: it is JSON, and no `kind`; the error names the field.

@@ -1,4 +1,4 @@
-"""What the environment and `.env` give: which of it is ours, what is wrong with it, its origin.
+"""The settings in the environment and `.env`: which are ours, their errors, their origin.
 
 `load()` is what a start calls. All that can be wrong with the settings is found here, before
 anything is started, and told in one line (`ConfigurationError`).
@@ -35,7 +35,7 @@ _SHORTEST_GUESSED = 8  # strangers' shorter names (HOSTS, SPORT) lie near to our
 
 @dataclass(frozen=True)
 class Configuration:
-    """What a start uses: the settings, and by field name where each value came from."""
+    """The input of a start: the settings, and by field name the origin of each value."""
 
     settings: Settings
     sources: Mapping[str, Source]
@@ -87,7 +87,7 @@ def _read_env_file(path: Path) -> dict[str, str]:
 
 
 def _unknown(given: Mapping[str, str], source: Source) -> list[str]:
-    """Name what was meant for us and is not ours: all of `.env`, our prefix, near misspellings."""
+    """The unknown names meant for us: all of `.env`, our prefix, near misspellings."""
     known = [field.upper() for field in Settings.model_fields]
     found = []
     for name, value in given.items():

@@ -1,8 +1,8 @@
-"""Epochs: each life of the server counts its versions in a higher one, whatever the clock says.
+"""Epochs: each life of the server has a higher one for its versions, independent of the clock.
 
 Clients compare versions across a restart, and so does the history. A wall clock that was set back
 between two starts would give the later one lower versions, and clients would refuse its prices.
-So the last epoch stands in a file of the data directory, which needs no database.
+So the last epoch is kept in a file of the data directory, which needs no database.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _log: BoundLogger = structlog.get_logger("epochs")
 
 
 def claim_epoch(directory: Path, wall_clock_ms: Callable[[], int] = now_ms) -> int:
-    """An epoch that nobody had before who claimed one in `directory`; it is kept there.
+    """An epoch that no earlier start in `directory` has had; it is kept there.
 
-    The wall clock in ms, or one more than the last where that is higher. A file that cannot be
-    read or written is logged, and the clock has to do. Nodes may share the directory. Blocks.
+    It is the wall clock in ms, or the last epoch plus one if that is higher. If the file cannot be
+    read or written, this is logged and the clock is used. Nodes may share the directory. Blocks.
     """
     now = wall_clock_ms()
     try:

@@ -2,7 +2,7 @@
 
 
 class StartError(Exception):
-    """What was asked for cannot be begun; the text is one line that says why and what to do."""
+    """The command cannot start; the text is one line that says why and what to do."""
 
     exit_code = 1
 
@@ -14,6 +14,6 @@ class ConfigurationError(StartError):
 
 
 class UsageError(StartError):
-    """An argument is none of its kind; the line names it."""
+    """An argument is not valid; the line names it."""
 
     exit_code = 2

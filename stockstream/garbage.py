@@ -1,9 +1,9 @@
 """Python's collector of cyclic garbage, set for a process of very many long-lived objects.
 
-A full collection looks at all of them, and everybody waits: at four thousand clients that is a
-quarter of a second, at ten thousand more than half of one. So it is to be rare, which is harmless
-where little garbage grows old: neither a client that has left nor an actor that was stopped or
-killed leaves anything in a cycle.
+A full collection visits all of them, and all tasks wait: a quarter of a second at four thousand
+clients, more than half a second at ten thousand. So it must be rare. That is harmless because
+little garbage grows old: a client that has left, or an actor that was stopped or killed, leaves no
+cycles.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from __future__ import annotations
 import gc
 
 YOUNG_THRESHOLD = 500
-"""Objects more than went: enough to be looked through in a moment that costs nobody anything."""
+"""New objects less freed ones: a number that a collection can visit in an idle moment."""
 THRESHOLDS = (2_000, 0, 4_000)
 """A client is 160 objects that the collector knows. With the usual (700, 10, 10) a full collection
 may come after 430 clients, and one among 7,000 objects, which takes 10 ms and more, after 48. With
-these it stops whoever runs only after two thousand without a good moment, and looks at each object
-once or twice before it leaves it to a full collection. One of those comes after two million: more
-than the clients of a node have together, or what 30,000 requests of pages and of the API leave in
-cycles, nearly all of which has been found by then."""
+these it interrupts a running task only after two thousand objects without an idle moment, and
+visits each object once or twice before it leaves it to a full collection. A full collection comes
+after two million objects. That is more than all clients of a node have, or than 30,000 requests of
+pages and of the API leave in cycles; nearly all of those have been found by then."""
 
 
 def settle() -> None:
-    """Call once everything has started: what is there now is never looked at again."""
+    """Call once everything has started: the objects of now are never visited again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)

@@ -1,8 +1,8 @@
-"""Which StockStream this is: an id, kept in the database and, for starts without one, on disk.
+"""The id of this StockStream, kept in the database and, for starts without one, on disk.
 
 Nodes that share a database share it. It outlives a change of `SECRET_KEY_BASE`, and tells cookies
 of one StockStream from those of another on the same host. A new database takes the id of the first
-node that asks it; whoever has another one learns it then.
+node that asks it; a node with another id takes over that one then.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FILE = "instance"
 ID_BYTES = 6
-"""Two on one host that draw the same are one in 281 billion."""
+"""The chance that two on one host draw the same id is one in 281 billion."""
 
 _ID = re.compile(r"[0-9a-f]{12}")
 

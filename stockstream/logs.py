@@ -1,8 +1,8 @@
 """Logging: structlog and the standard library's loggers, through one renderer, to standard error.
 
 Only structlog's synchronous methods are used (`info`, not `ainfo`: those need asyncio).
-Every line carries the correlation id of the request that is worked for, in whichever actor: a
-message takes its sender's along (`supervision.correlation_id`).
+Every line has the correlation id of its request, in every actor: a message carries that of its
+sender (`supervision.correlation_id`).
 """
 
 import logging

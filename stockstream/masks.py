@@ -1,4 +1,4 @@
-"""Addresses without what may be a secret in them, as people may be shown them."""
+"""Addresses with possible secrets masked, so that people may see them."""
 
 from __future__ import annotations
 

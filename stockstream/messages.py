@@ -1,6 +1,6 @@
 """Messages that cross between the product's parts.
 
-The parts (`market`, `delivery`, ...) do not import each other; what one tells another stands
+The parts (`market`, `delivery`, ...) do not import each other, so the messages between them are
 here. Messages inside one part stay in that part.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CircuitMoved(Event):
-    """The circuit breaker at `path` changed what callers meet, or was forced or let go."""
+    """The circuit breaker at `path` changed its effective state, or was forced or released."""
 
     left: CircuitState
     entered: CircuitState
@@ -75,7 +75,7 @@ class ForceCircuit(Request[None]):
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Who wants what: from the subscription manager to the feeds.
+    """The demand for symbols: from the subscription manager to the feeds.
 
     `symbols` are those subscribed by name; `everything` is set when somebody wants all there
     are; `subscribers` counts connections with at least one subscription.
@@ -88,11 +88,11 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class DemandWanted:
-    """From a feed that has just started, and does not know who wants what."""
+    """From a feed that has just started, and does not know the demand."""
 
 
 class DatabaseFault(StrEnum):
-    """What can be done to the embedded database server on purpose."""
+    """The faults of the embedded database server."""
 
     STOP = "stop"
     PAUSE = "pause"
@@ -122,7 +122,7 @@ class ServerFailed:
 
 
 class CutConnections(Request[int]):
-    """Cut every connection to the database, whatever runs on it; how many there were."""
+    """Cut every connection to the database, with the queries on it; returns their number."""
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -163,6 +163,6 @@ class DeliverAlert(Request[int]):
 
 @dataclass(frozen=True, slots=True)
 class AlertSymbols:
-    """What rules are about: to the feeds, which fetch it as if somebody had subscribed."""
+    """The symbols of rules: to the feeds, which fetch them as if a client had subscribed."""
 
     symbols: frozenset[Symbol]

@@ -25,7 +25,7 @@ _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 class Family:
     """Samples under one name. `text` says what they are, in one sentence.
 
-    A histogram is the one that is being filled: write it down before others get a turn.
+    A histogram is the live one: write it out before other tasks get a turn.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Family:
         """Check the name.
 
         Raises:
-            ValueError: it is no name of a metric, or not one of this kind.
+            ValueError: it is not the name of a metric, or not of this kind.
         """
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r} is no name of a metric")

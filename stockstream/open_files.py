@@ -1,4 +1,4 @@
-"""How many files this process may open, which is how many clients it can have."""
+"""The limit of open files of this process, which limits the number of its clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the settings of the whole mean for each part: one function a part, nothing else."""
+"""The settings of each part, made from the whole: one function a part, nothing else."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def retention(settings: Settings) -> RetentionSettings:
 
 
 def purge(settings: Settings) -> PurgeSettings:
-    """How long what users made is kept, in days."""
+    """How long the rows of users are kept, in days."""
     return PurgeSettings(
         alerts=settings.retain_alerts,
         deleted=settings.retain_deleted,
@@ -94,7 +94,7 @@ def http(settings: Settings) -> HttpSettings:
 
 
 def breaker(settings: Settings) -> BreakerSettings:
-    """An answer without a usable price is a failure; one without the symbols asked for is none."""
+    """An answer without a usable price is a failure; a missing requested symbol is not."""
     return BreakerSettings(
         window_type=WindowType(settings.breaker_window_type),
         window=settings.breaker_window,

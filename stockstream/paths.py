@@ -1,4 +1,4 @@
-"""Where the actors that others talk to stand in the tree. `application.py` builds it so."""
+"""The paths of the actors that others talk to. `application.py` builds the tree accordingly."""
 
 TELEMETRY = "telemetry"
 PUBSUB = "pubsub"
@@ -19,10 +19,10 @@ CHAOS = "chaos"
 
 
 def feed(upstream: str) -> str:
-    """Who asks the upstream of that name for prices."""
+    """The feed of the upstream of that name."""
     return f"{FEEDS}/{upstream}/feed"
 
 
 def circuit_breaker(upstream: str) -> str:
-    """Who permits that."""
+    """The circuit breaker of that feed."""
     return f"{FEEDS}/{upstream}/circuit_breaker"

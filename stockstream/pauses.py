@@ -1,4 +1,4 @@
-"""Pauses of who tries again for ever: they grow, and no two who lost the same thing keep step."""
+"""Pauses of endless retry loops: they grow, and jitter keeps two loops from retrying in step."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ class Pauses:
         return self._backoff.wait(self._attempt - 1, self._rng)
 
     def reset(self) -> None:
-        """It went well: begin with the shortest again."""
+        """The try succeeded: begin with the shortest pause again."""
         self._attempt = 0

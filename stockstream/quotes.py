@@ -31,7 +31,7 @@ _SHOWN_OF_A_BAD_SYMBOL = 32
 
 
 class InvalidSymbol(ValueError):
-    """A text that is no symbol. ``code`` goes to clients; ``reason`` says what is wrong."""
+    """A text that is not a symbol. ``code`` goes to clients; ``reason`` says what is wrong."""
 
     code = "invalid_symbol"
 

@@ -1,7 +1,7 @@
-"""Rows of the tables: how each part stands, as its one writer last told.
+"""Rows of the tables: the status of each part, as its one writer last set it.
 
 The writers and readers are in different parts of the product, which do not import each other, so
-their rows stand here, beside `tables.py`. What is sent from actor to actor stands in `messages.py`.
+their rows are here, beside `tables.py`. Messages from actor to actor are in `messages.py`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class UpstreamClock(msgspec.Struct, frozen=True):
 
 
 class FeedState(StrEnum):
-    """How the feed does: the last fetches succeeded, they fail of late, or it is gone."""
+    """The state of a feed: the last fetches succeeded, the recent ones fail, or it is gone."""
 
     LIVE = "live"
     STALE = "stale"
@@ -60,7 +60,7 @@ class FeedState(StrEnum):
 
 
 class FeedStatus(msgspec.Struct, frozen=True):
-    """How the feed of one upstream does; or all together, as clients are told of it.
+    """The status of the feed of one upstream; or of all together, as clients get it.
 
     `as_of` is when the last fetch ended that told or confirmed a price, None before the first;
     `interval` the seconds between fetches now; `listed` whether the provider's whole list has
@@ -94,7 +94,7 @@ class CircuitState(StrEnum):
 
 
 class CircuitStatus(msgspec.Struct, frozen=True):
-    """How the circuit breaker of one upstream does; or the worst, as clients are told of it.
+    """The status of the circuit breaker of one upstream; or the worst one, as clients get it.
 
     `next_probe` is when the wait ends, None when closed or when nobody knows; `since` when this
     state began.
@@ -152,7 +152,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
 
 
 class DatabaseStatus(msgspec.Struct, frozen=True):
-    """How the connections to the database are.
+    """The status of the connections to the database.
 
     `up` when history can be written; `connections` open now by purpose; `reason` why it is not up,
     one line that names the setting to look at; `since` when it became so. `replica` where there is
@@ -169,7 +169,7 @@ class DatabaseStatus(msgspec.Struct, frozen=True):
 
 
 class RecorderFigures(msgspec.Struct, frozen=True):
-    """How the recording of prices goes. Counts are of this process, over all recorders' lives.
+    """The status of recording. Counts are of this process, over all lives of the recorder.
 
     `spooled` batches wait on disk in `spool_bytes`, the oldest received at `spooled_since` (ms
     since 1970), where that is known; `lost` ticks went there, because it was full, or a file of it
@@ -206,7 +206,7 @@ class RecorderStatus(RecorderFigures, frozen=True):
 
 
 class RetentionStatus(msgspec.Struct, frozen=True):
-    """How retention goes: `waits` is why nothing is dropped, `trouble` what fails for long; None
+    """The status of retention: `waits` is why nothing is dropped, `trouble` a long failure; None
     when nothing is in the way.
     """
 
@@ -215,7 +215,7 @@ class RetentionStatus(msgspec.Struct, frozen=True):
 
 
 class AlertStatus(msgspec.Struct, frozen=True):
-    """How the alerts go. Counts are of this process; `unstored` and `undelivered` wait now.
+    """The status of alerts. Counts are of this process; `unstored` and `undelivered` wait now.
 
     `dropped` alerts gave way, unstored, because the database was away for too long; `missed`
     quotes were lost before they were judged, so that only the newest of each symbol was. `withheld`
@@ -233,7 +233,7 @@ class AlertStatus(msgspec.Struct, frozen=True):
 
 
 class WebhookStatus(msgspec.Struct, frozen=True):
-    """How the webhooks go. Counts are of this process; `under_way` now.
+    """The status of webhooks. Counts are of this process; `under_way` now.
 
     `failed` counts single attempts, `dead` the calls that were given up.
     """

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
 STOP_SECONDS = 3.0
-"""What a told process may take to end, before it is killed."""
+"""How long a process that is told to end may take before it is killed."""
 RETRIES = Backoff(first=0.2, longest=5.0)
 
 _log: BoundLogger = structlog.get_logger("stub")
 
 
 class StubFailed(Exception):
-    """The stub API did not come up; it has said why on standard error."""
+    """The stub API did not start; it has written the reason to standard error."""
 
 
 class _Begin:
@@ -88,7 +88,7 @@ class Stub(Actor):
             [*command, "--announce", "--exit-with-parent"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl+C in our terminal is none of its business
+            start_new_session=True,  # Ctrl+C in our terminal must not reach it
         )
 
     async def _read_announcement(self, process: trio.Process) -> bool:

@@ -1,4 +1,4 @@
-"""The tables: what survives the death of any actor. Made by `application.py`, handed on by spec.
+"""The tables: state that survives the death of any actor. `application.py` makes and passes them.
 
 Each has one writer, by path, or each row of it has; anyone reads. Values are immutable. See
 `supervision.Table`. A table of one row is a `supervision.Slot`.
@@ -55,7 +55,7 @@ class OutboxStatistics:
 
     They hold `rows`, the oldest received at `oldest`, in ms since 1970, and published at the moment
     `since`; None when none waits.
-    `dropped` rows gave way to newer ones because nobody took them in time.
+    `dropped` rows were replaced by newer ones because the reader did not take them in time.
     """
 
     waiting: int
@@ -131,7 +131,7 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What one connection wants. `everything` is the `*` flag; `symbols` is empty then."""
+    """The subscription of one connection. `everything` is the `*` flag; `symbols` is empty then."""
 
     symbols: frozenset[Symbol] = frozenset()
     everything: bool = False

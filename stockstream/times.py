@@ -1,10 +1,10 @@
-"""The two clocks of the process, and what is told of them.
+"""The two clocks of the process, and how their times are given out.
 
 The wall clock may step: somebody sets it, a machine without a battery learns the time from the
 network, a suspended one wakes. So it only says *when* something was, for people and for rows that
-outlive the process. How *long* something takes or is ago is the monotonic clock's to say: what an
-age is worked out from is kept as a `Moment`, and `WallClock` tells it in wall time where it leaves
-the process. Nobody else reads the wall clock of the system (ruff's `banned-api` sees to it).
+outlive the process. The monotonic clock measures durations and ages: their start is kept as a
+`Moment`, and `WallClock` converts it to wall time where it leaves the process. No other code reads
+the wall clock of the system (ruff's `banned-api` checks it).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 STEP_MS = 500
-"""From here on a difference between the clocks is a step; below, they run unlike each other."""
+"""From here on a difference between the clocks is a step; below, it is drift."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -99,8 +99,8 @@ class Moment:
 class WallClock:
     """Tells moments in wall time, and notices when the wall clock has stepped.
 
-    A moment is told the same each time, though the clocks run a little unlike each other; after a
-    step of the wall clock it is told by the new time.
+    A moment has the same wall time at each call, although the clocks drift; after a step of the
+    wall clock it is given by the new time.
     """
 
     def __init__(self, now: Callable[[], int] = now_ms) -> None:

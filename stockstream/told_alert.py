@@ -1,4 +1,4 @@
-"""How an alert is told outside: the same on the socket, in a webhook and by the API."""
+"""The public form of an alert: the same on the socket, in a webhook and by the API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ToldAlert(msgspec.Struct, frozen=True):
-    """What is told of an alert.
+    """The public fields of an alert.
 
     `threshold` is a price, or percents for a move within `window` seconds from `reference`. It
     stands for so many `crossings`: those that came within a cool-down are told in one.

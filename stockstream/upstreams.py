@@ -1,7 +1,7 @@
-"""Upstreams: where prices come from, and how all of them do together.
+"""Upstreams: the sources of prices, and the status of all of them together.
 
-Each has a feed and a circuit breaker of its own, with a row of each in the tables. Clients are told
-one truth: the worst of them.
+Each has a feed and a circuit breaker of its own, with a row of each in the tables. Clients get one
+status: the worst of them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 STALE_AFTER_INTERVALS = 3
 STALE_AFTER_SECONDS = 3.0
-"""However short the interval: clients are told one of a second at least, and count three of it.
-A market of a few milliseconds would be stale after each hiccup, and say so to every client."""
+"""Clients are told an interval of a second at least, and call prices stale after three of them.
+With a few milliseconds, each hiccup would make the market stale, and every client would be told."""
 DOWN_AFTER_SECONDS = 60.0
 LONGEST_REASON = 200
 """As the protocol promises."""
@@ -53,7 +53,7 @@ class Upstream:
 
 
 def state_of(as_of: Moment | None, interval: float) -> FeedState:
-    """How a feed does whose last good fetch ended at `as_of`, by the time that has passed."""
+    """The state of a feed by the time since its last good fetch, which ended at `as_of`."""
     age = math.inf if as_of is None else as_of.age
     if age <= max(STALE_AFTER_SECONDS, STALE_AFTER_INTERVALS * interval):
         return FeedState.LIVE
@@ -61,7 +61,7 @@ def state_of(as_of: Moment | None, interval: float) -> FeedState:
 
 
 def current_state(row: FeedStatus) -> FeedState:
-    """How a feed does now: a feed that is gone for good does not tell that its prices grow old."""
+    """The state of a feed now: a dead feed does not report that its prices grow old."""
     return max(row.state, state_of(row.as_of, row.interval), key=_BAD_FEEDS.index)
 
 
@@ -85,7 +85,7 @@ def feed_of_all(rows: Mapping[str, FeedStatus]) -> FeedStatus | None:
 
 
 def worst_circuit(rows: Mapping[str, CircuitStatus]) -> CircuitStatus | None:
-    """The breaker that holds back most, and of several such the one that does so for longest."""
+    """The most restrictive breaker; of several, the one that has been so for longest."""
 
     def badness(row: CircuitStatus) -> tuple[int, float]:
         probe = row.next_probe

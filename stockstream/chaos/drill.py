@@ -156,14 +156,14 @@ class Drill:
         except Unreachable:
             if target is None or not target.blast_radius.disconnects:
                 raise
-            # What we hit took our own connection with it.
+            # The target took our own connection with it.
             self.web_hit = True
             self._add(await self._returned(action, target, at, began, "connection"))
             return
         except Refused as refused:
             if refused.code != "no_controller" or target is None or target.path != paths.CHAOS:
                 raise
-            # Who would have told us is the one that we hit.
+            # The target is the controller, which would have answered us.
             self._add(await self._returned(action, target, at, began, "controller"))
             return
         self.web_hit |= target is not None and target.blast_radius.disconnects

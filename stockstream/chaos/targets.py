@@ -141,7 +141,7 @@ def would_escalate(target: Target) -> bool:
 
 
 def fair_game(targets: Iterable[Target], deny: Sequence[str]) -> list[Target]:
-    """The targets of random kills: workers without a client's connection that `deny` leaves in.
+    """The targets of random kills: workers that hold no client's connection, without `deny`'s.
 
     The stub is excluded, too: it plays the outside world, whose outages are another kind of fault.
     """

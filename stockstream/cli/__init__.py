@@ -59,7 +59,7 @@ _COMMANDS = (
 
 
 def build(chosen: str = "") -> App:
-    """Return the program as it answers to a line that begins with `chosen`.
+    """Return the program for a command line that begins with `chosen`.
 
     Commands are import paths, so that only the chosen one is imported: `--help` needs none. What
     is said here about the chosen command gives way to its own docstring.
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             build(tokens[0] if tokens else "")(tokens)
         finally:
-            sys.stdout.flush()  # while there is somebody to tell that it cannot be written
+            sys.stdout.flush()  # now, while a write error can still be reported
     except CycloptsError as error:
         command = " ".join(("stockstream", *(error.command_chain or ())))
         _fail(tokens, f"{_usage_error(error)}\nTry `{command} --help`.", 2)
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _let_go_of_output() -> None:
-    """What is still buffered must go somewhere: the interpreter flushes at exit, and complains."""
+    """Redirect the buffered rest: the interpreter flushes it at exit, and would complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

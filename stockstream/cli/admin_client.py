@@ -1,4 +1,4 @@
-"""How commands talk to a running server: its admin API, with the token."""
+"""The client of commands for a running server: its admin API, with the token."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class _Refusal(msgspec.Struct):
 
 
 def _why(answer: httpx.Response) -> str:
-    """What the server says itself, else the begin of what there is."""
+    """The server's own message, else the begin of the body."""
     try:
         return from_json(answer.content, _Refusal).error.reason
     except msgspec.MsgspecError:

@@ -1,4 +1,4 @@
-"""The verbs that look at a node, or end what is on: nothing is broken by them."""
+"""The verbs that read a node, or end active faults: they break nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `stockstream chaos` prints: results on standard output, progress on standard error."""
+"""The output of `stockstream chaos`: results on standard output, progress on standard error."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def say(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Write JSON with its `schema_version`, whatever it is."""
+    """Write any value as JSON with its `schema_version`."""
     document = msgspec.to_builtins(value)
     document = {"schema_version": SCHEMA_VERSION, **document}
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
@@ -61,7 +61,7 @@ def print_report(report: Report) -> None:
     """Recovery times, the invariants' verdicts, and the verdict of all."""
     console = _console()
     if report.error is not None and not report.strikes:
-        say(f"stockstream chaos: {report.error}")  # what held while nothing was done is no news
+        say(f"stockstream chaos: {report.error}")  # verdicts mean nothing if nothing was done
         return
     if report.recovery:
         table = Table(box=None, padding=(0, 2, 0, 0))
@@ -89,7 +89,7 @@ def print_report(report: Report) -> None:
 
 
 def print_dry_run(chosen: Sequence[Target]) -> None:
-    """Whom a run would hit."""
+    """The targets that a run would hit."""
     say("would hit, and change nothing now:")
     print_targets(chosen)
 
@@ -106,7 +106,7 @@ def print_actions() -> None:
 
 
 def print_status(status: Status) -> None:
-    """What is on, and what was done of late."""
+    """The active faults, and the recent actions."""
     running = status.experiment
     lines = [f"fault injection is {'on' if status.enabled else 'off'}"]
     if running is not None:

@@ -1,4 +1,4 @@
-"""What the verbs of `stockstream chaos` share: the server they speak to, drills, exit codes."""
+"""The common part of the verbs of `stockstream chaos`: their server, drills, exit codes."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ async def _guarded(drill: Drill, strike: Callable[[Drill], Awaitable[None]]) -> 
 
 
 async def with_node(where: Where, ask: Callable[[Node], Awaitable[ExitCode]]) -> int:
-    """Ask the node something; the answer is the exit code, and why it failed is printed."""
+    """Ask the node something; prints a failure, and returns the exit code."""
     try:
         async with where.node() as node:
             return await ask(node)
@@ -195,7 +195,7 @@ def _first(group: BaseExceptionGroup[E], kind: type[E]) -> E:
 
 
 def fail(where: Where, stopped: Stopped) -> int:
-    """Say why it ended; the answer is the exit code."""
+    """Print why it ended; returns the exit code."""
     if where.as_json:
         print_json({"exit_code": stopped.code, "error": stopped.reason})
     else:

@@ -1,4 +1,4 @@
-"""Which lines of a file were left out, as ranges: a file that is there already is one range."""
+"""The lines of a file that were left out, as ranges: an already imported file is one range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a command writes: a file that is whole or not there, or what is no regular file."""
+"""The output of a command: a file that is whole or not there, or a pipe or device."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MOST_LINKS = 40
 def written(path: Path, permissions: int = 0o666) -> Iterator[BinaryIO]:
     """A file to write, for the time of a `with`.
 
-    It takes its name when all of it is written; links are followed, so it is what they lead to
-    that is replaced. A pipe, a device, or a descriptor of ours (`/dev/stdout`) is written into.
+    It gets its name when all of it is written. Links are followed, so their target is replaced. A
+    pipe, a device, or a descriptor of ours (`/dev/stdout`) is written into.
 
     Raises:
         StartError: it cannot be written; the text names it.

@@ -1,7 +1,7 @@
 """Where `stockstream db export` reads: from the replica where there is one, else from the primary.
 
-A replica is waited for until it has what the primary had when the command began, so an export holds
-the same from either.
+The command waits until the replica has all that the primary had when the command began, so an
+export from either holds the same.
 """
 
 from __future__ import annotations

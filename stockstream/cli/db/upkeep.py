@@ -70,7 +70,7 @@ async def retention(*, dry_run: bool = False, yes: Yes = False, as_json: Json = 
 
 
 async def _refuse_in_doubt(visit: Visit) -> None:
-    """See that the clock may be believed by which history is old (H25).
+    """Check that the clock that decides which history is old may be believed (H25).
 
     Raises:
         Refused: it may be wrong.
@@ -89,7 +89,7 @@ async def _rolled_up(visit: Visit) -> int:
 
 
 class _Part(Protocol):
-    """What one step of a long work did; `more` says that it is not all."""
+    """The result of one step of long work; `more` says that there is more to do."""
 
     @property
     def more(self) -> bool: ...
@@ -101,7 +101,7 @@ Part = TypeVar("Part", bound=_Part)
 
 
 async def _all_of(visit: Visit, step: Query[Part], done: Part) -> Part:
-    """Ask for a step until there is no more; `done` is nothing yet."""
+    """Ask for steps until there is no more to do; `done` is the empty result."""
     while True:
         part = await visit.ask(step)
         done = done.plus(part)

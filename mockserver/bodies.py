@@ -49,18 +49,35 @@ class BodyFiles:
 
     def fitting(self, field: Reader) -> Iterator[tuple[str, bytes]]:
         """Names and contents of the files that the name at `field`, a template, may become."""
-        pieces = [re.escape(piece) for piece in _EXPRESSION.split(field.text().lstrip("/"))]
-        fits = re.compile(".*".join(pieces), re.DOTALL)
+        pieces = _EXPRESSION.split(field.text().lstrip("/"))
         left = MAX_CHOICE_BYTES
         for path in sorted(self.directory.rglob("*")):
             name = path.relative_to(self.directory).as_posix()
-            if not fits.fullmatch(name) or not path.is_file():
+            if not _fits(name, pieces) or not path.is_file():
                 continue
             content = self.read(Reader(name, field.pointer, field.notices))
             left -= len(content)
             if left < 0:
                 raise field.fail(f"files of more than {MAX_CHOICE_BYTES} bytes have such a name")
             yield name, content
+
+
+def _fits(name: str, pieces: list[str]) -> bool:
+    """Whether `name` is the `pieces` with anything between them.
+
+    By hand, and each piece as early as it can be: a regular expression of many `.*` would try
+    every way to part the name.
+    """
+    first, *between, last = pieces
+    if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
+        return False
+    at, end = len(first), len(name) - len(last)
+    for piece in between:
+        found = name.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
 
 
 def read_body(

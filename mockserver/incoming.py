@@ -1,9 +1,11 @@
 """A request as the stubs see it: plain data, free of the web framework."""
 
 import base64
+import codecs
+import re
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
@@ -14,6 +16,10 @@ from mockserver.problems import Reader, given
 
 MAX_UNPACKED_BYTES: Final = 5_000_000
 """A few kilobytes of gzip can become gigabytes."""
+_CHARSET: Final = re.compile(
+    r"utf-(8|16|32)(-[bl]e)?|ascii|iso8859-\d+|cp\d+|koi8-[ru]|gb\w+|big5\w*|shift_\w+|euc_\w+"
+    r"|iso2022_\w+|tis-620|johab|mac-\w+"
+)
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -96,10 +102,7 @@ class Request:
         read is shown as replacement characters.
         """
         charset = parameter(self.content_type, "charset") if self.content_type else None
-        try:
-            return self.content.decode(charset or "utf-8", errors="replace")
-        except (LookupError, ValueError):  # some codecs of Python refuse to replace anything
-            return self.content.decode(errors="replace")
+        return self.content.decode(codec(charset or "utf-8"), errors="replace")
 
     @cached_property
     def form(self) -> Mapping[str, tuple[str, ...]]:
@@ -165,6 +168,20 @@ def _object(field: Reader | None) -> list[tuple[str, Reader]]:
 
 
 @lru_cache(maxsize=256)
+def codec(charset: str) -> str:
+    """What Python reads `charset` with; UTF-8 where it is no charset of the web.
+
+    Python knows more "encodings" than charsets: some fail whatever they read, others yield half
+    surrogate pairs, which cannot be written again. Any client can name them.
+    """
+    try:
+        name = codecs.lookup(charset).name
+    except (LookupError, ValueError):
+        return "utf-8"
+    return name if _CHARSET.fullmatch(name) else "utf-8"
+
+
+@lru_cache(maxsize=256)
 def split_host(header: str, default: tuple[str, int], implied: int = 80) -> tuple[str, int]:
     """Host and port of a Host header; `implied` is the port of one that names none.
 
@@ -178,9 +195,7 @@ def split_host(header: str, default: tuple[str, int], implied: int = 80) -> tupl
     return default if host is None else (host, port or implied)
 
 
-def collect(
-    pairs: "Iterator[tuple[str, str]] | list[tuple[str, str]]",
-) -> dict[str, tuple[str, ...]]:
+def collect(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     """Group values by name, both in the order they came."""
     grouped: dict[str, list[str]] = {}
     for name, value in pairs:

@@ -80,7 +80,10 @@ def _names(directory: Path) -> list[str]:
 
 
 def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+    try:
+        return path.read_bytes() if path.is_file() else None
+    except OSError as error:
+        raise AdminError(404, error_json(INVALID, f"{path.name}: {error.strerror}")) from error
 
 
 def _write(path: Path, content: bytes) -> None:

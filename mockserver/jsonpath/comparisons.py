@@ -24,7 +24,12 @@ def _is_number(value: Operand) -> bool:
 
 
 def same(left: Operand, right: Operand) -> bool:
-    """Equal; text is compared with a number as what stands on the left is."""
+    """Equal; text is compared with a number as what stands on the left is.
+
+    What is missing equals nothing, not even what is missing, too.
+    """
+    if isinstance(left, Missing) or isinstance(right, Missing):
+        return False
     if _is_number(left) and isinstance(right, str):
         try:
             return left == (int(right) if right.lstrip("+-").isdecimal() else float(right))
@@ -57,12 +62,22 @@ def _ordered(test: Callable[[float], bool]) -> Comparison:
 
 
 def _fits(left: Operand, right: Operand) -> bool:
-    """`=~`: all of a text, number or boolean fits; of a list, any item."""
-    if isinstance(left, list):
-        return any(_fits(item, right) for item in left if not isinstance(item, list))
-    if not isinstance(right, Regex) or isinstance(left, (Missing, Regex, dict)) or left is None:
+    """`=~`, the expression on either side: all of a text fits; of a list, any plain item."""
+    if isinstance(left, Regex):
+        return not isinstance(right, Regex) and _fits(right, left)
+    if not isinstance(right, Regex):
         return False
-    return right.matches(left if isinstance(left, str) else write_json(left))
+    if isinstance(left, list):
+        plain = (item for item in left if not isinstance(item, (list, dict)))
+        return any(right.matches(_subject(item)) for item in plain)
+    return right.matches(_subject(left))
+
+
+def _subject(value: Operand) -> str:
+    """What an expression is compared with; of what is no text, number or boolean, nothing."""
+    if isinstance(value, str):
+        return value
+    return write_json(value) if isinstance(value, (int, float)) else ""
 
 
 def _holds(items: Operand, value: Operand) -> bool:
@@ -104,7 +119,7 @@ COMPARISONS: Final[dict[str, Comparison]] = {
     "contains": _contains,
     "subsetof": _all_in,
     "anyof": _any_in,
-    "noneof": lambda left, right: not _any_in(left, right),
+    "noneof": lambda left, right: isinstance(left, list) and not _any_in(left, right),
     "size": _has_size,
     "empty": _is_empty,
 }

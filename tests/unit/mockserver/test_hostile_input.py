@@ -3,10 +3,14 @@
 import gzip
 import json
 import time
+from pathlib import Path
 
 import pytest
 
+from mockserver.bodies import BodyFiles
 from mockserver.json_types import Json
+from mockserver.mappings import read_mapping
+from mockserver.responses import BodyChoice
 from tests.unit.mockserver.support import request, server, stub
 
 pytestmark = pytest.mark.proves("M14", "M17")
@@ -73,12 +77,26 @@ def test_conditions_that_need_too_much(condition: Json, body: str) -> None:
     assert text.startswith("[ERROR]")
 
 
-@pytest.mark.parametrize("charset", ["idna", "punycode", "undefined", "hex", "none", "utf-7"])
+@pytest.mark.parametrize(
+    "charset",
+    [
+        "idna",
+        "punycode",
+        "undefined",
+        "hex",
+        "none",
+        "utf-7",
+        "unicode_escape",
+        "raw_unicode_escape",
+    ],
+)
 def test_charsets_that_are_none(charset: str) -> None:
-    """The body is read as UTF-8."""
+    """The body is read as UTF-8, so that the journal can be written: `+2AA-` is half a pair."""
     kind = f"text/plain;charset={charset}"
-    status, _ = answered({"bodyPatterns": [{"contains": "x"}]}, b"xx\xff", Content_Type=kind)
-    assert status == 200
+    echo: dict[str, Json] = {**TEMPLATED, "body": "{{request.body}}"}
+    body = rb"xx +2AA- \ud800"
+    contains: dict[str, Json] = {"bodyPatterns": [{"contains": "xx"}], "response": echo}
+    assert answered(contains, body, Content_Type=kind) == (200, body.decode())
 
 
 def test_a_body_that_unpacks_to_gigabytes_is_not_unpacked() -> None:
@@ -96,3 +114,15 @@ def test_many_fields_and_parts() -> None:
     part = b"--b\r\n" + b"A: b\r\n" * 200_000 + b"\r\nx\r\n--b--"
     parts: dict[str, Json] = {"multipartPatterns": [{"bodyPatterns": [{"equalTo": "x"}]}]}
     assert answered(parts, part, Content_Type="multipart/form-data; boundary=b")[0] == 200
+
+
+def test_a_name_of_a_body_with_many_expressions(tmp_path: Path) -> None:
+    """The files it can become are found at once."""
+    for name in ("x" * 200, "x" * 200 + "y", "zx" * 40):
+        (tmp_path / name).write_text("found")
+    body = {**TEMPLATED, "bodyFileName": "{{a}}x" * 40}
+    begun = time.monotonic()
+    made = read_mapping({"request": {}, "response": body}, BodyFiles(tmp_path))
+    assert time.monotonic() - begun < SECONDS
+    assert isinstance(made.response.body, BodyChoice)
+    assert set(made.response.body.files) == {"x" * 200, "zx" * 40}

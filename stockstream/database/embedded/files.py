@@ -37,6 +37,7 @@ LONGEST_SOCKET_PATH = 100
 """A Unix socket's address holds 107 bytes on Linux."""
 SOCKET_PREFIX = "stockstream-"
 LARGEST_LOG = 10_000_000
+_STARTED_IN = b"/proc/self/cwd"
 
 SETTINGS = {
     "listen_addresses": "",
@@ -126,7 +127,7 @@ async def prepare(layout: Layout, user: ServerUser) -> None:
         draft = layout.home / "draft"
         shutil.rmtree(draft, ignore_errors=True)  # of an initdb that was killed
         draft.mkdir(mode=0o700)
-        os.chown(draft, user.owner, -1)
+        _hand_over(draft, user.owner)
         await _initdb(layout, user, draft)
         draft.rename(layout.data)  # there is a whole cluster or none
     except OSError as error:
@@ -146,6 +147,20 @@ def _give(home: Path, owner: int) -> None:
         for name in (*folders, *names):
             os.chown(name, owner, -1, dir_fd=descriptor, follow_symlinks=False)
     os.chown(home, owner, -1)
+
+
+def _hand_over(folder: Path, owner: int) -> None:
+    """Give one folder to `owner`. The server may write where it stands: no link is followed, or
+    it could have root give it any folder of the machine.
+
+    Raises:
+        OSError: it is no folder.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchown(descriptor, owner, -1)
+    finally:
+        os.close(descriptor)
 
 
 def _check_version(layout: Layout) -> None:
@@ -172,16 +187,20 @@ async def _initdb(layout: Layout, user: ServerUser, target: Path) -> None:
 
 def _reached(user: ServerUser, folder: Path) -> Path:
     """The path for a program that was started in `folder`: its user may have no other way in."""
-    return Path("/proc/self/cwd") if user.is_another else folder.absolute()
+    return Path(os.fsdecode(_STARTED_IN)) if user.is_another else folder.absolute()
 
 
 def socket_folder(layout: Layout, user: ServerUser) -> Path:
-    """The folder of the server's socket; outside the data directory where its path is too long."""
+    """The folder of the server's socket; outside the data directory where its path is too long.
+
+    Raises:
+        OSError: it cannot be made, or something else stands there.
+    """
     folder = (layout.home / "socket").absolute()
     if len(os.fsencode(folder)) > LONGEST_SOCKET_PATH - len("/.s.PGSQL.5432"):
         folder = Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX))
     folder.mkdir(mode=0o700, exist_ok=True)
-    os.chown(folder, user.owner, -1)
+    _hand_over(folder, user.owner)
     return folder
 
 
@@ -220,7 +239,7 @@ def start_server(
     Raises:
         OSError: it cannot be started.
     """
-    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         # The server keeps it open; it may have no other way to the folder.
         reached = Path(f"/proc/self/fd/{descriptor}") if user.is_another else folder
@@ -242,8 +261,20 @@ def postmaster(layout: Layout) -> int | None:
         command = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError, IndexError):
         return None
-    # The process id may belong to another process by now.
-    return process if command[0].endswith(b"/postgres") else None
+    # The process id may belong to another process by now, even to another PostgreSQL.
+    ours = command[0].endswith(b"/postgres") and _runs_on(layout.data, process, command)
+    return process if ours else None
+
+
+def _runs_on(data: Path, process: int, command: Sequence[bytes]) -> bool:
+    """Whether a server's cluster is the one at `data`: its working directory says so."""
+    try:
+        return Path(f"/proc/{process}/cwd").samefile(data)
+    except PermissionError:
+        # Root in a container may not see that of another user's process. It sees its arguments.
+        return _STARTED_IN in command or os.fsencode(data.absolute()) in command
+    except OSError:
+        return False  # it has just ended
 
 
 def is_ready(layout: Layout) -> bool:

@@ -1,4 +1,4 @@
-"""Tests that run by themselves though the suite runs in several processes: a lock on two files."""
+"""Tests that run alone although the suite runs in several processes: a lock on two files."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def room(folder: Path, *, alone: bool) -> Iterator[None]:
-    """Be in the room with others, or `alone`, for the time of a `with`; waits for its turn.
+    """Hold the lock shared, or `alone`, for the time of a `with`; waits for its turn.
 
-    Everybody comes in by the door, and who wants the room alone stays in it until the room is
-    empty: without a door, two others who take turns could keep them out for ever. A lock ends
-    with its process, however that ends.
+    All tests take the lock of the door first. A test that wants the room alone keeps the door until
+    the room is empty: without a door, two others that take turns could keep it out for ever. A lock
+    ends with its process, however the process ends.
     """
     with ExitStack() as inside:
         door = inside.enter_context((folder / "door").open("w"))

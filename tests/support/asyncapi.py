@@ -44,7 +44,7 @@ def payload_schema(name: str) -> Schema:
 
 
 def faults(value: object, schema: Schema, where: str = "$") -> list[str]:
-    """What of `value` the schema does not describe: also fields that it does not name."""
+    """The parts of `value` that the schema does not describe, including fields without a name."""
     schema = resolved(schema)
     assert schema.keys() <= _UNDERSTOOD, f"teach this check {schema.keys() - _UNDERSTOOD}"
     if "oneOf" in schema:

@@ -1,4 +1,4 @@
-"""A WebSocket client that checks, all the time, what must always hold."""
+"""A WebSocket client that checks the invariants all the time."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Client:
         return reason.code, reason.reason or ""
 
     def check(self) -> None:
-        """Fail if something that must always hold did not."""
+        """Fail if an invariant was broken."""
         assert self.faults == [], self.faults
 
 
@@ -124,7 +124,7 @@ async def connected(
 ) -> AsyncIterator[Client]:
     """A client for the time of a `with`; checked at its end.
 
-    `at` is the address to connect to where the name in `url` leads nowhere.
+    `at` is the address to connect to if the name in `url` has none.
     """
     parts = urlsplit(url)
     assert parts.hostname is not None

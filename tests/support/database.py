@@ -53,7 +53,7 @@ trio.run(main)
 
 
 class PostgresServer:
-    """An embedded server for the time of a `with`. It ends with this process, however that ends."""
+    """An embedded server for the time of a `with`. It also ends when this process is killed."""
 
     def __init__(self, folder: Path) -> None:
         self.layout = Layout(folder)
@@ -95,7 +95,7 @@ class PostgresServer:
         return found
 
     def create_database(self, template: str = "postgres") -> str:
-        """A new database; its URL. The template holds what a new one has."""
+        """A new database, made from the template; returns its URL."""
         name = f"test_{next(self._numbers)}"
         self.psql(f"CREATE DATABASE {name} TEMPLATE {template}", database="template1")
         return self.url_of(name)
@@ -123,7 +123,7 @@ def psql(url: str, sql: str) -> str:
 
 @contextmanager
 def locked(url: str, table: str) -> Iterator[None]:
-    """Hold a table locked against everybody for the time of a `with`."""
+    """Lock a table against all others for the time of a `with`."""
     process = subprocess.Popen(
         [str(program("psql")), "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", url],
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""What an operator may have in place of our own server: Debian's PostgreSQL, and PgBouncer."""
+"""Servers of an operator in place of our embedded one: Debian's PostgreSQL, and PgBouncer."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60.0
 PASSWORD = "p@ss:w/rd+%"
-"""With all that a URL must not have in the open."""
+"""It has all characters that a URL must escape."""
 WRITTEN_PASSWORD = "p%40ss%3Aw%2Frd+%25"
 
 
 def closed_port() -> int:
-    """One that nobody listens on: the system's choice, a moment ago."""
+    """A port that nobody listens on: the system chose it a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -151,7 +151,7 @@ def debian_server() -> Iterator[DebianServer]:
 def pgbouncer(server: DebianServer, mode: str, *settings: str, size: int = 3) -> Iterator[int]:
     """PgBouncer before a server, with few connections to lend, for the time of a `with`; its port.
 
-    Whoever comes by it is believed to be who he says: it knows the password and asks for none.
+    It trusts the user name of every client: it knows the password itself and asks for none.
     """
     program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
     if program is None:

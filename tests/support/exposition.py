@@ -13,7 +13,7 @@ Samples = dict[str, float]
 
 
 def parse(text: str) -> Samples:
-    """Samples by name and labels as they are written; fails on what the format does not allow."""
+    """Samples by name and labels as they are written; fails on text that the format forbids."""
     assert text.endswith("\n")
     samples: Samples = {}
     kinds: dict[str, str] = {}

@@ -68,7 +68,7 @@ class Publish(Request[int]):
 
 
 class Source(Actor):
-    """Stands where the streamer stands, and publishes what it is told."""
+    """Takes the streamer's place, and publishes the rows that it is given."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
@@ -105,7 +105,7 @@ class History:
 
     @property
     def progress(self) -> Progress:
-        """What health tells of it."""
+        """Its part of the health page."""
         tables = Tables(database=self.statuses, recorder=self.recorders, outbox=self.outbox)
         return progress(tables, now_ms())
 
@@ -120,7 +120,7 @@ class History:
         return await self.system.ref(paths.STREAMER).call(Publish(rows))
 
     async def until(self, holds: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
-        """Wait until `holds`; tables tell nobody of a change, so they are looked at."""
+        """Wait until `holds`; polls, because tables do not announce changes."""
         with trio.move_on_after(seconds):
             while not holds():  # noqa: ASYNC110
                 await trio.sleep(0.01)
@@ -132,7 +132,7 @@ class History:
         await self.until(lambda: all(self.status.connections.values()))
 
     async def until_rows(self, wanted: list[tuple[Any, ...]], sql: str, *arguments: object) -> None:
-        """Wait until a query has that answer: what a server does by itself, it tells nobody."""
+        """Wait until a query has that answer; polls, because a server does not announce it."""
         found: list[tuple[Any, ...]] = []
         with trio.move_on_after(WAIT_SECONDS):
             while (found := await self.select(sql, *arguments)) != wanted:  # noqa: ASYNC110
@@ -141,7 +141,7 @@ class History:
         raise AssertionError(f"{found} and not {wanted}")
 
     async def until_none_is_left(self) -> None:
-        """Wait until the server has the connections that the gateway has now, and no other."""
+        """Wait until the server has exactly the connections that the gateway has now."""
         sql = (
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE application_name ~ '^stockstream' AND datname = current_database()"

@@ -1,4 +1,4 @@
-"""Helpers of the history's tests: what is in the database, asked as everybody asks."""
+"""Helpers of the history's tests: they read the database through the gateway."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def select(database: ActorRef, sql: str, *arguments: object) -> list[tuple
 
 
 async def history_state(tree: Tree) -> dict[str, Any]:
-    """What the server tells of its recording."""
+    """The server's own status of recording."""
     async with httpx.AsyncClient(base_url=tree.url, timeout=10) as client:
         answer = (await client.get("/health/ready")).json()
     state: dict[str, Any] = answer["checks"]["history"]
@@ -54,7 +54,7 @@ async def history_state(tree: Tree) -> dict[str, Any]:
 
 
 async def drained(tree: Tree) -> dict[str, Any]:
-    """Wait until everything published is recorded; how the recording went."""
+    """Wait until everything published is recorded; returns the status of recording."""
     with trio.fail_after(DRAIN_SECONDS):
         while True:
             state = await history_state(tree)
@@ -74,7 +74,7 @@ async def all_ticks(tree: Tree) -> list[tuple[Any, ...]]:
 
 
 async def candle_faults(tree: Tree, batches: Sequence[Batch]) -> list[str]:
-    """Where the stored 1-minute candles are not those of the published ticks."""
+    """The differences between the stored 1-minute candles and those of the published ticks."""
     expected: dict[tuple[str, int], list[float]] = defaultdict(list)
     for batch in batches:
         for row in batch.rows:

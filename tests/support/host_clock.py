@@ -29,7 +29,7 @@ class HostClock:
         }
 
     def set(self, ahead: float) -> None:
-        """Be so many seconds ahead of the clock of this machine; behind it below 0."""
+        """Set it so many seconds ahead of this machine's clock; behind it if below 0."""
         new = self._file.with_suffix(".new")
         new.write_text(f"{ahead:+}\n")
         os.replace(new, self._file)  # noqa: PTH105 - at once, for those who read it all the time

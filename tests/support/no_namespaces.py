@@ -1,7 +1,7 @@
-"""A machine on which root can make no user namespace, as in most containers: for a command's time.
+"""Runs a command as on a machine where root can make no user namespace, as in most containers.
 
 The kernel refuses one to a process whose root is not that of its mount namespace. So the command
-gets a mount namespace of its own with the whole file system in it a second time, and that as root.
+gets a mount namespace of its own, with a second mount of the whole file system as its root.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def without_namespaces(
 ) -> list[str | Path]:
     """The command that runs `command` in `there`, on such a machine; its root is at `folder`.
 
-    What is written stays, but for `/var/cache`, which is empty. `prepare` is run by a shell, in the
-    folder that is to be the root, where it may mount more.
+    Written files stay, except in `/var/cache`, which is empty. A shell runs `prepare` in the folder
+    that becomes the root, where it may mount more.
     """
     skip_unless_possible()
     folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Really started programs that outlive a test: the server, and the stub API behind it.
+"""Real programs that outlive a test: the server, and the stub API behind it.
 
 They run in processes of their own and are driven without trio: a fixture of a whole module has no
 run of it, and Playwright's synchronous API holds the thread's event loop while a browser is open.

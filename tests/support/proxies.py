@@ -1,6 +1,6 @@
-"""Reverse proxies, really started, with the very configurations that `docs/proxies.md` shows.
+"""Real reverse proxies, with exactly the configurations that `docs/proxies.md` shows.
 
-What a test changes in one is what a reader has to as well: ports, the files of the certificate.
+A test changes only what a reader has to change, too: ports, and the files of the certificate.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ APACHE_MODULES = Path("/usr/lib/apache2/modules")
 
 @dataclass(frozen=True)
 class Kind:
-    """A program: how it is started, and what its configuration needs around that of the page."""
+    """A program: how to start it, and the configuration needed around that of the page."""
 
     program: str
     command: Callable[[Path], list[str]]
     around: Callable[[str, Path], str]
     listen: str
-    """What the page's configuration listens on; `{port}` in `listen_here` is the test's."""
+    """The page's listening address; `{port}` in `listen_here` is the test's."""
     listen_here: str
 
 
@@ -94,7 +94,7 @@ KINDS = {
         lambda path: ["run", "--adapter", "caddyfile", "--config", str(path)],
         _caddy_around,
         f"{NAME} {{\n",
-        # Without a name that the world knows there is no certificate by itself.
+        # Without a public name the proxy cannot get a certificate itself.
         f"{NAME}:{{port}} {{{{\n  tls {{certificate}} {{certificate}}\n",
     ),
     "apache": Kind(
@@ -195,7 +195,7 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Pat
 
 
 def own_address() -> str:
-    """An address of this machine that is not loopback: who comes from it is a stranger.
+    """An address of this machine that is not loopback: a client from it is not trusted.
 
     Nothing is sent: the kernel is asked for the address it would send from.
     """

@@ -37,7 +37,7 @@ def server_context(
 
 
 def client_context() -> ssl.SSLContext:
-    """A context that takes any certificate: what is tested is the stream, not the trust."""
+    """A context that takes any certificate: the tests are about the stream, not the trust."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -47,7 +47,7 @@ def client_context() -> ssl.SSLContext:
 
 @functools.cache
 def _key() -> "_Key":
-    """One for all of a process: to find its primes takes most of the time."""
+    """One key for the whole process: finding its primes takes most of the time."""
     return _Key()
 
 

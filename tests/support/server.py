@@ -1,4 +1,4 @@
-"""A really started server: `python -m stockstream serve` in a folder of its own."""
+"""A real server: `python -m stockstream serve` in a folder of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 TOKEN = "token-of-the-tests-0123456789"
 NAMED_PORTS = range(20_000, 32_000)
-"""Below the ports that Linux and macOS give out by themselves."""
+"""Below the ports that Linux and macOS choose themselves."""
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
 """Nobody listens there: most tests look at other things, and a new server takes a second."""
 SIMULATED = "sim://?symbols=6&interval=0.1&seed=7"
@@ -35,8 +35,8 @@ SIMULATED = "sim://?symbols=6&interval=0.1&seed=7"
 def free_port() -> int:
     """A port for a program that is told its port.
 
-    It was free a moment ago, and only who names it can take it since: it is none that the system
-    would give to a socket of its own choice, of which other tests open many meanwhile.
+    It was free a moment ago. The system never chooses it for port 0, which other tests use a lot,
+    so only a program that names it can take it meanwhile.
     """
     for port in random.SystemRandom().sample(NAMED_PORTS, 100):
         with socket.socket() as probe, suppress(OSError):
@@ -126,7 +126,7 @@ class Server:
         self._ready.set()
 
     async def until_said(self, text: str, seconds: float = 20.0) -> None:
-        """Wait until `text` stands in the output."""
+        """Wait until `text` is in the output."""
         await self.until(lambda said: text in said, seconds)
 
     async def until(self, holds: Callable[[str], bool], seconds: float = 20.0) -> None:

@@ -1,7 +1,7 @@
-"""Time as the product could use it: without that in which others had the machine's CPUs.
+"""Time that the product could use: without the time when other programs had the CPUs.
 
-A limit in real time is a promise about a machine that runs the product. On one that runs more
-beside it (two workers of pytest, a neighbour in the same rack) the kernel tells how long a thread
+A limit in real time is a promise about a machine that runs only the product. On a machine with
+other load (two workers of pytest, a neighbour in the same rack) the kernel tells how long a thread
 was ready to run and had to wait; no fault of the product adds to that.
 """
 
@@ -29,7 +29,7 @@ class Stopwatch:
         object.__setattr__(self, "_waited", self._waits())
 
     def until(self, moment: float | None = None) -> float:
-        """Seconds to a moment, now unless told, without those of waiting for a CPU."""
+        """Seconds to a moment, by default now, without the time of waiting for a CPU."""
         end = trio.current_time() if moment is None else moment
         return max(0.0, end - self.at - (self._waits() - self._waited))
 
@@ -38,7 +38,7 @@ class Stopwatch:
 
 
 def _waited_for_cpu(thread: str) -> float:
-    """Seconds that it was ready and did not run; 0 where no kernel tells (Linux does)."""
+    """Seconds that it was ready and did not run; 0 where the kernel does not tell (Linux does)."""
     with suppress(OSError, IndexError):
         return int(Path(f"/proc/{thread}/schedstat").read_text().split()[1]) / 1e9
     return 0.0

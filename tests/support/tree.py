@@ -42,7 +42,7 @@ class Tree:
 
     @property
     def crashes(self) -> list[Event]:
-        """Actors that ended by an error, or did not start. Others hide it well."""
+        """Actors that ended by an error, or did not start; restarts would hide them."""
         return [
             event
             for event in self.events

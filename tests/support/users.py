@@ -20,7 +20,7 @@ ROWS_SECONDS = 20.0
 
 @asynccontextmanager
 async def visitor(tree: Tree) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who has opened the dashboard, and has a cookie of their own since."""
+    """A user who has opened the dashboard, and so has a cookie."""
     async with httpx.AsyncClient(base_url=tree.url, timeout=20) as client:
         assert (await client.get("/")).status_code == 200
         yield client

@@ -63,7 +63,7 @@ def validate(file: Path, /, *, where: Where | None = None) -> int:
 
 
 async def list_(*, where: Where | None = None) -> int:
-    """List what is on now, and what was done of late."""
+    """List what is on now, and what was done recently."""
     return await _listed(where or Where(), "status", Node.status, print_status)
 
 

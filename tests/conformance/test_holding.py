@@ -326,7 +326,9 @@ async def test_r74_a_suspended_actor_handles_nothing(start):
 
 
 @pytest.mark.proves("R74")
-@pytest.mark.parametrize("policy", [DropOldest(), Conflate(lambda message: message)], ids=repr)
+@pytest.mark.parametrize(
+    "policy", [DropOldest(), Conflate(lambda message: message)], ids=["drop_oldest", "conflate"]
+)
 async def test_r74_messages_of_every_mailbox_wait(start, policy):
     """Whatever its policy."""
 

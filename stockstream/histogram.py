@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Histogram:
-    """Counts values by the least bound that they do not exceed; those above all in one more."""
+    """Counts values by the lowest bound that is not below them; larger ones in a last bucket."""
 
     __slots__ = ("_counts", "bounds", "total")
 

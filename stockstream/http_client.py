@@ -1,4 +1,4 @@
-"""What our HTTP clients share: the one that asks for prices, and the one that posts webhooks."""
+"""The common part of our HTTP clients: the one that fetches prices and the one for webhooks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Reading the machine's certificates takes long enough to be noticed at every restart.
 @cache
 def tls_context(*, verify: bool = True) -> ssl.SSLContext:
-    """The context of all our connections to others; made once, in 20 to 240 ms."""
+    """The TLS context of all our outgoing connections; made once, in 20 to 240 ms."""
     context = ssl.create_default_context()
     if not verify:
         context.check_hostname = False
@@ -25,7 +25,7 @@ def tls_context(*, verify: bool = True) -> ssl.SSLContext:
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """What an error came of in the end: httpx wraps what httpcore wraps what trio wraps."""
+    """The first cause of an error: trio, httpcore and httpx each wrap the error below."""
     while True:
         if isinstance(error, BaseExceptionGroup):  # one for each address that was tried
             deeper: BaseException | None = error.exceptions[0]
@@ -37,7 +37,7 @@ def root_cause(error: BaseException) -> BaseException:
 
 
 def os_reason(root: BaseException) -> str | None:
-    """What the system says of an error of its own, without the address; None for any other."""
+    """The system's text for an error of its own, without the address; None for any other."""
     if isinstance(root, socket.gaierror):
         return root.strerror
     # By its number: trio puts the address into the text.
@@ -52,7 +52,7 @@ def tls_reason(root: ssl.SSLError) -> str:
 
 
 def parse_date(value: str | None) -> int | None:
-    """An HTTP-date in ms since 1970, UTC; None where there is none that can be read."""
+    """An HTTP-date in ms since 1970, UTC; None if it cannot be read."""
     if value is None:
         return None
     try:
@@ -64,7 +64,7 @@ def parse_date(value: str | None) -> int | None:
 def retry_after(headers: Mapping[str, str], *, now: int) -> float | None:
     """Seconds that an answer asks us to wait; a date in it is compared with the answer's own date.
 
-    `now` is our own clock, which has to do where the answer has none.
+    `now` is our own clock, used if the answer has no date.
     """
     date = parse_date(headers.get("date"))
     return parse_retry_after(headers.get("retry-after"), now=now if date is None else date)

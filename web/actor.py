@@ -37,7 +37,7 @@ REQUESTS = 1_000
 LOCAL_RESERVE = 64
 """HTTP connections beyond all limits for programs on this machine, as `stockstream tree`."""
 VITAL_PATHS = ("/health/live", "/health/ready")
-"""Answered whatever others do: an orchestrator restarts a node that does not answer."""
+"""Answered under any load: an orchestrator restarts a node that does not answer."""
 UNACKNOWLEDGED_SECONDS = 30.0
 """A machine that acknowledges nothing of what was sent to it for so long is gone (W17). Shorter,
 and a client that only reads slowly would be cut off before it may be (W16)."""
@@ -154,8 +154,8 @@ def _server_config(settings: WebSettings) -> ServerConfig:
 def _limit_unacknowledged(listener: socket.socket) -> None:
     """Have the kernel reset connections whose peer has vanished (Linux, tcp(7)).
 
-    Prices on their way to nobody are progress as long as there is room for them, so the
-    signs of life that the broadcaster looks at come too late. Accepted sockets inherit it.
+    Prices that are sent to a vanished peer count as progress while its buffer has room, so the
+    broadcaster's signs of life come too late. Accepted sockets inherit the setting.
     """
     if hasattr(socket, "TCP_USER_TIMEOUT") and listener.family in _INTERNET:
         milliseconds = round(UNACKNOWLEDGED_SECONDS * 1000)

@@ -1,12 +1,12 @@
-"""Who asks: what a request tells of its client, its proxies and its page. Pure.
+"""The caller of a request: its client, its proxies and its page, as the request tells them. Pure.
 
 A proxy is believed when its address is one of `TRUSTED_PROXIES`. It has to say for whom it asks in
 `X-Forwarded-For`, and may say for which host and how in `X-Forwarded-Host` and `-Proto`. Each proxy
-appends to these lists, so they are read from the end; what stands before the entry of the last
-trusted one, the client may have made up.
+appends to these lists, so they are read from the end. The client may have made up the entries
+before that of the last trusted proxy.
 
-Whether somebody asks from this machine fails closed: a proxy on it looks like a local program in
-all but small things, so every trace of one counts, and what cannot be read never is local.
+The check for this machine fails closed: a proxy on it looks almost like a local program, so every
+trace of a proxy counts, and a request that cannot be read is never local.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NETWORK_BITS = 64
 """An IPv6 customer has a /64 at least (RFC 6177), so an address of it is nobody in particular."""
 MOST_SHOWN = 100
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that change nothing (RFC 9110, 9.2.1), so nobody has to prove that they meant it."""
+"""Methods that change nothing (RFC 9110, 9.2.1), so the caller need not prove its origin."""
 
 _FORWARDING = frozenset(
     {
@@ -96,7 +96,7 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What is known of who sent a request.
+    """The sender of a request, as far as it is known.
 
     `address` is the client's, or `UNKNOWN`; `holder` is whom limits count it for. `remote` says why
     it does not count as a program or person on this machine, and is None when it does. `host` is
@@ -168,7 +168,7 @@ def read_caller(
 
 
 def socket_holder(trusted: Sequence[Network], peer: str) -> str | None:
-    """Whom a socket is counted for: nobody, where a trusted proxy holds it for its clients."""
+    """The holder of a socket; None for a trusted proxy, which holds it for its clients."""
     sender = read_address(peer)
     if sender is None:
         return UNKNOWN
@@ -178,7 +178,7 @@ def socket_holder(trusted: Sequence[Network], peer: str) -> str | None:
 def request_holder(
     trusted: Sequence[Network], peer: str, headers: Iterable[tuple[bytes, bytes]]
 ) -> str:
-    """Whom a request on the socket of a trusted proxy is counted for: its caller's `holder`."""
+    """The holder of a request on the socket of a trusted proxy: its caller's `holder`."""
     sender = read_address(peer)
     if sender is None:
         return UNKNOWN
@@ -187,7 +187,7 @@ def request_holder(
 
 
 def held_by(address: Address) -> str:
-    """Whom an address is counted for: itself, or its network where one customer has many."""
+    """The holder of an address: itself, or its network where one customer has many."""
     if not isinstance(address, IPv6Address):
         return str(address)
     return str(ip_network((int(address), NETWORK_BITS), strict=False))

@@ -1,9 +1,9 @@
-"""Cookies: how they are read, and what ours are called.
+"""Cookies: reading them, and the names of ours.
 
-Cookies know no ports: a browser sends those of all servers that a host has to each of them. So a
-name of ours holds which StockStream gave it, and with which key it is signed. Another one on the
-same host, or the same one with another secret, has another name, and neither overwrites what the
-other one gave.
+Cookies ignore ports: a browser sends the cookies of all servers on a host to each of them. So the
+name of a cookie of ours identifies the StockStream that set it and the key that signed it. Another
+one on the same host, or the same one with another secret, has another name, and neither overwrites
+the other's cookie.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MARK_LENGTH = 6
 def read_cookies(headers: Headers) -> MultiDict[str, str]:
     """The cookies of a request, of a page or of a WebSocket's handshake.
 
-    Lenient: what is odd in another application's cookie is no reason to overlook ours. (The one in
+    Lenient: an odd cookie of another application must not hide ours. (The parser in
     `werkzeug.http` is for WSGI, and fails on bytes that are not UTF-8.)
     """
     return parse_cookie(";".join(headers.getlist("cookie")))

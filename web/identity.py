@@ -25,14 +25,14 @@ RETRIES = Backoff(first=0.1, longest=5.0)
 
 _log: BoundLogger = structlog.get_logger("web.identity")
 _writer = trio.CapacityLimiter(1)
-"""A thread of its own: a disk that hangs holds up nobody else's."""
+"""A thread of its own: a disk that hangs must not block the threads of others."""
 
 
 async def learn_instance(instance: Instance, database: ActorRef, directory: Path) -> None:
     """Ask until the database tells; meanwhile the proposed id serves.
 
-    Nobody can save anything before it is there, so a user that was named by the proposed one has
-    nothing to lose.
+    No user can save anything before the database answers, so a user named by the proposed id loses
+    nothing.
     """
     told = await _told(instance.id, database)
     if instance.become(told):

@@ -36,7 +36,7 @@ class WrongHostError(HTTPException):
 
 
 def why_wrong_host(host: str) -> str:
-    """What is told to who asks for a host that is not ours."""
+    """The answer to a request for a host that is not ours."""
     return f"this server is not known as {shown(host)}; name that host in ALLOWED_HOSTS"
 
 

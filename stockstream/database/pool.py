@@ -4,7 +4,7 @@ Where a replica is asked first, each connection asks its server for its position
 pool leaves a replica that is too far behind for the primary, and checks it again later, like one
 that is away.
 
-asyncpg is used here, in `connecting.py` and in `troubles.py` only. Workers are tasks of the
+asyncpg is used here, in `connecting.py`, `troubles.py` and the migrations. Workers are tasks of the
 gateway's; their calls of the driver run in the asyncio thread. A connection belongs to its worker,
 which cuts it synchronously when the worker ends, by an error or a cancellation, too.
 """

@@ -114,7 +114,7 @@ async def rebuild(
     begin: Annotated[str | None, Parameter(name="--from")] = None,
     as_json: Json = False,
 ) -> int:
-    """Make all candles anew from the ticks that are still there, hour by hour.
+    """Rebuild all candles from the ticks that are still there, hour by hour.
 
     Candles of hours whose ticks are not all there any more stay as they are.
 

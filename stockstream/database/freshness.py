@@ -50,8 +50,8 @@ class Freshness:
         noted = self._noted
         if noted and asked <= noted[-1].at:
             return
-        # A replica at this position has all from before `asked`, so later positions with older
-        # moments are dropped. They exist when a new or restored primary has gone back.
+        # A replica at this position has all from before `asked`. So older notes of the same or a
+        # later position are dropped: the primary was idle, or a new or restored one has gone back.
         while noted and noted[-1].position >= position.bytes:
             noted.pop()
         noted.append(_Noted(position.bytes, asked))

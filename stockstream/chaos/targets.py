@@ -115,7 +115,7 @@ def resolve(
     """
     matching = [target for target in targets if matches(pattern, target.path)]
     if not matching:
-        close = get_close_matches(pattern, [target.path for target in targets], n=1)
+        close = _close_to(pattern, [target.path for target in targets])
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise NoTarget(
             f"no live actor matches {pattern!r}; {hint}`stockstream chaos targets` lists them"
@@ -125,6 +125,15 @@ def resolve(
     if count is None or count >= len(matching):
         return matching
     return rng.sample(matching, count)
+
+
+def _close_to(pattern: str, there: list[str]) -> list[str]:
+    """What may be meant: an actor that has moved keeps its own name."""
+    name = pattern.rpartition("/")[2]
+    namesakes = [path for path in there if path.rpartition("/")[2] == name]
+    return get_close_matches(pattern, namesakes, n=1, cutoff=0) or get_close_matches(
+        pattern, there, n=1
+    )
 
 
 def matches(pattern: str, path: str) -> bool:

@@ -87,6 +87,24 @@ async def test_drawing_is_repeatable_and_a_pattern_that_means_nobody_is_an_error
             resolve(found, "market/nobody", rng=random.Random(5))
 
 
+@pytest.mark.parametrize(
+    ("path", "now"),
+    [
+        ("market/circuit_breaker", "market/feeds/sim/circuit_breaker"),
+        ("market/feed", "market/feeds/sim/feed"),
+        ("history/gateway", "database/gateway"),
+        ("market/streamr", "market/streamer"),
+    ],
+)
+async def test_who_names_an_actor_where_it_stands_no_more_is_told_its_new_path(
+    path: str, now: str
+) -> None:
+    """An actor that moved keeps its name; after that a wrong letter is thought of."""
+    async with running_tree() as tree:
+        with pytest.raises(NoTarget, match=f"did you mean '{now}'"):
+            resolve(await_targets(tree), path, rng=random.Random(5))
+
+
 async def test_a_death_without_budget_left_would_escalate() -> None:
     async with running_tree() as tree:
         streamer = (await targets_of(tree))["market/streamer"]

@@ -82,7 +82,7 @@ class Stub(Actor):
     async def _open(self) -> trio.Process:
         # Its standard input is our pipe: when this process dies, however suddenly, the stub
         # reads end-of-file there and ends too.
-        command = [sys.executable, "-m", "mockserver", "--port", str(self._port)]
+        command = [sys.executable, "-P", "-m", "mockserver", "--port", str(self._port)]
         command += ["--allowed-hosts", ",".join(self._allowed_hosts)]
         return await trio.lowlevel.open_process(
             [*command, "--announce", "--exit-with-parent"],

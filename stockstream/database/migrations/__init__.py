@@ -36,7 +36,7 @@ async def migrate(url: str, target: str = "head") -> list[str]:
     """
     with trio.move_on_after(MIGRATE_SECONDS):
         done = await trio.run_process(
-            [sys.executable, "-m", "stockstream.database.migrations", target],
+            [sys.executable, "-P", "-m", "stockstream.database.migrations", target],
             env={**os.environ, "DATABASE_URL": url},
             check=False,
             capture_stdout=True,

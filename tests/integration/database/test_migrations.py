@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
@@ -14,6 +15,9 @@ from stockstream.history.recording import Record
 from tests.support.database import psql
 from tests.support.gateway import batch, running_history
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 OURS = """
 SELECT string_agg(concat_ws(' ', relname, attname, format_type(atttypid, atttypmod)), ','
     ORDER BY relname, attname) FROM pg_class c
@@ -22,6 +26,16 @@ WHERE nspname = 'public' AND relkind IN ('r', 'p', 'i', 'I') AND attnum > 0 AND 
 AND relname !~ '^alembic_version'
 """
 """Tables and indexes with their columns."""
+
+
+async def test_nothing_is_imported_from_the_folder_where_it_is_started(
+    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others may write there, and root may be who starts it."""
+    for name in ("copy", "alembic"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('planted')")
+    monkeypatch.chdir(tmp_path)
+    assert await migrate(empty_database_url) == [f"applied {v}" for v in migrations.versions()]
 
 
 @pytest.mark.proves("H3")

@@ -8,6 +8,7 @@ import trio
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, HTTPScope, Scope
 from quart import Response, request
 from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
 
 from mockserver.admin import HEALTH, admin_blueprint, answer
 from mockserver.incoming import Request, split_host
@@ -52,6 +53,10 @@ def create_app(server: StubServer, source: StubSource, hosts: AllowedHosts) -> Q
             return None
         problem = f"this server is not known as {host[:100]!r}; name that host in --allowed-hosts"
         return answer(error_json(421, problem), 421)
+
+    @app.errorhandler(HTTPException)
+    async def failed(error: HTTPException) -> Response:
+        return answer(error_json(error.code or 500, error.description or ""), error.code or 500)
 
     @app.after_request
     async def harden(response: Response) -> Response:

@@ -11,6 +11,10 @@ MAX_DEPTH: Final = 200
 would exhaust the stack, and any client can send it."""
 
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+_MAX_DIGITS: Final = 1_000
+_NUMBER: Final = re.compile(
+    rf'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity|-?[0-9]{{{_MAX_DIGITS + 1},}}(?![.eE0-9]))'
+)
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]|[^"\[\]{}]+')
 
 
@@ -35,7 +39,7 @@ def read_json(text: str | bytes) -> Json:
         decoded = text.decode() if isinstance(text, bytes) else text
         decoded = decoded.removeprefix("\ufeff")
         _refuse_depth(decoded)
-        value: Json = json.loads(decoded, parse_constant=_refuse_constant, parse_int=_whole)
+        value: Json = _parsed(decoded)
         if _SURROGATE.search(decoded):
             write_json(value).encode()
     except UnicodeDecodeError as error:
@@ -91,11 +95,31 @@ def _place(text: str, at: int) -> tuple[int, int]:
     return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
 
 
+class _BadNumber(Exception):
+    """A number as Python reads it and JSON has not, or that is too long; where is not known."""
+
+
+def _parsed(text: str) -> Json:
+    try:
+        value: Json = json.loads(text, parse_constant=_refuse_constant, parse_int=_whole)
+    except _BadNumber as error:
+        raise NotJson(str(error), *_place(text, _first_bad_number(text))) from error
+    return value
+
+
+def _first_bad_number(text: str) -> int:
+    """Where it begins, outside of all strings; the parser tells its text only."""
+    for found in _NUMBER.finditer(text):
+        if found.group(1):
+            return found.start()
+    return 0
+
+
 def _whole(digits: str) -> int:
-    if len(digits) > 1_000:
-        raise NotJson("it holds a number of more than 1000 digits")
+    if len(digits) > _MAX_DIGITS:
+        raise _BadNumber(f"it holds a number of more than {_MAX_DIGITS} digits")
     return int(digits)
 
 
 def _refuse_constant(name: str) -> Json:
-    raise NotJson(f"{name} is not a JSON number")
+    raise _BadNumber(f"{name} is not a JSON number")

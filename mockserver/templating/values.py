@@ -67,8 +67,8 @@ class Headers:
         return None if found is None else Several(found)
 
     def as_dict(self) -> dict[str, "Value"]:
-        """Every header, under its name as clients mostly write it."""
-        return {name.title(): Several(values) for name, values in self._values.items()}
+        """Every header, under its name as clients mostly write it, in the order of the names."""
+        return {name.title(): Several(values) for name, values in sorted(self._values.items())}
 
 
 def member(value: Value, name: str) -> Value:

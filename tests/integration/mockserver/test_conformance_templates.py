@@ -34,6 +34,7 @@ TEMPLATES = [
     "{{join (arrayAdd (array 1 2) 3 position=0) ','}}|{{join (arrayRemove (array 1 2 3)) ','}}",
     "{{jsonMerge '{\"a\":1,\"b\":{\"c\":2}}' '{\"b\":{\"d\":3}}'}}",
     "{{jsonArrayAdd '[1,2]' '3'}}|{{jsonArrayAdd '{\"a\":[1]}' '{\"b\":2}' jsonPath='$.a'}}",
+    "{{#each request.headers}}{{#unless (contains @key '-')}}{{@key}};{{/unless}}{{/each}}",
     "{{formData 'a=1&b=x+y&a=2' 'f' urlDecode=true}}{{f.a}}|{{f.a.[1]}}|{{f.b}}",
     "{{date (parseDate '2020-01-02T03:04:05Z') format='yyyy/MM/dd'}}",
     "{{truncateDate (parseDate '2020-05-02T03:04:05Z') 'last day of month'}}",

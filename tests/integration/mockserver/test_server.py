@@ -54,6 +54,7 @@ async def test_a_body_over_the_limit_is_refused(stub_api: StubApi) -> None:
     for path in ("/a", "/__admin/mappings"):
         large = await stub_api.client.post(path, content=b"x" * 5_000_001)
         assert large.status_code == 413
+    assert large.json()["errors"][0]["code"] == 413
     assert (await stub_api.client.get("/a")).text == "ok"
 
 
@@ -201,6 +202,15 @@ async def test_what_is_not_json_is_refused(stub_api: StubApi, text: str | bytes)
     answer = await stub_api.client.post("/__admin/mappings", content=text)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["title"] == "Error parsing JSON"
+
+
+async def test_a_name_that_no_file_can_have(stub_api: StubApi) -> None:
+    """It is not there, and writing it says why."""
+    (stub_api.directory / "__files").mkdir()
+    path = f"/__admin/files/{'a' * 300}"
+    assert (await stub_api.client.get(path)).status_code == 404
+    written = await stub_api.client.put(path, content=b"x")
+    assert "File name too long" in written.json()["errors"][0]["title"]
 
 
 @pytest.mark.proves("M17")

@@ -68,7 +68,9 @@ def test_bodies_come_from_the_files_directory_and_nowhere_else(tmp_path: Path) -
     ("text", "message"),
     [
         ('{\n "request": {\n  "url":\n}', r"x\.json:4:1: not JSON: "),
-        ('{"request": NaN}', r"x\.json:1:1: not JSON: NaN"),
+        ('{"request": NaN}', r"x\.json:1:13: not JSON: NaN"),
+        ('{"NaN": "NaN",\n "a": -Infinity}', r"x\.json:2:7: not JSON: -Infinity"),
+        ('{"a": 1,\n"b": ' + "1" * 5_000 + "}", r"x\.json:2:6: not JSON: .* 1000 digits"),
         (
             '{"mappings": [\n {"response": {}},\n {"request": {\n   "urlPattern": "["}}]}',
             r"x\.json:4: mappings\[1\]\.request\.urlPattern: ",

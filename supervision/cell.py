@@ -17,6 +17,7 @@ from .deadlines import Change
 from .durations import Durations
 from .errors import BadInit, ServerExited, UnhandledRequest
 from .events import (
+    CastDropped,
     FailedStart,
     Started,
     StartIgnored,
@@ -173,8 +174,10 @@ class Cell:
 
     def state_changed(self) -> None:
         """See `Actor.state_changed`."""
-        if self._replay is not None and self._replay.retry():
-            self.mailbox.signal_token(Wake())  # the receive loop may wait in the channel
+        retried = self._replay is not None and self._replay.retry()
+        # The receive loop may wait in the channel, unless it is the one that asks.
+        if retried and trio.lowlevel.current_task() is not self.task:
+            self.mailbox.signal_token(Wake())
 
     @property
     def ended(self) -> bool:
@@ -243,6 +246,7 @@ class Cell:
         if self._replay is not None:
             self._replay.open()
         undelivered = self.mailbox.close()
+        self._replay = None
         for monitor in list(self.monitors):
             monitor.fire(reason)
         self.monitors.clear()
@@ -422,8 +426,12 @@ class Cell:
                 except trio.WouldBlock:
                     return None
         except LeaveBatch as leave:
-            if isinstance(leave, Postponed) and isinstance(item, tuple):
-                self.replay.postpone(item)
+            if (
+                isinstance(leave, Postponed)
+                and isinstance(item, tuple)
+                and not self.replay.postpone(item)
+            ):
+                self.system.emit(CastDropped(self.path, type(item[0]), mailbox.dropped))
             return None
         finally:
             self._timed(began, handled - timed)  # the last one raised, or was cancelled

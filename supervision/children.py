@@ -115,7 +115,7 @@ class StartChild(Request["ActorRef | Monitor | None | StartRefusal"]):
 
     Raises:
         SpecError: `invalid_child_spec`.
-        TypeError: `monitor` is neither a truth value nor an actor.
+        TypeError: `monitor` is neither a truth value nor an actor that was started.
     """
 
     spec: ChildSpec
@@ -125,6 +125,8 @@ class StartChild(Request["ActorRef | Monitor | None | StartRefusal"]):
         check_child_spec(self.spec)
         if not isinstance(self.monitor, bool | Actor):
             raise TypeError(f"monitor is True, False or an actor, not {self.monitor!r}")
+        if isinstance(self.monitor, Actor) and not hasattr(self.monitor, "_cell"):
+            raise TypeError(f"{self.monitor!r} was not started by a supervisor: it has no mailbox")
 
     def answer(self, cell: Cell | None) -> ActorRef | Monitor | None:
         """What is answered when the start has not failed."""

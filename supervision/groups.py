@@ -28,6 +28,10 @@ class GroupStatistics:
     memberships: int
 
 
+_Memberships = tuple[dict[int, tuple[K, dict["Cell", None]]], "Callable[[], None]"]
+"""The groups of a member by identity, each with its key, and what leaves them all."""
+
+
 class Groups(Generic[K]):
     """Members by key, in the order in which they joined. An actor is in a group at most once.
 
@@ -37,7 +41,7 @@ class Groups(Generic[K]):
 
     def __init__(self) -> None:
         self._members: dict[K, dict[Cell, None]] = {}
-        self._joined: dict[Cell, tuple[set[K], Callable[[], None]]] = {}
+        self._joined: dict[Cell, _Memberships[K]] = {}
 
     def join(self, key: K, member: ActorRef) -> None:
         """Put the incarnation that `member` names now into the group; again is a no-op.
@@ -48,25 +52,27 @@ class Groups(Generic[K]):
         cell = member.locate()
         if cell is None or cell.ended:
             raise NoProc(member.path)
-        self._members.setdefault(key, {})[cell] = None
+        group = self._members.setdefault(key, {})
+        group[cell] = None
         if cell not in self._joined:
 
             def leave_all() -> None:
                 self._leave_all(cell)
 
-            self._joined[cell] = set(), leave_all
+            self._joined[cell] = {}, leave_all
             cell.at_end = (*cell.at_end, leave_all)
-        self._joined[cell][0].add(key)
+        self._joined[cell][0][id(group)] = key, group
 
     def leave(self, key: K, member: ActorRef) -> None:
         """Take `member` out of the group; a no-op when it is not in it."""
         cell = member.locate()
-        if cell is None or key not in self._joined.get(cell, ((), None))[0]:
+        group = self._members.get(key)
+        if cell is None or group is None or cell not in group:
             return
-        keys, leave_all = self._joined[cell]
-        self._remove(key, cell)
-        keys.remove(key)
-        if not keys:
+        joined, leave_all = self._joined[cell]
+        del joined[id(group)]
+        self._remove(key, group, cell)
+        if not joined:
             del self._joined[cell]
             cell.at_end = tuple(action for action in cell.at_end if action is not leave_all)
 
@@ -90,11 +96,16 @@ class Groups(Generic[K]):
         return GroupStatistics(len(self._members), sum(map(len, self._members.values())))
 
     def _leave_all(self, cell: Cell) -> None:
-        for key in self._joined.pop(cell)[0]:
-            self._remove(key, cell)
+        # By the groups, not by their keys: a key that was changed is not found any more, and an
+        # error here would be the end of the member's supervisor.
+        for key, group in self._joined.pop(cell)[0].values():
+            self._remove(key, group, cell)
 
-    def _remove(self, key: K, cell: Cell) -> None:
-        group = self._members[key]
+    def _remove(self, key: K, group: dict[Cell, None], cell: Cell) -> None:
         del group[cell]
-        if not group:
+        if group:
+            return
+        if self._members.get(key) is group:
             del self._members[key]
+        else:
+            self._members = {key: group for key, group in self._members.items() if group}

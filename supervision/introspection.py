@@ -66,8 +66,8 @@ async def get_state(ref: ActorRef, *, timeout: float = CALL_TIMEOUT_SECONDS) -> 
     """
     cell = await _reached(ref)
     look = _Look(cell)
-    cell.mailbox.signal_token(look)
-    with trio.move_on_after(timeout):
+    with trio.move_on_after(timeout):  # refuses a wrong timeout, before anything is asked for
+        cell.mailbox.signal_token(look)
         await look.done.wait()
     if not look.done.is_set():
         raise CallTimeout(ref.path, timeout)
@@ -89,8 +89,8 @@ async def suspend(ref: ActorRef, *, timeout: float = CALL_TIMEOUT_SECONDS) -> No
     """
     cell = await _reached(ref)
     hold = _Hold(cell)
-    cell.mailbox.signal_token(hold)
-    with trio.move_on_after(timeout):
+    with trio.move_on_after(timeout):  # refuses a wrong timeout, before anything is asked for
+        cell.mailbox.signal_token(hold)
         await hold.done.wait()
     if not hold.done.is_set():
         raise CallTimeout(ref.path, timeout)

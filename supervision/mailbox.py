@@ -197,7 +197,7 @@ class Mailbox:
                 send(item)
                 envelope = self.envelope_of(item)
                 if envelope is not None and envelope[3]:
-                    for listener in listeners:
+                    for listener in tuple(listeners):  # one may take itself off
                         listener(envelope[0])
 
             self._send = telling
@@ -230,6 +230,10 @@ class Mailbox:
         self.closed = True
         self._send_channel.close()
         self._receive_channel.close()
+        # What took their place names this mailbox, which would be a cycle.
+        self._send = self._send_channel.send_nowait
+        self.receive = self._receive_channel.receive
+        self.receive_nowait = self._receive_channel.receive_nowait
         return left
 
     def statistics(self) -> MailboxStatistics:

@@ -65,6 +65,8 @@ def partition_of(key: Hashable, partitions: int) -> int:
     Numbers are taken modulo, text and bytes by their CRC-32, which is the same in every process;
     anything else by its hash.
     """
+    if isinstance(key, float) and key.is_integer():
+        key = int(key)  # equal keys, one partition: the hashes of -1.0 and of -2.0 are the same
     if isinstance(key, int):
         return abs(key) % partitions
     if isinstance(key, str):

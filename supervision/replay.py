@@ -57,14 +57,21 @@ class Replay:
         mailbox.receive = self.receive
         mailbox.receive_nowait = self.receive_nowait
 
-    def postpone(self, envelope: Envelope) -> None:
-        """Keep a message until `retry`; it counts against the bound as long as it waits."""
-        _, call, _, counted = envelope
-        if counted:
-            self._mailbox.queued += 1
+    def postpone(self, envelope: Envelope) -> bool:
+        """Keep a message until `retry`; it counts against the bound as long as it waits.
+
+        So does a timer's message or a DOWN, which did not while it was queued; False when there is
+        no room for it, and it is dropped. A timer would fill the memory else: it sends on.
+        """
+        message, call, correlation, counted = envelope
+        if not counted and self._mailbox.queued >= self._mailbox.bound:
+            self._mailbox.dropped += 1
+            return False
+        self._mailbox.queued += 1
         if call is not None:
             call.kept = False  # nobody has it now
-        self._postponed.append(envelope)
+        self._postponed.append((message, call, correlation, True))
+        return True
 
     def open(self) -> None:
         """Hold nothing back any more: the actor ends, and takes out what is left."""

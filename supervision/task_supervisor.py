@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import trio
 
-from .actor import Actor
+from .actor import IGNORE, Actor
 from .dynamic import dynamic_supervisor
 from .errors import CallTimeout, ServerExited
 from .exits import Normal
@@ -25,6 +25,7 @@ from .spec import ChildSpec
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from .actor import Ignore
     from .exits import ExitReason
     from .monitor import Monitor
     from .ref import ActorRef
@@ -38,10 +39,20 @@ _NO_RESULT: Any = object()
 class _Result:
     """Where a task's actor leaves what its function returned."""
 
-    __slots__ = ("value",)
+    __slots__ = ("abandoned", "runner", "value")
 
     def __init__(self) -> None:
         self.value = _NO_RESULT
+        self.abandoned = False
+        self.runner: ActorRef | None = None
+        """Until who started it has the task; longer, it would be a cycle."""
+
+    def abandon(self) -> None:
+        """Nobody will ever have the task: it is not to run, or not any longer."""
+        self.abandoned = True
+        if self.runner is not None:
+            self.runner.kill()
+            self.runner = None
 
 
 class _Runner(Actor):
@@ -53,8 +64,12 @@ class _Runner(Actor):
         self._function = function
         self._result = result
 
-    async def init(self) -> None:
+    async def init(self) -> Ignore | None:
+        if self._result.abandoned:
+            return IGNORE
+        self._result.runner = self.ref
         self.tasks.start_soon(self._run, name=f"{self.path} runs")
+        return None
 
     async def _run(self) -> None:
         self._result.value = await self._function()
@@ -129,6 +144,9 @@ class TaskSupervisor:
     ) -> Task[R]:
         """Start `function(*args)` as a task of its own.
 
+        It is the caller's once this has returned. When this raises, or is cancelled, the function
+        does not run, or is cancelled if it has begun.
+
         Raises:
             MaxChildren: so many run as the supervisor allows.
             CallError: there is no such supervisor, or it did not answer.
@@ -137,7 +155,12 @@ class TaskSupervisor:
         spec = ChildSpec(
             "task", _Runner, (partial(function, *args), result), restart=Restart.TEMPORARY
         )
-        monitor = await start_child(self.ref, spec, monitor=True, timeout=start_timeout)
+        try:
+            monitor = await start_child(self.ref, spec, monitor=True, timeout=start_timeout)
+        except BaseException:
+            result.abandon()  # the request may still be in the supervisor's mailbox
+            raise
+        result.runner = None
         assert monitor is not None  # noqa: S101 - its init does not answer ignore
         return Task(monitor, result)
 
@@ -153,13 +176,17 @@ class TaskSupervisor:
 
         As `Task.Supervisor.async_stream_nolink`. Items are taken when there is room for them. A
         task that takes longer than `timeout` seconds is cancelled. One that fails fails alone: its
-        `result()` raises. When the caller is cancelled, so are the tasks that run.
+        `result()` raises. When the caller is cancelled, or this raises, so are the tasks that run.
 
         Raises:
-            ValueError: `at_once` is below 1.
+            ValueError: `at_once` is below 1, or `timeout` below 0.
+            MaxChildren, CallError: a task could not be started; see `run`.
+            Exception: what `items` raised.
         """
         if at_once < 1:
             raise ValueError(f"map: at least 1 task at once, not {at_once!r}")
+        if not float(timeout) >= 0:
+            raise ValueError(f"map: a timeout of {timeout!r} s is not 0 or more")
         tasks: list[Task[R]] = []
         room = trio.Semaphore(at_once)
 
@@ -172,11 +199,21 @@ class TaskSupervisor:
             await task._monitor.wait()  # noqa: SLF001
             room.release()
 
+        failure: Exception | None = None
         async with trio.open_nursery() as nursery:
-            for item in items:
-                await room.acquire()
-                tasks.append(await self.run(function, item))
-                nursery.start_soon(see_to, tasks[-1])
+            try:
+                for item in items:
+                    await room.acquire()
+                    tasks.append(await self.run(function, item))
+                    nursery.start_soon(see_to, tasks[-1])
+            except Exception as error:  # noqa: BLE001 - raised below; here it would be in a group
+                failure = error
+                nursery.cancel_scope.cancel()
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # its traceback names this frame: a circle
         return tasks
 
 

@@ -51,6 +51,7 @@ def send_to_name_after(system: System, name: str, delay: float, message: object)
     """Send to whoever has `name` when `delay` seconds are over; to nobody is told by an event."""
     if not delay >= 0:
         raise ValueError(f"{name}: a delay of {delay!r} s is not 0 or more")
+    delay = float(delay)  # an int too large for one is refused before there is a timer
 
     def send() -> None:
         timer.retire()

@@ -61,35 +61,38 @@ class _Handlers(dict[type, Handler]):
     """The handlers of one actor while somebody looks; in the place of those of its class."""
 
     def __init__(self, cell: Cell) -> None:
-        self.lookers: list[Looker] = []
+        # The handlers hold this list, not this dictionary, which would be a cycle.
+        lookers: list[Looker] = []
+        self.lookers = lookers
         super().__init__(
-            {kind: self._telling(handler) for kind, handler in cell.actor_type.handlers.items()}
+            {kind: _telling(handler, lookers) for kind, handler in cell.actor_type.handlers.items()}
         )
 
-    def _telling(self, handler: Handler) -> Handler:
-        def handle(actor: object, message: object, *caller: Any) -> Any:  # noqa: ANN401
-            begun = [(looker, looker.before(actor, message)) for looker in self.lookers]
 
-            def after(outcome: Outcome) -> None:
-                for looker, start in begun:
-                    looker.after(start, actor, message, outcome)
+def _telling(handler: Handler, lookers: list[Looker]) -> Handler:
+    def handle(actor: object, message: object, *caller: Any) -> Any:  # noqa: ANN401
+        begun = [(looker, looker.before(actor, message)) for looker in tuple(lookers)]
 
-            async def finish(waits: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401
-                with _Telling(after):
-                    value = await waits
-                after(Outcome(value))
-                return value
+        def after(outcome: Outcome) -> None:
+            for looker, start in begun:
+                looker.after(start, actor, message, outcome)
 
+        async def finish(waits: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401
             with _Telling(after):
-                if handler.defers:
-                    caller = (_Caller(caller[0], message, self.lookers),)
-                value = handler.function(actor, message, *caller)
-            if isinstance(value, CoroutineType):
-                return finish(value)
+                value = await waits
             after(Outcome(value))
             return value
 
-        return Handler(handle, is_async=False, defers=handler.defers)
+        with _Telling(after):
+            if handler.defers:
+                caller = (_Caller(caller[0], message, lookers),)
+            value = handler.function(actor, message, *caller)
+        if isinstance(value, CoroutineType):
+            return finish(value)
+        after(Outcome(value))
+        return value
+
+    return Handler(handle, is_async=False, defers=handler.defers)
 
 
 class _Telling:
@@ -122,12 +125,12 @@ class _Caller:
 
     def reply(self, value: object, /) -> None:
         self._caller.reply(value)
-        for looker in self._lookers:
+        for looker in tuple(self._lookers):  # one may have seen enough, and leave
             looker.replied(self._message, value)
 
     def fail(self, error: Exception, /) -> None:
         self._caller.fail(error)
-        for looker in self._lookers:
+        for looker in tuple(self._lookers):
             looker.replied(self._message, error)
 
 
@@ -169,6 +172,7 @@ class Trace:
         """The oldest first; at most as many as the limit."""
         self._limit = limit
         self._cell: Cell | None = cell
+        seconds = float(seconds)  # an int too large for one is refused before anybody looks
         look(cell, self)
         cell.at_end = (*cell.at_end, self.stop)
         self._timer = Timer(cell.system.deadlines, self.stop, cell.timers)
@@ -281,10 +285,24 @@ Observer = Callable[[Sent | Handled], None]
 class _Observation:
     """One observer at one actor: its handlers, and what is sent to it."""
 
-    def __init__(self, cell: Cell, observer: Observer) -> None:
+    def __init__(self, cell: Cell, observer: Observer, all_of_it: set[_Observation]) -> None:
+        self._cell: Cell | None = cell
         self._path = cell.path
         self._observer = observer
+        self._all = all_of_it
         look(cell, self)
+        cell.mailbox.tell(self.sent)
+        cell.at_end = (*cell.at_end, self.stop)
+        all_of_it.add(self)
+
+    def stop(self) -> None:
+        """Observe no more, and leave nothing at the actor. Idempotent."""
+        cell, self._cell = self._cell, None
+        if cell is not None:
+            look_away(cell, self)
+            cell.mailbox.tell_no_more(self.sent)
+            cell.at_end = tuple(action for action in cell.at_end if action != self.stop)
+            self._all.discard(self)
 
     def sent(self, message: object) -> None:
         """A message is queued."""
@@ -316,16 +334,10 @@ def observe(system: System, observer: Observer) -> Callable[[], None]:
     As handlers of `:telemetry`. Actors that are there and those that are started later are
     observed. Sent are casts and calls; a cast that takes the place of a waiting one is not told.
     """
-    observations: dict[Cell, _Observation] = {}
+    observations: set[_Observation] = set()
 
     def begin(cell: Cell) -> None:
-        observation = observations[cell] = _Observation(cell, observer)
-        cell.mailbox.tell(observation.sent)
-
-        def forget() -> None:
-            observations.pop(cell, None)
-
-        cell.at_end = (*cell.at_end, forget)
+        _Observation(cell, observer, observations)
 
     for cell in set(system.names.values()):
         begin(cell)
@@ -333,9 +345,7 @@ def observe(system: System, observer: Observer) -> Callable[[], None]:
 
     def end() -> None:
         system.starting = tuple(action for action in system.starting if action is not begin)
-        for cell, observation in list(observations.items()):
-            look_away(cell, observation)
-            cell.mailbox.tell_no_more(observation.sent)
-        observations.clear()
+        for observation in list(observations):
+            observation.stop()
 
     return end

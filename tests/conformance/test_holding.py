@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -15,6 +16,7 @@ from supervision import (
     Caller,
     CallingSelf,
     CallTimeout,
+    CastDropped,
     ChildSpec,
     Conflate,
     Crash,
@@ -401,3 +403,62 @@ async def test_r74_nothing_is_there_when_nobody_looks(start, probe):
     tree = await start([child("a", probe)])
     await get_state(tree["a"])
     assert tree["a"].incarnation._replay is None
+
+
+class Stubborn(Actor):
+    """Postpones all, and says each time that its state changed; or only postpones its ticks."""
+
+    mailbox = MailboxPolicy(bound=5)
+
+    @handles(Note)
+    def _note(self, _message: Note) -> None:
+        self.state_changed()
+        self.postpone()
+
+    @handles(Open)
+    def _tick(self, _message: Open) -> None:
+        self.postpone()
+
+
+@pytest.mark.proves("R71")
+async def test_r71_postponing_without_end_fills_no_mailbox(start):
+    """Two that postpone for each other are handled for ever, and the others live."""
+    tree = await start([ChildSpec("s", Stubborn)])
+    ref = tree["s"]
+    for text in "ab":
+        ref.cast(Note(text))
+    for _ in range(500):
+        await trio.lowlevel.checkpoint()
+    cell = ref.incarnation
+    waiting = cell.mailbox._receive_channel.statistics().current_buffer_used
+    assert (cell.mailbox.queued, waiting) == (2, 0)
+    assert cell.handled > 100
+    ref.stop()
+    await tree.settle()
+    assert tree["s"].generation == 2
+
+
+@pytest.mark.proves("R71")
+async def test_r71_postponed_timers_are_bounded_too(start):
+    """They do not count while they are queued; once postponed they do, and what is over is told."""
+    tree = await start([ChildSpec("s", Stubborn)])
+    ref = tree["s"]
+    ref.incarnation.send_every(1, Open())
+    await trio.sleep(100.5)
+    found = mailbox(tree, "s")
+    assert (found.queued, found.dropped) == (5, 95)
+    assert sum(isinstance(event, CastDropped) for event in tree.events) == 95
+    with pytest.raises(Overloaded):
+        await ref.call(Enter("x"))
+
+
+@pytest.mark.proves("R74")
+@pytest.mark.parametrize("timeout", [-1, math.nan, 10**400, "x"], ids=str)
+async def test_r74_a_wrong_timeout_suspends_nobody(start, timeout):
+    """It is an error of who asks, before anything is asked for."""
+    tree = await start([ChildSpec("d", Door)])
+    for look in suspend, get_state:
+        with pytest.raises((ValueError, TypeError, OverflowError)):
+            await look(tree["d"], timeout=timeout)
+    await tree.settle()
+    assert not tree["d"].incarnation.is_suspended

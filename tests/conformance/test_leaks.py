@@ -24,11 +24,14 @@ from supervision import (
     delete_child,
     dynamic_supervisor,
     handles,
+    observe,
     restart_child,
     snapshot,
     start_child,
     supervisor,
+    suspend,
     terminate_child,
+    trace,
 )
 from tests.conformance.support import Nap, Note, Sleep, Who, child
 
@@ -380,3 +383,45 @@ async def test_r77_reports_of_a_child_that_does_not_end_leave_nothing(start):
         assert len(tree.seen(StillAlive)) > 10_000
         assert len(tree["d/1"].incarnation._waiting) == 1
         nursery.cancel_scope.cancel()
+
+
+class Postpones(Actor):
+    @handles(Note)
+    def _note(self, _message: Note) -> None:
+        self.postpone()
+
+
+@pytest.mark.proves("R77", "R63")
+@pytest.mark.parametrize("what", ["observed", "traced", "postponed", "suspended"])
+async def test_r77_who_was_held_or_looked_at_leaves_nothing_for_the_collector(start, what):
+    """What took the place of the mailbox's own and of the handlers is in no cycle."""
+    tree = await start([dynamic_supervisor("d")])
+    tree.remembers = False
+    spec = ChildSpec("x", Postpones, restart=Restart.TEMPORARY)
+    end = observe(tree.system, lambda _what: None) if what == "observed" else None
+
+    async def cycle() -> None:
+        ref = await start_child(tree["d"], spec)
+        if what == "traced":
+            trace(ref)
+        if what == "suspended":
+            await suspend(ref)
+        ref.cast(Note("x"))
+        await tree.settle()
+        await ref.stop_and_wait()
+
+    def mailboxes() -> int:
+        return sum(type(thing).__name__ == "Mailbox" for thing in gc.get_objects())
+
+    await cycle()
+    gc.collect()
+    gc.disable()
+    try:
+        before = mailboxes()
+        for _ in range(20):
+            await cycle()
+        assert mailboxes() < before + 5
+    finally:
+        gc.enable()
+    if end is not None:
+        end()

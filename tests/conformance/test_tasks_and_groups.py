@@ -26,6 +26,7 @@ from supervision import (
     ServerExited,
     SpecError,
     Strategy,
+    Task,
     TaskSupervisor,
     count_children,
     dynamic_supervisor,
@@ -33,7 +34,9 @@ from supervision import (
     partition,
     partition_of,
     partition_supervisor,
+    resume,
     start_child,
+    suspend,
     task_supervisor,
     terminate_child,
 )
@@ -364,3 +367,116 @@ async def test_r68_a_member_may_leave(start, probe):
     assert tree["x"].incarnation.at_end == before
     await tree.kill("x")
     assert groups.members(1) == [tree["y"]]
+
+
+# What was wrong once
+
+
+@pytest.mark.proves("R66")
+@pytest.mark.parametrize("how", ["cancelled", "timed out", "cancelled map"])
+async def test_r66_a_start_that_is_given_up_runs_nothing(start, how):
+    """Nobody would ever have the task. The request is still in the supervisor's mailbox."""
+    tree, tasks = await starting(start)
+    ran: list[object] = []
+
+    async def note(item: object = None) -> None:
+        ran.append(item)
+        await trio.sleep_forever()
+
+    await suspend(tasks.ref)
+    if how == "timed out":
+        with pytest.raises(CallTimeout):
+            await tasks.run(note, start_timeout=1)
+    else:
+        with trio.move_on_after(1):
+            if how == "cancelled":
+                await tasks.run(note)
+            else:
+                await tasks.map(note, [1, 2], at_once=2)
+    resume(tasks.ref)
+    await tree.settle()
+    assert ran == []
+    assert (await count_children(tasks.ref)).specs == 0
+
+
+@pytest.mark.proves("R66")
+async def test_r66_a_start_that_is_given_up_after_it_began_is_cancelled(start):
+    """The caller's cancellation and the supervisor's answer fall into one moment."""
+    tree, tasks = await starting(start)
+    for checkpoints in range(12):
+        scope = trio.CancelScope()
+        handed_out: list[Task[None]] = []
+
+        async def cancels_its_starter(number: int, scope: trio.CancelScope) -> None:
+            for _ in range(number):
+                await trio.lowlevel.checkpoint()
+            scope.cancel()
+            await trio.sleep_forever()
+
+        with scope:
+            handed_out.append(await tasks.run(cancels_its_starter, checkpoints, scope))
+        await tree.settle()
+        assert (await count_children(tasks.ref)).specs == len(handed_out), checkpoints
+        for task in handed_out:
+            task.cancel()
+
+
+@pytest.mark.proves("R66")
+async def test_r66_map_raises_its_errors_as_they_are(start):
+    """In no group; the tasks that run are cancelled. Wrong settings start nothing."""
+    tree, tasks = await starting(start, max_children=2)
+
+    def items():
+        yield 50
+        raise Boom("items")
+
+    with pytest.raises(MaxChildren):
+        await tasks.map(double, [50] * 3, at_once=3)
+    await tree.settle()
+    with pytest.raises(Boom, match="items"):
+        await tasks.map(double, items(), at_once=2)
+    await tree.settle()
+    for wrong in -1, float("nan"):
+        with pytest.raises(ValueError, match="is not 0 or more"):
+            await tasks.map(double, [50], at_once=1, timeout=wrong)
+    assert (await count_children(tasks.ref)).specs == 0
+    assert trio.current_time() == 0
+
+
+@pytest.mark.proves("R67")
+@given(st.integers(-(2**70), 2**70), st.integers(1, 50))
+def test_r67_equal_numbers_have_one_partition(number, partitions):
+    """As in a dictionary: -1 is -1.0."""
+    whole = float(number)
+    assert partition_of(whole, partitions) == partition_of(int(whole), partitions)
+
+
+class Mutable:
+    """A key whose hash somebody changes."""
+
+    def __init__(self) -> None:
+        self.number = 1
+
+    def __hash__(self) -> int:
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mutable) and self.number == other.number
+
+
+@pytest.mark.proves("R68", "R75")
+async def test_r68_a_key_that_was_changed_ends_nobody(start, probe):
+    """The member leaves all its groups, and its supervisor knows nothing of it."""
+    tree = await start([dynamic_supervisor("d")])
+    ref = await start_child(tree["d"], child("x", probe, restart=Restart.TEMPORARY))
+    groups: Groups[object] = Groups()
+    key, other = Mutable(), Mutable()
+    groups.join(key, ref)
+    groups.join("sound", ref)
+    key.number = 2
+    groups.join(other, tree["d"])
+    ref.kill()
+    await tree.settle()
+    assert tree["d"].generation == 1
+    assert groups.keys() == [other]
+    assert groups.statistics() == GroupStatistics(1, 1)

@@ -231,3 +231,38 @@ async def test_r74_what_is_sent_is_told_of_every_mailbox(start, policy):
     assert tree["c"].incarnation.mailbox._told is None
     assert tree["c"].generation == 1
     assert Counter(second)[int] == 1
+
+
+@pytest.mark.proves("R74", "R77")
+async def test_r74_who_looked_leaves_nothing_at_the_actor(start):
+    """However often; a wrong setting, which is refused, leaves nothing either."""
+    tree, ref = await counter(start)
+    cell = ref.locate()
+    for _ in range(20):
+        observe(tree.system, print)()
+        with trace(ref):
+            pass
+    with pytest.raises(OverflowError):
+        trace(ref, seconds=10**400)
+    with pytest.raises(OverflowError):
+        ref.send_after(10**400, Note("never"))
+    assert (cell.at_end, cell.timers, tree.system.timers) == ((), set(), set())
+    assert cell.handlers is Calculator.handlers
+
+
+@pytest.mark.proves("R74")
+async def test_r74_one_who_has_seen_enough_hides_nothing_from_the_next(start):
+    """A kept caller's answer, and a sending, reach all who look."""
+    tree, ref = await counter(start)
+    few, more = trace(ref, limit=2), trace(ref)
+    ends = []
+    seen: list[object] = []
+    ends = [observe(tree.system, lambda _what: ends[0]()), observe(tree.system, seen.append)]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ref.call, Ask())
+        await tree.settle()
+        ref.cast(Note("now"))
+    assert [entry.what for entry in few.entries] == ["message", "state"]
+    assert "reply" in [entry.what for entry in more.entries]
+    assert isinstance(seen[0], Sent)
+    ends[1]()

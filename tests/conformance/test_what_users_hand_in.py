@@ -332,3 +332,14 @@ async def test_r75_a_child_whose_start_fails_for_ever_is_its_own_story(start, pr
     with pytest.raises(StartFailed):
         await start_child(tree["d"], ChildSpec("x", partial((5).__add__, 1)))  # type: ignore[arg-type]
     assert [ref.generation for ref in tree.refs("a", "d")] == [1, 1]
+
+
+@pytest.mark.proves("R75", "R65")
+async def test_r75_an_actor_that_was_never_started_monitors_nobody(start, probe):
+    """It is an error of who asks; the supervisor and its children live."""
+    tree = await start([dynamic_supervisor("d"), supervisor("s", [child("a", probe)])])
+    for target in "d", "s":
+        with pytest.raises(TypeError, match="was not started"):
+            await start_child(tree[target], child("x", probe), monitor=Actor())
+        assert tree[target].generation == 1
+    assert tree["s/a"].generation == 1

@@ -132,8 +132,8 @@ def keeping(server: Server) -> Server:
 
 
 def until_rows_are_kept(server: Server) -> None:
-    """Wait until the database takes lists and alerts."""
-    give_up = time.monotonic() + WAIT_SECONDS
+    """Wait until the database takes lists and alerts; initdb alone takes long on a busy machine."""
+    give_up = time.monotonic() + 4 * WAIT_SECONDS
     while True:
         history = httpx.get(f"{server.url}/health/ready", timeout=10).json()["checks"]["history"]
         if (history["connections"] or {}).get("rows"):

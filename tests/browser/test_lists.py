@@ -151,9 +151,13 @@ def test_what_one_tab_changes_while_another_asks_the_server_is_not_lost(
     make_list(me, "Shared")
     other = me.page.context.new_page()
     held: list[Route] = []
+    saving: list[Route] = []
 
     def hold(route: Route) -> None:
         held.append(route)
+
+    def hold_saving(route: Route) -> None:
+        saving.append(route)
 
     # The other tab is slow to hear that the list has changed, and this one to save it.
     other.add_init_script(
@@ -162,13 +166,15 @@ def test_what_one_tab_changes_while_another_asks_the_server_is_not_lost(
     other.route("**/api/v1/watchlists", hold)
     with other.expect_request("**/api/v1/watchlists"):
         other.goto(keeping.url)
-    me.page.route("**/api/v1/watchlists/*", lambda route: route.abort())
+    me.page.route("**/api/v1/watchlists/*", hold_saving)
     me.subscribe("MSFT")
     with other.expect_response("**/api/v1/watchlists"):
         held[0].continue_()
     expect(other.get_by_test_id("row-MSFT")).to_be_visible()
     with me.page.context.expect_event("response", is_patch) as saved:
         me.page.unroute("**/api/v1/watchlists/*")
+        for route in saving:  # sent already, or not yet: the page waits a little for more changes
+            route.continue_()
     assert saved.value.json()["symbols"] == ["AAPL", "MSFT"]
     expect(me.row("MSFT")).to_be_visible()
 

@@ -36,7 +36,7 @@ class _Look(Inspection):
         return None
 
 
-class _Hold:
+class _Hold(Inspection):
     """Suspends the actor when its turn comes, and ends the batch it stands in."""
 
     def __init__(self, cell: Cell) -> None:
@@ -45,7 +45,7 @@ class _Hold:
 
     def redeem(self) -> Envelope | None:
         self.done.set()
-        if self.cell.ended:
+        if self.cell.ended or self.cell.is_suspended:  # by somebody else, who asked before
             return None
         self.cell.replay.suspended = True
         raise LeaveBatch
@@ -80,7 +80,8 @@ async def suspend(ref: ActorRef, *, timeout: float = CALL_TIMEOUT_SECONDS) -> No
     """Have the actor handle no message until `resume`: `sys:suspend`. Returns when it holds.
 
     Messages wait in their order, and count against its bound. A stop and a kill reach it all the
-    same, `get_state` works, its own tasks run. Its successor is not suspended.
+    same, `get_state` works, its own tasks run. Its successor is not suspended. Suspended twice, one
+    `resume` lets it go on.
 
     Raises:
         NoProc: nobody has that name, or the actor ended before its turn came.

@@ -462,3 +462,18 @@ async def test_r74_a_wrong_timeout_suspends_nobody(start, timeout):
             await look(tree["d"], timeout=timeout)
     await tree.settle()
     assert not tree["d"].incarnation.is_suspended
+
+
+@pytest.mark.proves("R74")
+async def test_r74_two_may_suspend_one_actor(start):
+    """Both are told at once, as by `sys:suspend`, and one `resume` lets it go on."""
+    _, tree, ref = await door(start)
+    await suspend(ref)
+    await suspend(ref)
+    ref.cast(Note("x"))
+    await tree.settle()
+    assert trio.current_time() == 0
+    resume(ref)
+    await tree.settle()
+    assert (await get_state(ref))["inside"] == ["note x"]
+    assert not ref.incarnation.is_suspended

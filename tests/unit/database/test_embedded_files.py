@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +23,6 @@ from stockstream.database.embedded.user import ServerUser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 NOBODY = 65534
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
@@ -41,10 +42,12 @@ def secret(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    found = Layout(tmp_path / "data")
-    found.home.mkdir(parents=True)
-    return found
+def layout() -> Iterator[Layout]:
+    """Its path is short, or the socket's folder would not stand in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = Layout(Path(folder) / "data")
+        found.home.mkdir(parents=True)
+        yield found
 
 
 @ROOT_ONLY

@@ -124,7 +124,7 @@ async def test_a_breaker_is_forced_by_its_upstreams_name(stubs: dict[str, Stub])
         assert freed.json()["verified"]
         with trio.fail_after(10):
             # The document may be a moment old: it is not made again for each who asks.
-            while (await overview(operator))["first"]["breaker"] != "closed":
+            while (await overview(operator))["first"]["breaker"] != "closed":  # noqa: ASYNC110
                 await trio.sleep(0.02)
         (left,) = (await operator.get("/admin/api/chaos/status")).json()["active"]
         assert left["action"] == "upstream-latency"

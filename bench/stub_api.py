@@ -35,6 +35,7 @@ ASKED_FOR = 500
 CONNECTIONS = 16
 PORT = re.compile(r"http://127\.0\.0\.1:(\d+)")
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: (\d+)\r\n")
+LAST = re.compile(rb"(?i)\r\nconnection: close\r\n")
 REQUEST = b"GET /api/stock-prices HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n"
 
 
@@ -47,10 +48,16 @@ class Answers:
 
 
 class Connection:
-    """One keep-alive connection: a request at a time."""
+    """A keep-alive connection: a request at a time. After the last answer of one comes another."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, port: int, stream: trio.SocketStream) -> None:
+        self._port = port
         self._stream = stream
+
+    @classmethod
+    async def open(cls, port: int) -> Connection:
+        """Connect to this machine's `port`."""
+        return cls(port, await trio.open_tcp_stream("127.0.0.1", port))
 
     async def ask(self) -> int:
         """Ask for the prices; the bytes of the answer. RuntimeError unless it is a whole 200."""
@@ -64,6 +71,9 @@ class Connection:
             raise RuntimeError(f"the stub API answered {head[:200]!r}")
         while len(body) < int(length[1]):
             body += await self._received()
+        if LAST.search(head + b"\r\n"):
+            await self._stream.aclose()
+            self._stream = await trio.open_tcp_stream("127.0.0.1", self._port)
         return len(body)
 
     async def _received(self) -> bytes:
@@ -179,7 +189,7 @@ def row(name: str, answers: Answers, cpu: float, seconds: float) -> str:
 
 
 async def connected(port: int) -> list[Connection]:
-    return [Connection(await trio.open_tcp_stream("127.0.0.1", port)) for _ in range(CONNECTIONS)]
+    return [await Connection.open(port) for _ in range(CONNECTIONS)]
 
 
 async def measure(seconds: float) -> None:

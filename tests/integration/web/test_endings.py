@@ -92,6 +92,17 @@ async def test_an_answer_tells_how_long_its_connection_is_kept() -> None:
         assert b"keep-alive: timeout=90" in (await client.answer())[0].lower()
 
 
+async def test_the_last_answer_of_a_connection_says_so() -> None:
+    """After 1,000 requests a connection ends: a client that was not told would lose one."""
+    async with running() as run:
+        client = await run.connect()
+        for number in range(1, 1001):
+            await client.send(GET)
+            head, _ = await client.answer()
+            assert (b"connection: close" in head.lower()) is (number == 1000), number
+        await client.ended()
+
+
 # A client that ends its side
 
 

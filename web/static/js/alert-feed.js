@@ -1,7 +1,7 @@
 /**
  * The newest alerts, from the socket and from the API, each once. No DOM and no I/O.
  */
-import { decimalsOf, price } from "./format.js";
+import { decimalsOf, exact, price } from "./format.js";
 import { isSymbol } from "./symbols.js";
 
 /** @typedef {"above" | "below" | "move"} Kind */
@@ -131,8 +131,8 @@ function readSaid({ symbol, kind, threshold, window }) {
  * @returns {string} "AAPL rises to 151.00", "AAPL moves 2.5 % within 5 min"
  */
 export function ruleText({ symbol, kind, threshold, window }) {
-  if (kind === "move") return `${symbol} moves ${threshold} % within ${windowText(window ?? 0)}`;
-  return `${symbol} ${kind === "above" ? "rises" : "falls"} to ${shown(threshold)}`;
+  if (kind === "move") return `${symbol} moves ${exact(threshold, 0)} % within ${windowText(window ?? 0)}`;
+  return `${symbol} ${kind === "above" ? "rises" : "falls"} to ${exact(threshold)}`;
 }
 
 /**
@@ -176,11 +176,14 @@ function clockText(at) {
 function crossingText({ symbol, kind, threshold, window, price: at, reference }) {
   if (kind !== "move") {
     const [went, side] = kind === "above" ? ["rose", "over"] : ["fell", "under"];
-    return at === threshold ? `${symbol} ${went} to ${shown(at)}` : `${symbol} ${went} to ${shown(at)}, ${side} ${shown(threshold)}`;
+    const [to, limit] = [shown(at), exact(threshold)];
+    if (at === threshold) return `${symbol} ${went} to ${limit}`;
+    // Never "over 0.123457" of a price that is told as 0.123457 itself.
+    return `${symbol} ${went} to ${to === limit ? exact(at) : to}, ${side} ${limit}`;
   }
   const percent = reference === null ? threshold : Math.abs(at / reference - 1) * 100;
   const went = reference !== null && at < reference ? "fell" : "rose";
-  return `${symbol} ${went} ${price(percent, 1)} % to ${shown(at)} within ${windowText(window ?? 0)}`;
+  return `${symbol} ${went} ${price(percent, decimalsOf(threshold))} % to ${shown(at)} within ${windowText(window ?? 0)}`;
 }
 
 /** @param {number} seconds */
@@ -191,5 +194,5 @@ function windowText(seconds) {
 
 /** @param {number} value */
 function shown(value) {
-  return price(value, Math.max(2, decimalsOf(value)));
+  return price(value, decimalsOf(value));
 }

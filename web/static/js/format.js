@@ -5,8 +5,31 @@
 const MINUS = "\u2212";
 const NBSP = "\u00a0";
 
-/** @type {Map<number, Intl.NumberFormat>} */
+/** Prices have two decimals at least, as money does. */
+const LEAST_DECIMALS = 2;
+/** Digits that a price below 0.1 keeps. A larger one keeps six decimals, so it has more digits than that. */
+const SIGNIFICANT_DIGITS = 6;
+/** What `Intl.NumberFormat` of every browser takes. It is reached at 1e-15, which nothing costs. */
+const MOST_DECIMALS = 20;
+
+/** @type {Map<string, Intl.NumberFormat>} */
 const formats = new Map();
+
+/**
+ * @param {number} value
+ * @param {number} least decimals
+ * @param {number} most decimals
+ * @returns {string}
+ */
+function written(value, least, most) {
+  const key = `${least} ${most}`;
+  let format = formats.get(key);
+  if (format === undefined) {
+    format = new Intl.NumberFormat("en-US", { minimumFractionDigits: least, maximumFractionDigits: most });
+    formats.set(key, format);
+  }
+  return format.format(value).replace("-", MINUS);
+}
 
 /**
  * @param {number} value
@@ -14,12 +37,19 @@ const formats = new Map();
  * @returns {string}
  */
 export function price(value, decimals) {
-  let format = formats.get(decimals);
-  if (format === undefined) {
-    format = new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
-    formats.set(decimals, format);
-  }
-  return format.format(value).replace("-", MINUS);
+  return written(value, decimals, decimals);
+}
+
+/**
+ * A number with all its digits, as somebody typed it: a threshold must not be told rounded.
+ * @param {number} value
+ * @param {number} [least] decimals
+ * @returns {string} "720,000.00", "0.000000382"
+ */
+export function exact(value, least = LEAST_DECIMALS) {
+  const { digits, exponent, decimals } = partsOf(value);
+  if (decimals <= MOST_DECIMALS) return written(value, least, MOST_DECIMALS);
+  return `${value < 0 ? MINUS : ""}0.${"0".repeat(-1 - exponent)}${digits}`;
 }
 
 /**
@@ -30,19 +60,77 @@ export function price(value, decimals) {
  */
 export function signed(value, decimals) {
   const text = price(Math.abs(value), decimals);
-  const direction = directionOf(value, decimals);
-  return direction === "flat" ? text : (direction === "up" ? "+" : MINUS) + text;
+  if (isZero(text)) return text;
+  return (value > 0 ? "+" : MINUS) + text;
 }
 
 /**
- * As it is shown: what rounds to zero is flat.
+ * The one rule for what is up and what is down, for rows, counts, charts and alerts: as it is shown.
+ * What is written as zero is flat. It is read from the text, since rounding a second time in another
+ * way would now and then give an arrow beside a zero.
  * @param {number} value
  * @param {number} decimals
  * @returns {"up" | "down" | "flat"}
  */
 export function directionOf(value, decimals) {
-  const half = 0.5 * 10 ** -decimals;
-  return value >= half ? "up" : value <= -half ? "down" : "flat";
+  if (isZero(price(Math.abs(value), decimals))) return "flat";
+  return value > 0 ? "up" : "down";
+}
+
+/** @param {string} text of a number that is not negative */
+function isZero(text) {
+  return !/[1-9]/.test(text);
+}
+
+/**
+ * The one rule for how many decimals: those that the price has, at least two. At most six; a price
+ * below 0.1 has six significant digits instead, so that 0.000000382 is not told as zero.
+ * @param {number} value
+ * @returns {number}
+ */
+export function decimalsOf(value) {
+  // Nearly all prices, without making a text: this is asked with each price that comes.
+  if (Math.round(value * 100) / 100 === value) return LEAST_DECIMALS;
+  const most = mostDecimals(value);
+  const { decimals } = partsOf(value);
+  if (decimals <= most) return Math.max(LEAST_DECIMALS, decimals);
+  // Rounded as it is written, it may end in zeros: 0.30000000000000004 is 0.30.
+  const [, fraction = ""] = written(value, 0, most).split(".");
+  return Math.max(LEAST_DECIMALS, fraction.length);
+}
+
+/**
+ * Decimals for a price and for its change, which have the same: as many as the price and what the
+ * change is against need. They do not shrink while the price moves, so that digits do not jump, unless
+ * it has become so large that the last ones mean nothing.
+ * @param {number} value the price
+ * @param {number | null} base what its change is against; null where nobody knows
+ * @param {number} before the decimals it had
+ * @returns {number}
+ */
+export function decimalsFor(value, base, before) {
+  const needed = Math.max(before, decimalsOf(value), base === null ? 0 : decimalsOf(base));
+  return Math.min(needed, Math.max(mostDecimals(value), base === null ? 0 : mostDecimals(base)));
+}
+
+/**
+ * The fewest digits that tell this number from its neighbours, the first of them at 10 ** exponent.
+ * @param {number} value
+ * @returns {{digits: string, exponent: number, decimals: number}} decimals that all of them need
+ */
+function partsOf(value) {
+  const [mantissa = "", exponentText] = Math.abs(value).toExponential().split("e");
+  const digits = mantissa.replace(".", "");
+  const exponent = Number(exponentText);
+  return { digits, exponent, decimals: Math.max(0, digits.length - 1 - exponent) };
+}
+
+/** @param {number} value */
+function mostDecimals(value) {
+  const size = Math.abs(value);
+  if (size === 0 || !Number.isFinite(size)) return LEAST_DECIMALS;
+  const zeros = Math.max(0, -1 - Math.floor(Math.log10(size)));
+  return Math.min(MOST_DECIMALS, SIGNIFICANT_DIGITS + zeros);
 }
 
 /**
@@ -89,16 +177,4 @@ export function enumerate(names) {
   if (names.length <= 1) return names[0] ?? "";
   if (names.length <= 3) return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
   return `${names.slice(0, 2).join(", ")} and ${names.length - 2} more`;
-}
-
-/**
- * Decimals a price needs, at most 6.
- * @param {number} value
- * @returns {number}
- */
-export function decimalsOf(value) {
-  const text = String(value);
-  const dot = text.indexOf(".");
-  if (text.includes("e-")) return 6;
-  return dot === -1 ? 0 : Math.min(6, text.length - dot - 1);
 }

@@ -4,7 +4,7 @@
  */
 import { Alerts } from "./alerts.js";
 import { must, setText } from "./dom.js";
-import { enumerate } from "./format.js";
+import { directionOf, enumerate } from "./format.js";
 import { bindKeyboard } from "./keyboard.js";
 import { KnownSymbols } from "./known-symbols.js";
 import { LISTS_KEY, Lists } from "./lists.js";
@@ -184,10 +184,12 @@ function summarise() {
   let up = 0;
   let down = 0;
   for (const symbol of symbols) {
-    const quote = store.entry(symbol)?.quote;
-    const sinceOpen = quote ? (change(quote)?.absolute ?? 0) : 0;
-    if (sinceOpen > 0) up += 1;
-    else if (sinceOpen < 0) down += 1;
+    const entry = store.entry(symbol);
+    if (!entry?.quote) continue;
+    // As its row shows it.
+    const direction = directionOf(change(entry.quote)?.absolute ?? 0, entry.decimals);
+    if (direction === "up") up += 1;
+    else if (direction === "down") down += 1;
   }
   return `${symbols.length} ${symbols.length === 1 ? "symbol" : "symbols"} · ${up} up · ${down} down`;
 }

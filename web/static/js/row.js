@@ -128,11 +128,11 @@ export class Row {
    * @param {Readonly<Entry>} entry
    * @param {number} now ms, of the page's own clock
    */
-  paintTrend({ trend, quote }, now) {
+  paintTrend({ trend, quote, decimals }, now) {
     if (quote === null || trend.revision === this.#trendRevision || now - this.#trendPaintedAt < TREND_SPACING_MS) return;
     this.#trendRevision = trend.revision;
     this.#trendPaintedAt = now;
-    const { points, openAt, direction } = sparkline(trend.values, quote.open);
+    const { points, openAt, direction } = sparkline(trend.values, quote.open, decimals);
     this.#trendLine.setAttribute("points", points);
     this.#trend.dataset.direction = direction;
     setAttribute(this.#trendOpen, "y1", String(openAt ?? -10));

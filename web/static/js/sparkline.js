@@ -1,3 +1,5 @@
+import { directionOf } from "./format.js";
+
 /** A price's recent course as an SVG polyline, in a box of 100 × 28 with 2 units of air. */
 
 const WIDTH = 100;
@@ -9,9 +11,10 @@ const AIR = 2;
  * of cents under an open of dollars away would be a flat line.
  * @param {readonly number[]} values oldest first
  * @param {number | null} open
+ * @param {number} decimals of the price as shown
  * @returns {{points: string, openAt: number | null, direction: "up" | "down" | "flat"}}
  */
-export function sparkline(values, open) {
+export function sparkline(values, open, decimals) {
   let low = Math.min(...values);
   let high = Math.max(...values);
   const range = high - low;
@@ -32,7 +35,7 @@ export function sparkline(values, open) {
   return {
     points: points.join(" "),
     openAt: near && scale > 0 ? round(y(open)) : null,
-    direction: last > base ? "up" : last < base ? "down" : "flat",
+    direction: directionOf(last - base, decimals),
   };
 }
 

@@ -2,7 +2,7 @@
  * What the dashboard knows: the list somebody watches, the last quote of each symbol, and the state of
  * the feed. No DOM and no I/O; every method answers which symbols it changed.
  */
-import { decimalsOf } from "./format.js";
+import { decimalsFor } from "./format.js";
 import { isSymbol } from "./symbols.js";
 import { compareVersions } from "./versions.js";
 
@@ -32,7 +32,7 @@ const TREND_SPACING_MS = 400;
  * @typedef {object} Entry
  * @property {Quote | null} quote
  * @property {Trend} trend
- * @property {number} decimals of the price as shown, never shrinking, so that digits do not jump
+ * @property {number} decimals of the price and of its change as shown: see `decimalsFor`
  * @property {string | null} rejected why the server will not serve it; null when it does
  */
 
@@ -131,7 +131,7 @@ export class Store {
       const first = entry.quote === null;
       entry.quote = quote;
       entry.rejected = null;
-      entry.decimals = Math.max(entry.decimals, decimalsOf(quote.price));
+      entry.decimals = decimalsFor(quote.price, quote.open, entry.decimals);
       if (first && quote.previous !== null) extendTrend(entry.trend, quote.previous, now - TREND_SPACING_MS);
       extendTrend(entry.trend, quote.price, now);
       changed.push(quote.symbol);
@@ -153,7 +153,7 @@ export class Store {
       if (entry === undefined || (entry.quote !== null && compareVersions(price.version, entry.quote.version) <= 0)) continue;
       entry.quote = { ...(entry.quote ?? NO_STATIC_FIELDS), ...price };
       entry.rejected = null;
-      entry.decimals = Math.max(entry.decimals, decimalsOf(price.price));
+      entry.decimals = decimalsFor(price.price, entry.quote.open, entry.decimals);
       extendTrend(entry.trend, price.price, now);
       changed.push(price.symbol);
     }

@@ -103,6 +103,8 @@ describe("words", () => {
     const rule = readRule({ ...fired(1), id: 7 });
     assert.equal(ruleText(rule), "AAPL rises to 151.00");
     assert.equal(ruleText({ ...rule, kind: "below", threshold: 0.0625 }), "AAPL falls to 0.0625");
+    assert.equal(ruleText({ ...rule, threshold: 0.0000105 }), "AAPL rises to 0.0000105");
+    assert.equal(ruleText({ ...rule, threshold: 720_000.123456789 }), "AAPL rises to 720,000.123456789");
     assert.equal(ruleText({ ...rule, kind: "move", threshold: 2.5, window: 300 }), "AAPL moves 2.5 % within 5 min");
     assert.equal(ruleText({ ...rule, kind: "move", threshold: 2.5, window: 86400 }), "AAPL moves 2.5 % within 24 h");
     assert.equal(readRule(fired(1)), null);
@@ -117,10 +119,13 @@ describe("words", () => {
     assert.equal(alertText(alert(1)), "AAPL rose to 151.02, over 151.00");
     assert.equal(alertText(alert(1, { price: 151 })), "AAPL rose to 151.00");
     assert.equal(alertText(alert(1, { kind: "below", price: 150.5 })), "AAPL fell to 150.50, under 151.00");
+    assert.equal(alertText(alert(1, { threshold: 0.0000105, price: 0.000011 })), "AAPL rose to 0.000011, over 0.0000105");
+    assert.equal(alertText(alert(1, { threshold: 0.123457, price: 0.1234571 })), "AAPL rose to 0.1234571, over 0.123457");
+    assert.equal(alertText(alert(1, { kind: "move", threshold: 0.005, window: 60, price: 100.006, reference: 100 })), "AAPL rose 0.006 % to 100.006 within 1 min");
     assert.equal(alertText(alert(1, { crossings: 3 })), "AAPL rose to 151.02, over 151.00, the last of 3 crossings");
     assert.equal(alertText(alert(1, { crossings: 1 })), alertText(alert(1)));
     const move = { kind: "move", threshold: 2.5, window: 300 };
-    assert.equal(alertText(alert(1, { ...move, price: 148, reference: 152 })), "AAPL fell 2.6 % to 148.00 within 5 min");
-    assert.equal(alertText(alert(1, { ...move, price: 156, reference: 152 })), "AAPL rose 2.6 % to 156.00 within 5 min");
+    assert.equal(alertText(alert(1, { ...move, price: 148, reference: 152 })), "AAPL fell 2.63 % to 148.00 within 5 min");
+    assert.equal(alertText(alert(1, { ...move, price: 156, reference: 152 })), "AAPL rose 2.63 % to 156.00 within 5 min");
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { age, countdown, directionOf, enumerate, firstDifference, price, signed } from "../../../../web/static/js/format.js";
+import { age, countdown, decimalsFor, decimalsOf, directionOf, enumerate, exact, firstDifference, price, signed } from "../../../../web/static/js/format.js";
 import { Memory, readSorting, readWatchlist } from "../../../../web/static/js/storage.js";
 
 describe("numbers", () => {
@@ -22,6 +22,34 @@ describe("numbers", () => {
     assert.equal(directionOf(-0.004, 2), "flat");
     assert.equal(directionOf(-0.005, 2), "down");
     assert.equal(directionOf(0.005, 2), "up");
+    assert.equal(directionOf(5e-7, 6), "up");
+  });
+
+  it("have the decimals that the price has, two at least", () => {
+    assert.deepEqual([712_345, 150.2, 1.0853, 0.1 + 0.2, 1.23456789].map(decimalsOf), [2, 2, 4, 2, 6]);
+  });
+
+  it("below 0.1 have six significant digits", () => {
+    const written = (value) => price(value, decimalsOf(value));
+    assert.equal(written(0.000000382), "0.000000382");
+    assert.equal(written(0.0000064), "0.0000064");
+    assert.equal(written(0.0123456789), "0.0123457");
+    assert.equal(written(1e-30), "0.00");
+  });
+
+  it("of a price far below one: the change has the digits and the arrow of the price", () => {
+    const decimals = decimalsFor(3.82e-7, 5.1e-7, 2);
+    assert.equal(price(3.82e-7, decimals), "0.000000382");
+    assert.equal(signed(3.82e-7 - 5.1e-7, decimals), "\u22120.000000128");
+    assert.equal(directionOf(3.82e-7 - 5.1e-7, decimals), "down");
+  });
+
+  it("as somebody typed them are written with all digits", () => {
+    assert.equal(exact(720_000), "720,000.00");
+    assert.equal(exact(2.5, 0), "2.5");
+    assert.equal(exact(0.0000105), "0.0000105");
+    assert.equal(exact(1.234567890123), "1.234567890123");
+    assert.equal(exact(-1.5e-22), "\u22120.00000000000000000000015");
   });
 });
 

@@ -86,25 +86,30 @@ group("the breaker's truth", () => {
 
 group("sparkline", () => {
   it("spans the box, the highest on top", () => {
-    assert.deepEqual(sparkline([1, 3, 2], null), { points: "0,26 50,2 100,14", openAt: null, direction: "up" });
+    assert.deepEqual(sparkline([1, 3, 2], null, 2), { points: "0,26 50,2 100,14", openAt: null, direction: "up" });
   });
 
   it("takes an open that is near into the scale", () => {
-    const { openAt, direction } = sparkline([10, 12], 14);
+    const { openAt, direction } = sparkline([10, 12], 14, 2);
     assert.equal(openAt, 2);
     assert.equal(direction, "down");
   });
 
   it("leaves an open far away out: the course would be a flat line", () => {
-    const { points, openAt, direction } = sparkline([100, 101], 50);
+    const { points, openAt, direction } = sparkline([100, 101], 50, 2);
     assert.equal(points, "0,26 100,2");
     assert.equal(openAt, null);
     assert.equal(direction, "up");
   });
 
   it("is a line in the middle for one value, or equal ones", () => {
-    assert.equal(sparkline([5], null).points, "0,14 100,14");
-    assert.equal(sparkline([5, 5, 5], 5).points, "0,14 50,14 100,14");
-    assert.equal(sparkline([5, 5], 5).direction, "flat");
+    assert.equal(sparkline([5], null, 2).points, "0,14 100,14");
+    assert.equal(sparkline([5, 5, 5], 5, 2).points, "0,14 50,14 100,14");
+    assert.equal(sparkline([5, 5], 5, 2).direction, "flat");
+  });
+
+  it("goes where the change beside it goes", () => {
+    assert.equal(sparkline([5.1e-7, 3.82e-7], 5.1e-7, 9).direction, "down");
+    assert.equal(sparkline([5, 5.004], 5, 2).direction, "flat");
   });
 });

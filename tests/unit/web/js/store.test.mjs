@@ -129,6 +129,19 @@ describe("prices", () => {
     store.applyPrices([price("X", 1.1, 2)], null, 0);
     assert.equal(store.entry("X").decimals, 4);
     store.applyPrices([price("X", 0.000000012, 3)], null, 0);
+    assert.equal(store.entry("X").decimals, 9);
+  });
+
+  it("has those that the change needs, too", () => {
+    store.add(["X"]);
+    store.applySnapshot([{ ...quote("X", 0.01, 1), open: 0.014 }], null, 0);
+    assert.equal(store.entry("X").decimals, 3);
+  });
+
+  it("gives up decimals that mean nothing: one wrong price must not give a symbol nine for ever", () => {
+    store.add(["X"]);
+    store.applyPrices([price("X", 0.000000012, 1)], null, 0);
+    store.applyPrices([price("X", 150.25, 2)], null, 0);
     assert.equal(store.entry("X").decimals, 6);
   });
 

@@ -100,3 +100,23 @@ export function price(symbol, value, seq, over = {}) {
 export function quote(symbol, value, seq, over = {}) {
   return { ...price(symbol, value, seq), open: 148, previous: 149.9, exchange: "NASDAQ", currency: "USD", delayed: false, ...over };
 }
+
+/** Of a property's values: another one with each run, to be said in the test's name; `SEED` repeats one. */
+export function seedOf() {
+  return Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
+}
+
+/**
+ * The same numbers for the same seed: mulberry32, whose 32 bits of state are enough for a test.
+ * @param {number} seed
+ * @returns {() => number} from 0 to below 1
+ */
+export function randomOf(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

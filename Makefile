@@ -19,9 +19,10 @@ dev: ## the same, and start again whenever a source file changes
 	@scripts/bootstrap dev
 	@$(PY) -m watchfiles --sigint-timeout 12 --sigkill-timeout 3 --ignore-paths web/assets '$(PY) -m stockstream serve' $(SOURCES)
 
-test: ## run all tests (some need Chromium, proxies, libfaketime, Node 20, Java or Erlang and say so when it is missing)
+test: ## run all tests (some need Chromium, Firefox, proxies, libfaketime, Node 20, Java or Erlang and say so when it is missing)
 	@scripts/bootstrap dev
 	@scripts/chromium
+	@scripts/firefox
 	@scripts/proxies
 	@scripts/faketime
 	@scripts/postgres
@@ -45,6 +46,7 @@ check: ## lint, format, types, layers, container files, built CSS
 coverage: ## run all tests and write htmlcov/index.html; fails under 90 % of a package's lines
 	@scripts/bootstrap dev
 	@scripts/chromium
+	@scripts/firefox
 	@scripts/proxies
 	@scripts/faketime
 	@scripts/postgres

@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # No sandbox: it does not work for root in a container. The rest keeps Chromium from talking to
@@ -39,9 +39,15 @@ def find() -> str | None:
 @contextmanager
 def launched(path: str) -> Iterator[Browser]:
     """A headless Chromium for the time of a `with`."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        try:
-            yield browser
-        finally:
-            browser.close()
+    with sync_playwright() as playwright, launched_by(playwright, path) as browser:
+        yield browser
+
+
+@contextmanager
+def launched_by(playwright: Playwright, path: str) -> Iterator[Browser]:
+    """The same, by a Playwright that runs already: there may be one in a thread."""
+    browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+    try:
+        yield browser
+    finally:
+        browser.close()

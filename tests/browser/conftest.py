@@ -12,11 +12,11 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.browser import chromium
 from tests.browser.dashboard import Dashboard
@@ -47,22 +47,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-def _required() -> bool:
-    """Whether `scripts/chromium` can and must have installed it."""
+def skip_for_lack_of(told: str) -> NoReturn:
+    """Skip what needs a browser, or fail where the scripts can and must have installed it."""
     apt = shutil.which("apt-get") is not None
-    return os.environ.get("CI") == "true" and os.geteuid() == 0 and apt
+    if os.environ.get("CI") == "true" and os.geteuid() == 0 and apt:
+        pytest.fail(told)
+    pytest.skip(told)
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
+    expect.set_options(timeout=WAIT_SECONDS * 1000)
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright) -> Iterator[Browser]:
     path = chromium.find()
     if path is None:
-        told = "no Chromium on PATH, and CHROMIUM names none"
-        if _required():
-            pytest.fail(told)
-        pytest.skip(told)
-    expect.set_options(timeout=WAIT_SECONDS * 1000)
-    with chromium.launched(path) as launched:
+        skip_for_lack_of("no Chromium on PATH, and CHROMIUM names none")
+    with chromium.launched_by(playwright, path) as launched:
         yield launched
 
 

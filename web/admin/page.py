@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from web.parts import Parts
 
 PATH = "/admin"
+NO_COOKIE = (
+    "the token was right, but this browser kept no cookie of it; allow cookies for this address"
+)
 
 
 def admin(parts: Parts) -> Blueprint:
@@ -55,7 +58,9 @@ def admin(parts: Parts) -> Blueprint:
     async def login_form() -> str | WerkzeugResponse:
         if current_login() is not None:
             return redirect(url_for("admin.page"), 303)
-        return await render_template("admin_login.html", error=None)
+        # Where a right token leads: who is not logged in there kept no cookie.
+        error = NO_COOKIE if "entered" in request.args else None
+        return await render_template("admin_login.html", error=error)
 
     @blueprint.post("/login")
     async def login() -> tuple[str, int, list[tuple[str, str]]] | WerkzeugResponse:
@@ -67,7 +72,7 @@ def admin(parts: Parts) -> Blueprint:
             page = await render_template("admin_login.html", error=error.description)
             return page, error.code or 401, headers_of(error)
         _, cookie = access().log_in()
-        response = redirect(url_for("admin.page"), 303)
+        response = redirect(url_for("admin.login_form", entered=""), 303)
         response.set_cookie(
             access().cookie.name,
             cookie,

@@ -43,6 +43,8 @@ async def test_the_page_leads_to_the_login_and_the_token_leads_back() -> None:
             refused = await browser.get(path)
             assert (refused.status_code, code_of(refused)) == (401, "wrong_token"), path
         answer = await log_in(browser, token_of(tree))
+        assert (answer.status_code, answer.headers["location"]) == (303, "/admin/login?entered=")
+        answer = await browser.get(answer.headers["location"])
         assert (answer.status_code, answer.headers["location"]) == (303, "/admin")
         page = await browser.get("/admin")
         assert "Supervision tree" in page.text
@@ -52,6 +54,16 @@ async def test_the_page_leads_to_the_login_and_the_token_leads_back() -> None:
             assert (await browser.get(path)).status_code == 200, path
         again = await browser.get("/admin/login")
         assert (again.status_code, again.headers["location"]) == (303, "/admin")
+
+
+async def test_a_browser_that_keeps_no_cookie_is_told_so() -> None:
+    """A right token leads back to the log-in, which then says why."""
+    async with running_tree() as tree, somebody(tree) as browser:
+        answer = await log_in(browser, token_of(tree))
+        browser.cookies.clear()
+        form = await browser.get(answer.headers["location"])
+        assert "this browser kept no cookie" in form.text
+        assert "cookie" not in (await browser.get("/admin/login")).text
 
 
 async def test_the_cookie_is_for_this_site_its_pages_and_some_hours() -> None:

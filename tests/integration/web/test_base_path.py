@@ -91,7 +91,7 @@ async def test_cookies_are_for_the_path_alone(tree: Tree) -> None:
         (user,) = SimpleCookie((await client.get("/")).headers["set-cookie"]).values()
         assert user["path"] == BASE
         answer = await log_in(client, token_of(tree))
-        assert answer.headers["Location"] == f"{BASE}/admin"
+        assert answer.headers["Location"] == f"{BASE}/admin/login?entered="
         (admin,) = SimpleCookie(answer.headers["set-cookie"]).values()
         assert admin["path"] == f"{BASE}/admin"
         page = await client.get(f"{BASE}/admin")

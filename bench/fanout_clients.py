@@ -300,7 +300,9 @@ class Load:
             raise Broken(f"client {number} was sent {sorted(strange)}, which it did not ask for")
         for price in prices:
             key, version = (number, price["symbol"]), tuple(price["version"])
-            if self.versions.get(key, (0, 0)) >= version:
+            last = self.versions.get(key, (0, 0))
+            # A version is told again with a state only.
+            if last > version or (last == version and "state" not in price):
                 raise Broken(f"client {number} was sent {price}, not newer than what it has")
             self.versions[key] = version
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple, NewType
 
@@ -71,11 +72,40 @@ class Version(NamedTuple):
     seq: int
 
 
+class TradingSession(StrEnum):
+    """What an exchange does with a symbol now, as the provider says."""
+
+    PRE = "pre"
+    REGULAR = "regular"
+    POST = "post"
+    CLOSED = "closed"
+    HALTED = "halted"
+
+
+class Basis(StrEnum):
+    """What the price is that the change of the day is against."""
+
+    PREVIOUS_CLOSE = "previous_close"
+    OPEN = "open"
+    DAY_FIRST = "day_first"
+    FIRST_SEEN = "first_seen"
+
+
+class Base(NamedTuple):
+    """The price that the change of the day is against; `at` is its time in ms since 1970."""
+
+    price: float
+    basis: Basis
+    at: int | None
+
+
 class Observation(msgspec.Struct, frozen=True, gc=False):
     """One symbol's price as a provider told it, valid in itself but not yet accepted.
 
-    ``price`` is finite and above zero. ``timestamp`` is the provider's or exchange's time of the
-    price, in milliseconds since 1970, UTC.
+    ``price`` is finite and above zero, and so are the day's ``open`` and ``previous_close``.
+    ``timestamp`` is the provider's or exchange's time of the price, in milliseconds since 1970,
+    UTC. What the provider did not tell is None. A price that is ``delayed`` is so by
+    ``delayed_seconds``, where that is known.
     """
 
     symbol: Symbol
@@ -84,6 +114,11 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     exchange: str | None = None
     currency: str | None = None
     delayed: bool = False
+    delayed_seconds: int | None = None
+    open: float | None = None
+    previous_close: float | None = None
+    session: TradingSession | None = None
+    name: str | None = None
 
     def quoted(self, version: Version, received: int) -> Quote:
         """The accepted quote: this observation, with its version and the time it was fetched."""
@@ -96,14 +131,19 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
             self.delayed,
             version,
             received,
+            self.delayed_seconds,
+            self.open,
+            self.previous_close,
+            self.session,
+            self.name,
         )
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):
     """One accepted price. Immutable; a msgspec struct because thousands are made per second.
 
-    ``timestamp`` as in `Observation`; ``received`` is the wall clock when the fetch that brought
-    it ended, in milliseconds since 1970, UTC.
+    ``received`` is the wall clock when the fetch that brought it ended, in milliseconds since
+    1970, UTC. The other fields are as in `Observation`.
     """
 
     symbol: Symbol
@@ -114,6 +154,11 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     delayed: bool
     version: Version
     received: int
+    delayed_seconds: int | None = None
+    open: float | None = None
+    previous_close: float | None = None
+    session: TradingSession | None = None
+    name: str | None = None
 
     def tells_the_same(self, observation: Observation) -> bool:
         """Whether `observation` holds nothing that this quote does not say already."""
@@ -123,6 +168,11 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
             and self.exchange == observation.exchange
             and self.currency == observation.currency
             and self.delayed == observation.delayed
+            and self.delayed_seconds == observation.delayed_seconds
+            and self.open == observation.open
+            and self.previous_close == observation.previous_close
+            and self.session == observation.session
+            and self.name == observation.name
         )
 
 

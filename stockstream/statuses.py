@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
-from stockstream.quotes import Quote
+from stockstream.quotes import Base, Quote
 from stockstream.times import Moment
 
 
@@ -23,7 +24,9 @@ class QuoteRow(msgspec.Struct, frozen=True, gc=False):
     `UpstreamClock.shift` of its upstream when the quote was accepted: by the provider's time less
     that quotes of a symbol are ordered. `steady` is when it was received by the monotonic clock, in
     ms: what happens between two quotes is timed by it, whatever the wall clock does meanwhile.
-    `source` is the name of the upstream that told it.
+    `source` is the name of the upstream that told it. `changed` is when the price last became
+    another one, or was first seen, by the monotonic clock in ms. The change of the day is against
+    `base`; without one it is against `open`.
     """
 
     quote: Quote
@@ -32,6 +35,26 @@ class QuoteRow(msgspec.Struct, frozen=True, gc=False):
     shift: int = 0
     steady: int = 0
     source: str = ""
+    changed: int = 0
+    base: Base | None = None
+
+
+class SymbolState(StrEnum):
+    """Whether an upstream has told a symbol, acceptably, within three of its intervals."""
+
+    LIVE = "live"
+    STALE = "stale"
+
+
+class Unconfirmed(NamedTuple):
+    """A symbol that the last fetch did not confirm.
+
+    `reason` says why it is stale; it is None while the symbol is live all the same. `confirmed` is
+    when it was confirmed last, by the monotonic clock, in ms.
+    """
+
+    reason: str | None
+    confirmed: int
 
 
 class UpstreamClock(msgspec.Struct, frozen=True):

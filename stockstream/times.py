@@ -76,6 +76,11 @@ class Moment:
         """How many seconds ago it was."""
         return trio.current_time() - self.seconds
 
+    @property
+    def milliseconds(self) -> int:
+        """The clock's reading in whole ms, as it is told to those who know what it is since."""
+        return round(self.seconds * 1000)
+
     def __sub__(self, earlier: Moment) -> float:
         return self.seconds - earlier.seconds
 

@@ -120,7 +120,9 @@ class Watcher:
         for quote in quotes:
             symbol, version = quote["symbol"], tuple(quote["version"])
             last = self.versions.get(symbol)
-            if last is not None and version <= last:
+            # What is told again under a version is a state, or another field than the price.
+            again = message["type"] == "snapshot" or "state" in quote
+            if last is not None and (version < last or (version == last and not again)):
                 self.faults.append(f"{symbol} went from version {last} to {version}")
             self.versions[symbol] = version
             self.prices[symbol] = quote["price"]

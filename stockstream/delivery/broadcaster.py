@@ -128,7 +128,11 @@ class Broadcaster(Actor):
         feed = feed_of_all(self._tables.feeds.rows)
         circuit = worst_circuit(self._tables.circuits.rows)
         if feed is not None:
-            self._book.as_of = None if feed.as_of is None else self._clock.tell(feed.as_of)
+            as_of = feed.as_of
+            if as_of is None:
+                self._book.fetched(None, None)
+            else:
+                self._book.fetched(self._clock.tell(as_of), as_of.milliseconds)
         probe = None if circuit is None else circuit.next_probe
         self._fan_out.set_status(
             Status(

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from stockstream.delivery.lanes import (
     BEGUN,
     REFUSED,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from stockstream.delivery.messages import Answer, Attach, Farewell, Say
+    from stockstream.delivery.protocol import Stamp
     from stockstream.messages import Alert
     from stockstream.quotes import Symbol
     from stockstream.tables import Subscription
@@ -95,10 +98,8 @@ class FanOut:
         self._late = {lane.number: lane for lane in connections.lanes()}
         self._held_back: set[int] = set()
         """Lanes whose heartbeat waits for the rate that the client asked for."""
-        self._status_frame = b""
+        self._status_frame: tuple[Status, Stamp, bytes] | None = None
         self._status_told = connections.status_number
-        if connections.status is not None:
-            self._status_frame = framing.text(encode(connections.status))
         self.again = 0.0 if self._late else math.inf
         """When the next flush for late clients alone is due; infinity for none."""
 
@@ -106,7 +107,6 @@ class FanOut:
         """Send the status to every client with the next flush, if it is a new one."""
         if status != self._connections.status:
             self._connections.set_status(status)
-            self._status_frame = self._framing.text(encode(status))
 
     # What clients do, and what is said to one of them.
 
@@ -186,6 +186,7 @@ class FanOut:
 
     def _advance(self, lane: Lane, now: float) -> None:
         """Send the client what it lacks, in order, until there is nothing or it takes no more."""
+        self._book.at(now)
         while True:
             if not lane.client.ready and self._is_owed(lane):
                 self._falls_behind(lane, now)
@@ -216,8 +217,9 @@ class FanOut:
         if lane.operations and lane.operations[0].command == WELCOME:
             # Nothing comes before it, not even a status; everything else waits for what is owed.
             return self._next_of_operation(lane, now)
-        if lane.status_seen != self._connections.status_number:
-            return self._status_frame, partial(self._told_status, lane)
+        status = self._connections.status
+        if status is not None and lane.status_seen != self._connections.status_number:
+            return self._framed(status), partial(self._told_status, lane)
         lacking = self._book.lacking(lane.want, lane.seen)
         # All that the old subscription owes is sent before the subscription changes. Other answers
         # overtake prices that the client's rate holds back; else each ping would defeat the rate.
@@ -228,6 +230,14 @@ class FanOut:
         if lane.operations:
             return self._next_of_operation(lane, now)
         return (b"", lambda: None) if lacking else None
+
+    def _framed(self, status: Status) -> bytes:
+        """The status in a frame, shared by all clients that get it at one time."""
+        stamp, last = self._book.stamp, self._status_frame
+        if last is None or last[0] is not status or last[1] is not stamp:
+            now = msgspec.structs.replace(status, steady=stamp.steady, fetched=stamp.fetched)
+            last = self._status_frame = status, stamp, self._framing.text(encode(now))
+        return last[2]
 
     def _next_of_operation(self, lane: Lane, now: float) -> tuple[bytes, Callable[[], None]]:
         operation = lane.operations[0]
@@ -323,6 +333,7 @@ class FanOut:
 
         Without prices it is a round for the status and for clients that are behind.
         """
+        self._book.at(now)
         self._counts.rounds += 1
         self.again = math.inf
         turn = self._turn
@@ -364,6 +375,7 @@ class FanOut:
         Clients without a subscription have no price that could look stale: they are told after
         `unsubscribed_age`.
         """
+        self._book.at(now)
         frame = self._heartbeat()
         for lane in self._connections.lanes():
             least = age if lane.want.everything or lane.want.symbols else unsubscribed_age

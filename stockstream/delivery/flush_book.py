@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from stockstream.delivery.protocol import (
     LIST_TAIL,
+    Stamp,
     price_update,
     prices_head,
     snapshot_head,
     snapshot_part,
+    state_update,
 )
 from stockstream.quotes import iso_utc
 from stockstream.tables import Subscription
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from stockstream.quotes import Symbol, Version
-    from stockstream.statuses import QuoteRow
+    from stockstream.statuses import QuoteRow, Unconfirmed
 
 Pieces = tuple[bytes, ...]
 """A message, to be joined."""
@@ -38,20 +40,31 @@ after which clients call a price frozen, so a provider that keeps confirming a p
 stopped."""
 
 
-class _Flushed:
-    """The newest row of a symbol that was flushed.
+class Flushed:
+    """The newest row of a symbol that was flushed, and how it stands, if the last fetch did not
+    confirm it.
 
     `number` is the flush that last changed it. `renewed` is the flush that last changed the fields
-    that only snapshots carry.
+    that only snapshots carry, `stated` the one that last changed its state. `amended` says that
+    one of these has changed since the version was flushed.
     """
 
-    __slots__ = ("number", "renewed", "row")
+    __slots__ = ("amended", "number", "renewed", "row", "stated", "unconfirmed")
 
-    def __init__(self, row: QuoteRow, number: int, before: _Flushed | None) -> None:
+    def __init__(
+        self, row: QuoteRow, unconfirmed: Unconfirmed | None, number: int, before: Flushed | None
+    ) -> None:
         self.row = row
-        self.number = number
-        same = before is not None and _still(before.row) == _still(row)
-        self.renewed: int = before.renewed if before is not None and same else number
+        self.unconfirmed = unconfirmed
+        self.number = self.renewed = self.stated = number
+        self.amended = False
+        if before is None:
+            return
+        if _still(before.row) == _still(row):
+            self.renewed = before.renewed
+        if before.unconfirmed == unconfirmed:
+            self.stated = before.stated
+        self.amended = before.row.quote.version == row.quote.version
 
 
 class _Encoded(dict["Symbol", bytes]):
@@ -62,14 +75,14 @@ class _Encoded(dict["Symbol", bytes]):
     """
 
     def __init__(
-        self, flushed: Mapping[Symbol, _Flushed], encode: Callable[[QuoteRow], bytes]
+        self, flushed: Mapping[Symbol, Flushed], encode: Callable[[Flushed], bytes]
     ) -> None:
         super().__init__()
         self._flushed = flushed
         self._encode = encode
 
     def __missing__(self, symbol: Symbol) -> bytes:
-        encoded = self[symbol] = self._encode(self._flushed[symbol].row)
+        encoded = self[symbol] = self._encode(self._flushed[symbol])
         return encoded
 
 
@@ -80,35 +93,62 @@ class FlushBook:
         self.number = 0
         """The last flush; 0 before the first."""
         self._as_of: int | None = None
-        self._prices_head = prices_head(None)
-        self._snapshot_head = snapshot_head(None)
-        self._flushed: dict[Symbol, _Flushed] = {}
-        self._updates = _Encoded(self._flushed, price_update)
+        self._stamp = Stamp(None, 0, None)
+        self._heads: tuple[bytes, bytes] | None = None
+        self._flushed: dict[Symbol, Flushed] = {}
+        self._updates = _Encoded(self._flushed, lambda entry: price_update(entry.row))
+        self._states = _Encoded(
+            self._flushed, lambda entry: state_update(entry.row, entry.unconfirmed)
+        )
         # Kept: else a client that asks for everything again and again has it encoded each time.
-        self._quotes = _Encoded(self._flushed, snapshot_part)
-        self._renewed = 0  # the last flush that changed what stands in snapshots only
+        self._quotes = _Encoded(
+            self._flushed, lambda entry: snapshot_part(entry.row, entry.unconfirmed)
+        )
+        self._more = 0  # the last flush that changed anything but prices
         self._waiting: dict[Symbol, QuoteRow] = {}
+        self._unconfirmed: Mapping[Symbol, Unconfirmed] = {}
+        self._restated: set[Symbol] = set()
 
     @property
     def as_of(self) -> int | None:
         """The last successful fetch, in ms since 1970."""
         return self._as_of
 
-    @as_of.setter
-    def as_of(self, as_of: int | None) -> None:
-        if as_of != self._as_of:
+    @property
+    def stamp(self) -> Stamp:
+        """The times at the head of a message that is made now."""
+        return self._stamp
+
+    def fetched(self, as_of: int | None, fetched: int | None) -> None:
+        """Set when the last successful fetch was, in ms: by the wall clock, and by the steady."""
+        if as_of != self._as_of or fetched != self._stamp.fetched:
             self._as_of = as_of
             text = None if as_of is None else iso_utc(as_of)
-            self._prices_head = prices_head(text)
-            self._snapshot_head = snapshot_head(text)
+            self._stamp = Stamp(text, self._stamp.steady, fetched)
+            self._heads = None
+
+    def at(self, now: float) -> None:
+        """Set the time of the messages that are made from here on, on trio's clock."""
+        steady = round(now * 1000)
+        if steady != self._stamp.steady:
+            self._stamp = Stamp(self._stamp.as_of, steady, self._stamp.fetched)
+            self._heads = None
+
+    def _head(self, *, of_prices: bool) -> bytes:
+        if self._heads is None:
+            self._heads = snapshot_head(self._stamp), prices_head(self._stamp)
+        return self._heads[of_prices]
 
     def __len__(self) -> int:
         return len(self._flushed)
 
+    def __getitem__(self, symbol: Symbol) -> Flushed:
+        return self._flushed[symbol]
+
     @property
     def waiting(self) -> bool:
         """Whether there is anything to flush."""
-        return bool(self._waiting)
+        return bool(self._waiting or self._restated)
 
     def note(self, rows: Iterable[QuoteRow]) -> None:
         """Have rows wait for the next flush, the newest of each symbol; older ones are ignored."""
@@ -121,17 +161,32 @@ class FlushBook:
             if known is None or _is_news(row, known):
                 self._waiting[symbol] = row
 
+    def note_unconfirmed(self, unconfirmed: Mapping[Symbol, Unconfirmed]) -> None:
+        """Take which symbols the last fetch did not confirm; changes wait for the next flush."""
+        symbols = self._unconfirmed.keys() | unconfirmed.keys() | self._restated
+        self._unconfirmed = unconfirmed
+        self._restated = {
+            symbol
+            for symbol in symbols
+            if (entry := self._flushed.get(symbol)) is not None
+            and entry.unconfirmed != unconfirmed.get(symbol)
+        }
+
     def flush(self) -> frozenset[Symbol]:
         """Begin the next flush with all that waits; returns the symbols that it changes."""
         self.number += 1
-        for symbol, row in self._waiting.items():
-            entry = _Flushed(row, self.number, self._flushed.get(symbol))
+        changed = frozenset(self._restated.union(self._waiting))
+        for symbol in changed:
+            before = self._flushed.get(symbol)
+            row = self._waiting.get(symbol) or self._flushed[symbol].row
+            entry = Flushed(row, self._unconfirmed.get(symbol), self.number, before)
             self._flushed[symbol] = entry
             self._updates.pop(symbol, None)
+            self._states.pop(symbol, None)
             self._quotes.pop(symbol, None)
-            self._renewed = max(self._renewed, entry.renewed)
-        changed = frozenset(self._waiting)
+            self._more = max(self._more, entry.renewed, entry.stated)
         self._waiting.clear()
+        self._restated.clear()
         return changed
 
     def lacking(self, want: Subscription, seen: int) -> list[Symbol]:
@@ -150,24 +205,34 @@ class FlushBook:
     def updates(self, symbols: Collection[Symbol], seen: int) -> list[Pieces]:
         """The messages that bring a client up to date that has `symbols` as of flush `seen`.
 
-        These are updates, and a snapshot of symbols whose other fields it lacks: symbols that were
-        listed after the client subscribed, or that got a new opening price with a new day.
+        These are updates, with the state of symbols whose state it lacks, and a snapshot of symbols
+        whose other fields it lacks: symbols that were listed after the client subscribed, or that
+        got a new opening price with a new day.
         """
         if not symbols:
             return []
-        if self._renewed <= seen:
+        if self._more <= seen:
             return [self.prices(symbols)]
         moved: list[Symbol] = []
+        stated: list[Symbol] = []
         renewed: list[Symbol] = []
         for symbol in symbols:
-            (renewed if self._flushed[symbol].renewed > seen else moved).append(symbol)
+            entry = self._flushed[symbol]
+            lacked = renewed if entry.renewed > seen else stated if entry.stated > seen else moved
+            lacked.append(symbol)
         messages: list[Pieces] = [self._snapshot(renewed)] if renewed else []
-        return [*messages, self.prices(moved)] if moved else messages
+        return [*messages, self.prices(moved, stated)] if moved or stated else messages
 
-    def prices(self, symbols: Iterable[Symbol]) -> Pieces:
-        """A `prices` message with the newest update of each of `symbols`."""
+    def prices(self, symbols: Iterable[Symbol], stated: Collection[Symbol] = ()) -> Pieces:
+        """A `prices` message with the newest update of each of `symbols`.
+
+        The updates of `stated` symbols come with their state.
+        """
         updates = b",".join(map(self._updates.__getitem__, symbols))
-        return self._prices_head, updates, LIST_TAIL
+        if stated:
+            states = b",".join(map(self._states.__getitem__, stated))
+            updates = b",".join(filter(None, (updates, states)))
+        return self._head(of_prices=True), updates, LIST_TAIL
 
     @property
     def symbols(self) -> AbstractSet[Symbol]:
@@ -181,8 +246,9 @@ class FlushBook:
     def known(self, want: Subscription, since: Mapping[Symbol, Version]) -> frozenset[Symbol]:
         """The symbols of `want` for which a client with these versions is up to date.
 
-        This result is kept for a slow client, and not `since`: it is a hundred bytes smaller for
-        each symbol, and has no more symbols than exist.
+        A symbol that was not confirmed, or of which something has changed under the same version,
+        is not one of them. This result is kept for a slow client, and not `since`: it is a hundred
+        bytes smaller for each symbol, and has no more symbols than exist.
         """
         return frozenset(
             symbol
@@ -190,6 +256,8 @@ class FlushBook:
             if (want.everything or symbol in want.symbols)
             and (entry := self._flushed.get(symbol)) is not None
             and version >= entry.row.quote.version
+            and entry.unconfirmed is None
+            and not entry.amended
         )
 
     def part(self, want: Subscription, before: Subscription, most: int) -> Subscription:
@@ -236,19 +304,31 @@ class FlushBook:
         )
 
     def _snapshot(self, symbols: Iterable[Symbol]) -> Pieces:
-        return self._snapshot_head, self.quotes(symbols), LIST_TAIL
+        return self._head(of_prices=False), self.quotes(symbols), LIST_TAIL
 
 
 def _still(row: QuoteRow) -> tuple[object, ...]:
-    """The fields that only snapshots carry, without `previous`, which the client knows itself."""
+    """The fields that only snapshots carry, without those that the client knows from the prices."""
     quote = row.quote
-    return row.open, quote.exchange, quote.currency, quote.delayed
+    return (
+        row.open,
+        row.base,
+        quote.exchange,
+        quote.currency,
+        quote.delayed,
+        quote.delayed_seconds,
+        quote.session,
+        quote.name,
+        quote.previous_close,
+    )
 
 
 def _is_news(row: QuoteRow, known: QuoteRow) -> bool:
     quote, old = row.quote, known.quote
-    if quote.version <= old.version:
+    if quote.version < old.version:
         return False
+    if quote.version == old.version:
+        return row is not known and _still(row) != _still(known)
     return (
         quote.price != old.price
         or quote.timestamp - old.timestamp >= RESTAMP_MS

@@ -6,17 +6,20 @@ tested against these classes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from stockstream.quotes import Version, iso_utc
+from stockstream.statuses import SymbolState
 from stockstream.times import Moment, tell
 from stockstream.told_alert import ToldAlert
+from stockstream.told_quote import ToldQuote
 
 if TYPE_CHECKING:
-    from stockstream.statuses import QuoteRow
+    from stockstream.statuses import QuoteRow, Unconfirmed
 
 PROTOCOL_VERSION = 1
 EVERYTHING = "*"
@@ -68,11 +71,16 @@ class Limits(Struct, frozen=True):
 
 
 class Welcome(Struct, tag_field="type", tag="welcome", frozen=True):
-    """The first message. `heartbeat` is the seconds between the server's pings."""
+    """The first message. `heartbeat` is the seconds between the server's pings.
+
+    `steady` is the server's monotonic clock in ms, as in all messages: the difference of two such
+    times is right whatever the wall clocks do. It means nothing outside the server's process.
+    """
 
     session: str
     node: str
     server_time: str
+    steady: int
     heartbeat: float
     limits: Limits
     protocol: int = PROTOCOL_VERSION
@@ -94,54 +102,62 @@ class Subscriptions(Struct, tag_field="type", tag="subscriptions", frozen=True):
     id: CommandId | UnsetType = UNSET
 
 
-class SnapshotQuote(Struct, frozen=True):
-    """All of a quote, what never changes included."""
+class SnapshotQuote(ToldQuote[int], frozen=True):
+    """All of a quote, what never changes included.
 
-    symbol: str
-    price: float
-    timestamp: str
-    version: Version
-    open: float
-    previous: float | None
-    exchange: str | None
-    currency: str | None
-    delayed: bool
+    `changed` and `confirmed` are by the clock of `steady`. `confirmed` is None where it is
+    `fetched`, as mostly.
+    """
 
 
 class Snapshot(Struct, tag_field="type", tag="snapshot", frozen=True):
-    """What was subscribed, as of the last flush; `as_of` is the last successful fetch.
+    """What was subscribed, as of the last flush.
 
-    Comes again for symbols whose other fields than the price have changed.
+    `as_of` is the last successful fetch in wall time, `fetched` the same by the clock of `steady`,
+    which was read when this was made. Comes again for symbols whose other fields than the price
+    have changed.
     """
 
     as_of: str | None
+    steady: int
+    fetched: int | None
     quotes: list[SnapshotQuote]
 
 
 class PriceUpdate(Struct, frozen=True):
-    """What changes in a quote."""
+    """What changes in a quote. `state`, `reason` and `confirmed` come when the state changes."""
 
     symbol: str
     price: float
     timestamp: str
     version: Version
+    state: SymbolState | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    confirmed: int | UnsetType = UNSET
 
 
 class Prices(Struct, tag_field="type", tag="prices", frozen=True):
-    """Updates; empty as a heartbeat."""
+    """Updates; empty as a heartbeat. The times are as in `Snapshot`."""
 
     as_of: str | None
+    steady: int
+    fetched: int | None
     prices: list[PriceUpdate]
 
 
 class Status(Struct, tag_field="type", tag="status", frozen=True, omit_defaults=True):
-    """How the feed and the circuit breaker do. `interval` is the feed's, in seconds."""
+    """How the feed and the circuit breaker do. `interval` is the feed's, in seconds.
+
+    `steady` and `fetched` are as in `Snapshot`; they are set when it is sent.
+    """
 
     feed: str
     circuit: str
     interval: float
     next_probe: str | None = None
     reason: Annotated[str, Meta(max_length=LONGEST_REASON)] | None = None
+    steady: int = 0
+    fetched: int | None = None
 
 
 class Pong(Struct, tag_field="type", tag="pong", frozen=True):
@@ -243,35 +259,49 @@ def price_update(row: QuoteRow) -> bytes:
     return encode(PriceUpdate(quote.symbol, quote.price, iso_utc(quote.timestamp), quote.version))
 
 
+def state_update(row: QuoteRow, unconfirmed: Unconfirmed | None) -> bytes:
+    """The same with the state of the symbol, for clients that were told another one."""
+    quote = row.quote
+    reason, confirmed = unconfirmed or (None, UNSET)
+    return encode(
+        PriceUpdate(
+            quote.symbol,
+            quote.price,
+            iso_utc(quote.timestamp),
+            quote.version,
+            SymbolState.LIVE if reason is None else SymbolState.STALE,
+            UNSET if reason is None else reason,
+            confirmed,
+        )
+    )
+
+
 LIST_TAIL = b"]}"
 
 
-def prices_head(as_of: str | None) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """The times at the head of a message: see `Snapshot`."""
+
+    as_of: str | None
+    steady: int
+    fetched: int | None
+
+
+def prices_head(stamp: Stamp) -> bytes:
     """A `prices` message up to its updates; they follow with commas between, then the tail."""
-    return encode(Prices(as_of, [])).removesuffix(LIST_TAIL)
+    head = Prices(stamp.as_of, stamp.steady, stamp.fetched, [])
+    return encode(head).removesuffix(LIST_TAIL)
 
 
-def snapshot_head(as_of: str | None) -> bytes:
+def snapshot_head(stamp: Stamp) -> bytes:
     """The same of a `snapshot` message up to its quotes."""
-    return encode(Snapshot(as_of, [])).removesuffix(LIST_TAIL)
+    head = Snapshot(stamp.as_of, stamp.steady, stamp.fetched, [])
+    return encode(head).removesuffix(LIST_TAIL)
 
 
-def snapshot_part(row: QuoteRow) -> bytes:
+def snapshot_part(row: QuoteRow, unconfirmed: Unconfirmed | None) -> bytes:
     """All of a quote, encoded: for a `snapshot` message put together of such."""
-    return encode(snapshot_quote(row))
-
-
-def snapshot_quote(row: QuoteRow) -> SnapshotQuote:
-    """All of a quote, for a snapshot or the API."""
-    quote = row.quote
-    return SnapshotQuote(
-        symbol=quote.symbol,
-        price=quote.price,
-        timestamp=iso_utc(quote.timestamp),
-        version=quote.version,
-        open=row.open,
-        previous=row.previous,
-        exchange=quote.exchange,
-        currency=quote.currency,
-        delayed=quote.delayed,
-    )
+    reason, confirmed = unconfirmed or (None, None)
+    told = SnapshotQuote.of(row, changed=row.changed, reason=reason, confirmed=confirmed)
+    return encode(told)

@@ -43,7 +43,7 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
         row = rows.get(observation.symbol)
         if row is None:
             quote = observation.quoted(Version(epoch, 1), received)
-            accepted.append(QuoteRow(quote, quote.price, None, shift, steady, source))
+            accepted.append(QuoteRow(quote, quote.price, None, shift, steady, source, steady))
             continue
         last = row.quote
         later = (observation.timestamp - shift) - (last.timestamp - row.shift)
@@ -67,6 +67,7 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
                 shift,
                 steady,
                 source,
+                row.changed if quote.price == last.price else steady,
             )
         )
     return Acceptance(tuple(accepted), behind)

@@ -2,9 +2,10 @@
 
 Accepted are a JSON list of items, one item, or an object holding such a list under ``prices`` or
 ``quotes``. An item is ``{"symbol": "AAPL", "price": 150.25, "timestamp": "2026-11-22T10:00:00Z"}``
-and optionally ``exchange``, ``currency`` and ``delayed``; other fields are ignored. A price is a
-JSON number or a numeric string. A timestamp is ISO 8601 with an offset, or a number of seconds or
-milliseconds since 1970, also as a string.
+and optionally ``exchange``, ``currency``, ``name``, ``open``, ``previous_close``, ``session``,
+``delayed`` and ``delayed_seconds``; other fields are ignored. A price is a JSON number or a numeric
+string. A timestamp is ISO 8601 with an offset, or a number of seconds or milliseconds since 1970,
+also as a string.
 
 A body that is none of this raises `UnparseableBody`. An item that is bad is counted and left
 out; the good ones beside it go on. A bad optional field is counted and left out of its item. What
@@ -23,16 +24,13 @@ import msgspec
 from msgspec import Raw
 
 from stockstream.market.body_items import Limits, items_of
-from stockstream.market.shown import kind_of, named_fields, shortened, shown_fields
+from stockstream.market.optional_fields import LONGEST_NAME, OptionalFields, read_number
+from stockstream.market.shown import kind_of, named_fields, shown_fields, shown_value
 from stockstream.market.timestamps import BadTimestamp, from_number, from_text
 from stockstream.quotes import InvalidSymbol, Observation, Symbol, parse_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_LONGEST_LABEL = 32
-_LARGEST_NUMBER = 10**_LONGEST_LABEL
-_SHOWN_OF_A_BAD_VALUE = 60
 
 
 class RejectKind(StrEnum):
@@ -89,6 +87,11 @@ class _Item(msgspec.Struct, gc=False):
     exchange: object = None
     currency: object = None
     delayed: object = None
+    delayed_seconds: object = None
+    open: object = None
+    previous_close: object = None
+    session: object = None
+    name: object = None
 
 
 _ITEM = msgspec.json.Decoder(_Item)
@@ -172,13 +175,21 @@ def _typed(item: object) -> _Item:
 def _observe(item: _Item, unread: list[str]) -> Observation:
     """The observation; what of the optional fields could not be read is added to `unread`."""
     symbol = _symbol(item.symbol)
+    price, timestamp = _price(item.price, symbol), _timestamp(item.timestamp, symbol)
+    field = OptionalFields(symbol, unread)
+    delayed, delayed_seconds = field.delay(item.delayed, item.delayed_seconds)
     return Observation(
         symbol,
-        _price(item.price, symbol),
-        _timestamp(item.timestamp, symbol),
-        _label("exchange", item.exchange, symbol, unread),
-        _label("currency", item.currency, symbol, unread),
-        _delayed(item.delayed, symbol, unread),
+        price,
+        timestamp,
+        field.label("exchange", item.exchange),
+        field.label("currency", item.currency),
+        delayed,
+        delayed_seconds,
+        field.price("open", item.open),
+        field.price("previous_close", item.previous_close),
+        field.session(item.session),
+        field.label("name", item.name, LONGEST_NAME),
     )
 
 
@@ -196,22 +207,14 @@ def _symbol(value: object) -> Symbol:
 def _price(value: object, symbol: Symbol) -> float:
     if value is None:
         raise _RejectedItem(RejectKind.MISSING_FIELD, f"{symbol} has no price", symbol)
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    price = read_number(value)
+    if price is None:
         raise _wrong_type("price", value, "a number", symbol)
-    # float() would read 1_000 as a thousand; no provider means that.
-    if isinstance(value, str) and "_" in value:
-        raise _wrong_type("price", value, "a number", symbol)
-    try:
-        price = float(value)
-    except ValueError:
-        raise _wrong_type("price", value, "a number", symbol) from None
-    except OverflowError:
-        price = math.inf
     kind = None if math.isfinite(price) else RejectKind.NOT_FINITE
     if kind is None and price <= 0:
         kind = RejectKind.NOT_POSITIVE
     if kind is not None:
-        raise _RejectedItem(kind, f"price of {symbol} is {_shown(value)}", symbol)
+        raise _RejectedItem(kind, f"price of {symbol} is {shown_value(value)}", symbol)
     return price
 
 
@@ -230,43 +233,9 @@ def _timestamp(value: object, symbol: Symbol) -> int:
     raise _wrong_type("timestamp", value, "ISO 8601 or a number", symbol)
 
 
-def _label(field: str, value: object, symbol: Symbol, unread: list[str]) -> str | None:
-    """A short text for people, or None. Unprintable ones could not even be encoded again.
-
-    Some providers number the exchanges; a whole number is taken as it is written.
-    """
-    if value is None:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_NUMBER:
-        return str(value)
-    if isinstance(value, str) and len(value) <= _LONGEST_LABEL and value.isprintable():
-        return value
-    unread.append(
-        f"{field} of {symbol} is {_shown(value)}, expected up to {_LONGEST_LABEL} "
-        "printable characters"
-    )
-    return None
-
-
-def _delayed(value: object, symbol: Symbol, unread: list[str]) -> bool:
-    if value is None:
-        return False
-    if isinstance(value, bool):
-        return value
-    # A price that may be an old one never looks like a live one.
-    unread.append(f"delayed of {symbol} is {_shown(value)}, expected true or false: taken as true")
-    return True
-
-
 def _wrong_type(
     field: str, value: object, expected: str, symbol: Symbol | None = None
 ) -> _RejectedItem:
     whose = field if symbol is None else f"{field} of {symbol}"
-    detail = f"{whose} is {_shown(value)}, expected {expected}"
+    detail = f"{whose} is {shown_value(value)}, expected {expected}"
     return _RejectedItem(RejectKind.WRONG_TYPE, detail, symbol)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, str):
-        return repr(shortened(value, _SHOWN_OF_A_BAD_VALUE))
-    return shortened(repr(value), _SHOWN_OF_A_BAD_VALUE)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MOST_FIELDS = 8
+_LONGEST_BAD_VALUE = 60
 _LONGEST_FIELD = 24
 _CONTAINERS = {b"[": "a list", b"{": "an object"}
 _KINDS = _CONTAINERS | {b'"': "a text", b"t": "true", b"f": "false", b"n": "null"}
@@ -26,6 +27,13 @@ def shown(text: str, longest: int) -> str:
     """A foreign text for people: blanks joined, what is not printable escaped, shortened."""
     one_line = " ".join(text[: 8 * longest].split())
     return shortened("".join(map(_printable, one_line)), longest)
+
+
+def shown_value(value: object) -> str:
+    """A bad value of a field, for people: a text in quotes, and shortened."""
+    if isinstance(value, str):
+        return repr(shortened(value, _LONGEST_BAD_VALUE))
+    return shortened(repr(value), _LONGEST_BAD_VALUE)
 
 
 def kind_of(value: bytes) -> str:

@@ -66,7 +66,9 @@ class Client:
         symbol = quote["symbol"]
         version = tuple(quote["version"])
         last = self.versions.get(symbol)
-        if last is not None and version <= last:
+        # What is told again under a version is a state, or another field than the price.
+        again = kind == "snapshot" or "state" in quote
+        if last is not None and (version < last or (version == last and not again)):
             self.faults.append(f"{kind}: {symbol} went from {last} to {version}")
         if symbol not in self.subscribed and "*" not in self.subscribed:
             self.faults.append(f"{kind}: {symbol} is not subscribed")

@@ -9,13 +9,12 @@ from quart import Blueprint, request
 from werkzeug.exceptions import NotFound
 
 from stockstream.delivery.messages import GetPresence
-from stockstream.delivery.protocol import SnapshotQuote, snapshot_quote
 from stockstream.quotes import iso_utc
 from stockstream.times import tell
 from stockstream.upstreams import feed_of_all
 from supervision import CallError
 from web.answers import encoded_answer, json_answer
-from web.api.all_quotes import AllQuotes, QuotesAnswer
+from web.api.all_quotes import AllQuotes, QuoteItem, QuotesAnswer, quote_item
 from web.api.answers import UnavailableError
 from web.api.openapi import documented
 from web.parameters import SYMBOL
@@ -40,7 +39,7 @@ class QuoteAnswer(msgspec.Struct, frozen=True):
     """The newest price of one symbol; `as_of` is when the last successful fetch ended."""
 
     as_of: str | None
-    quote: SnapshotQuote
+    quote: QuoteItem
 
 
 class SymbolItem(msgspec.Struct, frozen=True):
@@ -112,7 +111,7 @@ def api(parts: Parts) -> Blueprint:
         row = tables.quotes.get(asked[SYMBOL])
         if row is None:
             raise UnknownSymbolError(f"no price of {asked[SYMBOL]} is known")
-        return json_answer(QuoteAnswer(as_of(), snapshot_quote(row)))
+        return json_answer(QuoteAnswer(as_of(), quote_item(row, None, as_of())))
 
     @blueprint.get("/symbols")
     @documented(SymbolsAnswer)

@@ -13,6 +13,7 @@ from stockstream.delivery.messages import Attach, Detach, Forget
 from stockstream.delivery.protocol import PROTOCOL_VERSION, Limits, Welcome, encode
 from stockstream.delivery.session import Session
 from stockstream.quotes import iso_utc
+from stockstream.times import Moment
 from supervision import (
     SHUTDOWN,
     CallError,
@@ -119,6 +120,7 @@ class Clients:
             session=client.name,
             node=parts.settings.node,
             server_time=iso_utc(parts.settings.wall_clock_ms()),
+            steady=Moment.now().milliseconds,
             heartbeat=parts.settings.heartbeat,
             limits=Limits(
                 parts.settings.limits.message_size,

@@ -58,9 +58,17 @@ async def test_quotes_are_listed_and_found_by_symbol(http: httpx.AsyncClient) ->
     quote = answer.json()["quote"]
     assert set(quote) == {
         "symbol", "price", "timestamp", "version", "open", "previous", "exchange", "currency",
-        "delayed",
+        "delayed", "delayed_seconds", "session", "name", "previous_close", "base", "basis",
+        "base_at", "changed", "state", "reason", "confirmed",
     }  # fmt: skip
     assert (quote["symbol"], quote["price"], quote["open"]) == ("AAPL", 150.0, 150.0)
+    assert (quote["state"], quote["reason"]) == ("live", None)
+    assert quote["changed"] <= quote["confirmed"]
+    assert quote["confirmed"] == answer.json()["as_of"]
+    assert {key: listed["quotes"][0][key] for key in ("state", "reason", "changed")} == {
+        key: quote[key] for key in ("state", "reason", "changed")
+    }
+    assert listed["quotes"][0]["confirmed"] == listed["as_of"]
 
 
 async def test_quotes_that_did_not_change_are_not_sent_again(

@@ -40,7 +40,7 @@ class Broadcast:
     def __init__(self, connections: Connections) -> None:
         self.connections = connections
         self.book = connections.book
-        self.book.as_of = NOON
+        self.book.fetched(NOON, 0)
         self.clients: dict[int, MemoryClient] = {}
         self.fan_out = FanOut(connections, FRAMING)
         self.fan_out.set_status(LIVE)
@@ -504,7 +504,9 @@ def test_heartbeats_go_to_those_who_heard_nothing(all_of: Broadcast) -> None:
     run(all_of.fan_out.heartbeat(4.0, 4.0, 4.0))
     told = [client for client in (fresh, silent, paced, behind) if client.sent]
     assert told == [silent, paced]
-    assert silent.take() == [{"type": "prices", "as_of": "2026-11-22T12:00:00.000Z", "prices": []}]
+    (heartbeat,) = silent.take()
+    assert (heartbeat["type"], heartbeat["prices"]) == ("prices", [])
+    assert heartbeat["as_of"] == "2026-11-22T12:00:00.000Z"
 
 
 def test_heartbeats_count_for_a_client_with_a_rate(all_of: Broadcast) -> None:

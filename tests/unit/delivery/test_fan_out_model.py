@@ -1,8 +1,8 @@
 """Whatever clients and kills do: versions rise, answers keep their order, nobody misses out.
 
-A naive model stands beside the fan-out: what each client was promised, and the newest row of each
-symbol. Clients refuse and come back, flushes are killed at any turn, and at any time a successor
-takes over with nothing but the table.
+A naive model stands beside the fan-out: what each client was promised, the newest row of each
+symbol, and its state. Clients refuse and come back, flushes are killed at any turn, and at any time
+a successor takes over with nothing but the table.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from stockstream.delivery.lanes import Connections
 from stockstream.delivery.messages import Answer, Attach, Changed, Say
 from stockstream.delivery.protocol import Status
 from stockstream.quotes import Version
+from stockstream.statuses import Unconfirmed
 from stockstream.tables import Subscription
 from supervision.context import current_cell
 from tests.unit.delivery.support import FRAMING, MemoryClient, row
@@ -43,6 +44,7 @@ class Watcher:
         self.subscribed: set[str] = set()
         self.versions: dict[str, tuple[int, int]] = {}
         self.fields: dict[str, float] = {}
+        self.reasons: dict[str, str | None] = {}
         self.status: str | None = None
 
     def read(self) -> None:
@@ -59,25 +61,31 @@ class Watcher:
         self.answered.append(message["id"])
         self.subscribed = set(message["symbols"])
         for gone in [s for s in self.versions if not self._wants(s)]:
-            del self.versions[gone], self.fields[gone]
+            del self.versions[gone], self.fields[gone], self.reasons[gone]
 
     def _on_pong(self, message: dict[str, Any]) -> None:
         self.answered.append(message["id"])
 
     def _on_snapshot(self, message: dict[str, Any]) -> None:
         for quote in message["quotes"]:
-            self._take(quote)
+            self._take(quote, again=True)
             self.fields[quote["symbol"]] = quote["open"]
+            assert (quote["state"] == "live") == (quote["reason"] is None)
+            self.reasons[quote["symbol"]] = quote["reason"]
 
     def _on_prices(self, message: dict[str, Any]) -> None:
         for quote in message["prices"]:
             assert quote["symbol"] in self.fields, "an update came before any snapshot"
-            self._take(quote)
+            self._take(quote, again="state" in quote)
+            if "state" in quote:
+                assert (quote["state"] == "live") == ("reason" not in quote)
+                self.reasons[quote["symbol"]] = quote.get("reason")
 
-    def _take(self, quote: dict[str, Any]) -> None:
+    def _take(self, quote: dict[str, Any], *, again: bool) -> None:
         symbol, version = quote["symbol"], tuple(quote["version"])
+        last = self.versions.get(symbol, (0, 0))
         assert self._wants(symbol), f"{symbol} is not subscribed"
-        assert version > self.versions.get(symbol, (0, 0))
+        assert version > last or (version == last and again)
         self.versions[symbol] = version
 
     def _wants(self, symbol: str) -> bool:
@@ -96,6 +104,7 @@ class FanOutMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.seqs: dict[str, int] = {}
         self.opens: dict[str, float] = {}
+        self.stale: dict[str, Unconfirmed] = {}
         self.feed = "live"
         self.restart()
 
@@ -176,6 +185,15 @@ class FanOutMachine(RuleBasedStateMachine):
             rows.append(row(symbol, price, self.seqs[symbol], opened=self.opens[symbol]))
         self.connections.book.note(rows)
 
+    @rule(
+        stale=st.dictionaries(
+            st.sampled_from(SYMBOLS), st.sampled_from(["not_told", "outdated", None])
+        )
+    )
+    def state(self, stale: dict[str, str | None]) -> None:
+        self.stale = {symbol: Unconfirmed(reason, 7) for symbol, reason in stale.items()}
+        self.connections.book.note_unconfirmed(cast("Any", self.stale))
+
     @rule(feed=st.sampled_from(["live", "stale"]))
     def status(self, feed: str) -> None:
         self.feed = feed
@@ -222,6 +240,8 @@ class FanOutMachine(RuleBasedStateMachine):
             expected = {s: (1, self.seqs[s]) for s in wanted if s in self.seqs}
             assert watcher.versions == expected
             assert watcher.fields == {s: self.opens[s] for s in expected}
+            reasons = {s: self.stale[s].reason if s in self.stale else None for s in expected}
+            assert watcher.reasons == reasons
         assert {lane.number for lane in self.connections.lanes()} >= {w.number for w in self.here}
         assert all(lane.behind_since is None for lane in self.connections.lanes())
         assert len(self.fan_out._groups) <= len(self.connections)
@@ -234,7 +254,7 @@ class TestFanOut(FanOutMachine.TestCase):
     def _a_snapshot_for_each_symbol(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fan_out_module, "SNAPSHOT_PART", 1)
 
-    @pytest.mark.proves("W1", "W2", "W8", "W20", "D4")
+    @pytest.mark.proves("W1", "W2", "W8", "W20", "W21", "D4")
     def runTest(self) -> None:  # noqa: N802 - unittest's name
         """See the module."""
         super().runTest()

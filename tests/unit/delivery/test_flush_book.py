@@ -11,6 +11,7 @@ import pytest
 from stockstream.delivery import flush_book
 from stockstream.delivery.flush_book import RESTAMP_MS, FlushBook
 from stockstream.quotes import Version
+from stockstream.statuses import Unconfirmed
 from stockstream.tables import Subscription
 from tests.unit.delivery.support import NOON, row
 
@@ -33,7 +34,7 @@ def read(pieces: Pieces) -> Any:
 def book() -> FlushBook:
     """A book in which AAPL was flushed first and MSFT second."""
     book = FlushBook()
-    book.as_of = NOON
+    book.fetched(NOON, 0)
     book.note([row("AAPL", 150.0, 1)])
     book.flush()
     book.note([row("MSFT", 310.0, 1)])
@@ -145,6 +146,61 @@ def test_what_a_client_has_is_left_out_of_its_snapshot(book: FlushBook) -> None:
     assert symbols() == ["AAPL", "MSFT"]
 
 
+@pytest.mark.proves("W21")
+def test_a_state_is_told_once_to_whoever_does_not_know_it(book: FlushBook) -> None:
+    """Under the version there is; a price alone is as long as ever."""
+    book.note_unconfirmed(
+        {"AAPL": Unconfirmed("not_told", 5_000), "NFLX": Unconfirmed("not_told", 1)}
+    )
+    assert book.flush() == {"AAPL"}
+    (update,) = read(book.updates(["AAPL"], seen=2)[0])["prices"]
+    assert update["version"] == [1, 1]
+    assert (update["state"], update["reason"], update["confirmed"]) == ("stale", "not_told", 5_000)
+    book.note([row("AAPL", 151.0, 2), row("MSFT", 311.0, 2)])
+    book.flush()
+    told, missed = (read(book.updates(["AAPL", "MSFT"], seen)[0])["prices"] for seen in (3, 2))
+    assert [set(update) for update in told] == [{"symbol", "price", "timestamp", "version"}] * 2
+    assert {update["symbol"]: update.get("state") for update in missed} == {
+        "MSFT": None,
+        "AAPL": "stale",
+    }
+    book.note_unconfirmed({})
+    book.flush()
+    (live,) = read(book.updates(["AAPL"], seen=4)[0])["prices"]
+    assert set(live) == {"symbol", "price", "timestamp", "version", "state"}
+    assert live["state"] == "live"
+
+
+@pytest.mark.proves("W3", "W21")
+def test_what_changed_under_a_version_comes_to_a_client_that_has_the_version(
+    book: FlushBook,
+) -> None:
+    """Stale or live again: the version alone does not say what the client knows of it."""
+    since = {"AAPL": Version(1, 1)}
+    assert book.known(BOTH, since) == {"AAPL"}
+    for stale in ({"AAPL": Unconfirmed("not_told", 5_000)}, {}):
+        book.note_unconfirmed(stale)
+        book.flush()
+        assert book.known(BOTH, since) == frozenset()
+    book.note([row("AAPL", 151.0, 2)])
+    book.flush()
+    assert book.known(BOTH, {"AAPL": Version(1, 2)}) == {"AAPL"}
+
+
+@pytest.mark.proves("W23")
+def test_a_message_says_when_it_was_made_and_what_was_fetched_by_one_clock(
+    book: FlushBook,
+) -> None:
+    """The server's monotonic one, so that their difference is an age."""
+    book.fetched(NOON, 61_250)
+    book.at(62.0)
+    for message in (book.prices(()), book.snapshot(BOTH, named())):
+        assert message is not None
+        head = read(message)
+        assert (head["steady"], head["fetched"]) == (62_000, 61_250)
+        assert head["as_of"] == "2026-11-22T12:00:00.000Z"
+
+
 @pytest.mark.proves("D1")
 def test_an_update_is_encoded_once_whoever_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand different sets of symbols share the pieces they have in common, and so do
@@ -153,9 +209,9 @@ def test_an_update_is_encoded_once_whoever_wants_it(monkeypatch: pytest.MonkeyPa
     encoded: Counter[str] = Counter()
 
     def counting(name, encode):
-        def count(of_row):
+        def count(of_row, *state):
             encoded[f"{name} {of_row.quote.symbol}"] += 1
-            return encode(of_row)
+            return encode(of_row, *state)
 
         monkeypatch.setattr(flush_book, name, count)
 

@@ -140,6 +140,20 @@ def test_no_number_of_a_timestamp_takes_more_than_its_own_item(number):
         ("currency", True, None),
         ("delayed", "no", True),
         ("delayed", 15, True),
+        ("delayed_seconds", "900", None),
+        ("delayed_seconds", 12.5, None),
+        ("delayed_seconds", -1, None),
+        ("delayed_seconds", True, None),
+        ("delayed_seconds", 900_000, None),
+        ("open", 0, None),
+        ("open", "n/a", None),
+        ("previous_close", -3.5, None),
+        ("previous_close", "1_000", None),
+        ("previous_close", 10**400, None),
+        ("session", "lunch", None),
+        ("session", 1, None),
+        ("name", "x" * 81, None),
+        ("name", "Apple\u202e Inc.", None),
     ],
 )
 def test_a_bad_optional_field_costs_no_price(field, value, taken):
@@ -153,6 +167,44 @@ def test_a_bad_optional_field_costs_no_price(field, value, taken):
     else:
         assert parsed.rejects.counts == {RejectKind.OPTIONAL_FIELD: 1}
         assert f"item 0: {field} of AAPL is " in parsed.rejects.samples[RejectKind.OPTIONAL_FIELD]
+
+
+def test_the_optional_fields_are_read():
+    """A number may be a text, a session in letters of either case; what is missing is unknown."""
+    told = item(
+        name="Apple Inc.",
+        open="148.5",
+        previous_close=147,
+        session="REGULAR",
+        delayed_seconds=900.0,
+    )
+    [seen] = read([told]).observations
+    assert (seen.name, seen.open, seen.previous_close) == ("Apple Inc.", 148.5, 147.0)
+    assert (seen.session, seen.delayed, seen.delayed_seconds) == ("regular", True, 900)
+    assert isinstance(seen.delayed_seconds, int)
+    [bare] = read([item()]).observations
+    assert (bare.name, bare.open, bare.previous_close, bare.session) == (None,) * 4
+
+
+@pytest.mark.parametrize(
+    ("flag", "seconds", "told"),
+    [
+        (None, None, (False, None)),
+        (False, None, (False, None)),
+        (True, None, (True, None)),
+        (None, 0, (False, 0)),
+        (False, 0, (False, 0)),
+        (True, 0, (True, None)),
+        (None, 900, (True, 900)),
+        (False, 900, (True, 900)),
+        (None, "soon", (True, None)),
+        (False, "soon", (True, None)),
+    ],
+)
+def test_a_price_that_may_be_delayed_is_never_shown_as_live(flag, seconds, told):
+    """Whichever of the two fields says so; where they disagree, no number is told."""
+    [seen] = read([item(delayed=flag, delayed_seconds=seconds)]).observations
+    assert (seen.delayed, seen.delayed_seconds) == told
 
 
 def test_the_fields_that_are_there_are_named_where_one_is_missing():

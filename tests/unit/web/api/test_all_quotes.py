@@ -33,7 +33,7 @@ class World:
     def flush(self, seq: int) -> None:
         self.book.note([row(symbol, 100.0 + seq, seq) for symbol in self.symbols])
         self.book.flush()
-        self.book.as_of = NOON + seq
+        self.book.fetched(NOON + seq, seq)
 
 
 def read(document: Document) -> list[tuple[str, float]]:
@@ -76,7 +76,7 @@ async def test_news_make_it_anew_but_not_all_the_time() -> None:
     assert second.etag != first.etag
     world.now += 100
     assert await world.quotes.get() is second, "nothing has changed"
-    world.book.as_of = NOON + 3
+    world.book.fetched(NOON + 3, 3)
     third = await world.quotes.get()
     assert third.etag != second.etag
     assert json.loads(third.body)["as_of"] != json.loads(second.body)["as_of"]

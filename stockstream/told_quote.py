@@ -1,0 +1,79 @@
+"""The public form of a quote: the same on the socket and by the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import msgspec
+
+from stockstream.quotes import Base, Basis, TradingSession, Version, iso_utc
+from stockstream.statuses import SymbolState
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from stockstream.statuses import QuoteRow
+
+Time = TypeVar("Time", int, str)
+"""How `changed` and `confirmed` are told: as ms of the server's monotonic clock, or as ISO 8601."""
+
+
+class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
+    """The public fields of a quote. What is not known is None.
+
+    `open` is the first price of the day, `previous` the last price that differed from this one. The
+    change of the day is against `base`, and `basis` says what that is. `changed` is when the price
+    last became another one, or was first seen. `reason` says why a symbol is stale, `confirmed`
+    when its price was last told by the provider and taken.
+    """
+
+    symbol: str
+    price: float
+    timestamp: str
+    version: Version
+    open: float
+    previous: float | None
+    exchange: str | None
+    currency: str | None
+    delayed: bool
+    delayed_seconds: int | None
+    session: TradingSession | None
+    name: str | None
+    previous_close: float | None
+    base: float
+    basis: Basis
+    base_at: str | None
+    changed: Time
+    state: SymbolState
+    reason: str | None
+    confirmed: Time | None
+
+    @classmethod
+    def of(
+        cls, row: QuoteRow, *, changed: Time, reason: str | None, confirmed: Time | None
+    ) -> Self:
+        """Tell a quote; with a `reason` it is stale."""
+        quote = row.quote
+        base, basis, base_at = row.base or Base(row.open, Basis.FIRST_SEEN, None)
+        return cls(
+            symbol=quote.symbol,
+            price=quote.price,
+            timestamp=iso_utc(quote.timestamp),
+            version=quote.version,
+            open=row.open,
+            previous=row.previous,
+            exchange=quote.exchange,
+            currency=quote.currency,
+            delayed=quote.delayed,
+            delayed_seconds=quote.delayed_seconds,
+            session=quote.session,
+            name=quote.name,
+            previous_close=quote.previous_close,
+            base=base,
+            basis=basis,
+            base_at=None if base_at is None else iso_utc(base_at),
+            changed=changed,
+            state=SymbolState.LIVE if reason is None else SymbolState.STALE,
+            reason=reason,
+            confirmed=confirmed,
+        )

@@ -20,6 +20,9 @@ dev: ## the same, and start again whenever a source file changes
 	@$(PY) -m watchfiles --sigint-timeout 12 --sigkill-timeout 3 --ignore-paths web/assets '$(PY) -m stockstream serve' $(SOURCES)
 
 test: ## run all tests (some need Chromium, Firefox, proxies, libfaketime, Node 20, Java or Erlang and say so when it is missing)
+	@echo "stockstream: all tests, in two processes: about a quarter of an hour on two free cores." >&2
+	@echo "stockstream: first come the browser, the proxies and the like that they need: by apt, where this" >&2
+	@echo "stockstream: is Debian and you are root, and by npm. What is missing is said; its tests are skipped." >&2
 	@scripts/bootstrap dev
 	@scripts/chromium
 	@scripts/firefox
@@ -58,7 +61,7 @@ chaos: ## run the chaos tests, then five minutes of random kills; report in chao
 	@scripts/bootstrap dev
 	@scripts/chaos $(ARGS)
 
-demo: ## start the server and take a five-minute tour of faults (PACE=0.2 for one minute)
+demo: ## start the server and take a five-minute tour of faults (PACE=0.2 for two minutes)
 	@scripts/bootstrap run
 	@$(PY) scripts/demo.py
 

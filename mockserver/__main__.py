@@ -5,7 +5,6 @@ a broken stub file or wrong arguments. What is wrong is said in one line on stan
 """
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import trio
 
+from mockserver import logs
 from mockserver.server import Prepared, prepare, serve_prepared
 from mockserver.stub_files import StubFileError
 from web.server import PortTaken
@@ -25,7 +25,7 @@ BUNDLED = Path(__file__).parent / "expectations"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to stop; return the exit status."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    logs.configure(options.log_format)
     try:
         prepared = prepare(
             options.host,
@@ -61,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--strict", action="store_true",
         help="refuse stubs with anything that is not supported (they never match, with a warning)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--log-format", choices=logs.FORMATS, default="console",
+        help="lines for people, or one JSON object per line (console)",
     )  # fmt: skip
     parser.add_argument(
         "--announce", action="store_true", help="print nothing but the line `ready URL`"

@@ -1,13 +1,15 @@
 """A guided tour of faults: starts the server, then breaks it piece by piece and says what to see.
 
     make demo                     about five minutes
-    PACE=0.2 make demo            the same, five times as fast
+    PACE=0.2 make demo            the same in two: with shorter pauses and shorter faults
 
+Each scene ends when prices are fresh again. What the tour says is bold, between the server's log.
 Ctrl+C ends it at any moment; every fault is rolled back and the server stops in order.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 PACE = float(os.environ.get("PACE", "1"))
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
+SHORTEST_FAULT_SECONDS = 10.0
+"""The breaker needs five failed calls, one a second, before it opens: that is to be seen."""
+FRESH_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,28 @@ TOUR = (
 
 
 def say(text: str = "") -> None:
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        text = "\n".join(f"\033[1m{line}\033[0m" for line in text.split("\n"))
     print(text, flush=True)
+
+
+def paced(parameters: dict[str, Value]) -> dict[str, Value]:
+    """A fault's parameters: where it lasts, as long as the pace has it, yet long enough to see."""
+    seconds = parameters.get("seconds")
+    if not isinstance(seconds, float):
+        return parameters
+    return {**parameters, "seconds": max(min(seconds, SHORTEST_FAULT_SECONDS), seconds * PACE)}
+
+
+async def fresh(node: Node) -> bool:
+    """Wait until the server says that its prices are fresh; whether they are."""
+    with trio.move_on_after(FRESH_SECONDS):
+        while True:
+            with contextlib.suppress(Unreachable):  # the web server may be on its way back
+                if (await node.get("/health/ready")).is_success:
+                    return True
+            await trio.sleep(0.25)
+    return False
 
 
 async def play(node: Node, scene: Scene, number: int) -> None:
@@ -100,7 +126,9 @@ async def play(node: Node, scene: Scene, number: int) -> None:
     await trio.sleep(4 * PACE)
     for _ in range(scene.times):
         try:
-            done = await node.inject(scene.action, scene.target, scene.parameters, reason="demo")
+            done = await node.inject(
+                scene.action, scene.target, paced(scene.parameters), reason="demo"
+            )
         except Unreachable:
             say("     our own connection to the server went with it")
             break
@@ -112,7 +140,10 @@ async def play(node: Node, scene: Scene, number: int) -> None:
             back = f", back after {done.recovered_seconds * 1000:.1f} ms"
         say(f"     {done.action} {done.target}{back}" + ("" if done.verified else ": NOT INJECTED"))
         await trio.sleep(2 * PACE)
-    await trio.sleep(scene.look * PACE)
+    lasts = paced(scene.parameters).get("seconds", 0.0)
+    await trio.sleep(max(scene.look * PACE, float(lasts)))
+    if not await fresh(node):
+        say(f"     prices are not fresh again after {FRESH_SECONDS:.0f} s; the log says why")
 
 
 async def started(process: trio.Process) -> bool:

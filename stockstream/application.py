@@ -134,7 +134,7 @@ def build(settings: Settings, addresses: Addresses, upstreams: Sequence[Upstream
     if settings.chaos_enabled:
         children.append(ChildSpec("chaos", partial(ChaosController, chaos, upstreams)))
     if addresses.stub_port is not None:
-        stub = partial(Stub, addresses.stub_port, settings.allowed_hosts)
+        stub = partial(Stub, addresses.stub_port, settings.allowed_hosts, settings.log_format)
         children.insert(1, ChildSpec("stub", stub))
     return _one_for_one("root", children)
 

@@ -1,6 +1,6 @@
 """The settings in the environment and `.env`: which are ours, their errors, their origin.
 
-`load()` is what a start calls. All that can be wrong with the settings is found here, before
+`load()` is what every command calls. All that can be wrong with the settings is found here, before
 anything is started, and told in one line (`ConfigurationError`).
 """
 
@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from dotenv.parser import parse_stream
 from pydantic import SecretStr, ValidationError
@@ -20,7 +20,11 @@ from pydantic import SecretStr, ValidationError
 from stockstream.config import ENV_FILE, SECRETS, Settings
 from stockstream.errors import ConfigurationError
 
-Source = Literal["default", "environment", ".env", "generated"]
+NOT_MADE_YET: Final = "not made yet"
+Source = Literal["default", "environment", ".env", "generated", "not made yet"]
+"""`generated` is a secret that is kept in `DATA_DIRECTORY`; `not made yet`, one that a start will
+make: until then the value there is stands for none.
+"""
 
 _PREFIX = "STOCKSTREAM_"
 _OTHERS = re.compile(
@@ -41,11 +45,15 @@ class Configuration:
     sources: Mapping[str, Source]
 
 
-def load() -> Configuration:
+def load(*, make_secrets: bool = False) -> Configuration:
     """Read the environment and `.env` of the working directory; the environment wins.
 
-    In development a missing secret is generated and kept under `DATA_DIRECTORY` (mode 0600), so
-    that a restart does not end sessions. Raises `ConfigurationError`.
+    In development a secret that is not set is the one kept in `DATA_DIRECTORY` (mode 0600), so that
+    a restart does not end sessions. A start has it made there with `make_secrets`; commands that
+    only look write nothing.
+
+    Raises:
+        ConfigurationError: a setting is unknown or wrong, or a secret cannot be read or kept.
     """
     in_file = _read_env_file(Path(ENV_FILE))
     unknown = [*_unknown(os.environ, "environment"), *_unknown(in_file, ".env")]
@@ -65,9 +73,10 @@ def load() -> Configuration:
         raise ConfigurationError(_one_line(error, sources)) from None
     for field in SECRETS:
         if sources[field] == "default":
-            sources[field] = "generated"
-            kept = _kept_secret(settings.data_directory, field)
-            settings = settings.model_copy(update={field: kept})
+            kept = _kept_secret(settings.data_directory, field, make=make_secrets)
+            sources[field] = NOT_MADE_YET if kept is None else "generated"
+            if kept is not None:
+                settings = settings.model_copy(update={field: kept})
     return Configuration(settings, sources)
 
 
@@ -122,16 +131,18 @@ def _one_line(error: ValidationError, sources: Mapping[str, Source]) -> str:
     return "; ".join(lines)
 
 
-def _kept_secret(directory: Path, field: str) -> SecretStr:
-    """Return the secret kept in a file of the field's name, made now if there is none.
+def _kept_secret(directory: Path, field: str, *, make: bool) -> SecretStr | None:
+    """Return the secret kept in a file of the field's name; without one, make it, or return None.
 
     The file appears complete or not at all, and the first of two starts at once wins: a link to
     a finished file fails where the name is taken.
     """
     path = directory / field
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
+            if not make:
+                return None
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             draft = directory / f".{field}.{os.getpid()}"
             descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w") as stream:

@@ -42,9 +42,13 @@ class Stub(Actor):
 
     owns_tasks: ClassVar[bool] = True
 
-    def __init__(self, port: int, allowed_hosts: Sequence[str] = ()) -> None:
+    def __init__(
+        self, port: int, allowed_hosts: Sequence[str] = (), log_format: str = "console"
+    ) -> None:
+        """`log_format` as `LOG_FORMAT`: the stub's lines stand among ours."""
         self._port = port
         self._allowed_hosts = allowed_hosts
+        self._log_format = log_format
 
     async def init(self) -> Continue | None:
         """Start the process; the first time, wait until it listens."""
@@ -84,6 +88,7 @@ class Stub(Actor):
         # reads end-of-file there and ends too.
         command = [sys.executable, "-P", "-m", "mockserver", "--port", str(self._port)]
         command += ["--allowed-hosts", ",".join(self._allowed_hosts)]
+        command += ["--log-format", self._log_format]
         return await trio.lowlevel.open_process(
             [*command, "--announce", "--exit-with-parent"],
             stdin=subprocess.PIPE,

@@ -14,6 +14,7 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError, Group, UnknownCommandError
 
 from stockstream.errors import StartError
+from stockstream.program import as_typed, program_name
 from stockstream.version import program_version
 
 _HELP = """Live stock prices in the browser, served by supervised actors.
@@ -66,10 +67,10 @@ def build(chosen: str = "") -> App:
     """
     names = [name for name, _, _ in _COMMANDS]
     app = App(
-        name="stockstream",
+        name=program_name(),
         help=_HELP,
         help_format="markdown" if chosen in names else "plaintext",
-        help_epilogue=None if chosen in names else _EXAMPLES,
+        help_epilogue=None if chosen in names else as_typed(_EXAMPLES),
         version=_version,
         backend="trio",
         print_error=False,
@@ -87,14 +88,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tokens = sys.argv[1:] if arguments is None else list(arguments)
     try:
         try:
-            build(tokens[0] if tokens else "")(tokens)
+            app = build(tokens[0] if tokens else "")
+            _name_commands_as_typed(app, tokens)
+            app(tokens)
         finally:
             sys.stdout.flush()  # now, while a write error can still be reported
     except CycloptsError as error:
-        command = " ".join(("stockstream", *(error.command_chain or ())))
+        command = " ".join((program_name(), *(error.command_chain or ())))
         _fail(tokens, f"{_usage_error(error)}\nTry `{command} --help`.", 2)
     except StartError as error:
-        _fail(tokens, str(error), error.exit_code)
+        _fail(tokens, as_typed(str(error)), error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
@@ -106,6 +109,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _let_go_of_output()
         _fail([], f"standard output: {error.strerror}", 1)
+
+
+def _name_commands_as_typed(app: App, tokens: Sequence[str]) -> None:
+    """In the help that will be shown. The docstrings cannot know how the program is called here.
+
+    A group of commands alone, such as `db`, is a question for help too.
+    """
+    if len(tokens) < 2 or "--help" in tokens or "-h" in tokens:
+        _, chain, _ = app.parse_commands(tokens)
+        for part in chain:
+            part.help = as_typed(part.help)
 
 
 def _let_go_of_output() -> None:

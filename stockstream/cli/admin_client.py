@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from stockstream.decoding import from_json
-from stockstream.environment import load
+from stockstream.environment import NOT_MADE_YET, load
 from stockstream.errors import StartError
 
 if TYPE_CHECKING:
@@ -24,12 +24,22 @@ def address(url: str | None, token: str | None) -> tuple[str, str]:
     """The server's address and token: those given, else the environment's.
 
     Without either, those of a server started in this directory: they come from its settings.
+
+    Raises:
+        StartError: no token is given, and none is kept here.
     """
     url = url or os.environ.get("STOCKSTREAM_URL")
     token = token or os.environ.get("STOCKSTREAM_TOKEN")
     if url is None or token is None:
-        settings = load().settings
+        configuration = load()
+        settings = configuration.settings
         url = url or f"http://127.0.0.1:{settings.port}"
+        if token is None and configuration.sources["admin_token"] == NOT_MADE_YET:
+            raise StartError(
+                f"no server was started here: {settings.data_directory / 'admin_token'} is not "
+                "there. Run this in the directory where it was started, or set DATA_DIRECTORY as "
+                "it was set there, or give its ADMIN_TOKEN by --token or STOCKSTREAM_TOKEN"
+            )
         token = token or settings.admin_token.get_secret_value()
     return url, token
 
@@ -57,8 +67,9 @@ class AdminClient:
             ) from error
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             raise StartError(
-                f"{self._url} does not accept this token; give its ADMIN_TOKEN by --token "
-                "or STOCKSTREAM_TOKEN"
+                f"{self._url} does not accept this token. Run this in the directory where the "
+                "server was started, or set DATA_DIRECTORY as it was set there; or give its "
+                "ADMIN_TOKEN by --token or STOCKSTREAM_TOKEN"
             )
         if answer.status_code != httpx.codes.OK:
             raise StartError(f"{self._url}{path} answered {answer.status_code}: {_why(answer)}")

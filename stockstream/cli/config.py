@@ -22,8 +22,8 @@ def config(
     """Show every setting with its value and source; secrets are masked.
 
     The values are those that `stockstream serve` would use, started here and now: the
-    environment first, then the file .env in the working directory, then the default. Secrets that
-    are generated in development are made by this command too, and kept.
+    environment first, then the file .env in the working directory, then the default. This command
+    writes nothing: a secret that is `not made yet` will be made by the first start.
 
     Parameters
     ----------

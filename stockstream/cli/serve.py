@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,6 +12,7 @@ from stockstream.application import Addresses, bind, build
 from stockstream.environment import load
 from stockstream.errors import ConfigurationError, StartError
 from stockstream.market.providers import InvalidProviderUrl, InvalidProxy
+from stockstream.program import program_name
 from supervision import run
 from web.server import PortTaken
 
@@ -31,7 +29,7 @@ def serve() -> int:
     Ctrl+C or SIGTERM stops in order: clients are told to come back, and the exit code is 0. A
     second signal ends at once. When the tree gives up the exit code is 1.
     """
-    configuration = load()
+    configuration = load(make_secrets=True)
     settings = configuration.settings
     logs.configure(settings.log_level, settings.log_format)
     settings = _with_room_for_clients(configuration)
@@ -81,18 +79,8 @@ def _announce(configuration: Configuration, addresses: Addresses) -> None:
     if configuration.sources["admin_token"] == "generated":  # noqa: S105 - the name of a source
         lines.append(f"           with the token {settings.admin_token.get_secret_value()}")
     if addresses.stub_port is not None:
-        lines.append(f"stub API   http://localhost:{addresses.stub_port}/__admin")
-    lines.append(f"tree       {_program()} tree")
+        lines.append(f"stub API   http://localhost:{addresses.stub_port}/__admin: made-up prices")
+    lines.append(f"tree       {program_name()} tree")
     lines.append("Ctrl+C stops")
     sys.stdout.write("".join(f"  {line}\n" for line in lines))
     sys.stdout.flush()
-
-
-def _program() -> str:
-    """The program's name as it can be typed here: `make run` puts it into .venv, not on PATH."""
-    if shutil.which("stockstream"):
-        return "stockstream"
-    installed = Path(sys.prefix) / "bin" / "stockstream"
-    if not installed.exists():
-        return f"{Path(sys.executable).name} -m stockstream"
-    return os.path.relpath(installed)

@@ -14,6 +14,11 @@ from rich.tree import Tree
 from stockstream.cli.admin_client import AdminClient
 from stockstream.telemetry.tree import ActorDocument, TreeDocument
 
+_LEGEND = """
+one_for_one 0/100   how children are restarted; restarts within the window / most before it gives up
+restarts 2          how often this actor was restarted since its supervisor started
+mailbox 0/2/10000   messages that wait now / most that ever waited / most that may wait
+"""
 _STYLES = {"running": "green", "restarting": "yellow", "starting": "yellow", "stopping": "yellow"}
 
 
@@ -26,8 +31,8 @@ def tree(
 ) -> None:
     """Show the live supervision tree of a running server.
 
-    One line per actor: its state, how often it was restarted and why it last ended, how long it
-    is up, and its mailbox (messages waiting / most ever / bound). The server must run on this
+    One line for each actor: its state, how often it was restarted and why it last ended, how long
+    it is up, and its mailbox; a legend below explains the figures. The server must run on this
     machine; the admin API answers nobody else.
 
     For example:
@@ -53,7 +58,9 @@ def tree(
         return
     shown = Tree(_line(document.root))
     _add(shown, document.root)
-    Console(highlight=False, soft_wrap=True).print(shown)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(shown)
+    console.print(Text(_LEGEND, style="dim"))
 
 
 def _add(branch: Tree, actor: ActorDocument) -> None:

@@ -14,6 +14,7 @@ from stockstream.database.query import DatabaseError, ask
 from stockstream.history.clock_doubt import FetchRecorded, agrees, doubt
 from stockstream.history.rolling import RollUp
 from stockstream.history.upkeep import Retain
+from stockstream.program import as_typed
 from stockstream.statuses import RetentionStatus
 from stockstream.times import now_ms
 from supervision import Actor
@@ -166,7 +167,7 @@ class Retention(Actor):
             why = doubt(now, await ask(self._database, FetchRecorded(now), timeout=ASK_SECONDS))
         if why is not None:
             why += "; nothing is dropped before the price API agrees with it (from another machine)"
-            why += ", or `stockstream db retention --yes` is run"
+            why += as_typed(", or `stockstream db retention --yes` is run")
         self._tell(waits=why)
         return why is None
 

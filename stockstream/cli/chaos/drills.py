@@ -126,7 +126,7 @@ async def do(
     watching: Watching | None = None,
     where: Where | None = None,
 ) -> int:
-    """Do one thing, whatever it is: `stockstream chaos do hang market/streamer seconds=5`.
+    """Do one thing, whatever it is, as `do hang market/streamer seconds=5`.
 
     For example:
 
@@ -142,7 +142,7 @@ async def do(
     Parameters
     ----------
     action
-        One of `stockstream chaos actions`.
+        One of those that `chaos actions` lists.
     target
         The path of an actor. For a price API or its circuit breaker the upstream's name, which can
         be left out where there is but one; for all else nothing.

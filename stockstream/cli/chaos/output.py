@@ -12,6 +12,7 @@ from rich.table import Table
 
 from stockstream.chaos.catalogue import ACTIONS
 from stockstream.chaos.report import SCHEMA_VERSION, Report
+from stockstream.program import as_typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """Tell people how it goes."""
-    sys.stderr.write(f"{text}\n")
+    """Tell people how it goes, with our commands as they have to be typed here."""
+    sys.stderr.write(f"{as_typed(text)}\n")
     sys.stderr.flush()
 
 

@@ -14,6 +14,7 @@ from stockstream.database import migrations
 from stockstream.database.migrations import MigrationFailed
 from stockstream.errors import StartError, UsageError
 from stockstream.history import overview
+from stockstream.program import program_name
 
 if TYPE_CHECKING:
     from stockstream.history.overview import Overview
@@ -47,20 +48,31 @@ def _show(found: Overview, newest: str) -> None:
             name,
             f"{len(parts)}" if parts[0].name != name else "",
             f"{sum(size.rows for size in parts):,}",
-            f"{sum(size.bytes for size in parts) / 1e6:,.1f} MB",
+            _size(sum(size.bytes for size in parts)),
         )
-    behind = "" if found.schema == newest else f"; newest is {newest}: stockstream db migrate"
+    behind = "" if found.schema == newest else f"; newest is {newest}: {program_name()} db migrate"
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"schema   {found.schema or 'none'}{behind}")
-    console.print(f"server   PostgreSQL {found.server}, {found.bytes / 1e6:,.1f} MB")
+    console.print(f"server   PostgreSQL {found.server}, {_size(found.bytes)}")
     console.print(f"ticks    {found.first_tick or 'none'} to {found.last_tick or 'none'}")
-    console.print(f"roll-up  {found.hours_to_roll_up} hours wait for it")
+    console.print(f"roll-up  {_waiting(found.hours_to_roll_up)}")
     if found.tables:
         console.print(table)
 
 
+def _waiting(hours: int) -> str:
+    if hours == 0:
+        return "up to date: each full hour of ticks is in the candles"
+    return f"{hours} full {'hour' if hours == 1 else 'hours'} of ticks wait to become candles"
+
+
+def _size(count: int) -> str:
+    """A number of bytes in the unit that fits it."""
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.0f} kB"
+
+
 async def migrate(*, to: str = "head", as_json: Json = False) -> int:
-    """Bring the schema up to date; `stockstream serve` does so at its start too.
+    """Bring the schema up to date; each start of the server does so too.
 
     Parameters
     ----------

@@ -28,13 +28,14 @@ Run = Callable[..., Ended]
 
 @pytest.fixture
 def environment() -> dict[str, str]:
-    """The environment without our variables; the sources are importable."""
+    """The environment without our variables; the sources are importable, the program is on PATH."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if name.lower() not in Settings.model_fields and not name.startswith("STOCKSTREAM_")
     }
-    return kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    return kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "100", "PATH": path}
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_every_setting_with_value_and_source(stockstream, tmp_path: Path):
-    """One row each: from the environment, the file, a default, or generated; secrets masked."""
+    """One row each: from the environment, the file, a default, or not made yet; secrets masked."""
     (tmp_path / ".env").write_text("HOST=0.0.0.0\n")
     ended = stockstream("config", PORT="5000", ADMIN_TOKEN="hunter2-hunter2-hunter2")
     assert ended.code == 0, ended.err
@@ -20,12 +20,16 @@ def test_every_setting_with_value_and_source(stockstream, tmp_path: Path):
     assert re.fullmatch(r"0\.0\.0\.0 +\.env", rows["HOST"])
     assert re.fullmatch(r"0\.05 +default", rows["FLUSH_INTERVAL"])
     assert re.fullmatch(r"the bundled stub +default", rows["STOCK_API_URL"])
-    assert re.fullmatch(r"\*+ +generated", rows["SECRET_KEY_BASE"])
+    assert re.fullmatch(r"\*+ +not made yet", rows["SECRET_KEY_BASE"])
+    assert [path.name for path in tmp_path.iterdir()] == [".env"], "it only looks"
     assert "hunter2" not in ended.out
 
 
 def test_json_has_the_same(stockstream, tmp_path: Path):
     """A program can read it: values in their types, passwords masked."""
+    kept = "of-a-start-that-was-here-before-this-look-at-it"
+    (tmp_path / ".stockstream").mkdir()
+    (tmp_path / ".stockstream" / "secret_key_base").write_text(kept)
     ended = stockstream("config", "--json", DATABASE_URL="postgresql://u:hunter2@db/prices")
     assert ended.code == 0
     shown = json.loads(ended.out)
@@ -40,7 +44,7 @@ def test_json_has_the_same(stockstream, tmp_path: Path):
     assert shown["DATABASE_URL"]["source"] == "environment"
     assert shown["CHAOS_ENABLED"]["value"] is False
     assert shown["SYMBOLS"]["value"] == []
-    kept = (tmp_path / ".stockstream" / "secret_key_base").read_text().strip()
+    assert shown["SECRET_KEY_BASE"]["source"] == "generated"
     assert kept not in ended.out
 
 

@@ -152,3 +152,34 @@ def test_a_reader_that_leaves_early_is_no_error_of_ours(
         process.stdout.close()  # before anything was written: the first write fails
         assert process.stderr.read() == ""
         assert process.wait(timeout=60) == 1
+
+
+def test_commands_are_named_as_they_have_to_be_typed(tmp_path: Path):
+    """Installed in an environment that is not on PATH: by their path, in help and in errors."""
+    program = Path(sys.executable).parent / "stockstream"
+    environment = {"PATH": "/usr/bin:/bin", "COLUMNS": "200"}
+
+    def run(*arguments: str, cwd: Path = tmp_path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [program, *arguments],
+            env=environment, cwd=cwd, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    for arguments in (["--help"], ["tree", "--help"], ["chaos", "kill", "--help"], ["db"]):
+        shown = run(*arguments).stdout
+        named = re.findall(r"([^\s`]*stockstream) (?:serve|tree|chaos|db)\b", shown)
+        assert named, arguments
+        assert set(named) == {str(program)}, arguments
+    assert run("tre").stderr.endswith(f"Try `{program} --help`.\n")
+    assert run("--help", cwd=program.parent.parent).stdout.startswith("Usage: bin/stockstream ")
+
+
+def test_the_tree_of_no_server_says_where_its_token_would_be_and_writes_nothing(
+    stockstream, tmp_path: Path
+):
+    """Most often it is asked for in another directory than the server's."""
+    ended = stockstream("tree")
+    assert ended.code == 1
+    assert ".stockstream/admin_token is not there" in ended.err
+    assert "DATA_DIRECTORY" in ended.err
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,7 @@
 """`python -m mockserver`: starting, failing to start, and ending."""
 
+import json
+import re
 import signal
 import socket
 import subprocess
@@ -114,3 +116,24 @@ def test_strict_refuses_to_start_with_what_is_not_supported(tmp_path: Path) -> N
     assert "a.json:2: response.proxyBaseUrl: this field of WireMock" in refused.stderr
     with started_stub_api("--expectations", str(tmp_path)) as (_, url):
         assert httpx.get(f"{url}/a").status_code == 404
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_its_log_lines_have_the_form_of_the_servers(style: str, tmp_path: Path) -> None:
+    """It writes to the server's standard error, where a program may read JSON lines."""
+    (tmp_path / "odd.json").write_text(
+        '{"request": {"url": "/a"}, "response": {"proxyBaseUrl": "http://b"}}'
+    )
+    options = ("--expectations", str(tmp_path), "--log-format", style)
+    with started_stub_api(*options) as (process, _url):
+        process.send_signal(signal.SIGTERM)
+        _, error = process.communicate(timeout=START_SECONDS)
+    (line,) = error.splitlines()
+    if style == "json":
+        fields = json.loads(line)
+        assert fields["level"] == "warning"
+        assert "proxyBaseUrl" in fields["event"]
+    else:
+        assert re.match(
+            r"\d{4}-\d\d-\d\dT[\d:.]+Z \[warning  \] .*proxyBaseUrl.*\[mockserver", line
+        )

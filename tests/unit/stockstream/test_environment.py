@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockstream.config import SECRETS, Settings
-from stockstream.environment import load
+from stockstream.environment import NOT_MADE_YET, load
 from stockstream.errors import ConfigurationError
 
 
@@ -19,7 +19,7 @@ def refused(clean: Path):
 
     def attempt() -> str:
         with pytest.raises(ConfigurationError) as caught:
-            load()
+            load(make_secrets=True)
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
@@ -53,7 +53,7 @@ def test_an_empty_variable_counts_as_not_set(clean: Path, monkeypatch: pytest.Mo
 
 def test_secrets_are_generated_once_and_kept_for_the_owner_only(clean: Path):
     """A restart in development keeps both, in files nobody else can read."""
-    first, second = load(), load()
+    first, second = load(make_secrets=True), load()
     for name in SECRETS:
         assert first.sources[name] == "generated"
         kept = getattr(first.settings, name).get_secret_value()
@@ -66,10 +66,17 @@ def test_secrets_are_generated_once_and_kept_for_the_owner_only(clean: Path):
     assert sorted(path.name for path in (clean / ".stockstream").iterdir()) == sorted(SECRETS)
 
 
+def test_a_command_that_only_looks_writes_nothing(clean: Path):
+    """Where no server was started there is no secret, and looking makes none."""
+    configuration = load()
+    assert [configuration.sources[name] for name in SECRETS] == [NOT_MADE_YET] * len(SECRETS)
+    assert list(clean.iterdir()) == []
+
+
 def test_a_given_secret_is_not_generated(clean: Path, monkeypatch: pytest.MonkeyPatch):
     """What is set is used and not written down."""
     monkeypatch.setenv("ADMIN_TOKEN", "t" * 20)
-    configuration = load()
+    configuration = load(make_secrets=True)
     assert configuration.settings.admin_token.get_secret_value() == "t" * 20
     assert configuration.sources["admin_token"] == "environment"
     assert not (clean / ".stockstream" / "admin_token").exists()

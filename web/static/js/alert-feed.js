@@ -65,11 +65,9 @@ export class AlertFeed {
     return fresh;
   }
 
-  /** @returns {number | null} up to which moment all is read now, ms; null when there is nothing */
-  readAll() {
-    const newest = this.alerts[0];
-    for (const alert of this.#alerts.values()) alert.read = true;
-    return newest?.firedAt ?? null;
+  /** @param {number} until ms */
+  readUntil(until) {
+    for (const alert of this.#alerts.values()) if (alert.firedAt <= until) alert.read = true;
   }
 }
 

@@ -1,12 +1,12 @@
 /**
- * Alerts on the dashboard: the form for rules, the rules, and what fired of late.
+ * Alerts on the dashboard: the rules that were made with the form, and what fired of late.
  */
 import { address } from "./address.js";
 import { alertText, deliveryText, paceText, readAlert, readRule, ruleText } from "./alert-feed.js";
+import { AlertForm } from "./alert-form.js";
 import { AlertNotices } from "./alert-notices.js";
 import { must, setText } from "./dom.js";
 import { ask, itemsIn } from "./rows-api.js";
-import { parseSymbols } from "./symbols.js";
 
 /** @typedef {import("./alert-feed.js").Alert} Alert */
 /** @typedef {import("./alert-feed.js").Rule} Rule */
@@ -14,9 +14,11 @@ import { parseSymbols } from "./symbols.js";
 
 /**
  * @typedef {object} Options
+ * @property {import("./storage.js").Memory} memory
  * @property {(undoable: Undoable) => void} onDeleted
  * @property {(text: string) => void} announce
  * @property {(symbol: string) => number | null} priceOf the last price that is known
+ * @property {(symbol: string) => boolean} isUnlisted whether no feed lists it, as far as is known
  */
 
 /** How soon it is asked again what became of an alert that is to be posted; longer each time. */
@@ -25,41 +27,37 @@ const LONGEST_FOLLOW_MS = 30_000;
 
 export class Alerts {
   #options;
+  #form;
   #notices;
   /** @type {Rule[]} */
   #rules = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #following;
   #followMs = FOLLOW_MS;
-  #form = must(document, "#alert-form", HTMLFormElement);
-  #symbol = must(document, "#alert-symbol", HTMLInputElement);
-  #kind = must(document, "#alert-kind", HTMLSelectElement);
-  #threshold = must(document, "#alert-threshold", HTMLInputElement);
-  #window = must(document, "#alert-window", HTMLSelectElement);
-  #cooldown = must(document, "#alert-cooldown", HTMLSelectElement);
-  #webhook = must(document, "#alert-webhook", HTMLInputElement);
-  #hint = must(document, "#alert-hint", HTMLElement);
   #list = must(document, "#rules", HTMLUListElement);
   #fired = must(document, "#fired", HTMLOListElement);
   #firedBox = must(document, "#fired-box", HTMLElement);
   #readAll = must(document, "#fired-read", HTMLButtonElement);
-  #sum = must(document, "#alerts-sum", HTMLElement);
+  /** At the alerts, and at the link to them above the list. */
+  #sums = [must(document, "#alerts-sum", HTMLElement), must(document, "#alerts-link-sum", HTMLElement)];
 
   /** @param {Options} options */
   constructor(options) {
     this.#options = options;
+    this.#form = new AlertForm({
+      onSubmit: (wanted) => void this.#make(wanted),
+      announce: options.announce,
+      priceOf: options.priceOf,
+      isUnlisted: options.isUnlisted,
+    });
     this.#notices = new AlertNotices({
+      memory: options.memory,
       announce: options.announce,
       where: "below",
       onChange: () => this.#paint(),
       alsoRead: () => this.#readRules(),
-      say: (kind, text) => this.#say(kind, text),
+      say: (kind, text) => this.#form.say(kind, text),
     });
-    this.#form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      void this.#submit();
-    });
-    this.#kind.addEventListener("change", () => this.#paintForm());
     this.#list.addEventListener("click", (event) => {
       const button = event.target instanceof Element ? event.target.closest("button") : null;
       const rule = this.#rules.find((known) => String(known.id) === button?.dataset.rule);
@@ -69,8 +67,7 @@ export class Alerts {
       const button = event.target instanceof Element ? event.target.closest("button") : null;
       if (button?.dataset.alert !== undefined) void this.#post(button.dataset.alert);
     });
-    this.#readAll.addEventListener("click", () => void this.#markRead());
-    this.#paintForm();
+    this.#readAll.addEventListener("click", () => this.#notices.readAll());
     this.#paint();
   }
 
@@ -84,6 +81,11 @@ export class Alerts {
     this.#notices.received(alert);
   }
 
+  /** What the feeds list is other than before. */
+  listChanged() {
+    this.#paint();
+  }
+
   async #readRules() {
     const answer = await ask(fetch, "GET", "alerts/rules");
     if (answer.ok) {
@@ -93,56 +95,34 @@ export class Alerts {
     return answer;
   }
 
-  /**
-   * Suggests a symbol, as long as nobody has typed one.
-   * @param {string | undefined} symbol
-   */
-  suggest(symbol) {
-    if (this.#symbol.value === "" && document.activeElement !== this.#symbol) this.#symbol.placeholder = symbol ?? "AAPL";
-  }
-
-  async #submit() {
-    const typed = this.#symbol.value.trim() === "" ? this.#symbol.placeholder : this.#symbol.value;
-    const { symbols, invalid } = parseSymbols(typed);
-    const [symbol] = symbols;
-    const wrong = invalid[0]?.reason ?? (symbols.length === 1 ? null : "Type one symbol.");
-    if (symbol === undefined || wrong !== null) return this.#refuse(this.#symbol, wrong ?? "Type one symbol.");
-    const threshold = Number(this.#threshold.value.trim().replace(",", "."));
-    if (this.#threshold.value.trim() === "" || !(threshold > 0)) return this.#refuse(this.#threshold, "Type a number above 0.");
-    const isMove = this.#kind.value === "move";
-    const webhook = this.#webhook.value.trim();
+  /** @param {import("./alert-form.js").Wanted} wanted */
+  async #make({ symbol, kind, threshold, window, cooldown, webhook }) {
     const answer = await ask(fetch, "POST", "alerts/rules", {
       symbol,
-      kind: this.#kind.value,
+      kind,
       threshold,
-      cooldown: Number(this.#cooldown.value),
-      ...(isMove ? { window: Number(this.#window.value), hysteresis: Math.min(0.1, threshold / 2) } : {}),
-      ...(webhook === "" ? {} : { webhook }),
+      cooldown,
+      ...(window === null ? {} : { window, hysteresis: Math.min(0.1, threshold / 2) }),
+      ...(webhook === null ? {} : { webhook }),
     });
-    if (!answer.ok) return this.#refuse(this.#threshold, `Not added: ${answer.reason}.`);
+    if (!answer.ok) return this.#form.refused(`Not added: ${answer.reason}.`);
     const rule = readRule(/** @type {Record<string, unknown>} */ (answer.body));
     if (rule === null) return;
     this.#put(rule);
-    this.#symbol.value = this.#threshold.value = this.#webhook.value = "";
-    this.#threshold.focus();
-    const price = this.#options.priceOf(symbol);
-    const isThere = price !== null && ((rule.kind === "above" && price >= threshold) || (rule.kind === "below" && price <= threshold));
-    const told = isThere
-      ? `${symbol} is beyond that already. You will be told once it has moved back and crosses again.`
-      : `You will be told when ${ruleText(rule)}.`;
-    this.#say("note", told);
-    this.#options.announce(told);
+    this.#form.made(rule);
   }
 
   /** @param {Rule} rule */
   async #remove(rule) {
     const answer = await ask(fetch, "DELETE", `alerts/rules/${rule.id}`);
-    if (!answer.ok && answer.status !== 404) return this.#refuse(null, `Not removed: ${answer.reason}.`);
+    if (!answer.ok && answer.status !== 404) return this.#refuse(`Not removed: ${answer.reason}.`);
     const place = this.#rules.indexOf(rule);
     this.#rules = this.#rules.filter((other) => other.id !== rule.id);
+    this.#notices.rulesChanged();
     this.#paint();
     const next = this.#list.querySelectorAll("button")[Math.min(place, this.#rules.length - 1)];
-    (next ?? must(this.#form, '[type="submit"]', HTMLButtonElement)).focus();
+    if (next === undefined) this.#form.focusButton();
+    else next.focus();
     const label = `Alert “${ruleText(rule)}”`;
     this.#options.onDeleted({ symbol: label, undo: () => void this.#restore(rule) });
     this.#options.announce(`${label} removed. Control Z brings it back.`);
@@ -151,27 +131,21 @@ export class Alerts {
   /** @param {Rule} rule */
   async #restore(rule) {
     const answer = await ask(fetch, "POST", `alerts/rules/${rule.id}/restore`);
-    if (!answer.ok) return this.#refuse(null, `Not brought back: ${answer.reason}.`);
+    if (!answer.ok) return this.#refuse(`Not brought back: ${answer.reason}.`);
     this.#put(rule);
   }
 
   /** @param {Rule} rule */
   #put(rule) {
     this.#rules = [...this.#rules.filter((other) => other.id !== rule.id), rule].sort((a, b) => a.symbol.localeCompare(b.symbol) || a.id - b.id);
+    this.#notices.rulesChanged();
     this.#paint();
-  }
-
-  async #markRead() {
-    const until = this.#notices.readAll();
-    if (until === null) return;
-    const answer = await ask(fetch, "POST", "alerts/fired/read", { until: new Date(until).toISOString() });
-    if (!answer.ok) this.#refuse(null, `Not marked as read: ${answer.reason}.`);
   }
 
   /** @param {string} id of an alert that was not posted so far */
   async #post(id) {
     const answer = await ask(fetch, "POST", `alerts/fired/${encodeURIComponent(id)}/post`);
-    if (!answer.ok) return this.#refuse(null, `Not posted: ${answer.reason}.`);
+    if (!answer.ok) return this.#refuse(`Not posted: ${answer.reason}.`);
     const alert = readAlert(/** @type {Record<string, unknown>} */ (answer.body));
     if (alert === null) return;
     this.#followMs = FOLLOW_MS;
@@ -200,50 +174,36 @@ export class Alerts {
     return waits;
   }
 
-  #paintForm() {
-    const isMove = this.#kind.value === "move";
-    must(this.#form, '[data-part="window"]', HTMLElement).hidden = !isMove;
-    setText(must(this.#form, '[data-part="unit"]', HTMLElement), isMove ? "Percent" : "Price");
-  }
-
   #paint() {
-    const { alerts, unread } = this.#notices;
-    setText(this.#sum, unread > 0 ? `${unread} unread` : "");
-    this.#list.replaceChildren(...this.#rules.map(ruleItem));
+    const { alerts, unreadText } = this.#notices;
+    for (const sum of this.#sums) setText(sum, unreadText);
+    const { rule: focusedRule, alert: focusedAlert } = document.activeElement instanceof HTMLElement ? document.activeElement.dataset : {};
+    this.#list.replaceChildren(...this.#rules.map((rule) => ruleItem(rule, this.#options.isUnlisted(rule.symbol))));
     this.#list.hidden = this.#rules.length === 0;
-    // It is painted anew whenever something was heard, also while somebody is about to press a button of it.
-    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.alert : undefined;
     this.#fired.replaceChildren(...alerts.map(firedItem));
-    if (focused !== undefined) /** @type {HTMLElement | null} */ (this.#fired.querySelector(`[data-alert="${CSS.escape(focused)}"]`))?.focus();
+    // Both are painted anew whenever something was heard, also while somebody is about to press a button in them.
+    if (focusedRule !== undefined) focusIn(this.#list, `[data-rule="${CSS.escape(focusedRule)}"]`);
+    if (focusedAlert !== undefined) focusIn(this.#fired, `[data-alert="${CSS.escape(focusedAlert)}"]`);
     this.#firedBox.hidden = alerts.length === 0;
-    this.#readAll.hidden = unread === 0;
+    this.#readAll.hidden = unreadText === "";
     this.#follow();
   }
 
-  /**
-   * @param {HTMLElement | null} field that is to be corrected
-   * @param {string} text
-   */
-  #refuse(field, text) {
-    this.#say("error", text);
+  /** @param {string} text */
+  #refuse(text) {
+    this.#form.say("error", text);
     this.#options.announce(text);
-    field?.focus();
-  }
-
-  /**
-   * @param {"none" | "note" | "warning" | "error"} kind
-   * @param {string} text
-   */
-  #say(kind, text) {
-    this.#hint.dataset.kind = kind;
-    setText(this.#hint, text);
   }
 }
 
-/** @param {Rule} rule */
-function ruleItem(rule) {
+/**
+ * @param {Rule} rule
+ * @param {boolean} isUnlisted
+ */
+function ruleItem(rule, isUnlisted) {
   const item = fromTemplate("#rule-template");
   setText(must(item, '[data-part="text"]', HTMLElement), `${ruleText(rule)}, ${paceText(rule)}`);
+  must(item, '[data-part="unlisted"]', HTMLElement).hidden = !isUnlisted;
   const button = must(item, "button", HTMLButtonElement);
   button.dataset.rule = String(rule.id);
   button.title = `Remove the alert “${ruleText(rule)}”`;
@@ -278,6 +238,15 @@ function firedItem(alert) {
   setText(must(button, '[data-part="label"]', HTMLElement), delivery.state === "dead" ? "Post again" : "Post now");
   setText(must(button, ".sr-only", HTMLElement), `: ${alertText(alert)}`);
   return item;
+}
+
+/**
+ * @param {Element} list
+ * @param {string} selector
+ */
+function focusIn(list, selector) {
+  const found = list.querySelector(selector);
+  if (found instanceof HTMLElement) found.focus();
 }
 
 /** @param {string} id */

@@ -1,6 +1,6 @@
 /**
  * The user's named lists as this browser knows them: what the server had last, and what was changed
- * here since. A change is what differs between the two, so it can wait for days, is sent as symbols
+ * here since. All windows share them; which of them is shown is a window's own. A change is what differs between the two, so it can wait for days, is sent as symbols
  * to add and to remove, and never undoes what another tab or browser did. No DOM and no I/O.
  */
 import { isSymbol } from "./symbols.js";
@@ -15,8 +15,11 @@ export class ListBook {
   /** The list that is shown; null for the one of this browser alone. @type {number | null} */
   #active = null;
 
-  /** @param {string | null} text as `toText` wrote it; anything else is as good as nothing */
-  constructor(text) {
+  /**
+   * @param {string | null} text as `toText` wrote it; anything else is as good as nothing
+   * @param {number | null} [chosen] the list that this window shows; without it, the one that was chosen last in any
+   */
+  constructor(text, chosen) {
     /** @type {any} */
     let parsed = null;
     try {
@@ -29,7 +32,7 @@ export class ListBook {
       const named = readNamed(item);
       if (named !== null) this.#lists.push({ ...named, base: symbolsOf(item.base) });
     }
-    if (this.#lists.some((list) => list.id === parsed.active)) this.#active = parsed.active;
+    this.choose(chosen === undefined ? parsed.active : chosen);
   }
 
   toText() {
@@ -38,6 +41,11 @@ export class ListBook {
 
   get lists() {
     return /** @type {readonly Readonly<Kept>[]} */ (this.#lists);
+  }
+
+  /** The id of the list that is shown; null for the one of this browser alone. */
+  get chosen() {
+    return this.#active;
   }
 
   get active() {

@@ -1,28 +1,33 @@
 /**
  * The choice of the watch list: this browser's own, or one that the server keeps. Everything works
- * without the server's database; what is changed meanwhile is kept here and saved when it is back.
+ * without the server's database; what is changed meanwhile is kept here and saved when it is back. What
+ * the browser does not keep is told. Windows share the lists, and each chooses its own.
  */
 import { storageKey } from "./address.js";
 import { must, setText } from "./dom.js";
 import { ListBook, readNamed } from "./list-book.js";
+import { noteOf } from "./list-note.js";
 import { ask, itemsIn } from "./rows-api.js";
-import { WATCHLIST_KEY, readWatchlist } from "./storage.js";
+import { WATCHLIST_KEY, readChosen, readWatchlist } from "./storage.js";
+import { MAX_SYMBOLS } from "./store.js";
 
 /** @typedef {import("./rows-api.js").Answer} Answer */
 /** @typedef {import("./rows-api.js").Refusal} Refusal */
+/** @typedef {import("./storage.js").Trouble} Trouble */
 /** @typedef {import("./toast.js").Undoable} Undoable */
 
 export const LISTS_KEY = storageKey("lists");
+/** The window's choice, in the storage of its session. */
+const CHOSEN_KEY = storageKey("list");
 
 /** Changes within this time are saved as one. */
 const SAVE_MS = 300;
 const RETRY_MS = 5_000;
-const AWAY = "Lists cannot be saved just now. What you change is kept in this browser and saved later.";
-const NO_COOKIE = "This browser sends no cookie, so lists are kept in it alone.";
 
 /**
  * @typedef {object} Options
- * @property {import("./storage.js").Memory} memory
+ * @property {import("./storage.js").Memory} memory that all windows share
+ * @property {import("./storage.js").Memory} session that is this window's
  * @property {() => void} onShow other symbols are to be shown: `symbols`
  * @property {(undoable: Undoable) => void} onDeleted
  * @property {(text: string) => void} announce
@@ -44,13 +49,26 @@ export class Lists {
   #timer;
   #busy = false;
   #failures = 0;
-  /** Whether the browser took what was last to be kept. */
-  #kept = true;
+  /** What keeps the browser from keeping this browser's list, and the named ones. @type {Trouble | null} */
+  #ownTrouble;
+  /** @type {Trouble | null} */
+  #trouble;
+  /** The symbols of this browser's list. @type {readonly string[]} */
+  #own;
+  /** Symbols that the server takes in one list. */
+  #most = 200;
+  /** @type {import("./list-note.js").ListServer} */
+  #server = "known";
 
   /** @param {Options} options */
   constructor(options) {
     this.#options = options;
-    this.#book = new ListBook(options.memory.load(LISTS_KEY));
+    const { memory, session } = options;
+    this.#book = new ListBook(memory.load(LISTS_KEY), readChosen(session.load(CHOSEN_KEY)));
+    this.#own = readWatchlist(memory.load(WATCHLIST_KEY));
+    this.#ownTrouble = this.#trouble = memory.trouble;
+    // A new window begins with the list chosen last, and stays with it.
+    session.save(CHOSEN_KEY, this.#book.chosen);
     this.#select.addEventListener("change", () => this.#choose(this.#select.value === "" ? null : Number(this.#select.value)));
     must(document, "#list-new", HTMLButtonElement).addEventListener("click", () => this.#openForm("new", ""));
     this.#rename.addEventListener("click", () => {
@@ -67,11 +85,17 @@ export class Lists {
     });
     must(this.#form, '[data-part="cancel"]', HTMLButtonElement).addEventListener("click", () => this.#closeForm());
     this.#paint();
+    this.#paintNote();
   }
 
   /** The symbols of the list that is chosen. */
   get symbols() {
-    return this.#book.active?.symbols ?? readWatchlist(this.#options.memory.load(WATCHLIST_KEY));
+    return this.#book.active?.symbols ?? this.#own;
+  }
+
+  /** How many symbols the list that is chosen can hold. */
+  get most() {
+    return this.#book.active === null ? MAX_SYMBOLS : this.#most;
   }
 
   /**
@@ -80,7 +104,9 @@ export class Lists {
    */
   edited(symbols) {
     if (this.#book.active === null) {
-      this.#options.memory.save(WATCHLIST_KEY, symbols);
+      this.#own = [...symbols];
+      this.#ownTrouble = this.#options.memory.save(WATCHLIST_KEY, symbols);
+      this.#paintNote();
     } else {
       this.#refresh();
       this.#book.edited(symbols);
@@ -89,10 +115,15 @@ export class Lists {
     }
   }
 
-  /** Another tab changed what is kept. */
+  /** Another window changed what is kept. What this one could not have kept stays as it is here. */
   reread() {
-    this.#book = new ListBook(this.#options.memory.load(LISTS_KEY));
+    const { memory } = this.#options;
+    if (this.#ownTrouble === null) this.#own = readWatchlist(memory.load(WATCHLIST_KEY));
+    const { active } = this.#book;
+    if (this.#trouble === null) this.#book = new ListBook(memory.load(LISTS_KEY), this.#book.chosen);
+    this.#noteGone(active);
     this.#paint();
+    this.#paintNote();
   }
 
   /** Asks the server for the lists, and saves what it does not know yet. */
@@ -134,10 +165,14 @@ export class Lists {
   async #read() {
     const answer = await ask(fetch, "GET", "watchlists");
     if (!answer.ok) return answer;
+    const most = /** @type {any} */ (answer.body)?.limits?.symbols;
+    if (typeof most === "number") this.#most = most;
     const before = this.symbols.join();
     this.#refresh();
+    const { active } = this.#book;
     this.#book.received(itemsIn(answer.body, "watchlists").map(readNamed).filter((named) => named !== null));
     this.#keep();
+    this.#noteGone(active);
     this.#paint();
     if (this.symbols.join() !== before) this.#options.onShow();
     return null;
@@ -161,15 +196,17 @@ export class Lists {
     if (refusal === null) {
       if (this.#failures > 1) this.#options.announce("Lists are saved again.");
       this.#failures = 0;
-      this.#say("none", "");
+      this.#server = "known";
+      this.#paintNote();
     } else if (refusal.status === 401) {
-      this.#say("note", NO_COOKIE);
+      this.#server = "cookieless";
+      this.#paintNote();
     } else if (refusal.temporary) {
       this.#failures += 1;
       // A server that has just started has its database a moment later: that is not shown.
       if (this.#failures > 1) {
-        if (this.#failures === 2) this.#options.announce(AWAY);
-        this.#say("warning", AWAY);
+        this.#server = "away";
+        this.#paintNote();
       }
       this.#soon(Math.max(refusal.retryAfter ?? 0, Math.min(RETRY_MS * (this.#failures - 1), 12 * RETRY_MS), 1_000));
     } else {
@@ -183,6 +220,7 @@ export class Lists {
     this.#book.choose(id);
     this.#keep();
     this.#paint();
+    this.#paintNote();
     this.#options.onShow();
     this.#options.announce(`${this.#book.active?.name ?? "The list of this browser"} is shown.`);
   }
@@ -196,6 +234,7 @@ export class Lists {
     this.#book.drop(active.id);
     this.#keep();
     this.#paint();
+    this.#paintNote();
     this.#options.onShow();
     // Not the choice: a key there is a choice, and Control Z is to bring the list back.
     must(document, "#list-new", HTMLButtonElement).focus();
@@ -247,7 +286,7 @@ export class Lists {
 
   #closeForm() {
     this.#form.hidden = true;
-    this.#say("none", "");
+    this.#paintNote();
     this.#select.focus();
   }
 
@@ -256,13 +295,20 @@ export class Lists {
    * @param {Refusal} refusal
    */
   #refused(what, refusal) {
-    const why = refusal.status === 401 ? "this browser sends no cookie" : refusal.reason;
-    this.#say("error", `${what}: ${why}.`);
-    this.#options.announce(`${what}: ${why}.`);
+    this.#say("error", `${what}: ${refusal.reason}.`);
+    this.#options.announce(`${what}: ${refusal.reason}.`);
   }
 
   #keep() {
-    this.#kept = this.#options.memory.save(LISTS_KEY, this.#book.toText());
+    const { memory, session } = this.#options;
+    this.#trouble = memory.save(LISTS_KEY, this.#book.toText());
+    // A session that is not kept begins with the list chosen last.
+    session.save(CHOSEN_KEY, this.#book.chosen);
+  }
+
+  /** @param {{name: string} | null} before the list that was shown */
+  #noteGone(before) {
+    if (before !== null && this.#book.chosen === null) this.#options.announce(`List “${before.name}” was deleted elsewhere. The list of this browser is shown.`);
   }
 
   /**
@@ -270,8 +316,8 @@ export class Lists {
    * be lost if this one's idea of it were written over it.
    */
   #refresh() {
-    const text = this.#kept ? this.#options.memory.load(LISTS_KEY) : null;
-    if (text !== null) this.#book = new ListBook(text);
+    const text = this.#trouble === null ? this.#options.memory.load(LISTS_KEY) : null;
+    if (text !== null) this.#book = new ListBook(text, this.#book.chosen);
   }
 
   #paint() {
@@ -280,6 +326,14 @@ export class Lists {
     this.#select.replaceChildren(own, ...lists.map((list) => new Option(list.name, String(list.id))));
     this.#select.value = active === null ? "" : String(active.id);
     this.#rename.hidden = this.#delete.hidden = active === null;
+  }
+
+  /** What somebody has to know of the list that is shown, as long as it is so. Said aloud when it is new. */
+  #paintNote() {
+    const isOwn = this.#book.active === null;
+    const { kind, text } = noteOf(this.#server, isOwn ? this.#ownTrouble : this.#trouble, isOwn);
+    if (kind === "warning" && this.#note.textContent !== text) this.#options.announce(text);
+    this.#say(kind, text);
   }
 
   /**

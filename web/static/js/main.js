@@ -12,7 +12,7 @@ import { LivePage } from "./live-page.js";
 import { Offers } from "./offers.js";
 import { nextSorting, sorted } from "./sort.js";
 import { Memory, SORTING_KEY, WATCHLIST_KEY, readSorting } from "./storage.js";
-import { MAX_SYMBOLS, change } from "./store.js";
+import { change } from "./store.js";
 import { SymbolField } from "./symbol-field.js";
 import { bindChoice } from "./theme.js";
 import { UndoToast } from "./toast.js";
@@ -25,6 +25,7 @@ const RESORT_SECONDS = 5;
 
 const storage = () => window.localStorage;
 const memory = new Memory(storage);
+const session = new Memory(() => window.sessionStorage);
 const summary = must(document, "#summary", HTMLElement);
 let sorting = readSorting(memory.load(SORTING_KEY));
 
@@ -67,9 +68,12 @@ const page = new LivePage({
 const { store, subscriber } = page;
 let seconds = 0;
 
-const known = new KnownSymbols(() => offers.show(known.current.symbols));
+const known = new KnownSymbols(() => {
+  offers.show(known.current.symbols);
+  alerts.listChanged();
+});
 const offers = new Offers((symbols) => {
-  watch(symbols);
+  watch(symbols); // a few, on an empty list: all have room
   const first = symbols[0];
   // The button that was pressed is gone with the empty list.
   if (first !== undefined) watchlist.focus(first);
@@ -87,7 +91,7 @@ const watchlist = new Watchlist({
   onRemove: unwatch,
   onSort: (column) => {
     sorting = nextSorting(sorting, column);
-    memory.save(SORTING_KEY, sorting);
+    if (memory.save(SORTING_KEY, sorting) !== null) page.say("This browser does not keep the order.");
     watchlist.showSorting(sorting);
     arrange();
   },
@@ -96,8 +100,9 @@ const watchlist = new Watchlist({
 
 const lists = new Lists({
   memory,
+  session,
   onShow: () => {
-    toast.forget();
+    toast.forgetRows();
     show(lists.symbols);
   },
   onDeleted: (undoable) => toast.offer(undoable),
@@ -105,6 +110,8 @@ const lists = new Lists({
 });
 
 const alerts = new Alerts({
+  memory,
+  isUnlisted: (symbol) => known.current.complete && !known.current.symbols.some((listed) => listed.symbol === symbol),
   priceOf: (symbol) => store.entry(symbol)?.quote?.price ?? null,
   onDeleted: (undoable) => toast.offer(undoable),
   announce: (text) => page.say(text),
@@ -120,17 +127,19 @@ const toast = new UndoToast((symbols) => {
 
 /**
  * @param {string[]} symbols
- * @returns {string | null} what to tell beside the field
+ * @returns {{told: string | null, left: string[]}} what to tell beside the field, and what found no room on the list
  */
 function watch(symbols) {
-  const { added, full } = store.add(symbols);
+  const fresh = symbols.filter((symbol) => store.entry(symbol) === undefined);
+  const { added } = store.add(fresh.slice(0, Math.max(0, lists.most - store.symbols.length)));
   if (added.length > 0) {
     listChanged();
     subscriber.subscribe(added);
   }
-  if (full) return `The list is full: it holds ${MAX_SYMBOLS} symbols.`;
-  if (added.length === 0) return `${enumerate(symbols)} ${symbols.length === 1 ? "is" : "are"} on the list already.`;
-  return page.connected ? null : "Prices will come once there is a connection.";
+  const left = fresh.slice(added.length);
+  if (left.length > 0) return { told: `The list is full: it holds ${lists.most.toLocaleString("en-US")} symbols. ${left.length} did not fit and stay here.`, left };
+  if (added.length === 0) return { told: `${enumerate(symbols)} ${symbols.length === 1 ? "is" : "are"} on the list already.`, left };
+  return { told: page.connected ? null : "Prices will come once there is a connection.", left };
 }
 
 /** @param {string} symbol */
@@ -141,7 +150,7 @@ function unwatch(symbol) {
   listChanged();
   subscriber.unsubscribe([symbol]);
   if (next === null || !watchlist.focus(next)) field.focus();
-  toast.offer({ symbol, undo: () => store.restore(symbol, removed) });
+  toast.offer({ symbol, undo: () => store.restore(symbol, removed), ofRow: true });
   page.say(`${symbol} removed. Control Z brings it back.`);
 }
 
@@ -168,7 +177,6 @@ function show(symbols) {
 function arrange() {
   watchlist.arrange(sorted(store, sorting));
   offers.visible = store.symbols.length === 0;
-  alerts.suggest(store.symbols[0]);
 }
 
 /** @param {View} view */

@@ -12,6 +12,8 @@ import { address } from "./address.js";
 /** @typedef {(url: string, options: RequestInit) => Promise<Response>} Fetch */
 
 const TIMEOUT_MS = 10_000;
+/** Each page gives its browser one; it comes back unless the browser refuses cookies. */
+const NO_COOKIE = "this browser sends no cookie";
 
 /**
  * Never throws: every way in which this can fail is an answer.
@@ -45,7 +47,7 @@ function refusal(response, body) {
   const error = /** @type {any} */ (body)?.error;
   const fields = typeof error?.fields === "object" && error.fields !== null ? Object.values(error.fields) : [];
   // What is wrong with a field, without its name: it stands beside the field.
-  const told = [...fields, error?.reason].find((text) => typeof text === "string");
+  const told = response.status === 401 ? NO_COOKIE : [...fields, error?.reason].find((text) => typeof text === "string");
   const seconds = Number(response.headers.get("Retry-After") ?? NaN);
   return {
     ok: false,

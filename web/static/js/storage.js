@@ -1,6 +1,6 @@
 /**
  * What the browser keeps: the watch list and how it is shown. Storage may be forbidden, full, or hold
- * anything at all; the dashboard works the same, it only forgets.
+ * anything at all; the dashboard works the same, it only forgets, and says so where something is lost.
  */
 import { storageKey } from "./address.js";
 import { isSymbol } from "./symbols.js";
@@ -24,6 +24,15 @@ export function readWatchlist(text) {
 
 /**
  * @param {string | null} text
+ * @returns {string[]}
+ */
+export function readTexts(text) {
+  const parsed = parse(text);
+  return Array.isArray(parsed) ? parsed.filter((item) => typeof item === "string") : [];
+}
+
+/**
+ * @param {string | null} text
  * @returns {Sorting}
  */
 export function readSorting(text) {
@@ -33,6 +42,18 @@ export function readSorting(text) {
   if (column !== "symbol" && column !== "price" && column !== "change") return null;
   return { column, descending: "descending" in parsed && parsed.descending === true };
 }
+
+/**
+ * The list that a window shows.
+ * @param {string | null} text
+ * @returns {number | null | undefined} undefined in a window that never chose
+ */
+export function readChosen(text) {
+  if (text === "null") return null;
+  return /^\d{1,15}$/.test(text ?? "") ? Number(text) : undefined;
+}
+
+/** Why the browser did not take what was to be kept. @typedef {"full" | "forbidden"} Trouble */
 
 export class Memory {
   #storage;
@@ -57,14 +78,24 @@ export class Memory {
   /**
    * @param {string} key
    * @param {unknown} value
-   * @returns {boolean} false when the browser did not take it
+   * @returns {Trouble | null} null when the browser keeps it
    */
   save(key, value) {
     try {
       this.#storage().setItem(key, JSON.stringify(value));
-      return true;
+      return null;
+    } catch (error) {
+      return error instanceof DOMException && error.name === "QuotaExceededError" ? "full" : "forbidden";
+    }
+  }
+
+  /** @returns {Trouble | null} "forbidden" where nothing can be kept, before anything is */
+  get trouble() {
+    try {
+      this.#storage().getItem("");
+      return null;
     } catch {
-      return false;
+      return "forbidden";
     }
   }
 }

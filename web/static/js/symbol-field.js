@@ -15,7 +15,8 @@ import { parseSymbols } from "./symbols.js";
  * @typedef {object} Options
  * @property {() => Known} known symbols the feed lists
  * @property {(symbol: string) => boolean} isWatched
- * @property {(symbols: string[]) => string | null} onSubscribe answers what to tell, if anything
+ * @property {(symbols: string[]) => {told: string | null, left: string[]}} onSubscribe answers what to tell, if anything, and
+ *   the symbols that the list has no room for
  * @property {(text: string) => void} announce
  */
 
@@ -79,11 +80,13 @@ export class SymbolField {
     if (symbols.length === 0 && invalid.length === 0) {
       this.#tell("error", "Type a symbol first, such as AAPL.");
     } else {
-      // What is wrong stays to be corrected; what is right does not wait for it.
-      this.#left = { text: invalid.map((part) => part.text).join(", "), reason: invalid[0]?.reason ?? "" };
+      // What is wrong stays to be corrected, and what found no room stays; what is right does not wait for it.
+      const { told, left } = symbols.length > 0 ? this.#options.onSubscribe(symbols) : { told: null, left: [] };
+      const why = invalid[0] === undefined ? [] : [invalid[0].reason + (invalid.length === 1 ? "" : `, and ${invalid.length - 1} more`)];
+      if (left.length > 0 && told !== null) why.push(told);
+      this.#left = { text: [...invalid.map((part) => part.text), ...left].join(", "), reason: why.join(" · ") };
       this.#input.value = this.#left.text;
-      const told = symbols.length > 0 ? this.#options.onSubscribe(symbols) : null;
-      if (invalid.length > 0) {
+      if (why.length > 0) {
         this.#tell("error", this.#left.reason);
         this.#options.announce(this.#left.reason);
       } else {

@@ -1,20 +1,27 @@
 /**
  * The toast that takes back a removal: of a symbol, a list or an alert. Removals while it is up are gathered, so that one undo
- * brings all of them back.
+ * brings all of them back. When it has gone, Control Z still takes them back, the last ones first.
  */
 import { must, setText } from "./dom.js";
 import { enumerate } from "./format.js";
 
-/** Long enough to read it and move there; a pointer or the focus on it stops the time. */
-const SHOWN_MS = 8_000;
+/** Time to read it and to get there by keyboard; a pointer or the focus on it stops the time. */
+const SHOWN_MS = 20_000;
 
-/** `symbol` may be another name of what was removed. @typedef {{symbol: string, undo: () => void}} Undoable */
+/** Removals that can be taken back one after another. */
+const MOST_UNDONE = 50;
+
+/**
+ * `symbol` may be another name of what was removed. `ofRow`: a row of the list that is shown, which cannot
+ * come back into another one.
+ * @typedef {{symbol: string, undo: () => void, ofRow?: boolean}} Undoable
+ */
 
 export class UndoToast {
   #element = must(document, "#toast", HTMLElement);
   #text = must(this.#element, '[data-part="text"]', HTMLElement);
-  /** @type {Undoable[]} */
-  #removed = [];
+  /** What one undo takes back; the last one is the toast's while it is up. @type {Undoable[][]} */
+  #removals = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #onUndone;
@@ -30,16 +37,19 @@ export class UndoToast {
 
   /** @param {Undoable} removal */
   offer(removal) {
-    this.#removed.push(removal);
-    setText(this.#text, `${enumerate(this.#removed.map((r) => r.symbol))} removed.`);
+    const last = this.#element.hidden ? undefined : this.#removals.at(-1);
+    if (last === undefined) this.#removals.push([removal]);
+    else last.push(removal);
+    this.#removals = this.#removals.slice(-MOST_UNDONE);
+    setText(this.#text, `${enumerate((this.#removals.at(-1) ?? []).map((r) => r.symbol))} removed.`);
     this.#element.hidden = false;
     this.#countDown();
   }
 
   /** @returns {boolean} whether there was something to take back */
   undo() {
-    if (this.#removed.length === 0) return false;
-    const removed = this.#removed;
+    const removed = this.#removals.pop();
+    if (removed === undefined) return false;
     this.#hide();
     // Last out, first in: each then finds the places as they were when it left.
     for (const { undo } of [...removed].reverse()) undo();
@@ -47,8 +57,9 @@ export class UndoToast {
     return true;
   }
 
-  /** What was removed belongs to a list that is not shown any more. */
-  forget() {
+  /** Another list is shown: its rows are not those that were removed. */
+  forgetRows() {
+    this.#removals = this.#removals.map((removed) => removed.filter(({ ofRow }) => ofRow !== true)).filter((removed) => removed.length > 0);
     this.#hide();
   }
 
@@ -59,7 +70,6 @@ export class UndoToast {
 
   #hide() {
     clearTimeout(this.#timer);
-    this.#removed = [];
     this.#element.hidden = true;
   }
 }

@@ -40,6 +40,16 @@ export function readNumber(typed, { percent = false } = {}) {
 }
 
 /**
+ * Whether what is typed so far is the beginning of a number that is understood, though it is none yet:
+ * "720," on the way to "720,000". To be told of an error there would be noise.
+ * @param {string} typed
+ */
+export function isUnfinished(typed) {
+  const text = typed.trimStart().replace(BLANKS, " ").replace(APOSTROPHES, "'");
+  return /^[-+\u2212]?(\d{1,3}(([,' ])\d{3}(\3\d{3})*)?[,' ]\d{0,2}|\.)?$/.test(text);
+}
+
+/**
  * @param {string} shown what was typed
  * @param {string} sign
  * @param {string} text without its sign

@@ -218,7 +218,6 @@ export class Watchlist {
         target = this.#body.lastElementChild;
         break;
       case "Delete":
-      case "Backspace":
         this.#options.onRemove(row.symbol);
         break;
       case "Enter":

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { age, countdown, decimalsFor, decimalsOf, directionOf, enumerate, exact, firstDifference, price, signed } from "../../../../web/static/js/format.js";
-import { Memory, readSorting, readWatchlist } from "../../../../web/static/js/storage.js";
+import { noteOf } from "../../../../web/static/js/list-note.js";
+import { Memory, readChosen, readSorting, readWatchlist } from "../../../../web/static/js/storage.js";
 
 describe("numbers", () => {
   it("have their decimals, and thousands apart", () => {
@@ -114,17 +115,58 @@ describe("stored sorting", () => {
   });
 });
 
+describe("what a window shows", () => {
+  it("is a list, the browser's own, or not chosen yet", () => {
+    assert.deepEqual([null, "", "x", "-1", "null", "7"].map(readChosen), [undefined, undefined, undefined, undefined, null, 7]);
+  });
+});
+
 describe("Memory", () => {
-  it("forgets quietly where storage is forbidden", () => {
+  it("works where storage is forbidden, and says so", () => {
     const memory = new Memory(() => {
       throw new Error("SecurityError");
     });
     assert.equal(memory.load("k"), null);
-    assert.equal(memory.save("k", []), false);
+    assert.equal(memory.save("k", []), "forbidden");
+    assert.equal(memory.trouble, "forbidden");
   });
 
   it("says when the browser did not take it", () => {
-    const full = { getItem: () => null, setItem: () => { throw new Error("QuotaExceededError"); } };
-    assert.equal(new Memory(() => full).save("k", []), false);
+    const full = {
+      getItem: () => null,
+      setItem: () => {
+        throw new DOMException("full", "QuotaExceededError");
+      },
+    };
+    assert.equal(new Memory(() => full).save("k", []), "full");
+    assert.equal(new Memory(() => full).trouble, null);
+    assert.equal(new Memory(() => ({ getItem: () => null, setItem: () => {} })).save("k", []), null);
+  });
+});
+
+describe("what is told of a list", () => {
+  const told = (...args) => noteOf(...args).text;
+
+  it("is nothing where it is kept", () => {
+    for (const isOwn of [true, false]) assert.deepEqual(noteOf("known", null, isOwn), { kind: "none", text: "" });
+    // The server keeps it.
+    assert.equal(told("known", "full", false), "");
+  });
+
+  it("never says that a browser keeps it that does not", () => {
+    for (const server of ["known", "cookieless", "away"]) {
+      for (const trouble of ["full", "forbidden"]) {
+        assert.match(told(server, trouble, true), /lost when you leave this page/);
+        assert.equal(noteOf(server, trouble, true).kind, "warning");
+        if (server !== "known") assert.match(told(server, trouble, false), /lost when you leave this page/);
+      }
+    }
+    assert.match(told("known", "full", true), /storage of this browser is full.* A new list is kept by the server\./);
+    assert.match(told("cookieless", "forbidden", true), /neither cookies nor/);
+  });
+
+  it("says where it is kept instead", () => {
+    assert.match(told("cookieless", null, true), /kept in it alone/);
+    assert.match(told("away", null, false), /kept in this browser and saved later/);
   });
 });

@@ -18,6 +18,18 @@ describe("lists that are kept here", () => {
     assert.deepEqual(again.change(2), { add: ["F"], remove: [] });
   });
 
+  it("are shown one in each window, whatever another chose", () => {
+    const book = new ListBook(null);
+    book.received([named(1, "Tech", "AAPL"), named(2, "Cars", "TSLA")]);
+    book.choose(2);
+    const text = JSON.stringify(book.toText());
+    assert.equal(new ListBook(text, 1).active.name, "Tech");
+    assert.equal(new ListBook(text, null).active, null);
+    assert.equal(new ListBook(text, 9).active, null);
+    assert.equal(new ListBook(text).active.name, "Cars");
+    assert.equal(new ListBook(text, 1).chosen, 1);
+  });
+
   it("begin with none when what is kept makes no sense", () => {
     for (const text of [null, "", "{", "7", "[]", '{"lists":7}', '{"lists":[7,null,{"id":"x"}],"active":9}']) {
       const book = new ListBook(text);

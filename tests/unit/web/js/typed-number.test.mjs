@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { decimalsFor, decimalsOf, directionOf, exact, price, signed } from "../../../../web/static/js/format.js";
-import { readNumber } from "../../../../web/static/js/typed-number.js";
+import { isUnfinished, readNumber } from "../../../../web/static/js/typed-number.js";
 import { randomOf, seedOf } from "./support.mjs";
 
 const understood = (typed, options) => readNumber(typed, options).value;
@@ -64,6 +64,16 @@ describe("a typed number", () => {
       assert.match(refused(typed), /is not a number that is understood here: type digits, such as 1,234\.56\./, typed);
     }
     assert.equal(refused("  "), "Type a number.");
+  });
+
+  it("is no error before it is finished", () => {
+    for (const number of ["720,000", "1,234.56", "1 234 567.8", "-5", ".25"]) {
+      for (let length = 0; length <= number.length; length += 1) {
+        const typed = number.slice(0, length);
+        assert.ok(isUnfinished(typed) || understood(typed) !== undefined, typed);
+      }
+    }
+    for (const typed of ["1.234,", "12,3456", "x", "1e", "0x"]) assert.equal(isUnfinished(typed), false, typed);
   });
 
   it("with more digits than a number holds is refused, and not rounded without a word", () => {

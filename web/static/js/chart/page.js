@@ -8,6 +8,7 @@ import { countdown, decimalsOf } from "../format.js";
 import { rowState } from "../freshness.js";
 import { LivePage } from "../live-page.js";
 import { clock, warn } from "../page.js";
+import { Memory } from "../storage.js";
 import { bindChoice } from "../theme.js";
 import { OVERLAYS, readChoice, writeChoice } from "./choice.js";
 import { ChartFeed } from "./feed.js";
@@ -26,7 +27,7 @@ import { ChartView } from "./view.js";
 
 const symbol = must(document, "#symbol-page", HTMLElement).dataset.symbol ?? "";
 const ask = (/** @type {string} */ url, /** @type {RequestInit} */ options) => fetch(url, options);
-const notices = new AlertNotices({ announce: (text) => page.say(text), where: "on the watch list" });
+const notices = new AlertNotices({ memory: new Memory(() => window.localStorage), announce: (text) => page.say(text), where: "on the watch list" });
 const headline = new Headline();
 const container = must(document, "#chart", HTMLElement);
 const summaryLine = must(document, "#chart-summary", HTMLElement);

@@ -1,0 +1,42 @@
+"""A stub API whose prices a test sets, one by one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import httpx
+
+from tests.support.programs import Stub
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Provider(Stub):
+    """It tells what it was told to tell last, with the time of each answer."""
+
+    def __init__(self, folder: Path, prices: dict[str, float]) -> None:
+        super().__init__(folder)
+        self._prices = prices
+
+    def start(self) -> None:
+        """Start it, and tell the first prices."""
+        super().start()
+        self.tell()
+
+    def tell(self, prices: dict[str, float] | None = None) -> None:
+        """Tell these from now on; the other symbols keep theirs."""
+        self._prices |= prices or {}
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        items = [
+            {"symbol": symbol, "price": price, "timestamp": now}
+            for symbol, price in self._prices.items()
+        ]
+        mapping = {
+            "request": {"method": "GET", "urlPath": "/api/stock-prices"},
+            "response": {"status": 200, "jsonBody": items},
+            "priority": 1,
+        }
+        answer = httpx.post(f"{self.url}/__admin/mappings", json=mapping, timeout=10)
+        answer.raise_for_status()

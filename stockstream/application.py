@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stockstream.config import Settings
+    from stockstream.run_record import PastRun
     from stockstream.upstreams import Upstream
 
 # Chaos kills at random, five times a second at most; a supervisor that gives up under that would
@@ -99,15 +100,20 @@ def bind(settings: Settings) -> Addresses:
     return Addresses(tuple(open_sockets(settings.host, settings.port)), stub_port)
 
 
-def build(settings: Settings, addresses: Addresses, upstreams: Sequence[Upstream]) -> ChildSpec:
-    """Make the tables and the spec of the root.
+def build(
+    settings: Settings,
+    addresses: Addresses,
+    upstreams: Sequence[Upstream],
+    before: PastRun | None = None,
+) -> ChildSpec:
+    """Make the tables and the spec of the root. `before` is the last run, for operators.
 
     Raises:
         InvalidProviderUrl: the address of an upstream cannot be used.
         InvalidProxy: the proxy that the environment names for it cannot be used.
     """
     tables, connections = Tables(), Connections()
-    chaos, telemetry = ChaosRecords(), Telemetry()
+    chaos, telemetry = ChaosRecords(), Telemetry(before)
     asyncio_thread = AsyncioThread()  # for all gateways; it runs while one of them does
     feeds = [paths.feed(upstream.name) for upstream in upstreams]
     children = [

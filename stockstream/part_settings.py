@@ -49,7 +49,7 @@ def database(settings: Settings) -> DatabaseSettings:
 def recorder(settings: Settings) -> RecorderSettings:
     """Its `boot` is the start's own: batches are numbered from 1 in each."""
     return RecorderSettings(
-        node=_node(settings),
+        node=node_name(settings),
         boot=now_ns() // 1000,
         folder=settings.data_directory / "spool",
         limit=settings.spool_size,
@@ -145,7 +145,7 @@ def web(settings: Settings, sockets: tuple[socket.socket, ...]) -> WebSettings:
     return WebSettings(
         sockets=sockets,
         numbers=itertools.count(1),
-        node=_node(settings),
+        node=node_name(settings),
         production=settings.production,
         limits=ClientLimits(
             settings.max_message_size,
@@ -176,7 +176,8 @@ def web(settings: Settings, sockets: tuple[socket.socket, ...]) -> WebSettings:
     )
 
 
-def _node(settings: Settings) -> str:
+def node_name(settings: Settings) -> str:
+    """The name of this node: set, or the host's."""
     return settings.node_name or platform.node()
 
 

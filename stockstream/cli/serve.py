@@ -13,12 +13,14 @@ from stockstream.environment import load
 from stockstream.errors import ConfigurationError, StartError
 from stockstream.market.providers import InvalidProviderUrl, InvalidProxy
 from stockstream.program import program_name
+from stockstream.run_record import RunRecord
 from supervision import run
 from web.server import PortTaken
 
 if TYPE_CHECKING:
     from stockstream.config import Settings
     from stockstream.environment import Configuration
+    from stockstream.run_record import End
     from supervision import System
 
 
@@ -37,9 +39,10 @@ def serve() -> int:
         addresses = bind(settings)
     except (PortTaken, OSError) as error:
         raise StartError(f"{error}; stop it, or set another PORT or STUB_PORT") from error
+    record = RunRecord(settings.data_directory, part_settings.node_name(settings))
     try:
         upstreams = part_settings.upstreams(settings, addresses.stub_port)
-        root = build(settings, addresses, upstreams)
+        root = build(settings, addresses, upstreams, record.before)
     except InvalidProviderUrl as error:
         raise ConfigurationError(f"STOCK_API_URL: {error}") from error
     except InvalidProxy as error:
@@ -49,7 +52,14 @@ def serve() -> int:
         garbage.settle()
         _announce(configuration, addresses)
 
-    return run(root, on_start=on_start)
+    record.begin()
+    how: End = "crashed"
+    try:
+        code = run(root, on_start=on_start)
+        how = "stopped" if code == 0 else "gave_up"
+    finally:
+        record.end(how)
+    return code
 
 
 def _with_room_for_clients(configuration: Configuration) -> Settings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
@@ -12,6 +12,9 @@ from stockstream.telemetry.process import ProcessHistory, Sampler
 from stockstream.telemetry.tally import Tally
 from supervision import Actor, handles
 
+if TYPE_CHECKING:
+    from stockstream.run_record import PastRun
+
 SAMPLE_SECONDS = 1.0
 LAG_SECONDS = 0.1
 """How often the lag of the run loop is measured. A stall shorter than that may go unseen."""
@@ -19,8 +22,12 @@ LAG_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """The records for operators. Made by `application.py`; survives every actor."""
+    """The records for operators. Made by `application.py`; survives every actor.
 
+    `before` is the last run of this node, None where none is known.
+    """
+
+    before: PastRun | None = None
     events: EventLog = field(default_factory=EventLog)
     tally: Tally = field(default_factory=Tally)
     process: ProcessHistory = field(default_factory=ProcessHistory)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import signal
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,6 +18,7 @@ from tests.support.server import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Locator, Page
 
@@ -167,7 +170,8 @@ def test_a_killed_actor_is_seen_dying_and_healing(
     me.page.wait_for_function("() => window.marks.includes('down')")
     me.expect_healed(STREAMER, before + 1)
     expect(me.dialog).to_be_hidden()
-    expect(me.toast).to_contain_text(f"{STREAMER}: generation {before} → {before + 1}")
+    expect(me.toast).to_contain_text(f"{STREAMER}: generation {before} → {before + 1}.")
+    expect(me.toast).not_to_contain_text("back in")  # the row says how long, by another clock
     crash = me.page.get_by_test_id("crashes").locator("tbody tr").first
     expect(crash).to_contain_text(STREAMER)
     expect(crash).to_contain_text("restart")
@@ -273,6 +277,73 @@ def inject_and_lose(server: Server, target: str) -> None:
         inject(server, "kill", target)
     except httpx.TransportError:
         return
+
+
+# In the pictures of the vitals and of all below them.
+COLOURED_DOTS = """async (pictures) => {
+  let coloured = 0;
+  for (const picture of pictures) {
+    const bytes = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
+    const image = await createImageBitmap(new Blob([bytes], {type: "image/png"}));
+    const context = new OffscreenCanvas(image.width, image.height).getContext("2d");
+    context.drawImage(image, 0, 0);
+    const { data } = context.getImageData(0, 0, image.width, image.height);
+    for (let i = 0; i < data.length; i += 4) {
+      const [red, green, blue] = data.subarray(i, i + 3);
+      if (Math.max(red, green, blue) - Math.min(red, green, blue) > 40) coloured += 1;
+    }
+  }
+  return coloured;
+}"""
+
+
+def coloured_dots(me: Operations) -> int:
+    """How much of what the page tells of the server has a colour."""
+    parts = (me.page.locator(".vitals"), me.page.locator(".admin-columns"))
+    over = {"mask": [me.page.get_by_test_id("lost")], "mask_color": "black"}
+    pictures = [base64.b64encode(part.screenshot(**over)).decode() for part in parts]
+    return int(me.page.evaluate(COLOURED_DOTS, pictures))
+
+
+def test_a_server_that_is_gone_leaves_nothing_green_and_its_restart_is_told(
+    tmp_path: Path, stub: Stub, operate: Callable[..., Operations]
+) -> None:
+    """One that hangs, and one that was killed: unknown, grey, and after it when and why it began.
+
+    The page's clock was set back meanwhile, which changes nothing.
+    """
+    server = Server(tmp_path, FAST | {"STOCK_API_URL": stub.url})
+    with running(server):
+        me = operate(server.url, may_say=WEB_DIES)
+        me.open()
+        lost, restarted = me.page.get_by_test_id("lost"), me.page.get_by_test_id("restarted")
+        feed = me.page.get_by_test_id("vital-feed")
+        expect(feed).to_have_attribute("data-state", "live")
+        assert coloured_dots(me) > 0
+        expect(restarted).to_be_hidden()
+        with server.held():
+            expect(lost).to_contain_text("how it stood at")
+            expect(feed).to_have_attribute("data-state", "unknown")
+            expect(feed).to_contain_text("was: Live")
+        expect(lost).to_be_hidden()
+        expect(feed).to_have_attribute("data-state", "live")
+        me.page.evaluate("(now => { Date.now = () => now - 3 * 3_600_000; })(Date.now())")
+        server.stop(signal.SIGKILL)
+        expect(lost).to_be_visible()
+        expect(me.page.locator("#live")).to_contain_text("The server does not answer.")
+        for vital in ("system", "feed", "breaker", "clients", "process"):
+            state = me.page.get_by_test_id(f"vital-{vital}")
+            expect(state).to_have_attribute("data-state", "unknown")
+        assert coloured_dots(me) == 0
+        server.start()
+        expect(restarted).to_contain_text("The server was started at")
+        expect(restarted).to_contain_text("did not stop in order: it was killed")
+        expect(lost).to_be_hidden()
+        expect(feed).to_have_attribute("data-state", "live")
+        assert coloured_dots(me) > 0
+        server.stop()
+        server.start()
+        expect(restarted).to_contain_text("was stopped in order at")
 
 
 def test_an_outage_shows_while_it_lasts_and_the_breaker_can_be_held(

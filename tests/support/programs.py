@@ -82,6 +82,16 @@ class Program:
         self._reader.join(STOP_SECONDS)
         return status
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let it hang for the time of a `with`, as on a machine that is paused."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def end(self) -> None:
         """Stop it if it runs: in order, else at once."""
         if self._process is None or self._process.poll() is not None:

@@ -8,6 +8,7 @@ import msgspec
 import trio
 
 from stockstream.history.progress import RecorderDocument, progress, told
+from stockstream.run_record import PastRun
 from stockstream.statuses import (
     AlertStatus,
     CircuitFigures,
@@ -102,9 +103,10 @@ class HistoryDocument(msgspec.Struct, frozen=True):
 
 
 class ProcessDocument(msgspec.Struct, frozen=True):
-    """Samples of the last two minutes, oldest first; the newest is the last."""
+    """This run and the one before, and samples of the last two minutes, oldest first."""
 
     started: int
+    before: PastRun | None
     samples: list[ProcessSample]
 
 
@@ -218,4 +220,5 @@ def _slow(lane: Lane, behind: float, now: float) -> SlowClient:
 
 
 def _process(telemetry: Telemetry) -> ProcessDocument:
-    return ProcessDocument(telemetry.process.started, telemetry.process.samples()[-SAMPLES:])
+    samples = telemetry.process.samples()[-SAMPLES:]
+    return ProcessDocument(telemetry.process.started, telemetry.before, samples)

@@ -11,6 +11,7 @@ import { ActionDialog } from "./action-dialog.js";
 import { Api, ApiError } from "./api.js";
 import { BreakersView, breakerOf } from "./breaker-view.js";
 import { ClientsView } from "./clients-view.js";
+import { Contact } from "./contact.js";
 import { CrashesView, MOST as MOST_CRASHES } from "./crashes-view.js";
 import { DetailsDialog } from "./details-dialog.js";
 import { EventStream } from "./event-stream.js";
@@ -18,11 +19,12 @@ import { EventsView } from "./events-view.js";
 import { FaultsView } from "./faults-view.js";
 import { HistoryView } from "./history-view.js";
 import { ProcessView } from "./process-view.js";
+import { RestartNotice } from "./restart-notice.js";
 import { RestartsView } from "./restarts-view.js";
 import { SPAN_MS } from "./timeline.js";
 import { DOWN_SHOWN_MS, TreeModel } from "./tree-model.js";
 import { TreeView } from "./tree-view.js";
-import { duration } from "./units.js";
+import { timeOfDay } from "./units.js";
 import { Vitals } from "./vitals.js";
 import { plural } from "./wording.js";
 
@@ -39,10 +41,8 @@ const MOST_TRANSITIONS = 200;
 /** What is more than a line in the list of events. */
 const INCIDENTS = new Set(["exited", "start_failed", "circuit"]);
 
-/** Failed polls before the page says so: a restart of `web` takes less. */
-const FAILURES_SHOWN = 2;
-
 const api = new Api(window.fetch.bind(window), must(document, 'meta[name="csrf-token"]', HTMLMetaElement).content);
+const contact = new Contact(() => performance.now());
 const model = new TreeModel();
 const announcer = new Announcer(must(document, "#live", HTMLElement));
 const details = new DetailsDialog();
@@ -56,8 +56,10 @@ const eventsView = new EventsView();
 const faultsView = new FaultsView(() => void halt());
 const uptime = must(document, "#uptime", HTMLElement);
 const readOnly = must(document, "#read-only", HTMLElement);
+const admin = must(document, "main", HTMLElement);
 const lost = must(document, "#lost", HTMLElement);
 const lostDetail = must(lost, '[data-part="detail"]', HTMLElement);
+const restartNotice = new RestartNotice((text) => announcer.say(text));
 const toast = must(document, "#toast", HTMLElement);
 const toastText = must(toast, '[data-part="text"]', HTMLElement);
 
@@ -67,9 +69,8 @@ let incidents = { run: 0, last: 0, now: 0, crashes: [], restarts: [], transition
 let overview = null;
 /** @type {ChaosStatus} */
 let chaos = { enabled: false, experiment: null, active: [] };
-/** How far the server's clock is ahead of this one. */
-let skew = 0;
-let failures = 0;
+/** Why the last look failed. */
+let failure = "";
 /** @type {number | undefined} */
 let toastTimer;
 
@@ -137,7 +138,7 @@ const stream = new EventStream({
 function heard(entries) {
   eventsView.add(entries);
   // By their own time: what is told of the past must not look as if it happened now.
-  for (const entry of entries) model.note(entry, entry.at - skew);
+  for (const entry of entries) model.note(entry, contact.toPage(entry.at));
   // Traces, and what a restart followed on, are not in the stream.
   if (entries.some(({ kind, generation = 0 }) => INCIDENTS.has(kind) || (kind === "started" && generation > 1))) void loadIncidents();
   paint();
@@ -158,7 +159,7 @@ async function loadIncidents() {
     do {
       loadAgain = false;
       const news = await api.get(`incidents?since=${incidents.last}`);
-      skew = news.now - Date.now();
+      contact.heard(news.now);
       incidents = merged(incidents, news);
       crashesView.paint(incidents.crashes);
       paint();
@@ -191,13 +192,9 @@ function merged(known, news) {
 
 async function pollTree() {
   const [tree, state] = await Promise.all([api.get("tree?folded"), api.get("overview")]);
-  const now = Date.now();
-  model.update(tree.root, now);
+  model.update(tree.root, performance.now());
   overview = state;
-  skew = state.now - now;
-  if (failures >= FAILURES_SHOWN) announcer.say("The server answers again.");
-  failures = 0;
-  lost.hidden = true;
+  contact.heard(state.now);
 }
 
 async function pollChaos() {
@@ -240,11 +237,15 @@ function failed(error) {
     location.assign(address("/admin/login"));
     return;
   }
-  failures += 1;
-  if (failures < FAILURES_SHOWN) return;
-  if (lost.hidden) announcer.say("The server does not answer. Trying again.");
-  lost.hidden = false;
-  setText(lostDetail, `What you see is how it stood; trying again every second. (${error instanceof Error ? error.message : error})`);
+  failure = error instanceof Error ? error.message : String(error);
+}
+
+/** Greys the page while nobody answers: what it shows may not hold any more. */
+function paintContact() {
+  if (contact.lost !== lost.hidden) return;
+  lost.hidden = !contact.lost;
+  admin.toggleAttribute("data-lost", contact.lost);
+  announcer.say(contact.lost ? "The server does not answer. Trying again." : "The server answers again.");
 }
 
 async function halt() {
@@ -258,11 +259,14 @@ async function halt() {
   }
 }
 
-/** @param {any} answer of an injection */
-function outcome({ action, target, verified, generation_before: before, generation_after: after, recovered_seconds: seconds, detail }) {
+/**
+ * How long nobody was there is told by the row in the tree, once: the order's own time is longer.
+ * @param {any} answer of an injection
+ */
+function outcome({ action, target, verified, generation_before: before, generation_after: after, detail }) {
   if (!verified) return `Not done: ${action} ${target}. ${detail ?? ""}`;
   if (after === null || after === undefined) return `${target} ended. ${detail ?? ""}`;
-  return `${target}: generation ${before} → ${after}${seconds === null ? "" : `, back in ${duration(seconds * 1000)}`}.`;
+  return `${target}: generation ${before} → ${after}.`;
 }
 
 /** @param {string} text */
@@ -278,13 +282,16 @@ function say(text) {
 const paint = oncePerFrame(paintNow);
 
 function paintNow() {
-  const now = Date.now() + skew;
+  const { now } = contact;
+  paintContact();
   treeView.paint();
   incidents.restarts = incidents.restarts.filter(({ at }) => at >= now - SPAN_MS);
   faultsView.paint(chaos, now);
   if (overview === null) return;
   restartsView.paint(incidents.restarts, model.paths, overview.process.started, now);
-  vitals.paint({ overview, tree: model.paths.length === 0 ? null : model.summary(), restarts: incidents.restarts.length, now });
+  vitals.paint({ overview, tree: model.paths.length === 0 ? null : model.summary(), restarts: incidents.restarts.length, now, lost: contact.lost });
+  if (contact.lost) setText(lostDetail, `What you see is how it stood at ${timeOfDay(now)}; it is asked again every second. (${failure || "no answer in time"})`);
+  restartNotice.paint(overview.process, now);
   breakersView.paint(overview.upstreams, incidents.transitions, overview.process.started, now);
   clientsView.paint(overview.clients);
   historyView.paint(overview.history, now);
@@ -306,7 +313,9 @@ document.addEventListener("keydown", (event) => {
   }
 });
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) paint();
+  if (document.hidden) return;
+  contact.resume();
+  paint();
 });
 window.addEventListener("pagehide", () => stream.stop());
 
@@ -314,3 +323,7 @@ await loadIncidents();
 eventsView.state = "connecting";
 stream.start(incidents.run, Math.max(0, incidents.last - 100));
 void poll();
+// A server that hangs lets a poll wait: time alone tells that it does not answer.
+window.setInterval(() => {
+  if (!document.hidden) paint();
+}, POLL_MS);

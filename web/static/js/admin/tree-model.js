@@ -79,7 +79,7 @@ export class TreeModel {
 
   /**
    * @param {ActorDocument} root
-   * @param {number} now ms
+   * @param {number} now ms of a monotonic clock, as all times here
    */
   update(root, now) {
     const before = this.#nodes;

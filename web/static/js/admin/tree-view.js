@@ -65,7 +65,7 @@ export class TreeView {
 
   paint() {
     const { model } = this.#options;
-    const now = Date.now();
+    const now = performance.now();
     const filter = { query: this.#search.value, unhealthyOnly: this.#unhealthy.checked };
     this.#shown = model.rows(filter);
     const seen = new Set(this.#shown.map((row) => row.key));

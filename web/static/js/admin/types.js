@@ -167,7 +167,12 @@
  * @property {{status: FeedStatus | null, symbols: number, batches: number}} feed all feeds as one, as clients are told
  * @property {{connected: number, subscribed: number, behind: number, slow: number, worst: SlowClient[]}} clients
  * @property {History} history
- * @property {{started: number, samples: Sample[]}} process
+ * @property {{started: number, before: PastRun | null, samples: Sample[]}} process
+ *
+ * @typedef {object} PastRun
+ * @property {number} started ms
+ * @property {number | null} ended ms; null, as `how`, when it had no time to say so
+ * @property {"stopped" | "gave_up" | "crashed" | null} how
  *
  * @typedef {object} Target
  * @property {string} path

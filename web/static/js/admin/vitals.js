@@ -14,6 +14,7 @@ import { plural } from "./wording.js";
  * @property {{actors: number, running: number, unhealthy: number} | null} tree
  * @property {number} restarts of the last ten minutes
  * @property {number} now the server's time, ms
+ * @property {boolean} [lost] whether the server does not answer: all this is how it was
  *
  * @typedef {{state: string, icon: string, name: string, detail: string}} Shown
  */
@@ -27,14 +28,25 @@ const LAG_MS = 50;
  * @param {Facts} facts
  * @returns {Record<typeof VITALS[number], Shown>}
  */
-export function describeVitals({ overview, tree, restarts, now }) {
-  return {
+export function describeVitals({ overview, tree, restarts, now, lost = false }) {
+  const told = {
     system: describeSystem(tree, restarts),
     feed: describeFeed(overview.feed, now),
     breaker: describeBreaker(worst(overview.upstreams), now),
     clients: describeClients(overview.clients),
     process: describeProcess(overview.process),
   };
+  if (!lost) return told;
+  const { system, feed, breaker, clients, process } = told;
+  return { system: past(system), feed: past(feed), breaker: past(breaker), clients: past(clients), process: past(process) };
+}
+
+/**
+ * @param {Shown} shown
+ * @returns {Shown}
+ */
+function past({ name }) {
+  return { state: "unknown", icon: "dash", name: "Unknown", detail: `was: ${name}` };
 }
 
 /**

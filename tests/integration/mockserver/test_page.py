@@ -62,7 +62,16 @@ def test_the_page_follows_the_server(page: Page, stub_url: str) -> None:
 
 
 def test_the_switches_work(page: Page, stub_url: str) -> None:
-    """An outage is switched on and off, and seen; a scenario is put into a state."""
+    """An outage is switched on and off, and seen; a scenario is put into a state.
+
+    Both stand above the requests, however many those are.
+    """
+    for _ in range(30):
+        httpx.get(f"{stub_url}/nothing")
+    expect(page.locator("[data-live=requests] summary")).to_have_count(30)
+    button = page.get_by_role("button", name="Apply").bounding_box()
+    assert button is not None
+    assert button["y"] + button["height"] < 1_000  # a page and a bit of this narrow window
     page.get_by_label("Errors, %").fill("100")
     page.get_by_label("Error status").fill("502")
     page.get_by_role("button", name="Apply").click()

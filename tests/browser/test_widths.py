@@ -1,0 +1,108 @@
+"""No page scrolls sideways: zoomed to 200 %, between two layouts, on the smallest phone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.chart import Answers, ChartPage
+from tests.browser.test_admin import Operations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    from tests.support.programs import Server, Stub
+
+WIDTHS = (
+    280,
+    299,
+    320,
+    360,
+    480,
+    639,
+    640,
+    645,
+    659,
+    700,
+    768,
+    831,
+    832,
+    833,
+    835,
+    900,
+    1024,
+    1280,
+)
+"""640 to 659 is a window of 1280 to 1318 pixels at 200 %; layouts change at 640 and at 832."""
+
+# What sticks out of the window, other than by scrolling inside a box of its own.
+STICKING_OUT = """() => {
+  const width = document.documentElement.clientWidth;
+  const scrolls = (element) => ["auto", "scroll", "hidden"].includes(getComputedStyle(element).overflowX);
+  const out = [...document.querySelectorAll("body *")].filter((element) => {
+    if (element.closest(".sr-only, .skip, [aria-hidden]") || !element.checkVisibility()) return false;
+    const box = element.getBoundingClientRect();
+    if (box.width === 0 || (box.left >= -0.5 && box.right <= width + 0.5)) return false;
+    for (let at = element.parentElement; at !== document.body; at = at.parentElement) {
+      if (scrolls(at)) return false;
+    }
+    return true;
+  });
+  return {
+    scrolls: document.scrollingElement.scrollWidth - width,
+    out: out.slice(0, 5).map((element) => element.outerHTML.slice(0, 90)),
+  };
+}"""
+
+
+def expect_to_fit(page: Page) -> None:
+    """Go through all widths."""
+    bad = {}
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 700})
+        found = page.evaluate(STICKING_OUT)
+        if found["scrolls"] > 0 or found["out"]:
+            bad[width] = found
+    assert bad == {}, page.url
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(reduced_motion="reduce")
+    yield context.new_page()
+    context.close()
+
+
+def test_the_chart(server: Server, page: Page) -> None:
+    """With indicators and its table."""
+    Answers().install(page)
+    page.goto(f"{server.url}/s/AAPL?range=15m")
+    me = ChartPage(page)
+    me.expect_drawn()
+    page.locator("#figures summary").click()
+    expect_to_fit(page)
+
+
+def test_pages_for_operators(server: Server, page: Page) -> None:
+    """The log-in and the tree."""
+    me = Operations(page, server.url)
+    page.goto(f"{server.url}/admin/login")
+    expect_to_fit(page)
+    me.open()
+    expect_to_fit(page)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/nothing/here"])
+def test_pages_to_read(server: Server, page: Page, path: str) -> None:
+    page.goto(server.url + path)
+    expect_to_fit(page)
+
+
+def test_the_stub_api(stub: Stub, page: Page) -> None:
+    page.goto(f"{stub.url}/__admin")
+    expect(page.locator("[data-live=stubs] summary").first).to_be_visible()
+    expect_to_fit(page)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 # The colours of what is drawn, beside that of the text, and buttons that nothing sets apart.
 LOOKS = """() => {
-  const shown = (selector) => [...document.querySelectorAll(selector)].filter((element) => element.checkVisibility());
+  const shown = (selector) =>
+    [...document.querySelectorAll(selector)].filter((element) => element.checkVisibility());
   const text = getComputedStyle(document.body).color;
   return {
     own: shown("main .icon, .arrow, .trend-line")

@@ -42,9 +42,12 @@ WIDTHS = (
 # What sticks out of the window, other than by scrolling inside a box of its own.
 STICKING_OUT = """() => {
   const width = document.documentElement.clientWidth;
-  const scrolls = (element) => ["auto", "scroll", "hidden"].includes(getComputedStyle(element).overflowX);
+  const boxes = ["auto", "scroll", "hidden", "clip"];
+  const scrolls = (element) => boxes.includes(getComputedStyle(element).overflowX);
+  const unseen = (element) =>
+    element.closest(".sr-only, .skip, [aria-hidden]") || !element.checkVisibility();
   const out = [...document.querySelectorAll("body *")].filter((element) => {
-    if (element.closest(".sr-only, .skip, [aria-hidden]") || !element.checkVisibility()) return false;
+    if (unseen(element)) return false;
     const box = element.getBoundingClientRect();
     if (box.width === 0 || (box.left >= -0.5 && box.right <= width + 0.5)) return false;
     for (let at = element.parentElement; at !== document.body; at = at.parentElement) {

@@ -18,7 +18,7 @@ from mockserver.stub_server import StubServer
 from mockserver.stub_source import StubSource
 from mockserver.views import error_json
 from mockserver.wire_answers import write_answer
-from web.server import AllowedHosts, serve_static
+from web.server import AllowedHosts, pack, read_folder, serve_static
 
 MAX_REQUEST_BYTES: Final = 5_000_000
 _ADMIN: Final = "/__admin"
@@ -40,7 +40,7 @@ def create_app(server: StubServer, source: StubSource, hosts: AllowedHosts) -> Q
     It needs `web.server` below it: faults and reason phrases are written on its wire.
     """
     app = QuartTrio("mockserver", static_folder=None)
-    serve_static(app, Path(app.root_path) / "static", f"{_ADMIN}/static")
+    serve_static(app, pack(read_folder(Path(app.root_path) / "static")), f"{_ADMIN}/static")
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
     app.register_blueprint(page_blueprint(server, source))
     app.register_blueprint(admin_blueprint(server, source))

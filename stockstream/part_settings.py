@@ -25,6 +25,7 @@ from stockstream.upstreams import Upstream
 from stockstream.users.purging import PurgeSettings
 from web.admin.access import AdminAccess
 from web.cookies import Instance
+from web.front_end import front_end
 from web.parts import WebSettings
 from web.server import AllowedHosts, machine_names
 from web.users.browser_users import BrowserUsers
@@ -163,6 +164,7 @@ def web(settings: Settings, sockets: tuple[socket.socket, ...]) -> WebSettings:
         allowed_origins=settings.allowed_origins,
         trusted_proxies=settings.trusted_proxies,
         base_path=settings.base_path,
+        front_end=front_end(),
         chaos_enabled=settings.chaos_enabled,
         chaos_token=(
             None if settings.chaos_token is None else settings.chaos_token.get_secret_value()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quart import Response, jsonify, render_template, request
 from quart_trio import QuartTrio
-from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from supervision import correlation_id
 from web.admin.chaos import chaos_api
@@ -26,6 +23,7 @@ from web.api.indicators import indicators_api
 from web.api.quotes import api
 from web.api.watchlists import watchlists_api
 from web.base_path import below
+from web.compression import Compression
 from web.live.upgrade import upgrade
 from web.pages import pages
 from web.request_caller import current_caller
@@ -37,7 +35,7 @@ from web.watch.health import health
 from web.watch.metrics import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -47,8 +45,6 @@ if TYPE_CHECKING:
     from web.server import ServerStatistics
 
 LARGEST_BODY = 64 * 1024
-STATIC_SECONDS = 31_536_000
-"""A static file that is asked for with the version of its content never changes."""
 REQUEST_ID = "X-Request-Id"
 REDIRECTS = range(300, 400)
 JSON_PATHS = ("/metrics", "/api/", "/health/", "/admin/api/", "/ws")
@@ -56,7 +52,6 @@ JSON_PATHS = ("/metrics", "/api/", "/health/", "/admin/api/", "/ws")
 Answer = tuple["Response | str", int, list[tuple[str, str]]]
 
 _log = logging.getLogger("web")
-_HERE = Path(__file__).parent
 
 
 def create_app(
@@ -68,8 +63,8 @@ def create_app(
     """Build the app for one life of `web`; `statistics` are those of the server it runs on."""
     app = QuartTrio(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    version = asset_version(serve_static(app, _HERE / "static", "/static"))
-    app.jinja_env.globals["asset_version"] = version
+    serve_static(app, parts.settings.front_end, "/static")
+    app.jinja_env.globals["asset_version"] = parts.settings.front_end.version
     base = parts.settings.base_path
     app.config["APPLICATION_ROOT"] = base or "/"
     app.asgi_app = below(base, app.asgi_app)  # type: ignore[method-assign, assignment]
@@ -80,16 +75,16 @@ def create_app(
     app.before_request(_begin_request)
     install_callers(app, parts.settings.hosts, parts.settings.trusted_proxies)
     install_users(app, parts.settings.users, parts.settings.allowed_origins)
-    app.register_blueprint(pages())
-    app.register_blueprint(docs())
+    public = Compression().public
+    now = parts.settings.wall_clock_ms
+    app.register_blueprint(public(pages()))
+    app.register_blueprint(public(docs()))
+    app.register_blueprint(public(api(parts)))
+    app.register_blueprint(public(history_api(parts.database, now)))
+    app.register_blueprint(public(indicators_api(parts.tables, parts.database, now)))
     app.register_blueprint(upgrade())
-    app.register_blueprint(api(parts))
-    app.register_blueprint(history_api(parts.database, parts.settings.wall_clock_ms))
-    app.register_blueprint(
-        indicators_api(parts.tables, parts.database, parts.settings.wall_clock_ms)
-    )
     app.register_blueprint(metrics(parts, clients.admission.statistics, statistics))
-    app.register_blueprint(health(parts.tables, parts.settings.wall_clock_ms))
+    app.register_blueprint(health(parts.tables, now))
     app.register_blueprint(watchlists_api(parts.database))
     app.register_blueprint(alerts_api(parts))
     app.register_blueprint(fired_api(parts))
@@ -108,17 +103,8 @@ def create_app(
 
     app.register_error_handler(HTTPException, _error)
     app.register_error_handler(Exception, _crash)
-    app.after_request(partial(_add_headers, version))
+    app.after_request(_add_headers)
     return app
-
-
-def asset_version(files: Mapping[str, Path]) -> str:
-    """A short hash of all static files: the version that their addresses carry."""
-    digest = hashlib.sha256()
-    for name, path in files.items():
-        digest.update(name.encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 async def _begin_request() -> None:
@@ -147,19 +133,12 @@ async def _crash(error: Exception) -> Answer:
     return await _error(InternalServerError())
 
 
-async def _add_headers(version: str, response: WerkzeugResponse) -> WerkzeugResponse:
+async def _add_headers(response: WerkzeugResponse) -> WerkzeugResponse:
     for name, value in (SECURITY_HEADERS | transport_headers(current_caller())).items():
         response.headers.setdefault(name, value)
     if response.location is not None and response.status_code in REDIRECTS:
         response.location = own_address(response.location)
         response.set_data(b"")  # which repeats the address as it was
     response.headers.setdefault(REQUEST_ID, correlation_id.get() or "")
-    if not request.path.startswith("/static/"):
-        response.headers.setdefault("Cache-Control", "no-store")
-    elif request.args.get("v") == version and response.status_code < BadRequest.code:
-        response.headers["Cache-Control"] = f"public, max-age={STATIC_SECONDS}, immutable"
-    else:
-        # A module that another imports is asked for without a version: it is checked by its
-        # ETag each time, or a page would run new modules beside old ones after an update.
-        response.headers["Cache-Control"] = "no-cache"
+    response.headers.setdefault("Cache-Control", "no-store")
     return response

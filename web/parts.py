@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from supervision import ActorRef, System
     from web.admin.access import AdminAccess
     from web.cookies import Instance
-    from web.server import AllowedHosts
+    from web.server import AllowedHosts, StaticFiles
     from web.users.browser_users import BrowserUsers
 
 
@@ -51,6 +51,7 @@ class WebSettings:
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     base_path: str
+    front_end: StaticFiles
     data_directory: Path
     instance: Instance
     admin: AdminAccess

@@ -27,7 +27,7 @@ LIGHT_UP = (10, 113, 72)
 LIGHT_PAPER = (250, 249, 246)
 DARK_PAPER = (16, 18, 20)
 SMA_LIGHT = (26, 92, 191)
-LIBRARY = re.compile(r"/static/vendor/lightweight-charts-[\d.]+/lightweight-charts\.mjs$")
+LIBRARY = re.compile(r"/static/\w+/vendor/lightweight-charts-[\d.]+/lightweight-charts\.mjs$")
 # What Chromium writes of itself when an answer is an error that the test put there, and when a test
 # looks at the colours of the picture.
 EXPECTED = re.compile(

@@ -6,16 +6,18 @@ WebSocket handlers beside a Quart app.
 """
 
 from .config import ServerConfig
+from .encodings import GZIP, prefers_gzip
 from .frames import encode_ping, encode_text_frame, text_frame_head
 from .hosts import AllowedHosts, machine_names
 from .lifespan import StartupFailed
 from .listening import PortTaken, open_sockets
 from .serving import Server, ServerStatistics, serve, wire_of
-from .static import serve_static
+from .static import StaticFiles, pack, read_folder, serve_static
 from .websocket import Disconnected, Handler, ServerSocket, websocket_class
 from .wire import Sent, Wire
 
 __all__ = [
+    "GZIP",
     "AllowedHosts",
     "Disconnected",
     "Handler",
@@ -26,11 +28,15 @@ __all__ = [
     "ServerSocket",
     "ServerStatistics",
     "StartupFailed",
+    "StaticFiles",
     "Wire",
     "encode_ping",
     "encode_text_frame",
     "machine_names",
     "open_sockets",
+    "pack",
+    "prefers_gzip",
+    "read_folder",
     "serve",
     "serve_static",
     "text_frame_head",

@@ -11,7 +11,6 @@ from stockstream.messages import ForceCircuit
 from supervision import terminate_child
 from tests.integration.delivery.upstream import PriceApi, fed_by
 from tests.support.client import connected
-from web.app import STATIC_SECONDS
 from web.security import SECURITY_HEADERS
 from web.watch import health
 
@@ -253,31 +252,6 @@ async def test_a_crash_is_an_error_page_that_tells_nothing(
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
     assert "the secret reason" in caplog.text
     assert (await http.get("/health/live")).status_code == 200
-
-
-async def test_static_files_are_kept_only_under_their_version(http: httpx.AsyncClient) -> None:
-    """With the version the page names: for good. Without, as modules import each other: checked."""
-    page = (await http.get("/")).text
-    version = page.partition("app.css?v=")[2].partition('"')[0]
-    assert version
-    kept = await http.get(f"/static/app.css?v={version}")
-    assert kept.headers["cache-control"] == f"public, max-age={STATIC_SECONDS}, immutable"
-    for path in ("/static/js/store.js", "/static/app.css?v=old", "/static/nothing.js?v=" + version):
-        answer = await http.get(path)
-        assert answer.headers["cache-control"] == "no-cache"
-    module = await http.get("/static/js/store.js")
-    same = await http.get("/static/js/store.js", headers={"If-None-Match": module.headers["etag"]})
-    assert (same.status_code, same.content) == (304, b"")
-    assert same.headers["cache-control"] == "no-cache"
-
-
-@pytest.mark.parametrize("given", ["bytes=-5", "bytes=9-99999999", "bytes=0-" + "9" * 40, "x"])
-async def test_a_range_of_a_static_file_is_the_file(http: httpx.AsyncClient, given: str) -> None:
-    """Whatever is asked for: what is announced is what comes."""
-    whole = await http.get("/static/js/store.js")
-    answer = await http.get("/static/js/store.js", headers={"Range": given})
-    assert (answer.status_code, answer.content) == (200, whole.content)
-    assert answer.headers["content-length"] == str(len(whole.content))
 
 
 async def test_ready_goes_with_the_feed_and_live_does_not(nursery: trio.Nursery) -> None:

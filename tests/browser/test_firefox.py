@@ -171,7 +171,7 @@ def test_forced_colours_keep_what_colour_said(
 def test_without_cookies_it_says_so(
     server: Server, playwright: Playwright, firefox_path: str
 ) -> None:
-    """Prices go on; the log-in of operators says why it does not stay in."""
+    """Prices go on; lists, alerts and the log-in of operators say what they are not."""
     with (
         firefox.launched(playwright, firefox_path, firefox.NO_COOKIES) as browser,
         _page(browser, server.url, may_say=r"status of 401") as page,
@@ -179,6 +179,11 @@ def test_without_cookies_it_says_so(
         me = Dashboard(page)
         me.subscribe("AAPL")
         me.expect_changes("AAPL", 1)
+        lost = "This browser keeps neither cookies nor the data of this site: the list is lost"
+        expect(page.get_by_test_id("list-note")).to_contain_text(lost)
+        add_alert(me, "AAPL", "rises to", "100,000")
+        refused = "Not added: this browser sends no cookie."
+        expect(page.get_by_test_id("alert-hint")).to_have_text(refused)
         operations = Operations(page, server.url)
         operations.log_in()
         expect(page.get_by_role("alert")).to_contain_text("cookie")

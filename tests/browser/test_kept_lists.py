@@ -1,0 +1,174 @@
+"""What becomes of a list: one in each window, nothing lost in silence, all of it brought back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.dashboard import Dashboard
+from tests.browser.test_lists import chosen, is_patch, make_list
+from tests.support.programs import Server, running
+from tests.support.server import NO_DATABASE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.browser.conftest import Visit
+
+MANY = [f"S{number:03}" for number in range(1, 896)]
+"""What somebody pasted, and of which 228 were gone without a word."""
+FILL = """() => {
+  localStorage.setItem("filler", "");
+  for (let piece = "x".repeat(2 ** 20); piece !== ""; ) {
+    try { localStorage.setItem("filler", localStorage.getItem("filler") + piece); }
+    catch { piece = piece.slice(1, piece.length / 2); }
+  }
+}"""
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of 1,200 symbols, S0001 and so on, without a database."""
+    settings = {
+        "DATABASE_URL": NO_DATABASE,
+        "STOCK_API_URL": "sim://?symbols=1200&interval=1",
+    }
+    server = Server(tmp_path_factory.mktemp("many"), settings)
+    with running(server):
+        yield server
+
+
+def test_two_windows_show_two_lists_and_each_keeps_its_own(keeping: Server, visit: Visit) -> None:
+    """Choosing in one leaves the other alone, over a reload too; a change is seen in both."""
+    me = visit(keeping.url)
+    me.subscribe("AAPL")
+    make_list(me, "First")
+    make_list(me, "Second", copy=False)
+    me.subscribe("TSLA")
+    me.expect_rows("TSLA")
+    other = Dashboard(me.page.context.new_page())
+    other.page.goto(keeping.url)
+    expect(chosen(other)).to_have_text("Second")
+    other.page.get_by_test_id("list").select_option(label="First")
+    other.expect_rows("AAPL")
+    with me.page.expect_response("**/api/v1/watchlists"):
+        me.page.reload()
+    expect(chosen(me)).to_have_text("Second")
+    me.expect_rows("TSLA")
+    other.page.reload()
+    expect(chosen(other)).to_have_text("First")
+    other.expect_rows("AAPL")
+    other.page.get_by_test_id("list").select_option(label="Second")
+    other.expect_rows("TSLA")
+    with me.page.context.expect_event("response", is_patch):
+        me.subscribe("MSFT")
+    other.expect_rows("TSLA", "MSFT")
+    other.page.get_by_test_id("list").select_option(label="First")
+    other.page.get_by_role("button", name="Delete list").click()
+    me.expect_rows("TSLA", "MSFT")
+    me.page.get_by_role("button", name="Delete list").click()
+    expect(chosen(other)).to_have_text("This browser")
+
+
+def test_a_list_that_a_full_browser_does_not_keep_says_so(keeping: Server, visit: Visit) -> None:
+    """As long as it is so; a list of the server's is kept, and nothing is said of it."""
+    me = visit(keeping.url)
+    me.subscribe("AAPL")
+    me.expect_rows("AAPL")
+    told = me.page.get_by_test_id("list-note")
+    expect(told).to_have_text("")
+    me.page.evaluate(FILL)
+    me.subscribe("MSFT TSLA")
+    me.expect_rows("AAPL", "MSFT", "TSLA")
+    expect(told).to_have_text(
+        "The storage of this browser is full: what you change is lost when you leave this page."
+        " A new list is kept by the server."
+    )
+    expect(told).to_have_attribute("data-kind", "warning")
+    expect(me.page.locator("#live")).to_contain_text("what you change is lost")
+    make_list(me, "Kept")
+    me.expect_rows("AAPL", "MSFT", "TSLA")
+    expect(told).to_have_text("")
+    me.page.get_by_test_id("list").select_option(label="This browser")
+    me.expect_rows("AAPL", "MSFT", "TSLA")
+    expect(told).to_contain_text("is full")
+    me.page.evaluate("localStorage.removeItem('filler')")
+    me.remove("AAPL").click()
+    expect(told).to_have_text("")
+    me.page.reload()
+    me.expect_rows("MSFT", "TSLA")
+
+
+def test_a_long_paste_is_not_cut(many: Server, visit: Visit) -> None:
+    """895 symbols are 895, whatever stands between them; what has no room stays in the field."""
+    me = visit(many.url)
+    listed = me.page.request.get(f"{many.url}/api/v1/symbols").json()["symbols"]
+    symbols = [item["symbol"] for item in listed]
+    assert len(symbols) == 1200
+    me.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    for separator in ("\n", "\t"):
+        me.page.evaluate("text => navigator.clipboard.writeText(text)", separator.join(MANY))
+        me.field.focus()
+        me.page.keyboard.press("Control+v")
+        typed = me.field.input_value().split()
+        assert typed == MANY
+        me.field.fill("")
+    me.subscribe(", ".join(symbols[:895]))
+    expect(me.page.locator("#summary")).to_contain_text("895 symbols")
+    expect(me.field).to_have_value("")
+    me.subscribe(", ".join(symbols))
+    expect(me.page.locator("#summary")).to_contain_text("1000 symbols")
+    expect(me.hint).to_have_text(
+        "The list is full: it holds 1,000 symbols. 200 did not fit and stay here."
+    )
+    expect(me.field).to_have_value(", ".join(symbols[1000:]))
+
+
+def test_over_a_thousand_rows_a_link_leads_to_the_alerts(many: Server, visit: Visit) -> None:
+    """By keyboard as the second thing on the page, and by a click beside the list's name."""
+    me = visit(many.url)
+    listed = me.page.request.get(f"{many.url}/api/v1/symbols").json()["symbols"]
+    me.subscribe(" ".join(item["symbol"] for item in listed[:1000]))
+    expect(me.page.locator("#summary")).to_contain_text("1000 symbols")
+    # By selector: Playwright takes ten seconds to find a role among so many.
+    form = me.page.locator("#alert-form")
+    expect(form).not_to_be_in_viewport()
+    me.page.locator("a.link[href='#alerts-title']").click()
+    expect(form).to_be_in_viewport()
+    me.page.goto(many.url)
+    expect(me.page.locator("#summary")).to_contain_text("1000 symbols")
+    expect(form).not_to_be_in_viewport()
+    me.page.keyboard.press("Tab")
+    me.page.keyboard.press("Tab")
+    expect(me.page.locator("a.skip[href='#alerts-title']")).to_be_focused()
+    me.page.keyboard.press("Enter")
+    expect(form).to_be_in_viewport()
+    me.page.keyboard.press("Tab")
+    expect(me.page.locator("#alert-symbol")).to_be_focused()
+
+
+def test_a_removal_can_be_taken_back_after_its_toast_has_gone(server: Server, visit: Visit) -> None:
+    """One after the other, by keyboard; and Backspace, which leads back elsewhere, removes none."""
+    me = visit(server.url)
+    me.subscribe("AAPL MSFT TSLA")
+    me.expect_price("TSLA")
+    me.row("MSFT").focus()
+    me.page.keyboard.press("Backspace")
+    me.expect_rows("AAPL", "MSFT", "TSLA")
+    me.page.clock.install()
+    me.page.keyboard.press("Delete")
+    me.expect_rows("AAPL", "TSLA")
+    expect(me.undo).to_be_visible()
+    me.page.mouse.move(0, 0)
+    me.page.clock.fast_forward(19_000)
+    expect(me.undo).to_be_visible()
+    me.page.clock.fast_forward(2_000)
+    expect(me.undo).to_be_hidden()
+    me.page.keyboard.press("Delete")
+    me.expect_rows("AAPL")
+    me.page.keyboard.press("Control+z")
+    me.expect_rows("AAPL", "TSLA")
+    me.page.keyboard.press("Control+z")
+    me.expect_rows("AAPL", "MSFT", "TSLA")

@@ -33,6 +33,7 @@ WHAT = {
     "root/history": "",
     "root/history/recorder": "sees that each price is kept, once",
     "root/history/retention": "makes partitions ahead, drops old ones",
+    "root/history/first_prices": "asks for the first price of each symbol's day",
     "root/market": "",
     "root/market/streamer": "accepts what feeds observe, and publishes what is new",
     "root/market/feeds": "one for each upstream",

@@ -5,7 +5,7 @@ root                          one_for_one
 ├─ stub                       the bundled stub API; absent when STOCK_API_URL is set
 ├─ pubsub                     topic stock:all
 ├─ database                   postgres (embedded) · gateway
-├─ history                    recorder · retention
+├─ history                    recorder · retention · first_prices
 ├─ market                     streamer · feeds: for each upstream its circuit_breaker · feed
 ├─ delivery                   subscription_manager · broadcaster · sessions
 ├─ alerts                     watcher · webhooks
@@ -35,6 +35,7 @@ from stockstream.delivery.broadcaster import Broadcaster, Framing
 from stockstream.delivery.lanes import Connections, Patience
 from stockstream.delivery.subscription_manager import SubscriptionManager
 from stockstream.epochs import claim_epoch
+from stockstream.history.first_prices import FirstPrices
 from stockstream.history.recorder import Recorder
 from stockstream.history.retention import Retention
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
@@ -163,8 +164,14 @@ def _history(settings: Settings, tables: Tables) -> ChildSpec:
         tables.upstream_clocks,
         tables.retention,
     )
+    first_prices = partial(FirstPrices, tables.quotes, tables.recorder)
     return _one_for_one(
-        "history", [ChildSpec("recorder", recorder), ChildSpec("retention", retention)]
+        "history",
+        [
+            ChildSpec("recorder", recorder),
+            ChildSpec("retention", retention),
+            ChildSpec("first_prices", first_prices),
+        ],
     )
 
 

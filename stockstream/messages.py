@@ -17,7 +17,10 @@ from stockstream.quotes import Symbol, Version
 from supervision import Event, Request
 
 if TYPE_CHECKING:
-    from stockstream.statuses import CircuitState, QuoteRow
+    from collections.abc import Mapping
+
+    from stockstream.quotes import Base
+    from stockstream.statuses import CircuitState, ExchangeDay, QuoteRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,24 @@ class ClockStepped(Event):
 class QuotesPublished:
     """Quotes were accepted and stand in the `Quotes` table; from the streamer, by PubSub.
 
-    Published means: `number` was appended to the `Outbox` before this was sent.
+    Published means: the batch `number` was appended to the `Outbox` before this was sent. The same
+    is told of rows of earlier batches that were amended since: their quotes are what they were.
     """
 
     number: int
     rows: tuple[QuoteRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPricesFound:
+    """To the streamer: the first recorded price of each `asked` day, where there is one.
+
+    `whole` when all that was recorded before is in the database: what was not found is not there.
+    """
+
+    asked: Mapping[Symbol, ExchangeDay]
+    found: Mapping[Symbol, Base]
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)

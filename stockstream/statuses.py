@@ -16,16 +16,39 @@ from stockstream.quotes import Base, Quote
 from stockstream.times import Moment
 
 
+class ExchangeDay(NamedTuple):
+    """A day of an exchange, from midnight to midnight in its `zone` (IANA); ms since 1970.
+
+    The zone is `UTC` where the exchange is not known.
+    """
+
+    zone: str
+    start: int
+    end: int
+
+
+class SymbolDay(NamedTuple):
+    """The day that a symbol's newest price belongs to, and the `first` price of that day.
+
+    It is the first that this process has seen, until the day is `settled`: then the history knows
+    none earlier, or cannot know.
+    """
+
+    day: ExchangeDay
+    first: Base
+    settled: bool
+
+
 class QuoteRow(msgspec.Struct, frozen=True, gc=False):
     """A symbol's row in the `Quotes` table.
 
-    `open` is the first price accepted on the UTC day of `quote.received`; `previous` the last
+    `open` is the first price of the exchange's day that is known; `previous` the last
     price before this one that differed, None for a symbol seen for the first time. `shift` is
     `UpstreamClock.shift` of its upstream when the quote was accepted: by the provider's time less
     that quotes of a symbol are ordered. `steady` is when it was received by the monotonic clock, in
     ms: what happens between two quotes is timed by it, whatever the wall clock does meanwhile.
     `source` is the name of the upstream that told it. `changed` is when the price last became
-    another one, or was first seen, by the monotonic clock in ms. The change of the day is against
+    another one, or was first seen, by the monotonic clock in ms. The change of the `day` is against
     `base`; without one it is against `open`.
     """
 
@@ -37,6 +60,7 @@ class QuoteRow(msgspec.Struct, frozen=True, gc=False):
     source: str = ""
     changed: int = 0
     base: Base | None = None
+    day: SymbolDay | None = None
 
 
 class SymbolState(StrEnum):

@@ -22,9 +22,10 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
     """The public fields of a quote. What is not known is None.
 
     `open` is the first price of the day, `previous` the last price that differed from this one. The
-    change of the day is against `base`, and `basis` says what that is. `changed` is when the price
-    last became another one, or was first seen. `reason` says why a symbol is stale, `confirmed`
-    when its price was last told by the provider and taken.
+    change of the day is against `base`, and `basis` says what that is. The day begins at midnight
+    in `day_zone`, an IANA zone: that of the exchange, or `UTC` where the exchange is not known.
+    `changed` is when the price last became another one, or was first seen. `reason` says why a
+    symbol is stale, `confirmed` when its price was last told by the provider and taken.
     """
 
     symbol: str
@@ -43,6 +44,7 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
     base: float
     basis: Basis
     base_at: str | None
+    day_zone: str
     changed: Time
     state: SymbolState
     reason: str | None
@@ -72,6 +74,7 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
             base=base,
             basis=basis,
             base_at=None if base_at is None else iso_utc(base_at),
+            day_zone="UTC" if row.day is None else row.day.day.zone,
             changed=changed,
             state=SymbolState.LIVE if reason is None else SymbolState.STALE,
             reason=reason,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from stockstream.market.day_base import base_of, day_of
 from stockstream.quotes import Version
 from stockstream.statuses import QuoteRow
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
     from stockstream.market.observed import Observed
     from stockstream.quotes import Symbol
-
-MS_PER_DAY = 86_400_000
 
 
 class Acceptance(NamedTuple):
@@ -43,7 +42,11 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
         row = rows.get(observation.symbol)
         if row is None:
             quote = observation.quoted(Version(epoch, 1), received)
-            accepted.append(QuoteRow(quote, quote.price, None, shift, steady, source, steady))
+            day = day_of(observation, None, received)
+            base = base_of(observation, day, None)
+            accepted.append(
+                QuoteRow(quote, day.first.price, None, shift, steady, source, steady, base, day)
+            )
             continue
         last = row.quote
         later = (observation.timestamp - shift) - (last.timestamp - row.shift)
@@ -57,17 +60,18 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
             behind += 1
             continue
         quote = observation.quoted(Version(epoch, last.version.seq + 1), received)
-        # A clock that was set back over midnight begins no new day.
-        new_day = received // MS_PER_DAY > last.received // MS_PER_DAY
+        day = day_of(observation, row, received)
         accepted.append(
             QuoteRow(
                 quote,
-                quote.price if new_day else row.open,
+                day.first.price,
                 row.previous if quote.price == last.price else last.price,
                 shift,
                 steady,
                 source,
                 row.changed if quote.price == last.price else steady,
+                base_of(observation, day, row),
+                day,
             )
         )
     return Acceptance(tuple(accepted), behind)

@@ -14,14 +14,17 @@ import trio
 
 from stockstream import paths
 from stockstream.market.acceptance import accept, epoch_of
+from stockstream.market.day_base import corrected
 from stockstream.market.observed import Accepted, Observed
-from stockstream.messages import ClockStepped, QuotesPublished
+from stockstream.messages import ClockStepped, FirstPricesFound, QuotesPublished
 from stockstream.times import WallClock, now_ms
 from supervision import Actor, handles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stockstream.quotes import Symbol
+    from stockstream.statuses import QuoteRow
     from stockstream.tables import Tables
 
 CLAIM_SECONDS = 2.0
@@ -71,6 +74,21 @@ class Streamer(Actor):
             self._tables.alert_inbox.append(accepted.rows)
             self._pubsub.cast(QuotesPublished(batch.number, batch.rows))
         return Accepted(len(accepted.rows), accepted.behind)
+
+    @handles(FirstPricesFound)
+    def _on_first_prices(self, message: FirstPricesFound) -> None:
+        rows = self._tables.quotes.rows
+        amended: dict[Symbol, QuoteRow] = {}
+        for symbol, day in message.asked.items():
+            row = rows.get(symbol)
+            if row is not None:
+                new = corrected(row, day, message.found.get(symbol), whole=message.whole)
+                if new is not row:
+                    amended[symbol] = new
+        if amended:
+            self._tables.quotes.put_all(amended)
+            last = self._tables.outbox.statistics().last_number
+            self._pubsub.cast(QuotesPublished(last, tuple(amended.values())))
 
     def _notice_step(self) -> None:
         """Say that this machine's clock was set, if it was."""

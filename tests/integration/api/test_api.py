@@ -58,7 +58,7 @@ async def test_quotes_are_listed_and_found_by_symbol(http: httpx.AsyncClient) ->
     assert set(quote) == {
         "symbol", "price", "timestamp", "version", "open", "previous", "exchange", "currency",
         "delayed", "delayed_seconds", "session", "name", "previous_close", "base", "basis",
-        "base_at", "changed", "state", "reason", "confirmed",
+        "base_at", "day_zone", "changed", "state", "reason", "confirmed",
     }  # fmt: skip
     assert (quote["symbol"], quote["price"], quote["open"]) == ("AAPL", 150.0, 150.0)
     assert (quote["state"], quote["reason"]) == ("live", None)

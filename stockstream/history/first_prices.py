@@ -1,0 +1,135 @@
+"""The actor `first_prices`: asks the history for the first price of each symbol's day.
+
+After a start nobody in the process knows the price that the change of the day is against, but the
+history does. The streamer, which keeps it, never waits for a database: this actor asks, and tells
+it. It asks for all symbols whose day is not settled, and again until the answer is final: the
+database may be away, and prices of the day may still wait in a spool of the life before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, ClassVar
+
+import structlog
+import trio
+
+from stockstream import paths
+from stockstream.database.query import DatabaseError, Query, Rejected, ask_dated
+from stockstream.messages import FirstPricesFound
+from stockstream.pauses import Pauses
+from stockstream.quotes import Base, Basis, Symbol
+from stockstream.times import Moment, to_datetime
+from supervision import Actor, Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from structlog.stdlib import BoundLogger
+
+    from stockstream.database.query import Connection
+    from stockstream.statuses import ExchangeDay, QuoteRow, RecorderStatus
+    from supervision import Slot, Table
+
+LOOK_SECONDS = 0.5
+"""How often it is looked whether there is anything to ask for."""
+PAUSES = Backoff(first=0.25, longest=5.0)
+"""Between two questions for the same, while the history cannot tell all yet."""
+SYMBOLS_AT_ONCE = 1_000
+"""In one query, which then takes some 50 ms: those of users wait for no longer than that."""
+
+# Days begin with a minute, so the first candle of a day holds its first price.
+_FIRST = """
+SELECT place, open, (date_part('epoch', first_at) * 1000)::bigint
+FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
+    WITH ORDINALITY AS asked (symbol, begins, ends, place)
+CROSS JOIN LATERAL (
+    SELECT open, first_at FROM candles
+    WHERE "interval" = '1m' AND symbol = asked.symbol AND start >= begins AND start < ends
+    ORDER BY start LIMIT 1) AS first
+"""
+
+_log: BoundLogger = structlog.get_logger("first_prices")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFirstPrices(Query[dict[Symbol, Base]]):
+    """The first price of each symbol in its day, where one is recorded."""
+
+    days: Mapping[Symbol, ExchangeDay]
+
+    async def run(self, connection: Connection) -> dict[Symbol, Base]:
+        """Ask."""
+        symbols, days = list(self.days), self.days.values()
+        rows = await connection.fetch(
+            _FIRST,
+            symbols,
+            [to_datetime(day.start) for day in days],
+            [to_datetime(day.end) for day in days],
+        )
+        return {symbols[place - 1]: Base(price, Basis.DAY_FIRST, at) for place, price, at in rows}
+
+
+class FirstPrices(Actor):
+    """See the module. What is still to be asked stands in the rows of the quotes."""
+
+    owns_tasks: ClassVar[bool] = True
+
+    def __init__(self, quotes: Table[Symbol, QuoteRow], recorder: Slot[RecorderStatus]) -> None:
+        self._quotes = quotes
+        self._recorder = recorder
+        self._pauses = Pauses(PAUSES)
+        self._recorded_since: Moment | None = None
+
+    async def init(self) -> None:
+        """Begin."""
+        self._database = self.system.ref(paths.DATABASE)
+        self._streamer = self.system.ref(paths.STREAMER)
+        self.tasks.start_soon(self._run)
+
+    async def _run(self) -> None:
+        while True:
+            days = self._unsettled()
+            if not days or await self._ask(days):
+                self._pauses.reset()
+                await trio.sleep(LOOK_SECONDS)
+            else:
+                await trio.sleep(self._pauses.take())
+
+    def _unsettled(self) -> dict[Symbol, ExchangeDay]:
+        return {
+            symbol: row.day.day
+            for symbol, row in self._quotes.rows.items()
+            if row.day is not None and not row.day.settled
+        }
+
+    async def _ask(self, days: Mapping[Symbol, ExchangeDay]) -> bool:
+        """Ask, and tell the streamer; whether all answers are final."""
+        since = self._all_is_recorded()
+        final = True
+        rest = iter(days.items())
+        while some := dict(islice(rest, SYMBOLS_AT_ONCE)):
+            try:
+                answer = await ask_dated(self._database, FetchFirstPrices(some))
+            except DatabaseError as error:
+                if isinstance(error, Rejected):
+                    _log.error("the first prices of a day cannot be asked for", reason=str(error))
+                return False
+            # A replica may be behind the moment at which all was recorded.
+            whole = since is not None and (answer.as_of is None or answer.as_of >= since)
+            self._streamer.cast(FirstPricesFound(some, answer.value, whole))
+            final = final and whole
+        return final
+
+    def _all_is_recorded(self) -> Moment | None:
+        """Since when all prices of the lives before are in the database; None while they wait.
+
+        The recorder takes over their spools before it first tells its status.
+        """
+        recorder = self._recorder.value
+        if recorder is None or recorder.spooled or recorder.alert is not None:
+            self._recorded_since = None
+        elif self._recorded_since is None:
+            self._recorded_since = Moment.now()
+        return self._recorded_since

@@ -1,0 +1,97 @@
+"""What the change of a symbol's day is against: the base, and what it is. Pure.
+
+The provider's word counts: its previous close, else its open. Else it is the first price of the
+exchange's day. A process that has just begun does not know whether the first price that it has seen
+is that, so the history is asked (`stockstream/history/first_prices.py`). At a roll-over in the
+midst of it, it is known: the first price of the new day was accepted just now.
+
+What the provider told counts until its day is over and no longer, so an item that once lacks a
+field changes no base, and yesterday's previous close is no base of today. When the provider goes
+on telling it, it is today's: its day may well begin later than at midnight, with the session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from stockstream.market.exchange_days import day_at, is_believable
+from stockstream.market.exchange_zones import zone_of
+from stockstream.quotes import Base, Basis, TradingSession
+from stockstream.statuses import SymbolDay
+
+if TYPE_CHECKING:
+    from stockstream.quotes import Observation
+    from stockstream.statuses import ExchangeDay, QuoteRow
+
+_OF_THE_PROVIDER = frozenset({Basis.PREVIOUS_CLOSE, Basis.OPEN})
+
+
+def day_of(observation: Observation, row: QuoteRow | None, received: int) -> SymbolDay:
+    """The day that the price belongs to, by its own time, and the first price of that day.
+
+    By its own time a price of Friday that is fetched on Saturday is of Friday, before a restart and
+    after it. A time that cannot be believed is replaced by when the price was `received`. No day
+    begins again, whichever clock is set back.
+    """
+    believed = is_believable(observation.timestamp, received)
+    moment = observation.timestamp if believed else received
+    known = None if row is None else row.day
+    zone = _zone(observation, row)
+    if known is None or known.day.zone != zone:
+        first = Base(observation.price, Basis.FIRST_SEEN, moment)
+        # The history is ordered by the prices' own times, so it cannot help where these are wrong.
+        return SymbolDay(day_at(zone, moment), first, settled=not believed)
+    if moment < known.day.end:
+        return known
+    basis = Basis.DAY_FIRST if believed else Basis.FIRST_SEEN
+    return SymbolDay(day_at(zone, moment), Base(observation.price, basis, moment), settled=True)
+
+
+def _zone(observation: Observation, row: QuoteRow | None) -> str:
+    """The zone of its exchange. An item that once tells none changes no exchange."""
+    told = observation.exchange
+    if row is not None and row.day is not None and told in {None, row.quote.exchange}:
+        return row.day.day.zone
+    return zone_of(told, observation.symbol)
+
+
+def base_of(observation: Observation, day: SymbolDay, row: QuoteRow | None) -> Base:
+    """What the change of the day is against."""
+    before = (
+        row.base if row is not None and row.day is not None and row.day.day == day.day else None
+    )
+    told = observation.previous_close
+    if told is not None:
+        return Base(told, Basis.PREVIOUS_CLOSE, None)
+    if before is not None and before.basis is Basis.PREVIOUS_CLOSE:
+        return before
+    # Before the session has opened, an open is that of the day before.
+    told = None if observation.session is TradingSession.PRE else observation.open
+    if told is not None:
+        return Base(told, Basis.OPEN, None)
+    if before is not None and before.basis is Basis.OPEN:
+        return before
+    return day.first
+
+
+def corrected(row: QuoteRow, asked: ExchangeDay, found: Base | None, *, whole: bool) -> QuoteRow:
+    """The row with what the history answered: the first price that it `found` in the day `asked`.
+
+    `whole` when all that was ever recorded of the day is there by now. It is the same row if
+    nothing is new.
+    """
+    known = row.day
+    if known is None or known.settled or known.day != asked:
+        return row
+    first = known.first
+    if found is not None and (first.at is None or found.at is None or found.at <= first.at):
+        first = found
+    elif whole:
+        first = first._replace(basis=Basis.DAY_FIRST)  # nobody knows of an earlier one
+    day = SymbolDay(known.day, first, settled=whole)
+    if day == known:
+        return row
+    base = row.base if row.base is not None and row.base.basis in _OF_THE_PROVIDER else first
+    return msgspec.structs.replace(row, open=first.price, day=day, base=base)

@@ -72,9 +72,14 @@ export class AlertNotices {
     return this.#feed.alerts;
   }
 
+  /** How many nobody has read, as far as is counted. */
+  get unread() {
+    return this.#feed.unread + this.#unreadElsewhere;
+  }
+
   /** @returns {string} "", "2 unread", "100 or more unread" */
   get unreadText() {
-    const count = this.#feed.unread + this.#unreadElsewhere;
+    const count = this.unread;
     if (count === 0) return "";
     return count >= MOST_COUNTED ? `${MOST_COUNTED} or more unread` : `${count} unread`;
   }

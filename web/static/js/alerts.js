@@ -19,6 +19,7 @@ import { ask, itemsIn } from "./rows-api.js";
  * @property {(text: string) => void} announce
  * @property {(symbol: string) => number | null} priceOf the last price that is known
  * @property {(symbol: string) => boolean} isUnlisted whether no feed lists it, as far as is known
+ * @property {(count: number) => void} onUnread how many nobody has read
  */
 
 /** How soon it is asked again what became of an alert that is to be posted; longer each time. */
@@ -175,7 +176,8 @@ export class Alerts {
   }
 
   #paint() {
-    const { alerts, unreadText } = this.#notices;
+    const { alerts, unread, unreadText } = this.#notices;
+    this.#options.onUnread(unread);
     for (const sum of this.#sums) setText(sum, unreadText);
     const { rule: focusedRule, alert: focusedAlert } = document.activeElement instanceof HTMLElement ? document.activeElement.dataset : {};
     this.#list.replaceChildren(...this.#rules.map((rule) => ruleItem(rule, this.#options.isUnlisted(rule.symbol))));

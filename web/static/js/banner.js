@@ -3,6 +3,7 @@
  */
 import { must, setText } from "./dom.js";
 import { countdown } from "./format.js";
+import { clock } from "./page.js";
 
 /** @typedef {import("./connection.js").ConnectionState} ConnectionState */
 
@@ -42,10 +43,6 @@ export class Banner {
     });
   }
 
-  get lost() {
-    return this.#lost;
-  }
-
   /** @param {ConnectionState} state */
   update(state) {
     this.#state = state;
@@ -59,7 +56,7 @@ export class Banner {
     } else if (!this.#lost && this.#timer === undefined) {
       this.#startGrace();
     }
-    this.paint(Date.now());
+    this.paint(clock.now());
   }
 
   /** @param {number} now ms */
@@ -92,7 +89,7 @@ export class Banner {
     if (!lost && this.#element.contains(document.activeElement)) this.#options.onFocusLost();
     this.#lost = lost;
     this.#element.hidden = !lost;
-    this.paint(Date.now());
+    this.paint(clock.now());
     this.#options.onChange(lost, this.#state);
   }
 }

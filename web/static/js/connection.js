@@ -45,6 +45,7 @@ import { PROTOCOL_VERSION, decode, encode } from "./protocol.js";
  * @property {() => number} random in [0, 1)
  * @property {(state: ConnectionState) => void} onState
  * @property {(message: ServerMessage) => void} onMessage
+ * @property {(roundTrip: number) => void} onPong ms
  * @property {(serverTime: number, roundTrip: number | null) => void} onServerTime both ms
  * @property {(fault: string) => void} onFault something the server sent could not be used
  */
@@ -65,6 +66,9 @@ export const SILENCE_MS = 10_000;
 /** How long a ping that was sent into the silence may stay without any message. */
 export const PROBE_MS = 5_000;
 
+/** The same, once the browser says that it has no network. */
+export const OFFLINE_PROBE_MS = 2_000;
+
 export class Connection {
   #options;
   /** @type {ConnectionState} */
@@ -80,6 +84,9 @@ export class Connection {
   #lastHeard = 0;
   /** @type {number | null} */
   #probedAt = null;
+  #probeMs = PROBE_MS;
+  /** @type {number | null} */
+  #doubtedSince = null;
   #heartbeatMs = 25_000;
   /** Delay the server asked for before it went away, ms. @type {number | null} */
   #askedDelay = null;
@@ -94,6 +101,14 @@ export class Connection {
 
   get state() {
     return this.#state;
+  }
+
+  /**
+   * Since when nobody knows whether this connection lives, ms of the clock; null without a doubt, or a
+   * connection. Only the answer to a ping sent since then ends it: a frame may have lain in the socket.
+   */
+  get doubtedSince() {
+    return this.#doubtedSince;
   }
 
   start() {
@@ -122,17 +137,25 @@ export class Connection {
   }
 
   /**
-   * The network is back, or the page is looked at again. A wait ends; an attempt is begun anew, since
-   * one from before a sleep may be stuck; an open connection has to prove that it lives.
+   * The network is back, the page is looked at again, or time was lost. A wait ends; an attempt is begun
+   * anew, since one from before a sleep may be stuck; an open connection has to prove that it lives.
    */
   wake() {
     if (this.#state.name === "waiting") {
       this.#connect();
     } else if (this.#state.name === "connecting" && this.#options.clock.now() - this.#openedAt > 1_000) {
       this.#connect();
-    } else if (this.#state.name === "open" && this.#probedAt === null) {
-      this.#probe();
+    } else if (this.#state.name === "open") {
+      this.#doubt(PROBE_MS);
     }
+  }
+
+  /**
+   * The browser says that it has no network. It may be wrong of this server, as of one on the same
+   * machine, so an open connection gets a moment to prove it.
+   */
+  offline() {
+    if (this.#state.name === "open") this.#doubt(OFFLINE_PROBE_MS);
   }
 
   #connect() {
@@ -166,7 +189,7 @@ export class Connection {
   #heard(socket, data) {
     if (socket !== this.#socket) return;
     this.#lastHeard = this.#options.clock.now();
-    this.#probedAt = null;
+    if (this.#doubtedSince === null) this.#probedAt = null;
     const { message, faults } = decode(data);
     for (const fault of faults) this.#options.onFault(fault);
     if (message === null) return;
@@ -193,6 +216,8 @@ export class Connection {
     } else if (message.type === "pong" && message.id === this.#ping?.id) {
       const { sentAt } = this.#ping;
       this.#ping = null;
+      if (this.#doubtedSince !== null && sentAt >= this.#doubtedSince) this.#doubtedSince = this.#probedAt = null;
+      this.#options.onPong(this.#lastHeard - sentAt);
       if (message.serverTime !== null) this.#options.onServerTime(message.serverTime, this.#lastHeard - sentAt);
     }
   }
@@ -239,7 +264,7 @@ export class Connection {
     const { clock } = this.#options;
     const silent = clock.now() - this.#lastHeard;
     if (this.#probedAt !== null) {
-      this.#arm(Math.max(0, this.#probedAt + PROBE_MS - clock.now()), () => {
+      this.#arm(Math.max(0, this.#probedAt + this.#probeMs - clock.now()), () => {
         if (this.#probedAt === null) {
           this.#watch();
           return;
@@ -257,8 +282,24 @@ export class Connection {
     }
   }
 
+  /**
+   * A doubt that there is already goes on; of two limits the one that ends first holds.
+   * @param {number} limit ms
+   */
+  #doubt(limit) {
+    const now = this.#options.clock.now();
+    const ends = this.#probedAt === null ? Infinity : this.#probedAt + this.#probeMs;
+    const again = this.#doubtedSince !== null;
+    this.#doubtedSince ??= now;
+    this.#probedAt ??= now;
+    this.#probeMs = Math.min(ends, now + limit) - this.#probedAt;
+    if (!again) this.#sendPing();
+    this.#watch();
+  }
+
   #probe() {
     this.#probedAt = this.#options.clock.now();
+    this.#probeMs = PROBE_MS;
     this.#sendPing();
     this.#watch();
   }
@@ -284,7 +325,7 @@ export class Connection {
     clock.clearTimeout(this.#pingTimer);
     this.#timer = this.#pingTimer = null;
     this.#ping = null;
-    this.#probedAt = null;
+    this.#probedAt = this.#doubtedSince = null;
     const socket = this.#socket;
     this.#socket = null;
     if (socket === null) return;

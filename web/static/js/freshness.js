@@ -1,33 +1,46 @@
 /**
- * How old is what the screen shows? Staleness is the absence of messages, so the client works it out,
- * on the server's clock.
+ * How old is what the screen shows? The server says of each symbol whether its last fetch told it. What
+ * only the page can know is here: that no message came, that nobody knows whether one can come, and
+ * that a price has not moved.
+ *
+ * Every time and every age here is of this page's monotonic clock: no clock that somebody sets counts.
  */
 
 /** @typedef {import("./protocol.js").Feed} Feed */
-/** @typedef {"live" | "stale" | "frozen" | "loading"} RowState */
+/** @typedef {import("./store.js").HeldQuote} HeldQuote */
+/** @typedef {"loading" | "stale" | "halted" | "closed" | "frozen" | "live"} RowState */
+/** Why a row is stale: the server's word for its symbol, the page's doubt, or the feed as a whole.
+ * @typedef {"symbol" | "connection" | "feed"} Cause */
 
 /** A row is stale when the last successful fetch is more intervals old than this. */
 const STALE_AFTER_INTERVALS = 3;
 
-/** A price older than this in a fresh fetch is frozen: a closed market is not a broken feed. */
-const FROZEN_AFTER_MS = 60_000;
+/** A price that has not changed for longer in an open session is frozen: a quiet market is not a broken feed. */
+export const FROZEN_AFTER_MS = 60_000;
 
-/** The feed's heartbeat: while nothing changes, `as_of` may be this old before it is told again. */
+/** The feed's heartbeat: while nothing changes, the last fetch may be told this late. */
 export const FEED_HEARTBEAT_MS = 5_000;
+
+/** A connection that may be dead gets this long to answer before nothing is live any more. */
+export const DOUBT_MS = 1_000;
 
 /** Until the server tells its fetch interval. */
 const DEFAULT_INTERVAL_MS = 5_000;
 
 /**
- * The difference between the server's clock and this machine's.
+ * The server's time of day. For showing times of day alone; no age is worked out from it.
  */
 export class ServerClock {
   #now;
-  #offset = 0;
+  #offset;
 
-  /** @param {() => number} now ms since 1970 on this machine */
-  constructor(now) {
+  /**
+   * @param {() => number} now ms, monotonic
+   * @param {number} guess the time of day until the server tells it, ms since 1970
+   */
+  constructor(now, guess) {
     this.#now = now;
+    this.#offset = guess - now();
   }
 
   /** The server's time, ms since 1970. */
@@ -36,8 +49,8 @@ export class ServerClock {
   }
 
   /**
-   * One reading. Taken at once, so a clock that was set, or a machine that slept, is right again
-   * with the next ping. A slow answer says little about the server's time and is left out.
+   * One reading. Taken at once, so that after a sleep of this machine, or a step of the server's clock,
+   * it is right again with the next ping. A slow answer says little about the time and is left out.
    * @param {number} serverTime ms
    * @param {number | null} roundTrip ms from question to answer; null when nothing was asked
    */
@@ -50,16 +63,17 @@ export class ServerClock {
 /**
  * What is known of the feed, as far as freshness needs it.
  * @typedef {object} FeedView
- * @property {number | null} asOf last successful fetch, ms on the server's clock
+ * @property {number | null} fetchedAt last successful fetch, ms
  * @property {number | null} interval fetch interval in seconds
  * @property {Feed} feed the server's own word
  * @property {boolean} connected whether messages can arrive at all
+ * @property {number | null} doubtedSince since when nobody knows whether they can, ms; null without a doubt
  */
 
 /**
- * The age of `as_of` beyond which prices are stale, ms.
+ * The age of the last fetch beyond which prices are stale, ms.
  *
- * Three fetch intervals, as the protocol says. But `as_of` travels with messages, and while prices
+ * Three fetch intervals, as the protocol says. But fetches are told with messages, and while prices
  * stand still the next may be a heartbeat away: with a 1 s interval every row would flicker to stale
  * between two heartbeats. So as long as the socket is open and the server calls its feed live, the
  * limit is never under a heartbeat and an interval. Once it says otherwise, the plain rule holds.
@@ -74,33 +88,45 @@ export function staleAfter(view) {
 
 /**
  * @param {FeedView} view
- * @param {number} now the server's time, ms
- * @returns {boolean}
+ * @param {number} now ms
+ * @returns {boolean} whether there is no word for so long that it may never come
  */
-export function isStale(view, now) {
-  return view.asOf === null || now - view.asOf > staleAfter(view);
+export function isDoubted({ doubtedSince }, now) {
+  return doubtedSince !== null && now - doubtedSince > DOUBT_MS;
 }
 
 /**
- * @param {number | null} timestamp of the price; null when there is none yet
- * @param {boolean} stale of the feed as a whole
- * @param {number} now the server's time, ms
- * @returns {RowState}
+ * @param {FeedView} view
+ * @param {number} now ms
+ * @returns {boolean} whether no price at all is live
  */
-export function rowState(timestamp, stale, now) {
-  if (timestamp === null) return "loading";
-  if (stale) return "stale";
-  return now - timestamp > FROZEN_AFTER_MS ? "frozen" : "live";
+export function isStale(view, now) {
+  return view.fetchedAt === null || now - view.fetchedAt > staleAfter(view) || isDoubted(view, now);
+}
+
+/**
+ * @param {HeldQuote | null} quote null when there is no price yet
+ * @param {FeedView} view
+ * @param {number} now ms
+ * @returns {{state: RowState, cause: Cause | null}} cause only of a stale one
+ */
+export function rowState(quote, view, now) {
+  if (quote === null) return { state: "loading", cause: null };
+  // What the provider says of this symbol stays said while the feed is away.
+  if (quote.state === "stale") return { state: "stale", cause: "symbol" };
+  if (isStale(view, now)) return { state: "stale", cause: !view.connected || isDoubted(view, now) ? "connection" : "feed" };
+  if (quote.session === "halted" || quote.session === "closed") return { state: quote.session, cause: null };
+  return { state: now - quote.changedAt > FROZEN_AFTER_MS ? "frozen" : "live", cause: null };
 }
 
 /**
  * The feed's state as shown: the server's word, unless the age of the data tells another story.
  * "live" over an hour-old price would be a lie even if the server said it.
  * @param {FeedView} view
- * @param {number} now the server's time, ms
+ * @param {number} now ms
  * @returns {Feed}
  */
 export function feedState(view, now) {
-  if (!view.connected) return "unknown";
-  return view.feed === "live" && view.asOf !== null && isStale(view, now) ? "stale" : view.feed;
+  if (!view.connected || isDoubted(view, now)) return "unknown";
+  return view.feed === "live" && view.fetchedAt !== null && isStale(view, now) ? "stale" : view.feed;
 }

@@ -3,17 +3,22 @@
  * comes into the store, and paint the status strip and the clock. What is different is in the options.
  */
 import { Announcer } from "./a11y.js";
-import { Banner } from "./banner.js";
+import { Banner, GRACE_MS } from "./banner.js";
+import { Bulletin, sceneOf, titleOf } from "./bulletin.js";
 import { Connection } from "./connection.js";
 import { must, oncePerFrame, setText } from "./dom.js";
-import { ServerClock, isStale } from "./freshness.js";
+import { ServerClock } from "./freshness.js";
+import { PageTitle } from "./page-title.js";
 import { clock, socketUrl, warn } from "./page.js";
 import { StatusStrip } from "./status.js";
+import { SteadyClock } from "./steady.js";
 import { Store } from "./store.js";
 import { Subscriber } from "./subscriber.js";
 
 /** @typedef {import("./alert-feed.js").Alert} Alert */
 /** @typedef {import("./connection.js").ConnectionState} ConnectionState */
+/** @typedef {import("./freshness.js").FeedView} FeedView */
+/** @typedef {import("./store.js").At} At */
 /** @typedef {import("./protocol.js").Rejection} Rejection */
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
 /** @typedef {ConstructorParameters<typeof Subscriber>[0]} SubscriberOptions */
@@ -36,10 +41,16 @@ import { Subscriber } from "./subscriber.js";
 
 /**
  * @typedef {object} View
- * @property {boolean} stale no price is to be taken for a live one
- * @property {number} now ms
- * @property {number} serverNow ms
+ * @property {FeedView} feed
+ * @property {number} now ms, of the page's monotonic clock
+ * @property {number} serverNow the server's time of day, ms
  */
+
+/**
+ * The page's clock and the time of day go on together, unless somebody set the one or the machine slept
+ * and the other stood still. A difference of more than this between two seconds is one of the two.
+ */
+const TIME_LOST_MS = 1_500;
 
 export class LivePage {
   store = new Store();
@@ -49,9 +60,17 @@ export class LivePage {
   #announcer = new Announcer(must(document, "#live", HTMLElement));
   #strip = new StatusStrip();
   #dateline = must(document, "#dateline", HTMLTimeElement);
-  #serverClock = new ServerClock(clock.now);
+  #serverClock = new ServerClock(clock.now, Date.now());
+  #steadyClock = new SteadyClock();
+  #bulletin = new Bulletin();
+  #title = new PageTitle();
   #connection;
   #banner;
+  /** Since when there is no connection, ms; null while there is one. @type {number | null} */
+  #awaySince = clock.now();
+  #everOpen = false;
+  /** The time of day less the page's clock, ms. */
+  #apart = Date.now() - clock.now();
   /** @type {number | null} */
   #roundTrip = null;
   #paintSoon = oncePerFrame(() => this.#paint());
@@ -66,18 +85,18 @@ export class LivePage {
       random: Math.random,
       onState: (state) => this.#connectionChanged(state),
       onMessage: (message) => this.#received(message),
-      onServerTime: (serverTime, measured) => {
-        this.#serverClock.observe(serverTime, measured);
-        this.#roundTrip = measured;
+      onPong: (roundTrip) => {
+        this.#roundTrip = roundTrip;
+        this.#steadyClock.answered(roundTrip, clock.now());
         this.paintSoon();
       },
+      onServerTime: (serverTime, roundTrip) => this.#serverClock.observe(serverTime, roundTrip),
       onFault: warn,
     });
     this.subscriber = new Subscriber({
       send: (message) => this.#connection.send(message),
       clock,
       wanted: () => this.store.symbols,
-      versions: (symbols) => this.store.versions(symbols),
       onAccepted: options.onAccepted,
       onRejected: options.onRejected,
       onFailed: options.onFailed,
@@ -97,7 +116,12 @@ export class LivePage {
     return this.#connection.state.name === "open";
   }
 
-  /** The time by the server's clock, ms. */
+  /** @param {number} count of alerts that nobody has read */
+  set unread(count) {
+    this.#title.unread = count;
+  }
+
+  /** The server's time of day, ms. For showing it; no age is worked out from it. */
   serverNow() {
     return this.#serverClock.now();
   }
@@ -114,6 +138,12 @@ export class LivePage {
   /** To be called once everything that the options name is there. */
   start() {
     window.addEventListener("online", () => this.#connection.wake());
+    window.addEventListener("offline", () => {
+      this.#connection.offline();
+      this.paintSoon();
+    });
+    // The browser stopped this page, as it does with one that is not seen for long.
+    document.addEventListener("resume", () => this.#connection.wake());
     window.addEventListener("pageshow", (event) => {
       if (event.persisted) this.#connection.wake();
     });
@@ -129,32 +159,39 @@ export class LivePage {
   /** @param {ConnectionState} state */
   #connectionChanged(state) {
     if (state.name === "open") {
+      this.#awaySince = null;
+      this.#everOpen = true;
       this.subscriber.connected();
       this.#options.onOpen();
     } else {
+      this.#awaySince ??= clock.now();
       this.subscriber.disconnected();
       this.#options.onClosed();
     }
     this.#banner.update(state);
     this.paintSoon();
+    this.#tell();
   }
 
   /** @param {ServerMessage} message */
   #received(message) {
     const { store, subscriber } = this;
     const { onPrices, onSnapshot, onAlert } = this.#options;
+    const at = this.#read(message);
     switch (message.type) {
       case "prices":
         // Not painted with the next frame: they come many times a second, and change themselves only.
-        onPrices(store.applyPrices(message.prices, message.asOf, clock.now()));
+        onPrices(store.applyPrices(message.prices, at));
         break;
       case "snapshot":
-        onSnapshot(store.applySnapshot(message.quotes, message.asOf, clock.now()));
+        onSnapshot(store.applySnapshot(message.quotes, at));
         this.paintSoon();
         break;
       case "status":
-        store.applyStatus(message);
+        if (message.probeIn === null && message.nextProbe !== null) message.probeIn = Math.max(0, message.nextProbe - this.serverNow());
+        store.applyStatus(message, at);
         this.paintSoon();
+        this.#tell();
         break;
       case "subscriptions":
         subscriber.answered(message);
@@ -168,25 +205,75 @@ export class LivePage {
     }
   }
 
+  /**
+   * Reads the times of a message, before anything else of it is looked at.
+   * @param {ServerMessage} message
+   * @returns {At}
+   */
+  #read(message) {
+    const now = clock.now();
+    const steadyClock = this.#steadyClock;
+    if (message.type === "welcome") steadyClock.begin(now);
+    const steady = "steady" in message ? message.steady : null;
+    if (steady !== null) this.store.slept(steadyClock.observe(steady, now));
+    /** @param {number} then */
+    const here = (then) => steadyClock.here(then, now);
+    if ("fetched" in message) this.store.fetched(message.fetched, here);
+    return { now, madeAt: steady === null ? now : here(steady), here: (then) => (then === null ? null : here(then)) };
+  }
+
+  /**
+   * @param {number} now
+   * @returns {FeedView}
+   */
+  #feed(now) {
+    const { status, fetchedAt } = this.store;
+    return {
+      fetchedAt,
+      interval: status?.interval ?? null,
+      feed: status?.feed ?? "unknown",
+      connected: this.#awaySince === null || now - this.#awaySince < GRACE_MS,
+      doubtedSince: this.#connection.doubtedSince,
+    };
+  }
+
   #paint() {
     const now = clock.now();
     const serverNow = this.serverNow();
-    const { status, asOf } = this.store;
-    const { lost } = this.#banner;
-    const freshness = { asOf, interval: status?.interval ?? null, feed: status?.feed ?? "unknown", connected: !lost };
-    this.#strip.paint({ connection: this.#connection.state, roundTrip: this.#roundTrip, lost, status, asOf, now, serverNow });
+    const feed = this.#feed(now);
+    const { status, probeAt } = this.store;
+    this.#strip.paint({ connection: this.#connection.state, roundTrip: this.#roundTrip, status, probeAt, feed, now });
     this.#banner.paint(now);
     setText(this.#dateline, new Date(serverNow).toUTCString().replace("GMT", "UTC"));
     this.#dateline.dateTime = new Date(serverNow).toISOString();
-    this.#options.paint({ stale: isStale(freshness, serverNow), now, serverNow });
+    this.#options.paint({ feed, now, serverNow });
+  }
+
+  /** Says what changed, to who hears the page and in its title; also while nobody sees it. */
+  #tell() {
+    const now = clock.now();
+    const feed = this.#feed(now);
+    const scene = sceneOf(this.store, feed, now);
+    this.#title.state = titleOf(scene, this.#everOpen && !feed.connected);
+    const said = this.#bulletin.look(scene, now);
+    if (said !== "") this.say(said);
   }
 
   #everySecond() {
+    this.#noticeLostTime();
+    this.#tell();
     if (!document.hidden) {
       this.#paint();
       this.#options.everySecond();
     }
     // On the server's full second, so that the clock does not skip one.
     setTimeout(() => this.#everySecond(), 1000 - (this.serverNow() % 1000));
+  }
+
+  /** Whether the machine slept or somebody set its clock cannot be told apart, and need not: a ping tells. */
+  #noticeLostTime() {
+    const apart = Date.now() - clock.now();
+    if (Math.abs(apart - this.#apart) > TIME_LOST_MS) this.#connection.wake();
+    this.#apart = apart;
   }
 }

@@ -3,8 +3,9 @@
  * change the store, the store is painted.
  */
 import { Alerts } from "./alerts.js";
+import { describeBases, directionOfDay } from "./basis.js";
 import { must, setText } from "./dom.js";
-import { directionOf, enumerate } from "./format.js";
+import { enumerate } from "./format.js";
 import { bindKeyboard } from "./keyboard.js";
 import { KnownSymbols } from "./known-symbols.js";
 import { LISTS_KEY, Lists } from "./lists.js";
@@ -12,7 +13,6 @@ import { LivePage } from "./live-page.js";
 import { Offers } from "./offers.js";
 import { nextSorting, sorted } from "./sort.js";
 import { Memory, SORTING_KEY, WATCHLIST_KEY, readSorting } from "./storage.js";
-import { change } from "./store.js";
 import { SymbolField } from "./symbol-field.js";
 import { bindChoice } from "./theme.js";
 import { UndoToast } from "./toast.js";
@@ -27,6 +27,8 @@ const storage = () => window.localStorage;
 const memory = new Memory(storage);
 const session = new Memory(() => window.sessionStorage);
 const summary = must(document, "#summary", HTMLElement);
+const sinceHead = must(document, "#since", HTMLElement);
+const bases = must(document, "#bases", HTMLElement);
 let sorting = readSorting(memory.load(SORTING_KEY));
 
 const page = new LivePage({
@@ -95,6 +97,7 @@ const watchlist = new Watchlist({
     watchlist.showSorting(sorting);
     arrange();
   },
+  onPainted: () => setText(summary, summarise()),
   onLeave: () => field.focus(),
 });
 
@@ -113,6 +116,9 @@ const alerts = new Alerts({
   memory,
   isUnlisted: (symbol) => known.current.complete && !known.current.symbols.some((listed) => listed.symbol === symbol),
   priceOf: (symbol) => store.entry(symbol)?.quote?.price ?? null,
+  onUnread: (count) => {
+    page.unread = count;
+  },
   onDeleted: (undoable) => toast.offer(undoable),
   announce: (text) => page.say(text),
 });
@@ -180,12 +186,14 @@ function arrange() {
 }
 
 /** @param {View} view */
-function paint({ stale, serverNow }) {
-  watchlist.tick(stale, serverNow);
-  setText(summary, summarise());
+function paint({ feed, now }) {
+  watchlist.tick(feed, now);
+  const { head, sentence } = describeBases(store.symbols.map((symbol) => store.entry(symbol)?.quote ?? null));
+  setText(sinceHead, head === "" ? "" : ` ${head}`);
+  setText(bases, sentence);
 }
 
-/** @returns {string} "6 symbols · 4 up · 1 down" */
+/** Of what is in the rows at this moment. @returns {string} "6 symbols · 4 up · 1 down" */
 function summarise() {
   const { symbols } = store;
   if (symbols.length === 0) return "";
@@ -193,9 +201,7 @@ function summarise() {
   let down = 0;
   for (const symbol of symbols) {
     const entry = store.entry(symbol);
-    if (!entry?.quote) continue;
-    // As its row shows it.
-    const direction = directionOf(change(entry.quote)?.absolute ?? 0, entry.decimals);
+    const direction = entry === undefined ? "flat" : directionOfDay(entry);
     if (direction === "up") up += 1;
     else if (direction === "down") down += 1;
   }

@@ -4,9 +4,12 @@ import { address } from "./address.js";
 /** Faults in what the server sends that go to the console; a broken server must not fill it. */
 const MAX_FAULTS_SHOWN = 5;
 
-/** The browser's time and timers, as the parts that tests drive want them. */
+/**
+ * The browser's time and timers, as the parts that tests drive want them. The time is monotonic: nobody
+ * sets it, but on some systems it stands still while the machine sleeps.
+ */
 export const clock = {
-  now: () => Date.now(),
+  now: () => performance.now(),
   setTimeout: (/** @type {() => void} */ callback, /** @type {number} */ ms) => window.setTimeout(callback, ms),
   clearTimeout: (/** @type {number | undefined} */ timer) => window.clearTimeout(timer),
 };

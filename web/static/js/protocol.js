@@ -1,8 +1,9 @@
 /**
  * The WebSocket protocol, version 1, as the dashboard speaks it.
  *
- * Times are ISO 8601 on the wire and milliseconds since 1970 here. What the server sends is checked
- * item by item: a malformed price is dropped and named, the good ones beside it count.
+ * Times of day are ISO 8601 on the wire and milliseconds since 1970 here; times that ages are worked out
+ * from are milliseconds of the server's monotonic clock. What the server sends is checked item by item:
+ * a malformed price is dropped and named, the good ones beside it count.
  */
 import { readAlert } from "./alert-feed.js";
 import { isSymbol } from "./symbols.js";
@@ -14,6 +15,19 @@ export const PROTOCOL_VERSION = 1;
 /** @typedef {"closed" | "open" | "half_open" | "unknown"} Circuit */
 /** @typedef {string | number | null} Id */
 
+/** @typedef {"live" | "stale"} Confirmation whether the last fetch told a symbol */
+/** @typedef {"previous_close" | "open" | "day_first" | "first_seen"} Basis */
+/** @typedef {"pre" | "regular" | "post" | "closed" | "halted"} Session */
+
+/**
+ * What the server says of a symbol's confirmation.
+ * @typedef {object} Told
+ * @property {Confirmation | null} state null: as it was
+ * @property {string | null} reason a code, of a stale one
+ * @property {number | null} confirmed when a fetch told it last, ms of the server's monotonic clock; null: the
+ *   feed's last one did
+ */
+
 /**
  * @typedef {object} Price
  * @property {string} symbol
@@ -22,26 +36,43 @@ export const PROTOCOL_VERSION = 1;
  * @property {Version} version
  */
 
+/** @typedef {Price & Told} PriceUpdate */
+
 /**
  * @typedef {object} StaticFields
  * @property {number | null} open
  * @property {number | null} previous
+ * @property {number | null} base what the change of the day is against
+ * @property {Basis | null} basis what `base` is
+ * @property {number | null} baseAt time of day of `base`, ms
+ * @property {string | null} dayZone the IANA zone whose midnight begins the symbol's day
  * @property {string | null} exchange
  * @property {string | null} currency
+ * @property {string | null} name
+ * @property {Session | null} session
  * @property {boolean} delayed
+ * @property {number | null} delayedSeconds
  */
 
-/** @typedef {Price & StaticFields} Quote */
+/** @typedef {PriceUpdate & StaticFields & {changed: number | null}} Quote changed: when the price last did, ms of
+ * the server's monotonic clock */
+
+/**
+ * When a frame was made and when the feed was last fetched, ms of the server's monotonic clock. They
+ * mean something within one connection only.
+ * @typedef {{steady: number | null, fetched: number | null}} Head
+ */
 
 /** @typedef {{symbol: string, code: string, reason: string}} Rejection */
 
-/** @typedef {{type: "welcome", protocol: number, session: string, serverTime: number | null, heartbeat: number}} Welcome */
+/** @typedef {{type: "welcome", protocol: number, session: string, serverTime: number | null, steady: number | null, heartbeat: number}} Welcome */
 /** @typedef {{type: "subscriptions", symbols: string[], rejected: Rejection[], id: Id}} Subscriptions */
-/** @typedef {{type: "snapshot", asOf: number | null, quotes: Quote[]}} Snapshot */
-/** @typedef {{type: "prices", asOf: number | null, prices: Price[]}} Prices */
+/** @typedef {{type: "snapshot", quotes: Quote[]} & Head} Snapshot */
+/** @typedef {{type: "prices", prices: PriceUpdate[]} & Head} Prices */
 /**
- * `interval` is the current fetch interval in seconds; null when the server does not say.
- * @typedef {{type: "status", feed: Feed, circuit: Circuit, nextProbe: number | null, reason: string | null, interval: number | null}} Status
+ * `interval` is the current fetch interval in seconds; null when the server does not say. `probeIn` are
+ * the ms from the making of this message to the next probe; null when none is planned.
+ * @typedef {{type: "status", feed: Feed, circuit: Circuit, probeIn: number | null, nextProbe: number | null, reason: string | null, interval: number | null} & Head} Status
  */
 /** @typedef {{type: "pong", id: Id, serverTime: number | null}} Pong */
 /** @typedef {{type: "error", code: string, reason: string, temporary: boolean, id: Id}} ServerError */
@@ -49,7 +80,7 @@ export const PROTOCOL_VERSION = 1;
 /** @typedef {{type: "alert", alert: import("./alert-feed.js").Alert}} AlertFired */
 /** @typedef {Welcome | Subscriptions | Snapshot | Prices | Status | Pong | ServerError | AlertFired | GoingAway} ServerMessage */
 
-/** @typedef {{action: "subscribe", symbols: string[], id: Id, since?: Record<string, Version>}} Subscribe */
+/** @typedef {{action: "subscribe", symbols: string[], id: Id}} Subscribe */
 /** @typedef {{action: "unsubscribe", symbols: string[], id: Id}} Unsubscribe */
 /** @typedef {{action: "ping", id: Id}} Ping */
 /** @typedef {Subscribe | Unsubscribe | Ping} ClientMessage */
@@ -60,6 +91,10 @@ export const PROTOCOL_VERSION = 1;
  */
 
 /** @typedef {Record<string, unknown>} Fields */
+
+const CONFIRMATIONS = /** @type {const} */ (["live", "stale"]);
+const BASES = /** @type {const} */ (["previous_close", "open", "day_first", "first_seen"]);
+const SESSIONS = /** @type {const} */ (["pre", "regular", "post", "closed", "halted"]);
 
 /**
  * @param {ClientMessage} message
@@ -102,6 +137,7 @@ function read(m, faults) {
         protocol: numberOr(m.protocol, PROTOCOL_VERSION),
         session: textOr(m.session, ""),
         serverTime: timeOrNull(m.server_time),
+        steady: steadyOrNull(m.steady),
         heartbeat: positiveOr(m.heartbeat, 25),
       };
     case "subscriptions":
@@ -112,14 +148,16 @@ function read(m, faults) {
         id: idOrNull(m.id),
       };
     case "snapshot":
-      return { type: "snapshot", asOf: timeOrNull(m.as_of), quotes: listOf(m.quotes, "quotes", faults, readQuote) };
+      return { type: "snapshot", ...readHead(m), quotes: listOf(m.quotes, "quotes", faults, readQuote) };
     case "prices":
-      return { type: "prices", asOf: timeOrNull(m.as_of), prices: listOf(m.prices, "prices", faults, readPrice) };
+      return { type: "prices", ...readHead(m), prices: listOf(m.prices, "prices", faults, readPrice) };
     case "status":
       return {
         type: "status",
+        ...readHead(m),
         feed: oneOf(m.feed, /** @type {const} */ (["live", "stale", "down"])),
         circuit: oneOf(m.circuit, /** @type {const} */ (["closed", "open", "half_open"])),
+        probeIn: lengthOrNull(m.probe_in),
         nextProbe: timeOrNull(m.next_probe),
         reason: textOrNull(m.reason),
         interval: positiveOr(m.interval, null),
@@ -149,14 +187,16 @@ function read(m, faults) {
 
 /**
  * @param {unknown} item
- * @returns {Price | null}
+ * @returns {PriceUpdate | null}
  */
 function readPrice(item) {
   if (!isFields(item) || !isSymbol(item.symbol)) return null;
   const timestamp = timeOrNull(item.timestamp);
   const { price, version } = item;
   if (typeof price !== "number" || !Number.isFinite(price) || timestamp === null || !isVersion(version)) return null;
-  return { symbol: item.symbol, price, timestamp, version };
+  const state = knownOrNull(item.state, CONFIRMATIONS);
+  const reason = state === "stale" ? textOrNull(item.reason) : null;
+  return { symbol: item.symbol, price, timestamp, version, state, reason, confirmed: steadyOrNull(item.confirmed) };
 }
 
 /**
@@ -170,10 +210,26 @@ function readQuote(item) {
     ...price,
     open: positiveOr(item.open, null),
     previous: positiveOr(item.previous, null),
+    base: positiveOr(item.base, null),
+    basis: knownOrNull(item.basis, BASES),
+    baseAt: timeOrNull(item.base_at),
+    dayZone: textOrNull(item.day_zone),
+    changed: steadyOrNull(item.changed),
     exchange: textOrNull(item.exchange),
     currency: textOrNull(item.currency),
+    name: textOrNull(item.name),
+    session: knownOrNull(item.session, SESSIONS),
     delayed: item.delayed === true,
+    delayedSeconds: lengthOrNull(item.delayed_seconds),
   };
+}
+
+/**
+ * @param {Fields} m
+ * @returns {Head}
+ */
+function readHead(m) {
+  return { steady: steadyOrNull(m.steady), fetched: steadyOrNull(m.fetched) };
 }
 
 /**
@@ -231,6 +287,32 @@ function isVersion(value) {
  */
 function oneOf(value, allowed) {
   return allowed.find((name) => name === value) ?? "unknown";
+}
+
+/**
+ * @template {string} T
+ * @param {unknown} value
+ * @param {readonly T[]} allowed
+ * @returns {T | null}
+ */
+function knownOrNull(value, allowed) {
+  return allowed.find((name) => name === value) ?? null;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {number | null} of a monotonic clock, whose zero means nothing
+ */
+function steadyOrNull(value) {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {number | null} a length of time
+ */
+function lengthOrNull(value) {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : null;
 }
 
 /**

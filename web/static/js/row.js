@@ -2,13 +2,13 @@
  * One row of the watch list. It remembers what it shows and touches only what differs.
  */
 import { address } from "./address.js";
+import { change, directionOfDay, since } from "./basis.js";
 import { must, setAttribute, setIcon, setText } from "./dom.js";
-import { age, directionOf, firstDifference, price, signed } from "./format.js";
-import { sparkline } from "./sparkline.js";
-import { change } from "./store.js";
+import { firstDifference, price, signed } from "./format.js";
+import { courseOf, sparkline } from "./sparkline.js";
 
 /** @typedef {import("./store.js").Entry} Entry */
-/** @typedef {import("./freshness.js").RowState} RowState */
+/** @typedef {import("./standing.js").Standing} Standing */
 
 /** A row that flashes more often than this is noise at the edge of the eye. */
 const FLASH_SPACING_MS = 500;
@@ -16,13 +16,8 @@ const FLASH_SPACING_MS = 500;
 /** A trend is drawn with the price that moved it, but not with each of twenty a second. */
 const TREND_SPACING_MS = 400;
 
-/** @type {Record<RowState, {icon: string, title: string}>} */
-export const STATES = {
-  live: { icon: "dot", title: "Live: fetched just now" },
-  stale: { icon: "triangle", title: "Stale: nothing newer could be fetched" },
-  frozen: { icon: "pause", title: "Frozen: fetched just now, but unchanged at the source for over a minute" },
-  loading: { icon: "ring", title: "No price yet" },
-};
+/** Characters for which the column of percents has room always: "+10.00 %". */
+const USUAL_PERCENT = 8;
 
 /** @type {Record<"up" | "down" | "flat", string>} */
 const SPOKEN = { up: "up", down: "down", flat: "unchanged" };
@@ -31,14 +26,16 @@ export class Row {
   #kept;
   #ticked;
   #meta;
+  #note;
   #change;
   #arrow;
   #absolute;
   #percent;
   #trend;
   #trendLine;
-  #trendOpen;
+  #trendBase;
   #age;
+  #ageSign;
   #ageIcon;
   #ageText;
   #shown = "";
@@ -46,7 +43,11 @@ export class Row {
   #flashedAt = -Infinity;
   #flashToggle = false;
   #trendRevision = 0;
+  #trendSpoken = 0;
   #trendPaintedAt = -Infinity;
+  /** How long the price and the change are as shown. */
+  priceChars = 0;
+  changeChars = 0;
 
   /**
    * @param {HTMLTemplateElement} template
@@ -61,6 +62,7 @@ export class Row {
     this.#kept = part("kept");
     this.#ticked = part("ticked");
     this.#meta = part("meta");
+    this.#note = part("note");
     this.#absolute = part("absolute");
     this.#percent = part("percent");
     this.#ageText = part("age");
@@ -68,8 +70,9 @@ export class Row {
     this.#arrow = must(fragment, ".arrow use", SVGUseElement);
     this.#trend = must(fragment, ".trend", SVGSVGElement);
     this.#trendLine = must(fragment, ".trend-line", SVGPolylineElement);
-    this.#trendOpen = must(fragment, ".trend-open", SVGLineElement);
+    this.#trendBase = must(fragment, ".trend-base", SVGLineElement);
     this.#age = must(fragment, ".c-age", HTMLElement);
+    this.#ageSign = must(fragment, ".c-age .icon", SVGSVGElement);
     this.#ageIcon = must(fragment, ".c-age use", SVGUseElement);
     this.chartLink = must(fragment, '[data-part="symbol"]', HTMLAnchorElement);
     this.chartLink.textContent = symbol;
@@ -102,26 +105,29 @@ export class Row {
     if (quote === null) return;
     const text = price(quote.price, decimals);
     if (text !== this.#shown) this.#paintPrice(text, quote.price, now);
-    const sinceOpen = change(quote);
-    if (sinceOpen === null) {
-      setText(this.#absolute, "–");
-      setText(this.#percent, "");
-      this.#direct("flat");
-    } else {
-      setText(this.#absolute, signed(sinceOpen.absolute, decimals));
-      setText(this.#percent, `${signed(sinceOpen.percent, 2)}\u00a0%`);
-      this.#direct(directionOf(sinceOpen.absolute, decimals));
+    const day = change(quote);
+    const absolute = day === null ? "–" : signed(day.absolute, decimals);
+    const percent = day === null ? "" : `${signed(day.percent, 2)}\u00a0%`;
+    setText(this.#absolute, absolute);
+    setText(this.#percent, percent);
+    this.changeChars = absolute.length + Math.max(percent.length, USUAL_PERCENT);
+    const direction = directionOfDay(entry);
+    if (this.#change.dataset.direction !== direction) {
+      this.#change.dataset.direction = direction;
+      setIcon(this.#arrow, direction);
     }
+    setAttribute(this.#change, "title", `${SPOKEN[direction]} ${since(quote)}`.trim());
   }
 
   /**
    * What a snapshot brings and updates do not.
    * @param {Readonly<Entry>} entry
    */
-  paintStatic(entry) {
-    const { quote } = entry;
-    const words = quote === null ? [] : [quote.exchange, quote.currency, quote.delayed ? "delayed" : null];
-    setText(this.#meta, words.filter((word) => word !== null).join(" · "));
+  paintStatic({ quote }) {
+    const words = (quote === null ? [] : [quote.name, quote.exchange, quote.currency]).filter((word) => word !== null).join(" · ");
+    setText(this.#meta, words);
+    // It is cut, or not there, where there is no room.
+    this.chartLink.title = `Chart of ${this.symbol}${words === "" ? "" : `: ${words}`}`;
   }
 
   /**
@@ -132,35 +138,36 @@ export class Row {
     if (quote === null || trend.revision === this.#trendRevision || now - this.#trendPaintedAt < TREND_SPACING_MS) return;
     this.#trendRevision = trend.revision;
     this.#trendPaintedAt = now;
-    const { points, openAt, direction } = sparkline(trend.values, quote.open, decimals);
+    const { points, baseAt, direction } = sparkline(trend.values, quote.base, decimals);
     this.#trendLine.setAttribute("points", points);
     this.#trend.dataset.direction = direction;
-    setAttribute(this.#trendOpen, "y1", String(openAt ?? -10));
-    setAttribute(this.#trendOpen, "y2", String(openAt ?? -10));
-    setAttribute(this.#trendOpen, "visibility", openAt === null ? "hidden" : null);
+    setAttribute(this.#trendBase, "y1", String(baseAt ?? -10));
+    setAttribute(this.#trendBase, "y2", String(baseAt ?? -10));
+    setAttribute(this.#trendBase, "visibility", baseAt === null ? "hidden" : null);
   }
 
   /**
+   * The trend in words. Once a second at most: who hears the page reads one row at a time.
    * @param {Readonly<Entry>} entry
-   * @param {RowState} state
-   * @param {number} now the server's time, ms
    */
-  paintAge({ quote, rejected }, state, now) {
+  speakTrend({ trend, decimals }) {
+    if (trend.revision === this.#trendSpoken) return;
+    this.#trendSpoken = trend.revision;
+    setAttribute(this.#trend, "aria-label", courseOf(trend.values, (value) => price(value, decimals)));
+  }
+
+  /** @param {Standing} standing */
+  paintStanding({ state, icon, text, note, title }) {
     if (this.element.dataset.state !== state) {
       this.element.dataset.state = state;
-      setIcon(this.#ageIcon, STATES[state].icon);
-      this.#age.title = STATES[state].title;
+      setIcon(this.#ageIcon, icon);
+      // Every other state is said by its text.
+      setAttribute(this.#ageSign, "aria-hidden", state === "live" ? null : "true");
+      setAttribute(this.#ageSign, "aria-label", state === "live" ? "Live" : null);
     }
-    if (rejected !== null) {
-      this.element.dataset.rejected = "";
-      this.#age.title = rejected;
-      setIcon(this.#ageIcon, "cross");
-    } else if (this.element.dataset.rejected !== undefined) {
-      delete this.element.dataset.rejected;
-      this.#age.title = STATES[state].title;
-      setIcon(this.#ageIcon, STATES[state].icon);
-    }
-    setText(this.#ageText, rejected !== null ? "Not served" : ageText(state, quote === null ? 0 : now - quote.timestamp));
+    setAttribute(this.#age, "title", title);
+    setText(this.#ageText, text);
+    setText(this.#note, note);
   }
 
   /**
@@ -179,32 +186,7 @@ export class Row {
       this.#ticked.dataset.flash = `${value > this.#shownPrice ? "up" : "down"}-${this.#flashToggle ? "a" : "b"}`;
     }
     this.#shown = text;
+    this.priceChars = text.length;
     this.#shownPrice = value;
-  }
-
-  /** @param {"up" | "down" | "flat"} direction */
-  #direct(direction) {
-    if (this.#change.dataset.direction === direction && this.#change.title !== "") return;
-    this.#change.dataset.direction = direction;
-    this.#change.title = `${SPOKEN[direction]} since the day’s open`;
-    setIcon(this.#arrow, direction);
-  }
-}
-
-/**
- * @param {RowState} state
- * @param {number} ms
- * @returns {string}
- */
-export function ageText(state, ms) {
-  switch (state) {
-    case "loading":
-      return "Waiting";
-    case "stale":
-      return `Stale ${age(ms)}`;
-    case "frozen":
-      return `Frozen ${age(ms)}`;
-    case "live":
-      return age(ms);
   }
 }

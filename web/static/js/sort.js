@@ -2,7 +2,7 @@
  * The order of the rows: the user's own, or by a column. Ties, and rows without a value, keep the
  * user's order.
  */
-import { change } from "./store.js";
+import { change } from "./basis.js";
 
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {"symbol" | "price" | "change"} Column */

@@ -4,20 +4,21 @@
  */
 import { must, setAttribute, setIcon, setText } from "./dom.js";
 import { age, countdown } from "./format.js";
-import { feedState } from "./freshness.js";
+import { feedState, isDoubted } from "./freshness.js";
 
 /** @typedef {import("./connection.js").ConnectionState} ConnectionState */
+/** @typedef {import("./freshness.js").FeedView} FeedView */
 /** @typedef {import("./protocol.js").Status} Status */
 
 /**
+ * All times are ms of the page's monotonic clock.
  * @typedef {object} Facts
  * @property {ConnectionState} connection
  * @property {number | null} roundTrip of the last ping, ms
- * @property {boolean} lost the connection has been away for longer than a moment
  * @property {Status | null} status the server's last word
- * @property {number | null} asOf last successful fetch, ms on the server's clock
- * @property {number} now this machine's time, ms
- * @property {number} serverNow the server's time, ms
+ * @property {number | null} probeAt when the breaker probes next
+ * @property {FeedView} feed
+ * @property {number} now
  */
 
 /** @typedef {{state: string, icon: string, name: string, detail: string}} Shown */
@@ -31,7 +32,8 @@ export function describe(facts) {
 }
 
 /** @param {Facts} facts @returns {Shown} */
-function describeSocket({ connection, roundTrip, now }) {
+function describeSocket({ connection, roundTrip, feed, now }) {
+  if (connection.name === "open" && isDoubted(feed, now)) return { state: "waiting", icon: "triangle", name: "No answer", detail: "asking whether it is still there" };
   switch (connection.name) {
     case "open":
       return { state: "open", icon: "dot", name: "Connected", detail: roundTrip === null ? "" : `round trip ${Math.max(1, Math.round(roundTrip))}\u00a0ms` };
@@ -45,10 +47,10 @@ function describeSocket({ connection, roundTrip, now }) {
 }
 
 /** @param {Facts} facts @returns {Shown} */
-function describeFeed({ lost, status, asOf, serverNow }) {
-  const fetched = asOf === null ? "" : `fetched ${age(serverNow - asOf)} ago`;
-  const interval = status?.interval ?? null;
-  const state = feedState({ asOf, interval, feed: status?.feed ?? "unknown", connected: !lost }, serverNow);
+function describeFeed({ feed, status, now }) {
+  const { fetchedAt, interval } = feed;
+  const fetched = fetchedAt === null ? "" : `fetched ${age(now - fetchedAt)} ago`;
+  const state = feedState(feed, now);
   switch (state) {
     case "live":
       return { state, icon: "dot", name: "Live", detail: join(fetched, interval === null ? "" : `every ${seconds(interval)}`) };
@@ -57,24 +59,24 @@ function describeFeed({ lost, status, asOf, serverNow }) {
     case "down":
       return { state, icon: "cross", name: "Down", detail: join(fetched, status?.reason ?? "") };
     default:
-      return { state, icon: "dash", name: "Unknown", detail: join(lost ? "no connection" : "", fetched) };
+      return { state, icon: "dash", name: "Unknown", detail: join(feed.connected ? "" : "no connection", fetched) };
   }
 }
 
 /** @param {Facts} facts @returns {Shown} */
-function describeBreaker({ lost, status, serverNow }) {
-  const state = lost ? "unknown" : (status?.circuit ?? "unknown");
+function describeBreaker({ feed, status, probeAt, now }) {
+  const state = !feed.connected || isDoubted(feed, now) ? "unknown" : (status?.circuit ?? "unknown");
   switch (state) {
     case "closed":
       return { state, icon: "dot", name: "Closed", detail: "requests pass" };
     case "half_open":
       return { state, icon: "triangle", name: "Half-open", detail: "probing" };
     case "open": {
-      const left = status?.nextProbe ? status.nextProbe - serverNow : null;
+      const left = probeAt === null ? null : probeAt - now;
       return { state, icon: "cross", name: "Open", detail: left === null ? "requests held back" : left > 0 ? `next probe in ${countdown(left)}` : "probe due" };
     }
     default:
-      return { state: "unknown", icon: "dash", name: "Unknown", detail: lost ? "no connection" : "" };
+      return { state: "unknown", icon: "dash", name: "Unknown", detail: feed.connected ? "" : "no connection" };
   }
 }
 

@@ -6,9 +6,9 @@ import { decimalsFor } from "./format.js";
 import { isSymbol } from "./symbols.js";
 import { compareVersions } from "./versions.js";
 
-/** @typedef {import("./protocol.js").Price} Price */
+/** @typedef {import("./protocol.js").PriceUpdate} PriceUpdate */
+/** @typedef {import("./protocol.js").Confirmation} Confirmation */
 /** @typedef {import("./protocol.js").Quote} Quote */
-/** @typedef {import("./versions.js").Version} Version */
 /** @typedef {import("./protocol.js").Status} Status */
 
 /** What one connection may subscribe to (W10). */
@@ -29,8 +29,22 @@ const TREND_SPACING_MS = 400;
  */
 
 /**
+ * A quote with its times on the page's own monotonic clock.
+ * @typedef {Omit<Quote, "state" | "confirmed" | "changed"> & {state: Confirmation, confirmedAt: number | null, changedAt: number}} HeldQuote
+ *   confirmedAt null: by the feed's last fetch
+ */
+
+/**
+ * When a message came. All are ms of the page's monotonic clock.
+ * @typedef {object} At
+ * @property {number} now
+ * @property {number} madeAt when the server made it, at the earliest
+ * @property {(steady: number | null) => number | null} here a time of the server's monotonic clock; null stays null
+ */
+
+/**
  * @typedef {object} Entry
- * @property {Quote | null} quote
+ * @property {HeldQuote | null} quote
  * @property {Trend} trend
  * @property {number} decimals of the price and of its change as shown: see `decimalsFor`
  * @property {string | null} rejected why the server will not serve it; null when it does
@@ -42,22 +56,33 @@ export class Store {
   /** @type {Map<string, Entry>} */
   #entries = new Map();
   /** @type {number | null} */
-  #asOf = null;
+  #fetchedAt = null;
+  /** The same as it was told. @type {number | null} */
+  #fetchedSteady = null;
+  /** Live symbols that the last fetch did not tell, since it did not ask for them. @type {Set<string>} */
+  #untold = new Set();
   /** @type {Status | null} */
   #status = null;
+  /** @type {number | null} */
+  #probeAt = null;
 
   /** Symbols in the user's own order. */
   get symbols() {
     return /** @type {readonly string[]} */ (this.#order);
   }
 
-  /** The last successful fetch the server told of, ms on its clock. */
-  get asOf() {
-    return this.#asOf;
+  /** The last successful fetch the server told of, ms of the page's monotonic clock. */
+  get fetchedAt() {
+    return this.#fetchedAt;
   }
 
   get status() {
     return this.#status;
+  }
+
+  /** When the breaker's next probe is due, ms; null when none is planned. */
+  get probeAt() {
+    return this.#probeAt;
   }
 
   /**
@@ -117,52 +142,93 @@ export class Store {
 
   /**
    * @param {Iterable<Quote>} quotes
-   * @param {number | null} asOf
-   * @param {number} now ms
+   * @param {At} at
    * @returns {string[]} changed symbols
    */
-  applySnapshot(quotes, asOf, now) {
-    this.#advance(asOf);
+  applySnapshot(quotes, at) {
     const changed = [];
     for (const quote of quotes) {
       const entry = this.#entries.get(quote.symbol);
-      // The same version is let in: a snapshot repeats it with the static fields.
-      if (entry === undefined || (entry.quote !== null && compareVersions(quote.version, entry.quote.version) < 0)) continue;
+      if (entry === undefined) continue;
       const first = entry.quote === null;
-      entry.quote = quote;
+      const order = entry.quote === null ? 1 : compareVersions(quote.version, entry.quote.version);
+      // The same version is let in: a snapshot repeats it with the static fields.
+      if (order < 0) continue;
+      const { confirmed, changed: moved, state, ...fields } = quote;
+      entry.quote = { ...fields, state: state ?? "live", confirmedAt: at.here(confirmed), changedAt: at.here(moved) ?? at.now };
+      if (confirmed !== null && entry.quote.state === "live") this.#untold.add(quote.symbol);
       entry.rejected = null;
-      entry.decimals = decimalsFor(quote.price, quote.open, entry.decimals);
-      if (first && quote.previous !== null) extendTrend(entry.trend, quote.previous, now - TREND_SPACING_MS);
-      extendTrend(entry.trend, quote.price, now);
+      entry.decimals = decimalsFor(quote.price, quote.base, entry.decimals);
+      if (first && quote.previous !== null) extendTrend(entry.trend, quote.previous, at.now - TREND_SPACING_MS);
+      if (order > 0) extendTrend(entry.trend, quote.price, at.now);
       changed.push(quote.symbol);
     }
     return changed;
   }
 
   /**
-   * @param {Iterable<Price>} prices
-   * @param {number | null} asOf
-   * @param {number} now ms
+   * @param {Iterable<PriceUpdate>} prices
+   * @param {At} at
    * @returns {string[]} changed symbols
    */
-  applyPrices(prices, asOf, now) {
-    this.#advance(asOf);
+  applyPrices(prices, at) {
     const changed = [];
     for (const price of prices) {
       const entry = this.#entries.get(price.symbol);
-      if (entry === undefined || (entry.quote !== null && compareVersions(price.version, entry.quote.version) <= 0)) continue;
-      entry.quote = { ...(entry.quote ?? NO_STATIC_FIELDS), ...price };
+      if (entry === undefined) continue;
+      const order = entry.quote === null ? 1 : compareVersions(price.version, entry.quote.version);
+      // A symbol that is confirmed no more, or again, keeps the version of the price that it has.
+      if (order < 0 || (order === 0 && price.state === null)) continue;
+      entry.quote = moved(entry.quote, price, at);
       entry.rejected = null;
-      entry.decimals = decimalsFor(price.price, entry.quote.open, entry.decimals);
-      extendTrend(entry.trend, price.price, now);
+      if (order > 0) {
+        entry.decimals = decimalsFor(price.price, entry.quote.base, entry.decimals);
+        extendTrend(entry.trend, price.price, at.now);
+      }
       changed.push(price.symbol);
     }
     return changed;
   }
 
-  /** @param {Status} status */
-  applyStatus(status) {
+  /**
+   * The server says when the feed was last fetched.
+   * @param {number | null} steady ms of the server's monotonic clock; null says nothing
+   * @param {(steady: number) => number} here the same on the page's
+   */
+  fetched(steady, here) {
+    if (steady === null) return;
+    this.#fetchedAt = here(steady);
+    if (steady === this.#fetchedSteady) return;
+    this.#fetchedSteady = steady;
+    // What the fetch before had not told, and is called live, this one has told.
+    for (const symbol of this.#untold) {
+      const quote = this.#entries.get(symbol)?.quote;
+      if (quote && quote.state === "live") quote.confirmedAt = null;
+    }
+    this.#untold.clear();
+  }
+
+  /**
+   * The page's clock stood still: whatever is kept happened longer ago than it seems.
+   * @param {number} ms
+   */
+  slept(ms) {
+    if (this.#fetchedAt !== null) this.#fetchedAt -= ms;
+    if (this.#probeAt !== null) this.#probeAt -= ms;
+    for (const { quote } of this.#entries.values()) {
+      if (quote === null) continue;
+      quote.changedAt -= ms;
+      if (quote.confirmedAt !== null) quote.confirmedAt -= ms;
+    }
+  }
+
+  /**
+   * @param {Status} status
+   * @param {At} at
+   */
+  applyStatus(status, at) {
     this.#status = status;
+    this.#probeAt = status.probeIn === null ? null : at.madeAt + status.probeIn;
   }
 
   /**
@@ -178,39 +244,36 @@ export class Store {
     entry.rejected = reason;
     return true;
   }
-
-  /**
-   * Versions known of these symbols, for `since` after a reconnect.
-   * @param {Iterable<string>} symbols
-   * @returns {Record<string, Version>}
-   */
-  versions(symbols) {
-    /** @type {Record<string, Version>} */
-    const since = {};
-    for (const symbol of symbols) {
-      const quote = this.#entries.get(symbol)?.quote;
-      if (quote) since[symbol] = quote.version;
-    }
-    return since;
-  }
-
-  /** @param {number | null} asOf */
-  #advance(asOf) {
-    if (asOf !== null && (this.#asOf === null || asOf > this.#asOf)) this.#asOf = asOf;
-  }
 }
+
+const NO_STATIC_FIELDS = Object.freeze({
+  open: null,
+  previous: null,
+  base: null,
+  basis: null,
+  baseAt: null,
+  dayZone: null,
+  exchange: null,
+  currency: null,
+  name: null,
+  session: null,
+  delayed: false,
+  delayedSeconds: null,
+});
 
 /**
- * @param {Quote} quote
- * @returns {{absolute: number, percent: number} | null} since the day's open; null when that is unknown
+ * A quote after an update of it.
+ * @param {HeldQuote | null} quote
+ * @param {PriceUpdate} price
+ * @param {At} at
+ * @returns {HeldQuote}
  */
-export function change(quote) {
-  if (quote.open === null) return null;
-  const absolute = quote.price - quote.open;
-  return { absolute, percent: (absolute / quote.open) * 100 };
+function moved(quote, { confirmed, state, reason, ...fields }, at) {
+  const isNew = quote === null || quote.price !== fields.price;
+  const told = state === null ? {} : { state, reason, confirmedAt: at.here(confirmed) };
+  const before = quote ?? { ...NO_STATIC_FIELDS, state: /** @type {const} */ ("live"), reason: null, confirmedAt: null };
+  return { ...before, ...fields, changedAt: isNew ? at.madeAt : quote.changedAt, ...told };
 }
-
-const NO_STATIC_FIELDS = Object.freeze({ open: null, previous: null, exchange: null, currency: null, delayed: false });
 
 /** @returns {Entry} */
 function newEntry() {

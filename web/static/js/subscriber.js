@@ -12,7 +12,7 @@
 /** @typedef {import("./protocol.js").Version} Version */
 /** @typedef {import("./connection.js").Clock} Clock */
 
-/** With `since`, 1,000 symbols would come close to the server's limit of 64 KiB a message. */
+/** 1,000 long symbols would come close to the server's limit of 64 KiB a message. */
 export const SYMBOLS_PER_MESSAGE = 200;
 
 /** Tries of a command the server says it could not serve just now. */
@@ -24,7 +24,6 @@ const RETRY_BASE_MS = 500;
  * @property {(message: ClientMessage) => boolean} send false while not connected
  * @property {Clock} clock
  * @property {() => readonly string[]} wanted the watch list
- * @property {(symbols: string[]) => Record<string, Version>} versions what is known of them
  * @property {(symbols: string[]) => void} onAccepted symbols somebody typed, now served
  * @property {(rejected: Rejection[], asked: boolean) => void} onRejected asked: somebody just typed them,
  *   rather than the list being sent again
@@ -59,8 +58,8 @@ export class Subscriber {
     const wanted = [...this.#options.wanted()];
     const asked = this.#unsent;
     this.#unsent = new Set();
-    this.#subscribe(wanted.filter((symbol) => !asked.has(symbol)), false, true);
-    this.#subscribe(wanted.filter((symbol) => asked.has(symbol)), true, true);
+    this.#subscribe(wanted.filter((symbol) => !asked.has(symbol)), false);
+    this.#subscribe(wanted.filter((symbol) => asked.has(symbol)), true);
   }
 
   /** Answers to come are lost with the connection; the list is sent whole with the next one. */
@@ -75,7 +74,7 @@ export class Subscriber {
 
   /** @param {string[]} symbols just put on the list */
   subscribe(symbols) {
-    this.#subscribe(symbols, true, false);
+    this.#subscribe(symbols, true);
   }
 
   /** @param {string[]} symbols just taken off the list */
@@ -129,16 +128,12 @@ export class Subscriber {
   }
 
   /**
+   * Without `since`: a state, a base or a session may have changed under a version that is known.
    * @param {string[]} symbols
    * @param {boolean} asked
-   * @param {boolean} since
    */
-  #subscribe(symbols, asked, since) {
-    for (const part of chunks(symbols)) {
-      const versions = since ? this.#options.versions(part) : {};
-      const known = Object.keys(versions).length > 0;
-      this.#send({ action: "subscribe", symbols: part, id: null, ...(known ? { since: versions } : {}) }, asked, 1);
-    }
+  #subscribe(symbols, asked) {
+    for (const part of chunks(symbols)) this.#send({ action: "subscribe", symbols: part, id: null }, asked, 1);
   }
 
   /**

@@ -2,9 +2,10 @@
  * The table of rows: which there are, in which order, and the keyboard in it.
  */
 import { must, setAttribute } from "./dom.js";
-import { rowState } from "./freshness.js";
 import { Row } from "./row.js";
+import { standing } from "./standing.js";
 
+/** @typedef {import("./freshness.js").FeedView} FeedView */
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./sort.js").Sorting} Sorting */
 /** @typedef {import("./sort.js").Column} Column */
@@ -14,6 +15,7 @@ import { Row } from "./row.js";
  * @property {Store} store
  * @property {(symbol: string) => void} onRemove
  * @property {(column: Column) => void} onSort
+ * @property {() => void} onPainted prices were painted, in this very frame
  * @property {() => void} onLeave somebody is done with the list, by Escape or because it is empty
  */
 
@@ -32,6 +34,9 @@ export class Watchlist {
   #observer = new IntersectionObserver((entries) => this.#noteNear(entries), { rootMargin: "200px" });
   /** @type {Row | null} */
   #current = null;
+  /** Of the longest price and change that are shown: the columns of all rows follow them. */
+  #priceChars = 0;
+  #changeChars = 0;
 
   /** @param {Options} options */
   constructor(options) {
@@ -75,6 +80,8 @@ export class Watchlist {
       else this.#body.insertBefore(row.element, place);
     }
     this.#table.hidden = symbols.length === 0;
+    this.#priceChars = this.#changeChars = 0;
+    for (const row of this.#rows.values()) this.#fit(row);
     if (this.#current === null) this.#makeCurrent(this.#rowAt(this.#body.firstElementChild));
   }
 
@@ -96,6 +103,7 @@ export class Watchlist {
       this.#frame = requestAnimationFrame((now) => {
         this.#frame = 0;
         this.#paint(now, this.#near);
+        this.#options.onPainted();
       });
     }
   }
@@ -114,20 +122,22 @@ export class Watchlist {
 
   /**
    * Once a second: ages, rows out of sight, and trends whose last move came too soon after another.
-   * @param {boolean} stale of the feed as a whole
-   * @param {number} now the server's time, ms
+   * @param {FeedView} feed
+   * @param {number} now ms
    */
-  tick(stale, now) {
+  tick(feed, now) {
     for (const [symbol, row] of this.#rows) {
       const entry = this.#options.store.entry(symbol);
-      if (entry === undefined) continue;
-      row.paintAge(entry, rowState(entry.quote?.timestamp ?? null, stale, now), now);
+      if (entry !== undefined) row.paintStanding(standing(entry, feed, now));
     }
-    this.#paint(performance.now(), this.#rows);
+    this.#paint(now, this.#rows);
     for (const symbol of this.#near) {
       const entry = this.#options.store.entry(symbol);
-      if (entry !== undefined) this.#rows.get(symbol)?.paintTrend(entry, performance.now());
+      if (entry === undefined) continue;
+      this.#rows.get(symbol)?.paintTrend(entry, now);
+      this.#rows.get(symbol)?.speakTrend(entry);
     }
+    this.#options.onPainted();
   }
 
   /**
@@ -164,8 +174,24 @@ export class Watchlist {
       } else if (which.has(symbol)) {
         this.#dirty.delete(symbol);
         row.paint(entry, now);
+        this.#fit(row);
         if (this.#near.has(symbol)) row.paintTrend(entry, now);
       }
+    }
+  }
+
+  /**
+   * Each row is a grid of its own, so the columns line up by what the longest texts need.
+   * @param {Row} row
+   */
+  #fit({ priceChars, changeChars }) {
+    if (priceChars > this.#priceChars) {
+      this.#priceChars = priceChars;
+      this.#table.style.setProperty("--price-chars", String(priceChars));
+    }
+    if (changeChars > this.#changeChars) {
+      this.#changeChars = changeChars;
+      this.#table.style.setProperty("--change-chars", String(changeChars));
     }
   }
 
@@ -194,6 +220,7 @@ export class Watchlist {
       const entry = this.#options.store.entry(row.symbol);
       if (entry === undefined) continue;
       row.paint(entry, performance.now());
+      this.#fit(row);
       row.paintTrend(entry, performance.now());
     }
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
-import { BACKOFF_MAX_MS, CONNECT_TIMEOUT_MS, Connection, PROBE_MS, SILENCE_MS } from "../../../../web/static/js/connection.js";
+import { BACKOFF_MAX_MS, CONNECT_TIMEOUT_MS, Connection, OFFLINE_PROBE_MS, PROBE_MS, SILENCE_MS } from "../../../../web/static/js/connection.js";
 import { FakeClock, ScriptedSocket, welcome } from "./support.mjs";
 
 let clock;
@@ -11,11 +11,15 @@ let states;
 let messages;
 let faults;
 let times;
+let roundTrips;
 let connection;
 
 const last = () => sockets.at(-1);
 const names = () => states.map((state) => state.name);
 const heartbeat = { type: "prices", as_of: "2026-11-22T10:00:00Z", prices: [] };
+
+/** The answer to the newest ping. */
+const pong = () => ({ type: "pong", id: last().sent.at(-1).id, server_time: "2026-11-22T10:00:10Z" });
 
 function connected() {
   connection.start();
@@ -30,6 +34,7 @@ beforeEach(() => {
   messages = [];
   faults = [];
   times = [];
+  roundTrips = [];
   connection = new Connection({
     url: "ws://here/ws",
     open: (url) => {
@@ -40,6 +45,7 @@ beforeEach(() => {
     random: () => chance,
     onState: (state) => states.push(state),
     onMessage: (message) => messages.push(message),
+    onPong: (roundTrip) => roundTrips.push(roundTrip),
     onServerTime: (serverTime, roundTrip) => times.push({ serverTime, roundTrip }),
     onFault: (fault) => faults.push(fault),
   });
@@ -98,6 +104,7 @@ describe("connecting", () => {
       random: () => 0,
       onState: (state) => states.push(state),
       onMessage: () => {},
+      onPong: () => {},
       onServerTime: () => {},
       onFault: () => {},
     });
@@ -249,9 +256,71 @@ describe("waking up (network back, page looked at again)", () => {
     connection.wake();
     connection.wake();
     assert.equal(last().sent.filter((m) => m.action === "ping").length, 2, "one at the welcome, one now");
-    last().says(heartbeat);
+    last().says(pong());
     clock.advance(PROBE_MS);
     assert.equal(connection.state.name, "open");
+  });
+
+  it("is in doubt until the ping is answered: a frame may have lain in the socket since before", () => {
+    connected();
+    assert.equal(connection.doubtedSince, null);
+    const before = pong();
+    connection.wake();
+    assert.equal(connection.doubtedSince, clock.now());
+    clock.advance(200);
+    last().says(heartbeat);
+    last().says(before);
+    assert.notEqual(connection.doubtedSince, null);
+    last().says(pong());
+    assert.equal(connection.doubtedSince, null);
+  });
+
+  it("leaves a connection that brings only what lay in the socket", () => {
+    connected();
+    connection.wake();
+    for (let i = 0; i < 4; i += 1) {
+      clock.advance(PROBE_MS / 4 - 1);
+      last().says(heartbeat);
+    }
+    clock.advance(4);
+    assert.equal(connection.state.name, "waiting");
+    assert.equal(connection.doubtedSince, null, "there is nothing to doubt");
+  });
+});
+
+describe("offline, as the browser says", () => {
+  it("asks at once and gives up soon", () => {
+    connected();
+    connection.offline();
+    assert.equal(last().sent.at(-1).action, "ping");
+    clock.advance(OFFLINE_PROBE_MS - 1);
+    assert.equal(connection.state.name, "open");
+    clock.advance(1);
+    assert.equal(connection.state.name, "waiting");
+  });
+
+  it("keeps a connection that answers: the server may be on this machine", () => {
+    connected();
+    connection.offline();
+    last().says(pong());
+    clock.advance(OFFLINE_PROBE_MS);
+    assert.equal(connection.state.name, "open");
+  });
+
+  it("shortens a probe that is under way, and never lengthens one", () => {
+    connected();
+    clock.advance(SILENCE_MS);
+    clock.advance(PROBE_MS - 1_000);
+    connection.offline();
+    clock.advance(1_000);
+    assert.equal(connection.state.name, "waiting");
+  });
+
+  it("does nothing to a connection that is not open", () => {
+    connection.start();
+    last().ends();
+    connection.offline();
+    assert.equal(connection.state.name, "waiting");
   });
 });
 
@@ -368,6 +437,7 @@ describe("the server's clock", () => {
     clock.advance(80);
     last().says({ type: "pong", id: last().sent[0].id, server_time: "2026-11-22T10:00:01Z" });
     assert.deepEqual(times[1], { serverTime: Date.parse("2026-11-22T10:00:01Z"), roundTrip: 80 });
+    assert.deepEqual(roundTrips, [80]);
   });
 
   it("is asked for once per heartbeat", () => {
@@ -406,7 +476,7 @@ describe("sending and stopping", () => {
     last().says({ type: "a_later_invention" });
     assert.equal(faults.length, 2);
     assert.equal(connection.state.name, "open");
-    assert.deepEqual(messages.at(-1), { type: "prices", asOf: null, prices: [] });
+    assert.deepEqual(messages.at(-1), { type: "prices", steady: null, fetched: null, prices: [] });
   });
 
   it("stops for good and leaves no timer", () => {

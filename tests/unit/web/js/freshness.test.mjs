@@ -1,41 +1,37 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { FEED_HEARTBEAT_MS, ServerClock, feedState, isStale, rowState, staleAfter } from "../../../../web/static/js/freshness.js";
+import { DOUBT_MS, FEED_HEARTBEAT_MS, FROZEN_AFTER_MS, ServerClock, feedState, isStale, rowState, staleAfter } from "../../../../web/static/js/freshness.js";
 
-const NOW = Date.parse("2026-11-22T10:00:00Z");
-const view = (over = {}) => ({ asOf: NOW, interval: 5, feed: "live", connected: true, ...over });
+const NOW = 1_000_000;
+const view = (over = {}) => ({ fetchedAt: NOW, interval: 5, feed: "live", connected: true, doubtedSince: null, ...over });
+const held = (over = {}) => ({ state: "live", reason: null, confirmedAt: null, changedAt: NOW, session: null, ...over });
+const stateOf = (quote, over = {}, now = NOW) => rowState(quote, view(over), now);
 
 describe("ServerClock", () => {
-  it("is this machine's until told otherwise", () => {
-    assert.equal(new ServerClock(() => 500).now(), 500);
+  it("is a guess until told otherwise, and goes on with the monotonic clock", () => {
+    let local = 20;
+    const clock = new ServerClock(() => local, 90_000);
+    local += 500;
+    assert.equal(clock.now(), 90_500);
   });
 
-  it("takes the difference from the welcome", () => {
+  it("takes the time from the welcome", () => {
     let local = 1_000;
-    const clock = new ServerClock(() => local);
+    const clock = new ServerClock(() => local, 0);
     clock.observe(91_000, null);
     local += 250;
     assert.equal(clock.now(), 91_250);
   });
 
   it("allows for half the round trip", () => {
-    const clock = new ServerClock(() => 1_000);
+    const clock = new ServerClock(() => 1_000, 0);
     clock.observe(50_000, 200);
     assert.equal(clock.now(), 50_100);
   });
 
-  it("follows at once when a clock was set", () => {
-    let local = 1_000;
-    const clock = new ServerClock(() => local);
-    clock.observe(1_000, null);
-    local += 3_600_000;
-    clock.observe(1_100, 10);
-    assert.equal(clock.now(), 1_105);
-  });
-
   it("does not believe an answer that took long", () => {
-    const clock = new ServerClock(() => 1_000);
+    const clock = new ServerClock(() => 1_000, 0);
     clock.observe(2_000, null);
     clock.observe(9_000, 2_001);
     assert.equal(clock.now(), 2_000);
@@ -49,7 +45,7 @@ describe("live and stale", () => {
   });
 
   it("stale while no fetch is known", () => {
-    assert.equal(isStale(view({ asOf: null }), NOW), true);
+    assert.equal(isStale(view({ fetchedAt: null }), NOW), true);
   });
 
   it("does not flicker between two heartbeats of a feed whose prices stand still", () => {
@@ -76,26 +72,50 @@ describe("live and stale", () => {
   });
 });
 
+describe("a connection in doubt", () => {
+  it("keeps prices live for a moment, and none after it", () => {
+    assert.equal(isStale(view({ doubtedSince: NOW }), NOW + DOUBT_MS), false);
+    assert.equal(isStale(view({ doubtedSince: NOW }), NOW + DOUBT_MS + 1), true);
+    assert.equal(feedState(view({ doubtedSince: NOW }), NOW + DOUBT_MS + 1), "unknown");
+  });
+});
+
 describe("rowState", () => {
+  const unasked = { state: "live", cause: null };
+
   it("loading without a price, whatever the feed does", () => {
-    assert.equal(rowState(null, true, NOW), "loading");
-    assert.equal(rowState(null, false, NOW), "loading");
+    for (const over of [{}, { fetchedAt: null }]) assert.deepEqual(stateOf(null, over), { state: "loading", cause: null });
   });
 
-  it("live with a fresh price, up to 60 s", () => {
-    assert.equal(rowState(NOW - 60_000, false, NOW), "live");
+  it("live as long as the last fetch told it, whatever time the provider gives", () => {
+    assert.deepEqual(stateOf(held({ timestamp: NOW - 900_000 })), unasked);
+    assert.deepEqual(stateOf(held({ timestamp: NOW + 280_000 })), unasked);
   });
 
-  it("frozen when the feed is fresh and the price is not: a closed market is not a broken feed", () => {
-    assert.equal(rowState(NOW - 60_001, false, NOW), "frozen");
+  it("stale at once when the server says so of the symbol, though the feed is live", () => {
+    assert.deepEqual(stateOf(held({ state: "stale", reason: "not_listed", confirmedAt: NOW - 2_000 })), { state: "stale", cause: "symbol" });
   });
 
-  it("stale wins over frozen: an hour-old feed cannot know", () => {
-    assert.equal(rowState(NOW - 3_600_000, true, NOW), "stale");
+  it("stale with the feed, and by what", () => {
+    assert.deepEqual(stateOf(held(), {}, NOW + 15_001), { state: "stale", cause: "feed" });
+    assert.deepEqual(stateOf(held(), { connected: false }, NOW + 15_001), { state: "stale", cause: "connection" });
+    assert.deepEqual(stateOf(held(), { doubtedSince: NOW - 2_000 }), { state: "stale", cause: "connection" });
   });
 
-  it("live when the provider's clock is ahead", () => {
-    assert.equal(rowState(NOW + 2_000, false, NOW), "live");
+  it("frozen when it is confirmed and has not changed for a minute, in an open session or an unknown one", () => {
+    for (const session of [null, "pre", "regular", "post"]) {
+      assert.equal(stateOf(held({ session, changedAt: NOW - FROZEN_AFTER_MS })).state, "live");
+      assert.equal(stateOf(held({ session, changedAt: NOW - FROZEN_AFTER_MS - 1 })).state, "frozen");
+    }
+  });
+
+  it("not frozen while it moves, however old its prices are: that is a delayed one", () => {
+    assert.equal(stateOf(held({ delayedSeconds: 900, timestamp: NOW - 900_000, changedAt: NOW - 500 })).state, "live");
+  });
+
+  it("closed or halted as the provider says, and then it may stand", () => {
+    for (const session of ["closed", "halted"]) assert.equal(stateOf(held({ session, changedAt: 0 })).state, session);
+    assert.equal(stateOf(held({ session: "closed" }), {}, NOW + 15_001).state, "stale", "what is not fetched cannot be known");
   });
 });
 

@@ -14,32 +14,47 @@ const ok = (message) => {
 describe("decode", () => {
   it("reads a welcome", () => {
     assert.deepEqual(
-      ok({ type: "welcome", protocol: 1, session: "x", node: "n", server_time: "2026-11-22T10:00:00.5Z", heartbeat: 30, limits: {} }),
-      { type: "welcome", protocol: 1, session: "x", serverTime: Date.parse("2026-11-22T10:00:00.500Z"), heartbeat: 30 },
+      ok({ type: "welcome", protocol: 1, session: "x", node: "n", server_time: "2026-11-22T10:00:00.5Z", steady: 5_000, heartbeat: 30, limits: {} }),
+      { type: "welcome", protocol: 1, session: "x", serverTime: Date.parse("2026-11-22T10:00:00.500Z"), steady: 5_000, heartbeat: 30 },
     );
   });
 
   it("reads a snapshot with every field", () => {
     const quote = {
       symbol: "AAPL", price: 150.25, timestamp: "2026-11-22T10:00:00.123Z", version: [1795378525327, 42],
-      open: 148, previous: 149.9, exchange: "NASDAQ", currency: "USD", delayed: true,
+      state: "stale", reason: "not_listed", confirmed: 4_000, changed: 3_000, open: 148, previous: 149.9, base: 147.5, exchange: "NASDAQ", currency: "USD",
+      basis: "day_first", name: "Apple Inc.", session: "regular", delayed: true,
     };
-    assert.deepEqual(ok({ type: "snapshot", as_of: "2026-11-22T10:00:01Z", quotes: [quote] }), {
+    assert.deepEqual(ok({ type: "snapshot", as_of: "2026-11-22T10:00:01Z", steady: 9_000, fetched: 8_990, quotes: [{ ...quote, base_at: "2026-11-22T09:30:00Z", day_zone: "Europe/Paris", delayed_seconds: 900 }] }), {
       type: "snapshot",
-      asOf: Date.parse("2026-11-22T10:00:01Z"),
-      quotes: [{ ...quote, timestamp: Date.parse(quote.timestamp) }],
+      steady: 9_000,
+      fetched: 8_990,
+      quotes: [{ ...quote, timestamp: Date.parse(quote.timestamp), baseAt: Date.parse("2026-11-22T09:30:00Z"), dayZone: "Europe/Paris", delayedSeconds: 900 }],
     });
   });
 
-  it("reads a quote whose static fields are unknown", () => {
-    const { quotes } = ok({
-      type: "snapshot", as_of: null,
-      quotes: [{ symbol: "A", price: 1, timestamp: "2026-11-22T10:00:00Z", version: [1, 1], open: null }],
-    });
-    assert.deepEqual(
-      { open: quotes[0].open, previous: quotes[0].previous, exchange: quotes[0].exchange, delayed: quotes[0].delayed },
-      { open: null, previous: null, exchange: null, delayed: false },
-    );
+  it("reads a quote of which nothing more is known, and words that it does not know as nothing", () => {
+    const bare = { symbol: "A", price: 1, timestamp: "2026-11-22T10:00:00Z", version: [1, 1] };
+    const odd = { ...bare, state: "great", session: "lunch", basis: "yesterday", name: "", delayed_seconds: "15", confirmed: null, changed: "x", open: null };
+    const nothing = {
+      open: null, previous: null, base: null, basis: null, baseAt: null, dayZone: null, changed: null, exchange: null, currency: null, name: null, session: null,
+      delayed: false, delayedSeconds: null, state: null, reason: null, confirmed: null,
+    };
+    for (const quote of [bare, odd]) {
+      const { quotes } = ok({ type: "snapshot", as_of: null, quotes: [quote] });
+      assert.deepEqual(quotes[0], { ...bare, timestamp: Date.parse(bare.timestamp), ...nothing });
+    }
+  });
+
+  it("reads a change of a symbol's state, and no reason for a live one", () => {
+    const bare = { symbol: "A", price: 1, timestamp: "2026-11-22T10:00:00Z", version: [1, 1] };
+    const told = (more) => {
+      const { state, reason, confirmed } = ok({ type: "prices", steady: 2_000, fetched: 1_990, prices: [{ ...bare, ...more }] }).prices[0];
+      return [state, reason, confirmed];
+    };
+    assert.deepEqual(told({}), [null, null, null]);
+    assert.deepEqual(told({ state: "stale", reason: "not_positive", confirmed: 900 }), ["stale", "not_positive", 900]);
+    assert.deepEqual(told({ state: "live", reason: "not_positive", confirmed: 900 }), ["live", null, 900]);
   });
 
   it("treats an open of zero as unknown: no change can be told from it", () => {
@@ -76,14 +91,14 @@ describe("decode", () => {
 
   it("reads a status, with the fetch interval in seconds", () => {
     assert.deepEqual(
-      ok({ type: "status", feed: "down", circuit: "half_open", next_probe: "2026-11-22T10:00:30Z", reason: "5 failures", interval: 0.5 }),
-      { type: "status", feed: "down", circuit: "half_open", nextProbe: Date.parse("2026-11-22T10:00:30Z"), reason: "5 failures", interval: 0.5 },
+      ok({ type: "status", feed: "down", circuit: "half_open", next_probe: "2026-11-22T10:00:30Z", probe_in: 29_000, reason: "5 failures", interval: 0.5, steady: 70, fetched: null }),
+      { type: "status", feed: "down", circuit: "half_open", probeIn: 29_000, nextProbe: Date.parse("2026-11-22T10:00:30Z"), reason: "5 failures", interval: 0.5, steady: 70, fetched: null },
     );
   });
 
   it("calls words of a status it does not know unknown", () => {
     const status = ok({ type: "status", feed: "great", circuit: 3, interval: -1 });
-    assert.deepEqual([status.feed, status.circuit, status.interval, status.nextProbe], ["unknown", "unknown", null, null]);
+    assert.deepEqual([status.feed, status.circuit, status.interval, status.probeIn], ["unknown", "unknown", null, null]);
   });
 
   it("reads the answer to a subscribe", () => {
@@ -130,10 +145,10 @@ describe("decode", () => {
 });
 
 describe("encode", () => {
-  it("writes a subscribe with since", () => {
+  it("writes a subscribe", () => {
     assert.equal(
-      encode({ action: "subscribe", symbols: ["AAPL"], id: 1, since: { AAPL: [1795378525327, 41] } }),
-      '{"action":"subscribe","symbols":["AAPL"],"id":1,"since":{"AAPL":[1795378525327,41]}}',
+      encode({ action: "subscribe", symbols: ["AAPL"], id: 1 }),
+      '{"action":"subscribe","symbols":["AAPL"],"id":1}',
     );
   });
 });

@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { describe as group, it } from "node:test";
 
-import { sparkline } from "../../../../web/static/js/sparkline.js";
+import { courseOf, sparkline } from "../../../../web/static/js/sparkline.js";
 import { describe } from "../../../../web/static/js/status.js";
 
-const NOW = Date.parse("2026-11-22T10:00:00Z");
+const NOW = 500_000;
 
-const status = (over = {}) => ({ type: "status", feed: "live", circuit: "closed", nextProbe: null, reason: null, interval: 1, ...over });
+const status = (over = {}) => ({ type: "status", feed: "live", circuit: "closed", probeIn: null, reason: null, interval: 1, ...over });
+const feed = (over = {}) => ({ fetchedAt: NOW - 1_000, interval: 1, feed: "live", connected: true, doubtedSince: null, ...over });
 const facts = (over = {}) => ({
   connection: { name: "open" },
   roundTrip: null,
-  lost: false,
   status: status(),
-  asOf: NOW - 1_000,
+  probeAt: null,
+  feed: feed(),
   now: NOW,
-  serverNow: NOW,
   ...over,
 });
 /** With breaking spaces, for the eye. */
@@ -38,24 +38,34 @@ group("the socket's truth", () => {
   });
 });
 
+group("a connection in doubt", () => {
+  it("is no connected one once it has not answered for a second, and neither feed nor breaker is known", () => {
+    const shown = (ago) => describe(facts({ feed: feed({ doubtedSince: NOW - ago }) }));
+    assert.equal(shown(1_000).socket.state, "open");
+    assert.deepEqual(told(shown(1_001).socket), "waiting: asking whether it is still there");
+    assert.equal(shown(1_001).feed.state, "unknown");
+    assert.equal(shown(1_001).breaker.state, "unknown");
+  });
+});
+
 group("the feed's truth", () => {
   it("tells when it was fetched and how often", () => {
     assert.equal(told(describe(facts()).feed), "live: fetched 1 s ago · every 1 s");
-    assert.equal(told(describe(facts({ status: status({ interval: 0.05 }) })).feed), "live: fetched 1 s ago · every 50 ms");
+    assert.equal(told(describe(facts({ feed: feed({ interval: 0.05 }) })).feed), "live: fetched 1 s ago · every 50 ms");
   });
 
   it("tells why it is down", () => {
-    const feed = describe(facts({ status: status({ feed: "down", reason: "5 failures" }), asOf: NOW - 90_000 })).feed;
-    assert.equal(told(feed), "down: fetched 1 min ago · 5 failures");
+    const down = describe(facts({ status: status({ feed: "down", reason: "5 failures" }), feed: feed({ feed: "down", fetchedAt: NOW - 90_000 }) })).feed;
+    assert.equal(told(down), "down: fetched 1 min ago · 5 failures");
   });
 
   it("is stale over old data whatever the server says", () => {
-    assert.equal(describe(facts({ asOf: NOW - 60_000 })).feed.state, "stale");
+    assert.equal(describe(facts({ feed: feed({ fetchedAt: NOW - 60_000 }) })).feed.state, "stale");
   });
 
   it("is unknown before the first status and without a connection", () => {
-    assert.equal(told(describe(facts({ status: null, asOf: null })).feed), "unknown: ");
-    assert.equal(told(describe(facts({ lost: true })).feed), "unknown: no connection · fetched 1 s ago");
+    assert.equal(told(describe(facts({ status: null, feed: feed({ feed: "unknown", fetchedAt: null }) })).feed), "unknown: ");
+    assert.equal(told(describe(facts({ feed: feed({ connected: false }) })).feed), "unknown: no connection · fetched 1 s ago");
   });
 });
 
@@ -68,11 +78,10 @@ group("the breaker's truth", () => {
     assert.equal(breaker({ circuit: "unknown" }), "unknown: ");
   });
 
-  it("counts down to the next probe, on the server's clock", () => {
-    const open = { circuit: "open", nextProbe: NOW + 11_500 };
-    assert.equal(breaker(open), "open: next probe in 12 s");
-    assert.equal(breaker(open, { now: NOW + 3_600_000 }), "open: next probe in 12 s", "this machine's clock does not matter");
-    assert.equal(breaker(open, { serverNow: NOW + 11_500 }), "open: probe due");
+  it("counts down to the next probe", () => {
+    const open = { circuit: "open" };
+    assert.equal(breaker(open, { probeAt: NOW + 11_500 }), "open: next probe in 12 s");
+    assert.equal(breaker(open, { probeAt: NOW }), "open: probe due");
   });
 
   it("is open without a countdown when no probe is planned", () => {
@@ -80,25 +89,25 @@ group("the breaker's truth", () => {
   });
 
   it("is unknown without a connection: what it was is no news", () => {
-    assert.equal(breaker({ circuit: "open" }, { lost: true }), "unknown: no connection");
+    assert.equal(breaker({ circuit: "open" }, { feed: feed({ connected: false }) }), "unknown: no connection");
   });
 });
 
 group("sparkline", () => {
   it("spans the box, the highest on top", () => {
-    assert.deepEqual(sparkline([1, 3, 2], null, 2), { points: "0,26 50,2 100,14", openAt: null, direction: "up" });
+    assert.deepEqual(sparkline([1, 3, 2], null, 2), { points: "0,26 50,2 100,14", baseAt: null, direction: "up" });
   });
 
-  it("takes an open that is near into the scale", () => {
-    const { openAt, direction } = sparkline([10, 12], 14, 2);
-    assert.equal(openAt, 2);
+  it("takes a base that is near into the scale", () => {
+    const { baseAt, direction } = sparkline([10, 12], 14, 2);
+    assert.equal(baseAt, 2);
     assert.equal(direction, "down");
   });
 
-  it("leaves an open far away out: the course would be a flat line", () => {
-    const { points, openAt, direction } = sparkline([100, 101], 50, 2);
+  it("leaves a base far away out: the course would be a flat line", () => {
+    const { points, baseAt, direction } = sparkline([100, 101], 50, 2);
     assert.equal(points, "0,26 100,2");
-    assert.equal(openAt, null);
+    assert.equal(baseAt, null);
     assert.equal(direction, "up");
   });
 
@@ -111,5 +120,12 @@ group("sparkline", () => {
   it("goes where the change beside it goes", () => {
     assert.equal(sparkline([5.1e-7, 3.82e-7], 5.1e-7, 9).direction, "down");
     assert.equal(sparkline([5, 5.004], 5, 2).direction, "flat");
+  });
+
+  it("is told in words to who does not see it", () => {
+    const shown = (value) => value.toFixed(2);
+    assert.equal(courseOf([], shown), "no prices yet");
+    assert.equal(courseOf([5], shown), "one price, 5.00");
+    assert.equal(courseOf([3, 9, 1, 4], shown), "from 3.00 to 4.00, lowest 1.00, highest 9.00");
   });
 });

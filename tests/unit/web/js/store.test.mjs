@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
 import { nextSorting, sorted } from "../../../../web/static/js/sort.js";
-import { MAX_SYMBOLS, Store, TREND_POINTS, change } from "../../../../web/static/js/store.js";
-import { EPOCH, price, quote } from "./support.mjs";
+import { MAX_SYMBOLS, Store, TREND_POINTS } from "../../../../web/static/js/store.js";
+import { EPOCH, at, price, quote } from "./support.mjs";
 
 let store;
 beforeEach(() => {
@@ -33,7 +33,7 @@ describe("the list", () => {
 
   it("gives a removed symbol back to its place with its price", () => {
     store.add(["A", "B", "C"]);
-    store.applySnapshot([quote("B", 10, 1)], null, 0);
+    store.applySnapshot([quote("B", 10, 1)], at(0));
     const removed = store.remove("B");
     assert.deepEqual([...store.symbols], ["A", "C"]);
     assert.equal(store.restore("B", removed), true);
@@ -58,90 +58,77 @@ describe("the list", () => {
 describe("prices", () => {
   it("takes a snapshot, then only newer versions (W1, W2)", () => {
     store.add(["AAPL"]);
-    assert.deepEqual(store.applySnapshot([quote("AAPL", 150, 5)], null, 0), ["AAPL"]);
-    assert.deepEqual(store.applyPrices([price("AAPL", 149, 4)], null, 0), []);
-    assert.deepEqual(store.applyPrices([price("AAPL", 148, 5)], null, 0), []);
+    assert.deepEqual(store.applySnapshot([quote("AAPL", 150, 5)], at(0)), ["AAPL"]);
+    assert.deepEqual(store.applyPrices([price("AAPL", 149, 4)], at(0)), []);
+    assert.deepEqual(store.applyPrices([price("AAPL", 148, 5)], at(0)), []);
     assert.equal(shown("AAPL"), 150);
-    assert.deepEqual(store.applyPrices([price("AAPL", 151, 6)], null, 0), ["AAPL"]);
+    assert.deepEqual(store.applyPrices([price("AAPL", 151, 6)], at(0)), ["AAPL"]);
     assert.equal(shown("AAPL"), 151);
   });
 
   it("takes a new epoch whatever its seq, and nothing of the old one after it", () => {
     store.add(["AAPL"]);
-    store.applyPrices([price("AAPL", 150, 900)], null, 0);
-    store.applyPrices([price("AAPL", 160, 1, { version: [EPOCH + 1, 1] })], null, 0);
+    store.applyPrices([price("AAPL", 150, 900)], at(0));
+    store.applyPrices([price("AAPL", 160, 1, { version: [EPOCH + 1, 1] })], at(0));
     assert.equal(shown("AAPL"), 160);
-    store.applyPrices([price("AAPL", 150, 901)], null, 0);
+    store.applyPrices([price("AAPL", 150, 901)], at(0));
     assert.equal(shown("AAPL"), 160);
   });
 
   it("lets no older snapshot replace a newer price", () => {
     store.add(["AAPL"]);
-    store.applyPrices([price("AAPL", 151, 6)], null, 0);
-    assert.deepEqual(store.applySnapshot([quote("AAPL", 150, 5)], null, 0), []);
+    store.applyPrices([price("AAPL", 151, 6)], at(0));
+    assert.deepEqual(store.applySnapshot([quote("AAPL", 150, 5)], at(0)), []);
     assert.equal(shown("AAPL"), 151);
   });
 
   it("takes static fields from a snapshot of the same version", () => {
     store.add(["AAPL"]);
-    store.applyPrices([price("AAPL", 151, 6)], null, 0);
-    store.applySnapshot([quote("AAPL", 151, 6, { open: 140 })], null, 0);
+    store.applyPrices([price("AAPL", 151, 6)], at(0));
+    store.applySnapshot([quote("AAPL", 151, 6, { open: 140 })], at(0));
     assert.equal(store.entry("AAPL").quote.open, 140);
   });
 
   it("keeps static fields when an update carries none", () => {
     store.add(["AAPL"]);
-    store.applySnapshot([quote("AAPL", 150, 1)], null, 0);
-    store.applyPrices([price("AAPL", 151, 2)], null, 0);
+    store.applySnapshot([quote("AAPL", 150, 1)], at(0));
+    store.applyPrices([price("AAPL", 151, 2)], at(0));
     const { open, exchange, currency } = store.entry("AAPL").quote;
     assert.deepEqual([open, exchange, currency], [148, "NASDAQ", "USD"]);
   });
 
   it("keeps what a snapshot leaves out because it is not newer (W3)", () => {
     store.add(["AAPL", "MSFT"]);
-    store.applySnapshot([quote("AAPL", 150, 1), quote("MSFT", 310, 1)], null, 0);
-    store.applySnapshot([quote("MSFT", 311, 2)], null, 0);
+    store.applySnapshot([quote("AAPL", 150, 1), quote("MSFT", 310, 1)], at(0));
+    store.applySnapshot([quote("MSFT", 311, 2)], at(0));
     assert.equal(shown("AAPL"), 150);
   });
 
   it("ignores symbols nobody watches (W8)", () => {
-    assert.deepEqual(store.applyPrices([price("AAPL", 150, 1)], null, 0), []);
-    assert.deepEqual(store.applySnapshot([quote("AAPL", 150, 1)], null, 0), []);
+    assert.deepEqual(store.applyPrices([price("AAPL", 150, 1)], at(0)), []);
+    assert.deepEqual(store.applySnapshot([quote("AAPL", 150, 1)], at(0)), []);
     assert.equal(store.entry("AAPL"), undefined);
-  });
-
-  it("tells the versions it has, for since", () => {
-    store.add(["AAPL", "MSFT"]);
-    store.applyPrices([price("AAPL", 150, 41)], null, 0);
-    assert.deepEqual(store.versions(["AAPL", "MSFT", "TSLA"]), { AAPL: [EPOCH, 41] });
-  });
-
-  it("never moves as_of back", () => {
-    store.applyPrices([], 2_000, 0);
-    store.applyPrices([], 1_000, 0);
-    store.applyPrices([], null, 0);
-    assert.equal(store.asOf, 2_000);
   });
 
   it("never shows fewer decimals than it has shown", () => {
     store.add(["X"]);
-    store.applyPrices([price("X", 1.0853, 1)], null, 0);
-    store.applyPrices([price("X", 1.1, 2)], null, 0);
+    store.applyPrices([price("X", 1.0853, 1)], at(0));
+    store.applyPrices([price("X", 1.1, 2)], at(0));
     assert.equal(store.entry("X").decimals, 4);
-    store.applyPrices([price("X", 0.000000012, 3)], null, 0);
+    store.applyPrices([price("X", 0.000000012, 3)], at(0));
     assert.equal(store.entry("X").decimals, 9);
   });
 
   it("has those that the change needs, too", () => {
     store.add(["X"]);
-    store.applySnapshot([{ ...quote("X", 0.01, 1), open: 0.014 }], null, 0);
+    store.applySnapshot([quote("X", 0.01, 1, { base: 0.014 })], at(0));
     assert.equal(store.entry("X").decimals, 3);
   });
 
   it("gives up decimals that mean nothing: one wrong price must not give a symbol nine for ever", () => {
     store.add(["X"]);
-    store.applyPrices([price("X", 0.000000012, 1)], null, 0);
-    store.applyPrices([price("X", 150.25, 2)], null, 0);
+    store.applyPrices([price("X", 0.000000012, 1)], at(0));
+    store.applyPrices([price("X", 150.25, 2)], at(0));
     assert.equal(store.entry("X").decimals, 6);
   });
 
@@ -150,34 +137,84 @@ describe("prices", () => {
     assert.equal(store.reject("OLD", "unknown"), true);
     assert.equal(store.entry("OLD").rejected, "unknown");
     assert.equal(store.reject("NOBODY", "unknown"), false);
-    store.applySnapshot([quote("OLD", 3, 1)], null, 0);
+    store.applySnapshot([quote("OLD", 3, 1)], at(0));
     assert.equal(store.entry("OLD").rejected, null);
   });
 });
 
-describe("change since open", () => {
-  it("is absolute and in percent of the open", () => {
-    assert.deepEqual(change(quote("A", 151, 1, { open: 150 })), { absolute: 1, percent: (1 / 150) * 100 });
+describe("times", () => {
+  beforeEach(() => store.add(["A"]));
+  const held = () => store.entry("A").quote;
+
+  it("are the page's own, not the server's", () => {
+    store.applySnapshot([quote("A", 1, 1, { state: "stale", reason: "not_listed", confirmed: 4_000, changed: 3_000 })], at(90_000, 80_000));
+    assert.deepEqual([held().state, held().reason, held().confirmedAt, held().changedAt], ["stale", "not_listed", 84_000, 83_000]);
   });
 
-  it("is unknown without an open", () => {
-    assert.equal(change(quote("A", 151, 1, { open: null })), null);
+  it("a price that is other changed when its message was made; the same with a newer time did not", () => {
+    store.applySnapshot([quote("A", 1, 1, { changed: 3_000 })], at(3_500));
+    store.applyPrices([price("A", 1, 2)], at(9_000));
+    assert.equal(held().changedAt, 3_000);
+    store.applyPrices([price("A", 1.5, 3)], at(9_100));
+    assert.equal(held().changedAt, 9_100);
+  });
+
+  it("a change of state comes with the version that is known, and moves nothing else", () => {
+    store.applySnapshot([quote("A", 1, 5, { changed: 3_000 })], at(3_500));
+    assert.deepEqual(store.applyPrices([price("A", 1, 5, { state: "stale", reason: "not_positive", confirmed: 3_400 })], at(6_000)), ["A"]);
+    assert.deepEqual([held().state, held().reason, held().confirmedAt, held().changedAt], ["stale", "not_positive", 3_400, 3_000]);
+    assert.equal(store.entry("A").trend.values.length, 2);
+    store.applyPrices([price("A", 1, 5, { state: "live" })], at(7_000));
+    assert.deepEqual([held().state, held().reason, held().confirmedAt], ["live", null, null]);
+  });
+
+  it("a price without a word on its state leaves the state", () => {
+    store.applySnapshot([quote("A", 1, 5, { state: "stale", reason: "outdated", confirmed: 0 })], at(0));
+    store.applyPrices([price("A", 2, 6)], at(100));
+    assert.equal(held().state, "stale");
+  });
+
+  it("the last fetch is as the newest message says, and a message may say nothing", () => {
+    const { here } = at(0, 80_000);
+    store.fetched(2_000, here);
+    store.fetched(null, here);
+    assert.equal(store.fetchedAt, 82_000);
+    store.fetched(1_900, here);
+    assert.equal(store.fetchedAt, 81_900, "another node of a cluster may have fetched earlier");
+  });
+
+  it("a live symbol that the last fetch did not ask for is as old as it says until the next one", () => {
+    const message = at(9_000);
+    store.fetched(8_900, message.here);
+    store.applySnapshot([quote("A", 1, 1, { confirmed: 3_000 })], message);
+    store.fetched(8_900, message.here);
+    assert.equal(held().confirmedAt, 3_000);
+    store.fetched(9_900, message.here);
+    assert.equal(held().confirmedAt, null);
+  });
+
+  it("are further back once the page's clock has stood still", () => {
+    store.applySnapshot([quote("A", 1, 1, { state: "stale", reason: "not_told", confirmed: 4_000, changed: 3_000 })], at(4_500));
+    store.applyStatus({ type: "status", feed: "down", circuit: "open", probeIn: 500, reason: null, interval: 1 }, at(4_500));
+    store.fetched(4_400, at(0).here);
+    store.slept(1_000_000);
+    assert.deepEqual([held().confirmedAt, held().changedAt, store.fetchedAt, store.probeAt], [-996_000, -997_000, -995_600, -995_000]);
   });
 });
 
 describe("trends", () => {
   it("begin with the price before the snapshot's", () => {
     store.add(["A"]);
-    store.applySnapshot([quote("A", 150, 1, { previous: 149 })], null, 10_000);
+    store.applySnapshot([quote("A", 150, 1, { previous: 149 })], at(10_000));
     assert.deepEqual(store.entry("A").trend.values, [149, 150]);
   });
 
   it("move their last point while it is new, and are bounded", () => {
     store.add(["A"]);
-    store.applyPrices([price("A", 1, 1)], null, 0);
-    store.applyPrices([price("A", 2, 2)], null, 399);
+    store.applyPrices([price("A", 1, 1)], at(0));
+    store.applyPrices([price("A", 2, 2)], at(399));
     assert.deepEqual(store.entry("A").trend.values, [2]);
-    for (let i = 3; i < 300; i += 1) store.applyPrices([price("A", i, i)], null, i * 1_000);
+    for (let i = 3; i < 300; i += 1) store.applyPrices([price("A", i, i)], at(i * 1_000));
     assert.equal(store.entry("A").trend.values.length, TREND_POINTS);
     assert.equal(store.entry("A").trend.values.at(-1), 299);
   });
@@ -187,9 +224,8 @@ describe("sorting", () => {
   beforeEach(() => {
     store.add(["C", "A", "B", "NONE"]);
     store.applySnapshot(
-      [quote("C", 10, 1, { open: 10 }), quote("A", 30, 1, { open: 20 }), quote("B", 10, 1, { open: 20 })],
-      null,
-      0,
+      [quote("C", 10, 1, { base: 10 }), quote("A", 30, 1, { base: 20 }), quote("B", 10, 1, { base: 20 })],
+      at(0),
     );
   });
 
@@ -207,7 +243,7 @@ describe("sorting", () => {
     assert.deepEqual(sorted(store, { column: "price", descending: false }), ["C", "B", "A", "NONE"]);
   });
 
-  it("goes by percent since open", () => {
+  it("goes by percent of the day", () => {
     assert.deepEqual(sorted(store, { column: "change", descending: true }), ["A", "C", "B", "NONE"]);
   });
 

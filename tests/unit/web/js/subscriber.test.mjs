@@ -2,12 +2,11 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
 import { SYMBOLS_PER_MESSAGE, Subscriber } from "../../../../web/static/js/subscriber.js";
-import { EPOCH, FakeClock } from "./support.mjs";
+import { FakeClock } from "./support.mjs";
 
 let clock;
 let up;
 let wanted;
-let known;
 let sent;
 let accepted;
 let rejections;
@@ -18,7 +17,6 @@ beforeEach(() => {
   clock = new FakeClock();
   up = true;
   wanted = [];
-  known = {};
   sent = [];
   accepted = [];
   rejections = [];
@@ -30,7 +28,6 @@ beforeEach(() => {
     },
     clock,
     wanted: () => wanted,
-    versions: (symbols) => Object.fromEntries(symbols.filter((s) => s in known).map((s) => [s, known[s]])),
     onAccepted: (symbols) => accepted.push(symbols),
     onRejected: (rejected, asked) => rejections.push({ symbols: rejected.map((r) => r.symbol), asked }),
     onFailed: (reason, command) => failures.push({ reason, symbols: command.symbols }),
@@ -46,24 +43,19 @@ const answer = (id, rejected = []) => ({
 const failure = (id, temporary) => ({ type: "error", code: "unavailable", reason: "later", temporary, id });
 
 describe("after a connect", () => {
-  it("sends the whole list, with the versions it has", () => {
+  it("sends the whole list and no versions: what is known of a symbol may be other under the same one", () => {
     wanted = ["AAPL", "MSFT"];
-    known = { AAPL: [EPOCH, 41] };
     subscriber.connected();
-    assert.deepEqual(sent, [{ action: "subscribe", symbols: ["AAPL", "MSFT"], id: 1, since: { AAPL: [EPOCH, 41] } }]);
+    assert.deepEqual(sent, [{ action: "subscribe", symbols: ["AAPL", "MSFT"], id: 1 }]);
   });
 
-  it("sends no since when nothing is known, and nothing at all for an empty list", () => {
+  it("sends nothing at all for an empty list", () => {
     subscriber.connected();
     assert.deepEqual(sent, []);
-    wanted = ["AAPL"];
-    subscriber.connected();
-    assert.equal("since" in sent[0], false);
   });
 
   it("splits a long list so that each message stays well under 64 KiB", () => {
     wanted = Array.from({ length: 1000 }, (_, i) => `NASDAQ:ABCD${1000 + i}`);
-    for (const symbol of wanted) known[symbol] = [EPOCH, 2 ** 40];
     subscriber.connected();
     assert.equal(sent.length, 1000 / SYMBOLS_PER_MESSAGE);
     assert.deepEqual(sent.flatMap((m) => m.symbols), wanted);

@@ -94,11 +94,19 @@ export function welcome(over = {}) {
 }
 
 export function price(symbol, value, seq, over = {}) {
-  return { symbol, price: value, timestamp: Date.parse("2026-11-22T10:00:00Z"), version: [EPOCH, seq], ...over };
+  return { symbol, price: value, timestamp: Date.parse("2026-11-22T10:00:00Z"), version: [EPOCH, seq], state: null, reason: null, confirmed: null, ...over };
 }
 
 export function quote(symbol, value, seq, over = {}) {
-  return { ...price(symbol, value, seq), open: 148, previous: 149.9, exchange: "NASDAQ", currency: "USD", delayed: false, ...over };
+  return {
+    ...price(symbol, value, seq), state: "live", open: 148, previous: 149.9, base: 148, basis: "open", baseAt: null, dayZone: null, changed: null, exchange: "NASDAQ", currency: "USD",
+    name: null, session: null, delayed: false, delayedSeconds: null, ...over,
+  };
+}
+
+/** A message that came at `now` from a server whose monotonic clock is the page's less `apart`. */
+export function at(now, apart = 0) {
+  return { now, madeAt: now, here: (steady) => (steady === null ? null : steady + apart) };
 }
 
 /** Of a property's values: another one with each run, to be said in the test's name; `SEED` repeats one. */

@@ -1,13 +1,12 @@
 /**
  * The symbol's newest price above its chart, with its change and its age.
  */
+import { change, directionOfDay, since } from "../basis.js";
 import { must, setAttribute, setIcon, setText } from "../dom.js";
-import { directionOf, price, signed } from "../format.js";
-import { STATES, ageText } from "../row.js";
-import { change } from "../store.js";
+import { price, signed } from "../format.js";
 
 /** @typedef {import("../store.js").Entry} Entry */
-/** @typedef {import("../freshness.js").RowState} RowState */
+/** @typedef {import("../standing.js").Standing} Standing */
 
 export class Headline {
   #element = must(document, "#headline", HTMLElement);
@@ -23,24 +22,24 @@ export class Headline {
 
   /**
    * @param {Readonly<Entry>} entry
-   * @param {RowState} state
-   * @param {number} now the server's time, ms
+   * @param {Standing} standing
    */
-  paint({ quote, decimals, rejected }, state, now) {
+  paint(entry, { state, icon, text, note, title }) {
     this.#element.dataset.state = state;
     this.#sign.dataset.state = state;
-    setIcon(this.#signIcon, rejected !== null ? "cross" : STATES[state].icon);
-    setAttribute(this.#sign, "title", rejected ?? STATES[state].title);
-    setText(this.#age, rejected !== null ? "Not served" : ageText(state, quote === null ? 0 : now - quote.timestamp));
+    setIcon(this.#signIcon, icon);
+    setAttribute(this.#sign, "title", title);
+    setText(this.#age, text);
+    const { quote, decimals } = entry;
     if (quote === null) return;
     setText(this.#price, price(quote.price, decimals));
-    setText(this.#meta, [quote.exchange, quote.currency, quote.delayed ? "delayed" : null].filter((word) => word !== null).join(" · "));
-    const since = change(quote);
-    const direction = since === null ? "flat" : directionOf(since.absolute, decimals);
+    setText(this.#meta, [quote.name, quote.exchange, quote.currency, note].filter((word) => word).join(" · "));
+    const day = change(quote);
+    const direction = directionOfDay(entry);
     this.#change.dataset.direction = direction;
     setIcon(this.#arrow, direction);
-    setText(this.#absolute, since === null ? "–" : signed(since.absolute, decimals));
-    setText(this.#percent, since === null ? "" : `${signed(since.percent, 2)}\u00a0% since open`);
+    setText(this.#absolute, day === null ? "–" : signed(day.absolute, decimals));
+    setText(this.#percent, day === null ? "" : `${signed(day.percent, 2)}\u00a0% ${since(quote)}`);
   }
 
   /** @param {string} name */

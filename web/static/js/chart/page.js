@@ -5,9 +5,9 @@
 import { AlertNotices } from "../alert-notices.js";
 import { must, setAttribute, setText } from "../dom.js";
 import { countdown, decimalsOf } from "../format.js";
-import { rowState } from "../freshness.js";
 import { LivePage } from "../live-page.js";
 import { clock, warn } from "../page.js";
+import { standing } from "../standing.js";
 import { Memory } from "../storage.js";
 import { bindChoice } from "../theme.js";
 import { OVERLAYS, readChoice, writeChoice } from "./choice.js";
@@ -27,7 +27,14 @@ import { ChartView } from "./view.js";
 
 const symbol = must(document, "#symbol-page", HTMLElement).dataset.symbol ?? "";
 const ask = (/** @type {string} */ url, /** @type {RequestInit} */ options) => fetch(url, options);
-const notices = new AlertNotices({ memory: new Memory(() => window.localStorage), announce: (text) => page.say(text), where: "on the watch list" });
+const notices = new AlertNotices({
+  memory: new Memory(() => window.localStorage),
+  announce: (text) => page.say(text),
+  where: "on the watch list",
+  onChange: () => {
+    page.unread = notices.unread;
+  },
+});
 const headline = new Headline();
 const container = must(document, "#chart", HTMLElement);
 const summaryLine = must(document, "#chart-summary", HTMLElement);
@@ -243,9 +250,9 @@ function describeState() {
 }
 
 /** @param {View} view */
-function paint({ stale, serverNow }) {
+function paint({ feed: fetching, now }) {
   const entry = store.entry(symbol);
-  if (entry !== undefined) headline.paint(entry, rowState(entry.quote?.timestamp ?? null, stale, serverNow), serverNow);
+  if (entry !== undefined) headline.paint(entry, standing(entry, fetching, now));
   if (lastMoved) {
     lastMoved = false;
     const last = feed.candles.at(-1);

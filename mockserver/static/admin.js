@@ -103,3 +103,4 @@ async function keepCurrent() {
   setTimeout(keepCurrent, PERIOD);
 }
 setTimeout(keepCurrent, PERIOD);
+document.getElementById("not-started").remove();

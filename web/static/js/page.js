@@ -19,6 +19,11 @@ export function socketUrl() {
   return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${address("/ws")}`;
 }
 
+/** To be called when the script runs to its end: takes away what says that the page is not started. */
+export function started() {
+  document.getElementById("not-started")?.remove();
+}
+
 let faults = 0;
 
 /** @param {string} fault */

@@ -6,6 +6,7 @@ import { Announcer } from "../a11y.js";
 import { address } from "../address.js";
 import { isEditable, must, oncePerFrame, setText } from "../dom.js";
 import { age } from "../format.js";
+import { started } from "../page.js";
 import { bindChoice } from "../theme.js";
 import { ActionDialog } from "./action-dialog.js";
 import { Api, ApiError } from "./api.js";
@@ -319,8 +320,9 @@ document.addEventListener("visibilitychange", () => {
 });
 window.addEventListener("pagehide", () => stream.stop());
 
-await loadIncidents();
 eventsView.state = "connecting";
+started();
+await loadIncidents();
 stream.start(incidents.run, Math.max(0, incidents.last - 100));
 void poll();
 // A server that hangs lets a poll wait: time alone tells that it does not answer.

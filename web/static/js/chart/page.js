@@ -6,7 +6,7 @@ import { AlertNotices } from "../alert-notices.js";
 import { must, setAttribute, setText } from "../dom.js";
 import { countdown, decimalsOf } from "../format.js";
 import { LivePage } from "../live-page.js";
-import { clock, warn } from "../page.js";
+import { clock, started, warn } from "../page.js";
 import { standing } from "../standing.js";
 import { Memory } from "../storage.js";
 import { bindChoice } from "../theme.js";
@@ -297,6 +297,7 @@ store.add([symbol]);
 showChoice();
 openFeed();
 page.start();
+started();
 loadLibrary().then(
   (loaded) => {
     library = loaded;

@@ -91,7 +91,7 @@ class Basis(StrEnum):
     FIRST_SEEN = "first_seen"
 
 
-class Base(NamedTuple):
+class Base(msgspec.Struct, frozen=True, gc=False):
     """The price that the change of the day is against; `at` is its time in ms since 1970."""
 
     price: float

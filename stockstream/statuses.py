@@ -27,7 +27,7 @@ class ExchangeDay(NamedTuple):
     end: int
 
 
-class SymbolDay(NamedTuple):
+class SymbolDay(msgspec.Struct, frozen=True, gc=False):
     """The day that a symbol's newest price belongs to, and the `first` price of that day.
 
     It is the first that this process has seen, until the day is `settled`: then the history knows

@@ -56,7 +56,7 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
     ) -> Self:
         """Tell a quote; with a `reason` it is stale."""
         quote = row.quote
-        base, basis, base_at = row.base or Base(row.open, Basis.FIRST_SEEN, None)
+        base = row.base or Base(row.open, Basis.FIRST_SEEN, None)
         return cls(
             symbol=quote.symbol,
             price=quote.price,
@@ -71,9 +71,9 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
             session=quote.session,
             name=quote.name,
             previous_close=quote.previous_close,
-            base=base,
-            basis=basis,
-            base_at=None if base_at is None else iso_utc(base_at),
+            base=base.price,
+            basis=base.basis,
+            base_at=None if base.at is None else iso_utc(base.at),
             day_zone="UTC" if row.day is None else row.day.day.zone,
             changed=changed,
             state=SymbolState.LIVE if reason is None else SymbolState.STALE,

@@ -35,10 +35,17 @@ def day_of(observation: Observation, row: QuoteRow | None, received: int) -> Sym
     after it. A time that cannot be believed is replaced by when the price was `received`. No day
     begins again, whichever clock is set back.
     """
-    believed = is_believable(observation.timestamp, received)
-    moment = observation.timestamp if believed else received
+    moment, told = observation.timestamp, observation.exchange
+    believed = is_believable(moment, received)
+    if not believed:
+        moment = received
     known = None if row is None else row.day
-    zone = _zone(observation, row)
+    if row is None or known is None:
+        zone = zone_of(told, observation.symbol)
+    elif told is None or told == row.quote.exchange:  # one that is not told again is no other one
+        zone = known.day.zone
+    else:
+        zone = zone_of(told, observation.symbol)
     if known is None or known.day.zone != zone:
         first = Base(observation.price, Basis.FIRST_SEEN, moment)
         # The history is ordered by the prices' own times, so it cannot help where these are wrong.
@@ -49,28 +56,19 @@ def day_of(observation: Observation, row: QuoteRow | None, received: int) -> Sym
     return SymbolDay(day_at(zone, moment), Base(observation.price, basis, moment), settled=True)
 
 
-def _zone(observation: Observation, row: QuoteRow | None) -> str:
-    """The zone of its exchange. An item that once tells none changes no exchange."""
-    told = observation.exchange
-    if row is not None and row.day is not None and told in {None, row.quote.exchange}:
-        return row.day.day.zone
-    return zone_of(told, observation.symbol)
-
-
 def base_of(observation: Observation, day: SymbolDay, row: QuoteRow | None) -> Base:
     """What the change of the day is against."""
-    before = (
-        row.base if row is not None and row.day is not None and row.day.day == day.day else None
-    )
-    told = observation.previous_close
-    if told is not None:
-        return Base(told, Basis.PREVIOUS_CLOSE, None)
+    before = None
+    if row is not None and row.day is not None and row.day.day == day.day:
+        before = row.base
+    close = observation.previous_close
+    if close is not None:
+        return Base(close, Basis.PREVIOUS_CLOSE, None)
     if before is not None and before.basis is Basis.PREVIOUS_CLOSE:
         return before
     # Before the session has opened, an open is that of the day before.
-    told = None if observation.session is TradingSession.PRE else observation.open
-    if told is not None:
-        return Base(told, Basis.OPEN, None)
+    if observation.open is not None and observation.session is not TradingSession.PRE:
+        return Base(observation.open, Basis.OPEN, None)
     if before is not None and before.basis is Basis.OPEN:
         return before
     return day.first
@@ -89,7 +87,7 @@ def corrected(row: QuoteRow, asked: ExchangeDay, found: Base | None, *, whole: b
     if found is not None and (first.at is None or found.at is None or found.at <= first.at):
         first = found
     elif whole:
-        first = first._replace(basis=Basis.DAY_FIRST)  # nobody knows of an earlier one
+        first = Base(first.price, Basis.DAY_FIRST, first.at)  # nobody knows of an earlier one
     day = SymbolDay(known.day, first, settled=whole)
     if day == known:
         return row

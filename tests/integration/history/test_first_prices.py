@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.support.server import Server
     from tests.support.tree import Tree
 
-LIMIT = 20.0
+LIMIT = 30.0
 NEW_YORK, SYDNEY = "America/New_York", "Australia/Sydney"
 
 
@@ -179,7 +179,6 @@ async def test_the_provider_s_previous_close_is_the_base(
 
 
 @pytest.mark.proves("W22")
-@pytest.mark.alone
 async def test_midnight_in_utc_is_no_midnight_in_new_york(tmp_path: Path, feed: Feed) -> None:
     """The wall clock of server and provider passes it: a coin begins its day, a share does not.
     Where the exchange is not known, the day is the one of UTC, and it is said so.

@@ -54,6 +54,7 @@ def test_the_keyboard_leads_to_a_route_and_to_its_objects(server: Server, visit:
     page.keyboard.press("Enter")
     # Chromium goes to a fragment some moments after the key; a person's Tab comes later still.
     expect(page).to_have_url(f"{server.url}/docs#routes")
+    page.keyboard.press("Tab")  # the WebSocket's
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{server.url}/docs#get_quotes")
@@ -74,3 +75,34 @@ def test_everything_is_readable_in_both_themes(scheme: str, server: Server, visi
 def test_at_360_pixels_nothing_is_cut_off_or_scrolls_sideways(server: Server, visit: Visit) -> None:
     """Long addresses and names wrap."""
     expect_no_sideways_scroll(visit(f"{server.url}/docs", viewport=NARROW, is_mobile=True))
+
+
+def test_a_message_can_be_sent_from_the_page_and_its_answers_seen(
+    server: Server, visit: Visit
+) -> None:
+    """The first command subscribes; the console shows the welcome, the answer and prices."""
+    page = visit(f"{server.url}/docs").page
+    log = page.locator("#console-log")
+    page.get_by_role("button", name="Send").click()
+    for kind in ("welcome", "subscriptions", "snapshot", "prices"):
+        expect(log.locator("li").filter(has_text=f'"type":"{kind}"').first).to_be_visible()
+    page.get_by_role("button", name="ping", exact=True).click()
+    page.get_by_role("button", name="Send").click()
+    expect(log.locator("li").filter(has_text='"type":"pong"').first).to_be_visible()
+    page.get_by_role("button", name="Disconnect").click()
+    expect(log.locator("li").first).to_have_text("ended1000")
+    expect(page.locator("#console-state")).to_have_text("Closed.")
+
+
+def test_its_examples_are_messages_that_the_server_takes(server: Server, visit: Visit) -> None:
+    """Each command on the page, sent as it stands, is served."""
+    page = visit(f"{server.url}/docs").page
+    commands = page.locator("#console [data-command]")
+    for command in commands.all():
+        command.click()
+        page.get_by_role("button", name="Send").click()
+        name = command.inner_text()
+        answer = "pong" if name == "ping" else "subscriptions"
+        line = page.locator("#console-log li").filter(has_text=f'"type":"{answer}"')
+        expect(line.first).to_be_visible()
+    expect(page.locator("#console-log").get_by_text('"type":"error"')).to_have_count(0)

@@ -1,4 +1,4 @@
-"""`/openapi.json`, and `/docs`: the same as a page that is rendered here.
+"""`/openapi.json`, and `/docs`: the same as a page that is rendered here, with the WebSocket.
 
 The viewers there are for OpenAPI are scripts of some megabytes that set styles inline; the policy
 of our pages allows no such thing, and reading needs no script.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from quart import Blueprint, current_app, render_template
 
 from web.answers import json_answer
+from web.api import socket_docs
 from web.api.openapi import document
 from web.users.access import user_cookie
 
@@ -96,6 +97,8 @@ def docs() -> Blueprint:
             version=found["info"]["version"],
             groups=groups(found),
             models=models(found),
+            sent=socket_docs.SENT,
+            came=socket_docs.CAME,
         )
 
     return blueprint

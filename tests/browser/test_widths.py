@@ -8,34 +8,38 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chart import Answers, ChartPage
+from tests.browser.conftest import FAST
+from tests.browser.dashboard import Dashboard
 from tests.browser.test_admin import Operations
+from tests.support.programs import Server, Stub, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
-    from tests.support.programs import Server, Stub
 
 WIDTHS = (
     280,
-    299,
     320,
     360,
     480,
     639,
     640,
-    645,
+    650,
     659,
     700,
+    767,
     768,
     831,
     832,
-    833,
     835,
     900,
     1024,
+    1152,
     1280,
+    1440,
 )
 """640 to 659 is a window of 1280 to 1318 pixels at 200 %; layouts change at 640 and at 832."""
 
@@ -80,6 +84,22 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+def test_the_watch_list(server: Server, page: Page) -> None:
+    """Empty, with rows and what floats over them, with the form of a list, with the help."""
+    page.goto(server.url)
+    me = Dashboard(page)
+    expect(page.get_by_role("button", name="Add all 6")).to_be_visible()
+    expect_to_fit(page)
+    me.subscribe("AAPL GOOGL MSFT")
+    me.expect_price("AAPL")
+    me.remove("GOOGL").click()
+    expect(me.undo).to_be_visible()
+    page.get_by_role("button", name="New list").click()
+    expect_to_fit(page)
+    page.locator("#help-open").click()
+    expect_to_fit(page)
+
+
 def test_the_chart(server: Server, page: Page) -> None:
     """With indicators and its table."""
     Answers().install(page)
@@ -90,13 +110,16 @@ def test_the_chart(server: Server, page: Page) -> None:
     expect_to_fit(page)
 
 
-def test_pages_for_operators(server: Server, page: Page) -> None:
-    """The log-in and the tree."""
-    me = Operations(page, server.url)
-    page.goto(f"{server.url}/admin/login")
-    expect_to_fit(page)
-    me.open()
-    expect_to_fit(page)
+def test_pages_for_operators(stub: Stub, tmp_path: Path, page: Page) -> None:
+    """The log-in, and the tree with its buttons."""
+    server = Server(tmp_path, FAST | {"STOCK_API_URL": stub.url, "CHAOS_ENABLED": "true"})
+    with running(server):
+        me = Operations(page, server.url)
+        page.goto(f"{server.url}/admin/login")
+        expect_to_fit(page)
+        me.open()
+        expect(me.row("pubsub").get_by_role("button", name="Kill")).to_be_visible()
+        expect_to_fit(page)
 
 
 @pytest.mark.parametrize("path", ["/docs", "/nothing/here"])

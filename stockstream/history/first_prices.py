@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.5
 """How often it is looked whether there is anything to ask for."""
-PAUSES = Backoff(first=0.25, longest=5.0)
+PAUSES = Backoff(first=0.25, longest=15.0)
 """Between two questions for the same, while the history cannot tell all yet."""
 SYMBOLS_AT_ONCE = 1_000
 """In one query, which then takes 10 to 40 ms: those of users wait for no longer than that."""
@@ -112,9 +112,11 @@ class FirstPrices(Actor):
         while some := dict(islice(rest, SYMBOLS_AT_ONCE)):
             try:
                 answer = await ask_dated(self._database, FetchFirstPrices(some))
-            except DatabaseError as error:
-                if isinstance(error, Rejected):
-                    _log.error("the first prices of a day cannot be asked for", reason=str(error))
+            except Rejected as error:
+                _log.error("the first prices of the day are not known", reason=str(error))
+                final = False
+                continue
+            except DatabaseError:
                 return False
             whole = has_all(self._recorded_since, answer.as_of)
             self._streamer.cast(FirstPricesFound(some, answer.value, whole))

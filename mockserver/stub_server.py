@@ -6,7 +6,7 @@ and writes what it answers.
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -117,10 +117,14 @@ class StubServer:
         definition = stub.response
         variables = stub.request.variables(request)
         answer = respond(definition, request, variables, dice=self._dice, now=now)
-        return replace(
-            answer,
-            headers=(*answer.headers, *_identity(stub)),
-            delay_seconds=self._delay(stub),
+        return Answer(
+            answer.status,
+            (*answer.headers, *_identity(stub)),
+            answer.body,
+            answer.reason,
+            self._delay(stub),
+            answer.dribble,
+            answer.fault,
         )
 
     def _delay(self, stub: StubMapping) -> float:

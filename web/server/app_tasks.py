@@ -88,13 +88,14 @@ class AppQueue:
 
     async def receive(self) -> ASGIReceiveEvent:
         """Return the next message; after the last one the disconnect, every time."""
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         while True:
             if (message := self._message) is not None:
                 self._message = None
                 self._parked.unpark_all()
                 return _decoded(message) if message["type"] == UTF8_MESSAGE else message
             if self._disconnect is not None:
+                await trio.lowlevel.cancel_shielded_checkpoint()  # it may be asked for in a loop
                 return self._disconnect
             await self._parked.park()
 

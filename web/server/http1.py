@@ -3,6 +3,8 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import lru_cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol, cast
 
 import h11
@@ -11,15 +13,18 @@ from hypercorn.events import Closed, Event
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import Request, Response
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
-from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import AppWrapper, ConnectionState, TaskGroup
+from hypercorn.typing import AppWrapper, ConnectionState, H11SendableEvent, TaskGroup
 
+from .dates import DATE
+from .http_stream import HttpStream
 from .parser import RequestParser
-from .requests import Accepted, Refusal, Refused, read_request
+from .requests import Accepted, Headers, Refusal, Refused, read_request
 from .websocket_stream import WebSocketStream
 
 if TYPE_CHECKING:
+    from hypercorn.protocol.http_stream import HTTPStream
+
     from .app_tasks import AppTasks
     from .config import ServerConfig
     from .places import Place
@@ -30,6 +35,8 @@ __all__ = ["ConnectionFace", "Http1Protocol"]
 
 _SPENT = RequestParser(1)  # takes the place of each parser that is not needed any more
 _ADVERTISED = 0.9  # of the time that an idle connection is kept: a request needs time to get here
+_JOINED = 16 * 1024  # bytes of a piece of a body that leave with the head in one write
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _PARSE_ERRORS = {431: "head_too_large", 501: "not_implemented"}
 
 
@@ -41,6 +48,9 @@ class ConnectionFace(Protocol):
     config: "ServerConfig"
     requests: "Turnstile"
     messages: "Turnstile"
+
+    async def write(self, data: bytes, *, last: bool = False) -> None:
+        """Write to the socket; `last` gives no other task a turn if the kernel takes all."""
 
     def close_soon(self) -> None:
         """Give the peer `close_timeout` to finish; then the connection ends."""
@@ -138,54 +148,93 @@ class Http1Protocol(H11Protocol):
         return place.begin(config.request_holder(peer, accepted.headers))
 
     async def _create_http_stream(self, accepted: Accepted) -> None:
-        self.stream = HTTPStream(
-            self.app,
-            self.config,
-            self.context,
-            self.task_group,
-            self.ssl,
-            self.client,
-            self.server,
-            self.stream_send,
-            STREAM_ID,
-        )
-        await self.stream.handle(self._event(accepted))
+        stream = HttpStream(self)
+        self.stream = cast("HTTPStream", stream)
+        await stream.begin(accepted)
         self.keep_alive_requests += 1
 
     async def _create_websocket_stream(self, accepted: Accepted) -> None:
         self.stream = WebSocketStream(self._connection, self)
         self._is_http = False
         self.connection = H11WSConnection(cast("h11.Connection", self.connection))
-        await self.stream.handle(self._event(accepted))
-
-    def _event(self, accepted: Accepted) -> Request:
-        return Request(
-            stream_id=STREAM_ID,
-            headers=accepted.headers,
-            http_version=accepted.http_version,
-            method=accepted.method,
-            raw_path=accepted.target,
-            state=self.connection_state,
+        await self.stream.handle(
+            Request(
+                stream_id=STREAM_ID,
+                headers=accepted.headers,
+                http_version=accepted.http_version,
+                method=accepted.method,
+                raw_path=accepted.target,
+                state=self.connection_state,
+            )
         )
 
     # Answers
 
+    @property
+    def can_answer(self) -> bool:
+        """Whether no answer to the request under way has begun, nor failed as it began."""
+        return self.parser.our_state is h11.SEND_RESPONSE
+
+    async def send_answer(
+        self, head: tuple[int, Headers] | None, body: bytes, *, ends: bool
+    ) -> None:
+        """Send the next part of an app's answer: its head, a piece of its body, its end.
+
+        Behind the end the next request may come.
+        """
+        data = b"" if head is None else self._encoded(self._response(*head))
+        if len(body) > _JOINED:  # to join it with its head would copy it
+            await self._connection.write(data)
+            data = b""
+        if body:
+            data += self._encoded(h11.Data(data=body))
+        if ends:
+            data += self._encoded(h11.EndOfMessage())
+        if data or not ends:
+            await self._connection.write(data, last=ends)
+        if ends:
+            await self.end_stream()
+
+    async def end_stream(self) -> None:
+        """End a request. Without its whole answer that ends the connection."""
+        await self._maybe_recycle()
+
+    def _response(self, status: int, headers: Headers) -> h11.Response:
+        given = {name.lower() for name, _ in headers}
+        own = self._own_headers(given)
+        if b"date" not in given:
+            own.append(DATE.header())
+        return _checked_response(status, (*headers, *own))
+
+    def _encoded(self, event: H11SendableEvent) -> bytes:
+        try:
+            return self.parser.send(event) or b""
+        except h11.LocalProtocolError:
+            if self.parser.their_state is not h11.ERROR:
+                raise
+            return b""
+
     async def stream_send(self, event: StreamEvent) -> None:
-        """Send what the app's side says; a final answer tells how long the connection is kept."""
+        """Send what a WebSocket's handshake says; an answer that is none gets our headers."""
         if isinstance(event, Response) and event.status_code >= 200:
             given = {name.lower() for name, _ in event.headers}
-            self._streams = b"content-length" not in given
-            # Hypercorn answers too, when the app fails or a handshake is none.
-            own = [pair for pair in self._connection.config.own_headers if pair[0] not in given]
-            event = replace(event, headers=[*event.headers, *own, *self._connection_headers()])
+            event = replace(event, headers=[*event.headers, *self._own_headers(given)])
         await super().stream_send(event)
 
-    def _connection_headers(self) -> list[tuple[bytes, bytes]]:
+    def _own_headers(self, given: set[bytes]) -> Headers:
+        """What an answer gets beside its own headers, whose names are `given`."""
+        self._streams = b"content-length" not in given
+        own = [pair for pair in self._connection.config.own_headers if pair[0] not in given]
+        return own + self._connection_headers()
+
+    def _connection_headers(self) -> Headers:
+        """How long the connection is kept."""
         if not self._is_http:
             return []
         # Behind an answer that comes before the end of a body, the connection is closed.
         unread = self.parser.their_state is h11.SEND_BODY
-        if self._closes or unread or self.context.terminated.is_set():
+        spent = self.keep_alive_requests >= self.config.keep_alive_max_requests
+        if self._closes or unread or spent or self.context.terminated.is_set():
             return [(b"connection", b"close")]
         seconds = int(self._connection.config.keep_alive_timeout * _ADVERTISED)
         # Not every client reads it, but a client that does never loses a request to the close.
@@ -215,3 +264,10 @@ class Http1Protocol(H11Protocol):
         if body and not self._is_head:
             await self._send_h11_event(h11.Data(data=body))
         await self._send_h11_event(h11.EndOfMessage())
+
+
+@lru_cache(maxsize=256)
+def _checked_response(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> h11.Response:
+    """The head of an answer. h11 checks each header, and most answers of a second have the same."""
+    reason = _REASONS.get(status, b"")
+    return h11.Response(status_code=status, headers=list(headers), reason=reason)

@@ -4,12 +4,13 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import h11
 
 from .hosts import host_name
 
-__all__ = ["Accepted", "Refusal", "Refused", "read_request"]
+__all__ = ["Accepted", "Headers", "Refusal", "Refused", "read_request"]
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -56,13 +57,16 @@ class Accepted:
 def read_request(request: h11.Request) -> Accepted:
     """Check a request that h11 could parse, and bring it into one shape. Raises Refused."""
     version = _version(request)
-    headers = list(request.headers)
-    _check_framing(version, headers)
+    headers: Headers = list(request.headers)
+    names = {name for name, _ in headers}
+    _check_framing(version, names)
     method = request.method.decode("ascii")
     if method != method.upper():
         raise _refused(501, f"the method {_shown(request.method)} is not known; case matters")
     _check_host(headers)
     target = _target(request, headers)
+    if b"upgrade" not in names:
+        return Accepted(method, target, headers, version, websocket=False)
     if version == "1.0" or not _is_websocket_upgrade(request.method, headers):
         # The code behind us must not see an upgrade: Hypercorn's rule for it differs from ours,
         # and its own WebSocket has neither our limits nor a way for ready frames.
@@ -78,9 +82,8 @@ def _version(request: h11.Request) -> str:
     return "1.0" if request.http_version == b"1.0" else "1.1"
 
 
-def _check_framing(version: str, headers: Headers) -> None:
+def _check_framing(version: str, names: set[bytes]) -> None:
     """RFC 9112, section 6.1: refuse a request if two parsers could disagree on its body's end."""
-    names = {name for name, _ in headers}
     if b"transfer-encoding" in names:
         if b"content-length" in names:
             raise _refused(400, "a request has Content-Length or Transfer-Encoding, not both")
@@ -95,6 +98,7 @@ def _check_host(headers: Headers) -> None:
             raise _refused(400, f"Host is no host and port: {_shown(value)}")
 
 
+@lru_cache(maxsize=256)
 def _is_host(authority: bytes) -> bool:
     return host_name(authority.decode("latin-1")) is not None
 

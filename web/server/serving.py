@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import trio
 from hypercorn.config import Config
-from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.trio.worker_context import EventWrapper, WorkerContext
 from hypercorn.typing import ASGIFramework, Scope
 
 from .app_tasks import split_error
@@ -64,7 +64,7 @@ class Server:
         self._app = app
         self._state: dict[str, Any] = {}
         self._hypercorn = _hypercorn_config(config)
-        self._context = WorkerContext(None)
+        self._context = _context(self)
         self._connections: set[Connection] = set()
         self._accepting = trio.CancelScope()
         self._cut_at = inf
@@ -146,7 +146,6 @@ class Server:
             nursery.cancel_scope.cancel()
 
     async def _wait_until_empty(self) -> None:
-        await self._context.terminated.set()
         for connection in list(self._connections):
             connection.drain()
         if self._connections:
@@ -243,6 +242,24 @@ def _hypercorn_config(config: ServerConfig) -> Config:
     hypercorn.errorlog = logger
     hypercorn.h11_max_incomplete_size = config.max_head_size
     return hypercorn
+
+
+class _Draining(EventWrapper):
+    """What Hypercorn asks before it takes another request: true as soon as `drain` was called."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self._server = server
+
+    def is_set(self) -> bool:
+        """Whether no further request is taken."""
+        return self._server.draining
+
+
+def _context(server: Server) -> WorkerContext:
+    context = WorkerContext(None)
+    context.terminated = _Draining(server)
+    return context
 
 
 def _set_options(sock: socket.socket) -> None:

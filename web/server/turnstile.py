@@ -43,6 +43,7 @@ class Turnstile:
         """Begin a count with each pass; run by the owner of the tasks that enter."""
         while True:
             if not self._passed and not self._line:
-                await self._rest.park()
-            await trio.lowlevel.checkpoint()
+                await self._rest.park()  # a task that is woken runs in the next pass
+            else:
+                await trio.lowlevel.checkpoint()
             self._passed = len(self._line.unpark(count=self._most))

@@ -171,6 +171,39 @@ class Wire:
             if self._rest:  # cancelled
                 self._start_finishing()
 
+    async def write_last(self, data: bytes) -> None:
+        """As `write`, but what the kernel takes at once gives no other task a turn.
+
+        For what ends an answer. A task that writes in a loop would keep all others waiting.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if not self._begin(data):
+            await self.write(data)
+        elif self._rest:
+            try:
+                async with self._lock:
+                    await self._flush()
+            finally:
+                if self._rest:  # cancelled
+                    self._start_finishing()
+
+    def _begin(self, data: bytes) -> bool:
+        """Have the kernel take what it can of `data`; False if others come first."""
+        if self._rest or self._finished or self._tls is not None or self._lock.locked():
+            return False
+        try:
+            taken = self._send(data)
+        except BlockingIOError:
+            taken = 0
+        except OSError as error:
+            self.fail(error)
+            raise trio.BrokenResourceError(f"the peer is gone: {error}") from error
+        else:
+            self.last_progress = trio.current_time()
+        if taken < len(data):
+            self._hold(memoryview(data)[taken:])
+        return True
+
     async def written(self) -> None:
         """Wait until the writes that have begun are done, or have failed."""
         async with self._lock:

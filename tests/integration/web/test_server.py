@@ -237,6 +237,101 @@ async def test_an_app_that_is_slow_to_read_a_body_does_not_end_the_request() -> 
         assert (await client.read_head()).startswith(b"HTTP/1.1 200 ")
 
 
+ASGI_START = {"type": "http.response.start", "status": 200}
+
+
+async def test_an_app_that_fails_before_its_body_is_answered_500() -> None:
+    """The head of an answer with a length waits for the body, so it can still be another one."""
+
+    async def app(scope: dict, receive: object, send: object) -> None:
+        if scope["type"] == "http":
+            await send({**ASGI_START, "headers": [(b"content-length", b"5")]})
+            raise RuntimeError("no body today")
+
+    async with running(app=app) as run:
+        client = await run.connect()
+        await client.send(GET)
+        assert (await client.read_head()).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+        await client.ended()
+        assert run.server.statistics().handler_errors == 1
+        assert run.server.statistics().crashed == 0
+
+
+@pytest.mark.parametrize("body", [b"12", b"1234567"])
+async def test_a_body_of_another_length_than_its_head_says_ends_the_connection(
+    body: bytes,
+) -> None:
+    """The client must not take it for a whole answer, nor for two."""
+
+    async def app(scope: dict, receive: object, send: object) -> None:
+        if scope["type"] == "http":
+            await send({**ASGI_START, "headers": [(b"content-length", b"5")]})
+            await send({"type": "http.response.body", "body": body})
+
+    async with running(app=app) as run:
+        client = await run.connect()
+        await client.send(GET + GET)
+        answer = b""
+        with trio.fail_after(SOON):
+            while data := await client.stream.receive_some():
+                answer += data
+        assert answer.count(b"HTTP/1.1 ") <= 1
+        assert not answer.endswith((b"12345", b"1234567"))
+        await run.until(open_connections=0)
+        assert run.server.statistics().crashed == 0
+
+
+async def test_the_head_of_a_stream_does_not_wait_for_its_first_piece() -> None:
+    """A browser's fetch resolves with the head; the first event may come much later."""
+    go_on = trio.Event()
+
+    async def app(scope: dict, receive: object, send: object) -> None:
+        if scope["type"] == "http":
+            await send({**ASGI_START, "headers": [(b"date", b"then")]})
+            await go_on.wait()
+            await send({"type": "http.response.body", "body": b"first", "more_body": True})
+            await send({"type": "http.response.body", "body": b"last"})
+
+    async with running(app=app) as run:
+        client = await run.connect()
+        await client.send(GET)
+        head = await client.read_head()
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert head.lower().count(b"date:") == 1  # the app's own goes before the server's
+        go_on.set()
+        assert await client.stream.receive_some()
+
+
+async def test_a_small_answer_costs_two_passes_of_the_loop() -> None:
+    """One that reads the request and one in which the app answers; each costs a system call."""
+
+    class Passes(trio.abc.Instrument):
+        number = 0
+
+        def after_io_wait(self, timeout: float) -> None:
+            self.number += 1
+
+    async def app(scope: dict, receive: object, send: object) -> None:
+        if scope["type"] == "http":
+            asked.append(passes.number)
+            await receive()
+            await send({**ASGI_START, "headers": [(b"content-length", b"2")]})
+            await send({"type": "http.response.body", "body": b"ok"})
+            answered.append(passes.number)
+
+    passes = Passes()
+    asked: list[int] = []
+    answered: list[int] = []
+    trio.lowlevel.add_instrument(passes)
+    async with running(app=app) as run:
+        client = await run.connect()
+        for _ in range(3):
+            await client.send(GET)
+            assert (await client.answer())[1] == b"ok"
+    trio.lowlevel.remove_instrument(passes)
+    assert answered == asked
+
+
 @pytest.mark.proves("W10")
 async def test_one_connection_too_many_gets_503_and_when_to_come_back() -> None:
     """Over `max_connections`: Retry-After, then the end; a place that is freed is given again."""

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mockserver.templating.values import Value
 
 BODILESS: Final = frozenset({204, 205, 304})
-_BREAKS: Final = frozenset("\r\n\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ def respond(
 
     try:
         headers = tuple(
-            (name, part if isinstance(part, str) else header_value(written(part).decode()))
+            (name, part if isinstance(part, str) else written(part).decode())
             for name, part in definition.headers
         )
         body = written(chosen(definition.body))
@@ -121,10 +120,3 @@ def respond(
         dribble=definition.dribble,
         fault=definition.fault,
     )
-
-
-def header_value(text: str) -> str:
-    """`text`, which must not break the header apart. Raises `TemplateError`."""
-    if not _BREAKS.isdisjoint(text):
-        raise TemplateError("a header's value must not hold a line break")
-    return text.strip()

@@ -1,11 +1,10 @@
 """Writes answers: through ASGI where that can say it, on the socket itself where it cannot.
 
-ASGI has no words for a reason phrase of one's own, nor for a broken connection; and below it the
-server adds a date, also beside that of a stub.
+ASGI has no words for a reason phrase of one's own, nor for a broken connection.
 """
 
+import re
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from typing import Final
 
 import trio
@@ -17,7 +16,9 @@ from web.server import Wire, wire_of
 
 Send = Callable[[ASGISendEvent], Awaitable[None]]
 
-_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
+# What Latin-1, the charset of HTTP's heads, or a head's lines cannot hold; WireMock writes a space
+# or a question mark for it. Vertical tab and form feed are white space to some parsers.
+_UNSENT: Final = re.compile(r"[^\x01-\x09\x0e-\xff]")
 # Neither a chunk nor a status line in any reading of HTTP.
 _GARBAGE: Final = b"\x00\xffthis is not HTTP\x17\x03\x99]['/;.lskdu"
 
@@ -28,7 +29,7 @@ async def write_answer(scope: HTTPScope, send: Send, answer: Answer) -> None:
         await trio.sleep(answer.delay_seconds)
     if answer.fault is not None:
         await _break(wire_of(scope), answer.fault)
-    elif answer.reason is not None or any(name.lower() == "date" for name, _ in answer.headers):
+    elif answer.reason is not None:
         await _write_raw(wire_of(scope), answer, with_body=scope["method"] != "HEAD")
     else:
         await _write_asgi(send, answer, with_body=scope["method"] != "HEAD")
@@ -39,7 +40,7 @@ async def _write_asgi(send: Send, answer: Answer, *, with_body: bool) -> None:
         {
             "type": "http.response.start",
             "status": answer.status,
-            "headers": [(name.encode(), value.encode()) for name, value in _headers(answer)],
+            "headers": [(name.encode(), header_bytes(value)) for name, value in _headers(answer)],
         }
     )
     body = answer.body if with_body else b""
@@ -54,13 +55,13 @@ async def _write_asgi(send: Send, answer: Answer, *, with_body: bool) -> None:
 
 
 async def _write_raw(wire: Wire, answer: Answer, *, with_body: bool) -> None:
-    """A response with its own reason phrase or date; the connection ends with it."""
-    reason = answer.reason if answer.reason is not None else _PHRASES.get(answer.status, "")
-    lines = [f"HTTP/1.1 {answer.status} {reason}"]
-    lines += [f"{name}: {value}" for name, value in _headers(answer)]
-    head = "\r\n".join([*lines, "Connection: close", "", ""])
+    """A response with its own reason phrase; the connection ends with it."""
+    reason = _UNSENT.sub("?", answer.reason or "")
+    lines = [f"HTTP/1.1 {answer.status} {reason}".encode("latin-1")]
+    lines += [name.encode() + b": " + header_bytes(value) for name, value in _headers(answer)]
+    head = b"\r\n".join([*lines, b"Connection: close", b"", b""])
     try:
-        await wire.write(head.encode())
+        await wire.write(head)
         if with_body:
             await _write_body(answer, wire.write)
     except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -87,6 +88,13 @@ async def _break(wire: Wire, fault: Fault) -> None:
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         return
     wire.close()
+
+
+def header_bytes(value: str) -> bytes:
+    """A header's value as it is sent: one line of Latin-1, with a space for all else."""
+    if value.isascii() and value.isprintable():
+        return value.strip(" ").encode()
+    return _UNSENT.sub(" ", value).encode("latin-1").strip(b" \t")
 
 
 def _headers(answer: Answer) -> list[tuple[str, str]]:

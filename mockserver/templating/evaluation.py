@@ -94,8 +94,12 @@ class HelperCall:
         return self.body() if is_truthy(condition) else self.inverse()
 
     def subject(self) -> Value:
-        """What a helper that takes a text works on: its block, or else its first argument."""
+        """What a helper works on that is mostly a block: its block, or else its first argument."""
         return self.body() if self.block else self.argument(0)
+
+    def text(self) -> Value:
+        """What a helper works on that is mostly none: its first argument, or else its block."""
+        return self.argument(0) if self.arguments else self.body()
 
 
 HelperFunction: TypeAlias = Callable[[HelperCall], Value]

@@ -75,7 +75,7 @@ Node: TypeAlias = Text | Output | Block
 _OPENING: Final = re.compile(r"\{\{")
 _TOKEN: Final = re.compile(
     r"""\s*(?:
-      (?P<close>~?\}{2,3})
+      (?P<close>~?\}{2,3}|\}~\}\})
     | (?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
     | (?P<key>[A-Za-z_][\w-]*)=
     | (?P<mark>[()|])
@@ -117,6 +117,7 @@ class _Parser:
         self.root: list[Node] = []
         self.blocks: list[_OpenBlock] = []
         self.trim_next = False
+        self.in_front = True  # of the first tag
 
     def fail(self, problem: str, at: int | None = None) -> NoReturn:
         raise TemplateError(problem, *self.place(self.at if at is None else at))
@@ -130,6 +131,10 @@ class _Parser:
             self.add_text(self.text[self.at : opening.start()])
             self.at = opening.end()
             self.tag(opening.start())
+            self.in_front = False
+        # WireMock hands Handlebars only what stands between the first {{ and the last }}, so that
+        # no ~ reaches what is in front of it and behind it.
+        self.trim_next = self.trim_next and "}}" in self.text[self.at :]
         self.add_text(self.text[self.at :])
         if self.blocks:
             call = self.blocks[-1].call
@@ -161,6 +166,9 @@ class _Parser:
         if self.text.startswith("~", self.at):
             self.at += 1
             self.trim_before()
+            if braces == 2 and self.text.startswith("{", self.at):
+                self.at += 1
+                braces = 3
         kind = self.text[self.at : self.at + 1]
         if kind in {"#", "/", "^", "&", ">", "*", "{"}:
             self.at += 1
@@ -188,7 +196,7 @@ class _Parser:
 
     def trim_before(self) -> None:
         nodes = self.nodes()
-        if nodes and isinstance(last := nodes[-1], Text):
+        if nodes and not self.in_front and isinstance(last := nodes[-1], Text):
             nodes[-1] = Text(last.value.rstrip())
 
     def open_block(self, start: int, *, inverted: bool = False) -> None:
@@ -262,11 +270,11 @@ class _Parser:
         if kind != "close":
             self.fail(f"unexpected {value!r}")
         # `}}}` after `{{x` closes it with two and leaves a brace of the text: `{"a":{{x}}}`.
-        surplus = len(value.removeprefix("~")) - braces
+        surplus = value.count("}") - braces
         if surplus < 0:
             self.fail("{{{ must be closed with }}}", start)
         self.at -= surplus
-        self.trim_next = value.startswith("~")
+        self.trim_next = "~" in value
 
     def expression(self, start: int) -> Expression:
         if _peek(self.text, self.at) in {"string", "number"}:

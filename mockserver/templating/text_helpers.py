@@ -19,12 +19,12 @@ _FORMAT: Final = re.compile(r"%(?:(%)|([-0+ ,]*)(\d{0,4})(?:\.(\d{1,3}))?([sdfxX
 
 
 def _text(change: Callable[[str], str]) -> Helper:
-    return Helper(lambda call: change(text_of(call.subject())))
+    return Helper(lambda call: change(text_of(call.text())))
 
 
 def _capitalize(call: HelperCall) -> Value:
     """Every word with a capital; the rest of it as it is, or in lower case with `fully=true`."""
-    text = text_of(call.argument(0))
+    text = text_of(call.text())
     if is_truthy(call.options.get("fully")):
         text = text.lower()
     return re.sub(r"(^|\s)(\S)", lambda found: found.group(1) + found.group(2).upper(), text)
@@ -52,7 +52,8 @@ def _centered(text: str, size: int, pad: str) -> str:
 def _cut(call: HelperCall) -> Value:
     """The text without every occurrence of another (a blank)."""
     part = text_of(call.argument(1)) if len(call.arguments) > 1 else " "
-    return text_of(call.argument(0)).replace(part, "") if part else text_of(call.argument(0))
+    text = text_of(call.text())
+    return text.replace(part, "") if part else text
 
 
 def _default_if_empty(call: HelperCall) -> Value:
@@ -144,7 +145,7 @@ def _base64(call: HelperCall) -> Value:
 
 def _url_encode(call: HelperCall) -> Value:
     """The text as a form encodes it, or out of that with `decode=true`."""
-    text = text_of(call.subject())
+    text = text_of(call.text())
     decode = is_truthy(call.options.get("decode"))
     return unquote_plus(text, errors="replace") if decode else quote_plus(text, safe="*-._")
 
@@ -186,7 +187,7 @@ def keep(call: HelperCall, name: Value, value: Value) -> Value:
 TEXT: Final[Mapping[str, Helper]] = {
     "upper": _text(str.upper),
     "lower": _text(str.lower),
-    "trim": _text(str.strip),
+    "trim": Helper(lambda call: text_of(call.subject()).strip()),
     "capitalize": Helper(_capitalize, frozenset({"fully"})),
     "capitalizeFirst": _text(lambda text: text[:1].upper() + text[1:]),
     "center": _filled(_centered),

@@ -5,7 +5,7 @@ import re
 import socket
 import time
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
@@ -256,6 +256,45 @@ def test_head_and_reason(both: Both) -> None:
     answers = both.ask("GET", "/a")
     alike(answers)
     assert [answer.reason_phrase for answer in answers] == ["Closed for lunch"] * 2
+
+
+@pytest.mark.proves("M8")
+@pytest.mark.parametrize("text", ["ä ÿ", "a€b", "a\tb", "a\x01\x7f", "\xa0x\x85", "a\r\nb"])
+def test_characters_of_heads(both: Both, text: str) -> None:
+    """As Latin-1; what a head cannot hold is a space in a header, a ? in the reason phrase."""
+    both.add(
+        {
+            "id": ID,
+            "request": {"urlPath": "/header"},
+            "response": {"headers": {"X-Text": text}, "body": "x"},
+        }
+    )
+    both.add({"request": {"urlPath": "/reason"}, "response": {"statusMessage": text}})
+    both.add(
+        {
+            "request": {"urlPath": "/template"},
+            "response": {
+                "headers": {"X-Text": "{{request.query.x}}"},
+                "transformers": ["response-template"],
+            },
+        }
+    )
+    for url in ("/header", f"/template?x={quote(text)}"):
+        wiremock, ours = (raw_header(answer, b"x-text") for answer in both.ask("GET", url))
+        assert ours == wiremock
+    wiremock, ours = (answer.extensions["reason_phrase"] for answer in both.ask("GET", "/reason"))
+    assert ours == wiremock
+
+
+def raw_header(answer: httpx.Response, name: bytes) -> bytes:
+    (value,) = (value for given, value in answer.headers.raw if given.lower() == name)
+    return value
+
+
+def test_a_reason_phrase_that_is_not_given(both: Both) -> None:
+    """Clients show it."""
+    both.add({"request": {"urlPath": "/a"}, "response": {"status": 404}})
+    assert [answer.reason_phrase for answer in both.ask("GET", "/a")] == ["Not Found"] * 2
 
 
 TEMPLATES = [

@@ -47,6 +47,13 @@ TEMPLATES = [
     "{{numberFormat 1234.567 maximumFractionDigits=1}}",
     "{{numberFormat 1234.567 groupingUsed=false}}",
     "{{numberFormat 1.235 '0.00' roundingMode='half_up'}}|{{now format='YYYY w'}}",
+    "  {{~upper 'x'~}}  ",
+    "a  {{~#if true~}}  b {{~upper 'x'~}}  c {{~/if~}}  d",
+    "{{upper 'x'~}}  {\"a\":{\"b\":1}}  ",
+    "{\"a\":  {{~upper 'x'~}}  }",
+    "a {{upper 'x'}} {{~{upper 'y'}~}} {{upper 'z'}} b",
+    "{{#upper 'q'}}x{{/upper}}|{{#urlEncode 'q r'}}x{{/urlEncode}}|{{#trim ' q '}} x {{/trim}}",
+    "{{#base64 'q'}}x{{/base64}}|{{#capitalize 'q'}}x{{/capitalize}}|{{#cut 'aqa' 'a'}}x{{/cut}}",
 ]  # fmt: skip
 
 

@@ -31,11 +31,13 @@ class SymbolDay(msgspec.Struct, frozen=True, gc=False):
     """The day that a symbol's newest price belongs to, and the `first` price of that day.
 
     It is the first that this process has seen, until the day is `settled`: then the history knows
-    none earlier, or cannot know.
+    none earlier, or cannot know. `dated` says that the day is that of the prices' own times, which
+    could be believed.
     """
 
     day: ExchangeDay
     first: Base
+    dated: bool
     settled: bool
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.5
 """How often it is looked whether there is anything to ask for."""
-PAUSES = Backoff(first=0.25, longest=15.0)
+PAUSES = Backoff(first=0.25, longest=5.0)
 """Between two questions for the same, while the history cannot tell all yet."""
 SYMBOLS_AT_ONCE = 1_000
 """In one query, which then takes 10 to 40 ms: those of users wait for no longer than that."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from stockstream.market.day_base import base_of, day_of
+from stockstream.market.exchange_days import Believed
 from stockstream.quotes import Version
 from stockstream.statuses import QuoteRow
 
@@ -36,13 +37,14 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
     """
     source, shift = observed.upstream, observed.shift
     received, steady = observed.reading.wall, observed.reading.steady
+    believed = Believed.at(observed.reading)
     accepted: list[QuoteRow] = []
     behind = 0
     for observation in observed.observations:
         row = rows.get(observation.symbol)
         if row is None:
             quote = observation.quoted(Version(epoch, 1), received)
-            day = day_of(observation, None, received)
+            day = day_of(observation, None, believed)
             base = base_of(observation, day, None)
             accepted.append(
                 QuoteRow(quote, day.first.price, None, shift, steady, source, steady, base, day)
@@ -60,7 +62,7 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
             behind += 1
             continue
         quote = observation.quoted(Version(epoch, last.version.seq + 1), received)
-        day = day_of(observation, row, received)
+        day = day_of(observation, row, believed)
         accepted.append(
             QuoteRow(
                 quote,

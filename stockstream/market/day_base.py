@@ -16,29 +16,30 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stockstream.market.exchange_days import day_at, is_believable
+from stockstream.market.exchange_days import day_at
 from stockstream.market.exchange_zones import zone_of
 from stockstream.quotes import Base, Basis, TradingSession
 from stockstream.statuses import SymbolDay
 
 if TYPE_CHECKING:
+    from stockstream.market.exchange_days import Believed
     from stockstream.quotes import Observation
     from stockstream.statuses import ExchangeDay, QuoteRow
 
 _OF_THE_PROVIDER = frozenset({Basis.PREVIOUS_CLOSE, Basis.OPEN})
 
 
-def day_of(observation: Observation, row: QuoteRow | None, received: int) -> SymbolDay:
+def day_of(observation: Observation, row: QuoteRow | None, believed: Believed) -> SymbolDay:
     """The day that the price belongs to, by its own time, and the first price of that day.
 
     By its own time a price of Friday that is fetched on Saturday is of Friday, before a restart and
-    after it. A time that cannot be believed is replaced by when the price was `received`. No day
+    after it. A time that is not `believed` is replaced by when the price was received. No day
     begins again, whichever clock is set back.
     """
     moment, told = observation.timestamp, observation.exchange
-    believed = is_believable(moment, received)
-    if not believed:
-        moment = received
+    dated = believed.earliest <= moment <= believed.latest
+    if not dated:
+        moment = believed.received
     known = None if row is None else row.day
     if row is None or known is None:
         zone = zone_of(told, observation.symbol)
@@ -46,14 +47,15 @@ def day_of(observation: Observation, row: QuoteRow | None, received: int) -> Sym
         zone = known.day.zone
     else:
         zone = zone_of(told, observation.symbol)
-    if known is None or known.day.zone != zone:
-        first = Base(observation.price, Basis.FIRST_SEEN, moment)
-        # The history is ordered by the prices' own times, so it cannot help where these are wrong.
-        return SymbolDay(day_at(zone, moment), first, settled=not believed)
-    if moment < known.day.end:
-        return known
-    basis = Basis.DAY_FIRST if believed else Basis.FIRST_SEEN
-    return SymbolDay(day_at(zone, moment), Base(observation.price, basis, moment), settled=True)
+    if known is not None and known.day.zone == zone:
+        if moment < known.day.end:
+            return known
+        if dated and known.dated:
+            first = Base(observation.price, Basis.DAY_FIRST, moment)
+            return SymbolDay(day_at(zone, moment), first, dated=True, settled=True)
+    first = Base(observation.price, Basis.FIRST_SEEN, moment)
+    # The history is ordered by the prices' own times, so it cannot help where these are wrong.
+    return SymbolDay(day_at(zone, moment), first, dated=dated, settled=not dated)
 
 
 def base_of(observation: Observation, day: SymbolDay, row: QuoteRow | None) -> Base:
@@ -88,7 +90,7 @@ def corrected(row: QuoteRow, asked: ExchangeDay, found: Base | None, *, whole: b
         first = found
     elif whole:
         first = Base(first.price, Basis.DAY_FIRST, first.at)  # nobody knows of an earlier one
-    day = SymbolDay(known.day, first, settled=whole)
+    day = SymbolDay(known.day, first, dated=known.dated, settled=whole)
     if day == known:
         return row
     base = row.base if row.base is not None and row.base.basis in _OF_THE_PROVIDER else first

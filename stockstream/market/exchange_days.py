@@ -8,19 +8,36 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from stockstream.market.time_base import LARGEST_LEAD_MS
 from stockstream.statuses import ExchangeDay
 from stockstream.times import DAY_MS
 
+if TYPE_CHECKING:
+    from stockstream.market.time_base import Reading
+
 OLDEST_MS = 10 * DAY_MS
 """No exchange is closed for longer. A price with an older time than that has a wrong one."""
 
 
-def is_believable(timestamp: int, received: int) -> bool:
-    """Whether a price that was `received` then may be from that time; in ms since 1970."""
-    return received - OLDEST_MS <= timestamp <= received + LARGEST_LEAD_MS
+class Believed(NamedTuple):
+    """The times that prices of one fetch may have; any other is that of a wrong clock.
+
+    The prices were `received` then by our clock. In ms since 1970.
+    """
+
+    earliest: int
+    latest: int
+    received: int
+
+    @classmethod
+    def at(cls, reading: Reading) -> Believed:
+        """By our clock, and by what the upstream says the time is: ours may be the wrong one."""
+        told = reading.wall if reading.date is None else reading.date
+        earliest = min(reading.wall, told) - OLDEST_MS
+        return cls(earliest, max(reading.wall, told) + LARGEST_LEAD_MS, reading.wall)
 
 
 def day_at(zone: str, moment: int) -> ExchangeDay:

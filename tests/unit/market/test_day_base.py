@@ -137,6 +137,19 @@ def test_a_time_that_cannot_be_is_replaced_by_ours():
         assert process.says == (120.0, "first_seen")
 
 
+@pytest.mark.proves("W22", "W23")
+def test_when_a_clock_that_was_wrong_at_the_start_is_right_the_history_is_asked():
+    """A machine without a battery learns the time from the network, after the service began."""
+    process = Process()
+    process.take(110.0, "2026-11-25T12:00:00", received="2025-01-01T00:00:00")
+    assert process.row.day.settled
+    process.take(111.0, "2026-11-25T12:00:05")
+    assert process.says == (111.0, "first_seen")
+    assert not process.row.day.settled
+    process.answer((100.0, "2026-11-25T09:30:00"))
+    assert process.says == (100.0, "day_first")
+
+
 @pytest.mark.proves("W22")
 def test_after_a_restart_the_history_says_what_the_base_was():
     process = Process()

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stockstream.market.exchange_days import OLDEST_MS, day_at, is_believable
+from stockstream.market.exchange_days import OLDEST_MS, Believed, day_at
 from stockstream.market.exchange_zones import UNKNOWN, ZONES, zone_of
-from stockstream.market.time_base import LARGEST_LEAD_MS
+from stockstream.market.time_base import LARGEST_LEAD_MS, Reading
 from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS
 
 NEW_YORK, SYDNEY, LONDON = "America/New_York", "Australia/Sydney", "Europe/London"
@@ -124,8 +124,15 @@ def test_days_follow_each_other_without_a_gap(zone, moment):
 @pytest.mark.proves("W23")
 def test_a_time_is_believed_between_the_last_session_and_a_little_ahead():
     now = ms("2026-11-29T12:00")
-    assert is_believable(now, now)
-    assert is_believable(now + LARGEST_LEAD_MS, now)
-    assert not is_believable(now + LARGEST_LEAD_MS + 1, now)
-    assert is_believable(now - 9 * DAY_MS, now), "the longest holidays"
-    assert not is_believable(now - OLDEST_MS - 1, now)
+    believed = Believed.at(Reading(0, now))
+    assert believed == (now - OLDEST_MS, now + LARGEST_LEAD_MS, now)
+    assert OLDEST_MS > 9 * DAY_MS, "the longest holidays"
+
+
+@pytest.mark.proves("W23")
+@pytest.mark.parametrize("wrong", [-HOUR_MS, HOUR_MS, 30 * DAY_MS])
+def test_a_wrong_clock_of_ours_makes_no_time_unbelievable_that_the_upstream_agrees_with(wrong):
+    now = ms("2026-11-29T12:00")
+    believed = Believed.at(Reading(0, now + wrong, date=now))
+    assert believed.earliest <= now - DAY_MS
+    assert believed.latest >= now

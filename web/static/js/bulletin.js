@@ -59,7 +59,8 @@ export function titleOf({ feed, stale, fine }, lost) {
   if (lost) return "Connection lost";
   if (feed === "down") return "Feed down";
   if (stale.size === 0) return "";
-  return fine.size === 0 ? "Prices stale" : `${stale.size} stale`;
+  if (fine.size > 0) return `${stale.size} stale`;
+  return stale.size === 1 ? "Price stale" : "Prices stale";
 }
 
 export class Bulletin {
@@ -137,7 +138,12 @@ function rowSentences(before, { stale, fine }) {
   const watched = stale.size + fine.size;
   /** @type {Map<string, string[]>} */
   const byReason = new Map();
-  for (const [symbol, why] of stale) if (before.get(symbol) !== why) byReason.set(why, [...(byReason.get(why) ?? []), symbol]);
+  for (const [symbol, why] of stale) {
+    if (before.get(symbol) === why) continue;
+    const same = byReason.get(why);
+    if (same === undefined) byReason.set(why, [symbol]);
+    else same.push(symbol);
+  }
   const sentences = [...byReason].slice(0, MAX_REASONS).map(([why, symbols]) => `${subject(symbols, watched)} stale: ${why}.`);
   const rest = [...byReason.values()].slice(MAX_REASONS).flat();
   if (rest.length > 0) sentences.push(`${rest.length} more ${rest.length === 1 ? "is" : "are"} stale.`);

@@ -32,7 +32,7 @@ const REASONS = {
   not_positive: { note: "price was 0 or less", sentence: "the provider told a price of 0 or less" },
   not_finite: { note: "price was no number", sentence: "the provider told a price that is no finite number" },
   wrong_type: { note: "price was unreadable", sentence: "the provider told it in a way that cannot be read" },
-  missing_field: { note: "price was missing", sentence: "the provider told it without a price or its time" },
+  missing_field: { note: "price or time was missing", sentence: "the provider told it without a price or its time" },
   invalid_timestamp: { note: "time was unreadable", sentence: "the provider told a time that cannot be read" },
   duplicate_symbol: { note: "told twice", sentence: "the provider told it twice in one answer" },
   beyond_limit: { note: "beyond the limit", sentence: "the provider’s answer is longer than this server reads" },

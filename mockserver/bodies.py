@@ -37,7 +37,10 @@ class BodyFiles:
         return path
 
     def read(self, field: Reader) -> bytes:
-        """The file that `field` names. Raises `FieldError`."""
+        """The file that `field` names; one that cannot be read has the stub never match.
+
+        One such stub need not stop the rest. Raises `FieldError` for a name that leads out.
+        """
         name = field.text()
         path = self.path(field, name)
         try:
@@ -45,7 +48,9 @@ class BodyFiles:
                 raise field.fail(f"{name!r} is larger than {MAX_BODY_BYTES} bytes")
             return path.read_bytes()
         except OSError as error:
-            raise field.fail(f"cannot read {path}: {error.strerror}") from error
+            hint = " (a template in a name needs a transformer)" if "{{" in name else ""
+            field.disable(f"cannot read {path}: {error.strerror}{hint}")
+            return b""
 
     def fitting(self, field: Reader) -> Iterator[tuple[str, bytes]]:
         """Names and contents of the files that the name at `field`, a template, may become."""

@@ -34,7 +34,7 @@ def file_routes(admin: Blueprint, server: StubServer, source: StubSource) -> Non
                 try:
                     found.append(server.read(stub.document, stub.id, stub.source))
                 except FieldError:
-                    continue  # the file is gone; the stub answers what it has until the next reset
+                    continue  # the file is too large; the stub answers what it has until a reset
             return found
 
         stubs = [stub for stub in server.stubs.newest_first() if _has_file(stub)]

@@ -57,10 +57,27 @@ def test_bodies_come_from_the_files_directory_and_nowhere_else(tmp_path: Path) -
     files = StubFiles(tmp_path)
     (stub,) = files.load()
     assert server(stub).answer(request("/a")).body == b'{"m":"GET"}'
-    for bad in ("../secret", "/etc/passwd", "none.json"):
+    for bad in ("../secret", "/etc/passwd"):
         write(tmp_path / "mappings", b={"response": {"bodyFileName": bad}})
         with pytest.raises(StubFileError, match=r"b\.json:1: response\.bodyFileName: "):
             files.load()
+
+
+@pytest.mark.proves("M1", "M8")
+@pytest.mark.parametrize("name", ["none.json", "user-{{request.pathSegments.[1]}}.json"])
+def test_a_body_file_that_is_not_there_does_not_stop_the_rest(tmp_path: Path, name: str) -> None:
+    """Its stub never matches, and says why; `--strict` refuses it."""
+    write(
+        tmp_path, a={"request": {"urlPath": "/b"}, "response": {"bodyFileName": name}}, b=one("b")
+    )
+    missing, there = StubFiles(tmp_path).load()
+    assert server(missing, there).answer(request("/a")).status == 200
+    answer = server(missing, there).answer(request("/b"))
+    assert answer.status == 404
+    assert f"{name}: No such file" in answer.body.decode()
+    assert ("needs a transformer" in answer.body.decode()) == ("{{" in name)
+    with pytest.raises(StubFileError, match="No such file"):
+        StubFiles(tmp_path, strict=True).load()
 
 
 @pytest.mark.proves("M1")

@@ -8,6 +8,7 @@ database may be away, and prices of the day may still wait in a spool of the lif
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
@@ -16,7 +17,7 @@ import structlog
 import trio
 
 from stockstream import paths
-from stockstream.database.query import DatabaseError, Query, Rejected, ask_dated
+from stockstream.database.query import Exhausted, Query, Rejected, Unavailable, ask_dated
 from stockstream.messages import FirstPricesFound
 from stockstream.pauses import Pauses
 from stockstream.quotes import Base, Basis, Symbol
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.5
 """How often it is looked whether there is anything to ask for."""
 PAUSES = Backoff(first=0.25, longest=5.0)
-"""Between two questions for the same, while the history cannot tell all yet."""
+"""Between two questions for the same, while prices still wait to be recorded."""
 SYMBOLS_AT_ONCE = 1_000
 """In one query, which then takes 10 to 40 ms: those of users wait for no longer than that."""
 
@@ -90,12 +91,15 @@ class FirstPrices(Actor):
 
     async def _run(self) -> None:
         while True:
-            days = self._unsettled()
-            if not days or await self._ask(days):
-                self._pauses.reset()
-                await trio.sleep(LOOK_SECONDS)
+            pause = LOOK_SECONDS
+            if days := self._unsettled():
+                # Where the database is away, another question costs nothing.
+                with suppress(Unavailable, Exhausted):
+                    if not await self._ask(days):
+                        pause = self._pauses.take()
             else:
-                await trio.sleep(self._pauses.take())
+                self._pauses.reset()
+            await trio.sleep(pause)
 
     def _unsettled(self) -> dict[Symbol, ExchangeDay]:
         return {
@@ -105,7 +109,12 @@ class FirstPrices(Actor):
         }
 
     async def _ask(self, days: Mapping[Symbol, ExchangeDay]) -> bool:
-        """Ask, and tell the streamer; whether all answers are final."""
+        """Ask, and tell the streamer; whether all answers are final.
+
+        Raises:
+            Unavailable: the database is away.
+            Exhausted: others wait for it.
+        """
         self._note_recorder()
         final = True
         rest = iter(days.items())
@@ -116,8 +125,6 @@ class FirstPrices(Actor):
                 _log.error("the first prices of the day are not known", reason=str(error))
                 final = False
                 continue
-            except DatabaseError:
-                return False
             whole = has_all(self._recorded_since, answer.as_of)
             self._streamer.cast(FirstPricesFound(some, answer.value, whole))
             final = final and whole

@@ -125,7 +125,7 @@ class Rules(OwnedTable[Rule, Wanted]):
     anew = "armed = NULL, revision = revision + 1"
 
     def read(self, row: Row) -> Rule:
-        """A row as a rule; it may have more columns."""
+        """A row as a rule."""
         number, owner, revision, symbol, kind, *rest = list(row.values())[:11]
         return Rule(number, owner, revision, symbol, Kind(kind), *rest)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 import msgspec
 
 from stockstream.database.query import Purpose, Query
+from stockstream.times import to_ms
 from stockstream.users import audit
 from stockstream.users.audit import Action
 
@@ -42,6 +43,16 @@ class OwnedRow(msgspec.Struct, frozen=True):
 T = TypeVar("T", bound=OwnedRow)
 W = TypeVar("W")
 
+MOST_DELETED = 20
+"""Deleted rows that are told: those that somebody may want back."""
+
+
+class DeletedRow(msgspec.Struct, Generic[T], frozen=True):
+    """A row as it was, and when it was deleted, in ms."""
+
+    row: T
+    deleted: int
+
 
 class OwnedTable(ABC, Generic[T, W]):
     """A table of rows `T`, written from values `W`. Each of its methods asks the database.
@@ -62,7 +73,7 @@ class OwnedTable(ABC, Generic[T, W]):
 
     @abstractmethod
     def read(self, row: Row) -> T:
-        """A row of `columns`."""
+        """A row of `columns`; it may have more columns after them."""
 
     @abstractmethod
     def values(self, said: T | W) -> Mapping[str, object]:
@@ -82,6 +93,16 @@ class OwnedTable(ABC, Generic[T, W]):
             owner,
         )
         return [self.read(row) for row in rows]
+
+    async def deleted_of(self, connection: Connection, owner: str) -> list[DeletedRow[T]]:
+        """The user's deleted rows that can be restored, the last ones first."""
+        rows = await connection.fetch(
+            f"SELECT {self.columns}, deleted_at FROM {self.name} "  # noqa: S608
+            "WHERE owner = $1 AND deleted_at IS NOT NULL ORDER BY deleted_at DESC LIMIT $2",
+            owner,
+            MOST_DELETED,
+        )
+        return [DeletedRow(self.read(row), to_ms(row["deleted_at"])) for row in rows]
 
     async def find(self, connection: Connection, owner: str, number: int) -> T | RowRefusal:
         """One of the user's rows."""
@@ -222,6 +243,19 @@ class FetchRows(Query[list[T]], Generic[T, W]):
     async def run(self, connection: Connection) -> list[T]:
         """Ask."""
         return await self.table.all_of(connection, self.owner)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchDeletedRows(Query[list[DeletedRow[T]]], Generic[T, W]):
+    """The rows that a user deleted and can restore, the last ones first."""
+
+    table: OwnedTable[T, W]
+    owner: str
+    purpose: ClassVar[Purpose] = Purpose.ROWS
+
+    async def run(self, connection: Connection) -> list[DeletedRow[T]]:
+        """Ask."""
+        return await self.table.deleted_of(connection, self.owner)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class Watchlists(OwnedTable[Watchlist, WantedList]):
 
     def read(self, row: Row) -> Watchlist:
         """A row as a list."""
-        number, name, symbols, created, changed = row.values()
+        number, name, symbols, created, changed = list(row.values())[:5]
         return Watchlist(number, name, symbols, to_ms(created), to_ms(changed))
 
     def values(self, said: Watchlist | WantedList) -> dict[str, object]:

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.dashboard import Dashboard
+from tests.browser.test_alerts import add_alert
 from tests.browser.test_lists import chosen, is_patch, make_list
 from tests.support.programs import Server, running
 from tests.support.server import NO_DATABASE
@@ -172,3 +173,35 @@ def test_a_removal_can_be_taken_back_after_its_toast_has_gone(server: Server, vi
     me.expect_rows("AAPL", "TSLA")
     me.page.keyboard.press("Control+z")
     me.expect_rows("AAPL", "MSFT", "TSLA")
+
+
+def test_what_was_deleted_days_ago_comes_back_from_the_page(keeping: Server, visit: Visit) -> None:
+    """A list and a rule, without the toast; a name that is taken by now is told."""
+    me = visit(keeping.url)
+    me.subscribe("AAPL MSFT")
+    make_list(me, "Mine")
+    add_alert(me, "AAPL", "rises to", "100,000")
+    expect(me.page.get_by_test_id("rules")).to_contain_text("AAPL rises to 100,000.00")
+    me.page.get_by_role("button", name="Remove the alert").click()
+    expect(me.page.get_by_test_id("rules")).to_be_hidden()
+    me.page.get_by_role("button", name="Delete list").click()
+    expect(chosen(me)).to_have_text("This browser")
+    me.page.reload()
+    me.page.get_by_text("Deleted rules").click()
+    rules = me.page.get_by_test_id("rules-deleted")
+    expect(rules.get_by_role("listitem")).to_contain_text("AAPL rises to 100,000.00")
+    rules.get_by_role("button", name="Bring back").click()
+    expect(me.page.get_by_test_id("rules")).to_contain_text("AAPL rises to 100,000.00")
+    expect(rules).to_contain_text("None of late.")
+    make_list(me, "mine", copy=False)
+    me.page.get_by_text("Deleted lists").click()
+    lists = me.page.get_by_test_id("lists-deleted")
+    expect(lists.get_by_role("listitem")).to_contain_text("Mine, 2 symbols")
+    lists.get_by_role("button", name="Bring back").click()
+    told = me.page.get_by_test_id("list-note")
+    expect(told).to_have_text("Not brought back: another list has this name.")
+    me.page.get_by_role("button", name="Delete list").click()
+    expect(lists.get_by_role("listitem")).to_have_count(2)
+    lists.get_by_role("button", name="Bring back Mine, 2 symbols").click()
+    expect(chosen(me)).to_have_text("Mine")
+    me.expect_rows("AAPL", "MSFT")

@@ -13,11 +13,12 @@ from stockstream.alerts.rule_rows import MOST_RULES, RULES, Wanted
 from stockstream.alerts.rules import USUAL_COOLDOWN, USUAL_HYSTERESIS, Kind, Rule
 from stockstream.alerts.targets import LONGEST_URL, Forbidden, TargetPolicy, check_url
 from stockstream.alerts.watcher import RulesChanged
-from stockstream.quotes import Symbol
+from stockstream.quotes import Symbol, iso_utc
 from stockstream.users.rows import (
     ChangeRow,
     CreateRow,
     DeleteRow,
+    FetchDeletedRows,
     FetchRow,
     FetchRows,
     RestoreRow,
@@ -109,6 +110,18 @@ class RulesAnswer(msgspec.Struct, frozen=True):
     limits: RuleLimits = RuleLimits()
 
 
+class DeletedRule(RuleItem, frozen=True):
+    """A rule that was deleted, and when."""
+
+    deleted_at: str
+
+
+class DeletedRules(msgspec.Struct, frozen=True):
+    """Rules that can be restored, the last ones first, at most 20."""
+
+    rules: list[DeletedRule]
+
+
 def alerts_api(parts: Parts) -> Blueprint:
     """The routes. Each needs the user's cookie; the rules of other users are not found."""
     blueprint = Blueprint("alerts", __name__, url_prefix="/api/v1/alerts")
@@ -144,6 +157,17 @@ def alerts_api(parts: Parts) -> Blueprint:
         require_new_row_allowed()
         row = await changed(CreateRow(RULES, current_user(), wanted))
         return made(row, url_for("alerts.one", number=row.id))
+
+    @blueprint.get("/rules/deleted")
+    @documented(DeletedRules, errors=READ_ERRORS, user=True)
+    async def deleted() -> Response:
+        """Rules that the user deleted of late, and can restore."""
+        found = (await ask_database(database, FetchDeletedRows(RULES, current_user()))).value
+        told = [
+            DeletedRule(**msgspec.structs.asdict(item(gone.row)), deleted_at=iso_utc(gone.deleted))
+            for gone in found
+        ]
+        return json_answer(DeletedRules(told))
 
     @blueprint.get("/rules/<number>")
     @documented(RuleItem, ROW, errors=ONE_ERRORS, user=True)
@@ -185,7 +209,7 @@ def _read(given: RuleGiven, policy: TargetPolicy) -> Wanted:
     is_move = given.kind is Kind.MOVE
     most = 100.0 if is_move else HIGHEST_PRICE
     if not 0 < given.threshold <= most or not math.isfinite(given.threshold):
-        wrong["threshold"] = f"above 0, at most {most:g}{' percent' if is_move else ''}"
+        wrong["threshold"] = f"above 0, at most {most:,.0f}{' percent' if is_move else ''}"
     if is_move and not SHORTEST_WINDOW <= (given.window or 0) <= LONGEST_WINDOW:
         wrong["window"] = f"{SHORTEST_WINDOW} to {LONGEST_WINDOW} seconds"
     elif not is_move and given.window is not None:

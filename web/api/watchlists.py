@@ -12,7 +12,9 @@ from stockstream.quotes import iso_utc
 from stockstream.users.rows import (
     ChangeRow,
     CreateRow,
+    DeletedRow,
     DeleteRow,
+    FetchDeletedRows,
     FetchRow,
     FetchRows,
     RestoreRow,
@@ -69,6 +71,18 @@ class WatchlistsAnswer(msgspec.Struct, frozen=True):
     limits: WatchlistLimits = WatchlistLimits()
 
 
+class DeletedWatchlist(WatchlistItem, frozen=True):
+    """A list that was deleted, and when."""
+
+    deleted_at: str
+
+
+class DeletedWatchlists(msgspec.Struct, frozen=True):
+    """Lists that can be restored, the last ones first, at most 20."""
+
+    watchlists: list[DeletedWatchlist]
+
+
 # Schemas for the document. `_read` and the functions below it check them, and name everything that
 # is wrong at once.
 Name = Annotated[
@@ -117,6 +131,13 @@ def watchlists_api(database: ActorRef) -> Blueprint:
         require_new_row_allowed()
         row = await ask_row(database, CreateRow(WATCHLISTS, current_user(), wanted))
         return made(_item(row), url_for("watchlists.one", number=row.id))
+
+    @blueprint.get("/deleted")
+    @documented(DeletedWatchlists, errors=READ_ERRORS, user=True)
+    async def deleted() -> Response:
+        """Lists that the user deleted of late, and can restore."""
+        found = (await ask_database(database, FetchDeletedRows(WATCHLISTS, current_user()))).value
+        return json_answer(DeletedWatchlists([_deleted(gone) for gone in found]))
 
     @blueprint.get("/<number>")
     @documented(WatchlistItem, ROW, errors=ONE_ERRORS, user=True)
@@ -190,3 +211,8 @@ def _read_name(given: str, wrong: dict[str, str]) -> str:
 def _item(watchlist: Watchlist) -> WatchlistItem:
     times = iso_utc(watchlist.created), iso_utc(watchlist.changed)
     return WatchlistItem(watchlist.id, watchlist.name, watchlist.symbols, *times)
+
+
+def _deleted(gone: DeletedRow[Watchlist]) -> DeletedWatchlist:
+    item = msgspec.structs.asdict(_item(gone.row))
+    return DeletedWatchlist(**item, deleted_at=iso_utc(gone.deleted))

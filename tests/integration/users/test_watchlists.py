@@ -74,9 +74,18 @@ async def test_a_list_is_made_changed_deleted_and_brought_back_and_the_audit_tel
             "SELECT name, symbols, deleted_at IS NOT NULL FROM watchlists",
         )
         assert kept == ("Tech", ["NFLX"], True)
+        (gone,) = (await me.get(f"{LISTS}/deleted")).json()["watchlists"]
+        assert {**gone, "deleted_at": None} == {
+            **renamed,
+            "changed_at": gone["deleted_at"],
+            "deleted_at": None,
+        }
+        async with visitor(tree) as other:
+            assert (await other.get(f"{LISTS}/deleted")).json() == {"watchlists": []}
         back = (await me.post(f"{it}/restore")).json()
         assert {**back, "changed_at": None} == {**renamed, "changed_at": None}
         assert (await me.post(f"{it}/restore")).json() == back
+        assert (await me.get(f"{LISTS}/deleted")).json() == {"watchlists": []}
         assert await audit(tree) == [
             ("create", None, "Big tech", ["AAPL"]),
             ("change", "Big tech", "Big tech", ["MSFT", "TSLA"]),

@@ -5,6 +5,7 @@ import { address } from "./address.js";
 import { alertText, deliveryText, paceText, readAlert, readRule, ruleText } from "./alert-feed.js";
 import { AlertForm } from "./alert-form.js";
 import { AlertNotices } from "./alert-notices.js";
+import { DeletedRows } from "./deleted-rows.js";
 import { must, setText } from "./dom.js";
 import { ask, itemsIn } from "./rows-api.js";
 
@@ -32,6 +33,16 @@ export class Alerts {
   #notices;
   /** @type {Rule[]} */
   #rules = [];
+  #deleted = new DeletedRows({
+    box: "#rules-deleted",
+    path: "alerts/rules/deleted",
+    name: "rules",
+    text: (item) => {
+      const rule = readRule(item);
+      return rule === null ? null : ruleText(rule);
+    },
+    onRestore: (id) => this.#restore(id),
+  });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #following;
   #followMs = FOLLOW_MS;
@@ -120,20 +131,25 @@ export class Alerts {
     const place = this.#rules.indexOf(rule);
     this.#rules = this.#rules.filter((other) => other.id !== rule.id);
     this.#notices.rulesChanged();
+    this.#deleted.changed();
     this.#paint();
     const next = this.#list.querySelectorAll("button")[Math.min(place, this.#rules.length - 1)];
     if (next === undefined) this.#form.focusButton();
     else next.focus();
     const label = `Alert “${ruleText(rule)}”`;
-    this.#options.onDeleted({ symbol: label, undo: () => void this.#restore(rule) });
+    this.#options.onDeleted({ symbol: label, undo: () => void this.#restore(rule.id) });
     this.#options.announce(`${label} removed. Control Z brings it back.`);
   }
 
-  /** @param {Rule} rule */
-  async #restore(rule) {
-    const answer = await ask(fetch, "POST", `alerts/rules/${rule.id}/restore`);
+  /** @param {number} id */
+  async #restore(id) {
+    const answer = await ask(fetch, "POST", `alerts/rules/${id}/restore`);
     if (!answer.ok) return this.#refuse(`Not brought back: ${answer.reason}.`);
+    const rule = readRule(/** @type {Record<string, unknown>} */ (answer.body));
+    if (rule === null) return;
     this.#put(rule);
+    this.#deleted.changed();
+    this.#options.announce(`Alert “${ruleText(rule)}” is back.`);
   }
 
   /** @param {Rule} rule */

@@ -4,8 +4,10 @@
  * the browser does not keep is told. Windows share the lists, and each chooses its own.
  */
 import { storageKey } from "./address.js";
+import { DeletedRows } from "./deleted-rows.js";
 import { must, setText } from "./dom.js";
 import { ListBook, readNamed } from "./list-book.js";
+import { ListForm } from "./list-form.js";
 import { noteOf } from "./list-note.js";
 import { ask, itemsIn } from "./rows-api.js";
 import { WATCHLIST_KEY, readChosen, readWatchlist } from "./storage.js";
@@ -39,12 +41,18 @@ export class Lists {
   #select = must(document, "#list", HTMLSelectElement);
   #rename = must(document, "#list-rename", HTMLButtonElement);
   #delete = must(document, "#list-delete", HTMLButtonElement);
-  #form = must(document, "#list-form", HTMLFormElement);
-  #name = must(document, "#list-name", HTMLInputElement);
-  #copy = must(document, "#list-copy", HTMLInputElement);
+  #form;
   #note = must(document, "#list-note", HTMLElement);
-  /** What the form is for: a new list, or the one to be renamed. @type {number | "new"} */
-  #naming = "new";
+  #deleted = new DeletedRows({
+    box: "#lists-deleted",
+    path: "watchlists/deleted",
+    name: "watchlists",
+    text: (item) => {
+      const named = readNamed(item);
+      return named === null ? null : `${named.name}, ${named.symbols.length} ${named.symbols.length === 1 ? "symbol" : "symbols"}`;
+    },
+    onRestore: (id) => this.#restore(id),
+  });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #busy = false;
@@ -70,20 +78,20 @@ export class Lists {
     // A new window begins with the list chosen last, and stays with it.
     session.save(CHOSEN_KEY, this.#book.chosen);
     this.#select.addEventListener("change", () => this.#choose(this.#select.value === "" ? null : Number(this.#select.value)));
-    must(document, "#list-new", HTMLButtonElement).addEventListener("click", () => this.#openForm("new", ""));
+    this.#form = new ListForm({
+      onSubmit: (naming, name, withSymbols) => void this.#submit(naming, name, withSymbols),
+      onOpen: () => this.#say("none", ""),
+      onClose: () => {
+        this.#paintNote();
+        this.#select.focus();
+      },
+    });
+    must(document, "#list-new", HTMLButtonElement).addEventListener("click", () => this.#form.open("new", "", this.symbols.length > 0));
     this.#rename.addEventListener("click", () => {
       const { active } = this.#book;
-      if (active !== null) this.#openForm(active.id, active.name);
+      if (active !== null) this.#form.open(active.id, active.name, this.symbols.length > 0);
     });
     this.#delete.addEventListener("click", () => void this.#deleteActive());
-    this.#form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      void this.#submit();
-    });
-    this.#form.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.#closeForm();
-    });
-    must(this.#form, '[data-part="cancel"]', HTMLButtonElement).addEventListener("click", () => this.#closeForm());
     this.#paint();
     this.#paintNote();
   }
@@ -232,6 +240,7 @@ export class Lists {
     if (!answer.ok && answer.status !== 404) return this.#refused("Not deleted", answer);
     this.#refresh();
     this.#book.drop(active.id);
+    this.#deleted.changed();
     this.#keep();
     this.#paint();
     this.#paintNote();
@@ -247,47 +256,30 @@ export class Lists {
   async #restore(id) {
     const answer = await ask(fetch, "POST", `watchlists/${id}/restore`);
     if (!answer.ok) return this.#refused("Not brought back", answer);
+    this.#deleted.changed();
     if (this.#tell(answer.body) !== null) this.#choose(id);
   }
 
-  async #submit() {
-    const name = this.#name.value.trim();
+  /**
+   * @param {import("./list-form.js").Naming} naming
+   * @param {string} name
+   * @param {boolean} withSymbols
+   */
+  async #submit(naming, name, withSymbols) {
     if (name === "") return this.#say("error", "Type a name first.");
-    const symbols = this.#copy.checked ? this.symbols : [];
-    const making = this.#naming === "new";
-    const answer = making
-      ? await ask(fetch, "POST", "watchlists", { name, symbols })
-      : await ask(fetch, "PATCH", `watchlists/${this.#naming}`, { name });
+    const answer =
+      naming === "new"
+        ? await ask(fetch, "POST", "watchlists", { name, symbols: withSymbols ? this.symbols : [] })
+        : await ask(fetch, "PATCH", `watchlists/${naming}`, { name });
     if (!answer.ok) {
-      this.#name.focus();
+      this.#form.focus();
       return this.#refused("Not saved", answer);
     }
     const named = this.#tell(answer.body);
-    this.#closeForm();
+    this.#form.close();
     if (named === null) return;
-    if (making) this.#choose(named.id);
+    if (naming === "new") this.#choose(named.id);
     else this.#options.announce(`Renamed to ${named.name}.`);
-  }
-
-  /**
-   * @param {number | "new"} naming
-   * @param {string} name
-   */
-  #openForm(naming, name) {
-    this.#naming = naming;
-    this.#form.hidden = false;
-    this.#name.value = name;
-    this.#copy.checked = this.symbols.length > 0;
-    must(this.#form, '[data-part="copy"]', HTMLElement).hidden = naming !== "new" || this.symbols.length === 0;
-    this.#say("none", "");
-    this.#name.focus();
-    this.#name.select();
-  }
-
-  #closeForm() {
-    this.#form.hidden = true;
-    this.#paintNote();
-    this.#select.focus();
   }
 
   /**

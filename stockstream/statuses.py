@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from stockstream.quotes import Base, Quote
+from stockstream.quotes import Base, Quote, Symbol
 from stockstream.times import Moment
 
 
@@ -72,6 +72,28 @@ class SymbolState(StrEnum):
     STALE = "stale"
 
 
+class StaleReason(StrEnum):
+    """Why a symbol is stale.
+
+    The provider's list lacks it; it was asked for and is not in the answer; it may be in the part
+    of the list that was not read; only older prices of it come; its time is too far ahead; or its
+    item is bad, as the parser says. Of these, only the API says that the whole feed is away: on
+    the socket that is the status of the feed.
+    """
+
+    NOT_LISTED = "not_listed"
+    NOT_TOLD = "not_told"
+    BEYOND_LIMIT = "beyond_limit"
+    OUTDATED = "outdated"
+    CLOCK_AHEAD = "clock_ahead"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    NOT_FINITE = "not_finite"
+    NOT_POSITIVE = "not_positive"
+    INVALID_TIMESTAMP = "invalid_timestamp"
+    FEED_AWAY = "feed_away"
+
+
 class Unconfirmed(NamedTuple):
     """A symbol that the last fetch did not confirm.
 
@@ -79,8 +101,46 @@ class Unconfirmed(NamedTuple):
     when it was confirmed last, by the monotonic clock, in ms.
     """
 
-    reason: str | None
+    reason: StaleReason | None
     confirmed: int
+
+
+class Lapse(NamedTuple):
+    """A symbol that was asked for, and that the answer did not confirm, for this reason.
+
+    It was `confirmed` last, and is stale from `due` on, both by the monotonic clock, in ms.
+    """
+
+    reason: StaleReason
+    confirmed: int
+    due: int
+
+
+class Rejection(NamedTuple):
+    """Why a symbol was last refused: `detail` quotes the provider, so it is for operators.
+
+    `at` is by the monotonic clock, in ms.
+    """
+
+    reason: StaleReason
+    detail: str
+    at: int
+
+
+class Confirmations(msgspec.Struct, frozen=True):
+    """When an upstream last told each symbol, acceptably. Times by the monotonic clock, in ms.
+
+    The answer that came at `fetched` confirmed the symbols `told`. It was not asked for those in
+    `unasked`, which an earlier answer confirmed. It should have confirmed those in `lapsed`. The
+    upstream never told any other. `rejected` has the last refusal of a symbol, also of one that
+    has no price yet.
+    """
+
+    fetched: int
+    told: frozenset[Symbol] = frozenset()
+    unasked: Mapping[Symbol, Unconfirmed] = {}
+    lapsed: Mapping[Symbol, Lapse] = {}
+    rejected: Mapping[Symbol, Rejection] = {}
 
 
 class UpstreamClock(msgspec.Struct, frozen=True):
@@ -126,12 +186,10 @@ class FeedStatus(msgspec.Struct, frozen=True):
 class FeedFigures(msgspec.Struct, frozen=True):
     """What went wrong with a feed since its start, for operators.
 
-    `troubles` counts by kind, bad items each; `unlisted` symbols have a price and are not in the
-    provider's list any more.
+    `troubles` counts by kind, bad items each.
     """
 
     troubles: Mapping[str, int]
-    unlisted: int
 
 
 class CircuitState(StrEnum):

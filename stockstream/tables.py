@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         AlertStatus,
         CircuitFigures,
         CircuitStatus,
+        Confirmations,
         DatabaseStatus,
         FeedFigures,
         FeedStatus,
@@ -142,9 +143,10 @@ class Tables:
     """All tables that cross between the product's parts.
 
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feeds`,
-    `feed_figures`, `upstream_clocks`, `circuits` and `circuit_figures`: a row for each upstream, by
-    its name; `stockstream.upstreams` tells what they come to together. `database`, `recorder`,
-    `retention`, `alerts` and `webhooks` have one row each, without a key: they are slots.
+    `feed_figures`, `confirmations`, `upstream_clocks`, `circuits` and `circuit_figures`: a row for
+    each upstream, by its name; `stockstream.upstreams` and `stockstream.symbol_states` tell what
+    they come to together. `database`, `recorder`, `retention`, `alerts` and `webhooks` have one row
+    each, without a key: they are slots.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other.
     """
@@ -155,6 +157,9 @@ class Tables:
     feeds: Table[str, FeedStatus] = field(default_factory=lambda: Table("feeds", writer=paths.feed))
     feed_figures: Table[str, FeedFigures] = field(
         default_factory=lambda: Table("feed_figures", writer=paths.feed)
+    )
+    confirmations: Table[str, Confirmations] = field(
+        default_factory=lambda: Table("confirmations", writer=paths.feed)
     )
     upstream_clocks: Table[str, UpstreamClock] = field(
         default_factory=lambda: Table("upstream_clocks", writer=paths.feed)

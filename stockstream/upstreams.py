@@ -52,10 +52,15 @@ class Upstream:
             )
 
 
+def stale_after(interval: float) -> float:
+    """After how many seconds without a confirmation a price is stale."""
+    return max(STALE_AFTER_SECONDS, STALE_AFTER_INTERVALS * interval)
+
+
 def state_of(as_of: Moment | None, interval: float) -> FeedState:
     """The state of a feed by the time since its last good fetch, which ended at `as_of`."""
     age = math.inf if as_of is None else as_of.age
-    if age <= max(STALE_AFTER_SECONDS, STALE_AFTER_INTERVALS * interval):
+    if age <= stale_after(interval):
         return FeedState.LIVE
     return FeedState.STALE if age <= DOWN_AFTER_SECONDS else FeedState.DOWN
 

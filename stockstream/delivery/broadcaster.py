@@ -29,7 +29,8 @@ from stockstream.garbage import sweep
 from stockstream.messages import CircuitChanged, DeliverAlert, FeedChanged, QuotesPublished
 from stockstream.quotes import iso_utc
 from stockstream.statuses import CircuitState, FeedState
-from stockstream.times import WallClock, now_ms
+from stockstream.symbol_states import next_due, unconfirmed
+from stockstream.times import Moment, WallClock, now_ms
 from stockstream.upstreams import feed_of_all, worst_circuit
 from supervision import Actor, handles
 
@@ -87,7 +88,8 @@ class Broadcaster(Actor):
         self._fan_out = FanOut(connections, framing, self._turn)
         self._timer: Timer | None = None
         self._timer_due = math.inf
-        self._quotes_revision = -1
+        self._quotes_revision = self._states_revision = -1
+        self._states_due = math.inf
 
     async def init(self) -> None:
         """Go on where a predecessor was killed: with its lanes, and what they have seen."""
@@ -112,6 +114,7 @@ class Broadcaster(Actor):
 
     @handles(FeedChanged)
     def _on_feed(self, _message: FeedChanged) -> None:
+        self._read_states()
         self._go_round_by(0.0)
 
     @handles(CircuitChanged)
@@ -123,6 +126,19 @@ class Broadcaster(Actor):
         if self._tables.quotes.revision != self._quotes_revision:
             self._quotes_revision = self._tables.quotes.revision
             self._book.note(self._tables.quotes.rows.values())
+        self._read_states()
+
+    def _read_states(self) -> None:
+        """Take in which symbols are stale, and see that the next one is noticed in time."""
+        rows, now = self._tables.confirmations.rows, Moment.now().milliseconds
+        if self._tables.confirmations.revision == self._states_revision and now < self._states_due:
+            return
+        self._states_revision = self._tables.confirmations.revision
+        self._states_due = next_due(rows, now)
+        self._book.note_unconfirmed(unconfirmed(rows, now))
+        if self._book.waiting:
+            self._flush_by(0.0)
+        self._flush_by(self._states_due / 1000)
 
     def _read_status(self) -> None:
         feed = feed_of_all(self._tables.feeds.rows)
@@ -142,7 +158,8 @@ class Broadcaster(Actor):
                 next_probe=None if probe is None else iso_utc(self._clock.tell(probe)),
                 reason=(feed.reason if feed is not None else None)
                 or (circuit.reason if circuit is not None else None),
-            )
+            ),
+            probe,
         )
 
     @property
@@ -216,6 +233,7 @@ class Broadcaster(Actor):
         now = self._last_round = trio.current_time()
         before = self._book.as_of
         self._read_status()
+        self._read_states()
         with_prices = self._book.waiting and now >= self._last_flush + self._flush_interval
         if with_prices:
             self._last_flush = now
@@ -229,6 +247,7 @@ class Broadcaster(Actor):
             self._last_heartbeat = now
             await self._send_heartbeats(now, age)
         self._go_round_by(self._fan_out.again)
+        self._flush_by(self._states_due / 1000)
         if self._book.waiting:
             self._flush_by(0.0)
         elif with_prices:

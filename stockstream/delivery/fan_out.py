@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from stockstream.messages import Alert
     from stockstream.quotes import Symbol
     from stockstream.tables import Subscription
+    from stockstream.times import Moment
 
 WELCOME = 0
 """In place of a command's number; commands count from 1."""
@@ -103,10 +104,10 @@ class FanOut:
         self.again = 0.0 if self._late else math.inf
         """When the next flush for late clients alone is due; infinity for none."""
 
-    def set_status(self, status: Status) -> None:
+    def set_status(self, status: Status, next_probe: Moment | None = None) -> None:
         """Send the status to every client with the next flush, if it is a new one."""
         if status != self._connections.status:
-            self._connections.set_status(status)
+            self._connections.set_status(status, next_probe)
 
     # What clients do, and what is said to one of them.
 
@@ -235,8 +236,14 @@ class FanOut:
         """The status in a frame, shared by all clients that get it at one time."""
         stamp, last = self._book.stamp, self._status_frame
         if last is None or last[0] is not status or last[1] is not stamp:
-            now = msgspec.structs.replace(status, steady=stamp.steady, fetched=stamp.fetched)
-            last = self._status_frame = status, stamp, self._framing.text(encode(now))
+            probe = self._connections.next_probe
+            made = msgspec.structs.replace(
+                status,
+                probe_in=None if probe is None else max(0, probe.milliseconds - stamp.steady),
+                steady=stamp.steady,
+                fetched=stamp.fetched,
+            )
+            last = self._status_frame = status, stamp, self._framing.text(encode(made))
         return last[2]
 
     def _next_of_operation(self, lane: Lane, now: float) -> tuple[bytes, Callable[[], None]]:

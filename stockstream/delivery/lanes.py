@@ -15,6 +15,7 @@ from supervision import Ownership
 if TYPE_CHECKING:
     from stockstream.delivery.protocol import Status
     from stockstream.quotes import Symbol
+    from stockstream.times import Moment
 
 SENT, BEGUN, REFUSED, CLOSED = range(4)
 """Results of `Client.try_send`: the kernel has the frame; the connection finishes it; try again
@@ -250,12 +251,15 @@ class Connections:
         self.counts = Counts()
         self.status: Status | None = None
         """The newest status that clients are told; `status_number` counts them."""
+        self.next_probe: Moment | None = None
+        """When an open breaker tries again, by this status."""
         self.status_number = 0
 
-    def set_status(self, status: Status) -> None:
+    def set_status(self, status: Status, next_probe: Moment | None) -> None:
         """Set what clients are to be told next."""
         self._owner.check()
         self.status = status
+        self.next_probe = next_probe
         self.status_number += 1
 
     def add(self, lane: Lane) -> None:

@@ -148,7 +148,8 @@ class Prices(Struct, tag_field="type", tag="prices", frozen=True):
 class Status(Struct, tag_field="type", tag="status", frozen=True, omit_defaults=True):
     """How the feed and the circuit breaker do. `interval` is the feed's, in seconds.
 
-    `steady` and `fetched` are as in `Snapshot`; they are set when it is sent.
+    `steady` and `fetched` are as in `Snapshot`. An open breaker tries again at `next_probe` in wall
+    time, which is `probe_in` ms after `steady`.
     """
 
     feed: str
@@ -156,6 +157,7 @@ class Status(Struct, tag_field="type", tag="status", frozen=True, omit_defaults=
     interval: float
     next_probe: str | None = None
     reason: Annotated[str, Meta(max_length=LONGEST_REASON)] | None = None
+    probe_in: int | None = None
     steady: int = 0
     fetched: int | None = None
 

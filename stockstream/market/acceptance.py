@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Acceptance(NamedTuple):
-    """The new rows, and how many observations another feed had outdone: see `Accepted`."""
+    """The new rows, and the symbols in which another feed had outdone this one: see `Accepted`."""
 
     rows: tuple[QuoteRow, ...]
-    behind: int
+    behind: frozenset[Symbol]
 
 
 def epoch_of(rows: Mapping[Symbol, QuoteRow], wall_clock_ms: int) -> int:
@@ -39,7 +39,7 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
     received, steady = observed.reading.wall, observed.reading.steady
     believed = Believed.at(observed.reading)
     accepted: list[QuoteRow] = []
-    behind = 0
+    behind: set[Symbol] = set()
     for observation in observed.observations:
         row = rows.get(observation.symbol)
         if row is None:
@@ -53,13 +53,13 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
         last = row.quote
         later = (observation.timestamp - shift) - (last.timestamp - row.shift)
         if later < 0:
-            behind += 1
+            behind.add(observation.symbol)
             continue
         if last.timestamp == observation.timestamp and last.tells_the_same(observation):
             continue
         if later == 0 and row.source != source:
             # Both go on telling it: with each in its turn taken, the price would go to and fro.
-            behind += 1
+            behind.add(observation.symbol)
             continue
         quote = observation.quoted(Version(epoch, last.version.seq + 1), received)
         day = day_of(observation, row, believed)
@@ -76,4 +76,4 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
                 day,
             )
         )
-    return Acceptance(tuple(accepted), behind)
+    return Acceptance(tuple(accepted), frozenset(behind))

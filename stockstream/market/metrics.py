@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from stockstream.metrics import counter, counters, gauge, gauges, states
-from stockstream.statuses import CircuitState, FeedState
-from stockstream.times import tell
+from stockstream.statuses import CircuitState, FeedState, StaleReason
+from stockstream.times import Moment, tell
 from stockstream.upstreams import current_state
 
 if TYPE_CHECKING:
@@ -58,17 +59,32 @@ def _feeds(tables: Tables) -> Iterator[Family]:
             for kind, count in sorted(row.troubles.items())
         ],
     )
-    yield gauges(
-        "stockstream_symbols_unlisted",
-        "Symbols with a price that the provider lists no more.",
-        [({"upstream": name}, row.unlisted) for name, row in figures],
-    )
+    yield _stale(tables)
     yield counters(
         "stockstream_upstream_clock_steps_total",
         "Times that the upstream's clock was found to have been set.",
         [
             ({"upstream": name}, clock.steps)
             for name, clock in sorted(tables.upstream_clocks.rows.items())
+        ],
+    )
+
+
+def _stale(tables: Tables) -> Family:
+    rows = sorted(tables.confirmations.rows.items())
+    now = Moment.now().milliseconds
+    counts = {
+        name: Counter(lapse.reason for lapse in row.lapsed.values() if lapse.due <= now)
+        for name, row in rows
+    }
+    return gauges(
+        "stockstream_symbols_stale",
+        "Symbols that the provider has not told, acceptably, for three intervals.",
+        [
+            ({"upstream": name, "reason": reason}, counts[name][reason])
+            for name, _ in rows
+            for reason in StaleReason
+            if reason is not StaleReason.FEED_AWAY
         ],
     )
 

@@ -9,17 +9,17 @@ from supervision import Request
 
 if TYPE_CHECKING:
     from stockstream.market.time_base import Reading
-    from stockstream.quotes import Observation
+    from stockstream.quotes import Observation, Symbol
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Of the observations, so many were published, and so many were `behind`: the symbol had a
-    newer price already, or another feed's of the same time. What was known is neither.
+    """Of the observations, so many were published, and those of some symbols were `behind`: there
+    is a newer price already, or another feed's of the same time. What was known is neither.
     """
 
     published: int
-    behind: int
+    behind: frozenset[Symbol]
 
 
 @dataclass(frozen=True, slots=True)

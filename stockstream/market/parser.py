@@ -18,7 +18,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -47,6 +47,13 @@ class RejectKind(StrEnum):
     OPTIONAL_FIELD = "optional_field"
 
 
+class Reject(NamedTuple):
+    """Why the item of a symbol was left out, in words too."""
+
+    kind: RejectKind
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class Rejects:
     """How many items or fields were left out, by kind, and the first of each kind in words.
@@ -56,7 +63,7 @@ class Rejects:
 
     counts: Mapping[RejectKind, int] = field(default_factory=dict)
     samples: Mapping[RejectKind, str] = field(default_factory=dict)
-    symbols: frozenset[Symbol] = frozenset()
+    symbols: Mapping[Symbol, Reject] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -113,7 +120,7 @@ def parse(body: bytes, content_type: str | None, limits: Limits | None = None) -
     found: dict[Symbol, Observation] = {}
     counts: dict[RejectKind, int] = {}
     samples: dict[RejectKind, str] = {}
-    symbols: set[Symbol] = set()
+    symbols: dict[Symbol, Reject] = {}
 
     def reject(kind: RejectKind, position: int, detail: str) -> None:
         counts[kind] = counts.get(kind, 0) + 1
@@ -131,7 +138,7 @@ def parse(body: bytes, content_type: str | None, limits: Limits | None = None) -
                 detail += f"; {_fields(item)}"
             reject(rejected.kind, position, detail)
             if rejected.symbol is not None:
-                symbols.add(rejected.symbol)
+                symbols[rejected.symbol] = Reject(rejected.kind, detail)
             continue
         for detail in unread:
             reject(RejectKind.OPTIONAL_FIELD, position, detail)
@@ -146,7 +153,7 @@ def parse(body: bytes, content_type: str | None, limits: Limits | None = None) -
         samples[RejectKind.BEYOND_LIMIT] = (
             f"{items.beyond} items more than the first {len(items.taken)}; {items.limit}"
         )
-    return Parsed(tuple(found.values()), Rejects(counts, samples, frozenset(symbols)))
+    return Parsed(tuple(found.values()), Rejects(counts, samples, symbols))
 
 
 def _fields(item: object) -> str:

@@ -12,15 +12,18 @@ import trio
 
 from stockstream.delivery.protocol import LIST_TAIL, encode
 from stockstream.quotes import iso_utc
+from stockstream.statuses import SymbolState, Unconfirmed
+from stockstream.symbol_states import away, standing
 from stockstream.times import Moment, tell
 from stockstream.told_quote import ToldQuote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from typing import Self
 
-    from stockstream.delivery.flush_book import FlushBook, Flushed
+    from stockstream.delivery.flush_book import FlushBook
     from stockstream.quotes import Symbol
-    from stockstream.statuses import QuoteRow, Unconfirmed
+    from stockstream.statuses import Confirmations, FeedStatus, QuoteRow
 
 PART = 200
 """Symbols between two checkpoints: less than a millisecond."""
@@ -32,23 +35,36 @@ class QuoteItem(ToldQuote[str], frozen=True):
     """All of a quote; `changed` and `confirmed` in ISO 8601."""
 
 
-def quote_item(row: QuoteRow, unconfirmed: Unconfirmed | None, fetched: str | None) -> QuoteItem:
-    """A quote for the API; if it was confirmed, that was when its feed `fetched`."""
+class _Standing(msgspec.Struct, frozen=True):
+    """The fields of a quote that say how its symbol stands: the last ones of a `QuoteItem`."""
+
+    state: SymbolState
+    reason: str | None
+    confirmed: str
+
+    @classmethod
+    def of(cls, how: Unconfirmed) -> Self:
+        state = SymbolState.LIVE if how.reason is None else SymbolState.STALE
+        return cls(state, how.reason, _iso(how.confirmed))
+
+
+def quote_item(row: QuoteRow, how: Unconfirmed) -> QuoteItem:
+    """A quote for the API."""
     return QuoteItem.of(
-        row,
-        changed=_iso(row.changed),
-        reason=None if unconfirmed is None else unconfirmed.reason,
-        confirmed=fetched if unconfirmed is None else _iso(unconfirmed.confirmed),
+        row, changed=_iso(row.changed), reason=how.reason, confirmed=_iso(how.confirmed)
     )
+
+
+def standing_of(
+    row: QuoteRow, confirmations: Mapping[str, Confirmations], now: int, away: Collection[str]
+) -> Unconfirmed:
+    """How a quote's symbol stands; the answer that brought it is noted after it is published."""
+    how = standing(row.quote.symbol, confirmations, now, away)
+    return how or Unconfirmed(None, row.steady)
 
 
 def _iso(steady: int) -> str:
     return iso_utc(tell(Moment(steady / 1000)))
-
-
-def _last_field(confirmed: str | None) -> bytes:
-    """How an encoded quote ends."""
-    return b'"confirmed":' + encode(confirmed) + b"}"
 
 
 class QuotesAnswer(msgspec.Struct, frozen=True):
@@ -71,18 +87,26 @@ class AllQuotes:
 
     With 10,000 symbols, encoding took 120 ms per request. Now one request at a time encodes, with
     checkpoints, and the result is reused until encoding is a small part of the time. Each quote is
-    encoded once, up to the time of its confirmation, which is new with every fetch.
+    encoded once, but for the time of its confirmation, which is new with every fetch.
     """
 
-    def __init__(self, book: FlushBook, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self,
+        book: FlushBook,
+        confirmations: Mapping[str, Confirmations],
+        feeds: Mapping[str, FeedStatus],
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
         self._book = book
+        self._confirmations = confirmations
+        self._feeds = feeds
         self._clock = clock
         # Flushes are counted from the start of the process.
         self._run = secrets.token_hex(4)
         self._made: Document | None = None
         self._good_until = 0.0
         self._sorted: list[Symbol] = []
-        self._items: dict[Symbol, tuple[Flushed, bytes]] = {}
+        self._beginnings: dict[Symbol, tuple[QuoteRow, bytes]] = {}
         self._making = trio.Lock()
 
     async def get(self) -> Document:
@@ -112,23 +136,30 @@ class AllQuotes:
         return Document(b"".join((self._head(), self._encoded(there), LIST_TAIL)), self._etag())
 
     def _encoded(self, symbols: Iterable[Symbol]) -> bytes:
-        fetched = _last_field(self._book.stamp.as_of)
-        return b",".join([self._item(symbol, fetched) for symbol in symbols])
+        now, gone = Moment.now().milliseconds, away(self._feeds)
+        tails: dict[Unconfirmed, bytes] = {}
+        items: list[bytes] = []
+        for symbol in symbols:
+            row = self._book[symbol].row
+            how = standing_of(row, self._confirmations, now, gone)
+            tail = tails.get(how)
+            if tail is None:
+                tail = tails[how] = b"," + encode(_Standing.of(how))[1:]
+            items.append(self._beginning(symbol, row) + tail)
+        return b",".join(items)
 
-    def _item(self, symbol: Symbol, fetched: bytes) -> bytes:
-        entry = self._book[symbol]
-        item = self._items.get(symbol)
-        if item is None or item[0] is not entry:
-            item = self._items[symbol] = (
-                entry,
-                encode(quote_item(entry.row, entry.unconfirmed, None)),
-            )
-        if entry.unconfirmed is not None:
-            return item[1]
-        return item[1].removesuffix(_last_field(None)) + fetched
+    def _beginning(self, symbol: Symbol, row: QuoteRow) -> bytes:
+        """A quote as far as it stays the same from fetch to fetch."""
+        known = self._beginnings.get(symbol)
+        if known is None or known[0] is not row:
+            encoded = encode(quote_item(row, Unconfirmed(None, 0)))
+            known = self._beginnings[symbol] = row, encoded[: encoded.rindex(b',"state":')]
+        return known[1]
 
     def _etag(self) -> str:
-        return f"{self._run}-{self._book.number}-{self._book.as_of}"
+        fetched = [row.fetched for row in self._confirmations.values()]
+        parts = self._run, self._book.number, *fetched, *sorted(away(self._feeds))
+        return "-".join(map(str, parts))
 
     def _head(self) -> bytes:
         as_of = None if self._book.as_of is None else iso_utc(self._book.as_of)

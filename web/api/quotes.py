@@ -10,11 +10,12 @@ from werkzeug.exceptions import NotFound
 
 from stockstream.delivery.messages import GetPresence
 from stockstream.quotes import iso_utc
-from stockstream.times import tell
+from stockstream.symbol_states import away
+from stockstream.times import Moment, tell
 from stockstream.upstreams import feed_of_all
 from supervision import CallError
 from web.answers import encoded_answer, json_answer
-from web.api.all_quotes import AllQuotes, QuoteItem, QuotesAnswer, quote_item
+from web.api.all_quotes import AllQuotes, QuoteItem, QuotesAnswer, quote_item, standing_of
 from web.api.answers import UnavailableError
 from web.api.openapi import documented
 from web.parameters import SYMBOL
@@ -76,7 +77,7 @@ class PresenceAnswer(msgspec.Struct, frozen=True):
 def api(parts: Parts) -> Blueprint:
     """The routes under `/api/v1`."""
     tables = parts.tables
-    all_quotes = AllQuotes(parts.connections.book)
+    all_quotes = AllQuotes(parts.connections.book, tables.confirmations.rows, tables.feeds.rows)
     blueprint = Blueprint("quotes", __name__, url_prefix="/api/v1")
 
     def as_of() -> str | None:
@@ -111,7 +112,10 @@ def api(parts: Parts) -> Blueprint:
         row = tables.quotes.get(asked[SYMBOL])
         if row is None:
             raise UnknownSymbolError(f"no price of {asked[SYMBOL]} is known")
-        return json_answer(QuoteAnswer(as_of(), quote_item(row, None, as_of())))
+        how = standing_of(
+            row, tables.confirmations.rows, Moment.now().milliseconds, away(tables.feeds.rows)
+        )
+        return json_answer(QuoteAnswer(as_of(), quote_item(row, how)))
 
     @blueprint.get("/symbols")
     @documented(SymbolsAnswer)

@@ -23,6 +23,8 @@ from stockstream.market.breaker_messages import (
     NoCalls,
 )
 from stockstream.market.breaker_types import NotPermitted, Permit
+from stockstream.market.confirmations import Pace
+from stockstream.market.feeds.confirming import Confirming, answer_of, refusals
 from stockstream.market.feeds.standing import Standing
 from stockstream.market.observed import Accepted, Observed
 from stockstream.market.providers import Provider, ProviderBody, ProviderError, SymbolsNotFound
@@ -111,6 +113,7 @@ class PollFeed(Actor):
             self._upstream, self._provider.address, self._tables, self._say_changed
         )
         self._standing.begin(self._interval)
+        self._confirming = Confirming(self._upstream, self._tables)
         self._breaker = self.system.ref(paths.circuit_breaker(self._upstream))
         self._streamer = self.system.ref(paths.STREAMER)
         self.tasks.start_soon(self._poll, name="poll")
@@ -120,6 +123,7 @@ class PollFeed(Actor):
     @handles(Demand)
     def _on_demand(self, demand: Demand) -> None:
         before, self._demand = self._demand, demand
+        self._confirming.paced(self._pace)
         if (before.subscribers == 0) != (demand.subscribers == 0):
             self._wake.set()
             self._standing.paced(self._interval)
@@ -127,6 +131,7 @@ class PollFeed(Actor):
     @handles(AlertSymbols)
     def _on_alert_symbols(self, message: AlertSymbols) -> None:
         self._alerts = message.symbols
+        self._confirming.paced(self._pace)
 
     def _say_changed(self) -> None:
         for name in self._watchers:
@@ -138,6 +143,10 @@ class PollFeed(Actor):
             return self._provider.interval
         settings = self._settings
         return settings.interval if self._demand.subscribers else settings.idle_interval
+
+    @property
+    def _pace(self) -> Pace:
+        return Pace(self._interval, self._settings.list_interval, self._often())
 
     # The task: one round after another
 
@@ -177,6 +186,7 @@ class PollFeed(Actor):
             parsed = await self._provider.fetch(wanted)
             if not parsed.observations:
                 self._standing.rejected(parsed.rejects)
+                self._confirming.refused(refusals(parsed.rejects, Moment.now().milliseconds))
                 why = "; ".join(parsed.rejects.samples.values()) or "the list is empty"
                 raise ProviderBody(
                     "body_no_quotes", f"no usable quote in the body: {why}", said=parsed.said
@@ -199,11 +209,13 @@ class PollFeed(Actor):
             self._breaker.cast(CallReturned(permit, duration, parsed))
         if wanted is None:
             self._list_due = started + self._settings.list_interval
-        await self._publish(parsed, reading, whole=wanted is None)
+        await self._publish(parsed, reading, wanted)
         return 0.0
 
-    async def _publish(self, parsed: Parsed, reading: Reading, *, whole: bool) -> None:
-        """Have what is newer published; `whole` says that it is all that the provider lists."""
+    async def _publish(
+        self, parsed: Parsed, reading: Reading, asked: frozenset[Symbol] | None
+    ) -> None:
+        """Have what is newer published, and note what that confirms of what was `asked` for."""
         standing = self._standing
         poll = self._base.judge(parsed.observations, self._tables.quotes.rows, reading)
         if self._provider.has_own_clock:
@@ -217,9 +229,9 @@ class PollFeed(Actor):
             Observed(self._upstream, tuple(poll.newer), reading, self._base.clock.shift)
         )
         again = standing.rejected(parsed.rejects) + standing.suspected(poll)
-        standing.succeeded(again + standing.behind(accepted.behind))
-        if whole:
-            standing.listed(parsed)
+        standing.succeeded(again + standing.behind(len(accepted.behind)))
+        answer = answer_of(parsed, poll, reading.steady, asked, accepted.behind)
+        self._confirming.answered(answer, self._pace)
         if poll.confirms_nothing:
             standing.stale(self._interval, poll.why)
         else:
@@ -254,7 +266,11 @@ class PollFeed(Actor):
     def _wanted(self) -> frozenset[Symbol] | None:
         """What to ask for; None is the whole list."""
         list_is_due = trio.current_time() >= self._list_due
-        if not self._symbols or self._demand.everything or list_is_due:
+        return None if list_is_due else self._often()
+
+    def _often(self) -> frozenset[Symbol] | None:
+        """What to ask for in each round; None is all there is."""
+        if not self._symbols or self._demand.everything:
             return None
         rows = self._tables.quotes.rows
         wanted = (self._symbols | self._demand.symbols | self._alerts) & rows.keys()

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from stockstream.market.listing import Listing
-from stockstream.market.parser import RejectKind
 from stockstream.market.shown import shortened
 from stockstream.market.troubles import Troubles
 from stockstream.statuses import FeedFigures, FeedStatus
@@ -20,12 +18,10 @@ from stockstream.upstreams import LONGEST_REASON, state_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from stockstream.market.parser import Parsed, Rejects
+    from stockstream.market.parser import Rejects
     from stockstream.market.time_base import Poll
     from stockstream.tables import Tables
 
-SYMBOLS_TOLD = 10
-"""Of symbols that are listed no more, so many are named in the log."""
 STEP_TOLD_SECONDS = 60.0
 """So long the feed's reason says that the upstream's clock was set."""
 
@@ -43,7 +39,6 @@ class Standing:
         self._changed = changed
         self._log = _log.bind(upstream=upstream, address=address)
         self._troubles = Troubles()
-        self._listing = Listing()
         self._stepped: tuple[Moment, str] | None = None
 
     # What went wrong
@@ -100,19 +95,6 @@ class Standing:
         why = f"the upstream's clock was set {way} by {abs(seconds):.0f} s"
         self._stepped = (Moment.now(), why)
 
-    def listed(self, parsed: Parsed) -> None:
-        """Take a whole list, and say which symbols it holds no more: their last prices stay."""
-        rejects, rows = parsed.rejects, self._tables.quotes.rows
-        if RejectKind.BEYOND_LIMIT in rejects.counts:
-            return  # they may be in the rest
-        listed = {seen.symbol for seen in parsed.observations} | rejects.symbols
-        missing = [s for s in rows.keys() - listed if rows[s].source == self._upstream]
-        gone, back = self._listing.seen(missing)
-        for symbols, told in ((gone, "listed no more"), (back, "listed again")):
-            if symbols:
-                some = sorted(symbols)[:SYMBOLS_TOLD]
-                self._log.warning(f"symbols are {told}", count=len(symbols), some=some)
-
     # The rows
 
     def begin(self, interval: float) -> None:
@@ -151,6 +133,6 @@ class Standing:
         reason = None if reason is None else shortened(reason, LONGEST_REASON)
         row = FeedStatus(state_of(as_of, interval), as_of, interval, listed, reason)
         self._tables.feeds.put(self._upstream, row)
-        figures = FeedFigures(dict(self._troubles.counts), len(self._listing.unlisted))
+        figures = FeedFigures(dict(self._troubles.counts))
         self._tables.feed_figures.put(self._upstream, figures)
         self._changed()

@@ -128,8 +128,15 @@ class HttpProvider:
             if symbols is not None and not parsed.rejects.total:
                 raise SymbolsNotFound("none of the named symbols is in the answer")
             parsed = replace(parsed, said=self._said(body))
-        samples = {k: self._secrets.masked(text) for k, text in parsed.rejects.samples.items()}
-        rejects = replace(parsed.rejects, samples=samples)
+        masked = self._secrets.masked
+        rejects = replace(
+            parsed.rejects,
+            samples={kind: masked(text) for kind, text in parsed.rejects.samples.items()},
+            symbols={
+                symbol: reject._replace(detail=masked(reject.detail))
+                for symbol, reject in parsed.rejects.symbols.items()
+            },
+        )
         return replace(parsed, rejects=rejects, date=parse_date(response.headers.get("date")))
 
     async def aclose(self) -> None:

@@ -217,6 +217,7 @@ async def test_the_status_tells_feed_and_breaker(autojump_clock: MockClock) -> N
         await trio.sleep(1)
         first, *_, last = [message for message in client.messages if message["type"] == "status"]
         assert (first["feed"], first["circuit"]) == ("down", "closed")
+        assert last.pop("probe_in") == 5000 - last["steady"]
         assert last.pop("steady") >= last.pop("fetched") == 1000
         assert last == {
             "type": "status",

@@ -104,7 +104,7 @@ async def test_what_is_told_twice_is_published_once(autojump_clock):
             row.shift,
         )
         before = len(market.batches)
-        assert await market.ref(paths.STREAMER).call(again) == Accepted(0, 0)
+        assert await market.ref(paths.STREAMER).call(again) == Accepted(0, frozenset())
         assert len(market.batches) == before
 
 
@@ -125,7 +125,7 @@ async def test_each_upstream_has_its_rows_and_all_are_published(autojump_clock):
             OTHER: 2.0,
         }
         assert_each_symbol_only_rises(market)
-        assert market.tables.feed_figures.get(UPSTREAM).unlisted == 0, "BTC is not its symbol"
+        assert not market.tables.confirmations.get(UPSTREAM).lapsed, "BTC is not its symbol"
 
 
 async def test_an_upstream_that_fails_is_told_and_holds_up_no_other(autojump_clock):

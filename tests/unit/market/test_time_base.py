@@ -70,7 +70,7 @@ class Market:
         poll = self.base.judge(answer or self.answer(), self.rows, reading)
         observed = Observed("", tuple(poll.newer), reading, self.base.clock.shift)
         accepted = accept(observed, self.rows, epoch=1)
-        assert accepted.behind == 0
+        assert not accepted.behind
         for row in accepted.rows:
             symbol, before = row.quote.symbol, self.rows.get(row.quote.symbol)
             if before is not None:

@@ -368,40 +368,6 @@ async def test_what_the_server_said_is_for_the_log_and_the_reason_stays_short(au
     assert told["address"] == provider.address
 
 
-async def test_symbols_that_are_listed_no_more_are_said_once_and_counted(autojump_clock):
-    """After three whole lists without them; a bad item is listed, a cut list tells nothing."""
-    provider = ScriptedProvider(listed=("AAPL", "MSFT", "TSLA"))
-
-    def unlisted(market):
-        return market.tables.feed_figures.get(UPSTREAM).unlisted
-
-    with capture_logs() as logs:
-        async with running_market(provider, demand=SOMEBODY) as market:
-            await trio.sleep(0.5)
-            bad = Rejects({RejectKind.NOT_POSITIVE: 1}, {RejectKind.NOT_POSITIVE: "0"}, {"TSLA"})
-            cut = Rejects({RejectKind.BEYOND_LIMIT: 1}, {RejectKind.BEYOND_LIMIT: "1 item more"})
-            provider.always = lambda _: Parsed((seen(1.0), seen(1.0, symbol="MSFT")), bad)
-            await trio.sleep(10)
-            provider.always = lambda _: Parsed((seen(1.0),), cut)
-            await trio.sleep(10)
-            assert unlisted(market) == 0
-            provider.always = None
-            provider.listed = ["AAPL"]
-            await trio.sleep(2)
-            assert unlisted(market) == 0
-            await trio.sleep(10)
-            assert unlisted(market) == 2
-            assert len(market.tables.quotes.rows) == 3
-            provider.listed = ["AAPL", "MSFT"]
-            await trio.sleep(2)
-            assert unlisted(market) == 1
-    told = [(e["event"], e["count"], e["some"]) for e in logs if e["event"].startswith("symbols")]
-    assert told == [
-        ("symbols are listed no more", 2, ["MSFT", "TSLA"]),
-        ("symbols are listed again", 1, ["MSFT"]),
-    ]
-
-
 async def test_troubles_are_counted_for_the_metrics(autojump_clock):
     provider = ScriptedProvider([None, DOWN, DOWN])
     async with running_market(provider, demand=SOMEBODY) as market:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
 from stockstream.delivery.flush_book import FlushBook
+from stockstream.quotes import Symbol
+from stockstream.statuses import Confirmations, Lapse, StaleReason
 from tests.unit.delivery.support import NOON, row
 from web.api.all_quotes import PART, AllQuotes
 
@@ -22,7 +25,8 @@ class World:
     def __init__(self, symbols: int) -> None:
         self.book = FlushBook()
         self.now = 0.0
-        self.quotes = AllQuotes(self.book, self.clock)
+        self.confirmations: dict[str, Confirmations] = {}
+        self.quotes = AllQuotes(self.book, self.confirmations, {}, self.clock)
         self.symbols = [f"S{number:04}" for number in range(symbols)]
         self.flush(1)
 
@@ -34,6 +38,11 @@ class World:
         self.book.note([row(symbol, 100.0 + seq, seq) for symbol in self.symbols])
         self.book.flush()
         self.book.fetched(NOON + seq, seq)
+        self.fetched(seq)
+
+    def fetched(self, at: int, *, lapsed: dict[Symbol, Lapse] | None = None) -> None:
+        told = frozenset(map(Symbol, self.symbols)).difference(lapsed or {})
+        self.confirmations["api"] = Confirmations(at, told, lapsed=lapsed or {})
 
 
 def read(document: Document) -> list[tuple[str, float]]:
@@ -77,6 +86,7 @@ async def test_news_make_it_anew_but_not_all_the_time() -> None:
     world.now += 100
     assert await world.quotes.get() is second, "nothing has changed"
     world.book.fetched(NOON + 3, 3)
+    world.fetched(3)
     third = await world.quotes.get()
     assert third.etag != second.etag
     assert json.loads(third.body)["as_of"] != json.loads(second.body)["as_of"]
@@ -92,6 +102,30 @@ async def test_some_are_told_as_of_now(asked: list[str]) -> None:
     assert read(found) == [("S0001", 102.0)] * ("S0001" in asked)
 
 
-def test_tags_of_two_starts_differ() -> None:
+@pytest.mark.proves("W21")
+async def test_each_says_how_it_stands_and_when_exactly_it_was_confirmed(autojump_clock) -> None:
+    """The states of those that a fetch did not confirm are worked out when somebody asks."""
+    await trio.sleep(60)
+    world = World(3)
+    lapse = Lapse(StaleReason.NOT_TOLD, confirmed=51_000, due=54_000)
+    world.fetched(59_000, lapsed={Symbol("S0001"): lapse})
+    for document in (await world.quotes.get(), world.quotes.of(world.symbols)):
+        told = {
+            quote["symbol"]: (quote["state"], quote["reason"], _seconds(quote["confirmed"]))
+            for quote in json.loads(document.body)["quotes"]
+        }
+        now = told["S0000"][2]
+        assert told == {
+            "S0000": ("live", None, now),
+            "S0001": ("stale", "not_told", now - 8),
+            "S0002": ("live", None, now),
+        }
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
+
+
+async def test_tags_of_two_starts_differ() -> None:
     """Flushes are counted from the start of the process: the same number says nothing."""
     assert World(1).quotes.of([]).etag != World(1).quotes.of([]).etag

@@ -1,0 +1,110 @@
+"""What a feed's answers confirm: its row of the `confirmations`, and what is logged of it.
+
+Used by the feed alone, at the path that may write the row, which outlives it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import structlog
+
+from stockstream.market.confirmations import Answer, after, hastened, rejected
+from stockstream.market.parser import RejectKind
+from stockstream.statuses import Confirmations, Rejection, StaleReason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from stockstream.market.confirmations import Pace
+    from stockstream.market.parser import Parsed, Rejects
+    from stockstream.market.time_base import Poll
+    from stockstream.quotes import Symbol
+    from stockstream.tables import Tables
+
+SYMBOLS_TOLD = 10
+"""Of symbols that became stale, or live again, so many are named in the log."""
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Confirming:
+    """See the module."""
+
+    def __init__(self, upstream: str, tables: Tables) -> None:
+        self._upstream = upstream
+        self._rows = tables.confirmations
+        self._log = _log.bind(upstream=upstream)
+        row = self._rows.get(upstream)
+        self._stale = {} if row is None else _stale(row, row.fetched)
+
+    def answered(self, answer: Answer, pace: Pace) -> None:
+        """Take what an answer confirms, and say of which symbols that is news."""
+        row = after(self._rows.get(self._upstream), answer, pace)
+        self._rows.put(self._upstream, row)
+        before, self._stale = self._stale, _stale(row, answer.at)
+        news: dict[StaleReason, list[Symbol]] = defaultdict(list)
+        for symbol, reason in self._stale.items():
+            if symbol not in before:
+                news[reason].append(symbol)
+        for reason, symbols in news.items():
+            self._log.warning("symbols are stale", reason=reason, **_some(symbols))
+        again = before.keys() - self._stale.keys()
+        if again:
+            self._log.info("symbols are not stale any more", **_some(again))
+
+    def refused(self, refused: Mapping[Symbol, Rejection]) -> None:
+        """Take an answer in which nothing was acceptable: what ails the feed is said of it."""
+        row = self._rows.get(self._upstream)
+        if row is not None and refused:
+            self._rows.put(self._upstream, rejected(row, refused))
+
+    def paced(self, pace: Pace) -> None:
+        """Go on at another pace."""
+        row = self._rows.get(self._upstream)
+        if row is not None and row.lapsed:
+            self._rows.put(self._upstream, hastened(row, pace))
+
+
+def answer_of(
+    parsed: Parsed,
+    poll: Poll,
+    at: int,
+    asked: frozenset[Symbol] | None,
+    behind: frozenset[Symbol],
+) -> Answer:
+    """What came `at` a time, once it is known what of it was newer."""
+    suspect = [seen.symbol for some in (poll.outdated, poll.ahead) for seen in some]
+    told = frozenset(seen.symbol for seen in parsed.observations)
+    return Answer(
+        at,
+        asked,
+        told.difference(suspect, behind),
+        refusals(parsed.rejects, at, poll),
+        behind,
+        cut=RejectKind.BEYOND_LIMIT in parsed.rejects.counts,
+    )
+
+
+def refusals(rejects: Rejects, at: int, poll: Poll | None = None) -> dict[Symbol, Rejection]:
+    """Why symbols were not taken: their items are bad, or their times cannot be."""
+    found = {
+        symbol: Rejection(StaleReason(reject.kind.value), reject.detail, at)
+        for symbol, reject in rejects.symbols.items()
+    }
+    if poll is not None:
+        outdated = Rejection(StaleReason.OUTDATED, poll.why_outdated, at)
+        ahead = Rejection(StaleReason.CLOCK_AHEAD, poll.why_ahead, at)
+        found.update((seen.symbol, outdated) for seen in poll.outdated)
+        found.update((seen.symbol, ahead) for seen in poll.ahead)
+    return found
+
+
+def _stale(row: Confirmations, now: int) -> dict[Symbol, StaleReason]:
+    return {symbol: lapse.reason for symbol, lapse in row.lapsed.items() if lapse.due <= now}
+
+
+def _some(symbols: Iterable[Symbol]) -> dict[str, object]:
+    named = sorted(symbols)
+    return {"count": len(named), "some": named[:SYMBOLS_TOLD]}

@@ -1,0 +1,93 @@
+"""Which symbols are live, by what each upstream confirmed. Pure; times in ms.
+
+A symbol is live while any upstream confirms it. A provider's timestamp says nothing here: what
+counts is when we were told.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from stockstream.statuses import FeedState, StaleReason, Unconfirmed
+from stockstream.upstreams import current_state
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from stockstream.quotes import Symbol
+    from stockstream.statuses import Confirmations, FeedStatus
+
+
+def unconfirmed(rows: Mapping[str, Confirmations], now: int) -> dict[Symbol, Unconfirmed]:
+    """The symbols that are stale, or that no upstream was asked for of late.
+
+    Costs next to nothing for all others. While a feed is away its symbols stay as they are: that
+    is told of the feed as a whole.
+    """
+    found: dict[Symbol, Unconfirmed] = {}
+    for row in rows.values():
+        own = dict(row.unasked)
+        for symbol, lapse in row.lapsed.items():
+            if lapse.due <= now:
+                own[symbol] = Unconfirmed(lapse.reason, lapse.confirmed)
+        others = [other for other in rows.values() if other is not row]
+        if others:
+            own = {
+                symbol: standing(symbol, rows, now) or mine
+                for symbol, mine in own.items()
+                if not any(_confirms(other, symbol, now) for other in others)
+            }
+        found.update(own)
+    return found
+
+
+def next_due(rows: Mapping[str, Confirmations], now: int) -> float:
+    """When the next symbol becomes stale if nothing confirms it; infinity for none."""
+    dues = (lapse.due for row in rows.values() for lapse in row.lapsed.values())
+    return min((due for due in dues if due > now), default=math.inf)
+
+
+def standing(
+    symbol: Symbol, rows: Mapping[str, Confirmations], now: int, away: Collection[str] = ()
+) -> Unconfirmed | None:
+    """How a symbol stands, and when exactly it was confirmed last; None: it never was.
+
+    What only upstreams that are `away` confirmed is stale for that reason.
+    """
+    best: tuple[bool, int] = (False, -1)
+    reason: StaleReason | None = None
+    newest = -1
+    for name, row in rows.items():
+        confirmed = confirmed_at(row, symbol)
+        if confirmed is None:
+            continue
+        newest = max(newest, confirmed)
+        # One that was not asked of late speaks only where none was.
+        rank = name not in away and _confirms(row, symbol, now), confirmed
+        if rank > best:
+            best = rank
+            lapse = row.lapsed.get(symbol)
+            reason = None if lapse is None or now < lapse.due else lapse.reason
+            if reason is None and name in away:
+                reason = StaleReason.FEED_AWAY
+    return None if newest < 0 else Unconfirmed(reason, newest)
+
+
+def confirmed_at(row: Confirmations, symbol: Symbol) -> int | None:
+    """When an upstream last confirmed a symbol; None: it never did."""
+    if symbol in row.told:
+        return row.fetched
+    if symbol in row.unasked:
+        return row.unasked[symbol].confirmed
+    return row.lapsed[symbol].confirmed if symbol in row.lapsed else None
+
+
+def away(feeds: Mapping[str, FeedStatus]) -> frozenset[str]:
+    """The upstreams whose last good fetch is too long ago."""
+    return frozenset(n for n, row in feeds.items() if current_state(row) is not FeedState.LIVE)
+
+
+def _confirms(row: Confirmations, symbol: Symbol, now: int) -> bool:
+    lapse = row.lapsed.get(symbol)
+    return symbol in row.told or (lapse is not None and now < lapse.due)

@@ -42,6 +42,11 @@ def unconfirmed(rows: Mapping[str, Confirmations], now: int) -> dict[Symbol, Unc
     return found
 
 
+def stale_count(rows: Mapping[str, Confirmations], now: int) -> int:
+    """How many symbols are stale."""
+    return sum(how.reason is not None for how in unconfirmed(rows, now).values())
+
+
 def next_due(rows: Mapping[str, Confirmations], now: int) -> float:
     """When the next symbol becomes stale if nothing confirms it; infinity for none."""
     dues = (lapse.due for row in rows.values() for lapse in row.lapsed.values())
@@ -81,6 +86,15 @@ def confirmed_at(row: Confirmations, symbol: Symbol) -> int | None:
     if symbol in row.unasked:
         return row.unasked[symbol].confirmed
     return row.lapsed[symbol].confirmed if symbol in row.lapsed else None
+
+
+def stale_by_reason(row: Confirmations, now: int) -> dict[StaleReason, list[Symbol]]:
+    """The symbols that one upstream does not confirm any more, whatever others do."""
+    found: dict[StaleReason, list[Symbol]] = {}
+    for symbol, lapse in row.lapsed.items():
+        if lapse.due <= now:
+            found.setdefault(lapse.reason, []).append(symbol)
+    return found
 
 
 def away(feeds: Mapping[str, FeedStatus]) -> frozenset[str]:

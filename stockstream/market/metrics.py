@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from stockstream.metrics import counter, counters, gauge, gauges, states
 from stockstream.statuses import CircuitState, FeedState, StaleReason
+from stockstream.symbol_states import stale_by_reason
 from stockstream.times import Moment, tell
 from stockstream.upstreams import current_state
 
@@ -73,15 +73,12 @@ def _feeds(tables: Tables) -> Iterator[Family]:
 def _stale(tables: Tables) -> Family:
     rows = sorted(tables.confirmations.rows.items())
     now = Moment.now().milliseconds
-    counts = {
-        name: Counter(lapse.reason for lapse in row.lapsed.values() if lapse.due <= now)
-        for name, row in rows
-    }
+    stale = {name: stale_by_reason(row, now) for name, row in rows}
     return gauges(
         "stockstream_symbols_stale",
         "Symbols that the provider has not told, acceptably, for three intervals.",
         [
-            ({"upstream": name, "reason": reason}, counts[name][reason])
+            ({"upstream": name, "reason": reason}, len(stale[name].get(reason, ())))
             for name, _ in rows
             for reason in StaleReason
             if reason is not StaleReason.FEED_AWAY

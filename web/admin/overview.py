@@ -14,11 +14,15 @@ from stockstream.statuses import (
     CircuitFigures,
     CircuitStatus,
     DatabaseStatus,
+    FeedFigures,
     FeedStatus,
     WebhookStatus,
 )
+from stockstream.symbol_states import stale_count
 from stockstream.telemetry.process import ProcessSample
+from stockstream.times import Moment
 from stockstream.upstreams import feed_of_all
+from web.admin.symbols import SymbolsDocument, symbols_of
 
 if TYPE_CHECKING:
     from stockstream.delivery.lanes import Connections, Lane
@@ -42,18 +46,27 @@ class BreakerDocument(msgspec.Struct, frozen=True):
 
 
 class UpstreamDocument(msgspec.Struct, frozen=True):
-    """The state of an upstream, by its feed and by its breaker."""
+    """The state of an upstream, by its feed, by its breaker, and by its symbols.
+
+    `troubles` of its feed are counted since it started, by kind; each bad item counts.
+    """
 
     name: str
     feed: FeedStatus
     breaker: BreakerDocument
+    symbols: SymbolsDocument | None
+    troubles: dict[str, int]
 
 
 class FeedDocument(msgspec.Struct, frozen=True):
-    """The status of all feeds together, as clients get it, and the number of priced symbols."""
+    """The status of all feeds together, as clients get it, and the number of priced symbols.
+
+    So many of these are `stale`: no upstream confirms them.
+    """
 
     status: FeedStatus | None
     symbols: int
+    stale: int
     batches: int
 
 
@@ -153,16 +166,25 @@ def overview(parts: Parts, event_streams: int) -> Overview:
 def _upstreams(tables: Tables) -> list[UpstreamDocument]:
     return [
         UpstreamDocument(
-            name, feed, BreakerDocument(tables.circuits.get(name), tables.circuit_figures.get(name))
+            name,
+            feed,
+            BreakerDocument(tables.circuits.get(name), tables.circuit_figures.get(name)),
+            symbols_of(tables.confirmations.get(name)),
+            _troubles(tables.feed_figures.get(name)),
         )
         for name, feed in sorted(tables.feeds.rows.items())
     ]
+
+
+def _troubles(figures: FeedFigures | None) -> dict[str, int]:
+    return {} if figures is None else dict(figures.troubles)
 
 
 def _feed(tables: Tables) -> FeedDocument:
     return FeedDocument(
         feed_of_all(tables.feeds.rows),
         len(tables.quotes),
+        stale_count(tables.confirmations.rows, Moment.now().milliseconds),
         tables.outbox.statistics().last_number,
     )
 

@@ -10,14 +10,16 @@ from time import perf_counter
 from typing import TYPE_CHECKING, ClassVar
 
 from quart import Blueprint, Response
-from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.exceptions import NotFound, ServiceUnavailable
 
 from stockstream.delivery.protocol import encode
+from stockstream.quotes import InvalidSymbol, parse_symbol
 from stockstream.telemetry.tree import tree_document
 from supervision import snapshot
 from web.admin.gate import require_admin
 from web.admin.overview import overview
 from web.admin.stream import MOST_STREAMS
+from web.admin.symbols import symbol_document
 from web.answers import encoded_answer, json_answer
 from web.parameters import read_query, texts, whole
 
@@ -78,6 +80,16 @@ def admin_api(parts: Parts, streams: EventStreams) -> Blueprint:
     @blueprint.get("/overview")
     async def look_over() -> Response:
         return encoded_answer(the_overview.get())
+
+    @blueprint.get("/symbols/<symbol>")
+    async def symbol(symbol: str) -> Response:
+        try:
+            document = symbol_document(parts.tables, parse_symbol(symbol))
+        except InvalidSymbol as error:
+            raise NotFound(str(error)) from error
+        if document is None:
+            raise NotFound(f"no upstream has told {symbol}")
+        return json_answer(document)
 
     @blueprint.get("/incidents")
     async def incidents() -> Response:

@@ -9,7 +9,8 @@ from quart import Blueprint
 from stockstream.history.progress import progress, told
 from stockstream.quotes import iso_utc
 from stockstream.statuses import CircuitState, FeedState
-from stockstream.times import tell
+from stockstream.symbol_states import stale_count
+from stockstream.times import Moment, tell
 from stockstream.upstreams import current_state, feed_of_all, worst_circuit
 from web.answers import json_answer
 
@@ -42,10 +43,18 @@ def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
     checks: dict[str, object] = {
         "feed": _feed(feed),
         "circuit_breaker": _circuit(feed, circuit),
+        "symbols": _symbols(tables),
         "upstreams": upstreams,
         "history": _history(tables, now_ms),
     }
     return any(upstream["ok"] for upstream in upstreams.values()), checks
+
+
+def _symbols(tables: Tables) -> dict[str, object]:
+    """How many have a price, and how many of these no upstream confirms any more."""
+    known = len(tables.quotes)
+    stale = stale_count(tables.confirmations.rows, Moment.now().milliseconds)
+    return {"ok": not known or stale < known, "known": known, "stale": stale}
 
 
 def _upstream(feed: FeedStatus, circuit: CircuitStatus | None) -> dict[str, object]:

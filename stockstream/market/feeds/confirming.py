@@ -13,6 +13,7 @@ import structlog
 from stockstream.market.confirmations import Answer, after, hastened, rejected
 from stockstream.market.parser import RejectKind
 from stockstream.statuses import Confirmations, Rejection, StaleReason
+from stockstream.symbol_states import stale_by_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -102,7 +103,8 @@ def refusals(rejects: Rejects, at: int, poll: Poll | None = None) -> dict[Symbol
 
 
 def _stale(row: Confirmations, now: int) -> dict[Symbol, StaleReason]:
-    return {symbol: lapse.reason for symbol, lapse in row.lapsed.items() if lapse.due <= now}
+    found = stale_by_reason(row, now)
+    return {symbol: reason for reason, symbols in found.items() for symbol in symbols}
 
 
 def _some(symbols: Iterable[Symbol]) -> dict[str, object]:

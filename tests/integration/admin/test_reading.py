@@ -7,6 +7,7 @@ import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 import trio
 
 from stockstream import paths
@@ -14,6 +15,7 @@ from stockstream.telemetry.event_log import KEPT_CRASHES
 from supervision import Crash, Decision, Exited, inject_fault, lift_fault, terminate_child
 from tests.integration.admin.operators import by_token
 from tests.integration.delivery.raw import raw_client
+from tests.integration.delivery.upstream import PriceApi, fed_by
 from tests.support.client import connected
 from tests.support.server import free_port
 from tests.support.tree import Tree, running_tree
@@ -22,7 +24,6 @@ from web.admin.reading import CHILDREN_SHOWN, CachedDocument
 
 if TYPE_CHECKING:
     import httpx
-    import pytest
 
 QUICK_SECONDS = 2.0
 
@@ -63,6 +64,40 @@ async def test_the_overview_tells_breaker_feed_clients_and_process(nursery: trio
         sample = told["process"]["samples"][-1]  # type: ignore[index]
         assert sample["memory"] > 10_000_000
         assert sample["tasks"] >= 10
+
+
+@pytest.mark.proves("W21")
+async def test_a_symbol_is_looked_up_by_what_each_upstream_says_of_it(
+    nursery: trio.Nursery,
+) -> None:
+    """When it was last confirmed, what it was last refused for, and which are stale in all."""
+    api = PriceApi(nursery)
+    api.put(AAPL=150.0, MSFT=310.0)
+    await api.start()
+    async with fed_by(api) as tree, by_token(tree) as program:
+        await api.fetches(2)
+        api.tell([api.prices["AAPL"], {**api.prices["MSFT"], "price": 0}, {"symbol": "NEW"}])
+        with trio.fail_after(10):
+            while (told := await overview(program))["feed"]["stale"] == 0:
+                await api.fetches(1)
+        (upstream,) = cast("list[dict[str, Any]]", told["upstreams"])
+        assert upstream["symbols"] == {
+            "told": 1,
+            "unasked": 0,
+            "stale": [{"reason": "not_positive", "count": 1, "some": ["MSFT"]}],
+        }
+        assert upstream["troubles"].keys() == {"item_not_positive", "item_missing_field"}
+        found = (await program.get("/admin/api/symbols/msft")).json()
+        assert (found["state"], found["reason"], found["price"]) == ("stale", "not_positive", 310.0)
+        (said,) = found["upstreams"]
+        assert (said["upstream"], said["lapsed"]) == ("api", "not_positive")
+        assert said["refused"]["detail"] == "price of MSFT is 0"
+        assert said["confirmed"] == found["confirmed"] < said["refused"]["at"]
+        new = (await program.get("/admin/api/symbols/NEW")).json()
+        assert (new["state"], new["price"], new["confirmed"]) == (None, None, None)
+        assert new["upstreams"][0]["refused"]["reason"] == "missing_field"
+        for unknown in ("NOBODY", "!!"):
+            assert (await program.get(f"/admin/api/symbols/{unknown}")).status_code == 404
 
 
 async def test_an_upstream_that_fails_shows_in_figures_and_transitions() -> None:

@@ -39,10 +39,11 @@ class Entry:
     @property
     def size(self) -> int:
         """About how many bytes it holds: the bodies, and a share for the rest."""
-        headers = sum(len(name) + len(value) for name, value in self.request.headers)
-        return (
-            len(self.request.body) + len(self.answer.body) + headers + len(self.request.url) + 500
-        )
+        request = self.request
+        size = len(request.body) + len(self.answer.body) + len(request.url) + 500
+        for name, value in request.headers:
+            size += len(name) + len(value)
+        return size
 
 
 class Journal:

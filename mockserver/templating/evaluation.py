@@ -272,6 +272,10 @@ def _data(path: Path, name: str, rest: tuple[str, ...]) -> Read:
 
 
 def _this(up: int, rest: tuple[str, ...]) -> Read:
+    if not up and len(rest) == 1:  # `this.symbol`, by far the commonest
+        name = rest[0]
+        return lambda _, scope: member(scope.this, name)
+
     def read(_: Rendering, scope: Scope) -> Value:
         start = _outwards(scope, up) if up else scope
         return None if start is None else _along(start.this, rest)

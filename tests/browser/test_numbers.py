@@ -16,6 +16,8 @@ from tests.support.programs import Server, running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.sync_api import Browser
+
     from tests.browser.conftest import Visit
     from tests.browser.dashboard import Dashboard
 
@@ -185,7 +187,7 @@ def test_a_rule_that_cannot_fire_says_so_and_nobody_makes_one_of_a_placeholder(
         "Added. No feed lists NOSUCH. You will be told when NOSUCH rises to 5.00, once one does."
     )
     rule = me.page.get_by_test_id("rules").get_by_role("listitem")
-    expect(rule).to_have_text(re.compile("NOSUCH rises to 5.00, once in 1 min at most No feed"))
+    expect(rule).to_have_text(re.compile("NOSUCH rises to 5.00, once in 1 min at most · No feed"))
 
 
 def test_rules_and_what_was_read_are_the_same_in_all_tabs(
@@ -212,3 +214,26 @@ def test_rules_and_what_was_read_are_the_same_in_all_tabs(
     me.page.get_by_role("button", name="Remove the alert").click()
     expect(other.get_by_test_id("rules")).to_be_hidden()
     provider.tell({BRK: 712_345.0})
+
+
+def test_a_percentage_of_the_stubs_page_is_what_was_typed(
+    provider: Provider, browser: Browser
+) -> None:
+    """A number field drops a comma and makes 15 of 1,5; here it stays, and is refused."""
+    page = browser.new_page()
+    page.goto(f"{provider.url}/__admin")
+    field = page.locator("[name=errorRate]")
+    field.fill("")
+    field.press_sequentially("1,5")
+    expect(field).to_have_value("1,5")
+    field.press("Enter")
+    assert field.evaluate("field => field.validity.patternMismatch")
+    field.fill("1.5")
+    with page.expect_response("**/__admin/outage") as applied:
+        field.press("Enter")
+    assert applied.value.ok
+    assert page.request.get(f"{provider.url}/__admin/outage").json()["errorRate"] == 0.015
+    field.fill("0")
+    with page.expect_response("**/__admin/outage"):
+        field.press("Enter")
+    page.close()

@@ -69,7 +69,7 @@ bench: ## measure the runtime and the fan-out beside others (--quick: two minute
 	@scripts/bootstrap run
 	@scripts/bench $(ARGS)
 
-css: ## build web/static/app.css again (needs Node)
+css: ## build the style sheets in web/static/ again (needs Node)
 	@scripts/front-end build
 
 lock: ## make the lock files again from pyproject.toml (needs uv)

@@ -93,7 +93,7 @@ def test_a_page_starts_without_what_only_adorns_it(
 ) -> None:
     """The chosen theme, the style sheet, the chart's library: prices come all the same."""
     page = opened(browser, contexts, server, server.url + path)
-    for adornment in (BEFORE_THE_FIRST_PAINT, "app.css", "lightweight-charts.mjs"):
+    for adornment in (BEFORE_THE_FIRST_PAINT, "*.css", "lightweight-charts.mjs"):
         page.route(f"**/{adornment}", lambda route: route.abort())
     page.goto(server.url + path)
     expect(page.get_by_test_id("status-socket")).to_have_attribute("data-state", "open")

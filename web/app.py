@@ -63,8 +63,13 @@ def create_app(
     """Build the app for one life of `web`; `statistics` are those of the server it runs on."""
     app = QuartTrio(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    serve_static(app, parts.settings.front_end, "/static")
-    app.jinja_env.globals["asset_version"] = parts.settings.front_end.version
+    front_end = parts.settings.front_end
+    serve_static(app, front_end, "/static")
+    app.jinja_env.globals["asset_version"] = front_end.version
+    # In the page, as each page would ask for it before its first price.
+    app.jinja_env.globals["icon"] = parts.settings.front_end.files[
+        "favicon.svg"
+    ].plain.body.decode()
     base = parts.settings.base_path
     app.config["APPLICATION_ROOT"] = base or "/"
     app.asgi_app = below(base, app.asgi_app)  # type: ignore[method-assign, assignment]

@@ -19,8 +19,10 @@ _IMPORT = re.compile(r'import\s*(?:\{(?P<names>[^}]*)\}\s*from\s*)?"(?P<path>\.[
 _EXPORT = re.compile(r"export (?=(?:async )?function\*? (\w+)|class (\w+)|const (\w+))")
 _TYPES_ONLY = "export {};"
 _CAST = re.compile(r"/\*\* @type .*?\*/ ?")
+_PRIVATE = re.compile(r"(?P<before>\.|^(?:(?:static|async|get|set) |\*)*)#(?P<name>\w+)")
 _ADDRESS = re.compile(r"\bimport(?:\.meta\b|\()")
 _AWAIT = re.compile(r"(?:await|(?:const|let) [^=]+ = await)\b")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 Place = tuple[str, int]
@@ -44,6 +46,18 @@ class _Module:
     lines: list[tuple[str, int]] = field(default_factory=list)
 
 
+class _Shorter:
+    """Gives the private names of classes, which nobody else can mean, short ones: `#a`, `#b`."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def __call__(self, found: re.Match[str]) -> str:
+        high, low = divmod(len(self._names), len(_LETTERS))
+        short = f"{_LETTERS[low]}{high or ''}"
+        return f"{found['before']}#{self._names.setdefault(found['name'], short)}"
+
+
 def bundle(contents: Mapping[str, bytes], entry: str) -> dict[str, bytes]:
     """The script for `entry`, as `js/main.js`, and its map: `js/main.bundle.js` and `.js.map`.
 
@@ -56,11 +70,12 @@ def bundle(contents: Mapping[str, bytes], entry: str) -> dict[str, bytes]:
     _collect(contents, entry, modules, [])
     names = {path: f"${re.sub(r'[^0-9A-Za-z]', '_', path)}" for path in modules}
     script: list[str] = []
+    shorter = _Shorter()
     places: list[Place | None] = []
     for path, module in modules.items():
         lines = _takes(module, names) if path == entry else _function(module, path, names)
         for line, where in lines:
-            script.append(line.strip())
+            script.append(_PRIVATE.sub(shorter, line.strip()))
             places.append(None if where is None else (path, where))
     target = f"{entry.removesuffix('.js')}.bundle.js"
     script.append(f"//# sourceMappingURL={posixpath.basename(target)}.map\n")

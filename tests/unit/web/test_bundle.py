@@ -47,8 +47,12 @@ let count = 20;
 
 export class Counter {
   /* One line. */
+  #length = SEPARATOR.length;
+  get #steps() {
+    return ["#length"].map(() => this.#length);
+  }
   next() {
-    count += SEPARATOR.length;
+    count += this.#steps.length * this.#length;
     return count;
   }
 }
@@ -95,7 +99,9 @@ def test_a_bundle_says_what_its_modules_say(tmp_path: Path) -> None:
     plain = run(tmp_path, "js/main.js")
     assert plain.stdout == "effect\na // b|c /* d */|e f|42|later\n", plain.stderr
     assert run(tmp_path, "js/main.bundle.js").stdout == plain.stdout
-    assert b"The entry" not in joined()["js/main.bundle.js"]
+    script = joined()["js/main.bundle.js"].decode()
+    assert "The entry" not in script
+    assert "this.#length" not in script
 
 
 @needs_node

@@ -1,6 +1,7 @@
 /**
- * The symbols the feed lists, for suggestions. Until the feed's first list the answer is incomplete
- * and asked for again.
+ * The symbols the feed lists, for suggestions. They are asked for when somebody first looks at them:
+ * of a long list that is the largest answer a page gets, and who only watches prices needs none of it.
+ * Until the feed's first list the answer is incomplete and asked for again.
  */
 import { address } from "./address.js";
 import { readSymbolList } from "./symbols.js";
@@ -18,6 +19,8 @@ export class KnownSymbols {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #onChange;
+  #wanted = false;
+  #connected = false;
 
   /** @param {() => void} onChange */
   constructor(onChange) {
@@ -25,16 +28,22 @@ export class KnownSymbols {
   }
 
   get current() {
+    if (!this.#wanted) {
+      this.#wanted = true;
+      if (this.#connected) this.load();
+    }
     return this.#known;
   }
 
-  /** Asks now, and again until the list is complete. */
+  /** There is a connection: asks, if anybody has looked, and again until the list is complete. */
   load() {
-    void this.#ask(RETRY_BASE_MS);
+    this.#connected = true;
+    if (this.#wanted) void this.#ask(RETRY_BASE_MS);
   }
 
   /** Asks no more: there is no connection to ask over. */
   pause() {
+    this.#connected = false;
     clearTimeout(this.#timer);
   }
 

@@ -73,6 +73,7 @@ let seconds = 0;
 
 const known = new KnownSymbols(() => {
   offers.show(known.current.symbols);
+  field.listChanged();
   alerts.listChanged();
 });
 const offers = new Offers((symbols) => {
@@ -184,6 +185,7 @@ function show(symbols) {
 function arrange() {
   watchlist.arrange(sorted(store, sorting));
   offers.visible = store.symbols.length === 0;
+  if (store.symbols.length === 0) offers.show(known.current.symbols);
 }
 
 /** @param {View} view */

@@ -74,6 +74,11 @@ export class SymbolField {
     this.#options.announce(`Not subscribed. ${reasons.join(". ")}`);
   }
 
+  /** What the feed lists is known now, or has changed. */
+  listChanged() {
+    if (document.activeElement === this.#input && this.#beingTyped() !== "") this.#typed();
+  }
+
   #submit() {
     const { symbols, invalid } = parseSymbols(this.#input.value);
     this.#autocomplete.close();

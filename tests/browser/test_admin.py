@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import signal
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import httpx
@@ -344,6 +345,58 @@ def test_a_server_that_is_gone_leaves_nothing_green_and_its_restart_is_told(
         server.stop()
         server.start()
         expect(restarted).to_contain_text("was stopped in order at")
+
+
+def _tells(stub: Stub, *items: dict[str, object]) -> None:
+    """Have it answer exactly this from now on."""
+    mapping = {
+        "request": {"method": "GET", "urlPath": "/api/stock-prices"},
+        "response": {"status": 200, "jsonBody": items},
+        "priority": 1,
+    }
+    httpx.post(f"{stub.url}/__admin/mappings", json=mapping, timeout=10).raise_for_status()
+
+
+def _item(symbol: str, price: float) -> dict[str, object]:
+    now = datetime.now(UTC).isoformat()
+    return {"symbol": symbol, "price": price, "timestamp": now}
+
+
+def test_symbols_that_are_not_confirmed_are_named_with_the_reason_and_one_can_be_looked_up(
+    tmp_path: Path, operate: Callable[..., Operations]
+) -> None:
+    """One gone, one at 0: named by reason; the bad items counted; the last refusal is quoted."""
+    (folder := tmp_path / "stub").mkdir()
+    stub = Stub(folder)
+    server = Server(tmp_path, FAST | {"STOCK_API_URL": stub.url})
+    with running(stub):
+        _tells(stub, _item("GONE", 1), _item("ZERO", 2), _item("FINE", 3))
+        with running(server):
+            me = operate(server.url, may_say=rf"status of 404 |{WEB_DIES}")
+            me.open()
+            symbols = me.page.get_by_test_id("symbols")
+            sign = me.page.get_by_test_id("symbols-state")
+            expect(sign).to_have_text("3 symbols, none stale")
+            expect(symbols).to_contain_text("No trouble since")
+            _tells(stub, _item("ZERO", 0), _item("FINE", 3.5))
+            expect(sign).to_have_text("2 of 3 stale")
+            stale = me.page.get_by_test_id("stale-symbols").get_by_role("listitem")
+            expect(stale.filter(has_text="GONE")).to_contain_text("1 symbol: not listed any more")
+            expect(stale.filter(has_text="ZERO")).to_contain_text("1 symbol: price was 0 or less")
+            expect(me.page.get_by_test_id("bad-items")).to_contain_text("not positive")
+            lookup, found = me.page.get_by_test_id("lookup"), me.page.get_by_test_id("looked-up")
+            lookup.fill("zero")
+            lookup.press("Enter")
+            expect(found).to_contain_text("stale: the provider told a price of 0 or less")
+            expect(found).to_contain_text("Last refused")
+            lookup.fill("FINE")
+            lookup.press("Enter")
+            expect(found).to_contain_text("State")
+            expect(found.get_by_role("definition").filter(has_text="live")).to_be_visible()
+            lookup.fill("NOSUCH")
+            lookup.press("Enter")
+            expect(symbols).to_contain_text("Not found out: no upstream has told NOSUCH")
+            expect(found).to_be_hidden()
 
 
 def test_an_outage_shows_while_it_lasts_and_the_breaker_can_be_held(

@@ -159,15 +159,30 @@
  * @property {string} name
  * @property {FeedStatus} feed
  * @property {Breaker} breaker
+ * @property {Symbols | null} symbols null before its first answer
+ * @property {Record<string, number>} troubles since it started, by kind; each bad item counts
  *
  * @typedef {object} Overview
  * @property {string} node
  * @property {number} now ms
  * @property {Upstream[]} upstreams by name
- * @property {{status: FeedStatus | null, symbols: number, batches: number}} feed all feeds as one, as clients are told
+ * @property {{status: FeedStatus | null, symbols: number, stale: number, batches: number}} feed all feeds as one, as clients are told
  * @property {{connected: number, subscribed: number, behind: number, slow: number, worst: SlowClient[]}} clients
  * @property {History} history
  * @property {{started: number, before: PastRun | null, samples: Sample[]}} process
+ *
+ * @typedef {object} Symbols what an upstream confirms
+ * @property {number} told in its last answer
+ * @property {number} unasked before that
+ * @property {{reason: string, count: number, some: string[]}[]} stale
+ *
+ * @typedef {object} SymbolDocument times in ISO 8601
+ * @property {string} symbol
+ * @property {number | null} price
+ * @property {"live" | "stale" | null} state null when no answer told it acceptably
+ * @property {string | null} reason
+ * @property {string | null} confirmed
+ * @property {{upstream: string, confirmed: string | null, lapsed: string | null, refused: {reason: string, detail: string, at: string} | null}[]} upstreams
  *
  * @typedef {object} PastRun
  * @property {number} started ms

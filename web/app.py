@@ -85,7 +85,7 @@ def create_app(
     app.register_blueprint(public(pages()))
     app.register_blueprint(public(docs()))
     app.register_blueprint(public(api(parts)))
-    app.register_blueprint(public(history_api(parts.database, now)))
+    app.register_blueprint(public(history_api(parts.tables, parts.database, now)))
     app.register_blueprint(public(indicators_api(parts.tables, parts.database, now)))
     app.register_blueprint(upgrade())
     app.register_blueprint(metrics(parts, clients.admission.statistics, statistics))

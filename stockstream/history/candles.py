@@ -23,8 +23,9 @@ INTERVALS = {"1m": MINUTE_MS, "5m": 5 * MINUTE_MS, "1h": HOUR_MS, "1d": DAY_MS}
 class Tick(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One published price. Times in ms since 1970, UTC.
 
-    `ts` is the provider's time, `received` our clock's when it was fetched; `epoch` and `seq`
-    are the quote's version, and name the tick among those of its symbol.
+    `received` is when it was fetched, by our clock; `ts` the provider's time, or `received` where
+    the provider's clock was ahead. `epoch` and `seq` are the quote's version, and name the tick
+    among those of its symbol.
     """
 
     symbol: str

@@ -235,7 +235,8 @@ class Recorder(Actor):
                 quote.symbol,
                 quote.exchange,
                 quote.price,
-                quote.timestamp,
+                # A candle is never in the future, also where the provider's clock is ahead.
+                min(quote.timestamp, quote.received),
                 quote.received,
                 quote.version.epoch,
                 quote.version.seq,

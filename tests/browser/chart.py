@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
 STEPS = {"1m": 60, "5m": 300, "1h": 3600, "1d": 86400}
+LENGTHS = {"15m": 900, "1h": 3600, "1d": 86400, "1w": 7 * 86400}
 
 
 def iso(seconds: float) -> str:
@@ -28,6 +29,7 @@ class ChartPage:
         self.page = page
         self.chart = page.get_by_test_id("chart")
         self.state = page.get_by_test_id("chart-state")
+        self.notes = page.get_by_test_id("chart-notes")
         self.readout = page.get_by_test_id("readout")
         self.summary = page.get_by_test_id("chart-summary")
         self.price = page.get_by_test_id("chart-price")
@@ -66,6 +68,23 @@ class ChartPage:
             self.page.wait_for_timeout(50)
         raise AssertionError(f"{wanted} is not in the picture")
 
+    def system_colour(self, name: str) -> tuple[int, int, int]:
+        """What a colour of the system is here, such as `CanvasText`."""
+        text: str = self.page.evaluate(
+            """(name) => {
+              const probe = document.createElement("i");
+              probe.style.setProperty("forced-color-adjust", "none");
+              probe.style.color = name;
+              document.body.append(probe);
+              const { color } = getComputedStyle(probe);
+              probe.remove();
+              return color;
+            }""",
+            name,
+        )
+        red, green, blue = map(int, re.findall(r"\d+", text)[:3])
+        return red, green, blue
+
     @property
     def said(self) -> str:
         """What a screen reader reads of the cursor."""
@@ -79,6 +98,12 @@ class Answers:
     closes: tuple[float, ...] = (150.0, 151.0, 150.5, 149.5)
     """Closes of the newest candles; the last is of the candle that moves now."""
     unavailable: str | None = None
+    refused: str | None = None
+    behind: tuple[str, float] | None = None
+    """What is told of recording when it is not current: the state, and by how many seconds."""
+    gap: int = 0
+    """So many candles are left out before the newest."""
+    warm_up: int = 1
     asked: list[dict[str, str]] = field(default_factory=list)
     _newest: dict[int, float] = field(default_factory=dict)
 
@@ -93,22 +118,33 @@ class Answers:
         self.asked.append(query | {"path": asked.path})
         return query
 
+    @staticmethod
+    def _from(query: dict[str, str], now: float) -> float:
+        if "from" in query:
+            return datetime.fromisoformat(query["from"]).timestamp()
+        step = STEPS[query["interval"]]
+        return (now - LENGTHS[query["last"]]) // step * step
+
     def _starts(self, query: dict[str, str]) -> list[float]:
         now = datetime.now(UTC).timestamp()
         step = STEPS[query["interval"]]
         # The same for all questions: one may be asked before a minute ends, the next behind it.
         newest = self._newest.setdefault(step, now // step * step)
-        starts = [newest - step * back for back in reversed(range(len(self.closes)))]
-        return [start for start in starts if iso(start) >= query["from"]]
+        places = [0, *range(self.gap + 1, self.gap + len(self.closes))]
+        starts = [newest - step * back for back in reversed(places[: len(self.closes)])]
+        return [start for start in starts if start >= self._from(query, now)]
 
     def _refuse(self, route: Route) -> None:
-        error = {"code": "unavailable", "reason": self.unavailable}
-        route.fulfill(status=503, headers={"Retry-After": "1"}, body=json.dumps({"error": error}))
+        error = {"code": "unavailable", "reason": self.unavailable or self.refused}
+        status = 503 if self.unavailable is not None else 422
+        route.fulfill(status=status, headers={"Retry-After": "1"}, json={"error": error})
 
     def _history(self, route: Route) -> None:
         query = self._query(route)
-        if self.unavailable is not None:
+        if self.unavailable is not None or self.refused is not None:
             return self._refuse(route)
+        now = datetime.now(UTC).timestamp()
+        state, behind = self.behind or ("current", 0.0)
         starts = self._starts(query)
         closes = self.closes[len(self.closes) - len(starts) :]
         candles = [
@@ -122,7 +158,19 @@ class Answers:
             }
             for start, close in zip(starts, closes, strict=True)
         ]
-        return route.fulfill(json={"symbol": "AAPL", "candles": candles})
+        answer = {
+            "symbol": "AAPL",
+            "from": iso(self._from(query, now)),
+            "to": iso(now),
+            "server_time": iso(now),
+            "recording": {
+                "state": state,
+                "complete_to": iso(now - behind),
+                "behind_seconds": behind,
+            },
+            "candles": candles,
+        }
+        return route.fulfill(json=answer)
 
     def _indicator(self, route: Route) -> None:
         query = self._query(route)
@@ -131,4 +179,7 @@ class Answers:
             return route.fulfill(status=422, json={"error": error})
         value = {"sma": 150.125, "rsi": 61.5, "volatility": 0.0015}[query["indicator"]]
         points = [{"start": iso(start), "value": value} for start in self._starts(query)]
-        return route.fulfill(json={"points": points})
+        # As many candles as it needs first have no value.
+        return route.fulfill(
+            json={"warm_up": self.warm_up, "points": points[max(0, self.warm_up - 1) :]}
+        )

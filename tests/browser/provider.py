@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -25,10 +25,11 @@ class Provider(Stub):
         super().start()
         self.tell()
 
-    def tell(self, prices: dict[str, float] | None = None) -> None:
-        """Tell these from now on; the other symbols keep theirs."""
+    def tell(self, prices: dict[str, float] | None = None, *, ahead: float = 0.0) -> None:
+        """Tell these from now on; the other symbols keep theirs. The clock is ahead by seconds."""
         self._prices |= prices or {}
-        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        at = datetime.now(UTC) + timedelta(seconds=ahead)
+        now = at.isoformat().replace("+00:00", "Z")
         items = [
             {"symbol": symbol, "price": price, "timestamp": now}
             for symbol, price in self._prices.items()

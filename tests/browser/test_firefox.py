@@ -166,6 +166,12 @@ def test_forced_colours_keep_what_colour_said(
         assert len(set(colours)) <= 2, colours  # of text and of a link
         sign = me.row("AAPL").locator(".c-change use")
         expect(sign).to_have_attribute("href", re.compile("^#i-(up|down|flat)$"))
+        # A canvas is not forced by the browser: the picture takes the colours of the system itself.
+        me.row("AAPL").get_by_role("link", name="AAPL").click()
+        chart = ChartPage(page)
+        chart.expect_drawn()
+        chart.expect_colour(chart.system_colour("CanvasText"))
+        chart.expect_colour(chart.system_colour("Canvas"))
 
 
 def test_without_cookies_it_says_so(

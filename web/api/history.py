@@ -9,13 +9,15 @@ import msgspec
 from quart import Blueprint
 
 from stockstream.history.candles import INTERVALS
+from stockstream.history.coverage import Recording, recording
 from stockstream.history.queries import Cursor, FetchCandles, FetchTicks
 from stockstream.history.tick_lines import FIRST_MOMENT, LAST_MOMENT
 from stockstream.quotes import iso_utc
 from stockstream.times import DAY_MS
 from web.api.answers import AGE, DATABASE_ERRORS, ask_database, dated
 from web.api.openapi import documented
-from web.parameters import SYMBOL, InvalidParameterError, choice, cursor, moment, whole
+from web.api.ranges import AHEAD_MS, Range, last, up_to_now
+from web.parameters import SYMBOL, choice, cursor, moment, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from quart import Response
 
     from stockstream.history.candles import Candle, Tick
+    from stockstream.tables import Tables
     from supervision import ActorRef
     from web.parameters import Asked
 
@@ -31,8 +34,6 @@ MOST_TICKS, USUAL_TICKS = 5_000, 1_000
 WIDEST_IN_CANDLES = 50_000
 """The widest range, in candles that could be in it: 34 days of 1m, 136 years of 1d."""
 WIDEST_OF_TICKS_MS = 31 * DAY_MS
-AHEAD_MS = 3_600_000
-"""A provider's clock may be ahead of ours: without `to`, its ticks are still within the range."""
 _BIGINT = range(-(2**63), 2**63)
 
 
@@ -53,15 +54,25 @@ class CandleItem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CandlesAnswer(msgspec.Struct, frozen=True):
-    """The last candles of the range, oldest first. A stretch without prices has no candle."""
+    """The last candles of the range, oldest first. A stretch without prices has no candle.
+
+    `from` (inclusive) and `to` (exclusive) are the range. `server_time` is when the question came:
+    what was published after that may be missing. `recording` says whether more is.
+    """
 
     symbol: str
     interval: str
+    start: str = msgspec.field(name="from")
+    end: str = msgspec.field(name="to")
+    server_time: str
+    recording: Recording
     candles: list[CandleItem]
 
 
 class TickItem(msgspec.Struct, frozen=True):
-    """One price; `timestamp` is the provider's, `received` when it was fetched, UTC."""
+    """One price. `received` is when it was fetched, `timestamp` the provider's time, or
+    `received` where the provider's clock was ahead; UTC.
+    """
 
     price: float
     timestamp: str
@@ -83,6 +94,7 @@ CANDLES_FROM = moment(
     "from", "Candles that start at this time or later; else as far back as may be."
 )
 CANDLES_TO = moment("to", "Candles that start before this time; else up to now.")
+CANDLES_LAST = last(CANDLES_FROM, CANDLES_TO)
 CANDLES_LIMIT = whole("limit", "Candles, at most.", least=1, most=MOST_CANDLES, usual=USUAL_CANDLES)
 TICKS_FROM = moment("from", "Prices of this time or later; else of the 31 days before `to`.")
 TICKS_TO = moment("to", "Prices from before this time; else up to now.")
@@ -105,8 +117,8 @@ TICKS_CURSOR = cursor(
 )
 
 
-def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Blueprint:
-    """The routes."""
+def history_api(tables: Tables, database: ActorRef, wall_clock_ms: Callable[[], int]) -> Blueprint:
+    """The routes. The database has what was recorded; the tables tell what waits for it."""
     blueprint = Blueprint("history", __name__, url_prefix="/api/v1")
 
     @blueprint.get("/history/<symbol>")
@@ -116,6 +128,7 @@ def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Bluepri
         INTERVAL,
         CANDLES_FROM,
         CANDLES_TO,
+        CANDLES_LAST,
         CANDLES_LIMIT,
         errors=DATABASE_ERRORS,
         headers=AGE,
@@ -125,15 +138,30 @@ def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Bluepri
 
         The last `limit` of the range, oldest first. The range holds 50,000 candles at most, with
         or without prices. Where there was no price there is no candle, and none is made up. The
-        last one is not final while its time is not over.
+        last one is not final while its time is not over. Prices that are not recorded yet are
+        missing; `recording` says since when.
         """
         symbol, interval, limit = asked[SYMBOL], asked[INTERVAL], asked[CANDLES_LIMIT]
-        widest = WIDEST_IN_CANDLES * INTERVALS[interval]
-        start, end = _range(asked[CANDLES_FROM], asked[CANDLES_TO], widest, wall_clock_ms())
-        query = FetchCandles(symbol, interval, start, end, limit)
+        step, length, now = INTERVALS[interval], asked[CANDLES_LAST], wall_clock_ms()
+        widest = WIDEST_IN_CANDLES * step
+        if length is None:
+            chosen = _range(asked[CANDLES_FROM], asked[CANDLES_TO], widest, now)
+        else:
+            chosen = up_to_now(length, step, now).within(widest + step, "last")
+        # Before the database is asked: what waits now may be in its answer, and not the other way.
+        waiting = recording(tables, now)
+        query = FetchCandles(symbol, interval, chosen.start, chosen.end, limit)
         found = await ask_database(database, query)
-        candles = [_candle(candle) for candle in found.value]
-        return dated(CandlesAnswer(symbol, interval, candles), found.as_of)
+        answer = CandlesAnswer(
+            symbol,
+            interval,
+            iso_utc(chosen.start),
+            iso_utc(chosen.end),
+            iso_utc(now),
+            waiting.on_replica(found.as_of, now),
+            [_candle(candle) for candle in found.value],
+        )
+        return dated(answer, found.as_of)
 
     @blueprint.get("/ticks/<symbol>")
     @documented(
@@ -153,9 +181,9 @@ def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Bluepri
         """
         symbol, limit, after = asked[SYMBOL], asked[TICKS_LIMIT], asked[TICKS_CURSOR]
         given = asked[TICKS_FROM], asked[TICKS_TO]
-        start, end = _range(*given, WIDEST_OF_TICKS_MS, wall_clock_ms())
+        chosen = _range(*given, WIDEST_OF_TICKS_MS, wall_clock_ms())
         # One more than wanted tells whether any follow.
-        query = FetchTicks(symbol, start, end, limit + 1, after)
+        query = FetchTicks(symbol, chosen.start, chosen.end, limit + 1, after)
         found = await ask_database(database, query)
         page = found.value[:limit]
         following = _write_cursor(Cursor.after(page, after)) if len(found.value) > limit else None
@@ -164,30 +192,15 @@ def history_api(database: ActorRef, wall_clock_ms: Callable[[], int]) -> Bluepri
     return blueprint
 
 
-def check_order(start: int, end: int) -> None:
-    """Refuse a range that is empty or backwards.
-
-    Raises:
-        InvalidParameterError: naming `from`.
-    """
-    if start >= end:
-        why = f"{iso_utc(start)} is not before to ({iso_utc(end)})"
-        raise InvalidParameterError({"from": why})
-
-
-def _range(start: int | None, end: int | None, widest: int, now: int) -> tuple[int, int]:
-    """The range that is asked for, ms: [start, end), of at most `widest`.
+def _range(start: int | None, end: int | None, widest: int, now: int) -> Range:
+    """The range that is given by its ends, of at most `widest` ms.
 
     Raises:
         InvalidParameterError: it is empty, or wider.
     """
     end = now + AHEAD_MS if end is None else end
     start = max(0, end - widest) if start is None else start
-    check_order(start, end)
-    if end - start > widest:
-        why = f"the range is wider than {widest // 60_000} minutes"
-        raise InvalidParameterError({"from": why})
-    return start, end
+    return Range(start, end).check().within(widest)
 
 
 def _write_cursor(cursor: Cursor) -> str:

@@ -19,8 +19,9 @@ from stockstream.history.indicators import (
 from stockstream.history.queries import FetchCandles
 from stockstream.quotes import iso_utc
 from web.api.answers import AGE, DATABASE_ERRORS, ask_database, dated
-from web.api.history import AHEAD_MS, INTERVAL, check_order
+from web.api.history import INTERVAL
 from web.api.openapi import documented
+from web.api.ranges import AHEAD_MS, Range, last, up_to_now
 from web.parameters import SYMBOL, Parameter, choice, moment, once, read_whole, whole
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ PERIOD = Parameter(
 )
 FROM = moment("from", "Figures of candles that start at this time or later.")
 TO = moment("to", "Figures of candles that start before this time; else up to now.")
+LAST = last(FROM, TO)
 LIMIT = whole("limit", "Points, at most.", least=1, most=MOST_POINTS, usual=USUAL_POINTS)
-PARAMETERS = (SYMBOL, INDICATOR, PERIOD, INTERVAL, FROM, TO, LIMIT)
+PARAMETERS = (SYMBOL, INDICATOR, PERIOD, INTERVAL, FROM, TO, LAST, LIMIT)
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -147,7 +149,7 @@ def indicators_api(
         found = await ask_database(database, query)
         candles = found.value
         row = tables.quotes.get(wanted.symbol)
-        closes, live = joined(candles, row, wanted, now)
+        closes, live = joined(candles, row, wanted)
         # At the beginning of the series the first values stand. Where the answer was cut at
         # `count`, they would depend on where it was cut, so they are left out.
         unsettled = settling if len(candles) == count else 0
@@ -168,7 +170,7 @@ def indicators_api(
 
 
 def joined(
-    candles: Sequence[Candle], row: QuoteRow | None, wanted: IndicatorQuery, now: int
+    candles: Sequence[Candle], row: QuoteRow | None, wanted: IndicatorQuery
 ) -> tuple[list[Close], int | None]:
     """Stored closes, the last of them moved by the live price; and the start of that candle.
 
@@ -179,12 +181,13 @@ def joined(
     if row is None:
         return closes, None
     length = INTERVALS[wanted.interval]
-    at = row.quote.timestamp
+    # As the recorder places it: not in the future, where the provider's clock is ahead.
+    at = min(row.quote.timestamp, row.quote.received)
     start = at - at % length
-    last = candles[-1] if candles else None
-    if start >= wanted.end or at > now + AHEAD_MS or (last is not None and at < last.last_at):
+    newest = candles[-1] if candles else None
+    if start >= wanted.end or (newest is not None and at < newest.last_at):
         return closes, None
-    if last is not None and start == last.start:
+    if newest is not None and start == newest.start:
         closes.pop()
     closes.append(Close(start, row.quote.price))
     return closes, start
@@ -209,15 +212,17 @@ def read_indicator_query(asked: Asked, now: int) -> IndicatorQuery:
     Raises:
         InvalidParameterError: `from` is not before `to`.
     """
-    start, end = asked[FROM] or 0, asked[TO]
-    end = now + AHEAD_MS if end is None else end
-    check_order(start, end)
+    interval, length, end = asked[INTERVAL], asked[LAST], asked[TO]
+    if length is None:
+        chosen = Range(asked[FROM] or 0, now + AHEAD_MS if end is None else end).check()
+    else:
+        chosen = up_to_now(length, INTERVALS[interval], now)
     return IndicatorQuery(
         symbol=asked[SYMBOL],
         kind=asked[INDICATOR],
         period=asked[PERIOD],
-        interval=asked[INTERVAL],
-        start=start,
-        end=end,
+        interval=interval,
+        start=chosen.start,
+        end=chosen.end,
         limit=asked[LIMIT],
     )

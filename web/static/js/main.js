@@ -12,6 +12,7 @@ import { LISTS_KEY, Lists } from "./lists.js";
 import { LivePage } from "./live-page.js";
 import { Offers } from "./offers.js";
 import { started } from "./page.js";
+import { takeRow } from "./row-memory.js";
 import { nextSorting, sorted } from "./sort.js";
 import { Memory, SORTING_KEY, WATCHLIST_KEY, readSorting } from "./storage.js";
 import { SymbolField } from "./symbol-field.js";
@@ -225,5 +226,10 @@ window.addEventListener("storage", (event) => {
 store.add(lists.symbols);
 watchlist.showSorting(sorting);
 arrange();
+const row = takeRow();
+// An address with a name in it says itself where the focus goes.
+if (row !== null && location.hash === "") watchlist.focus(row);
+// A page that comes back as it was has its focus, and the row is no news at the next load.
+window.addEventListener("pageshow", (event) => event.persisted && takeRow());
 page.start();
 started();

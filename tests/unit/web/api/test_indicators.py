@@ -8,7 +8,6 @@ from stockstream.history.candles import Candle
 from stockstream.history.indicators import IndicatorKind, prices_until_settled, rsi, sma
 from stockstream.quotes import Quote, Symbol, Version
 from stockstream.statuses import QuoteRow
-from web.api.history import AHEAD_MS
 from web.api.indicators import (
     PARAMETERS,
     Close,
@@ -17,6 +16,7 @@ from web.api.indicators import (
     read_indicator_query,
     values,
 )
+from web.api.ranges import AHEAD_MS
 from web.parameters import InvalidParameterError, read_parameters
 
 MINUTE = 60_000
@@ -126,7 +126,7 @@ def test_the_live_price_is_the_close_of_its_candle(stored, live, closes, at):
     """It takes the place of what is stored, or follows it, and stands there once."""
     candles = [candle(THIS_MINUTE + minute * MINUTE, close) for minute, close in stored]
     quote = None if live is None else row(live[1], THIS_MINUTE + live[0] * MINUTE + 20_000)
-    found, moved = joined(candles, quote, wanted(), NOW)
+    found, moved = joined(candles, quote, wanted())
     assert [((c.start - THIS_MINUTE) // MINUTE, c.price) for c in found] == closes
     assert moved == (None if at is None else THIS_MINUTE + at * MINUTE)
 
@@ -134,18 +134,37 @@ def test_the_live_price_is_the_close_of_its_candle(stored, live, closes, at):
 def test_a_stored_price_that_is_newer_than_the_live_one_stays():
     """By the provider's time, as the recorder orders them."""
     stored = candle(THIS_MINUTE, 11.0, last_at=THIS_MINUTE + 25_000)
-    closes, moved = joined([stored], row(99.0, THIS_MINUTE + 20_000), wanted(), NOW)
+    closes, moved = joined([stored], row(99.0, THIS_MINUTE + 20_000), wanted())
     assert (closes, moved) == ([Close(THIS_MINUTE, 11.0)], None)
 
 
-def test_a_live_price_after_the_asked_stretch_or_far_ahead_is_left_out():
-    """A question about yesterday is not answered with today; a wrong clock makes no candle."""
+def test_a_live_price_after_the_asked_stretch_is_left_out():
+    """A question about yesterday is not answered with today."""
     stored = [candle(THIS_MINUTE - 9 * MINUTE, 10.0)]
     late = wanted(end=THIS_MINUTE - 5 * MINUTE)
-    assert joined(stored, row(12.0, NOW), late, NOW)[1] is None
-    ahead = wanted(end=NOW + 2 * AHEAD_MS)
-    assert joined(stored, row(12.0, NOW + AHEAD_MS + 1), ahead, NOW)[1] is None
-    assert joined(stored, row(12.0, NOW + AHEAD_MS), ahead, NOW)[1] is not None
+    assert joined(stored, row(12.0, NOW), late)[1] is None
+
+
+@pytest.mark.parametrize("lead", [0, 40_000, 280_000, 2 * AHEAD_MS])
+def test_a_live_price_of_a_clock_that_is_ahead_is_of_the_minute_of_its_receipt(lead):
+    """As the recorder places it: no candle is in the future."""
+    stored = [candle(THIS_MINUTE - 9 * MINUTE, 10.0)]
+    closes, moved = joined(stored, row(12.0, NOW + lead), wanted())
+    assert (closes[-1], moved) == (Close(THIS_MINUTE, 12.0), THIS_MINUTE)
+
+
+def test_the_last_quarter_of_an_hour_begins_with_a_candle_and_ends_now():
+    """As the history has it; with an end of its own it is refused."""
+    asked = read("AAPL", {"indicator": ["sma"], "last": ["15m"]}, NOW)
+    assert (asked.start, asked.end) == (THIS_MINUTE - 15 * MINUTE, NOW + 1)
+    hours = read("AAPL", {"indicator": ["sma"], "last": ["1d"], "interval": ["1h"]}, NOW)
+    assert (hours.start % (60 * MINUTE), NOW - hours.start) == (
+        0,
+        24 * 60 * MINUTE + NOW % (60 * MINUTE),
+    )
+    with pytest.raises(InvalidParameterError) as refused:
+        read("AAPL", {"indicator": ["sma"], "last": ["15m"], "to": ["2026-11-22T09:00:00Z"]}, NOW)
+    assert set(refused.value.fields) == {"last"}
 
 
 def closes_of(prices):

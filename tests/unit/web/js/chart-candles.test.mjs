@@ -35,9 +35,9 @@ describe("live prices alone", () => {
     assert.equal(candles.move(price(11, at(0, 2), 1, EPOCH + 1), at(0, 2)), at(0));
   });
 
-  it("of a provider whose clock is far ahead draw no candle in the future", () => {
-    assert.equal(candles.move(price(10, at(90), 1), at(0)), null);
-    assert.deepEqual(candles.list, []);
+  it("of a provider whose clock is ahead are in the candle of now, and none is in the future", () => {
+    for (const [i, minutes] of [4.6, 90, 4.7].entries()) assert.equal(candles.move(price(10 + i, at(minutes), i + 1), at(0, i)), at(0));
+    assert.deepEqual(candles.list, [{ start: at(0), open: 10, high: 12, low: 10, close: 12, ticks: null }]);
   });
 
   it("of one candle are ordered by the provider's time, as the recorder orders them", () => {
@@ -85,6 +85,12 @@ describe("joined with history", () => {
     candles.move(price(11, at(3), 5), at(3));
     candles.settle([stored(1, 9, 9, 9, 9)], at(30));
     assert.deepEqual(candles.list.map(({ start }) => start), [at(1), at(3)]);
+  });
+
+  it("while history is behind, the live close stays the newer one, however long ago it moved", () => {
+    candles.move(price(13, at(2, 30), 5), at(2, 30));
+    candles.settle([stored(2, 10, 12, 8, 12)], at(2, 20));
+    assert.deepEqual(candles.list, [stored(2, 10, 13, 8, 13)]);
   });
 
   it("an answer that was overtaken by a newer one changes nothing", () => {

@@ -3,8 +3,8 @@ import { beforeEach, describe, it } from "node:test";
 
 import { SETTLE_MS } from "../../../../web/static/js/chart/candles.js";
 import { RANGES, OVERLAYS } from "../../../../web/static/js/chart/choice.js";
-import { ChartFeed } from "../../../../web/static/js/chart/feed.js";
-import { ANSWER_TIMEOUT_MS } from "../../../../web/static/js/chart/loader.js";
+import { CATCH_UP_MS, ChartFeed } from "../../../../web/static/js/chart/feed.js";
+import { ANSWER_TIMEOUT_MS, REFUSED_RETRY_MS } from "../../../../web/static/js/chart/loader.js";
 import { FOLLOW_MS, OverlayFeed } from "../../../../web/static/js/chart/overlay.js";
 import { EPOCH, FakeClock } from "./support.mjs";
 
@@ -16,6 +16,8 @@ let server;
 let states;
 let shown;
 let feed;
+/** The server's time as the page knows it. */
+let serverNow;
 
 /** The far end of `fetch`: it answers when the test says so. */
 class FakeServer {
@@ -49,7 +51,18 @@ class FakeServer {
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 const iso = (ms) => new Date(ms).toISOString();
 const stored = (ms, close) => ({ start: iso(ms), open: 10, high: 12, low: 9, close, ticks: 4 });
-const history = (...candles) => ({ symbol: "AAPL", interval: "1m", candles });
+const MINUTES = 15;
+/** What the server answers, which knows its own time. */
+const history = (...candles) => answer({}, ...candles);
+const answer = ({ state = "current", behind = 0, now = clock.now() } = {}, ...candles) => ({
+  symbol: "AAPL",
+  interval: "1m",
+  from: iso(Math.floor((now - MINUTES * MINUTE) / MINUTE) * MINUTE),
+  to: iso(now + 1),
+  server_time: iso(now),
+  recording: { state, complete_to: iso(now - behind), behind_seconds: behind / 1000 },
+  candles,
+});
 const price = (value, timestamp, seq) => ({ symbol: "AAPL", price: value, timestamp, version: [EPOCH, seq] });
 
 beforeEach(() => {
@@ -57,12 +70,13 @@ beforeEach(() => {
   server = new FakeServer();
   states = [];
   shown = [];
+  serverNow = clock.now;
   feed = new ChartFeed({
     symbol: "NASDAQ:AAPL",
     range: RANGES[0],
     fetch: server.fetch,
     clock,
-    serverNow: clock.now,
+    serverNow: () => serverNow(),
     random: () => 0,
     onCandles: (extent) => shown.push(extent),
     onState: (state) => states.push(state.name),
@@ -71,9 +85,9 @@ beforeEach(() => {
 });
 
 describe("opening", () => {
-  it("asks for the range from a full step on, with the symbol escaped", () => {
+  it("asks for the range by its name, with the symbol escaped: the server works it out", () => {
     assert.equal(server.last.url.pathname, "/api/v1/history/NASDAQ%3AAAPL");
-    assert.deepEqual([...server.last.url.searchParams], [["interval", "1m"], ["from", "2026-11-22T09:45:00.000Z"]]);
+    assert.deepEqual([...server.last.url.searchParams], [["interval", "1m"], ["last", "15m"]]);
     assert.equal(feed.loader.state.name, "loading");
   });
 
@@ -81,6 +95,16 @@ describe("opening", () => {
     await server.answers(history());
     assert.equal(feed.loader.state.name, "ready");
     assert.deepEqual(feed.candles, []);
+  });
+
+  it("before the server has told its time nothing is worked out but from what history told", async () => {
+    serverNow = () => null;
+    assert.equal(feed.from, null);
+    feed.price(price(11, T0, 5));
+    assert.deepEqual([feed.candles, feed.holes], [[], []]);
+    await server.answers(answer({ now: T0 + 3 * 3_600_000 }, stored(T0 + 3 * 3_600_000, 10)));
+    assert.equal(iso(feed.from), "2026-11-22T12:45:00.000Z");
+    assert.equal(feed.candles.length, 1);
   });
 
   it("keeps prices that came before the answer did", async () => {
@@ -121,27 +145,38 @@ describe("while it is open", () => {
 
   it("asks for all of the range after a connection that was lost", () => {
     feed.reconnected();
-    assert.equal(server.last.url.searchParams.get("from"), "2026-11-22T09:45:00.000Z");
+    assert.equal(server.last.url.searchParams.get("last"), "15m");
   });
 
   it("asks for all of it even when a question about the newest was under way, or failed", async () => {
-    feed.price(price(11, T0 + MINUTE, 5));
+    clock.advance(MINUTE);
+    feed.price(price(11, clock.now(), 5));
     clock.advance(SETTLE_MS);
     assert.equal(server.questions.length, 2);
     feed.reconnected();
     assert.equal(server.questions.length, 2);
     await server.answers(history());
-    assert.equal(server.last.url.searchParams.get("from"), "2026-11-22T09:45:00.000Z");
+    assert.equal(server.last.url.searchParams.get("last"), "15m");
     await server.fails();
     clock.advance(SETTLE_MS);
     assert.equal(server.questions.length, 4);
-    assert.equal(server.last.url.searchParams.get("from"), "2026-11-22T09:45:00.000Z");
+    assert.equal(server.last.url.searchParams.get("last"), "15m");
   });
 
   it("forgets candles that have left the range", () => {
     clock.advance(15 * MINUTE);
     feed.price(price(11, clock.now(), 5));
     assert.deepEqual(feed.candles.map(({ start }) => iso(start)), ["2026-11-22T10:00:00.000Z", "2026-11-22T10:15:00.000Z"]);
+  });
+
+  it("forgets them also when no price comes, and draws them no more", () => {
+    shown.length = 0;
+    feed.tick();
+    assert.deepEqual(shown, []);
+    clock.advance(15 * MINUTE);
+    feed.tick();
+    assert.deepEqual(shown, ["all"]);
+    assert.deepEqual(feed.candles.map(({ start }) => iso(start)), ["2026-11-22T10:00:00.000Z"]);
   });
 
   it("a price from before the range is not drawn", () => {
@@ -207,12 +242,68 @@ describe("when history cannot be read", () => {
     assert.equal(feed.loader.state.name, "unavailable");
   });
 
-  it("does not ask again what was refused", async () => {
-    await server.answers({ error: { code: "unknown_symbol", reason: "no price of XXX is known" } }, { status: 404 });
-    assert.deepEqual(feed.loader.state, { name: "refused", reason: "no price of XXX is known" });
-    feed.reconnected();
-    clock.advance(10 * MINUTE);
+  it("asks again what was refused: the reason may pass", async () => {
+    const body = { error: { code: "unknown_symbol", reason: "no price of XXX is known" } };
+    await server.answers(body, { status: 404 });
+    assert.deepEqual(feed.loader.state, { name: "refused", reason: "no price of XXX is known", retryAt: T0 + REFUSED_RETRY_MS });
+    feed.loader.refresh();
     assert.equal(server.questions.length, 1);
+    clock.advance(REFUSED_RETRY_MS);
+    assert.equal(server.questions.length, 2);
+    await server.answers(body, { status: 404 });
+    feed.reconnected();
+    assert.equal(server.questions.length, 3);
+    await server.answers(history(stored(T0 - 90_000, 10)));
+    assert.equal(feed.loader.state.name, "ready");
+    assert.equal(feed.candles.length, 1);
+  });
+});
+
+describe("a history that is behind", () => {
+  const behind = 31 * MINUTE;
+
+  it("is told, and asked for wholly until it has caught up", async () => {
+    await server.answers(answer({ state: "behind", behind }, stored(T0 - 14 * MINUTE, 10)));
+    assert.deepEqual(feed.recording, { state: "behind", completeTo: T0 - behind, behind });
+    assert.equal(feed.loader.state.name, "ready");
+    clock.advance(CATCH_UP_MS);
+    assert.equal(server.questions.length, 2);
+    assert.equal(server.last.url.searchParams.get("last"), "15m");
+    await server.answers(history(stored(T0 - 14 * MINUTE, 10), stored(T0 - 5 * MINUTE, 11)));
+    assert.equal(feed.candles.length, 2);
+    clock.advance(MINUTE);
+    assert.equal(server.questions.length, 2);
+  });
+
+  it("is asked for wholly once more when an answer about the newest candles shows that it has", async () => {
+    await server.answers(answer({ state: "behind", behind }, stored(T0 - 90_000, 10)));
+    clock.advance(CATCH_UP_MS);
+    await server.answers(answer({ state: "down", behind }, stored(T0 - 90_000, 10)));
+    assert.equal(feed.recording.state, "down");
+    clock.advance(CATCH_UP_MS);
+    await server.answers(history(stored(T0 - 90_000, 10)));
+    assert.equal(feed.recording.state, "current");
+    assert.equal(server.questions.length, 3);
+  });
+
+  it("has a hole that is missing; another is a stretch without prices", async () => {
+    await server.answers(history(stored(T0 - 10.5 * MINUTE, 10)));
+    feed.price(price(11, T0, 5));
+    const span = ({ start, end, missing }) => [iso(start).slice(11, 16), iso(end).slice(11, 16), missing];
+    assert.deepEqual(feed.holes.map(span), [["09:45", "09:50", false], ["09:51", "10:00", false]]);
+    feed.reconnected();
+    await server.answers(answer({ state: "behind", behind: 9 * MINUTE }, stored(T0 - 10.5 * MINUTE, 10)));
+    assert.deepEqual(feed.holes.map(span), [["09:45", "09:50", false], ["09:51", "10:00", true]]);
+    feed.reconnected();
+    await server.answers(answer({ state: "behind", behind: 5 * MINUTE }, stored(T0 - 10.5 * MINUTE, 10)));
+    assert.deepEqual(feed.holes.map(span), [["09:45", "09:50", false], ["09:51", "09:55", false], ["09:55", "10:00", true]]);
+  });
+
+  it("leaves to the live price what it does not have yet", async () => {
+    feed.price(price(11, T0, 5));
+    clock.advance(20_000);
+    await server.answers(answer({ state: "behind", behind: 25_000 }, stored(T0 - 30_000, 10)));
+    assert.equal(feed.candles.at(-1).close, 11);
   });
 });
 
@@ -227,7 +318,6 @@ describe("an overlay", () => {
       symbol: "AAPL",
       overlay: OVERLAYS[0],
       range: RANGES[0],
-      from: () => T0,
       fetch: server.fetch,
       clock,
       random: () => 0,
@@ -238,11 +328,12 @@ describe("an overlay", () => {
 
   it("asks for its figure at the candles' interval", () => {
     assert.equal(server.last.url.pathname, "/api/v1/indicators/AAPL");
-    assert.deepEqual([...server.last.url.searchParams], [["indicator", "sma"], ["period", "20"], ["interval", "1m"], ["from", iso(T0)]]);
+    assert.deepEqual([...server.last.url.searchParams], [["indicator", "sma"], ["period", "20"], ["interval", "1m"], ["last", "15m"]]);
   });
 
   it("has the good points of the answer by their time", async () => {
-    await server.answers({ points: [{ start: iso(T0), value: 10.5 }, { start: iso(T0), value: null }, { start: 3, value: 1 }] });
+    await server.answers({ warm_up: 19, points: [{ start: iso(T0), value: 10.5 }, { start: iso(T0), value: null }, { start: 3, value: 1 }] });
+    assert.equal(overlay.needed, 20);
     assert.deepEqual([...overlay.points], [[T0, 10.5]]);
     assert.ok(changes > 0);
   });

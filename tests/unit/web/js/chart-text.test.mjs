@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import { emptyPlaces, holesIn } from "../../../../web/static/js/chart/holes.js";
 import { OVERLAYS, RANGES, readChoice, writeChoice } from "../../../../web/static/js/chart/choice.js";
-import { cursorAfter, figure, spoken, summary, when } from "../../../../web/static/js/chart/text.js";
+import { behindInWords, cursorAfter, figure, spoken, summary, tooFew, when } from "../../../../web/static/js/chart/text.js";
 
 const T0 = Date.parse("2026-11-22T10:00:00Z");
 const [quarter, hour, oneDay, week] = RANGES;
@@ -60,13 +61,63 @@ describe("a candle in words", () => {
 });
 
 describe("the whole range in words", () => {
+  const list = [candle(0), candle(1, { high: 160, close: 155 }), candle(2, { low: 140, close: 144 })];
+  const sums = "Last hour: from 150.00 to 144.00, \u22126.00 (\u22124.00\u00a0%), high 160.00, low 140.00.";
+  const hole = (from, to, missing = false) => ({ start: T0 + from * 60_000, end: T0 + to * 60_000, missing });
+
   it("tells its course and its extremes", () => {
-    const list = [candle(0), candle(1, { high: 160, close: 155 }), candle(2, { low: 140, close: 144 })];
-    assert.equal(summary(list, hour, 2), "Last hour: from 150.00 to 144.00, \u22126.00 (\u22124.00\u00a0%), high 160.00, low 140.00.");
+    assert.equal(summary(list, hour, 2, { newest: null, holes: [] }), sums);
+  });
+
+  it("ends at the price that is shown above the chart", () => {
+    assert.equal(summary(list, hour, 2, { newest: 161, holes: [] }), "Last hour: from 150.00 to 161.00, +11.00 (+7.33\u00a0%), high 161.00, low 140.00.");
+  });
+
+  it("does not sum over a hole without saying so", () => {
+    const said = (...holes) => summary(list, hour, 2, { newest: null, holes });
+    assert.equal(said(hole(-45, -14, true)), `${sums} 31\u00a0min missing: 09:15 to 09:46 UTC.`);
+    assert.equal(said(hole(-45, -14)), `${sums} No prices for 31\u00a0min of it: 09:15 to 09:46 UTC.`);
+    assert.equal(
+      said(hole(-45, -40), hole(-30, -20), hole(-15, -10, true)),
+      `${sums} 5\u00a0min missing: 09:45 to 09:50 UTC. No prices for 15\u00a0min of it: 2 stretches, the longest 09:30 to 09:40 UTC.`,
+    );
+    assert.match(summary(list, week, 2, { newest: null, holes: [hole(-120, -60)] }), /No prices for 1\u00a0h of it: Sun 22 Nov, 08:00 to Sun 22 Nov, 09:00 UTC\.$/);
   });
 
   it("says plainly that there is nothing", () => {
-    assert.equal(summary([], week, 2), "No prices in the last week.");
+    assert.equal(summary([], week, 2, { newest: null, holes: [] }), "No prices in the last week.");
+  });
+});
+
+describe("holes", () => {
+  const known = { from: T0, now: T0 + 15.5 * 60_000, recording: null };
+  const minutes = (list) => list.map(({ start, end }) => [(start - T0) / 60_000, (end - T0) / 60_000]);
+
+  it("are at the begin, between and at the end; the candle of now may still get its price", () => {
+    assert.deepEqual(minutes(holesIn([candle(2), candle(3), candle(6)], quarter, known)), [[0, 2], [4, 6], [7, 15]]);
+    assert.deepEqual(holesIn(Array.from({ length: 15 }, (_, i) => candle(i)), quarter, known), []);
+  });
+
+  it("without prices are drawn narrow, missing ones as wide as they are, and the end not at all", () => {
+    const empty = (missing) => emptyPlaces([{ start: T0, end: T0 + 30 * 60_000, missing }, { start: T0 + 50 * 60_000, end: T0 + 60 * 60_000, missing }], hour, T0 + 49 * 60_000);
+    assert.deepEqual([empty(false).length, empty(true).length], [6, 30]);
+    assert.equal(empty(true)[29], T0 + 29 * 60_000);
+  });
+});
+
+describe("what to know before the figures are read", () => {
+  it("is how far history is behind, and that recording is down", () => {
+    const recording = (state, behind) => ({ state, behind, completeTo: T0 });
+    assert.equal(behindInWords(null), null);
+    assert.equal(behindInWords(recording("current", 300)), null);
+    assert.equal(behindInWords(recording("behind", 31 * 60_000)), "History is 31\u00a0min behind. What is missing comes once it has caught up.");
+    assert.equal(behindInWords(recording("behind", 0)), "History is behind. What is missing comes once it has caught up.");
+    assert.equal(behindInWords(recording("down", 31 * 60_000)), "Recording is down. History is 31\u00a0min behind. What is missing comes once it has caught up.");
+    assert.equal(behindInWords(recording("down", 0)), "Recording is down. What is missing comes once it has caught up.");
+  });
+
+  it("is how many candles a figure needs", () => {
+    assert.equal(tooFew(sma, 20), "SMA 20 needs 20 candles");
   });
 });
 

@@ -19,13 +19,22 @@ import { address } from "../address.js";
 /** The part of `fetch` that is used here. @typedef {(url: string, options: {signal: AbortSignal}) => Promise<Response>} Fetch */
 
 /**
+ * How far recording has come: prices received before `completeTo` are in the answer. All in ms.
+ * @typedef {{state: "current" | "behind" | "down", completeTo: number, behind: number}} Recording
+ */
+
+/** from: the start of the range; serverTime: when the server was asked; ms. @typedef {{candles: Candle[], from: number, serverTime: number, recording: Recording}} History */
+/** needed: candles before there is a value. @typedef {{points: Point[], needed: number | null}} Figure */
+
+/**
+ * The server works out a whole range by its own clock: none of a browser is in it.
  * @param {string} symbol
  * @param {Range} range
- * @param {number} from ms
+ * @param {number | null} from ms; null for the whole range
  * @returns {string}
  */
-export function historyAddress(symbol, { interval }, from) {
-  const query = new URLSearchParams({ interval, from: new Date(from).toISOString() });
+export function historyAddress(symbol, { key, interval }, from) {
+  const query = new URLSearchParams({ interval, ...(from === null ? { last: key } : { from: new Date(from).toISOString() }) });
   return address(`/api/v1/history/${encodeURIComponent(symbol)}?${query}`);
 }
 
@@ -33,47 +42,60 @@ export function historyAddress(symbol, { interval }, from) {
  * @param {string} symbol
  * @param {Overlay} overlay
  * @param {Range} range
- * @param {number} from ms
  * @returns {string}
  */
-export function indicatorAddress(symbol, { key, period }, { interval }, from) {
-  const query = new URLSearchParams({ indicator: key, period: String(period), interval, from: new Date(from).toISOString() });
+export function indicatorAddress(symbol, { key, period }, range) {
+  const query = new URLSearchParams({ indicator: key, period: String(period), interval: range.interval, last: range.key });
   return address(`/api/v1/indicators/${encodeURIComponent(symbol)}?${query}`);
 }
 
 /**
  * @param {unknown} body
- * @returns {Candle[] | null} null when it is no such answer; malformed candles are left out
+ * @returns {History | null} null when it is no such answer; malformed candles are left out
  */
-export function readCandles(body) {
+export function readHistory(body) {
   const items = listIn(body, "candles");
-  if (items === null) return null;
+  const from = timeOf(fieldOf(body, "from"));
+  const serverTime = timeOf(fieldOf(body, "server_time"));
+  const recording = readRecording(fieldOf(body, "recording"));
+  if (items === null || from === null || serverTime === null || recording === null) return null;
   const candles = [];
   for (const item of items) {
-    if (typeof item !== "object" || item === null) continue;
-    const { start, open, high, low, close, ticks } = /** @type {Record<string, unknown>} */ (item);
-    const at = timeOf(start);
+    const at = timeOf(fieldOf(item, "start"));
+    const { open, high, low, close, ticks } = /** @type {Record<string, unknown>} */ (item ?? {});
     if (at === null || !isNumber(open) || !isNumber(high) || !isNumber(low) || !isNumber(close)) continue;
     candles.push({ start: at, open, high, low, close, ticks: isNumber(ticks) ? ticks : null });
   }
-  return candles;
+  return { candles, from, serverTime, recording };
+}
+
+/**
+ * @param {unknown} item
+ * @returns {Recording | null}
+ */
+function readRecording(item) {
+  const state = fieldOf(item, "state");
+  const completeTo = timeOf(fieldOf(item, "complete_to"));
+  const behind = fieldOf(item, "behind_seconds");
+  if ((state !== "current" && state !== "behind" && state !== "down") || completeTo === null || !isNumber(behind)) return null;
+  return { state, completeTo, behind: behind * 1000 };
 }
 
 /**
  * @param {unknown} body
- * @returns {Point[] | null}
+ * @returns {Figure | null}
  */
-export function readPoints(body) {
+export function readFigure(body) {
   const items = listIn(body, "points");
   if (items === null) return null;
   const points = [];
   for (const item of items) {
-    if (typeof item !== "object" || item === null) continue;
-    const { start, value } = /** @type {Record<string, unknown>} */ (item);
-    const at = timeOf(start);
+    const at = timeOf(fieldOf(item, "start"));
+    const value = fieldOf(item, "value");
     if (at !== null && isNumber(value)) points.push({ start: at, value });
   }
-  return points;
+  const warmUp = fieldOf(body, "warm_up");
+  return { points, needed: isNumber(warmUp) ? warmUp + 1 : null };
 }
 
 /**
@@ -117,12 +139,21 @@ function refusal(response, body) {
 }
 
 /**
+ * @param {unknown} item
+ * @param {string} name
+ * @returns {unknown} undefined where there is no such field
+ */
+function fieldOf(item, name) {
+  return typeof item === "object" && item !== null ? /** @type {Record<string, unknown>} */ (item)[name] : undefined;
+}
+
+/**
  * @param {unknown} body
  * @param {string} name
  * @returns {unknown[] | null}
  */
 function listIn(body, name) {
-  const list = typeof body === "object" && body !== null ? /** @type {Record<string, unknown>} */ (body)[name] : null;
+  const list = fieldOf(body, name);
   return Array.isArray(list) ? list : null;
 }
 

@@ -6,8 +6,8 @@
  * counted, a version that was seen is not taken again, and ticks are counted by the server alone.
  *
  * Stored candles are the better ones, since of live prices only the newest between two flushes arrives.
- * But history knows a price a moment after it was published: of a candle that moved within SETTLE_MS
- * before history was asked, the live close is the newer one.
+ * But history knows a price a moment after it was published, or later: of a candle that moved after
+ * SETTLE_MS before the moment up to which history is complete, the live close is the newer one.
  */
 import { compareVersions } from "../versions.js";
 
@@ -24,18 +24,15 @@ import { compareVersions } from "../versions.js";
  * @property {number | null} ticks prices in it; null while only live prices tell of it
  */
 
-/** @typedef {{candle: Candle, askedAt: number}} Stored askedAt: when history was asked, server's ms */
+/** @typedef {{candle: Candle, completeTo: number}} Stored completeTo: what was received before then is in it, server's ms */
 /**
- * firstAt, lastAt: the provider's times of the prices that opened and closed it, by which the recorder
- * orders them too; movedAt: when its last price arrived, server's ms.
+ * firstAt, lastAt: the times of the prices that opened and closed it, by which the recorder orders them
+ * too; movedAt: when its last price arrived, server's ms.
  * @typedef {Candle & {firstAt: number, lastAt: number, movedAt: number}} Live
  */
 
 /** By then the recorder has long stored a price: it writes every 250 ms. */
 export const SETTLE_MS = 5_000;
-
-/** A provider's clock may run this much ahead, as for the history API, before its prices are left out. */
-const AHEAD_MS = 3_600_000;
 
 export class Candles {
   #step;
@@ -70,26 +67,27 @@ export class Candles {
     const stored = this.#stored.get(start);
     const live = this.#live.get(start);
     if (stored === undefined) return live && { start, open: live.open, high: live.high, low: live.low, close: live.close, ticks: null };
-    const { candle, askedAt } = stored;
-    if (live === undefined || live.movedAt + SETTLE_MS <= askedAt) return candle;
+    const { candle, completeTo } = stored;
+    if (live === undefined || live.movedAt + SETTLE_MS <= completeTo) return candle;
     return { ...candle, high: Math.max(candle.high, live.high), low: Math.min(candle.low, live.low), close: live.close };
   }
 
   /**
    * What history answered.
    * @param {Iterable<Candle>} candles
-   * @param {number} askedAt the server's time before it was asked, ms
+   * @param {number} completeTo what was received before then is in it, server's ms
    */
-  settle(candles, askedAt) {
+  settle(candles, completeTo) {
     for (const candle of candles) {
       const known = this.#stored.get(candle.start);
-      if (known === undefined || known.askedAt <= askedAt) this.#stored.set(candle.start, { candle, askedAt });
+      if (known === undefined || known.completeTo <= completeTo) this.#stored.set(candle.start, { candle, completeTo });
     }
     this.#joined = null;
   }
 
   /**
-   * A price just arrived.
+   * A price just arrived. Its candle is that of its time, and never in the future: where the provider's
+   * clock is ahead it is that of now, as the recorder places it.
    * @param {Price} price
    * @param {number} now the server's time, ms
    * @returns {number | null} the start of the candle it moved; null when it was not taken
@@ -97,21 +95,21 @@ export class Candles {
   move({ price, timestamp, version }, now) {
     if (this.#version !== null && compareVersions(version, this.#version) <= 0) return null;
     this.#version = version;
-    if (timestamp > now + AHEAD_MS) return null;
-    const start = Math.floor(timestamp / this.#step) * this.#step;
+    const time = Math.min(timestamp, now);
+    const start = Math.floor(time / this.#step) * this.#step;
     const live = this.#live.get(start);
     if (live === undefined) {
-      this.#live.set(start, { start, open: price, high: price, low: price, close: price, ticks: null, firstAt: timestamp, lastAt: timestamp, movedAt: now });
+      this.#live.set(start, { start, open: price, high: price, low: price, close: price, ticks: null, firstAt: time, lastAt: time, movedAt: now });
     } else {
       live.high = Math.max(live.high, price);
       live.low = Math.min(live.low, price);
-      if (timestamp < live.firstAt) {
+      if (time < live.firstAt) {
         live.open = price;
-        live.firstAt = timestamp;
+        live.firstAt = time;
       }
-      if (timestamp >= live.lastAt) {
+      if (time >= live.lastAt) {
         live.close = price;
-        live.lastAt = timestamp;
+        live.lastAt = time;
       }
       live.movedAt = now;
     }

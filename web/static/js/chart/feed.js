@@ -1,14 +1,19 @@
 /**
  * The candles of one symbol and range, kept true: history is asked for when the chart opens, again after
- * each candle that closes, and wholly after a connection that was lost, while live prices move the last.
+ * each candle that closes, and wholly after a connection that was lost, or while it is behind. Live
+ * prices move the last candle.
  */
-import { ask, historyAddress, readCandles } from "./api.js";
+import { ask, historyAddress, readHistory } from "./api.js";
 import { Candles, SETTLE_MS } from "./candles.js";
+import { holesIn } from "./holes.js";
 import { Loader } from "./loader.js";
 
 /** @typedef {import("./api.js").Fetch} Fetch */
+/** @typedef {import("./api.js").History} History */
+/** @typedef {import("./api.js").Recording} Recording */
 /** @typedef {import("./candles.js").Candle} Candle */
 /** @typedef {import("./choice.js").Range} Range */
+/** @typedef {import("./holes.js").Hole} Hole */
 /** @typedef {import("./loader.js").LoaderState} LoaderState */
 /** @typedef {import("../connection.js").Clock} Clock */
 /** @typedef {import("../protocol.js").Price} Price */
@@ -21,7 +26,7 @@ import { Loader } from "./loader.js";
  * @property {Range} range
  * @property {Fetch} fetch
  * @property {Clock} clock
- * @property {() => number} serverNow ms
+ * @property {() => number | null} serverNow ms; null until the server has told it
  * @property {() => number} random in [0, 1)
  * @property {(extent: Extent) => void} onCandles
  * @property {(state: LoaderState) => void} onState of history; live prices come without it too
@@ -30,15 +35,24 @@ import { Loader } from "./loader.js";
 /** Candles close for everybody at once: the questions that follow are spread over this. */
 const SPREAD_MS = 3_000;
 
+/** A history that is behind is asked for again after this, plus the spread. */
+export const CATCH_UP_MS = 5_000;
+
 /** How many candles are asked for anew after one has closed: late prices reach a little way back. */
 const TAIL = 3;
 
 export class ChartFeed {
   #options;
   #candles;
-  /** Starts, stops and tells its state. @type {Loader<{candles: Candle[], askedAt: number}>} */
+  /** Starts, stops and tells its state. @type {Loader<History & {whole: boolean}>} */
   loader;
+  /** How far history is complete; null until it is told. @type {Recording | null} */
+  recording = null;
   #newest = -Infinity;
+  /** The start of the range as history told it, ms. @type {number | null} */
+  #told = null;
+  /** The start of the range when all of it was shown last, ms. @type {number | null} */
+  #shownFrom = null;
 
   /** @param {Options} options */
   constructor(options) {
@@ -47,29 +61,34 @@ export class ChartFeed {
     this.#candles = new Candles(range.step);
     this.loader = new Loader({
       ask: async (whole, signal) => {
-        const askedAt = options.serverNow();
-        const from = whole ? this.from : Math.max(this.from, this.#newest - TAIL * range.step);
-        const answer = await ask(fetch, historyAddress(symbol, range, from), readCandles, signal);
-        return answer.ok ? { ok: true, value: { candles: answer.value, askedAt } } : answer;
+        const since = whole || !Number.isFinite(this.#newest) ? null : this.#newest - TAIL * range.step;
+        const answer = await ask(fetch, historyAddress(symbol, range, since), readHistory, signal);
+        return answer.ok ? { ok: true, value: { ...answer.value, whole: since === null } } : answer;
       },
-      onValue: ({ candles, askedAt }) => {
-        this.#candles.settle(candles, askedAt);
-        this.#show("all");
-      },
+      onValue: (history) => this.#answered(history),
       onState: options.onState,
       clock,
       random,
     });
   }
 
-  /** The start of the first candle in the range, ms. */
+  /** The start of the first candle in the range, ms; null until the server has told its time. */
   get from() {
     const { range, serverNow } = this.#options;
-    return Math.floor((serverNow() - range.length) / range.step) * range.step;
+    const now = serverNow();
+    return now === null ? this.#told : Math.floor((now - range.length) / range.step) * range.step;
   }
 
   get candles() {
     return this.#candles.list;
+  }
+
+  /** Stretches of the range without candles. @returns {Hole[]} */
+  get holes() {
+    const { range, serverNow } = this.#options;
+    const { from } = this;
+    if (from === null) return [];
+    return holesIn(this.candles, range, { from, now: serverNow() ?? from + range.length, recording: this.recording });
   }
 
   /** Prices were missed while there was no connection. */
@@ -77,21 +96,44 @@ export class ChartFeed {
     this.loader.refresh(true);
   }
 
+  /** Time has passed: candles leave the range also while no price comes. */
+  tick() {
+    const { from } = this;
+    if (from !== null && this.#shownFrom !== null && from > this.#shownFrom) this.#show("all");
+  }
+
   /** @param {Price} price */
   price(price) {
+    const { random, serverNow } = this.#options;
+    const now = serverNow();
+    // A connection begins with the server's time, so this is no price that came over it.
+    if (now === null) return;
     const before = this.#newest;
-    const start = this.#candles.move(price, this.#options.serverNow());
-    if (start === null || start < this.from) return;
+    const start = this.#candles.move(price, now);
+    if (start === null || start < (this.from ?? -Infinity)) return;
     this.#show(start === before ? "last" : "all");
     // A candle has closed; once its prices are stored, history knows better than we do.
-    const { random } = this.#options;
     if (start > before && Number.isFinite(before)) this.loader.refreshIn(SETTLE_MS + random() * SPREAD_MS);
+  }
+
+  /** @param {History & {whole: boolean}} history */
+  #answered({ candles, from, serverTime, recording, whole }) {
+    const wasBehind = this.recording !== null && this.recording.state !== "current";
+    this.recording = recording;
+    if (whole) this.#told = from;
+    this.#candles.settle(candles, Math.min(serverTime, recording.completeTo));
+    this.#show("all");
+    // Wholly: what was missing is older than the newest candles. Also once more after it has caught up.
+    const { random } = this.#options;
+    if (recording.state !== "current" || (wasBehind && !whole)) this.loader.refreshIn(CATCH_UP_MS + random() * SPREAD_MS, true);
   }
 
   /** @param {Extent} extent */
   #show(extent) {
     if (extent === "all") {
-      this.#candles.trim(this.from);
+      const { from } = this;
+      this.#shownFrom = from;
+      if (from !== null) this.#candles.trim(from);
       this.#newest = this.#candles.list.at(-1)?.start ?? -Infinity;
     }
     this.#options.onCandles(extent);

@@ -23,19 +23,19 @@ export class Headline {
   /**
    * @param {Readonly<Entry>} entry
    * @param {Standing} standing
+   * @param {number} decimals as in the rest of the page
    */
-  paint(entry, { state, icon, text, note, title }) {
+  paint({ quote }, { state, icon, text, note, title }, decimals) {
     this.#element.dataset.state = state;
     this.#sign.dataset.state = state;
     setIcon(this.#signIcon, icon);
     setAttribute(this.#sign, "title", title);
     setText(this.#age, text);
-    const { quote, decimals } = entry;
     if (quote === null) return;
     setText(this.#price, price(quote.price, decimals));
     setText(this.#meta, [quote.name, quote.exchange, quote.currency, note].filter((word) => word).join(" · "));
     const day = change(quote);
-    const direction = directionOfDay(entry);
+    const direction = directionOfDay({ quote, decimals });
     this.#change.dataset.direction = direction;
     setIcon(this.#arrow, direction);
     setText(this.#absolute, day === null ? "–" : signed(day.absolute, decimals));

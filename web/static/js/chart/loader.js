@@ -13,7 +13,7 @@
 /** @typedef {{name: "loading"}} Loading nothing is known yet */
 /** @typedef {{name: "ready"}} Ready */
 /** @typedef {{name: "unavailable", reason: string, retryAt: number}} Unavailable retryAt in ms of the clock */
-/** @typedef {{name: "refused", reason: string}} Refused asking again will not help */
+/** @typedef {{name: "refused", reason: string, retryAt: number}} Refused the question itself; asked again all the same, since what is wrong with it may pass */
 /** @typedef {Idle | Loading | Ready | Unavailable | Refused} LoaderState */
 
 /**
@@ -29,6 +29,9 @@
 export const ANSWER_TIMEOUT_MS = 10_000;
 const BACKOFF_BASE_MS = 1_000;
 const BACKOFF_MAX_MS = 30_000;
+
+/** What was refused is asked again after this: a server may be changed while a page stays open. */
+export const REFUSED_RETRY_MS = 30_000;
 
 /** @template T */
 export class Loader {
@@ -67,18 +70,20 @@ export class Loader {
    * @param {boolean} [whole] all of it may have
    */
   refresh(whole = false) {
-    if (this.#state.name === "idle" || this.#state.name === "refused") return;
+    if (this.#state.name === "idle") return;
     if (whole) this.#whole = true;
     if (this.#asking !== null) this.#again = true;
-    else if (this.#state.name === "ready") this.#ask();
-    // Unavailable: the next try is set already.
+    else if (this.#state.name === "ready" || (whole && this.#state.name === "refused")) this.#ask();
+    // Else the next try is set already.
   }
 
   /**
    * The same after a while; once, however often it is asked for until then.
    * @param {number} ms
+   * @param {boolean} [whole] all of it may have changed by then
    */
-  refreshIn(ms) {
+  refreshIn(ms, whole = false) {
+    if (whole) this.#whole = true;
     if (this.#refreshing !== null) return;
     this.#refreshing = this.#options.clock.setTimeout(() => {
       this.#refreshing = null;
@@ -88,7 +93,8 @@ export class Loader {
 
   /** Somebody does not want to wait. */
   retryNow() {
-    if (this.#state.name === "unavailable" && this.#asking === null) this.#ask();
+    const waits = this.#state.name === "unavailable" || this.#state.name === "refused";
+    if (waits && this.#asking === null) this.#ask();
   }
 
   stop() {
@@ -133,13 +139,11 @@ export class Loader {
         this.#again = false;
         this.#ask();
       }
-    } else if (answer.temporary) {
-      this.#again = false;
-      const delay = answer.retryAfter ?? this.#backoff();
-      this.#timer = clock.setTimeout(() => this.#ask(), delay);
-      this.#enter({ name: "unavailable", reason: answer.reason, retryAt: clock.now() + delay });
     } else {
-      this.#enter({ name: "refused", reason: answer.reason });
+      this.#again = false;
+      const delay = answer.temporary ? (answer.retryAfter ?? this.#backoff()) : REFUSED_RETRY_MS;
+      this.#timer = clock.setTimeout(() => this.#ask(), delay);
+      this.#enter({ name: answer.temporary ? "unavailable" : "refused", reason: answer.reason, retryAt: clock.now() + delay });
     }
   }
 

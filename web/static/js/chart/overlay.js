@@ -2,11 +2,11 @@
  * One figure over the candles, worked out by the server so that its formula stands in one place. Asked
  * for with the candles, and while prices move at most every few seconds: its newest value moves with them.
  */
-import { ask, indicatorAddress, readPoints } from "./api.js";
+import { ask, indicatorAddress, readFigure } from "./api.js";
 import { Loader } from "./loader.js";
 
 /** @typedef {import("./api.js").Fetch} Fetch */
-/** @typedef {import("./api.js").Point} Point */
+/** @typedef {import("./api.js").Figure} Figure */
 /** @typedef {import("./choice.js").Overlay} Overlay */
 /** @typedef {import("./choice.js").Range} Range */
 /** @typedef {import("../connection.js").Clock} Clock */
@@ -16,7 +16,6 @@ import { Loader } from "./loader.js";
  * @property {string} symbol
  * @property {Overlay} overlay
  * @property {Range} range
- * @property {() => number} from ms, of the first candle
  * @property {Fetch} fetch
  * @property {Clock} clock
  * @property {() => number} random in [0, 1)
@@ -26,19 +25,22 @@ import { Loader } from "./loader.js";
 export const FOLLOW_MS = 5_000;
 
 export class OverlayFeed {
-  /** Starts, stops and tells its state. @type {Loader<Point[]>} */
+  /** Starts, stops and tells its state. @type {Loader<Figure>} */
   loader;
   /** @type {Map<number, number>} */
   #points = new Map();
+  /** How many candles there must be before there is a value; null until it is told. @type {number | null} */
+  needed = null;
 
   /** @param {Options} options */
   constructor(options) {
-    const { symbol, overlay, range, from, fetch, clock, random, onChange } = options;
+    const { symbol, overlay, range, fetch, clock, random, onChange } = options;
     this.overlay = overlay;
     this.range = range;
     this.loader = new Loader({
-      ask: (_whole, signal) => ask(fetch, indicatorAddress(symbol, overlay, range, from()), readPoints, signal),
-      onValue: (points) => {
+      ask: (_whole, signal) => ask(fetch, indicatorAddress(symbol, overlay, range), readFigure, signal),
+      onValue: ({ points, needed }) => {
+        this.needed = needed;
         this.#points = new Map(points.map(({ start, value }) => [start, value]));
         onChange();
       },

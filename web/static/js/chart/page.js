@@ -2,11 +2,14 @@
  * The page of one symbol: makes the parts and connects them. As on the dashboard data goes one way:
  * messages, answers and choices change the store and the feeds, and those are painted.
  */
+import { address } from "../address.js";
 import { AlertNotices } from "../alert-notices.js";
 import { must, setAttribute, setText } from "../dom.js";
 import { countdown, decimalsOf } from "../format.js";
+import { bindKeyboard } from "../keyboard.js";
 import { LivePage } from "../live-page.js";
 import { clock, started, warn } from "../page.js";
+import { rememberRow } from "../row-memory.js";
 import { standing } from "../standing.js";
 import { Memory } from "../storage.js";
 import { bindChoice } from "../theme.js";
@@ -14,10 +17,11 @@ import { OVERLAYS, readChoice, writeChoice } from "./choice.js";
 import { ChartFeed } from "./feed.js";
 import { Headline } from "./headline.js";
 import { loadLibrary } from "./library.js";
+import { emptyPlaces } from "./holes.js";
 import { OverlayFeed } from "./overlay.js";
 import { Readout } from "./readout.js";
 import { FiguresTable } from "./table.js";
-import { summary } from "./text.js";
+import { behindInWords, summary, tooFew } from "./text.js";
 import { ChartView } from "./view.js";
 
 /** @typedef {import("./choice.js").Choice} Choice */
@@ -38,6 +42,7 @@ const notices = new AlertNotices({
 const headline = new Headline();
 const container = must(document, "#chart", HTMLElement);
 const summaryLine = must(document, "#chart-summary", HTMLElement);
+const notes = must(document, "#chart-notes", HTMLElement);
 const stateBox = must(document, "#chart-state", HTMLElement);
 const stateText = must(stateBox, '[data-part="text"]', HTMLElement);
 const retryButton = must(stateBox, "button", HTMLButtonElement);
@@ -58,13 +63,15 @@ let overlays = [];
 let decimals = 2;
 /** The state of history that was told last. @type {LoaderState["name"]} */
 let told = "idle";
+/** What is told of recording. @type {"current" | "behind" | "down"} */
+let toldRecording = "current";
 let everOpen = false;
 let lastMoved = false;
 
 const shown = () => ({
   range: choice.range,
   candles: feed.candles,
-  figures: overlays.map(({ overlay, points }) => ({ overlay, points })),
+  figures: overlays.map(({ overlay, points, needed }) => ({ overlay, points, needed })),
   decimals,
 });
 const table = new FiguresTable(shown);
@@ -106,8 +113,8 @@ const page = new LivePage({
   onFocusLost: () => container.focus(),
   paint,
   everySecond: () => {
+    feed.tick();
     table.paint();
-    setText(summaryLine, feed.candles.length === 0 ? "" : summary(feed.candles, choice.range, decimals));
   },
 });
 const { store } = page;
@@ -117,6 +124,11 @@ function priceMoved() {
   if (!quote) return;
   feed.price(quote);
   for (const overlay of overlays) overlay.follow();
+}
+
+/** @returns {number | null} ms; null until the server has told its time, which comes before all else it says */
+function serverNow() {
+  return store.status === null && !store.entry(symbol)?.quote ? null : page.serverNow();
 }
 
 /** What is looked at is another range, another form, or has other figures over it. */
@@ -137,7 +149,7 @@ function openFeed() {
     range,
     fetch: ask,
     clock,
-    serverNow: () => page.serverNow(),
+    serverNow,
     random: Math.random,
     onCandles: (extent) => candlesChanged(extent),
     onState: (state) => {
@@ -158,7 +170,7 @@ function openOverlays() {
   overlays = choice.overlays.map((overlay) => {
     const known = kept.find((each) => each.overlay === overlay);
     if (known) return known;
-    const made = new OverlayFeed({ symbol, overlay, range: choice.range, from: () => feed.from, fetch: ask, clock, random: Math.random, onChange: figuresChanged });
+    const made = new OverlayFeed({ symbol, overlay, range: choice.range, fetch: ask, clock, random: Math.random, onChange: figuresChanged });
     made.loader.load();
     return made;
   });
@@ -168,13 +180,13 @@ function openOverlays() {
 /** @param {import("./feed.js").Extent} extent */
 function candlesChanged(extent) {
   const { candles } = feed;
-  const needed = Math.max(decimals, ...(extent === "last" ? candles.slice(-1) : candles).flatMap((c) => [c.open, c.high, c.low, c.close].map(decimalsOf)));
+  const needed = Math.max(decimals, store.entry(symbol)?.decimals ?? 0, ...(extent === "last" ? candles.slice(-1) : candles).flatMap((c) => [c.open, c.high, c.low, c.close].map(decimalsOf)));
   table.changed();
   if (needed !== decimals) {
     decimals = needed;
     draw();
   } else if (extent === "all") {
-    view?.show(candles);
+    showCandles();
     figuresChanged();
   } else {
     lastMoved = true;
@@ -192,6 +204,11 @@ function figuresChanged() {
   page.paintSoon();
 }
 
+function showCandles() {
+  const { candles, holes } = feed;
+  view?.show(candles, emptyPlaces(holes, choice.range, candles.at(-1)?.start ?? 0));
+}
+
 /** Draws the chart anew, as it is chosen. */
 function draw() {
   view?.remove();
@@ -199,7 +216,7 @@ function draw() {
   container.dataset.panes = "1";
   if (library === null) return;
   view = new ChartView({ library, container, choice, decimals, onPointer: (start) => readout.pointer(start) });
-  view.show(feed.candles);
+  showCandles();
   view.showFigures(shown().figures);
   readout.changed();
   view.point(readout.candle);
@@ -221,8 +238,24 @@ function sayState(state) {
   if (state.name === told || state.name === "idle" || state.name === "loading") return;
   if (state.name === "unavailable") page.say("History cannot be read now. Live prices are drawn.");
   else if (state.name === "refused") page.say(`There is no history: ${state.reason}.`);
-  else if (told === "unavailable") page.say("History is back.");
+  else if (told === "unavailable" || told === "refused") page.say("History is back.");
   told = state.name;
+}
+
+/** Once per change. */
+function sayRecording() {
+  const state = feed.recording?.state ?? toldRecording;
+  if (state === toldRecording) return;
+  page.say(state === "current" ? "History is complete again." : (behindInWords(feed.recording) ?? ""));
+  toldRecording = state;
+}
+
+/** @returns {string[]} what to know before the figures are read */
+function describeNotes() {
+  const { candles, recording } = feed;
+  const behind = behindInWords(recording);
+  const few = overlays.filter(({ loader, points }) => loader.state.name === "ready" && points.size === 0 && candles.length > 0);
+  return [...(behind === null ? [] : [behind]), ...few.flatMap(({ overlay, needed }) => (needed === null ? [] : [`${tooFew(overlay, needed)}: there are not so many yet.`]))];
 }
 
 /** @returns {{kind: string, text: string, retry: boolean} | null} what to say over the chart */
@@ -236,8 +269,10 @@ function describeState() {
       const left = state.retryAt - clock.now();
       return { kind: "unavailable", text: `History cannot be read now (${state.reason}). Live prices are drawn. ${left > 0 ? `Next try in ${countdown(left)}.` : "Trying …"}`, retry: true };
     }
-    case "refused":
-      return { kind: "refused", text: `There is no history: ${state.reason}.`, retry: false };
+    case "refused": {
+      const left = state.retryAt - clock.now();
+      return { kind: "refused", text: `There is no history: ${state.reason}. Live prices are drawn. ${left > 0 ? `Next try in ${countdown(left)}.` : "Trying …"}`, retry: true };
+    }
     case "ready": {
       const failed = overlays.find((overlay) => overlay.loader.state.name === "refused" || overlay.loader.state.name === "unavailable");
       if (candles.length === 0) return { kind: "empty", text: rejected === null ? `No prices of ${symbol} in the last ${name}. The chart begins with the next one.` : `${symbol} is not served: ${rejected}.`, retry: false };
@@ -252,7 +287,8 @@ function describeState() {
 /** @param {View} view */
 function paint({ feed: fetching, now }) {
   const entry = store.entry(symbol);
-  if (entry !== undefined) headline.paint(entry, standing(entry, fetching, now));
+  if (entry !== undefined) headline.paint(entry, standing(entry, fetching, now), Math.max(decimals, entry.decimals));
+  paintSummary();
   if (lastMoved) {
     lastMoved = false;
     const last = feed.candles.at(-1);
@@ -269,10 +305,22 @@ function paint({ feed: fetching, now }) {
   }
 }
 
+/** With the headline, so that both tell one price. */
+function paintSummary() {
+  const { candles, holes, from } = feed;
+  const quote = store.entry(symbol)?.quote ?? null;
+  const newest = quote !== null && from !== null && quote.timestamp >= from ? quote.price : null;
+  setText(summaryLine, candles.length === 0 ? "" : summary(candles, choice.range, decimals, { newest, holes }));
+  const told = describeNotes().join(" ");
+  setText(notes, told);
+  notes.hidden = told === "";
+  sayRecording();
+}
+
 bindChoice("theme", () => window.localStorage);
 // After the handler that sets the theme, which was bound before.
 must(document, "#theme", HTMLFieldSetElement).addEventListener("change", () => view?.recolour());
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => view?.recolour());
+for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) matchMedia(query).addEventListener("change", () => view?.recolour());
 
 ranges.addEventListener("click", (event) => {
   const link = event.target instanceof Element ? event.target.closest("a") : null;
@@ -292,6 +340,17 @@ for (const fieldset of [forms, overlayBoxes]) {
 }
 retryButton.addEventListener("click", () => feed.loader.retryNow());
 window.addEventListener("popstate", () => choose(readChoice(location.search)));
+
+bindKeyboard({
+  // The field is on the watch list, whose address with its name moves the focus there.
+  onFind: () => location.assign(address("/#symbol")),
+  onUndo: () => false,
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]") !== null) return;
+  location.assign(address("/"));
+});
+rememberRow(symbol);
 
 store.add([symbol]);
 showChoice();

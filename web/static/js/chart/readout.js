@@ -13,11 +13,13 @@ import { directionOf, price, signed } from "../format.js";
 /** @typedef {import("./choice.js").Range} Range */
 /** @typedef {import("./view.js").Figures} Figures */
 
+/** needed: candles before there is a value; null when that is not known. @typedef {Figures & {needed: number | null}} ShownFigures */
+
 /**
  * @typedef {object} Shown
  * @property {Range} range
  * @property {readonly Candle[]} candles
- * @property {readonly Figures[]} figures
+ * @property {readonly ShownFigures[]} figures
  * @property {number} decimals
  */
 
@@ -84,9 +86,9 @@ export class Readout {
       parts.push(change);
     }
     if (candle.ticks !== null) parts.push(part("", `${candle.ticks} ${candle.ticks === 1 ? "price" : "prices"}`));
-    for (const { overlay, points } of figures) {
+    for (const { overlay, points, needed } of figures) {
       const value = points.get(candle.start);
-      const shownPart = part(overlay.name, value === undefined ? "–" : figure(value, overlay, decimals));
+      const shownPart = part(overlay.name, value === undefined ? without(candle.start, points, needed) : figure(value, overlay, decimals));
       shownPart.dataset.overlay = overlay.key;
       parts.push(shownPart);
     }
@@ -139,6 +141,17 @@ export class Readout {
     setAttribute(slider, "aria-valuemax", String(Math.max(0, last)));
     setAttribute(slider, "aria-valuenow", String(this.#index() ?? Math.max(0, last)));
   }
+}
+
+/**
+ * @param {number} start of a candle without a value
+ * @param {ReadonlyMap<number, number>} points
+ * @param {number | null} needed
+ * @returns {string} why there is none, unless it is only not there yet
+ */
+function without(start, points, needed) {
+  const [first] = points.keys();
+  return needed !== null && (first === undefined || start < first) ? `needs ${needed} candles` : "–";
 }
 
 /**

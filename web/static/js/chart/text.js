@@ -3,9 +3,11 @@
  */
 import { age, price, signed } from "../format.js";
 
+/** @typedef {import("./api.js").Recording} Recording */
 /** @typedef {import("./candles.js").Candle} Candle */
 /** @typedef {import("./choice.js").Overlay} Overlay */
 /** @typedef {import("./choice.js").Range} Range */
+/** @typedef {import("./holes.js").Hole} Hole */
 
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -80,18 +82,73 @@ export function spoken(candle, before, range, decimals, figures) {
  * @param {readonly Candle[]} candles
  * @param {Range} range
  * @param {number} decimals
+ * @param {{newest: number | null, holes: readonly Hole[]}} known newest: the price that is shown above the chart, null when it is not of this range
  * @returns {string}
  */
-export function summary(candles, range, decimals) {
+export function summary(candles, range, decimals, { newest, holes }) {
   const first = candles[0];
   const last = candles.at(-1);
   if (first === undefined || last === undefined) return `No prices in the last ${range.name}.`;
   const p = (/** @type {number} */ value) => price(value, decimals);
-  const change = last.close - first.open;
+  const to = newest ?? last.close;
+  const change = to - first.open;
   const percent = signed((change / first.open) * 100, 2);
-  const high = Math.max(...candles.map((candle) => candle.high));
-  const low = Math.min(...candles.map((candle) => candle.low));
-  return `Last ${range.name}: from ${p(first.open)} to ${p(last.close)}, ${signed(change, decimals)} (${percent}\u00a0%), high ${p(high)}, low ${p(low)}.`;
+  const high = Math.max(to, ...candles.map((candle) => candle.high));
+  const low = Math.min(to, ...candles.map((candle) => candle.low));
+  const sums = `Last ${range.name}: from ${p(first.open)} to ${p(to)}, ${signed(change, decimals)} (${percent}\u00a0%), high ${p(high)}, low ${p(low)}.`;
+  return [sums, ...holesInWords(holes, range)].join(" ");
+}
+
+/**
+ * What a sum over the range leaves out.
+ * @param {readonly Hole[]} holes
+ * @param {Range} range
+ * @returns {string[]} sentences
+ */
+function holesInWords(holes, range) {
+  const missing = holes.filter((hole) => hole.missing);
+  const quiet = holes.filter((hole) => !hole.missing);
+  return [
+    ...(missing.length === 0 ? [] : [`${age(total(missing))} missing: ${stretch(missing, range)}.`]),
+    ...(quiet.length === 0 ? [] : [`No prices for ${age(total(quiet))} of it: ${stretch(quiet, range)}.`]),
+  ];
+}
+
+/** @param {readonly Hole[]} holes */
+function total(holes) {
+  return holes.reduce((sum, { start, end }) => sum + end - start, 0);
+}
+
+/**
+ * @param {readonly Hole[]} holes
+ * @param {Range} range
+ * @returns {string} "12:45 to 13:16 UTC", "5 stretches, the longest 12:45 to 13:16 UTC"
+ */
+function stretch(holes, range) {
+  const longest = holes.reduce((long, hole) => (hole.end - hole.start > long.end - long.start ? hole : long));
+  const time = `${when(longest.start, range).replace(" UTC", "")} to ${when(longest.end, range)}`;
+  return holes.length === 1 ? time : `${holes.length} stretches, the longest ${time}`;
+}
+
+/**
+ * @param {Recording | null} recording
+ * @returns {string | null} null when there is nothing to say
+ */
+export function behindInWords(recording) {
+  if (recording === null || recording.state === "current") return null;
+  const down = recording.state === "down" ? ["Recording is down."] : [];
+  // A clock that was set makes it seem shorter than it is.
+  const behind = recording.behind >= 1_000 ? [`History is ${age(recording.behind)} behind.`] : down.length > 0 ? [] : ["History is behind."];
+  return [...down, ...behind, "What is missing comes once it has caught up."].join(" ");
+}
+
+/**
+ * @param {Overlay} overlay
+ * @param {number} needed candles
+ * @returns {string} "SMA 20 needs 20 candles"
+ */
+export function tooFew({ name }, needed) {
+  return `${name} needs ${needed} candles`;
 }
 
 /**

@@ -30,6 +30,8 @@ const MARK_OF_TIME = 3;
 /** Two candles are not drawn as wide as the page, px. */
 const MAX_BAR_SPACING = 40;
 
+const INVISIBLE = "rgba(0, 0, 0, 0)";
+
 /** A figure on a scale of its own gets this share of the height of the prices. */
 const PANE_SHARE = 0.35;
 
@@ -45,6 +47,8 @@ export class ChartView {
   #marks = [];
   /** @type {readonly Candle[]} */
   #candles = [];
+  /** Starts of candles that are not there, where the picture has a hole. @type {readonly number[]} */
+  #empty = [];
 
   /** @param {Options} options */
   constructor(options) {
@@ -80,6 +84,8 @@ export class ChartView {
         library.LineSeries,
         {
           lineWidth: 2,
+          // Told apart from the other line over the prices without colour too.
+          lineStyle: overlay.key === "ema" ? library.LineStyle.Dashed : library.LineStyle.Solid,
           priceLineVisible: false,
           lastValueVisible: overlay.pane > 0,
           crosshairMarkerVisible: false,
@@ -116,7 +122,8 @@ export class ChartView {
         fontSize: 11,
         panes: { separatorColor: c.rule, enableResize: false },
       },
-      grid: { vertLines: { visible: false }, horzLines: { color: c.rule } },
+      // Forced colours have no faint one for it.
+      grid: { vertLines: { visible: false }, horzLines: { color: c.rule, visible: !matchMedia("(forced-colors: active)").matches } },
       rightPriceScale: { borderColor: c.rule },
       timeScale: { borderColor: c.rule },
       crosshair: { vertLine: { color: c.muted, labelBackgroundColor: c.ink }, horzLine: { color: c.muted, labelBackgroundColor: c.ink } },
@@ -131,10 +138,12 @@ export class ChartView {
   /**
    * Candles came or went: all of them are drawn, and fit.
    * @param {readonly Candle[]} candles
+   * @param {readonly number[]} empty starts of candles that are not there, where there is a hole
    */
-  show(candles) {
+  show(candles, empty) {
     this.#candles = candles;
-    this.#series.setData(candles.map((candle) => this.#bar(candle)));
+    this.#empty = empty;
+    this.#series.setData(this.#withHoles(candles.map((candle) => this.#bar(candle))));
     this.#chart.timeScale().fitContent();
   }
 
@@ -147,10 +156,11 @@ export class ChartView {
   showFigures(figures) {
     const starts = new Set(this.#candles.map(({ start }) => start));
     for (const { overlay, points } of figures) {
+      /** @type {import("lightweight-charts").LineData<Time>[]} */
       const data = [];
       // Only where there is a candle: a point elsewhere would push the candles apart.
       for (const [start, value] of points) if (starts.has(start)) data.push({ time: seconds(start), value });
-      this.#lines.get(overlay.key)?.setData(data);
+      this.#lines.get(overlay.key)?.setData(this.#withHoles(data));
     }
   }
 
@@ -162,6 +172,24 @@ export class ChartView {
 
   remove() {
     this.#chart.remove();
+  }
+
+  /**
+   * With the places where there is a hole. A line is not drawn across one: nothing is known of it.
+   * @template {{time: Time}} D
+   * @param {D[]} data in order
+   * @returns {(D | {time: Time})[]} in order
+   */
+  #withHoles(data) {
+    if (this.#empty.length === 0) return data;
+    /** @type {(D | {time: Time})[]} */
+    const all = [...data, ...this.#empty.map((start) => ({ time: seconds(start) }))].sort((a, b) => a.time - b.time);
+    return all.map((point, index) => {
+      const next = all[index + 1];
+      // The library joins what is left and right of empty places, in the colour of the left one.
+      const ends = "value" in point && next !== undefined && !("value" in next);
+      return ends ? { ...point, color: INVISIBLE } : point;
+    });
   }
 
   /** @param {Candle} candle */
@@ -188,11 +216,13 @@ function priceFormat(formatter, minMove) {
 }
 
 /**
- * The library wants plain colours; the style sheet has `light-dark()`, which only an element resolves.
+ * The library wants plain colours; the style sheet has `light-dark()` and the system's own colours, which
+ * only an element resolves. It is one whose colours are not forced: else each would read as that of text.
  * @param {HTMLElement} container
  */
 function coloursOf(container) {
   const probe = document.createElement("i");
+  probe.className = "chart-probe";
   container.append(probe);
   const resolve = (/** @type {string} */ name) => {
     probe.style.color = `var(--${name})`;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,7 @@ def test_a_rule_is_made_with_the_keyboard_and_its_alert_is_told(
         me.page.get_by_role("button", name="Mark all as read").click()
     assert marked.value.ok
     expect(me.page.get_by_test_id("alerts-sum")).to_have_text("")
+    expect(me.page).to_have_title("Watch list · StockStream")
     me.page.reload()
     expect(me.page.get_by_test_id("fired").get_by_role("listitem").first).to_be_visible()
     expect(me.page.get_by_test_id("alerts-sum")).to_have_text("")
@@ -140,6 +142,7 @@ def test_an_alert_is_notified_once_and_not_again_on_each_page_that_is_opened(
         assert read.value.json()["unread"] == 1
         if page == "":  # painted together with the notification, if there is one
             expect(me.page.get_by_test_id("alerts-sum")).to_have_text("1 unread")
+        expect(me.page).to_have_title(re.compile(r"^\(1\) "))
         expect(me.page.get_by_test_id("status-feed")).to_have_attribute("data-state", "live")
         expect(notice).to_be_hidden()
     make_rule(me, keeping, "TSLA")
@@ -149,6 +152,7 @@ def test_an_alert_is_notified_once_and_not_again_on_each_page_that_is_opened(
         notice.get_by_role("button", name="Dismiss the alert").click()
     assert marked.value.ok
     expect(me.page.get_by_test_id("alerts-sum")).to_have_text("")
+    expect(me.page).to_have_title("Watch list · StockStream")
     me.page.reload()
     expect(me.page.get_by_test_id("fired").get_by_role("listitem")).to_have_count(2)
     expect(me.page.get_by_test_id("alerts-sum")).to_have_text("")

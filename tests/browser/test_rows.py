@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import FAST, until_rows_are_kept
+from tests.browser.conftest import FAST, WAIT_SECONDS, until_rows_are_kept
 from tests.browser.provider import Provider
 from tests.support.cut_wire import CutWire, cut_wire
 from tests.support.programs import Server, running
@@ -91,6 +93,14 @@ def moving(provider: Provider, items: Callable[[int], list[dict[str, object]]]) 
         thread.join()
 
 
+def until_listed(server: Server, symbol: str) -> None:
+    """Wait until the server has fetched it: before that it refuses it, as not listed."""
+    give_up = time.monotonic() + WAIT_SECONDS
+    while (answer := httpx.get(f"{server.url}/api/v1/quotes/{symbol}")).status_code != 200:
+        assert time.monotonic() < give_up, answer.text
+        time.sleep(0.05)
+
+
 def stood_still(me: Dashboard, seconds: float) -> None:
     """Have the page hear that each price last changed so many seconds earlier than it did."""
 
@@ -117,6 +127,68 @@ def age(me: Dashboard, symbol: str) -> Locator:
     return me.page.get_by_test_id(f"age-{symbol}").locator('[data-part="age"]')
 
 
+@pytest.mark.proves("W21")
+def test_what_the_provider_no_longer_tells_is_stale_with_its_reason(
+    provider: Provider, exact: Server, visit: Visit
+) -> None:
+    """Left out, 0, null, below 0, a word, an older time: each says so; the other one is live."""
+    fine = ["GONE", "ZERO", "NULL", "MINUS", "WORD", "BACK", "FINE"]
+    provider.tell_items([item(symbol) for symbol in fine])
+    me = visit(exact.url)
+    until_listed(exact, "FINE")
+    me.subscribe(" ".join(fine))
+    for symbol in fine:
+        expect(me.row(symbol)).to_have_attribute("data-state", "live")
+    me.page.evaluate(LOOK)
+    me.page.evaluate("look.listen()")
+
+    wrong = [
+        item("ZERO", 0),
+        item("NULL", None),
+        item("MINUS", -37.63),
+        item("WORD", "n/a"),
+        item("BACK", at=-600),
+    ]
+    with moving(provider, lambda turn: [*wrong, item("FINE", 100 + turn % 5)]):
+        for symbol, why in {
+            "GONE": "not listed any more",
+            "ZERO": "price was 0 or less",
+            "MINUS": "price was 0 or less",
+            "NULL": "price",
+            "WORD": "price was unreadable",
+            "BACK": "time went back",
+        }.items():
+            expect(me.row(symbol)).to_have_attribute("data-state", "stale")
+            expect(note(me, symbol)).to_contain_text(why)
+            expect(age(me, symbol)).to_have_text(re.compile(r"^Stale \d+\ss$"))
+        expect(me.row("FINE")).to_have_attribute("data-state", "live")
+        expect(me.status("feed")).to_have_attribute("data-state", "live")
+        expect(me.page).to_have_title("6 stale · Watch list · StockStream")
+        me.page.wait_for_function(
+            "() => /GONE is stale: it is not in the provider/.test(look.said)"
+        )
+    provider.tell_items([item(symbol) for symbol in fine])
+    for symbol in fine:
+        expect(me.row(symbol)).to_have_attribute("data-state", "live")
+    expect(me.page).to_have_title("Watch list · StockStream")
+
+
+@pytest.mark.proves("W23")
+def test_a_providers_clock_that_is_ahead_makes_no_price_young(
+    provider: Provider, exact: Server, visit: Visit
+) -> None:
+    """Its time is 280 s ahead and then it is gone: its age grows from its last fetch."""
+    provider.tell_items([item("AHEAD", at=280), item("FINE")])
+    me = visit(exact.url)
+    until_listed(exact, "AHEAD")
+    me.subscribe("AHEAD FINE")
+    expect(me.row("AHEAD")).to_have_attribute("data-state", "live")
+    provider.tell_items([item("FINE")])
+    expect(me.row("AHEAD")).to_have_attribute("data-state", "stale")
+    expect(age(me, "AHEAD")).to_have_text(re.compile(r"^Stale [2-9]\ss$"))
+    expect(note(me, "AHEAD")).to_have_text("not listed any more")
+
+
 def test_a_delayed_price_that_moves_is_live_and_says_by_how_much_at_every_width(
     provider: Provider, exact: Server, visit: Visit
 ) -> None:
@@ -124,6 +196,7 @@ def test_a_delayed_price_that_moves_is_live_and_says_by_how_much_at_every_width(
     delayed = {"delayed": True, "delayed_seconds": 900}
     me = visit(exact.url)
     with moving(provider, lambda turn: [item("DLYD", 50 + turn % 7, at=-900, **delayed)]):
+        until_listed(exact, "DLYD")
         me.subscribe("DLYD")
         me.expect_changes("DLYD", 2)
         expect(me.row("DLYD")).to_have_attribute("data-state", "live")
@@ -141,6 +214,7 @@ def test_a_session_that_is_closed_or_halted_is_said(
         [item("SHUT", session="closed"), item("HALT", session="halted"), item("OPEN")]
     )
     me = visit(exact.url)
+    until_listed(exact, "SHUT")
     me.subscribe("SHUT HALT OPEN")
     expect(age(me, "SHUT")).to_have_text("Closed")
     expect(age(me, "HALT")).to_have_text("Halted")
@@ -155,6 +229,7 @@ def test_a_price_that_stands_is_frozen_and_no_text_lies_over_another(
     provider.tell_items([item("BIG", BIG, **big), item("FROZEN", 12.5)])
     me = visit(exact.url)
     stood_still(me, 15 * 60)
+    until_listed(exact, "BIG")
     me.subscribe("BIG FROZEN")
     for symbol in ("BIG", "FROZEN"):
         expect(me.row(symbol)).to_have_attribute("data-state", "frozen")
@@ -175,6 +250,7 @@ def test_the_change_of_the_day_says_what_it_is_against(
     until_rows_are_kept(exact)
     provider.tell_items([item("BASED", 110, previous_close=100)])
     me = visit(exact.url)
+    until_listed(exact, "BASED")
     me.subscribe("BASED")
     change = me.row("BASED").locator(".c-change")
     expect(change).to_have_text(re.compile(r"^\+10\.00\+10\.00\s%$"))
@@ -196,6 +272,7 @@ def test_the_sum_above_the_list_is_that_of_its_rows_in_each_frame(
 
     me = visit(exact.url)
     with moving(provider, crossing):
+        until_listed(exact, "S5")
         me.subscribe(" ".join(f"S{n}" for n in range(6)))
         me.expect_changes("S5", 1)
         me.page.evaluate(LOOK)
@@ -204,11 +281,12 @@ def test_the_sum_above_the_list_is_that_of_its_rows_in_each_frame(
 
 @pytest.mark.proves("W23")
 def test_a_clock_that_is_set_makes_no_price_old_and_a_dead_network_none_live(
-    provider: Provider, wire: CutWire, visit: Visit
+    provider: Provider, exact: Server, wire: CutWire, visit: Visit
 ) -> None:
     """Three hours ahead or back change nothing; when no word comes any more, nothing is live."""
     with moving(provider, lambda turn: [item("AAA", 100 + turn % 5)]):
         me = visit(wire.url, server_goes_away=True)
+        until_listed(exact, "AAA")
         me.subscribe("AAA")
         me.expect_changes("AAA", 1)
         me.page.evaluate(LOOK)
@@ -232,11 +310,12 @@ def test_a_clock_that_is_set_makes_no_price_old_and_a_dead_network_none_live(
 
 
 def test_offline_is_believed_once_the_server_does_not_answer(
-    provider: Provider, wire: CutWire, visit: Visit
+    provider: Provider, exact: Server, wire: CutWire, visit: Visit
 ) -> None:
     """The browser has no network, it says: soon no row is live, nor is the page connected."""
     with moving(provider, lambda turn: [item("AAA", 100 + turn % 5)]):
         me = visit(wire.url, server_goes_away=True)
+        until_listed(exact, "AAA")
         me.subscribe("AAA")
         me.expect_changes("AAA", 1)
         me.page.evaluate(LOOK)
@@ -259,6 +338,7 @@ def test_an_outage_is_told_to_who_hears_the_page_and_in_its_title(
     """Feed, breaker and prices in few sentences, when they go and when they are back."""
     provider.tell_items([item("AAA"), item("BBB")])
     me = visit(exact.url)
+    until_listed(exact, "AAA")
     me.subscribe("AAA BBB")
     me.expect_live()
     me.page.evaluate(LOOK)
@@ -282,6 +362,7 @@ def test_the_trend_is_told_in_words(provider: Provider, exact: Server, visit: Vi
     """Who does not see the line hears where it began, where it is, and how far it went."""
     me = visit(exact.url)
     with moving(provider, lambda turn: [item("TRND", 100 + 3 * (turn % 2))]):
+        until_listed(exact, "TRND")
         me.subscribe("TRND")
         trend = me.row("TRND").locator(".trend")
         course = r"^from 10[03]\.00 to 10[03]\.00, lowest 100\.00, highest 103\.00$"

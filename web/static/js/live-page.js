@@ -188,7 +188,6 @@ export class LivePage {
         this.paintSoon();
         break;
       case "status":
-        if (message.probeIn === null && message.nextProbe !== null) message.probeIn = Math.max(0, message.nextProbe - this.serverNow());
         store.applyStatus(message, at);
         this.paintSoon();
         this.#tell();

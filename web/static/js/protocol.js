@@ -72,7 +72,7 @@ export const PROTOCOL_VERSION = 1;
 /**
  * `interval` is the current fetch interval in seconds; null when the server does not say. `probeIn` are
  * the ms from the making of this message to the next probe; null when none is planned.
- * @typedef {{type: "status", feed: Feed, circuit: Circuit, probeIn: number | null, nextProbe: number | null, reason: string | null, interval: number | null} & Head} Status
+ * @typedef {{type: "status", feed: Feed, circuit: Circuit, probeIn: number | null, reason: string | null, interval: number | null} & Head} Status
  */
 /** @typedef {{type: "pong", id: Id, serverTime: number | null}} Pong */
 /** @typedef {{type: "error", code: string, reason: string, temporary: boolean, id: Id}} ServerError */
@@ -158,7 +158,6 @@ function read(m, faults) {
         feed: oneOf(m.feed, /** @type {const} */ (["live", "stale", "down"])),
         circuit: oneOf(m.circuit, /** @type {const} */ (["closed", "open", "half_open"])),
         probeIn: lengthOrNull(m.probe_in),
-        nextProbe: timeOrNull(m.next_probe),
         reason: textOrNull(m.reason),
         interval: positiveOr(m.interval, null),
       };

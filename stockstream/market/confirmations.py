@@ -24,21 +24,23 @@ MOST_REJECTED = 20_000
 """Refusals that are kept for operators: of so many symbols, the newest."""
 
 
-@dataclass(frozen=True, slots=True)
 class Pace:
     """How often symbols are asked for, in seconds: those in `often` every `interval`, None: all.
 
     The others come with the whole list, every `list_interval`.
     """
 
-    interval: float
-    list_interval: float
-    often: frozenset[Symbol] | None
+    def __init__(
+        self, interval: float, list_interval: float, often: frozenset[Symbol] | None
+    ) -> None:
+        self._often = often
+        self._limit = round(1000 * stale_after(interval))
+        self._long_limit = round(1000 * stale_after(list_interval))
 
     def limit(self, symbol: Symbol) -> int:
         """For how many ms a symbol stays live unconfirmed."""
-        seldom = self.often is not None and symbol not in self.often
-        return round(1000 * stale_after(self.list_interval if seldom else self.interval))
+        seldom = self._often is not None and symbol not in self._often
+        return self._long_limit if seldom else self._limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ def _unasked(before: Confirmations, seen: frozenset[Symbol]) -> Mapping[Symbol, 
 def _lapse(symbol: Symbol, before: Confirmations, answer: Answer, pace: Pace) -> Lapse:
     last = before.lapsed.get(symbol)
     if last is not None:
-        confirmed, due = last.confirmed, last.due
+        confirmed = last.confirmed
+        due = min(last.due, confirmed + pace.limit(symbol))
     else:
         known = before.unasked.get(symbol)
         confirmed = before.fetched if known is None else known.confirmed
@@ -139,4 +142,4 @@ def _lapse(symbol: Symbol, before: Confirmations, answer: Answer, pace: Pace) ->
         reason = last.reason  # that says more
     else:
         reason = StaleReason.NOT_TOLD
-    return Lapse(reason, confirmed, min(due, confirmed + pace.limit(symbol)))
+    return Lapse(reason, confirmed, due)

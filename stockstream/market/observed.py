@@ -24,10 +24,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Observed(Request[Accepted]):
-    """Prices that the feed of `upstream` holds for newer than what it told before.
+    """Prices of `upstream` that are newer than those it told before, by its feed's judgement.
 
-    At most one for each symbol. `reading` are the clocks when they came, `shift` as in
-    `UpstreamClock`. A feed that gets no answer tells them again: told twice they change nothing.
+    There is at most one for each symbol. `reading` are the clocks when the prices came; `shift` is
+    as in `UpstreamClock`. A feed without an answer sends them again; the second time changes
+    nothing.
     """
 
     upstream: str

@@ -1,4 +1,4 @@
-"""What others wrote, as it may be shown: on one line, printable, and no longer than said."""
+"""Texts of others, made fit to be shown: on one line, printable, and not too long."""
 
 from __future__ import annotations
 

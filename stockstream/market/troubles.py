@@ -1,4 +1,4 @@
-"""What goes wrong upstream, counted always and told once per kind."""
+"""Troubles of an upstream: each one is counted, and each kind is told once."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ CLEAN_ROUNDS_TO_BE_OVER = 5
 
 
 class Troubles:
-    """The kinds of trouble there are, and since how many clean rounds each is not seen."""
+    """The kinds of trouble there are now, each with the clean rounds since it was last seen."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self._clean_rounds: dict[str, int] = {}
 
     def seen(self, kind: str, times: int = 1) -> bool:
-        """Count a trouble; whether it is a new one, to be told."""
+        """Count a trouble; returns whether its kind is new and has to be told."""
         self.counts[kind] += times
         new = kind not in self._clean_rounds
         self._clean_rounds[kind] = 0
         return new
 
     def after_success(self, seen_again: Iterable[str]) -> list[str]:
-        """A round has succeeded, with nothing wrong but `seen_again`; the kinds that are over."""
+        """Take a round that succeeded, with the kinds `seen_again`; returns those that are over."""
         again = frozenset(seen_again)
         for kind in self._clean_rounds:
             if kind not in again:

@@ -1,9 +1,9 @@
 """A feed that polls: it asks its upstream for prices at the pace of the demand.
 
-One task goes round: it asks the circuit breaker for a permit, fetches, tells the breaker how that
-went, sorts what came by the upstream's clock, and tells the streamer what is newer, until that has
-taken it. So there are never two fetches at once, and the actor answers while one hangs. Trouble
-upstream is a state of the feed, never a crash.
+One task goes round. It asks the circuit breaker for a permit, fetches, and tells the breaker the
+outcome. It sorts the prices by the upstream's clock, and tells the streamer the newer ones until
+the streamer has taken them. So there are never two fetches at once, and the actor answers while one
+hangs. Trouble upstream is a state of the feed, never a crash.
 """
 
 from __future__ import annotations
@@ -44,21 +44,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CALL_SECONDS = 1.0
-"""How long the breaker and the streamer may take to answer; they have nothing to wait for."""
+"""The breaker and the streamer must answer within this time; they have nothing to wait for."""
 RETRY_SECONDS = 0.05
 RETRIES = 20
-"""Who is not there is restarting; after a second without it, that is trouble."""
+"""An actor that is missing is being restarted. If it is missing for a second, that is trouble."""
 LONGEST_RETRY_AFTER = 60.0
-"""An upstream that wants more rest than this is asked again all the same."""
+"""An upstream may ask for a longer rest; it is asked again after this time all the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class PollSettings:
-    """The pace and the range. Times in seconds; `jitter` is the part of each interval, from 0
-    to 1, that is cut off at random, so an interval is never longer than said.
+    """The pace and the range. Times in seconds.
 
-    `symbols` are fetched always; without any, all that the provider lists. With some, its whole
-    list is still fetched every `list_interval`, to know what there is.
+    A random part of each interval is cut off; `jitter`, from 0 to 1, is the largest such part. So
+    an interval is never longer than said. The feed always fetches `symbols`, or the provider's
+    whole list if there are none. With `symbols`, it still fetches the whole list every
+    `list_interval`, to know which symbols exist.
     """
 
     interval: float = 1.0
@@ -100,7 +101,7 @@ class PollFeed(Actor):
         self._watchers = tuple(watchers)
         self._clock = clock
         self._base = TimeBase(tables.upstream_clocks.get(upstream), upstream)
-        # Until the demand is told the pace is the fast one: somebody may be waiting.
+        # The pace is the fast one until the demand is known: somebody may be waiting.
         self._demand = Demand(frozenset(), everything=False, subscribers=1)
         self._alerts: frozenset[Symbol] = frozenset()
         self._wake = trio.Event()
@@ -168,7 +169,7 @@ class PollFeed(Actor):
         try:
             answer = await self._insist(self._breaker, AcquirePermit(self.ref))
         except CallError as error:
-            # It may have permitted the call all the same, after we gave up.
+            # It may have permitted the call after we gave up.
             self._breaker.cast(NoCalls(self.ref))
             self._failed("breaker_unavailable", str(error))
             return math.inf
@@ -196,13 +197,13 @@ class PollFeed(Actor):
             self._breaker.cast(CallRaised(permit, duration, error, error.retry_after))
             self._failed(error.kind, str(error), error.said)
             if isinstance(error, SymbolsNotFound):
-                # The list tells which of them are gone, and the rest go on.
+                # The whole list tells which of them are gone; the others go on.
                 self._list_due = -math.inf
             return trio.current_time() + min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
         duration = trio.current_time() - started
         reading = Reading(round(trio.current_time() * 1000), self._clock(), parsed.date)
         if self._base.believes_none(parsed.observations, reading):
-            # We may come to believe them, and the breaker counts as it does elsewhere.
+            # They may be believed later; for the breaker it is a failure like others.
             none = ProviderBody("body_clock_ahead", "no quote of a time that can be believed")
             self._breaker.cast(CallRaised(permit, duration, none, None))
         else:

@@ -46,7 +46,7 @@ class Standing:
     def trouble(self, kind: str, detail: str, times: int = 1, said: str | None = None) -> None:
         """Count a trouble, and log it if it is a new one.
 
-        `said` is in words of the upstream: for the log, not for the reason, which anybody may read.
+        `said` are the upstream's own words. They go into the log only: anybody may read the reason.
         """
         if self._troubles.seen(kind, times):
             theirs = {} if said is None else {"server_said": said}
@@ -84,7 +84,7 @@ class Standing:
         return ["item_behind"]
 
     def succeeded(self, again: Iterable[str]) -> None:
-        """A round has succeeded with nothing wrong but `again`: say which troubles are over."""
+        """Take a round that succeeded, with the troubles `again`; say which troubles are over."""
         for over in self._troubles.after_success(again):
             self._log.info("feed trouble over", kind=over, times=self._troubles.counts[over])
 
@@ -107,17 +107,17 @@ class Standing:
         """Prices were told or confirmed."""
         step = self._stepped
         why = None if step is None or step[0].age > STEP_TOLD_SECONDS else step[1]
-        # Every life begins with the whole list, so whatever came, that has been seen.
+        # Every life begins with the whole list, so the list has been seen.
         self._put(as_of, interval, why, listed=True)
 
     def stale(self, interval: float, reason: str) -> None:
-        """A round has brought nothing: what is known grows older."""
+        """A round has brought nothing, so the prices grow older."""
         before = self._tables.feeds.get(self._upstream)
         as_of, listed = (None, False) if before is None else (before.as_of, before.listed)
         self._put(as_of, interval, reason, listed=listed)
 
     def held_back(self, interval: float, reason: str) -> None:
-        """The same when nothing was asked for: what led to that says more, where it is known."""
+        """Nothing was asked for. The earlier reason stays, if there is one: it says more."""
         before = self._tables.feeds.get(self._upstream)
         self.stale(interval, (before and before.reason) or reason)
 

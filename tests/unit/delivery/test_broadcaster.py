@@ -6,7 +6,7 @@ import gc
 import json
 import random
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -19,14 +19,23 @@ from stockstream.delivery.messages import (
     Detach,
     Say,
 )
-from stockstream.messages import QuotesPublished
-from stockstream.statuses import CircuitState, CircuitStatus, FeedState
+from stockstream.messages import FeedChanged, QuotesPublished
+from stockstream.quotes import Symbol
+from stockstream.statuses import (
+    CircuitState,
+    CircuitStatus,
+    Confirmations,
+    FeedState,
+    Lapse,
+    StaleReason,
+)
 from stockstream.tables import Subscription
 from stockstream.times import Moment
 from tests.unit.delivery.support import PING, MemoryClient, row
 from tests.unit.delivery.tree import (
     BREAKER,
     FEED,
+    Confirmed,
     Delivery,
     Forgetful,
     SetCircuit,
@@ -384,6 +393,43 @@ async def test_a_hint_that_is_lost_is_made_good_by_a_look(autojump_clock: MockCl
         delivery.broadcaster.kill()
         await trio.sleep(1.1)
         assert client.messages[0]["prices"][0]["version"] == [1, 2]
+
+
+@pytest.mark.proves("W21", "C12")
+@pytest.mark.parametrize("killed_at", [None, 1.5, 2.99])
+async def test_a_symbol_is_told_to_be_stale_when_it_is_due(
+    killed_at: float | None, autojump_clock: MockClock
+) -> None:
+    """On the stroke, without a hint, and whoever was killed meanwhile; once to each client."""
+    async with running_delivery() as delivery:
+        await delivery.fetched(row("AAPL", 150.0, 1), row("MSFT", 310.0, 1))
+        client = MemoryClient()
+        await subscribed(delivery, client)
+        feed, aapl, msft = delivery.system.ref(FEED), Symbol("AAPL"), Symbol("MSFT")
+        start = Moment.now()
+        due = start.after(3.0).milliseconds
+        lapse = Lapse(StaleReason.NOT_TOLD, start.milliseconds, due)
+        lacking = Confirmations(start.milliseconds, frozenset({aapl}), lapsed={msft: lapse})
+        await feed.call(Confirmed(lacking))
+        delivery.broadcaster.cast(FeedChanged())
+        await trio.sleep(killed_at or 0.0)
+        if killed_at is not None:
+            delivery.broadcaster.kill()
+        await trio.sleep(2.99 - start.age)
+        assert not [u for u in _updates(client) if "state" in u]
+        await trio.sleep(3.1 - start.age)
+        (told,) = [u for u in _updates(client) if "state" in u]
+        assert (told["symbol"], told["state"], told["reason"]) == ("MSFT", "stale", "not_told")
+        assert told["confirmed"] == start.milliseconds
+        client.sent.clear()
+        await feed.call(Confirmed(Confirmations(start.milliseconds, frozenset({aapl, msft}))))
+        await trio.sleep(1.1)
+        (told,) = _updates(client)
+        assert (told["symbol"], told["state"]) == ("MSFT", "live")
+
+
+def _updates(client: MemoryClient) -> list[dict[str, Any]]:
+    return [update for message in client.messages for update in message.get("prices", [])]
 
 
 @pytest.mark.proves("W17")

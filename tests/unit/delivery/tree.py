@@ -17,7 +17,13 @@ from stockstream.delivery.limits import ClientLimits
 from stockstream.delivery.session import Session
 from stockstream.delivery.subscription_manager import SubscriptionManager
 from stockstream.messages import Demand, FeedChanged, QuotesPublished
-from stockstream.statuses import CircuitStatus, FeedState, FeedStatus, QuoteRow
+from stockstream.statuses import (
+    CircuitStatus,
+    Confirmations,
+    FeedState,
+    FeedStatus,
+    QuoteRow,
+)
 from stockstream.tables import Tables
 from stockstream.times import Moment
 from supervision import (
@@ -57,6 +63,13 @@ class Published(Request[None]):
     """Rows that are new."""
 
     rows: tuple[QuoteRow, ...]
+
+
+@dataclass(frozen=True)
+class Confirmed(Request[None]):
+    """What the feed's last answer confirmed; nobody is told."""
+
+    row: Confirmations
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,10 @@ class LedFeed(Actor):
             broadcaster.cast(QuotesPublished(1, message.rows))
         self._tables.feeds.put(UPSTREAM, message.feed)
         broadcaster.cast(FeedChanged())
+
+    @handles(Confirmed)
+    def _on_confirmed(self, message: Confirmed) -> None:
+        self._tables.confirmations.put(UPSTREAM, message.row)
 
     @handles(Forgetful)
     def _on_forgetful(self, message: Forgetful) -> None:

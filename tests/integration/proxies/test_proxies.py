@@ -59,6 +59,26 @@ async def test_a_page_its_socket_and_its_lists_work(proxy: Proxy) -> None:
         await expect_all_works(me, "/")
 
 
+async def test_compressed_files_and_their_tags_pass(proxy: Proxy) -> None:
+    """As they are: each encoding with its tag, by which it is 304 afterwards."""
+    async with visitor(proxy) as me:
+        found = re.search(r"/static/\w+/app\.css", (await me.get("/")).text)
+        assert found is not None
+        tags = set()
+        for encoding in ("gzip", "identity"):
+            sent = await me.get(found[0], Accept_Encoding=encoding)
+            assert sent.headers.get("content-encoding", "identity") == encoding
+            assert "Accept-Encoding" in sent.headers["vary"]
+            tag = sent.headers["etag"]
+            tags.add(tag)
+            same = await me.get(found[0], Accept_Encoding=encoding, If_None_Match=tag)
+            assert (same.status_code, same.content) == (304, b"")
+            head = await me.ask("HEAD", found[0], headers={"Accept-Encoding": encoding})
+            assert head.headers["etag"] == tag
+            assert head.headers["content-length"] == sent.headers["content-length"]
+        assert len(tags) == 2
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_below_a_path_the_same_works(
     kind: str, below: Server, certificate: Path, tmp_path: Path

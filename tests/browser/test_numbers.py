@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import FAST, until_rows_are_kept
+from tests.browser.conftest import FAST, WAIT_SECONDS, until_rows_are_kept
 from tests.browser.provider import Provider
 from tests.browser.test_alerts import add_alert
 from tests.support.programs import Server, running
@@ -237,3 +238,24 @@ def test_a_percentage_of_the_stubs_page_is_what_was_typed(
     with page.expect_response("**/__admin/outage"):
         field.press("Enter")
     page.close()
+
+
+def test_a_rule_of_a_symbol_that_is_listed_later_is_told_to_be_listed(
+    provider: Provider, priced: Server, visit: Visit
+) -> None:
+    """Within a minute, without a reload."""
+    # As its time leaps, the page gives a connection up that would have been there in a moment.
+    me = visit(priced.url, server_goes_away=True)
+    me.page.clock.install()
+    me.page.reload()
+    expect(me.page.get_by_role("button", name="BRK.A", exact=True)).to_be_visible()
+    add_alert(me, "LATER", "rises to", "5")
+    rule = me.page.get_by_test_id("rules").get_by_role("listitem")
+    unlisted = rule.get_by_text("No feed lists it.")
+    expect(unlisted).to_be_visible()
+    provider.tell({"LATER": 4.5})
+    give_up = time.monotonic() + WAIT_SECONDS
+    while "LATER" not in me.page.request.get(f"{priced.url}/api/v1/symbols").text():
+        assert time.monotonic() < give_up, "the feed does not list it"
+    me.page.clock.run_for(61_000)
+    expect(unlisted).to_be_hidden()

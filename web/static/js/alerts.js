@@ -93,6 +93,11 @@ export class Alerts {
     this.#notices.received(alert);
   }
 
+  /** Whether there is a rule that no feed lists the symbol of: it may be listed one day. */
+  get hasUnlisted() {
+    return this.#rules.some((rule) => this.#options.isUnlisted(rule.symbol));
+  }
+
   /** What the feeds list is other than before. */
   listChanged() {
     this.#paint();

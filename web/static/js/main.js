@@ -25,6 +25,9 @@ import { Watchlist } from "./watchlist.js";
 /** Rows of a list sorted by moving values change places no more often than this, in seconds. */
 const RESORT_SECONDS = 5;
 
+/** While a rule waits for a feed to list its symbol, what they list is asked again this often, in seconds. */
+const RELIST_SECONDS = 60;
+
 const storage = () => window.localStorage;
 const memory = new Memory(storage);
 const session = new Memory(() => window.sessionStorage);
@@ -66,6 +69,7 @@ const page = new LivePage({
   paint,
   everySecond: () => {
     seconds += 1;
+    if (seconds % RELIST_SECONDS === 0 && alerts.hasUnlisted) known.load();
     if (sorting !== null && seconds % RESORT_SECONDS === 0 && !watchlist.busy) arrange();
   },
 });

@@ -105,7 +105,7 @@ def test_a_range_is_a_link_that_survives_a_reload_and_the_back_button(
     for name, interval, key in [
         ("15 min", "1m", "15m"),
         ("1 day", "5m", "1d"),
-        ("1 hour", "1m", "1h"),
+        ("1 h", "1m", "1h"),
     ]:
         me.ranges.get_by_role("link", name=name).click()
         expect(me.page).to_have_url(f"{server.url}/s/AAPL?range={key}")
@@ -113,7 +113,7 @@ def test_a_range_is_a_link_that_survives_a_reload_and_the_back_button(
         assert answers.asked[-1]["interval"] == interval
     me.page.reload()
     me.expect_drawn()
-    expect(current).to_have_text("1 hour")
+    expect(current).to_have_text("1 h")
     me.page.go_back()
     expect(current).to_have_text("1 day")
     assert [asked["interval"] for asked in answers.asked] == ["1h", "1m", "5m", "1m", "1m", "5m"]

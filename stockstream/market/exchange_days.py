@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from stockstream.market.time_base import LARGEST_LEAD_MS
+from stockstream.quotes import LATEST_TIMESTAMP
 from stockstream.statuses import ExchangeDay
 from stockstream.times import DAY_MS
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 OLDEST_MS = 10 * DAY_MS
 """No exchange is closed for longer. A price with an older time than that has a wrong one."""
+_LAST_DATED = LATEST_TIMESTAMP - 2 * DAY_MS
+"""A day that ends after the year 9999 cannot be told; an upstream may say that it is that late."""
 
 
 class Believed(NamedTuple):
@@ -37,7 +40,8 @@ class Believed(NamedTuple):
         """By our clock, and by what the upstream says the time is: ours may be the wrong one."""
         told = reading.wall if reading.date is None else reading.date
         earliest = min(reading.wall, told) - OLDEST_MS
-        return cls(earliest, max(reading.wall, told) + LARGEST_LEAD_MS, reading.wall)
+        latest = min(max(reading.wall, told) + LARGEST_LEAD_MS, _LAST_DATED)
+        return cls(earliest, latest, reading.wall)
 
 
 def day_at(zone: str, moment: int) -> ExchangeDay:

@@ -11,7 +11,14 @@ from stockstream.market.acceptance import accept
 from stockstream.market.day_base import corrected
 from stockstream.market.observed import Observed
 from stockstream.market.time_base import Reading
-from stockstream.quotes import Base, Basis, Observation, Symbol, TradingSession
+from stockstream.quotes import (
+    LATEST_TIMESTAMP,
+    Base,
+    Basis,
+    Observation,
+    Symbol,
+    TradingSession,
+)
 from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS
 
 AAA = Symbol("AAA")
@@ -297,6 +304,16 @@ def test_before_the_session_the_open_is_that_of_the_day_before():
 
 
 # Whose day it is
+
+
+@pytest.mark.proves("W22")
+def test_a_time_at_the_end_of_what_can_be_told_is_a_wrong_one():
+    """Also when the `Date` of the answer agrees with it."""
+    seen = Observation(AAA, 100.0, LATEST_TIMESTAMP, "NYSE")
+    now = at(NEW_YORK, "2026-11-25T18:00:00")
+    reading = Reading(0, now, date=LATEST_TIMESTAMP)
+    [row] = accept(Observed("api", (seen,), reading, 0), {}, epoch=1).rows
+    assert row.base == Base(100.0, Basis.FIRST_SEEN, now)
 
 
 @pytest.mark.proves("W22")

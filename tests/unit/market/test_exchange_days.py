@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stockstream.market.exchange_days import OLDEST_MS, Believed, day_at
 from stockstream.market.exchange_zones import UNKNOWN, ZONES, zone_of
 from stockstream.market.time_base import LARGEST_LEAD_MS, Reading
+from stockstream.quotes import LATEST_TIMESTAMP
 from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS
 
 NEW_YORK, SYDNEY, LONDON = "America/New_York", "Australia/Sydney", "Europe/London"
@@ -136,3 +137,13 @@ def test_a_wrong_clock_of_ours_makes_no_time_unbelievable_that_the_upstream_agre
     believed = Believed.at(Reading(0, now + wrong, date=now))
     assert believed.earliest <= now - DAY_MS
     assert believed.latest >= now
+
+
+@pytest.mark.proves("W23")
+@pytest.mark.parametrize("zone", sorted(ZONES))
+def test_an_upstream_in_the_year_9999_is_believed_no_further_than_days_go(zone):
+    """A day that ends in the year 10000 cannot be told, in any zone."""
+    now = ms("2026-11-29T12:00")
+    believed = Believed.at(Reading(0, now, date=LATEST_TIMESTAMP))
+    assert believed.latest > ms("9999-12-29T00:00")
+    assert day_at(zone, believed.latest).end > believed.latest

@@ -46,14 +46,15 @@ class OptionalFields:
     def label(self, field: str, value: object, longest: int = LONGEST_LABEL) -> str | None:
         """A short text for people, or None. Unprintable ones could not even be encoded again.
 
-        Some providers number the exchanges; a whole number is taken as it is written.
+        Some providers number the exchanges; a whole number is taken as it is written. Blanks
+        around a text are none of it, and nothing but blanks is how many write "none".
         """
         if value is None:
             return None
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_NUMBER:
             return str(value)
         if isinstance(value, str) and len(value) <= longest and value.isprintable():
-            return value
+            return value.strip() or None
         self._bad(field, value, f"up to {longest} printable characters")
         return None
 

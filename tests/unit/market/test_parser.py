@@ -129,6 +129,17 @@ def test_no_number_of_a_timestamp_takes_more_than_its_own_item(number):
     assert parsed.rejects.counts == {RejectKind.INVALID_TIMESTAMP: 1}
 
 
+@pytest.mark.parametrize("field", ["exchange", "currency", "name"])
+def test_blanks_are_no_part_of_a_label_and_nothing_else_is_none(field):
+    """Many write an empty text where they know none. An exchange of that name has another day."""
+    for blank in ("", "   "):
+        parsed = read(json.dumps([item(**{field: blank})]).encode())
+        assert [getattr(seen, field) for seen in parsed.observations] == [None]
+        assert parsed.rejects.counts == {}
+    [seen] = read(json.dumps([item(**{field: "  Xetra "})]).encode()).observations
+    assert getattr(seen, field) == "Xetra"
+
+
 @pytest.mark.parametrize(
     ("field", "value", "taken"),
     [

@@ -96,20 +96,6 @@ def rejected(row: Confirmations, refused: Mapping[Symbol, Rejection]) -> Confirm
     return msgspec.structs.replace(row, rejected=newest_last)
 
 
-def hastened(row: Confirmations, pace: Pace) -> Confirmations:
-    """The row at a new pace. A shorter interval makes symbols stale sooner.
-
-    A longer one does not: what was stale would be live without having been confirmed.
-    """
-    if not row.lapsed:
-        return row
-    lapsed = {
-        symbol: lapse._replace(due=min(lapse.due, lapse.confirmed + pace.limit(symbol)))
-        for symbol, lapse in row.lapsed.items()
-    }
-    return msgspec.structs.replace(row, lapsed=lapsed)
-
-
 def _unasked(before: Confirmations, seen: frozenset[Symbol]) -> Mapping[Symbol, Unconfirmed]:
     """Those confirmed once and not asked for now; the same object as before where nothing changed,
     which is each time but after a whole list.
@@ -125,6 +111,7 @@ def _unasked(before: Confirmations, seen: frozenset[Symbol]) -> Mapping[Symbol, 
 def _lapse(symbol: Symbol, before: Confirmations, answer: Answer, pace: Pace) -> Lapse:
     last = before.lapsed.get(symbol)
     if last is not None:
+        # A pace that became slower makes nothing live: that takes a confirmation.
         confirmed = last.confirmed
         due = min(last.due, confirmed + pace.limit(symbol))
     else:

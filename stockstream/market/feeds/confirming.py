@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from stockstream.market.confirmations import Answer, after, hastened, rejected
+from stockstream.market.confirmations import Answer, after, rejected
 from stockstream.market.parser import RejectKind
 from stockstream.statuses import Confirmations, Rejection, StaleReason
 from stockstream.symbol_states import stale_by_reason
@@ -60,12 +60,6 @@ class Confirming:
         row = self._rows.get(self._upstream)
         if row is not None and refused:
             self._rows.put(self._upstream, rejected(row, refused))
-
-    def paced(self, pace: Pace) -> None:
-        """Go on at another pace."""
-        row = self._rows.get(self._upstream)
-        if row is not None and row.lapsed:
-            self._rows.put(self._upstream, hastened(row, pace))
 
 
 def answer_of(

@@ -124,7 +124,6 @@ class PollFeed(Actor):
     @handles(Demand)
     def _on_demand(self, demand: Demand) -> None:
         before, self._demand = self._demand, demand
-        self._confirming.paced(self._pace)
         if (before.subscribers == 0) != (demand.subscribers == 0):
             self._wake.set()
             self._standing.paced(self._interval)
@@ -132,7 +131,6 @@ class PollFeed(Actor):
     @handles(AlertSymbols)
     def _on_alert_symbols(self, message: AlertSymbols) -> None:
         self._alerts = message.symbols
-        self._confirming.paced(self._pace)
 
     def _say_changed(self) -> None:
         for name in self._watchers:

@@ -122,9 +122,11 @@ class Standing:
         self.stale(interval, (before and before.reason) or reason)
 
     def paced(self, interval: float) -> None:
-        """The interval is another."""
+        """The interval is another. A shorter one counts from the next round on, which begins now:
+        until it ends, prices of the longer one are not late.
+        """
         before = self._tables.feeds.get(self._upstream)
-        if before is not None:
+        if before is not None and interval > before.interval:
             self._put(before.as_of, interval, before.reason, listed=before.listed)
 
     def _put(

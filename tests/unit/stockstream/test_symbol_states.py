@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockstream.market.confirmations import Answer, Pace, after, hastened
+from stockstream.market.confirmations import Answer, Pace, after
 from stockstream.quotes import Symbol
 from stockstream.statuses import Confirmations, Rejection, StaleReason
 from stockstream.symbol_states import next_due, standing, unconfirmed
@@ -87,7 +87,7 @@ def test_a_longer_interval_makes_nothing_live_again():
     row = after(None, Answer(0, None, frozenset({A})), slow)
     row = after(row, Answer(2_500, None, frozenset()), slow)
     assert row.lapsed[A].due == 15_000
-    row = hastened(row, fast)
+    row = after(row, Answer(2_600, None, frozenset()), fast)
     assert row.lapsed[A].due == 3_000
-    row = after(hastened(row, slow), Answer(5_000, None, frozenset()), slow)
+    row = after(row, Answer(7_600, None, frozenset()), slow)
     assert row.lapsed[A] == (StaleReason.NOT_LISTED, 0, 3_000)

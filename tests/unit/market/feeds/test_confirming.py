@@ -183,8 +183,10 @@ async def test_one_that_is_wanted_from_now_on_is_held_to_the_short_interval(auto
         assert stale(market) == {}
 
 
-async def test_a_faster_pace_makes_it_stale_sooner_and_a_slower_one_never_live(autojump_clock):
-    """Only a confirmation makes a symbol live again."""
+async def test_a_faster_pace_counts_from_the_next_answer_and_a_slower_one_makes_none_live(
+    autojump_clock,
+):
+    """Only a confirmation makes a symbol live again, and only an answer that lacks it stale."""
     provider = listing("AAPL", "MSFT")
     async with running_market(provider, demand=SOMEBODY) as market:
         await trio.sleep(0.5)
@@ -192,7 +194,11 @@ async def test_a_faster_pace_makes_it_stale_sooner_and_a_slower_one_never_live(a
         provider.listed = ["AAPL"]
         await trio.sleep(6)
         assert stale(market) == {}
+        provider.script.append(0.5)
         await market.demands("AAPL")
+        await trio.sleep(0.4)
+        assert stale(market) == {}
+        await trio.sleep(0.2)
         assert stale(market) == {"MSFT": "not_listed"}
         await market.demands(subscribers=0)
         await trio.sleep(1)

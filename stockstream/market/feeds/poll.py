@@ -24,6 +24,7 @@ from stockstream.market.breaker_messages import (
 )
 from stockstream.market.breaker_types import NotPermitted, Permit
 from stockstream.market.confirmations import Pace
+from stockstream.market.feeds.asking import Asking
 from stockstream.market.feeds.confirming import Confirming, answer_of, refusals
 from stockstream.market.feeds.standing import Standing
 from stockstream.market.observed import Accepted, Observed
@@ -96,16 +97,13 @@ class PollFeed(Actor):
         self._upstream = upstream
         self._open_provider = open_provider
         self._settings = settings
-        self._symbols = frozenset(map(parse_symbol, settings.symbols))
         self._tables = tables
         self._watchers = tuple(watchers)
         self._clock = clock
         self._base = TimeBase(tables.upstream_clocks.get(upstream), upstream)
-        # The pace is the fast one until the demand is known: somebody may be waiting.
-        self._demand = Demand(frozenset(), everything=False, subscribers=1)
-        self._alerts: frozenset[Symbol] = frozenset()
+        symbols = frozenset(map(parse_symbol, settings.symbols))
+        self._asking = Asking(upstream, symbols, settings.list_interval, tables)
         self._wake = trio.Event()
-        self._list_due = -math.inf
 
     async def init(self) -> None:
         """Begin to fetch, at once, and ask who wants what."""
@@ -123,14 +121,14 @@ class PollFeed(Actor):
 
     @handles(Demand)
     def _on_demand(self, demand: Demand) -> None:
-        before, self._demand = self._demand, demand
+        before, self._asking.demand = self._asking.demand, demand
         if (before.subscribers == 0) != (demand.subscribers == 0):
             self._wake.set()
             self._standing.paced(self._interval)
 
     @handles(AlertSymbols)
     def _on_alert_symbols(self, message: AlertSymbols) -> None:
-        self._alerts = message.symbols
+        self._asking.alerts = message.symbols
 
     def _say_changed(self) -> None:
         for name in self._watchers:
@@ -141,11 +139,11 @@ class PollFeed(Actor):
         if self._provider.interval is not None:
             return self._provider.interval
         settings = self._settings
-        return settings.interval if self._demand.subscribers else settings.idle_interval
+        return settings.interval if self._asking.demand.subscribers else settings.idle_interval
 
     @property
     def _pace(self) -> Pace:
-        return Pace(self._interval, self._settings.list_interval, self._often())
+        return Pace(self._interval, self._settings.list_interval, self._asking.often)
 
     # The task: one round after another
 
@@ -179,8 +177,8 @@ class PollFeed(Actor):
 
     async def _fetch(self, permit: Permit) -> float:
         """Fetch and publish; from when on trio's clock the upstream may be asked again."""
-        wanted = self._wanted()
         started = trio.current_time()
+        wanted = self._asking.next(started)
         try:
             parsed = await self._provider.fetch(wanted)
             if not parsed.observations:
@@ -196,7 +194,7 @@ class PollFeed(Actor):
             self._failed(error.kind, str(error), error.said)
             if isinstance(error, SymbolsNotFound):
                 # The whole list tells which of them are gone; the others go on.
-                self._list_due = -math.inf
+                self._asking.not_found(wanted)
             return trio.current_time() + min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
         duration = trio.current_time() - started
         reading = Reading(round(trio.current_time() * 1000), self._clock(), parsed.date)
@@ -207,7 +205,7 @@ class PollFeed(Actor):
         else:
             self._breaker.cast(CallReturned(permit, duration, parsed))
         if wanted is None:
-            self._list_due = started + self._settings.list_interval
+            self._asking.listed(parsed, started)
         await self._publish(parsed, reading, wanted)
         return 0.0
 
@@ -261,19 +259,6 @@ class PollFeed(Actor):
     def _failed(self, kind: str, reason: str, said: str | None = None) -> None:
         self._standing.trouble(kind, reason, said=said)
         self._standing.stale(self._interval, reason)
-
-    def _wanted(self) -> frozenset[Symbol] | None:
-        """What to ask for; None is the whole list."""
-        list_is_due = trio.current_time() >= self._list_due
-        return None if list_is_due else self._often()
-
-    def _often(self) -> frozenset[Symbol] | None:
-        """What to ask for in each round; None is all there is."""
-        if not self._symbols or self._demand.everything:
-            return None
-        rows = self._tables.quotes.rows
-        wanted = (self._symbols | self._demand.symbols | self._alerts) & rows.keys()
-        return frozenset(s for s in wanted if rows[s].source == self._upstream) or None
 
     async def _pause(self, started: float, earliest: float, latest: float) -> None:
         """Wait for the next round: an interval after this one began, within the limits.

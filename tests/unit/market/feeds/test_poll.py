@@ -192,17 +192,30 @@ async def test_a_symbol_that_is_gone_does_not_starve_the_others(autojump_clock):
     provider = ScriptedProvider(listed=["AAPL", "MSFT"])
 
     def strict(symbols):
-        return SymbolsNotFound("status 404") if symbols and "MSFT" in symbols else None
+        gone = (symbols or frozenset()).difference(provider.listed)
+        return SymbolsNotFound("status 404") if gone else provider.well(symbols)
 
     settings = PollSettings(jitter=0, symbols=frozenset({"AAPL", "MSFT"}))
     ignoring = BreakerSettings(jitter=0, ignored=(SymbolsNotFound,))
     async with running_market(provider, settings=settings, breaker=ignoring) as market:
         await trio.sleep(0.5)
         provider.always = strict
-        await trio.sleep(20)
-        assert provider.asked.count(None) == pytest.approx(11, abs=1), "every other round the list"
+        provider.listed = ["AAPL"]
+        heard = len(market.heard)
+        await trio.sleep(32)
+        asked = provider.asked[1:]
+        assert asked[0] == {"AAPL", "MSFT"}
+        assert asked[1] is None
+        assert asked[2:31] == [{"AAPL"}] * 29, "without the one that is gone"
+        assert asked[31] is None
+        reasons = [m.reason for m in market.heard[heard:] if isinstance(m, FeedStatus) and m.reason]
+        assert reasons == ["status 404"], "the trouble is told once"
         assert market.feed.state is FeedState.LIVE
         assert market.breaker.failed == 0
+
+        provider.listed = ["AAPL", "MSFT"]
+        await trio.sleep(31)
+        assert provider.asked[-1] == {"AAPL", "MSFT"}, "a list has it again"
 
 
 # What is published

@@ -1,0 +1,75 @@
+"""What a feed asks its upstream for: the whole list, or the symbols that somebody wants by name.
+
+It lives as long as its feed: a new one begins with the whole list.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from stockstream.market.parser import RejectKind
+from stockstream.messages import Demand
+
+if TYPE_CHECKING:
+    from stockstream.market.parser import Parsed
+    from stockstream.quotes import Symbol
+    from stockstream.tables import Tables
+
+GONE_SECONDS = 30.0
+"""By then the whole list is asked for again when it lacks symbols that are wanted by name."""
+
+
+class Asking:
+    """See the module. `symbols` are wanted always; without any, everything is. Times are trio's."""
+
+    def __init__(
+        self, upstream: str, symbols: frozenset[Symbol], list_interval: float, tables: Tables
+    ) -> None:
+        self._upstream = upstream
+        self._symbols = symbols
+        self._list_interval = list_interval
+        self._tables = tables
+        # The pace is the fast one until the demand is known: somebody may be waiting.
+        self.demand = Demand(frozenset(), everything=False, subscribers=1)
+        self.alerts: frozenset[Symbol] = frozenset()
+        self._list_due = -math.inf
+        self._not_found: frozenset[Symbol] = frozenset()
+        self._gone: frozenset[Symbol] = frozenset()
+
+    def next(self, now: float) -> frozenset[Symbol] | None:
+        """What to ask for now; None is the whole list."""
+        return None if now >= self._list_due else self.often
+
+    @property
+    def often(self) -> frozenset[Symbol] | None:
+        """What to ask for in each round; None is all there is."""
+        if not self._symbols or self.demand.everything:
+            return None
+        return (self._wanted - self._gone) or None
+
+    @property
+    def _wanted(self) -> frozenset[Symbol]:
+        """The symbols of this upstream that somebody wants by name."""
+        rows = self._tables.quotes.rows
+        wanted = (self._symbols | self.demand.symbols | self.alerts) & rows.keys()
+        return frozenset(s for s in wanted if rows[s].source == self._upstream)
+
+    def not_found(self, asked: frozenset[Symbol] | None) -> None:
+        """Take that there was no answer for the sake of a symbol: the whole list is due."""
+        self._list_due = -math.inf
+        self._not_found = asked or frozenset()
+
+    def listed(self, parsed: Parsed, asked_at: float) -> None:
+        """Take the whole list.
+
+        With a symbol that it lacks, some providers answer to no other either. Such a one is left
+        out of the questions until a list has it.
+        """
+        gone = self._gone | self._not_found
+        self._gone = self._not_found = frozenset()
+        if gone and RejectKind.BEYOND_LIMIT not in parsed.rejects.counts:
+            there = {seen.symbol for seen in parsed.observations}
+            self._gone = (gone & self._wanted).difference(there, parsed.rejects.symbols)
+        wait = min(self._list_interval, GONE_SECONDS) if self._gone else self._list_interval
+        self._list_due = asked_at + wait

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol, cast
 
 import h11
+import trio
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event
 from hypercorn.protocol.events import Event as StreamEvent
@@ -36,6 +37,7 @@ __all__ = ["ConnectionFace", "Http1Protocol"]
 _SPENT = RequestParser(1)  # takes the place of each parser that is not needed any more
 _ADVERTISED = 0.9  # of the time that an idle connection is kept: a request needs time to get here
 _JOINED = 16 * 1024  # bytes of a piece of a body that leave with the head in one write
+_KEPT = 4 * 1024  # bytes of a head that is kept; a stub may make one as large as a body
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _PARSE_ERRORS = {431: "head_too_large", 501: "not_implemented"}
 
@@ -180,8 +182,10 @@ class Http1Protocol(H11Protocol):
     ) -> None:
         """Send the next part of an app's answer: its head, a piece of its body, its end.
 
-        Behind the end the next request may come.
+        Behind the end the next request may come. A caller cancelled before any of it was sent
+        may still give another answer; after that it has to cut the stream.
         """
+        await trio.lowlevel.checkpoint_if_cancelled()
         data = b"" if head is None else self._encoded(self._response(*head))
         if len(body) > _JOINED:  # to join it with its head would copy it
             await self._connection.write(data)
@@ -193,18 +197,22 @@ class Http1Protocol(H11Protocol):
         if data or not ends:
             await self._connection.write(data, last=ends)
         if ends:
-            await self.end_stream()
+            await self._maybe_recycle()
 
-    async def end_stream(self) -> None:
-        """End a request. Without its whole answer that ends the connection."""
-        await self._maybe_recycle()
+    async def cut_stream(self) -> None:
+        """End a request without its whole answer, and so its connection."""
+        await self._close_stream()
+        await self.can_read.set()
+        await self.send(Closed())
 
     def _response(self, status: int, headers: Headers) -> h11.Response:
         given = {name.lower() for name, _ in headers}
         own = self._own_headers(given)
         if b"date" not in given:
             own.append(DATE.header())
-        return _checked_response(status, (*headers, *own))
+        head = (*headers, *own)
+        small = sum(len(name) + len(value) for name, value in head) <= _KEPT
+        return (_kept_response if small else _checked_response)(status, head)
 
     def _encoded(self, event: H11SendableEvent) -> bytes:
         try:
@@ -221,13 +229,18 @@ class Http1Protocol(H11Protocol):
             event = replace(event, headers=[*event.headers, *self._own_headers(given)])
         await super().stream_send(event)
 
+    async def _send_h11_event(self, event: H11SendableEvent) -> None:
+        if isinstance(event, h11.Response | h11.InformationalResponse) and not event.reason:
+            event = replace(event, reason=_REASONS.get(event.status_code, b""))
+        await super()._send_h11_event(event)
+
     def _own_headers(self, given: set[bytes]) -> Headers:
         """What an answer gets beside its own headers, whose names are `given`."""
         self._streams = b"content-length" not in given
         own = [pair for pair in self._connection.config.own_headers if pair[0] not in given]
-        return own + self._connection_headers()
+        return own + self._connection_headers(given)
 
-    def _connection_headers(self) -> Headers:
+    def _connection_headers(self, given: set[bytes]) -> Headers:
         """How long the connection is kept."""
         if not self._is_http:
             return []
@@ -236,6 +249,8 @@ class Http1Protocol(H11Protocol):
         spent = self.keep_alive_requests >= self.config.keep_alive_max_requests
         if self._closes or unread or spent or self.context.terminated.is_set():
             return [(b"connection", b"close")]
+        if b"connection" in given or self.parser.their_state is h11.MUST_CLOSE:
+            return []  # the app ends it, or the client does, to whom h11 says so
         seconds = int(self._connection.config.keep_alive_timeout * _ADVERTISED)
         # Not every client reads it, but a client that does never loses a request to the close.
         return [(b"keep-alive", b"timeout=%d" % seconds)] if seconds else []
@@ -266,8 +281,10 @@ class Http1Protocol(H11Protocol):
         await self._send_h11_event(h11.EndOfMessage())
 
 
-@lru_cache(maxsize=256)
 def _checked_response(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> h11.Response:
-    """The head of an answer. h11 checks each header, and most answers of a second have the same."""
+    """The head of an answer, each header of which h11 has checked."""
     reason = _REASONS.get(status, b"")
     return h11.Response(status_code=status, headers=list(headers), reason=reason)
+
+
+_kept_response = lru_cache(maxsize=256)(_checked_response)  # most answers of a second have the same

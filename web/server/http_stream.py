@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpStream"]
 
-_WITHOUT_BODY: Final = frozenset({204, 304})
+_NO_CONTENT: Final = 204
+_WITHOUT_BODY: Final = frozenset({_NO_CONTENT, 304})
 _END_OF_BODY: Final[ASGIReceiveEvent] = {"type": "http.request", "body": b"", "more_body": False}
 _DISCONNECT: Final[ASGIReceiveEvent] = {"type": "http.disconnect"}
 
@@ -32,6 +33,7 @@ class _State(Enum):
     REQUEST = auto()
     HELD = auto()  # the app has given the head of its answer, which waits here for the body
     ANSWER = auto()
+    BROKEN = auto()  # a part of the answer was refused or cancelled, and may be missing
     DONE = auto()
 
     @property
@@ -46,9 +48,21 @@ class HttpStream:
     The head of an answer waits for the first piece of its body, as ASGI allows, and leaves with it
     in one write. Until then a failing app is answered with a 500. But the head of an answer without
     a length leaves at once: it may be a stream whose first piece comes much later.
+
+    Behind an answer of which a part may be missing, nothing follows: the client would take the next
+    answer for the rest, or for this one.
     """
 
-    __slots__ = ("_app_put", "_closed", "_headers", "_protocol", "_sends_body", "_state", "_status")
+    __slots__ = (
+        "_app_put",
+        "_closed",
+        "_headers",
+        "_left",
+        "_protocol",
+        "_sends_body",
+        "_state",
+        "_status",
+    )
 
     def __init__(self, protocol: "Http1Protocol") -> None:
         self._protocol = protocol
@@ -58,6 +72,7 @@ class HttpStream:
         self._sends_body = True
         self._status = 0
         self._headers: Headers = []
+        self._left: int | None = None  # bytes of the announced length that have not come
 
     async def begin(self, accepted: "Accepted") -> None:
         """Start the app."""
@@ -118,28 +133,45 @@ class HttpStream:
         self._status = int(message["status"])
         if self._status < 200 or self._status in _WITHOUT_BODY:
             self._sends_body = False
-        self._headers = [(bytes(name), bytes(value)) for name, value in message["headers"]]
+        headers = [(bytes(name), bytes(value)) for name, value in message["headers"]]
+        lengths = [value for name, value in headers if name.lower() == b"content-length"]
+        if lengths and self._status == _NO_CONTENT:  # may have none (RFC 9110, section 8.6)
+            headers = [pair for pair in headers if pair[0].lower() != b"content-length"]
+            lengths = []
+        if lengths and self._sends_body and lengths[0].isdigit():  # the rest is h11's to refuse
+            self._left = int(lengths[0])
+        self._headers = headers
         self._state = _State.HELD
-        if not any(name.lower() == b"content-length" for name, _ in self._headers):
+        if not lengths:
             await self._send(b"", ends=False)
 
     async def _answer(self, message: HTTPResponseBodyEvent) -> None:
-        body = message.get("body", b"") if self._sends_body else b""
-        await self._send(bytes(body), ends=not message.get("more_body", False))
+        body = bytes(message.get("body", b"")) if self._sends_body else b""
+        ends = not message.get("more_body", False)
+        if self._left is not None:
+            self._left -= len(body)
+            if self._left < 0 or (ends and self._left):
+                more = "short" if self._left > 0 else "long"
+                raise ValueError(f"the body is {abs(self._left)} bytes too {more} for its length")
+        await self._send(body, ends=ends)
 
     async def _send(self, body: bytes, *, ends: bool) -> None:
         head = (self._status, self._headers) if self._state is _State.HELD else None
-        await self._protocol.send_answer(head, body, ends=ends)
         self._state = _State.DONE if ends else _State.ANSWER
+        try:
+            await self._protocol.send_answer(head, body, ends=ends)
+        except BaseException:
+            self._state = _State.BROKEN
+            raise
 
     async def _end(self) -> None:
         """The app has ended: with a whole answer, or without one, or in the middle of it."""
         if self._closed:
             return
-        if self._state in {_State.REQUEST, _State.HELD} and self._protocol.can_answer:
-            self._status = 500
+        if self._protocol.can_answer:
+            self._status, self._left = 500, None
             self._headers = [(b"content-length", b"0"), (b"connection", b"close")]
             self._state = _State.HELD
             await self._send(b"", ends=True)
         else:
-            await self._protocol.end_stream()
+            await self._protocol.cut_stream()

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from http import HTTPStatus
 
 import pytest
 import trio
@@ -69,7 +70,7 @@ async def test_a_request_that_is_none_is_refused_with_a_word_and_an_end(
         client = await run.connect()
         await client.send(sent)
         head, body = await client.answer()
-        assert head.startswith(b"HTTP/1.1 %d " % status), head
+        assert head.startswith(f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()), head
         assert b"connection: close" in head.lower()
         assert b"x-content-type-options: nosniff" in head.lower()
         assert named in json.loads(body)["error"]["reason"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 from functools import lru_cache
+from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,9 @@ class Compression:
     async def _compress(self, response: ResponseTypes) -> ResponseTypes:
         if not isinstance(response, Response) or "Content-Encoding" in response.headers:
             return response
+        if response.status_code == HTTPStatus.NOT_MODIFIED:
+            _say_as_if_sent(response)
+            return response
         length = response.content_length  # None: it is streamed
         if length is None or length < LEAST:
             return response
@@ -64,10 +68,7 @@ class Compression:
             if packed is not None:
                 response.set_data(packed)
                 response.content_encoding = GZIP
-                # The same value in other bytes, which is what a weak tag says (RFC 9110, 8.8.1).
-                tag, _ = response.get_etag()
-                if tag is not None:
-                    response.set_etag(tag, weak=True)
+                _weaken_tag(response)
         return response
 
     async def _data(self, body: bytes) -> bytes | None:
@@ -80,6 +81,21 @@ class Compression:
         packed = await trio.to_thread.run_sync(_gzip, body, _DATA_LEVEL, limiter=self._limiter)
         self._left -= self._clock() - began
         return packed
+
+
+def _say_as_if_sent(response: Response) -> None:
+    """Give a 304 the headers by which a cache finds the answer that it has (RFC 9110, 15.4.5)."""
+    response.vary.add("Accept-Encoding")
+    tag, _ = response.get_etag()
+    if tag is not None and request.if_none_match.is_weak(tag):
+        _weaken_tag(response)  # the cache has the compressed answer, which has no strong one
+
+
+def _weaken_tag(response: Response) -> None:
+    """Say that it is the same value in other bytes (RFC 9110, 8.8.1)."""
+    tag, _ = response.get_etag()
+    if tag is not None:
+        response.set_etag(tag, weak=True)
 
 
 @lru_cache(maxsize=PAGES_KEPT)

@@ -149,6 +149,19 @@ async def test_what_everybody_may_read_is_compressed(http: httpx.AsyncClient, pa
         assert gzip.decompress(parts) == whole
 
 
+async def test_a_304_names_the_answer_that_a_cache_has(http: httpx.AsyncClient) -> None:
+    """By the tag and the `Vary` of that answer: a strong tag would not be a compressed one's."""
+    path = "/api/v1/quotes"
+    for headers, weak in ((PACKED, True), (PLAIN, False)):
+        sent = await http.get(path, headers=headers)
+        tag = sent.headers["etag"]
+        assert tag.startswith("W/") == weak
+        same = await http.get(path, headers={**headers, "If-None-Match": tag})
+        assert same.headers["vary"] == sent.headers["vary"] == "Accept-Encoding"
+        # A fetch may have ended meanwhile; then it is no 304, and the tag is new.
+        assert (same.status_code == 304) == (same.headers["etag"] == tag)
+
+
 async def test_nothing_with_a_secret_is_compressed(tree: Tree, http: httpx.AsyncClient) -> None:
     """Its length would tell the secret to who may add to the same text. Small ones are not, too."""
     await log_in(http, token_of(tree))

@@ -14,6 +14,8 @@ export class ListBook {
   #lists = [];
   /** The list that is shown; null for the one of this browser alone. @type {number | null} */
   #active = null;
+  /** The list that was chosen last in any window. @type {number | null} */
+  #last = null;
 
   /**
    * @param {string | null} text as `toText` wrote it; anything else is as good as nothing
@@ -32,11 +34,12 @@ export class ListBook {
       const named = readNamed(item);
       if (named !== null) this.#lists.push({ ...named, base: symbolsOf(item.base) });
     }
-    this.choose(chosen === undefined ? parsed.active : chosen);
+    this.#last = this.#known(parsed.active);
+    this.#active = chosen === undefined ? this.#last : this.#known(chosen);
   }
 
   toText() {
-    return { active: this.#active, lists: this.#lists };
+    return { active: this.#last, lists: this.#lists };
   }
 
   get lists() {
@@ -54,7 +57,12 @@ export class ListBook {
 
   /** @param {number | null} id */
   choose(id) {
-    this.#active = this.#lists.some((list) => list.id === id) ? id : null;
+    this.#active = this.#last = this.#known(id);
+  }
+
+  /** @param {number | null} id */
+  #known(id) {
+    return this.#lists.some((list) => list.id === id) ? id : null;
   }
 
   /**

@@ -293,7 +293,10 @@ export class Lists {
 
   #keep() {
     const { memory, session } = this.#options;
-    this.#trouble = memory.save(LISTS_KEY, this.#book.toText());
+    // Not written when there is no news: what another window wrote a moment ago may not have come to
+    // this one yet, and would be lost.
+    const lists = this.#book.toText();
+    if (this.#trouble !== null || JSON.stringify(lists) !== memory.load(LISTS_KEY)) this.#trouble = memory.save(LISTS_KEY, lists);
     // A session that is not kept begins with the list chosen last.
     session.save(CHOSEN_KEY, this.#book.chosen);
   }

@@ -28,6 +28,8 @@ describe("lists that are kept here", () => {
     assert.equal(new ListBook(text, 9).active, null);
     assert.equal(new ListBook(text).active.name, "Cars");
     assert.equal(new ListBook(text, 1).chosen, 1);
+    // A window that has no news has nothing to write.
+    assert.equal(JSON.stringify(new ListBook(text, 1).toText()), text);
   });
 
   it("begin with none when what is kept makes no sense", () => {

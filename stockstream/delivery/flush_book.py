@@ -60,7 +60,7 @@ class Flushed:
         self.amended = False
         if before is None:
             return
-        if _still(before.row) == _still(row):
+        if _same_still(row, before.row):
             self.renewed = before.renewed
         if before.unconfirmed == unconfirmed:
             self.stated = before.stated
@@ -175,17 +175,23 @@ class FlushBook:
     def flush(self) -> frozenset[Symbol]:
         """Begin the next flush with all that waits; returns the symbols that it changes."""
         self.number += 1
-        changed = frozenset(self._restated.union(self._waiting))
-        for symbol in changed:
-            before = self._flushed.get(symbol)
-            row = self._waiting.get(symbol) or self._flushed[symbol].row
-            entry = Flushed(row, self._unconfirmed.get(symbol), self.number, before)
-            self._flushed[symbol] = entry
-            self._updates.pop(symbol, None)
-            self._states.pop(symbol, None)
-            self._quotes.pop(symbol, None)
-            self._more = max(self._more, entry.renewed, entry.stated)
-        self._waiting.clear()
+        waiting, flushed = self._waiting, self._flushed
+        for symbol in self._restated:
+            if symbol not in waiting:
+                waiting[symbol] = flushed[symbol].row
+        number, unconfirmed = self.number, self._unconfirmed
+        more = self._more
+        for symbol, row in waiting.items():
+            entry = Flushed(row, unconfirmed.get(symbol), number, flushed.get(symbol))
+            flushed[symbol] = entry
+            if number in (entry.renewed, entry.stated):
+                more = number
+        self._more = more
+        changed = frozenset(waiting)
+        for encoded in (self._updates, self._states, self._quotes):
+            for symbol in encoded.keys() & changed:
+                del encoded[symbol]
+        waiting.clear()
         self._restated.clear()
         return changed
 
@@ -307,19 +313,22 @@ class FlushBook:
         return self._head(of_prices=False), self.quotes(symbols), LIST_TAIL
 
 
-def _still(row: QuoteRow) -> tuple[object, ...]:
-    """The fields that only snapshots carry, without those that the client knows from the prices."""
-    quote = row.quote
+def _same_still(row: QuoteRow, other: QuoteRow) -> bool:
+    """Whether the fields are the same that only snapshots carry; those of the prices aside.
+
+    Asked for each update: tuples of the fields would be made and thrown away.
+    """
+    quote, old = row.quote, other.quote
     return (
-        row.open,
-        row.base,
-        quote.exchange,
-        quote.currency,
-        quote.delayed,
-        quote.delayed_seconds,
-        quote.session,
-        quote.name,
-        quote.previous_close,
+        row.open == other.open
+        and (row.base is other.base or row.base == other.base)
+        and quote.session is old.session
+        and quote.exchange == old.exchange
+        and quote.currency == old.currency
+        and quote.delayed is old.delayed
+        and quote.delayed_seconds == old.delayed_seconds
+        and quote.name == old.name
+        and quote.previous_close == old.previous_close
     )
 
 
@@ -328,10 +337,10 @@ def _is_news(row: QuoteRow, known: QuoteRow) -> bool:
     if quote.version < old.version:
         return False
     if quote.version == old.version:
-        return row is not known and _still(row) != _still(known)
+        return row is not known and not _same_still(row, known)
     return (
         quote.price != old.price
         or quote.timestamp - old.timestamp >= RESTAMP_MS
         or quote.timestamp < old.timestamp
-        or _still(row) != _still(known)
+        or not _same_still(row, known)
     )

@@ -102,6 +102,7 @@ class _Item(msgspec.Struct, gc=False):
 
 
 _ITEM = msgspec.json.Decoder(_Item)
+_NOTHING_TOLD = (None,) * 8
 
 
 class _RejectedItem(Exception):
@@ -183,6 +184,18 @@ def _observe(item: _Item, unread: list[str]) -> Observation:
     """The observation; what of the optional fields could not be read is added to `unread`."""
     symbol = _symbol(item.symbol)
     price, timestamp = _price(item.price, symbol), _timestamp(item.timestamp, symbol)
+    optional = (
+        item.exchange,
+        item.currency,
+        item.delayed,
+        item.delayed_seconds,
+        item.open,
+        item.previous_close,
+        item.session,
+        item.name,
+    )
+    if optional == _NOTHING_TOLD:  # of thousands of items a second
+        return Observation(symbol, price, timestamp)
     field = OptionalFields(symbol, unread)
     delayed, delayed_seconds = field.delay(item.delayed, item.delayed_seconds)
     return Observation(

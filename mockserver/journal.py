@@ -38,10 +38,12 @@ class Entry:
 
     @property
     def size(self) -> int:
-        """About how many bytes it holds: the bodies, and a share for the rest."""
+        """About how many bytes it holds: bodies, headers, and a share for the rest."""
         request = self.request
         size = len(request.body) + len(self.answer.body) + len(request.url) + 500
         for name, value in request.headers:
+            size += len(name) + len(value)
+        for name, value in self.answer.headers:  # a template's can be as large as a body
             size += len(name) + len(value)
         return size
 

@@ -1,6 +1,7 @@
 """Selection, priorities, scenarios, the journal, near misses, delays and outages."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -144,6 +145,20 @@ def test_the_journal_is_bounded_in_bytes_too(sizes: list[int]) -> None:
         assert len(entries[0].request.body) == size
     journal.clear()
     assert len(journal) == 0
+
+
+@pytest.mark.parametrize("part", ["request", "answer"])
+def test_headers_count_in_the_journal_like_bodies(part: str) -> None:
+    """A template can make a header as large as a body, of a request of a few bytes."""
+    large = {"X-Large": "x" * 4_000}
+    journal = Journal(max_bytes=10_000)
+    asked = request("/", **(large if part == "request" else {}))
+    answer = text_answer(200, "")
+    if part == "answer":
+        answer = replace(answer, headers=tuple(large.items()))
+    for _ in range(5):
+        journal.add(Entry(asked, NOW, answer, None))
+    assert len(journal) == 2
 
 
 @pytest.mark.proves("M16", "M17")

@@ -15,6 +15,9 @@ LONGEST_LABEL = 32
 LONGEST_NAME = 80
 LONGEST_DELAY = 7 * 86_400
 """In seconds. A longer delay is in other units: 15 minutes are 900,000 ms."""
+LARGEST_MOVE = 10_000
+"""No price moves by a larger factor in a day. Providers were seen to tell a previous close of nearly
+nothing, and with it came a change of 10^30 %."""
 _LARGEST_NUMBER = 10**LONGEST_LABEL
 _SESSIONS = {session.value: session for session in TradingSession}
 
@@ -58,15 +61,18 @@ class OptionalFields:
         self._bad(field, value, f"up to {longest} printable characters")
         return None
 
-    def price(self, field: str, value: object) -> float | None:
-        """A price of another moment, such as the previous close."""
+    def price(self, field: str, value: object, now: float) -> float | None:
+        """A price of another moment, such as the previous close; the newest one is `now`."""
         if value is None:
             return None
         price = read_number(value)
         # Zero is how many providers write "none"; the comparison is false for a NaN.
-        if price is not None and 0 < price < math.inf:
+        if price is None or not 0 < price < math.inf:
+            self._bad(field, value, "a number above 0")
+            return None
+        if now / LARGEST_MOVE <= price <= now * LARGEST_MOVE:
             return price
-        self._bad(field, value, "a number above 0")
+        self._bad(field, value, f"within a factor of {LARGEST_MOVE:,} of the price, {now:g}")
         return None
 
     def session(self, value: object) -> TradingSession | None:

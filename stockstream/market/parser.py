@@ -206,8 +206,8 @@ def _observe(item: _Item, unread: list[str]) -> Observation:
         field.label("currency", item.currency),
         delayed,
         delayed_seconds,
-        field.price("open", item.open),
-        field.price("previous_close", item.previous_close),
+        field.price("open", item.open, price),
+        field.price("previous_close", item.previous_close, price),
         field.session(item.session),
         field.label("name", item.name, LONGEST_NAME),
     )

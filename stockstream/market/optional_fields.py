@@ -16,8 +16,8 @@ LONGEST_NAME = 80
 LONGEST_DELAY = 7 * 86_400
 """In seconds. A longer delay is in other units: 15 minutes are 900,000 ms."""
 LARGEST_MOVE = 10_000
-"""No price moves by a larger factor in a day. Providers were seen to tell a previous close of nearly
-nothing, and with it came a change of 10^30 %."""
+"""No price moves by a larger factor in a day. Providers were seen to tell a previous close of
+next to nothing, and with it came a change of 10^30 %."""
 _LARGEST_NUMBER = 10**LONGEST_LABEL
 _SESSIONS = {session.value: session for session in TradingSession}
 

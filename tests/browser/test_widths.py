@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from tests.browser.chart import Answers, ChartPage
 from tests.browser.conftest import FAST
 from tests.browser.dashboard import Dashboard
+from tests.browser.provider import Provider
 from tests.browser.test_admin import Operations
 from tests.support.programs import Server, Stub, running
 
@@ -98,6 +99,41 @@ def test_the_watch_list(server: Server, page: Page) -> None:
     expect_to_fit(page)
     page.locator("#help-open").click()
     expect_to_fit(page)
+
+
+def test_prices_of_any_size(tmp_path: Path, page: Page) -> None:
+    """The smallest beside the largest, each with its change. The trend gives way, head and all."""
+    provider = Provider(tmp_path, {"LARGE.SYMBOL-XY": 900e9, "SMALL": 1e-9})
+    server = Server(tmp_path, FAST | {"STOCK_API_URL": provider.url, "DATABASE_URL": ""})
+    with running(provider), running(server):
+        page.goto(server.url)
+        me = Dashboard(page)
+        me.subscribe("LARGE.SYMBOL-XY SMALL")
+        me.expect_price("SMALL")
+        provider.tell({"LARGE.SYMBOL-XY": 950e9 + 0.25, "SMALL": 1.5e-9})
+        expect(me.row("SMALL")).to_contain_text("+0.0000000005")
+        expect(me.row("LARGE.SYMBOL-XY")).to_contain_text("+50,000,000,000.25")
+        expect_to_fit(page)
+        page.set_viewport_size({"width": 832, "height": 700})
+        assert (
+            page.locator("th.c-trend").evaluate("head => getComputedStyle(head).overflowX")
+            == "clip"
+        )
+
+
+@pytest.mark.parametrize("width", [280, 300, 320, 359, 360])
+def test_one_truth_never_stands_over_another(server: Server, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 700})
+    page.goto(server.url)
+    me = Dashboard(page)
+    me.expect_live()
+    overhang = """() => [...document.querySelectorAll(".truth")].flatMap((truth) => {
+      const words = document.createRange();
+      words.selectNodeContents(truth);
+      const right = Math.max(...[...words.getClientRects()].map((box) => box.right));
+      return right > truth.getBoundingClientRect().right ? [truth.innerText] : [];
+    })"""
+    assert page.evaluate(overhang) == []
 
 
 def test_the_chart(server: Server, page: Page) -> None:

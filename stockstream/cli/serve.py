@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from stockstream.run_record import End
     from supervision import System
 
+_PLACES = {"environment": "environment", ".env": "file .env"}
+
 
 def serve() -> int:
     """Start everything: market, delivery, dashboard; and the stub API, unless told of another.
@@ -86,8 +88,11 @@ def _announce(configuration: Configuration, addresses: Addresses) -> None:
     settings = configuration.settings
     url = f"{addresses.url}{settings.base_path}"
     lines = [f"dashboard  {url}", f"admin      {url}/admin"]
-    if configuration.sources["admin_token"] == "generated":  # noqa: S105 - the name of a source
+    token_source = configuration.sources["admin_token"]
+    if token_source == "generated":  # noqa: S105 - the name of a source
         lines.append(f"           with the token {settings.admin_token.get_secret_value()}")
+    else:
+        lines.append(f"           with ADMIN_TOKEN, as it is set in the {_PLACES[token_source]}")
     if addresses.stub_port is not None:
         lines.append(f"stub API   http://localhost:{addresses.stub_port}/__admin: made-up prices")
     lines.append(f"tree       {program_name()} tree")

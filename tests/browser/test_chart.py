@@ -287,6 +287,33 @@ def test_no_prices_in_the_range_is_said_plainly(server: Server, open_chart: Open
     expect(me.chart).to_have_attribute("aria-disabled", "true")
 
 
+def test_a_chart_that_moves_under_a_resting_pointer_keeps_the_keyboards_cursor(
+    server: Server, open_chart: Open
+) -> None:
+    """A line above it may become longer at any time; a pointer that moves takes the cursor."""
+    me = open_chart(f"{server.url}/s/AAPL", Answers())
+    me.expect_drawn()
+    plot = me.page.locator("#chart td:nth-child(2) canvas").first.bounding_box()
+    assert plot is not None
+    newest = plot["x"] + plot["width"] - 20
+    me.page.mouse.move(newest, plot["y"] - 8)
+    me.chart.focus()
+    me.page.keyboard.press("Home")
+    first = me.said
+    assert "close" in first
+    # Up it goes, under the pointer, as with a line less above it.
+    me.page.evaluate("""() => {
+      const chart = document.querySelector("#chart");
+      window.entered = new Promise((done) => chart.addEventListener("pointerenter", done));
+      chart.style.marginTop = "-60px";
+    }""")
+    me.page.evaluate("() => window.entered")
+    me.page.evaluate("() => new Promise((done) => requestAnimationFrame(done))")
+    assert me.said == first
+    me.page.mouse.move(newest + 2, plot["y"])
+    expect(me.chart).not_to_have_attribute("aria-valuetext", first)
+
+
 def test_figures_over_the_prices_are_drawn_named_and_linked(
     server: Server, open_chart: Open
 ) -> None:

@@ -3,6 +3,7 @@
  * It is told what to show and where the cursor is; it keeps neither.
  */
 import { price } from "../format.js";
+import { Pointer } from "./pointer.js";
 import { clockTime, day, figure, when } from "./text.js";
 
 /** @typedef {import("./library.js").Library} Library */
@@ -35,6 +36,8 @@ const INVISIBLE = "rgba(0, 0, 0, 0)";
 /** A figure on a scale of its own gets this share of the height of the prices. */
 const PANE_SHARE = 0.35;
 
+const pointer = new Pointer(window);
+
 export class ChartView {
   #options;
   /** @type {Chart} */
@@ -49,6 +52,8 @@ export class ChartView {
   #candles = [];
   /** Starts of candles that are not there, where the picture has a hole. @type {readonly number[]} */
   #empty = [];
+  /** Where the keyboard has put the crosshair. @type {Candle | null} */
+  #pointed = null;
 
   /** @param {Options} options */
   constructor(options) {
@@ -104,9 +109,17 @@ export class ChartView {
     container.dataset.panes = String(1 + panes.length);
     this.#chart.subscribeCrosshairMove(({ time, sourceEvent }) => {
       // Without an event it was `point`, or data that came, that moved it.
-      if (sourceEvent !== undefined && time !== undefined) onPointer(Number(time) * 1000);
+      if (sourceEvent === undefined) return;
+      if (pointer.rests(sourceEvent)) {
+        if (this.#pointed !== null) this.point(this.#pointed);
+        return;
+      }
+      this.#pointed = null;
+      if (time !== undefined) onPointer(Number(time) * 1000);
     });
-    this.#chart.chartElement().addEventListener("pointerleave", () => onPointer(null));
+    this.#chart.chartElement().addEventListener("pointerleave", (event) => {
+      if (!pointer.rests(event)) onPointer(null);
+    });
     this.recolour();
   }
 
@@ -166,6 +179,7 @@ export class ChartView {
 
   /** @param {Candle | null} candle where the crosshair goes */
   point(candle) {
+    this.#pointed = candle;
     if (candle === null) this.#chart.clearCrosshairPosition();
     else this.#chart.setCrosshairPosition(candle.close, seconds(candle.start), this.#series);
   }

@@ -139,9 +139,7 @@ def _kept_secret(directory: Path, field: str, *, make: bool) -> SecretStr | None
     """
     path = directory / field
     try:
-        if not path.exists():
-            if not make:
-                return None
+        if make and not path.exists():
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             draft = directory / f".{field}.{os.getpid()}"
             descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
@@ -152,6 +150,8 @@ def _kept_secret(directory: Path, field: str, *, make: bool) -> SecretStr | None
             draft.unlink()
         text = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
+        if not make and isinstance(error, FileNotFoundError):
+            return None
         raise ConfigurationError(
             f"{field.upper()}: cannot be generated and kept in {path}: {error}; "
             "set it, or set DATA_DIRECTORY to a directory that can be written"

@@ -21,6 +21,7 @@ from web.api.fired import fired_api
 from web.api.history import history_api
 from web.api.indicators import indicators_api
 from web.api.quotes import api
+from web.api.rows import RowConverter
 from web.api.watchlists import watchlists_api
 from web.base_path import below
 from web.compression import Compression
@@ -70,6 +71,7 @@ def create_app(
     app.jinja_env.globals["icon"] = parts.settings.front_end.files[
         "favicon.svg"
     ].plain.body.decode()
+    app.url_map.converters["row"] = RowConverter
     base = parts.settings.base_path
     app.config["APPLICATION_ROOT"] = base or "/"
     app.asgi_app = below(base, app.asgi_app)  # type: ignore[method-assign, assignment]

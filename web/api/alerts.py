@@ -169,14 +169,14 @@ def alerts_api(parts: Parts) -> Blueprint:
         ]
         return json_answer(DeletedRules(told))
 
-    @blueprint.get("/rules/<number>")
+    @blueprint.get("/rules/<row:number>")
     @documented(RuleItem, ROW, errors=ONE_ERRORS, user=True)
     async def one(asked: Asked) -> Response:
         """One rule."""
         rule = await ask_row(database, FetchRow(RULES, current_user(), asked[ROW]))
         return json_answer(item(rule))
 
-    @blueprint.put("/rules/<number>")
+    @blueprint.put("/rules/<row:number>")
     @documented(RuleItem, ROW, body=RuleGiven, errors=CHANGE_ERRORS, user=True)
     async def replace(asked: Asked) -> Response:
         """Replace a rule."""
@@ -184,13 +184,13 @@ def alerts_api(parts: Parts) -> Blueprint:
         query = ChangeRow(RULES, current_user(), asked[ROW], lambda _before: wanted)
         return json_answer(await changed(query))
 
-    @blueprint.delete("/rules/<number>")
+    @blueprint.delete("/rules/<row:number>")
     @documented(RuleItem, ROW, errors=MOVE_ERRORS, user=True)
     async def delete(asked: Asked) -> Response:
         """Delete a rule; it can be restored."""
         return json_answer(await changed(DeleteRow(RULES, current_user(), asked[ROW])))
 
-    @blueprint.post("/rules/<number>/restore")
+    @blueprint.post("/rules/<row:number>/restore")
     @documented(RuleItem, ROW, errors=MOVE_ERRORS, user=True)
     async def restore(asked: Asked) -> Response:
         """Bring a deleted rule back."""

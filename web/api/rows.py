@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from werkzeug.exceptions import Conflict as ConflictError
 from werkzeug.exceptions import NotFound
+from werkzeug.routing import BaseConverter
 
 from stockstream.users.rows import RowRefusal
 from web.api.answers import ask_database
@@ -19,6 +20,17 @@ T = TypeVar("T")
 
 LARGEST_ID = 2**63 - 1
 """Of a row: a bigint of PostgreSQL."""
+
+
+class RowConverter(BaseConverter):
+    """`<row:number>` in a route: any text but the words that name a list of rows.
+
+    Otherwise a method that such a list does not have would be taken for a row of that name, and be
+    answered with 404 in place of 405.
+    """
+
+    regex = r"(?!deleted\Z)[^/]+"
+    part_isolating = True
 
 
 class NoSuchRowError(NotFound):

@@ -139,13 +139,13 @@ def watchlists_api(database: ActorRef) -> Blueprint:
         found = (await ask_database(database, FetchDeletedRows(WATCHLISTS, current_user()))).value
         return json_answer(DeletedWatchlists([_deleted(gone) for gone in found]))
 
-    @blueprint.get("/<number>")
+    @blueprint.get("/<row:number>")
     @documented(WatchlistItem, ROW, errors=ONE_ERRORS, user=True)
     async def one(asked: Asked) -> Response:
         """One list."""
         return await answered(FetchRow(WATCHLISTS, current_user(), asked[ROW]))
 
-    @blueprint.put("/<number>")
+    @blueprint.put("/<row:number>")
     @documented(WatchlistItem, ROW, body=NewWatchlist, errors=CHANGE_ERRORS, user=True)
     async def replace(asked: Asked) -> Response:
         """Replace a list."""
@@ -153,7 +153,7 @@ def watchlists_api(database: ActorRef) -> Blueprint:
         query = ChangeRow(WATCHLISTS, current_user(), asked[ROW], lambda _before: wanted)
         return await answered(query)
 
-    @blueprint.patch("/<number>")
+    @blueprint.patch("/<row:number>")
     @documented(WatchlistItem, ROW, body=WatchlistChange, errors=CHANGE_ERRORS, user=True)
     async def change(asked: Asked) -> Response:
         """Change a list in part."""
@@ -169,13 +169,13 @@ def watchlists_api(database: ActorRef) -> Blueprint:
             raise InvalidFieldError(wrong)
         return await answered(ChangeRow(WATCHLISTS, current_user(), asked[ROW], change.of))
 
-    @blueprint.delete("/<number>")
+    @blueprint.delete("/<row:number>")
     @documented(WatchlistItem, ROW, errors=MOVE_ERRORS, user=True)
     async def delete(asked: Asked) -> Response:
         """Delete a list; it can be restored."""
         return await answered(DeleteRow(WATCHLISTS, current_user(), asked[ROW]))
 
-    @blueprint.post("/<number>/restore")
+    @blueprint.post("/<row:number>/restore")
     @documented(WatchlistItem, ROW, errors=MOVE_ERRORS, user=True)
     async def restore(asked: Asked) -> Response:
         """Bring a deleted list back."""

@@ -128,7 +128,7 @@ async def test_every_route_of_the_running_app_is_documented(
     app = made[-1]
     assert undocumented(app) == []
     there = {
-        (method.lower(), re.sub(r"<(.+?)>", r"{\1}", rule.rule))
+        (method.lower(), re.sub(r"<(?:\w+:)?(.+?)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
         if rule.rule.startswith("/api/v1")

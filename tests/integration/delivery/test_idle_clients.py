@@ -113,7 +113,8 @@ async def test_there_are_no_more_clients_than_files(tmp_path: Path) -> None:
             answers = [
                 (await trio.to_thread.run_sync(client.recv, 4096)).split()[1] for client in clients
             ]
-            assert answers == [b"101"] * 300 + [b"503"]
+            # Two are let in at a time, so the last to come need not be the one that is refused.
+            assert Counter(answers) == {b"101": 300, b"503": 1}
             assert (await server.get("/health/live")).status_code == 200
         finally:
             for client in clients:

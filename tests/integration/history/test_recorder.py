@@ -433,9 +433,12 @@ async def test_a_flipped_bit_costs_one_batch_and_is_told(
             await history.publish(quote_row("AAPL", seq, 100 + seq))
         await history.until(lambda: history.recorder.spooled == 6)
         (path,) = tmp_path.glob("*/*.spool")  # noqa: ASYNC240 - a local folder
-        data = bytearray(path.read_bytes())
-        data[len(data) // 6 + HEADER_BYTES + 4] ^= 0x01
-        path.write_bytes(data)
+        data = path.read_bytes()
+        place = len(data) // 6 + HEADER_BYTES + 4
+        # In its place: a file written anew is empty for a moment, and the recorder may look.
+        with path.open("r+b") as file:
+            file.seek(place)
+            file.write(bytes([data[place] ^ 0x01]))
         await history.publish(quote_row("AAPL", 6, 106))
         history.url = database_url
         await history.until_recorded()

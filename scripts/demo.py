@@ -72,7 +72,7 @@ TOUR = (
         "mailbox-flood", "pubsub", {"messages": 20_000}, look=20,
     ),
     Scene(
-        "The price API answers 503 for 25 seconds. The circuit breaker opens and asks no more; "
+        "The price API answers 503 for a while. The circuit breaker opens and asks no more; "
         "the last prices stay on screen, marked stale, with a countdown to the next probe.",
         "upstream-errors", "", {"seconds": 25.0, "status": 503}, look=50,
     ),

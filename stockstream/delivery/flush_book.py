@@ -35,9 +35,8 @@ Pieces = tuple[bytes, ...]
 MOST_PARTS = 8
 """Of one subscription's snapshot, where a part would otherwise hold fewer than an eighth."""
 RESTAMP_MS = 30_000
-"""An unchanged price is sent again when its time has moved on by so much. This is half of the 60 s
-after which clients call a price frozen, so a provider that keeps confirming a price does not look
-stopped."""
+"""An unchanged price is sent again when its time has moved on by so much, so that the time that a
+client has of it is never far behind. What is live or frozen does not follow from that time."""
 
 
 class Flushed:

@@ -93,12 +93,14 @@ def moving(provider: Provider, items: Callable[[int], list[dict[str, object]]]) 
         thread.join()
 
 
-def until_listed(server: Server, symbol: str) -> None:
-    """Wait until the server has fetched it: before that it refuses it, as not listed."""
+def subscribe(me: Dashboard, server: Server, symbols: str) -> None:
+    """Subscribe once the server has fetched them: before that it refuses them, as not listed."""
     give_up = time.monotonic() + WAIT_SECONDS
-    while (answer := httpx.get(f"{server.url}/api/v1/quotes/{symbol}")).status_code != 200:
-        assert time.monotonic() < give_up, answer.text
-        time.sleep(0.05)
+    for symbol in symbols.split():
+        while (answer := httpx.get(f"{server.url}/api/v1/quotes/{symbol}")).status_code != 200:
+            assert time.monotonic() < give_up, answer.text
+            time.sleep(0.05)
+    me.subscribe(symbols)
 
 
 def stood_still(me: Dashboard, seconds: float) -> None:
@@ -135,8 +137,7 @@ def test_what_the_provider_no_longer_tells_is_stale_with_its_reason(
     fine = ["GONE", "ZERO", "NULL", "MINUS", "WORD", "BACK", "FINE"]
     provider.tell_items([item(symbol) for symbol in fine])
     me = visit(exact.url)
-    until_listed(exact, "FINE")
-    me.subscribe(" ".join(fine))
+    subscribe(me, exact, " ".join(fine))
     for symbol in fine:
         expect(me.row(symbol)).to_have_attribute("data-state", "live")
     me.page.evaluate(LOOK)
@@ -180,8 +181,7 @@ def test_a_providers_clock_that_is_ahead_makes_no_price_young(
     """Its time is 280 s ahead and then it is gone: its age grows from its last fetch."""
     provider.tell_items([item("AHEAD", at=280), item("FINE")])
     me = visit(exact.url)
-    until_listed(exact, "AHEAD")
-    me.subscribe("AHEAD FINE")
+    subscribe(me, exact, "AHEAD FINE")
     expect(me.row("AHEAD")).to_have_attribute("data-state", "live")
     provider.tell_items([item("FINE")])
     expect(me.row("AHEAD")).to_have_attribute("data-state", "stale")
@@ -196,8 +196,7 @@ def test_a_delayed_price_that_moves_is_live_and_says_by_how_much_at_every_width(
     delayed = {"delayed": True, "delayed_seconds": 900}
     me = visit(exact.url)
     with moving(provider, lambda turn: [item("DLYD", 50 + turn % 7, at=-900, **delayed)]):
-        until_listed(exact, "DLYD")
-        me.subscribe("DLYD")
+        subscribe(me, exact, "DLYD")
         me.expect_changes("DLYD", 2)
         expect(me.row("DLYD")).to_have_attribute("data-state", "live")
         for width in (360, 768, 1280):
@@ -214,8 +213,7 @@ def test_a_session_that_is_closed_or_halted_is_said(
         [item("SHUT", session="closed"), item("HALT", session="halted"), item("OPEN")]
     )
     me = visit(exact.url)
-    until_listed(exact, "SHUT")
-    me.subscribe("SHUT HALT OPEN")
+    subscribe(me, exact, "SHUT HALT OPEN")
     expect(age(me, "SHUT")).to_have_text("Closed")
     expect(age(me, "HALT")).to_have_text("Halted")
     expect(me.row("OPEN")).to_have_attribute("data-state", "live")
@@ -229,8 +227,7 @@ def test_a_price_that_stands_is_frozen_and_no_text_lies_over_another(
     provider.tell_items([item("BIG", BIG, **big), item("FROZEN", 12.5)])
     me = visit(exact.url)
     stood_still(me, 15 * 60)
-    until_listed(exact, "BIG")
-    me.subscribe("BIG FROZEN")
+    subscribe(me, exact, "BIG FROZEN")
     for symbol in ("BIG", "FROZEN"):
         expect(me.row(symbol)).to_have_attribute("data-state", "frozen")
         expect(age(me, symbol)).to_have_text("Frozen 15\N{NO-BREAK SPACE}min")
@@ -250,8 +247,7 @@ def test_the_change_of_the_day_says_what_it_is_against(
     until_rows_are_kept(exact)
     provider.tell_items([item("BASED", 110, previous_close=100)])
     me = visit(exact.url)
-    until_listed(exact, "BASED")
-    me.subscribe("BASED")
+    subscribe(me, exact, "BASED")
     change = me.row("BASED").locator(".c-change")
     expect(change).to_have_text(re.compile(r"^\+10\.00\+10\.00\s%$"))
     expect(change).to_have_attribute("title", "up since the previous close")
@@ -272,8 +268,7 @@ def test_the_sum_above_the_list_is_that_of_its_rows_in_each_frame(
 
     me = visit(exact.url)
     with moving(provider, crossing):
-        until_listed(exact, "S5")
-        me.subscribe(" ".join(f"S{n}" for n in range(6)))
+        subscribe(me, exact, " ".join(f"S{n}" for n in range(6)))
         me.expect_changes("S5", 1)
         me.page.evaluate(LOOK)
         assert me.page.evaluate("look.differingSums(100)") == 0
@@ -286,8 +281,7 @@ def test_a_clock_that_is_set_makes_no_price_old_and_a_dead_network_none_live(
     """Three hours ahead or back change nothing; when no word comes any more, nothing is live."""
     with moving(provider, lambda turn: [item("AAA", 100 + turn % 5)]):
         me = visit(wire.url, server_goes_away=True)
-        until_listed(exact, "AAA")
-        me.subscribe("AAA")
+        subscribe(me, exact, "AAA")
         me.expect_changes("AAA", 1)
         me.page.evaluate(LOOK)
         me.page.evaluate("look.watchRow('AAA')")
@@ -315,8 +309,7 @@ def test_offline_is_believed_once_the_server_does_not_answer(
     """The browser has no network, it says: soon no row is live, nor is the page connected."""
     with moving(provider, lambda turn: [item("AAA", 100 + turn % 5)]):
         me = visit(wire.url, server_goes_away=True)
-        until_listed(exact, "AAA")
-        me.subscribe("AAA")
+        subscribe(me, exact, "AAA")
         me.expect_changes("AAA", 1)
         me.page.evaluate(LOOK)
         me.page.evaluate("dispatchEvent(new Event('offline'))")
@@ -338,8 +331,7 @@ def test_an_outage_is_told_to_who_hears_the_page_and_in_its_title(
     """Feed, breaker and prices in few sentences, when they go and when they are back."""
     provider.tell_items([item("AAA"), item("BBB")])
     me = visit(exact.url)
-    until_listed(exact, "AAA")
-    me.subscribe("AAA BBB")
+    subscribe(me, exact, "AAA BBB")
     me.expect_live()
     me.page.evaluate(LOOK)
     me.page.evaluate("look.listen()")
@@ -362,8 +354,7 @@ def test_the_trend_is_told_in_words(provider: Provider, exact: Server, visit: Vi
     """Who does not see the line hears where it began, where it is, and how far it went."""
     me = visit(exact.url)
     with moving(provider, lambda turn: [item("TRND", 100 + 3 * (turn % 2))]):
-        until_listed(exact, "TRND")
-        me.subscribe("TRND")
+        subscribe(me, exact, "TRND")
         trend = me.row("TRND").locator(".trend")
         course = r"^from 10[03]\.00 to 10[03]\.00, lowest 100\.00, highest 103\.00$"
         expect(trend).to_have_accessible_name(re.compile(course))

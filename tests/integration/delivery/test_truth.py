@@ -52,7 +52,7 @@ def item(symbol: str, price: float = 10.0, ahead: int = 0, **more: object) -> di
 
 
 def garbled(symbol: str) -> list[dict[str, object]]:
-    """The item that the review tried, if the symbol is still told at all."""
+    """The item of a provider that goes wrong, if it still tells the symbol at all."""
     change = BAD[symbol]
     if change is None:
         return []

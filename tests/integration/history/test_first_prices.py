@@ -102,7 +102,7 @@ async def bases(tree: Tree, nursery: trio.Nursery, symbol: str = "AAA") -> set[t
 async def test_the_change_of_the_day_is_the_same_after_a_restart(
     feed: Feed, cluster: Path, nursery: trio.Nursery
 ) -> None:
-    """H4 of the review: 100, then 110, then a restart; on the socket and by the API alike."""
+    """100, then 110, then a restart: +10 %, on the socket and by the API alike."""
     before = None
     for life in (1, 2):
         async with fed_by(feed.api, data_directory=cluster, database_url=None) as tree:

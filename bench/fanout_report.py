@@ -254,7 +254,7 @@ def targets(rows: Sequence[Figures]) -> list[Target]:
     for row in rows:
         if row.sets == "crowd":
             name = f"KB per client, {row.clients} clients"
-            found.append(Target(name, row.kb_per_client, 30.0, False))
+            found.append(Target(name, row.kb_per_client, 32.0, False))
     by_name = ratios(rows)
     for size in (20, 1):
         floor = by_name.get(f"frame: floor ({size})")

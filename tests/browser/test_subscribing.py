@@ -13,7 +13,7 @@ from tests.support.programs import Server
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import WebSocket
+    from playwright.sync_api import Route, WebSocket
 
     from tests.browser.conftest import Serving, Visit
 
@@ -184,3 +184,28 @@ def test_what_the_feed_does_not_know_is_refused_and_comes_back_into_the_field(
     expect(me.field).to_be_focused()
     me.expect_rows("AAPL")
     expect(me.page.locator("#live")).to_contain_text("Not subscribed. ZZZZ")
+
+
+def test_a_list_of_symbols_that_comes_late_does_not_take_the_refusal_away(
+    server: Server, visit: Visit
+) -> None:
+    """What the server said of a symbol stands beside the field until the person types again."""
+    me = visit(server.url)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    me.page.route("**/api/v1/symbols", hold)
+    with me.page.expect_request("**/api/v1/symbols"):
+        me.page.reload()
+    me.subscribe("ZZZZ, AAPL")
+    expect(me.hint).to_contain_text("ZZZZ: ")
+    with me.page.expect_response("**/api/v1/symbols") as answer:
+        for route in held:
+            route.continue_()
+    answer.value.finished()
+    me.field.press("End")  # the page has handled the answer by the time that it handles this key
+    expect(me.hint).to_contain_text("ZZZZ: ")
+    me.field.press_sequentially(" ")
+    expect(me.hint).to_have_text("The feed does not list ZZZZ.")

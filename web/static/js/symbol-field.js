@@ -76,6 +76,8 @@ export class SymbolField {
 
   /** What the feed lists is known now, or has changed. */
   listChanged() {
+    // What was left to be corrected keeps its reason: the list has nothing better to say of it.
+    if (this.#input.value === this.#left.text) return;
     if (document.activeElement === this.#input && this.#beingTyped() !== "") this.#typed();
   }
 

@@ -1,0 +1,76 @@
+"""Shards: what one request to an upstream brings, and the names of nodes and claims.
+
+A cluster divides fetching by shards. Each is fetched by one node, which is known by its claim. With
+one shard per upstream, which is the default, one request brings all prices of that upstream.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple, NewType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stockstream.quotes import Symbol
+
+MOST_SHARDS = 64
+
+Shard = NewType("Shard", str)
+"""The upstream's name and the number of the part, from 0 on: `api/0`."""
+
+
+class NodeId(NamedTuple):
+    """A node in one of its lives. A later life of the same name has a higher `boot`."""
+
+    name: str
+    boot: int
+
+
+class Claim(NamedTuple):
+    """Who fetches a shard, and the epoch of the versions that it gives.
+
+    The higher one of two holds, on all nodes alike. A claim by nobody has no name: it says only
+    that there are versions of that epoch.
+    """
+
+    epoch: int
+    name: str
+    boot: int
+
+    @property
+    def node(self) -> NodeId:
+        """Whose claim it is."""
+        return NodeId(self.name, self.boot)
+
+
+def shard(upstream: str, index: int) -> Shard:
+    """The part `index` of what an upstream brings."""
+    return Shard(f"{upstream}/{index}")
+
+
+def shards(upstreams: Iterable[str], count: int) -> tuple[Shard, ...]:
+    """All shards there are, where each upstream has `count`."""
+    return tuple(shard(upstream, index) for upstream in upstreams for index in range(count))
+
+
+def shard_of(upstream: str, symbol: Symbol, count: int) -> Shard:
+    """The shard of a symbol at an upstream with `count` shards."""
+    return shard(upstream, index_of(symbol, count))
+
+
+def index_of(symbol: Symbol, count: int) -> int:
+    """Which part a symbol belongs to: the same at each upstream, on every node."""
+    if count == 1:
+        return 0
+    return int.from_bytes(blake2b(symbol.encode(), digest_size=8).digest(), "big") % count
+
+
+def upstream_of(name: Shard) -> str:
+    """The upstream of a shard."""
+    return name.partition("/")[0]
+
+
+def part_of(name: Shard) -> str:
+    """The part of a shard, which has the same name at each upstream."""
+    return name.partition("/")[2]

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stockstream.quotes import Base
-    from stockstream.statuses import CircuitState, ExchangeDay, QuoteRow
+    from stockstream.shards import NodeId, Shard
+    from stockstream.statuses import (
+        CircuitState,
+        CircuitStatus,
+        Confirmations,
+        ExchangeDay,
+        FeedStatus,
+        QuoteRow,
+        UpstreamClock,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +56,78 @@ class QuotesPublished:
 
     Published means: the batch `number` was appended to the `Outbox` before this was sent. The same
     is told of rows of earlier batches that were amended since: their quotes are what they were.
+    Prices that are `own` count for all nodes of a cluster, and are told to them; the others came
+    from another node, or are shown here only.
     """
 
     number: int
     rows: tuple[QuoteRow, ...]
+    own: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReceived:
+    """Quotes that another node has published, or a page of those it has: from the bus.
+
+    Their times by the monotonic clock are this process's. The streamer takes in what is newer.
+    """
+
+    node: NodeId
+    rows: tuple[QuoteRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTold:
+    """How an upstream does at the `node` that fetches from it, and what that confirms.
+
+    A feed tells it the bus after each round; the bus tells it the feed of that name on all other
+    nodes. Times are this process's. `told` of the confirmations is the same object for as long as
+    the same symbols were confirmed.
+    """
+
+    upstream: str
+    node: NodeId | None
+    feed: FeedStatus
+    circuit: CircuitStatus | None
+    clock: UpstreamClock | None
+    confirmations: Confirmations | None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingChanged:
+    """The row of `holding` is new: this node fetches other shards, or fetches them otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochSeen:
+    """A version of that epoch exists, or existed: a client has it, or another node has given it.
+
+    To the membership, so that who fetches the symbol gives higher ones.
+    """
+
+    symbol: Symbol
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochsUsed:
+    """The epochs that the streamer of a node that is alone has given: to the membership."""
+
+    epochs: Mapping[Shard, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDemand:
+    """Which clients this node has: from the subscription manager to the membership.
+
+    `symbols` counts connections by symbol named. `everything` are those that want all there are,
+    `subscribers` those with any subscription, `connections` all.
+    """
+
+    symbols: Mapping[Symbol, int]
+    everything: int
+    subscribers: int
+    connections: int
 
 
 @dataclass(frozen=True, slots=True)

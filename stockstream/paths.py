@@ -2,6 +2,8 @@
 
 TELEMETRY = "telemetry"
 PUBSUB = "pubsub"
+BUS = "cluster/bus"
+MEMBERSHIP = "cluster/membership"
 POSTGRES = "database/postgres"
 DATABASE = "database/gateway"
 RECORDER = "history/recorder"

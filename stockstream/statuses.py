@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from stockstream.quotes import Base, Quote, Symbol
+from stockstream.shards import Claim, NodeId, Shard
 from stockstream.times import Moment
 
 
@@ -349,3 +350,81 @@ class WebhookStatus(msgspec.Struct, frozen=True):
     failed: int = 0
     dead: int = 0
     under_way: int = 0
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """What this node of a cluster fetches. A single node has no such row, and fetches all.
+
+    It gives the prices of each shard in `epochs` versions of that epoch. `highest` is the highest
+    epoch of each shard that is known. A node that is `alone` cannot reach the others: it fetches
+    what its own clients want, each time in an epoch above all it knows. What it accepts of the
+    shards in `recording` counts for all nodes: it is recorded, and alerts of it are told.
+    """
+
+    epochs: Mapping[Shard, int] = {}
+    recording: frozenset[Shard] = frozenset()
+    highest: Mapping[Shard, int] = {}
+    alone: bool = False
+
+
+class NodeState(StrEnum):
+    """How a node stands in its cluster.
+
+    It knows the prices and may fetch; it is still being told them; nobody can be reached; or
+    another node of its name is newer, or its settings differ in what must be the same, so that it
+    only shows prices.
+    """
+
+    READY = "ready"
+    JOINING = "joining"
+    ALONE = "alone"
+    STANDING_BY = "standing_by"
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A node of the cluster, as its last heartbeat told it, which came at `heard`.
+
+    It may fetch once it is `ready`, and not from the upstreams in `unfit`, which it cannot reach.
+    `address` is its own address for operators, `public_url` the one for browsers; None where it has
+    none. `load` is the share of a core that it used of late; `clients` are connected to it.
+    `differing` are the settings that are not as they are here.
+    """
+
+    node: NodeId
+    ready: bool
+    unfit: frozenset[str]
+    heard: Moment
+    version: str
+    address: str | None
+    public_url: str | None
+    load: float
+    clients: int
+    differing: tuple[str, ...] = ()
+
+
+class Members(msgspec.Struct, frozen=True):
+    """The cluster as this node, `me`, sees it.
+
+    `state` is how it stands itself; `me` is among the `members`, in the order of their names.
+    `claims` says who fetches each shard, where anybody does. Its last heartbeat came back at
+    `echoed`, so many seconds after it was sent: `echo_seconds`.
+    """
+
+    me: NodeId
+    state: NodeState
+    members: tuple[Member, ...]
+    claims: Mapping[Shard, Claim]
+    echoed: Moment | None
+    echo_seconds: float | None
+
+
+class ClusterPresence(msgspec.Struct, frozen=True):
+    """The clients of all nodes together, by node. `symbols` counts connections by symbol named;
+    `everything` are those that want all, `subscribed` those with any subscription.
+    """
+
+    nodes: Mapping[str, int]
+    connections: int
+    subscribed: int
+    everything: int
+    symbols: Mapping[Symbol, int]

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
         AlertStatus,
         CircuitFigures,
         CircuitStatus,
+        ClusterPresence,
         Confirmations,
         DatabaseStatus,
         FeedFigures,
         FeedStatus,
+        Holding,
+        Members,
         QuoteRow,
         RecorderStatus,
         RetentionStatus,
@@ -43,11 +46,15 @@ ALERT_INBOX_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Quotes published together at a moment. `number` rises by one with each of this process."""
+    """Quotes published together at a moment. `number` rises by one with each of this process.
+
+    Those that are not `own` came from another node of the cluster, or are shown here only.
+    """
 
     number: int
     rows: tuple[QuoteRow, ...]
     published: Moment
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +93,11 @@ class Outbox:
         self._acknowledged = 0
         self._dropped = 0
 
-    def append(self, rows: Sequence[QuoteRow]) -> Batch:
+    def append(self, rows: Sequence[QuoteRow], *, own: bool = True) -> Batch:
         """Publish: from here on, these rows are not lost by the death of an actor."""
         self._appends.check()
         self._last_number += 1
-        batch = Batch(self._last_number, tuple(rows), Moment.now())
+        batch = Batch(self._last_number, tuple(rows), Moment.now(), own)
         if self._acknowledges is not None:
             self._waiting.append(batch)
             self._rows += len(batch.rows)
@@ -145,8 +152,10 @@ class Tables:
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feeds`,
     `feed_figures`, `confirmations`, `upstream_clocks`, `circuits` and `circuit_figures`: a row for
     each upstream, by its name; `stockstream.upstreams` and `stockstream.symbol_states` tell what
-    they come to together. `database`, `recorder`, `retention`, `alerts` and `webhooks` have one row
-    each, without a key: they are slots.
+    they come to together. In a cluster, `told_circuits` has the circuit of the node that fetches,
+    for each upstream that this node does not fetch from; `holding`, `members` and `presence` are
+    slots, which a single node leaves empty. `database`, `recorder`, `retention`, `alerts` and
+    `webhooks` are slots, too: they have one row each, without a key.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other.
     """
@@ -169,6 +178,14 @@ class Tables:
     )
     circuit_figures: Table[str, CircuitFigures] = field(
         default_factory=lambda: Table("circuit_figures", writer=paths.circuit_breaker)
+    )
+    told_circuits: Table[str, CircuitStatus] = field(
+        default_factory=lambda: Table("told_circuits", writer=paths.feed)
+    )
+    holding: Slot[Holding] = field(default_factory=lambda: Slot("holding", writer=paths.MEMBERSHIP))
+    members: Slot[Members] = field(default_factory=lambda: Slot("members", writer=paths.MEMBERSHIP))
+    presence: Slot[ClusterPresence] = field(
+        default_factory=lambda: Slot("presence", writer=paths.MEMBERSHIP)
     )
     subscriptions: Table[int, Subscription] = field(
         default_factory=lambda: Table("subscriptions", writer=paths.SUBSCRIPTION_MANAGER)

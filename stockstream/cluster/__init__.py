@@ -1,0 +1,1 @@
+"""Several nodes: who is there, who fetches what, and the bus between them."""

@@ -1,0 +1,121 @@
+"""What nodes say to each other, as it stands on the bus: maps of MessagePack.
+
+Nodes of different releases meet on one bus. A reader ignores fields that it does not know and puts
+the default in for one that is missing, so a field may be added at any time: with a default, and
+never with another meaning. What an older reader would misunderstand takes a new `PROTOCOL`.
+"""
+
+from __future__ import annotations
+
+# Not only for type checking: msgspec reads the annotations.
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from stockstream.shards import Claim, NodeId, Shard
+
+PROTOCOL = 1
+"""The version of all messages here."""
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+NodeName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class UnknownProtocol(ValueError):
+    """A message of another protocol, which cannot be read; `sender` said it."""
+
+    def __init__(self, sender: NodeId, protocol: int) -> None:
+        self.sender = sender
+        self.protocol = protocol
+        super().__init__(
+            f"node {sender.name!r} speaks version {protocol} of the cluster's protocol, "
+            f"this one speaks {PROTOCOL}"
+        )
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """The head of each message: its protocol, and the node that said it."""
+
+    name: NodeName
+    boot: Count
+    protocol: int = PROTOCOL
+
+    @property
+    def sender(self) -> NodeId:
+        """Who said it."""
+        return NodeId(self.name, self.boot)
+
+
+class Heartbeat(Said, frozen=True, kw_only=True, tag="heartbeat"):
+    """A node lives. `number` rises with each one of a boot.
+
+    A node that begins to listen says `hello`, which all answer at once; one that stops says `bye`.
+    `claims` are all that it knows, not its own ones only: what one node has missed, another tells.
+    `unfit` names the upstreams that it should not fetch from. `batch` and `wants` are the numbers
+    of what it last told of each kind, so that a receiver finds out what it missed.
+    `fingerprints` are HMACs by the name of a setting, to be compared with one's own.
+    """
+
+    number: Count
+    kind: Literal["beat", "hello", "bye"] = "beat"
+    ready: bool = False
+    unfit: tuple[str, ...] = ()
+    claims: Mapping[Shard, Claim] = {}
+    batch: Count = 0
+    wants: Count = 0
+    product: str = ""
+    address: str = ""
+    public_url: str = ""
+    load: float = 0.0
+    clients: Count = 0
+    fingerprints: Mapping[str, str] = {}
+
+
+class ClaimMessage(Said, frozen=True, kw_only=True, tag="claim"):
+    """From now on the sender fetches these shards; it holds once the sender has heard it itself."""
+
+    claims: Mapping[Shard, Claim]
+
+
+MemberMessage: TypeAlias = Heartbeat | ClaimMessage
+
+T = TypeVar("T")
+
+_encoder = msgspec.msgpack.Encoder()
+_heads = msgspec.msgpack.Decoder(Said)
+_member_messages: msgspec.msgpack.Decoder[MemberMessage] = msgspec.msgpack.Decoder(MemberMessage)
+
+
+def encode(message: Said) -> bytes:
+    """As bytes for the bus."""
+    return _encoder.encode(message)
+
+
+def decode_member_message(data: bytes) -> MemberMessage:
+    """What a node said about itself or its shards.
+
+    Raises:
+        UnknownProtocol: it is of another version; the rest of it was not looked at.
+        msgspec.ValidationError: it is no such message; the error names the field.
+        msgspec.DecodeError: it is no message at all.
+    """
+    return decode(data, _member_messages)
+
+
+def decode(data: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T:
+    """`data` as `decoder` reads it; raises as `decode_member_message` does."""
+    head = _read(data, _heads)
+    if head.protocol != PROTOCOL:
+        raise UnknownProtocol(head.sender, head.protocol)
+    return _read(data, decoder)
+
+
+def _read(data: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T:
+    # msgspec lets these two errors through, as `decoding.py` says of JSON.
+    try:
+        return decoder.decode(data)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"it is not UTF-8: {error.reason}") from error
+    except RecursionError as error:
+        raise msgspec.DecodeError("it is nested too deeply") from error

@@ -22,8 +22,8 @@ CHAOS = "chaos"
 
 
 def feed(upstream: str) -> str:
-    """The feed of the upstream of that name."""
-    return f"{FEEDS}/{upstream}/feed"
+    """The feed of the upstream of that name, or of a row that it has of another node's feed."""
+    return f"{FEEDS}/{upstream.partition('@')[0]}/feed"
 
 
 def circuit_breaker(upstream: str) -> str:

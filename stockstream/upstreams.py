@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stockstream.statuses import CircuitStatus
+    from stockstream.tables import Tables
     from stockstream.times import Moment
 
 STALE_AFTER_INTERVALS = 3
@@ -87,6 +88,12 @@ def feed_of_all(rows: Mapping[str, FeedStatus]) -> FeedStatus | None:
         all(row.listed for row in rows.values()),
         _said(reasons[0], rows) if reasons else None,
     )
+
+
+def circuits_of(tables: Tables) -> Mapping[str, CircuitStatus]:
+    """The circuit of each upstream at the node that fetches from it."""
+    told = tables.told_circuits.rows
+    return {**tables.circuits.rows, **told} if told else tables.circuits.rows
 
 
 def worst_circuit(rows: Mapping[str, CircuitStatus]) -> CircuitStatus | None:

@@ -31,7 +31,7 @@ from stockstream.quotes import iso_utc
 from stockstream.statuses import CircuitState, FeedState
 from stockstream.symbol_states import next_due, unconfirmed
 from stockstream.times import Moment, WallClock, now_ms
-from stockstream.upstreams import feed_of_all, worst_circuit
+from stockstream.upstreams import circuits_of, feed_of_all, worst_circuit
 from supervision import Actor, handles
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Broadcaster(Actor):
 
     def _read_status(self) -> None:
         feed = feed_of_all(self._tables.feeds.rows)
-        circuit = worst_circuit(self._tables.circuits.rows)
+        circuit = worst_circuit(circuits_of(self._tables))
         if feed is not None:
             as_of = feed.as_of
             if as_of is None:

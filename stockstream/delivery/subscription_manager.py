@@ -21,7 +21,7 @@ from stockstream.delivery.messages import (
     Refused,
 )
 from stockstream.delivery.protocol import EVERYTHING, Rejected
-from stockstream.messages import Demand, DemandWanted
+from stockstream.messages import Demand, DemandWanted, LocalDemand
 from stockstream.quotes import InvalidSymbol, Symbol, parse_symbol
 from stockstream.tables import Subscription, Tables
 from stockstream.upstreams import feed_of_all
@@ -140,10 +140,14 @@ class SubscriptionManager(Actor):
         feeds: Sequence[str],
         *,
         symbol_limit: int,
+        membership: str | None = None,
     ) -> None:
-        """`feeds` are the names of the actors that are told the demand."""
+        """`feeds` are the names of the actors that are told the demand; in a cluster it is the
+        `membership`, which adds up that of all nodes.
+        """
         self._tables = tables
         self._feed_names = tuple(feeds)
+        self._membership_name = membership
         self._connections = connections
         self._limit = symbol_limit
         self._counts: Counter[Symbol] = Counter()
@@ -157,6 +161,8 @@ class SubscriptionManager(Actor):
     async def init(self) -> None:
         """Count what the table holds, and tell it."""
         self._feeds = [self.system.ref(name) for name in self._feed_names]
+        name = self._membership_name
+        self._membership = None if name is None else self.system.ref(name)
         for subscription in self._tables.subscriptions.rows.values():
             self._count(subscription, 1)
         self._tell()
@@ -247,6 +253,12 @@ class SubscriptionManager(Actor):
                 self._texts.setdefault(symbol, symbol)
 
     def _tell(self) -> None:
+        if self._membership is not None:
+            counts, connections = dict(self._counts), len(self._connections)
+            self._membership.cast(
+                LocalDemand(counts, self._everything, self._subscribers, connections)
+            )
+            return
         demand = Demand(frozenset(self._counts), self._everything > 0, self._subscribers)
         for feed in self._feeds:
             feed.cast(demand)

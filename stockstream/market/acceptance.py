@@ -10,17 +10,31 @@ from stockstream.quotes import Version
 from stockstream.statuses import QuoteRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from stockstream.market.observed import Observed
     from stockstream.quotes import Symbol
 
 
 class Acceptance(NamedTuple):
-    """The new rows, and the symbols in which another feed had outdone this one: see `Accepted`."""
+    """The new rows, and the symbols in which another feed had outdone this one: see `Accepted`.
+
+    News of the symbols in `overtaken` could not be given a higher version than there is.
+    """
 
     rows: tuple[QuoteRow, ...]
     behind: frozenset[Symbol]
+    overtaken: frozenset[Symbol] = frozenset()
+
+
+class TakenIn(NamedTuple):
+    """Of rows from another node: those `newer` than the ones here, and those that only say more of
+    the same quotes, so many others were `refused`.
+    """
+
+    newer: tuple[QuoteRow, ...]
+    amended: tuple[QuoteRow, ...]
+    refused: int
 
 
 def epoch_of(rows: Mapping[Symbol, QuoteRow], wall_clock_ms: int) -> int:
@@ -40,6 +54,7 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
     believed = Believed.at(observed.reading)
     accepted: list[QuoteRow] = []
     behind: set[Symbol] = set()
+    overtaken: set[Symbol] = set()
     for observation in observed.observations:
         row = rows.get(observation.symbol)
         if row is None:
@@ -61,6 +76,10 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
             # Both go on telling it: with each in its turn taken, the price would go to and fro.
             behind.add(observation.symbol)
             continue
+        if last.version.epoch > epoch:
+            # Another node fetches this by now, and this one has not heard it yet.
+            overtaken.add(observation.symbol)
+            continue
         quote = observation.quoted(Version(epoch, last.version.seq + 1), received)
         day = day_of(observation, row, believed)
         accepted.append(
@@ -76,4 +95,29 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
                 day,
             )
         )
-    return Acceptance(tuple(accepted), frozenset(behind))
+    return Acceptance(tuple(accepted), frozenset(behind | overtaken), frozenset(overtaken))
+
+
+def take_in(received: Iterable[QuoteRow], rows: Mapping[Symbol, QuoteRow]) -> TakenIn:
+    """What of rows that another node made belongs in the table: nothing that is older (N3).
+
+    Two rows of one version are of one quote. The one that knows the base of the day says more.
+    """
+    newer: list[QuoteRow] = []
+    amended: list[QuoteRow] = []
+    refused = 0
+    for row in received:
+        here = rows.get(row.quote.symbol)
+        if here is None or row.quote.version > here.quote.version:
+            newer.append(row)
+        elif row.quote.version == here.quote.version and _says_more(row, here):
+            amended.append(row)
+        else:
+            refused += 1
+    return TakenIn(tuple(newer), tuple(amended), refused)
+
+
+def _says_more(row: QuoteRow, here: QuoteRow) -> bool:
+    if row.day is None or (row.base == here.base and row.day == here.day):
+        return False
+    return here.day is None or row.day.settled >= here.day.settled

@@ -3,6 +3,7 @@
 It is the only writer of the `quotes` table, of the outbox and of the alerts' inbox, so what is
 newer, and what its version is, is decided in one place. It asks nobody for prices: a feed that is
 killed, hangs or fails holds up nothing here, and one whose streamer is killed tells it again.
+In a cluster it also takes in what other nodes have accepted.
 """
 
 from __future__ import annotations
@@ -13,15 +14,23 @@ import structlog
 import trio
 
 from stockstream import paths
-from stockstream.market.acceptance import accept, epoch_of
+from stockstream.market.acceptance import accept, epoch_of, take_in
 from stockstream.market.day_base import corrected
 from stockstream.market.observed import Accepted, Observed
-from stockstream.messages import ClockStepped, FirstPricesFound, QuotesPublished
+from stockstream.market.versioning import Part, Versioning
+from stockstream.messages import (
+    BatchReceived,
+    ClockStepped,
+    EpochSeen,
+    EpochsUsed,
+    FirstPricesFound,
+    QuotesPublished,
+)
 from stockstream.times import WallClock, now_ms
 from supervision import Actor, handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from stockstream.quotes import Symbol
     from stockstream.statuses import QuoteRow
@@ -41,24 +50,28 @@ class Streamer(Actor):
         *,
         clock: Callable[[], int] = now_ms,
         claim_epoch: Callable[[], int] | None = None,
+        shards_per_upstream: int = 1,
     ) -> None:
         """`claim_epoch` gives the process its epoch, in a thread; without one it is the clock's
-        time.
+        time. In a cluster the membership has the epochs of the shards.
         """
         self._tables = tables
         self._clock = clock
         self._wall = WallClock(clock)
         self._claim_epoch = claim_epoch
+        self._versioning = Versioning(shards_per_upstream)
 
     async def init(self) -> None:
         """Have an epoch."""
         self._wall.step()
         self._epoch = epoch_of(self._tables.quotes.rows, await self._first_epoch())
         self._pubsub = self.system.ref(paths.PUBSUB)
+        self._membership = self.system.ref(paths.MEMBERSHIP)
 
     async def _first_epoch(self) -> int:
         """The epoch, if no quote has one yet. A disk that hangs holds nobody up for long."""
-        if self._claim_epoch is not None and not self._tables.quotes.rows:
+        alone = self._tables.holding.value is None
+        if alone and self._claim_epoch is not None and not self._tables.quotes.rows:
             with trio.move_on_after(CLAIM_SECONDS):
                 return await trio.to_thread.run_sync(self._claim_epoch, abandon_on_cancel=True)
             _log.warning("the epoch could not be claimed in time; the clock has to do")
@@ -67,13 +80,49 @@ class Streamer(Actor):
     @handles(Observed)
     def _on_observed(self, observed: Observed) -> Accepted:
         self._notice_step()
-        accepted = accept(observed, self._tables.quotes.rows, epoch=self._epoch)
-        if accepted.rows:
-            self._tables.quotes.put_all({row.quote.symbol: row for row in accepted.rows})
-            batch = self._tables.outbox.append(accepted.rows)
-            self._tables.alert_inbox.append(accepted.rows)
-            self._pubsub.cast(QuotesPublished(batch.number, batch.rows))
-        return Accepted(len(accepted.rows), accepted.behind)
+        published = 0
+        behind: set[Symbol] = set()
+        for part in self._parts(observed):
+            accepted = accept(part.observed, self._tables.quotes.rows, epoch=part.epoch)
+            published += len(accepted.rows)
+            behind |= accepted.behind
+            if accepted.rows:
+                self._publish(accepted.rows, own=part.own)
+            if accepted.overtaken:
+                self._tell_overtaken(accepted.overtaken)
+        return Accepted(published, frozenset(behind))
+
+    def _parts(self, observed: Observed) -> Iterable[Part]:
+        holding = self._tables.holding.value
+        if holding is None:
+            return (Part(observed, self._epoch, own=True),)
+        parts = self._versioning.parts(observed, holding, self._clock())
+        if holding.alone and parts:
+            self._membership.cast(EpochsUsed(dict(self._versioning.used)))
+        return parts
+
+    def _publish(self, rows: tuple[QuoteRow, ...], *, own: bool) -> None:
+        self._tables.quotes.put_all({row.quote.symbol: row for row in rows})
+        if own:
+            number = self._tables.outbox.append(rows).number
+        else:
+            number = self._tables.outbox.statistics().last_number
+        self._tables.alert_inbox.append(rows, own=own)
+        self._pubsub.cast(QuotesPublished(number, rows, own))
+
+    def _tell_overtaken(self, symbols: Iterable[Symbol]) -> None:
+        """Have the membership know: the shard is lost, or it needs a higher epoch."""
+        rows = self._tables.quotes.rows
+        newest = max(symbols, key=lambda symbol: rows[symbol].quote.version.epoch)
+        self._membership.cast(EpochSeen(newest, rows[newest].quote.version.epoch))
+
+    @handles(BatchReceived)
+    def _on_received(self, message: BatchReceived) -> None:
+        taken = take_in(message.rows, self._tables.quotes.rows)
+        if taken.newer:
+            self._publish(taken.newer, own=False)
+        if taken.amended:
+            self._amend({row.quote.symbol: row for row in taken.amended}, own=False)
 
     @handles(FirstPricesFound)
     def _on_first_prices(self, message: FirstPricesFound) -> None:
@@ -86,9 +135,13 @@ class Streamer(Actor):
                 if new is not row:
                     amended[symbol] = new
         if amended:
-            self._tables.quotes.put_all(amended)
-            last = self._tables.outbox.statistics().last_number
-            self._pubsub.cast(QuotesPublished(last, tuple(amended.values())))
+            self._amend(amended, own=True)
+
+    def _amend(self, rows: dict[Symbol, QuoteRow], *, own: bool) -> None:
+        """Say more of quotes that were published."""
+        self._tables.quotes.put_all(rows)
+        last = self._tables.outbox.statistics().last_number
+        self._pubsub.cast(QuotesPublished(last, tuple(rows.values()), own))
 
     def _notice_step(self) -> None:
         """Say that this machine's clock was set, if it was."""

@@ -11,7 +11,7 @@ from stockstream.quotes import iso_utc
 from stockstream.statuses import CircuitState, FeedState
 from stockstream.symbol_states import stale_count
 from stockstream.times import Moment, tell
-from stockstream.upstreams import current_state, feed_of_all, worst_circuit
+from stockstream.upstreams import circuits_of, current_state, feed_of_all, worst_circuit
 from web.answers import json_answer
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
 
     History is told and does not count: prices stream without it, and wait on disk for it.
     """
-    feed, circuit = feed_of_all(tables.feeds.rows), worst_circuit(tables.circuits.rows)
+    feed, circuit = feed_of_all(tables.feeds.rows), worst_circuit(circuits_of(tables))
     upstreams = {
-        name: _upstream(row, tables.circuits.get(name))
+        name: _upstream(row, circuits_of(tables).get(name))
         for name, row in sorted(tables.feeds.rows.items())
     }
     checks: dict[str, object] = {

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 from stockstream.market.parser import RejectKind
 from stockstream.messages import Demand
+from stockstream.shards import index_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from stockstream.market.parser import Parsed
     from stockstream.quotes import Symbol
     from stockstream.tables import Tables
@@ -24,8 +27,16 @@ class Asking:
     """See the module. `symbols` are wanted always; without any, everything is. Times are trio's."""
 
     def __init__(
-        self, upstream: str, symbols: frozenset[Symbol], list_interval: float, tables: Tables
+        self,
+        upstream: str,
+        symbols: frozenset[Symbol],
+        list_interval: float,
+        tables: Tables,
+        parts: int = 1,
     ) -> None:
+        """In a cluster, this node may ask for some of the `parts` only: those in `held`."""
+        self._parts = parts
+        self.held: frozenset[int] = frozenset(range(parts))
         self._upstream = upstream
         self._symbols = symbols
         self._list_interval = list_interval
@@ -45,15 +56,26 @@ class Asking:
     def often(self) -> frozenset[Symbol] | None:
         """What to ask for in each round; None is all there is."""
         if not self._symbols or self.demand.everything:
-            return None
+            if len(self.held) == self._parts:
+                return None
+            return (self._mine(self._tables.quotes.rows) - self._gone) or None
         return (self._wanted - self._gone) or None
 
     @property
     def _wanted(self) -> frozenset[Symbol]:
         """The symbols of this upstream that somebody wants by name."""
         rows = self._tables.quotes.rows
-        wanted = (self._symbols | self.demand.symbols | self.alerts) & rows.keys()
-        return frozenset(s for s in wanted if rows[s].source == self._upstream)
+        return self._mine((self._symbols | self.demand.symbols | self.alerts) & rows.keys())
+
+    def _mine(self, symbols: Iterable[Symbol]) -> frozenset[Symbol]:
+        """Those that come from this upstream, in a part that this node fetches."""
+        rows, held, parts = self._tables.quotes.rows, self.held, self._parts
+        some = (s for s in symbols if rows[s].source == self._upstream)
+        return frozenset(s for s in some if len(held) == parts or index_of(s, parts) in held)
+
+    def list_is_due(self) -> None:
+        """Ask for the whole list next."""
+        self._list_due = -math.inf
 
     def not_found(self, asked: frozenset[Symbol] | None) -> None:
         """Take that there was no answer for the sake of a symbol: the whole list is due."""

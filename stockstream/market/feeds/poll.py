@@ -4,6 +4,9 @@ One task goes round. It asks the circuit breaker for a permit, fetches, and tell
 outcome. It sorts the prices by the upstream's clock, and tells the streamer the newer ones until
 the streamer has taken them. So there are never two fetches at once, and the actor answers while one
 hangs. Trouble upstream is a state of the feed, never a crash.
+
+In a cluster one node fetches. There the feed tells the bus how each round went. On the other nodes
+it stands by, and its rows are what it is told from there, until the membership has it fetch.
 """
 
 from __future__ import annotations
@@ -26,11 +29,21 @@ from stockstream.market.breaker_types import NotPermitted, Permit
 from stockstream.market.confirmations import Pace
 from stockstream.market.feeds.asking import Asking
 from stockstream.market.feeds.confirming import Confirming, answer_of, refusals
+from stockstream.market.feeds.standby import Standby
 from stockstream.market.feeds.standing import Standing
 from stockstream.market.observed import Accepted, Observed
 from stockstream.market.providers import Provider, ProviderBody, ProviderError, SymbolsNotFound
 from stockstream.market.time_base import Reading, TimeBase
-from stockstream.messages import AlertSymbols, ClockStepped, Demand, DemandWanted, FeedChanged
+from stockstream.messages import (
+    AlertSymbols,
+    CircuitChanged,
+    ClockStepped,
+    Demand,
+    DemandWanted,
+    FeedChanged,
+    HoldingChanged,
+    UpstreamTold,
+)
 from stockstream.quotes import Symbol, parse_symbol
 from stockstream.times import Moment, now_ms
 from supervision import Actor, CallError, NoProc, Request, ServerExited, handles
@@ -92,17 +105,24 @@ class PollFeed(Actor):
         watchers: Sequence[str] = (paths.BROADCASTER,),
         *,
         clock: Callable[[], int] = now_ms,
+        parts: int = 1,
+        demand_from: str = paths.SUBSCRIPTION_MANAGER,
     ) -> None:
-        """`open_provider` makes a provider for each life; `watchers` are cast `FeedChanged`."""
+        """`open_provider` makes a provider for each life; `watchers` are cast `FeedChanged`.
+
+        The actor `demand_from` tells the demand. A cluster fetches in so many `parts`, each of
+        them on one node.
+        """
         self._upstream = upstream
         self._open_provider = open_provider
         self._settings = settings
         self._tables = tables
         self._watchers = tuple(watchers)
         self._clock = clock
-        self._base = TimeBase(tables.upstream_clocks.get(upstream), upstream)
+        self._demand_from = demand_from
         symbols = frozenset(map(parse_symbol, settings.symbols))
-        self._asking = Asking(upstream, symbols, settings.list_interval, tables)
+        self._asking = Asking(upstream, symbols, settings.list_interval, tables, parts)
+        self._standby = Standby(upstream, parts, tables)
         self._wake = trio.Event()
 
     async def init(self) -> None:
@@ -112,11 +132,12 @@ class PollFeed(Actor):
             self._upstream, self._provider.address, self._tables, self._say_changed
         )
         self._standing.begin(self._interval)
-        self._confirming = Confirming(self._upstream, self._tables)
+        self._take_over()
         self._breaker = self.system.ref(paths.circuit_breaker(self._upstream))
         self._streamer = self.system.ref(paths.STREAMER)
+        self._bus = self.system.ref(paths.BUS)
         self.tasks.start_soon(self._poll, name="poll")
-        for who in (paths.SUBSCRIPTION_MANAGER, paths.ALERTS):
+        for who in (self._demand_from, paths.ALERTS):
             self.system.ref(who).cast(DemandWanted())
 
     @handles(Demand)
@@ -130,9 +151,31 @@ class PollFeed(Actor):
     def _on_alert_symbols(self, message: AlertSymbols) -> None:
         self._asking.alerts = message.symbols
 
+    @handles(HoldingChanged)
+    def _on_holding(self, _message: HoldingChanged) -> None:
+        self._standby.forget_gone()
+        self._wake.set()
+
+    @handles(UpstreamTold)
+    def _on_told(self, told: UpstreamTold) -> None:
+        if self._standby.told(told):
+            for name in self._watchers:
+                self.system.ref(name).cast(FeedChanged())
+                self.system.ref(name).cast(CircuitChanged())
+
+    def _take_over(self) -> None:
+        """Begin with what the rows say: this feed's last life wrote them, or another node's feed
+        told them.
+        """
+        self._base = TimeBase(self._tables.upstream_clocks.get(self._upstream), self._upstream)
+        self._confirming = Confirming(self._upstream, self._tables)
+
     def _say_changed(self) -> None:
         for name in self._watchers:
             self.system.ref(name).cast(FeedChanged())
+        told = self._standby.to_tell()
+        if told is not None:
+            self._bus.cast(told)
 
     @property
     def _interval(self) -> float:
@@ -150,6 +193,7 @@ class PollFeed(Actor):
     async def _poll(self) -> None:
         try:
             while True:
+                await self._until_held()
                 started = trio.current_time()
                 permit = await self._permit()
                 if isinstance(permit, Permit):
@@ -159,6 +203,19 @@ class PollFeed(Actor):
                 await self._pause(started, earliest, latest)
         finally:
             await self._provider.aclose()
+
+    async def _until_held(self) -> None:
+        """Wait until this node is to fetch anything from this upstream."""
+        stood_by = False
+        while not self._standby.held:
+            stood_by = True
+            self._wake = trio.Event()
+            await self._wake.wait()
+        self._asking.held = self._standby.held
+        if stood_by:
+            self._asking.list_is_due()
+            self._take_over()
+        self._standby.take_over()
 
     async def _permit(self) -> Permit | float:
         """A permit, or by when on trio's clock to ask again at the latest."""
@@ -213,6 +270,8 @@ class PollFeed(Actor):
         self, parsed: Parsed, reading: Reading, asked: frozenset[Symbol] | None
     ) -> None:
         """Have what is newer published, and note what that confirms of what was `asked` for."""
+        if not self._standby.held:
+            return  # another node has fetched it by now
         standing = self._standing
         poll = self._base.judge(parsed.observations, self._tables.quotes.rows, reading)
         if self._provider.has_own_clock:

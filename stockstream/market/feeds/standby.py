@@ -1,0 +1,89 @@
+"""What a feed does in a cluster beside fetching: it stands by, and takes over.
+
+Used by the feed alone, at the path that may write its rows. On a single node there is no holding:
+the feed fetches everything, and nobody is told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stockstream.messages import UpstreamTold
+from stockstream.shards import shard
+
+if TYPE_CHECKING:
+    from stockstream.tables import Tables
+
+
+class Standby:
+    """See the module. The upstream is fetched from in so many `parts`."""
+
+    def __init__(self, upstream: str, parts: int, tables: Tables) -> None:
+        self._upstream = upstream
+        self._parts = parts
+        self._tables = tables
+
+    @property
+    def held(self) -> frozenset[int]:
+        """The parts that this node fetches now."""
+        holding = self._tables.holding.value
+        everything = range(self._parts)
+        if holding is None:
+            return frozenset(everything)
+        return frozenset(n for n in everything if shard(self._upstream, n) in holding.epochs)
+
+    def to_tell(self) -> UpstreamTold | None:
+        """What the other nodes are to know of this round; None where there is nobody to tell."""
+        holding = self._tables.holding.value
+        feed = self._tables.feeds.get(self._upstream)
+        if holding is None or holding.alone or feed is None or not self.held:
+            return None
+        return UpstreamTold(
+            self._upstream,
+            None,
+            feed,
+            self._tables.circuits.get(self._upstream),
+            self._tables.upstream_clocks.get(self._upstream),
+            self._tables.confirmations.get(self._upstream),
+        )
+
+    def told(self, told: UpstreamTold) -> bool:
+        """Write what the feed of another node tells; False where this one knows better."""
+        if self._parts == 1:
+            if self.held:
+                return False
+            key = self._upstream
+        else:
+            assert told.node is not None  # noqa: S101 - the bus sets it
+            key = f"{self._upstream}@{told.node.name}"
+        tables = self._tables
+        tables.feeds.put(key, told.feed)
+        if told.circuit is not None:
+            tables.told_circuits.put(key, told.circuit)
+        if told.confirmations is not None:
+            tables.confirmations.put(key, told.confirmations)
+        if told.clock is not None:
+            # The clock of the upstream is one, whoever asks it.
+            tables.upstream_clocks.put(self._upstream, told.clock)
+        return True
+
+    def take_over(self) -> None:
+        """This node fetches: what another one told of the circuit is over."""
+        self._tables.told_circuits.delete(self._upstream)
+
+    def forget_gone(self) -> None:
+        """Drop the rows of nodes that fetch nothing from this upstream any more."""
+        members = self._tables.members.value
+        if self._parts == 1 or members is None:
+            return
+        holders = {
+            f"{self._upstream}@{claim.name}"
+            for name, claim in members.claims.items()
+            if name.startswith(f"{self._upstream}/")
+        }
+        rows = [key for key in self._tables.feeds if key.startswith(f"{self._upstream}@")]
+        for key in rows:
+            if key not in holders:
+                self._tables.feeds.delete(key)
+                self._tables.told_circuits.delete(key)
+                self._tables.confirmations.delete(key)

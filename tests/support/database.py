@@ -24,7 +24,7 @@ from stockstream.database.embedded.user import choose_user
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stockstream.database.embedded.process import ChildProcess
+    from stockstream.child_process import ChildProcess
 
 START_SECONDS = 60.0
 SERVE = """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from stockstream.database.embedded.process import ChildProcess
+    from stockstream.child_process import ChildProcess
 
 REPLICATION = ("wal_level=replica", "max_wal_senders=4", "wal_sender_timeout=2s")
 

@@ -25,7 +25,7 @@ from stockstream.database.embedded.programs import MAJOR_VERSION, EmbeddedFailed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stockstream.database.embedded.process import ChildProcess
+    from stockstream.child_process import ChildProcess
     from stockstream.database.embedded.user import ServerUser
 
 USER = "stockstream"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from structlog.stdlib import BoundLogger
 
-    from stockstream.database.embedded.process import ChildProcess
+    from stockstream.child_process import ChildProcess
     from stockstream.database.embedded.user import ServerUser
 
 READY_SECONDS = 60.0

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import pwd
 import signal
-import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 import trio
 
-from stockstream.database.embedded.process import ChildProcess
+from stockstream.child_process import ChildProcess, tied_to_us
 from stockstream.database.embedded.programs import (
     EmbeddedFailed,
     UnfitPlace,
@@ -40,7 +39,6 @@ NOBODY_UID = 65534
 BASES = (Path("/var/cache"), Path("/var/tmp"), Path("/tmp"), Path("/run"))  # noqa: S108 - see UnfitPlace
 """Places for a copy of the programs, in order: some are read-only, or run no programs."""
 KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TZ")
-_LAUNCH = Path(__file__).with_name("launch.py")
 
 Mode = Literal["self", "namespace", "nobody"]
 
@@ -70,8 +68,7 @@ class ServerUser:
 
     def command(self, command: Sequence[str | Path]) -> list[str]:
         """The command that runs `command` as this user and ends it with this process."""
-        who = [self.mode, str(self.uid), str(self.gid), str(os.getpid())]
-        return [sys.executable, "-I", "-S", str(_LAUNCH), *who, *map(str, command)]
+        return tied_to_us(command, self.mode, self.uid, self.gid)
 
     def environment(self) -> dict[str, str]:
         """The environment of the programs: English messages, no settings for PostgreSQL clients.

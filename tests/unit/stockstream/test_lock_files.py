@@ -47,7 +47,7 @@ def test_no_tracked_file_names_a_registry_host():
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_python_lock_is_names_and_versions(lock: str):
     """Each line pins one version, perhaps under a condition; no option and no address."""
-    pin = re.compile(r"[a-z0-9][a-z0-9.-]*==[0-9][\w.+!]*( ; [\w\s.'<>=!]+)?")
+    pin = re.compile(r"[a-z0-9][a-z0-9.-]*==[0-9][\w.+!]*( ; [\w\s.'<>=!()]+)?")
     lines = (ROOT / lock).read_text().splitlines()
     assert len(lines) > 20
     assert [line for line in lines if not pin.fullmatch(line)] == []

@@ -4,7 +4,8 @@ A script of its own, started without site packages: what it does must happen bet
 exec, where our own process with its threads may run no Python. MODE is `self`, or, because
 PostgreSQL refuses to run as root: `namespace` (USER and GROUP in a user namespace of its own, where
 our files still are its files) or `nobody` (the real ones).
-PARENT is the process whose end ends the program, by SIGINT, which is its fast and clean shutdown.
+PARENT is the process whose end ends the program, by SIGINT: a fast and clean shutdown of PostgreSQL
+and of NATS.
 Without a program it only tests whether one could be run so.
 """
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import trio
@@ -16,7 +18,16 @@ import trio
 if TYPE_CHECKING:
     import signal
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
+
+_LAUNCH = Path(__file__).with_name("launch.py")
+
+
+def tied_to_us(
+    command: Sequence[str | Path], mode: str = "self", uid: int = 0, gid: int = 0
+) -> list[str]:
+    """The command that runs `command` and ends it with this process; see `launch.py`."""
+    who = [mode, str(uid), str(gid), str(os.getpid())]
+    return [sys.executable, "-I", "-S", str(_LAUNCH), *who, *map(str, command)]
 
 
 class ChildProcess:
@@ -25,7 +36,7 @@ class ChildProcess:
     def __init__(
         self,
         command: Sequence[str],
-        output: IO[bytes],
+        output: IO[bytes] | int,
         folder: Path | None,
         environment: Mapping[str, str],
         descriptors: Sequence[int],

@@ -123,6 +123,7 @@ class PollFeed(Actor):
         symbols = frozenset(map(parse_symbol, settings.symbols))
         self._asking = Asking(upstream, symbols, settings.list_interval, tables, parts)
         self._standby = Standby(upstream, parts, tables)
+        self._held: frozenset[int] = frozenset()
         self._wake = trio.Event()
 
     async def init(self) -> None:
@@ -206,16 +207,16 @@ class PollFeed(Actor):
 
     async def _until_held(self) -> None:
         """Wait until this node is to fetch anything from this upstream."""
-        stood_by = False
-        while not self._standby.held:
-            stood_by = True
-            self._wake = trio.Event()
-            await self._wake.wait()
-        self._asking.held = self._standby.held
-        if stood_by:
-            self._asking.list_is_due()
+        if not self._standby.held:
+            while not self._standby.held:
+                self._wake = trio.Event()
+                await self._wake.wait()
             self._take_over()
-        self._standby.take_over()
+            self._standby.take_over()
+        held = self._standby.held
+        if not held <= self._held:
+            self._asking.list_is_due()  # nobody has told which symbols it lists in a new part
+        self._asking.held = self._held = held
 
     async def _permit(self) -> Permit | float:
         """A permit, or by when on trio's clock to ask again at the latest."""

@@ -15,9 +15,20 @@ from stockstream.market.feeds.poll import PollFeed, PollSettings
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import SymbolsNotFound
 from stockstream.market.streamer import Streamer
-from stockstream.messages import CircuitChanged, Demand, DemandWanted, FeedChanged, QuotesPublished
+from stockstream.messages import (
+    CircuitChanged,
+    Demand,
+    DemandWanted,
+    EpochSeen,
+    EpochsUsed,
+    FeedChanged,
+    HoldingChanged,
+    QuotesPublished,
+    UpstreamTold,
+)
 from stockstream.pubsub import PubSub
 from stockstream.quotes import Observation
+from stockstream.statuses import Holding
 from stockstream.tables import Tables
 from stockstream.upstreams import feed_of_all, worst_circuit
 from supervision import Actor, ChildSpec, System, handles, supervisor
@@ -135,6 +146,47 @@ class Manager(Actor):
                 self.system.ref(paths.feed(name)).cast(self.market.demand)
 
 
+class Membership(Actor):
+    """Stands where the membership stands: a test says what this node fetches."""
+
+    def __init__(self, market):
+        self.market = market
+
+    async def init(self) -> None:
+        if self.market.tables.holding.value is None:
+            self.market.tables.holding.put(Holding())
+
+    @handles(Holding)
+    def _on_hold(self, holding: Holding) -> None:
+        self.market.tables.holding.put(holding)
+        for name in (paths.STREAMER, *map(paths.feed, self.market.providers)):
+            self.system.ref(name).cast(HoldingChanged())
+
+    @handles(EpochSeen)
+    def _on_seen(self, message: EpochSeen) -> None:
+        self.market.epochs.append(message)
+
+    @handles(EpochsUsed)
+    def _on_used(self, message: EpochsUsed) -> None:
+        self.market.epochs.append(message)
+
+
+class Bus(Actor):
+    """Stands where the bus stands, and keeps what the other nodes would be told."""
+
+    def __init__(self, market):
+        self.market = market
+
+    @handles(QuotesPublished)
+    def _on_quotes(self, message: QuotesPublished) -> None:
+        if message.own:
+            self.market.sent.append(message)
+
+    @handles(UpstreamTold)
+    def _on_told(self, message: UpstreamTold) -> None:
+        self.market.sent.append(message)
+
+
 class Market:
     """A running tree, and the way to poke it. `others` are providers of more upstreams, by name."""
 
@@ -146,8 +198,13 @@ class Market:
         breaker_actor=CircuitBreakerActor,
         clock=wall_clock,
         others=None,
+        *,
+        parts=None,
     ):
         self.clock = clock
+        self.parts = parts
+        self.epochs = []
+        self.sent = []
         self.provider = provider
         self.providers = {UPSTREAM: provider, **(others or {})}
         self.tables = Tables()
@@ -161,7 +218,8 @@ class Market:
         self.spec = supervisor(
             "root",
             [
-                ChildSpec("pubsub", PubSub, ([paths.BROADCASTER],)),
+                ChildSpec("pubsub", PubSub, ([paths.BROADCASTER, paths.BUS],)),
+                *([] if parts is None else [self.cluster()]),
                 supervisor(
                     "delivery",
                     [
@@ -200,11 +258,21 @@ class Market:
         )
 
     def streamer(self):
-        return Streamer(self.tables, clock=self.clock)
+        parts = self.parts or 1
+        return Streamer(self.tables, clock=self.clock, shards_per_upstream=parts)
 
     def poll_feed(self, name, settings):
-        provider = self.providers[name]
-        return PollFeed(name, provider.open, settings, self.tables, clock=self.clock)
+        provider, parts = self.providers[name], self.parts or 1
+        return PollFeed(name, provider.open, settings, self.tables, clock=self.clock, parts=parts)
+
+    def cluster(self):
+        children = [ChildSpec("bus", Bus, (self,)), ChildSpec("membership", Membership, (self,))]
+        return supervisor("cluster", children, intensity=1000)
+
+    async def hold(self, holding):
+        """Have this node fetch what the holding says."""
+        self.ref(paths.MEMBERSHIP).cast(holding)
+        await wait_all_tasks_blocked()
 
     def hear(self, message):
         self.heard.append(message)
@@ -266,8 +334,12 @@ async def running_market(
     demand=None,
     clock=wall_clock,
     others=None,
+    parts=None,
 ):
-    """Run a market until the block ends. Without jitter, unless the settings say so."""
+    """Run a market until the block ends. Without jitter, unless the settings say so.
+
+    It is one of a cluster's, with so many `parts` of each upstream, if they are given.
+    """
     market = Market(
         provider or ScriptedProvider(),
         settings or PollSettings(jitter=0),
@@ -275,6 +347,7 @@ async def running_market(
         breaker_actor,
         clock,
         others,
+        parts=parts,
     )
     market.demand = demand
     async with trio.open_nursery() as nursery:

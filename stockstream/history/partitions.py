@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
+from stockstream.database.turns import take_turn
 from stockstream.times import DAY_MS, to_datetime
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from stockstream.database.query import Connection
 
 LOCK = 0x5354_4F43_4B02
-"""The advisory lock of all who change partitions."""
+"""The turn of whoever changes partitions or thins them."""
 LOCK_MS = 1_500
 """How long a change waits for its lock. An autovacuum gives way after the server's
 `deadlock_timeout`, a second: a shorter wait would never get past one.
@@ -76,8 +77,10 @@ def _bounds(day: int) -> str:
     return f"FROM ('{low.isoformat()}') TO ('{high.isoformat()}')"
 
 
-async def make_for_ticks(connection: Connection, days: Iterable[int]) -> int:
-    """Make the missing partitions; returns their number. Another node may do the same meanwhile.
+async def make_for_ticks(
+    connection: Connection, days: Iterable[int], *, waits: bool = False
+) -> int:
+    """Make the missing partitions but those that another node is at; returns their number.
 
     A day that has ticks in the default partition stays there: they were imported, and moving them
     would stop the recorders meanwhile.
@@ -87,8 +90,8 @@ async def make_for_ticks(connection: Connection, days: Iterable[int]) -> int:
         bounds = to_datetime(day * DAY_MS), to_datetime((day + 1) * DAY_MS)
         if await connection.fetchval(_IN_DEFAULT, *bounds):
             continue
-        async with alone_with(connection, "ticks"):
-            if await connection.fetchval(_EXISTS, "ticks", partition):
+        async with alone_with(connection, "ticks", waits=waits) as mine:
+            if not mine or await connection.fetchval(_EXISTS, "ticks", partition):
                 continue
             if await connection.fetchval(_IN_DEFAULT, *bounds):
                 continue
@@ -99,13 +102,16 @@ async def make_for_ticks(connection: Connection, days: Iterable[int]) -> int:
     return made
 
 
-async def make_for_candles(connection: Connection, days: Iterable[int]) -> int:
+async def make_for_candles(
+    connection: Connection, days: Iterable[int], *, waits: bool = False
+) -> int:
     """Make the missing partitions, and move their rows in from the default partition."""
     made = 0
     for partition, day in await _missing(connection, "candles_1m", days):
         # Recorders wait for this moment; nobody may put a row of the day into the default.
-        async with alone_with(connection, "candles_1m", "SHARE ROW EXCLUSIVE"):
-            if await connection.fetchval(_EXISTS, "candles_1m", partition):
+        alone = alone_with(connection, "candles_1m", "SHARE ROW EXCLUSIVE", waits=waits)
+        async with alone as mine:
+            if not mine or await connection.fetchval(_EXISTS, "candles_1m", partition):
                 continue
             await connection.execute(f"CREATE TABLE {partition} (LIKE candles_1m INCLUDING ALL)")
             await connection.execute(
@@ -130,10 +136,10 @@ async def _missing(
 
 @asynccontextmanager
 async def alone_with(
-    connection: Connection, table: str, mode: Mode = "ACCESS EXCLUSIVE"
-) -> AsyncIterator[None]:
+    connection: Connection, table: str, mode: Mode = "ACCESS EXCLUSIVE", *, waits: bool = False
+) -> AsyncIterator[bool]:
     """A transaction in which no other node changes partitions, and nobody else uses the table;
-    in the mode for it, reading goes on.
+    in the mode for it, reading goes on. Yields false where another node has the turn.
 
     A change needs the table for itself for a moment. All later queries wait behind a waiting
     change, so the change waits only briefly: behind a long query it gives up and is retried. The
@@ -141,10 +147,11 @@ async def alone_with(
     """
     async with connection.transaction():
         await connection.execute(f"SET LOCAL lock_timeout = {LOCK_MS}")
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-        # Only the table itself: its partitions may be too many for the server's lock table.
-        await connection.execute(f"LOCK TABLE ONLY {table} IN {mode} MODE")
-        yield
+        mine = await take_turn(connection, LOCK, waits=waits)
+        if mine:
+            # Only the table itself: its partitions may be too many for the server's lock table.
+            await connection.execute(f"LOCK TABLE ONLY {table} IN {mode} MODE")
+        yield mine
 
 
 async def children(connection: Connection, table: str) -> list[str]:

@@ -1,4 +1,8 @@
-"""The actor `retention`: rolls candles up, makes partitions ahead, drops and purges old rows."""
+"""The actor `retention`: rolls candles up, makes partitions ahead, drops and purges old rows.
+
+Each node has one. They take turns by locks of the database (`database/turns.py`), so each step is
+done once, by whichever node comes first; the others try again in their next round.
+"""
 
 from __future__ import annotations
 
@@ -48,9 +52,9 @@ class RetentionSettings:
     ticks: float = 7.0
     candles: float = 90.0
 
-    def step(self, now: int, *, dry_run: bool = False) -> Retain:
+    def step(self, now: int, *, dry_run: bool = False, waits: bool = False) -> Retain:
         """A step at `now` (ms since 1970)."""
-        return Retain(now, {"ticks": self.ticks, "candles_1m": self.candles}, dry_run)
+        return Retain(now, {"ticks": self.ticks, "candles_1m": self.candles}, dry_run, waits)
 
 
 class Purged(Protocol):

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from stockstream.database.query import Purpose, Query
+from stockstream.database.turns import take_turn
 from stockstream.history.candles import LARGEST_LEAD_MS
 from stockstream.history.growing import COLUMNS, FROM_TICKS, GATHERED, JOINED, thinned_before
 from stockstream.times import DAY_MS, HOUR_MS, to_datetime, to_ms
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 STEP_SECONDS = 1.0
 """A step of rolling up begins no further hour after these seconds, so that others get the disk."""
 LOCK = 0x5354_4F43_4B03
-"""The advisory lock of all roll-ups: two at once could each miss the other's hour of a day."""
+"""The turn of all roll-ups: two at once could each miss the other's hour of a day."""
 
-_ALONE = "SELECT pg_advisory_xact_lock($1)"
 _DUE = "SELECT DISTINCT hour FROM rollups_due WHERE hour < $1 ORDER BY hour LIMIT $2"
 _TAKE_MARKS = "DELETE FROM rollups_due WHERE hour = $1"
 _BIN = "date_bin($2::interval, start, '1970-01-01 00:00+00')"
@@ -66,12 +66,14 @@ class RollUp(Query[int]):
 
     An hour is over at `now` (ms since 1970). Each is a transaction of its own: marks taken, candles
     written. `limit` hours at most, and none after `seconds`: an hour of 1,000 symbols takes a
-    second or two, one of a single symbol some milliseconds.
+    second or two, one of a single symbol some milliseconds. It ends where another node has the
+    turn, unless it `waits` for it.
     """
 
     now: int
     limit: int = 1_000
     seconds: float = STEP_SECONDS
+    waits: bool = False
     purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 
     async def run(self, connection: Connection) -> int:
@@ -81,10 +83,12 @@ class RollUp(Query[int]):
         done = 0
         for row in await connection.fetch(_DUE, current, self.limit):
             async with connection.transaction():
-                await connection.execute(_ALONE, LOCK)
-                await connection.execute(_TAKE_MARKS, row["hour"])
-                await roll(connection, row["hour"])
-            done += 1
+                if not await take_turn(connection, LOCK, waits=self.waits):
+                    break
+                marks = await connection.execute(_TAKE_MARKS, row["hour"])
+                if marks != "DELETE 0":  # another node was quicker
+                    await roll(connection, row["hour"])
+                    done += 1
             if time.monotonic() >= until:
                 break
         return done
@@ -119,7 +123,7 @@ class Rebuild(Query[int]):
         first_received = to_datetime(self.hour * HOUR_MS - LARGEST_LEAD_MS)
         bounds = start, end, first_received
         async with connection.transaction():
-            await connection.execute(_ALONE, LOCK)
+            await take_turn(connection, LOCK, waits=True)
             # The lock order is ticks, marks, candles, as in recorders and imports: another order
             # would deadlock. The mark of the current hour stays, because the hour goes on.
             await connection.execute("LOCK TABLE ticks_default IN SHARE MODE")

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from stockstream.database.query import Purpose, Query
+from stockstream.database.turns import take_turn
 from stockstream.history import partitions
 from stockstream.history.growing import thin_before
 from stockstream.times import DAY_MS, to_datetime, to_ms
@@ -87,12 +88,14 @@ class Retain(Query[Retained]):
     """One step: make the next days' partitions, drop a partition that is too old, delete some rows.
 
     `now` in ms since 1970; `days` tells by table how long its rows are kept. A dry run makes
-    nothing and drops nothing, and names all partitions that would be dropped.
+    nothing and drops nothing, and names all partitions that would be dropped. What another node is
+    at is left out, unless it `waits` for the others.
     """
 
     now: int
     days: Mapping[str, float] = field(default_factory=lambda: {"ticks": 7.0, "candles_1m": 90.0})
     dry_run: bool = False
+    waits: bool = False
     purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 
     async def run(self, connection: Connection) -> Retained:
@@ -103,13 +106,11 @@ class Retain(Query[Retained]):
             return Retained(dropped=(*ticks, *minutes))
         today = self.now // DAY_MS
         ahead = range(today, today + DAYS_AHEAD + 1)
-        made = await partitions.make_for_ticks(connection, ahead)
-        made += await partitions.make_for_candles(connection, ahead)
+        made = await partitions.make_for_ticks(connection, ahead, waits=self.waits)
+        made += await partitions.make_for_candles(connection, ahead, waits=self.waits)
         done = await self._thin_ticks(connection, ticks)
         done = done.plus(await self._thin_minutes(connection, minutes))
-        limit = to_datetime(int(self.now - (self.days["ticks"] + 1) * DAY_MS))
-        status = await connection.execute(_OLD_ENTRIES, limit, LEDGER_KEPT, STEP_ROWS)
-        entries = int(status.rsplit(maxsplit=1)[-1])
+        entries = await self._thin_ledger(connection)
         return done.plus(Retained(made, (), entries, more=entries > 0))
 
     def _first_kept(self, table: str) -> datetime:
@@ -124,13 +125,17 @@ class Retain(Query[Retained]):
         return [n for day, n in sorted(days) if day < first_kept]
 
     async def _thin_ticks(self, connection: Connection, old: list[str]) -> Retained:
+        dropped: tuple[str, ...] = ()
         for partition in old[:1]:
-            async with partitions.alone_with(connection, "ticks"):
-                await _drop(connection, "ticks", partition)
+            async with partitions.alone_with(connection, "ticks", waits=self.waits) as mine:
+                if mine and await _drop(connection, "ticks", partition):
+                    dropped = (partition,)
         async with connection.transaction():
+            if not await self._take_turn(connection):
+                return Retained(0, dropped)
             limit = self._first_kept("ticks")
             rows = await _delete(connection, "ticks", _OLD_TICKS, limit, STEP_ROWS)
-        return Retained(0, tuple(old[:1]), rows, more=len(old) > 1 or rows > 0)
+        return Retained(0, dropped, rows, more=len(old) > 1 or rows > 0)
 
     async def _thin_minutes(self, connection: Connection, old: list[str]) -> Retained:
         """The oldest go first, all of an hour at once: so `thinned` tells which hours are whole.
@@ -141,6 +146,8 @@ class Retain(Query[Retained]):
         if await connection.fetchval(_ANY_OLD, edge):
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = {partitions.LOCK_MS}")
+                if not await self._take_turn(connection):
+                    return Retained()
                 # Wait for writers of late ticks: their marks must be seen, and a late tick that is
                 # joined to a minute must not be dropped with it.
                 await connection.execute(
@@ -151,23 +158,39 @@ class Retain(Query[Retained]):
             return Retained(0, (), rows, more=rows > 0)
         for partition in old[:1]:
             end = edge + timedelta(days=1)
-            async with partitions.alone_with(connection, "candles_1m"):
+            async with partitions.alone_with(connection, "candles_1m", waits=self.waits) as mine:
                 # A recorder may have added rows meanwhile.
-                waits = await connection.fetchval(_DUE_BEFORE, end)
-                if waits or await connection.fetchval(_ANY_OLD, end):
+                if (
+                    not mine
+                    or await connection.fetchval(_DUE_BEFORE, end)
+                    or await connection.fetchval(_ANY_OLD, end)
+                ):
                     return Retained()
-                await _drop(connection, "candles_1m", partition)
-        return Retained(0, tuple(old[:1]), 0, more=len(old) > 1)
+                dropped = await _drop(connection, "candles_1m", partition)
+            return Retained(0, (partition,) if dropped else (), 0, more=len(old) > 1)
+        return Retained()
+
+    async def _thin_ledger(self, connection: Connection) -> int:
+        limit = to_datetime(int(self.now - (self.days["ticks"] + 1) * DAY_MS))
+        async with connection.transaction():
+            if not await self._take_turn(connection):
+                return 0
+            status = await connection.execute(_OLD_ENTRIES, limit, LEDGER_KEPT, STEP_ROWS)
+        return int(status.rsplit(maxsplit=1)[-1])
+
+    async def _take_turn(self, connection: Connection) -> bool:
+        return await take_turn(connection, partitions.LOCK, waits=self.waits)
 
 
-async def _drop(connection: Connection, table: str, partition: str) -> None:
-    """Drop a partition, in a transaction that has the table for itself."""
+async def _drop(connection: Connection, table: str, partition: str) -> bool:
+    """Drop a partition, in a transaction that has the table for itself; whether it was there."""
     there = await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", partition)
     if not there:
-        return  # another node was quicker
+        return False  # another node was quicker
     if await connection.fetchval(f"SELECT EXISTS (SELECT FROM {partition})"):  # noqa: S608 - ours
         await thin_before(connection, table, partitions.start_of(partition) + timedelta(days=1))
     await connection.execute(f"DROP TABLE {partition}")
+    return True
 
 
 async def _delete(connection: Connection, table: str, sql: str, *limits: object) -> int:

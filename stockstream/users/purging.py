@@ -2,15 +2,17 @@
 
 Some rows stay at any age: an alert that its user has not seen, or whose webhook waits. Rows are
 deleted a few at a time, each kind in a transaction of its own; a row that is locked by another
-transaction is left for the next step.
+transaction is left for the next step. Nodes take turns: a kind that another node is at is left out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from stockstream.database.query import Purpose, Query
+from stockstream.database.turns import take_turn
 from stockstream.times import DAY_MS, to_datetime
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from stockstream.database.query import Connection
 
+LOCK = 0x5354_4F43_4B04
+"""The turn of whoever purges."""
 PURGED_AT_ONCE = 1_000
 """Rows of a kind deleted in one transaction, so that it takes milliseconds."""
 UNSEEN_DAYS = 400.0
@@ -79,9 +83,9 @@ class PurgeSettings:
     deleted: float = 30.0
     audit: float = 365.0
 
-    def step(self, now: int, *, dry_run: bool = False) -> Purge:
+    def step(self, now: int, *, dry_run: bool = False, waits: bool = False) -> Purge:
         """A step at `now` (ms since 1970)."""
-        return Purge(now, self.alerts, self.deleted, self.audit, dry_run)
+        return Purge(now, self.alerts, self.deleted, self.audit, dry_run, waits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Purge(Query[Purged]):
     """One step: delete some rows of each kind that are too old at `now` (ms since 1970).
 
     `alerts` and `audit` days after they were written, `deleted` ones after their deletion. A dry
-    run deletes nothing, and counts what a real one would at once.
+    run deletes nothing, and counts what a real one would at once. `waits` as in `take_turn`.
     """
 
     now: int
@@ -97,11 +101,12 @@ class Purge(Query[Purged]):
     deleted: float
     audit: float
     dry_run: bool = False
+    waits: bool = False
     purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
 
     async def run(self, connection: Connection) -> Purged:
         """Do it, or tell what would be done."""
-        work = _count if self.dry_run else _delete
+        work = _count if self.dry_run else partial(_delete, waits=self.waits)
         seen = self._before(self.alerts)
         unseen = self._before(max(self.alerts, UNSEEN_DAYS))
         deleted = self._before(self.deleted)
@@ -126,8 +131,12 @@ async def _count(connection: Connection, kind: _Kind, limits: tuple[datetime, ..
     return count
 
 
-async def _delete(connection: Connection, kind: _Kind, limits: tuple[datetime, ...]) -> int:
+async def _delete(
+    connection: Connection, kind: _Kind, limits: tuple[datetime, ...], *, waits: bool
+) -> int:
     async with connection.transaction():
+        if not await take_turn(connection, LOCK, waits=waits):
+            return 0
         rows = await connection.fetch(
             f"SELECT o.{kind.key} FROM {kind.table} o {kind.condition} "  # noqa: S608 - as above
             f"LIMIT {PURGED_AT_ONCE} FOR UPDATE OF o SKIP LOCKED",

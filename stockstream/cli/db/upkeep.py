@@ -45,8 +45,12 @@ async def retention(*, dry_run: bool = False, yes: Yes = False, as_json: Json = 
             bars.add_task("retention", total=None)
             # Before their minutes go, hours and days are put together.
             rolled = 0 if dry_run else await _rolled_up(visit)
-            done = await _all_of(visit, kept.step(now_ms(), dry_run=dry_run), Retained())
-            purged = await _all_of(visit, purge.step(now_ms(), dry_run=dry_run), Purged())
+            done = await _all_of(
+                visit, kept.step(now_ms(), dry_run=dry_run, waits=True), Retained()
+            )
+            purged = await _all_of(
+                visit, purge.step(now_ms(), dry_run=dry_run, waits=True), Purged()
+            )
     if as_json:
         print_json(
             {
@@ -83,7 +87,7 @@ async def _refuse_in_doubt(visit: Visit) -> None:
 
 async def _rolled_up(visit: Visit) -> int:
     rolled = 0
-    while hours := await visit.ask(RollUp(now_ms())):
+    while hours := await visit.ask(RollUp(now_ms(), waits=True)):
         rolled += hours
     return rolled
 

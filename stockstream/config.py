@@ -4,8 +4,10 @@
 application reads the environment. A start gets it from `stockstream.environment.load()`.
 """
 
+import platform
 import re
 import secrets
+import ssl
 from collections.abc import Callable
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -27,6 +29,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from stockstream.database.url import read_database_url
 from stockstream.masks import MASK, without_secrets
 from stockstream.quotes import Symbol, parse_symbol
+from stockstream.shards import MOST_SHARDS
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
@@ -113,6 +116,9 @@ def _host_name(text: str) -> str:
     return name
 
 
+_NODE_NAME = re.compile(r"(?=.{1,255}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+"""Parts of a NATS subject."""
+
 _MAPPED_BITS = 96
 
 
@@ -151,9 +157,55 @@ def _database_url(value: SecretStr) -> SecretStr:
 
 
 def _nats_urls(value: SecretStr) -> SecretStr:
-    for part in value.get_secret_value().split(","):
-        _url(part.strip(), "nats", "tls", "ws", "wss")
+    for number, part in enumerate(value.get_secret_value().split(","), 1):
+        try:
+            parts = urlsplit(_url(part.strip(), "nats", "tls"))
+            if parts.path.strip("/") or parts.query or parts.fragment:
+                raise ValueError("has more than a server: write nats://host:port")
+        except ValueError as error:
+            raise ValueError(f"server {number} {error}") from None
     return value
+
+
+def _file(check: Callable[[Path], object]) -> AfterValidator:
+    """Check that a file can be read, and what it holds, at the start and not at the first use."""
+
+    def validate(path: Path) -> Path:
+        try:
+            with path.open("rb") as file:
+                file.read(1)
+            check(path)
+        except OSError as error:
+            # An SSLError is one, too.
+            raise ValueError(f"{str(path)!r}: {error.strerror or error}") from None
+        return path
+
+    return AfterValidator(validate)
+
+
+def _certificates(path: Path) -> None:
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except ssl.SSLError:
+        raise ValueError(f"{str(path)!r}: holds no certificate in PEM") from None
+
+
+def _nats_credentials(path: Path) -> None:
+    if "-----BEGIN NATS USER JWT-----" not in path.read_text(encoding="utf-8", errors="replace"):
+        raise ValueError(f"{str(path)!r}: holds no NATS user JWT")
+
+
+def _subject_part(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        raise ValueError(f"{text!r} is no name of a cluster: letters, digits, `-`, `_`, at most 64")
+    return text
+
+
+def _page_url(text: str) -> str:
+    parts = urlsplit(_url(text, "http", "https"))
+    if parts.query or parts.fragment or parts.username is not None:
+        raise ValueError(f"{text!r} has more than a place: write https://host[:port][/path]")
+    return text.rstrip("/")
 
 
 def _at_least(length: int) -> AfterValidator:
@@ -192,6 +244,7 @@ _clients = partial(_setting, "Clients")
 _market = partial(_setting, "Market")
 _breaker = partial(_setting, "Circuit breaker")
 _backends = partial(_setting, "Backends")
+_cluster = partial(_setting, "Cluster")
 _operation = partial(_setting, "Operation")
 
 
@@ -370,12 +423,38 @@ class Settings(BaseSettings):
     webhook_retry_for: Annotated[float, Field(ge=0, le=2_592_000)] = _backends(
         86_400, "How long it is tried to post an alert before it is given up; 0 tries once."
     )
-    cluster_nats_url: Annotated[SecretStr, AfterValidator(_nats_urls)] | None = _backends(
+
+    cluster_nats_url: Annotated[SecretStr, AfterValidator(_nats_urls)] | None = _cluster(
         None, "NATS servers that join the nodes (`nats://a:4222,…`).", "single node", private=True
+    )
+    cluster_nats_credentials: Annotated[Path, _file(_nats_credentials)] | None = _cluster(
+        None, "File of the credentials for them (`.creds`), where they ask for some.", "none"
+    )
+    cluster_nats_ca: Annotated[Path, _file(_certificates)] | None = _cluster(
+        None,
+        "File of the certificates (PEM) that theirs are checked against under TLS.",
+        "this machine's",
+    )
+    cluster_name: Annotated[str, AfterValidator(_subject_part)] = _cluster(
+        "stockstream", "Name of the cluster: several may share their NATS servers."
+    )
+    fetch_shards: Annotated[int, Field(ge=1, le=MOST_SHARDS)] = _cluster(
+        1,
+        "Parts that nodes share an upstream's symbols out by; 1 where one request brings them all.",
+    )
+    public_url: Annotated[str, AfterValidator(_page_url)] | None = _cluster(
+        None,
+        "Address at which browsers reach this node alone, to move there from another.",
+        "none: a balancer does that",
+    )
+    node_url: Annotated[str, AfterValidator(_page_url)] | None = _cluster(
+        None, "Address at which operators reach this node alone.", "from `HOST` and `PORT`"
     )
 
     node_name: str | None = _operation(
-        None, "Name of this node in logs and answers.", "the host's name"
+        None,
+        "Name of this node in logs and answers; no two nodes of a cluster have the same.",
+        "the host's name",
     )
     chaos_enabled: bool = _operation(False, "Whether faults may be injected.")
     chaos_token: Annotated[SecretStr, _at_least(16)] | None = _operation(
@@ -413,6 +492,39 @@ class Settings(BaseSettings):
         if self.production and self.chaos_enabled and self.chaos_token is None:
             raise ValueError("CHAOS_TOKEN: required for CHAOS_ENABLED=true in production")
         return self
+
+    @model_validator(mode="after")
+    def _nats_is_set_whole(self) -> Self:
+        if self.cluster_nats_url is None:
+            for name in ("cluster_nats_credentials", "cluster_nats_ca"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name.upper()}: is of no use without CLUSTER_NATS_URL")
+        return self
+
+    @model_validator(mode="after")
+    def _node_has_a_name_for_the_cluster(self) -> Self:
+        name = self.node
+        if self.cluster_nats_url is not None and not _NODE_NAME.fullmatch(name):
+            whose = "" if self.node_name else ", the host's name,"
+            raise ValueError(
+                f"NODE_NAME: {name!r}{whose} cannot name a node of a cluster: letters, digits, "
+                "`-`, `_`, single dots between them, at most 255"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _cluster_in_production_shares_its_database(self) -> Self:
+        if self.production and self.cluster_nats_url is not None and self.database_url is None:
+            raise ValueError(
+                "DATABASE_URL: required with CLUSTER_NATS_URL when STOCKSTREAM_ENV=production; "
+                "each node would have an embedded database of its own"
+            )
+        return self
+
+    @property
+    def node(self) -> str:
+        """The name of this node: set, or the host's."""
+        return self.node_name or platform.node()
 
     @property
     def production(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import platform
 from typing import TYPE_CHECKING
 
 from stockstream.alerts.signing import Signer
@@ -180,7 +179,7 @@ def web(settings: Settings, sockets: tuple[socket.socket, ...]) -> WebSettings:
 
 def node_name(settings: Settings) -> str:
     """The name of this node: set, or the host's."""
-    return settings.node_name or platform.node()
+    return settings.node
 
 
 def _targets(settings: Settings) -> TargetPolicy:

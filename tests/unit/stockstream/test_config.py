@@ -1,6 +1,7 @@
 """The settings themselves: defaults, what each accepts, what may be shown of a value."""
 
 import dataclasses
+import re
 import string
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,6 +16,7 @@ from stockstream.history.retention import RetentionSettings
 from stockstream.market.breaker_types import BreakerSettings
 from stockstream.market.providers.http import HttpSettings
 from stockstream.users.purging import PurgeSettings
+from tests.support.selfsigned import server_context
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -261,3 +263,73 @@ def test_a_base_path_that_begins_as_an_address_of_the_server_is_refused(text: st
     """Where a proxy takes it off, nobody could tell them apart."""
     with pytest.raises(ValidationError, match="the server's own /"):
         Settings(base_path=text)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"CLUSTER_NATS_URL": "ws://a"}, "server 1 must begin with nats:// or tls://"),
+        ({"CLUSTER_NATS_URL": "nats://a, "}, "server 2 must begin with nats:// or tls://"),
+        ({"CLUSTER_NATS_URL": "nats://a,nats://:4222"}, "server 2 has no host"),
+        ({"CLUSTER_NATS_URL": "nats://a:4222/prices"}, "server 1 has more than a server"),
+        ({"CLUSTER_NATS_URL": "nats://a:x"}, "server 1 "),
+        ({"CLUSTER_NAME": "a.b"}, "'a.b' is no name of a cluster"),
+        ({"CLUSTER_NAME": "*"}, "'*' is no name of a cluster"),
+        ({"FETCH_SHARDS": "0"}, "greater than or equal to 1"),
+        ({"FETCH_SHARDS": "65"}, "less than or equal to 64"),
+        ({"PUBLIC_URL": "prices.example"}, "must begin with http:// or https://"),
+        ({"PUBLIC_URL": "https://a/?b"}, "has more than a place"),
+        ({"CLUSTER_NATS_CA": ""}, "without CLUSTER_NATS_URL"),
+    ],
+)
+def test_a_setting_of_a_cluster_that_cannot_be_is_refused(
+    given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """Each with what is wrong; of several servers, which one."""
+    if "CLUSTER_NATS_CA" in given:
+        server_context(tmp_path)
+        given = {"CLUSTER_NATS_CA": str(tmp_path / "server.pem")}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=re.escape(said)):
+        Settings()
+
+
+@pytest.mark.parametrize("name", ["CLUSTER_NATS_CA", "CLUSTER_NATS_CREDENTIALS"])
+def test_a_file_for_nats_is_read_before_anything_starts(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """A file that is not there, or holds something else, is named with what is wrong."""
+    monkeypatch.setenv("CLUSTER_NATS_URL", "tls://a")
+    monkeypatch.setenv(name, str(tmp_path / "none"))
+    with pytest.raises(ValidationError, match="none': No such file"):
+        Settings()
+    (tmp_path / "none").write_text("something else")
+    with pytest.raises(ValidationError, match="none': holds no "):
+        Settings()
+
+
+def test_a_node_of_a_cluster_has_a_name_that_nats_can_carry(monkeypatch: pytest.MonkeyPatch):
+    """A single node may have any name; a host's full name will do."""
+    monkeypatch.setenv("NODE_NAME", "first *")
+    assert Settings().node == "first *"
+    monkeypatch.setenv("CLUSTER_NATS_URL", "nats://a")
+    with pytest.raises(ValidationError, match=re.escape("NODE_NAME: 'first *' cannot name")):
+        Settings()
+    monkeypatch.setenv("NODE_NAME", "first.rack-2.example")
+    assert Settings().node == "first.rack-2.example"
+
+
+def test_a_cluster_in_production_has_one_database(monkeypatch: pytest.MonkeyPatch):
+    """With an embedded one each node would record for itself."""
+    for name, value in {
+        "STOCKSTREAM_ENV": "production",
+        "SECRET_KEY_BASE": "k" * 64,
+        "ADMIN_TOKEN": "t" * 32,
+        "CLUSTER_NATS_URL": "nats://a",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match="DATABASE_URL: required with CLUSTER_NATS_URL"):
+        Settings()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/prices")
+    assert Settings().production

@@ -418,13 +418,17 @@ class Members(msgspec.Struct, frozen=True):
     echo_seconds: float | None
 
 
-class ClusterPresence(msgspec.Struct, frozen=True):
-    """The clients of all nodes together, by node. `symbols` counts connections by symbol named;
-    `everything` are those that want all, `subscribed` those with any subscription.
-    """
+class NodeClients(msgspec.Struct, frozen=True):
+    """The clients of a node: connected, with a subscription, subscribed to everything."""
 
-    nodes: Mapping[str, int]
+    node: str
     connections: int
     subscribed: int
     everything: int
+
+
+class ClusterPresence(msgspec.Struct, frozen=True):
+    """The clients of all living nodes. `symbols` counts their connections by symbol named."""
+
+    nodes: tuple[NodeClients, ...]
     symbols: Mapping[Symbol, int]

@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from stockstream.delivery.messages import GetPresence
 from stockstream.quotes import iso_utc
+from stockstream.statuses import NodeClients
 from stockstream.symbol_states import away
 from stockstream.times import Moment, tell
 from stockstream.upstreams import feed_of_all
@@ -22,8 +23,11 @@ from web.parameters import SYMBOL
 from web.parameters import symbols as symbols_parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from quart import Response
 
+    from stockstream.quotes import Symbol
     from web.parameters import Asked
     from web.parts import Parts
 
@@ -132,13 +136,21 @@ def api(parts: Parts) -> Blueprint:
     @documented(PresenceAnswer, errors=(UnavailableError,))
     async def presence() -> Response:
         """Who is connected, and to what."""
+        everywhere = tables.presence.value
+        if everywhere is not None:
+            return _present(everywhere.nodes, everywhere.symbols)
         try:
             here = await parts.manager.call(GetPresence(), timeout=PRESENCE_SECONDS)
         except CallError as error:
             why = "who is here is not known now; try again"
             raise UnavailableError(why, retry_after=1) from error
-        node = NodePresence(parts.settings.node, here.connections, here.subscribed, here.everything)
-        wanted = {str(symbol): count for symbol, count in here.symbols.items()}
-        return json_answer(PresenceAnswer([node], wanted))
+        node = NodeClients(parts.settings.node, here.connections, here.subscribed, here.everything)
+        return _present([node], here.symbols)
 
     return blueprint
+
+
+def _present(nodes: Iterable[NodeClients], symbols: Mapping[Symbol, int]) -> Response:
+    told = [NodePresence(n.node, n.connections, n.subscribed, n.everything) for n in nodes]
+    most_first = sorted(symbols.items(), key=lambda item: -item[1])
+    return json_answer(PresenceAnswer(told, {str(symbol): n for symbol, n in most_first}))

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from stockstream.quotes import Symbol
 from stockstream.shards import Claim, NodeId, Shard
 
 PROTOCOL = 1
@@ -78,6 +79,20 @@ class ClaimMessage(Said, frozen=True, kw_only=True, tag="claim"):
     claims: Mapping[Shard, Claim]
 
 
+class Wants(Said, frozen=True, kw_only=True, tag="wants"):
+    """What the clients of a node want; `number` rises by one with each that it tells.
+
+    `symbols` counts connections by symbol named. `everything` are those that want all there are,
+    `subscribers` those with any subscription, `connections` all.
+    """
+
+    number: Count
+    symbols: Mapping[Symbol, Count] = {}
+    everything: Count = 0
+    subscribers: Count = 0
+    connections: Count = 0
+
+
 MemberMessage: TypeAlias = Heartbeat | ClaimMessage
 
 T = TypeVar("T")
@@ -105,10 +120,19 @@ def decode_member_message(data: bytes) -> MemberMessage:
 
 def decode(data: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T:
     """`data` as `decoder` reads it; raises as `decode_member_message` does."""
-    head = _read(data, _heads)
-    if head.protocol != PROTOCOL:
-        raise UnknownProtocol(head.sender, head.protocol)
-    return _read(data, decoder)
+    try:
+        message = _read(data, decoder)
+    except msgspec.ValidationError:
+        _check_protocol(_read(data, _heads))
+        raise
+    if isinstance(message, Said):
+        _check_protocol(message)
+    return message
+
+
+def _check_protocol(message: Said) -> None:
+    if message.protocol != PROTOCOL:
+        raise UnknownProtocol(message.sender, message.protocol)
 
 
 def _read(data: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 NAME = "stockstream"
 
-_COMMAND = re.compile(rf"(?<![\w./-]){NAME}(?= (?:serve|mock|tree|chaos|db|config|--help)\b(?!:))")
+_COMMANDS = "serve|mock|watch|tree|chaos|db|config|--help"
+_COMMAND = re.compile(rf"(?<![\w./-]){NAME}(?= (?:{_COMMANDS})\b(?!:))")
 
 
 @cache

@@ -33,6 +33,9 @@ _EXAMPLES = """Examples:
   STOCK_API_URL=https://prices.example.com stockstream serve
       Take the prices from another API.
 
+  stockstream watch AAPL MSFT
+      Watch prices in this terminal.
+
   stockstream tree
       Show the supervision tree of the running server.
 
@@ -52,6 +55,7 @@ _options = Group("Options", sort_key=3)
 _COMMANDS = (
     ("serve", _run, "Start the server: market, delivery and dashboard."),
     ("mock", _run, "Run the stub price API alone."),
+    ("watch", _run, "Watch live prices in this terminal."),
     ("tree", _inspect, "Show the live supervision tree of a running server."),
     ("chaos", _inspect, "Break a running server on purpose, and see that it holds."),
     ("db", _inspect, "Look after the database: schema, export, import, backup, retention."),

@@ -20,6 +20,11 @@ T = TypeVar("T")
 TIMEOUT_SECONDS = 10.0
 
 
+def server_url(url: str | None) -> str:
+    """The address of a server that is asked without a token: see `address`."""
+    return url or os.environ.get("STOCKSTREAM_URL") or f"http://127.0.0.1:{load().settings.port}"
+
+
 def address(url: str | None, token: str | None) -> tuple[str, str]:
     """The server's address and token: those given, else the environment's.
 

@@ -75,6 +75,8 @@ class Welcome(Struct, tag_field="type", tag="welcome", frozen=True):
 
     `steady` is the server's monotonic clock in ms, as in all messages: the difference of two such
     times is right whatever the wall clocks do. It means nothing outside the server's process.
+    `nodes` are the public addresses of the other nodes that are ready; left out where there are
+    none, as on a single node and behind a balancer.
     """
 
     session: str
@@ -84,6 +86,7 @@ class Welcome(Struct, tag_field="type", tag="welcome", frozen=True):
     heartbeat: float
     limits: Limits
     protocol: int = PROTOCOL_VERSION
+    nodes: list[str] | UnsetType = UNSET
 
 
 class Rejected(Struct, frozen=True):
@@ -183,9 +186,13 @@ class Alert(ToldAlert, tag_field="type", tag="alert", frozen=True):
 
 
 class GoingAway(Struct, tag_field="type", tag="going_away", frozen=True):
-    """The server is about to close; come back after that many seconds."""
+    """The server is about to close; come back after that many seconds.
+
+    `nodes` are as in `Welcome`: whoever has another one to go to need not wait.
+    """
 
     reconnect_after: float
+    nodes: list[str] | UnsetType = UNSET
 
 
 ServerMessage = (

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from stockstream import part_settings, paths
 from stockstream.alerts.book import AlertBook
+from stockstream.alerts.spares import Recording
 from stockstream.alerts.watcher import Watcher
 from stockstream.alerts.webhooks import Webhooks
 from stockstream.asyncio_thread import AsyncioThread
@@ -227,7 +228,8 @@ def _delivery(
 
 
 def _alerts(settings: Settings, tables: Tables, feeds: Sequence[str]) -> ChildSpec:
-    watcher = partial(Watcher, AlertBook(), tables.alert_inbox, tables.quotes, tables.alerts, feeds)
+    book = AlertBook(Recording(tables.holding, settings.fetch_shards))
+    watcher = partial(Watcher, book, tables.alert_inbox, tables.quotes, tables.alerts, feeds)
     webhooks = partial(
         Webhooks, part_settings.webhooks(settings), part_settings.signer(settings), tables.webhooks
     )

@@ -255,6 +255,25 @@ class DeliverAlert(Request[int]):
 
 
 @dataclass(frozen=True, slots=True)
+class TellAlerts:
+    """Alerts to be told on all nodes: from the watcher to the bus, and from the bus to the watchers
+    of the other nodes, whose connections are told. May come twice: their ids are known then.
+    """
+
+    alerts: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulesChanged:
+    """Rules were changed in the database: read them now. The watcher has the bus tell other nodes.
+
+    `heard` from another node, it is not passed on.
+    """
+
+    heard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AlertSymbols:
     """The symbols of rules: to the feeds, which fetch them as if a client had subscribed."""
 

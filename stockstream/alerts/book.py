@@ -8,7 +8,7 @@ of its rules changes nothing for them.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,12 @@ import msgspec
 from stockstream import paths
 from stockstream.alerts.cooldown import CoolDowns
 from stockstream.alerts.rules import NOWHERE, Rule, judge, quiet
+from stockstream.alerts.spares import Recording, Spares
 from stockstream.alerts.thresholds import Thresholds
 from stockstream.alerts.window import Window
 from stockstream.messages import Alert
 from stockstream.statuses import AlertStatus
-from supervision import Ownership
+from supervision import Ownership, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -36,6 +37,8 @@ JUDGED_PER_TURN = 100
 """Judgements before others get a turn: a millisecond or two."""
 AT_ONCE = 200
 """Alerts stored in one transaction."""
+MOST_KNOWN = 20_000
+"""Ids of alerts that were told here, newest last: a node that was frozen tells its alerts late."""
 STANDINGS_AT_ONCE = 1_000
 """Standings stored in one transaction: a price that crosses all rules changes all of theirs."""
 
@@ -60,9 +63,14 @@ class Unstored(msgspec.Struct, frozen=True):
 
 
 class AlertBook:
-    """See the module. Written by the watcher only; anyone reads its status."""
+    """See the module. Written by the watcher only; anyone reads its status.
 
-    def __init__(self) -> None:
+    Only what this node records is its to store and to tell; it keeps spares of the rest.
+    """
+
+    def __init__(self, records: Recording | None = None) -> None:
+        """`records` tells what is this node's; by default there are no others."""
+        self._records = records or Recording(Slot("holding", writer=paths.MEMBERSHIP), 1)
         self._owner = Ownership("alerts", paths.ALERTS)
         self._rules: dict[int, Rule] = {}
         self._armed: dict[int, bool | None] = {}
@@ -74,12 +82,22 @@ class AlertBook:
         self._unstored: deque[tuple[Alert, str | None]] = deque()
         self._standings: dict[int, Standing] = {}
         self._undelivered: deque[Alert] = deque()
+        self._untold: deque[Alert] = deque(maxlen=MOST_WAITING)
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._spares = Spares()
+        self._spare_standings: dict[int, Standing] = {}
+        self._numbers = 0
         self._judged = self._fired = self._dropped = self._missed = self._withheld = 0
 
     @property
     def symbols(self) -> frozenset[Symbol]:
         """The symbols that any rule is about."""
         return frozenset(self._by_symbol)
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether there are other nodes."""
+        return self._records.in_cluster
 
     def status(self) -> AlertStatus:
         """Counts, for operators."""
@@ -112,7 +130,7 @@ class AlertBook:
         self._by_symbol.setdefault(rule.symbol, Thresholds()).put(rule, NOWHERE)
         if quote is not None:
             self._seen[rule.symbol] = quote.quote.version
-            self._judge(rule, quote, now)
+            self._judge(rule, quote, now, own=False)
 
     def drop_rule(self, number: int) -> None:
         """Forget a rule, and the crossings it withheld; no error when there is none.
@@ -125,6 +143,7 @@ class AlertBook:
             return
         del self._armed[number]
         self._standings.pop(number, None)
+        self._spare_standings.pop(number, None)
         others = self._by_symbol[rule.symbol]
         others.drop(number)
         if not others:
@@ -140,9 +159,10 @@ class AlertBook:
 
     # Prices
 
-    def judge(self, rows: Iterable[QuoteRow], now: int) -> Iterator[None]:
+    def judge(self, rows: Iterable[QuoteRow], now: int, *, own: bool = False) -> Iterator[None]:
         """Judge published quotes, in their order; `now` is the wall clock in ms.
 
+        What `own` quotes fire is this node's, which has just fetched them, whatever it records now.
         One at a time: rules may come and go where it yields, other quotes may not.
         """
         self._owner.check()
@@ -156,7 +176,7 @@ class AlertBook:
             for rule in thresholds.reached(price):
                 if self._rules.get(rule.id) is not rule:
                     continue  # it was changed or dropped where this yields
-                self._judge(rule, row, now)
+                self._judge(rule, row, now, own=own)
                 done += 1
                 if done % JUDGED_PER_TURN == 0:
                     yield
@@ -169,7 +189,7 @@ class AlertBook:
         more, self._missed = total > self._missed, total
         return more
 
-    def _judge(self, rule: Rule, row: QuoteRow, now: int) -> None:
+    def _judge(self, rule: Rule, row: QuoteRow, now: int, *, own: bool) -> None:
         self._judged += 1
         quote = row.quote
         extremes = None
@@ -182,7 +202,11 @@ class AlertBook:
         self._by_symbol[rule.symbol].put(rule, quiet(rule, verdict.armed))
         if verdict.armed is not armed:
             self._armed[rule.id] = verdict.armed
-            self._standings[rule.id] = Standing(rule.revision, verdict.armed)
+            ours = own or self._records(rule.symbol)
+            standings = self._standings if ours else self._spare_standings
+            standings[rule.id] = Standing(rule.revision, verdict.armed)
+            if ours:
+                self._spare_standings.pop(rule.id, None)
         if not verdict.fired:
             return
         alert = Alert(
@@ -203,18 +227,72 @@ class AlertBook:
         if told is None:
             self._withheld += 1
         else:
-            self._fire(rule, told)
+            self._fire(rule, told, row.steady, own=own)
 
-    def _fire(self, rule: Rule, alert: Alert) -> None:
+    def _fire(self, rule: Rule, alert: Alert, steady: int, *, own: bool = False) -> None:
+        """Have it stored and told, if that is this node's; else keep it for a takeover.
+
+        While alone nothing is kept: it may come of prices that only this node has seen, and the
+        node that records the symbol tells what crossed.
+        """
+        if not own and not self._records(rule.symbol):
+            if not self._records.alone:
+                self._spares.keep(rule, alert, steady)
+            return
         self._fired += 1
-        alert = msgspec.structs.replace(alert, number=self._fired)
+        alert = self._tell(alert)
         self._unstored.append((alert, rule.webhook))
-        self._undelivered.append(alert)
+        if self._records.in_cluster:
+            self._untold.append(alert)
         if len(self._unstored) > MOST_WAITING:
             self._unstored.popleft()
             self._dropped += 1
+
+    def _tell(self, alert: Alert) -> Alert:
+        """Have this node's clients told, once; the alert with its number here."""
+        self._numbers += 1
+        alert = msgspec.structs.replace(alert, number=self._numbers)
+        if alert.id not in self._known:
+            self._known[alert.id] = None
+            self._undelivered.append(alert)
+        if len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
         if len(self._undelivered) > MOST_WAITING:
             self._undelivered.popleft()  # not lost: it is stored, and the page reads what is
+        return alert
+
+    # Other nodes
+
+    def hear(self, alerts: Iterable[Alert]) -> None:
+        """Another node has fired these: tell them here, too, if that was not done."""
+        self._owner.check()
+        for alert in alerts:
+            self._tell(alert)
+
+    def take_over(self, steady: int) -> int:
+        """Fire what this node kept of symbols that it records now; how many these are.
+
+        Their predecessor may have stored and told them: then they are known by their ids.
+        """
+        self._owner.check()
+        for number in [n for n in self._spare_standings if self._records(self._rules[n].symbol)]:
+            self._standings[number] = self._spare_standings.pop(number)
+        taken = self._spares.take(self._records, steady)
+        for spare in taken:
+            self._fire(spare.rule, spare.alert, steady)
+        return len(taken)
+
+    def untold(self, limit: int) -> tuple[Alert, ...]:
+        """The alerts that the other nodes are to be told next."""
+        return tuple(islice(self._untold, limit))
+
+    def told(self, alerts: Iterable[Alert]) -> None:
+        """Take off what the other nodes were told."""
+        self._owner.check()
+        for _ in alerts:
+            self._untold.popleft()
+
+    # Cool-downs
 
     def end_cooldowns(self, steady: int, now: int, *, early: bool = False) -> Iterator[None]:
         """Fire the withheld crossings of rules whose cool-down is over, or of all rules.
@@ -231,7 +309,7 @@ class AlertBook:
             alert = self._cooldowns.end(number, rule.cooldown, steady, early=early)
             if alert is not None:
                 # Dated now: a user who has read all until a moment ago has not read this one.
-                self._fire(rule, msgspec.structs.replace(alert, fired_at=now))
+                self._fire(rule, msgspec.structs.replace(alert, fired_at=now), steady)
 
     # What waits
 

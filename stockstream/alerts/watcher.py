@@ -3,7 +3,9 @@
 It takes batches from an inbox of its own, which the streamer fills, so none is lost when the
 watcher is killed, and the stream never waits for it. Alerts are sent to clients at once, and stored
 as soon as the database answers, however long that takes; neither waits for the other.
-Rules are read from the database again every few seconds, and at once when they are changed here.
+Rules are read from the database again every few seconds, and at once when they are changed, here or
+on another node of the cluster. `spares.py` tells what every node judges, and which one stores and
+tells.
 """
 
 from __future__ import annotations
@@ -20,12 +22,20 @@ from stockstream.alerts.book import Unstored
 from stockstream.alerts.rule_rows import FetchChanges
 from stockstream.alerts.webhooks import CallsDue
 from stockstream.database.query import DatabaseError, Rejected, ask
-from stockstream.messages import AlertSymbols, DeliverAlert, DemandWanted, QuotesPublished
+from stockstream.messages import (
+    AlertSymbols,
+    DeliverAlert,
+    DemandWanted,
+    HoldingChanged,
+    QuotesPublished,
+    RulesChanged,
+    TellAlerts,
+)
 from stockstream.times import now_ms
 from supervision import Actor, CallError, Conflate, MailboxPolicy, handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from structlog.stdlib import BoundLogger
 
@@ -46,13 +56,10 @@ DELIVER_RETRY_SECONDS = 0.05
 FLUSH_SECONDS = 2.0
 BATCHES_AT_ONCE = 100
 RULES_AT_ONCE = 100
+TOLD_AT_ONCE = 200
+"""Alerts in one message to the other nodes, some 60 KB."""
 
 _log: BoundLogger = structlog.get_logger("alerts")
-
-
-@dataclass(frozen=True, slots=True)
-class RulesChanged:
-    """Rules were changed in the database: read them now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +67,11 @@ class _Look:
     """Time to look at the inbox."""
 
 
-def _key(message: object) -> type | None:
+def _key(message: object) -> Hashable | None:
     """One waiting hint is enough: all of them say the same."""
-    return type(message) if isinstance(message, QuotesPublished | RulesChanged) else None
+    if isinstance(message, RulesChanged):
+        return message
+    return QuotesPublished if isinstance(message, QuotesPublished) else None
 
 
 class Watcher(Actor):
@@ -101,6 +110,7 @@ class Watcher(Actor):
         self._broadcaster = self.system.ref(paths.BROADCASTER)
         self._feeds = [self.system.ref(name) for name in self._feed_names]
         self._webhooks = self.system.ref(paths.WEBHOOKS)
+        self._bus = self.system.ref(paths.BUS)
         await self._judge_waiting()
         self._tell_symbols()
         self._tell_status()
@@ -129,6 +139,7 @@ class Watcher(Actor):
         async with self._judging:
             await self._judge_waiting()
             await _in_turns(self._end_cooldowns())
+            self._take_over()
         self._wake_tellers()
         self._tell_status()
 
@@ -138,7 +149,7 @@ class Watcher(Actor):
             now = self._clock()
             while batches := self._inbox.waiting(BATCHES_AT_ONCE):
                 for batch in batches:
-                    await _in_turns(self._book.judge(batch.rows, now))
+                    await _in_turns(self._book.judge(batch.rows, now, own=batch.own))
                     self._inbox.acknowledge(batch.number)
                 self._wake_tellers()
             if not self._book.note_dropped(self._inbox.statistics().dropped):
@@ -153,6 +164,32 @@ class Watcher(Actor):
         steady = round(trio.current_time() * 1000)
         return self._book.end_cooldowns(steady, self._clock(), early=early)
 
+    # Other nodes
+
+    @handles(HoldingChanged)
+    async def _on_holding(self, _message: HoldingChanged) -> None:
+        async with self._judging:
+            await self._judge_waiting()
+            self._take_over()
+        self._wake_tellers()
+
+    def _take_over(self) -> None:
+        """Store and tell what a node may have left undone whose symbols are recorded here now."""
+        taken = self._book.take_over(round(trio.current_time() * 1000))
+        if taken:
+            _log.info("alerts of a node that is gone are stored here", alerts=taken)
+
+    @handles(TellAlerts)
+    def _on_told(self, message: TellAlerts) -> None:
+        self._book.hear(message.alerts)
+        self._wake_tellers()
+
+    def _tell_others(self) -> None:
+        """Have the bus tell the other nodes; what it cannot send their clients read later."""
+        while alerts := self._book.untold(TOLD_AT_ONCE):
+            self._bus.cast(TellAlerts(alerts))
+            self._book.told(alerts)
+
     def _wake_tellers(self) -> None:
         self._fired.set()
         self._fired = trio.Event()
@@ -160,7 +197,9 @@ class Watcher(Actor):
     # Rules
 
     @handles(RulesChanged)
-    def _on_rules_changed(self, _message: RulesChanged) -> None:
+    def _on_rules_changed(self, message: RulesChanged) -> None:
+        if self._book.in_cluster and not message.heard:
+            self._bus.cast(message)
         self._changed.set()
         self._changed = trio.Event()
 
@@ -262,6 +301,7 @@ class Watcher(Actor):
     async def _deliver(self) -> None:
         while True:
             fired = self._fired
+            self._tell_others()
             alert = self._book.undelivered()
             if alert is None:
                 await fired.wait()

@@ -12,7 +12,7 @@ from quart import Blueprint, url_for
 from stockstream.alerts.rule_rows import MOST_RULES, RULES, Wanted
 from stockstream.alerts.rules import USUAL_COOLDOWN, USUAL_HYSTERESIS, Kind, Rule
 from stockstream.alerts.targets import LONGEST_URL, Forbidden, TargetPolicy, check_url
-from stockstream.alerts.watcher import RulesChanged
+from stockstream.messages import RulesChanged
 from stockstream.quotes import Symbol, iso_utc
 from stockstream.users.rows import (
     ChangeRow,

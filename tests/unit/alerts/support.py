@@ -10,12 +10,14 @@ from stockstream import paths
 from stockstream.alerts.book import AlertBook
 from stockstream.alerts.rules import Kind, Rule
 from stockstream.quotes import Quote, Version, parse_symbol
-from stockstream.statuses import QuoteRow
+from stockstream.shards import Shard
+from stockstream.statuses import Holding, QuoteRow
 from supervision.context import current_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from supervision import Slot
     from supervision.cell import Cell
 
 NOON = 1_795_348_800_000
@@ -74,10 +76,23 @@ def run(turns: Iterator[None]) -> int:
 
 
 @contextmanager
-def writable_book() -> Iterator[AlertBook]:
-    """An empty book, which the test may write as the watcher would."""
-    token = current_cell.set(cast("Cell", SimpleNamespace(path=paths.ALERTS)))
+def acting_as(path: str) -> Iterator[None]:
+    """The test may write what the actor at `path` writes."""
+    token = current_cell.set(cast("Cell", SimpleNamespace(path=path)))
     try:
-        yield AlertBook()
+        yield
     finally:
         current_cell.reset(token)
+
+
+@contextmanager
+def writable_book() -> Iterator[AlertBook]:
+    """An empty book, which the test may write as the watcher would."""
+    with acting_as(paths.ALERTS):
+        yield AlertBook()
+
+
+def hold(holding: Slot[Holding], *recording: str, alone: bool = False) -> None:
+    """The membership's row: this node records these shards."""
+    with acting_as(paths.MEMBERSHIP):
+        holding.put(Holding(recording=frozenset(map(Shard, recording)), alone=alone))

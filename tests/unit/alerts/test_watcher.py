@@ -8,23 +8,34 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
 import trio
+from msgspec.structs import replace as replace_struct
 
 from stockstream import paths
 from stockstream.alerts.alert_rows import StoreAlerts
 from stockstream.alerts.book import AlertBook
 from stockstream.alerts.rule_rows import Changes, FetchChanges
-from stockstream.alerts.watcher import RulesChanged, Watcher
+from stockstream.alerts.spares import Recording
+from stockstream.alerts.watcher import Watcher
 from stockstream.database.query import Answered, Ask, Rejected, Unavailable
-from stockstream.messages import Alert, AlertSymbols, DeliverAlert, DemandWanted, QuotesPublished
+from stockstream.messages import (
+    Alert,
+    AlertSymbols,
+    DeliverAlert,
+    DemandWanted,
+    HoldingChanged,
+    QuotesPublished,
+    RulesChanged,
+    TellAlerts,
+)
 from stockstream.tables import Tables
 from supervision import Actor, ChildSpec, Request, System, handles, supervisor
-from tests.unit.alerts.support import NOON, row, rule
+from tests.unit.alerts.support import NOON, hold, row, rule
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    import pytest
     from trio.testing import MockClock
 
     from stockstream.alerts.rules import Rule
@@ -50,6 +61,8 @@ class World:
     deaf: bool = False
     now: int = NOON
     symbols: list[frozenset[str]] = field(default_factory=list)
+    own: bool = True
+    bus: list[object] = field(default_factory=list)
 
     async def publish(self, *rows: QuoteRow, hint: bool = True) -> None:
         await self.system.ref(paths.STREAMER).call(Publish(rows, hint))
@@ -70,7 +83,7 @@ class LedStreamer(Actor):
     @handles(Publish)
     def _on_publish(self, request: Publish) -> None:
         self._world.tables.quotes.put_all({r.quote.symbol: r for r in request.rows})
-        self._world.tables.alert_inbox.append(request.rows)
+        self._world.tables.alert_inbox.append(request.rows, own=self._world.own)
         if request.hint:
             self.system.ref(paths.ALERTS).cast(QuotesPublished(1, request.rows))
 
@@ -84,6 +97,18 @@ class LedFeed(Actor):
     @handles(AlertSymbols)
     def _on_symbols(self, message: AlertSymbols) -> None:
         self._world.symbols.append(message.symbols)
+
+
+class LedBus(Actor):
+    """Stands where the bus stands, and notes what the other nodes would be told."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @handles(TellAlerts)
+    @handles(RulesChanged)
+    def _on_told(self, message: TellAlerts | RulesChanged) -> None:
+        self._world.bus.append(message)
 
 
 class LedGateway(Actor):
@@ -127,8 +152,8 @@ class LedBroadcaster(Actor):
 
 @asynccontextmanager
 async def running() -> AsyncIterator[World]:
-    world = World(System(), Tables(), AlertBook())
-    tables = world.tables
+    tables = Tables()
+    world = World(System(), tables, AlertBook(Recording(tables.holding, 1)))
     watcher = partial(
         Watcher,
         world.book,
@@ -141,6 +166,7 @@ async def running() -> AsyncIterator[World]:
     root = supervisor(
         "root",
         [
+            supervisor("cluster", [ChildSpec("bus", partial(LedBus, world))]),
             supervisor("database", [ChildSpec("gateway", partial(LedGateway, world))]),
             supervisor(
                 "market",
@@ -335,3 +361,54 @@ async def test_what_a_cooldown_withheld_is_told_and_stored_when_it_ends(
         world.system.stop()
         await settled(10)
     assert [alert.crossings for alert in world.stored] == [1, 3, 2]
+
+
+@pytest.mark.proves("N22")
+async def test_in_a_cluster_the_bus_is_told_and_what_it_brings_is_told_here(
+    autojump_clock: MockClock,
+) -> None:
+    """Alerts and changes of rules, which go from the node where they happen to all; not back."""
+    async with running() as world:
+        hold(world.tables.holding, "api/0")
+        world.rules = [rule(armed=True)]
+        world.system.ref(paths.ALERTS).cast(RulesChanged())
+        await settled()
+        assert world.bus == [RulesChanged()]
+        world.system.ref(paths.ALERTS).cast(RulesChanged(heard=True))
+        await settled()
+        assert (world.reads, world.bus) == (3, [RulesChanged()])
+        await world.publish(row(101.0, 1))
+        await settled()
+        assert [alert.id for alert in world.delivered] == ["1-1-1"]
+        told = world.bus[-1]
+        assert isinstance(told, TellAlerts)
+        assert [alert.id for alert in told.alerts] == ["1-1-1"]
+        other = replace_struct(told.alerts[0], rule=2, number=1)
+        world.system.ref(paths.ALERTS).cast(TellAlerts((*told.alerts, other)))
+        await settled()
+        assert [(alert.id, alert.number) for alert in world.delivered] == [
+            ("1-1-1", 1),
+            ("2-1-1", 3),
+        ]
+        assert len(world.bus) == 2
+
+
+@pytest.mark.proves("N22", "T16")
+async def test_a_node_that_is_given_the_shard_stores_what_the_last_one_left(
+    autojump_clock: MockClock,
+) -> None:
+    """At once when the membership says so."""
+    async with running() as world:
+        hold(world.tables.holding)
+        world.rules = [rule(armed=True)]
+        await settled(6.5)
+        world.own = False
+        await world.publish(row(101.0, 1, steady=round(1000 * trio.current_time())))
+        await settled(3)
+        assert (world.stored, world.delivered, world.standings) == ([], [], {})
+        hold(world.tables.holding, "api/0")
+        world.system.ref(paths.ALERTS).cast(HoldingChanged())
+        await settled()
+        assert [alert.id for alert in world.stored] == ["1-1-1"]
+        assert [alert.id for alert in world.delivered] == ["1-1-1"]
+        assert world.standings == {1: False}

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from stockstream.messages import Alert
 from stockstream.quotes import Symbol
 from stockstream.shards import Claim, NodeId, Shard
 
@@ -91,6 +92,16 @@ class Wants(Said, frozen=True, kw_only=True, tag="wants"):
     everything: Count = 0
     subscribers: Count = 0
     connections: Count = 0
+
+
+class AlertsTold(Said, frozen=True, kw_only=True, tag="alerts"):
+    """Alerts that the sender has fired: each node tells its own clients. May be told twice."""
+
+    alerts: tuple[Alert, ...]
+
+
+class RulesTold(Said, frozen=True, kw_only=True, tag="rules"):
+    """Rules were changed in the database; a hint, since all read them again in some seconds."""
 
 
 MemberMessage: TypeAlias = Heartbeat | ClaimMessage

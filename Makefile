@@ -34,13 +34,15 @@ test: ## run all tests (some need Chromium, Firefox, proxies, libfaketime, Node 
 	@scripts/node-tests
 	@$(PY) -m pytest $(SHARED_OUT) $(ARGS)
 
-test-deep: ## the runtime against its model and a real OTP, candles against theirs: thousands of scenarios (half an hour)
+test-deep: ## the runtime against its model and a real OTP, candles and a cluster against theirs: thousands of scenarios (40 minutes)
 	@scripts/bootstrap dev
 	@scripts/erlang
 	@HYPOTHESIS_PROFILE=deep $(PY) -m pytest -o faulthandler_timeout=0 \
 		tests/conformance/test_model.py tests/conformance/test_random_trees.py \
 		tests/conformance/otp tests/integration/distributions \
-		tests/integration/history/test_grown_candles.py $(ARGS)
+		tests/integration/history/test_grown_candles.py \
+		tests/unit/cluster/test_ownership_states.py \
+		tests/unit/cluster/test_ownership_simulation.py $(ARGS)
 
 check: ## lint, format, types, layers, container files, built CSS
 	@scripts/bootstrap dev

@@ -3,7 +3,8 @@
 Everything comes from one seed. Nodes are killed, frozen, cut off, restarted, joined by others; the
 bus goes away or falls in two; clocks jump; upstreams cannot be reached; two nodes have one name, or
 one other settings; a membership actor is killed. Clients go from node to node, and take only what
-is newer. `problems` says what is not as it should be once everything is calm again.
+is newer. `problems` says what is not as it should be; some time after everything is calm again,
+nothing is.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from stockstream.shards import NodeId, Shard, part_of, shards, upstream_of
 from stockstream.statuses import NodeState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from stockstream.cluster.wire import MemberMessage
 
@@ -34,6 +35,8 @@ SHARDS = shards(UPSTREAMS, 4)
 RIGHT = {"STOCK_API_URL": "right"}
 WRONG = {"STOCK_API_URL": "wrong"}
 MOST_NODES = 6
+STRETCHES = 8
+PATIENCE = 12.0
 DAY_MS = 86_400_000
 NEVER: Version = (0, 0)
 
@@ -103,7 +106,23 @@ class Simulation:
             action()
         self.now = until
 
-    def settle(self, limit: float) -> tuple[float, list[str]]:
+    def trouble_and_calm(self) -> Iterator[float]:
+        """Troubles, one on the other, and calm after them: how long it took until all was well.
+
+        Raises:
+            Broken: a rule does not hold, or something stays wrong for `PATIENCE` seconds.
+        """
+        self.run(10)
+        for _ in range(STRETCHES):
+            for _ in range(self.random.randrange(1, 4)):
+                self._trouble()
+                self.run(self.random.uniform(0, 6))
+            took, problems = self._settle(PATIENCE)
+            if problems:
+                raise Broken(f"after {self.now:.1f} s: {'; '.join(problems[:4])}")
+            yield took
+
+    def _settle(self, limit: float) -> tuple[float, list[str]]:
         """End all trouble; how long it takes until all is well, and what is not at the limit."""
         self._calm()
         begun = self.now
@@ -293,7 +312,7 @@ class Simulation:
 
     # Trouble
 
-    def trouble(self) -> None:
+    def _trouble(self) -> None:
         """Something goes wrong, or somebody comes or goes."""
         node = self.random.choice(self.nodes)
         self.random.choice(
@@ -375,8 +394,9 @@ class Simulation:
             self.start("stranger", WRONG)
 
     def _make_up_versions(self, node: Node) -> None:
-        """A client tells what was never there."""
-        ahead = int(self.random.uniform(0, 1.1) * DAY_MS)
+        """A client tells what was never there, perhaps by as much as is just not refused."""
+        most = self.random.choice([60_000, DAY_MS])
+        ahead = int(most * self.random.uniform(0.99, 1.01))
         node.core.seen(self.random.choice(SHARDS), self._wall(node) + ahead)
 
     def _calm(self) -> None:

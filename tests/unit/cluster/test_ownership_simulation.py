@@ -1,0 +1,60 @@
+"""Clusters in random trouble, in virtual time, and faults of the core that this must find."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.cluster_mutants import MUTANTS
+from tests.support.cluster_simulation import Broken, Simulation
+
+if TYPE_CHECKING:
+    from tests.support.cluster_mutants import Mutant
+
+DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+SEEDS = 1000 if DEEP else 40
+MUTANT_SEEDS = 500
+LONGEST_TO_SETTLE = 5.0
+"""Seconds. Six echoes bury the dead; a node that lost its connection is back within one."""
+
+
+@pytest.mark.proves("N1", "N2", "N4", "N5", "N6", "N7", "N8", "N11", "N14", "N17", "N19")
+def test_after_any_trouble_each_shard_has_its_one_fetcher() -> None:
+    """T1: all nodes agree on it, and no client waits for an epoch that nobody gives."""
+    settled: list[float] = []
+    fetches = double = 0
+    for seed in range(SEEDS):
+        simulation = Simulation(seed)
+        try:
+            settled += simulation.trouble_and_calm()
+        except Broken as error:
+            pytest.fail(f"seed {seed}: {error}")
+        fetches += simulation.fetches
+        double += simulation.double
+    settled.sort()
+    assert settled[-1] <= LONGEST_TO_SETTLE
+    assert double < 0.05 * fetches
+
+
+def test_a_seed_is_replayed_exactly() -> None:
+    """A failure can be looked at."""
+    runs = [Simulation(7) for _ in range(2)]
+    took = [list(simulation.trouble_and_calm()) for simulation in runs]
+    assert took[0] == took[1]
+    assert runs[0].nodes[0].shown == runs[1].nodes[0].shown
+
+
+@pytest.mark.skipif(not DEEP, reason="make test-deep takes out each rule of the core")
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_each_rule_is_missed(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within 500 seeds something stays wrong without it."""
+    mutant(monkeypatch)
+    with pytest.raises(Broken):
+        _simulate(MUTANT_SEEDS)
+
+
+def _simulate(seeds: int) -> None:
+    for seed in range(seeds):
+        list(Simulation(seed).trouble_and_calm())

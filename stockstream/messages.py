@@ -51,6 +51,13 @@ class ClockStepped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterChanged(Event):
+    """Who is in the cluster, what this node fetches for it, or how it stands: one line of text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class QuotesPublished:
     """Quotes were accepted and stand in the `Quotes` table; from the streamer, by PubSub.
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import platform
+from functools import partial
 from typing import TYPE_CHECKING
 
+from stockstream import paths
 from stockstream.alerts.signing import Signer
 from stockstream.alerts.targets import TargetPolicy
 from stockstream.alerts.webhooks import WebhookSettings
+from stockstream.cluster.fingerprints import fingerprints
+from stockstream.cluster.membership import MembershipSettings
 from stockstream.database.gateway import DatabaseSettings
 from stockstream.database.servers import Server, embedded_server
+from stockstream.database.url import read_database_url
 from stockstream.delivery.limits import ClientLimits
+from stockstream.epochs import claim_epoch, keep_epoch
 from stockstream.history.recorder import RecorderSettings
 from stockstream.history.retention import RetentionSettings
 from stockstream.instance import kept_instance
@@ -19,6 +26,7 @@ from stockstream.market.breaker_types import BreakerSettings, WindowType
 from stockstream.market.feeds.poll import PollSettings
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import HttpSettings, SymbolsNotFound
+from stockstream.shards import NodeId
 from stockstream.times import now_ns
 from stockstream.upstreams import Upstream
 from stockstream.users.purging import PurgeSettings
@@ -31,6 +39,7 @@ from web.users.browser_users import BrowserUsers
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
 
     from stockstream.config import Settings
 
@@ -135,6 +144,49 @@ def polling(settings: Settings) -> PollSettings:
         idle_interval=settings.fetch_interval_idle,
         jitter=settings.fetch_jitter / 100,
         symbols=frozenset(settings.symbols),
+    )
+
+
+def parts(settings: Settings) -> int:
+    """In how many parts each upstream is fetched; by a single node, as one."""
+    return 1 if settings.cluster_nats_url is None else settings.fetch_shards
+
+
+def demand_from(settings: Settings) -> str:
+    """Who tells the feeds what clients want: in a cluster, those of all nodes."""
+    clustered = settings.cluster_nats_url is not None
+    return paths.MEMBERSHIP if clustered else paths.SUBSCRIPTION_MANAGER
+
+
+def membership(
+    settings: Settings, upstreams: Sequence[Upstream], own_url: str
+) -> MembershipSettings:
+    """This node in its cluster, in a life of its own: it has a new epoch. Blocks.
+
+    It tells the other nodes its settings by fingerprints, of the database the place alone: each
+    node may have a user of its own there.
+    """
+    directory = settings.data_directory
+    url = settings.database_url
+    database = (
+        f"embedded in {directory.absolute()} of {platform.node()}"
+        if url is None
+        else f"{(read := read_database_url(url.get_secret_value())).place}/{read.database}"
+    )
+    told = {
+        "STOCK_API_URL": settings.stock_api_url or "stub",
+        "FETCH_SHARDS": str(settings.fetch_shards),
+        "SYMBOLS": ",".join(sorted(settings.symbols)),
+        "DATABASE_URL": database,
+    }
+    return MembershipSettings(
+        me=NodeId(node_name(settings), claim_epoch(directory)),
+        upstreams=[upstream.name for upstream in upstreams],
+        parts=settings.fetch_shards,
+        fingerprints=fingerprints(settings.secret_key_base.get_secret_value(), told),
+        address=settings.node_url or own_url,
+        public_url=settings.public_url or "",
+        keep_epoch=partial(keep_epoch, directory),
     )
 
 

@@ -26,6 +26,7 @@ class EntryKind(StrEnum):
     KEY_FAILED = "key_failed"
     CIRCUIT = "circuit"
     CLOCK = "clock"
+    CLUSTER = "cluster"
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):

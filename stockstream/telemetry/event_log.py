@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from stockstream.messages import CircuitMoved, ClockStepped
+from stockstream.messages import CircuitMoved, ClockStepped, ClusterChanged
 from stockstream.telemetry.entries import (
     CrashEntry,
     Entry,
@@ -313,6 +313,8 @@ def _words(event: Event) -> tuple[EntryKind | None, str | None, str | None]:
         case ClockStepped(_, whose, seconds):
             way = "back" if seconds < 0 else "forward"
             return EntryKind.CLOCK, None, f"the {whose}'s clock was set {way} by {abs(seconds):g} s"
+        case ClusterChanged(_, text):
+            return EntryKind.CLUSTER, None, _shortened(text)
         case _:
             return None, None, None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stockstream.epochs import FILE, claim_epoch
+from stockstream.epochs import FILE, claim_epoch, keep_epoch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,3 +62,11 @@ def test_nodes_that_share_a_folder_never_claim_the_same(tmp_path: Path) -> None:
 
 def _claim(folder: Path, _number: int) -> int:
     return claim_at(folder, NOW)
+
+
+def test_an_epoch_that_was_heard_of_is_kept_too(tmp_path: Path):
+    """The next start is above it; a lower one changes nothing."""
+    first = claim_epoch(tmp_path, lambda: 1_000)
+    keep_epoch(tmp_path, first + 500)
+    keep_epoch(tmp_path, first + 100)
+    assert claim_epoch(tmp_path, lambda: 900) == first + 501

@@ -432,3 +432,35 @@ class ClusterPresence(msgspec.Struct, frozen=True):
 
     nodes: tuple[NodeClients, ...]
     symbols: Mapping[Symbol, int]
+
+
+class Traffic(NamedTuple):
+    """Messages of one kind in one direction, and their bytes; counted since the process began."""
+
+    messages: int
+    bytes: int
+
+
+class BusStatus(msgspec.Struct, frozen=True):
+    """The status of the connection to NATS. Counts are of this process, over all lives of the bus.
+
+    `server` is the one that it is `up` to, or was; `reason` why it is not up; `since` when it
+    became so. `sent` and `received` are by kind. `connections` were made so far. `dropped`
+    messages were not sent, as there was no connection, or not taken, as too many waited. Of those
+    received, `refused` were of another version, and `unreadable` none of ours. `gaps` are messages
+    of prices that were missed, found by their numbers; `pages` of prices were taken from others
+    for it.
+    """
+
+    up: bool
+    server: str
+    reason: str
+    since: Moment
+    sent: Mapping[str, Traffic] = {}
+    received: Mapping[str, Traffic] = {}
+    connections: int = 0
+    dropped: int = 0
+    refused: int = 0
+    unreadable: int = 0
+    gaps: int = 0
+    pages: int = 0

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stockstream.quotes import Symbol
     from stockstream.statuses import (
         AlertStatus,
+        BusStatus,
         CircuitFigures,
         CircuitStatus,
         ClusterPresence,
@@ -153,8 +154,8 @@ class Tables:
     `feed_figures`, `confirmations`, `upstream_clocks`, `circuits` and `circuit_figures`: a row for
     each upstream, by its name; `stockstream.upstreams` and `stockstream.symbol_states` tell what
     they come to together. In a cluster, `told_circuits` has the circuit of the node that fetches,
-    for each upstream that this node does not fetch from; `holding`, `members` and `presence` are
-    slots, which a single node leaves empty. `database`, `recorder`, `retention`, `alerts` and
+    for each upstream that this node does not fetch from; `bus`, `holding`, `members` and `presence`
+    are slots, which a single node leaves empty. `database`, `recorder`, `retention`, `alerts` and
     `webhooks` are slots, too: they have one row each, without a key.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other.
@@ -183,6 +184,7 @@ class Tables:
         default_factory=lambda: Table("told_circuits", writer=paths.feed)
     )
     holding: Slot[Holding] = field(default_factory=lambda: Slot("holding", writer=paths.MEMBERSHIP))
+    bus: Slot[BusStatus] = field(default_factory=lambda: Slot("bus", writer=paths.BUS))
     members: Slot[Members] = field(default_factory=lambda: Slot("members", writer=paths.MEMBERSHIP))
     presence: Slot[ClusterPresence] = field(
         default_factory=lambda: Slot("presence", writer=paths.MEMBERSHIP)

@@ -104,6 +104,14 @@ class RulesTold(Said, frozen=True, kw_only=True, tag="rules"):
     """Rules were changed in the database; a hint, since all read them again in some seconds."""
 
 
+class ProbeMessage(Said, frozen=True, kw_only=True, tag="probe"):
+    """A question: does anybody listen? And its answer."""
+
+
+class WantsWanted(Said, frozen=True, kw_only=True, tag="wants_wanted"):
+    """A question: what do your clients want? The answer is `Wants`."""
+
+
 MemberMessage: TypeAlias = Heartbeat | ClaimMessage
 
 T = TypeVar("T")

@@ -1,0 +1,499 @@
+"""The actor `bus`: the gateway to NATS, and so to all other nodes.
+
+It tells them what this node publishes, and hands what they tell to whom it concerns. It finds out
+what it missed of their prices and asks for it, and answers what others ask. Its messages are those
+of `stockstream/cluster/messages.py`. Nothing is kept for later: what cannot be sent now is dropped,
+and its receivers find the gap.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+import structlog
+import trio
+
+from stockstream import paths
+from stockstream.cluster.codec import (
+    decode_answer,
+    decode_question,
+    decode_told,
+    encode,
+    kind,
+)
+from stockstream.cluster.counts import Counts
+from stockstream.cluster.gaps import Gaps, first_number
+from stockstream.cluster.link import Arrived, Down, Link, Silence, Up
+from stockstream.cluster.messages import (
+    AskWants,
+    BusDown,
+    BusUp,
+    BusWanted,
+    Heard,
+    NobodyThere,
+    Probe,
+    Say,
+    SayLast,
+    TableFull,
+)
+from stockstream.cluster.prices import (
+    Page,
+    PageWanted,
+    Prices,
+    own_rows,
+    page_after,
+    parts,
+)
+from stockstream.cluster.states import HearingStates, State, StateWanted, TellingStates
+from stockstream.cluster.wire import (
+    AlertsTold,
+    ClaimMessage,
+    Heartbeat,
+    ProbeMessage,
+    RulesTold,
+    UnknownProtocol,
+    Wants,
+    WantsWanted,
+)
+from stockstream.messages import (
+    BatchReceived,
+    QuotesPublished,
+    RulesChanged,
+    TellAlerts,
+    UpstreamTold,
+)
+from stockstream.times import Moment, now_ms
+from supervision import Actor, Caller, MailboxPolicy, handles, replies_later
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from structlog.stdlib import BoundLogger
+
+    from stockstream.asyncio_thread import AsyncioThread
+    from stockstream.cluster.codec import Answer, Question, Told
+    from stockstream.cluster.nats_access import NatsAccess
+    from stockstream.cluster.wire import Said
+    from stockstream.shards import NodeId
+    from stockstream.statuses import QuoteRow
+    from stockstream.tables import Tables
+
+PROBE_SECONDS = 0.2
+ANSWER_SECONDS = 2.0
+LAST_SECONDS = 1.0
+MOST_ASKED_TO_BEGIN = 3
+ECHOES_TO_BEGIN = 2
+"""Own heartbeats that have to come back before it is known who is there."""
+FILL_PAUSE_SECONDS = 1.0
+STATE_PAUSE_SECONDS = 1.0
+COUNT_SECONDS = 1.0
+"""How often the row is written for the sake of its counts alone."""
+MOST_QUESTIONS = 100
+MOST_BYTES = 900_000
+"""A message of prices beyond this is sent in halves; a server takes a megabyte."""
+
+_log: BoundLogger = structlog.get_logger("bus")
+
+
+@dataclass(frozen=True, slots=True)
+class BusSettings:
+    """Who this node is, which `cluster` it belongs to, and where NATS is."""
+
+    me: NodeId
+    cluster: str
+    access: NatsAccess
+
+
+class _Count:
+    """Time to write down the counts."""
+
+
+class Bus(Actor):
+    """See the module. It tells `State` messages to the feeds of these `upstreams` only."""
+
+    owns_tasks: ClassVar[bool] = True
+    mailbox: ClassVar[MailboxPolicy] = MailboxPolicy(bound=10_000)
+
+    def __init__(
+        self,
+        settings: BusSettings,
+        tables: Tables,
+        asyncio_thread: AsyncioThread,
+        upstreams: Sequence[str],
+    ) -> None:
+        self._me = settings.me
+        self._cluster = settings.cluster
+        self._tables = tables
+        self._asyncio_thread = asyncio_thread
+        self._upstreams = frozenset(upstreams)
+        self._counts = Counts(tables.bus.value)
+        self._link = Link(
+            settings.access,
+            f"stockstream {settings.me.name}",
+            f"{settings.cluster}.answer",
+            (f"{settings.cluster}.*", self._subject_of(settings.me)),
+            self._counts.drop,
+        )
+        self._up = False
+        self._server = ""
+        self._reason = "not connected yet"
+        self._last_wants: Wants | None = None
+        self._gaps = Gaps()
+        self._gaps_before = self._counts.gaps
+        self._missed = trio.Event()
+        self._echoes = 0
+        self._echoed = trio.Event()
+        self._hearing = HearingStates()
+        self._states_asked: set[tuple[NodeId, str]] = set()
+
+    async def init(self) -> None:
+        """Begin to connect. Until then, there is no connection."""
+        self._membership = self.system.ref(paths.MEMBERSHIP)
+        self._streamer = self.system.ref(paths.STREAMER)
+        self._alerts = self.system.ref(paths.ALERTS)
+        # What a bus had in hand when it died is lost: the numbers say so.
+        self._number = first_number(self.generation)
+        self._telling = TellingStates(self._me, self._number)
+        self._ask, self._asked = trio.open_memory_channel[Arrived](MOST_QUESTIONS)
+        self._write_row()
+        self._tell_state()
+        self.send_every(COUNT_SECONDS, _Count())
+        self.tasks.start_soon(self._run)
+
+    @handles(_Count)
+    def _on_count(self, _message: _Count) -> None:
+        self._write_row()
+
+    @handles(BusWanted)
+    def _on_wanted(self, _message: BusWanted) -> None:
+        self._tell_state()
+
+    @handles(Say)
+    def _on_say(self, message: Say) -> None:
+        self._say(self._whole(message.message))
+
+    @replies_later(SayLast)
+    def _on_say_last(self, request: SayLast, caller: Caller[bool]) -> None:
+        self.tasks.start_soon(self._say_last, self._whole(request.message), caller)
+
+    @handles(Probe)
+    def _on_probe(self, message: Probe) -> None:
+        self.tasks.start_soon(self._probe, message.node)
+
+    @handles(AskWants)
+    def _on_ask_wants(self, message: AskWants) -> None:
+        self.tasks.start_soon(self._ask_wants, message.node)
+
+    @handles(QuotesPublished)
+    def _on_published(self, message: QuotesPublished) -> None:
+        if message.own:
+            for rows in parts(message.rows):
+                self._publish(rows)
+
+    @handles(UpstreamTold)
+    def _on_upstream(self, message: UpstreamTold) -> None:
+        self._say(self._telling.state(message))
+
+    @handles(TellAlerts)
+    def _on_alerts(self, message: TellAlerts) -> None:
+        self._say(AlertsTold(name=self._me.name, boot=self._me.boot, alerts=message.alerts))
+
+    @handles(RulesChanged)
+    def _on_rules(self, _message: RulesChanged) -> None:
+        self._say(RulesTold(name=self._me.name, boot=self._me.boot))
+
+    def _whole(self, message: Said) -> Said:
+        if isinstance(message, Wants):
+            self._last_wants = message
+        elif isinstance(message, Heartbeat):
+            return msgspec.structs.replace(message, batch=self._number)
+        return message
+
+    def _publish(self, rows: tuple[QuoteRow, ...]) -> None:
+        self._number += 1
+        now = Moment.now().milliseconds
+        me = self._me
+        message = Prices(name=me.name, boot=me.boot, number=self._number, now=now, rows=rows)
+        if not self._up:
+            self._counts.drop()
+            return
+        data = encode(message)
+        if len(data) > MOST_BYTES and len(rows) > 1:
+            self._number -= 1
+            middle = len(rows) // 2
+            self._publish(rows[:middle])
+            self._publish(rows[middle:])
+        else:
+            self._send(message, data)
+
+    def _say(self, message: Said) -> None:
+        if self._up:
+            self._send(message, encode(message))
+        else:
+            self._counts.drop()
+
+    def _send(self, message: Said, data: bytes) -> None:
+        if self._link.say(self._subject_for(message), data):
+            self._counts.sent(kind(message), len(data))
+        else:
+            self._counts.drop()
+
+    def _subject_for(self, message: Said) -> str:
+        if isinstance(message, (Heartbeat, ClaimMessage)):
+            return f"{self._cluster}.members"
+        if isinstance(message, (Prices, State)):
+            return f"{self._cluster}.prices"
+        return f"{self._cluster}.tell"
+
+    def _subject_of(self, node: NodeId) -> str:
+        return f"{self._cluster}.to.{node.name}.{node.boot}"
+
+    async def _run(self) -> None:
+        with self._asyncio_thread.use() as loop:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(loop.watch)
+                nursery.start_soon(self._link.run, loop)
+                nursery.start_soon(self._take)
+                nursery.start_soon(self._answer)
+                nursery.start_soon(self._fill)
+
+    async def _take(self) -> None:
+        while True:
+            happened = await self._link.next()
+            if isinstance(happened, Arrived):
+                self._on_arrived(happened)
+            elif isinstance(happened, Up):
+                self._on_up(happened)
+            else:
+                self._on_down(happened)
+            await trio.lowlevel.checkpoint()
+
+    def _on_up(self, happened: Up) -> None:
+        self._up, self._server, self._reason = True, happened.server, ""
+        self._counts.connections += 1
+        _log.info("NATS is there", server=happened.server)
+        self._write_row()
+        self._tell_state()
+
+    def _on_down(self, happened: Down) -> None:
+        # Each attempt that fails tells it again: of the same, people are told once.
+        if self._up or happened.reason != self._reason:
+            _log.warning("NATS is away", server=happened.server, reason=happened.reason)
+        was_up, self._up = self._up, False
+        self._server, self._reason = happened.server, happened.reason
+        self._write_row()
+        if was_up:
+            self._tell_state()
+
+    def _tell_state(self) -> None:
+        self._membership.cast(BusUp() if self._up else BusDown(self._reason))
+
+    def _write_row(self) -> None:
+        slot = self._tables.bus
+        self._counts.gaps = self._gaps_before + self._gaps.count
+        slot.put(
+            self._counts.row(slot.value, up=self._up, server=self._server, reason=self._reason)
+        )
+
+    def _on_arrived(self, arrived: Arrived) -> None:
+        if arrived.reply:
+            try:
+                self._ask.send_nowait(arrived)
+            except trio.WouldBlock:
+                self._counts.drop()
+            return
+        try:
+            message = decode_told(arrived.data)
+            self._counts.received(kind(message), len(arrived.data))
+            self._hear(message)
+        except UnknownProtocol as error:
+            self._counts.refuse(error)
+        except (msgspec.DecodeError, ValueError) as error:
+            self._counts.cannot_read(arrived.subject, len(arrived.data), error)
+
+    def _hear(self, message: Told) -> None:
+        node = message.sender
+        if isinstance(message, (Heartbeat, ClaimMessage)):
+            self._membership.cast(Heard(message))
+            if isinstance(message, Heartbeat):
+                self._on_heartbeat(node, message)
+        elif node == self._me:
+            return
+        elif isinstance(message, Wants):
+            self._membership.cast(Heard(message))
+        elif isinstance(message, Prices):
+            self._gaps.heard(node, message.number)
+            self._pass_on(message)
+            self._notice_missed()
+        elif isinstance(message, State):
+            self._on_state(node, message)
+        elif isinstance(message, AlertsTold):
+            self._alerts.cast(TellAlerts(message.alerts))
+        else:
+            self._alerts.cast(RulesChanged(heard=True))
+
+    def _on_heartbeat(self, node: NodeId, message: Heartbeat) -> None:
+        if node == self._me:
+            self._echoes += 1
+            if self._echoes == ECHOES_TO_BEGIN:
+                self._echoed.set()
+        elif message.kind == "bye":
+            self._forget(node)
+        else:
+            self._gaps.told(node, message.batch)
+            self._notice_missed()
+
+    def _pass_on(self, message: Prices | Page) -> None:
+        now = Moment.now().milliseconds
+        rows = own_rows(message, now=now, wall=now_ms(), known=self._tables.quotes)
+        if rows:
+            self._streamer.cast(BatchReceived(message.sender, rows))
+
+    def _on_state(self, node: NodeId, message: State) -> None:
+        if message.upstream not in self._upstreams:
+            return
+        told, lacks = self._hearing.told(message, Moment.now().milliseconds)
+        self.system.ref(paths.feed(message.upstream)).cast(told)
+        asked = node, message.upstream
+        if lacks and asked not in self._states_asked:
+            self._states_asked.add(asked)
+            self.tasks.start_soon(self._ask_state, node, message.upstream)
+
+    def _forget(self, node: NodeId) -> None:
+        self._gaps.forget(node)
+        self._hearing.forget(node)
+
+    def _notice_missed(self) -> None:
+        if self._gaps.missed:
+            self._missed.set()
+
+    async def _say_last(self, message: Said, caller: Caller[bool]) -> None:
+        data = encode(message)
+        done = False
+        with trio.move_on_after(LAST_SECONDS):
+            done = await self._link.say_and_wait(self._subject_for(message), data)
+        if done:
+            self._counts.sent(kind(message), len(data))
+        caller.reply(done)
+
+    async def _probe(self, node: NodeId) -> None:
+        question = ProbeMessage(name=self._me.name, boot=self._me.boot)
+        if await self._asking(node, question, PROBE_SECONDS) is Silence.NOBODY:
+            self._forget(node)
+            self._membership.cast(NobodyThere(node))
+
+    async def _ask_wants(self, node: NodeId) -> None:
+        question = WantsWanted(name=self._me.name, boot=self._me.boot)
+        answer = await self._asking(node, question, ANSWER_SECONDS)
+        if isinstance(answer, Wants):
+            self._membership.cast(Heard(answer))
+
+    async def _ask_state(self, node: NodeId, upstream: str) -> None:
+        try:
+            question = StateWanted(name=self._me.name, boot=self._me.boot, upstream=upstream)
+            answer = await self._asking(node, question, ANSWER_SECONDS)
+            if isinstance(answer, State) and answer.sender == node:
+                self._on_state(node, answer)
+            await trio.sleep(STATE_PAUSE_SECONDS)
+        finally:
+            self._states_asked.discard((node, upstream))
+
+    async def _asking(self, node: NodeId, question: Said, seconds: float) -> Answer | Silence:
+        data = encode(question)
+        self._counts.sent(kind(question), len(data))
+        answer = await self._link.ask(self._subject_of(node), data, seconds)
+        if isinstance(answer, Silence):
+            return answer
+        try:
+            message = decode_answer(answer)
+        except UnknownProtocol as error:
+            self._counts.refuse(error)
+        except msgspec.DecodeError as error:
+            self._counts.cannot_read(self._subject_of(node), len(answer), error)
+        else:
+            self._counts.received(kind(message), len(answer))
+            return message
+        return Silence.NO_ANSWER
+
+    async def _answer(self) -> None:
+        """Answer what this node is asked, one question after another."""
+        async for asked in self._asked:
+            try:
+                question = decode_question(asked.data)
+                self._counts.received(kind(question), len(asked.data))
+            except UnknownProtocol as error:
+                self._counts.refuse(error)
+            except msgspec.DecodeError as error:
+                self._counts.cannot_read(asked.subject, len(asked.data), error)
+            else:
+                answer = self._answer_to(question)
+                if answer is not None:
+                    data = encode(answer)
+                    if self._link.say(asked.reply, data):
+                        self._counts.sent(kind(answer), len(data))
+            await trio.lowlevel.checkpoint()
+
+    def _answer_to(self, question: Question) -> Answer | None:
+        name, boot = self._me
+        if isinstance(question, PageWanted):
+            rows, more = page_after(question.after, self._tables.quotes.rows)
+            now = Moment.now().milliseconds
+            return Page(name=name, boot=boot, now=now, rows=rows, more=more)
+        if isinstance(question, StateWanted):
+            return self._telling.whole(question.upstream)
+        if isinstance(question, WantsWanted):
+            return self._last_wants
+        return ProbeMessage(name=name, boot=boot)
+
+    async def _fill(self) -> None:
+        """Ask one node for all prices at first, and then each one that something was missed of."""
+        await self._echoed.wait()
+        for node in self._whom_to_ask():
+            if await self._take_pages(node):
+                break
+        self._gaps.begin()
+        self._membership.cast(TableFull())
+        while True:
+            await self._missed.wait()
+            self._missed = trio.Event()
+            for node in list(self._gaps.missed):
+                # What is missed from now on is missed anew.
+                self._gaps.missed.discard(node)
+                if not await self._take_pages(node) and self._is_member(node):
+                    self._gaps.missed.add(node)
+            self._notice_missed()
+            await trio.sleep(FILL_PAUSE_SECONDS)
+
+    def _whom_to_ask(self) -> list[NodeId]:
+        members = self._tables.members.value
+        ready = () if members is None else (row.node for row in members.members if row.ready)
+        nodes = [node for node in ready if node != self._me]
+        random.shuffle(nodes)
+        return nodes[:MOST_ASKED_TO_BEGIN]
+
+    def _is_member(self, node: NodeId) -> bool:
+        members = self._tables.members.value
+        return members is not None and any(row.node == node for row in members.members)
+
+    async def _take_pages(self, node: NodeId) -> bool:
+        """Take all prices of a node; False where it did not give them all."""
+        after = ""
+        while True:
+            question = PageWanted(name=self._me.name, boot=self._me.boot, after=after)
+            page = await self._asking(node, question, ANSWER_SECONDS)
+            if not isinstance(page, Page):
+                return False
+            self._counts.pages += 1
+            try:
+                self._pass_on(page)
+            except ValueError as error:
+                self._counts.cannot_read(self._subject_of(node), 0, error)
+                return False
+            if not page.more:
+                return True
+            if not page.rows or page.rows[-1].quote.symbol <= after:
+                return False
+            after = page.rows[-1].quote.symbol

@@ -1,0 +1,94 @@
+"""What the bus counts, over all its lives: the last row is where a new one goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from stockstream.statuses import BusStatus, Traffic
+from stockstream.times import Moment
+
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
+
+    from stockstream.cluster.wire import UnknownProtocol
+    from stockstream.shards import NodeId
+
+TELL_SECONDS = 60.0
+"""How often it is logged that messages cannot be read: whoever sends them may send thousands."""
+MOST_SENDERS = 1_000
+_NONE = Traffic(0, 0)
+
+_log: BoundLogger = structlog.get_logger("bus")
+
+
+class Counts:
+    """See the module."""
+
+    def __init__(self, before: BusStatus | None) -> None:
+        self._sent = {} if before is None else dict(before.sent)
+        self._received = {} if before is None else dict(before.received)
+        self.connections = 0 if before is None else before.connections
+        self.dropped = 0 if before is None else before.dropped
+        self.gaps = 0 if before is None else before.gaps
+        self.pages = 0 if before is None else before.pages
+        self._refused = 0 if before is None else before.refused
+        self._unreadable = 0 if before is None else before.unreadable
+        self._strangers: set[tuple[NodeId, int]] = set()
+        self._told_at = -TELL_SECONDS
+
+    def sent(self, kind: str, size: int) -> None:
+        """A message went out."""
+        messages, total = self._sent.get(kind, _NONE)
+        self._sent[kind] = Traffic(messages + 1, total + size)
+
+    def received(self, kind: str, size: int) -> None:
+        """A message came, and could be read."""
+        messages, total = self._received.get(kind, _NONE)
+        self._received[kind] = Traffic(messages + 1, total + size)
+
+    def drop(self) -> None:
+        """A message was not sent, or not taken."""
+        self.dropped += 1
+
+    def refuse(self, error: UnknownProtocol) -> None:
+        """A message of another version came: one line for each sender."""
+        self._refused += 1
+        stranger = error.sender, error.protocol
+        if stranger not in self._strangers and len(self._strangers) < MOST_SENDERS:
+            self._strangers.add(stranger)
+            _log.warning("a node of another version is not understood", reason=str(error))
+
+    def cannot_read(self, subject: str, size: int, error: Exception) -> None:
+        """Something came that is no message of ours."""
+        self._unreadable += 1
+        now = trio.current_time()
+        if now >= self._told_at + TELL_SECONDS:
+            self._told_at = now
+            _log.warning(
+                "messages on the bus cannot be read",
+                subject=subject,
+                bytes=size,
+                reason=str(error),
+                in_all=self._unreadable,
+            )
+
+    def row(self, before: BusStatus | None, *, up: bool, server: str, reason: str) -> BusStatus:
+        """The row of the bus now."""
+        same = before is not None and before.up == up
+        return BusStatus(
+            up=up,
+            server=server,
+            reason=reason,
+            since=before.since if before is not None and same else Moment.now(),
+            sent=dict(self._sent),
+            received=dict(self._received),
+            connections=self.connections,
+            dropped=self.dropped,
+            refused=self._refused,
+            unreadable=self._unreadable,
+            gaps=self.gaps,
+            pages=self.pages,
+        )

@@ -73,10 +73,15 @@ WEB_SHUTDOWN_SECONDS = 9.0  # the drain takes at most 7 of them
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The sockets opened before anything started: `sockets` listen, `stub_port` was free."""
+    """The sockets opened before anything started: `sockets` listen, `stub_port` was free.
+
+    With `inherited` they were the parent's, which runs the stub and PostgreSQL for all its nodes;
+    the last of them is this node's own.
+    """
 
     sockets: tuple[socket.socket, ...]
     stub_port: int | None
+    inherited: bool = False
 
     @property
     def url(self) -> str:
@@ -121,7 +126,7 @@ def build(
     children = [
         ChildSpec("telemetry", partial(TelemetryActor, telemetry)),
         ChildSpec("pubsub", partial(PubSub, (paths.BROADCASTER, paths.ALERTS))),
-        _database(settings, tables, asyncio_thread),
+        _database(settings, tables, asyncio_thread, addresses),
         _history(settings, tables),
         _market(settings, tables, upstreams),
         _delivery(settings, tables, connections, feeds),
@@ -141,16 +146,18 @@ def build(
     ]
     if settings.chaos_enabled:
         children.append(ChildSpec("chaos", partial(ChaosController, chaos, upstreams)))
-    if addresses.stub_port is not None:
+    if addresses.stub_port is not None and not addresses.inherited:
         stub = partial(Stub, addresses.stub_port, settings.allowed_hosts, settings.log_format)
         children.insert(1, ChildSpec("stub", stub))
     return _one_for_one("root", children)
 
 
-def _database(settings: Settings, tables: Tables, asyncio_thread: AsyncioThread) -> ChildSpec:
+def _database(
+    settings: Settings, tables: Tables, asyncio_thread: AsyncioThread, addresses: Addresses
+) -> ChildSpec:
     gateway = partial(Database, part_settings.database(settings), tables.database, asyncio_thread)
     children = [ChildSpec("gateway", gateway)]
-    if settings.database_url is None:
+    if settings.database_url is None and not addresses.inherited:
         postgres = partial(Postgres, settings.data_directory, (paths.DATABASE,))
         children.insert(0, ChildSpec("postgres", postgres, shutdown=POSTGRES_SHUTDOWN_SECONDS))
     return _one_for_one("database", children)

@@ -503,22 +503,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _node_has_a_name_for_the_cluster(self) -> Self:
-        name = self.node
-        if self.cluster_nats_url is not None and not _NODE_NAME.fullmatch(name):
-            whose = "" if self.node_name else ", the host's name,"
-            raise ValueError(
-                f"NODE_NAME: {name!r}{whose} cannot name a node of a cluster: letters, digits, "
-                "`-`, `_`, single dots between them, at most 255"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _cluster_in_production_shares_its_database(self) -> Self:
-        if self.production and self.cluster_nats_url is not None and self.database_url is None:
-            raise ValueError(
-                "DATABASE_URL: required with CLUSTER_NATS_URL when STOCKSTREAM_ENV=production; "
-                "each node would have an embedded database of its own"
-            )
+        if self.cluster_nats_url is not None and not names_a_node(self.node):
+            raise ValueError(unfit_name(self))
         return self
 
     @property
@@ -544,3 +530,17 @@ def public_value(value: object) -> str | int | float | bool | list[str] | None:
             return value
         case _:
             return without_secrets(str(value))
+
+
+def names_a_node(name: str) -> bool:
+    """Whether a node of a cluster may have that name."""
+    return _NODE_NAME.fullmatch(name) is not None
+
+
+def unfit_name(settings: Settings) -> str:
+    """What is said of a node's name that is none."""
+    whose = "" if settings.node_name else ", the host's name,"
+    return (
+        f"NODE_NAME: {settings.node!r}{whose} cannot name a node of a cluster: letters, digits, "
+        "`-`, `_`, single dots between them, at most 255"
+    )

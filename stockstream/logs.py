@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import sys
+import zlib
 from typing import Literal, TextIO
 
 import structlog
@@ -25,6 +26,9 @@ _SECRET_IN_TEXT = re.compile(
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MASK = "********"
 
+_NODE_COLOURS = (36, 33, 35, 32, 34)
+"""Cyan, yellow, magenta, green, blue: red is for errors."""
+
 _QUIET = ("httpx", "httpcore", "hypercorn.access")
 """Loggers that write a line per request: only their warnings are of use here."""
 
@@ -33,13 +37,17 @@ def configure(
     level: str = "info",
     style: Literal["console", "json"] = "console",
     stream: TextIO | None = None,
+    node: str | None = None,
 ) -> None:
     """Send every log line of the process to `stream`, by default standard error.
+
+    With `node`, each line names it: there are others whose lines stand between.
 
     `level` is a name of the standard library's. Colour is used only where `stream` is a terminal
     and NO_COLOR is not set. May be called again; the last call counts.
     """
     output = sys.stderr if stream is None else stream
+    colours = _colours(output)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         _add_correlation_id,
@@ -61,15 +69,17 @@ def configure(
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(output)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_renderer(style, output),
-            ],
-        )
+    formatter: logging.Formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *([] if node is None or style == "console" else [_NodeField(node)]),
+            *_renderer(style, colours=colours),
+        ],
     )
+    if node is not None and style == "console":
+        formatter = _LinesOfNode(formatter, node, colours=colours)
+    handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -85,7 +95,39 @@ def _add_correlation_id(_logger: WrappedLogger, _method: str, event_dict: EventD
     return event_dict
 
 
-def _renderer(style: Literal["console", "json"], output: TextIO) -> list[Processor]:
+def _colours(output: TextIO) -> bool:
+    """Whether to use them: a parent whose nodes write to a pipe of its own may force them."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return output.isatty() or bool(os.environ.get("FORCE_COLOR"))
+
+
+class _NodeField:
+    """A processor that says in JSON which node a line is of."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
+        event_dict["node"] = self._node
+        return event_dict
+
+
+class _LinesOfNode(logging.Formatter):
+    """Puts the node before each line for people, those of a traceback too."""
+
+    def __init__(self, inner: logging.Formatter, node: str, *, colours: bool) -> None:
+        super().__init__()
+        self._inner = inner
+        colour = _NODE_COLOURS[zlib.crc32(node.encode()) % len(_NODE_COLOURS)]
+        self._prefix = f"\x1b[{colour}m{node}\x1b[0m " if colours else f"{node} "
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text, with the prefix."""
+        return self._prefix + self._inner.format(record).replace("\n", f"\n{self._prefix}")
+
+
+def _renderer(style: Literal["console", "json"], *, colours: bool) -> list[Processor]:
     if style == "json":
         return [
             structlog.processors.ExceptionRenderer(
@@ -94,7 +136,6 @@ def _renderer(style: Literal["console", "json"], output: TextIO) -> list[Process
             mask_secrets,
             structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
         ]
-    colours = output.isatty() and not os.environ.get("NO_COLOR")
     return [
         structlog.processors.format_exc_info,
         mask_secrets,

@@ -2,45 +2,95 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from stockstream import garbage, logs, open_files, part_settings
 from stockstream.application import Addresses, bind, build
+from stockstream.cli.announcing import announce
+from stockstream.cli.several import serve_several
 from stockstream.environment import load
 from stockstream.errors import ConfigurationError, StartError
 from stockstream.market.providers import InvalidProviderUrl, InvalidProxy
-from stockstream.program import program_name
+from stockstream.nodes.inherited import follow_parent, say_ready, take_sockets
 from stockstream.run_record import RunRecord
 from supervision import run
 from web.server import PortTaken
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stockstream.config import Settings
     from stockstream.environment import Configuration
     from stockstream.run_record import End
     from supervision import System
 
-_PLACES = {"environment": "environment", ".env": "file .env"}
+MOST_NODES = 64
 
 
-def serve() -> int:
+def serve(
+    *,
+    nodes: Annotated[int, Parameter(validator=Number(gte=1, lte=MOST_NODES))] = 1,
+    inherited: Annotated[str | None, Parameter(show=False)] = None,
+) -> int:
     """Start everything: market, delivery, dashboard; and the stub API, unless told of another.
 
     Settings come from the environment and from `.env`; `stockstream config` shows them all.
     Ctrl+C or SIGTERM stops in order: clients are told to come back, and the exit code is 0. A
     second signal ends at once. When the tree gives up the exit code is 1.
+
+    One node is one process and uses one core. With more of them they share the port, and the prices
+    that any of them fetches reach the clients of all. A node that ends is started again, and the
+    others serve meanwhile. SIGUSR1 restarts them one after another.
+
+    For example:
+
+    - `stockstream serve --nodes 4` uses four cores.
+    - `stockstream cluster up --nodes 3` does the same and shows who fetches what.
+
+    Parameters
+    ----------
+    nodes
+        How many nodes to run on this machine, behind one port.
+    inherited
+        For the nodes themselves: the descriptors of the listening sockets.
     """
+    if inherited is not None:
+        return _serve_as_node(inherited)
     configuration = load(make_secrets=True)
     settings = configuration.settings
     logs.configure(settings.log_level, settings.log_format)
+    if nodes > 1:
+        return serve_several(configuration, nodes)
+    if settings.production and settings.cluster_nats_url and settings.database_url is None:
+        raise ConfigurationError(
+            "DATABASE_URL: required with CLUSTER_NATS_URL when STOCKSTREAM_ENV=production; "
+            "each node would have an embedded database of its own"
+        )
     settings = _with_room_for_clients(configuration)
     try:
         addresses = bind(settings)
     except (PortTaken, OSError) as error:
         raise StartError(f"{error}; stop it, or set another PORT or STUB_PORT") from error
+    return _run(settings, addresses, lambda: announce(configuration, addresses))
+
+
+def _serve_as_node(inherited: str) -> int:
+    """Serve on the sockets of the parent that started this process, for as long as it lives."""
+    sockets = take_sockets(inherited)
+    follow_parent()
+    configuration = load()
+    settings = configuration.settings
+    logs.configure(settings.log_level, settings.log_format, node=part_settings.node_name(settings))
+    settings = _with_room_for_clients(configuration)
+    stub_port = settings.stub_port if settings.stock_api_url is None else None
+    return _run(settings, Addresses(sockets, stub_port, inherited=True), say_ready)
+
+
+def _run(settings: Settings, addresses: Addresses, tell: Callable[[], None]) -> int:
     record = RunRecord(settings.data_directory, part_settings.node_name(settings))
     try:
         upstreams = part_settings.upstreams(settings, addresses.stub_port)
@@ -52,7 +102,7 @@ def serve() -> int:
 
     def on_start(_system: System) -> None:
         garbage.settle()
-        _announce(configuration, addresses)
+        tell()
 
     record.begin()
     how: End = "crashed"
@@ -82,20 +132,3 @@ def _with_room_for_clients(configuration: Configuration) -> Settings:
             open_files=limit,
         )
     return settings.model_copy(update={"max_connections": most})
-
-
-def _announce(configuration: Configuration, addresses: Addresses) -> None:
-    settings = configuration.settings
-    url = f"{addresses.url}{settings.base_path}"
-    lines = [f"dashboard  {url}", f"admin      {url}/admin"]
-    token_source = configuration.sources["admin_token"]
-    if token_source == "generated":  # noqa: S105 - the name of a source
-        lines.append(f"           with the token {settings.admin_token.get_secret_value()}")
-    else:
-        lines.append(f"           with ADMIN_TOKEN, as it is set in the {_PLACES[token_source]}")
-    if addresses.stub_port is not None:
-        lines.append(f"stub API   http://localhost:{addresses.stub_port}/__admin: made-up prices")
-    lines.append(f"tree       {program_name()} tree")
-    lines.append("Ctrl+C stops")
-    sys.stdout.write("".join(f"  {line}\n" for line in lines))
-    sys.stdout.flush()

@@ -55,6 +55,7 @@ class Server:
     most_files: int | None = None
     covered: bool = True
     wrapped: Callable[[list[str | Path]], list[str | Path]] = lambda command: command
+    command: tuple[str, ...] = ("serve",)
     process: trio.Process | None = None
     output: bytearray = field(default_factory=bytearray)
     _ready: trio.Event = field(default_factory=trio.Event)
@@ -98,7 +99,7 @@ class Server:
         if not environment["DATABASE_URL"]:
             del environment["DATABASE_URL"]  # a test asks for the embedded one
         self.process = await trio.lowlevel.open_process(
-            self.wrapped([sys.executable, "-m", "stockstream", "serve"]),
+            self.wrapped([sys.executable, "-m", "stockstream", *self.command]),
             env=environment,
             cwd=self.folder,
             stdout=subprocess.PIPE,
@@ -169,15 +170,16 @@ async def running_server(
     most_files: int | None = None,
     covered: bool = True,
     wrapped: Callable[[list[str | Path]], list[str | Path]] = lambda command: command,
+    command: tuple[str, ...] = ("serve",),
 ) -> AsyncIterator[Server]:
     """A server for the time of a `with`; killed at its end if it still runs.
 
     `most_files` is its hard limit of open files; the soft one is half of it. One whose memory is
     measured is not `covered`: what a coverage run notes in it would count as its own. The command
-    that starts it may be `wrapped` in one that becomes it.
+    that starts it may be `wrapped` in one that becomes it; `command` is ours, with its options.
     """
     chosen = {"STOCK_API_URL": SIMULATED} if settings is None else dict(settings)
-    server = Server(folder, chosen, free_port(), most_files, covered, wrapped)
+    server = Server(folder, chosen, free_port(), most_files, covered, wrapped, command)
     async with trio.open_nursery() as nursery:
         try:
             await server.start(nursery)

@@ -183,3 +183,40 @@ def test_the_tree_of_no_server_says_where_its_token_would_be_and_writes_nothing(
     assert ".stockstream/admin_token is not there" in ended.err
     assert "DATA_DIRECTORY" in ended.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_node_in_production_has_the_database_of_its_cluster(stockstream):
+    """With an embedded one each node would record for itself."""
+    given = {
+        "STOCKSTREAM_ENV": "production",
+        "SECRET_KEY_BASE": "k" * 64,
+        "ADMIN_TOKEN": "t" * 32,
+        "CLUSTER_NATS_URL": "nats://127.0.0.1:1",
+    }
+    ended = stockstream("serve", **given)
+    assert ended.code == 2
+    assert "DATABASE_URL: required with CLUSTER_NATS_URL" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--nodes", "0"), "--nodes"),
+        (("--nodes", "65"), "--nodes"),
+        (("--inherited", "0"), "'0' is no listening socket"),
+    ],
+)
+def test_numbers_and_sockets_of_nodes_are_checked(
+    arguments: tuple[str, ...], said: str, stockstream
+):
+    """The message names what was given."""
+    ended = stockstream("serve", *arguments)
+    assert ended.code != 0
+    assert said in ended.err
+
+
+def test_a_machine_whose_name_cannot_name_nodes_is_told_so(stockstream):
+    """Before anything is started."""
+    ended = stockstream("serve", "--nodes", "2", NODE_NAME="my box")
+    assert ended.code == 2
+    assert "NODE_NAME: 'my box' cannot name a node" in ended.err

@@ -318,18 +318,3 @@ def test_a_node_of_a_cluster_has_a_name_that_nats_can_carry(monkeypatch: pytest.
         Settings()
     monkeypatch.setenv("NODE_NAME", "first.rack-2.example")
     assert Settings().node == "first.rack-2.example"
-
-
-def test_a_cluster_in_production_has_one_database(monkeypatch: pytest.MonkeyPatch):
-    """With an embedded one each node would record for itself."""
-    for name, value in {
-        "STOCKSTREAM_ENV": "production",
-        "SECRET_KEY_BASE": "k" * 64,
-        "ADMIN_TOKEN": "t" * 32,
-        "CLUSTER_NATS_URL": "nats://a",
-    }.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(ValidationError, match="DATABASE_URL: required with CLUSTER_NATS_URL"):
-        Settings()
-    monkeypatch.setenv("DATABASE_URL", "postgresql://db/prices")
-    assert Settings().production

@@ -157,3 +157,19 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch):
     assert "\x1b[" not in logged(io.StringIO())
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[" not in logged(Terminal())
+
+
+def test_each_line_of_a_node_names_it():
+    """For people each line of a traceback too; as JSON it is a field, and the object stays one."""
+    console, as_json = io.StringIO(), io.StringIO()
+    for style, stream in (("console", console), ("json", as_json)):
+        logs.configure("info", style, stream, node="box-2")
+        try:
+            raise ValueError("two\nlines")
+        except ValueError:
+            logging.getLogger("theirs").exception("failed")
+    lines = console.getvalue().splitlines()
+    assert len(lines) > 3
+    assert all(line.startswith("box-2 ") for line in lines)
+    (said,) = _json_lines(as_json)
+    assert said["node"] == "box-2"

@@ -1,0 +1,43 @@
+"""What a start says on standard output: where things are."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from stockstream.program import program_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stockstream.application import Addresses
+    from stockstream.environment import Configuration
+    from stockstream.nodes.processes import NodeProcess
+
+_PLACES = {"environment": "environment", ".env": "file .env"}
+
+
+def announce(
+    configuration: Configuration, addresses: Addresses, nodes: Iterable[NodeProcess] = ()
+) -> None:
+    """Write it, for a server of its own or for the parent of `nodes`."""
+    settings = configuration.settings
+    url = f"{addresses.url}{settings.base_path}"
+    lines = [f"dashboard  {url}", f"admin      {url}/admin"]
+    token_source = configuration.sources["admin_token"]
+    if token_source == "generated":  # noqa: S105 - the name of a source
+        lines.append(f"           with the token {settings.admin_token.get_secret_value()}")
+    else:
+        lines.append(f"           with ADMIN_TOKEN, as it is set in the {_PLACES[token_source]}")
+    if addresses.stub_port is not None:
+        lines.append(f"stub API   http://localhost:{addresses.stub_port}/__admin: made-up prices")
+    label = "nodes"
+    for node in nodes:
+        lines.append(f"{label:<11}{node.name}  {node.url}")
+        label = ""
+    lines.append(f"tree       {program_name()} tree")
+    if not label:
+        lines.append(f"cluster    {program_name()} cluster status")
+    lines.append("Ctrl+C stops")
+    sys.stdout.write("".join(f"  {line}\n" for line in lines))
+    sys.stdout.flush()

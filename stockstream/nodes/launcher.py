@@ -1,0 +1,132 @@
+"""The actor that has the nodes start, restart and end together."""
+
+from __future__ import annotations
+
+import signal
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+import httpx
+import structlog
+import trio
+
+from stockstream.nodes.node import KILLED_SECONDS, STOP_SECONDS, Leave
+from stockstream.nodes.processes import Phase
+from supervision import Actor, CallError, Shutdown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from socket import socket
+
+    from structlog.stdlib import BoundLogger
+
+    from stockstream.nodes.processes import Processes
+    from supervision import ExitReason
+
+START_SECONDS = 60.0
+LEAVE_SECONDS = STOP_SECONDS + KILLED_SECONDS + 1.0
+READY_SECONDS = 20.0
+"""How long a node that was restarted may take until it is ready, before the next one is."""
+READY_POLL_SECONDS = 0.1
+RESTART_SIGNAL = signal.SIGUSR1
+
+_log: BoundLogger = structlog.get_logger("nodes")
+
+
+class NodeFailed(Exception):
+    """A node did not start; it has written the reason to standard error."""
+
+
+class Launcher(Actor):
+    """Waits for the first start of all nodes, restarts them in turn, and has them leave at once.
+
+    `paths` names the nodes' actors by number. `listeners` are the sockets that all of them share.
+    SIGUSR1 restarts the nodes, one after another: the next one when the last is ready.
+    """
+
+    owns_tasks: ClassVar[bool] = True
+
+    def __init__(
+        self, paths: Mapping[int, str], processes: Processes, listeners: tuple[socket, ...]
+    ) -> None:
+        self._paths = paths
+        self._processes = processes
+        self._listeners = listeners
+
+    async def init(self) -> None:
+        """The first time, wait until all nodes serve; one that ends instead fails the start."""
+        self.tasks.start_soon(self._watch_signal)
+        if self.generation > 1:
+            return
+        rows = self._processes.rows
+        with trio.move_on_after(START_SECONDS) as limit:
+            await self._processes.until(
+                lambda: (
+                    all(row.phase is Phase.SERVING for row in rows.values())
+                    or any(row.reason for row in rows.values())
+                )
+            )
+        late = f"does not serve after {START_SECONDS:g} s" if limit.cancelled_caught else ""
+        for row in rows.values():
+            how = row.reason or (late if row.phase is not Phase.SERVING else "")
+            if how:
+                raise NodeFailed(f"node {row.name} did not start: it {how}")
+
+    async def terminate(self, reason: ExitReason) -> None:
+        """At a stop, close the shared port and have all nodes drain at the same time.
+
+        Clients of a node that drained after another would move twice.
+        """
+        if not isinstance(reason, Shutdown):
+            return
+        for listener in self._listeners:
+            listener.close()
+        async with trio.open_nursery() as nursery:
+            for number in self._paths:
+                nursery.start_soon(self._leave, number, Leave())
+
+    async def _leave(self, number: int, request: Leave) -> bool:
+        name = self._processes.rows[number].name
+        try:
+            how = await self.system.ref(self._paths[number]).call(request, timeout=LEAVE_SECONDS)
+        except CallError as error:
+            _log.warning("a node was not told to leave", name=name, reason=str(error))
+            return False
+        _log.info("a node has left", name=name, how=how)
+        return True
+
+    async def _watch_signal(self) -> None:
+        with trio.open_signal_receiver(RESTART_SIGNAL) as signals:
+            async for _ in signals:
+                await self._restart_in_turn()
+
+    async def _restart_in_turn(self) -> None:
+        """Restart the nodes one after another; end with the first one that is not ready again."""
+        _log.info("restarting the nodes, one after another")
+        for number, before in dict(self._processes.rows).items():
+            if not await self._leave(number, Leave(again=True)):
+                return
+            with trio.move_on_after(READY_SECONDS) as limit:
+                await self._processes.until(partial(self._is_back, number, before.lives))
+                await _until_ready(before.url)
+            if limit.cancelled_caught:
+                _log.error("a restarted node is not ready; the others stay", name=before.name)
+                return
+        _log.info("all nodes are restarted")
+
+    def _is_back(self, number: int, lives: int) -> bool:
+        row = self._processes.rows[number]
+        return row.lives > lives and row.phase is Phase.SERVING
+
+
+async def _until_ready(url: str) -> None:
+    """Ask a node for its health until it says that clients may be sent there."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        while True:
+            try:
+                answer = await client.get(f"{url}/health/ready")
+                if answer.status_code == httpx.codes.OK:
+                    return
+            except httpx.HTTPError:
+                _log.debug("a restarted node does not answer yet", url=url)
+            await trio.sleep(READY_POLL_SECONDS)

@@ -302,25 +302,29 @@ class Cell:
         undecided: tuple[ExitReason, Exception | None] = KILLED, None
         given = undecided  # as it stays if the actor cancels its own nursery
         try:
-            async with trio.open_nursery() as tasks:
-                actor._tasks = tasks  # noqa: SLF001 - the runtime gives an actor its nursery
-                await self._start(actor)
-                given = (NORMAL, None) if self.ignored else await self._receive(actor)
-                if actor.tasks_run_in_terminate and not self.ignored:
-                    given = await self._end(*given), None
-                tasks.cancel_scope.cancel()
-        except Exception as error:
-            if _is_cancelled():
-                raise
-            if given is undecided:
-                if self.state is State.STARTING:
+            try:
+                async with trio.open_nursery() as tasks:
+                    actor._tasks = tasks  # noqa: SLF001 - the runtime gives an actor its nursery
+                    await self._start(actor)
+                    given = (NORMAL, None) if self.ignored else await self._receive(actor)
+                    if actor.tasks_run_in_terminate and not self.ignored:
+                        given = await self._end(*given), None
+                    tasks.cancel_scope.cancel()
+            except Exception as error:
+                if _is_cancelled():
                     raise
-                # A task raised, which has cancelled the receive loop. Nothing is cancelled here.
-                return await self._end(self._stopping(crash(error)), error)
-            self.system.emit(TaskFailed(self.path, given[0], crash(error)))
-        if given is undecided or self.ignored or actor.tasks_run_in_terminate:
-            return given[0]
-        return await self._end(*given)
+                if given is undecided:
+                    if self.state is State.STARTING:
+                        raise
+                    # A task raised, which has cancelled the receive loop. Nothing is cancelled here.
+                    return await self._end(self._stopping(crash(error)), error)
+                self.system.emit(TaskFailed(self.path, given[0], crash(error)))
+            if given is undecided or self.ignored or actor.tasks_run_in_terminate:
+                return given[0]
+            return await self._end(*given)
+        finally:
+            # From Python 3.12 on a traceback leads to this frame, too: as in `run`.
+            del given
 
     async def _start(self, actor: Actor) -> None:
         answer = await actor.init()

@@ -316,7 +316,7 @@ class Cell:
                 if given is undecided:
                     if self.state is State.STARTING:
                         raise
-                    # A task raised, which has cancelled the receive loop. Nothing is cancelled here.
+                    # A task raised, which has cancelled the receive loop. Nothing is cancelled.
                     return await self._end(self._stopping(crash(error)), error)
                 self.system.emit(TaskFailed(self.path, given[0], crash(error)))
             if given is undecided or self.ignored or actor.tasks_run_in_terminate:

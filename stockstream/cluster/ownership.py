@@ -54,6 +54,7 @@ class Remembered(msgspec.Struct, frozen=True):
     claims: Mapping[Shard, Claim] = {}
     highest: int = 0
     brought: Mapping[Shard, int] = {}
+    unfit: frozenset[str] = frozenset()
     beats: tuple[Heartbeat, ...] = ()
     number: int = 0
     joined: bool = False
@@ -86,7 +87,7 @@ class Ownership:
         for shard in shards:
             self._shards.setdefault(upstream_of(shard), []).append(shard)
         self._fingerprints = dict(fingerprints)
-        self._unfit: frozenset[str] = frozenset()
+        self._unfit = remembered.unfit
         self._roster = Roster(me, self._fingerprints, remembered.beats)
 
         names = [shard for shards in self._shards.values() for shard in shards]
@@ -115,6 +116,7 @@ class Ownership:
             claims=self._book.all(),
             highest=self._book.highest,
             brought=dict(self._brought),
+            unfit=self._unfit,
             beats=tuple(self._roster.beats().values()),
             number=self._number,
             joined=self._joined,
@@ -263,14 +265,6 @@ class Ownership:
         if message.kind == "hello" or (came and self._up):
             return [self._beat(), *said]
         return said
-
-    def heard_batch(self, sender: NodeId, epochs: Mapping[Shard, int], now_ms: int) -> bool:
-        """A batch of prices counts as claims of its sender; whether it is to be believed.
-
-        What this makes necessary is claimed with the next heartbeat.
-        """
-        claims = {shard: Claim(epoch, *sender) for shard, epoch in epochs.items()}
-        return sender == self.me or self._book.take(claims, now_ms) is None
 
     def nobody_there(self, node: NodeId, now_ms: int) -> list[MemberMessage]:
         """Nobody listens on the subject of a suspect any more: its connection is gone."""

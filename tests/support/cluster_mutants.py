@@ -75,17 +75,15 @@ def nobody_is_ever_dead(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(roster, "SUSPECT_AFTER", NEVER)
 
 
-def a_goodbye_is_taken_for_a_heartbeat(patch: pytest.MonkeyPatch) -> None:
-    """Who has left is back in the roster, and is waited for."""
-    heard = Ownership.heard
+def time_is_counted_in_ticks(patch: pytest.MonkeyPatch) -> None:
+    """A node that is cut off buries all others."""
+    tick = Ownership.tick
 
-    def deaf(self: Any, message: Any, now_ms: int) -> Any:
-        if getattr(message, "kind", "") == "bye":
-            message = msgspec.structs.replace(message, kind="beat", number=NEVER)
-        return heard(self, message, now_ms)
+    def count(self: Any, now_ms: int) -> Any:
+        self._roster.echo()
+        return tick(self, now_ms)
 
-    patch.setattr(Ownership, "heard", deaf)
-    patch.setattr(roster, "DEAD_AFTER", NEVER)
+    patch.setattr(Ownership, "tick", count)
 
 
 def a_lost_claim_is_not_made_again(patch: pytest.MonkeyPatch) -> None:
@@ -176,7 +174,7 @@ def alone_for_ever(patch: pytest.MonkeyPatch) -> None:
 MUTANTS: list[Mutant] = [
     the_last_claim_wins, claims_are_compared_by_epoch_only, what_clients_bring_is_not_believed,
     what_clients_bring_is_believed_as_far_as_claims, heartbeats_tell_own_claims_only,
-    nobody_is_ever_dead, a_goodbye_is_taken_for_a_heartbeat, a_lost_claim_is_not_made_again,
+    nobody_is_ever_dead, time_is_counted_in_ticks, a_lost_claim_is_not_made_again,
     a_shard_is_claimed_as_often_as_it_is_outbid, epochs_are_the_clock,
     local_epochs_are_kept_to_oneself, unfit_nodes_are_preferred_too,
     where_all_are_unfit_nobody_fetches, an_older_namesake_is_a_member_too,

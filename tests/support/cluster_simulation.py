@@ -14,7 +14,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stockstream.cluster.claim_book import NOBODY
+from stockstream.cluster.claim_book import NOBODY, is_too_far_ahead
 from stockstream.cluster.ownership import Ownership
 from stockstream.cluster.rendezvous import preferred
 from stockstream.cluster.wire import ClaimMessage
@@ -186,7 +186,10 @@ class Simulation:
             self._at(0.05, lambda: self._tick(node))
             return
         node.ticks += 1
+        members = node.core.members
         self._publish(node, node.core.tick(self._wall(node)))
+        if node.core.members.keys() != members.keys():
+            raise Broken(f"{node.core.me} buries others by its own clock")
         if self._reaches_bus(node):
             for suspect in node.core.suspects():
                 there = next((n for n in self.nodes if n.core.me == suspect), None)
@@ -214,6 +217,9 @@ class Simulation:
         fetched = {
             shard: (epoch, node.shown.get(shard, NEVER)[1] + 1) for shard, epoch in epochs.items()
         }
+        for shard, version in fetched.items():
+            if version < node.shown.get(shard, NEVER):
+                node.core.seen(shard, node.shown[shard][0])
         self._show(node, fetched)
         if epochs and not holding.alone:
             self._publish_batch(node, fetched)
@@ -253,12 +259,9 @@ class Simulation:
             self._send(node, lambda to, said=message: self._heard(to, said))
 
     def _publish_batch(self, node: Node, versions: dict[Shard, Version]) -> None:
-        sender = node.core.me
-        epochs = {shard: version[0] for shard, version in versions.items()}
-
         def take(to: Node) -> None:
-            if to.core.heard_batch(sender, epochs, self._wall(to)):
-                self._show(to, versions)
+            wall = self._wall(to)
+            self._show(to, {s: v for s, v in versions.items() if not is_too_far_ahead(v[0], wall)})
 
         self._send(node, take)
 
@@ -348,10 +351,12 @@ class Simulation:
             self._deliver(node, link, take)
 
     def _cut(self, node: Node) -> None:
+        """For long, or for so short that only what was said is lost."""
         node.cut = True
         if self.random.random() < 0.5:
             self._disconnect(node)
-        self._at(self.random.uniform(0.2, 15), lambda: setattr(node, "cut", False))
+        longest = self.random.choice([1, 15])
+        self._at(self.random.uniform(0.05, longest), lambda: setattr(node, "cut", False))
 
     def _lose_bus(self, _: Node) -> None:
         self.bus_up = False
@@ -379,7 +384,6 @@ class Simulation:
     def _restart_membership(self, node: Node) -> None:
         """The actor is killed: all that is left is what it had last kept."""
         node.core = Ownership(node.core.me, SHARDS, node.fingerprints, node.core.remembered())
-        node.core.set_unfit(node.unfit, self._wall(node))
         node.claimed.clear()
         if node.listens:
             self._publish(node, node.core.connected())

@@ -148,18 +148,6 @@ def test_the_highest_claim_wins_on_every_node() -> None:
 
 
 @pytest.mark.proves("N5")
-def test_a_batch_counts_as_a_claim() -> None:
-    """Its sender fetches the shard; who did so too hears of it, and stops."""
-    bus = Bus()
-    a, *_ = three(bus)
-    shard = one_of(bus, a)
-    epoch = a.claims[shard].epoch + 1
-    assert a.heard_batch(NodeId("b", 1), {shard: epoch}, NOW)
-    assert shard not in a.holding().epochs
-    assert a.claims[shard] == Claim(epoch, "b", 1)
-
-
-@pytest.mark.proves("N5")
 def test_a_clock_set_back_gives_no_lower_epoch() -> None:
     """A new claim is above all that are known."""
     bus = Bus()
@@ -175,19 +163,33 @@ def test_a_clock_set_back_gives_no_lower_epoch() -> None:
 
 
 @pytest.mark.proves("N5")
+def test_a_new_epoch_is_above_those_of_all_shards() -> None:
+    """Also of one that is none any more: its symbols belong to another now."""
+    bus = Bus()
+    a = bus.join("a", shards=SHARDS[:1])
+    there_was = {SHARDS[7]: Claim(NOW + 5000, "gone", 1)}
+    bus.send(a, a.heard(ClaimMessage(name="gone", boot=1, claims=there_was), NOW))
+    bus.beat(3)
+    assert a.holding().epochs == {SHARDS[0]: NOW + 5001}
+    again = Ownership(a.me, SHARDS[:1], RIGHT, a.remembered())
+    assert again.remembered().highest == NOW + 5001
+
+
+@pytest.mark.proves("N5")
 def test_an_epoch_over_a_day_ahead_is_refused_and_told_of() -> None:
-    """A claim, a batch and a heartbeat alike; what is less ahead counts."""
+    """From whomever it comes; what is less ahead counts."""
     bus = Bus()
     a, *_ = three(bus)
     known = a.claims
     far, near = NOW + DAY_MS + 1, NOW + DAY_MS
-    assert not a.heard_batch(NodeId("b", 1), {FIRST: far}, NOW)
-    beat = Heartbeat(name="b", boot=1, number=99, claims={FIRST: Claim(far, "b", 1)})
-    a.heard(beat, NOW)
+    b = NodeId("b", 1)
+    a.heard(ClaimMessage(name="b", boot=1, claims={FIRST: Claim(far, *b)}), NOW)
+    a.heard(Heartbeat(name="b", boot=1, number=99, claims={FIRST: Claim(far, *b)}), NOW)
     assert a.claims == known
-    assert a.refused == {NodeId("b", 1): far}
-    assert a.heard_batch(NodeId("b", 1), {FIRST: near}, NOW)
-    assert a.claims[FIRST].epoch == near
+    assert a.refused == {b: far}
+    a.heard(Heartbeat(name="b", boot=1, number=100, claims={FIRST: Claim(near, *b)}), NOW)
+    assert a.claims[FIRST] == Claim(near, *b)
+    assert a.refused == {}
 
 
 @pytest.mark.proves("N5")

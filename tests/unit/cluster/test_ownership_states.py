@@ -53,7 +53,6 @@ class Node:
     def begin_again(self) -> None:
         """Its owner was killed."""
         self.core = Ownership(self.core.me, SHARDS, SETTINGS, self.core.remembered())
-        self.core.set_unfit(self.unfit, self.clock)
 
 
 class Cluster(RuleBasedStateMachine):

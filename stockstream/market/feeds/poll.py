@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from stockstream.market.parser import Parsed
+    from stockstream.market.time_base import Poll
     from stockstream.tables import Tables
     from supervision import ActorRef
 
@@ -256,6 +257,8 @@ class PollFeed(Actor):
             return trio.current_time() + min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
         duration = trio.current_time() - started
         reading = Reading(round(trio.current_time() * 1000), self._clock(), parsed.date)
+        # First: by the answer that shows a step of the clock, its own prices can be believed.
+        poll = self._base.judge(parsed.observations, self._tables.quotes.rows, reading)
         if self._base.believes_none(parsed.observations, reading):
             # They may be believed later; for the breaker it is a failure like others.
             none = ProviderBody("body_clock_ahead", "no quote of a time that can be believed")
@@ -264,17 +267,16 @@ class PollFeed(Actor):
             self._breaker.cast(CallReturned(permit, duration, parsed))
         if wanted is None:
             self._asking.listed(parsed, started)
-        await self._publish(parsed, reading, wanted)
+        await self._publish(parsed, poll, reading, wanted)
         return 0.0
 
     async def _publish(
-        self, parsed: Parsed, reading: Reading, asked: frozenset[Symbol] | None
+        self, parsed: Parsed, poll: Poll, reading: Reading, asked: frozenset[Symbol] | None
     ) -> None:
         """Have what is newer published, and note what that confirms of what was `asked` for."""
         if not self._standby.held:
             return  # another node has fetched it by now
         standing = self._standing
-        poll = self._base.judge(parsed.observations, self._tables.quotes.rows, reading)
         if self._provider.has_own_clock:
             self._base.witness(reading, parsed.observations)
         self._tables.upstream_clocks.put(self._upstream, self._base.clock)

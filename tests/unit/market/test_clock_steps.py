@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from stockstream.market.providers import ProviderStatus
 from stockstream.messages import ClockStepped, Demand
 from stockstream.quotes import Observation
-from stockstream.statuses import FeedState
+from stockstream.statuses import CircuitState, FeedState
 from stockstream.times import tell
 from tests.unit.market.market_tree import (
     FEED,
@@ -118,6 +118,24 @@ async def test_old_answers_alone_make_no_feed_live(autojump_clock):
         assert market.feed.state is FeedState.STALE
         assert market.feed.reason == "prices came that are 7200 s older than those known"
         assert dict(market.tables.quotes.rows) == last
+
+
+@pytest.mark.proves("W23", "C17")
+async def test_a_server_that_starts_minutes_behind_keeps_its_breaker_closed(autojump_clock):
+    """The answer by which the upstream's clock was found ahead is a good one: its prices are told.
+
+    Found by the simulation: counted as a failure, it opened the breaker two answers later.
+    """
+    clocks = Clocks()
+    clocks.server -= 567_000
+    provider = clocks.provider()
+    async with running_market(provider, demand=SOMEBODY, clock=clocks.read_server) as market:
+        await trio.sleep(10)
+        assert len(steps(market)) == 1
+        assert market.circuit.state is CircuitState.CLOSED
+        assert market.feed.state is FeedState.LIVE
+        age = 1 + trio.current_time() - market.tables.quotes.get("AAPL").quote.price
+        assert age <= 1
 
 
 @pytest.mark.proves("W1")

@@ -57,7 +57,8 @@ class Supervising(Actor):
         self.flags = flags
         self.children: dict[str, Child] = {}
         self._stamps: list[float] = []
-        self._random = random.Random()
+        # From the module's own generator, so that who seeds that has the same waits again.
+        self._random = random.Random(random.getrandbits(64))
 
     @property
     def restarts_in_window(self) -> int:

@@ -2,9 +2,10 @@
 
 PY = .venv/bin/python
 SOURCES = supervision stockstream web mockserver
+SEEDS = 0-99
 SHARED_OUT = -n 2 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help run dev test test-deep check coverage chaos demo bench css lock readme clean
+.PHONY: help run dev test test-deep simulate check coverage chaos demo bench css lock readme clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -43,6 +44,10 @@ test-deep: ## the runtime against its model and a real OTP, candles and a cluste
 		tests/integration/history/test_grown_candles.py \
 		tests/unit/cluster/test_ownership_states.py \
 		tests/unit/cluster/test_ownership_simulation.py $(ARGS)
+
+simulate: ## whole nodes in virtual time, from seeds: SEEDS=0-999, or SEEDS=1000- until Ctrl+C
+	@scripts/bootstrap dev
+	@$(PY) -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 check: ## lint, format, types, layers, container files, built CSS
 	@scripts/bootstrap dev

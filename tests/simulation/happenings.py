@@ -1,0 +1,182 @@
+"""Lets each trouble of a schedule happen, ends it in time, and tells the checks what it excuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from supervision import NoProc, inject_fault
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    import trio
+
+    from tests.simulation.clients import SimulatedClient
+    from tests.simulation.node import Node
+    from tests.simulation.troubles import Trouble
+    from tests.simulation.world import World
+
+SESSIONS = "delivery/sessions/"
+LEAVE_SECONDS = 12.0
+CLOCK_INTERVALS = 3
+"""W23: a clock that steps stops no prices for longer."""
+LONG_STALL_SECONDS = 8.0
+"""A client that reads nothing for so long may be taken for one that is gone."""
+
+
+class Happenings:
+    """See the module."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._checks = world.checks
+
+    def begin(self, trouble: Trouble, nursery: trio.Nursery) -> None:
+        """Let it happen now."""
+        self._world.trace("TROUBLE", trouble)
+        world = self._world
+        match trouble.kind:
+            case "kill":
+                self._kill(world.nodes[trouble.target], trouble)
+            case "hang":
+                self._hang(world.nodes[trouble.target], trouble)
+            case "web":
+                self._kill_web(world.nodes[trouble.target])
+            case "node":
+                self._node_away(world.nodes[trouble.target], trouble, nursery, at_once=True)
+            case "leave":
+                self._node_away(world.nodes[trouble.target], trouble, nursery, at_once=False)
+            case "clock":
+                node = world.nodes[trouble.target]
+                node.skew += trouble.amount
+                self._checks.killed(node.number, CLOCK_INTERVALS * self._checks.interval)
+            case "reset" | "vanish" | "stall" | "delay" | "change":
+                self._client(world.clients[trouble.target], trouble)
+            case "upstream_down" | "upstream_hang" | "upstream_slow" | "upstream_old":
+                self._upstream(trouble)
+            case _:
+                raise ValueError(f"no such trouble: {trouble}")
+
+    # Of nodes
+
+    def _path(self, node: Node, trouble: Trouble) -> str | None:
+        if trouble.what != "session":
+            return trouble.what
+        assert node.system is not None
+        sessions = [path for path in node.system.names if path.startswith(SESSIONS)]
+        return sessions[int(trouble.amount) % len(sessions)] if sessions else None
+
+    def _kill(self, node: Node, trouble: Trouble) -> None:
+        if node.system is None:
+            return
+        path = self._path(node, trouble)
+        living = None if path is None else node.system.whereis(path)
+        if living is not None and living.kill():
+            self._checks.killed(node.number)
+
+    def _hang(self, node: Node, trouble: Trouble) -> None:
+        if node.system is None:
+            return
+        path = self._path(node, trouble)
+        if path is not None:
+            try:
+                inject_fault(node.system, path, seconds=trouble.seconds, delay=None)
+            except NoProc:
+                return
+            self._checks.killed(node.number, trouble.seconds)
+
+    def _clients_of(self, node: Node) -> list[SimulatedClient]:
+        return [client for client in self._world.clients if client.node == node.number]
+
+    def _kill_web(self, node: Node) -> None:
+        living = None if node.system is None else node.system.whereis("web")
+        if living is not None:
+            self._checks.away(self._clients_of(node), 0.0, drop=True)
+            living.kill()
+
+    def _node_away(
+        self, node: Node, trouble: Trouble, nursery: trio.Nursery, *, at_once: bool
+    ) -> None:
+        if node.system is None:
+            return
+        away = trouble.seconds + (0.0 if at_once else LEAVE_SECONDS)
+        there = self._world.clients if len(self._world.nodes) == 1 else self._clients_of(node)
+        self._checks.away(there, away, drop=True)
+        if all(other is node or not other.up for other in self._world.nodes):
+            self._checks.memory_lost()
+        if at_once:
+            node.kill()
+        else:
+            node.leave()
+
+        def start() -> None:
+            if node.system is None:
+                node.start(nursery)
+            else:
+                self._world.agenda.after(0.1, start)
+
+        self._world.agenda.after(trouble.seconds, start)
+
+    # Of clients
+
+    def _client(self, client: SimulatedClient, trouble: Trouble) -> None:
+        link, after = client.link, self._world.agenda.after
+        match trouble.kind:
+            case "change":
+                self._checks.away([client], 0.0, drop=False)
+                client.change(int(trouble.amount))
+            case "reset" | "vanish" if link is not None:
+                self._checks.away([client], 0.0, drop=True)
+                if trouble.kind == "reset":
+                    link.reset()
+                else:
+                    self._checks.vanished(client)
+                    link.vanish()
+            case "stall":
+                drop = trouble.seconds > LONG_STALL_SECONDS
+                self._checks.away([client], trouble.seconds + 1.0, drop=drop)
+                client.stalled = True
+                if link is not None:
+                    link.reading = False
+
+                def go_on() -> None:
+                    client.stalled = False
+                    if client.link is not None:
+                        client.link.read_on()
+
+                after(trouble.seconds, go_on)
+            case "delay":
+                before = client.delay
+                client.delay += trouble.amount
+                self._checks.away([client], trouble.seconds + 2 * trouble.amount, drop=False)
+
+                def quicken() -> None:
+                    client.delay -= trouble.amount
+                    if client.link is not None:
+                        client.link.delay = client.delay
+
+                if link is not None:
+                    link.delay = client.delay
+                assert before >= 0
+                after(trouble.seconds, quicken)
+
+    # Of the upstream
+
+    def _upstream(self, trouble: Trouble) -> None:
+        exchange = self._world.exchange
+        counter: Counter[int] = {
+            "upstream_down": exchange.down,
+            "upstream_hang": exchange.hanging,
+            "upstream_slow": exchange.slow,
+            "upstream_old": exchange.old,
+        }[trouble.kind]
+        for node in self._world.nodes:
+            counter[node.number] += 1
+        extra = 5.5 if trouble.kind == "upstream_hang" else 1.0
+        self._checks.upstream_troubled(trouble.seconds + extra)
+
+        def end() -> None:
+            for node in self._world.nodes:
+                counter[node.number] -= 1
+
+        self._world.agenda.after(trouble.seconds, end)

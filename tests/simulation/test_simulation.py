@@ -1,0 +1,41 @@
+"""Whole nodes in virtual time: seeds that must hold, and that a seed is always the same run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SEED = 3
+SWEEP = "0-24"
+
+
+def simulate(*arguments: str, hash_seed: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    command = [sys.executable, "-m", "tests.simulation", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def test_a_seed_is_the_same_run_each_time_in_every_process() -> None:
+    """What every client was sent, and when, is the same to the byte."""
+    first = simulate("--seeds", f"{SEED}", "--print-traces", hash_seed="1")
+    second = simulate("--seeds", f"{SEED - 1}-{SEED}", "--print-traces", hash_seed="2")
+
+    traces = [line for line in first.stdout.splitlines() if line.startswith("trace ")]
+    assert len(traces) == 1, first.stdout + first.stderr
+    assert traces[0] in second.stdout.splitlines(), second.stdout + second.stderr
+
+
+@pytest.mark.proves("C12", "C13", "C14", "C15", "C16", "W17")
+@pytest.mark.parametrize("nodes", [1])
+def test_what_is_promised_holds_whatever_happens(nodes: int) -> None:
+    """Kills, hangs, clocks that jump, clients that vanish or stall, an upstream in trouble."""
+    found = simulate("--seeds", SWEEP, "--nodes", f"{nodes}", hash_seed="random")
+
+    assert found.returncode == 0, found.stdout + found.stderr

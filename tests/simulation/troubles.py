@@ -1,0 +1,157 @@
+"""What goes wrong in a run, as data: drawn from the seed, shown, and made shorter."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+START_SECONDS = 8.0
+"""Before the first round all nodes are up and all clients have prices."""
+ROUND_SECONDS = 30.0
+TROUBLED_SECONDS = 16.0
+"""All trouble of a round is over after this time; the rest of it is calm, and things must heal."""
+
+KILLED = (
+    "pubsub",
+    "market",
+    "market/streamer",
+    "market/feeds",
+    "market/feeds/api",
+    "market/feeds/api/feed",
+    "market/feeds/api/circuit_breaker",
+    "delivery",
+    "delivery/subscription_manager",
+    "delivery/broadcaster",
+    "delivery/sessions",
+    "session",
+)
+"""Actors that may be killed without a client losing its connection. `session` is any of them."""
+HUNG = (
+    "market/streamer",
+    "market/feeds/api/circuit_breaker",
+    "delivery/subscription_manager",
+    "session",
+)
+
+ALONE: Mapping[str, float] = {
+    "kill": 10,
+    "hang": 1,
+    "web": 0.5,
+    "node": 1,
+    "leave": 0.5,
+    "clock": 1.5,
+    "reset": 1,
+    "vanish": 1,
+    "stall": 1.5,
+    "delay": 1,
+    "change": 1.5,
+    "upstream_down": 1,
+    "upstream_hang": 0.7,
+    "upstream_slow": 1,
+    "upstream_old": 1,
+}
+"""Kinds of trouble that a single node knows, by how often they come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that goes wrong `at` so many seconds after the start, for so many `seconds`.
+
+    `target` is the number of a node or a client. `what` and `amount` are the kind's own.
+    """
+
+    at: float
+    kind: str
+    target: int
+    seconds: float = 0.0
+    what: str = ""
+    amount: float = 0.0
+
+    def __str__(self) -> str:
+        parts = [f"{self.at:8.3f}  {self.kind}", self.what, f"of {self.target}"]
+        if self.seconds:
+            parts.append(f"for {self.seconds:g} s")
+        if self.amount:
+            parts.append(f"by {self.amount:g}")
+        return " ".join(filter(None, parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A run, whole: with the same code it is the same run, each time."""
+
+    seed: int
+    nodes: int
+    clients: int
+    rounds: int
+    troubles: tuple[Trouble, ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long the run is, in virtual time."""
+        return START_SECONDS + self.rounds * ROUND_SECONDS
+
+    def without(self, some: frozenset[int]) -> Schedule:
+        """The same without the troubles of these numbers."""
+        kept = tuple(one for number, one in enumerate(self.troubles) if number not in some)
+        return replace(self, troubles=kept)
+
+    def __str__(self) -> str:
+        head = (
+            f"seed {self.seed}, {self.nodes} nodes, {self.clients} clients, "
+            f"{self.seconds:g} virtual seconds"
+        )
+        return "\n".join([head, *map(str, self.troubles)])
+
+
+def draw(seed: int, *, nodes: int = 1, clients: int = 3, rounds: int = 4) -> Schedule:
+    """The run of this seed."""
+    drawn = random.Random(f"troubles {seed}")
+    kinds, weights = list(ALONE), list(ALONE.values())
+    troubles: list[Trouble] = []
+    for number in range(rounds):
+        begins = START_SECONDS + number * ROUND_SECONDS
+        for _ in range(drawn.randint(1, 6)):
+            kind = drawn.choices(kinds, weights)[0]
+            at = begins + drawn.uniform(0, TROUBLED_SECONDS * 0.75)
+            longest = begins + TROUBLED_SECONDS - at
+            troubles.append(_one(drawn, kind, at, longest, nodes, clients))
+            if kind in {"kill", "hang"} and drawn.random() < 0.3:
+                # What is lost between two deaths is what a single one does not show.
+                again = at + drawn.choice((0.0, 0.002, 0.02, 0.06, 0.3))
+                troubles.append(_one(drawn, kind, again, longest, nodes, clients))
+    troubles.sort(key=lambda one: one.at)
+    return Schedule(seed, nodes, clients, rounds, tuple(troubles))
+
+
+def _one(
+    drawn: random.Random, kind: str, at: float, longest: float, nodes: int, clients: int
+) -> Trouble:
+    at = round(at, 3)
+    seconds = round(min(drawn.uniform(0.2, 12), longest), 3)
+    node, client = drawn.randrange(nodes), drawn.randrange(clients)
+    match kind:
+        case "kill":
+            return Trouble(at, kind, node, what=drawn.choice(KILLED), amount=drawn.randrange(8))
+        case "hang":
+            # Longer than a call waits, and what it holds up is not its own fault any more.
+            seconds = round(min(seconds, 0.8), 3)
+            return Trouble(at, kind, node, seconds, drawn.choice(HUNG), drawn.randrange(8))
+        case "web" | "leave" | "node":
+            return Trouble(at, kind, node, min(seconds, 4.0))
+        case "clock":
+            return Trouble(at, kind, node, amount=round(drawn.uniform(-600, 600), 1))
+        case "reset" | "vanish":
+            return Trouble(at, kind, client)
+        case "stall":
+            return Trouble(at, kind, client, seconds)
+        case "delay":
+            return Trouble(at, kind, client, seconds, amount=round(drawn.uniform(0.05, 0.8), 3))
+        case "change":
+            return Trouble(at, kind, client, amount=drawn.randrange(1 << 16))
+        case _:
+            return Trouble(at, kind, node, seconds)

@@ -1,0 +1,103 @@
+"""The upstream of a run: an exchange whose prices follow from their times, and how it is asked.
+
+Each symbol has another price every tick, so whatever a client is shown can be checked against the
+exchange itself, and every answer has news.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import trio
+
+from stockstream.market.parser import Parsed
+from stockstream.market.providers import ProviderDown, ProviderTimeout
+from stockstream.quotes import Observation, Symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
+
+SYMBOLS = tuple(map(Symbol, ("AAPL", "MSFT", "TSLA", "AMZN", "NFLX", "GOOGL")))
+TICK_MS = 200
+TIMEOUT_SECONDS = 5.0
+OLD_TICKS = 40
+
+
+class Exchange:
+    """The truth. `clock` is its own, in ms since 1970, and never wrong."""
+
+    def __init__(self, seed: int, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._random = random.Random(f"exchange {seed}")
+        self._first = {symbol: self._random.randint(10_000, 90_000) for symbol in SYMBOLS}
+        self.asked: Counter[int] = Counter()
+        """Requests by the number of the node."""
+        self.down: Counter[int] = Counter()
+        self.hanging: Counter[int] = Counter()
+        self.slow: Counter[int] = Counter()
+        self.old: Counter[int] = Counter()
+        """Troubles that last, by the number of the node that is to feel them."""
+        self.told: Callable[[int, AbstractSet[Symbol] | None], None] = lambda node, symbols: None
+
+    def price_of(self, symbol: str, timestamp: int) -> float:
+        """The same of a symbol by its text."""
+        return self.price(Symbol(symbol), timestamp)
+
+    def price(self, symbol: Symbol, timestamp: int) -> float:
+        """The price of a symbol from the tick at `timestamp` on."""
+        tick = timestamp // TICK_MS
+        return (self._first[symbol] + tick * 7919 % 1009 - 504) / 100
+
+    @property
+    def tick(self) -> int:
+        """When the prices of now began, in ms since 1970."""
+        return self._clock() // TICK_MS * TICK_MS
+
+    def latency(self) -> float:
+        """Of one answer, in seconds."""
+        return self._random.uniform(0.004, 0.03)
+
+    def observations(
+        self, symbols: AbstractSet[Symbol] | None, ticks_ago: int
+    ) -> tuple[Observation, ...]:
+        """What it answers now."""
+        timestamp = self.tick - ticks_ago * TICK_MS
+        return tuple(
+            Observation(symbol, self.price(symbol, timestamp), timestamp, "SIM", "USD")
+            for symbol in SYMBOLS
+            if symbols is None or symbol in symbols
+        )
+
+
+class MemoryProvider:
+    """A `Provider` of that exchange, as the node of this number reaches it."""
+
+    address = "memory"
+    interval = None
+    has_own_clock = True
+
+    def __init__(self, exchange: Exchange, node: int) -> None:
+        self._exchange = exchange
+        self._node = node
+
+    async def fetch(self, symbols: AbstractSet[Symbol] | None) -> Parsed:
+        """Ask, with the troubles there are now."""
+        exchange, node = self._exchange, self._node
+        exchange.asked[node] += 1
+        exchange.told(node, symbols)
+        if exchange.hanging[node]:
+            await trio.sleep(TIMEOUT_SECONDS)
+            raise ProviderTimeout("timeout", "no answer in time")
+        await trio.sleep(exchange.latency() + (0.4 if exchange.slow[node] else 0.0))
+        if exchange.down[node]:
+            raise ProviderDown("refused", "the connection was refused")
+        # Replicas of different age take turns, as behind a balancer.
+        old = exchange.old[node] and exchange.asked[node] % 2
+        return Parsed(exchange.observations(symbols, OLD_TICKS if old else 0))
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+        await trio.lowlevel.checkpoint()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import socket
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
 
 from stockstream.application import Addresses, build
 from stockstream.cli.config import markdown_table
@@ -34,6 +38,9 @@ WHAT = {
     "root/history/recorder": "sees that each price is kept, once",
     "root/history/retention": "makes partitions ahead, drops old ones",
     "root/history/first_prices": "asks for the first price of each symbol's day",
+    "root/cluster": "with other nodes; only with CLUSTER_NATS_URL",
+    "root/cluster/bus": "the way to NATS, and so to the other nodes",
+    "root/cluster/membership": "who is there, and who fetches what",
     "root/market": "",
     "root/market/streamer": "accepts what feeds observe, and publishes what is new",
     "root/market/feeds": "one for each upstream",
@@ -80,9 +87,10 @@ def tree_picture() -> str:
     """The tree of `application.build` as SVG, top to bottom in the order of the start.
 
     Squares are supervisors, discs workers. Dashed ones are missing from the tree of a server with
-    a price API outside and no fault injection.
+    a price API outside, no other nodes and no fault injection.
     """
-    everything = list(nodes(_built({"chaos_enabled": True})))
+    nats = SecretStr("nats://localhost")
+    everything = list(nodes(_built({"chaos_enabled": True, "cluster_nats_url": nats})))
     always = {path for path, _spec in nodes(_built({"stock_api_url": "sim://"}))}
     rows = {path: row for row, (path, _spec) in enumerate(everything)}
     height = LINE * len(rows) + 8
@@ -123,7 +131,9 @@ def _built(given: dict[str, Any]) -> ChildSpec:
     settings = Settings.model_construct(**given)  # defaults, whatever the environment says
     stub_port = None if settings.stock_api_url else settings.stub_port
     upstreams = [Upstream("stub", f"http://127.0.0.1:{settings.stub_port}")]
-    return build(settings, Addresses((), stub_port), upstreams)
+    with socket.socket() as unbound, TemporaryDirectory() as directory:
+        chosen = settings.model_copy(update={"data_directory": Path(directory)})
+        return build(chosen, Addresses((unbound,), stub_port), upstreams)
 
 
 def _place(path: str, rows: dict[str, int]) -> tuple[int, int]:

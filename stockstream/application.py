@@ -6,6 +6,7 @@ root                          one_for_one
 ├─ pubsub                     topic stock:all
 ├─ database                   postgres (embedded) · gateway
 ├─ history                    recorder · retention · first_prices
+├─ cluster                    bus · membership; absent without CLUSTER_NATS_URL
 ├─ market                     streamer · feeds: for each upstream its circuit_breaker · feed
 ├─ delivery                   subscription_manager · broadcaster · sessions
 ├─ alerts                     watcher · webhooks
@@ -18,6 +19,7 @@ is in tables, which are made here and passed on.
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,6 +32,9 @@ from stockstream.alerts.webhooks import Webhooks
 from stockstream.asyncio_thread import AsyncioThread
 from stockstream.chaos.controller import ChaosController
 from stockstream.chaos.records import ChaosRecords
+from stockstream.cluster.bus import Bus
+from stockstream.cluster.membership import Membership
+from stockstream.cluster.memory import Memory
 from stockstream.database.embedded.postgres import Postgres
 from stockstream.database.gateway import Database
 from stockstream.delivery.broadcaster import Broadcaster, Framing
@@ -90,6 +95,14 @@ class Addresses:
         shown = "localhost" if host in {"127.0.0.1", "::1", "0.0.0.0", "::"} else host  # noqa: S104
         return f"http://{shown}:{port}"
 
+    @property
+    def own_url(self) -> str:
+        """The address of this node alone, as other machines reach it where they can at all."""
+        host, port = self.sockets[-1 if self.inherited else 0].getsockname()[:2]
+        if host in {"0.0.0.0", "::"}:  # noqa: S104
+            host = platform.node()
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
 
 def bind(settings: Settings) -> Addresses:
     """Open the listening sockets, and check that the stub's port is free.
@@ -123,11 +136,15 @@ def build(
     chaos, telemetry = ChaosRecords(), Telemetry(before)
     asyncio_thread = AsyncioThread()  # for all gateways; it runs while one of them does
     feeds = [paths.feed(upstream.name) for upstream in upstreams]
+    clustered = settings.cluster_nats_url is not None
+    subscribers = [paths.BROADCASTER, paths.ALERTS, *([paths.BUS] if clustered else [])]
     children = [
         ChildSpec("telemetry", partial(TelemetryActor, telemetry)),
-        ChildSpec("pubsub", partial(PubSub, (paths.BROADCASTER, paths.ALERTS))),
+        ChildSpec("pubsub", partial(PubSub, subscribers)),
         _database(settings, tables, asyncio_thread, addresses),
         _history(settings, tables),
+        # Below history: at a stop it says goodbye as soon as nothing is fetched any more.
+        *([_cluster(settings, addresses, tables, upstreams, asyncio_thread)] if clustered else []),
         _market(settings, tables, upstreams),
         _delivery(settings, tables, connections, feeds),
         _alerts(settings, tables, feeds),
@@ -183,9 +200,24 @@ def _history(settings: Settings, tables: Tables) -> ChildSpec:
     )
 
 
+def _cluster(
+    settings: Settings,
+    addresses: Addresses,
+    tables: Tables,
+    upstreams: Sequence[Upstream],
+    asyncio_thread: AsyncioThread,
+) -> ChildSpec:
+    chosen = part_settings.membership(settings, upstreams, addresses.own_url)
+    gateway = part_settings.bus(settings, chosen.me)
+    bus = partial(Bus, gateway, tables, asyncio_thread, chosen.upstreams)
+    membership = partial(Membership, chosen, tables, Memory())
+    return _one_for_one("cluster", [ChildSpec("bus", bus), ChildSpec("membership", membership)])
+
+
 def _market(settings: Settings, tables: Tables, upstreams: Sequence[Upstream]) -> ChildSpec:
     epoch = partial(claim_epoch, settings.data_directory)
-    streamer = partial(Streamer, tables, claim_epoch=epoch)
+    parts = part_settings.parts(settings)
+    streamer = partial(Streamer, tables, claim_epoch=epoch, shards_per_upstream=parts)
     feeds = supervisor(
         "feeds",
         [_upstream(settings, tables, upstream) for upstream in upstreams],
@@ -201,7 +233,15 @@ def _upstream(settings: Settings, tables: Tables, upstream: Upstream) -> ChildSp
     provider = partial(from_url, upstream.url, part_settings.http(settings))
     provider()  # a wrong address ends the start here, not in the feed
     breaker = partial(CircuitBreakerActor, name, part_settings.breaker(settings), tables)
-    feed = partial(PollFeed, name, provider, part_settings.polling(settings), tables)
+    feed = partial(
+        PollFeed,
+        name,
+        provider,
+        part_settings.polling(settings),
+        tables,
+        parts=part_settings.parts(settings),
+        demand_from=part_settings.demand_from(settings),
+    )
     return _one_for_one(name, [ChildSpec("circuit_breaker", breaker), ChildSpec("feed", feed)])
 
 
@@ -214,6 +254,7 @@ def _delivery(
         connections,
         feeds,
         symbol_limit=settings.max_symbols_per_connection,
+        membership=None if settings.cluster_nats_url is None else paths.MEMBERSHIP,
     )
     broadcaster = partial(
         Broadcaster,

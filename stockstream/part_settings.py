@@ -11,8 +11,10 @@ from stockstream import paths
 from stockstream.alerts.signing import Signer
 from stockstream.alerts.targets import TargetPolicy
 from stockstream.alerts.webhooks import WebhookSettings
+from stockstream.cluster.bus import BusSettings
 from stockstream.cluster.fingerprints import fingerprints
 from stockstream.cluster.membership import MembershipSettings
+from stockstream.cluster.nats_access import NatsAccess, read_servers
 from stockstream.database.gateway import DatabaseSettings
 from stockstream.database.servers import Server, embedded_server
 from stockstream.database.url import read_database_url
@@ -188,6 +190,18 @@ def membership(
         public_url=settings.public_url or "",
         keep_epoch=partial(keep_epoch, directory),
     )
+
+
+def bus(settings: Settings, me: NodeId) -> BusSettings:
+    """Where the NATS servers are that `me` is joined to the others by."""
+    urls = settings.cluster_nats_url
+    assert urls is not None  # noqa: S101 - else there is no bus
+    access = NatsAccess(
+        read_servers(urls.get_secret_value()),
+        settings.cluster_nats_credentials,
+        settings.cluster_nats_ca,
+    )
+    return BusSettings(me, settings.cluster_name, access)
 
 
 def web(settings: Settings, sockets: tuple[socket.socket, ...]) -> WebSettings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ class Client:
         self.closed: ConnectionClosed | None = None
         self.faults: list[str] = []
         self.expected: list[int] = []
+        self.came: list[float] = []  # when prices came, by trio's clock
         self.status: Message = {}
         self.counts: dict[str, int] = defaultdict(int)
         self._changed = trio.Event()
@@ -58,8 +60,11 @@ class Client:
             for gone in self.subscribed - now:
                 self.versions.pop(gone, None)
             self.subscribed = now
-        for quote in message.get("quotes", []) + message.get("prices", []):
+        quotes = message.get("quotes", []) + message.get("prices", [])
+        for quote in quotes:
             self._take_quote(kind, quote)
+        if quotes:
+            self.came.append(trio.current_time())
         self._wake()
 
     def _take_quote(self, kind: str, quote: Message) -> None:
@@ -97,6 +102,11 @@ class Client:
         """The `number`-th message of a kind, waiting for it."""
         await self.wait_for(lambda: self.counts[kind] >= number, seconds)
         return [message for message in self.messages if message["type"] == kind][number - 1]
+
+    def longest_pause(self, begin: float, end: float) -> float:
+        """The longest time without prices between two moments of trio's clock."""
+        marks = [begin, *(at for at in self.came if begin < at < end), end]
+        return max(later - earlier for earlier, later in pairwise(marks))
 
     def messages_with_id(self, mark: object) -> list[Message]:
         """The answers to the command with that id."""

@@ -73,6 +73,22 @@ class Program:
                     self._said_ready.set()
         self._said_ready.set()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def send_signal(self, number: int) -> None:
+        """Signal the process, if it runs."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal, wait for the end, and answer the exit status."""
         assert self._process is not None

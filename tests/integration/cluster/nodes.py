@@ -118,6 +118,12 @@ class Node:
         self._beats += 1
         self.cast(Say(Heartbeat(name=self.id.name, boot=self.id.boot, number=self._beats)))
 
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Wait until it holds of a table: those tell nobody."""
+        with trio.fail_after(WAIT_SECONDS):
+            while not holds():  # noqa: ASYNC110
+                await trio.sleep(0.02)
+
     async def up(self, times: int = 1) -> None:
         """Wait until it has been connected so often."""
         await self.log.until(lambda: len(self.log.of(BusUp)) >= times)

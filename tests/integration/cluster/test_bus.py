@@ -29,7 +29,7 @@ from stockstream.quotes import Symbol
 from stockstream.shards import Claim, NodeId, Shard
 from stockstream.statuses import Confirmations, FeedState, FeedStatus, Lapse, StaleReason
 from stockstream.times import Moment
-from tests.integration.cluster.nodes import WAIT_SECONDS, a_node, a_row
+from tests.integration.cluster.nodes import a_node, a_row
 
 if TYPE_CHECKING:
     from stockstream.cluster.nats_server import NatsServer
@@ -251,9 +251,7 @@ async def test_other_versions_and_other_programs_are_refused_and_harm_nothing(
         assert a.log.of(BatchReceived) == []
         a.beat()
         await a.log.until(lambda: a.own_echoes == 2)
-        with trio.fail_after(WAIT_SECONDS):
-            while (a.status.refused, a.status.unreadable) != (2, 10):  # noqa: ASYNC110 - a row
-                await trio.sleep(0.05)
+        await a.until(lambda: (a.status.refused, a.status.unreadable) == (2, 10))
 
 
 def _prices(price: float, symbol: str = "AAPL", epoch: int = 1) -> bytes:

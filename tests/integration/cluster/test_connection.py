@@ -1,0 +1,235 @@
+"""Connections that break, hang, are refused and are cut off: on real NATS servers."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from stockstream.asyncio_thread import AsyncioThread
+from stockstream.cluster.connection import ConnectionLost, NatsConnection
+from stockstream.cluster.messages import BusDown, BusUp, NobodyThere, Probe
+from stockstream.cluster.nats_access import NatsAccess, read_servers
+from stockstream.cluster.nats_server import HOST, NatsServer, program, run_nats_server
+from stockstream.shards import NodeId
+from tests.integration.cluster.nodes import WAIT_SECONDS, a_node, a_row
+from tests.support import selfsigned
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+ROOT = Path(__file__).parents[3]
+
+DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+RECONNECTS = 1_000 if DEEP else 30
+
+
+@asynccontextmanager
+async def two_servers() -> AsyncIterator[tuple[NatsServer, NatsServer]]:
+    async with trio.open_nursery() as nursery:
+        first = await nursery.start(run_nats_server, "token")
+        second = await nursery.start(run_nats_server, "token")
+        yield first, second
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.proves("N20")
+async def test_a_frozen_server_with_data_under_way_is_left_for_the_next_one():
+    """Its socket takes nothing any more, so nothing that waits for it would ever end."""
+    async with two_servers() as (first, second), a_node("a", [first.url, second.url]) as a:
+        await a.up()
+        first.send_signal(signal.SIGSTOP)
+        begun = trio.current_time()
+        async with trio.open_nursery() as nursery:
+
+            async def publish() -> None:
+                rows = [a_row(f"S{number}", 1.0) for number in range(300)]
+                while True:
+                    a.publish(*rows)
+                    await trio.sleep(0.03)
+
+            nursery.start_soon(publish)
+            await a.up(2)
+            nursery.cancel_scope.cancel()
+        assert 1.5 < trio.current_time() - begun < 6.0
+        [down] = a.log.of(BusDown)[-1:]
+        assert down.reason == "no answer within 2 s"
+        assert a.status.server == f"{HOST}:{second.port}"
+        assert a.status.dropped > 0
+
+
+async def test_a_server_that_is_gone_is_noticed_at_once():
+    """Its sockets are closed; what comes then is a first pause of a tenth of a second."""
+    async with two_servers() as (first, second), a_node("a", [first.url, second.url]) as a:
+        await a.up()
+        begun = trio.current_time()
+        first.send_signal(signal.SIGKILL)
+        await a.up(2)
+        assert trio.current_time() - begun < 1.5
+
+
+async def test_a_wrong_token_is_named_and_never_shown(
+    nats: NatsServer, capsys: pytest.CaptureFixture[str]
+):
+    """Whoever reads the log learns the server and what it said."""
+    async with a_node("a", nats.url.replace("token@", "geheim@")) as a:
+        await a.until(lambda: "Authorization" in a.status.reason)
+        assert a.status.server == f"{HOST}:{nats.port}"
+        assert not a.log.of(BusUp)
+    said = capsys.readouterr()
+    assert "Authorization Violation" in said.out + said.err
+    assert "geheim" not in said.out + said.err
+
+
+async def test_no_password_goes_to_a_server_that_does_not_encrypt(nats: NatsServer):
+    """Where the address says `tls`, that is no question that a server may answer."""
+    async with a_node("a", nats.url.replace("nats://", "tls://")) as a:
+        await a.until(lambda: a.status.server)
+        assert "secure" in a.status.reason
+        assert not a.log.of(BusUp)
+
+
+async def test_a_server_under_tls_is_checked_against_its_certificate(tmp_path: Path):
+    """One whose certificate is not among those that are trusted is no server of ours."""
+    context = selfsigned.server_context(tmp_path, address=HOST)
+    assert context
+    pem = tmp_path / "server.pem"
+    with a_tls_server(tmp_path, pem) as port:
+        url = f"tls://token@{HOST}:{port}"
+        async with a_node("a", url, ca=pem) as a, a_node("b", url) as b:
+            await a.up()
+            await a.begin()
+            await b.until(lambda: "certificate" in b.status.reason)
+
+
+@contextmanager
+def a_tls_server(folder: Path, pem: Path) -> Iterator[int]:
+    configuration = folder / "nats.conf"
+    configuration.write_text(
+        f'listen: "{HOST}:-1"\nauthorization {{ token: "token" }}\n'
+        f'tls {{ cert_file: "{pem}", key_file: "{pem}" }}\n'
+    )
+    command = [program(), "--config", str(configuration)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            listening = next(line for line in process.stderr if "Listening for client" in line)
+            yield int(listening.rpartition(":")[2])
+        finally:
+            process.kill()
+
+
+SLOW_NODE = """
+import sys, trio
+from tests.integration.cluster.nodes import a_node
+
+async def main():
+    async with a_node("slow", sys.argv[1]) as node:
+        await node.begin()
+        print("ready", flush=True)
+        while True:
+            seen = len(node.log.all)
+            await node.log.until(lambda: len(node.log.all) > seen)
+            rows = node.tables.quotes.rows.values()
+            print("prices", sum(row.quote.price for row in rows), flush=True)
+
+trio.run(main)
+"""
+
+
+@contextmanager
+def a_slow_node(url: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", SLOW_NODE, url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.proves("N10", "T22")
+async def test_a_node_that_does_not_read_is_cut_off_and_takes_what_it_missed(nats: NatsServer):
+    """The others feel nothing of it. When it reads again, it is told all."""
+    async with a_node("a", nats.url) as a, a_node("b", nats.url) as b:
+        await a.begin()
+        await b.begin()
+        with a_slow_node(nats.url) as slow:
+            assert slow.stdout is not None
+            lines = (line.split() for line in slow.stdout if line.startswith(("ready", "prices")))
+            assert await trio.to_thread.run_sync(next, lines) == ["ready"]
+            slow.send_signal(signal.SIGSTOP)
+            longest = number = 0.0
+            with trio.fail_after(WAIT_SECONDS):
+                while not a.log.of(NobodyThere):
+                    number += 1
+                    begun = trio.current_time()
+                    a.publish(*(a_row(f"S{n:03}", number + n, int(number)) for n in range(1_000)))
+                    await b.log.until(lambda n=number: b.received().get("S000") == n)
+                    longest = max(longest, trio.current_time() - begun)
+                    a.cast(Probe(NodeId("slow", 1)))
+                    await trio.sleep(0.02)
+            slow.send_signal(signal.SIGCONT)
+            wanted = ["prices", str(sum(row.quote.price for row in a.tables.quotes.rows.values()))]
+            with trio.fail_after(WAIT_SECONDS):
+                while await trio.to_thread.run_sync(next, lines) != wanted:
+                    a.beat()
+            assert longest < 2.0
+
+
+def descriptors(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+@pytest.mark.proves("T24")
+async def test_many_connections_leave_nothing_behind(nats: NatsServer):
+    """No socket here, none at the server, no task of the library, no thread."""
+    with AsyncioThread().use() as loop:
+        access = NatsAccess(read_servers(nats.url))
+        tls = access.tls_context()
+
+        async def connect(end: int) -> None:
+            connection = NatsConnection(
+                access.servers[0], access, "test", "test.answer", ["test.*"], lambda *_: None
+            )
+            up = trio.Event()
+            async with trio.open_nursery() as nursery:
+
+                async def run() -> None:
+                    with pytest.raises(ConnectionLost):
+                        await loop.run(connection.run, tls, lambda: loop.tell(up.set))
+
+                nursery.start_soon(run)
+                await up.wait()
+                assert await loop.run(connection.ask, "test.to.nobody.1", b"", 1.0) is None
+                if end % 2:
+                    nursery.cancel_scope.cancel()
+                else:
+                    loop.post(connection._client._transport._io_writer.transport.abort)
+
+        async def left() -> tuple[int, int, int]:
+            async def tasks() -> int:
+                return len(asyncio.all_tasks())
+
+            with trio.fail_after(WAIT_SECONDS):
+                while descriptors(nats.pid) > servers:  # noqa: ASYNC110 - it tells nobody
+                    await trio.sleep(0.01)
+            return descriptors(os.getpid()), await loop.run(tasks), threading.active_count()
+
+        await connect(0)
+        await trio.sleep(0.1)
+        servers = descriptors(nats.pid)
+        before = await left()
+        for number in range(RECONNECTS):
+            await connect(number)
+        gc.collect()
+        assert await left() == before

@@ -148,9 +148,10 @@ def other_settings_are_ignored(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_stranger_stops_the_others(patch: pytest.MonkeyPatch) -> None:
-    """Both stand by, or the one that was right does."""
+    """All yield to it, ready or not, as it does to them: nobody fetches."""
     ahead = Roster.ahead_with_other_settings
     patch.setattr(Roster, "ahead_with_other_settings", lambda self, ready: ahead(self, ready=False))
+    patch.setattr(Peer, "is_stranger", property(lambda peer: bool(peer.differing)))
 
 
 def the_next_life_begins_with_nothing(patch: pytest.MonkeyPatch) -> None:

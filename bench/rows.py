@@ -3,6 +3,8 @@
     python -m bench.rows [--symbols 1000] [--seconds 10] [--other ROOT]
     python -m bench.rows --symbols 500 --minutes 30
 
+The second one looks at a server whose database is away, and whose spool is small: half an hour of 5,000
+prices a second is some 2 GB of history, and it is the page that is looked at.
 `--other` is another working tree of the repository: both are looked at in turns, in one browser.
 Needs Chromium and what `make test` installs.
 """
@@ -15,7 +17,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +30,7 @@ from tests.browser import chromium
 from tests.browser.dashboard import A_PRICE, Dashboard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from playwright.sync_api import Browser, CDPSession, Page
 
@@ -67,8 +71,11 @@ MEASURE = """
 """
 
 
+NO_HISTORY = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "SPOOL_SIZE": "64000000"}
+
+
 @contextmanager
-def serving(root: Path, symbols: int) -> Iterator[str]:
+def serving(root: Path, symbols: int, settings: Mapping[str, str] | None = None) -> Iterator[str]:
     """The address of a server of this working tree, whose market moves ten times a second."""
     with tempfile.TemporaryDirectory() as folder:
         given = {
@@ -81,7 +88,7 @@ def serving(root: Path, symbols: int) -> Iterator[str]:
         with subprocess.Popen(
             command,
             cwd=root,
-            env={**os.environ, **given},
+            env={**os.environ, **given, **(settings or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -93,10 +100,13 @@ def serving(root: Path, symbols: int) -> Iterator[str]:
                 )
                 if url is None:
                     raise RuntimeError(f"{root}: the server ended before it said where it is")
+                # Its log is read on: a full pipe would stop it.
+                forget = deque[str](maxlen=0).extend
+                threading.Thread(target=forget, args=(process.stdout,), daemon=True).start()
                 yield url
             finally:
                 process.send_signal(signal.SIGINT)
-                process.communicate()
+                process.wait()
 
 
 def open_list(browser: Browser, url: str, symbols: int) -> Page:
@@ -113,7 +123,7 @@ def open_list(browser: Browser, url: str, symbols: int) -> Page:
     for first in range(0, symbols, 400):  # as much as the field takes at once
         dashboard.subscribe(" ".join(wanted[first : first + 400]))
     page.wait_for_function(
-        "count => document.querySelectorAll('#rows tr').length === count", arg=symbols
+        "count => document.querySelectorAll('[data-testid^=row-]').length === count", arg=symbols
     )
     expect(dashboard.price(wanted[-1])).to_have_text(A_PRICE, timeout=WAIT_MS)
     page.evaluate("document.activeElement.blur()")
@@ -179,7 +189,8 @@ def main() -> None:
     path = chromium.find()
     if path is None:
         raise SystemExit("bench.rows: no Chromium on PATH, and CHROMIUM names none")
-    with chromium.launched(path) as browser, serving(ROOT, asked.symbols) as url:
+    settings = None if asked.minutes is None else NO_HISTORY
+    with chromium.launched(path) as browser, serving(ROOT, asked.symbols, settings) as url:
         page = open_list(browser, url, asked.symbols)
         if asked.minutes is not None:
             sys.exit(not memory(page, asked.minutes))

@@ -128,7 +128,7 @@ def test_there_is_one_polite_live_region_and_prices_never_go_through_it(
     assert regions == [["live", "polite"]]
     assert (
         me.page.evaluate(
-            "document.querySelector('#live').contains(document.querySelector('#rows'))"
+            "document.querySelector('#live').contains(document.querySelector('#watchlist'))"
         )
         is False
     )

@@ -96,15 +96,28 @@ export class Row {
   }
 
   /**
-   * Price and change.
+   * Price and change. A price that moved lights up.
    * @param {Readonly<Entry>} entry
    * @param {number} now ms, of the page's own clock
    */
   paint(entry, now) {
+    const [text, value] = [this.#shown, this.#shownPrice];
+    this.paintUnseen(entry);
+    if (text === "" || text === this.#shown || now - this.#flashedAt < FLASH_SPACING_MS) return;
+    this.#flashedAt = now;
+    this.#flashToggle = !this.#flashToggle;
+    this.#ticked.dataset.flash = `${this.#shownPrice > value ? "up" : "down"}-${this.#flashToggle ? "a" : "b"}`;
+  }
+
+  /**
+   * The same of a row that nobody sees now, or has not seen until now: nothing lights up.
+   * @param {Readonly<Entry>} entry
+   */
+  paintUnseen(entry) {
     const { quote, decimals } = entry;
     if (quote === null) return;
     const text = price(quote.price, decimals);
-    if (text !== this.#shown) this.#paintPrice(text, quote.price, now);
+    if (text !== this.#shown) this.#paintPrice(text, quote.price);
     const day = change(quote);
     const absolute = day === null ? "–" : signed(day.absolute, decimals);
     const percent = day === null ? "" : `${signed(day.percent, 2)}\u00a0%`;
@@ -117,6 +130,11 @@ export class Row {
       setIcon(this.#arrow, direction);
     }
     setAttribute(this.#change, "title", `${SPOKEN[direction]} ${since(quote)}`.trim());
+  }
+
+  /** Out of sight, or in another place, its light would begin anew when it is seen: a change that was none. */
+  settle() {
+    delete this.#ticked.dataset.flash;
   }
 
   /**
@@ -173,18 +191,11 @@ export class Row {
   /**
    * @param {string} text
    * @param {number} value
-   * @param {number} now
    */
-  #paintPrice(text, value, now) {
-    const first = this.#shown === "";
-    const from = first ? 0 : firstDifference(this.#shown, text);
+  #paintPrice(text, value) {
+    const from = this.#shown === "" ? 0 : firstDifference(this.#shown, text);
     setText(this.#kept, text.slice(0, from));
     setText(this.#ticked, text.slice(from));
-    if (!first && now - this.#flashedAt >= FLASH_SPACING_MS) {
-      this.#flashedAt = now;
-      this.#flashToggle = !this.#flashToggle;
-      this.#ticked.dataset.flash = `${value > this.#shownPrice ? "up" : "down"}-${this.#flashToggle ? "a" : "b"}`;
-    }
     this.#shown = text;
     this.priceChars = text.length;
     this.#shownPrice = value;

@@ -2,6 +2,7 @@
  * The table of rows: which there are, in which order, and the keyboard in it.
  */
 import { must, setAttribute } from "./dom.js";
+import { RowBlocks } from "./row-blocks.js";
 import { Row } from "./row.js";
 import { standing } from "./standing.js";
 
@@ -22,16 +23,20 @@ import { standing } from "./standing.js";
 export class Watchlist {
   #options;
   #table = must(document, "#watchlist", HTMLTableElement);
-  #body = must(document, "#rows", HTMLTableSectionElement);
   #template = must(document, "#row-template", HTMLTemplateElement);
   /** @type {Map<string, Row>} */
   #rows = new Map();
+  /** The same, from top to bottom. @type {Row[]} */
+  #order = [];
   /** Changed since the last frame. @type {Set<string>} */
   #dirty = new Set();
   #frame = 0;
-  /** On the screen or near it. The other rows are painted once a second, and their trends not at all. @type {Set<string>} */
-  #near = new Set();
-  #observer = new IntersectionObserver((entries) => this.#noteNear(entries), { rootMargin: "200px" });
+  /** Rows that are not near the screen are painted once a second, and their trends not at all. */
+  #blocks = new RowBlocks(
+    this.#table,
+    (rows) => this.#cameNear(rows),
+    (rows) => rows.forEach((row) => row.settle()),
+  );
   /** @type {Row | null} */
   #current = null;
   /** Of the longest price and change that are shown: the columns of all rows follow them. */
@@ -41,12 +46,12 @@ export class Watchlist {
   /** @param {Options} options */
   constructor(options) {
     this.#options = options;
-    this.#body.addEventListener("click", (event) => {
+    this.#table.addEventListener("click", (event) => {
       const row = this.#rowAt(event.target);
       if (row !== null && event.target instanceof Element && event.target.closest("button")) options.onRemove(row.symbol);
     });
-    this.#body.addEventListener("keydown", (event) => this.#key(event));
-    this.#body.addEventListener("focusin", (event) => this.#makeCurrent(this.#rowAt(event.target)));
+    this.#table.addEventListener("keydown", (event) => this.#key(event));
+    this.#table.addEventListener("focusin", (event) => this.#makeCurrent(this.#rowAt(event.target)));
     this.#table.tHead?.addEventListener("click", (event) => {
       const column = event.target instanceof Element ? event.target.closest("th")?.dataset.column : undefined;
       if (column === "symbol" || column === "price" || column === "change") options.onSort(column);
@@ -66,23 +71,19 @@ export class Watchlist {
     const wanted = new Set(symbols);
     for (const [symbol, row] of this.#rows) {
       if (wanted.has(symbol)) continue;
-      this.#observer.unobserve(row.element);
-      this.#near.delete(symbol);
       row.element.remove();
       this.#rows.delete(symbol);
       if (this.#current === row) this.#current = null;
     }
-    // Only rows that are out of place are moved: moving one takes its focus.
-    let place = this.#body.firstElementChild;
-    for (const symbol of symbols) {
-      const row = this.#rows.get(symbol) ?? this.#make(symbol);
-      if (row.element === place) place = place.nextElementSibling;
-      else this.#body.insertBefore(row.element, place);
-    }
+    this.#order = symbols.map((symbol) => this.#rows.get(symbol) ?? this.#make(symbol));
+    const focused = document.activeElement;
+    for (const row of this.#blocks.arrange(this.#order)) row.settle();
+    // A row that changed its block has lost it.
+    if (focused instanceof HTMLElement && focused !== document.activeElement) focused.focus({ preventScroll: true });
     this.#table.hidden = symbols.length === 0;
     this.#priceChars = this.#changeChars = 0;
     for (const row of this.#rows.values()) this.#fit(row);
-    if (this.#current === null) this.#makeCurrent(this.#rowAt(this.#body.firstElementChild));
+    if (this.#current === null) this.#makeCurrent(this.#order[0] ?? null);
   }
 
   /** @param {Sorting} sorting */
@@ -102,7 +103,7 @@ export class Watchlist {
     if (this.#frame === 0 && this.#dirty.size > 0) {
       this.#frame = requestAnimationFrame((now) => {
         this.#frame = 0;
-        this.#paint(now, this.#near);
+        this.#paintNear(now);
         this.#options.onPainted();
       });
     }
@@ -130,12 +131,13 @@ export class Watchlist {
       const entry = this.#options.store.entry(symbol);
       if (entry !== undefined) row.paintStanding(standing(entry, feed, now));
     }
-    this.#paint(now, this.#rows);
-    for (const symbol of this.#near) {
-      const entry = this.#options.store.entry(symbol);
+    this.#paintNear(now);
+    this.#paintAway();
+    for (const row of this.#blocks.near()) {
+      const entry = this.#options.store.entry(row.symbol);
       if (entry === undefined) continue;
-      this.#rows.get(symbol)?.paintTrend(entry, now);
-      this.#rows.get(symbol)?.speakTrend(entry);
+      row.paintTrend(entry, now);
+      row.speakTrend(entry);
     }
     this.#options.onPainted();
   }
@@ -156,28 +158,35 @@ export class Watchlist {
    * @returns {string | null}
    */
   neighbour(symbol) {
-    const element = this.#rows.get(symbol)?.element;
-    const next = element?.nextElementSibling ?? element?.previousElementSibling ?? null;
-    return this.#rowAt(next)?.symbol ?? null;
+    const row = this.#rows.get(symbol);
+    const place = row === undefined ? -1 : this.#order.indexOf(row);
+    return place < 0 ? null : ((this.#order[place + 1] ?? this.#order[place - 1])?.symbol ?? null);
   }
 
   /**
+   * Paints the rows that are seen and have changed.
    * @param {number} now ms, of the page's own clock
-   * @param {{has: (symbol: string) => boolean}} which of the changed ones
    */
-  #paint(now, which) {
+  #paintNear(now) {
+    for (const row of this.#blocks.near()) {
+      const entry = this.#options.store.entry(row.symbol);
+      if (!this.#dirty.delete(row.symbol) || entry === undefined) continue;
+      row.paint(entry, now);
+      this.#fit(row);
+      row.paintTrend(entry, now);
+    }
+  }
+
+  /** Paints all others that changed. */
+  #paintAway() {
     for (const symbol of this.#dirty) {
       const entry = this.#options.store.entry(symbol);
       const row = this.#rows.get(symbol);
-      if (row === undefined || entry === undefined) {
-        this.#dirty.delete(symbol);
-      } else if (which.has(symbol)) {
-        this.#dirty.delete(symbol);
-        row.paint(entry, now);
-        this.#fit(row);
-        if (this.#near.has(symbol)) row.paintTrend(entry, now);
-      }
+      if (row === undefined || entry === undefined) continue;
+      row.paintUnseen(entry);
+      this.#fit(row);
     }
+    this.#dirty.clear();
   }
 
   /**
@@ -202,24 +211,17 @@ export class Watchlist {
   #make(symbol) {
     const row = new Row(this.#template, symbol);
     this.#rows.set(symbol, row);
-    this.#observer.observe(row.element);
     this.described([symbol]);
     return row;
   }
 
-  /** @param {IntersectionObserverEntry[]} entries */
-  #noteNear(entries) {
-    for (const { target, isIntersecting } of entries) {
-      const row = this.#rowAt(target);
-      if (row === null) continue;
-      if (!isIntersecting) {
-        this.#near.delete(row.symbol);
-        continue;
-      }
-      this.#near.add(row.symbol);
+  /** @param {readonly Row[]} rows */
+  #cameNear(rows) {
+    for (const row of rows) {
       const entry = this.#options.store.entry(row.symbol);
       if (entry === undefined) continue;
-      row.paint(entry, performance.now());
+      this.#dirty.delete(row.symbol);
+      row.paintUnseen(entry);
       this.#fit(row);
       row.paintTrend(entry, performance.now());
     }
@@ -229,20 +231,21 @@ export class Watchlist {
   #key(event) {
     const row = this.#rowAt(event.target);
     if (row === null || event.altKey || event.ctrlKey || event.metaKey) return;
-    /** @type {Element | null | undefined} */
+    const place = this.#order.indexOf(row);
+    /** @type {Row | undefined} */
     let target;
     switch (event.key) {
       case "ArrowDown":
-        target = row.element.nextElementSibling;
+        target = this.#order[place + 1];
         break;
       case "ArrowUp":
-        target = row.element.previousElementSibling;
+        target = this.#order[place - 1];
         break;
       case "Home":
-        target = this.#body.firstElementChild;
+        target = this.#order[0];
         break;
       case "End":
-        target = this.#body.lastElementChild;
+        target = this.#order.at(-1);
         break;
       case "Delete":
         this.#options.onRemove(row.symbol);
@@ -259,7 +262,7 @@ export class Watchlist {
         return;
     }
     event.preventDefault();
-    this.#rowAt(target ?? null)?.element.focus();
+    target?.element.focus();
   }
 
   /** @param {Row | null} row */

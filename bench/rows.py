@@ -3,8 +3,8 @@
     python -m bench.rows [--symbols 1000] [--seconds 10] [--other ROOT]
     python -m bench.rows --symbols 500 --minutes 30
 
-The second one looks at a server whose database is away, and whose spool is small: half an hour of 5,000
-prices a second is some 2 GB of history, and it is the page that is looked at.
+The second one looks at a server whose database is away, and whose spool is small: half an hour of
+5,000 prices a second is some 2 GB of history, and it is the page that is looked at.
 `--other` is another working tree of the repository: both are looked at in turns, in one browser.
 Needs Chromium and what `make test` installs.
 """

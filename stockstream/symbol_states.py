@@ -19,22 +19,28 @@ if TYPE_CHECKING:
     from stockstream.statuses import Confirmations, FeedStatus
 
 
-def unconfirmed(rows: Mapping[str, Confirmations], now: int) -> dict[Symbol, Unconfirmed]:
+def unconfirmed(
+    rows: Mapping[str, Confirmations], now: int, away: Collection[str] = ()
+) -> dict[Symbol, Unconfirmed]:
     """The symbols that are stale, or that no upstream was asked for of late.
 
-    Costs next to nothing for all others. While a feed is away its symbols stay as they are: that
-    is told of the feed as a whole.
+    Costs next to nothing for all others. What only upstreams that are `away` confirmed is stale
+    for that reason; those not named in it leave their symbols as they are.
     """
     found: dict[Symbol, Unconfirmed] = {}
-    for row in rows.values():
+    for name, row in rows.items():
         own = dict(row.unasked)
+        if name in away:
+            own |= {symbol: Unconfirmed(StaleReason.FEED_AWAY, row.fetched) for symbol in row.told}
         for symbol, lapse in row.lapsed.items():
             if lapse.due <= now:
                 own[symbol] = Unconfirmed(lapse.reason, lapse.confirmed)
-        others = [other for other in rows.values() if other is not row]
-        if others:
+            elif name in away:
+                own[symbol] = Unconfirmed(StaleReason.FEED_AWAY, lapse.confirmed)
+        others = [other for key, other in rows.items() if key != name and key not in away]
+        if len(rows) > 1 or name in away:
             own = {
-                symbol: standing(symbol, rows, now) or mine
+                symbol: standing(symbol, rows, now, away) or mine
                 for symbol, mine in own.items()
                 if not any(_confirms(other, symbol, now) for other in others)
             }
@@ -100,6 +106,16 @@ def stale_by_reason(row: Confirmations, now: int) -> dict[StaleReason, list[Symb
 def away(feeds: Mapping[str, FeedStatus]) -> frozenset[str]:
     """The upstreams whose last good fetch is too long ago."""
     return frozenset(n for n, row in feeds.items() if current_state(row) is not FeedState.LIVE)
+
+
+def away_alone(feeds: Mapping[str, FeedStatus]) -> frozenset[str]:
+    """The upstreams that are away while another is not.
+
+    Clients are told so of each of their symbols. Where all are away there is none: that is told
+    once, of the feed as a whole, and not in a message for each of 10,000 symbols.
+    """
+    gone = away(feeds)
+    return gone if len(gone) < len(feeds) else frozenset()
 
 
 def _confirms(row: Confirmations, symbol: Symbol, now: int) -> bool:

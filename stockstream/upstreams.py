@@ -72,18 +72,24 @@ def current_state(row: FeedStatus) -> FeedState:
 
 
 def feed_of_all(rows: Mapping[str, FeedStatus]) -> FeedStatus | None:
-    """All feeds as one: the worst state, the oldest fetch, the longest interval, what ails whom."""
+    """All feeds as one: the worst state, the longest interval, what ails whom.
+
+    `as_of` is the oldest fetch of those that are live, and of all when none is: what a live feed
+    told is no older than it says. The symbols of the others are stale by themselves meanwhile.
+    """
     if not rows:
         return None
     states = {name: current_state(row) for name, row in rows.items()}
     worst = max(states.values(), key=_BAD_FEEDS.index)
-    as_of = min((row.as_of for row in rows.values() if row.as_of is not None), default=None)
+    live = [row for name, row in rows.items() if states[name] is FeedState.LIVE]
+    fetches = [row.as_of for row in live or rows.values()]
+    known = [as_of for as_of in fetches if as_of is not None]
     # What ails a feed that does well says less than what ails the one that does not.
     ailing = sorted(rows, key=lambda name: states[name] is not worst)
     reasons = [(name, rows[name].reason) for name in ailing if rows[name].reason is not None]
     return FeedStatus(
         worst,
-        None if any(row.as_of is None for row in rows.values()) else as_of,
+        min(known) if len(known) == len(fetches) else None,
         max(row.interval for row in rows.values()),
         all(row.listed for row in rows.values()),
         _said(reasons[0], rows) if reasons else None,

@@ -68,11 +68,11 @@ def bundle(contents: Mapping[str, bytes], entry: str) -> dict[str, bytes]:
     """
     modules: dict[str, _Module] = {}
     _collect(contents, entry, modules, [])
-    names = {path: f"${re.sub(r'[^0-9A-Za-z]', '_', path)}" for path in modules}
+    names = {path: f"${number}" for number, path in enumerate(modules)}
     script: list[str] = []
-    shorter = _Shorter()
     places: list[Place | None] = []
     for path, module in modules.items():
+        shorter = _Shorter()  # of each module anew: the same few names compress best
         lines = _takes(module, names) if path == entry else _function(module, path, names)
         for line, where in lines:
             script.append(_PRIVATE.sub(shorter, line.strip()))

@@ -29,7 +29,7 @@ from stockstream.garbage import sweep
 from stockstream.messages import CircuitChanged, DeliverAlert, FeedChanged, QuotesPublished
 from stockstream.quotes import iso_utc
 from stockstream.statuses import CircuitState, FeedState
-from stockstream.symbol_states import next_due, unconfirmed
+from stockstream.symbol_states import away, away_alone, next_due, unconfirmed
 from stockstream.times import Moment, WallClock, now_ms
 from stockstream.upstreams import circuits_of, feed_of_all, worst_circuit
 from supervision import Actor, handles
@@ -88,7 +88,8 @@ class Broadcaster(Actor):
         self._fan_out = FanOut(connections, framing, self._turn)
         self._timer: Timer | None = None
         self._timer_due = math.inf
-        self._quotes_revision = self._states_revision = -1
+        self._quotes_revision = -1
+        self._states_of: tuple[int, frozenset[str]] = -1, frozenset()
         self._states_due = math.inf
 
     async def init(self) -> None:
@@ -131,11 +132,13 @@ class Broadcaster(Actor):
     def _read_states(self) -> None:
         """Take in which symbols are stale, and see that the next one is noticed in time."""
         rows, now = self._tables.confirmations.rows, Moment.now().milliseconds
-        if self._tables.confirmations.revision == self._states_revision and now < self._states_due:
+        gone = away_alone(self._tables.feeds.rows)
+        stand_of = self._tables.confirmations.revision, gone
+        if stand_of == self._states_of and now < self._states_due:
             return
-        self._states_revision = self._tables.confirmations.revision
+        self._states_of = stand_of
         self._states_due = next_due(rows, now)
-        self._book.note_unconfirmed(unconfirmed(rows, now))
+        self._book.note_unconfirmed(unconfirmed(rows, now, gone))
         if self._book.waiting:
             self._flush_by(0.0)
         self._flush_by(self._states_due / 1000)
@@ -155,6 +158,7 @@ class Broadcaster(Actor):
                 feed=FeedState.DOWN if feed is None else feed.state,
                 circuit=CircuitState.CLOSED if circuit is None else circuit.state,
                 interval=self._told_interval,
+                partly=bool(away_alone(self._tables.feeds.rows)),
                 next_probe=None if probe is None else iso_utc(self._clock.tell(probe)),
                 reason=(feed.reason if feed is not None else None)
                 or (circuit.reason if circuit is not None else None),
@@ -254,8 +258,8 @@ class Broadcaster(Actor):
             sweep()
 
     async def _send_heartbeats(self, now: float, age: float) -> None:
-        feed = feed_of_all(self._tables.feeds.rows)
-        if feed is not None and feed.state is FeedState.LIVE:
+        feeds = self._tables.feeds.rows
+        if len(away(feeds)) < len(feeds):
             heartbeat = self._fan_out.heartbeat(now, age, LONGEST_SILENCE_SECONDS)
             await in_turns(heartbeat, self._turn)
 

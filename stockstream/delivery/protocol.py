@@ -151,6 +151,8 @@ class Prices(Struct, tag_field="type", tag="prices", frozen=True):
 class Status(Struct, tag_field="type", tag="status", frozen=True, omit_defaults=True):
     """How the feed and the circuit breaker do. `interval` is the feed's, in seconds.
 
+    `feed` is the worst of all upstreams. `partly` says that another one is live: then `fetched` is
+    the oldest fetch of those that are, and the symbols of the others are stale by themselves.
     `steady` and `fetched` are as in `Snapshot`. An open breaker tries again at `next_probe` in wall
     time, which is `probe_in` ms after `steady`.
     """
@@ -160,6 +162,7 @@ class Status(Struct, tag_field="type", tag="status", frozen=True, omit_defaults=
     interval: float
     next_probe: str | None = None
     reason: Annotated[str, Meta(max_length=LONGEST_REASON)] | None = None
+    partly: bool = False
     probe_in: int | None = None
     steady: int = 0
     fetched: int | None = None

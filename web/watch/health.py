@@ -35,14 +35,13 @@ def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
 
     History is told and does not count: prices stream without it, and wait on disk for it.
     """
-    feed, circuit = feed_of_all(tables.feeds.rows), worst_circuit(circuits_of(tables))
-    upstreams = {
-        name: _upstream(row, circuits_of(tables).get(name))
-        for name, row in sorted(tables.feeds.rows.items())
-    }
+    feeds, circuits = tables.feeds.rows, circuits_of(tables)
+    upstreams = {name: _upstream(row, circuits.get(name)) for name, row in sorted(feeds.items())}
+    worst = worst_circuit(circuits)
+    fed = next((feeds.get(name) for name, row in circuits.items() if row is worst), None)
     checks: dict[str, object] = {
-        "feed": _feed(feed),
-        "circuit_breaker": _circuit(feed, circuit),
+        "feed": _feed(feed_of_all(feeds)),
+        "circuit_breaker": _circuit(fed, worst),
         "symbols": _symbols(tables),
         "upstreams": upstreams,
         "history": _history(tables, now_ms),

@@ -29,8 +29,8 @@ STEPS = st.lists(
 REFUSED = StaleReason.NOT_POSITIVE
 
 
-@given(STEPS)
-def test_a_symbol_is_live_by_what_was_confirmed_and_nothing_else(steps):
+@given(STEPS, st.frozensets(st.sampled_from(["one", "two"])))
+def test_a_symbol_is_live_by_what_was_confirmed_and_nothing_else(steps, away):
     """A model keeps every confirmation of every symbol; whatever is live by the rows has one that
     is young enough, and whatever is stale has none.
     """
@@ -68,6 +68,14 @@ def test_a_symbol_is_live_by_what_was_confirmed_and_nothing_else(steps):
             elif len(times) == 1:
                 assert how.reason is None
             assert found.get(symbol, how._replace(reason=None)) == how
+            gone = standing(symbol, rows, at, away)
+            assert gone is not None
+            told = unconfirmed(rows, at, away)
+            assert told.get(symbol, gone._replace(reason=None)) == gone
+            if times.keys() <= away:
+                assert gone.reason is not None, "nobody is there who told it"
+            if any(n in young and n not in away and symbol in rows[n].told for n in times):
+                assert gone.reason is None, "one is enough"
         assert all(row.lapsed.keys().isdisjoint(row.told) for row in rows.values())
 
 

@@ -28,17 +28,26 @@ async def test_one_feed_is_told_as_it_is(autojump_clock: trio.testing.MockClock)
 
 
 async def test_of_several_feeds_the_worst_is_told(autojump_clock: trio.testing.MockClock) -> None:
-    """The oldest fetch and the longest interval: a client that counts by them is not misled."""
+    """And the longest interval; but the oldest fetch of those that are live, if there are any: a
+    client that counts by it is not misled, for it is told which symbols are of the others.
+    """
     rows = {
         "a": feed(WELL, 0.5, 1.0, "its clock was set"),
         "b": feed(ILL, 20.0, 5.0, "status 500"),
         "c": feed(WELL, 4.0, 5.0),
     }
     told = feed_of_all(rows)
-    assert told == FeedStatus(ILL, rows["b"].as_of, 5.0, listed=True, reason="b: status 500")
+    assert told == FeedStatus(ILL, rows["c"].as_of, 5.0, listed=True, reason="b: status 500")
     told = feed_of_all({**rows, "d": feed(GONE, None)})
     assert told is not None
-    assert (told.state, told.as_of, told.listed) == (GONE, None, False)
+    assert (told.state, told.as_of, told.listed) == (GONE, rows["c"].as_of, False)
+    told = feed_of_all({"b": rows["b"], "e": feed(ILL, 30.0)})
+    assert told is not None
+    assert told.as_of is not None
+    assert told.as_of.age == 30.0
+    told = feed_of_all({"b": rows["b"], "d": feed(GONE, None)})
+    assert told is not None
+    assert told.as_of is None
     told = feed_of_all({name: rows[name] for name in ("a", "c")})
     assert told is not None
     assert (told.state, told.reason) == (WELL, "a: its clock was set")

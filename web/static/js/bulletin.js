@@ -57,7 +57,7 @@ export function sceneOf(store, view, now) {
  */
 export function titleOf({ feed, stale, fine }, lost) {
   if (lost) return "Connection lost";
-  if (feed === "down") return "Feed down";
+  if (feed === "down" && fine.size === 0) return "Feed down";
   if (stale.size === 0) return "";
   if (fine.size > 0) return `${stale.size} stale`;
   return stale.size === 1 ? "Price stale" : "Prices stale";

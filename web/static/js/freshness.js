@@ -66,6 +66,7 @@ export class ServerClock {
  * @property {number | null} fetchedAt last successful fetch, ms
  * @property {number | null} interval fetch interval in seconds
  * @property {Feed} feed the server's own word
+ * @property {boolean} partly it is of a part of the sources: another one is live, and `fetchedAt` is of those that are
  * @property {boolean} connected whether messages can arrive at all
  * @property {number | null} doubtedSince since when nobody knows whether they can, ms; null without a doubt
  */
@@ -76,14 +77,15 @@ export class ServerClock {
  * Three fetch intervals, as the protocol says. But fetches are told with messages, and while prices
  * stand still the next may be a heartbeat away: with a 1 s interval every row would flicker to stale
  * between two heartbeats. So as long as the socket is open and the server calls its feed live, the
- * limit is never under a heartbeat and an interval. Once it says otherwise, the plain rule holds.
+ * limit is never under a heartbeat and an interval. Once it says otherwise, the plain rule holds; where it
+ * says so of a part of the sources, it says which symbols are theirs, and the others go on as before.
  * @param {FeedView} view
  * @returns {number}
  */
 export function staleAfter(view) {
   const interval = view.interval === null ? DEFAULT_INTERVAL_MS : view.interval * 1000;
   const plain = STALE_AFTER_INTERVALS * interval;
-  return view.connected && view.feed === "live" ? Math.max(plain, FEED_HEARTBEAT_MS + interval) : plain;
+  return view.connected && (view.feed === "live" || view.partly) ? Math.max(plain, FEED_HEARTBEAT_MS + interval) : plain;
 }
 
 /**

@@ -231,6 +231,7 @@ export class LivePage {
       fetchedAt,
       interval: status?.interval ?? null,
       feed: status?.feed ?? "unknown",
+      partly: status?.partly ?? false,
       connected: this.#awaySince === null || now - this.#awaySince < GRACE_MS,
       doubtedSince: this.#connection.doubtedSince,
     };

@@ -71,8 +71,9 @@ export const PROTOCOL_VERSION = 1;
 /** @typedef {{type: "prices", prices: PriceUpdate[]} & Head} Prices */
 /**
  * `interval` is the current fetch interval in seconds; null when the server does not say. `probeIn` are
- * the ms from the making of this message to the next probe; null when none is planned.
- * @typedef {{type: "status", feed: Feed, circuit: Circuit, probeIn: number | null, reason: string | null, interval: number | null} & Head} Status
+ * the ms from the making of this message to the next probe; null when none is planned. `partly` says that
+ * `feed` is the state of a part of the sources, and that another one is live.
+ * @typedef {{type: "status", feed: Feed, partly: boolean, circuit: Circuit, probeIn: number | null, reason: string | null, interval: number | null} & Head} Status
  */
 /** @typedef {{type: "pong", id: Id, serverTime: number | null}} Pong */
 /** @typedef {{type: "error", code: string, reason: string, temporary: boolean, id: Id}} ServerError */
@@ -156,6 +157,7 @@ function read(m, faults) {
         type: "status",
         ...readHead(m),
         feed: oneOf(m.feed, /** @type {const} */ (["live", "stale", "down"])),
+        partly: m.partly === true,
         circuit: oneOf(m.circuit, /** @type {const} */ (["closed", "open", "half_open"])),
         probeIn: lengthOrNull(m.probe_in),
         reason: textOrNull(m.reason),

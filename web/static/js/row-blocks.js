@@ -23,7 +23,6 @@ const MARGIN = "200px";
 export class RowBlocks {
   #table;
   #onNear;
-  #onAway;
   /** In order; all full but the last. @type {Block[]} */
   #blocks = [];
   /** On the screen or near it. @type {Set<Block>} */
@@ -33,23 +32,18 @@ export class RowBlocks {
   /**
    * @param {HTMLTableElement} table without a body
    * @param {(rows: readonly Row[]) => void} onNear these came near the screen
-   * @param {(rows: readonly Row[]) => void} onAway these went away from it
    */
-  constructor(table, onNear, onAway) {
+  constructor(table, onNear) {
     this.#table = table;
     this.#onNear = onNear;
-    this.#onAway = onAway;
   }
 
   /**
    * Makes the rows these, in this order. Those that are not among them are out of the document already.
-   * Only rows out of place are moved: moving one takes its focus and begins its animations anew.
+   * Only rows out of place are moved: moving one takes its focus.
    * @param {readonly Row[]} rows
-   * @returns {Row[]} those that were moved
    */
   arrange(rows) {
-    /** @type {Row[]} */
-    const moved = [];
     const needed = Math.ceil(rows.length / BLOCK_ROWS);
     while (this.#blocks.length < needed) this.#append();
     for (const [index, block] of this.#blocks.entries()) {
@@ -59,8 +53,8 @@ export class RowBlocks {
         if (row.element === place) {
           place = place.nextElementSibling;
         } else {
+          row.settle();
           block.element.insertBefore(row.element, place);
-          moved.push(row);
         }
       }
       block.element.style.setProperty("--rows", String(block.rows.length));
@@ -70,7 +64,6 @@ export class RowBlocks {
       this.#near.delete(block);
       block.element.remove();
     }
-    return moved;
   }
 
   /** The rows on the screen or near it. */
@@ -91,12 +84,10 @@ export class RowBlocks {
     for (const { target, isIntersecting } of entries) {
       const block = this.#blocks.find(({ element }) => element === target);
       if (block === undefined) continue;
-      if (isIntersecting) {
-        this.#near.add(block);
-        this.#onNear(block.rows);
-      } else if (this.#near.delete(block)) {
-        this.#onAway(block.rows);
-      }
+      this.#near.delete(block);
+      if (!isIntersecting) continue;
+      this.#near.add(block);
+      this.#onNear(block.rows);
     }
   }
 }

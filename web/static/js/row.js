@@ -102,7 +102,7 @@ export class Row {
    */
   paint(entry, now) {
     const [text, value] = [this.#shown, this.#shownPrice];
-    this.paintUnseen(entry);
+    this.#paintQuote(entry);
     if (text === "" || text === this.#shown || now - this.#flashedAt < FLASH_SPACING_MS) return;
     this.#flashedAt = now;
     this.#flashToggle = !this.#flashToggle;
@@ -114,6 +114,12 @@ export class Row {
    * @param {Readonly<Entry>} entry
    */
   paintUnseen(entry) {
+    this.settle();
+    this.#paintQuote(entry);
+  }
+
+  /** @param {Readonly<Entry>} entry */
+  #paintQuote(entry) {
     const { quote, decimals } = entry;
     if (quote === null) return;
     const text = price(quote.price, decimals);

@@ -37,6 +37,7 @@ const REASONS = {
   duplicate_symbol: { note: "told twice", sentence: "the provider told it twice in one answer" },
   beyond_limit: { note: "beyond the limit", sentence: "the provider’s answer is longer than this server reads" },
   outdated: { note: "time went back", sentence: "the provider’s time of it is before the one it told last" },
+  feed_away: { note: "source is away", sentence: "nothing newer could be fetched from its source" },
   clock_ahead: { note: "time is ahead", sentence: "the provider’s time of it is in the future" },
 };
 const UNKNOWN_REASON = { note: "not confirmed", sentence: "the provider’s last answer did not confirm it" };

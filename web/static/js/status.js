@@ -55,9 +55,9 @@ function describeFeed({ feed, status, now }) {
     case "live":
       return { state, icon: "dot", name: "Live", detail: join(fetched, interval === null ? "" : `every ${seconds(interval)}`) };
     case "stale":
-      return { state, icon: "triangle", name: "Stale", detail: join(fetched, status?.reason ?? "") };
+      return { state, icon: "triangle", name: feed.partly ? "Partly stale" : "Stale", detail: join(fetched, status?.reason ?? "") };
     case "down":
-      return { state, icon: "cross", name: "Down", detail: join(fetched, status?.reason ?? "") };
+      return { state, icon: "cross", name: feed.partly ? "Partly down" : "Down", detail: join(fetched, status?.reason ?? "") };
     default:
       return { state, icon: "dash", name: "Unknown", detail: join(feed.connected ? "" : "no connection", fetched) };
   }

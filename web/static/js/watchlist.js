@@ -32,11 +32,10 @@ export class Watchlist {
   #dirty = new Set();
   #frame = 0;
   /** Rows that are not near the screen are painted once a second, and their trends not at all. */
-  #blocks = new RowBlocks(
-    this.#table,
-    (rows) => this.#cameNear(rows),
-    (rows) => rows.forEach((row) => row.settle()),
-  );
+  #blocks = new RowBlocks(this.#table, (rows) => {
+    this.#paintUnseen(rows);
+    this.#paintTrends(rows, performance.now());
+  });
   /** @type {Row | null} */
   #current = null;
   /** Of the longest price and change that are shown: the columns of all rows follow them. */
@@ -77,7 +76,7 @@ export class Watchlist {
     }
     this.#order = symbols.map((symbol) => this.#rows.get(symbol) ?? this.#make(symbol));
     const focused = document.activeElement;
-    for (const row of this.#blocks.arrange(this.#order)) row.settle();
+    this.#blocks.arrange(this.#order);
     // A row that changed its block has lost it.
     if (focused instanceof HTMLElement && focused !== document.activeElement) focused.focus({ preventScroll: true });
     this.#table.hidden = symbols.length === 0;
@@ -132,13 +131,8 @@ export class Watchlist {
       if (entry !== undefined) row.paintStanding(standing(entry, feed, now));
     }
     this.#paintNear(now);
-    this.#paintAway();
-    for (const row of this.#blocks.near()) {
-      const entry = this.#options.store.entry(row.symbol);
-      if (entry === undefined) continue;
-      row.paintTrend(entry, now);
-      row.speakTrend(entry);
-    }
+    this.#paintUnseen(this.#order.filter((row) => this.#dirty.has(row.symbol)));
+    this.#paintTrends(this.#blocks.near(), now);
     this.#options.onPainted();
   }
 
@@ -177,16 +171,31 @@ export class Watchlist {
     }
   }
 
-  /** Paints all others that changed. */
-  #paintAway() {
-    for (const symbol of this.#dirty) {
-      const entry = this.#options.store.entry(symbol);
-      const row = this.#rows.get(symbol);
-      if (row === undefined || entry === undefined) continue;
+  /**
+   * Paints rows that nobody sees now, or has not seen until now.
+   * @param {Iterable<Row>} rows
+   */
+  #paintUnseen(rows) {
+    for (const row of rows) {
+      const entry = this.#options.store.entry(row.symbol);
+      if (entry === undefined) continue;
+      this.#dirty.delete(row.symbol);
       row.paintUnseen(entry);
       this.#fit(row);
     }
-    this.#dirty.clear();
+  }
+
+  /**
+   * @param {Iterable<Row>} rows
+   * @param {number} now ms, of the page's own clock
+   */
+  #paintTrends(rows, now) {
+    for (const row of rows) {
+      const entry = this.#options.store.entry(row.symbol);
+      if (entry === undefined) continue;
+      row.paintTrend(entry, now);
+      row.speakTrend(entry);
+    }
   }
 
   /**
@@ -213,18 +222,6 @@ export class Watchlist {
     this.#rows.set(symbol, row);
     this.described([symbol]);
     return row;
-  }
-
-  /** @param {readonly Row[]} rows */
-  #cameNear(rows) {
-    for (const row of rows) {
-      const entry = this.#options.store.entry(row.symbol);
-      if (entry === undefined) continue;
-      this.#dirty.delete(row.symbol);
-      row.paintUnseen(entry);
-      this.#fit(row);
-      row.paintTrend(entry, performance.now());
-    }
   }
 
   /** @param {KeyboardEvent} event */

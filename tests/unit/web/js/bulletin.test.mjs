@@ -97,7 +97,9 @@ describe("the title", () => {
     assert.equal(titleOf(scene({ A: GONE }), false), "1 stale");
     assert.equal(titleOf(scene({ A: GONE, B: GONE, C: GONE }), false), "Prices stale");
     assert.equal(titleOf(scene({ A: GONE }, { fine: new Set() }), false), "Price stale");
-    assert.equal(titleOf(scene({ A: GONE }, { feed: "down" }), false), "Feed down");
+    assert.equal(titleOf(scene({ A: GONE }, { feed: "down", fine: new Set() }), false), "Feed down");
+    assert.equal(titleOf(scene({}, { feed: "down", fine: new Set() }), false), "Feed down");
+    assert.equal(titleOf(scene({ A: GONE }, { feed: "down" }), false), "1 stale", "a part of it");
     assert.equal(titleOf(scene({ A: GONE }, { feed: "unknown" }), true), "Connection lost");
   });
 });

@@ -65,6 +65,13 @@ describe("live and stale", () => {
     assert.equal(isStale(view({ interval: 1, connected: false }), NOW + 3_001), true);
   });
 
+  it("is patient with the sources that are live while a part of them is away", () => {
+    const feed = "down";
+    assert.equal(isStale(view({ interval: 1, feed, partly: true }), NOW + 6_000), false);
+    assert.equal(isStale(view({ interval: 1, feed, partly: true }), NOW + 6_001), true);
+    assert.equal(isStale(view({ interval: 1, feed, partly: false }), NOW + 3_001), true);
+  });
+
   it("follows the interval as the server changes it", () => {
     assert.equal(staleAfter(view({ interval: 5 })), 15_000);
     assert.equal(staleAfter(view({ interval: 60 })), 180_000);

@@ -91,8 +91,8 @@ describe("decode", () => {
 
   it("reads a status, with the fetch interval in seconds", () => {
     assert.deepEqual(
-      ok({ type: "status", feed: "down", circuit: "half_open", next_probe: "2026-11-22T10:00:30Z", probe_in: 29_000, reason: "5 failures", interval: 0.5, steady: 70, fetched: null }),
-      { type: "status", feed: "down", circuit: "half_open", probeIn: 29_000, reason: "5 failures", interval: 0.5, steady: 70, fetched: null },
+      ok({ type: "status", feed: "down", circuit: "half_open", next_probe: "2026-11-22T10:00:30Z", probe_in: 29_000, reason: "5 failures", interval: 0.5, partly: true, steady: 70, fetched: null }),
+      { type: "status", feed: "down", partly: true, circuit: "half_open", probeIn: 29_000, reason: "5 failures", interval: 0.5, steady: 70, fetched: null },
     );
   });
 

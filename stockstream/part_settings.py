@@ -212,6 +212,7 @@ def web(settings: Settings, sockets: tuple[socket.socket, ...]) -> WebSettings:
         sockets=sockets,
         numbers=itertools.count(1),
         node=node_name(settings),
+        shards=settings.fetch_shards,
         production=settings.production,
         limits=ClientLimits(
             settings.max_message_size,

@@ -17,6 +17,7 @@ from web.app import create_app
 from web.callers import request_holder, socket_holder
 from web.identity import learn_instance
 from web.live.clients import Clients
+from web.nodes import other_nodes
 from web.parts import Parts, WebSettings
 from web.security import PRIVATE_HEADERS
 from web.server import Server, ServerConfig, ServerStatistics, serve
@@ -116,7 +117,8 @@ class Web(Actor):
         _log.info("draining %d clients (%s)", len(self.clients), reason)
         self._server.drain(self._settings.drain_timeout)
         self._streams.close()
-        farewell = Farewell(EARLIEST_RETURN_SECONDS, LATEST_RETURN_SECONDS)
+        nodes = tuple(other_nodes(self._tables.members.value))
+        farewell = Farewell(EARLIEST_RETURN_SECONDS, LATEST_RETURN_SECONDS, nodes)
         try:
             broadcaster = self.system.ref(paths.BROADCASTER)
             await broadcaster.call(farewell, timeout=FAREWELL_SECONDS)

@@ -84,7 +84,7 @@ def create_app(
     install_users(app, parts.settings.users, parts.settings.allowed_origins)
     public = Compression().public
     now = parts.settings.wall_clock_ms
-    app.register_blueprint(public(pages()))
+    app.register_blueprint(public(pages(parts.tables)))
     app.register_blueprint(public(docs()))
     app.register_blueprint(public(api(parts)))
     app.register_blueprint(public(history_api(parts.tables, parts.database, now)))

@@ -8,15 +8,27 @@ from quart import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, NotFound
 
 from stockstream.quotes import InvalidSymbol, parse_symbol
+from web.nodes import socket_sources
+from web.security import POLICY, content_security_policy
 from web.users.access import give_cookie
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
 
+    from stockstream.tables import Tables
 
-def pages() -> Blueprint:
+
+def pages(tables: Tables) -> Blueprint:
     """The routes `/` and `/s/<symbol>`."""
     blueprint = Blueprint("pages", __name__)
+
+    @blueprint.after_request
+    async def let_move(response: WerkzeugResponse) -> WerkzeugResponse:
+        # The prices of a page may come from another node, when this one goes.
+        sources = socket_sources(tables.members.value)
+        if sources:
+            response.headers[POLICY] = content_security_policy(sources)
+        return response
 
     @blueprint.after_request
     async def name_user(response: WerkzeugResponse) -> WerkzeugResponse:

@@ -33,12 +33,13 @@ class WebSettings:
 
     `sockets` listen already and outlive every life of `web`, which serves on duplicates.
     `base_path` is "" or as `/stocks`. `numbers` gives each connection of this process a number of
-    its own.
+    its own. The symbols of an upstream are in so many `shards`.
     """
 
     sockets: Sequence[socket.socket]
     numbers: Iterator[int]
     node: str
+    shards: int
     production: bool
     limits: ClientLimits
     heartbeat: float

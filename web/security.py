@@ -8,26 +8,35 @@ from urllib.parse import urlsplit, urlunsplit
 from web.server.hosts import host_name, is_loopback_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from werkzeug.exceptions import HTTPException
 
     from web.callers import Caller
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "manifest-src 'self'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
+POLICY = "Content-Security-Policy"
+
+
+def content_security_policy(nodes: Sequence[str] = ()) -> str:
+    """Everything from this server alone, but for WebSockets of the other `nodes`."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' data:",
+            "font-src 'self'",
+            " ".join(("connect-src 'self'", *nodes)),
+            "manifest-src 'self'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
     )
-)
+
+
 SECURITY_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    POLICY: content_security_policy(),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",

@@ -14,7 +14,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import UNSET
 
+from stockstream.delivery.flush_book import NOTHING
 from stockstream.delivery.lanes import (
     BEGUN,
     REFUSED,
@@ -38,6 +40,7 @@ from stockstream.delivery.turns import Turn
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    from stockstream.delivery.flush_book import AheadOf
     from stockstream.delivery.messages import Answer, Attach, Farewell, Say
     from stockstream.delivery.protocol import Stamp
     from stockstream.messages import Alert
@@ -133,6 +136,7 @@ class FanOut:
         """Answer a command that may have changed a subscription."""
         want = request.changed.subscription
         known = self._book.known(want, request.since)
+        ahead = self._book.ahead(want, request.since) if request.since else NOTHING
         symbols: list[str] = [EVERYTHING] if want.everything else sorted(want.symbols)
         message = Subscriptions(symbols, list(request.changed.rejected), request.id)
         operation = Operation(
@@ -141,6 +145,7 @@ class FanOut:
             want,
             known,
             self._book.number,
+            ahead,
             request.seconds_between,
         )
         self._operate(request.connection, operation, now)
@@ -165,7 +170,10 @@ class FanOut:
         """Tell every client when to come back, each another time; yields for a turn."""
         for lane in self._connections.lanes():
             after = round(random.uniform(request.earliest, request.latest), 1)
-            lane.operations.append(self._said(lane.answered, encode(GoingAway(after))))
+            # Each in another order: they are shared among the nodes that stay.
+            nodes = random.sample(request.nodes, len(request.nodes))
+            going = encode(GoingAway(after, nodes or UNSET))
+            lane.operations.append(self._said(lane.answered, going))
             self._advance(lane, now)
             if self._turn.over:
                 yield
@@ -210,8 +218,13 @@ class FanOut:
         return (
             bool(lane.operations)
             or lane.status_seen != self._connections.status_number
-            or bool(self._book.lacking(lane.want, lane.seen))
+            or bool(self._lacking(lane))
         )
+
+    def _lacking(self, lane: Lane) -> list[Symbol]:
+        """What changed after the last flush that a client has seen, as far as it may be told."""
+        lacking = self._book.lacking(lane.want, lane.seen)
+        return self._book.due(lacking, lane.ahead) if lane.ahead else lacking
 
     def _next_frames(self, lane: Lane, now: float) -> tuple[bytes, Callable[[], None]] | None:
         """The frames that come next for a lane, and what is true once they are sent."""
@@ -221,12 +234,12 @@ class FanOut:
         status = self._connections.status
         if status is not None and lane.status_seen != self._connections.status_number:
             return self._framed(status), partial(self._told_status, lane)
-        lacking = self._book.lacking(lane.want, lane.seen)
+        lacking = self._lacking(lane)
         # All that the old subscription owes is sent before the subscription changes. Other answers
         # overtake prices that the client's rate holds back; else each ping would defeat the rate.
         changes = bool(lane.operations) and lane.operations[0].want is not None
         if lacking and (changes or not _rests(lane, now)):
-            frames = self._frames(lacking, lane.seen)
+            frames = self._frames(lacking, lane.seen, lane.ahead)
             return frames, partial(self._told_prices, lane, len(lacking), now)
         if lane.operations:
             return self._next_of_operation(lane, now)
@@ -252,13 +265,15 @@ class FanOut:
         if operation.want is None:
             return frames, partial(self._operated, lane, None, now)
         want = self._book.part(operation.want, lane.want, SNAPSHOT_PART)
-        snapshot = self._book.snapshot(want, lane.want, operation.known, operation.known_at)
+        snapshot = self._book.snapshot(
+            want, lane.want, operation.known, operation.known_at, operation.ahead
+        )
         if snapshot is not None:
             frames += self._framing.text(*snapshot)
         return frames, partial(self._operated, lane, want, now)
 
-    def _frames(self, symbols: Collection[Symbol], seen: int) -> bytes:
-        messages = self._book.updates(symbols, seen)
+    def _frames(self, symbols: Collection[Symbol], seen: int, ahead: AheadOf = NOTHING) -> bytes:
+        messages = self._book.updates(symbols, seen, ahead)
         if len(messages) == 1:
             return self._framing.text(*messages[0])
         return b"".join(self._framing.text(*pieces) for pieces in messages)
@@ -284,6 +299,8 @@ class FanOut:
         if want is not None:
             self._leave_group(lane)
             lane.want = want
+            if operation.ahead or lane.ahead:
+                lane.ahead = self._book.still_ahead(want, {**lane.ahead, **operation.ahead})
             lane.seconds_between = operation.seconds_between or lane.seconds_between
             lane.last_prices = now
             lane.seen = self._book.number
@@ -305,7 +322,10 @@ class FanOut:
     def _caught_up(self, lane: Lane) -> None:
         lane.behind_since = None
         lane.seen = self._book.number
-        if lane.seconds_between is None:
+        if lane.ahead:
+            lane.ahead = self._book.still_ahead(lane.want, lane.ahead)
+        # Who has a rate of its own, or is ahead, shares no frames.
+        if lane.seconds_between is None and not lane.ahead:
             self._late.pop(lane.number, None)
             self._groups.setdefault(lane.want, {})[lane.number] = lane
         else:
@@ -400,7 +420,7 @@ class FanOut:
         It is not left out then: the next one may be a fetch later, and the last that the client
         was told may be from before its subscription. Its prices would look stale in between.
         """
-        if self._book.lacking(lane.want, lane.seen):
+        if self._lacking(lane):
             return
         if _rests(lane, now):
             self._held_back.add(lane.number)

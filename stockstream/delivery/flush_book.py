@@ -7,6 +7,7 @@ fell behind needs no queue, and gets only the newest of each symbol.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from stockstream.quotes import iso_utc
 from stockstream.tables import Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable
     from collections.abc import Set as AbstractSet
 
     from stockstream.quotes import Symbol, Version
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 Pieces = tuple[bytes, ...]
 """A message, to be joined."""
+
+AheadOf = Mapping["Symbol", "Version"]
+"""The versions that a client has of symbols of which there are only older ones here."""
+NOTHING: AheadOf = {}
 
 MOST_PARTS = 8
 """Of one subscription's snapshot, where a part would otherwise hold fewer than an eighth."""
@@ -207,23 +212,29 @@ class FlushBook:
             if (entry := flushed.get(symbol)) is not None and entry.number > seen
         ]
 
-    def updates(self, symbols: Collection[Symbol], seen: int) -> list[Pieces]:
+    def updates(
+        self, symbols: Collection[Symbol], seen: int, ahead: AheadOf = NOTHING
+    ) -> list[Pieces]:
         """The messages that bring a client up to date that has `symbols` as of flush `seen`.
 
         These are updates, with the state of symbols whose state it lacks, and a snapshot of symbols
         whose other fields it lacks: symbols that were listed after the client subscribed, or that
-        got a new opening price with a new day.
+        got a new opening price with a new day. A client that was `ahead` of one of them was not
+        told how that stood meanwhile, so it gets all of it.
         """
         if not symbols:
             return []
-        if self._more <= seen:
+        if self._more <= seen and not ahead:
             return [self.prices(symbols)]
         moved: list[Symbol] = []
         stated: list[Symbol] = []
         renewed: list[Symbol] = []
         for symbol in symbols:
             entry = self._flushed[symbol]
-            lacked = renewed if entry.renewed > seen else stated if entry.stated > seen else moved
+            if entry.renewed > seen or symbol in ahead:
+                lacked = renewed
+            else:
+                lacked = stated if entry.stated > seen else moved
             lacked.append(symbol)
         messages: list[Pieces] = [self._snapshot(renewed)] if renewed else []
         return [*messages, self.prices(moved, stated)] if moved or stated else messages
@@ -265,6 +276,41 @@ class FlushBook:
             and not entry.amended
         )
 
+    def ahead(self, want: Subscription, since: Mapping[Symbol, Version]) -> dict[Symbol, Version]:
+        """The symbols of `want` of which a client with these versions has newer ones than there are
+        here: it comes from a node that knew more.
+        """
+        ahead: dict[Symbol, Version] = {}
+        for symbol, version in since.items():
+            entry = self._flushed.get(symbol)
+            if entry is None:
+                # Not with everything: what nobody ever tells would be kept for ever.
+                newer = symbol in want.symbols
+            else:
+                wanted = want.everything or symbol in want.symbols
+                newer = wanted and version > entry.row.quote.version
+            if newer:
+                ahead[symbol] = version
+        return ahead
+
+    def still_ahead(self, want: Subscription, ahead: Mapping[Symbol, Version]) -> AheadOf:
+        """The part of `ahead` of which there is nothing here yet that the client lacks."""
+        return {
+            symbol: version
+            for symbol, version in ahead.items()
+            if (want.everything or symbol in want.symbols)
+            and ((entry := self._flushed.get(symbol)) is None or entry.row.quote.version < version)
+        }
+
+    def due(self, symbols: Iterable[Symbol], ahead: AheadOf) -> list[Symbol]:
+        """Those of `symbols` that a client may be told which is `ahead`."""
+        return [
+            symbol
+            for symbol in symbols
+            if (version := ahead.get(symbol)) is None
+            or self._flushed[symbol].row.quote.version >= version
+        ]
+
     def part(self, want: Subscription, before: Subscription, most: int) -> Subscription:
         """The next subscription of a client on its way from `before` to `want`.
 
@@ -290,11 +336,12 @@ class FlushBook:
         before: Subscription,
         known: frozenset[Symbol] = frozenset(),
         known_at: int = 0,
+        ahead: AheadOf = NOTHING,
     ) -> Pieces | None:
         """A `snapshot` of what `want` adds to `before`; None when it adds nothing.
 
         Symbols that the client had at flush `known_at`, and that have not changed since, are
-        left out.
+        left out. So are those of which it has a newer version, which is in `ahead`.
         """
         if before.everything or want == before:
             return None
@@ -306,6 +353,7 @@ class FlushBook:
             for symbol in added
             if (entry := self._flushed.get(symbol)) is not None
             and (symbol not in known or entry.number > known_at)
+            and (symbol not in ahead or entry.row.quote.version >= ahead[symbol])
         )
 
     def _snapshot(self, symbols: Iterable[Symbol]) -> Pieces:

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from stockstream import paths
-from stockstream.delivery.flush_book import FlushBook
+from stockstream.delivery.flush_book import NOTHING, AheadOf, FlushBook
 from stockstream.histogram import Histogram
 from stockstream.tables import Subscription
 from supervision import Ownership
@@ -68,7 +68,7 @@ class Operation:
 
     `frame` comes first; `begun` says that it was sent. `want` is the client's subscription after
     the operation, None for no change. Added symbols are sent in snapshots; the client already has
-    the symbols `known` as of flush `known_at`.
+    the symbols `known` as of flush `known_at`, and of those in `ahead` newer versions than these.
     """
 
     command: int
@@ -76,6 +76,7 @@ class Operation:
     want: Subscription | None = None
     known: frozenset[Symbol] = frozenset()
     known_at: int = 0
+    ahead: AheadOf = field(default_factory=lambda: NOTHING)
     seconds_between: float | None = None
     begun: bool = False
 
@@ -88,10 +89,13 @@ class Lane:
     first took no more, None once it has taken something again. `seconds_between` is the least time
     from `last_prices` (a snapshot or updates) to the next updates. A lane that is behind is tried
     again at `retry_at`; a lane that is `leaving` was too slow. `alerted` is the number of the
-    newest alert that was sent to its `user`, or waits in `operations`. Times are trio's.
+    newest alert that was sent to its `user`, or waits in `operations`. A client that came from
+    another node may have been told more there: of what is in `ahead`, it is sent nothing older.
+    Times are trio's.
     """
 
     __slots__ = (
+        "ahead",
         "alerted",
         "answered",
         "behind_since",
@@ -119,6 +123,7 @@ class Lane:
         self.number = number
         self.user = user
         self.alerted = 0
+        self.ahead = NOTHING
         self.client = client
         self.try_send = client.try_send
         self.want = Subscription()

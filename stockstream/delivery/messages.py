@@ -122,10 +122,14 @@ class Say(Request[None]):
 
 @dataclass(frozen=True, slots=True)
 class Farewell(Request[None]):
-    """Tell every client that the server goes away, to come back within a spread of seconds."""
+    """Tell every client that the server goes away, to come back within a spread of seconds.
+
+    Or to go on with another of the `nodes`, at once.
+    """
 
     earliest: float
     latest: float
+    nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ answered to its successor.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -41,11 +42,14 @@ from stockstream.delivery.protocol import (
     encode,
     mark,
 )
+from stockstream.messages import EpochSeen
 from stockstream.quotes import InvalidSymbol, Symbol, Version, iso_utc, parse_symbol
+from stockstream.shards import index_of
+from stockstream.times import DAY_MS
 from supervision import IGNORE, Actor, CallError, CallingSelf, UnhandledRequest, handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from structlog.stdlib import BoundLogger
 
@@ -65,6 +69,10 @@ LENIENCY = 10
 NAMES_PER_TOKEN = 100
 """A message counts once more for each so many names: a thousand take as long as some ten pings."""
 
+MOST_AHEAD_MS = DAY_MS // 2
+"""Epochs are times of the wall clock: nobody believes a client one that is further ahead."""
+EPOCHS_SECONDS = 1.0
+
 CODE_POLICY = 1008
 CODE_LOST = 4000
 
@@ -81,17 +89,21 @@ class Session(Actor):
         wall_clock_ms: Callable[[], int],
         connections: Connections,
         adopt: Callable[[ActorRef], bool],
+        shards: int = 1,
     ) -> None:
         """`adopt` gives the session to its connection; False when that has left, or has one.
 
         The connection cannot learn of the session from the answer to its `start_child`: it may be
         cancelled while it waits, and then nobody would stop the session that starts nevertheless.
+        The symbols of an upstream are in so many `shards`.
         """
         self._number = number
         self._limits = limits
         self._wall_clock_ms = wall_clock_ms
         self._connections = connections
         self._adopt = adopt
+        self._shards = shards
+        self._epochs_told = -math.inf
 
     async def init(self) -> Ignore | None:
         """Begin with a full bucket and no strikes: a predecessor's are forgiven."""
@@ -103,6 +115,7 @@ class Session(Actor):
         self._bad = Strikes(BAD_MESSAGES, BAD_MESSAGES_SECONDS)
         self._manager = self.system.ref(paths.SUBSCRIPTION_MANAGER)
         self._broadcaster = self.system.ref(paths.BROADCASTER)
+        self._membership = self.system.ref(paths.MEMBERSHIP)
         return None if self._adopt(self.ref) else IGNORE
 
     @handles(Command)
@@ -162,7 +175,8 @@ class Session(Actor):
         since: dict[Symbol, Version] = {}
         seconds_between = None
         if isinstance(message, Subscribe):
-            since = _versions(message.since)
+            since = _versions(message.since, self._wall_clock_ms() + MOST_AHEAD_MS)
+            self._tell_epochs(since)
             seconds_between = None if message.max_rate is None else 1 / message.max_rate
         change = Change(self._number, tuple(symbols), isinstance(message, Subscribe))
         answer = await self._ask(self._manager, change)
@@ -173,6 +187,26 @@ class Session(Actor):
             self._broadcaster,
             Answer(self._number, command.number, answer, message.id, since, seconds_between),
         )
+
+    def _tell_epochs(self, since: Mapping[Symbol, Version]) -> None:
+        """Have the membership know of versions above ours: whoever gave them may be dead.
+
+        Without that the client would wait until the clock has come there. A client may make them
+        up, so it is heard once a second, with the highest of each shard.
+        """
+        book, now = self._connections.book, trio.current_time()
+        highest: dict[int, EpochSeen] = {}
+        for symbol in since.keys() & book.symbols:
+            epoch, shard = since[symbol].epoch, index_of(symbol, self._shards)
+            known = highest.get(shard)
+            if epoch > book[symbol].row.quote.version.epoch and (
+                known is None or epoch > known.epoch
+            ):
+                highest[shard] = EpochSeen(symbol, epoch)
+        if highest and now - self._epochs_told >= EPOCHS_SECONDS:
+            self._epochs_told = now
+            for seen in highest.values():
+                self._membership.cast(seen)
 
     async def _limit_rate(self, command: Command, now: float) -> Served | Close:
         if not self._leniency.take(now):
@@ -209,10 +243,15 @@ class Session(Actor):
                 await trio.sleep(PARTNER_RETRY_SECONDS)
 
 
-def _versions(since: dict[str, tuple[int, int]]) -> dict[Symbol, Version]:
-    """What the client has. Invalid symbols are left out: nobody can subscribe to them."""
+def _versions(since: dict[str, tuple[int, int]], latest: int) -> dict[Symbol, Version]:
+    """What the client has. Invalid symbols are left out: nobody can subscribe to them.
+
+    So are versions of an epoch after `latest`: no node gives such.
+    """
     versions: dict[Symbol, Version] = {}
     for text, (epoch, seq) in since.items():
+        if epoch > latest:
+            continue
         try:
             versions[parse_symbol(text)] = Version(epoch, seq)
         except InvalidSymbol:

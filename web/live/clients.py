@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
+from msgspec import UNSET
 
 from stockstream.delivery.messages import Attach, Detach, Forget
 from stockstream.delivery.protocol import PROTOCOL_VERSION, Limits, Welcome, encode
@@ -29,6 +30,7 @@ from web.callers import read_caller
 from web.cookies import read_cookies
 from web.live.admission import Admission, Refusal
 from web.live.client import CODE_INTERNAL, CODE_LOST, SESSIONLESS_SECONDS, Client
+from web.nodes import other_nodes
 from web.request_caller import WRONG_HOST, WrongHostError, why_wrong_host
 from web.security import PRIVATE_HEADERS, transport_headers
 
@@ -128,6 +130,7 @@ class Clients:
                 parts.settings.limits.burst,
                 parts.settings.limits.symbols,
             ),
+            nodes=other_nodes(parts.tables.members.value) or UNSET,
         )
         request = Attach(client.number, client, encode(welcome), user)
         with trio.move_on_after(SESSIONLESS_SECONDS):
@@ -194,6 +197,7 @@ class Clients:
                 settings.wall_clock_ms,
                 self._parts.connections,
                 partial(self._adopt, client),
+                settings.shards,
             ),
             restart=Restart.TEMPORARY,
             shutdown=SESSION_STOP_SECONDS,

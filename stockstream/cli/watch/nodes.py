@@ -132,8 +132,7 @@ class Itinerary:
         # Who tells is not in its own list, and is a good place to come back to.
         if self.current not in self._named and self.current not in found:
             found.append(self.current)
-        # In an order of our own: the clients of a dead server are shared among all others.
-        self._learned = sorted(found, key=lambda _: self._random())
+        self._learned = found
 
     def was_good(self) -> None:
         """The current server served us for a while: pauses begin with the shortest again."""

@@ -274,17 +274,6 @@ def test_nobody_is_sent_from_tls_to_plain_text_nor_told_a_password() -> None:
     assert [(one.host, one.headers) for one in way.ring[1:]] == [("c", [])]
 
 
-def test_clients_of_a_dead_server_are_shared_among_the_others() -> None:
-    """Not all of them go to the first in the list."""
-    nodes = [f"http://n{number}" for number in range(4)]
-    chosen = set()
-    for seed in range(40):
-        way = itinerary("http://a", seed=seed)
-        way.learn(nodes)
-        chosen.add(way.moved().address.host)
-    assert chosen == {"n0", "n1", "n2", "n3"}
-
-
 def test_a_server_that_does_not_want_a_client_back_is_asked_no_more() -> None:
     """And when none is left, that is the end."""
     way = itinerary("http://a", "http://b")

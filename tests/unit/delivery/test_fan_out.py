@@ -666,3 +666,38 @@ def test_alerts_wait_in_order_for_a_client_that_takes_no_more_and_not_without_en
     told = [message["id"] for message in client.messages if message["type"] == "alert"]
     assert told == [f"7-1-{number}" for number in range(1, len(told) + 1)]
     assert len(told) == MOST_OWED
+
+
+@pytest.mark.proves("W1", "N17")
+def test_a_client_that_was_told_more_by_another_node_gets_nothing_older(all_of: Broadcast) -> None:
+    """Neither in the snapshot nor later; then all of it at once, with what else has changed."""
+    client = all_of.attach()
+    client.take()
+    all_of.want(client, "AAPL", "MSFT", since={"AAPL": Version(1, 3), "MSFT": Version(1, 1)})
+    answer, snapshot = client.take()
+    assert (answer["symbols"], snapshot["quotes"]) == (["AAPL", "MSFT"], [])
+    all_of.flush(row("AAPL", 151.0, 2, opened=7.0), row("MSFT", 311.0, 2))
+    (update,) = client.take()
+    assert [price["symbol"] for price in update["prices"]] == ["MSFT"]
+    all_of.restart()
+    all_of.flush(row("AAPL", 152.0, 4, opened=7.0))
+    *_, snapshot = client.take()
+    (quote,) = snapshot["quotes"]
+    assert (quote["version"], quote["open"]) == ([1, 4], 7.0)
+    all_of.flush(row("AAPL", 153.0, 5, opened=7.0))
+    (update,) = client.take()
+    assert [price["version"] for price in update["prices"]] == [[1, 5]]
+    assert all_of.groups == 1, "it shares its frames with others again"
+
+
+@pytest.mark.proves("N18")
+def test_a_farewell_names_the_nodes_that_stay_to_each_client_in_another_order(
+    all_of: Broadcast,
+) -> None:
+    """The first of them is where a client goes: they are shared out."""
+    clients = [all_of.attach() for _ in range(30)]
+    nodes = ("http://b", "http://c", "http://d")
+    run(all_of.fan_out.farewell(Farewell(0.5, 5.0, nodes), 0.0))
+    told = [client.messages[-1]["nodes"] for client in clients]
+    assert all(sorted(one) == list(nodes) for one in told)
+    assert {one[0] for one in told} == set(nodes)

@@ -46,6 +46,8 @@ class Watcher:
         self.fields: dict[str, float] = {}
         self.reasons: dict[str, str | None] = {}
         self.status: str | None = None
+        self.head: dict[str, int] = {}
+        """What another node told it that is not known here yet: a seq of each symbol."""
 
     def read(self) -> None:
         for message in self.client.take():
@@ -61,7 +63,8 @@ class Watcher:
         self.answered.append(message["id"])
         self.subscribed = set(message["symbols"])
         for gone in [s for s in self.versions if not self._wants(s)]:
-            del self.versions[gone], self.fields[gone], self.reasons[gone]
+            for kept in (self.versions, self.fields, self.reasons, self.head):
+                kept.pop(gone, None)  # type: ignore[attr-defined]
 
     def _on_pong(self, message: dict[str, Any]) -> None:
         self.answered.append(message["id"])
@@ -137,16 +140,31 @@ class FanOutMachine(RuleBasedStateMachine):
         want=WANTS,
         rate=st.sampled_from([None, None, 1.0]),
         resume=st.booleans(),
+        head=st.integers(0, 3),
     )
     def subscribe(
-        self, watcher: Watcher, want: frozenset[str] | str, rate: float | None, resume: bool
+        self,
+        watcher: Watcher,
+        want: frozenset[str] | str,
+        rate: float | None,
+        resume: bool,
+        head: int,
     ) -> None:
         subscription = (
             Subscription(everything=True)
             if want == "*"
             else Subscription(cast("Any", frozenset(want)))
         )
-        since = {s: Version(*v) for s, v in watcher.versions.items()} if resume else {}
+        if resume and head and watcher.commands == 0:
+            # It comes from another node. Of all there are it names only what is known here too.
+            listed = set(self.connections.book.symbols)
+            for symbol in listed if want == "*" else want:
+                watcher.head[symbol] = self.seqs.get(symbol, 0) + head
+                watcher.versions[symbol] = (1, watcher.head[symbol])
+        # What it gives up with a command that waits for its answer it does not claim to have.
+        settled = len(watcher.answered) == watcher.commands
+        known = watcher.versions if resume and settled else {}
+        since = {s: Version(*v) for s, v in known.items()}
         watcher.commands += 1
         watcher.last_request = Answer(
             watcher.number, watcher.commands, Changed(subscription, ()), watcher.commands,
@@ -237,8 +255,14 @@ class FanOutMachine(RuleBasedStateMachine):
             assert watcher.answered == list(range(1, watcher.commands + 1))
             assert watcher.status == self.feed
             wanted = set(self.seqs) if "*" in watcher.subscribed else watcher.subscribed
-            expected = {s: (1, self.seqs[s]) for s in wanted if s in self.seqs}
-            assert watcher.versions == expected
+            here = {s for s in wanted if s in self.seqs}
+            expected = {s: (1, self.seqs[s]) for s in here | watcher.head.keys() if s in self.seqs}
+            ahead = {s: (1, seq) for s, seq in watcher.head.items() if seq > self.seqs.get(s, 0)}
+            assert watcher.versions == expected | ahead
+            for symbol in ahead:
+                expected.pop(symbol, None)
+                watcher.fields.pop(symbol, None)
+                watcher.reasons.pop(symbol, None)
             assert watcher.fields == {s: self.opens[s] for s in expected}
             reasons = {s: self.stale[s].reason if s in self.stale else None for s in expected}
             assert watcher.reasons == reasons

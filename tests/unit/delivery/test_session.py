@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 import trio.lowlevel
+import trio.testing
 
 from stockstream import paths
 from stockstream.delivery.limits import ClientLimits
 from stockstream.delivery.messages import Attach, Close, Command, Forget, GetPresence, Served
-from stockstream.messages import Demand, DemandWanted
+from stockstream.messages import Demand, DemandWanted, EpochSeen
+from stockstream.quotes import parse_symbol
+from stockstream.shards import index_of
 from stockstream.tables import Subscription
+from stockstream.times import DAY_MS
 from supervision import ActorRef, terminate_child
-from tests.unit.delivery.support import MemoryClient, row
+from tests.unit.delivery.support import NOON, MemoryClient, row
 from tests.unit.delivery.tree import LIMITS, Delivery, running_delivery
 
 if TYPE_CHECKING:
@@ -359,3 +363,47 @@ async def test_before_the_first_list_every_good_symbol_is_accepted(
         assert first["symbols"] == second["symbols"] == ["AAPL", "NOPE"]
         assert [r["code"] for r in first["rejected"]] == ["invalid_symbol"]
         assert [r["code"] for r in second["rejected"]] == ["unknown_symbol"]
+
+
+@pytest.mark.proves("N17")
+async def test_versions_above_ours_are_told_the_membership_once_a_second(
+    autojump_clock: MockClock,
+) -> None:
+    """The highest of each shard, of symbols that there are, and of epochs that there can be."""
+    async with running_delivery() as delivery:
+        me = await talking(delivery)
+        await trio.sleep(1.0)  # until the prices are flushed
+        epochs = {"AAPL": 7, "MSFT": 9, "NONE": 11}
+
+        async def subscribe(**since: int) -> list[EpochSeen]:
+            delivery.seen.clear()
+            told = {symbol: [epoch, 1] for symbol, epoch in since.items()}
+            await me.say({"action": "subscribe", "symbols": list(since), "since": told})
+            await trio.testing.wait_all_tasks_blocked()
+            return list(delivery.seen)
+
+        assert await subscribe(**epochs) == [EpochSeen(parse_symbol("MSFT"), 9)]
+        assert await subscribe(**epochs) == []
+        await trio.sleep(1.0)
+        assert await subscribe(AAPL=1, MSFT=1) == [], "these are ours"
+        assert await subscribe(AAPL=NOON + DAY_MS) == [], "no node gives such an epoch"
+        assert await subscribe(AAPL=NOON + DAY_MS // 2) == [
+            EpochSeen(parse_symbol("AAPL"), NOON + DAY_MS // 2)
+        ]
+        two = index_of(parse_symbol("AAPL"), 8) != index_of(parse_symbol("MSFT"), 8)
+        me.session = await delivery.start_session(me.number, shards=8)
+        assert {seen.epoch for seen in await subscribe(**epochs)} == ({7, 9} if two else {9})
+        assert two
+
+
+@pytest.mark.proves("W1", "N17")
+async def test_a_version_that_no_node_gives_is_none(autojump_clock: MockClock) -> None:
+    """Who makes one up is served as one who has nothing, and is not deaf for a day."""
+    async with running_delivery() as delivery:
+        me = await talking(delivery)
+        await trio.sleep(1.0)  # until the prices are flushed
+        me.client.take()
+        since = {"AAPL": [NOON + DAY_MS, 1]}
+        await me.say({"action": "subscribe", "symbols": ["AAPL"], "since": since})
+        snapshot = next(one for one in me.client.take() if one["type"] == "snapshot")
+        assert [quote["symbol"] for quote in snapshot["quotes"]] == ["AAPL"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from stockstream.delivery.lanes import Connections, Patience
 from stockstream.delivery.limits import ClientLimits
 from stockstream.delivery.session import Session
 from stockstream.delivery.subscription_manager import SubscriptionManager
-from stockstream.messages import Demand, FeedChanged, QuotesPublished
+from stockstream.messages import Demand, EpochSeen, FeedChanged, QuotesPublished
 from stockstream.statuses import (
     CircuitStatus,
     Confirmations,
@@ -126,6 +126,17 @@ class LedFeed(Actor):
         self._tables.feeds.put(UPSTREAM, msgspec.structs.replace(before, state=message.state))
 
 
+class LedMembership(Actor):
+    """Stands where the membership of a cluster stands, and notes the epochs it is told of."""
+
+    def __init__(self, seen: list[EpochSeen]) -> None:
+        self._seen = seen
+
+    @handles(EpochSeen)
+    def _on_seen(self, seen: EpochSeen) -> None:
+        self._seen.append(seen)
+
+
 class LedBreaker(Actor):
     """Stands where the circuit breaker stands."""
 
@@ -145,6 +156,7 @@ class Delivery:
     tables: Tables
     connections: Connections
     demands: list[Demand]
+    seen: list[EpochSeen] = field(default_factory=list)
 
     @property
     def broadcaster(self) -> ActorRef:
@@ -164,11 +176,13 @@ class Delivery:
         feed = FeedStatus(state, Moment.now(), interval, listed)
         await self.system.ref(FEED).call(Fetched(rows, feed))
 
-    async def start_session(self, number: int, limits: ClientLimits = LIMITS) -> ActorRef:
+    async def start_session(
+        self, number: int, limits: ClientLimits = LIMITS, *, shards: int = 1
+    ) -> ActorRef:
         spec = ChildSpec(
             "session",
             Session,
-            (number, limits, lambda: NOON, self.connections, lambda _session: True),
+            (number, limits, lambda: NOON, self.connections, lambda _session: True, shards),
             restart=Restart.TEMPORARY,
         )
         session = await start_dynamic(self.system.ref(paths.SESSIONS), spec)
@@ -220,7 +234,10 @@ async def running_delivery(
         ),
         dynamic_supervisor("sessions"),
     ]
-    root = supervisor("root", [market, supervisor("delivery", children, intensity=1000)])
+    cluster = supervisor(
+        "cluster", [ChildSpec("membership", partial(LedMembership, delivery.seen))]
+    )
+    root = supervisor("root", [market, cluster, supervisor("delivery", children, intensity=1000)])
     up = trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(partial(system.run, root, on_start=lambda _: up.set()))

@@ -43,7 +43,8 @@ test-deep: ## the runtime against its model and a real OTP, candles and a cluste
 		tests/conformance/otp tests/integration/distributions \
 		tests/integration/history/test_grown_candles.py \
 		tests/unit/cluster/test_ownership_states.py \
-		tests/unit/cluster/test_ownership_simulation.py $(ARGS)
+		tests/unit/cluster/test_ownership_simulation.py \
+		tests/integration/cluster/test_connection.py $(ARGS)
 
 simulate: ## whole nodes in virtual time, from seeds: SEEDS=0-999, or SEEDS=1000- until Ctrl+C
 	@scripts/bootstrap dev

@@ -8,8 +8,8 @@ and its receivers find the gap.
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -17,15 +17,15 @@ import structlog
 import trio
 
 from stockstream import paths
+from stockstream.cluster.asking import Answering, Asking, subject_of
 from stockstream.cluster.codec import (
-    decode_answer,
-    decode_question,
     decode_told,
     encode,
     kind,
 )
 from stockstream.cluster.counts import Counts
-from stockstream.cluster.gaps import Gaps, first_number
+from stockstream.cluster.filling import Filling
+from stockstream.cluster.gaps import first_number
 from stockstream.cluster.link import Arrived, Down, Link, Silence, Up
 from stockstream.cluster.messages import (
     AskWants,
@@ -41,10 +41,8 @@ from stockstream.cluster.messages import (
 )
 from stockstream.cluster.prices import (
     Page,
-    PageWanted,
     Prices,
     own_rows,
-    page_after,
     parts,
 )
 from stockstream.cluster.states import HearingStates, State, StateWanted, TellingStates
@@ -74,7 +72,7 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
     from stockstream.asyncio_thread import AsyncioThread
-    from stockstream.cluster.codec import Answer, Question, Told
+    from stockstream.cluster.codec import Told
     from stockstream.cluster.nats_access import NatsAccess
     from stockstream.cluster.wire import Said
     from stockstream.shards import NodeId
@@ -84,14 +82,9 @@ if TYPE_CHECKING:
 PROBE_SECONDS = 0.2
 ANSWER_SECONDS = 2.0
 LAST_SECONDS = 1.0
-MOST_ASKED_TO_BEGIN = 3
-ECHOES_TO_BEGIN = 2
-"""Own heartbeats that have to come back before it is known who is there."""
-FILL_PAUSE_SECONDS = 1.0
 STATE_PAUSE_SECONDS = 1.0
 COUNT_SECONDS = 1.0
 """How often the row is written for the sake of its counts alone."""
-MOST_QUESTIONS = 100
 MOST_BYTES = 900_000
 """A message of prices beyond this is sent in halves; a server takes a megabyte."""
 
@@ -134,18 +127,15 @@ class Bus(Actor):
             settings.access,
             f"stockstream {settings.me.name}",
             f"{settings.cluster}.answer",
-            (f"{settings.cluster}.*", self._subject_of(settings.me)),
+            (f"{settings.cluster}.*", subject_of(settings.cluster, settings.me)),
             self._counts.drop,
         )
         self._up = False
         self._server = ""
         self._reason = "not connected yet"
-        self._last_wants: Wants | None = None
-        self._gaps = Gaps()
+        self._asking = Asking(settings.cluster, self._link, self._counts)
+        self._filling = Filling(settings.me, tables, self._asking, self._take_page)
         self._gaps_before = self._counts.gaps
-        self._missed = trio.Event()
-        self._echoes = 0
-        self._echoed = trio.Event()
         self._hearing = HearingStates()
         self._states_asked: set[tuple[NodeId, str]] = set()
 
@@ -157,7 +147,7 @@ class Bus(Actor):
         # What a bus had in hand when it died is lost: the numbers say so.
         self._number = first_number(self.generation)
         self._telling = TellingStates(self._me, self._number)
-        self._ask, self._asked = trio.open_memory_channel[Arrived](MOST_QUESTIONS)
+        self._answering = Answering(self._me, self._tables, self._telling, self._link, self._counts)
         self._write_row()
         self._tell_state()
         self.send_every(COUNT_SECONDS, _Count())
@@ -207,7 +197,7 @@ class Bus(Actor):
 
     def _whole(self, message: Said) -> Said:
         if isinstance(message, Wants):
-            self._last_wants = message
+            self._answering.wants = message
         elif isinstance(message, Heartbeat):
             return msgspec.structs.replace(message, batch=self._number)
         return message
@@ -248,17 +238,14 @@ class Bus(Actor):
             return f"{self._cluster}.prices"
         return f"{self._cluster}.tell"
 
-    def _subject_of(self, node: NodeId) -> str:
-        return f"{self._cluster}.to.{node.name}.{node.boot}"
-
     async def _run(self) -> None:
         with self._asyncio_thread.use() as loop:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(loop.watch)
                 nursery.start_soon(self._link.run, loop)
                 nursery.start_soon(self._take)
-                nursery.start_soon(self._answer)
-                nursery.start_soon(self._fill)
+                nursery.start_soon(self._answering.run)
+                nursery.start_soon(self._filling.run, partial(self._membership.cast, TableFull()))
 
     async def _take(self) -> None:
         while True:
@@ -293,17 +280,14 @@ class Bus(Actor):
 
     def _write_row(self) -> None:
         slot = self._tables.bus
-        self._counts.gaps = self._gaps_before + self._gaps.count
+        self._counts.gaps = self._gaps_before + self._filling.gaps.count
         slot.put(
             self._counts.row(slot.value, up=self._up, server=self._server, reason=self._reason)
         )
 
     def _on_arrived(self, arrived: Arrived) -> None:
         if arrived.reply:
-            try:
-                self._ask.send_nowait(arrived)
-            except trio.WouldBlock:
-                self._counts.drop()
+            self._answering.put(arrived)
             return
         try:
             message = decode_told(arrived.data)
@@ -325,9 +309,8 @@ class Bus(Actor):
         elif isinstance(message, Wants):
             self._membership.cast(Heard(message))
         elif isinstance(message, Prices):
-            self._gaps.heard(node, message.number)
+            self._filling.heard(node, message.number)
             self._pass_on(message)
-            self._notice_missed()
         elif isinstance(message, State):
             self._on_state(node, message)
         elif isinstance(message, AlertsTold):
@@ -337,20 +320,26 @@ class Bus(Actor):
 
     def _on_heartbeat(self, node: NodeId, message: Heartbeat) -> None:
         if node == self._me:
-            self._echoes += 1
-            if self._echoes == ECHOES_TO_BEGIN:
-                self._echoed.set()
+            self._filling.echoed()
         elif message.kind == "bye":
             self._forget(node)
         else:
-            self._gaps.told(node, message.batch)
-            self._notice_missed()
+            self._filling.told(node, message.batch)
 
     def _pass_on(self, message: Prices | Page) -> None:
         now = Moment.now().milliseconds
         rows = own_rows(message, now=now, wall=now_ms(), known=self._tables.quotes)
         if rows:
             self._streamer.cast(BatchReceived(message.sender, rows))
+
+    def _take_page(self, page: Page) -> bool:
+        self._counts.pages += 1
+        try:
+            self._pass_on(page)
+        except ValueError as error:
+            self._counts.cannot_read("a page", len(page.rows), error)
+            return False
+        return True
 
     def _on_state(self, node: NodeId, message: State) -> None:
         if message.upstream not in self._upstreams:
@@ -363,12 +352,8 @@ class Bus(Actor):
             self.tasks.start_soon(self._ask_state, node, message.upstream)
 
     def _forget(self, node: NodeId) -> None:
-        self._gaps.forget(node)
+        self._filling.gaps.forget(node)
         self._hearing.forget(node)
-
-    def _notice_missed(self) -> None:
-        if self._gaps.missed:
-            self._missed.set()
 
     async def _say_last(self, message: Said, caller: Caller[bool]) -> None:
         data = encode(message)
@@ -381,119 +366,22 @@ class Bus(Actor):
 
     async def _probe(self, node: NodeId) -> None:
         question = ProbeMessage(name=self._me.name, boot=self._me.boot)
-        if await self._asking(node, question, PROBE_SECONDS) is Silence.NOBODY:
+        if await self._asking.ask(node, question, PROBE_SECONDS) is Silence.NOBODY:
             self._forget(node)
             self._membership.cast(NobodyThere(node))
 
     async def _ask_wants(self, node: NodeId) -> None:
         question = WantsWanted(name=self._me.name, boot=self._me.boot)
-        answer = await self._asking(node, question, ANSWER_SECONDS)
+        answer = await self._asking.ask(node, question, ANSWER_SECONDS)
         if isinstance(answer, Wants):
             self._membership.cast(Heard(answer))
 
     async def _ask_state(self, node: NodeId, upstream: str) -> None:
         try:
             question = StateWanted(name=self._me.name, boot=self._me.boot, upstream=upstream)
-            answer = await self._asking(node, question, ANSWER_SECONDS)
+            answer = await self._asking.ask(node, question, ANSWER_SECONDS)
             if isinstance(answer, State) and answer.sender == node:
                 self._on_state(node, answer)
             await trio.sleep(STATE_PAUSE_SECONDS)
         finally:
             self._states_asked.discard((node, upstream))
-
-    async def _asking(self, node: NodeId, question: Said, seconds: float) -> Answer | Silence:
-        data = encode(question)
-        self._counts.sent(kind(question), len(data))
-        answer = await self._link.ask(self._subject_of(node), data, seconds)
-        if isinstance(answer, Silence):
-            return answer
-        try:
-            message = decode_answer(answer)
-        except UnknownProtocol as error:
-            self._counts.refuse(error)
-        except msgspec.DecodeError as error:
-            self._counts.cannot_read(self._subject_of(node), len(answer), error)
-        else:
-            self._counts.received(kind(message), len(answer))
-            return message
-        return Silence.NO_ANSWER
-
-    async def _answer(self) -> None:
-        """Answer what this node is asked, one question after another."""
-        async for asked in self._asked:
-            try:
-                question = decode_question(asked.data)
-                self._counts.received(kind(question), len(asked.data))
-            except UnknownProtocol as error:
-                self._counts.refuse(error)
-            except msgspec.DecodeError as error:
-                self._counts.cannot_read(asked.subject, len(asked.data), error)
-            else:
-                answer = self._answer_to(question)
-                if answer is not None:
-                    data = encode(answer)
-                    if self._link.say(asked.reply, data):
-                        self._counts.sent(kind(answer), len(data))
-            await trio.lowlevel.checkpoint()
-
-    def _answer_to(self, question: Question) -> Answer | None:
-        name, boot = self._me
-        if isinstance(question, PageWanted):
-            rows, more = page_after(question.after, self._tables.quotes.rows)
-            now = Moment.now().milliseconds
-            return Page(name=name, boot=boot, now=now, rows=rows, more=more)
-        if isinstance(question, StateWanted):
-            return self._telling.whole(question.upstream)
-        if isinstance(question, WantsWanted):
-            return self._last_wants
-        return ProbeMessage(name=name, boot=boot)
-
-    async def _fill(self) -> None:
-        """Ask one node for all prices at first, and then each one that something was missed of."""
-        await self._echoed.wait()
-        for node in self._whom_to_ask():
-            if await self._take_pages(node):
-                break
-        self._gaps.begin()
-        self._membership.cast(TableFull())
-        while True:
-            await self._missed.wait()
-            self._missed = trio.Event()
-            for node in list(self._gaps.missed):
-                # What is missed from now on is missed anew.
-                self._gaps.missed.discard(node)
-                if not await self._take_pages(node) and self._is_member(node):
-                    self._gaps.missed.add(node)
-            self._notice_missed()
-            await trio.sleep(FILL_PAUSE_SECONDS)
-
-    def _whom_to_ask(self) -> list[NodeId]:
-        members = self._tables.members.value
-        ready = () if members is None else (row.node for row in members.members if row.ready)
-        nodes = [node for node in ready if node != self._me]
-        random.shuffle(nodes)
-        return nodes[:MOST_ASKED_TO_BEGIN]
-
-    def _is_member(self, node: NodeId) -> bool:
-        members = self._tables.members.value
-        return members is not None and any(row.node == node for row in members.members)
-
-    async def _take_pages(self, node: NodeId) -> bool:
-        """Take all prices of a node; False where it did not give them all."""
-        after = ""
-        while True:
-            question = PageWanted(name=self._me.name, boot=self._me.boot, after=after)
-            page = await self._asking(node, question, ANSWER_SECONDS)
-            if not isinstance(page, Page):
-                return False
-            self._counts.pages += 1
-            try:
-                self._pass_on(page)
-            except ValueError as error:
-                self._counts.cannot_read(self._subject_of(node), 0, error)
-                return False
-            if not page.more:
-                return True
-            if not page.rows or page.rows[-1].quote.symbol <= after:
-                return False
-            after = page.rows[-1].quote.symbol

@@ -21,6 +21,10 @@ def first_number(generation: int) -> int:
     return generation << _LIFE_BITS
 
 
+_NONE_YET = first_number(1)
+"""What a node tells before its first message: its first bus has generation 1."""
+
+
 class Gaps:
     """See the module. `missed` are the nodes to be asked for what they have."""
 
@@ -36,29 +40,27 @@ class Gaps:
 
     def heard(self, node: NodeId, number: int) -> None:
         """A message of prices has come."""
-        last = self._last.get(node)
-        expected = number if last is None and not self._begun else (last or 0) + 1
-        if last is None and number == first_number(number >> _LIFE_BITS) + 1:
-            expected = number  # the first that the node has ever sent in this life
-        self._note(node, number, number - expected)
+        self._note(node, number, number - 1)
 
     def told(self, node: NodeId, number: int) -> None:
         """A node says that this was its last message of prices."""
-        last = self._last.get(node)
-        if last is None and (not self._begun or number == first_number(number >> _LIFE_BITS)):
-            last = number
-        self._note(node, number, number - (last or 0))
+        self._note(node, number, number)
 
     def forget(self, node: NodeId) -> None:
         """It has gone for good."""
         self._last.pop(node, None)
         self.missed.discard(node)
 
-    def _note(self, node: NodeId, number: int, missing: int) -> None:
-        if missing > 0:
-            # Numbers of two lives have nothing between them, nor has a number that is the first.
-            self.count += 1 if missing >= first_number(1) else missing
+    def _note(self, node: NodeId, number: int, before: int) -> None:
+        """The node has told `number`; up to `before`, all should have come."""
+        known = self._last.get(node)
+        if known is None:
+            known = _NONE_YET if self._begun else before
+        if before > known:
+            # Between the numbers of two lives there are no messages.
+            same_life = before >> _LIFE_BITS == known >> _LIFE_BITS
+            self.count += before - known if same_life else 1
             self.missed.add(node)
         if node not in self._last and len(self._last) >= MOST_NODES:
             self.forget(next(iter(self._last)))
-        self._last[node] = max(number, self._last.get(node, 0))
+        self._last[node] = max(number, known)

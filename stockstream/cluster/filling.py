@@ -1,0 +1,108 @@
+"""Fills the table with what other nodes have: all of it at the start, and later what was missed.
+
+A node is asked for its rows in pages. What is here already is refused by its version, so nobody
+needs to know what exactly was missed.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, NoReturn
+
+import trio
+
+from stockstream.cluster.gaps import Gaps
+from stockstream.cluster.prices import Page, PageWanted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stockstream.cluster.asking import Asking
+    from stockstream.shards import NodeId
+    from stockstream.tables import Tables
+
+PAGE_SECONDS = 2.0
+MOST_ASKED_TO_BEGIN = 3
+ECHOES_TO_BEGIN = 2
+"""Own heartbeats that have to come back before it is known who is there."""
+PAUSE_SECONDS = 1.0
+
+
+class Filling:
+    """See the module. `take` takes a page in, and answers whether it could be read."""
+
+    def __init__(
+        self, me: NodeId, tables: Tables, asking: Asking, take: Callable[[Page], bool]
+    ) -> None:
+        self._me = me
+        self._tables = tables
+        self._asking = asking
+        self._take = take
+        self._echoes = 0
+        self._begin = trio.Event()
+        self._missed = trio.Event()
+        self.gaps = Gaps()
+
+    def echoed(self) -> None:
+        """An own heartbeat has come back."""
+        self._echoes += 1
+        if self._echoes == ECHOES_TO_BEGIN:
+            self._begin.set()
+
+    def heard(self, node: NodeId, number: int) -> None:
+        """A message of prices has come from another node."""
+        self.gaps.heard(node, number)
+        self._notice()
+
+    def told(self, node: NodeId, number: int) -> None:
+        """Another node tells the number of its last message of prices."""
+        self.gaps.told(node, number)
+        self._notice()
+
+    async def run(self, full: Callable[[], None]) -> NoReturn:
+        """Ask one node for everything, call `full`, and ask each that something was missed of."""
+        await self._begin.wait()
+        for node in self._whom_to_ask():
+            if await self._ask(node):
+                break
+        self.gaps.begin()
+        full()
+        while True:
+            await self._missed.wait()
+            self._missed = trio.Event()
+            for node in list(self.gaps.missed):
+                # What is missed from now on is missed anew.
+                self.gaps.missed.discard(node)
+                if not await self._ask(node) and self._is_member(node):
+                    self.gaps.missed.add(node)
+            self._notice()
+            await trio.sleep(PAUSE_SECONDS)
+
+    def _notice(self) -> None:
+        if self.gaps.missed:
+            self._missed.set()
+
+    def _whom_to_ask(self) -> list[NodeId]:
+        members = self._tables.members.value
+        ready = () if members is None else (row.node for row in members.members if row.ready)
+        nodes = [node for node in ready if node != self._me]
+        random.shuffle(nodes)
+        return nodes[:MOST_ASKED_TO_BEGIN]
+
+    def _is_member(self, node: NodeId) -> bool:
+        members = self._tables.members.value
+        return members is not None and any(row.node == node for row in members.members)
+
+    async def _ask(self, node: NodeId) -> bool:
+        """Take all prices of a node; False where it did not give them all."""
+        after = ""
+        while True:
+            question = PageWanted(name=self._me.name, boot=self._me.boot, after=after)
+            page = await self._asking.ask(node, question, PAGE_SECONDS)
+            if not isinstance(page, Page) or not self._take(page):
+                return False
+            if not page.more:
+                return True
+            if not page.rows or page.rows[-1].quote.symbol <= after:
+                return False  # it would never end
+            after = page.rows[-1].quote.symbol

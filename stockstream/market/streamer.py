@@ -24,6 +24,7 @@ from stockstream.messages import (
     EpochSeen,
     EpochsUsed,
     FirstPricesFound,
+    HoldingChanged,
     QuotesPublished,
 )
 from stockstream.times import WallClock, now_ms
@@ -67,6 +68,9 @@ class Streamer(Actor):
         self._epoch = epoch_of(self._tables.quotes.rows, await self._first_epoch())
         self._pubsub = self.system.ref(paths.PUBSUB)
         self._membership = self.system.ref(paths.MEMBERSHIP)
+        holding = self._tables.holding.value
+        if holding is not None:
+            self._versioning.begin(holding, again=self.generation > 1)
 
     async def _first_epoch(self) -> int:
         """The epoch, if no quote has one yet. A disk that hangs holds nobody up for long."""
@@ -90,7 +94,26 @@ class Streamer(Actor):
                 self._publish(accepted.rows, own=part.own)
             if accepted.overtaken:
                 self._tell_overtaken(accepted.overtaken)
+        self._reissue(observed.upstream)
         return Accepted(published, frozenset(behind))
+
+    def _reissue(self, upstream: str) -> None:
+        """Give what was confirmed a version above those that others may have seen."""
+        holding, settled = self._tables.holding.value, self._versioning.settled(upstream)
+        confirmations = self._tables.confirmations.get(upstream)
+        if not settled or holding is None or holding.alone or confirmations is None:
+            return
+        rows = self._tables.quotes.rows
+        confirmed = (rows[symbol] for symbol in confirmations.told if symbol in rows)
+        again = self._versioning.reissued(settled, holding, confirmed)
+        if again:
+            self._publish(again, own=True)
+
+    @handles(HoldingChanged)
+    def _on_holding(self, _message: HoldingChanged) -> None:
+        holding = self._tables.holding.value
+        if holding is not None:
+            self._versioning.changed(holding)
 
     def _parts(self, observed: Observed) -> Iterable[Part]:
         holding = self._tables.holding.value

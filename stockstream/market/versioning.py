@@ -10,14 +10,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from stockstream.shards import Shard, shard, shard_of
+import msgspec
+
+from stockstream.quotes import Version
+from stockstream.shards import Shard, shard, shard_of, upstream_of
+from stockstream.statuses import Holding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from stockstream.market.observed import Observed
     from stockstream.quotes import Observation
-    from stockstream.statuses import Holding
+    from stockstream.statuses import QuoteRow
+
+_ROUNDS = 2
 
 
 class Part(NamedTuple):
@@ -32,11 +38,65 @@ class Part(NamedTuple):
 
 
 class Versioning:
-    """See the module. `used` are the epochs given while alone."""
+    """See the module. `used` are the epochs given while alone.
+
+    A client, or another node that was alone, may have a price in an epoch above this node's. Where
+    the price does not change any more, nothing newer would ever come, and word of its state would
+    be taken for older. So when this node has claimed a shard above such an epoch, the shard is
+    `contested`: what the next fetches confirm is given versions of the new epoch.
+    """
 
     def __init__(self, shards_per_upstream: int) -> None:
         self._count = shards_per_upstream
         self.used: dict[Shard, int] = {}
+        self._before = Holding()
+        self._was_alone = False
+        self._contested: dict[Shard, int] = {}
+
+    def begin(self, holding: Holding, *, again: bool) -> None:
+        """Begin with what is held. A later life does not know what was contested: all may be."""
+        self._before = holding
+        self._was_alone = holding.alone
+        self._contested = dict.fromkeys(holding.epochs, _ROUNDS) if again else {}
+
+    def changed(self, holding: Holding) -> None:
+        """Take another holding."""
+        before, self._before = self._before, holding
+        if holding.alone:
+            self._was_alone = True
+            return
+        for name, epoch in holding.epochs.items():
+            if self._was_alone or before.epochs.get(name, epoch) != epoch:
+                self._contested[name] = _ROUNDS
+        if holding.epochs:
+            self._was_alone = False
+
+    def settled(self, upstream: str) -> frozenset[Shard]:
+        """Take a round of an upstream; the contested shards whose rows are to be given new versions
+        by now: two fetches have ended since the claim, so one began after it.
+        """
+        settled = set()
+        for name in list(self._contested):
+            if upstream_of(name) == upstream:
+                self._contested[name] -= 1
+                if self._contested[name] == 0:
+                    del self._contested[name]
+                    settled.add(name)
+        return frozenset(settled)
+
+    def reissued(
+        self, names: frozenset[Shard], holding: Holding, rows: Iterable[QuoteRow]
+    ) -> tuple[QuoteRow, ...]:
+        """Of these rows those in the shards whose epoch is lower than the claim's, in its epoch."""
+        made = []
+        for row in rows:
+            version = row.quote.version
+            of = shard_of(row.source, row.quote.symbol, self._count)
+            epoch = holding.epochs.get(of, 0)
+            if of in names and version.epoch < epoch:
+                quote = msgspec.structs.replace(row.quote, version=Version(epoch, version.seq + 1))
+                made.append(msgspec.structs.replace(row, quote=quote))
+        return tuple(made)
 
     def parts(self, observed: Observed, holding: Holding, now_ms: int) -> list[Part]:
         """What this node may give versions to; the rest was fetched for a shard that it has lost.

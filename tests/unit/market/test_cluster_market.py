@@ -258,3 +258,57 @@ async def test_the_clock_of_the_upstream_is_taken_over_with_the_shard(autojump_c
         await trio.sleep(2.5)
         assert there.feed.state is FeedState.LIVE
         assert versions(there)["AAPL"].epoch == 200
+
+
+def quiet(market):
+    """A closed market: the same prices of the same time, for ever."""
+    at = wall_clock()
+    return lambda _symbols: Parsed(
+        (Observation("AAPL", 100.0, at), Observation("MSFT", 200.0, at)),
+    )
+
+
+@pytest.mark.proves("N17")
+async def test_prices_that_do_not_change_get_above_the_versions_that_a_client_has(autojump_clock):
+    """A client came from a node that was alone: the shard is claimed above what it has."""
+    async with running_market(demand=ALL, parts=1) as market:
+        market.provider.always = quiet(market)
+        await market.hold(holds(100))
+        await trio.sleep(3.5)
+        assert versions(market) == {"AAPL": (100, 1), "MSFT": (100, 1)}
+        await market.hold(holds(900))
+        await trio.sleep(0.4)
+        assert versions(market) == {"AAPL": (100, 1), "MSFT": (100, 1)}
+        await trio.sleep(3)
+        assert versions(market) == {"AAPL": (900, 2), "MSFT": (900, 2)}
+        assert len(market.batches) == 2
+        await trio.sleep(5)
+        assert len(market.batches) == 2
+
+
+@pytest.mark.proves("N8")
+async def test_after_an_outage_of_the_bus_all_get_above_what_was_shown_alone(autojump_clock):
+    """Also where the node that fetches for all again had fetched nothing meanwhile."""
+    async with running_market(demand=ALL, parts=1) as market:
+        market.provider.always = quiet(market)
+        await market.hold(holds(100))
+        await trio.sleep(1.5)
+        await market.hold(Holding(highest={SHARD: 100}, alone=True))
+        await trio.sleep(5)
+        await market.hold(Holding(highest={SHARD: 700}))
+        await market.hold(holds(701))
+        await trio.sleep(3)
+        assert set(versions(market).values()) == {(701, 2)}
+
+
+async def test_a_takeover_gives_no_new_version_to_what_has_not_changed(autojump_clock):
+    """The dead node's prices are known everywhere."""
+    async with two_nodes() as (here, there):
+        here.provider.always = there.provider.always = quiet(here)
+        await here.hold(holds(100))
+        await carried(2.5, here, there)
+        await here.hold(Holding(highest={SHARD: 200}))
+        await there.hold(holds(200))
+        await carried(5, there, here)
+        assert set(versions(there).values()) == {(100, 1)}
+        assert len(there.provider.fetches) >= 5

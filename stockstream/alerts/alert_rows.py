@@ -64,6 +64,10 @@ UPDATE webhook_deliveries SET state = 'pending', url = coalesce(r.webhook, url),
 FROM alerts a JOIN alert_rules r ON r.id = a.rule_id
 WHERE alert_id = $1 AND a.id = $1 AND (claimed_by IS NULL OR next_attempt_at <= now())
 """
+_END_REST = """
+UPDATE webhook_lines l SET rests_until = now() FROM webhook_deliveries d
+WHERE d.alert_id = $1 AND l.owner = d.owner AND l.receiver = d.receiver
+"""
 _UNREAD = """
 SELECT count(*) FROM (
     SELECT FROM alerts LEFT JOIN alert_readers USING (owner)
@@ -215,6 +219,7 @@ class Repost(Query[StoredAlert | RowRefusal]):
         if row["state"] is None:
             return RowRefusal("webhook", "this alert is posted nowhere")
         await connection.execute(_REPOST, row["id"])
+        await connection.execute(_END_REST, row["id"])
         row = await connection.fetchrow(_ONE, *key)
         # It may have been purged between the two.
         return RowRefusal(None, "there is no such alert") if row is None else _with_delivery(row)

@@ -3,6 +3,9 @@
 Several nodes take calls from this table. A claim sets the time of the call's next try to the end of
 the lease, so no other node takes it before that. A node that dies with a claim costs only that
 time. The database's clock alone decides which calls are due.
+
+A line whose last call failed has a row, too: all nodes leave it at rest until a time, and then one
+of them tries one call. So a receiver in trouble meets as many calls as from a single node.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from stockstream.alerts.alert_rows import StoredAlert, stored_alert
-from stockstream.alerts.shares import DueLine, Line
+from stockstream.alerts.shares import DueLine, Line, LineRecord
 from stockstream.database.query import Purpose, Query
 
 if TYPE_CHECKING:
@@ -38,20 +41,36 @@ WITH RECURSIVE walk AS (
         WHERE state = 'pending' AND (d.owner, d.receiver) > (walk.owner, walk.receiver)
         ORDER BY owner, receiver LIMIT 1) following
 )
-SELECT walk.owner, walk.receiver, heads.calls, extract(epoch FROM now() - heads.oldest)::float8
-FROM (SELECT * FROM walk LIMIT $3) walk CROSS JOIN LATERAL (
+SELECT walk.owner, walk.receiver,
+    CASE WHEN greatest(l.rests_until, l.tried_until) > now() THEN 0 ELSE heads.calls END,
+    extract(epoch FROM now() - greatest(heads.oldest, l.rests_until, l.tried_until))::float8,
+    coalesce(l.failures, 0)
+FROM (SELECT * FROM walk LIMIT $3) walk
+LEFT JOIN webhook_lines l ON l.owner = walk.owner AND l.receiver = walk.receiver
+CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE next_attempt_at <= now()) AS calls, min(next_attempt_at) AS oldest
     FROM (
         SELECT next_attempt_at FROM webhook_deliveries d
         WHERE state = 'pending' AND d.owner = walk.owner AND d.receiver = walk.receiver
         ORDER BY next_attempt_at LIMIT $4) head
-) heads WHERE heads.calls IS NOT NULL
+) heads WHERE heads.calls IS NOT NULL ORDER BY 1, 2
 """
 _CLAIM = """
-WITH chosen AS MATERIALIZED (
+WITH wanted AS MATERIALIZED (
+    SELECT * FROM unnest($3::text[], $4::text[], $5::int[]) AS line (owner, receiver, most)
+), tries AS (
+    UPDATE webhook_lines SET tried_by = $1, tried_until = now() + $2
+    WHERE (owner, receiver) IN (
+        SELECT l.owner, l.receiver FROM webhook_lines l JOIN wanted USING (owner, receiver)
+        WHERE l.rests_until <= now() AND l.tried_until <= now() FOR UPDATE OF l SKIP LOCKED)
+    RETURNING owner, receiver
+), free AS (
+    SELECT w.owner, w.receiver, CASE WHEN l.owner IS NULL THEN w.most ELSE 1 END AS most
+    FROM wanted w LEFT JOIN webhook_lines l USING (owner, receiver)
+    LEFT JOIN tries t USING (owner, receiver) WHERE l.owner IS NULL OR t.owner IS NOT NULL
+), chosen AS MATERIALIZED (
     SELECT call.alert_id
-    FROM unnest($3::text[], $4::text[], $5::int[]) AS line (owner, receiver, most)
-    CROSS JOIN LATERAL (
+    FROM free line CROSS JOIN LATERAL (
         SELECT alert_id FROM webhook_deliveries d
         WHERE state = 'pending' AND d.owner = line.owner AND d.receiver = line.receiver
             AND next_attempt_at <= now() AND NOT alert_id = ANY($6)
@@ -97,7 +116,18 @@ WHERE alert_id IN (
     WHERE state = 'pending' AND owner = $1 AND receiver = $2 AND url = $3 AND claimed_by IS NULL
     LIMIT $6 FOR UPDATE SKIP LOCKED)
 """
+_REST = """
+INSERT INTO webhook_lines AS l (owner, receiver, failures, rests_until)
+VALUES ($1, $2, $3, now() + $4)
+ON CONFLICT (owner, receiver) DO UPDATE SET
+    failures = greatest(l.failures, excluded.failures),
+    rests_until = greatest(l.rests_until, excluded.rests_until),
+    tried_by = NULL, tried_until = '-infinity'
+"""
+_WELL = "DELETE FROM webhook_lines WHERE owner = $1 AND receiver = $2"
 _RELEASE = """
+WITH lines AS (
+    UPDATE webhook_lines SET tried_by = NULL, tried_until = '-infinity' WHERE tried_by = $1)
 UPDATE webhook_deliveries SET claimed_by = NULL, next_attempt_at = now()
 WHERE state = 'pending' AND claimed_by = $1
 """
@@ -139,8 +169,8 @@ class Failed(Tried, frozen=True):
 class FetchDue(Query[list[DueLine]]):
     """Lines with calls that wait, in their order, beginning after `after`; `limit` at most.
 
-    At most `each` calls of a line are counted. A line where nothing is due yet has 0 calls, and
-    the time until then as negative seconds.
+    At most `each` calls of a line are counted. A line where nothing is due yet, or that rests, has
+    0 calls, and the time until then as negative seconds.
     """
 
     after: Line
@@ -151,14 +181,15 @@ class FetchDue(Query[list[DueLine]]):
     async def run(self, connection: Connection) -> list[DueLine]:
         """Ask."""
         rows = await connection.fetch(_DUE, *self.after, self.limit, self.each)
-        return [DueLine(Line(row[0], row[1]), row[2], row[3]) for row in rows]
+        return [DueLine(Line(row[0], row[1]), row[2], row[3], row[4]) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimCalls(Query[list[Call]]):
     """Claim due calls for `lease` seconds, so many of each line, but no call `under_way` here.
 
-    Calls that another node claims at the same moment are skipped.
+    Calls that another node claims at the same moment are skipped. Of a line that fails one call is
+    claimed, by one node, when the line has rested.
     """
 
     claimant: str
@@ -188,7 +219,8 @@ class ClaimCalls(Query[list[Call]]):
 
 @dataclass(frozen=True, slots=True)
 class EndCalls(Query[int]):
-    """Store the outcomes of calls, all or nothing; returns how many are dead now.
+    """Store the outcomes of calls and how their lines stand, all or nothing; returns how many calls
+    are dead now.
 
     A call that waits for longer than `retry_for` seconds is dead once its line has failed again.
     May run twice: the claims end with the first time.
@@ -198,6 +230,7 @@ class EndCalls(Query[int]):
     retry_for: float
     taken: Sequence[Taken]
     failed: Sequence[Failed]
+    lines: Sequence[LineRecord] = ()
     purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> int:
@@ -208,7 +241,16 @@ class EndCalls(Query[int]):
                 await connection.execute(_DELIVERED, taken.call.stored.row, taken.status)
             for failed in self.failed:
                 dead += await self._fail(connection, failed)
+            for record in sorted(self.lines):  # in one order on all nodes, against deadlocks
+                await self._note(connection, record)
         return dead
+
+    async def _note(self, connection: Connection, record: LineRecord) -> None:
+        if record.failures == 0:
+            await connection.execute(_WELL, *record.line)
+        else:
+            rest = timedelta(seconds=record.rest)
+            await connection.execute(_REST, *record.line, record.failures, rest)
 
     async def _fail(self, connection: Connection, failed: Failed) -> int:
         call, retry_for = failed.call, timedelta(seconds=self.retry_for)

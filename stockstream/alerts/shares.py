@@ -6,7 +6,8 @@ which have slots of their own: lines whose calls are taken promptly, unknown lin
 trouble. A line that hangs is in trouble after one call, and then delays only others in trouble.
 
 No I/O and no clock of its own: seconds of a monotonic clock are passed in. It is owned by the
-webhooks' actor. Its knowledge ends with that actor, and each node has its own.
+webhooks' actor. Its knowledge ends with that actor, and each node has its own. Only which lines
+fail, and until when they rest, all nodes have in common, by the table that `call_rows.py` reads.
 """
 
 from __future__ import annotations
@@ -74,11 +75,23 @@ class Pauses:
 
 
 class DueLine(NamedTuple):
-    """A line with calls to be posted: their number, and for how many seconds the oldest is due."""
+    """A line with calls to be posted: their number, and for how many seconds the oldest is due.
+
+    `failures` in a row are known in the table, 0 for a line that does not fail.
+    """
 
     line: Line
     calls: int
     due_for: float
+    failures: int = 0
+
+
+class LineRecord(NamedTuple):
+    """How a line stands after a call: `failures` in a row, and seconds that all leave it alone."""
+
+    line: Line
+    failures: int
+    rest: float
 
 
 class CallSlot(NamedTuple):
@@ -131,6 +144,24 @@ class Shares:
         if known is not None:
             known.rests_until = 0.0
 
+    def failures(self, line: Line) -> int:
+        """Its failures in a row."""
+        known = self._lines.get(line)
+        return 0 if known is None else known.failures
+
+    def learn(self, line: Line, failures: int) -> None:
+        """Take in what the table has: another node may have tried the line meanwhile."""
+        if failures == self.failures(line):
+            return
+        known = self._history(line)
+        was = known.standing
+        known.failures = failures
+        if failures:
+            known.prompt, known.probation = 0, PROBATION
+        else:
+            known.rests_until = 0.0
+        self._count_trouble(line, was, known.standing)
+
     @property
     def full(self) -> bool:
         """Whether no slot of any class is free."""
@@ -151,7 +182,7 @@ class Shares:
         planned = self._used.copy()
         while True:
             before = given.total()
-            for line, calls, _ in lines:
+            for line, calls, *_ in lines:
                 standing = self.standing(line)
                 if given[line] < calls and _fits(planned, line, standing):
                     planned.update(_uses(line, standing))

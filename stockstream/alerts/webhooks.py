@@ -21,7 +21,7 @@ import trio
 from stockstream import paths
 from stockstream.alerts.call_rows import ClaimCalls, EndCalls, Failed, FetchDue, ReleaseCalls, Taken
 from stockstream.alerts.posting import Poster
-from stockstream.alerts.shares import SHARES, Line, Pauses, Shares
+from stockstream.alerts.shares import SHARES, Line, LineRecord, Pauses, Shares
 from stockstream.alerts.targets import TargetPolicy
 from stockstream.database.query import DatabaseError, Rejected, ask
 from stockstream.statuses import WebhookStatus
@@ -105,6 +105,8 @@ class Webhooks(Actor):
         self._calls: dict[int, CallSlot] = {}
         self._taken: list[Taken] = []
         self._failed: list[Failed] = []
+        # How lines stood after their last call: failures in a row, and when their rest ends.
+        self._stood: dict[Line, tuple[int, float]] = {}
         self._after = _FIRST
         self._news = trio.Event()
         self._working = trio.CancelScope()
@@ -182,8 +184,11 @@ class Webhooks(Actor):
         if not taken and not failed:
             return
         settings = self._settings
-        end = EndCalls(settings.claimant, settings.retry_for, taken, failed)
+        stood, now = dict(self._stood), trio.current_time()
+        lines = [LineRecord(line, n, max(until - now, 0)) for line, (n, until) in stood.items()]
+        end = EndCalls(settings.claimant, settings.retry_for, taken, failed, lines)
         dead = await ask(self._database, end)
+        self._stood = {line: told for line, told in self._stood.items() if stood.get(line) != told}
         del self._taken[: len(taken)], self._failed[: len(failed)]
         tried: tuple[Tried, ...] = (*taken, *failed)
         for one in tried:
@@ -200,6 +205,9 @@ class Webhooks(Actor):
         due = await ask(self._database, FetchDue(first, LINES_AT_ONCE, _MOST_OF_A_LINE))
         more = len(due) == LINES_AT_ONCE
         self._after = due[-1].line if more else _FIRST
+        for one in due:
+            if one.line not in self._stood:
+                self._shares.learn(one.line, one.failures)
         now = trio.current_time()
         allotted = self._shares.allot((one for one in due if one.calls), now)
         if allotted:
@@ -207,26 +215,35 @@ class Webhooks(Actor):
             claim = ClaimCalls(self._settings.claimant, lease, allotted, calls)
             for call in await ask(self._database, claim):
                 slot = self._calls[call.stored.row] = self._shares.begin(call.line)
-                nursery.start_soon(self._serve, poster, call, slot)
+                nursery.start_soon(self._serve, poster, call, slot, now + LEASE_SLACK_SECONDS)
             self._count()
         return MORE_SECONDS if more or first != _FIRST else self._pause(due, now)
 
     def _pause(self, due: list[DueLine], now: float) -> float:
         """Until the first line gets due, or has rested. One without a share waits for news."""
         waits = [LOOK_SECONDS]
-        for line, calls, due_for in due:
+        for line, calls, due_for, _ in due:
             rest = self._shares.rests_until(line) - now
             if not calls or rest > 0:
                 waits.append(max(-due_for, rest))
         return max(min(waits), SHORTEST_SECONDS)
 
-    async def _serve(self, poster: Poster, call: Call, slot: CallSlot) -> None:
+    async def _serve(self, poster: Poster, call: Call, slot: CallSlot, begin_by: float) -> None:
+        if trio.current_time() > begin_by:
+            # The process, or the database's answer, was held up. The lease may end within the try,
+            # and another node would post the call as well: it is that node's.
+            self._shares.end(self._calls.pop(call.stored.row))
+            self._count()
+            self._wake()
+            return
         outcome = await poster.post(call, slot.standing)
         if outcome.reason is None:
             self._shares.note_answer(call.line, outcome.seconds)
             self._taken.append(Taken(call, outcome.status))
         else:
             self._failed.append(self._fail(call, outcome, outcome.reason))
+        line, shares = call.line, self._shares
+        self._stood[line] = shares.failures(line), shares.rests_until(line)
         self._wake()
 
     def _fail(self, call: Call, outcome: Outcome, reason: str) -> Failed:

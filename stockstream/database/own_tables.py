@@ -23,6 +23,7 @@ OWN_TABLES = (
     "alerts",
     "alert_readers",
     "webhook_deliveries",
+    "webhook_lines",
     "instance",
 )
 """All tables that any version of the schema has made, without partitions."""

@@ -58,6 +58,7 @@ _RULES = _Kind(
     "WHERE deleted_at < $1 AND NOT EXISTS (SELECT FROM alerts a WHERE a.rule_id = o.id)",
 )
 _WATCHLISTS = _Kind("watchlists", "id", "WHERE deleted_at < $1")
+_LINES = _Kind("webhook_lines", "ctid", "WHERE rests_until < $1")
 _AUDIT = _Kind("audit", "id", "WHERE at < $1")
 
 
@@ -115,6 +116,7 @@ class Purge(Query[Purged]):
             (_READERS, (seen,)),
             (_RULES, (deleted,)),
             (_WATCHLISTS, (deleted,)),
+            (_LINES, (deleted,)),
             (_AUDIT, (self._before(self.audit),)),
         ]
         rows = {kind.table: await work(connection, kind, limits) for kind, limits in steps}

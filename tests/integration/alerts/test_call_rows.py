@@ -6,6 +6,7 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import trio
 
 from stockstream.alerts import call_rows
@@ -18,7 +19,7 @@ from stockstream.alerts.call_rows import (
     ReleaseCalls,
     Taken,
 )
-from stockstream.alerts.shares import Line
+from stockstream.alerts.shares import Line, LineRecord
 from tests.support.gateway import running_history
 
 if TYPE_CHECKING:
@@ -68,11 +69,13 @@ async def claim(
     return found
 
 
-async def end(history: History, claimant: str, *tried: Taken | Failed) -> int:
+async def end(
+    history: History, claimant: str, *tried: Taken | Failed, lines: tuple[LineRecord, ...] = ()
+) -> int:
     """Write down; how many are dead."""
     taken = [one for one in tried if isinstance(one, Taken)]
     failed = [one for one in tried if isinstance(one, Failed)]
-    dead: int = await history.ask(EndCalls(claimant, DAY_SECONDS, taken, failed))
+    dead: int = await history.ask(EndCalls(claimant, DAY_SECONDS, taken, failed, lines))
     return dead
 
 
@@ -202,6 +205,54 @@ async def test_a_final_failure_ends_the_call_and_one_that_is_gone_all_to_its_add
         assert await end(history, "node", failed(second, final=True, gone=True)) == 2
         found = [state for state, *_ in await states(history)]
         assert found == ["dead", "dead", "dead", "pending"]
+
+
+@pytest.mark.proves("N23")
+async def test_all_nodes_leave_a_line_alone_that_failed_on_one(database_url: str) -> None:
+    """For as long as it rests; other lines of the owner and to the receiver go on."""
+    async with queue(database_url) as history:
+        await put_calls(history, 3)
+        await put_calls(history, 1, owner="other")
+        (call,) = await claim(history, "one", 1)
+        await end(history, "one", failed(call), lines=(LineRecord(LINE, 3, 5.0),))
+        mine, others = await history.ask(FetchDue(FIRST, 10, 4))
+        assert (mine.line, mine.calls, mine.failures) == (LINE, 0, 3)
+        assert -5.0 <= mine.due_for < -1.0
+        assert (others.calls, others.failures) == (1, 0)
+        assert await claim(history, "two") == []
+        assert len(await claim(history, "two", line=Line("other", "a.example"))) == 1
+
+
+@pytest.mark.proves("N23")
+async def test_one_node_tries_one_call_of_a_line_that_has_rested(database_url: str) -> None:
+    """Until that try has ended, or its node has died and the lease is over; a call that is taken
+    frees the whole line.
+    """
+    async with queue(database_url) as history:
+        await put_calls(history, 4)
+        (call,) = await claim(history, "one", 1)
+        await end(history, "one", failed(call), lines=(LineRecord(LINE, 1, 0.0),))
+        claimed: list[Call] = []
+
+        async def take(name: str) -> None:
+            claimed.extend(await claim(history, name))
+
+        async with trio.open_nursery() as nursery:
+            for name in "abcdef":
+                nursery.start_soon(take, name)
+        assert len(claimed) == 1
+        ((claimant,),) = await history.select("SELECT tried_by FROM webhook_lines")
+        await history.ask(ReleaseCalls(claimant))
+        (again,) = await claim(history, "dead", lease=0.3)
+        assert await claim(history, "other") == []
+        with trio.fail_after(10):
+            while not (found := await claim(history, "other")):  # noqa: ASYNC110 - time passes
+                await trio.sleep(0.02)
+        assert len(found) == 1
+        await end(history, "other", Taken(found[0], 200), lines=(LineRecord(LINE, 0, 0.0),))
+        left = await claim(history, "other")
+        assert {*rows(left), found[0].stored.row} >= {again.stored.row}
+        assert len(left) == 2  # the one that failed first has a pause of its own
 
 
 async def test_looking_for_lines_costs_the_same_whatever_waits(database_url: str) -> None:

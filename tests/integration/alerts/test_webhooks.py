@@ -13,7 +13,10 @@ from stockstream.alerts.shares import Pauses
 from stockstream.alerts.signing import signature
 from tests.integration.alerts.receiver import Receiver
 from tests.integration.alerts.support import FIRED, NEARBY, RULES, Me, listening, user_of
+from tests.integration.alerts.test_call_rows import CALLS, RULE
+from tests.integration.delivery.upstream import fed_by
 from tests.support.exposition import parse
+from tests.support.history import select
 from tests.support.selfsigned import server_context
 from tests.support.users import fields_of, visitor
 
@@ -351,3 +354,49 @@ async def test_calls_that_waited_go_on_after_a_restart(
         assert [state for state, *_ in found] == ["delivered", "delivered"]
         assert {post.json["id"] for post in (*receiver.posts[1:], *hanging.posts[1:])} == ids
     await hanging.stop()
+
+
+@pytest.mark.proves("N23")
+async def test_several_nodes_keep_the_rest_that_a_receiver_has_asked_for(
+    price_api: PriceApi, receiver: Receiver, database_url: str
+) -> None:
+    """It meets one try after each rest, as from a single node, whichever node that comes from."""
+    receiver.statuses = [503] * 10_000
+    receiver.headers = [("retry-after", "1")]
+    async with (
+        user_of(price_api, database_url, **NEARBY) as me,
+        fed_by(price_api, database_url=database_url, **NEARBY),
+    ):
+        await me.select(RULE)
+        await select(me.tree.system.ref(paths.DATABASE), CALLS, "me", receiver.url, 20)
+        await receiver.until(lambda: receiver.posts)
+        began = trio.current_time()
+        await trio.sleep(3.2)
+        # Nobody knew the receiver at first, and then both nodes may have tried it.
+        most = 2 + (trio.current_time() - began) // 1
+        assert 2 < len(receiver.posts) <= most
+        receiver.statuses, receiver.headers = [], []
+        assert len(await ended(me, 20)) == 20
+        ids = [post.headers["stockstream-alert"] for post in receiver.posts]
+        assert len(ids) - len(set(ids)) < most
+        assert await me.select("SELECT count(*) FROM webhook_lines") == [(0,)]
+
+
+@pytest.mark.proves("N23")
+async def test_a_call_whose_claim_is_nearly_over_is_left_to_others(
+    price_api: PriceApi, receiver: Receiver, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was stopped for a while does not post what another node may post by then."""
+    monkeypatch.setattr(webhooks, "LEASE_SLACK_SECONDS", -1.0)
+    async with user_of(price_api, database_url, **NEARBY) as me:
+        await me.add_rule("above", 100.0, webhook=receiver.url)
+        await me.price(AAPL=101.0)
+        with trio.fail_after(20):
+            claimed = "SELECT count(*) FROM webhook_deliveries WHERE claimed_by IS NOT NULL"
+            while await me.select(claimed) != [(1,)]:  # noqa: ASYNC110 - tables do not announce
+                await trio.sleep(0.02)
+        await me.until_told("webhooks", under_way=0)
+        assert receiver.posts == []
+        monkeypatch.setattr(webhooks, "LEASE_SLACK_SECONDS", 20.0)
+        assert await ended(me) == [("delivered", 1, None)]
+        assert len(receiver.posts) == 1

@@ -32,8 +32,9 @@ from web.request_caller import install as install_callers
 from web.security import SECURITY_HEADERS, headers_of, own_address, transport_headers
 from web.server import serve_static, websocket_class
 from web.users.access import install as install_users
+from web.watch.cluster import cluster
 from web.watch.health import health
-from web.watch.metrics import metrics
+from web.watch.metrics import metrics, token_needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +92,7 @@ def create_app(
     app.register_blueprint(public(indicators_api(parts.tables, parts.database, now)))
     app.register_blueprint(upgrade())
     app.register_blueprint(metrics(parts, clients.admission.statistics, statistics))
+    app.register_blueprint(cluster(parts.tables, token_needed=token_needed(parts.settings)))
     app.register_blueprint(health(parts.tables, now))
     app.register_blueprint(watchlists_api(parts.database))
     app.register_blueprint(alerts_api(parts))

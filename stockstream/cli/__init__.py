@@ -36,6 +36,9 @@ _EXAMPLES = """Examples:
   stockstream watch AAPL MSFT
       Watch prices in this terminal.
 
+  stockstream cluster up --nodes 3
+      Start three nodes on this machine, behind one port, and see who fetches what.
+
   stockstream tree
       Show the supervision tree of the running server.
 
@@ -54,6 +57,7 @@ _options = Group("Options", sort_key=3)
 
 _COMMANDS = (
     ("serve", _run, "Start the server: market, delivery and dashboard."),
+    ("cluster", _run, "Run several nodes, and see which of them fetches what."),
     ("mock", _run, "Run the stub price API alone."),
     ("watch", _run, "Watch live prices in this terminal."),
     ("tree", _inspect, "Show the live supervision tree of a running server."),

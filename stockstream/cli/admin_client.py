@@ -49,6 +49,14 @@ def address(url: str | None, token: str | None) -> tuple[str, str]:
     return url, token
 
 
+class Refused(StartError):
+    """The server answered with an error; `code` is its word for programs, if it has one."""
+
+    def __init__(self, text: str, code: str | None) -> None:
+        super().__init__(text)
+        self.code = code
+
+
 class AdminClient:
     """One server's admin API, at the `address` that follows from what was given."""
 
@@ -61,7 +69,8 @@ class AdminClient:
         """Fetch `path` and read it as `kind`.
 
         Raises:
-            StartError: the server is not there, refuses, or answers something else.
+            Refused: it answers with an error, other than to a wrong token.
+            StartError: the server is not there, refuses the token, or answers something else.
         """
         try:
             answer = httpx.get(f"{self._url}{path}", headers=self._headers, timeout=TIMEOUT_SECONDS)
@@ -77,7 +86,9 @@ class AdminClient:
                 "ADMIN_TOKEN by --token or STOCKSTREAM_TOKEN"
             )
         if answer.status_code != httpx.codes.OK:
-            raise StartError(f"{self._url}{path} answered {answer.status_code}: {_why(answer)}")
+            reason = _why(answer)
+            text = f"{self._url}{path} answered {answer.status_code}: {reason.reason}"
+            raise Refused(text, reason.code)
         try:
             return from_json(answer.content, kind)
         except msgspec.MsgspecError as error:
@@ -86,15 +97,16 @@ class AdminClient:
 
 class _Reason(msgspec.Struct):
     reason: str
+    code: str | None = None
 
 
 class _Refusal(msgspec.Struct):
     error: _Reason
 
 
-def _why(answer: httpx.Response) -> str:
+def _why(answer: httpx.Response) -> _Reason:
     """The server's own message, else the begin of the body."""
     try:
-        return from_json(answer.content, _Refusal).error.reason
+        return from_json(answer.content, _Refusal).error
     except msgspec.MsgspecError:
-        return answer.text[:200]
+        return _Reason(answer.text[:200])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from stockstream.program import program_name
@@ -17,10 +16,10 @@ if TYPE_CHECKING:
 _PLACES = {"environment": "environment", ".env": "file .env"}
 
 
-def announce(
+def announcement(
     configuration: Configuration, addresses: Addresses, nodes: Iterable[NodeProcess] = ()
-) -> None:
-    """Write it, for a server of its own or for the parent of `nodes`."""
+) -> str:
+    """Its text, for a server of its own or for the parent of `nodes`."""
     settings = configuration.settings
     url = f"{addresses.url}{settings.base_path}"
     lines = [f"dashboard  {url}", f"admin      {url}/admin"]
@@ -39,5 +38,4 @@ def announce(
     if not label:
         lines.append(f"cluster    {program_name()} cluster status")
     lines.append("Ctrl+C stops")
-    sys.stdout.write("".join(f"  {line}\n" for line in lines))
-    sys.stdout.flush()
+    return "".join(f"  {line}\n" for line in lines)

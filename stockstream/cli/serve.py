@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
@@ -10,8 +11,8 @@ from cyclopts.validators import Number
 
 from stockstream import garbage, logs, open_files, part_settings
 from stockstream.application import Addresses, bind, build
-from stockstream.cli.announcing import announce
-from stockstream.cli.several import serve_several
+from stockstream.cli.announcing import announcement
+from stockstream.cli.several import MOST_NODES, serve_several
 from stockstream.environment import load
 from stockstream.errors import ConfigurationError, StartError
 from stockstream.market.providers import InvalidProviderUrl, InvalidProxy
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from stockstream.environment import Configuration
     from stockstream.run_record import End
     from supervision import System
-
-MOST_NODES = 64
 
 
 def serve(
@@ -75,7 +74,12 @@ def serve(
         addresses = bind(settings)
     except (PortTaken, OSError) as error:
         raise StartError(f"{error}; stop it, or set another PORT or STUB_PORT") from error
-    return _run(settings, addresses, lambda: announce(configuration, addresses))
+
+    def tell() -> None:
+        sys.stdout.write(announcement(configuration, addresses))
+        sys.stdout.flush()
+
+    return _run(settings, addresses, tell)
 
 
 def _serve_as_node(inherited: str) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from stockstream import garbage
-from stockstream.cli.announcing import announce
+from stockstream.cli.announcing import announcement
 from stockstream.errors import ConfigurationError, StartError
 from stockstream.market.providers import InvalidProviderUrl, InvalidProxy
 from stockstream.nodes.tree import build, prepare
@@ -13,12 +14,34 @@ from supervision import run
 from web.server import PortTaken
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stockstream.environment import Configuration
+    from stockstream.nodes.watching import Display
     from supervision import System
 
 
-def serve_several(configuration: Configuration, nodes: int) -> int:
+MOST_NODES = 64
+
+
+class _Silent:
+    """Says where things are, and then no more."""
+
+    def write(self, text: str) -> None:
+        """Write a text."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def serve_several(
+    configuration: Configuration, nodes: int, display: Callable[[], Display] | None = None
+) -> int:
     """Run the parent until a signal stops it; the answer is the exit code.
+
+    What `display` makes tells how the nodes stand, until the end.
 
     Raises:
         StartError: a port is taken.
@@ -34,11 +57,15 @@ def serve_several(configuration: Configuration, nodes: int) -> int:
     except InvalidProxy as error:
         raise ConfigurationError(str(error)) from error
 
+    shown = None if display is None else display()
+    told = shown or _Silent()
+
     def on_start(_system: System) -> None:
         garbage.settle()
-        announce(configuration, machine.shared, machine.processes.rows.values())
+        told.write(announcement(configuration, machine.shared, machine.processes.rows.values()))
 
     try:
-        return run(build(settings, machine), on_start=on_start)
+        return run(build(settings, machine, shown), on_start=on_start)
     finally:
+        told.close()
         machine.close()

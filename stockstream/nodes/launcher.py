@@ -11,7 +11,6 @@ import structlog
 import trio
 
 from stockstream.nodes.node import KILLED_SECONDS, STOP_SECONDS, Leave
-from stockstream.nodes.processes import Phase
 from supervision import Actor, CallError, Shutdown
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from structlog.stdlib import BoundLogger
 
+    from stockstream.nodes.parent_file import ParentFile
     from stockstream.nodes.processes import Processes
     from supervision import ExitReason
 
@@ -40,35 +40,42 @@ class NodeFailed(Exception):
 class Launcher(Actor):
     """Waits for the first start of all nodes, restarts them in turn, and has them leave at once.
 
-    `paths` names the nodes' actors by number. `listeners` are the sockets that all of them share.
-    SIGUSR1 restarts the nodes, one after another: the next one when the last is ready.
+    `paths` names the nodes' actors by number. `listeners` are the sockets that all of them share;
+    `file` tells commands of them. SIGUSR1 restarts the nodes, one after another: the next one when
+    the last one is ready.
     """
 
     owns_tasks: ClassVar[bool] = True
 
     def __init__(
-        self, paths: Mapping[int, str], processes: Processes, listeners: tuple[socket, ...]
+        self,
+        paths: Mapping[int, str],
+        processes: Processes,
+        listeners: tuple[socket, ...],
+        file: ParentFile,
     ) -> None:
         self._paths = paths
         self._processes = processes
         self._listeners = listeners
+        self._file = file
 
     async def init(self) -> None:
         """The first time, wait until all nodes serve; one that ends instead fails the start."""
         self.tasks.start_soon(self._watch_signal)
+        self.tasks.start_soon(self._keep_file)
         if self.generation > 1:
             return
         rows = self._processes.rows
         with trio.move_on_after(START_SECONDS) as limit:
             await self._processes.until(
                 lambda: (
-                    all(row.phase is Phase.SERVING for row in rows.values())
+                    all(row.serves for row in rows.values())
                     or any(row.reason for row in rows.values())
                 )
             )
         late = f"does not serve after {START_SECONDS:g} s" if limit.cancelled_caught else ""
         for row in rows.values():
-            how = row.reason or (late if row.phase is not Phase.SERVING else "")
+            how = row.reason or ("" if row.serves else late)
             if how:
                 raise NodeFailed(f"node {row.name} did not start: it {how}")
 
@@ -100,6 +107,11 @@ class Launcher(Actor):
             async for _ in signals:
                 await self._restart_in_turn()
 
+    async def _keep_file(self) -> None:
+        while True:
+            self._file.write(self._processes.rows.values())
+            await self._processes.changed()
+
     async def _restart_in_turn(self) -> None:
         """Restart the nodes one after another; end with the first one that is not ready again."""
         _log.info("restarting the nodes, one after another")
@@ -116,7 +128,7 @@ class Launcher(Actor):
 
     def _is_back(self, number: int, lives: int) -> bool:
         row = self._processes.rows[number]
-        return row.lives > lives and row.phase is Phase.SERVING
+        return row.lives > lives and row.serves
 
 
 async def _until_ready(url: str) -> None:

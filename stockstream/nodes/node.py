@@ -108,6 +108,7 @@ class Node(Actor):
         """End it in order, else by force; how it ended."""
         process, self._leaving = self._process, True
         if process.returncode is None:
+            self._processes.leaving(self._plan.number)
             process.terminate()
             process.send_signal(signal.SIGCONT)  # one that is stopped would not hear it
             with trio.move_on_after(STOP_SECONDS) as limit:

@@ -17,6 +17,7 @@ class Phase(StrEnum):
 
     STARTING = "starting"
     SERVING = "serving"
+    LEAVING = "leaving"
     ENDED = "ended"
 
 
@@ -33,6 +34,11 @@ class NodeProcess:
     pid: int | None = None
     lives: int = 0
     reason: str = ""
+
+    @property
+    def serves(self) -> bool:
+        """Whether it takes clients."""
+        return self.phase is Phase.SERVING
 
 
 class Processes:
@@ -56,9 +62,17 @@ class Processes:
         """It takes clients."""
         self._put(number, phase=Phase.SERVING)
 
+    def leaving(self, number: int) -> None:
+        """It was told to end, and drains."""
+        self._put(number, phase=Phase.LEAVING)
+
     def ended(self, number: int, reason: str) -> None:
         """There is no process, until it is started again."""
-        self._put(number, phase=Phase.ENDED, reason=reason)
+        self._put(number, phase=Phase.ENDED, pid=None, reason=reason)
+
+    async def changed(self) -> None:
+        """Wait for the next change."""
+        await self._changed.wait()
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until it holds. It is asked again after each change, so no state is missed."""

@@ -1,6 +1,7 @@
 """The tree of the parent, readable on one screen.
 
 root                          one_for_one
+├─ watching                   absent without a display
 ├─ postgres                   absent when DATABASE_URL is set
 ├─ stub                       absent when STOCK_API_URL is set
 ├─ nats                       absent when CLUSTER_NATS_URL is set
@@ -28,7 +29,9 @@ from stockstream.market.providers import from_url
 from stockstream.nodes.launcher import LEAVE_SECONDS, START_SECONDS, Launcher
 from stockstream.nodes.nats import Nats, NatsPlan, plan_nats
 from stockstream.nodes.node import Node, NodePlan
+from stockstream.nodes.parent_file import ParentFile
 from stockstream.nodes.processes import NodeProcess, Processes
+from stockstream.nodes.watching import Watching
 from stockstream.stub import Stub
 from supervision import Backoff, ChildSpec, supervisor
 from web.server import open_sockets
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     import socket
 
     from stockstream.config import Settings
+    from stockstream.nodes.watching import Display
 
 INTENSITY, PERIOD = 100, 10.0
 # A node that cannot start is tried again for ever, with growing pauses; the others go on.
@@ -57,9 +61,11 @@ class Machine:
     own: dict[int, socket.socket]
     nats: NatsPlan | None
     processes: Processes
+    file: ParentFile
 
     def close(self) -> None:
-        """Close the sockets."""
+        """Close the sockets, and remove the file."""
+        self.file.remove()
         for listener in (*self.shared.sockets, *self.own.values()):
             listener.close()
 
@@ -73,9 +79,19 @@ def prepare(settings: Settings, nodes: int) -> Machine:
         InvalidProviderUrl: the address of an upstream cannot be used.
         InvalidProxy: the proxy that the environment names for it cannot be used.
         ConfigurationError: the machine's name cannot name nodes.
+        StartError: the nodes of another parent run from the data directory.
     """
     if not names_a_node(f"{settings.node}-{nodes}"):
         raise ConfigurationError(unfit_name(settings))
+    file = ParentFile(settings.data_directory)
+    try:
+        return _opened(settings, nodes, file)
+    except BaseException:
+        file.remove()
+        raise
+
+
+def _opened(settings: Settings, nodes: int, file: ParentFile) -> Machine:
     shared = bind(settings)
     for upstream in part_settings.upstreams(settings, shared.stub_port):
         from_url(upstream.url, part_settings.http(settings))
@@ -87,12 +103,16 @@ def prepare(settings: Settings, nodes: int) -> Machine:
         for number, opened in own.items()
     }
     nats = plan_nats() if settings.cluster_nats_url is None else None
-    return Machine(shared, own, nats, Processes(processes))
+    return Machine(shared, own, nats, Processes(processes), file)
 
 
-def build(settings: Settings, machine: Machine) -> ChildSpec:
+def build(settings: Settings, machine: Machine, display: Display | None = None) -> ChildSpec:
     """The spec of the root."""
     children = []
+    if display is not None:  # first, so it is the last to stop: it shows how the nodes leave
+        token = settings.admin_token.get_secret_value()
+        watching = partial(Watching, machine.processes, token, display)
+        children.append(ChildSpec("watching", watching))
     if settings.database_url is None:
         postgres = partial(Postgres, settings.data_directory)
         children.append(ChildSpec("postgres", postgres, shutdown=POSTGRES_SHUTDOWN_SECONDS))
@@ -106,7 +126,7 @@ def build(settings: Settings, machine: Machine) -> ChildSpec:
         supervisor("nodes", nodes, intensity=INTENSITY, period=PERIOD, backoff=NODES_BACKOFF)
     )
     paths = {number: f"nodes/{number}" for number in machine.own}
-    launcher = partial(Launcher, paths, machine.processes, machine.shared.sockets)
+    launcher = partial(Launcher, paths, machine.processes, machine.shared.sockets, machine.file)
     children.append(
         ChildSpec("launcher", launcher, start_timeout=START_SECONDS + 5, shutdown=LEAVE_SECONDS + 5)
     )

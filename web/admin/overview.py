@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
+from stockstream.cluster.told import ClusterDocument, cluster_document
 from stockstream.history.progress import RecorderDocument, progress, told
 from stockstream.run_record import PastRun
 from stockstream.statuses import (
@@ -124,7 +125,7 @@ class ProcessDocument(msgspec.Struct, frozen=True):
 
 
 class Overview(msgspec.Struct, frozen=True):
-    """See the module. `now` in ms since 1970."""
+    """See the module. `now` in ms since 1970. `cluster` is null on a single node."""
 
     schema_version: int
     node: str
@@ -140,6 +141,7 @@ class Overview(msgspec.Struct, frozen=True):
     casts_to_nobody: int
     subscriber_failures: int
     event_streams: int
+    cluster: ClusterDocument | None
 
 
 def overview(parts: Parts, event_streams: int) -> Overview:
@@ -160,6 +162,7 @@ def overview(parts: Parts, event_streams: int) -> Overview:
         casts_to_nobody=parts.system.casts_to_nobody,
         subscriber_failures=parts.system.subscriber_failures,
         event_streams=event_streams,
+        cluster=cluster_document(parts.tables),
     )
 
 

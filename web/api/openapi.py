@@ -78,6 +78,7 @@ class Operation:
     status: int
     body: type[msgspec.Struct] | None
     user: bool
+    operator: bool
     headers: Schema | None
 
 
@@ -88,13 +89,14 @@ class Options(TypedDict, total=False):
     """What else may be said of a route. `headers` may come with the answer.
 
     An error class brings its status, its `word` (the answer's `code`) and its docstring. With
-    `user` the request needs the user's cookie.
+    `user` the request needs the user's cookie, with `operator` the admin token.
     """
 
     errors: tuple[type[HTTPException], ...]
     status: int
     body: type[msgspec.Struct]
     user: bool
+    operator: bool
     headers: Schema
 
 
@@ -135,6 +137,7 @@ def documented(
         options.get("status", 200),
         options.get("body"),
         options.get("user", False),
+        options.get("operator", False),
         options.get("headers"),
     )
 
@@ -191,7 +194,13 @@ def document(app: Quart, user_cookie: str) -> Schema:
                     "name": user_cookie,
                     "description": "Names a browser's user; the dashboard's page gives it. "
                     "Each StockStream has its own name for it.",
-                }
+                },
+                "operator": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "`ADMIN_TOKEN`; a server that only this machine can reach, and "
+                    "that is not in production, asks for none.",
+                },
             },
         },
     }
@@ -234,6 +243,8 @@ def _described(
         described["description"] = rest
     if operation.user:
         described["security"] = [{"user": []}]
+    if operation.operator:
+        described["security"] = [{"operator": []}, {}]
     if operation.parameters:
         described["parameters"] = [
             {

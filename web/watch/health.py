@@ -8,7 +8,7 @@ from quart import Blueprint
 
 from stockstream.history.progress import progress, told
 from stockstream.quotes import iso_utc
-from stockstream.statuses import CircuitState, FeedState
+from stockstream.statuses import CircuitState, FeedState, NodeState
 from stockstream.symbol_states import stale_count
 from stockstream.times import Moment, tell
 from stockstream.upstreams import circuits_of, current_state, feed_of_all, worst_circuit
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from quart import Response
 
-    from stockstream.statuses import CircuitStatus, FeedStatus, ReplicaStatus
+    from stockstream.statuses import CircuitStatus, FeedStatus, Members, ReplicaStatus
     from stockstream.tables import Tables
 
+TAKES_CLIENTS = frozenset({NodeState.READY, NodeState.ALONE})
 OPEN_TOO_LONG_SECONDS = 60.0
 """A breaker open for less is a passing state; clients see the last prices meanwhile."""
 
@@ -34,6 +35,9 @@ def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
     more of them.
 
     History is told and does not count: prices stream without it, and wait on disk for it.
+
+    In a cluster there is a check `cluster`. A node that is alone serves its clients, and says so;
+    one that is joining, or only stands by, should get none.
     """
     feeds, circuits = tables.feeds.rows, circuits_of(tables)
     upstreams = {name: _upstream(row, circuits.get(name)) for name, row in sorted(feeds.items())}
@@ -46,7 +50,22 @@ def readiness(tables: Tables, now_ms: int) -> tuple[bool, dict[str, object]]:
         "upstreams": upstreams,
         "history": _history(tables, now_ms),
     }
-    return any(upstream["ok"] for upstream in upstreams.values()), checks
+    members = tables.members.value
+    if members is not None:
+        checks["cluster"] = _cluster(members)
+    taking_part = members is None or members.state in TAKES_CLIENTS
+    return taking_part and any(upstream["ok"] for upstream in upstreams.values()), checks
+
+
+def _cluster(members: Members) -> dict[str, object]:
+    """The age of the last echo rises on a node that is cut off, whatever else seems well."""
+    return {
+        "ok": members.state is NodeState.READY,
+        "state": members.state,
+        "members": len(members.members),
+        "ready": sum(member.ready for member in members.members),
+        "echo_age_seconds": None if members.echoed is None else round(members.echoed.age, 3),
+    }
 
 
 def _symbols(tables: Tables) -> dict[str, object]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from stockstream.metrics import Family
     from web.live.admission import AdmissionStatistics
-    from web.parts import Parts
+    from web.parts import Parts, WebSettings
     from web.server import ServerStatistics
 
 
@@ -32,14 +32,10 @@ def metrics(
     admission: Callable[[], AdmissionStatistics],
     server: Callable[[], ServerStatistics],
 ) -> Blueprint:
-    """The route `/metrics`. It works without a token only where no other machine can ask.
-
-    In production never: a server that listens on this machine alone is there for a proxy.
-    """
+    """The route `/metrics`."""
     blueprint = Blueprint("metrics", __name__)
     settings = parts.settings
-    shared = not all(_is_loopback(sock.getsockname()[0]) for sock in settings.sockets)
-    token_needed = settings.production or shared
+    needed = token_needed(settings)
 
     def families() -> Iterator[Family]:
         """The families of each part. A new part needs a line here, a new family does not."""
@@ -55,10 +51,19 @@ def metrics(
 
     @blueprint.get("/metrics")
     async def scrape() -> Response:
-        require_scraper(token_needed=token_needed)
+        require_scraper(token_needed=needed)
         return Response(exposition(families()), content_type=CONTENT_TYPE)
 
     return blueprint
+
+
+def token_needed(settings: WebSettings) -> bool:
+    """Whether who watches needs a token on this machine, too: not where no other one can ask.
+
+    In production always: a server that listens on this machine alone is there for a proxy.
+    """
+    shared = not all(_is_loopback(sock.getsockname()[0]) for sock in settings.sockets)
+    return settings.production or shared
 
 
 def _is_loopback(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""`stockstream serve --nodes`: one port, several processes, one of each server."""
+"""`stockstream serve --nodes` and `cluster up`: one port, several processes, one of each server."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ import httpx
 import pytest
 import trio
 
+from stockstream.cli.cluster.status import TROUBLE
+from stockstream.cluster.told import ClusterDocument
+from stockstream.decoding import from_json
+from stockstream.nodes.parent_file import ParentFile
 from tests.integration.nodes.family import family, node_urls, nodes, until_all_have_ended
-from tests.support.server import NO_DATABASE, ROOT, SIMULATED, running_server
+from tests.support.server import NO_DATABASE, ROOT, SIMULATED, TOKEN, running_server
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.server import Server
 
 TWO = ("serve", "--nodes", "2")
 SETTINGS = {"STOCK_API_URL": SIMULATED, "NODE_NAME": "box"}
@@ -32,7 +38,9 @@ async def test_the_port_answers_while_any_node_lives(tmp_path: Path) -> None:
 
     A node has the same address of its own in all its lives.
     """
-    async with running_server(tmp_path, SETTINGS, command=TWO) as server:
+    async with running_server(
+        tmp_path, SETTINGS, command=("cluster", "up", "--nodes", "2")
+    ) as server:
         urls = node_urls(server)
         assert list(urls) == ["box-1", "box-2"]
         first = nodes(server.pid)
@@ -44,6 +52,12 @@ async def test_the_port_answers_while_any_node_lives(tmp_path: Path) -> None:
                     async with httpx.AsyncClient(timeout=10) as client:
                         assert (await client.get(f"{server.url}/health/live")).status_code == 200
 
+        status = await _status(server)
+        assert status.troubles == []
+        assert {member.node: member.address for member in status.members} == urls
+        (held,) = status.shards
+        assert held.node in urls
+
         os.kill(first[0].pid, signal.SIGKILL)
         await until_said("node box-1 was ended by SIGKILL")
         second = nodes(server.pid)
@@ -52,12 +66,38 @@ async def test_the_port_answers_while_any_node_lives(tmp_path: Path) -> None:
             async with httpx.AsyncClient(timeout=20) as client:
                 assert (await client.get(f"{url}/health/live")).status_code == 200
 
-        assert server.process is not None
-        server.process.send_signal(signal.SIGUSR1)
+        with trio.fail_after(60):
+            command = [sys.executable, "-m", "stockstream", "cluster", "restart"]
+            restarted = await trio.run_process(
+                command, env=_environment(), cwd=tmp_path, capture_stdout=True
+            )
+        assert restarted.stdout == b"box-1 is restarted\nbox-2 is restarted\n"
         await until_said("all nodes are restarted")
         assert {*first, *second}.isdisjoint(nodes(server.pid))
         left = [json.loads(line) for line in server.text.splitlines() if "a node has left" in line]
         assert [line["name"] for line in left] == ["box-1", "box-2"]
+
+
+async def test_two_parents_in_one_directory_are_one_too_many(tmp_path: Path) -> None:
+    """The second one is told so, and a command that finds none, too."""
+    held = ParentFile(tmp_path)
+    settings = {**_environment(), "DATA_DIRECTORY": str(tmp_path)}
+    command = [sys.executable, "-m", "stockstream"]
+    second = await trio.run_process(
+        [*command, *TWO], env=settings, cwd=tmp_path, capture_stderr=True, check=False
+    )
+    assert second.returncode == 1
+    assert b"the nodes of another" in second.stderr
+    held.remove()
+    found = await trio.run_process(
+        [*command, "cluster", "restart"],
+        env=settings,
+        cwd=tmp_path,
+        capture_stderr=True,
+        check=False,
+    )
+    assert found.returncode == 1
+    assert b"no nodes run from this directory" in found.stderr
 
 
 async def test_ctrl_c_drains_all_nodes_and_leaves_nothing(tmp_path: Path) -> None:
@@ -74,6 +114,7 @@ async def test_ctrl_c_drains_all_nodes_and_leaves_nothing(tmp_path: Path) -> Non
         assert not any("node" in line for line in said if line["logger"] == "nodes")
         await _until_free(server.port)
         assert not (tmp_path / ".stockstream" / "postgres.url").exists()
+        assert not (tmp_path / ".stockstream" / "nodes.json").exists()
 
 
 async def test_nothing_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
@@ -122,6 +163,24 @@ async def test_a_node_that_does_not_start_fails_the_start(tmp_path: Path) -> Non
     said = ended.stderr.decode()
     assert "no node today" in said
     assert "did not start: it ended with status 1" in said
+
+
+async def _status(server: Server) -> ClusterDocument:
+    """What `cluster status` says, once it finds nothing wrong."""
+    command = [sys.executable, "-m", "stockstream", "cluster", "status", "--json"]
+    given = {**_environment(), "STOCKSTREAM_URL": server.url, "STOCKSTREAM_TOKEN": TOKEN}
+    with trio.fail_after(30):
+        while True:
+            asked = await trio.run_process(
+                command, env=given, cwd=server.folder, capture_stdout=True, check=False
+            )
+            if asked.returncode == 0:
+                return from_json(asked.stdout, ClusterDocument)
+            assert asked.returncode == TROUBLE, asked.stdout
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
 
 
 async def _until_free(port: int) -> None:

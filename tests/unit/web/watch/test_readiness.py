@@ -9,12 +9,15 @@ import trio
 
 from stockstream import paths
 from stockstream.history.progress import RecorderDocument
+from stockstream.shards import NodeId
 from stockstream.statuses import (
     CircuitState,
     CircuitStatus,
     DatabaseStatus,
     FeedState,
     FeedStatus,
+    Members,
+    NodeState,
     RecorderStatus,
 )
 from stockstream.tables import Tables
@@ -140,3 +143,29 @@ def history_of(recorder: RecorderStatus) -> dict[str, object]:
     tables.recorder.put(recorder)
     current_cell.reset(token)
     return cast("dict[str, object]", readiness(tables, NOON)[1]["history"])
+
+
+@pytest.mark.proves("N1", "N8")
+@pytest.mark.parametrize(
+    ("state", "takes_clients"),
+    [
+        (NodeState.READY, True),
+        (NodeState.ALONE, True),
+        (NodeState.JOINING, False),
+        (NodeState.STANDING_BY, False),
+    ],
+)
+async def test_a_node_of_a_cluster_takes_clients_as_it_takes_part(
+    state: NodeState, takes_clients: bool
+) -> None:
+    """One that is alone goes on with its own prices, and tells that it is."""
+    tables = tables_with(Moment.now(), CircuitStatus(CircuitState.CLOSED, since=Moment.now()))
+    assert "cluster" not in readiness(tables, NOON)[1]
+    token = current_cell.set(cast("Any", SimpleNamespace(path=paths.MEMBERSHIP)))
+    tables.members.put(Members(NodeId("box-1", 1), state, (), {}, Moment.now().after(-9), 0.002))
+    current_cell.reset(token)
+    is_ready, checks = readiness(tables, NOON)
+    assert is_ready is takes_clients
+    check = cast("dict[str, Any]", checks["cluster"])
+    assert (check["ok"], check["state"]) == (state is NodeState.READY, state)
+    assert check["echo_age_seconds"] == pytest.approx(9, abs=0.5)

@@ -1,0 +1,69 @@
+"""`stockstream cluster status`: the cluster as a running node sees it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+
+from stockstream.cli.admin_client import AdminClient, Refused
+from stockstream.cli.cluster.showing import show_cluster
+from stockstream.cluster.told import ClusterDocument
+
+SINGLE_NODE, TROUBLE = 3, 4
+WIDTH_OF_A_PIPE = 200
+"""Nothing is broken into two lines there."""
+
+
+def status(
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> int:
+    """Show the members of the cluster, who fetches what, and what is wrong.
+
+    A running node is asked, and tells what it knows: a node that is cut off from the others says
+    that it is alone. Ask each of them at its own address, which the table names.
+
+    Exit codes: 0 all is well, 1 no answer, 2 usage or settings, 3 this is a single node, 4 the
+    cluster is there and something is wrong with it, which is said.
+
+    For example:
+
+    - `stockstream cluster status` asks the server that was started in this directory.
+    - `stockstream cluster status --json | jq -r '.members[].address'` lists the nodes' addresses.
+
+    Parameters
+    ----------
+    url
+        Address of the node, else STOCKSTREAM_URL, else port PORT on this machine.
+    token
+        Its ADMIN_TOKEN, else STOCKSTREAM_TOKEN, else the one kept in DATA_DIRECTORY.
+    as_json
+        Print JSON: what `/api/v1/cluster` answers, with the `troubles`; for a single node, `null`.
+    """
+    try:
+        document = AdminClient(url, token).get("/api/v1/cluster", ClusterDocument)
+    except Refused as error:
+        if error.code != "single_node":
+            raise
+        if as_json:
+            sys.stdout.write("null\n")
+        else:
+            sys.stdout.write(
+                "a single node: it fetches everything itself. Set CLUSTER_NATS_URL to join nodes, "
+                "or run several on this machine by `stockstream cluster up`\n"
+            )
+        return SINGLE_NODE
+    troubles = document.troubles
+    if as_json:
+        told = {**msgspec.to_builtins(document), "troubles": troubles}
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(told)).decode() + "\n")
+    else:
+        width = None if sys.stdout.isatty() else WIDTH_OF_A_PIPE
+        show_cluster(Console(highlight=False, width=width), document, troubles)
+    return TROUBLE if troubles else 0

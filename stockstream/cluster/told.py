@@ -1,0 +1,164 @@
+"""The cluster as one node sees it, as a document: for operators, programs and the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from stockstream.shards import Claim
+from stockstream.statuses import NodeState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stockstream.shards import NodeId, Shard
+    from stockstream.statuses import BusStatus, Holding, Member
+    from stockstream.tables import Tables
+
+NOBODY = Claim(0, "", 0)
+
+
+class MemberDocument(msgspec.Struct, frozen=True):
+    """A node of the cluster. `node` is its name, `boot` tells its lives apart.
+
+    It may fetch once it is `ready`; `fetches` are its shards, and `unfit` the upstreams that it
+    cannot reach. Its last heartbeat came `silent_seconds` ago. `address` is for operators,
+    `public_url` for browsers. `load` is the share of a core that it used of late. `differing` names
+    settings that are not as they are at the node that tells this.
+    """
+
+    node: str
+    boot: int
+    ready: bool
+    fetches: list[str]
+    unfit: list[str]
+    silent_seconds: float
+    version: str
+    address: str | None
+    public_url: str | None
+    load: float
+    clients: int
+    differing: list[str]
+
+
+class ShardDocument(msgspec.Struct, frozen=True):
+    """What one request to an upstream brings. The node that claims it fetches it, for all.
+
+    Its prices have versions of this `epoch`. Where nobody claims it, `node` and `boot` are null.
+    """
+
+    shard: str
+    epoch: int
+    node: str | None
+    boot: int | None
+
+
+class BusDocument(msgspec.Struct, frozen=True):
+    """The connection to NATS: `up` to `server`, or not, for so many `seconds`, for a `reason`."""
+
+    up: bool
+    server: str
+    reason: str
+    seconds: float
+
+
+class ClusterDocument(msgspec.Struct, frozen=True):
+    """The cluster as the node `node` sees it, whose state is `state`.
+
+    `joining`: it is still being told the prices. `alone`: it reaches nobody and fetches by itself
+    what its own clients want, `fetches_alone`. `standing_by`: another node has its name and is
+    newer, or its settings differ in what must be the same; it shows prices and fetches none.
+
+    Its own heartbeat came back `echo_age_seconds` ago, and took `echo_seconds`; null before the
+    first. A node that is cut off sees that age rise.
+    """
+
+    node: str
+    boot: int
+    state: NodeState
+    members: list[MemberDocument]
+    shards: list[ShardDocument]
+    fetches_alone: list[str]
+    bus: BusDocument | None
+    echo_age_seconds: float | None
+    echo_seconds: float | None
+
+    @property
+    def troubles(self) -> list[str]:
+        """What is not as it should be, each in a line; none, and all is well."""
+        told = []
+        if self.state is not NodeState.READY:
+            told.append(f"{self.node} is {self.state.replace('_', ' ')}")
+        if self.bus is not None and not self.bus.up:
+            told.append(f"{self.node} has no connection to NATS: {self.bus.reason}")
+        for member in self.members:
+            if not member.ready and member.node != self.node:
+                told.append(f"{member.node} is not ready")
+            if member.unfit:
+                told.append(f"{member.node} cannot reach {', '.join(member.unfit)}")
+            if member.differing:
+                told.append(f"{member.node} has another {', '.join(member.differing)}")
+        orphans = [shard.shard for shard in self.shards if shard.node is None]
+        if orphans and self.state is NodeState.READY:
+            told.append(f"nobody fetches {', '.join(orphans)}")
+        return told
+
+
+def cluster_document(tables: Tables) -> ClusterDocument | None:
+    """What is known now; None on a single node."""
+    members, holding = tables.members.value, tables.holding.value
+    if members is None:
+        return None
+    alone = holding is not None and holding.alone
+    return ClusterDocument(
+        node=members.me.name,
+        boot=members.me.boot,
+        state=members.state,
+        members=[_member(member, members.claims) for member in members.members],
+        shards=_shards(members.claims, holding),
+        fetches_alone=sorted(holding.epochs) if holding is not None and alone else [],
+        bus=_bus(tables.bus.value),
+        echo_age_seconds=None if members.echoed is None else round(members.echoed.age, 3),
+        echo_seconds=None if members.echo_seconds is None else round(members.echo_seconds, 4),
+    )
+
+
+def _member(member: Member, claims: Mapping[Shard, Claim]) -> MemberDocument:
+    return MemberDocument(
+        node=member.node.name,
+        boot=member.node.boot,
+        ready=member.ready,
+        fetches=_held(member.node, claims),
+        unfit=sorted(member.unfit),
+        silent_seconds=round(member.heard.age, 3),
+        version=member.version,
+        address=member.address,
+        public_url=member.public_url,
+        load=round(member.load, 3),
+        clients=member.clients,
+        differing=sorted(member.differing),
+    )
+
+
+def _held(node: NodeId, claims: Mapping[Shard, Claim]) -> list[str]:
+    return sorted((shard for shard, claim in claims.items() if claim.node == node), key=_order)
+
+
+def _shards(claims: Mapping[Shard, Claim], holding: Holding | None) -> list[ShardDocument]:
+    known = {} if holding is None else dict.fromkeys(holding.highest, NOBODY)
+    return [
+        ShardDocument(shard, claim.epoch, claim.name or None, claim.boot or None)
+        for shard, claim in sorted({**known, **claims}.items(), key=lambda item: _order(item[0]))
+    ]
+
+
+def _order(shard: str) -> tuple[str, int]:
+    upstream, _, part = shard.partition("/")
+    return upstream, int(part)
+
+
+def _bus(status: BusStatus | None) -> BusDocument | None:
+    if status is None:
+        return None
+    return BusDocument(status.up, status.server, status.reason, round(status.since.age, 1))

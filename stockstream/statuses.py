@@ -447,9 +447,9 @@ class BusStatus(msgspec.Struct, frozen=True):
     `server` is the one that it is `up` to, or was; `reason` why it is not up; `since` when it
     became so. `sent` and `received` are by kind. `connections` were made so far. `dropped`
     messages were not sent, as there was no connection, or not taken, as too many waited. Of those
-    received, `refused` were of another version, and `unreadable` none of ours. `gaps` are messages
-    of prices that were missed, found by their numbers; `pages` of prices were taken from others
-    for it.
+    received, `refused` were of another version, or had prices of an epoch that is too far ahead,
+    and `unreadable` were none of ours. `gaps` are messages of prices that were missed, found by
+    their numbers; `pages` of prices were taken from others for it.
     """
 
     up: bool

@@ -42,8 +42,8 @@ from stockstream.cluster.messages import (
 from stockstream.cluster.prices import (
     Page,
     Prices,
-    own_rows,
     parts,
+    taken,
 )
 from stockstream.cluster.states import HearingStates, State, StateWanted, TellingStates
 from stockstream.cluster.wire import (
@@ -328,7 +328,9 @@ class Bus(Actor):
 
     def _pass_on(self, message: Prices | Page) -> None:
         now = Moment.now().milliseconds
-        rows = own_rows(message, now=now, wall=now_ms(), known=self._tables.quotes)
+        rows, ahead = taken(message, now=now, wall=now_ms(), known=self._tables.quotes)
+        if ahead is not None:
+            self._counts.refuse_ahead(message.sender, ahead)
         if rows:
             self._streamer.cast(BatchReceived(message.sender, rows))
 

@@ -37,6 +37,7 @@ class Counts:
         self._refused = 0 if before is None else before.refused
         self._unreadable = 0 if before is None else before.unreadable
         self._strangers: set[tuple[NodeId, int]] = set()
+        self._ahead: set[NodeId] = set()
         self._told_at = -TELL_SECONDS
 
     def sent(self, kind: str, size: int) -> None:
@@ -60,6 +61,17 @@ class Counts:
         if stranger not in self._strangers and len(self._strangers) < MOST_SENDERS:
             self._strangers.add(stranger)
             _log.warning("a node of another version is not understood", reason=str(error))
+
+    def refuse_ahead(self, sender: NodeId, epoch: int) -> None:
+        """Prices came of an epoch that is too far ahead: one line for each sender."""
+        self._refused += 1
+        if sender not in self._ahead and len(self._ahead) < MOST_SENDERS:
+            self._ahead.add(sender)
+            _log.warning(
+                "prices are refused: the clock of a node is far ahead",
+                node=sender.name,
+                epoch=epoch,
+            )
 
     def cannot_read(self, subject: str, size: int, error: Exception) -> None:
         """Something came that is no message of ours."""

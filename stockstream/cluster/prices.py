@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from heapq import nsmallest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from stockstream.cluster.claim_book import MOST_AHEAD_MS
 from stockstream.cluster.wire import Count, Said
 from stockstream.quotes import Symbol, parse_symbol
 from stockstream.statuses import QuoteRow
-from stockstream.times import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
@@ -51,38 +51,47 @@ class Page(Said, frozen=True, kw_only=True, tag="page"):
     more: bool
 
 
-class InvalidRow(ValueError):
-    """A row that no node of ours would send."""
-
-
 def parts(rows: Sequence[QuoteRow]) -> Iterator[tuple[QuoteRow, ...]]:
     """The rows of one fetch, as they are sent: at least one message, be it empty."""
     for start in range(0, max(1, len(rows)), ROWS_PER_MESSAGE):
         yield tuple(rows[start : start + ROWS_PER_MESSAGE])
 
 
-def own_rows(
-    message: Prices | Page, *, now: int, wall: int, known: Container[Symbol]
-) -> tuple[QuoteRow, ...]:
+class Taken(NamedTuple):
+    """The `rows` of a message that may be taken in. Those of an epoch that is `ahead`, the last
+    such one, are not among them: nothing that our clocks give would come after them for days.
+    """
+
+    rows: tuple[QuoteRow, ...]
+    ahead: int | None
+
+
+def taken(message: Prices | Page, *, now: int, wall: int, known: Container[Symbol]) -> Taken:
     """The rows of a message, their times by our clock, which is `now`; `wall` is the date.
 
     The rows are the message's: who has called this has no other use for it.
 
     Raises:
-        InvalidRow: one of them cannot be a price; symbols that are `known` are not looked at again.
+        ValueError: one of them cannot be a price; symbols that are `known` are not looked at again.
     """
-    later, latest = now - message.now, wall + DAY_MS
+    later, latest, ahead = now - message.now, wall + MOST_AHEAD_MS, None
     # In place, for what a copy would cost: they were made a moment ago and nobody has them yet.
     put = msgspec.structs.force_setattr
     for row in message.rows:
         quote = row.quote
-        if not (0.0 < quote.price < math.inf and 0 <= quote.version[0] <= latest):
-            raise InvalidRow(f"{quote.symbol!r:.32}: {quote.price} in epoch {quote.version[0]}")
+        epoch = quote.version[0]
+        if not (0.0 < quote.price < math.inf and epoch >= 0):
+            raise ValueError(f"{quote.symbol!r:.32}: {quote.price} in epoch {epoch}")
         if quote.symbol not in known and parse_symbol(quote.symbol) != quote.symbol:
-            raise InvalidRow(f"{quote.symbol!r:.32} is no symbol")
+            raise ValueError(f"{quote.symbol!r:.32} is no symbol")
+        if epoch > latest:
+            ahead = epoch
         put(row, "steady", row.steady + later)
         put(row, "changed", row.changed + later)
-    return message.rows
+    if ahead is None:
+        return Taken(message.rows, None)
+    rows = tuple(row for row in message.rows if row.quote.version.epoch <= latest)
+    return Taken(rows, ahead)
 
 
 def page_after(after: str, rows: Mapping[Symbol, QuoteRow]) -> tuple[tuple[QuoteRow, ...], bool]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, Response
 
 from stockstream.alerts import metrics as alerts
+from stockstream.cluster import metrics as cluster
 from stockstream.database import metrics as database
 from stockstream.delivery import metrics as delivery
 from stockstream.history import metrics as history
@@ -44,6 +45,7 @@ def metrics(
         yield from live.families(admission(), settings.max_connections)
         yield from web_server.families(server())
         yield from market.families(tables)
+        yield from cluster.families(tables)
         yield from database.families(tables)
         yield from history.families(tables, settings.wall_clock_ms())
         yield from alerts.families(tables)

@@ -253,7 +253,7 @@ async def test_other_versions_and_other_programs_are_refused_and_harm_nothing(
         assert a.log.of(BatchReceived) == []
         a.beat()
         await a.log.until(lambda: a.own_echoes == 2)
-        await a.until(lambda: (a.status.refused, a.status.unreadable) == (2, 10))
+        await a.until(lambda: (a.status.refused, a.status.unreadable) == (3, 9))
 
 
 def _prices(price: float, symbol: str = "AAPL", epoch: int = 1) -> bytes:

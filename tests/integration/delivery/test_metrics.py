@@ -10,6 +10,7 @@ import httpx
 import pytest
 import trio
 
+from stockstream.cluster.nats_server import NatsServer, run_nats_server
 from tests.integration.delivery.raw import raw_client
 from tests.integration.delivery.upstream import PriceApi, fed_by
 from tests.support.client import connected
@@ -99,12 +100,24 @@ async def test_troubles_of_the_feed_are_counted_by_kind_and_lost_symbols_told(
 
 async def test_the_documentation_names_every_family_as_it_is_told(nursery: trio.Nursery) -> None:
     """`docs/metrics.md` has a row for each: its name, its kind, and what HELP says."""
+    nats: NatsServer = await nursery.start(run_nats_server, "token")
     async with (
-        running_tree(stock_api_url="sim://?symbols=6&interval=0.05&seed=7") as tree,
+        running_tree(
+            stock_api_url="sim://?symbols=6&interval=0.05&seed=7", cluster_nats_url=nats.url
+        ) as tree,
         connected(tree.websocket_url, nursery) as me,
     ):
         await me.send(action="subscribe", symbols="*")
         await me.message("prices", 3)
+        with trio.fail_after(20):
+            while (await scrape(tree)).get("stockstream_shards_held") != 1:  # noqa: ASYNC110
+                await trio.sleep(0.1)
+        samples = await scrape(tree)
+        assert samples["stockstream_bus_up"] == samples["stockstream_cluster_members"] == 1
+        assert samples["stockstream_cluster_alone"] == 0
+        assert samples["stockstream_cluster_echo_seconds"] > 0
+        heartbeats = 'stockstream_bus_messages_total{direction="sent",kind="heartbeat"}'
+        assert samples[heartbeats] >= 2
         text = (await ask(tree)).text
     helps = re.findall(r"^# HELP (\S+) (.+)$", text, re.MULTILINE)
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))

@@ -71,7 +71,8 @@ class ClusterDocument(msgspec.Struct, frozen=True):
     newer, or its settings differ in what must be the same; it shows prices and fetches none.
 
     Its own heartbeat came back `echo_age_seconds` ago, and took `echo_seconds`; null before the
-    first. A node that is cut off sees that age rise.
+    first. A node that is cut off sees that age rise. `troubles` says in a line each what is not as
+    it should be.
     """
 
     node: str
@@ -83,26 +84,7 @@ class ClusterDocument(msgspec.Struct, frozen=True):
     bus: BusDocument | None
     echo_age_seconds: float | None
     echo_seconds: float | None
-
-    @property
-    def troubles(self) -> list[str]:
-        """What is not as it should be, each in a line; none, and all is well."""
-        told = []
-        if self.state is not NodeState.READY:
-            told.append(f"{self.node} is {self.state.replace('_', ' ')}")
-        if self.bus is not None and not self.bus.up:
-            told.append(f"{self.node} has no connection to NATS: {self.bus.reason}")
-        for member in self.members:
-            if not member.ready and member.node != self.node:
-                told.append(f"{member.node} is not ready")
-            if member.unfit:
-                told.append(f"{member.node} cannot reach {', '.join(member.unfit)}")
-            if member.differing:
-                told.append(f"{member.node} has another {', '.join(member.differing)}")
-        orphans = [shard.shard for shard in self.shards if shard.node is None]
-        if orphans and self.state is NodeState.READY:
-            told.append(f"nobody fetches {', '.join(orphans)}")
-        return told
+    troubles: list[str]
 
 
 def cluster_document(tables: Tables) -> ClusterDocument | None:
@@ -111,7 +93,7 @@ def cluster_document(tables: Tables) -> ClusterDocument | None:
     if members is None:
         return None
     alone = holding is not None and holding.alone
-    return ClusterDocument(
+    document = ClusterDocument(
         node=members.me.name,
         boot=members.me.boot,
         state=members.state,
@@ -121,7 +103,28 @@ def cluster_document(tables: Tables) -> ClusterDocument | None:
         bus=_bus(tables.bus.value),
         echo_age_seconds=None if members.echoed is None else round(members.echoed.age, 3),
         echo_seconds=None if members.echo_seconds is None else round(members.echo_seconds, 4),
+        troubles=[],
     )
+    return msgspec.structs.replace(document, troubles=_troubles(document))
+
+
+def _troubles(document: ClusterDocument) -> list[str]:
+    me, bus, told = document.node, document.bus, []
+    if document.state is not NodeState.READY:
+        told.append(f"{me} is {document.state.replace('_', ' ')}")
+    if bus is not None and not bus.up:
+        told.append(f"{me} has no connection to NATS: {bus.reason}")
+    for member in document.members:
+        if not member.ready and member.node != me:
+            told.append(f"{member.node} is not ready")
+        if member.unfit:
+            told.append(f"{member.node} cannot reach {', '.join(member.unfit)}")
+        if member.differing:
+            told.append(f"{member.node} has another {', '.join(member.differing)}")
+    orphans = [shard.shard for shard in document.shards if shard.node is None]
+    if orphans and document.state is NodeState.READY:
+        told.append(f"nobody fetches {', '.join(orphans)}")
+    return told
 
 
 def _member(member: Member, claims: Mapping[Shard, Claim]) -> MemberDocument:

@@ -51,7 +51,10 @@ def admin(parts: Parts) -> Blueprint:
         if login is None:
             return redirect(url_for("admin.login_form"), 303)
         return await render_template(
-            "admin.html", node=parts.settings.node, csrf_token=access().csrf_token(login)
+            "admin.html",
+            node=parts.settings.node,
+            csrf_token=access().csrf_token(login),
+            clustered=parts.tables.members.value is not None,
         )
 
     @blueprint.get("/login")

@@ -25,7 +25,7 @@ STYLES = {
 }
 
 
-def show_cluster(console: Console, document: ClusterDocument, troubles: Sequence[str]) -> None:
+def show_cluster(console: Console, document: ClusterDocument) -> None:
     """Print it all: who asks, the members, what is wrong."""
     said = Text("as ")
     said.append(document.node, style="bold")
@@ -53,7 +53,7 @@ def show_cluster(console: Console, document: ClusterDocument, troubles: Sequence
             Text(member.public_url or member.address or "-"),
         )
     console.print(table)
-    for line in troubles:
+    for line in document.troubles:
         console.print(Text(f"! {line}", style="red"))
 
 

@@ -44,7 +44,7 @@ def status(
     token
         Its ADMIN_TOKEN, else STOCKSTREAM_TOKEN, else the one kept in DATA_DIRECTORY.
     as_json
-        Print JSON: what `/api/v1/cluster` answers, with the `troubles`; for a single node, `null`.
+        Print JSON: what `/api/v1/cluster` answers; for a single node, `null`.
     """
     try:
         document = AdminClient(url, token).get("/api/v1/cluster", ClusterDocument)
@@ -59,11 +59,9 @@ def status(
                 "or run several on this machine by `stockstream cluster up`\n"
             )
         return SINGLE_NODE
-    troubles = document.troubles
     if as_json:
-        told = {**msgspec.to_builtins(document), "troubles": troubles}
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(told)).decode() + "\n")
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
     else:
         width = None if sys.stdout.isatty() else WIDTH_OF_A_PIPE
-        show_cluster(Console(highlight=False, width=width), document, troubles)
-    return TROUBLE if troubles else 0
+        show_cluster(Console(highlight=False, width=width), document)
+    return TROUBLE if document.troubles else 0

@@ -57,6 +57,8 @@ async def test_the_port_answers_while_any_node_lives(tmp_path: Path) -> None:
         assert {member.node: member.address for member in status.members} == urls
         (held,) = status.shards
         assert held.node in urls
+        overview = (await server.get("/admin/api/overview")).json()
+        assert [member["node"] for member in overview["cluster"]["members"]] == list(urls)
 
         os.kill(first[0].pid, signal.SIGKILL)
         await until_said("node box-1 was ended by SIGKILL")

@@ -12,6 +12,7 @@ import { ActionDialog } from "./action-dialog.js";
 import { Api, ApiError } from "./api.js";
 import { BreakersView, breakerOf } from "./breaker-view.js";
 import { ClientsView } from "./clients-view.js";
+import { ClusterView } from "./cluster-view.js";
 import { Contact } from "./contact.js";
 import { CrashesView, MOST as MOST_CRASHES } from "./crashes-view.js";
 import { DetailsDialog } from "./details-dialog.js";
@@ -53,6 +54,8 @@ const restartsView = new RestartsView();
 const crashesView = new CrashesView((crash) => details.openCrash(crash));
 const clientsView = new ClientsView();
 const historyView = new HistoryView();
+const clusterSection = document.querySelector("#cluster");
+const clusterView = clusterSection instanceof HTMLElement ? new ClusterView(clusterSection) : null;
 const symbolsView = new SymbolsView((symbol) => api.get(`symbols/${encodeURIComponent(symbol)}`));
 const processView = new ProcessView();
 const eventsView = new EventsView();
@@ -299,6 +302,7 @@ function paintNow() {
   clientsView.paint(overview.clients);
   symbolsView.paint(overview, now);
   historyView.paint(overview.history, now);
+  if (overview.cluster !== null) clusterView?.paint(overview.cluster);
   processView.paint(overview.process.samples);
   setText(uptime, ` · up ${age(now - overview.process.started)}`);
 }

@@ -170,6 +170,29 @@
  * @property {{connected: number, subscribed: number, behind: number, slow: number, worst: SlowClient[]}} clients
  * @property {History} history
  * @property {{started: number, before: PastRun | null, samples: Sample[]}} process
+ * @property {Cluster | null} cluster null on a single node
+ *
+ * @typedef {object} Cluster as this node sees it
+ * @property {string} node this one
+ * @property {number} boot
+ * @property {"ready" | "joining" | "alone" | "standing_by"} state
+ * @property {Member[]} members
+ * @property {string[]} fetches_alone
+ * @property {{up: boolean, server: string, reason: string, seconds: number} | null} bus
+ * @property {number | null} echo_age_seconds
+ * @property {number | null} echo_seconds
+ * @property {string[]} troubles
+ *
+ * @typedef {object} Member
+ * @property {string} node
+ * @property {number} boot
+ * @property {boolean} ready
+ * @property {string[]} fetches
+ * @property {number} silent_seconds
+ * @property {string} version
+ * @property {string | null} address
+ * @property {number} load
+ * @property {number} clients
  *
  * @typedef {object} Symbols what an upstream confirms
  * @property {number} told in its last answer

@@ -73,7 +73,9 @@ export function signed(value, decimals) {
  * @returns {"up" | "down" | "flat"}
  */
 export function directionOf(value, decimals) {
-  if (isZero(price(Math.abs(value), decimals))) return "flat";
+  const size = Math.abs(value);
+  // Only what is below the last digit shown can be shown as zero: writing each of 1,000 rows in each frame is dear.
+  if (!(size >= 10 ** -decimals) && isZero(price(size, decimals))) return "flat";
   return value > 0 ? "up" : "down";
 }
 

@@ -24,6 +24,14 @@ describe("numbers", () => {
     assert.equal(directionOf(-0.005, 2), "down");
     assert.equal(directionOf(0.005, 2), "up");
     assert.equal(directionOf(5e-7, 6), "up");
+    for (const decimals of [2, 3, 6, 12, 20]) {
+      for (const part of [0, 0.49, 0.5, 0.999, 1, 1.001, 7]) {
+        const value = part * 10 ** -decimals;
+        const isZero = !/[1-9]/.test(price(value, decimals));
+        assert.equal(directionOf(value, decimals), isZero ? "flat" : "up", `${part} of the last of ${decimals} digits`);
+        assert.equal(directionOf(-value, decimals), isZero ? "flat" : "down");
+      }
+    }
   });
 
   it("have the decimals that the price has, two at least", () => {

@@ -133,6 +133,7 @@ class Bus(Actor):
         self._up = False
         self._server = ""
         self._reason = "not connected yet"
+        self._downs: set[Down] = set()
         self._asking = Asking(settings.cluster, self._link, self._counts)
         self._filling = Filling(settings.me, tables, self._asking, self._take_page)
         self._gaps_before = self._counts.gaps
@@ -260,14 +261,16 @@ class Bus(Actor):
 
     def _on_up(self, happened: Up) -> None:
         self._up, self._server, self._reason = True, happened.server, ""
+        self._downs.clear()
         self._counts.connections += 1
         _log.info("NATS is there", server=happened.server)
         self._write_row()
         self._tell_state()
 
     def _on_down(self, happened: Down) -> None:
-        # Each attempt that fails tells it again: of the same, people are told once.
-        if self._up or happened.reason != self._reason:
+        # Each attempt at each server that fails tells it again: people are told once of the same.
+        if happened not in self._downs:
+            self._downs.add(happened)
             _log.warning("NATS is away", server=happened.server, reason=happened.reason)
         was_up, self._up = self._up, False
         self._server, self._reason = happened.server, happened.reason

@@ -233,3 +233,20 @@ async def test_many_connections_leave_nothing_behind(nats: NatsServer):
             await connect(number)
         gc.collect()
         assert await left() == before
+
+
+async def test_of_servers_that_are_all_away_people_are_told_once_each(
+    capsys: pytest.CaptureFixture[str],
+):
+    """They are tried for ever, one after another."""
+    async with two_servers() as (first, second), a_node("a", [first.url, second.url]) as a:
+        await a.up()
+        first.send_signal(signal.SIGKILL)
+        second.send_signal(signal.SIGKILL)
+        await a.until(lambda: a.status.server == f"{HOST}:{second.port}")
+        await a.until(lambda: a.status.server == f"{HOST}:{first.port}")
+        await a.until(lambda: a.status.server == f"{HOST}:{second.port}")
+        await a.until(lambda: a.status.server == f"{HOST}:{first.port}")
+    said = capsys.readouterr()
+    # Of the first also that it went away.
+    assert (said.out + said.err).count("NATS is away") == 3

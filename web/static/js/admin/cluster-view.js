@@ -23,7 +23,7 @@ const STATES = {
 
 /**
  * @param {Cluster} cluster
- * @returns {{tone: string, icon: string, state: string, lag: string, rows: {key: string, ok: boolean, cells: string[]}[]}}
+ * @returns {{tone: string, icon: string, state: string, lag: string, rows: {ok: boolean, address: string, cells: string[]}[]}}
  */
 export function describeCluster(cluster) {
   const { bus, echo_age_seconds: echoAge, echo_seconds: echo } = cluster;
@@ -48,7 +48,6 @@ function describeMember(member, cluster) {
   const shards = me && cluster.fetches_alone.length > 0 ? cluster.fetches_alone : member.fetches;
   const state = me ? STATES[cluster.state].state : member.ready ? "Ready" : "Not ready";
   return {
-    key: `${member.node} ${member.boot}`,
     ok: me ? cluster.state === "ready" : member.ready,
     cells: [
       me ? `${member.node} (this one)` : member.node,
@@ -57,8 +56,8 @@ function describeMember(member, cluster) {
       member.clients.toLocaleString("en-US"),
       `${Math.round(member.load * 100)} %`,
       me ? "itself" : age(member.silent_seconds * 1000),
-      member.address ?? "–",
     ],
+    address: member.address ?? "",
   };
 }
 
@@ -90,10 +89,11 @@ export class ClusterView {
     troubles.hidden = cluster.troubles.length === 0;
     troubles.replaceChildren(...cluster.troubles.map((text) => filled("li", text)));
     this.#part("members").replaceChildren(
-      ...rows.map(({ ok, cells }) => {
+      ...rows.map(({ ok, address, cells }) => {
         const row = document.createElement("tr");
         if (!ok) row.dataset.kind = "crashed";
         row.append(...cells.map((text, column) => filled("td", text, NUMBERS.has(column) ? "num" : "")));
+        row.firstElementChild?.append(filled("span", address, "about"));
         return row;
       }),
     );

@@ -142,6 +142,7 @@ class Membership(Actor):
         """Say what this node holds before anything is fetched, and ask how the bus does."""
         self._bus = self.system.ref(paths.BUS)
         self._feeds = [self.system.ref(paths.feed(name)) for name in self._settings.upstreams]
+        self._alerts = self.system.ref(paths.ALERTS)
         self._changes = Changes(self._tables.members.value, self._tables.holding.value)
         self._settle()
         self._bus.cast(BusWanted())
@@ -293,8 +294,8 @@ class Membership(Actor):
         tables.members.put(members)
         self._add_up()
         if before is None or _fetched(before) != _fetched(holding):
-            for feed in self._feeds:
-                feed.cast(HoldingChanged())
+            for listener in (*self._feeds, self._alerts):
+                listener.cast(HoldingChanged())
         for text in self._changes.note(members, holding, self._why_standing_by()):
             self.system.emit(ClusterChanged(self.path, text))
 
@@ -384,5 +385,5 @@ class Membership(Actor):
 
 
 def _fetched(holding: Holding) -> tuple[object, ...]:
-    """What a feed goes by."""
+    """What a feed, and the watcher of alerts, go by."""
     return holding.epochs, holding.recording, holding.alone

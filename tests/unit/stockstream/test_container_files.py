@@ -1,6 +1,8 @@
 """docker-compose.yml and the Dockerfile agree with the program: names, ports, no secrets."""
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from stockstream.cluster.nats_server import program
 from stockstream.config import Settings
 from stockstream.environment import load
 
+CLUSTER = ("nats", "node-1", "node-2", "node-3", "balancer")
 ROOT = Path(__file__).parents[3]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -26,7 +30,7 @@ def services() -> dict[str, Any]:
 
 def test_the_documented_services_and_ports(services: dict[str, Any]):
     """PostgreSQL 5432, the stub API 1080 (8080 inside), the server 4000."""
-    assert set(services) == {"postgres", "mockserver", "server"}
+    assert set(services) == {"postgres", "mockserver", "server", *CLUSTER}
     assert [entry.split(":")[-2:] for entry in services["postgres"]["ports"]] == [["5432", "5432"]]
     assert [entry.split(":")[-2:] for entry in services["mockserver"]["ports"]] == [
         ["1080", "8080"]
@@ -40,7 +44,7 @@ def test_the_documented_services_and_ports(services: dict[str, Any]):
 def test_every_service_is_watched_and_bounded(services: dict[str, Any]):
     """A health check that begins with CMD (no shell), a memory and a processor limit."""
     for name, service in services.items():
-        if name != "server":  # the image's own check is for the server
+        if name != "server" and not name.startswith("node-"):  # the image's own check is theirs
             assert service["healthcheck"]["test"][0] == "CMD", name
         assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}, name
         assert service["restart"] == "unless-stopped", name
@@ -54,6 +58,54 @@ def test_the_server_waits_for_healthy_services(services: dict[str, Any]):
         "postgres": {"condition": "service_healthy"},
         "mockserver": {"condition": "service_healthy"},
     }
+
+
+def test_the_cluster_is_a_profile_of_its_own(services: dict[str, Any]):
+    """Three nodes that differ in their names alone, behind a balancer, with a NATS of their own."""
+    for name, service in services.items():
+        assert (service.get("profiles") == ["cluster"]) is (name in CLUSTER), name
+    nodes = {name: services[name] for name in CLUSTER if name.startswith("node-")}
+    for name, node in nodes.items():
+        environment = dict(node["environment"])
+        assert environment.pop("NODE_NAME") == name
+        assert environment == {
+            **services["server"]["environment"],
+            "ALLOWED_HOSTS": "${ALLOWED_HOSTS:-}",
+            "CLUSTER_NATS_URL": "nats://nats:4222",
+            "TRUSTED_PROXIES": "172.30.47.0/28",
+        }
+        assert "ports" not in node
+        assert node["volumes"] == [f"{name}:/var/lib/stockstream"]
+    document = yaml.safe_load(COMPOSE)
+    assert services["nats"]["networks"] == ["bus"]
+    assert document["networks"]["bus"]["internal"] is True
+    assert services["balancer"]["depends_on"] == {
+        name: {"condition": "service_healthy"} for name in nodes
+    }
+    assert document["networks"]["front"]["ipam"]["config"] == [{"subnet": "172.30.47.0/28"}]
+
+
+def test_the_balancer_takes_its_configuration(tmp_path: Path):
+    """By its own check; a node that is not ready gets no clients."""
+    text = yaml.safe_load(COMPOSE)["configs"]["balancer"]["content"]
+    assert "/health/ready" in text
+    haproxy = shutil.which("haproxy")
+    if haproxy is None:
+        pytest.skip("no haproxy here: `scripts/proxies` installs it")
+    file = tmp_path / "haproxy.cfg"
+    file.write_text(text)
+    ended = subprocess.run([haproxy, "-c", "-f", file], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_nats_takes_its_configuration(tmp_path: Path):
+    """By its own check."""
+    file = tmp_path / "nats.conf"
+    file.write_text(yaml.safe_load(COMPOSE)["configs"]["nats"]["content"])
+    ended = subprocess.run(
+        [program(), "-t", "-c", file], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_no_secret_stands_in_the_files(services: dict[str, Any]):
@@ -75,12 +127,13 @@ def test_make_env_writes_what_compose_requires():
     assert sorted(written) == sorted({match[1] for match in REQUIRED.finditer(COMPOSE)})
 
 
+@pytest.mark.parametrize("service", ["server", "node-1"])
 def test_the_container_starts_with_these_settings(
-    services: dict[str, Any], clean: Path, monkeypatch: pytest.MonkeyPatch
+    service: str, services: dict[str, Any], clean: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """What image and compose set is known and valid, in production, together."""
     image = dict(re.findall(r"^(?:ENV)? +([A-Z_]+)=(\S+?)(?: \\)?$", DOCKERFILE, re.MULTILINE))
-    given = {**image, **services["server"]["environment"]}
+    given = {**image, **services[service]["environment"]}
     ours = {name: value for name, value in given.items() if name.lower() in Settings.model_fields}
     assert {"HOST", "DATA_DIRECTORY", "STOCK_API_URL", "DATABASE_URL"} <= set(ours)
     for name, value in ours.items():

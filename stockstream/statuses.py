@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from stockstream.histogram import Histogram
 from stockstream.quotes import Base, Quote, Symbol
 from stockstream.shards import Claim, NodeId, Shard
 from stockstream.times import Moment
@@ -416,6 +417,20 @@ class Members(msgspec.Struct, frozen=True):
     claims: Mapping[Shard, Claim]
     echoed: Moment | None
     echo_seconds: float | None
+
+
+class MemberFigures(msgspec.Struct, frozen=True):
+    """What a node of a cluster counts in its process, over all lives of the membership.
+
+    `claims` are those it made itself, of a shard each. Other nodes `came`, and were `gone`. So many
+    times it was `alone`. `echoes` is the live histogram of the seconds until a heartbeat came back.
+    """
+
+    echoes: Histogram
+    claims: int = 0
+    came: int = 0
+    gone: int = 0
+    alone: int = 0
 
 
 class NodeClients(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         FeedFigures,
         FeedStatus,
         Holding,
+        MemberFigures,
         Members,
         QuoteRow,
         RecorderStatus,
@@ -186,6 +187,9 @@ class Tables:
     holding: Slot[Holding] = field(default_factory=lambda: Slot("holding", writer=paths.MEMBERSHIP))
     bus: Slot[BusStatus] = field(default_factory=lambda: Slot("bus", writer=paths.BUS))
     members: Slot[Members] = field(default_factory=lambda: Slot("members", writer=paths.MEMBERSHIP))
+    member_figures: Slot[MemberFigures] = field(
+        default_factory=lambda: Slot("member_figures", writer=paths.MEMBERSHIP)
+    )
     presence: Slot[ClusterPresence] = field(
         default_factory=lambda: Slot("presence", writer=paths.MEMBERSHIP)
     )

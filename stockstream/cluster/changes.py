@@ -89,7 +89,7 @@ class Changes:
 
 
 _STATES = {
-    NodeState.JOINING: "is being told the prices of the others",
+    NodeState.JOINING: "is joining the cluster",
     NodeState.READY: "is ready to fetch for the cluster",
     NodeState.ALONE: "is alone, nothing comes back from NATS: it fetches for its own clients",
     NodeState.STANDING_BY: "stands by",

@@ -37,6 +37,7 @@ from stockstream.cluster.messages import (
 from stockstream.cluster.ownership import Ownership, Remembered
 from stockstream.cluster.wanting import Wanting
 from stockstream.cluster.wire import ClaimMessage, Heartbeat, Wants
+from stockstream.histogram import Histogram
 from stockstream.messages import (
     ClusterChanged,
     Demand,
@@ -47,7 +48,7 @@ from stockstream.messages import (
     LocalDemand,
 )
 from stockstream.shards import NodeId, index_of, shard, shards
-from stockstream.statuses import Holding, Member, Members
+from stockstream.statuses import Holding, Member, MemberFigures, Members, NodeState
 from stockstream.times import Moment, now_ms
 from stockstream.version import program_version
 from supervision import Actor, CallError, Normal, Shutdown, handles
@@ -68,6 +69,8 @@ TELL_WANTS_SECONDS = 0.25
 """What the clients want is told so often at most: a storm of clients is four messages a second."""
 FAREWELL_SECONDS = 1.0
 """A bus that does not write within this time has no connection: the others notice that."""
+ECHO_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""The buckets of the time until a heartbeat comes back."""
 UNHEARD_BEATS = 20
 """Heartbeats whose echo is still timed."""
 
@@ -136,6 +139,7 @@ class Membership(Actor):
         self._kept_epoch = 0
         self._epoch_rose = trio.Event()
         self._load = Load()
+        self._figures = tables.member_figures.value or MemberFigures(Histogram(ECHO_SECONDS))
         self._echo: tuple[Moment, float] | None = None  # the last one: when, after how many seconds
 
     async def init(self) -> None:
@@ -143,6 +147,7 @@ class Membership(Actor):
         self._bus = self.system.ref(paths.BUS)
         self._feeds = [self.system.ref(paths.feed(name)) for name in self._settings.upstreams]
         self._alerts = self.system.ref(paths.ALERTS)
+        self._tables.member_figures.put(self._figures)
         self._changes = Changes(self._tables.members.value, self._tables.holding.value)
         self._settle()
         self._bus.cast(BusWanted())
@@ -215,7 +220,7 @@ class Membership(Actor):
             sent = self._sent.pop(beat.number, None)
             if sent is not None:
                 self._echo = Moment.now(), trio.current_time() - sent
-                self._memory.figures.echoes.add(self._echo[1])
+                self._figures.echoes.add(self._echo[1])
             return
         self._heard[beat.sender] = Moment.now()
         if beat.kind != "bye" and self._wanting.misses(beat.sender, beat.wants):
@@ -257,7 +262,7 @@ class Membership(Actor):
     def _say(self, messages: Iterable[MemberMessage]) -> None:
         for message in messages:
             if isinstance(message, ClaimMessage):
-                self._memory.figures.claims += len(message.claims)
+                self._count(claims=len(message.claims))
             self._bus.cast(Say(self._told(message)))
 
     def _told(self, message: MemberMessage) -> MemberMessage:
@@ -290,14 +295,35 @@ class Membership(Actor):
         living = core.members
         self._wanting.count(living)
         self._heard = {node: self._heard.get(node) or Moment.now() for node in living}
-        members = self._members(living)
+        members, known = self._members(living), tables.members.value
         tables.members.put(members)
+        self._count_changes(known, members)
         self._add_up()
-        if before is None or _fetched(before) != _fetched(holding):
-            for listener in (*self._feeds, self._alerts):
-                listener.cast(HoldingChanged())
+        if before is not None and _fetched(before) != _fetched(holding):
+            for who in (*self._feeds, self._alerts):
+                who.cast(HoldingChanged())
         for text in self._changes.note(members, holding, self._why_standing_by()):
             self.system.emit(ClusterChanged(self.path, text))
+
+    def _count_changes(self, before: Members | None, after: Members) -> None:
+        if before is None:
+            return
+        nodes = [{member.node for member in each.members} for each in (before, after)]
+        came, gone = len(nodes[1] - nodes[0]), len(nodes[0] - nodes[1])
+        alone = after.state is NodeState.ALONE is not before.state
+        if came or gone or alone:
+            self._count(came=came, gone=gone, alone=int(alone))
+
+    def _count(self, *, claims: int = 0, came: int = 0, gone: int = 0, alone: int = 0) -> None:
+        now = self._figures
+        self._figures = msgspec.structs.replace(
+            now,
+            claims=now.claims + claims,
+            came=now.came + came,
+            gone=now.gone + gone,
+            alone=now.alone + alone,
+        )
+        self._tables.member_figures.put(self._figures)
 
     def _holding(self) -> Holding:
         """What the core says; but a node that is alone fetches nothing that nobody wants.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stockstream.metrics import counter, counters, gauge
+from stockstream.metrics import counter, counters, gauge, histogram
+from stockstream.statuses import NodeState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stockstream.metrics import Family
-    from stockstream.statuses import BusStatus, Members
+    from stockstream.statuses import BusStatus, MemberFigures, Members
     from stockstream.tables import Tables
 
 
@@ -20,10 +21,17 @@ def families(tables: Tables) -> Iterator[Family]:
         yield from _bus(tables.bus.value)
     if tables.members.value is not None:
         yield from _members(tables.members.value)
+    if tables.member_figures.value is not None:
+        yield from _membership(tables.member_figures.value)
     holding = tables.holding.value
     if holding is not None:
         yield gauge("stockstream_cluster_alone", "Whether no other node is heard.", holding.alone)
         yield gauge("stockstream_shards_held", "Shards that it fetches.", len(holding.epochs))
+        yield gauge(
+            "stockstream_cluster_epoch",
+            "The highest epoch that is known, in ms since 1970.",
+            max(holding.highest.values(), default=0),
+        )
 
 
 def _bus(bus: BusStatus) -> Iterator[Family]:
@@ -69,7 +77,31 @@ def _members(members: Members) -> Iterator[Family]:
         sum(len(row.differing) for row in rows),
     )
     yield gauge(
+        "stockstream_cluster_standing_by",
+        "Whether this node must not fetch: its name is taken, or its settings are others.",
+        members.state is NodeState.STANDING_BY,
+    )
+    yield gauge(
+        "stockstream_cluster_echo_age_seconds",
+        "Seconds since a heartbeat of this node came back.",
+        None if members.echoed is None else members.echoed.age,
+    )
+
+
+def _membership(figures: MemberFigures) -> Iterator[Family]:
+    yield counter(
+        "stockstream_cluster_claims_total", "Shards that this node claimed.", figures.claims
+    )
+    yield counters(
+        "stockstream_cluster_member_changes_total",
+        "Other nodes that came, or were gone.",
+        [({"change": "came"}, figures.came), ({"change": "gone"}, figures.gone)],
+    )
+    yield counter(
+        "stockstream_cluster_times_alone_total", "Times that this node was alone.", figures.alone
+    )
+    yield histogram(
         "stockstream_cluster_echo_seconds",
-        "How long the last own heartbeat took to come back.",
-        members.echo_seconds,
+        "Seconds until a heartbeat of this node came back to it.",
+        figures.echoes,
     )

@@ -66,7 +66,11 @@ class CutWire:
             self._whole.wait()
             if self._closed.is_set():
                 return
-            with socket.create_connection((self._host, self._port), 10) as there:
+            try:
+                there = socket.create_connection((self._host, self._port), 10)
+            except OSError:
+                return  # nobody is there: the end of this one says so
+            with there:
                 ready.register(here, selectors.EVENT_READ, there)
                 ready.register(there, selectors.EVENT_READ, here)
                 while not self._closed.is_set():

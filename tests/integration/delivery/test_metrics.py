@@ -115,7 +115,7 @@ async def test_the_documentation_names_every_family_as_it_is_told(nursery: trio.
         samples = await scrape(tree)
         assert samples["stockstream_bus_up"] == samples["stockstream_cluster_members"] == 1
         assert samples["stockstream_cluster_alone"] == 0
-        assert samples["stockstream_cluster_echo_seconds"] > 0
+        assert samples["stockstream_cluster_echo_seconds_count"] > 0
         heartbeats = 'stockstream_bus_messages_total{direction="sent",kind="heartbeat"}'
         assert samples[heartbeats] >= 2
         text = (await ask(tree)).text

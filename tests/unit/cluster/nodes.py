@@ -136,6 +136,7 @@ class Node:
         self.state = {"up": True}
         self.feed = []
         self.manager = []
+        self.watcher = []
         self.kept_epochs = []
         self.settings = MembershipSettings(
             me=self.me,
@@ -163,6 +164,7 @@ class Node:
                 _forever("cluster", cluster),
                 _forever("market", [_forever("feeds", [_forever("api", [feed])])]),
                 _forever("delivery", [manager]),
+                _forever("alerts", [ChildSpec("watcher", lambda: Probed(self.watcher))]),
             ],
         )
 

@@ -1,5 +1,6 @@
 /**
- * The socket's life: connect, notice silence, come back with back-off, or stay away when told to.
+ * The socket's life: connect, notice silence, come back with back-off, or stay away when told to. In a
+ * cluster it comes back to another node when the page's own is gone: `nodes.js` says to which.
  *
  * No DOM and no globals: time, chance and the WebSocket come from outside, so every path is tested
  * with a clock that a test moves.
@@ -9,6 +10,7 @@
  *          delay over,  │    ▼                  ▼
  *            retryNow   └──────────── waiting          closed ◀── a code of 4500–4999, or stop()
  */
+import { Nodes } from "./nodes.js";
 import { PROTOCOL_VERSION, decode, encode } from "./protocol.js";
 
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
@@ -31,7 +33,7 @@ import { PROTOCOL_VERSION, decode, encode } from "./protocol.js";
  */
 
 /** @typedef {{name: "idle"}} Idle */
-/** @typedef {{name: "connecting", attempt: number}} Connecting attempt counts from 1 since the last good connection */
+/** @typedef {{name: "connecting", attempt: number}} Connecting attempt counts rounds of all servers from 1 since the last good connection */
 /** @typedef {{name: "open"}} Open */
 /** @typedef {{name: "waiting", attempt: number, retryAt: number, reason: string}} Waiting retryAt in ms of the clock */
 /** @typedef {{name: "closed", code: number | null, reason: string}} Closed code null: stopped from here */
@@ -39,7 +41,7 @@ import { PROTOCOL_VERSION, decode, encode } from "./protocol.js";
 
 /**
  * @typedef {object} Options
- * @property {string} url of the WebSocket, without the protocol's version
+ * @property {string} url of the WebSocket of the page's own server, without the protocol's version
  * @property {(url: string) => Socket} open
  * @property {Clock} clock
  * @property {() => number} random in [0, 1)
@@ -53,6 +55,9 @@ import { PROTOCOL_VERSION, decode, encode } from "./protocol.js";
 /** First delay is drawn from half of this to all of it, then doubling: 500 ms at the least. */
 const BACKOFF_BASE_MS = 1_000;
 export const BACKOFF_MAX_MS = 60_000;
+
+/** The clients of a node that went do not come to the next one in one instant. */
+export const HOP_MS = 250;
 
 /** A connection that lasted this long was good: the next loss begins with the shortest delay. */
 const STABLE_AFTER_MS = 5_000;
@@ -71,6 +76,7 @@ export const OFFLINE_PROBE_MS = 2_000;
 
 export class Connection {
   #options;
+  #nodes;
   /** @type {ConnectionState} */
   #state = { name: "idle" };
   /** The one socket that counts; events of any other are old news. @type {Socket | null} */
@@ -97,6 +103,7 @@ export class Connection {
   /** @param {Options} options */
   constructor(options) {
     this.#options = options;
+    this.#nodes = new Nodes(options.url);
   }
 
   get state() {
@@ -160,13 +167,13 @@ export class Connection {
 
   #connect() {
     this.#drop(1000, "superseded");
-    this.#attempt += 1;
+    if (this.#nodes.next()) this.#attempt += 1;
     this.#askedDelay = null;
     this.#openedAt = this.#options.clock.now();
     /** @type {Socket} */
     let socket;
     try {
-      socket = this.#options.open(`${this.#options.url}?protocol=${PROTOCOL_VERSION}`);
+      socket = this.#options.open(`${this.#nodes.current}?protocol=${PROTOCOL_VERSION}`);
     } catch (error) {
       // A URL or a policy that forbids it: the browser says so by throwing.
       this.#wait(String(error));
@@ -193,8 +200,14 @@ export class Connection {
     const { message, faults } = decode(data);
     for (const fault of faults) this.#options.onFault(fault);
     if (message === null) return;
-    if (message.type === "welcome") this.#welcomed(message.heartbeat);
-    else if (message.type === "going_away") this.#askedDelay = Math.min(message.reconnectAfter * 1000, BACKOFF_MAX_MS);
+    if (message.type === "welcome") {
+      this.#nodes.learn(message.nodes);
+      this.#welcomed(message.heartbeat);
+    } else if (message.type === "going_away") {
+      this.#askedDelay = Math.min(message.reconnectAfter * 1000, BACKOFF_MAX_MS);
+      if (message.nodes.length > 0) this.#nodes.learn(message.nodes);
+      this.#nodes.leave();
+    }
     this.#readClock(message);
     this.#options.onMessage(message);
   }
@@ -203,6 +216,7 @@ export class Connection {
   #welcomed(heartbeat) {
     if (this.#state.name !== "connecting") return;
     this.#openedAt = this.#lastHeard;
+    this.#nodes.settle();
     this.#heartbeatMs = heartbeat * 1000;
     this.#enter({ name: "open" });
     this.#watch();
@@ -232,7 +246,9 @@ export class Connection {
     const wasOpen = this.#state.name === "open";
     const lasted = this.#options.clock.now() - this.#openedAt;
     this.#drop();
-    if (code >= 4500 && code <= 4999) {
+    if (code >= 4500 && code <= 4999 && !this.#nodes.isOwn) {
+      this.#nodes.bar();
+    } else if (code >= 4500 && code <= 4999) {
       this.#enter({ name: "closed", code, reason });
       return;
     }
@@ -243,7 +259,8 @@ export class Connection {
   /** @param {string} reason */
   #wait(reason) {
     const now = this.#options.clock.now();
-    const delay = this.#askedDelay ?? this.#backoff();
+    // A server that is asked to be spared says nothing of the next one.
+    const delay = this.#nodes.left ? this.#options.random() * HOP_MS : (this.#askedDelay ?? this.#backoff());
     this.#arm(delay, () => this.#connect());
     this.#enter({ name: "waiting", attempt: this.#attempt, retryAt: now + delay, reason });
   }
@@ -271,6 +288,7 @@ export class Connection {
         }
         const lasted = clock.now() - this.#openedAt;
         this.#drop(4000, "silent");
+        this.#nodes.leave();
         if (lasted >= STABLE_AFTER_MS) this.#attempt = 0;
         this.#wait("the server went silent");
       });

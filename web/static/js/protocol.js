@@ -65,7 +65,7 @@ export const PROTOCOL_VERSION = 1;
 
 /** @typedef {{symbol: string, code: string, reason: string}} Rejection */
 
-/** @typedef {{type: "welcome", protocol: number, session: string, serverTime: number | null, steady: number | null, heartbeat: number}} Welcome */
+/** @typedef {{type: "welcome", protocol: number, session: string, serverTime: number | null, steady: number | null, heartbeat: number, nodes: string[]}} Welcome nodes: addresses of the others of a cluster */
 /** @typedef {{type: "subscriptions", symbols: string[], rejected: Rejection[], id: Id}} Subscriptions */
 /** @typedef {{type: "snapshot", quotes: Quote[]} & Head} Snapshot */
 /** @typedef {{type: "prices", prices: PriceUpdate[]} & Head} Prices */
@@ -77,7 +77,7 @@ export const PROTOCOL_VERSION = 1;
  */
 /** @typedef {{type: "pong", id: Id, serverTime: number | null}} Pong */
 /** @typedef {{type: "error", code: string, reason: string, temporary: boolean, id: Id}} ServerError */
-/** @typedef {{type: "going_away", reconnectAfter: number}} GoingAway seconds */
+/** @typedef {{type: "going_away", reconnectAfter: number, nodes: string[]}} GoingAway seconds; nodes as in Welcome */
 /** @typedef {{type: "alert", alert: import("./alert-feed.js").Alert}} AlertFired */
 /** @typedef {Welcome | Subscriptions | Snapshot | Prices | Status | Pong | ServerError | AlertFired | GoingAway} ServerMessage */
 
@@ -140,6 +140,7 @@ function read(m, faults) {
         serverTime: timeOrNull(m.server_time),
         steady: steadyOrNull(m.steady),
         heartbeat: positiveOr(m.heartbeat, 25),
+        nodes: listOf(m.nodes ?? [], "nodes", faults, (s) => (typeof s === "string" ? s : null)),
       };
     case "subscriptions":
       return {
@@ -179,7 +180,11 @@ function read(m, faults) {
       return alert === null ? null : { type: "alert", alert };
     }
     case "going_away":
-      return { type: "going_away", reconnectAfter: Math.max(0, numberOr(m.reconnect_after, 0)) };
+      return {
+        type: "going_away",
+        reconnectAfter: Math.max(0, numberOr(m.reconnect_after, 0)),
+        nodes: listOf(m.nodes ?? [], "nodes", faults, (s) => (typeof s === "string" ? s : null)),
+      };
     default:
       if (typeof m.type !== "string") faults.push("a message without a type");
       return null;

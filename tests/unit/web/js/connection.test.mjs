@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
-import { BACKOFF_MAX_MS, CONNECT_TIMEOUT_MS, Connection, OFFLINE_PROBE_MS, PROBE_MS, SILENCE_MS } from "../../../../web/static/js/connection.js";
+import { BACKOFF_MAX_MS, CONNECT_TIMEOUT_MS, Connection, HOP_MS, OFFLINE_PROBE_MS, PROBE_MS, SILENCE_MS } from "../../../../web/static/js/connection.js";
+import { Nodes } from "../../../../web/static/js/nodes.js";
 import { FakeClock, ScriptedSocket, welcome } from "./support.mjs";
 
 let clock;
@@ -487,5 +488,92 @@ describe("sending and stopping", () => {
     assert.equal(clock.pending, 0);
     connection.retryNow();
     assert.equal(sockets.length, 1);
+  });
+});
+
+describe("other nodes of the cluster", () => {
+  const NODES = ["http://two", "https://three/stocks/", "ftp://four", "http://u:p@five", "nonsense", "http://two"];
+  const hosts = () => sockets.map((socket) => new URL(socket.url).host);
+
+  function connectedToOneOf(nodes = NODES) {
+    connection.start();
+    last().says(welcome({ nodes }));
+    clock.advance(6_000);
+    last().says(heartbeat);
+  }
+
+  it("are tried after the page's own server, soon, and in rounds whose pauses grow", () => {
+    chance = 1;
+    connectedToOneOf();
+    last().ends(1006);
+    const pauses = [];
+    for (let i = 0; i < 6; i += 1) {
+      pauses.push(connection.state.retryAt - clock.now());
+      clock.advance(pauses.at(-1));
+      last().ends(1006);
+    }
+    assert.deepEqual(hosts(), ["here", "here", "two", "three", "here", "two", "three"]);
+    assert.deepEqual(pauses, [1_000, HOP_MS, HOP_MS, 1_000, HOP_MS, HOP_MS]);
+    assert.equal(sockets[3].url, "wss://three/stocks/ws?protocol=1");
+  });
+
+  it("are gone on with at once when the page's own server goes away", () => {
+    connectedToOneOf();
+    last().says({ type: "going_away", reconnect_after: 5, nodes: ["http://three"] });
+    last().ends(1012);
+    assert.ok(connection.state.retryAt - clock.now() <= HOP_MS);
+    clock.advance(HOP_MS);
+    assert.deepEqual(hosts(), ["here", "three"]);
+    last().says(welcome({ nodes: ["http://here"] }));
+    assert.equal(connection.state.name, "open");
+  });
+
+  it("are left for the page's own server, and remembered", () => {
+    connectedToOneOf(["http://two"]);
+    last().says({ type: "going_away", reconnect_after: 5, nodes: ["http://two"] });
+    last().ends(1012);
+    clock.advance(HOP_MS);
+    last().says(welcome());
+    clock.advance(6_000);
+    last().says(heartbeat);
+    last().ends(1006);
+    clock.advance(1_000);
+    last().ends(1006);
+    clock.advance(HOP_MS);
+    assert.deepEqual(hosts(), ["here", "two", "here", "two"]);
+  });
+
+  it("are tried before a server that went silent", () => {
+    connectedToOneOf(["http://two"]);
+    clock.advance(SILENCE_MS + PROBE_MS + HOP_MS);
+    assert.deepEqual(hosts(), ["here", "two"]);
+  });
+
+  it("are not waited for when the server names none", () => {
+    connectedToOneOf([]);
+    last().says({ type: "going_away", reconnect_after: 5 });
+    last().ends(1012);
+    assert.equal(connection.state.retryAt - clock.now(), 5_000);
+  });
+
+  it("end nothing for the page when they do not want it back", () => {
+    connectedToOneOf(["http://two"]);
+    last().says({ type: "going_away", reconnect_after: 5 });
+    last().ends(1012);
+    clock.advance(HOP_MS);
+    last().ends(4501, "supported protocols: 2");
+    assert.equal(connection.state.name, "waiting");
+    for (let i = 0; i < 3; i += 1) {
+      clock.advance(4_000);
+      last().ends(1006);
+    }
+    assert.deepEqual(hosts(), ["here", "two", "here", "here", "here"]);
+  });
+
+  it("are only those with TLS for a page that came by TLS", () => {
+    const nodes = new Nodes("wss://here/ws");
+    nodes.learn(["http://two", "https://three"]);
+    const tried = [1, 2, 3].map(() => [nodes.next(), nodes.current]);
+    assert.deepEqual(tried, [[true, "wss://here/ws"], [false, "wss://three/ws"], [true, "wss://here/ws"]]);
   });
 });

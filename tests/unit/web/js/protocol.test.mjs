@@ -15,7 +15,7 @@ describe("decode", () => {
   it("reads a welcome", () => {
     assert.deepEqual(
       ok({ type: "welcome", protocol: 1, session: "x", node: "n", server_time: "2026-11-22T10:00:00.5Z", steady: 5_000, heartbeat: 30, limits: {} }),
-      { type: "welcome", protocol: 1, session: "x", serverTime: Date.parse("2026-11-22T10:00:00.500Z"), steady: 5_000, heartbeat: 30 },
+      { type: "welcome", protocol: 1, session: "x", serverTime: Date.parse("2026-11-22T10:00:00.500Z"), steady: 5_000, heartbeat: 30, nodes: [] },
     );
   });
 
@@ -119,6 +119,8 @@ describe("decode", () => {
     assert.equal(ok({ type: "pong", id: 3, server_time: "2026-11-22T10:00:00Z" }).id, 3);
     assert.equal(ok({ type: "going_away", reconnect_after: 1.7 }).reconnectAfter, 1.7);
     assert.equal(ok({ type: "going_away", reconnect_after: -5 }).reconnectAfter, 0);
+    assert.deepEqual(ok({ type: "going_away", reconnect_after: 1, nodes: ["http://b"] }).nodes, ["http://b"]);
+    assert.deepEqual(sent({ type: "going_away", nodes: ["http://b", 7] }).message.nodes, ["http://b"]);
   });
 
   it("lets a message of a later version pass without a fault", () => {

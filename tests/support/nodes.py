@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -172,6 +173,27 @@ class Nodes:
             node.send_signal(signal.SIGCONT)
         with ThreadPoolExecutor() as pool:
             list(pool.map(self.forget, list(self)))
+
+
+@contextmanager
+def public_nodes(folder: Path, settings: Mapping[str, str]) -> Iterator[tuple[Node, Node]]:
+    """Two nodes that clients may move between: each tells of the other, and lets its pages in."""
+    with ExitStack() as stack:
+        nats, stub = Nats(folder), Stub(folder)
+        stack.enter_context(running(nats))
+        stack.enter_context(running(stub))
+        nodes = Nodes(folder, nats, stub, settings)
+        stack.callback(nodes.end)
+        one, two = nodes.make("one"), nodes.make("two")
+        for node in (one, two):
+            node.set(PUBLIC_URL=node.url, ALLOWED_ORIGINS=f"{one.url},{two.url}")
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Node.start, (one, two)))
+        give_up = time.monotonic() + SETTLE_SECONDS
+        while not nodes.are_one:
+            assert time.monotonic() < give_up, [node.output for node in nodes]
+            time.sleep(LOOK_SECONDS)
+        yield one, two
 
 
 @contextmanager

@@ -39,6 +39,10 @@ class Program:
         self._said_ready = threading.Event()
         self.output: list[str] = []
 
+    def set(self, **settings: str) -> None:
+        """Settings from the next start on."""
+        self._settings |= settings
+
     def start(self) -> None:
         """Start the process and wait until it says that it serves."""
         passed = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}

@@ -28,6 +28,7 @@ from stockstream.cli.watch.truths import truths
 from stockstream.cli.watch.watching import Open, Watching
 from tests.integration.delivery.upstream import started_api
 from tests.support.cut_wire import cut_wire
+from tests.support.nodes import public_nodes
 from tests.support.selfsigned import server_context
 from tests.support.server import free_port, running_server
 
@@ -78,9 +79,7 @@ class Watch:
                 await self._came.wait()
 
     async def price_from(self, server: Server, after: int = 0) -> Line:
-        return await self.until(
-            lambda line: line["type"] == "price" and line["url"] == server.url, after
-        )
+        return await self.until(is_price(url=server.url), after)
 
     async def ended(self) -> int:
         with trio.fail_after(SECONDS):
@@ -110,6 +109,10 @@ async def watching(
 
 def is_status(**said: object) -> Callable[[Line], bool]:
     return lambda line: line["type"] == "status" and said.items() <= line.items()
+
+
+def is_price(**said: object) -> Callable[[Line], bool]:
+    return lambda line: line["type"] == "price" and said.items() <= line.items()
 
 
 async def run(environment: dict[str, str], folder: Path, *arguments: str) -> tuple[int, str, str]:
@@ -236,6 +239,24 @@ async def test_the_next_server_is_gone_on_with_at_once(
             assert trio.current_time() - began < 3.0
             watch.process.send_signal(signal.SIGTERM)
             assert await watch.ended() == 130
+
+
+@pytest.mark.proves("N17", "N18", "T21")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+async def test_the_nodes_that_a_server_tells_of_are_gone_on_with(
+    end: signal.Signals, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Though one was named alone. Back and forth: the versions are the cluster's."""
+    fast = {"FETCH_INTERVAL": "0.2", "FETCH_INTERVAL_IDLE": "0.2"}
+    with public_nodes(tmp_path, fast) as (one, two):
+        async with watching(environment, tmp_path, "AAPL", "MSFT", "--url", one.url) as watch:
+            for here, there in ((one, two), (two, one)):
+                await watch.until(is_price(url=here.url))
+                seen = len(watch.lines)
+                await trio.to_thread.run_sync(here.stop, end)
+                await watch.until(is_price(url=there.url, state="live"), seen)
+                await trio.to_thread.run_sync(here.start)
+            assert not [line for line in watch.lines if line["type"] in {"notice", "error"}]
 
 
 async def test_a_reader_that_leaves_ends_it_quietly_also_on_a_quiet_market(

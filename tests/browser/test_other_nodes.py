@@ -1,0 +1,70 @@
+"""A page whose server is gone for good goes on with another node of the cluster."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.browser.conftest import FAST, WAIT_SECONDS
+from tests.support.nodes import public_nodes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import WebSocket
+
+    from tests.browser.conftest import Visit
+
+
+class Heard:
+    """What the sockets of a page were told: hosts in their order, and versions that only rise."""
+
+    def __init__(self) -> None:
+        self.hosts: list[str] = []
+        self.versions: dict[str, list[int]] = {}
+
+    def listen(self, socket: WebSocket) -> None:
+        """Take a socket that the page opens."""
+        host = urlsplit(socket.url).netloc
+        socket.on("framereceived", lambda frame: self._take(host, frame))
+
+    def _take(self, host: str, frame: str | bytes) -> None:
+        message = json.loads(frame)
+        if message["type"] == "welcome":
+            self.hosts.append(host)
+        for quote in message.get("quotes", []) + message.get("prices", []):
+            before = self.versions.get(quote["symbol"], [0, 0])
+            assert quote["version"] >= before, (host, quote, before)
+            self.versions[quote["symbol"]] = quote["version"]
+
+
+@pytest.mark.proves("N17", "N18", "T21")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_prices_go_on_from_another_node(end: signal.Signals, visit: Visit, tmp_path: Path) -> None:
+    """Killed or stopped: the page is live again by itself, and no price goes back."""
+    with public_nodes(tmp_path, FAST) as (one, two):
+        page = visit("about:blank", server_goes_away=True)
+        heard = Heard()
+        page.page.on("websocket", heard.listen)
+        policy = page.page.goto(one.url)
+        assert policy is not None
+        socket = two.url.replace("http", "ws")
+        assert f"connect-src 'self' {socket};" in policy.headers["content-security-policy"]
+        page.subscribe("AAPL MSFT")
+        page.expect_changes("AAPL", 2)
+        page.expect_live()
+        before = dict(heard.versions)
+        one.stop(end)
+        give_up = time.monotonic() + WAIT_SECONDS
+        while len(heard.hosts) < 2 and time.monotonic() < give_up:
+            page.page.wait_for_timeout(20)  # the browser's events are taken meanwhile
+        page.expect_live()
+        page.expect_changes("AAPL", 2)
+        assert heard.hosts == [urlsplit(url).netloc for url in (one.url, two.url)]
+        assert all(heard.versions[symbol] > version for symbol, version in before.items())
+        page.page.close()

@@ -224,7 +224,7 @@ class FanOut:
     def _lacking(self, lane: Lane) -> list[Symbol]:
         """What changed after the last flush that a client has seen, as far as it may be told."""
         lacking = self._book.lacking(lane.want, lane.seen)
-        return self._book.due(lacking, lane.ahead) if lane.ahead else lacking
+        return self._book.due(lane.want, lacking, lane.ahead) if lane.ahead else lacking
 
     def _next_frames(self, lane: Lane, now: float) -> tuple[bytes, Callable[[], None]] | None:
         """The frames that come next for a lane, and what is true once they are sent."""
@@ -315,6 +315,8 @@ class FanOut:
 
     def _told_prices(self, lane: Lane, updates: int, now: float) -> None:
         lane.seen = self._book.number
+        if lane.ahead:
+            lane.ahead = self._book.still_ahead(lane.want, lane.ahead)
         lane.last_prices = now
         self._held_back.discard(lane.number)
         self._counts.updates += updates
@@ -322,8 +324,6 @@ class FanOut:
     def _caught_up(self, lane: Lane) -> None:
         lane.behind_since = None
         lane.seen = self._book.number
-        if lane.ahead:
-            lane.ahead = self._book.still_ahead(lane.want, lane.ahead)
         # Who has a rate of its own, or is ahead, shares no frames.
         if lane.seconds_between is None and not lane.ahead:
             self._late.pop(lane.number, None)

@@ -110,6 +110,7 @@ class FlushBook:
         )
         self._more = 0  # the last flush that changed anything but prices
         self._waiting: dict[Symbol, QuoteRow] = {}
+        self._renumbered: dict[Symbol, QuoteRow] = {}
         self._unconfirmed: Mapping[Symbol, Unconfirmed] = {}
         self._restated: set[Symbol] = set()
 
@@ -152,10 +153,14 @@ class FlushBook:
     @property
     def waiting(self) -> bool:
         """Whether there is anything to flush."""
-        return bool(self._waiting or self._restated)
+        return bool(self._waiting or self._restated or self._renumbered)
 
     def note(self, rows: Iterable[QuoteRow]) -> None:
-        """Have rows wait for the next flush, the newest of each symbol; older ones are ignored."""
+        """Have rows wait for the next flush, the newest of each symbol; older ones are ignored.
+
+        What only has a version of a later epoch is sent to clients that are ahead of the one there
+        is, and to nobody else.
+        """
         for row in rows:
             symbol = row.quote.symbol
             known = self._waiting.get(symbol)
@@ -164,6 +169,9 @@ class FlushBook:
                 known = None if flushed is None else flushed.row
             if known is None or _is_news(row, known):
                 self._waiting[symbol] = row
+            elif row.quote.version.epoch > known.quote.version.epoch:
+                renumbered = self._waiting if symbol in self._waiting else self._renumbered
+                renumbered[symbol] = row
 
     def note_unconfirmed(self, unconfirmed: Mapping[Symbol, Unconfirmed]) -> None:
         """Take which symbols the last fetch did not confirm; changes wait for the next flush."""
@@ -192,10 +200,14 @@ class FlushBook:
                 more = number
         self._more = more
         changed = frozenset(waiting)
+        for symbol, row in self._renumbered.items():
+            if symbol not in changed:
+                flushed[symbol].row = row
         for encoded in (self._updates, self._states, self._quotes):
-            for symbol in encoded.keys() & changed:
+            for symbol in encoded.keys() & (changed | self._renumbered.keys()):
                 del encoded[symbol]
         waiting.clear()
+        self._renumbered.clear()
         self._restated.clear()
         return changed
 
@@ -302,14 +314,13 @@ class FlushBook:
             and ((entry := self._flushed.get(symbol)) is None or entry.row.quote.version < version)
         }
 
-    def due(self, symbols: Iterable[Symbol], ahead: AheadOf) -> list[Symbol]:
-        """Those of `symbols` that a client may be told which is `ahead`."""
-        return [
-            symbol
-            for symbol in symbols
-            if (version := ahead.get(symbol)) is None
-            or self._flushed[symbol].row.quote.version >= version
-        ]
+    def due(self, want: Subscription, lacking: Iterable[Symbol], ahead: AheadOf) -> list[Symbol]:
+        """What a client may be told that is `ahead`: the other symbols that it is `lacking`, and
+        those of which there is by now what it has, or more.
+        """
+        here = ahead.keys() - self.still_ahead(want, ahead).keys()
+        due = [symbol for symbol in lacking if symbol not in ahead]
+        return due + [symbol for symbol in here if want.everything or symbol in want.symbols]
 
     def part(self, want: Subscription, before: Subscription, most: int) -> Subscription:
         """The next subscription of a client on its way from `before` to `want`.

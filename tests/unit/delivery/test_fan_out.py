@@ -6,6 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from stockstream.delivery import fan_out as fan_out_module
@@ -688,6 +689,36 @@ def test_a_client_that_was_told_more_by_another_node_gets_nothing_older(all_of: 
     (update,) = client.take()
     assert [price["version"] for price in update["prices"]] == [[1, 5]]
     assert all_of.groups == 1, "it shares its frames with others again"
+
+
+@pytest.mark.proves("W1", "W6", "N17")
+def test_a_price_that_has_only_got_a_later_epoch_is_told_to_who_is_ahead_of_it(
+    all_of: Broadcast,
+) -> None:
+    """To nobody else: it is the same price. Else such a client would wait for another one."""
+    behind, ahead = all_of.attach(), all_of.attach()
+    all_of.want(behind, "AAPL", "MSFT")
+    all_of.want(ahead, "AAPL", "MSFT", since={"AAPL": Version(5, 9)})
+    for client in (behind, ahead):
+        client.take()
+    same = row("AAPL", 150.0, 2)
+    all_of.flush(replaced(same, Version(4, 2)))
+    assert ahead.take() == behind.take() == []
+    all_of.flush(replaced(same, Version(6, 3)))
+    assert behind.take() == []
+    (snapshot,) = ahead.take()
+    assert [quote["version"] for quote in snapshot["quotes"]] == [[6, 3]]
+    all_of.flush(replaced(row("AAPL", 151.0, 4), Version(6, 4)))
+    for client in (behind, ahead):
+        (update,) = client.take()
+        assert [price["version"] for price in update["prices"]] == [[6, 4]]
+    assert all_of.groups == 1
+
+
+def replaced(row: QuoteRow, version: Version) -> QuoteRow:
+    """The same under another version."""
+    quote = msgspec.structs.replace(row.quote, version=version)
+    return msgspec.structs.replace(row, quote=quote)
 
 
 @pytest.mark.proves("N18")

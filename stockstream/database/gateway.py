@@ -70,6 +70,11 @@ class DatabaseSettings:
         }
         return self.pools.get(name, defaults[name])
 
+    @property
+    def connections(self) -> int:
+        """How many a node may have to the primary; without a replica, history asks that too."""
+        return sum(self.of_pool(name).size for name in Purpose)
+
 
 class _Count:
     """Time to write down how many queries there were."""

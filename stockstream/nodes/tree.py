@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from stockstream import part_settings
 from stockstream.application import Addresses, bind
 from stockstream.config import names_a_node, unfit_name
+from stockstream.database.embedded.files import CONNECTIONS
 from stockstream.database.embedded.postgres import Postgres
 from stockstream.errors import ConfigurationError
 from stockstream.instance import kept_instance
@@ -47,6 +48,8 @@ INTENSITY, PERIOD = 100, 10.0
 NODES_BACKOFF = Backoff(first=0.1, longest=10.0)
 POSTGRES_SHUTDOWN_SECONDS = 6.0
 OWN_HOST = "127.0.0.1"
+SPARE_CONNECTIONS = 12
+"""Connections to the embedded PostgreSQL beside the nodes': its own reserve of three, commands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,9 @@ def build(settings: Settings, machine: Machine, display: Display | None = None) 
         watching = partial(Watching, machine.processes, token, display)
         children.append(ChildSpec("watching", watching))
     if settings.database_url is None:
-        postgres = partial(Postgres, settings.data_directory)
+        each = part_settings.database(settings).connections
+        connections = max(CONNECTIONS, len(machine.own) * each + SPARE_CONNECTIONS)
+        postgres = partial(Postgres, settings.data_directory, connections=connections)
         children.append(ChildSpec("postgres", postgres, shutdown=POSTGRES_SHUTDOWN_SECONDS))
     if machine.shared.stub_port is not None:
         stub = partial(Stub, machine.shared.stub_port, settings.allowed_hosts, settings.log_format)

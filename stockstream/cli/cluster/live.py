@@ -67,7 +67,8 @@ class LiveTable:
         self._terminal = os.dup(2)
         self._log, write_end = os.pipe()
         os.set_blocking(self._log, False)
-        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         os.dup2(write_end, 2)
         os.close(write_end)
         self._rest = b""
@@ -110,6 +111,8 @@ class LiveTable:
         self._live.stop()
         os.dup2(self._terminal, 2)
         self.show_log()
+        if self._rest:
+            self.write(self._rest.decode(errors="replace") + "\n")
         os.close(self._terminal)
         os.close(self._log)
 

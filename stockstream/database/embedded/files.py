@@ -39,10 +39,13 @@ SOCKET_PREFIX = "stockstream-"
 LARGEST_LOG = 10_000_000
 _STARTED_IN = b"/proc/self/cwd"
 
+CONNECTIONS = 60
+"""Those of a node with the largest pool that may be set, and some for commands."""
+
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "60",
+    "max_connections": str(CONNECTIONS),
     # A statement that cannot leave any out locks all partitions, of which there may be hundreds.
     "max_locks_per_transaction": "256",
     "shared_buffers": "64MB",

@@ -50,11 +50,20 @@ class _FaultOver:
 
 
 class Postgres(Actor):
-    """See the module. `watchers` are told each time the server is up, or why it does not start."""
+    """See the module. `watchers` are told each time the server is up, or why it does not start.
+
+    It takes so many `connections`, of all nodes together.
+    """
 
     owns_tasks: ClassVar[bool] = True
 
-    def __init__(self, directory: Path, watchers: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        watchers: Sequence[str] = (),
+        connections: int = files.CONNECTIONS,
+    ) -> None:
+        self._settings = {**files.SETTINGS, "max_connections": str(connections)}
         self._layout = Layout(directory.absolute())
         self._watchers = tuple(watchers)
         self._process: ChildProcess | None = None
@@ -161,7 +170,7 @@ class Postgres(Actor):
         user = await choose_user()
         await files.prepare(layout, user)
         folder = files.socket_folder(layout, user)
-        process = files.start_server(layout, user, folder)
+        process = files.start_server(layout, user, folder, self._settings)
         self._process = process
         ready = False
         try:

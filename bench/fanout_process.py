@@ -85,12 +85,17 @@ def free_port() -> int:
 
 @contextmanager
 def started(
-    command: Sequence[str], port: int, core: int, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    port: int,
+    core: int,
+    environment: Mapping[str, str] | None = None,
+    *,
+    may_end: bool = False,
 ) -> Iterator[Process]:
     """Run a server on `core` in a folder of its own; ready when its port answers.
 
     Raises:
-        Failed: it does not answer, with what it wrote.
+        Failed: it does not answer, or has ended unless it `may_end`, with what it wrote.
     """
     with tempfile.TemporaryDirectory(prefix="fanout-") as folder:
         log = Path(folder) / "server.log"
@@ -106,7 +111,7 @@ def started(
         try:
             _wait_for_port(process, port)
             yield Process(process.pid, port)
-            if process.poll() is not None:
+            if process.poll() is not None and not may_end:
                 raise Failed("the server ended by itself")
         except Failed as error:
             raise Failed(f"{error}; it wrote:\n{_tail(log)}") from error

@@ -42,7 +42,8 @@ test-deep: ## the runtime against its model and a real OTP, candles and a cluste
 		tests/conformance/test_model.py tests/conformance/test_random_trees.py \
 		tests/conformance/otp tests/integration/distributions \
 		tests/integration/history/test_grown_candles.py \
-		tests/integration/cluster/test_breakage.py \
+		tests/integration/cluster/test_breakage.py tests/integration/cluster/test_partition.py \
+		tests/integration/cluster/test_provider.py tests/integration/cluster/test_shared_out.py \
 		tests/unit/cluster/test_ownership_states.py \
 		tests/unit/cluster/test_ownership_simulation.py \
 		tests/integration/cluster/test_connection.py $(ARGS)

@@ -1,4 +1,4 @@
-"""Three real nodes, and something breaks: what the clients of each see, and what comes after.
+"""Three real nodes, whole at first. Then something breaks: what clients see, and what comes after.
 
 The database is away all the time: prices flow without it. The limits are those of the design for an
 interval of 1 s, and a second more, for the processes share a machine with other tests; the time in
@@ -7,7 +7,6 @@ which they had no CPU does not count.
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 from contextlib import asynccontextmanager
@@ -20,7 +19,7 @@ import trio
 
 from tests.chaos.support import chosen_seed
 from tests.support.follower import Follower
-from tests.support.nodes import Node, Nodes, running_nodes, until, watched
+from tests.support.nodes import DEEP, Node, Nodes, running_nodes, until, watched
 from tests.support.server import TOKEN
 from tests.support.stopwatch import Stopwatch
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from tests.support.client import Client
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 MARGIN = 1.0
 INTERVAL = 1.0
 KILLS = 200 if DEEP else 20
@@ -79,6 +77,23 @@ async def fetches_once(nodes: Nodes) -> None:
     assert passed / INTERVAL - 2 <= asked <= passed / (0.9 * INTERVAL) + 1
 
 
+@pytest.mark.proves("N3", "N4", "N12")
+async def test_one_node_asks_once_an_interval_and_all_clients_have_the_same(nodes: Nodes) -> None:
+    """The stub counts the requests; the versions on all nodes are the same ones."""
+    await nodes.settle()
+    async with watched(list(nodes)) as clients:
+        begin, before = trio.current_time(), nodes.requests()
+        await trio.sleep(4)
+        end, asked = trio.current_time(), nodes.requests() - before
+        assert (end - begin) * 0.9 - 1 <= asked <= (end - begin) / 0.9 + 1
+        for client in clients:
+            assert client.longest_pause(begin, end) < 1.3
+        await trio.sleep(0.3)
+        versions = [client.versions for client in clients]
+        assert versions[0] == versions[1] == versions[2]
+        assert len(versions[0]) > 1
+
+
 @pytest.mark.proves("N7", "C12", "C13")
 async def test_a_killed_node_is_followed_by_another(nodes: Nodes) -> None:
     """The clients of the others wait a second longer."""
@@ -106,6 +121,7 @@ async def test_a_frozen_node_loses_what_it_fetches_and_comes_back(nodes: Nodes) 
     await until(lambda: nodes.are_one, 5)
 
 
+@pytest.mark.skipif(not DEEP, reason="make test-deep restarts NATS, too")
 @pytest.mark.proves("N6")
 async def test_nats_may_restart_in_a_blink(nodes: Nodes) -> None:
     """Nobody is alone, and the same node goes on."""

@@ -10,12 +10,14 @@ import pytest
 import trio
 
 from tests.support.cut_wire import CutWire, cut_wire
-from tests.support.nodes import Nodes, running_nodes, until, watched
+from tests.support.nodes import DEEP, Nodes, running_nodes, until, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.client import Client
+
+pytestmark = pytest.mark.skipif(not DEEP, reason="make test-deep breaks the way to the price API")
 
 INTERVAL = 0.5
 FAILURES = 5
@@ -57,9 +59,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory, wires: dict[str, CutWire]) -
 
 async def stays_at(client: Client, feed: str, circuit: str) -> None:
     await client.wait_for(
-        lambda: (
-            (client.status["feed"], client.status["circuit"]) == (feed, circuit)
-        )
+        lambda: (client.status["feed"], client.status["circuit"]) == (feed, circuit)
     )
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import trio
 
-from tests.support.nodes import running_nodes, until, watched
+from tests.support.nodes import DEEP, running_nodes, until, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +86,7 @@ async def test_each_symbol_is_asked_for_once_an_interval(nodes: Nodes) -> None:
         assert clients[0].versions == clients[1].versions == clients[2].versions
 
 
+@pytest.mark.skipif(not DEEP, reason="make test-deep looks at what is recorded meanwhile")
 @pytest.mark.proves("N21", "H7")
 async def test_history_has_each_version_once_over_kills_and_an_outage_of_nats(
     nodes: Nodes, database: str, postgres_server: PostgresServer

@@ -217,7 +217,8 @@ def _cluster(
 def _market(settings: Settings, tables: Tables, upstreams: Sequence[Upstream]) -> ChildSpec:
     epoch = partial(claim_epoch, settings.data_directory)
     parts = part_settings.parts(settings)
-    streamer = partial(Streamer, tables, claim_epoch=epoch, shards_per_upstream=parts)
+    node = part_settings.node_name(settings)
+    streamer = partial(Streamer, tables, claim_epoch=epoch, shards_per_upstream=parts, node=node)
     feeds = supervisor(
         "feeds",
         [_upstream(settings, tables, upstream) for upstream in upstreams],

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from stockstream.quotes import Symbol
 
 MOST_SHARDS = 64
+EPOCHS_PER_NODE = 256
+"""One of so many in a row is a node's own, by its name. An epoch is a clock's ms: with many more,
+epochs that are ahead of the clock would run away from it while a node gives one each second."""
 
 Shard = NewType("Shard", str)
 """The upstream's name and the number of the part, from 0 on: `api/0`."""
@@ -64,6 +67,17 @@ def index_of(symbol: Symbol, count: int) -> int:
     if count == 1:
         return 0
     return int.from_bytes(blake2b(symbol.encode(), digest_size=8).digest(), "big") % count
+
+
+def next_epoch(node: str, now_ms: int, highest: int) -> int:
+    """The lowest epoch above the `highest` known, and not below the clock, that is this node's own.
+
+    Nodes that cannot reach each other know the same highest epoch. Where it is ahead of their
+    clocks, each would give the next one, and two prices would have one version.
+    """
+    own = int.from_bytes(blake2b(node.encode(), digest_size=8).digest(), "big")
+    lowest = max(now_ms, highest + 1)
+    return lowest + (own - lowest) % EPOCHS_PER_NODE
 
 
 def upstream_of(name: Shard) -> str:

@@ -25,7 +25,7 @@ from stockstream.cluster.claim_book import ClaimBook
 from stockstream.cluster.rendezvous import preferred
 from stockstream.cluster.roster import Roster
 from stockstream.cluster.wire import ClaimMessage, Heartbeat
-from stockstream.shards import Claim, Shard, part_of, upstream_of
+from stockstream.shards import Claim, Shard, next_epoch, part_of, upstream_of
 from stockstream.statuses import Holding, NodeState
 
 if TYPE_CHECKING:
@@ -362,7 +362,7 @@ class Ownership:
         """What this node should fetch and does not hold."""
         if not (self._up and self._ready) or self._left:
             return []
-        epoch = max(now_ms, self._book.highest + 1)
+        epoch = next_epoch(self.me.name, now_ms, self._book.highest)
         claims: dict[Shard, Claim] = {}
         for upstream, shards in self._shards.items():
             candidates = self._candidates(upstream)

@@ -52,15 +52,17 @@ class Streamer(Actor):
         clock: Callable[[], int] = now_ms,
         claim_epoch: Callable[[], int] | None = None,
         shards_per_upstream: int = 1,
+        node: str = "",
     ) -> None:
         """`claim_epoch` gives the process its epoch, in a thread; without one it is the clock's
-        time. In a cluster the membership has the epochs of the shards.
+        time. In a cluster the membership has the epochs of the shards; the name of this `node` has
+        a part in those that it gives while it is alone.
         """
         self._tables = tables
         self._clock = clock
         self._wall = WallClock(clock)
         self._claim_epoch = claim_epoch
-        self._versioning = Versioning(shards_per_upstream)
+        self._versioning = Versioning(shards_per_upstream, node)
 
     async def init(self) -> None:
         """Have an epoch."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from stockstream.quotes import Version
-from stockstream.shards import Shard, shard, shard_of, upstream_of
+from stockstream.shards import Shard, next_epoch, shard, shard_of, upstream_of
 from stockstream.statuses import Holding
 
 if TYPE_CHECKING:
@@ -46,8 +46,10 @@ class Versioning:
     `contested`: what the next fetches confirm is given versions of the new epoch.
     """
 
-    def __init__(self, shards_per_upstream: int) -> None:
+    def __init__(self, shards_per_upstream: int, node: str) -> None:
+        """`node` is the name of this one."""
         self._count = shards_per_upstream
+        self._node = node
         self.used: dict[Shard, int] = {}
         self._before = Holding()
         self._was_alone = False
@@ -110,7 +112,7 @@ class Versioning:
             part = observed if len(some) == len(observed.observations) else _only(observed, some)
             if holding.alone:
                 known = max(holding.highest.get(name, 0), self.used.get(name, 0))
-                epoch = self.used[name] = max(now_ms, known + 1)
+                epoch = self.used[name] = next_epoch(self._node, now_ms, known)
                 parts.append(Part(part, epoch, name in holding.recording))
             else:
                 parts.append(Part(part, holding.epochs[name], own=True))

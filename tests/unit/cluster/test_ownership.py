@@ -9,12 +9,15 @@ import pytest
 from stockstream.cluster.ownership import Ownership
 from stockstream.cluster.rendezvous import preferred
 from stockstream.cluster.wire import ClaimMessage, Heartbeat
-from stockstream.shards import Claim, NodeId, Shard, shards
+from stockstream.shards import Claim, NodeId, Shard, next_epoch, shards
 from stockstream.statuses import NodeState
 from tests.support.cluster_bus import NOW, RIGHT, SHARDS, Bus
 
 DAY_MS = 86_400_000
 FIRST = SHARDS[0]
+
+
+FIRST_EPOCH = next_epoch("a", NOW, 0)
 
 
 def three(bus: Bus) -> list[Ownership]:
@@ -114,10 +117,10 @@ def test_a_claim_holds_from_the_moment_it_comes_back() -> None:
         (beat,) = node.tick(NOW)
         said = node.heard(beat, NOW)
     claim = next(message for message in said if isinstance(message, ClaimMessage))
-    assert claim.claims == {FIRST: Claim(NOW, "a", 1)}
+    assert claim.claims == {FIRST: Claim(FIRST_EPOCH, "a", 1)}
     assert node.holding().epochs == {}
     node.heard(claim, NOW)
-    assert node.holding().epochs == {FIRST: NOW}
+    assert node.holding().epochs == {FIRST: FIRST_EPOCH}
 
 
 @pytest.mark.proves("N5")
@@ -170,9 +173,10 @@ def test_a_new_epoch_is_above_those_of_all_shards() -> None:
     there_was = {SHARDS[7]: Claim(NOW + 5000, "gone", 1)}
     bus.send(a, a.heard(ClaimMessage(name="gone", boot=1, claims=there_was), NOW))
     bus.beat(3)
-    assert a.holding().epochs == {SHARDS[0]: NOW + 5001}
+    above = next_epoch("a", NOW, NOW + 5000)
+    assert a.holding().epochs == {SHARDS[0]: above}
     again = Ownership(a.me, SHARDS[:1], RIGHT, a.remembered())
-    assert again.remembered().highest == NOW + 5001
+    assert again.remembered().highest == above
 
 
 @pytest.mark.proves("N5")
@@ -371,8 +375,9 @@ def test_a_higher_version_of_a_client_is_claimed_over() -> None:
     shard = one_of(bus, a)
     b.seen(shard, NOW + 5000)
     bus.beat(2)
-    assert a.holding().epochs[shard] == NOW + 5001
-    assert b.claims[shard] == Claim(NOW + 5001, "a", 1)
+    above = next_epoch("a", NOW, NOW + 5000)
+    assert a.holding().epochs[shard] == above
+    assert b.claims[shard] == Claim(above, "a", 1)
 
 
 @pytest.mark.proves("N17")
@@ -386,7 +391,7 @@ def test_what_clients_bring_counts_once_a_second() -> None:
         a.seen(shard, before + ahead)
     assert a.claims[shard].epoch == before
     bus.beat(2)
-    assert a.claims[shard] == Claim(before + 101, "a", 1)
+    assert a.claims[shard] == Claim(next_epoch("a", NOW, before + 100), "a", 1)
 
 
 @pytest.mark.proves("N17")

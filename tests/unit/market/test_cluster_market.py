@@ -16,7 +16,7 @@ from stockstream.market.parser import Parsed
 from stockstream.market.providers import ProviderDown
 from stockstream.messages import BatchReceived, Demand, EpochSeen, EpochsUsed, QuotesPublished
 from stockstream.quotes import Base, Basis, Observation, Version
-from stockstream.shards import NodeId, Shard, index_of
+from stockstream.shards import EPOCHS_PER_NODE, NodeId, Shard, index_of, next_epoch
 from stockstream.statuses import CircuitState, ExchangeDay, FeedState, Holding, SymbolDay
 from stockstream.upstreams import circuits_of, worst_circuit
 from tests.unit.market.market_tree import (
@@ -169,7 +169,9 @@ async def test_alone_each_fetch_has_an_epoch_of_its_own_above_all_that_is_known(
         await market.hold(Holding({SHARD: known}, frozenset({SHARD}), {SHARD: known}, alone=True))
         await trio.sleep(3)
         epochs = [b.rows[0].quote.version.epoch for b in market.batches[1:]]
-        assert epochs == [known + 1, known + 2, known + 3]
+        own = [next_epoch("", WALL_MS, known)]
+        own += [own[0] + EPOCHS_PER_NODE * more for more in (1, 2)]
+        assert epochs == own
         used = [m.epochs[SHARD] for m in market.epochs if isinstance(m, EpochsUsed)]
         assert used == epochs
         assert market.tables.outbox.statistics().last_number == 4

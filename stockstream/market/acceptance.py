@@ -102,19 +102,32 @@ def take_in(received: Iterable[QuoteRow], rows: Mapping[Symbol, QuoteRow]) -> Ta
     """What of rows that another node made belongs in the table: nothing that is older (N3).
 
     Two rows of one version are of one quote. The one that knows the base of the day says more.
+
+    Nodes that could not reach each other have fetched the same in turns: the higher version may be
+    of the older price. It is left out, for clients of this node have seen the newer one; whoever
+    fetches for all soon gives that a version above both.
     """
     newer: list[QuoteRow] = []
     amended: list[QuoteRow] = []
     refused = 0
     for row in received:
         here = rows.get(row.quote.symbol)
-        if here is None or row.quote.version > here.quote.version:
+        if here is None or (row.quote.version > here.quote.version and not _is_past(row, here)):
             newer.append(row)
         elif row.quote.version == here.quote.version and _says_more(row, here):
             amended.append(row)
         else:
             refused += 1
     return TakenIn(tuple(newer), tuple(amended), refused)
+
+
+def _is_past(row: QuoteRow, here: QuoteRow) -> bool:
+    """Whether the same upstream has told a later price; not where its clock may have stepped."""
+    return (
+        row.source == here.source
+        and row.shift == here.shift
+        and row.quote.timestamp < here.quote.timestamp
+    )
 
 
 def _says_more(row: QuoteRow, here: QuoteRow) -> bool:

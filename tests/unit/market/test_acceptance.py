@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockstream.market.acceptance import accept, epoch_of
+from stockstream.market.acceptance import accept, epoch_of, take_in
 from stockstream.market.observed import Observed
 from stockstream.market.time_base import Reading, TimeBase
 from stockstream.market.troubles import CLEAN_ROUNDS_TO_BE_OVER, Troubles
@@ -51,6 +52,25 @@ def test_the_count_goes_on_from_the_rows_whoever_reads_them():
     take(rows, seen(2.0), epoch=epoch)
     assert rows[AAPL].quote.version == (EPOCH, 2)
     assert epoch_of({}, now) == now
+
+
+@pytest.mark.proves("N3", "N14")
+@pytest.mark.parametrize(
+    ("shift", "source", "goes_in"), [(0, "api", 0), (9, "api", 1), (0, "b", 1)]
+)
+def test_another_nodes_higher_version_of_an_older_price_stays_out(shift, source, goes_in):
+    """Both were alone, and fetched in turns. Not where times of the two cannot be compared.
+
+    Found by the simulation: as they met again, clients were shown older prices for an interval.
+    """
+    here, there = {}, {}
+    take(here, seen(2.0, 2000), epoch=EPOCH)
+    take(there, seen(1.0, 1000), epoch=EPOCH + 7)
+    row = msgspec.structs.replace(there[AAPL], shift=shift, source=source)
+
+    taken = take_in([row], here)
+
+    assert (len(taken.newer), taken.refused) == (goes_in, 1 - goes_in)
 
 
 def test_a_day_opens_with_its_first_accepted_price():

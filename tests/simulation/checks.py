@@ -13,20 +13,24 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from stockstream.statuses import CircuitState
+from stockstream.statuses import CircuitState, NodeState
 from stockstream.times import to_ms
 from tests.simulation.node import UPSTREAM
 from tests.simulation.upstream import TICK_MS
 
 if TYPE_CHECKING:
+    from stockstream.quotes import Quote, Symbol
     from tests.simulation.clients import Shown, SimulatedClient
     from tests.simulation.world import World
 
 LOOK_SECONDS = 0.25
+SETTLED_SECONDS = 1.75
+"""Within this time all nodes have another price of each symbol: an interval, and the way."""
 AFTER_KILL_SECONDS = 0.25
 """Beyond the fetch interval: C14."""
 SERVED_SECONDS = 5.0
 """Within this time a client that can reach a node has its subscription."""
+MOST_LOST_MS = 1_500
 VANISHED_SECONDS = 41.0
 """W17, and a look."""
 LONGEST_OPEN_SECONDS = 70.0
@@ -58,6 +62,7 @@ class Checks:
         self._due: dict[int, float] = {}
         self._may_drop: dict[int, float] = {}
         self._upstream_troubled_until = -math.inf
+        self._disturbed_until = -math.inf
         self.interval = world.nodes[0].settings.fetch_interval
         self.longest_gap = 0.0
         self._fresh_at: dict[int, float] = {}
@@ -85,10 +90,15 @@ class Checks:
             elif shown.version == before.version and shown != before:
                 fail("C13", f"{who} as {shown} after {before}: one version, two quotes")
             elif shown.timestamp < before.timestamp and symbol not in client.forgiven:
-                fail("C13", f"{who} of {shown.timestamp} after one of {before.timestamp}")
+                # Nodes that cannot hear each other fetch in turns: who moves may lose an interval.
+                lost = _ms(before.timestamp) - timestamp
+                if symbol not in client.carried or lost > MOST_LOST_MS:
+                    what = f"{shown.timestamp} after one of {before.timestamp}"
+                    fail("C13, by time", f"{who} of {what}")
             elif shown.timestamp == before.timestamp:
                 return
         client.forgiven.discard(symbol)
+        client.carried.discard(symbol)
         now = trio.current_time()
         gap = now - self._fresh_at.get(client.number, now)
         self._fresh_at[client.number] = now
@@ -135,6 +145,12 @@ class Checks:
         for client in self._world.clients:
             self._extend(client, trio.current_time() + seconds)
 
+    def disturbed(self, seconds: float) -> None:
+        """The cluster has to find a fetcher: so long, once what was before it is over."""
+        self._disturbed_until = max(self._disturbed_until, trio.current_time()) + seconds
+        for client in self._world.clients:
+            self._extend(client, self._disturbed_until)
+
     def away(self, clients: list[SimulatedClient], seconds: float, *, drop: bool) -> None:
         """Clients cannot be served for so long; their connections may end if `drop`."""
         until = trio.current_time() + seconds
@@ -154,6 +170,51 @@ class Checks:
         until = trio.current_time() + seconds
         self._upstream_troubled_until = max(self._upstream_troubled_until, until)
         self.killed(0, seconds)
+
+    # What is looked at when all is calm
+
+    def healed(self) -> str | None:
+        """Why the cluster has not found together; None when it has (N4 to N8, N14)."""
+        nodes = self._world.nodes
+        views = {}
+        fetchers: dict[str, list[str]] = {}
+        for node in nodes:
+            members, holding = node.tables.members.value, node.tables.holding.value
+            if members is None or holding is None or node.system is None:
+                return f"{node.name} is not there"
+            if members.state is not NodeState.READY:
+                return f"{node.name} is {members.state}"
+            if len(members.members) != len(nodes):
+                return f"{node.name} knows {len(members.members)} nodes"
+            views[node.name] = dict(members.claims)
+            for name in holding.epochs:
+                fetchers.setdefault(name, []).append(node.name)
+        if any(view != views[nodes[0].name] for view in views.values()):
+            return f"the claims differ: {views}"
+        wrong = {name: who for name, who in fetchers.items() if len(who) != 1}
+        if wrong or len(fetchers) != len(views[nodes[0].name]):
+            return f"not one fetcher each: {fetchers}"
+        return None
+
+    def calm(self) -> None:
+        """A round is over, and all trouble with it for a while."""
+        if len(self._world.nodes) > 1:
+            why = self.healed()
+            if why is not None:
+                self._world.fail("N4", why)
+                return
+        rows = [node.tables.quotes.rows for node in self._world.nodes]
+        told = {symbol: {row[symbol].quote for row in rows if symbol in row} for symbol in rows[0]}
+        self._world.agenda.after(SETTLED_SECONDS, lambda: self._agree(told))
+
+    def _agree(self, before: dict[Symbol, set[Quote]]) -> None:
+        """What nodes showed of late is gone, or all show it."""
+        for node in self._world.nodes:
+            for symbol, quotes in before.items():
+                row = node.tables.quotes.rows.get(symbol)
+                newest = max(quote.version for quote in quotes)
+                if row is None or row.quote.version <= newest:
+                    self._world.fail("N3", f"{node.name} is behind with {symbol}: {row}")
 
     # What is looked at all the time
 

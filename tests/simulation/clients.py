@@ -76,7 +76,8 @@ class SimulatedClient:
     """Connects to nodes, subscribes, and comes back when its connection ends.
 
     `answered` are the symbols of the last answer to a subscription on this connection. Of those
-    `forgiven`, no node knows any more what it was shown; it `forgets` with its next connection.
+    `forgiven`, no node knows any more what it was shown; it `forgets` with its next connection. Of
+    those `carried` it came with to another node, and was shown nothing newer since.
     """
 
     def __init__(self, number: int, world: World, seed: int) -> None:
@@ -88,6 +89,8 @@ class SimulatedClient:
         self.home = number % len(world.nodes)
         self.wants = self._drawn_wants(self._random.randrange(1 << 16))
         self.has: dict[str, Shown] = {}
+        self.carried: set[str] = set()
+        self._last_node: int | None = None
         self.forgets = False
         self.forgiven: set[str] = set()
         self.link: Link | None = None
@@ -122,6 +125,8 @@ class SimulatedClient:
             self._come_back()
             return
         self.link, self.node = link, node.number
+        self.carried = set(self.has) if self.node != self._last_node else self.carried
+        self._last_node = self.node
         if self.forgets:
             self.forgets, self.forgiven = False, set(self.has)
         self._world.trace(self.name, "connects to", node.name)

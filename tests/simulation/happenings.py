@@ -8,6 +8,7 @@ from supervision import NoProc, inject_fault
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Callable
 
     import trio
 
@@ -20,6 +21,14 @@ SESSIONS = "delivery/sessions/"
 LEAVE_SECONDS = 12.0
 CLOCK_INTERVALS = 3
 """W23: a clock that steps stops no prices for longer."""
+TAKEOVER_SECONDS = 1.75
+"""N7, for a node that is dead: two echoes of another node, and its question who listens."""
+SILENT_SECONDS = 4.75
+"""N7 and N8: six echoes of a node that hears nothing, and a connection that is given up."""
+RETURN_SECONDS = 2.5
+"""N8 and N14: a connection is made, two heartbeats come back, and somebody claims."""
+BUS_SECONDS = 1.0
+"""N19: a killed bus has another connection, and what it missed comes by pages."""
 LONG_STALL_SECONDS = 8.0
 """A client that reads nothing for so long may be taken for one that is gone."""
 
@@ -50,10 +59,14 @@ class Happenings:
                 node = world.nodes[trouble.target]
                 node.skew += trouble.amount
                 self._checks.killed(node.number, CLOCK_INTERVALS * self._checks.interval)
-            case "reset" | "vanish" | "stall" | "delay" | "change":
+            case "reset" | "vanish" | "stall" | "delay" | "change" | "hop":
                 self._client(world.clients[trouble.target], trouble)
             case "upstream_down" | "upstream_hang" | "upstream_slow" | "upstream_old":
                 self._upstream(trouble)
+            case "freeze" | "cut" | "drop" | "nats_down" | "nats_frozen" | "partition":
+                self._cluster(trouble)
+            case "unreachable":
+                self._unreachable(world.nodes[trouble.target], trouble)
             case _:
                 raise ValueError(f"no such trouble: {trouble}")
 
@@ -72,7 +85,7 @@ class Happenings:
         path = self._path(node, trouble)
         living = None if path is None else node.system.whereis(path)
         if living is not None and living.kill():
-            self._checks.killed(node.number)
+            self._checks.killed(node.number, BUS_SECONDS if "cluster" in living.path else 0.0)
 
     def _hang(self, node: Node, trouble: Trouble) -> None:
         if node.system is None:
@@ -90,6 +103,7 @@ class Happenings:
 
     def _kill_web(self, node: Node) -> None:
         living = None if node.system is None else node.system.whereis("web")
+        self._world.scheduler.thaw(node.number)
         if living is not None:
             self._checks.away(self._clients_of(node), 0.0, drop=True)
             living.kill()
@@ -104,7 +118,9 @@ class Happenings:
         self._checks.away(there, away, drop=True)
         if all(other is node or not other.up for other in self._world.nodes):
             self._checks.memory_lost()
+        self._checks.disturbed(TAKEOVER_SECONDS)
         if at_once:
+            self._world.scheduler.thaw(node.number)
             node.kill()
         else:
             node.leave()
@@ -117,6 +133,64 @@ class Happenings:
 
         self._world.agenda.after(trouble.seconds, start)
 
+    # Of the cluster
+
+    def _cluster(self, trouble: Trouble) -> None:
+        world, nats, after = self._world, self._world.nats, self._world.agenda.after
+        node, seconds = trouble.target, trouble.seconds
+        match trouble.kind:
+            case "freeze":
+                world.scheduler.freeze(node)
+                self._checks.disturbed(SILENT_SECONDS)
+                self._checks.away(self._clients_of(world.nodes[node]), seconds, drop=False)
+
+                def thaw() -> None:
+                    world.scheduler.thaw(node)
+                    self._checks.disturbed(RETURN_SECONDS)
+
+                after(seconds, thaw)
+            case "drop":
+                self._checks.disturbed(RETURN_SECONDS)
+                nats.drop(node)
+            case "cut":
+                nats.cut[node] += 1
+                nats.fell_silent()
+                self._lasts(seconds, lambda: nats.cut.subtract([node]))
+            case "nats_frozen":
+                nats.frozen["all"] += 1
+                nats.fell_silent()
+                self._lasts(seconds, lambda: nats.frozen.subtract(["all"]))
+            case "nats_down":
+                nats.down["all"] += 1
+                nats.kill()
+                self._lasts(seconds, lambda: nats.down.subtract(["all"]))
+            case _:
+                sides = {number: int(trouble.amount) >> number & 1 for number in range(8)}
+                nats.sides.update(sides)
+                self._lasts(seconds, lambda: nats.sides.subtract(sides))
+
+    def _lasts(self, seconds: float, undo: Callable[[], None]) -> None:
+        """The bus is in trouble for so long: first somebody notices it, in the end all meet."""
+        self._checks.disturbed(SILENT_SECONDS)
+
+        def end() -> None:
+            undo()
+            self._world.nats.speaks_again()
+            self._checks.disturbed(RETURN_SECONDS)
+
+        self._world.agenda.after(seconds, end)
+
+    def _unreachable(self, node: Node, trouble: Trouble) -> None:
+        down = self._world.exchange.down
+        down[node.number] += 1
+        # N11: until its breaker opens, and then another node fetches.
+        self._checks.upstream_troubled(trouble.seconds + 1.0)
+
+        def end() -> None:
+            down[node.number] -= 1
+
+        self._world.agenda.after(trouble.seconds, end)
+
     # Of clients
 
     def _client(self, client: SimulatedClient, trouble: Trouble) -> None:
@@ -125,6 +199,10 @@ class Happenings:
             case "change":
                 self._checks.away([client], 0.0, drop=False)
                 client.change(int(trouble.amount))
+            case "hop" if link is not None:
+                self._checks.away([client], 0.0, drop=True)
+                client.home = int(trouble.amount)
+                link.reset()
             case "reset" | "vanish" if link is not None:
                 self._checks.away([client], 0.0, drop=True)
                 if trouble.kind == "reset":

@@ -7,9 +7,11 @@ stands an actor that has the product's own code for clients serve sockets in mem
 from __future__ import annotations
 
 import contextvars
+import dataclasses
 import itertools
 import os
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,40 +20,46 @@ from unittest.mock import patch
 
 import trio
 
-from stockstream import application, paths
+from stockstream import application, part_settings, paths
 from stockstream.config import Settings
 from stockstream.delivery.lanes import Connections
-from stockstream.delivery.limits import ClientLimits
 from stockstream.delivery.messages import Farewell
 from stockstream.pubsub import PubSub
 from stockstream.tables import Tables
-from stockstream.times import now_ms
 from stockstream.upstreams import Upstream
 from supervision import Actor, CallError, ChildSpec, Down, System, handles
-from tests.simulation.randomness import wall_clock
+from tests.simulation.nats import MemoryLink, NoThread
+from tests.simulation.randomness import node_number, wall_clock
 from tests.simulation.upstream import MemoryProvider
 from web.live.clients import Clients
-from web.parts import Parts, WebSettings
+from web.parts import Parts
 from web.server import Disconnected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from stockstream.application import Addresses
+    from stockstream.asyncio_thread import AsyncioThread
     from stockstream.chaos.records import ChaosRecords
     from stockstream.telemetry.telemetry import Telemetry
     from supervision import Event, ExitReason
+    from tests.simulation.nats import MemoryNats
     from tests.simulation.sockets import MemorySocket
     from tests.simulation.upstream import Exchange
+    from web.parts import WebSettings
 
 UPSTREAM = "api"
+NATS_URL = "nats://memory:4222"
 DRAIN_SECONDS = 2.0
 RECORD_SECONDS = 1.0
+_link_of: ContextVar[Callable[[Sequence[str]], MemoryLink]] = ContextVar("link_of")
 WALL_CLOCK_START_NS = 1_800_000_000 * 10**9
 
 
 @cache
-def settings_of(number: int) -> Settings:
-    """The defaults, whatever the environment says."""
+def settings_of(number: int, shards: int | None) -> Settings:
+    """The defaults, whatever the environment says; in a cluster where there are `shards`."""
+    clustered = {} if shards is None else {"cluster_nats_url": NATS_URL, "fetch_shards": shards}
     with patch.dict(os.environ, {}, clear=True):
         return Settings(
             _env_file=None,  # type: ignore[call-arg]
@@ -60,7 +68,15 @@ def settings_of(number: int) -> Settings:
             stock_api_url="http://upstream.invalid",
             secret_key_base="0" * 32,  # type: ignore[arg-type]
             admin_token="0" * 32,  # type: ignore[arg-type]
+            **clustered,  # type: ignore[arg-type]
         )
+
+
+def link(
+    _access: object, _name: object, _inbox: object, subjects: Sequence[str], _dropped: object
+) -> MemoryLink:
+    """Stands for the class `Link` in the bus: the link of the node whose code runs."""
+    return _link_of.get()(subjects)
 
 
 class _Record:
@@ -102,7 +118,7 @@ class MemoryWeb(Actor):
         """Accept connections."""
         node, system = self._node, self.system
         parts = Parts(
-            settings=cast("WebSettings", node.web_settings),
+            settings=node.web_settings,
             tables=node.tables,
             connections=node.connections,
             chaos=cast("ChaosRecords", None),
@@ -152,14 +168,19 @@ class Node:
         self,
         number: int,
         exchange: Exchange,
+        nats: MemoryNats,
+        shards: int | None,
         true_ns: Callable[[], int],
         told: Callable[[int, Event], None],
         recorded: Callable[[int, int, int, str], None],
     ) -> None:
+        """One of a cluster, where there are `shards`."""
         self.number = number
         self.name = f"n{number}"
         self.skew = 0.0
-        self.settings = settings_of(number)
+        self.settings = settings_of(number, shards)
+        self.clustered = shards is not None
+        self._nats = nats
         self._exchange = exchange
         self._true_ns = true_ns
         self._told = told
@@ -168,10 +189,13 @@ class Node:
         self._numbers = itertools.count(1)
         self._context = contextvars.copy_context()
         self._context.run(wall_clock.set, self.wall_ns)
+        self._context.run(node_number.set, number)
+        self._context.run(_link_of.set, partial(MemoryLink, nats, number))
         self._scope = trio.CancelScope()
         self.lives = 0
         self.system: System | None = None
         self.web: MemoryWeb | None = None
+        self.web_settings: WebSettings
         self.ended: ExitReason | None = None
         self.tables = Tables()
         self.connections = Connections()
@@ -202,6 +226,8 @@ class Node:
         self.system.subscribe(partial(self._told, self.number))
         with self._stubs():
             root = self._tree()
+            settings = part_settings.web(self.settings, ())
+            self.web_settings = dataclasses.replace(settings, numbers=self._numbers)
         with trio.CancelScope() as self._scope:
             self.ended = await self.system.run(root)
         self.system = self.web = None
@@ -226,53 +252,47 @@ class Node:
 
     # How it is made
 
-    @property
-    def web_settings(self) -> SimpleNamespace:
-        """What of `WebSettings` the code for clients reads."""
-        settings = self.settings
-        return SimpleNamespace(
-            numbers=self._numbers,
-            node=self.name,
-            limits=ClientLimits(
-                settings.max_message_size,
-                settings.message_rate,
-                settings.message_burst,
-                settings.max_symbols_per_connection,
-            ),
-            heartbeat=settings.heartbeat,
-            max_connections=settings.max_connections,
-            max_connections_per_address=settings.max_connections_per_address,
-            hosts=SimpleNamespace(allow=lambda host: True),
-            users=SimpleNamespace(user_of=lambda cookies: None),
-            allowed_origins=(),
-            trusted_proxies=(),
-            wall_clock_ms=now_ms,
-        )
-
     def _tree(self) -> ChildSpec:
         settings, tables = self.settings, self.tables
         upstreams = [Upstream(UPSTREAM, "http://upstream.invalid")]
         feeds = [paths.feed(UPSTREAM)]
         recorder = partial(MemoryRecorder, tables, partial(self._recorded, self.number))
-        return application._one_for_one(
-            "root",
-            [
-                ChildSpec("pubsub", partial(PubSub, (paths.BROADCASTER,))),
-                application._one_for_one("history", [ChildSpec("recorder", recorder)]),
-                application._market(settings, tables, upstreams),
-                application._delivery(settings, tables, self.connections, feeds),
-                ChildSpec("web", partial(MemoryWeb, self), shutdown=9.0),
-            ],
-        )
+        children = [
+            ChildSpec("pubsub", partial(PubSub, [paths.BROADCASTER, *self._more_subscribers])),
+            application._one_for_one("history", [ChildSpec("recorder", recorder)]),
+            application._market(settings, tables, upstreams),
+            application._delivery(settings, tables, self.connections, feeds),
+            ChildSpec("web", partial(MemoryWeb, self), shutdown=9.0),
+        ]
+        if self.clustered:
+            addresses = cast("Addresses", SimpleNamespace(own_url=f"http://{self.name}"))
+            thread = cast("AsyncioThread", NoThread())
+            cluster = application._cluster(settings, addresses, tables, upstreams, thread)
+            children.insert(2, cluster)
+        return application._one_for_one("root", children)
+
+    @property
+    def _more_subscribers(self) -> list[str]:
+        return [paths.BUS] if self.clustered else []
 
     @contextmanager
     def _stubs(self) -> Iterator[None]:
         """While the tree is put together: the upstream and the disk are the world's."""
         provider = partial(MemoryProvider, self._exchange, self.number)
         with ExitStack() as stack:
-            stack.enter_context(patch.object(application, "from_url", lambda *_args: provider()))
-            stack.enter_context(patch.object(application, "claim_epoch", self._claim_epoch))
+            for module, name, stub in (
+                (application, "from_url", lambda *_args: provider()),
+                (application, "claim_epoch", self._claim_epoch),
+                (part_settings, "claim_epoch", self._claim_epoch),
+                (part_settings, "kept_instance", lambda _directory: "simulated"),
+                (part_settings, "front_end", lambda: None),
+                (part_settings, "keep_epoch", self._keep_epoch),
+            ):
+                stack.enter_context(patch.object(module, name, stub))
             yield
+
+    def _keep_epoch(self, _directory: Path, epoch: int) -> None:
+        self._epoch = max(self._epoch, epoch)
 
     def _claim_epoch(self, _directory: Path) -> int:
         self._epoch = max(self._epoch + 1, self.wall_ns() // 1_000_000)

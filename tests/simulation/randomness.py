@@ -15,6 +15,7 @@ import secrets
 import sys
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 from unittest.mock import patch
 
@@ -26,10 +27,11 @@ from trio._core import _run as trio_loop
 import stockstream.times
 import supervision.cell
 from stockstream import garbage
+from stockstream.cluster import load
 from stockstream.delivery.turns import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, MutableSequence
 
 T = TypeVar("T")
 
@@ -38,6 +40,8 @@ MOST_IDLE = 1_000
 
 wall_clock: ContextVar[Callable[[], int]] = ContextVar("wall_clock")
 """The wall clock of the node whose code runs, in ns since 1970."""
+node_number: ContextVar[int] = ContextVar("node_number")
+"""The node whose code runs; the world's own tasks have none."""
 
 
 class JumpingClock(trio.abc.Clock):
@@ -64,6 +68,46 @@ class JumpingClock(trio.abc.Clock):
             return 0.0
         self._now = max(self._now, deadline)
         return 0.0
+
+
+class Scheduler(random.Random):
+    """Stands for the generator that trio shuffles with what can run, before it runs it.
+
+    It takes out what belongs to a frozen node: so that node does nothing at all, as a process that
+    is stopped by a signal. Its timers run on, and all that is due is due at once when it thaws.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self._held: dict[int, list[trio.lowlevel.Task]] = {}
+
+    def shuffle(self, x: MutableSequence[Any]) -> None:
+        """Shuffle a batch of tasks in place."""
+        if self._held:
+            running = []
+            for task in x:
+                held = self._held.get(task.context.get(node_number, -1))
+                if held is None:
+                    running.append(task)
+                else:
+                    held.append(task)
+            x[:] = running
+        super().shuffle(x)
+
+    def freeze(self, node: int) -> None:
+        """Stop a node."""
+        self._held.setdefault(node, [])
+
+    def thaw(self, node: int) -> None:
+        """Let it go on; a no-op when it does."""
+        held = self._held.pop(node, None)
+        if held:
+            # A lap of its own: none of them may run twice in one.
+            trio_loop.GLOBAL_RUN_CONTEXT.runner.runq.extend(held)
+
+    def is_frozen(self, node: int) -> bool:
+        """Whether it is stopped."""
+        return node in self._held
 
 
 class _Work:
@@ -103,14 +147,17 @@ def require_hash_seed() -> None:
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[Scheduler]:
     """Have all that is drawn inside follow from `seed`."""
     require_hash_seed()
     work = _Work(seed)
+    scheduler = Scheduler(seed)
     collecting = gc.isenabled()
     with ExitStack() as stack:
         stack.enter_context(patch.object(supervision.cell, "perf_counter", work))
         stack.enter_context(patch.object(Turn.__init__, "__defaults__", (work,)))
+        stack.enter_context(patch.object(trio_loop, "_r", scheduler))
+        stack.enter_context(patch.object(load, "time", SimpleNamespace(process_time=work)))
         stack.enter_context(patch.object(trio.to_thread, "run_sync", _in_no_thread))
         stack.enter_context(patch.object(stockstream.times, "now_ns", _wall_clock_ns))
         names = random.Random(f"names {seed}")
@@ -119,15 +166,13 @@ def seeded(seed: int) -> Iterator[None]:
         )
         stack.enter_context(patch.object(garbage, "YOUNG_THRESHOLD", 1 << 60))
         random.seed(seed)
-        trio_loop._r.seed(seed)
         gc.disable()  # it would come at another moment each time, and run finalizers there
         try:
-            yield
+            yield scheduler
         finally:
             if collecting:
                 gc.enable()
             random.seed()
-            trio_loop._r.seed()
 
 
 @contextmanager

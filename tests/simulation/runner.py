@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
     """Run seeds; 0 when all held, 1 when one did not, 130 after Ctrl+C."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", default="0-99", help="7, 0-99, or 100- until Ctrl+C")
-    parser.add_argument("--nodes", type=int, default=1)
+    parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=4, help="of 30 virtual seconds each")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a failure")

@@ -55,6 +55,20 @@ ALONE: Mapping[str, float] = {
     "upstream_old": 1,
 }
 """Kinds of trouble that a single node knows, by how often they come."""
+CLUSTERED: Mapping[str, float] = {
+    **ALONE,
+    "node": 3,
+    "freeze": 3,
+    "cut": 2.5,
+    "drop": 1,
+    "nats_down": 1.5,
+    "nats_frozen": 1,
+    "partition": 2,
+    "unreachable": 1.5,
+    "hop": 2,
+}
+"""Those of several nodes. `unreachable` is the upstream for one of them; a client may `hop`."""
+KILLED_OF_CLUSTER = ("cluster", "cluster/bus", "cluster/bus", "cluster/membership")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,7 @@ class Schedule:
     nodes: int
     clients: int
     rounds: int
+    shards: int
     troubles: tuple[Trouble, ...]
 
     @property
@@ -111,7 +126,8 @@ class Schedule:
 def draw(seed: int, *, nodes: int = 1, clients: int = 3, rounds: int = 4) -> Schedule:
     """The run of this seed."""
     drawn = random.Random(f"troubles {seed}")
-    kinds, weights = list(ALONE), list(ALONE.values())
+    kinds_of = ALONE if nodes == 1 else CLUSTERED
+    kinds, weights = list(kinds_of), list(kinds_of.values())
     troubles: list[Trouble] = []
     for number in range(rounds):
         begins = START_SECONDS + number * ROUND_SECONDS
@@ -125,7 +141,8 @@ def draw(seed: int, *, nodes: int = 1, clients: int = 3, rounds: int = 4) -> Sch
                 again = at + drawn.choice((0.0, 0.002, 0.02, 0.06, 0.3))
                 troubles.append(_one(drawn, kind, again, longest, nodes, clients))
     troubles.sort(key=lambda one: one.at)
-    return Schedule(seed, nodes, clients, rounds, tuple(troubles))
+    shards = drawn.choice((1, 1, 3))
+    return Schedule(seed, nodes, clients, rounds, shards, tuple(troubles))
 
 
 def _one(
@@ -136,7 +153,8 @@ def _one(
     node, client = drawn.randrange(nodes), drawn.randrange(clients)
     match kind:
         case "kill":
-            return Trouble(at, kind, node, what=drawn.choice(KILLED), amount=drawn.randrange(8))
+            killed = KILLED if nodes == 1 else KILLED + 2 * KILLED_OF_CLUSTER
+            return Trouble(at, kind, node, what=drawn.choice(killed), amount=drawn.randrange(8))
         case "hang":
             # Longer than a call waits, and what it holds up is not its own fault any more.
             seconds = round(min(seconds, 0.8), 3)
@@ -151,6 +169,17 @@ def _one(
             return Trouble(at, kind, client, seconds)
         case "delay":
             return Trouble(at, kind, client, seconds, amount=round(drawn.uniform(0.05, 0.8), 3))
+        case "hop":
+            return Trouble(at, kind, client, amount=node)
+        case "drop":
+            return Trouble(at, kind, node)
+        case "nats_down":
+            # In a blink as often as for long.
+            return Trouble(at, kind, 0, drawn.choice((0.1, seconds)))
+        case "nats_frozen":
+            return Trouble(at, kind, 0, seconds)
+        case "partition":
+            return Trouble(at, kind, 0, seconds, amount=drawn.randrange(1, (1 << nodes) - 1))
         case "change":
             return Trouble(at, kind, client, amount=drawn.randrange(1 << 16))
         case _:

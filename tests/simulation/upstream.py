@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
+    from tests.simulation.agenda import Agenda
+
 SYMBOLS = tuple(map(Symbol, ("AAPL", "MSFT", "TSLA", "AMZN", "NFLX", "GOOGL")))
 TICK_MS = 200
 TIMEOUT_SECONDS = 5.0
@@ -29,7 +31,8 @@ OLD_TICKS = 40
 class Exchange:
     """The truth. `clock` is its own, in ms since 1970, and never wrong."""
 
-    def __init__(self, seed: int, clock: Callable[[], int]) -> None:
+    def __init__(self, seed: int, clock: Callable[[], int], agenda: Agenda) -> None:
+        self.agenda = agenda
         self._clock = clock
         self._random = random.Random(f"exchange {seed}")
         self._first = {symbol: self._random.randint(10_000, 90_000) for symbol in SYMBOLS}
@@ -84,19 +87,27 @@ class MemoryProvider:
         self._node = node
 
     async def fetch(self, symbols: AbstractSet[Symbol] | None) -> Parsed:
-        """Ask, with the troubles there are now."""
+        """Ask, with the troubles there are now. The answer is of when it was sent."""
         exchange, node = self._exchange, self._node
         exchange.asked[node] += 1
         exchange.told(node, symbols)
         if exchange.hanging[node]:
             await trio.sleep(TIMEOUT_SECONDS)
             raise ProviderTimeout("timeout", "no answer in time")
-        await trio.sleep(exchange.latency() + (0.4 if exchange.slow[node] else 0.0))
-        if exchange.down[node]:
+        sent, answers = trio.Event(), list[Parsed | None]()
+
+        def answer() -> None:
+            # Replicas of different age take turns, as behind a balancer.
+            old = exchange.old[node] and exchange.asked[node] % 2
+            observations = exchange.observations(symbols, OLD_TICKS if old else 0)
+            answers.append(None if exchange.down[node] else Parsed(observations))
+            sent.set()
+
+        exchange.agenda.after(exchange.latency() + (0.4 if exchange.slow[node] else 0.0), answer)
+        await sent.wait()
+        if answers[0] is None:
             raise ProviderDown("refused", "the connection was refused")
-        # Replicas of different age take turns, as behind a balancer.
-        old = exchange.old[node] and exchange.asked[node] % 2
-        return Parsed(exchange.observations(symbols, OLD_TICKS if old else 0))
+        return answers[0]
 
     async def aclose(self) -> None:
         """Nothing is open."""

@@ -8,26 +8,32 @@ from dataclasses import dataclass
 from functools import partial
 from time import process_time
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import trio
 
+import stockstream.cluster.bus
 from supervision import Crash, Exited
 from supervision.events import FailedStart, IntensityExceeded
 from tests.simulation.agenda import Agenda
 from tests.simulation.checks import Checks, Violation
 from tests.simulation.clients import SimulatedClient
 from tests.simulation.happenings import Happenings
-from tests.simulation.node import WALL_CLOCK_START_NS, Node
+from tests.simulation.nats import MemoryNats
+from tests.simulation.node import WALL_CLOCK_START_NS, Node, link
 from tests.simulation.randomness import JumpingClock, quiet, seeded
+from tests.simulation.troubles import ROUND_SECONDS, START_SECONDS, Schedule
 from tests.simulation.upstream import Exchange
 
 if TYPE_CHECKING:
     from supervision import Event
-    from tests.simulation.troubles import Schedule
+    from tests.simulation.randomness import Scheduler
 
 START = 1_000.0
 """The virtual clock at the start, in seconds."""
 LEFT_SECONDS = 1.0
+CALM_SECONDS = 2.5
+"""Before the end of a round it is looked at whether all is well again."""
 END_SECONDS = 12.0
 TRACE_LINES = 2_000
 
@@ -49,14 +55,24 @@ class Outcome:
 class World:
     """See the module."""
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, scheduler: Scheduler) -> None:
         self._schedule = schedule
+        self.scheduler = scheduler
         self.began = trio.current_time()
         self.agenda = Agenda()
-        self.exchange = Exchange(schedule.seed, self._exchange_ms)
+        self.exchange = Exchange(schedule.seed, self._exchange_ms, self.agenda)
+        self.nats = MemoryNats(schedule.seed, self.agenda)
         self.exchange.told = lambda node, symbols: self.trace(f"n{node}", "fetches", symbols)
         self.nodes = [
-            Node(number, self.exchange, self.true_ns, self._told, self._recorded)
+            Node(
+                number,
+                self.exchange,
+                self.nats,
+                schedule.shards if schedule.nodes > 1 else None,
+                self.true_ns,
+                self._told,
+                self._recorded,
+            )
             for number in range(schedule.nodes)
         ]
         self.clients = [
@@ -67,7 +83,7 @@ class World:
         self._scope = trio.CancelScope()
         self._hash = hashlib.blake2b(digest_size=12)
         self._lines: deque[tuple[float, str, object]] = deque(maxlen=TRACE_LINES)
-        self._ending = False
+        self._ending = self._over = False
 
     # Time
 
@@ -87,12 +103,16 @@ class World:
 
     def trace(self, who: str, *what: object) -> None:
         """Note that something happened."""
+        if self._over:
+            return
         text = " ".join(map(str, what))
         self._lines.append((self.now, who, text))
         self._hash.update(f"{self.now:.9f} {who} {text}\n".encode())
 
     def trace_bytes(self, who: str, payload: bytes) -> None:
         """The same of what a client was sent."""
+        if self._over:
+            return
         self._lines.append((self.now, who, payload))
         self._hash.update(b"%.9f " % self.now + payload)
 
@@ -101,6 +121,7 @@ class World:
         if self.violation is None:
             self.violation = Violation(self.now, rule, what)
             self.trace("VIOLATION", self.violation)
+            self._over = True
             self._scope.cancel()
 
     def _told(self, node: int, event: Event) -> None:
@@ -131,6 +152,9 @@ class World:
                         partial(happenings.begin, trouble, nursery),
                     )
                 nursery.start_soon(self.checks.run)
+                for number in range(1, self._schedule.rounds + 1):
+                    over = self.began + START_SECONDS + number * ROUND_SECONDS - CALM_SECONDS
+                    self.agenda.at(over, self.checks.calm)
                 await trio.sleep_until(self.began + self._schedule.seconds)
                 await self._end()
             nursery.cancel_scope.cancel()
@@ -175,8 +199,12 @@ class World:
 def run(schedule: Schedule) -> Outcome:
     """Run it, in this process."""
 
-    async def main() -> Outcome:
-        return await World(schedule).run()
+    async def main(scheduler: Scheduler) -> Outcome:
+        return await World(schedule, scheduler).run()
 
-    with quiet(), seeded(schedule.seed):
-        return trio.run(main, clock=JumpingClock(START))
+    with (
+        quiet(),
+        seeded(schedule.seed) as scheduler,
+        patch.object(stockstream.cluster.bus, "Link", link),
+    ):
+        return trio.run(main, scheduler, clock=JumpingClock(START))

@@ -15,12 +15,17 @@ import msgspec
 
 from stockstream.cluster.claim_book import MOST_AHEAD_MS
 from stockstream.cluster.wire import Count, Said
-from stockstream.quotes import Symbol, parse_symbol
+from stockstream.quotes import LATEST_TIMESTAMP, Symbol, parse_symbol
 from stockstream.statuses import QuoteRow
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
+    from stockstream.quotes import Base
+
+MOST = 2**53 - 1
+"""The largest integer of a price: browsers read no larger one exactly, and those that follow it by
+one each, as the numbers of versions do, can still be written."""
 ROWS_PER_MESSAGE = 1_000
 """Some 250 bytes each, where a server takes a megabyte."""
 
@@ -79,9 +84,22 @@ def taken(message: Prices | Page, *, now: int, wall: int, known: Container[Symbo
     put = msgspec.structs.force_setattr
     for row in message.rows:
         quote = row.quote
-        epoch = quote.version[0]
-        if not (0.0 < quote.price < math.inf and epoch >= 0):
-            raise ValueError(f"{quote.symbol!r:.32}: {quote.price} in epoch {epoch}")
+        epoch, seq = quote.version
+        if not (
+            0.0 < quote.price < math.inf
+            and epoch >= 0
+            and 0 <= seq <= MOST
+            and 0 < quote.timestamp <= LATEST_TIMESTAMP
+            and 0 < quote.received <= LATEST_TIMESTAMP
+            and 0.0 < row.open < math.inf
+            and (row.previous is None or 0.0 < row.previous < math.inf)
+            and -MOST <= row.shift <= MOST
+            and -MOST <= row.steady + later <= MOST
+            and -MOST <= row.changed + later <= MOST
+            and (row.base is None or _can_be_told(row.base))
+            and (row.day is None or _can_be_told(row.day.first))
+        ):
+            raise ValueError(f"{quote.symbol!r:.32}: {row!r:.300} cannot be a price")
         if quote.symbol not in known and parse_symbol(quote.symbol) != quote.symbol:
             raise ValueError(f"{quote.symbol!r:.32} is no symbol")
         if epoch > latest:
@@ -92,6 +110,11 @@ def taken(message: Prices | Page, *, now: int, wall: int, known: Container[Symbo
         return Taken(message.rows, None)
     rows = tuple(row for row in message.rows if row.quote.version.epoch <= latest)
     return Taken(rows, ahead)
+
+
+def _can_be_told(base: Base) -> bool:
+    moment = base.at
+    return 0.0 < base.price < math.inf and (moment is None or 0 < moment <= LATEST_TIMESTAMP)
 
 
 def page_after(after: str, rows: Mapping[Symbol, QuoteRow]) -> tuple[tuple[QuoteRow, ...], bool]:

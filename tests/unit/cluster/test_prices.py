@@ -1,0 +1,96 @@
+"""Rows that came over the bus: what no price can be is refused before anything is done with it."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import msgspec
+import pytest
+
+from stockstream.cluster.codec import decode_told, encode
+from stockstream.cluster.prices import MOST, Prices, taken
+from stockstream.quotes import LATEST_TIMESTAMP, Base, Basis, Quote, Symbol, Version
+from stockstream.statuses import ExchangeDay, QuoteRow, SymbolDay
+
+NOW_MS = 1_764_000_000_000
+BASE = Base(9.0, Basis.FIRST_SEEN, NOW_MS)
+ROW = QuoteRow(
+    Quote(Symbol("AAPL"), 10.0, NOW_MS, None, None, False, Version(NOW_MS, 7), NOW_MS),
+    9.0,
+    8.0,
+    steady=1_000,
+    changed=900,
+    base=BASE,
+    day=SymbolDay(ExchangeDay("UTC", NOW_MS, NOW_MS), BASE, dated=True, settled=True),
+)
+
+
+def changed(row: QuoteRow, path: str, value: object) -> QuoteRow:
+    """The row with another value at `a.b.c`."""
+    *way, last = path.split(".")
+    owners: list[Any] = [reduce(getattr, way[:depth], row) for depth in range(len(way) + 1)]
+    for name, owner in zip([*way, last][::-1], owners[::-1], strict=True):
+        if isinstance(owner, Version):
+            value = owner._replace(**{name: value})
+        else:
+            value = msgspec.structs.replace(owner, **{name: value})
+    assert isinstance(value, QuoteRow)
+    return value
+
+
+def heard(row: QuoteRow, sender_now: int = 0) -> tuple[QuoteRow, ...]:
+    """What is taken of a message with that row, after it went over the bus."""
+    message = decode_told(
+        encode(Prices(name="rogue", boot=1, number=1, now=sender_now, rows=(row,)))
+    )
+    assert isinstance(message, Prices)
+    return taken(message, now=0, wall=NOW_MS, known=()).rows
+
+
+def test_a_price_is_taken_as_it_is() -> None:
+    """With its last numbers too."""
+    assert heard(ROW) == (ROW,)
+    last = changed(ROW, "quote.version.seq", MOST)
+    assert heard(last) == (last,)
+
+
+@pytest.mark.proves("N3")
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        # One of the last number ended the buses and recorders of a whole cluster for good: the
+        # version after it cannot be written.
+        ("quote.version.seq", 2**64 - 1),
+        ("quote.version.seq", MOST + 1),
+        ("quote.version.seq", -1),
+        ("quote.version.epoch", -1),
+        ("quote.price", 0.0),
+        ("quote.price", float("nan")),
+        ("quote.timestamp", 0),
+        ("quote.timestamp", LATEST_TIMESTAMP + 1),
+        ("quote.received", -1),
+        ("quote.received", 2**63),
+        ("open", float("inf")),
+        ("open", -1.0),
+        ("previous", float("nan")),
+        ("shift", -(2**63)),
+        ("steady", 2**63),
+        ("changed", -(2**63)),
+        ("base.price", float("inf")),
+        ("base.at", LATEST_TIMESTAMP + 1),
+        ("base.at", -(2**63)),
+        ("day.first.at", 2**63),
+    ],
+)
+def test_what_no_price_can_be_is_refused(path: str, value: float) -> None:
+    """Before it is in a table, where all that reads it would end."""
+    with pytest.raises(ValueError, match="AAPL"):
+        heard(changed(ROW, path, value))
+
+
+@pytest.mark.parametrize("sender_now", [2**63 - 1, -(2**63), 2**64 - 1])
+def test_a_clock_that_nobody_has_is_refused(sender_now: int) -> None:
+    """The times of the rows would not be numbers that can be written."""
+    with pytest.raises(ValueError, match="AAPL"):
+        heard(ROW, sender_now)

@@ -4,6 +4,7 @@ from cyclopts import App
 
 from stockstream.cli.chaos.drills import do, kill, monkey, run
 from stockstream.cli.chaos.looking import actions, halt, list_, show, targets, validate
+from stockstream.cli.chaos.nodes import nodes
 
 chaos = App(
     name="chaos",
@@ -19,12 +20,13 @@ For example:
 - `stockstream chaos kill market/streamer --count 5 --every 2s` while you watch the dashboard
 - `stockstream chaos kill 'delivery/sessions/*' --percent 20 --seed 7`
 - `stockstream chaos run examples/chaos/streamer.toml --html report.html`
+- `stockstream chaos nodes node-kill` kills a node of `stockstream cluster up`
 - `stockstream chaos monkey --for 60s --rate 2/s` kills at random
 - `stockstream chaos halt --all` ends every fault
 """,
     help_format="markdown",
 )
 
-for _verb in (targets, actions, kill, do, monkey, run, validate, show, halt):
+for _verb in (targets, actions, kill, do, monkey, run, nodes, validate, show, halt):
     chaos.command(_verb)
 chaos.command(list_, name="list")

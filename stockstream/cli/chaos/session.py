@@ -29,6 +29,7 @@ from stockstream.environment import load
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+D = TypeVar("D")
 E = TypeVar("E", bound=Exception)
 
 
@@ -97,11 +98,11 @@ async def run_drill(
     try:
         async with where.node() as node:
             drill = Drill(node, Watchers(watching.clients), title, say, seed=seed)
-            stopped = await _guarded(drill, partial(_begin_with, strike))
+            stopped = await guarded(drill, partial(_begin_with, strike))
             report = drill.report(stopped)
     except Stopped as error:  # the settings, before there was a drill
         return fail(where, error)
-    _write(watching, report)
+    write_report(watching, report)
     if where.as_json:
         print_json(report)
     else:
@@ -116,7 +117,8 @@ async def _begin_with(strike: Callable[[Drill], Awaitable[None]], drill: Drill) 
     await strike(drill)
 
 
-async def _guarded(drill: Drill, strike: Callable[[Drill], Awaitable[None]]) -> Stopped | None:
+async def guarded(drill: D, strike: Callable[[D], Awaitable[None]]) -> Stopped | None:
+    """Do it; what stopped it, an interrupt included."""
     stopped: Stopped | None = None
     async with _interruptible() as scope:
         try:
@@ -203,7 +205,8 @@ def fail(where: Where, stopped: Stopped) -> int:
     return stopped.code
 
 
-def _write(watching: Watching, report: Report) -> None:
+def write_report(watching: Watching, report: Report) -> None:
+    """Write it to the files that were asked for."""
     if watching.report is not None:
         watching.report.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     if watching.html is not None:

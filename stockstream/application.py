@@ -96,6 +96,11 @@ class Addresses:
         return f"http://{shown}:{port}"
 
     @property
+    def own_port(self) -> int | None:
+        """Where this node is alone, if it shares its first socket with others."""
+        return self.sockets[-1].getsockname()[1] if self.inherited else None
+
+    @property
     def own_url(self) -> str:
         """The address of this node alone, as other machines reach it where they can at all."""
         host, port = self.sockets[-1 if self.inherited else 0].getsockname()[:2]
@@ -152,7 +157,7 @@ def build(
             "web",
             partial(
                 Web,
-                part_settings.web(settings, addresses.sockets),
+                part_settings.web(settings, addresses.sockets, addresses.own_port),
                 tables,
                 connections,
                 chaos,

@@ -204,12 +204,15 @@ def bus(settings: Settings, me: NodeId) -> BusSettings:
     return BusSettings(me, settings.cluster_name, access)
 
 
-def web(settings: Settings, sockets: tuple[socket.socket, ...]) -> WebSettings:
+def web(
+    settings: Settings, sockets: tuple[socket.socket, ...], own_port: int | None = None
+) -> WebSettings:
     """It listens on `sockets`, which outlive each life of it, and numbers clients across them."""
     instance = Instance(kept_instance(settings.data_directory))
     secret = settings.secret_key_base.get_secret_value()
     return WebSettings(
         sockets=sockets,
+        own_port=own_port,
         numbers=itertools.count(1),
         node=node_name(settings),
         shards=settings.fetch_shards,

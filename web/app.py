@@ -29,7 +29,13 @@ from web.live.upgrade import upgrade
 from web.pages import pages
 from web.request_caller import current_caller
 from web.request_caller import install as install_callers
-from web.security import SECURITY_HEADERS, headers_of, own_address, transport_headers
+from web.security import (
+    SECURITY_HEADERS,
+    Elsewhere,
+    headers_of,
+    own_address,
+    transport_headers,
+)
 from web.server import serve_static, websocket_class
 from web.users.access import install as install_users
 from web.watch.cluster import cluster
@@ -142,11 +148,12 @@ async def _crash(error: Exception) -> Answer:
     return await _error(InternalServerError())
 
 
-async def _add_headers(response: WerkzeugResponse) -> WerkzeugResponse:
+async def _add_headers(response: Response | WerkzeugResponse) -> Response | WerkzeugResponse:
     for name, value in (SECURITY_HEADERS | transport_headers(current_caller())).items():
         response.headers.setdefault(name, value)
-    if response.location is not None and response.status_code in REDIRECTS:
-        response.location = own_address(response.location)
+    redirects = response.location is not None and response.status_code in REDIRECTS
+    if redirects and not isinstance(response, Elsewhere):
+        response.location = own_address(str(response.location))
         response.set_data(b"")  # which repeats the address as it was
     response.headers.setdefault(REQUEST_ID, correlation_id.get() or "")
     response.headers.setdefault("Cache-Control", "no-store")

@@ -33,7 +33,8 @@ class WebSettings:
 
     `sockets` listen already and outlive every life of `web`, which serves on duplicates.
     `base_path` is "" or as `/stocks`. `numbers` gives each connection of this process a number of
-    its own. The symbols of an upstream are in so many `shards`.
+    its own. The symbols of an upstream are in so many `shards`. On a machine with several nodes one
+    of the sockets is shared by all; the node is alone at `own_port`, which is None elsewhere.
     """
 
     sockets: Sequence[socket.socket]
@@ -61,6 +62,7 @@ class WebSettings:
     targets: TargetPolicy
     chaos_enabled: bool
     chaos_token: str | None = field(repr=False)
+    own_port: int | None = None
     wall_clock_ms: Callable[[], int] = now_ms
 
 

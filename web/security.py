@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from quart import Response
+
 from web.server.hosts import host_name, is_loopback_name
 
 if TYPE_CHECKING:
@@ -59,6 +61,13 @@ def transport_headers(caller: Caller) -> dict[str, str]:
     if not caller.secure or name is None or is_loopback_name(name):
         return {}
     return STAY_WITH_TLS
+
+
+class Elsewhere(Response):
+    """A redirect that is meant to lead to another port of this host."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(b"", status=302, headers={"Location": location})
 
 
 def own_address(location: str) -> str:

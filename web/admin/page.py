@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from quart import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
@@ -18,7 +19,7 @@ from web.admin.gate import (
 )
 from web.cookies import read_cookies
 from web.request_caller import current_caller
-from web.security import headers_of
+from web.security import Elsewhere, headers_of
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
@@ -36,8 +37,10 @@ def admin(parts: Parts) -> Blueprint:
     blueprint = Blueprint("admin", __name__, url_prefix=PATH)
 
     @blueprint.before_request
-    async def check() -> None:
+    async def check() -> Response | None:
         require_loopback()
+        own = _own_address(parts.settings.own_port)
+        return None if own is None or request.method != "GET" else Elsewhere(own)
 
     @blueprint.after_request
     async def tell_own_forms(response: WerkzeugResponse) -> WerkzeugResponse:
@@ -99,6 +102,23 @@ def admin(parts: Parts) -> Blueprint:
         return response
 
     return blueprint
+
+
+def _own_address(port: int | None) -> str | None:
+    """Where this node is alone, if the browser asked at a port that it shares with other nodes.
+
+    There each request may come to another node. The page would show now one tree and now another,
+    and a kill would hit whichever node took it. A proxy's clients cannot reach that port, so they
+    stay: the proxy has to choose a node for `/admin`.
+    """
+    asked_at = request.scope.get("server")
+    if port is None or asked_at is None or asked_at[1] == port:
+        return None
+    asked_for = urlsplit(f"//{request.host}")
+    if asked_for.port != asked_at[1] or asked_for.hostname is None:
+        return None
+    host = f"[{asked_for.hostname}]" if ":" in asked_for.hostname else asked_for.hostname
+    return f"{request.scheme}://{host}:{port}{url_for('admin.page')}"
 
 
 def _cookie_path() -> str:

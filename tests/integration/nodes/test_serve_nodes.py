@@ -60,6 +60,13 @@ async def test_the_port_answers_while_any_node_lives(tmp_path: Path) -> None:
         overview = (await server.get("/admin/api/overview")).json()
         assert [member["node"] for member in overview["cluster"]["members"]] == list(urls)
 
+        own = {f"{url.replace('127.0.0.1', 'localhost')}/admin" for url in urls.values()}
+        assert await _sent_to(server, f"localhost:{server.port}") in own
+        for url in urls.values():
+            assert await _sent_to(server, url.removeprefix("http://"), at=url) == "/admin/login"
+        # Through a tunnel or a proxy the port of a node cannot be reached.
+        assert await _sent_to(server, "localhost:1") == "/admin/login"
+
         os.kill(first[0].pid, signal.SIGKILL)
         await until_said("node box-1 was ended by SIGKILL")
         second = nodes(server.pid)
@@ -78,6 +85,14 @@ async def test_the_port_answers_while_any_node_lives(tmp_path: Path) -> None:
         assert {*first, *second}.isdisjoint(nodes(server.pid))
         left = [json.loads(line) for line in server.text.splitlines() if "a node has left" in line]
         assert [line["name"] for line in left] == ["box-1", "box-2"]
+
+
+async def _sent_to(server: Server, host: str, at: str | None = None) -> str:
+    """Where `/admin` leads who is not logged in, by the host that it was asked for."""
+    async with httpx.AsyncClient(timeout=10) as client:
+        answer = await client.get(f"{at or server.url}/admin", headers={"Host": host})
+    assert answer.is_redirect, answer.text
+    return answer.headers["Location"]
 
 
 async def test_two_parents_in_one_directory_are_one_too_many(tmp_path: Path) -> None:

@@ -88,7 +88,8 @@ async def watch(
         client = Client(watching, itinerary, max_rate=max_rate)
         console = Console(highlight=False)
         limit = _duration(seconds)
-        if as_json or not console.is_terminal or console.is_dumb_terminal:
+        # Not rich's word for it: FORCE_COLOR makes that say yes to a pipe.
+        if as_json or not sys.stdout.isatty() or console.is_dumb_terminal:
             lines = Lines(watching, count=count, as_json=as_json)
             return await _in_lines(client, lines, writer, limit)
         return await _on_screen(client, Screen(watching, console, count=count), writer, limit)

@@ -6,7 +6,7 @@ import os
 import socket
 import ssl
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 import trio
@@ -95,7 +95,7 @@ def read(text: str | bytes) -> ServerMessage | None:
         return None
 
 
-_KINDS = {kind.__struct_config__.tag for kind in ServerMessage.__args__}
+_KINDS = {kind.__struct_config__.tag for kind in get_args(ServerMessage)}
 
 
 class Socket:

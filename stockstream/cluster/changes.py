@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from stockstream.statuses import NodeState
+from stockstream.times import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -29,16 +30,20 @@ class Changes:
         """Begin with what the tables say: a restarted membership has nothing new to tell."""
         self._members = members
         self._holding = holding
+        self._refused: frozenset[NodeId] = frozenset()
 
-    def note(self, members: Members, holding: Holding, why: str | None) -> list[str]:
-        """Log the changes; `why` this node stands by, if it does. The answer is what was logged,
-        for the event log.
+    def note(
+        self, members: Members, holding: Holding, why: str | None, refused: Mapping[NodeId, int]
+    ) -> list[str]:
+        """Log the changes; `why` this node stands by, if it does. Of the nodes in `refused`, that
+        epoch is too far ahead. The answer is what was logged, for the event log.
         """
         told = [
             *self._members_changed(members),
             *self._settings_differ(members),
             *self._holding_changed(holding),
             *self._state_changed(members, why),
+            *self._refused_changed(refused),
         ]
         self._members, self._holding = members, holding
         return told
@@ -86,6 +91,15 @@ class Changes:
         log = _log.info if after in {NodeState.READY, NodeState.JOINING} else _log.warning
         log("the state in the cluster changed", state=after.value, meaning=text)
         return [text]
+
+    def _refused_changed(self, refused: Mapping[NodeId, int]) -> list[str]:
+        told = []
+        for node in refused.keys() - self._refused:
+            ahead = round((refused[node] - now_ms()) / 1000)
+            _log.warning("epochs are refused", node=node.name, seconds_ahead=ahead)
+            told.append(f"epochs that {node.name} tells are {ahead} s ahead, and refused")
+        self._refused = frozenset(refused)
+        return told
 
 
 _STATES = {

@@ -20,8 +20,9 @@ import trio
 
 from stockstream import paths
 from stockstream.cluster.changes import Changes
+from stockstream.cluster.figures import Figures
 from stockstream.cluster.fitness import Fitness
-from stockstream.cluster.load import Load
+from stockstream.cluster.member_rows import members_of, why_standing_by
 from stockstream.cluster.messages import (
     AskWants,
     BusDown,
@@ -34,13 +35,12 @@ from stockstream.cluster.messages import (
     SayLast,
     TableFull,
 )
+from stockstream.cluster.own_beats import OwnBeats
 from stockstream.cluster.ownership import Ownership, Remembered
 from stockstream.cluster.wanting import Wanting
 from stockstream.cluster.wire import ClaimMessage, Heartbeat, Wants
-from stockstream.histogram import Histogram
 from stockstream.messages import (
     ClusterChanged,
-    Demand,
     DemandWanted,
     EpochSeen,
     EpochsUsed,
@@ -48,9 +48,7 @@ from stockstream.messages import (
     LocalDemand,
 )
 from stockstream.shards import NodeId, index_of, shard, shards
-from stockstream.statuses import Holding, Member, MemberFigures, Members, NodeState
 from stockstream.times import Moment, now_ms
-from stockstream.version import program_version
 from supervision import Actor, CallError, Normal, Shutdown, handles
 
 if TYPE_CHECKING:
@@ -60,6 +58,7 @@ if TYPE_CHECKING:
 
     from stockstream.cluster.memory import Memory
     from stockstream.cluster.wire import MemberMessage
+    from stockstream.statuses import Holding
     from stockstream.tables import Tables
     from supervision import ExitReason
 
@@ -69,10 +68,6 @@ TELL_WANTS_SECONDS = 0.25
 """What the clients want is told so often at most: a storm of clients is four messages a second."""
 FAREWELL_SECONDS = 1.0
 """A bus that does not write within this time has no connection: the others notice that."""
-ECHO_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-"""The buckets of the time until a heartbeat comes back."""
-UNHEARD_BEATS = 20
-"""Heartbeats whose echo is still timed."""
 
 _log: BoundLogger = structlog.get_logger("cluster.membership")
 
@@ -131,23 +126,19 @@ class Membership(Actor):
         )
         self._wanting = Wanting(me, memory.wants.value or {})
         self._fitness = Fitness()
-        self._unfit: frozenset[str] = frozenset()
         self._heard: dict[NodeId, Moment] = {}
-        self._sent: dict[int, float] = {}  # own heartbeats, by number: when, on trio's clock
-        self._demand: Demand | None = None
+        self._told_version: object = None
         self._telling = False
         self._kept_epoch = 0
         self._epoch_rose = trio.Event()
-        self._load = Load()
-        self._figures = tables.member_figures.value or MemberFigures(Histogram(ECHO_SECONDS))
-        self._echo: tuple[Moment, float] | None = None  # the last one: when, after how many seconds
+        self._figures = Figures(tables.member_figures)
+        self._beats = OwnBeats(settings.address, settings.public_url, self._figures.echoes)
 
     async def init(self) -> None:
         """Say what this node holds before anything is fetched, and ask how the bus does."""
         self._bus = self.system.ref(paths.BUS)
         self._feeds = [self.system.ref(paths.feed(name)) for name in self._settings.upstreams]
         self._alerts = self.system.ref(paths.ALERTS)
-        self._tables.member_figures.put(self._figures)
         self._changes = Changes(self._tables.members.value, self._tables.holding.value)
         self._settle()
         self._bus.cast(BusWanted())
@@ -162,7 +153,7 @@ class Membership(Actor):
             return
         for message in self._core.leave():
             try:
-                await self._bus.call(SayLast(self._told(message)), timeout=FAREWELL_SECONDS)
+                await self._bus.call(SayLast(self._whole(message)), timeout=FAREWELL_SECONDS)
             except CallError as error:
                 _log.debug("the farewell was not heard", reason=str(error))
 
@@ -170,10 +161,9 @@ class Membership(Actor):
 
     @handles(_Beat)
     def _on_beat(self, _message: _Beat) -> None:
-        now = trio.current_time()
-        self._load.measure(now)
-        self._unfit = self._fitness.unfit(self._tables.circuits.rows, now)
-        self._say(self._core.set_unfit(self._unfit, self._now()))
+        self._beats.measure_load()
+        unfit = self._fitness.unfit(self._tables.circuits.rows, trio.current_time())
+        self._say(self._core.set_unfit(unfit, self._now()))
         self._say(self._core.tick(self._now()))
         for node in self._core.suspects():
             self._bus.cast(Probe(node))
@@ -217,10 +207,7 @@ class Membership(Actor):
     def _notice(self, beat: Heartbeat) -> None:
         """Note when it came, and whether something was missed."""
         if beat.sender == self._settings.me:
-            sent = self._sent.pop(beat.number, None)
-            if sent is not None:
-                self._echo = Moment.now(), trio.current_time() - sent
-                self._figures.echoes.add(self._echo[1])
+            self._beats.came_back(beat)
             return
         self._heard[beat.sender] = Moment.now()
         if beat.kind != "bye" and self._wanting.misses(beat.sender, beat.wants):
@@ -242,7 +229,7 @@ class Membership(Actor):
 
     @handles(DemandWanted)
     def _on_demand_wanted(self, _message: DemandWanted) -> None:
-        self._demand = None
+        self._told_version = None
         self._add_up()
 
     @handles(EpochSeen)
@@ -262,25 +249,13 @@ class Membership(Actor):
     def _say(self, messages: Iterable[MemberMessage]) -> None:
         for message in messages:
             if isinstance(message, ClaimMessage):
-                self._count(claims=len(message.claims))
-            self._bus.cast(Say(self._told(message)))
+                self._figures.claimed(len(message.claims))
+            self._bus.cast(Say(self._whole(message)))
 
-    def _told(self, message: MemberMessage) -> MemberMessage:
-        """A heartbeat with all that it tells beside membership."""
-        if not isinstance(message, Heartbeat):
-            return message
-        self._sent[message.number] = trio.current_time()
-        while len(self._sent) > UNHEARD_BEATS:
-            del self._sent[next(iter(self._sent))]
-        return msgspec.structs.replace(
-            message,
-            wants=self._wanting.mine.number,
-            product=program_version(),
-            address=self._settings.address,
-            public_url=self._settings.public_url,
-            load=self._load.share,
-            clients=self._wanting.mine.connections,
-        )
+    def _whole(self, message: MemberMessage) -> MemberMessage:
+        if isinstance(message, Heartbeat):
+            return self._beats.whole(message, self._wanting.mine)
+        return message
 
     def _settle(self) -> None:
         """Have the tables say what the core has come to, and whoever it concerns know."""
@@ -295,35 +270,16 @@ class Membership(Actor):
         living = core.members
         self._wanting.count(living)
         self._heard = {node: self._heard.get(node) or Moment.now() for node in living}
-        members, known = self._members(living), tables.members.value
+        clients = self._wanting.mine.connections
+        members = members_of(core, self._beats, self._heard, clients=clients)
+        self._figures.changed(tables.members.value, members)
         tables.members.put(members)
-        self._count_changes(known, members)
         self._add_up()
         if before is not None and _fetched(before) != _fetched(holding):
             for who in (*self._feeds, self._alerts):
                 who.cast(HoldingChanged())
-        for text in self._changes.note(members, holding, self._why_standing_by()):
+        for text in self._changes.note(members, holding, why_standing_by(core), core.refused):
             self.system.emit(ClusterChanged(self.path, text))
-
-    def _count_changes(self, before: Members | None, after: Members) -> None:
-        if before is None:
-            return
-        nodes = [{member.node for member in each.members} for each in (before, after)]
-        came, gone = len(nodes[1] - nodes[0]), len(nodes[0] - nodes[1])
-        alone = after.state is NodeState.ALONE is not before.state
-        if came or gone or alone:
-            self._count(came=came, gone=gone, alone=int(alone))
-
-    def _count(self, *, claims: int = 0, came: int = 0, gone: int = 0, alone: int = 0) -> None:
-        now = self._figures
-        self._figures = msgspec.structs.replace(
-            now,
-            claims=now.claims + claims,
-            came=now.came + came,
-            gone=now.gone + gone,
-            alone=now.alone + alone,
-        )
-        self._tables.member_figures.put(self._figures)
 
     def _holding(self) -> Holding:
         """What the core says; but a node that is alone fetches nothing that nobody wants.
@@ -338,62 +294,16 @@ class Membership(Actor):
 
     def _add_up(self) -> None:
         """Tell the feeds what all clients want, where that is not what they know."""
-        self._memory.wants.put(self._wanting.kept())
         alone = self._core.alone
+        version = self._wanting.version(alone=alone)
+        if version == self._told_version:
+            return
+        self._told_version = version
+        self._memory.wants.put(self._wanting.kept())
         self._tables.presence.put(self._wanting.presence(alone=alone))
         demand = self._wanting.demand(alone=alone)
-        if demand != self._demand:
-            self._demand = demand
-            for feed in self._feeds:
-                feed.cast(demand)
-
-    def _members(self, living: Mapping[NodeId, Heartbeat]) -> Members:
-        core = self._core
-        mine = Member(
-            node=core.me,
-            ready=core.ready,
-            unfit=self._unfit,
-            heard=Moment.now(),
-            version=program_version(),
-            address=self._settings.address or None,
-            public_url=self._settings.public_url or None,
-            load=self._load.share,
-            clients=self._wanting.mine.connections,
-        )
-        others = (
-            Member(
-                node=node,
-                ready=beat.ready,
-                unfit=frozenset(beat.unfit),
-                heard=self._heard[node],
-                version=beat.product,
-                address=beat.address or None,
-                public_url=beat.public_url or None,
-                load=beat.load,
-                clients=beat.clients,
-                differing=core.differing(node),
-            )
-            for node, beat in living.items()
-        )
-        echoed, seconds = self._echo or (None, None)
-        return Members(
-            me=core.me,
-            state=core.state,
-            members=tuple(sorted((mine, *others), key=lambda member: member.node)),
-            claims={name: claim for name, claim in core.claims.items() if claim.name},
-            echoed=echoed,
-            echo_seconds=seconds,
-        )
-
-    def _why_standing_by(self) -> str | None:
-        newer, other = self._core.superseded_by, self._core.yields_to
-        if newer is not None:
-            address = self._core.members[newer].address or "an address it does not tell"
-            return f"a newer node has the same NODE_NAME, {newer.name}; it is at {address}"
-        if other is not None:
-            settings = ", ".join(self._core.differing(other))
-            return f"node {other.name} fetches already, with another {settings}"
-        return None
+        for feed in self._feeds:
+            feed.cast(demand)
 
     def _now(self) -> int:
         """The wall clock for new epochs; never below what this node has known before its start."""
@@ -406,7 +316,10 @@ class Membership(Actor):
             await self._epoch_rose.wait()
             self._epoch_rose = trio.Event()
             await trio.to_thread.run_sync(
-                self._settings.keep_epoch, self._kept_epoch, abandon_on_cancel=True
+                self._settings.keep_epoch,
+                self._kept_epoch,
+                abandon_on_cancel=True,
+                limiter=self._memory.disk,
             )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import trio
+
 from stockstream import paths
 from supervision import Slot
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Memory:
     """`remembered` is who is there and who fetches what, `wants` what their clients want: for the
-    next life of the membership.
+    next life of the membership. On a `disk` that hangs, it waits for what the last one began there.
     """
 
     remembered: Slot[Remembered] = field(
@@ -28,3 +30,4 @@ class Memory:
     wants: Slot[Mapping[NodeId, Wants]] = field(
         default_factory=lambda: Slot("wants", writer=paths.MEMBERSHIP)
     )
+    disk: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))

@@ -149,6 +149,11 @@ class Ownership:
         return self._ready
 
     @property
+    def unfit(self) -> frozenset[str]:
+        """The upstreams that this node leaves to others, where there are any."""
+        return self._unfit
+
+    @property
     def alone(self) -> bool:
         """Whether nothing comes back: the others cannot be reached."""
         return self._silent >= SILENT_WHEN_ALONE

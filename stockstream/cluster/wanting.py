@@ -67,6 +67,10 @@ class Wanting:
             node: known.get(node) or _nothing(node) for node in sorted({self._me, *living})
         }
 
+    def version(self, *, alone: bool) -> object:
+        """Equal to an earlier one while demand and presence are what they were."""
+        return alone, [(wants.sender, wants.number) for wants in self._counted(alone=alone)]
+
     def demand(self, *, alone: bool) -> Demand:
         """What the feeds are to fetch for: all nodes' clients, or this one's while it is alone."""
         counted = self._counted(alone=alone)

@@ -204,10 +204,11 @@ def running_nodes(
     folder: Path,
     count: int = 3,
     settings: Mapping[str, str] | None = None,
+    stub_arguments: Sequence[str] = (),
 ) -> Iterator[Nodes]:
     """So many nodes, `n1` and on, for the time of a `with`."""
     with ExitStack() as stack:
-        nats, stub = Nats(folder), Stub(folder)
+        nats, stub = Nats(folder), Stub(folder, stub_arguments)
         stack.enter_context(running(nats))
         stack.enter_context(running(stub))
         nodes = Nodes(folder, nats, stub, settings or {})

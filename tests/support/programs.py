@@ -20,7 +20,7 @@ import httpx
 from tests.support.server import ROOT, START_SECONDS, STOP_SECONDS, TOKEN, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -135,10 +135,11 @@ class Server(Program):
 class Stub(Program):
     """The stub API by itself, with its outage switch."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: Sequence[str] = ()) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        super().__init__(["mockserver", "--port", str(port), "--announce"], "^ready ", folder, {})
+        arguments = ["mockserver", "--port", str(port), "--announce", *more]
+        super().__init__(arguments, "^ready ", folder, {})
 
     def switch(self, *, down: bool) -> None:
         """Make every connection end in a reset, or serve again."""

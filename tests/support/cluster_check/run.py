@@ -1,0 +1,170 @@
+"""A real cluster with clients on each node, faults for a while, and then the checks in the calm."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from tests.support.cluster_check import checks
+from tests.support.cluster_check.faults import Faults
+from tests.support.cluster_check.postgres import Postgres
+from tests.support.cluster_check.witness import Book, Witness
+from tests.support.nodes import running_nodes, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.nodes import Nodes
+
+NODES = 3
+INTERVAL = 1.0
+SAMPLED = 50
+"""Symbols whose prices are compared between clients, and with the history."""
+SYMBOLS_OF_A_CLIENT = 20
+EVERYTHING_EACH = 30
+"""One client of so many wants all symbols."""
+CALM_SECONDS = 60.0
+FIRST_SECONDS = 60.0
+SETTINGS = {
+    "CHAOS_ENABLED": "true",
+    "FETCH_INTERVAL": str(INTERVAL),
+    "MAX_CONNECTIONS_PER_ADDRESS": "2000",
+}
+WRITTEN_PAUSE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much of what. Faults come for so many `seconds`, or are so many by `faults`."""
+
+    clients: int
+    symbols: int
+    seed: int
+    longest: float
+    seconds: float = 0.0
+    faults: int | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was measured, and what did not hold."""
+
+    figures: dict[str, Any]
+    violations: list[str]
+
+
+def check(plan: Plan, folder: Path) -> Verdict:
+    """Start everything below `folder`, and end it."""
+    (folder / "stubs").mkdir()
+    (folder / "stubs" / "prices.json").write_text(json.dumps(_stub(plan.symbols)))
+    with Postgres(folder / "postgres") as postgres:
+        settings = SETTINGS | {"DATABASE_URL": postgres.url}
+        stub = ["--expectations", str(folder / "stubs")]
+        with running_nodes(folder, NODES, settings, stub) as nodes:
+            return trio.run(_watch, plan, nodes, postgres)
+
+
+async def _watch(plan: Plan, nodes: Nodes, postgres: Postgres) -> Verdict:
+    rng = random.Random(plan.seed)
+    names = [f"S{number:04}" for number in range(plan.symbols)]
+    book = Book(frozenset(rng.sample(names, min(SAMPLED, plan.symbols))))
+    urls = [node.websocket_url for node in nodes]
+    witnesses = []
+    for number in range(plan.clients):
+        home = number % NODES
+        some = rng.sample(names, min(SYMBOLS_OF_A_CLIENT, plan.symbols))
+        symbols = ["*"] if number % EVERYTHING_EACH < NODES else some
+        where = urls[home:] + urls[:home]
+        witnesses.append(Witness(f"client {number}", where, symbols, book))
+    faults = Faults(nodes, postgres, random.Random(plan.seed), plan.longest)
+    await until(lambda: nodes.are_one, FIRST_SECONDS)
+    async with trio.open_nursery() as nursery:
+        for witness in witnesses:
+            nursery.start_soon(witness.run)
+        await until(lambda: all(witness.seen for witness in witnesses), FIRST_SECONDS)
+        for witness in witnesses:
+            witness.pauses.clear()
+        begin = trio.current_time()
+        with trio.move_on_after(plan.seconds or float("inf")):
+            await faults.run(plan.faults)
+        end = trio.current_time()
+        violations = await _in_the_calm(plan, nodes, postgres, book, faults)
+        violations += _silent(witnesses)
+        nursery.cancel_scope.cancel()
+    violations += [one for witness in witnesses for one in witness.violations] + book.violations
+    return Verdict(_figures(plan, witnesses, book, faults, begin, end), violations)
+
+
+async def _in_the_calm(
+    plan: Plan, nodes: Nodes, postgres: Postgres, book: Book, faults: Faults
+) -> list[str]:
+    try:
+        await until(lambda: nodes.are_one, CALM_SECONDS)
+    except AssertionError:
+        states = [(node.name, node.state, node.members, node.holds) for node in nodes]
+        return [f"they are not one cluster: {states}"]
+    return [
+        *await checks.one_fetches(nodes, INTERVAL),
+        *await checks.tables_are_equal(nodes),
+        *await checks.presence_adds_up(nodes, plan.clients),
+        *await checks.history_is_whole(postgres.url, book, faults),
+    ]
+
+
+def _silent(witnesses: list[Witness]) -> list[str]:
+    return [
+        f"{witness.name} has had nothing for {witness.since_last():.1f} s, and all is right"
+        for witness in witnesses
+        if witness.since_last() > WRITTEN_PAUSE_SECONDS
+    ]
+
+
+def _figures(
+    plan: Plan, witnesses: list[Witness], book: Book, faults: Faults, begin: float, end: float
+) -> dict[str, Any]:
+    pauses = sorted((seconds, since) for witness in witnesses for since, seconds in witness.pauses)
+    longest = sorted(max(s for _, s in witness.pauses) for witness in witnesses)
+    return {
+        "seed": plan.seed,
+        "seconds": round(end - begin, 1),
+        "clients": len(witnesses),
+        "connections": sum(witness.connections for witness in witnesses),
+        "frames": sum(witness.frames for witness in witnesses),
+        "versions compared": len(book.prices),
+        "faults": dict(sorted(faults.counts.items())),
+        "pause p50": _at(pauses, 0.5)[0],
+        "pause p99": _at(pauses, 0.99)[0],
+        "pause p99.9": _at(pauses, 0.999)[0],
+        "longest pause of a client, p50": round(longest[len(longest) // 2], 2),
+        "longest pause of a client, max": round(longest[-1], 2),
+        "during the longest": faults.at(pauses[-1][1], pauses[-1][1] + pauses[-1][0]),
+    }
+
+
+def _at(pauses: list[tuple[float, float]], share: float) -> tuple[float, float]:
+    seconds, since = pauses[min(len(pauses) - 1, int(len(pauses) * share))]
+    return round(seconds, 2), since
+
+
+def _stub(symbols: int) -> dict[str, Any]:
+    """A stub that tells so many symbols, each at another price at each call."""
+    stocks = [{"symbol": f"S{n:04}", "from": 10 + n, "to": 20 + n} for n in range(symbols)]
+    body = (
+        '[{{#arrayJoin \',\' parameters.stocks}}{"symbol":"{{this.symbol}}","price":'
+        "{{numberFormat (randomDecimal lower=this.from upper=this.to) '0.00' 'en_US'}},"
+        '"timestamp":"{{now}}"}{{/arrayJoin}}]'
+    )
+    return {
+        "request": {"method": "GET", "urlPath": "/api/stock-prices"},
+        "response": {
+            "status": 200,
+            "headers": {"Content-Type": "application/json"},
+            "transformers": ["response-template"],
+            "transformerParameters": {"stocks": stocks},
+            "body": body,
+        },
+    }

@@ -17,7 +17,7 @@ from web.app import create_app
 from web.callers import request_holder, socket_holder
 from web.identity import learn_instance
 from web.live.clients import Clients
-from web.nodes import other_nodes
+from web.nodes import other_nodes, others_are_ready
 from web.parts import Parts, WebSettings
 from web.security import PRIVATE_HEADERS
 from web.server import Server, ServerConfig, ServerStatistics, serve
@@ -32,6 +32,9 @@ FAREWELL_SECONDS = 1.0
 EARLIEST_RETURN_SECONDS = 0.5
 LATEST_RETURN_SECONDS = 5.0
 """Clients are told to come back at a random moment between these, not all at once."""
+LATEST_MOVE_SECONDS = 1.0
+"""The same where another node of the cluster serves already, at this address or at one of its own:
+nobody is to be without prices for more than three seconds (N13)."""
 
 REQUESTS = 1_000
 """HTTP connections beside the WebSockets, which have a limit of their own."""
@@ -117,8 +120,12 @@ class Web(Actor):
         _log.info("draining %d clients (%s)", len(self.clients), reason)
         self._server.drain(self._settings.drain_timeout)
         self._streams.close()
-        nodes = tuple(other_nodes(self._tables.members.value))
-        farewell = Farewell(EARLIEST_RETURN_SECONDS, LATEST_RETURN_SECONDS, nodes)
+        members = self._tables.members.value
+        nodes = tuple(other_nodes(members))
+        if others_are_ready(members):
+            farewell = Farewell(0.0, LATEST_MOVE_SECONDS, nodes)
+        else:
+            farewell = Farewell(EARLIEST_RETURN_SECONDS, LATEST_RETURN_SECONDS, nodes)
         try:
             broadcaster = self.system.ref(paths.BROADCASTER)
             await broadcaster.call(farewell, timeout=FAREWELL_SECONDS)

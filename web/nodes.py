@@ -25,6 +25,11 @@ def other_nodes(members: Members | None) -> list[str]:
     return random.sample(found, len(found))
 
 
+def others_are_ready(members: Members | None) -> bool:
+    """Whether clients have a node to go to now: by its public address, or behind this one's."""
+    return any(member.ready for member in _others(members))
+
+
 def socket_sources(members: Members | None) -> list[str]:
     """The same as sources of a content security policy, of all that are known.
 

@@ -42,7 +42,7 @@ INTERRUPTED = 130
 
 async def watch(
     *symbols: str,
-    url: list[str] | None = None,
+    url: Annotated[list[str] | None, Parameter(negative=())] = None,
     every: Annotated[bool, Parameter(name="--all", negative=())] = False,
     max_rate: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None,
     seconds: Annotated[str | None, Parameter(name="--for")] = None,
@@ -60,7 +60,7 @@ async def watch(
 
     - `stockstream watch AAPL MSFT` shows two symbols until Ctrl+C.
     - `stockstream watch --all --for 10s` shows all there are, for ten seconds.
-    - `stockstream watch AAPL --json --count 1 | jq .price` takes one price.
+    - `stockstream watch AAPL --json --count 1 | jq '.price // empty'` takes one price.
     - `stockstream watch AAPL --url https://a.example --url https://b.example` has two servers.
 
     Parameters

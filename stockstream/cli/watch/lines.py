@@ -150,6 +150,7 @@ class _Json:
             basis=held.basis,
             state=standing.state,
             reason=standing.reason,
+            note=standing.note,
             age=None if standing.age is None else _seconds(standing.age),
             delayed=held.delayed,
             delayed_seconds=held.delayed_seconds,

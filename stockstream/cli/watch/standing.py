@@ -155,7 +155,8 @@ CAUSES = {Cause.FEED: "nothing newer could be fetched", Cause.CONNECTION: "no wo
 class Standing:
     """How a symbol stands. `text` is how old it is: "2 s", "Stale 4 min"; `age` the same in ms.
 
-    `note` is what else has to be known: "not listed any more", "delayed 15 min"; often empty.
+    `note` is what else has to be known: "not listed any more", "delayed 15 min"; often empty. The
+    `reason` of a stale one is the server's code, or "feed" or "connection" where that is away.
     """
 
     state: RowState
@@ -180,9 +181,9 @@ def standing(held: Held | None, rejected: str | None, view: FeedView, now: float
         if cause is Cause.SYMBOL:
             note = REASONS.get(held.reason or "", UNKNOWN_REASON)
             return Standing(state, f"Stale {ago}".strip(), note, old, held.reason)
-        why = CAUSES[Cause.CONNECTION if cause is Cause.CONNECTION else Cause.FEED]
-        note = ", ".join(filter(None, (why, delay)))
-        return Standing(state, f"Stale {ago}".strip(), note, old, why)
+        whole = Cause.CONNECTION if cause is Cause.CONNECTION else Cause.FEED
+        note = ", ".join(filter(None, (CAUSES[whole], delay)))
+        return Standing(state, f"Stale {ago}".strip(), note, old, whole.value)
     if state is RowState.HALTED or state is RowState.CLOSED:
         return Standing(state, state.value.capitalize(), delay, old)
     note = ", ".join(filter(None, (delay, _SESSIONS.get(held.session, "") if held.session else "")))

@@ -206,7 +206,8 @@ async def test_a_killed_server_is_told_waited_for_and_gone_on_with(
             assert lost["url"] == server.url
             await watch.until(is_status(connection="lost", feed="unknown", breaker="unknown"))
             stale = await watch.until(lambda line: line.get("state") == "stale")
-            assert stale["reason"] == "no word from the server"
+            told = (stale["reason"], stale["note"])
+            assert told == ("connection", "no word from the server")
             seen = len(watch.lines)
             await server.start(nursery)
             await watch.until(is_status(connection="open"), seen)

@@ -14,6 +14,7 @@ from stockstream.shards import index_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
 
     from stockstream.market.parser import Parsed
     from stockstream.quotes import Symbol
@@ -52,10 +53,28 @@ class Asking:
         """What to ask for now; None is the whole list."""
         return None if now >= self._list_due else self.often
 
+    def rests(self, now: float) -> bool:
+        """Whether there is nothing to ask for now: no symbol that is wanted is in a part of ours.
+
+        There are some in the parts of other nodes; else it is the list that is asked for.
+        """
+        if now < self._list_due and self.held and len(self.held) < self._parts:
+            rows = self._tables.quotes.rows
+            return bool(rows) and not self._mine(self._named if self._by_name else rows)
+        return False
+
+    @property
+    def _by_name(self) -> bool:
+        return bool(self._symbols) and not self.demand.everything
+
+    @property
+    def _named(self) -> AbstractSet[Symbol]:
+        return (self._symbols | self.demand.symbols | self.alerts) & self._tables.quotes.rows.keys()
+
     @property
     def often(self) -> frozenset[Symbol] | None:
         """What to ask for in each round; None is all there is."""
-        if not self._symbols or self.demand.everything:
+        if not self._by_name:
             if len(self.held) == self._parts:
                 return None
             return (self._mine(self._tables.quotes.rows) - self._gone) or None
@@ -64,8 +83,7 @@ class Asking:
     @property
     def _wanted(self) -> frozenset[Symbol]:
         """The symbols of this upstream that somebody wants by name."""
-        rows = self._tables.quotes.rows
-        return self._mine((self._symbols | self.demand.symbols | self.alerts) & rows.keys())
+        return self._mine(self._named)
 
     def _mine(self, symbols: Iterable[Symbol]) -> frozenset[Symbol]:
         """Those that come from this upstream, in a part that this node fetches."""

@@ -197,6 +197,11 @@ class PollFeed(Actor):
             while True:
                 await self._until_held()
                 started = trio.current_time()
+                if self._asking.rests(started):
+                    # Nothing that this node answers for is older than that.
+                    self._standing.fresh(Moment.now(), self._interval)
+                    await self._pause(started, 0.0, math.inf)
+                    continue
                 permit = await self._permit()
                 if isinstance(permit, Permit):
                     earliest, latest = await self._fetch(permit), math.inf

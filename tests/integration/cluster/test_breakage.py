@@ -77,6 +77,12 @@ async def fetches_once(nodes: Nodes) -> None:
     assert passed / INTERVAL - 2 <= asked <= passed / (0.9 * INTERVAL) + 1
 
 
+def presence(node: Node) -> dict[str, int]:
+    """How many clients each node has, as this one says."""
+    answer = httpx.get(f"{node.url}/api/v1/presence", timeout=10).json()
+    return {each["node"]: each["connections"] for each in answer["nodes"]}
+
+
 @pytest.mark.proves("N3", "N4", "N12")
 async def test_one_node_asks_once_an_interval_and_all_clients_have_the_same(nodes: Nodes) -> None:
     """The stub counts the requests; the versions on all nodes are the same ones."""
@@ -94,15 +100,19 @@ async def test_one_node_asks_once_an_interval_and_all_clients_have_the_same(node
         assert len(versions[0]) > 1
 
 
-@pytest.mark.proves("N7", "C12", "C13")
+@pytest.mark.proves("N7", "N12", "C12", "C13")
 async def test_a_killed_node_is_followed_by_another(nodes: Nodes) -> None:
-    """The clients of the others wait a second longer."""
+    """The clients of the others wait a second longer, and its own are no more counted."""
     await nodes.settle()
     holder, others = nodes.holder, nodes.others
     async with observed(others, others) as seen:
+        async with watched([holder]):
+            everybody = {node.name: 1 for node in nodes}
+            await until(lambda: all(presence(node) == everybody for node in nodes), 5)
         await trio.to_thread.run_sync(holder.stop, signal.SIGKILL)
         await until(lambda: nodes.are_one, 5)
         await fetches_once(nodes)
+        assert [presence(node) for node in others] == [{node.name: 1 for node in others}] * 2
     assert max(seen.longest) <= INTERVAL + 1.4 + MARGIN
 
 

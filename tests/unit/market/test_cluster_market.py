@@ -216,6 +216,32 @@ async def test_each_node_asks_for_its_own_parts_and_together_for_all(autojump_cl
         )
 
 
+@pytest.mark.proves("N4")
+async def test_a_node_without_a_wanted_symbol_in_its_parts_asks_for_nothing(autojump_clock):
+    """But for the whole list now and then; and it is no node whose prices are old."""
+    parts = 64
+    mine = index_of("AAPL", parts)
+    empty = next(n for n in range(parts) if n not in {mine, index_of("MSFT", parts)})
+    shard, other = Shard(f"{UPSTREAM}/{empty}"), Shard(f"{UPSTREAM}/{mine}")
+    settings = PollSettings(jitter=0, list_interval=60)
+    async with running_market(demand=ALL, parts=parts, settings=settings) as market:
+        await market.hold(Holding({shard: WALL_MS}, frozenset(), {shard: WALL_MS}))
+        await trio.sleep(30.5)
+        assert market.provider.asked == [None] * len(market.provider.asked)
+        assert market.tables.quotes.rows == {}
+        both = {shard: WALL_MS, other: WALL_MS}
+        await market.hold(Holding(both, frozenset(both), both))
+        await trio.sleep(5)
+        assert market.provider.asked[-1] == frozenset({"AAPL"})
+        await market.hold(Holding({shard: WALL_MS}, frozenset(), both))
+        count = len(market.provider.asked)
+        await trio.sleep(20)
+        assert len(market.provider.asked) == count
+        assert market.feed.state is FeedState.LIVE
+        await trio.sleep(60)
+        assert market.provider.asked[count:] == [None]
+
+
 def row_of(market, symbol="AAPL"):
     return market.tables.quotes.get(symbol)
 

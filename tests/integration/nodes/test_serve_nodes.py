@@ -14,7 +14,7 @@ import httpx
 import pytest
 import trio
 
-from stockstream.cli.cluster.status import TROUBLE
+from stockstream.cli.cluster.status import SINGLE_NODE, TROUBLE
 from stockstream.cluster.told import ClusterDocument
 from stockstream.decoding import from_json
 from stockstream.nodes.parent_file import ParentFile
@@ -100,6 +100,20 @@ async def _sent_to(server: Server, host: str, at: str | None = None) -> str:
         answer = await client.get(f"{at or server.url}/admin", headers={"Host": host})
     assert answer.is_redirect, answer.text
     return answer.headers["Location"]
+
+
+async def test_a_single_node_says_that_it_is_one(tmp_path: Path) -> None:
+    """With an exit code of its own, and `null` as JSON; the admin page has no section for it."""
+    command = [sys.executable, "-m", "stockstream", "cluster", "status"]
+    async with running_server(tmp_path, SETTINGS) as server:
+        given = {**_environment(), "STOCKSTREAM_URL": server.url, "STOCKSTREAM_TOKEN": TOKEN}
+        for more, said in (((), b"a single node"), (("--json",), b"null\n")):
+            asked = await trio.run_process(
+                [*command, *more], env=given, cwd=tmp_path, capture_stdout=True, check=False
+            )
+            assert asked.returncode == SINGLE_NODE
+            assert asked.stdout.startswith(said)
+        assert (await server.get("/admin/api/overview")).json()["cluster"] is None
 
 
 async def test_two_parents_in_one_directory_are_one_too_many(tmp_path: Path) -> None:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from stockstream.statuses import NodeState
-from stockstream.times import now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from structlog.stdlib import BoundLogger
 
@@ -26,8 +25,13 @@ _log: BoundLogger = structlog.get_logger("cluster")
 class Changes:
     """Logs what is not as it was when it was told last."""
 
-    def __init__(self, members: Members | None, holding: Holding | None) -> None:
-        """Begin with what the tables say: a restarted membership has nothing new to tell."""
+    def __init__(
+        self, members: Members | None, holding: Holding | None, clock: Callable[[], int]
+    ) -> None:
+        """Begin with what the tables say: a restarted membership has nothing new to tell. `clock`
+        is the wall clock, in ms.
+        """
+        self._clock = clock
         self._members = members
         self._holding = holding
         self._refused: frozenset[NodeId] = frozenset()
@@ -95,7 +99,7 @@ class Changes:
     def _refused_changed(self, refused: Mapping[NodeId, int]) -> list[str]:
         told = []
         for node in refused.keys() - self._refused:
-            ahead = round((refused[node] - now_ms()) / 1000)
+            ahead = round((refused[node] - self._clock()) / 1000)
             _log.warning("epochs are refused", node=node.name, seconds_ahead=ahead)
             told.append(f"epochs that {node.name} tells are {ahead} s ahead, and refused")
         self._refused = frozenset(refused)

@@ -139,7 +139,7 @@ class Membership(Actor):
         self._bus = self.system.ref(paths.BUS)
         self._feeds = [self.system.ref(paths.feed(name)) for name in self._settings.upstreams]
         self._alerts = self.system.ref(paths.ALERTS)
-        self._changes = Changes(self._tables.members.value, self._tables.holding.value)
+        self._changes = Changes(self._tables.members.value, self._tables.holding.value, self._clock)
         self._settle()
         self._bus.cast(BusWanted())
         if self.generation > 1:

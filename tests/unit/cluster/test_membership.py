@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+import threading
 
 import pytest
+import structlog
 import trio
 
 from stockstream import paths
+from stockstream.cluster.messages import Heard
+from stockstream.cluster.wire import Heartbeat
 from stockstream.messages import Demand, EpochSeen, EpochsUsed, HoldingChanged, LocalDemand
 from stockstream.quotes import Symbol
-from stockstream.shards import shards
+from stockstream.shards import Claim, shards
 from stockstream.statuses import CircuitState, CircuitStatus, NodeState
 from stockstream.times import DAY_MS, Moment
 from tests.unit.cluster.nodes import WALL_MS, running_nodes, wall_clock
@@ -253,3 +257,46 @@ async def test_a_clock_set_back_gives_no_lower_epoch(autojump_clock):
         await trio.sleep(3)
         (after,) = again.tables.holding.value.epochs.values()
         assert after >= before + DAY_MS
+
+
+@pytest.mark.proves("N5")
+async def test_epochs_days_ahead_are_refused_and_said_once(autojump_clock):
+    """By the name of the node; it is not followed."""
+    async with running_nodes("a") as (_, a):
+        (before,) = a.tables.holding.value.epochs.values()
+        name = next(iter(a.holds))
+        ahead = Claim(wall_clock() + 3 * DAY_MS, "wrong", 1)
+        with structlog.testing.capture_logs() as logged:
+            for number in range(1, 4):
+                beat = Heartbeat(name="wrong", boot=1, number=number, claims={name: ahead})
+                a.cast(Heard(beat))
+                await trio.sleep(0.1)
+        (line,) = [entry for entry in logged if entry["event"] == "epochs are refused"]
+        assert line["node"] == "wrong"
+        assert line["seconds_ahead"] == pytest.approx(3 * 86_400, abs=86_400)
+        assert a.tables.holding.value.epochs == {name: before}
+
+
+async def test_a_disk_that_hangs_holds_one_thread_and_nobody_else(autojump_clock):
+    """Also when the membership is killed again and again, and has an epoch to keep each time."""
+    entered, began, hangs = [], threading.Event(), threading.Event()
+
+    def hang(epoch):
+        entered.append(epoch)
+        began.set()
+        hangs.wait(10)
+
+    async with running_nodes("a") as (_, a):
+        object.__setattr__(a.settings, "keep_epoch", hang)
+        try:
+            a.kill()
+            assert await trio.to_thread.run_sync(began.wait, 10)
+            for _ in range(5):
+                a.kill()
+                await trio.sleep(1)
+            await trio.sleep(1)
+            assert len(entered) == 1
+            assert a.holds
+            assert a.tables.members.value.state is NodeState.READY
+        finally:
+            hangs.set()

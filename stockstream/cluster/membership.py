@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 import trio
 
@@ -265,7 +264,7 @@ class Membership(Actor):
         if remembered.highest > self._kept_epoch:
             self._kept_epoch = remembered.highest
             self._epoch_rose.set()
-        before, holding = tables.holding.value, self._holding()
+        before, holding = tables.holding.value, core.holding()
         tables.holding.put(holding)
         living = core.members
         self._wanting.count(living)
@@ -280,17 +279,6 @@ class Membership(Actor):
                 who.cast(HoldingChanged())
         for text in self._changes.note(members, holding, why_standing_by(core), core.refused):
             self.system.emit(ClusterChanged(self.path, text))
-
-    def _holding(self) -> Holding:
-        """What the core says; but a node that is alone fetches nothing that nobody wants.
-
-        What it fetched for all when the bus went it fetches on, for those who look later.
-        """
-        holding = self._core.holding()
-        if holding.alone and self._wanting.mine.subscribers == 0:
-            epochs = {name: holding.epochs[name] for name in holding.recording}
-            return msgspec.structs.replace(holding, epochs=epochs)
-        return holding
 
     def _add_up(self) -> None:
         """Tell the feeds what all clients want, where that is not what they know."""

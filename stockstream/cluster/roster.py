@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 DEAD_AFTER = 6
 SUSPECT_AFTER = 2
 """Echoes without a heartbeat. A suspect is dead when nobody listens on its own subject."""
+MOST_NODES = 100
+"""Others that are known at once; more are not heard. Names are what senders say, and whoever made
+up thousands would have each node count them, and nothing else."""
 DISAGREES_AFTER = 3
 """Heartbeats in a row. One may have been on its way while its sender was told better."""
 
@@ -76,6 +79,8 @@ class Roster:
         if any(other.boot > node.boot for other in namesakes):
             return False
         known = self._peers.get(node)
+        if known is None and not namesakes and len(self._peers) >= MOST_NODES:
+            return False
         for other in namesakes:
             if other != node:
                 self._peers.pop(other, None)

@@ -70,8 +70,14 @@ class Node(Server):
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """The lines of its log that have this event."""
-        lines = [json.loads(line) for line in list(self.output) if line.startswith("{")]
-        return [line for line in lines if line.get("event") == event]
+        return [line for line in self._lines() if line.get("event") == event]
+
+    def logged_at(self, level: str) -> list[dict[str, Any]]:
+        """The lines of its log of this level."""
+        return [line for line in self._lines() if line.get("level") == level]
+
+    def _lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in list(self.output) if line.startswith("{")]
 
     @property
     def members(self) -> list[str]:

@@ -134,18 +134,25 @@ class Faults:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with httpx.AsyncClient(base_url=node.url, headers=headers, timeout=30) as http:
             for _ in range(KILLED_AT_ONCE):
-                answer = await http.get("/admin/api/chaos/targets?most=3")
-                fair = [
-                    target["path"]
-                    for target in answer.json()["targets"]
-                    if target["kind"] == "worker"
-                    and target["path"] != "chaos"
-                    and (target["budget_left"] is None or target["budget_left"] > 1)
-                ]
-                victim = self.rng.choice(sorted(fair))
-                body = {"action": "kill", "target": victim, "parameters": {}}
-                done = await http.post("/admin/api/chaos/inject", json=body)
-                # What is gone meanwhile, as a session may be, cannot be killed.
-                self.counts[f"killed {victim}" if done.is_success else "not killed"] += 1
+                try:
+                    victim = await self._kill_one(http)
+                except httpx.TransportError:
+                    victim = "the web server"  # with which the answer went
+                self.counts[f"killed {victim}"] += 1
                 spell.where += f" {victim}"
                 await trio.sleep(seconds / KILLED_AT_ONCE)
+
+    async def _kill_one(self, http: httpx.AsyncClient) -> str:
+        answer = await http.get("/admin/api/chaos/targets?most=3")
+        fair = [
+            target["path"]
+            for target in answer.json()["targets"]
+            if target["kind"] == "worker"
+            and target["path"] != "chaos"
+            and (target["budget_left"] is None or target["budget_left"] > 1)
+        ]
+        victim: str = self.rng.choice(sorted(fair))
+        body = {"action": "kill", "target": victim, "parameters": {}}
+        done = await http.post("/admin/api/chaos/inject", json=body)
+        # What is gone meanwhile, as a session may be, cannot be killed.
+        return victim if done.is_success else "nobody"

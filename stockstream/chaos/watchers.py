@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import trio
@@ -24,6 +24,8 @@ from trio_websocket import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+E = TypeVar("E", bound=BaseException)
 
 CONNECT_SECONDS = 20.0
 FRESH_SLACK_SECONDS = 0.25
@@ -75,7 +77,7 @@ class Watcher:
     _reading: trio.Event = field(default_factory=trio.Event)
     _heard: trio.Event = field(default_factory=trio.Event)
 
-    async def run(self, url: str, nursery: trio.Nursery) -> None:
+    async def run(self, url: str) -> None:
         """Connect, subscribe to everything, and read until cancelled or disconnected."""
         self._reading.set()
         parts = urlsplit(url)
@@ -83,13 +85,14 @@ class Watcher:
             # On a stream of our own: the library leaves its socket open when the other side
             # closed first, or when its reader is cancelled.
             self._stream = await trio.open_tcp_stream(parts.hostname or "", parts.port or 80)
-            async with self._stream:
+            async with self._stream, trio.open_nursery() as nursery:
                 await self._follow(await self._greet(parts.netloc, parts.path, nursery))
-        except ConnectionClosed as closed:
+        # Groups: a handshake that is refused ends the library's reader, a task of the nursery.
+        except* ConnectionClosed as closed:
             if not self.vanished:
-                self._ends(str(closed.reason))
-        except (HandshakeError, OSError, trio.TooSlowError) as error:
-            self._ends(f"could not connect: {error!r}")
+                self._ends(str(_first(closed).reason))
+        except* (HandshakeError, OSError, trio.TooSlowError) as error:
+            self._ends(f"could not connect: {_first(error)!r}")
 
     async def _greet(self, host: str, path: str, nursery: trio.Nursery) -> WebSocketConnection:
         if self._stream is None:
@@ -227,6 +230,12 @@ class Watcher:
             await self._stream.aclose()
 
 
+def _first(group: BaseExceptionGroup[E]) -> E:
+    """An error of a group of equal ones."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
 def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
@@ -241,7 +250,7 @@ class Watchers:
         """Keep them connected until cancelled."""
         async with trio.open_nursery() as nursery:
             for watcher in self.all:
-                nursery.start_soon(watcher.run, url, nursery)
+                nursery.start_soon(watcher.run, url)
 
     @property
     def present(self) -> list[Watcher]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import pytest
 import trio
 
-from stockstream.chaos.watchers import Watcher
+from stockstream.chaos.watchers import Watcher, Watchers
 from stockstream.quotes import iso_utc
 
 _versions = itertools.count(1)
@@ -102,3 +103,26 @@ async def test_who_lacks_a_price_or_a_fetch_waits(autojump_clock: trio.abc.Clock
     assert watcher.gaps == []
     price(watcher)
     assert watcher.longest_gap == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("status", [b"403 Forbidden", b"503 Service Unavailable"])
+async def test_a_client_that_is_refused_says_so_and_ends_no_other(
+    nursery: trio.Nursery, status: bytes
+) -> None:
+    """The library raises in a task of its own; a server that is full ended the whole command."""
+
+    async def refuse(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
+        await stream.aclose()
+
+    serve = partial(trio.serve_tcp, refuse, 0, host="127.0.0.1")
+    listeners = await nursery.start(serve)
+    port = listeners[0].socket.getsockname()[1]
+    watchers = Watchers(2)
+    with trio.fail_after(5):
+        await watchers.run(f"ws://127.0.0.1:{port}/ws")
+    for watcher in watchers.all:
+        assert watcher.disconnected is not None
+        assert status[:3].decode() in watcher.disconnected
+    nursery.cancel_scope.cancel()

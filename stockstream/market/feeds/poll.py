@@ -133,7 +133,8 @@ class PollFeed(Actor):
         self._standing = Standing(
             self._upstream, self._provider.address, self._tables, self._say_changed
         )
-        self._standing.begin(self._interval)
+        if self._standby.has_own_row:
+            self._standing.begin(self._interval)
         self._take_over()
         self._breaker = self.system.ref(paths.circuit_breaker(self._upstream))
         self._streamer = self.system.ref(paths.STREAMER)
@@ -219,6 +220,7 @@ class PollFeed(Actor):
                 await self._wake.wait()
             self._take_over()
             self._standby.take_over()
+            self._standing.begin(self._interval)
         held = self._standby.held
         if not held <= self._held:
             self._asking.list_is_due()  # nobody has told which symbols it lists in a new part

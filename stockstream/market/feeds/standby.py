@@ -71,11 +71,21 @@ class Standby:
         """This node fetches: what another one told of the circuit is over."""
         self._tables.told_circuits.delete(self._upstream)
 
+    @property
+    def has_own_row(self) -> bool:
+        """Whether the row of the upstream's name is of use, where this node fetches nothing: with
+        several parts each node that fetches has a row of its own here.
+        """
+        return self._parts == 1 or bool(self.held)
+
     def forget_gone(self) -> None:
         """Drop the rows of nodes that fetch nothing from this upstream any more."""
         members = self._tables.members.value
         if self._parts == 1 or members is None:
             return
+        if not self.held:
+            self._tables.feeds.delete(self._upstream)
+            self._tables.confirmations.delete(self._upstream)
         holders = {
             f"{self._upstream}@{claim.name}"
             for name, claim in members.claims.items()

@@ -340,3 +340,14 @@ async def test_a_takeover_gives_no_new_version_to_what_has_not_changed(autojump_
         await carried(5, there, here)
         assert set(versions(there).values()) == {(100, 1)}
         assert len(there.provider.fetches) >= 5
+
+
+async def test_with_several_parts_a_node_that_fetches_none_has_no_row_of_its_own(autojump_clock):
+    """It would be down, or grow old, and count as the worst of all."""
+    mine = {Shard(f"{UPSTREAM}/1"): 100}
+    async with running_market(demand=ALL, parts=8) as market:
+        await trio.sleep(1)
+        assert market.tables.feeds.rows == {}
+        await market.hold(Holding(mine, frozenset(mine), mine))
+        await trio.sleep(1)
+        assert market.feed.state is FeedState.LIVE

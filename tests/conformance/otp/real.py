@@ -27,6 +27,11 @@ IN_PARALLEL = 1_000
 """So many scenarios wait together: their waits are real ones of some seconds."""
 
 
+START_SECONDS = 60.0
+LONGEST_SECONDS = 1_800.0
+"""A deep run takes half an hour at most; one that hangs is not waited for."""
+
+
 class Unlike(Exception):
     """The record is not of the scenarios that are generated now."""
 
@@ -34,6 +39,16 @@ class Unlike(Exception):
 def installed() -> bool:
     """Whether there is an OTP here."""
     return shutil.which("escript") is not None
+
+
+def release() -> int:
+    """Which OTP is installed."""
+    command = "io:put_chars(erlang:system_info(otp_release)), halt()."
+    answer = subprocess.run(
+        ["erl", "-noinput", "-eval", command],
+        capture_output=True, text=True, check=True, timeout=START_SECONDS,
+    )  # fmt: skip
+    return int(answer.stdout)
 
 
 def real_traces(scenarios: Iterable[Scenario], parallel: int = IN_PARALLEL) -> list[str]:
@@ -44,7 +59,7 @@ def real_traces(scenarios: Iterable[Scenario], parallel: int = IN_PARALLEL) -> l
         script = HERE / "supervisors.escript"
         run = subprocess.run(
             ["escript", script, file.name, str(parallel)],
-            capture_output=True, text=True, check=False,
+            capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS,
         )  # fmt: skip
     if run.returncode:
         raise RuntimeError(f"OTP ended with {run.returncode}: {run.stderr}")
@@ -67,11 +82,7 @@ def recorded_traces() -> list[str]:
 def record() -> str:
     """Write RECORDED by the OTP that is installed; the answer is what was recorded."""
     traces = real_traces(map(generate, RECORDED_SEEDS))
-    command = "io:put_chars(erlang:system_info(otp_release)), halt()."
-    release = subprocess.run(
-        ["erl", "-noinput", "-eval", command], capture_output=True, text=True, check=True
-    ).stdout
-    head = f"OTP {release}, {len(traces)} scenarios, sha256 {_digest()}"
+    head = f"OTP {release()}, {len(traces)} scenarios, sha256 {_digest()}"
     text = "".join(f"{line}\n" for line in (head, *traces))
     RECORDED.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
     return head

@@ -31,13 +31,14 @@ run({_Seed, Root, Steps}) ->
     process_flag(trap_exit, true),
     T = ets:new(scenario, [public, ordered_set]),
     ets:insert(T, {log, []}),
-    First = case start(T, Root) of
-        {ok, _} -> "up";
-        {error, {shutdown, {failed_to_start_child, Id, _}}} -> ["failed ", atom_to_list(Id)]
+    {First, Ended} = case start(T, Root) of
+        {ok, _} -> {"up", no};
+        {error, {shutdown, {failed_to_start_child, Id, _}} = Reason} ->
+            {["failed ", atom_to_list(Id)], {yes, Reason}}
     end,
     Begun = entry(T, First),
     Done = [entry(T, step(T, Step)) || Step <- Steps],
-    Last = entry(T, stop(T)),
+    Last = entry(T, stop(T, Ended)),
     lists:join("; ", [Begun | Done] ++ [Last]).
 
 entry(T, Answer) ->
@@ -46,8 +47,12 @@ entry(T, Answer) ->
     ets:insert(T, {log, []}),
     [Answer, "|", lists:join(" ", lists:reverse(Log)), "|", lists:join(" ", states(T))].
 
-%% The end: the root is asked to stop, in order, unless it has ended by itself.
-stop(T) ->
+%% The end: the root is asked to stop, in order, unless it has ended by itself. Of one that failed to
+%% start, OTP 29 has taken the exit signal already; earlier releases leave it in the mailbox.
+stop(_, {yes, Reason}) ->
+    receive {'EXIT', _, Reason} -> ok after 0 -> ok end,
+    text(Reason);
+stop(T, no) ->
     Root = pid(T, root),
     is_process_alive(Root) andalso exit(Root, shutdown),
     receive {'EXIT', Root, Reason} -> text(Reason) end.

@@ -386,7 +386,10 @@ class Bus(Actor):
             question = StateWanted(name=self._me.name, boot=self._me.boot, upstream=upstream)
             answer = await self._asking.ask(node, question, ANSWER_SECONDS)
             if isinstance(answer, State) and answer.sender == node:
-                self._on_state(node, answer)
+                try:
+                    self._on_state(node, answer)
+                except ValueError as error:
+                    self._counts.cannot_read("a state", 0, error)
             await trio.sleep(STATE_PAUSE_SECONDS)
         finally:
             self._states_asked.discard((node, upstream))

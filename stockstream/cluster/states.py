@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from stockstream.cluster.prices import MOST
 from stockstream.cluster.wire import Count, Said
 from stockstream.messages import UpstreamTold
 from stockstream.statuses import (
@@ -21,11 +22,15 @@ from stockstream.statuses import (
     Unconfirmed,
     UpstreamClock,
 )
-from stockstream.times import Moment
+from stockstream.times import DAY_MS, Moment
 
 if TYPE_CHECKING:
     from stockstream.shards import NodeId
 
+MOST_SENDERS = 200
+"""Nodes and upstreams whose confirmations are kept: names are what senders say."""
+FAR_MS = 10 * 366 * DAY_MS
+"""No time that is told is further from the moment of telling."""
 MOST_REJECTED = 1_000
 """Refusals that are told to other nodes, of so many symbols, the newest: they are for operators."""
 
@@ -123,7 +128,12 @@ class HearingStates:
         self._last: dict[tuple[NodeId, str], tuple[int, Confirmations]] = {}
 
     def told(self, message: State, now: int) -> tuple[UpstreamTold, bool]:
-        """With times by our clock, which is `now`; and whether to ask for what is confirmed."""
+        """With times by our clock, which is `now`; and whether to ask for what is confirmed.
+
+        Raises:
+            ValueError: no node can have said that.
+        """
+        _check(message)
         later = now - message.now
         key = message.sender, message.upstream
         known = self._last.get(key)
@@ -136,6 +146,8 @@ class HearingStates:
                 fetched = message.fetched + later
                 confirmations = msgspec.structs.replace(known[1], fetched=fetched)
         if confirmations is not None:
+            if key not in self._last and len(self._last) >= MOST_SENDERS:
+                del self._last[next(iter(self._last))]
             self._last[key] = message.number, confirmations
         clock = message.clock
         if clock is not None:
@@ -177,6 +189,38 @@ def _few_rejected(confirmations: Confirmations | None) -> Confirmations | None:
         return confirmations
     newest = list(confirmations.rejected.items())[-MOST_REJECTED:]
     return msgspec.structs.replace(confirmations, rejected=dict(newest))
+
+
+def _check(message: State) -> None:
+    """Raise `ValueError` for times that could not be told to anybody, and other numbers of that
+    kind. A sum of whatever comes is a date that no calendar has, and ends whoever writes it.
+    """
+    feed, circuit, clock, confirmed = (
+        message.feed,
+        message.circuit,
+        message.clock,
+        message.confirmations,
+    )
+    moments = [feed.as_of]
+    if circuit is not None:
+        moments += [circuit.since, circuit.next_probe]
+    times = [moment.milliseconds for moment in moments if moment is not None]
+    times += [] if message.fetched is None else [message.fetched]
+    if confirmed is not None:
+        times += [confirmed.fetched]
+        times += [last.confirmed for last in confirmed.unasked.values()]
+        times += [last.confirmed for last in confirmed.lapsed.values()]
+        times += [last.due for last in confirmed.lapsed.values()]
+        times += [last.at for last in confirmed.rejected.values()]
+    numbers = [message.now]
+    if clock is not None:
+        numbers += [clock.shift, clock.steps, clock.steady, clock.lead or 0]
+    if not (
+        all(abs(time - message.now) <= FAR_MS for time in times)
+        and all(abs(number) <= MOST for number in numbers)
+        and 0 < feed.interval <= DAY_MS
+    ):
+        raise ValueError(f"no state of {message.upstream!r:.32} has such times")
 
 
 def _later_feed(feed: FeedStatus, later: int) -> FeedStatus:

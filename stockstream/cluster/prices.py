@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from stockstream.cluster.claim_book import MOST_AHEAD_MS
-from stockstream.cluster.wire import Count, Said
+from stockstream.cluster.wire import MOST, Count, Said
 from stockstream.quotes import LATEST_TIMESTAMP, Symbol, parse_symbol
 from stockstream.statuses import QuoteRow
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from stockstream.quotes import Base
 
-MOST = 2**53 - 1
-"""The largest integer of a price: browsers read no larger one exactly, and those that follow it by
-one each, as the numbers of versions do, can still be written."""
 ROWS_PER_MESSAGE = 1_000
 """Some 250 bytes each, where a server takes a megabyte."""
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stockstream.cluster.prices import MOST
-from stockstream.cluster.wire import Count, Said
+from stockstream.cluster.wire import MOST, Count, Said
 from stockstream.messages import UpstreamTold
 from stockstream.statuses import (
     CircuitStatus,

@@ -14,13 +14,16 @@ from typing import Annotated, Literal, TypeAlias, TypeVar
 import msgspec
 
 from stockstream.messages import Alert
-from stockstream.quotes import Symbol
+from stockstream.quotes import LATEST_TIMESTAMP, Symbol
 from stockstream.shards import Claim, NodeId, Shard
 
 PROTOCOL = 1
 """The version of all messages here."""
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+MOST = 2**53 - 1
+"""The largest integer: browsers read no larger one exactly, and those that follow it by one each,
+as the numbers of versions do, and sums over all nodes, can still be written."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
 NodeName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
@@ -98,6 +101,16 @@ class AlertsTold(Said, frozen=True, kw_only=True, tag="alerts"):
     """Alerts that the sender has fired: each node tells its own clients. May be told twice."""
 
     alerts: tuple[Alert, ...]
+
+    def __post_init__(self) -> None:
+        for alert in self.alerts:
+            epoch, seq = alert.version
+            times = alert.timestamp, alert.fired_at
+            if not (
+                all(0 < time <= LATEST_TIMESTAMP for time in times)
+                and all(0 <= number <= MOST for number in (epoch, seq, alert.rule, alert.crossings))
+            ):
+                raise ValueError(f"{alert.symbol!r:.32}: no alert has such numbers")
 
 
 class RulesTold(Said, frozen=True, kw_only=True, tag="rules"):

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from stockstream.cluster.codec import decode_told, encode
-from stockstream.cluster.prices import MOST, Prices, taken
+from stockstream.cluster.prices import Prices, taken
+from stockstream.cluster.wire import MOST
 from stockstream.quotes import LATEST_TIMESTAMP, Base, Basis, Quote, Symbol, Version
 from stockstream.statuses import ExchangeDay, QuoteRow, SymbolDay
 

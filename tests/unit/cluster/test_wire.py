@@ -5,14 +5,19 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from stockstream.cluster.codec import decode_told
 from stockstream.cluster.wire import (
+    MOST,
     PROTOCOL,
+    AlertsTold,
     ClaimMessage,
     Heartbeat,
     UnknownProtocol,
     decode_member_message,
     encode,
 )
+from stockstream.messages import Alert
+from stockstream.quotes import Symbol, Version
 from stockstream.shards import Claim, NodeId, Shard
 
 CLAIMS = {Shard("api/0"): Claim(1_795_000_000_000, "a", 7)}
@@ -75,3 +80,38 @@ def test_bytes_that_are_no_message_are_a_decode_error(data: bytes) -> None:
     """Somebody else's on the same subject, or half of ours."""
     with pytest.raises(msgspec.DecodeError):
         decode_member_message(data)
+
+
+@pytest.mark.parametrize("field", ["boot", "number", "batch", "wants", "clients"])
+@pytest.mark.parametrize("count", [-1, MOST + 1, 2**64 - 1])
+def test_a_count_that_cannot_be_added_to_is_refused(field: str, count: int) -> None:
+    """Sums of them are told to people, in JSON."""
+    with pytest.raises(msgspec.ValidationError, match=field):
+        decode_member_message(encode(msgspec.structs.replace(BEAT, **{field: count})))
+
+
+ALERT = Alert(
+    1, "owner", 7, Symbol("AAPL"), "above", 100.0, None, 101.0, None, 1_795_000_000_000,
+    Version(1_795_000_000_000, 3), 1_795_000_000_000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"timestamp": 2**62},
+        {"fired_at": -1},
+        {"version": Version(1, 2**64 - 1)},
+        {"version": Version(-1, 1)},
+        {"rule": -(2**63)},
+        {"crossings": 2**63},
+    ],
+)
+def test_an_alert_that_cannot_be_told_is_refused(fields: dict[str, object]) -> None:
+    """Its times are written as dates, and its numbers are its name in the database."""
+    told = AlertsTold(name="a", boot=7, alerts=(ALERT,))
+    assert decode_told(encode(told)) == told
+    wrong = msgspec.to_builtins(msgspec.structs.replace(ALERT, **fields))
+    data = msgspec.to_builtins(told) | {"alerts": [wrong]}
+    with pytest.raises(msgspec.ValidationError, match="AAPL"):
+        decode_told(msgspec.msgpack.encode(data))

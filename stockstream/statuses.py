@@ -368,6 +368,17 @@ class Holding(msgspec.Struct, frozen=True):
     alone: bool = False
 
 
+class ReceivedFigures(msgspec.Struct, frozen=True):
+    """Rows that other nodes told, since the process began.
+
+    `taken` were newer than those here, or said more of them; `refused` were not, as a rule because
+    they had come before: a page holds all that its sender has.
+    """
+
+    taken: int = 0
+    refused: int = 0
+
+
 class NodeState(StrEnum):
     """How a node stands in its cluster.
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         MemberFigures,
         Members,
         QuoteRow,
+        ReceivedFigures,
         RecorderStatus,
         RetentionStatus,
         UpstreamClock,
@@ -155,9 +156,9 @@ class Tables:
     `feed_figures`, `confirmations`, `upstream_clocks`, `circuits` and `circuit_figures`: a row for
     each upstream, by its name; `stockstream.upstreams` and `stockstream.symbol_states` tell what
     they come to together. In a cluster, `told_circuits` has the circuit of the node that fetches,
-    for each upstream that this node does not fetch from; `bus`, `holding`, `members` and `presence`
-    are slots, which a single node leaves empty. `database`, `recorder`, `retention`, `alerts` and
-    `webhooks` are slots, too: they have one row each, without a key.
+    for each upstream that this node does not fetch from; `bus`, `holding`, `members`, `presence`
+    and `received` are slots, which a single node leaves empty. `database`, `recorder`, `retention`,
+    `alerts` and `webhooks` are slots, too: they have one row each, without a key.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other.
     """
@@ -192,6 +193,9 @@ class Tables:
     )
     presence: Slot[ClusterPresence] = field(
         default_factory=lambda: Slot("presence", writer=paths.MEMBERSHIP)
+    )
+    received: Slot[ReceivedFigures] = field(
+        default_factory=lambda: Slot("received", writer=paths.STREAMER)
     )
     subscriptions: Table[int, Subscription] = field(
         default_factory=lambda: Table("subscriptions", writer=paths.SUBSCRIPTION_MANAGER)

@@ -27,6 +27,13 @@ def families(tables: Tables) -> Iterator[Family]:
         tables.outbox.statistics().last_number,
     )
     yield from _circuits(tables)
+    received = tables.received.value
+    if received is not None:
+        yield counters(
+            "stockstream_rows_received_total",
+            "Prices that other nodes told, by whether they were news here.",
+            [({"outcome": "taken"}, received.taken), ({"outcome": "refused"}, received.refused)],
+        )
 
 
 def _feeds(tables: Tables) -> Iterator[Family]:

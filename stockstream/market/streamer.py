@@ -27,6 +27,7 @@ from stockstream.messages import (
     HoldingChanged,
     QuotesPublished,
 )
+from stockstream.statuses import ReceivedFigures
 from stockstream.times import WallClock, now_ms
 from supervision import Actor, handles
 
@@ -73,6 +74,7 @@ class Streamer(Actor):
         holding = self._tables.holding.value
         if holding is not None:
             self._versioning.begin(holding, again=self.generation > 1)
+            self._count(0, 0)
 
     async def _first_epoch(self) -> int:
         """The epoch, if no quote has one yet. A disk that hangs holds nobody up for long."""
@@ -144,10 +146,15 @@ class Streamer(Actor):
     @handles(BatchReceived)
     def _on_received(self, message: BatchReceived) -> None:
         taken = take_in(message.rows, self._tables.quotes.rows)
+        self._count(len(taken.newer) + len(taken.amended), taken.refused)
         if taken.newer:
             self._publish(taken.newer, own=False)
         if taken.amended:
             self._amend({row.quote.symbol: row for row in taken.amended}, own=False)
+
+    def _count(self, taken: int, refused: int) -> None:
+        before = self._tables.received.value or ReceivedFigures()
+        self._tables.received.put(ReceivedFigures(before.taken + taken, before.refused + refused))
 
     @handles(FirstPricesFound)
     def _on_first_prices(self, message: FirstPricesFound) -> None:

@@ -17,7 +17,14 @@ from stockstream.market.providers import ProviderDown
 from stockstream.messages import BatchReceived, Demand, EpochSeen, EpochsUsed, QuotesPublished
 from stockstream.quotes import Base, Basis, Observation, Version
 from stockstream.shards import EPOCHS_PER_NODE, NodeId, Shard, index_of, next_epoch
-from stockstream.statuses import CircuitState, ExchangeDay, FeedState, Holding, SymbolDay
+from stockstream.statuses import (
+    CircuitState,
+    ExchangeDay,
+    FeedState,
+    Holding,
+    ReceivedFigures,
+    SymbolDay,
+)
 from stockstream.upstreams import circuits_of, worst_circuit
 from tests.unit.market.market_tree import (
     UPSTREAM,
@@ -351,3 +358,17 @@ async def test_with_several_parts_a_node_that_fetches_none_has_no_row_of_its_own
         await market.hold(Holding(mine, frozenset(mine), mine))
         await trio.sleep(1)
         assert market.feed.state is FeedState.LIVE
+
+
+@pytest.mark.proves("N26")
+async def test_rows_that_are_no_news_are_counted(autojump_clock):
+    """A page holds all that its sender has."""
+    async with two_nodes() as (here, there):
+        await here.hold(holds(100))
+        await carried(1, here, there)
+        rows = tuple(here.tables.quotes.rows.values())
+        there.ref(paths.STREAMER).cast(BatchReceived(ELSEWHERE, rows))
+        await wait_all_tasks_blocked()
+        figures = there.tables.received.value
+        assert (figures.taken, figures.refused) == (2 * len(here.provider.fetches), 2)
+        assert here.tables.received.value == ReceivedFigures()

@@ -117,7 +117,8 @@ async def _in_the_calm(
 
 def _silent(witnesses: list[Witness]) -> list[str]:
     return [
-        f"{witness.name} has had nothing for {witness.since_last():.1f} s, and all is right"
+        f"{witness.name} has had nothing for {witness.since_last():.1f} s, and all is right: "
+        f"{witness.standing}"
         for witness in witnesses
         if witness.since_last() > WRITTEN_PAUSE_SECONDS
     ]

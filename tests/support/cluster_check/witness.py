@@ -89,7 +89,8 @@ class Witness:
         """Each time between two messages with prices: when it began, and its seconds."""
         self.connections = 0
         self.frames = 0
-        self._last = trio.current_time()
+        self._last = self._connected = trio.current_time()
+        self._frames_here = 0
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -100,6 +101,14 @@ class Witness:
                 pass  # nobody listens there, or not any more, or it hangs
             self._at += 1
             await trio.sleep(RETRY_SECONDS)
+
+    @property
+    def standing(self) -> str:
+        """Where it is, for how long, and the newest that it has."""
+        newest = max(self.seen.items(), key=lambda item: item[1].timestamp, default=None)
+        where = self._urls[self._at % len(self._urls)]
+        ago = trio.current_time() - self._connected
+        return f"{where} since {ago:.1f} s, {self._frames_here} messages there, newest {newest}"
 
     def since_last(self) -> float:
         """Seconds since it last had prices."""
@@ -121,6 +130,7 @@ class Witness:
 
     async def _listen(self, socket: WebSocketConnection) -> None:
         self.connections += 1
+        self._connected, self._frames_here = trio.current_time(), 0
         had = {symbol: seen.version for symbol, seen in self.seen.items()}
         # What this connection has sent: a version comes once on each.
         told: dict[str, Version] = {}
@@ -135,6 +145,7 @@ class Witness:
     def take(self, frame: Frame, told: dict[str, Version]) -> None:
         """Check a message. `told` is what came on this connection before."""
         self.frames += 1
+        self._frames_here += 1
         if frame.type == "error":
             self.violations.append(f"{self.name}: error {frame.code}: {frame.reason}")
         now = trio.current_time()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.cluster_check.witness import Book
     from tests.support.nodes import Node, Nodes
 
-COUNTED_SECONDS = 6.0
+COUNTED_SECONDS = 4.5
 EQUAL_SECONDS = 15.0
 RECORDED_SECONDS = 60.0
 SHOWN = 5

@@ -215,7 +215,7 @@ def web(
         own_port=own_port,
         numbers=itertools.count(1),
         node=node_name(settings),
-        shards=settings.fetch_shards,
+        shards=None if settings.cluster_nats_url is None else settings.fetch_shards,
         production=settings.production,
         limits=ClientLimits(
             settings.max_message_size,

@@ -9,12 +9,18 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple, NewType
 
+from stockstream.times import DAY_MS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from stockstream.quotes import Symbol
 
 MOST_SHARDS = 64
+MOST_BROUGHT_AHEAD_MS = DAY_MS // 2
+"""An epoch is a time of the wall clock. A client that brings one further ahead than this is not
+believed, by nobody: half of what nodes believe each other, so that all of them take the claim above
+it, although their clocks differ."""
 EPOCHS_PER_NODE = 256
 """One of so many in a row is a node's own, by its name. An epoch is a clock's ms: with many more,
 epochs that are ahead of the clock would run away from it while a node gives one each second."""

@@ -33,14 +33,15 @@ class WebSettings:
 
     `sockets` listen already and outlive every life of `web`, which serves on duplicates.
     `base_path` is "" or as `/stocks`. `numbers` gives each connection of this process a number of
-    its own. The symbols of an upstream are in so many `shards`. On a machine with several nodes one
-    of the sockets is shared by all; the node is alone at `own_port`, which is None elsewhere.
+    its own. In a cluster the symbols of an upstream are in so many `shards`. On a machine with
+    several nodes one of the sockets is shared by all; the node is alone at `own_port`, which is
+    None elsewhere.
     """
 
     sockets: Sequence[socket.socket]
     numbers: Iterator[int]
     node: str
-    shards: int
+    shards: int | None
     production: bool
     limits: ClientLimits
     heartbeat: float

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import trio
@@ -22,10 +22,10 @@ from trio_websocket import (
     wrap_client_stream,
 )
 
+from stockstream.error_groups import first_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-E = TypeVar("E", bound=BaseException)
 
 CONNECT_SECONDS = 20.0
 FRESH_SLACK_SECONDS = 0.25
@@ -90,9 +90,9 @@ class Watcher:
         # Groups: a handshake that is refused ends the library's reader, a task of the nursery.
         except* ConnectionClosed as closed:
             if not self.vanished:
-                self._ends(str(_first(closed).reason))
+                self._ends(str(first_of(closed).reason))
         except* (HandshakeError, OSError, trio.TooSlowError) as error:
-            self._ends(f"could not connect: {_first(error)!r}")
+            self._ends(f"could not connect: {first_of(error)!r}")
 
     async def _greet(self, host: str, path: str, nursery: trio.Nursery) -> WebSocketConnection:
         if self._stream is None:
@@ -228,12 +228,6 @@ class Watcher:
         self.vanished = True
         if self._stream is not None:
             await self._stream.aclose()
-
-
-def _first(group: BaseExceptionGroup[E]) -> E:
-    """An error of a group of equal ones."""
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _seconds(text: str) -> float:

@@ -18,11 +18,7 @@ import trio
 
 from stockstream import paths
 from stockstream.cluster.asking import Answering, Asking, subject_of
-from stockstream.cluster.codec import (
-    decode_told,
-    encode,
-    kind,
-)
+from stockstream.cluster.codec import decode_told, encode, kind
 from stockstream.cluster.counts import Counts
 from stockstream.cluster.filling import Filling
 from stockstream.cluster.gaps import first_number
@@ -39,12 +35,7 @@ from stockstream.cluster.messages import (
     SayLast,
     TableFull,
 )
-from stockstream.cluster.prices import (
-    Page,
-    Prices,
-    parts,
-    taken,
-)
+from stockstream.cluster.prices import Page, Prices, parts, taken
 from stockstream.cluster.states import HearingStates, State, StateWanted, TellingStates
 from stockstream.cluster.wire import (
     AlertsTold,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from stockstream.shards import Claim
+from stockstream.shards import MOST_BROUGHT_AHEAD_MS, Claim
 from stockstream.times import DAY_MS
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 NOBODY = Claim(0, "", 0)
 MOST_AHEAD_MS = DAY_MS
 """An epoch further ahead of the clock is refused: what it says would hold for days."""
-MOST_BROUGHT_AHEAD_MS = DAY_MS // 2
-"""Half of it for what clients bring, so that all nodes believe the claim above it, although their
-clocks differ."""
 REMEMBERED_ECHOES = 6
 """Who does not tell a claim that was known and told here so long ago does not believe it."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stockstream.quotes import Base
 
 ROWS_PER_MESSAGE = 1_000
-"""Some 250 bytes each, where a server takes a megabyte."""
+"""Some 400 bytes each, where a server takes a megabyte."""
 
 
 class Prices(Said, frozen=True, kw_only=True, tag="prices"):

@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stockstream.shards import Claim
+from stockstream.cluster.claim_book import NOBODY
 from stockstream.statuses import NodeState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stockstream.shards import NodeId, Shard
+    from stockstream.shards import Claim, NodeId, Shard
     from stockstream.statuses import BusStatus, Holding, Member
     from stockstream.tables import Tables
-
-NOBODY = Claim(0, "", 0)
 
 
 class MemberDocument(msgspec.Struct, frozen=True):

@@ -129,29 +129,17 @@ MemberMessage: TypeAlias = Heartbeat | ClaimMessage
 
 T = TypeVar("T")
 
-_encoder = msgspec.msgpack.Encoder()
 _heads = msgspec.msgpack.Decoder(Said)
-_member_messages: msgspec.msgpack.Decoder[MemberMessage] = msgspec.msgpack.Decoder(MemberMessage)
 
 
-def encode(message: Said) -> bytes:
-    """As bytes for the bus."""
-    return _encoder.encode(message)
-
-
-def decode_member_message(data: bytes) -> MemberMessage:
-    """What a node said about itself or its shards.
+def decode(data: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T:
+    """`data` as `decoder` reads it.
 
     Raises:
         UnknownProtocol: it is of another version; the rest of it was not looked at.
         msgspec.ValidationError: it is no such message; the error names the field.
         msgspec.DecodeError: it is no message at all.
     """
-    return decode(data, _member_messages)
-
-
-def decode(data: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T:
-    """`data` as `decoder` reads it; raises as `decode_member_message` does."""
     try:
         message = _read(data, decoder)
     except msgspec.ValidationError:

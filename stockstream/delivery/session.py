@@ -44,8 +44,7 @@ from stockstream.delivery.protocol import (
 )
 from stockstream.messages import EpochSeen
 from stockstream.quotes import InvalidSymbol, Symbol, Version, iso_utc, parse_symbol
-from stockstream.shards import index_of
-from stockstream.times import DAY_MS
+from stockstream.shards import MOST_BROUGHT_AHEAD_MS, index_of
 from supervision import IGNORE, Actor, CallError, CallingSelf, UnhandledRequest, handles
 
 if TYPE_CHECKING:
@@ -69,8 +68,6 @@ LENIENCY = 10
 NAMES_PER_TOKEN = 100
 """A message counts once more for each so many names: a thousand take as long as some ten pings."""
 
-MOST_AHEAD_MS = DAY_MS // 2
-"""Epochs are times of the wall clock: nobody believes a client one that is further ahead."""
 EPOCHS_SECONDS = 1.0
 
 CODE_POLICY = 1008
@@ -89,13 +86,13 @@ class Session(Actor):
         wall_clock_ms: Callable[[], int],
         connections: Connections,
         adopt: Callable[[ActorRef], bool],
-        shards: int = 1,
+        shards: int | None = None,
     ) -> None:
         """`adopt` gives the session to its connection; False when that has left, or has one.
 
         The connection cannot learn of the session from the answer to its `start_child`: it may be
         cancelled while it waits, and then nobody would stop the session that starts nevertheless.
-        The symbols of an upstream are in so many `shards`.
+        In a cluster the symbols of an upstream are in so many `shards`; a single node has none.
         """
         self._number = number
         self._limits = limits
@@ -175,7 +172,7 @@ class Session(Actor):
         since: dict[Symbol, Version] = {}
         seconds_between = None
         if isinstance(message, Subscribe):
-            since = _versions(message.since, self._wall_clock_ms() + MOST_AHEAD_MS)
+            since = _versions(message.since, self._wall_clock_ms() + MOST_BROUGHT_AHEAD_MS)
             self._tell_epochs(since)
             seconds_between = None if message.max_rate is None else 1 / message.max_rate
         change = Change(self._number, tuple(symbols), isinstance(message, Subscribe))
@@ -194,6 +191,8 @@ class Session(Actor):
         Without that the client would wait until the clock has come there. A client may make them
         up, so it is heard once a second, with the highest of each shard.
         """
+        if self._shards is None:
+            return  # nobody else gives versions
         book, now = self._connections.book, trio.current_time()
         highest: dict[int, EpochSeen] = {}
         for symbol in since.keys() & book.symbols:

@@ -25,12 +25,12 @@ from stockstream.cli.chaos.output import print_json, print_report, say
 from stockstream.database.one_number import NoNumber, ask_number
 from stockstream.database.servers import Server, embedded_server
 from stockstream.environment import load
+from stockstream.error_groups import first_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 D = TypeVar("D")
-E = TypeVar("E", bound=Exception)
 
 
 @Parameter(name="*")
@@ -124,13 +124,13 @@ async def guarded(drill: D, strike: Callable[[D], Awaitable[None]]) -> Stopped |
         try:
             await strike(drill)
         except* Stopped as group:
-            stopped = _first(group, Stopped)
+            stopped = first_of(group)
         except* Refused as group:
-            stopped = stopped_by(_first(group, Refused))
+            stopped = stopped_by(first_of(group))
         except* NoTarget as group:
-            stopped = Stopped(ExitCode.NOT_INJECTED, str(_first(group, NoTarget)))
+            stopped = Stopped(ExitCode.NOT_INJECTED, str(first_of(group)))
         except* Unreachable as group:
-            stopped = Stopped(ExitCode.TOOL_ERROR, str(_first(group, Unreachable)))
+            stopped = Stopped(ExitCode.TOOL_ERROR, str(first_of(group)))
     if scope.cancelled_caught:
         return Stopped(ExitCode.INTERRUPTED, "interrupted; what was on is rolled back")
     return stopped
@@ -185,15 +185,6 @@ async def _interruptible() -> AsyncIterator[trio.CancelScope]:
         with scope:
             yield scope
         nursery.cancel_scope.cancel()
-
-
-def _first(group: BaseExceptionGroup[E], kind: type[E]) -> E:
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    if not isinstance(found, kind):
-        raise found
-    return found
 
 
 def fail(where: Where, stopped: Stopped) -> int:

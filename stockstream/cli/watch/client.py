@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from itertools import count
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import trio
 
@@ -12,6 +12,7 @@ from stockstream.cli.watch.connecting import Lost, Socket, Unreadable, connected
 from stockstream.cli.watch.printable import printable
 from stockstream.cli.watch.watching import Connecting, Open, Waiting
 from stockstream.delivery.protocol import Error, GoingAway, Ping, Pong, Subscribe
+from stockstream.error_groups import first_of
 from stockstream.errors import StartError
 from stockstream.program import program_name
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from stockstream.cli.watch.nodes import Address, Itinerary, Step
     from stockstream.cli.watch.watching import Watching
     from stockstream.delivery.protocol import ServerMessage
-
-E = TypeVar("E", bound=Exception)
 
 SILENCE_SECONDS = 10.0
 """Two missed heartbeats of the feed: then the server is asked whether it is still there."""
@@ -84,7 +83,7 @@ class Client:
         try:
             await self._one(address)
         except* (Lost, _Moves, StartError) as group:
-            end = _first(group)
+            end = first_of(group)
         match end:
             case Lost():
                 return self._after(end, trio.current_time() - began)
@@ -255,10 +254,3 @@ class Client:
 
 def _now() -> float:
     return trio.current_time() * 1000
-
-
-def _first(group: BaseExceptionGroup[E]) -> E:
-    found: E | BaseExceptionGroup[E] = group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found

@@ -21,6 +21,7 @@ from trio_websocket import (
 from stockstream.cli.watch.printable import printable
 from stockstream.decoding import from_json
 from stockstream.delivery.protocol import PROTOCOL_VERSION, ServerMessage, Welcome
+from stockstream.error_groups import first_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -198,9 +199,7 @@ async def _greet(
 
 
 def _refused(group: BaseExceptionGroup[HandshakeError]) -> Lost:
-    rejected: BaseException = group
-    while isinstance(rejected, BaseExceptionGroup):
-        rejected = rejected.exceptions[0]
+    rejected = first_of(group)
     if not isinstance(rejected, ConnectionRejected):
         return Lost(NO_SERVER)
     status = rejected.status_code

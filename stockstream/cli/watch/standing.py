@@ -74,7 +74,8 @@ class Held:
 class FeedView:
     """The feed, as far as freshness needs it. `interval` and `told_every` in ms.
 
-    `connected` is whether messages can arrive at all, `doubted_since` since when nobody knows.
+    `connected` is whether messages can arrive at all, `doubted_since` since when nobody knows. The
+    state is `partly` so where another upstream is live; `fetched_at` is of those that are.
     """
 
     fetched_at: float | None
@@ -83,17 +84,19 @@ class FeedView:
     connected: bool
     doubted_since: float | None
     told_every: float = FEED_HEARTBEAT_MS
+    partly: bool = False
 
     @property
     def stale_after(self) -> float:
         """The age of the last fetch beyond which prices are stale.
 
         Three intervals. But fetches are told with messages, and while prices stand still the next
-        may be a heartbeat away, so while the feed is called live it is never under that.
+        may be a heartbeat away, so while the feed is called live, or a part of it is, it is never
+        under that.
         """
         interval = DEFAULT_INTERVAL_MS if self.interval is None else self.interval
         plain = STALE_AFTER_INTERVALS * interval
-        told = self.connected and self.feed == "live"
+        told = self.connected and (self.feed == "live" or self.partly)
         return max(plain, self.told_every + interval) if told else plain
 
     def doubted(self, now: float) -> bool:
@@ -145,6 +148,7 @@ REASONS = {
     "duplicate_symbol": "told twice",
     "beyond_limit": "beyond the limit",
     "outdated": "time went back",
+    "feed_away": "source is away",
     "clock_ahead": "time is ahead",
 }
 UNKNOWN_REASON = "not confirmed"

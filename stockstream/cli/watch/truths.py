@@ -72,7 +72,8 @@ def _feed(watching: Watching, view: FeedView, now: float) -> Truth:
             every = "" if status is None else f"every {figures.interval(status.interval)}"
             return Truth(state, "Live", _join(fetched, every))
         case "stale" | "down":
-            return Truth(state, state.capitalize(), _join(fetched, reason))
+            name = f"Partly {state}" if view.partly else state.capitalize()
+            return Truth(state, name, _join(fetched, reason))
         case _:
             lost = "" if view.connected else "no connection"
             return Truth("unknown", "Unknown", _join(lost, fetched))

@@ -283,6 +283,7 @@ class Watching:
             connected=away is None or (away > 0 and now - away < GRACE_MS),
             doubted_since=self.doubted_since,
             told_every=self.told_every,
+            partly=status is not None and status.partly,
         )
 
     def standing(self, row: Row, now: float) -> Standing:

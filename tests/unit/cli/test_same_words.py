@@ -26,7 +26,7 @@ from stockstream.cli.watch.truths import truths
 from stockstream.cli.watch.watching import Connecting, Open, Waiting, Watching
 from stockstream.delivery.protocol import Status
 from stockstream.quotes import Basis, TradingSession
-from stockstream.statuses import SymbolState
+from stockstream.statuses import StaleReason, SymbolState
 
 NODE = shutil.which("node")
 WORDS = Path(__file__).with_name("words.mjs")
@@ -97,12 +97,17 @@ def views() -> list[tuple[FeedView, dict[str, object]]]:
     """Feeds in all states, each as we and as the dashboard write it down."""
     made = []
     fetched = (None, NOW - 900, NOW - 6_500, NOW - 70_000)
-    for at, feed, connected, doubt in product(
-        fetched, ("live", "stale", "down", "unknown"), (True, False), (None, NOW - 400, NOW - 3_000)
+    feeds = (
+        *product(("live", "stale", "down", "unknown"), (False,)),
+        ("stale", True),
+        ("down", True),
+    )
+    for at, (feed, partly), connected, doubt in product(
+        fetched, feeds, (True, False), (None, NOW - 400, NOW - 3_000)
     ):
-        ours = FeedView(at, 1_000.0, feed, connected, doubt)
-        theirs = {"fetchedAt": at, "interval": 1, "feed": feed, "connected": connected}
-        made.append((ours, {**theirs, "doubtedSince": doubt}))
+        ours = FeedView(at, 1_000.0, feed, connected, doubt, partly=partly)
+        theirs = {"fetchedAt": at, "interval": 1, "feed": feed, "partly": partly}
+        made.append((ours, {**theirs, "connected": connected, "doubtedSince": doubt}))
     return made
 
 
@@ -114,7 +119,7 @@ def test_how_a_symbol_stands() -> None:
                  ((False, None), (True, None), (True, 900)))]  # fmt: skip
     helds += [
         Held(1.0, "", (1, 1), NOW, SymbolState.STALE, reason, NOW - 9_000)
-        for reason in (*REASONS, "of_a_newer_server", None)
+        for reason in (*StaleReason, *REASONS, "of_a_newer_server", None)
     ]
     cases: list[list[object]] = []
     ours: list[tuple[str, str, str]] = []
@@ -152,7 +157,9 @@ def test_the_truths() -> None:
         links, ("closed", "open", "half_open"), views(), (None, NOW + 4_100, NOW - 1)
     ):
         watching = Watching(())
-        watching.status = Status(str(feed["feed"]), circuit, 1.0, reason="status 500")
+        watching.status = Status(
+            str(feed["feed"]), circuit, 1.0, reason="status 500", partly=bool(feed["partly"])
+        )
         watching.fetched_at, watching.probe_at = view.fetched_at, probe
         watching.link, watching.doubted_since, watching.round_trip = link, view.doubted_since, 1.4
         watching._away_since = None if view.connected else NOW - 2_000

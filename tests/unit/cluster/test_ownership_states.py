@@ -17,9 +17,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from stockstream.cluster.codec import decode_told, encode
 from stockstream.cluster.ownership import Ownership
 from stockstream.cluster.rendezvous import preferred
-from stockstream.cluster.wire import decode_member_message, encode
+from stockstream.cluster.wire import ClaimMessage, Heartbeat
 from stockstream.shards import NodeId, part_of, shards, upstream_of
 from stockstream.statuses import NodeState
 
@@ -75,7 +76,7 @@ class Cluster(RuleBasedStateMachine):
         """To all that are connected, the sender too."""
         for message in messages:
             data = encode(message)
-            assert decode_member_message(data) == message
+            assert decode_told(data) == message
             if node.connected:
                 for other in self.nodes:
                     if other.connected:
@@ -83,7 +84,8 @@ class Cluster(RuleBasedStateMachine):
 
     def hear(self, node: Node) -> None:
         """The next message that is under way to it."""
-        message = decode_member_message(node.coming.popleft())
+        message = decode_told(node.coming.popleft())
+        assert isinstance(message, Heartbeat | ClaimMessage)
         self.send(node, node.core.heard(message, node.clock))
 
     @rule(which=WHICH)

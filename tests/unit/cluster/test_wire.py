@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from stockstream.cluster.codec import decode_told
+from stockstream.cluster.codec import decode_told, encode
 from stockstream.cluster.wire import (
     MOST,
     PROTOCOL,
@@ -13,8 +13,6 @@ from stockstream.cluster.wire import (
     ClaimMessage,
     Heartbeat,
     UnknownProtocol,
-    decode_member_message,
-    encode,
 )
 from stockstream.messages import Alert
 from stockstream.quotes import Symbol, Version
@@ -31,7 +29,8 @@ BEAT = Heartbeat(
 @pytest.mark.parametrize("message", [BEAT, ClaimMessage(name="a", boot=7, claims=CLAIMS)])
 def test_what_was_said_is_what_is_heard(message: Heartbeat | ClaimMessage) -> None:
     """Claims are claims again, which compare."""
-    heard = decode_member_message(encode(message))
+    heard = decode_told(encode(message))
+    assert isinstance(heard, Heartbeat | ClaimMessage)
     assert heard == message
     assert all(isinstance(claim, Claim) for claim in heard.claims.values())
     assert heard.sender == NodeId("a", 7)
@@ -41,9 +40,7 @@ def test_what_was_said_is_what_is_heard(message: Heartbeat | ClaimMessage) -> No
 def test_a_newer_release_may_say_more_and_an_older_one_less() -> None:
     """What is unknown is ignored; what is missing has its default."""
     said = {"type": "heartbeat", "name": "a", "boot": 7, "number": 3, "colour": ["new"]}
-    assert decode_member_message(msgspec.msgpack.encode(said)) == Heartbeat(
-        name="a", boot=7, number=3
-    )
+    assert decode_told(msgspec.msgpack.encode(said)) == Heartbeat(name="a", boot=7, number=3)
 
 
 @pytest.mark.proves("N15")
@@ -52,7 +49,7 @@ def test_another_version_is_refused_by_its_sender(kind: str) -> None:
     """Whatever else it says: the log names who says it."""
     said = {"type": kind, "name": "a", "boot": 7, "protocol": PROTOCOL + 1, "claims": "new form"}
     with pytest.raises(UnknownProtocol, match="node 'a' speaks version 2") as refused:
-        decode_member_message(msgspec.msgpack.encode(said))
+        decode_told(msgspec.msgpack.encode(said))
     assert refused.value.sender == NodeId("a", 7)
 
 
@@ -70,7 +67,7 @@ def test_another_version_is_refused_by_its_sender(kind: str) -> None:
 def test_a_message_that_is_none_names_the_field(said: dict[str, object], names: str) -> None:
     """One error for all of them, so that a stray message costs itself only."""
     with pytest.raises(msgspec.ValidationError, match=names):
-        decode_member_message(msgspec.msgpack.encode(said))
+        decode_told(msgspec.msgpack.encode(said))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +76,7 @@ def test_a_message_that_is_none_names_the_field(said: dict[str, object], names: 
 def test_bytes_that_are_no_message_are_a_decode_error(data: bytes) -> None:
     """Somebody else's on the same subject, or half of ours."""
     with pytest.raises(msgspec.DecodeError):
-        decode_member_message(data)
+        decode_told(data)
 
 
 @pytest.mark.parametrize("field", ["boot", "number", "batch", "wants", "clients"])
@@ -87,7 +84,7 @@ def test_bytes_that_are_no_message_are_a_decode_error(data: bytes) -> None:
 def test_a_count_that_cannot_be_added_to_is_refused(field: str, count: int) -> None:
     """Sums of them are told to people, in JSON."""
     with pytest.raises(msgspec.ValidationError, match=field):
-        decode_member_message(encode(msgspec.structs.replace(BEAT, **{field: count})))
+        decode_told(encode(msgspec.structs.replace(BEAT, **{field: count})))
 
 
 ALERT = Alert(

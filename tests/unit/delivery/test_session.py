@@ -394,6 +394,8 @@ async def test_versions_above_ours_are_told_the_membership_once_a_second(
         me.session = await delivery.start_session(me.number, shards=8)
         assert {seen.epoch for seen in await subscribe(**epochs)} == ({7, 9} if two else {9})
         assert two
+        me.session = await delivery.start_session(me.number, shards=None)
+        assert await subscribe(**epochs) == [], "a single node has nobody to tell"
 
 
 @pytest.mark.proves("W1", "N17")

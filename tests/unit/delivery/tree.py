@@ -177,7 +177,7 @@ class Delivery:
         await self.system.ref(FEED).call(Fetched(rows, feed))
 
     async def start_session(
-        self, number: int, limits: ClientLimits = LIMITS, *, shards: int = 1
+        self, number: int, limits: ClientLimits = LIMITS, *, shards: int | None = 1
     ) -> ActorRef:
         spec = ChildSpec(
             "session",

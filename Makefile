@@ -40,7 +40,7 @@ test-deep: ## the runtime against its model and a real OTP, candles and a cluste
 	@scripts/erlang
 	@HYPOTHESIS_PROFILE=deep $(PY) -m pytest -o faulthandler_timeout=0 \
 		tests/conformance/test_model.py tests/conformance/test_random_trees.py \
-		tests/conformance/otp tests/integration/distributions \
+		tests/conformance/otp tests/integration/distributions tests/simulation \
 		tests/integration/history/test_grown_candles.py \
 		tests/integration/cluster/test_breakage.py tests/integration/cluster/test_partition.py \
 		tests/integration/cluster/test_provider.py tests/integration/cluster/test_shared_out.py \

@@ -16,7 +16,7 @@ import trio
 from stockstream.statuses import CircuitState, NodeState
 from stockstream.times import to_ms
 from tests.simulation.node import UPSTREAM
-from tests.simulation.upstream import TICK_MS
+from tests.simulation.upstream import QUIET, tick_of
 
 if TYPE_CHECKING:
     from stockstream.quotes import Quote, Symbol
@@ -28,8 +28,10 @@ SETTLED_SECONDS = 1.75
 """Within this time all nodes have another price of each symbol: an interval, and the way."""
 AFTER_KILL_SECONDS = 0.25
 """Beyond the fetch interval: C14."""
-SERVED_SECONDS = 5.0
-"""Within this time a client that can reach a node has its subscription."""
+SERVED_SECONDS = 8.0
+"""Within this time a client that can reach a node has its subscription, two that hang aside."""
+KNOWN_MS = 6_000
+"""A price that is older than this has come to all nodes and clients, when all is calm."""
 MOST_LOST_MS = 1_500
 VANISHED_SECONDS = 41.0
 """W17, and a look."""
@@ -82,7 +84,7 @@ class Checks:
         if symbol not in client.answered:
             fail("W8", f"{who}, which it is not subscribed to")
         true = self._world.exchange.price_of(symbol, timestamp)
-        if timestamp % TICK_MS or shown.price != true:
+        if timestamp % tick_of(symbol) or shown.price != true:
             fail("truth", f"{who} at {shown.price}, which was {true} at {shown.timestamp}")
         if before is not None:
             if shown.version < before.version:
@@ -99,6 +101,8 @@ class Checks:
                 return
         client.forgiven.discard(symbol)
         client.carried.discard(symbol)
+        if symbol == QUIET:
+            return
         now = trio.current_time()
         gap = now - self._fresh_at.get(client.number, now)
         self._fresh_at[client.number] = now
@@ -203,6 +207,15 @@ class Checks:
             if why is not None:
                 self._world.fail("N4", why)
                 return
+        newest = self._world.exchange.began(QUIET, KNOWN_MS)
+        for node in self._world.nodes:
+            row = node.tables.quotes.rows.get(QUIET)
+            if row is None or row.quote.timestamp < newest:
+                self._world.fail("N9", f"{node.name} has missed the last price of {QUIET}: {row}")
+        for client in self._world.clients:
+            has = client.has.get(QUIET)
+            if client.served and (has is None or _ms(has.timestamp) < newest):
+                self._world.fail("N17", f"{client.name} has missed the last of {QUIET}: {has}")
         rows = [node.tables.quotes.rows for node in self._world.nodes]
         told = {symbol: {row[symbol].quote for row in rows if symbol in row} for symbol in rows[0]}
         self._world.agenda.after(SETTLED_SECONDS, lambda: self._agree(told))
@@ -211,6 +224,8 @@ class Checks:
         """What nodes showed of late is gone, or all show it."""
         for node in self._world.nodes:
             for symbol, quotes in before.items():
+                if symbol == QUIET:
+                    continue
                 row = node.tables.quotes.rows.get(symbol)
                 newest = max(quote.version for quote in quotes)
                 if row is None or row.quote.version <= newest:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from tests.simulation.sockets import Link
-from tests.simulation.upstream import SYMBOLS
+from tests.simulation.upstream import QUIET, SYMBOLS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 BACKOFF_SECONDS = (0.1, 0.6)
+CONNECT_SECONDS = 3.0
 
 
 class Shown(NamedTuple):
@@ -96,7 +98,7 @@ class SimulatedClient:
         self.link: Link | None = None
         self.node: int | None = None
         self.answered: frozenset[str] = frozenset()
-        self.stalled = False
+        self.stalled = self._welcomed = False
         self.leaving = False
         self._tries = 0
 
@@ -108,7 +110,7 @@ class SimulatedClient:
     @staticmethod
     def _drawn_wants(bits: int) -> frozenset[str]:
         some = frozenset(str(symbol) for at, symbol in enumerate(SYMBOLS) if bits >> at & 1)
-        return some or frozenset(map(str, SYMBOLS))
+        return (some or frozenset(map(str, SYMBOLS))) | {str(QUIET)}
 
     # Its connection
 
@@ -124,12 +126,18 @@ class SimulatedClient:
             self._tries += 1
             self._come_back()
             return
-        self.link, self.node = link, node.number
+        self.link, self.node, self._welcomed = link, node.number, False
         self.carried = set(self.has) if self.node != self._last_node else self.carried
         self._last_node = self.node
         if self.forgets:
             self.forgets, self.forgiven = False, set(self.has)
         self._world.trace(self.name, "connects to", node.name)
+        self._world.agenda.after(CONNECT_SECONDS, partial(self._give_up, link))
+
+    def _give_up(self, link: Link) -> None:
+        """A node that says nothing hangs: another may not."""
+        if self.link is link and not self._welcomed and not self.stalled:
+            link.reset()
 
     def _come_back(self) -> None:
         self._world.agenda.after(self._random.uniform(*BACKOFF_SECONDS), self.connect)
@@ -178,6 +186,7 @@ class SimulatedClient:
             case Snapshot():
                 self._shown(message.quotes)
             case Welcome():
+                self._welcomed = True
                 self._tries = 0
                 self._subscribe()
             case Subscriptions():

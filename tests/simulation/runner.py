@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.shrink import shrink
 from tests.simulation.troubles import draw
 from tests.simulation.world import run
@@ -74,7 +77,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--no-shrink", action="store_true", help="show the failing run as it is")
     parser.add_argument("--print-traces", action="store_true", help="what identifies each run")
     parser.add_argument("--lines", type=int, default=SHOWN_LINES, help="of the trace to show")
+    parser.add_argument("--mutant", choices=MUTANTS, help="a rule of the product to take out")
     given = parser.parse_args(arguments)
+    if given.mutant is not None:
+        MUTANTS[given.mutant](pytest.MonkeyPatch())
     summary = Summary()
     try:
         for seed in seeds_of(given.seeds):

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.mutants import MUTANTS
+
+DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+MUTANT_SEEDS = "0-499"
 ROOT = Path(__file__).parents[2]
 SEED = 2
 
@@ -17,7 +21,13 @@ def simulate(*arguments: str, hash_seed: str) -> subprocess.CompletedProcess[str
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     command = [sys.executable, "-m", "tests.simulation", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=3000,
     )
 
 
@@ -40,3 +50,12 @@ def test_what_is_promised_holds_whatever_happens(nodes: int, seeds: str) -> None
     found = simulate("--seeds", seeds, "--nodes", f"{nodes}", hash_seed="random")
 
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.skipif(not DEEP, reason="make test-deep takes out each rule of the product")
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_each_rule_is_missed(mutant: str) -> None:
+    """Within 500 seeds a client sees something that it must not."""
+    found = simulate("--seeds", MUTANT_SEEDS, "--mutant", mutant, "--no-shrink", hash_seed="random")
+
+    assert found.returncode == 1, found.stdout + found.stderr

@@ -37,6 +37,9 @@ HUNG = (
     "session",
 )
 
+SETTLES = 3.5
+"""By then a node that hears nothing is alone."""
+
 ALONE: Mapping[str, float] = {
     "kill": 10,
     "hang": 1,
@@ -140,6 +143,21 @@ def draw(seed: int, *, nodes: int = 1, clients: int = 3, rounds: int = 4) -> Sch
                 # What is lost between two deaths is what a single one does not show.
                 again = at + drawn.choice((0.0, 0.002, 0.02, 0.06, 0.3))
                 troubles.append(_one(drawn, kind, again, longest, nodes, clients))
+            if troubles[-1].what == "session":
+                # Its successor is noticed by who says something.
+                for client in range(clients):
+                    bits = drawn.randrange(1 << 16)
+                    troubles.append(Trouble(round(at + 0.3, 3), "change", client, amount=bits))
+            if kind in {"cut", "nats_down", "nats_frozen", "partition"} and longest > SETTLES:
+                # What a node gave while it was alone goes with it, or with a client to another.
+                node, client = drawn.randrange(nodes), drawn.randrange(clients)
+                when = round(at + drawn.uniform(SETTLES, longest), 3)
+                chance = drawn.random()
+                if chance < 0.3:
+                    target = troubles[-1].target if kind == "cut" else node
+                    troubles.append(Trouble(when, "node", target, 2.0))
+                elif chance < 0.7:
+                    troubles.append(Trouble(when, "hop", client, amount=node))
     troubles.sort(key=lambda one: one.at)
     shards = drawn.choice((1, 1, 3))
     return Schedule(seed, nodes, clients, rounds, shards, tuple(troubles))

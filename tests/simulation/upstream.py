@@ -23,9 +23,17 @@ if TYPE_CHECKING:
     from tests.simulation.agenda import Agenda
 
 SYMBOLS = tuple(map(Symbol, ("AAPL", "MSFT", "TSLA", "AMZN", "NFLX", "GOOGL")))
+QUIET = Symbol("QUIET")
+"""It trades seldom: who missed its last price would lack it for long."""
 TICK_MS = 200
+QUIET_TICK_MS = 17_000
 TIMEOUT_SECONDS = 5.0
 OLD_TICKS = 40
+
+
+def tick_of(symbol: str) -> int:
+    """After how many ms a symbol has another price."""
+    return QUIET_TICK_MS if symbol == QUIET else TICK_MS
 
 
 class Exchange:
@@ -35,7 +43,7 @@ class Exchange:
         self.agenda = agenda
         self._clock = clock
         self._random = random.Random(f"exchange {seed}")
-        self._first = {symbol: self._random.randint(10_000, 90_000) for symbol in SYMBOLS}
+        self._first = {symbol: self._random.randint(10_000, 90_000) for symbol in (*SYMBOLS, QUIET)}
         self.asked: Counter[int] = Counter()
         """Requests by the number of the node."""
         self.down: Counter[int] = Counter()
@@ -51,13 +59,13 @@ class Exchange:
 
     def price(self, symbol: Symbol, timestamp: int) -> float:
         """The price of a symbol from the tick at `timestamp` on."""
-        tick = timestamp // TICK_MS
+        tick = timestamp // tick_of(symbol)
         return (self._first[symbol] + tick * 7919 % 1009 - 504) / 100
 
-    @property
-    def tick(self) -> int:
-        """When the prices of now began, in ms since 1970."""
-        return self._clock() // TICK_MS * TICK_MS
+    def began(self, symbol: str, ago: int = 0) -> int:
+        """When the price of so many ms ago began, in ms since 1970."""
+        tick = tick_of(symbol)
+        return (self._clock() - ago) // tick * tick
 
     def latency(self) -> float:
         """Of one answer, in seconds."""
@@ -67,11 +75,11 @@ class Exchange:
         self, symbols: AbstractSet[Symbol] | None, ticks_ago: int
     ) -> tuple[Observation, ...]:
         """What it answers now."""
-        timestamp = self.tick - ticks_ago * TICK_MS
         return tuple(
             Observation(symbol, self.price(symbol, timestamp), timestamp, "SIM", "USD")
-            for symbol in SYMBOLS
+            for symbol in (*SYMBOLS, QUIET)
             if symbols is None or symbol in symbols
+            for timestamp in (self.began(symbol, ticks_ago * TICK_MS),)
         )
 
 

@@ -123,6 +123,8 @@ class World:
             self.trace("VIOLATION", self.violation)
             self._over = True
             self._scope.cancel()
+            for node in self.nodes:
+                self.scheduler.thaw(node.number)  # or it would never end
 
     def _told(self, node: int, event: Event) -> None:
         self.trace(f"n{node}", type(event).__name__, getattr(event, "path", ""))

@@ -46,7 +46,7 @@ test-deep: ## the runtime against its model and a real OTP, candles and a cluste
 		tests/integration/cluster/test_provider.py tests/integration/cluster/test_shared_out.py \
 		tests/unit/cluster/test_ownership_states.py \
 		tests/unit/cluster/test_ownership_simulation.py \
-		tests/integration/cluster/test_connection.py $(ARGS)
+		tests/integration/cluster/test_connection.py tests/chaos/test_cluster.py $(ARGS)
 
 simulate: ## whole nodes in virtual time, from seeds: SEEDS=0-999, or SEEDS=1000- until Ctrl+C
 	@scripts/bootstrap dev

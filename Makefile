@@ -35,18 +35,17 @@ test: ## run all tests (some need Chromium, Firefox, proxies, libfaketime, Node 
 	@scripts/node-tests
 	@$(PY) -m pytest $(SHARED_OUT) $(ARGS)
 
-test-deep: ## the runtime against its model and a real OTP, candles and a cluster against theirs: thousands of scenarios (40 minutes)
+test-deep: ## the runtime against its model and a real OTP, candles and a cluster against theirs: thousands of scenarios (about an hour)
 	@scripts/bootstrap dev
 	@scripts/erlang
 	@HYPOTHESIS_PROFILE=deep $(PY) -m pytest -o faulthandler_timeout=0 \
 		tests/conformance/test_model.py tests/conformance/test_random_trees.py \
 		tests/conformance/otp tests/integration/distributions tests/simulation \
 		tests/integration/history/test_grown_candles.py \
-		tests/integration/cluster/test_breakage.py tests/integration/cluster/test_partition.py \
-		tests/integration/cluster/test_provider.py tests/integration/cluster/test_shared_out.py \
 		tests/unit/cluster/test_ownership_states.py \
 		tests/unit/cluster/test_ownership_simulation.py \
-		tests/integration/cluster/test_connection.py tests/chaos/test_cluster.py $(ARGS)
+		tests/integration/cluster tests/integration/nodes/test_serve_nodes.py \
+		tests/integration/cli/test_watch.py tests/chaos/test_cluster.py $(ARGS)
 
 simulate: ## whole nodes in virtual time, from seeds: SEEDS=0-999, or SEEDS=1000- until Ctrl+C
 	@scripts/bootstrap dev

@@ -17,7 +17,6 @@ import structlog
 import trio
 
 from stockstream import paths
-from stockstream.cluster.asking import Answering, Asking, subject_of
 from stockstream.cluster.codec import decode_told, encode, kind
 from stockstream.cluster.counts import Counts
 from stockstream.cluster.filling import Filling
@@ -36,6 +35,7 @@ from stockstream.cluster.messages import (
     TableFull,
 )
 from stockstream.cluster.prices import Page, Prices, parts, taken
+from stockstream.cluster.questions import Answerer, Asker, subject_of
 from stockstream.cluster.states import HearingStates, State, StateWanted, TellingStates
 from stockstream.cluster.wire import (
     AlertsTold,
@@ -125,8 +125,8 @@ class Bus(Actor):
         self._server = ""
         self._reason = "not connected yet"
         self._downs: set[Down] = set()
-        self._asking = Asking(settings.cluster, self._link, self._counts)
-        self._filling = Filling(settings.me, tables, self._asking, self._take_page)
+        self._asker = Asker(settings.cluster, self._link, self._counts)
+        self._filling = Filling(settings.me, tables, self._asker, self._take_page)
         self._gaps_before = self._counts.gaps
         self._hearing = HearingStates()
         self._states_asked: set[tuple[NodeId, str]] = set()
@@ -139,7 +139,7 @@ class Bus(Actor):
         # What a bus had in hand when it died is lost: the numbers say so.
         self._number = first_number(self.generation)
         self._telling = TellingStates(self._me, self._number)
-        self._answering = Answering(self._me, self._tables, self._telling, self._link, self._counts)
+        self._answerer = Answerer(self._me, self._tables, self._telling, self._link, self._counts)
         self._write_row()
         self._tell_state()
         self.send_every(COUNT_SECONDS, _Count())
@@ -189,7 +189,7 @@ class Bus(Actor):
 
     def _whole(self, message: Said) -> Said:
         if isinstance(message, Wants):
-            self._answering.wants = message
+            self._answerer.wants = message
         elif isinstance(message, Heartbeat):
             return msgspec.structs.replace(message, batch=self._number)
         return message
@@ -236,7 +236,7 @@ class Bus(Actor):
                 nursery.start_soon(loop.watch)
                 nursery.start_soon(self._link.run, loop)
                 nursery.start_soon(self._take)
-                nursery.start_soon(self._answering.run)
+                nursery.start_soon(self._answerer.run)
                 nursery.start_soon(self._filling.run, partial(self._membership.cast, TableFull()))
 
     async def _take(self) -> None:
@@ -281,7 +281,7 @@ class Bus(Actor):
 
     def _on_arrived(self, arrived: Arrived) -> None:
         if arrived.reply:
-            self._answering.put(arrived)
+            self._answerer.put(arrived)
             return
         try:
             message = decode_told(arrived.data)
@@ -362,20 +362,20 @@ class Bus(Actor):
 
     async def _probe(self, node: NodeId) -> None:
         question = ProbeMessage(name=self._me.name, boot=self._me.boot)
-        if await self._asking.ask(node, question, PROBE_SECONDS) is Silence.NOBODY:
+        if await self._asker.ask(node, question, PROBE_SECONDS) is Silence.NOBODY:
             self._forget(node)
             self._membership.cast(NobodyThere(node))
 
     async def _ask_wants(self, node: NodeId) -> None:
         question = WantsWanted(name=self._me.name, boot=self._me.boot)
-        answer = await self._asking.ask(node, question, ANSWER_SECONDS)
+        answer = await self._asker.ask(node, question, ANSWER_SECONDS)
         if isinstance(answer, Wants):
             self._membership.cast(Heard(answer))
 
     async def _ask_state(self, node: NodeId, upstream: str) -> None:
         try:
             question = StateWanted(name=self._me.name, boot=self._me.boot, upstream=upstream)
-            answer = await self._asking.ask(node, question, ANSWER_SECONDS)
+            answer = await self._asker.ask(node, question, ANSWER_SECONDS)
             if isinstance(answer, State) and answer.sender == node:
                 try:
                     self._on_state(node, answer)

@@ -17,7 +17,7 @@ from stockstream.cluster.prices import Page, PageWanted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stockstream.cluster.asking import Asking
+    from stockstream.cluster.questions import Asker
     from stockstream.shards import NodeId
     from stockstream.tables import Tables
 
@@ -32,11 +32,11 @@ class Filling:
     """See the module. `take` takes a page in, and answers whether it could be read."""
 
     def __init__(
-        self, me: NodeId, tables: Tables, asking: Asking, take: Callable[[Page], bool]
+        self, me: NodeId, tables: Tables, asker: Asker, take: Callable[[Page], bool]
     ) -> None:
         self._me = me
         self._tables = tables
-        self._asking = asking
+        self._asker = asker
         self._take = take
         self._echoes = 0
         self._begin = trio.Event()
@@ -98,7 +98,7 @@ class Filling:
         after = ""
         while True:
             question = PageWanted(name=self._me.name, boot=self._me.boot, after=after)
-            page = await self._asking.ask(node, question, PAGE_SECONDS)
+            page = await self._asker.ask(node, question, PAGE_SECONDS)
             if not isinstance(page, Page) or not self._take(page):
                 return False
             if not page.more:

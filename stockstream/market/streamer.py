@@ -17,7 +17,7 @@ from stockstream import paths
 from stockstream.market.acceptance import accept, epoch_of, take_in
 from stockstream.market.day_base import corrected
 from stockstream.market.observed import Accepted, Observed
-from stockstream.market.versioning import Part, Versioning
+from stockstream.market.versioning import Portion, Versioning
 from stockstream.messages import (
     BatchReceived,
     ClockStepped,
@@ -90,12 +90,12 @@ class Streamer(Actor):
         self._notice_step()
         published = 0
         behind: set[Symbol] = set()
-        for part in self._parts(observed):
-            accepted = accept(part.observed, self._tables.quotes.rows, epoch=part.epoch)
+        for portion in self._portions(observed):
+            accepted = accept(portion.observed, self._tables.quotes.rows, epoch=portion.epoch)
             published += len(accepted.rows)
             behind |= accepted.behind
             if accepted.rows:
-                self._publish(accepted.rows, own=part.own)
+                self._publish(accepted.rows, own=portion.own)
             if accepted.overtaken:
                 self._tell_overtaken(accepted.overtaken)
         self._reissue(observed.upstream)
@@ -119,14 +119,14 @@ class Streamer(Actor):
         if holding is not None:
             self._versioning.changed(holding)
 
-    def _parts(self, observed: Observed) -> Iterable[Part]:
+    def _portions(self, observed: Observed) -> Iterable[Portion]:
         holding = self._tables.holding.value
         if holding is None:
-            return (Part(observed, self._epoch, own=True),)
-        parts = self._versioning.parts(observed, holding, self._clock())
-        if holding.alone and parts:
+            return (Portion(observed, self._epoch, own=True),)
+        portions = self._versioning.portions(observed, holding, self._clock())
+        if holding.alone and portions:
             self._membership.cast(EpochsUsed(dict(self._versioning.used)))
-        return parts
+        return portions
 
     def _publish(self, rows: tuple[QuoteRow, ...], *, own: bool) -> None:
         self._tables.quotes.put_all({row.quote.symbol: row for row in rows})

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _ROUNDS = 2
 
 
-class Part(NamedTuple):
+class Portion(NamedTuple):
     """Observations of one shard, which are given versions of this `epoch`.
 
     What is made of them counts for all nodes if it is `own`; else it is shown here only.
@@ -100,23 +100,23 @@ class Versioning:
                 made.append(msgspec.structs.replace(row, quote=quote))
         return tuple(made)
 
-    def parts(self, observed: Observed, holding: Holding, now_ms: int) -> list[Part]:
+    def portions(self, observed: Observed, holding: Holding, now_ms: int) -> list[Portion]:
         """What this node may give versions to; the rest was fetched for a shard that it has lost.
 
         `now_ms` is the wall clock.
         """
-        parts = []
+        portions = []
         for name, some in self._by_shard(observed).items():
             if name not in holding.epochs:
                 continue
-            part = observed if len(some) == len(observed.observations) else _only(observed, some)
+            seen = observed if len(some) == len(observed.observations) else _only(observed, some)
             if holding.alone:
                 known = max(holding.highest.get(name, 0), self.used.get(name, 0))
                 epoch = self.used[name] = next_epoch(self._node, now_ms, known)
-                parts.append(Part(part, epoch, name in holding.recording))
+                portions.append(Portion(seen, epoch, name in holding.recording))
             else:
-                parts.append(Part(part, holding.epochs[name], own=True))
-        return parts
+                portions.append(Portion(seen, holding.epochs[name], own=True))
+        return portions
 
     def _by_shard(self, observed: Observed) -> dict[Shard, Sequence[Observation]]:
         if self._count == 1:

@@ -5,20 +5,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.chaos.support import chosen_seed
 from tests.support.cluster_check.run import Plan, check
+from tests.support.deep import DEEP
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 LONGEST_PAUSE_SECONDS = 12.0
 """A client whose node hangs waits 6.5 s before it goes to another one, and that may be ill too."""
 

@@ -7,7 +7,6 @@ cut. What a node says of itself is read from its log, which nothing can disturb.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
     from tests.support.client import Client
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
-"""Whether `make test-deep` runs: it has all tests of real nodes, and longer ones."""
 TOKEN_OF_NATS = "token-of-the-cluster"
 SECRET = "secret-of-the-cluster-" + "0" * 32
 SETTLE_SECONDS = 15.0

@@ -18,8 +18,9 @@ import pytest
 import trio
 
 from tests.chaos.support import chosen_seed
+from tests.support.deep import DEEP, only_deep
 from tests.support.follower import Follower
-from tests.support.nodes import DEEP, Node, Nodes, running_nodes, until, watched
+from tests.support.nodes import Node, Nodes, running_nodes, until, watched
 from tests.support.server import TOKEN
 from tests.support.stopwatch import Stopwatch
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 MARGIN = 1.0
 INTERVAL = 1.0
-KILLS = 200 if DEEP else 20
+KILLS = 200
 AWAY_SECONDS = 10.0 if DEEP else 4.5
 VICTIMS = ["cluster/bus", "cluster/membership", "cluster", "market/streamer",
            "market/feeds/api/feed", "pubsub", "delivery/broadcaster",
@@ -94,10 +95,9 @@ async def test_one_node_asks_once_an_interval_and_all_clients_have_the_same(node
         assert (end - begin) * 0.9 - 1 <= asked <= (end - begin) / 0.9 + 1
         for client in clients:
             assert client.longest_pause(begin, end) < 1.3
-        await trio.sleep(0.3)
-        versions = [client.versions for client in clients]
-        assert versions[0] == versions[1] == versions[2]
-        assert len(versions[0]) > 1
+        one, *others = clients
+        await until(lambda: all(other.versions == one.versions for other in others), 3)
+        assert len(one.versions) > 1
 
 
 @pytest.mark.proves("N7", "N12", "C12", "C13")
@@ -116,6 +116,7 @@ async def test_a_killed_node_is_followed_by_another(nodes: Nodes) -> None:
     assert max(seen.longest) <= INTERVAL + 1.4 + MARGIN
 
 
+@only_deep("freezes a node")
 @pytest.mark.proves("N7", "N2")
 async def test_a_frozen_node_loses_what_it_fetches_and_comes_back(nodes: Nodes) -> None:
     """Its own clients wait with it, and then go on; what it fetched meanwhile is refused."""
@@ -131,7 +132,7 @@ async def test_a_frozen_node_loses_what_it_fetches_and_comes_back(nodes: Nodes) 
     await until(lambda: nodes.are_one, 5)
 
 
-@pytest.mark.skipif(not DEEP, reason="make test-deep restarts NATS, too")
+@only_deep("restarts NATS, too")
 @pytest.mark.proves("N6")
 async def test_nats_may_restart_in_a_blink(nodes: Nodes) -> None:
     """Nobody is alone, and the same node goes on."""
@@ -161,7 +162,7 @@ async def test_without_nats_each_node_fetches_for_its_own_clients(nodes: Nodes) 
     assert healed <= 2 + 2 * MARGIN
 
 
-@pytest.mark.skipif(not DEEP, reason="make test-deep freezes NATS for ten seconds")
+@only_deep("freezes NATS for ten seconds")
 @pytest.mark.proves("N8")
 async def test_with_nats_frozen_each_node_fetches_for_its_own_clients(nodes: Nodes) -> None:
     """The connection stands, and nothing comes back over it."""
@@ -175,6 +176,7 @@ async def test_with_nats_frozen_each_node_fetches_for_its_own_clients(nodes: Nod
     assert healed <= 2 + 2 * MARGIN
 
 
+@only_deep("cuts a node off")
 @pytest.mark.proves("N8", "N17")
 async def test_a_node_cut_off_fetches_for_itself_and_its_clients_may_go_to_another(
     nodes: Nodes,
@@ -208,6 +210,7 @@ async def test_a_node_cut_off_fetches_for_itself_and_its_clients_may_go_to_anoth
         nursery.cancel_scope.cancel()
 
 
+@only_deep("restarts all nodes in turn")
 @pytest.mark.proves("N13")
 async def test_a_rolling_restart_leaves_no_client_without_prices(nodes: Nodes) -> None:
     """Each client goes to the next node, and comes after what it has."""
@@ -221,8 +224,7 @@ async def test_a_rolling_restart_leaves_no_client_without_prices(nodes: Nodes) -
             await follower.wait_for(lambda f=follower: len(f.came) > 1)
         watch = Stopwatch()
         begin = trio.current_time()
-        # The quick run leaves one out: who fetches is restarted first.
-        for node in order if DEEP else [nodes.holder, nodes.others[0]]:
+        for node in order:
             assert await trio.to_thread.run_sync(node.stop) == 0
             await trio.to_thread.run_sync(node.start)
             await until(lambda: nodes.are_one, 10)
@@ -262,6 +264,7 @@ async def test_a_node_of_a_taken_name_or_another_source_harms_nobody(nodes: Node
     await until(lambda: nodes.are_one, 10)
 
 
+@only_deep("kills 200 actors")
 @pytest.mark.proves("C12", "C13", "N19")
 async def test_actors_of_the_cluster_may_be_killed_at_any_moment(nodes: Nodes) -> None:
     """No client is dropped, prices flow on, and in the end one node fetches."""

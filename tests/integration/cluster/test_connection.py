@@ -24,13 +24,13 @@ from stockstream.cluster.nats_server import HOST, NatsServer, program, run_nats_
 from stockstream.shards import NodeId
 from tests.integration.cluster.nodes import WAIT_SECONDS, a_node, a_row
 from tests.support import selfsigned
+from tests.support.deep import DEEP
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 ROOT = Path(__file__).parents[3]
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 RECONNECTS = 1_000 if DEEP else 30
 
 
@@ -132,6 +132,7 @@ def a_tls_server(folder: Path, pem: Path) -> Iterator[int]:
 SLOW_NODE = """
 import sys, trio
 from tests.integration.cluster.nodes import a_node
+
 
 async def main():
     async with a_node("slow", sys.argv[1]) as node:

@@ -19,6 +19,7 @@ import trio
 
 from tests.integration.alerts.receiver import Receiver
 from tests.support.database import psql
+from tests.support.deep import only_deep
 from tests.support.exposition import parse
 from tests.support.server import SIMULATED, STOP_SECONDS, Server, free_port
 
@@ -163,6 +164,7 @@ async def test_each_call_of_a_webhook_is_posted_once(
     await receiver.stop()
 
 
+@only_deep("kills a node that spools")
 @pytest.mark.proves("N21", "H8", "H23")
 async def test_what_a_killed_node_has_spooled_is_recorded_once(
     tmp_path: Path, postgres_server: PostgresServer

@@ -17,6 +17,7 @@ from stockstream.cluster.wire import ClaimMessage, Heartbeat
 from stockstream.shards import Claim, Shard
 from stockstream.times import now_ms
 from tests.integration.cluster.nodes import a_row
+from tests.support.deep import only_deep
 from tests.support.nodes import TOKEN_OF_NATS, Node, running_nodes, until, watched
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ async def test_forged_messages_stop_no_prices_and_crash_nothing(nodes: Nodes) ->
     assert [event for event in crashed if "crashed" in event] == []
 
 
+@only_deep("starts a node without NATS")
 @pytest.mark.proves("N8")
 async def test_a_node_that_never_found_nats_is_ready_before_it_has_clients(nodes: Nodes) -> None:
     """A balancer that asks sends clients to ready nodes only: without prices none would be."""

@@ -10,14 +10,15 @@ import pytest
 import trio
 
 from tests.support.cut_wire import cut_wire
-from tests.support.nodes import DEEP, Nats, Nodes, until, watched
+from tests.support.deep import only_deep
+from tests.support.nodes import Nats, Nodes, until, watched
 from tests.support.programs import Stub, running
 from tests.support.server import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(not DEEP, reason="make test-deep cuts a cluster in two")
+pytestmark = only_deep("cuts a cluster in two")
 
 INTERVAL, MARGIN = 1.0, 1.0
 MOST_SPLIT_SECONDS = 6.0

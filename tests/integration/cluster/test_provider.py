@@ -10,14 +10,15 @@ import pytest
 import trio
 
 from tests.support.cut_wire import CutWire, cut_wire
-from tests.support.nodes import DEEP, Nodes, running_nodes, until, watched
+from tests.support.deep import only_deep
+from tests.support.nodes import Nodes, running_nodes, until, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.client import Client
 
-pytestmark = pytest.mark.skipif(not DEEP, reason="make test-deep breaks the way to the price API")
+pytestmark = only_deep("breaks the way to the price API")
 
 INTERVAL = 0.5
 FAILURES = 5

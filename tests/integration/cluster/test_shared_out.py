@@ -12,13 +12,16 @@ import httpx
 import pytest
 import trio
 
-from tests.support.nodes import DEEP, running_nodes, until, watched
+from tests.support.deep import only_deep
+from tests.support.nodes import running_nodes, until, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.database import PostgresServer
     from tests.support.nodes import Nodes
+
+pytestmark = only_deep("shares symbols out among real nodes")
 
 SYMBOLS = {"AAPL", "GOOGL", "MSFT", "TSLA", "AMZN", "NFLX"}
 SHARDS = 64
@@ -81,12 +84,11 @@ async def test_each_symbol_is_asked_for_once_an_interval(nodes: Nodes) -> None:
         for symbol, times in counts.items():
             assert passed - 2 <= times <= passed / 0.9 + 1, symbol
         assert len({frozenset(request) for request in asked}) == 3
-        await trio.sleep(0.3)
-        assert clients[0].versions.keys() == SYMBOLS
-        assert clients[0].versions == clients[1].versions == clients[2].versions
+        one, *others = clients
+        assert one.versions.keys() == SYMBOLS
+        await until(lambda: all(other.versions == one.versions for other in others), 2)
 
 
-@pytest.mark.skipif(not DEEP, reason="make test-deep looks at what is recorded meanwhile")
 @pytest.mark.proves("N21", "H7")
 async def test_history_has_each_version_once_over_kills_and_an_outage_of_nats(
     nodes: Nodes, database: str, postgres_server: PostgresServer

@@ -20,6 +20,7 @@ from stockstream.decoding import from_json
 from stockstream.nodes.parent_file import ParentFile
 from tests.integration.nodes.family import family, node_urls, nodes, until_all_have_ended
 from tests.support.client import connected
+from tests.support.deep import only_deep
 from tests.support.server import NO_DATABASE, ROOT, SIMULATED, TOKEN, running_server
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ async def test_nothing_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
         await _until_free(server.port)
 
 
+@only_deep("hurries nodes that drain")
 async def test_a_second_signal_ends_all_at_once(tmp_path: Path) -> None:
     """Half a request would hold the drain of each node for seven seconds."""
     async with running_server(tmp_path, SETTINGS, command=TWO) as server:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.cluster_mutants import MUTANTS
 from tests.support.cluster_simulation import Broken, Simulation
+from tests.support.deep import DEEP, only_deep
 
 if TYPE_CHECKING:
     from tests.support.cluster_mutants import Mutant
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 SEEDS = 1000 if DEEP else 40
 MUTANT_SEEDS = 500
 LONGEST_TO_SETTLE = 5.0
@@ -46,7 +45,7 @@ def test_a_seed_is_replayed_exactly() -> None:
     assert runs[0].nodes[0].shown == runs[1].nodes[0].shown
 
 
-@pytest.mark.skipif(not DEEP, reason="make test-deep takes out each rule of the core")
+@only_deep("takes out each rule of the core")
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_each_rule_is_missed(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within 500 seeds something stays wrong without it."""

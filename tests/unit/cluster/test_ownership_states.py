@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from stockstream.cluster.rendezvous import preferred
 from stockstream.cluster.wire import ClaimMessage, Heartbeat
 from stockstream.shards import NodeId, part_of, shards, upstream_of
 from stockstream.statuses import NodeState
+from tests.support.deep import DEEP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from stockstream.cluster.wire import MemberMessage
     from stockstream.shards import Claim, Shard
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 NOW = 1_795_000_000_000
 UPSTREAMS = ["api", "push"]
 SHARDS = shards(UPSTREAMS, 3)

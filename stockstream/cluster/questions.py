@@ -26,7 +26,7 @@ MOST_QUESTIONS = 100
 """Those that wait for an answer; whoever asks one more asks again."""
 
 
-class Asking:
+class Asker:
     """Asks other nodes of the `cluster`, each on a subject of its own."""
 
     def __init__(self, cluster: str, link: Link, counts: Counts) -> None:
@@ -54,7 +54,7 @@ class Asking:
         return Silence.NO_ANSWER
 
 
-class Answering:
+class Answerer:
     """Answers what other nodes ask, one question after another: beside the prices, not before."""
 
     def __init__(

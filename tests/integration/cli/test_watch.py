@@ -240,6 +240,7 @@ async def test_the_next_server_is_gone_on_with_at_once(
             assert await watch.ended() == 130
 
 
+@only_deep("goes from node to node")
 @pytest.mark.proves("N17", "N18", "T21")
 async def test_the_nodes_that_a_server_tells_of_are_gone_on_with(
     environment: dict[str, str], tmp_path: Path

@@ -86,6 +86,7 @@ async def test_an_alert_is_stored_posted_and_told_once_though_its_node_is_killed
             "STOCK_API_URL": api.url,
             "DATABASE_URL": url,
             "FETCH_INTERVAL": "0.2",
+            "FETCH_INTERVAL_IDLE": "0.2",
             "WEBHOOK_ALLOW_HTTP": "true",
             "WEBHOOK_NETWORKS": "127.0.0.0/8",
         }

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MARGIN = 1.0
 INTERVAL = 1.0
 KILLS = 200
-AWAY_SECONDS = 10.0 if DEEP else 4.5
+AWAY_SECONDS = 10.0 if DEEP else 3.0
 VICTIMS = ["cluster/bus", "cluster/membership", "cluster", "market/streamer",
            "market/feeds/api/feed", "pubsub", "delivery/broadcaster",
            "delivery/subscription_manager"]  # fmt: skip
@@ -157,7 +157,8 @@ async def test_without_nats_each_node_fetches_for_its_own_clients(nodes: Nodes) 
         await trio.sleep(AWAY_SECONDS - 2)
         await trio.to_thread.run_sync(nodes.nats.start)
         healed = await until(lambda: nodes.are_one, 8)
-        await fetches_once(nodes)
+        if DEEP:
+            await fetches_once(nodes)
     assert max(seen.longest) <= INTERVAL + 2.0 + MARGIN
     assert healed <= 2 + 2 * MARGIN
 
@@ -236,6 +237,7 @@ async def test_a_rolling_restart_leaves_no_client_without_prices(nodes: Nodes) -
         nursery.cancel_scope.cancel()
 
 
+@only_deep("starts nodes with wrong settings")
 @pytest.mark.proves("N1", "N2")
 async def test_a_node_of_a_taken_name_or_another_source_harms_nobody(nodes: Nodes) -> None:
     """The older of two of one name stands by, and says where the other one is; the other source's

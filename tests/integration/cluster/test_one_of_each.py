@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from tests.support.database import PostgresServer
 
+pytestmark = only_deep("starts three servers on one database")
+
 NODES = 3
 WAIT_SECONDS = 40.0
 OWNERS, CALLS_OF_OWNER = 12, 5
@@ -164,7 +166,6 @@ async def test_each_call_of_a_webhook_is_posted_once(
     await receiver.stop()
 
 
-@only_deep("kills a node that spools")
 @pytest.mark.proves("N21", "H8", "H23")
 async def test_what_a_killed_node_has_spooled_is_recorded_once(
     tmp_path: Path, postgres_server: PostgresServer

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NODES = 3
-OLD_DAYS = 4
+OLD_DAYS = 2
 AUDIT_ROWS = 2_500
 LEDGER_ROWS = LEDGER_KEPT + 12_345
 NOW = DAY + 30 * DAY_MS
@@ -51,7 +51,7 @@ def turn_taken(url: str, lock: int) -> Iterator[None]:
 
 
 async def put_work(history: History) -> None:
-    """Four old days of ticks, a long ledger, and an old audit."""
+    """Old days of ticks, a long ledger, and an old audit."""
     for day in range(OLD_DAYS):
         start = DAY + day * DAY_MS
         await history.ask(Retain(start))  # makes the partitions of that time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from queue import SimpleQueue
 
 import trio
 
@@ -32,6 +33,7 @@ WALL_MS = 1_795_341_600_000
 SETTINGS = {"STOCK_API_URL": "http://prices", "FETCH_SHARDS": "1"}
 SECRET = "s" * 32
 DELAY = 0.01
+KEEP_SECONDS = 10.0
 
 
 def wall_clock():
@@ -137,7 +139,7 @@ class Node:
         self.feed = []
         self.manager = []
         self.watcher = []
-        self.kept_epochs = []
+        self._kept_epochs = SimpleQueue()
         self.settings = MembershipSettings(
             me=self.me,
             upstreams=["api"],
@@ -145,8 +147,17 @@ class Node:
             fingerprints=fingerprints(secret, {**SETTINGS, **settings}),
             address=f"http://{name}",
             public_url="",
-            keep_epoch=self.kept_epochs.append,
+            keep_epoch=self._kept_epochs.put,
         )
+
+    async def until_kept(self, epoch):
+        """Wait until that epoch is kept: in a thread, for which the virtual clock does not wait."""
+
+        def wait():
+            while self._kept_epochs.get(timeout=KEEP_SECONDS) != epoch:
+                pass
+
+        await trio.to_thread.run_sync(wait)
 
     def spec(self):
         membership = lambda: Membership(  # noqa: E731

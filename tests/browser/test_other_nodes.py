@@ -67,7 +67,8 @@ def test_prices_go_on_from_another_node(visit: Visit, tmp_path: Path) -> None:
             page.expect_live()
             page.expect_changes("AAPL", 2)
             assert all(heard.versions[symbol] > version for symbol, version in before.items())
-            here.start()
+            if here is one:  # where the page goes when the other one is stopped
+                here.start()
         hosts = [urlsplit(node.url).netloc for node in (one, two, one)]
         assert heard.hosts == hosts
         page.page.close()

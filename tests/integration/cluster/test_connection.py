@@ -226,9 +226,8 @@ async def test_many_connections_leave_nothing_behind(nats: NatsServer):
                     await trio.sleep(0.01)
             return descriptors(os.getpid()), await loop.run(tasks), threading.active_count()
 
-        await connect(0)
-        await trio.sleep(0.1)
         servers = descriptors(nats.pid)
+        await connect(0)
         before = await left()
         for number in range(RECONNECTS):
             await connect(number)

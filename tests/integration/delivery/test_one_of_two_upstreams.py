@@ -87,6 +87,7 @@ async def test_each_symbol_is_judged_by_its_own_upstream(nursery: trio.Nursery) 
 
         await first.start()
         await second.start()
-        await me.wait_for(lambda: me.status["feed"] == "live")
-        assert updates(me, "MSFT")[-1]["state"] == "live"
+        await me.wait_for(
+            lambda: me.status["feed"] == "live" and updates(me, "MSFT")[-1]["state"] == "live"
+        )
         assert tree.crashes == []

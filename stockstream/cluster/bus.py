@@ -110,6 +110,10 @@ class Bus(Actor):
     ) -> None:
         self._me = settings.me
         self._cluster = settings.cluster
+        me = settings.me
+        # One token, so that one subscription has them all. What comes back on it is this node's own
+        # and large, and need not be read to know that.
+        self._own_prices = f"{settings.cluster}.prices_{me.name}_{me.boot}"
         self._tables = tables
         self._asyncio_thread = asyncio_thread
         self._upstreams = frozenset(upstreams)
@@ -227,7 +231,7 @@ class Bus(Actor):
         if isinstance(message, (Heartbeat, ClaimMessage)):
             return f"{self._cluster}.members"
         if isinstance(message, (Prices, State)):
-            return f"{self._cluster}.prices"
+            return self._own_prices
         return f"{self._cluster}.tell"
 
     async def _run(self) -> None:
@@ -282,6 +286,9 @@ class Bus(Actor):
     def _on_arrived(self, arrived: Arrived) -> None:
         if arrived.reply:
             self._answerer.put(arrived)
+            return
+        if arrived.subject == self._own_prices:
+            self._counts.received("echo", len(arrived.data))
             return
         try:
             message = decode_told(arrived.data)

@@ -25,8 +25,8 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
     found: list[Batch] = []
     append = Outbox.append
 
-    def witnessed(outbox: Outbox, rows: Sequence[object]) -> Batch:
-        batch = append(outbox, rows)
+    def witnessed(outbox: Outbox, rows: Sequence[object], *, own: bool = True) -> Batch:
+        batch = append(outbox, rows, own=own)
         if outbox._acknowledges.writer == paths.RECORDER:  # the alerts have one of their own
             found.append(batch)
         return batch

@@ -54,10 +54,10 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[QuoteRow]:
     found: list[QuoteRow] = []
     append = Outbox.append
 
-    def witnessed(outbox: Outbox, rows: Sequence[QuoteRow]) -> Batch:
+    def witnessed(outbox: Outbox, rows: Sequence[QuoteRow], *, own: bool = True) -> Batch:
         if outbox._acknowledges.writer == paths.ALERTS:
             found.extend(rows)
-        return append(outbox, rows)
+        return append(outbox, rows, own=own)
 
     monkeypatch.setattr(Outbox, "append", witnessed)
     return found

@@ -201,6 +201,7 @@ function candlesChanged(extent) {
 function figuresChanged() {
   view?.showFigures(shown().figures);
   table.changed();
+  readout.paint(); // of a price that stands nothing else would
   page.paintSoon();
 }
 

@@ -78,8 +78,8 @@ class Streamer(Actor):
 
     async def _first_epoch(self) -> int:
         """The epoch, if no quote has one yet. A disk that hangs holds nobody up for long."""
-        alone = self._tables.holding.value is None
-        if alone and self._claim_epoch is not None and not self._tables.quotes.rows:
+        single = self._tables.holding.value is None
+        if single and self._claim_epoch is not None and not self._tables.quotes.rows:
             with trio.move_on_after(CLAIM_SECONDS):
                 return await trio.to_thread.run_sync(self._claim_epoch, abandon_on_cancel=True)
             _log.warning("the epoch could not be claimed in time; the clock has to do")

@@ -13,13 +13,12 @@ from stockstream import garbage, logs, open_files, part_settings
 from stockstream.application import Addresses, bind, build
 from stockstream.cli.announcing import announcement
 from stockstream.cli.several import MOST_NODES, serve_several
+from stockstream.cli.start_errors import ports_named, upstreams_named
 from stockstream.environment import load
-from stockstream.errors import ConfigurationError, StartError
-from stockstream.market.providers import InvalidProviderUrl, InvalidProxy
+from stockstream.errors import ConfigurationError
 from stockstream.nodes.inherited import follow_parent, say_ready, take_sockets
 from stockstream.run_record import RunRecord
 from supervision import run
-from web.server import PortTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,10 +69,8 @@ def serve(
             "each node would have an embedded database of its own"
         )
     settings = _with_room_for_clients(configuration)
-    try:
+    with ports_named():
         addresses = bind(settings)
-    except (PortTaken, OSError) as error:
-        raise StartError(f"{error}; stop it, or set another PORT or STUB_PORT") from error
 
     def tell() -> None:
         sys.stdout.write(announcement(configuration, addresses))
@@ -96,13 +93,9 @@ def _serve_as_node(inherited: str) -> int:
 
 def _run(settings: Settings, addresses: Addresses, tell: Callable[[], None]) -> int:
     record = RunRecord(settings.data_directory, part_settings.node_name(settings))
-    try:
+    with upstreams_named():
         upstreams = part_settings.upstreams(settings, addresses.stub_port)
         root = build(settings, addresses, upstreams, record.before)
-    except InvalidProviderUrl as error:
-        raise ConfigurationError(f"STOCK_API_URL: {error}") from error
-    except InvalidProxy as error:
-        raise ConfigurationError(str(error)) from error
 
     def on_start(_system: System) -> None:
         garbage.settle()

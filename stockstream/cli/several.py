@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 from stockstream import garbage
 from stockstream.cli.announcing import announcement
-from stockstream.errors import ConfigurationError, StartError
-from stockstream.market.providers import InvalidProviderUrl, InvalidProxy
+from stockstream.cli.start_errors import ports_named, upstreams_named
 from stockstream.nodes.tree import build, prepare
 from supervision import run
-from web.server import PortTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,14 +46,8 @@ def serve_several(
         ConfigurationError: a setting is wrong.
     """
     settings = configuration.settings
-    try:
+    with ports_named(), upstreams_named():
         machine = prepare(settings, nodes)
-    except (PortTaken, OSError) as error:
-        raise StartError(f"{error}; stop it, or set another PORT or STUB_PORT") from error
-    except InvalidProviderUrl as error:
-        raise ConfigurationError(f"STOCK_API_URL: {error}") from error
-    except InvalidProxy as error:
-        raise ConfigurationError(str(error)) from error
 
     shown = None if display is None else display()
     told = shown or _Silent()

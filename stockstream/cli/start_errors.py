@@ -1,0 +1,41 @@
+"""What stands in the way of a start, in terms of the setting to look at."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from stockstream.errors import ConfigurationError, StartError
+from stockstream.market.providers import InvalidProviderUrl, InvalidProxy
+from web.server import PortTaken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def ports_named() -> Iterator[None]:
+    """Name the settings of the ports that are opened meanwhile.
+
+    Raises:
+        StartError: a port or address cannot be had.
+    """
+    try:
+        yield
+    except (PortTaken, OSError) as error:
+        raise StartError(f"{error}; stop it, or set another PORT or STUB_PORT") from error
+
+
+@contextmanager
+def upstreams_named() -> Iterator[None]:
+    """Name the setting of the upstreams that are made meanwhile.
+
+    Raises:
+        ConfigurationError: an address or a proxy cannot be used.
+    """
+    try:
+        yield
+    except InvalidProviderUrl as error:
+        raise ConfigurationError(f"STOCK_API_URL: {error}") from error
+    except InvalidProxy as error:
+        raise ConfigurationError(str(error)) from error

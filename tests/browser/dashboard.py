@@ -4,11 +4,31 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
+
+_KEPT = "() => JSON.stringify(Object.entries(localStorage).sort())"
+
+
+def tab_beside(page: Page) -> Page:
+    """A new tab of the same browser and site, to which has come what this one keeps."""
+    other = page.context.new_page()
+    other.goto(urljoin(page.url, "/health/live"))
+    same_kept(page, other)
+    return other
+
+
+def same_kept(page: Page, other: Page) -> None:
+    """Wait until the other tab knows what this one keeps.
+
+    Tabs are processes of their own: what one of them keeps comes to the others a little later.
+    """
+    other.wait_for_function(f"(kept) => ({_KEPT})() === kept", arg=page.evaluate(_KEPT))
+
 
 A_PRICE = re.compile(r"^\d[\d,]*\.\d{2,}$")
 

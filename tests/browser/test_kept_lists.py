@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.dashboard import Dashboard
+from tests.browser.dashboard import Dashboard, tab_beside
 from tests.browser.test_alerts import add_alert
 from tests.browser.test_lists import chosen, is_patch, make_list
 from tests.support.programs import Server, running
@@ -57,7 +57,7 @@ def test_two_windows_show_two_lists_and_each_keeps_its_own(keeping: Server, visi
     make_list(me, "Second", copy=False)
     me.subscribe("TSLA")
     me.expect_rows("TSLA")
-    other = Dashboard(me.page.context.new_page())
+    other = Dashboard(tab_beside(me.page))
     other.page.goto(keeping.url)
     expect(chosen(other)).to_have_text("Second")
     other.page.get_by_test_id("list").select_option(label="First")

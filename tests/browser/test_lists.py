@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.dashboard import same_kept, tab_beside
 from tests.browser.test_looks import CONTRASTS, NARROW, READABLE, expect_no_sideways_scroll
 from tests.support.programs import Server, Stub
 from tests.support.server import NO_DATABASE
@@ -123,7 +124,7 @@ def test_two_tabs_show_the_same_and_what_another_browser_did_is_joined(
     me = visit(keeping.url)
     me.subscribe("AAPL")
     make_list(me, "Shared")
-    other = me.page.context.new_page()
+    other = tab_beside(me.page)
     other.goto(keeping.url)
     expect(other.get_by_test_id("row-AAPL")).to_be_visible()
     # Whichever tab comes first saves it.
@@ -149,7 +150,7 @@ def test_what_one_tab_changes_while_another_asks_the_server_is_not_lost(
     me = visit(keeping.url)
     me.subscribe("AAPL")
     make_list(me, "Shared")
-    other = me.page.context.new_page()
+    other = tab_beside(me.page)
     held: list[Route] = []
     saving: list[Route] = []
 
@@ -173,6 +174,7 @@ def test_what_one_tab_changes_while_another_asks_the_server_is_not_lost(
         other.goto(keeping.url)
     me.page.route("**/api/v1/watchlists/*", hold_saving)
     me.subscribe("MSFT")
+    same_kept(me.page, other)
     with other.expect_response("**/api/v1/watchlists"):
         held[0].continue_()
     expect(other.get_by_test_id("row-MSFT")).to_be_visible()

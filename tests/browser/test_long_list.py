@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import FAST
-from tests.browser.dashboard import A_PRICE
+from tests.browser.dashboard import A_PRICE, tab_beside
 from tests.support.programs import Server, running
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_a_row_keeps_its_focus_when_another_tab_changes_the_list_above_it(
 ) -> None:
     """Each row goes up by one place; the one with the focus is the same, and the order as well."""
     me, symbols = long
-    other = me.page.context.new_page()
+    other = tab_beside(me.page)
     other.goto(me.page.url)
     expect(other.locator("[data-testid^=row-]")).to_have_count(COUNT)
     # The first row of the second block: it will be the last of the first one.

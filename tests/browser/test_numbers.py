@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import FAST, WAIT_SECONDS, until_rows_are_kept
+from tests.browser.dashboard import tab_beside
 from tests.browser.provider import Provider
 from tests.browser.test_alerts import add_alert
 from tests.support.programs import Server, running
@@ -198,7 +199,7 @@ def test_rules_and_what_was_read_are_the_same_in_all_tabs(
     me = visit(priced.url)
     me.subscribe(BRK)
     expect(me.price(BRK)).to_have_text("712,345.00")
-    other = me.page.context.new_page()
+    other = tab_beside(me.page)
     other.goto(priced.url)
     expect(other.get_by_test_id("row-BRK.A")).to_be_visible()
     rules = other.get_by_test_id("rules").get_by_role("listitem")

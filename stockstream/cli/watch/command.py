@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +30,7 @@ from stockstream.errors import StartError, UsageError
 from stockstream.quotes import InvalidSymbol, parse_symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from stockstream.cli.watch.output import Output
 
@@ -150,12 +150,13 @@ async def _in_lines(client: Client, lines: Lines, writer: Writer, limit: float) 
     except StartError:
         with trio.move_on_after(LAST_WORDS_SECONDS, shield=True):
             await writer.write(lines.next(trio.current_time() * 1000))
+        await writer.settle(LAST_WORDS_SECONDS)
         raise
 
 
 async def _on_screen(client: Client, screen: Screen, writer: Writer, limit: float) -> int:
     """Draw the terminal's other screen until the end; the last state of it stays behind."""
-    with _other_screen(screen, writer):
+    async with _other_screen(screen, writer):
         return await _first_to_end(
             partial(_follow, client, limit),
             partial(_write, client, screen, writer, FRAME_SECONDS),
@@ -188,18 +189,20 @@ async def _suspended(writer: Writer) -> int:
     """Give the terminal back while the shell has it (Ctrl+Z), and take it again after."""
     with trio.open_signal_receiver(signal.SIGTSTP) as signals:
         async for _ in signals:
-            await writer.write(LEAVE)
-            os.kill(os.getpid(), signal.SIGSTOP)
-            await writer.write(ENTER)
+            async with writer.turn():  # no frame is drawn on the shell's own screen
+                writer.write_now(LEAVE)
+                os.kill(os.getpid(), signal.SIGSTOP)
+                writer.write_now(ENTER)
     return 0
 
 
-@contextmanager
-def _other_screen(screen: Screen, writer: Writer) -> Iterator[None]:
+@asynccontextmanager
+async def _other_screen(screen: Screen, writer: Writer) -> AsyncIterator[None]:
     writer.write_now(ENTER)
     try:
         yield
     finally:
+        await writer.settle(LAST_WORDS_SECONDS)
         # The terminal may be gone, with everything that could be written to it.
         with suppress(OSError):
             writer.write_now(LEAVE + screen.last(trio.current_time() * 1000))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import select
 import stat
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from stockstream.cli.watch.client import Client
 
 TICK_SECONDS = 1.0
@@ -28,7 +31,11 @@ class Output(Protocol):
 
 
 class Writer:
-    """Writes to a file descriptor, at once: nothing waits in a buffer of ours."""
+    """Writes to a file descriptor, at once: nothing waits in a buffer of ours.
+
+    A write that was cancelled goes on in its thread, and keeps its turn until it is through.
+    Otherwise its text, which is older, could come after the program's last words.
+    """
 
     def __init__(self, descriptor: int, encoding: str) -> None:
         self._descriptor = descriptor
@@ -54,8 +61,20 @@ class Writer:
         elif self._reader.poll(0):
             raise BrokenPipeError  # noticed without a word to write, as on a quiet market
 
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Nothing else is written meanwhile, and nothing is half written."""
+        async with self._limiter:
+            yield
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until nothing is half written, at most so long: a reader may have paused."""
+        with trio.move_on_after(seconds, shield=True):
+            async with self.turn():
+                pass
+
     def write_now(self, text: str) -> None:
-        """The same, without a thread; may block."""
+        """Write it without a thread; may block. Take a `turn`, or `settle`, before."""
         self._write(text.encode(self._encoding, "replace"))
 
     def _write(self, data: bytes) -> None:

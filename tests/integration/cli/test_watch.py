@@ -393,23 +393,27 @@ class Terminal:
 
     async def until(self, pattern: str) -> str:
         """Read on until what was written since the last time matches; the matching text."""
-        with trio.fail_after(SECONDS):
+        with trio.move_on_after(SECONDS):
             while (found := re.search(pattern, self.written, re.DOTALL)) is None:
-                await trio.lowlevel.wait_readable(self.descriptor)
-                self.written += os.read(self.descriptor, 65_536).decode()
-        self.written = self.written[found.end() :]
-        return found[0]
+                await self._read()
+            self.written = self.written[found.end() :]
+            return found[0]
+        raise AssertionError(f"no {pattern!r} came after {self.written[-2_000:]!r}")
 
     async def rest(self) -> str:
         """All that comes until it ends."""
-        with trio.fail_after(SECONDS):
+        with trio.move_on_after(SECONDS) as limit:
             while True:
-                await trio.lowlevel.wait_readable(self.descriptor)
                 try:
-                    piece = os.read(self.descriptor, 65_536)
+                    await self._read()
                 except OSError:  # Linux says so when the program has ended
-                    return self.written
-                self.written += piece.decode()
+                    break
+        assert not limit.cancelled_caught, f"it goes on after {self.written[-2_000:]!r}"
+        return self.written
+
+    async def _read(self) -> None:
+        await trio.lowlevel.wait_readable(self.descriptor)
+        self.written += os.read(self.descriptor, 65_536).decode()
 
 
 @contextmanager

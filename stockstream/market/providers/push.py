@@ -73,10 +73,14 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Something in a frame that could not be read, or is not known. `kind` is for counting."""
+    """Something in a frame that could not be read, or is not known, so many times.
+
+    `kind` is for counting, and `detail` says what the first one was.
+    """
 
     kind: str
     detail: str
+    count: int = 1
 
 
 Event = Ready | Subscribed | Refused | Prices | Trouble | Replace | Unread
@@ -156,11 +160,12 @@ class Endpoint:
 @dataclass(frozen=True, slots=True)
 class Latest:
     """How the latest prices are asked for by REST, where the socket tells none before the next
-    trade. `request` says what to get; `read` reads the body of the answer, with its status.
+    trade. `request` says what to get; `read` reads the answer: its status, its body, and the wall
+    clock in ms, for prices told without a time.
     """
 
     request: Callable[[Access, frozenset[Symbol]], Endpoint]
-    read: Callable[[int, bytes], Turn]
+    read: Callable[[int, bytes, int], Turn]
     symbols: int = 100
     """As many are asked for at once."""
 
@@ -169,20 +174,23 @@ class Latest:
 class PushProvider:
     """One provider that pushes. `scheme` is how `PROVIDERS` names it, `name` how people do.
 
-    `silence` is after how many seconds without any frame the connection counts as dead.
-    `options` are the names that its address may have after the `?`, `url` apart. `endpoint` and
-    `codec` are of one connection each. A connection that would be older than `lifetime` is
-    replaced. `sessionless` markets never close, so that silence is a fault at any hour.
+    `silence` is after how many seconds without any frame the connection counts as dead; None where
+    nothing comes while nothing trades.
+    `options` are the names that its address may have after the `?`, `url` apart. `starters` are
+    subscribed to where nobody has named a symbol. `endpoint` and `codec` are of one connection
+    each. A connection that would be older than `lifetime` is replaced. `sessionless` markets never
+    close, so that silence is a fault at any hour.
     """
 
     scheme: str
     name: str
     address: str
-    silence: float
+    silence: float | None
     endpoint: Callable[[Access], Endpoint]
     codec: Callable[[Access], Codec]
     needs_key: bool = False
     options: frozenset[str] = frozenset()
+    starters: tuple[str, ...] = ()
     limits: PushLimits = PushLimits()
     lifetime: float | None = None
     latest: Latest | None = None

@@ -1,0 +1,17 @@
+"""The providers that push, by the scheme that names them in `PROVIDERS`."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from stockstream.market.providers.kraken import KRAKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stockstream.market.providers.push import PushProvider
+
+PUSH_PROVIDERS: Mapping[str, PushProvider] = MappingProxyType(
+    {provider.scheme: provider for provider in (KRAKEN,)}
+)

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from stockstream.application import Addresses, build
 from stockstream.cli.config import markdown_table
 from stockstream.config import Settings
+from stockstream.sources import read_providers
 from stockstream.upstreams import Upstream
 from supervision import ChildSpec, Kind, Supervisor
 
@@ -29,7 +30,7 @@ BETWEEN = re.compile(
 WHAT = {
     "root": "one_for_one, as all of them: each child comes back alone",
     "root/telemetry": "event log, figures of the process",
-    "root/stub": "the bundled price API, a process of its own; not with STOCK_API_URL",
+    "root/stub": "the bundled price API, a process of its own; only where no other is named",
     "root/pubsub": "hands each batch of prices to those who asked",
     "root/database": "",
     "root/database/postgres": "the embedded database server; not with DATABASE_URL",
@@ -42,11 +43,12 @@ WHAT = {
     "root/cluster/bus": "the way to NATS, and so to the other nodes",
     "root/cluster/membership": "who is there, and who fetches what",
     "root/market": "",
+    "root/market/router": "which provider tells which symbols; only with PROVIDERS",
     "root/market/streamer": "accepts what feeds observe, and publishes what is new",
     "root/market/feeds": "one for each upstream",
-    "root/market/feeds/stub": "named by what it is: stub, sim, or api",
-    "root/market/feeds/stub/circuit_breaker": "permits fetches, and probes if the API is back",
-    "root/market/feeds/stub/feed": "fetches prices, at the pace of the demand",
+    "root/market/feeds/stub": "stub, sim or api, or a name of PROVIDERS",
+    "root/market/feeds/stub/circuit_breaker": "permits attempts, and probes if the API is back",
+    "root/market/feeds/stub/feed": "polls for prices at the pace of the demand, or is told them",
     "root/delivery": "",
     "root/delivery/subscription_manager": "who wants what",
     "root/delivery/broadcaster": "the only writer to browsers' sockets",
@@ -90,7 +92,9 @@ def tree_picture() -> str:
     a price API outside, no other nodes and no fault injection.
     """
     nats = SecretStr("nats://localhost")
-    everything = list(nodes(_built({"chaos_enabled": True, "cluster_nats_url": nats})))
+    providers = read_providers("stub=kraken://")
+    full = {"chaos_enabled": True, "cluster_nats_url": nats, "providers": providers}
+    everything = list(nodes(_built(full)))
     always = {path for path, _spec in nodes(_built({"stock_api_url": "sim://"}))}
     rows = {path: row for row, (path, _spec) in enumerate(everything)}
     height = LINE * len(rows) + 8

@@ -2,12 +2,13 @@
 
 root                          one_for_one
 ├─ telemetry                  event log, figures of the process
-├─ stub                       the bundled stub API; absent when STOCK_API_URL is set
+├─ stub                       the bundled stub API; absent when prices come from elsewhere
 ├─ pubsub                     topic stock:all
 ├─ database                   postgres (embedded) · gateway
 ├─ history                    recorder · retention · first_prices
 ├─ cluster                    bus · membership; absent without CLUSTER_NATS_URL
-├─ market                     streamer · feeds: for each upstream its circuit_breaker · feed
+├─ market                     router (with PROVIDERS) · streamer ·
+│                             feeds: for each upstream its circuit_breaker · feed
 ├─ delivery                   subscription_manager · broadcaster · sessions
 ├─ alerts                     watcher · webhooks
 ├─ web                        Hypercorn + Quart-Trio
@@ -46,19 +47,22 @@ from stockstream.history.recorder import Recorder
 from stockstream.history.retention import Retention
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
 from stockstream.market.feeds.poll import PollFeed
+from stockstream.market.feeds.push import PushFeed
 from stockstream.market.providers import from_url
+from stockstream.market.providers.chosen import push_provider
+from stockstream.market.router import Router
 from stockstream.market.streamer import Streamer
 from stockstream.pubsub import PubSub
 from stockstream.stub import Stub
 from stockstream.tables import Tables
 from stockstream.telemetry.telemetry import Telemetry, TelemetryActor
-from supervision import Backoff, ChildSpec, dynamic_supervisor, supervisor
+from supervision import Actor, Backoff, ChildSpec, dynamic_supervisor, supervisor
 from web.actor import Web
 from web.server import encode_ping, open_sockets, text_frame_head
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from stockstream.config import Settings
     from stockstream.run_record import PastRun
@@ -117,7 +121,7 @@ def bind(settings: Settings) -> Addresses:
         OSError: the address cannot be used.
     """
     stub_port = None
-    if settings.stock_api_url is None:
+    if settings.uses_stub:
         probe = open_sockets("127.0.0.1", settings.stub_port)
         stub_port = probe[0].getsockname()[1]
         for opened in probe:
@@ -231,24 +235,36 @@ def _market(settings: Settings, tables: Tables, upstreams: Sequence[Upstream]) -
         period=FEEDS_PERIOD,
         backoff=FEEDS_BACKOFF,
     )
-    return _one_for_one("market", [ChildSpec("streamer", streamer), feeds])
+    children = [ChildSpec("streamer", streamer), feeds]
+    routes = part_settings.routes(settings)
+    if routes:
+        names = [paths.feed(upstream.name) for upstream in upstreams]
+        children.insert(0, ChildSpec("router", partial(Router, routes, names, tables)))
+    return _one_for_one("market", children)
 
 
 def _upstream(settings: Settings, tables: Tables, upstream: Upstream) -> ChildSpec:
     name = upstream.name
-    provider = partial(from_url, upstream.url, part_settings.http(settings))
-    provider()  # a wrong address ends the start here, not in the feed
     breaker = partial(CircuitBreakerActor, name, part_settings.breaker(settings), tables)
-    feed = partial(
-        PollFeed,
-        name,
-        provider,
-        part_settings.polling(settings),
-        tables,
-        parts=part_settings.parts(settings),
-        demand_from=part_settings.demand_from(settings),
-    )
+    feed = _feed(settings, tables, upstream)
     return _one_for_one(name, [ChildSpec("circuit_breaker", breaker), ChildSpec("feed", feed)])
+
+
+def _feed(settings: Settings, tables: Tables, upstream: Upstream) -> Callable[[], Actor]:
+    """The feed, by what its provider speaks. A wrong address ends the start here."""
+    parts, demand_from = part_settings.parts(settings), part_settings.demand_from(settings)
+    pushes = push_provider(upstream)
+    if pushes is not None:
+        chosen = part_settings.pushing(settings)
+        return partial(
+            PushFeed, upstream.name, *pushes, chosen, tables, parts=parts, demand_from=demand_from
+        )
+    provider = partial(from_url, upstream.url, part_settings.http(settings))
+    provider()
+    pace = part_settings.polling(settings)
+    return partial(
+        PollFeed, upstream.name, provider, pace, tables, parts=parts, demand_from=demand_from
+    )
 
 
 def _delivery(

@@ -8,7 +8,7 @@ import platform
 import re
 import secrets
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -19,6 +19,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationInfo,
     field_validator,
@@ -30,6 +31,7 @@ from stockstream.database.url import read_database_url
 from stockstream.masks import MASK, without_secrets
 from stockstream.quotes import Symbol, parse_symbol
 from stockstream.shards import MOST_SHARDS
+from stockstream.sources import Route, Source, read_providers, read_routes, routes_of
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
@@ -149,6 +151,15 @@ def _url(text: str, *schemes: str) -> str:
 def _price_url(text: str) -> str:
     checked = _url(text, "http", "https", "sim")
     return checked if checked.startswith("sim:") else checked.rstrip("/")
+
+
+def _read_by(read: Callable[[str], object]) -> BeforeValidator:
+    """Have a text read by a function whose ValueError names what is wrong."""
+
+    def validate(value: object) -> object:
+        return read(value) if isinstance(value, str) else value
+
+    return BeforeValidator(validate)
 
 
 def _database_url(value: SecretStr) -> SecretStr:
@@ -339,6 +350,19 @@ class Settings(BaseSettings):
         "the bundled stub",
         private=True,
     )
+    providers: Annotated[tuple[Source, ...], NoDecode, _read_by(read_providers)] = _market(
+        (),
+        "Providers of real prices, in place of `STOCK_API_URL`: `crypto=kraken://`, with commas "
+        "between; the key of one is in `NAME_API_KEY`, or in the file `NAME_API_KEY_FILE`.",
+        "none",
+        private=True,
+    )
+    routes: Annotated[tuple[Route, ...], NoDecode, _read_by(read_routes)] = _market(
+        (),
+        "Which of them tell which symbols, as `BTC-*=crypto, *=us,us2`: the longest beginning "
+        "counts, and after the first provider those in its place while it is away.",
+        "all from the one there is",
+    )
     stub_port: Port = _market(1080, "Port of the bundled stub API; 0 takes a free one.")
     symbols: Annotated[tuple[Symbol, ...], NoDecode, _each(parse_symbol)] = _market(
         (), "Symbols fetched even when nobody subscribes.", "all the provider lists"
@@ -470,6 +494,8 @@ class Settings(BaseSettings):
         "console", "Lines for people or one JSON object per line."
     )
 
+    _provider_keys: Mapping[str, SecretStr] = PrivateAttr(default_factory=dict)
+
     @field_validator("fetch_interval_idle", "breaker_max_wait")
     @classmethod
     def _not_below_its_lower_bound(cls, value: float, info: ValidationInfo) -> float:
@@ -479,6 +505,21 @@ class Settings(BaseSettings):
         if other in info.data and value < info.data[other]:
             raise ValueError(f"must not be below {other.upper()} ({info.data[other]:g})")
         return value
+
+    @model_validator(mode="after")
+    def _prices_come_from_one_setting(self) -> Self:
+        if self.providers and self.stock_api_url is not None:
+            raise ValueError(
+                "STOCK_API_URL: is of no use with PROVIDERS; write it there, as api=https://…"
+            )
+        try:
+            if self.providers:
+                routes_of(self.providers, self.routes)
+            elif self.routes:
+                raise ValueError("is of no use without PROVIDERS")
+        except ValueError as error:
+            raise ValueError(f"ROUTES: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _production_is_given_its_secrets(self) -> Self:
@@ -506,6 +547,22 @@ class Settings(BaseSettings):
         if self.cluster_nats_url is not None and not names_a_node(self.node):
             raise ValueError(unfit_name(self))
         return self
+
+    @property
+    def uses_stub(self) -> bool:
+        """Whether prices come from the bundled stub."""
+        return self.stock_api_url is None and not self.providers
+
+    @property
+    def provider_keys(self) -> Mapping[str, SecretStr]:
+        """The key of each provider that was given one, by its name."""
+        return self._provider_keys
+
+    def with_provider_keys(self, keys: Mapping[str, SecretStr]) -> Self:
+        """These settings with the keys of their providers, which come by other variables."""
+        copy = self.model_copy()
+        copy._provider_keys = keys  # noqa: SLF001 - of its own class
+        return copy
 
     @property
     def node(self) -> str:

@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -19,9 +19,10 @@ from pydantic import SecretStr, ValidationError
 
 from stockstream.config import ENV_FILE, SECRETS, Settings
 from stockstream.errors import ConfigurationError
+from stockstream.sources import InvalidSources, Source, read_providers
 
 NOT_MADE_YET: Final = "not made yet"
-Source = Literal["default", "environment", ".env", "generated", "not made yet"]
+Origin = Literal["default", "environment", ".env", "generated", "not made yet"]
 """`generated` is a secret that is kept in `DATA_DIRECTORY`; `not made yet`, one that a start will
 make: until then the value there is stands for none.
 """
@@ -42,7 +43,7 @@ class Configuration:
     """The input of a start: the settings, and by field name the origin of each value."""
 
     settings: Settings
-    sources: Mapping[str, Source]
+    sources: Mapping[str, Origin]
 
 
 def load(*, make_secrets: bool = False) -> Configuration:
@@ -56,10 +57,11 @@ def load(*, make_secrets: bool = False) -> Configuration:
         ConfigurationError: a setting is unknown or wrong, or a secret cannot be read or kept.
     """
     in_file = _read_env_file(Path(ENV_FILE))
-    unknown = [*_unknown(os.environ, "environment"), *_unknown(in_file, ".env")]
+    keys = _names_of_keys({**in_file, **os.environ})
+    unknown = [*_unknown(os.environ, "environment", keys), *_unknown(in_file, ".env", keys)]
     if unknown:
         raise ConfigurationError("; ".join(unknown))
-    sources: dict[str, Source] = {}
+    sources: dict[str, Origin] = {}
     for field in Settings.model_fields:
         if os.environ.get(field.upper()):
             sources[field] = "environment"
@@ -77,7 +79,45 @@ def load(*, make_secrets: bool = False) -> Configuration:
             sources[field] = NOT_MADE_YET if kept is None else "generated"
             if kept is not None:
                 settings = settings.model_copy(update={field: kept})
-    return Configuration(settings, sources)
+    given = _provider_keys(settings.providers, in_file)
+    return Configuration(settings.with_provider_keys(given) if given else settings, sources)
+
+
+def _provider_keys(providers: Iterable[Source], in_file: Mapping[str, str]) -> dict[str, SecretStr]:
+    """The key of each provider that has one: in `NAME_API_KEY`, or in the file `NAME_API_KEY_FILE`.
+
+    Raises:
+        ConfigurationError: both are set, or the file cannot be read or holds none.
+    """
+    found = {}
+    for source in providers:
+        name = source.key_variable
+        key = os.environ.get(name) or in_file.get(name)
+        path = os.environ.get(f"{name}_FILE") or in_file.get(f"{name}_FILE")
+        if key and path:
+            raise ConfigurationError(f"{name}: is set, and {name}_FILE, too; set one of them")
+        if path:
+            try:
+                key = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                why = error.strerror if isinstance(error, OSError) else "it is no text"
+                raise ConfigurationError(f"{name}_FILE: {path!r} cannot be read: {why}") from None
+            if not key:
+                raise ConfigurationError(f"{name}_FILE: {path!r} is empty")
+        if key:
+            found[source.name] = SecretStr(key.strip())
+    return found
+
+
+def _names_of_keys(given: Mapping[str, str]) -> set[str]:
+    """The variables of the keys of the providers that `PROVIDERS` names, as far as it can be read;
+    what is wrong with it is told with the settings.
+    """
+    try:
+        sources = read_providers(given["PROVIDERS"]) if given.get("PROVIDERS") else ()
+    except InvalidSources:
+        return set()
+    return {name for s in sources for name in (s.key_variable, f"{s.key_variable}_FILE")}
 
 
 def _read_env_file(path: Path) -> dict[str, str]:
@@ -95,26 +135,29 @@ def _read_env_file(path: Path) -> dict[str, str]:
     return {binding.key: binding.value or "" for binding in bindings if binding.key}
 
 
-def _unknown(given: Mapping[str, str], source: Source) -> list[str]:
-    """The unknown names meant for us: all of `.env`, our prefix, near misspellings."""
+def _unknown(given: Mapping[str, str], origin: Origin, keys: Container[str]) -> list[str]:
+    """The unknown names meant for us: all of `.env`, our prefix, near misspellings.
+
+    Those in `keys` are of providers.
+    """
     known = [field.upper() for field in Settings.model_fields]
     found = []
     for name, value in given.items():
-        if name in known or _OTHERS.fullmatch(name):
+        if name in known or name in keys or _OTHERS.fullmatch(name):
             continue
         if name.startswith(_PREFIX) and name.endswith("_PORT") and "://" in value:
             continue  # a link to a neighbouring service too; STOCKSTREAM_PORT=4000 is a mistake
-        ours = source == ".env" or name.startswith(_PREFIX)
+        ours = origin == ".env" or name.startswith(_PREFIX)
         guess = difflib.get_close_matches(
             name.removeprefix(_PREFIX).upper(), known, n=1, cutoff=0.6 if ours else _CLOSE
         )
         if ours or (guess and len(name) >= _SHORTEST_GUESSED):
             hint = f"did you mean {guess[0]}?" if guess else "`stockstream config` lists them all"
-            found.append(f"{name}: unknown setting ({source}); {hint}")
+            found.append(f"{name}: unknown setting ({origin}); {hint}")
     return found
 
 
-def _one_line(error: ValidationError, sources: Mapping[str, Source]) -> str:
+def _one_line(error: ValidationError, sources: Mapping[str, Origin]) -> str:
     lines = []
     for detail in error.errors():
         cause = detail.get("ctx", {}).get("error")

@@ -101,6 +101,11 @@ class UpstreamTold:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutesChanged:
+    """The row of `routing` is new: another upstream tells some symbols. To the feeds."""
+
+
+@dataclass(frozen=True, slots=True)
 class HoldingChanged:
     """The row of `holding` is new: this node fetches other shards, or fetches them otherwise."""
 

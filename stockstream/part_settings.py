@@ -20,15 +20,24 @@ from stockstream.database.servers import Server, embedded_server
 from stockstream.database.url import read_database_url
 from stockstream.delivery.limits import ClientLimits
 from stockstream.epochs import claim_epoch, keep_epoch
+from stockstream.errors import ConfigurationError
 from stockstream.history.recorder import RecorderSettings
 from stockstream.history.retention import RetentionSettings
 from stockstream.instance import kept_instance
 from stockstream.market.body_items import Limits
 from stockstream.market.breaker_types import BreakerSettings, WindowType
 from stockstream.market.feeds.poll import PollSettings
+from stockstream.market.feeds.push import PushSettings
 from stockstream.market.parser import Parsed
-from stockstream.market.providers import HttpSettings, SymbolsNotFound
+from stockstream.market.providers import (
+    HttpSettings,
+    InvalidProviderUrl,
+    SymbolsNotFound,
+    from_url,
+)
+from stockstream.market.providers.chosen import push_provider
 from stockstream.shards import NodeId
+from stockstream.sources import Route, Source, routes_of
 from stockstream.times import now_ns
 from stockstream.upstreams import Upstream
 from stockstream.users.purging import PurgeSettings
@@ -129,14 +138,31 @@ def _holds_nothing(result: object) -> bool:
 
 
 def upstreams(settings: Settings, stub_port: int | None) -> list[Upstream]:
-    """Where prices come from: the API that `STOCK_API_URL` names, or the bundled stub.
+    """Where prices come from: the providers that `PROVIDERS` names, the API that `STOCK_API_URL`
+    does, or the bundled stub.
 
     The names say what it is, never where: anybody may read them.
+
+    Raises:
+        ConfigurationError: there is no such provider, or its address, options or key are wrong.
     """
+    if settings.providers:
+        return [_provider(source, settings) for source in settings.providers]
     url = settings.stock_api_url
     if url is None:
         return [Upstream("stub", f"http://127.0.0.1:{stub_port}")]
     return [Upstream("sim" if url.lower().startswith("sim:") else "api", url)]
+
+
+def _provider(source: Source, settings: Settings) -> Upstream:
+    key = settings.provider_keys.get(source.name)
+    upstream = Upstream(source.name, source.url, None if key is None else key.get_secret_value())
+    try:
+        if push_provider(upstream) is None:
+            from_url(upstream.url, http(settings))
+    except InvalidProviderUrl as error:
+        raise ConfigurationError(f"PROVIDERS: {source.name}: {error}") from None
+    return upstream
 
 
 def polling(settings: Settings) -> PollSettings:
@@ -147,6 +173,16 @@ def polling(settings: Settings) -> PollSettings:
         jitter=settings.fetch_jitter / 100,
         symbols=frozenset(settings.symbols),
     )
+
+
+def pushing(settings: Settings) -> PushSettings:
+    """Which symbols are wanted of providers that push, whoever asks for them."""
+    return PushSettings(symbols=frozenset(settings.symbols))
+
+
+def routes(settings: Settings) -> tuple[Route, ...]:
+    """Which provider tells which symbols; none without `PROVIDERS`."""
+    return routes_of(settings.providers, settings.routes) if settings.providers else ()
 
 
 def parts(settings: Settings) -> int:
@@ -177,6 +213,8 @@ def membership(
     )
     told = {
         "STOCK_API_URL": settings.stock_api_url or "stub",
+        "PROVIDERS": ",".join(f"{source.name}={source.url}" for source in settings.providers),
+        "ROUTES": ",".join(map(str, settings.routes)),
         "FETCH_SHARDS": str(settings.fetch_shards),
         "SYMBOLS": ",".join(sorted(settings.symbols)),
         "DATABASE_URL": database,

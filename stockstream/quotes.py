@@ -18,17 +18,17 @@ import msgspec
 Symbol = NewType("Symbol", str)
 """A symbol as W4 of the protocol wants it. Only `parse_symbol` makes one."""
 
-LONGEST_SYMBOL = 15
+LONGEST_SYMBOL = 32
 # The last millisecond of the year 9999, where datetime and ISO 8601 as we write it end.
 LATEST_TIMESTAMP = 253_402_300_799_999
 
 _SYMBOL = re.compile(rf"[A-Z0-9.\-:^=]{{1,{LONGEST_SYMBOL}}}")
-_WRITTEN = rf"\s*[A-Za-z0-9.\-:^=]{{1,{LONGEST_SYMBOL}}}\s*"
+_WRITTEN = rf"\s*[A-Za-z0-9.\-:^=/]{{1,{LONGEST_SYMBOL}}}\s*"
 SYMBOL_PATTERN = f"^{_WRITTEN}$"
 """What `parse_symbol` takes, as a regular expression of JSON Schema."""
 SYMBOLS_PATTERN = f"^{_WRITTEN}(,{_WRITTEN})*$"
 """The same of several with commas between."""
-_SHOWN_OF_A_BAD_SYMBOL = 32
+_SHOWN_OF_A_BAD_SYMBOL = 2 * LONGEST_SYMBOL
 
 
 class InvalidSymbol(ValueError):
@@ -43,12 +43,16 @@ class InvalidSymbol(ValueError):
 
 
 def parse_symbol(text: str) -> Symbol:
-    """Trim and upper-case `text` and return it as a symbol, or raise `InvalidSymbol`."""
+    """Trim and upper-case `text` and return it as a symbol, or raise `InvalidSymbol`.
+
+    A pair of currencies is written `BTC/USD` by some and `BTC-USD` by others: both are `BTC-USD`.
+    A `/` could not stand in an address.
+    """
     trimmed = text.strip()
     # Before upper(), which would turn a few letters from elsewhere into ASCII ones (the long s).
     if not trimmed.isascii():
         raise InvalidSymbol(text, "only A-Z, 0-9 and . - : ^ = are allowed")
-    symbol = trimmed.upper()
+    symbol = trimmed.upper().replace("/", "-")
     if _SYMBOL.fullmatch(symbol) is None:
         raise InvalidSymbol(text, _what_is_wrong(symbol))
     return Symbol(symbol)

@@ -15,6 +15,7 @@ import msgspec
 from stockstream.histogram import Histogram
 from stockstream.quotes import Base, Quote, Symbol
 from stockstream.shards import Claim, NodeId, Shard
+from stockstream.sources import Route
 from stockstream.times import Moment
 
 
@@ -192,6 +193,74 @@ class FeedFigures(msgspec.Struct, frozen=True):
     """
 
     troubles: Mapping[str, int]
+
+
+class Routing(msgspec.Struct, frozen=True):
+    """Which upstream tells which symbols, of all that are routed.
+
+    `active` is, for each of the `routes` in their order, which of its names tells its symbols now:
+    0 for the first. A symbol of no route has no source.
+    """
+
+    routes: tuple[Route, ...]
+    active: tuple[int, ...]
+
+    def source(self, symbol: Symbol) -> str | None:
+        """The one upstream that tells a symbol now."""
+        for route, active in zip(self.routes, self.active, strict=True):
+            if route.fits(symbol):
+                return route.names[active]
+        return None
+
+    def wants(self, upstream: str, symbol: Symbol) -> bool:
+        """Whether an upstream is to be asked for a symbol: it tells it, or would rather than the
+        one that does, so that it is found when it is well again.
+        """
+        for route, active in zip(self.routes, self.active, strict=True):
+            if route.fits(symbol):
+                return upstream in route.names[: active + 1]
+        return False
+
+
+class PushPhase(StrEnum):
+    """What a feed does that has its prices pushed to it.
+
+    `idle`: nobody wants a price of it; `waiting`: it connects again after a pause;
+    `misconfigured`: its key or plan was refused, and it is tried again every few minutes.
+    """
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    WAITING = "waiting"
+    MISCONFIGURED = "misconfigured"
+
+
+class TokenLevel(NamedTuple):
+    """So many tokens were in a bucket `at` a time by the monotonic clock, in seconds."""
+
+    tokens: float
+    at: float
+
+
+class PushStatus(msgspec.Struct, frozen=True):
+    """How a feed is connected, and what a new life of it has to heed.
+
+    `since` is the begin of the phase. `failures` attempts in a row have failed, so that there is
+    none before `not_before`. `ends` counts connections by what ended them. What was acknowledged
+    counts in `symbols`; those `refused` have the provider's code.
+    """
+
+    phase: PushPhase
+    since: Moment
+    reason: str | None = None
+    failures: int = 0
+    not_before: Moment | None = None
+    connects: TokenLevel | None = None
+    messages: TokenLevel | None = None
+    ends: Mapping[str, int] = {}
+    symbols: int = 0
+    refused: Mapping[Symbol, str] = {}
 
 
 class CircuitState(StrEnum):

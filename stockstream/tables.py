@@ -31,10 +31,12 @@ if TYPE_CHECKING:
         Holding,
         MemberFigures,
         Members,
+        PushStatus,
         QuoteRow,
         ReceivedFigures,
         RecorderStatus,
         RetentionStatus,
+        Routing,
         UpstreamClock,
         WebhookStatus,
     )
@@ -155,10 +157,12 @@ class Tables:
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feeds`,
     `feed_figures`, `confirmations`, `upstream_clocks`, `circuits` and `circuit_figures`: a row for
     each upstream, by its name; `stockstream.upstreams` and `stockstream.symbol_states` tell what
-    they come to together. In a cluster, `told_circuits` has the circuit of the node that fetches,
-    for each upstream that this node does not fetch from; `bus`, `holding`, `members`, `presence`
-    and `received` are slots, which a single node leaves empty. `database`, `recorder`, `retention`,
-    `alerts` and `webhooks` are slots, too: they have one row each, without a key.
+    they come to together. `pushes` has a row for each upstream that pushes; `routing` is empty
+    where there are no providers to choose from. In a cluster, `told_circuits` has the circuit of
+    the node that fetches, for each upstream that this node does not fetch from; `bus`, `holding`,
+    `members`, `presence` and `received` are slots, which a single node leaves empty. `database`,
+    `recorder`, `retention`, `alerts` and `webhooks` are slots, too: they have one row each, without
+    a key.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other.
     """
@@ -182,6 +186,10 @@ class Tables:
     circuit_figures: Table[str, CircuitFigures] = field(
         default_factory=lambda: Table("circuit_figures", writer=paths.circuit_breaker)
     )
+    pushes: Table[str, PushStatus] = field(
+        default_factory=lambda: Table("pushes", writer=paths.feed)
+    )
+    routing: Slot[Routing] = field(default_factory=lambda: Slot("routing", writer=paths.ROUTER))
     told_circuits: Table[str, CircuitStatus] = field(
         default_factory=lambda: Table("told_circuits", writer=paths.feed)
     )

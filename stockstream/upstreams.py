@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stockstream.statuses import CircuitState, FeedState, FeedStatus
@@ -44,6 +44,7 @@ class Upstream:
 
     name: str
     url: str
+    key: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -87,7 +87,7 @@ def _serve_as_node(inherited: str) -> int:
     settings = configuration.settings
     logs.configure(settings.log_level, settings.log_format, node=part_settings.node_name(settings))
     settings = _with_room_for_clients(configuration)
-    stub_port = settings.stub_port if settings.stock_api_url is None else None
+    stub_port = settings.stub_port if settings.uses_stub else None
     return _run(settings, Addresses(sockets, stub_port, inherited=True), say_ready)
 
 

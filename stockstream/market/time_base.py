@@ -162,7 +162,13 @@ class TimeBase:
     `source` is the upstream's name, as the rows hold it that came from there.
     """
 
-    def __init__(self, clock: UpstreamClock | None = None, source: str = "") -> None:
+    def __init__(
+        self, clock: UpstreamClock | None = None, source: str = "", *, steps: bool = True
+    ) -> None:
+        """Without `steps` the clock is one that is never set, such as that of an exchange: what is
+        older than what is known is a late report, however much of it there is.
+        """
+        self._steps = steps
         self._source = source
         self.clock = clock or UpstreamClock()
         self._run: _Run | None = None
@@ -177,7 +183,7 @@ class TimeBase:
         """Sort a poll, by a new time base when this is the one that shows that it has changed."""
         observations = tuple(observations)
         poll = self._sorted(observations, rows, reading)
-        step = self._step(poll, reading)
+        step = self._step(poll, reading) if self._steps else 0
         if step:
             self._take(step, reading)
             poll = self._sorted(observations, rows, reading)

@@ -3,7 +3,7 @@
 root                          one_for_one
 ├─ watching                   absent without a display
 ├─ postgres                   absent when DATABASE_URL is set
-├─ stub                       absent when STOCK_API_URL is set
+├─ stub                       absent when prices come from elsewhere
 ├─ nats                       absent when CLUSTER_NATS_URL is set
 ├─ nodes                      one actor for each node: 1 to N
 └─ launcher                   waits for their start; has them leave together
@@ -27,6 +27,7 @@ from stockstream.database.embedded.postgres import Postgres
 from stockstream.errors import ConfigurationError
 from stockstream.instance import kept_instance
 from stockstream.market.providers import from_url
+from stockstream.market.providers.chosen import push_provider
 from stockstream.nodes.launcher import LEAVE_SECONDS, START_SECONDS, Launcher
 from stockstream.nodes.nats import Nats, NatsPlan, plan_nats
 from stockstream.nodes.node import Node, NodePlan
@@ -97,7 +98,8 @@ def prepare(settings: Settings, nodes: int) -> Machine:
 def _opened(settings: Settings, nodes: int, file: ParentFile) -> Machine:
     shared = bind(settings)
     for upstream in part_settings.upstreams(settings, shared.stub_port):
-        from_url(upstream.url, part_settings.http(settings))
+        if push_provider(upstream) is None:
+            from_url(upstream.url, part_settings.http(settings))
     kept_instance(settings.data_directory)  # or each of the nodes would make one
     own = {number: open_sockets(OWN_HOST, 0)[0] for number in range(1, nodes + 1)}
     name = settings.node

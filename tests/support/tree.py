@@ -113,6 +113,8 @@ async def _running_tree(
         "stock_api_url": "sim://?symbols=6&interval=0.1&seed=7",
         **settings,
     }
+    if "providers" in settings:
+        chosen["stock_api_url"] = None
     complete = Settings.model_validate(chosen)
     addresses = bind(complete)
     system = System()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,6 +10,7 @@ import trio
 
 from stockstream.cluster.told import ClusterDocument, cluster_document
 from stockstream.history.progress import RecorderDocument, progress, told
+from stockstream.quotes import Symbol
 from stockstream.run_record import PastRun
 from stockstream.statuses import (
     AlertStatus,
@@ -17,6 +19,9 @@ from stockstream.statuses import (
     DatabaseStatus,
     FeedFigures,
     FeedStatus,
+    PushPhase,
+    PushStatus,
+    Routing,
     WebhookStatus,
 )
 from stockstream.symbol_states import stale_count
@@ -46,10 +51,37 @@ class BreakerDocument(msgspec.Struct, frozen=True):
     figures: CircuitFigures | None
 
 
+class PushDocument(msgspec.Struct, frozen=True):
+    """How a feed is connected that has its prices pushed to it.
+
+    It is in this phase `since` a time, and tries again at `again` where an attempt failed. The
+    provider tells prices of so many `symbols`, and refused some, by its code. `ends` counts
+    connections by what ended them.
+    """
+
+    phase: PushPhase
+    since: Moment
+    reason: str | None
+    failures: int
+    again: Moment | None
+    symbols: int
+    refused: Mapping[Symbol, str]
+    ends: Mapping[str, int]
+
+
+class RouteDocument(msgspec.Struct, frozen=True):
+    """Which of the `providers` of a pattern tells its symbols `now`."""
+
+    symbols: str
+    providers: tuple[str, ...]
+    now: str
+
+
 class UpstreamDocument(msgspec.Struct, frozen=True):
     """The state of an upstream, by its feed, by its breaker, and by its symbols.
 
-    `troubles` of its feed are counted since it started, by kind; each bad item counts.
+    `troubles` of its feed are counted since it started, by kind; each bad item counts. `push` is
+    null for one that is polled.
     """
 
     name: str
@@ -57,6 +89,7 @@ class UpstreamDocument(msgspec.Struct, frozen=True):
     breaker: BreakerDocument
     symbols: SymbolsDocument | None
     troubles: dict[str, int]
+    push: PushDocument | None = None
 
 
 class FeedDocument(msgspec.Struct, frozen=True):
@@ -125,7 +158,9 @@ class ProcessDocument(msgspec.Struct, frozen=True):
 
 
 class Overview(msgspec.Struct, frozen=True):
-    """See the module. `now` in ms since 1970. `cluster` is null on a single node."""
+    """See the module. `now` in ms since 1970. `cluster` is null on a single node; `routes` are
+    empty without `PROVIDERS`.
+    """
 
     schema_version: int
     node: str
@@ -142,6 +177,7 @@ class Overview(msgspec.Struct, frozen=True):
     subscriber_failures: int
     event_streams: int
     cluster: ClusterDocument | None
+    routes: list[RouteDocument] = []
 
 
 def overview(parts: Parts, event_streams: int) -> Overview:
@@ -163,6 +199,7 @@ def overview(parts: Parts, event_streams: int) -> Overview:
         subscriber_failures=parts.system.subscriber_failures,
         event_streams=event_streams,
         cluster=cluster_document(parts.tables),
+        routes=_routes(parts.tables.routing.value),
     )
 
 
@@ -174,8 +211,27 @@ def _upstreams(tables: Tables) -> list[UpstreamDocument]:
             BreakerDocument(tables.circuits.get(name), tables.circuit_figures.get(name)),
             symbols_of(tables.confirmations.get(name)),
             _troubles(tables.feed_figures.get(name)),
+            _push(tables.pushes.get(name)),
         )
         for name, feed in sorted(tables.feeds.rows.items())
+    ]
+
+
+def _push(row: PushStatus | None) -> PushDocument | None:
+    if row is None:
+        return None
+    again = row.not_before if row.phase in {PushPhase.WAITING, PushPhase.MISCONFIGURED} else None
+    return PushDocument(
+        row.phase, row.since, row.reason, row.failures, again, row.symbols, row.refused, row.ends
+    )
+
+
+def _routes(routing: Routing | None) -> list[RouteDocument]:
+    if routing is None:
+        return []
+    return [
+        RouteDocument(route.pattern, route.names, route.names[active])
+        for route, active in zip(routing.routes, routing.active, strict=True)
     ]
 
 

@@ -42,6 +42,7 @@ from stockstream.messages import (
     DemandWanted,
     FeedChanged,
     HoldingChanged,
+    RoutesChanged,
     UpstreamTold,
 )
 from stockstream.quotes import Symbol, parse_symbol
@@ -153,6 +154,10 @@ class PollFeed(Actor):
     @handles(AlertSymbols)
     def _on_alert_symbols(self, message: AlertSymbols) -> None:
         self._asking.alerts = message.symbols
+
+    @handles(RoutesChanged)
+    def _on_routes(self, _message: RoutesChanged) -> None:
+        """The next round goes by them."""
 
     @handles(HoldingChanged)
     def _on_holding(self, _message: HoldingChanged) -> None:
@@ -291,17 +296,28 @@ class PollFeed(Actor):
             seconds = round(poll.step / 1000, 1)
             standing.stepped(seconds)
             self.system.emit(ClockStepped(self.path, "upstream", seconds))
+        newer, elsewhere = tuple(poll.newer), self._elsewhere(parsed)
+        if elsewhere:
+            newer = tuple(seen for seen in newer if seen.symbol not in elsewhere)
         accepted = await self._told(
-            Observed(self._upstream, tuple(poll.newer), reading, self._base.clock.shift)
+            Observed(self._upstream, newer, reading, self._base.clock.shift)
         )
         again = standing.rejected(parsed.rejects) + standing.suspected(poll)
         standing.succeeded(again + standing.behind(len(accepted.behind)))
-        answer = answer_of(parsed, poll, reading.steady, asked, accepted.behind)
+        answer = answer_of(parsed, poll, reading.steady, asked, accepted.behind | elsewhere)
         self._confirming.answered(answer, self._pace)
         if poll.confirms_nothing:
             standing.stale(self._interval, poll.why)
         else:
             standing.fresh(Moment(reading.steady / 1000), self._interval)
+
+    def _elsewhere(self, parsed: Parsed) -> frozenset[Symbol]:
+        """The symbols in an answer that another provider tells, by the routes."""
+        routing = self._tables.routing.value
+        if routing is None:
+            return frozenset()
+        symbols = (seen.symbol for seen in parsed.observations)
+        return frozenset(s for s in symbols if routing.source(s) != self._upstream)
 
     async def _told(self, observed: Observed) -> Accepted:
         """Tell the streamer, for as long as it takes: without it nothing is worth fetching."""

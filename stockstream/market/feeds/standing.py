@@ -29,11 +29,21 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class Standing:
-    """See the module. `changed` is called when the row is new; `address` is for the log alone."""
+    """See the module. `changed` is called when the row is new; `address` is for the log alone.
+
+    A provider that `lists` what there is does so at the begin of each life of its feed.
+    """
 
     def __init__(
-        self, upstream: str, address: str, tables: Tables, changed: Callable[[], None]
+        self,
+        upstream: str,
+        address: str,
+        tables: Tables,
+        changed: Callable[[], None],
+        *,
+        lists: bool = True,
     ) -> None:
+        self._lists = lists
         self._upstream = upstream
         self._tables = tables
         self._changed = changed
@@ -108,7 +118,7 @@ class Standing:
         step = self._stepped
         why = None if step is None or step[0].age > STEP_TOLD_SECONDS else step[1]
         # Every life begins with the whole list, so the list has been seen.
-        self._put(as_of, interval, why, listed=True)
+        self._put(as_of, interval, why, listed=self._lists)
 
     def stale(self, interval: float, reason: str) -> None:
         """A round has brought nothing, so the prices grow older."""

@@ -160,12 +160,12 @@ class Endpoint:
 @dataclass(frozen=True, slots=True)
 class Latest:
     """How the latest prices are asked for by REST, where the socket tells none before the next
-    trade. `request` says what to get; `read` reads the answer: its status, its body, and the wall
-    clock in ms, for prices told without a time.
+    trade. `request` says what to get; `read` reads the answer: the symbols that were asked for,
+    its status, its body, and the wall clock in ms, for prices told without a time.
     """
 
     request: Callable[[Access, frozenset[Symbol]], Endpoint]
-    read: Callable[[int, bytes, int], Turn]
+    read: Callable[[frozenset[Symbol], int, bytes, int], Turn]
     symbols: int = 100
     """As many are asked for at once."""
 

@@ -45,7 +45,7 @@ async def test_symbols_are_taken_or_rejected_one_by_one(
         connected(tree.websocket_url, nursery) as me,
     ):
         await listed(me)
-        given = [" aapl", "NOPE", "!!", "", "A" * 16, "MSFT", "aapl"]
+        given = [" aapl", "NOPE", "!!", "", "A" * 33, "MSFT", "aapl"]
         answer = await command(me, action="subscribe", symbols=given)
         assert answer["symbols"] == ["AAPL", "MSFT"]
         rejected = {r["symbol"]: (r["code"], bool(r["reason"])) for r in answer["rejected"]}
@@ -53,7 +53,7 @@ async def test_symbols_are_taken_or_rejected_one_by_one(
             "NOPE": ("unknown_symbol", True),
             "!!": ("invalid_symbol", True),
             "": ("invalid_symbol", True),
-            "A" * 16: ("invalid_symbol", True),
+            "A" * 33: ("invalid_symbol", True),
         }
         snapshot = await me.message("snapshot")
         assert sorted(quote["symbol"] for quote in snapshot["quotes"]) == ["AAPL", "MSFT"]

@@ -2,12 +2,14 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stockstream import part_settings
 from stockstream.config import SECRETS, Settings
 from stockstream.environment import NOT_MADE_YET, load
 from stockstream.errors import ConfigurationError
@@ -269,3 +271,63 @@ def test_any_text_is_accepted_or_refused_by_name(
         except ConfigurationError as error:
             assert len(str(error).splitlines()) == 1  # noqa: PT017 - success is fine too
             assert name.upper() in str(error)  # noqa: PT017
+
+
+def test_the_keys_of_providers_come_by_variables_of_their_names(
+    clean: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """From the environment, `.env` or a file; they stand in no listing and in no repr."""
+    (clean / "key").write_text("of-a-file\n")
+    (clean / ".env").write_text(
+        "PROVIDERS=us=kraken://, us-2=kraken://, fx=kraken://\nROUTES=*=us,us-2,fx\n"
+        "US_API_KEY=of-env\nUS_2_API_KEY_FILE=key\n"
+    )
+    monkeypatch.setenv("FX_API_KEY", "of-the-environment")
+    configuration = load()
+    settings = configuration.settings
+    keys = {name: key.get_secret_value() for name, key in settings.provider_keys.items()}
+    assert keys == {"us": "of-env", "us-2": "of-a-file", "fx": "of-the-environment"}
+    assert "of-" not in repr(configuration)
+    assert set(configuration.sources) == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        ("PROVIDERS=kraken://", "PROVIDERS: provider 1 is not written as name=scheme"),
+        ("PROVIDERS=a=kraken://, b=sim://", "ROUTES: which symbols come from which of a, b"),
+        ("PROVIDERS=a=sim://\nROUTES=*=b", "ROUTES: b is none of PROVIDERS"),
+        ("ROUTES=*=b", "ROUTES: is of no use without PROVIDERS"),
+        ("PROVIDERS=a=sim://\nSTOCK_API_URL=sim://", "STOCK_API_URL: is of no use with PROVIDERS"),
+        ("PROVIDERS=a=sim://\nA_API_KEY_FILE=gone", "A_API_KEY_FILE: 'gone' cannot be read"),
+        ("PROVIDERS=a=sim://\nA_API_KEY=x\nA_API_KEY_FILE=key", "A_API_KEY: is set, and A_API"),
+        ("PROVIDERS=a=sim://\nB_API_KEY=x", "B_API_KEY: unknown setting"),
+    ],
+)
+def test_providers_that_cannot_be_meant_stop_the_start(
+    clean: Path, refused: Callable[[], str], lines: str, what: str
+):
+    """In one line that names the part."""
+    (clean / ".env").write_text(lines + "\n")
+    assert what in refused()
+
+
+@pytest.mark.parametrize(
+    ("address", "what"),
+    [
+        ("alpaca://", "PROVIDERS: us: a provider alpaca:// is not there yet; there are kraken://"),
+        ("yahoo://", "PROVIDERS: us: a provider yahoo:// is unknown"),
+        ("kraken://ws.kraken.com", "PROVIDERS: us: write kraken://?url=wss://… for another server"),
+        ("kraken://?apikey=secret", "has no option 'apikey', only url; a key belongs into its own"),
+        ("kraken://?url=http://x/", "PROVIDERS: us: the url= is no address as wss://"),
+        ("kraken://?url=wss://me:secret@x/", "the url= is no address as wss://"),
+        ("https://", "PROVIDERS: us: "),
+    ],
+)
+def test_a_provider_that_is_not_there_stops_the_start(address: str, what: str):
+    """Its address, options and key are looked at before anything begins; none is repeated."""
+    settings = Settings(providers=f"us={address}")
+    with pytest.raises(ConfigurationError) as caught:
+        part_settings.upstreams(settings, None)
+    assert what in str(caught.value)
+    assert "secret" not in str(caught.value)

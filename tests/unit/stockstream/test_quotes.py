@@ -32,7 +32,9 @@ from stockstream.times import now_ms
         ("EURUSD=X", "EURUSD=X"),
         ("BTC-USD", "BTC-USD"),
         ("A", "A"),
-        ("A" * 15, "A" * 15),
+        ("btc/usd", "BTC-USD"),
+        ("COINBASE:BTC-USD", "COINBASE:BTC-USD"),
+        ("A" * 32, "A" * 32),
     ],
 )
 def test_a_symbol_is_trimmed_and_upper_cased(text, symbol):
@@ -45,7 +47,7 @@ def test_a_symbol_is_trimmed_and_upper_cased(text, symbol):
     [
         ("", "it is empty"),
         (" \t ", "it is empty"),
-        ("A" * 16, "it has 16 characters, at most 15 are allowed"),
+        ("A" * 33, "it has 33 characters, at most 32 are allowed"),
         ("!!", "only A-Z"),
         ("AA PL", "only A-Z"),
         ("AAPL\x00", "only A-Z"),

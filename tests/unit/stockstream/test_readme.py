@@ -37,7 +37,7 @@ def test_the_picture_of_the_tree_shows_every_actor_of_a_full_start() -> None:
     squares, discs = list(drawn.iter(f"{SVG}rect")), list(drawn.iter(f"{SVG}circle"))
     assert len(squares) + len(discs) == len(name_at)
     dashed = [int(disc.get("cy", "0")) for disc in discs if disc.get("class") == "optional"]
-    assert [name_at[y + 5] for y in dashed] == ["stub", "bus", "membership", "chaos"]
+    assert [name_at[y + 5] for y in dashed] == ["stub", "bus", "membership", "router", "chaos"]
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,5 @@ def test_settings_that_it_names_exist() -> None:
     named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", README))
     assert named
     of_all = {"ALL_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"}
+    of_all |= {"NAME_API_KEY", "NAME_API_KEY_FILE"}  # of a provider by its name
     assert named - of_all <= {name.upper() for name in Settings.model_fields}

@@ -2,10 +2,10 @@
  * Symbols as people type them. The rule is W4 of the protocol; the server applies it again.
  */
 
-/** 1–15 characters of A–Z, digits and `. - : ^ =`; `NASDAQ:AAPL` carries its exchange. */
-const SYMBOL = /^[A-Z0-9.\-:^=]{1,15}$/;
+/** 1–32 characters of A–Z, digits and `. - : ^ =`; `NASDAQ:AAPL` carries its exchange. */
+const SYMBOL = /^[A-Z0-9.\-:^=]{1,32}$/;
 
-export const MAX_SYMBOL_LENGTH = 15;
+export const MAX_SYMBOL_LENGTH = 32;
 
 /**
  * @param {unknown} value
@@ -22,7 +22,7 @@ export function isSymbol(value) {
  */
 
 /**
- * Splits a line at commas, semicolons and white space.
+ * Splits a line at commas, semicolons and white space. `BTC/USD` is `BTC-USD`, as the server has it.
  * @param {string} line
  * @returns {Typed}
  */
@@ -30,7 +30,7 @@ export function parseSymbols(line) {
   /** @type {Set<string>} */
   const symbols = new Set();
   const invalid = [];
-  for (const text of line.split(/[\s,;]+/)) {
+  for (const text of line.replaceAll("/", "-").split(/[\s,;]+/)) {
     if (text === "") continue;
     const reason = whyInvalid(text);
     if (reason === null) symbols.add(text.toUpperCase());

@@ -16,11 +16,15 @@ describe("parseSymbols (W4)", () => {
     assert.deepEqual(parseSymbols("NASDAQ:AAPL BRK.B BF-B ^GSPC EURUSD=X 7203.T").invalid, []);
   });
 
-  it("takes 15 characters and refuses 16, with the reason", () => {
-    assert.deepEqual(parseSymbols("A".repeat(15)).symbols, ["A".repeat(15)]);
-    const { symbols, invalid } = parseSymbols("A".repeat(16));
+  it("takes a pair of currencies with a slash as one with a dash", () => {
+    assert.deepEqual(parseSymbols("btc/usd ETH/EUR"), { symbols: ["BTC-USD", "ETH-EUR"], invalid: [] });
+  });
+
+  it("takes 32 characters and refuses 33, with the reason", () => {
+    assert.deepEqual(parseSymbols("A".repeat(32)).symbols, ["A".repeat(32)]);
+    const { symbols, invalid } = parseSymbols("A".repeat(33));
     assert.deepEqual(symbols, []);
-    assert.match(invalid[0].reason, /longer than 15/);
+    assert.match(invalid[0].reason, /longer than 32/);
   });
 
   it("names the character that is wrong and keeps the good ones", () => {

@@ -1,0 +1,62 @@
+"""Whether a connection is mute: it is open, it answers pings, and prices that came stopped. Pure.
+
+What tells it from a quiet market is how much came before: with `EXPECTED` prices to be expected in
+`QUIET_SECONDS`, by the rate of the last minutes, that none comes by chance is one in four hundred.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stockstream.quotes import Observation, Symbol
+
+QUIET_SECONDS = 30.0
+WINDOW_SECONDS = 300.0
+EXPECTED = 6
+SYMBOLS = 3
+_STEP = 1.0
+
+
+class Mute:
+    """Watches one connection, open since `now`. Times by the monotonic clock, in seconds."""
+
+    def __init__(self, now: float, quiet: float = QUIET_SECONDS) -> None:
+        self._quiet = quiet
+        self._opened = self._last = now
+        self._counts: deque[tuple[float, int]] = deque()
+        self._total = 0
+        self._traded: dict[Symbol, float] = {}
+        self._seen: set[Symbol] = set()
+
+    def priced(self, observations: Iterable[Observation], now: float) -> None:
+        """Prices came. The first of a symbol may be what was the latest before."""
+        count = 0
+        for seen in observations:
+            if seen.symbol in self._seen:
+                self._traded[seen.symbol] = now
+                count += 1
+            self._seen.add(seen.symbol)
+        self._last = now
+        if not count:
+            return
+        self._total += count
+        if self._counts and now - self._counts[-1][0] < _STEP:
+            at, before = self._counts.pop()
+            self._counts.append((at, before + count))
+        else:
+            self._counts.append((now, count))
+
+    def suspected(self, now: float) -> bool:
+        """Whether nothing has come for long, though it should have."""
+        while self._counts and now - self._counts[0][0] > WINDOW_SECONDS:
+            self._total -= self._counts.popleft()[1]
+        if now - self._last < self._quiet:
+            return False
+        since = now - WINDOW_SECONDS
+        active = sum(at > since for at in self._traded.values())
+        spoke = min(self._last - self._opened, WINDOW_SECONDS) or _STEP
+        return active >= SYMBOLS and self._total * self._quiet / spoke >= EXPECTED

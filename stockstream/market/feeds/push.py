@@ -1,0 +1,463 @@
+"""A feed that is pushed to: it keeps a line to its provider, and tells the streamer what comes.
+
+One task keeps the line: it asks the circuit breaker for a permit, connects, and tells the breaker
+how that went once the provider has acknowledged anything. A second tells the streamer the prices
+until it has taken them, and a third says each second how the feed stands. A line that the provider
+is about to end goes on until the next one tells all that it told. Trouble upstream is a state of
+the feed, never a crash.
+
+In a cluster the node that holds the upstream connects; on the others the feed stands by.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+import trio
+
+from stockstream import paths
+from stockstream.market.breaker_messages import (
+    AcquirePermit,
+    CallRaised,
+    CallReturned,
+    NoCalls,
+)
+from stockstream.market.breaker_types import NotPermitted, Permit
+from stockstream.market.confirmations import Answer, Pace
+from stockstream.market.feeds.allowance import Tokens, pause_after
+from stockstream.market.feeds.confirming import Confirming, refusals
+from stockstream.market.feeds.line import Line, LineTimes
+from stockstream.market.feeds.mute import QUIET_SECONDS, Mute
+from stockstream.market.feeds.pending import Pending
+from stockstream.market.feeds.push_socket import Ended
+from stockstream.market.feeds.standby import Standby
+from stockstream.market.feeds.standing import Standing
+from stockstream.market.feeds.wanting import Wanting
+from stockstream.market.observed import Accepted, Observed
+from stockstream.market.parser import Rejects
+from stockstream.market.providers.push import Event, Prices, Refused, Unread
+from stockstream.market.time_base import Reading, TimeBase
+from stockstream.messages import (
+    AlertSymbols,
+    CircuitChanged,
+    Demand,
+    DemandWanted,
+    FeedChanged,
+    HoldingChanged,
+    RoutesChanged,
+    UpstreamTold,
+)
+from stockstream.statuses import PushPhase, PushStatus, Rejection, StaleReason
+from stockstream.times import Moment, now_ms
+from supervision import Actor, CallError, NoProc, Request, ServerExited, handles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stockstream.market.providers.push import Access, PushProvider
+    from stockstream.quotes import Observation, Symbol
+    from stockstream.tables import Tables
+    from supervision import ActorRef
+
+T = TypeVar("T")
+
+CALL_SECONDS = 1.0
+RETRY_SECONDS = 0.05
+RETRIES = 20
+"""As with a feed that polls: an actor that is missing for a second is trouble."""
+LONGEST_RETRY_AFTER = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class PushSettings:
+    """The symbols wanted always, and times in seconds.
+
+    A feed whose key or plan was refused tries again after `misconfigured`. Failures in a row are
+    forgotten when a line has lived for `healthy`. A line for which nothing is wanted is ended
+    after `idle`, and one that is silent for `quiet` while its symbols trade is replaced. The new
+    one has `settle` to have all symbols before the old one is given up. Clients are told an
+    `interval`, at least.
+    """
+
+    symbols: frozenset[Symbol] = frozenset()
+    misconfigured: float = 300.0
+    healthy: float = 60.0
+    idle: float = 30.0
+    quiet: float = QUIET_SECONDS
+    interval: float = 1.0
+    settle: float = 10.0
+    line: LineTimes = field(default_factory=LineTimes)
+
+
+class PushFeed(Actor):
+    """See the module."""
+
+    owns_tasks = True
+
+    def __init__(
+        self,
+        upstream: str,
+        provider: PushProvider,
+        access: Access,
+        settings: PushSettings,
+        tables: Tables,
+        watchers: Sequence[str] = (paths.BROADCASTER,),
+        *,
+        clock: Callable[[], int] = now_ms,
+        parts: int = 1,
+        demand_from: str = paths.SUBSCRIPTION_MANAGER,
+    ) -> None:
+        """`watchers` are cast `FeedChanged`; the actor `demand_from` tells the demand. A cluster
+        has so many `parts`, each of them on one node.
+        """
+        self._upstream = upstream
+        self._provider = provider
+        self._access = access
+        self._settings = settings
+        self._tables = tables
+        self._watchers = tuple(watchers)
+        self._clock = clock
+        self._demand_from = demand_from
+        times = settings.line
+        life = times.ping + times.pong if provider.silence is None else provider.silence
+        # Clients call prices stale after three of them.
+        self._interval = max(settings.interval, life / 3)
+        self._rng = random.Random()
+        self._wanting = Wanting(upstream, provider, settings.symbols, tables, parts)
+        self._standby = Standby(upstream, parts, tables)
+        self._pending = Pending()
+        self._line: Line | None = None
+        self._mute: Mute | None = None
+        self._wake, self._told_wake = trio.Event(), trio.Event()
+
+    async def init(self) -> None:
+        """Connect at once, unless this feed's last life has to wait, and ask who wants what."""
+        self._standing = Standing(
+            self._upstream,
+            self._provider.address,
+            self._tables,
+            self._say_changed,
+            lists=False,
+        )
+        self._base = TimeBase(
+            self._tables.upstream_clocks.get(self._upstream), self._upstream, steps=False
+        )
+        self._confirming = Confirming(self._upstream, self._tables)
+        if self._standby.has_own_row:
+            self._standing.begin(self._interval)
+        now = trio.current_time()
+        row = self._tables.pushes.get(self._upstream) or PushStatus(PushPhase.IDLE, Moment(now))
+        limits = self._provider.limits
+        self._connects = Tokens(limits.connects, row.connects, now)
+        self._messages = Tokens(limits.messages, row.messages, now)
+        self._row = row
+        waits = row.not_before is not None and row.not_before.seconds > now
+        self._say(row.phase if waits else PushPhase.IDLE, row.reason if waits else None)
+        self._breaker = self.system.ref(paths.circuit_breaker(self._upstream))
+        self._streamer = self.system.ref(paths.STREAMER)
+        self._bus = self.system.ref(paths.BUS)
+        self.tasks.start_soon(self._keep_a_line, name="line")
+        self.tasks.start_soon(self._tell_prices, name="prices")
+        self.tasks.start_soon(self._stand, name="standing")
+        for who in (self._demand_from, paths.ALERTS):
+            self.system.ref(who).cast(DemandWanted())
+
+    @handles(Demand)
+    def _on_demand(self, demand: Demand) -> None:
+        self._wanting.demand = demand
+        self._want()
+
+    @handles(AlertSymbols)
+    def _on_alert_symbols(self, message: AlertSymbols) -> None:
+        self._wanting.alerts = message.symbols
+        self._want()
+
+    @handles(RoutesChanged)
+    def _on_routes(self, _message: RoutesChanged) -> None:
+        self._want()
+
+    @handles(HoldingChanged)
+    def _on_holding(self, _message: HoldingChanged) -> None:
+        self._standby.forget_gone()
+        self._want()
+
+    @handles(UpstreamTold)
+    def _on_told(self, told: UpstreamTold) -> None:
+        if self._standby.told(told):
+            for name in self._watchers:
+                self.system.ref(name).cast(FeedChanged())
+                self.system.ref(name).cast(CircuitChanged())
+
+    def _want(self) -> None:
+        """Have the line and whoever waits for one know what is wanted."""
+        if self._line is not None:
+            self._line.want(self._wanting.symbols(self._standby.held))
+        self._wake.set()
+
+    def _say_changed(self) -> None:
+        for name in self._watchers:
+            self.system.ref(name).cast(FeedChanged())
+        told = self._standby.to_tell()
+        if told is not None:
+            self._bus.cast(told)
+
+    # The line
+
+    async def _keep_a_line(self) -> None:
+        async with trio.open_nursery() as lines:
+            while True:
+                wanted = await self._until_wanted()
+                await self._until_allowed()
+                permit = await self._permit()
+                if not isinstance(permit, Permit):
+                    await self._rest(permit)
+                    continue
+                line = await self._connect(lines, permit, wanted)
+                if line is None:
+                    continue
+                await line.leaving.wait()
+                if line.end is not None:
+                    self._lost(line, line.end)
+
+    async def _connect(
+        self, lines: trio.Nursery, permit: Permit, wanted: frozenset[Symbol]
+    ) -> Line | None:
+        """One attempt, up to the first acknowledgement, told to the breaker; None if it failed."""
+        started = trio.current_time()
+        self._connects.take(started)
+        self._say(PushPhase.CONNECTING, self._row.reason)
+        line = Line(
+            self._provider,
+            self._access,
+            self._messages,
+            self._heard,
+            self._clock,
+            self._settings.line,
+        )
+        line.want(wanted)
+        lines.start_soon(line.run)
+        await line.answered.wait()
+        duration = trio.current_time() - started
+        end = line.end
+        if end is None:
+            self._breaker.cast(CallReturned(permit, duration, None))
+            await self._take_over(line)
+            return line
+        if end.fatal:
+            # Nothing is wrong with the provider: an open breaker would say that there is.
+            self._breaker.cast(NoCalls(self.ref))
+        else:
+            self._breaker.cast(CallRaised(permit, duration, end, end.retry_after))
+        self._failed(end)
+        return None
+
+    async def _take_over(self, line: Line) -> None:
+        """The new line is the one; the one before it tells until this one does."""
+        before, self._line = self._line, line
+        self._mute = Mute(trio.current_time(), self._settings.quiet)
+        self._want()
+        if before is not None and before.end is None:
+            with trio.move_on_after(self._settings.settle):
+                await line.settled.wait()
+            before.hang_up(Ended("replaced", "another connection has taken its place"))
+        self._say(PushPhase.CONNECTED)
+
+    def _lost(self, line: Line, end: Ended) -> None:
+        """The line has ended."""
+        if line is self._line:
+            self._line = self._mute = None
+        if end.kind == "idle":
+            self._say(PushPhase.IDLE)
+        else:
+            self._failed(end)
+
+    def _failed(self, end: Ended) -> None:
+        """Note why there is no line, and when the next attempt may be."""
+        failures = self._row.failures + 1
+        if end.fatal:
+            pause = self._settings.misconfigured
+        else:
+            asked = min(end.retry_after or 0.0, LONGEST_RETRY_AFTER)
+            pause = max(pause_after(failures, self._rng), asked)
+        reason = f"misconfigured: {end}" if end.fatal else str(end)
+        self._trouble(end.kind, reason, end.said)
+        self._row = msgspec.structs.replace(
+            self._row,
+            failures=failures,
+            not_before=Moment.now().after(pause),
+            ends={**self._row.ends, end.kind: self._row.ends.get(end.kind, 0) + 1},
+        )
+        self._say(PushPhase.MISCONFIGURED if end.fatal else PushPhase.WAITING, reason)
+
+    def _trouble(self, kind: str, reason: str, said: str | None = None) -> None:
+        self._standing.trouble(kind, reason, said=said)
+        if self._line is None:
+            self._standing.stale(self._interval, reason)
+
+    def _say(self, phase: PushPhase, reason: str | None = None) -> None:
+        """Write the feed's row of the pushes."""
+        line, row = self._line, self._row
+        self._row = msgspec.structs.replace(
+            row,
+            phase=phase,
+            since=row.since if phase is row.phase else Moment.now(),
+            reason=reason,
+            connects=self._connects.level,
+            messages=self._messages.level,
+            symbols=0 if line is None else len(line.subscribed),
+            refused={} if line is None else {s: why.code for s, why in line.refused.items()},
+        )
+        self._tables.pushes.put(self._upstream, self._row)
+
+    async def _until_wanted(self) -> frozenset[Symbol]:
+        """The symbols that this node is to have from this provider; there are some."""
+        while not (wanted := self._wanting.symbols(self._standby.held)):
+            self._wake = trio.Event()
+            await self._wake.wait()
+        if self._tables.told_circuits.get(self._upstream) is not None:
+            self._standby.take_over()
+        return wanted
+
+    async def _until_allowed(self) -> None:
+        """Wait until a connection may be made, by what failed before and by the provider's limit.
+
+        A line that is to be replaced goes on meanwhile.
+        """
+        now = trio.current_time()
+        row = self._row.not_before
+        due = max(now + self._connects.wait(now), now if row is None else row.seconds)
+        await trio.sleep_until(due)
+
+    async def _permit(self) -> Permit | float | None:
+        """A permit, or by when on trio's clock to ask again at the latest."""
+        try:
+            answer = await self._insist(self._breaker, AcquirePermit(self.ref))
+        except CallError as error:
+            # It may have permitted the call after we gave up.
+            self._breaker.cast(NoCalls(self.ref))
+            self._trouble("breaker_unavailable", str(error))
+            return trio.current_time() + RETRY_SECONDS
+        if isinstance(answer, NotPermitted):
+            self._say(PushPhase.WAITING, self._row.reason or f"the breaker is {answer.state}")
+            self._standing.held_back(self._interval, f"the circuit breaker is {answer.state}")
+            return None if answer.remaining is None else trio.current_time() + answer.remaining
+        return answer
+
+    async def _rest(self, until: float | None) -> None:
+        await trio.sleep_until(trio.current_time() + 1.0 if until is None else until)
+
+    # What the line tells
+
+    def _heard(self, line: Line, event: Event) -> None:
+        match event:
+            case Prices(observations):
+                mine = [seen for seen in observations if self._wanting.tells(seen.symbol)]
+                self._pending.add(mine)
+                if self._mute is not None and line is self._line:
+                    self._mute.priced(observations, trio.current_time())
+                self._told_wake.set()
+            case Refused(symbol, code, reason):
+                self._standing.trouble(f"symbol_{code}", f"{symbol}: {reason}")
+            case Unread(kind, detail, count):
+                self._standing.trouble(f"item_{kind}", detail, count)
+            case _:
+                pass
+
+    async def _tell_prices(self) -> None:
+        while True:
+            while not self._pending:
+                self._told_wake = trio.Event()
+                await self._told_wake.wait()
+            await self._publish(self._pending.take())
+
+    async def _publish(self, observations: tuple[Observation, ...]) -> None:
+        if not self._standby.held:
+            return  # another node has it by now
+        rows = self._tables.quotes.rows
+        reading = Reading(round(trio.current_time() * 1000), self._clock())
+        poll = self._base.judge(observations, rows, reading)
+        self._base.witness(reading, observations)
+        self._tables.upstream_clocks.put(self._upstream, self._base.clock)
+        self._standing.suspected(poll)
+        refused = refusals(Rejects(), reading.steady, poll)
+        if refused:
+            self._confirming.refused(refused)
+        if poll.newer:
+            accepted = await self._told(
+                Observed(self._upstream, tuple(poll.newer), reading, self._base.clock.shift)
+            )
+            self._standing.behind(len(accepted.behind))
+
+    async def _told(self, observed: Observed) -> Accepted:
+        """Tell the streamer, for as long as it takes."""
+        while True:
+            try:
+                return await self._insist(self._streamer, observed)
+            except CallError as error:
+                self._trouble("streamer_unavailable", str(error))
+                await trio.sleep(RETRY_SECONDS)
+
+    async def _insist(self, who: ActorRef, request: Request[T]) -> T:
+        """Call, and call again while `who` is being restarted.
+
+        Raises:
+            CallError: it is not back within a second, or does not answer.
+        """
+        for _ in range(RETRIES):
+            try:
+                return await who.call(request, timeout=CALL_SECONDS)
+            except (NoProc, ServerExited):
+                await trio.sleep(RETRY_SECONDS)
+        return await who.call(request, timeout=CALL_SECONDS)
+
+    # How it stands
+
+    async def _stand(self) -> None:
+        idle_since: float | None = None
+        while True:
+            await trio.sleep(self._settings.line.tick)
+            if not self._standby.held:
+                continue
+            now, line = trio.current_time(), self._line
+            wanted = self._wanting.symbols(self._standby.held)
+            if line is None or line.last_frame is None or line.end is not None:
+                if not wanted:
+                    # Nothing that this feed answers for is older than that.
+                    self._standing.fresh(Moment(now), self._interval)
+                else:
+                    self._standing.held_back(self._interval, "connecting")
+                continue
+            self._standing.fresh(Moment(line.last_frame), self._interval)
+            self._standing.succeeded(())
+            if self._row.failures and now - (line.opened or now) >= self._settings.healthy:
+                self._row = msgspec.structs.replace(self._row, failures=0)
+            self._confirm(line, now)
+            self._say(PushPhase.CONNECTED)
+            line.want(wanted)
+            idle_since = None if wanted else idle_since or now
+            if idle_since is not None and now - idle_since > self._settings.idle:
+                line.hang_up(Ended("idle", "nobody wants a price of it"))
+            elif self._provider.sessionless and self._mute and self._mute.suspected(now):
+                why = f"no price for {self._settings.quiet:g} s, though symbols were trading"
+                line.hang_up(Ended("mute", why))
+
+    def _confirm(self, line: Line, now: float) -> None:
+        """What is subscribed is live without a trade, as long as the line is."""
+        rows, upstream = self._tables.quotes.rows, self._upstream
+        told = frozenset(
+            symbol
+            for symbol in line.subscribed
+            if (row := rows.get(symbol)) is not None and row.source == upstream
+        )
+        before = self._tables.confirmations.get(upstream)
+        known = frozenset() if before is None else before.told.union(before.lapsed, before.unasked)
+        steady = round(now * 1000)
+        refused = {
+            symbol: Rejection(StaleReason.NOT_LISTED, why.reason, steady)
+            for symbol, why in line.refused.items()
+        }
+        answer = Answer(steady, known | told, told, refused)
+        self._confirming.answered(answer, Pace(self._interval, self._interval, None))

@@ -1,0 +1,160 @@
+"""A socket to a provider that pushes, from its address to its end; what ends it, in our words."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import trio
+from trio_websocket import (
+    ConnectionClosed,
+    ConnectionRejected,
+    HandshakeError,
+    WebSocketConnection,
+    wrap_client_stream,
+)
+
+from stockstream.error_groups import first_of
+from stockstream.http_client import os_reason, parse_retry_after, root_cause, tls_reason
+from stockstream.market.providers.failures import said_status
+from stockstream.market.shown import shown
+from stockstream.times import now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from stockstream.market.providers.push import Endpoint
+
+CONNECT_SECONDS = 10.0
+CLOSE_SECONDS = 0.5
+LARGEST_FRAME = 8 * 2**20
+"""A larger one ends the connection; the codec leaves out what is too large to be read sooner."""
+_LONGEST_SAID = 200
+_WAITING = 64
+_FATAL = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
+
+
+class Ended(Exception):
+    """A connection ended, or never came about.
+
+    `kind` is a short stable word for counting; the message is in our words, fit for anybody, and
+    `said` what the provider said, for whoever runs this. After a `fatal` end another attempt would
+    end the same way. `retry_after` is how many seconds it asked to be left alone.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        fatal: bool = False,
+        retry_after: float | None = None,
+        said: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.fatal = fatal
+        self.retry_after = retry_after
+        self.said = said
+
+
+@asynccontextmanager
+async def push_socket(endpoint: Endpoint) -> AsyncIterator[WebSocketConnection]:
+    """An open connection for the time of a `with`.
+
+    Raises:
+        Ended: it could not be made, or what is done inside met its end.
+    """
+    with trio.CancelScope(deadline=trio.current_time() + CONNECT_SECONDS) as limit:
+        # On a stream of our own: the library leaves its socket open where the other side closes.
+        stream = await _stream(endpoint)
+    if limit.cancelled_caught:
+        raise Ended("timeout_connect", f"no connection within {CONNECT_SECONDS:g} s")
+    try:
+        async with stream, trio.open_nursery() as nursery:
+            with trio.CancelScope(deadline=limit.deadline) as limit:
+                socket = await _greeted(endpoint, stream, nursery)
+            if limit.cancelled_caught:
+                raise Ended("timeout_connect", f"no answer within {CONNECT_SECONDS:g} s")
+            try:
+                yield socket
+            finally:
+                with trio.move_on_after(CLOSE_SECONDS, shield=True):
+                    await socket.aclose()
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        ended, refused = group.subgroup(Ended), group.subgroup(HandshakeError)
+        if ended is not None:
+            raise first_of(ended) from None
+        if refused is not None:  # by the library's reader, a task of the nursery
+            raise _refused(first_of(refused)) from None
+        raise
+
+
+async def _stream(endpoint: Endpoint) -> trio.abc.Stream:
+    parts = urlsplit(endpoint.url)
+    secure = parts.scheme == "wss"
+    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    try:
+        stream: trio.abc.Stream = await trio.open_tcp_stream(host, port)
+        if not secure:
+            return stream
+        context = ssl.create_default_context()
+        tls = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+        await tls.do_handshake()
+    except (OSError, ValueError, trio.BrokenResourceError) as error:
+        root = root_cause(error)
+        if isinstance(root, ssl.SSLError):
+            raise Ended("tls_failed", f"TLS: {tls_reason(root)}") from None
+        why = os_reason(root) or type(root).__name__
+        raise Ended("connect_failed", f"no connection: {why}") from None
+    return tls
+
+
+async def _greeted(
+    endpoint: Endpoint, stream: trio.abc.Stream, nursery: trio.Nursery
+) -> WebSocketConnection:
+    parts = urlsplit(endpoint.url)
+    resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        return await wrap_client_stream(
+            nursery,
+            stream,  # type: ignore[arg-type]
+            parts.netloc.rpartition("@")[2],
+            resource,
+            extra_headers=[(name.encode(), value.encode()) for name, value in endpoint.headers],
+            message_queue_size=_WAITING,
+            max_message_size=LARGEST_FRAME,
+            receive_buffer_size=None,
+        )
+    except (trio.BrokenResourceError, OSError):
+        raise Ended("connection_reset", "the connection broke before it was open") from None
+
+
+def _refused(error: HandshakeError) -> Ended:
+    if not isinstance(error, ConnectionRejected):
+        return Ended("protocol_error", "the answer is not that of a WebSocket server")
+    status = error.status_code
+    headers = {name.lower(): value.decode("latin-1") for name, value in error.headers or ()}
+    body = (error.body or b"").decode("utf-8", "replace")
+    return Ended(
+        f"status_{status}",
+        f"the server answered {said_status(status)}",
+        fatal=status in _FATAL,
+        retry_after=parse_retry_after(headers.get(b"retry-after"), now=now_ms()),
+        said=shown(body, _LONGEST_SAID) or None,
+    )
+
+
+def closed(error: ConnectionClosed) -> Ended:
+    """How the other side ended the connection; without a close frame, it was cut."""
+    reason = error.reason
+    if reason is None or reason.code == 1006:
+        return Ended("cut", "the connection was cut")
+    said = shown(reason.reason or "", _LONGEST_SAID) or None
+    return Ended(
+        f"closed_{reason.code}", f"the provider closed the connection ({reason.code})", said=said
+    )

@@ -1,0 +1,79 @@
+"""The provider that a setting names: found, and its address and key checked before anything starts.
+
+A message names the provider and what is wrong with it; it never repeats an address or a key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from stockstream.market.providers.base import InvalidProviderUrl
+from stockstream.market.providers.push import Access, PushProvider
+from stockstream.market.providers.push_registry import PUSH_PROVIDERS
+
+if TYPE_CHECKING:
+    from stockstream.upstreams import Upstream
+
+POLLED = ("http", "https", "sim")
+PLANNED = frozenset({"alpaca", "binance", "coinbase", "finnhub", "massive", "tiingo", "twelvedata"})
+_URL = "url"
+
+
+def push_provider(upstream: Upstream) -> tuple[PushProvider, Access] | None:
+    """What the upstream's address names, and how it is reached; None for one that is polled.
+
+    Raises:
+        InvalidProviderUrl: there is no such provider, or its options or key cannot be used.
+    """
+    scheme = upstream.url.partition("://")[0].lower()
+    if scheme in POLLED:
+        return None
+    provider = PUSH_PROVIDERS.get(scheme)
+    if provider is None:
+        known = ", ".join(f"{one}://" for one in (*sorted(PUSH_PROVIDERS), *POLLED))
+        what = "is not there yet" if scheme in PLANNED else "is unknown"
+        raise InvalidProviderUrl(f"a provider {scheme[:32]}:// {what}; there are {known}")
+    access = Access(*_options(provider, upstream.url), upstream.key)
+    if provider.needs_key and access.key is None:
+        variable = f"{upstream.name.upper().replace('-', '_')}_API_KEY"
+        raise InvalidProviderUrl(f"{provider.name} wants a key: set {variable} or {variable}_FILE")
+    wrong = provider.check(access)
+    if wrong is not None:
+        raise InvalidProviderUrl(wrong)
+    return provider, access
+
+
+def _options(provider: PushProvider, address: str) -> tuple[str | None, dict[str, str]]:
+    parts = urlsplit(address)
+    if parts.netloc or parts.path.strip("/"):
+        raise InvalidProviderUrl(
+            f"write {provider.scheme}://?url=wss://… for another server than {provider.name}'s"
+        )
+    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    url = given.pop(_URL, None)
+    unknown = sorted(given.keys() - provider.options)
+    if unknown:
+        may = ", ".join(sorted({*provider.options, _URL}))
+        hint = "; a key belongs into its own variable" if "key" in unknown[0].lower() else ""
+        raise InvalidProviderUrl(
+            f"{provider.scheme}:// has no option {unknown[0][:32]!r}, only {may}{hint}"
+        )
+    if url is not None:
+        _check(url)
+    return url, given
+
+
+def _check(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = (
+            parts.scheme in {"ws", "wss"}
+            and bool(parts.hostname)
+            and parts.port != 0
+            and parts.username is None
+        )
+    except ValueError:
+        good = False
+    if not good:
+        raise InvalidProviderUrl("the url= is no address as wss://host[:port][/path]")

@@ -1,0 +1,157 @@
+"""A provider that pushes, from its socket to a client's: a server that speaks as Kraken does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import trio
+
+from stockstream import paths
+from tests.support.client import connected
+from tests.support.kraken import kraken
+from tests.support.tree import running_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.tree import Tree
+
+QUICK = {"breaker_window": 1_000, "breaker_minimum_calls": 1_000}
+"""The breaker never opens: what is looked at is the feed itself."""
+
+
+async def overview(tree: Tree) -> dict[str, Any]:
+    token = tree.settings.admin_token.get_secret_value()
+    async with httpx.AsyncClient(base_url=tree.url) as api:
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await api.get("/admin/api/overview", headers=headers)
+        document: dict[str, Any] = answer.json()
+        return document
+
+
+async def until(
+    tree: Tree, holds: Callable[[dict[str, Any]], object], name: str = "crypto"
+) -> dict[str, Any]:
+    """The upstream's part of the admin's overview, once a condition holds of it."""
+    with trio.fail_after(20):
+        while True:
+            upstreams = {one["name"]: one for one in (await overview(tree))["upstreams"]}
+            if name in upstreams and holds(upstreams[name]):
+                found: dict[str, Any] = upstreams[name]
+                return found
+            await trio.sleep(0.2)  # the document is made at most twice a second
+
+
+async def test_a_price_goes_from_the_provider_to_a_client(nursery: trio.Nursery) -> None:
+    """Its snapshot and then each trade; live without one, by the provider's heartbeat. What a
+    client names is asked for, also as the provider writes it, and a pair that there is not is
+    refused without harm to the others.
+    """
+    async with (
+        kraken() as server,
+        running_tree(providers=f"crypto={server.provider}", symbols="BTC-USD") as tree,
+        connected(tree.websocket_url, nursery) as me,
+    ):
+        await me.send(action="subscribe", symbols=["btc/usd"])
+        await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_000.5)
+        await server.tell({"BTC/USD": 97_001.0})
+        await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_001.0)
+        await me.wait_for(lambda: me.status["feed"] == "live")
+        assert me.subscribed == {"BTC-USD"}
+        assert server.now == {"BTC/USD"}
+
+        await me.send(action="subscribe", symbols=["NO-SUCH", "ETH-USD"])
+        await me.wait_for(lambda: me.prices.get("ETH-USD") == 3_600.25)
+        crypto = await until(tree, lambda up: up["push"]["refused"])
+        assert crypto["push"]["refused"] == {"NO-SUCH": "unknown_symbol"}
+        assert crypto["push"]["phase"] == "connected"
+        assert server.attempts == 1
+
+        await me.send(action="unsubscribe", symbols=["ETH-USD"])
+        await server.until(lambda: server.now == {"BTC/USD"})
+
+
+async def test_a_line_that_is_cut_comes_back_with_all_it_had(nursery: trio.Nursery) -> None:
+    """The reason is counted, and the price of meanwhile comes by the snapshot."""
+    async with (
+        kraken() as server,
+        running_tree(providers=f"crypto={server.provider}", symbols="BTC-USD", **QUICK) as tree,
+        connected(tree.websocket_url, nursery) as me,
+    ):
+        await me.send(action="subscribe", symbols=["BTC-USD"])
+        await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_000.5)
+        server.known["BTC/USD"] = 97_100.0
+        await server.cut()
+        await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_100.0)
+        crypto = await until(tree, lambda up: up["push"]["phase"] == "connected")
+        assert sum(crypto["push"]["ends"].values()) == 1
+
+
+async def test_a_killed_feed_connects_at_once_and_leaves_no_socket(nursery: trio.Nursery) -> None:
+    """And so it is with all actors of the market, one after the other: no price goes back."""
+    async with (
+        kraken() as server,
+        running_tree(providers=f"crypto={server.provider}", symbols="BTC-USD") as tree,
+        connected(tree.websocket_url, nursery) as me,
+    ):
+        await me.send(action="subscribe", symbols=["BTC-USD"])
+        await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_000.5)
+        price = 97_000.5
+        for path in (paths.feed("crypto"), paths.circuit_breaker("crypto"), paths.ROUTER) * 2:
+            price = server.known["BTC/USD"] = price + 1
+            attempts = server.attempts
+            assert tree.system.ref(path).kill()
+            if path == paths.feed("crypto"):
+                await server.until(lambda before=attempts: server.attempts > before)
+                await server.until(lambda: server.now == {"BTC/USD"})
+            await server.tell({"BTC/USD": price})
+            await me.wait_for(lambda wanted=price: me.prices.get("BTC-USD") == wanted)
+        assert server.attempts == 3
+        await server.until(lambda: [one.closed is None for one in server.sockets].count(True) == 1)
+
+
+async def test_a_key_that_is_refused_is_said_once_and_never_tried_in_a_loop() -> None:
+    """The feed is misconfigured, its breaker stays closed, and the next attempt is minutes away."""
+    async with (
+        kraken(reject=403) as server,
+        running_tree(providers=f"crypto={server.provider}") as tree,
+    ):
+        crypto = await until(tree, lambda up: up["push"]["phase"] == "misconfigured")
+        assert crypto["push"]["reason"] == "misconfigured: the server answered 403 Forbidden"
+        assert crypto["breaker"]["status"]["state"] == "closed"
+        assert crypto["troubles"] == {"status_403": 1}
+        assert tree.system.ref(paths.feed("crypto")).kill()
+        again = await until(tree, lambda up: up["push"]["failures"] == 1)
+        assert again["push"]["phase"] == "misconfigured"
+        assert 200_000 < again["push"]["again"] - crypto["push"]["since"] < 301_000
+        assert server.attempts == 1
+
+
+async def test_the_next_provider_tells_the_prices_of_one_that_is_away(
+    nursery: trio.Nursery,
+) -> None:
+    """One source at a time, the first while it is well; a symbol of the other route stays."""
+    async with (
+        kraken() as first,
+        kraken(known={"BTC/USD": 97_000.0, "SOL/USD": 1.0}) as second,
+        running_tree(
+            providers=f"one={first.provider}, two={second.provider}",
+            routes="ETH-*=one, *=one,two",
+            symbols="BTC-USD,ETH-USD",
+            breaker_minimum_calls=2,
+            breaker_window=2,
+        ) as tree,
+        connected(tree.websocket_url, nursery) as me,
+    ):
+        await me.send(action="subscribe", symbols=["BTC-USD", "ETH-USD"])
+        await me.wait_for(lambda: me.prices.keys() == {"BTC-USD", "ETH-USD"})
+        assert second.attempts == 0
+        first.reject = 503
+        await first.cut()
+        second.known["BTC/USD"] = 97_500.0
+        await me.wait_for(lambda: me.prices["BTC-USD"] == 97_500.0, 30)
+        assert me.prices["ETH-USD"] == 3_600.25
+        routes = {route["symbols"]: route["now"] for route in (await overview(tree))["routes"]}
+        assert routes == {"ETH-*": "one", "*": "two"}
+        assert second.now == {"BTC/USD"}

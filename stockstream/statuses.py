@@ -153,7 +153,8 @@ class UpstreamClock(msgspec.Struct, frozen=True):
     by how much the newest time that it told, less `shift`, is ahead of the monotonic clock, None
     before the first price; `steady` is that clock's reading when that was found. `agreed` is what
     our wall clock was ahead of the monotonic one when the upstream last agreed with it, to the
-    hour; None when it never did.
+    hour; None when it never did. `dated` is by how much the date of its last answer, where it had
+    one, was ahead of the monotonic clock.
     """
 
     shift: int = 0
@@ -161,6 +162,7 @@ class UpstreamClock(msgspec.Struct, frozen=True):
     lead: int | None = None
     steady: int = 0
     agreed: int | None = None
+    dated: int | None = None
 
 
 class FeedState(StrEnum):
@@ -468,7 +470,8 @@ class Member(msgspec.Struct, frozen=True):
     It may fetch once it is `ready`, and not from the upstreams in `unfit`, which it cannot reach.
     `address` is its own address for operators, `public_url` the one for browsers; None where it has
     none. `load` is the share of a core that it used of late; `clients` are connected to it.
-    `differing` are the settings that are not as they are here.
+    `differing` are the settings that are not as they are here. Its wall clock is `clock_ahead` ms
+    ahead of this node's, to half a second or so; None where it is not known.
     """
 
     node: NodeId
@@ -481,6 +484,7 @@ class Member(msgspec.Struct, frozen=True):
     load: float
     clients: int
     differing: tuple[str, ...] = ()
+    clock_ahead: int | None = None
 
 
 class Members(msgspec.Struct, frozen=True):
@@ -488,7 +492,9 @@ class Members(msgspec.Struct, frozen=True):
 
     `state` is how it stands itself; `me` is among the `members`, in the order of their names.
     `claims` says who fetches each shard, where anybody does. Its last heartbeat came back at
-    `echoed`, so many seconds after it was sent: `echo_seconds`.
+    `echoed`, so many seconds after it was sent: `echo_seconds`. `why` it stands by is one line,
+    None where it does not. Its wall clock is `clock_off` ms ahead of what most of the members say;
+    0 while it is right, or nobody knows.
     """
 
     me: NodeId
@@ -497,6 +503,8 @@ class Members(msgspec.Struct, frozen=True):
     claims: Mapping[Shard, Claim]
     echoed: Moment | None
     echo_seconds: float | None
+    why: str | None = None
+    clock_off: int = 0
 
 
 class MemberFigures(msgspec.Struct, frozen=True):

@@ -329,7 +329,9 @@ class Bus(Actor):
 
     def _pass_on(self, message: Prices | Page) -> None:
         now = Moment.now().milliseconds
-        rows, ahead = taken(message, now=now, wall=now_ms(), known=self._tables.quotes)
+        members = self._tables.members.value
+        wall = now_ms() - (0 if members is None else members.clock_off)
+        rows, ahead = taken(message, now=now, wall=wall, known=self._tables.quotes)
         if ahead is not None:
             self._counts.refuse_ahead(message.sender, ahead)
         if rows:

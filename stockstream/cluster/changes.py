@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from stockstream.cluster.member_rows import has_another_time, how_far
 from stockstream.statuses import NodeState
 
 if TYPE_CHECKING:
@@ -36,17 +37,16 @@ class Changes:
         self._holding = holding
         self._refused: frozenset[NodeId] = frozenset()
 
-    def note(
-        self, members: Members, holding: Holding, why: str | None, refused: Mapping[NodeId, int]
-    ) -> list[str]:
-        """Log the changes; `why` this node stands by, if it does. Of the nodes in `refused`, that
-        epoch is too far ahead. The answer is what was logged, for the event log.
+    def note(self, members: Members, holding: Holding, refused: Mapping[NodeId, int]) -> list[str]:
+        """Log the changes. Of the nodes in `refused`, that epoch is too far ahead. The answer is
+        what was logged, for the event log.
         """
         told = [
             *self._members_changed(members),
             *self._settings_differ(members),
             *self._holding_changed(holding),
-            *self._state_changed(members, why),
+            *self._clocks_differ(members),
+            *self._state_changed(members),
             *self._refused_changed(refused),
         ]
         self._members, self._holding = members, holding
@@ -86,12 +86,24 @@ class Changes:
         _log.info("the holding changed", what=text, holds=len(after))
         return [text]
 
-    def _state_changed(self, members: Members, why: str | None) -> list[str]:
+    def _clocks_differ(self, members: Members) -> list[str]:
+        before = _others(self._members)
+        told = []
+        for node, member in _others(members).items():
+            ahead = member.clock_ahead
+            if ahead is not None and has_another_time(member):
+                known = before.get(node)
+                if known is None or not has_another_time(known):
+                    _log.warning("clocks differ", node=node.name, seconds_ahead=round(ahead / 1000))
+                    told.append(f"the clock of {node.name} is {how_far(ahead)} this node's")
+        return told
+
+    def _state_changed(self, members: Members) -> list[str]:
         before = None if self._members is None else self._members.state
         after = members.state
         if before is after:
             return []
-        text = _STATES[after] if why is None else f"stands by: {why}"
+        text = _STATES[after] if members.why is None else f"stands by: {members.why}"
         log = _log.info if after in {NodeState.READY, NodeState.JOINING} else _log.warning
         log("the state in the cluster changed", state=after.value, meaning=text)
         return [text]

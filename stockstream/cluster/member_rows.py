@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stockstream.cluster.clocks import WRONG_MS
 from stockstream.statuses import Member, Members
 from stockstream.times import Moment
 from stockstream.version import program_version
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
     from stockstream.cluster.own_beats import OwnBeats
     from stockstream.cluster.ownership import Ownership
     from stockstream.shards import NodeId
+
+
+def how_far(ahead: int) -> str:
+    """How far a clock is ahead of another, which is named next; of it the ms are known."""
+    return f"{abs(ahead) / 1000:,.0f} s {'ahead of' if ahead > 0 else 'behind'}"
+
+
+def has_another_time(member: Member) -> bool:
+    """Whether its clock is not as this node's: one of the two is wrong."""
+    return member.clock_ahead is not None and abs(member.clock_ahead) > WRONG_MS
 
 
 def members_of(
@@ -30,6 +41,7 @@ def members_of(
         public_url=beats.public_url or None,
         load=beats.load,
         clients=clients,
+        clock_ahead=0,
     )
     others = (
         Member(
@@ -43,6 +55,7 @@ def members_of(
             load=beat.load,
             clients=beat.clients,
             differing=core.differing(node),
+            clock_ahead=core.clocks.ahead_of_mine(node),
         )
         for node, beat in core.members.items()
     )
@@ -53,10 +66,12 @@ def members_of(
         claims={name: claim for name, claim in core.claims.items() if claim.name},
         echoed=beats.echoed,
         echo_seconds=beats.echo_seconds,
+        why=_why_standing_by(core),
+        clock_off=core.clocks.off if core.clocks.is_wrong else 0,
     )
 
 
-def why_standing_by(core: Ownership) -> str | None:
+def _why_standing_by(core: Ownership) -> str | None:
     """What an operator has to know of it; None where this node does not stand by."""
     newer, other = core.superseded_by, core.yields_to
     if newer is not None:
@@ -65,4 +80,14 @@ def why_standing_by(core: Ownership) -> str | None:
     if other is not None:
         settings = ", ".join(core.differing(other))
         return f"node {other.name} fetches already, with another {settings}"
+    if core.clocks.is_wrong:
+        return (
+            f"its clock is {how_far(core.clocks.off)} what most of the others say; set it, and it "
+            "is ready again"
+        )
+    if core.outran:
+        return (
+            "its clock was days ahead, and so are the versions of its prices; it is right again: "
+            "start the node again"
+        )
     return None

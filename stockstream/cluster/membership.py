@@ -12,6 +12,7 @@ goes on fetching what it holds, and the others hear of it again before they woul
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median_low
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,7 +22,7 @@ from stockstream import paths
 from stockstream.cluster.changes import Changes
 from stockstream.cluster.figures import Figures
 from stockstream.cluster.fitness import Fitness
-from stockstream.cluster.member_rows import members_of, why_standing_by
+from stockstream.cluster.member_rows import members_of
 from stockstream.cluster.messages import (
     AskWants,
     BusDown,
@@ -162,8 +163,9 @@ class Membership(Actor):
     def _on_beat(self, _message: _Beat) -> None:
         self._beats.measure_load()
         unfit = self._fitness.unfit(self._tables.circuits.rows, trio.current_time())
-        self._say(self._core.set_unfit(unfit, self._now()))
-        self._say(self._core.tick(self._now()))
+        self._say(self._core.set_unfit(unfit, self._clock()))
+        self._core.set_upstream_clock(self._upstream_ahead())
+        self._say(self._core.tick(self._clock()))
         for node in self._core.suspects():
             self._bus.cast(Probe(node))
         self._settle()
@@ -190,17 +192,17 @@ class Membership(Actor):
             return
         if isinstance(message, Heartbeat):
             self._notice(message)
-        self._say(self._core.heard(message, self._now()))
+        self._say(self._core.heard(message, self._clock()))
         self._settle()
 
     @handles(NobodyThere)
     def _on_nobody(self, message: NobodyThere) -> None:
-        self._say(self._core.nobody_there(message.node, self._now()))
+        self._say(self._core.nobody_there(message.node, self._clock()))
         self._settle()
 
     @handles(TableFull)
     def _on_full(self, _message: TableFull) -> None:
-        self._say(self._core.table_filled(self._now()))
+        self._say(self._core.table_filled(self._clock()))
         self._settle()
 
     def _notice(self, beat: Heartbeat) -> None:
@@ -253,7 +255,7 @@ class Membership(Actor):
 
     def _whole(self, message: MemberMessage) -> MemberMessage:
         if isinstance(message, Heartbeat):
-            return self._beats.whole(message, self._wanting.mine)
+            return self._beats.whole(message, self._wanting.mine, self._clock())
         return message
 
     def _settle(self) -> None:
@@ -277,7 +279,7 @@ class Membership(Actor):
         if before is not None and _fetched(before) != _fetched(holding):
             for who in (*self._feeds, self._alerts):
                 who.cast(HoldingChanged())
-        for text in self._changes.note(members, holding, why_standing_by(core), core.refused):
+        for text in self._changes.note(members, holding, core.refused):
             self.system.emit(ClusterChanged(self.path, text))
 
     def _add_up(self) -> None:
@@ -293,9 +295,12 @@ class Membership(Actor):
         for feed in self._feeds:
             feed.cast(demand)
 
-    def _now(self) -> int:
-        """The wall clock for new epochs; never below what this node has known before its start."""
-        return max(self._clock(), self._settings.me.boot)
+    def _upstream_ahead(self) -> int | None:
+        """By how many ms the upstreams' clocks are ahead of this node's, as far as they tell."""
+        steady, wall = Moment.now().milliseconds, self._clock()
+        told = [clock.dated for clock in self._tables.upstream_clocks.rows.values()]
+        ahead = [steady + dated - wall for dated in told if dated is not None]
+        return median_low(ahead) if ahead else None
 
     # The task: a disk may hang, and nobody waits for it
 

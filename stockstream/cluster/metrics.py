@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stockstream.metrics import counter, counters, gauge, histogram
+from stockstream.metrics import counter, counters, gauge, gauges, histogram
 from stockstream.statuses import NodeState
 
 if TYPE_CHECKING:
@@ -78,13 +78,22 @@ def _members(members: Members) -> Iterator[Family]:
     )
     yield gauge(
         "stockstream_cluster_standing_by",
-        "Whether this node must not fetch: its name is taken, or its settings are others.",
+        "Whether this node must not fetch: its name is taken, its settings or its time others.",
         members.state is NodeState.STANDING_BY,
     )
     yield gauge(
         "stockstream_cluster_echo_age_seconds",
         "Seconds since a heartbeat of this node came back.",
         None if members.echoed is None else members.echoed.age,
+    )
+    yield gauges(
+        "stockstream_cluster_clock_ahead_seconds",
+        "By how much a node's clock is ahead of this one's.",
+        [
+            ({"node": row.node.name}, row.clock_ahead / 1000)
+            for row in rows
+            if row.clock_ahead is not None and row.node != members.me
+        ],
     )
 
 

@@ -44,7 +44,7 @@ class OwnBeats:
         """To be called at each heartbeat interval."""
         self._load.measure(trio.current_time())
 
-    def whole(self, beat: Heartbeat, wants: Wants) -> Heartbeat:
+    def whole(self, beat: Heartbeat, wants: Wants, wall_ms: int) -> Heartbeat:
         """A heartbeat that is about to be said, with all that it tells."""
         self._sent[beat.number] = trio.current_time()
         while len(self._sent) > UNHEARD_BEATS:
@@ -57,6 +57,7 @@ class OwnBeats:
             public_url=self.public_url,
             load=self.load,
             clients=wants.connections,
+            clock=max(wall_ms, 0),
         )
 
     def came_back(self, beat: Heartbeat) -> None:

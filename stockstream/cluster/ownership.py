@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stockstream.cluster.claim_book import ClaimBook
+from stockstream.cluster.claim_book import ClaimBook, is_too_far_ahead
+from stockstream.cluster.clocks import Clocks
 from stockstream.cluster.rendezvous import preferred
 from stockstream.cluster.roster import Roster
 from stockstream.cluster.wire import ClaimMessage, Heartbeat
@@ -62,13 +63,15 @@ class Remembered(msgspec.Struct, frozen=True):
     ready: bool = False
     silent: int = 0
     kept: frozenset[Shard] | None = None
+    clock_off: int = 0
+    clock_is_wrong: bool = False
 
 
 class Ownership:
     """Node `me` in its cluster. What a method returns is to be sent to the members at once.
 
     Its owner calls `tick` at each heartbeat interval, and adds to heartbeats what else they tell.
-    `now_ms` is the wall clock, which new epochs are taken from and nothing else.
+    `now_ms` is the wall clock, which new epochs are taken from as `clocks` allow, and nothing else.
     """
 
     def __init__(
@@ -96,6 +99,9 @@ class Ownership:
         self._pending: set[Shard] = set()  # those that have not come back
         self._brought = dict(remembered.brought)
         self._refused: dict[NodeId, int] = {}
+        self.clocks = Clocks(remembered.clock_off, is_wrong=remembered.clock_is_wrong)
+        self._upstream_ahead: int | None = None
+        self._outran = False
 
         self._connected = False
         self._left = False
@@ -124,6 +130,8 @@ class Ownership:
             ready=self._ready,
             silent=self._silent,
             kept=self._kept,
+            clock_off=self.clocks.off,
+            clock_is_wrong=self.clocks.is_wrong,
         )
 
     # What follows from it
@@ -161,7 +169,12 @@ class Ownership:
     @property
     def stands_by(self) -> bool:
         """Whether this node must not fetch, not even alone."""
-        return self.superseded_by is not None or self.yields_to is not None
+        return (
+            self.superseded_by is not None
+            or self.yields_to is not None
+            or self.clocks.is_wrong
+            or self.outran
+        )
 
     @property
     def superseded_by(self) -> NodeId | None:
@@ -172,6 +185,14 @@ class Ownership:
     def yields_to(self) -> NodeId | None:
         """A node whose settings make other prices, and which goes first; `differing` says which."""
         return self._roster.ahead_with_other_settings(ready=self._ready)
+
+    @property
+    def outran(self) -> bool:
+        """Whether its epochs are those of a clock that was wrong by days, and is right again.
+
+        What it was told of them nobody can follow, and it takes nothing that is below them.
+        """
+        return self._outran
 
     @property
     def state(self) -> NodeState:
@@ -234,7 +255,7 @@ class Ownership:
         self._ticks += 1
         if self._ticks % BROUGHT_EVERY == 0:
             for shard, epoch in self._brought.items():
-                self._book.bring(shard, epoch, now_ms)
+                self._book.bring(shard, epoch, self._time(now_ms))
             self._brought.clear()
         self._silent += 1 if self._connected else SILENT_PER_TICK_CUT_OFF
         if self.alone and self._kept is None:
@@ -254,7 +275,7 @@ class Ownership:
             return []
         if message.sender == self.me:
             return self._heard_myself(message, now_ms)
-        refused = self._book.take(message.claims, now_ms)
+        refused = self._book.take(message.claims, self._time(now_ms))
         if isinstance(message, ClaimMessage):
             return self._new_claims(now_ms)
         if message.kind == "bye":
@@ -264,6 +285,7 @@ class Ownership:
             self._refused[message.sender] = refused
         else:
             self._refused.pop(message.sender, None)
+        self.clocks.hear(message.sender, message.clock)
         agrees = refused is None and self._book.agrees(message.claims)
         came = self._roster.hear(message, agrees=agrees)
         said = self._judge(now_ms)
@@ -293,6 +315,10 @@ class Ownership:
         self._unfit = unfit
         return [self._beat(), *self._new_claims(now_ms)] if self._up else []
 
+    def set_upstream_clock(self, ahead: int | None) -> None:
+        """By the date of its answers the upstream's clock is so many ms ahead of this node's."""
+        self._upstream_ahead = ahead
+
     def seen(self, shard: Shard, epoch: int) -> None:
         """A version of that epoch came from outside: of a node that was alone, and is dead.
 
@@ -312,12 +338,17 @@ class Ownership:
     def _up(self) -> bool:
         return self._connected and self._echoes >= ECHOES_TO_JOIN
 
+    def _time(self, now_ms: int) -> int:
+        # At each use anew: what is being heard may tell that the clock is wrong, or right again.
+        return self.clocks.now(now_ms, self.me.boot)
+
     def _join(self) -> None:
         self._echoes = 0
         self._pending.clear()
         self._timed.clear()
         self._book.begin_again()
         self._roster.begin_again()
+        self.clocks.begin_again()
 
     def _beat(self, kind: Literal["beat", "hello", "bye"] = "beat") -> Heartbeat:
         self._number += 1
@@ -347,11 +378,19 @@ class Ownership:
         self._silent = 0
         self._echoes += 1
         self._book.note()
+        self.clocks.echo(message.clock, self._upstream_ahead)
         if self._up:
             self._joined = True
             self._kept = None
             self._roster.echo()
             self._refused = {n: epoch for n, epoch in self._refused.items() if n in self._roster}
+            # Where the others' epochs are far ahead too, all clocks were set: they go on together.
+            self._outran = (
+                self.clocks.judged
+                and not self._refused
+                and any(beat.ready for beat in self.members.values())
+                and is_too_far_ahead(self._book.highest, self._time(now_ms))
+            )
         return self._judge(now_ms)
 
     def _judge(self, now_ms: int) -> list[MemberMessage]:
@@ -367,7 +406,7 @@ class Ownership:
         """What this node should fetch and does not hold."""
         if not (self._up and self._ready) or self._left:
             return []
-        epoch = next_epoch(self.me.name, now_ms, self._book.highest)
+        epoch = next_epoch(self.me.name, self._time(now_ms), self._book.highest)
         claims: dict[Shard, Claim] = {}
         for upstream, shards in self._shards.items():
             candidates = self._candidates(upstream)

@@ -152,8 +152,9 @@ class HearingStates:
         if clock is not None:
             # Our wall clock has not been compared with the upstream's.
             lead = None if clock.lead is None else clock.lead - later
+            dated = None if clock.dated is None else clock.dated - later
             clock = msgspec.structs.replace(
-                clock, lead=lead, steady=clock.steady + later, agreed=None
+                clock, lead=lead, steady=clock.steady + later, agreed=None, dated=dated
             )
         told = UpstreamTold(
             message.upstream,
@@ -213,7 +214,7 @@ def _check(message: State) -> None:
         times += [last.at for last in confirmed.rejected.values()]
     numbers = [message.now]
     if clock is not None:
-        numbers += [clock.shift, clock.steps, clock.steady, clock.lead or 0]
+        numbers += [clock.shift, clock.steps, clock.steady, clock.lead or 0, clock.dated or 0]
     if not (
         all(abs(time - message.now) <= FAR_MS for time in times)
         and all(abs(number) <= MOST for number in numbers)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stockstream.cluster.claim_book import NOBODY
+from stockstream.cluster.member_rows import has_another_time, how_far
 from stockstream.statuses import NodeState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stockstream.shards import Claim, NodeId, Shard
-    from stockstream.statuses import BusStatus, Holding, Member
+    from stockstream.statuses import BusStatus, Holding, Member, Members
     from stockstream.tables import Tables
 
 
@@ -23,7 +24,8 @@ class MemberDocument(msgspec.Struct, frozen=True):
     It may fetch once it is `ready`; `fetches` are its shards, and `unfit` the upstreams that it
     cannot reach. Its last heartbeat came `silent_seconds` ago. `address` is for operators,
     `public_url` for browsers. `load` is the share of a core that it used of late. `differing` names
-    settings that are not as they are at the node that tells this.
+    settings that are not as they are at the node that tells this. Its clock is
+    `clock_ahead_seconds` ahead of that node's; null where it is not known.
     """
 
     node: str
@@ -38,6 +40,7 @@ class MemberDocument(msgspec.Struct, frozen=True):
     load: float
     clients: int
     differing: list[str]
+    clock_ahead_seconds: float | None
 
 
 class ShardDocument(msgspec.Struct, frozen=True):
@@ -66,7 +69,8 @@ class ClusterDocument(msgspec.Struct, frozen=True):
 
     `joining`: it is still being told the prices. `alone`: it reaches nobody and fetches by itself
     what its own clients want, `fetches_alone`. `standing_by`: another node has its name and is
-    newer, or its settings differ in what must be the same; it shows prices and fetches none.
+    newer, its settings differ in what must be the same, or its clock is wrong, as most of the
+    others say; it shows prices and fetches none.
 
     Its own heartbeat came back `echo_age_seconds` ago, and took `echo_seconds`; null before the
     first. A node that is cut off sees that age rise. `troubles` says in a line each what is not as
@@ -103,13 +107,19 @@ def cluster_document(tables: Tables) -> ClusterDocument | None:
         echo_seconds=None if members.echo_seconds is None else round(members.echo_seconds, 4),
         troubles=[],
     )
-    return msgspec.structs.replace(document, troubles=_troubles(document))
+    return msgspec.structs.replace(document, troubles=_troubles(document, members))
 
 
-def _troubles(document: ClusterDocument) -> list[str]:
+def _troubles(document: ClusterDocument, members: Members) -> list[str]:
     me, bus, told = document.node, document.bus, []
     if document.state is not NodeState.READY:
-        told.append(f"{me} is {document.state.replace('_', ' ')}")
+        why = "" if members.why is None else f": {members.why}"
+        told.append(f"{me} is {document.state.replace('_', ' ')}{why}")
+    told += [
+        f"the clock of {member.node.name} is {how_far(member.clock_ahead)} that of {me}"
+        for member in members.members
+        if not members.clock_off and member.clock_ahead is not None and has_another_time(member)
+    ]
     if bus is not None and not bus.up:
         told.append(f"{me} has no connection to NATS: {bus.reason}")
     for member in document.members:
@@ -139,6 +149,9 @@ def _member(member: Member, claims: Mapping[Shard, Claim]) -> MemberDocument:
         load=round(member.load, 3),
         clients=member.clients,
         differing=sorted(member.differing),
+        clock_ahead_seconds=(
+            None if member.clock_ahead is None else round(member.clock_ahead / 1000, 1)
+        ),
     )
 
 

@@ -59,7 +59,8 @@ class Heartbeat(Said, frozen=True, kw_only=True, tag="heartbeat"):
     `claims` are all that it knows, not its own ones only: what one node has missed, another tells.
     `unfit` names the upstreams that it should not fetch from. `batch` and `wants` are the numbers
     of what it last told of each kind, so that a receiver finds out what it missed.
-    `fingerprints` are HMACs by the name of a setting, to be compared with one's own.
+    `fingerprints` are HMACs by the name of a setting, to be compared with one's own. `clock` is the
+    sender's wall clock, in ms; 0 from who does not tell it.
     """
 
     number: Count
@@ -74,6 +75,7 @@ class Heartbeat(Said, frozen=True, kw_only=True, tag="heartbeat"):
     public_url: str = ""
     load: float = 0.0
     clients: Count = 0
+    clock: Count = 0
     fingerprints: Mapping[str, str] = {}
 
 

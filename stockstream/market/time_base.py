@@ -198,6 +198,8 @@ class TimeBase:
         told = at.date
         if told is None:
             told = max((seen.timestamp for seen in observations), default=0)
+        if at.date is not None:
+            self.clock = msgspec.structs.replace(self.clock, dated=at.date - at.steady)
         if abs(told - at.wall) <= AGREES_MS:
             agreed: int | None = at.wall - at.steady
         elif at.date is not None:

@@ -57,7 +57,7 @@ class Happenings:
                 self._node_away(world.nodes[trouble.target], trouble, nursery, at_once=False)
             case "clock":
                 node = world.nodes[trouble.target]
-                node.skew += trouble.amount
+                node.skew = trouble.amount
                 self._checks.killed(node.number, CLOCK_INTERVALS * self._checks.interval)
             case "reset" | "vanish" | "stall" | "delay" | "change" | "hop":
                 self._client(world.clients[trouble.target], trouble)

@@ -62,6 +62,7 @@ def _cluster(members: Members) -> dict[str, object]:
     return {
         "ok": members.state is NodeState.READY,
         "state": members.state,
+        **({} if members.why is None else {"reason": members.why}),
         "members": len(members.members),
         "ready": sum(member.ready for member in members.members),
         "echo_age_seconds": None if members.echoed is None else round(members.echoed.age, 3),

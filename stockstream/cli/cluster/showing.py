@@ -34,8 +34,10 @@ def show_cluster(console: Console, document: ClusterDocument) -> None:
     console.print(said)
     console.print(Text(_lag(document), style="dim"))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("node", "state", "fetches", "clients", "load", "heard", "version", "address"):
-        right = name in {"clients", "load"}
+    for name in (
+        "node", "state", "fetches", "clients", "load", "heard", "clock", "version", "address",
+    ):  # fmt: skip
+        right = name in {"clients", "load", "clock"}
         table.add_column(name, justify="right" if right else "left", no_wrap=name != "fetches")
     for member in document.members:
         is_me = member.node == document.node and member.boot == document.boot
@@ -49,12 +51,20 @@ def show_cluster(console: Console, document: ClusterDocument) -> None:
             f"{member.clients:,}",
             f"{member.load:.0%}",
             Text("itself" if is_me else f"{member.silent_seconds:.1f} s ago"),
+            Text(_clock(member.clock_ahead_seconds)),
             Text(member.version),
             Text(member.public_url or member.address or "-"),
         )
     console.print(table)
     for line in document.troubles:
         console.print(Text(f"! {line}", style="red"))
+
+
+def _clock(ahead: float | None) -> str:
+    if ahead is None:
+        return "-"
+    seconds = round(ahead)
+    return f"{seconds:+,} s" if seconds else "0 s"
 
 
 def shortened(shards: Sequence[str]) -> str:

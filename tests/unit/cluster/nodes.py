@@ -136,6 +136,7 @@ class Node:
         self.tables = Tables()
         self.memory = Memory()
         self.state = {"up": True}
+        self.ahead_ms = 0
         self.feed = []
         self.manager = []
         self.watcher = []
@@ -161,7 +162,7 @@ class Node:
 
     def spec(self):
         membership = lambda: Membership(  # noqa: E731
-            self.settings, self.tables, self.memory, clock=wall_clock
+            self.settings, self.tables, self.memory, clock=self.wall_clock
         )
         cluster = [
             ChildSpec("bus", lambda: MemoryBus(self.air, self.me, self.state)),
@@ -178,6 +179,10 @@ class Node:
                 _forever("alerts", [ChildSpec("watcher", lambda: Probed(self.watcher))]),
             ],
         )
+
+    def wall_clock(self):
+        """The time by this node's clock."""
+        return wall_clock() + self.ahead_ms
 
     async def start(self, nursery):
         self.system = System()
@@ -233,8 +238,9 @@ class Nodes:
         self.nodes = {}
         self._nursery = nursery
 
-    async def start(self, name, boot=1, *, settings=None, parts=1, secret=SECRET):
+    async def start(self, name, boot=1, *, settings=None, parts=1, secret=SECRET, ahead_ms=0):
         node = Node(self.air, name, WALL_MS + boot, settings or {}, parts, secret)
+        node.ahead_ms = ahead_ms
         self.nodes[node.me] = node
         await node.start(self._nursery)
         return node

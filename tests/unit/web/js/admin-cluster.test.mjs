@@ -8,17 +8,17 @@ import { describeCluster } from "../../../../web/static/js/admin/cluster-view.js
 const plain = (text) => text.replaceAll("\u00a0", " ");
 
 /** @param {object} [changes] */
-const member = (changes = {}) => ({ node: "box-1", boot: 1, ready: true, fetches: ["api/0"], silent_seconds: 0.4, version: "1", address: "http://127.0.0.1:4001", load: 0.034, clients: 1200, ...changes });
+const member = (changes = {}) => ({ node: "box-1", boot: 1, ready: true, fetches: ["api/0"], silent_seconds: 0.4, version: "1", address: "http://127.0.0.1:4001", load: 0.034, clients: 1200, clock_ahead_seconds: 0, ...changes });
 
 /** @param {object} [changes] */
-const cluster = (changes = {}) => ({ node: "box-1", boot: 1, state: "ready", members: [member(), member({ node: "box-2", boot: 2, fetches: [], silent_seconds: 3.2, address: null })], fetches_alone: [], bus: { up: true, server: "a:4222", reason: "", seconds: 60 }, echo_age_seconds: 0.2, echo_seconds: 0.0015, troubles: [], ...changes });
+const cluster = (changes = {}) => ({ node: "box-1", boot: 1, state: "ready", members: [member(), member({ node: "box-2", boot: 2, fetches: [], silent_seconds: 3.2, clock_ahead_seconds: -172800.3, address: null })], fetches_alone: [], bus: { up: true, server: "a:4222", reason: "", seconds: 60 }, echo_age_seconds: 0.2, echo_seconds: 0.0015, troubles: [], ...changes });
 
 test("each node has a row: this one, what it fetches, when it was heard", () => {
   const { tone, state, lag, rows } = describeCluster(cluster());
   assert.deepEqual([tone, state, plain(lag)], ["good", "Ready", "echo after 1.5 ms"]);
   assert.deepEqual(rows.map((row) => row.cells.map(plain)), [
-    ["box-1 (this one)", "Ready", "api/0", "1,200", "3 %", "itself"],
-    ["box-2", "Ready", "nothing", "1,200", "3 %", "3 s"],
+    ["box-1 (this one)", "Ready", "api/0", "1,200", "3 %", "itself", ""],
+    ["box-2", "Ready", "nothing", "1,200", "3 %", "3 s", "-172,800 s"],
   ]);
   assert.deepEqual(rows.map((row) => row.address), ["http://127.0.0.1:4001", ""]);
 });

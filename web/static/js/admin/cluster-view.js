@@ -56,12 +56,19 @@ function describeMember(member, cluster) {
       member.clients.toLocaleString("en-US"),
       `${Math.round(member.load * 100)} %`,
       me ? "itself" : age(member.silent_seconds * 1000),
+      me || member.clock_ahead_seconds === null ? "" : clock(Math.round(member.clock_ahead_seconds)),
     ],
     address: member.address ?? "",
   };
 }
 
-const NUMBERS = new Set([3, 4, 5]);
+/** @param {number} ahead in whole seconds */
+function clock(ahead) {
+  if (ahead === 0) return "0 s";
+  return `${ahead > 0 ? "+" : "-"}${Math.abs(ahead).toLocaleString("en-US")} s`;
+}
+
+const NUMBERS = new Set([3, 4, 5, 6]);
 
 export class ClusterView {
   #section;

@@ -193,6 +193,7 @@
  * @property {string | null} address
  * @property {number} load
  * @property {number} clients
+ * @property {number | null} clock_ahead_seconds
  *
  * @typedef {object} Symbols what an upstream confirms
  * @property {number} told in its last answer

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.support.client import Client
     from tests.support.nodes import Nodes
 
+LISTS = "/api/v1/watchlists"
 WAIT_SECONDS = 30.0
 
 
@@ -71,11 +72,41 @@ async def is_known_everywhere(nodes: Nodes, rules: int) -> None:
                     await trio.sleep(0.1)
 
 
-@pytest.mark.proves("N22", "N23", "T16")
+async def lists_are_seen_by_all_at_once(nodes: Nodes, cookies: httpx.Cookies) -> None:
+    """Each node answers with what was changed at another one the moment before."""
+    async with AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(
+                httpx.AsyncClient(base_url=node.url, timeout=20, cookies=cookies)
+            )
+            for node in nodes.running
+        ]
+
+        async def seen() -> list[list[tuple[str, list[str]]]]:
+            answers = [(await client.get(LISTS)).json()["watchlists"] for client in clients]
+            return [[(one["name"], one["symbols"]) for one in answer] for answer in answers]
+
+        for number, client in enumerate(clients):
+            made = await client.post(LISTS, json={"name": f"of {number}", "symbols": ["AAPL"]})
+            assert made.status_code == 201, made.text
+            assert await seen() == [[(f"of {number}", ["AAPL"])]] * len(clients)
+            after = clients[(number + 1) % len(clients)]
+            path = made.headers["Location"]
+            assert (await after.patch(path, json={"add": ["MSFT"]})).status_code == 200
+            assert await seen() == [[(f"of {number}", ["AAPL", "MSFT"])]] * len(clients)
+            assert (await after.delete(path)).status_code == 200
+            assert await seen() == [[]] * len(clients)
+            assert [(await each.get(path)).status_code for each in clients] == [404] * len(clients)
+
+
+@pytest.mark.proves("N22", "N23", "N25", "T16")
 async def test_an_alert_is_stored_posted_and_told_once_though_its_node_is_killed(
     tmp_path: Path, empty_database_url: str, nursery: trio.Nursery
 ) -> None:
-    """First nothing happens to the node that fetches; then it is killed with a crossing at hand."""
+    """First nothing happens to the node that fetches; then it is killed with a crossing at hand.
+
+    Before that a user's lists, which are rows too, are changed at each node and read at all.
+    """
     seed = random.randrange(1_000_000)
     print("seed", seed)
     pause = random.Random(seed).uniform(0, 0.05)
@@ -101,6 +132,7 @@ async def test_an_alert_is_stored_posted_and_told_once_though_its_node_is_killed
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=where, timeout=20))
         assert (await http.get("/")).status_code == 200
         await rows_are_there(http)
+        await lists_are_seen_by_all_at_once(nodes, http.cookies)
         rules = [await add_rule(http, *of, receiver.url) for of in (("AAPL", 100), ("MSFT", 400))]
         await is_known_everywhere(nodes, 2)
         cookie = [("Cookie", "=".join(user_cookie(http)))]

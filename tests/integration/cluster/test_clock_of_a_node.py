@@ -50,7 +50,7 @@ async def test_a_node_whose_clock_is_set_to_another_day_stands_by_until_it_is_ri
         async with watched(list(nodes)) as clients:
             begin = trio.current_time()
             clock.set(off)
-            await until(lambda: odd.state == "standing_by", 10)
+            await until(lambda: odd.state == "standing_by", 20)
             assert odd not in nodes.holders
             code, cluster = readiness(odd)
             assert code == 503

@@ -14,7 +14,8 @@ from pathlib import Path
 import trio
 
 from mockserver import logs
-from mockserver.server import Prepared, prepare, serve_prepared
+from mockserver.server import BUNDLED_TAPES, Prepared, prepare, serve_prepared
+from mockserver.streams.channels import STREAMS
 from mockserver.stub_files import StubFileError
 from web.server import PortTaken
 from web.server.hosts import host_name
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.port,
             options.expectations,
             options.allowed_hosts,
+            tapes=options.tapes,
             strict=options.strict,
         )
     except StubFileError as error:
@@ -52,6 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--expectations", type=Path, default=BUNDLED, metavar="DIR",
         help="stub mappings: *.json, or a WireMock root (the bundled stock prices)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tapes", type=Path, default=BUNDLED_TAPES, metavar="DIR",
+        help="a folder of tapes (*.jsonl) for each provider (the bundled ones)",
     )  # fmt: skip
     parser.add_argument(
         "--allowed-hosts", type=_names, default=(), metavar="NAMES",
@@ -123,6 +129,8 @@ async def _serve(
             stubs = len(prepared.mappings)
             plural = "" if stubs == 1 else "s"
             print(f"{stubs} stub{plural} from {prepared.files.directory}", flush=True)  # noqa: T201
+            for provider in prepared.tapes:
+                print(f"{provider} at ws{url.removeprefix('http')}{STREAMS}/{provider}", flush=True)  # noqa: T201
             print(f"admin page {url}/__admin; Ctrl+C stops", flush=True)  # noqa: T201
         task_status.started()
 

@@ -13,12 +13,13 @@ from werkzeug.exceptions import HTTPException
 from mockserver.admin import HEALTH, admin_blueprint, answer
 from mockserver.incoming import Request, split_host
 from mockserver.page import page_blueprint
-from mockserver.responses import text_answer
+from mockserver.responses import Answer, text_answer
+from mockserver.streams.channels import STREAMS, Channels
 from mockserver.stub_server import StubServer
 from mockserver.stub_source import StubSource
 from mockserver.views import error_json
 from mockserver.wire_answers import write_answer
-from web.server import AllowedHosts, pack, read_folder, serve_static
+from web.server import AllowedHosts, pack, read_folder, serve_static, websocket_class
 
 MAX_REQUEST_BYTES: Final = 5_000_000
 _ADMIN: Final = "/__admin"
@@ -32,10 +33,12 @@ Send = Callable[[ASGISendEvent], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def create_app(server: StubServer, source: StubSource, hosts: AllowedHosts) -> QuartTrio:
+def create_app(
+    server: StubServer, source: StubSource, channels: Channels, hosts: AllowedHosts
+) -> QuartTrio:
     """The app that serves `server`'s stubs and lets `/__admin` change them, asked for by `hosts`.
 
-    Stubs answer under any name.
+    Stubs and the tapes of `channels` answer under any name.
 
     It needs `web.server` below it: faults and reason phrases are written on its wire.
     """
@@ -43,7 +46,7 @@ def create_app(server: StubServer, source: StubSource, hosts: AllowedHosts) -> Q
     serve_static(app, pack(read_folder(Path(app.root_path) / "static")), f"{_ADMIN}/static")
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
     app.register_blueprint(page_blueprint(server, source))
-    app.register_blueprint(admin_blueprint(server, source))
+    app.register_blueprint(admin_blueprint(server, source, channels))
 
     @app.before_request
     async def refuse_other_names() -> Response | None:
@@ -66,19 +69,23 @@ def create_app(server: StubServer, source: StubSource, hosts: AllowedHosts) -> Q
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
-    app.asgi_app = StubsBeside(app.asgi_app, server)  # type: ignore[method-assign]
+    sockets = websocket_class(channels.handlers())
+    app.asgi_websocket_class = sockets  # type: ignore[assignment]
+    app.asgi_app = StubsBeside(app.asgi_app, server, channels)  # type: ignore[method-assign]
     return app
 
 
 class StubsBeside:
-    """Gives requests below `/__admin` to `admin` and answers all others from the stubs.
+    """Gives requests below `/__admin` to `admin`, those below `/__streams` to the tapes, and
+    answers all others from the stubs.
 
     Not a route: a stub may have any method and any path, also those a router cannot express.
     """
 
-    def __init__(self, admin: Asgi, server: StubServer) -> None:
+    def __init__(self, admin: Asgi, server: StubServer, channels: Channels) -> None:
         self._admin = admin
         self._server = server
+        self._channels = channels
         self._reports = trio.CapacityLimiter(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,7 +102,11 @@ class StubsBeside:
             await write_answer(scope, send, text_answer(413, too_large))
             return
         request = _request(scope, body)
-        answer = self._server.served(request)
+        if scope["path"].startswith(f"{STREAMS}/"):
+            told = self._channels.answer(request)
+            await write_answer(scope, send, self._server.disturbed(told))
+            return
+        answer: Answer | None = self._server.served(request)
         if answer is None:
             # In a thread: comparing with every stub takes long, and others wait for their answers.
             why = await trio.to_thread.run_sync(self._server.report(request), limiter=self._reports)

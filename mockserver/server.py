@@ -2,7 +2,7 @@
 
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,8 @@ import trio
 
 from mockserver.app import create_app
 from mockserver.mappings import StubMapping
+from mockserver.streams.channels import Channels
+from mockserver.streams.tape import Tape, load_tapes
 from mockserver.stub_files import Fingerprint, StubFiles
 from mockserver.stub_server import StubServer
 from mockserver.stub_source import StubSource, log_notices
@@ -22,13 +24,19 @@ if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework
 
 
+BUNDLED_TAPES = Path(__file__).parent / "tapes"
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything that can be wrong has been looked at: stub files are read, sockets are open."""
+    """Everything that can be wrong has been looked at: stub files and tapes are read, sockets are
+    open.
+    """
 
     files: StubFiles
     seen: Fingerprint
     mappings: list[StubMapping]
+    tapes: Mapping[str, Tape]
     listeners: Sequence[socket.socket]
     hosts: AllowedHosts
 
@@ -46,9 +54,10 @@ def prepare(
     expectations: Path,
     allowed_hosts: Sequence[str] = (),
     *,
+    tapes: Path = BUNDLED_TAPES,
     strict: bool = False,
 ) -> Prepared:
-    """Read the stub files, then listen. Port 0 asks for a free one.
+    """Read the stub files and the tapes, then listen. Port 0 asks for a free one.
 
     `allowed_hosts` are names that the admin pages answer to, beside this machine's own. `strict`
     refuses stubs that hold anything that is not supported.
@@ -58,8 +67,9 @@ def prepare(
     files = StubFiles(expectations, strict)
     seen = files.fingerprint()  # before reading, so that no later change is missed
     mappings = files.load()
+    played = load_tapes(tapes)
     hosts = AllowedHosts((*machine_names(), host, *allowed_hosts))
-    return Prepared(files, seen, mappings, open_sockets(host, port), hosts)
+    return Prepared(files, seen, mappings, played, open_sockets(host, port), hosts)
 
 
 async def serve(
@@ -89,14 +99,16 @@ async def serve_prepared(
 ) -> None:
     """As `serve`, with what `prepare` made."""
     url = prepared.url
-    server = StubServer(prepared.files.bodies, dice=random.Random(), clock=_clock)
+    dice = random.Random()
+    server = StubServer(prepared.files.bodies, dice=dice, clock=_clock)
+    channels = Channels(prepared.tapes, lambda: server.outage, dice=dice, clock=_clock)
     server.use_files(prepared.mappings)
     log_notices(prepared.mappings)
     source = StubSource(prepared.files)
     async with trio.open_nursery() as nursery:
         if reload:
             nursery.start_soon(source.watch, prepared.seen, server.use_files)
-        app = cast("ASGIFramework", create_app(server, source, prepared.hosts))
+        app = cast("ASGIFramework", create_app(server, source, channels, prepared.hosts))
         await nursery.start(serve_app, app, prepared.listeners)
         task_status.started(url)
 

@@ -101,6 +101,10 @@ class StubServer:
         """The answer where nothing fits, which is then in the journal."""
         return self._noted(request, self.clock(), text_answer(404, why), None, why)
 
+    def disturbed(self, answer: Answer) -> Answer:
+        """What the outage switches make of an answer that is no stub's."""
+        return self.outage.disturb(answer, self._dice)
+
     def _noted(
         self,
         request: Request,

@@ -10,10 +10,12 @@ from mockserver.admin.files import file_routes
 from mockserver.admin.mappings import mapping_routes
 from mockserver.admin.requests import request_routes
 from mockserver.admin.settings import scenario_routes, server_routes
+from mockserver.admin.streams import stream_routes
 from mockserver.json_types import NotJson
 from mockserver.limits import TooMuchWork
 from mockserver.problems import FieldError
 from mockserver.saving import CannotSave
+from mockserver.streams.channels import Channels
 from mockserver.stub_files import StubFileError
 from mockserver.stub_server import StubServer
 from mockserver.stub_source import StubSource
@@ -26,7 +28,7 @@ _ELSEWHERE: Final = 50
 """Our code for a call that WireMock has and this server has not."""
 
 
-def admin_blueprint(server: StubServer, source: StubSource) -> Blueprint:
+def admin_blueprint(server: StubServer, source: StubSource, channels: Channels) -> Blueprint:
     """The routes of the admin API."""
     admin = Blueprint("admin", __name__, url_prefix="/__admin")
 
@@ -72,6 +74,7 @@ def admin_blueprint(server: StubServer, source: StubSource) -> Blueprint:
     file_routes(admin, server, source)
     scenario_routes(admin, server)
     server_routes(admin, server, source)
+    stream_routes(admin, channels)
 
     @admin.route("/<path:call>", methods=["GET", "POST", "PUT", "DELETE", "PATCH"])
     async def no_such_call(call: str) -> Response:

@@ -14,6 +14,7 @@ def mock(
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 1080,
     host: str = "127.0.0.1",
     expectations: Path | None = None,
+    tapes: Path | None = None,
     allowed_hosts: str = "",
     reload: Annotated[bool, Parameter(negative=())] = False,
     strict: Annotated[bool, Parameter(negative=())] = False,
@@ -22,6 +23,7 @@ def mock(
 
     It serves WireMock stub mappings. The bundled ones give six stocks with new random prices at
     every call of `/api/stock-prices`; `/__admin` is a page to look inside and to switch faults on.
+    It plays what providers push too, at `ws://HOST:PORT/__streams/kraken` and so on.
 
     Exits with 1 when the port is taken and with 2 when a stub file is broken.
 
@@ -39,6 +41,8 @@ def mock(
         Address to listen on.
     expectations
         Directory of stub mappings instead of the bundled one.
+    tapes
+        Directory with a folder of tapes for each provider, instead of the bundled one.
     allowed_hosts
         Host names that `/__admin` answers to, beside `localhost`, this machine's name and all
         addresses; separated by commas, `*` for any.
@@ -50,6 +54,8 @@ def mock(
     arguments = ["--port", str(port), "--host", host]
     if expectations is not None:
         arguments += ["--expectations", str(expectations)]
+    if tapes is not None:
+        arguments += ["--tapes", str(tapes)]
     if allowed_hosts:
         arguments += ["--allowed-hosts", allowed_hosts]
     if strict:

@@ -33,6 +33,7 @@ FILES_SLACK = 8
 TASKS_SLACK = 8
 """Connections to a database, and requests of others, come and go."""
 HISTORY_SECONDS = 4.0
+HEALED_SECONDS = 10.0
 SAMPLED_SECONDS = 10.0
 CALM_SECONDS = 15.0
 RECORDED_SECONDS = 15.0
@@ -81,12 +82,14 @@ class _Ticks(msgspec.Struct, frozen=True):
 class Before:
     """The node before a drill. `at` in ms since 1970, by its clock.
 
-    `no_history` is the reason why nothing is recorded, None if the history is recorded.
+    `no_history` is the reason why nothing is recorded, None if the history is recorded. `actors`
+    are the paths of those that lived, without the sessions.
     """
 
     at: int
     sample: Sample | None
     no_history: str | None
+    actors: frozenset[str]
 
 
 async def look(node: Node) -> Before:
@@ -103,14 +106,32 @@ async def look(node: Node) -> Before:
             overview = await _overview(node)
     history, at = overview.history, overview.now
     reason = None if history.ok else history.reason or "it is not recorded"
+    actors = await _actors(node)
     with trio.move_on_after(SAMPLED_SECONDS):
         while True:
             samples = overview.process.samples
             if samples and samples[-1].at > at:
-                return Before(at, samples[-1], reason)  # it includes the watching clients
+                # It includes the watching clients.
+                return Before(at, samples[-1], reason, actors)
             await trio.sleep(LOOK_SECONDS)
             overview = await _overview(node)
-    return Before(at, None, reason)
+    return Before(at, None, reason, actors)
+
+
+async def healed(node: Node, before: Before) -> Verdict:
+    """C12: all actors that lived before live again."""
+    missing = before.actors
+    with trio.move_on_after(HEALED_SECONDS):
+        while missing:
+            missing = before.actors - await _actors(node)
+            if missing:
+                await trio.sleep(LOOK_SECONDS)
+    detail = f"not there: {', '.join(sorted(missing))}" if missing else f"{len(before.actors)} live"
+    return Verdict("every actor is there again (C12)", not missing, detail)
+
+
+async def _actors(node: Node) -> frozenset[str]:
+    return frozenset(target.path for target in await node.targets(0) if target.state == "running")
 
 
 async def footprint(node: Node, before: Before) -> Verdict | None:

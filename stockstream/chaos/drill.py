@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from stockstream import paths
-from stockstream.chaos.aftermath import footprint, recorded
+from stockstream.chaos.aftermath import footprint, healed, recorded
 from stockstream.chaos.catalogue import Scope, action_named
 from stockstream.chaos.effects import Bounds, Span, longest_gap, starved
 from stockstream.chaos.node import Refused, Unreachable
@@ -80,7 +80,10 @@ def stopped_by(refused: Refused) -> Stopped:
 class Drill:
     """One run against one node. `say` tells people how it goes, on standard error.
 
-    `aside` is where effects are watched while the next thing is done; `watched` opens it.
+    `aside` is where effects are watched while the next thing is done; `watched` opens it. Drills of
+    several nodes run together are each other's `neighbours`: the clients of all see each fault, and
+    what those here saw of a neighbour's is `felt`. `grace` is how many seconds longer than on one
+    node fresh prices may take.
     """
 
     node: Node
@@ -93,6 +96,9 @@ class Drill:
     expect_recovery: float | None = None
     allow_escalation: bool = False
     strikes: list[Strike] = field(default_factory=list)
+    felt: list[Strike] = field(default_factory=list)
+    neighbours: Sequence[Drill] = ()
+    grace: float = 0.0
     skipped: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     web_hit: bool = False
@@ -171,13 +177,20 @@ class Drill:
         # even if the answer came late.
         struck = trio.current_time() - (injection.recovered_seconds or 0.0)
         seconds = float(values.get("seconds", 0.0)) if injection.until is not None else 0.0
+        for neighbour in self.neighbours:
+            neighbour.feel(injection, at, struck, seconds)
         if self.aside is not None and (aside or seconds):
-            self._following += 1
-            self.aside.start_soon(self._follow_aside, injection, at, struck, seconds)
+            self._start_following(self.aside, injection, at, struck, seconds, self._add)
             if seconds and self.watchers.all:
                 self.say(f"{at:7.2f} s  {f'{action} {name}'.strip()}: on for {seconds:g} s")
         else:
-            await self._follow(injection, at, struck, seconds)
+            self._add(await self._follow(injection, at, struck, seconds))
+
+    def feel(self, injection: Injection, at: float, struck: float, seconds: float) -> None:
+        """Watch what the clients of this node see of a fault that struck another one."""
+        if self.aside is not None:
+            add = self.felt.append
+            self._start_following(self.aside, injection, at, struck, seconds, add)
 
     async def followed(self) -> None:
         """Wait until all faults are over, and their effects on the clients were measured."""
@@ -185,17 +198,36 @@ class Drill:
             followed = self._followed
             await followed.wait()
 
+    def _start_following(
+        self,
+        aside: trio.Nursery,
+        injection: Injection,
+        at: float,
+        struck: float,
+        seconds: float,
+        add: Callable[[Strike], None],
+    ) -> None:
+        self._following += 1
+        aside.start_soon(self._follow_aside, injection, at, struck, seconds, add)
+
     async def _follow_aside(
-        self, injection: Injection, at: float, struck: float, seconds: float
+        self,
+        injection: Injection,
+        at: float,
+        struck: float,
+        seconds: float,
+        add: Callable[[Strike], None],
     ) -> None:
         try:
-            await self._follow(injection, at, struck, seconds)
+            add(await self._follow(injection, at, struck, seconds))
         finally:
             self._following -= 1
             self._followed.set()
             self._followed = trio.Event()
 
-    async def _follow(self, injection: Injection, at: float, struck: float, seconds: float) -> None:
+    async def _follow(
+        self, injection: Injection, at: float, struck: float, seconds: float
+    ) -> Strike:
         """Measure how long the clients had to wait, and what they were told."""
         fresh: list[float | None] = []
         gap: float | None = None
@@ -220,28 +252,26 @@ class Drill:
             gap = max((longest_gap(watcher, span) for watcher in present), default=0.0)
             hungry = sum(starved(watcher, span, bounds) for watcher in present)
         came = [answer for answer in fresh if answer is not None]
-        self._add(
-            Strike(
-                at=at,
-                action=injection.action,
-                target=injection.target or injection.action,
-                verified=injection.verified,
-                generation_before=injection.generation_before,
-                generation_after=injection.generation_after,
-                recovered=injection.recovered_seconds,
-                fresh_p50=sorted(came)[len(came) // 2] if came else None,
-                fresh_max=max(came, default=None),
-                late=0 if self.web_hit else len(fresh) - len(came),
-                detail=injection.detail,
-                longest_gap=gap,
-                starved=0 if self.web_hit else hungry,
-            )
+        return Strike(
+            at=at,
+            action=injection.action,
+            target=injection.target or injection.action,
+            verified=injection.verified,
+            generation_before=injection.generation_before,
+            generation_after=injection.generation_after,
+            recovered=injection.recovered_seconds,
+            fresh_p50=sorted(came)[len(came) // 2] if came else None,
+            fresh_max=max(came, default=None),
+            late=0 if self.web_hit else len(fresh) - len(came),
+            detail=injection.detail,
+            longest_gap=gap,
+            starved=0 if self.web_hit else hungry,
         )
 
     @property
     def fresh_seconds(self) -> float:
         """How soon after a fault fresh prices are expected."""
-        return self.expect_recovery or self.watchers.fresh_seconds
+        return self.expect_recovery or self.watchers.fresh_seconds + self.grace
 
     async def client_fault(self, action: str, parameters: Mapping[str, Value]) -> None:
         """Have some of our own watching clients misbehave."""
@@ -290,11 +320,12 @@ class Drill:
         self.say(_in_words(strike))
 
     async def look_back(self, before: Before) -> None:
-        """Judge the traces of the drill, and the history recorded meanwhile.
+        """Judge whether the node is whole, the traces of the drill, and the history meanwhile.
 
         Raises:
             Unreachable: the node does not answer.
         """
+        self.verdicts.append(await healed(self.node, before))
         left = await footprint(self.node, before)
         if left is None:
             self.skipped.append("memory, files and tasks (C15): the node does not tell of them")
@@ -329,9 +360,10 @@ class Drill:
                     "; ".join(faults[:3]) or f"{sum(w.updates for w in self.watchers.all)} updates",
                 )
             )
-            verdicts.append(fresh_verdict(self.strikes, self.fresh_seconds))
+            seen = [*self.strikes, *self.felt]
+            verdicts.append(fresh_verdict(seen, self.fresh_seconds))
             bounds = Bounds(self.watchers.interval, self.fresh_seconds)
-            verdicts.append(gap_verdict(self.strikes, bounds.gap))
+            verdicts.append(gap_verdict(seen, bounds.gap))
         if self.expect_recovery is not None:
             slow = [
                 strike

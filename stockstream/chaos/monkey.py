@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 import trio
@@ -33,29 +34,34 @@ def draws(rng: random.Random, static: Sequence[str], deny_sessions: bool) -> Ite
 
 
 async def unleash(
-    drill: Drill,
+    drills: Sequence[Drill],
     rng: random.Random,
     *,
     seconds: float,
     rate: float,
     deny: Sequence[str],
 ) -> None:
-    """Kill at random for some seconds, `rate` times a second, no target beyond its budget.
+    """Kill at random for some seconds, `rate` times a second, on the nodes of these drills.
 
-    A target without budget left is spared, and a session is killed in its place.
+    No target dies beyond its budget: it is spared, and a session is killed in its place.
     """
-    first = fair_game(await drill.node.targets(0), deny)
-    static = [target.path for target in first if not _is_session(target)]
+    drawing = []
+    for drill in drills:
+        first = fair_game(await drill.node.targets(0), deny)
+        static = [target.path for target in first if not _is_session(target)]
+        drawing.append((drill, draws(rng, static, _sessions_denied(deny))))
     pick = rng.random
     began = trio.current_time()
-    for number, drawn in enumerate(draws(rng, static, _sessions_denied(deny))):
+    for number in count():
         due = began + number / rate
         if due >= began + seconds:
             break
-        chance = pick()
+        drill, drawn = rng.choice(drawing)
+        path, chance = next(drawn), pick()
         await trio.sleep_until(due)
-        await _kill_one(drill, drawn, chance, deny)
-    await drill.followed()
+        await _kill_one(drill, path, chance, deny)
+    for drill in drills:
+        await drill.followed()
 
 
 async def _kill_one(drill: Drill, drawn: str, chance: float, deny: Sequence[str]) -> None:

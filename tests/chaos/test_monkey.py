@@ -34,7 +34,7 @@ async def kills(directory: Path) -> list[str]:
         drill = Drill(node, Watchers(CLIENTS), "two hundred clients", print, seed=SEED)
         async with watched(drill):
             await drill.settle()
-            await unleash(drill, random.Random(SEED), seconds=SECONDS, rate=RATE, deny=[])
+            await unleash([drill], random.Random(SEED), seconds=SECONDS, rate=RATE, deny=[])
     report = drill.report()
     assert report.exit_code == ExitCode.HELD, report.verdicts
     assert report.skipped == []

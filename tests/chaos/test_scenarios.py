@@ -216,7 +216,7 @@ async def test_two_hundred_kills_in_twenty_seconds(tmp_path: Path) -> None:
         drill = Drill(node, Watchers(10), "two hundred kills", print, seed=seed)
         async with watched(drill):
             await drill.settle()
-            await unleash(drill, random.Random(seed), seconds=20, rate=10, deny=[])
+            await unleash([drill], random.Random(seed), seconds=20, rate=10, deny=[])
         report = drill.report()
         assert report.exit_code == ExitCode.HELD, report
         assert len(report.strikes) + len(report.skipped) >= 200

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import random
+from contextlib import AsyncExitStack
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
+import trio
 from cyclopts import Parameter, validators
 
 from stockstream.chaos.aftermath import look
 from stockstream.chaos.catalogue import BadParameters, Scope, action_named
-from stockstream.chaos.drill import Drill, Stopped, holding, watched
+from stockstream.chaos.drill import STEADY_SECONDS, Drill, Stopped, holding, watched
 from stockstream.chaos.experiment import BadExperiment
 from stockstream.chaos.monkey import kill_matching, unleash
-from stockstream.chaos.report import ExitCode
+from stockstream.chaos.report import ExitCode, Verdict
 from stockstream.chaos.runner import run_experiment, targets_of
+from stockstream.chaos.several import all_show_the_same, join
 from stockstream.chaos.targets import Target, resolve
 from stockstream.chaos.watchers import Watchers
+from stockstream.cli.chaos.agreeing import disagreement
 from stockstream.cli.chaos.output import (
     print_dry_run,
     print_json,
@@ -25,9 +29,11 @@ from stockstream.cli.chaos.output import (
 from stockstream.cli.chaos.session import (
     Watching,
     Where,
+    WhereAll,
     ask_database,
     fail,
     run_drill,
+    run_drills,
     with_node,
 )
 from stockstream.cli.chaos.values import (
@@ -44,6 +50,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stockstream.chaos.node import Node
+
+HEAL_SECONDS = 30.0
+LOOK_SECONDS = 0.2
 
 
 async def kill(
@@ -188,9 +197,13 @@ async def monkey(
     rate: str = "2/s",
     deny: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     watching: Watching | None = None,
-    where: Where | None = None,
+    where: WhereAll | None = None,
 ) -> int:
     """Kill at random for a while, and watch the invariants.
+
+    On several nodes of a cluster the kills go to any of them, each node has its watching clients,
+    and every fault is seen by all of these. The verdict is one: what must hold on one node holds on
+    each, and in the end each shard is fetched by one node and all show the same prices.
 
     Supervisors and `web` are left alone. Nobody is killed whose supervisor has no restart left to
     give: a session dies in its place, and the report says whom it spared.
@@ -199,6 +212,7 @@ async def monkey(
 
     - `stockstream chaos monkey --for 60s --rate 5/s --seed 7 --clients 200`: a minute of it
     - `stockstream chaos monkey --deny 'delivery/*' --html report.html`: with some left alone
+    - `stockstream chaos monkey --all-nodes --for 30m`: all nodes of `stockstream cluster up`
 
     Parameters
     ----------
@@ -211,17 +225,54 @@ async def monkey(
     """
     seconds = positive_duration(for_)
     per_second = rate_of(rate)
-    watching, where = watching or Watching(), where or Where()
+    watching, where = watching or Watching(), where or WhereAll()
     seed = seed_of(watching.seed)
 
-    async def strike(drill: Drill) -> None:
-        async with holding(drill, seconds), watched(drill):
-            await drill.settle()
-            before = await look(drill.node)
-            await unleash(drill, random.Random(seed), seconds=seconds, rate=per_second, deny=deny)
-            await drill.look_back(before)
+    async def strike(drills: Sequence[Drill]) -> list[Verdict]:
+        several = len(drills) > 1
+        async with AsyncExitStack() as stack:
+            if several:
+                join(drills)
+                await _agree(drills)
+            for drill in drills:
+                await stack.enter_async_context(holding(drill, seconds))
+            for drill in drills:
+                await stack.enter_async_context(watched(drill))
+            before = []
+            for drill in drills:
+                await drill.settle()
+                before.append(await look(drill.node))
+            await unleash(drills, random.Random(seed), seconds=seconds, rate=per_second, deny=deny)
+            judged = [await all_show_the_same(drills), await _healed(drills)] if several else []
+            for drill, there in zip(drills, before, strict=True):
+                await drill.look_back(there)
+        return judged
 
-    return await run_drill(where, watching, seed, f"monkey for {for_} at {rate}", strike)
+    try:
+        nodes = where.each()
+    except Stopped as error:
+        return fail(Where(as_json=where.as_json), error)
+    return await run_drills(nodes, watching, seed, f"monkey for {for_} at {rate}", strike)
+
+
+async def _agree(drills: Sequence[Drill]) -> None:
+    """Check that the nodes are one cluster, and well.
+
+    Raises:
+        Stopped: they are not.
+    """
+    why = await _disagreement(drills, STEADY_SECONDS)
+    if why is not None:
+        reason = f"the nodes are not one cluster that is well: {why}; nothing was injected"
+        raise Stopped(ExitCode.NO_STEADY_STATE, reason)
+
+
+async def _healed(drills: Sequence[Drill]) -> Verdict:
+    """Whether each shard is fetched by one node, as all say, soon after the last fault."""
+    began = trio.current_time()
+    why = await _disagreement(drills, HEAL_SECONDS)
+    detail = why or f"so {trio.current_time() - began:.1f} s after the last effect"
+    return Verdict("each shard is fetched by one node, as all say", why is None, detail)
 
 
 async def run(
@@ -273,6 +324,16 @@ async def run(
     if dry_run:
         return await with_node(where, show)
     return await run_drill(where, watching, seed, experiment.title, strike)
+
+
+async def _disagreement(drills: Sequence[Drill], seconds: float) -> str | None:
+    """Why the nodes do not agree within that time; None once they do."""
+    give_up = trio.current_time() + seconds
+    while True:
+        why = await disagreement([drill.node for drill in drills])
+        if why is None or trio.current_time() > give_up:
+            return why
+        await trio.sleep(LOOK_SECONDS)
 
 
 def _show_dry_run(where: Where, chosen: Sequence[Target]) -> None:

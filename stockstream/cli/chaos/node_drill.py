@@ -14,18 +14,15 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
 import trio
 
 from stockstream.chaos.drill import LONGEST_LEASE, Stopped, stopped_by
 from stockstream.chaos.node import Node, Refused, Unreachable
 from stockstream.chaos.report import VERDICTS, ClientsSeen, ExitCode, Report, Strike, Verdict
+from stockstream.cli.chaos.agreeing import disagreement
 from stockstream.cli.chaos.moving import Seen, move_between
 from stockstream.cli.chaos.output import say
-from stockstream.cluster.told import ClusterDocument
-from stockstream.decoding import from_json
-from stockstream.environment import load
-from stockstream.nodes.parent_file import running_parent
+from stockstream.cli.chaos.session import parent_here
 from stockstream.quotes import iso_utc
 from stockstream.times import now_ms
 
@@ -45,23 +42,6 @@ HEAL_SECONDS = 30.0
 """A node that was killed has to start again."""
 LOOK_SECONDS = 0.2
 LEASE_SECONDS = 60.0
-
-
-def parent_here() -> Parent:
-    """The parent of the nodes that run from this directory.
-
-    Raises:
-        Stopped: there is none.
-    """
-    directory = load().settings.data_directory
-    found = running_parent(directory)
-    if found is None:
-        raise Stopped(
-            ExitCode.TOOL_ERROR,
-            "no nodes run from this directory; start some by `stockstream cluster up`, with "
-            "CHAOS_ENABLED=true",
-        )
-    return found
 
 
 class NodeDrill:
@@ -219,25 +199,11 @@ class NodeDrill:
         with trio.move_on_after(seconds):
             while True:
                 fresh = all(seen.is_open and seen.latest > since for seen in self.clients)
-                if fresh and await self._agree():
+                nodes, members = self._admin.values(), len(self._parent.nodes)
+                if fresh and await disagreement(nodes, members) is None:
                     return True
                 await trio.sleep(LOOK_SECONDS)
         return False
-
-    async def _agree(self) -> bool:
-        """Whether all nodes are well and say the same of who fetches what."""
-        said = []
-        for node in self._admin.values():
-            with trio.move_on_after(LOOK_SECONDS * 5):
-                try:
-                    answer = await node.get("/api/v1/cluster")
-                    if answer.is_success:
-                        said.append(from_json(answer.content, ClusterDocument))
-                except (Unreachable, msgspec.MsgspecError):
-                    return False
-        whole = len(said) == len(self._admin) and not any(one.troubles for one in said)
-        everybody = all(len(one.members) == len(self._parent.nodes) for one in said)
-        return whole and everybody and all(one.shards == said[0].shards for one in said)
 
     def report(self, stopped: Stopped | None) -> Report:
         """All of it, with the exit code that follows from it."""

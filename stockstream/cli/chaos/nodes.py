@@ -9,9 +9,16 @@ from cyclopts import Parameter, validators
 
 from stockstream.chaos.drill import Stopped
 from stockstream.cli.admin_client import address
-from stockstream.cli.chaos.node_drill import Fault, NodeDrill, parent_here
+from stockstream.cli.chaos.node_drill import Fault, NodeDrill
 from stockstream.cli.chaos.output import print_json, print_report
-from stockstream.cli.chaos.session import Watching, Where, fail, guarded, write_report
+from stockstream.cli.chaos.session import (
+    Watching,
+    Where,
+    fail,
+    guarded,
+    parent_here,
+    write_report,
+)
 from stockstream.cli.chaos.values import duration, positive_duration, seed_of
 
 

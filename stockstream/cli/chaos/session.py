@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
@@ -17,7 +17,8 @@ from cyclopts import Parameter, validators
 from stockstream.chaos.drill import Drill, Stopped, stopped_by
 from stockstream.chaos.html_report import html_report
 from stockstream.chaos.node import Node, Refused, Unreachable
-from stockstream.chaos.report import ExitCode, Report
+from stockstream.chaos.report import ExitCode, Report, Verdict
+from stockstream.chaos.several import report_of
 from stockstream.chaos.targets import NoTarget
 from stockstream.chaos.watchers import Watchers
 from stockstream.cli.admin_client import address
@@ -26,9 +27,12 @@ from stockstream.database.one_number import NoNumber, ask_number
 from stockstream.database.servers import Server, embedded_server
 from stockstream.environment import load
 from stockstream.error_groups import first_of
+from stockstream.nodes.parent_file import running_parent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from stockstream.nodes.parent_file import Parent
 
 D = TypeVar("D")
 
@@ -63,6 +67,47 @@ class Where:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class WhereAll:
+    """Which server, or which nodes of one cluster, and how to speak.
+
+    Parameters
+    ----------
+    url
+        Address of the server, else STOCKSTREAM_URL, else port PORT on this machine. Several times
+        for several nodes of a cluster: the own address of each, as `cluster status` shows it.
+    all_nodes
+        All nodes of `stockstream cluster up` or `serve --nodes` in this directory.
+    token
+        Its ADMIN_TOKEN, else STOCKSTREAM_TOKEN, else the one kept in DATA_DIRECTORY.
+    chaos_token
+        Its CHAOS_TOKEN, where it has one, else STOCKSTREAM_CHAOS_TOKEN.
+    as_json
+        Print JSON, also when it fails.
+    """
+
+    url: Annotated[tuple[str, ...], Parameter(negative=())] = ()
+    all_nodes: Annotated[bool, Parameter(negative=())] = False
+    token: str | None = None
+    chaos_token: str | None = None
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
+
+    def each(self) -> list[Where]:
+        """The servers, one by one.
+
+        Raises:
+            Stopped: both were said, or no nodes run here.
+        """
+        urls = [url.rstrip("/") for url in self.url]
+        if self.all_nodes:
+            if urls:
+                raise Stopped(ExitCode.USAGE, "say --url or --all-nodes, not both")
+            urls = [node.url for node in parent_here().nodes]
+        chosen: list[str | None] = [*dict.fromkeys(urls)] or [None]
+        return [Where(url, self.token, self.chaos_token, self.as_json) for url in chosen]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class Watching:
     """How a drill is watched, repeated and reported.
 
@@ -92,29 +137,59 @@ async def run_drill(
     strike: Callable[[Drill], Awaitable[None]],
 ) -> int:
     """Run a drill to its report. An interrupt rolls back before the report is written."""
+
+    async def strike_one(drills: Sequence[Drill]) -> list[Verdict]:
+        await strike(drills[0])
+        return []
+
+    return await run_drills([where], watching, seed, title, strike_one)
+
+
+async def run_drills(
+    where: Sequence[Where],
+    watching: Watching,
+    seed: int | None,
+    title: str,
+    strike: Callable[[Sequence[Drill]], Awaitable[list[Verdict]]],
+) -> int:
+    """The same with a drill for each of some nodes, and one report of all.
+
+    `strike` answers what it judges of all of them together. Each has `watching.clients` clients.
+    """
+    first = where[0]
     for file in (watching.report, watching.html):
         if file is not None and (file.is_dir() or not os.access(file.parent, os.W_OK)):
-            return fail(where, Stopped(ExitCode.USAGE, f"no report can be written to {file}"))
+            return fail(first, Stopped(ExitCode.USAGE, f"no report can be written to {file}"))
+    verdicts: list[Verdict] = []
+
+    async def begin(drills: Sequence[Drill]) -> None:
+        for drill in drills:
+            # Asked first: without a server, clients would wait for prices until they give up.
+            status = await drill.node.status()
+            drill.node_name, drill.version = status.node, status.version
+            if len(drills) > 1:
+                drill.say = partial(_say_of, status.node)
+        verdicts.extend(await strike(drills))
+
     try:
-        async with where.node() as node:
-            drill = Drill(node, Watchers(watching.clients), title, say, seed=seed)
-            stopped = await guarded(drill, partial(_begin_with, strike))
-            report = drill.report(stopped)
+        async with AsyncExitStack() as stack:
+            nodes = [await stack.enter_async_context(one.node()) for one in where]
+            clients = watching.clients
+            drills = [Drill(node, Watchers(clients), title, say, seed=seed) for node in nodes]
+            stopped = await guarded(drills, begin)
+            report = report_of(drills, verdicts, stopped)
     except Stopped as error:  # the settings, before there was a drill
-        return fail(where, error)
+        return fail(first, error)
     write_report(watching, report)
-    if where.as_json:
+    if first.as_json:
         print_json(report)
     else:
         print_report(report)
     return report.exit_code
 
 
-async def _begin_with(strike: Callable[[Drill], Awaitable[None]], drill: Drill) -> None:
-    # Asked first: without a server, clients would wait for prices until they give up.
-    status = await drill.node.status()
-    drill.node_name, drill.version = status.node, status.version
-    await strike(drill)
+def _say_of(name: str, text: str) -> None:
+    say(f"{name}: {text}")
 
 
 async def guarded(drill: D, strike: Callable[[D], Awaitable[None]]) -> Stopped | None:
@@ -167,6 +242,23 @@ async def ask_database(sql: str, seconds: float) -> float:
         return await ask_number(server, sql, seconds)
     except NoNumber as error:
         raise Unreachable(f"the database: {error}") from error
+
+
+def parent_here() -> Parent:
+    """The parent of the nodes that run from this directory.
+
+    Raises:
+        Stopped: there is none.
+    """
+    directory = load().settings.data_directory
+    found = running_parent(directory)
+    if found is None:
+        raise Stopped(
+            ExitCode.TOOL_ERROR,
+            "no nodes run from this directory; start some by `stockstream cluster up`, with "
+            "CHAOS_ENABLED=true",
+        )
+    return found
 
 
 @asynccontextmanager

@@ -86,7 +86,8 @@ async def history_is_whole(url: str, book: Book, faults: Faults) -> list[str]:
 
     with suppress(AssertionError):  # after a few faults nothing that had to be kept has come yet
         await until(lambda: bool(kept()), EQUAL_SECONDS)
-    seen = kept()
+    # All of it in threads: it takes seconds, in which the clients of this process have to read.
+    seen = await trio.to_thread.run_sync(kept)
     found: list[str] = []
 
     def stored() -> bool:
@@ -103,7 +104,8 @@ async def history_is_whole(url: str, book: Book, faults: Faults) -> list[str]:
 
     with suppress(AssertionError):  # `found` says what
         await until(stored, RECORDED_SECONDS)
-    twice = psql(
+    twice = await trio.to_thread.run_sync(
+        psql,
         url,
         "SELECT symbol, epoch, seq, count(*) FROM ticks GROUP BY 1, 2, 3 HAVING count(*) > 1 "
         f"LIMIT {SHOWN}",

@@ -35,6 +35,7 @@ SETTINGS = {
     "MAX_CONNECTIONS_PER_ADDRESS": "2000",
 }
 WRITTEN_PAUSE_SECONDS = 5.0
+LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ async def _watch(plan: Plan, nodes: Nodes, postgres: Postgres) -> Verdict:
             await faults.run(plan.faults)
         end = trio.current_time()
         violations = await _in_the_calm(plan, nodes, postgres, book, faults)
-        violations += _silent(witnesses)
+        violations += await _silent(witnesses)
         nursery.cancel_scope.cancel()
     violations += [one for witness in witnesses for one in witness.violations] + book.violations
     return Verdict(_figures(plan, witnesses, book, faults, begin, end), violations)
@@ -115,12 +116,17 @@ async def _in_the_calm(
     ]
 
 
-def _silent(witnesses: list[Witness]) -> list[str]:
+async def _silent(witnesses: list[Witness]) -> list[str]:
+    """Who has nothing new, although there is time to read it."""
+    begin = trio.current_time()
+    with trio.move_on_after(WRITTEN_PAUSE_SECONDS):
+        while any(witness.last < begin for witness in witnesses):  # noqa: ASYNC110 - of many
+            await trio.sleep(LOOK_SECONDS)
     return [
         f"{witness.name} has had nothing for {witness.since_last():.1f} s, and all is right: "
         f"{witness.standing}"
         for witness in witnesses
-        if witness.since_last() > WRITTEN_PAUSE_SECONDS
+        if witness.last < begin
     ]
 
 

@@ -89,7 +89,7 @@ class Witness:
         """Each time between two messages with prices: when it began, and its seconds."""
         self.connections = 0
         self.frames = 0
-        self._last = self._connected = trio.current_time()
+        self.last = self._connected = trio.current_time()
         self._frames_here = 0
 
     async def run(self) -> None:
@@ -111,8 +111,8 @@ class Witness:
         return f"{where} since {ago:.1f} s, {self._frames_here} messages there, newest {newest}"
 
     def since_last(self) -> float:
-        """Seconds since it last had prices."""
-        return trio.current_time() - self._last
+        """Seconds since it had prices `last`."""
+        return trio.current_time() - self.last
 
     async def _follow(self, url: str) -> None:
         parts = urlsplit(url)
@@ -153,8 +153,8 @@ class Witness:
             self._check(frame.type, quote, told)
             self._book.note(self.name, quote, now)
         if frame.quotes or frame.prices:
-            self.pauses.append((self._last, now - self._last))
-            self._last = now
+            self.pauses.append((self.last, now - self.last))
+            self.last = now
 
     def _check(self, kind: str, quote: _Quote, told: dict[str, Version]) -> None:
         seen = self.seen.get(quote.symbol)

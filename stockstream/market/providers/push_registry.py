@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from stockstream.market.providers.binance import BINANCE
+from stockstream.market.providers.coinbase import COINBASE
 from stockstream.market.providers.kraken import KRAKEN
 
 if TYPE_CHECKING:
@@ -13,5 +15,5 @@ if TYPE_CHECKING:
     from stockstream.market.providers.push import PushProvider
 
 PUSH_PROVIDERS: Mapping[str, PushProvider] = MappingProxyType(
-    {provider.scheme: provider for provider in (KRAKEN,)}
+    {provider.scheme: provider for provider in (KRAKEN, COINBASE, BINANCE)}
 )

@@ -315,7 +315,7 @@ def test_providers_that_cannot_be_meant_stop_the_start(
 @pytest.mark.parametrize(
     ("address", "what"),
     [
-        ("alpaca://", "PROVIDERS: us: a provider alpaca:// is not there yet; there are kraken://"),
+        ("tiingo://", "PROVIDERS: us: a provider tiingo:// is not there yet; there are "),
         ("yahoo://", "PROVIDERS: us: a provider yahoo:// is unknown"),
         ("kraken://ws.kraken.com", "PROVIDERS: us: write kraken://?url=wss://… for another server"),
         ("kraken://?apikey=secret", "has no option 'apikey', only url; a key belongs into its own"),

@@ -1,0 +1,314 @@
+"""What every codec does, whoever its provider is: each one against the stub's tape of it."""
+
+import json
+import math
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stockstream.market.providers.frames import LARGEST_FRAME
+from stockstream.market.providers.push import Prices, PushProvider, Turn, Unread
+from stockstream.market.providers.push_registry import PUSH_PROVIDERS
+from stockstream.quotes import LATEST_TIMESTAMP, Symbol
+from tests.unit.market.providers.contract import NOBODY, TAPES, Line, price_frame, symbols_of
+
+PROVIDERS = tuple(PUSH_PROVIDERS.values())
+SILENT_ABOUT_UNKNOWN = {"binance", "finnhub", "massive"}
+"""They take any name and tell nothing of it."""
+HOSTILE = (None, True, -1, 0, 10**400, -0.0, 1e308, "", "NaN", "-1", "0", "1_0", "x", [], {}, [[]])
+
+each = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda one: one.scheme)
+
+
+def opened(provider: PushProvider, *more: Symbol, seconds: float = 3.0, **faults: object) -> Line:
+    line = Line(provider, **faults)
+    line.want(*symbols_of(provider)[:2], *more)
+    line.open()
+    line.run(seconds)
+    return line
+
+
+def sound(turn: Turn) -> None:
+    """No price that nobody could trade at, and no time that is none."""
+    for event in turn.events:
+        if isinstance(event, Prices):
+            for one in event.observations:
+                assert math.isfinite(one.price)
+                assert one.price > 0
+                assert 0 < one.timestamp <= LATEST_TIMESTAMP
+        if isinstance(event, Unread):
+            assert event.count >= 1
+            assert event.kind
+
+
+@each
+def test_what_is_asked_for_is_acknowledged_and_told(provider: PushProvider) -> None:
+    """In the product's spelling, with prices that move, their currency and the time of now."""
+    line = opened(provider)
+    wanted = frozenset(symbols_of(provider)[:2])
+    assert line.subscribed == wanted
+    assert {one.symbol for one in line.prices} == wanted
+    assert len({one.price for one in line.prices}) > 2
+    assert all(abs(one.timestamp - line.wall) < 4000 for one in line.prices)
+    assert all(one.exchange for one in line.prices)
+    assert all(one.currency for one in line.prices)
+    assert not line.refused
+    assert not line.troubles
+    assert not line.unread
+    assert line.player.unmatched is None
+
+
+@each
+def test_a_symbol_that_is_not_there_costs_no_other(provider: PushProvider) -> None:
+    """It is refused, once, or never told; the connection goes on."""
+    line = opened(provider, NOBODY, seconds=15.0)
+    assert line.refused in ([], [NOBODY])
+    if provider.scheme not in SILENT_ABOUT_UNKNOWN:
+        assert line.refused == [NOBODY]
+    assert {one.symbol for one in line.prices} == set(symbols_of(provider)[:2])
+    assert not line.troubles
+
+
+@each
+def test_symbols_come_and_go_on_an_open_connection(provider: PushProvider) -> None:
+    """What is no longer wanted stops; what still comes of it is neither told nor a fault."""
+    first, second, third = symbols_of(provider)[:3]
+    line = opened(provider)
+    line.want(second, third)
+    line.events.clear()
+    line.run(0.05)
+    line.run(3.0)
+    assert {one.symbol for one in line.prices} == {second, third}
+    assert line.subscribed == {third}
+    assert not line.unread
+    assert not line.troubles
+    line.want(first, second, third)
+    line.run(3.0)
+    assert first in {one.symbol for one in line.prices}
+
+
+@each
+def test_what_was_wanted_before_the_connection_is_asked_for_after_it(
+    provider: PushProvider,
+) -> None:
+    """A new connection, as after a cut or beside one that is replaced, begins from nothing."""
+    line = Line(provider)
+    line.want(*symbols_of(provider))
+    assert not line.sent
+    line.open()
+    line.run(3.0)
+    assert line.subscribed == set(symbols_of(provider))
+
+
+@each
+def test_a_duplicate_and_a_late_price_are_told_as_they_came(provider: PushProvider) -> None:
+    """Which is news is judged behind: there alone one knows what all sources told."""
+    line = opened(provider)
+    frame = price_frame(line)
+    twice = [line.hear(frame), line.hear(frame)]
+    assert twice[0].events == twice[1].events
+    sound(twice[0])
+
+
+@each
+def test_a_provider_that_says_nothing_is_left(provider: PushProvider) -> None:
+    """No answer to the greeting or to a subscription ends the connection, if one comes at all."""
+    line = opened(provider, seconds=25.0, mute="all")
+    assert not line.prices
+    if line.codec.acknowledges:  # type: ignore[attr-defined]
+        assert line.troubles
+        assert set(line.troubles) <= {"unanswered", "not_let_in"}
+
+
+@each
+def test_a_mute_provider_is_no_trouble_of_the_codec(provider: PushProvider) -> None:
+    """Whether silence is a fault depends on the hour, which the feed judges."""
+    line = opened(provider, seconds=30.0, mute="prices")
+    assert not line.prices
+    assert line.subscribed
+    assert not line.troubles
+
+
+@each
+def test_garbage_is_counted_and_the_rest_is_read(provider: PushProvider) -> None:
+    """A third of the frames is no JSON."""
+    line = opened(provider)
+    line.faults = type(line.faults)(garbage=0.33)
+    line.events.clear()
+    line.run(20.0)
+    assert line.unread["not_json"] > 3
+    assert len(line.prices) > 3
+
+
+@each
+def test_a_wrong_key_is_said_to_be_one(provider: PushProvider) -> None:
+    """By the provider's own answer, where it is given in a message and not in the address."""
+    tape = TAPES[provider.scheme]
+    if not provider.needs_key or tape.refusals:
+        return
+    line = Line(provider, key="wrong:secret")
+    line.want(*symbols_of(provider)[:2])
+    line.open()
+    line.run(3.0)
+    (trouble,) = line.of(type(line.events[0]))
+    assert trouble.fatal
+    assert "wrong" not in trouble.detail
+
+
+@each
+def test_one_connection_too_many_is_tried_again_later(provider: PushProvider) -> None:
+    """Where the provider has words for it; nothing is wrong with the key."""
+    if TAPES[provider.scheme].limit is None:
+        return
+    line = Line(provider)
+    line.want(*symbols_of(provider)[:2])
+    line.open(one_too_many=True)
+    line.run(3.0)
+    assert line.troubles[0] == "connection_limit"
+    assert not line.events[0].fatal  # type: ignore[union-attr]
+
+
+@each
+def test_a_changed_field_costs_its_item_only(provider: PushProvider) -> None:
+    """Each field of a price and each message around it, null, of another type, zero, huge: nothing
+    raises, no bad price is told, and what is left out is counted.
+    """
+    line = opened(provider)
+    document = json.loads(price_frame(line))
+    for changed in _changed(document):
+        text = json.dumps(changed)
+        turn = line.codec.received(text, line.now, line.wall)
+        sound(turn)
+        # What is told by no event at all is at least a known message or an optional field.
+        assert not turn.frames
+    first = line.codec.received(json.dumps(document), line.now, line.wall)
+    assert any(isinstance(event, Prices) for event in first.events)
+
+
+@each
+def test_new_fields_change_nothing(provider: PushProvider) -> None:
+    """Providers add them at any time."""
+    line = opened(provider)
+    document = json.loads(price_frame(line))
+    before = line.codec.received(json.dumps(document), line.now, line.wall)
+    for place in list(_objects(document)):
+        place["brand_new_field"] = {"of": [None, "any", 1]}
+    assert line.codec.received(json.dumps(document), line.now, line.wall) == before
+
+
+@each
+@pytest.mark.parametrize(
+    ("frame", "kind"),
+    [
+        ("", "empty"),
+        (b"", "empty"),
+        ("{", "not_json"),
+        (b"\xff\xfe\x00", "not_json"),
+        ("[" * 100_000, "not_json"),
+        ('{"price":1e999}', "not_json"),
+        ("x" * 2_000_000, "too_large"),
+        (json.dumps({"a": "x" * LARGEST_FRAME}), "too_large"),
+        ("5", "wrong_type"),
+        ("null", "wrong_type"),
+        ('"text"', "wrong_type"),
+        ('[{"T":"brand new","ev":"brand new"}]', None),
+        ('{"type":"brand new","event":"brand new","e":"brand new"}', None),
+        ("[[1],2,null]", "wrong_type"),
+    ],
+)
+def test_what_cannot_be_read_is_counted_by_kind(
+    provider: PushProvider, frame: str | bytes, kind: str | None
+) -> None:
+    """An unknown message too: it may be the one that matters."""
+    line = opened(provider)
+    (unread,) = {event.kind for event in line.hear(frame).events if isinstance(event, Unread)}
+    assert kind is None or unread == kind
+    line.events.clear()
+    line.run(3.0)
+    assert line.prices
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda one: st.lists(one, max_size=3) | st.dictionaries(st.text(max_size=8), one, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@each
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_no_frame_makes_a_codec_raise_or_tell_a_bad_price(
+    provider: PushProvider, data: st.DataObject
+) -> None:
+    """Arbitrary text, bytes and JSON, and frames of the provider with a part of them replaced."""
+    line = Line(provider)
+    line.want(*symbols_of(provider)[:2])
+    line.open()
+    line.run(1.5)
+    frames = [json.loads(frame) for frame in line.frames]
+    for _ in range(6):
+        kind = data.draw(st.sampled_from(["text", "bytes", "json", "changed", "changed"]))
+        if kind == "text":
+            frame: str | bytes = data.draw(st.text(max_size=30))
+        elif kind == "bytes":
+            frame = data.draw(st.binary(max_size=30))
+        elif kind == "json" or not frames:
+            frame = json.dumps(data.draw(JSON))
+        else:
+            document = json.loads(json.dumps(data.draw(st.sampled_from(frames))))
+            places = list(_places(document))
+            if places:
+                container, key = data.draw(st.sampled_from(places))
+                container[key] = data.draw(JSON)
+            frame = json.dumps(document)
+        turn = line.hear(frame)
+        sound(turn)
+        if kind in {"text", "bytes"} and not _is_object_or_list(frame):
+            assert any(isinstance(event, Unread) for event in turn.events)
+    sound(line.codec.due(line.now + 1))
+
+
+def _is_object_or_list(frame: str | bytes) -> bool:
+    try:
+        return isinstance(json.loads(frame), dict | list)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _changed(document: object) -> Iterator[object]:
+    text = json.dumps(document)
+    for number in range(len(list(_places(document)))):
+        for value in HOSTILE:
+            copy = json.loads(text)
+            container, key = list(_places(copy))[number]
+            container[key] = value
+            yield copy
+        copy = json.loads(text)
+        container, key = list(_places(copy))[number]
+        del container[key]
+        yield copy
+
+
+def _places(value: object) -> Iterator[tuple]:  # type: ignore[type-arg]
+    inner = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    for key, part in list(inner):
+        yield value, key
+        yield from _places(part)
+
+
+def _objects(value: object) -> Iterator[dict]:  # type: ignore[type-arg]
+    if isinstance(value, dict):
+        yield value
+    for part in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
+        yield from _objects(part)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import trio
 from quart import Response, request
 
-from web.server import GZIP, prefers_gzip
+from web.server import GZIP, best_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ class Compression:
         if length is None or length < LEAST:
             return response
         response.vary.add("Accept-Encoding")
-        if prefers_gzip(request.headers):
+        if best_encoding(request.headers, GZIP):
             body = await response.get_data(as_text=False)
             packed = _page(body) if response.mimetype == _PAGE else await self._data(body)
             if packed is not None:

@@ -6,7 +6,7 @@ WebSocket handlers beside a Quart app.
 """
 
 from .config import ServerConfig
-from .encodings import GZIP, prefers_gzip
+from .encodings import GZIP, best_encoding
 from .frames import encode_ping, encode_text_frame, text_frame_head
 from .hosts import AllowedHosts, machine_names
 from .lifespan import StartupFailed
@@ -30,12 +30,12 @@ __all__ = [
     "StartupFailed",
     "StaticFiles",
     "Wire",
+    "best_encoding",
     "encode_ping",
     "encode_text_frame",
     "machine_names",
     "open_sockets",
     "pack",
-    "prefers_gzip",
     "read_folder",
     "serve",
     "serve_static",

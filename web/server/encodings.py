@@ -11,16 +11,19 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import Headers
 
 GZIP: Final = "gzip"
+BROTLI: Final = "br"
 _IDENTITY = "identity"
 
 
-def prefers_gzip(headers: Headers) -> bool:
-    """Whether `Accept-Encoding` allows gzip and wants it no less than the plain bytes.
+def best_encoding(headers: Headers, *offered: str) -> str | None:
+    """What of those `offered` the client wants most, the first of equals; None for plain bytes.
 
-    Of a client that does not say, nothing is known: it gets the plain bytes. So does one that
-    refuses both, which the standard allows, rather than an error nobody reads.
+    `Accept-Encoding` must allow it and want it no less than the plain bytes. Of a client that does
+    not say, nothing is known: it gets the plain bytes. So does one that refuses everything, which
+    the standard allows, rather than an error nobody reads.
     """
     accepted = parse_accept_header(", ".join(headers.getlist("Accept-Encoding")), Accept)
-    gzip = accepted.quality(GZIP)
+    best = max(offered, key=accepted.quality)
+    wanted = accepted.quality(best)
     # Plain bytes that are not named are allowed, and wanted least.
-    return gzip > 0 and gzip >= accepted.quality(_IDENTITY)
+    return best if wanted > 0 and wanted >= accepted.quality(_IDENTITY) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from typing import TYPE_CHECKING
 
+import brotli
 import httpx
 import pytest
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 MODULE = "/static/js/store.js"
 PACKED = {"Accept-Encoding": "gzip, deflate, br"}
+GZIPPED = {"Accept-Encoding": "gzip, deflate"}
 PLAIN = {"Accept-Encoding": "identity"}
 
 
@@ -73,13 +75,16 @@ async def test_static_files_are_kept_only_under_their_version(http: httpx.AsyncC
 async def test_each_encoding_has_its_tag_and_its_length(http: httpx.AsyncClient) -> None:
     """By GET and by HEAD; and all say that there is more than one."""
     plain, whole = await raw(http, MODULE, PLAIN)
-    packed, parts = await raw(http, MODULE, PACKED)
-    assert gzip.decompress(parts) == whole
-    assert len(parts) < len(whole) / 2
+    packed, parts = await raw(http, MODULE, GZIPPED)
+    small, least = await raw(http, MODULE, PACKED)
+    assert gzip.decompress(parts) == brotli.decompress(least) == whole
+    assert len(least) < len(parts) < len(whole) / 2
     assert "content-encoding" not in plain.headers
     assert packed.headers["content-encoding"] == "gzip"
-    assert plain.headers["etag"] != packed.headers["etag"]
-    for headers, answer, body in ((PLAIN, plain, whole), (PACKED, packed, parts)):
+    assert small.headers["content-encoding"] == "br"
+    assert len({answer.headers["etag"] for answer in (plain, packed, small)}) == 3
+    answers = (PLAIN, plain, whole), (GZIPPED, packed, parts), (PACKED, small, least)
+    for headers, answer, body in answers:
         assert answer.headers["vary"] == "Accept-Encoding"
         assert answer.headers["content-length"] == str(len(body))
         head = await http.head(MODULE, headers=headers)
@@ -94,7 +99,7 @@ async def test_a_tag_is_of_one_encoding(http: httpx.AsyncClient) -> None:
     """
     tags = {
         encoding: (await http.get(MODULE, headers={"Accept-Encoding": encoding})).headers["etag"]
-        for encoding in ("identity", "gzip")
+        for encoding in ("identity", "gzip", "br")
     }
     for encoding, tag in tags.items():
         for given in (tag, f"W/{tag}", f'"other", {tag}'):
@@ -109,7 +114,7 @@ async def test_a_tag_is_of_one_encoding(http: httpx.AsyncClient) -> None:
         assert sent.status_code == 200
 
 
-@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "br"])
 @pytest.mark.parametrize("given", ["bytes=-5", "bytes=9-99999999", "bytes=0-" + "9" * 40, "x"])
 async def test_a_range_of_a_static_file_is_the_file(
     http: httpx.AsyncClient, given: str, encoding: str

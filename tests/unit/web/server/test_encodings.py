@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from werkzeug.datastructures import Headers
 
-from web.server import prefers_gzip
+from web.server.encodings import BROTLI, GZIP, best_encoding
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,23 @@ def test_gzip_is_sent_to_who_wants_it_no_less_than_plain_bytes(
 ) -> None:
     """Several fields are one list; who names neither gets plain bytes; nonsense is left out."""
     headers = Headers([("Accept-Encoding", field) for field in given])
-    assert prefers_gzip(headers) is gzip
+    assert (best_encoding(headers, GZIP) == GZIP) is gzip
+
+
+@pytest.mark.parametrize(
+    ("given", "best"),
+    [
+        ("gzip, deflate, br, zstd", BROTLI),
+        ("br;q=0.5, gzip", GZIP),
+        ("br;q=0.5, gzip;q=0.5", BROTLI),
+        ("gzip, deflate", GZIP),
+        ("br", BROTLI),
+        ("*", BROTLI),
+        ("br;q=0, *", GZIP),
+        ("br;q=0.2, gzip;q=0.3, identity;q=0.5", None),
+        ("identity", None),
+    ],
+)
+def test_the_first_of_those_offered_that_is_wanted_most(given: str, best: str | None) -> None:
+    """What is offered first is the smallest."""
+    assert best_encoding(Headers([("Accept-Encoding", given)]), BROTLI, GZIP) == best

@@ -106,6 +106,13 @@ class RoutesChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchesLost:
+    """With the streamer's last life died the batches of other nodes that waited for it: to the bus,
+    which asks those nodes for all they have.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class HoldingChanged:
     """The row of `holding` is new: this node fetches other shards, or fetches them otherwise."""
 

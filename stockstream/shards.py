@@ -52,6 +52,11 @@ class Claim(NamedTuple):
         """Whose claim it is."""
         return NodeId(self.name, self.boot)
 
+    @property
+    def is_nobodys(self) -> bool:
+        """Whether there are versions of its epoch, and nobody who goes on giving them."""
+        return not self.name and self.epoch > 0
+
 
 def shard(upstream: str, index: int) -> Shard:
     """The part `index` of what an upstream brings."""

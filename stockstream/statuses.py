@@ -430,13 +430,15 @@ class Holding(msgspec.Struct, frozen=True):
     It gives the prices of each shard in `epochs` versions of that epoch. `highest` is the highest
     epoch of each shard that is known. A node that is `alone` cannot reach the others: it fetches
     what its own clients want, each time in an epoch above all it knows. What it accepts of the
-    shards in `recording` counts for all nodes: it is recorded, and alerts of it are told.
+    shards in `recording` counts for all nodes: it is recorded, and alerts of it are told. Of those
+    that are `contested` somebody has a price in an epoch between this one and the last.
     """
 
     epochs: Mapping[Shard, int] = {}
     recording: frozenset[Shard] = frozenset()
     highest: Mapping[Shard, int] = {}
     alone: bool = False
+    contested: frozenset[Shard] = frozenset()
 
 
 class ReceivedFigures(msgspec.Struct, frozen=True):

@@ -48,6 +48,7 @@ from stockstream.cluster.wire import (
     WantsWanted,
 )
 from stockstream.messages import (
+    BatchesLost,
     BatchReceived,
     QuotesPublished,
     RulesChanged,
@@ -186,6 +187,10 @@ class Bus(Actor):
     @handles(TellAlerts)
     def _on_alerts(self, message: TellAlerts) -> None:
         self._say(AlertsTold(name=self._me.name, boot=self._me.boot, alerts=message.alerts))
+
+    @handles(BatchesLost)
+    def _on_lost(self, _message: BatchesLost) -> None:
+        self._filling.lost()
 
     @handles(RulesChanged)
     def _on_rules(self, _message: RulesChanged) -> None:

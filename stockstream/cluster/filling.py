@@ -59,6 +59,11 @@ class Filling:
         self.gaps.told(node, number)
         self._notice()
 
+    def lost(self) -> None:
+        """What was taken before may not have gone in."""
+        self.gaps.lost()
+        self._notice()
+
     async def run(self, full: Callable[[], None]) -> NoReturn:
         """Ask one node for everything, call `full`, and ask each that something was missed of."""
         await self._begin.wait()

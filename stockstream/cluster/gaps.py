@@ -46,6 +46,11 @@ class Gaps:
         """A node says that this was its last message of prices."""
         self._note(node, number, number)
 
+    def lost(self) -> None:
+        """What has come may not have got where it belongs, from whichever node it was."""
+        self.count += 1
+        self.missed.update(self._last)
+
     def forget(self, node: NodeId) -> None:
         """It has gone for good."""
         self._last.pop(node, None)

@@ -139,6 +139,7 @@ class Membership(Actor):
         self._bus = self.system.ref(paths.BUS)
         self._feeds = [self.system.ref(paths.feed(name)) for name in self._settings.upstreams]
         self._alerts = self.system.ref(paths.ALERTS)
+        self._streamer = self.system.ref(paths.STREAMER)
         self._changes = Changes(self._tables.members.value, self._tables.holding.value, self._clock)
         self._settle()
         self._bus.cast(BusWanted())
@@ -277,7 +278,7 @@ class Membership(Actor):
         tables.members.put(members)
         self._add_up()
         if before is not None and _fetched(before) != _fetched(holding):
-            for who in (*self._feeds, self._alerts):
+            for who in (self._streamer, *self._feeds, self._alerts):
                 who.cast(HoldingChanged())
         for text in self._changes.note(members, holding, core.refused):
             self.system.emit(ClusterChanged(self.path, text))
@@ -317,5 +318,5 @@ class Membership(Actor):
 
 
 def _fetched(holding: Holding) -> tuple[object, ...]:
-    """What a feed, and the watcher of alerts, go by."""
+    """What the streamer, a feed and the watcher of alerts go by."""
     return holding.epochs, holding.recording, holding.alone

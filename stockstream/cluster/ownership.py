@@ -97,6 +97,7 @@ class Ownership:
         self._book = ClaimBook(names, remembered.claims, remembered.highest)
         self._sent: dict[Shard, tuple[int, int]] = {}  # own claims: the epoch, and at which tick
         self._pending: set[Shard] = set()  # those that have not come back
+        self._contested: set[Shard] = set()  # those above an epoch that nobody claims
         self._brought = dict(remembered.brought)
         self._refused: dict[NodeId, int] = {}
         self.clocks = Clocks(remembered.clock_off, is_wrong=remembered.clock_is_wrong)
@@ -225,7 +226,8 @@ class Ownership:
         if self.alone:
             mine = frozenset(highest)
             recording = self._kept or frozenset()
-        return Holding({shard: highest[shard] for shard in mine}, recording, highest, self.alone)
+        epochs = {shard: highest[shard] for shard in mine}
+        return Holding(epochs, recording, highest, self.alone, mine & self._contested)
 
     # The bus
 
@@ -416,6 +418,10 @@ class Ownership:
                     and self._book[shard].node != self.me
                     and self._may_claim(shard)
                 ):
+                    if self._book[shard].is_nobodys:
+                        self._contested.add(shard)
+                    else:
+                        self._contested.discard(shard)
                     claims[shard] = Claim(epoch, *self.me)
                     self._sent[shard] = (epoch, self._ticks)
                     self._pending.add(shard)

@@ -19,6 +19,7 @@ from stockstream.market.day_base import corrected
 from stockstream.market.observed import Accepted, Observed
 from stockstream.market.versioning import Portion, Versioning
 from stockstream.messages import (
+    BatchesLost,
     BatchReceived,
     ClockStepped,
     EpochSeen,
@@ -75,6 +76,8 @@ class Streamer(Actor):
         if holding is not None:
             self._versioning.begin(holding, again=self.generation > 1)
             self._count(0, 0)
+            if self.generation > 1:
+                self.system.ref(paths.BUS).cast(BatchesLost())
 
     async def _first_epoch(self) -> int:
         """The epoch, if no quote has one yet. A disk that hangs holds nobody up for long."""

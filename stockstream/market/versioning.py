@@ -68,7 +68,9 @@ class Versioning:
             self._was_alone = True
             return
         for name, epoch in holding.epochs.items():
-            if self._was_alone or before.epochs.get(name, epoch) != epoch:
+            known = before.epochs.get(name)
+            above = known is not None or name in holding.contested
+            if self._was_alone or (known != epoch and above):
                 self._contested[name] = _ROUNDS
         if holding.epochs:
             self._was_alone = False

@@ -138,6 +138,7 @@ class Node:
         self.state = {"up": True}
         self.ahead_ms = 0
         self.feed = []
+        self.streamer = []
         self.manager = []
         self.watcher = []
         self._kept_epochs = SimpleQueue()
@@ -169,12 +170,13 @@ class Node:
             ChildSpec("membership", membership),
         ]
         feed = ChildSpec("feed", lambda: Probed(self.feed))
+        streamer = ChildSpec("streamer", lambda: Probed(self.streamer))
         manager = ChildSpec("subscription_manager", lambda: Probed(self.manager))
         return _forever(
             "root",
             [
                 _forever("cluster", cluster),
-                _forever("market", [_forever("feeds", [_forever("api", [feed])])]),
+                _forever("market", [streamer, _forever("feeds", [_forever("api", [feed])])]),
                 _forever("delivery", [manager]),
                 _forever("alerts", [ChildSpec("watcher", lambda: Probed(self.watcher))]),
             ],

@@ -79,3 +79,13 @@ def test_made_up_names_do_not_fill_the_memory():
     for number in range(MOST_NODES + 10):
         gaps.told(NodeId(f"n{number}", 1), FIRST)
     assert len(gaps._last) == MOST_NODES
+
+
+@pytest.mark.proves("N9")
+def test_where_what_came_was_lost_each_node_is_asked():
+    """With the streamer dies what waits for it, from whichever node it came."""
+    gaps = begun(FIRST + 5)
+    gaps.heard(NodeId("b", 1), FIRST + 1)
+    gaps.missed.clear()
+    gaps.lost()
+    assert gaps.missed == {A, NodeId("b", 1)}

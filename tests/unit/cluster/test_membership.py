@@ -116,15 +116,20 @@ async def test_epochs_given_while_alone_are_claimed_over(autojump_clock):
 
 @pytest.mark.proves("N17")
 async def test_an_epoch_that_a_client_brings_is_claimed_over(autojump_clock):
-    """Of a node that was alone and died. One made up, of another day, is not believed."""
+    """Of a node that was alone and died; the streamer hears that somebody may be ahead. One made
+    up, of another day, is not believed.
+    """
     async with running_nodes("a", "b") as (_, *nodes):
         (holder,) = holders(*nodes)
+        holder.streamer.clear()
         (other,) = (node for node in nodes if node is not holder)
         brought = wall_clock() + 600_000
         other.cast(EpochSeen(Symbol("AAPL"), brought))
         await trio.sleep(2)
         (epoch,) = holder.tables.holding.value.epochs.values()
         assert epoch > brought
+        assert holder.tables.holding.value.contested == frozenset(holder.holds)
+        assert HoldingChanged() in holder.streamer
         other.cast(EpochSeen(Symbol("AAPL"), wall_clock() + 2 * DAY_MS))
         await trio.sleep(2)
         assert [*holder.tables.holding.value.epochs.values()] == [epoch]

@@ -377,6 +377,7 @@ def test_a_higher_version_of_a_client_is_claimed_over() -> None:
     bus.beat(2)
     above = next_epoch("a", NOW, NOW + 5000)
     assert a.holding().epochs[shard] == above
+    assert a.holding().contested == {shard}
     assert b.claims[shard] == Claim(above, "a", 1)
 
 

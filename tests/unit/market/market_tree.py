@@ -16,6 +16,7 @@ from stockstream.market.parser import Parsed
 from stockstream.market.providers import SymbolsNotFound
 from stockstream.market.streamer import Streamer
 from stockstream.messages import (
+    BatchesLost,
     CircuitChanged,
     Demand,
     DemandWanted,
@@ -182,6 +183,10 @@ class Bus(Actor):
         if message.own:
             self.market.sent.append(message)
 
+    @handles(BatchesLost)
+    def _on_lost(self, _message: BatchesLost) -> None:
+        self.market.times_lost += 1
+
     @handles(UpstreamTold)
     def _on_told(self, message: UpstreamTold) -> None:
         self.market.sent.append(message)
@@ -205,6 +210,7 @@ class Market:
         self.parts = parts
         self.epochs = []
         self.sent = []
+        self.times_lost = 0
         self.provider = provider
         self.providers = {UPSTREAM: provider, **(others or {})}
         self.tables = Tables()

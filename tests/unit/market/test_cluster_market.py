@@ -336,6 +336,25 @@ async def test_after_an_outage_of_the_bus_all_get_above_what_was_shown_alone(aut
         assert set(versions(market).values()) == {(701, 2)}
 
 
+@pytest.mark.proves("N17")
+@pytest.mark.parametrize("lost", [True, False])
+async def test_whoever_claims_above_what_a_client_brought_gives_all_a_version_above_it(
+    autojump_clock, lost
+):
+    """What does not change, too: its client would take it for older. Whether its streamer has heard
+    that the shard was nobody's for a moment, or not.
+    """
+    async with running_market(demand=ALL, parts=1) as market:
+        market.provider.always = quiet(market)
+        await market.hold(holds(100))
+        await trio.sleep(1.5)
+        if lost:
+            await market.hold(Holding(highest={SHARD: 700}))
+        await market.hold(holds(701, contested=frozenset({SHARD})))
+        await trio.sleep(3)
+        assert set(versions(market).values()) == {(701, 2)}
+
+
 async def test_a_takeover_gives_no_new_version_to_what_has_not_changed(autojump_clock):
     """The dead node's prices are known everywhere."""
     async with two_nodes() as (here, there):
@@ -358,6 +377,17 @@ async def test_with_several_parts_a_node_that_fetches_none_has_no_row_of_its_own
         await market.hold(Holding(mine, frozenset(mine), mine))
         await trio.sleep(1)
         assert market.feed.state is FeedState.LIVE
+
+
+@pytest.mark.proves("N9", "N19")
+async def test_a_new_streamer_has_all_asked_again(autojump_clock):
+    """With the last one died the batches of other nodes that waited for it."""
+    async with running_market(demand=ALL, parts=1) as market:
+        await market.hold(Holding(highest={SHARD: 100}))
+        assert market.times_lost == 0
+        await market.kill(paths.STREAMER)
+        await wait_all_tasks_blocked()
+        assert market.times_lost == 1
 
 
 @pytest.mark.proves("N26")

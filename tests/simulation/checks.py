@@ -1,25 +1,26 @@
 """What must hold all the time, judged by what clients see.
 
-The first thing that does not hold ends the run. Each check names its statement of the design.
+The first thing that does not hold ends the run. Each check names its statement of the design. What
+concerns the nodes among themselves is in `clustering`, the upstream in `requests`.
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import trio
 
-from stockstream.statuses import CircuitState, NodeState
-from stockstream.times import to_ms
+from stockstream.statuses import CircuitState
+from tests.simulation.clustering import Clustering
+from tests.simulation.excuses import LONGEST_OPEN_SECONDS, Excuses, OfClient
 from tests.simulation.node import UPSTREAM
-from tests.simulation.upstream import QUIET, tick_of
+from tests.simulation.requests import Requests
+from tests.simulation.upstream import SELDOM
 
 if TYPE_CHECKING:
-    from stockstream.quotes import Quote, Symbol
     from tests.simulation.clients import Shown, SimulatedClient
     from tests.simulation.world import World
 
@@ -30,13 +31,14 @@ AFTER_KILL_SECONDS = 0.25
 """Beyond the fetch interval: C14."""
 SERVED_SECONDS = 8.0
 """Within this time a client that can reach a node has its subscription, two that hang aside."""
-KNOWN_MS = 6_000
-"""A price that is older than this has come to all nodes and clients, when all is calm."""
-MOST_LOST_MS = 1_500
+MOST_LOST_MS = 5_500
+"""An interval, be it the long one of nodes that hear of no client."""
 VANISHED_SECONDS = 41.0
 """W17, and a look."""
-LONGEST_OPEN_SECONDS = 70.0
-"""The breaker's longest wait, with its jitter."""
+TAKEN_SECONDS = 58.0
+"""The same where somebody takes what is sent: a ping, the longest patience, and a look."""
+PROBING_SECONDS = 3.5
+"""A half-open breaker has the outcomes of two probes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +53,22 @@ class Violation:
         return f"at {self.at:.3f} s: {self.rule}: {self.what}"
 
 
-@lru_cache(maxsize=1024)
-def _ms(timestamp: str) -> int:
-    return to_ms(datetime.fromisoformat(timestamp))
-
-
 class Checks:
-    """See the module. `due` is by when a client must see a newer price, or be served."""
+    """See the module."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._due: dict[int, float] = {}
-        self._may_drop: dict[int, float] = {}
-        self._upstream_troubled_until = -math.inf
-        self._disturbed_until = -math.inf
-        self.interval = world.nodes[0].settings.fetch_interval
-        self.longest_gap = 0.0
-        self._fresh_at: dict[int, float] = {}
-        self.shown_quotes = 0
+        self._excuses = Excuses()
+        self._of: defaultdict[int, OfClient] = defaultdict(OfClient)
+        self._served_at: dict[int, float] = {}
+        self._fresh_at: dict[tuple[int, str], float] = {}
         self._vanished: dict[int, int] = {}
         self._recorded: set[tuple[int, int, str]] = set()
+        self.interval = world.nodes[0].settings.fetch_interval
+        self.longest_gap = 0.0
+        self.shown_quotes = 0
+        self.clustering = Clustering(world)
+        self.requests = Requests(world.nodes, self.interval, self._is_calm, world.fail)
 
     # What clients tell
 
@@ -80,11 +78,11 @@ class Checks:
         """A client was shown a quote."""
         self.shown_quotes += 1
         fail, who = self._world.fail, f"{client.name} was shown {symbol}"
-        timestamp = _ms(shown.timestamp)
+        timestamp = shown.milliseconds
         if symbol not in client.answered:
             fail("W8", f"{who}, which it is not subscribed to")
         true = self._world.exchange.price_of(symbol, timestamp)
-        if timestamp % tick_of(symbol) or shown.price != true:
+        if not self._world.exchange.has_traded(symbol, timestamp) or shown.price != true:
             fail("truth", f"{who} at {shown.price}, which was {true} at {shown.timestamp}")
         if before is not None:
             if shown.version < before.version:
@@ -93,7 +91,7 @@ class Checks:
                 fail("C13", f"{who} as {shown} after {before}: one version, two quotes")
             elif shown.timestamp < before.timestamp and symbol not in client.forgiven:
                 # Nodes that cannot hear each other fetch in turns: who moves may lose an interval.
-                lost = _ms(before.timestamp) - timestamp
+                lost = before.milliseconds - timestamp
                 if symbol not in client.carried or lost > MOST_LOST_MS:
                     what = f"{shown.timestamp} after one of {before.timestamp}"
                     fail("C13, by time", f"{who} of {what}")
@@ -101,29 +99,33 @@ class Checks:
                 return
         client.forgiven.discard(symbol)
         client.carried.discard(symbol)
-        if symbol == QUIET:
+        if symbol in SELDOM:
             return
-        now = trio.current_time()
-        gap = now - self._fresh_at.get(client.number, now)
-        self._fresh_at[client.number] = now
+        now, key = trio.current_time(), (client.number, symbol)
+        gap = now - max(self._fresh_at.get(key, now), self._served_at.get(client.number, now))
+        self._fresh_at[key] = now
         if gap > self.longest_gap:
             self.longest_gap = gap
-        self._extend(client, 0.0)
 
     def served(self, client: SimulatedClient) -> None:
         """A client has the answer to its subscription."""
-        self._extend(client, 0.0)
+        self._served_at[client.number] = trio.current_time()
+
+    def reads_since(self, client: SimulatedClient) -> float:
+        """Since when a client is served and reads."""
+        if not client.served or client.stalled:
+            return math.inf
+        return max(self._served_at[client.number], self._of[client.number].slow)
 
     def cut(self, client: SimulatedClient, node: int | None, code: int, reason: str) -> None:
         """A node ends the connection of a client, who may learn of it much later."""
-        allowed = self._may_drop.get(client.number, -math.inf)
-        if not client.leaving and trio.current_time() > allowed:
+        if not client.leaving and trio.current_time() > self._of[client.number].drop:
             self._world.fail("C12", f"n{node} cut off {client.name} by {code} {reason}")
 
     def disconnected(self, client: SimulatedClient) -> None:
         """A client learned that its connection has ended."""
-        due = trio.current_time() + SERVED_SECONDS
-        self._due[client.number] = max(self._due.get(client.number, 0.0), due)
+        of = self._of[client.number]
+        of.served = max(of.served, trio.current_time() + SERVED_SECONDS)
 
     def recorded(self, node: int, epoch: int, seq: int, symbol: str) -> None:
         """A price went to the history."""
@@ -139,30 +141,27 @@ class Checks:
 
     # What the troubles excuse
 
-    def _extend(self, client: SimulatedClient, excused: float) -> None:
-        bound = self.interval + AFTER_KILL_SECONDS + 2 * client.delay
-        due = max(trio.current_time(), excused) + bound
-        self._due[client.number] = max(self._due.get(client.number, 0.0), due)
+    def killed(self, seconds: float = 0.0) -> None:
+        """An actor was killed, or hangs for so long: C14 counts from then."""
+        self._excuses.late = max(self._excuses.late, trio.current_time() + seconds)
 
-    def killed(self, node: int, seconds: float = 0.0) -> None:
-        """An actor of a node was killed, or hangs for so long: C14 counts from then."""
-        for client in self._world.clients:
-            self._extend(client, trio.current_time() + seconds)
+    def held_up(self, seconds: float = 0.0) -> None:
+        """The same of an actor that others wait for: no round is lost by it."""
+        self._excuses.held = max(self._excuses.held, trio.current_time() + seconds)
 
     def disturbed(self, seconds: float) -> None:
         """The cluster has to find a fetcher: so long, once what was before it is over."""
-        self._disturbed_until = max(self._disturbed_until, trio.current_time()) + seconds
-        for client in self._world.clients:
-            self._extend(client, self._disturbed_until)
+        self._excuses.disturbed(trio.current_time(), seconds)
 
     def away(self, clients: list[SimulatedClient], seconds: float, *, drop: bool) -> None:
         """Clients cannot be served for so long; their connections may end if `drop`."""
         until = trio.current_time() + seconds
         for client in clients:
-            self._extend(client, until + SERVED_SECONDS)
+            of = self._of[client.number]
+            of.served = max(of.served, until + SERVED_SECONDS)
+            of.slow = max(of.slow, until)
             if drop:
-                number = client.number
-                self._may_drop[number] = max(self._may_drop.get(number, 0.0), until + 0.5)
+                of.drop = max(of.drop, until + 0.5)
 
     def memory_lost(self) -> None:
         """No node is left that knew the prices: an old replica's would be new to who comes next."""
@@ -172,64 +171,20 @@ class Checks:
     def upstream_troubled(self, seconds: float) -> None:
         """The upstream fails for so long."""
         until = trio.current_time() + seconds
-        self._upstream_troubled_until = max(self._upstream_troubled_until, until)
-        self.killed(0, seconds)
+        self._excuses.upstream = max(self._excuses.upstream, until)
+        self.killed(seconds)
 
-    # What is looked at when all is calm
-
-    def healed(self) -> str | None:
-        """Why the cluster has not found together; None when it has (N4 to N8, N14)."""
-        nodes = self._world.nodes
-        views = {}
-        fetchers: dict[str, list[str]] = {}
-        for node in nodes:
-            members, holding = node.tables.members.value, node.tables.holding.value
-            if members is None or holding is None or node.system is None:
-                return f"{node.name} is not there"
-            if members.state is not NodeState.READY:
-                return f"{node.name} is {members.state}"
-            if len(members.members) != len(nodes):
-                return f"{node.name} knows {len(members.members)} nodes"
-            views[node.name] = dict(members.claims)
-            for name in holding.epochs:
-                fetchers.setdefault(name, []).append(node.name)
-        if any(view != views[nodes[0].name] for view in views.values()):
-            return f"the claims differ: {views}"
-        wrong = {name: who for name, who in fetchers.items() if len(who) != 1}
-        if wrong or len(fetchers) != len(views[nodes[0].name]):
-            return f"not one fetcher each: {fetchers}"
-        return None
+    # What is looked at when a round is over
 
     def calm(self) -> None:
         """A round is over, and all trouble with it for a while."""
         if len(self._world.nodes) > 1:
-            why = self.healed()
+            why = self.clustering.healed()
             if why is not None:
                 self._world.fail("N4", why)
                 return
-        newest = self._world.exchange.began(QUIET, KNOWN_MS)
-        for node in self._world.nodes:
-            row = node.tables.quotes.rows.get(QUIET)
-            if row is None or row.quote.timestamp < newest:
-                self._world.fail("N9", f"{node.name} has missed the last price of {QUIET}: {row}")
-        for client in self._world.clients:
-            has = client.has.get(QUIET)
-            if client.served and (has is None or _ms(has.timestamp) < newest):
-                self._world.fail("N17", f"{client.name} has missed the last of {QUIET}: {has}")
-        rows = [node.tables.quotes.rows for node in self._world.nodes]
-        told = {symbol: {row[symbol].quote for row in rows if symbol in row} for symbol in rows[0]}
-        self._world.agenda.after(SETTLED_SECONDS, lambda: self._agree(told))
-
-    def _agree(self, before: dict[Symbol, set[Quote]]) -> None:
-        """What nodes showed of late is gone, or all show it."""
-        for node in self._world.nodes:
-            for symbol, quotes in before.items():
-                if symbol == QUIET:
-                    continue
-                row = node.tables.quotes.rows.get(symbol)
-                newest = max(quote.version for quote in quotes)
-                if row is None or row.quote.version <= newest:
-                    self._world.fail("N3", f"{node.name} is behind with {symbol}: {row}")
+        told = self.clustering.shown()
+        self._world.agenda.after(SETTLED_SECONDS, lambda: self.clustering.agree(told))
 
     # What is looked at all the time
 
@@ -240,32 +195,65 @@ class Checks:
             self.look()
 
     def look(self) -> None:
-        """See that no client waits for too long."""
+        """See that no client waits for too long, and no node lacks anything."""
         now = trio.current_time()
         for client in self._world.clients:
-            if client.leaving or now <= self._due.get(client.number, math.inf):
-                continue
-            if client.served and self._circuit_excuses(client, now):
-                continue
-            what = "has seen no newer price" if client.served else "is not served"
-            fresh = now - self._fresh_at.get(client.number, self._world.began)
-            self._world.fail("C14", f"{client.name} {what} for {fresh:.2f} s")
+            if not client.leaving:
+                self._look_at(client, now)
+        self.clustering.look(self._all_over)
 
-    def _circuit_excuses(self, client: SimulatedClient, now: float) -> bool:
+    @property
+    def _all_over(self) -> float:
+        return max(self._excuses.late, self._excuses.held)
+
+    def _is_calm(self) -> bool:
+        return (
+            trio.current_time() > self._all_over + self.interval
+            and self.clustering.all_well
+            and self.clustering.circuits_closed
+        )
+
+    def _look_at(self, client: SimulatedClient, now: float) -> None:
+        of, on_its_way = self._of[client.number], AFTER_KILL_SECONDS + 2 * client.delay
+        if not client.served:
+            since = max(of.served, self._excuses.by(self._world.began, self.interval))
+            if now > since + on_its_way:
+                self._world.fail("C14", f"{client.name} is not served")
+            return
+        begun = max(self._served_at[client.number], of.slow)
+        for symbol in sorted(client.wants):
+            if symbol in SELDOM:
+                continue
+            fresh = self._fresh_at.get((client.number, symbol), -math.inf)
+            if now <= self._excuses.by(max(fresh, begun), self.interval) + on_its_way:
+                continue
+            if self._circuit_excuses(now):
+                return
+            seconds = now - max(fresh, self._world.began)
+            what = f"{client.name} has seen no newer price of {symbol} for {seconds:.2f} s"
+            self._world.fail("C14", what)
+
+    def _circuit_excuses(self, now: float) -> bool:
         """An upstream that is back is asked when the breaker's wait is over (C17)."""
-        if now > self._upstream_troubled_until + LONGEST_OPEN_SECONDS:
+        if now > self._excuses.upstream + LONGEST_OPEN_SECONDS:
             return False
-        circuits = [node.tables.circuits.get(UPSTREAM) for node in self._world.nodes]
-        probes = [
-            row.next_probe for row in circuits if row and row.state is not CircuitState.CLOSED
-        ]
-        if not probes:
-            return False
-        self._extend(client, max((p.seconds for p in probes if p is not None), default=now))
-        return True
+        until = -math.inf
+        for node in self._world.nodes:
+            row, holding = node.tables.circuits.get(UPSTREAM), node.tables.holding.value
+            if row is None or (holding is not None and not holding.epochs):
+                continue
+            if row.state is CircuitState.OPEN and row.next_probe is not None:
+                until = max(until, row.next_probe.seconds)
+            elif row.state is CircuitState.HALF_OPEN:
+                until = max(until, row.since.seconds + PROBING_SECONDS)
+        if until > self._excuses.late:
+            self._excuses.late = until
+        return now <= self._excuses.by(-math.inf, self.interval) + AFTER_KILL_SECONDS
 
-    def vanished(self, client: SimulatedClient) -> None:
-        """A client left without a word: its lane must go."""
+    def vanished(self, client: SimulatedClient, *, taken: bool) -> None:
+        """A client left without a word, and what is sent to it is `taken` all the same: its lane
+        must go.
+        """
         assert client.node is not None
         node = self._world.nodes[client.node]
         life, link = node.lives, client.link
@@ -282,7 +270,7 @@ class Checks:
             if node.lives == life and mine and mine[0] in node.connections:
                 self._world.fail("W17", f"the lane of {client.name} is there after it vanished")
 
-        self._world.agenda.after(VANISHED_SECONDS, look)
+        self._world.agenda.after(TAKEN_SECONDS if taken else VANISHED_SECONDS, look)
 
     def left(self) -> None:
         """All clients have left a while ago, and nothing may be left of them (C15)."""

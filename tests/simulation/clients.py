@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from functools import partial
+from datetime import datetime
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from stockstream.times import to_ms
 from tests.simulation.sockets import Link
-from tests.simulation.upstream import QUIET, SYMBOLS
+from tests.simulation.upstream import SELDOM, SYMBOLS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -24,6 +26,16 @@ class Shown(NamedTuple):
     version: tuple[int, int]
     price: float
     timestamp: str
+
+    @property
+    def milliseconds(self) -> int:
+        """Its time, in ms since 1970."""
+        return _ms(self.timestamp)
+
+
+@lru_cache(maxsize=1024)
+def _ms(timestamp: str) -> int:
+    return to_ms(datetime.fromisoformat(timestamp))
 
 
 class Quote(msgspec.Struct):
@@ -110,7 +122,7 @@ class SimulatedClient:
     @staticmethod
     def _drawn_wants(bits: int) -> frozenset[str]:
         some = frozenset(str(symbol) for at, symbol in enumerate(SYMBOLS) if bits >> at & 1)
-        return (some or frozenset(map(str, SYMBOLS))) | {str(QUIET)}
+        return (some or frozenset(map(str, SYMBOLS))) | set(map(str, SELDOM))
 
     # Its connection
 
@@ -155,6 +167,12 @@ class SimulatedClient:
     def leave(self) -> None:
         """Go, for ever."""
         self.leaving = True
+        if self.link is not None:
+            self.link.reset()
+
+    def hop(self, node: int) -> None:
+        """Leave, and try this node first from now on."""
+        self.home, self._tries = node, -1
         if self.link is not None:
             self.link.reset()
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stockstream.statuses import CircuitState
 from supervision import NoProc, inject_fault
+from tests.simulation.node import UPSTREAM
+from tests.simulation.requests import FEED
+from tests.simulation.troubles import Trouble
+from tests.simulation.upstream import SHORTEST_ANSWER
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -14,10 +19,14 @@ if TYPE_CHECKING:
 
     from tests.simulation.clients import SimulatedClient
     from tests.simulation.node import Node
-    from tests.simulation.troubles import Trouble
     from tests.simulation.world import World
 
 SESSIONS = "delivery/sessions/"
+STREAMER = "market/streamer"
+HOLDERS_UP = {STREAMER, "market/feeds/api/circuit_breaker"}
+"""A feed waits for them, and tries again when they die."""
+TRADES_AFTER = 0.1
+"""So that the price is lost with what does not get through."""
 LEAVE_SECONDS = 12.0
 CLOCK_INTERVALS = 3
 """W23: a clock that steps stops no prices for longer."""
@@ -39,11 +48,13 @@ class Happenings:
     def __init__(self, world: World) -> None:
         self._world = world
         self._checks = world.checks
+        self._probing_is_deadly = False
 
     def begin(self, trouble: Trouble, nursery: trio.Nursery) -> None:
         """Let it happen now."""
-        self._world.trace("TROUBLE", trouble)
         world = self._world
+        world.trace("TROUBLE", trouble)
+        world.agenda.after(TRADES_AFTER, world.exchange.trade)
         match trouble.kind:
             case "kill":
                 self._kill(world.nodes[trouble.target], trouble)
@@ -58,7 +69,7 @@ class Happenings:
             case "clock":
                 node = world.nodes[trouble.target]
                 node.skew = trouble.amount
-                self._checks.killed(node.number, CLOCK_INTERVALS * self._checks.interval)
+                self._checks.killed(CLOCK_INTERVALS * self._checks.interval)
             case "reset" | "vanish" | "stall" | "delay" | "change" | "hop":
                 self._client(world.clients[trouble.target], trouble)
             case "upstream_down" | "upstream_hang" | "upstream_slow" | "upstream_old":
@@ -67,6 +78,8 @@ class Happenings:
                 self._cluster(trouble)
             case "unreachable":
                 self._unreachable(world.nodes[trouble.target], trouble)
+            case "kill_probing":
+                self._probing_is_deadly = True
             case _:
                 raise ValueError(f"no such trouble: {trouble}")
 
@@ -85,18 +98,34 @@ class Happenings:
         path = self._path(node, trouble)
         living = None if path is None else node.system.whereis(path)
         if living is not None and living.kill():
-            self._checks.killed(node.number, BUS_SECONDS if "cluster" in living.path else 0.0)
+            # With a streamer die the batches of other nodes that wait for it.
+            if living.path in HOLDERS_UP and not (living.path == STREAMER and node.clustered):
+                self._checks.held_up()
+            else:
+                self._checks.killed(BUS_SECONDS if "cluster" in living.path else 0.0)
 
     def _hang(self, node: Node, trouble: Trouble) -> None:
         if node.system is None:
             return
         path = self._path(node, trouble)
-        if path is not None:
+        if path is not None and trouble.seconds:
             try:
                 inject_fault(node.system, path, seconds=trouble.seconds, delay=None)
             except NoProc:
                 return
-            self._checks.killed(node.number, trouble.seconds)
+            if path in HOLDERS_UP:
+                self._checks.held_up(trouble.seconds)
+            else:
+                self._checks.killed(trouble.seconds)
+
+    def asked(self, number: int) -> None:
+        """A node asks the upstream: the feed of the next one that probes dies while it waits."""
+        node = self._world.nodes[number]
+        row = node.tables.circuits.get(UPSTREAM)
+        if self._probing_is_deadly and row is not None and row.state is CircuitState.HALF_OPEN:
+            self._probing_is_deadly = False
+            trouble = Trouble(0.0, "kill", number, what=FEED)
+            self._world.agenda.after(SHORTEST_ANSWER / 2, lambda: self._kill(node, trouble))
 
     def _clients_of(self, node: Node) -> list[SimulatedClient]:
         return [client for client in self._world.clients if client.node == node.number]
@@ -201,15 +230,15 @@ class Happenings:
                 client.change(int(trouble.amount))
             case "hop" if link is not None:
                 self._checks.away([client], 0.0, drop=True)
-                client.home = int(trouble.amount)
-                link.reset()
+                client.hop(int(trouble.amount))
             case "reset" | "vanish" if link is not None:
                 self._checks.away([client], 0.0, drop=True)
                 if trouble.kind == "reset":
                     link.reset()
                 else:
-                    self._checks.vanished(client)
-                    link.vanish()
+                    taken = bool(trouble.amount)
+                    self._checks.vanished(client, taken=taken)
+                    link.vanish(taken=taken)
             case "stall":
                 drop = trouble.seconds > LONG_STALL_SECONDS
                 self._checks.away([client], trouble.seconds + 1.0, drop=drop)

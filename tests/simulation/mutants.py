@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stockstream import shards
-from stockstream.cluster import ownership
+from stockstream.cluster import filling, ownership
+from stockstream.cluster.gaps import Gaps
 from stockstream.cluster.membership import Membership
+from stockstream.delivery import fan_out, flush_book, lanes, session
+from stockstream.delivery.broadcaster import Broadcaster
 from stockstream.delivery.fan_out import FanOut
+from stockstream.delivery.lanes import Health
 from stockstream.delivery.subscription_manager import SubscriptionManager
 from stockstream.market import acceptance, streamer, versioning
+from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
+from stockstream.market.feeds import poll
+from stockstream.market.feeds.asking import Asking
+from stockstream.market.feeds.standby import Standby
 from stockstream.market.time_base import TimeBase
 from tests.support import cluster_mutants
 from web.live.clients import Clients
@@ -76,7 +84,68 @@ def the_membership_forgets(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Membership, "__init__", fresh)
 
 
+def alone_in_the_epoch_of_before(patch: pytest.MonkeyPatch) -> None:
+    """A node that is alone goes on in the epoch that it knows, as those do that it cannot hear."""
+    patch.setattr(versioning, "next_epoch", lambda node, now_ms, highest: highest)
+
+
+def what_is_contested_stays_as_it_is(patch: pytest.MonkeyPatch) -> None:
+    """A price that does not change is below what a client brought, for as long as it does not."""
+    patch.setattr(versioning.Versioning, "changed", lambda self, holding: None)
+
+
+def batches_die_with_the_streamer(patch: pytest.MonkeyPatch) -> None:
+    """What waited for it is asked for by nobody."""
+    patch.setattr(filling.Filling, "lost", lambda self: None)
+
+
+def gaps_are_not_seen(patch: pytest.MonkeyPatch) -> None:
+    """What was told while a node did not hear is told again by nobody (N9)."""
+    patch.setattr(Gaps, "_note", lambda self, node, number, before: None)
+
+
+def who_joins_is_told_nothing(patch: pytest.MonkeyPatch) -> None:
+    """A node that starts asks nobody for the prices there are (N9)."""
+    patch.setattr(filling, "MOST_ASKED_TO_BEGIN", 0)
+
+
+def who_stands_by_asks_too(patch: pytest.MonkeyPatch) -> None:
+    """Each node asks the upstream; what it does not hold it throws away (N4)."""
+    patch.setattr(Standby, "held", property(lambda self: frozenset(range(self._parts))))
+
+
+def each_asks_for_all(patch: pytest.MonkeyPatch) -> None:
+    """Nodes that fetch a part each ask for the parts of the others too (N4)."""
+    patch.setattr(Asking, "often", property(lambda self: None))
+
+
 # The market
+
+
+def a_missing_breaker_is_not_asked_again(patch: pytest.MonkeyPatch) -> None:
+    """Nor is a streamer: the round is lost."""
+
+    async def ask(self: Any, who: Any, request: Any) -> Any:
+        return await who.call(request, timeout=poll.CALL_SECONDS)
+
+    patch.setattr(poll.PollFeed, "_insist", ask)
+
+
+def the_answer_that_shows_a_step_is_a_failure(patch: pytest.MonkeyPatch) -> None:
+    """Its prices are published, and the breaker counts it as one that nobody believes."""
+    judge, believes = TimeBase.judge, TimeBase.believes_none
+
+    def judged(self: Any, observations: Any, rows: Any, reading: Any) -> Any:
+        self.believed = believes(self, observations, reading)
+        return judge(self, observations, rows, reading)
+
+    patch.setattr(TimeBase, "judge", judged)
+    patch.setattr(TimeBase, "believes_none", lambda self, observations, reading: self.believed)
+
+
+def the_dead_keep_their_permits(patch: pytest.MonkeyPatch) -> None:
+    """A probe whose feed was killed is waited for (B7)."""
+    patch.setattr(CircuitBreakerActor, "_take_back", lambda self, holder: None)
 
 
 def an_older_price_is_news(patch: pytest.MonkeyPatch) -> None:
@@ -102,6 +171,31 @@ def an_older_price_is_news(patch: pytest.MonkeyPatch) -> None:
 
 
 # The delivery
+
+
+def a_lower_version_is_flushed(patch: pytest.MonkeyPatch) -> None:
+    """A batch that was overtaken by a look at the table goes on."""
+    patch.setattr(flush_book, "_is_news", lambda row, known: row is not known)
+
+
+def a_lost_hint_is_lost(patch: pytest.MonkeyPatch) -> None:
+    """A batch that died with the topic is in the table, where nobody looks."""
+    patch.setattr(Broadcaster, "_read_tables", lambda self: None)
+
+
+def the_vanished_are_kept(patch: pytest.MonkeyPatch) -> None:
+    """Also those behind a proxy, of whom the kernel learns nothing (W17)."""
+
+    def health(lane: Any, now: float, patience: Any) -> Any:
+        found = lanes.health(lane, now, patience)
+        return Health.SLOW if found in {Health.GONE, Health.TOO_SLOW} else found
+
+    patch.setattr(fan_out, "health", health)
+
+
+def a_session_does_not_wait_for_its_partners(patch: pytest.MonkeyPatch) -> None:
+    """Its client is sent away when one of them dies (W20)."""
+    patch.setattr(session, "PARTNER_SECONDS", 0.0)
 
 
 def a_new_broadcaster_knows_nobody(patch: pytest.MonkeyPatch) -> None:
@@ -141,12 +235,28 @@ MUTANTS: dict[str, Mutant] = {
     for mutant in (
         cluster_mutants.the_last_claim_wins,
         cluster_mutants.what_clients_bring_is_not_believed,
+        cluster_mutants.heartbeats_tell_own_claims_only,
+        cluster_mutants.time_is_counted_in_ticks,
+        alone_in_the_epoch_of_before,
         nodes_share_epochs,
         older_prices_go_in_by_their_version,
         whatever_comes_goes_in,
         what_others_publish_is_own,
         the_membership_forgets,
+        gaps_are_not_seen,
+        what_is_contested_stays_as_it_is,
+        batches_die_with_the_streamer,
+        who_joins_is_told_nothing,
+        who_stands_by_asks_too,
+        each_asks_for_all,
+        a_missing_breaker_is_not_asked_again,
+        the_dead_keep_their_permits,
+        the_answer_that_shows_a_step_is_a_failure,
         an_older_price_is_news,
+        a_lower_version_is_flushed,
+        a_lost_hint_is_lost,
+        the_vanished_are_kept,
+        a_session_does_not_wait_for_its_partners,
         a_new_broadcaster_knows_nobody,
         a_new_manager_counts_nobody,
         a_lost_session_is_not_replaced,

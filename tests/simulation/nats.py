@@ -46,8 +46,8 @@ class MemoryNats:
         self._zombies: Counter[str] = Counter()
         self._asked: dict[str, MemoryLink] = {}
         self._questions = 0
-        self.carried = 0
-        """Messages."""
+        self.spoke = 0
+        """How often something came through again."""
 
     def delay(self) -> float:
         """Of one message, or of a connection that is made; in seconds."""
@@ -61,6 +61,17 @@ class MemoryNats:
     def silent(self, node: int) -> bool:
         """Whether nothing comes through between the servers and a node."""
         return bool(self.cut[node] or self.frozen.total())
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is in the way between any two nodes."""
+        parted = len(set(self.sides.values())) > 1
+        return self.up and not (parted or self.frozen.total() or self.cut.total())
+
+    def are_together(self, one: int, other: int) -> bool:
+        """Whether two nodes are connected, and hear each other."""
+        connected = {link.node for link in self._links if not self.silent(link.node)}
+        return {one, other} <= connected and self.sides[one] == self.sides[other]
 
     # What goes wrong
 
@@ -83,6 +94,7 @@ class MemoryNats:
 
     def speaks_again(self) -> None:
         """What was held comes through, where nothing is in the way any more."""
+        self.spoke += 1
         for link in list(self._links):
             if not self.silent(link.node):
                 link.speak()
@@ -109,7 +121,6 @@ class MemoryNats:
 
     def publish(self, sender: MemoryLink, subject: str, reply: str, data: bytes) -> None:
         """What a server does with a message."""
-        self.carried += 1
         asker = self._asked.pop(subject, None)
         if asker is not None:
             if self._together(sender, asker):

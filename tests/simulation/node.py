@@ -180,6 +180,7 @@ class Node:
         self.skew = 0.0
         self.settings = settings_of(number, shards)
         self.clustered = shards is not None
+        self.shards = shards or 1
         self._nats = nats
         self._exchange = exchange
         self._true_ns = true_ns

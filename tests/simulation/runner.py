@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.simulation.found import FOUND
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.shrink import shrink
 from tests.simulation.troubles import draw
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tests.simulation.troubles import Schedule
     from tests.simulation.world import Outcome
 
-FOUND, INTERRUPTED = 1, 130
+FOUND_SOMETHING, INTERRUPTED = 1, 130
 SHOWN_LINES = 40
 
 
@@ -35,12 +36,16 @@ class Summary:
     failed: list[int] = field(default_factory=list)
     virtual: float = 0.0
     cpu: float = 0.0
+    requests: int = 0
+    double: int = 0
 
     def add(self, outcome: Outcome) -> None:
         """Count a run."""
         self.seeds += 1
         self.virtual += outcome.virtual_seconds
         self.cpu += outcome.cpu_seconds
+        self.requests += outcome.requests
+        self.double += outcome.double
         if outcome.violation is not None:
             self.failed.append(outcome.schedule.seed)
 
@@ -49,7 +54,8 @@ class Summary:
         failed = f"{len(self.failed)} failed: {self.failed[:20]}" if self.failed else "none failed"
         return (
             f"{self.seeds} seeds, {failed}; {self.virtual / 60:.1f} virtual minutes in "
-            f"{monotonic() - self.began:.0f} s, {speed:.0f} for each of one core"
+            f"{monotonic() - self.began:.0f} s, {speed:.0f} for each of one core; "
+            f"{self.requests} requests, {self.double} of them double"
         )
 
 
@@ -78,7 +84,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--print-traces", action="store_true", help="what identifies each run")
     parser.add_argument("--lines", type=int, default=SHOWN_LINES, help="of the trace to show")
     parser.add_argument("--mutant", choices=MUTANTS, help="a rule of the product to take out")
+    parser.add_argument("--found", action="store_true", help="only what once found a fault")
     given = parser.parse_args(arguments)
+    if given.found:
+        return look_again()
     if given.mutant is not None:
         MUTANTS[given.mutant](pytest.MonkeyPatch())
     summary = Summary()
@@ -106,7 +115,23 @@ def main(arguments: list[str]) -> int:
         return INTERRUPTED
     _progress("")
     print(summary)
-    return FOUND if summary.failed else 0
+    return FOUND_SOMETHING if summary.failed else 0
+
+
+def look_again() -> int:
+    """Run the schedules that once found a fault: now they must not, but in what has it again."""
+    failed = 0
+    for name, found in FOUND.items():
+        outcome = run(found.schedule)
+        with pytest.MonkeyPatch.context() as patch:
+            MUTANTS[found.without](patch)
+            faulty = run(found.schedule)
+        if outcome.violation is not None or faulty.violation is None:
+            failed = FOUND_SOMETHING
+            print(f"{name}: {found.what}")
+            print(f"  now: {outcome.violation or 'nothing'}")
+            print(f"  with {found.without}: {faulty.violation or 'nothing'}")
+    return failed
 
 
 def shortest(outcome: Outcome) -> Outcome:

@@ -129,10 +129,12 @@ class Link:
         self.socket.wire.abort()
         self._ended(ABNORMAL, "reset")
 
-    def vanish(self) -> None:
-        """The client is gone without a word. The server is told nothing."""
+    def vanish(self, *, taken: bool) -> None:
+        """The client is gone without a word. The server is told nothing; where what it sends is
+        `taken` all the same, as by a proxy, its kernel does not notice either.
+        """
         self.vanished = True
-        self.reading = False
+        self.reading = taken
         self.over(ABNORMAL, "vanished")
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -13,11 +15,15 @@ from tests.simulation.mutants import MUTANTS
 from tests.support.deep import only_deep
 
 MUTANT_SEEDS = "0-499"
+HUNT_SECONDS = 3000.0
+"""For all mutants. Most are found by the first seeds, and one that is not takes a few minutes."""
 ROOT = Path(__file__).parents[2]
 SEED = 2
 
 
-def simulate(*arguments: str, hash_seed: str) -> subprocess.CompletedProcess[str]:
+def simulate(
+    *arguments: str, hash_seed: str = "random", seconds: float = 600.0
+) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     command = [sys.executable, "-m", "tests.simulation", *arguments]
     return subprocess.run(
@@ -27,7 +33,7 @@ def simulate(*arguments: str, hash_seed: str) -> subprocess.CompletedProcess[str
         capture_output=True,
         text=True,
         check=False,
-        timeout=3000,
+        timeout=seconds,
     )
 
 
@@ -48,15 +54,33 @@ def test_what_is_promised_holds_whatever_happens(nodes: int, seeds: str) -> None
     """Kills, hangs, freezes, clocks that jump, clients that vanish or stall, an upstream in
     trouble; and in a cluster nodes that are cut off, partitions, and a bus that is away.
     """
-    found = simulate("--seeds", seeds, "--nodes", f"{nodes}", hash_seed="random")
+    found = simulate("--seeds", seeds, "--nodes", f"{nodes}")
+
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.proves("N2", "N6", "N9", "N17", "N19")
+def test_what_once_found_a_fault_finds_none() -> None:
+    """And finds it again in a product that has it."""
+    found = simulate("--found")
 
     assert found.returncode == 0, found.stdout + found.stderr
 
 
 @only_deep("takes out each rule of the product")
-@pytest.mark.parametrize("mutant", MUTANTS)
-def test_each_rule_is_missed(mutant: str) -> None:
-    """Within 500 seeds a client sees something that it must not."""
-    found = simulate("--seeds", MUTANT_SEEDS, "--mutant", mutant, "--no-shrink", hash_seed="random")
+def test_each_rule_is_missed() -> None:
+    """Within 500 seeds a client sees something that it must not, or a node does."""
+    until = monotonic() + HUNT_SECONDS
 
-    assert found.returncode == 1, found.stdout + found.stderr
+    def hunt(mutant: str) -> str:
+        try:
+            given = "--seeds", MUTANT_SEEDS, "--mutant", mutant, "--no-shrink", "--lines", "0"
+            found = simulate(*given, seconds=max(1.0, until - monotonic()))
+        except subprocess.TimeoutExpired:
+            return "the time is over"
+        return "" if found.returncode == 1 else found.stdout + found.stderr
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        missed = dict(zip(MUTANTS, pool.map(hunt, MUTANTS), strict=True))
+
+    assert not {mutant: why for mutant, why in missed.items() if why}

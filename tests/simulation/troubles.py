@@ -31,14 +31,25 @@ KILLED = (
 )
 """Actors that may be killed without a client losing its connection. `session` is any of them."""
 HUNG = (
+    "pubsub",
     "market/streamer",
     "market/feeds/api/circuit_breaker",
     "delivery/subscription_manager",
+    "delivery/broadcaster",
     "session",
 )
+LONGEST_HANG = 0.8
+"""Longer than a call waits, and what it holds up is not its own fault any more."""
+LONGEST_HANG_OF_PUBSUB = 2.5
+"""Nobody waits for its answer. So it lasts for several batches, and a look at the tables."""
+PARTNERS = ("delivery/subscription_manager", "delivery/broadcaster")
+"""Sessions wait for their answers."""
+OPENS_SECONDS = 6.0
+"""By then a breaker that is new has opened over an upstream that is down."""
 
 SETTLES = 3.5
 """By then a node that hears nothing is alone."""
+SILENCING = frozenset({"cut", "nats_down", "nats_frozen", "partition"})
 
 ALONE: Mapping[str, float] = {
     "kill": 10,
@@ -127,10 +138,15 @@ class Schedule:
 
 
 def draw(seed: int, *, nodes: int = 1, clients: int = 3, rounds: int = 4) -> Schedule:
-    """The run of this seed."""
+    """The run of this seed.
+
+    Each seed leaves some kinds of trouble out: what shows only where nothing else is in its way, or
+    where one kind comes often, is not drawn when all kinds come in each run.
+    """
     drawn = random.Random(f"troubles {seed}")
     kinds_of = ALONE if nodes == 1 else CLUSTERED
-    kinds, weights = list(kinds_of), list(kinds_of.values())
+    kinds = [kind for kind in kinds_of if drawn.random() < 0.5] or list(kinds_of)
+    weights = [kinds_of[kind] for kind in kinds]
     troubles: list[Trouble] = []
     for number in range(rounds):
         begins = START_SECONDS + number * ROUND_SECONDS
@@ -138,29 +154,46 @@ def draw(seed: int, *, nodes: int = 1, clients: int = 3, rounds: int = 4) -> Sch
             kind = drawn.choices(kinds, weights)[0]
             at = begins + drawn.uniform(0, TROUBLED_SECONDS * 0.75)
             longest = begins + TROUBLED_SECONDS - at
-            troubles.append(_one(drawn, kind, at, longest, nodes, clients))
-            if kind in {"kill", "hang"} and drawn.random() < 0.3:
-                # What is lost between two deaths is what a single one does not show.
-                again = at + drawn.choice((0.0, 0.002, 0.02, 0.06, 0.3))
-                troubles.append(_one(drawn, kind, again, longest, nodes, clients))
-            if troubles[-1].what == "session":
-                # Its successor is noticed by who says something.
-                for client in range(clients):
-                    bits = drawn.randrange(1 << 16)
-                    troubles.append(Trouble(round(at + 0.3, 3), "change", client, amount=bits))
-            if kind in {"cut", "nats_down", "nats_frozen", "partition"} and longest > SETTLES:
-                # What a node gave while it was alone goes with it, or with a client to another.
-                node, client = drawn.randrange(nodes), drawn.randrange(clients)
-                when = round(at + drawn.uniform(SETTLES, longest), 3)
-                chance = drawn.random()
-                if chance < 0.3:
-                    target = troubles[-1].target if kind == "cut" else node
-                    troubles.append(Trouble(when, "node", target, 2.0))
-                elif chance < 0.7:
-                    troubles.append(Trouble(when, "hop", client, amount=node))
+            one = _one(drawn, kind, at, longest, nodes, clients)
+            troubles += [one, *_more(drawn, one, longest, nodes, clients)]
     troubles.sort(key=lambda one: one.at)
     shards = drawn.choice((1, 1, 3))
     return Schedule(seed, nodes, clients, rounds, shards, tuple(troubles))
+
+
+def _more(
+    drawn: random.Random, one: Trouble, longest: float, nodes: int, clients: int
+) -> list[Trouble]:
+    """What comes with a trouble, as what it breaks shows only then."""
+    more: list[Trouble] = []
+    if one.kind in {"kill", "hang"} and drawn.random() < 0.3:
+        # What is lost between two deaths is what a single one does not show.
+        again = one.at + drawn.choice((0.0, 0.002, 0.02, 0.06, 0.3))
+        more.append(_one(drawn, one.kind, again, longest, nodes, clients))
+    if one.kind == "hang" and drawn.random() < 0.5:
+        # Who waits for it hears of its death.
+        at = round(one.at + drawn.uniform(0.05, one.seconds), 3)
+        more.append(replace(one, at=at, kind="kill", seconds=0.0))
+    if one.what == "session" or (one.kind == "hang" and one.what in PARTNERS):
+        # Its successor is noticed by who says something, its absence by who has said it.
+        later = 0.3 if one.what == "session" else 0.02
+        for client in range(clients):
+            bits = drawn.randrange(1 << 16)
+            more.append(Trouble(round(one.at + later, 3), "change", client, amount=bits))
+    if one.kind == "upstream_down" and one.seconds > OPENS_SECONDS and drawn.random() < 0.7:
+        kill = replace(one, kind="kill", seconds=0.0, what="market/feeds/api/circuit_breaker")
+        more += [replace(kill, target=each) for each in range(nodes)]
+        more.append(replace(one, kind="kill_probing", seconds=0.0))
+    if one.kind in SILENCING and longest > SETTLES:
+        # What a node gave while it was alone goes with it, or with a client to another.
+        node, client = drawn.randrange(nodes), drawn.randrange(clients)
+        when = round(one.at + drawn.uniform(SETTLES, longest), 3)
+        chance = drawn.random()
+        if chance < 0.4:
+            more.append(Trouble(when, "node", one.target if one.kind == "cut" else node, 2.0))
+        elif chance < 0.8:
+            more.append(Trouble(when, "hop", client, amount=node))
+    return more
 
 
 def _one(
@@ -174,15 +207,17 @@ def _one(
             killed = KILLED if nodes == 1 else KILLED + 2 * KILLED_OF_CLUSTER
             return Trouble(at, kind, node, what=drawn.choice(killed), amount=drawn.randrange(8))
         case "hang":
-            # Longer than a call waits, and what it holds up is not its own fault any more.
-            seconds = round(min(seconds, 0.8), 3)
-            return Trouble(at, kind, node, seconds, drawn.choice(HUNG), drawn.randrange(8))
+            what = drawn.choice(HUNG)
+            most = LONGEST_HANG_OF_PUBSUB if what == "pubsub" else LONGEST_HANG
+            return Trouble(at, kind, node, round(min(seconds, most), 3), what, drawn.randrange(8))
         case "web" | "leave" | "node":
             return Trouble(at, kind, node, min(seconds, 4.0))
         case "clock":
             return Trouble(at, kind, node, amount=round(drawn.uniform(-600, 600), 1))
-        case "reset" | "vanish":
+        case "reset":
             return Trouble(at, kind, client)
+        case "vanish":
+            return Trouble(at, kind, client, amount=drawn.randrange(2))
         case "stall":
             return Trouble(at, kind, client, seconds)
         case "delay":

@@ -7,6 +7,7 @@ exchange itself, and every answer has news.
 from __future__ import annotations
 
 import random
+from bisect import bisect_right
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -23,17 +24,23 @@ if TYPE_CHECKING:
     from tests.simulation.agenda import Agenda
 
 SYMBOLS = tuple(map(Symbol, ("AAPL", "MSFT", "TSLA", "AMZN", "NFLX", "GOOGL")))
-QUIET = Symbol("QUIET")
-"""It trades seldom: who missed its last price would lack it for long."""
 TICK_MS = 200
-QUIET_TICK_MS = 17_000
+QUIET_TICKS = {Symbol("QUIET"): 17_000, Symbol("CALM"): 19_000, Symbol("STILL"): 23_000}
+"""They trade seldom, each so many ms after its last price: who missed that would lack it for long.
+"""
+SHY = Symbol("SHY")
+"""It trades when something goes wrong, and then no more."""
+SHY_FOR_MS = 2_000
+SELDOM = (*QUIET_TICKS, SHY)
+ALL_SYMBOLS = (*SYMBOLS, *SELDOM)
 TIMEOUT_SECONDS = 5.0
+SHORTEST_ANSWER, LONGEST_ANSWER = 0.004, 0.03
 OLD_TICKS = 40
 
 
 def tick_of(symbol: str) -> int:
     """After how many ms a symbol has another price."""
-    return QUIET_TICK_MS if symbol == QUIET else TICK_MS
+    return QUIET_TICKS.get(Symbol(symbol), TICK_MS)
 
 
 class Exchange:
@@ -43,7 +50,8 @@ class Exchange:
         self.agenda = agenda
         self._clock = clock
         self._random = random.Random(f"exchange {seed}")
-        self._first = {symbol: self._random.randint(10_000, 90_000) for symbol in (*SYMBOLS, QUIET)}
+        self._first = {symbol: self._random.randint(10_000, 90_000) for symbol in ALL_SYMBOLS}
+        self._shy = [clock()]
         self.asked: Counter[int] = Counter()
         """Requests by the number of the node."""
         self.down: Counter[int] = Counter()
@@ -62,14 +70,30 @@ class Exchange:
         tick = timestamp // tick_of(symbol)
         return (self._first[symbol] + tick * 7919 % 1009 - 504) / 100
 
+    def trade(self) -> None:
+        """Have the shy symbol have another price, unless it has had one a moment ago: what is
+        missed in a trouble must not be made good by the next one.
+        """
+        now = self._clock()
+        if now - self._shy[-1] > SHY_FOR_MS:
+            self._shy.append(now)
+
+    def has_traded(self, symbol: str, timestamp: int) -> bool:
+        """Whether a price of the symbol began then."""
+        if symbol == SHY:
+            return timestamp in self._shy
+        return timestamp % tick_of(symbol) == 0
+
     def began(self, symbol: str, ago: int = 0) -> int:
         """When the price of so many ms ago began, in ms since 1970."""
+        if symbol == SHY:
+            return self._shy[max(0, bisect_right(self._shy, self._clock() - ago) - 1)]
         tick = tick_of(symbol)
         return (self._clock() - ago) // tick * tick
 
     def latency(self) -> float:
         """Of one answer, in seconds."""
-        return self._random.uniform(0.004, 0.03)
+        return self._random.uniform(SHORTEST_ANSWER, LONGEST_ANSWER)
 
     def observations(
         self, symbols: AbstractSet[Symbol] | None, ticks_ago: int
@@ -77,7 +101,7 @@ class Exchange:
         """What it answers now."""
         return tuple(
             Observation(symbol, self.price(symbol, timestamp), timestamp, "SIM", "USD")
-            for symbol in (*SYMBOLS, QUIET)
+            for symbol in ALL_SYMBOLS
             if symbols is None or symbol in symbols
             for timestamp in (self.began(symbol, ticks_ago * TICK_MS),)
         )

@@ -14,7 +14,7 @@ import trio
 
 import stockstream.cluster.bus
 from supervision import Crash, Exited
-from supervision.events import FailedStart, IntensityExceeded
+from supervision.events import FailedStart, IntensityExceeded, Started
 from tests.simulation.agenda import Agenda
 from tests.simulation.checks import Checks, Violation
 from tests.simulation.clients import SimulatedClient
@@ -26,6 +26,9 @@ from tests.simulation.troubles import ROUND_SECONDS, START_SECONDS, Schedule
 from tests.simulation.upstream import Exchange
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from stockstream.quotes import Symbol
     from supervision import Event
     from tests.simulation.randomness import Scheduler
 
@@ -50,6 +53,8 @@ class Outcome:
     cpu_seconds: float
     longest_gap: float
     shown: int
+    requests: int
+    double: int
 
 
 class World:
@@ -62,7 +67,7 @@ class World:
         self.agenda = Agenda()
         self.exchange = Exchange(schedule.seed, self._exchange_ms, self.agenda)
         self.nats = MemoryNats(schedule.seed, self.agenda)
-        self.exchange.told = lambda node, symbols: self.trace(f"n{node}", "fetches", symbols)
+        self.exchange.told = self._asked
         self.nodes = [
             Node(
                 number,
@@ -78,12 +83,13 @@ class World:
         self.clients = [
             SimulatedClient(number, self, schedule.seed) for number in range(schedule.clients)
         ]
-        self.checks = Checks(self)
         self.violation: Violation | None = None
         self._scope = trio.CancelScope()
         self._hash = hashlib.blake2b(digest_size=12)
         self._lines: deque[tuple[float, str, object]] = deque(maxlen=TRACE_LINES)
         self._ending = self._over = False
+        self.checks = Checks(self)
+        self.happenings = Happenings(self)
 
     # Time
 
@@ -130,8 +136,15 @@ class World:
         self.trace(f"n{node}", type(event).__name__, getattr(event, "path", ""))
         if isinstance(event, Exited | FailedStart) and isinstance(event.reason, Crash):
             self.fail("C18", f"{event.path} of n{node} crashed: {event.reason}")
+        elif isinstance(event, Started):
+            self.checks.requests.started(node, event.path)
         elif isinstance(event, IntensityExceeded) and not self._ending:
             self.fail("C19", f"{event.path} of n{node} gave up")
+
+    def _asked(self, node: int, symbols: AbstractSet[Symbol] | None) -> None:
+        self.trace(f"n{node}", "fetches", None if symbols is None else " ".join(sorted(symbols)))
+        self.checks.requests.asked(node, symbols)
+        self.happenings.asked(node)
 
     def _recorded(self, node: int, epoch: int, seq: int, symbol: str) -> None:
         self.checks.recorded(node, epoch, seq, symbol)
@@ -141,7 +154,6 @@ class World:
     async def run(self) -> Outcome:
         """Run the schedule to its end, or to what does not hold."""
         began = process_time()
-        happenings = Happenings(self)
         async with trio.open_nursery() as nursery:
             with self._scope:
                 nursery.start_soon(self.agenda.run)
@@ -151,7 +163,7 @@ class World:
                 for trouble in self._schedule.troubles:
                     self.agenda.at(
                         self.began + trouble.at,
-                        partial(happenings.begin, trouble, nursery),
+                        partial(self.happenings.begin, trouble, nursery),
                     )
                 nursery.start_soon(self.checks.run)
                 for number in range(1, self._schedule.rounds + 1):
@@ -169,6 +181,8 @@ class World:
             process_time() - began,
             self.checks.longest_gap,
             self.checks.shown_quotes,
+            self.checks.requests.total,
+            self.checks.requests.double,
         )
 
     async def _beginning(self) -> None:

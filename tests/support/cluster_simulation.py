@@ -14,6 +14,8 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from stockstream.cluster.claim_book import NOBODY, is_too_far_ahead
 from stockstream.cluster.ownership import Ownership
 from stockstream.cluster.rendezvous import preferred
@@ -260,9 +262,12 @@ class Simulation:
 
     def _publish(self, node: Node, messages: list[MemberMessage]) -> None:
         for message in messages:
+            said = message
             if isinstance(message, ClaimMessage):
                 self._check_rate(node, message)
-            self._send(node, lambda to, said=message: self._heard(to, said))
+            else:
+                said = msgspec.structs.replace(message, clock=self._wall(node))
+            self._send(node, lambda to, said=said: self._heard(to, said))
 
     def _publish_batch(self, node: Node, versions: dict[Shard, Version]) -> None:
         def take(to: Node) -> None:

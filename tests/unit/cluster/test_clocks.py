@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import structlog
 import trio
@@ -9,7 +11,7 @@ import trio
 from stockstream.cluster.clocks import JUDGED_AFTER, RIGHT_AGAIN_MS, WRONG_MS, Clocks
 from stockstream.cluster.told import cluster_document
 from stockstream.messages import EpochsUsed
-from stockstream.shards import NodeId, Shard
+from stockstream.shards import NodeId, Shard, shards
 from stockstream.statuses import NodeState, UpstreamClock
 from stockstream.times import DAY_MS, Moment
 from tests.unit.cluster.nodes import WALL_MS, running_nodes, wall_clock
@@ -167,6 +169,30 @@ async def test_a_node_that_starts_with_a_wrong_clock_takes_the_others_prices(
         await trio.sleep(2)
         (epoch,) = odd.tables.holding.value.epochs.values()
         assert epoch < wall_clock() + DAY_MS or off < 0
+
+
+async def test_however_clocks_are_set_who_is_right_fetches_each_shard_once(
+    autojump_clock: object,
+) -> None:
+    """While most are right. Whoever is wrong fetches nothing, and is back when it is set."""
+    seed = random.randrange(2**32)
+    rng = random.Random(seed)
+    async with running_nodes("a", "b", "c", parts=8) as (_, *nodes):
+        for _ in range(12):
+            wrong = rng.choice(nodes)
+            for node in nodes:
+                node.ahead_ms = rng.choice((0, 60_000, -300_000))
+            wrong.ahead_ms = rng.choice((TWO_DAYS, -TWO_DAYS, 3_600_000, -3_600_000, 600_000))
+            await trio.sleep(rng.uniform(2.5, 4))
+            is_wrong = abs(wrong.ahead_ms) > WRONG_MS + 300_000
+            right = [node for node in nodes if node is not wrong or not is_wrong]
+            held = sorted(name for node in right for name in node.holds)
+            assert held == sorted(shards(["api"], 8)), seed
+            assert not (is_wrong and wrong.holds), seed
+            states = [node.tables.members.value.state for node in right]
+            assert states == [NodeState.READY] * len(right), seed
+            epochs = [e for node in right for e in node.tables.holding.value.epochs.values()]
+            assert max(epochs) < wall_clock() + DAY_MS, seed
 
 
 async def test_of_two_nodes_both_say_the_difference_and_go_on(autojump_clock: object) -> None:

@@ -33,6 +33,9 @@ _EXAMPLES = """Examples:
   STOCK_API_URL=https://prices.example.com stockstream serve
       Take the prices from another API.
 
+  PROVIDERS=crypto=kraken:// stockstream serve
+      Take real prices, of Bitcoin and others, without an account.
+
   stockstream watch AAPL MSFT
       Watch prices in this terminal.
 
@@ -61,6 +64,7 @@ _COMMANDS = (
     ("mock", _run, "Run the stub price API alone."),
     ("watch", _run, "Watch live prices in this terminal."),
     ("tree", _inspect, "Show the live supervision tree of a running server."),
+    ("providers", _inspect, "See where prices come from, and try a provider."),
     ("chaos", _inspect, "Break a running server on purpose, and see that it holds."),
     ("db", _inspect, "Look after the database: schema, export, import, backup, retention."),
     ("config", _inspect, "Show every setting with its value and source."),

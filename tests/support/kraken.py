@@ -31,6 +31,7 @@ class Kraken:
     known: dict[str, float] = field(default_factory=lambda: dict(KNOWN))
     heartbeat: float = 0.2
     reject: int | None = None
+    snapshots: bool = True
     sockets: list[WebSocketConnection] = field(default_factory=list)
     asked: list[set[str]] = field(default_factory=list)
     attempts: int = 0
@@ -111,7 +112,7 @@ class Kraken:
             else:
                 answer |= {"symbol": name, "error": f"Currency pair not supported {name}"}
             await socket.send_message(json.dumps(answer))
-            if good and method == "subscribe":
+            if good and method == "subscribe" and self.snapshots:
                 data = [_item(name, self.known[name])]
                 snapshot = {"channel": "ticker", "type": "snapshot", "data": data}
                 await socket.send_message(json.dumps(snapshot))

@@ -29,6 +29,7 @@ from stockstream.market.breaker_types import NotPermitted, Permit
 from stockstream.market.confirmations import Answer, Pace
 from stockstream.market.feeds.allowance import Tokens, pause_after
 from stockstream.market.feeds.confirming import Confirming, refusals
+from stockstream.market.feeds.fill import Fill
 from stockstream.market.feeds.line import Line, LineTimes
 from stockstream.market.feeds.mute import QUIET_SECONDS, Mute
 from stockstream.market.feeds.pending import Pending
@@ -38,7 +39,7 @@ from stockstream.market.feeds.standing import Standing
 from stockstream.market.feeds.wanting import Wanting
 from stockstream.market.observed import Accepted, Observed
 from stockstream.market.parser import Rejects
-from stockstream.market.providers.push import Event, Prices, Refused, Unread
+from stockstream.market.providers.push import Event, Prices, Refused, Subscribed, Unread
 from stockstream.market.time_base import Reading, TimeBase
 from stockstream.messages import (
     AlertSymbols,
@@ -129,6 +130,10 @@ class PushFeed(Actor):
         self._wanting = Wanting(upstream, provider, settings.symbols, tables, parts)
         self._standby = Standby(upstream, parts, tables)
         self._pending = Pending()
+        latest = provider.latest
+        self._fill = (
+            None if latest is None else Fill(latest, access, self._read, self._not_filled, clock)
+        )
         self._line: Line | None = None
         self._mute: Mute | None = None
         self._wake, self._told_wake = trio.Event(), trio.Event()
@@ -137,7 +142,7 @@ class PushFeed(Actor):
         """Connect at once, unless this feed's last life has to wait, and ask who wants what."""
         self._standing = Standing(
             self._upstream,
-            self._provider.address,
+            self._access.url or self._provider.address,
             self._tables,
             self._say_changed,
             lists=False,
@@ -162,6 +167,8 @@ class PushFeed(Actor):
         self.tasks.start_soon(self._keep_a_line, name="line")
         self.tasks.start_soon(self._tell_prices, name="prices")
         self.tasks.start_soon(self._stand, name="standing")
+        if self._fill is not None:
+            self.tasks.start_soon(self._fill.run, name="fill")
         for who in (self._demand_from, paths.ALERTS):
             self.system.ref(who).cast(DemandWanted())
 
@@ -269,6 +276,8 @@ class PushFeed(Actor):
         """The line has ended."""
         if line is self._line:
             self._line = self._mute = None
+            if self._fill is not None:
+                self._fill.forget()
         if end.kind == "idle":
             self._say(PushPhase.IDLE)
         else:
@@ -352,12 +361,20 @@ class PushFeed(Actor):
     # What the line tells
 
     def _heard(self, line: Line, event: Event) -> None:
+        if isinstance(event, Subscribed) and self._fill is not None:
+            self._fill.want(event.symbols)
+        elif isinstance(event, Prices) and self._mute is not None and line is self._line:
+            self._mute.priced(event.observations, trio.current_time())
+        self._read(event)
+
+    def _not_filled(self, kind: str, reason: str, said: str | None) -> None:
+        self._standing.trouble(kind, reason, said=said)
+
+    def _read(self, event: Event) -> None:
         match event:
             case Prices(observations):
                 mine = [seen for seen in observations if self._wanting.tells(seen.symbol)]
                 self._pending.add(mine)
-                if self._mute is not None and line is self._line:
-                    self._mute.priced(observations, trio.current_time())
                 self._told_wake.set()
             case Refused(symbol, code, reason):
                 self._standing.trouble(f"symbol_{code}", f"{symbol}: {reason}")
@@ -431,7 +448,10 @@ class PushFeed(Actor):
                     self._standing.held_back(self._interval, "connecting")
                 continue
             self._standing.fresh(Moment(line.last_frame), self._interval)
-            self._standing.succeeded(())
+            again = {f"symbol_{why.code}" for why in line.refused.values()}
+            if self._fill is not None and self._fill.trouble is not None:
+                again.add(self._fill.trouble)
+            self._standing.succeeded(again)
             if self._row.failures and now - (line.opened or now) >= self._settings.healthy:
                 self._row = msgspec.structs.replace(self._row, failures=0)
             self._confirm(line, now)

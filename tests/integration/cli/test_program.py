@@ -9,7 +9,7 @@ import pytest
 
 from stockstream.cli import main
 
-COMMANDS = ("serve", "cluster", "mock", "watch", "tree", "chaos", "db", "config")
+COMMANDS = ("serve", "cluster", "mock", "watch", "tree", "providers", "chaos", "db", "config")
 
 
 def test_help_teaches(stockstream):

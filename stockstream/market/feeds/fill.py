@@ -1,0 +1,124 @@
+"""The latest prices by REST, where a provider tells none before the next trade.
+
+Without them a symbol that trades once an hour would show nothing for that hour after each
+connection. The feed says which symbols were just subscribed to; one task asks for them, a part at
+a time, and again after a pause where that failed. The circuit breaker counts connections only: a
+REST server that is away is a trouble of its own.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import httpx
+import trio
+
+from stockstream.market.feeds.allowance import pause_after
+from stockstream.market.providers.failures import provider_error
+from stockstream.market.providers.push import Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stockstream.market.providers.push import Access, Event, Latest
+    from stockstream.quotes import Symbol
+
+TIMEOUT_SECONDS = 10.0
+GATHER_SECONDS = 0.2
+"""Acknowledgements come one by one; they are asked for together."""
+LARGEST_BODY = 5_000_000
+_ERRORS = 400
+
+
+class Fill:
+    """See the module. `heard` is told what the answers hold; `failed`, a kind and words, and what
+    the provider said. While asking fails, `trouble` is that kind.
+    """
+
+    def __init__(
+        self,
+        latest: Latest,
+        access: Access,
+        heard: Callable[[Event], None],
+        failed: Callable[[str, str, str | None], None],
+        wall: Callable[[], int],
+    ) -> None:
+        self._latest = latest
+        self._access = access
+        self._heard = heard
+        self._tell_failed = failed
+        self.trouble: str | None = None
+        self._wall = wall
+        self._rng = random.Random()
+        self._wanted: set[Symbol] = set()
+        self._wake = trio.Event()
+
+    def want(self, symbols: frozenset[Symbol]) -> None:
+        """These were just subscribed to."""
+        self._wanted |= symbols
+        self._wake.set()
+
+    def forget(self) -> None:
+        """The connection is gone; the next one says what it has."""
+        self._wanted.clear()
+        self.trouble = None
+
+    async def run(self) -> None:
+        """Ask for what is wanted, for ever."""
+        failures = 0
+        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
+            while True:
+                while not self._wanted:
+                    self._wake = trio.Event()
+                    await self._wake.wait()
+                    await trio.sleep(GATHER_SECONDS)
+                some = frozenset(sorted(self._wanted)[: self._latest.symbols])
+                pause = await self._ask(client, some)
+                if pause is None:
+                    failures, self.trouble = 0, None
+                    self._wanted -= some
+                else:
+                    failures += 1
+                    await trio.sleep(max(pause, pause_after(failures, self._rng)))
+
+    async def _ask(self, client: httpx.AsyncClient, symbols: frozenset[Symbol]) -> float | None:
+        """Ask once; None, or how long the provider wants to be left alone after a failure."""
+        if not symbols:
+            return None
+        endpoint = self._latest.request(self._access, symbols)
+        try:
+            with trio.fail_after(TIMEOUT_SECONDS):
+                async with client.stream("GET", endpoint.url, headers=endpoint.headers) as answer:
+                    body = b""
+                    async for part in answer.aiter_bytes():
+                        body += part
+                        if len(body) > LARGEST_BODY:
+                            self._failed("latest_too_large", "the answer is too large")
+                            return 0.0
+        except httpx.HTTPError as error:
+            found = provider_error(error, None)
+            self._failed(f"latest_{found.kind}", f"the latest prices: {found}", found.said)
+            return 0.0
+        except trio.TooSlowError:
+            self._failed("latest_timeout", "the latest prices: no whole answer in time")
+            return 0.0
+        troubled: Trouble | None = None
+        for event in self._latest.read(symbols, answer.status_code, body, self._wall()).events:
+            if isinstance(event, Trouble):
+                troubled = event
+            else:
+                self._heard(event)
+        if troubled is not None:
+            words = f"the latest prices: {troubled.detail}"
+            self._failed(f"latest_{troubled.kind}", words, troubled.said)
+            return troubled.retry_after or 0.0
+        if answer.status_code >= _ERRORS:
+            status = answer.status_code
+            self._failed(f"latest_status_{status}", f"the latest prices: status {status}")
+            return 0.0
+        return None
+
+    def _failed(self, kind: str, reason: str, said: str | None = None) -> None:
+        self.trouble = kind
+        self._tell_failed(kind, reason, said)

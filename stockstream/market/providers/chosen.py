@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stockstream.upstreams import Upstream
 
 POLLED = ("http", "https", "sim")
-PLANNED = frozenset({"alpaca", "binance", "coinbase", "finnhub", "massive", "tiingo", "twelvedata"})
+PLANNED = frozenset({"alpaca", "finnhub", "massive", "tiingo", "twelvedata"})
 _URL = "url"
 
 

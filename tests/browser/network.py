@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 class Network:
     """Requests that went out, WebSockets too, and the bytes that came, with their heads.
 
-    What the browser has kept is not among them. Frames of a WebSocket count with their payload.
+    What the browser has kept is not among them. Frames of a WebSocket count with their payload, up
+    to the first price: how many come after it until somebody looks is a question of time.
     """
 
     def __init__(self, page: Page, *, latency_ms: float = 0, bytes_per_second: float = -1) -> None:
         """With `latency_ms` for each request, and no more than so many bytes in a second."""
         self.bytes = 0
+        self.priced = False
         self.asked: list[str] = []
         self._urls: dict[str, str] = {}
         self._kept: set[str] = set()
@@ -66,4 +68,7 @@ class Network:
             self.bytes += int(told["encodedDataLength"])
 
     def _on_frame(self, told: dict[str, Any]) -> None:
-        self.bytes += len(told["response"]["payloadData"])
+        payload = told["response"]["payloadData"]
+        if not self.priced:
+            self.bytes += len(payload)
+        self.priced |= '"price":' in payload

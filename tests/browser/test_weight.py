@@ -40,6 +40,7 @@ def test_the_first_price_costs_little_and_the_second_visit_less(
     dashboard = Dashboard(page)
     dashboard.subscribe("AAPL")
     dashboard.expect_price("AAPL")
+    assert network.priced
     assert network.bytes <= FIRST_PRICE_BYTES, network.told()
     first = set(network.asked)
     again = context.new_page()

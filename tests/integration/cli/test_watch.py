@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import termios
+from codecs import IncrementalDecoder, getincrementaldecoder
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -386,6 +387,7 @@ class Terminal:
     pid: int
     descriptor: int
     written: str = ""
+    _decoder: IncrementalDecoder = field(default_factory=getincrementaldecoder("utf-8"))
 
     def resize(self, columns: int, rows: int) -> None:
         size = struct.pack("HHHH", rows, columns, 0, 0)
@@ -413,7 +415,7 @@ class Terminal:
 
     async def _read(self) -> None:
         await trio.lowlevel.wait_readable(self.descriptor)
-        self.written += os.read(self.descriptor, 65_536).decode()
+        self.written += self._decoder.decode(os.read(self.descriptor, 65_536))
 
 
 @contextmanager
@@ -450,18 +452,22 @@ FRAME = r"\x1b\[H(?:(?!\x1b\[H).)*\x1b\[J"
 
 async def _frame(shown: Terminal, fits: Callable[[list[str]], bool]) -> list[str]:
     """The lines of the first frame that fits."""
-    with trio.fail_after(SECONDS):
-        while True:
+    lines: list[str] = []
+    with trio.move_on_after(SECONDS):
+        while not lines or not fits(lines):
             lines = plain(await shown.until(FRAME))
-            if fits(lines):
-                return lines
+        return lines
+    raise AssertionError(f"no frame fits, not even {lines}")
 
 
 async def test_in_a_terminal_a_table_is_drawn_anew_and_its_last_state_stays(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     """Truths above, a row for each symbol, as wide as the terminal; the cursor comes back."""
-    del environment["COLUMNS"]
+    # The size is the terminal's. Python's `readline`, which pytest loads for its debugger, puts one
+    # of its own into the environment, and a worker of `-n` inherits it.
+    for name in ("COLUMNS", "LINES"):
+        environment.pop(name, None)
     environment["TERM"] = "xterm-256color"
     async with running_server(tmp_path) as server:
         asked = "AAPL", "MSFT", "NOPE", "--url", server.url

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ import httpx
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
@@ -27,18 +28,29 @@ STOP_SECONDS = 15.0
 TOKEN = "token-of-the-tests-0123456789"
 NAMED_PORTS = range(20_000, 32_000)
 """Below the ports that Linux and macOS choose themselves."""
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
 """Nobody listens there: most tests look at other things, and a new server takes a second."""
 SIMULATED = "sim://?symbols=6&interval=0.1&seed=7"
 
 
+def _shuffled(ports: Sequence[int]) -> Iterator[int]:
+    while True:
+        yield from random.SystemRandom().sample(ports, len(ports))
+
+
+_ports = _shuffled(NAMED_PORTS[WORKER % WORKERS :: WORKERS])
+
+
 def free_port() -> int:
     """A port for a program that is told its port.
 
-    It was free a moment ago. The system never chooses it for port 0, which other tests use a lot,
-    so only a program that names it can take it meanwhile.
+    It was free a moment ago, and a server that a test restarts is away for longer. The system never
+    chooses it for port 0, which other tests use a lot. No test of this run gets the same one until
+    all had their turn: each process of the run has ports of its own.
     """
-    for port in random.SystemRandom().sample(NAMED_PORTS, 100):
+    for port in islice(_ports, 100):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -5,7 +5,6 @@ A failure prints the scenario as a script that can be run as it is.
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -39,13 +38,13 @@ from supervision import (
 )
 from tests.conformance import model as pure
 from tests.conformance.support import Boom, Raise, StopWith
+from tests.support.deep import DEEP
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from supervision import ExitReason
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 IDS = "abcde"
 REASONS: dict[str, ExitReason] = {
     "normal": NORMAL, "shutdown": SHUTDOWN, "shutdown(term)": Shutdown("term"),
@@ -325,7 +324,7 @@ class SupervisorMachine(RuleBasedStateMachine):
 
 
 SupervisorMachine.TestCase.settings = settings(
-    max_examples=3_000 if DEEP else 500,
+    max_examples=3_000 if DEEP else 200,
     stateful_step_count=60 if DEEP else 25,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -23,8 +22,8 @@ from supervision import (
     supervisor,
 )
 from tests.conformance.support import start_tree
+from tests.support.deep import DEEP
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 PERIOD = 4.0
 
 
@@ -154,7 +153,7 @@ kills = st.lists(
 
 @pytest.mark.proves("R9", "R10", "R11", "R14", "R15", "R16", "R17", "R20", "R21", "R22")
 @settings(
-    max_examples=3_000 if DEEP else 500,
+    max_examples=3_000 if DEEP else 250,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,

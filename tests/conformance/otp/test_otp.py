@@ -6,7 +6,6 @@ has seen yet by `make test-deep`.
 
 from __future__ import annotations
 
-import os
 import random
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from tests.conformance.otp.real import (
 )
 from tests.conformance.otp.replay import comparable, replay
 from tests.conformance.otp.scenarios import generate
+from tests.support.deep import DEEP, only_deep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     Record = Callable[[str, object], None]
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 EACH = 1 if DEEP else 5
 """Every so many of the recorded ones are compared; all three kinds are among them."""
 NEW_SEEDS = 5_000
@@ -94,7 +93,7 @@ def test_otp_does_what_is_said_of_it():
 
 
 @real
-@pytest.mark.skipif(not DEEP, reason="thousands of new scenarios: make test-deep")
+@only_deep("asks a real OTP about thousands of new scenarios")
 def test_it_does_what_otp_does_in_scenarios_nobody_has_seen(record_property: Record):
     """As with the recorded ones, by new seeds each time."""
     first = random.SystemRandom().randrange(10**6, 10**9)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tomllib
 from typing import TYPE_CHECKING
@@ -17,11 +16,11 @@ from tests.integration.distributions.support import (
     build_wheels,
     names_in,
 )
+from tests.support.deep import DEEP
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 QUICK = [
     "tests/conformance/test_auto_shutdown.py", "tests/conformance/test_calls.py",
     "tests/conformance/test_monitors_registry.py", "tests/conformance/test_strategies.py",
@@ -111,6 +110,8 @@ def test_the_librarys_tests_pass_on_the_installed_wheel(library: Environment, tm
     checkout = tmp_path / "tests_alone"
     for folder in EVERY:
         shutil.copytree(ROOT / folder, checkout / folder)
+    (checkout / "tests/support").mkdir()
+    shutil.copy(ROOT / "tests/support/deep.py", checkout / "tests/support")
     library.lend(TESTED_WITH)
     settings = checkout / "pytest.ini"
     settings.write_text(

@@ -7,7 +7,6 @@ time and late, imports of new, old and known ticks, roll-ups, retention, rebuild
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from stockstream.history.rolling import Rebuild, RollUp
 from stockstream.history.transfer import ImportTicks
 from stockstream.history.upkeep import Retain
 from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS, to_ms
+from tests.support.deep import DEEP
 from tests.support.gateway import DAY, batch
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from stockstream.database.query import Query
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 EXAMPLES = 5_000 if DEEP else 200
 KEPT = {"ticks": 1.0, "candles_1m": 2.0}
 SYMBOLS = ("A", "B")

@@ -12,6 +12,8 @@ import gc
 
 YOUNG_THRESHOLD = 500
 """New objects less freed ones: a number that a collection can visit in an idle moment."""
+STARTING_THRESHOLD = 50_000
+"""While modules are imported: their hundreds of thousands of objects stay, and are no garbage."""
 THRESHOLDS = (2_000, 0, 4_000)
 """A client is 160 objects that the collector knows. With the usual (700, 10, 10) a full collection
 may come after 430 clients, and one among 7,000 objects, which takes 10 ms and more, after 48. With
@@ -19,6 +21,11 @@ these it interrupts a running task only after two thousand objects without an id
 visits each object once or twice before it leaves it to a full collection. A full collection comes
 after two million objects. That is more than all clients of a node have, or than 30,000 requests of
 pages and of the API leave in cycles; nearly all of those have been found by then."""
+
+
+def begin() -> None:
+    """Call before anything large is imported."""
+    gc.set_threshold(STARTING_THRESHOLD)
 
 
 def settle() -> None:

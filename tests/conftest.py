@@ -5,6 +5,7 @@ And who runs beside whom, where `-n` runs them in several processes.
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
 # that Hypothesis has for it is the parent, which draws the same examples each time.
 settings.register_profile("shared machine", settings(), deadline=None, print_blob=True)
 settings.load_profile("shared machine")
+
+
+def pytest_collection_finish() -> None:
+    """Take what was collected, which stays to the end, out of the sight of the garbage collector.
+
+    Thousands of tests, and all modules that they import, are more than a million objects. Each full
+    collection would visit them, and a test that asks what there is would be told of them.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

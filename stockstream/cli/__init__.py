@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from cyclopts import App, CycloptsError, Group, UnknownCommandError
 
+from stockstream import garbage
 from stockstream.errors import StartError
 from stockstream.program import as_typed, program_name
 from stockstream.version import program_version
@@ -98,6 +99,7 @@ def build(chosen: str = "") -> App:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code; without arguments, those of the process."""
     tokens = sys.argv[1:] if arguments is None else list(arguments)
+    garbage.begin()
     try:
         try:
             app = build(tokens[0] if tokens else "")

@@ -29,7 +29,7 @@ def test_whatever_breaks_versions_only_rise_and_all_is_equal_afterwards(tmp_path
     if DEEP:
         plan = Plan(clients=300, symbols=1_000, seed=seed, longest=8.0, seconds=600)
     else:
-        plan = Plan(clients=30, symbols=100, seed=seed, longest=0.7, faults=4)
+        plan = Plan(clients=30, symbols=100, seed=seed, longest=0.7, faults=2)
     verdict = check(plan, tmp_path)
     print(verdict.figures)
     assert verdict.violations == []

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stockstream.tables import Batch
     from tests.support.client import Client
 
-pytestmark = [pytest.mark.chaos, pytest.mark.alone]
+pytestmark = pytest.mark.chaos
 
 MARKET = "sim://?symbols=50&interval=0.05&seed=7"
 TOKEN = "token-of-the-tests-0123456789"
@@ -83,6 +83,7 @@ async def drill(nursery: trio.Nursery, **settings: object) -> AsyncIterator[Dril
         yield one
 
 
+@pytest.mark.alone
 @pytest.mark.proves("C2", "C12", "C13", "C16", "H8", "H10")
 async def test_connections_that_are_cut_are_back_at_once(
     published: list[Batch], database_url: str, nursery: trio.Nursery
@@ -97,6 +98,7 @@ async def test_connections_that_are_cut_are_back_at_once(
         await one.everything_is_stored_once(published)
 
 
+@pytest.mark.alone
 @pytest.mark.proves("C2", "C3", "C12", "C13", "C16", "H8", "H10")
 @pytest.mark.parametrize("action", ["database-stop", "database-pause"])
 async def test_a_server_that_is_away_or_hangs_changes_nothing_for_clients(

@@ -18,7 +18,7 @@ from tests.support.tree import Tree, running_tree
 if TYPE_CHECKING:
     from tests.support.database import PostgresServer
 
-pytestmark = [pytest.mark.chaos, pytest.mark.alone]
+pytestmark = pytest.mark.chaos
 
 FULL = bool(os.environ.get("CHAOS_FULL"))
 ROUNDS = 100 if FULL else 2

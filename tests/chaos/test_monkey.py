@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 
 SEED = 7
 RATE = 5
-SECONDS = float(os.environ.get("MONKEY_SECONDS", "4"))
+SECONDS = float(os.environ.get("MONKEY_SECONDS", "2"))
 CLIENTS = 200
 SETTINGS = {"CHAOS_ENABLED": "true", "STOCK_API_URL": "sim://?symbols=20&interval=0.25&seed=7"}
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Protocol, Self, TypeVar
 from cyclopts import Parameter
 from rich.progress import MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from stockstream import part_settings
 from stockstream.cli.db.common import Json, Visit, Yes, moment, print_json, progress, visiting
 from stockstream.errors import UsageError
 from stockstream.history import overview
@@ -36,6 +35,9 @@ async def retention(*, dry_run: bool = False, yes: Yes = False, as_json: Json = 
     as_json
         Print JSON.
     """
+    # Here alone: with it all parts are imported, which would double the start of each `db` command.
+    from stockstream import part_settings  # noqa: PLC0415
+
     async with visiting() as visit:
         if not yes and not dry_run:
             await _refuse_in_doubt(visit)

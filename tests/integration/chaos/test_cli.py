@@ -437,18 +437,18 @@ async def history_is_up(server: Server) -> bool:
 
 @pytest.mark.proves("C8", "C12", "C13", "C14")
 async def test_the_monkey_kills_the_same_with_the_same_seed(tmp_path: Path) -> None:
-    """Sixty kills under watching clients: every invariant holds, twice in the same order."""
+    """Twenty kills under watching clients: every invariant holds, twice in the same order."""
     kills = []
     for _ in range(2):
         async with running_server(tmp_path, SETTINGS) as server:
             ran = await chaos(
-                server, "monkey", "--for", "3s", "--rate", "10/s", "--seed", "7",
+                server, "monkey", "--for", "1s", "--rate", "10/s", "--seed", "7",
                 "--clients", "20", "--json",
             )  # fmt: skip
             assert ran.status == 0, ran
             assert all(verdict["held"] for verdict in ran.document["verdicts"])
             kills.append([s["target"] for s in ran.document["strikes"]])
-    assert len(kills[0]) == 30
+    assert len(kills[0]) == 10
     assert kills[0] == kills[1]
 
 

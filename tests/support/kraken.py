@@ -35,6 +35,7 @@ class Kraken:
     sockets: list[WebSocketConnection] = field(default_factory=list)
     asked: list[set[str]] = field(default_factory=list)
     attempts: int = 0
+    most_open: int = 0
     _news: trio.Event = field(default_factory=trio.Event)
 
     @property
@@ -45,6 +46,11 @@ class Kraken:
     def provider(self) -> str:
         """As `PROVIDERS` has it."""
         return f"kraken://?url={self.url}"
+
+    @property
+    def open(self) -> list[WebSocketConnection]:
+        """The connections there are now."""
+        return [socket for socket in self.sockets if socket.closed is None]
 
     @property
     def now(self) -> set[str]:
@@ -86,6 +92,7 @@ class Kraken:
         asked: set[str] = set()
         self.sockets.append(socket)
         self.asked.append(asked)
+        self.most_open = max(self.most_open, len(self.open))
         status = {"channel": "status", "type": "update", "data": [{"system": "online"}]}
         try:
             async with trio.open_nursery() as nursery:

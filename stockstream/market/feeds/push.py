@@ -126,6 +126,7 @@ class PushFeed(Actor):
         life = times.ping + times.pong if provider.silence is None else provider.silence
         # Clients call prices stale after three of them.
         self._interval = max(settings.interval, life / 3)
+        self._holds = False
         self._rng = random.Random()
         self._wanting = Wanting(upstream, provider, settings.symbols, tables, parts)
         self._standby = Standby(upstream, parts, tables)
@@ -147,12 +148,9 @@ class PushFeed(Actor):
             self._say_changed,
             lists=False,
         )
-        self._base = TimeBase(
-            self._tables.upstream_clocks.get(self._upstream), self._upstream, steps=False
-        )
-        self._confirming = Confirming(self._upstream, self._tables)
         if self._standby.has_own_row:
             self._standing.begin(self._interval)
+        self._begin_by_rows()
         now = trio.current_time()
         row = self._tables.pushes.get(self._upstream) or PushStatus(PushPhase.IDLE, Moment(now))
         limits = self._provider.limits
@@ -189,6 +187,10 @@ class PushFeed(Actor):
     @handles(HoldingChanged)
     def _on_holding(self, _message: HoldingChanged) -> None:
         self._standby.forget_gone()
+        held = bool(self._standby.held)
+        if held and not self._holds:
+            self._begin_by_rows()
+        self._holds = held
         self._want()
 
     @handles(UpstreamTold)
@@ -198,10 +200,26 @@ class PushFeed(Actor):
                 self.system.ref(name).cast(FeedChanged())
                 self.system.ref(name).cast(CircuitChanged())
 
+    def _begin_by_rows(self) -> None:
+        """Begin with what the rows say: this feed's last life wrote them, or another node's feed
+        told them.
+        """
+        self._holds = bool(self._standby.held)
+        clock = self._tables.upstream_clocks.get(self._upstream)
+        self._base = TimeBase(clock, self._upstream, steps=False)
+        self._confirming = Confirming(self._upstream, self._tables)
+        if self._holds:
+            self._standby.take_over()
+            self._standing.begin(self._interval)
+
     def _want(self) -> None:
         """Have the line and whoever waits for one know what is wanted."""
         if self._line is not None:
-            self._line.want(self._wanting.symbols(self._standby.held))
+            if self._standby.held:
+                self._line.want(self._wanting.symbols(self._standby.held))
+            else:
+                # Some providers allow a single connection, which is the other node's now.
+                self._line.hang_up(Ended("idle", "another node of the cluster is connected"))
         self._wake.set()
 
     def _say_changed(self) -> None:
@@ -326,8 +344,6 @@ class PushFeed(Actor):
         while not (wanted := self._wanting.symbols(self._standby.held)):
             self._wake = trio.Event()
             await self._wake.wait()
-        if self._tables.told_circuits.get(self._upstream) is not None:
-            self._standby.take_over()
         return wanted
 
     async def _until_allowed(self) -> None:

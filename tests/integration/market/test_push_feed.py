@@ -108,7 +108,7 @@ async def test_a_killed_feed_connects_at_once_and_leaves_no_socket(nursery: trio
             await server.tell({"BTC/USD": price})
             await me.wait_for(lambda wanted=price: me.prices.get("BTC-USD") == wanted)
         assert server.attempts == 3
-        await server.until(lambda: [one.closed is None for one in server.sockets].count(True) == 1)
+        await server.until(lambda: len(server.open) == 1)
 
 
 async def test_a_key_that_is_refused_is_said_once_and_never_tried_in_a_loop() -> None:

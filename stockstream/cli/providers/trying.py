@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 
 from stockstream import part_settings
 from stockstream.environment import load
+from stockstream.error_groups import first_of
 from stockstream.errors import ConfigurationError
 from stockstream.market.feeds.allowance import Tokens
 from stockstream.market.feeds.line import Line
@@ -99,8 +100,14 @@ async def _listen(
     line = Line(provider, access, messages, heard, now_ms)
     line.want(wanted)
     say(f"{provider.name}: asking for {', '.join(sorted(wanted))}")
-    with trio.move_on_after(seconds):
-        await line.run()
+    try:
+        with trio.move_on_after(seconds):
+            await line.run()
+    except BaseExceptionGroup as group:
+        ours = group.subgroup((BrokenPipeError, KeyboardInterrupt))
+        if ours is None:
+            raise
+        raise first_of(ours) from None
     if line.end is not None and line.end.kind != "left":
         words = f" ({line.end.said})" if line.end.said else ""
         say(f"ended: {line.end}{words}")

@@ -35,7 +35,6 @@ class Kraken:
     sockets: list[WebSocketConnection] = field(default_factory=list)
     asked: list[set[str]] = field(default_factory=list)
     attempts: int = 0
-    most_open: int = 0
     _news: trio.Event = field(default_factory=trio.Event)
 
     @property
@@ -92,7 +91,6 @@ class Kraken:
         asked: set[str] = set()
         self.sockets.append(socket)
         self.asked.append(asked)
-        self.most_open = max(self.most_open, len(self.open))
         status = {"channel": "status", "type": "update", "data": [{"system": "online"}]}
         try:
             async with trio.open_nursery() as nursery:

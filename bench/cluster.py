@@ -216,7 +216,7 @@ def per_cpu_second(server: Process, cores: Cores, options: argparse.Namespace) -
         set_size=(20, 20),
     )
     windows = load(plan, cores.clients).windows
-    return statistics.median(w.updates / (w.server_cpu * w.seconds) for w in windows)
+    return statistics.median(w.updates / w.server_cpu for w in windows)
 
 
 def spread(values: Sequence[float]) -> str:

@@ -43,7 +43,8 @@ class Window:
     """What was counted in one window. Times in seconds, latencies in ms, shares from 0 to 1.
 
     `frames` and `updates` are of prices; `other_frames` are those beside them: a status, a ping, a
-    heartbeat. `server_waited` and `client_waited` are the shares of the window in which the
+    heartbeat. `server_cpu` and `client_cpu` are seconds of the whole
+    window. `server_waited` and `client_waited` are the shares of the window in which the
     process's main thread wanted its core and something else had it: how much others disturbed the
     measurement.
     """

@@ -20,6 +20,7 @@ import threading
 import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, TypeVarTuple
 
 import structlog
@@ -28,7 +29,7 @@ import trio
 from stockstream.asyncio_turns import PoliteSelector, TrioIsBusy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
     from structlog.stdlib import BoundLogger
 
@@ -88,7 +89,8 @@ class AsyncioLoop:
     def __init__(self, lookups: _Lookups) -> None:
         self.users = 0
         self._token = trio.lowlevel.current_trio_token()
-        self._trio_is_busy = TrioIsBusy()
+        self._posted: list[Callable[[], object]] = []
+        self._trio_is_busy = TrioIsBusy(self._hand_over)
         trio.lowlevel.add_instrument(self._trio_is_busy)
         self._loop = asyncio.SelectorEventLoop(PoliteSelector(self._trio_is_busy.lock))
         self._loop.set_exception_handler(_report)
@@ -147,8 +149,16 @@ class AsyncioLoop:
 
     def post(self, function: Callable[[*Ts], object], *args: *Ts) -> None:
         """Have the loop call `function` soon. Does nothing if the loop has ended."""
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(function, *args)
+        self._posted.append(partial(function, *args))
+        if self._lost is not None:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Wake the loop, once for all that was posted while trio ran its tasks."""
+        if self._posted:
+            posted, self._posted = self._posted, []
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(_call_all, posted)
 
     def tell(self, function: Callable[[*Ts], object], *args: *Ts) -> None:
         """Have trio call `function` soon: the only way back from the loop's thread."""
@@ -282,6 +292,14 @@ class _Call(Generic[R]):
             _log.debug("failed after it was cancelled", error=repr(error))
         elif self._discard is not None:
             self._discard(task.result())
+
+
+def _call_all(functions: Iterable[Callable[[], object]]) -> None:
+    for function in functions:
+        try:
+            function()
+        except Exception as error:  # noqa: BLE001 - the others are somebody else's
+            _report(None, {"message": f"in {function!r}", "exception": error})
 
 
 async def _turns(number: int) -> None:

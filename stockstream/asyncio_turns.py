@@ -4,7 +4,7 @@ Two threads may switch at each system call. A broadcaster that writes to a thous
 thousand such calls: each time the asyncio thread could take over, and all later clients would wait
 for it. So before the loop runs its ready callbacks, it checks whether trio runs tasks now, and
 waits until trio waits, too, as if both were one loop. It waits for `PATIENCE_SECONDS` at most,
-because trio may always have work.
+because trio may always have work. Nor is the loop woken before trio has run its tasks.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import trio
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from selectors import SelectorKey
 
 PATIENCE_SECONDS = 0.02
@@ -23,9 +24,10 @@ PATIENCE_SECONDS = 0.02
 
 
 class TrioIsBusy(trio.abc.Instrument):
-    """Holds `lock` while trio runs tasks."""
+    """Holds `lock` while trio runs tasks, and calls `over` when they were run."""
 
-    def __init__(self) -> None:
+    def __init__(self, over: Callable[[], None]) -> None:
+        self._over = over
         self.lock = threading.Lock()
         self._held = False
 
@@ -36,6 +38,7 @@ class TrioIsBusy(trio.abc.Instrument):
     def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002 - as above
         """They were run."""
         self.release()
+        self._over()
 
     def release(self) -> None:
         """Release the lock until tasks are run the next time."""

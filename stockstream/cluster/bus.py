@@ -36,6 +36,7 @@ from stockstream.cluster.messages import (
 )
 from stockstream.cluster.prices import Page, Prices, parts, taken
 from stockstream.cluster.questions import Answerer, Asker, subject_of
+from stockstream.cluster.speakers import Speakers
 from stockstream.cluster.states import HearingStates, State, StateWanted, TellingStates
 from stockstream.cluster.wire import (
     AlertsTold,
@@ -111,10 +112,6 @@ class Bus(Actor):
     ) -> None:
         self._me = settings.me
         self._cluster = settings.cluster
-        me = settings.me
-        # One token, so that one subscription has them all. What comes back on it is this node's own
-        # and large, and need not be read to know that.
-        self._own_prices = f"{settings.cluster}.prices_{me.name}_{me.boot}"
         self._tables = tables
         self._asyncio_thread = asyncio_thread
         self._upstreams = frozenset(upstreams)
@@ -123,7 +120,11 @@ class Bus(Actor):
             settings.access,
             f"stockstream {settings.me.name}",
             f"{settings.cluster}.answer",
-            (f"{settings.cluster}.*", subject_of(settings.cluster, settings.me)),
+            (
+                f"{settings.cluster}.members",
+                f"{settings.cluster}.tell",
+                subject_of(settings.cluster, settings.me),
+            ),
             self._counts.drop,
         )
         self._up = False
@@ -133,6 +134,7 @@ class Bus(Actor):
         self._asker = Asker(settings.cluster, self._link, self._counts)
         self._filling = Filling(settings.me, tables, self._asker, self._take_page)
         self._gaps_before = self._counts.gaps
+        self._speakers = Speakers()
         self._hearing = HearingStates()
         self._states_asked: set[tuple[NodeId, str]] = set()
 
@@ -153,6 +155,8 @@ class Bus(Actor):
     @handles(_Count)
     def _on_count(self, _message: _Count) -> None:
         self._write_row()
+        if self._speakers.tick():
+            self._listen()
 
     @handles(BusWanted)
     def _on_wanted(self, _message: BusWanted) -> None:
@@ -236,8 +240,14 @@ class Bus(Actor):
         if isinstance(message, (Heartbeat, ClaimMessage)):
             return f"{self._cluster}.members"
         if isinstance(message, (Prices, State)):
-            return self._own_prices
+            return self._prices_of(self._me)
         return f"{self._cluster}.tell"
+
+    def _prices_of(self, node: NodeId) -> str:
+        return f"{self._cluster}.prices_{node.name}_{node.boot}"
+
+    def _listen(self) -> None:
+        self._link.listen_to(map(self._prices_of, self._speakers.nodes))
 
     async def _run(self) -> None:
         with self._asyncio_thread.use() as loop:
@@ -292,9 +302,6 @@ class Bus(Actor):
         if arrived.reply:
             self._answerer.put(arrived)
             return
-        if arrived.subject == self._own_prices:
-            self._counts.received("echo", len(arrived.data))
-            return
         try:
             message = decode_told(arrived.data)
             self._counts.received(kind(message), len(arrived.data))
@@ -330,6 +337,8 @@ class Bus(Actor):
         elif message.kind == "bye":
             self._forget(node)
         else:
+            if self._speakers.heard(node):
+                self._listen()
             self._filling.told(node, message.batch)
 
     def _pass_on(self, message: Prices | Page) -> None:
@@ -364,6 +373,8 @@ class Bus(Actor):
     def _forget(self, node: NodeId) -> None:
         self._filling.gaps.forget(node)
         self._hearing.forget(node)
+        if self._speakers.left(node):
+            self._listen()
 
     async def _say_last(self, message: Said, caller: Caller[bool]) -> None:
         data = encode(message)

@@ -2,15 +2,14 @@
 
 nats-py does the protocol and nothing else. Its own reconnecting may hang for as long as a dead
 server has data under way, its buffer sends late what nobody wants any more, and its reading may end
-without a word. So a client lives as long as one connection. Each write is followed by a ping, and
-where the answer takes longer than `PATIENCE_SECONDS`, the socket is cut (ADR 0213).
+without a word. So a client lives as long as one connection. Writes are followed by pings, and where
+the answer takes longer than `PATIENCE_SECONDS`, the socket is cut (ADR 0213, 0231).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,15 +19,21 @@ from nats.aio.client import Client
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
 
-    from nats.aio.msg import Msg
+    from nats.aio.subscription import Subscription
     from structlog.stdlib import BoundLogger
 
     from stockstream.cluster.nats_access import NatsAccess, Server
 
 PATIENCE_SECONDS = 2.0
 PING_SECONDS = 1.0
+"""How long nothing is written before there is a ping all the same."""
+UNANSWERED_SECONDS = 0.25
+UNANSWERED_BYTES = 1_000_000
+"""Within this time of an answer, so much may be written without another ping: each one wakes the
+thread once more, and ten fetches a second need no ten answers."""
 CLOSE_SECONDS = 0.5
 MOST_WAITING_BYTES = 8_000_000
 """What may wait for the writes before it: beyond this the server is too slow to be kept up with."""
@@ -59,18 +64,20 @@ class NatsConnection:
         access: NatsAccess,
         name: str,
         inbox: str,
-        subjects: Sequence[str],
+        subjects: AbstractSet[str],
         deliver: Callable[[str, str, bytes], None],
     ) -> None:
         """`name` is shown by the server's monitoring; answers come to subjects below `inbox`.
 
-        What comes to `subjects` is passed to `deliver`, with the subject and where to answer.
+        What comes to `subjects` is passed to `deliver`, in the order in which it came over the
+        connection, with the subject and where to answer.
         """
         self._server = server
         self._access = access
         self._name = name
         self._inbox = inbox
-        self._subjects = tuple(subjects)
+        self._subjects = subjects
+        self._subscriptions: dict[str, Subscription] = {}
         self._deliver = deliver
         self._client: Client | None = None
         self._waiting: deque[tuple[Outgoing, asyncio.Future[bool] | None]] = deque()
@@ -79,18 +86,20 @@ class NatsConnection:
         self._trouble: Exception | None = None
         self._gone = asyncio.Event()
 
-    async def run(self, tls: ssl.SSLContext, up: Callable[[], None]) -> NoReturn:
-        """Connect, call `up`, and live until the connection is gone.
+    async def run(self, tls: ssl.SSLContext, up: Callable[[int], None]) -> NoReturn:
+        """Connect, call `up` with the bytes of the largest message that the server takes, and live
+        until the connection is gone.
 
         Raises:
             ConnectionLost: it is.
         """
-        client = _Client(must_be_tls=self._server.tls or self._access.ca is not None)
+        must_be_tls = self._server.tls or self._access.ca is not None
+        client = _Client(self._deliver, f"{self._inbox}.".encode(), must_be_tls=must_be_tls)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self._open(client, tls)
             self._client = client
-            up()
+            up(client.max_payload)
             await self._work(client)
         # nats-py raises whatever a strange answer of a server comes to, such as a KeyError.
         except Exception as error:  # noqa: BLE001
@@ -106,6 +115,11 @@ class NatsConnection:
         """Write it soon, in order; where that cannot be, call `dropped`."""
         if not self._put(outgoing, None):
             dropped()
+
+    def listen_to(self, subjects: AbstractSet[str]) -> None:
+        """From soon on, hear what comes to these, and to no others."""
+        self._subjects = subjects
+        self._wake.set()
 
     async def written(self, outgoing: Outgoing) -> bool:
         """Write it, and wait until the server has answered a ping that came after it."""
@@ -167,8 +181,7 @@ class NatsConnection:
             inbox_prefix=self._inbox,
             pending_size=-1,
         )
-        for subject in self._subjects:
-            await client.subscribe(subject, cb=self._on_message)
+        await self._subscribe(client)
         await self._flush(client)  # a subscription that is refused is told before the answer
         if self._trouble is not None:
             raise self._trouble
@@ -186,18 +199,40 @@ class NatsConnection:
                 task.cancel()
             await asyncio.wait({writing, gone}, timeout=CLOSE_SECONDS)
 
+    async def _subscribe(self, client: Client) -> None:
+        wanted, has = self._subjects, self._subscriptions
+        for subject in has.keys() - wanted:
+            await has.pop(subject).unsubscribe()
+        for subject in sorted(wanted - has.keys()):
+            has[subject] = await client.subscribe(subject)
+
     async def _write(self, client: Client) -> NoReturn:
+        loop = asyncio.get_running_loop()
+        answered, unanswered = loop.time(), 0
         while True:
-            self._wake.clear()
+            woken = True
             if not self._waiting:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), PING_SECONDS)
+                try:
+                    async with asyncio.timeout(PING_SECONDS):
+                        await self._wake.wait()
+                except TimeoutError:
+                    woken = False
+            self._wake.clear()
             taken, self._waiting = self._waiting, deque()
+            unanswered += self._waiting_bytes
             self._waiting_bytes = 0
             try:
+                await self._subscribe(client)
                 for outgoing, _ in taken:
                     await client.publish(outgoing.subject, outgoing.data)
-                await self._flush(client)
+                if (
+                    not woken
+                    or any(written is not None for _, written in taken)
+                    or unanswered > UNANSWERED_BYTES
+                    or loop.time() >= answered + UNANSWERED_SECONDS
+                ):
+                    await self._flush(client)
+                    answered, unanswered = loop.time(), 0
             except BaseException:
                 for _, written in taken:
                     _settle(written, done=False)
@@ -218,9 +253,6 @@ class NatsConnection:
             return f"no answer within {PATIENCE_SECONDS:g} s"
         return str(cause) or type(cause).__name__
 
-    async def _on_message(self, message: Msg) -> None:
-        self._deliver(message.subject, message.reply, message.data)
-
     async def _on_error(self, error: Exception) -> None:
         if self._trouble is None:
             self._trouble = error
@@ -232,9 +264,24 @@ class NatsConnection:
 
 
 class _Client(Client):
-    def __init__(self, *, must_be_tls: bool) -> None:
+    def __init__(
+        self, deliver: Callable[[str, str, bytes], None], inbox: bytes, *, must_be_tls: bool
+    ) -> None:
         super().__init__()
+        self._deliver = deliver
+        self._inbox = inbox
         self._must_be_tls = must_be_tls
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        # The library has a queue and a task for each subscription: what came to two of them would
+        # be told in the order of the tasks, and a heartbeat before the prices that it counts.
+        if subject.startswith(self._inbox):
+            await super()._process_msg(sid, subject, reply, data, headers)
+        else:
+            # A server takes any bytes for a subject.
+            self._deliver(subject.decode(errors="replace"), reply.decode(errors="replace"), data)
 
     def _connect_command(self) -> bytes:
         # It holds the password. The library asks the server whether to encrypt, and nobody else.

@@ -20,7 +20,7 @@ from stockstream.pauses import Pauses
 from supervision import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from structlog.stdlib import BoundLogger
 
@@ -44,9 +44,10 @@ class Silence(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Up:
-    """There is a connection to that server."""
+    """There is a connection to that server, which takes messages of `most_bytes`."""
 
     server: str
+    most_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +75,15 @@ class Link:
         access: NatsAccess,
         name: str,
         inbox: str,
-        subjects: Sequence[str],
+        subjects: Iterable[str],
         dropped: Callable[[], None],
     ) -> None:
         """As for `NatsConnection`; `dropped` is called, by trio, for each message that is lost."""
         self._access = access
         self._name = name
         self._inbox = inbox
-        self._subjects = tuple(subjects)
+        self._always = frozenset(subjects)
+        self._subjects = self._always
         self._dropped = dropped
         self._loop: AsyncioLoop | None = None
         self._connection: NatsConnection | None = None
@@ -106,7 +108,7 @@ class Link:
             )
             begun = trio.current_time()
             try:
-                up = partial(loop.tell, self._up, connection, server.shown)
+                up = partial(self._connected, loop, connection, server.shown)
                 await loop.run(connection.run, tls, up)
             except ConnectionLost as error:
                 reason = str(error)
@@ -127,6 +129,12 @@ class Link:
         if isinstance(happened, Arrived):
             self._bytes -= len(happened.data)
         return happened
+
+    def listen_to(self, subjects: Iterable[str]) -> None:
+        """Hear what comes to these too, on this connection and each later one."""
+        self._subjects = self._always.union(subjects)
+        if self._loop is not None and self._connection is not None:
+            self._loop.post(self._connection.listen_to, self._subjects)
 
     def say(self, subject: str, data: bytes) -> bool:
         """Send it, without a wait; False where there is no connection."""
@@ -155,13 +163,22 @@ class Link:
             return Silence.NO_ANSWER
         return Silence.NOBODY if answer is None else answer
 
+    # These two are called in the asyncio thread, unlike all else here.
+
+    def _connected(
+        self, loop: AsyncioLoop, connection: NatsConnection, server: str, most_bytes: int
+    ) -> None:
+        loop.tell(self._up, connection, server, most_bytes)
+
     def _deliver(self, loop: AsyncioLoop, subject: str, reply: str, data: bytes) -> None:
-        # In the asyncio thread, unlike all else here.
         loop.tell(self._arrived, subject, reply, data)
 
-    def _up(self, connection: NatsConnection, server: str) -> None:
+    # In trio's again.
+
+    def _up(self, connection: NatsConnection, server: str, most_bytes: int) -> None:
         self._connection = connection
-        self._put(Up(server))
+        self.listen_to(self._subjects)  # of whom it was heard while the connection was made
+        self._put(Up(server, most_bytes))
 
     def _arrived(self, subject: str, reply: str, data: bytes) -> None:
         if self._bytes + len(data) > MOST_INBOX_BYTES:

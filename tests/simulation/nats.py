@@ -21,10 +21,11 @@ from stockstream.cluster.link import GOOD_SECONDS, RETRIES, Arrived, Down, Silen
 from stockstream.pauses import Pauses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tests.simulation.agenda import Agenda
 
+MOST_BYTES = 1 << 20
 SHORTEST_DELAY, LONGEST_DELAY = 0.0002, 0.02
 CLOSED = "the server has closed the connection"
 SILENT = f"no answer within {PATIENCE_SECONDS:g} s"
@@ -171,8 +172,9 @@ class MemoryLink:
     def __init__(self, nats: MemoryNats, node: int, subjects: Sequence[str]) -> None:
         self._nats = nats
         self.node = node
-        self._prefix = subjects[0].removesuffix("*")
-        self.own_subject = subjects[1]
+        self._always = frozenset(subjects)
+        self._subjects = self._always
+        self.own_subject = subjects[-1]
         self.connected = False
         self.life = 0
         self.edge = 0.0
@@ -212,7 +214,7 @@ class MemoryLink:
         self.life += 1
         self.edge = 0.0
         self._nats.connect(self)
-        self._put(Up("memory"))
+        self._put(Up("memory", MOST_BYTES))
         await self._lost.wait()
         self._end()
         return self._reason
@@ -231,6 +233,10 @@ class MemoryLink:
             self._some = trio.Event()
             await self._some.wait()
         return self._happened.pop(0)
+
+    def listen_to(self, subjects: Iterable[str]) -> None:
+        """Hear what comes to these too."""
+        self._subjects = self._always.union(subjects)
 
     def say(self, subject: str, data: bytes) -> bool:
         """Send it; False where there is no connection."""
@@ -270,9 +276,7 @@ class MemoryLink:
 
     def listens(self, subject: str) -> bool:
         """Whether it is subscribed to a subject."""
-        if subject == self.own_subject:
-            return True
-        return subject.startswith(self._prefix) and "." not in subject[len(self._prefix) :]
+        return subject in self._subjects
 
     def arrive(self, arrived: Arrived) -> None:
         """A message has come."""

@@ -140,6 +140,10 @@ class Node:
         """How many own heartbeats came back."""
         return sum(heard.message.sender == self.id for heard in self.log.of(Heard))
 
+    def has_heard(self, other: NodeId) -> bool:
+        """Whether a heartbeat of that one has come."""
+        return any(heard.message.sender == other for heard in self.log.of(Heard))
+
     def received(self) -> dict[str, float]:
         """Prices that came, by symbol, the last ones."""
         return {
@@ -147,6 +151,21 @@ class Node:
             for batch in self.log.of(BatchReceived)
             for row in batch.rows
         }
+
+
+async def meet(*nodes: Node) -> None:
+    """Let them be up and have heard of each other: each listens to the prices of the others."""
+    for node in nodes:
+        await node.up()
+    for node in nodes:
+        node.beat()
+    for node in nodes:
+        await node.log.until(lambda n=node: all(n.has_heard(other.id) for other in nodes))
+    for node in nodes:
+        # What it asked the server for is there when what it said after that comes back.
+        echoes = node.own_echoes
+        node.beat()
+        await node.log.until(lambda n=node, e=echoes: n.own_echoes > e)
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ from stockstream.quotes import Symbol
 from stockstream.shards import Claim, NodeId, Shard
 from stockstream.statuses import Confirmations, FeedState, FeedStatus, Lapse, StaleReason
 from stockstream.times import Moment
-from tests.integration.cluster.nodes import WAIT_SECONDS, a_node, a_row
+from tests.integration.cluster.nodes import WAIT_SECONDS, a_node, a_row, meet
 
 if TYPE_CHECKING:
     from stockstream.cluster.nats_server import NatsServer
@@ -41,8 +41,7 @@ async def test_what_one_node_publishes_reaches_the_others_with_ages_of_their_own
 ):
     """Rows come as they are; their monotonic times are shifted by what the way took, at least."""
     async with a_node("a", nats.url) as a, a_node("b", nats.url) as b:
-        await a.up()
-        await b.up()
+        await meet(a, b)
         row = a_row("AAPL", 230.5)
         a.publish(row)
         await b.log.until(lambda: b.log.of(BatchReceived))
@@ -57,8 +56,7 @@ async def test_what_one_node_publishes_reaches_the_others_with_ages_of_their_own
 async def test_more_rows_than_fit_into_a_message_come_in_several(nats: NatsServer):
     """A server takes a megabyte."""
     async with a_node("a", nats.url) as a, a_node("b", nats.url) as b:
-        await a.up()
-        await b.up()
+        await meet(a, b)
         a.publish(*(a_row(f"S{number}", number + 1) for number in range(2_500)))
         await b.log.until(lambda: len(b.received()) == 2_500)
         assert [len(batch.rows) for batch in b.log.of(BatchReceived)] == [1_000, 1_000, 500]
@@ -196,7 +194,7 @@ async def test_what_is_confirmed_is_told_once_and_then_its_age(nats: NatsServer)
         told = Confirmations(now, symbols, lapsed={Symbol("OLD"): lapse})
         a.cast(_told(told, now))
         async with a_node("b", nats.url) as b:
-            await b.up()
+            await meet(a, b)
             a.cast(_told(told, now + 1_000))
 
             def whole() -> list[Confirmations]:
@@ -241,8 +239,9 @@ async def test_other_versions_and_other_programs_are_refused_and_harm_nothing(
         async with await trio.open_tcp_stream("127.0.0.1", nats.port) as stream:
             await stream.send_all(b'CONNECT {"auth_token": "token"}\r\n')
             for data in told:
-                await stream.send_all(b"PUB test.prices %d\r\n%b\r\n" % (len(data), data))
-            await stream.send_all(b"PUB test.to.a.1 answer.here 3\r\nbad\r\nPING\r\n")
+                await stream.send_all(b"PUB test.tell %d\r\n%b\r\n" % (len(data), data))
+            await stream.send_all(b"PUB test.to.a.1 answer.here 3\r\nbad\r\n")
+            await stream.send_all(b"PUB test.to.a.1 no.\xff.subject 3\r\nbad\r\nPING\r\n")
             said = b""
             while b"PONG" not in said:  # the server has taken them all
                 said += await stream.receive_some()
@@ -253,7 +252,7 @@ async def test_other_versions_and_other_programs_are_refused_and_harm_nothing(
         assert a.log.of(BatchReceived) == []
         a.beat()
         await a.log.until(lambda: a.own_echoes == 2)
-        await a.until(lambda: (a.status.refused, a.status.unreadable) == (3, 9))
+        await a.until(lambda: (a.status.refused, a.status.unreadable) == (3, 10))
 
 
 def _prices(price: float, symbol: str = "AAPL", epoch: int = 1) -> bytes:

@@ -22,7 +22,7 @@ from stockstream.cluster.messages import BusDown, BusUp, NobodyThere, Probe
 from stockstream.cluster.nats_access import NatsAccess, read_servers
 from stockstream.cluster.nats_server import HOST, NatsServer, program, run_nats_server
 from stockstream.shards import NodeId
-from tests.integration.cluster.nodes import WAIT_SECONDS, a_node, a_row
+from tests.integration.cluster.nodes import WAIT_SECONDS, a_node, a_row, meet
 from tests.support import selfsigned
 from tests.support.deep import DEEP
 
@@ -131,12 +131,16 @@ def a_tls_server(folder: Path, pem: Path) -> Iterator[int]:
 
 SLOW_NODE = """
 import sys, trio
+from stockstream.shards import NodeId
 from tests.integration.cluster.nodes import a_node
 
 
 async def main():
     async with a_node("slow", sys.argv[1]) as node:
         await node.begin()
+        await node.log.until(lambda: node.has_heard(NodeId("a", 1)))
+        node.beat()
+        await node.log.until(lambda: node.own_echoes == 3)
         print("ready", flush=True)
         while True:
             seen = len(node.log.all)
@@ -162,12 +166,20 @@ def a_slow_node(url: str) -> Iterator[subprocess.Popen[str]]:
 async def test_a_node_that_does_not_read_is_cut_off_and_takes_what_it_missed(nats: NatsServer):
     """The others feel nothing of it. When it reads again, it is told all."""
     async with a_node("a", nats.url) as a, a_node("b", nats.url) as b:
-        await a.begin()
-        await b.begin()
+        await meet(a, b)
         with a_slow_node(nats.url) as slow:
             assert slow.stdout is not None
             lines = (line.split() for line in slow.stdout if line.startswith(("ready", "prices")))
-            assert await trio.to_thread.run_sync(next, lines) == ["ready"]
+            async with trio.open_nursery() as nursery:
+
+                async def beat() -> None:
+                    while True:
+                        a.beat()
+                        await trio.sleep(0.05)
+
+                nursery.start_soon(beat)
+                assert await trio.to_thread.run_sync(next, lines) == ["ready"]
+                nursery.cancel_scope.cancel()
             slow.send_signal(signal.SIGSTOP)
             longest = number = 0.0
             with trio.fail_after(WAIT_SECONDS):
@@ -200,14 +212,14 @@ async def test_many_connections_leave_nothing_behind(nats: NatsServer):
 
         async def connect(end: int) -> None:
             connection = NatsConnection(
-                access.servers[0], access, "test", "test.answer", ["test.*"], lambda *_: None
+                access.servers[0], access, "test", "test.answer", {"test.tell"}, lambda *_: None
             )
             up = trio.Event()
             async with trio.open_nursery() as nursery:
 
                 async def run() -> None:
                     with pytest.raises(ConnectionLost):
-                        await loop.run(connection.run, tls, lambda: loop.tell(up.set))
+                        await loop.run(connection.run, tls, lambda _bytes: loop.tell(up.set))
 
                 nursery.start_soon(run)
                 await up.wait()

@@ -401,6 +401,10 @@ async def test_asyncio_has_its_turn_while_trio_waits(monkeypatch: pytest.MonkeyP
     """
     monkeypatch.setattr(asyncio_turns, "PATIENCE_SECONDS", 0.3)
     ran = threading.Event()
+
+    async def set_soon() -> None:
+        asyncio.get_running_loop().call_later(0.02, ran.set)
+
     with a_loop() as loop:
         await loop.run(_twice, 1)
         loop.post(ran.set)
@@ -410,8 +414,22 @@ async def test_asyncio_has_its_turn_while_trio_waits(monkeypatch: pytest.MonkeyP
             while not ran.is_set():  # noqa: ASYNC110 - a thread's event
                 await trio.sleep(0.001)
         ran.clear()
-        loop.post(ran.set)
+        await loop.run(set_soon)
         assert ran.wait(WAIT_SECONDS)
+
+
+async def test_what_trio_posts_goes_over_at_once_when_it_waits() -> None:
+    """The loop is woken once for all of it, in order; what fails holds up nothing behind it."""
+    ran: list[object] = []
+    with structlog.testing.capture_logs() as logs, a_loop() as loop:
+        await loop.run(_twice, 1)
+        for number in range(3):
+            loop.post(ran.append, number)
+        loop.post(ran.index, "missing")
+        loop.post(ran.append, 3)
+        await loop.run(_twice, 1)
+    assert ran == [0, 1, 2, 3]
+    assert [line["log_level"] for line in logs if "exc_info" in line] == ["error"]
 
 
 async def test_a_loop_that_was_lost_is_stopped_once_all_have_left(

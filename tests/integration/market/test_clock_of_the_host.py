@@ -26,8 +26,8 @@ LIMIT = 30.0
 """For a busy machine. Without what is tested here it would be ten minutes and more."""
 
 
-async def polls_until_fresh(client: Client) -> int:
-    """Wait until new prices come; how many polls came before of which nothing could be taken."""
+async def until_fresh(client: Client) -> None:
+    """Wait until new prices come."""
     seen = len(client.messages)
 
     def came() -> bool:
@@ -35,8 +35,13 @@ async def polls_until_fresh(client: Client) -> int:
 
     with trio.fail_after(LIMIT):
         await client.wait_for(came, LIMIT)
-    new = client.messages[seen:]
-    return sum(m["type"] == "status" and "prices came" in m.get("reason", "") for m in new)
+
+
+async def suspects(server: Server) -> int:
+    """How many items came so far whose time cannot be."""
+    metrics = (await server.get("/metrics")).text
+    counted = re.findall(r'troubles_total\{.*kind="item_(?:outdated|clock_ahead)"\} (\d+)', metrics)
+    return sum(map(int, counted))
 
 
 async def until_noticed(server: Server, step: float) -> None:
@@ -74,11 +79,15 @@ async def test_the_clock_of_server_and_bundled_api_is_set(
         connected(server.websocket_url, nursery) as me,
     ):
         await me.send(action="subscribe", symbols=["AAPL", "MSFT", "TSLA"])
-        await polls_until_fresh(me)
+        await until_fresh(me)
+        listed = len((await server.get("/api/v1/symbols")).json()["symbols"])
         for ahead in (-600, -600 - HOUR, 0):
+            suspected = await suspects(server)
             clock.set(ahead)
             await until_noticed(server, ahead - before)
-            assert await polls_until_fresh(me) <= 2
+            await until_fresh(me)
+            # Two polls of which nothing could be taken, and the third shows the step.
+            assert await suspects(server) - suspected <= 2 * listed
             before = ahead
             assert (await checks(server))["feed"]["state"] == "live"
             if ahead == -600:
@@ -118,11 +127,13 @@ async def test_the_clock_of_the_server_alone_is_set(tmp_path: Path, nursery: tri
         connected(server.websocket_url, nursery) as me,
     ):
         await me.send(action="subscribe", symbols=["AAPL", "MSFT", "TSLA"])
-        await polls_until_fresh(me)
+        await until_fresh(me)
         for ahead in (0, -600, round(86_400 - time.time() % 86_400)):
             clock.set(ahead)
             await until_noticed(server, ahead - before)
-            assert await polls_until_fresh(me) == 0
+            suspected = await suspects(server)
+            await until_fresh(me)
+            assert await suspects(server) == suspected
             before = ahead
         upstream.always(answer(b"", status="503 Service Unavailable"))
         await trio.sleep(1)

@@ -201,6 +201,7 @@ class AsyncioLoop:
         self._lost = why
         trio.lowlevel.remove_instrument(self._trio_is_busy)
         self._trio_is_busy.release()
+        self._trio_is_busy.forget()
         self._changed.set()
         for call in self._calls:
             call.done.set()

@@ -33,7 +33,8 @@ class Clocks:
     """The clocks of the members, as node `me` has heard them; all in ms.
 
     `off` is by how much its own clock is ahead of the time, as far as known; it `is_wrong` while
-    most say so. It is `judged` while there is a time that most agree about.
+    most say so. It is `judged` while there is a time that most agree about, and `is_wrong` says how
+    it stands to that: a clock that was set a moment ago is not judged yet.
     """
 
     def __init__(self, off: int = 0, *, is_wrong: bool = False) -> None:
@@ -72,11 +73,12 @@ class Clocks:
         self._ahead = {node: told - mine for node, (told, _) in self._told.items()}
         others = [*self._ahead.values(), *([] if upstream is None else [upstream])]
         most = _agreeing((0, *others), RIGHT_AGAIN_MS if self.is_wrong else WRONG_MS)
-        self.judged = bool(others and most)
-        is_wrong = self.judged and not any(each[0] <= 0 <= each[-1] for each in most)
+        agreed = bool(others and most)
+        is_wrong = agreed and not any(each[0] <= 0 <= each[-1] for each in most)
         self._otherwise = self._otherwise + 1 if is_wrong != self.is_wrong else 0
         if self._otherwise >= JUDGED_AFTER:
             self.is_wrong, self._otherwise = is_wrong, 0
+        self.judged = agreed and is_wrong == self.is_wrong
         if is_wrong != self.is_wrong:
             return
         if is_wrong:

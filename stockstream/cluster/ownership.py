@@ -63,6 +63,7 @@ class Remembered(msgspec.Struct, frozen=True):
     ready: bool = False
     silent: int = 0
     kept: frozenset[Shard] | None = None
+    contested: frozenset[Shard] = frozenset()
     clock_off: int = 0
     clock_is_wrong: bool = False
 
@@ -97,7 +98,7 @@ class Ownership:
         self._book = ClaimBook(names, remembered.claims, remembered.highest)
         self._sent: dict[Shard, tuple[int, int]] = {}  # own claims: the epoch, and at which tick
         self._pending: set[Shard] = set()  # those that have not come back
-        self._contested: set[Shard] = set()  # those above an epoch that nobody claims
+        self._contested = set(remembered.contested)  # those above an epoch that nobody claims
         self._brought = dict(remembered.brought)
         self._refused: dict[NodeId, int] = {}
         self.clocks = Clocks(remembered.clock_off, is_wrong=remembered.clock_is_wrong)
@@ -131,6 +132,7 @@ class Ownership:
             ready=self._ready,
             silent=self._silent,
             kept=self._kept,
+            contested=frozenset(self._contested),
             clock_off=self.clocks.off,
             clock_is_wrong=self.clocks.is_wrong,
         )

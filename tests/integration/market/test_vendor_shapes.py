@@ -30,7 +30,7 @@ async def test_what_is_there_instead_is_said(vendor, rogue, nursery):
     rogue.always(answer(body_of(shape)))
     with capture_logs() as logs:
         market = await started(rogue, nursery)
-        await market.until(lambda: market.feed is not None and rogue.requests)
+        await market.until(lambda: market.feed is not None and market.feed.reason is not None)
     reason = market.feed.reason
     market.system.stop()
     troubles = [line for line in logs if line["event"] == "feed trouble"]

@@ -55,9 +55,9 @@ SHAPES: dict[str, tuple[object, str]] = {
         {"symbol": "AAPL", "name": "Apple", "timestamp": AT, "close": "1", "is_market_open": True},
         "AAPL has no price; its fields are symbol, name, timestamp, close, is_market_open",
     ),
-    "Twelve Data forex": (
-        {"symbol": "USD/JPY", "price": 1, "timestamp": AT},
-        "invalid symbol 'USD/JPY'",
+    "forex with a space": (
+        {"symbol": "USD JPY", "price": 1, "timestamp": AT},
+        "invalid symbol 'USD JPY'",
     ),
     "Twelve Data error": (
         {"code": 401, "message": "apikey parameter is incorrect", "status": "error"},

@@ -91,17 +91,22 @@ def test_wrong_arguments_are_named(arguments: list[str], words: str) -> None:
 
 
 def test_people_are_told_where_to_look() -> None:
-    """Without --announce: how many stubs, from where, and the admin page."""
+    """Without --announce: how many stubs, from where, what is pushed, and the admin page."""
     with subprocess.Popen(
         [sys.executable, "-m", "mockserver", "--port", "0"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
+        lines: list[str] = []
+        while not (lines and lines[-1].startswith("admin page")):
+            lines.append(process.stdout.readline())
+            assert lines[-1], lines
         process.kill()
     url = lines[0].removeprefix("ready ").strip()
     assert lines[1].startswith("1 stub from ")
-    assert lines[2].startswith(f"admin page {url}/__admin")
+    pushed = "".join(lines[2:-1])
+    assert f"kraken at {url.replace('http', 'ws', 1)}/__streams/kraken\n" in pushed
+    assert lines[-1].startswith(f"admin page {url}/__admin")
 
 
 @pytest.mark.proves("M1", "M18")

@@ -58,6 +58,20 @@ def test_no_clock_is_wrong_while_nobody_knows_or_the_difference_is_small(
     assert not judged(Clocks(), *others, upstream=upstream)
 
 
+def test_a_clock_that_was_set_a_moment_ago_is_not_judged_yet() -> None:
+    """By it the epochs of before are days ahead: that is not to be believed meanwhile."""
+    clocks = Clocks()
+    assert not judged(clocks, 0, 0)
+    assert clocks.judged
+    for _ in range(JUDGED_AFTER - 1):
+        clocks.hear(B, WALL_MS)
+        clocks.hear(C, WALL_MS)
+        clocks.echo(WALL_MS - TWO_DAYS, None)
+        assert (clocks.judged, clocks.is_wrong) == (False, False)
+    assert judged(clocks, TWO_DAYS, TWO_DAYS, mine=WALL_MS - TWO_DAYS)
+    assert clocks.judged
+
+
 def test_of_two_the_upstream_says_which_is_wrong() -> None:
     """By the date of its answers."""
     assert judged(Clocks(), -TWO_DAYS, upstream=-TWO_DAYS)

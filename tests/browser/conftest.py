@@ -18,7 +18,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
-from tests.browser import chromium
+from tests.browser import chromium, firefox
 from tests.browser.dashboard import Dashboard
 from tests.browser.witness import Witness
 from tests.support.programs import Server, Stub, running
@@ -57,6 +57,9 @@ def skip_for_lack_of(told: str) -> NoReturn:
 
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
+    # Its own program may lack a library of the system where no browser is installed either.
+    if chromium.find() is None and firefox.find() is None:
+        skip_for_lack_of("no Chromium and no Firefox on PATH, and CHROMIUM and FIREFOX name none")
     expect.set_options(timeout=WAIT_SECONDS * 1000)
     with sync_playwright() as playwright:
         yield playwright

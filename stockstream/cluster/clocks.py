@@ -79,9 +79,8 @@ class Clocks:
         if self._otherwise >= JUDGED_AFTER:
             self.is_wrong, self._otherwise = is_wrong, 0
         self.judged = agreed and is_wrong == self.is_wrong
-        if is_wrong != self.is_wrong:
-            return
         if is_wrong:
+            # At once: a claim that is made meanwhile must not go by the wrong time.
             self.off = -most[0][len(most[0]) // 2]
         elif self.judged:
             self.off = 0

@@ -72,6 +72,17 @@ def test_a_clock_that_was_set_a_moment_ago_is_not_judged_yet() -> None:
     assert clocks.judged
 
 
+def test_a_clock_that_was_set_ahead_gives_no_time_while_it_is_judged() -> None:
+    """A claim by it would be days above all others: its node would have to be started again."""
+    clocks = Clocks()
+    assert not judged(clocks, 0, 0)
+    clocks.hear(B, WALL_MS)
+    clocks.hear(C, WALL_MS)
+    clocks.echo(WALL_MS + TWO_DAYS, None)
+    assert not clocks.is_wrong
+    assert clocks.now(WALL_MS + TWO_DAYS, 0) == WALL_MS
+
+
 def test_of_two_the_upstream_says_which_is_wrong() -> None:
     """By the date of its answers."""
     assert judged(Clocks(), -TWO_DAYS, upstream=-TWO_DAYS)
@@ -196,7 +207,7 @@ async def test_however_clocks_are_set_who_is_right_fetches_each_shard_once(
             wrong = rng.choice(nodes)
             for node in nodes:
                 node.ahead_ms = rng.choice((0, 60_000, -300_000))
-            wrong.ahead_ms = rng.choice((TWO_DAYS, -TWO_DAYS, 3_600_000, -3_600_000, 600_000))
+            wrong.ahead_ms = rng.choice((TWO_DAYS, -TWO_DAYS, 3_600_000, -3_600_000, 540_000))
             await trio.sleep(rng.uniform(2.5, 4))
             is_wrong = abs(wrong.ahead_ms) > WRONG_MS + 300_000
             right = [node for node in nodes if node is not wrong or not is_wrong]

@@ -20,7 +20,7 @@ from stockstream.delivery.lanes import Health
 from stockstream.delivery.subscription_manager import SubscriptionManager
 from stockstream.market import acceptance, streamer, versioning
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
-from stockstream.market.feeds import poll
+from stockstream.market.feeds import partners
 from stockstream.market.feeds.asking import Asking
 from stockstream.market.feeds.standby import Standby
 from stockstream.market.time_base import TimeBase
@@ -126,9 +126,9 @@ def a_missing_breaker_is_not_asked_again(patch: pytest.MonkeyPatch) -> None:
     """Nor is a streamer: the round is lost."""
 
     async def ask(self: Any, who: Any, request: Any) -> Any:
-        return await who.call(request, timeout=poll.CALL_SECONDS)
+        return await who.call(request, timeout=partners.CALL_SECONDS)
 
-    patch.setattr(poll.PollFeed, "_insist", ask)
+    patch.setattr(partners.Partners, "_insist", ask)
 
 
 def the_answer_that_shows_a_step_is_a_failure(patch: pytest.MonkeyPatch) -> None:

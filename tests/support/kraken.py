@@ -35,6 +35,7 @@ class Kraken:
     sockets: list[WebSocketConnection] = field(default_factory=list)
     asked: list[set[str]] = field(default_factory=list)
     attempts: int = 0
+    most_open: int = 0
     _news: trio.Event = field(default_factory=trio.Event)
 
     @property
@@ -65,7 +66,8 @@ class Kraken:
                 await self._news.wait()
 
     async def tell(self, prices: dict[str, float], **more: object) -> None:
-        """Tell prices to those who asked for them."""
+        """Tell prices to those who asked for them; who asks later gets them at first."""
+        self.known.update(prices)
         for socket, asked in zip(self.sockets, self.asked, strict=True):
             items = [_item(name, price, **more) for name, price in prices.items() if name in asked]
             if items and not socket.closed:
@@ -91,6 +93,7 @@ class Kraken:
         asked: set[str] = set()
         self.sockets.append(socket)
         self.asked.append(asked)
+        self.most_open = max(self.most_open, len(self.open))
         status = {"channel": "status", "type": "update", "data": [{"system": "online"}]}
         try:
             async with trio.open_nursery() as nursery:

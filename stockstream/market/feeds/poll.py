@@ -14,40 +14,34 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import trio
 
 from stockstream import paths
-from stockstream.market.breaker_messages import (
-    AcquirePermit,
-    CallRaised,
-    CallReturned,
-    NoCalls,
-)
+from stockstream.market.breaker_messages import CallRaised, CallReturned
 from stockstream.market.breaker_types import NotPermitted, Permit
 from stockstream.market.confirmations import Pace
 from stockstream.market.feeds.asking import Asking
 from stockstream.market.feeds.confirming import Confirming, answer_of, refusals
+from stockstream.market.feeds.partners import Partners
 from stockstream.market.feeds.standby import Standby
 from stockstream.market.feeds.standing import Standing
-from stockstream.market.observed import Accepted, Observed
+from stockstream.market.observed import Observed
 from stockstream.market.providers import Provider, ProviderBody, ProviderError, SymbolsNotFound
 from stockstream.market.time_base import Reading, TimeBase
 from stockstream.messages import (
     AlertSymbols,
-    CircuitChanged,
     ClockStepped,
     Demand,
     DemandWanted,
-    FeedChanged,
     HoldingChanged,
     RoutesChanged,
     UpstreamTold,
 )
 from stockstream.quotes import Symbol, parse_symbol
 from stockstream.times import Moment, now_ms
-from supervision import Actor, CallError, NoProc, Request, ServerExited, handles
+from supervision import Actor, CallError, handles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,15 +49,7 @@ if TYPE_CHECKING:
     from stockstream.market.parser import Parsed
     from stockstream.market.time_base import Poll
     from stockstream.tables import Tables
-    from supervision import ActorRef
 
-T = TypeVar("T")
-
-CALL_SECONDS = 1.0
-"""The breaker and the streamer must answer within this time; they have nothing to wait for."""
-RETRY_SECONDS = 0.05
-RETRIES = 20
-"""An actor that is missing is being restarted. If it is missing for a second, that is trouble."""
 LONGEST_RETRY_AFTER = 60.0
 """An upstream may ask for a longer rest; it is asked again after this time all the same."""
 
@@ -131,15 +117,13 @@ class PollFeed(Actor):
     async def init(self) -> None:
         """Begin to fetch, at once, and ask who wants what."""
         self._provider = self._open_provider()
+        self._partners = Partners(self.system, self._upstream, self._standby, self._watchers)
         self._standing = Standing(
-            self._upstream, self._provider.address, self._tables, self._say_changed
+            self._upstream, self._provider.address, self._tables, self._partners.say_changed
         )
         if self._standby.has_own_row:
             self._standing.begin(self._interval)
         self._take_over()
-        self._breaker = self.system.ref(paths.circuit_breaker(self._upstream))
-        self._streamer = self.system.ref(paths.STREAMER)
-        self._bus = self.system.ref(paths.BUS)
         self.tasks.start_soon(self._poll, name="poll")
         for who in (self._demand_from, paths.ALERTS):
             self.system.ref(who).cast(DemandWanted())
@@ -167,9 +151,7 @@ class PollFeed(Actor):
     @handles(UpstreamTold)
     def _on_told(self, told: UpstreamTold) -> None:
         if self._standby.told(told):
-            for name in self._watchers:
-                self.system.ref(name).cast(FeedChanged())
-                self.system.ref(name).cast(CircuitChanged())
+            self._partners.say_told()
 
     def _take_over(self) -> None:
         """Begin with what the rows say: this feed's last life wrote them, or another node's feed
@@ -177,13 +159,6 @@ class PollFeed(Actor):
         """
         self._base = TimeBase(self._tables.upstream_clocks.get(self._upstream), self._upstream)
         self._confirming = Confirming(self._upstream, self._tables)
-
-    def _say_changed(self) -> None:
-        for name in self._watchers:
-            self.system.ref(name).cast(FeedChanged())
-        told = self._standby.to_tell()
-        if told is not None:
-            self._bus.cast(told)
 
     @property
     def _interval(self) -> float:
@@ -234,10 +209,8 @@ class PollFeed(Actor):
     async def _permit(self) -> Permit | float:
         """A permit, or by when on trio's clock to ask again at the latest."""
         try:
-            answer = await self._insist(self._breaker, AcquirePermit(self.ref))
+            answer = await self._partners.permit(self.ref)
         except CallError as error:
-            # It may have permitted the call after we gave up.
-            self._breaker.cast(NoCalls(self.ref))
             self._failed("breaker_unavailable", str(error))
             return math.inf
         if isinstance(answer, NotPermitted):
@@ -261,7 +234,7 @@ class PollFeed(Actor):
                 )
         except ProviderError as error:
             duration = trio.current_time() - started
-            self._breaker.cast(CallRaised(permit, duration, error, error.retry_after))
+            self._partners.breaker.cast(CallRaised(permit, duration, error, error.retry_after))
             self._failed(error.kind, str(error), error.said)
             if isinstance(error, SymbolsNotFound):
                 # The whole list tells which of them are gone; the others go on.
@@ -274,9 +247,9 @@ class PollFeed(Actor):
         if self._base.believes_none(parsed.observations, reading):
             # They may be believed later; for the breaker it is a failure like others.
             none = ProviderBody("body_clock_ahead", "no quote of a time that can be believed")
-            self._breaker.cast(CallRaised(permit, duration, none, None))
+            self._partners.breaker.cast(CallRaised(permit, duration, none, None))
         else:
-            self._breaker.cast(CallReturned(permit, duration, parsed))
+            self._partners.breaker.cast(CallReturned(permit, duration, parsed))
         if wanted is None:
             self._asking.listed(parsed, started)
         await self._publish(parsed, poll, reading, wanted)
@@ -299,8 +272,8 @@ class PollFeed(Actor):
         newer, elsewhere = tuple(poll.newer), self._elsewhere(parsed)
         if elsewhere:
             newer = tuple(seen for seen in newer if seen.symbol not in elsewhere)
-        accepted = await self._told(
-            Observed(self._upstream, newer, reading, self._base.clock.shift)
+        accepted = await self._partners.publish(
+            Observed(self._upstream, newer, reading, self._base.clock.shift), self._failed
         )
         again = standing.rejected(parsed.rejects) + standing.suspected(poll)
         standing.succeeded(again + standing.behind(len(accepted.behind)))
@@ -318,28 +291,6 @@ class PollFeed(Actor):
             return frozenset()
         symbols = (seen.symbol for seen in parsed.observations)
         return frozenset(s for s in symbols if routing.source(s) != self._upstream)
-
-    async def _told(self, observed: Observed) -> Accepted:
-        """Tell the streamer, for as long as it takes: without it nothing is worth fetching."""
-        while True:
-            try:
-                return await self._insist(self._streamer, observed)
-            except CallError as error:
-                self._failed("streamer_unavailable", str(error))
-                await trio.sleep(RETRY_SECONDS)
-
-    async def _insist(self, who: ActorRef, request: Request[T]) -> T:
-        """Call, and call again while `who` is being restarted.
-
-        Raises:
-            CallError: it is not back within a second, or does not answer.
-        """
-        for _ in range(RETRIES):
-            try:
-                return await who.call(request, timeout=CALL_SECONDS)
-            except (NoProc, ServerExited):
-                await trio.sleep(RETRY_SECONDS)
-        return await who.call(request, timeout=CALL_SECONDS)
 
     def _failed(self, kind: str, reason: str, said: str | None = None) -> None:
         self._standing.trouble(kind, reason, said=said)

@@ -13,18 +13,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 import trio
 
 from stockstream import paths
-from stockstream.market.breaker_messages import (
-    AcquirePermit,
-    CallRaised,
-    CallReturned,
-    NoCalls,
-)
+from stockstream.market.breaker_messages import CallRaised, CallReturned, NoCalls
 from stockstream.market.breaker_types import NotPermitted, Permit
 from stockstream.market.confirmations import Answer, Pace
 from stockstream.market.feeds.allowance import Tokens, pause_after
@@ -32,28 +27,27 @@ from stockstream.market.feeds.confirming import Confirming, refusals
 from stockstream.market.feeds.fill import Fill
 from stockstream.market.feeds.line import Line, LineTimes
 from stockstream.market.feeds.mute import QUIET_SECONDS, Mute
+from stockstream.market.feeds.partners import RETRY_SECONDS, Partners
 from stockstream.market.feeds.pending import Pending
 from stockstream.market.feeds.push_socket import Ended
 from stockstream.market.feeds.standby import Standby
 from stockstream.market.feeds.standing import Standing
 from stockstream.market.feeds.wanting import Wanting
-from stockstream.market.observed import Accepted, Observed
+from stockstream.market.observed import Observed
 from stockstream.market.parser import Rejects
 from stockstream.market.providers.push import Event, Prices, Refused, Subscribed, Unread
 from stockstream.market.time_base import Reading, TimeBase
 from stockstream.messages import (
     AlertSymbols,
-    CircuitChanged,
     Demand,
     DemandWanted,
-    FeedChanged,
     HoldingChanged,
     RoutesChanged,
     UpstreamTold,
 )
 from stockstream.statuses import PushPhase, PushStatus, Rejection, StaleReason
 from stockstream.times import Moment, now_ms
-from supervision import Actor, CallError, NoProc, Request, ServerExited, handles
+from supervision import Actor, CallError, handles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,14 +55,7 @@ if TYPE_CHECKING:
     from stockstream.market.providers.push import Access, PushProvider
     from stockstream.quotes import Observation, Symbol
     from stockstream.tables import Tables
-    from supervision import ActorRef
 
-T = TypeVar("T")
-
-CALL_SECONDS = 1.0
-RETRY_SECONDS = 0.05
-RETRIES = 20
-"""As with a feed that polls: an actor that is missing for a second is trouble."""
 LONGEST_RETRY_AFTER = 300.0
 
 
@@ -136,16 +123,18 @@ class PushFeed(Actor):
             None if latest is None else Fill(latest, access, self._read, self._not_filled, clock)
         )
         self._line: Line | None = None
+        self._connecting: Line | None = None
         self._mute: Mute | None = None
         self._wake, self._told_wake = trio.Event(), trio.Event()
 
     async def init(self) -> None:
         """Connect at once, unless this feed's last life has to wait, and ask who wants what."""
+        self._partners = Partners(self.system, self._upstream, self._standby, self._watchers)
         self._standing = Standing(
             self._upstream,
             self._access.url or self._provider.address,
             self._tables,
-            self._say_changed,
+            self._partners.say_changed,
             lists=False,
         )
         if self._standby.has_own_row:
@@ -159,9 +148,6 @@ class PushFeed(Actor):
         self._row = row
         waits = row.not_before is not None and row.not_before.seconds > now
         self._say(row.phase if waits else PushPhase.IDLE, row.reason if waits else None)
-        self._breaker = self.system.ref(paths.circuit_breaker(self._upstream))
-        self._streamer = self.system.ref(paths.STREAMER)
-        self._bus = self.system.ref(paths.BUS)
         self.tasks.start_soon(self._keep_a_line, name="line")
         self.tasks.start_soon(self._tell_prices, name="prices")
         self.tasks.start_soon(self._stand, name="standing")
@@ -196,9 +182,7 @@ class PushFeed(Actor):
     @handles(UpstreamTold)
     def _on_told(self, told: UpstreamTold) -> None:
         if self._standby.told(told):
-            for name in self._watchers:
-                self.system.ref(name).cast(FeedChanged())
-                self.system.ref(name).cast(CircuitChanged())
+            self._partners.say_told()
 
     def _begin_by_rows(self) -> None:
         """Begin with what the rows say: this feed's last life wrote them, or another node's feed
@@ -213,32 +197,33 @@ class PushFeed(Actor):
             self._standing.begin(self._interval)
 
     def _want(self) -> None:
-        """Have the line and whoever waits for one know what is wanted."""
-        if self._line is not None:
-            if self._standby.held:
-                self._line.want(self._wanting.symbols(self._standby.held))
+        """Have the lines and whoever waits for one know what is wanted."""
+        held = self._standby.held
+        for line in (self._line, self._connecting):
+            if line is None:
+                continue
+            if held:
+                line.want(self._wanting.symbols(held))
             else:
                 # Some providers allow a single connection, which is the other node's now.
-                self._line.hang_up(Ended("idle", "another node of the cluster is connected"))
+                line.hang_up(Ended("idle", "another node of the cluster is connected"))
         self._wake.set()
-
-    def _say_changed(self) -> None:
-        for name in self._watchers:
-            self.system.ref(name).cast(FeedChanged())
-        told = self._standby.to_tell()
-        if told is not None:
-            self._bus.cast(told)
 
     # The line
 
     async def _keep_a_line(self) -> None:
         async with trio.open_nursery() as lines:
             while True:
-                wanted = await self._until_wanted()
+                await self._until_wanted()
                 await self._until_allowed()
                 permit = await self._permit()
                 if not isinstance(permit, Permit):
                     await self._rest(permit)
+                    continue
+                wanted = self._wanting.symbols(self._standby.held)
+                if not wanted:  # any more: all that took its time
+                    self._partners.breaker.cast(NoCalls(self.ref))
+                    self._say(PushPhase.IDLE)
                     continue
                 line = await self._connect(lines, permit, wanted)
                 if line is None:
@@ -263,20 +248,22 @@ class PushFeed(Actor):
             self._settings.line,
         )
         line.want(wanted)
+        self._connecting = line
         lines.start_soon(line.run)
         await line.answered.wait()
+        self._connecting = None
         duration = trio.current_time() - started
         end = line.end
         if end is None:
-            self._breaker.cast(CallReturned(permit, duration, None))
+            self._partners.breaker.cast(CallReturned(permit, duration, None))
             await self._take_over(line)
             return line
-        if end.fatal:
+        if end.fatal or end.kind == "idle":
             # Nothing is wrong with the provider: an open breaker would say that there is.
-            self._breaker.cast(NoCalls(self.ref))
+            self._partners.breaker.cast(NoCalls(self.ref))
         else:
-            self._breaker.cast(CallRaised(permit, duration, end, end.retry_after))
-        self._failed(end)
+            self._partners.breaker.cast(CallRaised(permit, duration, end, end.retry_after))
+        self._ended(end)
         return None
 
     async def _take_over(self, line: Line) -> None:
@@ -296,6 +283,9 @@ class PushFeed(Actor):
             self._line = self._mute = None
             if self._fill is not None:
                 self._fill.forget()
+        self._ended(end)
+
+    def _ended(self, end: Ended) -> None:
         if end.kind == "idle":
             self._say(PushPhase.IDLE)
         else:
@@ -339,12 +329,11 @@ class PushFeed(Actor):
         )
         self._tables.pushes.put(self._upstream, self._row)
 
-    async def _until_wanted(self) -> frozenset[Symbol]:
-        """The symbols that this node is to have from this provider; there are some."""
-        while not (wanted := self._wanting.symbols(self._standby.held)):
+    async def _until_wanted(self) -> None:
+        """Wait until this node is to have any symbols from this provider."""
+        while not self._wanting.symbols(self._standby.held):
             self._wake = trio.Event()
             await self._wake.wait()
-        return wanted
 
     async def _until_allowed(self) -> None:
         """Wait until a connection may be made, by what failed before and by the provider's limit.
@@ -359,10 +348,8 @@ class PushFeed(Actor):
     async def _permit(self) -> Permit | float | None:
         """A permit, or by when on trio's clock to ask again at the latest."""
         try:
-            answer = await self._insist(self._breaker, AcquirePermit(self.ref))
+            answer = await self._partners.permit(self.ref)
         except CallError as error:
-            # It may have permitted the call after we gave up.
-            self._breaker.cast(NoCalls(self.ref))
             self._trouble("breaker_unavailable", str(error))
             return trio.current_time() + RETRY_SECONDS
         if isinstance(answer, NotPermitted):
@@ -419,32 +406,9 @@ class PushFeed(Actor):
         if refused:
             self._confirming.refused(refused)
         if poll.newer:
-            accepted = await self._told(
-                Observed(self._upstream, tuple(poll.newer), reading, self._base.clock.shift)
-            )
+            observed = Observed(self._upstream, tuple(poll.newer), reading, self._base.clock.shift)
+            accepted = await self._partners.publish(observed, self._trouble)
             self._standing.behind(len(accepted.behind))
-
-    async def _told(self, observed: Observed) -> Accepted:
-        """Tell the streamer, for as long as it takes."""
-        while True:
-            try:
-                return await self._insist(self._streamer, observed)
-            except CallError as error:
-                self._trouble("streamer_unavailable", str(error))
-                await trio.sleep(RETRY_SECONDS)
-
-    async def _insist(self, who: ActorRef, request: Request[T]) -> T:
-        """Call, and call again while `who` is being restarted.
-
-        Raises:
-            CallError: it is not back within a second, or does not answer.
-        """
-        for _ in range(RETRIES):
-            try:
-                return await who.call(request, timeout=CALL_SECONDS)
-            except (NoProc, ServerExited):
-                await trio.sleep(RETRY_SECONDS)
-        return await who.call(request, timeout=CALL_SECONDS)
 
     # How it stands
 

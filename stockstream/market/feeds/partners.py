@@ -1,0 +1,96 @@
+"""Whom a feed works with: it asks the circuit breaker and the streamer, and tells who watches it.
+
+Used by the feed alone. An actor that is missing is being restarted, and is asked again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from stockstream import paths
+from stockstream.market.breaker_messages import AcquirePermit, NoCalls
+from stockstream.messages import CircuitChanged, FeedChanged
+from supervision import CallError, NoProc, ServerExited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from stockstream.market.breaker_types import NotPermitted, Permit
+    from stockstream.market.feeds.standby import Standby
+    from stockstream.market.observed import Accepted, Observed
+    from supervision import ActorRef, Request, System
+
+T = TypeVar("T")
+
+CALL_SECONDS = 1.0
+"""The breaker and the streamer must answer within this time; they have nothing to wait for."""
+RETRY_SECONDS = 0.05
+RETRIES = 20
+"""If an actor is missing for a second, that is trouble."""
+
+
+class Partners:
+    """See the module. `watchers` are the paths of actors that are cast `FeedChanged`."""
+
+    def __init__(
+        self, system: System, upstream: str, standby: Standby, watchers: Iterable[str]
+    ) -> None:
+        self.breaker = system.ref(paths.circuit_breaker(upstream))
+        self._streamer = system.ref(paths.STREAMER)
+        self._bus = system.ref(paths.BUS)
+        self._standby = standby
+        self._watchers = [system.ref(name) for name in watchers]
+
+    def say_changed(self) -> None:
+        """The feed's rows are new: tell who watches, and the other nodes."""
+        for watcher in self._watchers:
+            watcher.cast(FeedChanged())
+        told = self._standby.to_tell()
+        if told is not None:
+            self._bus.cast(told)
+
+    def say_told(self) -> None:
+        """The feed's rows are what another node told."""
+        for watcher in self._watchers:
+            watcher.cast(FeedChanged())
+            watcher.cast(CircuitChanged())
+
+    async def permit(self, feed: ActorRef) -> Permit | NotPermitted:
+        """Ask for a permit for a call of the feed, which gives its own ref: kept, it is a cycle.
+
+        Raises:
+            CallError: the breaker does not answer. It is told that there will be no call.
+        """
+        try:
+            return await self._insist(self.breaker, AcquirePermit(feed))
+        except CallError:
+            # It may have permitted the call after we gave up.
+            self.breaker.cast(NoCalls(feed))
+            raise
+
+    async def publish(self, observed: Observed, failed: Callable[[str, str], None]) -> Accepted:
+        """Tell the streamer, for as long as it takes: without it no price is worth anything.
+
+        `failed` is told a kind and a reason each time that it does not answer.
+        """
+        while True:
+            try:
+                return await self._insist(self._streamer, observed)
+            except CallError as error:
+                failed("streamer_unavailable", str(error))
+                await trio.sleep(RETRY_SECONDS)
+
+    async def _insist(self, who: ActorRef, request: Request[T]) -> T:
+        """Call, and call again while `who` is being restarted.
+
+        Raises:
+            CallError: it is not back within a second, or does not answer.
+        """
+        for _ in range(RETRIES):
+            try:
+                return await who.call(request, timeout=CALL_SECONDS)
+            except (NoProc, ServerExited):
+                await trio.sleep(RETRY_SECONDS)
+        return await who.call(request, timeout=CALL_SECONDS)

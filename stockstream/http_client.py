@@ -1,4 +1,4 @@
-"""The common part of our HTTP clients: the one that fetches prices and the one for webhooks."""
+"""The common part of our HTTP clients: for prices, for webhooks, and to open WebSockets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import ssl
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING
+
+import trio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +24,28 @@ def tls_context(*, verify: bool = True) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+async def open_stream(host: str, port: int, *, secure: bool) -> trio.abc.Stream:
+    """A connection for a WebSocket, with TLS if it is to be `secure`; the caller closes it.
+
+    A WebSocket gets a stream of its owner: trio-websocket leaves its socket open when the other
+    side closed first, or reset it.
+
+    Raises:
+        OSError, ValueError: there is none; ValueError for a name that no host can have.
+        trio.BrokenResourceError: no TLS, or the connection broke.
+    """
+    stream = await trio.open_tcp_stream(host, port)
+    if not secure:
+        return stream
+    tls = trio.SSLStream(stream, tls_context(), server_hostname=host, https_compatible=True)
+    try:
+        await tls.do_handshake()
+    except BaseException:
+        await trio.aclose_forcefully(tls)
+        raise
+    return tls
 
 
 def root_cause(error: BaseException) -> BaseException:

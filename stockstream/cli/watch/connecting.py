@@ -22,6 +22,7 @@ from stockstream.cli.watch.printable import printable
 from stockstream.decoding import from_json
 from stockstream.delivery.protocol import PROTOCOL_VERSION, ServerMessage, Welcome
 from stockstream.error_groups import first_of
+from stockstream.http_client import open_stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -137,7 +138,6 @@ async def connected(address: Address) -> AsyncIterator[Socket]:
     Raises:
         Lost: it could not be made.
     """
-    # On a stream of our own: the library leaves its socket open when the other side closed first.
     with trio.CancelScope(deadline=trio.current_time() + CONNECT_SECONDS) as limit:
         stream = await _stream(address)
     if limit.cancelled_caught:
@@ -160,17 +160,11 @@ async def connected(address: Address) -> AsyncIterator[Socket]:
 
 async def _stream(address: Address) -> trio.abc.Stream:
     try:
-        stream: trio.abc.Stream = await trio.open_tcp_stream(address.host, address.port)
-        if not address.secure:
-            return stream
-        context = ssl.create_default_context()
-        tls = trio.SSLStream(stream, context, server_hostname=address.host, https_compatible=True)
-        await tls.do_handshake()
+        return await open_stream(address.host, address.port, secure=address.secure)
     except trio.BrokenResourceError as error:
         raise Lost(f"TLS: {_why(error.__cause__ or error)}") from error
     except (OSError, ValueError) as error:  # a ValueError for a name that no host can have
         raise Lost(_why(error)) from error
-    return tls
 
 
 async def _greet(

@@ -18,7 +18,13 @@ from trio_websocket import (
 )
 
 from stockstream.error_groups import first_of
-from stockstream.http_client import os_reason, parse_retry_after, root_cause, tls_reason
+from stockstream.http_client import (
+    open_stream,
+    os_reason,
+    parse_retry_after,
+    root_cause,
+    tls_reason,
+)
 from stockstream.market.providers.failures import said_status
 from stockstream.market.shown import shown
 from stockstream.times import now_ms
@@ -69,7 +75,6 @@ async def push_socket(endpoint: Endpoint) -> AsyncIterator[WebSocketConnection]:
         Ended: it could not be made, or what is done inside met its end.
     """
     with trio.CancelScope(deadline=trio.current_time() + CONNECT_SECONDS) as limit:
-        # On a stream of our own: the library leaves its socket open where the other side closes.
         stream = await _stream(endpoint)
     if limit.cancelled_caught:
         raise Ended("timeout_connect", f"no connection within {CONNECT_SECONDS:g} s")
@@ -99,19 +104,13 @@ async def _stream(endpoint: Endpoint) -> trio.abc.Stream:
     secure = parts.scheme == "wss"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)
     try:
-        stream: trio.abc.Stream = await trio.open_tcp_stream(host, port)
-        if not secure:
-            return stream
-        context = ssl.create_default_context()
-        tls = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
-        await tls.do_handshake()
+        return await open_stream(host, port, secure=secure)
     except (OSError, ValueError, trio.BrokenResourceError) as error:
         root = root_cause(error)
         if isinstance(root, ssl.SSLError):
             raise Ended("tls_failed", f"TLS: {tls_reason(root)}") from None
         why = os_reason(root) or type(root).__name__
         raise Ended("connect_failed", f"no connection: {why}") from None
-    return tls
 
 
 async def _greeted(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
 from stockstream.cli.admin_client import AdminClient
+from stockstream.cli.printing import print_document
 from stockstream.telemetry.tree import ActorDocument, TreeDocument
 
 _LEGEND = """
@@ -54,7 +53,7 @@ def tree(
     path = "/admin/api/tree" if every or as_json else "/admin/api/tree?folded"
     document = AdminClient(url, token).get(path, TreeDocument)
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
+        print_document(document)
         return
     shown = Tree(_line(document.root))
     _add(shown, document.root)

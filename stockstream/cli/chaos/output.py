@@ -6,12 +6,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import msgspec
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from stockstream.chaos.catalogue import ACTIONS
 from stockstream.chaos.report import SCHEMA_VERSION, Report
+from stockstream.cli.printing import print_document, table_console
 from stockstream.program import as_typed
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def print_json(value: object) -> None:
     """Write any value as JSON with its `schema_version`."""
     document = msgspec.to_builtins(value)
     document = {"schema_version": SCHEMA_VERSION, **document}
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
+    print_document(document)
 
 
 def print_targets(found: Sequence[Target]) -> None:
@@ -55,12 +55,12 @@ def print_targets(found: Sequence[Target]) -> None:
             also + (" lose their connection" if radius.disconnects and radius.clients else ""),
             budget,
         )
-    _console().print(table)
+    table_console(soft_wrap=True).print(table)
 
 
 def print_report(report: Report) -> None:
     """Recovery times, the invariants' verdicts, and the verdict of all."""
-    console = _console()
+    console = table_console(soft_wrap=True)
     if report.error is not None and not report.strikes:
         say(f"stockstream chaos: {report.error}")  # verdicts mean nothing if nothing was done
         return
@@ -103,7 +103,7 @@ def print_actions() -> None:
     for action in ACTIONS.values():
         shown = [f"{p.name}={p.default}" for p in action.parameters]
         table.add_row(action.name, action.scope, action.description, "  ".join(shown))
-    _console().print(table)
+    table_console(soft_wrap=True).print(table)
 
 
 def print_status(status: Status) -> None:
@@ -118,8 +118,3 @@ def print_status(status: Status) -> None:
         for row in status.history
     ]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
-
-
-def _console() -> Console:
-    # A file or a pipe has no width: there a path is never cut.
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)

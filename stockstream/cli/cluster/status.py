@@ -5,17 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
-from rich.console import Console
 
 from stockstream.cli.admin_client import AdminClient, Refused
 from stockstream.cli.cluster.showing import show_cluster
+from stockstream.cli.printing import print_document, table_console
 from stockstream.cluster.told import ClusterDocument
 
 SINGLE_NODE, TROUBLE = 3, 4
-WIDTH_OF_A_PIPE = 200
-"""Nothing is broken into two lines there."""
 
 
 def status(
@@ -60,8 +57,7 @@ def status(
             )
         return SINGLE_NODE
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
+        print_document(document)
     else:
-        width = None if sys.stdout.isatty() else WIDTH_OF_A_PIPE
-        show_cluster(Console(highlight=False, width=width), document)
+        show_cluster(table_console(), document)
     return TROUBLE if document.troubles else 0

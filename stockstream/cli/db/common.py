@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn
 
 from stockstream import logs
+from stockstream.cli.printing import print_document
 from stockstream.database import visit
 from stockstream.database.gateway import MAINTENANCE_SECONDS
 from stockstream.database.query import DatabaseError, ask
@@ -108,5 +108,4 @@ def moment(option: str, text: str) -> int:
 
 def print_json(document: dict[str, object], out: TextIO | None = None) -> None:
     """Print a result for programs, to standard output as a rule."""
-    text = msgspec.json.format(msgspec.json.encode({"schema_version": SCHEMA_VERSION, **document}))
-    (out or sys.stdout).write(text.decode() + "\n")
+    print_document({"schema_version": SCHEMA_VERSION, **document}, out)

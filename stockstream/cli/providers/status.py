@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table
 
 from stockstream.cli.admin_client import AdminClient
+from stockstream.cli.printing import print_document, table_console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WIDTH_OF_A_PIPE = 200
+    from rich.console import Console
+
 TROUBLE = 4
 
 
@@ -88,10 +88,9 @@ def status(
     """
     document = AdminClient(url, token).get("/admin/api/overview", _Overview)
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
+        print_document(document)
     else:
-        width = None if sys.stdout.isatty() else WIDTH_OF_A_PIPE
-        show(Console(highlight=False, width=width), document.upstreams, document.routes)
+        show(table_console(), document.upstreams, document.routes)
     return 0 if all(one.feed.state == "live" for one in document.upstreams) else TROUBLE
 
 

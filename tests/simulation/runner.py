@@ -88,8 +88,9 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     if given.found:
         return look_again()
+    patch = pytest.MonkeyPatch()
     if given.mutant is not None:
-        MUTANTS[given.mutant](pytest.MonkeyPatch())
+        MUTANTS[given.mutant](patch)
     summary = Summary()
     try:
         for seed in seeds_of(given.seeds):
@@ -102,6 +103,14 @@ def main(arguments: list[str]) -> int:
                 _progress(f"{seed} {outcome.trace}  {summary}")
                 continue
             _progress("")
+            if given.mutant is not None:
+                patch.undo()
+                as_it_is = run(schedule)
+                MUTANTS[given.mutant](patch)
+                if as_it_is.violation is not None:
+                    summary.failed.pop()
+                    print(f"seed {seed} fails in the product as it is: {as_it_is.violation}")
+                    continue
             print(f"seed {seed}: {outcome.violation}", flush=True)
             if given.keep_going:
                 continue

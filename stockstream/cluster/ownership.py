@@ -98,7 +98,7 @@ class Ownership:
         self._book = ClaimBook(names, remembered.claims, remembered.highest)
         self._sent: dict[Shard, tuple[int, int]] = {}  # own claims: the epoch, and at which tick
         self._pending: set[Shard] = set()  # those that have not come back
-        self._contested = set(remembered.contested)  # those above an epoch that nobody claims
+        self._contested = set(remembered.contested)  # those above an epoch of others
         self._brought = dict(remembered.brought)
         self._refused: dict[NodeId, int] = {}
         self.clocks = Clocks(remembered.clock_off, is_wrong=remembered.clock_is_wrong)
@@ -420,7 +420,7 @@ class Ownership:
                     and self._book[shard].node != self.me
                     and self._may_claim(shard)
                 ):
-                    if self._book[shard].is_nobodys:
+                    if self._is_contested(shard):
                         self._contested.add(shard)
                     else:
                         self._contested.discard(shard)
@@ -436,6 +436,15 @@ class Ownership:
         candidates = {**self._roster.candidates(), self.me.name: tuple(self._unfit)}
         fit = frozenset(name for name, unfit in candidates.items() if upstream not in unfit)
         return fit or frozenset(candidates)
+
+    def _is_contested(self, shard: Shard) -> bool:
+        """Whether there may be prices in the epoch that is outbid which nobody tells, or which hide
+        those told here: it is nobody's, or of a node that took what this one had claimed. That one
+        was alone, or on the other side of a partition. If it was not, the same prices are told
+        once more.
+        """
+        outbid = self._book[shard]
+        return outbid.is_nobodys or (shard in self._sent and outbid.node in self._roster)
 
     def _may_claim(self, shard: Shard) -> bool:
         """Not while the last claim is under way, and once a tick at most.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from stockstream.quotes import Symbol
 from stockstream.statuses import CircuitState
 from tests.simulation.clustering import Clustering
 from tests.simulation.excuses import LONGEST_OPEN_SECONDS, Excuses, OfClient
@@ -37,6 +38,8 @@ VANISHED_SECONDS = 41.0
 """W17, and a look."""
 TAKEN_SECONDS = 58.0
 """The same where somebody takes what is sent: a ping, the longest patience, and a look."""
+OUTDONE_SECONDS = 1.5
+"""What clients bring counts once a second, and the holder hears of it by a heartbeat (N17)."""
 PROBING_SECONDS = 3.5
 """A half-open breaker has the outcomes of two probes."""
 
@@ -225,13 +228,23 @@ class Checks:
             if symbol in SELDOM:
                 continue
             fresh = self._fresh_at.get((client.number, symbol), -math.inf)
-            if now <= self._excuses.by(max(fresh, begun), self.interval) + on_its_way:
+            least = max(fresh, begun + self._to_outdo(client, symbol))
+            if now <= self._excuses.by(least, self.interval) + on_its_way:
                 continue
             if self._circuit_excuses(now):
                 return
             seconds = now - max(fresh, self._world.began)
             what = f"{client.name} has seen no newer price of {symbol} for {seconds:.2f} s"
             self._world.fail("C14", what)
+
+    def _to_outdo(self, client: SimulatedClient, symbol: str) -> float:
+        """How long its node may take to have a version above the one that a client brought."""
+        assert client.node is not None
+        row = self._world.nodes[client.node].tables.quotes.get(Symbol(symbol))
+        shown = client.has.get(symbol)
+        if symbol not in client.carried or row is None or shown is None:
+            return 0.0
+        return OUTDONE_SECONDS if shown.version > tuple(row.quote.version) else 0.0
 
     def _circuit_excuses(self, now: float) -> bool:
         """An upstream that is back is asked when the breaker's wait is over (C17)."""

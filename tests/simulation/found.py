@@ -50,6 +50,26 @@ FOUND = {
         ),
         "what_is_contested_stays_as_it_is",
     ),
+    "a node that was alone and is back": Found(
+        "A node that was alone gave an epoch above the holder's, which the holder claimed over: as"
+        " the epoch was a living node's, nothing was told again, and that node had a price that"
+        " seldom trades from before it.",
+        Schedule(
+            seed=37,
+            nodes=3,
+            clients=4,
+            rounds=2,
+            shards=3,
+            troubles=(
+                Trouble(9.421, "freeze", 2, 6.829),
+                Trouble(40.868, "leave", 2, 4.0),
+                Trouble(45.154, "cut", 0, 8.632),
+                Trouble(48.098, "freeze", 0, 5.251),
+                Trouble(50.966, "node", 0, 2.0),
+            ),
+        ),
+        "the_living_are_not_contested",
+    ),
     "a streamer that dies with batches": Found(
         "Batches of other nodes waited for a streamer that was killed: what trades seldom was"
         " missed until it traded again.",

@@ -94,6 +94,15 @@ def what_is_contested_stays_as_it_is(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(versioning.Versioning, "changed", lambda self, holding: None)
 
 
+def the_living_are_not_contested(patch: pytest.MonkeyPatch) -> None:
+    """A price that does not change is below what a node told that was alone and has come back."""
+
+    def is_nobodys(self: Any, shard: Any) -> Any:
+        return self._book[shard].is_nobodys
+
+    patch.setattr(ownership.Ownership, "_is_contested", is_nobodys)
+
+
 def batches_die_with_the_streamer(patch: pytest.MonkeyPatch) -> None:
     """What waited for it is asked for by nobody."""
     patch.setattr(filling.Filling, "lost", lambda self: None)
@@ -245,6 +254,7 @@ MUTANTS: dict[str, Mutant] = {
         the_membership_forgets,
         gaps_are_not_seen,
         what_is_contested_stays_as_it_is,
+        the_living_are_not_contested,
         batches_die_with_the_streamer,
         who_joins_is_told_nothing,
         who_stands_by_asks_too,

@@ -348,6 +348,9 @@ def test_back_again_its_local_epochs_are_claimed_over() -> None:
     assert a.holding().recording <= kept
     bus.beat(2)
     assert bus.fetchers() == before
+    # Prices that did not change meanwhile are below what its clients have seen: told once more.
+    for node in bus.nodes:
+        assert node is a or node.holding().contested == node.holding().epochs.keys()
     for node in bus.nodes:
         assert all(claim.epoch > NOW + 1000 or claim.name == "a" for claim in node.claims.values())
         assert node.claims == a.claims

@@ -63,6 +63,7 @@ class Route(msgspec.Struct):
 
 
 class _Overview(msgspec.Struct):
+    schema_version: int
     upstreams: list[Upstream]
     routes: list[Route]
 

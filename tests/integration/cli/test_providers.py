@@ -15,6 +15,7 @@ from stockstream.errors import ConfigurationError
 from tests.support.client import connected
 from tests.support.kraken import kraken
 from tests.support.tree import running_tree
+from web.admin.overview import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,4 +78,5 @@ async def test_those_of_a_server_are_listed(
         assert "connected" in said
         await trio.to_thread.run_sync(partial(ask, as_json=True))
         document = json.loads(capsys.readouterr().out)
+        assert document["schema_version"] == SCHEMA_VERSION
         assert document["routes"] == [{"symbols": "*", "providers": ["crypto"], "now": "crypto"}]

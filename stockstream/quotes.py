@@ -77,13 +77,14 @@ class Version(NamedTuple):
 
 
 class TradingSession(StrEnum):
-    """What an exchange does with a symbol now, as the provider says."""
+    """What an exchange does with a symbol now; `always` is a market that never closes."""
 
     PRE = "pre"
     REGULAR = "regular"
     POST = "post"
     CLOSED = "closed"
     HALTED = "halted"
+    ALWAYS = "always"
 
 
 class Basis(StrEnum):

@@ -24,6 +24,7 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
     `open` is the first price of the day, `previous` the last price that differed from this one. The
     change of the day is against `base`, and `basis` says what that is. The day begins at midnight
     in `day_zone`, an IANA zone: that of the exchange, or `UTC` where the exchange is not known.
+    `source` is the name of the upstream that told it.
     `changed` is when the price last became another one, or was first seen. `reason` says why a
     symbol is stale, `confirmed` when its price was last told by the provider and taken.
     """
@@ -40,6 +41,7 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
     delayed_seconds: int | None
     session: TradingSession | None
     name: str | None
+    source: str | None
     previous_close: float | None
     base: float
     basis: Basis
@@ -70,6 +72,7 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
             delayed_seconds=quote.delayed_seconds,
             session=quote.session,
             name=quote.name,
+            source=row.source or None,
             previous_close=quote.previous_close,
             base=base.price,
             basis=base.basis,

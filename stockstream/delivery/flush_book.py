@@ -386,6 +386,7 @@ def _same_still(row: QuoteRow, other: QuoteRow) -> bool:
         and quote.delayed is old.delayed
         and quote.delayed_seconds == old.delayed_seconds
         and quote.name == old.name
+        and row.source == other.source
         and quote.previous_close == old.previous_close
     )
 

@@ -61,6 +61,7 @@ _QUOTE = SnapshotQuote(
     delayed_seconds=None,
     session=TradingSession.REGULAR,
     name="Apple Inc.",
+    source="us",
     previous_close=147.2,
     base=147.2,
     basis=Basis.PREVIOUS_CLOSE,

@@ -160,6 +160,7 @@ class _Json:
             name=held.name,
             exchange=held.exchange,
             currency=held.currency,
+            source=held.source,
             url=url,
         )
 

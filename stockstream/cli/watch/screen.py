@@ -161,4 +161,5 @@ def _name(row: Row) -> str:
     held = row.held
     if held is None:
         return ""
-    return printable(" · ".join(filter(None, (held.name, held.exchange, held.currency))))
+    source = held.source and f"via {held.source}"
+    return printable(" · ".join(filter(None, (held.name, held.exchange, held.currency, source))))

@@ -65,6 +65,7 @@ class Held:
     exchange: str | None = None
     currency: str | None = None
     name: str | None = None
+    source: str | None = None
     session: TradingSession | None = None
     delayed: bool = False
     delayed_seconds: int | None = None

@@ -208,6 +208,7 @@ class Watching:
             exchange=quote.exchange,
             currency=quote.currency,
             name=quote.name,
+            source=quote.source,
             session=quote.session,
             delayed=quote.delayed,
             delayed_seconds=quote.delayed_seconds,

@@ -57,11 +57,11 @@ async def test_quotes_are_listed_and_found_by_symbol(http: httpx.AsyncClient) ->
     quote = answer.json()["quote"]
     assert set(quote) == {
         "symbol", "price", "timestamp", "version", "open", "previous", "exchange", "currency",
-        "delayed", "delayed_seconds", "session", "name", "previous_close", "base", "basis",
-        "base_at", "day_zone", "changed", "state", "reason", "confirmed",
+        "delayed", "delayed_seconds", "session", "name", "source", "previous_close", "base",
+        "basis", "base_at", "day_zone", "changed", "state", "reason", "confirmed",
     }  # fmt: skip
     assert (quote["symbol"], quote["price"], quote["open"]) == ("AAPL", 150.0, 150.0)
-    assert (quote["state"], quote["reason"]) == ("live", None)
+    assert (quote["state"], quote["reason"], quote["source"]) == ("live", None, "api")
     assert quote["changed"] <= quote["confirmed"]
     assert quote["confirmed"] == answer.json()["as_of"]
     assert {key: listed["quotes"][0][key] for key in ("state", "reason", "changed")} == {

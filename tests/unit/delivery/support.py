@@ -28,11 +28,12 @@ def row(
     opened: float = 100.0,
     previous: float | None = None,
     currency: str | None = "USD",
+    source: str = "us",
 ) -> QuoteRow:
     quote = Quote(
         parse_symbol(symbol), price, timestamp, "TEST", currency, False, Version(1, seq), timestamp
     )
-    return QuoteRow(quote, opened, previous)
+    return QuoteRow(quote, opened, previous, source=source)
 
 
 @dataclass

@@ -92,7 +92,7 @@ def test_what_was_listed_after_subscribing_comes_with_all_its_fields(book: Flush
     assert set(prices["prices"][0]) == {"symbol", "price", "timestamp", "version"}
 
 
-@pytest.mark.parametrize("change", [{"opened": 149.0}, {"currency": "EUR"}])
+@pytest.mark.parametrize("change", [{"opened": 149.0}, {"currency": "EUR"}, {"source": "us2"}])
 def test_a_field_of_snapshots_that_changes_comes_in_a_snapshot(
     book: FlushBook, change: dict[str, float | str]
 ) -> None:

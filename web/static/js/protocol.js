@@ -17,7 +17,7 @@ export const PROTOCOL_VERSION = 1;
 
 /** @typedef {"live" | "stale"} Confirmation whether the last fetch told a symbol */
 /** @typedef {"previous_close" | "open" | "day_first" | "first_seen"} Basis */
-/** @typedef {"pre" | "regular" | "post" | "closed" | "halted"} Session */
+/** @typedef {"pre" | "regular" | "post" | "closed" | "halted" | "always"} Session */
 
 /**
  * What the server says of a symbol's confirmation.
@@ -49,6 +49,7 @@ export const PROTOCOL_VERSION = 1;
  * @property {string | null} exchange
  * @property {string | null} currency
  * @property {string | null} name
+ * @property {string | null} source the name of the upstream that told it
  * @property {Session | null} session
  * @property {boolean} delayed
  * @property {number | null} delayedSeconds
@@ -95,7 +96,7 @@ export const PROTOCOL_VERSION = 1;
 
 const CONFIRMATIONS = /** @type {const} */ (["live", "stale"]);
 const BASES = /** @type {const} */ (["previous_close", "open", "day_first", "first_seen"]);
-const SESSIONS = /** @type {const} */ (["pre", "regular", "post", "closed", "halted"]);
+const SESSIONS = /** @type {const} */ (["pre", "regular", "post", "closed", "halted", "always"]);
 
 /**
  * @param {ClientMessage} message
@@ -224,6 +225,7 @@ function readQuote(item) {
     exchange: textOrNull(item.exchange),
     currency: textOrNull(item.currency),
     name: textOrNull(item.name),
+    source: textOrNull(item.source),
     session: knownOrNull(item.session, SESSIONS),
     delayed: item.delayed === true,
     delayedSeconds: lengthOrNull(item.delayed_seconds),

@@ -5,6 +5,7 @@ import { address } from "./address.js";
 import { change, directionOfDay, since } from "./basis.js";
 import { must, setAttribute, setIcon, setText } from "./dom.js";
 import { firstDifference, price, signed } from "./format.js";
+import { labels, unit } from "./labels.js";
 import { courseOf, sparkline } from "./sparkline.js";
 
 /** @typedef {import("./store.js").Entry} Entry */
@@ -25,6 +26,7 @@ const SPOKEN = { up: "up", down: "down", flat: "unchanged" };
 export class Row {
   #kept;
   #ticked;
+  #unit;
   #meta;
   #note;
   #change;
@@ -62,6 +64,7 @@ export class Row {
     this.#kept = part("kept");
     this.#ticked = part("ticked");
     this.#meta = part("meta");
+    this.#unit = part("unit");
     this.#note = part("note");
     this.#absolute = part("absolute");
     this.#percent = part("percent");
@@ -148,8 +151,9 @@ export class Row {
    * @param {Readonly<Entry>} entry
    */
   paintStatic({ quote }) {
-    const words = (quote === null ? [] : [quote.name, quote.exchange, quote.currency]).filter((word) => word !== null).join(" · ");
+    const words = quote === null ? "" : labels(quote).join(" · ");
     setText(this.#meta, words);
+    setText(this.#unit, quote === null ? "" : unit(this.symbol, quote.currency));
     // It is cut, or not there, where there is no room.
     this.chartLink.title = `Chart of ${this.symbol}${words === "" ? "" : `: ${words}`}`;
   }

@@ -256,6 +256,7 @@ const NO_STATIC_FIELDS = Object.freeze({
   exchange: null,
   currency: null,
   name: null,
+  source: null,
   session: null,
   delayed: false,
   delayedSeconds: null,

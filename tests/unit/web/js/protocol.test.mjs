@@ -23,7 +23,7 @@ describe("decode", () => {
     const quote = {
       symbol: "AAPL", price: 150.25, timestamp: "2026-11-22T10:00:00.123Z", version: [1795378525327, 42],
       state: "stale", reason: "not_listed", confirmed: 4_000, changed: 3_000, open: 148, previous: 149.9, base: 147.5, exchange: "NASDAQ", currency: "USD",
-      basis: "day_first", name: "Apple Inc.", session: "regular", delayed: true,
+      basis: "day_first", name: "Apple Inc.", source: "us", session: "regular", delayed: true,
     };
     assert.deepEqual(ok({ type: "snapshot", as_of: "2026-11-22T10:00:01Z", steady: 9_000, fetched: 8_990, quotes: [{ ...quote, base_at: "2026-11-22T09:30:00Z", day_zone: "Europe/Paris", delayed_seconds: 900 }] }), {
       type: "snapshot",
@@ -37,7 +37,7 @@ describe("decode", () => {
     const bare = { symbol: "A", price: 1, timestamp: "2026-11-22T10:00:00Z", version: [1, 1] };
     const odd = { ...bare, state: "great", session: "lunch", basis: "yesterday", name: "", delayed_seconds: "15", confirmed: null, changed: "x", open: null };
     const nothing = {
-      open: null, previous: null, base: null, basis: null, baseAt: null, dayZone: null, changed: null, exchange: null, currency: null, name: null, session: null,
+      open: null, previous: null, base: null, basis: null, baseAt: null, dayZone: null, changed: null, exchange: null, currency: null, name: null, source: null, session: null,
       delayed: false, delayedSeconds: null, state: null, reason: null, confirmed: null,
     };
     for (const quote of [bare, odd]) {

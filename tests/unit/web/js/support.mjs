@@ -100,7 +100,7 @@ export function price(symbol, value, seq, over = {}) {
 export function quote(symbol, value, seq, over = {}) {
   return {
     ...price(symbol, value, seq), state: "live", open: 148, previous: 149.9, base: 148, basis: "open", baseAt: null, dayZone: null, changed: null, exchange: "NASDAQ", currency: "USD",
-    name: null, session: null, delayed: false, delayedSeconds: null, ...over,
+    name: null, source: null, session: null, delayed: false, delayedSeconds: null, ...over,
   };
 }
 

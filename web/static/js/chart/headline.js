@@ -4,6 +4,7 @@
 import { change, directionOfDay, since } from "../basis.js";
 import { must, setAttribute, setIcon, setText } from "../dom.js";
 import { price, signed } from "../format.js";
+import { labels } from "../labels.js";
 
 /** @typedef {import("../store.js").Entry} Entry */
 /** @typedef {import("../standing.js").Standing} Standing */
@@ -33,7 +34,7 @@ export class Headline {
     setText(this.#age, text);
     if (quote === null) return;
     setText(this.#price, price(quote.price, decimals));
-    setText(this.#meta, [quote.name, quote.exchange, quote.currency, note].filter((word) => word).join(" · "));
+    setText(this.#meta, [...labels(quote), quote.currency, note].filter((word) => word).join(" · "));
     const day = change(quote);
     const direction = directionOfDay({ quote, decimals });
     this.#change.dataset.direction = direction;

@@ -353,7 +353,8 @@ class Settings(BaseSettings):
     providers: Annotated[tuple[Source, ...], NoDecode, _read_by(read_providers)] = _market(
         (),
         "Providers of real prices, in place of `STOCK_API_URL`: `crypto=kraken://`, with commas "
-        "between; the key of one is in `NAME_API_KEY`, or in the file `NAME_API_KEY_FILE`.",
+        "between; the key of one is in `NAME_API_KEY`, or in the file `NAME_API_KEY_FILE`, and "
+        "what some give out beside it in `NAME_API_SECRET`, or `NAME_API_SECRET_FILE`.",
         "none",
         private=True,
     )
@@ -495,6 +496,7 @@ class Settings(BaseSettings):
     )
 
     _provider_keys: Mapping[str, SecretStr] = PrivateAttr(default_factory=dict)
+    _provider_secrets: Mapping[str, SecretStr] = PrivateAttr(default_factory=dict)
 
     @field_validator("fetch_interval_idle", "breaker_max_wait")
     @classmethod
@@ -558,10 +560,18 @@ class Settings(BaseSettings):
         """The key of each provider that was given one, by its name."""
         return self._provider_keys
 
-    def with_provider_keys(self, keys: Mapping[str, SecretStr]) -> Self:
-        """These settings with the keys of their providers, which come by other variables."""
+    @property
+    def provider_secrets(self) -> Mapping[str, SecretStr]:
+        """What belongs to the key of each provider that was given one, by its name."""
+        return self._provider_secrets
+
+    def with_provider_key(self, name: str, key: SecretStr | None, secret: SecretStr | None) -> Self:
+        """These settings with the key of a provider, which comes by another variable."""
         copy = self.model_copy()
-        copy._provider_keys = keys  # noqa: SLF001 - of its own class
+        if key is not None:
+            copy._provider_keys = {**self._provider_keys, name: key}  # noqa: SLF001 - its own
+        if secret is not None:
+            copy._provider_secrets = {**self._provider_secrets, name: secret}  # noqa: SLF001 - too
         return copy
 
     @property

@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 import secrets
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -28,6 +28,7 @@ make: until then the value there is stands for none.
 """
 
 _PREFIX = "STOCKSTREAM_"
+_KEY = re.compile(r"[!-~]+")
 _OTHERS = re.compile(
     # Read by commands that talk to a running node, and by docker-compose.yml from the same .env.
     r"STOCKSTREAM_(URL|TOKEN)|POSTGRES_PASSWORD|COMPOSE_\w+"
@@ -79,34 +80,46 @@ def load(*, make_secrets: bool = False) -> Configuration:
             sources[field] = NOT_MADE_YET if kept is None else "generated"
             if kept is not None:
                 settings = settings.model_copy(update={field: kept})
-    given = _provider_keys(settings.providers, in_file)
-    return Configuration(settings.with_provider_keys(given) if given else settings, sources)
+    for source in settings.providers:
+        settings = settings.with_provider_key(source.name, *key_and_secret(source, in_file))
+    return Configuration(settings, sources)
 
 
-def _provider_keys(providers: Iterable[Source], in_file: Mapping[str, str]) -> dict[str, SecretStr]:
-    """The key of each provider that has one: in `NAME_API_KEY`, or in the file `NAME_API_KEY_FILE`.
+def key_and_secret(
+    source: Source, in_file: Mapping[str, str] | None = None
+) -> tuple[SecretStr | None, SecretStr | None]:
+    """A provider's key, and what belongs to it, as far as they are given: in `NAME_API_KEY` and
+    `NAME_API_SECRET`, or in the files that these name with `_FILE` behind.
+
+    `in_file` is what stands in `.env`, read if it is not there.
 
     Raises:
-        ConfigurationError: both are set, or the file cannot be read or holds none.
+        ConfigurationError: one is set in both ways, or a file cannot be read or holds none.
     """
-    found = {}
-    for source in providers:
-        name = source.key_variable
-        key = os.environ.get(name) or in_file.get(name)
-        path = os.environ.get(f"{name}_FILE") or in_file.get(f"{name}_FILE")
-        if key and path:
-            raise ConfigurationError(f"{name}: is set, and {name}_FILE, too; set one of them")
-        if path:
-            try:
-                key = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                why = error.strerror if isinstance(error, OSError) else "it is no text"
-                raise ConfigurationError(f"{name}_FILE: {path!r} cannot be read: {why}") from None
-            if not key:
-                raise ConfigurationError(f"{name}_FILE: {path!r} is empty")
-        if key:
-            found[source.name] = SecretStr(key.strip())
-    return found
+    if in_file is None:
+        in_file = _read_env_file(Path(ENV_FILE))
+    key, secret = (
+        _value_or_file(name, in_file) for name in (source.key_variable, source.secret_variable)
+    )
+    return key, secret
+
+
+def _value_or_file(name: str, in_file: Mapping[str, str]) -> SecretStr | None:
+    value = os.environ.get(name) or in_file.get(name)
+    path = os.environ.get(f"{name}_FILE") or in_file.get(f"{name}_FILE")
+    if value and path:
+        raise ConfigurationError(f"{name}: is set, and {name}_FILE, too; set one of them")
+    if path:
+        try:
+            value = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise ConfigurationError(f"{name}_FILE: {path!r} cannot be read: {why}") from None
+        if not value:
+            raise ConfigurationError(f"{name}_FILE: {path!r} is empty")
+    if value and not _KEY.fullmatch(value.strip()):
+        raise ConfigurationError(f"{name}: holds what no key does: a blank, or no ASCII")
+    return SecretStr(value.strip()) if value else None
 
 
 def _names_of_keys(given: Mapping[str, str]) -> set[str]:
@@ -117,7 +130,8 @@ def _names_of_keys(given: Mapping[str, str]) -> set[str]:
         sources = read_providers(given["PROVIDERS"]) if given.get("PROVIDERS") else ()
     except InvalidSources:
         return set()
-    return {name for s in sources for name in (s.key_variable, f"{s.key_variable}_FILE")}
+    names = [name for s in sources for name in (s.key_variable, s.secret_variable)]
+    return {written for name in names for written in (name, f"{name}_FILE")}
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

@@ -29,8 +29,8 @@ _MASK = "********"
 _NODE_COLOURS = (36, 33, 35, 32, 34)
 """Cyan, yellow, magenta, green, blue: red is for errors."""
 
-_QUIET = ("httpx", "httpcore", "hypercorn.access")
-"""Loggers that write a line per request: only their warnings are of use here."""
+_QUIET = ("httpx", "httpcore", "hypercorn.access", "trio-websocket")
+"""Loggers that write a line per request or frame: only their warnings are of use here."""
 
 
 def configure(

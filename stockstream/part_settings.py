@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
+    from pydantic import SecretStr
+
     from stockstream.config import Settings
 
 
@@ -154,9 +156,22 @@ def upstreams(settings: Settings, stub_port: int | None) -> list[Upstream]:
     return [Upstream("sim" if url.lower().startswith("sim:") else "api", url)]
 
 
+def upstream_of(source: Source, key: SecretStr | None, secret: SecretStr | None) -> Upstream:
+    """The upstream that a provider is, with its key and what belongs to it."""
+    return Upstream(
+        source.name,
+        source.url,
+        None if key is None else key.get_secret_value(),
+        None if secret is None else secret.get_secret_value(),
+    )
+
+
 def _provider(source: Source, settings: Settings) -> Upstream:
-    key = settings.provider_keys.get(source.name)
-    upstream = Upstream(source.name, source.url, None if key is None else key.get_secret_value())
+    upstream = upstream_of(
+        source,
+        settings.provider_keys.get(source.name),
+        settings.provider_secrets.get(source.name),
+    )
     try:
         if push_provider(upstream) is None:
             from_url(upstream.url, http(settings))

@@ -53,6 +53,11 @@ class Source:
         return f"{self.name.upper().replace('-', '_')}_API_KEY"
 
     @property
+    def secret_variable(self) -> str:
+        """That of what belongs to the key, where a provider gives out two texts."""
+        return f"{self.name.upper().replace('-', '_')}_API_SECRET"
+
+    @property
     def options(self) -> Mapping[str, str]:
         """What its address says after the `?`."""
         return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))

@@ -260,6 +260,7 @@ class PushStatus(msgspec.Struct, frozen=True):
     not_before: Moment | None = None
     connects: TokenLevel | None = None
     messages: TokenLevel | None = None
+    calls: TokenLevel | None = None
     ends: Mapping[str, int] = {}
     symbols: int = 0
     refused: Mapping[Symbol, str] = {}

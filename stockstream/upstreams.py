@@ -45,6 +45,7 @@ class Upstream:
     name: str
     url: str
     key: str | None = field(default=None, repr=False)
+    secret: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -10,18 +10,19 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from stockstream import part_settings
-from stockstream.environment import load
+from stockstream.environment import key_and_secret, load
 from stockstream.error_groups import first_of
 from stockstream.errors import ConfigurationError
 from stockstream.market.feeds.allowance import Tokens
+from stockstream.market.feeds.fill import Fill
 from stockstream.market.feeds.line import Line
 from stockstream.market.providers import InvalidProviderUrl
 from stockstream.market.providers.chosen import push_provider
 from stockstream.market.providers.push import Prices, Ready, Refused, Replace, Subscribed, Unread
 from stockstream.market.providers.push_registry import PUSH_PROVIDERS
 from stockstream.quotes import InvalidSymbol, iso_utc, parse_symbol
+from stockstream.sources import Source
 from stockstream.times import now_ms
-from stockstream.upstreams import Upstream
 
 if TYPE_CHECKING:
     from stockstream.market.providers.push import Access, Event, PushProvider
@@ -45,7 +46,8 @@ async def try_one(
     Parameters
     ----------
     provider
-        A name of PROVIDERS, with its options and key; else the name of a kind, or an address.
+        A name of PROVIDERS, with its options and key; else the name of a kind, or an address. The
+        key of a kind is in a variable of its name, as FINNHUB_API_KEY.
     symbols
         What is asked for; else what the provider has for a beginning.
     seconds
@@ -69,7 +71,10 @@ def _chosen(provider: str) -> tuple[PushProvider, Access]:
         upstream = next(one for one in upstreams if one.name == provider)
     else:
         address = provider if "://" in provider else f"{provider}://"
-        upstream = Upstream("try", address)
+        scheme = address.partition("://")[0].lower()
+        # Of a kind that is no name, the key is in a variable of the kind's.
+        source = Source(scheme if scheme in PUSH_PROVIDERS else "try", address)
+        upstream = part_settings.upstream_of(source, *key_and_secret(source))
     try:
         chosen = push_provider(upstream)
     except InvalidProviderUrl as error:
@@ -90,19 +95,35 @@ async def _listen(
         sys.stdout.write(f"{trio.current_time() - began:7.3f} s  {text}\n")
         sys.stdout.flush()
 
-    def heard(_line: Line, event: Event) -> None:
+    def told(event: Event) -> None:
         nonlocal prices
         prices += len(event.observations) if isinstance(event, Prices) else 0
         for text in _said(event):
             say(text)
 
+    def heard(_line: Line, event: Event) -> None:
+        told(event)
+        if fill is not None and isinstance(event, Subscribed):
+            fill.want(event.symbols)
+
+    def not_filled(_kind: str, reason: str, words: str | None) -> None:
+        say(f"{reason} ({words})" if words else reason)
+
     messages = Tokens(provider.limits.messages, None, began)
+    latest = provider.latest
+    fill = None
+    if latest is not None:
+        fill = Fill(latest, access, told, not_filled, now_ms, Tokens(latest.calls, None, began))
     line = Line(provider, access, messages, heard, now_ms)
     line.want(wanted)
     say(f"{provider.name}: asking for {', '.join(sorted(wanted))}")
     try:
         with trio.move_on_after(seconds):
-            await line.run()
+            async with trio.open_nursery() as nursery:
+                if fill is not None:
+                    nursery.start_soon(fill.run)
+                await line.run()
+                nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         ours = group.subgroup((BrokenPipeError, KeyboardInterrupt))
         if ours is None:

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from stockstream.market.providers.push import Bucket
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+LONGEST_RETRY_AFTER = 300.0
+"""What a provider asks for beyond that is not heeded."""
+LINGER_STEP, LINGERING = 0.5, 10
+"""How a provider that still holds the last connection is tried again, and after how many times of
+that as after any other failure."""
 
 
 class Tokens:
@@ -49,3 +54,8 @@ def pause_after(failures: int, rng: random.Random) -> float:
     """
     bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 16))
     return rng.uniform(0.0, bound)
+
+
+def pause_while_it_lingers(failures: int, rng: random.Random) -> float:
+    """How long to wait for a provider to let go of the connection before."""
+    return LINGER_STEP * failures if failures <= LINGERING else pause_after(failures, rng)

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 import httpx
 import trio
 
-from stockstream.market.feeds.allowance import pause_after
+from stockstream.http_client import retry_after
+from stockstream.market.feeds.allowance import LONGEST_RETRY_AFTER, pause_after
 from stockstream.market.providers.failures import provider_error
 from stockstream.market.providers.push import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stockstream.market.feeds.allowance import Tokens
     from stockstream.market.providers.push import Access, Event, Latest
     from stockstream.quotes import Symbol
 
@@ -33,7 +35,7 @@ _ERRORS = 400
 
 class Fill:
     """See the module. `heard` is told what the answers hold; `failed`, a kind and words, and what
-    the provider said. While asking fails, `trouble` is that kind.
+    the provider said. While asking fails, `trouble` is that kind. `calls` are paid out of.
     """
 
     def __init__(
@@ -43,9 +45,12 @@ class Fill:
         heard: Callable[[Event], None],
         failed: Callable[[str, str, str | None], None],
         wall: Callable[[], int],
+        calls: Tokens,
     ) -> None:
         self._latest = latest
         self._access = access
+        self._secrets = access.secrets
+        self._calls = calls
         self._heard = heard
         self._tell_failed = failed
         self.trouble: str | None = None
@@ -73,6 +78,7 @@ class Fill:
                     self._wake = trio.Event()
                     await self._wake.wait()
                     await trio.sleep(GATHER_SECONDS)
+                await trio.sleep(self._calls.wait(trio.current_time()))
                 some = frozenset(sorted(self._wanted)[: self._latest.symbols])
                 pause = await self._ask(client, some)
                 if pause is None:
@@ -87,6 +93,7 @@ class Fill:
         if not symbols:
             return None
         endpoint = self._latest.request(self._access, symbols)
+        self._calls.take(trio.current_time())
         try:
             with trio.fail_after(TIMEOUT_SECONDS):
                 async with client.stream("GET", endpoint.url, headers=endpoint.headers) as answer:
@@ -98,13 +105,16 @@ class Fill:
                             return 0.0
         except httpx.HTTPError as error:
             found = provider_error(error, None)
-            self._failed(f"latest_{found.kind}", f"the latest prices: {found}", found.said)
+            said = None if found.said is None else self._secrets.masked(found.said)
+            self._failed(f"latest_{found.kind}", f"the latest prices: {found}", said)
             return 0.0
         except trio.TooSlowError:
             self._failed("latest_timeout", "the latest prices: no whole answer in time")
             return 0.0
         troubled: Trouble | None = None
-        for event in self._latest.read(symbols, answer.status_code, body, self._wall()).events:
+        body = self._secrets.masked_bytes(body)
+        events = self._latest.read(symbols, answer.status_code, body, self._wall()).events
+        for event in events:
             if isinstance(event, Trouble):
                 troubled = event
             else:
@@ -112,8 +122,9 @@ class Fill:
         if troubled is not None:
             words = f"the latest prices: {troubled.detail}"
             self._failed(f"latest_{troubled.kind}", words, troubled.said)
-            return troubled.retry_after or 0.0
-        if answer.status_code >= _ERRORS:
+            asked = retry_after(answer.headers, now=self._wall()) or 0.0
+            return max(troubled.retry_after or 0.0, min(asked, LONGEST_RETRY_AFTER))
+        if answer.status_code >= _ERRORS and not events:
             status = answer.status_code
             self._failed(f"latest_status_{status}", f"the latest prices: status {status}")
             return 0.0

@@ -26,13 +26,13 @@ from stockstream.market.providers.push import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from trio_websocket import WebSocketConnection
 
     from stockstream.market.feeds.allowance import Tokens
     from stockstream.market.providers.push import Access, PushProvider
-    from stockstream.quotes import Symbol
+    from stockstream.quotes import Observation, Symbol
 
 SEND_SECONDS = 5.0
 """A frame that takes longer is not read by anybody at the other end."""
@@ -62,6 +62,7 @@ class Line:
         times: LineTimes | None = None,
     ) -> None:
         self._provider = provider
+        self._secrets = access.secrets
         self._endpoint = provider.endpoint(access)
         self._codec = provider.codec(access)
         self._messages = messages
@@ -99,6 +100,11 @@ class Line:
             self.end = end
             self._hung_up.cancel()
 
+    def refuse(self, refused: Refused) -> None:
+        """The provider tells nothing of a symbol, by its socket or by REST."""
+        self.refused[refused.symbol] = refused
+        self.subscribed -= {refused.symbol}
+
     async def run(self) -> None:
         """Connect and talk until the end, which is in `end` then."""
         try:
@@ -112,7 +118,7 @@ class Line:
                 event.set()
 
     async def _talk(self) -> None:
-        async with push_socket(self._endpoint) as socket:
+        async with push_socket(self._endpoint, self._secrets) as socket:
             now = trio.current_time()
             self.opened = self.last_frame = now
             self._take(self._codec.opened(now))
@@ -128,8 +134,10 @@ class Line:
             try:
                 frame = await socket.get_message()
             except ConnectionClosed as error:
-                raise closed(error) from None
+                raise closed(error, self._secrets) from None
             self.last_frame = now = trio.current_time()
+            # Nobody beyond here has to think of a key that the provider tells back.
+            frame = self._secrets.masked_frame(frame)
             self._take(codec.received(frame, now, self._wall()))
             if not self._wanted:
                 self.answered.set()
@@ -147,7 +155,7 @@ class Line:
                 try:
                     await socket.send_message(self._outgoing.popleft())
                 except ConnectionClosed as error:
-                    raise closed(error) from None
+                    raise closed(error, self._secrets) from None
             if limit.cancelled_caught:
                 raise Ended("not_read", f"a message could not be sent within {SEND_SECONDS:g} s")
 
@@ -158,7 +166,7 @@ class Line:
                 try:
                     await socket.ping()
                 except ConnectionClosed as error:
-                    raise closed(error) from None
+                    raise closed(error, self._secrets) from None
             if limit.cancelled_caught:
                 raise Ended("ping_unanswered", f"no pong within {self._times.pong:g} s")
             if self._provider.silence is None:
@@ -187,22 +195,28 @@ class Line:
             self._to_send.set()
         for event in turn.events:
             match event:
-                case Prices():
+                case Prices(observations):
                     self.answered.set()
+                    if self.refused:
+                        self._told_after_all(observations)
                 case Subscribed(symbols):
                     self.subscribed |= symbols
                     self.answered.set()
-                case Refused(symbol):
-                    self.refused[symbol] = event
+                case Refused():
+                    self.refuse(event)
                     self.answered.set()
                 case Replace():
                     self.leaving.set()
-                case Trouble(kind, detail, fatal, retry_after, said):
-                    self.hang_up(
-                        Ended(kind, detail, fatal=fatal, retry_after=retry_after, said=said)
-                    )
+                case Trouble():
+                    self.hang_up(Ended.by(event))
                 case _:
                     pass
             self._heard(self, event)
         if self.opened is not None and self._wanted <= self.subscribed | self.refused.keys():
             self.settled.set()
+
+    def _told_after_all(self, observations: Iterable[Observation]) -> None:
+        """What was refused by REST may be told by the socket."""
+        for seen in observations:
+            if self.refused.pop(seen.symbol, None) is not None:
+                self.subscribed |= {seen.symbol}

@@ -22,7 +22,12 @@ from stockstream import paths
 from stockstream.market.breaker_messages import CallRaised, CallReturned, NoCalls
 from stockstream.market.breaker_types import NotPermitted, Permit
 from stockstream.market.confirmations import Answer, Pace
-from stockstream.market.feeds.allowance import Tokens, pause_after
+from stockstream.market.feeds.allowance import (
+    LONGEST_RETRY_AFTER,
+    Tokens,
+    pause_after,
+    pause_while_it_lingers,
+)
 from stockstream.market.feeds.confirming import Confirming, refusals
 from stockstream.market.feeds.fill import Fill
 from stockstream.market.feeds.line import Line, LineTimes
@@ -37,6 +42,7 @@ from stockstream.market.observed import Observed
 from stockstream.market.parser import Rejects
 from stockstream.market.providers.push import Event, Prices, Refused, Subscribed, Unread
 from stockstream.market.time_base import Reading, TimeBase
+from stockstream.masks import without_secrets
 from stockstream.messages import (
     AlertSymbols,
     Demand,
@@ -55,8 +61,6 @@ if TYPE_CHECKING:
     from stockstream.market.providers.push import Access, PushProvider
     from stockstream.quotes import Observation, Symbol
     from stockstream.tables import Tables
-
-LONGEST_RETRY_AFTER = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +122,7 @@ class PushFeed(Actor):
         self._wanting = Wanting(upstream, provider, settings.symbols, tables, parts)
         self._standby = Standby(upstream, parts, tables)
         self._pending = Pending()
-        latest = provider.latest
-        self._fill = (
-            None if latest is None else Fill(latest, access, self._read, self._not_filled, clock)
-        )
+        self._fill: Fill | None = None
         self._line: Line | None = None
         self._connecting: Line | None = None
         self._mute: Mute | None = None
@@ -132,7 +133,7 @@ class PushFeed(Actor):
         self._partners = Partners(self.system, self._upstream, self._standby, self._watchers)
         self._standing = Standing(
             self._upstream,
-            self._access.url or self._provider.address,
+            without_secrets(self._access.url or self._provider.address),
             self._tables,
             self._partners.say_changed,
             lists=False,
@@ -146,6 +147,12 @@ class PushFeed(Actor):
         self._connects = Tokens(limits.connects, row.connects, now)
         self._messages = Tokens(limits.messages, row.messages, now)
         self._row = row
+        latest = self._provider.latest
+        if latest is not None:
+            self._calls = Tokens(latest.calls, row.calls, now)
+            self._fill = Fill(
+                latest, self._access, self._filled, self._not_filled, self._clock, self._calls
+            )
         waits = row.not_before is not None and row.not_before.seconds > now
         self._say(row.phase if waits else PushPhase.IDLE, row.reason if waits else None)
         self.tasks.start_soon(self._keep_a_line, name="line")
@@ -258,7 +265,7 @@ class PushFeed(Actor):
             self._partners.breaker.cast(CallReturned(permit, duration, None))
             await self._take_over(line)
             return line
-        if end.fatal or end.kind == "idle":
+        if end.fatal or end.lingers or end.kind == "idle":
             # Nothing is wrong with the provider: an open breaker would say that there is.
             self._partners.breaker.cast(NoCalls(self.ref))
         else:
@@ -298,7 +305,8 @@ class PushFeed(Actor):
             pause = self._settings.misconfigured
         else:
             asked = min(end.retry_after or 0.0, LONGEST_RETRY_AFTER)
-            pause = max(pause_after(failures, self._rng), asked)
+            wait = pause_while_it_lingers if end.lingers else pause_after
+            pause = max(wait(failures, self._rng), asked)
         reason = f"misconfigured: {end}" if end.fatal else str(end)
         self._trouble(end.kind, reason, end.said)
         self._row = msgspec.structs.replace(
@@ -324,6 +332,7 @@ class PushFeed(Actor):
             reason=reason,
             connects=self._connects.level,
             messages=self._messages.level,
+            calls=None if self._fill is None else self._calls.level,
             symbols=0 if line is None else len(line.subscribed),
             refused={} if line is None else {s: why.code for s, why in line.refused.items()},
         )
@@ -368,6 +377,11 @@ class PushFeed(Actor):
             self._fill.want(event.symbols)
         elif isinstance(event, Prices) and self._mute is not None and line is self._line:
             self._mute.priced(event.observations, trio.current_time())
+        self._read(event)
+
+    def _filled(self, event: Event) -> None:
+        if isinstance(event, Refused) and self._line is not None:
+            self._line.refuse(event)
         self._read(event)
 
     def _not_filled(self, kind: str, reason: str, said: str | None) -> None:

@@ -32,7 +32,8 @@ from stockstream.times import now_ms
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stockstream.market.providers.push import Endpoint
+    from stockstream.market.providers.known_secrets import KnownSecrets
+    from stockstream.market.providers.push import Endpoint, Trouble
 
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 0.5
@@ -48,7 +49,8 @@ class Ended(Exception):
 
     `kind` is a short stable word for counting; the message is in our words, fit for anybody, and
     `said` what the provider said, for whoever runs this. After a `fatal` end another attempt would
-    end the same way. `retry_after` is how many seconds it asked to be left alone.
+    end the same way. `retry_after` is how many seconds it asked to be left alone; a provider that
+    `lingers` still holds the connection before this one.
     """
 
     def __init__(
@@ -59,17 +61,33 @@ class Ended(Exception):
         fatal: bool = False,
         retry_after: float | None = None,
         said: str | None = None,
+        lingers: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.fatal = fatal
         self.retry_after = retry_after
         self.said = said
+        self.lingers = lingers
+
+    @classmethod
+    def by(cls, trouble: Trouble) -> Ended:
+        """The end that follows of what a codec was told."""
+        return cls(
+            trouble.kind,
+            trouble.detail,
+            fatal=trouble.fatal,
+            retry_after=trouble.retry_after,
+            said=trouble.said,
+            lingers=trouble.lingers,
+        )
 
 
 @asynccontextmanager
-async def push_socket(endpoint: Endpoint) -> AsyncIterator[WebSocketConnection]:
-    """An open connection for the time of a `with`.
+async def push_socket(
+    endpoint: Endpoint, secrets: KnownSecrets
+) -> AsyncIterator[WebSocketConnection]:
+    """An open connection for the time of a `with`. What the server says is told without `secrets`.
 
     Raises:
         Ended: it could not be made, or what is done inside met its end.
@@ -95,7 +113,7 @@ async def push_socket(endpoint: Endpoint) -> AsyncIterator[WebSocketConnection]:
         if ended is not None:
             raise first_of(ended) from None
         if refused is not None:  # by the library's reader, a task of the nursery
-            raise _refused(first_of(refused)) from None
+            raise _refused(first_of(refused), secrets) from None
         raise
 
 
@@ -133,12 +151,12 @@ async def _greeted(
         raise Ended("connection_reset", "the connection broke before it was open") from None
 
 
-def _refused(error: HandshakeError) -> Ended:
+def _refused(error: HandshakeError, secrets: KnownSecrets) -> Ended:
     if not isinstance(error, ConnectionRejected):
         return Ended("protocol_error", "the answer is not that of a WebSocket server")
     status = error.status_code
     headers = {name.lower(): value.decode("latin-1") for name, value in error.headers or ()}
-    body = (error.body or b"").decode("utf-8", "replace")
+    body = secrets.masked((error.body or b"").decode("utf-8", "replace"))
     return Ended(
         f"status_{status}",
         f"the server answered {said_status(status)}",
@@ -148,12 +166,12 @@ def _refused(error: HandshakeError) -> Ended:
     )
 
 
-def closed(error: ConnectionClosed) -> Ended:
+def closed(error: ConnectionClosed, secrets: KnownSecrets) -> Ended:
     """How the other side ended the connection; without a close frame, it was cut."""
     reason = error.reason
     if reason is None or reason.code == 1006:
         return Ended("cut", "the connection was cut")
-    said = shown(reason.reason or "", _LONGEST_SAID) or None
+    said = shown(secrets.masked(reason.reason or ""), _LONGEST_SAID) or None
     return Ended(
         f"closed_{reason.code}", f"the provider closed the connection ({reason.code})", said=said
     )

@@ -11,12 +11,13 @@ from urllib.parse import parse_qsl, urlsplit
 from stockstream.market.providers.base import InvalidProviderUrl
 from stockstream.market.providers.push import Access, PushProvider
 from stockstream.market.providers.push_registry import PUSH_PROVIDERS
+from stockstream.sources import Source
 
 if TYPE_CHECKING:
     from stockstream.upstreams import Upstream
 
 POLLED = ("http", "https", "sim")
-PLANNED = frozenset({"alpaca", "finnhub", "massive", "tiingo", "twelvedata"})
+PLANNED = frozenset({"alpaca", "massive", "tiingo", "twelvedata"})
 _URL = "url"
 
 
@@ -34,14 +35,20 @@ def push_provider(upstream: Upstream) -> tuple[PushProvider, Access] | None:
         known = ", ".join(f"{one}://" for one in (*sorted(PUSH_PROVIDERS), *POLLED))
         what = "is not there yet" if scheme in PLANNED else "is unknown"
         raise InvalidProviderUrl(f"a provider {scheme[:32]}:// {what}; there are {known}")
-    access = Access(*_options(provider, upstream.url), upstream.key)
-    if provider.needs_key and access.key is None:
-        variable = f"{upstream.name.upper().replace('-', '_')}_API_KEY"
-        raise InvalidProviderUrl(f"{provider.name} wants a key: set {variable} or {variable}_FILE")
+    access = Access(*_options(provider, upstream.url), upstream.key, upstream.secret)
+    given = Source(upstream.name, upstream.url)
+    for what, variable, missing in (
+        ("key", given.key_variable, provider.needs_key and access.key is None),
+        ("secret", given.secret_variable, provider.needs_secret and access.secret is None),
+    ):
+        if missing:
+            raise InvalidProviderUrl(
+                f"{provider.name} wants a {what}: set {variable} or {variable}_FILE"
+            )
     wrong = provider.check(access)
     if wrong is not None:
         raise InvalidProviderUrl(wrong)
-    return provider, access
+    return provider.adapted(provider, access), access
 
 
 def _options(provider: PushProvider, address: str) -> tuple[str | None, dict[str, str]]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from stockstream.quotes import Symbol
 
 ANSWER_SECONDS = 10.0
+CALM_SECONDS = 1.0
 INVALID_SYMBOL = "invalid_symbol"
 UNKNOWN_SYMBOL = "unknown_symbol"
 _REMEMBERED = 4096
@@ -36,7 +37,9 @@ class Conversation(abc.ABC):
     """A `Codec` but for what one provider speaks. Names are symbols as the provider writes them."""
 
     acknowledges = True
-    """Whether the provider answers a subscription. Else it counts as heard once it is sent."""
+    """Whether the provider answers a subscription. Else it counts as heard when the provider shows
+    that it `works`, or has not complained for `CALM_SECONDS`.
+    """
 
     def __init__(self) -> None:
         self._opened = False
@@ -125,8 +128,11 @@ class Conversation(abc.ABC):
         if self._waits_since is not None and now - self._waits_since >= ANSWER_SECONDS:
             self._waits_since = None
             taken.tell(Trouble("not_let_in", f"no answer to our greeting in {ANSWER_SECONDS:g} s"))
-        late = [name for name, at in self._asked.items() if now - at >= ANSWER_SECONDS]
-        if late:
+        patience = ANSWER_SECONDS if self.acknowledges else CALM_SECONDS
+        late = [name for name, at in self._asked.items() if now - at >= patience]
+        if late and not self.acknowledges:
+            self.acknowledge(late, taken)
+        elif late:
             for name in late:
                 del self._asked[name]
             detail = f"no answer in {ANSWER_SECONDS:g} s to the subscription of {len(late)} symbols"
@@ -152,6 +158,10 @@ class Conversation(abc.ABC):
         symbols = frozenset(self._wanted[name] for name in held if name in self._wanted)
         if symbols:
             taken.tell(Subscribed(symbols))
+
+    def works(self, taken: Taken) -> None:
+        """A provider that acknowledges nothing has shown that it works."""
+        self.acknowledge(list(self._asked), taken)
 
     def refuse(self, names: Iterable[str], code: str, reason: str, taken: Taken) -> None:
         """The provider will tell no prices of these."""
@@ -202,8 +212,6 @@ class Conversation(abc.ABC):
             return
         self.subscribe(names, taken)
         self._asked.update(dict.fromkeys(names, self._now))
-        if not self.acknowledges:
-            self.acknowledge(names, taken)
 
     def _end(self, names: Sequence[str], taken: Taken) -> None:
         if not names:

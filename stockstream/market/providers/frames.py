@@ -145,7 +145,7 @@ def since_1970(value: object, symbol: str, *, per_millisecond: float = 1) -> int
     # Exact for whole numbers: a float has not enough digits for nanoseconds.
     if isinstance(value, int) and per_millisecond >= 1:
         return value // int(per_millisecond)
-    return int(milliseconds)
+    return round(milliseconds)
 
 
 def iso(value: object, symbol: str) -> int:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from stockstream.market.providers.known_secrets import KnownSecrets
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -54,7 +56,8 @@ class Trouble:
     in our words, fit for anybody.
 
     `fatal` is a wrong key or plan: another attempt would end as this one. `retry_after` is how many
-    seconds the provider wants to be left alone; `said` its own words, for whoever runs this.
+    seconds the provider wants to be left alone; `said` its own words, for whoever runs this. A
+    provider that `lingers` still holds the connection before this one, and will soon let it go.
     """
 
     kind: str
@@ -62,6 +65,7 @@ class Trouble:
     fatal: bool = False
     retry_after: float | None = None
     said: str | None = None
+    lingers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +145,18 @@ class PushLimits:
 @dataclass(frozen=True, slots=True)
 class Access:
     """How this provider is reached: the `url` in place of its own, the `options` of the address in
-    `PROVIDERS`, and the key, which is in no repr.
+    `PROVIDERS`, and the key and what belongs to it, which are in no repr.
     """
 
     url: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     key: str | None = field(default=None, repr=False)
+    secret: str | None = field(default=None, repr=False)
+
+    @property
+    def secrets(self) -> KnownSecrets:
+        """What is taken out of the provider's words before anybody reads them."""
+        return KnownSecrets(keys=[one for one in (self.key, self.secret) if one])
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +178,8 @@ class Latest:
     read: Callable[[frozenset[Symbol], int, bytes, int], Turn]
     symbols: int = 100
     """As many are asked for at once."""
+    calls: Bucket = Bucket(10, 5)
+    """As often it may be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +191,8 @@ class PushProvider:
     `options` are the names that its address may have after the `?`, `url` apart. `starters` are
     subscribed to where nobody has named a symbol. `endpoint` and `codec` are of one connection
     each. A connection that would be older than `lifetime` is replaced. `sessionless` markets never
-    close, so that silence is a fault at any hour.
+    close, so that silence is a fault at any hour. What depends on the options, the limits of a plan
+    or what there is to begin with, is `adapted` to them.
     """
 
     scheme: str
@@ -189,6 +202,7 @@ class PushProvider:
     endpoint: Callable[[Access], Endpoint]
     codec: Callable[[Access], Codec]
     needs_key: bool = False
+    needs_secret: bool = False
     options: frozenset[str] = frozenset()
     starters: tuple[str, ...] = ()
     limits: PushLimits = PushLimits()
@@ -197,3 +211,4 @@ class PushProvider:
     sessionless: bool = False
     check: Callable[[Access], str | None] = lambda _access: None
     """What is wrong with the options or the shape of the key, in words; None: nothing."""
+    adapted: Callable[[PushProvider, Access], PushProvider] = lambda provider, _access: provider

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stockstream.market.providers.binance import BINANCE
 from stockstream.market.providers.coinbase import COINBASE
+from stockstream.market.providers.finnhub import FINNHUB
 from stockstream.market.providers.kraken import KRAKEN
 
 if TYPE_CHECKING:
@@ -15,5 +16,5 @@ if TYPE_CHECKING:
     from stockstream.market.providers.push import PushProvider
 
 PUSH_PROVIDERS: Mapping[str, PushProvider] = MappingProxyType(
-    {provider.scheme: provider for provider in (KRAKEN, COINBASE, BINANCE)}
+    {provider.scheme: provider for provider in (KRAKEN, COINBASE, BINANCE, FINNHUB)}
 )

@@ -280,13 +280,15 @@ def test_the_keys_of_providers_come_by_variables_of_their_names(
     (clean / "key").write_text("of-a-file\n")
     (clean / ".env").write_text(
         "PROVIDERS=us=kraken://, us-2=kraken://, fx=kraken://\nROUTES=*=us,us-2,fx\n"
-        "US_API_KEY=of-env\nUS_2_API_KEY_FILE=key\n"
+        "US_API_KEY=of-env\nUS_2_API_KEY_FILE=key\nUS_API_SECRET_FILE=key\n"
     )
     monkeypatch.setenv("FX_API_KEY", "of-the-environment")
     configuration = load()
     settings = configuration.settings
     keys = {name: key.get_secret_value() for name, key in settings.provider_keys.items()}
     assert keys == {"us": "of-env", "us-2": "of-a-file", "fx": "of-the-environment"}
+    (secret,) = settings.provider_secrets.items()
+    assert (secret[0], secret[1].get_secret_value()) == ("us", "of-a-file")
     assert "of-" not in repr(configuration)
     assert set(configuration.sources) == set(Settings.model_fields)
 
@@ -302,6 +304,8 @@ def test_the_keys_of_providers_come_by_variables_of_their_names(
         ("PROVIDERS=a=sim://\nA_API_KEY_FILE=gone", "A_API_KEY_FILE: 'gone' cannot be read"),
         ("PROVIDERS=a=sim://\nA_API_KEY=x\nA_API_KEY_FILE=key", "A_API_KEY: is set, and A_API"),
         ("PROVIDERS=a=sim://\nB_API_KEY=x", "B_API_KEY: unknown setting"),
+        ("PROVIDERS=a=sim://\nA_API_SECRET_FILE=gone", "A_API_SECRET_FILE: 'gone' cannot be"),
+        ("PROVIDERS=a=sim://\nA_API_KEY='a b\nc'", "A_API_KEY: holds what no key does"),
     ],
 )
 def test_providers_that_cannot_be_meant_stop_the_start(
@@ -316,6 +320,7 @@ def test_providers_that_cannot_be_meant_stop_the_start(
     ("address", "what"),
     [
         ("tiingo://", "PROVIDERS: us: a provider tiingo:// is not there yet; there are "),
+        ("finnhub://", "PROVIDERS: us: Finnhub wants a key: set US_API_KEY or US_API_KEY_FILE"),
         ("yahoo://", "PROVIDERS: us: a provider yahoo:// is unknown"),
         ("kraken://ws.kraken.com", "PROVIDERS: us: write kraken://?url=wss://… for another server"),
         ("kraken://?apikey=secret", "has no option 'apikey', only url; a key belongs into its own"),

@@ -5,7 +5,9 @@ import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+from mockserver.incoming import Request
 from mockserver.server import BUNDLED_TAPES
+from mockserver.streams.channels import Channel
 from mockserver.streams.market import Market
 from mockserver.streams.player import Close, Player
 from mockserver.streams.stream_faults import StreamFaults
@@ -33,7 +35,7 @@ NOBODY = Symbol("NO-SUCH")
 class Line:
     """One connection: what the codec told, and every frame the provider sent."""
 
-    def __init__(self, provider: PushProvider, key: str = "id:secret", **faults: object) -> None:
+    def __init__(self, provider: PushProvider, key: str = "our-key", **faults: object) -> None:
         self.now = 0.0
         self.faults = StreamFaults(**faults)  # type: ignore[arg-type]
         tape = TAPES[provider.scheme]
@@ -45,7 +47,8 @@ class Line:
             dice=dice,
             clock=lambda: BEGIN + timedelta(seconds=self.now),
         )
-        self.codec = provider.codec(Access(key=key if provider.needs_key else None))
+        self.access = access_of(provider, key)
+        self.codec = provider.codec(self.access)
         self.events: list[Event] = []
         self.frames: list[str] = []
         self.sent: list[str] = []
@@ -113,6 +116,25 @@ class Line:
 
     def of(self, kind: type) -> list:  # type: ignore[type-arg]
         return [event for event in self.events if isinstance(event, kind)]
+
+
+def access_of(provider: PushProvider, key: str = "our-key") -> Access:
+    """As the stub is reached."""
+    return Access(
+        f"ws://stub.example/__streams/{provider.scheme}",
+        key=key if provider.needs_key else None,
+        secret="our-secret" if provider.needs_secret else None,
+    )
+
+
+def by_rest(provider: PushProvider, *symbols: Symbol) -> tuple[int, bytes]:
+    """What the tape answers to the question for the latest prices."""
+    assert provider.latest is not None
+    asked = provider.latest.request(access_of(provider), frozenset(symbols)).url
+    dice = random.Random(SEED)
+    channel = Channel(TAPES[provider.scheme], dice, lambda: BEGIN)
+    answer = channel.answer(Request("GET", asked.removeprefix("http://stub.example")))
+    return answer.status, answer.body
 
 
 def symbols_of(provider: PushProvider) -> tuple[Symbol, ...]:

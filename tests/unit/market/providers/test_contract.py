@@ -9,17 +9,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockstream.market.providers.frames import LARGEST_FRAME
-from stockstream.market.providers.push import Prices, PushProvider, Turn, Unread
+from stockstream.market.providers.push import (
+    Prices,
+    PushProvider,
+    Refused,
+    Trouble,
+    Turn,
+    Unread,
+)
 from stockstream.market.providers.push_registry import PUSH_PROVIDERS
 from stockstream.quotes import LATEST_TIMESTAMP, Symbol
-from tests.unit.market.providers.contract import NOBODY, TAPES, Line, price_frame, symbols_of
+from tests.unit.market.providers.contract import (
+    BEGIN,
+    NOBODY,
+    TAPES,
+    Line,
+    by_rest,
+    price_frame,
+    symbols_of,
+)
 
 PROVIDERS = tuple(PUSH_PROVIDERS.values())
 SILENT_ABOUT_UNKNOWN = {"binance", "finnhub", "massive"}
 """They take any name and tell nothing of it."""
+BEGIN_MS = round(BEGIN.timestamp() * 1000)
 HOSTILE = (None, True, -1, 0, 10**400, -0.0, 1e308, "", "NaN", "-1", "0", "1_0", "x", [], {}, [[]])
 
+FILLED = tuple(provider for provider in PROVIDERS if provider.latest is not None)
+KEYED = tuple(provider for provider in PROVIDERS if provider.needs_key)
+
 each = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda one: one.scheme)
+each_filled = pytest.mark.parametrize("provider", FILLED, ids=lambda one: one.scheme)
 
 
 def opened(provider: PushProvider, *more: Symbol, seconds: float = 3.0, **faults: object) -> Line:
@@ -148,7 +168,7 @@ def test_a_wrong_key_is_said_to_be_one(provider: PushProvider) -> None:
     tape = TAPES[provider.scheme]
     if not provider.needs_key or tape.refusals:
         return
-    line = Line(provider, key="wrong:secret")
+    line = Line(provider, key="wrong")
     line.want(*symbols_of(provider)[:2])
     line.open()
     line.run(3.0)
@@ -228,6 +248,77 @@ def test_what_cannot_be_read_is_counted_by_kind(
     line.events.clear()
     line.run(3.0)
     assert line.prices
+
+
+def asked_at_once(provider: PushProvider) -> tuple[Symbol, ...]:
+    assert provider.latest is not None
+    return symbols_of(provider)[: min(2, provider.latest.symbols)]
+
+
+@each_filled
+def test_the_latest_prices_are_read(provider: PushProvider) -> None:
+    """Of all that was asked for, with currency and time; what is not there is refused."""
+    assert provider.latest is not None
+    symbols = asked_at_once(provider)
+    status, body = by_rest(provider, *symbols)
+    (prices,) = provider.latest.read(frozenset(symbols), status, body, 5_000).events
+    assert isinstance(prices, Prices)
+    assert {one.symbol for one in prices.observations} == set(symbols)
+    assert all(one.exchange and one.currency for one in prices.observations)
+    assert all(one.timestamp in {5_000, BEGIN_MS} for one in prices.observations)
+    status, body = by_rest(provider, NOBODY)
+    (refused,) = provider.latest.read(frozenset({NOBODY}), status, body, 5_000).events
+    assert isinstance(refused, Refused)
+    assert (refused.symbol, refused.code) == (NOBODY, "unknown_symbol")
+
+
+@each_filled
+def test_a_refusal_by_rest_is_said(provider: PushProvider) -> None:
+    """A wrong key is asked with no more often than every 5 minutes, a limit heeded; a body that
+    is none of theirs is a trouble and tells no price.
+    """
+    assert provider.latest is not None
+    symbols = frozenset(asked_at_once(provider))
+    for status, kind, wait in ((401, "auth_failed", 300), (429, "rate_limited", 60)):
+        (trouble,) = provider.latest.read(symbols, status, b'{"error":"no"}', 5_000).events
+        assert isinstance(trouble, Trouble)
+        assert (trouble.kind, trouble.retry_after, trouble.said) == (kind, wait, "no")
+    for status, body in ((200, b""), (200, b"<html>"), (200, b"5"), (500, b"away")):
+        (trouble,) = provider.latest.read(symbols, status, body, 5_000).events
+        assert isinstance(trouble, Trouble)
+
+
+@each_filled
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_no_answer_by_rest_makes_a_codec_raise_or_tell_a_bad_price(
+    provider: PushProvider, data: st.DataObject
+) -> None:
+    """The good one with a part of it replaced, or anything."""
+    assert provider.latest is not None
+    symbols = asked_at_once(provider)
+    document = json.loads(by_rest(provider, *symbols)[1])
+    places = list(_places(document))
+    container, key = data.draw(st.sampled_from(places))
+    container[key] = data.draw(JSON | st.sampled_from(HOSTILE))
+    status = data.draw(st.sampled_from([200, 200, 400, 403, 500]))
+    body = data.draw(st.just(json.dumps(document).encode()) | st.binary(max_size=20))
+    sound(provider.latest.read(frozenset(symbols), status, body, 5_000))
+
+
+@pytest.mark.parametrize("provider", KEYED, ids=lambda one: one.scheme)
+def test_the_key_is_sent_where_the_stub_wants_it_and_shown_nowhere(provider: PushProvider) -> None:
+    """In the address, a header or a message; what is made of it has it in no repr."""
+    line = opened(provider)
+    assert line.prices
+    access = line.access
+    endpoint = provider.endpoint(access)
+    sent = [endpoint.url, *(value for _, value in endpoint.headers), *line.sent]
+    for secret in filter(None, (access.key, access.secret)):
+        assert any(secret in one for one in sent)
+        assert secret not in f"{access!r} {endpoint!r} {line.events}"
+    tape = TAPES[provider.scheme]
+    assert tape.refusals or any("wrong" in json.dumps(cue.pattern) for cue in tape.cues)
 
 
 JSON = st.recursive(

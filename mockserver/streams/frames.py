@@ -36,10 +36,12 @@ def filled(frame: Json, scene: Scene, symbol: str | None = None) -> Json:
     Raises `NothingToTell`.
     """
     if isinstance(frame, dict):
+        names = scene.sets[str(frame[EACH])] if EACH in frame else [symbol]
         return {
-            str(filled(name, scene, symbol)): filled(value, scene, symbol)
-            for name, value in frame.items()
-            if name != EACH
+            str(filled(member, scene, name)): filled(value, scene, name)
+            for name in names
+            for member, value in frame.items()
+            if member != EACH
         }
     if isinstance(frame, list):
         return [item for part in frame for item in _items(part, scene, symbol)]
@@ -58,7 +60,8 @@ def _items(part: Json, scene: Scene, symbol: str | None) -> list[Json]:
         names = scene.sets[str(part[EACH])]
         if not names:
             raise NothingToTell
-        return [filled(part, scene, name) for name in names]
+        one = {member: value for member, value in part.items() if member != EACH}
+        return [filled(one, scene, name) for name in names]
     return [filled(part, scene, symbol)]
 
 

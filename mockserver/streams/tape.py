@@ -18,7 +18,8 @@ Every line has a `dir`:
 
 In a frame that is sent ``$name`` stands for a value: what the pattern took, or one of `VALUES`.
 In a list ``"$held"`` stands for all names of that set, and an object with the member
-``"$each": "held"`` for one object of each.
+``"$each": "held"`` for one object of each. Elsewhere such an object has its members once for each:
+``{"$each": "held", "$symbol": …}``.
 """
 
 from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ import trio
 from stockstream.http_client import retry_after
 from stockstream.market.feeds.allowance import LONGEST_RETRY_AFTER, pause_after
 from stockstream.market.providers.failures import provider_error
-from stockstream.market.providers.push import Trouble
+from stockstream.market.providers.push import Refused, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,6 +118,8 @@ class Fill:
             if isinstance(event, Trouble):
                 troubled = event
             else:
+                if isinstance(event, Refused):
+                    self._wanted.discard(event.symbol)
                 self._heard(event)
         if troubled is not None:
             words = f"the latest prices: {troubled.detail}"

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from stockstream.quotes import Observation, Symbol
 
 
+CONNECTION_LIMIT = "connection_limit"
+"""A kind of trouble: another connection of the same key is there, and no second one is allowed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """The provider has let us in. Without symbols to ask for, this is its first acknowledgement."""

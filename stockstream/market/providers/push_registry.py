@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from stockstream.market.providers.alpaca import ALPACA
 from stockstream.market.providers.binance import BINANCE
 from stockstream.market.providers.coinbase import COINBASE
 from stockstream.market.providers.finnhub import FINNHUB
@@ -16,5 +17,5 @@ if TYPE_CHECKING:
     from stockstream.market.providers.push import PushProvider
 
 PUSH_PROVIDERS: Mapping[str, PushProvider] = MappingProxyType(
-    {provider.scheme: provider for provider in (KRAKEN, COINBASE, BINANCE, FINNHUB)}
+    {provider.scheme: provider for provider in (KRAKEN, COINBASE, BINANCE, FINNHUB, ALPACA)}
 )

@@ -68,6 +68,29 @@ async def test_a_key_gets_to_its_provider_and_into_no_output(
         assert "pk-3f9" not in text
 
 
+async def test_a_connection_that_is_still_held_is_soon_tried_again(stub: str) -> None:
+    """Alpaca allows one: that the last one lingers is no failure of it, and the breaker has no
+    part in it. Key and secret both get there, and are shown nowhere.
+    """
+    address = f"alpaca://?url={stub.replace('http', 'ws')}/__streams/alpaca"
+    with capture_logs() as logs:
+        async with (
+            httpx.AsyncClient(base_url=stub) as admin,
+            running_tree(upstreams=[Upstream("us", address, KEY, f"of-{KEY}")]) as tree,
+        ):
+            await until(tree, lambda up: up["push"]["phase"] == "connected", "us")
+            await admin.put("/__admin/streams/alpaca", json={"limit": 0})
+            await admin.post("/__admin/streams/alpaca/cut", json={"code": 1001})
+            held = await until(tree, lambda up: up["push"]["failures"] >= 3, "us")
+            assert held["push"]["ends"].keys() == {"closed_1001", "connection_limit"}
+            assert held["breaker"]["figures"]["failures"] == 0
+            await admin.delete("/__admin/streams/alpaca")
+            us = await until(tree, lambda up: up["push"]["phase"] == "connected", "us")
+            assert us["push"]["symbols"] == 6
+            shown = json.dumps(await overview(tree))
+    assert KEY not in shown + repr(logs) + repr(tree.events)
+
+
 async def test_a_wrong_key_is_misconfigured_and_no_failure_of_the_provider(stub: str) -> None:
     """It is said once; the breaker has seen no call."""
     address = f"finnhub://?url={stub.replace('http', 'ws')}/__streams/finnhub"

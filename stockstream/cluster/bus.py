@@ -17,7 +17,7 @@ import structlog
 import trio
 
 from stockstream import paths
-from stockstream.cluster.codec import decode_told, encode, kind
+from stockstream.cluster.codec import decode_told, decode_told_or_piece, kind
 from stockstream.cluster.counts import Counts
 from stockstream.cluster.filling import Filling
 from stockstream.cluster.gaps import first_number
@@ -34,10 +34,13 @@ from stockstream.cluster.messages import (
     SayLast,
     TableFull,
 )
+from stockstream.cluster.pieces import Piece, Pieces
 from stockstream.cluster.prices import Page, Prices, parts, taken
-from stockstream.cluster.questions import Answerer, Asker, subject_of
+from stockstream.cluster.questions import Answerer, Asker
+from stockstream.cluster.saying import Saying
 from stockstream.cluster.speakers import Speakers
 from stockstream.cluster.states import HearingStates, State, StateWanted, TellingStates
+from stockstream.cluster.subjects import Subjects
 from stockstream.cluster.wire import (
     AlertsTold,
     ClaimMessage,
@@ -78,8 +81,6 @@ LAST_SECONDS = 1.0
 STATE_PAUSE_SECONDS = 1.0
 COUNT_SECONDS = 1.0
 """How often the row is written for the sake of its counts alone."""
-MOST_BYTES = 900_000
-"""A message of prices beyond this is sent in halves; a server takes a megabyte."""
 
 _log: BoundLogger = structlog.get_logger("bus")
 
@@ -111,7 +112,7 @@ class Bus(Actor):
         upstreams: Sequence[str],
     ) -> None:
         self._me = settings.me
-        self._cluster = settings.cluster
+        self._subjects = Subjects(settings.cluster, settings.me)
         self._tables = tables
         self._asyncio_thread = asyncio_thread
         self._upstreams = frozenset(upstreams)
@@ -119,19 +120,16 @@ class Bus(Actor):
         self._link = Link(
             settings.access,
             f"stockstream {settings.me.name}",
-            f"{settings.cluster}.answer",
-            (
-                f"{settings.cluster}.members",
-                f"{settings.cluster}.tell",
-                subject_of(settings.cluster, settings.me),
-            ),
+            self._subjects.answers,
+            self._subjects.heard,
             self._counts.drop,
         )
         self._up = False
         self._server = ""
         self._reason = "not connected yet"
         self._downs: set[Down] = set()
-        self._asker = Asker(settings.cluster, self._link, self._counts)
+        self._pieces = Pieces(self._counts.drop)
+        self._asker = Asker(self._subjects, self._link, self._counts, self._pieces)
         self._filling = Filling(settings.me, tables, self._asker, self._take_page)
         self._gaps_before = self._counts.gaps
         self._speakers = Speakers()
@@ -146,7 +144,8 @@ class Bus(Actor):
         # What a bus had in hand when it died is lost: the numbers say so.
         self._number = first_number(self.generation)
         self._telling = TellingStates(self._me, self._number)
-        self._answerer = Answerer(self._me, self._tables, self._telling, self._link, self._counts)
+        self._saying = Saying(self._me, self._subjects, self._link, self._counts, self._number)
+        self._answerer = Answerer(self._me, self._tables, self._telling, self._saying, self._counts)
         self._write_row()
         self._tell_state()
         self.send_every(COUNT_SECONDS, _Count())
@@ -164,7 +163,7 @@ class Bus(Actor):
 
     @handles(Say)
     def _on_say(self, message: Say) -> None:
-        self._say(self._whole(message.message))
+        self._saying.say(self._whole(message.message))
 
     @replies_later(SayLast)
     def _on_say_last(self, request: SayLast, caller: Caller[bool]) -> None:
@@ -186,11 +185,12 @@ class Bus(Actor):
 
     @handles(UpstreamTold)
     def _on_upstream(self, message: UpstreamTold) -> None:
-        self._say(self._telling.state(message))
+        self._saying.say(self._telling.state(message))
 
     @handles(TellAlerts)
     def _on_alerts(self, message: TellAlerts) -> None:
-        self._say(AlertsTold(name=self._me.name, boot=self._me.boot, alerts=message.alerts))
+        name, boot = self._me
+        self._saying.say(AlertsTold(name=name, boot=boot, alerts=message.alerts))
 
     @handles(BatchesLost)
     def _on_lost(self, _message: BatchesLost) -> None:
@@ -198,7 +198,7 @@ class Bus(Actor):
 
     @handles(RulesChanged)
     def _on_rules(self, _message: RulesChanged) -> None:
-        self._say(RulesTold(name=self._me.name, boot=self._me.boot))
+        self._saying.say(RulesTold(name=self._me.name, boot=self._me.boot))
 
     def _whole(self, message: Said) -> Said:
         if isinstance(message, Wants):
@@ -211,43 +211,12 @@ class Bus(Actor):
         self._number += 1
         now = Moment.now().milliseconds
         me = self._me
-        message = Prices(name=me.name, boot=me.boot, number=self._number, now=now, rows=rows)
-        if not self._up:
-            self._counts.drop()
-            return
-        data = encode(message)
-        if len(data) > MOST_BYTES and len(rows) > 1:
-            self._number -= 1
-            middle = len(rows) // 2
-            self._publish(rows[:middle])
-            self._publish(rows[middle:])
-        else:
-            self._send(message, data)
-
-    def _say(self, message: Said) -> None:
-        if self._up:
-            self._send(message, encode(message))
-        else:
-            self._counts.drop()
-
-    def _send(self, message: Said, data: bytes) -> None:
-        if self._link.say(self._subject_for(message), data):
-            self._counts.sent(kind(message), len(data))
-        else:
-            self._counts.drop()
-
-    def _subject_for(self, message: Said) -> str:
-        if isinstance(message, (Heartbeat, ClaimMessage)):
-            return f"{self._cluster}.members"
-        if isinstance(message, (Prices, State)):
-            return self._prices_of(self._me)
-        return f"{self._cluster}.tell"
-
-    def _prices_of(self, node: NodeId) -> str:
-        return f"{self._cluster}.prices_{node.name}_{node.boot}"
+        self._saying.say(
+            Prices(name=me.name, boot=me.boot, number=self._number, now=now, rows=rows)
+        )
 
     def _listen(self) -> None:
-        self._link.listen_to(map(self._prices_of, self._speakers.nodes))
+        self._link.listen_to(map(self._subjects.prices_of, self._speakers.nodes))
 
     async def _run(self) -> None:
         with self._asyncio_thread.use() as loop:
@@ -271,6 +240,7 @@ class Bus(Actor):
 
     def _on_up(self, happened: Up) -> None:
         self._up, self._server, self._reason = True, happened.server, ""
+        self._saying.most_bytes = happened.most_bytes
         self._downs.clear()
         self._counts.connections += 1
         _log.info("NATS is there", server=happened.server)
@@ -284,6 +254,8 @@ class Bus(Actor):
             _log.warning("NATS is away", server=happened.server, reason=happened.reason)
         was_up, self._up = self._up, False
         self._server, self._reason = happened.server, happened.reason
+        self._saying.most_bytes = None
+        self._pieces.clear()
         self._write_row()
         if was_up:
             self._tell_state()
@@ -303,13 +275,27 @@ class Bus(Actor):
             self._answerer.put(arrived)
             return
         try:
-            message = decode_told(arrived.data)
-            self._counts.received(kind(message), len(arrived.data))
-            self._hear(message)
+            message = decode_told_or_piece(arrived.data)
+            if isinstance(message, Piece):
+                self._on_piece(message)
+            else:
+                self._counts.received(kind(message), len(arrived.data))
+                self._hear(message)
         except UnknownProtocol as error:
             self._counts.refuse(error)
         except (msgspec.DecodeError, ValueError) as error:
             self._counts.cannot_read(arrived.subject, len(arrived.data), error)
+
+    def _on_piece(self, piece: Piece) -> None:
+        whole = self._pieces.put(piece)
+        if whole is None:
+            return
+        if piece.is_answer:
+            self._asker.take(piece, whole)
+        else:
+            message = decode_told(whole)
+            self._counts.received(kind(message), len(whole))
+            self._hear(message)
 
     def _hear(self, message: Told) -> None:
         node = message.sender
@@ -373,16 +359,14 @@ class Bus(Actor):
     def _forget(self, node: NodeId) -> None:
         self._filling.gaps.forget(node)
         self._hearing.forget(node)
+        self._pieces.forget(node)
         if self._speakers.left(node):
             self._listen()
 
     async def _say_last(self, message: Said, caller: Caller[bool]) -> None:
-        data = encode(message)
         done = False
         with trio.move_on_after(LAST_SECONDS):
-            done = await self._link.say_and_wait(self._subject_for(message), data)
-        if done:
-            self._counts.sent(kind(message), len(data))
+            done = await self._saying.say_last(message)
         caller.reply(done)
 
     async def _probe(self, node: NodeId) -> None:

@@ -13,11 +13,12 @@ from stockstream.times import Moment
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
+    from stockstream.cluster.pieces import TooLarge
     from stockstream.cluster.wire import UnknownProtocol
     from stockstream.shards import NodeId
 
 TELL_SECONDS = 60.0
-"""How often it is logged that messages cannot be read: whoever sends them may send thousands."""
+"""How often it is logged that messages cannot be read, or are too large: there may be thousands."""
 MOST_SENDERS = 1_000
 _NONE = Traffic(0, 0)
 
@@ -39,6 +40,7 @@ class Counts:
         self._strangers: set[tuple[NodeId, int]] = set()
         self._ahead: set[NodeId] = set()
         self._told_at = -TELL_SECONDS
+        self._too_large_told_at: dict[str, float] = {}
 
     def sent(self, kind: str, size: int) -> None:
         """A message went out."""
@@ -51,8 +53,16 @@ class Counts:
         self._received[kind] = Traffic(messages + 1, total + size)
 
     def drop(self) -> None:
-        """A message was not sent, or not taken."""
+        """A message was not sent, not taken, or came in part only."""
         self.dropped += 1
+
+    def too_large(self, kind: str, error: TooLarge) -> None:
+        """A message cannot be sent, in pieces neither."""
+        self.dropped += 1
+        now = trio.current_time()
+        if now >= self._too_large_told_at.get(kind, -TELL_SECONDS) + TELL_SECONDS:
+            self._too_large_told_at[kind] = now
+            _log.error("a message is too large for NATS", kind=kind, reason=str(error))
 
     def refuse(self, error: UnknownProtocol) -> None:
         """A message of another version came: one line for each sender."""

@@ -55,7 +55,11 @@ def _bus(bus: BusStatus) -> Iterator[Family]:
         [(labels, count.bytes) for labels, count in traffic],
     )
     for name, text, value in (
-        ("dropped", "Messages that could not be sent, or were too many.", bus.dropped),
+        (
+            "dropped",
+            "Messages that could not be sent, were too many, or came in part.",
+            bus.dropped,
+        ),
         ("refused", "Messages of another version, or of an epoch far ahead.", bus.refused),
         ("unreadable", "Messages that are none of ours.", bus.unreadable),
         ("gaps", "Messages of prices that were missed.", bus.gaps),

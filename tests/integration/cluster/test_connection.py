@@ -20,9 +20,10 @@ from stockstream.asyncio_thread import AsyncioThread
 from stockstream.cluster.connection import ConnectionLost, NatsConnection
 from stockstream.cluster.messages import BusDown, BusUp, NobodyThere, Probe
 from stockstream.cluster.nats_access import NatsAccess, read_servers
-from stockstream.cluster.nats_server import HOST, NatsServer, program, run_nats_server
+from stockstream.cluster.nats_server import HOST, NatsServer, run_nats_server
 from stockstream.shards import NodeId
 from tests.integration.cluster.nodes import WAIT_SECONDS, a_node, a_row, meet
+from tests.integration.cluster.servers import a_server
 from tests.support import selfsigned
 from tests.support.deep import DEEP
 
@@ -104,29 +105,13 @@ async def test_a_server_under_tls_is_checked_against_its_certificate(tmp_path: P
     context = selfsigned.server_context(tmp_path, address=HOST)
     assert context
     pem = tmp_path / "server.pem"
-    with a_tls_server(tmp_path, pem) as port:
+    tls = f'tls {{ cert_file: "{pem}", key_file: "{pem}" }}'
+    with a_server(tmp_path, tls) as port:
         url = f"tls://token@{HOST}:{port}"
         async with a_node("a", url, ca=pem) as a, a_node("b", url) as b:
             await a.up()
             await a.begin()
             await b.until(lambda: "certificate" in b.status.reason)
-
-
-@contextmanager
-def a_tls_server(folder: Path, pem: Path) -> Iterator[int]:
-    configuration = folder / "nats.conf"
-    configuration.write_text(
-        f'listen: "{HOST}:-1"\nauthorization {{ token: "token" }}\n'
-        f'tls {{ cert_file: "{pem}", key_file: "{pem}" }}\n'
-    )
-    command = [program(), "--config", str(configuration)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        try:
-            listening = next(line for line in process.stderr if "Listening for client" in line)
-            yield int(listening.rpartition(":")[2])
-        finally:
-            process.kill()
 
 
 SLOW_NODE = """

@@ -152,8 +152,15 @@ class Recorder(Actor):
         return True
 
     async def _spool_waiting(self) -> str | None:
-        """Empty the outbox into the spool. Batches that cannot be written stay as room allows."""
-        while self._spool is not None and (batches := self._waiting()):
+        """Put what waits now into the spool. Batches that cannot be written stay as room allows.
+
+        What comes meanwhile is for the next round: more may come than can be written, and the spool
+        would never be replayed.
+        """
+        last = self._outbox.statistics().last_number
+        while (
+            self._spool is not None and (batches := self._waiting()) and batches[0].number <= last
+        ):
             try:
                 lost = await self._in_thread(partial(self._spool.append, batches))
             except OSError as error:

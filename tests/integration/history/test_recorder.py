@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,6 +91,25 @@ async def test_an_outage_is_spooled_and_replayed_in_order(
         assert await stored(history) == published(history)
         numbers = await history.select("SELECT no FROM batches ORDER BY recorded, no")
         assert [n for (n,) in numbers] == list(range(1, 61))
+
+
+@pytest.mark.proves("H8")
+async def test_a_spool_is_replayed_however_fast_prices_come(
+    nursery: trio.Nursery, database_url: str, tmp_path: Path
+) -> None:
+    """Each time that something was synced there is more, and that does not hold the replay up."""
+    async with running_history(NO_DATABASE, spool=tmp_path) as history:
+        await history.publish(quote_row("AAPL", 1, 101))
+        await history.until(lambda: history.recorder.spooled == 1)
+
+        async def publish() -> None:
+            for seq in count(2):
+                await history.publish(quote_row("AAPL", seq, 100 + seq))
+
+        nursery.start_soon(publish)
+        history.url = database_url
+        await history.until(lambda: history.recorder.recorded_batches > 0)
+        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.proves("H8")

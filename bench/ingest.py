@@ -108,8 +108,8 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What came of one way. CPU in microseconds per quote recorded, of each process; latency in
-    ms from the provider's time to the client's socket; shares of a core.
+    """What came of one way. CPU in microseconds per quote recorded, of each process, until the last
+    one was; latency in ms from the provider's time to the client's socket; shares of a core.
 
     `lost` is how many of the prices that were sent never came to PostgreSQL.
     """
@@ -188,6 +188,7 @@ def measure(way: Way, cores: Cores, options: argparse.Namespace) -> Row:
         settings = {"ADMIN_TOKEN": TOKEN, **way.settings(feed, options)}
         with served(cores.server, settings) as server:
             names = listed_symbols(server, options.symbols)
+            until_recorded(server, feed)
             read(f"http://127.0.0.1:{feed.port}/begin")
             time.sleep(CALM_SECONDS)
             plan = Plan(
@@ -203,27 +204,27 @@ def measure(way: Way, cores: Cores, options: argparse.Namespace) -> Row:
             around: list[Used] = []
             during = partial(watch, server, feed, way, cores, options, around)
             windows = load(plan, cores.clients, during).windows
-            before, after = around
-            seconds = after.at - before.at
+            before, end, after = around
+            seconds = end.at - before.at
             quotes = after.recorded - before.recorded
             if not quotes:
                 raise Failed("no price was recorded")
             clients = sum(w.client_cpu for w in windows) / sum(w.seconds for w in windows)
             return Row(
                 way.name,
-                (after.sent - before.sent) / seconds,
-                quotes / seconds,
+                (end.sent - before.sent) / seconds,
+                (end.recorded - before.recorded) / seconds,
                 median(w.updates / w.seconds for w in windows),
                 1e6 * (after.server - before.server) / quotes,
                 1e6 * (after.postgres - before.postgres) / quotes,
                 1e6 * (after.feed - before.feed) / quotes,
                 1e6 * clients * seconds / quotes,
-                (after.server - before.server) / seconds,
-                (after.server_waited - before.server_waited) / seconds,
+                (end.server - before.server) / seconds,
+                (end.server_waited - before.server_waited) / seconds,
                 median(w.latency_p50 for w in windows),
                 median(w.latency_p99 for w in windows),
                 after.sent - before.sent,
-                lost_until(after, server),
+                max(0, after.sent - after.recorded),
             )
 
 
@@ -235,7 +236,9 @@ def watch(
     options: argparse.Namespace,
     around: list[Used],
 ) -> None:
-    """Take the sums while the clients count, in the midst of it."""
+    """Take the sums while the clients count: before, when the provider ends, and when all that it
+    sent is recorded.
+    """
     if options.profile:
         raw = RESULTS / f"profile-ingest-{way.batch}.raw"
         profile(server.pid, raw, cores.clients)
@@ -244,14 +247,22 @@ def watch(
     around.append(Used.now(server, feed))
     time.sleep(WINDOWS * options.seconds - 1)
     around.append(Used.now(server, feed))
+    read(f"http://127.0.0.1:{feed.port}/end")
+    around.append(until_recorded(server, feed))
 
 
-def lost_until(after: Used, server: Process) -> int:
-    """How many of the prices sent until a moment are not recorded some time later."""
+def until_recorded(server: Process, feed: Process) -> Used:
+    """The sums when all that was sent is recorded, or nothing more is for a while."""
     give_up_at = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < give_up_at and recorded(server) < after.sent:
+    last = now = Used.now(server, feed)
+    while now.recorded < now.sent and now.at < last.at + CALM_SECONDS:
+        if now.at > give_up_at:
+            raise Failed("what was sent is not recorded in time")
         time.sleep(0.25)
-    return max(0, after.sent - recorded(server))
+        if last.recorded < now.recorded:
+            last = now
+        now = Used.now(server, feed)
+    return now
 
 
 def verdict(row: Row) -> str:

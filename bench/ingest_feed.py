@@ -5,8 +5,9 @@
 On one port it has a WebSocket that speaks what Kraken does, with `BATCH` prices in a frame, and
 `GET /api/stock-prices`, the same prices for who polls. `GET /sent` tells how many prices it has
 sent so far. Every price is another one than that symbol's last, and is told with the time of now.
-Who subscribes is sent the price of each symbol, and from `GET /begin` on `RATE` prices a second.
-Who reads more slowly holds it up: it sends what was due as soon as it can, and leaves nothing out.
+Who subscribes is sent the price of each symbol, and between `GET /begin` and `GET /end` `RATE`
+prices a second; who polls gets new ones meanwhile. Who reads more slowly holds it up: it sends what
+was due as soon as it can, and leaves nothing out.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Market:
         self.symbols = symbols
         self.sent = 0
         self.begun = threading.Event()
+        self._polled = b""
         # All that a ticker holds, as Kraken tells it. The last price and the time change.
         self._heads = [
             f'{{"symbol":"{kraken_name(number)}","bid":99.9,"bid_qty":1.5,"ask":100.1,'
@@ -79,6 +81,8 @@ class Market:
 
     def polled(self) -> bytes:
         """All symbols with the next price of each, as the default format has them."""
+        if self._polled and not self.begun.is_set():
+            return self._polled
         moment = iso_now()
         items = []
         for _ in range(self.symbols):
@@ -89,7 +93,8 @@ class Market:
                 f'{{"symbol":"{symbol(number)}","price":{price},"timestamp":"{moment}",'
                 '"currency":"USD","exchange":"KRAKEN"}'
             )
-        return ("[" + ",".join(items) + "]").encode()
+        self._polled = ("[" + ",".join(items) + "]").encode()
+        return self._polled
 
 
 def iso_now() -> str:
@@ -150,7 +155,7 @@ class Pusher:
         self._market.begun.wait()
         began, sent = time.monotonic(), 0
         try:
-            while True:
+            while self._market.begun.is_set():
                 due = int((time.monotonic() - began) * self._rate) - sent
                 count = min(due, MOST_AT_ONCE) // self._batch * self._batch
                 if count:
@@ -224,6 +229,8 @@ def serve(peer: socket.socket, market: Market, rate: float, batch: int) -> None:
                 return
             if path == b"/begin":
                 market.begun.set()
+            elif path == b"/end":
+                market.begun.clear()
             body = market.polled() if path.startswith(b"/api/") else b"%d" % market.sent
             peer.sendall(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"

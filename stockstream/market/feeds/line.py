@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import trio
-from trio_websocket import ConnectionClosed
 
 from stockstream.market.feeds.push_socket import Ended, closed, push_socket
+from stockstream.market.feeds.web_socket import Disconnected
+from stockstream.market.feeds.web_socket_frames import BadFrame
 from stockstream.market.providers.push import (
     Event,
     Prices,
@@ -28,9 +29,8 @@ from stockstream.market.providers.push import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from trio_websocket import WebSocketConnection
-
     from stockstream.market.feeds.allowance import Tokens
+    from stockstream.market.feeds.web_socket import WebSocket
     from stockstream.market.providers.push import Access, PushProvider
     from stockstream.quotes import Observation, Symbol
 
@@ -128,21 +128,21 @@ class Line:
                 nursery.start_soon(self._ping, socket)
                 nursery.start_soon(self._watch)
 
-    async def _read(self, socket: WebSocketConnection) -> None:
+    async def _read(self, socket: WebSocket) -> None:
         codec = self._codec
         while True:
             try:
-                frame = await socket.get_message()
-            except ConnectionClosed as error:
+                frames = await socket.receive()
+            except (Disconnected, BadFrame) as error:
                 raise closed(error, self._secrets) from None
             self.last_frame = now = trio.current_time()
             # Nobody beyond here has to think of a key that the provider tells back.
-            frame = self._secrets.masked_frame(frame)
-            self._take(codec.received(frame, now, self._wall()))
+            masked = map(self._secrets.masked_frame, frames)
+            self._take(codec.received_all(masked, now, self._wall()))
             if not self._wanted:
                 self.answered.set()
 
-    async def _send(self, socket: WebSocketConnection) -> None:
+    async def _send(self, socket: WebSocket) -> None:
         while True:
             while not self._outgoing:
                 self._to_send = trio.Event()
@@ -153,19 +153,19 @@ class Line:
             self._messages.take(trio.current_time())
             with trio.move_on_after(SEND_SECONDS) as limit:
                 try:
-                    await socket.send_message(self._outgoing.popleft())
-                except ConnectionClosed as error:
+                    await socket.send(self._outgoing.popleft())
+                except Disconnected as error:
                     raise closed(error, self._secrets) from None
             if limit.cancelled_caught:
                 raise Ended("not_read", f"a message could not be sent within {SEND_SECONDS:g} s")
 
-    async def _ping(self, socket: WebSocketConnection) -> None:
+    async def _ping(self, socket: WebSocket) -> None:
         while True:
             await trio.sleep(self._times.ping)
             with trio.move_on_after(self._times.pong) as limit:
                 try:
                     await socket.ping()
-                except ConnectionClosed as error:
+                except Disconnected as error:
                     raise closed(error, self._secrets) from None
             if limit.cancelled_caught:
                 raise Ended("ping_unanswered", f"no pong within {self._times.pong:g} s")

@@ -9,13 +9,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import trio
-from trio_websocket import (
-    ConnectionClosed,
-    ConnectionRejected,
-    HandshakeError,
-    WebSocketConnection,
-    wrap_client_stream,
-)
 
 from stockstream.error_groups import first_of
 from stockstream.http_client import (
@@ -25,6 +18,8 @@ from stockstream.http_client import (
     root_cause,
     tls_reason,
 )
+from stockstream.market.feeds.web_socket import Disconnected, NotUpgraded, WebSocket, upgraded
+from stockstream.market.feeds.web_socket_frames import TOO_LARGE, BadFrame
 from stockstream.market.providers.failures import said_status
 from stockstream.market.shown import shown
 from stockstream.times import now_ms
@@ -40,7 +35,6 @@ CLOSE_SECONDS = 0.5
 LARGEST_FRAME = 8 * 2**20
 """A larger one ends the connection; the codec leaves out what is too large to be read sooner."""
 _LONGEST_SAID = 200
-_WAITING = 64
 _FATAL = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
 
 
@@ -84,9 +78,7 @@ class Ended(Exception):
 
 
 @asynccontextmanager
-async def push_socket(
-    endpoint: Endpoint, secrets: KnownSecrets
-) -> AsyncIterator[WebSocketConnection]:
+async def push_socket(endpoint: Endpoint, secrets: KnownSecrets) -> AsyncIterator[WebSocket]:
     """An open connection for the time of a `with`. What the server says is told without `secrets`.
 
     Raises:
@@ -97,24 +89,22 @@ async def push_socket(
     if limit.cancelled_caught:
         raise Ended("timeout_connect", f"no connection within {CONNECT_SECONDS:g} s")
     try:
-        async with stream, trio.open_nursery() as nursery:
-            with trio.CancelScope(deadline=limit.deadline) as limit:
-                socket = await _greeted(endpoint, stream, nursery)
-            if limit.cancelled_caught:
-                raise Ended("timeout_connect", f"no answer within {CONNECT_SECONDS:g} s")
-            try:
-                yield socket
-            finally:
-                with trio.move_on_after(CLOSE_SECONDS, shield=True):
-                    await socket.aclose()
-                nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        ended, refused = group.subgroup(Ended), group.subgroup(HandshakeError)
-        if ended is not None:
-            raise first_of(ended) from None
-        if refused is not None:  # by the library's reader, a task of the nursery
-            raise _refused(first_of(refused), secrets) from None
-        raise
+        with trio.CancelScope(deadline=limit.deadline) as limit:
+            socket = await _greeted(endpoint, stream, secrets)
+        if limit.cancelled_caught:
+            raise Ended("timeout_connect", f"no answer within {CONNECT_SECONDS:g} s")
+        try:
+            yield socket
+        except BaseExceptionGroup as group:
+            ended = group.subgroup(Ended)
+            if ended is not None:
+                raise first_of(ended) from None
+            raise
+        finally:
+            with trio.move_on_after(CLOSE_SECONDS, shield=True):
+                await socket.say_goodbye()
+    finally:
+        await trio.aclose_forcefully(stream)
 
 
 async def _stream(endpoint: Endpoint) -> trio.abc.Stream:
@@ -131,47 +121,42 @@ async def _stream(endpoint: Endpoint) -> trio.abc.Stream:
         raise Ended("connect_failed", f"no connection: {why}") from None
 
 
-async def _greeted(
-    endpoint: Endpoint, stream: trio.abc.Stream, nursery: trio.Nursery
-) -> WebSocketConnection:
+async def _greeted(endpoint: Endpoint, stream: trio.abc.Stream, secrets: KnownSecrets) -> WebSocket:
     parts = urlsplit(endpoint.url)
     resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    host = parts.netloc.rpartition("@")[2]
     try:
-        return await wrap_client_stream(
-            nursery,
-            stream,  # type: ignore[arg-type]
-            parts.netloc.rpartition("@")[2],
-            resource,
-            extra_headers=[(name.encode(), value.encode()) for name, value in endpoint.headers],
-            message_queue_size=_WAITING,
-            max_message_size=LARGEST_FRAME,
-            receive_buffer_size=None,
-        )
+        return await upgraded(stream, host, resource, endpoint.headers, LARGEST_FRAME)
     except (trio.BrokenResourceError, OSError):
         raise Ended("connection_reset", "the connection broke before it was open") from None
+    except NotUpgraded as error:
+        raise _refused(error, secrets) from None
 
 
-def _refused(error: HandshakeError, secrets: KnownSecrets) -> Ended:
-    if not isinstance(error, ConnectionRejected):
+def _refused(error: NotUpgraded, secrets: KnownSecrets) -> Ended:
+    status, headers = error.status, error.headers
+    if status is None:
         return Ended("protocol_error", "the answer is not that of a WebSocket server")
-    status = error.status_code
-    headers = {name.lower(): value.decode("latin-1") for name, value in error.headers or ()}
-    body = secrets.masked((error.body or b"").decode("utf-8", "replace"))
+    waits = headers.get(b"retry-after", b"").decode("latin-1") or None
+    body = secrets.masked(error.body.decode("utf-8", "replace"))
     return Ended(
         f"status_{status}",
         f"the server answered {said_status(status)}",
         fatal=status in _FATAL,
-        retry_after=parse_retry_after(headers.get(b"retry-after"), now=now_ms()),
+        retry_after=parse_retry_after(waits, now=now_ms()),
         said=shown(body, _LONGEST_SAID) or None,
     )
 
 
-def closed(error: ConnectionClosed, secrets: KnownSecrets) -> Ended:
-    """How the other side ended the connection; without a close frame, it was cut."""
-    reason = error.reason
-    if reason is None or reason.code == 1006:
+def closed(error: Disconnected | BadFrame, secrets: KnownSecrets) -> Ended:
+    """How the connection ended. Without a close frame of the other side, it was cut."""
+    if isinstance(error, BadFrame):
+        kind = "frame_too_large" if error.code == TOO_LARGE else "protocol_error"
+        return Ended(kind, f"what came is no WebSocket frame of use: {error}")
+    close = error.close
+    if close is None:
         return Ended("cut", "the connection was cut")
-    said = shown(secrets.masked(reason.reason or ""), _LONGEST_SAID) or None
+    said = shown(secrets.masked(close.reason), _LONGEST_SAID) or None
     return Ended(
-        f"closed_{reason.code}", f"the provider closed the connection ({reason.code})", said=said
+        f"closed_{close.code}", f"the provider closed the connection ({close.code})", said=said
     )

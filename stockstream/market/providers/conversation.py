@@ -114,12 +114,17 @@ class Conversation(abc.ABC):
 
     def received(self, frame: str | bytes, now: float, wall: int) -> Turn:
         """A frame came."""
+        return self.received_all((frame,), now, wall)
+
+    def received_all(self, frames: Iterable[str | bytes], now: float, wall: int) -> Turn:
+        """Frames came together."""
         taken = Taken()
         self._now, self.wall = now, wall
-        try:
-            self.read(decoded(frame), taken)
-        except Unreadable as unreadable:
-            taken.left_out(unreadable)
+        for frame in frames:
+            try:
+                self.read(decoded(frame), taken)
+            except Unreadable as unreadable:
+                taken.left_out(unreadable)
         return taken.turn()
 
     def due(self, now: float) -> Turn:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from stockstream.market.providers.known_secrets import KnownSecrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from stockstream.quotes import Observation, Symbol
 
@@ -122,6 +122,9 @@ class Codec(Protocol):
 
     def received(self, frame: str | bytes, now: float, wall: int) -> Turn:
         """A frame came, as text or binary."""
+
+    def received_all(self, frames: Iterable[str | bytes], now: float, wall: int) -> Turn:
+        """Frames came together, in this order: the same as one by one, in one turn."""
 
     def due(self, now: float) -> Turn:
         """Time has passed; called about every second: our heartbeats, answers that never came."""

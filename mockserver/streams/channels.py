@@ -18,7 +18,7 @@ from mockserver.streams.market import Market
 from mockserver.streams.patterns import matched
 from mockserver.streams.player import Close, Player
 from mockserver.streams.stream_faults import StreamFaults
-from mockserver.streams.tape import Rest, Tape
+from mockserver.streams.tape import Rest, Tape, fits
 from web.server import Handler, ServerSocket
 
 STREAMS: Final = "/__streams"
@@ -117,7 +117,7 @@ class Channel:
             if captured is None:
                 continue
             known = [name for name in captured.symbols if self.market.knows(name)]
-            if rest.when is None or (rest.when == "known") == bool(known):
+            if fits(rest.when, len(captured.symbols), len(known)):
                 return self._rest(rest, captured.values, known)
         return text_answer(404, f"No rest line of the tape of {self.tape.provider} fits {path}.\n")
 

@@ -16,7 +16,7 @@ from mockserver.streams.frames import NothingToTell, Scene, filled
 from mockserver.streams.market import Market
 from mockserver.streams.patterns import Captured, matched
 from mockserver.streams.stream_faults import StreamFaults
-from mockserver.streams.tape import Cue, Out, Tape
+from mockserver.streams.tape import Cue, Out, Tape, fits
 
 GARBAGE: Final = '{"this is no JSON, and cut o'
 
@@ -105,10 +105,8 @@ class Player:
         return sent
 
     def _applies(self, cue: Cue, captured: Captured) -> bool:
-        if cue.when is None:
-            return True
-        known = any(map(self._market.knows, captured.symbols))
-        return known if cue.when == "known" else not known
+        known = sum(map(self._market.knows, captured.symbols))
+        return fits(cue.when, len(captured.symbols), known)
 
     def _follow(self, cue: Cue, captured: Captured, now: float) -> None:
         if cue.sets is not None:

@@ -10,7 +10,8 @@ Every line has a `dir`:
   `while`: ``held`` sends it only to who holds one. `close` closes the connection after it.
 - ``in``: fits a frame of the client, at any time and as often as it comes; the first line that fits
   is taken. `frame` is a pattern. `holds` or `drops` (true): its symbols are from now on told, or
-  not. `when`: ``known`` or ``unknown`` fits only where at least one or none of its symbols is.
+  not. `when`: ``known`` or ``unknown`` fits only where at least one or none of its symbols is,
+  ``all`` where each is, and ``one`` where it is the only one.
   `sets` and `needs` name a state: an ``in`` that needs it fits after the one that sets it.
 - ``refuse``: the handshake is answered with `status` where `query` fits, or `unless` does not.
 - ``limit``: the ``out`` lines below it are said to one connection too many.
@@ -32,6 +33,7 @@ from mockserver.problems import FieldError, Notice, Reader, given, refuse_unknow
 from mockserver.streams.patterns import NAME, SYMBOLS, captures
 from mockserver.stub_files import StubFileError
 
+WHENS: Final = frozenset({"known", "unknown", "all", "one"})
 SETS: Final = frozenset({"known", "unknown", "new", "held"})
 OF_A_SYMBOL: Final = frozenset(
     {"symbol", "symbol_upper", "price", "price_text", "first", "high", "low", "volume"}
@@ -99,6 +101,21 @@ class Tape:
     refusals: list[Refusal] = field(default_factory=list)
     rests: list[Rest] = field(default_factory=list)
     limit: list[Out] | None = None
+
+
+def fits(when: str | None, symbols: int, known: int) -> bool:
+    """Whether a line is for a frame with so many `symbols`, of which so many are `known`."""
+    match when:
+        case "known":
+            return known > 0
+        case "unknown":
+            return known == 0
+        case "all":
+            return known == symbols
+        case "one":
+            return known == symbols == 1
+        case _:
+            return True
 
 
 def load_tapes(directory: Path) -> dict[str, Tape]:
@@ -200,7 +217,7 @@ class _Reading:
         pattern = _needed(members, "frame").value
         cue = Cue(
             pattern,
-            _one_of(members, "when", frozenset({"known", "unknown"})),
+            _one_of(members, "when", WHENS),
             members["needs"].text() if "needs" in members else None,
             members["sets"].text() if "sets" in members else None,
             "holds" in members and members["holds"].flag(),
@@ -235,7 +252,7 @@ class _Reading:
                 pattern,
                 frame.value,
                 members["status"].whole(200, 599) if "status" in members else 200,
-                _one_of(members, "when", frozenset({"known", "unknown"})),
+                _one_of(members, "when", WHENS),
             )
         )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stockstream.upstreams import Upstream
 
 POLLED = ("http", "https", "sim")
-PLANNED = frozenset({"massive", "tiingo", "twelvedata"})
+PLANNED = frozenset({"tiingo"})
 _URL = "url"
 
 

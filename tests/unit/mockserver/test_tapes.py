@@ -190,3 +190,26 @@ def test_prices_walk_for_as_long_as_one_likes() -> None:
             assert price.last == round(price.last, decimals)
             assert price.low <= price.last <= price.high
             last = price.last
+
+
+def test_a_line_may_be_for_frames_of_known_symbols_only(tmp_path: Path) -> None:
+    """So a refusal in part has other words; an object may have a member for each symbol."""
+    ask: Json = {"of": "$symbols"}
+    by_name: Json = {"$each": "known", "$symbol": {"is": "$price"}}
+    stub = player(
+        tmp_path,
+        {"dir": "in", "frame": ask, "when": "one"},
+        {"dir": "out", "frame": {"one": by_name}},
+        {"dir": "in", "frame": ask, "when": "all"},
+        {"dir": "out", "frame": {"all": by_name}},
+        {"dir": "in", "frame": ask},
+        {"dir": "out", "frame": {"some": by_name}},
+    )
+    for asked, told in (
+        ("A/USD", {"one": {"A/USD": {"is": 10.0}}}),
+        ("A/USD,B/USD", {"all": {"A/USD": {"is": 10.0}, "B/USD": {"is": 20.0}}}),
+        ("A/USD,NO/PE", {"some": {"A/USD": {"is": 10.0}}}),
+        ("NO/PE", {"some": {}}),
+    ):
+        stub.received(json.dumps({"of": asked}), 0.0)
+        assert said(stub.due(0.0)) == [told]

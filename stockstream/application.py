@@ -48,8 +48,7 @@ from stockstream.history.retention import Retention
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
 from stockstream.market.feeds.poll import PollFeed
 from stockstream.market.feeds.push import PushFeed
-from stockstream.market.providers import from_url
-from stockstream.market.providers.chosen import push_provider
+from stockstream.market.providers.chosen import poll_provider, push_provider
 from stockstream.market.router import Router
 from stockstream.market.streamer import Streamer
 from stockstream.pubsub import PubSub
@@ -259,8 +258,7 @@ def _feed(settings: Settings, tables: Tables, upstream: Upstream) -> Callable[[]
         return partial(
             PushFeed, upstream.name, *pushes, chosen, tables, parts=parts, demand_from=demand_from
         )
-    provider = partial(from_url, upstream.url, part_settings.http(settings))
-    provider()
+    provider = poll_provider(upstream, part_settings.http(settings))
     pace = part_settings.polling(settings)
     return partial(
         PollFeed, upstream.name, provider, pace, tables, parts=parts, demand_from=demand_from

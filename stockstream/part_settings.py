@@ -33,9 +33,8 @@ from stockstream.market.providers import (
     HttpSettings,
     InvalidProviderUrl,
     SymbolsNotFound,
-    from_url,
 )
-from stockstream.market.providers.chosen import push_provider
+from stockstream.market.providers.chosen import declared_in, poll_provider, push_provider
 from stockstream.shards import NodeId
 from stockstream.sources import Route, Source, routes_of
 from stockstream.times import now_ns
@@ -174,7 +173,7 @@ def _provider(source: Source, settings: Settings) -> Upstream:
     )
     try:
         if push_provider(upstream) is None:
-            from_url(upstream.url, http(settings))
+            poll_provider(upstream, http(settings))
     except InvalidProviderUrl as error:
         raise ConfigurationError(f"PROVIDERS: {source.name}: {error}") from None
     return upstream
@@ -228,7 +227,8 @@ def membership(
     )
     told = {
         "STOCK_API_URL": settings.stock_api_url or "stub",
-        "PROVIDERS": ",".join(f"{source.name}={source.url}" for source in settings.providers),
+        "PROVIDERS": ",".join(f"{source.name}={source.url}" for source in settings.providers)
+        + "".join(map(declared_in, upstreams)),
         "ROUTES": ",".join(map(str, settings.routes)),
         "FETCH_SHARDS": str(settings.fetch_shards),
         "SYMBOLS": ",".join(sorted(settings.symbols)),

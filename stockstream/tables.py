@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         RecorderStatus,
         RetentionStatus,
         Routing,
+        TokenLevel,
         UpstreamClock,
         WebhookStatus,
     )
@@ -157,12 +158,12 @@ class Tables:
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feeds`,
     `feed_figures`, `confirmations`, `upstream_clocks`, `circuits` and `circuit_figures`: a row for
     each upstream, by its name; `stockstream.upstreams` and `stockstream.symbol_states` tell what
-    they come to together. `pushes` has a row for each upstream that pushes; `routing` is empty
-    where there are no providers to choose from. In a cluster, `told_circuits` has the circuit of
-    the node that fetches, for each upstream that this node does not fetch from; `bus`, `holding`,
-    `members`, `presence` and `received` are slots, which a single node leaves empty. `database`,
-    `recorder`, `retention`, `alerts` and `webhooks` are slots, too: they have one row each, without
-    a key.
+    they come to together. `pushes` has a row for each upstream that pushes, `allowances` for each
+    that is polled within limits; `routing` is empty where there are no providers to choose from.
+    In a cluster, `told_circuits` has the circuit of the node that fetches, for each upstream that
+    this node does not fetch from; `bus`, `holding`, `members`, `presence` and `received` are slots,
+    which a single node leaves empty. `database`, `recorder`, `retention`, `alerts` and `webhooks`
+    are slots, too: they have one row each, without a key.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other.
     """
@@ -188,6 +189,9 @@ class Tables:
     )
     pushes: Table[str, PushStatus] = field(
         default_factory=lambda: Table("pushes", writer=paths.feed)
+    )
+    allowances: Table[str, tuple[TokenLevel, ...]] = field(
+        default_factory=lambda: Table("allowances", writer=paths.feed)
     )
     routing: Slot[Routing] = field(default_factory=lambda: Slot("routing", writer=paths.ROUTER))
     told_circuits: Table[str, CircuitStatus] = field(

@@ -87,6 +87,48 @@ _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 
 def items_of(body: bytes, content_type: str | None, limits: Limits) -> Items:
     """Find the items of a body. Raises `UnparseableBody`."""
+    body = _text_of(body)
+    try:
+        if body.count(b",") > limits.fields:
+            found = _cut(body, limits.fields)
+        else:
+            found = Items(_decoded(body))
+    except UnparseableBody as error:
+        raise _sent_as(content_type, error) from None
+    return first(found, limits.items)
+
+
+def document_of(body: bytes, content_type: str | None, limits: Limits) -> object:
+    """A body as a whole, where it is not known where its items are. Raises `UnparseableBody`."""
+    body = _text_of(body)
+    commas = body.count(b",")
+    if commas > limits.fields:
+        raise UnparseableBody(
+            BodyFault.TOO_MANY_ITEMS,
+            f"the body has {commas} commas; HTTP_MAX_FIELDS is {limits.fields}",
+        )
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        why: Exception = error
+        if not isinstance(error, RecursionError) and any(t in body for t in _LENIENT_TOKENS):
+            try:
+                return json.loads(body)
+            except (ValueError, RecursionError) as worse:
+                why = worse
+        found = UnparseableBody(BodyFault.NOT_JSON, f"not JSON: {why}")
+        raise _sent_as(content_type, found) from None
+
+
+def first(found: Items, most: int) -> Items:
+    """The first `most` of what was found, and how many there are more."""
+    if len(found.taken) <= most:
+        return found
+    beyond = len(found.taken) - most + found.beyond
+    return Items(found.taken[:most], beyond, f"HTTP_MAX_ITEMS is {most}")
+
+
+def _text_of(body: bytes) -> bytes:
     body = body.removeprefix(b"\xef\xbb\xbf").strip()
     if not body:
         raise UnparseableBody(BodyFault.EMPTY, "the body is empty")
@@ -95,24 +137,15 @@ def items_of(body: bytes, content_type: str | None, limits: Limits) -> Items:
         if _HTML.search(body[:1000]):
             raise UnparseableBody(BodyFault.HTML, "the body is an HTML page, not JSON")
         raise UnparseableBody(BodyFault.XML, "the body is XML, not JSON")
-    try:
-        if body.count(b",") > limits.fields:
-            found = _cut(body, limits.fields)
-        else:
-            found = Items(_decoded(body))
-    except UnparseableBody as error:
-        sent = (content_type or "").partition(";")[0].strip().lower()
-        if error.fault is BodyFault.NOT_JSON and sent and not sent.endswith("json"):
-            raise UnparseableBody(error.fault, f"{error} (sent as {shown(sent, 32)})") from None
-        raise
-    return _first(found, limits.items)
+    return body
 
 
-def _first(found: Items, most: int) -> Items:
-    if len(found.taken) <= most:
-        return found
-    beyond = len(found.taken) - most + found.beyond
-    return Items(found.taken[:most], beyond, f"HTTP_MAX_ITEMS is {most}")
+def _sent_as(content_type: str | None, error: UnparseableBody) -> UnparseableBody:
+    """With what the server says that the body is, where that explains it."""
+    sent = (content_type or "").partition(";")[0].strip().lower()
+    if error.fault is not BodyFault.NOT_JSON or not sent or sent.endswith("json"):
+        return error
+    return UnparseableBody(error.fault, f"{error} (sent as {shown(sent, 32)})")
 
 
 def _cut(body: bytes, most: int) -> Items:

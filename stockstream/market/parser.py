@@ -26,11 +26,13 @@ from msgspec import Raw
 from stockstream.market.body_items import Limits, items_of
 from stockstream.market.optional_fields import LONGEST_NAME, OptionalFields, read_number
 from stockstream.market.shown import kind_of, named_fields, shown_fields, shown_value
-from stockstream.market.timestamps import BadTimestamp, from_number, from_text
+from stockstream.market.timestamps import BadTimestamp, from_any
 from stockstream.quotes import InvalidSymbol, Observation, Symbol, parse_symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from stockstream.market.body_items import Items
 
 
 class RejectKind(StrEnum):
@@ -70,6 +72,14 @@ class Rejects:
         """All items left out; one that lacks an optional field is not."""
         return sum(n for kind, n in self.counts.items() if kind is not RejectKind.OPTIONAL_FIELD)
 
+    def masked(self, mask: Callable[[str], str]) -> Rejects:
+        """The same without what `mask` takes out of each text: a server may tell a key back."""
+        return Rejects(
+            self.counts,
+            {kind: mask(text) for kind, text in self.samples.items()},
+            {name: one._replace(detail=mask(one.detail)) for name, one in self.symbols.items()},
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
@@ -85,7 +95,7 @@ class Parsed:
     said: str | None = None
 
 
-class _Item(msgspec.Struct, gc=False):
+class Item(msgspec.Struct, gc=False):
     """An item with every type still open: a wrong one is a reject that names the field."""
 
     symbol: object = None
@@ -101,11 +111,13 @@ class _Item(msgspec.Struct, gc=False):
     name: object = None
 
 
-_ITEM = msgspec.json.Decoder(_Item)
+_ITEM = msgspec.json.Decoder(Item)
 _NOTHING_TOLD = (None,) * 8
 
 
-class _RejectedItem(Exception):
+class RejectedItem(Exception):
+    """An item that is left out; `symbol` is whose it is, where that could be read."""
+
     def __init__(self, kind: RejectKind, detail: str, symbol: Symbol | None = None) -> None:
         self.kind = kind
         self.symbol = symbol
@@ -118,6 +130,14 @@ def parse(body: bytes, content_type: str | None, limits: Limits | None = None) -
     Raises `UnparseableBody` when the body as a whole is not what a provider sends. A body that
     parses but holds no usable item comes back as `Parsed` without observations.
     """
+    items = items_of(body, content_type, limits or Limits())
+    return collect(items, lambda item, unread: observe(_typed(item), unread))
+
+
+def collect(items: Items, read: Callable[[object, list[str]], Observation]) -> Parsed:
+    """Read each item. `read` raises `RejectedItem`, and adds optional fields that it left out to
+    the list that it is given.
+    """
     found: dict[Symbol, Observation] = {}
     counts: dict[RejectKind, int] = {}
     samples: dict[RejectKind, str] = {}
@@ -127,12 +147,11 @@ def parse(body: bytes, content_type: str | None, limits: Limits | None = None) -
         counts[kind] = counts.get(kind, 0) + 1
         samples.setdefault(kind, f"item {position}: {detail}")
 
-    items = items_of(body, content_type, limits or Limits())
     for position, item in enumerate(items.taken):
         unread: list[str] = []
         try:
-            observation = _observe(_typed(item), unread)
-        except _RejectedItem as rejected:
+            observation = read(item, unread)
+        except RejectedItem as rejected:
             detail = str(rejected)
             # A vendor's own shape lacks fields in each item; one list of what is there will do.
             if rejected.kind is RejectKind.MISSING_FIELD and rejected.kind not in counts:
@@ -166,24 +185,29 @@ def _fields(item: object) -> str:
     return named_fields({str(k): json.dumps(v).encode() for k, v in item.items()})
 
 
-def _typed(item: object) -> _Item:
+def _typed(item: object) -> Item:
     try:
-        return _ITEM.decode(item) if isinstance(item, Raw) else msgspec.convert(item, _Item)
+        return _ITEM.decode(item) if isinstance(item, Raw) else msgspec.convert(item, Item)
     except msgspec.ValidationError as error:
-        # Every field of _Item takes any type, so an object fails only on a number beyond a float.
+        # Every field of Item takes any type, so an object fails only on a number beyond a float.
         if isinstance(item, Raw) and bytes(item).startswith(b"{"):
-            raise _RejectedItem(RejectKind.NOT_FINITE, str(error)) from None
+            raise RejectedItem(RejectKind.NOT_FINITE, str(error)) from None
         # What it holds may be a sentence, of which nobody knows what it says.
         what = kind_of(bytes(item) if isinstance(item, Raw) else json.dumps(item).encode())
-        raise _RejectedItem(RejectKind.WRONG_TYPE, f"{what}, not an object") from None
+        raise RejectedItem(RejectKind.WRONG_TYPE, f"{what}, not an object") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _RejectedItem(RejectKind.WRONG_TYPE, f"not readable: {error}") from None
+        raise RejectedItem(RejectKind.WRONG_TYPE, f"not readable: {error}") from None
 
 
-def _observe(item: _Item, unread: list[str]) -> Observation:
-    """The observation; what of the optional fields could not be read is added to `unread`."""
+def observe(item: Item, unread: list[str], time: Callable[[object], int] = from_any) -> Observation:
+    """The observation; what of the optional fields could not be read is added to `unread`.
+
+    `time` reads a timestamp that is there; it raises `BadTimestamp`, and TypeError for what is
+    neither a text nor a number. Raises `RejectedItem`.
+    """
     symbol = _symbol(item.symbol)
-    price, timestamp = _price(item.price, symbol), _timestamp(item.timestamp, symbol)
+    price = _price(item.price, symbol)
+    timestamp = _timestamp(item.timestamp, symbol, time)
     optional = (
         item.exchange,
         item.currency,
@@ -215,18 +239,18 @@ def _observe(item: _Item, unread: list[str]) -> Observation:
 
 def _symbol(value: object) -> Symbol:
     if value is None:
-        raise _RejectedItem(RejectKind.MISSING_FIELD, "no symbol")
+        raise RejectedItem(RejectKind.MISSING_FIELD, "no symbol")
     if not isinstance(value, str):
         raise _wrong_type("symbol", value, "a text")
     try:
         return parse_symbol(value)
     except InvalidSymbol as error:
-        raise _RejectedItem(RejectKind.INVALID_SYMBOL, str(error)) from None
+        raise RejectedItem(RejectKind.INVALID_SYMBOL, str(error)) from None
 
 
 def _price(value: object, symbol: Symbol) -> float:
     if value is None:
-        raise _RejectedItem(RejectKind.MISSING_FIELD, f"{symbol} has no price", symbol)
+        raise RejectedItem(RejectKind.MISSING_FIELD, f"{symbol} has no price", symbol)
     price = read_number(value)
     if price is None:
         raise _wrong_type("price", value, "a number", symbol)
@@ -234,28 +258,26 @@ def _price(value: object, symbol: Symbol) -> float:
     if kind is None and price <= 0:
         kind = RejectKind.NOT_POSITIVE
     if kind is not None:
-        raise _RejectedItem(kind, f"price of {symbol} is {shown_value(value)}", symbol)
+        raise RejectedItem(kind, f"price of {symbol} is {shown_value(value)}", symbol)
     return price
 
 
-def _timestamp(value: object, symbol: Symbol) -> int:
+def _timestamp(value: object, symbol: Symbol, time: Callable[[object], int]) -> int:
     if value is None:
-        raise _RejectedItem(RejectKind.MISSING_FIELD, f"{symbol} has no timestamp", symbol)
+        raise RejectedItem(RejectKind.MISSING_FIELD, f"{symbol} has no timestamp", symbol)
     try:
-        if isinstance(value, str):
-            return from_text(value)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return from_number(value)
+        return time(value)
     except BadTimestamp as error:
-        raise _RejectedItem(
+        raise RejectedItem(
             RejectKind.INVALID_TIMESTAMP, f"timestamp of {symbol} is {error}", symbol
         ) from None
-    raise _wrong_type("timestamp", value, "ISO 8601 or a number", symbol)
+    except TypeError:
+        raise _wrong_type("timestamp", value, "ISO 8601 or a number", symbol) from None
 
 
 def _wrong_type(
     field: str, value: object, expected: str, symbol: Symbol | None = None
-) -> _RejectedItem:
+) -> RejectedItem:
     whose = field if symbol is None else f"{field} of {symbol}"
     detail = f"{whose} is {shown_value(value)}, expected {expected}"
-    return _RejectedItem(RejectKind.WRONG_TYPE, detail, symbol)
+    return RejectedItem(RejectKind.WRONG_TYPE, detail, symbol)

@@ -1,9 +1,13 @@
-"""When a price was told: ISO 8601 with an offset, or seconds or milliseconds since 1970."""
+"""When a price was told: ISO 8601 with an offset, or a number since 1970.
+
+A number is of seconds or milliseconds by its size, unless its unit is said.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
+from enum import StrEnum
 
 from stockstream.quotes import LATEST_TIMESTAMP
 
@@ -20,8 +24,60 @@ _BEYOND = 1_000_000 * LATEST_TIMESTAMP
 _LONGEST_ISO = 48
 
 
+class TimeUnit(StrEnum):
+    """What a number counts since 1970; `ISO` is a text of ISO 8601."""
+
+    SECONDS = "s"
+    MILLISECONDS = "ms"
+    MICROSECONDS = "us"
+    NANOSECONDS = "ns"
+    ISO = "iso"
+
+
+_PER_SECOND = {
+    TimeUnit.SECONDS: 1,
+    TimeUnit.MILLISECONDS: 1_000,
+    TimeUnit.MICROSECONDS: 1_000_000,
+    TimeUnit.NANOSECONDS: 1_000_000_000,
+}
+_ANY_NUMBER = re.compile(r"[0-9]{1,25}(?:\.[0-9]{1,25})?")
+
+
 class BadTimestamp(ValueError):
     """It is no time that can be read. The message goes on after ``timestamp of AAPL is …``."""
+
+
+def from_any(value: object) -> int:
+    """Milliseconds since 1970 of a text or a number; TypeError for anything else."""
+    if isinstance(value, str):
+        return from_text(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return from_number(value)
+    raise TypeError("neither a text nor a number")
+
+
+def in_unit(value: object, unit: TimeUnit) -> int:
+    """Milliseconds since 1970 of a value whose unit is known; TypeError for one of no such type."""
+    if unit is TimeUnit.ISO:
+        if not isinstance(value, str):
+            raise TypeError("no text")
+        return _from_iso(value)
+    if isinstance(value, str):
+        if not _ANY_NUMBER.fullmatch(value):
+            raise BadTimestamp(f"{value[:_LONGEST_ISO]!r}, not a number of {unit}")
+        value = float(value) if "." in value else int(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError("neither a text nor a number")
+    if value <= 0:
+        raise BadTimestamp(f"{value}, which is {_what_it_is(value)}")
+    # Whole numbers of nanoseconds are beyond what a float holds exactly.
+    per_second = _PER_SECOND[unit]
+    milliseconds = (
+        value * 1000 // per_second if isinstance(value, int) else value * (1000 / per_second)
+    )
+    if not 0 < milliseconds <= LATEST_TIMESTAMP:  # neither is a NaN
+        raise BadTimestamp(f"a number that no time in {unit} can be")
+    return int(milliseconds)
 
 
 def from_number(value: float) -> int:
@@ -40,6 +96,10 @@ def from_text(text: str) -> int:
         return from_number(float(text) if "." in text else int(text))
     if _FINER.fullmatch(text):
         return from_number(int(text))
+    return _from_iso(text)
+
+
+def _from_iso(text: str) -> int:
     moment, more = _moment(text.upper()) if len(text) <= _LONGEST_ISO else (None, 0)
     if moment is None:
         raise BadTimestamp(f"{text[:_LONGEST_ISO]!r}, not ISO 8601 with an offset")

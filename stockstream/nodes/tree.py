@@ -26,8 +26,7 @@ from stockstream.database.embedded.files import CONNECTIONS
 from stockstream.database.embedded.postgres import Postgres
 from stockstream.errors import ConfigurationError
 from stockstream.instance import kept_instance
-from stockstream.market.providers import from_url
-from stockstream.market.providers.chosen import push_provider
+from stockstream.market.providers.chosen import poll_provider, push_provider
 from stockstream.nodes.launcher import LEAVE_SECONDS, START_SECONDS, Launcher
 from stockstream.nodes.nats import Nats, NatsPlan, plan_nats
 from stockstream.nodes.node import Node, NodePlan
@@ -99,7 +98,7 @@ def _opened(settings: Settings, nodes: int, file: ParentFile) -> Machine:
     shared = bind(settings)
     for upstream in part_settings.upstreams(settings, shared.stub_port):
         if push_provider(upstream) is None:
-            from_url(upstream.url, part_settings.http(settings))
+            poll_provider(upstream, part_settings.http(settings))
     kept_instance(settings.data_directory)  # or each of the nodes would make one
     own = {number: open_sockets(OWN_HOST, 0)[0] for number in range(1, nodes + 1)}
     name = settings.node

@@ -282,7 +282,7 @@ class Node:
         provider = partial(MemoryProvider, self._exchange, self.number)
         with ExitStack() as stack:
             for module, name, stub in (
-                (application, "from_url", lambda *_args: provider()),
+                (application, "poll_provider", lambda *_args: provider),
                 (application, "claim_epoch", self._claim_epoch),
                 (part_settings, "claim_epoch", self._claim_epoch),
                 (part_settings, "kept_instance", lambda _directory: "simulated"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from stockstream.market.parser import Parsed
-from stockstream.market.providers import ProviderDown, ProviderTimeout
+from stockstream.market.providers import ProviderDown, ProviderTimeout, Terms
 from stockstream.quotes import Observation, Symbol
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ class MemoryProvider:
     """A `Provider` of that exchange, as the node of this number reaches it."""
 
     address = "memory"
+    terms = Terms()
     interval = None
     has_own_clock = True
 

@@ -1,4 +1,4 @@
-"""`stockstream providers try`: connect to a provider once, and print what comes."""
+"""`stockstream providers try`: ask a provider, without a server, and print what comes."""
 
 from __future__ import annotations
 
@@ -10,23 +10,28 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from stockstream import part_settings
+from stockstream.cli.providers.polling import as_line, poll
 from stockstream.environment import key_and_secret, load
 from stockstream.error_groups import first_of
 from stockstream.errors import ConfigurationError
 from stockstream.market.feeds.allowance import Tokens
 from stockstream.market.feeds.fill import Fill
 from stockstream.market.feeds.line import Line
-from stockstream.market.providers import InvalidProviderUrl
-from stockstream.market.providers.chosen import push_provider
+from stockstream.market.providers import InvalidProviderUrl, InvalidProxy
+from stockstream.market.providers.chosen import poll_provider, push_provider
 from stockstream.market.providers.push import Prices, Ready, Refused, Replace, Subscribed, Unread
 from stockstream.market.providers.push_registry import PUSH_PROVIDERS
-from stockstream.quotes import InvalidSymbol, iso_utc, parse_symbol
+from stockstream.quotes import InvalidSymbol, parse_symbol
 from stockstream.sources import Source
 from stockstream.times import now_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stockstream.config import Settings
     from stockstream.market.providers.push import Access, Event, PushProvider
     from stockstream.quotes import Symbol
+    from stockstream.upstreams import Upstream
 
 
 async def try_one(
@@ -34,7 +39,7 @@ async def try_one(
     *symbols: str,
     seconds: Annotated[float, Parameter(validator=Number(gt=0))] = 30.0,
 ) -> int:
-    """Connect to a provider once, and print what comes, each event on a line.
+    """Connect to a provider once, or poll it for a while, and print what comes, line by line.
 
     No server has to run. Exit codes: 0 a price came, 1 none did, 2 usage or settings.
 
@@ -42,58 +47,70 @@ async def try_one(
 
     - `stockstream providers try kraken BTC-USD ETH-USD` takes what needs no key.
     - `stockstream providers try 'kraken://?url=ws://localhost:9000/v2'` asks another server.
+    - `stockstream providers try json://prices.toml AAPL` tries a declaration before a server does.
 
     Parameters
     ----------
     provider
         A name of PROVIDERS, with its options and key; else the name of a kind, or an address. The
-        key of a kind is in a variable of its name, as FINNHUB_API_KEY.
+        key of a kind is in a variable of its name, as FINNHUB_API_KEY, that of any other address in
+        TRY_API_KEY.
     symbols
         What is asked for; else what the provider has for a beginning.
     seconds
         For how long.
     """
-    spoken, access = _chosen(provider)
+    settings = load().settings
+    upstream = _named(provider, settings)
     try:
-        wanted = frozenset(map(parse_symbol, symbols or spoken.starters))
-    except InvalidSymbol as error:
+        named = frozenset(map(parse_symbol, symbols))
+        pushed = push_provider(upstream)
+        polled = None if pushed else poll_provider(upstream, part_settings.http(settings))
+    except (InvalidProviderUrl, InvalidProxy, InvalidSymbol) as error:
         raise ConfigurationError(str(error)) from None
-    if not wanted:
-        raise ConfigurationError(f"{spoken.name} has no symbols to begin with; name one")
-    return await _listen(spoken, access, wanted, seconds)
-
-
-def _chosen(provider: str) -> tuple[PushProvider, Access]:
-    configuration = load()
-    named = {source.name for source in configuration.settings.providers}
-    if provider in named:
-        upstreams = part_settings.upstreams(configuration.settings, None)
-        upstream = next(one for one in upstreams if one.name == provider)
-    else:
-        address = provider if "://" in provider else f"{provider}://"
-        scheme = address.partition("://")[0].lower()
-        # Of a kind that is no name, the key is in a variable of the kind's.
-        source = Source(scheme if scheme in PUSH_PROVIDERS else "try", address)
-        upstream = part_settings.upstream_of(source, *key_and_secret(source))
-    try:
-        chosen = push_provider(upstream)
-    except InvalidProviderUrl as error:
-        raise ConfigurationError(str(error)) from None
-    if chosen is None:
-        kinds = ", ".join(sorted(PUSH_PROVIDERS))
-        raise ConfigurationError(f"{provider[:32]!r} is polled; those that push are {kinds}")
-    return chosen
-
-
-async def _listen(
-    provider: PushProvider, access: Access, wanted: frozenset[Symbol], seconds: float
-) -> int:
     began = trio.current_time()
-    prices = 0
 
     def say(text: str) -> None:
         sys.stdout.write(f"{trio.current_time() - began:7.3f} s  {text}\n")
         sys.stdout.flush()
+
+    prices = 0
+    try:
+        if pushed is not None:
+            prices = await _listen(*pushed, named, seconds, say)
+        elif polled is not None:
+            prices = await poll(polled(), named, seconds, say)
+    except BaseExceptionGroup as group:
+        ours = group.subgroup((BrokenPipeError, KeyboardInterrupt))
+        if ours is None:
+            raise
+        raise first_of(ours) from None
+    say(f"{prices} prices in {trio.current_time() - began:.0f} s")
+    return 0 if prices else 1
+
+
+def _named(provider: str, settings: Settings) -> Upstream:
+    if any(source.name == provider for source in settings.providers):
+        upstreams = part_settings.upstreams(settings, None)
+        return next(one for one in upstreams if one.name == provider)
+    address = provider if "://" in provider else f"{provider}://"
+    scheme = address.partition("://")[0].lower()
+    # Of a kind that is no name, the key is in a variable of the kind's.
+    source = Source(scheme if scheme in PUSH_PROVIDERS else "try", address)
+    return part_settings.upstream_of(source, *key_and_secret(source))
+
+
+async def _listen(
+    provider: PushProvider,
+    access: Access,
+    named: frozenset[Symbol],
+    seconds: float,
+    say: Callable[[str], None],
+) -> int:
+    wanted = named or frozenset(map(parse_symbol, provider.starters))
+    if not wanted:
+        raise ConfigurationError(f"{provider.name} has no symbols to begin with; name one")
+    prices = 0
 
     def told(event: Event) -> None:
         nonlocal prices
@@ -109,31 +126,25 @@ async def _listen(
     def not_filled(_kind: str, reason: str, words: str | None) -> None:
         say(f"{reason} ({words})" if words else reason)
 
-    messages = Tokens(provider.limits.messages, None, began)
+    now = trio.current_time()
+    messages = Tokens(provider.limits.messages, None, now)
     latest = provider.latest
     fill = None
     if latest is not None:
-        fill = Fill(latest, access, told, not_filled, now_ms, Tokens(latest.calls, None, began))
+        fill = Fill(latest, access, told, not_filled, now_ms, Tokens(latest.calls, None, now))
     line = Line(provider, access, messages, heard, now_ms)
     line.want(wanted)
     say(f"{provider.name}: asking for {', '.join(sorted(wanted))}")
-    try:
-        with trio.move_on_after(seconds):
-            async with trio.open_nursery() as nursery:
-                if fill is not None:
-                    nursery.start_soon(fill.run)
-                await line.run()
-                nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        ours = group.subgroup((BrokenPipeError, KeyboardInterrupt))
-        if ours is None:
-            raise
-        raise first_of(ours) from None
+    with trio.move_on_after(seconds):
+        async with trio.open_nursery() as nursery:
+            if fill is not None:
+                nursery.start_soon(fill.run)
+            await line.run()
+            nursery.cancel_scope.cancel()
     if line.end is not None and line.end.kind != "left":
         words = f" ({line.end.said})" if line.end.said else ""
         say(f"ended: {line.end}{words}")
-    say(f"{prices} prices in {trio.current_time() - began:.0f} s")
-    return 0 if prices else 1
+    return prices
 
 
 def _said(event: Event) -> list[str]:
@@ -145,10 +156,7 @@ def _said(event: Event) -> list[str]:
         case Refused(symbol, code, reason):
             return [f"refused: {symbol} ({code}): {reason}"]
         case Prices(observations):
-            return [
-                f"{seen.symbol} {seen.price} {seen.currency or ''} {iso_utc(seen.timestamp)}"
-                for seen in observations
-            ]
+            return [as_line(seen) for seen in observations]
         case Replace(reason):
             return [f"the provider will end this connection: {reason}"]
         case Unread(kind, detail, count):

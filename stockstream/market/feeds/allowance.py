@@ -12,6 +12,7 @@ from stockstream.statuses import TokenLevel
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Sequence
 
     from stockstream.market.providers.push import Bucket
 
@@ -35,17 +36,51 @@ class Tokens:
         """What to begin with in another life."""
         return self._level
 
-    def wait(self, now: float) -> float:
-        """In how many seconds there will be a token."""
-        return max(0.0, 1.0 - self._tokens(now)) / self._bucket.rate
+    def wait(self, now: float, count: float = 1) -> float:
+        """In how many seconds there will be so many tokens, or as many as there ever are."""
+        return max(0.0, min(count, self._bucket.burst) - self._tokens(now)) / self._bucket.rate
 
-    def take(self, now: float) -> None:
-        """Use one up; a debt is possible."""
-        self._level = TokenLevel(self._tokens(now) - 1.0, now)
+    def take(self, now: float, count: float = 1) -> None:
+        """Use so many up; a debt is possible."""
+        self._level = TokenLevel(self._tokens(now) - count, now)
 
     def _tokens(self, now: float) -> float:
         tokens, at = self._level
         return min(self._bucket.burst, tokens + (now - at) * self._bucket.rate)
+
+
+SPARE = 0.9
+"""Of what a limit allows, so much is used for what is asked again and again: the rest is there for
+what somebody names."""
+
+
+class Allowance:
+    """Several buckets, out of all of which each request is paid."""
+
+    def __init__(
+        self, buckets: Sequence[Bucket], levels: Sequence[TokenLevel] | None, now: float
+    ) -> None:
+        self._buckets = tuple(buckets)
+        known: Sequence[TokenLevel | None] = levels or [None] * len(self._buckets)
+        self._all = [Tokens(*one, now) for one in zip(self._buckets, known, strict=True)]
+
+    @property
+    def levels(self) -> tuple[TokenLevel, ...]:
+        """What to begin with in another life."""
+        return tuple(tokens.level for tokens in self._all)
+
+    def wait(self, now: float, count: float = 1) -> float:
+        """In how many seconds so many may be taken."""
+        return max((tokens.wait(now, count) for tokens in self._all), default=0.0)
+
+    def take(self, now: float, count: float = 1) -> None:
+        """Use so many up."""
+        for tokens in self._all:
+            tokens.take(now, count)
+
+    def gap(self, count: float = 1) -> float:
+        """Seconds between requests of so many that can go on for ever; 0 without a limit."""
+        return max((count / (one.rate * SPARE) for one in self._buckets), default=0.0)
 
 
 def pause_after(failures: int, rng: random.Random) -> float:

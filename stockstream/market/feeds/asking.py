@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Set as AbstractSet
 
+    from stockstream.market.feeds.allowance import Allowance
     from stockstream.market.parser import Parsed
     from stockstream.quotes import Symbol
     from stockstream.tables import Tables
@@ -48,6 +49,30 @@ class Asking:
         self._list_due = -math.inf
         self._not_found: frozenset[Symbol] = frozenset()
         self._gone: frozenset[Symbol] = frozenset()
+
+    idle = True
+    """Whether all is well where it rests; see `ByName`."""
+    has_news = False
+    """Whether it is to be asked for something before the next round is due; see `ByName`."""
+
+    def gap(self, interval: float, allowance: Allowance) -> float:
+        """Seconds between two rounds."""
+        return max(interval, allowance.gap())
+
+    def cycle(self, interval: float, allowance: Allowance) -> float:
+        """Seconds until all has been asked for: here, each round does it."""
+        return self.gap(interval, allowance)
+
+    def cost(self, _asked: frozenset[Symbol] | None = None) -> float:
+        """What a round takes of the allowance."""
+        return 1.0
+
+    def answered(self, asked: frozenset[Symbol] | None) -> frozenset[Symbol] | None:
+        """Take that there was an answer; what should have been in it, None: all."""
+        return asked
+
+    def failed(self, asked: frozenset[Symbol] | None) -> None:
+        """Take that there was none: the next round is as this one."""
 
     def next(self, now: float) -> frozenset[Symbol] | None:
         """What to ask for now; None is the whole list."""
@@ -95,10 +120,13 @@ class Asking:
         """Ask for the whole list next."""
         self._list_due = -math.inf
 
-    def not_found(self, asked: frozenset[Symbol] | None) -> None:
-        """Take that there was no answer for the sake of a symbol: the whole list is due."""
+    def not_found(self, asked: frozenset[Symbol] | None, _now: float) -> frozenset[Symbol]:
+        """Take that there was no answer for the sake of a symbol: the whole list is due, and tells
+        which of them are gone. None surely is before.
+        """
         self._list_due = -math.inf
         self._not_found = asked or frozenset()
+        return frozenset()
 
     def listed(self, parsed: Parsed, asked_at: float) -> None:
         """Take the whole list.

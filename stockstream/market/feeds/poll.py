@@ -19,16 +19,25 @@ from typing import TYPE_CHECKING
 import trio
 
 from stockstream import paths
-from stockstream.market.breaker_messages import CallRaised, CallReturned
+from stockstream.market.breaker_messages import CallRaised, CallReturned, NoCalls
 from stockstream.market.breaker_types import NotPermitted, Permit
-from stockstream.market.confirmations import Pace
+from stockstream.market.confirmations import Answer, Pace
+from stockstream.market.feeds.allowance import Allowance
 from stockstream.market.feeds.asking import Asking
+from stockstream.market.feeds.by_name import ByName
 from stockstream.market.feeds.confirming import Confirming, answer_of, refusals
 from stockstream.market.feeds.partners import Partners
 from stockstream.market.feeds.standby import Standby
 from stockstream.market.feeds.standing import Standing
+from stockstream.market.feeds.wanting import Wanting
 from stockstream.market.observed import Observed
-from stockstream.market.providers import Provider, ProviderBody, ProviderError, SymbolsNotFound
+from stockstream.market.providers import (
+    Provider,
+    ProviderBody,
+    ProviderError,
+    ProviderRefused,
+    SymbolsNotFound,
+)
 from stockstream.market.time_base import Reading, TimeBase
 from stockstream.messages import (
     AlertSymbols,
@@ -40,6 +49,7 @@ from stockstream.messages import (
     UpstreamTold,
 )
 from stockstream.quotes import Symbol, parse_symbol
+from stockstream.statuses import Rejection, StaleReason
 from stockstream.times import Moment, now_ms
 from supervision import Actor, CallError, handles
 
@@ -52,6 +62,10 @@ if TYPE_CHECKING:
 
 LONGEST_RETRY_AFTER = 60.0
 """An upstream may ask for a longer rest; it is asked again after this time all the same."""
+MISCONFIGURED_SECONDS = 300.0
+"""One that refuses our key would do so again; somebody may have mended that meanwhile."""
+GATHER_SECONDS = 0.1
+"""Symbols are named one after another, and asked for together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,36 +122,56 @@ class PollFeed(Actor):
         self._watchers = tuple(watchers)
         self._clock = clock
         self._demand_from = demand_from
-        symbols = frozenset(map(parse_symbol, settings.symbols))
-        self._asking = Asking(upstream, symbols, settings.list_interval, tables, parts)
+        self._parts = parts
         self._standby = Standby(upstream, parts, tables)
         self._held: frozenset[int] = frozenset()
         self._wake = trio.Event()
+        self._resting = False
+        self._last_fetch = -math.inf
 
     async def init(self) -> None:
         """Begin to fetch, at once, and ask who wants what."""
         self._provider = self._open_provider()
+        self._asking = self._questions()
+        now, levels = trio.current_time(), self._tables.allowances.get(self._upstream)
+        self._allowance = Allowance(self._provider.terms.limits, levels, now)
         self._partners = Partners(self.system, self._upstream, self._standby, self._watchers)
         self._standing = Standing(
-            self._upstream, self._provider.address, self._tables, self._partners.say_changed
+            self._upstream,
+            self._provider.address,
+            self._tables,
+            self._partners.say_changed,
+            lists=self._provider.terms.at_once is None,
         )
         if self._standby.has_own_row:
-            self._standing.begin(self._interval)
+            self._standing.begin(self._cycle)
         self._take_over()
         self.tasks.start_soon(self._poll, name="poll")
         for who in (self._demand_from, paths.ALERTS):
             self.system.ref(who).cast(DemandWanted())
 
+    def _questions(self) -> Asking | ByName:
+        """What to ask such a provider for."""
+        symbols = frozenset(map(parse_symbol, self._settings.symbols))
+        upstream, tables, parts = self._upstream, self._tables, self._parts
+        terms = self._provider.terms
+        if terms.at_once is None:
+            return Asking(upstream, symbols, self._settings.list_interval, tables, parts)
+        return ByName(Wanting(upstream, terms.starters, symbols, tables, parts), terms, parts)
+
     @handles(Demand)
     def _on_demand(self, demand: Demand) -> None:
         before, self._asking.demand = self._asking.demand, demand
-        if (before.subscribers == 0) != (demand.subscribers == 0):
+        begins_or_ends = (before.subscribers == 0) != (demand.subscribers == 0)
+        if begins_or_ends or self._resting or self._asking.has_news:
             self._wake.set()
-            self._standing.paced(self._interval)
+        self._standing.paced(self._cycle)
 
     @handles(AlertSymbols)
     def _on_alert_symbols(self, message: AlertSymbols) -> None:
         self._asking.alerts = message.symbols
+        if self._resting or self._asking.has_news:
+            self._wake.set()
 
     @handles(RoutesChanged)
     def _on_routes(self, _message: RoutesChanged) -> None:
@@ -157,7 +191,10 @@ class PollFeed(Actor):
         """Begin with what the rows say: this feed's last life wrote them, or another node's feed
         told them.
         """
-        self._base = TimeBase(self._tables.upstream_clocks.get(self._upstream), self._upstream)
+        clock = self._tables.upstream_clocks.get(self._upstream)
+        # By name, an answer is of a few symbols, which agree with each other too easily.
+        steps = self._provider.terms.at_once is None
+        self._base = TimeBase(clock, self._upstream, steps=steps)
         self._confirming = Confirming(self._upstream, self._tables)
 
     @property
@@ -168,8 +205,16 @@ class PollFeed(Actor):
         return settings.interval if self._asking.demand.subscribers else settings.idle_interval
 
     @property
+    def _gap(self) -> float:
+        return self._asking.gap(self._interval, self._allowance)
+
+    @property
+    def _cycle(self) -> float:
+        return self._asking.cycle(self._interval, self._allowance)
+
+    @property
     def _pace(self) -> Pace:
-        return Pace(self._interval, self._settings.list_interval, self._asking.often)
+        return Pace(self._cycle, self._settings.list_interval, self._asking.often)
 
     # The task: one round after another
 
@@ -179,10 +224,13 @@ class PollFeed(Actor):
                 await self._until_held()
                 started = trio.current_time()
                 if self._asking.rests(started):
-                    # Nothing that this node answers for is older than that.
-                    self._standing.fresh(Moment.now(), self._interval)
-                    await self._pause(started, 0.0, math.inf)
+                    if self._asking.idle:
+                        # Nothing that this node answers for is older than that.
+                        self._standing.fresh(Moment.now(), self._cycle)
+                    await self._rest()
                     continue
+                await trio.sleep(self._allowance.wait(started, self._asking.cost()))
+                started = trio.current_time()
                 permit = await self._permit()
                 if isinstance(permit, Permit):
                     earliest, latest = await self._fetch(permit), math.inf
@@ -200,7 +248,7 @@ class PollFeed(Actor):
                 await self._wake.wait()
             self._take_over()
             self._standby.take_over()
-            self._standing.begin(self._interval)
+            self._standing.begin(self._cycle)
         held = self._standby.held
         if not held <= self._held:
             self._asking.list_is_due()  # nobody has told which symbols it lists in a new part
@@ -214,7 +262,7 @@ class PollFeed(Actor):
             self._failed("breaker_unavailable", str(error))
             return math.inf
         if isinstance(answer, NotPermitted):
-            self._standing.held_back(self._interval, f"the circuit breaker is {answer.state}")
+            self._standing.held_back(self._cycle, f"the circuit breaker is {answer.state}")
             wait = math.inf if answer.remaining is None else answer.remaining
             return trio.current_time() + wait
         return answer
@@ -223,6 +271,11 @@ class PollFeed(Actor):
         """Fetch and publish; from when on trio's clock the upstream may be asked again."""
         started = trio.current_time()
         wanted = self._asking.next(started)
+        if wanted is not None and not wanted:  # any more
+            self._partners.breaker.cast(NoCalls(self.ref))
+            return 0.0
+        self._last_fetch = started
+        self._pay(started, self._asking.cost(wanted))
         try:
             parsed = await self._provider.fetch(wanted)
             if not parsed.observations:
@@ -232,13 +285,19 @@ class PollFeed(Actor):
                 raise ProviderBody(
                     "body_no_quotes", f"no usable quote in the body: {why}", said=parsed.said
                 )
+        except ProviderRefused as error:
+            # Nothing is wrong with the provider: an open breaker would say that there is.
+            self._partners.breaker.cast(NoCalls(self.ref))
+            self._failed(error.kind, f"misconfigured: {error}", error.said)
+            return trio.current_time() + MISCONFIGURED_SECONDS
         except ProviderError as error:
             duration = trio.current_time() - started
             self._partners.breaker.cast(CallRaised(permit, duration, error, error.retry_after))
             self._failed(error.kind, str(error), error.said)
             if isinstance(error, SymbolsNotFound):
-                # The whole list tells which of them are gone; the others go on.
-                self._asking.not_found(wanted)
+                self._not_found(self._asking.not_found(wanted, started), str(error))
+            else:
+                self._asking.failed(wanted)
             return trio.current_time() + min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
         duration = trio.current_time() - started
         reading = Reading(round(trio.current_time() * 1000), self._clock(), parsed.date)
@@ -252,8 +311,22 @@ class PollFeed(Actor):
             self._partners.breaker.cast(CallReturned(permit, duration, parsed))
         if wanted is None:
             self._asking.listed(parsed, started)
-        await self._publish(parsed, poll, reading, wanted)
+        await self._publish(parsed, poll, reading, self._asking.answered(wanted))
         return 0.0
+
+    def _pay(self, now: float, cost: float) -> None:
+        """Take a request from what the provider allows, so that a new life has no more of it."""
+        if self._provider.terms.limits:
+            self._allowance.take(now, cost)
+            self._tables.allowances.put(self._upstream, self._allowance.levels)
+
+    def _not_found(self, gone: frozenset[Symbol], why: str) -> None:
+        """The provider has these no longer, if it ever had."""
+        row = self._tables.confirmations.get(self._upstream)
+        if gone and row is not None:
+            at = Moment.now().milliseconds
+            refused = {symbol: Rejection(StaleReason.NOT_LISTED, why, at) for symbol in gone}
+            self._confirming.answered(Answer(at, gone, frozenset(), refused), self._pace)
 
     async def _publish(
         self, parsed: Parsed, poll: Poll, reading: Reading, asked: frozenset[Symbol] | None
@@ -280,9 +353,9 @@ class PollFeed(Actor):
         answer = answer_of(parsed, poll, reading.steady, asked, accepted.behind | elsewhere)
         self._confirming.answered(answer, self._pace)
         if poll.confirms_nothing:
-            standing.stale(self._interval, poll.why)
+            standing.stale(self._cycle, poll.why)
         else:
-            standing.fresh(Moment(reading.steady / 1000), self._interval)
+            standing.fresh(Moment(reading.steady / 1000), self._cycle)
 
     def _elsewhere(self, parsed: Parsed) -> frozenset[Symbol]:
         """The symbols in an answer that another provider tells, by the routes."""
@@ -294,7 +367,17 @@ class PollFeed(Actor):
 
     def _failed(self, kind: str, reason: str, said: str | None = None) -> None:
         self._standing.trouble(kind, reason, said=said)
-        self._standing.stale(self._interval, reason)
+        self._standing.stale(self._cycle, reason)
+
+    async def _rest(self) -> None:
+        """Wait until there may be something to ask for; not sooner after the last fetch, though,
+        than without a rest.
+        """
+        self._resting, self._wake = True, trio.Event()
+        with trio.move_on_after(self._gap):
+            await self._wake.wait()
+        self._resting = False
+        await trio.sleep_until(self._last_fetch + self._gap)
 
     async def _pause(self, started: float, earliest: float, latest: float) -> None:
         """Wait for the next round: an interval after this one began, within the limits.
@@ -305,7 +388,8 @@ class PollFeed(Actor):
         part = 1 - self._settings.jitter * random.random()
         while True:
             self._wake = trio.Event()
-            due = max(min(started + self._interval * part, latest), earliest)
+            pause = GATHER_SECONDS if self._asking.has_news else self._gap * part
+            due = max(min(started + pause, latest), earliest)
             with trio.move_on_at(due) as waiting:
                 await self._wake.wait()
             if waiting.cancelled_caught:

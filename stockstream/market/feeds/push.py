@@ -119,7 +119,14 @@ class PushFeed(Actor):
         self._interval = max(settings.interval, life / 3)
         self._holds = False
         self._rng = random.Random()
-        self._wanting = Wanting(upstream, provider, settings.symbols, tables, parts)
+        self._wanting = Wanting(
+            upstream,
+            provider.starters,
+            settings.symbols,
+            tables,
+            parts,
+            most=provider.limits.symbols,
+        )
         self._standby = Standby(upstream, parts, tables)
         self._pending = Pending()
         self._fill: Fill | None = None

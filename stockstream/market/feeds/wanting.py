@@ -1,4 +1,4 @@
-"""Which symbols a feed that is pushed to wants of its provider, and which of them it tells. Pure.
+"""Which symbols a feed wants by name of its provider, and which of them it tells. Pure.
 
 Wanted are those set, or those to start with where none is; those that clients and alerts want by
 name; and, where somebody wants everything, all that are known of this provider. Of these, those
@@ -14,7 +14,8 @@ from stockstream.quotes import Symbol
 from stockstream.shards import index_of
 
 if TYPE_CHECKING:
-    from stockstream.market.providers.push import PushProvider
+    from collections.abc import Iterable
+
     from stockstream.tables import Tables
 
 
@@ -24,15 +25,17 @@ class Wanting:
     def __init__(
         self,
         upstream: str,
-        provider: PushProvider,
+        starters: Iterable[str],
         symbols: frozenset[Symbol],
         tables: Tables,
         parts: int = 1,
+        *,
+        most: int | None = None,
     ) -> None:
-        """In a cluster there are so many `parts`."""
+        """In a cluster there are so many `parts`; a provider takes `most` symbols."""
         self._upstream = upstream
-        self._set = symbols or frozenset(map(Symbol, provider.starters))
-        self._most = provider.limits.symbols
+        self._set = symbols or frozenset(map(Symbol, starters))
+        self._most = most
         self._tables = tables
         self._parts = parts
         self.demand = Demand(frozenset(), everything=False, subscribers=0)

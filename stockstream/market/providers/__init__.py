@@ -8,11 +8,14 @@ from stockstream.market.providers.base import (
     ProviderBody,
     ProviderDown,
     ProviderError,
+    ProviderRefused,
     ProviderStatus,
     ProviderTimeout,
     SymbolsNotFound,
+    Terms,
 )
-from stockstream.market.providers.http import HttpProvider, HttpSettings
+from stockstream.market.providers.fetcher import HttpSettings
+from stockstream.market.providers.http import HttpProvider
 from stockstream.market.providers.proxies import InvalidProxy
 from stockstream.market.providers.simulated import SimulatedProvider
 
@@ -25,10 +28,12 @@ __all__ = [
     "ProviderBody",
     "ProviderDown",
     "ProviderError",
+    "ProviderRefused",
     "ProviderStatus",
     "ProviderTimeout",
     "SimulatedProvider",
     "SymbolsNotFound",
+    "Terms",
     "from_url",
 ]
 

@@ -7,17 +7,38 @@ the circuit breaker do.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from stockstream.market.parser import Parsed
+    from stockstream.market.providers.push import Bucket
     from stockstream.quotes import Symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a provider may be asked.
+
+    One that lists all it has has no `at_once`; another is asked for so many symbols by name in a
+    request, and for the `starters` where nobody has named any. `limits` are what it allows, all of
+    them at the same time: requests, or where it `counts_symbols`, symbols asked for.
+    """
+
+    at_once: int | None = None
+    starters: frozenset[Symbol] = frozenset()
+    limits: tuple[Bucket, ...] = ()
+    counts_symbols: bool = False
 
 
 class Provider(Protocol):
     """A source of prices."""
+
+    @property
+    def terms(self) -> Terms:
+        """How it may be asked; the same for all its life."""
 
     @property
     def address(self) -> str:
@@ -34,7 +55,8 @@ class Provider(Protocol):
     async def fetch(self, symbols: AbstractSet[Symbol] | None) -> Parsed:
         """Fetch the prices of `symbols`, or of all it lists when None.
 
-        May bring symbols that were not asked for. Ends within a limit of its own, in a `Parsed`
+        One that has `Terms.at_once` is never asked for None, nor for more symbols than that. May
+        bring symbols that were not asked for. Ends within a limit of its own, in a `Parsed`
         or a `ProviderError`; can be cancelled at any point and leaves nothing open then.
         """
 
@@ -85,6 +107,10 @@ class ProviderStatus(ProviderError):
     ) -> None:
         super().__init__(f"status_{status}", message, retry_after=retry_after, said=said)
         self.status = status
+
+
+class ProviderRefused(ProviderStatus):
+    """The key is wrong, or the plan does not allow what was asked: asking again ends the same."""
 
 
 class SymbolsNotFound(ProviderError):

@@ -5,18 +5,31 @@ A message names the provider and what is wrong with it; it never repeats an addr
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
+
+from stockstream.market.providers import from_url
 from stockstream.market.providers.base import InvalidProviderUrl
+from stockstream.market.providers.json_api.api import json_api, open_file
+from stockstream.market.providers.json_api.provider import JsonProvider
 from stockstream.market.providers.push import Access, PushProvider
 from stockstream.market.providers.push_registry import PUSH_PROVIDERS
 from stockstream.sources import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stockstream.market.providers.base import Provider
+    from stockstream.market.providers.fetcher import HttpSettings
+    from stockstream.market.providers.json_api.api import JsonApi
     from stockstream.upstreams import Upstream
 
-POLLED = ("http", "https", "sim")
+JSON = "json"
+POLLED = (JSON, "http", "https", "sim")
 PLANNED = frozenset({"tiingo"})
 _URL = "url"
 
@@ -49,6 +62,42 @@ def push_provider(upstream: Upstream) -> tuple[PushProvider, Access] | None:
     if wrong is not None:
         raise InvalidProviderUrl(wrong)
     return provider.adapted(provider, access), access
+
+
+def poll_provider(upstream: Upstream, settings: HttpSettings) -> Callable[[], Provider]:
+    """What makes the provider that the upstream's address names, for each life of its feed.
+
+    A file is read here and not again: one that is wrong later cannot end a feed.
+
+    Raises:
+        InvalidProviderUrl: its address, file or key cannot be used.
+        InvalidProxy: the environment names a proxy for it that cannot be used.
+    """
+    api = _declared(upstream)
+    make: Callable[[], Provider]
+    if api is None:
+        make = partial(from_url, upstream.url, settings)
+    else:
+        make = partial(JsonProvider, api, settings)
+    make()
+    return make
+
+
+def declared_in(upstream: Upstream) -> str:
+    """What the file says that its address names, on which nodes of a cluster have to agree."""
+    api = _declared(upstream)
+    return "" if api is None else msgspec.json.encode(api.said).decode()
+
+
+def _declared(upstream: Upstream) -> JsonApi | None:
+    scheme, _, rest = upstream.url.partition("://")
+    if scheme.lower() != JSON:
+        return None
+    file, _, query = rest.partition("?")
+    if not file:
+        raise InvalidProviderUrl("name the file after json://, as json://prices.toml")
+    path = Path(file)
+    return json_api(path.name, open_file(path), query, upstream)
 
 
 def _options(provider: PushProvider, address: str) -> tuple[str | None, dict[str, str]]:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import trio
 
 from stockstream.market.parser import Parsed
-from stockstream.market.providers.base import InvalidProviderUrl
+from stockstream.market.providers.base import InvalidProviderUrl, Terms
 from stockstream.quotes import Observation, Symbol
 from stockstream.times import now_ms
 
@@ -41,6 +41,8 @@ _LOWEST_PRICE = 0.01
 
 class SimulatedProvider:
     """A `Provider` that needs no network and never fails."""
+
+    terms = Terms()
 
     def __init__(
         self,

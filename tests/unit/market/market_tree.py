@@ -13,7 +13,7 @@ from stockstream.market.breaker_types import BreakerSettings
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
 from stockstream.market.feeds.poll import PollFeed, PollSettings
 from stockstream.market.parser import Parsed
-from stockstream.market.providers import SymbolsNotFound
+from stockstream.market.providers import SymbolsNotFound, Terms
 from stockstream.market.streamer import Streamer
 from stockstream.messages import (
     BatchesLost,
@@ -54,7 +54,8 @@ class ScriptedProvider:
 
     address = "scripted:"
 
-    def __init__(self, script=(), interval=None, listed=("AAPL", "MSFT")):
+    def __init__(self, script=(), interval=None, listed=("AAPL", "MSFT"), terms=None):
+        self.terms = terms or Terms()
         self.interval = interval
         self.has_own_clock = True
         self.script = list(script)

@@ -133,15 +133,17 @@ def test_a_feed_wants_what_is_named_and_routed_to_it() -> None:
     with acting_as(paths.ROUTER):
         tables.routing.put(Routing(routes, (0, 1)))
     every = frozenset({0})
-    crypto = Wanting("crypto", KRAKEN, frozenset({Symbol("BTC-USD"), Symbol("AAPL")}), tables)
+    crypto = Wanting(
+        "crypto", KRAKEN.starters, frozenset({Symbol("BTC-USD"), Symbol("AAPL")}), tables
+    )
     assert crypto.symbols(every) == {"BTC-USD"}
     crypto.demand = Demand(frozenset({Symbol("BTC-EUR"), Symbol("MSFT")}), False, 1)
     assert crypto.symbols(every) == {"BTC-USD", "BTC-EUR"}
     assert crypto.symbols(frozenset()) == frozenset()
-    us = Wanting("us", KRAKEN, frozenset({Symbol("AAPL")}), tables)
+    us = Wanting("us", KRAKEN.starters, frozenset({Symbol("AAPL")}), tables)
     assert us.symbols(every) == {"AAPL"}
     assert not us.tells(Symbol("AAPL"))
-    us2 = Wanting("us2", KRAKEN, frozenset({Symbol("AAPL")}), tables)
+    us2 = Wanting("us2", KRAKEN.starters, frozenset({Symbol("AAPL")}), tables)
     assert us2.symbols(every) == {"AAPL"}
     assert us2.tells(Symbol("AAPL"))
 
@@ -149,5 +151,5 @@ def test_a_feed_wants_what_is_named_and_routed_to_it() -> None:
 def test_without_a_name_a_feed_wants_what_its_provider_starts_with() -> None:
     """A newcomer sees a price before naming any symbol."""
     tables = Tables()
-    wanting = Wanting("crypto", KRAKEN, frozenset(), tables)
+    wanting = Wanting("crypto", KRAKEN.starters, frozenset(), tables)
     assert Symbol("BTC-USD") in wanting.symbols(frozenset({0}))

@@ -7,7 +7,7 @@ import trio
 __all__ = ["Turnstile"]
 
 
-class Turnstile:
+class Turnstile(trio.abc.Instrument):
     """Lets a few tasks through in each pass of trio's loop; the others wait in line.
 
     In one pass trio gives a step to every task that can run. With two hundred clients that flood
@@ -15,14 +15,18 @@ class Turnstile:
     waits for the prices instead, and as much of it gets done.
 
     It counts tasks that begin, not those under way: a task that hangs behind it blocks no other.
+
+    trio itself tells it of each pass. So only a line costs the step of a task, and who finds room
+    costs nothing.
     """
 
-    __slots__ = ("_line", "_most", "_passed", "_rest")
+    __slots__ = ("_line", "_most", "_passed", "_released", "_rest")
 
     def __init__(self, most: int) -> None:
         """`most` tasks pass in one pass of the loop."""
         self._most = most
         self._passed = 0
+        self._released = 0  # from the line; they go on in the next pass
         self._line = trio.lowlevel.ParkingLot()
         self._rest = trio.lowlevel.ParkingLot()
 
@@ -35,15 +39,23 @@ class Turnstile:
         """Go on at once while there is room in this pass; else in a later one, in order."""
         if self._passed < self._most and not self._line:
             self._passed += 1
-            self._rest.unpark()
         else:
+            self._rest.unpark()
             await self._line.park()
 
+    def after_io_wait(self, timeout: float) -> None:  # noqa: ARG002 - trio's signature
+        """Begin a count: trio calls it before each pass."""
+        self._passed, self._released = self._released, 0
+
     async def run(self) -> Never:
-        """Begin a count with each pass; run by the owner of the tasks that enter."""
-        while True:
-            if not self._passed and not self._line:
-                await self._rest.park()  # a task that is woken runs in the next pass
-            else:
-                await trio.lowlevel.checkpoint()
-            self._passed = len(self._line.unpark(count=self._most))
+        """Have passes counted and the line go on; run by the owner of the tasks that enter."""
+        trio.lowlevel.add_instrument(self)
+        try:
+            while True:
+                if self._line or self._released:
+                    await trio.lowlevel.checkpoint()
+                else:
+                    await self._rest.park()
+                self._released = len(self._line.unpark(count=self._most))
+        finally:
+            trio.lowlevel.remove_instrument(self)

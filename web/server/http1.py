@@ -3,8 +3,6 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import lru_cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol, cast
 
 import h11
@@ -19,6 +17,7 @@ from hypercorn.typing import AppWrapper, ConnectionState, H11SendableEvent, Task
 
 from .dates import DATE
 from .http_stream import HttpStream
+from .known_heads import REASONS, AnswerHead, answer_head
 from .parser import RequestParser
 from .requests import Accepted, Headers, Refusal, Refused, read_request
 from .websocket_stream import WebSocketStream
@@ -37,8 +36,6 @@ __all__ = ["ConnectionFace", "Http1Protocol"]
 _SPENT = RequestParser(1)  # takes the place of each parser that is not needed any more
 _ADVERTISED = 0.9  # of the time that an idle connection is kept: a request needs time to get here
 _JOINED = 16 * 1024  # bytes of a piece of a body that leave with the head in one write
-_KEPT = 4 * 1024  # bytes of a head that is kept; a stub may make one as large as a body
-_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _PARSE_ERRORS = {431: "head_too_large", 501: "not_implemented"}
 
 
@@ -186,7 +183,10 @@ class Http1Protocol(H11Protocol):
         may still give another answer; after that it has to cut the stream.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        data = b"" if head is None else self._encoded(self._response(*head))
+        answer = None if head is None else self._head(*head)
+        if answer is not None and ends and await self._sent_as_before(answer, body):
+            return
+        data = b"" if answer is None else self._written(answer)
         if len(body) > _JOINED:  # to join it with its head would copy it
             await self._connection.write(data)
             data = b""
@@ -205,14 +205,27 @@ class Http1Protocol(H11Protocol):
         await self.can_read.set()
         await self.send(Closed())
 
-    def _response(self, status: int, headers: Headers) -> h11.Response:
+    async def _sent_as_before(self, answer: AnswerHead, body: bytes) -> bool:
+        """Send a whole answer that h11 need not frame; False if it has to."""
+        written = answer.before(body)
+        if not written or len(body) > _JOINED or not self.parser.skip_answer():
+            return False
+        await self._connection.write(written + body, last=True)
+        await self._maybe_recycle()
+        return True
+
+    def _head(self, status: int, headers: Headers) -> AnswerHead:
         given = {name.lower() for name, _ in headers}
         own = self._own_headers(given)
         if b"date" not in given:
             own.append(DATE.header())
-        head = (*headers, *own)
-        small = sum(len(name) + len(value) for name, value in head) <= _KEPT
-        return (_kept_response if small else _checked_response)(status, head)
+        return answer_head(status, [*headers, *own])
+
+    def _written(self, answer: AnswerHead) -> bytes:
+        data = self._encoded(answer.response)
+        if self.parser.plain:
+            answer.keep(data)
+        return data
 
     def _encoded(self, event: H11SendableEvent) -> bytes:
         try:
@@ -231,7 +244,7 @@ class Http1Protocol(H11Protocol):
 
     async def _send_h11_event(self, event: H11SendableEvent) -> None:
         if isinstance(event, h11.Response | h11.InformationalResponse) and not event.reason:
-            event = replace(event, reason=_REASONS.get(event.status_code, b""))
+            event = replace(event, reason=REASONS.get(event.status_code, b""))
         await super()._send_h11_event(event)
 
     def _own_headers(self, given: set[bytes]) -> Headers:
@@ -279,12 +292,3 @@ class Http1Protocol(H11Protocol):
         if body and not self._is_head:
             await self._send_h11_event(h11.Data(data=body))
         await self._send_h11_event(h11.EndOfMessage())
-
-
-def _checked_response(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> h11.Response:
-    """The head of an answer, each header of which h11 has checked."""
-    reason = _REASONS.get(status, b"")
-    return h11.Response(status_code=status, headers=list(headers), reason=reason)
-
-
-_kept_response = lru_cache(maxsize=256)(_checked_response)  # most answers of a second have the same

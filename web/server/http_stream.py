@@ -142,7 +142,7 @@ class HttpStream:
             self._left = int(lengths[0])
         self._headers = headers
         self._state = _State.HELD
-        if not lengths:
+        if not lengths or not self._sends_body:
             await self._send(b"", ends=False)
 
     async def _answer(self, message: HTTPResponseBodyEvent) -> None:

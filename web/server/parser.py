@@ -1,8 +1,11 @@
 """Requests out of a stream of bytes: h11, which is given one head at a time."""
 
 import re
+from typing import Final
 
 import h11
+
+from .known_heads import MAX_KNOWN_SIZE, is_plain
 
 __all__ = ["RequestParser"]
 
@@ -11,6 +14,7 @@ _END_OF_HEAD = re.compile(rb"\n\r?\n")  # h11's own rule: a bare LF ends a line 
 _ENDING = {h11.MUST_CLOSE, h11.CLOSED}
 _TOO_LONG = 431
 _SHOWN = 200  # characters of an error that may repeat what was sent
+_END: Final = h11.EndOfMessage()
 
 
 class RequestParser:
@@ -19,9 +23,30 @@ class RequestParser:
     The end of a head is found here, for three reasons. A head gets an exact limit: h11 compares it
     with the rest after a read, and lets twice as much pass. Empty lines before a request are
     ignored (RFC 9112, section 2.2). Data after the last request of a connection is no error.
+
+    A plain head that comes again on its connection, alone and byte for byte, is not read again:
+    what h11 made of it is handed out once more. h11 hears of such a request only if something else
+    happens than an answer that was written before as well. Then it is given the head after all, and
+    is where it would have been.
     """
 
-    __slots__ = ("_h11", "_input", "_limit", "_searched", "_skipped", "error")
+    __slots__ = (
+        "_answered",
+        "_ended",
+        "_h11",
+        "_input",
+        "_known",
+        "_known_request",
+        "_limit",
+        "_searched",
+        "_skipped",
+        "_unread",
+        "error",
+        "plain",
+    )
+
+    plain: bool
+    """Whether the request under way is one whose head may be kept."""
 
     error: str
     """The error of a request that could not be read; begins with a small letter."""
@@ -32,6 +57,11 @@ class RequestParser:
         self._input = bytearray()  # not h11's yet
         self._searched = self._skipped = 0
         self.error = ""
+        self.plain = False
+        self._known = b""  # the last plain head
+        self._known_request: h11.Request | None = None
+        self._unread = b""  # a head that was known, and that h11 has not been given
+        self._ended = self._answered = False  # what has become of that request
 
     def _new(self) -> h11.Connection:
         return h11.Connection(h11.SERVER, max_incomplete_event_size=self._limit)
@@ -39,28 +69,32 @@ class RequestParser:
     @property
     def idle(self) -> bool:
         """Whether a request may come, and nothing of it has."""
-        return self._h11.their_state is h11.IDLE and not self._input
+        return not self._input and self.their_state is h11.IDLE
 
     @property
     def begun(self) -> bool:
         """Whether part of a head has come."""
-        return self._h11.their_state is h11.IDLE and bool(self._input)
+        return bool(self._input) and self.their_state is h11.IDLE
 
     @property
     def answering(self) -> bool:
         """Whether a whole request has come, whose answer is not complete."""
-        return self._h11.their_state not in {h11.IDLE, h11.SEND_BODY, h11.ERROR}
+        return self.their_state not in {h11.IDLE, h11.SEND_BODY, h11.ERROR}
 
     # What Hypercorn calls
 
     @property
     def our_state(self) -> type[object]:
         """As h11's."""
+        if self._unread:
+            return h11.DONE if self._answered else h11.SEND_RESPONSE
         return self._h11.our_state
 
     @property
     def their_state(self) -> type[object]:
         """As h11's."""
+        if self._unread:
+            return h11.DONE if self._ended else h11.SEND_BODY
         return self._h11.their_state
 
     @property
@@ -90,27 +124,45 @@ class RequestParser:
 
     def send(self, event: h11.Event) -> bytes | None:
         """As h11's."""
+        if self._unread:
+            self._give()
         return self._h11.send(event)
+
+    def skip_answer(self) -> bool:
+        """Have the answer taken for sent, all of it; False if h11 has to write it."""
+        if not self._unread or not self._ended or self._answered:
+            return False
+        self._answered = True
+        return True
 
     def start_next_cycle(self) -> None:
         """As h11's."""
+        self.plain = False
+        self._searched = self._skipped = 0
+        if self._answered:
+            self._unread = b""
+            self._ended = self._answered = False
+            return
+        if self._unread:
+            self._give()
         self._h11.start_next_cycle()
         rest, _ = self._h11.trailing_data
         if rest:  # came in one read with a body, and so went to h11
             self._input[:0] = rest
             self._h11 = self._new()
-        self._searched = self._skipped = 0
 
     # The inside
 
     def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        if self._unread:
+            return self._next_of_known()
         state = self._h11.their_state
         if state is h11.IDLE:
-            head = self._take_head()
-            if head is None:
-                return h11.NEED_DATA
-            self._h11.receive_data(head)
-        elif state is h11.SEND_BODY:
+            known = self._known_request
+            if known is not None and not self._skipped and self._input == self._known:
+                return self._begin_known(known)
+            return self._read_head()
+        if state is h11.SEND_BODY:
             if self._input:
                 self._h11.receive_data(bytes(self._input))
                 self._input.clear()
@@ -120,6 +172,43 @@ class RequestParser:
         elif self._input and state is not h11.ERROR:
             return h11.PAUSED
         return self._h11.next_event()
+
+    def _read_head(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        head = self._take_head()
+        if head is None:
+            return h11.NEED_DATA
+        self._h11.receive_data(head)
+        event = self._h11.next_event()
+        if isinstance(event, h11.Request) and is_plain(event):
+            self.plain = True
+            if len(head) <= MAX_KNOWN_SIZE:
+                self._known, self._known_request = head, event
+        return event
+
+    # A request whose head is known
+
+    def _begin_known(self, request: h11.Request) -> h11.Request:
+        self._input.clear()
+        self._unread = self._known
+        self.plain = True
+        return request
+
+    def _next_of_known(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        if not self._ended:
+            self._ended = True
+            return _END
+        return h11.PAUSED if self._input else h11.NEED_DATA
+
+    def _give(self) -> None:
+        """Have h11 read the head of the request under way after all."""
+        head, self._unread = self._unread, b""
+        self._h11.receive_data(head)
+        self._h11.next_event()
+        if self._ended:
+            self._h11.next_event()
+        self._ended = False
+
+    # The head of a request
 
     def _take_head(self) -> bytes | None:
         """The next head, with its empty line; None while it is not complete."""

@@ -6,11 +6,12 @@ import pytest
 import trio
 
 from tests.integration.web.support import SOON, RawClient, echo, running
-from web.server.http1 import _kept_response
+from web.server.known_heads import _kept_head
 
 Send = Callable[[dict], Awaitable[None]]
 
 TWO_REQUESTS = b"GET / HTTP/1.1\r\nHost: test\r\n\r\nGET /second HTTP/1.1\r\nHost: test\r\n\r\n"
+PLAIN = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 
 
 def start(*headers: tuple[bytes, bytes], status: int = 200) -> dict:
@@ -209,14 +210,110 @@ async def test_large_heads_are_not_kept() -> None:
         await send(start(length(5), (b"x-large", b"%d" % number + bytes([120]) * 5_000)))
         await send(body(b"first"))
 
-    _kept_response.cache_clear()
+    _kept_head.cache_clear()
     async with running(app=app_of(answer)) as run:
         client = await run.connect()
         for _ in range(3):
             await client.send(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
             assert (await client.answer())[1] == b"first"
         assert number == 3
-        assert _kept_response.cache_info().currsize == 0
+        assert _kept_head.cache_info().currsize == 0
+
+
+async def test_no_head_with_a_cookie_is_kept() -> None:
+    """It is one client's secret."""
+
+    async def answer(send: Send) -> None:
+        await send(start(length(5), (b"Set-Cookie", b"session=secret")))
+        await send(body(b"first"))
+
+    _kept_head.cache_clear()
+    async with running(app=app_of(answer)) as run:
+        client = await run.connect()
+        for _ in range(2):
+            await client.send(PLAIN)
+            assert b"session=secret" in (await client.answer())[0]
+        assert _kept_head.cache_info().currsize == 0
+
+
+async def test_requests_that_come_again_are_answered_as_the_first_one() -> None:
+    """Byte for byte, also where one that differs stands between them."""
+    number = 0
+
+    async def answer(send: Send) -> None:
+        nonlocal number
+        number += 1
+        await send(start(length(5), (b"date", b"Mon, 30 Nov 2026 09:00:00 GMT")))
+        await send(body(b"%05d" % number))
+
+    async with running(app=app_of(answer)) as run:
+        client = await run.connect()
+        heads = set()
+        for count in range(1, 5):
+            await client.send(PLAIN)
+            head, got = await client.answer()
+            heads.add(head)
+            assert got == b"%05d" % count
+        assert len(heads) == 1
+        await client.send(PLAIN.replace(b"GET", b"HEAD"))
+        assert await client.read_head() in heads
+        await client.send(PLAIN + PLAIN.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        assert (await client.answer())[1] == b"00006"
+        last = await to_the_end(client)
+        assert last.endswith(b"\r\n\r\n00007")
+        assert b"connection: close\r\n" in last.lower()
+
+
+@pytest.mark.parametrize("headers", [(length(5),), (length(5), length(4)), ()])
+async def test_a_known_request_may_be_answered_in_any_way(
+    headers: tuple[tuple[bytes, bytes], ...],
+) -> None:
+    """In pieces, in chunks, or wrongly: then it is a 500, as it is the first time."""
+    asked = 0
+
+    async def answer(send: Send) -> None:
+        nonlocal asked
+        asked += 1
+        if asked < 3:
+            await send(start(length(5)))
+            await send(body(b"first"))
+        else:
+            await send(start(*headers))
+            await send(body(b"fi", more=True))
+            await send(body(b"rst"))
+
+    async with running(app=app_of(answer)) as run:
+        client = await run.connect()
+        for _ in range(2):
+            await client.send(PLAIN)
+            assert (await client.answer())[1] == b"first"
+        await client.send(PLAIN)
+        if len(headers) == 2:
+            assert (await client.read_head()).startswith(b"HTTP/1.1 500 ")
+        elif headers:
+            assert (await client.answer())[1] == b"first"
+        else:
+            head = (await client.read_head()).lower()
+            assert b"transfer-encoding: chunked" in head
+
+
+@pytest.mark.parametrize(("method", "status"), [(b"HEAD", 200), (b"GET", 304), (b"GET", 204)])
+async def test_a_head_that_no_body_follows_leaves_at_once(method: bytes, status: int) -> None:
+    """Its app may be a stream whose first piece comes much later."""
+    seen = trio.Event()
+
+    async def answer(send: Send) -> None:
+        await send(start(length(5), status=status))
+        await seen.wait()
+        await send(body(b"first"))
+
+    async with running(app=app_of(answer)) as run:
+        client = await run.connect()
+        await client.send(PLAIN.replace(b"GET", method))
+        assert (await client.read_head()).startswith(b"HTTP/1.1 %d " % status)
+        seen.set()
+        await client.send(b"GET /second HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert (await client.answer())[1] == b"second"
 
 
 async def test_every_answer_has_its_reason_phrase() -> None:

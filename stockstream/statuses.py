@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from stockstream.histogram import Histogram
-from stockstream.quotes import Base, Quote, Symbol
+from stockstream.quotes import Base, Quote, Symbol, TradingSession
 from stockstream.shards import Claim, NodeId, Shard
 from stockstream.sources import Route
 from stockstream.times import Moment
@@ -44,6 +44,13 @@ class SymbolDay(msgspec.Struct, frozen=True, gc=False):
     settled: bool
 
 
+class MarketSession(NamedTuple):
+    """What a market does with a symbol since a moment in ms since 1970; None: nobody knows."""
+
+    session: TradingSession | None
+    since: int
+
+
 class QuoteRow(msgspec.Struct, frozen=True, gc=False):
     """A symbol's row in the `Quotes` table.
 
@@ -54,7 +61,8 @@ class QuoteRow(msgspec.Struct, frozen=True, gc=False):
     ms: what happens between two quotes is timed by it, whatever the wall clock does meanwhile.
     `source` is the name of the upstream that told it. `changed` is when the price last became
     another one, or was first seen, by the monotonic clock in ms. The change of the `day` is against
-    `base`; without one it is against `open`.
+    `base`; without one it is against `open`. `session` is what its market does by the calendar;
+    None where the provider says it with the price, and from older nodes.
     """
 
     quote: Quote
@@ -66,6 +74,7 @@ class QuoteRow(msgspec.Struct, frozen=True, gc=False):
     changed: int = 0
     base: Base | None = None
     day: SymbolDay | None = None
+    session: MarketSession | None = None
 
 
 class SymbolState(StrEnum):

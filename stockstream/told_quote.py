@@ -25,6 +25,7 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
     change of the day is against `base`, and `basis` says what that is. The day begins at midnight
     in `day_zone`, an IANA zone: that of the exchange, or `UTC` where the exchange is not known.
     `source` is the name of the upstream that told it.
+    `session` is what the provider says, or the calendar of the exchange.
     `changed` is when the price last became another one, or was first seen. `reason` says why a
     symbol is stale, `confirmed` when its price was last told by the provider and taken.
     """
@@ -70,7 +71,7 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
             currency=quote.currency,
             delayed=quote.delayed,
             delayed_seconds=quote.delayed_seconds,
-            session=quote.session,
+            session=_session(row),
             name=quote.name,
             source=row.source or None,
             previous_close=quote.previous_close,
@@ -83,3 +84,9 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
             reason=reason,
             confirmed=confirmed,
         )
+
+
+def _session(row: QuoteRow) -> TradingSession | None:
+    """The provider's word counts more than the calendar."""
+    told, known = row.quote.session, row.session
+    return known.session if told is None and known is not None else told

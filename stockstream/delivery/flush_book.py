@@ -381,6 +381,7 @@ def _same_still(row: QuoteRow, other: QuoteRow) -> bool:
         row.open == other.open
         and (row.base is other.base or row.base == other.base)
         and quote.session is old.session
+        and (row.session is other.session or row.session == other.session)
         and quote.exchange == old.exchange
         and quote.currency == old.currency
         and quote.delayed is old.delayed

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from stockstream.market.day_base import base_of, day_of
 from stockstream.market.exchange_days import Believed
-from stockstream.quotes import Version
+from stockstream.market.sessions import first_session, session_after
+from stockstream.quotes import TradingSession, Version
 from stockstream.statuses import QuoteRow
 
 if TYPE_CHECKING:
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
     from stockstream.market.observed import Observed
     from stockstream.quotes import Symbol
+
+
+_CLOSED = TradingSession.CLOSED
 
 
 class Acceptance(NamedTuple):
@@ -61,8 +67,10 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
             quote = observation.quoted(Version(epoch, 1), received)
             day = day_of(observation, None, believed)
             base = base_of(observation, day, None)
+            session = first_session(observation, received)
+            opened = day.first.price
             accepted.append(
-                QuoteRow(quote, day.first.price, None, shift, steady, source, steady, base, day)
+                QuoteRow(quote, opened, None, shift, steady, source, steady, base, day, session)
             )
             continue
         last = row.quote
@@ -82,6 +90,11 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
             continue
         quote = observation.quoted(Version(epoch, last.version.seq + 1), received)
         day = day_of(observation, row, believed)
+        session = row.session
+        if session is None or session.session is _CLOSED or observation.session is not None:
+            session = session_after(row, observation, received)
+        elif observation.exchange != last.exchange:
+            session = first_session(observation, received)
         accepted.append(
             QuoteRow(
                 quote,
@@ -93,6 +106,7 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
                 row.changed if quote.price == last.price else steady,
                 base_of(observation, day, row),
                 day,
+                session,
             )
         )
     return Acceptance(tuple(accepted), frozenset(behind | overtaken), frozenset(overtaken))
@@ -101,7 +115,8 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
 def take_in(received: Iterable[QuoteRow], rows: Mapping[Symbol, QuoteRow]) -> TakenIn:
     """What of rows that another node made belongs in the table: nothing that is older (N3).
 
-    Two rows of one version are of one quote. The one that knows the base of the day says more.
+    Two rows of one version are of one quote. The one that knows the base of the day says more, and
+    so does the one whose session began later.
 
     Nodes that could not reach each other have fetched the same in turns: the higher version may be
     of the older price. It is left out, for clients of this node have seen the newer one; whoever
@@ -114,8 +129,8 @@ def take_in(received: Iterable[QuoteRow], rows: Mapping[Symbol, QuoteRow]) -> Ta
         here = rows.get(row.quote.symbol)
         if here is None or (row.quote.version > here.quote.version and not _is_past(row, here)):
             newer.append(row)
-        elif row.quote.version == here.quote.version and _says_more(row, here):
-            amended.append(row)
+        elif row.quote.version == here.quote.version and (said := _amended(here, row)) is not here:
+            amended.append(said)
         else:
             refused += 1
     return TakenIn(tuple(newer), tuple(amended), refused)
@@ -128,6 +143,15 @@ def _is_past(row: QuoteRow, here: QuoteRow) -> bool:
         and row.shift == here.shift
         and row.quote.timestamp < here.quote.timestamp
     )
+
+
+def _amended(here: QuoteRow, row: QuoteRow) -> QuoteRow:
+    """The row that is here with what the other one of its quote says more; the same for nothing."""
+    told, known = row.session, here.session
+    session = known if told is None or (known and known.since >= told.since) else told
+    if _says_more(row, here):
+        return row if row.session is session else msgspec.structs.replace(row, session=session)
+    return here if session is known else msgspec.structs.replace(here, session=session)
 
 
 def _says_more(row: QuoteRow, here: QuoteRow) -> bool:

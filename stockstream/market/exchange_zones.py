@@ -1,4 +1,4 @@
-"""The time zone of an exchange, by the codes that providers write. Pure.
+"""The time zone of an exchange and its calendar, by the codes that providers write. Pure.
 
 Known are the market identifier codes of ISO 10383, and the short names that large providers use.
 Small letters, blanks and signs make no difference. A symbol may name its exchange itself, in front
@@ -12,12 +12,28 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 UNKNOWN = "UTC"
+NEVER_CLOSES = "24/7"
 
-# By zone: first the codes of `exchange`, then what stands behind the dot of a symbol.
-_ZONES = {
-    "America/New_York": (
+
+class Market(NamedTuple):
+    """The IANA `zone` whose midnight begins the day, and the name of the `calendar` in
+    `calendars.json`: None where an exchange is known and its hours are not.
+    """
+
+    zone: str
+    calendar: str | None
+
+
+_ANY = Market(UNKNOWN, NEVER_CLOSES)
+
+# A zone, a calendar, the codes of `exchange`, and what stands behind the dot of a symbol.
+_MARKETS = (
+    (
+        "America/New_York",
+        "XNYS",
         (
             "NASDAQ NASDAQGS NASDAQGM NASDAQCM NASDAQNMS NASDAQGLOBALSELECT NASDAQGLOBALMARKET "
             "NASDAQCAPITALMARKET XNAS XNGS XNMS XNCM NMS NGM NCM NIM NAS "
@@ -28,77 +44,96 @@ _ZONES = {
         ),
         "US",
     ),
-    "America/Chicago": ("CME XCME CBOT CBT XCBT CBOEOPTIONS XCBO", ""),
-    "America/Toronto": (
+    ("America/Chicago", None, "CME XCME CBOT CBT XCBT CBOEOPTIONS XCBO", ""),
+    (
+        "America/Toronto",
+        "XTSE",
         "TSX TORONTOSTOCKEXCHANGE TOR XTSE TSXV XTSX VAN CVE CNSX CSE XCNQ CNQ NEO NEOE NEX AQL",
         "TO CN NE",
     ),
-    "America/Mexico_City": ("BMV XMEX MEX", "MX"),
-    "America/Sao_Paulo": ("B3 BOVESPA BVMF SAO", "SA"),
-    "America/Argentina/Buenos_Aires": ("BCBA XBUE BUE", "BA"),
-    "America/Santiago": ("XSGO SGO", "SN"),
-    "America/Bogota": ("BVC XBOG", ""),
-    "America/Lima": ("BVL XLIM", "LM"),
-    "Europe/London": ("LSE LONDONSTOCKEXCHANGE XLON LON IOB LSEAIM AIMX", "L IL UK"),
-    "Europe/Dublin": ("XDUB ISEQ EURONEXTDUBLIN", "IR"),
-    "Europe/Paris": ("XPAR PAR EPA EURONEXTPARIS EURONEXT", "PA"),
-    "Europe/Amsterdam": ("XAMS AMS AEX EURONEXTAMSTERDAM", "AS"),
-    "Europe/Brussels": ("XBRU BRU EBR EURONEXTBRUSSELS", "BR"),
-    "Europe/Lisbon": ("XLIS LIS ELI EURONEXTLISBON", "LS"),
-    "Europe/Oslo": ("XOSL OSL OSLO", "OL"),
-    "Europe/Berlin": (
-        (
-            "XETRA XETR ETR GER FWB XFRA FRA FRANKFURT TRADEGATE XGAT GETTEX XMUN MUN "
-            "XSTU STU STUTTGART XDUS DUS XHAM HAM XBER BER XHAN HAN"
-        ),
-        "DE MU DU HM BE HA",
+    ("America/Mexico_City", "XMEX", "BMV XMEX MEX", "MX"),
+    ("America/Sao_Paulo", "BVMF", "B3 BOVESPA BVMF SAO", "SA"),
+    ("America/Argentina/Buenos_Aires", "XBUE", "BCBA XBUE BUE", "BA"),
+    ("America/Santiago", "XSGO", "XSGO SGO", "SN"),
+    ("America/Bogota", "XBOG", "BVC XBOG", ""),
+    ("America/Lima", "XLIM", "BVL XLIM", "LM"),
+    ("Europe/London", "XLON", "LSE LONDONSTOCKEXCHANGE XLON LON IOB LSEAIM AIMX", "L IL UK"),
+    ("Europe/Dublin", "XDUB", "XDUB ISEQ EURONEXTDUBLIN", "IR"),
+    ("Europe/Paris", "XPAR", "XPAR PAR EPA EURONEXTPARIS EURONEXT", "PA"),
+    ("Europe/Amsterdam", "XAMS", "XAMS AMS AEX EURONEXTAMSTERDAM", "AS"),
+    ("Europe/Brussels", "XBRU", "XBRU BRU EBR EURONEXTBRUSSELS", "BR"),
+    ("Europe/Lisbon", "XLIS", "XLIS LIS ELI EURONEXTLISBON", "LS"),
+    ("Europe/Oslo", "XOSL", "XOSL OSL OSLO", "OL"),
+    ("Europe/Berlin", "XETR", "XETRA XETR ETR GER", "DE"),
+    ("Europe/Berlin", "XFRA", "FWB XFRA FRA FRANKFURT", ""),
+    ("Europe/Berlin", "XHAM", "XHAM HAM", "HM"),
+    ("Europe/Berlin", "XDUS", "XDUS DUS", "DU"),
+    (
+        "Europe/Berlin",
+        None,
+        "TRADEGATE XGAT GETTEX XMUN MUN XSTU STU STUTTGART XBER BER XHAN HAN",
+        "MU BE HA",
     ),
-    "Europe/Vienna": ("XWBO WBAG VIE", "VI"),
-    "Europe/Zurich": ("SIX XSWX SWX EBS XVTX VTX", "SW"),
-    "Europe/Rome": ("XMIL MIL BIT MTA BORSAITALIANA", "MI"),
-    "Europe/Madrid": ("BME XMAD MCE", "MC"),
-    "Europe/Stockholm": ("OMX OMXSTO XSTO STO", "ST"),
-    "Europe/Copenhagen": ("OMXCOP XCSE CPH", "CO"),
-    "Europe/Helsinki": ("OMXHEX XHEL HEL", "HE"),
-    "Atlantic/Reykjavik": ("OMXICE XICE", "IC"),
-    "Europe/Warsaw": ("GPW XWAR WSE WAR", "WA"),
-    "Europe/Prague": ("XPRA PRA", ""),
-    "Europe/Budapest": ("XBUD BUD", "BD"),
-    "Europe/Athens": ("XATH ATH ATHEX", "AT"),
-    "Europe/Istanbul": ("BIST XIST IST", "IS"),
-    "Europe/Moscow": ("MOEX MISX MCX", "ME"),
-    "Asia/Jerusalem": ("TASE XTAE TLV", "TA"),
-    "Asia/Riyadh": ("TADAWUL XSAU SAU", "SR"),
-    "Asia/Qatar": ("DSMD DSM QSE", "QA"),
-    "Asia/Dubai": ("DFM XDFM ADX XADS", "AE"),
-    "Africa/Johannesburg": ("JSE XJSE JNB", "JO"),
-    "Africa/Cairo": ("EGX XCAI CAI", ""),
-    "Asia/Kolkata": ("NSE XNSE NSI BSE XBOM BOM", "NS BO"),
-    "Asia/Shanghai": ("SSE XSHG SHH SHA SHSE SZSE XSHE SHZ SHE", "SS SZ"),
-    "Asia/Hong_Kong": ("HKEX HONGKONGSTOCKEXCHANGE XHKG HKG HKSE SEHK", "HK"),
-    "Asia/Taipei": ("TWSE XTAI TAI TPE TPEX ROCO TWO", "TW TWO"),
-    "Asia/Tokyo": ("TSE TOKYOSTOCKEXCHANGE JPX XTKS XJPX TYO TOKYO XNGO XSAP XFKA", "T JP"),
-    "Asia/Seoul": ("KRX XKRX KOSPI KSC KOSDAQ XKOS KOE", "KS KQ"),
-    "Asia/Singapore": ("SGX XSES SES", "SI"),
-    "Asia/Kuala_Lumpur": ("MYX XKLS KLS KLSE", "KL"),
-    "Asia/Bangkok": ("SET XBKK", "BK"),
-    "Asia/Jakarta": ("IDX XIDX JKT", "JK"),
-    "Asia/Manila": ("PSEI XPHS PHS", "PS"),
-    "Asia/Ho_Chi_Minh": ("HOSE XSTC VSE", "VN"),
-    "Australia/Sydney": ("ASX XASX CXA CHIA", "AX XA"),
-    "Pacific/Auckland": ("NZX XNZE NZE", "NZ"),
+    ("Europe/Vienna", "XWBO", "XWBO WBAG VIE", "VI"),
+    ("Europe/Zurich", "XSWX", "SIX XSWX SWX EBS XVTX VTX", "SW"),
+    ("Europe/Rome", "XMIL", "XMIL MIL BIT MTA BORSAITALIANA", "MI"),
+    ("Europe/Madrid", "XMAD", "BME XMAD MCE", "MC"),
+    ("Europe/Stockholm", "XSTO", "OMX OMXSTO XSTO STO", "ST"),
+    ("Europe/Copenhagen", "XCSE", "OMXCOP XCSE CPH", "CO"),
+    ("Europe/Helsinki", "XHEL", "OMXHEX XHEL HEL", "HE"),
+    ("Atlantic/Reykjavik", "XICE", "OMXICE XICE", "IC"),
+    ("Europe/Warsaw", "XWAR", "GPW XWAR WSE WAR", "WA"),
+    ("Europe/Prague", "XPRA", "XPRA PRA", ""),
+    ("Europe/Budapest", "XBUD", "XBUD BUD", "BD"),
+    ("Europe/Athens", "ASEX", "XATH ATH ATHEX", "AT"),
+    ("Europe/Istanbul", "XIST", "BIST XIST IST", "IS"),
+    ("Europe/Moscow", "XMOS", "MOEX MISX MCX", "ME"),
+    ("Asia/Jerusalem", "XTAE", "TASE XTAE TLV", "TA"),
+    ("Asia/Riyadh", "XSAU", "TADAWUL XSAU SAU", "SR"),
+    ("Asia/Qatar", None, "DSMD DSM QSE", "QA"),
+    ("Asia/Dubai", None, "DFM XDFM ADX XADS", "AE"),
+    ("Africa/Johannesburg", "XJSE", "JSE XJSE JNB", "JO"),
+    ("Africa/Cairo", None, "EGX XCAI CAI", ""),
+    ("Asia/Kolkata", "XBOM", "NSE XNSE NSI BSE XBOM BOM", "NS BO"),
+    ("Asia/Shanghai", "XSHG", "SSE XSHG SHH SHA SHSE SZSE XSHE SHZ SHE", "SS SZ"),
+    ("Asia/Hong_Kong", "XHKG", "HKEX HONGKONGSTOCKEXCHANGE XHKG HKG HKSE SEHK", "HK"),
+    ("Asia/Taipei", "XTAI", "TWSE XTAI TAI TPE TPEX ROCO TWO", "TW TWO"),
+    ("Asia/Tokyo", "XTKS", "TSE TOKYOSTOCKEXCHANGE JPX XTKS XJPX TYO TOKYO", "T JP"),
+    ("Asia/Tokyo", None, "XNGO XSAP XFKA", ""),
+    ("Asia/Seoul", "XKRX", "KRX XKRX KOSPI KSC KOSDAQ XKOS KOE", "KS KQ"),
+    ("Asia/Singapore", "XSES", "SGX XSES SES", "SI"),
+    ("Asia/Kuala_Lumpur", "XKLS", "MYX XKLS KLS KLSE", "KL"),
+    ("Asia/Bangkok", "XBKK", "SET XBKK", "BK"),
+    ("Asia/Jakarta", "XIDX", "IDX XIDX JKT", "JK"),
+    ("Asia/Manila", "XPHS", "PSEI XPHS PHS", "PS"),
+    ("Asia/Ho_Chi_Minh", None, "HOSE XSTC VSE", "VN"),
+    ("Australia/Sydney", "XASX", "ASX XASX CXA CHIA", "AX XA"),
+    ("Pacific/Auckland", "XNZE", "NZX XNZE NZE", "NZ"),
+)
+_BY_CODE = {
+    code: Market(zone, calendar) for zone, calendar, codes, _ in _MARKETS for code in codes.split()
 }
-_BY_CODE = {code: zone for zone, (codes, _) in _ZONES.items() for code in codes.split()}
-_BY_SUFFIX = {suffix: zone for zone, (_, suffixes) in _ZONES.items() for suffix in suffixes.split()}
-ZONES = frozenset({UNKNOWN, *_ZONES})
+_BY_SUFFIX = {
+    suffix: Market(zone, calendar)
+    for zone, calendar, _, suffixes in _MARKETS
+    for suffix in suffixes.split()
+}
+ZONES = frozenset({UNKNOWN, *(zone for zone, *_ in _MARKETS)})
+CALENDARS = {calendar: zone for zone, calendar, *_ in _MARKETS if calendar is not None}
+"""The calendars that are wanted, each with its zone."""
 _NOT_IN_A_CODE = re.compile(r"[^A-Z0-9]+")
 
 
 @lru_cache(maxsize=16_384)
-def zone_of(exchange: str | None, symbol: str) -> str:
-    """The IANA name of the zone whose midnight begins the symbol's day; else `UNKNOWN`."""
+def market_of(exchange: str | None, symbol: str) -> Market:
+    """Where a symbol is traded; that of a market that never closes, if nobody says where."""
     if exchange is not None:
-        return _BY_CODE.get(_NOT_IN_A_CODE.sub("", exchange.upper()), UNKNOWN)
+        return _BY_CODE.get(_NOT_IN_A_CODE.sub("", exchange.upper()), _ANY)
     prefix, _, rest = symbol.rpartition(":")
     _, dot, suffix = rest.rpartition(".")
-    return _BY_CODE.get(prefix) or (_BY_SUFFIX.get(suffix) if dot else None) or UNKNOWN
+    return _BY_CODE.get(prefix) or (_BY_SUFFIX.get(suffix) if dot else None) or _ANY
+
+
+def zone_of(exchange: str | None, symbol: str) -> str:
+    """The IANA name of the zone whose midnight begins the symbol's day; else `UNKNOWN`."""
+    return market_of(exchange, symbol).zone

@@ -17,6 +17,7 @@ from stockstream import paths
 from stockstream.market.acceptance import accept, epoch_of, take_in
 from stockstream.market.day_base import corrected
 from stockstream.market.observed import Accepted, Observed
+from stockstream.market.sessions import next_turn, turned
 from stockstream.market.versioning import Portion, Versioning
 from stockstream.messages import (
     BatchesLost,
@@ -40,8 +41,14 @@ if TYPE_CHECKING:
     from stockstream.tables import Tables
 
 CLAIM_SECONDS = 2.0
+LOOK_SECONDS = 1.0
+"""How often it is looked whether a market has opened or closed."""
 
 _log = structlog.stdlib.get_logger(__name__)
+
+
+class _Look:
+    """Time to see which markets have opened and closed."""
 
 
 class Streamer(Actor):
@@ -72,6 +79,9 @@ class Streamer(Actor):
         self._epoch = epoch_of(self._tables.quotes.rows, await self._first_epoch())
         self._pubsub = self.system.ref(paths.PUBSUB)
         self._membership = self.system.ref(paths.MEMBERSHIP)
+        self._turn_due = 0
+        self._looked = 0
+        self.send_every(LOOK_SECONDS, _Look())
         holding = self._tables.holding.value
         if holding is not None:
             self._versioning.begin(holding, again=self.generation > 1)
@@ -121,6 +131,7 @@ class Streamer(Actor):
         holding = self._tables.holding.value
         if holding is not None:
             self._versioning.changed(holding)
+            self._turn_due = 0  # nobody may have said of its symbols which markets have closed
 
     def _portions(self, observed: Observed) -> Iterable[Portion]:
         holding = self._tables.holding.value
@@ -171,6 +182,19 @@ class Streamer(Actor):
                     amended[symbol] = new
         if amended:
             self._amend(amended, own=True)
+
+    @handles(_Look)
+    def _on_look(self, _message: _Look) -> None:
+        now, before = self._clock(), self._looked
+        self._looked = now
+        if before <= now < self._turn_due:
+            return
+        self._turn_due = next_turn(now)
+        rows = turned(
+            self._versioning.held(self._tables.quotes.rows, self._tables.holding.value), now
+        )
+        if rows:
+            self._amend({row.quote.symbol: row for row in rows}, own=True)
 
     def _amend(self, rows: dict[Symbol, QuoteRow], *, own: bool) -> None:
         """Say more of quotes that were published."""

@@ -17,10 +17,10 @@ from stockstream.shards import Shard, next_epoch, shard, shard_of, upstream_of
 from stockstream.statuses import Holding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from stockstream.market.observed import Observed
-    from stockstream.quotes import Observation
+    from stockstream.quotes import Observation, Symbol
     from stockstream.statuses import QuoteRow
 
 _ROUNDS = 2
@@ -119,6 +119,16 @@ class Versioning:
             else:
                 portions.append(Portion(seen, holding.epochs[name], own=True))
         return portions
+
+    def held(self, rows: Mapping[Symbol, QuoteRow], holding: Holding | None) -> Iterable[QuoteRow]:
+        """The rows that this node may say more of; all without a cluster."""
+        if holding is None:
+            return rows.values()
+        return (
+            row
+            for symbol, row in rows.items()
+            if shard_of(row.source, symbol, self._count) in holding.epochs
+        )
 
     def _by_shard(self, observed: Observed) -> dict[Shard, Sequence[Observation]]:
         if self._count == 1:

@@ -15,13 +15,15 @@ from stockstream.market.feeds.poll import PollSettings
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import ProviderDown
 from stockstream.messages import BatchReceived, Demand, EpochSeen, EpochsUsed, QuotesPublished
-from stockstream.quotes import Base, Basis, Observation, Version
+from stockstream.quotes import Base, Basis, Observation, Quote, TradingSession, Version
 from stockstream.shards import EPOCHS_PER_NODE, NodeId, Shard, index_of, next_epoch
 from stockstream.statuses import (
     CircuitState,
     ExchangeDay,
     FeedState,
     Holding,
+    MarketSession,
+    QuoteRow,
     ReceivedFigures,
     SymbolDay,
 )
@@ -402,3 +404,26 @@ async def test_rows_that_are_no_news_are_counted(autojump_clock):
         figures = there.tables.received.value
         assert (figures.taken, figures.refused) == (2 * len(here.provider.fetches), 2)
         assert here.tables.received.value == ReceivedFigures()
+
+
+async def test_who_fetches_a_symbol_says_that_its_market_has_closed(autojump_clock):
+    """And who takes over, of what its predecessor did not say any more."""
+
+    def clock():
+        return 1_796_072_398_000 + round(trio.current_time() * 1000)  # 2 s before New York closes
+
+    async with running_market(parts=1, clock=clock) as market:
+        quote = Quote("NFLX", 1.0, clock(), "NASDAQ", "USD", False, Version(100, 1), clock())
+        open_since = MarketSession(TradingSession.REGULAR, clock() - 1000)
+        row = QuoteRow(quote, 1.0, None, source=UPSTREAM, session=open_since)
+        await market.hold(Holding())
+        market.ref(paths.STREAMER).cast(BatchReceived(ELSEWHERE, (row,)))
+        await trio.sleep(5)
+        assert market.tables.quotes.get("NFLX") == row
+        await market.hold(holds(200))
+        await trio.sleep(2)
+        assert market.tables.quotes.get("NFLX").session.session == "post"
+        told = [one for one in market.sent if isinstance(one, QuotesPublished)]
+        assert [
+            row.session.session for one in told for row in one.rows if row.quote.symbol == "NFLX"
+        ] == ["post"]

@@ -202,3 +202,39 @@ async def test_kills_at_random_leave_no_gap_and_no_older_price(autojump_clock):
         assert_each_symbol_only_rises(market)
         numbers = [batch.number for batch in market.batches]
         assert numbers == sorted(set(numbers))
+
+
+# Markets that close
+
+
+def closing_clock():
+    """Two seconds before the New York Stock Exchange closes on a Monday."""
+    return 1_796_072_398_000 + round(trio.current_time() * 1000)
+
+
+async def test_a_market_that_closes_is_told_without_a_price(autojump_clock):
+    """Once, under the version that there is, and of its own symbols alone."""
+    async with running_market(clock=closing_clock) as market:
+
+        def told():
+            rows = [row for batch in market.batches for row in batch.rows]
+            return [
+                (row.quote.symbol, row.quote.version.seq, row.session.session)
+                for row in rows
+                if row.quote.symbol in {"NFLX", "BTC-USD"}
+            ]
+
+        seen = tuple(
+            Observation(symbol, 1.0, closing_clock(), exchange)
+            for symbol, exchange in (("NFLX", "NASDAQ"), ("BTC-USD", "KRAKEN"))
+        )
+        reading = Reading(round(trio.current_time() * 1000), closing_clock())
+        await market.ref(paths.STREAMER).call(Observed(UPSTREAM, seen, reading, 0))
+        await trio.sleep(1)
+        first = [("NFLX", 1, "regular"), ("BTC-USD", 1, "always")]
+        assert told() == first
+        await trio.sleep(4)
+        assert told() == [*first, ("NFLX", 1, "post")]
+        await market.kill(paths.STREAMER)
+        await trio.sleep(2)
+        assert len(told()) == 3

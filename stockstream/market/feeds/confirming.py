@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from stockstream.market.confirmations import Pace
+    from stockstream.market.feeds.line import Line
     from stockstream.market.parser import Parsed, Rejects
+    from stockstream.market.providers.push import Refused
     from stockstream.market.time_base import Poll
     from stockstream.quotes import Symbol
     from stockstream.tables import Tables
@@ -104,3 +106,23 @@ def _stale(row: Confirmations, now: int) -> dict[Symbol, StaleReason]:
 def _some(symbols: Iterable[Symbol]) -> dict[str, object]:
     named = sorted(symbols)
     return {"count": len(named), "some": named[:SYMBOLS_TOLD]}
+
+
+def subscribed(
+    line: Line, refused: Mapping[Symbol, Refused], upstream: str, tables: Tables, now: float
+) -> Answer:
+    """What a line confirms by being there: what is subscribed is live without a trade."""
+    rows = tables.quotes.rows
+    told = frozenset(
+        symbol
+        for symbol in line.subscribed
+        if (row := rows.get(symbol)) is not None and row.source == upstream
+    )
+    before = tables.confirmations.get(upstream)
+    known = frozenset() if before is None else before.told.union(before.lapsed, before.unasked)
+    steady = round(now * 1000)
+    not_listed = {
+        symbol: Rejection(StaleReason.NOT_LISTED, why.reason, steady)
+        for symbol, why in refused.items()
+    }
+    return Answer(steady, known | told, told, not_listed)

@@ -20,11 +20,12 @@ from stockstream.market.providers.failures import provider_error
 from stockstream.market.providers.push import Refused, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from stockstream.market.feeds.allowance import Tokens
     from stockstream.market.providers.push import Access, Event, Latest
-    from stockstream.quotes import Symbol
+    from stockstream.quotes import Observation, Symbol
+    from stockstream.statuses import QuoteRow
 
 TIMEOUT_SECONDS = 10.0
 GATHER_SECONDS = 0.2
@@ -135,3 +136,9 @@ class Fill:
     def _failed(self, kind: str, reason: str, said: str | None = None) -> None:
         self.trouble = kind
         self._tell_failed(kind, reason, said)
+
+
+def is_news(seen: Observation, rows: Mapping[Symbol, QuoteRow]) -> bool:
+    """Whether nothing as new is known of its symbol."""
+    row = rows.get(seen.symbol)
+    return row is None or seen.timestamp > row.quote.timestamp

@@ -21,15 +21,15 @@ import trio
 from stockstream import paths
 from stockstream.market.breaker_messages import CallRaised, CallReturned, NoCalls
 from stockstream.market.breaker_types import NotPermitted, Permit
-from stockstream.market.confirmations import Answer, Pace
+from stockstream.market.confirmations import Pace
 from stockstream.market.feeds.allowance import (
     LONGEST_RETRY_AFTER,
     Tokens,
     pause_after,
     pause_while_it_lingers,
 )
-from stockstream.market.feeds.confirming import Confirming, refusals
-from stockstream.market.feeds.fill import Fill
+from stockstream.market.feeds.confirming import Confirming, refusals, subscribed
+from stockstream.market.feeds.fill import Fill, is_news
 from stockstream.market.feeds.line import Line, LineTimes
 from stockstream.market.feeds.mute import QUIET_SECONDS, Mute
 from stockstream.market.feeds.partners import RETRY_SECONDS, Partners
@@ -40,6 +40,7 @@ from stockstream.market.feeds.standing import Standing
 from stockstream.market.feeds.wanting import Wanting
 from stockstream.market.observed import Observed
 from stockstream.market.parser import Rejects
+from stockstream.market.providers.conversation import OVER_LIMIT
 from stockstream.market.providers.push import Event, Prices, Refused, Subscribed, Unread
 from stockstream.market.time_base import Reading, TimeBase
 from stockstream.masks import without_secrets
@@ -51,12 +52,12 @@ from stockstream.messages import (
     RoutesChanged,
     UpstreamTold,
 )
-from stockstream.statuses import PushPhase, PushStatus, Rejection, StaleReason
+from stockstream.statuses import PushPhase, PushStatus
 from stockstream.times import Moment, now_ms
 from supervision import Actor, CallError, handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from stockstream.market.providers.push import Access, PushProvider
     from stockstream.quotes import Observation, Symbol
@@ -133,6 +134,7 @@ class PushFeed(Actor):
         self._line: Line | None = None
         self._connecting: Line | None = None
         self._mute: Mute | None = None
+        self._beyond: Mapping[Symbol, Refused] = {}
         self._wake, self._told_wake = trio.Event(), trio.Event()
 
     async def init(self) -> None:
@@ -341,7 +343,7 @@ class PushFeed(Actor):
             messages=self._messages.level,
             calls=None if self._fill is None else self._calls.level,
             symbols=0 if line is None else len(line.subscribed),
-            refused={} if line is None else {s: why.code for s, why in line.refused.items()},
+            refused={symbol: why.code for symbol, why in self._refused(line).items()},
         )
         self._tables.pushes.put(self._upstream, self._row)
 
@@ -389,6 +391,10 @@ class PushFeed(Actor):
     def _filled(self, event: Event) -> None:
         if isinstance(event, Refused) and self._line is not None:
             self._line.refuse(event)
+        elif isinstance(event, Prices):
+            # The socket has told of many in the meantime; that is no trouble.
+            rows = self._tables.quotes.rows
+            event = Prices(tuple(one for one in event.observations if is_news(one, rows)))
         self._read(event)
 
     def _not_filled(self, kind: str, reason: str, said: str | None) -> None:
@@ -449,13 +455,15 @@ class PushFeed(Actor):
                     self._standing.held_back(self._interval, "connecting")
                 continue
             self._standing.fresh(Moment(line.last_frame), self._interval)
-            again = {f"symbol_{why.code}" for why in line.refused.values()}
+            self._look_beyond()
+            again = {f"symbol_{why.code}" for why in self._refused(line).values()}
             if self._fill is not None and self._fill.trouble is not None:
                 again.add(self._fill.trouble)
             self._standing.succeeded(again)
             if self._row.failures and now - (line.opened or now) >= self._settings.healthy:
                 self._row = msgspec.structs.replace(self._row, failures=0)
-            self._confirm(line, now)
+            answer = subscribed(line, self._refused(line), self._upstream, self._tables, now)
+            self._confirming.answered(answer, Pace(self._interval, self._interval, None))
             self._say(PushPhase.CONNECTED)
             line.want(wanted)
             idle_since = None if wanted else idle_since or now
@@ -465,20 +473,16 @@ class PushFeed(Actor):
                 why = f"no price for {self._settings.quiet:g} s, though symbols were trading"
                 line.hang_up(Ended("mute", why))
 
-    def _confirm(self, line: Line, now: float) -> None:
-        """What is subscribed is live without a trade, as long as the line is."""
-        rows, upstream = self._tables.quotes.rows, self._upstream
-        told = frozenset(
-            symbol
-            for symbol in line.subscribed
-            if (row := rows.get(symbol)) is not None and row.source == upstream
-        )
-        before = self._tables.confirmations.get(upstream)
-        known = frozenset() if before is None else before.told.union(before.lapsed, before.unasked)
-        steady = round(now * 1000)
-        refused = {
-            symbol: Rejection(StaleReason.NOT_LISTED, why.reason, steady)
-            for symbol, why in line.refused.items()
-        }
-        answer = Answer(steady, known | told, told, refused)
-        self._confirming.answered(answer, Pace(self._interval, self._interval, None))
+    def _refused(self, line: Line | None) -> Mapping[Symbol, Refused]:
+        return {} if line is None else {**self._beyond, **line.refused}
+
+    def _look_beyond(self) -> None:
+        """Say which symbols are wanted and more than the provider allows."""
+        most = self._provider.limits.symbols
+        why = f"{self._provider.name} tells {most} symbols on a connection, and this is one more"
+        beyond = self._wanting.beyond(self._standby.held)
+        before = self._beyond
+        self._beyond = {symbol: Refused(symbol, OVER_LIMIT, why) for symbol in beyond}
+        news = [symbol for symbol in beyond if symbol not in before]
+        if news:
+            self._standing.trouble(f"symbol_{OVER_LIMIT}", f"{news[0]}: {why}", len(news))

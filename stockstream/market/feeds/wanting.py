@@ -14,7 +14,7 @@ from stockstream.quotes import Symbol
 from stockstream.shards import index_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from stockstream.tables import Tables
 
@@ -47,6 +47,14 @@ class Wanting:
         No more than the provider allows on a connection: those that clients and alerts named come
         first, and then the first by name, so that the choice does not change by itself.
         """
+        return self._ranked(held)[0]
+
+    def beyond(self, held: frozenset[int]) -> Sequence[Symbol]:
+        """What it would have, too, if the provider allowed more."""
+        return self._ranked(held)[1]
+
+    def _ranked(self, held: frozenset[int]) -> tuple[frozenset[Symbol], Sequence[Symbol]]:
+        """What is had, and what not because there is more than is allowed."""
         named = self.demand.symbols | self.alerts
         wanted = self._set | named
         if self.demand.everything:
@@ -60,9 +68,9 @@ class Wanting:
             and (len(held) == self._parts or index_of(symbol, self._parts) in held)
         )
         if self._most is None or len(some) <= self._most:
-            return some
+            return some, ()
         by_rank = sorted(some, key=lambda symbol: (symbol not in named, symbol))
-        return frozenset(by_rank[: self._most])
+        return frozenset(by_rank[: self._most]), by_rank[self._most :]
 
     def tells(self, symbol: Symbol) -> bool:
         """Whether this provider is the one whose prices of the symbol count now."""

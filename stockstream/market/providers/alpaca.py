@@ -19,7 +19,7 @@ import msgspec
 
 from stockstream.market.providers.conversation import (
     INVALID_SYMBOL,
-    SYMBOL_LIMIT,
+    OVER_LIMIT,
     UNKNOWN_SYMBOL,
     Conversation,
 )
@@ -169,7 +169,7 @@ class AlpacaCodec(Conversation):
                 raise Unreadable("halts_refused", f"no halts are told: {words}")
         match code:
             case 405:
-                self.refuse(question or (), SYMBOL_LIMIT, words, taken)
+                self.refuse(question or (), OVER_LIMIT, words, taken)
             case 400 if question:
                 self.refuse(question, INVALID_SYMBOL, words, taken)
             case 402 | 408 | 409 | 411:

@@ -5,6 +5,8 @@ A message names the provider and what is wrong with it; it never repeats an addr
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 JSON = "json"
 POLLED = (JSON, "http", "https", "sim")
 PLANNED = frozenset({"tiingo"})
-_URL = "url"
+_URL, _SYMBOLS = "url", "symbols"
 
 
 def push_provider(upstream: Upstream) -> tuple[PushProvider, Access] | None:
@@ -61,7 +63,17 @@ def push_provider(upstream: Upstream) -> tuple[PushProvider, Access] | None:
     wrong = provider.check(access)
     if wrong is not None:
         raise InvalidProviderUrl(wrong)
-    return provider.adapted(provider, access), access
+    return _of_plan(provider.adapted(provider, access), access), access
+
+
+def _of_plan(provider: PushProvider, access: Access) -> PushProvider:
+    """The provider with as many symbols as a plan has, where that is said."""
+    written = access.options.get(_SYMBOLS)
+    if written is None:
+        return provider
+    if not re.fullmatch("[1-9][0-9]{0,5}", written):
+        raise InvalidProviderUrl(f"symbols={written[:16]} is no number of symbols")
+    return replace(provider, limits=replace(provider.limits, symbols=int(written)))
 
 
 def poll_provider(upstream: Upstream, settings: HttpSettings) -> Callable[[], Provider]:
@@ -108,9 +120,10 @@ def _options(provider: PushProvider, address: str) -> tuple[str | None, dict[str
         )
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     url = given.pop(_URL, None)
-    unknown = sorted(given.keys() - provider.options)
+    options = provider.options | ({_SYMBOLS} if provider.limits.symbols else set())
+    unknown = sorted(given.keys() - options)
     if unknown:
-        may = ", ".join(sorted({*provider.options, _URL}))
+        may = ", ".join(sorted({*options, _URL}))
         hint = "; a key belongs into its own variable" if "key" in unknown[0].lower() else ""
         raise InvalidProviderUrl(
             f"{provider.scheme}:// has no option {unknown[0][:32]!r}, only {may}{hint}"

@@ -30,7 +30,7 @@ ANSWER_SECONDS = 10.0
 CALM_SECONDS = 1.0
 INVALID_SYMBOL = "invalid_symbol"
 UNKNOWN_SYMBOL = "unknown_symbol"
-SYMBOL_LIMIT = "symbol_limit"
+OVER_LIMIT = "over_limit"
 _REMEMBERED = 4096
 
 

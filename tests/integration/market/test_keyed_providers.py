@@ -46,20 +46,23 @@ async def stub(tmp_path: Path, nursery: trio.Nursery) -> str:
 async def test_a_key_gets_to_its_provider_and_into_no_output(
     stub: str, nursery: trio.Nursery
 ) -> None:
-    """Prices come by the socket and by REST, and nothing that anybody can read has the key."""
-    address = f"finnhub://?url={stub.replace('http', 'ws')}/__streams/finnhub"
+    """Prices come by the socket and by REST, and nothing that anybody can read has the key. A
+    symbol that is not there is refused, and so is one more than the plan has.
+    """
+    address = f"finnhub://?symbols=3&url={stub.replace('http', 'ws')}/__streams/finnhub"
     with capture_logs() as logs:
         async with (
             running_tree(
-                upstreams=[Upstream("us", address, KEY)], symbols="AAPL,NO-SUCH,BINANCE:BTCUSDT"
+                upstreams=[Upstream("us", address, KEY)], symbols="AAPL,NO-SUCH,BINANCE:BTCUSDT,ZZZ"
             ) as tree,
             connected(tree.websocket_url, nursery) as me,
             httpx.AsyncClient(base_url=tree.url) as api,
         ):
             await me.send(action="subscribe", symbols=["AAPL", "BINANCE:BTCUSDT"])
             await me.wait_for(lambda: me.prices.keys() == {"AAPL", "BINANCE:BTCUSDT"})
-            us = await until(tree, lambda up: up["push"]["refused"], "us")
-            assert us["push"]["refused"] == {"NO-SUCH": "unknown_symbol"}
+            us = await until(tree, lambda up: "symbol_over_limit" in up["troubles"], "us")
+            assert us["push"]["refused"] == {"NO-SUCH": "unknown_symbol", "ZZZ": "over_limit"}
+            assert us["troubles"] == {"symbol_unknown_symbol": 1, "symbol_over_limit": 1}
             assert us["push"]["phase"] == "connected"
             shown = [json.dumps(await overview(tree)), (await api.get("/metrics")).text]
     assert "us" in shown[0]

@@ -153,3 +153,15 @@ def test_without_a_name_a_feed_wants_what_its_provider_starts_with() -> None:
     tables = Tables()
     wanting = Wanting("crypto", KRAKEN.starters, frozenset(), tables)
     assert Symbol("BTC-USD") in wanting.symbols(frozenset({0}))
+
+
+def test_what_is_more_than_a_connection_takes_is_known_by_name() -> None:
+    """Those that somebody named come first, then the first by name."""
+    symbols = frozenset(map(Symbol, ("AAA", "BBB", "CCC")))
+    wanting = Wanting("crypto", (), symbols, Tables(), most=2)
+    every = frozenset({0})
+    assert wanting.symbols(every) == {"AAA", "BBB"}
+    wanting.demand = Demand(frozenset({Symbol("ZZZ")}), False, 1)
+    assert wanting.symbols(every) == {"AAA", "ZZZ"}
+    assert wanting.beyond(every) == ["BBB", "CCC"]
+    assert not Wanting("crypto", (), symbols, Tables()).beyond(every)

@@ -88,8 +88,8 @@ def test_too_many_symbols_are_refused_and_the_state_is_what_it_was() -> None:
     """Halts that this feed has not are no trouble."""
     talk = Talk(AAPL, MSFT)
     assert {(one.symbol, one.code) for one in talk.refuse(405) if isinstance(one, Refused)} == {
-        (AAPL, "symbol_limit"),
-        (MSFT, "symbol_limit"),
+        (AAPL, "over_limit"),
+        (MSFT, "over_limit"),
     }
     (unread,) = talk.refuse(410)
     assert isinstance(unread, Unread)

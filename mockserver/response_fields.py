@@ -42,6 +42,7 @@ def read_response(field: Reader, files: BodyFiles) -> ResponseDefinition:
         headers=read_headers(members, templated=templated),
         body=read_body(members, files, templated=not raw_body, named_by_template=templated),
         parameters=parameters,
+        walk_seed=_walk_seed(members),
         fixed_delay_seconds=delay.whole(0, MAX_DELAY_MILLISECONDS) / 1000 if delay else None,
         delay_distribution=read_distribution(distribution) if distribution else None,
         dribble=read_dribble(dribble) if dribble else None,
@@ -57,6 +58,12 @@ def _parameters(members: dict[str, Reader]) -> dict[str, Json]:
     if "stocks" in parameters:
         check_stocks(parameters["stocks"])
     return {name: one.value for name, one in parameters.items()}
+
+
+def _walk_seed(members: dict[str, Reader]) -> int | None:
+    field = given(members, "transformerParameters")
+    seed = field and given(field.object(), "walkSeed")
+    return seed.whole(0, 2**53) if seed else None
 
 
 def _is_templated(members: dict[str, Reader]) -> bool:

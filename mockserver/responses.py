@@ -11,7 +11,7 @@ from mockserver.faults import Fault
 from mockserver.incoming import Request
 from mockserver.json_types import Json
 from mockserver.limits import TooMuchWork
-from mockserver.templating import Template, TemplateError, render, request_model
+from mockserver.templating import Template, TemplateError, Walk, render, request_model
 
 if TYPE_CHECKING:
     from mockserver.templating.values import Value
@@ -46,6 +46,7 @@ class ResponseDefinition:
     headers: tuple[tuple[str, Part | str], ...] = ()
     body: Part | BodyChoice = b""
     parameters: Mapping[str, Json] = field(default_factory=dict)
+    walk_seed: int | None = None
     fixed_delay_seconds: float | None = None
     delay_distribution: DelayDistribution | None = None
     dribble: Dribble | None = None
@@ -82,6 +83,7 @@ def respond(
     *,
     dice: random.Random,
     now: datetime,
+    walk: Walk | None = None,
 ) -> Answer:
     """The answer to `request`: a template that fails makes it a 500 that begins `[ERROR]`."""
     model: dict[str, Value] | None = None
@@ -94,7 +96,7 @@ def respond(
         nonlocal model
         if model is None:
             model = request_model(request, path_variables, definition.parameters)
-        return render(part, model, dice=dice, now=now).encode()
+        return render(part, model, dice=dice, now=now, walk=walk).encode()
 
     def chosen(body: Part | BodyChoice) -> Part:
         if not isinstance(body, BodyChoice):

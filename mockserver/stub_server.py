@@ -22,6 +22,7 @@ from mockserver.outage import Outage
 from mockserver.responses import Answer, error_answer, respond, text_answer
 from mockserver.scenarios import Scenarios
 from mockserver.store import StubStore
+from mockserver.walks import Walks
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class StubServer:
         self.started = clock()
         self._files = files
         self._dice = dice
+        self._walks = Walks()
 
     def use_files(self, mappings: list[StubMapping]) -> None:
         """Have the stubs that the files hold now, and none that the admin API added."""
@@ -68,6 +70,7 @@ class StubServer:
         self.stubs.fill(mappings)
         self.scenarios.reset()
         self.journal.clear()
+        self._walks.clear()
 
     def read(
         self, value: Json, identity: str | None = None, source: str | None = None
@@ -120,7 +123,9 @@ class StubServer:
     def _from_stub(self, stub: StubMapping, request: Request, now: datetime) -> Answer:
         definition = stub.response
         variables = stub.request.variables(request)
-        answer = respond(definition, request, variables, dice=self._dice, now=now)
+        seed = definition.walk_seed
+        walk = None if seed is None else self._walks.at(seed, now)
+        answer = respond(definition, request, variables, dice=self._dice, now=now, walk=walk)
         return Answer(
             answer.status,
             (*answer.headers, *_identity(stub)),

@@ -12,13 +12,13 @@ from mockserver.incoming import Request
 from mockserver.json_types import Json
 from mockserver.templating.checking import Problem, problems
 from mockserver.templating.errors import TemplateError
-from mockserver.templating.evaluation import Rendering, Scope, Write, compile_nodes
+from mockserver.templating.evaluation import Rendering, Scope, Walk, Write, compile_nodes
 from mockserver.templating.helpers import HELPERS
 from mockserver.templating.request_values import RequestValues
 from mockserver.templating.syntax import parse
 from mockserver.templating.values import Value, from_json
 
-__all__ = ["Template", "TemplateError", "compile_template", "render", "request_model"]
+__all__ = ["Template", "TemplateError", "Walk", "compile_template", "render", "request_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,13 @@ def render(
     *,
     dice: random.Random,
     now: datetime,
+    walk: Walk | None = None,
 ) -> str:
-    """The text `template` gives for `model`. `now` carries a time zone. Raises `TemplateError`."""
+    """The text `template` gives for `model`. `now` carries a time zone. With a `walk`, random
+    decimals are its own. Raises `TemplateError`.
+    """
     this = dict(model)
-    return template.write(Rendering(this, dice, now), Scope(this, {}, {}, None))
+    return template.write(Rendering(this, dice, now, walk), Scope(this, {}, {}, None))
 
 
 def request_model(

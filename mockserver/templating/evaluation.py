@@ -31,13 +31,20 @@ class Scope:
     parent: "Scope | None"
 
 
+Walk: TypeAlias = Callable[[str, float, float], float]
+"""The next value of a name between two bounds."""
+
+
 @dataclass(slots=True)
 class Rendering:
-    """The state of one rendering. `now` carries a time zone; `dice` is the only randomness."""
+    """The state of one rendering. `now` carries a time zone; `dice` is the only randomness, but for
+    the `walk` of numbers, where there is one.
+    """
 
     model: Value
     dice: random.Random
     now: datetime
+    walk: Walk | None = None
     variables: dict[str, Value] = field(default_factory=dict)
     written: int = 0
     steps: int = 0

@@ -9,7 +9,7 @@ from typing import Final
 from mockserver.templating.arguments import number_of, whole_of
 from mockserver.templating.errors import TemplateError
 from mockserver.templating.evaluation import Helper, HelperCall
-from mockserver.templating.values import Value, is_truthy, items_of, text_of
+from mockserver.templating.values import Value, is_truthy, items_of, member, text_of
 
 MAX_RANDOM_LENGTH: Final = 100_000  # characters
 _INT_MIN: Final = -(2**31)
@@ -19,13 +19,15 @@ _DOUBLE_MAX: Final = 1.7976931348623157e308
 
 
 def random_decimal(call: HelperCall) -> Value:
-    """Uniform in [lower, upper)."""
+    """In [lower, upper): uniform, or by the rendering's walk of what `this` is, by its symbol."""
     lower = float(number_of(call.options.get("lower", _DOUBLE_MIN), "lower"))
     upper = float(number_of(call.options.get("upper", _DOUBLE_MAX), "upper"))
     if not lower < upper:
         raise TemplateError(f"lower ({lower}) must be below upper ({upper})")
     if not math.isfinite(upper - lower):
         raise TemplateError(f"the range from {lower} to {upper} is too wide")
+    if call.rendering.walk is not None:
+        return call.rendering.walk(text_of(member(call.scope.this, "symbol")), lower, upper)
     drawn = lower + (upper - lower) * call.rendering.dice.random()
     # The product can round up to `upper`, which is outside.
     return drawn if drawn < upper else math.nextafter(upper, lower)

@@ -130,7 +130,7 @@ class Bus(Actor):
         self._downs: set[Down] = set()
         self._pieces = Pieces(self._counts.drop)
         self._asker = Asker(self._subjects, self._link, self._counts, self._pieces)
-        self._filling = Filling(settings.me, tables, self._asker, self._take_page)
+        self._filling = Filling(settings.me, tables, self._asker)
         self._gaps_before = self._counts.gaps
         self._speakers = Speakers()
         self._hearing = HearingStates()
@@ -225,7 +225,9 @@ class Bus(Actor):
                 nursery.start_soon(self._link.run, loop)
                 nursery.start_soon(self._take)
                 nursery.start_soon(self._answerer.run)
-                nursery.start_soon(self._filling.run, partial(self._membership.cast, TableFull()))
+                full = partial(self._membership.cast, TableFull())
+                # Not kept by it: a bus that is killed is gone at once, with all that it held.
+                nursery.start_soon(self._filling.run, self._take_page, full)
 
     async def _take(self) -> None:
         while True:

@@ -109,6 +109,7 @@ class NatsConnection:
             for _, written in self._waiting:
                 _settle(written, done=False)
             self._waiting.clear()
+            self._subscriptions.clear()
             await _end(client)
 
     def put(self, outgoing: Outgoing, dropped: Callable[[], None]) -> None:
@@ -320,3 +321,6 @@ async def _end(client: Client) -> None:
         task.cancel()
     if left:
         await asyncio.wait(left, timeout=CLOSE_SECONDS)
+    # The library's objects hold each other, and only a full collection frees them, which is rare
+    # (`garbage.py`). The certificates that are trusted are a megabyte, and go at once.
+    client.options.clear()

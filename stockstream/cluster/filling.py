@@ -29,15 +29,12 @@ PAUSE_SECONDS = 1.0
 
 
 class Filling:
-    """See the module. `take` takes a page in, and answers whether it could be read."""
+    """See the module."""
 
-    def __init__(
-        self, me: NodeId, tables: Tables, asker: Asker, take: Callable[[Page], bool]
-    ) -> None:
+    def __init__(self, me: NodeId, tables: Tables, asker: Asker) -> None:
         self._me = me
         self._tables = tables
         self._asker = asker
-        self._take = take
         self._echoes = 0
         self._begin = trio.Event()
         self._missed = trio.Event()
@@ -64,11 +61,14 @@ class Filling:
         self.gaps.lost()
         self._notice()
 
-    async def run(self, full: Callable[[], None]) -> NoReturn:
-        """Ask one node for everything, call `full`, and ask each that something was missed of."""
+    async def run(self, take: Callable[[Page], bool], full: Callable[[], None]) -> NoReturn:
+        """Ask one node for everything, call `full`, and ask each that something was missed of.
+
+        `take` takes a page in, and answers whether it could be read.
+        """
         await self._begin.wait()
         for node in self._whom_to_ask():
-            if await self._ask(node):
+            if await self._ask(node, take):
                 break
         self.gaps.begin()
         full()
@@ -78,7 +78,7 @@ class Filling:
             for node in list(self.gaps.missed):
                 # What is missed from now on is missed anew.
                 self.gaps.missed.discard(node)
-                if not await self._ask(node) and self._is_member(node):
+                if not await self._ask(node, take) and self._is_member(node):
                     self.gaps.missed.add(node)
             self._notice()
             await trio.sleep(PAUSE_SECONDS)
@@ -98,13 +98,13 @@ class Filling:
         members = self._tables.members.value
         return members is not None and any(row.node == node for row in members.members)
 
-    async def _ask(self, node: NodeId) -> bool:
+    async def _ask(self, node: NodeId, take: Callable[[Page], bool]) -> bool:
         """Take all prices of a node; False where it did not give them all."""
         after = ""
         while True:
             question = PageWanted(name=self._me.name, boot=self._me.boot, after=after)
             page = await self._asker.ask(node, question, PAGE_SECONDS)
-            if not isinstance(page, Page) or not self._take(page):
+            if not isinstance(page, Page) or not take(page):
                 return False
             if not page.more:
                 return True

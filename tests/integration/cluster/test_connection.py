@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from stockstream import paths
 from stockstream.asyncio_thread import AsyncioThread
+from stockstream.cluster.bus import Bus
 from stockstream.cluster.connection import ConnectionLost, NatsConnection
 from stockstream.cluster.messages import BusDown, BusUp, NobodyThere, Probe
 from stockstream.cluster.nats_access import NatsAccess, read_servers
@@ -230,6 +233,31 @@ async def test_many_connections_leave_nothing_behind(nats: NatsServer):
             await connect(number)
         gc.collect()
         assert await left() == before
+
+
+@pytest.mark.proves("C15")
+async def test_a_killed_bus_is_gone_without_the_collector(nats: NatsServer):
+    """What a dead one holds in cycles stays until a full collection, which hardly ever comes; the
+    certificates that are trusted are a megabyte.
+    """
+
+    def held() -> int:
+        return sum(isinstance(thing, (ssl.SSLContext, Bus)) for thing in gc.get_objects())
+
+    # The loop lives on, as with the other gateways that use it.
+    thread = AsyncioThread()
+    with thread.use():
+        async with a_node("a", nats.url, thread=thread) as a:
+            await a.begin()
+            gc.collect()
+            before = held()
+            gc.disable()
+            try:
+                assert a.system.ref(paths.BUS).kill()
+                await a.up(2)
+                await a.until(lambda: held() == before)
+            finally:
+                gc.enable()
 
 
 async def test_of_servers_that_are_all_away_people_are_told_once_each(

@@ -19,6 +19,9 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=300)
     parser.add_argument("--symbols", type=int, default=1_000)
     parser.add_argument("--longest", type=float, default=8.0, help="of a fault, in seconds")
+    parser.add_argument(
+        "--monkey", metavar="RATE", help="kill actors by stockstream chaos monkey instead, as 1/s"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     asked = parser.parse_args()
     plan = Plan(
@@ -27,6 +30,7 @@ def main() -> int:
         seed=asked.seed,
         longest=asked.longest,
         seconds=asked.minutes * 60,
+        monkey=asked.monkey,
     )
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         verdict = check(plan, Path(folder))

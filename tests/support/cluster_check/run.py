@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from tests.support.cluster_check.faults import Faults
 from tests.support.cluster_check.postgres import Postgres
 from tests.support.cluster_check.witness import Book, Witness
 from tests.support.nodes import running_nodes, until
+from tests.support.server import ROOT, TOKEN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,11 +39,15 @@ SETTINGS = {
 }
 WRITTEN_PAUSE_SECONDS = 5.0
 LOOK_SECONDS = 0.05
+VERDICTS = ("held", "BROKEN", "deviated")
+"""What lines of the monkey begin with that tell what became of it."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of what. Faults come for so many `seconds`, or are so many by `faults`."""
+    """How much of what. Faults come for so many `seconds`, or are so many by `faults`. With a rate
+    of a `monkey`, such as "1/s", they are what `stockstream chaos monkey` does, for `seconds`.
+    """
 
     clients: int
     symbols: int
@@ -48,6 +55,7 @@ class Plan:
     longest: float
     seconds: float = 0.0
     faults: int | None = None
+    monkey: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,14 +98,35 @@ async def _watch(plan: Plan, nodes: Nodes, postgres: Postgres) -> Verdict:
         for witness in witnesses:
             witness.pauses.clear()
         begin = trio.current_time()
-        with trio.move_on_after(plan.seconds or float("inf")):
-            await faults.run(plan.faults)
+        violations = []
+        if plan.monkey is None:
+            with trio.move_on_after(plan.seconds or float("inf")):
+                await faults.run(plan.faults)
+        else:
+            violations += await _run_monkey(plan, plan.monkey, nodes)
         end = trio.current_time()
-        violations = await _in_the_calm(plan, nodes, postgres, book, faults)
+        violations += await _in_the_calm(plan, nodes, postgres, book, faults)
         violations += await _silent(witnesses)
         nursery.cancel_scope.cancel()
     violations += [one for witness in witnesses for one in witness.violations] + book.violations
     return Verdict(_figures(plan, witnesses, book, faults, begin, end), violations)
+
+
+async def _run_monkey(plan: Plan, rate: str, nodes: Nodes) -> list[str]:
+    """Have the product's own monkey kill actors of all nodes; what it says did not hold."""
+    command = [sys.executable, "-m", "stockstream", "chaos", "monkey", "--token", TOKEN]
+    command += ["--for", f"{plan.seconds:g}s", "--rate", rate, "--seed", f"{plan.seed}"]
+    for node in nodes:
+        command += ["--url", node.url]
+    done = await trio.run_process(
+        command, cwd=ROOT, capture_stdout=True, stderr=subprocess.STDOUT, check=False
+    )
+    said = done.stdout.decode().splitlines()
+    print("\n".join(line for line in said if line.startswith(VERDICTS)), file=sys.stderr)
+    if done.returncode == 0:
+        return []
+    broken = [line for line in said if line.startswith("BROKEN")]
+    return [f"the monkey: {line}" for line in broken or said[-1:]]
 
 
 async def _in_the_calm(

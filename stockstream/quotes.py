@@ -22,12 +22,13 @@ LONGEST_SYMBOL = 32
 # The last millisecond of the year 9999, where datetime and ISO 8601 as we write it end.
 LATEST_TIMESTAMP = 253_402_300_799_999
 
-_SYMBOL = re.compile(rf"[A-Z0-9.\-:^=]{{1,{LONGEST_SYMBOL}}}")
-_WRITTEN = rf"\s*[A-Za-z0-9.\-:^=/]{{1,{LONGEST_SYMBOL}}}\s*"
+_SYMBOL = re.compile(rf"[A-Z0-9.\-:^=_&]{{1,{LONGEST_SYMBOL}}}")
+_WRITTEN = rf"\s*[A-Za-z0-9.\-:^=_&/]{{1,{LONGEST_SYMBOL}}}\s*"
 SYMBOL_PATTERN = f"^{_WRITTEN}$"
 """What `parse_symbol` takes, as a regular expression of JSON Schema."""
 SYMBOLS_PATTERN = f"^{_WRITTEN}(,{_WRITTEN})*$"
 """The same of several with commas between."""
+_ALLOWED = "only A-Z, 0-9 and . - : ^ = _ & are allowed"
 _SHOWN_OF_A_BAD_SYMBOL = 2 * LONGEST_SYMBOL
 
 
@@ -51,7 +52,7 @@ def parse_symbol(text: str) -> Symbol:
     trimmed = text.strip()
     # Before upper(), which would turn a few letters from elsewhere into ASCII ones (the long s).
     if not trimmed.isascii():
-        raise InvalidSymbol(text, "only A-Z, 0-9 and . - : ^ = are allowed")
+        raise InvalidSymbol(text, _ALLOWED)
     symbol = trimmed.upper().replace("/", "-")
     if _SYMBOL.fullmatch(symbol) is None:
         raise InvalidSymbol(text, _what_is_wrong(symbol))
@@ -63,7 +64,7 @@ def _what_is_wrong(symbol: str) -> str:
         return "it is empty"
     if len(symbol) > LONGEST_SYMBOL:
         return f"it has {len(symbol)} characters, at most {LONGEST_SYMBOL} are allowed"
-    return "only A-Z, 0-9 and . - : ^ = are allowed"
+    return _ALLOWED
 
 
 class Version(NamedTuple):

@@ -62,8 +62,9 @@ async def test_prices_are_fetched_over_one_kept_connection(rogue, provider):
 
 
 async def test_a_subset_is_asked_for_by_name(rogue, provider):
-    await provider.fetch(frozenset({"MSFT", "AAPL"}))
-    assert rogue.requests[0].startswith("GET /api/stock-prices?symbols=AAPL%2CMSFT HTTP/1.1")
+    await provider.fetch(frozenset({"MSFT", "AAPL", "NSE:M&M"}))
+    asked = "GET /api/stock-prices?symbols=AAPL%2CMSFT%2CNSE%3AM%26M HTTP/1.1"
+    assert rogue.requests[0].startswith(asked)
 
 
 async def test_a_subset_too_long_for_a_url_is_fetched_as_the_whole_list(rogue, provider):

@@ -34,6 +34,8 @@ from stockstream.times import now_ms
         ("A", "A"),
         ("btc/usd", "BTC-USD"),
         ("COINBASE:BTC-USD", "COINBASE:BTC-USD"),
+        ("nse:m&m", "NSE:M&M"),
+        ("eur_usd", "EUR_USD"),
         ("A" * 32, "A" * 32),
     ],
 )
@@ -79,7 +81,7 @@ def test_whatever_is_accepted_is_a_symbol_already(text):
         return
     assert parse_symbol(symbol) == symbol
     assert 1 <= len(symbol) <= 15
-    assert set(symbol) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:^=")
+    assert set(symbol) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:^=_&")
 
 
 @pytest.mark.proves("W1")

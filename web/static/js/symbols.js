@@ -2,8 +2,8 @@
  * Symbols as people type them. The rule is W4 of the protocol; the server applies it again.
  */
 
-/** 1–32 characters of A–Z, digits and `. - : ^ =`; `NASDAQ:AAPL` carries its exchange. */
-const SYMBOL = /^[A-Z0-9.\-:^=]{1,32}$/;
+/** 1–32 characters of A–Z, digits and `. - : ^ = _ &`; `NASDAQ:AAPL` carries its exchange. */
+const SYMBOL = /^[A-Z0-9.\-:^=_&]{1,32}$/;
 
 export const MAX_SYMBOL_LENGTH = 32;
 
@@ -45,7 +45,7 @@ export function parseSymbols(line) {
  * @returns {string | null} null for a good one
  */
 function whyInvalid(text) {
-  const bad = [...new Set([...text].filter((c) => !/[A-Za-z0-9.\-:^=]/.test(c)))];
+  const bad = [...new Set([...text].filter((c) => !/[A-Za-z0-9.\-:^=_&]/.test(c)))];
   if (bad.length > 0) return `“${shorten(text)}” cannot be a symbol: ${bad.slice(0, 3).map((c) => `“${c}”`).join(" ")} is not allowed`;
   if (text.length > MAX_SYMBOL_LENGTH) return `“${shorten(text)}” is longer than ${MAX_SYMBOL_LENGTH} characters`;
   return null;

@@ -13,7 +13,7 @@ describe("parseSymbols (W4)", () => {
   });
 
   it("takes every character the rule allows", () => {
-    assert.deepEqual(parseSymbols("NASDAQ:AAPL BRK.B BF-B ^GSPC EURUSD=X 7203.T").invalid, []);
+    assert.deepEqual(parseSymbols("NASDAQ:AAPL BRK.B BF-B ^GSPC EURUSD=X 7203.T NSE:M&M EUR_USD").invalid, []);
   });
 
   it("takes a pair of currencies with a slash as one with a dash", () => {

@@ -441,7 +441,8 @@ class Holding(msgspec.Struct, frozen=True):
     epoch of each shard that is known. A node that is `alone` cannot reach the others: it fetches
     what its own clients want, each time in an epoch above all it knows. What it accepts of the
     shards in `recording` counts for all nodes: it is recorded, and alerts of it are told. Of those
-    that are `contested` somebody has a price in an epoch between this one and the last.
+    that are `contested` somebody has a price in an epoch between this one and the last; those
+    `taken_back` had been another node's meanwhile, that could not be heard.
     """
 
     epochs: Mapping[Shard, int] = {}
@@ -449,6 +450,7 @@ class Holding(msgspec.Struct, frozen=True):
     highest: Mapping[Shard, int] = {}
     alone: bool = False
     contested: frozenset[Shard] = frozenset()
+    taken_back: frozenset[Shard] = frozenset()
 
 
 class ReceivedFigures(msgspec.Struct, frozen=True):
@@ -506,7 +508,8 @@ class Members(msgspec.Struct, frozen=True):
     `claims` says who fetches each shard, where anybody does. Its last heartbeat came back at
     `echoed`, so many seconds after it was sent: `echo_seconds`. `why` it stands by is one line,
     None where it does not. Its wall clock is `clock_off` ms ahead of what most of the members say;
-    0 while it is right, or nobody knows.
+    0 while it is right, or nobody knows. It is `filled` once another node has told it all prices,
+    or nobody was there to ask.
     """
 
     me: NodeId
@@ -517,6 +520,7 @@ class Members(msgspec.Struct, frozen=True):
     echo_seconds: float | None
     why: str | None = None
     clock_off: int = 0
+    filled: bool = True
 
 
 class MemberFigures(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stockstream.statuses import CircuitState, FeedState, FeedStatus
+from stockstream.statuses import CircuitState, FeedState, FeedStatus, NodeState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,6 +96,18 @@ def feed_of_all(rows: Mapping[str, FeedStatus]) -> FeedStatus | None:
         all(row.listed for row in rows.values()),
         _said(reasons[0], rows) if reasons else None,
     )
+
+
+def knows_all(tables: Tables) -> bool:
+    """Whether the table of quotes has all that the upstreams list: what is not there, they do not.
+
+    The node that fetches tells others that it has the list before they have been told all of it.
+    One that is alone asks for the list itself.
+    """
+    feed, members = feed_of_all(tables.feeds.rows), tables.members.value
+    if feed is None or not feed.listed:
+        return False
+    return members is None or members.filled or members.state is NodeState.ALONE
 
 
 def circuits_of(tables: Tables) -> Mapping[str, CircuitStatus]:

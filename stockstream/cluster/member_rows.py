@@ -68,6 +68,7 @@ def members_of(
         echo_seconds=beats.echo_seconds,
         why=_why_standing_by(core),
         clock_off=core.clocks.off if core.clocks.is_wrong else 0,
+        filled=core.filled,
     )
 
 

@@ -64,6 +64,7 @@ class Remembered(msgspec.Struct, frozen=True):
     silent: int = 0
     kept: frozenset[Shard] | None = None
     contested: frozenset[Shard] = frozenset()
+    taken_back: frozenset[Shard] = frozenset()
     clock_off: int = 0
     clock_is_wrong: bool = False
 
@@ -99,6 +100,7 @@ class Ownership:
         self._sent: dict[Shard, tuple[int, int]] = {}  # own claims: the epoch, and at which tick
         self._pending: set[Shard] = set()  # those that have not come back
         self._contested = set(remembered.contested)  # those above an epoch of others
+        self._taken_back = set(remembered.taken_back)  # of those, where the others are alive
         self._brought = dict(remembered.brought)
         self._refused: dict[NodeId, int] = {}
         self.clocks = Clocks(remembered.clock_off, is_wrong=remembered.clock_is_wrong)
@@ -133,6 +135,7 @@ class Ownership:
             silent=self._silent,
             kept=self._kept,
             contested=frozenset(self._contested),
+            taken_back=frozenset(self._taken_back),
             clock_off=self.clocks.off,
             clock_is_wrong=self.clocks.is_wrong,
         )
@@ -158,6 +161,11 @@ class Ownership:
     def ready(self) -> bool:
         """Whether this node has all prices and may fetch."""
         return self._ready
+
+    @property
+    def filled(self) -> bool:
+        """Whether this node has been told all prices there were when it came."""
+        return self._filled
 
     @property
     def unfit(self) -> frozenset[str]:
@@ -229,7 +237,8 @@ class Ownership:
             mine = frozenset(highest)
             recording = self._kept or frozenset()
         epochs = {shard: highest[shard] for shard in mine}
-        return Holding(epochs, recording, highest, self.alone, mine & self._contested)
+        back = frozenset() if self.alone else mine & self._taken_back
+        return Holding(epochs, recording, highest, self.alone, mine & self._contested, back)
 
     # The bus
 
@@ -420,10 +429,7 @@ class Ownership:
                     and self._book[shard].node != self.me
                     and self._may_claim(shard)
                 ):
-                    if self._is_contested(shard):
-                        self._contested.add(shard)
-                    else:
-                        self._contested.discard(shard)
+                    self._note_contested(shard)
                     claims[shard] = Claim(epoch, *self.me)
                     self._sent[shard] = (epoch, self._ticks)
                     self._pending.add(shard)
@@ -437,14 +443,23 @@ class Ownership:
         fit = frozenset(name for name, unfit in candidates.items() if upstream not in unfit)
         return fit or frozenset(candidates)
 
-    def _is_contested(self, shard: Shard) -> bool:
+    def _note_contested(self, shard: Shard) -> None:
         """Whether there may be prices in the epoch that is outbid which nobody tells, or which hide
         those told here: it is nobody's, or of a node that took what this one had claimed. That one
         was alone, or on the other side of a partition. If it was not, the same prices are told
         once more.
         """
-        outbid = self._book[shard]
-        return outbid.is_nobodys or (shard in self._sent and outbid.node in self._roster)
+        if self._takes_back(shard):
+            self._taken_back.add(shard)
+        else:
+            self._taken_back.discard(shard)
+        if self._book[shard].is_nobodys or shard in self._taken_back:
+            self._contested.add(shard)
+        else:
+            self._contested.discard(shard)
+
+    def _takes_back(self, shard: Shard) -> bool:
+        return shard in self._sent and self._book[shard].node in self._roster
 
     def _may_claim(self, shard: Shard) -> bool:
         """Not while the last claim is under way, and once a tick at most.

@@ -24,7 +24,7 @@ from stockstream.delivery.protocol import EVERYTHING, Rejected
 from stockstream.messages import Demand, DemandWanted, LocalDemand
 from stockstream.quotes import InvalidSymbol, Symbol, parse_symbol
 from stockstream.tables import Subscription, Tables
-from stockstream.upstreams import feed_of_all
+from stockstream.upstreams import knows_all
 from supervision import Actor, handles
 
 if TYPE_CHECKING:
@@ -219,8 +219,7 @@ class SubscriptionManager(Actor):
                 self._on_forget(Forget(number))
 
     def _known(self, symbol: Symbol) -> Symbol | None:
-        feed = feed_of_all(self._tables.feeds.rows)
-        if feed is not None and feed.listed and symbol not in self._tables.quotes:
+        if symbol not in self._tables.quotes and knows_all(self._tables):
             return None
         return self._texts.get(symbol, symbol)
 

@@ -29,9 +29,16 @@ class Observed(Request[Accepted]):
     There is at most one for each symbol. `reading` are the clocks when the prices came; `shift` is
     as in `UpstreamClock`. A feed without an answer sends them again; the second time changes
     nothing.
+
+    A feed that asks says when it did, `asked_at` on the steady clock, and of which symbols it was
+    told a price that can be believed, newer or not: these are `confirmed`. Where it asks for some
+    after others, in turn, what it was told is not the `whole`.
     """
 
     upstream: str
     observations: tuple[Observation, ...]
     reading: Reading
     shift: int
+    asked_at: int | None = None
+    confirmed: frozenset[Symbol] = frozenset()
+    whole: bool = True

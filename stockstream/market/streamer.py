@@ -84,7 +84,7 @@ class Streamer(Actor):
         self.send_every(LOOK_SECONDS, _Look())
         holding = self._tables.holding.value
         if holding is not None:
-            self._versioning.begin(holding, again=self.generation > 1)
+            self._versioning.begin(holding, _steady(), again=self.generation > 1)
             self._count(0, 0)
             if self.generation > 1:
                 self.system.ref(paths.BUS).cast(BatchesLost())
@@ -111,17 +111,21 @@ class Streamer(Actor):
                 self._publish(accepted.rows, own=portion.own)
             if accepted.overtaken:
                 self._tell_overtaken(accepted.overtaken)
-        self._reissue(observed.upstream)
+        self._reissue(observed)
         return Accepted(published, frozenset(behind))
 
-    def _reissue(self, upstream: str) -> None:
+    def _reissue(self, observed: Observed) -> None:
         """Give what was confirmed a version above those that others may have seen."""
-        holding, settled = self._tables.holding.value, self._versioning.settled(upstream)
-        confirmations = self._tables.confirmations.get(upstream)
-        if not settled or holding is None or holding.alone or confirmations is None:
+        upstream, told = observed.upstream, observed.confirmed
+        holding = self._tables.holding.value
+        settled = self._versioning.settled(upstream, observed.asked_at, whole=observed.whole)
+        if not settled or holding is None or holding.alone:
             return
+        if observed.asked_at is None:
+            confirmations = self._tables.confirmations.get(upstream)
+            told = frozenset() if confirmations is None else confirmations.told
         rows = self._tables.quotes.rows
-        confirmed = (rows[symbol] for symbol in confirmations.told if symbol in rows)
+        confirmed = (rows[symbol] for symbol in told if symbol in rows)
         again = self._versioning.reissued(settled, holding, confirmed)
         if again:
             self._publish(again, own=True)
@@ -130,7 +134,7 @@ class Streamer(Actor):
     def _on_holding(self, _message: HoldingChanged) -> None:
         holding = self._tables.holding.value
         if holding is not None:
-            self._versioning.changed(holding)
+            self._versioning.changed(holding, _steady())
             self._turn_due = 0  # nobody may have said of its symbols which markets have closed
 
     def _portions(self, observed: Observed) -> Iterable[Portion]:
@@ -208,3 +212,7 @@ class Streamer(Actor):
         if seconds:
             _log.warning("a clock was set", whose="server", seconds=seconds)
             self.system.emit(ClockStepped(self.path, "server", seconds))
+
+
+def _steady() -> int:
+    return round(trio.current_time() * 1000)

@@ -7,7 +7,7 @@ shown older prices, and whoever fetches for all again goes above them.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from stockstream.statuses import QuoteRow
 
 _ROUNDS = 2
+"""Of a feed that does not say when it asked: after so many, one began after the claim."""
+
+
+@dataclass(slots=True)
+class _Contest:
+    since: int
+    rounds: int = _ROUNDS
 
 
 class Portion(NamedTuple):
@@ -53,16 +60,16 @@ class Versioning:
         self.used: dict[Shard, int] = {}
         self._before = Holding()
         self._was_alone = False
-        self._contested: dict[Shard, int] = {}
+        self._contested: dict[Shard, _Contest] = {}
 
-    def begin(self, holding: Holding, *, again: bool) -> None:
+    def begin(self, holding: Holding, steady: int, *, again: bool) -> None:
         """Begin with what is held. A later life does not know what was contested: all may be."""
         self._before = holding
         self._was_alone = holding.alone
-        self._contested = dict.fromkeys(holding.epochs, _ROUNDS) if again else {}
+        self._contested = {name: _Contest(steady) for name in holding.epochs} if again else {}
 
-    def changed(self, holding: Holding) -> None:
-        """Take another holding."""
+    def changed(self, holding: Holding, steady: int) -> None:
+        """Take another holding, at that time of the steady clock."""
         before, self._before = self._before, holding
         if holding.alone:
             self._was_alone = True
@@ -71,21 +78,26 @@ class Versioning:
             known = before.epochs.get(name)
             above = known is not None or name in holding.contested
             if self._was_alone or (known != epoch and above):
-                self._contested[name] = _ROUNDS
+                self._contested[name] = _Contest(steady)
         if holding.epochs:
             self._was_alone = False
 
-    def settled(self, upstream: str) -> frozenset[Shard]:
-        """Take a round of an upstream; the contested shards whose rows are to be given new versions
-        by now: two fetches have ended since the claim, so one began after it.
+    def settled(
+        self, upstream: str, asked_at: int | None, *, whole: bool = True
+    ) -> frozenset[Shard]:
+        """Take a round of an upstream that was asked then; the contested shards whose rows are to
+        be given new versions by now: it was asked after the claim. If that was not the `whole`, the
+        next rounds tell the rest.
         """
         settled = set()
-        for name in list(self._contested):
-            if upstream_of(name) == upstream:
-                self._contested[name] -= 1
-                if self._contested[name] == 0:
+        for name, contest in list(self._contested.items()):
+            if upstream_of(name) != upstream:
+                continue
+            contest.rounds -= 1
+            if contest.rounds == 0 if asked_at is None else asked_at >= contest.since:
+                settled.add(name)
+                if whole:
                     del self._contested[name]
-                    settled.add(name)
         return frozenset(settled)
 
     def reissued(

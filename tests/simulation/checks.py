@@ -19,7 +19,7 @@ from tests.simulation.clustering import Clustering
 from tests.simulation.excuses import LONGEST_OPEN_SECONDS, Excuses, OfClient
 from tests.simulation.node import UPSTREAM
 from tests.simulation.requests import Requests
-from tests.simulation.upstream import SELDOM
+from tests.simulation.upstream import OLD_TICKS, SELDOM, TICK_MS
 
 if TYPE_CHECKING:
     from tests.simulation.clients import Shown, SimulatedClient
@@ -33,7 +33,8 @@ AFTER_KILL_SECONDS = 0.25
 SERVED_SECONDS = 8.0
 """Within this time a client that can reach a node has its subscription, two that hang aside."""
 MOST_LOST_MS = 5_500
-"""An interval, be it the long one of nodes that hear of no client."""
+"""An interval, be it the long one of nodes that hear of no client: the price that a node has was
+the last one there was within this time before a client came to it."""
 VANISHED_SECONDS = 41.0
 """W17, and a look."""
 TAKEN_SECONDS = 58.0
@@ -94,8 +95,8 @@ class Checks:
                 fail("C13", f"{who} as {shown} after {before}: one version, two quotes")
             elif shown.timestamp < before.timestamp and symbol not in client.forgiven:
                 # Nodes that cannot hear each other fetch in turns: who moves may lose an interval.
-                lost = before.milliseconds - timestamp
-                if symbol not in client.carried or lost > MOST_LOST_MS:
+                lost = self._lost_ms(client, symbol, before, shown)
+                if symbol not in client.carried or lost > self._most_lost_ms:
                     what = f"{shown.timestamp} after one of {before.timestamp}"
                     fail("C13, by time", f"{who} of {what}")
             elif shown.timestamp == before.timestamp:
@@ -109,6 +110,21 @@ class Checks:
         self._fresh_at[key] = now
         if gap > self.longest_gap:
             self.longest_gap = gap
+
+    def _lost_ms(self, client: SimulatedClient, symbol: str, before: Shown, shown: Shown) -> int:
+        """For how long the older price was outdated when the client came to this node. An upstream
+        that failed meanwhile told nobody: then it is when the price it had before began.
+        """
+        outdated = self._world.exchange.outdated_at(symbol, shown.milliseconds)
+        ago = (self._world.true_ns() // 1_000_000 - outdated) / 1000
+        failed = self._excuses.upstream > trio.current_time() - ago
+        return (before.milliseconds if failed else client.came_ms) - outdated
+
+    @property
+    def _most_lost_ms(self) -> int:
+        """A node that does not hear of the others cannot know that a replica is old."""
+        is_old = self._excuses.old > trio.current_time() - MOST_LOST_MS / 1000
+        return MOST_LOST_MS + (OLD_TICKS * TICK_MS if is_old else 0)
 
     def served(self, client: SimulatedClient) -> None:
         """A client has the answer to its subscription."""
@@ -171,9 +187,11 @@ class Checks:
         for client in self._world.clients:
             client.forgets = True
 
-    def upstream_troubled(self, seconds: float) -> None:
-        """The upstream fails for so long."""
+    def upstream_troubled(self, seconds: float, *, old: bool = False) -> None:
+        """The upstream fails for so long, or half of its replicas are `old`."""
         until = trio.current_time() + seconds
+        if old:
+            self._excuses.old = max(self._excuses.old, until)
         self._excuses.upstream = max(self._excuses.upstream, until)
         self.killed(seconds)
 

@@ -104,6 +104,7 @@ class SimulatedClient:
         self.wants = self._drawn_wants(self._random.randrange(1 << 16))
         self.has: dict[str, Shown] = {}
         self.carried: set[str] = set()
+        self.came_ms = 0  # to the node where it is, in ms since 1970
         self._last_node: int | None = None
         self.forgets = False
         self.forgiven: set[str] = set()
@@ -141,6 +142,7 @@ class SimulatedClient:
         self.link, self.node, self._welcomed = link, node.number, False
         self.carried = set(self.has) if self.node != self._last_node else self.carried
         self._last_node = self.node
+        self.came_ms = self._world.true_ns() // 1_000_000
         if self.forgets:
             self.forgets, self.forgiven = False, set(self.has)
         self._world.trace(self.name, "connects to", node.name)

@@ -29,12 +29,13 @@ class Excuses:
 
     Until `late` prices may be missing, and an interval may pass after it. What holds prices up
     until `held` loses none: they come at once after it, or at their time. The `upstream` fails
-    until then, and its breaker waits some more.
+    until then, and its breaker waits some more; replicas of it are `old`.
     """
 
     late: float = -math.inf
     held: float = -math.inf
     upstream: float = -math.inf
+    old: float = -math.inf
     _disturbed: float = -math.inf
 
     def disturbed(self, now: float, seconds: float) -> None:

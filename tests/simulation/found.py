@@ -86,4 +86,52 @@ FOUND = {
         ),
         "batches_die_with_the_streamer",
     ),
+    "a part that is taken over": Found(
+        "A feed that fetched some parts asked for one that it took over with its next round: its"
+        " prices came almost two intervals after the last ones.",
+        Schedule(
+            seed=84,
+            nodes=3,
+            clients=4,
+            rounds=1,
+            shards=3,
+            troubles=(
+                Trouble(9.429, "nats_frozen", 0, 9.421),
+                Trouble(14.075, "partition", 0, 9.925, amount=2),
+                Trouble(15.828, "hop", 1, amount=1),
+            ),
+        ),
+        "what_is_taken_over_waits_for_its_turn",
+    ),
+    "a node that does not know all yet": Found(
+        "A node that had just started was told that the list is complete, and the symbols of one"
+        " batch: its clients were told that the others do not exist.",
+        Schedule(
+            seed=78,
+            nodes=3,
+            clients=4,
+            rounds=1,
+            shards=1,
+            troubles=(Trouble(12.13, "node", 0, 0.649), Trouble(12.999, "reset", 2)),
+        ),
+        "who_has_not_been_told_all_knows_all",
+    ),
+    "two sides that meet again": Found(
+        "A node of the smaller side of a partition had an older price in a higher version, until"
+        " the other side's node had asked twice: who came to it in between was shown that.",
+        Schedule(
+            seed=1,
+            nodes=3,
+            clients=4,
+            rounds=3,
+            shards=3,
+            troubles=(
+                Trouble(71.843, "leave", 0),
+                Trouble(72.709, "partition", 0, 10.35, amount=5),
+                Trouble(75.6, "node", 1, 2.186),
+                Trouble(84.4, "node", 2),
+            ),
+        ),
+        "what_is_taken_back_is_told_again_late",
+    ),
 }

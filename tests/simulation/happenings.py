@@ -280,7 +280,8 @@ class Happenings:
         for node in self._world.nodes:
             counter[node.number] += 1
         extra = 5.5 if trouble.kind == "upstream_hang" else 1.0
-        self._checks.upstream_troubled(trouble.seconds + extra)
+        old = trouble.kind == "upstream_old"
+        self._checks.upstream_troubled(trouble.seconds + extra, old=old)
 
         def end() -> None:
             for node in self._world.nodes:

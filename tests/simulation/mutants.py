@@ -91,16 +91,12 @@ def alone_in_the_epoch_of_before(patch: pytest.MonkeyPatch) -> None:
 
 def what_is_contested_stays_as_it_is(patch: pytest.MonkeyPatch) -> None:
     """A price that does not change is below what a client brought, for as long as it does not."""
-    patch.setattr(versioning.Versioning, "changed", lambda self, holding: None)
+    patch.setattr(versioning.Versioning, "changed", lambda self, holding, steady: None)
 
 
 def the_living_are_not_contested(patch: pytest.MonkeyPatch) -> None:
     """A price that does not change is below what a node told that was alone and has come back."""
-
-    def is_nobodys(self: Any, shard: Any) -> Any:
-        return self._book[shard].is_nobodys
-
-    patch.setattr(ownership.Ownership, "_is_contested", is_nobodys)
+    patch.setattr(ownership.Ownership, "_takes_back", lambda self, shard: False)
 
 
 def batches_die_with_the_streamer(patch: pytest.MonkeyPatch) -> None:
@@ -121,6 +117,27 @@ def who_joins_is_told_nothing(patch: pytest.MonkeyPatch) -> None:
 def who_stands_by_asks_too(patch: pytest.MonkeyPatch) -> None:
     """Each node asks the upstream; what it does not hold it throws away (N4)."""
     patch.setattr(Standby, "held", property(lambda self: frozenset(range(self._parts))))
+
+
+def what_is_taken_over_waits_for_its_turn(patch: pytest.MonkeyPatch) -> None:
+    """A feed that fetches some parts asks for another with its next round (N6, N7)."""
+    patch.setattr(Standby, "has_taken_over", lambda self, asked: False)
+
+
+def what_is_taken_back_is_told_again_late(patch: pytest.MonkeyPatch) -> None:
+    """With the next answers but one, and versions of another node hide newer prices until then."""
+    settled = versioning.Versioning.settled
+    patch.setattr(Standby, "has_taken_over", lambda self, asked: False)
+    patch.setattr(
+        versioning.Versioning,
+        "settled",
+        lambda self, upstream, asked_at, *, whole: settled(self, upstream, None),
+    )
+
+
+def who_has_not_been_told_all_knows_all(patch: pytest.MonkeyPatch) -> None:
+    """A node that has just started tells its clients that nobody lists what it lacks (W4)."""
+    patch.setattr(ownership.Ownership, "filled", True)
 
 
 def each_asks_for_all(patch: pytest.MonkeyPatch) -> None:
@@ -259,6 +276,9 @@ MUTANTS: dict[str, Mutant] = {
         who_joins_is_told_nothing,
         who_stands_by_asks_too,
         each_asks_for_all,
+        what_is_taken_over_waits_for_its_turn,
+        what_is_taken_back_is_told_again_late,
+        who_has_not_been_told_all_knows_all,
         a_missing_breaker_is_not_asked_again,
         the_dead_keep_their_permits,
         the_answer_that_shows_a_step_is_a_failure,

@@ -64,7 +64,7 @@ class Requests:
         self._calm = calm
         self._fail = fail
         self._of_node: dict[int, _Bucket] = {}
-        self._held: dict[int, frozenset[str]] = {}
+        self._held: dict[int, dict[str, int]] = {}
         self._of_symbol: dict[str, _Bucket] = {}
         self._lists: dict[int, _Bucket] = {}
         self._last: dict[str, tuple[float, int]] = {}
@@ -95,9 +95,12 @@ class Requests:
     def _fetches_all(self, node: int) -> bool:
         return self._nodes[node].shards == max(1, len(self._claimed(node)))
 
-    def _claimed(self, node: int) -> frozenset[str]:
+    def _claimed(self, node: int) -> dict[str, int]:
+        """What it fetches, and in which epochs; alone, each answer has one of its own."""
         holding = self._nodes[node].tables.holding.value
-        return frozenset() if holding is None else frozenset(holding.epochs)
+        epochs = {} if holding is None else holding.epochs
+        alone = holding is not None and holding.alone
+        return {str(name): 0 if alone else epoch for name, epoch in epochs.items()}
 
     def _keeps_its_pace(self, node: int, now: float) -> None:
         held = self._claimed(node)

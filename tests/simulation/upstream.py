@@ -36,6 +36,7 @@ ALL_SYMBOLS = (*SYMBOLS, *SELDOM)
 TIMEOUT_SECONDS = 5.0
 SHORTEST_ANSWER, LONGEST_ANSWER = 0.004, 0.03
 OLD_TICKS = 40
+"""An old replica is behind by so many."""
 
 
 def tick_of(symbol: str) -> int:
@@ -90,6 +91,12 @@ class Exchange:
             return self._shy[max(0, bisect_right(self._shy, self._clock() - ago) - 1)]
         tick = tick_of(symbol)
         return (self._clock() - ago) // tick * tick
+
+    def outdated_at(self, symbol: str, timestamp: int) -> int:
+        """When another price of the symbol began after the one of `timestamp`."""
+        if symbol == SHY:
+            return self._shy[bisect_right(self._shy, timestamp)]
+        return timestamp + tick_of(symbol)
 
     def latency(self) -> float:
         """Of one answer, in seconds."""

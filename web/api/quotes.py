@@ -13,7 +13,7 @@ from stockstream.quotes import iso_utc
 from stockstream.statuses import NodeClients
 from stockstream.symbol_states import away
 from stockstream.times import Moment, tell
-from stockstream.upstreams import feed_of_all
+from stockstream.upstreams import feed_of_all, knows_all
 from supervision import CallError
 from web.answers import encoded_answer, json_answer
 from web.api.all_quotes import AllQuotes, QuoteItem, QuotesAnswer, quote_item, standing_of
@@ -125,12 +125,11 @@ def api(parts: Parts) -> Blueprint:
     @documented(SymbolsAnswer)
     async def symbols() -> Response:
         """The symbols there are."""
-        feed = feed_of_all(tables.feeds.rows)
         listed = [
             SymbolItem(symbol, row.quote.exchange, row.quote.currency)
             for symbol, row in sorted(tables.quotes.rows.items())
         ]
-        return json_answer(SymbolsAnswer(listed, feed is not None and feed.listed))
+        return json_answer(SymbolsAnswer(listed, knows_all(tables)))
 
     @blueprint.get("/presence")
     @documented(PresenceAnswer, errors=(UnavailableError,))

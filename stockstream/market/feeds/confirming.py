@@ -64,20 +64,25 @@ class Confirming:
             self._rows.put(self._upstream, rejected(row, refused))
 
 
+def believed(parsed: Parsed, poll: Poll) -> frozenset[Symbol]:
+    """The symbols of which an answer tells a price that can be believed, newer or not."""
+    suspect = [seen.symbol for some in (poll.outdated, poll.ahead) for seen in some]
+    return frozenset(seen.symbol for seen in parsed.observations).difference(suspect)
+
+
 def answer_of(
     parsed: Parsed,
     poll: Poll,
     at: int,
     asked: frozenset[Symbol] | None,
+    told: frozenset[Symbol],
     behind: frozenset[Symbol],
 ) -> Answer:
-    """What came `at` a time, once it is known what of it was newer."""
-    suspect = [seen.symbol for some in (poll.outdated, poll.ahead) for seen in some]
-    told = frozenset(seen.symbol for seen in parsed.observations)
+    """What came `at` a time, once it is known what of it was newer; `told` can be believed."""
     return Answer(
         at,
         asked,
-        told.difference(suspect, behind),
+        told - behind,
         refusals(parsed.rejects, at, poll),
         behind,
         cut=RejectKind.BEYOND_LIMIT in parsed.rejects.counts,

@@ -25,7 +25,7 @@ from stockstream.market.confirmations import Answer, Pace
 from stockstream.market.feeds.allowance import Allowance
 from stockstream.market.feeds.asking import Asking
 from stockstream.market.feeds.by_name import ByName
-from stockstream.market.feeds.confirming import Confirming, answer_of, refusals
+from stockstream.market.feeds.confirming import Confirming, answer_of, believed, refusals
 from stockstream.market.feeds.partners import Partners
 from stockstream.market.feeds.standby import Standby
 from stockstream.market.feeds.standing import Standing
@@ -54,7 +54,7 @@ from stockstream.times import Moment, now_ms
 from supervision import Actor, CallError, handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from stockstream.market.parser import Parsed
     from stockstream.market.time_base import Poll
@@ -124,7 +124,7 @@ class PollFeed(Actor):
         self._demand_from = demand_from
         self._parts = parts
         self._standby = Standby(upstream, parts, tables)
-        self._held: frozenset[int] = frozenset()
+        self._asked: Mapping[int, int] = {}  # the parts of the last round, and their epochs
         self._wake = trio.Event()
         self._resting = False
         self._last_fetch = -math.inf
@@ -141,7 +141,7 @@ class PollFeed(Actor):
             self._provider.address,
             self._tables,
             self._partners.say_changed,
-            lists=self._provider.terms.at_once is None,
+            lists=self._lists,
         )
         if self._standby.has_own_row:
             self._standing.begin(self._cycle)
@@ -155,7 +155,7 @@ class PollFeed(Actor):
         symbols = frozenset(map(parse_symbol, self._settings.symbols))
         upstream, tables, parts = self._upstream, self._tables, self._parts
         terms = self._provider.terms
-        if terms.at_once is None:
+        if self._lists:
             return Asking(upstream, symbols, self._settings.list_interval, tables, parts)
         return ByName(Wanting(upstream, terms.starters, symbols, tables, parts), terms, parts)
 
@@ -193,9 +193,13 @@ class PollFeed(Actor):
         """
         clock = self._tables.upstream_clocks.get(self._upstream)
         # By name, an answer is of a few symbols, which agree with each other too easily.
-        steps = self._provider.terms.at_once is None
+        steps = self._lists
         self._base = TimeBase(clock, self._upstream, steps=steps)
         self._confirming = Confirming(self._upstream, self._tables)
+
+    @property
+    def _lists(self) -> bool:
+        return self._provider.terms.at_once is None
 
     @property
     def _interval(self) -> float:
@@ -250,9 +254,9 @@ class PollFeed(Actor):
             self._standby.take_over()
             self._standing.begin(self._cycle)
         held = self._standby.held
-        if not held <= self._held:
+        if not held <= self._asked.keys():
             self._asking.list_is_due()  # nobody has told which symbols it lists in a new part
-        self._asking.held = self._held = held
+        self._asking.held, self._asked = held, self._standby.claimed
 
     async def _permit(self) -> Permit | float:
         """A permit, or by when on trio's clock to ask again at the latest."""
@@ -311,7 +315,7 @@ class PollFeed(Actor):
             self._partners.breaker.cast(CallReturned(permit, duration, parsed))
         if wanted is None:
             self._asking.listed(parsed, started)
-        await self._publish(parsed, poll, reading, self._asking.answered(wanted))
+        await self._publish(parsed, poll, reading, self._asking.answered(wanted), started)
         return 0.0
 
     def _pay(self, now: float, cost: float) -> None:
@@ -329,7 +333,12 @@ class PollFeed(Actor):
             self._confirming.answered(Answer(at, gone, frozenset(), refused), self._pace)
 
     async def _publish(
-        self, parsed: Parsed, poll: Poll, reading: Reading, asked: frozenset[Symbol] | None
+        self,
+        parsed: Parsed,
+        poll: Poll,
+        reading: Reading,
+        asked: frozenset[Symbol] | None,
+        asked_at: float,
     ) -> None:
         """Have what is newer published, and note what that confirms of what was `asked` for."""
         if not self._standby.held:
@@ -345,12 +354,16 @@ class PollFeed(Actor):
         newer, elsewhere = tuple(poll.newer), self._elsewhere(parsed)
         if elsewhere:
             newer = tuple(seen for seen in newer if seen.symbol not in elsewhere)
+        told = believed(parsed, poll)
+        shift, when = self._base.clock.shift, round(asked_at * 1000)
         accepted = await self._partners.publish(
-            Observed(self._upstream, newer, reading, self._base.clock.shift), self._failed
+            Observed(self._upstream, newer, reading, shift, when, told, whole=self._lists),
+            self._failed,
         )
         again = standing.rejected(parsed.rejects) + standing.suspected(poll)
         standing.succeeded(again + standing.behind(len(accepted.behind)))
-        answer = answer_of(parsed, poll, reading.steady, asked, accepted.behind | elsewhere)
+        behind = accepted.behind | elsewhere
+        answer = answer_of(parsed, poll, reading.steady, asked, told, behind)
         self._confirming.answered(answer, self._pace)
         if poll.confirms_nothing:
             standing.stale(self._cycle, poll.why)
@@ -377,18 +390,24 @@ class PollFeed(Actor):
         with trio.move_on_after(self._gap):
             await self._wake.wait()
         self._resting = False
-        await trio.sleep_until(self._last_fetch + self._gap)
+        with trio.move_on_at(self._last_fetch + self._gap):
+            while not self._standby.has_taken_over(self._asked):
+                self._wake = trio.Event()
+                await self._wake.wait()
 
     async def _pause(self, started: float, earliest: float, latest: float) -> None:
         """Wait for the next round: an interval after this one began, within the limits.
 
         A demand that comes meanwhile changes the interval, and nothing more: clients that come
-        and go cannot make the fetches any faster than that.
+        and go cannot make the fetches any faster than that. What this node takes over meanwhile is
+        asked for at once: the last answer about it may be an interval old, and was another node's.
         """
         part = 1 - self._settings.jitter * random.random()
         while True:
             self._wake = trio.Event()
             pause = GATHER_SECONDS if self._asking.has_news else self._gap * part
+            if self._standby.has_taken_over(self._asked):
+                pause = 0.0
             due = max(min(started + pause, latest), earliest)
             with trio.move_on_at(due) as waiting:
                 await self._wake.wait()

@@ -12,6 +12,8 @@ from stockstream.messages import UpstreamTold
 from stockstream.shards import shard
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stockstream.tables import Tables
 
 
@@ -31,6 +33,23 @@ class Standby:
         if holding is None:
             return frozenset(everything)
         return frozenset(n for n in everything if shard(self._upstream, n) in holding.epochs)
+
+    @property
+    def claimed(self) -> Mapping[int, int]:
+        """The parts that are held, and in which epochs; 0 on a single node."""
+        holding = self._tables.holding.value
+        epochs = {} if holding is None else holding.epochs
+        return {n: epochs.get(shard(self._upstream, n), 0) for n in self.held}
+
+    def has_taken_over(self, asked: Mapping[int, int]) -> bool:
+        """Whether there is something to ask for at once, after what was `asked` for last, as in
+        `claimed`: a part that is new here, or one that another node has given prices of meanwhile.
+        """
+        holding = self._tables.holding.value
+        return holding is not None and any(
+            n not in asked or (epoch != asked[n] and shard(self._upstream, n) in holding.taken_back)
+            for n, epoch in self.claimed.items()
+        )
 
     def to_tell(self) -> UpstreamTold | None:
         """What the other nodes are to know of this round; None where there is nobody to tell."""

@@ -350,7 +350,8 @@ def test_back_again_its_local_epochs_are_claimed_over() -> None:
     assert bus.fetchers() == before
     # Prices that did not change meanwhile are below what its clients have seen: told once more.
     for node in bus.nodes:
-        assert node is a or node.holding().contested == node.holding().epochs.keys()
+        held = node.holding().epochs.keys()
+        assert node is a or node.holding().contested == node.holding().taken_back == held
     for node in bus.nodes:
         assert all(claim.epoch > NOW + 1000 or claim.name == "a" for claim in node.claims.values())
         assert node.claims == a.claims
@@ -381,6 +382,7 @@ def test_a_higher_version_of_a_client_is_claimed_over() -> None:
     above = next_epoch("a", NOW, NOW + 5000)
     assert a.holding().epochs[shard] == above
     assert a.holding().contested == {shard}
+    assert a.holding().taken_back == set(), "somebody may have made it up"
     assert b.claims[shard] == Claim(above, "a", 1)
 
 

@@ -225,6 +225,22 @@ async def test_each_node_asks_for_its_own_parts_and_together_for_all(autojump_cl
         )
 
 
+@pytest.mark.proves("N6", "N7")
+async def test_a_part_that_is_taken_over_is_asked_for_at_once(autojump_clock):
+    """Not with the next round: the node that had it before may have asked an interval ago."""
+    async with running_market(demand=ALL, parts=8) as market:
+        one = {Shard(f"{UPSTREAM}/{index_of('MSFT', 8)}"): 100}
+        await market.hold(Holding(one, frozenset(one), one))
+        await trio.sleep(1.5)
+        asked = len(market.provider.asked)
+        two = {**one, Shard(f"{UPSTREAM}/{index_of('AAPL', 8)}"): 200}
+        await market.hold(Holding(two, frozenset(two), two))
+        assert len(market.provider.asked) == asked + 1
+        assert versions(market)["AAPL"] == (200, 1)
+        await trio.sleep(1.9)
+        assert len(market.provider.asked) == asked + 2, "from then on at its pace"
+
+
 @pytest.mark.proves("N4")
 async def test_a_node_without_a_wanted_symbol_in_its_parts_asks_for_nothing(autojump_clock):
     """But for the whole list now and then; and it is no node whose prices are old."""
@@ -321,6 +337,26 @@ async def test_prices_that_do_not_change_get_above_the_versions_that_a_client_ha
         assert len(market.batches) == 2
         await trio.sleep(5)
         assert len(market.batches) == 2
+
+
+@pytest.mark.proves("N8", "N14")
+async def test_what_is_taken_back_is_asked_for_and_told_again_at_once(autojump_clock):
+    """Another node gave prices of it meanwhile: its versions may hide newer prices that are here.
+    What a client may have made up makes nobody ask any sooner.
+    """
+    async with running_market(demand=ALL, parts=1) as market:
+        market.provider.always = quiet(market)
+        await market.hold(holds(100))
+        await trio.sleep(1.5)
+        asked = len(market.provider.asked)
+        await market.hold(holds(900, contested=frozenset({SHARD})))
+        assert len(market.provider.asked) == asked
+        both = frozenset({SHARD})
+        await market.hold(holds(901, contested=both, taken_back=both))
+        assert len(market.provider.asked) == asked + 1
+        assert set(versions(market).values()) == {(901, 2)}
+        await trio.sleep(0.9)
+        assert len(market.provider.asked) == asked + 1
 
 
 @pytest.mark.proves("N8")

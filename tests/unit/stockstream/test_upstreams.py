@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
 import pytest
 import trio
 
-from stockstream.statuses import CircuitState, CircuitStatus, FeedState, FeedStatus
+from stockstream import paths
+from stockstream.shards import NodeId
+from stockstream.statuses import (
+    CircuitState,
+    CircuitStatus,
+    FeedState,
+    FeedStatus,
+    Members,
+    NodeState,
+)
+from stockstream.tables import Tables
 from stockstream.times import Moment
-from stockstream.upstreams import Upstream, current_state, feed_of_all, worst_circuit
+from stockstream.upstreams import Upstream, current_state, feed_of_all, knows_all, worst_circuit
+from supervision.context import current_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WELL, ILL, GONE = FeedState.LIVE, FeedState.STALE, FeedState.DOWN
 
@@ -87,6 +105,43 @@ async def test_the_worst_breaker_is_the_one_that_holds_back_longest(
     soon, late, never = open_until(1.0), open_until(9.0), open_until(None)
     assert worst_circuit({"a": soon, "b": probing, "c": late}) is late
     assert worst_circuit({"a": never, "b": late}) is never
+
+
+@contextmanager
+def writing_as(path: str) -> Iterator[None]:
+    """The tables know their writers by path."""
+    token = current_cell.set(cast("Any", SimpleNamespace(path=path)))
+    try:
+        yield
+    finally:
+        current_cell.reset(token)
+
+
+@pytest.mark.proves("W4")
+@pytest.mark.parametrize(
+    ("listed", "filled", "state", "knows"),
+    [
+        (True, None, None, True),
+        (False, None, None, False),
+        (True, False, NodeState.JOINING, False),
+        (True, True, NodeState.READY, True),
+        (True, True, NodeState.JOINING, True),
+        (True, False, NodeState.ALONE, True),
+        (False, False, NodeState.ALONE, False),
+    ],
+)
+async def test_what_is_not_there_is_not_listed_once_all_has_been_told(
+    listed: bool, filled: bool | None, state: NodeState | None, knows: bool
+) -> None:
+    """A node that has just started hears that the list is complete before it has all of it."""
+    tables = Tables()
+    assert not knows_all(tables)
+    with writing_as(paths.feed("api")):
+        tables.feeds.put("api", FeedStatus(FeedState.LIVE, Moment.now(), 1.0, listed))
+    if filled is not None and state is not None:
+        with writing_as(paths.MEMBERSHIP):
+            tables.members.put(Members(NodeId("a", 1), state, (), {}, None, None, filled=filled))
+    assert knows_all(tables) is knows
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "Api", "prices.example.com", "-a", "a" * 33, "*"])

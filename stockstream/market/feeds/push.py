@@ -395,6 +395,8 @@ class PushFeed(Actor):
             # The socket has told of many in the meantime; that is no trouble.
             rows = self._tables.quotes.rows
             event = Prices(tuple(one for one in event.observations if is_news(one, rows)))
+            if self._mute is not None:
+                self._mute.found((one.symbol for one in event.observations), trio.current_time())
         self._read(event)
 
     def _not_filled(self, kind: str, reason: str, said: str | None) -> None:
@@ -469,9 +471,16 @@ class PushFeed(Actor):
             idle_since = None if wanted else idle_since or now
             if idle_since is not None and now - idle_since > self._settings.idle:
                 line.hang_up(Ended("idle", "nobody wants a price of it"))
-            elif self._provider.sessionless and self._mute and self._mute.suspected(now):
-                why = f"no price for {self._settings.quiet:g} s, though symbols were trading"
-                line.hang_up(Ended("mute", why))
+            elif self._mute is not None and self._mute.suspected(now):
+                self._suspect(line, self._mute, now)
+
+    def _suspect(self, line: Line, mute: Mute, now: float) -> None:
+        """End a mute line. Where markets close, only if REST knows what it keeps silent about."""
+        if self._provider.sessionless or mute.proven(now):
+            why = f"no price for {self._settings.quiet:g} s, though symbols were trading"
+            line.hang_up(Ended("mute", why))
+        elif self._fill is not None:
+            self._fill.want(mute.to_ask(now))
 
     def _refused(self, line: Line | None) -> Mapping[Symbol, Refused]:
         return {} if line is None else {**self._beyond, **line.refused}

@@ -237,6 +237,8 @@ def _trades(access: Access, symbols: frozenset[Symbol], answer: object, taken: T
             continue
         try:
             trade = fields(trades[symbol], "a trade")
+            if not _moves_the_price(trade):
+                continue
             last, at = price(trade.get("p"), symbol), iso(trade.get("t"), symbol)
             taken.price(_observed(_feed(access), symbol, last, at))
         except Unreadable as unreadable:

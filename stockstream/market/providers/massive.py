@@ -213,10 +213,9 @@ def _tickers(
 
 
 def _last(ticker: Fields, symbol: Symbol) -> tuple[float, int]:
-    """The last trade; of a plan that has none, the day so far."""
+    """The last trade; of a plan that has none, or where it is no price, the day so far."""
     trade = ticker.get("lastTrade")
-    if trade is not None:
-        found = fields(trade, "lastTrade")
+    if trade is not None and _moves_the_price(found := fields(trade, "lastTrade")):
         last = price(found.get("p"), symbol)
         return last, since_1970(found.get("t"), symbol, per_millisecond=_PER_MS)
     last = price(fields(ticker.get("day"), "day").get("c"), symbol)

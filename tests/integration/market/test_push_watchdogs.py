@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 import trio
 
+from mockserver.server import serve
 from stockstream import part_settings
 from stockstream.market.feeds.line import LineTimes
 from stockstream.market.feeds.push import PushSettings
@@ -16,6 +19,7 @@ from stockstream.market.providers import chosen
 from stockstream.market.providers.kraken import KRAKEN
 from stockstream.market.providers.push import Endpoint, Latest, Prices, Trouble, Turn
 from stockstream.quotes import Observation, Symbol
+from stockstream.upstreams import Upstream
 from tests.integration.delivery.upstream import started_api
 from tests.integration.market.test_push_feed import QUICK, until
 from tests.support.client import connected
@@ -25,6 +29,8 @@ from tests.support.kraken import kraken
 from tests.support.tree import running_tree
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stockstream.config import Settings
     from stockstream.market.providers.push import PushProvider
 
@@ -155,3 +161,29 @@ async def test_the_latest_price_is_fetched_where_the_socket_tells_none(
             await api.start()
             await me.wait_for(lambda: me.prices.get("DOT-USD") == 8.5)
             assert server.attempts == attempts
+
+
+@only_deep("mutes a provider whose market closes")
+async def test_a_market_that_falls_silent_is_mute_only_if_rest_knows_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    """The stub's REST tells newer prices than its socket, which was muted."""
+
+    def pushing(settings: Settings) -> PushSettings:
+        return PushSettings(symbols=frozenset(settings.symbols), quiet=1.5)
+
+    monkeypatch.setattr(part_settings, "pushing", pushing)
+    url: str = await nursery.start(partial(serve, "127.0.0.1", 0, tmp_path))
+    address = f"finnhub://?url={url.replace('http', 'ws')}/__streams/finnhub"
+    async with (
+        httpx.AsyncClient(base_url=url) as stub,
+        running_tree(upstreams=[Upstream("us", address, "our-key")], **QUICK) as tree,
+        connected(tree.websocket_url, nursery) as me,
+    ):
+        await me.send(action="subscribe", symbols=["AAPL"])
+        for _ in range(4):
+            before = me.prices.get("AAPL")
+            await me.wait_for(lambda before=before: me.prices.get("AAPL") != before)
+        await stub.put("/__admin/streams/finnhub", json={"mute": "prices"})
+        us = await until(tree, lambda up: up["push"]["ends"], "us")
+        assert us["push"]["ends"] == {"mute": 1}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stockstream import paths
 from stockstream.market.failover import RETURN_SECONDS, WELL_SECONDS, Failover
 from stockstream.market.feeds.allowance import LONGEST_PAUSE, Tokens, pause_after
-from stockstream.market.feeds.mute import QUIET_SECONDS, Mute
+from stockstream.market.feeds.mute import GRACE_SECONDS, QUIET_SECONDS, Mute
 from stockstream.market.feeds.pending import Pending
 from stockstream.market.feeds.wanting import Wanting
 from stockstream.market.providers.kraken import KRAKEN
@@ -99,6 +99,25 @@ def test_a_market_that_trades_seldom_is_not_mute() -> None:
     for second in range(120):
         two.priced([seen(symbol, second + 1) for symbol in ("A", "B")], float(second))
     assert not two.suspected(300.0)
+
+
+def test_a_suspicion_is_checked_by_rest_where_markets_close() -> None:
+    """Newer prices of two symbols prove it, unless the socket tells any in the next moments."""
+    mute = Mute(0.0)
+    symbols = frozenset(map(Symbol, ("A", "B", "C")))
+    mute.found(symbols, 1.0)  # the first prices, when nobody has a suspicion
+    for second in range(120):
+        mute.priced([seen(symbol, second + 1) for symbol in symbols], float(second))
+    assert mute.to_ask(150.0) == symbols
+    assert mute.to_ask(151.0) == frozenset()
+    assert mute.to_ask(180.0) == symbols
+    mute.found([Symbol("A")], 181.0)
+    assert not mute.proven(190.0)
+    mute.found([Symbol("A"), Symbol("B")], 191.0)
+    assert not mute.proven(192.0)
+    assert mute.proven(191.0 + GRACE_SECONDS)
+    mute.priced([seen("C", 5)], 193.0)
+    assert not mute.proven(300.0)
 
 
 def test_a_route_leaves_a_provider_that_is_away_and_comes_back_after_a_minute() -> None:

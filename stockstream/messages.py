@@ -243,7 +243,7 @@ class Alert(msgspec.Struct, frozen=True):
     `number` rises by one with each alert of this process. `threshold` is a price, or percents for
     a move within `window` seconds, which is measured from `reference`. `timestamp` is the price's,
     `fired_at` when it was judged, or told after a cool-down, in ms since 1970. It stands for so
-    many `crossings`, of which this is the last.
+    many `crossings`, of which this is the last. What is not known of the price is None.
     """
 
     number: int
@@ -259,6 +259,9 @@ class Alert(msgspec.Struct, frozen=True):
     version: Version
     fired_at: int
     crossings: int = 1
+    exchange: str | None = None
+    currency: str | None = None
+    source: str | None = None
 
     @property
     def id(self) -> str:

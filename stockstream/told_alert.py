@@ -18,7 +18,8 @@ class ToldAlert(msgspec.Struct, frozen=True):
     """The public fields of an alert.
 
     `threshold` is a price, or percents for a move within `window` seconds from `reference`. It
-    stands for so many `crossings`: those that came within a cool-down are told in one.
+    stands for so many `crossings`: those that came within a cool-down are told in one. `source` is
+    the upstream that told the price.
     """
 
     id: str
@@ -33,6 +34,9 @@ class ToldAlert(msgspec.Struct, frozen=True):
     version: tuple[int, int]
     fired_at: str
     crossings: int
+    exchange: str | None
+    currency: str | None
+    source: str | None
 
     @classmethod
     def of(cls, alert: Alert) -> Self:
@@ -50,4 +54,7 @@ class ToldAlert(msgspec.Struct, frozen=True):
             version=alert.version,
             fired_at=iso_utc(alert.fired_at),
             crossings=alert.crossings,
+            exchange=alert.exchange,
+            currency=alert.currency,
+            source=alert.source,
         )

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 _STORE = """
 INSERT INTO alerts (rule_id, owner, symbol, kind, threshold, "window", price, reference,
-    quoted_at, epoch, seq, fired_at, crossings)
+    quoted_at, epoch, seq, fired_at, crossings, exchange, currency, source)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::int[],
     $7::float8[], $8::float8[], $9::timestamptz[], $10::bigint[], $11::bigint[],
-    $12::timestamptz[], $13::int[])
+    $12::timestamptz[], $13::int[], $14::text[], $15::text[], $16::text[])
 ON CONFLICT (rule_id, epoch, seq) DO NOTHING
 RETURNING id, rule_id, epoch, seq, owner
 """
@@ -37,13 +37,15 @@ INSERT INTO webhook_deliveries (alert_id, owner, url)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[])
 """
 _STAND = """
-UPDATE alert_rules r SET armed = s.armed
-FROM unnest($1::bigint[], $2::int[], $3::boolean[]) AS s (id, revision, armed)
+UPDATE alert_rules r SET armed = s.armed, currency = coalesce(r.currency, s.currency)
+FROM unnest($1::bigint[], $2::int[], $3::boolean[], $4::text[])
+    AS s (id, revision, armed, currency)
 WHERE r.id = s.id AND r.revision = s.revision
 """
 _SELECT = """
 SELECT a.id, rule_id, a.owner, symbol, kind, threshold, "window", price, reference, quoted_at,
-    epoch, seq, fired_at, crossings, fired_at <= coalesce(read_until, '-infinity') AS read,
+    epoch, seq, fired_at, crossings, exchange, currency, source,
+    fired_at <= coalesce(read_until, '-infinity') AS read,
     d.receiver, d.state, d.attempts, d.last_status, d.reason, d.ended_at,
     CASE WHEN d.state = 'pending' AND d.claimed_by IS NULL THEN d.next_attempt_at END AS next_at
 FROM alerts a LEFT JOIN alert_readers r ON r.owner = a.owner
@@ -147,6 +149,7 @@ class StoreAlerts(Query[bool]):
                     [number for number, _ in rows],
                     [standing.revision for _, standing in rows],
                     [standing.armed for _, standing in rows],
+                    [standing.currency for _, standing in rows],
                 )
         return bool(calls)
 
@@ -168,6 +171,9 @@ class StoreAlerts(Query[bool]):
             [alert.version.seq for alert in alerts],
             [to_datetime(alert.fired_at) for alert in alerts],
             [alert.crossings for alert in alerts],
+            [alert.exchange for alert in alerts],
+            [alert.currency for alert in alerts],
+            [alert.source for alert in alerts],
         )
         urls = {
             (alert.rule, *alert.version): url
@@ -241,7 +247,7 @@ class MarkRead(Query[None]):
 def stored_alert(row: Row) -> StoredAlert:
     """A row whose first columns are those of `FetchFired`."""
     row_id, rule, owner, symbol, kind, threshold, window, price, reference, *rest = row.values()
-    quoted_at, epoch, seq, fired_at, crossings, read = rest[:6]
+    quoted_at, epoch, seq, fired_at, crossings, exchange, currency, source, read = rest[:9]
     alert = Alert(
         number=0,
         owner=owner,
@@ -256,6 +262,9 @@ def stored_alert(row: Row) -> StoredAlert:
         version=Version(epoch, seq),
         fired_at=to_ms(fired_at),
         crossings=crossings,
+        exchange=exchange,
+        currency=currency,
+        source=source,
     )
     return StoredAlert(row_id, alert, read)
 

@@ -44,10 +44,13 @@ STANDINGS_AT_ONCE = 1_000
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """The standing that a rule's row should have: for its `revision` only."""
+    """The standing that a rule's row should have: for its `revision` only. `currency` is that of
+    the prices it has judged, None where they told none.
+    """
 
     revision: int
     armed: bool
+    currency: str | None = None
 
 
 class Unstored(msgspec.Struct, frozen=True):
@@ -74,6 +77,7 @@ class AlertBook:
         self._owner = Ownership("alerts", paths.ALERTS)
         self._rules: dict[int, Rule] = {}
         self._armed: dict[int, bool | None] = {}
+        self._currencies: dict[int, str | None] = {}
         self._by_symbol: dict[Symbol, Thresholds] = {}
         # Each rule has a window of its own: moves before the rule was made do not count for it.
         self._windows: dict[int, Window] = {}
@@ -126,6 +130,7 @@ class AlertBook:
         self.drop_rule(rule.id)
         self._rules[rule.id] = rule
         self._armed[rule.id] = rule.armed
+        self._currencies[rule.id] = rule.currency
         # It is judged at least once, in every standing.
         self._by_symbol.setdefault(rule.symbol, Thresholds()).put(rule, NOWHERE)
         if quote is not None:
@@ -142,6 +147,7 @@ class AlertBook:
         if rule is None:
             return
         del self._armed[number]
+        del self._currencies[number]
         self._standings.pop(number, None)
         self._spare_standings.pop(number, None)
         others = self._by_symbol[rule.symbol]
@@ -190,8 +196,13 @@ class AlertBook:
         return more
 
     def _judge(self, rule: Rule, row: QuoteRow, now: int, *, own: bool) -> None:
-        self._judged += 1
         quote = row.quote
+        currency = self._currencies[rule.id]
+        if currency is None:
+            self._currencies[rule.id] = currency = quote.currency
+        elif quote.currency is not None and quote.currency != currency:
+            return  # 740 pence are not over 8 pounds
+        self._judged += 1
         extremes = None
         if rule.window is not None:
             window = self._windows.setdefault(rule.id, Window(rule.window))
@@ -204,7 +215,7 @@ class AlertBook:
             self._armed[rule.id] = verdict.armed
             ours = own or self._records(rule.symbol)
             standings = self._standings if ours else self._spare_standings
-            standings[rule.id] = Standing(rule.revision, verdict.armed)
+            standings[rule.id] = Standing(rule.revision, verdict.armed, currency)
             if ours:
                 self._spare_standings.pop(rule.id, None)
         if not verdict.fired:
@@ -222,6 +233,9 @@ class AlertBook:
             timestamp=quote.timestamp,
             version=quote.version,
             fired_at=now,
+            exchange=quote.exchange,
+            currency=quote.currency,
+            source=row.source or None,
         )
         told = self._cooldowns.crossed(alert, rule.cooldown, row.steady)
         if told is None:

@@ -81,7 +81,8 @@ WITH wanted AS MATERIALIZED (
     RETURNING d.alert_id, d.owner AS line_owner, d.receiver, d.url, d.attempts
 )
 SELECT a.id, rule_id, a.owner, symbol, kind, threshold, "window", price, reference, quoted_at,
-    epoch, seq, fired_at, crossings, false AS read, receiver, url, attempts
+    epoch, seq, fired_at, crossings, exchange, currency, source,
+    false AS read, receiver, url, attempts
 FROM claimed JOIN alerts a ON a.id = alert_id ORDER BY a.id
 """
 # The receiver took it, so it is delivered even if another node has claimed it meanwhile.

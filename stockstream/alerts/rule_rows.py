@@ -33,7 +33,8 @@ CROWDED = RowRefusal("symbol", f"has {MOST_OF_SYMBOL:,} rules of all users: no m
 FULL = RowRefusal("rules", f"there are {MOST_OF_ALL:,} rules of all users: no more are taken")
 
 _COLUMNS = """
-id, owner, revision, symbol, kind, threshold, "window", hysteresis, cooldown, webhook, armed
+id, owner, revision, symbol, kind, threshold, "window", hysteresis, cooldown, webhook, armed,
+currency
 """
 _LIVE = f"""
 SELECT {_COLUMNS}
@@ -69,6 +70,7 @@ class Wanted(msgspec.Struct, frozen=True):
     hysteresis: float
     cooldown: int
     webhook: str | None
+    currency: str | None = None
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -126,7 +128,7 @@ class Rules(OwnedTable[Rule, Wanted]):
 
     def read(self, row: Row) -> Rule:
         """A row as a rule."""
-        number, owner, revision, symbol, kind, *rest = list(row.values())[:11]
+        number, owner, revision, symbol, kind, *rest = list(row.values())[:12]
         return Rule(number, owner, revision, symbol, Kind(kind), *rest)
 
     def values(self, said: Rule | Wanted) -> dict[str, object]:
@@ -139,6 +141,7 @@ class Rules(OwnedTable[Rule, Wanted]):
             "hysteresis": said.hysteresis,
             "cooldown": said.cooldown,
             "webhook": said.webhook,
+            "currency": said.currency,
         }
 
     async def clash(

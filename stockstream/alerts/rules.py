@@ -42,7 +42,8 @@ class Rule(OwnedRow, frozen=True):
     `threshold` is a price, or percents for a move; `window` the seconds of a move, None else.
     `hysteresis` is in percent of the threshold, or in percentage points for a move; `cooldown` the
     seconds after an alert in which crossings are gathered for the next one, 0 for none. `revision`
-    rises with each change of the rule. `armed` is the standing as the database has it.
+    rises with each change of the rule. `armed` is the standing as the database has it. Prices in
+    another `currency` are not compared; None until one was judged that told its own.
     """
 
     owner: str
@@ -55,6 +56,7 @@ class Rule(OwnedRow, frozen=True):
     cooldown: int
     webhook: str | None
     armed: bool | None
+    currency: str | None = None
 
 
 class Verdict(NamedTuple):

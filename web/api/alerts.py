@@ -40,6 +40,8 @@ from web.parameters import Wrong, read_symbol
 from web.users.access import admit_user, current_user, require_new_row_allowed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from quart import Response
 
     from stockstream.database.query import Query
@@ -81,7 +83,10 @@ class WebhookItem(msgspec.Struct, frozen=True):
 
 
 class RuleItem(msgspec.Struct, frozen=True):
-    """A rule. `armed` is null until its first price was judged."""
+    """A rule. `armed` is null until its first price was judged.
+
+    Prices in another `currency` are not compared; null until one has told its own.
+    """
 
     id: int
     symbol: str
@@ -92,6 +97,7 @@ class RuleItem(msgspec.Struct, frozen=True):
     cooldown: int
     webhook: WebhookItem | None
     armed: bool | None
+    currency: str | None
 
 
 class RuleLimits(msgspec.Struct, frozen=True):
@@ -135,7 +141,12 @@ def alerts_api(parts: Parts) -> Blueprint:
             webhook = WebhookItem(rule.webhook, parts.settings.signer.secret(rule.owner))
         said = rule.symbol, rule.kind, rule.threshold, rule.window
         pace = rule.hysteresis, rule.cooldown
-        return RuleItem(rule.id, *said, *pace, webhook, rule.armed)
+        return RuleItem(rule.id, *said, *pace, webhook, rule.armed, rule.currency)
+
+    def currency(symbol: Symbol) -> str | None:
+        """What its newest price is in: whoever makes a rule has seen that one."""
+        row = parts.tables.quotes.get(symbol)
+        return None if row is None else row.quote.currency
 
     async def changed(query: Query[Rule | RowRefusal]) -> RuleItem:
         rule = await ask_row(database, query)
@@ -153,7 +164,7 @@ def alerts_api(parts: Parts) -> Blueprint:
     @documented(RuleItem, status=201, body=RuleGiven, errors=NEW_ERRORS, user=True)
     async def create() -> Response:
         """Make a rule; `Location` says where it is."""
-        wanted = _read(await read_body(RuleGiven), policy)
+        wanted = _read(await read_body(RuleGiven), policy, currency)
         require_new_row_allowed()
         row = await changed(CreateRow(RULES, current_user(), wanted))
         return made(row, url_for("alerts.one", number=row.id))
@@ -180,8 +191,14 @@ def alerts_api(parts: Parts) -> Blueprint:
     @documented(RuleItem, ROW, body=RuleGiven, errors=CHANGE_ERRORS, user=True)
     async def replace(asked: Asked) -> Response:
         """Replace a rule."""
-        wanted = _read(await read_body(RuleGiven), policy)
-        query = ChangeRow(RULES, current_user(), asked[ROW], lambda _before: wanted)
+        wanted = _read(await read_body(RuleGiven), policy, currency)
+
+        def replaced(before: Rule) -> Wanted:
+            if (before.symbol, before.threshold) != (wanted.symbol, wanted.threshold):
+                return wanted
+            return msgspec.structs.replace(wanted, currency=before.currency)
+
+        query = ChangeRow(RULES, current_user(), asked[ROW], replaced)
         return json_answer(await changed(query))
 
     @blueprint.delete("/rules/<row:number>")
@@ -199,7 +216,9 @@ def alerts_api(parts: Parts) -> Blueprint:
     return blueprint
 
 
-def _read(given: RuleGiven, policy: TargetPolicy) -> Wanted:
+def _read(
+    given: RuleGiven, policy: TargetPolicy, currency: Callable[[Symbol], str | None]
+) -> Wanted:
     wrong: dict[str, str] = {}
     symbol = Symbol("")
     try:
@@ -229,4 +248,5 @@ def _read(given: RuleGiven, policy: TargetPolicy) -> Wanted:
     if wrong:
         raise InvalidFieldError(wrong)
     said = given.kind, given.threshold, given.window
-    return Wanted(symbol, *said, given.hysteresis, given.cooldown, given.webhook)
+    pace = given.hysteresis, given.cooldown
+    return Wanted(symbol, *said, *pace, given.webhook, currency(symbol))

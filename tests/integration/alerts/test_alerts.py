@@ -60,6 +60,30 @@ async def test_a_crossing_is_told_on_the_users_sockets_and_stored_with_what_trig
             assert await other.fired() == []
 
 
+async def test_a_rule_compares_no_prices_in_another_currency(
+    price_api: PriceApi, database_url: str, nursery: trio.Nursery
+) -> None:
+    """It is of the currency that the price is in when it is made, or changed, and stays so."""
+    async with user_of(price_api, database_url) as me, listening(me, nursery) as mine:
+        price_api.currency = "GBP"
+        await me.price(AAPL=7.4)
+        number = await me.add_rule("above", 8.0, hysteresis=1.0)
+        price_api.currency = "GBX"
+        await me.price(AAPL=740.0)
+        price_api.currency = "GBP"
+        await me.price(AAPL=8.1)
+        await mine.message("alert")
+        (alert,) = await me.until_fired(1)
+        said = alert["price"], alert["exchange"], alert["currency"], alert["source"]
+        assert said == (8.1, "TEST", "GBP", "api")
+        price_api.currency = "GBX"
+        await me.price(AAPL=741.0)
+        body = {"symbol": "AAPL", "kind": "above", "threshold": 8.0, "cooldown": 0}
+        for threshold, currency in ((8.0, "GBP"), (800.0, "GBX")):
+            answer = await me.http.put(f"{RULES}/{number}", json={**body, "threshold": threshold})
+            assert answer.json()["currency"] == currency
+
+
 async def test_the_cookies_of_other_applications_do_not_silence_alerts(
     price_api: PriceApi, database_url: str, nursery: trio.Nursery
 ) -> None:

@@ -26,6 +26,7 @@ class PriceApi(RogueServer):
     def __init__(self, nursery: trio.Nursery) -> None:
         super().__init__(nursery)
         self.prices: dict[str, dict[str, object]] = {}
+        self.currency: str | None = None
         self._asked = trio.Event()
 
     def put(self, **prices: float) -> None:
@@ -36,6 +37,7 @@ class PriceApi(RogueServer):
                 "price": price,
                 "timestamp": time.time_ns() // 1_000_000,
                 "exchange": "TEST",
+                "currency": self.currency,
             }
         self.tell(list(self.prices.values()))
 

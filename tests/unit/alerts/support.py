@@ -37,6 +37,7 @@ def rule(
     armed: bool | None = None,
     owner: str = "me",
     webhook: str | None = None,
+    currency: str | None = None,
 ) -> Rule:
     return Rule(
         number,
@@ -50,6 +51,7 @@ def rule(
         cooldown,
         webhook,
         armed,
+        currency,
     )
 
 
@@ -60,14 +62,18 @@ def row(
     symbol: str = "AAPL",
     at: int | None = None,
     steady: int | None = None,
+    currency: str | None = None,
 ) -> QuoteRow:
     """A quote, one second after the one before it unless told otherwise.
 
     Both clocks say the same, unless told what the monotonic one says.
     """
     moment = NOON + 1000 * seq if at is None else at
-    quote = Quote(parse_symbol(symbol), price, moment, None, None, False, Version(1, seq), moment)
-    return QuoteRow(quote, price, None, steady=moment if steady is None else steady)
+    quote = Quote(
+        parse_symbol(symbol), price, moment, "NASDAQ", currency, False, Version(1, seq), moment
+    )
+    steady = moment if steady is None else steady
+    return QuoteRow(quote, price, None, steady=steady, source="us")
 
 
 def run(turns: Iterator[None]) -> int:

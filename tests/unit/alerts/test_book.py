@@ -44,6 +44,34 @@ def test_an_alert_tells_the_rule_and_the_price_that_crossed(book: AlertBook) -> 
     assert book.unstored() is None
 
 
+def test_prices_in_another_currency_are_not_compared(book: AlertBook) -> None:
+    """740 pence are not over 8 pounds; a price that tells no currency is taken as it is."""
+    book.put_rule(rule(threshold=8.0, currency="GBP"), None, NOON)
+    for seq, (price, currency) in enumerate([(7.4, "GBP"), (740.0, "GBX"), (7.5, None)], 1):
+        run(book.judge([row(price, seq, currency=currency)], NOON))
+    assert (book.status().judged, book.undelivered()) == (1, None)
+    run(book.judge([row(8.1, 4, currency="GBP")], NOON))
+    alert = book.undelivered()
+    assert alert is not None
+    assert (alert.exchange, alert.currency, alert.source) == ("NASDAQ", "GBP", "us")
+
+
+def test_a_rule_without_a_currency_takes_that_of_the_first_price_it_judges(
+    book: AlertBook,
+) -> None:
+    """It is stored with its standing; a changed rule begins anew."""
+    book.put_rule(rule(threshold=100.0), None, NOON)
+    for seq, (price, currency) in enumerate([(2.0, "GBP"), (740.0, "GBX"), (3.0, None)], 1):
+        run(book.judge([row(price, seq, currency=currency)], NOON))
+    assert book.undelivered() is None
+    unstored = book.unstored()
+    assert unstored is not None
+    assert unstored.standings == {1: Standing(1, armed=True, currency="GBP")}
+    book.put_rule(rule(threshold=100.0, revision=2), None, NOON)
+    run(book.judge([row(99.0, 4, currency="GBX"), row(740.0, 5, currency="GBX")], NOON))
+    assert book.status().fired == 1
+
+
 def test_a_price_is_judged_once_though_it_comes_again(book: AlertBook) -> None:
     """Older ones and the same are passed over: a batch may be seen beside the quotes' table."""
     book.put_rule(rule(), None, NOON)

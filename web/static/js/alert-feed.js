@@ -2,6 +2,7 @@
  * The newest alerts, from the socket and from the API, each once. No DOM and no I/O.
  */
 import { decimalsOf, exact, price } from "./format.js";
+import { unit } from "./labels.js";
 import { isSymbol } from "./symbols.js";
 
 /** @typedef {"above" | "below" | "move"} Kind */
@@ -13,6 +14,7 @@ import { isSymbol } from "./symbols.js";
  * @property {Kind} kind
  * @property {number} threshold a price, or percents for a move
  * @property {number | null} window seconds
+ * @property {string | null} currency of the price
  * @property {number} price
  * @property {number | null} reference where a move is measured from
  * @property {number} crossings how many it stands for
@@ -31,7 +33,7 @@ import { isSymbol } from "./symbols.js";
  * @property {number | null} endedAt ms
  */
 
-/** @typedef {{id: number, symbol: string, kind: Kind, threshold: number, window: number | null, cooldown: number, webhook: {url: string, secret: string} | null}} Rule */
+/** @typedef {{id: number, symbol: string, kind: Kind, threshold: number, window: number | null, currency: string | null, cooldown: number, webhook: {url: string, secret: string} | null}} Rule */
 
 export const SHOWN = 20;
 
@@ -116,21 +118,22 @@ export function readRule(m) {
 
 /**
  * @param {Record<string, unknown>} m
- * @returns {Pick<Rule, "symbol" | "kind" | "threshold" | "window"> | null}
+ * @returns {Pick<Rule, "symbol" | "kind" | "threshold" | "window" | "currency"> | null}
  */
-function readSaid({ symbol, kind, threshold, window }) {
+function readSaid({ symbol, kind, threshold, window, currency }) {
   if (!isSymbol(symbol) || typeof threshold !== "number") return null;
   if (kind !== "above" && kind !== "below" && kind !== "move") return null;
-  return { symbol, kind, threshold, window: typeof window === "number" ? window : null };
+  const of = typeof currency === "string" && currency !== "" ? currency : null;
+  return { symbol, kind, threshold, window: typeof window === "number" ? window : null, currency: of };
 }
 
 /**
- * @param {Pick<Rule, "symbol" | "kind" | "threshold" | "window">} rule
- * @returns {string} "AAPL rises to 151.00", "AAPL moves 2.5 % within 5 min"
+ * @param {Pick<Rule, "symbol" | "kind" | "threshold" | "window"> & {currency?: string | null}} rule
+ * @returns {string} "AAPL rises to 151.00 USD", "AAPL moves 2.5 % within 5 min"
  */
-export function ruleText({ symbol, kind, threshold, window }) {
+export function ruleText({ symbol, kind, threshold, window, currency }) {
   if (kind === "move") return `${symbol} moves ${exact(threshold, 0)} % within ${windowText(window ?? 0)}`;
-  return `${symbol} ${kind === "above" ? "rises" : "falls"} to ${exact(threshold)}`;
+  return `${symbol} ${kind === "above" ? "rises" : "falls"} to ${exact(threshold)}${inCurrency(symbol, currency)}`;
 }
 
 /**
@@ -143,7 +146,7 @@ export function paceText({ cooldown }) {
 
 /**
  * @param {Alert} alert
- * @returns {string} "AAPL rose to 151.02, over 151.00", "AAPL fell 2.6 % to 148.00 within 5 min", with
+ * @returns {string} "AAPL rose to 151.02, over 151.00 USD", "AAPL fell 2.6 % to 148.00 USD within 5 min", with
  *   ", the last of 3 crossings" where it stands for more than one
  */
 export function alertText(alert) {
@@ -171,17 +174,27 @@ function clockText(at) {
 }
 
 /** @param {Alert} alert */
-function crossingText({ symbol, kind, threshold, window, price: at, reference }) {
+function crossingText({ symbol, kind, threshold, window, currency, price: at, reference }) {
+  const of = inCurrency(symbol, currency);
   if (kind !== "move") {
     const [went, side] = kind === "above" ? ["rose", "over"] : ["fell", "under"];
     const [to, limit] = [shown(at), exact(threshold)];
-    if (at === threshold) return `${symbol} ${went} to ${limit}`;
+    if (at === threshold) return `${symbol} ${went} to ${limit}${of}`;
     // Never "over 0.123457" of a price that is told as 0.123457 itself.
-    return `${symbol} ${went} to ${to === limit ? exact(at) : to}, ${side} ${limit}`;
+    return `${symbol} ${went} to ${to === limit ? exact(at) : to}, ${side} ${limit}${of}`;
   }
   const percent = reference === null ? threshold : Math.abs(at / reference - 1) * 100;
   const went = reference !== null && at < reference ? "fell" : "rose";
-  return `${symbol} ${went} ${price(percent, decimalsOf(threshold))} % to ${shown(at)} within ${windowText(window ?? 0)}`;
+  return `${symbol} ${went} ${price(percent, decimalsOf(threshold))} % to ${shown(at)}${of} within ${windowText(window ?? 0)}`;
+}
+
+/**
+ * @param {string} symbol
+ * @param {string | null | undefined} currency
+ */
+function inCurrency(symbol, currency) {
+  const word = unit(symbol, currency ?? null);
+  return word === "" ? "" : `\u00a0${word}`;
 }
 
 /** @param {number} seconds */

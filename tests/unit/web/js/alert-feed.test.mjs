@@ -109,6 +109,7 @@ describe("words", () => {
     assert.equal(ruleText({ ...rule, threshold: 720_000.123456789 }), "AAPL rises to 720,000.123456789");
     assert.equal(ruleText({ ...rule, kind: "move", threshold: 2.5, window: 300 }), "AAPL moves 2.5 % within 5 min");
     assert.equal(ruleText({ ...rule, kind: "move", threshold: 2.5, window: 86400 }), "AAPL moves 2.5 % within 24 h");
+    assert.equal(ruleText({ ...rule, currency: "GBX" }), "AAPL rises to 151.00\u00a0GBX");
     assert.equal(readRule(fired(1)), null);
   });
 
@@ -126,8 +127,12 @@ describe("words", () => {
     assert.equal(alertText(alert(1, { kind: "move", threshold: 0.005, window: 60, price: 100.006, reference: 100 })), "AAPL rose 0.006 % to 100.006 within 1 min");
     assert.equal(alertText(alert(1, { crossings: 3 })), "AAPL rose to 151.02, over 151.00, the last of 3 crossings");
     assert.equal(alertText(alert(1, { crossings: 1 })), alertText(alert(1)));
+    assert.equal(alertText(alert(1, { currency: "USD" })), "AAPL rose to 151.02, over 151.00\u00a0USD");
+    assert.equal(alertText(alert(1, { currency: "USD", price: 151 })), "AAPL rose to 151.00\u00a0USD");
+    assert.equal(alertText(alert(1, { currency: "USD", symbol: "BTC-USD", price: 151 })), "BTC-USD rose to 151.00");
     const move = { kind: "move", threshold: 2.5, window: 300 };
     assert.equal(alertText(alert(1, { ...move, price: 148, reference: 152 })), "AAPL fell 2.63 % to 148.00 within 5 min");
+    assert.equal(alertText(alert(1, { ...move, price: 148, reference: 152, currency: "USD" })), "AAPL fell 2.63 % to 148.00\u00a0USD within 5 min");
     assert.equal(alertText(alert(1, { ...move, price: 156, reference: 152 })), "AAPL rose 2.63 % to 156.00 within 5 min");
   });
 });

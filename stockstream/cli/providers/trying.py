@@ -19,6 +19,7 @@ from stockstream.market.feeds.fill import Fill
 from stockstream.market.feeds.line import Line
 from stockstream.market.providers import InvalidProviderUrl, InvalidProxy
 from stockstream.market.providers.chosen import poll_provider, push_provider
+from stockstream.market.providers.json_api.known_apis import KNOWN_APIS
 from stockstream.market.providers.push import Prices, Ready, Refused, Replace, Subscribed, Unread
 from stockstream.market.providers.push_registry import PUSH_PROVIDERS
 from stockstream.quotes import InvalidSymbol, parse_symbol
@@ -96,7 +97,8 @@ def _named(provider: str, settings: Settings) -> Upstream:
     address = provider if "://" in provider else f"{provider}://"
     scheme = address.partition("://")[0].lower()
     # Of a kind that is no name, the key is in a variable of the kind's.
-    source = Source(scheme if scheme in PUSH_PROVIDERS else "try", address)
+    of_a_kind = scheme in PUSH_PROVIDERS or scheme in KNOWN_APIS
+    source = Source(scheme.partition("+")[0] if of_a_kind else "try", address)
     return part_settings.upstream_of(source, *key_and_secret(source))
 
 

@@ -67,7 +67,9 @@ class Asking:
         """What a round takes of the allowance."""
         return 1.0
 
-    def answered(self, asked: frozenset[Symbol] | None) -> frozenset[Symbol] | None:
+    def answered(
+        self, asked: frozenset[Symbol] | None, _parsed: Parsed
+    ) -> frozenset[Symbol] | None:
         """Take that there was an answer; what should have been in it, None: all."""
         return asked
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from stockstream.quotes import Symbol
 
 FIRST_UNKNOWN_SECONDS, LONGEST_UNKNOWN_SECONDS = 60.0, 3600.0
-"""A symbol that the provider does not know is asked for again after a time, which doubles."""
+"""A symbol that the provider does not know is asked for again after a time, which doubles, unless
+it did know it: some clear all they have once a night.
+"""
 
 
 class ByName:
@@ -41,6 +43,7 @@ class ByName:
         self._named: frozenset[Symbol] = frozenset()
         self._alone: frozenset[Symbol] = frozenset()
         self._unanswered: frozenset[Symbol] = frozenset()
+        self._told: frozenset[Symbol] = frozenset()
         self._unknown: dict[Symbol, tuple[float, float]] = {}
         self._news_last = False
 
@@ -117,6 +120,7 @@ class ByName:
         self._named &= wanted
         self._alone &= wanted
         self._unanswered &= wanted
+        self._told &= wanted
         self._unknown = {s: known for s, known in self._unknown.items() if s in wanted}
         return frozenset(s for s in wanted if self._unknown.get(s, (0.0, 0.0))[0] <= now)
 
@@ -154,11 +158,12 @@ class ByName:
     def listed(self, parsed: Parsed, asked_at: float) -> None:
         """There is no list."""
 
-    def answered(self, asked: frozenset[Symbol] | None) -> frozenset[Symbol] | None:
+    def answered(self, asked: frozenset[Symbol] | None, parsed: Parsed) -> frozenset[Symbol] | None:
         """Take that there was an answer. With what was asked for, it should have told what rounds
         that failed were for: their symbols grow old though the feed is well.
         """
         asked = asked or frozenset()
+        self._told |= asked.intersection(seen.symbol for seen in parsed.observations)
         self._alone -= asked
         self._unanswered -= asked
         for symbol in asked:
@@ -183,6 +188,7 @@ class ByName:
         self._unanswered -= asked
         for symbol in asked:
             _, before = self._unknown.get(symbol, (0.0, FIRST_UNKNOWN_SECONDS / 2))
-            pause = min(2 * before, LONGEST_UNKNOWN_SECONDS)
+            longest = FIRST_UNKNOWN_SECONDS if symbol in self._told else LONGEST_UNKNOWN_SECONDS
+            pause = min(2 * before, longest)
             self._unknown[symbol] = (now + pause, pause)
         return asked

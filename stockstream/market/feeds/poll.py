@@ -315,7 +315,8 @@ class PollFeed(Actor):
             self._partners.breaker.cast(CallReturned(permit, duration, parsed))
         if wanted is None:
             self._asking.listed(parsed, started)
-        await self._publish(parsed, poll, reading, self._asking.answered(wanted), started)
+        told = self._asking.answered(wanted, parsed)
+        await self._publish(parsed, poll, reading, told, started)
         return 0.0
 
     def _pay(self, now: float, cost: float) -> None:

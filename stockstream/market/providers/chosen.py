@@ -17,6 +17,7 @@ import msgspec
 from stockstream.market.providers import from_url
 from stockstream.market.providers.base import InvalidProviderUrl
 from stockstream.market.providers.json_api.api import json_api, open_file
+from stockstream.market.providers.json_api.known_apis import KNOWN_APIS
 from stockstream.market.providers.json_api.provider import JsonProvider
 from stockstream.market.providers.push import Access, PushProvider
 from stockstream.market.providers.push_registry import PUSH_PROVIDERS
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 JSON = "json"
 POLLED = (JSON, "http", "https", "sim")
-PLANNED = frozenset({"tiingo"})
 _URL, _SYMBOLS = "url", "symbols"
 
 
@@ -43,13 +43,13 @@ def push_provider(upstream: Upstream) -> tuple[PushProvider, Access] | None:
         InvalidProviderUrl: there is no such provider, or its options or key cannot be used.
     """
     scheme = upstream.url.partition("://")[0].lower()
-    if scheme in POLLED:
+    if scheme in POLLED or scheme in KNOWN_APIS:
         return None
     provider = PUSH_PROVIDERS.get(scheme)
     if provider is None:
-        known = ", ".join(f"{one}://" for one in (*sorted(PUSH_PROVIDERS), *POLLED))
-        what = "is not there yet" if scheme in PLANNED else "is unknown"
-        raise InvalidProviderUrl(f"a provider {scheme[:32]}:// {what}; there are {known}")
+        there = sorted({*PUSH_PROVIDERS, *KNOWN_APIS, *POLLED})
+        known = ", ".join(f"{one}://" for one in there)
+        raise InvalidProviderUrl(f"a provider {scheme[:32]}:// is unknown; there are {known}")
     access = Access(*_options(provider, upstream.url), upstream.key, upstream.secret)
     given = Source(upstream.name, upstream.url)
     for what, variable, missing in (
@@ -103,9 +103,16 @@ def declared_in(upstream: Upstream) -> str:
 
 def _declared(upstream: Upstream) -> JsonApi | None:
     scheme, _, rest = upstream.url.partition("://")
-    if scheme.lower() != JSON:
+    scheme, (file, _, query) = scheme.lower(), rest.partition("?")
+    known = KNOWN_APIS.get(scheme)
+    if known is not None:
+        if file.strip("/"):
+            raise InvalidProviderUrl(
+                f"write {scheme}://?url=https://… for another server than {known.name}'s"
+            )
+        return json_api(known.name, open_file(known.file), query, upstream, known)
+    if scheme != JSON:
         return None
-    file, _, query = rest.partition("?")
     if not file:
         raise InvalidProviderUrl("name the file after json://, as json://prices.toml")
     path = Path(file)

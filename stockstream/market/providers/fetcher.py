@@ -36,7 +36,7 @@ from stockstream.market.shown import shown
 from stockstream.masks import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
     from stockstream.market.providers.known_secrets import KnownSecrets
     from stockstream.market.providers.proxies import ChosenProxy
@@ -114,11 +114,11 @@ class Fetcher:
         url: httpx.URL,
         headers: Mapping[str, str] | None = None,
         *,
-        asked_for_some: bool,
+        unknown: Collection[int] = (),
         may_be_unchanged: bool = False,
     ) -> Answer:
-        """Ask once. A 404 is about the symbols where `asked_for_some`; a 304 is an answer where
-        it `may_be_unchanged`. Raises `ProviderError`.
+        """Ask once. A status in `unknown` is about the symbols that were asked for; a 304 is an
+        answer where it `may_be_unchanged`. Raises `ProviderError`.
         """
         try:
             with trio.fail_after(self._settings.total_timeout):
@@ -127,7 +127,7 @@ class Fetcher:
                     if may_be_unchanged and status == httpx.codes.NOT_MODIFIED:
                         return Answer(status, response.headers, b"")
                     if status != httpx.codes.OK:
-                        raise await self._refused(response, asked_for_some=asked_for_some)
+                        raise await self._refused(response, unknown=unknown)
                     body = await self._read(response, self._settings.max_body)
                     return Answer(status, response.headers, body)
         except trio.TooSlowError:
@@ -190,7 +190,9 @@ class Fetcher:
         except httpx.RemoteProtocolError as error:
             raise BodyRefused("body_truncated", f"the body ended early: {error}") from None
 
-    async def _refused(self, response: httpx.Response, *, asked_for_some: bool) -> ProviderError:
+    async def _refused(
+        self, response: httpx.Response, *, unknown: Collection[int]
+    ) -> ProviderError:
         status = response.status_code
         message = f"status {said_status(status)}"
         said = await self._said_with(response) or self.shown(response.reason_phrase)
@@ -201,7 +203,7 @@ class Fetcher:
             message += "; it was not asked whether anything had changed"
         elif status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
             message += f"; {wants_login(self._proxy)}"
-        if status == httpx.codes.NOT_FOUND and asked_for_some:
+        if status in unknown:
             return SymbolsNotFound(message, said=said)
         asked = None
         if status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):

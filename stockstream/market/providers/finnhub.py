@@ -99,7 +99,7 @@ class FinnhubCodec(Conversation):
         symbol = self.symbol(name)
         if symbol is not None:
             last, at = price(item.get("p"), name), since_1970(item.get("t"), name)
-            taken.price(Observation(symbol, last, at, *_market_of(symbol)))
+            taken.price(Observation(symbol, last, at, *market_of(symbol)))
 
     def _error(self, error: Fields, taken: Taken) -> None:
         words = said(error.get("msg")) or ""
@@ -122,7 +122,7 @@ def _written(symbol: Symbol) -> str:
     return symbol.replace("-", "_") if symbol.startswith("OANDA:") else symbol
 
 
-def _market_of(symbol: Symbol) -> tuple[str | None, str | None]:
+def market_of(symbol: Symbol) -> tuple[str | None, str | None]:
     """The exchange and the currency, as far as a symbol tells them."""
     of_a_market = _OF_A_MARKET.fullmatch(symbol)
     if of_a_market is None:
@@ -161,7 +161,7 @@ def _quote(symbol: Symbol, answer: object, taken: Taken) -> None:
         return
     last = price(quote_.get("c"), symbol)
     at = since_1970(quote_.get("t"), symbol, per_millisecond=_PER_SECOND)
-    taken.price(Observation(symbol, last, at, *_market_of(symbol)))
+    taken.price(Observation(symbol, last, at, *market_of(symbol)))
 
 
 FINNHUB = PushProvider(

@@ -63,7 +63,8 @@ class HttpProvider:
             return Parsed(())
         named = _symbols_parameter(symbols)
         url = self._url if named is None else self._url.copy_add_param("symbols", named)
-        answer = await self._fetcher.get(url, asked_for_some=named is not None)
+        unknown = () if named is None else (httpx.codes.NOT_FOUND,)
+        answer = await self._fetcher.get(url, unknown=unknown)
         said = self._fetcher.said
         try:
             sent_as = answer.headers.get("content-type")

@@ -51,7 +51,7 @@ async def test_one_of_the_settings_is_tried_by_its_name(
 
 @pytest.mark.parametrize(
     ("name", "what"),
-    [("tiingo", "not there yet"), ("x y", "is unknown")],
+    [("tiingo", "set TIINGO_API_KEY or"), ("x y", "is unknown")],
 )
 async def test_what_cannot_be_tried_is_said(name: str, what: str) -> None:
     """In one line, before anything is connected."""

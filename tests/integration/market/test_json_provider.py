@@ -21,7 +21,12 @@ from stockstream.config import Settings
 from stockstream.errors import ConfigurationError
 from stockstream.market.breaker_types import BreakerSettings
 from stockstream.market.feeds.poll import PollFeed, PollSettings
-from stockstream.market.providers import HttpSettings, ProviderRefused, SymbolsNotFound
+from stockstream.market.providers import (
+    HttpSettings,
+    ProviderRefused,
+    ProviderStatus,
+    SymbolsNotFound,
+)
 from stockstream.market.providers.chosen import poll_provider
 from stockstream.quotes import Symbol
 from stockstream.sources import Source
@@ -178,6 +183,23 @@ async def test_a_key_that_is_refused_is_in_no_text(rogue, status):
         assert error.value.said == "******** is wrong"
         assert provider.address == f"{rogue.url}/quotes?s={{symbols}}&apikey=********"
     assert "hunter" not in repr(vars(error.value)) + str(error.value) + repr(error.value)
+
+
+async def test_statuses_may_be_about_the_symbols(rogue):
+    """Which ones is declared. One that says that we ask too often, and not for how long, is left
+    alone for a minute.
+    """
+    text = SIMPLE + "[symbols]\nunknown = [400, 403]"
+    async with open_declared("prices.toml", text, rogue.url) as provider:
+        for status, kind in (("403 Forbidden", SymbolsNotFound), ("404 No", ProviderStatus)):
+            rogue.always(answer(b"no", status))
+            with pytest.raises(kind):
+                await provider.fetch({Symbol("AAPL")})
+        for headers, seconds in (((), 60), (("retry-after: 7",), 7)):
+            rogue.always(answer(b"no", "429 Slow", headers))
+            with pytest.raises(ProviderStatus) as error:
+                await provider.fetch({Symbol("AAPL")})
+            assert error.value.retry_after == seconds
 
 
 class JsonMarket(Market):

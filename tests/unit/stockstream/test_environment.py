@@ -319,9 +319,9 @@ def test_providers_that_cannot_be_meant_stop_the_start(
 @pytest.mark.parametrize(
     ("address", "what"),
     [
-        ("tiingo://", "PROVIDERS: us: a provider tiingo:// is not there yet; there are "),
+        ("tiingo://", "PROVIDERS: us: Tiingo wants a key: set US_API_KEY or US_API_KEY_FILE"),
         ("finnhub://", "PROVIDERS: us: Finnhub wants a key: set US_API_KEY or US_API_KEY_FILE"),
-        ("yahoo://", "PROVIDERS: us: a provider yahoo:// is unknown"),
+        ("yahoo://", "PROVIDERS: us: a provider yahoo:// is unknown; there are alpaca://, alpaca+"),
         ("kraken://ws.kraken.com", "PROVIDERS: us: write kraken://?url=wss://… for another server"),
         ("alpaca://?feed=all", "PROVIDERS: us: Alpaca wants a key: set US_API_KEY or US_API_KEY_F"),
         ("finnhub://?symbols=0", "PROVIDERS: us: Finnhub wants a key"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
 
 import httpx
+import msgspec
 
 from stockstream.market.providers.base import InvalidProviderUrl, Terms
 from stockstream.market.providers.json_api.declaration import (
+    CURRENCY_OF_PAIR,
     KEY_OF_OBJECT,
     KEYS,
     LONGEST_FILE,
@@ -18,6 +21,7 @@ from stockstream.market.providers.json_api.declaration import (
     SEVERAL,
     Declaration,
     FieldPlaces,
+    Fixed,
     InvalidDeclaration,
     Places,
     read_declaration,
@@ -33,9 +37,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stockstream.market.providers.json_api.declaration import Limits
+    from stockstream.market.providers.json_api.known_apis import KnownApi
     from stockstream.upstreams import Upstream
 
 _WINDOWS = {"per_second": 1.0, "per_minute": 60.0, "per_hour": 3600.0, "per_day": 86_400.0}
+_PAIR = re.compile(r"(?:[A-Z0-9]+:)?[A-Z0-9]{2,10}-([A-Z]{3,5})")
 _SERVER = "url"
 _SYMBOL = "symbol"
 
@@ -50,12 +56,14 @@ class JsonApi:
     said: Declaration
     server: str
     options: Mapping[str, str]
+    fixed: Fixed
     terms: Terms
     places: Mapping[str, tuple[Place, ...]]
     symbol_places: tuple[Place, ...]
     items: Place
     error_at: Place | None
     error_code: Place | None
+    known: KnownApi | None
     key: str | None = field(default=None, repr=False)
     secret: str | None = field(default=None, repr=False)
 
@@ -69,10 +77,22 @@ class JsonApi:
         """What nobody may read."""
         return tuple(self._keys().values())
 
-    def written(self, symbol: Symbol) -> str:
-        """A symbol as this API writes it."""
+    def written(self, symbol: Symbol) -> str | None:
+        """A symbol as this API writes it; None: it has nothing of that kind."""
+        if self.known is not None and self.known.written is not None:
+            return self.known.written(symbol)
         named = self.said.symbols.names.get(symbol)
         return named or symbol.replace("-", self.said.symbols.dash)
+
+    def market_of(self, symbol: Symbol) -> tuple[str | None, str | None]:
+        """The exchange and the currency of a symbol, where no item tells them."""
+        if self.known is not None and self.known.market_of is not None:
+            return self.known.market_of(symbol)
+        currency = self.fixed.currency
+        if currency == CURRENCY_OF_PAIR:
+            pair = _PAIR.fullmatch(symbol)
+            currency = None if pair is None else pair[1]
+        return self.fixed.exchange, currency
 
     def url_for(self, names: Iterable[str]) -> httpx.URL:
         """What to get, for symbols as this API writes them."""
@@ -124,7 +144,9 @@ def open_file(path: Path) -> Declaration:
         raise InvalidProviderUrl(f"{path}: {error}") from None
 
 
-def json_api(name: str, said: Declaration, query: str, upstream: Upstream) -> JsonApi:
+def json_api(
+    name: str, said: Declaration, query: str, upstream: Upstream, known: KnownApi | None = None
+) -> JsonApi:
     """The API that an upstream is, with what its address says after the `?`, and its key.
 
     Raises:
@@ -139,6 +161,7 @@ def json_api(name: str, said: Declaration, query: str, upstream: Upstream) -> Js
         hint = "; a key belongs into its own variable" if "key" in unknown[0].lower() else ""
         raise InvalidProviderUrl(f"{name} has no option {unknown[0][:32]!r}, only {may}{hint}")
     _check_keys(name, said, upstream)
+    options, fixed = _options(name, said, given)
     by_name = {ONE, SEVERAL} & said.placeholders
     counts_symbols = said.limits.counts == "symbols"
     buckets = _buckets(said.limits, limits)
@@ -155,16 +178,40 @@ def json_api(name: str, said: Declaration, query: str, upstream: Upstream) -> Js
         name,
         said,
         _server_of(said.url) if server is None else _checked(server),
-        {**said.options, **given},
+        options,
+        fixed,
         terms,
         {one: _places(said.fields, one) for one in FieldPlaces.__struct_fields__ if one != _SYMBOL},
         _places(said.fields, _SYMBOL),
         read_place(said.items) if said.items else Place(),
         None if error is None else read_place(error.at),
         None if error is None or error.code is None else read_place(error.code),
+        known,
         upstream.key,
         upstream.secret,
     )
+
+
+def _options(
+    name: str, said: Declaration, given: Mapping[str, str]
+) -> tuple[dict[str, str], Fixed]:
+    """The options as they are, and what is fixed by them."""
+    options: dict[str, str] = {}
+    fixed = said.fixed
+    for option, values in said.options.items():
+        if isinstance(values, str):
+            options[option] = given.get(option, values)
+            continue
+        chosen = options[option] = given.get(option, next(iter(values)))
+        if chosen not in values:
+            raise InvalidProviderUrl(
+                f"{name}: {option}={chosen[:32]} is none of {', '.join(values)}"
+            )
+        told = {one: getattr(values[chosen], one) for one in Fixed.__struct_fields__}
+        fixed = msgspec.structs.replace(
+            fixed, **{one: value for one, value in told.items() if value is not None}
+        )
+    return options, fixed
 
 
 def _check_keys(name: str, said: Declaration, upstream: Upstream) -> None:
@@ -187,7 +234,7 @@ def _buckets(said: Limits, given: Mapping[str, str | None]) -> tuple[Bucket, ...
     for name, seconds in _WINDOWS.items():
         text = given[name]
         count: int | None = getattr(said, name) if text is None else _count(name, text)
-        if count is not None:
+        if count:
             # So that no window of that length, wherever it begins, sees more than the limit.
             burst = max(1, count // 4)
             found.append(Bucket(burst, max(count - burst, 1) / seconds))
@@ -195,9 +242,9 @@ def _buckets(said: Limits, given: Mapping[str, str | None]) -> tuple[Bucket, ...
 
 
 def _count(name: str, text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0:
+    if text.isascii() and text.isdigit() and len(text) < 10:
         return int(text)
-    raise InvalidProviderUrl(f"{name} must be a whole number above 0, not {text[:32]!r}")
+    raise InvalidProviderUrl(f"{name} must be a whole number, 0 for no limit, not {text[:32]!r}")
 
 
 def _places(fields: FieldPlaces, name: str) -> tuple[Place, ...]:

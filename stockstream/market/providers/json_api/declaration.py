@@ -21,6 +21,8 @@ from stockstream.quotes import InvalidSymbol, Symbol, parse_symbol
 
 LONGEST_FILE = 65_536
 MOST_AT_ONCE = 1_000
+CURRENCY_OF_PAIR = "@pair"
+"""As the fixed currency: what is behind the dash of a symbol that is a pair."""
 KEY_OF_OBJECT = "@key"
 """As the symbol's place: the items stand in an object, each under its symbol."""
 
@@ -70,6 +72,7 @@ class SymbolRules(_Part, frozen=True):
     separator: str = ","
     dash: str = "-"
     names: dict[str, str] = {}
+    unknown: list[int] = msgspec.field(default_factory=lambda: [404])
 
 
 class Limits(_Part, frozen=True):
@@ -102,7 +105,7 @@ class Declaration(_Part, frozen=True):
     symbols: SymbolRules = SymbolRules()
     limits: Limits = Limits()
     error: ErrorPlaces | None = None
-    options: dict[str, str] = {}
+    options: dict[str, str | dict[str, Fixed]] = {}
 
     @property
     def placeholders(self) -> frozenset[str]:
@@ -162,7 +165,12 @@ def read_declaration(text: str) -> Declaration:
     _check_url(found)
     _check_headers(found)
     _check_places(found)
-    _check_fixed(found)
+    _check_fixed("fixed", found.fixed)
+    for name, values in found.options.items():
+        if values == {}:
+            raise InvalidDeclaration(f"options.{name}: has no value")
+        for value, fixed in values.items() if isinstance(values, dict) else ():
+            _check_fixed(f"options.{name}.{value}", fixed)
     _check_symbols(found)
     for name in _LIMITS:
         count: int | None = getattr(found.limits, name)
@@ -258,19 +266,16 @@ def _place(key: str, text: str) -> None:
         raise InvalidDeclaration(f"{key}: {error}") from None
 
 
-def _check_fixed(found: Declaration) -> None:
+def _check_fixed(key: str, fixed: Fixed) -> None:
     unread: list[str] = []
-    fixed, field = found.fixed, OptionalFields(Symbol("X"), unread)
+    field = OptionalFields(Symbol("X"), unread)
     field.label("exchange", fixed.exchange)
     field.label("currency", fixed.currency)
     field.label("name", fixed.name, 80)
     field.session(fixed.session)
     field.delay(fixed.delayed, fixed.delayed_seconds)
     for text in unread:
-        raise InvalidDeclaration(f"fixed.{text.replace(' of X is ', ': is ')}")
-    for name in Fixed.__struct_fields__:
-        if getattr(fixed, name) is not None and getattr(found.fields, name) is not None:
-            raise InvalidDeclaration(f"fixed.{name}: is in [fields] too")
+        raise InvalidDeclaration(f"{key}.{text.replace(' of X is ', ': is ')}")
 
 
 def _check_symbols(found: Declaration) -> None:
@@ -282,6 +287,11 @@ def _check_symbols(found: Declaration) -> None:
         raise InvalidDeclaration(
             f"symbols.at_once: must be from 1 to {MOST_AT_ONCE}, not {rules.at_once}"
         )
+    for status in rules.unknown:
+        if not 400 <= status <= 499:
+            raise InvalidDeclaration(
+                f"symbols.unknown: {status} is no status from 400 to 499, by which it would be said"
+            )
     for key, texts in (("start", rules.start), ("names", list(rules.names))):
         for text in texts:
             try:

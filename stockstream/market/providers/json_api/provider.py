@@ -15,9 +15,14 @@ from stockstream.market.providers.base import (
     ProviderError,
     ProviderRefused,
     ProviderStatus,
+    SymbolsNotFound,
 )
 from stockstream.market.providers.fetcher import Fetcher, HttpSettings
-from stockstream.market.providers.json_api.reading import REFUSALS, read_answer
+from stockstream.market.providers.json_api.reading import (
+    RATE_LIMITED_SECONDS,
+    REFUSALS,
+    read_answer,
+)
 from stockstream.market.providers.known_secrets import KnownSecrets
 from stockstream.times import now_ms
 
@@ -79,13 +84,22 @@ class JsonProvider:
             return Parsed(())
         api = self._api
         by_name = api.terms.at_once is not None
-        asked = {api.written(one): one for one in sorted(symbols or ())} if by_name else None
+        asked = None
+        if by_name:
+            written = ((api.written(one), one) for one in sorted(symbols or ()))
+            asked = {name: one for name, one in written if name is not None}
+            if not asked:
+                await trio.lowlevel.checkpoint()
+                raise SymbolsNotFound(f"{api.name} has no symbols that are written so")
         url = api.url_for(asked or ())
         kept = self._kept.get(str(url))
         headers = self._headers | ({} if kept is None else kept.headers())
         try:
             answer = await self._fetcher.get(
-                url, headers, asked_for_some=by_name, may_be_unchanged=kept is not None
+                url,
+                headers,
+                unknown=frozenset(api.said.symbols.unknown if by_name else ()),
+                may_be_unchanged=kept is not None,
             )
             date = parse_date(answer.headers.get("date"))
             if answer.unchanged and kept is not None:
@@ -95,6 +109,8 @@ class JsonProvider:
             if error.status in REFUSALS and not isinstance(error, ProviderRefused):
                 why = f"{error}: the key, or what it allows, was refused"
                 raise ProviderRefused(error.status, why, said=error.said) from None
+            if error.status == httpx.codes.TOO_MANY_REQUESTS and error.retry_after is None:
+                error.retry_after = RATE_LIMITED_SECONDS
             raise
         parsed = replace(parsed, date=date)
         if parsed.observations:

@@ -29,6 +29,7 @@ from stockstream.market.providers.base import (
 from stockstream.market.providers.json_api.declaration import KEY_OF_OBJECT
 from stockstream.market.shown import kind_of, shown_fields
 from stockstream.market.timestamps import from_any, in_unit
+from stockstream.quotes import InvalidSymbol, parse_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,9 +39,8 @@ if TYPE_CHECKING:
     from stockstream.quotes import Observation, Symbol
 
 RATE_LIMITED_SECONDS = 60.0
-"""An API that says in a body that it is asked too often says seldom for how long."""
+"""An API that says that it is asked too often, and not for how long, is left alone so long."""
 REFUSALS = frozenset({401, 402, 403})
-_NONE_THERE = frozenset({400, 404, 422})
 
 
 def read_answer(
@@ -91,12 +91,11 @@ def _error(api: JsonApi, document: object, asked: Mapping[str, Symbol] | None) -
     if status is None:
         return ProviderBody("body_error", f"{api.name} answered with an error")
     message = f"an error in the answer, {status} {httpx.codes.get_reason_phrase(status)}".rstrip()
-    if status in _NONE_THERE and asked is not None:
+    if status in api.said.symbols.unknown and asked is not None:
         return SymbolsNotFound(message)
     if status in REFUSALS:
         return ProviderRefused(status, message)
-    rest = RATE_LIMITED_SECONDS if status == httpx.codes.TOO_MANY_REQUESTS else None
-    return ProviderStatus(status, message, retry_after=rest)
+    return ProviderStatus(status, message)
 
 
 def _items(api: JsonApi, document: object, asked: Mapping[str, Symbol] | None) -> list[object]:
@@ -161,18 +160,20 @@ def _observe(
     if not isinstance(value, dict | list):
         what = kind_of(json.dumps(value).encode())
         raise RejectedItem(RejectKind.WRONG_TYPE, f"{what}, not an object")
-    fixed, places = api.said.fixed, api.places
+    fixed, places = api.fixed, api.places
+    symbol = _symbol(api, asked, value)
+    exchange, currency = _market_of(api, symbol)
 
     def told(name: str) -> object:
         return _first(places[name], value)
 
     unit = api.said.time_unit
     item = Item(
-        symbol=_symbol(api, asked, value),
+        symbol=symbol,
         price=told("price"),
         timestamp=told("time") if places["time"] else now,
-        exchange=told("exchange") or fixed.exchange,
-        currency=told("currency") or fixed.currency,
+        exchange=told("exchange") or exchange,
+        currency=told("currency") or currency,
         delayed=fixed.delayed if (flag := told("delayed")) is None else flag,
         delayed_seconds=(
             fixed.delayed_seconds if (seconds := told("delayed_seconds")) is None else seconds
@@ -192,6 +193,13 @@ def _symbol(api: JsonApi, asked: Mapping[str, Symbol], value: object) -> object:
         return next(iter(asked.values()), None)
     found = _first(api.symbol_places, value)
     return asked.get(found, found) if isinstance(found, str) else found
+
+
+def _market_of(api: JsonApi, symbol: object) -> tuple[str | None, str | None]:
+    try:
+        return api.market_of(parse_symbol(symbol)) if isinstance(symbol, str) else (None, None)
+    except InvalidSymbol:
+        return None, None
 
 
 def _first(places: tuple[Place, ...], value: object) -> object:

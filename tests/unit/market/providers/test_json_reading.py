@@ -162,13 +162,13 @@ def test_what_is_no_answer_has_a_kind(body: object, kind: str) -> None:
 
 
 def test_an_error_in_a_body_counts_as_its_code() -> None:
-    """A wrong key is one that no other attempt would mend, and a limit asks for a rest."""
+    """A wrong key is one that no other attempt would mend."""
     with pytest.raises(ProviderRefused) as refused:
         read(LIST, {"status": "error", "code": "401"}, "AAPL")
     assert refused.value.kind == "status_401"
     with pytest.raises(ProviderStatus) as limited:
         read(LIST, {"status": "error", "code": 429}, "AAPL")
-    assert limited.value.retry_after == 60
+    assert limited.value.kind == "status_429"
 
 
 def test_a_list_is_cut_at_its_limit() -> None:

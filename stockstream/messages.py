@@ -7,7 +7,7 @@ here. Messages inside one part stay in that part.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
@@ -89,7 +89,8 @@ class UpstreamTold:
 
     A feed tells it the bus after each round; the bus tells it the feed of that name on all other
     nodes. Times are this process's. `told` of the confirmations is the same object for as long as
-    the same symbols were confirmed.
+    the same symbols were confirmed. `routes` are those that the node decides, by their patterns:
+    which upstream tells the symbols of each.
     """
 
     upstream: str
@@ -98,6 +99,18 @@ class UpstreamTold:
     circuit: CircuitStatus | None
     clock: UpstreamClock | None
     confirmations: Confirmations | None
+    routes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RoutesTold:
+    """What the `node` that fetches from this upstream has decided of the routes that begin with it.
+    From the upstream's feed to the router.
+    """
+
+    upstream: str
+    node: NodeId
+    routes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

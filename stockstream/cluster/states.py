@@ -6,6 +6,8 @@ it is told where it changed; else only when it was confirmed again. Times are as
 
 from __future__ import annotations
 
+# Not only for type checking: msgspec reads the annotations.
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -39,7 +41,7 @@ class State(Said, frozen=True, kw_only=True, tag="state"):
 
     What is confirmed is told where it is not the same as in the last message but for the time: it
     has a `number`, and the time is `fetched`. Who does not have that number asks for it. Moments
-    are the sender's monotonic clock in ms, which was `now`.
+    are the sender's monotonic clock in ms, which was `now`. `routes` are as in `UpstreamTold`.
     """
 
     upstream: str
@@ -50,6 +52,7 @@ class State(Said, frozen=True, kw_only=True, tag="state"):
     number: Count = 0
     fetched: int | None = None
     confirmations: Confirmations | None = None
+    routes: Mapping[str, str] = {}
 
 
 class StateWanted(Said, frozen=True, kw_only=True, tag="state_wanted"):
@@ -117,6 +120,7 @@ class TellingStates:
             number=number,
             fetched=None if confirmations is None else confirmations.fetched,
             confirmations=_few_rejected(confirmations) if whole else None,
+            routes=told.routes,
         )
 
 
@@ -163,6 +167,7 @@ class HearingStates:
             None if message.circuit is None else _later_circuit(message.circuit, later),
             clock,
             confirmations,
+            message.routes,
         )
         return told, lacks
 

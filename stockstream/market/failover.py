@@ -2,7 +2,7 @@
 
 A symbol has one source at a time: the prices of two, in turns, would go to and fro. Its route is
 left as soon as the provider is away, and goes back to a better one when that has been well for a
-while, and not again and again.
+while, and not again and again. In a cluster one node decides of a route, and the others follow.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from stockstream.sources import Route
 
@@ -30,8 +30,13 @@ class Failover:
         self._well_since: dict[str, float] = {}
         self._moved: dict[int, float] = {}
 
-    def step(self, well: Mapping[str, bool], now: float) -> tuple[int, ...]:
-        """The positions of the routes that changed; `well` has each provider by its name."""
+    def step(
+        self, well: Mapping[str, bool], now: float, decided: Container[int] | None = None
+    ) -> tuple[int, ...]:
+        """The positions of the routes that changed; `well` has each provider by its name.
+
+        Of the routes those at the positions in `decided` are decided here, None: all of them.
+        """
         for name, is_well in well.items():
             if is_well:
                 self._well_since.setdefault(name, now)
@@ -39,6 +44,8 @@ class Failover:
                 self._well_since.pop(name, None)
         active = [
             self._next(number, route.names, self.active[number], now)
+            if decided is None or number in decided
+            else self.active[number]
             for number, route in enumerate(self._routes)
         ]
         changed = tuple(n for n, after in enumerate(active) if after != self.active[n])
@@ -46,6 +53,15 @@ class Failover:
             self._moved[number] = now
         self.active = tuple(active)
         return changed
+
+    def follow(self, number: int, name: str, now: float) -> bool:
+        """Take what another node has decided of a route; whether that is news."""
+        names = self._routes[number].names
+        if name not in names or name == names[self.active[number]]:
+            return False
+        self._moved[number] = now
+        self.active = (*self.active[:number], names.index(name), *self.active[number + 1 :])
+        return True
 
     def _next(self, number: int, names: Sequence[str], active: int, now: float) -> int:
         if names[active] not in self._well_since:

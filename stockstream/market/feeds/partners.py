@@ -11,7 +11,7 @@ import trio
 
 from stockstream import paths
 from stockstream.market.breaker_messages import AcquirePermit, NoCalls
-from stockstream.messages import CircuitChanged, FeedChanged
+from stockstream.messages import CircuitChanged, FeedChanged, RoutesTold
 from supervision import CallError, NoProc, ServerExited
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stockstream.market.breaker_types import NotPermitted, Permit
     from stockstream.market.feeds.standby import Standby
     from stockstream.market.observed import Accepted, Observed
+    from stockstream.messages import UpstreamTold
     from supervision import ActorRef, Request, System
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class Partners:
         self.breaker = system.ref(paths.circuit_breaker(upstream))
         self._streamer = system.ref(paths.STREAMER)
         self._bus = system.ref(paths.BUS)
+        self._router = system.ref(paths.ROUTER)
         self._standby = standby
         self._watchers = [system.ref(name) for name in watchers]
 
@@ -47,12 +49,18 @@ class Partners:
         """The feed's rows are new: tell who watches, and the other nodes."""
         for watcher in self._watchers:
             watcher.cast(FeedChanged())
+        self.tell_nodes()
+
+    def tell_nodes(self) -> None:
+        """Tell the other nodes how the feed stands, and what is decided here of its routes."""
         told = self._standby.to_tell()
         if told is not None:
             self._bus.cast(told)
 
-    def say_told(self) -> None:
+    def say_told(self, told: UpstreamTold) -> None:
         """The feed's rows are what another node told."""
+        if told.routes and told.node is not None:
+            self._router.cast(RoutesTold(told.upstream, told.node, told.routes))
         for watcher in self._watchers:
             watcher.cast(FeedChanged())
             watcher.cast(CircuitChanged())

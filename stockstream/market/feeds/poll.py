@@ -175,7 +175,8 @@ class PollFeed(Actor):
 
     @handles(RoutesChanged)
     def _on_routes(self, _message: RoutesChanged) -> None:
-        """The next round goes by them."""
+        """The next round goes by them; other nodes are told at once."""
+        self._partners.tell_nodes()
 
     @handles(HoldingChanged)
     def _on_holding(self, _message: HoldingChanged) -> None:
@@ -185,7 +186,7 @@ class PollFeed(Actor):
     @handles(UpstreamTold)
     def _on_told(self, told: UpstreamTold) -> None:
         if self._standby.told(told):
-            self._partners.say_told()
+            self._partners.say_told(told)
 
     def _take_over(self) -> None:
         """Begin with what the rows say: this feed's last life wrote them, or another node's feed

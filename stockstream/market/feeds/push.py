@@ -185,6 +185,7 @@ class PushFeed(Actor):
     @handles(RoutesChanged)
     def _on_routes(self, _message: RoutesChanged) -> None:
         self._want()
+        self._partners.tell_nodes()
 
     @handles(HoldingChanged)
     def _on_holding(self, _message: HoldingChanged) -> None:
@@ -198,7 +199,7 @@ class PushFeed(Actor):
     @handles(UpstreamTold)
     def _on_told(self, told: UpstreamTold) -> None:
         if self._standby.told(told):
-            self._partners.say_told()
+            self._partners.say_told(told)
 
     def _begin_by_rows(self) -> None:
         """Begin with what the rows say: this feed's last life wrote them, or another node's feed

@@ -64,7 +64,19 @@ class Standby:
             self._tables.circuits.get(self._upstream),
             self._tables.upstream_clocks.get(self._upstream),
             self._tables.confirmations.get(self._upstream),
+            self._decided(),
         )
+
+    def _decided(self) -> Mapping[str, str]:
+        """The routes that this node decides, because it fetches from the first of their names."""
+        routing = self._tables.routing.value
+        if routing is None or 0 not in self.held:
+            return {}
+        return {
+            route.pattern: route.names[active]
+            for route, active in zip(routing.routes, routing.active, strict=True)
+            if route.names[0] == self._upstream
+        }
 
     def told(self, told: UpstreamTold) -> bool:
         """Write what the feed of another node tells; False where this one knows better."""

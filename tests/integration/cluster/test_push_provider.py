@@ -1,4 +1,4 @@
-"""A provider that pushes, and two nodes: one of them is connected, and the other takes over."""
+"""A provider that pushes, and some nodes: one of them is connected, and the next takes over."""
 
 from __future__ import annotations
 
@@ -19,18 +19,23 @@ if TYPE_CHECKING:
     import trio
 
 
-NAMES = frozenset({"one", "two"})
+NAMES = frozenset({"one", "two", "three"})
 
 
-def first_and_second() -> tuple[str, str]:
-    """The node that both prefer for the provider, and the other."""
-    first = preferred(part_of(shard("crypto", 0)), NAMES)
-    assert first is not None
-    (second,) = NAMES - {first}
-    return first, second
+def in_order() -> list[str]:
+    """The node that all prefer for the provider, that which they prefer without it, and the last.
+
+    Nodes that are started in this order leave the provider where it is, as each of them joins.
+    """
+    found: list[str] = []
+    while left := NAMES.difference(found):
+        name = preferred(part_of(shard("crypto", 0)), left)
+        assert name is not None
+        found.append(name)
+    return found
 
 
-def given_to_both(nats: NatsServer, server: Kraken) -> dict[str, Any]:
+def given_to_all(nats: NatsServer, server: Kraken) -> dict[str, Any]:
     return {
         "symbols": "BTC-USD",
         "providers": f"crypto={server.provider}",
@@ -40,30 +45,36 @@ def given_to_both(nats: NatsServer, server: Kraken) -> dict[str, Any]:
 
 
 async def test_one_node_is_connected_and_the_next_takes_over(nursery: trio.Nursery) -> None:
-    """The provider has one connection at a time; clients of both nodes see its prices, and those of
-    the second go on when the first has left. The first is the one that both prefer: else the
-    second would take over as it joins.
+    """The provider has one connection at a time, whoever of three nodes leaves; clients of all of
+    them see its prices, and those of the last go on when the others have left.
     """
     nats: NatsServer = await nursery.start(run_nats_server, "token")
-    first, second = first_and_second()
+    first, second, third = in_order()
     async with kraken() as server:
-        given = given_to_both(nats, server)
+        given = given_to_all(nats, server)
         async with running_tree(node_name=first, **given) as one:
             await until(one, lambda up: up["push"]["phase"] == "connected")
             async with (
                 running_tree(node_name=second, **given) as two,
-                connected(two.websocket_url, nursery) as me,
+                running_tree(node_name=third, **given) as three,
+                connected(three.websocket_url, nursery) as me,
             ):
                 await me.send(action="subscribe", symbols=["BTC-USD"])
                 await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_000.5)
-                standing = await until(two, lambda up: up["feed"]["state"] == "live")
-                assert standing["push"]["phase"] == "idle"
+                for tree in two, three:
+                    standing = await until(tree, lambda up: up["feed"]["state"] == "live")
+                    assert standing["push"]["phase"] == "idle"
                 await server.tell({"BTC/USD": 97_001.0})
                 await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_001.0)
 
                 server.known["BTC/USD"] = 97_002.0
                 await one.stop()
                 await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_002.0)
+                assert (await until(three, lambda _up: True))["push"]["phase"] == "idle"
+
+                server.known["BTC/USD"] = 97_003.0
+                await two.stop()
+                await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_003.0)
                 assert len(server.open) == 1
                 assert server.most_open == 1
 
@@ -73,9 +84,9 @@ async def test_who_waits_for_an_attempt_leaves_it_to_the_node_that_took_over(
 ) -> None:
     """The pause after a refusal ends when the provider is another node's."""
     nats: NatsServer = await nursery.start(run_nats_server, "token")
-    first, second = first_and_second()
+    first, second, _third = in_order()
     async with kraken(reject=503) as server:
-        given = given_to_both(nats, server)
+        given = given_to_all(nats, server)
         async with running_tree(node_name=second, **given) as two:
             await until(two, lambda up: up["push"]["phase"] == "waiting")
             async with running_tree(node_name=first, **given) as one:

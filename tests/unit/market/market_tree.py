@@ -14,6 +14,7 @@ from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
 from stockstream.market.feeds.poll import PollFeed, PollSettings
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import SymbolsNotFound, Terms
+from stockstream.market.router import Router
 from stockstream.market.streamer import Streamer
 from stockstream.messages import (
     BatchesLost,
@@ -29,7 +30,7 @@ from stockstream.messages import (
 )
 from stockstream.pubsub import PubSub
 from stockstream.quotes import Observation
-from stockstream.statuses import Holding
+from stockstream.statuses import Holding, Members
 from stockstream.tables import Tables
 from stockstream.upstreams import feed_of_all, worst_circuit
 from supervision import Actor, ChildSpec, System, handles, supervisor
@@ -164,6 +165,10 @@ class Membership(Actor):
         for name in (paths.STREAMER, *map(paths.feed, self.market.providers)):
             self.system.ref(name).cast(HoldingChanged())
 
+    @handles(Members)
+    def _on_members(self, members: Members) -> None:
+        self.market.tables.members.put(members)
+
     @handles(EpochSeen)
     def _on_seen(self, message: EpochSeen) -> None:
         self.market.epochs.append(message)
@@ -194,7 +199,9 @@ class Bus(Actor):
 
 
 class Market:
-    """A running tree, and the way to poke it. `others` are providers of more upstreams, by name."""
+    """A running tree, and the way to poke it. `others` are providers of more upstreams, by name,
+    and `routes` say which of them tells what.
+    """
 
     def __init__(
         self,
@@ -206,7 +213,9 @@ class Market:
         others=None,
         *,
         parts=None,
+        routes=(),
     ):
+        self.routes = routes
         self.clock = clock
         self.parts = parts
         self.epochs = []
@@ -237,6 +246,7 @@ class Market:
                 supervisor(
                     "market",
                     [
+                        *([ChildSpec("router", self.router)] if routes else []),
                         ChildSpec("streamer", self.streamer),
                         supervisor(
                             "feeds",
@@ -263,6 +273,9 @@ class Market:
             ],
             intensity=1000,
         )
+
+    def router(self):
+        return Router(self.routes, [paths.feed(name) for name in self.providers], self.tables)
 
     def streamer(self):
         parts = self.parts or 1
@@ -342,6 +355,7 @@ async def running_market(
     clock=wall_clock,
     others=None,
     parts=None,
+    routes=(),
 ):
     """Run a market until the block ends. Without jitter, unless the settings say so.
 
@@ -355,6 +369,7 @@ async def running_market(
         clock,
         others,
         parts=parts,
+        routes=routes,
     )
     market.demand = demand
     async with trio.open_nursery() as nursery:

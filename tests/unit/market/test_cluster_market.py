@@ -72,6 +72,7 @@ def carry(sender, receiver):
                 message.circuit,
                 message.clock,
                 message.confirmations,
+                message.routes,
             )
             receiver.ref(paths.feed(message.upstream)).cast(told)
     sender.sent.clear()

@@ -252,7 +252,7 @@ def _upstream(settings: Settings, tables: Tables, upstream: Upstream) -> ChildSp
 def _feed(settings: Settings, tables: Tables, upstream: Upstream) -> Callable[[], Actor]:
     """The feed, by what its provider speaks. A wrong address ends the start here."""
     parts, demand_from = part_settings.parts(settings), part_settings.demand_from(settings)
-    pushes = push_provider(upstream)
+    pushes = push_provider(upstream, verify_tls=settings.http_verify_tls)
     if pushes is not None:
         chosen = part_settings.pushing(settings)
         return partial(

@@ -26,7 +26,9 @@ def tls_context(*, verify: bool = True) -> ssl.SSLContext:
     return context
 
 
-async def open_stream(host: str, port: int, *, secure: bool) -> trio.abc.Stream:
+async def open_stream(
+    host: str, port: int, *, secure: bool, verify: bool = True
+) -> trio.abc.Stream:
     """A connection for a WebSocket, with TLS if it is to be `secure`; the caller closes it.
 
     A WebSocket gets a stream of its owner: trio-websocket leaves its socket open when the other
@@ -37,13 +39,21 @@ async def open_stream(host: str, port: int, *, secure: bool) -> trio.abc.Stream:
         trio.BrokenResourceError: no TLS, or the connection broke.
     """
     stream = await trio.open_tcp_stream(host, port)
-    if not secure:
-        return stream
-    tls = trio.SSLStream(stream, tls_context(), server_hostname=host, https_compatible=True)
+    return await over_tls(stream, host, verify=verify) if secure else stream
+
+
+async def over_tls(stream: trio.abc.Stream, host: str, *, verify: bool = True) -> trio.abc.Stream:
+    """TLS on a connection to `host`, which is closed if there is none.
+
+    Raises `ValueError` and `trio.BrokenResourceError` as `open_stream` does.
+    """
     try:
+        tls = trio.SSLStream(
+            stream, tls_context(verify=verify), server_hostname=host, https_compatible=True
+        )
         await tls.do_handshake()
     except BaseException:
-        await trio.aclose_forcefully(tls)
+        await trio.aclose_forcefully(stream)
         raise
     return tls
 

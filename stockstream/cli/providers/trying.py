@@ -65,7 +65,7 @@ async def try_one(
     upstream = _named(provider, settings)
     try:
         named = frozenset(map(parse_symbol, symbols))
-        pushed = push_provider(upstream)
+        pushed = push_provider(upstream, verify_tls=settings.http_verify_tls)
         polled = None if pushed else poll_provider(upstream, part_settings.http(settings))
     except (InvalidProviderUrl, InvalidProxy, InvalidSymbol) as error:
         raise ConfigurationError(str(error)) from None

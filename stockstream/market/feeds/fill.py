@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING
 import httpx
 import trio
 
-from stockstream.http_client import retry_after
+from stockstream.http_client import retry_after, tls_context
 from stockstream.market.feeds.allowance import LONGEST_RETRY_AFTER, pause_after
 from stockstream.market.providers.failures import provider_error
+from stockstream.market.providers.proxies import proxy_to, through
 from stockstream.market.providers.push import Refused, Trouble
+from stockstream.quotes import Symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from stockstream.market.feeds.allowance import Tokens
     from stockstream.market.providers.push import Access, Event, Latest
-    from stockstream.quotes import Observation, Symbol
+    from stockstream.quotes import Observation
     from stockstream.statuses import QuoteRow
 
 TIMEOUT_SECONDS = 10.0
@@ -32,6 +34,8 @@ GATHER_SECONDS = 0.2
 """Acknowledgements come one by one; they are asked for together."""
 LARGEST_BODY = 5_000_000
 _ERRORS = 400
+_ANY = frozenset({Symbol("ANY")})
+"""All are asked for at one server."""
 
 
 class Fill:
@@ -50,6 +54,7 @@ class Fill:
     ) -> None:
         self._latest = latest
         self._access = access
+        self._proxy = proxy_to(httpx.URL(latest.request(access, _ANY).url))
         self._secrets = access.secrets
         self._calls = calls
         self._heard = heard
@@ -73,7 +78,13 @@ class Fill:
     async def run(self) -> None:
         """Ask for what is wanted, for ever."""
         failures = 0
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
+        async with httpx.AsyncClient(
+            verify=tls_context(verify=self._access.verify_tls),
+            proxy=through(self._proxy),
+            trust_env=False,
+            timeout=TIMEOUT_SECONDS,
+            follow_redirects=False,
+        ) as client:
             while True:
                 while not self._wanted:
                     self._wake = trio.Event()
@@ -105,7 +116,7 @@ class Fill:
                             self._failed("latest_too_large", "the answer is too large")
                             return 0.0
         except httpx.HTTPError as error:
-            found = provider_error(error, None)
+            found = provider_error(error, self._proxy)
             said = None if found.said is None else self._secrets.masked(found.said)
             self._failed(f"latest_{found.kind}", f"the latest prices: {found}", said)
             return 0.0

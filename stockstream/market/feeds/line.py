@@ -63,6 +63,7 @@ class Line:
     ) -> None:
         self._provider = provider
         self._secrets = access.secrets
+        self._verify_tls = access.verify_tls
         self._endpoint = provider.endpoint(access)
         self._codec = provider.codec(access)
         self._messages = messages
@@ -118,7 +119,8 @@ class Line:
                 event.set()
 
     async def _talk(self) -> None:
-        async with push_socket(self._endpoint, self._secrets) as socket:
+        verify = self._verify_tls
+        async with push_socket(self._endpoint, self._secrets, verify_tls=verify) as socket:
             now = trio.current_time()
             self.opened = self.last_frame = now
             self._take(self._codec.opened(now))

@@ -8,19 +8,22 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import httpx
 import trio
 
 from stockstream.error_groups import first_of
 from stockstream.http_client import (
     open_stream,
     os_reason,
+    over_tls,
     parse_retry_after,
     root_cause,
-    tls_reason,
 )
+from stockstream.market.feeds.tunnel import TunnelRefused, tunnel
 from stockstream.market.feeds.web_socket import Disconnected, NotUpgraded, WebSocket, upgraded
 from stockstream.market.feeds.web_socket_frames import TOO_LARGE, BadFrame
-from stockstream.market.providers.failures import said_status
+from stockstream.market.providers.failures import no_tls, refused_by, said_status
+from stockstream.market.providers.proxies import proxy_to
 from stockstream.market.shown import shown
 from stockstream.times import now_ms
 
@@ -78,14 +81,18 @@ class Ended(Exception):
 
 
 @asynccontextmanager
-async def push_socket(endpoint: Endpoint, secrets: KnownSecrets) -> AsyncIterator[WebSocket]:
+async def push_socket(
+    endpoint: Endpoint, secrets: KnownSecrets, *, verify_tls: bool = True
+) -> AsyncIterator[WebSocket]:
     """An open connection for the time of a `with`. What the server says is told without `secrets`.
+
+    It goes by the proxy that the environment names for it, if any.
 
     Raises:
         Ended: it could not be made, or what is done inside met its end.
     """
     with trio.CancelScope(deadline=trio.current_time() + CONNECT_SECONDS) as limit:
-        stream = await _stream(endpoint)
+        stream = await _stream(endpoint, verify_tls=verify_tls)
     if limit.cancelled_caught:
         raise Ended("timeout_connect", f"no connection within {CONNECT_SECONDS:g} s")
     try:
@@ -107,18 +114,26 @@ async def push_socket(endpoint: Endpoint, secrets: KnownSecrets) -> AsyncIterato
         await trio.aclose_forcefully(stream)
 
 
-async def _stream(endpoint: Endpoint) -> trio.abc.Stream:
+async def _stream(endpoint: Endpoint, *, verify_tls: bool) -> trio.abc.Stream:
     parts = urlsplit(endpoint.url)
     secure = parts.scheme == "wss"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    proxy = proxy_to(httpx.URL(endpoint.url))
     try:
-        return await open_stream(host, port, secure=secure)
+        if proxy is None:
+            return await open_stream(host, port, secure=secure, verify=verify_tls)
+        stream = await tunnel(proxy, host, port)
+        return await over_tls(stream, host, verify=verify_tls) if secure else stream
+    except TunnelRefused as refused:
+        why = refused_by(proxy, str(refused))
+        raise Ended(why.kind, str(why), said=why.said) from None
     except (OSError, ValueError, trio.BrokenResourceError) as error:
         root = root_cause(error)
         if isinstance(root, ssl.SSLError):
-            raise Ended("tls_failed", f"TLS: {tls_reason(root)}") from None
-        why = os_reason(root) or type(root).__name__
-        raise Ended("connect_failed", f"no connection: {why}") from None
+            raise Ended("tls_failed", no_tls(root)) from None
+        via = "" if proxy is None else f" by the proxy that {proxy.variable} names"
+        why_not = os_reason(root) or type(root).__name__
+        raise Ended("connect_failed", f"no connection{via}: {why_not}") from None
 
 
 async def _greeted(endpoint: Endpoint, stream: trio.abc.Stream, secrets: KnownSecrets) -> WebSocket:

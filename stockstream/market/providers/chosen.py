@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import msgspec
 
 from stockstream.market.providers import from_url
@@ -19,6 +20,7 @@ from stockstream.market.providers.base import InvalidProviderUrl
 from stockstream.market.providers.json_api.api import json_api, open_file
 from stockstream.market.providers.json_api.known_apis import KNOWN_APIS
 from stockstream.market.providers.json_api.provider import JsonProvider
+from stockstream.market.providers.proxies import proxy_to
 from stockstream.market.providers.push import Access, PushProvider
 from stockstream.market.providers.push_registry import PUSH_PROVIDERS
 from stockstream.sources import Source
@@ -36,11 +38,14 @@ POLLED = (JSON, "http", "https", "sim")
 _URL, _SYMBOLS = "url", "symbols"
 
 
-def push_provider(upstream: Upstream) -> tuple[PushProvider, Access] | None:
+def push_provider(
+    upstream: Upstream, *, verify_tls: bool = True
+) -> tuple[PushProvider, Access] | None:
     """What the upstream's address names, and how it is reached; None for one that is polled.
 
     Raises:
         InvalidProviderUrl: there is no such provider, or its options or key cannot be used.
+        InvalidProxy: the environment names a proxy for it that cannot be used.
     """
     scheme = upstream.url.partition("://")[0].lower()
     if scheme in POLLED or scheme in KNOWN_APIS:
@@ -50,7 +55,7 @@ def push_provider(upstream: Upstream) -> tuple[PushProvider, Access] | None:
         there = sorted({*PUSH_PROVIDERS, *KNOWN_APIS, *POLLED})
         known = ", ".join(f"{one}://" for one in there)
         raise InvalidProviderUrl(f"a provider {scheme[:32]}:// is unknown; there are {known}")
-    access = Access(*_options(provider, upstream.url), upstream.key, upstream.secret)
+    access = Access(*_options(provider, upstream.url), upstream.key, upstream.secret, verify_tls)
     given = Source(upstream.name, upstream.url)
     for what, variable, missing in (
         ("key", given.key_variable, provider.needs_key and access.key is None),
@@ -63,6 +68,7 @@ def push_provider(upstream: Upstream) -> tuple[PushProvider, Access] | None:
     wrong = provider.check(access)
     if wrong is not None:
         raise InvalidProviderUrl(wrong)
+    proxy_to(httpx.URL(access.url or provider.address))
     return _of_plan(provider.adapted(provider, access), access), access
 
 

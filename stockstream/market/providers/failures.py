@@ -37,12 +37,10 @@ def provider_error(error: httpx.HTTPError, proxy: ChosenProxy | None) -> Provide
         case httpx.TimeoutException():
             return ProviderTimeout("timeout_read", "the answer stopped coming")
         case httpx.ProxyError():
-            return _refused_by(proxy, text)
+            return refused_by(proxy, text)
         # With TLS 1.3 the server looks at our side of it after the handshake.
         case httpx.NetworkError() if isinstance(root, ssl.SSLError):
-            # Without the name that it is not for: that is the address, which is for the log.
-            reason = tls_reason(root).partition(_NOT_FOR)[0]
-            return ProviderDown("tls_failed", f"TLS: {reason}{_tls_advice(root)}")
+            return ProviderDown("tls_failed", no_tls(root))
         case httpx.ConnectError():
             why = os_reason(root) or type(root).__name__
             return ProviderDown("connect_failed", f"no connection{via}: {why}")
@@ -72,8 +70,15 @@ def wants_login(proxy: ChosenProxy | None) -> str:
     return f"the proxy wants a login: {proxy.variable}=http://name:password@host:port"
 
 
-def _refused_by(proxy: ChosenProxy | None, text: str) -> ProviderError:
-    """Httpx says what the proxy answered to CONNECT: its status, and its own words for it."""
+def no_tls(root: ssl.SSLError) -> str:
+    """Why there is no TLS with a server, and what may help."""
+    # Without the name that it is not for: that is the address, which is for the log.
+    reason = tls_reason(root).partition(_NOT_FOR)[0]
+    return f"TLS: {reason}{_tls_advice(root)}"
+
+
+def refused_by(proxy: ChosenProxy | None, text: str) -> ProviderError:
+    """What the proxy answered to CONNECT: its status, and its own words for it."""
     status = int(text[:3]) if re.match(r"[1-5][0-9]{2}\b", text) else 0
     named = "the proxy" if proxy is None else f"the proxy that {proxy.variable} names"
     answered = f"{named} answered {said_status(status)}" if status else f"{named} refused"

@@ -5,9 +5,7 @@ Redirects are not followed: the operator named the address.
 
 from __future__ import annotations
 
-import ipaddress
 import math
-import os
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -30,7 +28,7 @@ from stockstream.market.providers.failures import (
     said_status,
     wants_login,
 )
-from stockstream.market.providers.proxies import choose_proxy
+from stockstream.market.providers.proxies import is_loopback, proxy_to, through
 from stockstream.market.providers.server_message import LONGEST_BODY, server_message
 from stockstream.market.shown import shown
 from stockstream.masks import without_secrets
@@ -104,9 +102,8 @@ class Fetcher:
         self._settings = settings
         self._secrets = secrets
         self._clock = clock
-        self.is_elsewhere = not _is_loopback(server.host)
-        # A proxy named in the environment is for the world outside, never for our own machine.
-        self._proxy = choose_proxy(server, os.environ) if self.is_elsewhere else None
+        self.is_elsewhere = not is_loopback(server.host)
+        self._proxy = proxy_to(server)
         self._client = _client(settings, self._proxy)
 
     async def get(
@@ -245,14 +242,9 @@ async def _abandon(response: httpx.Response, chunks: AsyncIterator[bytes]) -> No
 
 
 def _client(settings: HttpSettings, proxy: ChosenProxy | None) -> httpx.AsyncClient:
-    through = None
-    if proxy is not None:
-        # Its own certificate is verified, whatever is said of the API's.
-        context = tls_context() if proxy.url.scheme == "https" else None
-        through = httpx.Proxy(proxy.url, ssl_context=context)
     return httpx.AsyncClient(
         verify=tls_context(verify=settings.verify_tls),
-        proxy=through,
+        proxy=through(proxy),
         trust_env=False,
         follow_redirects=False,
         limits=httpx.Limits(
@@ -266,10 +258,3 @@ def _client(settings: HttpSettings, proxy: ChosenProxy | None) -> httpx.AsyncCli
         # Only what `BodyReader` can unpack within a limit.
         headers={"accept": "application/json", "accept-encoding": "gzip"},
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

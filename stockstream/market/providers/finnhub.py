@@ -62,8 +62,8 @@ class FinnhubCodec(Conversation):
     acknowledges = False
 
     def written(self, symbol: Symbol) -> str | None:
-        """``AAPL`` and ``BINANCE:BTCUSDT`` as they are; a pair of OANDA's has a ``_``."""
-        return _written(symbol)
+        """``AAPL``, ``BINANCE:BTCUSDT``, ``OANDA:EUR_USD``: as they are."""
+        return symbol
 
     def greet(self, taken: Taken) -> None:
         """Who has no key is not connected."""
@@ -117,19 +117,15 @@ class FinnhubCodec(Conversation):
             raise Unreadable(UNKNOWN_ERROR, f"an error: {words}")
 
 
-def _written(symbol: Symbol) -> str:
-    # A symbol of ours cannot have the `_` of OANDA's pairs.
-    return symbol.replace("-", "_") if symbol.startswith("OANDA:") else symbol
-
-
 def market_of(symbol: Symbol) -> tuple[str | None, str | None]:
     """The exchange and the currency, as far as a symbol tells them."""
     of_a_market = _OF_A_MARKET.fullmatch(symbol)
     if of_a_market is None:
         return ("US", "USD") if _US_STOCK.fullmatch(symbol) else (None, None)
     pair = of_a_market[2]
-    if "-" in pair:
-        return of_a_market[1], pair.rpartition("-")[2]
+    parts = re.split("[-_]", pair)
+    if len(parts) > 1:
+        return of_a_market[1], parts[-1]
     return of_a_market[1], next((end for end in _ENDS if pair.endswith(end)), None)
 
 
@@ -140,7 +136,7 @@ def _endpoint(access: Access) -> Endpoint:
 
 def _request(access: Access, symbols: frozenset[Symbol]) -> Endpoint:
     (symbol,) = symbols
-    query = urlencode({"symbol": _written(symbol)})
+    query = urlencode({"symbol": symbol})
     headers = (("X-Finnhub-Token", access.key or ""),)
     return Endpoint(f"{rest_address(access, REST)}{QUOTE}?{query}", headers)
 

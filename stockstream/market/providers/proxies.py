@@ -8,17 +8,20 @@ that this address has no use for, and says neither which it was nor why (ADR 016
 from __future__ import annotations
 
 import ipaddress
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
 
+from stockstream.http_client import tls_context
 from stockstream.masks import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SCHEMES = ("http", "https")
+_OF_HTTP = {"ws": "http", "wss": "https"}
 
 
 class InvalidProxy(ValueError):
@@ -37,6 +40,33 @@ class ChosenProxy:
 
     def __str__(self) -> str:
         return f"{self.variable}={without_secrets(str(self.url))}"
+
+
+def proxy_to(url: httpx.URL) -> ChosenProxy | None:
+    """The proxy that this process's environment names for `url`, a WebSocket's as for HTTP.
+
+    One named there is for the world outside, never for our own machine. Raises `InvalidProxy`.
+    """
+    if is_loopback(url.host):
+        return None
+    return choose_proxy(url.copy_with(scheme=_OF_HTTP.get(url.scheme, url.scheme)), os.environ)
+
+
+def through(proxy: ChosenProxy | None) -> httpx.Proxy | None:
+    """A proxy as a client of httpx takes it."""
+    if proxy is None:
+        return None
+    # Its own certificate is verified, whatever is said of the API's.
+    context = tls_context() if proxy.url.scheme == "https" else None
+    return httpx.Proxy(proxy.url, ssl_context=context)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether it is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def choose_proxy(url: httpx.URL, environ: Mapping[str, str]) -> ChosenProxy | None:

@@ -159,6 +159,7 @@ class Access:
     options: Mapping[str, str] = field(default_factory=dict)
     key: str | None = field(default=None, repr=False)
     secret: str | None = field(default=None, repr=False)
+    verify_tls: bool = True
 
     @property
     def secrets(self) -> KnownSecrets:

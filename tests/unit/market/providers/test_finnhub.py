@@ -19,7 +19,7 @@ from stockstream.market.providers.push import (
 from stockstream.quotes import Observation, Symbol
 
 WALL = 1_764_460_800_000
-AAPL, BTC, EUR = Symbol("AAPL"), Symbol("BINANCE:BTCUSDT"), Symbol("OANDA:EUR-USD")
+AAPL, BTC, EUR = Symbol("AAPL"), Symbol("BINANCE:BTCUSDT"), Symbol("OANDA:EUR_USD")
 TRADES = """{"data":[{"c":["1","8"],"p":122.1,"s":"AAPL","t":1672348887195,"v":1},
 {"c":null,"p":16500.5,"s":"BINANCE:BTCUSDT","t":1672348887190,"v":0.01},
 {"p":1.0625,"s":"OANDA:EUR_USD","t":1672348887100,"v":0},

@@ -130,7 +130,7 @@ def by_symbol(parsed: Parsed) -> dict[str, Observation]:
         ),
         (
             "finnhub+rest",
-            ["OANDA:EUR-USD"],
+            ["OANDA:EUR_USD"],
             "https://finnhub.io/api/v1/quote?symbol=OANDA:EUR_USD",
             {"X-Finnhub-Token": "k-2"},
         ),

@@ -71,7 +71,7 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
             currency=quote.currency,
             delayed=quote.delayed,
             delayed_seconds=quote.delayed_seconds,
-            session=_session(row),
+            session=session_of(row),
             name=quote.name,
             source=row.source or None,
             previous_close=quote.previous_close,
@@ -86,7 +86,8 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
         )
 
 
-def _session(row: QuoteRow) -> TradingSession | None:
+def session_of(row: QuoteRow) -> TradingSession | None:
+    """What the market of a symbol does: as the provider says, else by its calendar."""
     """The provider's word counts more than the calendar."""
     told, known = row.quote.session, row.session
     return known.session if told is None and known is not None else told

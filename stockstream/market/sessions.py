@@ -15,6 +15,7 @@ from stockstream.market.exchange_zones import CALENDARS, market_of
 from stockstream.quotes import TradingSession
 from stockstream.statuses import MarketSession
 from stockstream.times import MINUTE_MS
+from stockstream.told_quote import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 AFTER_THE_CLOSE_MS = 30 * MINUTE_MS
 """The closing auction, and trades that are told late, are after the close and of that session."""
+_AT_REST = frozenset({TradingSession.CLOSED, TradingSession.HALTED})
 
 
 def first_session(observation: Observation, now: int) -> MarketSession | None:
@@ -62,6 +64,13 @@ def turned(rows: Iterable[QuoteRow], now: int) -> list[QuoteRow]:
             continue
         found.append(msgspec.structs.replace(row, session=session))
     return found
+
+
+def may_trade(row: QuoteRow | None) -> bool:
+    """Whether there may be trade in a symbol now: nobody says that its market is closed, or that it
+    is halted.
+    """
+    return row is None or session_of(row) not in _AT_REST
 
 
 def next_turn(now: int) -> int:

@@ -2,9 +2,10 @@
 
 What tells it from a quiet market is how much came before: with `EXPECTED` prices to be expected in
 `QUIET_SECONDS`, by the rate of the last minutes, that none comes by chance is one in four hundred.
-A market that closes falls silent in the same way. There the suspicion is checked: REST is asked for
-the latest prices, and if it knows newer ones, which the socket does not tell in the next moments
-either, the connection is mute.
+A market that closes falls silent in the same way, so symbols whose market is closed do not count.
+Calendars do not know of everything. Where markets close, the suspicion is checked: REST is asked
+for the latest prices, and if it knows newer ones, which the socket does not tell in the next
+moments either, the connection is mute.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from stockstream.quotes import Observation, Symbol
 
@@ -30,9 +31,18 @@ _STEP = 1.0
 
 
 class Mute:
-    """Watches one connection, open since `now`. Times by the monotonic clock, in seconds."""
+    """Watches one connection, open since `now`. Times by the monotonic clock, in seconds.
 
-    def __init__(self, now: float, quiet: float = QUIET_SECONDS) -> None:
+    `trades` says whether prices of a symbol are to be expected at the time that it is asked.
+    """
+
+    def __init__(
+        self,
+        now: float,
+        quiet: float = QUIET_SECONDS,
+        trades: Callable[[Symbol], bool] = lambda _symbol: True,
+    ) -> None:
+        self._trades = trades
         self._quiet = quiet
         self._opened = self._last = now
         self._counts: deque[tuple[float, int]] = deque()
@@ -70,7 +80,7 @@ class Mute:
         if now - self._last < self._quiet:
             return False
         since = now - WINDOW_SECONDS
-        active = sum(at > since for at in self._traded.values())
+        active = sum(at > since and self._trades(symbol) for symbol, at in self._traded.items())
         spoke = min(self._last - self._opened, WINDOW_SECONDS) or _STEP
         return active >= SYMBOLS and self._total * self._quiet / spoke >= EXPECTED
 

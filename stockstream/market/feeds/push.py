@@ -42,6 +42,7 @@ from stockstream.market.observed import Observed
 from stockstream.market.parser import Rejects
 from stockstream.market.providers.conversation import OVER_LIMIT
 from stockstream.market.providers.push import Event, Prices, Refused, Subscribed, Unread
+from stockstream.market.sessions import may_trade
 from stockstream.market.time_base import Reading, TimeBase
 from stockstream.masks import without_secrets
 from stockstream.messages import (
@@ -286,7 +287,10 @@ class PushFeed(Actor):
     async def _take_over(self, line: Line) -> None:
         """The new line is the one; the one before it tells until this one does."""
         before, self._line = self._line, line
-        self._mute = Mute(trio.current_time(), self._settings.quiet)
+        rows = self._tables.quotes.rows
+        self._mute = Mute(
+            trio.current_time(), self._settings.quiet, lambda symbol: may_trade(rows.get(symbol))
+        )
         self._want()
         if before is not None and before.end is None:
             with trio.move_on_after(self._settings.settle):

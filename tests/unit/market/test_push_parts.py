@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,10 +16,11 @@ from stockstream.market.feeds.pending import Pending
 from stockstream.market.feeds.wanting import Wanting
 from stockstream.market.providers.kraken import KRAKEN
 from stockstream.market.providers.push import Bucket
+from stockstream.market.sessions import may_trade
 from stockstream.messages import Demand
-from stockstream.quotes import Observation, Symbol
+from stockstream.quotes import Observation, Symbol, TradingSession, Version
 from stockstream.sources import read_routes
-from stockstream.statuses import Routing
+from stockstream.statuses import MarketSession, QuoteRow, Routing
 from stockstream.tables import Tables
 from tests.unit.alerts.support import acting_as
 
@@ -99,6 +101,39 @@ def test_a_market_that_trades_seldom_is_not_mute() -> None:
     for second in range(120):
         two.priced([seen(symbol, second + 1) for symbol in ("A", "B")], float(second))
     assert not two.suspected(300.0)
+
+
+def test_a_line_is_not_mute_when_its_markets_have_closed() -> None:
+    """Of three symbols that traded two may still trade; at the opening all are expected again."""
+    closed = {Symbol("A")}
+    mute = Mute(0.0, trades=lambda symbol: symbol not in closed)
+    for second in range(120):
+        mute.priced([seen(symbol, second + 1) for symbol in ("A", "B", "C")], float(second))
+    assert not mute.suspected(119 + QUIET_SECONDS)
+    closed.clear()
+    assert mute.suspected(119 + QUIET_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("told", "by_calendar", "expected"),
+    [
+        (None, None, True),
+        (None, TradingSession.REGULAR, True),
+        (None, TradingSession.POST, True),
+        (None, TradingSession.ALWAYS, True),
+        (None, TradingSession.CLOSED, False),
+        (TradingSession.HALTED, TradingSession.REGULAR, False),
+        (TradingSession.REGULAR, TradingSession.CLOSED, True),
+    ],
+)
+def test_when_prices_of_a_symbol_are_to_be_expected(
+    told: TradingSession | None, by_calendar: TradingSession | None, expected: bool
+) -> None:
+    """By what the provider says of its market, else by the calendar, else always."""
+    quote = Observation(Symbol("A"), 1.0, 1_000, session=told).quoted(Version(1, 1), 1_000)
+    row = QuoteRow(quote, 1.0, None, session=MarketSession(by_calendar, 0))
+    assert may_trade(row) is expected
+    assert may_trade(None)
 
 
 def test_a_suspicion_is_checked_by_rest_where_markets_close() -> None:

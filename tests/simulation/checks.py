@@ -66,6 +66,7 @@ class Checks:
         self._of: defaultdict[int, OfClient] = defaultdict(OfClient)
         self._served_at: dict[int, float] = {}
         self._fresh_at: dict[tuple[int, str], float] = {}
+        self._of_version: dict[tuple[str, tuple[int, int]], tuple[str, Shown]] = {}
         self._vanished: dict[int, int] = {}
         self._recorded: set[tuple[int, int, str]] = set()
         self.interval = world.nodes[0].settings.fetch_interval
@@ -82,6 +83,9 @@ class Checks:
         """A client was shown a quote."""
         self.shown_quotes += 1
         fail, who = self._world.fail, f"{client.name} was shown {symbol}"
+        known = self._of_version.setdefault((symbol, shown.version), (client.name, shown))
+        if known[1] != shown:
+            fail("W1", f"{who} as {shown}, and {known[0]} as {known[1]}: one version, two quotes")
         timestamp = shown.milliseconds
         if symbol not in client.answered:
             fail("W8", f"{who}, which it is not subscribed to")
@@ -91,8 +95,6 @@ class Checks:
         if before is not None:
             if shown.version < before.version:
                 fail("C13", f"{who} {shown.version} after {before.version}")
-            elif shown.version == before.version and shown != before:
-                fail("C13", f"{who} as {shown} after {before}: one version, two quotes")
             elif shown.timestamp < before.timestamp and symbol not in client.forgiven:
                 # Nodes that cannot hear each other fetch in turns: who moves may lose an interval.
                 lost = self._lost_ms(client, symbol, before, shown)

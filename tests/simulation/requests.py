@@ -102,11 +102,19 @@ class Requests:
         alone = holding is not None and holding.alone
         return {str(name): 0 if alone else epoch for name, epoch in epochs.items()}
 
+    def _takes_over(self, node: int, held: dict[str, int]) -> bool:
+        before, holding = self._held.get(node, held), self._nodes[node].tables.holding.value
+        back = frozenset() if holding is None else holding.taken_back
+        return any(
+            name not in before or (epoch != before[name] and name in back)
+            for name, epoch in held.items()
+        )
+
     def _keeps_its_pace(self, node: int, now: float) -> None:
         held = self._claimed(node)
         bucket = self._of_node.setdefault(node, _Bucket(now, self._pace))
-        if held != self._held.get(node, held):
-            bucket.more()  # what it took over is asked for at once
+        if self._takes_over(node, held):
+            bucket.more()  # it is asked for at once
         self._held[node] = held
         if not bucket.take(now):
             self._fail("N4", f"n{node} asks the upstream more often than once in {self._pace:g} s")

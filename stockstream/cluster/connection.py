@@ -321,6 +321,6 @@ async def _end(client: Client) -> None:
         task.cancel()
     if left:
         await asyncio.wait(left, timeout=CLOSE_SECONDS)
-    # The library's objects hold each other, and only a full collection frees them, which is rare
-    # (`garbage.py`). The certificates that are trusted are a megabyte, and go at once.
-    client.options.clear()
+    # The library's objects hold each other, their buffers with half a message, and a megabyte of
+    # certificates. Only a full collection would free them, which is rare (`garbage.py`).
+    vars(client).clear()

@@ -105,7 +105,7 @@ async def garble(server: Kraken) -> None:
 async def break_frames(server: Kraken) -> None:
     """What comes is no WebSocket frame."""
     before = server.attempts
-    await server.sockets[-1]._stream.send_all(b"\xff\xff not a frame")
+    await server.say_raw(b"\xff\xff not a frame")
     await server.until(lambda: server.attempts > before)
 
 

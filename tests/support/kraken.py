@@ -6,7 +6,7 @@ A test says what it does next: prices, silence, a close, a refusal, heartbeats o
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -71,13 +71,20 @@ class Kraken:
         for socket, asked in zip(self.sockets, self.asked, strict=True):
             items = [_item(name, price, **more) for name, price in prices.items() if name in asked]
             if items and not socket.closed:
-                await socket.send_message(
-                    json.dumps({"channel": "ticker", "type": "update", "data": items})
-                )
+                with suppress(ConnectionClosed):  # it has just gone
+                    await socket.send_message(
+                        json.dumps({"channel": "ticker", "type": "update", "data": items})
+                    )
 
     async def say(self, text: str) -> None:
         """Send anything on the newest connection."""
         await self.sockets[-1].send_message(text)
+
+    async def say_raw(self, data: bytes) -> None:
+        """Send on the newest connection what need be no frame."""
+        socket = self.sockets[-1]
+        async with socket._stream_lock:
+            await socket._stream.send_all(data)
 
     async def cut(self) -> None:
         """End the newest connection without a word."""

@@ -106,14 +106,14 @@ class RequestPattern:
         return (
             self.url.check(request)
             and self._method_fits(request)
-            and all(one.actual(request) == one.expected for one in self.fixed)
-            and all(condition.check(actual(request)) for _, condition, actual in self.values)
+            and (not self.fixed or self._fixed_fit(request))
+            and (not self.values or self._values_fit(request))
             and (not self.path_parameters or _met(self.path_parameters, self._path(request)))
             and (not self.headers or _met(self.headers, request.header_values))
             and (not self.query or _met(self.query, request.query))
             and (not self.cookies or _met(self.cookies, request.cookies))
             and (not self.form or _met(self.form, request.form))
-            and all(part.met(request) for part in self.body_parts)
+            and (not self.body_parts or all(part.met(request) for part in self.body_parts))
             and (not self.body or self._body_fits(request))
         )
 
@@ -129,6 +129,12 @@ class RequestPattern:
         if method in {"ANY", request.method}:
             return True
         return method in _METHODS and request.method in _METHODS[method]
+
+    def _fixed_fit(self, request: Request) -> bool:
+        return all(one.actual(request) == one.expected for one in self.fixed)
+
+    def _values_fit(self, request: Request) -> bool:
+        return all(condition.check(actual(request)) for _, condition, actual in self.values)
 
     def _body_fits(self, request: Request) -> bool:
         text = _body(request)

@@ -126,13 +126,18 @@ Helpers: TypeAlias = Mapping[str, Helper]
 def compile_nodes(nodes: Sequence[Node], helpers: Helpers) -> Write:
     """What writes `nodes`. It raises `TemplateError`."""
     parts = [_part(node, helpers) for node in nodes]
+    texts = [part if isinstance(part, str) else "" for part in parts]
+    moving = [(index, read) for index, read in enumerate(parts) if not isinstance(read, str)]
     cost = 1 + len(parts)
 
     def write(rendering: Rendering, scope: Scope) -> str:
         rendering.steps += cost
         if rendering.steps > MAX_STEPS:
             raise TemplateError(f"more than {MAX_STEPS} steps were needed")
-        pieces = [part if isinstance(part, str) else part(rendering, scope) for part in parts]
+        pieces = texts.copy()
+        for index, read in moving:
+            value = read(rendering, scope)
+            pieces[index] = value if isinstance(value, str) else text_of(value)
         rendering.written += sum(map(len, pieces))
         # Looked at before they are joined: they may be one text many times over.
         if rendering.written > MAX_OUTPUT_CHARACTERS:
@@ -142,22 +147,14 @@ def compile_nodes(nodes: Sequence[Node], helpers: Helpers) -> Write:
     return write
 
 
-def _part(node: Node, helpers: Helpers) -> str | Write:
+def _part(node: Node, helpers: Helpers) -> str | Read:
     if isinstance(node, Text):
         return node.value
     if isinstance(node, Block):
         return _block(node, helpers)
     if isinstance(node, Output):
-        return _written(compile_expression(node.expression, helpers))
+        return compile_expression(node.expression, helpers)
     raise AssertionError(node)
-
-
-def _written(read: Read) -> Write:
-    def write(rendering: Rendering, scope: Scope) -> str:
-        value = read(rendering, scope)
-        return value if isinstance(value, str) else text_of(value)
-
-    return write
 
 
 def compile_expression(expression: Expression, helpers: Helpers) -> Read:
@@ -193,22 +190,27 @@ def _call(
 ) -> Read:
     """What calls a helper; its errors, whatever they are, get the place of the call."""
     name = call.target.text
-    constant = all(isinstance(argument, Literal) for argument in call.arguments)
-    constants = [one.value for one in call.arguments if isinstance(one, Literal)]
-    arguments = [compile_expression(argument, helpers) for argument in call.arguments]
+    constants: list[Value] = [
+        one.value if isinstance(one, Literal) else None for one in call.arguments
+    ]
+    moving = [
+        (index, compile_expression(one, helpers))
+        for index, one in enumerate(call.arguments)
+        if not isinstance(one, Literal)
+    ]
     options = [(key, compile_expression(option, helpers)) for key, option in call.options]
 
     def invoke(rendering: Rendering, scope: Scope) -> Value:
-        given = HelperCall(
-            name,
-            constants if constant else [read(rendering, scope) for read in arguments],
-            {key: read(rendering, scope) for key, read in options} if options else _NO_OPTIONS,
-            scope,
-            rendering,
-            block,
-        )
+        arguments: Sequence[Value] = constants
+        if moving:
+            arguments = given = constants.copy()
+            for index, read in moving:
+                given[index] = read(rendering, scope)
+        named = _NO_OPTIONS
+        if options:
+            named = {key: read(rendering, scope) for key, read in options}
         try:
-            value = function(given)
+            value = function(HelperCall(name, arguments, named, scope, rendering, block))
         except TemplateError as error:
             if error.line:
                 raise
@@ -229,16 +231,16 @@ def _call(
 _NO_OPTIONS: Final[Mapping[str, Value]] = {}
 
 
-def _block(block: Block, helpers: Helpers) -> Write:
-    """The text of a block: a helper's, or of a list, a value or a condition."""
+def _block(block: Block, helpers: Helpers) -> Read:
+    """What a block gives: a helper's, or of a list, a value or a condition."""
     compiled = CompiledBlock(
         block.names, compile_nodes(block.body, helpers), compile_nodes(block.inverse, helpers)
     )
     helper = helper_of(block.call, helpers)
     if helper is not None:
-        return _written(_call(helper.function, block.call, helpers, compiled))
+        return _call(helper.function, block.call, helpers, compiled)
     if block.call.arguments or block.call.options:
-        return _written(_failing(block.call, f"could not find helper: '{block.call.target.text}'"))
+        return _failing(block.call, f"could not find helper: '{block.call.target.text}'")
     read = _look_up(block.call.target)
 
     def write(rendering: Rendering, scope: Scope) -> str:
@@ -281,7 +283,12 @@ def _data(path: Path, name: str, rest: tuple[str, ...]) -> Read:
 def _this(up: int, rest: tuple[str, ...]) -> Read:
     if not up and len(rest) == 1:  # `this.symbol`, by far the commonest
         name = rest[0]
-        return lambda _, scope: member(scope.this, name)
+
+        def read_member(_: Rendering, scope: Scope) -> Value:
+            this = scope.this
+            return this[name] if isinstance(this, dict) and name in this else member(this, name)
+
+        return read_member
 
     def read(_: Rendering, scope: Scope) -> Value:
         start = _outwards(scope, up) if up else scope

@@ -17,6 +17,7 @@ from mockserver.templating.values import (
 )
 
 _YES_NO: Final = frozenset({"yes", "no"})
+_NO_NAMES: Final[Mapping[str, Value]] = {}
 
 
 def _if(call: HelperCall) -> Value:
@@ -73,7 +74,9 @@ def _each(call: HelperCall) -> Value:
 
 def block_names(call: HelperCall, values: list[Value]) -> Mapping[str, Value]:
     """What the parameters of the block (`as |a b|`) stand for."""
-    return dict(zip(call.block.names, values, strict=False)) if call.block else {}
+    if call.block is None or not call.block.names:
+        return _NO_NAMES
+    return dict(zip(call.block.names, values, strict=False))
 
 
 def _outcome(call: HelperCall, *, met: bool) -> Value:

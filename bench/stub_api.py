@@ -7,7 +7,7 @@ counted from that time. Then as fast as it answers. The CPU is the server's, use
 
 With `--wiremock JAR` the real WireMock answers the same file to the same requests in the same run,
 in turns with ours, so that both meet the same machine. It is asked for a while before, until Java
-has compiled what it runs.
+has compiled what it runs. With `--before FOLDER` so does the stub API of another checkout.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,8 +119,8 @@ async def flat_out(connections: list[Connection], seconds: float) -> Answers:
 
 
 STUBS = Path(__file__).parents[1] / "mockserver" / "expectations"
-WARM_SECONDS = 10
-TURNS = 3
+WARM_SECONDS = 30
+TURNS = 5
 
 
 @contextmanager
@@ -154,10 +154,12 @@ def running_wiremock(jar: Path) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def running_stub_api() -> Iterator[tuple[int, int]]:
+def running_stub_api(checkout: Path = STUBS.parents[1]) -> Iterator[tuple[int, int]]:
     """`python -m mockserver`: its process id and port."""
     with subprocess.Popen(
         [sys.executable, "-m", "mockserver", "--port", "0"],
+        cwd=checkout,
+        env=os.environ | {"PYTHONPATH": str(checkout)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -183,7 +185,7 @@ def row(name: str, answers: Answers, cpu: float, seconds: float) -> str:
     p99 = statistics.quantiles(milliseconds, n=100)[98]
     count = len(milliseconds)
     return (
-        f"{name:<22}{count / seconds:>12.0f}{cpu / count * 1e6:>14.0f}"
+        f"{name:<24}{count / seconds:>12.0f}{cpu / count * 1e6:>14.0f}"
         f"{statistics.median(milliseconds):>9.1f}{p99:>9.1f}{max(milliseconds):>9.1f}"
     )
 
@@ -195,7 +197,7 @@ async def connected(port: int) -> list[Connection]:
 async def measure(seconds: float) -> None:
     with running_stub_api() as (pid, port):
         connections = await connected(port)
-        print(f"{'':<22}{'answered/s':>12}{'us CPU each':>14}{'p50 ms':>9}{'p99':>9}{'max':>9}")
+        print(f"{'':<24}{'answered/s':>12}{'us CPU each':>14}{'p50 ms':>9}{'p99':>9}{'max':>9}")
         before = cpu_seconds(pid)
         paced = await at_a_rate(connections, ASKED_FOR, seconds)
         between = cpu_seconds(pid)
@@ -206,24 +208,47 @@ async def measure(seconds: float) -> None:
         print(f"{ASKED_FOR} a second: {'MISSED' if late else 'met'}")
 
 
-async def measure_beside(jar: Path, seconds: float) -> None:
-    """Ours and WireMock in turns, as fast as each answers; the median of the turns' CPU."""
-    with running_stub_api() as ours, running_wiremock(jar) as theirs:
-        servers = {"ours": ours, "WireMock": theirs}
-        await flat_out(await connected(theirs[1]), WARM_SECONDS)
-        costs: dict[str, list[float]] = {name: [] for name in servers}
-        print(f"{'':<22}{'answered/s':>12}{'us CPU each':>14}{'p50 ms':>9}{'p99':>9}{'max':>9}")
-        for _ in range(TURNS):
-            for name, (pid, port) in servers.items():
-                # Anew for each turn: idle ones are closed meanwhile.
-                connections = await connected(port)
-                before = cpu_seconds(pid)
-                answers = await flat_out(connections, seconds)
-                cpu = cpu_seconds(pid) - before
-                costs[name].append(cpu / len(answers.latencies) * 1e6)
-                print(row(name, answers, cpu, seconds))
-        medians = {name: statistics.median(values) for name, values in costs.items()}
-        print(", ".join(f"{name} {cost:.0f} us of CPU" for name, cost in medians.items()))
+async def measure_beside(jar: Path | None, before: Path | None, seconds: float) -> None:
+    """Ours and others in turns, at both rates; the medians of the turns' CPU, and of the ratios."""
+    with ExitStack() as running:
+        servers = {"ours": running.enter_context(running_stub_api())}
+        if before is not None:
+            servers["before"] = running.enter_context(running_stub_api(before))
+        if jar is not None:
+            servers["WireMock"] = running.enter_context(running_wiremock(jar))
+        for name, (_, port) in servers.items():
+            warm = WARM_SECONDS if name == "WireMock" else 1
+            await flat_out(await connected(port), warm)
+        print(f"{'':<24}{'answered/s':>12}{'us CPU each':>14}{'p50 ms':>9}{'p99':>9}{'max':>9}")
+        for rate in (f"{ASKED_FOR} a second", "flat out"):
+            costs: dict[str, list[float]] = {name: [] for name in servers}
+            for _ in range(TURNS):
+                for name, (pid, port) in servers.items():
+                    # Anew for each turn: idle ones are closed meanwhile.
+                    connections = await connected(port)
+                    begun = cpu_seconds(pid)
+                    if rate == "flat out":
+                        answers = await flat_out(connections, seconds)
+                    else:
+                        answers = await at_a_rate(connections, ASKED_FOR, seconds)
+                    cpu = cpu_seconds(pid) - begun
+                    costs[name].append(cpu / len(answers.latencies) * 1e6)
+                    print(row(f"{name}, {rate}", answers, cpu, seconds))
+            print(f"{rate}, us of CPU: {', '.join(compared(costs))}")
+
+
+def compared(costs: dict[str, list[float]]) -> Iterator[str]:
+    """Each server's median, and the median of ours over its own in the same turn."""
+    for name, values in costs.items():
+        shown = f"{name} {statistics.median(values):.0f}"
+        if name != "ours":
+            ratios = [mine / other for mine, other in zip(costs["ours"], values, strict=True)]
+            shown += f" (ours over it {statistics.median(ratios):.2f})"
+        yield shown
+
+
+def _folder(text: str) -> Path:
+    return Path(text).resolve(strict=True)
 
 
 def main() -> None:
@@ -232,10 +257,13 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=10, help="for each of the two rows")
     parser.add_argument("--wiremock", type=Path, metavar="JAR", help="measure WireMock beside")
+    parser.add_argument(
+        "--before", type=_folder, metavar="FOLDER", help="measure a checkout beside"
+    )
     options = parser.parse_args()
     trio.run(measure, options.seconds)
-    if options.wiremock is not None:
-        trio.run(measure_beside, options.wiremock, options.seconds)
+    if options.wiremock is not None or options.before is not None:
+        trio.run(measure_beside, options.wiremock, options.before, options.seconds)
 
 
 if __name__ == "__main__":

@@ -68,16 +68,20 @@ class AppQueue:
         if message["type"] in {"websocket.disconnect", "http.disconnect"}:
             if self._disconnect is None:
                 self._disconnect = message
-                self._parked.unpark_all()
+                self._wake()
             return
         while self._message is not None and self._disconnect is None:
             await self._wait_for_app(message)
         if self._disconnect is None:
             self._message = message
-            self._parked.unpark_all()
+            self._wake()
         if _is_large(message):
             while self._message is message and self._disconnect is None:
                 await self._wait_for_app(message)
+
+    def _wake(self) -> None:
+        if self._parked:  # mostly nobody waits, and to wake nobody takes longer than to ask
+            self._parked.unpark_all()
 
     async def _wait_for_app(self, message: ASGIReceiveEvent) -> None:
         with trio.move_on_after(_PEER_CHECK_PERIOD) as period:
@@ -92,7 +96,7 @@ class AppQueue:
         while True:
             if (message := self._message) is not None:
                 self._message = None
-                self._parked.unpark_all()
+                self._wake()
                 return _decoded(message) if message["type"] == UTF8_MESSAGE else message
             if self._disconnect is not None:
                 await trio.lowlevel.cancel_shielded_checkpoint()  # it may be asked for in a loop

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 import h11
 import trio
 from hypercorn.config import Config
-from hypercorn.events import Closed, Event
+from hypercorn.events import Closed, Event, Updated
+from hypercorn.protocol.events import EndBody, Request, Response
 from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.events import Request, Response
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState, H11SendableEvent, TaskGroup
@@ -36,6 +36,7 @@ __all__ = ["ConnectionFace", "Http1Protocol"]
 _SPENT = RequestParser(1)  # takes the place of each parser that is not needed any more
 _ADVERTISED = 0.9  # of the time that an idle connection is kept: a request needs time to get here
 _JOINED = 16 * 1024  # bytes of a piece of a body that leave with the head in one write
+_END_OF_REQUEST = EndBody(stream_id=STREAM_ID)
 _PARSE_ERRORS = {431: "head_too_large", 501: "not_implemented"}
 
 
@@ -106,6 +107,17 @@ class Http1Protocol(H11Protocol):
         return has_request and not self._streams
 
     # Requests
+
+    async def _handle_events(self) -> None:
+        """Take what has come; a request whose head is known needs none of the loop."""
+        request = self.parser.known_request()
+        if request is None:
+            await super()._handle_events()
+            return
+        await self.send(Updated(idle=False))
+        await self._create_stream(request)
+        if self.stream is not None:
+            await self.stream.handle(_END_OF_REQUEST)
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Accept no other protocol than HTTP/1.1 on this socket."""
@@ -219,7 +231,7 @@ class Http1Protocol(H11Protocol):
         own = self._own_headers(given)
         if b"date" not in given:
             own.append(DATE.header())
-        return answer_head(status, [*headers, *own])
+        return answer_head(status, (*headers, *own))
 
     def _written(self, answer: AnswerHead) -> bytes:
         data = self._encoded(answer.response)

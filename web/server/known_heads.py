@@ -5,20 +5,18 @@ What h11 has read of it once is handed out again, to that connection only. The h
 which h11 has written once, goes out again too. Only plain heads are kept, and none with a secret.
 """
 
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
 import h11
 
-from .requests import Headers
-
-__all__ = ["MAX_KNOWN_SIZE", "REASONS", "AnswerHead", "answer_head", "is_plain"]
+__all__ = ["MAX_ANSWERS", "MAX_KNOWN_SIZE", "REASONS", "AnswerHead", "answer_head", "is_plain"]
 
 MAX_KNOWN_SIZE: Final = 2 * 1024
 """Bytes of a request's head that a connection keeps; programs that ask again send far less."""
 _MAX_ANSWER_SIZE: Final = 4 * 1024  # a stub may make a head as large as a body
-_MAX_ANSWERS: Final = 256
+MAX_ANSWERS: Final = 256
+"""Heads of answers that are kept: those of the last second, on a server with many kinds."""
 REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 """By status; clients that show it show it."""
 
@@ -89,15 +87,22 @@ def _known_length(response: h11.Response) -> int | None:
     return int(lengths[0])
 
 
-def answer_head(status: int, headers: Headers) -> AnswerHead:
+def answer_head(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> AnswerHead:
     """The head of an answer, checked; out of memory if the same was there before.
 
     Most answers of a second are alike. One that sets a cookie is for one client and is not kept.
     Raises h11.LocalProtocolError for what no head may hold.
     """
-    size = sum(len(name) + len(value) for name, value in headers)
-    secret = any(name.lower() == b"set-cookie" for name, _ in headers)
-    return (AnswerHead if secret or size > _MAX_ANSWER_SIZE else _kept_head)(status, tuple(headers))
+    key = (status, headers)
+    head = _kept.get(key)
+    if head is None:
+        head = AnswerHead(status, headers)
+        size = sum(len(name) + len(value) for name, value in headers)
+        if size <= _MAX_ANSWER_SIZE and all(name.lower() != b"set-cookie" for name, _ in headers):
+            if len(_kept) >= MAX_ANSWERS:
+                del _kept[next(iter(_kept))]  # the oldest: it has a date
+            _kept[key] = head
+    return head
 
 
-_kept_head = lru_cache(maxsize=_MAX_ANSWERS)(AnswerHead)
+_kept: Final[dict[tuple[int, tuple[tuple[bytes, bytes], ...]], AnswerHead]] = {}

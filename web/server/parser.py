@@ -1,7 +1,6 @@
 """Requests out of a stream of bytes: h11, which is given one head at a time."""
 
 import re
-from typing import Final
 
 import h11
 
@@ -14,7 +13,6 @@ _END_OF_HEAD = re.compile(rb"\n\r?\n")  # h11's own rule: a bare LF ends a line 
 _ENDING = {h11.MUST_CLOSE, h11.CLOSED}
 _TOO_LONG = 431
 _SHOWN = 200  # characters of an error that may repeat what was sent
-_END: Final = h11.EndOfMessage()
 
 
 class RequestParser:
@@ -32,7 +30,6 @@ class RequestParser:
 
     __slots__ = (
         "_answered",
-        "_ended",
         "_h11",
         "_input",
         "_known",
@@ -60,8 +57,8 @@ class RequestParser:
         self.plain = False
         self._known = b""  # the last plain head
         self._known_request: h11.Request | None = None
-        self._unread = b""  # a head that was known, and that h11 has not been given
-        self._ended = self._answered = False  # what has become of that request
+        self._unread = b""  # the known head of the request under way, which h11 has not been given
+        self._answered = False  # so is its answer
 
     def _new(self) -> h11.Connection:
         return h11.Connection(h11.SERVER, max_incomplete_event_size=self._limit)
@@ -93,9 +90,7 @@ class RequestParser:
     @property
     def their_state(self) -> type[object]:
         """As h11's."""
-        if self._unread:
-            return h11.DONE if self._ended else h11.SEND_BODY
-        return self._h11.their_state
+        return h11.DONE if self._unread else self._h11.their_state
 
     @property
     def they_are_waiting_for_100_continue(self) -> bool:
@@ -128,20 +123,13 @@ class RequestParser:
             self._give()
         return self._h11.send(event)
 
-    def skip_answer(self) -> bool:
-        """Have the answer taken for sent, all of it; False if h11 has to write it."""
-        if not self._unread or not self._ended or self._answered:
-            return False
-        self._answered = True
-        return True
-
     def start_next_cycle(self) -> None:
         """As h11's."""
         self.plain = False
         self._searched = self._skipped = 0
         if self._answered:
             self._unread = b""
-            self._ended = self._answered = False
+            self._answered = False
             return
         if self._unread:
             self._give()
@@ -151,16 +139,37 @@ class RequestParser:
             self._input[:0] = rest
             self._h11 = self._new()
 
+    # What Hypercorn does not know
+
+    def known_request(self) -> h11.Request | None:
+        """The request that has come, if its head is known and nothing is behind it.
+
+        It has no body, and its end is not told. Of all others `next_event` tells.
+        """
+        known = self._known_request
+        if known is None or self._skipped or self._unread or self._input != self._known:
+            return None
+        if self._h11.their_state is not h11.IDLE:
+            return None
+        self._input.clear()
+        self._unread = self._known
+        self.plain = True
+        return known
+
+    def skip_answer(self) -> bool:
+        """Have the answer taken for sent, all of it; False if h11 has to write it."""
+        if not self._unread or self._answered:
+            return False
+        self._answered = True
+        return True
+
     # The inside
 
     def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         if self._unread:
-            return self._next_of_known()
+            return h11.PAUSED if self._input else h11.NEED_DATA
         state = self._h11.their_state
         if state is h11.IDLE:
-            known = self._known_request
-            if known is not None and not self._skipped and self._input == self._known:
-                return self._begin_known(known)
             return self._read_head()
         if state is h11.SEND_BODY:
             if self._input:
@@ -185,28 +194,12 @@ class RequestParser:
                 self._known, self._known_request = head, event
         return event
 
-    # A request whose head is known
-
-    def _begin_known(self, request: h11.Request) -> h11.Request:
-        self._input.clear()
-        self._unread = self._known
-        self.plain = True
-        return request
-
-    def _next_of_known(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        if not self._ended:
-            self._ended = True
-            return _END
-        return h11.PAUSED if self._input else h11.NEED_DATA
-
     def _give(self) -> None:
         """Have h11 read the head of the request under way after all."""
         head, self._unread = self._unread, b""
         self._h11.receive_data(head)
         self._h11.next_event()
-        if self._ended:
-            self._h11.next_event()
-        self._ended = False
+        self._h11.next_event()  # its end
 
     # The head of a request
 

@@ -7,7 +7,7 @@ import random
 import h11
 import pytest
 
-from web.server.known_heads import _kept_head, answer_head, is_plain
+from web.server.known_heads import MAX_ANSWERS, _kept, answer_head, is_plain
 from web.server.parser import RequestParser
 
 PLAIN = b"GET /api/stock-prices HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n"
@@ -18,8 +18,9 @@ def asked(head: bytes, parser: RequestParser | None = None) -> RequestParser:
     """A parser that has read `head` up to the end of its request."""
     parser = parser or RequestParser(16 * 1024)
     parser.receive_data(head)
-    while isinstance(parser.next_event(), h11.Event):
-        continue
+    if parser.known_request() is None:
+        while isinstance(parser.next_event(), h11.Event):
+            continue
     return parser
 
 
@@ -46,12 +47,11 @@ def test_a_plain_head_is_read_once_and_its_answer_written_once() -> None:
     parser = answered(asked(PLAIN))
     for _ in range(3):
         parser.receive_data(PLAIN)
-        request = parser.next_event()
-        assert isinstance(request, h11.Request)
+        request = parser.known_request()
+        assert request is not None
         assert request.target == b"/api/stock-prices"
         assert list(request.headers) == [(b"host", b"localhost"), (b"accept", b"application/json")]
-        assert not parser.skip_answer()  # its end has not been told
-        assert parser.next_event() == h11.EndOfMessage()
+        assert parser.known_request() is None
         assert parser.next_event() is h11.NEED_DATA
         assert parser.skip_answer()
         assert not parser.skip_answer()
@@ -141,6 +141,7 @@ def test_a_head_is_known_only_when_it_comes_whole_and_alone() -> None:
     """Anything more or less is h11's to read."""
     two = answered(asked(PLAIN))
     two.receive_data(PLAIN + PLAIN)
+    assert two.known_request() is None
     assert isinstance(two.next_event(), h11.Request)
     assert two.next_event() == h11.EndOfMessage()
     assert two.next_event() is h11.PAUSED
@@ -150,6 +151,7 @@ def test_a_head_is_known_only_when_it_comes_whole_and_alone() -> None:
     assert not is_known(PLAIN, PLAIN.replace(b"localhost", b"localhosT"))
     part = answered(asked(PLAIN))
     part.receive_data(PLAIN[:-1])
+    assert part.known_request() is None
     assert part.next_event() is h11.NEED_DATA
     assert part.begun
 
@@ -160,6 +162,7 @@ def test_empty_lines_before_a_known_head_count_for_its_limit() -> None:
     parser.receive_data(b"\r\n\r\n")
     assert parser.next_event() is h11.NEED_DATA
     parser.receive_data(PLAIN)
+    assert parser.known_request() is None
     with pytest.raises(h11.RemoteProtocolError, match="limited to"):
         parser.next_event()
 
@@ -167,10 +170,11 @@ def test_empty_lines_before_a_known_head_count_for_its_limit() -> None:
 def test_a_request_behind_a_known_one_waits_for_its_answer() -> None:
     parser = asked(PLAIN, answered(asked(PLAIN)))
     parser.receive_data(PLAIN)
+    assert parser.known_request() is None
     assert parser.next_event() is h11.PAUSED
     assert parser.skip_answer()
     parser.start_next_cycle()
-    assert isinstance(parser.next_event(), h11.Request)
+    assert parser.known_request() is not None
 
 
 ANSWERS = [
@@ -192,14 +196,16 @@ def exchange(
     """All that can be seen of one request and its answer."""
     parser.receive_data(head)
     seen: list[object] = []
+    request = parser.known_request() if isinstance(parser, RequestParser) else None
+    bodies = 0
     try:
-        event = parser.next_event()
+        event = request or parser.next_event()
         while isinstance(event, h11.Event):
             if isinstance(event, h11.Request):
                 seen += [event.method, event.target, event.http_version, event.headers.raw_items()]
-            seen += [type(event), parser.their_state, parser.our_state]
+            bodies += isinstance(event, h11.Data)
             event = parser.next_event()
-        seen.append(event)
+        seen += [event, bodies, parser.their_state, parser.our_state]
     except h11.RemoteProtocolError as error:
         return (*seen, str(error))
     written = b""
@@ -249,13 +255,13 @@ def test_what_is_made_of_a_head_that_comes_again_is_what_h11_makes_of_it() -> No
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_the_kept_head_of_an_answer_is_what_h11_writes(answer: list[tuple[bytes, bytes]]) -> None:
     """And is kept only where h11 writes the same for each plain request."""
-    _kept_head.cache_clear()
-    head = answer_head(200, answer)
+    _kept.clear()
+    head = answer_head(200, tuple(answer))
     first = asked(PLAIN)
     written = first.send(head.response)
     assert written is not None
     head.keep(written)
-    again = answer_head(200, answer)
+    again = answer_head(200, tuple(answer))
     if answer == ANSWERS[0]:
         assert again is head
         assert again.before(b"ok") == written
@@ -266,14 +272,24 @@ def test_the_kept_head_of_an_answer_is_what_h11_writes(answer: list[tuple[bytes,
 
 @pytest.mark.parametrize("name", [b"set-cookie", b"Set-Cookie", b"SET-COOKIE"])
 def test_no_head_that_sets_a_cookie_is_kept(name: bytes) -> None:
-    _kept_head.cache_clear()
-    head = answer_head(200, [(b"content-length", b"2"), (name, b"session=secret")])
+    _kept.clear()
+    head = answer_head(200, ((b"content-length", b"2"), (name, b"session=secret")))
     assert (b"set-cookie", b"session=secret") in list(head.response.headers)
-    assert _kept_head.cache_info().currsize == 0
+    assert not _kept
 
 
 @pytest.mark.parametrize("status", [204, 304])
 def test_the_head_of_an_answer_without_content_is_written_by_h11(status: int) -> None:
-    head = answer_head(status, [(b"content-length", b"0")] if status == 304 else [])
+    head = answer_head(status, ((b"content-length", b"0"),) if status == 304 else ())
     head.keep(b"HTTP/1.1 304 \r\n\r\n")
     assert head.before(b"") == b""
+
+
+def test_so_many_heads_of_answers_are_kept_and_the_oldest_goes_first() -> None:
+    _kept.clear()
+    heads = [((b"content-length", b"%d" % size),) for size in range(MAX_ANSWERS + 2)]
+    for head in heads:
+        answer_head(200, head)
+    assert [headers for _, headers in _kept] == heads[2:]
+    for head in heads[2:]:
+        assert answer_head(200, head) is _kept[200, head]

@@ -26,7 +26,7 @@ from stockstream.history.retention import RetentionSettings
 from stockstream.instance import kept_instance
 from stockstream.market.body_items import Limits
 from stockstream.market.breaker_types import BreakerSettings, WindowType
-from stockstream.market.feeds.poll import PollSettings
+from stockstream.market.feeds.poll_settings import PollSettings
 from stockstream.market.feeds.push import PushSettings
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import (

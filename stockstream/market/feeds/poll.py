@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import trio
@@ -56,6 +55,7 @@ from supervision import Actor, CallError, handles
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from stockstream.market.feeds.poll_settings import PollSettings
     from stockstream.market.parser import Parsed
     from stockstream.market.time_base import Poll
     from stockstream.tables import Tables
@@ -66,31 +66,6 @@ MISCONFIGURED_SECONDS = 300.0
 """One that refuses our key would do so again; somebody may have mended that meanwhile."""
 GATHER_SECONDS = 0.1
 """Symbols are named one after another, and asked for together."""
-
-
-@dataclass(frozen=True, slots=True)
-class PollSettings:
-    """The pace and the range. Times in seconds.
-
-    A random part of each interval is cut off; `jitter`, from 0 to 1, is the largest such part. So
-    an interval is never longer than said. The feed always fetches `symbols`, or the provider's
-    whole list if there are none. With `symbols`, it still fetches the whole list every
-    `list_interval`, to know which symbols exist.
-    """
-
-    interval: float = 1.0
-    idle_interval: float = 5.0
-    jitter: float = 0.1
-    symbols: frozenset[str] = frozenset()
-    list_interval: float = 300.0
-
-    def __post_init__(self) -> None:
-        for name in ("interval", "idle_interval", "list_interval"):
-            seconds: float = getattr(self, name)
-            if not (math.isfinite(seconds) and seconds > 0):
-                raise ValueError(f"{name} must be above 0 seconds, not {seconds}")
-        if not 0 <= self.jitter < 1:
-            raise ValueError(f"jitter must be at least 0 and below 1, not {self.jitter}")
 
 
 class PollFeed(Actor):

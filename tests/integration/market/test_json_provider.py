@@ -20,7 +20,8 @@ from stockstream.cli.providers.trying import try_one
 from stockstream.config import Settings
 from stockstream.errors import ConfigurationError
 from stockstream.market.breaker_types import BreakerSettings
-from stockstream.market.feeds.poll import PollFeed, PollSettings
+from stockstream.market.feeds.poll import PollFeed
+from stockstream.market.feeds.poll_settings import PollSettings
 from stockstream.market.providers import (
     HttpSettings,
     ProviderRefused,

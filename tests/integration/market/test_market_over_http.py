@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from stockstream import upstreams
 from stockstream.market.breaker_types import BreakerSettings
-from stockstream.market.feeds.poll import PollFeed, PollSettings
+from stockstream.market.feeds.poll import PollFeed
+from stockstream.market.feeds.poll_settings import PollSettings
 from stockstream.market.providers import HttpProvider, HttpSettings
 from stockstream.quotes import iso_utc
 from stockstream.times import now_ms

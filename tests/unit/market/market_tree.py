@@ -11,7 +11,8 @@ from trio.testing import wait_all_tasks_blocked
 from stockstream import paths
 from stockstream.market.breaker_types import BreakerSettings
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
-from stockstream.market.feeds.poll import PollFeed, PollSettings
+from stockstream.market.feeds.poll import PollFeed
+from stockstream.market.feeds.poll_settings import PollSettings
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import SymbolsNotFound, Terms
 from stockstream.market.router import Router

@@ -11,7 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from stockstream import paths
 from stockstream.market.acceptance import take_in
-from stockstream.market.feeds.poll import PollSettings
+from stockstream.market.feeds.poll_settings import PollSettings
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import ProviderDown
 from stockstream.messages import BatchReceived, Demand, EpochSeen, EpochsUsed, QuotesPublished

@@ -7,7 +7,7 @@ import trio
 from structlog.testing import capture_logs
 
 from stockstream import paths
-from stockstream.market.feeds.poll import PollSettings
+from stockstream.market.feeds.poll_settings import PollSettings
 from stockstream.market.parser import Parsed, Reject, RejectKind, Rejects
 from stockstream.market.providers import ProviderDown
 from stockstream.messages import Demand

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from stockstream.market.breaker_messages import AcquirePermit
 from stockstream.market.breaker_types import BreakerSettings
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
-from stockstream.market.feeds.poll import PollSettings
+from stockstream.market.feeds.poll_settings import PollSettings
 from stockstream.market.parser import Parsed, RejectKind, Rejects
 from stockstream.market.providers import (
     ProviderBody,

@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from stockstream.market.breaker_types import BreakerSettings
-from stockstream.market.feeds.poll import PollSettings
+from stockstream.market.feeds.poll_settings import PollSettings
 from stockstream.market.providers import ProviderStatus
 from stockstream.messages import Demand
 from stockstream.statuses import FeedState, FeedStatus

@@ -137,21 +137,28 @@ class PollFeed(Actor):
     @handles(Demand)
     def _on_demand(self, demand: Demand) -> None:
         before, self._asking.demand = self._asking.demand, demand
-        begins_or_ends = (before.subscribers == 0) != (demand.subscribers == 0)
-        if begins_or_ends or self._resting or self._asking.has_news:
+        if (before.subscribers == 0) != (demand.subscribers == 0):
             self._wake.set()
+        self._look_at_once()
         self._standing.paced(self._cycle)
 
     @handles(AlertSymbols)
     def _on_alert_symbols(self, message: AlertSymbols) -> None:
         self._asking.alerts = message.symbols
-        if self._resting or self._asking.has_news:
-            self._wake.set()
+        self._look_at_once()
 
     @handles(RoutesChanged)
     def _on_routes(self, _message: RoutesChanged) -> None:
-        """The next round goes by them; other nodes are told at once."""
+        """The next round goes by them, which is now where symbols come here that were another's;
+        other nodes are told at once.
+        """
         self._partners.tell_nodes()
+        self._look_at_once()
+
+    def _look_at_once(self) -> None:
+        """Ask now, within what is allowed, for what is wanted and was not before."""
+        if self._resting or self._asking.has_news:
+            self._wake.set()
 
     @handles(HoldingChanged)
     def _on_holding(self, _message: HoldingChanged) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 import trio
 
+from stockstream import paths
 from stockstream.market.breaker_types import BreakerSettings
 from stockstream.market.feeds.allowance import Allowance
 from stockstream.market.providers import (
@@ -18,12 +19,14 @@ from stockstream.market.providers import (
     Terms,
 )
 from stockstream.market.providers.push import Bucket
-from stockstream.messages import Demand
+from stockstream.messages import Demand, RoutesChanged
 from stockstream.quotes import Symbol
 from stockstream.shards import index_of
-from stockstream.statuses import CircuitState, FeedState, Holding, StaleReason, TokenLevel
+from stockstream.sources import read_routes
+from stockstream.statuses import CircuitState, FeedState, Holding, Routing, StaleReason, TokenLevel
 from stockstream.symbol_states import standing
 from stockstream.times import Moment
+from tests.unit.alerts.support import acting_as
 from tests.unit.market.market_tree import BREAKER, FEED, UPSTREAM, ScriptedProvider, running_market
 
 NOBODY = Demand(frozenset(), everything=False, subscribers=0)
@@ -208,7 +211,26 @@ async def test_a_wrong_key_is_said_and_tried_again_seldom(autojump_clock):
         assert market.feed.state is FeedState.LIVE
 
 
-async def test_what_another_provider_tells_is_not_asked_for(autojump_clock):
+async def test_a_failover_does_not_wait_for_the_next_round(autojump_clock):
+    """A fallback with small limits may rest for minutes; it is asked as soon as it is the one."""
+    provider = by_name(limits=(Bucket(2, 0.01),))
+    async with running_market(provider, demand=wanting("AAPL")) as market:
+        routes = read_routes(f"*=us,{UPSTREAM}")
+        with acting_as(paths.ROUTER):
+            market.tables.routing.put(Routing(routes, (0,)))
+        market.ref(FEED).cast(RoutesChanged())
+        await trio.sleep(500)
+        count, at = len(provider.fetches), trio.current_time()
+        assert count <= 1, "asked before there were routes"
+        assert market.feed.state is FeedState.LIVE
+        with acting_as(paths.ROUTER):
+            market.tables.routing.put(Routing(routes, (1,)))
+        market.ref(FEED).cast(RoutesChanged())
+        await trio.sleep(0.5)
+        assert [when for when, _ in provider.fetches[count:]] == [pytest.approx(at, abs=0.2)]
+
+
+async def test_what_another_node_fetches_is_not_asked_for(autojump_clock):
     """Half of the symbols are in a part that another node fetches; the nodes share the limits."""
     limits = (Bucket(1, 1.0),)
     provider = by_name(at_once=5, limits=limits)

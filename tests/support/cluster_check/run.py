@@ -6,13 +6,15 @@ import json
 import random
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from tests.support.cluster_check import checks
-from tests.support.cluster_check.faults import Faults
+from tests.support.cluster_check.faults import Faults, Spell
 from tests.support.cluster_check.postgres import Postgres
 from tests.support.cluster_check.witness import Book, Witness
 from tests.support.nodes import running_nodes, until
@@ -103,7 +105,9 @@ async def _watch(plan: Plan, nodes: Nodes, postgres: Postgres) -> Verdict:
             with trio.move_on_after(plan.seconds or float("inf")):
                 await faults.run(plan.faults)
         else:
+            started_at = time.time() - trio.current_time()
             violations += await _run_monkey(plan, plan.monkey, nodes)
+            faults.spells += _alone(nodes, started_at)
         end = trio.current_time()
         violations += await _in_the_calm(plan, nodes, postgres, book, faults)
         violations += await _silent(witnesses)
@@ -127,6 +131,26 @@ async def _run_monkey(plan: Plan, rate: str, nodes: Nodes) -> list[str]:
         return []
     broken = [line for line in said if line.startswith("BROKEN")]
     return [f"the monkey: {line}" for line in broken or said[-1:]]
+
+
+def _alone(nodes: Nodes, started_at: float) -> list[Spell]:
+    """When a node said that it was alone: what it fetches then is shown, and not kept (N8). On a
+    machine that has no time for it, it need not have been cut off. `started_at` is when trio's
+    clock stood at 0.
+    """
+    spells = []
+    for node in nodes:
+        begin = None
+        for line in node.logged("the state in the cluster changed"):
+            at = datetime.fromisoformat(line["timestamp"]).timestamp() - started_at
+            if line["state"] == "alone":
+                begin = at if begin is None else begin
+            elif begin is not None:
+                spells.append(Spell("alone", node.name, begin, at, loses=True))
+                begin = None
+        if begin is not None:
+            spells.append(Spell("alone", node.name, begin, loses=True))
+    return spells
 
 
 async def _in_the_calm(
@@ -172,6 +196,7 @@ def _figures(
         "frames": sum(witness.frames for witness in witnesses),
         "versions compared": len(book.prices),
         "faults": dict(sorted(faults.counts.items())),
+        "times alone": sum(spell.what == "alone" for spell in faults.spells),
         "pause p50": _at(pauses, 0.5)[0],
         "pause p99": _at(pauses, 0.99)[0],
         "pause p99.9": _at(pauses, 0.999)[0],

@@ -25,7 +25,8 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `received` is when it was fetched, by our clock; `ts` the provider's time, or `received` where
     the provider's clock was ahead. `epoch` and `seq` are the quote's version, and name the tick
-    among those of its symbol.
+    among those of its symbol. `currency` and `source`, the upstream, are None where nobody told
+    them.
     """
 
     symbol: str
@@ -35,12 +36,15 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, gc=False):
     received: int
     epoch: int
     seq: int
+    currency: str | None = None
+    source: str | None = None
 
 
 class Candle(msgspec.Struct, frozen=True, gc=False):
     """`start` is inclusive; `first_at` and `last_at` are the times of the ticks that made `open`
     and `close`, by which two parts of a candle are joined in any order. Times in ms since 1970.
-    There may have been more than `ticks` of a `partial` one.
+    There may have been more than `ticks` of a `partial` one. All prices in it are in one
+    `currency`, as far as that was told: of two currencies the later one.
     """
 
     symbol: str
@@ -53,9 +57,15 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
     first_at: int
     last_at: int
     partial: bool = False
+    currency: str | None = None
 
     def joined(self, other: Candle) -> Candle:
-        """Both parts as one. If their last times are equal, `other` gives the close."""
+        """Both parts as one. If their last times are equal, `other` gives the close.
+
+        Of parts in two currencies the later one is left.
+        """
+        if self.currency != other.currency and self.currency and other.currency:
+            return other if other.last_at >= self.last_at else self
         first = other if other.first_at < self.first_at else self
         last = other if other.last_at >= self.last_at else self
         return Candle(
@@ -69,6 +79,7 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
             first.first_at,
             last.last_at,
             self.partial or other.partial,
+            self.currency or other.currency,
         )
 
 
@@ -83,8 +94,15 @@ def fold(ticks: Iterable[Tick], length: int = MINUTE_MS) -> list[Candle]:
         key = (tick.symbol, at - at % length)
         draft = found.get(key)
         if draft is None:
-            found[key] = _Draft(price, price, price, price, 1, at, at)
+            found[key] = _Draft(price, price, price, price, 1, at, at, tick.currency)
             continue
+        if tick.currency != draft.currency and tick.currency is not None:
+            if draft.currency is None:
+                draft.currency = tick.currency
+            else:
+                if at >= draft.last_at:
+                    found[key] = _Draft(price, price, price, price, 1, at, at, tick.currency)
+                continue
         if price > draft.high:
             draft.high = price
         elif price < draft.low:
@@ -95,7 +113,18 @@ def fold(ticks: Iterable[Tick], length: int = MINUTE_MS) -> list[Candle]:
             draft.open, draft.first_at = price, at
         draft.ticks += 1
     return [
-        Candle(symbol, start, d.open, d.high, d.low, d.close, d.ticks, d.first_at, d.last_at)
+        Candle(
+            symbol,
+            start,
+            d.open,
+            d.high,
+            d.low,
+            d.close,
+            d.ticks,
+            d.first_at,
+            d.last_at,
+            currency=d.currency,
+        )
         for (symbol, start), d in sorted(found.items(), key=itemgetter(0))
     ]
 
@@ -110,3 +139,4 @@ class _Draft(msgspec.Struct, gc=False):
     ticks: int
     first_at: int
     last_at: int
+    currency: str | None

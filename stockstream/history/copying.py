@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from stockstream.history.candles import Tick
 
-COLUMNS = ("symbol", "exchange", "price", "ts", "received", "epoch", "seq")
+COLUMNS = ("symbol", "exchange", "currency", "source", "price", "ts", "received", "epoch", "seq")
 AT_ONCE = 1_000
 """Rows in one piece: a millisecond of work."""
 
@@ -41,7 +41,7 @@ def encoded(ticks: Sequence[Tick]) -> Iterator[bytes]:
     for start in range(0, len(ticks), AT_ONCE):
         yield b"".join(
             [
-                _texts(tick.symbol, tick.exchange)
+                _texts(tick.symbol, tick.exchange, tick.currency, tick.source)
                 + _NUMBERS(
                     8, tick.price,
                     8, (tick.ts - _YEAR_2000_MS) * 1000,
@@ -57,9 +57,9 @@ def encoded(ticks: Sequence[Tick]) -> Iterator[bytes]:
 
 # Cached, because the same few symbols repeat.
 @lru_cache(maxsize=16_384)
-def _texts(symbol: str, exchange: str | None) -> bytes:
+def _texts(*texts: str | None) -> bytes:
     """How a row begins: its number of columns, and the texts."""
-    return _COUNT.pack(len(COLUMNS)) + _text(symbol) + _text(exchange)
+    return _COUNT.pack(len(COLUMNS)) + b"".join(map(_text, texts))
 
 
 def _text(value: str | None) -> bytes:

@@ -9,7 +9,7 @@ database may be away, and prices of the day may still wait in a spool of the lif
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
@@ -43,11 +43,12 @@ SYMBOLS_AT_ONCE = 1_000
 # Days begin with a minute, so the first candle of a day holds its first price.
 _FIRST = """
 SELECT place, open, (date_part('epoch', first_at) * 1000)::bigint
-FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
-    WITH ORDINALITY AS asked (symbol, begins, ends, place)
+FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[])
+    WITH ORDINALITY AS asked (symbol, begins, ends, told, place)
 CROSS JOIN LATERAL (
     SELECT open, first_at FROM candles
     WHERE "interval" = '1m' AND symbol = asked.symbol AND start >= begins AND start < ends
+    AND (currency IS NULL OR told IS NULL OR currency = told)
     ORDER BY start LIMIT 1) AS first
 """
 
@@ -56,9 +57,10 @@ _log: BoundLogger = structlog.get_logger("first_prices")
 
 @dataclass(frozen=True, slots=True)
 class FetchFirstPrices(Query[dict[Symbol, Base]]):
-    """The first price of each symbol in its day, where one is recorded."""
+    """The first price of each symbol in its day, where one is recorded in its currency."""
 
     days: Mapping[Symbol, ExchangeDay]
+    currencies: Mapping[Symbol, str | None] = field(default_factory=dict)
 
     async def run(self, connection: Connection) -> dict[Symbol, Base]:
         """Ask."""
@@ -68,6 +70,7 @@ class FetchFirstPrices(Query[dict[Symbol, Base]]):
             symbols,
             [to_datetime(day.start) for day in days],
             [to_datetime(day.end) for day in days],
+            [self.currencies.get(symbol) for symbol in symbols],
         )
         return {symbols[place - 1]: Base(price, Basis.DAY_FIRST, at) for place, price, at in rows}
 
@@ -120,7 +123,9 @@ class FirstPrices(Actor):
         rest = iter(days.items())
         while some := dict(islice(rest, SYMBOLS_AT_ONCE)):
             try:
-                answer = await ask_dated(self._database, FetchFirstPrices(some))
+                rows = self._quotes.rows
+                told = {symbol: rows[symbol].quote.currency for symbol in some if symbol in rows}
+                answer = await ask_dated(self._database, FetchFirstPrices(some, told))
             except Rejected as error:
                 _log.error("the first prices of the day are not known", reason=str(error))
                 final = False

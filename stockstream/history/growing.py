@@ -4,6 +4,9 @@ Open, high, low and close of a candle cover all ticks that ever came; joining a 
 change them. The count is different. It is exact as long as its source is whole; `thinned` tells up
 to which time retention may have dropped rows. Where the count cannot be exact, `ticks` is the
 number that is certain, and the candle is `partial`.
+
+A candle is in one currency. Where prices in two of them come, the later one is left: they are not
+compared.
 """
 
 from __future__ import annotations
@@ -16,44 +19,91 @@ if TYPE_CHECKING:
     from stockstream.database.query import Connection
 
 COLUMNS = """
-"interval", symbol, start, open, high, low, close, ticks, first_at, last_at, partial
+"interval", symbol, start, open, high, low, close, ticks, first_at, last_at, partial, currency
 """
 GATHERED = """
     (array_agg(open ORDER BY first_at, start))[1] AS open, max(high) AS high, min(low) AS low,
     (array_agg(close ORDER BY last_at DESC, start DESC))[1] AS close,
     sum(ticks)::bigint AS ticks, min(first_at) AS first_at, max(last_at) AS last_at,
     bool_or(partial) AS partial,
-    coalesce(sum(ticks) FILTER (WHERE partial), 0)::bigint AS unsure
+    coalesce(sum(ticks) FILTER (WHERE partial), 0)::bigint AS unsure, max(currency) AS currency
 """
 """One part from several candles, which share no tick. `unsure` counts those of its ticks that the
 stored candle may have counted already."""
-JOINED = """
-    CASE WHEN s.first_at <= f.first_at THEN s.open ELSE f.open END AS open,
-    greatest(f.high, s.high) AS high, least(f.low, s.low) AS low,
-    CASE WHEN s.last_at > f.last_at THEN s.close ELSE f.close END AS close,
-    CASE WHEN f.late
-        THEN greatest(coalesce(s.ticks, 0) + f.ticks - f.unsure, f.ticks)
-        ELSE greatest(s.ticks, f.ticks) END AS ticks,
-    least(f.first_at, s.first_at) AS first_at, greatest(f.last_at, s.last_at) AS last_at,
-    f.partial OR coalesce(s.partial, false)
-        OR (NOT f.late AND coalesce(s.ticks > f.ticks, false)) AS partial
-"""
-"""A part `f` and the stored candle `s`, if any. The stored candle has not counted the ticks of a
-`late` part. A part that is not late comes from a whole source and includes the stored ticks."""
-GROWN = """
-    open = CASE WHEN excluded.first_at < c.first_at THEN excluded.open ELSE c.open END,
-    high = greatest(c.high, excluded.high),
-    low = least(c.low, excluded.low),
-    close = CASE WHEN excluded.last_at >= c.last_at THEN excluded.close ELSE c.close END,
-    first_at = least(c.first_at, excluded.first_at),
-    last_at = greatest(c.last_at, excluded.last_at)
-"""
-"""What an upsert sets, beside the count, to join `excluded` to the stored `c`."""
 FROM_TICKS = """
     (array_agg(price ORDER BY ts, epoch, seq))[1] AS open, max(price) AS high, min(price) AS low,
     (array_agg(price ORDER BY ts DESC, epoch DESC, seq DESC))[1] AS close, count(*) AS ticks,
-    min(ts) AS first_at, max(ts) AS last_at
+    min(ts) AS first_at, max(ts) AS last_at, max(currency) AS currency
 """
+
+
+def of_one_currency(rows: str, by: str, last: str = "last_at DESC, start DESC") -> str:
+    """Of some `rows` (a SELECT), grouped `by` some columns, those in the currency that each group
+    was told in last, and those that were told in none: a FROM clause, with its WHERE.
+    """
+    return f"""(
+        SELECT *, first_value(currency) OVER (
+            PARTITION BY {by} ORDER BY currency IS NULL, {last}) AS told
+        FROM ({rows}) AS any_currency) AS one_currency
+    WHERE (currency IS NULL OR currency = told)"""  # noqa: S608 - constants of ours
+
+
+LAST_TICK = "ts DESC, epoch DESC, seq DESC"
+_TWO = "coalesce(f.currency <> s.currency, false)"
+
+
+def _joined(column: str, both: str) -> str:
+    return f"""CASE WHEN NOT {_TWO} THEN {both}
+        WHEN f.last_at >= s.last_at THEN f.{column} ELSE s.{column} END AS {column}"""
+
+
+JOINED = ",\n    ".join(
+    (
+        _joined("open", "CASE WHEN s.first_at <= f.first_at THEN s.open ELSE f.open END"),
+        _joined("high", "greatest(f.high, s.high)"),
+        _joined("low", "least(f.low, s.low)"),
+        _joined("close", "CASE WHEN s.last_at > f.last_at THEN s.close ELSE f.close END"),
+        _joined(
+            "ticks",
+            """CASE WHEN f.late
+            THEN greatest(coalesce(s.ticks, 0) + f.ticks - f.unsure, f.ticks)
+            ELSE greatest(s.ticks, f.ticks) END""",
+        ),
+        _joined("first_at", "least(f.first_at, s.first_at)"),
+        _joined("last_at", "greatest(f.last_at, s.last_at)"),
+        _joined(
+            "partial",
+            """f.partial OR coalesce(s.partial, false)
+            OR (NOT f.late AND coalesce(s.ticks > f.ticks, false))""",
+        ),
+        _joined("currency", "coalesce(f.currency, s.currency)"),
+    )
+)
+"""A part `f` and the stored candle `s`, if any. The stored candle has not counted the ticks of a
+`late` part. A part that is not late comes from a whole source and includes the stored ticks. Of two
+currencies the later one is left."""
+
+
+def grown(ticks: str, partial: str) -> str:
+    """What an upsert sets to join `excluded` to the stored `c`; of two currencies the later one is
+    left. The counts of two parts in one currency are given.
+    """
+    both = {
+        "open": "CASE WHEN excluded.first_at < c.first_at THEN excluded.open ELSE c.open END",
+        "high": "greatest(c.high, excluded.high)",
+        "low": "least(c.low, excluded.low)",
+        "close": "CASE WHEN excluded.last_at >= c.last_at THEN excluded.close ELSE c.close END",
+        "ticks": ticks,
+        "first_at": "least(c.first_at, excluded.first_at)",
+        "last_at": "greatest(c.last_at, excluded.last_at)",
+        "partial": partial,
+        "currency": "coalesce(c.currency, excluded.currency)",
+    }
+    return ",\n    ".join(
+        f"""{column} = CASE WHEN NOT coalesce(excluded.currency <> c.currency, false) THEN {joined}
+        WHEN excluded.last_at >= c.last_at THEN excluded.{column} ELSE c.{column} END"""
+        for column, joined in both.items()
+    )
 
 
 async def thinned_before(connection: Connection, source: str) -> datetime:

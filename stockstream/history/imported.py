@@ -11,7 +11,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from stockstream.history.candles import INTERVALS
-from stockstream.history.growing import COLUMNS, FROM_TICKS, GROWN, thinned_before
+from stockstream.history.growing import (
+    COLUMNS,
+    FROM_TICKS,
+    LAST_TICK,
+    grown,
+    of_one_currency,
+    thinned_before,
+)
 from stockstream.history.recording import IMPORT, MARK_HOURS
 from stockstream.times import HOUR_MS, MINUTE_MS, to_datetime
 
@@ -21,22 +28,26 @@ if TYPE_CHECKING:
 
     from stockstream.database.query import Connection
 
+_OF_THE_MINUTE = """
+SELECT * FROM ticks t
+WHERE t.symbol = m.symbol AND t.ts >= m.start AND t.ts < m.start + interval '1 minute'
+"""
 # Where all ticks of a stretch that were ever counted are still there, the new ones are new: the
 # stretch is the minute itself, or, where its minutes went into a 5-minute candle, that.
 _GROW = f"""
 INSERT INTO candles AS c ({COLUMNS})
 SELECT '1m', m.symbol, m.start, f.open, f.high, f.low, f.close,
-    CASE WHEN m.late AND k.certain
+    CASE WHEN coalesce(f.currency <> s.currency, false) THEN f.ticks
+        WHEN m.late AND k.certain
         THEN coalesce(s.ticks, 0) + m.new
         ELSE greatest(coalesce(s.ticks, 0) + m.new - m.unsure, f.ticks) END,
-    f.first_at, f.last_at, coalesce(s.partial, false) OR NOT k.certain
+    f.first_at, f.last_at, coalesce(s.partial, false) OR NOT k.certain, f.currency
 FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bool[],
         $6::timestamptz[], $7::timestamptz[], $8::bigint[])
     AS m (symbol, start, new, unsure, late, stretch_start, stretch_end, stretch_new)
 LEFT JOIN candles s ON s."interval" = '1m' AND s.symbol = m.symbol AND s.start = m.start
 CROSS JOIN LATERAL (
-    SELECT {FROM_TICKS} FROM ticks t
-    WHERE t.symbol = m.symbol AND t.ts >= m.start AND t.ts < m.start + interval '1 minute') f
+    SELECT {FROM_TICKS} FROM {of_one_currency(_OF_THE_MINUTE, "symbol", LAST_TICK)}) f
 CROSS JOIN LATERAL (
     SELECT CASE WHEN m.unsure = 0 THEN true ELSE
         (SELECT coalesce(sum(ticks), 0) + m.stretch_new FROM candles b
@@ -47,7 +58,7 @@ CROSS JOIN LATERAL (
          AND t.ts >= m.stretch_start AND t.ts < m.stretch_end) END AS certain) k
 ORDER BY m.symbol, m.start
 ON CONFLICT ("interval", symbol, start) DO UPDATE SET
-    ticks = excluded.ticks, partial = excluded.partial, {GROWN}
+    {grown("excluded.ticks", "excluded.partial")}
 """  # noqa: S608 - constants of ours
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stockstream.database.query import Query
 from stockstream.history.candles import INTERVALS, LARGEST_LEAD_MS, Candle, Tick
-from stockstream.history.growing import GATHERED, JOINED
+from stockstream.history.growing import GATHERED, JOINED, of_one_currency
 from stockstream.times import EARLIEST, to_datetime
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 _CANDLE = """
 SELECT (date_part('epoch', start) * 1000)::bigint, open, high, low, close, ticks,
     (date_part('epoch', first_at) * 1000)::bigint, (date_part('epoch', last_at) * 1000)::bigint,
-    partial
+    partial, currency
 """
-_COLUMNS = "start, open, high, low, close, ticks, first_at, last_at, partial"
+_COLUMNS = "start, open, high, low, close, ticks, first_at, last_at, partial, currency"
 STORED_CANDLES = f"""{_CANDLE} FROM candles
 WHERE "interval" = $1 AND symbol = $2 AND start >= $3 AND start < $4
 ORDER BY start DESC LIMIT $5
@@ -32,14 +32,24 @@ ORDER BY start DESC LIMIT $5
 # The minutes of hours that wait for a roll-up are joined here, as a roll-up would do it: to candles
 # of $7 (5 minutes or an hour), each $8 long. The result has candles of $1, each $6 long. Those that
 # contain such an hour are made from these, and from the stored candles beside them.
+_MINUTES = """
+SELECT *, date_bin($8::interval, start, '1970-01-01 00:00+00') AS bin
+FROM due JOIN candles ON start >= hour AND start < hour + interval '1 hour'
+WHERE "interval" = '1m' AND symbol = $2 AND start >= $3 AND start < $4
+"""
+_PARTS = f"""
+SELECT {_COLUMNS}, date_bin($6::interval, start, '1970-01-01 00:00+00') AS bin FROM (
+    SELECT {_COLUMNS} FROM grown
+    UNION ALL
+    SELECT {_COLUMNS} FROM candles JOIN bins ON start >= bin AND start < bin + $6::interval
+    WHERE "interval" = $7 AND symbol = $2 AND start NOT IN (SELECT start FROM grown)) parts
+"""  # noqa: S608 - constants of ours
 _ROLLED = f"""
 WITH due AS MATERIALIZED (
     SELECT DISTINCT hour, hour < (SELECT before FROM thinned WHERE source = 'candles_1m') AS late
     FROM rollups_due WHERE hour > $3::timestamptz - interval '1 hour' AND hour < $4),
 fresh AS MATERIALIZED (
-    SELECT date_bin($8::interval, start, '1970-01-01 00:00+00') AS bin, late, {GATHERED}
-    FROM due JOIN candles ON start >= hour AND start < hour + interval '1 hour'
-    WHERE "interval" = '1m' AND symbol = $2 AND start >= $3 AND start < $4
+    SELECT bin, late, {GATHERED} FROM {of_one_currency(_MINUTES, "bin, late")}
     GROUP BY bin, late),
 grown AS MATERIALIZED (
     SELECT f.bin AS start, {JOINED}
@@ -48,27 +58,21 @@ grown AS MATERIALIZED (
 bins AS MATERIALIZED (
     SELECT DISTINCT date_bin($6::interval, start, '1970-01-01 00:00+00') AS bin FROM grown),
 anew AS (
-    SELECT date_bin($6::interval, start, '1970-01-01 00:00+00') AS bin, {GATHERED}
-    FROM (
-        SELECT {_COLUMNS} FROM grown
-        UNION ALL
-        SELECT {_COLUMNS} FROM candles JOIN bins ON start >= bin AND start < bin + $6::interval
-        WHERE "interval" = $7 AND symbol = $2 AND start NOT IN (SELECT start FROM grown)) parts
-    GROUP BY bin)
+    SELECT bin, {GATHERED} FROM {of_one_currency(_PARTS, "bin")} GROUP BY bin)
 {_CANDLE} FROM (
     (SELECT {_COLUMNS} FROM candles
      WHERE "interval" = $1 AND symbol = $2 AND start >= $3 AND start < $4
      AND start NOT IN (SELECT bin FROM bins)
      ORDER BY start DESC LIMIT $5)
     UNION ALL
-    (SELECT bin, open, high, low, close, ticks, first_at, last_at, partial FROM anew
+    (SELECT bin, open, high, low, close, ticks, first_at, last_at, partial, currency FROM anew
      ORDER BY bin DESC LIMIT $5)
 ) AS both_sides ORDER BY start DESC LIMIT $5
 """  # noqa: S608 - constants of ours
 # `received` lets the server leave out the partitions of days before.
 _TICKS = """
 SELECT symbol, exchange, price, (date_part('epoch', ts) * 1000)::bigint,
-    (date_part('epoch', received) * 1000)::bigint, epoch, seq FROM ticks
+    (date_part('epoch', received) * 1000)::bigint, epoch, seq, currency, source FROM ticks
 WHERE symbol = $1 AND ts >= $2 AND ts < $3 AND (ts, epoch, seq) >= ($4, $5::bigint, $6::bigint)
 AND received >= $9
 ORDER BY ts, epoch, seq, received, price, exchange LIMIT $7 OFFSET $8
@@ -133,7 +137,9 @@ class FetchCandles(Query[list[Candle]]):
             whole = timedelta(milliseconds=length)
             short = timedelta(milliseconds=INTERVALS[part])
             rows = await connection.fetch(_ROLLED, *given, whole, part, short)
-        return [Candle(self.symbol, *row) for row in reversed(rows)]
+        candles = [Candle(self.symbol, *row) for row in reversed(rows)]
+        told = next((c.currency for c in reversed(candles) if c.currency is not None), None)
+        return [candle for candle in candles if candle.currency in {None, told}]
 
 
 @dataclass(frozen=True, slots=True)

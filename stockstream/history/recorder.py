@@ -247,8 +247,11 @@ class Recorder(Actor):
                 quote.received,
                 quote.version.epoch,
                 quote.version.seq,
+                quote.currency,
+                row.source or None,
             )
-            for quote in (row.quote for row in batch.rows)
+            for row in batch.rows
+            for quote in (row.quote,)
         )
         return TickBatch(self._settings.node, self._settings.boot, batch.number, ticks)
 

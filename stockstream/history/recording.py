@@ -12,7 +12,7 @@ from stockstream.database.query import Purpose, Query
 from stockstream.history import partitions
 from stockstream.history.candles import Candle, Tick, fold
 from stockstream.history.copying import COLUMNS, encoded
-from stockstream.history.growing import GROWN
+from stockstream.history.growing import grown
 from stockstream.times import DAY_MS, HOUR_MS, to_datetime
 
 if TYPE_CHECKING:
@@ -61,15 +61,15 @@ OR EXISTS (
 # Times are passed as seconds: the driver needs many times the CPU to encode a timestamp.
 JOIN_CANDLES = f"""
 INSERT INTO candles AS c
-    ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at)
+    ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at, currency)
 SELECT '1m', symbol, to_timestamp(start), open, high, low, close, ticks,
-    to_timestamp(first_at), to_timestamp(last_at)
+    to_timestamp(first_at), to_timestamp(last_at), currency
 FROM unnest(
     $1::text[], $2::float8[], $3::float8[], $4::float8[], $5::float8[], $6::float8[],
-    $7::bigint[], $8::float8[], $9::float8[])
-    AS given (symbol, start, open, high, low, close, ticks, first_at, last_at)
+    $7::bigint[], $8::float8[], $9::float8[], $10::text[])
+    AS given (symbol, start, open, high, low, close, ticks, first_at, last_at, currency)
 ON CONFLICT ("interval", symbol, start) DO UPDATE SET
-    ticks = c.ticks + excluded.ticks, {GROWN}
+    {grown("c.ticks + excluded.ticks", "c.partial")}
 """  # noqa: S608 - constants of ours
 # An update even when it changes nothing: it locks the row. So a concurrent roll-up of the hour
 # waits for us, and does not remove the mark before our candles are there.
@@ -192,4 +192,5 @@ async def join_candles(connection: Connection, node: str, candles: Sequence[Cand
         [candle.ticks for candle in candles],
         [candle.first_at / 1000 for candle in candles],
         [candle.last_at / 1000 for candle in candles],
+        [candle.currency for candle in candles],
     )

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, ClassVar
 from stockstream.database.query import Purpose, Query
 from stockstream.database.turns import take_turn
 from stockstream.history.candles import LARGEST_LEAD_MS
-from stockstream.history.growing import COLUMNS, FROM_TICKS, GATHERED, JOINED, thinned_before
+from stockstream.history.growing import (
+    COLUMNS,
+    FROM_TICKS,
+    GATHERED,
+    JOINED,
+    LAST_TICK,
+    of_one_currency,
+    thinned_before,
+)
 from stockstream.times import DAY_MS, HOUR_MS, to_datetime, to_ms
 
 if TYPE_CHECKING:
@@ -29,16 +37,21 @@ LOCK = 0x5354_4F43_4B03
 _DUE = "SELECT DISTINCT hour FROM rollups_due WHERE hour < $1 ORDER BY hour LIMIT $2"
 _TAKE_MARKS = "DELETE FROM rollups_due WHERE hour = $1"
 _BIN = "date_bin($2::interval, start, '1970-01-01 00:00+00')"
+_SOURCE = f"""
+SELECT *, {_BIN} AS bin FROM candles WHERE "interval" = $3 AND start >= $4 AND start < $5
+"""  # noqa: S608 - constants of ours, here and below
 _WHOLE = f"""
 fresh AS (
-    SELECT symbol, {_BIN} AS bin, false AS late, {GATHERED} FROM candles
-    WHERE "interval" = $3 AND start >= $4 AND start < $5 GROUP BY symbol, bin)
-"""  # noqa: S608 - constants of ours, here and below
+    SELECT symbol, bin, false AS late, {GATHERED} FROM {of_one_currency(_SOURCE, "symbol, bin")}
+    GROUP BY symbol, bin)
+"""  # noqa: S608
+_TAKEN = f"SELECT *, {_BIN} AS bin FROM taken"  # noqa: S608
 _LATE = f"""
 taken AS (
     DELETE FROM candles WHERE "interval" = $3 AND start >= $4 AND start < $5 RETURNING *),
 fresh AS (
-    SELECT symbol, {_BIN} AS bin, true AS late, {GATHERED} FROM taken GROUP BY symbol, bin)
+    SELECT symbol, bin, true AS late, {GATHERED} FROM {of_one_currency(_TAKEN, "symbol, bin")}
+    GROUP BY symbol, bin)
 """  # noqa: S608
 _STORE = f"""
 INSERT INTO candles ({COLUMNS})
@@ -48,14 +61,19 @@ ORDER BY f.symbol, f.bin
 ON CONFLICT ("interval", symbol, start) DO UPDATE SET
     open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
     ticks = excluded.ticks, first_at = excluded.first_at, last_at = excluded.last_at,
-    partial = excluded.partial
+    partial = excluded.partial, currency = excluded.currency
 """  # noqa: S608
 _ROLL_WHOLE = f"WITH {_WHOLE} {_STORE}"
 _ROLL_LATE = f"WITH {_LATE} {_STORE}"
-_MINUTES = f"""
-INSERT INTO candles ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at)
-SELECT '1m', symbol, date_bin('1 minute', ts, '1970-01-01 00:00+00') AS bin, {FROM_TICKS}
+_TICKS = """
+SELECT *, date_bin('1 minute', ts, '1970-01-01 00:00+00') AS bin
 FROM ticks WHERE ts >= $1 AND ts < $2 AND received >= $3
+"""
+_MINUTES = f"""
+INSERT INTO candles
+    ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at, currency)
+SELECT '1m', symbol, bin, {FROM_TICKS}
+FROM {of_one_currency(_TICKS, "symbol, bin", LAST_TICK)}
 GROUP BY symbol, bin ORDER BY symbol, bin
 """  # noqa: S608
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 Format = Literal["csv", "ndjson"]
-COLUMNS = ("symbol", "exchange", "price", "ts", "received", "epoch", "seq")
+COLUMNS = ("symbol", "exchange", "price", "ts", "received", "epoch", "seq", "currency", "source")
+_FIRST_COLUMNS = COLUMNS[:7]
+"""Those that a file of an older release has."""
+_MAY_BE_MISSING = ("exchange", "currency", "source")
 LONGEST_LINE = 10_000
 FIRST_MOMENT = to_ms(datetime(1800, 1, 1, tzinfo=UTC))
 LAST_MOMENT = to_ms(datetime(2200, 1, 1, tzinfo=UTC))
@@ -76,6 +79,8 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     received: str
     epoch: Number
     seq: Number
+    currency: str | None = None
+    source: str | None = None
 
 
 _read_line = msgspec.json.Decoder(_Line).decode
@@ -97,13 +102,23 @@ def write_lines(ticks: Sequence[Tick], form: Format, *, header: bool) -> str:
                 iso_utc(t.received),
                 t.epoch,
                 t.seq,
+                t.currency,
+                t.source,
             )
             for t in ticks
         )
         return out.getvalue()
     for t in ticks:
         line = _Line(
-            t.symbol, t.exchange, t.price, iso_utc(t.ts), iso_utc(t.received), t.epoch, t.seq
+            t.symbol,
+            t.exchange,
+            t.price,
+            iso_utc(t.ts),
+            iso_utc(t.received),
+            t.epoch,
+            t.seq,
+            t.currency,
+            t.source,
         )
         out.write(msgspec.json.encode(line).decode() + "\n")
     return out.getvalue()
@@ -123,13 +138,16 @@ def read_lines(lines: Iterable[str], form: Format, now: int) -> Iterator[ReadTic
     reader = csv.reader(lines, strict=True)
     try:
         first = next(reader, None)
-        if first is not None and tuple(first) != COLUMNS:
+        columns = COLUMNS if first is None else tuple(first)
+        if columns not in {COLUMNS, _FIRST_COLUMNS}:
             raise BadLine(f"line 1: the columns must be {','.join(COLUMNS)}")
         for row in reader:
-            if len(row) != len(COLUMNS):
-                raise BadLine(f"line {reader.line_num}: {len(row)} columns, not {len(COLUMNS)}")
-            fields = dict(zip(COLUMNS, row, strict=True))
-            fields["exchange"] = fields["exchange"] or None  # type: ignore[assignment]
+            if len(row) != len(columns):
+                raise BadLine(f"line {reader.line_num}: {len(row)} columns, not {len(columns)}")
+            fields = {
+                name: value if value or name not in _MAY_BE_MISSING else None
+                for name, value in zip(columns, row, strict=True)
+            }
             try:
                 line = msgspec.convert(fields, _Line, strict=False)
             except msgspec.ValidationError as error:
@@ -172,8 +190,9 @@ def _tick(number: int, line: _Line, now: int) -> ReadTick:
         symbol = parse_symbol(line.symbol)
     except InvalidSymbol as error:
         raise BadLine(f"line {number}: {error}") from error
-    if line.exchange is not None and "\0" in line.exchange:
-        raise BadLine(f"line {number}: exchange holds a NUL, which no text in PostgreSQL may")
+    for name in _MAY_BE_MISSING:
+        if "\0" in (getattr(line, name) or ""):
+            raise BadLine(f"line {number}: {name} holds a NUL, which no text in PostgreSQL may")
     if not 0 < line.price < float("inf"):
         raise BadLine(f"line {number}: price {line.price} is not above 0")
     ts = _moment(number, "ts", line.ts, LAST_MOMENT)
@@ -181,7 +200,8 @@ def _tick(number: int, line: _Line, now: int) -> ReadTick:
     received = _moment(number, "received", line.received, now + DAY_MS)
     if ts - received > LARGEST_LEAD_MS:
         raise BadLine(f"line {number}: received, {line.received}, is over a day before ts")
-    tick = Tick(symbol, line.exchange, line.price, ts, received, line.epoch, line.seq)
+    said = line.epoch, line.seq, line.currency, line.source
+    tick = Tick(symbol, line.exchange, line.price, ts, received, *said)
     return ReadTick(number, tick)
 
 

@@ -36,7 +36,8 @@ DELETE FROM incoming i WHERE EXISTS (
 RETURNING place
 """
 _TAKE_IN = """
-INSERT INTO ticks SELECT symbol, exchange, price, ts, received, epoch, seq FROM incoming
+INSERT INTO ticks (symbol, exchange, price, ts, received, epoch, seq, currency, source)
+SELECT symbol, exchange, price, ts, received, epoch, seq, currency, source FROM incoming
 RETURNING symbol, ts, received
 """
 

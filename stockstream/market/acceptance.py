@@ -89,7 +89,14 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
             overtaken.add(observation.symbol)
             continue
         quote = observation.quoted(Version(epoch, last.version.seq + 1), received)
-        day = day_of(observation, row, believed)
+        # Prices in two currencies are not compared: the day begins anew with the other one.
+        same = (
+            observation.currency == last.currency
+            or observation.currency is None
+            or last.currency is None
+        )
+        before = row if same else None
+        day = day_of(observation, before, believed)
         session = row.session
         if session is None or session.session is _CLOSED or observation.session is not None:
             session = session_after(row, observation, received)
@@ -99,12 +106,12 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
             QuoteRow(
                 quote,
                 day.first.price,
-                row.previous if quote.price == last.price else last.price,
+                (row.previous if quote.price == last.price else last.price) if same else None,
                 shift,
                 steady,
                 source,
                 row.changed if quote.price == last.price else steady,
-                base_of(observation, day, row),
+                base_of(observation, day, before),
                 day,
                 session,
             )

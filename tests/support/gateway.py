@@ -43,11 +43,12 @@ def tick(
     price: float | None = None,
     ts: int | None = None,
     received: int | None = None,
+    currency: str | None = None,
 ) -> Tick:
     """A tick; one second after the one before it unless told otherwise."""
     at = DAY + 1000 * seq if ts is None else ts
     cost = 100.0 + seq if price is None else price
-    return Tick(symbol, "SIM", cost, at, at if received is None else received, 1, seq)
+    return Tick(symbol, "SIM", cost, at, at if received is None else received, 1, seq, currency)
 
 
 def batch(number: int, *ticks: Tick, boot: int = 1, node: str = "a") -> TickBatch:

@@ -41,7 +41,8 @@ class CandleItem(msgspec.Struct, frozen=True, omit_defaults=True):
     """Prices from `start` (inclusive) on, for one interval; `ticks` is how many there were.
 
     A `partial` one may have had more: some came when those before had been dropped already, and
-    whether they were among these is not known. The prices are those of all.
+    whether they were among these is not known. The prices are those of all. They are in one
+    `currency`, which is left out where nobody told it.
     """
 
     start: str
@@ -51,10 +52,12 @@ class CandleItem(msgspec.Struct, frozen=True, omit_defaults=True):
     close: float
     ticks: int
     partial: bool = False
+    currency: str | None = None
 
 
 class CandlesAnswer(msgspec.Struct, frozen=True):
-    """The last candles of the range, oldest first. A stretch without prices has no candle.
+    """The last candles of the range, oldest first. A stretch without prices has no candle. All are
+    in the currency of the last one: those in another are left out.
 
     `from` (inclusive) and `to` (exclusive) are the range. `server_time` is when the question came:
     what was published after that may be missing. `recording` says whether more is.
@@ -78,6 +81,8 @@ class TickItem(msgspec.Struct, frozen=True):
     timestamp: str
     received: str
     exchange: str | None
+    currency: str | None
+    source: str | None
     version: tuple[int, int]
 
 
@@ -209,9 +214,10 @@ def _write_cursor(cursor: Cursor) -> str:
 
 def _candle(candle: Candle) -> CandleItem:
     prices = candle.open, candle.high, candle.low, candle.close
-    return CandleItem(iso_utc(candle.start), *prices, candle.ticks, candle.partial)
+    return CandleItem(iso_utc(candle.start), *prices, candle.ticks, candle.partial, candle.currency)
 
 
 def _tick(tick: Tick) -> TickItem:
     times = iso_utc(tick.ts), iso_utc(tick.received)
-    return TickItem(tick.price, *times, tick.exchange, (tick.epoch, tick.seq))
+    told = tick.exchange, tick.currency, tick.source
+    return TickItem(tick.price, *times, *told, (tick.epoch, tick.seq))

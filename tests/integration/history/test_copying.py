@@ -32,6 +32,8 @@ async def test_what_is_copied_is_what_is_read(database_url: str) -> None:
             DAY + rng.randrange(1000),
             rng.choice((0, 1, LARGEST)),
             number,
+            rng.choice((None, "USD", "GBX")),
+            rng.choice((None, "us", "api-2")),
         )
         for number in range(2 * AT_ONCE + 1)
     ]
@@ -39,9 +41,10 @@ async def test_what_is_copied_is_what_is_read(database_url: str) -> None:
         await history.until_up()
         assert await history.ask(Record([batch(1, *ticks)])) == len(ticks)
         rows = await history.select(
-            "SELECT symbol, exchange, price, ts, received, epoch, seq FROM ticks ORDER BY seq"
+            "SELECT symbol, exchange, price, ts, received, epoch, seq, currency, source "
+            "FROM ticks ORDER BY seq"
         )
-    found = [Tick(s, x, p, to_ms(ts), to_ms(r), e, n) for s, x, p, ts, r, e, n in rows]
+    found = [Tick(s, x, p, to_ms(ts), to_ms(r), *more) for s, x, p, ts, r, *more in rows]
     assert found == ticks
 
 

@@ -12,7 +12,7 @@ from stockstream.database.query import Purpose, Rejected, Unavailable
 from stockstream.history.candles import Tick, fold
 from stockstream.history.queries import FetchCandles, FetchTicks
 from stockstream.history.recording import Record
-from stockstream.history.rolling import RollUp
+from stockstream.history.rolling import Rebuild, RollUp
 from stockstream.times import HOUR_MS
 from tests.support.database import locked
 from tests.support.gateway import DAY, History, batch, running_history, tick
@@ -42,6 +42,8 @@ async def test_a_batch_is_there_with_its_candles(database_url: str) -> None:
             ("received", "timestamp with time zone"),
             ("epoch", "bigint"),
             ("seq", "bigint"),
+            ("currency", "text"),
+            ("source", "text"),
         ]
 
 
@@ -208,3 +210,38 @@ def test_pools_are_separate() -> None:
     """What the recorder writes never waits behind a query."""
     assert Record([]).purpose is Purpose.WRITE
     assert FetchTicks("A", 0, 1, 1).purpose is Purpose.READ
+
+
+@pytest.mark.proves("H5")
+async def test_candles_of_a_symbol_never_mix_currencies(database_url: str) -> None:
+    """In one batch or in several, rolled up or not yet, and when they are made again of ticks."""
+    hour = -(-DAY // HOUR_MS) * HOUR_MS
+    told = [(10, "GBP", 7.4), (70, "GBP", 7.5), (130, "GBX", 740.0), (140, "GBX", 742.0)]
+    ticks = [
+        tick(n, symbol=name, price=price, ts=hour + 1000 * second, currency=currency)
+        for name in ("LATE", "SOON")
+        for n, (second, currency, price) in enumerate(told, 1)
+    ]
+    ticks += [tick(5, symbol="LATE", price=7.6, ts=hour + 125_000, currency="GBP")]
+    async with running_history(database_url) as history:
+        await history.until_up()
+        await history.ask(Record([batch(1, *ticks[:4], *ticks[4:6])]))
+        await history.ask(Record([batch(2, *ticks[6:])]))
+
+        async def assert_kept_apart() -> None:
+            for name in ("LATE", "SOON"):
+                for interval in ("5m", "1h", "1d"):
+                    (found,) = await history.ask(FetchCandles(name, interval, 0, EVER, 9))
+                    assert (found.currency, found.low, found.high) == ("GBX", 740, 742), interval
+                (minute,) = await history.ask(FetchCandles(name, "1m", 0, EVER, 9))
+                assert (minute.currency, minute.open, minute.ticks) == ("GBX", 740, 2)
+                before = await history.ask(FetchCandles(name, "1m", 0, hour + 120_000, 9))
+                assert [(c.currency, c.close) for c in before] == [("GBP", 7.4), ("GBP", 7.5)]
+
+        await assert_kept_apart()
+        assert await history.ask(RollUp(hour + 2 * HOUR_MS)) >= 1
+        await assert_kept_apart()
+        await history.ask(Rebuild(hour // HOUR_MS))
+        await assert_kept_apart()
+        page = await history.ask(FetchTicks("SOON", 0, EVER, 9))
+        assert [one.currency for one in page] == ["GBP", "GBP", "GBX", "GBX"]

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 prices = st.floats(0.01, 1e6, allow_nan=False)
 
 
-def tick(price: float, ts: int, symbol: str = "AAPL", seq: int = 1) -> Tick:
-    return Tick(symbol, None, price, ts, ts, 1, seq)
+def tick(
+    price: float, ts: int, symbol: str = "AAPL", seq: int = 1, currency: str | None = None
+) -> Tick:
+    return Tick(symbol, None, price, ts, ts, 1, seq, currency)
 
 
 @pytest.mark.proves("H5")
@@ -60,16 +62,37 @@ def test_parts_of_a_candle_join_in_any_order(values: Sequence[float], data: st.D
         assert joined == whole
 
 
-@given(st.lists(st.tuples(prices, st.integers(0, 5)), min_size=1, max_size=30))
+currencies = st.sampled_from((None, "GBP", "GBX"))
+
+
+@given(st.lists(st.tuples(prices, st.integers(0, 5), currencies), min_size=1, max_size=30))
 @pytest.mark.proves("H5")
-def test_folding_is_joining_ticks_one_by_one(values: Sequence[tuple[float, int]]) -> None:
-    """In the order in which they came, late ones and ones of the same time among them."""
-    (whole,) = fold([tick(price, at * 1000) for price, at in values])
-    singles = [fold([tick(price, at * 1000)])[0] for price, at in values]
+def test_folding_is_joining_ticks_one_by_one(
+    values: Sequence[tuple[float, int, str | None]],
+) -> None:
+    """In the order in which they came, late ones and ones of the same time among them, and of two
+    currencies the later one.
+    """
+    ticks = [tick(price, at * 1000, currency=told) for price, at, told in values]
+    (whole,) = fold(ticks)
+    singles = [fold([single])[0] for single in ticks]
     joined = singles[0]
     for single in singles[1:]:
         joined = joined.joined(single)
     assert whole == joined
+
+
+def test_a_candle_is_in_one_currency() -> None:
+    """The later one; what was told in none is taken as it is."""
+    found = fold(
+        [
+            tick(7.4, 0, currency="GBP"),
+            tick(740, 1_000, currency="GBX"),
+            tick(7.5, 500, currency="GBP"),
+            tick(742, 2_000),
+        ]
+    )
+    assert found == [Candle("AAPL", 0, 740, 742, 740, 742, 2, 1_000, 2_000, currency="GBX")]
 
 
 def test_intervals_divide_a_day() -> None:

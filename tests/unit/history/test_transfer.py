@@ -25,6 +25,8 @@ ticks = st.builds(
     st.just(NOW) | moments,
     st.integers(-(2**63), 2**63 - 1),
     st.integers(-(2**63), 2**63 - 1),
+    st.none() | st.sampled_from(["USD", "GBX"]),
+    st.none() | st.sampled_from(["us", "crypto"]),
 ).filter(lambda tick: tick.ts - tick.received <= LARGEST_LEAD_MS)
 
 
@@ -75,6 +77,16 @@ def test_the_byte_order_mark_of_a_spreadsheet_is_left_out() -> None:
     lines = Lines(io.BytesIO((HEADER + "\ufeff" + GOOD).encode()))
     with pytest.raises(BadLine, match="line 2: invalid symbol"):
         list(read_lines(lines, "csv", NOW))
+
+
+@pytest.mark.proves("H12")
+def test_a_file_of_an_older_release_is_read() -> None:
+    """It has no currency and no source."""
+    (found,) = read_lines([HEADER, GOOD], "csv", NOW)
+    assert (found.tick.exchange, found.tick.currency, found.tick.source) == ("SIM", None, None)
+    whole = HEADER.strip() + ",currency,source\n", GOOD.strip() + ",USD,\n"
+    (found,) = read_lines(whole, "csv", NOW)
+    assert (found.tick.currency, found.tick.source) == ("USD", None)
 
 
 @pytest.mark.proves("H12")

@@ -73,6 +73,20 @@ def test_another_nodes_higher_version_of_an_older_price_stays_out(shift, source,
     assert (len(taken.newer), taken.refused) == (goes_in, 1 - goes_in)
 
 
+def test_prices_in_two_currencies_are_not_compared():
+    """With the other one the day begins anew; a price that tells none is of the one before."""
+    rows = {}
+    take(rows, seen(7.4, 1000, currency="GBP", previous_close=7.0))
+    take(rows, seen(7.5, 2000))
+    assert (rows[AAPL].open, rows[AAPL].previous, rows[AAPL].base.price) == (7.4, 7.4, 7.0)
+    take(rows, seen(7.6, 3000, currency="GBP"))
+    take(rows, seen(740.0, 4000, currency="GBX"))
+    assert (rows[AAPL].open, rows[AAPL].previous, rows[AAPL].base.price) == (740.0, None, 740.0)
+    assert rows[AAPL].quote.version.seq == 4
+    take(rows, seen(741.0, 5000, currency="GBX"))
+    assert (rows[AAPL].open, rows[AAPL].previous) == (740.0, 740.0)
+
+
 def test_a_day_opens_with_its_first_accepted_price():
     rows = {}
     take(rows, seen(10.0), received=MIDNIGHT - 2)

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 
 def updates(client: Client, symbol: str) -> list[dict[str, Any]]:
-    """What was told of a symbol's state after its snapshot."""
-    prices = [price for message in client.messages for price in message.get("prices", [])]
-    return [price for price in prices if price["symbol"] == symbol and "state" in price]
+    """What was told of a symbol's state after its snapshot: by itself, or with all of its fields,
+    where another upstream is the one that tells it.
+    """
+    told = [message.get("prices", []) + message.get("quotes", []) for message in client.messages]
+    first = next(number for number, quotes in enumerate(told) if quotes)
+    later = [quote for quotes in told[first + 1 :] for quote in quotes]
+    return [quote for quote in later if quote["symbol"] == symbol and "state" in quote]
 
 
 def ages(client: Client, since: int) -> list[int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stockstream import part_settings, paths
+from stockstream.market.feeds.line import LineTimes
 from stockstream.market.feeds.push import PushSettings
 from stockstream.market.providers import chosen
 from stockstream.market.providers.kraken import KRAKEN
@@ -74,7 +75,8 @@ def without_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chosen, "PUSH_PROVIDERS", {"kraken": quick})
 
     def pushing(settings: Settings) -> PushSettings:
-        return PushSettings(symbols=frozenset(settings.symbols), healthy=0.0)
+        times = LineTimes(tick=0.05)
+        return PushSettings(symbols=frozenset(settings.symbols), healthy=0.0, line=times)
 
     monkeypatch.setattr(part_settings, "pushing", pushing)
 

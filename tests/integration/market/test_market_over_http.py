@@ -177,7 +177,9 @@ async def test_a_feed_killed_in_the_middle_of_fetches_leaves_no_connection(marke
     await market.until(lambda: rogue.open_now <= 1)
     told = market.breaker
     assert told.in_flight <= 1
-    assert told.failed == 0
+    # A kill is no failure. On a machine that is starved an answer may be too late, which is one.
+    late = {kind: times for kind, times in market.troubles.items() if "timeout" in kind}
+    assert told.failed == sum(late.values())
     published = len(market.batches)
     await market.until(lambda: len(market.batches) > published)
     versions = [row.quote.version for batch in market.batches for row in batch.rows]

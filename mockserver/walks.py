@@ -6,16 +6,15 @@ such parameter and draws each value for itself, anywhere in the range.
 
 import math
 import random
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 MAX_WALKS: Final = 10_000
-"""The one not asked for the longest is forgotten: ranges may come out of requests."""
-MAX_SEEDS: Final = 1_000
-"""With one more all begin again: stubs come and go by the admin API."""
+"""Of a seed. The oldest one is forgotten: ranges may come out of requests."""
+MAX_SEEDS: Final = 100
+"""The oldest one begins again: stubs come and go by the admin API."""
 SHORTEST: Final = 0.02
 LONGEST: Final = 60.0
 """Seconds that one step may stand for: a clock that is set moves no price far."""
@@ -34,59 +33,69 @@ class _Walk:
     value: float
     speed: float
     """Of the range's width, per second."""
-    at: datetime
+    at: float
+
+
+@dataclass(slots=True)
+class _Seeded:
+    dice: random.Random
+    walks: dict[tuple[str, float, float], _Walk] = field(default_factory=dict)
 
 
 class Walks:
     """The walking values of a stub server, which is their only owner."""
 
     def __init__(self) -> None:
-        self._walks: OrderedDict[tuple[int, str, float, float], _Walk] = OrderedDict()
-        self._dice: dict[int, random.Random] = {}
+        self._seeds: dict[int, _Seeded] = {}
 
     def __len__(self) -> int:
-        return len(self._walks)
+        return sum(len(seeded.walks) for seeded in self._seeds.values())
 
     def clear(self) -> None:
         """Begin all of them again."""
-        self._walks.clear()
-        self._dice.clear()
+        self._seeds.clear()
 
     def at(self, seed: int, now: datetime) -> Callable[[str, float, float], float]:
-        """What gives the next values of a seed's names, all of them of `now`."""
-        return lambda name, lower, upper: self.next(seed, name, lower, upper, now)
-
-    def next(self, seed: int, name: str, lower: float, upper: float, now: datetime) -> float:
-        """The next value of `name` in [lower, upper), never the last one: nor rounded to two
-        decimals, where the range is wider than five hundredths.
+        """What gives the next value of a name in [lower, upper): never its last one, nor rounded
+        to two decimals, where the range is wider than five hundredths.
 
         The same seed and the same questions at the same times give the same values.
         """
-        width = upper - lower
-        key = (seed, name, lower, upper)
-        dice = self._dice.get(seed)
-        if dice is None:
-            if len(self._dice) >= MAX_SEEDS:
-                self.clear()
-            dice = self._dice[seed] = random.Random(seed)
-        walk = self._walks.get(key)
-        if walk is None:
-            start = lower + width * (0.25 + 0.5 * dice.random())
-            walk = self._walks[key] = _Walk(start, 0.0, now)
-            if len(self._walks) > MAX_WALKS:
-                self._walks.popitem(last=False)
-            return walk.value
-        self._walks.move_to_end(key)
-        passed = min(max((now - walk.at).total_seconds(), SHORTEST), LONGEST)
-        walk.at = now
-        part = min(1.0, passed / TREND_SECONDS)
-        walk.speed += TREND * math.sqrt(24 * part) * (dice.random() - 0.5) - part * walk.speed
-        drawn = ROUGHNESS * math.sqrt(passed) * (dice.random() - 0.5)
-        step = width * (walk.speed * passed + drawn)
-        least = LEAST if width > 0.05 else width / 100
-        if abs(step) < least:
-            step = math.copysign(least, step)
-        if not lower + least <= walk.value + step < upper - least:
-            step, walk.speed = -step, -walk.speed
-        walk.value += step
-        return walk.value
+        seeded = self._seeds.get(seed)
+        if seeded is None:
+            if len(self._seeds) >= MAX_SEEDS:
+                del self._seeds[next(iter(self._seeds))]
+            seeded = self._seeds[seed] = _Seeded(random.Random(seed))
+        walks, dice, moment = seeded.walks, seeded.dice.random, now.timestamp()
+
+        def value(name: str, lower: float, upper: float) -> float:
+            key = (name, lower, upper)
+            walk = walks.get(key)
+            if walk is not None:
+                return _step(walk, dice, moment, lower, upper)
+            if len(walks) >= MAX_WALKS:
+                del walks[next(iter(walks))]
+            start = lower + (upper - lower) * (0.25 + 0.5 * dice())
+            walks[key] = _Walk(start, 0.0, moment)
+            return start
+
+        return value
+
+
+def _step(
+    walk: _Walk, dice: Callable[[], float], moment: float, lower: float, upper: float
+) -> float:
+    passed = min(max(moment - walk.at, SHORTEST), LONGEST)
+    walk.at = moment
+    part = min(1.0, passed / TREND_SECONDS)
+    walk.speed += TREND * math.sqrt(24 * part) * (dice() - 0.5) - part * walk.speed
+    width = upper - lower
+    drawn = ROUGHNESS * math.sqrt(passed) * (dice() - 0.5)
+    step = width * (walk.speed * passed + drawn)
+    least = LEAST if width > 0.05 else width / 100
+    if -least < step < least:
+        step = math.copysign(least, step)
+    if not lower + least <= walk.value + step < upper - least:
+        step, walk.speed = -step, -walk.speed
+    walk.value += step
+    return walk.value

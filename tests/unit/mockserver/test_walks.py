@@ -26,7 +26,7 @@ START = datetime(2026, 11, 22, 10, tzinfo=UTC)
 def walked(walks: Walks, steps: int, seconds: float = 1.0, seed: int = 7) -> list[float]:
     """So many prices of a stock between 145 and 155."""
     times = (START + timedelta(seconds=seconds * step) for step in range(steps))
-    return [walks.next(seed, "AAPL", 145, 155, now) for now in times]
+    return [walks.at(seed, now)("AAPL", 145, 155) for now in times]
 
 
 def prices_of(**parameters: Json) -> StubMapping:
@@ -49,10 +49,10 @@ def test_whatever_the_range_and_the_clock_it_stays_inside_and_never_stands(
 ) -> None:
     upper = lower + width
     walks, now = Walks(), START
-    last = walks.next(seed, "A", lower, upper, now)
+    last = walks.at(seed, now)("A", lower, upper)
     for gap in gaps:
         now = START + timedelta(seconds=gap)
-        value = walks.next(seed, "A", lower, upper, now)
+        value = walks.at(seed, now)("A", lower, upper)
         assert lower <= value < upper
         assert value != last
         if width > 0.06 and upper < 1e5:
@@ -90,7 +90,7 @@ def test_a_seed_tells_the_same_again_and_another_one_something_else() -> None:
 def test_ranges_out_of_requests_fill_no_memory() -> None:
     walks = Walks()
     for number in range(MAX_WALKS + 50):
-        walks.next(1, str(number), 0, 1, START)
+        walks.at(1, START)(str(number), 0, 1)
     assert len(walks) == MAX_WALKS
 
 

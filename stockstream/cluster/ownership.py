@@ -65,6 +65,7 @@ class Remembered(msgspec.Struct, frozen=True):
     kept: frozenset[Shard] | None = None
     contested: frozenset[Shard] = frozenset()
     taken_back: frozenset[Shard] = frozenset()
+    outbid_unheard: frozenset[Shard] = frozenset()
     clock_off: int = 0
     clock_is_wrong: bool = False
 
@@ -101,6 +102,8 @@ class Ownership:
         self._pending: set[Shard] = set()  # those that have not come back
         self._contested = set(remembered.contested)  # those above an epoch of others
         self._taken_back = set(remembered.taken_back)  # of those, where the others are alive
+        # Those that were this node's until it was told of a claim of one that it had not heard.
+        self._outbid_unheard = set(remembered.outbid_unheard)
         self._brought = dict(remembered.brought)
         self._refused: dict[NodeId, int] = {}
         self.clocks = Clocks(remembered.clock_off, is_wrong=remembered.clock_is_wrong)
@@ -136,6 +139,7 @@ class Ownership:
             kept=self._kept,
             contested=frozenset(self._contested),
             taken_back=frozenset(self._taken_back),
+            outbid_unheard=frozenset(self._outbid_unheard),
             clock_off=self.clocks.off,
             clock_is_wrong=self.clocks.is_wrong,
         )
@@ -288,7 +292,7 @@ class Ownership:
             return []
         if message.sender == self.me:
             return self._heard_myself(message, now_ms)
-        refused = self._book.take(message.claims, self._time(now_ms))
+        refused = self._take(message.claims, now_ms)
         if isinstance(message, ClaimMessage):
             return self._new_claims(now_ms)
         if message.kind == "bye":
@@ -381,6 +385,7 @@ class Ownership:
             for shard, claim in message.claims.items():
                 if shard in self._pending and self._sent[shard][0] == claim.epoch:
                     self._pending.discard(shard)
+                    self._outbid_unheard.discard(shard)
                     self._book.add(shard, claim)
             return []
         # Answers to others are not counted: many who join would make time fly.
@@ -414,6 +419,20 @@ class Ownership:
         return [*news, *self._new_claims(now_ms)]
 
     # Claims
+
+    def _take(self, claims: Mapping[Shard, Claim], now_ms: int) -> int | None:
+        """Take in claims that another node tells; the answer is that of the book.
+
+        Of one from the other side of a partition the claim may come before its first heartbeat, as
+        everybody tells all claims.
+        """
+        mine = self._book.of(self.me)
+        refused = self._book.take(claims, self._time(now_ms))
+        for shard in mine:
+            claim = self._book[shard]
+            if claim.node != self.me and not claim.is_nobodys and claim.node not in self._roster:
+                self._outbid_unheard.add(shard)
+        return refused
 
     def _new_claims(self, now_ms: int) -> list[MemberMessage]:
         """What this node should fetch and does not hold."""
@@ -459,7 +478,8 @@ class Ownership:
             self._contested.discard(shard)
 
     def _takes_back(self, shard: Shard) -> bool:
-        return shard in self._sent and self._book[shard].node in self._roster
+        known = shard in self._sent and self._book[shard].node in self._roster
+        return known or shard in self._outbid_unheard
 
     def _may_claim(self, shard: Shard) -> bool:
         """Not while the last claim is under way, and once a tick at most.

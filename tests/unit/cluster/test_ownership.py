@@ -9,7 +9,7 @@ import pytest
 from stockstream.cluster.ownership import Ownership
 from stockstream.cluster.rendezvous import preferred
 from stockstream.cluster.wire import ClaimMessage, Heartbeat
-from stockstream.shards import Claim, NodeId, Shard, next_epoch, shards
+from stockstream.shards import Claim, NodeId, Shard, next_epoch, part_of, shards
 from stockstream.statuses import NodeState
 from tests.support.cluster_bus import NOW, RIGHT, SHARDS, Bus
 
@@ -366,6 +366,52 @@ def test_a_node_that_never_found_the_bus_fetches_and_records_nothing() -> None:
         assert node.tick(NOW) == []
     holding = node.holding()
     assert (holding.alone, set(holding.epochs), holding.recording) == (True, {*SHARDS}, frozenset())
+
+
+@pytest.mark.proves("N8")
+def test_who_took_a_shard_behind_a_partition_may_be_heard_of_by_others_first() -> None:
+    """Everybody tells all claims, so the claim comes before the first heartbeat of whose it is.
+
+    It is taken back from a living node all the same: what did not change is told once more.
+    """
+    bus = Bus()
+    a, b, c = three(bus)
+    shard = next(
+        s
+        for s in SHARDS
+        if preferred(part_of(s), frozenset("bc")) == "b" and a.claims[s].name == "a"
+    )
+    bus.away.add(a)
+    for _ in range(8):
+        bus.beat()
+        for beat in a.tick(NOW):
+            a.heard(beat, NOW)  # its own side has the bus, too, and nobody else
+    assert b.me not in a.members
+    assert (a.holding().epochs[shard], b.claims[shard].name) == (a.claims[shard].epoch, "b")
+    told_by_c = Heartbeat(
+        name="c", boot=1, number=99, ready=True, claims=c.claims, fingerprints=RIGHT
+    )
+    bus.away.clear()
+    bus.send(a, a.heard(told_by_c, NOW))
+    assert a.claims[shard] > b.claims[shard] or a.claims[shard].name == "a"
+    assert shard in a.holding().contested
+    assert shard in a.holding().taken_back
+
+
+@pytest.mark.proves("N8")
+def test_a_shard_of_a_node_that_was_heard_and_died_is_not_told_once_more() -> None:
+    """What it told was heard here: there is nothing to hide what is told from now on."""
+    bus = Bus()
+    a, *_ = three(bus)
+    newcomer = bus.join("d")
+    bus.beat(3)
+    moved = next(s for s in SHARDS if a.claims[s].name == "d")
+    bus.away.add(newcomer)
+    bus.beat(9)
+    heir = next(
+        node for node in bus.nodes if moved in node.holding().epochs and node is not newcomer
+    )
+    assert moved not in heir.holding().contested
 
 
 # Versions from outside

@@ -12,7 +12,7 @@ from bisect import bisect_right
 
 # Not only for type checking: msgspec reads the annotations.
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,7 +99,11 @@ def _on(calendar: str, utc_day: int) -> tuple[MarketSession, ...]:
     """The sessions from before a day in UTC begins until after it ends; none if nobody knows."""
     market = FILE.markets[calendar]
     middle = date(1970, 1, 1) + timedelta(days=utc_day)
-    if not FILE.first <= middle <= market.until:
+    if middle > market.until:
+        # Since its end, so that it is later than the last close: a row of that close turns.
+        ended = datetime.combine(market.until + timedelta(days=1), time(0), UTC)
+        return (MarketSession(None, round(ended.timestamp() * 1000)),)
+    if middle < FILE.first:
         return ()
     days = [middle + timedelta(days=n) for n in range(-LONGEST_REST, 2)]
     zone = ZoneInfo(market.zone)

@@ -92,6 +92,31 @@ def test_a_clock_that_was_set_ahead_and_back_leaves_no_market_closed() -> None:
     assert told(turned([ahead], at("10:01"))[0]) is REGULAR
 
 
+@pytest.mark.parametrize(
+    ("exchange", "last", "after"),
+    [
+        ("BSE", "2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z"),
+        # It is still the last evening there, and after the session.
+        ("NASDAQ", "2027-12-31T23:59:59Z", "2028-01-01T00:00:00Z"),
+    ],
+)
+def test_a_calendar_that_ends_leaves_no_market_as_it_was(
+    exchange: str, last: str, after: str
+) -> None:
+    """Nobody knows then: else it would be closed from its last day on."""
+    end, begin = (round(datetime.fromisoformat(text).timestamp() * 1000) for text in (last, after))
+    observation = Observation(AAPL, 1, end, exchange)
+    observed = Observed("us", (observation,), Reading(0, end), 0)
+    (row,) = accept(observed, {}, epoch=1).rows
+    assert told(row) in {CLOSED, POST}
+    assert next_turn(end) <= begin
+    (turning,) = turned([row], begin)
+    assert told(turning) is None
+    assert turned([turning], begin + 1000) == []
+    assert take_in([turning], {AAPL: row}).amended == (turning,)
+    assert told(turned([turning], end)[0]) is told(row)
+
+
 def test_a_price_that_moves_while_the_market_is_said_to_be_closed_is_believed() -> None:
     """Not the closing auction, nor a trade that is told late, nor a price that is the same."""
     rows: dict[Symbol, QuoteRow] = {}

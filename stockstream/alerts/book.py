@@ -197,7 +197,7 @@ class AlertBook:
 
     def _judge(self, rule: Rule, row: QuoteRow, now: int, *, own: bool) -> None:
         quote = row.quote
-        currency = self._currencies[rule.id]
+        before = currency = self._currencies[rule.id]
         if currency is None:
             self._currencies[rule.id] = currency = quote.currency
         elif quote.currency is not None and quote.currency != currency:
@@ -211,7 +211,8 @@ class AlertBook:
         armed = self._armed[rule.id]
         verdict = judge(rule, armed, quote.price, extremes)
         self._by_symbol[rule.symbol].put(rule, quiet(rule, verdict.armed))
-        if verdict.armed is not armed:
+        # The first price of a rule whose standing is stored already may leave that as it is.
+        if verdict.armed is not armed or currency != before:
             self._armed[rule.id] = verdict.armed
             ours = own or self._records(rule.symbol)
             standings = self._standings if ours else self._spare_standings

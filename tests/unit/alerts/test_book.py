@@ -72,6 +72,18 @@ def test_a_rule_without_a_currency_takes_that_of_the_first_price_it_judges(
     assert book.status().fired == 1
 
 
+def test_the_currency_is_stored_of_a_rule_whose_standing_stays_as_it_is(book: AlertBook) -> None:
+    """A rule of an older release is armed and has none: a restart would take it from any price."""
+    book.put_rule(rule(threshold=8.0, armed=True), None, NOON)
+    run(book.judge([row(7.4, 1, currency="GBP")], NOON))
+    unstored = book.unstored()
+    assert unstored is not None
+    assert unstored.standings == {1: Standing(1, armed=True, currency="GBP")}
+    book.stored(unstored)
+    run(book.judge([row(7.3, 2, currency="GBP"), row(740.0, 3, currency="GBX")], NOON))
+    assert (book.unstored(), book.undelivered()) == (None, None)
+
+
 def test_a_price_is_judged_once_though_it_comes_again(book: AlertBook) -> None:
     """Older ones and the same are passed over: a batch may be seen beside the quotes' table."""
     book.put_rule(rule(), None, NOON)

@@ -29,6 +29,8 @@ make: until then the value there is stands for none.
 
 _PREFIX = "STOCKSTREAM_"
 _KEY = re.compile(r"[!-~]+")
+_LONGEST_KEY = 8_192
+"""What is longer is another file, or never ends."""
 _OTHERS = re.compile(
     # Read by commands that talk to a running node, and by docker-compose.yml from the same .env.
     r"STOCKSTREAM_(URL|TOKEN)|POSTGRES_PASSWORD|COMPOSE_\w+"
@@ -111,12 +113,15 @@ def _value_or_file(name: str, in_file: Mapping[str, str]) -> SecretStr | None:
         raise ConfigurationError(f"{name}: is set, and {name}_FILE, too; set one of them")
     if path:
         try:
-            value = Path(path).read_text(encoding="utf-8").strip()
+            with Path(path).open(encoding="utf-8") as file:
+                value = file.read(_LONGEST_KEY + 1).strip()
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no text"
             raise ConfigurationError(f"{name}_FILE: {path!r} cannot be read: {why}") from None
         if not value:
             raise ConfigurationError(f"{name}_FILE: {path!r} is empty")
+        if len(value) > _LONGEST_KEY:
+            raise ConfigurationError(f"{name}_FILE: {path!r} is too long for a key")
     if value and not _KEY.fullmatch(value.strip()):
         raise ConfigurationError(f"{name}: holds what no key does: a blank, or no ASCII")
     return SecretStr(value.strip()) if value else None

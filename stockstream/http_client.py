@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
+import httpx
 import trio
 
 if TYPE_CHECKING:
@@ -56,6 +57,19 @@ async def over_tls(stream: trio.abc.Stream, host: str, *, verify: bool = True) -
         await trio.aclose_forcefully(stream)
         raise
     return tls
+
+
+def host_of(url: str) -> str | None:
+    """The host of an address as our clients read it; None for one that they cannot ask."""
+    try:
+        read = httpx.URL(url)
+        host = read.host
+        # As the resolver reads it, which takes no empty part of a name, nor a long one.
+        read.raw_host.decode("ascii").encode("idna")
+    except (httpx.InvalidURL, ValueError):
+        return None
+    # What no name may hold stands there in percents; in an address of IPv6, its zone does.
+    return host if host and ("%" not in host or ":" in host) else None
 
 
 def root_cause(error: BaseException) -> BaseException:

@@ -83,6 +83,8 @@ def in_unit(value: object, unit: TimeUnit) -> int:
     )
     if not 0 < milliseconds <= LATEST_TIMESTAMP:  # neither is a NaN
         raise BadTimestamp(f"a number that no time in {unit} can be")
+    if milliseconds < _SMALLEST_MILLISECONDS:
+        raise BadTimestamp(f"{value}, of {unit} long ago: it is in a larger unit")
     return int(milliseconds)
 
 

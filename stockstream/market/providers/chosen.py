@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import msgspec
 
+from stockstream.http_client import host_of
 from stockstream.market.providers import from_url
 from stockstream.market.providers.base import InvalidProviderUrl
 from stockstream.market.providers.json_api.api import json_api, open_file
@@ -151,7 +152,7 @@ def _check(url: str) -> None:
         parts = urlsplit(url)
         good = (
             parts.scheme in {"ws", "wss"}
-            and bool(parts.hostname)
+            and host_of(url) is not None
             and parts.port != 0
             and parts.username is None
         )

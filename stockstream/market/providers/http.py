@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from stockstream.http_client import parse_date
+from stockstream.http_client import host_of, parse_date
 from stockstream.market.body_items import UnparseableBody
 from stockstream.market.parser import Parsed, parse
 from stockstream.market.providers.base import (
@@ -89,7 +89,7 @@ def _endpoint(url: str) -> httpx.URL:
         base = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise InvalidProviderUrl(f"not a URL: {error}") from None
-    if base.scheme not in {"http", "https"} or not base.host:
+    if base.scheme not in {"http", "https"} or host_of(url) is None:
         raise InvalidProviderUrl("an address of a price API looks like http://localhost:1080")
     # A query stays: it is where some price APIs want their key.
     return base.copy_with(path=base.path.rstrip("/") + PATH, fragment=None)

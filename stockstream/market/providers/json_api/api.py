@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
@@ -10,6 +12,7 @@ from urllib.parse import parse_qsl, quote
 import httpx
 import msgspec
 
+from stockstream.http_client import host_of
 from stockstream.market.providers.base import InvalidProviderUrl, Terms
 from stockstream.market.providers.json_api.declaration import (
     CURRENCY_OF_PAIR,
@@ -130,18 +133,25 @@ def open_file(path: Path) -> Declaration:
         InvalidProviderUrl: there is no such file, or it is wrong; the message names it.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise InvalidProviderUrl(f"{str(path)!r} cannot be read: it is no file")
             read = file.read(LONGEST_FILE + 1)
-        text = read.decode()
-    except (OSError, ValueError) as error:
+        if len(read) > LONGEST_FILE:
+            raise InvalidProviderUrl(f"{path}: is over {LONGEST_FILE} bytes")
+        text = read.decode("utf-8-sig")  # editors of Windows put a mark before it
+    except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise InvalidProviderUrl(f"{str(path)!r} cannot be read: {why}") from None
-    if len(read) > LONGEST_FILE:
-        raise InvalidProviderUrl(f"{path}: is over {LONGEST_FILE} bytes")
     try:
         return read_declaration(text)
     except InvalidDeclaration as error:
         raise InvalidProviderUrl(f"{path}: {error}") from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting: a FIFO would wait for somebody who writes, maybe for ever."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def json_api(
@@ -198,9 +208,14 @@ def _options(
     """The options as they are, and what is fixed by them."""
     options: dict[str, str] = {}
     fixed = said.fixed
+    sent = "\n".join(said.headers.values())
     for option, values in said.options.items():
         if isinstance(values, str):
-            options[option] = given.get(option, values)
+            text = options[option] = given.get(option, values)
+            if f"{{{option}}}" in sent and not (text.isascii() and text.isprintable()):
+                raise InvalidProviderUrl(
+                    f"{name}: {option} has characters that cannot be sent in a header"
+                )
             continue
         chosen = options[option] = given.get(option, next(iter(values)))
         if chosen not in values:
@@ -261,7 +276,7 @@ def _places(fields: FieldPlaces, name: str) -> tuple[Place, ...]:
 def _checked(server: str) -> str:
     try:
         url = httpx.URL(server)
-        good = url.scheme in {"http", "https"} and bool(url.host) and not url.userinfo
+        good = url.scheme in {"http", "https"} and host_of(server) is not None and not url.userinfo
         good = good and not url.query and not PLACEHOLDER.search(server)
     except httpx.InvalidURL:
         good = False

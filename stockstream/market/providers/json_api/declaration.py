@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from stockstream.http_client import host_of
 from stockstream.market.optional_fields import OptionalFields
 from stockstream.market.providers.base import InvalidProviderUrl
 from stockstream.market.providers.json_api.places import BadPlace, read_place
@@ -158,6 +159,8 @@ def read_declaration(text: str) -> Declaration:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidDeclaration(f"it is no TOML: {error}") from None
+    except RecursionError:
+        raise InvalidDeclaration("it is no TOML of use: lists or tables too deep") from None
     try:
         found = msgspec.convert(table, Declaration)
     except msgspec.ValidationError as error:
@@ -193,8 +196,10 @@ def _check_url(found: Declaration) -> None:
     if {ONE, SEVERAL} <= used:
         raise InvalidDeclaration("url: has {symbol} and {symbols}; an API takes one or several")
     try:
-        parts = urlsplit(PLACEHOLDER.sub("x", found.url))
-        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        address = PLACEHOLDER.sub("x", found.url)
+        parts = urlsplit(address)
+        good = parts.scheme in {"http", "https"} and parts.port != 0 and address.isprintable()
+        good = good and host_of(address) is not None
     except ValueError:
         parts, good = urlsplit(""), False
     if not good:

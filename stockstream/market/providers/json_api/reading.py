@@ -114,7 +114,8 @@ def _items(api: JsonApi, document: object, asked: Mapping[str, Symbol] | None) -
             return [{**found, KEY_OF_OBJECT: name}] if _has_price(api, found) else _named(found)
         return _named(found)
     if isinstance(found, dict):
-        return [found]
+        # An object without anything in it is how some say that a symbol is not there.
+        return [found] if found or asked is None else []
     if not isinstance(found, list):
         raise _wrong_shape(api, "a list of items", found)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from stockstream.market.providers import InvalidProviderUrl
 from stockstream.market.providers.json_api.api import JsonApi, json_api, open_file
 from stockstream.market.providers.json_api.declaration import (
+    LONGEST_FILE,
     InvalidDeclaration,
     read_declaration,
 )
@@ -61,6 +63,11 @@ def api(text: str, query: str = "", key: str | None = None) -> JsonApi:
         (URL + FIELDS + "[headers]\nX-Api-Key = 'abc'", "headers.X-Api-Key: looks like a key"),
         (URL + FIELDS + '[headers]\nA = "b\\nc"', "headers.A: has characters that cannot be sent"),
         ("url = 'ftp://x'\n" + FIELDS, "url: is no address as https://"),
+        ("url = 'https://a b/'\n" + FIELDS, "url: is no address as https://"),
+        ("url = 'https://a..b/'\n" + FIELDS, "url: is no address as https://"),
+        ("url = 'https://xn--/'\n" + FIELDS, "url: is no address as https://"),
+        ('url = "https://x/\\u0000"\n' + FIELDS, "url: is no address as https://"),
+        ("url = " + "[" * 30_000, "it is no TOML of use: lists or tables too deep"),
         ("url = 'https://a:b@x/'\n" + FIELDS, "url: holds a login"),
         ("url = 'https://x/?apikey=abcdef'\n" + FIELDS, "url: apikey looks like a key"),
         ("url = 'https://x/{key}/q'\n" + FIELDS, "url: has the key before the `?`"),
@@ -90,12 +97,15 @@ def test_what_is_wrong_names_the_key(text: str, said: str) -> None:
         ),
         ("per_minute=many", None, "per_minute must be a whole number, 0 for no limit, not"),
         ("url=ftp://x", None, "the url= is no address as https://host[:port]"),
+        ("url=http://xn--/", None, "the url= is no address as https://host[:port]"),
+        ("feed=a%0d%0ab", None, "prices.toml: feed has characters that cannot be sent in a header"),
+        ("feed=ä", None, "prices.toml: feed has characters that cannot be sent in a header"),
         ("", "k", "PX_API_KEY is set, and prices.toml has no {key} to put it in"),
     ],
 )
 def test_a_wrong_option_is_said(query: str, key: str | None, said: str) -> None:
     with pytest.raises(InvalidProviderUrl) as error:
-        api(URL + FIELDS + "[options]\nfeed = 'live'", query, key)
+        api(URL + FIELDS + "[options]\nfeed = 'live'\n[headers]\nX-Feed = '{feed}'", query, key)
     assert said in str(error.value)
     assert "secret1" not in str(error.value)
 
@@ -148,6 +158,26 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "prices.toml").write_text(URL)
     with pytest.raises(InvalidProviderUrl, match=r"prices\.toml: fields: is missing"):
         open_file(tmp_path / "prices.toml")
+
+
+def test_a_file_that_is_none_is_named_at_once(tmp_path: Path) -> None:
+    """Nobody ever writes into the FIFO."""
+    path = tmp_path / "prices.toml"
+    os.mkfifo(path)
+    with pytest.raises(InvalidProviderUrl, match=r"prices\.toml' cannot be read: it is no file"):
+        open_file(path)
+    with pytest.raises(InvalidProviderUrl, match="cannot be read: Is a directory"):
+        open_file(tmp_path)
+    path.unlink()
+    path.write_text("#" + "ä" * LONGEST_FILE)
+    with pytest.raises(InvalidProviderUrl, match=r"prices\.toml: is over 65536 bytes"):
+        open_file(path)
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "prices.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + (URL + FIELDS).replace("\n", "\r\n").encode())
+    assert open_file(path).fields.price == "p"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from stockstream.market.providers import (
 from stockstream.market.providers.json_api.api import json_api
 from stockstream.market.providers.json_api.declaration import read_declaration
 from stockstream.market.providers.json_api.reading import read_answer
-from stockstream.market.timestamps import TimeUnit, in_unit
+from stockstream.market.timestamps import BadTimestamp, TimeUnit, in_unit
 from stockstream.quotes import Symbol, parse_symbol
 from stockstream.upstreams import Upstream
 
@@ -112,6 +112,20 @@ def test_what_is_no_time_in_a_unit(value: object, unit: TimeUnit) -> None:
         in_unit(value, unit)
 
 
+@pytest.mark.parametrize(
+    ("value", "unit"),
+    [
+        (AT // 1000, TimeUnit.MILLISECONDS),
+        (AT, TimeUnit.MICROSECONDS),
+        (AT * 1000, TimeUnit.NANOSECONDS),
+        (AT / 1000, TimeUnit.MILLISECONDS),
+    ],
+)
+def test_a_time_of_another_unit_is_no_time_in_1970(value: float, unit: TimeUnit) -> None:
+    with pytest.raises(BadTimestamp, match=f", of {unit} long ago: it is in a larger unit"):
+        in_unit(value, unit)
+
+
 def test_an_object_has_an_item_under_each_symbol() -> None:
     """Told as it was asked for. What is not there is not told; where one was asked for it may
     come alone.
@@ -130,7 +144,9 @@ def test_an_object_has_an_item_under_each_symbol() -> None:
     [
         (SINGLE, {"c": 0, "d": None, "t": 0}),
         (OBJECT, {}),
+        (SINGLE, {}),
         (LIST, {"data": []}),
+        (LIST, {"data": {}}),
         (LIST, {"data": None}),
         (LIST, {"status": "error", "code": 404}),
         (LIST, {"data": [{"status": "error", "code": 404}]}),

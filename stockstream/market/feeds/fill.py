@@ -16,7 +16,9 @@ import trio
 
 from stockstream.http_client import retry_after, tls_context
 from stockstream.market.feeds.allowance import LONGEST_RETRY_AFTER, pause_after
+from stockstream.market.providers.body import BodyRefused
 from stockstream.market.providers.failures import provider_error
+from stockstream.market.providers.fetcher import ACCEPT, read_body
 from stockstream.market.providers.proxies import proxy_to, through
 from stockstream.market.providers.push import Refused, Trouble
 from stockstream.quotes import Symbol
@@ -84,6 +86,7 @@ class Fill:
             trust_env=False,
             timeout=TIMEOUT_SECONDS,
             follow_redirects=False,
+            headers=ACCEPT,
         ) as client:
             while True:
                 while not self._wanted:
@@ -109,12 +112,13 @@ class Fill:
         try:
             with trio.fail_after(TIMEOUT_SECONDS):
                 async with client.stream("GET", endpoint.url, headers=endpoint.headers) as answer:
-                    body = b""
-                    async for part in answer.aiter_bytes():
-                        body += part
-                        if len(body) > LARGEST_BODY:
-                            self._failed("latest_too_large", "the answer is too large")
-                            return 0.0
+                    body = await read_body(answer, LARGEST_BODY)
+        except BodyRefused as refused:
+            why = str(refused)
+            if refused.kind == "body_too_large":
+                why = f"the answer is over {LARGEST_BODY} bytes"
+            self._failed(f"latest_{refused.kind}", f"the latest prices: {why}")
+            return 0.0
         except httpx.HTTPError as error:
             found = provider_error(error, self._proxy)
             said = None if found.said is None else self._secrets.masked(found.said)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import httpx
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 # What a server says for people comes at once or is not waited for: the status is known already.
 _MESSAGE_SECONDS = 1.0
 _LONGEST_MESSAGE = 300
+ACCEPT = MappingProxyType({"accept": "application/json", "accept-encoding": "gzip"})
+"""Only what `BodyReader` can unpack within a limit."""
 # Closing waits for TLS farewells of peers that may be gone.
 _CLOSING_SECONDS = 1.0
 
@@ -125,7 +128,7 @@ class Fetcher:
                         return Answer(status, response.headers, b"")
                     if status != httpx.codes.OK:
                         raise await self._refused(response, unknown=unknown)
-                    body = await self._read(response, self._settings.max_body)
+                    body = await read_body(response, self._settings.max_body)
                     return Answer(status, response.headers, body)
         except trio.TooSlowError:
             raise ProviderTimeout(
@@ -170,23 +173,6 @@ class Fetcher:
         finally:
             await response.aclose()
 
-    async def _read(self, response: httpx.Response, longest: int) -> bytes:
-        chunks = response.aiter_raw()
-        try:
-            reader = BodyReader(
-                longest,
-                encoding=response.headers.get("content-encoding"),
-                announced=response.headers.get("content-length"),
-            )
-            async for chunk in chunks:
-                reader.feed(chunk)
-            return reader.finish()
-        except BodyRefused:
-            await _abandon(response, chunks)
-            raise
-        except httpx.RemoteProtocolError as error:
-            raise BodyRefused("body_truncated", f"the body ended early: {error}") from None
-
     async def _refused(
         self, response: httpx.Response, *, unknown: Collection[int]
     ) -> ProviderError:
@@ -215,8 +201,30 @@ class Fetcher:
             trio.move_on_after(min(_MESSAGE_SECONDS, left / 2)),
             suppress(BodyRefused, httpx.HTTPError),
         ):
-            return self.said(await self._read(response, LONGEST_BODY), refused=True)
+            return self.said(await read_body(response, LONGEST_BODY), refused=True)
         return None
+
+
+async def read_body(response: httpx.Response, longest: int) -> bytes:
+    """The body of an answer that was asked for with `ACCEPT`, of at most `longest` bytes.
+
+    Raises `BodyRefused`, and `httpx.HTTPError` where the connection breaks.
+    """
+    chunks = response.aiter_raw()
+    try:
+        reader = BodyReader(
+            longest,
+            encoding=response.headers.get("content-encoding"),
+            announced=response.headers.get("content-length"),
+        )
+        async for chunk in chunks:
+            reader.feed(chunk)
+        return reader.finish()
+    except BodyRefused:
+        await _abandon(response, chunks)
+        raise
+    except httpx.RemoteProtocolError as error:
+        raise BodyRefused("body_truncated", f"the body ended early: {error}") from None
 
 
 class _Opened:
@@ -255,6 +263,5 @@ def _client(settings: HttpSettings, proxy: ChosenProxy | None) -> httpx.AsyncCli
             connect=settings.connect_timeout,
             pool=settings.total_timeout,
         ),
-        # Only what `BodyReader` can unpack within a limit.
-        headers={"accept": "application/json", "accept-encoding": "gzip"},
+        headers=ACCEPT,
     )

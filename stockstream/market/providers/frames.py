@@ -140,7 +140,7 @@ def since_1970(value: object, symbol: str, *, per_millisecond: float = 1) -> int
     if number is None:
         raise _no_such(value, f"the time of {symbol}", "a number")
     milliseconds = number / per_millisecond
-    if not 0 < milliseconds <= LATEST_TIMESTAMP:  # neither is a NaN
+    if not 1 <= milliseconds <= LATEST_TIMESTAMP:  # neither is a NaN, and less is rounded to 0
         raise Unreadable(INVALID_TIMESTAMP, f"the time of {symbol} is {number:g}")
     # Exact for whole numbers: a float has not enough digits for nanoseconds.
     if isinstance(value, int) and per_millisecond >= 1:

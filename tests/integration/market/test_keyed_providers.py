@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from contextlib import asynccontextmanager
 from functools import partial
@@ -162,28 +163,55 @@ async def test_a_key_that_is_told_back_by_rest_is_masked(nursery: trio.Nursery) 
     await server.start()
     try:
         access = Access(server.url.replace("http", "ws"), key=KEY)
-        assert FINNHUB.latest is not None
         for status, body in bodies:
             server.script = partial(_send, answer(body, status=status))
-            tokens = Tokens(Bucket(10, 10), None, trio.current_time())
-            done = trio.Event()
-
-            def hear(*told: object, done: trio.Event = done) -> None:
-                said.append(told)
-                done.set()
-
-            fill = Fill(FINNHUB.latest, access, hear, hear, lambda: 5_000, tokens)
-            with trio.fail_after(5):
-                async with trio.open_nursery() as filling:
-                    filling.start_soon(fill.run)
-                    fill.want(frozenset({Symbol("AAPL")}))
-                    await done.wait()
-                    filling.cancel_scope.cancel()
+            said.append(await _filled(access))
     finally:
         server.stop()
     assert len(said) == len(bodies)
     assert MASKED in repr(said)
     assert "pk-3" not in repr(said)
+
+
+async def test_a_packed_answer_by_rest_is_unpacked_within_a_limit(nursery: trio.Nursery) -> None:
+    """Packed twice, a few KiB would be gigabytes; what nobody asked for is not unpacked."""
+    once = gzip.compress(bytes(6_000_000))
+    good = gzip.compress(json.dumps({"c": 172.5, "t": 1_795_341_600}).encode())
+    bodies = (
+        (("content-encoding: gzip",), once, "latest_body_too_large"),
+        (("content-encoding: gzip, gzip",), gzip.compress(once), "latest_body_encoding"),
+        (("content-encoding: gzip",), good, "172.5"),
+    )
+    server = RogueServer(nursery)
+    await server.start()
+    try:
+        access = Access(server.url.replace("http", "ws"), key=KEY)
+        for headers, body, expected in bodies:
+            server.script = partial(_send, answer(body, headers=headers))
+            assert expected in repr(await _filled(access))
+    finally:
+        server.stop()
+
+
+async def _filled(access: Access) -> object:
+    """What is told of one question for the latest price, good or bad."""
+    assert FINNHUB.latest is not None
+    said: list[object] = []
+    done = trio.Event()
+
+    def hear(*told: object) -> None:
+        said.append(told)
+        done.set()
+
+    tokens = Tokens(Bucket(10, 10), None, trio.current_time())
+    fill = Fill(FINNHUB.latest, access, hear, hear, lambda: 5_000, tokens)
+    with trio.fail_after(5):
+        async with trio.open_nursery() as filling:
+            filling.start_soon(fill.run)
+            fill.want(frozenset({Symbol("AAPL")}))
+            await done.wait()
+            filling.cancel_scope.cancel()
+    return said
 
 
 async def _send(data: bytes, stream: trio.abc.Stream, _head: str) -> None:

@@ -14,6 +14,7 @@ from stockstream.market.providers.push import (
     Refused,
     Subscribed,
     Trouble,
+    Unread,
 )
 from stockstream.quotes import Observation, Symbol
 
@@ -161,6 +162,13 @@ def test_the_latest_prices_have_times_in_nanoseconds() -> None:
     told = Observation(AAPL, 160.01, 1_651_251_950_000, "US", "USD")
     assert by_rest(snapshot(AAPL, lastTrade=None)) == (Prices((told,)),)
     assert by_rest(snapshot(AAPL, lastTrade=None, day={"c": 0})) == ()
+
+
+def test_a_time_below_a_millisecond_is_none() -> None:
+    """It would be rounded to 0."""
+    (unread,) = by_rest(snapshot(AAPL, lastTrade=None, updated=499_999))
+    assert isinstance(unread, Unread)
+    assert unread.kind == "invalid_timestamp"
 
 
 def test_a_symbol_is_not_refused_while_the_snapshot_is_cleared() -> None:

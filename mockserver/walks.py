@@ -13,6 +13,8 @@ from typing import Final
 
 MAX_WALKS: Final = 10_000
 """Of a seed. The oldest one is forgotten: ranges may come out of requests."""
+MAX_NAME: Final = 100
+"""Characters that tell names apart; those, too, may come out of requests."""
 MAX_SEEDS: Final = 100
 """The oldest one begins again: stubs come and go by the admin API."""
 SHORTEST: Final = 0.02
@@ -69,13 +71,15 @@ class Walks:
         walks, dice, moment = seeded.walks, seeded.dice.random, now.timestamp()
 
         def value(name: str, lower: float, upper: float) -> float:
-            key = (name, lower, upper)
+            key = (name[:MAX_NAME], lower, upper)
             walk = walks.get(key)
             if walk is not None:
                 return _step(walk, dice, moment, lower, upper)
             if len(walks) >= MAX_WALKS:
                 del walks[next(iter(walks))]
             start = lower + (upper - lower) * (0.25 + 0.5 * dice())
+            # Where a range holds but a few numbers, the sum can round up to `upper`, outside.
+            start = min(start, math.nextafter(upper, lower))
             walks[key] = _Walk(start, 0.0, moment)
             return start
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.problems import FieldError
-from mockserver.walks import MAX_WALKS, Walks
+from mockserver.walks import MAX_NAME, MAX_WALKS, Walks
 from tests.unit.mockserver.support import request, server, stub
 
 if TYPE_CHECKING:
@@ -60,6 +61,15 @@ def test_whatever_the_range_and_the_clock_it_stays_inside_and_never_stands(
         last = value
 
 
+@pytest.mark.parametrize("lower", [1.0, -1.0, 0.0, 1e16])
+def test_a_range_that_holds_one_number_never_gives_its_upper_bound(lower: float) -> None:
+    upper = math.nextafter(lower, math.inf)
+    walks = Walks()
+    for seed in range(20):
+        assert walks.at(seed, START)("A", lower, upper) == lower
+        assert walks.at(seed, START)("A", lower, upper) == lower
+
+
 def test_a_step_is_small_and_an_hour_is_wide() -> None:
     """Unlike a draw from the range: that is a third of it from one to the next."""
     prices = walked(Walks(), 3600)
@@ -92,6 +102,10 @@ def test_ranges_out_of_requests_fill_no_memory() -> None:
     for number in range(MAX_WALKS + 50):
         walks.at(1, START)(str(number), 0, 1)
     assert len(walks) == MAX_WALKS
+    walks.clear()
+    for end in "AB":
+        walks.at(1, START)("x" * MAX_NAME + end * 100_000, 0, 1)
+    assert len(walks) == 1
 
 
 def test_a_stub_walks_where_it_has_a_seed_and_each_symbol_by_itself() -> None:

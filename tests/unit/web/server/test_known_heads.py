@@ -7,7 +7,7 @@ import random
 import h11
 import pytest
 
-from web.server.known_heads import MAX_ANSWERS, _kept, answer_head, is_plain
+from web.server.known_heads import MAX_ANSWERS, MAX_KNOWN_HEADERS, _kept, answer_head, is_plain
 from web.server.parser import RequestParser
 
 PLAIN = b"GET /api/stock-prices HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n"
@@ -135,6 +135,15 @@ def test_a_large_head_is_not_kept() -> None:
     parser = asked(head)
     assert parser._known == b""
     assert not is_known(head)
+
+
+def test_a_head_of_many_small_headers_is_not_kept() -> None:
+    """Read, the largest head that is kept would be as large as three idle connections."""
+    more = MAX_KNOWN_HEADERS - 2
+    assert is_known(with_line(b"\r\n".join([b"Accept: 1"] * more)))
+    many = asked(with_line(b"\r\n".join([b"Accept: 1"] * (more + 1))))
+    assert not many.plain
+    assert many._known == b""
 
 
 def test_a_head_is_known_only_when_it_comes_whole_and_alone() -> None:

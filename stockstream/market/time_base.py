@@ -182,6 +182,8 @@ class TimeBase:
     ) -> Poll:
         """Sort a poll, by a new time base when this is the one that shows that it has changed."""
         observations = tuple(observations)
+        if self.clock.lead is None:
+            self._begin_by(rows, reading)
         poll = self._sorted(observations, rows, reading)
         step = self._step(poll, reading) if self._steps else 0
         if step:
@@ -212,6 +214,20 @@ class TimeBase:
         """Whether all of them are of a future too distant to be believed."""
         latest = self._believed(at) + LARGEST_LEAD_MS
         return all(seen.timestamp > latest for seen in observations)
+
+    def _begin_by(self, rows: Mapping[Symbol, QuoteRow], at: Reading) -> None:
+        """Know the upstream's "now" by what other nodes were told: the clock here may be behind by
+        more than what is believed. Of their times the second newest, as one may be wrong.
+        """
+        source = self._source
+        leads = (
+            row.quote.timestamp - row.shift - row.steady
+            for row in rows.values()
+            if row.source == source
+        )
+        newest = nlargest(2, leads)
+        if newest:
+            self.clock = msgspec.structs.replace(self.clock, lead=newest[-1], steady=at.steady)
 
     def _believed(self, at: Reading) -> int:
         """What the time may be by the upstream's clock: the latest of what is said of it."""

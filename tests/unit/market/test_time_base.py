@@ -12,6 +12,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from stockstream.market.acceptance import accept
 from stockstream.market.observed import Observed
@@ -155,6 +156,41 @@ def test_a_start_with_a_wrong_clock_has_prices_within_three_polls(wrong, dates):
     market.go_on(5)
     market.server -= wrong
     market.go_on(5)
+
+
+@pytest.mark.proves("W23")
+@pytest.mark.parametrize("behind", [505_000, 19 * 60_000])
+def test_who_takes_over_believes_what_others_were_told(behind):
+    """A node that has just started with a clock that is behind, and was told no more than prices.
+
+    By its clock all of them are of the future, and by the rows no step of the upstream's clock is
+    as long: it would believe nothing, for good.
+    """
+    market = Market()
+    market.go_on(5)
+    market.wait(14_000)
+    market.server -= behind
+    market.base = TimeBase()
+    assert market.poll()
+    market.go_on(5)
+
+
+@pytest.mark.proves("W23")
+def test_one_wrong_time_among_the_rows_is_not_believed_by_who_takes_over():
+    """It would have all be believed that is up to then."""
+    market = Market()
+    market.poll()
+    row = market.rows["NVR"]
+    wrong = replace(row.quote, timestamp=row.quote.timestamp + 9 * HOUR)
+    market.rows["NVR"] = replace(row, quote=wrong)
+    market.base = TimeBase()
+    market.wait()
+    market.poll()
+    assert market.base.clock.lead == market.upstream
+    market.wait()
+    far = Observation(Symbol("AAPL"), 1e9, market.stamp() + HOUR)
+    market.poll(far)
+    assert market.rows["AAPL"].quote.price < 1e9
 
 
 def test_rare_trades_go_on_after_a_step():

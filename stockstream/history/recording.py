@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import msgspec
 
@@ -108,6 +108,7 @@ class Record(Query[int]):
         # Retention usually makes them ahead of time, but a recorder does not depend on that.
         days = {tick.received // DAY_MS for batch in self.batches for tick in batch.ticks}
         await partitions.make_for_ticks(connection, sorted(days))
+        stored = await _stored_last(connection, self.batches)
         async with connection.transaction():
             if self.replayed:
                 await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", IMPORT_LOCK)
@@ -122,33 +123,48 @@ class Record(Query[int]):
             ticks = [tick for batch in batches for tick in batch.ticks]
             if self.replayed and await connection.fetchval(_WAS_IMPORTED, IMPORT):
                 ticks = await _not_there(connection, ticks)
-            ticks = await _not_again(connection, ticks)
+            ticks = _not_again(ticks, stored)
             if ticks:
                 await copy_ticks(connection, ticks)
                 await join_candles(connection, batches[0].node, fold(ticks))
         return len(ticks)
 
 
-async def _not_again(connection: Connection, ticks: list[Tick]) -> list[Tick]:
-    """Without first ticks that repeat the last stored price, or the one before them in `ticks`."""
-    first = [place for place, tick in enumerate(ticks) if tick.seq == 1]
-    if not first:
-        return ticks
-    asked = [ticks[place] for place in first]
+_Said: TypeAlias = tuple[str, float, int]  # a symbol, its price, and the provider's time
+
+
+async def _stored_last(connection: Connection, batches: Sequence[TickBatch]) -> set[_Said]:
+    """What first ticks say that is the last stored price of their symbol already.
+
+    Asked before the transaction: who reads candles in it and writes some later would deadlock with
+    whoever makes a partition for them.
+    """
+    asked = [_said(tick) for batch in batches for tick in batch.ticks if tick.seq == 1]
+    if not asked:
+        return set()
     rows = await connection.fetch(
         _STORED_LAST,
-        [tick.symbol for tick in asked],
-        [tick.price for tick in asked],
-        [tick.ts / 1000 for tick in asked],
+        [symbol for symbol, _, _ in asked],
+        [price for _, price, _ in asked],
+        [ts / 1000 for _, _, ts in asked],
     )
-    again = {first[row[0] - 1] for row in rows}
-    last: dict[str, tuple[float, int]] = {}
-    for place, tick in enumerate(ticks):
-        said = tick.price, tick.ts
-        if tick.seq == 1 and last.get(tick.symbol) == said:
-            again.add(place)
+    return {asked[row[0] - 1] for row in rows}
+
+
+def _said(tick: Tick) -> _Said:
+    return tick.symbol, tick.price, tick.ts
+
+
+def _not_again(ticks: list[Tick], stored: set[_Said]) -> list[Tick]:
+    """Without first ticks that repeat the last stored price, or the one before them in `ticks`."""
+    left: list[Tick] = []
+    last: dict[str, _Said] = {}
+    for tick in ticks:
+        said = _said(tick)
+        if tick.seq != 1 or (said not in stored and last.get(tick.symbol) != said):
+            left.append(tick)
         last[tick.symbol] = said
-    return [tick for place, tick in enumerate(ticks) if place not in again]
+    return left
 
 
 async def _not_there(connection: Connection, ticks: Sequence[Tick]) -> list[Tick]:

@@ -6,14 +6,14 @@ import random
 import threading
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 import trio
 
 from stockstream.database.pool import PoolSettings
 from stockstream.database.query import Purpose, Query, Unavailable
-from stockstream.history import retention
+from stockstream.history import partitions, retention
 from stockstream.history.candles import INTERVALS, fold
 from stockstream.history.queries import FetchCandles
 from stockstream.history.recording import Record
@@ -44,6 +44,30 @@ class HoldTicks(Query[None]):
             await connection.fetch("SELECT count(*) FROM ticks")
             while not self.may_end.is_set():
                 await connection.fetch("SELECT pg_sleep(0.02)")
+
+
+@dataclass(frozen=True, slots=True)
+class HoldMarks(Query[None]):
+    """Let nobody mark an hour, until it may end."""
+
+    may_end: threading.Event
+
+    async def run(self, connection: Connection) -> None:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE rollups_due")
+            while not self.may_end.is_set():
+                await connection.fetch("SELECT pg_sleep(0.02)")
+
+
+@dataclass(frozen=True, slots=True)
+class MakeForCandles(Query[int]):
+    """Make a day's partition of the minutes."""
+
+    day: int
+    purpose: ClassVar[Purpose] = Purpose.MAINTENANCE
+
+    async def run(self, connection: Connection) -> int:
+        return await partitions.make_for_candles(connection, [self.day])
 
 
 async def in_vain(history: History) -> None:
@@ -228,3 +252,31 @@ async def test_retention_that_fails_for_long_says_why_and_does_what_it_can(
             while (row := tables.retention.value) is None or row.trouble is not None:  # noqa: ASYNC110 - a table tells nobody
                 await trio.sleep(0.02)
         system.stop()
+
+
+async def test_first_ticks_and_a_new_partition_do_not_deadlock(database_url: str) -> None:
+    """The recorder compares the first ticks with stored candles, then writes some. A partition that
+    is made in between waits for the recorder, or goes first; neither is ended for the other.
+    """
+    waiting = "SELECT count(*) FROM pg_locks WHERE relation = $1::regclass AND granted = $2"
+    may_end = threading.Event()
+    async with running_history(database_url) as history:
+        await history.until_up()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(history.ask, HoldMarks(may_end))
+            await history.until_rows([(1,)], waiting, "rollups_due", True)
+            first = batch(1, tick(1, price=10.0))
+            nursery.start_soon(history.ask, Record([first]))
+            await history.until_rows([(1,)], waiting, "rollups_due", False)
+            nursery.start_soon(history.ask, MakeForCandles(DAY // DAY_MS))
+            # It has its partition, or stands before the default one that the recorder has read.
+            await history.until_rows(
+                [(True,)],
+                """SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted
+                    AND relation = 'candles_1m_default'::regclass)
+                OR EXISTS (SELECT FROM pg_inherits WHERE inhparent = 'candles_1m'::regclass
+                    AND inhrelid <> 'candles_1m_default'::regclass)""",
+            )
+            may_end.set()
+        assert await history.select("SELECT symbol, open FROM candles") == [("AAPL", 10.0)]
+        assert await history.select("SELECT count(*) FROM candles_1m_default") == [(0,)]

@@ -101,6 +101,29 @@ def test_the_watch_list(server: Server, page: Page) -> None:
     expect_to_fit(page)
 
 
+LONGEST_ALERT = """() => {
+  const text = `${"W".repeat(32)} fell to 108.00, under 109.10 USD`;
+  const fired = document.querySelector("#fired-template").content.cloneNode(true);
+  fired.querySelector("a").textContent = text;
+  document.querySelector("#fired").append(fired);
+  const notice = document.querySelector("#alert-notice");
+  notice.querySelector("span").textContent = text;
+  for (const inner of [notice, document.querySelector("#fired")]) {
+    for (let at = inner; at !== null; at = at.parentElement) at.hidden = false;
+  }
+}"""
+
+
+def test_alerts_of_the_longest_symbol(server: Server, page: Page) -> None:
+    """Which has nothing to be broken at: in the list of what fired, and in the notice."""
+    page.goto(server.url)
+    Dashboard(page).expect_live()
+    page.evaluate(LONGEST_ALERT)
+    expect(page.get_by_test_id("alert-notice")).to_be_visible()
+    expect(page.get_by_test_id("fired")).to_be_visible()
+    expect_to_fit(page)
+
+
 def test_prices_of_any_size(tmp_path: Path, page: Page) -> None:
     """The smallest beside the largest, each with its change. The trend gives way, head and all."""
     provider = Provider(tmp_path, {"LARGE.SYMBOL-XY": 900e9, "SMALL": 1e-9})

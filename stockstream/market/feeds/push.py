@@ -136,6 +136,8 @@ class PushFeed(Actor):
         self._connecting: Line | None = None
         self._mute: Mute | None = None
         self._beyond: Mapping[Symbol, Refused] = {}
+        self._overtaken: dict[Symbol, Observation] = {}
+        self._confirms = False
         self._wake, self._told_wake = trio.Event(), trio.Event()
 
     async def init(self) -> None:
@@ -422,10 +424,14 @@ class PushFeed(Actor):
 
     async def _tell_prices(self) -> None:
         while True:
-            while not self._pending:
+            while not (self._pending or self._confirms):
                 self._told_wake = trio.Event()
                 await self._told_wake.wait()
-            await self._publish(self._pending.take())
+            if self._confirms:
+                self._confirms = False
+                await self._confirm()
+            if self._pending:
+                await self._publish(self._pending.take())
 
     async def _publish(self, observations: tuple[Observation, ...]) -> None:
         if not self._standby.held:
@@ -443,6 +449,22 @@ class PushFeed(Actor):
             observed = Observed(self._upstream, tuple(poll.newer), reading, self._base.clock.shift)
             accepted = await self._partners.publish(observed, self._trouble)
             self._standing.behind(len(accepted.behind))
+            if accepted.behind:
+                self._overtaken.update(self._standby.overtaken(poll.newer, accepted.behind))
+
+    async def _confirm(self) -> None:
+        """Have the streamer of a cluster know that what was told still holds.
+
+        A provider tells no price twice, and it may be hidden by a higher version of another node:
+        by this it gets a new one. What came before the claim above that is told once more.
+        """
+        if self._standby.shares:
+            again, self._overtaken = tuple(self._overtaken.values()), {}
+            reading = Reading(round(trio.current_time() * 1000), self._clock())
+            observed = Observed(self._upstream, again, reading, self._base.clock.shift)
+            accepted = await self._partners.publish(observed, self._trouble)
+            for symbol, seen in self._standby.overtaken(again, accepted.behind).items():
+                self._overtaken.setdefault(symbol, seen)
 
     # How it stands
 
@@ -471,6 +493,8 @@ class PushFeed(Actor):
                 self._row = msgspec.structs.replace(self._row, failures=0)
             answer = subscribed(line, self._refused(line), self._upstream, self._tables, now)
             self._confirming.answered(answer, Pace(self._interval, self._interval, None))
+            self._confirms = True
+            self._told_wake.set()
             self._say(PushPhase.CONNECTED)
             line.want(wanted)
             idle_since = None if wanted else idle_since or now

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stockstream.messages import UpstreamTold
-from stockstream.shards import shard
+from stockstream.shards import shard, shard_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Iterable, Mapping
 
+    from stockstream.quotes import Observation, Symbol
     from stockstream.tables import Tables
 
 
@@ -40,6 +41,28 @@ class Standby:
         holding = self._tables.holding.value
         epochs = {} if holding is None else holding.epochs
         return {n: epochs.get(shard(self._upstream, n), 0) for n in self.held}
+
+    @property
+    def shares(self) -> bool:
+        """Whether there are other nodes whose prices may hide those told here."""
+        holding = self._tables.holding.value
+        return holding is not None and not holding.alone and bool(self.held)
+
+    def overtaken(
+        self, observations: Iterable[Observation], behind: Container[Symbol]
+    ) -> dict[Symbol, Observation]:
+        """Of those that were `behind` those that the next claim is for: there is a higher epoch."""
+        holding, rows = self._tables.holding.value, self._tables.quotes.rows
+        if holding is None:
+            return {}
+        found = {}
+        for seen in observations:
+            row = rows.get(seen.symbol)
+            if seen.symbol in behind and row is not None:
+                epoch = holding.epochs.get(shard_of(self._upstream, seen.symbol, self._parts), 0)
+                if row.quote.version.epoch > epoch:
+                    found[seen.symbol] = seen
+        return found
 
     def has_taken_over(self, asked: Mapping[int, int]) -> bool:
         """Whether there is something to ask for at once, after what was `asked` for last, as in

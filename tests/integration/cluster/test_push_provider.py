@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from stockstream.cluster.nats_server import NatsServer, run_nats_server
 from stockstream.cluster.rendezvous import preferred
 from stockstream.shards import part_of, shard
+from stockstream.times import now_ms
 from tests.integration.market.test_push_feed import until
 from tests.support.client import connected
 from tests.support.kraken import Kraken, kraken
@@ -99,3 +100,26 @@ async def test_who_waits_for_an_attempt_leaves_it_to_the_node_that_took_over(
                 await until(one, lambda up: up["push"]["phase"] == "connected")
                 await until(two, lambda up: up["push"]["phase"] == "idle")
                 assert len(server.sockets) == 1
+
+
+async def test_what_does_not_trade_gets_above_a_version_that_a_client_brings(
+    nursery: trio.Nursery,
+) -> None:
+    """It was shown that by a node that was alone and died. A provider tells no price twice, so
+    nothing else would ever bring it what stands here.
+    """
+    nats: NatsServer = await nursery.start(run_nats_server, "token")
+    async with kraken(snapshots=False) as server:
+        given = given_to_all(nats, server)
+        async with (
+            running_tree(node_name="one", **given) as one,
+            connected(one.websocket_url, nursery) as me,
+        ):
+            await me.send(action="subscribe", symbols=["BTC-USD"])
+            await server.until(lambda: "BTC/USD" in server.now)
+            await server.tell({"BTC/USD": 97_001.0})
+            await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_001.0)
+            brought = now_ms() + 60_000, 1
+            await me.send(action="subscribe", symbols=["BTC-USD"], since={"BTC-USD": brought})
+            await me.wait_for(lambda: me.versions["BTC-USD"] > brought)
+            assert me.prices["BTC-USD"] == 97_001.0

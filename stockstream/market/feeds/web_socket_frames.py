@@ -20,6 +20,9 @@ _LONGEST_OF_TWO = 0xFFFF
 PROTOCOL_ERROR, NOT_UTF8, TOO_LARGE = 1002, 1007, 1009
 NO_STATUS = 1005
 """What a close frame without a code counts as; it is never sent."""
+_CODES = range(1000, 5000)
+_NEVER_SENT = frozenset({NO_STATUS, 1006, 1015})
+"""Codes by which an end of one's own is told of, never the other side's (RFC 6455, 7.4.1)."""
 
 
 class BadFrame(Exception):
@@ -163,7 +166,10 @@ def _close(payload: bytes) -> Close:
         return Close(NO_STATUS, "")
     if len(payload) == 1:
         _bad("half a code in a close frame")
-    return Close(int.from_bytes(payload[:2], "big"), _text(payload[2:]))
+    code = int.from_bytes(payload[:2], "big")
+    if code not in _CODES or code in _NEVER_SENT:
+        _bad(f"a close frame says {code}, which none may")
+    return Close(code, _text(payload[2:]))
 
 
 def masked(opcode: int, payload: bytes, mask: bytes) -> bytes:

@@ -113,7 +113,7 @@ class KrakenCodec(Conversation):
     def _status(self, item: Fields, taken: Taken) -> None:
         system = text(item.get("system"), "system")
         if system not in _UP:
-            detail = f"Kraken is in {system[:32]!r}"
+            detail = "Kraken says that it is not online"
             taken.tell(Trouble("maintenance", detail, retry_after=30, said=said(system)))
 
     def _answer(self, answer: Fields, taken: Taken) -> None:

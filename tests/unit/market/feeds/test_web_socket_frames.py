@@ -97,6 +97,10 @@ def test_nothing_that_comes_breaks_it(data: bytes, cuts: list[int]) -> None:
         (b"\x89\x7e\x00\x7e" + bytes(126), PROTOCOL_ERROR),  # a long ping
         (b"\x81\x7e\x00\x05hello", PROTOCOL_ERROR),  # a length that could be shorter
         (b"\x88\x01\x03", PROTOCOL_ERROR),  # half a code
+        (b"\x88\x02\x00\x00", PROTOCOL_ERROR),  # a code that there is not
+        (b"\x88\x02\x03\xee", PROTOCOL_ERROR),  # 1006, which is never sent, nor said back
+        (b"\x88\x02\x13\x88", PROTOCOL_ERROR),  # 5000
+        (b"\x88\x02\x13\x87", None),
         (b"\x81\x02\xc3\x28", NOT_UTF8),
         (b"\x81\x7f" + (1 << 40).to_bytes(8, "big"), TOO_LARGE),
         (b"\x01\x7f" + LARGEST.to_bytes(8, "big") + bytes(LARGEST) + b"\x80\x01x", TOO_LARGE),

@@ -102,3 +102,7 @@ def test_maintenance_and_too_many_questions_end_the_connection_for_a_while() -> 
         ("maintenance", False, 30),
         ("rate_limited", False, 30),
     ]
+    (trouble,) = down
+    assert isinstance(trouble, Trouble)
+    assert "maintenance" not in trouble.detail, "which is told to everybody, in our words"
+    assert trouble.said == "maintenance"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from stockstream.masks import MASK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import httpx
 
@@ -53,11 +55,32 @@ def _json(key: str) -> str:
     return json.dumps(key)[1:-1]
 
 
+def _by_numbers(what: str, form: str) -> Callable[[str], str]:
+    """JSON with some characters by their numbers."""
+    return lambda key: re.sub(what, lambda one: f"\\u{ord(one[0]):{form}}", key)
+
+
+def _small(key: str) -> str:
+    """An address with the numbers behind its percents in small letters."""
+    return re.sub("%..", lambda one: one[0].lower(), quote_plus(key))
+
+
+_OF_NET = r"[\"&'+<>`\\]"
 _WRITTEN = (
     str,
     _json,
     lambda key: _json(key).replace("/", "\\/"),
+    # .NET writes a `+` so, Go a `&`, others all that is neither letter nor digit.
+    _by_numbers(_OF_NET, "04X"),
+    _by_numbers(_OF_NET, "04x"),
+    _by_numbers("[&<>]", "04x"),
+    _by_numbers("[^0-9A-Za-z]", "04x"),
+    _by_numbers("[^0-9A-Za-z]", "04X"),
+    html.escape,
     quote,  # leaves a `/`
     quote_plus,
+    _small,
 )
-"""How a key may stand in an answer: in JSON, where `/` may be escaped, and in an address."""
+"""How a key may stand in an answer: in JSON, where characters may be escaped, in a page, and in an
+address.
+"""

@@ -19,6 +19,10 @@ KEY = 'pk/3+="secret"'
         json.dumps({"error": KEY}).replace("/", "\\/"),
         f"GET /quote?token={quote(KEY, safe='')}",
         f"GET /quote?token={quote(KEY)}",
+        "GET /quote?token=pk%2f3%2b%3d%22secret%22",
+        "<p>pk/3+=&quot;secret&quot;",
+        '{"error": "pk/3\\u002B=\\u0022secret\\u0022"}',
+        '{"error": "pk\\u002f3\\u002b\\u003d\\u0022secret\\u0022"}',
     ],
 )
 def test_a_key_is_masked_as_it_may_be_written(words: str) -> None:

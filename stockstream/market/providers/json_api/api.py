@@ -85,7 +85,9 @@ class JsonApi:
         if self.known is not None and self.known.written is not None:
             return self.known.written(symbol)
         named = self.said.symbols.names.get(symbol)
-        return named or symbol.replace("-", self.said.symbols.dash)
+        text = named or symbol.replace("-", self.said.symbols.dash)
+        # In a path these two would lead to another one, with our key.
+        return None if text in {".", ".."} else text
 
     def market_of(self, symbol: Symbol) -> tuple[str | None, str | None]:
         """The exchange and the currency of a symbol, where no item tells them."""

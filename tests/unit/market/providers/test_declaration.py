@@ -15,6 +15,7 @@ from stockstream.market.providers.json_api.declaration import (
     read_declaration,
 )
 from stockstream.market.providers.json_api.places import BadPlace, read_place
+from stockstream.quotes import parse_symbol
 from stockstream.upstreams import Upstream
 
 if TYPE_CHECKING:
@@ -141,6 +142,14 @@ def test_what_is_asked_is_put_together() -> None:
     assert one.headers() == {"Authorization": "Bearer k&=1"}
     assert "k&=1" not in one.address + repr(one)
     assert "k%26%3D1" not in one.address
+
+
+@pytest.mark.parametrize("symbol", [".", "..", "..-.."])
+def test_no_symbol_leads_to_another_path(symbol: str) -> None:
+    """Anybody may name one, and the key goes with the question."""
+    one = api('url = "https://x/a/b/{symbol}/q"\n' + FIELDS + "[symbols]\ndash = '/'")
+    written = one.written(parse_symbol(symbol))
+    assert written is None or one.url_for([written]).raw_path.startswith(b"/a/b/")
 
 
 def test_limits_let_no_more_through_than_they_say() -> None:

@@ -113,10 +113,12 @@ class WallClock:
         self._offset: float | None = None
 
     def tell(self, moment: Moment) -> int:
-        """The wall time of a moment, in ms since 1970."""
+        """The wall time of a moment, in ms since 1970: that of its whole ms, by which other parts
+        know it.
+        """
         self.step()
         assert self._offset is not None  # noqa: S101 - for the type checker
-        return round(self._offset + moment.seconds * 1000)
+        return round(self._offset + moment.milliseconds)
 
     def step(self) -> int:
         """By how many ms the wall clock has stepped since it was last looked at; mostly 0."""

@@ -162,5 +162,7 @@ class AllQuotes:
         return "-".join(map(str, parts))
 
     def _head(self) -> bytes:
-        as_of = None if self._book.as_of is None else iso_utc(self._book.as_of)
+        # By the same clock as the quotes' times: another one's wall time may be a millisecond off.
+        fetched = self._book.stamp.fetched
+        as_of = None if fetched is None else _iso(fetched)
         return encode(QuotesAnswer(as_of, [])).removesuffix(LIST_TAIL)

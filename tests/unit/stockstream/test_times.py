@@ -50,6 +50,16 @@ async def test_a_moment_is_told_in_the_wall_time_of_now(autojump_clock):
     assert clock.tell(moment) == told - 600_000
 
 
+async def test_a_moment_and_its_whole_milliseconds_are_told_alike(autojump_clock):
+    """Whatever the clocks have behind their milliseconds: one answer may hold both."""
+    for tenths in range(40):
+        await trio.sleep(0.0001 * tenths)
+        clock = WallClock(Wall())
+        for part in range(40):
+            moment = Moment.now().after(part / 40_000)
+            assert clock.tell(moment) == clock.tell(Moment(moment.milliseconds / 1000))
+
+
 async def test_a_step_of_the_wall_clock_is_noticed_once(autojump_clock):
     """By how much, and in which direction."""
     wall = Wall()

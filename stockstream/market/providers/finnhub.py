@@ -38,6 +38,7 @@ from stockstream.market.providers.push import (
     Turn,
 )
 from stockstream.market.providers.rest import FORBIDDEN, answered, rest_address, words_of
+from stockstream.market.timestamps import TimeUnit
 from stockstream.quotes import Observation
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ _OF_A_MARKET = re.compile(r"([A-Z0-9]+):(.+)")
 _US_STOCK = re.compile(r"[A-Z]+([.-][ABC])?")
 _ENDS = ("FDUSD", "USDT", "USDC", "USD", "EUR", "GBP", "BTC", "ETH")
 """Currencies that end a pair without anything between; the longest first."""
-_PER_SECOND = 1e-3
 
 
 class FinnhubCodec(Conversation):
@@ -156,7 +156,7 @@ def _quote(symbol: Symbol, answer: object, taken: Taken) -> None:
         taken.tell(Refused(symbol, UNKNOWN_SYMBOL, "Finnhub has no price of it"))
         return
     last = price(quote_.get("c"), symbol)
-    at = since_1970(quote_.get("t"), symbol, per_millisecond=_PER_SECOND)
+    at = since_1970(quote_.get("t"), symbol, TimeUnit.SECONDS)
     taken.price(Observation(symbol, last, at, *market_of(symbol)))
 
 

@@ -15,11 +15,12 @@ import msgspec
 from stockstream.market.optional_fields import read_number
 from stockstream.market.providers.push import Event, Prices, Turn, Unread
 from stockstream.market.shown import shown_value
-from stockstream.market.timestamps import BadTimestamp, from_text
-from stockstream.quotes import LATEST_TIMESTAMP, Observation
+from stockstream.market.timestamps import BadTimestamp, TimeUnit, from_text, in_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from stockstream.quotes import Observation
 
 LARGEST_FRAME = 1_000_000
 """Characters or bytes. An item has about 300, and no provider sends a thousand in one frame."""
@@ -132,20 +133,14 @@ def price(value: object, symbol: str) -> float:
     return number
 
 
-def since_1970(value: object, symbol: str, *, per_millisecond: float = 1) -> int:
-    """Milliseconds since 1970 of a number in the provider's unit: 0.001 of it is a second's, 1,000
-    microseconds' and 1,000,000 nanoseconds'. Raises `Unreadable`.
-    """
-    number = read_number(value)
-    if number is None:
-        raise _no_such(value, f"the time of {symbol}", "a number")
-    milliseconds = number / per_millisecond
-    if not 1 <= milliseconds <= LATEST_TIMESTAMP:  # neither is a NaN, and less is rounded to 0
-        raise Unreadable(INVALID_TIMESTAMP, f"the time of {symbol} is {number:g}")
-    # Exact for whole numbers: a float has not enough digits for nanoseconds.
-    if isinstance(value, int) and per_millisecond >= 1:
-        return value // int(per_millisecond)
-    return round(milliseconds)
+def since_1970(value: object, symbol: str, unit: TimeUnit = TimeUnit.MILLISECONDS) -> int:
+    """Milliseconds since 1970 of a number in the provider's unit. Raises `Unreadable`."""
+    try:
+        return in_unit(value, unit)
+    except TypeError:
+        raise _no_such(value, f"the time of {symbol}", "a number") from None
+    except BadTimestamp as error:
+        raise Unreadable(INVALID_TIMESTAMP, f"the time of {symbol} is {error}") from None
 
 
 def iso(value: object, symbol: str) -> int:

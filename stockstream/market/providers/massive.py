@@ -43,6 +43,7 @@ from stockstream.market.providers.push import (
     Turn,
 )
 from stockstream.market.providers.rest import answered, rest_address
+from stockstream.market.timestamps import TimeUnit
 from stockstream.quotes import Observation
 from stockstream.times import to_datetime
 
@@ -68,7 +69,6 @@ _NO_LAST = frozenset({2, 5, 7, 10, 13, 15, 16, 20, 21, 22, 29, 30, 31, 32, 33, 3
 """Conditions of trades that are no last price: average and derived prices, other settlements, out
 of sequence, official opens and closes, contingent ones. Odd lots (37) and those outside the hours
 (12) are prices."""
-_PER_MS = 1_000_000
 _NEW_YORK = ZoneInfo("America/New_York")
 
 
@@ -217,9 +217,9 @@ def _last(ticker: Fields, symbol: Symbol) -> tuple[float, int]:
     trade = ticker.get("lastTrade")
     if trade is not None and _moves_the_price(found := fields(trade, "lastTrade")):
         last = price(found.get("p"), symbol)
-        return last, since_1970(found.get("t"), symbol, per_millisecond=_PER_MS)
+        return last, since_1970(found.get("t"), symbol, TimeUnit.NANOSECONDS)
     last = price(fields(ticker.get("day"), "day").get("c"), symbol)
-    return last, since_1970(ticker.get("updated"), symbol, per_millisecond=_PER_MS)
+    return last, since_1970(ticker.get("updated"), symbol, TimeUnit.NANOSECONDS)
 
 
 def _is_cleared(wall: int) -> bool:

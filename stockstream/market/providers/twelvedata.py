@@ -52,6 +52,7 @@ from stockstream.market.providers.rest import (
     too_often,
     wrong_key,
 )
+from stockstream.market.timestamps import TimeUnit
 from stockstream.quotes import Observation
 
 if TYPE_CHECKING:
@@ -70,7 +71,6 @@ _SYMBOL = re.compile(r"[A-Z0-9.]+(:[A-Z0-9]+)?")
 _PAIR = re.compile(r"[A-Z0-9]{2,10}-[A-Z]{3,4}")
 _AT_ONCE = 100
 _LONGEST_LABEL = 32
-_PER_MS = 1e-3
 _MOST_CREDITS = 100
 
 
@@ -127,7 +127,7 @@ class TwelveDataCodec(Conversation):
         name = self._named(item, self._wanted) or text(item.get("symbol"), "symbol")
         symbol = self.symbol(name)
         if symbol is not None:
-            at = since_1970(item.get("timestamp"), name, per_millisecond=_PER_MS)
+            at = since_1970(item.get("timestamp"), name, TimeUnit.SECONDS)
             taken.price(_observed(symbol, name, price(item.get("price"), name), at, item))
 
     def _subscribed(self, answer: Fields, taken: Taken) -> None:
@@ -244,7 +244,7 @@ def _quote(symbol: Symbol, name: str, item: Fields, taken: Taken) -> None:
         taken.tell(Refused(symbol, _why(words), words))
     else:
         told = item.get("last_quote_at") or item.get("timestamp")
-        at = since_1970(told, name, per_millisecond=_PER_MS)
+        at = since_1970(told, name, TimeUnit.SECONDS)
         taken.price(_observed(symbol, name, price(item.get("close"), name), at, item))
 
 

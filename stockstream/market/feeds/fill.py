@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import httpx
 import trio
 
-from stockstream.http_client import retry_after, tls_context
+from stockstream.http_client import retry_after
 from stockstream.market.feeds.allowance import LONGEST_RETRY_AFTER, pause_after
 from stockstream.market.providers.body import BodyRefused
 from stockstream.market.providers.failures import provider_error
-from stockstream.market.providers.fetcher import ACCEPT, read_body
-from stockstream.market.providers.proxies import proxy_to, through
+from stockstream.market.providers.fetcher import HttpSettings, new_client, read_body
+from stockstream.market.providers.proxies import proxy_to
 from stockstream.market.providers.push import Refused, Trouble
 from stockstream.quotes import Symbol
 
@@ -80,14 +80,13 @@ class Fill:
     async def run(self) -> None:
         """Ask for what is wanted, for ever."""
         failures = 0
-        async with httpx.AsyncClient(
-            verify=tls_context(verify=self._access.verify_tls),
-            proxy=through(self._proxy),
-            trust_env=False,
-            timeout=TIMEOUT_SECONDS,
-            follow_redirects=False,
-            headers=ACCEPT,
-        ) as client:
+        settings = HttpSettings(
+            connect_timeout=TIMEOUT_SECONDS,
+            read_timeout=TIMEOUT_SECONDS,
+            total_timeout=TIMEOUT_SECONDS,
+            verify_tls=self._access.verify_tls,
+        )
+        async with new_client(settings, self._proxy) as server:
             while True:
                 while not self._wanted:
                     self._wake = trio.Event()
@@ -95,7 +94,7 @@ class Fill:
                     await trio.sleep(GATHER_SECONDS)
                 await trio.sleep(self._calls.wait(trio.current_time()))
                 some = frozenset(sorted(self._wanted)[: self._latest.symbols])
-                pause = await self._ask(client, some)
+                pause = await self._ask(server, some)
                 if pause is None:
                     failures, self.trouble = 0, None
                     self._wanted -= some
@@ -103,7 +102,7 @@ class Fill:
                     failures += 1
                     await trio.sleep(max(pause, pause_after(failures, self._rng)))
 
-    async def _ask(self, client: httpx.AsyncClient, symbols: frozenset[Symbol]) -> float | None:
+    async def _ask(self, server: httpx.AsyncClient, symbols: frozenset[Symbol]) -> float | None:
         """Ask once; None, or how long the provider wants to be left alone after a failure."""
         if not symbols:
             return None
@@ -111,7 +110,7 @@ class Fill:
         self._calls.take(trio.current_time())
         try:
             with trio.fail_after(TIMEOUT_SECONDS):
-                async with client.stream("GET", endpoint.url, headers=endpoint.headers) as answer:
+                async with server.stream("GET", endpoint.url, headers=endpoint.headers) as answer:
                     body = await read_body(answer, LARGEST_BODY)
         except BodyRefused as refused:
             why = str(refused)

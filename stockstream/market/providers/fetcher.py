@@ -107,7 +107,7 @@ class Fetcher:
         self._clock = clock
         self.is_elsewhere = not is_loopback(server.host)
         self._proxy = proxy_to(server)
-        self._client = _client(settings, self._proxy)
+        self._client = new_client(settings, self._proxy)
 
     async def get(
         self,
@@ -249,7 +249,8 @@ async def _abandon(response: httpx.Response, chunks: AsyncIterator[bytes]) -> No
             pass
 
 
-def _client(settings: HttpSettings, proxy: ChosenProxy | None) -> httpx.AsyncClient:
+def new_client(settings: HttpSettings, proxy: ChosenProxy | None) -> httpx.AsyncClient:
+    """A pool of connections to the server of a provider, by way of `proxy`."""
     return httpx.AsyncClient(
         verify=tls_context(verify=settings.verify_tls),
         proxy=through(proxy),

@@ -86,41 +86,26 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 _read_line = msgspec.json.Decoder(_Line).decode
 
 
+def _line(tick: Tick) -> _Line:
+    """Its fields are `COLUMNS`, in their order."""
+    times = iso_utc(tick.ts), iso_utc(tick.received)
+    version = tick.epoch, tick.seq
+    return _Line(
+        tick.symbol, tick.exchange, tick.price, *times, *version, tick.currency, tick.source
+    )
+
+
 def write_lines(ticks: Sequence[Tick], form: Format, *, header: bool) -> str:
     """Ticks as lines; the header is CSV's, for the first of many calls. Prices read back whole."""
     out = io.StringIO()
+    lines = map(_line, ticks)
     if form == "csv":
         writer = csv.writer(out, lineterminator="\n")
         if header:
             writer.writerow(COLUMNS)
-        writer.writerows(
-            (
-                t.symbol,
-                t.exchange,
-                repr(t.price),
-                iso_utc(t.ts),
-                iso_utc(t.received),
-                t.epoch,
-                t.seq,
-                t.currency,
-                t.source,
-            )
-            for t in ticks
-        )
-        return out.getvalue()
-    for t in ticks:
-        line = _Line(
-            t.symbol,
-            t.exchange,
-            t.price,
-            iso_utc(t.ts),
-            iso_utc(t.received),
-            t.epoch,
-            t.seq,
-            t.currency,
-            t.source,
-        )
-        out.write(msgspec.json.encode(line).decode() + "\n")
+        writer.writerows(map(msgspec.structs.astuple, lines))
+    else:
+        out.writelines(msgspec.json.encode(line).decode() + "\n" for line in lines)
     return out.getvalue()
 
 

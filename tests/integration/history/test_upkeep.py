@@ -34,27 +34,15 @@ HELD = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'ticks'::regclass)"
 
 
 @dataclass(frozen=True, slots=True)
-class HoldTicks(Query[None]):
-    """Read the ticks, until it may end."""
+class Hold(Query[None]):
+    """Keep the locks of a statement, until it may end."""
 
+    statement: str
     may_end: threading.Event
 
     async def run(self, connection: Connection) -> None:
         async with connection.transaction():
-            await connection.fetch("SELECT count(*) FROM ticks")
-            while not self.may_end.is_set():
-                await connection.fetch("SELECT pg_sleep(0.02)")
-
-
-@dataclass(frozen=True, slots=True)
-class HoldMarks(Query[None]):
-    """Let nobody mark an hour, until it may end."""
-
-    may_end: threading.Event
-
-    async def run(self, connection: Connection) -> None:
-        async with connection.transaction():
-            await connection.execute("LOCK TABLE rollups_due")
+            await connection.execute(self.statement)
             while not self.may_end.is_set():
                 await connection.fetch("SELECT pg_sleep(0.02)")
 
@@ -211,7 +199,7 @@ async def test_a_long_query_is_not_in_the_way_of_recording(database_url: str) ->
         await history.until_up()
         await history.ask(Record([batch(1, tick(1, ts=old, received=old))]))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(history.ask, HoldTicks(may_end))
+            nursery.start_soon(history.ask, Hold("SELECT count(*) FROM ticks", may_end))
             with trio.fail_after(20):
                 while not (await history.select(HELD))[0][0]:  # noqa: ASYNC110 - nobody is told
                     await trio.sleep(0.01)
@@ -263,7 +251,7 @@ async def test_first_ticks_and_a_new_partition_do_not_deadlock(database_url: str
     async with running_history(database_url) as history:
         await history.until_up()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(history.ask, HoldMarks(may_end))
+            nursery.start_soon(history.ask, Hold("LOCK TABLE rollups_due", may_end))
             await history.until_rows([(1,)], waiting, "rollups_due", True)
             first = batch(1, tick(1, price=10.0))
             nursery.start_soon(history.ask, Record([first]))

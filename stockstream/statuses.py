@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -90,7 +90,8 @@ class StaleReason(StrEnum):
     The provider's list lacks it; it was asked for and is not in the answer; it may be in the part
     of the list that was not read; only older prices of it come; its time is too far ahead; or its
     item is bad, as the parser says. Of these, only the API says that the whole feed is away: on
-    the socket that is the status of the feed.
+    the socket that is the status of the feed. `OVER_LIMIT` and `NOT_IN_PLAN` are told to clients
+    in place of `NOT_LISTED` where the provider says so; nodes do not tell them to each other.
     """
 
     NOT_LISTED = "not_listed"
@@ -104,6 +105,8 @@ class StaleReason(StrEnum):
     NOT_POSITIVE = "not_positive"
     INVALID_TIMESTAMP = "invalid_timestamp"
     FEED_AWAY = "feed_away"
+    OVER_LIMIT = "over_limit"
+    NOT_IN_PLAN = "not_in_plan"
 
 
 class Unconfirmed(NamedTuple):
@@ -145,7 +148,8 @@ class Confirmations(msgspec.Struct, frozen=True):
     The answer that came at `fetched` confirmed the symbols `told`. It was not asked for those in
     `unasked`, which an earlier answer confirmed. It should have confirmed those in `lapsed`. The
     upstream never told any other. `rejected` has the last refusal of a symbol, also of one that
-    has no price yet.
+    has no price yet. `not_served` are those that it says now that it tells no prices of, each with
+    a code.
     """
 
     fetched: int
@@ -153,6 +157,7 @@ class Confirmations(msgspec.Struct, frozen=True):
     unasked: Mapping[Symbol, Unconfirmed] = {}
     lapsed: Mapping[Symbol, Lapse] = {}
     rejected: Mapping[Symbol, Rejection] = {}
+    not_served: Mapping[Symbol, Annotated[str, msgspec.Meta(max_length=64)]] = {}
 
 
 class UpstreamClock(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from stockstream.refusals import told_reason
 from stockstream.statuses import FeedState, StaleReason, Unconfirmed
 from stockstream.upstreams import current_state
 
@@ -34,7 +35,8 @@ def unconfirmed(
             own |= {symbol: Unconfirmed(StaleReason.FEED_AWAY, row.fetched) for symbol in row.told}
         for symbol, lapse in row.lapsed.items():
             if lapse.due <= now:
-                own[symbol] = Unconfirmed(lapse.reason, lapse.confirmed)
+                reason = told_reason(row, symbol, lapse.reason)
+                own[symbol] = Unconfirmed(reason, lapse.confirmed)
             elif name in away:
                 own[symbol] = Unconfirmed(StaleReason.FEED_AWAY, lapse.confirmed)
         others = [other for key, other in rows.items() if key != name and key not in away]
@@ -79,7 +81,8 @@ def standing(
         if rank > best:
             best = rank
             lapse = row.lapsed.get(symbol)
-            reason = None if lapse is None or now < lapse.due else lapse.reason
+            lapsed = lapse is not None and now >= lapse.due
+            reason = told_reason(row, symbol, lapse.reason) if lapse and lapsed else None
             if reason is None and name in away:
                 reason = StaleReason.FEED_AWAY
     return None if newest < 0 else Unconfirmed(reason, newest)

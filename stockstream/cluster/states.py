@@ -186,6 +186,7 @@ def _confirms_the_same(before: UpstreamTold, now: UpstreamTold) -> bool:
         and (one.unasked is other.unasked or one.unasked == other.unasked)
         and (one.lapsed is other.lapsed or one.lapsed == other.lapsed)
         and (one.rejected is other.rejected or one.rejected == other.rejected)
+        and one.not_served == other.not_served
     )
 
 
@@ -260,4 +261,5 @@ def _later_confirmations(told: Confirmations, later: int) -> Confirmations:
             symbol: Rejection(last.reason, last.detail, last.at + later)
             for symbol, last in told.rejected.items()
         },
+        told.not_served,
     )

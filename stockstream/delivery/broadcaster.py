@@ -28,6 +28,7 @@ from stockstream.delivery.turns import Turn, in_turns
 from stockstream.garbage import sweep
 from stockstream.messages import CircuitChanged, DeliverAlert, FeedChanged, QuotesPublished
 from stockstream.quotes import iso_utc
+from stockstream.refusals import refused
 from stockstream.statuses import CircuitState, FeedState
 from stockstream.symbol_states import away, away_alone, next_due, unconfirmed
 from stockstream.times import Moment, WallClock, now_ms
@@ -137,11 +138,17 @@ class Broadcaster(Actor):
         if stand_of == self._states_of and now < self._states_due:
             return
         self._states_of = stand_of
+        self._read_refusals()
         self._states_due = next_due(rows, now)
         self._book.note_unconfirmed(unconfirmed(rows, now, gone))
         if self._book.waiting:
             self._flush_by(0.0)
         self._flush_by(self._states_due / 1000)
+
+    def _read_refusals(self) -> None:
+        """Take in which symbols get no price, and why."""
+        if self._fan_out.set_not_served(refused(self._tables)):
+            self._go_round_by(0.0)
 
     def _read_status(self) -> None:
         feed = feed_of_all(self._tables.feeds.rows)
@@ -267,6 +274,7 @@ class Broadcaster(Actor):
     async def _on_look(self, _message: _Look) -> None:
         now = trio.current_time()
         self._read_tables()
+        self._read_refusals()  # which provider's turn it is, changes without a confirmation
         told = self._connections.status_number
         self._read_status()
         if self._book.waiting:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET
 
+from stockstream.delivery import not_served
 from stockstream.delivery.flush_book import NOTHING
 from stockstream.delivery.lanes import (
     BEGUN,
@@ -38,13 +39,14 @@ from stockstream.delivery.protocol import Alert as AlertMessage
 from stockstream.delivery.turns import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from stockstream.delivery.flush_book import AheadOf
     from stockstream.delivery.messages import Answer, Attach, Farewell, Say
     from stockstream.delivery.protocol import Stamp
     from stockstream.messages import Alert
     from stockstream.quotes import Symbol
+    from stockstream.refusals import Refusal
     from stockstream.tables import Subscription
     from stockstream.times import Moment
 
@@ -104,6 +106,7 @@ class FanOut:
         """Lanes whose heartbeat waits for the rate that the client asked for."""
         self._status_frame: tuple[Status, Stamp, bytes] | None = None
         self._status_told = connections.status_number
+        self._refusals_changed: frozenset[Symbol] = frozenset()
         self.again = 0.0 if self._late else math.inf
         """When the next flush for late clients alone is due; infinity for none."""
 
@@ -111,6 +114,16 @@ class FanOut:
         """Send the status to every client with the next flush, if it is a new one."""
         if status != self._connections.status:
             self._connections.set_status(status, next_probe)
+
+    def set_not_served(self, refused: Mapping[Symbol, Refusal]) -> bool:
+        """Tell which symbols get no price with the next flush, to those who named them; whether
+        that is news.
+        """
+        changed = not_served.difference(self._connections.not_served, refused)
+        if changed:
+            self._connections.set_not_served(refused)
+            self._refusals_changed |= changed
+        return bool(changed)
 
     # What clients do, and what is said to one of them.
 
@@ -218,6 +231,7 @@ class FanOut:
         return (
             bool(lane.operations)
             or lane.status_seen != self._connections.status_number
+            or not_served.news(lane, self._connections) is not None
             or bool(self._lacking(lane))
         )
 
@@ -234,6 +248,10 @@ class FanOut:
         status = self._connections.status
         if status is not None and lane.status_seen != self._connections.status_number:
             return self._framed(status), partial(self._told_status, lane)
+        refusals = not_served.news(lane, self._connections)
+        if refusals is not None:
+            frame = self._framing.text(encode(refusals))
+            return frame, partial(not_served.told, lane, self._connections)
         lacking = self._lacking(lane)
         # All that the old subscription owes is sent before the subscription changes. Other answers
         # overtake prices that the client's rate holds back; else each ping would defeat the rate.
@@ -299,6 +317,7 @@ class FanOut:
         if want is not None:
             self._leave_group(lane)
             lane.want = want
+            not_served.wants(lane)
             if operation.ahead or lane.ahead:
                 lane.ahead = self._book.still_ahead(want, {**lane.ahead, **operation.ahead})
             lane.seconds_between = operation.seconds_between or lane.seconds_between
@@ -324,6 +343,7 @@ class FanOut:
     def _caught_up(self, lane: Lane) -> None:
         lane.behind_since = None
         lane.seen = self._book.number
+        not_served.told(lane, self._connections)
         # Who has a rate of its own, or is ahead, shares no frames.
         if lane.seconds_between is None and not lane.ahead:
             self._late.pop(lane.number, None)
@@ -386,6 +406,10 @@ class FanOut:
         if self._status_told != self._connections.status_number:
             self._status_told = self._connections.status_number
             late += [lane for members in self._groups.values() for lane in members.values()]
+        if self._refusals_changed:
+            changed, self._refusals_changed = self._refusals_changed, frozenset()
+            concerned = [w for w in self._groups if not_served.concerns(w, changed)]
+            late += [lane for want in concerned for lane in self._groups[want].values()]
         for lane in late:
             if lane.behind_since is None or lane.retry_at <= now:
                 self._advance(lane, now)

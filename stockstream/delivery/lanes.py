@@ -13,8 +13,11 @@ from stockstream.tables import Subscription
 from supervision import Ownership
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stockstream.delivery.protocol import Status
     from stockstream.quotes import Symbol
+    from stockstream.refusals import Refusal
     from stockstream.times import Moment
 
 SENT, BEGUN, REFUSED, CLOSED = range(4)
@@ -91,6 +94,8 @@ class Lane:
     again at `retry_at`; a lane that is `leaving` was too slow. `alerted` is the number of the
     newest alert that was sent to its `user`, or waits in `operations`. A client that came from
     another node may have been told more there: of what is in `ahead`, it is sent nothing older.
+    `not_served` is what it was told of symbols that get no price, as of `not_served_seen`; -1 since
+    it named others.
     Times are trio's.
     """
 
@@ -103,6 +108,8 @@ class Lane:
         "last_frame",
         "last_prices",
         "leaving",
+        "not_served",
+        "not_served_seen",
         "number",
         "operations",
         "ping_sent",
@@ -129,6 +136,8 @@ class Lane:
         self.want = Subscription()
         self.seen = seen
         self.status_seen = 0
+        self.not_served: Mapping[Symbol, Refusal] = {}
+        self.not_served_seen = 0
         self.answered = 0
         self.operations: list[Operation] = []  # few; an empty deque is 600 bytes
         self.seconds_between: float | None = None
@@ -259,6 +268,9 @@ class Connections:
         self.next_probe: Moment | None = None
         """When an open breaker tries again, by this status."""
         self.status_number = 0
+        self.not_served: Mapping[Symbol, Refusal] = {}
+        """The symbols without a price that their provider refuses; `not_served_number` counts."""
+        self.not_served_number = 0
 
     def set_status(self, status: Status, next_probe: Moment | None) -> None:
         """Set what clients are to be told next."""
@@ -266,6 +278,12 @@ class Connections:
         self.status = status
         self.next_probe = next_probe
         self.status_number += 1
+
+    def set_not_served(self, refused: Mapping[Symbol, Refusal]) -> None:
+        """Set which symbols get no price, and why."""
+        self._owner.check()
+        self.not_served = refused
+        self.not_served_number += 1
 
     def add(self, lane: Lane) -> None:
         """Add a lane."""

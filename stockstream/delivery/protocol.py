@@ -105,6 +105,17 @@ class Subscriptions(Struct, tag_field="type", tag="subscriptions", frozen=True):
     id: CommandId | UnsetType = UNSET
 
 
+class NotServed(Struct, tag_field="type", tag="not_served", frozen=True):
+    """Symbols of the client that have no price and get none, since their provider says so.
+
+    What is not among `symbols` stays as it was told; those in `served` wait for a price again. One
+    that gets a price is served, too.
+    """
+
+    symbols: list[Rejected]
+    served: list[str]
+
+
 class SnapshotQuote(ToldQuote[int], frozen=True):
     """All of a quote, what never changes included.
 
@@ -199,7 +210,16 @@ class GoingAway(Struct, tag_field="type", tag="going_away", frozen=True):
 
 
 ServerMessage = (
-    Welcome | Subscriptions | Snapshot | Prices | Status | Pong | Error | Alert | GoingAway
+    Welcome
+    | Subscriptions
+    | NotServed
+    | Snapshot
+    | Prices
+    | Status
+    | Pong
+    | Error
+    | Alert
+    | GoingAway
 )
 
 

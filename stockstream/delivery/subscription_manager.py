@@ -23,6 +23,7 @@ from stockstream.delivery.messages import (
 from stockstream.delivery.protocol import EVERYTHING, Rejected
 from stockstream.messages import Demand, DemandWanted, LocalDemand
 from stockstream.quotes import InvalidSymbol, Symbol, parse_symbol
+from stockstream.refusals import NO_ROUTE, NOT_LISTED, Refusal, is_routed
 from stockstream.tables import Subscription, Tables
 from stockstream.upstreams import knows_all
 from supervision import Actor, handles
@@ -50,14 +51,14 @@ def changed(
     symbols: Iterable[str],
     *,
     subscribe: bool,
-    known: Callable[[Symbol], Symbol | None],
+    known: Callable[[Symbol], Symbol | Refusal],
     limit: int,
 ) -> Changed | Refused:
     """The subscription after a client's command: a pure function.
 
     Bad symbols are rejected one by one; good ones beside them count. `known` returns the shared
-    text of a symbol, and None for a symbol that does not exist, so that no text made up by a client
-    is kept. `limit` is the number of symbols a connection may name.
+    text of a symbol, and a refusal for a symbol that does not exist, so that no text made up by a
+    client is kept. `limit` is the number of symbols a connection may name.
     """
     everything = False
     good: dict[Symbol, None] = {}
@@ -93,7 +94,7 @@ def _added(
     good: Iterable[Symbol],
     rejected: list[Rejected],
     *,
-    known: Callable[[Symbol], Symbol | None],
+    known: Callable[[Symbol], Symbol | Refusal],
     limit: int,
     everything: bool,
 ) -> Subscription:
@@ -101,8 +102,8 @@ def _added(
     after = set(before.symbols)
     for named in good:
         symbol = known(named)
-        if symbol is None:
-            rejected.append(Rejected(named, "unknown_symbol", "the provider does not list it"))
+        if isinstance(symbol, Refusal):
+            rejected.append(Rejected(named, *symbol))
         elif everything or symbol in after:
             continue
         elif len(after) >= limit:
@@ -218,9 +219,12 @@ class SubscriptionManager(Actor):
             if number not in self._connections:
                 self._on_forget(Forget(number))
 
-    def _known(self, symbol: Symbol) -> Symbol | None:
-        if symbol not in self._tables.quotes and knows_all(self._tables):
-            return None
+    def _known(self, symbol: Symbol) -> Symbol | Refusal:
+        if symbol not in self._tables.quotes:
+            if knows_all(self._tables):
+                return NOT_LISTED
+            if not is_routed(symbol, self._tables):
+                return NO_ROUTE
         return self._texts.get(symbol, symbol)
 
     def _replace(self, connection: int, before: Subscription, after: Subscription) -> None:

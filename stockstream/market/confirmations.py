@@ -49,7 +49,8 @@ class Answer:
 
     `confirmed` are those that it told acceptably. `refused` are those that it told otherwise. A
     newer price of those that are `behind` came from another upstream, so that one answers for them.
-    What is `cut` may hold more symbols than were read.
+    What is `cut` may hold more symbols than were read. `not_served` are all that the upstream says
+    now that it tells no prices of, with its codes; None: as before.
     """
 
     at: int
@@ -58,6 +59,7 @@ class Answer:
     refused: Mapping[Symbol, Rejection] = field(default_factory=dict)
     behind: frozenset[Symbol] = frozenset()
     cut: bool = False
+    not_served: Mapping[Symbol, str] | None = None
 
 
 def after(before: Confirmations | None, answer: Answer, pace: Pace) -> Confirmations:
@@ -83,7 +85,8 @@ def after(before: Confirmations | None, answer: Answer, pace: Pace) -> Confirmat
         rest = frozenset(before.lapsed) - settled - missing
     lapsed = {symbol: _lapse(symbol, before, answer, pace) for symbol in missing}
     lapsed.update((symbol, before.lapsed[symbol]) for symbol in rest)
-    row = Confirmations(answer.at, told, unasked, lapsed, before.rejected)
+    not_served = before.not_served if answer.not_served is None else answer.not_served
+    row = Confirmations(answer.at, told, unasked, lapsed, before.rejected, not_served)
     return rejected(row, answer.refused) if answer.refused else row
 
 

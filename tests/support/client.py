@@ -34,6 +34,7 @@ class Client:
         self.expected: list[int] = []
         self.came: list[float] = []  # when prices came, by trio's clock
         self.status: Message = {}
+        self.not_served: dict[str, str] = {}  # why, by the symbol
         self.counts: dict[str, int] = defaultdict(int)
         self._changed = trio.Event()
 
@@ -55,10 +56,16 @@ class Client:
         self.counts[kind] += 1
         if kind == "status":
             self.status = message
+        if kind == "not_served":
+            self.not_served.update((one["symbol"], one["reason"]) for one in message["symbols"])
+            for symbol in message["served"]:
+                if self.not_served.pop(symbol, None) is None:
+                    self.faults.append(f"{kind}: {symbol} was never refused")
         if kind == "subscriptions":
             now = set(message["symbols"])
             for gone in self.subscribed - now:
                 self.versions.pop(gone, None)
+                self.not_served.pop(gone, None)
             self.subscribed = now
         quotes = message.get("quotes", []) + message.get("prices", [])
         for quote in quotes:

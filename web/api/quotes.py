@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from stockstream.delivery.messages import GetPresence
 from stockstream.quotes import iso_utc
+from stockstream.refusals import refusal_of
 from stockstream.statuses import NodeClients
 from stockstream.symbol_states import away
 from stockstream.times import Moment, tell
@@ -38,6 +39,12 @@ class UnknownSymbolError(NotFound):
     """No provider has told a price of it."""
 
     word: ClassVar[str] = "unknown_symbol"
+
+
+class SymbolNotServedError(NotFound):
+    """There is no price of it, since its provider tells none; the reason says why."""
+
+    word: ClassVar[str] = "symbol_not_served"
 
 
 class QuoteAnswer(msgspec.Struct, frozen=True):
@@ -110,11 +117,14 @@ def api(parts: Parts) -> Blueprint:
         return await response.make_conditional(request)
 
     @blueprint.get("/quotes/<symbol>")
-    @documented(QuoteAnswer, SYMBOL, errors=(UnknownSymbolError,))
+    @documented(QuoteAnswer, SYMBOL, errors=(UnknownSymbolError, SymbolNotServedError))
     async def quote(asked: Asked) -> Response:
         """The newest price of one symbol."""
         row = tables.quotes.get(asked[SYMBOL])
         if row is None:
+            refusal = refusal_of(asked[SYMBOL], tables)
+            if refusal is not None:
+                raise SymbolNotServedError(f"no price of {asked[SYMBOL]}: {refusal.reason}")
             raise UnknownSymbolError(f"no price of {asked[SYMBOL]} is known")
         how = standing_of(
             row, tables.confirmations.rows, Moment.now().milliseconds, away(tables.feeds.rows)

@@ -150,6 +150,8 @@ REASONS = {
     "beyond_limit": "beyond the limit",
     "outdated": "time went back",
     "feed_away": "source is away",
+    "over_limit": "over the limit of its source",
+    "not_in_plan": "not in the plan",
     "clock_ahead": "time is ahead",
 }
 UNKNOWN_REASON = "not confirmed"

@@ -16,6 +16,7 @@ from stockstream.cli.watch.figures import decimals_for
 from stockstream.cli.watch.standing import FEED_HEARTBEAT_MS, FeedView, Held, Standing, standing
 from stockstream.cli.watch.steady import SteadyClock
 from stockstream.delivery.protocol import (
+    NotServed,
     Pong,
     Prices,
     PriceUpdate,
@@ -60,12 +61,15 @@ Link = Connecting | Open | Waiting
 
 @dataclass(slots=True)
 class Row:
-    """A symbol. `rejected` is why the server does not serve it. `moved` counts its prices."""
+    """A symbol. `rejected` is why the server does not serve it, and `not_served` why its provider
+    tells no price of it now. `moved` counts its prices.
+    """
 
     symbol: str
     held: Held | None = None
     decimals: int = 2
     rejected: str | None = None
+    not_served: str | None = None
     moved: int = 0
 
 
@@ -139,6 +143,8 @@ class Watching:
         """Take a message."""
         if isinstance(message, Welcome):
             self._clock.begin(now)
+            for row in self.rows.values():
+                row.not_served = None  # it is told anew on each connection
         steady = None if isinstance(message, Pong) else getattr(message, "steady", None)
         if steady is not None:
             self._slept(self._clock.observe(steady, now))
@@ -151,6 +157,8 @@ class Watching:
             case Subscriptions():
                 for rejected in message.rejected:
                     self.refuse(rejected.symbol, rejected.code, rejected.reason)
+            case NotServed():
+                self._not_served(message)
             case Snapshot():
                 self._fetched(message.fetched, now)
                 for quote in message.quotes:
@@ -169,6 +177,21 @@ class Watching:
             self.refused.append((symbol, code, reason))
             self.changed[symbol] = None
         row.rejected = reason
+
+    def _not_served(self, message: NotServed) -> None:
+        for told in message.symbols:
+            row = self.rows.get(told.symbol)
+            if row is not None and row.held is None:
+                self.refused.append((told.symbol, told.code, told.reason))
+                self.changed[told.symbol] = None
+                row.not_served = told.reason
+        for symbol in message.served:
+            row = self.rows.get(symbol)
+            if row is not None and row.not_served is not None:
+                row.not_served = None
+                self.changed[symbol] = None
+                if row.held is None:
+                    self.notices.append(f"{symbol} is served again, and has no price yet")
 
     @property
     def nothing_left(self) -> bool:
@@ -237,7 +260,7 @@ class Watching:
         self._moved(row, new=new)
 
     def _moved(self, row: Row, *, new: bool) -> None:
-        row.rejected = None
+        row.rejected = row.not_served = None
         self.changed[row.symbol] = None
         if new and row.held is not None:
             row.moved += 1
@@ -289,4 +312,4 @@ class Watching:
 
     def standing(self, row: Row, now: float) -> Standing:
         """How a symbol stands."""
-        return standing(row.held, row.rejected, self.view(now), now)
+        return standing(row.held, row.rejected or row.not_served, self.view(now), now)

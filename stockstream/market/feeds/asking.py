@@ -13,7 +13,7 @@ from stockstream.messages import Demand
 from stockstream.shards import index_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
     from stockstream.market.feeds.allowance import Allowance
@@ -117,6 +117,9 @@ class Asking:
         rows, held, parts = self._tables.quotes.rows, self.held, self._parts
         some = (s for s in symbols if rows[s].source == self._upstream)
         return frozenset(s for s in some if len(held) == parts or index_of(s, parts) in held)
+
+    not_served: Mapping[Symbol, str] | None = None
+    """What the list lacks, nobody subscribes to: that is said at once, with the answer."""
 
     def list_is_due(self) -> None:
         """Ask for the whole list next."""

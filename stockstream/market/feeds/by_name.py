@@ -11,8 +11,11 @@ import math
 from typing import TYPE_CHECKING
 
 from stockstream.messages import Demand
+from stockstream.refusals import NOT_TOLD, UNKNOWN_SYMBOL
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stockstream.market.feeds.allowance import Allowance
     from stockstream.market.feeds.wanting import Wanting
     from stockstream.market.parser import Parsed
@@ -45,6 +48,7 @@ class ByName:
         self._unanswered: frozenset[Symbol] = frozenset()
         self._told: frozenset[Symbol] = frozenset()
         self._unknown: dict[Symbol, tuple[float, float]] = {}
+        self._left_out: frozenset[Symbol] = frozenset()
         self._news_last = False
 
     @property
@@ -121,8 +125,18 @@ class ByName:
         self._alone &= wanted
         self._unanswered &= wanted
         self._told &= wanted
+        self._left_out &= wanted
         self._unknown = {s: known for s, known in self._unknown.items() if s in wanted}
         return frozenset(s for s in wanted if self._unknown.get(s, (0.0, 0.0))[0] <= now)
+
+    @property
+    def not_served(self) -> Mapping[Symbol, str]:
+        """What is wanted and the provider tells no price of, with a code."""
+        codes = dict.fromkeys(self._left_out, NOT_TOLD) | dict.fromkeys(
+            self._unknown, UNKNOWN_SYMBOL
+        )
+        wanted = self._wanted
+        return {symbol: code for symbol, code in codes.items() if symbol in wanted}
 
     def next(self, now: float) -> frozenset[Symbol]:
         """What to ask for now; nothing where it `rests`."""
@@ -163,7 +177,9 @@ class ByName:
         that failed were for: their symbols grow old though the feed is well.
         """
         asked = asked or frozenset()
-        self._told |= asked.intersection(seen.symbol for seen in parsed.observations)
+        told = asked.intersection(seen.symbol for seen in parsed.observations)
+        self._told |= told
+        self._left_out = (self._left_out | asked) - told - parsed.rejects.symbols.keys()
         self._alone -= asked
         self._unanswered -= asked
         for symbol in asked:

@@ -77,6 +77,7 @@ def answer_of(
     asked: frozenset[Symbol] | None,
     told: frozenset[Symbol],
     behind: frozenset[Symbol],
+    not_served: Mapping[Symbol, str] | None = None,
 ) -> Answer:
     """What came `at` a time, once it is known what of it was newer; `told` can be believed."""
     return Answer(
@@ -86,6 +87,7 @@ def answer_of(
         refusals(parsed.rejects, at, poll),
         behind,
         cut=RejectKind.BEYOND_LIMIT in parsed.rejects.counts,
+        not_served=not_served,
     )
 
 
@@ -114,7 +116,12 @@ def _some(symbols: Iterable[Symbol]) -> dict[str, object]:
 
 
 def subscribed(
-    line: Line, refused: Mapping[Symbol, Refused], upstream: str, tables: Tables, now: float
+    line: Line,
+    refused: Mapping[Symbol, Refused],
+    wanted: frozenset[Symbol],
+    upstream: str,
+    tables: Tables,
+    now: float,
 ) -> Answer:
     """What a line confirms by being there: what is subscribed is live without a trade."""
     rows = tables.quotes.rows
@@ -123,11 +130,24 @@ def subscribed(
         for symbol in line.subscribed
         if (row := rows.get(symbol)) is not None and row.source == upstream
     )
-    before = tables.confirmations.get(upstream)
-    known = frozenset() if before is None else before.told.union(before.lapsed, before.unasked)
+    before = tables.confirmations.get(upstream) or Confirmations(0)
+    known = before.told.union(before.lapsed, before.unasked)
     steady = round(now * 1000)
     not_listed = {
-        symbol: Rejection(StaleReason.NOT_LISTED, why.reason, steady)
+        symbol: _still(before.rejected.get(symbol), why.reason, steady)
         for symbol, why in refused.items()
     }
-    return Answer(steady, known | told, told, not_listed)
+    not_served: dict[Symbol, str] = {}
+    if not line.settled.is_set():
+        # A new line asks anew: what the last one was refused stays so until there is an answer.
+        left = wanted - line.subscribed
+        not_served.update((s, code) for s, code in before.not_served.items() if s in left)
+    not_served.update((symbol, why.code) for symbol, why in refused.items())
+    return Answer(steady, known | told, told, not_listed, not_served=not_served)
+
+
+def _still(before: Rejection | None, why: str, at: int) -> Rejection:
+    """A refusal; the one `before` where it is the same, or it would be news each second."""
+    if before is not None and before[:2] == (StaleReason.NOT_LISTED, why):
+        return before
+    return Rejection(StaleReason.NOT_LISTED, why, at)

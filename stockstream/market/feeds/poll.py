@@ -310,11 +310,12 @@ class PollFeed(Actor):
 
     def _not_found(self, gone: frozenset[Symbol], why: str) -> None:
         """The provider has these no longer, if it ever had."""
-        row = self._tables.confirmations.get(self._upstream)
-        if gone and row is not None:
+        if gone:
             at = Moment.now().milliseconds
             refused = {symbol: Rejection(StaleReason.NOT_LISTED, why, at) for symbol in gone}
-            self._confirming.answered(Answer(at, gone, frozenset(), refused), self._pace)
+            not_served = self._asking.not_served
+            answer = Answer(at, gone, frozenset(), refused, not_served=not_served)
+            self._confirming.answered(answer, self._pace)
 
     async def _publish(
         self,
@@ -347,7 +348,8 @@ class PollFeed(Actor):
         again = standing.rejected(parsed.rejects) + standing.suspected(poll)
         standing.succeeded(again + standing.behind(len(accepted.behind)))
         behind = accepted.behind | elsewhere
-        answer = answer_of(parsed, poll, reading.steady, asked, told, behind)
+        not_served = self._asking.not_served
+        answer = answer_of(parsed, poll, reading.steady, asked, told, behind, not_served)
         self._confirming.answered(answer, self._pace)
         if poll.confirms_nothing:
             standing.stale(self._cycle, poll.why)

@@ -40,7 +40,6 @@ from stockstream.market.feeds.standing import Standing
 from stockstream.market.feeds.wanting import Wanting
 from stockstream.market.observed import Observed
 from stockstream.market.parser import Rejects
-from stockstream.market.providers.conversation import OVER_LIMIT
 from stockstream.market.providers.push import Event, Prices, Refused, Subscribed, Unread
 from stockstream.market.sessions import may_trade
 from stockstream.market.time_base import Reading, TimeBase
@@ -53,6 +52,7 @@ from stockstream.messages import (
     RoutesChanged,
     UpstreamTold,
 )
+from stockstream.refusals import OVER_LIMIT
 from stockstream.statuses import PushPhase, PushStatus
 from stockstream.times import Moment, now_ms
 from supervision import Actor, CallError, handles
@@ -491,7 +491,8 @@ class PushFeed(Actor):
             self._standing.succeeded(again)
             if self._row.failures and now - (line.opened or now) >= self._settings.healthy:
                 self._row = msgspec.structs.replace(self._row, failures=0)
-            answer = subscribed(line, self._refused(line), self._upstream, self._tables, now)
+            refused = self._refused(line)
+            answer = subscribed(line, refused, wanted, self._upstream, self._tables, now)
             self._confirming.answered(answer, Pace(self._interval, self._interval, None))
             self._confirms = True
             self._told_wake.set()

@@ -17,12 +17,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from stockstream.market.providers.conversation import (
-    INVALID_SYMBOL,
-    OVER_LIMIT,
-    UNKNOWN_SYMBOL,
-    Conversation,
-)
+from stockstream.market.providers.conversation import Conversation
 from stockstream.market.providers.frames import (
     UNKNOWN_ERROR,
     UNKNOWN_MESSAGE,
@@ -51,6 +46,7 @@ from stockstream.market.providers.push import (
 )
 from stockstream.market.providers.rest import BAD_REQUEST, answered, rest_address, words_of
 from stockstream.quotes import Observation, TradingSession
+from stockstream.refusals import INVALID_SYMBOL, OVER_LIMIT, UNKNOWN_SYMBOL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stockstream.market.providers.conversation import INVALID_SYMBOL, Conversation
+from stockstream.market.providers.conversation import Conversation
 from stockstream.market.providers.frames import (
     UNKNOWN_ERROR,
     UNKNOWN_MESSAGE,
@@ -34,6 +34,7 @@ from stockstream.market.providers.push import (
     Trouble,
 )
 from stockstream.quotes import Observation
+from stockstream.refusals import INVALID_SYMBOL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stockstream.market.providers.conversation import UNKNOWN_SYMBOL, Conversation
+from stockstream.market.providers.conversation import Conversation
 from stockstream.market.providers.frames import (
     UNKNOWN_ERROR,
     UNKNOWN_MESSAGE,
@@ -32,6 +32,7 @@ from stockstream.market.providers.push import (
     Trouble,
 )
 from stockstream.quotes import Observation
+from stockstream.refusals import UNKNOWN_SYMBOL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

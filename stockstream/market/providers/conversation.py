@@ -20,6 +20,7 @@ from stockstream.market.providers.frames import (
     fields,
 )
 from stockstream.market.providers.push import Ready, Refused, Subscribed, Trouble, Turn
+from stockstream.refusals import INVALID_SYMBOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 10.0
 CALM_SECONDS = 1.0
-INVALID_SYMBOL = "invalid_symbol"
-UNKNOWN_SYMBOL = "unknown_symbol"
-OVER_LIMIT = "over_limit"
 _REMEMBERED = 4096
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from stockstream.market.providers.conversation import UNKNOWN_SYMBOL, Conversation
+from stockstream.market.providers.conversation import Conversation
 from stockstream.market.providers.frames import (
     UNKNOWN_ERROR,
     UNKNOWN_MESSAGE,
@@ -40,6 +40,7 @@ from stockstream.market.providers.push import (
 from stockstream.market.providers.rest import FORBIDDEN, answered, rest_address, words_of
 from stockstream.market.timestamps import TimeUnit
 from stockstream.quotes import Observation
+from stockstream.refusals import NOT_IN_PLAN, UNKNOWN_SYMBOL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +147,7 @@ def _read(symbols: frozenset[Symbol], status: int, body: bytes, _wall: int) -> T
     if status == FORBIDDEN:
         # The key is good, and the plan has this symbol not by REST.
         words = words_of(body) or "not in this plan"
-        return Turn(events=(Refused(symbol, "not_in_plan", words),))
+        return Turn(events=(Refused(symbol, NOT_IN_PLAN, words),))
     return answered(NAME, status, body, partial(_quote, symbol))
 
 

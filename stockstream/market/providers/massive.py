@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from stockstream.market.providers.conversation import UNKNOWN_SYMBOL, Conversation
+from stockstream.market.providers.conversation import Conversation
 from stockstream.market.providers.frames import (
     NOT_POSITIVE,
     UNKNOWN_ERROR,
@@ -45,6 +45,7 @@ from stockstream.market.providers.push import (
 from stockstream.market.providers.rest import answered, rest_address
 from stockstream.market.timestamps import TimeUnit
 from stockstream.quotes import Observation
+from stockstream.refusals import UNKNOWN_SYMBOL
 from stockstream.times import to_datetime
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from stockstream.market.providers.conversation import UNKNOWN_SYMBOL, Conversation
+from stockstream.market.providers.conversation import Conversation
 from stockstream.market.providers.frames import (
     UNKNOWN_ERROR,
     UNKNOWN_MESSAGE,
@@ -54,6 +54,7 @@ from stockstream.market.providers.rest import (
 )
 from stockstream.market.timestamps import TimeUnit
 from stockstream.quotes import Observation
+from stockstream.refusals import NOT_IN_PLAN, UNKNOWN_SYMBOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -185,7 +186,7 @@ def _words(answer: Fields) -> str:
 
 def _why(words: str) -> str:
     lower = words.lower()
-    return "not_in_plan" if "authorized" in lower or "plan" in lower else UNKNOWN_SYMBOL
+    return NOT_IN_PLAN if "authorized" in lower or "plan" in lower else UNKNOWN_SYMBOL
 
 
 def _observed(symbol: Symbol, name: str, last: float, at: int, item: Fields) -> Observation:

@@ -31,6 +31,8 @@ async def test_every_kind_of_message_fits_its_description(
         await me.wait_closed()
         for message in me.messages:
             assert faults(message, payload_schema(message["type"])) == [], message
-        # An alert needs rules, and they a database: tests/integration/alerts checks that one.
-        kinds = {struct.__struct_config__.tag for struct in ServerMessage.__args__} - {"alert"}
+        # An alert needs rules, and they a database: tests/integration/alerts checks that one. What
+        # is not served needs a provider that is asked by name: tests/integration/market does.
+        others = {"alert", "not_served"}
+        kinds = {struct.__struct_config__.tag for struct in ServerMessage.__args__} - others
         assert {message["type"] for message in me.messages} == kinds

@@ -8,6 +8,7 @@ import httpx
 import trio
 
 from stockstream import paths
+from tests.support.asyncapi import faults, payload_schema
 from tests.support.client import connected
 from tests.support.kraken import kraken
 from tests.support.tree import running_tree
@@ -67,8 +68,22 @@ async def test_a_price_goes_from_the_provider_to_a_client(nursery: trio.Nursery)
         assert crypto["push"]["refused"] == {"NO-SUCH": "unknown_symbol"}
         assert crypto["push"]["phase"] == "connected"
         assert server.attempts == 1
+        await me.wait_for(lambda: me.not_served)
+        assert me.not_served == {"NO-SUCH": "crypto does not know it"}
+        assert faults(await me.message("not_served"), payload_schema("not_served")) == []
+        async with httpx.AsyncClient(base_url=tree.url) as api:
+            answer = await api.get("/api/v1/quotes/NO-SUCH")
+        why = "no price of NO-SUCH: crypto does not know it"
+        told = answer.json()["error"]
+        assert (answer.status_code, told) == (404, {"code": "symbol_not_served", "reason": why})
 
-        await me.send(action="unsubscribe", symbols=["ETH-USD"])
+        # Listed after all: a new connection asks again, and takes the refusal back.
+        server.known["NO/SUCH"] = 1.5
+        await server.cut()
+        await me.wait_for(lambda: me.prices.get("NO-SUCH") == 1.5)
+        await me.wait_for(lambda: not me.not_served)
+
+        await me.send(action="unsubscribe", symbols=["ETH-USD", "NO-SUCH"])
         await server.until(lambda: server.now == {"BTC/USD"})
 
 

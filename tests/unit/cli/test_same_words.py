@@ -129,7 +129,7 @@ def test_how_a_symbol_stands() -> None:
             "changedAt": held.changed_at, "session": held.session, "delayed": held.delayed,
             "delayedSeconds": held.delayed_seconds,
         }  # fmt: skip
-        cases.append(["standing", {"quote": quote, "rejected": None}, theirs, NOW])
+        cases.append(["standing", {"quote": quote, "rejected": None, "refusal": None}, theirs, NOW])
         stands = standing(held, None, view, NOW)
         note = stands.note
         if stands.state is RowState.STALE and held.state is not SymbolState.STALE:
@@ -138,11 +138,17 @@ def test_how_a_symbol_stands() -> None:
             assert why in {"nothing newer could be fetched", "no word from the server"}
         ours.append((stands.state, stands.text, note))
     for entry, stands in (
-        ({"quote": None, "rejected": None}, standing(None, None, views()[0][0], NOW)),
-        ({"quote": None, "rejected": "no"}, standing(None, "no", views()[0][0], NOW)),
+        (
+            {"quote": None, "rejected": None, "refusal": None},
+            standing(None, None, views()[0][0], NOW),
+        ),
+        (
+            {"quote": None, "rejected": "no", "refusal": None},
+            standing(None, "no", views()[0][0], NOW),
+        ),
     ):
         cases.append(["standing", entry, views()[0][1], NOW])
-        ours.append((stands.state, stands.text, "" if entry["rejected"] else stands.note))
+        ours.append((stands.state, stands.text, stands.note))
     said = dashboard(cases)
     assert ours == [(one["state"], one["text"], one["note"]) for one in said]
     assert {one["state"] for one in said} == {state.value for state in RowState}

@@ -283,3 +283,26 @@ def test_a_server_that_does_not_want_a_client_back_is_asked_no_more() -> None:
     assert step.address.host == "b"
     way.bar()
     assert way.lost() is None
+
+
+def test_what_a_provider_refuses_is_said_and_still_waited_for() -> None:
+    """Until it is served again, by name or by a price; a new connection tells it anew."""
+    watching = following("AAPL", "NO-SUCH")
+    said(watching, **message("snapshot"))
+    lines = Lines(watching, as_json=False)
+    lines.next(NOW)
+    said(watching, **message("not_served"))
+    assert stands(watching, "NO-SUCH") == (RowState.REFUSED, "crypto does not know it")
+    assert "NO-SUCH is not served: crypto does not know it\n" in lines.next(NOW)
+    assert not watching.nothing_left
+    said(watching, **message("not_served", 1))
+    assert stands(watching, "NO-SUCH") == (RowState.LOADING, "")
+    assert "NO-SUCH is served again, and has no price yet\n" in lines.next(NOW)
+    said(watching, **message("not_served"))
+    said(watching, **message("welcome"))
+    assert stands(watching, "NO-SUCH") == (RowState.LOADING, "")
+    said(watching, **message("not_served"))
+    said(watching, **message("snapshot", quotes=[quote(symbol="NO-SUCH")]))
+    assert stands(watching, "NO-SUCH")[0] == RowState.LIVE
+    said(watching, **message("not_served"))
+    assert stands(watching, "NO-SUCH")[0] == RowState.LIVE

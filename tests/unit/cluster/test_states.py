@@ -7,8 +7,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from stockstream.cluster.codec import decode_told
-from stockstream.cluster.states import FAR_MS, MOST_SENDERS, HearingStates, State
+from stockstream.cluster.codec import decode_told, encode
+from stockstream.cluster.states import (
+    FAR_MS,
+    MOST_SENDERS,
+    HearingStates,
+    State,
+    TellingStates,
+)
+from stockstream.messages import UpstreamTold
+from stockstream.quotes import Symbol
+from stockstream.shards import NodeId
+from stockstream.statuses import Confirmations, FeedState, FeedStatus
+from stockstream.times import Moment
 
 NOW = 5_000_000
 FEED = {"state": "live", "as_of": NOW - 100, "interval": 1.0, "listed": True, "reason": None}
@@ -67,3 +78,34 @@ def test_names_that_somebody_makes_up_fill_no_memory() -> None:
     for number in range(MOST_SENDERS + 50):
         heard(hearing, name=f"rogue-{number}", confirmations={"fetched": NOW - 100})
     assert len(hearing._last) == MOST_SENDERS
+
+
+async def test_what_the_provider_refuses_is_the_same_on_each_node() -> None:
+    """It is told where it changed, and holds while only times are told."""
+    told = confirming({"NO-SUCH": "unknown_symbol"})
+    ours, theirs = TellingStates(NodeId("one", 1), 7), HearingStates()
+    first, again = ours.state(told), ours.state(told)
+    assert again.confirmations is None
+    for message in (first, again):
+        heard, lacks = theirs.told(sent(message), NOW)
+        assert not lacks
+        assert heard.confirmations is not None
+        assert heard.confirmations.not_served == {"NO-SUCH": "unknown_symbol"}
+    over = ours.state(confirming({}))
+    assert over.number > again.number
+    assert over.confirmations is not None
+    assert over.confirmations.not_served == {}
+
+
+def confirming(not_served: dict[str, str]) -> UpstreamTold:
+    symbols = {Symbol(symbol): code for symbol, code in not_served.items()}
+    confirmations = Confirmations(NOW, frozenset({Symbol("BTC-USD")}), not_served=symbols)
+    feed = FeedStatus(FeedState.LIVE, Moment(NOW / 1000), 5.0, listed=False)
+    return UpstreamTold("crypto", None, feed, None, None, confirmations, {})
+
+
+def sent(message: State) -> State:
+    """As it comes on another node."""
+    taken = decode_told(encode(message))
+    assert isinstance(taken, State)
+    return taken

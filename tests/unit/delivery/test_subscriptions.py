@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stockstream.delivery.messages import Changed, Refused
 from stockstream.delivery.subscription_manager import MOST_REJECTED, changed
+from stockstream.refusals import NOT_LISTED
 from stockstream.tables import Subscription
 
 KNOWN = {"AAPL", "MSFT", "TSLA", "NASDAQ:AAPL", "BRK.B", "^GSPC", "EURUSD=X", "BTC-USD"}
@@ -26,7 +27,7 @@ def apply(
         before,
         symbols,
         subscribe=subscribe,
-        known=lambda symbol: symbol if symbol in KNOWN else None,
+        known=lambda symbol: symbol if symbol in KNOWN else NOT_LISTED,
         limit=limit,
     )
     if isinstance(answer, Changed):

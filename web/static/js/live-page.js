@@ -52,6 +52,9 @@ import { Subscriber } from "./subscriber.js";
  */
 const TIME_LOST_MS = 1_500;
 
+/** Symbols that are not served, and are said one by one. */
+const REFUSALS_SAID = 3;
+
 export class LivePage {
   store = new Store();
   /** @type {Subscriber} */
@@ -69,6 +72,8 @@ export class LivePage {
   /** Since when there is no connection, ms; null while there is one. @type {number | null} */
   #awaySince = clock.now();
   #everOpen = false;
+  /** What was said of symbols that are not served: on a new connection it is told again. @type {Map<string, string>} */
+  #refusalsSaid = new Map();
   /** The time of day less the page's clock, ms. */
   #apart = Date.now() - clock.now();
   /** @type {number | null} */
@@ -192,6 +197,12 @@ export class LivePage {
         this.paintSoon();
         this.#tell();
         break;
+      case "welcome":
+        store.forgetRefusals();
+        break;
+      case "not_served":
+        this.#notServed(message);
+        break;
       case "subscriptions":
         subscriber.answered(message);
         break;
@@ -202,6 +213,18 @@ export class LivePage {
         if (!subscriber.failed(message)) warn(`${message.code}: ${message.reason}`);
         break;
     }
+  }
+
+  /** @param {import("./protocol.js").NotServed} message */
+  #notServed(message) {
+    const said = this.#refusalsSaid;
+    for (const symbol of message.served) said.delete(symbol);
+    const refused = [...this.store.applyNotServed(message)].filter(([symbol, why]) => said.get(symbol) !== why);
+    for (const [symbol, why] of refused) said.set(symbol, why);
+    const words = refused.slice(0, REFUSALS_SAID).map(([symbol, why]) => `${symbol} is not served: ${why}.`);
+    if (refused.length > REFUSALS_SAID) words.push(`${refused.length - REFUSALS_SAID} more are not served.`);
+    if (words.length > 0) this.say(words.join(" "));
+    this.paintSoon();
   }
 
   /**

@@ -68,6 +68,8 @@ export const PROTOCOL_VERSION = 1;
 
 /** @typedef {{type: "welcome", protocol: number, session: string, serverTime: number | null, steady: number | null, heartbeat: number, nodes: string[]}} Welcome nodes: addresses of the others of a cluster */
 /** @typedef {{type: "subscriptions", symbols: string[], rejected: Rejection[], id: Id}} Subscriptions */
+/** Symbols that have no price and get none, since their provider says so; `served` are those of which that is over.
+ * @typedef {{type: "not_served", symbols: Rejection[], served: string[]}} NotServed */
 /** @typedef {{type: "snapshot", quotes: Quote[]} & Head} Snapshot */
 /** @typedef {{type: "prices", prices: PriceUpdate[]} & Head} Prices */
 /**
@@ -80,7 +82,7 @@ export const PROTOCOL_VERSION = 1;
 /** @typedef {{type: "error", code: string, reason: string, temporary: boolean, id: Id}} ServerError */
 /** @typedef {{type: "going_away", reconnectAfter: number, nodes: string[]}} GoingAway seconds; nodes as in Welcome */
 /** @typedef {{type: "alert", alert: import("./alert-feed.js").Alert}} AlertFired */
-/** @typedef {Welcome | Subscriptions | Snapshot | Prices | Status | Pong | ServerError | AlertFired | GoingAway} ServerMessage */
+/** @typedef {Welcome | Subscriptions | NotServed | Snapshot | Prices | Status | Pong | ServerError | AlertFired | GoingAway} ServerMessage */
 
 /** @typedef {{action: "subscribe", symbols: string[], id: Id}} Subscribe */
 /** @typedef {{action: "unsubscribe", symbols: string[], id: Id}} Unsubscribe */
@@ -149,6 +151,12 @@ function read(m, faults) {
         symbols: listOf(m.symbols, "symbols", faults, (s) => (typeof s === "string" ? s : null)),
         rejected: listOf(m.rejected ?? [], "rejected", faults, readRejection),
         id: idOrNull(m.id),
+      };
+    case "not_served":
+      return {
+        type: "not_served",
+        symbols: listOf(m.symbols, "symbols", faults, readRejection),
+        served: listOf(m.served ?? [], "served", faults, (s) => (typeof s === "string" ? s : null)),
       };
     case "snapshot":
       return { type: "snapshot", ...readHead(m), quotes: listOf(m.quotes, "quotes", faults, readQuote) };

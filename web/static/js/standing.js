@@ -38,6 +38,8 @@ const REASONS = {
   beyond_limit: { note: "beyond the limit", sentence: "the provider’s answer is longer than this server reads" },
   outdated: { note: "time went back", sentence: "the provider’s time of it is before the one it told last" },
   feed_away: { note: "source is away", sentence: "nothing newer could be fetched from its source" },
+  over_limit: { note: "over the limit of its source", sentence: "its source tells no more symbols at a time than it does already" },
+  not_in_plan: { note: "not in the plan", sentence: "it is not in the plan with its source" },
   clock_ahead: { note: "time is ahead", sentence: "the provider’s time of it is in the future" },
 };
 const UNKNOWN_REASON = { note: "not confirmed", sentence: "the provider’s last answer did not confirm it" };
@@ -64,8 +66,9 @@ export function reasonWords(reason) {
  * @param {number} now ms
  * @returns {Standing}
  */
-export function standing({ quote, rejected }, view, now) {
-  if (rejected !== null) return made("refused", "Not served", "", `Not served: ${rejected}`);
+export function standing({ quote, rejected, refusal }, view, now) {
+  const why = rejected ?? refusal;
+  if (why !== null) return made("refused", "Not served", why, `Not served: ${why}`);
   const { state, cause } = rowState(quote, view, now);
   if (quote === null) return made("loading", "Waiting", "", "No price yet");
   const delay = delayWords(quote);

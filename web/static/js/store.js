@@ -8,6 +8,7 @@ import { compareVersions } from "./versions.js";
 
 /** @typedef {import("./protocol.js").PriceUpdate} PriceUpdate */
 /** @typedef {import("./protocol.js").Confirmation} Confirmation */
+/** @typedef {import("./protocol.js").NotServed} NotServed */
 /** @typedef {import("./protocol.js").Quote} Quote */
 /** @typedef {import("./protocol.js").Status} Status */
 
@@ -48,6 +49,7 @@ const TREND_SPACING_MS = 400;
  * @property {Trend} trend
  * @property {number} decimals of the price and of its change as shown: see `decimalsFor`
  * @property {string | null} rejected why the server will not serve it; null when it does
+ * @property {string | null} refusal why its provider tells no price of it now; null when it does, or may
  */
 
 export class Store {
@@ -157,7 +159,7 @@ export class Store {
       const { confirmed, changed: moved, state, ...fields } = quote;
       entry.quote = { ...fields, state: state ?? "live", confirmedAt: at.here(confirmed), changedAt: at.here(moved) ?? at.now };
       if (confirmed !== null && entry.quote.state === "live") this.#untold.add(quote.symbol);
-      entry.rejected = null;
+      entry.rejected = entry.refusal = null;
       entry.decimals = decimalsFor(quote.price, quote.base, entry.decimals);
       if (first && quote.previous !== null) extendTrend(entry.trend, quote.previous, at.now - TREND_SPACING_MS);
       if (order > 0) extendTrend(entry.trend, quote.price, at.now);
@@ -180,7 +182,7 @@ export class Store {
       // A symbol that is confirmed no more, or again, keeps the version of the price that it has.
       if (order < 0 || (order === 0 && price.state === null)) continue;
       entry.quote = moved(entry.quote, price, at);
-      entry.rejected = null;
+      entry.rejected = entry.refusal = null;
       if (order > 0) {
         entry.decimals = decimalsFor(price.price, entry.quote.base, entry.decimals);
         extendTrend(entry.trend, price.price, at.now);
@@ -232,6 +234,31 @@ export class Store {
   }
 
   /**
+   * A provider tells no price of listed symbols, or does again. What has a price has a state of its own.
+   * @param {NotServed} message
+   * @returns {Map<string, string>} why, of those it tells no price of
+   */
+  applyNotServed({ symbols, served }) {
+    const refused = new Map();
+    for (const { symbol, reason } of symbols) {
+      const entry = this.#entries.get(symbol);
+      if (entry === undefined || entry.quote !== null) continue;
+      entry.refusal = reason;
+      refused.set(symbol, reason);
+    }
+    for (const symbol of served) {
+      const entry = this.#entries.get(symbol);
+      if (entry !== undefined) entry.refusal = null;
+    }
+    return refused;
+  }
+
+  /** A connection begins: what providers refuse is told anew on each. */
+  forgetRefusals() {
+    for (const entry of this.#entries.values()) entry.refusal = null;
+  }
+
+  /**
    * The server will not serve a listed symbol. It stays on the list: a provider that forgot a symbol
    * for an hour must not cost somebody their list.
    * @param {string} symbol
@@ -278,7 +305,7 @@ function moved(quote, { confirmed, state, reason, ...fields }, at) {
 
 /** @returns {Entry} */
 function newEntry() {
-  return { quote: null, trend: { values: [], revision: 0, lastPointAt: -Infinity }, decimals: 2, rejected: null };
+  return { quote: null, trend: { values: [], revision: 0, lastPointAt: -Infinity }, decimals: 2, rejected: null, refusal: null };
 }
 
 /**

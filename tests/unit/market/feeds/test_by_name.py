@@ -141,6 +141,40 @@ async def test_a_symbol_that_it_does_not_know_costs_only_itself(autojump_clock):
         assert {"NOSUCH"} in provider.asked[-3:]
 
 
+def not_served(market):
+    row = market.tables.confirmations.get(UPSTREAM)
+    return {} if row is None else row.not_served
+
+
+async def test_what_it_tells_no_price_of_is_known_until_it_does(autojump_clock):
+    """Also where nothing was ever told; and no longer than anybody wants it."""
+    provider = by_name()
+    provider.listed = []
+    async with running_market(provider, demand=wanting("AAPL"), breaker=IGNORING) as market:
+        await trio.sleep(3)
+        assert not_served(market) == {"AAPL": "unknown_symbol"}
+        provider.listed = list(EVERY)
+        await trio.sleep(65)
+        assert not_served(market) == {}
+        await market.demands("AAPL", "NOSUCH")
+        await trio.sleep(3)
+        assert not_served(market) == {"NOSUCH": "unknown_symbol"}
+        await market.demands("AAPL")
+        await trio.sleep(3)
+        assert not_served(market) == {}
+
+
+async def test_what_is_left_out_of_an_answer_to_several_is_known_too(autojump_clock):
+    """One whose item is bad is not left out: that is said otherwise."""
+    provider = by_name(at_once=5)
+    async with running_market(provider, demand=wanting("AAPL", "NOSUCH")) as market:
+        await trio.sleep(3)
+        assert not_served(market) == {"NOSUCH": "not_told"}
+        provider.listed = [*EVERY, "NOSUCH"]
+        await trio.sleep(3)
+        assert not_served(market) == {}
+
+
 async def test_one_that_it_does_not_know_is_found_among_several(autojump_clock):
     """Some answer 404 to all for the sake of one: then each is asked for alone."""
     provider = by_name(at_once=5)

@@ -7,12 +7,21 @@ import trio
 from structlog.testing import capture_logs
 
 from stockstream import paths
+from stockstream.market.confirmations import Answer, Pace, after
+from stockstream.market.feeds.allowance import Tokens
+from stockstream.market.feeds.confirming import subscribed
+from stockstream.market.feeds.line import Line
 from stockstream.market.feeds.poll_settings import PollSettings
 from stockstream.market.parser import Parsed, Reject, RejectKind, Rejects
 from stockstream.market.providers import ProviderDown
+from stockstream.market.providers.kraken import KRAKEN
+from stockstream.market.providers.push import Access, Bucket, Refused
 from stockstream.messages import Demand
-from stockstream.quotes import Observation
+from stockstream.quotes import Observation, Symbol
+from stockstream.statuses import Rejection, StaleReason
 from stockstream.symbol_states import standing, unconfirmed
+from stockstream.tables import Tables
+from tests.unit.alerts.support import acting_as
 from tests.unit.market.market_tree import (
     FEED,
     UPSTREAM,
@@ -262,3 +271,40 @@ async def test_a_list_that_is_cut_says_so_of_what_may_be_in_the_rest(autojump_cl
         provider.always = lambda _: Parsed((Observation("AAPL", 1.0, wall_clock()),), cut)
         await trio.sleep(4)
         assert stale(market) == {"MSFT": "beyond_limit"}
+
+
+def test_what_a_line_was_refused_stays_so_until_the_next_one_has_an_answer() -> None:
+    """And is noted once: a refusal of each second would be news to all other nodes."""
+    tables, wanted = Tables(), frozenset(map(Symbol, ("AAPL", "NOPE", "GONE")))
+    line = Line(KRAKEN, Access(), Tokens(Bucket(10, 10), None, 0.0), lambda *_: None, lambda: 0)
+    why = {Symbol("NOPE"): Refused(Symbol("NOPE"), "unknown_symbol", "not supported")}
+    noted = [why, why, {}, {}]
+    rows = []
+    for second, refused in enumerate(noted):
+        if second == 3:
+            line.settled.set()
+        answer = subscribed(line, refused, wanted, UPSTREAM, tables, 100.0 + second)
+        row = after(tables.confirmations.get(UPSTREAM), answer, Pace(1.0, 1.0, None))
+        with acting_as(FEED):
+            tables.confirmations.put(UPSTREAM, row)
+        rows.append(row)
+    assert [row.not_served for row in rows] == 3 * [{"NOPE": "unknown_symbol"}] + [{}]
+    assert rows[0].rejected == rows[1].rejected
+    unwanted = subscribed(line, {}, frozenset(), UPSTREAM, tables, 200.0)
+    assert unwanted.not_served == {}
+
+
+def test_a_symbol_with_a_price_is_stale_for_the_reason_that_the_provider_gives() -> None:
+    """Nodes tell each other the old word, which those of an older release know."""
+    told = frozenset({Symbol("AAPL")})
+    pace = Pace(1.0, 1.0, None)
+    row = after(None, Answer(0, told, told), pace)
+    refused = {Symbol("AAPL"): Rejection(StaleReason.NOT_LISTED, "405", 1_000)}
+    not_served = {Symbol("AAPL"): "over_limit"}
+    row = after(row, Answer(1_000, told, frozenset(), refused, not_served=not_served), pace)
+    assert row.lapsed[Symbol("AAPL")].reason is StaleReason.NOT_LISTED
+    rows = {UPSTREAM: row}
+    how = standing(Symbol("AAPL"), rows, 60_000)
+    assert how == unconfirmed(rows, 60_000)[Symbol("AAPL")]
+    assert how is not None
+    assert how.reason is StaleReason.OVER_LIMIT

@@ -112,6 +112,12 @@ describe("decode", () => {
     assert.deepEqual(ok({ type: "subscriptions", symbols: ["*"] }), { type: "subscriptions", symbols: ["*"], rejected: [], id: null });
   });
 
+  it("reads what providers refuse, and what they do not any more", () => {
+    const refused = { type: "not_served", symbols: [{ symbol: "NOPE", code: "unknown_symbol", reason: "us does not know it" }], served: ["A"] };
+    assert.deepEqual(ok(refused), refused);
+    assert.deepEqual(sent({ type: "not_served", symbols: [7], served: [{}] }).message, { type: "not_served", symbols: [], served: [] });
+  });
+
   it("reads errors, pongs and the farewell", () => {
     assert.deepEqual(ok({ type: "error", code: "rate_limited", reason: "slow down", temporary: true, id: "x" }), {
       type: "error", code: "rate_limited", reason: "slow down", temporary: true, id: "x",

@@ -11,7 +11,7 @@ const held = (over = {}) => ({
   delayed: false, delayedSeconds: null, ...over,
 });
 const told = (quote, over = {}, rejected = null) => {
-  const { state, text, note, title } = standing({ quote, rejected, decimals: 2, trend: null }, view(over), NOW);
+  const { state, text, note, title } = standing({ quote, rejected, refusal: over.refusal ?? null, decimals: 2, trend: null }, view(over), NOW);
   return [state, text, note, title].map((part) => part.replaceAll("\u00a0", " "));
 };
 
@@ -53,7 +53,13 @@ describe("how a row stands, in words", () => {
   }
 
   it("tells what the server will not serve, whatever price there was", () => {
-    assert.deepEqual(told(held(), {}, "unknown to every feed"), ["refused", "Not served", "", "Not served: unknown to every feed"]);
+    assert.deepEqual(told(held(), {}, "unknown to every feed"), ["refused", "Not served", "unknown to every feed", "Not served: unknown to every feed"]);
+  });
+});
+
+describe("a symbol that its provider refuses", () => {
+  it("says why in its row", () => {
+    assert.deepEqual(told(null, { refusal: "us does not know it" }), ["refused", "Not served", "us does not know it", "Not served: us does not know it"]);
   });
 });
 

@@ -132,6 +132,21 @@ describe("prices", () => {
     assert.equal(store.entry("X").decimals, 6);
   });
 
+  it("knows what a provider refuses until it is served or has a price", () => {
+    const refusal = (symbol) => store.entry(symbol).refusal;
+    store.add(["A", "B", "C"]);
+    store.applySnapshot([quote("C", 3, 1)], at(0));
+    const symbols = ["A", "B", "C", "GONE"].map((symbol) => ({ symbol, code: "over_limit", reason: "us is full" }));
+    assert.deepEqual([...store.applyNotServed({ symbols, served: [] }).keys()], ["A", "B"]);
+    assert.deepEqual([refusal("A"), refusal("B"), refusal("C")], ["us is full", "us is full", null]);
+    store.applyNotServed({ symbols: [], served: ["A", "GONE"] });
+    store.applyPrices([price("B", 3, 1)], at(0));
+    assert.deepEqual([refusal("A"), refusal("B")], [null, null]);
+    store.applyNotServed({ symbols: symbols.slice(0, 1), served: [] });
+    store.forgetRefusals();
+    assert.equal(refusal("A"), null);
+  });
+
   it("keeps a rejected symbol on the list until it has a price again", () => {
     store.add(["OLD"]);
     assert.equal(store.reject("OLD", "unknown"), true);

@@ -264,7 +264,8 @@ function describeState() {
   const { candles, loader: { state } } = feed;
   const { name } = choice.range;
   if (libraryFailed) return { kind: "refused", text: "The chart could not be loaded. The table below has the same figures; a reload tries again.", retry: false };
-  const rejected = store.entry(symbol)?.rejected ?? null;
+  const entry = store.entry(symbol);
+  const rejected = entry?.rejected ?? entry?.refusal ?? null;
   switch (state.name) {
     case "unavailable": {
       const left = state.retryAt - clock.now();

@@ -14,7 +14,7 @@ from pathlib import Path
 
 NAME = "stockstream"
 
-_COMMANDS = "serve|cluster|mock|watch|tree|providers|chaos|db|config|--help"
+_COMMANDS = "serve|cluster|mock|watch|tree|providers|chaos|db|config|doctor|--help"
 _COMMAND = re.compile(rf"(?<![\w./-]){NAME}(?= (?:{_COMMANDS})\b(?!:))")
 
 

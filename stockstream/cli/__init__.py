@@ -51,6 +51,9 @@ _EXAMPLES = """Examples:
 
   stockstream config
       Show every setting, its value and where it came from.
+
+  stockstream doctor
+      See what is wrong here, and what to do about it.
 """
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -69,6 +72,7 @@ _COMMANDS = (
     ("chaos", _inspect, "Break a running server on purpose, and see that it holds."),
     ("db", _inspect, "Look after the database: schema, export, import, backup, retention."),
     ("config", _inspect, "Show every setting with its value and source."),
+    ("doctor", _inspect, "Look at all that a server needs, and say what to do."),
 )
 
 

@@ -13,9 +13,8 @@ from stockstream import garbage, logs, open_files, part_settings
 from stockstream.application import Addresses, bind, build
 from stockstream.cli.announcing import announcement
 from stockstream.cli.several import MOST_NODES, serve_several
-from stockstream.cli.start_errors import ports_named, upstreams_named
+from stockstream.cli.start_errors import ports_named, refuse_apart, upstreams_named
 from stockstream.environment import load
-from stockstream.errors import ConfigurationError
 from stockstream.nodes.inherited import follow_parent, say_ready, take_sockets
 from stockstream.run_record import RunRecord
 from supervision import run
@@ -63,11 +62,7 @@ def serve(
     logs.configure(settings.log_level, settings.log_format)
     if nodes > 1:
         return serve_several(configuration, nodes)
-    if settings.production and settings.cluster_nats_url and settings.database_url is None:
-        raise ConfigurationError(
-            "DATABASE_URL: required with CLUSTER_NATS_URL when STOCKSTREAM_ENV=production; "
-            "each node would have an embedded database of its own"
-        )
+    refuse_apart(settings)
     settings = _with_room_for_clients(configuration)
     with ports_named():
         addresses = bind(settings)

@@ -12,6 +12,8 @@ from web.server import PortTaken
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stockstream.config import Settings
+
 
 @contextmanager
 def ports_named() -> Iterator[None]:
@@ -24,6 +26,19 @@ def ports_named() -> Iterator[None]:
         yield
     except (PortTaken, OSError) as error:
         raise StartError(f"{error}; stop it, or set another PORT or STUB_PORT") from error
+
+
+def refuse_apart(settings: Settings) -> None:
+    """Nodes of a cluster in production have one database.
+
+    Raises:
+        ConfigurationError: each would have one of its own.
+    """
+    if settings.production and settings.cluster_nats_url and settings.database_url is None:
+        raise ConfigurationError(
+            "DATABASE_URL: required with CLUSTER_NATS_URL when STOCKSTREAM_ENV=production; "
+            "each node would have an embedded database of its own"
+        )
 
 
 @contextmanager

@@ -9,7 +9,18 @@ import pytest
 
 from stockstream.cli import main
 
-COMMANDS = ("serve", "cluster", "mock", "watch", "tree", "providers", "chaos", "db", "config")
+COMMANDS = (
+    "serve",
+    "cluster",
+    "mock",
+    "watch",
+    "tree",
+    "providers",
+    "chaos",
+    "db",
+    "config",
+    "doctor",
+)
 
 
 def test_help_teaches(stockstream):

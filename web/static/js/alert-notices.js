@@ -48,6 +48,8 @@ export class AlertNotices {
   /** Read here, and the server could not be told yet: ms. @type {number | null} */
   #readUntil = null;
   #loaded = false;
+  /** The server told of one alert by itself so many times. */
+  #updates = 0;
   #tabs = new OtherTabs((message) => {
     if (message.kind === "rules") void this.#options.alsoRead?.();
     else this.#wasRead(message.until);
@@ -108,12 +110,15 @@ export class AlertNotices {
 
   /** Reads what fired once more. Who calls it comes back anyway, so a failure is no news. */
   async refresh() {
+    const before = this.#updates;
     const fired = await ask(fetch, "GET", "alerts/fired?limit=20");
-    if (fired.ok) this.#take(fired.body);
+    // An answer that may be older than what is known of one alert is left to the next time.
+    if (fired.ok && this.#updates === before) this.#take(fired.body);
   }
 
   /** @param {Alert} alert that is known, as the server told it just now */
   update(alert) {
+    this.#updates += 1;
     this.#feed.take([alert]);
     this.#options.onChange?.();
   }

@@ -7,10 +7,13 @@ import { AlertForm } from "./alert-form.js";
 import { AlertNotices } from "./alert-notices.js";
 import { DeletedRows } from "./deleted-rows.js";
 import { must, setText } from "./dom.js";
+import { FollowUp } from "./follow-up.js";
+import { clock } from "./page.js";
 import { ask, itemsIn } from "./rows-api.js";
 
 /** @typedef {import("./alert-feed.js").Alert} Alert */
 /** @typedef {import("./alert-feed.js").Rule} Rule */
+/** @typedef {import("./rows-api.js").Answer} Answer */
 /** @typedef {import("./toast.js").Undoable} Undoable */
 
 /**
@@ -22,10 +25,6 @@ import { ask, itemsIn } from "./rows-api.js";
  * @property {(symbol: string) => boolean} isUnlisted whether no feed lists it, as far as is known
  * @property {(count: number) => void} onUnread how many nobody has read
  */
-
-/** How soon it is asked again what became of an alert that is to be posted; longer each time. */
-const FOLLOW_MS = 2_000;
-const LONGEST_FOLLOW_MS = 30_000;
 
 export class Alerts {
   #options;
@@ -43,9 +42,10 @@ export class Alerts {
     },
     onRestore: (id) => this.#restore(id),
   });
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #following;
-  #followMs = FOLLOW_MS;
+  /** What becomes of an alert that is to be posted: the socket says nothing of that. */
+  #posting = new FollowUp({ clock, look: () => this.#notices.refresh(), isWanted: () => this.#isPosting() });
+  /** Rules were made or removed here so many times. */
+  #changes = 0;
   #list = must(document, "#rules", HTMLUListElement);
   #fired = must(document, "#fired", HTMLOListElement);
   #firedBox = must(document, "#fired-box", HTMLElement);
@@ -91,6 +91,7 @@ export class Alerts {
   /** @param {Alert} alert from the socket */
   received(alert) {
     this.#notices.received(alert);
+    this.#posting.begun();
   }
 
   /** Whether there is a rule that no feed lists the symbol of: it may be listed one day. */
@@ -103,8 +104,12 @@ export class Alerts {
     this.#paint();
   }
 
+  /** @returns {Promise<Answer>} */
   async #readRules() {
+    const before = this.#changes;
     const answer = await ask(fetch, "GET", "alerts/rules");
+    // The answer may be older than what was made or removed meanwhile.
+    if (answer.ok && this.#changes !== before) return this.#readRules();
     if (answer.ok) {
       this.#rules = itemsIn(answer.body, "rules").map(readRule).filter((rule) => rule !== null);
       this.#paint();
@@ -134,6 +139,7 @@ export class Alerts {
     const answer = await ask(fetch, "DELETE", `alerts/rules/${rule.id}`);
     if (!answer.ok && answer.status !== 404) return this.#refuse(`Not removed: ${answer.reason}.`);
     const place = this.#rules.indexOf(rule);
+    this.#changes += 1;
     this.#rules = this.#rules.filter((other) => other.id !== rule.id);
     this.#notices.rulesChanged();
     this.#deleted.changed();
@@ -159,6 +165,7 @@ export class Alerts {
 
   /** @param {Rule} rule */
   #put(rule) {
+    this.#changes += 1;
     this.#rules = [...this.#rules.filter((other) => other.id !== rule.id), rule].sort((a, b) => a.symbol.localeCompare(b.symbol) || a.id - b.id);
     this.#notices.rulesChanged();
     this.#paint();
@@ -170,30 +177,14 @@ export class Alerts {
     if (!answer.ok) return this.#refuse(`Not posted: ${answer.reason}.`);
     const alert = readAlert(/** @type {Record<string, unknown>} */ (answer.body));
     if (alert === null) return;
-    this.#followMs = FOLLOW_MS;
-    clearTimeout(this.#following);
-    this.#following = undefined;
     this.#options.announce("It is being posted.");
     this.#notices.update(alert);
-  }
-
-  /** Asks again while something is to be posted, since the socket says nothing of that. */
-  #follow() {
-    if (this.#following !== undefined || !this.#isPosting()) return;
-    this.#following = setTimeout(() => {
-      this.#followMs = Math.min(this.#followMs * 1.5, LONGEST_FOLLOW_MS);
-      void this.#notices.refresh().finally(() => {
-        this.#following = undefined;
-        this.#follow();
-      });
-    }, this.#followMs);
+    this.#posting.begun();
   }
 
   #isPosting() {
     const hasWebhook = this.#rules.some((rule) => rule.webhook !== null);
-    const waits = this.#notices.alerts.some(({ delivery }) => (delivery === undefined ? hasWebhook : delivery?.state === "pending"));
-    if (!waits) this.#followMs = FOLLOW_MS;
-    return waits;
+    return this.#notices.alerts.some(({ delivery }) => (delivery === undefined ? hasWebhook : delivery?.state === "pending"));
   }
 
   #paint() {
@@ -209,7 +200,7 @@ export class Alerts {
     if (focusedAlert !== undefined) focusIn(this.#fired, `[data-alert="${CSS.escape(focusedAlert)}"]`);
     this.#firedBox.hidden = alerts.length === 0;
     this.#readAll.hidden = unreadText === "";
-    this.#follow();
+    this.#posting.changed();
   }
 
   /** @param {string} text */

@@ -16,6 +16,8 @@ export class ListBook {
   #active = null;
   /** The list that was chosen last in any window. @type {number | null} */
   #last = null;
+  /** Lists that the server told of one by one, in any window. */
+  #news = 0;
 
   /**
    * @param {string | null} text as `toText` wrote it; anything else is as good as nothing
@@ -30,6 +32,7 @@ export class ListBook {
       // Somebody else's, or cut off: begin with none.
     }
     if (!Array.isArray(parsed?.lists)) return;
+    if (Number.isSafeInteger(parsed.news)) this.#news = parsed.news;
     for (const item of parsed.lists) {
       const named = readNamed(item);
       if (named !== null) this.#lists.push({ ...named, base: symbolsOf(item.base) });
@@ -39,7 +42,15 @@ export class ListBook {
   }
 
   toText() {
-    return { active: this.#last, lists: this.#lists };
+    return { active: this.#last, lists: this.#lists, news: this.#news };
+  }
+
+  /**
+   * Another number each time that the server told of one list: an answer with all lists that was asked
+   * for before may be older, and lack it.
+   */
+  get news() {
+    return this.#news;
   }
 
   get lists() {
@@ -101,12 +112,17 @@ export class ListBook {
    * @param {Named} named
    */
   told(named) {
+    this.#news += 1;
     const merged = this.#merged(named);
     this.#lists = [...this.#lists.filter((list) => list.id !== named.id), merged].sort(byName);
   }
 
-  /** @param {number} id */
+  /**
+   * The server has deleted a list.
+   * @param {number} id
+   */
   drop(id) {
+    this.#news += 1;
     this.#lists = this.#lists.filter((list) => list.id !== id);
     if (this.active === null) this.#active = null;
   }

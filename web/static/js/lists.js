@@ -171,12 +171,15 @@ export class Lists {
 
   /** @returns {Promise<Refusal | null>} */
   async #read() {
+    const { news } = this.#latest();
     const answer = await ask(fetch, "GET", "watchlists");
     if (!answer.ok) return answer;
     const most = /** @type {any} */ (answer.body)?.limits?.symbols;
     if (typeof most === "number") this.#most = most;
     const before = this.symbols.join();
     this.#refresh();
+    // Older than a list that was made, changed or deleted meanwhile: it would be gone, or back.
+    if (this.#book.news !== news) return this.#read();
     const { active } = this.#book;
     this.#book.received(itemsIn(answer.body, "watchlists").map(readNamed).filter((named) => named !== null));
     this.#keep();
@@ -311,8 +314,13 @@ export class Lists {
    * be lost if this one's idea of it were written over it.
    */
   #refresh() {
+    this.#book = this.#latest();
+  }
+
+  /** The lists as the windows of this browser have them now. */
+  #latest() {
     const text = this.#trouble === null ? this.#options.memory.load(LISTS_KEY) : null;
-    if (text !== null) this.#book = new ListBook(text, this.#book.chosen);
+    return text === null ? this.#book : new ListBook(text, this.#book.chosen);
   }
 
   #paint() {

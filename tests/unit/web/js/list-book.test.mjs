@@ -80,6 +80,23 @@ describe("a change", () => {
   });
 });
 
+describe("news of one list", () => {
+  it("tell that an answer with all lists may be older, in each window and over a reload", () => {
+    const book = new ListBook(null);
+    const before = book.news;
+    book.received([named(1, "Tech")]);
+    book.choose(1);
+    book.edited(["AAPL"]);
+    assert.equal(book.news, before);
+    book.told(named(2, "Cars"));
+    const made = reopened(book).news;
+    assert.notEqual(made, before);
+    book.drop(2);
+    assert.notEqual(reopened(book).news, made);
+    for (const news of ["7", null, 1.5, {}]) assert.equal(new ListBook(JSON.stringify({ lists: [], news })).news, 0);
+  });
+});
+
 describe("a list that is gone", () => {
   it("is not the chosen one any more", () => {
     for (const go of [(book) => book.drop(1), (book) => book.received([])]) {

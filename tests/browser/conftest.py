@@ -20,11 +20,10 @@ from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.browser import chromium, firefox
 from tests.browser.dashboard import Dashboard
+from tests.browser.waiting import WAIT_SECONDS
 from tests.browser.witness import Witness
 from tests.support.programs import Server, Stub, running
 
-WAIT_SECONDS = 20.0
-"""For what must happen: generous, for a busy machine; a test that passes does not use it up."""
 FAST = {
     "FETCH_INTERVAL": "0.2",
     "FETCH_INTERVAL_IDLE": "0.2",

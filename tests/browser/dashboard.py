@@ -8,6 +8,8 @@ from urllib.parse import urljoin
 
 from playwright.sync_api import expect
 
+from tests.browser.waiting import until
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
@@ -25,11 +27,18 @@ def tab_beside(page: Page) -> Page:
 def same_kept(page: Page, other: Page) -> None:
     """Wait until the other tab knows what this one keeps.
 
-    Tabs are processes of their own: what one of them keeps comes to the others a little later.
+    Tabs are processes of their own: what one of them keeps comes to the others a little later. Both
+    are asked each time: the answer to a change that this one saves changes what it keeps once more.
     """
-    other.wait_for_function(f"(kept) => ({_KEPT})() === kept", arg=page.evaluate(_KEPT))
+
+    def kept() -> list[str]:
+        return [str(each.evaluate(_KEPT)) for each in (page, other)]
+
+    until(page, lambda: len(set(kept())) == 1, kept)
 
 
+A_MOVE = "0.003"
+"""Percent of AAPL, MSFT or TSLA: each new price of the stub is another one by more than that."""
 A_PRICE = re.compile(r"^\d[\d,]*\.\d{2,}$")
 
 

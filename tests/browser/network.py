@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tests.browser.waiting import until
+
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from collections.abc import Iterator
+
+    from playwright.sync_api import APIResponse, Page, Route
+
+
+@contextmanager
+def late_answer(page: Page, url: str) -> Iterator[None]:
+    """The answer to what the page GETs of an address as it is loaded comes at the end of the `with`
+    alone, as old as it is then. Waits until the page has asked once more.
+    """
+    asked = 0
+    late: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        nonlocal asked
+        if route.request.method != "GET":
+            return route.continue_()
+        asked += 1
+        if asked > 1:
+            return route.continue_()
+        return late.append((route, route.fetch()))
+
+    page.route(url, hold)
+    page.reload()
+    until(page, lambda: late != [])
+    yield
+    route, answer = late[0]
+    route.fulfill(response=answer)
+    until(page, lambda: asked > 1)
 
 
 class Network:

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import FAST, WAIT_SECONDS
+from tests.browser.conftest import FAST
+from tests.browser.waiting import WAIT_SECONDS
 from tests.browser.witness import Witness
 from tests.support.programs import Server, Stub, running
 from tests.support.server import TOKEN

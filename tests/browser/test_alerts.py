@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import WAIT_SECONDS
+from tests.browser.dashboard import A_MOVE
+from tests.browser.network import late_answer
 from tests.browser.test_looks import CONTRASTS, NARROW, READABLE, expect_no_sideways_scroll
+from tests.browser.waiting import until
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit
@@ -27,31 +28,31 @@ def add_alert(me: Dashboard, symbol: str, kind: str, threshold: str) -> None:
 
 
 def make_rule(me: Dashboard, server: Server, symbol: str) -> None:
-    """By the API: it soon fires, and once only."""
-    rule = {"symbol": symbol, "kind": "move", "threshold": 0.05, "window": 60, "hysteresis": 0}
+    """By the API: it fires with the next price but one, and once only."""
+    rule = {"symbol": symbol, "kind": "move", "threshold": float(A_MOVE), "window": 60}
     answer = me.page.request.post(
-        f"{server.url}/api/v1/alerts/rules", data=rule | {"cooldown": 86_400}
+        f"{server.url}/api/v1/alerts/rules", data=rule | {"hysteresis": 0, "cooldown": 86_400}
     )
     assert answer.ok, answer.text()
+
+
+def until_stored(me: Dashboard, server: Server, count: int) -> None:
+    """Wait until the server has stored so many alerts: pages are told of them before."""
+    fired = f"{server.url}/api/v1/alerts/fired"
+    until(me.page, lambda: len(me.page.request.get(fired).json()["alerts"]) >= count)
 
 
 def fired_while_away(me: Dashboard, server: Server) -> None:
     """Leave the page, and wait until an alert of MSFT has fired."""
     me.page.goto("about:blank")
     make_rule(me, server, "MSFT")
-    give_up = time.monotonic() + WAIT_SECONDS
-    while not me.page.request.get(f"{server.url}/api/v1/alerts/fired").json()["alerts"]:
-        assert time.monotonic() < give_up, "nothing fired"
-        me.page.wait_for_timeout(50)
+    until_stored(me, server, 1)
 
 
 def test_a_rule_is_made_with_the_keyboard_and_its_alert_is_told(
     keeping: Server, visit: Visit
 ) -> None:
-    """The notification, the one live region, the list and the count; marked as read.
-
-    The stub's prices move by some percent all the time, so a small move is soon there.
-    """
+    """The notification, the one live region, the list and the count; marked as read."""
     me = visit(keeping.url)
     me.subscribe("AAPL")
     me.expect_price("AAPL")
@@ -62,14 +63,15 @@ def test_a_rule_is_made_with_the_keyboard_and_its_alert_is_told(
     keys.type("moves")
     expect(me.page.get_by_label("Within")).to_be_visible()
     keys.press("Tab")
-    keys.type("0.05")
+    keys.type(A_MOVE)
     keys.press("Enter")
-    expect(me.page.get_by_test_id("rules")).to_contain_text("AAPL moves 0.05 % within 5 min")
+    expect(me.page.get_by_test_id("rules")).to_contain_text(f"AAPL moves {A_MOVE} % within 5 min")
     notice = me.page.get_by_test_id("alert-notice")
     expect(notice).to_contain_text("AAPL ")
     expect(me.page.locator("#live")).to_contain_text("Alert. AAPL")
     expect(me.page.get_by_test_id("alerts-sum")).to_contain_text("unread")
     expect(me.page.get_by_test_id("fired").get_by_role("listitem").first).to_contain_text("AAPL")
+    until_stored(me, keeping, 1)
     me.page.get_by_role("button", name="Remove the alert").click()
     expect(me.page.get_by_test_id("rules")).to_be_hidden()
     with me.page.expect_response("**/fired/read") as marked:
@@ -92,7 +94,7 @@ def test_what_fired_while_nobody_looked_is_told_on_return(keeping: Server, visit
     fired_while_away(me, keeping)
     me.page.goto(url)
     expect(me.page.get_by_test_id("alert-notice")).to_contain_text("While you were away: MSFT")
-    expect(me.page.get_by_test_id("rules")).to_contain_text("MSFT moves 0.05 % within 1 min")
+    expect(me.page.get_by_test_id("rules")).to_contain_text(f"MSFT moves {A_MOVE} % within 1 min")
 
 
 def test_what_is_wrong_is_told_beside_the_form_and_a_removed_rule_comes_back(
@@ -126,6 +128,17 @@ def test_what_is_wrong_is_told_beside_the_form_and_a_removed_rule_comes_back(
     expect(rules).to_have_count(2)
 
 
+def test_a_rule_that_is_made_while_an_older_answer_is_on_its_way_stays(
+    keeping: Server, visit: Visit
+) -> None:
+    """All rules were told before this one was made."""
+    me = visit(keeping.url)
+    with late_answer(me.page, "**/api/v1/alerts/rules"):
+        add_alert(me, "AAPL", "rises to", "100000")
+        expect(me.page.get_by_test_id("rules")).to_contain_text("AAPL rises to 100,000.00")
+    expect(me.page.get_by_test_id("rules")).to_contain_text("AAPL rises to 100,000.00")
+
+
 def test_an_alert_is_notified_once_and_not_again_on_each_page_that_is_opened(
     keeping: Server, visit: Visit
 ) -> None:
@@ -136,6 +149,7 @@ def test_an_alert_is_notified_once_and_not_again_on_each_page_that_is_opened(
     notice = me.page.get_by_test_id("alert-notice")
     make_rule(me, keeping, "MSFT")
     expect(notice).to_contain_text("MSFT ")
+    until_stored(me, keeping, 1)
     for page in ("s/AAPL", "", "s/MSFT", ""):
         with me.page.expect_response("**/alerts/fired?limit=20") as read:
             me.page.goto(f"{keeping.url}/{page}")
@@ -148,6 +162,7 @@ def test_an_alert_is_notified_once_and_not_again_on_each_page_that_is_opened(
     make_rule(me, keeping, "TSLA")
     expect(notice).to_contain_text("TSLA ")
     expect(notice).not_to_contain_text("more")
+    until_stored(me, keeping, 2)
     with me.page.expect_response("**/fired/read") as marked:
         notice.get_by_role("button", name="Dismiss the alert").click()
     assert marked.value.ok
@@ -203,12 +218,14 @@ def test_what_became_of_the_posting_is_told_and_an_alert_is_posted_again(
     ):
         me.page.get_by_label("Tell it").select_option(label="once a day")
         me.page.get_by_label("Address", exact=True).fill(url)
-        add_alert(me, symbol, "moves by", "0.05")
+        add_alert(me, symbol, "moves by", A_MOVE)
         expect(me.page.get_by_test_id("rules")).to_contain_text(f"{symbol} moves")
     fired = me.page.get_by_test_id("fired").get_by_role("listitem")
     dead = fired.filter(has_text="MSFT")
+    expect(dead).to_be_visible()
     expect(dead).to_contain_text("Not posted: localhost is not on the internet. Given up")
     waiting = fired.filter(has_text="AAPL")
+    expect(waiting).to_be_visible()
     expect(waiting).to_contain_text("Not posted yet: no-such-host.invalid: ")
     expect(waiting).to_contain_text("Tried ")
     again = dead.get_by_role("button", name="Post again")
@@ -221,6 +238,7 @@ def test_what_became_of_the_posting_is_told_and_an_alert_is_posted_again(
     assert posted.value.ok
     expect_no_sideways_scroll(me)
     expect(waiting).to_contain_text("Tried ")
+    expect(dead).to_contain_text("Given up")  # once more
     contrasts = me.page.evaluate(CONTRASTS)
     assert "Given up" in " ".join(text for text, _ratio in contrasts)
     assert [(text, ratio) for text, ratio in contrasts if ratio < READABLE] == []

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.browser.axe import expect_accessible
 from tests.browser.chart import Answers, ChartPage
 from tests.browser.conftest import FAST, until_rows_are_kept
-from tests.browser.dashboard import Dashboard
+from tests.browser.dashboard import A_MOVE, Dashboard
 from tests.browser.test_admin import BREAKER, STREAMER, Operations, inject
 from tests.browser.test_alerts import add_alert
 from tests.support.programs import Server, Stub, running
@@ -83,7 +83,7 @@ def test_alerts(own_server: Server, page: Page) -> None:
     expect(page.get_by_test_id("alert-hint")).not_to_have_text("")
     page.get_by_text("Post it to an address as well").click()
     expect_accessible(page, dark=False)
-    add_alert(me, "AAPL", "moves by", "0.05")
+    add_alert(me, "AAPL", "moves by", A_MOVE)
     expect(page.get_by_test_id("alert-notice")).to_contain_text("AAPL ")
     expect(page.get_by_test_id("fired").get_by_role("listitem").first).to_be_visible()
     expect_accessible(page)

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.chart import ChartPage
 from tests.browser.conftest import FAST, until_rows_are_kept
+from tests.browser.dashboard import A_MOVE
 from tests.browser.test_alerts import add_alert
 from tests.browser.test_lists import chosen, make_list
 from tests.support.programs import Server, Stub, running
@@ -65,7 +66,7 @@ def test_a_user_has_all_of_it_there(outside: str, visit: Visit) -> None:
     me.subscribe("AAPL MSFT")
     make_list(me, "Tech")
     me.expect_changes("AAPL", 2)
-    add_alert(me, "AAPL", "moves by", "0.05")
+    add_alert(me, "AAPL", "moves by", A_MOVE)
     expect(me.page.get_by_test_id("alert-notice")).to_contain_text("AAPL ")
     me.page.reload()
     expect(chosen(me)).to_have_text("Tech")

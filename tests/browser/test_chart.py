@@ -10,9 +10,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chart import Answers, ChartPage
-from tests.browser.conftest import FAST, WAIT_SECONDS
+from tests.browser.conftest import FAST
 from tests.browser.dashboard import A_PRICE
 from tests.browser.test_looks import CONTRASTS, NARROW, READABLE
+from tests.browser.waiting import WAIT_SECONDS
 from tests.browser.witness import Witness
 from tests.support.programs import Server, Stub
 

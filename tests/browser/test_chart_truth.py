@@ -16,9 +16,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chart import Answers, ChartPage
-from tests.browser.conftest import FAST, WAIT_SECONDS
+from tests.browser.conftest import FAST
 from tests.browser.dashboard import Dashboard
 from tests.browser.provider import Provider
+from tests.browser.waiting import WAIT_SECONDS
 from tests.support.programs import Server, running
 from tests.support.server import ROOT
 

@@ -12,10 +12,11 @@ from playwright.sync_api import expect
 
 from tests.browser import firefox
 from tests.browser.chart import ChartPage
-from tests.browser.conftest import WAIT_SECONDS, skip_for_lack_of
-from tests.browser.dashboard import Dashboard
+from tests.browser.conftest import skip_for_lack_of
+from tests.browser.dashboard import A_MOVE, Dashboard
 from tests.browser.test_admin import Operations
 from tests.browser.test_alerts import add_alert
+from tests.browser.waiting import WAIT_SECONDS
 from tests.browser.witness import Witness
 
 if TYPE_CHECKING:
@@ -108,11 +109,11 @@ def test_the_keyboard_does_it_all(server: Server, visit: Opened) -> None:
 
 
 def test_an_alert_is_made_and_told(keeping: Server, visit: Opened) -> None:
-    """The stub's prices move by some percent all the time, so a small move is soon there."""
+    """As it fires; dismissed, and its rule removed."""
     me = visit(keeping.url)
     me.subscribe("AAPL")
     me.expect_price("AAPL")
-    add_alert(me, "AAPL", "moves by", "0.05")
+    add_alert(me, "AAPL", "moves by", A_MOVE)
     notice = me.page.get_by_test_id("alert-notice")
     expect(notice).to_contain_text("AAPL ")
     notice.get_by_role("button", name="Dismiss the alert").click()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.dashboard import same_kept, tab_beside
+from tests.browser.dashboard import A_MOVE, same_kept, tab_beside
+from tests.browser.network import late_answer
 from tests.browser.test_looks import CONTRASTS, NARROW, READABLE, expect_no_sideways_scroll
 from tests.support.programs import Server, Stub
 from tests.support.server import NO_DATABASE
@@ -186,6 +187,20 @@ def test_what_one_tab_changes_while_another_asks_the_server_is_not_lost(
     expect(me.row("MSFT")).to_be_visible()
 
 
+def test_a_list_that_is_made_while_an_older_answer_is_on_its_way_stays(
+    keeping: Server, visit: Visit
+) -> None:
+    """All lists were told before this one was made; and before the other one was deleted."""
+    me = visit(keeping.url)
+    make_list(me, "Gone")
+    with late_answer(me.page, "**/api/v1/watchlists"):
+        me.page.get_by_role("button", name="Delete list").click()
+        expect(chosen(me)).to_have_text("This browser")
+        make_list(me, "Mine")
+    expect(me.page.locator("#list option")).to_have_text(["This browser", "Mine"])
+    expect(chosen(me)).to_have_text("Mine")
+
+
 @pytest.mark.proves("H10")
 def test_without_a_database_lists_go_on_in_the_browser_and_are_saved_later(
     keeping: Server, visit: Visit
@@ -250,7 +265,7 @@ def test_lists_and_alerts_fit_360_pixels_and_can_be_read(
     me.page.get_by_label("Address", exact=True).fill("https://example.com/" + "a-long-path/" * 20)
     me.page.get_by_label("Symbol", exact=True).fill("AAPL")
     me.page.get_by_label("When it").select_option("move")
-    me.page.get_by_label("Percent").fill("0.01")
+    me.page.get_by_label("Percent").fill(A_MOVE)
     me.page.get_by_role("button", name="Add alert").tap()
     me.page.get_by_text("Posted to an address").tap()
     expect(me.page.get_by_test_id("alert-notice")).to_be_visible()
@@ -258,5 +273,5 @@ def test_lists_and_alerts_fit_360_pixels_and_can_be_read(
     contrasts = me.page.evaluate(CONTRASTS)
     texts = " ".join(text for text, _ratio in contrasts)
     assert "New list" in texts
-    assert "moves 0.01 % within 5 min" in texts
+    assert f"moves {A_MOVE} % within 5 min" in texts
     assert [(text, ratio) for text, ratio in contrasts if ratio < READABLE] == []

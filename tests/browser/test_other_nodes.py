@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
-import time
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser.conftest import FAST, WAIT_SECONDS
+from tests.browser.conftest import FAST
+from tests.browser.waiting import until
 from tests.support.nodes import public_nodes
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class Heard:
         """Take a socket that the page opens."""
         host = urlsplit(socket.url).netloc
         socket.on("framereceived", lambda frame: self._take(host, frame))
+
+    def in_touch(self, times: int) -> bool:
+        """Whether so many of them were welcomed."""
+        return len(self.hosts) >= times
 
     def _take(self, host: str, frame: str | bytes) -> None:
         message = json.loads(frame)
@@ -61,9 +66,7 @@ def test_prices_go_on_from_another_node(visit: Visit, tmp_path: Path) -> None:
         for number, (here, end) in enumerate(((one, signal.SIGKILL), (two, signal.SIGTERM)), 2):
             before = dict(heard.versions)
             here.stop(end)
-            give_up = time.monotonic() + WAIT_SECONDS
-            while len(heard.hosts) < number and time.monotonic() < give_up:
-                page.page.wait_for_timeout(20)  # the browser's events are taken meanwhile
+            until(page.page, partial(heard.in_touch, number), heard.hosts.copy)
             page.expect_live()
             page.expect_changes("AAPL", 2)
             assert all(heard.versions[symbol] > version for symbol, version in before.items())

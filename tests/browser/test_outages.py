@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import re
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import FAST, WAIT_SECONDS
+from tests.browser.conftest import FAST
 from tests.browser.dashboard import A_PRICE
+from tests.browser.waiting import until
 from tests.support.programs import Server, Stub, running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import WebSocketRoute
 
     from tests.browser.conftest import Serving, Visit
-    from tests.browser.dashboard import Dashboard
 
 GRACE_MS = 800
 # When a socket ended, by the page's own clock. What the page paints of it comes with a later frame.
@@ -211,9 +210,9 @@ def test_a_loss_that_is_over_before_800_ms_is_not_worth_a_banner(
     # A machine that is busy takes its time to connect, and none of it passes for the page.
     me.page.clock.pause_at(me.page.evaluate("Date.now()") / 1000 + 0.1)
     sockets[0].close(code=1001)
-    until(me, lambda: me.page.evaluate("window.seen.lost") is not None)
+    until(me.page, lambda: me.page.evaluate("window.seen.lost") is not None)
     me.page.clock.run_for(600)
-    until(me, lambda: 1 in came)
+    until(me.page, lambda: 1 in came)
     me.page.clock.run_for(100)
     expect(me.status("socket")).to_have_attribute("data-state", "open")
     me.page.clock.run_for(2 * GRACE_MS)
@@ -222,11 +221,3 @@ def test_a_loss_that_is_over_before_800_ms_is_not_worth_a_banner(
     me.page.clock.resume()
     me.expect_changes("AAPL", 3)
     assert len(sockets) == 2
-
-
-def until(me: Dashboard, holds: Callable[[], bool]) -> None:
-    """Wait until it holds, without the page's clock."""
-    give_up = time.monotonic() + WAIT_SECONDS
-    while not holds():
-        assert time.monotonic() < give_up
-        me.page.wait_for_timeout(20)

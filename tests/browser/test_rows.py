@@ -17,8 +17,9 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import FAST, WAIT_SECONDS, until_rows_are_kept
+from tests.browser.conftest import FAST, until_rows_are_kept
 from tests.browser.provider import Provider
+from tests.browser.waiting import WAIT_SECONDS
 from tests.support.cut_wire import CutWire, cut_wire
 from tests.support.programs import Server, running
 

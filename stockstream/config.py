@@ -585,6 +585,10 @@ class Settings(BaseSettings):
         return self.stockstream_env == "production"
 
 
+PRIVATE = tuple(name for name, field in Settings.model_fields.items() if not field.repr)
+"""Fields that are secrets, or addresses that may hold one: for each there is `NAME_FILE`, too."""
+
+
 def public_value(value: object) -> str | int | float | bool | list[str] | None:
     """Return a setting's value as it may be shown: plain JSON types, passwords masked."""
     match value:

@@ -6,34 +6,35 @@ anything is started, and told in one line (`ConfigurationError`).
 
 import contextlib
 import difflib
+import itertools
 import os
 import re
 import secrets
+import stat
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from dotenv.parser import parse_stream
 from pydantic import SecretStr, ValidationError
 
-from stockstream.config import ENV_FILE, SECRETS, Settings
+from stockstream.config import ENV_FILE, PRIVATE, SECRETS, Settings
 from stockstream.errors import ConfigurationError
+from stockstream.secret_places import Given, Place, SecretPlaces, file_variable, value_of
 from stockstream.sources import InvalidSources, Source, read_providers
 
 NOT_MADE_YET: Final = "not made yet"
-Origin = Literal["default", "environment", ".env", "generated", "not made yet"]
+Origin = Place | Literal["default", "generated", "not made yet"]
 """`generated` is a secret that is kept in `DATA_DIRECTORY`; `not made yet`, one that a start will
 make: until then the value there is stands for none.
 """
 
 _PREFIX = "STOCKSTREAM_"
 _KEY = re.compile(r"[!-~]+")
-_LONGEST_KEY = 8_192
-"""What is longer is another file, or never ends."""
 _OTHERS = re.compile(
     # Read by commands that talk to a running node, and by docker-compose.yml from the same .env.
-    r"STOCKSTREAM_(URL|TOKEN)|POSTGRES_PASSWORD|COMPOSE_\w+"
+    r"STOCKSTREAM_(URL|(CHAOS_)?TOKEN(_FILE)?)|POSTGRES_PASSWORD|COMPOSE_\w+"
     # Kubernetes and Docker put these into every container beside a service named `stockstream`.
     r"|STOCKSTREAM(_\w+)?_(SERVICE_(HOST|PORT\w*)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
@@ -43,10 +44,24 @@ _SHORTEST_GUESSED = 8  # strangers' shorter names (HOSTS, SPORT) lie near to our
 
 @dataclass(frozen=True)
 class Configuration:
-    """The input of a start: the settings, and by field name the origin of each value."""
+    """The input of a start: the settings, and by field name the origin of each value.
+
+    `given` has each secret that is set, by its variable, those of the providers too; `warnings` are
+    what an operator should be told of them.
+    """
 
     settings: Settings
     sources: Mapping[str, Origin]
+    given: Mapping[str, Given] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> list[str]:
+        """A line for each file that more can read than should."""
+        return [
+            f"{file_variable(name)}: {str(given.path)!r} can be read by every user of this machine"
+            for name, given in self.given.items()
+            if given.exposed
+        ]
 
 
 def load(*, make_secrets: bool = False) -> Configuration:
@@ -60,83 +75,98 @@ def load(*, make_secrets: bool = False) -> Configuration:
         ConfigurationError: a setting is unknown or wrong, or a secret cannot be read or kept.
     """
     in_file = _read_env_file(Path(ENV_FILE))
-    keys = _names_of_keys({**in_file, **os.environ})
+    places = SecretPlaces.here(in_file)
+    given = {name.upper(): found for name in PRIVATE if (found := places.find(name.upper()))}
+    keys = _names_of_keys(given.get("PROVIDERS"))
     unknown = [*_unknown(os.environ, "environment", keys), *_unknown(in_file, ".env", keys)]
     if unknown:
         raise ConfigurationError("; ".join(unknown))
     sources: dict[str, Origin] = {}
-    for field in Settings.model_fields:
-        if os.environ.get(field.upper()):
-            sources[field] = "environment"
-        elif in_file.get(field.upper()):
-            sources[field] = ".env"
+    for name in Settings.model_fields:
+        found = given.get(name.upper())
+        if found is not None:
+            sources[name] = found.place
+        elif name not in PRIVATE and os.environ.get(name.upper()):
+            sources[name] = "environment"
+        elif name not in PRIVATE and in_file.get(name.upper()):
+            sources[name] = ".env"
         else:
-            sources[field] = "default"
+            sources[name] = "default"
     try:
-        settings = Settings()
+        # As by a call: all else it reads by itself.
+        settings = Settings.model_validate(
+            {name: one.value.get_secret_value() for name, one in given.items()}
+        )
     except ValidationError as error:
         raise ConfigurationError(_one_line(error, sources)) from None
-    for field in SECRETS:
-        if sources[field] == "default":
-            kept = _kept_secret(settings.data_directory, field, make=make_secrets)
-            sources[field] = NOT_MADE_YET if kept is None else "generated"
+    if settings.production:
+        _check_production(settings, sources)
+    for name in SECRETS:
+        if sources[name] == "default":
+            kept = _kept_secret(settings.data_directory, name, make=make_secrets)
+            sources[name] = NOT_MADE_YET if kept is None else "generated"
             if kept is not None:
-                settings = settings.model_copy(update={field: kept})
+                settings = settings.model_copy(update={name: kept})
     for source in settings.providers:
-        settings = settings.with_provider_key(source.name, *key_and_secret(source, in_file))
-    return Configuration(settings, sources)
+        key, secret = key_and_secret(source, places)
+        settings = settings.with_provider_key(source.name, value_of(key), value_of(secret))
+        both = {source.key_variable: key, source.secret_variable: secret}
+        given |= {name: one for name, one in both.items() if one is not None}
+    return Configuration(settings, sources, given)
 
 
 def key_and_secret(
-    source: Source, in_file: Mapping[str, str] | None = None
-) -> tuple[SecretStr | None, SecretStr | None]:
-    """A provider's key, and what belongs to it, as far as they are given: in `NAME_API_KEY` and
-    `NAME_API_SECRET`, or in the files that these name with `_FILE` behind.
-
-    `in_file` is what stands in `.env`, read if it is not there.
+    source: Source, places: SecretPlaces | None = None
+) -> tuple[Given | None, Given | None]:
+    """A provider's key, and what belongs to it, as far as they are given, in `NAME_API_KEY` and
+    `NAME_API_SECRET`. Without `places`, in those of this process.
 
     Raises:
-        ConfigurationError: one is set in both ways, or a file cannot be read or holds none.
+        ConfigurationError: one is set in two ways, or a file cannot be read or holds none.
     """
-    if in_file is None:
-        in_file = _read_env_file(Path(ENV_FILE))
-    key, secret = (
-        _value_or_file(name, in_file) for name in (source.key_variable, source.secret_variable)
-    )
-    return key, secret
+    if places is None:
+        places = SecretPlaces.here(_read_env_file(Path(ENV_FILE)))
+    return _key(source.key_variable, places), _key(source.secret_variable, places)
 
 
-def _value_or_file(name: str, in_file: Mapping[str, str]) -> SecretStr | None:
-    value = os.environ.get(name) or in_file.get(name)
-    path = os.environ.get(f"{name}_FILE") or in_file.get(f"{name}_FILE")
-    if value and path:
-        raise ConfigurationError(f"{name}: is set, and {name}_FILE, too; set one of them")
-    if path:
-        try:
-            with Path(path).open(encoding="utf-8") as file:
-                value = file.read(_LONGEST_KEY + 1).strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise ConfigurationError(f"{name}_FILE: {path!r} cannot be read: {why}") from None
-        if not value:
-            raise ConfigurationError(f"{name}_FILE: {path!r} is empty")
-        if len(value) > _LONGEST_KEY:
-            raise ConfigurationError(f"{name}_FILE: {path!r} is too long for a key")
-    if value and not _KEY.fullmatch(value.strip()):
+def _key(name: str, places: SecretPlaces) -> Given | None:
+    found = places.find(name)
+    if found is None:
+        return None
+    text = found.value.get_secret_value().strip()
+    if not _KEY.fullmatch(text):
         raise ConfigurationError(f"{name}: holds what no key does: a blank, or no ASCII")
-    return SecretStr(value.strip()) if value else None
+    return replace(found, value=SecretStr(text))
 
 
-def _names_of_keys(given: Mapping[str, str]) -> set[str]:
+def _check_production(settings: Settings, sources: Mapping[str, Origin]) -> None:
+    """Refuse what lets a stranger find a secret."""
+    tokens = {
+        "SECRET_KEY_BASE": settings.secret_key_base,
+        "ADMIN_TOKEN": settings.admin_token,
+        "CHAOS_TOKEN": settings.chaos_token,
+    }
+    for (one, value), (other, same) in itertools.combinations(tokens.items(), 2):
+        if value is not None and value == same:
+            raise ConfigurationError(f"{other}: is the same as {one}; draw one for each")
+    inside = [name.upper() for name in PRIVATE if sources[name] == ".env"]
+    if inside and Path(ENV_FILE).stat().st_mode & stat.S_IROTH:
+        raise ConfigurationError(
+            f"{inside[0]}: stands in {ENV_FILE}, which every user of this machine can read; "
+            f"chmod o-r {ENV_FILE}"
+        )
+
+
+def _names_of_keys(providers: Given | None) -> set[str]:
     """The variables of the keys of the providers that `PROVIDERS` names, as far as it can be read;
     what is wrong with it is told with the settings.
     """
     try:
-        sources = read_providers(given["PROVIDERS"]) if given.get("PROVIDERS") else ()
+        sources = read_providers(providers.value.get_secret_value()) if providers else ()
     except InvalidSources:
         return set()
     names = [name for s in sources for name in (s.key_variable, s.secret_variable)]
-    return {written for name in names for written in (name, f"{name}_FILE")}
+    return {written for name in names for written in (name, file_variable(name))}
 
 
 def _read_env_file(path: Path) -> dict[str, str]:
@@ -159,7 +189,8 @@ def _unknown(given: Mapping[str, str], origin: Origin, keys: Container[str]) -> 
 
     Those in `keys` are of providers.
     """
-    known = [field.upper() for field in Settings.model_fields]
+    known = [name.upper() for name in Settings.model_fields]
+    known += [file_variable(name.upper()) for name in PRIVATE]
     found = []
     for name, value in given.items():
         if name in known or name in keys or _OTHERS.fullmatch(name):
@@ -183,10 +214,9 @@ def _one_line(error: ValidationError, sources: Mapping[str, Origin]) -> str:
         text = str(cause) if cause else detail["msg"][0].lower() + detail["msg"][1:]
         if detail["loc"]:
             name = str(detail["loc"][0]).upper()
-            field = Settings.model_fields[name.lower()]
             given = detail["input"]
             # What is kept out of repr() may carry a password and is kept out of errors too.
-            if field.repr and str(given) not in text:
+            if name.lower() not in PRIVATE and str(given) not in text:
                 text = f"{text}, got {given!r}"
             text = f"{name}: {text} ({sources[name.lower()]})"
         lines.append(text)

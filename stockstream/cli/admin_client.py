@@ -11,6 +11,7 @@ import msgspec
 from stockstream.decoding import from_json
 from stockstream.environment import NOT_MADE_YET, load
 from stockstream.errors import StartError
+from stockstream.secret_places import SecretPlaces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,16 @@ def server_url(url: str | None) -> str:
     return url or os.environ.get("STOCKSTREAM_URL") or f"http://127.0.0.1:{load().settings.port}"
 
 
+def token_of(variable: str) -> str | None:
+    """The token in one of the commands' own variables, or in the file that it names with `_FILE`.
+
+    Raises:
+        ConfigurationError: both are set, or the file holds none.
+    """
+    given = SecretPlaces(os.environ, {}, None).find(variable)
+    return None if given is None else given.value.get_secret_value()
+
+
 def address(url: str | None, token: str | None) -> tuple[str, str]:
     """The server's address and token: those given, else the environment's.
 
@@ -34,7 +45,7 @@ def address(url: str | None, token: str | None) -> tuple[str, str]:
         StartError: no token is given, and none is kept here.
     """
     url = url or os.environ.get("STOCKSTREAM_URL")
-    token = token or os.environ.get("STOCKSTREAM_TOKEN")
+    token = token or token_of("STOCKSTREAM_TOKEN")
     if url is None or token is None:
         configuration = load()
         settings = configuration.settings

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
 from stockstream.program import program_name
 
 if TYPE_CHECKING:
@@ -13,7 +15,12 @@ if TYPE_CHECKING:
     from stockstream.environment import Configuration
     from stockstream.nodes.processes import NodeProcess
 
-_PLACES = {"environment": "environment", ".env": "file .env"}
+_PLACES = {
+    "environment": "the environment",
+    ".env": "the file .env",
+    "file": "the file that ADMIN_TOKEN_FILE names",
+    "credential": "the credential admin_token",
+}
 
 
 def announcement(
@@ -27,7 +34,7 @@ def announcement(
     if token_source == "generated":  # noqa: S105 - the name of a source
         lines.append(f"           with the token {settings.admin_token.get_secret_value()}")
     else:
-        lines.append(f"           with ADMIN_TOKEN, as it is set in the {_PLACES[token_source]}")
+        lines.append(f"           with ADMIN_TOKEN, as it is set in {_PLACES[token_source]}")
     if addresses.stub_port is not None:
         lines.append(f"stub API   http://localhost:{addresses.stub_port}/__admin: made-up prices")
     label = "nodes"
@@ -39,3 +46,9 @@ def announcement(
         lines.append(f"cluster    {program_name()} cluster status")
     lines.append("Ctrl+C stops")
     return "".join(f"  {line}\n" for line in lines)
+
+
+def tell_warnings(configuration: Configuration) -> None:
+    """Log what an operator should mend."""
+    for text in configuration.warnings:
+        structlog.get_logger("serve").warning(text)

@@ -8,10 +8,15 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic.fields import FieldInfo
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from stockstream.config import Settings, public_value
+from stockstream.config import PRIVATE, Settings, public_value
 from stockstream.environment import Configuration, load
+from stockstream.masks import MASK
+from stockstream.secret_places import Given, file_variable
+
+_KEYS = "Keys of providers"
 
 
 def config(
@@ -22,8 +27,9 @@ def config(
     """Show every setting with its value and source; secrets are masked.
 
     The values are those that `stockstream serve` would use, started here and now: the
-    environment first, then the file .env in the working directory, then the default. This command
-    writes nothing: a secret that is `not made yet` will be made by the first start.
+    environment first, then the credentials of systemd, then the file .env in the working
+    directory, then the default. A secret may be in the file that `NAME_FILE` names, too. This
+    command writes nothing: a secret that is `not made yet` will be made by the first start.
 
     Parameters
     ----------
@@ -48,11 +54,16 @@ def markdown_table() -> str:
     parts = []
     for group, fields in _groups():
         rows = [
-            f"| `{name.upper()}` | {_default(field)} | {field.description} |"
+            f"| `{name.upper()}` | {_default(field)} | {_described(name, field)} |"
             for name, field in fields
         ]
         parts.append("\n".join((f"| {group} | Default | |", "|---|---|---|", *rows)))
     return "\n\n".join(parts) + "\n"
+
+
+def _described(name: str, field: FieldInfo) -> str:
+    text = field.description or ""
+    return f"{text} Or `{file_variable(name.upper())}`." if name in PRIVATE else text
 
 
 def _groups() -> list[tuple[str, list[tuple[str, FieldInfo]]]]:
@@ -88,7 +99,7 @@ def _text(value: object) -> str:
 
 
 def _as_json(configuration: Configuration) -> dict[str, dict[str, object]]:
-    return {
+    shown: dict[str, dict[str, object]] = {
         name.upper(): {
             "value": public_value(getattr(configuration.settings, name)),
             "source": configuration.sources[name],
@@ -97,6 +108,25 @@ def _as_json(configuration: Configuration) -> dict[str, dict[str, object]]:
         }
         for name, field in Settings.model_fields.items()
     }
+    for name, given in _keys(configuration):
+        shown[name] = {"value": MASK, "source": given.place, "group": _KEYS, "description": None}
+    for name, given in configuration.given.items():
+        if given.path is not None:
+            shown[name]["file"] = str(given.path)
+    return shown
+
+
+def _keys(configuration: Configuration) -> list[tuple[str, Given]]:
+    """What belongs to the providers, whose variables have names of their own."""
+    known = {name.upper() for name in PRIVATE}
+    return [(name, given) for name, given in configuration.given.items() if name not in known]
+
+
+def _source(configuration: Configuration, name: str, otherwise: str) -> str:
+    given = configuration.given.get(name)
+    if given is None:
+        return otherwise
+    return given.place if given.path is None else f"{given.place} {given.path}"
 
 
 def _print_table(configuration: Configuration) -> None:
@@ -112,5 +142,14 @@ def _print_table(configuration: Configuration) -> None:
             if not text:
                 text = f"[dim]{_extra(field, 'shown_default')}[/dim]"
             style = None if source == "default" else "bold"
-            table.add_row(f"  {name.upper()}", text, source, style=style)
+            shown = escape(_source(configuration, name.upper(), source))
+            table.add_row(f"  {name.upper()}", text, shown, style=style)
+    keys = _keys(configuration)
+    if keys:
+        table.add_section()
+        table.add_row(f"[dim]{_KEYS}[/dim]")
+    for name, given in keys:
+        table.add_row(
+            f"  {name}", MASK, escape(_source(configuration, name, given.place)), style="bold"
+        )
     Console().print(table)

@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 
 from stockstream import garbage, logs, open_files, part_settings
 from stockstream.application import Addresses, bind, build
-from stockstream.cli.announcing import announcement
+from stockstream.cli.announcing import announcement, tell_warnings
 from stockstream.cli.several import MOST_NODES, serve_several
 from stockstream.cli.start_errors import ports_named, refuse_apart, upstreams_named
 from stockstream.environment import load
@@ -60,6 +60,7 @@ def serve(
     configuration = load(make_secrets=True)
     settings = configuration.settings
     logs.configure(settings.log_level, settings.log_format)
+    tell_warnings(configuration)
     if nodes > 1:
         return serve_several(configuration, nodes)
     refuse_apart(settings)

@@ -127,7 +127,7 @@ def build(settings: Settings, machine: Machine, display: Display | None = None) 
         children.append(ChildSpec("stub", stub))
     if machine.nats is not None:
         children.append(ChildSpec("nats", partial(Nats, machine.nats)))
-    nodes = [_node(settings, machine, number) for number in machine.own]
+    nodes = [_node(machine, number) for number in machine.own]
     children.append(
         supervisor("nodes", nodes, intensity=INTENSITY, period=PERIOD, backoff=NODES_BACKOFF)
     )
@@ -139,7 +139,7 @@ def build(settings: Settings, machine: Machine, display: Display | None = None) 
     return supervisor("root", children, intensity=INTENSITY, period=PERIOD)
 
 
-def _node(settings: Settings, machine: Machine, number: int) -> ChildSpec:
+def _node(machine: Machine, number: int) -> ChildSpec:
     listeners = (*machine.shared.sockets, machine.own[number])
     descriptors = [listener.fileno() for listener in listeners]
     named = ",".join(map(str, descriptors))
@@ -148,19 +148,19 @@ def _node(settings: Settings, machine: Machine, number: int) -> ChildSpec:
         machine.processes.rows[number].name,
         [sys.executable, "-P", "-m", "stockstream", "serve", "--inherited", named],
         descriptors,
-        _environment(settings, machine, number),
+        _environment(machine, number),
     )
     return ChildSpec(str(number), partial(Node, plan, machine.processes), shutdown=LEAVE_SECONDS)
 
 
-def _environment(settings: Settings, machine: Machine, number: int) -> dict[str, str]:
-    """The parent's, with what all nodes share and what this one is called."""
+def _environment(machine: Machine, number: int) -> dict[str, str]:
+    """The parent's, with what all nodes share and what this one is called. Secrets it finds where
+    the parent did; a generated one is in the directory that they share.
+    """
     node = machine.processes.rows[number]
     given = {
         "NODE_NAME": node.name,
         "NODE_URL": node.url,
-        "SECRET_KEY_BASE": settings.secret_key_base.get_secret_value(),
-        "ADMIN_TOKEN": settings.admin_token.get_secret_value(),
     }
     if machine.nats is not None:
         given["CLUSTER_NATS_URL"] = machine.nats.url

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 from cyclopts import Parameter, validators
 
 from stockstream.chaos.drill import Stopped
-from stockstream.cli.admin_client import address
+from stockstream.cli.admin_client import address, token_of
 from stockstream.cli.chaos.node_drill import Fault, NodeDrill
 from stockstream.cli.chaos.output import print_json, print_report
 from stockstream.cli.chaos.session import (
@@ -81,7 +80,7 @@ async def nodes(
         )
     except Stopped as error:
         return fail(where, error)
-    secret = chaos_token or os.environ.get("STOCKSTREAM_CHAOS_TOKEN")
+    secret = chaos_token or token_of("STOCKSTREAM_CHAOS_TOKEN")
     stopped = await guarded(drill, lambda drill: drill.run(admin_token, secret, count, apart))
     report = drill.report(stopped)
     write_report(watching, report)

@@ -21,7 +21,7 @@ from stockstream.chaos.report import ExitCode, Report, Verdict
 from stockstream.chaos.several import report_of
 from stockstream.chaos.targets import NoTarget
 from stockstream.chaos.watchers import Watchers
-from stockstream.cli.admin_client import address
+from stockstream.cli.admin_client import address, token_of
 from stockstream.cli.chaos.output import print_json, print_report, say
 from stockstream.database.one_number import NoNumber, ask_number
 from stockstream.database.servers import Server, embedded_server
@@ -62,7 +62,7 @@ class Where:
     def node(self) -> Node:
         """The node to talk to."""
         url, token = address(self.url, self.token)
-        return Node(url, token, self.chaos_token or os.environ.get("STOCKSTREAM_CHAOS_TOKEN"))
+        return Node(url, token, self.chaos_token or token_of("STOCKSTREAM_CHAOS_TOKEN"))
 
 
 @Parameter(name="*")

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from stockstream import logs
+from stockstream.cli.announcing import tell_warnings
 from stockstream.cli.cluster.live import Lines, LiveTable
 from stockstream.cli.several import MOST_NODES, serve_several
 from stockstream.environment import load
@@ -36,6 +37,7 @@ def up(*, nodes: Annotated[int, Parameter(validator=Number(gte=1, lte=MOST_NODES
     configuration = load(make_secrets=True)
     settings = configuration.settings
     logs.configure(settings.log_level, settings.log_format)
+    tell_warnings(configuration)
     if not (sys.stdout.isatty() and sys.stderr.isatty()):
         return serve_several(configuration, nodes, Lines)
     os.environ.setdefault("FORCE_COLOR", "1")  # the nodes write to a pipe, which is shown here

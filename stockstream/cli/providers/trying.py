@@ -23,6 +23,7 @@ from stockstream.market.providers.json_api.known_apis import KNOWN_APIS
 from stockstream.market.providers.push import Prices, Ready, Refused, Replace, Subscribed, Unread
 from stockstream.market.providers.push_registry import PUSH_PROVIDERS
 from stockstream.quotes import InvalidSymbol, parse_symbol
+from stockstream.secret_places import value_of
 from stockstream.sources import Source
 from stockstream.times import now_ms
 
@@ -99,7 +100,8 @@ def _named(provider: str, settings: Settings) -> Upstream:
     # Of a kind that is no name, the key is in a variable of the kind's.
     of_a_kind = scheme in PUSH_PROVIDERS or scheme in KNOWN_APIS
     source = Source(scheme.partition("+")[0] if of_a_kind else "try", address)
-    return part_settings.upstream_of(source, *key_and_secret(source))
+    key, secret = key_and_secret(source)
+    return part_settings.upstream_of(source, value_of(key), value_of(secret))
 
 
 async def _listen(

@@ -12,7 +12,8 @@ from stockstream.config import Settings
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Enter an empty directory with none of our variables set; return it."""
     for name in list(os.environ):
-        if name.lower() in Settings.model_fields or name.startswith("STOCKSTREAM_"):
+        setting = name.removesuffix("_FILE").lower() in Settings.model_fields
+        if setting or name.startswith("STOCKSTREAM_") or name == "CREDENTIALS_DIRECTORY":
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -302,7 +302,7 @@ def test_the_keys_of_providers_come_by_variables_of_their_names(
         ("ROUTES=*=b", "ROUTES: is of no use without PROVIDERS"),
         ("PROVIDERS=a=sim://\nSTOCK_API_URL=sim://", "STOCK_API_URL: is of no use with PROVIDERS"),
         ("PROVIDERS=a=sim://\nA_API_KEY_FILE=gone", "A_API_KEY_FILE: 'gone' cannot be read"),
-        ("PROVIDERS=a=sim://\nA_API_KEY_FILE=/dev/zero", "A_API_KEY_FILE: '/dev/zero' is too long"),
+        ("PROVIDERS=a=sim://\nA_API_KEY_FILE=/dev/zero", "A_API_KEY_FILE: '/dev/zero' cannot be"),
         ("PROVIDERS=a=sim://\nA_API_KEY=x\nA_API_KEY_FILE=key", "A_API_KEY: is set, and A_API"),
         ("PROVIDERS=a=sim://\nB_API_KEY=x", "B_API_KEY: unknown setting"),
         ("PROVIDERS=a=sim://\nA_API_SECRET_FILE=gone", "A_API_SECRET_FILE: 'gone' cannot be"),

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from scripts.readme import TREE, tree_picture
-from stockstream.config import Settings
+from stockstream.config import PRIVATE, Settings
 
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -86,4 +86,5 @@ def test_settings_that_it_names_exist() -> None:
     of_all |= {
         f"NAME_API_{what}" for what in ("KEY", "KEY_FILE", "SECRET", "SECRET_FILE")
     }  # of a provider by its name
+    of_all |= {f"{name.upper()}_FILE" for name in PRIVATE}
     assert named - of_all <= {name.upper() for name in Settings.model_fields}

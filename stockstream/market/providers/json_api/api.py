@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
@@ -33,6 +31,7 @@ from stockstream.market.providers.json_api.places import Place, read_place
 from stockstream.market.providers.push import Bucket
 from stockstream.masks import MASK
 from stockstream.quotes import Symbol, parse_symbol
+from stockstream.regular_files import read_regular
 from stockstream.sources import Source
 
 if TYPE_CHECKING:
@@ -135,10 +134,7 @@ def open_file(path: Path) -> Declaration:
         InvalidProviderUrl: there is no such file, or it is wrong; the message names it.
     """
     try:
-        with open(path, "rb", opener=_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise InvalidProviderUrl(f"{str(path)!r} cannot be read: it is no file")
-            read = file.read(LONGEST_FILE + 1)
+        read, _ = read_regular(path, LONGEST_FILE)
         if len(read) > LONGEST_FILE:
             raise InvalidProviderUrl(f"{path}: is over {LONGEST_FILE} bytes")
         text = read.decode("utf-8-sig")  # editors of Windows put a mark before it
@@ -149,11 +145,6 @@ def open_file(path: Path) -> Declaration:
         return read_declaration(text)
     except InvalidDeclaration as error:
         raise InvalidProviderUrl(f"{path}: {error}") from None
-
-
-def _at_once(path: str, flags: int) -> int:
-    """Open without waiting: a FIFO would wait for somebody who writes, maybe for ever."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def json_api(

@@ -2,6 +2,10 @@
 
 A node is asked for its rows in pages. What is here already is refused by its version, so nobody
 needs to know what exactly was missed.
+
+At the start that is one that fetches: another may have missed something itself a moment ago, and
+its answer does not say so. Where several fetch, each knows its own part best, so the others are
+asked next.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from stockstream.cluster.prices import Page, PageWanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
 
     from stockstream.cluster.questions import Asker
     from stockstream.shards import NodeId
@@ -67,11 +72,15 @@ class Filling:
         `take` takes a page in, and answers whether it could be read.
         """
         await self._begin.wait()
-        for node in self._whom_to_ask():
+        fetching = self._who_fetch()
+        for node in self._whom_to_ask(fetching):
             if await self._ask(node, take):
+                fetching -= {node}
                 break
         self.gaps.begin()
+        self.gaps.missed |= fetching
         full()
+        self._notice()
         while True:
             await self._missed.wait()
             self._missed = trio.Event()
@@ -87,11 +96,20 @@ class Filling:
         if self.gaps.missed:
             self._missed.set()
 
-    def _whom_to_ask(self) -> list[NodeId]:
+    def _who_fetch(self) -> frozenset[NodeId]:
+        """The other nodes that fetch anything for all, as far as it is known here."""
+        members = self._tables.members.value
+        if members is None:
+            return frozenset()
+        claimed = {claim.node for claim in members.claims.values()}
+        return frozenset(claimed & {row.node for row in members.members if row.node != self._me})
+
+    def _whom_to_ask(self, first: AbstractSet[NodeId]) -> list[NodeId]:
         members = self._tables.members.value
         ready = () if members is None else (row.node for row in members.members if row.ready)
         nodes = [node for node in ready if node != self._me]
         random.shuffle(nodes)
+        nodes.sort(key=lambda node: node not in first)
         return nodes[:MOST_ASKED_TO_BEGIN]
 
     def _is_member(self, node: NodeId) -> bool:

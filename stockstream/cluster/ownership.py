@@ -66,6 +66,7 @@ class Remembered(msgspec.Struct, frozen=True):
     contested: frozenset[Shard] = frozenset()
     taken_back: frozenset[Shard] = frozenset()
     outbid_unheard: frozenset[Shard] = frozenset()
+    given_alone: frozenset[Shard] = frozenset()
     clock_off: int = 0
     clock_is_wrong: bool = False
 
@@ -104,6 +105,8 @@ class Ownership:
         self._taken_back = set(remembered.taken_back)  # of those, where the others are alive
         # Those that were this node's until it was told of a claim of one that it had not heard.
         self._outbid_unheard = set(remembered.outbid_unheard)
+        # Those with prices that this node gave while alone, so that nobody else was told of them.
+        self._given_alone = set(remembered.given_alone)
         self._brought = dict(remembered.brought)
         self._refused: dict[NodeId, int] = {}
         self.clocks = Clocks(remembered.clock_off, is_wrong=remembered.clock_is_wrong)
@@ -140,6 +143,7 @@ class Ownership:
             contested=frozenset(self._contested),
             taken_back=frozenset(self._taken_back),
             outbid_unheard=frozenset(self._outbid_unheard),
+            given_alone=frozenset(self._given_alone),
             clock_off=self.clocks.off,
             clock_is_wrong=self.clocks.is_wrong,
         )
@@ -348,6 +352,7 @@ class Ownership:
     def local_epoch(self, shard: Shard, epoch: int) -> None:
         """While alone, this node has given versions of that epoch."""
         self._book.add(shard, Claim(epoch, *self.me))
+        self._given_alone.add(shard)
 
     # Inside
 
@@ -387,6 +392,8 @@ class Ownership:
                     self._pending.discard(shard)
                     self._outbid_unheard.discard(shard)
                     self._book.add(shard, claim)
+                    if self._book[shard] == claim:
+                        self._given_alone.discard(shard)
             return []
         # Answers to others are not counted: many who join would make time fly.
         if message.number not in self._timed:
@@ -445,7 +452,7 @@ class Ownership:
             for shard in shards:
                 if (
                     preferred(part_of(shard), candidates) == self.me.name
-                    and self._book[shard].node != self.me
+                    and not self._has(shard)
                     and self._may_claim(shard)
                 ):
                     self._note_contested(shard)
@@ -455,6 +462,10 @@ class Ownership:
         if not claims:
             return []
         return [ClaimMessage(name=self.me.name, boot=self.me.boot, claims=claims)]
+
+    def _has(self, shard: Shard) -> bool:
+        """Whether its claim is this node's, and all that was given in it was told to all."""
+        return self._book[shard].node == self.me and shard not in self._given_alone
 
     def _candidates(self, upstream: str) -> frozenset[str]:
         """The nodes that may fetch from an upstream; are all unfit for it, all may."""

@@ -134,4 +134,41 @@ FOUND = {
         ),
         "what_is_taken_back_is_told_again_late",
     ),
+    "a node that was alone and goes on": Found(
+        "A node that was alone fetched on for all in the last epoch that it had given by itself:"
+        " what had that version, and did not change, was told to nobody.",
+        Schedule(
+            seed=366,
+            nodes=3,
+            clients=4,
+            rounds=2,
+            shards=3,
+            troubles=(
+                Trouble(10.586, "kill", 1, what="market/feeds/api/circuit_breaker"),
+                Trouble(11.084, "upstream_down", 1, 4.533),
+                Trouble(16.171, "kill", 2, what="market/streamer"),
+                Trouble(43.706, "kill", 2, what="market"),
+                Trouble(43.975, "cut", 1, 6.812),
+                Trouble(51.069, "hop", 0, amount=2),
+            ),
+        ),
+        "what_was_given_alone_is_not_told",
+    ),
+    "who is asked first": Found(
+        "A node that started asked one that had lost its connection for a moment, and had missed"
+        " something by it that it did not know of yet.",
+        Schedule(
+            seed=473,
+            nodes=3,
+            clients=4,
+            rounds=1,
+            shards=1,
+            troubles=(
+                Trouble(10.83, "kill", 0, what="cluster"),
+                Trouble(15.555, "node", 0, 0.299),
+                Trouble(15.796, "drop", 2),
+            ),
+        ),
+        "who_joins_asks_anybody",
+    ),
 }

@@ -99,6 +99,13 @@ def the_living_are_not_contested(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ownership.Ownership, "_takes_back", lambda self, shard: False)
 
 
+def what_was_given_alone_is_not_told(patch: pytest.MonkeyPatch) -> None:
+    """A node that was alone goes on in the last epoch that it gave."""
+    patch.setattr(
+        ownership.Ownership, "_has", lambda self, shard: self._book[shard].node == self.me
+    )
+
+
 def batches_die_with_the_streamer(patch: pytest.MonkeyPatch) -> None:
     """What waited for it is asked for by nobody."""
     patch.setattr(filling.Filling, "lost", lambda self: None)
@@ -112,6 +119,12 @@ def gaps_are_not_seen(patch: pytest.MonkeyPatch) -> None:
 def who_joins_is_told_nothing(patch: pytest.MonkeyPatch) -> None:
     """A node that starts asks nobody for the prices there are (N9)."""
     patch.setattr(filling, "MOST_ASKED_TO_BEGIN", 0)
+    who_joins_asks_anybody(patch)
+
+
+def who_joins_asks_anybody(patch: pytest.MonkeyPatch) -> None:
+    """Also who has just missed something itself."""
+    patch.setattr(filling.Filling, "_who_fetch", lambda self: frozenset())
 
 
 def who_stands_by_asks_too(patch: pytest.MonkeyPatch) -> None:
@@ -272,8 +285,10 @@ MUTANTS: dict[str, Mutant] = {
         gaps_are_not_seen,
         what_is_contested_stays_as_it_is,
         the_living_are_not_contested,
+        what_was_given_alone_is_not_told,
         batches_die_with_the_streamer,
         who_joins_is_told_nothing,
+        who_joins_asks_anybody,
         who_stands_by_asks_too,
         each_asks_for_all,
         what_is_taken_over_waits_for_its_turn,

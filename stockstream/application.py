@@ -155,12 +155,12 @@ def build(
         *([_cluster(settings, addresses, tables, upstreams, asyncio_thread)] if clustered else []),
         _market(settings, tables, upstreams),
         _delivery(settings, tables, connections, feeds),
-        _alerts(settings, tables, feeds),
+        _alerts(settings, tables, upstreams),
         ChildSpec(
             "web",
             partial(
                 Web,
-                part_settings.web(settings, addresses.sockets, addresses.own_port),
+                part_settings.web(settings, addresses.sockets, upstreams, addresses.own_port),
                 tables,
                 connections,
                 chaos,
@@ -217,19 +217,19 @@ def _cluster(
 ) -> ChildSpec:
     chosen = part_settings.membership(settings, upstreams, addresses.own_url)
     gateway = part_settings.bus(settings, chosen.me)
-    bus = partial(Bus, gateway, tables, asyncio_thread, chosen.upstreams)
+    bus = partial(Bus, gateway, tables, asyncio_thread, tuple(chosen.sharding.counts))
     membership = partial(Membership, chosen, tables, Memory())
     return _one_for_one("cluster", [ChildSpec("bus", bus), ChildSpec("membership", membership)])
 
 
 def _market(settings: Settings, tables: Tables, upstreams: Sequence[Upstream]) -> ChildSpec:
     epoch = partial(claim_epoch, settings.data_directory)
-    parts = part_settings.parts(settings)
+    sharding = part_settings.sharding(settings, upstreams)
     node = part_settings.node_name(settings)
-    streamer = partial(Streamer, tables, claim_epoch=epoch, shards_per_upstream=parts, node=node)
+    streamer = partial(Streamer, tables, claim_epoch=epoch, sharding=sharding, node=node)
     feeds = supervisor(
         "feeds",
-        [_upstream(settings, tables, upstream) for upstream in upstreams],
+        [_upstream(settings, tables, one, sharding.counts[one.name]) for one in upstreams],
         intensity=INTENSITY,
         period=FEEDS_PERIOD,
         backoff=FEEDS_BACKOFF,
@@ -242,16 +242,18 @@ def _market(settings: Settings, tables: Tables, upstreams: Sequence[Upstream]) -
     return _one_for_one("market", children)
 
 
-def _upstream(settings: Settings, tables: Tables, upstream: Upstream) -> ChildSpec:
+def _upstream(settings: Settings, tables: Tables, upstream: Upstream, parts: int) -> ChildSpec:
     name = upstream.name
     breaker = partial(CircuitBreakerActor, name, part_settings.breaker(settings), tables)
-    feed = _feed(settings, tables, upstream)
+    feed = _feed(settings, tables, upstream, parts)
     return _one_for_one(name, [ChildSpec("circuit_breaker", breaker), ChildSpec("feed", feed)])
 
 
-def _feed(settings: Settings, tables: Tables, upstream: Upstream) -> Callable[[], Actor]:
+def _feed(
+    settings: Settings, tables: Tables, upstream: Upstream, parts: int
+) -> Callable[[], Actor]:
     """The feed, by what its provider speaks. A wrong address ends the start here."""
-    parts, demand_from = part_settings.parts(settings), part_settings.demand_from(settings)
+    demand_from = part_settings.demand_from(settings)
     pushes = push_provider(upstream, verify_tls=settings.http_verify_tls)
     if pushes is not None:
         chosen = part_settings.pushing(settings)
@@ -295,8 +297,9 @@ def _delivery(
     )
 
 
-def _alerts(settings: Settings, tables: Tables, feeds: Sequence[str]) -> ChildSpec:
-    book = AlertBook(Recording(tables.holding, settings.fetch_shards))
+def _alerts(settings: Settings, tables: Tables, upstreams: Sequence[Upstream]) -> ChildSpec:
+    feeds = [paths.feed(upstream.name) for upstream in upstreams]
+    book = AlertBook(Recording(tables.holding, part_settings.sharding(settings, upstreams)))
     watcher = partial(Watcher, book, tables.alert_inbox, tables.quotes, tables.alerts, feeds)
     webhooks = partial(
         Webhooks, part_settings.webhooks(settings), part_settings.signer(settings), tables.webhooks

@@ -35,7 +35,7 @@ from stockstream.market.providers import (
     SymbolsNotFound,
 )
 from stockstream.market.providers.chosen import declared_in, poll_provider, push_provider
-from stockstream.shards import NodeId
+from stockstream.shards import NodeId, Sharding
 from stockstream.sources import Route, Source, routes_of
 from stockstream.times import now_ns
 from stockstream.upstreams import Upstream
@@ -199,9 +199,13 @@ def routes(settings: Settings) -> tuple[Route, ...]:
     return routes_of(settings.providers, settings.routes) if settings.providers else ()
 
 
-def parts(settings: Settings) -> int:
-    """In how many parts each upstream is fetched; by a single node, as one."""
-    return 1 if settings.cluster_nats_url is None else settings.fetch_shards
+def sharding(settings: Settings, upstreams: Sequence[Upstream]) -> Sharding:
+    """In how many parts each upstream is fetched: of one that is polled, in a cluster, as many as
+    are set. One that pushes has as many as there are to be connections, whatever is set.
+    """
+    polled = 1 if settings.cluster_nats_url is None else settings.fetch_shards
+    pushed = {one.name for one in upstreams if push_provider(one) is not None}
+    return Sharding({one.name: 1 if one.name in pushed else polled for one in upstreams})
 
 
 def demand_from(settings: Settings) -> str:
@@ -236,8 +240,7 @@ def membership(
     }
     return MembershipSettings(
         me=NodeId(node_name(settings), claim_epoch(directory)),
-        upstreams=[upstream.name for upstream in upstreams],
-        parts=settings.fetch_shards,
+        sharding=sharding(settings, upstreams),
         fingerprints=fingerprints(settings.secret_key_base.get_secret_value(), told),
         address=settings.node_url or own_url,
         public_url=settings.public_url or "",
@@ -258,7 +261,10 @@ def bus(settings: Settings, me: NodeId) -> BusSettings:
 
 
 def web(
-    settings: Settings, sockets: tuple[socket.socket, ...], own_port: int | None = None
+    settings: Settings,
+    sockets: tuple[socket.socket, ...],
+    upstreams: Sequence[Upstream],
+    own_port: int | None = None,
 ) -> WebSettings:
     """It listens on `sockets`, which outlive each life of it, and numbers clients across them."""
     instance = Instance(kept_instance(settings.data_directory))
@@ -268,7 +274,7 @@ def web(
         own_port=own_port,
         numbers=itertools.count(1),
         node=node_name(settings),
-        shards=None if settings.cluster_nats_url is None else settings.fetch_shards,
+        sharding=None if settings.cluster_nats_url is None else sharding(settings, upstreams),
         production=settings.production,
         limits=ClientLimits(
             settings.max_message_size,

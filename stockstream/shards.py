@@ -1,18 +1,20 @@
 """Shards: what one request to an upstream brings, and the names of nodes and claims.
 
 A cluster divides fetching by shards. Each is fetched by one node, which is known by its claim. With
-one shard per upstream, which is the default, one request brings all prices of that upstream.
+one shard per upstream, which is the default, one request brings all prices of that upstream. To a
+provider that pushes, a shard is a connection.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple, NewType
 
 from stockstream.times import DAY_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from stockstream.quotes import Symbol
 
@@ -63,9 +65,24 @@ def shard(upstream: str, index: int) -> Shard:
     return Shard(f"{upstream}/{index}")
 
 
-def shards(upstreams: Iterable[str], count: int) -> tuple[Shard, ...]:
-    """All shards there are, where each upstream has `count`."""
-    return tuple(shard(upstream, index) for upstream in upstreams for index in range(count))
+@dataclass(frozen=True, slots=True)
+class Sharding:
+    """How many shards each upstream has, by its name; one that is not named has one."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """All that there are."""
+        return tuple(shard(name, n) for name, count in self.counts.items() for n in range(count))
+
+    def of(self, upstream: str, symbol: Symbol) -> Shard:
+        """The shard of a symbol at an upstream."""
+        return shard_of(upstream, symbol, self.counts.get(upstream, 1))
+
+    def everywhere(self, symbol: Symbol) -> frozenset[Shard]:
+        """The shards of a symbol at all upstreams."""
+        return frozenset(self.of(upstream, symbol) for upstream in self.counts)
 
 
 def shard_of(upstream: str, symbol: Symbol, count: int) -> Shard:
@@ -74,7 +91,7 @@ def shard_of(upstream: str, symbol: Symbol, count: int) -> Shard:
 
 
 def index_of(symbol: Symbol, count: int) -> int:
-    """Which part a symbol belongs to: the same at each upstream, on every node."""
+    """Which part a symbol belongs to: the same at each upstream of so many, on every node."""
     if count == 1:
         return 0
     return int.from_bytes(blake2b(symbol.encode(), digest_size=8).digest(), "big") % count

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stockstream.chaos.records import ChaosRecords
     from stockstream.delivery.lanes import Connections
     from stockstream.delivery.limits import ClientLimits
+    from stockstream.shards import Sharding
     from stockstream.tables import Tables
     from stockstream.telemetry.telemetry import Telemetry
     from supervision import ActorRef, System
@@ -33,15 +34,15 @@ class WebSettings:
 
     `sockets` listen already and outlive every life of `web`, which serves on duplicates.
     `base_path` is "" or as `/stocks`. `numbers` gives each connection of this process a number of
-    its own. In a cluster the symbols of an upstream are in so many `shards`. On a machine with
-    several nodes one of the sockets is shared by all; the node is alone at `own_port`, which is
-    None elsewhere.
+    its own. In a cluster the symbols of the upstreams are in shards, by `sharding`. On a machine
+    with several nodes one of the sockets is shared by all; the node is alone at `own_port`, which
+    is None elsewhere.
     """
 
     sockets: Sequence[socket.socket]
     numbers: Iterator[int]
     node: str
-    shards: int | None
+    sharding: Sharding | None
     production: bool
     limits: ClientLimits
     heartbeat: float

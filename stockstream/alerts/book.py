@@ -21,6 +21,7 @@ from stockstream.alerts.spares import Recording, Spares
 from stockstream.alerts.thresholds import Thresholds
 from stockstream.alerts.window import Window
 from stockstream.messages import Alert
+from stockstream.shards import Sharding
 from stockstream.statuses import AlertStatus
 from supervision import Ownership, Slot
 
@@ -73,7 +74,7 @@ class AlertBook:
 
     def __init__(self, records: Recording | None = None) -> None:
         """`records` tells what is this node's; by default there are no others."""
-        self._records = records or Recording(Slot("holding", writer=paths.MEMBERSHIP), 1)
+        self._records = records or Recording(Slot("holding", writer=paths.MEMBERSHIP), Sharding())
         self._owner = Ownership("alerts", paths.ALERTS)
         self._rules: dict[int, Rule] = {}
         self._armed: dict[int, bool | None] = {}
@@ -89,7 +90,7 @@ class AlertBook:
         self._untold: deque[Alert] = deque(maxlen=MOST_WAITING)
         self._known: OrderedDict[str, None] = OrderedDict()
         self._spares = Spares()
-        self._spare_standings: dict[int, Standing] = {}
+        self._spare_standings: dict[int, tuple[Standing, str | None]] = {}
         self._numbers = 0
         self._judged = self._fired = self._dropped = self._missed = self._withheld = 0
 
@@ -214,11 +215,13 @@ class AlertBook:
         # The first price of a rule whose standing is stored already may leave that as it is.
         if verdict.armed is not armed or currency != before:
             self._armed[rule.id] = verdict.armed
-            ours = own or self._records(rule.symbol)
-            standings = self._standings if ours else self._spare_standings
-            standings[rule.id] = Standing(rule.revision, verdict.armed, currency)
+            ours = own or self._records(rule.symbol, row.source or None)
+            standing = Standing(rule.revision, verdict.armed, currency)
             if ours:
+                self._standings[rule.id] = standing
                 self._spare_standings.pop(rule.id, None)
+            else:
+                self._spare_standings[rule.id] = standing, row.source or None
         if not verdict.fired:
             return
         alert = Alert(
@@ -250,7 +253,7 @@ class AlertBook:
         While alone nothing is kept: it may come of prices that only this node has seen, and the
         node that records the symbol tells what crossed.
         """
-        if not own and not self._records(rule.symbol):
+        if not own and not self._records(rule.symbol, alert.source):
             if not self._records.alone:
                 self._spares.keep(rule, alert, steady)
             return
@@ -290,8 +293,10 @@ class AlertBook:
         Their predecessor may have stored and told them: then they are known by their ids.
         """
         self._owner.check()
-        for number in [n for n in self._spare_standings if self._records(self._rules[n].symbol)]:
-            self._standings[number] = self._spare_standings.pop(number)
+        for number, (standing, source) in list(self._spare_standings.items()):
+            if self._records(self._rules[number].symbol, source):
+                self._standings[number] = standing
+                del self._spare_standings[number]
         taken = self._spares.take(self._records, steady)
         for spare in taken:
             self._fire(spare.rule, spare.alert, steady)

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from stockstream.shards import index_of, part_of
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stockstream.alerts.rules import Rule
     from stockstream.messages import Alert
     from stockstream.quotes import Symbol
+    from stockstream.shards import Sharding
     from stockstream.statuses import Holding
     from supervision import Slot
 
@@ -31,15 +30,13 @@ MOST_SPARES = 10_000
 class Recording:
     """What of the cluster's alerts is this node's, by the row of its holding.
 
-    Without a row there is no cluster, and all is. A symbol's part has the same name at each
-    upstream; who records one of these parts records the symbol.
+    Without a row there is no cluster, and all is. An alert belongs to who records the shard that
+    its price came from: the shards of a symbol at other upstreams may be at other nodes.
     """
 
-    def __init__(self, holding: Slot[Holding], shards_per_upstream: int) -> None:
+    def __init__(self, holding: Slot[Holding], sharding: Sharding) -> None:
         self._holding = holding
-        self._count = shards_per_upstream
-        self._read: Holding | None = None
-        self._parts: frozenset[str] = frozenset()
+        self._sharding = sharding
 
     @property
     def in_cluster(self) -> bool:
@@ -52,15 +49,16 @@ class Recording:
         holding = self._holding.value
         return holding is not None and holding.alone
 
-    def __call__(self, symbol: Symbol) -> bool:
-        """Whether this node records the symbol's prices."""
+    def __call__(self, symbol: Symbol, source: str | None) -> bool:
+        """Whether this node records the symbol's prices that come from this upstream; None: from
+        any that tells it.
+        """
         holding = self._holding.value
         if holding is None:
             return True
-        if holding is not self._read:
-            self._read = holding
-            self._parts = frozenset(map(part_of, holding.recording))
-        return str(index_of(symbol, self._count)) in self._parts
+        if source is None:
+            return not holding.recording.isdisjoint(self._sharding.everywhere(symbol))
+        return self._sharding.of(source, symbol) in holding.recording
 
 
 class Spare(NamedTuple):
@@ -84,12 +82,14 @@ class Spares:
         """Keep an alert for the case that this node takes its symbol over."""
         self._kept.append(Spare(now, rule, alert))
 
-    def take(self, records: Callable[[Symbol], bool], now: int) -> list[Spare]:
-        """Those of symbols that this node records now, the oldest first; old ones are dropped."""
+    def take(self, records: Callable[[Symbol, str | None], bool], now: int) -> list[Spare]:
+        """Those of what this node records now, the oldest first; old ones are dropped."""
         while self._kept and now - self._kept[0].since > SPARE_MS:
             self._kept.popleft()
-        taken = [spare for spare in self._kept if records(spare.alert.symbol)]
+        taken, others = list[Spare](), list[Spare]()
+        for spare in self._kept:
+            ours = records(spare.alert.symbol, spare.alert.source)
+            (taken if ours else others).append(spare)
         if taken:
-            others = [spare for spare in self._kept if not records(spare.alert.symbol)]
             self._kept = deque(others, maxlen=MOST_SPARES)
         return taken

@@ -47,17 +47,17 @@ from stockstream.messages import (
     HoldingChanged,
     LocalDemand,
 )
-from stockstream.shards import NodeId, index_of, shard, shards
 from stockstream.times import Moment, now_ms
 from supervision import Actor, CallError, Normal, Shutdown, handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from structlog.stdlib import BoundLogger
 
     from stockstream.cluster.memory import Memory
     from stockstream.cluster.wire import MemberMessage
+    from stockstream.shards import NodeId, Sharding
     from stockstream.statuses import Holding
     from stockstream.tables import Tables
     from supervision import ExitReason
@@ -76,14 +76,13 @@ _log: BoundLogger = structlog.get_logger("cluster.membership")
 class MembershipSettings:
     """This node is `me`, and its settings are told as `fingerprints`.
 
-    The cluster fetches from `upstreams`, from each in so many `parts`. Operators reach this node at
-    `address`, browsers at `public_url`; either may be empty. `keep_epoch` keeps an epoch for the
-    next start of this node, and blocks.
+    The cluster fetches from each of the upstreams of `sharding`, in so many shards. Operators reach
+    this node at `address`, browsers at `public_url`; either may be empty. `keep_epoch` keeps an
+    epoch for the next start of this node, and blocks.
     """
 
     me: NodeId
-    upstreams: Sequence[str]
-    parts: int
+    sharding: Sharding
     fingerprints: Mapping[str, str]
     address: str
     public_url: str
@@ -120,7 +119,7 @@ class Membership(Actor):
         me = settings.me
         self._core = Ownership(
             me,
-            shards(settings.upstreams, settings.parts),
+            settings.sharding.shards,
             settings.fingerprints,
             memory.remembered.value or Remembered(),
         )
@@ -137,7 +136,7 @@ class Membership(Actor):
     async def init(self) -> None:
         """Say what this node holds before anything is fetched, and ask how the bus does."""
         self._bus = self.system.ref(paths.BUS)
-        self._feeds = [self.system.ref(paths.feed(name)) for name in self._settings.upstreams]
+        self._feeds = [self.system.ref(paths.feed(name)) for name in self._settings.sharding.counts]
         self._alerts = self.system.ref(paths.ALERTS)
         self._streamer = self.system.ref(paths.STREAMER)
         self._changes = Changes(self._tables.members.value, self._tables.holding.value, self._clock)
@@ -236,9 +235,8 @@ class Membership(Actor):
 
     @handles(EpochSeen)
     def _on_seen(self, message: EpochSeen) -> None:
-        part = index_of(message.symbol, self._settings.parts)
-        for upstream in self._settings.upstreams:
-            self._core.seen(shard(upstream, part), message.epoch)
+        for name in self._settings.sharding.everywhere(message.symbol):
+            self._core.seen(name, message.epoch)
 
     @handles(EpochsUsed)
     def _on_used(self, message: EpochsUsed) -> None:

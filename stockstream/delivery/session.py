@@ -44,7 +44,7 @@ from stockstream.delivery.protocol import (
 )
 from stockstream.messages import EpochSeen
 from stockstream.quotes import InvalidSymbol, Symbol, Version, iso_utc, parse_symbol
-from stockstream.shards import MOST_BROUGHT_AHEAD_MS, index_of
+from stockstream.shards import MOST_BROUGHT_AHEAD_MS
 from supervision import IGNORE, Actor, CallError, CallingSelf, UnhandledRequest, handles
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
     from stockstream.delivery.lanes import Connections
+    from stockstream.shards import Shard, Sharding
     from supervision import ActorRef, Ignore, Request
 
 R = TypeVar("R")
@@ -86,20 +87,20 @@ class Session(Actor):
         wall_clock_ms: Callable[[], int],
         connections: Connections,
         adopt: Callable[[ActorRef], bool],
-        shards: int | None = None,
+        sharding: Sharding | None = None,
     ) -> None:
         """`adopt` gives the session to its connection; False when that has left, or has one.
 
         The connection cannot learn of the session from the answer to its `start_child`: it may be
         cancelled while it waits, and then nobody would stop the session that starts nevertheless.
-        In a cluster the symbols of an upstream are in so many `shards`; a single node has none.
+        In a cluster the symbols of the upstreams are in shards; a single node has no `sharding`.
         """
         self._number = number
         self._limits = limits
         self._wall_clock_ms = wall_clock_ms
         self._connections = connections
         self._adopt = adopt
-        self._shards = shards
+        self._sharding = sharding
         self._epochs_told = -math.inf
 
     async def init(self) -> Ignore | None:
@@ -191,16 +192,15 @@ class Session(Actor):
         Without that the client would wait until the clock has come there. A client may make them
         up, so it is heard once a second, with the highest of each shard.
         """
-        if self._shards is None:
+        if self._sharding is None:
             return  # nobody else gives versions
         book, now = self._connections.book, trio.current_time()
-        highest: dict[int, EpochSeen] = {}
+        highest: dict[Shard, EpochSeen] = {}
         for symbol in since.keys() & book.symbols:
-            epoch, shard = since[symbol].epoch, index_of(symbol, self._shards)
+            epoch, row = since[symbol].epoch, book[symbol].row
+            shard = self._sharding.of(row.source, symbol)
             known = highest.get(shard)
-            if epoch > book[symbol].row.quote.version.epoch and (
-                known is None or epoch > known.epoch
-            ):
+            if epoch > row.quote.version.epoch and (known is None or epoch > known.epoch):
                 highest[shard] = EpochSeen(symbol, epoch)
         if highest and now - self._epochs_told >= EPOCHS_SECONDS:
             self._epochs_told = now

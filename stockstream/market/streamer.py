@@ -29,6 +29,7 @@ from stockstream.messages import (
     HoldingChanged,
     QuotesPublished,
 )
+from stockstream.shards import Sharding
 from stockstream.statuses import ReceivedFigures
 from stockstream.times import WallClock, now_ms
 from supervision import Actor, handles
@@ -60,7 +61,7 @@ class Streamer(Actor):
         *,
         clock: Callable[[], int] = now_ms,
         claim_epoch: Callable[[], int] | None = None,
-        shards_per_upstream: int = 1,
+        sharding: Sharding = Sharding(),  # noqa: B008  immutable
         node: str = "",
     ) -> None:
         """`claim_epoch` gives the process its epoch, in a thread; without one it is the clock's
@@ -71,7 +72,7 @@ class Streamer(Actor):
         self._clock = clock
         self._wall = WallClock(clock)
         self._claim_epoch = claim_epoch
-        self._versioning = Versioning(shards_per_upstream, node)
+        self._versioning = Versioning(sharding, node)
 
     async def init(self) -> None:
         """Have an epoch."""

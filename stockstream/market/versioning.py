@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from stockstream.quotes import Version
-from stockstream.shards import Shard, next_epoch, shard, shard_of, upstream_of
+from stockstream.shards import Shard, Sharding, next_epoch, shard, upstream_of
 from stockstream.statuses import Holding
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ class Versioning:
     `contested`: what the next fetches confirm is given versions of the new epoch.
     """
 
-    def __init__(self, shards_per_upstream: int, node: str) -> None:
+    def __init__(self, sharding: Sharding, node: str) -> None:
         """`node` is the name of this one."""
-        self._count = shards_per_upstream
+        self._sharding = sharding
         self._node = node
         self.used: dict[Shard, int] = {}
         self._before = Holding()
@@ -107,7 +107,7 @@ class Versioning:
         made = []
         for row in rows:
             version = row.quote.version
-            of = shard_of(row.source, row.quote.symbol, self._count)
+            of = self._sharding.of(row.source, row.quote.symbol)
             epoch = holding.epochs.get(of, 0)
             if of in names and version.epoch < epoch:
                 quote = msgspec.structs.replace(row.quote, version=Version(epoch, version.seq + 1))
@@ -139,15 +139,15 @@ class Versioning:
         return (
             row
             for symbol, row in rows.items()
-            if shard_of(row.source, symbol, self._count) in holding.epochs
+            if self._sharding.of(row.source, symbol) in holding.epochs
         )
 
     def _by_shard(self, observed: Observed) -> dict[Shard, Sequence[Observation]]:
-        if self._count == 1:
+        if self._sharding.counts.get(observed.upstream, 1) == 1:
             return {shard(observed.upstream, 0): observed.observations}
         found: dict[Shard, list[Observation]] = {}
         for seen in observed.observations:
-            name = shard_of(observed.upstream, seen.symbol, self._count)
+            name = self._sharding.of(observed.upstream, seen.symbol)
             found.setdefault(name, []).append(seen)
         return dict(found)
 

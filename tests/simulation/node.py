@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from web.parts import WebSettings
 
 UPSTREAM = "api"
+UPSTREAMS = (Upstream(UPSTREAM, "http://upstream.invalid"),)
 NATS_URL = "nats://memory:4222"
 DRAIN_SECONDS = 2.0
 RECORD_SECONDS = 1.0
@@ -227,7 +228,7 @@ class Node:
         self.system.subscribe(partial(self._told, self.number))
         with self._stubs():
             root = self._tree()
-            settings = part_settings.web(self.settings, ())
+            settings = part_settings.web(self.settings, (), UPSTREAMS)
             self.web_settings = dataclasses.replace(settings, numbers=self._numbers)
         with trio.CancelScope() as self._scope:
             self.ended = await self.system.run(root)
@@ -255,20 +256,19 @@ class Node:
 
     def _tree(self) -> ChildSpec:
         settings, tables = self.settings, self.tables
-        upstreams = [Upstream(UPSTREAM, "http://upstream.invalid")]
         feeds = [paths.feed(UPSTREAM)]
         recorder = partial(MemoryRecorder, tables, partial(self._recorded, self.number))
         children = [
             ChildSpec("pubsub", partial(PubSub, [paths.BROADCASTER, *self._more_subscribers])),
             application._one_for_one("history", [ChildSpec("recorder", recorder)]),
-            application._market(settings, tables, upstreams),
+            application._market(settings, tables, UPSTREAMS),
             application._delivery(settings, tables, self.connections, feeds),
             ChildSpec("web", partial(MemoryWeb, self), shutdown=9.0),
         ]
         if self.clustered:
             addresses = cast("Addresses", SimpleNamespace(own_url=f"http://{self.name}"))
             thread = cast("AsyncioThread", NoThread())
-            cluster = application._cluster(settings, addresses, tables, upstreams, thread)
+            cluster = application._cluster(settings, addresses, tables, UPSTREAMS, thread)
             children.insert(2, cluster)
         return application._one_for_one("root", children)
 

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from stockstream.cluster.ownership import Ownership
-from stockstream.shards import NodeId, Shard, shards
+from stockstream.shards import NodeId, Shard, Sharding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stockstream.cluster.wire import MemberMessage
 
 NOW = 1_795_000_000_000
-SHARDS = shards(["api"], 8)
+SHARDS = Sharding({"api": 8}).shards
 RIGHT = {"STOCK_API_URL": "right"}
 
 

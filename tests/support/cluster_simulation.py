@@ -20,7 +20,7 @@ from stockstream.cluster.claim_book import NOBODY, is_too_far_ahead
 from stockstream.cluster.ownership import Ownership
 from stockstream.cluster.rendezvous import preferred
 from stockstream.cluster.wire import ClaimMessage
-from stockstream.shards import NodeId, Shard, part_of, shards, upstream_of
+from stockstream.shards import NodeId, Shard, Sharding, part_of, upstream_of
 from stockstream.statuses import NodeState
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 BEAT = 0.5
 INTERVAL = 1.0
 UPSTREAMS = ("api", "push")
-SHARDS = shards(UPSTREAMS, 4)
+SHARDS = Sharding(dict.fromkeys(UPSTREAMS, 4)).shards
 RIGHT = {"STOCK_API_URL": "right"}
 WRONG = {"STOCK_API_URL": "wrong"}
 MOST_NODES = 6

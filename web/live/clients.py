@@ -197,7 +197,7 @@ class Clients:
                 settings.wall_clock_ms,
                 self._parts.connections,
                 partial(self._adopt, client),
-                settings.shards,
+                settings.sharding,
             ),
             restart=Restart.TEMPORARY,
             shutdown=SESSION_STOP_SECONDS,

@@ -15,7 +15,7 @@ from stockstream.cluster.pieces import MOST_WHOLE_BYTES
 from stockstream.cluster.wire import Heartbeat, Wants
 from stockstream.messages import Alert, BatchReceived, TellAlerts, UpstreamTold
 from stockstream.quotes import Symbol, Version
-from stockstream.shards import Claim, shards
+from stockstream.shards import Claim, Sharding
 from stockstream.statuses import Confirmations, FeedState, FeedStatus, Lapse, StaleReason
 from stockstream.times import Moment
 from tests.integration.cluster.nodes import EPOCH, WAIT_SECONDS, a_node, a_row, meet
@@ -31,7 +31,7 @@ MOST_BYTES = 65_536
 SYMBOLS = [Symbol(f"SYMBOL{number:05}") for number in range(6_000)]
 SIZES = [1_000, 500]
 WANTS = Wants(name="a", boot=1, number=1, symbols=dict.fromkeys(SYMBOLS, 3), connections=7)
-CLAIMS = {shard: Claim(EPOCH, "b", 1) for shard in shards([f"api{n}" for n in range(40)], 64)}
+CLAIMS = dict.fromkeys(Sharding({f"api{n}": 64 for n in range(40)}).shards, Claim(EPOCH, "b", 1))
 ALERTS = tuple(
     Alert(n, "somebody", n, symbol, "above", 1.0, None, 2.0, None, EPOCH, Version(EPOCH, n), EPOCH)
     for n, symbol in enumerate(SYMBOLS[:1_000])

@@ -10,7 +10,7 @@ import pytest
 from stockstream import paths
 from stockstream.alerts.book import AlertBook, Standing
 from stockstream.alerts.spares import SPARE_MS, Recording
-from stockstream.shards import index_of, shard_of
+from stockstream.shards import Sharding, index_of, shard_of
 from supervision import Slot
 from tests.unit.alerts.support import NOON, acting_as, hold, row, rule, run
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stockstream.messages import Alert
     from stockstream.statuses import Holding
 
-SHARD = "api/0"
+SHARD = "us/0"
 TAKEN_OVER = NOON + 5_000
 
 
@@ -54,9 +54,10 @@ class Node:
         return alerts
 
 
-def node_with(shards: int = 1) -> Node:
+def node_with(**shards: int) -> Node:
+    """By default there are one of `api` and one of `us`, where the rows of the tests are from."""
     holding: Slot[Holding] = Slot("holding", writer=paths.MEMBERSHIP)
-    return Node(AlertBook(Recording(holding, shards)), holding)
+    return Node(AlertBook(Recording(holding, Sharding(shards or {"us": 1, "api": 1}))), holding)
 
 
 @pytest.fixture
@@ -159,10 +160,10 @@ def test_what_a_cooldown_withheld_is_told_by_who_records_when_it_ends(node: Node
 
 @pytest.mark.proves("N22")
 def test_with_more_shards_a_node_stores_those_of_its_own(node: Node) -> None:
-    """A symbol's part has the same number at each upstream."""
-    many = node_with(shards=8)
+    """Those of the shard that their price came from."""
+    many = node_with(us=8)
     ours, theirs = "AAPL", "MSFT"
-    part = shard_of("api", row(1.0, 1, symbol=ours).quote.symbol, 8)
+    part = shard_of("us", row(1.0, 1, symbol=ours).quote.symbol, 8)
     assert index_of(row(1.0, 1, symbol=theirs).quote.symbol, 8) != int(part.partition("/")[2])
     hold(many.holding, part)
     for number, symbol in enumerate((ours, theirs), 1):
@@ -170,3 +171,24 @@ def test_with_more_shards_a_node_stores_those_of_its_own(node: Node) -> None:
         crossing = [row(99.0, 1, symbol=symbol), row(101.0, 2, symbol=symbol)]
         run(many.book.judge(crossing, NOON))
     assert many.stores() == ["1-1-2"]
+
+
+@pytest.mark.proves("N22")
+def test_an_alert_belongs_to_who_records_the_shard_that_its_price_came_from() -> None:
+    """Another node may record the shard that its symbol has at another upstream."""
+    shards = Sharding({"us": 1, "px": 8})
+    holding: Slot[Holding] = Slot("holding", writer=paths.MEMBERSHIP)
+    records = Recording(holding, shards)
+    symbol = row(1.0, 1).quote.symbol
+    with acting_as(paths.ALERTS):
+        node = Node(AlertBook(records), holding)
+        hold(holding, shards.of("px", symbol))
+        node.book.put_rule(rule(), None, NOON)
+        node.sees(99.0, 101.0)
+        assert (node.stores(), node.tells()) == ([], [])
+        assert records(symbol, "px")
+        assert not records(symbol, "us")
+        assert records(symbol, None)
+        hold(holding, "us/0")
+        assert node.book.take_over(TAKEN_OVER) == 1
+        assert node.stores() == ["1-1-2"]

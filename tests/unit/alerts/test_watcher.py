@@ -29,6 +29,7 @@ from stockstream.messages import (
     RulesChanged,
     TellAlerts,
 )
+from stockstream.shards import Sharding
 from stockstream.tables import Tables
 from supervision import Actor, ChildSpec, Request, System, handles, supervisor
 from tests.unit.alerts.support import NOON, hold, row, rule
@@ -153,7 +154,7 @@ class LedBroadcaster(Actor):
 @asynccontextmanager
 async def running() -> AsyncIterator[World]:
     tables = Tables()
-    world = World(System(), tables, AlertBook(Recording(tables.holding, 1)))
+    world = World(System(), tables, AlertBook(Recording(tables.holding, Sharding())))
     watcher = partial(
         Watcher,
         world.book,
@@ -369,7 +370,7 @@ async def test_in_a_cluster_the_bus_is_told_and_what_it_brings_is_told_here(
 ) -> None:
     """Alerts and changes of rules, which go from the node where they happen to all; not back."""
     async with running() as world:
-        hold(world.tables.holding, "api/0")
+        hold(world.tables.holding, "us/0")
         world.rules = [rule(armed=True)]
         world.system.ref(paths.ALERTS).cast(RulesChanged())
         await settled()
@@ -406,7 +407,7 @@ async def test_a_node_that_is_given_the_shard_stores_what_the_last_one_left(
         await world.publish(row(101.0, 1, steady=round(1000 * trio.current_time())))
         await settled(3)
         assert (world.stored, world.delivered, world.standings) == ([], [], {})
-        hold(world.tables.holding, "api/0")
+        hold(world.tables.holding, "us/0")
         world.system.ref(paths.ALERTS).cast(HoldingChanged())
         await settled()
         assert [alert.id for alert in world.stored] == ["1-1-1"]

@@ -25,7 +25,7 @@ from stockstream.cluster.messages import (
 )
 from stockstream.cluster.wire import Wants
 from stockstream.messages import Demand, DemandWanted, HoldingChanged
-from stockstream.shards import NodeId
+from stockstream.shards import NodeId, Sharding
 from stockstream.tables import Tables
 from supervision import Actor, ChildSpec, System, handles, supervisor
 
@@ -144,8 +144,7 @@ class Node:
         self._kept_epochs = SimpleQueue()
         self.settings = MembershipSettings(
             me=self.me,
-            upstreams=["api"],
-            parts=parts,
+            sharding=Sharding({"api": parts}),
             fingerprints=fingerprints(secret, {**SETTINGS, **settings}),
             address=f"http://{name}",
             public_url="",

@@ -11,7 +11,7 @@ import trio
 from stockstream.cluster.clocks import JUDGED_AFTER, RIGHT_AGAIN_MS, WRONG_MS, Clocks
 from stockstream.cluster.told import cluster_document
 from stockstream.messages import EpochsUsed
-from stockstream.shards import NodeId, Shard, shards
+from stockstream.shards import NodeId, Shard, Sharding
 from stockstream.statuses import NodeState, UpstreamClock
 from stockstream.times import DAY_MS, Moment
 from tests.unit.cluster.nodes import WALL_MS, running_nodes, wall_clock
@@ -212,7 +212,7 @@ async def test_however_clocks_are_set_who_is_right_fetches_each_shard_once(
             is_wrong = abs(wrong.ahead_ms) > WRONG_MS + 300_000
             right = [node for node in nodes if node is not wrong or not is_wrong]
             held = sorted(name for node in right for name in node.holds)
-            assert held == sorted(shards(["api"], 8)), seed
+            assert held == sorted(Sharding({"api": 8}).shards), seed
             assert not (is_wrong and wrong.holds), seed
             states = [node.tables.members.value.state for node in right]
             assert states == [NodeState.READY] * len(right), seed

@@ -14,7 +14,7 @@ from stockstream.cluster.messages import Heard
 from stockstream.cluster.wire import Heartbeat
 from stockstream.messages import Demand, EpochSeen, EpochsUsed, HoldingChanged, LocalDemand
 from stockstream.quotes import Symbol
-from stockstream.shards import Claim, shards
+from stockstream.shards import Claim, Sharding
 from stockstream.statuses import CircuitState, CircuitStatus, NodeState
 from stockstream.times import DAY_MS, Moment
 from tests.unit.cluster.nodes import WALL_MS, running_nodes, wall_clock
@@ -44,7 +44,7 @@ async def test_shards_are_shared_out_and_each_is_fetched_once(autojump_clock):
     """With several of them."""
     async with running_nodes("a", "b", "c", parts=16) as (_, *nodes):
         held = [name for node in nodes for name in node.holds]
-        assert sorted(held) == sorted(shards(["api"], 16))
+        assert sorted(held) == sorted(Sharding({"api": 16}).shards)
         assert all(node.holds for node in nodes)
 
 

@@ -9,7 +9,7 @@ import pytest
 from stockstream.cluster.ownership import Ownership
 from stockstream.cluster.rendezvous import preferred
 from stockstream.cluster.wire import ClaimMessage, Heartbeat
-from stockstream.shards import Claim, NodeId, Shard, next_epoch, part_of, shards
+from stockstream.shards import Claim, NodeId, Shard, Sharding, next_epoch, part_of
 from stockstream.statuses import NodeState
 from tests.support.cluster_bus import NOW, RIGHT, SHARDS, Bus
 
@@ -95,7 +95,7 @@ def test_a_coming_or_going_node_moves_its_own_part_only() -> None:
 def test_a_part_of_all_upstreams_goes_to_one_node() -> None:
     """Two upstreams may tell the same symbols, whose versions one streamer must give."""
     bus = Bus()
-    both = shards(["api", "push"], 8)
+    both = Sharding({"api": 8, "push": 8}).shards
     nodes = [bus.join(name, shards=both) for name in "abc"]
     bus.beat(3)
     for node in nodes:
@@ -466,7 +466,7 @@ def test_a_version_that_a_client_made_up_counts_for_nothing(ahead: int) -> None:
 def test_another_fetches_from_the_upstream_that_a_node_cannot_reach() -> None:
     """It keeps its shards of the others, and gets these back."""
     bus = Bus()
-    both = shards(["api", "push"], 8)
+    both = Sharding({"api": 8, "push": 8}).shards
     a, *_ = [bus.join(name, shards=both) for name in "abc"]
     bus.beat(3)
     before = a.holding().epochs

@@ -20,7 +20,7 @@ from stockstream.cluster.codec import decode_told, encode
 from stockstream.cluster.ownership import Ownership
 from stockstream.cluster.rendezvous import preferred
 from stockstream.cluster.wire import ClaimMessage, Heartbeat
-from stockstream.shards import NodeId, part_of, shards, upstream_of
+from stockstream.shards import NodeId, Sharding, part_of, upstream_of
 from stockstream.statuses import NodeState
 from tests.support.deep import DEEP
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 NOW = 1_795_000_000_000
 UPSTREAMS = ["api", "push"]
-SHARDS = shards(UPSTREAMS, 3)
+SHARDS = Sharding(dict.fromkeys(UPSTREAMS, 3)).shards
 SETTINGS = {"STOCK_API_URL": "right"}
 ROUNDS_TO_HEAL = 14
 WHICH = st.integers(0, 3)

@@ -15,7 +15,7 @@ from stockstream.delivery.limits import ClientLimits
 from stockstream.delivery.messages import Attach, Close, Command, Forget, GetPresence, Served
 from stockstream.messages import Demand, DemandWanted, EpochSeen
 from stockstream.quotes import parse_symbol
-from stockstream.shards import index_of
+from stockstream.shards import Sharding, index_of
 from stockstream.tables import Subscription
 from stockstream.times import DAY_MS
 from supervision import ActorRef, terminate_child
@@ -391,10 +391,10 @@ async def test_versions_above_ours_are_told_the_membership_once_a_second(
             EpochSeen(parse_symbol("AAPL"), NOON + DAY_MS // 2)
         ]
         two = index_of(parse_symbol("AAPL"), 8) != index_of(parse_symbol("MSFT"), 8)
-        me.session = await delivery.start_session(me.number, shards=8)
+        me.session = await delivery.start_session(me.number, sharding=Sharding({"us": 8}))
         assert {seen.epoch for seen in await subscribe(**epochs)} == ({7, 9} if two else {9})
         assert two
-        me.session = await delivery.start_session(me.number, shards=None)
+        me.session = await delivery.start_session(me.number, sharding=None)
         assert await subscribe(**epochs) == [], "a single node has nobody to tell"
 
 

@@ -17,6 +17,7 @@ from stockstream.delivery.limits import ClientLimits
 from stockstream.delivery.session import Session
 from stockstream.delivery.subscription_manager import SubscriptionManager
 from stockstream.messages import Demand, EpochSeen, FeedChanged, QuotesPublished
+from stockstream.shards import Sharding
 from stockstream.statuses import (
     CircuitStatus,
     Confirmations,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from supervision import ActorRef
 
 UPSTREAM = "api"
+ONE_SHARD = Sharding()
 FEED = paths.feed(UPSTREAM)
 BREAKER = paths.circuit_breaker(UPSTREAM)
 LIMITS = ClientLimits(message_size=65_536, rate=50, burst=100, symbols=1_000)
@@ -177,12 +179,12 @@ class Delivery:
         await self.system.ref(FEED).call(Fetched(rows, feed))
 
     async def start_session(
-        self, number: int, limits: ClientLimits = LIMITS, *, shards: int | None = 1
+        self, number: int, limits: ClientLimits = LIMITS, *, sharding: Sharding | None = ONE_SHARD
     ) -> ActorRef:
         spec = ChildSpec(
             "session",
             Session,
-            (number, limits, lambda: NOON, self.connections, lambda _session: True, shards),
+            (number, limits, lambda: NOON, self.connections, lambda _session: True, sharding),
             restart=Restart.TEMPORARY,
         )
         session = await start_dynamic(self.system.ref(paths.SESSIONS), spec)

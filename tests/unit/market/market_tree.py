@@ -31,6 +31,7 @@ from stockstream.messages import (
 )
 from stockstream.pubsub import PubSub
 from stockstream.quotes import Observation
+from stockstream.shards import Sharding
 from stockstream.statuses import Holding, Members
 from stockstream.tables import Tables
 from stockstream.upstreams import feed_of_all, worst_circuit
@@ -279,8 +280,8 @@ class Market:
         return Router(self.routes, [paths.feed(name) for name in self.providers], self.tables)
 
     def streamer(self):
-        parts = self.parts or 1
-        return Streamer(self.tables, clock=self.clock, shards_per_upstream=parts)
+        sharding = Sharding(dict.fromkeys(self.providers, self.parts or 1))
+        return Streamer(self.tables, clock=self.clock, sharding=sharding)
 
     def poll_feed(self, name, settings):
         provider, parts = self.providers[name], self.parts or 1

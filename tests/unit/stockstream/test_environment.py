@@ -13,6 +13,7 @@ from stockstream import part_settings
 from stockstream.config import SECRETS, Settings
 from stockstream.environment import NOT_MADE_YET, load
 from stockstream.errors import ConfigurationError
+from stockstream.upstreams import Upstream
 
 
 @pytest.fixture
@@ -341,3 +342,17 @@ def test_a_provider_that_is_not_there_stops_the_start(address: str, what: str):
         part_settings.upstreams(settings, None)
     assert what in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.proves("N4")
+def test_a_provider_that_pushes_has_one_shard_whatever_is_set():
+    """It is the one connection of its key; what is polled has as many as are set in a cluster."""
+    nats = {"cluster_nats_url": "nats://127.0.0.1:4222", "secret_key_base": "0" * 32}
+    upstreams = [
+        Upstream("us", "alpaca://", "key", "secret"),
+        Upstream("crypto", "kraken://"),
+        Upstream("px", "https://prices.example.com"),
+    ]
+    one, cluster = Settings(fetch_shards=8), Settings(fetch_shards=8, **nats)
+    assert part_settings.sharding(one, upstreams).counts == {"us": 1, "crypto": 1, "px": 1}
+    assert part_settings.sharding(cluster, upstreams).counts == {"us": 1, "crypto": 1, "px": 8}

@@ -105,6 +105,24 @@ class Base(msgspec.Struct, frozen=True, gc=False):
     at: int | None
 
 
+class DayFigures(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a provider tells of a day beside the price; what it does not tell is None.
+
+    ``high``, ``low`` and ``open`` are finite and above zero. ``volume``, in shares, or in units of
+    what stands first in a pair, is finite and not below zero. Figures that are ``rolling`` are of
+    the last 24 hours, and of no exchange's day: their ``open`` is the price of 24 hours ago.
+    ``at`` is the time of the price that they were told with, in milliseconds since 1970, where that
+    is not the price that they stand beside.
+    """
+
+    high: float | None = None
+    low: float | None = None
+    open: float | None = None
+    volume: float | None = None
+    rolling: bool = False
+    at: int | None = None
+
+
 class Observation(msgspec.Struct, frozen=True, gc=False):
     """One symbol's price as a provider told it, valid in itself but not yet accepted.
 
@@ -125,6 +143,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     previous_close: float | None = None
     session: TradingSession | None = None
     name: str | None = None
+    figures: DayFigures | None = None
 
     def quoted(self, version: Version, received: int) -> Quote:
         """The accepted quote: this observation, with its version and the time it was fetched."""
@@ -142,6 +161,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
             self.previous_close,
             self.session,
             self.name,
+            self.figures,
         )
 
 
@@ -165,9 +185,13 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     previous_close: float | None = None
     session: TradingSession | None = None
     name: str | None = None
+    figures: DayFigures | None = None
 
     def tells_the_same(self, observation: Observation) -> bool:
-        """Whether `observation` holds nothing that this quote does not say already."""
+        """Whether `observation` holds nothing that this quote does not say already.
+
+        A volume that grew, or another figure of the day, is no news by itself.
+        """
         return (
             self.price == observation.price
             and self.timestamp == observation.timestamp
@@ -176,9 +200,12 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
             and self.delayed == observation.delayed
             and self.delayed_seconds == observation.delayed_seconds
             and self.open == observation.open
-            and self.previous_close == observation.previous_close
+            and (
+                self.previous_close == observation.previous_close
+                or observation.previous_close is None
+            )
             and self.session == observation.session
-            and self.name == observation.name
+            and (self.name == observation.name or observation.name is None)
         )
 
 

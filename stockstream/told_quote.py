@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from stockstream.quotes import Base, Basis, TradingSession, Version, iso_utc
 from stockstream.statuses import SymbolState
@@ -12,14 +13,42 @@ from stockstream.statuses import SymbolState
 if TYPE_CHECKING:
     from typing import Self
 
+    from stockstream.quotes import DayFigures
     from stockstream.statuses import QuoteRow
 
 Time = TypeVar("Time", int, str)
 """How `changed` and `confirmed` are told: as ms of the server's monotonic clock, or as ISO 8601."""
 
 
-class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
-    """The public fields of a quote. What is not known is None.
+class ToldDay(msgspec.Struct, frozen=True):
+    """What the provider tells of the day; what it does not tell is left out.
+
+    With `rolling` it is of the last 24 hours, and of no exchange's day: `open` is the price of 24
+    hours ago. `at` is the time of the price that it was told with, where that is an earlier one.
+    """
+
+    high: float | UnsetType = UNSET
+    low: float | UnsetType = UNSET
+    open: float | UnsetType = UNSET
+    volume: float | UnsetType = UNSET
+    rolling: bool | UnsetType = UNSET
+    at: str | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, figures: DayFigures) -> Self:
+        """Tell these."""
+        return cls(
+            UNSET if figures.high is None else figures.high,
+            UNSET if figures.low is None else figures.low,
+            UNSET if figures.open is None else figures.open,
+            UNSET if figures.volume is None else figures.volume,
+            figures.rolling or UNSET,
+            UNSET if figures.at is None else iso_utc(figures.at),
+        )
+
+
+class ToldQuote(msgspec.Struct, Generic[Time], frozen=True, kw_only=True):
+    """The public fields of a quote. What is not known is None; the `day` is left out then.
 
     `open` is the first price of the day, `previous` the last price that differed from this one. The
     change of the day is against `base`, and `basis` says what that is. The day begins at midnight
@@ -44,6 +73,7 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
     name: str | None
     source: str | None
     previous_close: float | None
+    day: ToldDay | UnsetType = UNSET
     base: float
     basis: Basis
     base_at: str | None
@@ -75,6 +105,7 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True):
             name=quote.name,
             source=row.source or None,
             previous_close=quote.previous_close,
+            day=UNSET if quote.figures is None else ToldDay.of(quote.figures),
             base=base.price,
             basis=base.basis,
             base_at=None if base.at is None else iso_utc(base.at),

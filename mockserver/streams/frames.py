@@ -90,6 +90,7 @@ def _value(name: str, scene: Scene, symbol: str | None) -> Json:
         "price": price.last,
         "price_text": price.written,
         "first": price.first,
+        "change": float(f"{price.last - price.first:.12g}"),
         "high": price.high,
         "low": price.low,
         "volume": price.volume,

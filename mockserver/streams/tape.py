@@ -36,7 +36,7 @@ from mockserver.stub_files import StubFileError
 WHENS: Final = frozenset({"known", "unknown", "all", "one"})
 SETS: Final = frozenset({"known", "unknown", "new", "held"})
 OF_A_SYMBOL: Final = frozenset(
-    {"symbol", "symbol_upper", "price", "price_text", "first", "high", "low", "volume"}
+    {"symbol", "symbol_upper", "price", "price_text", "first", "change", "high", "low", "volume"}
 )
 VALUES: Final = OF_A_SYMBOL | {"now_s", "now_ms", "now_ns", "now_iso", "count"}
 EACH: Final = "$each"

@@ -21,7 +21,7 @@ from stockstream.statuses import QuoteRow
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
-    from stockstream.quotes import Base
+    from stockstream.quotes import Base, DayFigures
 
 ROWS_PER_MESSAGE = 1_000
 """Some 400 bytes each, where a server takes a megabyte."""
@@ -93,6 +93,8 @@ def taken(message: Prices | Page, *, now: int, wall: int, known: Container[Symbo
             and -MOST <= row.shift <= MOST
             and -MOST <= row.steady + later <= MOST
             and -MOST <= row.changed + later <= MOST
+            and (quote.previous_close is None or 0.0 < quote.previous_close < math.inf)
+            and (quote.figures is None or _are_figures(quote.figures))
             and (row.base is None or _can_be_told(row.base))
             and (row.day is None or _can_be_told(row.day.first))
         ):
@@ -112,6 +114,17 @@ def taken(message: Prices | Page, *, now: int, wall: int, known: Container[Symbo
 def _can_be_told(base: Base) -> bool:
     moment = base.at
     return 0.0 < base.price < math.inf and (moment is None or 0 < moment <= LATEST_TIMESTAMP)
+
+
+def _are_figures(figures: DayFigures) -> bool:
+    return (
+        all(
+            price is None or 0.0 < price < math.inf
+            for price in (figures.high, figures.low, figures.open)
+        )
+        and (figures.volume is None or 0.0 <= figures.volume < math.inf)
+        and (figures.at is None or 0 < figures.at <= LATEST_TIMESTAMP)
+    )
 
 
 def page_after(after: str, rows: Mapping[Symbol, QuoteRow]) -> tuple[tuple[QuoteRow, ...], bool]:

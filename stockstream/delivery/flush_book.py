@@ -49,11 +49,12 @@ class Flushed:
     confirm it.
 
     `number` is the flush that last changed it. `renewed` is the flush that last changed the fields
-    that only snapshots carry, `stated` the one that last changed its state. `amended` says that
-    one of these has changed since the version was flushed.
+    that only snapshots carry, `stated` the one that last changed its state, `figured` the one that
+    last changed the figures of its day, 0 where it has none. `amended` says that one of these has
+    changed since the version was flushed.
     """
 
-    __slots__ = ("amended", "number", "renewed", "row", "stated", "unconfirmed")
+    __slots__ = ("amended", "figured", "number", "renewed", "row", "stated", "unconfirmed")
 
     def __init__(
         self, row: QuoteRow, unconfirmed: Unconfirmed | None, number: int, before: Flushed | None
@@ -61,14 +62,24 @@ class Flushed:
         self.row = row
         self.unconfirmed = unconfirmed
         self.number = self.renewed = self.stated = number
+        figures = row.quote.figures
+        self.figured = 0 if figures is None else number
         self.amended = False
         if before is None:
             return
-        if _same_still(row, before.row):
-            self.renewed = before.renewed
         if before.unconfirmed == unconfirmed:
             self.stated = before.stated
-        self.amended = before.row.quote.version == row.quote.version
+        last = before.row
+        old = last.quote.figures
+        self.amended = last.quote.version == row.quote.version
+        if figures is old or figures == old:
+            self.figured = before.figured
+        elif self.amended or figures is None:
+            # A price that clients have already is told again in snapshots only, and so is it that
+            # there are no figures any more.
+            return
+        if _same_still(row, last):
+            self.renewed = before.renewed
 
 
 class _Encoded(dict["Symbol", bytes]):
@@ -100,7 +111,14 @@ class FlushBook:
         self._stamp = Stamp(None, 0, None)
         self._heads: tuple[bytes, bytes] | None = None
         self._flushed: dict[Symbol, Flushed] = {}
-        self._updates = _Encoded(self._flushed, lambda entry: price_update(entry.row))
+        self._updates = _Encoded(
+            self._flushed,
+            lambda entry: (
+                price_update(entry.row)
+                if entry.figured < entry.number
+                else price_update(entry.row, figures=True)
+            ),
+        )
         self._states = _Encoded(
             self._flushed, lambda entry: state_update(entry.row, entry.unconfirmed)
         )
@@ -108,7 +126,8 @@ class FlushBook:
         self._quotes = _Encoded(
             self._flushed, lambda entry: snapshot_part(entry.row, entry.unconfirmed)
         )
-        self._more = 0  # the last flush that changed anything but prices
+        self._more = 0  # the last flush that changed anything but prices and figures
+        self._figured = 0  # the last one that changed figures
         self._waiting: dict[Symbol, QuoteRow] = {}
         self._renumbered: dict[Symbol, QuoteRow] = {}
         self._unconfirmed: Mapping[Symbol, Unconfirmed] = {}
@@ -198,6 +217,8 @@ class FlushBook:
             flushed[symbol] = entry
             if number in (entry.renewed, entry.stated):
                 more = number
+            if entry.figured == number:
+                self._figured = number
         self._more = more
         changed = frozenset(waiting)
         for symbol, row in self._renumbered.items():
@@ -236,7 +257,9 @@ class FlushBook:
         """
         if not symbols:
             return []
-        if self._more <= seen and not ahead:
+        # Each update has the figures that have changed with it, not those that did before.
+        missed = seen < self.number - 1 and seen < self._figured
+        if self._more <= seen and not ahead and not missed:
             return [self.prices(symbols)]
         moved: list[Symbol] = []
         stated: list[Symbol] = []
@@ -246,7 +269,8 @@ class FlushBook:
             if entry.renewed > seen or symbol in ahead:
                 lacked = renewed
             else:
-                lacked = stated if entry.stated > seen else moved
+                missed = seen < entry.figured < entry.number
+                lacked = stated if entry.stated > seen or missed else moved
             lacked.append(symbol)
         messages: list[Pieces] = [self._snapshot(renewed)] if renewed else []
         return [*messages, self.prices(moved, stated)] if moved or stated else messages
@@ -397,7 +421,7 @@ def _is_news(row: QuoteRow, known: QuoteRow) -> bool:
     if quote.version < old.version:
         return False
     if quote.version == old.version:
-        return row is not known and not _same_still(row, known)
+        return row is not known and not (_same_still(row, known) and quote.figures == old.figures)
     return (
         quote.price != old.price
         or quote.timestamp - old.timestamp >= RESTAMP_MS

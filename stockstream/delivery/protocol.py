@@ -16,7 +16,7 @@ from stockstream.quotes import Version, iso_utc
 from stockstream.statuses import SymbolState
 from stockstream.times import Moment, tell
 from stockstream.told_alert import ToldAlert
-from stockstream.told_quote import ToldQuote
+from stockstream.told_quote import ToldDay, ToldQuote
 
 if TYPE_CHECKING:
     from stockstream.statuses import QuoteRow, Unconfirmed
@@ -139,7 +139,9 @@ class Snapshot(Struct, tag_field="type", tag="snapshot", frozen=True):
 
 
 class PriceUpdate(Struct, frozen=True):
-    """What changes in a quote. `state`, `reason` and `confirmed` come when the state changes."""
+    """What changes in a quote. `state`, `reason` and `confirmed` come when the state changes, and
+    the whole `day` when something in it has changed since the last price.
+    """
 
     symbol: str
     price: float
@@ -148,6 +150,7 @@ class PriceUpdate(Struct, frozen=True):
     state: SymbolState | UnsetType = UNSET
     reason: str | UnsetType = UNSET
     confirmed: int | UnsetType = UNSET
+    day: ToldDay | UnsetType = UNSET
 
 
 class Prices(Struct, tag_field="type", tag="prices", frozen=True):
@@ -285,14 +288,27 @@ def mark(message: str | bytes) -> CommandId | UnsetType:
         return UNSET
 
 
-def price_update(row: QuoteRow) -> bytes:
-    """The part of a quote that changes, encoded: for a `prices` message put together of such."""
+def price_update(row: QuoteRow, *, figures: bool = False) -> bytes:
+    """The part of a quote that changes, encoded: for a `prices` message put together of such.
+
+    With its `figures` of the day, where they have changed.
+    """
     quote = row.quote
-    return encode(PriceUpdate(quote.symbol, quote.price, iso_utc(quote.timestamp), quote.version))
+    update = PriceUpdate(quote.symbol, quote.price, iso_utc(quote.timestamp), quote.version)
+    if figures:
+        msgspec.structs.force_setattr(update, "day", _day(row))
+    return encode(update)
+
+
+def _day(row: QuoteRow) -> ToldDay | UnsetType:
+    figures = row.quote.figures
+    return UNSET if figures is None else ToldDay.of(figures)
 
 
 def state_update(row: QuoteRow, unconfirmed: Unconfirmed | None) -> bytes:
-    """The same with the state of the symbol, for clients that were told another one."""
+    """The same with the state of the symbol and the figures of its day, for clients that may have
+    been told others.
+    """
     quote = row.quote
     reason, confirmed = unconfirmed or (None, UNSET)
     return encode(
@@ -304,6 +320,7 @@ def state_update(row: QuoteRow, unconfirmed: Unconfirmed | None) -> bytes:
             SymbolState.LIVE if reason is None else SymbolState.STALE,
             UNSET if reason is None else reason,
             confirmed,
+            _day(row),
         )
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from stockstream.market.day_base import base_of, day_of
+from stockstream.market.day_figures import keep
 from stockstream.market.exchange_days import Believed
 from stockstream.market.sessions import first_session, session_after
 from stockstream.quotes import TradingSession, Version
@@ -88,7 +89,6 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
             # Another node fetches this by now, and this one has not heard it yet.
             overtaken.add(observation.symbol)
             continue
-        quote = observation.quoted(Version(epoch, last.version.seq + 1), received)
         # Prices in two currencies are not compared: the day begins anew with the other one.
         same = (
             observation.currency == last.currency
@@ -102,6 +102,10 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
             session = session_after(row, observation, received)
         elif observation.exchange != last.exchange:
             session = first_session(observation, received)
+        quote = observation.quoted(Version(epoch, last.version.seq + 1), received)
+        if last.figures is not None or last.previous_close is not None or last.name is not None:
+            same_day = same and row.day is not None and row.day.day == day.day
+            keep(quote, row, source, same_day=same_day)
         accepted.append(
             QuoteRow(
                 quote,

@@ -75,6 +75,16 @@ class OptionalFields:
         self._bad(field, value, f"within a factor of {LARGEST_MOVE:,} of the price, {now:g}")
         return None
 
+    def amount(self, field: str, value: object) -> float | None:
+        """So much or so many of something, from none upwards."""
+        if value is None:
+            return None
+        amount = read_number(value)
+        if amount is None or not 0 <= amount < math.inf:
+            self._bad(field, value, "a number from 0")
+            return None
+        return amount
+
     def session(self, value: object) -> TradingSession | None:
         """The session, in letters of either case."""
         if value is None:

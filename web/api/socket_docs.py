@@ -29,6 +29,7 @@ from stockstream.delivery.protocol import (
 )
 from stockstream.quotes import Basis, TradingSession, Version
 from stockstream.statuses import SymbolState
+from stockstream.told_quote import ToldDay
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ _QUOTE = SnapshotQuote(
     name="Apple Inc.",
     source="us",
     previous_close=147.2,
+    day=ToldDay(high=151.6, low=147.9, open=148.0, volume=27631112.0),
     base=147.2,
     basis=Basis.PREVIOUS_CLOSE,
     base_at=None,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
 from stockstream.cli.watch import figures
 from stockstream.cli.watch.printable import printable
 from stockstream.cli.watch.standing import RowState, change, since
@@ -157,6 +159,8 @@ class _Json:
             session=held.session,
             timestamp=held.timestamp,
             version=list(held.version),
+            previous_close=held.previous_close,
+            day=None if held.day is None else msgspec.to_builtins(held.day),
             name=held.name,
             exchange=held.exchange,
             currency=held.currency,

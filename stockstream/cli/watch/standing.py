@@ -10,11 +10,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from stockstream.cli.watch import figures
 from stockstream.quotes import Basis, TradingSession
 from stockstream.statuses import SymbolState
+
+if TYPE_CHECKING:
+    from stockstream.told_quote import ToldDay
 
 STALE_AFTER_INTERVALS = 3
 FROZEN_AFTER_MS = 60_000.0
@@ -69,6 +73,8 @@ class Held:
     session: TradingSession | None = None
     delayed: bool = False
     delayed_seconds: int | None = None
+    previous_close: float | None = None
+    day: ToldDay | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,6 +235,8 @@ class Watching:
             session=quote.session,
             delayed=quote.delayed,
             delayed_seconds=quote.delayed_seconds,
+            previous_close=quote.previous_close,
+            day=quote.day or None,
         )
         self._moved(row, new=before is None or version > before)
 
@@ -252,6 +254,7 @@ class Watching:
         elif held.price != update.price:
             held.changed_at = made_at
         held.price, held.timestamp, held.version = update.price, update.timestamp, update.version
+        held.day = update.day or held.day
         if update.state is not UNSET:
             held.state = update.state
             held.reason = None if update.reason is UNSET else update.reason

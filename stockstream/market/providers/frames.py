@@ -35,6 +35,7 @@ MISSING_FIELD = "missing_field"
 NOT_FINITE = "not_finite"
 NOT_POSITIVE = "not_positive"
 INVALID_TIMESTAMP = "invalid_timestamp"
+OPTIONAL_FIELD = "optional_field"
 
 Fields = dict[str, object]
 _JSON = msgspec.json.Decoder()
@@ -70,6 +71,11 @@ class Taken:
     def price(self, observation: Observation) -> None:
         """A price was told."""
         self._prices.append(observation)
+
+    def without(self, unread: Iterable[str]) -> None:
+        """Count fields that are left out of a price, each in words."""
+        for detail in unread:
+            self.left_out(Unreadable(OPTIONAL_FIELD, detail))
 
     def left_out(self, unreadable: Unreadable) -> None:
         """Count what cannot be read; of each kind the first is kept in words."""

@@ -2,7 +2,8 @@
 
 It needs no key, answers each symbol of a subscription by itself, sends a snapshot first, and a
 heartbeat every second in which nothing else comes, but only to who has subscribed to something: so
-we ping when it has been quiet. A pair is ``BTC/USD`` there.
+we ping when it has been quiet. A pair is ``BTC/USD`` there; its range and volume are those of the
+last 24 hours.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from stockstream.market.day_figures import before, read_figures
 from stockstream.market.providers.conversation import Conversation
 from stockstream.market.providers.frames import (
     UNKNOWN_ERROR,
@@ -109,7 +111,19 @@ class KrakenCodec(Conversation):
         told = item.get("timestamp")
         at = self.wall if told is None else iso(told, name)
         currency = name.rpartition("/")[2]
-        taken.price(Observation(symbol, last, at, "KRAKEN", currency))
+        unread: list[str] = []
+        figures = read_figures(
+            symbol,
+            last,
+            unread,
+            high=item.get("high"),
+            low=item.get("low"),
+            open_=before(last, item.get("change")),
+            volume=item.get("volume"),
+            rolling=True,
+        )
+        taken.without(unread)
+        taken.price(Observation(symbol, last, at, "KRAKEN", currency, figures=figures))
 
     def _status(self, item: Fields, taken: Taken) -> None:
         system = text(item.get("system"), "system")

@@ -11,13 +11,23 @@ import pytest
 from stockstream.cluster.codec import decode_told, encode
 from stockstream.cluster.prices import Prices, taken
 from stockstream.cluster.wire import MOST
-from stockstream.quotes import LATEST_TIMESTAMP, Base, Basis, Quote, Symbol, Version
+from stockstream.quotes import LATEST_TIMESTAMP, Base, Basis, DayFigures, Quote, Symbol, Version
 from stockstream.statuses import ExchangeDay, QuoteRow, SymbolDay
 
 NOW_MS = 1_764_000_000_000
 BASE = Base(9.0, Basis.FIRST_SEEN, NOW_MS)
 ROW = QuoteRow(
-    Quote(Symbol("AAPL"), 10.0, NOW_MS, None, None, False, Version(NOW_MS, 7), NOW_MS),
+    Quote(
+        Symbol("AAPL"),
+        10.0,
+        NOW_MS,
+        None,
+        None,
+        False,
+        Version(NOW_MS, 7),
+        NOW_MS,
+        figures=DayFigures(11.0, 9.0, 9.5, 1e6, rolling=True, at=NOW_MS),
+    ),
     9.0,
     8.0,
     steady=1_000,
@@ -56,6 +66,19 @@ def test_a_price_is_taken_as_it_is() -> None:
     assert heard(last) == (last,)
 
 
+def test_nodes_of_another_release_are_understood_without_figures() -> None:
+    """One of before tells none, and leaves those out that it is told."""
+    told = msgspec.msgpack.decode(
+        encode(Prices(name="old", boot=1, number=1, now=0, rows=(ROW,))), type=dict
+    )
+    del told["rows"][0]["quote"]["figures"]
+    message = decode_told(msgspec.msgpack.encode(told))
+    assert isinstance(message, Prices)
+    assert message.rows == (changed(ROW, "quote.figures", None),)
+    told["rows"][0]["quote"]["not_yet_thought_of"] = {"high": 1.0}
+    assert decode_told(msgspec.msgpack.encode(told)) == message
+
+
 @pytest.mark.proves("N3")
 @pytest.mark.parametrize(
     ("path", "value"),
@@ -82,6 +105,13 @@ def test_a_price_is_taken_as_it_is() -> None:
         ("base.at", LATEST_TIMESTAMP + 1),
         ("base.at", -(2**63)),
         ("day.first.at", 2**63),
+        ("quote.previous_close", float("nan")),
+        ("quote.figures.high", float("inf")),
+        ("quote.figures.low", 0.0),
+        ("quote.figures.open", -1.0),
+        ("quote.figures.volume", -1.0),
+        ("quote.figures.volume", float("nan")),
+        ("quote.figures.at", 2**63),
     ],
 )
 def test_what_no_price_can_be_is_refused(path: str, value: float) -> None:

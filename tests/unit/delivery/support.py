@@ -9,7 +9,7 @@ from typing import Any
 
 from stockstream.delivery.fan_out import Framing
 from stockstream.delivery.lanes import CLOSED, REFUSED, SENT
-from stockstream.quotes import Quote, Version, parse_symbol
+from stockstream.quotes import DayFigures, Quote, Version, parse_symbol
 from stockstream.statuses import QuoteRow
 
 NOON = 1_795_348_800_000
@@ -29,9 +29,18 @@ def row(
     previous: float | None = None,
     currency: str | None = "USD",
     source: str = "us",
+    figures: DayFigures | None = None,
 ) -> QuoteRow:
     quote = Quote(
-        parse_symbol(symbol), price, timestamp, "TEST", currency, False, Version(1, seq), timestamp
+        parse_symbol(symbol),
+        price,
+        timestamp,
+        "TEST",
+        currency,
+        False,
+        Version(1, seq),
+        timestamp,
+        figures=figures,
     )
     return QuoteRow(quote, opened, previous, source=source)
 

@@ -11,6 +11,7 @@ import pytest
 from stockstream.delivery import protocol
 from stockstream.delivery.protocol import ClientMessage, ServerMessage
 from stockstream.statuses import CircuitState, FeedState
+from stockstream.told_quote import ToldDay
 from tests.support.asyncapi import DOCUMENT, Schema, faults, payload_schema, resolved
 
 MESSAGES = {
@@ -23,7 +24,7 @@ SCHEMAS = {
     and isinstance(struct, type)
     and issubclass(struct, msgspec.Struct)
     and not name.startswith("_")
-}
+} | {"ToldDay": ToldDay}
 
 
 def names_of(operation: str) -> set[str]:

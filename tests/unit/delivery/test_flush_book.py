@@ -10,7 +10,7 @@ import pytest
 
 from stockstream.delivery import flush_book
 from stockstream.delivery.flush_book import RESTAMP_MS, FlushBook
-from stockstream.quotes import Version
+from stockstream.quotes import DayFigures, Version
 from stockstream.statuses import Unconfirmed
 from stockstream.tables import Subscription
 from tests.unit.delivery.support import NOON, row
@@ -201,6 +201,49 @@ def test_a_message_says_when_it_was_made_and_what_was_fetched_by_one_clock(
         assert head["as_of"] == "2026-11-22T12:00:00.000Z"
 
 
+def test_figures_of_the_day_come_with_a_price_and_only_when_they_changed(book: FlushBook) -> None:
+    """A volume alone is no news. One that has figures for the first time tells them."""
+    more, less = DayFigures(152.0, 148.0, volume=2_000.0), DayFigures(152.0, 148.0, volume=1_000.0)
+    book.note([row("AAPL", 151.0, 2, figures=less)])
+    book.flush()
+    (update,) = read(book.prices(["AAPL"]))["prices"]
+    assert update["day"] == {"high": 152.0, "low": 148.0, "volume": 1_000.0}
+    book.note([row("AAPL", 151.0, 3, figures=more)])
+    assert not book.waiting
+    book.note([row("AAPL", 151.5, 4, figures=less), row("MSFT", 311.0, 2)])
+    book.flush()
+    updates = read(book.prices(["AAPL", "MSFT"]))["prices"]
+    assert all("day" not in update for update in updates)
+    (quote,) = read(book._snapshot(["AAPL"]))["quotes"]
+    assert quote["day"] == {"high": 152.0, "low": 148.0, "volume": 1_000.0}
+
+
+def test_who_missed_a_flush_is_told_the_figures_that_changed_in_it(book: FlushBook) -> None:
+    """They did not change again with the price that it is told; others get the price alone."""
+    for seq, price in enumerate((151.0, 152.0), 2):
+        book.note([row("AAPL", price, seq, figures=DayFigures(volume=7.0))])
+        book.flush()
+    (late,) = book.updates(["AAPL"], book.number - 2)
+    (update,) = read(late)["prices"]
+    assert (update["price"], update["day"], update["state"]) == (152.0, {"volume": 7.0}, "live")
+    (in_time,) = book.updates(["AAPL"], book.number - 1)
+    assert "day" not in read(in_time)["prices"][0]
+
+
+def test_figures_that_come_after_their_price_are_told_in_a_snapshot(book: FlushBook) -> None:
+    """As all that is said of a version that clients have already; and that they are gone."""
+    book.note([row("AAPL", 150.0, 1, figures=DayFigures(at=NOON - 1, rolling=True))])
+    assert book.flush() == {"AAPL"}
+    (message,) = book.updates(["AAPL"], book.number - 1)
+    assert read(message)["type"] == "snapshot"
+    at = "2026-11-22T11:59:59.999Z"
+    assert read(message)["quotes"][0]["day"] == {"rolling": True, "at": at}
+    book.note([row("AAPL", 151.0, 2)])
+    book.flush()
+    (message,) = book.updates(["AAPL"], book.number - 1)
+    assert "day" not in read(message)["quotes"][0]
+
+
 @pytest.mark.proves("D1")
 def test_an_update_is_encoded_once_whoever_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand different sets of symbols share the pieces they have in common, and so do
@@ -209,9 +252,9 @@ def test_an_update_is_encoded_once_whoever_wants_it(monkeypatch: pytest.MonkeyPa
     encoded: Counter[str] = Counter()
 
     def counting(name, encode):
-        def count(of_row, *state):
+        def count(of_row, *state, **more):
             encoded[f"{name} {of_row.quote.symbol}"] += 1
-            return encode(of_row, *state)
+            return encode(of_row, *state, **more)
 
         monkeypatch.setattr(flush_book, name, count)
 

@@ -36,7 +36,18 @@ export const PROTOCOL_VERSION = 1;
  * @property {Version} version
  */
 
-/** @typedef {Price & Told} PriceUpdate */
+/**
+ * What the provider tells of the day; null where it tells none.
+ * @typedef {object} Day
+ * @property {number | null} high
+ * @property {number | null} low
+ * @property {number | null} open
+ * @property {number | null} volume
+ * @property {boolean} rolling of the last 24 hours, and of no exchange's day: `open` is the price of 24 hours ago
+ * @property {number | null} at time of the price that it was told with, where that is an earlier one, ms
+ */
+
+/** @typedef {Price & Told & {day: Day | null}} PriceUpdate day null: as it was */
 
 /**
  * @typedef {object} StaticFields
@@ -44,6 +55,7 @@ export const PROTOCOL_VERSION = 1;
  * @property {number | null} previous
  * @property {number | null} base what the change of the day is against
  * @property {Basis | null} basis what `base` is
+ * @property {number | null} previousClose as the provider says
  * @property {number | null} baseAt time of day of `base`, ms
  * @property {string | null} dayZone the IANA zone whose midnight begins the symbol's day
  * @property {string | null} exchange
@@ -211,7 +223,7 @@ function readPrice(item) {
   if (typeof price !== "number" || !Number.isFinite(price) || timestamp === null || !isVersion(version)) return null;
   const state = knownOrNull(item.state, CONFIRMATIONS);
   const reason = state === "stale" ? textOrNull(item.reason) : null;
-  return { symbol: item.symbol, price, timestamp, version, state, reason, confirmed: steadyOrNull(item.confirmed) };
+  return { symbol: item.symbol, price, timestamp, version, state, reason, confirmed: steadyOrNull(item.confirmed), day: readDay(item.day) };
 }
 
 /**
@@ -228,6 +240,7 @@ function readQuote(item) {
     base: positiveOr(item.base, null),
     basis: knownOrNull(item.basis, BASES),
     baseAt: timeOrNull(item.base_at),
+    previousClose: positiveOr(item.previous_close, null),
     dayZone: textOrNull(item.day_zone),
     changed: steadyOrNull(item.changed),
     exchange: textOrNull(item.exchange),
@@ -237,6 +250,22 @@ function readQuote(item) {
     session: knownOrNull(item.session, SESSIONS),
     delayed: item.delayed === true,
     delayedSeconds: lengthOrNull(item.delayed_seconds),
+  };
+}
+
+/**
+ * @param {unknown} day
+ * @returns {Day | null}
+ */
+function readDay(day) {
+  if (!isFields(day)) return null;
+  return {
+    high: positiveOr(day.high, null),
+    low: positiveOr(day.low, null),
+    open: positiveOr(day.open, null),
+    volume: lengthOrNull(day.volume),
+    rolling: day.rolling === true,
+    at: timeOrNull(day.at),
   };
 }
 
@@ -325,7 +354,7 @@ function steadyOrNull(value) {
 
 /**
  * @param {unknown} value
- * @returns {number | null} a length of time
+ * @returns {number | null} a length of time, or an amount
  */
 function lengthOrNull(value) {
   return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : null;

@@ -279,6 +279,8 @@ const NO_STATIC_FIELDS = Object.freeze({
   base: null,
   basis: null,
   baseAt: null,
+  previousClose: null,
+  day: null,
   dayZone: null,
   exchange: null,
   currency: null,
@@ -296,11 +298,11 @@ const NO_STATIC_FIELDS = Object.freeze({
  * @param {At} at
  * @returns {HeldQuote}
  */
-function moved(quote, { confirmed, state, reason, ...fields }, at) {
+function moved(quote, { confirmed, state, reason, day, ...fields }, at) {
   const isNew = quote === null || quote.price !== fields.price;
   const told = state === null ? {} : { state, reason, confirmedAt: at.here(confirmed) };
   const before = quote ?? { ...NO_STATIC_FIELDS, state: /** @type {const} */ ("live"), reason: null, confirmedAt: null };
-  return { ...before, ...fields, changedAt: isNew ? at.madeAt : quote.changedAt, ...told };
+  return { ...before, ...fields, day: day ?? before.day, changedAt: isNew ? at.madeAt : quote.changedAt, ...told };
 }
 
 /** @returns {Entry} */

@@ -12,7 +12,7 @@ from stockstream.market.providers.push import (
     Trouble,
     Unread,
 )
-from stockstream.quotes import Observation, Symbol
+from stockstream.quotes import DayFigures, Observation, Symbol
 
 WALL = 1_764_460_800_000
 BTC, ETH = Symbol("BTC-USD"), Symbol("ETH-USD")
@@ -45,18 +45,37 @@ def test_symbols_are_asked_for_as_pairs_and_answered_one_by_one() -> None:
 
 
 def test_a_ticker_is_a_price_in_the_quote_currency() -> None:
-    """The time is Kraken's where it tells one, else when it came."""
+    """The time is Kraken's where it tells one, else when it came. Its range and volume are of the
+    last 24 hours, and so is the change, which tells the price of 24 hours ago.
+    """
     codec = KRAKEN.codec(Access())
     codec.want(frozenset({BTC}), 0.0)
     codec.opened(0.0)
     codec.received(answer("BTC/USD"), 0.2, WALL)
     at = 1_795_996_799_123
-    told = (Observation(BTC, 105899.4, at, "KRAKEN", "USD"),)
+    day = DayFigures(106613.1, 104711.0, 105649.4, 163.28908096, rolling=True)
+    told = (Observation(BTC, 105899.4, at, "KRAKEN", "USD", figures=day),)
     assert codec.received(TICK, 1.0, WALL).events == (Prices(told),)
     without = TICK.replace(',"timestamp":"2026-11-29T23:59:59.123456Z"', "")
     assert without != TICK
-    told = (Observation(BTC, 105899.4, WALL, "KRAKEN", "USD"),)
+    told = (Observation(BTC, 105899.4, WALL, "KRAKEN", "USD", figures=day),)
     assert codec.received(without, 1.0, WALL).events == (Prices(told),)
+
+
+def test_a_bad_figure_of_the_day_costs_itself_only() -> None:
+    """The price is taken, and so are the figures beside it."""
+    codec = KRAKEN.codec(Access())
+    codec.want(frozenset({BTC}), 0.0)
+    codec.opened(0.0)
+    codec.received(answer("BTC/USD"), 0.2, WALL)
+    bad = TICK.replace('"volume":163.28908096', '"volume":-1')
+    bad = bad.replace('"low":104711.0', '"low":"low"').replace('"change":250.0', '"change":true')
+    prices, unread = codec.received(bad, 1.0, WALL).events
+    assert isinstance(prices, Prices)
+    assert prices.observations[0].figures == DayFigures(106613.1, rolling=True)
+    assert isinstance(unread, Unread)
+    assert (unread.kind, unread.count) == ("optional_field", 3)
+    assert "low of BTC-USD is 'low'" in unread.detail
 
 
 def test_a_bad_item_costs_itself_only() -> None:

@@ -25,20 +25,20 @@ describe("decode", () => {
       state: "stale", reason: "not_listed", confirmed: 4_000, changed: 3_000, open: 148, previous: 149.9, base: 147.5, exchange: "NASDAQ", currency: "USD",
       basis: "day_first", name: "Apple Inc.", source: "us", session: "regular", delayed: true,
     };
-    assert.deepEqual(ok({ type: "snapshot", as_of: "2026-11-22T10:00:01Z", steady: 9_000, fetched: 8_990, quotes: [{ ...quote, base_at: "2026-11-22T09:30:00Z", day_zone: "Europe/Paris", delayed_seconds: 900 }] }), {
+    assert.deepEqual(ok({ type: "snapshot", as_of: "2026-11-22T10:00:01Z", steady: 9_000, fetched: 8_990, quotes: [{ ...quote, base_at: "2026-11-22T09:30:00Z", day_zone: "Europe/Paris", delayed_seconds: 900, previous_close: 147.2, day: { high: 151.5, low: 147, open: 148, volume: 27631112, at: "2026-11-22T09:59:00Z" } }] }), {
       type: "snapshot",
       steady: 9_000,
       fetched: 8_990,
-      quotes: [{ ...quote, timestamp: Date.parse(quote.timestamp), baseAt: Date.parse("2026-11-22T09:30:00Z"), dayZone: "Europe/Paris", delayedSeconds: 900 }],
+      quotes: [{ ...quote, timestamp: Date.parse(quote.timestamp), baseAt: Date.parse("2026-11-22T09:30:00Z"), dayZone: "Europe/Paris", delayedSeconds: 900, previousClose: 147.2, day: { high: 151.5, low: 147, open: 148, volume: 27631112, rolling: false, at: Date.parse("2026-11-22T09:59:00Z") } }],
     });
   });
 
   it("reads a quote of which nothing more is known, and words that it does not know as nothing", () => {
     const bare = { symbol: "A", price: 1, timestamp: "2026-11-22T10:00:00Z", version: [1, 1] };
-    const odd = { ...bare, state: "great", session: "lunch", basis: "yesterday", name: "", delayed_seconds: "15", confirmed: null, changed: "x", open: null };
+    const odd = { ...bare, state: "great", session: "lunch", basis: "yesterday", name: "", delayed_seconds: "15", confirmed: null, changed: "x", open: null, day: 7 };
     const nothing = {
       open: null, previous: null, base: null, basis: null, baseAt: null, dayZone: null, changed: null, exchange: null, currency: null, name: null, source: null, session: null,
-      delayed: false, delayedSeconds: null, state: null, reason: null, confirmed: null,
+      delayed: false, delayedSeconds: null, state: null, reason: null, confirmed: null, previousClose: null, day: null,
     };
     for (const quote of [bare, odd]) {
       const { quotes } = ok({ type: "snapshot", as_of: null, quotes: [quote] });
@@ -55,6 +55,15 @@ describe("decode", () => {
     assert.deepEqual(told({}), [null, null, null]);
     assert.deepEqual(told({ state: "stale", reason: "not_positive", confirmed: 900 }), ["stale", "not_positive", 900]);
     assert.deepEqual(told({ state: "live", reason: "not_positive", confirmed: 900 }), ["live", null, 900]);
+  });
+
+  it("reads the day of an update, without what in it is no figure", () => {
+    const bare = { symbol: "A", price: 1, timestamp: "2026-11-22T10:00:00Z", version: [1, 1] };
+    const told = (day) => ok({ type: "prices", steady: 2_000, fetched: 1_990, prices: [{ ...bare, day }] }).prices[0].day;
+    const none = { high: null, low: null, open: null, volume: null, rolling: false, at: null };
+    assert.deepEqual(told({ high: 2, low: 1, volume: 0, rolling: true }), { ...none, high: 2, low: 1, volume: 0, rolling: true });
+    assert.deepEqual(told({ high: "2", low: 0, volume: -1, open: null, rolling: 1, at: 5 }), none);
+    assert.equal(told(undefined), null);
   });
 
   it("treats an open of zero as unknown: no change can be told from it", () => {

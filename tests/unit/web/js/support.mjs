@@ -94,13 +94,13 @@ export function welcome(over = {}) {
 }
 
 export function price(symbol, value, seq, over = {}) {
-  return { symbol, price: value, timestamp: Date.parse("2026-11-22T10:00:00Z"), version: [EPOCH, seq], state: null, reason: null, confirmed: null, ...over };
+  return { symbol, price: value, timestamp: Date.parse("2026-11-22T10:00:00Z"), version: [EPOCH, seq], state: null, reason: null, confirmed: null, day: null, ...over };
 }
 
 export function quote(symbol, value, seq, over = {}) {
   return {
     ...price(symbol, value, seq), state: "live", open: 148, previous: 149.9, base: 148, basis: "open", baseAt: null, dayZone: null, changed: null, exchange: "NASDAQ", currency: "USD",
-    name: null, source: null, session: null, delayed: false, delayedSeconds: null, ...over,
+    name: null, source: null, session: null, delayed: false, delayedSeconds: null, previousClose: null, ...over,
   };
 }
 

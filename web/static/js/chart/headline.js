@@ -5,6 +5,7 @@ import { change, directionOfDay, since } from "../basis.js";
 import { must, setAttribute, setIcon, setText } from "../dom.js";
 import { price, signed } from "../format.js";
 import { labels } from "../labels.js";
+import { DayFigures } from "./day.js";
 
 /** @typedef {import("../store.js").Entry} Entry */
 /** @typedef {import("../standing.js").Standing} Standing */
@@ -19,6 +20,7 @@ export class Headline {
   #change = must(this.#element, ".chart-change", HTMLElement);
   #arrow = must(this.#change, "use", SVGUseElement);
   #sign = must(this.#element, ".chart-age", HTMLElement);
+  #day = new DayFigures();
   #signIcon = must(this.#sign, "use", SVGUseElement);
 
   /**
@@ -34,6 +36,7 @@ export class Headline {
     setText(this.#age, text);
     if (quote === null) return;
     setText(this.#price, price(quote.price, decimals));
+    this.#day.paint(quote, decimals);
     setText(this.#meta, [...labels(quote), quote.currency, note].filter((word) => word).join(" · "));
     const day = change(quote);
     const direction = directionOfDay({ quote, decimals });

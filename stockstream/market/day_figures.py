@@ -1,0 +1,103 @@
+"""The figures of a day that come with a price: read, kept while they hold, and said later. Pure.
+
+Some providers tell the range and the volume with each price, some only when they are asked by REST,
+and then trades without them follow. What was told holds until the day is over, a name for as long
+as the symbol is told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from stockstream.market.optional_fields import LARGEST_MOVE, OptionalFields, read_number
+from stockstream.quotes import DayFigures, TradingSession
+
+if TYPE_CHECKING:
+    from stockstream.quotes import Quote, Symbol
+    from stockstream.statuses import QuoteRow
+
+_BESIDE_THE_DAY = frozenset({TradingSession.PRE, TradingSession.POST})
+"""Trades in these count for no high and no low."""
+
+
+def read_figures(
+    symbol: Symbol,
+    price: float,
+    unread: list[str],
+    *,
+    high: object = None,
+    low: object = None,
+    open_: object = None,
+    volume: object = None,
+    rolling: bool = False,
+) -> DayFigures | None:
+    """The figures that come with a `price`, None if there are none; what of them is bad is left out
+    and added to `unread`. Zero is how many providers write that there is no such price.
+    """
+    if high is None and low is None and open_ is None and volume is None:
+        return None
+    field = OptionalFields(symbol, unread)
+    least, most = price / LARGEST_MOVE, price * LARGEST_MOVE
+    # Most are numbers, thousands of times a second.
+    top = (
+        high
+        if type(high) is float and least <= high <= most
+        else _price(field, "high", high, price)
+    )
+    bottom = (
+        low if type(low) is float and least <= low <= most else _price(field, "low", low, price)
+    )
+    if top is not None and bottom is not None and top < bottom:
+        unread.append(f"the high of {symbol}, {top:g}, is below its low, {bottom:g}")
+        top = bottom = None
+    first = _price(field, "open", open_, price)
+    traded = field.amount("volume", volume)
+    if top is None and bottom is None and first is None and traded is None:
+        return None
+    return DayFigures(top, bottom, first, traded, rolling)
+
+
+def before(price: float, change: object) -> object:
+    """The price that there was before a `change` of it; what is no change is no such price."""
+    moved = None if change is None else read_number(change)
+    # As many digits as a price has; a difference has noise behind them.
+    return change if moved is None else float(f"{price - moved:.12g}")
+
+
+def _price(field: OptionalFields, name: str, value: object, now: float) -> float | None:
+    return None if value is None or read_number(value) == 0 else field.price(name, value, now)
+
+
+def keep(quote: Quote, row: QuoteRow, source: str, *, same_day: bool) -> None:
+    """Have a new quote say what the one before it said, and what it does not say itself.
+
+    It is written into the quote, which nobody else has yet. Figures of another source are not its
+    own: a volume may be that of one exchange.
+    """
+    put, last = msgspec.structs.force_setattr, row.quote
+    if quote.name is None and last.name is not None:
+        put(quote, "name", last.name)
+    if not same_day:
+        return
+    if quote.previous_close is None and last.previous_close is not None:
+        put(quote, "previous_close", last.previous_close)
+    if quote.figures is None and last.figures is not None and row.source == source:
+        session = quote.session or (None if row.session is None else row.session.session)
+        put(quote, "figures", _beside(last.figures, last.timestamp, quote.price, session))
+
+
+def _beside(
+    figures: DayFigures, told_at: int, price: float, session: TradingSession | None
+) -> DayFigures:
+    """Figures as they hold beside a later price, which may be a new high or low of the day."""
+    if figures.at is None:
+        figures = msgspec.structs.replace(figures, at=told_at)
+    if session in _BESIDE_THE_DAY:
+        return figures
+    if figures.high is not None and price > figures.high:
+        return msgspec.structs.replace(figures, high=price)
+    if figures.low is not None and price < figures.low:
+        return msgspec.structs.replace(figures, low=price)
+    return figures

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { dayFigures } from "../../../../web/static/js/chart/day.js";
+
+const none = { high: null, low: null, open: null, volume: null, rolling: false, at: null };
+const said = (previousClose, day, decimals = 2) =>
+  dayFigures({ previousClose, day: day && { ...none, ...day } }, decimals).map(({ name, text }) => `${name}: ${text}`);
+
+describe("the figures of the day", () => {
+  it("are what is told, and nothing else", () => {
+    assert.deepEqual(said(null, null), []);
+    assert.deepEqual(said(147.2, null), ["Previous close: 147.20"]);
+    assert.deepEqual(said(147.2, { high: 151.5, low: 149, open: 150, volume: 27_631_112 }), [
+      "Previous close: 147.20", "Open: 150.00", "Day’s range: 149.00 – 151.50", "Volume: 27.63M",
+    ]);
+    assert.deepEqual(said(null, { volume: 4_608 }), ["Volume: 4,608"]);
+    assert.deepEqual(said(null, { low: 0.0004 }, 4), ["Day’s low: 0.0004"]);
+  });
+
+  it("are of 24 hours where they are", () => {
+    assert.deepEqual(said(null, { high: 2, low: 1, open: 1.5, volume: 163.28908096, rolling: true }), [
+      "24 hours ago: 1.50", "Range of 24 hours: 1.00 – 2.00", "Volume of 24 hours: 163.29",
+    ]);
+  });
+
+  it("say of when an older volume is, and the whole of it on demand", () => {
+    const [volume] = dayFigures({ previousClose: null, day: { ...none, volume: 27_631_112, at: Date.parse("2026-11-22T14:02:10Z") } }, 2);
+    assert.deepEqual(volume, { name: "Volume", text: "27.63M at 14:02\u00a0UTC", title: "27,631,112 at 14:02\u00a0UTC" });
+  });
+});

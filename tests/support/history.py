@@ -54,7 +54,10 @@ async def history_state(tree: Tree) -> dict[str, Any]:
 
 
 async def drained(tree: Tree) -> dict[str, Any]:
-    """Wait until everything published is recorded; returns the status of recording."""
+    """Wait until everything published is recorded; returns the status of recording.
+
+    Of a market that stands still: while prices come, there may always be one that waits.
+    """
     with trio.fail_after(DRAIN_SECONDS):
         while True:
             state = await history_state(tree)

@@ -371,10 +371,10 @@ async def test_several_nodes_keep_the_rest_that_a_receiver_has_asked_for(
         await select(me.tree.system.ref(paths.DATABASE), CALLS, "me", receiver.url, 20)
         await receiver.until(lambda: receiver.posts)
         began = trio.current_time()
-        await trio.sleep(3.2)
+        await receiver.until(lambda: len(receiver.posts) > 3)
         # Nobody knew the receiver at first, and then both nodes may have tried it.
         most = 2 + (trio.current_time() - began) // 1
-        assert 2 < len(receiver.posts) <= most
+        assert len(receiver.posts) <= most
         receiver.statuses, receiver.headers = [], []
         assert len(await ended(me, 20)) == 20
         ids = [post.headers["stockstream-alert"] for post in receiver.posts]

@@ -288,7 +288,7 @@ async def test_ready_goes_when_the_breaker_is_open_for_long(
         assert (breaker["ok"], breaker["state"]) == (False, "open")
         assert breaker["open_seconds"] > 0
         await tree.system.ref("market/feeds/api/circuit_breaker").call(ForceCircuit("auto", None))
-        await client.wait_for(lambda: client.messages[-1].get("circuit") == "closed")
+        await client.wait_for(lambda: client.status.get("circuit") == "closed")
         assert (await http.get("/health/ready")).status_code == 200
 
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
 from pydantic import SecretStr
 
 from stockstream.cluster.nats_server import NatsServer, run_nats_server
 from stockstream.cluster.rendezvous import preferred
 from stockstream.shards import part_of, shard
 from stockstream.times import now_ms
-from tests.integration.market.test_push_feed import until
+from tests.integration.market.test_push_feed import overview, until
 from tests.support.client import connected
 from tests.support.kraken import Kraken, kraken
 from tests.support.nodes import SECRET
 from tests.support.tree import running_tree
 
 if TYPE_CHECKING:
-    import trio
-
+    from tests.support.tree import Tree
 
 # A node whose heartbeats come back too late is alone, and connects for its own clients.
 pytestmark = pytest.mark.alone
@@ -49,6 +49,22 @@ def given_to_all(nats: NatsServer, server: Kraken) -> dict[str, Any]:
     }
 
 
+async def until_all_may_take_over(*trees: Tree) -> None:
+    """Wait until each of these nodes knows that all of them are ready. One that joins is shown the
+    prices, and how the provider does, before it is: who leaves then leaves it to another.
+    """
+    with trio.fail_after(20):
+        for tree in trees:
+            while not all(await ready(tree)):  # noqa: ASYNC110 - a document tells nobody
+                await trio.sleep(0.1)
+
+
+async def ready(tree: Tree) -> list[bool]:
+    """Of each of the three nodes, as this one knows them."""
+    members = {each["node"]: each["ready"] for each in (await overview(tree))["cluster"]["members"]}
+    return [members.get(name, False) for name in NAMES]
+
+
 async def test_one_node_is_connected_and_the_next_takes_over(nursery: trio.Nursery) -> None:
     """The provider has one connection at a time, whoever of three nodes leaves; clients of all of
     them see its prices, and those of the last go on when the others have left.
@@ -72,6 +88,7 @@ async def test_one_node_is_connected_and_the_next_takes_over(nursery: trio.Nurse
                 await server.tell({"BTC/USD": 97_001.0})
                 await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_001.0)
 
+                await until_all_may_take_over(one, two, three)
                 server.known["BTC/USD"] = 97_002.0
                 await one.stop()
                 await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_002.0)

@@ -18,7 +18,7 @@ from stockstream.times import MINUTE_MS, now_ms, to_ms
 from supervision import restart_child, terminate_child
 from tests.integration.delivery.upstream import PriceApi, fed_by
 from tests.support.gateway import batch, tick
-from tests.support.history import drained
+from tests.support.history import drained, history_state
 from tests.support.tree import running_tree
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ LEAD_MS = 280_000
 @pytest.fixture
 async def tree(database_url: str) -> AsyncIterator[Tree]:
     async with running_tree(database_url=database_url) as tree:
-        await drained(tree)
+        with trio.fail_after(20):
+            while not (await history_state(tree))["ok"]:  # noqa: ASYNC110 - told by a request only
+                await trio.sleep(0.05)
         yield tree
 
 
@@ -66,7 +68,9 @@ async def test_the_last_quarter_of_an_hour_is_worked_out_by_the_server(tree: Tre
     assert starts == [start + n * MINUTE_MS for n in range(len(starts))]
     assert starts[-1] == minute
     figures = await get(tree, "indicators/OLDIE?indicator=sma&period=2&interval=1m&last=15m")
-    assert [ms(point["start"]) for point in figures["points"]] == starts
+    points = [ms(point["start"]) for point in figures["points"]]
+    assert points == starts[-len(points) :]
+    assert len(points) >= len(starts) - 1  # the next minute may have begun
     hours = await get(tree, "history/OLDIE?interval=1h&last=1w")
     assert told - ms(hours["from"]) == 7 * 24 * 60 * MINUTE_MS + told % (60 * MINUTE_MS)
 
@@ -77,10 +81,6 @@ async def test_an_answer_says_up_to_when_it_is_complete(
 ) -> None:
     """While nothing is recorded it says since when; afterwards it is complete again."""
     monkeypatch.setattr(coverage, "LATE_SECONDS", 0.5)
-    recording = (await get(tree, "history/AAPL?last=15m"))["recording"]
-    assert recording["state"] == "current"
-    await terminate_child(tree.system.ref("history"), "recorder")
-    stopped = now_ms()
 
     async def until(state: str) -> dict[str, Any]:
         with trio.fail_after(20):
@@ -90,6 +90,9 @@ async def test_an_answer_says_up_to_when_it_is_complete(
                     return found
                 await trio.sleep(0.05)
 
+    await until("current")
+    await terminate_child(tree.system.ref("history"), "recorder")
+    stopped = now_ms()
     answer = await until("behind")
     recording = answer["recording"]
     # What was fetched while the recorder stopped is within the fetch interval.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import trio
 
 from stockstream.chaos.report import ExitCode
-from tests.support.server import ROOT, SIMULATED, TOKEN, running_server
+from tests.support.commands import run_command
+from tests.support.server import SIMULATED, TOKEN, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,13 +26,8 @@ SETTINGS = {
 
 async def stockstream(folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     """The exit code of a command, and the JSON that it printed."""
-    ended = await trio.run_process(
-        [sys.executable, "-m", "stockstream", *arguments, "--json"],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "STOCKSTREAM_TOKEN": TOKEN},
-        cwd=folder,
-        capture_stdout=True,
-        check=False,
-    )
+    environment = {"PATH": os.environ["PATH"], "STOCKSTREAM_TOKEN": TOKEN}
+    ended = await run_command([*arguments, "--json"], environment, folder)
     return ended.returncode, json.loads(ended.stdout)
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
-import trio
-
 from stockstream.chaos.report import ExitCode
+from tests.support.commands import run_command
 from tests.support.deep import DEEP
-from tests.support.server import ROOT, SIMULATED, TOKEN, running_server
+from tests.support.server import SIMULATED, TOKEN, running_server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,13 +26,8 @@ SETTINGS = {
 
 async def chaos(folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     """The exit code of `chaos nodes`, and what it printed."""
-    ended = await trio.run_process(
-        [sys.executable, "-m", "stockstream", "chaos", "nodes", *arguments, "--json"],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "STOCKSTREAM_TOKEN": TOKEN},
-        cwd=folder,
-        capture_stdout=True,
-        check=False,
-    )
+    environment = {"PATH": os.environ["PATH"], "STOCKSTREAM_TOKEN": TOKEN}
+    ended = await run_command(["chaos", "nodes", *arguments, "--json"], environment, folder)
     return ended.returncode, json.loads(ended.stdout)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,8 @@ from stockstream import paths
 from stockstream.upstreams import Upstream
 from tests.integration.admin.operators import by_token
 from tests.support.client import connected
+from tests.support.commands import run_command
 from tests.support.programs import Stub
-from tests.support.server import ROOT
 from tests.support.tree import Tree, running_tree
 
 if TYPE_CHECKING:
@@ -147,17 +146,10 @@ async def test_of_several_upstreams_one_must_be_named(
         assert refused.status_code == 404
         assert "there are: first, second" in refused.json()["error"]["reason"]
         token = tree.settings.admin_token.get_secret_value()
-        told = {"STOCKSTREAM_URL": tree.url, "STOCKSTREAM_TOKEN": token, "PYTHONPATH": str(ROOT)}
+        told = {"STOCKSTREAM_URL": tree.url, "STOCKSTREAM_TOKEN": token}
         for arguments, status in ((), 2), (("third",), 5):
             command = ["chaos", "do", action, *arguments, "--clients", "0"]
-            done = await trio.run_process(
-                [sys.executable, "-m", "stockstream", *command],
-                capture_stderr=True,
-                capture_stdout=True,
-                check=False,
-                env=told,
-                cwd=tmp_path,
-            )
+            done = await run_command(command, told, tmp_path)
             assert done.returncode == status, done
             assert b"first, second" in done.stderr
         assert (await operator.get("/admin/api/chaos/status")).json()["active"] == []

@@ -1,7 +1,6 @@
 """Run the program as users do: a process of its own, in an empty directory."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stockstream.config import Settings
+from tests.support.commands import command
 
 ROOT = Path(__file__).parents[3]
 
@@ -43,16 +43,7 @@ def stockstream(tmp_path: Path, environment: dict[str, str]) -> Run:
     """Return a function that runs `stockstream ARGUMENTS` with more environment, to its end."""
 
     def run(*arguments: str, **more: str) -> Ended:
-        process = subprocess.run(
-            [sys.executable, "-m", "stockstream", *arguments],
-            cwd=tmp_path,
-            env=environment | more,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return Ended(process.returncode, process.stdout, process.stderr)
+        ended = command(arguments, environment | more, tmp_path)
+        return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
     return run

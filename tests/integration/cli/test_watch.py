@@ -28,6 +28,7 @@ from stockstream.cli.watch.nodes import Itinerary, parse_address
 from stockstream.cli.watch.truths import truths
 from stockstream.cli.watch.watching import Open, Watching
 from tests.integration.delivery.upstream import started_api
+from tests.support.commands import run_command
 from tests.support.cut_wire import cut_wire
 from tests.support.deep import only_deep
 from tests.support.nodes import public_nodes
@@ -119,15 +120,7 @@ def is_price(**said: object) -> Callable[[Line], bool]:
 
 async def run(environment: dict[str, str], folder: Path, *arguments: str) -> tuple[int, str, str]:
     """Run `stockstream watch` to its end, in a pipe."""
-    with trio.fail_after(SECONDS):
-        ran = await trio.run_process(
-            [sys.executable, "-m", "stockstream", "watch", *arguments],
-            env=environment,
-            cwd=folder,
-            capture_stdout=True,
-            capture_stderr=True,
-            check=False,
-        )
+    ran = await run_command(["watch", *arguments], environment, folder, SECONDS)
     return ran.returncode, ran.stdout.decode(), ran.stderr.decode()
 
 
@@ -319,7 +312,7 @@ async def test_a_proxy_that_stalls_is_left_for_the_next_address(
 ) -> None:
     """Silence is doubted, told, and after a question without an answer the connection is lost."""
     monkeypatch.setattr(client_module, "SILENCE_SECONDS", 1.0)
-    monkeypatch.setattr(client_module, "PROBE_SECONDS", 2.0)
+    monkeypatch.setattr(client_module, "PROBE_SECONDS", 1.0)
     async with running_server(tmp_path) as server, trio.open_nursery() as nursery:
         with cut_wire(server.url) as wire:
             state = Watching(("AAPL",))
@@ -332,10 +325,9 @@ async def test_a_proxy_that_stalls_is_left_for_the_next_address(
                 wire.cut()
                 while state.doubted_since is None:
                     await client.wait()
-                await trio.sleep(1.1)
-                now = trio.current_time() * 1000
-                assert truths(state, now).connection.name == "No answer"
-                assert state.standing(state.rows["AAPL"], now).note == "no word from the server"
+                soon = state.doubted_since + 1_100  # as it will stand, while nothing comes
+                assert truths(state, soon).connection.name == "No answer"
+                assert state.standing(state.rows["AAPL"], soon).note == "no word from the server"
                 before = state.prices
                 while state.prices == before:
                     await client.wait()

@@ -20,6 +20,7 @@ from stockstream.decoding import from_json
 from stockstream.nodes.parent_file import ParentFile
 from tests.integration.nodes.family import family, node_urls, nodes, until_all_have_ended
 from tests.support.client import connected
+from tests.support.commands import run_command
 from tests.support.deep import only_deep
 from tests.support.server import NO_DATABASE, ROOT, SIMULATED, TOKEN, running_server
 
@@ -105,13 +106,11 @@ async def _sent_to(server: Server, host: str, at: str | None = None) -> str:
 
 async def test_a_single_node_says_that_it_is_one(tmp_path: Path) -> None:
     """With an exit code of its own, and `null` as JSON; the admin page has no section for it."""
-    command = [sys.executable, "-m", "stockstream", "cluster", "status"]
+    command = ["cluster", "status"]
     async with running_server(tmp_path, SETTINGS) as server:
         given = {**_environment(), "STOCKSTREAM_URL": server.url, "STOCKSTREAM_TOKEN": TOKEN}
         for more, said in (((), b"a single node"), (("--json",), b"null\n")):
-            asked = await trio.run_process(
-                [*command, *more], env=given, cwd=tmp_path, capture_stdout=True, check=False
-            )
+            asked = await run_command([*command, *more], given, tmp_path)
             assert asked.returncode == SINGLE_NODE
             assert asked.stdout.startswith(said)
         assert (await server.get("/admin/api/overview")).json()["cluster"] is None
@@ -207,13 +206,11 @@ async def test_a_node_that_does_not_start_fails_the_start(tmp_path: Path) -> Non
 
 async def _status(server: Server) -> ClusterDocument:
     """What `cluster status` says, once it finds nothing wrong."""
-    command = [sys.executable, "-m", "stockstream", "cluster", "status", "--json"]
+    command = ["cluster", "status", "--json"]
     given = {**_environment(), "STOCKSTREAM_URL": server.url, "STOCKSTREAM_TOKEN": TOKEN}
     with trio.fail_after(30):
         while True:
-            asked = await trio.run_process(
-                command, env=given, cwd=server.folder, capture_stdout=True, check=False
-            )
+            asked = await run_command(command, given, server.folder)
             if asked.returncode == 0:
                 return from_json(asked.stdout, ClusterDocument)
             assert asked.returncode == TROUBLE, asked.stdout

@@ -32,7 +32,7 @@ class Program:
     ) -> None:
         self._command = [sys.executable, "-m", *arguments]
         self._ready = re.compile(ready)
-        self._folder = folder
+        self.folder = folder
         self._settings = dict(settings)
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
@@ -57,7 +57,7 @@ class Program:
                 **passed,
                 **self._settings,
             },
-            cwd=self._folder,
+            cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

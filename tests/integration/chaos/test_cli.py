@@ -8,18 +8,24 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 import trio
 
 from stockstream.cli import main
 from tests.integration.market.rogue import RogueServer, answer
-from tests.support.server import ROOT, TOKEN, Server, free_port, running_server
+from tests.support import programs
+from tests.support.commands import Ran as Ended
+from tests.support.commands import run_command
+from tests.support.server import NO_DATABASE, ROOT, TOKEN, Server, free_port, running_server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
+
+    Target = Server | programs.Server
 
 pytestmark = pytest.mark.chaos
 
@@ -34,7 +40,7 @@ COMMAND_SECONDS = 60
 class Ran:
     """One run of the command."""
 
-    def __init__(self, done: subprocess.CompletedProcess[bytes]) -> None:
+    def __init__(self, done: Ended) -> None:
         self.status = done.returncode
         self.out = done.stdout.decode()
         self.err = done.stderr.decode()
@@ -49,7 +55,7 @@ class Ran:
         return f"exit {self.status}\n{self.out}\n{self.err}"
 
 
-def environment(server: Server | None, more: Mapping[str, str] | None = None) -> dict[str, str]:
+def environment(server: Target | None, more: Mapping[str, str] | None = None) -> dict[str, str]:
     url = f"http://127.0.0.1:{free_port()}" if server is None else server.url
     return {
         "PATH": os.environ["PATH"],
@@ -62,18 +68,44 @@ def environment(server: Server | None, more: Mapping[str, str] | None = None) ->
 
 
 async def chaos(
-    server: Server | None, *arguments: str, more: Mapping[str, str] | None = None
+    server: Target | None, *arguments: str, more: Mapping[str, str] | None = None
 ) -> Ran:
-    with trio.fail_after(COMMAND_SECONDS):
-        return Ran(
-            await trio.run_process(
-                [sys.executable, "-m", "stockstream", "chaos", *arguments],
-                capture_stdout=True,
-                capture_stderr=True,
-                check=False,
-                env=environment(server, more),
-            )
-        )
+    given = environment(server, more)
+    return Ran(await run_command(["chaos", *arguments], given, Path.cwd(), COMMAND_SECONDS))
+
+
+async def told(server: Target, what: str) -> dict[str, Any]:
+    """What `/admin/api/chaos/…` answers."""
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with httpx.AsyncClient(timeout=10) as client:
+        answer = await client.get(f"{server.url}/admin/api/chaos/{what}", headers=headers)
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[programs.Server]:
+    """A server for all tests that leave it as it was. Actors may have had several lives."""
+    settings = SETTINGS | {"DATABASE_URL": NO_DATABASE}
+    server = programs.Server(tmp_path_factory.mktemp("shared"), settings)
+    with programs.running(server):
+        yield server
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[programs.Server]:
+    """A server with all that it starts: the stub API, and its database."""
+    settings = {
+        "CHAOS_ENABLED": "true",
+        "STUB_PORT": str(free_port()),
+        "FETCH_INTERVAL": "0.2",
+        "BREAKER_WAIT": "1",
+        "BREAKER_MAX_WAIT": "2",
+    }
+    server = programs.Server(tmp_path_factory.mktemp("whole"), settings)
+    with programs.running(server):
+        yield server
+        assert server.stop() == 0
 
 
 @pytest.mark.proves("C2", "C8", "C9", "C10", "C13", "C14")
@@ -121,66 +153,70 @@ async def test_a_market_that_stands_still_starves_nobody(
         assert "5 clients waited" in ran.out
 
 
-async def test_a_fault_of_a_price_api_that_is_not_ours_has_no_target(tmp_path: Path) -> None:
-    async with running_server(tmp_path, SETTINGS) as server:
-        ran = await chaos(server, "do", "upstream-errors", "seconds=5", "--json")
-        assert ran.status == 5, ran
-        assert "not the stub of ours" in ran.document["error"]
+async def test_a_fault_of_a_price_api_that_is_not_ours_has_no_target(
+    shared: programs.Server,
+) -> None:
+    ran = await chaos(shared, "do", "upstream-errors", "seconds=5", "--json")
+    assert ran.status == 5, ran
+    assert "not the stub of ours" in ran.document["error"]
 
 
 @pytest.mark.proves("C1")
-async def test_a_dry_run_shows_whom_it_would_hit_and_changes_nothing(tmp_path: Path) -> None:
-    async with running_server(tmp_path, SETTINGS) as server:
-        before = await server.get("/admin/api/chaos/targets")
-        ran = await chaos(server, "kill", "delivery", "--dry-run", "--json")
-        assert ran.status == 0, ran
-        radius = ran.document["targets"][0]["blast_radius"]
-        assert radius == {"actors": 4, "clients": 0, "disconnects": False}
-        after = await server.get("/admin/api/chaos/targets")
-        assert [t["generation"] for t in before.json()["targets"]] == [
-            t["generation"] for t in after.json()["targets"]
-        ]
-        assert (await server.get("/admin/api/chaos/status")).json()["history"] == []
+async def test_a_dry_run_shows_whom_it_would_hit_and_changes_nothing(
+    shared: programs.Server,
+) -> None:
+    before, history = await told(shared, "targets"), (await told(shared, "status"))["history"]
+    ran = await chaos(shared, "kill", "delivery", "--dry-run", "--json")
+    assert ran.status == 0, ran
+    radius = ran.document["targets"][0]["blast_radius"]
+    assert radius == {"actors": 4, "clients": 0, "disconnects": False}
+    after = await told(shared, "targets")
+    assert [t["generation"] for t in before["targets"]] == [
+        t["generation"] for t in after["targets"]
+    ]
+    assert (await told(shared, "status"))["history"] == history
 
 
 @pytest.mark.proves("C7", "C8", "C9")
-async def test_every_way_to_fail_has_its_exit_code_and_valid_json(tmp_path: Path) -> None:
-    async with running_server(tmp_path, SETTINGS) as server:
-        bad = tmp_path / "bad.toml"
-        bad.write_text('title = "t"\n[[method]]\naction = "explode"\n')
-        guarded = tmp_path / "guarded.toml"
-        guarded.write_text(
-            'title = "t"\n[guard]\nallow = ["market/*"]\n[[method]]\n'
-            'action = "kill"\ntarget = "delivery/*"\n'
-        )
-        unsteady = tmp_path / "unsteady.toml"
-        unsteady.write_text(
-            'title = "t"\n[[steady_state]]\nkind = "http"\nurl = "/no/such/page"\n'
-            '[[method]]\naction = "kill"\ntarget = "market/streamer"\n'
-        )
-        aborted = tmp_path / "aborted.toml"
-        aborted.write_text(
-            'title = "t"\n[[method]]\naction = "kill"\ntarget = "market/streamer"\npause = "20s"\n'
-            '[[abort_if]]\nkind = "metric"\nmetric = "actors"\nabove = 1\n'
-        )
-        cases = {
-            ("validate", str(bad)): 2,
-            ("run", str(bad)): 2,
-            ("do", "hang", "market/streamer", "secs=3"): 2,
-            ("kill", "market/streamer", "--every", "soon"): 2,
-            ("halt",): 2,
-            ("run", str(aborted)): 3,
-            ("run", str(unsteady)): 4,
-            ("kill", "market/nobody"): 5,
-            ("run", str(guarded)): 7,
-        }
-        for arguments, status in cases.items():
-            ran = await chaos(server, *arguments, "--json")
-            assert ran.status == status, (arguments, ran)
-            if "soon" not in arguments:  # a usage error found before anything is read
-                assert ran.document["exit_code"] == status
-        history = (await server.get("/admin/api/chaos/status")).json()["history"]
-        assert {row["action"] for row in history} == {"begin", "end"}
+async def test_every_way_to_fail_has_its_exit_code_and_valid_json(
+    shared: programs.Server, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text('title = "t"\n[[method]]\naction = "explode"\n')
+    guarded = tmp_path / "guarded.toml"
+    guarded.write_text(
+        'title = "t"\n[guard]\nallow = ["market/*"]\n[[method]]\n'
+        'action = "kill"\ntarget = "delivery/*"\n'
+    )
+    unsteady = tmp_path / "unsteady.toml"
+    unsteady.write_text(
+        'title = "t"\n[[steady_state]]\nkind = "http"\nurl = "/no/such/page"\n'
+        '[[method]]\naction = "kill"\ntarget = "market/streamer"\n'
+    )
+    aborted = tmp_path / "aborted.toml"
+    aborted.write_text(
+        'title = "t"\n[[method]]\naction = "kill"\ntarget = "market/streamer"\npause = "20s"\n'
+        '[[abort_if]]\nkind = "metric"\nmetric = "actors"\nabove = 1\n'
+    )
+    cases = {
+        ("validate", str(bad)): 2,
+        ("run", str(bad)): 2,
+        ("do", "hang", "market/streamer", "secs=3"): 2,
+        ("kill", "market/streamer", "--every", "soon"): 2,
+        ("halt",): 2,
+        ("run", str(aborted)): 3,
+        ("run", str(unsteady)): 4,
+        ("kill", "market/nobody"): 5,
+        ("run", str(guarded)): 7,
+    }
+    before = (await told(shared, "status"))["history"]
+    for arguments, status in cases.items():
+        ran = await chaos(shared, *arguments, "--json")
+        assert ran.status == status, (arguments, ran)
+        if "soon" not in arguments:  # a usage error found before anything is read
+            assert ran.document["exit_code"] == status
+    history = (await told(shared, "status"))["history"]
+    assert {row["action"] for row in history if row not in before} == {"begin", "end"}
     assert (await chaos(None, "targets", "--json")).status == 1
     wrong = await chaos(None, "kill")
     assert wrong.status == 2
@@ -244,7 +280,9 @@ async def test_in_production_it_takes_a_token_of_its_own(tmp_path: Path) -> None
 
 
 @pytest.mark.proves("C4", "C5")
-async def test_an_interrupted_experiment_is_rolled_back(tmp_path: Path, nursery: Any) -> None:
+async def test_an_interrupted_experiment_is_rolled_back(
+    shared: programs.Server, tmp_path: Path
+) -> None:
     """SIGINT in the middle: exit 130, no fault is left on, and the node is free again."""
     experiment = tmp_path / "long.toml"
     experiment.write_text(
@@ -252,68 +290,62 @@ async def test_an_interrupted_experiment_is_rolled_back(tmp_path: Path, nursery:
         'parameters = { seconds = 600 }\n[[method]]\naction = "kill"\n'
         'target = "market/streamer"\npause = "500s"\n'
     )
-    async with running_server(tmp_path, SETTINGS) as server:
-        process = await trio.lowlevel.open_process(
-            [
-                sys.executable,
-                "-m",
-                "stockstream",
-                "chaos",
-                "run",
-                str(experiment),
-                "--clients",
-                "0",
-            ],
-            env=environment(server),
-            stderr=subprocess.PIPE,
-        )
-        assert process.stderr is not None
-        said = b""
-        with trio.fail_after(20):
-            while b"hang pubsub" not in said:
-                said += await process.stderr.receive_some()
-        status = (await server.get("/admin/api/chaos/status")).json()
-        assert status["experiment"]["title"] == "long"
-        assert [fault["target"] for fault in status["active"]] == ["pubsub"]
-        second = await chaos(server, "run", str(EXAMPLES / "streamer.toml"))
-        assert second.status == 7, second
-        process.send_signal(signal.SIGINT)
-        with trio.fail_after(20):
-            while await process.stderr.receive_some():
-                pass
-            assert await process.wait() == 130
-        await process.stderr.aclose()
-        status = (await server.get("/admin/api/chaos/status")).json()
-        assert (status["experiment"], status["active"]) == (None, [])
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-m", "stockstream", "chaos", "run", str(experiment), "--clients", "0"],
+        env=environment(shared),
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    said = b""
+    with trio.fail_after(20):
+        while b"hang pubsub" not in said:
+            said += await process.stderr.receive_some()
+    status = await told(shared, "status")
+    assert status["experiment"]["title"] == "long"
+    assert [fault["target"] for fault in status["active"]] == ["pubsub"]
+    second = await chaos(shared, "run", str(EXAMPLES / "streamer.toml"))
+    assert second.status == 7, second
+    process.send_signal(signal.SIGINT)
+    with trio.fail_after(20):
+        while await process.stderr.receive_some():
+            pass
+        assert await process.wait() == 130
+    await process.stderr.aclose()
+    status = await told(shared, "status")
+    assert (status["experiment"], status["active"]) == (None, [])
 
 
 @pytest.mark.proves("C3", "C4")
-async def test_a_fault_ends_by_itself_though_its_controller_died(tmp_path: Path) -> None:
+async def test_a_fault_ends_by_itself_though_its_controller_died(
+    shared: programs.Server,
+) -> None:
     """The controller is killed while a fault is on: its successor rolls it back in time."""
-    async with running_server(tmp_path, SETTINGS) as server:
-        assert (
-            await chaos(server, "do", "hang", "pubsub", "seconds=3", "--clients", "0")
-        ).status == 0
-        killed = await chaos(server, "kill", "chaos", "--json")
-        assert killed.status == 0, killed
-        (strike,) = killed.document["strikes"]
-        assert (strike["verified"], strike["generation_after"]) == (True, 2)
-        with trio.fail_after(10):
-            while (await server.get("/admin/api/chaos/status")).json()["active"]:  # noqa: ASYNC110
-                await trio.sleep(0.1)  # another process: there is no event to wait for
-        ran = await chaos(server, "kill", "pubsub", "--json")
-        assert ran.status == 0, ran
+    ran = await chaos(shared, "do", "hang", "pubsub", "seconds=3", "--clients", "0")
+    assert ran.status == 0, ran
+    (lives,) = [
+        target["generation"]
+        for target in (await told(shared, "targets"))["targets"]
+        if target["path"] == "chaos"
+    ]
+    killed = await chaos(shared, "kill", "chaos", "--json")
+    assert killed.status == 0, killed
+    (strike,) = killed.document["strikes"]
+    assert (strike["verified"], strike["generation_after"]) == (True, lives + 1)
+    with trio.fail_after(10):
+        while (await told(shared, "status"))["active"]:  # noqa: ASYNC110
+            await trio.sleep(0.1)  # another process: there is no event to wait for
+    ran = await chaos(shared, "kill", "pubsub", "--json")
+    assert ran.status == 0, ran
 
 
 @pytest.mark.proves("C4")
-async def test_halt_ends_everything_and_may_be_said_twice(tmp_path: Path) -> None:
-    async with running_server(tmp_path, SETTINGS) as server:
-        for target in ("pubsub", "telemetry"):
-            ran = await chaos(server, "do", "slow", target, "seconds=300", "--clients", "0")
-            assert ran.status == 0, ran
-        assert (await chaos(server, "halt", "--all", "--json")).document["ended"] == 2
-        assert (await chaos(server, "halt", "--all", "--json")).document["ended"] == 0
-        assert (await server.get("/admin/api/chaos/status")).json()["active"] == []
+async def test_halt_ends_everything_and_may_be_said_twice(shared: programs.Server) -> None:
+    for target in ("pubsub", "telemetry"):
+        ran = await chaos(shared, "do", "slow", target, "seconds=300", "--clients", "0")
+        assert ran.status == 0, ran
+    assert (await chaos(shared, "halt", "--all", "--json")).document["ended"] == 2
+    assert (await chaos(shared, "halt", "--all", "--json")).document["ended"] == 0
+    assert (await told(shared, "status"))["active"] == []
 
 
 @pytest.mark.proves("C2", "C10")
@@ -327,22 +359,21 @@ async def test_halt_ends_everything_and_may_be_said_twice(tmp_path: Path) -> Non
     ],
 )
 async def test_what_lasts_is_judged_by_what_clients_saw_of_it(
-    arguments: tuple[str, ...], exit_code: int, longest: float, tmp_path: Path
+    arguments: tuple[str, ...], exit_code: int, longest: float, shared: programs.Server
 ) -> None:
     """A hang that stops the prices is a weakness; the breaker stops them and clients are told."""
-    async with running_server(tmp_path, SETTINGS) as server:
-        ran = await chaos(server, "do", *arguments, "--json")
-        assert ran.status == exit_code, ran
-        (strike,) = ran.document["strikes"]
-        assert longest - 0.1 <= strike["longest_gap"] < longest + 3.0
-        assert bool(strike["starved"]) == (exit_code == 3)
-        verdicts = {verdict["name"]: verdict for verdict in ran.document["verdicts"]}
-        waits = verdicts["nobody waits without a word (C10)"]
-        assert waits["held"] == (exit_code == 0)
-        if exit_code:
-            assert " ".join(arguments[:2]) in waits["detail"]
-        status = (await server.get("/admin/api/chaos/status")).json()
-        assert (status["experiment"], status["active"]) == (None, [])
+    ran = await chaos(shared, "do", *arguments, "--json")
+    assert ran.status == exit_code, ran
+    (strike,) = ran.document["strikes"]
+    assert longest - 0.1 <= strike["longest_gap"] < longest + 3.0
+    assert bool(strike["starved"]) == (exit_code == 3)
+    verdicts = {verdict["name"]: verdict for verdict in ran.document["verdicts"]}
+    waits = verdicts["nobody waits without a word (C10)"]
+    assert waits["held"] == (exit_code == 0)
+    if exit_code:
+        assert " ".join(arguments[:2]) in waits["detail"]
+    status = await told(shared, "status")
+    assert (status["experiment"], status["active"]) == (None, [])
 
 
 @pytest.mark.proves("C8")
@@ -356,34 +387,36 @@ async def test_without_a_server_it_ends_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("C5")
-async def test_a_long_run_has_the_node_to_itself(tmp_path: Path) -> None:
+async def test_a_long_run_has_the_node_to_itself(shared: programs.Server) -> None:
     """Whoever comes second is refused, and whoever was first goes on to the end."""
-    async with running_server(tmp_path, SETTINGS) as server, trio.open_nursery() as nursery:
-        ran: list[Ran] = []
+    ran: list[Ran] = []
+    async with trio.open_nursery() as nursery:
 
         async def first() -> None:
-            ran.append(await chaos(server, "monkey", "--for", "10s", "--clients", "2", "--json"))
+            ran.append(await chaos(shared, "monkey", "--for", "3s", "--clients", "2", "--json"))
 
         nursery.start_soon(first)
         with trio.fail_after(COMMAND_SECONDS):
-            while (await server.get("/admin/api/chaos/status")).json()["experiment"] is None:  # noqa: ASYNC110
+            while (await told(shared, "status"))["experiment"] is None:  # noqa: ASYNC110
                 await trio.sleep(0.1)  # another process: there is no event to wait for
-        second = await chaos(server, "kill", "pubsub", "--json")
-        assert second.status == 7, second
-        assert "monkey" in second.document["error"]
-        with trio.fail_after(COMMAND_SECONDS):
-            while not ran:  # noqa: ASYNC110
-                await trio.sleep(0.1)
-        assert ran[0].status == 0, ran
+        async with httpx.AsyncClient(timeout=10) as program:
+            second = await program.post(
+                f"{shared.url}/admin/api/chaos/inject",
+                json={"action": "kill", "target": "pubsub"},
+                headers={"Authorization": f"Bearer {TOKEN}"},
+            )
+        assert second.status_code == 409, second.text
+        assert "monkey" in second.json()["error"]["reason"]
+    assert ran[0].status == 0, ran
 
 
 @pytest.mark.proves("C15", "C16")
-async def test_the_monkey_looks_at_what_is_left_and_what_was_recorded(tmp_path: Path) -> None:
+async def test_the_monkey_looks_at_what_is_left_and_what_was_recorded(
+    tmp_path: Path, shared: programs.Server
+) -> None:
     """The report names the node, its version, and what was not looked at and why."""
     async with running_server(tmp_path, {**SETTINGS, "DATABASE_URL": ""}) as server:
-        with trio.fail_after(30):
-            while not await history_is_up(server):  # noqa: ASYNC110
-                await trio.sleep(0.1)
+        await until_it_records(server)
         page = tmp_path / "report.html"
         ran = await chaos(
             server, "monkey", "--for", "4s", "--rate", "5/s", "--seed", "3", "--html", str(page),
@@ -399,40 +432,28 @@ async def test_the_monkey_looks_at_what_is_left_and_what_was_recorded(tmp_path: 
         assert ran.document["node"]
         assert ran.document["version"]
         assert ran.document["version"] in page.read_text()
-    (tmp_path / "other").mkdir()
-    async with running_server(tmp_path / "other", SETTINGS) as server:
-        ran = await chaos(server, "monkey", "--for", "1s", "--json")
-        assert ran.status == 0, ran
-        assert any("the history (C16)" in skipped for skipped in ran.document["skipped"])
+    ran = await chaos(shared, "monkey", "--for", "1s", "--json")
+    assert ran.status == 0, ran
+    assert any("the history (C16)" in skipped for skipped in ran.document["skipped"])
 
 
 @pytest.mark.proves("C6")
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
-async def test_every_example_holds(path: Path, tmp_path: Path) -> None:
+async def test_every_example_holds(path: Path, whole: programs.Server) -> None:
     """Each shipped experiment runs against a server with the bundled stub API, and holds."""
-    settings = {
-        "CHAOS_ENABLED": "true",
-        "STUB_PORT": str(free_port()),
-        "FETCH_INTERVAL": "0.2",
-        "BREAKER_WAIT": "1",
-        "BREAKER_MAX_WAIT": "2",
-    }
-    if path.name == "database.toml":
-        settings["DATABASE_URL"] = ""  # the embedded one
-    async with running_server(tmp_path, settings) as server:
+    await until_it_records(whole)
+    here = {"DATA_DIRECTORY": str(whole.folder / ".stockstream")}
+    ran = await chaos(whole, "run", str(path), "--json", "--seed", "7", more=here)
+    assert ran.status == 0, ran
+    assert ran.document["strikes"]
+
+
+async def until_it_records(server: Target) -> None:
+    """Wait until its database is there."""
+    async with httpx.AsyncClient(base_url=server.url, timeout=10) as client:
         with trio.fail_after(30):
-            while "DATABASE_URL" in settings and not await history_is_up(server):  # noqa: ASYNC110
+            while not (await client.get("/health/ready")).json()["checks"]["history"]["ok"]:  # noqa: ASYNC110
                 await trio.sleep(0.1)
-        here = {"DATA_DIRECTORY": str(tmp_path / ".stockstream")}
-        ran = await chaos(server, "run", str(path), "--json", "--seed", "7", more=here)
-        assert ran.status == 0, ran
-        assert ran.document["strikes"]
-        assert await server.stop() == 0
-
-
-async def history_is_up(server: Server) -> bool:
-    ready = (await server.get("/health/ready")).json()
-    return bool(ready["checks"]["history"]["ok"])
 
 
 @pytest.mark.proves("C8", "C12", "C13", "C14")
@@ -452,17 +473,18 @@ async def test_the_monkey_kills_the_same_with_the_same_seed(tmp_path: Path) -> N
     assert kills[0] == kills[1]
 
 
-async def test_letting_the_breaker_decide_again_ends_the_force(tmp_path: Path) -> None:
+async def test_letting_the_breaker_decide_again_ends_the_force(shared: programs.Server) -> None:
     """`state=auto` takes the forced state away, and nothing is listed as on any more."""
-    async with running_server(tmp_path, SETTINGS) as server:
-        forced = await chaos(server, "do", "breaker-force", "seconds=300", "--clients", "0")
-        assert forced.status == 0, forced
-        overview = (await server.get("/admin/api/chaos/status")).json()
-        assert [fault["action"] for fault in overview["active"]] == ["breaker-force"]
-        freed = await chaos(server, "do", "breaker-force", "state=auto", "--clients", "0")
-        assert freed.status == 0, freed
-        assert (await server.get("/admin/api/chaos/status")).json()["active"] == []
-        assert (await server.get("/health/ready")).json()["checks"]["circuit_breaker"]["ok"]
+    forced = await chaos(shared, "do", "breaker-force", "seconds=300", "--clients", "0")
+    assert forced.status == 0, forced
+    overview = await told(shared, "status")
+    assert [fault["action"] for fault in overview["active"]] == ["breaker-force"]
+    freed = await chaos(shared, "do", "breaker-force", "state=auto", "--clients", "0")
+    assert freed.status == 0, freed
+    assert (await told(shared, "status"))["active"] == []
+    async with httpx.AsyncClient(timeout=10) as client:
+        ready = (await client.get(f"{shared.url}/health/ready")).json()
+    assert ready["checks"]["circuit_breaker"]["ok"]
 
 
 @pytest.mark.proves("C8", "C9")
@@ -504,30 +526,27 @@ def test_what_is_mistyped_is_refused_before_anything_is_asked_of_a_server(
 
 
 @pytest.mark.proves("C8")
-async def test_the_root_is_killed_only_when_that_is_allowed(tmp_path: Path) -> None:
+async def test_the_root_is_killed_only_when_that_is_allowed(shared: programs.Server) -> None:
     """Its death ends the server: that is an escalation. A mistyped path gets a hint."""
-    async with running_server(tmp_path, SETTINGS) as server:
-        ran = await chaos(server, "kill", "root", "--clients", "0")
-        assert ran.status == 7, ran
-        assert "its death ends the server" in ran.err
-        ran = await chaos(server, "kill", "market/stremer", "--clients", "0")
-        assert (ran.status, ran.out) == (5, ""), ran
-        assert "did you mean 'market/streamer'?" in ran.err
+    ran = await chaos(shared, "kill", "root", "--clients", "0")
+    assert ran.status == 7, ran
+    assert "its death ends the server" in ran.err
+    ran = await chaos(shared, "kill", "market/stremer", "--clients", "0")
+    assert (ran.status, ran.out) == (5, ""), ran
+    assert "did you mean 'market/streamer'?" in ran.err
 
 
-async def test_a_list_in_a_pipe_cuts_no_path(tmp_path: Path) -> None:
+async def test_a_list_in_a_pipe_cuts_no_path(shared: programs.Server) -> None:
     """What is read by grep is not laid out for a narrow terminal."""
-    async with running_server(tmp_path, SETTINGS) as server:
-        ran = await chaos(server, "targets")
-        assert ran.status == 0, ran
-        assert "delivery/subscription_manager " in ran.out
-        assert "…" not in ran.out
+    ran = await chaos(shared, "targets")
+    assert ran.status == 0, ran
+    assert "delivery/subscription_manager " in ran.out
+    assert "…" not in ran.out
 
 
-async def test_watching_clients_misbehave_by_themselves_too(tmp_path: Path) -> None:
+async def test_watching_clients_misbehave_by_themselves_too(shared: programs.Server) -> None:
     """`do` has actions of clients, which no server does."""
-    async with running_server(tmp_path, SETTINGS) as server:
-        ran = await chaos(server, "do", "client-vanish", "percent=50", "--clients", "4", "--json")
-        assert ran.status == 0, ran
-        (strike,) = ran.document["strikes"]
-        assert (strike["action"], strike["detail"]) == ("client-vanish", "2 clients")
+    ran = await chaos(shared, "do", "client-vanish", "percent=50", "--clients", "4", "--json")
+    assert ran.status == 0, ran
+    (strike,) = ran.document["strikes"]
+    assert (strike["action"], strike["detail"]) == ("client-vanish", "2 clients")

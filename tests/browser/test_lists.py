@@ -201,6 +201,23 @@ def test_a_list_that_is_made_while_an_older_answer_is_on_its_way_stays(
     expect(chosen(me)).to_have_text("Mine")
 
 
+def test_an_answer_that_breaks_off_takes_no_list_away(keeping: Server, visit: Visit) -> None:
+    """As when the page is left while it comes: the list is shown, with what was changed in it."""
+    me = visit(keeping.url)
+    make_list(me, "Mine")
+    broken = re.compile("/api/v1/watchlists$")
+    me.page.route(broken, lambda route: route.fulfill(body='{"watchlists": ['))
+    me.page.reload()
+    expect(me.page.get_by_test_id("list-note")).to_contain_text("kept in this browser")
+    expect(chosen(me)).to_have_text("Mine")
+    with me.page.expect_response(is_patch):
+        me.subscribe("AAPL")
+    me.page.unroute(broken)
+    me.page.reload()
+    expect(chosen(me)).to_have_text("Mine")
+    me.expect_rows("AAPL")
+
+
 @pytest.mark.proves("H10")
 def test_without_a_database_lists_go_on_in_the_browser_and_are_saved_later(
     keeping: Server, visit: Visit
@@ -226,8 +243,8 @@ def test_without_a_database_lists_go_on_in_the_browser_and_are_saved_later(
     me.page.get_by_label("Name of the list").fill("No")
     me.page.keyboard.press("Enter")
     expect(me.page.get_by_test_id("list-note")).to_have_text("Not saved: the database is away.")
-    me.page.unroute(pattern)
     with me.page.expect_response(is_patch) as saved:
+        me.page.unroute(pattern)
         me.page.reload()
     assert saved.value.json()["symbols"] == ["MSFT"]
     me.expect_rows("MSFT")

@@ -257,9 +257,7 @@ def _feed(
     pushes = push_provider(upstream, verify_tls=settings.http_verify_tls)
     if pushes is not None:
         chosen = part_settings.pushing(settings)
-        return partial(
-            PushFeed, upstream.name, *pushes, chosen, tables, parts=parts, demand_from=demand_from
-        )
+        return partial(PushFeed, upstream.name, *pushes, chosen, tables, demand_from=demand_from)
     provider = poll_provider(upstream, part_settings.http(settings))
     pace = part_settings.polling(settings)
     return partial(

@@ -27,7 +27,7 @@ from stockstream.instance import kept_instance
 from stockstream.market.body_items import Limits
 from stockstream.market.breaker_types import BreakerSettings, WindowType
 from stockstream.market.feeds.poll_settings import PollSettings
-from stockstream.market.feeds.push import PushSettings
+from stockstream.market.feeds.push_settings import PushSettings
 from stockstream.market.parser import Parsed
 from stockstream.market.providers import (
     HttpSettings,
@@ -204,8 +204,11 @@ def sharding(settings: Settings, upstreams: Sequence[Upstream]) -> Sharding:
     are set. One that pushes has as many as there are to be connections, whatever is set.
     """
     polled = 1 if settings.cluster_nats_url is None else settings.fetch_shards
-    pushed = {one.name for one in upstreams if push_provider(one) is not None}
-    return Sharding({one.name: 1 if one.name in pushed else polled for one in upstreams})
+    counts = {}
+    for upstream in upstreams:
+        pushes = push_provider(upstream)
+        counts[upstream.name] = polled if pushes is None else pushes[0].connections
+    return Sharding(counts)
 
 
 def demand_from(settings: Settings) -> str:

@@ -252,6 +252,16 @@ class PushPhase(StrEnum):
     MISCONFIGURED = "misconfigured"
 
 
+_BAD_PHASES = [
+    PushPhase.IDLE,
+    PushPhase.CONNECTED,
+    PushPhase.CONNECTING,
+    PushPhase.WAITING,
+    PushPhase.MISCONFIGURED,
+]
+"""Each worse than the one before it."""
+
+
 class TokenLevel(NamedTuple):
     """So many tokens were in a bucket `at` a time by the monotonic clock, in seconds."""
 
@@ -259,12 +269,12 @@ class TokenLevel(NamedTuple):
     at: float
 
 
-class PushStatus(msgspec.Struct, frozen=True):
-    """How a feed is connected, and what a new life of it has to heed.
+class LineStatus(msgspec.Struct, frozen=True):
+    """How a connection stands, and what the next attempt has to heed.
 
     `since` is the begin of the phase. `failures` attempts in a row have failed, so that there is
-    none before `not_before`. `ends` counts connections by what ended them. What was acknowledged
-    counts in `symbols`; those `refused` have the provider's code.
+    none before `not_before`. What was acknowledged counts in `symbols`; those `refused` have the
+    provider's code.
     """
 
     phase: PushPhase
@@ -272,12 +282,30 @@ class PushStatus(msgspec.Struct, frozen=True):
     reason: str | None = None
     failures: int = 0
     not_before: Moment | None = None
+    symbols: int = 0
+    refused: Mapping[Symbol, str] = {}
+
+
+class PushStatus(msgspec.Struct, frozen=True):
+    """How a feed is connected, and what a new life of it has to heed.
+
+    Its `lines` have a number each. `ends` counts connections by what ended them.
+    """
+
+    lines: Mapping[int, LineStatus] = {}
     connects: TokenLevel | None = None
     messages: TokenLevel | None = None
     calls: TokenLevel | None = None
     ends: Mapping[str, int] = {}
-    symbols: int = 0
-    refused: Mapping[Symbol, str] = {}
+
+    @property
+    def worst(self) -> LineStatus | None:
+        """Of the lines the one that is worst off, the longest of several."""
+
+        def badness(line: LineStatus) -> tuple[int, float]:
+            return _BAD_PHASES.index(line.phase), -line.since.seconds
+
+        return max(self.lines.values(), key=badness, default=None)
 
 
 class CircuitState(StrEnum):

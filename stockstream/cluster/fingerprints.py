@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SECRET = "SECRET_KEY_BASE"  # noqa: S105  the name of a setting
-MUST_BE_EQUAL = frozenset({SECRET, "STOCK_API_URL", "FETCH_SHARDS"})
+MUST_BE_EQUAL = frozenset({SECRET, "STOCK_API_URL", "PROVIDERS", "FETCH_SHARDS"})
 """A node with another source, or other shards, would give wrong prices. With another secret nobody
 can tell whether it has."""
 

@@ -12,7 +12,7 @@ import pytest
 
 from stockstream import part_settings, paths
 from stockstream.market.feeds.line import LineTimes
-from stockstream.market.feeds.push import PushSettings
+from stockstream.market.feeds.push_settings import PushSettings
 from stockstream.market.providers import chosen
 from stockstream.market.providers.kraken import KRAKEN
 from stockstream.market.providers.push import Bucket, PushLimits

@@ -53,6 +53,12 @@ class Kraken:
         return [socket for socket in self.sockets if socket.closed is None]
 
     @property
+    def asked_of_open(self) -> list[set[str]]:
+        """What each connection that there is now has subscribed to."""
+        both = zip(self.sockets, self.asked, strict=True)
+        return [asked for socket, asked in both if socket.closed is None]
+
+    @property
     def now(self) -> set[str]:
         """What the newest connection has subscribed to."""
         return self.asked[-1] if self.asked else set()

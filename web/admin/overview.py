@@ -52,11 +52,11 @@ class BreakerDocument(msgspec.Struct, frozen=True):
 
 
 class PushDocument(msgspec.Struct, frozen=True):
-    """How a feed is connected that has its prices pushed to it.
+    """How a feed is connected that has its prices pushed to it, by so many `connections`.
 
-    It is in this phase `since` a time, and tries again at `again` where an attempt failed. The
-    provider tells prices of so many `symbols`, and refused some, by its code. `ends` counts
-    connections by what ended them.
+    It is in this phase `since` a time, and tries again at `again` where an attempt failed: of
+    several connections, the one that is worst off. The provider tells prices of so many `symbols`,
+    and refused some, by its code. `ends` counts connections by what ended them.
     """
 
     phase: PushPhase
@@ -67,6 +67,7 @@ class PushDocument(msgspec.Struct, frozen=True):
     symbols: int
     refused: Mapping[Symbol, str]
     ends: Mapping[str, int]
+    connections: int
 
 
 class RouteDocument(msgspec.Struct, frozen=True):
@@ -218,11 +219,21 @@ def _upstreams(tables: Tables) -> list[UpstreamDocument]:
 
 
 def _push(row: PushStatus | None) -> PushDocument | None:
-    if row is None:
+    worst = None if row is None else row.worst
+    if row is None or worst is None:
         return None
-    again = row.not_before if row.phase in {PushPhase.WAITING, PushPhase.MISCONFIGURED} else None
+    waits = worst.phase in {PushPhase.WAITING, PushPhase.MISCONFIGURED}
+    lines = row.lines.values()
     return PushDocument(
-        row.phase, row.since, row.reason, row.failures, again, row.symbols, row.refused, row.ends
+        worst.phase,
+        worst.since,
+        worst.reason,
+        worst.failures,
+        worst.not_before if waits else None,
+        sum(line.symbols for line in lines),
+        {symbol: code for line in lines for symbol, code in line.refused.items()},
+        row.ends,
+        sum(line.phase is PushPhase.CONNECTED for line in lines),
     )
 
 

@@ -16,10 +16,9 @@ from stockstream.statuses import Confirmations, Rejection, StaleReason
 from stockstream.symbol_states import stale_by_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from stockstream.market.confirmations import Pace
-    from stockstream.market.feeds.line import Line
     from stockstream.market.parser import Parsed, Rejects
     from stockstream.market.providers.push import Refused
     from stockstream.market.time_base import Poll
@@ -116,18 +115,23 @@ def _some(symbols: Iterable[Symbol]) -> dict[str, object]:
 
 
 def subscribed(
-    line: Line,
+    symbols: frozenset[Symbol],
     refused: Mapping[Symbol, Refused],
-    wanted: frozenset[Symbol],
+    unanswered: frozenset[Symbol],
     upstream: str,
     tables: Tables,
     now: float,
+    ours: Callable[[Symbol], bool],
 ) -> Answer:
-    """What a line confirms by being there: what is subscribed is live without a trade."""
+    """What lines confirm by being there: what is subscribed is live without a trade.
+
+    Of what was known before, they answer for what is `ours`. A new line asks anew: what the last
+    one was refused stays so while it is `unanswered`.
+    """
     rows = tables.quotes.rows
     told = frozenset(
         symbol
-        for symbol in line.subscribed
+        for symbol in symbols
         if (row := rows.get(symbol)) is not None and row.source == upstream
     )
     before = tables.confirmations.get(upstream) or Confirmations(0)
@@ -137,13 +141,10 @@ def subscribed(
         symbol: _still(before.rejected.get(symbol), why.reason, steady)
         for symbol, why in refused.items()
     }
-    not_served: dict[Symbol, str] = {}
-    if not line.settled.is_set():
-        # A new line asks anew: what the last one was refused stays so until there is an answer.
-        left = wanted - line.subscribed
-        not_served.update((s, code) for s, code in before.not_served.items() if s in left)
+    not_served = {s: code for s, code in before.not_served.items() if s in unanswered}
     not_served.update((symbol, why.code) for symbol, why in refused.items())
-    return Answer(steady, known | told, told, not_listed, not_served=not_served)
+    asked = told.union(filter(ours, known))
+    return Answer(steady, asked, told, not_listed, not_served=not_served)
 
 
 def _still(before: Rejection | None, why: str, at: int) -> Rejection:

@@ -72,10 +72,11 @@ class Fill:
         self._wanted |= symbols
         self._wake.set()
 
-    def forget(self) -> None:
-        """The connection is gone; the next one says what it has."""
-        self._wanted.clear()
-        self.trouble = None
+    def forget(self, symbols: frozenset[Symbol]) -> None:
+        """The connection of these is gone; the next one says what it has."""
+        self._wanted -= symbols
+        if not self._wanted:
+            self.trouble = None
 
     async def run(self) -> None:
         """Ask for what is wanted, for ever."""

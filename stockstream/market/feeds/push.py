@@ -1,48 +1,34 @@
-"""A feed that is pushed to: it keeps a line to its provider, and tells the streamer what comes.
+"""A feed that is pushed to: it keeps lines to its provider, and tells the streamer what comes.
 
-One task keeps the line: it asks the circuit breaker for a permit, connects, and tells the breaker
-how that went once the provider has acknowledged anything. A second tells the streamer the prices
-until it has taken them, and a third says each second how the feed stands. A line that the provider
-is about to end goes on until the next one tells all that it told. Trouble upstream is a state of
-the feed, never a crash.
+Where the provider allows several connections and so many are set, the symbols are shared out among
+the lines as a cluster shares them out among its nodes. One task keeps each line: it asks the
+circuit breaker for a permit, connects, and tells the breaker how that went once the provider has
+acknowledged anything. Another tells the streamer the prices until it has taken them, and one says
+each second how the feed stands. A line that the provider is about to end goes on until the next one
+tells all that it told. Trouble upstream is a state of the feed, never a crash.
 
-In a cluster the node that holds the upstream connects; on the others the feed stands by.
+In a cluster each connection is a shard: the node that holds it connects, and the others stand by.
 """
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-import msgspec
 import trio
 
 from stockstream import paths
-from stockstream.market.breaker_messages import CallRaised, CallReturned, NoCalls
-from stockstream.market.breaker_types import NotPermitted, Permit
 from stockstream.market.confirmations import Pace
-from stockstream.market.feeds.allowance import (
-    LONGEST_RETRY_AFTER,
-    Tokens,
-    pause_after,
-    pause_while_it_lingers,
-)
-from stockstream.market.feeds.confirming import Confirming, refusals, subscribed
+from stockstream.market.feeds.allowance import Tokens
+from stockstream.market.feeds.confirming import subscribed
 from stockstream.market.feeds.fill import Fill, is_news
-from stockstream.market.feeds.line import Line, LineTimes
-from stockstream.market.feeds.mute import QUIET_SECONDS, Mute
-from stockstream.market.feeds.partners import RETRY_SECONDS, Partners
-from stockstream.market.feeds.pending import Pending
-from stockstream.market.feeds.push_socket import Ended
+from stockstream.market.feeds.kept_line import Common, KeptLine
+from stockstream.market.feeds.partners import Partners
 from stockstream.market.feeds.standby import Standby
 from stockstream.market.feeds.standing import Standing
-from stockstream.market.feeds.wanting import Wanting
-from stockstream.market.observed import Observed
-from stockstream.market.parser import Rejects
+from stockstream.market.feeds.telling import Telling
+from stockstream.market.feeds.wanting import NOTHING, Wanting
 from stockstream.market.providers.push import Event, Prices, Refused, Subscribed, Unread
-from stockstream.market.sessions import may_trade
-from stockstream.market.time_base import Reading, TimeBase
 from stockstream.masks import without_secrets
 from stockstream.messages import (
     AlertSymbols,
@@ -52,38 +38,20 @@ from stockstream.messages import (
     RoutesChanged,
     UpstreamTold,
 )
+from stockstream.quotes import Symbol
 from stockstream.refusals import OVER_LIMIT
-from stockstream.statuses import PushPhase, PushStatus
+from stockstream.shards import index_of
+from stockstream.statuses import LineStatus, PushPhase, PushStatus
 from stockstream.times import Moment, now_ms
-from supervision import Actor, CallError, handles
+from supervision import Actor, handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from stockstream.market.feeds.push_settings import PushSettings
+    from stockstream.market.feeds.wanting import Share
     from stockstream.market.providers.push import Access, PushProvider
-    from stockstream.quotes import Observation, Symbol
     from stockstream.tables import Tables
-
-
-@dataclass(frozen=True, slots=True)
-class PushSettings:
-    """The symbols wanted always, and times in seconds.
-
-    A feed whose key or plan was refused tries again after `misconfigured`. Failures in a row are
-    forgotten when a line has lived for `healthy`. A line for which nothing is wanted is ended
-    after `idle`, and one that is silent for `quiet` while its symbols trade is replaced. The new
-    one has `settle` to have all symbols before the old one is given up. Clients are told an
-    `interval`, at least.
-    """
-
-    symbols: frozenset[Symbol] = frozenset()
-    misconfigured: float = 300.0
-    healthy: float = 60.0
-    idle: float = 30.0
-    quiet: float = QUIET_SECONDS
-    interval: float = 1.0
-    settle: float = 10.0
-    line: LineTimes = field(default_factory=LineTimes)
 
 
 class PushFeed(Actor):
@@ -101,12 +69,9 @@ class PushFeed(Actor):
         watchers: Sequence[str] = (paths.BROADCASTER,),
         *,
         clock: Callable[[], int] = now_ms,
-        parts: int = 1,
         demand_from: str = paths.SUBSCRIPTION_MANAGER,
     ) -> None:
-        """`watchers` are cast `FeedChanged`; the actor `demand_from` tells the demand. A cluster
-        has so many `parts`, each of them on one node.
-        """
+        """`watchers` are cast `FeedChanged`; the actor `demand_from` tells the demand."""
         self._upstream = upstream
         self._provider = provider
         self._access = access
@@ -120,25 +85,19 @@ class PushFeed(Actor):
         # Clients call prices stale after three of them.
         self._interval = max(settings.interval, life / 3)
         self._holds = False
-        self._rng = random.Random()
+        self._parts = provider.connections
         self._wanting = Wanting(
             upstream,
             provider.starters,
             settings.symbols,
             tables,
-            parts,
+            self._parts,
             most=provider.limits.symbols,
         )
-        self._standby = Standby(upstream, parts, tables)
-        self._pending = Pending()
+        self._shares: dict[int, Share] = {}
+        self._standby = Standby(upstream, self._parts, tables, exclusive=provider.needs_key)
         self._fill: Fill | None = None
-        self._line: Line | None = None
-        self._connecting: Line | None = None
-        self._mute: Mute | None = None
-        self._beyond: Mapping[Symbol, Refused] = {}
-        self._overtaken: dict[Symbol, Observation] = {}
-        self._confirms = False
-        self._wake, self._told_wake = trio.Event(), trio.Event()
+        self._lines: tuple[KeptLine, ...] = ()
 
     async def init(self) -> None:
         """Connect at once, unless this feed's last life has to wait, and ask who wants what."""
@@ -152,28 +111,61 @@ class PushFeed(Actor):
         )
         if self._standby.has_own_row:
             self._standing.begin(self._interval)
-        self._begin_by_rows()
-        now = trio.current_time()
-        row = self._tables.pushes.get(self._upstream) or PushStatus(PushPhase.IDLE, Moment(now))
-        limits = self._provider.limits
-        self._connects = Tokens(limits.connects, row.connects, now)
-        self._messages = Tokens(limits.messages, row.messages, now)
-        self._row = row
-        latest = self._provider.latest
+        self._telling = Telling(
+            self._upstream,
+            self._tables,
+            self._partners,
+            self._standby,
+            self._standing,
+            self._clock,
+            self._not_published,
+        )
+        self._take_over()
+        row = self._tables.pushes.get(self._upstream) or PushStatus()
+        self._common = self._in_common(row)
+        latest, now = self._provider.latest, trio.current_time()
         if latest is not None:
             self._calls = Tokens(latest.calls, row.calls, now)
             self._fill = Fill(
                 latest, self._access, self._filled, self._not_filled, self._clock, self._calls
             )
-        waits = row.not_before is not None and row.not_before.seconds > now
-        self._say(row.phase if waits else PushPhase.IDLE, row.reason if waits else None)
-        self.tasks.start_soon(self._keep_a_line, name="line")
-        self.tasks.start_soon(self._tell_prices, name="prices")
+        self._share_out()
+        self._lines = tuple(
+            KeptLine(number, self._common, row.lines.get(number)) for number in range(self._parts)
+        )
+        self._write()
+        for line in self._lines:
+            self.tasks.start_soon(line.run, name=f"line {line.number}")
+        self.tasks.start_soon(self._telling.run, name="prices")
         self.tasks.start_soon(self._stand, name="standing")
         if self._fill is not None:
             self.tasks.start_soon(self._fill.run, name="fill")
         for who in (self._demand_from, paths.ALERTS):
             self.system.ref(who).cast(DemandWanted())
+
+    def _in_common(self, row: PushStatus) -> Common:
+        """What the lines share; `row` is what the last life of this feed left."""
+        limits, now = self._provider.limits, trio.current_time()
+        return Common(
+            provider=self._provider,
+            access=self._access,
+            settings=self._settings,
+            tables=self._tables,
+            partners=self._partners,
+            feed=self.ref,
+            connects=Tokens(limits.connects, row.connects, now),
+            messages=Tokens(limits.messages, row.messages, now),
+            clock=self._clock,
+            wanted=self._wanted,
+            holds=self._held_here,
+            heard=self._heard,
+            trouble=self._trouble,
+            held_back=self._held_back,
+            lost=self._lost,
+            changed=self._write,
+            barred=self._barred,
+            ends=Counter(row.ends),
+        )
 
     @handles(Demand)
     def _on_demand(self, demand: Demand) -> None:
@@ -195,7 +187,8 @@ class PushFeed(Actor):
         self._standby.forget_gone()
         held = bool(self._standby.held)
         if held and not self._holds:
-            self._begin_by_rows()
+            self._telling.begin()
+            self._take_over()
         self._holds = held
         self._want()
 
@@ -204,206 +197,96 @@ class PushFeed(Actor):
         if self._standby.told(told):
             self._partners.say_told(told)
 
-    def _begin_by_rows(self) -> None:
-        """Begin with what the rows say: this feed's last life wrote them, or another node's feed
-        told them.
-        """
+    def _take_over(self) -> None:
+        """This node is connected, if it holds anything of the upstream."""
         self._holds = bool(self._standby.held)
-        clock = self._tables.upstream_clocks.get(self._upstream)
-        self._base = TimeBase(clock, self._upstream, steps=False)
-        self._confirming = Confirming(self._upstream, self._tables)
         if self._holds:
             self._standby.take_over()
             self._standing.begin(self._interval)
 
+    # What the lines are to have
+
     def _want(self) -> None:
-        """Have the lines and whoever waits for one know what is wanted."""
-        held = self._standby.held
-        for line in (self._line, self._connecting):
-            if line is None:
-                continue
-            if held:
-                line.want(self._wanting.symbols(held))
-            else:
-                # Some providers allow a single connection, which is the other node's now.
-                line.hang_up(Ended("idle", "another node of the cluster is connected"))
-        self._wake.set()
+        """Have the lines know what is wanted."""
+        self._share_out()
+        for line in self._lines:
+            line.want()
 
-    # The line
+    def _share_out(self) -> None:
+        self._shares = self._wanting.shares(self._standby.held)
 
-    async def _keep_a_line(self) -> None:
-        async with trio.open_nursery() as lines:
-            while True:
-                await self._until_wanted()
-                await self._until_allowed()
-                permit = await self._permit()
-                if not isinstance(permit, Permit):
-                    await self._rest(permit)
-                    continue
-                wanted = self._wanting.symbols(self._standby.held)
-                if not wanted:  # any more: all that took its time
-                    self._partners.breaker.cast(NoCalls(self.ref))
-                    self._say(PushPhase.IDLE)
-                    continue
-                line = await self._connect(lines, permit, wanted)
-                if line is None:
-                    continue
-                await line.leaving.wait()
-                if line.end is not None:
-                    self._lost(line, line.end)
+    def _wanted(self, number: int) -> frozenset[Symbol]:
+        """What a line is to have; nothing where another node has it by now."""
+        return self._shares.get(number, NOTHING).symbols if self._held_here(number) else frozenset()
 
-    async def _connect(
-        self, lines: trio.Nursery, permit: Permit, wanted: frozenset[Symbol]
-    ) -> Line | None:
-        """One attempt, up to the first acknowledgement, told to the breaker; None if it failed."""
-        started = trio.current_time()
-        self._connects.take(started)
-        self._say(PushPhase.CONNECTING, self._row.reason)
-        line = Line(
-            self._provider,
-            self._access,
-            self._messages,
-            self._heard,
-            self._clock,
-            self._settings.line,
-        )
-        line.want(wanted)
-        self._connecting = line
-        lines.start_soon(line.run)
-        await line.answered.wait()
-        self._connecting = None
-        duration = trio.current_time() - started
-        end = line.end
-        if end is None:
-            self._partners.breaker.cast(CallReturned(permit, duration, None))
-            await self._take_over(line)
-            return line
-        if end.fatal or end.lingers or end.kind == "idle":
-            # Nothing is wrong with the provider: an open breaker would say that there is.
-            self._partners.breaker.cast(NoCalls(self.ref))
-        else:
-            self._partners.breaker.cast(CallRaised(permit, duration, end, end.retry_after))
-        self._ended(end)
-        return None
+    def _held_here(self, number: int) -> bool:
+        return number in self._standby.held
 
-    async def _take_over(self, line: Line) -> None:
-        """The new line is the one; the one before it tells until this one does."""
-        before, self._line = self._line, line
-        rows = self._tables.quotes.rows
-        self._mute = Mute(
-            trio.current_time(), self._settings.quiet, lambda symbol: may_trade(rows.get(symbol))
-        )
-        self._want()
-        if before is not None and before.end is None:
-            with trio.move_on_after(self._settings.settle):
-                await line.settled.wait()
-            before.hang_up(Ended("replaced", "another connection has taken its place"))
-        self._say(PushPhase.CONNECTED)
+    def _line_of(self, symbol: Symbol) -> KeptLine:
+        return self._lines[index_of(symbol, self._parts)]
 
-    def _lost(self, line: Line, end: Ended) -> None:
-        """The line has ended."""
-        if line is self._line:
-            self._line = self._mute = None
-            if self._fill is not None:
-                self._fill.forget()
-        self._ended(end)
+    # How the lines do
 
-    def _ended(self, end: Ended) -> None:
-        if end.kind == "idle":
-            self._say(PushPhase.IDLE)
-        else:
-            self._failed(end)
-
-    def _failed(self, end: Ended) -> None:
-        """Note why there is no line, and when the next attempt may be."""
-        failures = self._row.failures + 1
-        if end.fatal:
-            pause = self._settings.misconfigured
-        else:
-            asked = min(end.retry_after or 0.0, LONGEST_RETRY_AFTER)
-            wait = pause_while_it_lingers if end.lingers else pause_after
-            pause = max(wait(failures, self._rng), asked)
-        reason = f"misconfigured: {end}" if end.fatal else str(end)
-        self._trouble(end.kind, reason, end.said)
-        self._row = msgspec.structs.replace(
-            self._row,
-            failures=failures,
-            not_before=Moment.now().after(pause),
-            ends={**self._row.ends, end.kind: self._row.ends.get(end.kind, 0) + 1},
-        )
-        self._say(PushPhase.MISCONFIGURED if end.fatal else PushPhase.WAITING, reason)
-
-    def _trouble(self, kind: str, reason: str, said: str | None = None) -> None:
-        self._standing.trouble(kind, reason, said=said)
-        if self._line is None:
-            self._standing.stale(self._interval, reason)
-
-    def _say(self, phase: PushPhase, reason: str | None = None) -> None:
-        """Write the feed's row of the pushes."""
-        line, row = self._line, self._row
-        self._row = msgspec.structs.replace(
-            row,
-            phase=phase,
-            since=row.since if phase is row.phase else Moment.now(),
-            reason=reason,
-            connects=self._connects.level,
-            messages=self._messages.level,
-            calls=None if self._fill is None else self._calls.level,
-            symbols=0 if line is None else len(line.subscribed),
-            refused={symbol: why.code for symbol, why in self._refused(line).items()},
-        )
-        self._tables.pushes.put(self._upstream, self._row)
-
-    async def _until_wanted(self) -> None:
-        """Wait until this node is to have any symbols from this provider."""
-        while not self._wanting.symbols(self._standby.held):
-            self._wake = trio.Event()
-            await self._wake.wait()
-
-    async def _until_allowed(self) -> None:
-        """Wait until a connection may be made, by what failed before and by the provider's limit.
-
-        A line that is to be replaced goes on meanwhile.
+    def _barred(self) -> LineStatus | None:
+        """A line that was refused for good, while no line is open: the key is refused, or the plan.
+        It would be tried for nothing once more for each line.
         """
         now = trio.current_time()
-        row = self._row.not_before
-        due = max(now + self._connects.wait(now), now if row is None else row.seconds)
-        await trio.sleep_until(due)
+        if any(line.open for line in self._lines):
+            return None
+        for line in self._lines:
+            row = line.row
+            again = row.not_before
+            if row.phase is PushPhase.MISCONFIGURED and again is not None and again.seconds > now:
+                return row
+        return None
 
-    async def _permit(self) -> Permit | float | None:
-        """A permit, or by when on trio's clock to ask again at the latest."""
-        try:
-            answer = await self._partners.permit(self.ref)
-        except CallError as error:
-            self._trouble("breaker_unavailable", str(error))
-            return trio.current_time() + RETRY_SECONDS
-        if isinstance(answer, NotPermitted):
-            self._say(PushPhase.WAITING, self._row.reason or f"the breaker is {answer.state}")
-            self._standing.held_back(self._interval, f"the circuit breaker is {answer.state}")
-            return None if answer.remaining is None else trio.current_time() + answer.remaining
-        return answer
+    def _trouble(self, line: KeptLine, kind: str, reason: str, said: str | None) -> None:
+        self._standing.trouble(kind, reason, said=said)
+        if line.line is None:
+            self._standing.stale(self._interval, reason)
 
-    async def _rest(self, until: float | None) -> None:
-        await trio.sleep_until(trio.current_time() + 1.0 if until is None else until)
+    def _held_back(self, reason: str) -> None:
+        self._standing.held_back(self._interval, reason)
 
-    # What the line tells
+    def _lost(self, symbols: frozenset[Symbol]) -> None:
+        if self._fill is not None:
+            self._fill.forget(symbols)
 
-    def _heard(self, line: Line, event: Event) -> None:
+    def _write(self) -> None:
+        """Write the feed's row of the pushes."""
+        common = self._common
+        row = PushStatus(
+            {line.number: line.row for line in self._lines},
+            connects=common.connects.level,
+            messages=common.messages.level,
+            calls=None if self._fill is None else self._calls.level,
+            ends=dict(common.ends),
+        )
+        self._tables.pushes.put(self._upstream, row)
+
+    # What the lines tell
+
+    def _heard(self, _line: KeptLine, event: Event) -> None:
         if isinstance(event, Subscribed) and self._fill is not None:
             self._fill.want(event.symbols)
-        elif isinstance(event, Prices) and self._mute is not None and line is self._line:
-            self._mute.priced(event.observations, trio.current_time())
         self._read(event)
 
     def _filled(self, event: Event) -> None:
-        if isinstance(event, Refused) and self._line is not None:
-            self._line.refuse(event)
+        if isinstance(event, Refused):
+            line = self._line_of(event.symbol).line
+            if line is not None:
+                line.refuse(event)
         elif isinstance(event, Prices):
             # The socket has told of many in the meantime; that is no trouble.
             rows = self._tables.quotes.rows
             event = Prices(tuple(one for one in event.observations if is_news(one, rows)))
-            if self._mute is not None:
-                self._mute.found((one.symbol for one in event.observations), trio.current_time())
+            found = defaultdict[KeptLine, list[Symbol]](list)
+            for one in event.observations:
+                found[self._line_of(one.symbol)].append(one.symbol)
+            for kept, symbols in found.items():
+                if kept.mute is not None:
+                    kept.mute.found(symbols, trio.current_time())
         self._read(event)
 
     def _not_filled(self, kind: str, reason: str, said: str | None) -> None:
@@ -413,8 +296,7 @@ class PushFeed(Actor):
         match event:
             case Prices(observations):
                 mine = [seen for seen in observations if self._wanting.tells(seen.symbol)]
-                self._pending.add(mine)
-                self._told_wake.set()
+                self._telling.add(mine)
             case Refused(symbol, code, reason):
                 self._standing.trouble(f"symbol_{code}", f"{symbol}: {reason}")
             case Unread(kind, detail, count):
@@ -422,106 +304,62 @@ class PushFeed(Actor):
             case _:
                 pass
 
-    async def _tell_prices(self) -> None:
-        while True:
-            while not (self._pending or self._confirms):
-                self._told_wake = trio.Event()
-                await self._told_wake.wait()
-            if self._confirms:
-                self._confirms = False
-                await self._confirm()
-            if self._pending:
-                await self._publish(self._pending.take())
-
-    async def _publish(self, observations: tuple[Observation, ...]) -> None:
-        if not self._standby.held:
-            return  # another node has it by now
-        rows = self._tables.quotes.rows
-        reading = Reading(round(trio.current_time() * 1000), self._clock())
-        poll = self._base.judge(observations, rows, reading)
-        self._base.witness(reading, observations)
-        self._tables.upstream_clocks.put(self._upstream, self._base.clock)
-        self._standing.suspected(poll)
-        refused = refusals(Rejects(), reading.steady, poll)
-        if refused:
-            self._confirming.refused(refused)
-        if poll.newer:
-            observed = Observed(self._upstream, tuple(poll.newer), reading, self._base.clock.shift)
-            accepted = await self._partners.publish(observed, self._trouble)
-            self._standing.behind(len(accepted.behind))
-            if accepted.behind:
-                self._overtaken.update(self._standby.overtaken(poll.newer, accepted.behind))
-
-    async def _confirm(self) -> None:
-        """Have the streamer of a cluster know that what was told still holds.
-
-        A provider tells no price twice, and it may be hidden by a higher version of another node:
-        by this it gets a new one. What came before the claim above that is told once more.
-        """
-        if self._standby.shares:
-            again, self._overtaken = tuple(self._overtaken.values()), {}
-            reading = Reading(round(trio.current_time() * 1000), self._clock())
-            observed = Observed(self._upstream, again, reading, self._base.clock.shift)
-            accepted = await self._partners.publish(observed, self._trouble)
-            for symbol, seen in self._standby.overtaken(again, accepted.behind).items():
-                self._overtaken.setdefault(symbol, seen)
+    def _not_published(self, kind: str, reason: str) -> None:
+        self._standing.trouble(kind, reason)
+        if not any(line.line for line in self._lines):
+            self._standing.stale(self._interval, reason)
 
     # How it stands
 
     async def _stand(self) -> None:
-        idle_since: float | None = None
         while True:
             await trio.sleep(self._settings.line.tick)
-            if not self._standby.held:
+            held, now = self._standby.held, trio.current_time()
+            if self._standby.barred:
+                self._standing.stale(self._interval, "alone: another node may be connected")
+            if not held:
                 continue
-            now, line = trio.current_time(), self._line
-            wanted = self._wanting.symbols(self._standby.held)
-            if line is None or line.last_frame is None or line.end is not None:
-                if not wanted:
-                    # Nothing that this feed answers for is older than that.
-                    self._standing.fresh(Moment(now), self._interval)
-                else:
-                    self._standing.held_back(self._interval, "connecting")
+            self._share_out()
+            kept = [line for line in self._lines if line.number in held]
+            lines = [line for one in kept if (line := one.open) is not None]
+            all_there = all(one.open is not None or not one.wanted for one in kept)
+            if all_there:
+                # Nothing that this feed answers for is older than that.
+                frames = [line.last_frame for line in lines if line.last_frame is not None]
+                self._standing.fresh(Moment(min(frames, default=now)), self._interval)
+            else:
+                self._standing.held_back(self._interval, "connecting")
+            if not lines:
                 continue
-            self._standing.fresh(Moment(line.last_frame), self._interval)
             self._look_beyond()
-            again = {f"symbol_{why.code}" for why in self._refused(line).values()}
-            if self._fill is not None and self._fill.trouble is not None:
-                again.add(self._fill.trouble)
-            self._standing.succeeded(again)
-            if self._row.failures and now - (line.opened or now) >= self._settings.healthy:
-                self._row = msgspec.structs.replace(self._row, failures=0)
-            refused = self._refused(line)
-            answer = subscribed(line, refused, wanted, self._upstream, self._tables, now)
-            self._confirming.answered(answer, Pace(self._interval, self._interval, None))
-            self._confirms = True
-            self._told_wake.set()
-            self._say(PushPhase.CONNECTED)
-            line.want(wanted)
-            idle_since = None if wanted else idle_since or now
-            if idle_since is not None and now - idle_since > self._settings.idle:
-                line.hang_up(Ended("idle", "nobody wants a price of it"))
-            elif self._mute is not None and self._mute.suspected(now):
-                self._suspect(line, self._mute, now)
+            self._answer(kept, now)
+            if all_there:
+                again = {f"symbol_{why.code}" for one in kept for why in one.refused.values()}
+                if self._fill is not None and self._fill.trouble is not None:
+                    again.add(self._fill.trouble)
+                self._standing.succeeded(again)
+            to_ask = frozenset[Symbol]().union(*(one.look(now) for one in kept))
+            if to_ask and self._fill is not None:
+                self._fill.want(to_ask)
 
-    def _suspect(self, line: Line, mute: Mute, now: float) -> None:
-        """End a mute line. Where markets close, only if REST knows what it keeps silent about."""
-        if self._provider.sessionless or mute.proven(now):
-            why = f"no price for {self._settings.quiet:g} s, though symbols were trading"
-            line.hang_up(Ended("mute", why))
-        elif self._fill is not None:
-            self._fill.want(mute.to_ask(now))
-
-    def _refused(self, line: Line | None) -> Mapping[Symbol, Refused]:
-        return {} if line is None else {**self._beyond, **line.refused}
+    def _answer(self, kept: Sequence[KeptLine], now: float) -> None:
+        """Say what the lines confirm by being there."""
+        lines = [line for one in kept if (line := one.open) is not None]
+        told = frozenset[Symbol]().union(*(line.subscribed for line in lines))
+        refused = {symbol: why for one in kept for symbol, why in one.refused.items()}
+        unanswered = frozenset[Symbol]().union(*(one.unanswered for one in kept))
+        ours = self._wanting.among(frozenset(one.number for one in kept))
+        answer = subscribed(told, refused, unanswered, self._upstream, self._tables, now, ours)
+        self._telling.confirm(answer, Pace(self._interval, self._interval, None))
 
     def _look_beyond(self) -> None:
         """Say which symbols are wanted and more than the provider allows."""
         most = self._provider.limits.symbols
         why = f"{self._provider.name} tells {most} symbols on a connection, and this is one more"
-        beyond = self._wanting.beyond(self._standby.held)
-        before = self._beyond
-        self._beyond = {symbol: Refused(symbol, OVER_LIMIT, why) for symbol in beyond}
-        news = [symbol for symbol in beyond if symbol not in before]
+        news: list[Symbol] = []
+        for line in self._lines:
+            beyond = self._shares.get(line.number, NOTHING).beyond
+            news += [symbol for symbol in beyond if symbol not in line.beyond]
+            line.beyond = {symbol: Refused(symbol, OVER_LIMIT, why) for symbol in beyond}
         if news:
             self._standing.trouble(f"symbol_{OVER_LIMIT}", f"{news[0]}: {why}", len(news))

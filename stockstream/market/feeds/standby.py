@@ -15,16 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
     from stockstream.quotes import Observation, Symbol
+    from stockstream.shards import Shard
     from stockstream.tables import Tables
 
 
 class Standby:
-    """See the module. The upstream is fetched from in so many `parts`."""
+    """See the module. The upstream is fetched from in so many `parts`.
 
-    def __init__(self, upstream: str, parts: int, tables: Tables) -> None:
+    An `exclusive` one counts the connections of a key. Nodes that cannot hear each other would
+    throw each other out, so only the node that had one when it became alone goes on having it.
+    """
+
+    def __init__(
+        self, upstream: str, parts: int, tables: Tables, *, exclusive: bool = False
+    ) -> None:
         self._upstream = upstream
         self._parts = parts
         self._tables = tables
+        self._exclusive = exclusive
 
     @property
     def held(self) -> frozenset[int]:
@@ -33,7 +41,16 @@ class Standby:
         everything = range(self._parts)
         if holding is None:
             return frozenset(everything)
-        return frozenset(n for n in everything if shard(self._upstream, n) in holding.epochs)
+        mine: Container[Shard] = holding.epochs
+        if holding.alone and self._exclusive:
+            mine = holding.recording
+        return frozenset(n for n in everything if shard(self._upstream, n) in mine)
+
+    @property
+    def barred(self) -> bool:
+        """Whether this node is alone and may not fetch, since others may be connected."""
+        holding = self._tables.holding.value
+        return holding is not None and holding.alone and self._exclusive and not self.held
 
     @property
     def claimed(self) -> Mapping[int, int]:

@@ -144,7 +144,10 @@ BINANCE = PushProvider(
     codec=lambda _access: BinanceCodec(),
     starters=("BTC-USDT", "ETH-USDT", "SOL-USDT", "XRP-USDT", "ADA-USDT", "DOGE-USDT"),
     # 300 connects in 5 minutes from one address; 5 messages a second with pings and pongs, or cut.
-    limits=PushLimits(symbols=1000, connects=Bucket(10, 200 / 300), messages=Bucket(3, 3)),
+    # Of 1024 streams on a connection; how many connections there may be is not said.
+    limits=PushLimits(
+        symbols=1000, connections=8, connects=Bucket(10, 200 / 300), messages=Bucket(3, 3)
+    ),
     lifetime=DAY - 3600,
     sessionless=True,
 )

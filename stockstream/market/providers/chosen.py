@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from stockstream.upstreams import Upstream
 
 JSON = "json"
+_NUMBER = re.compile("[1-9][0-9]{0,5}")
 POLLED = (JSON, "http", "https", "sim")
-_URL, _SYMBOLS = "url", "symbols"
+_URL, _SYMBOLS, _CONNECTIONS = "url", "symbols", "connections"
 
 
 def push_provider(
@@ -74,13 +75,18 @@ def push_provider(
 
 
 def _of_plan(provider: PushProvider, access: Access) -> PushProvider:
-    """The provider with as many symbols as a plan has, where that is said."""
+    """The provider with as many symbols and connections as a plan has, where that is said."""
     written = access.options.get(_SYMBOLS)
-    if written is None:
-        return provider
-    if not re.fullmatch("[1-9][0-9]{0,5}", written):
-        raise InvalidProviderUrl(f"symbols={written[:16]} is no number of symbols")
-    return replace(provider, limits=replace(provider.limits, symbols=int(written)))
+    if written is not None:
+        if not _NUMBER.fullmatch(written):
+            raise InvalidProviderUrl(f"symbols={written[:16]} is no number of symbols")
+        provider = replace(provider, limits=replace(provider.limits, symbols=int(written)))
+    written, most = access.options.get(_CONNECTIONS), provider.limits.connections
+    if written is not None:
+        if not _NUMBER.fullmatch(written) or int(written) > most:
+            raise InvalidProviderUrl(f"connections={written[:16]} is no number from 1 to {most}")
+        provider = replace(provider, connections=int(written))
+    return provider
 
 
 def poll_provider(upstream: Upstream, settings: HttpSettings) -> Callable[[], Provider]:
@@ -134,7 +140,9 @@ def _options(provider: PushProvider, address: str) -> tuple[str | None, dict[str
         )
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     url = given.pop(_URL, None)
-    options = provider.options | ({_SYMBOLS} if provider.limits.symbols else set())
+    limits = provider.limits
+    options = provider.options | ({_SYMBOLS} if limits.symbols else set())
+    options |= {_CONNECTIONS} if limits.connections > 1 else set()
     unknown = sorted(given.keys() - options)
     if unknown:
         may = ", ".join(sorted({*options, _URL}))

@@ -114,7 +114,8 @@ COINBASE = PushProvider(
     endpoint=lambda access: Endpoint(access.url or ADDRESS),
     codec=lambda _access: CoinbaseCodec(),
     starters=("BTC-USD", "ETH-USD", "SOL-USD", "XRP-USD", "ADA-USD", "DOGE-USD"),
-    # 8 connects a second from one address; 100 messages a second, of which this is far away.
-    limits=PushLimits(connects=Bucket(4, 1), messages=Bucket(20, 20)),
+    # 8 connects a second from one address; 100 messages a second, of which this is far away. How
+    # many connections there may be is not said.
+    limits=PushLimits(connections=8, connects=Bucket(4, 1), messages=Bucket(20, 20)),
     sessionless=True,
 )

@@ -175,7 +175,8 @@ KRAKEN = PushProvider(
     endpoint=lambda access: Endpoint(access.url or ADDRESS),
     codec=lambda _access: KrakenCodec(),
     starters=("BTC-USD", "ETH-USD", "SOL-USD", "XRP-USD", "ADA-USD", "DOGE-USD"),
-    # About 150 connects in 10 minutes from one address, and then none for 10 minutes.
-    limits=PushLimits(connects=Bucket(10, 100 / 600), messages=Bucket(10, 5)),
+    # About 150 connects in 10 minutes from one address, and then none for 10 minutes. How many
+    # connections there may be is not said: as many as may be made at once.
+    limits=PushLimits(connections=8, connects=Bucket(10, 100 / 600), messages=Bucket(10, 5)),
     sessionless=True,
 )

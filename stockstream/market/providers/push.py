@@ -140,11 +140,12 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class PushLimits:
-    """What a provider allows. `symbols` on a connection, None: no limit that is known; `connects`
-    and `messages` from us.
+    """What a provider allows. `symbols` on a connection, None: no limit that is known; so many
+    `connections` at a time; `connects` and `messages` from us.
     """
 
     symbols: int | None = None
+    connections: int = 1
     connects: Bucket = Bucket(10, 1 / 6)
     messages: Bucket = Bucket(10, 5)
 
@@ -198,9 +199,9 @@ class PushProvider:
     nothing comes while nothing trades.
     `options` are the names that its address may have after the `?`, `url` apart. `starters` are
     subscribed to where nobody has named a symbol. `endpoint` and `codec` are of one connection
-    each. A connection that would be older than `lifetime` is replaced. `sessionless` markets never
-    close, so that silence is a fault at any hour. What depends on the options, the limits of a plan
-    or what there is to begin with, is `adapted` to them.
+    each; so many `connections` are kept. One that would be older than `lifetime` is replaced.
+    `sessionless` markets never close, so that silence is a fault at any hour. What depends on the
+    options, the limits of a plan or what there is to begin with, is `adapted` to them.
     """
 
     scheme: str
@@ -214,6 +215,7 @@ class PushProvider:
     options: frozenset[str] = frozenset()
     starters: tuple[str, ...] = ()
     limits: PushLimits = PushLimits()
+    connections: int = 1
     lifetime: float | None = None
     latest: Latest | None = None
     sessionless: bool = False

@@ -285,8 +285,9 @@ TWELVE_DATA = PushProvider(
     needs_key=True,
     options=frozenset({"credits"}),
     starters=("AAPL", "MSFT", "NVDA", "EUR-USD", "BTC-USD"),
-    # 8 symbols without a plan, and 100 messages of ours in a while that is not said.
-    limits=PushLimits(symbols=8, connects=Bucket(3, 1 / 20), messages=Bucket(10, 1)),
+    # 8 symbols and one connection without a plan; with one, 3 connections. 100 messages of ours in
+    # a while that is not said.
+    limits=PushLimits(symbols=8, connections=3, connects=Bucket(3, 1 / 20), messages=Bucket(10, 1)),
     latest=_latest(CREDITS),
     check=_check,
     adapted=_adapted,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,6 +40,11 @@ def in_order() -> list[str]:
         assert name is not None
         found.append(name)
     return found
+
+
+def kept_by(*nodes: str) -> list[str | None]:
+    """Which of these nodes keeps each of three connections."""
+    return [preferred(part_of(shard("crypto", number)), frozenset(nodes)) for number in range(3)]
 
 
 def given_to_all(nats: NatsServer, server: Kraken) -> dict[str, Any]:
@@ -140,3 +147,46 @@ async def test_what_does_not_trade_gets_above_a_version_that_a_client_brings(
             await me.send(action="subscribe", symbols=["BTC-USD"], since={"BTC-USD": brought})
             await me.wait_for(lambda: me.versions["BTC-USD"] > brought)
             assert me.prices["BTC-USD"] == 97_001.0
+
+
+async def test_two_nodes_have_three_connections_between_them(nursery: trio.Nursery) -> None:
+    """Each symbol is on one of them, and clients of either node see all prices. The node that is
+    left has all three.
+    """
+    pairs = {f"S{number}/USD": float(number + 1) for number in range(12)}
+    symbols = [name.replace("/", "-") for name in pairs]
+    first, second = next(
+        pair for pair in combinations(sorted(NAMES), 2) if len(set(kept_by(*pair))) > 1
+    )
+    mine = Counter(kept_by(first, second))
+    nats: NatsServer = await nursery.start(run_nats_server, "token")
+    async with kraken(known=dict(pairs)) as server:
+
+        def shared_out() -> bool:
+            """Three connections are open, and have each symbol once."""
+            there = [set(asked) for asked in server.asked_of_open]
+            return len(there) == 3 and sorted(chain(*there)) == sorted(pairs)
+
+        given = given_to_all(nats, server) | {
+            "symbols": ",".join(symbols),
+            "providers": f"crypto={server.provider}&connections=3",
+            "fetch_shards": 8,
+        }
+        async with running_tree(node_name=first, **given) as one:
+            await until(one, lambda up: up["push"]["connections"] == 3)
+            async with (
+                running_tree(node_name=second, **given) as two,
+                connected(two.websocket_url, nursery) as me,
+            ):
+                await me.send(action="subscribe", symbols=symbols)
+                await until(two, lambda up: up["push"]["connections"] == mine[second])
+                await until(one, lambda up: up["push"]["connections"] == mine[first])
+                await server.until(shared_out)
+                await server.tell({name: 100.0 + price for name, price in pairs.items()})
+                await me.wait_for(lambda: min(me.prices.values(), default=0.0) > 100.0)
+                assert len(me.prices) == len(symbols)
+
+                await one.stop()
+                await server.until(shared_out)
+                await server.tell({name: 200.0 + price for name, price in pairs.items()})
+                await me.wait_for(lambda: min(me.prices.values()) > 200.0)

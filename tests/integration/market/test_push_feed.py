@@ -8,6 +8,8 @@ import httpx
 import trio
 
 from stockstream import paths
+from stockstream.quotes import Symbol
+from stockstream.shards import index_of
 from tests.support.asyncapi import faults, payload_schema
 from tests.support.client import connected
 from tests.support.kraken import kraken
@@ -170,3 +172,61 @@ async def test_the_next_provider_tells_the_prices_of_one_that_is_away(
         routes = {route["symbols"]: route["now"] for route in (await overview(tree))["routes"]}
         assert routes == {"ETH-*": "one", "*": "two"}
         assert second.now == {"BTC/USD"}
+
+
+async def test_several_connections_have_the_symbols_between_them(nursery: trio.Nursery) -> None:
+    """Each symbol on one, by the rule of shards. One that is cut comes back with its own, and the
+    others do not notice; a killed feed connects all of them again.
+    """
+    pairs = {f"S{number}/USD": float(number + 1) for number in range(12)}
+    symbols = [name.replace("/", "-") for name in pairs]
+    parts = [{n for n in pairs if index_of(Symbol(n.replace("/", "-")), 3) == p} for p in range(3)]
+    assert all(parts)
+
+    def shared_out() -> bool:
+        return sorted(map(sorted, server.asked_of_open)) == sorted(map(sorted, parts))
+
+    async with (
+        kraken(known=dict(pairs)) as server,
+        running_tree(
+            providers=f"crypto={server.provider}&connections=3", symbols=",".join(symbols), **QUICK
+        ) as tree,
+        connected(tree.websocket_url, nursery) as me,
+    ):
+        await me.send(action="subscribe", symbols=symbols)
+        await server.until(shared_out)
+        await me.wait_for(lambda: len(me.prices) == len(symbols))
+        crypto = await until(tree, lambda up: up["push"]["symbols"] == len(symbols))
+        assert (crypto["push"]["connections"], crypto["push"]["phase"]) == (3, "connected")
+        assert crypto["feed"]["state"] == "live"
+
+        lost = server.now
+        others = set(server.open[:-1])
+        name = min(lost)
+        server.known[name] = 100.0
+        await server.cut()
+        await me.wait_for(lambda: me.prices[name.replace("/", "-")] == 100.0)
+        await server.until(shared_out)
+        assert others < set(server.open)
+        assert server.attempts == 4
+
+        assert tree.system.ref(paths.feed("crypto")).kill()
+        await server.until(lambda: server.attempts == 7)
+        await server.until(shared_out)
+        assert server.most_open <= 6
+        await server.until(lambda: len(server.open) == 3)
+
+
+async def test_a_key_that_is_refused_on_one_connection_is_not_tried_on_the_others() -> None:
+    """What is wrong with it is wrong on each: it is said once, and asked once in five minutes."""
+    async with (
+        kraken(reject=403) as server,
+        running_tree(
+            providers=f"crypto={server.provider}&connections=8", symbols="BTC-USD,ETH-USD,SOL-USD"
+        ) as tree,
+    ):
+        crypto = await until(tree, lambda up: up["push"]["phase"] == "misconfigured")
+        assert crypto["troubles"] == {"status_403": 1}
+        assert tree.system.ref(paths.feed("crypto")).kill()
+        await until(tree, lambda up: up["push"]["failures"] == 1)
+        assert server.attempts == 1

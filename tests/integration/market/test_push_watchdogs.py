@@ -14,7 +14,7 @@ import trio
 from mockserver.server import serve
 from stockstream import part_settings
 from stockstream.market.feeds.line import LineTimes
-from stockstream.market.feeds.push import PushSettings
+from stockstream.market.feeds.push_settings import PushSettings
 from stockstream.market.providers import chosen
 from stockstream.market.providers.kraken import KRAKEN
 from stockstream.market.providers.push import Endpoint, Latest, Prices, Trouble, Turn

@@ -19,9 +19,18 @@ from stockstream.market.providers.push import Bucket
 from stockstream.market.sessions import may_trade
 from stockstream.messages import Demand
 from stockstream.quotes import Observation, Symbol, TradingSession, Version
+from stockstream.shards import index_of
 from stockstream.sources import read_routes
-from stockstream.statuses import MarketSession, QuoteRow, Routing
+from stockstream.statuses import (
+    LineStatus,
+    MarketSession,
+    PushPhase,
+    PushStatus,
+    QuoteRow,
+    Routing,
+)
 from stockstream.tables import Tables
+from stockstream.times import Moment
 from tests.unit.alerts.support import acting_as
 
 
@@ -214,8 +223,36 @@ def test_what_is_more_than_a_connection_takes_is_known_by_name() -> None:
     symbols = frozenset(map(Symbol, ("AAA", "BBB", "CCC")))
     wanting = Wanting("crypto", (), symbols, Tables(), most=2)
     every = frozenset({0})
-    assert wanting.symbols(every) == {"AAA", "BBB"}
+    assert wanting.shares(every)[0].symbols == {"AAA", "BBB"}
     wanting.demand = Demand(frozenset({Symbol("ZZZ")}), False, 1)
-    assert wanting.symbols(every) == {"AAA", "ZZZ"}
-    assert wanting.beyond(every) == ["BBB", "CCC"]
-    assert not Wanting("crypto", (), symbols, Tables()).beyond(every)
+    assert wanting.shares(every)[0].symbols == {"AAA", "ZZZ"}
+    assert wanting.shares(every)[0].beyond == ["BBB", "CCC"]
+    assert not Wanting("crypto", (), symbols, Tables()).shares(every)[0].beyond
+
+
+def test_symbols_are_shared_out_over_connections_as_over_shards() -> None:
+    """Each is on one of them; a limit is that of each, so three take what one would refuse."""
+    symbols = frozenset(Symbol(f"S{number}") for number in range(30))
+    wanting = Wanting("crypto", (), symbols, Tables(), 3, most=15)
+    shares = wanting.shares(frozenset({0, 1, 2}))
+    assert {number: share.beyond for number, share in shares.items()} == {0: (), 1: (), 2: ()}
+    for number, share in shares.items():
+        assert share.symbols == {symbol for symbol in symbols if index_of(symbol, 3) == number}
+    assert frozenset[Symbol]().union(*(share.symbols for share in shares.values())) == symbols
+    assert wanting.shares(frozenset({1})) == {1: shares[1]}
+    assert wanting.symbols(frozenset({0, 2})) == shares[0].symbols | shares[2].symbols
+    one = Wanting("crypto", (), symbols, Tables(), most=15).shares(frozenset({0}))[0]
+    assert (len(one.symbols), len(one.beyond)) == (15, 15)
+
+
+def test_of_several_lines_the_worst_says_how_a_feed_is_connected() -> None:
+    """And of those in one phase the one that has been so for longest."""
+
+    def line(phase: PushPhase, since: float) -> LineStatus:
+        return LineStatus(phase, Moment(since))
+
+    connected, idle = line(PushPhase.CONNECTED, 5.0), line(PushPhase.IDLE, 1.0)
+    waiting, longer = line(PushPhase.WAITING, 9.0), line(PushPhase.WAITING, 7.0)
+    assert PushStatus().worst is None
+    assert PushStatus({0: idle, 1: connected}).worst is connected
+    assert PushStatus({0: connected, 1: waiting, 2: longer, 3: idle}).worst is longer

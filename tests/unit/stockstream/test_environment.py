@@ -327,8 +327,14 @@ def test_providers_that_cannot_be_meant_stop_the_start(
         ("kraken://ws.kraken.com", "PROVIDERS: us: write kraken://?url=wss://… for another server"),
         ("alpaca://?feed=all", "PROVIDERS: us: Alpaca wants a key: set US_API_KEY or US_API_KEY_F"),
         ("finnhub://?symbols=0", "PROVIDERS: us: Finnhub wants a key"),
-        ("kraken://?symbols=5", "has no option 'symbols', only url"),
-        ("kraken://?apikey=secret", "has no option 'apikey', only url; a key belongs into its own"),
+        ("kraken://?symbols=5", "has no option 'symbols', only connections, url"),
+        (
+            "kraken://?apikey=secret",
+            "has no option 'apikey', only connections, url; a key belongs into",
+        ),
+        ("kraken://?connections=9", "PROVIDERS: us: connections=9 is no number from 1 to 8"),
+        ("kraken://?connections=0", "PROVIDERS: us: connections=0 is no number from 1 to 8"),
+        ("alpaca://?connections=2", "alpaca:// has no option 'connections', only feed"),
         ("kraken://?url=http://x/", "PROVIDERS: us: the url= is no address as wss://"),
         ("kraken://?url=wss://xn--/", "PROVIDERS: us: the url= is no address as wss://"),
         ("kraken://?url=wss://me:secret@x/", "the url= is no address as wss://"),
@@ -345,14 +351,14 @@ def test_a_provider_that_is_not_there_stops_the_start(address: str, what: str):
 
 
 @pytest.mark.proves("N4")
-def test_a_provider_that_pushes_has_one_shard_whatever_is_set():
-    """It is the one connection of its key; what is polled has as many as are set in a cluster."""
+def test_a_provider_that_pushes_has_a_shard_for_each_connection_whatever_is_set():
+    """One where a key has one; what is polled has as many as are set in a cluster."""
     nats = {"cluster_nats_url": "nats://127.0.0.1:4222", "secret_key_base": "0" * 32}
     upstreams = [
         Upstream("us", "alpaca://", "key", "secret"),
-        Upstream("crypto", "kraken://"),
+        Upstream("crypto", "kraken://?connections=3"),
         Upstream("px", "https://prices.example.com"),
     ]
     one, cluster = Settings(fetch_shards=8), Settings(fetch_shards=8, **nats)
-    assert part_settings.sharding(one, upstreams).counts == {"us": 1, "crypto": 1, "px": 1}
-    assert part_settings.sharding(cluster, upstreams).counts == {"us": 1, "crypto": 1, "px": 8}
+    assert part_settings.sharding(one, upstreams).counts == {"us": 1, "crypto": 3, "px": 1}
+    assert part_settings.sharding(cluster, upstreams).counts == {"us": 1, "crypto": 3, "px": 8}

@@ -8,14 +8,11 @@ from structlog.testing import capture_logs
 
 from stockstream import paths
 from stockstream.market.confirmations import Answer, Pace, after
-from stockstream.market.feeds.allowance import Tokens
 from stockstream.market.feeds.confirming import subscribed
-from stockstream.market.feeds.line import Line
 from stockstream.market.feeds.poll_settings import PollSettings
 from stockstream.market.parser import Parsed, Reject, RejectKind, Rejects
 from stockstream.market.providers import ProviderDown
-from stockstream.market.providers.kraken import KRAKEN
-from stockstream.market.providers.push import Access, Bucket, Refused
+from stockstream.market.providers.push import Refused
 from stockstream.messages import Demand
 from stockstream.quotes import Observation, Symbol
 from stockstream.statuses import Rejection, StaleReason
@@ -275,22 +272,21 @@ async def test_a_list_that_is_cut_says_so_of_what_may_be_in_the_rest(autojump_cl
 
 def test_what_a_line_was_refused_stays_so_until_the_next_one_has_an_answer() -> None:
     """And is noted once: a refusal of each second would be news to all other nodes."""
-    tables, wanted = Tables(), frozenset(map(Symbol, ("AAPL", "NOPE", "GONE")))
-    line = Line(KRAKEN, Access(), Tokens(Bucket(10, 10), None, 0.0), lambda *_: None, lambda: 0)
+    tables, nothing = Tables(), frozenset[Symbol]()
+    wanted = frozenset(map(Symbol, ("AAPL", "NOPE", "GONE")))
     why = {Symbol("NOPE"): Refused(Symbol("NOPE"), "unknown_symbol", "not supported")}
     noted = [why, why, {}, {}]
     rows = []
     for second, refused in enumerate(noted):
-        if second == 3:
-            line.settled.set()
-        answer = subscribed(line, refused, wanted, UPSTREAM, tables, 100.0 + second)
+        unanswered = wanted if second < 3 else nothing
+        answer = subscribed(nothing, refused, unanswered, UPSTREAM, tables, 100.0 + second, bool)
         row = after(tables.confirmations.get(UPSTREAM), answer, Pace(1.0, 1.0, None))
         with acting_as(FEED):
             tables.confirmations.put(UPSTREAM, row)
         rows.append(row)
     assert [row.not_served for row in rows] == 3 * [{"NOPE": "unknown_symbol"}] + [{}]
     assert rows[0].rejected == rows[1].rejected
-    unwanted = subscribed(line, {}, frozenset(), UPSTREAM, tables, 200.0)
+    unwanted = subscribed(nothing, {}, nothing, UPSTREAM, tables, 200.0, bool)
     assert unwanted.not_served == {}
 
 

@@ -54,3 +54,28 @@ def test_what_came_before_the_claim_above_a_higher_epoch_is_to_be_told_again(
     assert standby.shares
     assert standby.overtaken(news, behind | {ONE}) == found
     assert standby.overtaken(news, ()) == {}
+
+
+@pytest.mark.proves("N4", "N8")
+def test_alone_only_who_had_the_connection_of_a_key_goes_on_having_it() -> None:
+    """Nodes that cannot hear each other would throw each other out. Of a provider without a key
+    each fetches for its own clients.
+    """
+    tables = Tables()
+    free, keyed = Standby("push", 2, tables), Standby("push", 2, tables, exclusive=True)
+    zero, one = Shard("push/0"), Shard("push/1")
+
+    def hold(holding: Holding) -> None:
+        put(paths.MEMBERSHIP, lambda: tables.holding.put(holding))
+
+    assert free.held == keyed.held == {0, 1}
+    assert not keyed.barred
+    hold(Holding({zero: 1}, frozenset({zero})))
+    assert free.held == keyed.held == {0}
+    hold(Holding({zero: 1, one: 1}, frozenset({zero}), alone=True))
+    assert (free.held, keyed.held) == ({0, 1}, {0})
+    assert not keyed.barred
+    hold(Holding({zero: 1, one: 1}, alone=True))
+    assert (free.held, keyed.held) == ({0, 1}, frozenset())
+    assert keyed.barred
+    assert not free.barred

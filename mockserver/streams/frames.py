@@ -90,10 +90,14 @@ def _value(name: str, scene: Scene, symbol: str | None) -> Json:
         "price": price.last,
         "price_text": price.written,
         "first": price.first,
+        "first_text": price.as_text(price.first),
         "change": float(f"{price.last - price.first:.12g}"),
         "high": price.high,
+        "high_text": price.as_text(price.high),
         "low": price.low,
+        "low_text": price.as_text(price.low),
         "volume": price.volume,
+        "volume_text": str(price.volume),
     }
     return told[name]
 

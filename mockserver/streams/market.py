@@ -28,7 +28,11 @@ class Price:
     @property
     def written(self) -> str:
         """The price as text, with its decimals."""
-        return f"{self.last:.{self.decimals}f}"
+        return self.as_text(self.last)
+
+    def as_text(self, value: float) -> str:
+        """Another price of it so written."""
+        return f"{value:.{self.decimals}f}"
 
 
 class Market:

@@ -54,8 +54,8 @@ def read_figures(
         top = bottom = None
     first = _price(field, "open", open_, price)
     traded = field.amount("volume", volume)
-    if top is None and bottom is None and first is None and traded is None:
-        return None
+    if top is None and bottom is None and first is None and not traded:
+        return None  # a volume of 0 alone is how some say that the day has not begun
     return DayFigures(top, bottom, first, traded, rolling)
 
 
@@ -83,9 +83,33 @@ def keep(quote: Quote, row: QuoteRow, source: str, *, same_day: bool) -> None:
         return
     if quote.previous_close is None and last.previous_close is not None:
         put(quote, "previous_close", last.previous_close)
-    if quote.figures is None and last.figures is not None and row.source == source:
-        session = quote.session or (None if row.session is None else row.session.session)
-        put(quote, "figures", _beside(last.figures, last.timestamp, quote.price, session))
+    told = quote.figures
+    if last.figures is None or row.source != source or (told is not None and _is_whole(told)):
+        return
+    session = quote.session or (None if row.session is None else row.session.session)
+    held = _beside(last.figures, last.timestamp, quote.price, session)
+    put(quote, "figures", held if told is None else _together(told, held))
+
+
+def _is_whole(figures: DayFigures) -> bool:
+    return (
+        figures.volume is not None
+        and figures.high is not None
+        and figures.low is not None
+        and figures.open is not None
+    )
+
+
+def _together(told: DayFigures, held: DayFigures) -> DayFigures:
+    """What was told now, and beside it what was told before: a volume tells of when it is."""
+    return DayFigures(
+        held.high if told.high is None else told.high,
+        held.low if told.low is None else told.low,
+        held.open if told.open is None else told.open,
+        held.volume if told.volume is None else told.volume,
+        told.rolling,
+        held.at if told.volume is None and held.volume is not None else None,
+    )
 
 
 def _beside(

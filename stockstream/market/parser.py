@@ -2,10 +2,10 @@
 
 Accepted are a JSON list of items, one item, or an object holding such a list under ``prices`` or
 ``quotes``. An item is ``{"symbol": "AAPL", "price": 150.25, "timestamp": "2026-11-22T10:00:00Z"}``
-and optionally ``exchange``, ``currency``, ``name``, ``open``, ``previous_close``, ``session``,
-``delayed`` and ``delayed_seconds``; other fields are ignored. A price is a JSON number or a numeric
-string. A timestamp is ISO 8601 with an offset, or a number of seconds or milliseconds since 1970,
-also as a string.
+and optionally ``exchange``, ``currency``, ``name``, ``open``, ``previous_close``, ``high``,
+``low``, ``volume``, ``session``, ``delayed`` and ``delayed_seconds``; other fields are ignored. A
+price is a JSON number or a numeric string. A timestamp is ISO 8601 with an offset, or a number of
+seconds or milliseconds since 1970, also as a string.
 
 A body that is none of this raises `UnparseableBody`. An item that is bad is counted and left
 out; the good ones beside it go on. A bad optional field is counted and left out of its item. What
@@ -24,10 +24,11 @@ import msgspec
 from msgspec import Raw
 
 from stockstream.market.body_items import Limits, items_of
+from stockstream.market.day_figures import read_figures
 from stockstream.market.optional_fields import LONGEST_NAME, OptionalFields, read_number
 from stockstream.market.shown import kind_of, named_fields, shown_fields, shown_value
 from stockstream.market.timestamps import BadTimestamp, from_any
-from stockstream.quotes import InvalidSymbol, Observation, Symbol, parse_symbol
+from stockstream.quotes import InvalidSymbol, Observation, Symbol, TradingSession, parse_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -109,10 +110,13 @@ class Item(msgspec.Struct, gc=False):
     previous_close: object = None
     session: object = None
     name: object = None
+    high: object = None
+    low: object = None
+    volume: object = None
 
 
 _ITEM = msgspec.json.Decoder(Item)
-_NOTHING_TOLD = (None,) * 8
+_NOTHING_TOLD = (None,) * 11
 
 
 class RejectedItem(Exception):
@@ -217,11 +221,25 @@ def observe(item: Item, unread: list[str], time: Callable[[object], int] = from_
         item.previous_close,
         item.session,
         item.name,
+        item.high,
+        item.low,
+        item.volume,
     )
     if optional == _NOTHING_TOLD:  # of thousands of items a second
         return Observation(symbol, price, timestamp)
     field = OptionalFields(symbol, unread)
     delayed, delayed_seconds = field.delay(item.delayed, item.delayed_seconds)
+    opened, session = field.price("open", item.open, price), field.session(item.session)
+    figures = read_figures(
+        symbol,
+        price,
+        unread,
+        high=item.high,
+        low=item.low,
+        open_=opened,
+        volume=item.volume,
+        rolling=session is TradingSession.ALWAYS,
+    )
     return Observation(
         symbol,
         price,
@@ -230,10 +248,11 @@ def observe(item: Item, unread: list[str], time: Callable[[object], int] = from_
         field.label("currency", item.currency),
         delayed,
         delayed_seconds,
-        field.price("open", item.open, price),
+        opened,
         field.price("previous_close", item.previous_close, price),
-        field.session(item.session),
+        session,
         field.label("name", item.name, LONGEST_NAME),
+        figures,
     )
 
 

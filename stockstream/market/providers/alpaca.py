@@ -19,6 +19,7 @@ import msgspec
 
 from stockstream.market.providers.conversation import Conversation
 from stockstream.market.providers.frames import (
+    OPTIONAL_FIELD,
     UNKNOWN_ERROR,
     UNKNOWN_MESSAGE,
     Fields,
@@ -56,7 +57,8 @@ if TYPE_CHECKING:
 NAME = "Alpaca"
 ADDRESS = "wss://stream.data.alpaca.markets/v2/"
 REST = "https://data.alpaca.markets"
-LATEST = "/v2/stocks/trades/latest"
+LATEST = "/v2/stocks/snapshots"
+_DAY_MS = 86_400_000
 FEEDS = ("iex", "sip", "delayed_sip", "test")
 DELAY_SECONDS = 900
 CALLS = Bucket(10, 3)
@@ -222,23 +224,48 @@ def _read(access: Access, symbols: frozenset[Symbol], status: int, body: bytes, 
         if named:  # and the others are asked for again
             refused = [Refused(symbol, INVALID_SYMBOL, words) for symbol in named]
             return Turn(events=(*refused, Trouble("status_400", "a symbol that is none")))
-    return answered(NAME, status, body, partial(_trades, access, symbols))
+    return answered(NAME, status, body, partial(_snapshots, access, symbols))
 
 
-def _trades(access: Access, symbols: frozenset[Symbol], answer: object, taken: Taken) -> None:
-    trades = fields(fields(answer, "the answer").get("trades"), "trades")
+def _snapshots(access: Access, symbols: frozenset[Symbol], answer: object, taken: Taken) -> None:
+    known = fields(answer, "the answer")
     for symbol in sorted(symbols):
-        if symbol not in trades:
+        snapshot = known.get(symbol)
+        if snapshot is None or (isinstance(snapshot, dict) and not snapshot.get("latestTrade")):
             taken.tell(Refused(symbol, UNKNOWN_SYMBOL, "Alpaca has no trade of it"))
             continue
         try:
-            trade = fields(trades[symbol], "a trade")
+            told = fields(snapshot, "a snapshot")
+            trade = fields(told["latestTrade"], "a trade")
             if not _moves_the_price(trade):
                 continue
             last, at = price(trade.get("p"), symbol), iso(trade.get("t"), symbol)
-            taken.price(_observed(_feed(access), symbol, last, at))
+            seen = _observed(_feed(access), symbol, last, at)
+            taken.price(_with_its_day(seen, told, taken))
         except Unreadable as unreadable:
             taken.left_out(unreadable)
+
+
+def _with_its_day(seen: Observation, snapshot: Fields, taken: Taken) -> Observation:
+    """Until the first trade in the hours of a day its bar is still that of the day before."""
+    day, before = snapshot.get("dailyBar"), snapshot.get("prevDailyBar")
+    if not isinstance(day, dict):
+        return seen
+    symbol, last = seen.symbol, seen.price
+    try:
+        end = iso(day.get("t"), symbol) + _DAY_MS
+    except Unreadable as unreadable:
+        taken.left_out(Unreadable(OPTIONAL_FIELD, f"the day's bar: {unreadable}"))
+        return seen
+    if seen.timestamp >= end:
+        close = taken.close(symbol, last, day.get("c"))
+        return msgspec.structs.replace(seen, previous_close=close)
+    figures = taken.day(
+        symbol, last, high=day.get("h"), low=day.get("l"), open_=day.get("o"), volume=day.get("v")
+    )
+    closed = before.get("c") if isinstance(before, dict) else None
+    close = taken.close(symbol, last, closed)
+    return msgspec.structs.replace(seen, previous_close=close, figures=figures)
 
 
 def _check(access: Access) -> str | None:

@@ -1,9 +1,10 @@
 """Binance's market data streams: https://github.com/binance/binance-spot-api-docs.
 
 No key is needed. Each symbol is a stream, ``btcusdt@miniTicker``, told once a second and only
-on change; in what is told its name is in capitals. A pair is written without anything between, so
-the currency is known by its end. A symbol that it has not is acknowledged like any other and never
-told. It ends connections after 24 hours, and says so before on a stream of its own.
+on change, with figures of the last 24 hours; in what is told its name is in capitals. A pair is
+written without anything between, so the currency is known by its end. A symbol that it has not is
+acknowledged like any other and never told. It ends connections after 24 hours, and says so before
+on a stream of its own.
 """
 
 from __future__ import annotations
@@ -109,7 +110,16 @@ class BinanceCodec(Conversation):
                 if symbol is not None:
                     last, at = price(item.get("c"), name), since_1970(item.get("E"), name)
                     currency = self._currencies.get(name)
-                    taken.price(Observation(symbol, last, at, "BINANCE", currency))
+                    figures = taken.day(
+                        symbol,
+                        last,
+                        high=item.get("h"),
+                        low=item.get("l"),
+                        open_=item.get("o"),
+                        volume=item.get("v"),
+                        rolling=True,
+                    )
+                    taken.price(Observation(symbol, last, at, "BINANCE", currency, figures=figures))
             case "serverShutdown":
                 taken.tell(Replace("Binance says that this server is about to go"))
             case other:

@@ -1,7 +1,8 @@
 """Coinbase Exchange's WebSocket feed: https://docs.cdp.coinbase.com/exchange/websocket-feed/overview.
 
 It needs no key, cuts who has not subscribed to anything after 5 s, answers a subscription with
-the whole state, and tells a heartbeat of each product once a second. Prices are texts. One product
+the whole state, and tells a heartbeat of each product once a second. Prices are texts, beside them
+stand figures of the last 24 hours. One product
 that it has not fails the whole subscription, so the products are asked for one by one.
 """
 
@@ -87,7 +88,17 @@ class CoinbaseCodec(Conversation):
         told, last = item.get("time"), price(item.get("price"), name)
         # The first one, which says what there is, may be of no trade, and has no time then.
         at = self.wall if told is None else iso(told, name)
-        taken.price(Observation(symbol, last, at, "COINBASE", name.rpartition("-")[2]))
+        figures = taken.day(
+            symbol,
+            last,
+            high=item.get("high_24h"),
+            low=item.get("low_24h"),
+            open_=item.get("open_24h"),
+            volume=item.get("volume_24h"),
+            rolling=True,
+        )
+        currency = name.rpartition("-")[2]
+        taken.price(Observation(symbol, last, at, "COINBASE", currency, figures=figures))
 
     def _subscribed(self, channel: Fields, taken: Taken) -> None:
         if channel.get("name") == "ticker":

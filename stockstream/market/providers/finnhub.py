@@ -158,7 +158,14 @@ def _quote(symbol: Symbol, answer: object, taken: Taken) -> None:
         return
     last = price(quote_.get("c"), symbol)
     at = since_1970(quote_.get("t"), symbol, TimeUnit.SECONDS)
-    taken.price(Observation(symbol, last, at, *market_of(symbol)))
+    exchange, currency = market_of(symbol)
+    figures = taken.day(
+        symbol, last, high=quote_.get("h"), low=quote_.get("l"), open_=quote_.get("o")
+    )
+    close = taken.close(symbol, last, quote_.get("pc"))
+    taken.price(
+        Observation(symbol, last, at, exchange, currency, previous_close=close, figures=figures)
+    )
 
 
 FINNHUB = PushProvider(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stockstream.market.optional_fields import read_number
+from stockstream.market.day_figures import read_figures
+from stockstream.market.optional_fields import OptionalFields, read_number
 from stockstream.market.providers.push import Event, Prices, Turn, Unread
 from stockstream.market.shown import shown_value
 from stockstream.market.timestamps import BadTimestamp, TimeUnit, from_text, in_unit
@@ -20,7 +21,7 @@ from stockstream.market.timestamps import BadTimestamp, TimeUnit, from_text, in_
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stockstream.quotes import Observation
+    from stockstream.quotes import DayFigures, Observation, Symbol
 
 LARGEST_FRAME = 1_000_000
 """Characters or bytes. An item has about 300, and no provider sends a thousand in one frame."""
@@ -72,10 +73,42 @@ class Taken:
         """A price was told."""
         self._prices.append(observation)
 
-    def without(self, unread: Iterable[str]) -> None:
-        """Count fields that are left out of a price, each in words."""
+    def day(
+        self,
+        symbol: Symbol,
+        price: float,
+        *,
+        high: object = None,
+        low: object = None,
+        open_: object = None,
+        volume: object = None,
+        rolling: bool = False,
+    ) -> DayFigures | None:
+        """The figures of the day that come with a price; a bad one is left out and counted."""
+        unread: list[str] = []
+        figures = read_figures(
+            symbol,
+            price,
+            unread,
+            high=high,
+            low=low,
+            open_=open_,
+            volume=volume,
+            rolling=rolling,
+        )
         for detail in unread:
             self.left_out(Unreadable(OPTIONAL_FIELD, detail))
+        return figures
+
+    def close(self, symbol: Symbol, price: float, value: object) -> float | None:
+        """The previous close that comes with a price; a bad one is left out and counted."""
+        if value is None or read_number(value) == 0:
+            return None
+        unread: list[str] = []
+        close = OptionalFields(symbol, unread).price("previous_close", value, price)
+        for detail in unread:
+            self.left_out(Unreadable(OPTIONAL_FIELD, detail))
+        return close
 
     def left_out(self, unreadable: Unreadable) -> None:
         """Count what cannot be read; of each kind the first is kept in words."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stockstream.market.day_figures import before, read_figures
+from stockstream.market.day_figures import before
 from stockstream.market.providers.conversation import Conversation
 from stockstream.market.providers.frames import (
     UNKNOWN_ERROR,
@@ -111,18 +111,15 @@ class KrakenCodec(Conversation):
         told = item.get("timestamp")
         at = self.wall if told is None else iso(told, name)
         currency = name.rpartition("/")[2]
-        unread: list[str] = []
-        figures = read_figures(
+        figures = taken.day(
             symbol,
             last,
-            unread,
             high=item.get("high"),
             low=item.get("low"),
             open_=before(last, item.get("change")),
             volume=item.get("volume"),
             rolling=True,
         )
-        taken.without(unread)
         taken.price(Observation(symbol, last, at, "KRAKEN", currency, figures=figures))
 
     def _status(self, item: Fields, taken: Taken) -> None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from stockstream.market.providers.conversation import Conversation
 from stockstream.market.providers.frames import (
     NOT_POSITIVE,
@@ -51,7 +53,7 @@ from stockstream.times import to_datetime
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stockstream.quotes import Symbol
+    from stockstream.quotes import DayFigures, Symbol
 
 NAME = "Massive"
 ADDRESSES = {
@@ -201,7 +203,13 @@ def _tickers(
             symbol = next((one for one in symbols if one == ticker.get("ticker")), None)
             if symbol is not None:
                 missing.discard(symbol)
-                taken.price(_observed(_feed(access), symbol, *_last(ticker, symbol)))
+                last, at = _last(ticker, symbol)
+                figures = _day(ticker.get("day"), symbol, last, taken)
+                before = ticker.get("prevDay")
+                closed = before.get("c") if isinstance(before, dict) else None
+                seen = _observed(_feed(access), symbol, last, at)
+                close = taken.close(symbol, last, closed)
+                taken.price(msgspec.structs.replace(seen, previous_close=close, figures=figures))
         except Unreadable as unreadable:
             if unreadable.kind != NOT_POSITIVE:  # before the first trade of a day all is 0
                 taken.left_out(unreadable)
@@ -221,6 +229,15 @@ def _last(ticker: Fields, symbol: Symbol) -> tuple[float, int]:
         return last, since_1970(found.get("t"), symbol, TimeUnit.NANOSECONDS)
     last = price(fields(ticker.get("day"), "day").get("c"), symbol)
     return last, since_1970(ticker.get("updated"), symbol, TimeUnit.NANOSECONDS)
+
+
+def _day(day: object, symbol: Symbol, last: float, taken: Taken) -> DayFigures | None:
+    """All zeros before the first trade in the hours."""
+    if not isinstance(day, dict):
+        return None
+    return taken.day(
+        symbol, last, high=day.get("h"), low=day.get("l"), open_=day.get("o"), volume=day.get("v")
+    )
 
 
 def _is_cleared(wall: int) -> bool:

@@ -15,6 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
+import msgspec
+
+from stockstream.market.optional_fields import LONGEST_NAME
 from stockstream.market.providers.conversation import Conversation
 from stockstream.market.providers.frames import (
     UNKNOWN_ERROR,
@@ -59,7 +62,7 @@ from stockstream.refusals import NOT_IN_PLAN, UNKNOWN_SYMBOL
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from stockstream.quotes import Symbol
+    from stockstream.quotes import DayFigures, Symbol
 
 NAME = "Twelve Data"
 ADDRESS = "wss://ws.twelvedata.com/v1/quotes/price"
@@ -129,7 +132,9 @@ class TwelveDataCodec(Conversation):
         symbol = self.symbol(name)
         if symbol is not None:
             at = since_1970(item.get("timestamp"), name, TimeUnit.SECONDS)
-            taken.price(_observed(symbol, name, price(item.get("price"), name), at, item))
+            last = price(item.get("price"), name)
+            figures = taken.day(symbol, last, volume=item.get("day_volume"))
+            taken.price(_observed(symbol, name, last, at, item, figures))
 
     def _subscribed(self, answer: Fields, taken: Taken) -> None:
         good, bad = answer.get("success") or [], answer.get("fails") or []
@@ -189,7 +194,9 @@ def _why(words: str) -> str:
     return NOT_IN_PLAN if "authorized" in lower or "plan" in lower else UNKNOWN_SYMBOL
 
 
-def _observed(symbol: Symbol, name: str, last: float, at: int, item: Fields) -> Observation:
+def _observed(
+    symbol: Symbol, name: str, last: float, at: int, item: Fields, figures: DayFigures | None
+) -> Observation:
     exchange = said(item.get("exchange"))
     # A pair's currencies are told by their names, as people say them.
     currency = name.partition("/")[2] or said(item.get("currency"))
@@ -199,6 +206,7 @@ def _observed(symbol: Symbol, name: str, last: float, at: int, item: Fields) -> 
         at,
         None if exchange is None else exchange[:_LONGEST_LABEL],
         None if currency is None else currency[:_LONGEST_LABEL],
+        figures=figures,
     )
 
 
@@ -246,7 +254,23 @@ def _quote(symbol: Symbol, name: str, item: Fields, taken: Taken) -> None:
     else:
         told = item.get("last_quote_at") or item.get("timestamp")
         at = since_1970(told, name, TimeUnit.SECONDS)
-        taken.price(_observed(symbol, name, price(item.get("close"), name), at, item))
+        last = price(item.get("close"), name)
+        figures = taken.day(
+            symbol,
+            last,
+            high=item.get("high"),
+            low=item.get("low"),
+            open_=item.get("open"),
+            volume=item.get("volume"),
+        )
+        told_name = said(item.get("name"))
+        taken.price(
+            msgspec.structs.replace(
+                _observed(symbol, name, last, at, item, figures),
+                previous_close=taken.close(symbol, last, item.get("previous_close")),
+                name=None if told_name is None else told_name[:LONGEST_NAME],
+            )
+        )
 
 
 def _trouble(error: Fields) -> Trouble:

@@ -25,7 +25,8 @@ def test_numbers_and_texts_are_figures_and_zero_is_no_price():
         DayFigures(151.5, 149.0, 150.0, 27_631_112.0),
         [],
     )
-    assert read(high=0, low="0.0", open_=0.0, volume=0) == (DayFigures(volume=0.0), [])
+    assert read(high=0, low="0.0", open_=0.0, volume=0) == (None, [])
+    assert read(high=150.0, low=0, volume=0) == (DayFigures(150.0, volume=0.0), [])
     assert read() == (None, [])
     assert read(high=0) == (None, [])
 
@@ -77,7 +78,10 @@ def test_what_was_told_holds_beside_the_prices_that_follow():
     take(rows, 153.0, NOON + HOUR, session=TradingSession.POST)
     assert rows[AAPL].quote.figures == DayFigures(152.0, 148.5, 150.0, 7e6, at=NOON)
     take(rows, 153.0, NOON + 2 * HOUR, figures=DayFigures(volume=8e6))
-    assert rows[AAPL].quote.figures == DayFigures(volume=8e6)
+    assert rows[AAPL].quote.figures == DayFigures(153.0, 148.5, 150.0, 8e6)
+    take(rows, 154.0, NOON + 3 * HOUR, figures=DayFigures(155.0))
+    volume_of = NOON + 2 * HOUR
+    assert rows[AAPL].quote.figures == DayFigures(155.0, 148.5, 150.0, 8e6, at=volume_of)
 
 
 def test_figures_end_with_the_day_and_with_their_source():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stockstream.market.body_items import BodyFault, Limits, UnparseableBody
 from stockstream.market.parser import RejectKind, parse
-from stockstream.quotes import LATEST_TIMESTAMP
+from stockstream.quotes import LATEST_TIMESTAMP, DayFigures
 
 AT = 1_795_341_600_000
 GOOD = {"symbol": "MSFT", "price": 312.5, "timestamp": "2026-11-22T10:00:00Z"}
@@ -164,6 +164,10 @@ def test_blanks_are_no_part_of_a_label_and_nothing_else_is_none(field):
         ("previous_close", 5e-324, None),
         ("previous_close", 1e308, None),
         ("open", 0.001, None),
+        ("high", -1, None),
+        ("low", "n/a", None),
+        ("volume", -1, None),
+        ("volume", "NaN", None),
         ("session", "lunch", None),
         ("session", 1, None),
         ("name", "x" * 81, None),
@@ -174,7 +178,8 @@ def test_a_bad_optional_field_costs_no_price(field, value, taken):
     """It is counted and left out; what cannot be read as "not delayed" is not shown as live."""
     parsed = read([item(**{field: value})])
     [seen] = parsed.observations
-    assert (seen.price, getattr(seen, field)) == (150.25, taken)
+    assert (seen.price, getattr(seen, field, None)) == (150.25, taken)
+    assert seen.figures is None
     assert parsed.rejects.total == 0
     if taken == "4":
         assert parsed.rejects.counts == {}
@@ -191,7 +196,14 @@ def test_the_optional_fields_are_read():
         previous_close=147,
         session="REGULAR",
         delayed_seconds=900.0,
+        high="151.5",
+        low=147,
+        volume="27631112",
     )
+    [seen] = read([told]).observations
+    assert seen.figures == DayFigures(151.5, 147.0, 148.5, 27_631_112.0)
+    [seen] = read([told | {"session": "always"}]).observations
+    assert seen.figures == DayFigures(151.5, 147.0, 148.5, 27_631_112.0, rolling=True)
     [seen] = read([told]).observations
     assert (seen.name, seen.open, seen.previous_close) == ("Apple Inc.", 148.5, 147.0)
     assert (seen.session, seen.delayed, seen.delayed_seconds) == ("regular", True, 900)

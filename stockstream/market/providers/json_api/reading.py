@@ -183,6 +183,9 @@ def _observe(
         previous_close=_none_if_zero(told("previous_close")),
         session=told("session") or fixed.session,
         name=told("name") or fixed.name,
+        high=told("high"),
+        low=told("low"),
+        volume=told("volume"),
     )
     if not places["time"] or unit is None:
         return observe(item, unread, from_any)

@@ -16,7 +16,7 @@ from stockstream.market.providers.push import (
     Trouble,
     Unread,
 )
-from stockstream.quotes import Observation, Symbol, TradingSession
+from stockstream.quotes import DayFigures, Observation, Symbol, TradingSession
 
 WALL = 1_764_460_800_000
 AT = 1_614_009_104_208
@@ -183,6 +183,29 @@ def test_limits_and_addresses_are_those_of_the_feed() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("day", "close", "figures"),
+    [
+        ("2021-02-22T05:00:00Z", 129.87, DayFigures(129.7, 125.6, 128.0, 103_916_419.0)),
+        # Before the first trade in the hours the bar is that of the day before.
+        ("2021-02-19T05:00:00Z", 126.0, None),
+        ("yesterday", None, None),
+    ],
+)
+def test_the_day_comes_with_the_latest_price(
+    day: str, close: float | None, figures: DayFigures | None
+) -> None:
+    """What cannot be read of it costs no price."""
+    assert ALPACA.latest is not None
+    bar = {"t": day, "o": 128, "h": 129.7, "l": 125.6, "c": 126, "v": 103_916_419}
+    told = {"latestTrade": TRADE, "dailyBar": bar, "prevDailyBar": {**bar, "c": 129.87}}
+    body = json.dumps({"AAPL": told}).encode()
+    prices, *unread = ALPACA.latest.read(frozenset({AAPL}), 200, body, 1).events
+    seen = Observation(AAPL, 126.55, AT, "IEX", "USD", previous_close=close, figures=figures)
+    assert prices == Prices((seen,))
+    assert [event.kind for event in unread] == ["optional_field"] * (day == "yesterday")
+
+
 def test_the_latest_prices_are_asked_for_at_once() -> None:
     """What is absent of the answer is unknown; a symbol that is none costs itself only."""
     assert ALPACA.latest is not None
@@ -193,7 +216,7 @@ def test_the_latest_prices_are_asked_for_at_once() -> None:
         "APCA-API-KEY-ID": "our-key",
         "APCA-API-SECRET-KEY": "our-secret",
     }
-    body = json.dumps({"trades": {"AAPL": TRADE}}).encode()
+    body = json.dumps({"AAPL": {"latestTrade": TRADE}, "MSFT": {"latestTrade": None}}).encode()
     refused, prices = ALPACA.latest.read(both, 200, body, 1).events
     assert refused == Refused(MSFT, "unknown_symbol", "Alpaca has no trade of it")
     assert prices == Prices((Observation(AAPL, 126.55, AT, "IEX", "USD"),))

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from stockstream.market.providers.push import (
     Unread,
 )
 from stockstream.market.providers.push_registry import PUSH_PROVIDERS
-from stockstream.quotes import LATEST_TIMESTAMP, Symbol
+from stockstream.quotes import LATEST_TIMESTAMP, DayFigures, Symbol
 from tests.unit.market.providers.contract import (
     BEGIN,
     NOBODY,
@@ -51,13 +52,18 @@ def opened(provider: PushProvider, *more: Symbol, seconds: float = 3.0, **faults
 
 
 def sound(turn: Turn) -> None:
-    """No price that nobody could trade at, and no time that is none."""
+    """No price that nobody could trade at, no time that is none, and no figure of a day either."""
     for event in turn.events:
         if isinstance(event, Prices):
             for one in event.observations:
                 assert math.isfinite(one.price)
                 assert one.price > 0
                 assert 0 < one.timestamp <= LATEST_TIMESTAMP
+                assert one.previous_close is None or 0 < one.previous_close < math.inf
+                told = one.figures or DayFigures()
+                prices = (told.high, told.low, told.open)
+                assert all(value is None or 0 < value < math.inf for value in prices)
+                assert told.volume is None or 0 <= told.volume < math.inf
         if isinstance(event, Unread):
             assert event.count >= 1
             assert event.kind
@@ -403,3 +409,49 @@ def _objects(value: object) -> Iterator[dict]:  # type: ignore[type-arg]
         value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     ):
         yield from _objects(part)
+
+
+BY_SOCKET = {
+    "kraken": {"high", "low", "open", "volume", "rolling"},
+    "coinbase": {"high", "low", "open", "volume", "rolling"},
+    "binance": {"high", "low", "open", "volume", "rolling"},
+    "twelvedata": {"volume"},
+}
+"""The figures of the day that come with each price; of the others, with none."""
+BY_REST = {
+    "finnhub": {"high", "low", "open"},
+    "massive": {"high", "low", "open", "volume"},
+    "twelvedata": {"high", "low", "open", "volume"},
+    "alpaca": {"high", "low", "open", "volume"},
+}
+"""Those that come when the latest price is asked for, and the previous close with them."""
+
+
+def told_in(figures: DayFigures | None) -> set[str]:
+    return set() if figures is None else set(msgspec.to_builtins(figures))
+
+
+@each
+def test_the_figures_of_the_day_are_taken(provider: PushProvider) -> None:
+    """As far as they are told, and none of them is bad."""
+    line = opened(provider)
+    told = set().union(*(told_in(seen.figures) for seen in line.prices))
+    assert told == BY_SOCKET.get(provider.scheme, set())
+    assert line.unread["optional_field"] == 0
+
+
+@each_filled
+def test_the_figures_of_the_day_are_taken_by_rest(provider: PushProvider) -> None:
+    """With the previous close; the range has the price in it."""
+    assert provider.latest is not None
+    symbol = symbols_of(provider)[0]
+    status, body = by_rest(provider, symbol)
+    events = provider.latest.read(frozenset({symbol}), status, body, BEGIN_MS).events
+    ((seen,),) = [event.observations for event in events if isinstance(event, Prices)]
+    assert seen.previous_close is not None
+    assert seen.figures is not None
+    wanted = BY_REST[provider.scheme]
+    # The tape has not moved yet, and what is not traded has no volume.
+    assert wanted - {"volume"} <= told_in(seen.figures) <= wanted
+    assert seen.figures.low <= seen.price <= seen.figures.high
+    assert not [event for event in events if isinstance(event, Unread)]

@@ -16,7 +16,7 @@ from stockstream.market.providers.push import (
     Subscribed,
     Trouble,
 )
-from stockstream.quotes import Observation, Symbol
+from stockstream.quotes import DayFigures, Observation, Symbol
 
 WALL = 1_764_460_800_000
 AAPL, BTC, EUR = Symbol("AAPL"), Symbol("BINANCE:BTCUSDT"), Symbol("OANDA:EUR_USD")
@@ -123,7 +123,8 @@ def test_the_latest_price_is_asked_for_with_the_key_in_a_header() -> None:
     assert parse_qs(parts.query) == {"symbol": ["OANDA:EUR_USD"]}
     assert request.headers == (("X-Finnhub-Token", "our-key"),)
     quote = {"c": 261.74, "d": 1.2, "dp": 0.4, "h": 263, "l": 260, "o": 261, "t": 1_582_641_000}
-    told = Observation(AAPL, 261.74, 1_582_641_000_000, "US", "USD")
+    day = DayFigures(263.0, 260.0, 261.0)
+    told = Observation(AAPL, 261.74, 1_582_641_000_000, "US", "USD", figures=day)
     assert by_rest(200, quote) == (Prices((told,)),)
     none = {"c": 0, "d": None, "dp": None, "h": 0, "l": 0, "o": 0, "pc": 0, "t": 0}
     assert by_rest(200, none) == (Refused(AAPL, "unknown_symbol", "Finnhub has no price of it"),)

@@ -16,7 +16,7 @@ from stockstream.market.providers.push import (
     Turn,
 )
 from stockstream.market.providers.twelvedata import TWELVE_DATA
-from stockstream.quotes import Observation, Symbol
+from stockstream.quotes import DayFigures, Observation, Symbol
 
 WALL = 1_764_460_800_000
 AAPL, RY, RY_TSX, EUR = Symbol("AAPL"), Symbol("RY"), Symbol("RY:TSX"), Symbol("EUR-USD")
@@ -32,6 +32,8 @@ PRICE = {
     "day_volume": 27_631_112,
 }
 AT = 1_592_249_566_000
+
+VOLUME = DayFigures(volume=27_631_112.0)
 
 
 def opened(*symbols: Symbol) -> tuple[Codec, Turn]:
@@ -65,10 +67,10 @@ def test_a_part_that_is_refused_costs_no_other() -> None:
         Subscribed(frozenset({EUR})),
         Refused(HK, "not_in_plan", words),
     )
-    told = Observation(AAPL, 342.0157, AT, "NASDAQ", "USD")
+    told = Observation(AAPL, 342.0157, AT, "NASDAQ", "USD", figures=VOLUME)
     assert hear(codec, PRICE) == (Prices((told,)),)
     pair = {**PRICE, "symbol": "EUR/USD", "exchange": "PHYSICAL", "price": "1.0625"}
-    told = Observation(EUR, 1.0625, AT, "PHYSICAL", "USD")
+    told = Observation(EUR, 1.0625, AT, "PHYSICAL", "USD", figures=VOLUME)
     assert hear(codec, {**pair, "currency_quote": "US Dollar"}) == (Prices((told,)),)
 
 
@@ -91,10 +93,11 @@ def test_a_symbol_is_told_with_its_exchange_beside() -> None:
         Subscribed(frozenset({RY_TSX})),
     )
     toronto = {**PRICE, "symbol": "RY", "exchange": "TSX", "currency": "CAD", "price": 205.4}
-    told = Observation(RY_TSX, 205.4, AT, "TSX", "CAD")
+    told = Observation(RY_TSX, 205.4, AT, "TSX", "CAD", figures=VOLUME)
     assert hear(codec, toronto) == (Prices((told,)),)
     york = {**toronto, "exchange": "NYSE", "currency": "USD"}
-    assert hear(codec, york) == (Prices((Observation(RY, 205.4, AT, "NYSE", "USD"),)),)
+    told = Observation(RY, 205.4, AT, "NYSE", "USD", figures=VOLUME)
+    assert hear(codec, york) == (Prices((told,)),)
 
 
 def test_it_hears_a_heartbeat_each_ten_seconds() -> None:

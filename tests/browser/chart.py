@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import expect
 
+from tests.browser.waiting import until
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
@@ -62,11 +64,11 @@ class ChartPage:
 
     def expect_colour(self, wanted: tuple[int, int, int]) -> None:
         """Wait until it is drawn with this colour."""
-        for _ in range(100):
-            if wanted in self.colours():
-                return
-            self.page.wait_for_timeout(50)
-        raise AssertionError(f"{wanted} is not in the picture")
+        until(self.page, lambda: wanted in self.colours(), self.colours)
+
+    def expect_no_colour(self, wanted: tuple[int, int, int]) -> None:
+        """Wait until nothing is drawn with this colour."""
+        until(self.page, lambda: wanted not in self.colours(), self.colours)
 
     def system_colour(self, name: str) -> tuple[int, int, int]:
         """What a colour of the system is here, such as `CanvasText`."""

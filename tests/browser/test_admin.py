@@ -16,7 +16,7 @@ from tests.browser.conftest import FAST
 from tests.browser.waiting import WAIT_SECONDS
 from tests.browser.witness import Witness
 from tests.support.programs import Server, Stub, running
-from tests.support.server import TOKEN
+from tests.support.server import NO_DATABASE, TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -314,7 +314,8 @@ def test_a_server_that_is_gone_leaves_nothing_green_and_its_restart_is_told(
 
     The page's clock was set back meanwhile, which changes nothing.
     """
-    server = Server(tmp_path, FAST | {"STOCK_API_URL": stub.url})
+    settings = {"STOCK_API_URL": stub.url, "DATABASE_URL": NO_DATABASE}
+    server = Server(tmp_path, FAST | settings)
     with running(server):
         me = operate(server.url, may_say=WEB_DIES)
         me.open()
@@ -369,7 +370,8 @@ def test_symbols_that_are_not_confirmed_are_named_with_the_reason_and_one_can_be
     """One gone, one at 0: named by reason; the bad items counted; the last refusal is quoted."""
     (folder := tmp_path / "stub").mkdir()
     stub = Stub(folder)
-    server = Server(tmp_path, FAST | {"STOCK_API_URL": stub.url})
+    settings = {"STOCK_API_URL": stub.url, "DATABASE_URL": NO_DATABASE}
+    server = Server(tmp_path, FAST | settings)
     with running(stub):
         _tells(stub, _item("GONE", 1), _item("ZERO", 2), _item("FINE", 3))
         with running(server):
@@ -535,13 +537,14 @@ def test_a_hidden_tab_asks_for_nothing(
 ) -> None:
     """In the background the page polls no more; in sight again it goes on."""
     me = operate(operated.url)
+    me.page.clock.install()
     me.open()
     asked: list[str] = []
     me.page.on("request", lambda request: asked.append(request.url))
     me.page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
-    me.page.wait_for_timeout(1_200)  # one poll may have been on its way
+    me.page.clock.run_for(1_200)  # one poll may have been on its way
     asked.clear()
-    me.page.wait_for_timeout(2_500)
+    me.page.clock.run_for(10_000)
     assert asked == []
     with me.page.expect_request("**/admin/api/tree*"):
         me.page.evaluate("delete document.hidden")

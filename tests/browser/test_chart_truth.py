@@ -19,12 +19,12 @@ from tests.browser.chart import Answers, ChartPage
 from tests.browser.conftest import FAST
 from tests.browser.dashboard import Dashboard
 from tests.browser.provider import Provider
-from tests.browser.waiting import WAIT_SECONDS
+from tests.browser.waiting import WAIT_SECONDS, until
 from tests.support.programs import Server, running
 from tests.support.server import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext
@@ -168,23 +168,25 @@ def test_the_clock_of_the_browser_is_in_no_figure(recorded: Server, browser: Bro
         def same(found: dict[str, dict[str, Any]]) -> bool:
             return all(figures == found["right"] for figures in found.values())
 
-        # While one is asked after the other a minute may begin.
-        found = seen()
-        for _ in range(40):
-            if same(found) and len(found["right"]["begins"]) >= 15:
-                break
-            pages["right"].page.wait_for_timeout(250)
-            found = seen()
-        assert same(found), found
-        right = found["right"]
+        def agreed(holds: Callable[[dict[str, dict[str, Any]]], bool]) -> dict[str, dict[str, Any]]:
+            found: list[dict[str, dict[str, Any]]] = []
+
+            def look() -> bool:
+                found.append(seen())
+                return holds(found[-1])
+
+            # While one is asked after the other a minute may begin.
+            until(pages["right"].page, look, lambda: found[-1])
+            return found[-1]
+
+        right = agreed(lambda found: same(found) and len(found["right"]["begins"]) >= 15)["right"]
         assert len(right["begins"]) in {15, 16}
         assert right["said"].startswith("Last 15 minutes: from ")
         # Set while the page is open, too.
         for skew in (3 * HOUR, -3 * HOUR):
             pages["right"].page.evaluate(f"globalThis.skew = {skew}")
             pages["right"].page.wait_for_timeout(1_500)
-            after = seen()
-            assert after["right"]["closed"][:10] == after["2 min ahead"]["closed"][:10]
+            agreed(lambda f: f["right"]["closed"][:10] == f["2 min ahead"]["closed"][:10])
     finally:
         for context in contexts.values():
             context.close()
@@ -275,10 +277,10 @@ def test_the_sums_end_at_the_price_above_the_chart(keeping: Server, visit: Visit
 
 def _ahead(me: ChartPage) -> list[str]:
     """The candles that begin after now, by their times of day; those of yesterday do not."""
-    clock = datetime.now(UTC)
-    now = 60 * clock.hour + clock.minute
     begins = me.rows.locator("th").all_inner_texts()
     assert begins
+    clock = datetime.now(UTC)  # behind the page's: a minute may begin between them
+    now = 60 * clock.hour + clock.minute
     return [text for text in begins if 0 < (_minute(text) - now) % 1440 < 720]
 
 

@@ -16,7 +16,7 @@ from tests.browser.conftest import skip_for_lack_of
 from tests.browser.dashboard import A_MOVE, Dashboard
 from tests.browser.test_admin import Operations
 from tests.browser.test_alerts import add_alert
-from tests.browser.waiting import WAIT_SECONDS
+from tests.browser.waiting import WAIT_SECONDS, until
 from tests.browser.witness import Witness
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def test_a_chart_is_drawn_and_its_cursor_is_read_out(keeping: Server, visit: Ope
     """Candles of the history and of now; the cursor walks by keyboard, ranges change."""
     me = ChartPage(visit(f"{keeping.url}/s/AAPL?range=15m").page)
     me.expect_drawn()
-    assert len(me.colours()) > 2
+    until(me.page, lambda: len(me.colours()) > 2, me.colours)
     me.chart.focus()
     me.page.keyboard.press("ArrowLeft")
     assert "close" in me.said

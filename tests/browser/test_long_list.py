@@ -10,7 +10,9 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import FAST
 from tests.browser.dashboard import A_PRICE, tab_beside
+from tests.browser.waiting import until
 from tests.support.programs import Server, running
+from tests.support.server import NO_DATABASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +28,8 @@ DRAWN = "rows => rows.filter((row) => row.checkVisibility({ contentVisibilityAut
 @pytest.fixture(scope="module")
 def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose prices all move five times a second."""
-    settings = FAST | {"STOCK_API_URL": f"sim://?symbols={COUNT}&interval=0.2"}
+    feed = f"sim://?symbols={COUNT}&interval=0.2"
+    settings = FAST | {"STOCK_API_URL": feed, "DATABASE_URL": NO_DATABASE}
     server = Server(tmp_path_factory.mktemp("moving"), settings)
     with running(server):
         yield server
@@ -62,7 +65,7 @@ def test_rows_out_of_sight_are_not_drawn_and_yet_are_there(
     assert last.evaluate(SEEN) is False
     assert me.page.evaluate("name => window.find(name)", symbols[-1]) is True
     last.scroll_into_view_if_needed()
-    assert last.evaluate(SEEN) is True
+    until(me.page, lambda: last.evaluate(SEEN) is True)  # with the next frame
     see_it_move(me, symbols[-1])
 
 

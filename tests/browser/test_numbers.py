@@ -44,6 +44,17 @@ def priced(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield server
 
 
+def until_judged(me: Dashboard, server: Server) -> None:
+    """Wait until a price was judged by each rule: it fires when a later one crosses."""
+    rules = f"{server.url}/api/v1/alerts/rules"
+    until(
+        me.page,
+        lambda: all(
+            rule["armed"] is not None for rule in me.page.request.get(rules).json()["rules"]
+        ),
+    )
+
+
 def choose(me: Dashboard, symbol: str, kind: str) -> None:
     me.page.get_by_label("Symbol", exact=True).fill(symbol)
     me.page.get_by_label("When it").select_option(label=kind)
@@ -96,6 +107,7 @@ def test_a_threshold_is_read_as_the_page_writes_it_and_is_said_back_before_it_co
     me.page.get_by_role("button", name="Add alert").click()
     expect(hint).to_have_text(f"Added. {said}")
     expect(me.page.get_by_test_id("rules")).to_contain_text("BRK.A rises to 720,000.00")
+    until_judged(me, priced)
     provider.tell({BRK: 730_000.0})
     expect(me.page.get_by_test_id("alert-notice")).to_contain_text(
         "BRK.A rose to 730,000.00, over 720,000.00."
@@ -161,6 +173,7 @@ def test_an_alert_at_a_price_far_below_a_cent_is_told_with_its_digits(
     expect(me.price(TINY)).to_have_text("0.0000105")
     add_alert(me, TINY, "rises to", "0.0000108")
     expect(me.page.get_by_test_id("rules")).to_contain_text("TINY rises to 0.0000108")
+    until_judged(me, priced)
     provider.tell({TINY: 1.09e-5})
     expect(me.page.get_by_test_id("alert-notice")).to_contain_text(
         "TINY rose to 0.0000109, over 0.0000108."
@@ -205,6 +218,7 @@ def test_rules_and_what_was_read_are_the_same_in_all_tabs(
     rules = other.get_by_test_id("rules").get_by_role("listitem")
     add_alert(me, BRK, "falls to", "700,000")
     expect(rules).to_have_text(re.compile("BRK.A falls to 700,000.00"))
+    until_judged(me, priced)
     provider.tell({BRK: 699_000.0})
     for page in (me.page, other):
         expect(page.get_by_test_id("alert-notice")).to_contain_text("BRK.A fell to 699,000.00")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.waiting import until
 from tests.support.programs import Server
 
 if TYPE_CHECKING:
@@ -76,10 +77,13 @@ def test_after_an_unsubscribe_the_server_sends_no_more_of_that_symbol(
     me.expect_changes("AAPL", 2)
     assert any('"prices"' in frame and "AAPL" in frame for frame in frames)
     me.remove("AAPL").click()
+
+    def is_answer(frame: str) -> bool:
+        return '"subscriptions"' in frame and "AAPL" not in frame
+
+    until(me.page, lambda: any(map(is_answer, frames)))
     me.expect_changes("MSFT", 2)
-    is_answer = ['"subscriptions"' in frame and "AAPL" not in frame for frame in frames]
-    me.expect_changes("MSFT", 2)
-    after = frames[is_answer.index(True) + 1 :]
+    after = frames[[*map(is_answer, frames)].index(True) + 1 :]
     assert any("MSFT" in frame for frame in after)
     assert not any("AAPL" in frame for frame in after)
 

@@ -13,6 +13,7 @@ from tests.browser.dashboard import Dashboard
 from tests.browser.provider import Provider
 from tests.browser.test_admin import Operations
 from tests.support.programs import Server, Stub, running
+from tests.support.server import NO_DATABASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +128,7 @@ def test_alerts_of_the_longest_symbol(server: Server, page: Page) -> None:
 def test_prices_of_any_size(tmp_path: Path, page: Page) -> None:
     """The smallest beside the largest, each with its change. The trend gives way, head and all."""
     provider = Provider(tmp_path, {"LARGE.SYMBOL-XY": 900e9, "SMALL": 1e-9})
-    server = Server(tmp_path, FAST | {"STOCK_API_URL": provider.url, "DATABASE_URL": ""})
+    server = Server(tmp_path, FAST | {"STOCK_API_URL": provider.url, "DATABASE_URL": NO_DATABASE})
     with running(provider), running(server):
         page.goto(server.url)
         me = Dashboard(page)
@@ -171,7 +172,8 @@ def test_the_chart(server: Server, page: Page) -> None:
 
 def test_pages_for_operators(stub: Stub, tmp_path: Path, page: Page) -> None:
     """The log-in, and the tree with its buttons."""
-    server = Server(tmp_path, FAST | {"STOCK_API_URL": stub.url, "CHAOS_ENABLED": "true"})
+    own = {"STOCK_API_URL": stub.url, "CHAOS_ENABLED": "true", "DATABASE_URL": NO_DATABASE}
+    server = Server(tmp_path, FAST | own)
     with running(server):
         me = Operations(page, server.url)
         page.goto(f"{server.url}/admin/login")

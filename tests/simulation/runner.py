@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.simulation.finders import finder
 from tests.simulation.found import FOUND
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.shrink import shrink
@@ -20,7 +21,7 @@ from tests.simulation.world import run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.simulation.found import Found
+    from tests.simulation.checks import Violation
     from tests.simulation.troubles import Schedule
     from tests.simulation.world import Outcome
 
@@ -87,9 +88,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--lines", type=int, default=SHOWN_LINES, help="of the trace to show")
     parser.add_argument("--mutant", choices=MUTANTS, help="a rule of the product to take out")
     parser.add_argument("--found", action="store_true", help="only what once found a fault")
+    parser.add_argument("--mutants", action="store_true", help="only what finds each mutant")
     given = parser.parse_args(arguments)
     if given.found:
         return look_again()
+    if given.mutants:
+        return look_for_all()
     patch = pytest.MonkeyPatch()
     if given.mutant is not None:
         MUTANTS[given.mutant](patch)
@@ -134,29 +138,42 @@ def look_again() -> int:
     failed = 0
     for name, found in FOUND.items():
         outcome = run(found.schedule)
-        if outcome.violation is not None or not _still_finds(found):
+        holds = outcome.violation is None
+        if not holds or _found(found.without, found.schedule, first_holds=True) is None:
             failed = FOUND_SOMETHING
             print(f"{name}: {found.what}")
             print(f"  now: {outcome.violation or 'nothing'}")
-            if outcome.violation is None:
+            if holds:
                 print(f"  with {found.without}: nothing")
     return failed
 
 
-def _still_finds(found: Found) -> bool:
-    """Whether a product that has the fault again fails, and one without it does not.
+def look_for_all() -> int:
+    """Run what finds each mutant; 1 where something does not any more."""
+    failed = 0
+    for mutant in MUTANTS:
+        by = _found(mutant, finder(mutant))
+        print(f"{mutant}: {by or 'NOT FOUND'}", flush=True)
+        if by is None:
+            failed = FOUND_SOMETHING
+    return failed
 
-    Any new timer in the product makes another run of a seed: then a few others are tried.
+
+def _found(mutant: str, schedule: Schedule, *, first_holds: bool = False) -> Violation | None:
+    """By what a product with the mutant fails, in a run in which one without it does not.
+
+    Any new timer in the product makes another run of a schedule: then a few others are tried.
     """
-    first = found.schedule.seed
-    for seed in range(first, first + MOST_VARIANTS):
-        schedule = replace(found.schedule, seed=seed)
+    for seed in range(schedule.seed, schedule.seed + MOST_VARIANTS):
+        variant = replace(schedule, seed=seed)
         with pytest.MonkeyPatch.context() as patch:
-            MUTANTS[found.without](patch)
-            faulty = run(schedule)
-        if faulty.violation is not None and (seed == first or run(schedule).violation is None):
-            return True
-    return False
+            MUTANTS[mutant](patch)
+            faulty = run(variant)
+        if faulty.violation is None:
+            continue
+        if (first_holds and seed == schedule.seed) or run(variant).violation is None:
+            return faulty.violation
+    return None
 
 
 def shortest(outcome: Outcome) -> Outcome:

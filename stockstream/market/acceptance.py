@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from stockstream.market.day_base import base_of, day_of
-from stockstream.market.day_figures import keep
+from stockstream.market.day_figures import keep, said_by_both
 from stockstream.market.exchange_days import Believed
 from stockstream.market.sessions import first_session, session_after
 from stockstream.quotes import TradingSession, Version
@@ -160,12 +160,18 @@ def _amended(here: QuoteRow, row: QuoteRow) -> QuoteRow:
     """The row that is here with what the other one of its quote says more; the same for nothing."""
     told, known = row.session, here.session
     session = known if told is None or (known and known.since >= told.since) else told
-    if _says_more(row, here):
-        return row if row.session is session else msgspec.structs.replace(row, session=session)
-    return here if session is known else msgspec.structs.replace(here, session=session)
+    quote = said_by_both(here.quote, row.quote)
+    more = row if _says_more(row, here) else here
+    if more.session is session and more.quote is quote:
+        return more
+    if quote == more.quote:
+        return msgspec.structs.replace(more, session=session)
+    return msgspec.structs.replace(more, session=session, quote=quote)
 
 
 def _says_more(row: QuoteRow, here: QuoteRow) -> bool:
+    if row.quote.previous_close is None and here.quote.previous_close is not None:
+        return False  # its base is the one of before
     if row.day is None or (row.base == here.base and row.day == here.day):
         return False
     return here.day is None or row.day.settled >= here.day.settled

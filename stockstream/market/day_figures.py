@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stockstream.market.optional_fields import LARGEST_MOVE, OptionalFields, read_number
-from stockstream.quotes import DayFigures, TradingSession
+from stockstream.quotes import Base, Basis, DayFigures, TradingSession
 
 if TYPE_CHECKING:
-    from stockstream.quotes import Quote, Symbol
+    from stockstream.quotes import Observation, Quote, Symbol
     from stockstream.statuses import QuoteRow
 
 _BESIDE_THE_DAY = frozenset({TradingSession.PRE, TradingSession.POST})
@@ -91,6 +91,67 @@ def keep(quote: Quote, row: QuoteRow, source: str, *, same_day: bool) -> None:
     put(quote, "figures", held if told is None else _together(told, held))
 
 
+def said_later(row: QuoteRow, seen: Observation) -> QuoteRow:
+    """The row of a symbol with what an older price of the same day says beside it, which the row
+    does not say itself: the same row for nothing.
+
+    What is asked for by REST is often answered when the socket has told a newer price.
+    """
+    quote, day = row.quote, row.day
+    if day is None or not day.day.start <= seen.timestamp < day.day.end:
+        return row
+    if seen.currency is not None and quote.currency not in {None, seen.currency}:
+        return row
+    name, close, figures = quote.name, quote.previous_close, quote.figures
+    if name is None:
+        name = seen.name
+    if seen.previous_close is not None:
+        close = seen.previous_close
+    if seen.figures is not None:
+        figures = _newer(quote, seen, None if row.session is None else row.session.session)
+    if name == quote.name and close == quote.previous_close and figures == quote.figures:
+        return row
+    said = msgspec.structs.replace(quote, name=name, previous_close=close, figures=figures)
+    base = row.base
+    if close is not None and close != quote.previous_close:
+        base = Base(close, Basis.PREVIOUS_CLOSE, None)
+    return msgspec.structs.replace(row, quote=said, base=base)
+
+
+def _newer(quote: Quote, seen: Observation, session: TradingSession | None) -> DayFigures | None:
+    """The figures of a quote with those that an older price told, where these are newer."""
+    told, held = seen.figures, quote.figures
+    if told is None or (held is not None and held.at is not None and held.at >= seen.timestamp):
+        return held
+    beside = _beside(told, seen.timestamp, quote.price, quote.session or session)
+    if seen.timestamp == quote.timestamp:
+        beside = msgspec.structs.replace(beside, at=None)
+    if held is None or held.at is not None:
+        return beside if held is None else _together(beside, held)
+    return _together(held, beside)
+
+
+def said_by_both(here: Quote, there: Quote) -> Quote:
+    """A quote with what another node says more of the same version; the same one for nothing."""
+    name, close, figures = here.name, here.previous_close, here.figures
+    if name is None:
+        name = there.name
+    if close is None:
+        close = there.previous_close
+    if there.figures is not None and _is_later(there.figures, figures):
+        figures = there.figures
+    if name == here.name and close == here.previous_close and figures == here.figures:
+        return here
+    return msgspec.structs.replace(here, name=name, previous_close=close, figures=figures)
+
+
+def _is_later(figures: DayFigures, others: DayFigures | None) -> bool:
+    """Those without a time came with the price itself."""
+    if others is None:
+        return True
+    return others.at is not None and (figures.at is None or figures.at > others.at)
+
+
 def _is_whole(figures: DayFigures) -> bool:
     return (
         figures.volume is not None
@@ -108,7 +169,7 @@ def _together(told: DayFigures, held: DayFigures) -> DayFigures:
         held.open if told.open is None else told.open,
         held.volume if told.volume is None else told.volume,
         told.rolling,
-        held.at if told.volume is None and held.volume is not None else None,
+        held.at if told.volume is None and held.volume is not None else told.at,
     )
 
 

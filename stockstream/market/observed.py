@@ -23,6 +23,17 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class FiguresTold:
+    """Older prices of `upstream` than it has told since, for what was told beside them of the day.
+
+    One that is lost is told again after the next connection.
+    """
+
+    upstream: str
+    observations: tuple[Observation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Observed(Request[Accepted]):
     """Prices of `upstream` that are newer than those it told before, by its feed's judgement.
 

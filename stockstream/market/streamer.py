@@ -16,7 +16,8 @@ import trio
 from stockstream import paths
 from stockstream.market.acceptance import accept, epoch_of, take_in
 from stockstream.market.day_base import corrected
-from stockstream.market.observed import Accepted, Observed
+from stockstream.market.day_figures import said_later
+from stockstream.market.observed import Accepted, FiguresTold, Observed
 from stockstream.market.sessions import next_turn, turned
 from stockstream.market.versioning import Portion, Versioning
 from stockstream.messages import (
@@ -185,6 +186,19 @@ class Streamer(Actor):
                 new = corrected(row, day, message.found.get(symbol), whole=message.whole)
                 if new is not row:
                     amended[symbol] = new
+        if amended:
+            self._amend(amended, own=True)
+
+    @handles(FiguresTold)
+    def _on_figures(self, message: FiguresTold) -> None:
+        rows = self._tables.quotes.rows
+        amended: dict[Symbol, QuoteRow] = {}
+        for seen in message.observations:
+            row = rows.get(seen.symbol)
+            if row is not None and row.source == message.upstream:
+                new = said_later(row, seen)
+                if new is not row:
+                    amended[seen.symbol] = new
         if amended:
             self._amend(amended, own=True)
 

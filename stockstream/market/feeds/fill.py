@@ -24,7 +24,7 @@ from stockstream.market.providers.push import Refused, Trouble
 from stockstream.quotes import Symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from stockstream.market.feeds.allowance import Tokens
     from stockstream.market.providers.push import Access, Event, Latest
@@ -151,6 +151,30 @@ class Fill:
     def _failed(self, kind: str, reason: str, said: str | None = None) -> None:
         self.trouble = kind
         self._tell_failed(kind, reason, said)
+
+
+class Lacking:
+    """Symbols of which the latest price is asked for again, since their day has just begun: only by
+    REST the previous close is told. Each is asked for once a day.
+    """
+
+    def __init__(self) -> None:
+        self._asked: dict[Symbol, int] = {}
+
+    def look(
+        self, symbols: Iterable[Symbol], rows: Mapping[Symbol, QuoteRow], upstream: str
+    ) -> frozenset[Symbol]:
+        """Those of these that `upstream` tells, without a previous close."""
+        found: list[Symbol] = []
+        for symbol in symbols:
+            row = rows.get(symbol)
+            if row is None or row.day is None or row.quote.previous_close is not None:
+                continue
+            day = row.day.day.start
+            if row.source == upstream and self._asked.get(symbol) != day:
+                self._asked[symbol] = day
+                found.append(symbol)
+        return frozenset(found)
 
 
 def is_news(seen: Observation, rows: Mapping[Symbol, QuoteRow]) -> bool:

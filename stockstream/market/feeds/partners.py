@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from stockstream.market.breaker_types import NotPermitted, Permit
     from stockstream.market.feeds.standby import Standby
-    from stockstream.market.observed import Accepted, Observed
+    from stockstream.market.observed import Accepted, FiguresTold, Observed
     from stockstream.messages import UpstreamTold
     from supervision import ActorRef, Request, System
 
@@ -89,6 +89,10 @@ class Partners:
             except CallError as error:
                 failed("streamer_unavailable", str(error))
                 await trio.sleep(RETRY_SECONDS)
+
+    def tell_figures(self, told: FiguresTold) -> None:
+        """Tell the streamer what came beside prices that are older than those it has."""
+        self._streamer.cast(told)
 
     async def _insist(self, who: ActorRef, request: Request[T]) -> T:
         """Call, and call again while `who` is being restarted.

@@ -21,13 +21,14 @@ from stockstream import paths
 from stockstream.market.confirmations import Pace
 from stockstream.market.feeds.allowance import Tokens
 from stockstream.market.feeds.confirming import subscribed
-from stockstream.market.feeds.fill import Fill, is_news
+from stockstream.market.feeds.fill import Fill, Lacking, is_news
 from stockstream.market.feeds.kept_line import Common, KeptLine
 from stockstream.market.feeds.partners import Partners
 from stockstream.market.feeds.standby import Standby
 from stockstream.market.feeds.standing import Standing
 from stockstream.market.feeds.telling import Telling
 from stockstream.market.feeds.wanting import NOTHING, Wanting
+from stockstream.market.observed import FiguresTold
 from stockstream.market.providers.push import Event, Prices, Refused, Subscribed, Unread
 from stockstream.masks import without_secrets
 from stockstream.messages import (
@@ -97,6 +98,7 @@ class PushFeed(Actor):
         self._shares: dict[int, Share] = {}
         self._standby = Standby(upstream, self._parts, tables, exclusive=provider.needs_key)
         self._fill: Fill | None = None
+        self._lacking = Lacking()
         self._lines: tuple[KeptLine, ...] = ()
 
     async def init(self) -> None:
@@ -280,6 +282,9 @@ class PushFeed(Actor):
         elif isinstance(event, Prices):
             # The socket has told of many in the meantime; that is no trouble.
             rows = self._tables.quotes.rows
+            known = tuple(one for one in event.observations if not is_news(one, rows))
+            if known and self._standby.held:
+                self._partners.tell_figures(FiguresTold(self._upstream, known))
             event = Prices(tuple(one for one in event.observations if is_news(one, rows)))
             found = defaultdict[KeptLine, list[Symbol]](list)
             for one in event.observations:
@@ -339,8 +344,11 @@ class PushFeed(Actor):
                     again.add(self._fill.trouble)
                 self._standing.succeeded(again)
             to_ask = frozenset[Symbol]().union(*(one.look(now) for one in kept))
-            if to_ask and self._fill is not None:
-                self._fill.want(to_ask)
+            if self._fill is not None:
+                told = (symbol for line in lines for symbol in line.subscribed)
+                lacking = self._lacking.look(told, self._tables.quotes.rows, self._upstream)
+                if to_ask or lacking:
+                    self._fill.want(to_ask | lacking)
 
     def _answer(self, kept: Sequence[KeptLine], now: float) -> None:
         """Say what the lines confirm by being there."""

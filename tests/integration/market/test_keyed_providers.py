@@ -6,7 +6,7 @@ import gzip
 import json
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -29,8 +29,10 @@ from tests.support.client import connected
 from tests.support.tree import running_tree
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    from tests.support.client import Client
 
 KEY = "pk-3f9/a1b2c3d4e5f6"
 MASKED = "********"
@@ -44,10 +46,22 @@ async def stub(tmp_path: Path, nursery: trio.Nursery) -> str:
     return url
 
 
+def quotes_of(me: Client, symbol: str) -> Iterator[dict[str, Any]]:
+    snapshots = (message for message in me.messages if message["type"] == "snapshot")
+    return (one for told in snapshots for one in told["quotes"] if one["symbol"] == symbol)
+
+
+def has_its_day(quote: dict[str, Any]) -> bool:
+    return quote["basis"] == "previous_close" and {"high", "low", "open"} <= set(
+        quote.get("day", {})
+    )
+
+
 async def test_a_key_gets_to_its_provider_and_into_no_output(
     stub: str, nursery: trio.Nursery
 ) -> None:
-    """Prices come by the socket and by REST, and nothing that anybody can read has the key. A
+    """Prices come by the socket and by REST, which alone tells the day, whichever of the two is
+    first, and nothing that anybody can read has the key. A
     symbol that is not there is refused, and so is one more than the plan has.
     """
     address = f"finnhub://?symbols=3&url={stub.replace('http', 'ws')}/__streams/finnhub"
@@ -61,6 +75,7 @@ async def test_a_key_gets_to_its_provider_and_into_no_output(
         ):
             await me.send(action="subscribe", symbols=["AAPL", "BINANCE:BTCUSDT"])
             await me.wait_for(lambda: me.prices.keys() == {"AAPL", "BINANCE:BTCUSDT"})
+            await me.wait_for(lambda: any(map(has_its_day, quotes_of(me, "AAPL"))))
             us = await until(tree, lambda up: "symbol_over_limit" in up["troubles"], "us")
             assert us["push"]["refused"] == {"NO-SUCH": "unknown_symbol", "ZZZ": "over_limit"}
             assert us["troubles"] == {"symbol_unknown_symbol": 1, "symbol_over_limit": 1}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from stockstream.market.acceptance import accept
-from stockstream.market.day_figures import before, read_figures
+from stockstream.market.acceptance import accept, take_in
+from stockstream.market.day_figures import before, read_figures, said_later
+from stockstream.market.feeds.fill import Lacking
 from stockstream.market.observed import Observed
 from stockstream.market.time_base import Reading
-from stockstream.quotes import DayFigures, Observation, Symbol, TradingSession
+from stockstream.quotes import Base, Basis, DayFigures, Observation, Symbol, TradingSession
 
 AAPL = Symbol("AAPL")
 NOON = 1_795_453_200_000  # 2026-11-23T12:00:00-05:00, a Monday
@@ -94,6 +96,69 @@ def test_figures_end_with_the_day_and_with_their_source():
     take(rows, 151.0, NOON + 13 * HOUR, source="us2")
     quote = rows[AAPL].quote
     assert (quote.figures, quote.previous_close, quote.name) == (None, None, "Apple Inc.")
+
+
+def test_what_comes_late_is_said_beside_the_newer_price():
+    """The answer of REST is older than the trade that came meanwhile; the version stays."""
+    rows: dict = {}
+    take(rows, 152.0, NOON)
+    (row,) = rows.values()
+    late = Observation(
+        AAPL,
+        150.0,
+        NOON - 1,
+        previous_close=148.0,
+        name="Apple Inc.",
+        figures=DayFigures(151.0, 149.0, 150.0, 7e6),
+    )
+    said = said_later(row, late)
+    assert said.quote.figures == DayFigures(152.0, 149.0, 150.0, 7e6, at=NOON - 1)
+    assert (said.quote.previous_close, said.quote.name) == (148.0, "Apple Inc.")
+    assert said.base == Base(148.0, Basis.PREVIOUS_CLOSE, None)
+    assert said.quote.version == row.quote.version
+    assert said_later(said, late) is said
+    other = msgspec.structs.replace(late, figures=DayFigures(volume=6e6), timestamp=NOON - 2)
+    assert said_later(said, other) is said, "it is older still"
+    newer = msgspec.structs.replace(late, figures=DayFigures(volume=8e6), timestamp=NOON)
+    assert said_later(said, newer).quote.figures == DayFigures(152.0, 149.0, 150.0, 8e6)
+
+
+@pytest.mark.parametrize("more", [{"timestamp": NOON - 24 * HOUR}, {"currency": "EUR"}])
+def test_what_is_of_another_day_or_currency_is_not_said(more):
+    rows: dict = {}
+    take(rows, 152.0, NOON, currency="USD")
+    late = msgspec.structs.replace(Observation(AAPL, 150.0, NOON, previous_close=148.0), **more)
+    assert said_later(rows[AAPL], late) is rows[AAPL]
+
+
+def test_other_nodes_take_what_is_said_later_and_keep_it():
+    """Whichever of the two rows of a version comes last."""
+    rows: dict = {}
+    take(rows, 152.0, NOON)
+    (row,) = rows.values()
+    late = Observation(AAPL, 150.0, NOON - 1, previous_close=148.0, figures=DayFigures(151.0))
+    said = said_later(row, late)
+    assert take_in([said], {AAPL: row}).amended == (said,)
+    assert take_in([row], {AAPL: said}) == ((), (), 1)
+    named = said_later(row, Observation(AAPL, 150.0, NOON - 1, name="Apple Inc."))
+    (both,) = take_in([named], {AAPL: said}).amended
+    assert (both.quote.name, both.quote.previous_close) == ("Apple Inc.", 148.0)
+    assert both.base == said.base
+
+
+def test_a_previous_close_is_asked_for_once_a_day():
+    """Of what this upstream tells, and as long as it has none."""
+    rows: dict = {}
+    lacking = Lacking()
+    assert lacking.look([AAPL], rows, "us") == frozenset()
+    take(rows, 150.0, NOON)
+    assert lacking.look([AAPL], rows, "us2") == frozenset()
+    assert lacking.look([AAPL], rows, "us") == {AAPL}
+    assert lacking.look([AAPL], rows, "us") == frozenset()
+    take(rows, 150.0, NOON + HOUR, previous_close=148.0)
+    assert lacking.look([AAPL], rows, "us") == frozenset()
+    take(rows, 151.0, NOON + 13 * HOUR)
+    assert lacking.look([AAPL], rows, "us") == {AAPL}
 
 
 def test_another_volume_is_no_quote():

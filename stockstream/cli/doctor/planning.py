@@ -16,7 +16,7 @@ from stockstream.cli.doctor.installed import look_at_packages, look_at_python
 from stockstream.cli.doctor.node import judge_node, judge_spool, judge_upstream
 from stockstream.cli.doctor.provider import ask_polled, ask_pushed, judge_asked
 from stockstream.cli.doctor.running import Check
-from stockstream.cli.doctor.secrets import look_at_secrets
+from stockstream.cli.doctor.secrets import NOT_CHOSEN, look_at_secrets
 from stockstream.cluster.nats_access import NatsAccess, read_servers
 from stockstream.database.url import read_database_url
 from stockstream.http_client import host_of
@@ -77,7 +77,7 @@ def of_the_settings(
 
 
 async def _settings(configuration: Configuration) -> Finding:
-    chosen = sum(source in {"environment", ".env"} for source in configuration.sources.values())
+    chosen = sum(source not in NOT_CHOSEN for source in configuration.sources.values())
     place = "production" if configuration.settings.production else "development"
     return ok(f"{chosen} are set, all can be used, for {place}")
 

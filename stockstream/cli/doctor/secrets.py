@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +11,13 @@ import trio
 from pydantic import SecretStr
 
 from stockstream.cli.doctor.findings import Finding, ok, warning, worst_of
-from stockstream.config import ENV_FILE, SECRETS
+from stockstream.config import ENV_FILE, PRIVATE, SECRETS
+from stockstream.environment import NOT_MADE_YET
 from stockstream.market.providers.known_secrets import KnownSecrets
+from stockstream.secret_places import file_variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from stockstream.config import Settings
     from stockstream.environment import Configuration
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 FEWEST_CHARACTERS = 8
 """A random text of 16 has about 14 different ones."""
 _WORDS = ("change", "secret", "password", "example", "token", "stockstream", "12345", "qwert")
+NOT_CHOSEN = frozenset({"default", "generated", NOT_MADE_YET})
+"""Sources of values that nobody has set."""
 DRAW = "draw one: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
@@ -71,7 +74,7 @@ async def look_at_secrets(configuration: Configuration) -> Finding:
         name.upper(): secret.get_secret_value()
         for name in (*SECRETS, "chaos_token")
         if isinstance(secret := getattr(settings, name), SecretStr)
-        and configuration.sources[name] in {"environment", ".env"}
+        and configuration.sources[name] not in NOT_CHOSEN
     }
     files = files_of(configuration)
     modes = await trio.to_thread.run_sync(_modes, files, abandon_on_cancel=True)
@@ -112,20 +115,14 @@ def files_of(configuration: Configuration) -> dict[Path, str]:
         for name in SECRETS
         if configuration.sources[name] == "generated"
     }
-    fields = [name for name, value in settings if isinstance(value, SecretStr)]
-    if any(configuration.sources[name] == ".env" for name in fields):
+    if any(configuration.sources[name] == ".env" for name in PRIVATE):
         files[Path(ENV_FILE)] = ENV_FILE
     if settings.cluster_nats_credentials is not None:
         files[settings.cluster_nats_credentials] = "CLUSTER_NATS_CREDENTIALS"
-    keys = [
-        variable
-        for source in settings.providers
-        for variable in (source.key_variable, source.secret_variable)
-    ]
-    for variable in (*(name.upper() for name in fields), *keys):
-        path = os.environ.get(f"{variable}_FILE")
-        if path:
-            files[Path(path)] = f"{variable}_FILE"
+    for name, given in configuration.given.items():
+        # A credential of systemd's is closed by itself, whatever its mode looks like.
+        if given.place == "file" and given.path is not None:
+            files[given.path] = file_variable(name)
     return files
 
 
@@ -141,21 +138,14 @@ def _modes(files: Mapping[Path, str]) -> dict[str, int]:
 
 def judge_modes(modes: Mapping[str, int]) -> Finding:
     """Whether others on this machine may read them."""
-    open_to = {
-        name: "everybody" if mode & stat.S_IRWXO else "its group"
-        for name, mode in modes.items()
-        if mode & (stat.S_IRWXG | stat.S_IRWXO)
-    }
-    if not open_to:
-        return ok("their files are closed to others")
-    return worst_of(_open_files(open_to.items()))
-
-
-def _open_files(open_to: Iterable[tuple[str, str]]) -> list[Finding]:
-    return [
-        warning(
-            f"{name} holds a secret and is open to {whom} of this machine",
-            "chmod 600 it, as the user that runs the server",
-        )
-        for name, whom in open_to
-    ]
+    return worst_of(
+        [
+            warning(
+                f"{name} holds a secret, and every user of this machine can read it",
+                "chmod o-rwx it",
+            )
+            for name, mode in modes.items()
+            if mode & stat.S_IRWXO
+        ]
+        or [ok("their files are closed to others")]
+    )

@@ -80,8 +80,7 @@ WRONG = [
     (judge_values({"ADMIN_TOKEN": "changeme-changeme"}), "warning", "'change'", "token_urlsafe"),
     (judge_values({"ADMIN_TOKEN": "aaaaaaaaaaaaaaaab"}), "warning", "2 different", "token_urlsafe"),
     (judge_values({"A": RANDOM, "B": RANDOM}), "warning", "A and B are the same", "of its own"),
-    (judge_modes({".env": 0o100644}), "warning", "open to everybody", "chmod 600"),
-    (judge_modes({".env": 0o100640}), "warning", "open to its group", "chmod 600"),
+    (judge_modes({".env": 0o100644}), "warning", "every user", "chmod o-rwx"),
     (
         judge_disk(Disk(HERE, True, trouble="/data: Read-only file system"), GB),
         "failed",
@@ -236,7 +235,7 @@ def test_what_is_wrong_is_named_with_what_to_do(
         judge_python((3, 11, 9)),
         judge_packages({"a": {"1": False, "2": False}, "b": {"1": False}}, {"a": "2"}),
         judge_values({"ADMIN_TOKEN": RANDOM}),
-        judge_modes({".env": 0o100600}),
+        judge_modes({".env": 0o100640}),
         judge_disk(Disk(HERE, True, 9 * GB), GB),
         judge_disk(Disk(HERE, True, 9 * GB, 0.0, 7, 0), GB),
         judge_open_files(None, 20_000, chosen=True),

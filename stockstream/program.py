@@ -14,7 +14,7 @@ from pathlib import Path
 
 NAME = "stockstream"
 
-_COMMANDS = "serve|cluster|mock|watch|tree|providers|chaos|db|config|doctor|--help"
+_COMMANDS = "serve|cluster|mock|watch|tree|providers|chaos|db|config|doctor|logs|--help"
 _COMMAND = re.compile(rf"(?<![\w./-]){NAME}(?= (?:{_COMMANDS})\b(?!:))")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 from quart import Response, jsonify, render_template, request
@@ -13,6 +15,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from supervision import correlation_id
 from web.admin.chaos import chaos_api
 from web.admin.gate import install as install_admin
+from web.admin.loggers import loggers_api
 from web.admin.page import admin
 from web.admin.reading import admin_api
 from web.api.alerts import alerts_api
@@ -24,6 +27,7 @@ from web.api.quotes import api
 from web.api.rows import RowConverter
 from web.api.watchlists import watchlists_api
 from web.base_path import below
+from web.callers import socket_holder
 from web.compression import Compression
 from web.live.upgrade import upgrade
 from web.pages import pages
@@ -36,24 +40,26 @@ from web.security import (
     own_address,
     transport_headers,
 )
-from web.server import serve_static, websocket_class
+from web.server import serve_static, websocket_class, wire_of
 from web.users.access import install as install_users
 from web.watch.cluster import cluster
 from web.watch.health import health
 from web.watch.metrics import metrics, token_needed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from werkzeug.wrappers import Response as WerkzeugResponse
 
     from web.admin.stream import EventStreams
+    from web.callers import Network
     from web.live.clients import Clients
     from web.parts import Parts
     from web.server import ServerStatistics
 
 LARGEST_BODY = 64 * 1024
 REQUEST_ID = "X-Request-Id"
+_SENT_ID = re.compile(r"[A-Za-z0-9._:=+/-]{8,128}")
 REDIRECTS = range(300, 400)
 JSON_PATHS = ("/metrics", "/api/", "/health/", "/admin/api/", "/ws")
 
@@ -88,6 +94,7 @@ def create_app(
 
     app.before_request(_begin_request)
     install_callers(app, parts.settings.hosts, parts.settings.trusted_proxies)
+    app.before_request(partial(_take_over_id, parts.settings.trusted_proxies))
     install_users(app, parts.settings.users, parts.settings.allowed_origins)
     public = Compression().public
     now = parts.settings.wall_clock_ms
@@ -106,6 +113,7 @@ def create_app(
     install_admin(app, parts.settings.admin)
     app.register_blueprint(admin(parts))
     app.register_blueprint(admin_api(parts, streams))
+    app.register_blueprint(loggers_api(parts.system, parts.telemetry.levels))
     app.register_blueprint(
         chaos_api(
             parts.system,
@@ -125,6 +133,15 @@ def create_app(
 async def _begin_request() -> None:
     # Log lines of all actors that work for this request carry it (R62), and so does the answer.
     correlation_id.set(secrets.token_hex(8))
+
+
+async def _take_over_id(trusted: Sequence[Network]) -> None:
+    """Use the id that a trusted proxy, or a program on this machine, has for the request."""
+    sent = request.headers.get(REQUEST_ID, "")
+    peer = wire_of(request.scope).peer
+    of_a_proxy = peer is not None and socket_holder(trusted, peer[0]) is None
+    if (of_a_proxy or current_caller().local) and _SENT_ID.fullmatch(sent):
+        correlation_id.set(sent)
 
 
 async def _error(error: HTTPException) -> Answer:

@@ -25,7 +25,7 @@ from stockstream.alerts.shares import SHARES, Line, LineRecord, Pauses, Shares
 from stockstream.alerts.targets import TargetPolicy
 from stockstream.database.query import DatabaseError, Rejected, ask
 from stockstream.statuses import WebhookStatus
-from supervision import Actor, Conflate, MailboxPolicy, handles
+from supervision import Actor, Conflate, MailboxPolicy, correlation_id, handles
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
@@ -236,6 +236,7 @@ class Webhooks(Actor):
             self._count()
             self._wake()
             return
+        correlation_id.set(call.stored.alert.id)  # as its receiver knows it
         outcome = await poster.post(call, slot.standing)
         if outcome.reason is None:
             self._shares.note_answer(call.line, outcome.seconds)

@@ -72,6 +72,7 @@ _COMMANDS = (
     ("chaos", _inspect, "Break a running server on purpose, and see that it holds."),
     ("db", _inspect, "Look after the database: schema, export, import, backup, retention."),
     ("config", _inspect, "Show every setting with its value and source."),
+    ("logs", _inspect, "See, and change for a while, what a running server logs."),
     ("doctor", _inspect, "Look at all that a server needs, and say what to do."),
 )
 

@@ -83,8 +83,25 @@ class AdminClient:
             Refused: it answers with an error, other than to a wrong token.
             StartError: the server is not there, refuses the token, or answers something else.
         """
+        return self._asked("GET", path, kind)
+
+    def change(self, method: str, path: str, kind: type[T], body: object | None = None) -> T:
+        """Ask for a change by `PUT`, `POST` or `DELETE`, and read the answer as `kind`.
+
+        Raises:
+            Refused, StartError: as `get` does.
+        """
+        return self._asked(method, path, kind, None if body is None else msgspec.json.encode(body))
+
+    def _asked(self, method: str, path: str, kind: type[T], content: bytes | None = None) -> T:
         try:
-            answer = httpx.get(f"{self._url}{path}", headers=self._headers, timeout=TIMEOUT_SECONDS)
+            answer = httpx.request(
+                method,
+                f"{self._url}{path}",
+                content=content,
+                headers=self._headers,
+                timeout=TIMEOUT_SECONDS,
+            )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise StartError(
                 f"no server answers at {self._url}: {error}; "

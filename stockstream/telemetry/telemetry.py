@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import trio
 
 from stockstream.telemetry.event_log import EventLog
+from stockstream.telemetry.log_levels import LendLevel, LoggerRow, LogLevels, TakeBackLevel
 from stockstream.telemetry.process import ProcessHistory, Sampler
 from stockstream.telemetry.tally import Tally
 from supervision import Actor, handles
@@ -31,6 +32,7 @@ class Telemetry:
     events: EventLog = field(default_factory=EventLog)
     tally: Tally = field(default_factory=Tally)
     process: ProcessHistory = field(default_factory=ProcessHistory)
+    levels: LogLevels = field(default_factory=LogLevels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,9 @@ class _Sample:
 
 
 class TelemetryActor(Actor):
-    """First child of the root: has the event log listen, and samples the process's figures."""
+    """First child of the root: has the event log listen, samples the process's figures, and lends
+    levels to loggers.
+    """
 
     owns_tasks: ClassVar[bool] = True
 
@@ -67,3 +71,12 @@ class TelemetryActor(Actor):
         lag, self._lag = self._lag, 0.0
         self._telemetry.process.add(self._sampler.sample(lag))
         self._telemetry.events.tell_the_rest()
+        self._telemetry.levels.end_due()
+
+    @handles(LendLevel)
+    def _lend(self, request: LendLevel) -> LoggerRow:
+        return self._telemetry.levels.lend(request)
+
+    @handles(TakeBackLevel)
+    def _take_back(self, request: TakeBackLevel) -> LoggerRow:
+        return self._telemetry.levels.take_back(request)

@@ -9,7 +9,6 @@ import msgspec
 import structlog
 from quart import Blueprint, request
 from werkzeug.exceptions import (
-    BadRequest,
     Conflict,
     Forbidden,
     HTTPException,
@@ -22,9 +21,9 @@ from stockstream import paths
 from stockstream.chaos.catalogue import ACTIONS
 from stockstream.chaos.messages import Begin, End, Halt, Inject, Refusal, Refused
 from stockstream.chaos.targets import list_targets
-from stockstream.decoding import from_json
 from stockstream.version import program_version
 from supervision import CallError, NoProc, Request, snapshot
+from web.admin.bodies import read_body
 from web.admin.gate import admin_name, require_admin
 from web.answers import json_answer
 from web.parameters import read_query, texts, whole
@@ -81,12 +80,6 @@ class ChaosDisabledError(Forbidden):
     word: ClassVar[str] = "chaos_disabled"
 
 
-class BadBodyError(BadRequest):
-    """The body is not valid for this call."""
-
-    word: ClassVar[str] = "bad_body"
-
-
 class NoControllerError(ServiceUnavailable):
     """The chaos controller restarts, or hangs."""
 
@@ -132,12 +125,6 @@ def chaos_api(
             raise refusal
         return admin_name()
 
-    async def body(kind: type[T]) -> T:
-        try:
-            return from_json(await request.get_data(), kind)
-        except msgspec.MsgspecError as error:
-            raise BadBodyError(str(error)) from error
-
     @blueprint.get("/status")
     async def status() -> Response:
         return json_answer(
@@ -164,7 +151,7 @@ def chaos_api(
     @blueprint.post("/inject")
     async def inject() -> Response:
         who = allowed()
-        wanted = await body(InjectBody)
+        wanted = await read_body(InjectBody)
         injection = await _call(
             system,
             Inject(
@@ -183,7 +170,7 @@ def chaos_api(
     @blueprint.post("/experiments")
     async def begin() -> Response:
         who = allowed()
-        wanted = await body(BeginBody)
+        wanted = await read_body(BeginBody)
         if not 0 < wanted.seconds <= LONGEST_EXPERIMENT_SECONDS:
             raise RefusedError(
                 Refusal("bad_parameters", "seconds must be above 0 and at most a day")

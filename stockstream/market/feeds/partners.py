@@ -12,7 +12,8 @@ import trio
 from stockstream import paths
 from stockstream.market.breaker_messages import AcquirePermit, NoCalls
 from stockstream.messages import CircuitChanged, FeedChanged, RoutesTold
-from supervision import CallError, NoProc, ServerExited
+from stockstream.times import now_ms
+from supervision import CallError, NoProc, ServerExited, correlation_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,6 +39,7 @@ class Partners:
     def __init__(
         self, system: System, upstream: str, standby: Standby, watchers: Iterable[str]
     ) -> None:
+        self._upstream = upstream
         self.breaker = system.ref(paths.circuit_breaker(upstream))
         self._streamer = system.ref(paths.STREAMER)
         self._bus = system.ref(paths.BUS)
@@ -68,9 +70,12 @@ class Partners:
     async def permit(self, feed: ActorRef) -> Permit | NotPermitted:
         """Ask for a permit for a call of the feed, which gives its own ref: kept, it is a cycle.
 
+        The log lines of all actors that have to do with what follows carry one id.
+
         Raises:
             CallError: the breaker does not answer. It is told that there will be no call.
         """
+        correlation_id.set(f"{self._upstream}-{now_ms()}")
         try:
             return await self._insist(self.breaker, AcquirePermit(feed))
         except CallError:

@@ -20,6 +20,7 @@ COMMANDS = (
     "db",
     "config",
     "doctor",
+    "logs",
 )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.support.client import connected
 from tests.support.server import SIMULATED, running_server
+from tests.support.tree import running_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,3 +50,27 @@ async def test_a_command_has_one_id_in_the_log_of_all_its_actors(
         # The log comes by a pipe of its own.
         await server.until(lambda _said: len(loggers(2)) >= len(expected))
         assert [loggers(number) for number in (1, 2)] == [expected, expected]
+
+
+async def test_a_proxy_and_this_machine_may_bring_the_id_of_a_request() -> None:
+    """The answer has it, as the log lines have; of anybody else, and of another shape, it is not
+    taken over.
+    """
+    taken = "proxy-0123456789"
+    async with (
+        running_tree(trusted_proxies="127.0.0.2") as tree,
+        httpx.AsyncClient(base_url=tree.url) as here,
+        httpx.AsyncClient(
+            base_url=tree.url, transport=httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+        ) as proxy,
+    ):
+
+        async def id_of(client: httpx.AsyncClient, sent: str, **headers: str) -> str:
+            given = {"X-Request-Id": sent, **headers}
+            return str((await client.get("/health/live", headers=given)).headers["X-Request-Id"])
+
+        assert await id_of(here, taken) == taken
+        assert await id_of(proxy, taken, **{"X-Forwarded-For": "203.0.113.7"}) == taken
+        assert await id_of(here, taken, **{"X-Forwarded-For": "203.0.113.7"}) != taken
+        for wrong in ("short", "with a blank in it", "x" * 129, "<script>alert()"):
+            assert await id_of(here, wrong) != wrong

@@ -35,7 +35,7 @@ from stockstream.shards import Sharding
 from stockstream.statuses import Holding, Members
 from stockstream.tables import Tables
 from stockstream.upstreams import feed_of_all, worst_circuit
-from supervision import Actor, ChildSpec, System, handles, supervisor
+from supervision import Actor, ChildSpec, System, correlation_id, handles, supervisor
 
 WALL_MS = 1_795_341_600_000
 UPSTREAM = "api"
@@ -228,6 +228,7 @@ class Market:
         self.tables = Tables()
         self.system = System()
         self.heard = []
+        self.heard_for = []
         self.told = trio.Event()
         self.demand = None
         self.demands_wanted = 0
@@ -298,6 +299,7 @@ class Market:
 
     def hear(self, message):
         self.heard.append(message)
+        self.heard_for.append(correlation_id.get())
         self.told.set()
         self.told = trio.Event()
 

@@ -23,7 +23,7 @@ from stockstream.messages import Demand, ForceCircuit
 from stockstream.quotes import Observation
 from stockstream.statuses import FeedState, FeedStatus
 from stockstream.times import Moment
-from supervision import handles, terminate_child
+from supervision import correlation_id, handles, terminate_child
 from supervision.events import Exited
 from tests.unit.market.market_tree import (
     BREAKER,
@@ -517,3 +517,19 @@ async def test_a_bug_in_a_provider_is_the_feed_s_crash_and_it_comes_back(autojum
 def test_a_bad_setting_is_refused_by_its_name(field, value):
     with pytest.raises(ValueError, match=f"^{field} must"):
         PollSettings(**{field: value})
+
+
+async def test_all_that_follows_of_a_fetch_has_one_id(autojump_clock):
+    """In the log of the feed, of the breaker, of the streamer, and of whoever is told of it."""
+    asked = []
+    provider = ScriptedProvider([lambda _: asked.append(correlation_id.get())] * 3)
+    async with running_market(provider) as market:
+        await market.until(lambda: len(market.batches) == 3)
+    told = [
+        id_
+        for id_, message in zip(market.heard_for, market.heard, strict=True)
+        if message in market.batches
+    ]
+    assert asked == told
+    assert len(set(asked)) == 3
+    assert all(id_.startswith(f"{UPSTREAM}-") for id_ in asked)

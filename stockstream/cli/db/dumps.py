@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
+from typing import TYPE_CHECKING
 
 import trio
 from rich.progress import DownloadColumn, TimeElapsedColumn
 
 from stockstream.cli.db.common import Json, Yes, print_json, progress, visiting
 from stockstream.cli.db.outputs import told_on, written
-from stockstream.database import dumps, migrations
+from stockstream.database import backup_notes, dumps, migrations
 from stockstream.database.dumps import DumpFailed
 from stockstream.database.migrations import MigrationFailed
 from stockstream.database.own_tables import FindSchemas
 from stockstream.database.pooling import lends_by_transaction
 from stockstream.errors import StartError, UsageError
+from stockstream.times import now_ms
+
+if TYPE_CHECKING:
+    from stockstream.config import Settings
 
 
 async def backup(target: Path, *, as_json: Json = False) -> int:
@@ -51,6 +56,7 @@ async def backup(target: Path, *, as_json: Json = False) -> int:
                 size = await dumps.back_up(visit.server.address(), schemas[0], file, show)
             except DumpFailed as error:
                 raise StartError(f"no backup was made: {error}") from error
+        _note(visit.settings, made=now_ms())
     out = told_on(target)
     if as_json:
         print_json({"file": str(target), "bytes": size}, out)
@@ -100,8 +106,20 @@ async def restore(source: Path, *, yes: Yes = False, as_json: Json = False) -> i
                 raise StartError(
                     f"{source} is restored, but its schema is old and could not be moved: {error}"
                 ) from error
+        _note(visit.settings, restored=now_ms())
     if as_json:
         print_json({"file": str(source), "migrations": done})
     else:
         sys.stdout.write(f"{source} restored\n")
     return 0
+
+
+def _note(settings: Settings, *, made: int | None = None, restored: int | None = None) -> None:
+    """Keep when it was, for `stockstream doctor`. What was done is done, also if this cannot be."""
+    try:
+        backup_notes.note(settings.data_directory, made=made, restored=restored)
+    except OSError as error:
+        sys.stderr.write(
+            f"stockstream: done; that cannot be noted in {settings.data_directory}: "
+            f"{error.strerror}\n"
+        )

@@ -141,9 +141,12 @@ def _read_settings() -> tuple[Configuration, list[Upstream]] | Finding:
         settings = configuration.settings
         refuse_apart(settings)
         with upstreams_named():
-            return configuration, part_settings.upstreams(settings, settings.stub_port)
+            upstreams = part_settings.upstreams(settings, settings.stub_port)
+            for upstream in upstreams:
+                planning.address_of(upstream, settings)
     except ConfigurationError as error:
         return failed(str(error), "correct it; `stockstream config` shows where each comes from")
+    return configuration, upstreams
 
 
 async def _node(url: str, token: str | None, base_path: str) -> Node:

@@ -10,6 +10,7 @@ import httpx
 
 from stockstream import part_settings
 from stockstream.cli.doctor import database, machine, names, public
+from stockstream.cli.doctor.backups import look_at_backups
 from stockstream.cli.doctor.bus import look_at_nats
 from stockstream.cli.doctor.findings import ok, skipped
 from stockstream.cli.doctor.installed import look_at_packages, look_at_python
@@ -62,6 +63,7 @@ def of_the_settings(
         Check("secrets", partial(look_at_secrets, configuration), _SLOW_HERE),
         *_of_this_machine(configuration, node),
         Check("server", _judged(judge_node(node)), _SLOW_HERE),
+        Check("backup", partial(look_at_backups, settings.data_directory), _SLOW_HERE),
         Check("recording", _judged(judge_spool(node)), _SLOW_HERE),
         Check(
             "names",
@@ -181,7 +183,7 @@ def _of_upstream(upstream: Upstream, settings: Settings, node: Node, clocks: Clo
         return Check(name, _judged(judge_upstream(known)), _SLOW_HERE)
     if settings.uses_stub:
         return Check(name, _judged(skipped("the bundled stub starts with the server")), _SLOW_HERE)
-    there = _address(upstream, settings)
+    there = address_of(upstream, settings)
     return Check(
         name,
         partial(_ask, upstream, settings, clocks),
@@ -202,8 +204,13 @@ async def _ask(upstream: Upstream, settings: Settings, clocks: Clocks) -> Findin
     return judge_asked(asked, now_ms(), key)
 
 
-def _address(upstream: Upstream, settings: Settings) -> httpx.URL | None:
-    """Where an upstream is asked; None for one that is asked nowhere."""
+def address_of(upstream: Upstream, settings: Settings) -> httpx.URL | None:
+    """Where an upstream is asked; None for one that is asked nowhere.
+
+    Raises:
+        InvalidProviderUrl: its address cannot be used.
+        InvalidProxy: the environment names a proxy for it that cannot be used.
+    """
     pushed = push_provider(upstream, verify_tls=settings.http_verify_tls)
     if pushed is not None:
         provider, access = pushed
@@ -218,7 +225,7 @@ def _hosts(settings: Settings, upstreams: Sequence[Upstream]) -> dict[str, str]:
     found: dict[str, str] = {}
     source = "PROVIDERS" if settings.providers else "STOCK_API_URL"
     for upstream in upstreams:
-        address = _address(upstream, settings)
+        address = address_of(upstream, settings)
         if address is not None:
             proxy = proxy_to(address)
             # Behind a proxy, names are looked up there.

@@ -19,6 +19,7 @@ import pytest
 
 from stockstream.cli import main
 from stockstream.database import migrations
+from stockstream.database.backup_notes import read_notes
 from stockstream.database.embedded.programs import program
 from stockstream.database.own_tables import OWN_TABLES, is_own
 from stockstream.history.partitions import name as partition
@@ -504,6 +505,8 @@ def test_a_restored_backup_is_what_was_backed_up(db: Run, database_url: str, tmp
     assert document(db("restore", "prices.dump", "--yes", "--json"))["migrations"] == []
     after = [psql(database_url, sql) for sql in (TICKS, CANDLES, "SELECT b FROM batches b")]
     assert after == before
+    notes = read_notes(tmp_path / ".stockstream")
+    assert now_ms() - DAY_MS < (notes.made or 0) <= (notes.restored or 0)
     assert psql(database_url, "SELECT to_regclass('grafana')") == "grafana"
     assert psql(database_url, f"SELECT has_table_privilege('{reader}', 'ticks', 'SELECT')") == "t"
     psql(database_url, f"DROP OWNED BY {reader}; DROP ROLE {reader}")

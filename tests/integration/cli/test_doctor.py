@@ -266,14 +266,25 @@ async def test_a_certificate_that_nobody_trusts(tmp_path: Path) -> None:
     assert ended.result in {Result.FAILED, Result.SKIPPED}
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "many"),
+        ("STOCK_API_URL", "sim://?symbols=zzz"),
+        ("PROVIDERS", "us=alpaca://"),
+        ("ALL_PROXY", "socks5://127.0.0.1:1"),
+    ],
+)
 async def test_wrong_settings_are_told_and_the_rest_is_not_looked_at(
-    monkeypatch: pytest.MonkeyPatch,
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The interpreter and the packages are, whatever is set."""
-    monkeypatch.setenv("PORT", "many")
+    monkeypatch.setenv("STOCK_API_URL" if name == "ALL_PROXY" else name, "http://prices.example")
+    monkeypatch.setenv(name, value)
     found, _ = await examine(None, None, offline=False)
     results = {name: finding.result for name, finding in found}
     assert results["settings"] is Result.FAILED
+    assert name in next(finding.message for check, finding in found if check == "settings")
     assert results["python"] in {Result.OK, Result.INFO}
     assert "database" not in results
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from stockstream.cli.doctor.backups import judge_backups
 from stockstream.cli.doctor.bus import judge_nats
 from stockstream.cli.doctor.clock import Clocks, judge_clock
 from stockstream.cli.doctor.database import (
@@ -32,6 +33,7 @@ from stockstream.cli.doctor.node import (
 from stockstream.cli.doctor.provider import Asked, judge_asked
 from stockstream.cli.doctor.public import Certificate, Way, judge_certificates, judge_way
 from stockstream.cli.doctor.secrets import judge_modes, judge_values
+from stockstream.database.backup_notes import BackupNotes
 from stockstream.decoding import from_json
 from stockstream.history.inspection import ServerFacts
 from stockstream.quotes import Observation, parse_symbol
@@ -68,8 +70,14 @@ def clock(*ahead: float) -> Finding:
     return judge_clock({f"w{number}": seconds for number, seconds in enumerate(ahead)})
 
 
+BACKUPS = [
+    (judge_backups(BackupNotes(), NOW), "info", "none was made", "db backup"),
+    (judge_backups(BackupNotes(NOW - 9 * DAY_MS), NOW), "warning", "9 days old", "a timer"),
+    (judge_backups(BackupNotes(NOW - DAY_MS), NOW), "info", "none was restored", "db restore"),
+]
 DENIED = PermissionError(13, "cannot listen")
 WRONG = [
+    *BACKUPS,
     (
         judge_packages({"httpx": {"0.28.1": True}}, {"httpx": "0.27"}),
         "warning",
@@ -251,6 +259,7 @@ def test_what_is_wrong_is_named_with_what_to_do(
         judge_asked(Asked(1, AAPL), NOW, None),
         way(),
         judge_certificates([Certificate("h", NOW + 90 * DAY_MS)], NOW),
+        judge_backups(BackupNotes(NOW - DAY_MS, NOW - 30 * DAY_MS), NOW),
     ],
 )
 def test_what_is_well_is_told_so(finding: Finding) -> None:

@@ -102,7 +102,7 @@ def stale_by_reason(row: Confirmations, now: int) -> dict[StaleReason, list[Symb
     found: dict[StaleReason, list[Symbol]] = {}
     for symbol, lapse in row.lapsed.items():
         if lapse.due <= now:
-            found.setdefault(lapse.reason, []).append(symbol)
+            found.setdefault(told_reason(row, symbol, lapse.reason), []).append(symbol)
     return found
 
 

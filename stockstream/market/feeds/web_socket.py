@@ -72,6 +72,8 @@ class WebSocket:
         self._pings: dict[bytes, trio.Event] = {}
         self._numbered = 0
         self._over: Disconnected | BadFrame | None = None
+        self.last_received = trio.current_time()
+        """When anything came last, a pong or a part of a message too."""
 
     async def receive(self) -> list[str | bytes]:
         """The messages that have come, at least one.
@@ -132,6 +134,7 @@ class WebSocket:
             raise Disconnected from None
         if not piece:
             raise Disconnected
+        self.last_received = trio.current_time()
         return bytes(piece)
 
     async def _say_close(self, code: int) -> None:

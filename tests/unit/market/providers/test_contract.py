@@ -95,6 +95,10 @@ def test_a_symbol_that_is_not_there_costs_no_other(provider: PushProvider) -> No
         assert line.refused == [NOBODY]
     assert {one.symbol for one in line.prices} == set(symbols_of(provider)[:2])
     assert not line.troubles
+    before = list(line.refused)
+    line.want(*symbols_of(provider)[:3], NOBODY)
+    line.run(3.0)
+    assert line.refused == before, "it is asked for again on the next connection alone"
 
 
 @each
@@ -102,8 +106,11 @@ def test_symbols_come_and_go_on_an_open_connection(provider: PushProvider) -> No
     """What is no longer wanted stops; what still comes of it is neither told nor a fault."""
     first, second, third = symbols_of(provider)[:3]
     line = opened(provider)
+    old = [frame for frame in line.frames if _tells(line, frame, first)][-1]
     line.want(second, third)
     line.events.clear()
+    line.hear(old)
+    assert first not in {one.symbol for one in line.prices}
     line.run(0.05)
     line.run(3.0)
     assert {one.symbol for one in line.prices} == {second, third}
@@ -130,12 +137,18 @@ def test_what_was_wanted_before_the_connection_is_asked_for_after_it(
 
 @each
 def test_a_duplicate_and_a_late_price_are_told_as_they_came(provider: PushProvider) -> None:
-    """Which is news is judged behind: there alone one knows what all sources told."""
+    """With the time that the provider said. Which is news is judged behind: there alone one knows
+    what all sources told.
+    """
     line = opened(provider)
     frame = price_frame(line)
-    twice = [line.hear(frame), line.hear(frame)]
-    assert twice[0].events == twice[1].events
-    sound(twice[0])
+    first = line.codec.received(frame, line.now, line.wall)
+    line.run(20.0)
+    late = [line.hear(frame), line.hear(frame)]
+    assert late[0].events == late[1].events == first.events
+    sound(late[0])
+    (told,) = (event for event in late[0].events if isinstance(event, Prices))
+    assert all(one.timestamp < line.wall - 10_000 for one in told.observations)
 
 
 @each
@@ -366,6 +379,12 @@ def test_no_frame_makes_a_codec_raise_or_tell_a_bad_price(
         if kind in {"text", "bytes"} and not _is_object_or_list(frame):
             assert any(isinstance(event, Unread) for event in turn.events)
     sound(line.codec.due(line.now + 1))
+
+
+def _tells(line: Line, frame: str, symbol: Symbol) -> bool:
+    events = line.codec.received(frame, line.now, line.wall).events
+    told = [one for event in events if isinstance(event, Prices) for one in event.observations]
+    return symbol in {one.symbol for one in told}
 
 
 def _is_object_or_list(frame: str | bytes) -> bool:

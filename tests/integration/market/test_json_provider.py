@@ -93,8 +93,9 @@ def told(parsed):
     return {seen.symbol: seen.price for seen in parsed.observations}
 
 
-def test_the_page_has_three_shapes():
-    assert list(SHAPES) == ["quotes.toml", "global-quote.toml", "snapshots.toml"]
+def test_the_page_has_four_shapes():
+    names = ["quotes.toml", "global-quote.toml", "snapshots.toml", "rates.toml"]
+    assert list(SHAPES) == names
     for text, body in SHAPES.values():
         assert tomllib.loads(text)
         assert json.loads(body)
@@ -134,6 +135,16 @@ async def test_one_symbol_in_a_request_of_the_page(stub):
         with pytest.raises(Exception, match="answered with an error") as error:
             await provider.fetch({Symbol("X")})
     assert error.value.said == "the key ******** is invalid"
+
+
+async def test_bare_numbers_of_the_page(stub):
+    text, body = SHAPES["rates.toml"]
+    await stub("/latest", {"pairs": "USDEUR"}, {}, body)
+    declare("rates.toml", text)
+    upstream = Upstream("px", f"json://rates.toml?url={stub.url}")
+    async with aclosing(poll_provider(upstream, HttpSettings())()) as provider:
+        (seen,) = (await provider.fetch({Symbol("USD-EUR")})).observations
+    assert (seen.symbol, seen.price, seen.currency) == ("USD-EUR", 0.91, "EUR")
 
 
 async def test_an_object_of_the_page(stub):

@@ -20,6 +20,7 @@ from stockstream.market.providers.json_api.declaration import (
     ONE,
     PLACEHOLDER,
     SEVERAL,
+    VALUE_OF_ITEM,
     Declaration,
     FieldPlaces,
     Fixed,
@@ -73,6 +74,12 @@ class JsonApi:
     def keyed(self) -> bool:
         """Whether the items stand in an object, each under its symbol."""
         return self.said.fields.symbol == KEY_OF_OBJECT
+
+    @property
+    def valued(self) -> bool:
+        """Whether items may be bare numbers, which are the prices."""
+        price = self.said.fields.price
+        return VALUE_OF_ITEM in ([price] if isinstance(price, str) else price)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -260,10 +267,9 @@ def _places(fields: FieldPlaces, name: str) -> tuple[Place, ...]:
     if value is None:
         return ()
     texts = [value] if isinstance(value, str) else value
-    # An item in an object is given its name there.
-    return tuple(
-        Place((KEY_OF_OBJECT,)) if text == KEY_OF_OBJECT else read_place(text) for text in texts
-    )
+    # An item in an object is given its name there, and one that is a number is put into an object.
+    made = {KEY_OF_OBJECT, VALUE_OF_ITEM}
+    return tuple(Place((text,)) if text in made else read_place(text) for text in texts)
 
 
 def _checked(server: str) -> str:

@@ -26,6 +26,8 @@ CURRENCY_OF_PAIR = "@pair"
 """As the fixed currency: what is behind the dash of a symbol that is a pair."""
 KEY_OF_OBJECT = "@key"
 """As the symbol's place: the items stand in an object, each under its symbol."""
+VALUE_OF_ITEM = "@value"
+"""As the price's place: the items are bare numbers, which are the prices."""
 
 Places = str | list[str]
 
@@ -256,6 +258,18 @@ def _check_places(found: Declaration) -> None:
         raise InvalidDeclaration(
             "fields.symbol: is missing; only an API that is asked for one {symbol} needs none"
         )
+    if found.fields.price == VALUE_OF_ITEM:
+        # There is nothing in a number where any other field could be.
+        others = [
+            name
+            for name in FieldPlaces.__struct_fields__
+            if name != "price" and getattr(found.fields, name) not in (None, KEY_OF_OBJECT)
+        ]
+        if others:
+            raise InvalidDeclaration(
+                f'fields.{others[0]}: is of no use beside price = "{VALUE_OF_ITEM}": '
+                "in an item that is a number there is no other field"
+            )
     if found.time_unit is not None and found.fields.time is None:
         raise InvalidDeclaration("time_unit: is of no use without fields.time")
     if found.error is not None:
@@ -266,8 +280,11 @@ def _check_places(found: Declaration) -> None:
 
 
 def _place(key: str, text: str) -> None:
-    if key == "fields.symbol" and text == KEY_OF_OBJECT:
+    if (key, text) in {("fields.symbol", KEY_OF_OBJECT), ("fields.price", VALUE_OF_ITEM)}:
         return
+    if text in {KEY_OF_OBJECT, VALUE_OF_ITEM}:
+        where = "symbol" if text == KEY_OF_OBJECT else "price"
+        raise InvalidDeclaration(f'{key}: "{text}" is for fields.{where} alone')
     try:
         read_place(text)
     except BadPlace as error:

@@ -26,7 +26,7 @@ from stockstream.market.providers.base import (
     ProviderStatus,
     SymbolsNotFound,
 )
-from stockstream.market.providers.json_api.declaration import KEY_OF_OBJECT
+from stockstream.market.providers.json_api.declaration import KEY_OF_OBJECT, VALUE_OF_ITEM
 from stockstream.market.shown import kind_of, shown_fields
 from stockstream.market.timestamps import from_any, in_unit
 from stockstream.quotes import InvalidSymbol, parse_symbol
@@ -111,14 +111,17 @@ def _items(api: JsonApi, document: object, asked: Mapping[str, Symbol] | None) -
         # Some APIs that are asked for one symbol tell it as it is.
         if asked is not None and len(asked) == 1 and not asked.keys() & found.keys():
             (name,) = asked
-            return [{**found, KEY_OF_OBJECT: name}] if _has_price(api, found) else _named(found)
-        return _named(found)
+            if _has_price(api, found):
+                return [{**found, KEY_OF_OBJECT: name}]
+        return _named(api, found)
+    if api.valued and not isinstance(found, dict | list):
+        return [_item(api, found)]
     if isinstance(found, dict):
         # An object without anything in it is how some say that a symbol is not there.
         return [found] if found or asked is None else []
     if not isinstance(found, list):
         raise _wrong_shape(api, "a list of items", found)
-    return found
+    return [_item(api, item) for item in found] if api.valued else found
 
 
 def _has_null(place: Place, document: object) -> bool:
@@ -129,11 +132,18 @@ def _has_null(place: Place, document: object) -> bool:
     return isinstance(parent, dict) and place.parts[-1] in parent
 
 
-def _named(found: dict[str, object]) -> list[object]:
+def _named(api: JsonApi, found: dict[str, object]) -> list[object]:
+    items = ((name, _item(api, item)) for name, item in found.items())
     return [
-        {**item, KEY_OF_OBJECT: name} if isinstance(item, dict) else item
-        for name, item in found.items()
+        {**item, KEY_OF_OBJECT: name} if isinstance(item, dict) else item for name, item in items
     ]
+
+
+def _item(api: JsonApi, value: object) -> object:
+    """An item as an object; a bare number, or a text with one in it, is its price."""
+    if api.valued and isinstance(value, int | float | str) and not isinstance(value, bool):
+        return {VALUE_OF_ITEM: value}
+    return value
 
 
 def _has_price(api: JsonApi, item: object) -> bool:

@@ -76,6 +76,17 @@ def api(text: str, query: str = "", key: str | None = None) -> JsonApi:
         ("url = 'https://x/?s={simbols}'\n" + FIELDS, "url: {simbols} is unknown; there are {key}"),
         ("url = 'https://x/{symbol}/{symbols}'\n" + FIELDS, "url: has {symbol} and {symbols}"),
         ("url = 'https://x/'\n" + FIELDS + "[symbols]\nat_once = 9", "symbols: is of no use"),
+        (
+            URL + "[fields]\nsymbol = '@key'\nprice = '@value'\ntime = 't'",
+            'fields.time: is of no use beside price = "@value"',
+        ),
+        (URL + "[fields]\nsymbol = 's'\nprice = '@value'", "fields.symbol: is of no use beside"),
+        (
+            URL + "[fields]\nsymbol = '@key'\nprice = 'p'\ntime = '@value'",
+            'fields.time: "@value" is for fields.price alone',
+        ),
+        (URL + "[fields]\nsymbol = '@value'\nprice = 'p'", 'fields.symbol: "@value" is for'),
+        (URL + "[fields]\nprice = '@key'", 'fields.price: "@key" is for fields.symbol alone'),
     ],
 )
 def test_what_is_wrong_names_the_key(text: str, said: str) -> None:

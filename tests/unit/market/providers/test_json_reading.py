@@ -223,3 +223,41 @@ def test_whatever_comes_is_read_or_refused(body: object, text: str) -> None:
         assert seen.price > 0
         assert seen.timestamp > 0
         assert parse_symbol(seen.symbol) == seen.symbol == Symbol(seen.symbol)
+
+
+VALUED = OBJECT.replace('"c"', '"@value"')
+
+
+def test_items_that_are_bare_numbers() -> None:
+    """Under their symbols; a text with a number in it too. What is none costs itself alone."""
+    body = {"AAPL": 0.91, "MSFT": "3.5", "TSLA": None, "IBM": True, "NFLX": {"c": 1}, "GE": "no"}
+    parsed = read(VALUED, body, *body)
+    assert prices(parsed) == {"AAPL": 0.91, "MSFT": 3.5}
+    assert parsed.rejects.total == 4
+    at = next(seen.timestamp for seen in parsed.observations)
+    assert at == AT
+    nested = 'items = "rates"\n' + VALUED
+    assert prices(read(nested, {"rates": {"AAPL": 0.91}}, "AAPL")) == {"AAPL": 0.91}
+
+
+def test_a_bare_number_for_the_one_symbol_that_was_asked_for() -> None:
+    """Alone, or in an object; 0 says that the symbol is not there."""
+    text = 'items = "rate"\n' + SINGLE.replace('"c"', '"@value"')
+    assert prices(read(text, {"rate": 2.5}, "AAPL")) == {"AAPL": 2.5}
+    with pytest.raises(SymbolsNotFound):
+        read(text, {"rate": 0}, "AAPL")
+
+
+def test_bare_numbers_beside_objects() -> None:
+    """Where both may come, each is read as it is."""
+    text = OBJECT.replace('"c"', '["c", "@value"]')
+    assert prices(read(text, {"AAPL": 1.5, "MSFT": {"c": 2.5}}, "AAPL", "MSFT")) == {
+        "AAPL": 1.5,
+        "MSFT": 2.5,
+    }
+
+
+def test_a_number_where_none_was_said_to_be_is_no_item() -> None:
+    parsed = read(OBJECT, {"AAPL": 1.5}, "AAPL")
+    assert not parsed.observations
+    assert parsed.rejects.total == 1

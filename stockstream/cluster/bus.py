@@ -124,7 +124,7 @@ class Bus(Actor):
             self._subjects.heard,
             self._counts.drop,
         )
-        self._up = False
+        self._up = self._knows = False  # whether there is a connection; whether that is known
         self._server = ""
         self._reason = "not connected yet"
         self._downs: set[Down] = set()
@@ -146,6 +146,7 @@ class Bus(Actor):
         self._telling = TellingStates(self._me, self._number)
         self._saying = Saying(self._me, self._subjects, self._link, self._counts, self._number)
         self._answerer = Answerer(self._me, self._tables, self._telling, self._saying, self._counts)
+        self._knows = self.generation > 1  # that of the last life is gone
         self._write_row()
         self._tell_state()
         self.send_every(COUNT_SECONDS, _Count())
@@ -241,7 +242,7 @@ class Bus(Actor):
             await trio.lowlevel.checkpoint()
 
     def _on_up(self, happened: Up) -> None:
-        self._up, self._server, self._reason = True, happened.server, ""
+        self._up, self._knows, self._server, self._reason = True, True, happened.server, ""
         self._saying.most_bytes = happened.most_bytes
         self._downs.clear()
         self._counts.connections += 1
@@ -254,16 +255,18 @@ class Bus(Actor):
         if happened not in self._downs:
             self._downs.add(happened)
             _log.warning("NATS is away", server=happened.server, reason=happened.reason)
-        was_up, self._up = self._up, False
+        is_news = self._up or not self._knows
+        self._up, self._knows = False, True
         self._server, self._reason = happened.server, happened.reason
         self._saying.most_bytes = None
         self._pieces.clear()
         self._write_row()
-        if was_up:
+        if is_news:
             self._tell_state()
 
     def _tell_state(self) -> None:
-        self._membership.cast(BusUp() if self._up else BusDown(self._reason))
+        if self._knows:
+            self._membership.cast(BusUp() if self._up else BusDown(self._reason))
 
     def _write_row(self) -> None:
         slot = self._tables.bus

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BusWanted:
-    """From a membership that has just started: tell `BusUp` or `BusDown` again."""
+    """From a membership that has just started: tell `BusUp` or `BusDown` again, if known."""
 
 
 @dataclass(frozen=True, slots=True)

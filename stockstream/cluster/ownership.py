@@ -62,6 +62,7 @@ class Remembered(msgspec.Struct, frozen=True):
     filled: bool = False
     ready: bool = False
     silent: int = 0
+    tried: bool = False
     kept: frozenset[Shard] | None = None
     contested: frozenset[Shard] = frozenset()
     taken_back: frozenset[Shard] = frozenset()
@@ -114,6 +115,7 @@ class Ownership:
         self._outran = False
 
         self._connected = False
+        self._tried = remembered.tried  # whether the first attempt to connect has ended
         self._left = False
         self._joined = remembered.joined
         self._filled = remembered.filled
@@ -139,6 +141,7 @@ class Ownership:
             filled=self._filled,
             ready=self._ready,
             silent=self._silent,
+            tried=self._tried,
             kept=self._kept,
             contested=frozenset(self._contested),
             taken_back=frozenset(self._taken_back),
@@ -182,8 +185,12 @@ class Ownership:
 
     @property
     def alone(self) -> bool:
-        """Whether nothing comes back: the others cannot be reached."""
-        return self._silent >= SILENT_WHEN_ALONE
+        """Whether nothing comes back: the others cannot be reached.
+
+        Not before the first attempt to connect has ended. A machine that is busy with the start
+        takes its time for that, and the node would fetch beside the one that fetches for all.
+        """
+        return self._tried and self._silent >= SILENT_WHEN_ALONE
 
     @property
     def stands_by(self) -> bool:
@@ -252,13 +259,15 @@ class Ownership:
 
     def connected(self) -> list[MemberMessage]:
         """There is a connection, and it listens: join, or join again."""
-        self._connected = True
+        if not self._tried:
+            self._silent = 0
+        self._connected = self._tried = True
         self._join()
         return [self._beat("hello")]
 
     def disconnected(self) -> None:
-        """There is none any more."""
-        self._connected = False
+        """There is none any more, or the first attempt has failed."""
+        self._connected, self._tried = False, True
         self._pending.clear()
 
     def leave(self) -> list[MemberMessage]:

@@ -163,6 +163,7 @@ class Simulation:
         if node not in self.nodes or node.listens:
             return
         if node.cut or not self.bus_up:
+            node.core.disconnected()
             self._at(0.5, lambda: self._connect(node))
             return
         node.link += 1

@@ -67,6 +67,7 @@ async def test_heartbeats_and_claims_come_back_and_wants_do_not(nats: NatsServer
     async with a_node("a", nats.url) as a, a_node("b", nats.url) as b:
         await a.up()
         await b.up()
+        assert a.log.of(BusDown) == [], "told before anything was known"
         said = (
             Heartbeat(name="a", boot=1, number=7),
             Wants(name="a", boot=1, number=3, everything=2),

@@ -92,6 +92,7 @@ async def test_a_wrong_token_is_named_and_never_shown(
     async with a_node("a", nats.url.replace("token@", "geheim@")) as a:
         await a.until(lambda: "Authorization" in a.status.reason)
         assert a.status.server == f"{HOST}:{nats.port}"
+        await a.log.until(lambda: a.log.of(BusDown))
         assert not a.log.of(BusUp)
     said = capsys.readouterr()
     assert "Authorization Violation" in said.out + said.err

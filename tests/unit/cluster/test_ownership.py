@@ -362,10 +362,32 @@ def test_back_again_its_local_epochs_are_claimed_over() -> None:
 def test_a_node_that_never_found_the_bus_fetches_and_records_nothing() -> None:
     """What it shows is not the cluster's."""
     node = Ownership(NodeId("a", 1), SHARDS, RIGHT)
+    node.disconnected()
     for _ in range(3):
         assert node.tick(NOW) == []
     holding = node.holding()
     assert (holding.alone, set(holding.epochs), holding.recording) == (True, {*SHARDS}, frozenset())
+
+
+@pytest.mark.proves("N4", "N8")
+def test_a_node_is_not_alone_while_its_first_attempt_to_connect_lasts() -> None:
+    """On a busy machine that takes seconds. Then it is alone at once, or has all the time of a
+    connection; so it is for the next life of its owner.
+    """
+    node = Ownership(NodeId("a", 1), SHARDS, RIGHT)
+    for _ in range(20):
+        node.tick(NOW)
+    assert (node.state, node.holding().epochs) == (NodeState.JOINING, {})
+    failed, came = (Ownership(node.me, SHARDS, RIGHT, node.remembered()) for _ in range(2))
+    assert failed.state is NodeState.JOINING
+    failed.disconnected()
+    assert failed.state is NodeState.ALONE
+    came.connected()
+    for _ in range(5):
+        came.tick(NOW)
+    assert not came.alone
+    came.tick(NOW)
+    assert came.alone
 
 
 @pytest.mark.proves("N8")

@@ -7,6 +7,7 @@ as the symbol is told.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -38,17 +39,16 @@ def read_figures(
     """
     if high is None and low is None and open_ is None and volume is None:
         return None
+    if (
+        # As most are, thousands of times a second.
+        type(high) is type(low) is type(volume) is float and (open_ is None or type(open_) is float)
+    ):
+        least, most = price / LARGEST_MOVE, price * LARGEST_MOVE
+        opens = open_ is None or least <= open_ <= most
+        if opens and least <= low <= high <= most and 0.0 <= volume < math.inf:
+            return DayFigures(high, low, open_, volume, rolling)
     field = OptionalFields(symbol, unread)
-    least, most = price / LARGEST_MOVE, price * LARGEST_MOVE
-    # Most are numbers, thousands of times a second.
-    top = (
-        high
-        if type(high) is float and least <= high <= most
-        else _price(field, "high", high, price)
-    )
-    bottom = (
-        low if type(low) is float and least <= low <= most else _price(field, "low", low, price)
-    )
+    top, bottom = _price(field, "high", high, price), _price(field, "low", low, price)
     if top is not None and bottom is not None and top < bottom:
         unread.append(f"the high of {symbol}, {top:g}, is below its low, {bottom:g}")
         top = bottom = None
@@ -61,9 +61,11 @@ def read_figures(
 
 def before(price: float, change: object) -> object:
     """The price that there was before a `change` of it; what is no change is no such price."""
-    moved = None if change is None else read_number(change)
+    moved = change if type(change) is float else None if change is None else read_number(change)
+    if moved is None:
+        return change
     # As many digits as a price has; a difference has noise behind them.
-    return change if moved is None else float(f"{price - moved:.12g}")
+    return round(price - moved, 8) if price >= 1.0 else float(f"{price - moved:.12g}")
 
 
 def _price(field: OptionalFields, name: str, value: object, now: float) -> float | None:

@@ -9,6 +9,7 @@ import msgspec
 from stockstream.market.day_base import base_of, day_of
 from stockstream.market.day_figures import keep, said_by_both
 from stockstream.market.exchange_days import Believed
+from stockstream.market.exchange_zones import market_of
 from stockstream.market.sessions import first_session, session_after
 from stockstream.quotes import TradingSession, Version
 from stockstream.statuses import QuoteRow
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from stockstream.market.observed import Observed
-    from stockstream.quotes import Symbol
+    from stockstream.quotes import Observation, Symbol
 
 
 _CLOSED = TradingSession.CLOSED
@@ -62,8 +63,11 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
     accepted: list[QuoteRow] = []
     behind: set[Symbol] = set()
     overtaken: set[Symbol] = set()
-    for observation in observed.observations:
-        row = rows.get(observation.symbol)
+    for told in observed.observations:
+        row = rows.get(told.symbol)
+        observation = told
+        if row is not None and told.exchange is None and row.quote.exchange is not None:
+            observation = _where_it_was(told, row.quote.exchange)
         if row is None:
             quote = observation.quoted(Version(epoch, 1), received)
             day = day_of(observation, None, believed)
@@ -121,6 +125,18 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
             )
         )
     return Acceptance(tuple(accepted), frozenset(behind | overtaken), frozenset(overtaken))
+
+
+def _where_it_was(observation: Observation, exchange: str) -> Observation:
+    """A price of which nobody says where it is from, on the market that was told before.
+
+    That is so after a failover to a provider that tells no exchange: the symbol's market closes as
+    before. A place that is no market of ours says nothing of another provider's prices.
+    """
+    symbol = observation.symbol
+    if market_of(exchange, symbol) == market_of(None, symbol):
+        return observation
+    return msgspec.structs.replace(observation, exchange=exchange)
 
 
 def take_in(received: Iterable[QuoteRow], rows: Mapping[Symbol, QuoteRow]) -> TakenIn:

@@ -189,3 +189,31 @@ def test_two_upstreams_that_tell_one_time_do_not_take_turns():
     assert told("second", 20.0, at=2000) == (1, 0)
     assert told("first", 12.0, at=2000) == (0, 1)
     assert rows[AAPL].quote.version.seq == 3
+
+
+def told_by(source, rows, observation, received):
+    accepted = accept(Observed(source, (observation,), Reading(0, received), 0), rows, epoch=EPOCH)
+    rows.update({row.quote.symbol: row for row in accepted.rows})
+    return rows[observation.symbol]
+
+
+SATURDAY = 1_796_490_000_000  # 2026-12-05T17:00:00Z
+
+
+@pytest.mark.parametrize(
+    ("exchange", "kept", "session"),
+    [("NASDAQ", "NASDAQ", "closed"), ("KRAKEN", None, "always"), (None, None, "always")],
+)
+def test_a_fallback_that_tells_no_exchange_leaves_a_symbol_at_its_market(exchange, kept, session):
+    """It was told to be always open, at a week's end too. A place that has no hours is not kept."""
+    rows = {}
+    friday = SATURDAY - 21 * 3_600_000  # the latest trades are of the day before
+    row = told_by("us", rows, seen(1.0, friday, exchange=exchange), SATURDAY)
+    for source, price in (("us2", 2.0), ("us2", 3.0), ("us3", 4.0)):
+        row = told_by(source, rows, seen(price, friday + round(price * 1000)), SATURDAY)
+        assert row.source == source
+        assert row.quote.exchange == kept
+        assert row.session is not None
+        assert row.session.session == session
+    back = told_by("us", rows, seen(5.0, friday + 9000, exchange=exchange), SATURDAY)
+    assert back.quote.exchange == exchange

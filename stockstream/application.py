@@ -2,6 +2,7 @@
 
 root                          one_for_one
 ├─ telemetry                  event log, figures of the process
+├─ secrets                    reads them again when it is told to
 ├─ stub                       the bundled stub API; absent when prices come from elsewhere
 ├─ pubsub                     topic stock:all
 ├─ database                   postgres (embedded) · gateway
@@ -52,6 +53,7 @@ from stockstream.market.providers.chosen import poll_provider, push_provider
 from stockstream.market.router import Router
 from stockstream.market.streamer import Streamer
 from stockstream.pubsub import PubSub
+from stockstream.rolling import Current, Secrets
 from stockstream.stub import Stub
 from stockstream.tables import Tables
 from stockstream.telemetry.telemetry import Telemetry, TelemetryActor
@@ -133,39 +135,38 @@ def build(
     addresses: Addresses,
     upstreams: Sequence[Upstream],
     before: PastRun | None = None,
+    current: Current | None = None,
 ) -> ChildSpec:
-    """Make the tables and the spec of the root. `before` is the last run, for operators.
+    """Make the tables and the spec of the root. `before` is the last run, for operators; `current`
+    has the settings by which secrets may change.
 
     Raises:
         InvalidProviderUrl: the address of an upstream cannot be used.
         InvalidProxy: the proxy that the environment names for it cannot be used.
     """
     tables, connections = Tables(), Connections()
+    current = current or Current(settings)
     chaos, telemetry = ChaosRecords(), Telemetry(before)
     asyncio_thread = AsyncioThread()  # for all gateways; it runs while one of them does
     feeds = [paths.feed(upstream.name) for upstream in upstreams]
     clustered = settings.cluster_nats_url is not None
+    web = part_settings.web(settings, addresses.sockets, upstreams, addresses.own_port)
+    current.admin = web.admin
     subscribers = [paths.BROADCASTER, paths.ALERTS, *([paths.BUS] if clustered else [])]
     children = [
         ChildSpec("telemetry", partial(TelemetryActor, telemetry)),
+        ChildSpec("secrets", partial(Secrets, current)),
         ChildSpec("pubsub", partial(PubSub, subscribers)),
-        _database(settings, tables, asyncio_thread, addresses),
+        _database(current, tables, asyncio_thread, addresses),
         _history(settings, tables),
         # Below history: at a stop it says goodbye as soon as nothing is fetched any more.
-        *([_cluster(settings, addresses, tables, upstreams, asyncio_thread)] if clustered else []),
-        _market(settings, tables, upstreams),
+        *([_cluster(current, addresses, tables, upstreams, asyncio_thread)] if clustered else []),
+        _market(current, tables, upstreams),
         _delivery(settings, tables, connections, feeds),
         _alerts(settings, tables, upstreams),
         ChildSpec(
             "web",
-            partial(
-                Web,
-                part_settings.web(settings, addresses.sockets, upstreams, addresses.own_port),
-                tables,
-                connections,
-                chaos,
-                telemetry,
-            ),
+            partial(Web, web, tables, connections, chaos, telemetry),
             shutdown=WEB_SHUTDOWN_SECONDS,
         ),
     ]
@@ -178,9 +179,11 @@ def build(
 
 
 def _database(
-    settings: Settings, tables: Tables, asyncio_thread: AsyncioThread, addresses: Addresses
+    current: Current, tables: Tables, asyncio_thread: AsyncioThread, addresses: Addresses
 ) -> ChildSpec:
-    gateway = partial(Database, part_settings.database(settings), tables.database, asyncio_thread)
+    settings = current.settings
+    chosen = part_settings.database(settings, lambda: current.settings)
+    gateway = partial(Database, chosen, tables.database, asyncio_thread)
     children = [ChildSpec("gateway", gateway)]
     if settings.database_url is None and not addresses.inherited:
         postgres = partial(Postgres, settings.data_directory, (paths.DATABASE,))
@@ -209,27 +212,31 @@ def _history(settings: Settings, tables: Tables) -> ChildSpec:
 
 
 def _cluster(
-    settings: Settings,
+    current: Current,
     addresses: Addresses,
     tables: Tables,
     upstreams: Sequence[Upstream],
     asyncio_thread: AsyncioThread,
 ) -> ChildSpec:
-    chosen = part_settings.membership(settings, upstreams, addresses.own_url)
-    gateway = part_settings.bus(settings, chosen.me)
-    bus = partial(Bus, gateway, tables, asyncio_thread, tuple(chosen.sharding.counts))
+    chosen = part_settings.membership(current.settings, upstreams, addresses.own_url)
+
+    def bus() -> Bus:
+        gateway = part_settings.bus(current.settings, chosen.me)
+        return Bus(gateway, tables, asyncio_thread, tuple(chosen.sharding.counts))
+
     membership = partial(Membership, chosen, tables, Memory())
     return _one_for_one("cluster", [ChildSpec("bus", bus), ChildSpec("membership", membership)])
 
 
-def _market(settings: Settings, tables: Tables, upstreams: Sequence[Upstream]) -> ChildSpec:
+def _market(current: Current, tables: Tables, upstreams: Sequence[Upstream]) -> ChildSpec:
+    settings = current.settings
     epoch = partial(claim_epoch, settings.data_directory)
     sharding = part_settings.sharding(settings, upstreams)
     node = part_settings.node_name(settings)
     streamer = partial(Streamer, tables, claim_epoch=epoch, sharding=sharding, node=node)
     feeds = supervisor(
         "feeds",
-        [_upstream(settings, tables, one, sharding.counts[one.name]) for one in upstreams],
+        [_upstream(current, tables, one, sharding.counts[one.name]) for one in upstreams],
         intensity=INTENSITY,
         period=FEEDS_PERIOD,
         backoff=FEEDS_BACKOFF,
@@ -242,26 +249,30 @@ def _market(settings: Settings, tables: Tables, upstreams: Sequence[Upstream]) -
     return _one_for_one("market", children)
 
 
-def _upstream(settings: Settings, tables: Tables, upstream: Upstream, parts: int) -> ChildSpec:
+def _upstream(current: Current, tables: Tables, upstream: Upstream, parts: int) -> ChildSpec:
     name = upstream.name
-    breaker = partial(CircuitBreakerActor, name, part_settings.breaker(settings), tables)
-    feed = _feed(settings, tables, upstream, parts)
+    breaker = partial(CircuitBreakerActor, name, part_settings.breaker(current.settings), tables)
+    feed = _feed(current, tables, upstream, parts)
     return _one_for_one(name, [ChildSpec("circuit_breaker", breaker), ChildSpec("feed", feed)])
 
 
-def _feed(
-    settings: Settings, tables: Tables, upstream: Upstream, parts: int
-) -> Callable[[], Actor]:
-    """The feed, by what its provider speaks. A wrong address ends the start here."""
+def _feed(current: Current, tables: Tables, upstream: Upstream, parts: int) -> Callable[[], Actor]:
+    """The feed, by what its provider speaks. A wrong address ends the start here.
+
+    Each life of it begins with the key of that time.
+    """
+    settings, name = current.settings, upstream.name
     demand_from = part_settings.demand_from(settings)
     pushes = push_provider(upstream, verify_tls=settings.http_verify_tls)
     if pushes is not None:
-        chosen = part_settings.pushing(settings)
-        return partial(PushFeed, upstream.name, *pushes, chosen, tables, demand_from=demand_from)
-    provider = poll_provider(upstream, part_settings.http(settings))
+        chosen, current.pushed[name] = part_settings.pushing(settings), pushes
+        return lambda: PushFeed(
+            name, *current.pushed[name], chosen, tables, demand_from=demand_from
+        )
+    current.polled[name] = poll_provider(upstream, part_settings.http(settings))
     pace = part_settings.polling(settings)
-    return partial(
-        PollFeed, upstream.name, provider, pace, tables, parts=parts, demand_from=demand_from
+    return lambda: PollFeed(
+        name, current.polled[name], pace, tables, parts=parts, demand_from=demand_from
     )
 
 

@@ -236,7 +236,30 @@ class DisturbDatabase(Request[bool]):
 
 @dataclass(frozen=True, slots=True)
 class ServerReady:
-    """From the embedded database server's owner: it takes connections now."""
+    """From the embedded database server's owner: it takes connections now; or, as its password has
+    changed, it may take them.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSecrets:
+    """Somebody asks that the secrets are read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsRead(Event):
+    """The secrets were read again; `changed` are the variables of those that are used from now on.
+
+    `failed` where nothing could be read.
+    """
+
+    changed: tuple[str, ...]
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TokensChanged:
+    """To the front end: who was let in by a token may not be any more."""
 
 
 @dataclass(frozen=True, slots=True)

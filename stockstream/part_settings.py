@@ -49,21 +49,26 @@ from web.users.browser_users import BrowserUsers
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pydantic import SecretStr
 
     from stockstream.config import Settings
 
 
-def database(settings: Settings) -> DatabaseSettings:
-    """The primary, the embedded server unless `DATABASE_URL` names one, and its replica."""
+def database(settings: Settings, now: Callable[[], Settings] | None = None) -> DatabaseSettings:
+    """The primary, the embedded server unless `DATABASE_URL` names one, and its replica.
+
+    `now` tells the settings at each connection, where they may change: other passwords.
+    """
+    now = now or (lambda: settings)
     if settings.database_url is None:
         primary = embedded_server(settings.data_directory)
     else:
-        primary = Server("DATABASE_URL", settings.database_url.get_secret_value())
-    read = settings.database_read_url
-    replica = None if read is None else Server("DATABASE_READ_URL", read.get_secret_value())
+        primary = Server("DATABASE_URL", lambda: _text(now().database_url) or "")
+    replica = None
+    if settings.database_read_url is not None:
+        replica = Server("DATABASE_READ_URL", lambda: _text(now().database_read_url) or "")
     return DatabaseSettings(primary, replica, readers=settings.database_pool_size)
 
 
@@ -160,8 +165,8 @@ def upstream_of(source: Source, key: SecretStr | None, secret: SecretStr | None)
     return Upstream(
         source.name,
         source.url,
-        None if key is None else key.get_secret_value(),
-        None if secret is None else secret.get_secret_value(),
+        _text(key),
+        _text(secret),
     )
 
 
@@ -253,14 +258,18 @@ def membership(
 
 def bus(settings: Settings, me: NodeId) -> BusSettings:
     """Where the NATS servers are that `me` is joined to the others by."""
+    return BusSettings(me, settings.cluster_name, nats_access(settings))
+
+
+def nats_access(settings: Settings) -> NatsAccess:
+    """Where they are, and what they are shown."""
     urls = settings.cluster_nats_url
     assert urls is not None  # noqa: S101 - else there is no bus
-    access = NatsAccess(
+    return NatsAccess(
         read_servers(urls.get_secret_value()),
         settings.cluster_nats_credentials,
         settings.cluster_nats_ca,
     )
-    return BusSettings(me, settings.cluster_name, access)
 
 
 def web(
@@ -297,16 +306,27 @@ def web(
         base_path=settings.base_path,
         front_end=front_end(),
         chaos_enabled=settings.chaos_enabled,
-        chaos_token=(
-            None if settings.chaos_token is None else settings.chaos_token.get_secret_value()
-        ),
         data_directory=settings.data_directory,
         instance=instance,
-        admin=AdminAccess(settings.admin_token.get_secret_value(), secret, instance),
+        admin=AdminAccess(
+            settings.admin_token.get_secret_value(),
+            secret,
+            instance,
+            chaos_token=_text(settings.chaos_token),
+        ),
         users=BrowserUsers(secret, instance),
         signer=signer(settings),
         targets=_targets(settings),
     )
+
+
+def renew_tokens(admin: AdminAccess, settings: Settings) -> None:
+    """Have operators come in by the tokens of these settings."""
+    admin.renew(settings.admin_token.get_secret_value(), _text(settings.chaos_token))
+
+
+def _text(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def node_name(settings: Settings) -> str:

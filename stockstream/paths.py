@@ -1,6 +1,7 @@
 """The paths of the actors that others talk to. `application.py` builds the tree accordingly."""
 
 TELEMETRY = "telemetry"
+SECRETS = "secrets"
 PUBSUB = "pubsub"
 BUS = "cluster/bus"
 MEMBERSHIP = "cluster/membership"

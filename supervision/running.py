@@ -14,7 +14,7 @@ from .exits import Normal
 from .system import System
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from .events import Subscriber
     from .spec import ChildSpec
@@ -31,6 +31,7 @@ def run(
     *,
     subscribers: Iterable[Subscriber] = (),
     on_start: Callable[[System], None] | None = None,
+    on_signals: Mapping[signal.Signals, Callable[[System], None]] | None = None,
 ) -> int:
     """Run the tree under `root` until it ends or a signal stops it; the answer is the exit code.
 
@@ -38,11 +39,12 @@ def run(
     system's `stop()`, or the root ended normally. A second signal ends the process at once.
     When the root gives up, crashes or does not start, the answer is 1 and the reason is logged.
     `subscribers` get every event, from the first; crashes are logged anyway. `on_start` is
-    called once, synchronously, when the tree is up. A `SystemExit` or `KeyboardInterrupt` raised
+    called once, synchronously, when the tree is up; one of `on_signals` so, too, each time that its
+    signal comes, from before the start on. A `SystemExit` or `KeyboardInterrupt` raised
     in an actor goes through, and ends the rest.
     """
     try:
-        return trio.run(_run, root, tuple(subscribers), on_start)
+        return trio.run(_run, root, tuple(subscribers), on_start, on_signals or {})
     except BaseExceptionGroup as group:
         fatal = _fatal(group)
         if fatal is None:
@@ -54,6 +56,7 @@ async def _run(
     root: ChildSpec,
     subscribers: tuple[Subscriber, ...],
     on_start: Callable[[System], None] | None,
+    on_signals: Mapping[signal.Signals, Callable[[System], None]],
 ) -> int:
     system = System()
     system.subscribe(CrashLog())
@@ -63,9 +66,14 @@ async def _run(
 
     async def watch(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         nonlocal stopping
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        heard = (signal.SIGINT, signal.SIGTERM, *on_signals)
+        with trio.open_signal_receiver(*heard) as signals:
             task_status.started()
             async for number in signals:
+                told = on_signals.get(signal.Signals(number))
+                if told is not None:
+                    told(system)
+                    continue
                 if stopping:
                     _log.warning("second signal: ending at once")
                     os._exit(SIGNAL_EXIT_BASE + number)

@@ -11,6 +11,7 @@ import trio
 
 from stockstream import paths
 from stockstream.delivery.messages import Farewell
+from stockstream.messages import TokensChanged
 from supervision import Actor, CallError, Down, ExitReason, handles
 from web.admin.stream import EventStreams
 from web.app import create_app
@@ -135,6 +136,11 @@ class Web(Actor):
         cut = await self._server.wait_drained()
         if cut:
             _log.warning("%d connections did not end in time and are cut off", cut)
+
+    @handles(TokensChanged)
+    def _on_tokens(self, _message: TokensChanged) -> None:
+        # They were opened by the token of before.
+        self._streams.end()
 
     @handles(Down)
     def _on_session_down(self, message: Down) -> None:

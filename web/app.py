@@ -120,7 +120,7 @@ def create_app(
             parts.chaos,
             node=parts.settings.node,
             enabled=parts.settings.chaos_enabled,
-            role_token=parts.settings.chaos_token,
+            access=parts.settings.admin,
         )
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stockstream.times import now_ms
@@ -63,7 +63,6 @@ class WebSettings:
     signer: Signer
     targets: TargetPolicy
     chaos_enabled: bool
-    chaos_token: str | None = field(repr=False)
     own_port: int | None = None
     wall_clock_ms: Callable[[], int] = now_ms
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,9 @@ from stockstream.cli.announcing import announcement, tell_warnings
 from stockstream.cli.several import MOST_NODES, serve_several
 from stockstream.cli.start_errors import ports_named, refuse_apart, upstreams_named
 from stockstream.environment import load
+from stockstream.hangups import Hangups
 from stockstream.nodes.inherited import follow_parent, say_ready, take_sockets
+from stockstream.rolling import Current
 from stockstream.run_record import RunRecord
 from supervision import run
 
@@ -43,6 +46,9 @@ def serve(
     that any of them fetches reach the clients of all. A node that ends is started again, and the
     others serve meanwhile. SIGUSR1 restarts them one after another.
 
+    SIGHUP has the secrets read again, from files, credentials and .env: docs/secrets.md says which
+    of them a running server goes over to.
+
     For example:
 
     - `stockstream serve --nodes 4` uses four cores.
@@ -55,14 +61,15 @@ def serve(
     inherited
         For the nodes themselves: the descriptors of the listening sockets.
     """
+    hangups = Hangups()
     if inherited is not None:
-        return _serve_as_node(inherited)
+        return _serve_as_node(inherited, hangups)
     configuration = load(make_secrets=True)
     settings = configuration.settings
     logs.configure(settings.log_level, settings.log_format)
     tell_warnings(configuration)
     if nodes > 1:
-        return serve_several(configuration, nodes)
+        return serve_several(configuration, nodes, hangups)
     refuse_apart(settings)
     settings = _with_room_for_clients(configuration)
     with ports_named():
@@ -72,10 +79,10 @@ def serve(
         sys.stdout.write(announcement(configuration, addresses))
         sys.stdout.flush()
 
-    return _run(settings, addresses, tell)
+    return _run(settings, addresses, tell, hangups)
 
 
-def _serve_as_node(inherited: str) -> int:
+def _serve_as_node(inherited: str, hangups: Hangups) -> int:
     """Serve on the sockets of the parent that started this process, for as long as it lives."""
     sockets = take_sockets(inherited)
     follow_parent()
@@ -84,23 +91,27 @@ def _serve_as_node(inherited: str) -> int:
     logs.configure(settings.log_level, settings.log_format, node=part_settings.node_name(settings))
     settings = _with_room_for_clients(configuration)
     stub_port = settings.stub_port if settings.uses_stub else None
-    return _run(settings, Addresses(sockets, stub_port, inherited=True), say_ready)
+    return _run(settings, Addresses(sockets, stub_port, inherited=True), say_ready, hangups)
 
 
-def _run(settings: Settings, addresses: Addresses, tell: Callable[[], None]) -> int:
+def _run(
+    settings: Settings, addresses: Addresses, tell: Callable[[], None], hangups: Hangups
+) -> int:
+    current = Current(settings)
     record = RunRecord(settings.data_directory, part_settings.node_name(settings))
     with upstreams_named():
         upstreams = part_settings.upstreams(settings, addresses.stub_port)
-        root = build(settings, addresses, upstreams, record.before)
+        root = build(settings, addresses, upstreams, record.before, current)
 
-    def on_start(_system: System) -> None:
+    def on_start(system: System) -> None:
         garbage.settle()
+        hangups.started(system, current.ask)
         tell()
 
     record.begin()
     how: End = "crashed"
     try:
-        code = run(root, on_start=on_start)
+        code = run(root, on_start=on_start, on_signals={signal.SIGHUP: hangups.came})
         how = "stopped" if code == 0 else "gave_up"
     finally:
         record.end(how)

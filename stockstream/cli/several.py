@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING
 
 from stockstream import garbage
 from stockstream.cli.announcing import announcement
 from stockstream.cli.start_errors import ports_named, upstreams_named
-from stockstream.nodes.tree import build, prepare
+from stockstream.nodes.tree import build, prepare, read_again
 from supervision import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stockstream.environment import Configuration
+    from stockstream.hangups import Hangups
     from stockstream.nodes.watching import Display
     from supervision import System
 
@@ -35,7 +37,10 @@ class _Silent:
 
 
 def serve_several(
-    configuration: Configuration, nodes: int, display: Callable[[], Display] | None = None
+    configuration: Configuration,
+    nodes: int,
+    hangups: Hangups,
+    display: Callable[[], Display] | None = None,
 ) -> int:
     """Run the parent until a signal stops it; the answer is the exit code.
 
@@ -52,12 +57,17 @@ def serve_several(
     shown = None if display is None else display()
     told = shown or _Silent()
 
-    def on_start(_system: System) -> None:
+    def on_start(system: System) -> None:
         garbage.settle()
+        hangups.started(system, read_again)
         told.write(announcement(configuration, machine.shared, machine.processes.rows.values()))
 
     try:
-        return run(build(settings, machine, shown), on_start=on_start)
+        return run(
+            build(settings, machine, shown),
+            on_start=on_start,
+            on_signals={signal.SIGHUP: hangups.came},
+        )
     finally:
         told.close()
         machine.close()

@@ -23,6 +23,7 @@ from stockstream.cluster.filling import Filling
 from stockstream.cluster.gaps import first_number
 from stockstream.cluster.link import Arrived, Down, Link, Silence, Up
 from stockstream.cluster.messages import (
+    AccessChanged,
     AskWants,
     BusDown,
     BusUp,
@@ -161,6 +162,10 @@ class Bus(Actor):
     @handles(BusWanted)
     def _on_wanted(self, _message: BusWanted) -> None:
         self._tell_state()
+
+    @handles(AccessChanged)
+    def _on_access(self, message: AccessChanged) -> None:
+        self._link.renew(message.access)
 
     @handles(Say)
     def _on_say(self, message: Say) -> None:

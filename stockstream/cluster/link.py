@@ -91,6 +91,10 @@ class Link:
         self._bytes = 0
         self._some = trio.Event()
 
+    def renew(self, access: NatsAccess) -> None:
+        """Make the next connection in this way."""
+        self._access = access
+
     async def run(self, loop: AsyncioLoop) -> NoReturn:
         """Connect, again and again, to one server after another."""
         tls = await trio.to_thread.run_sync(self._access.tls_context)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from supervision import Request
 
 if TYPE_CHECKING:
+    from stockstream.cluster.nats_access import NatsAccess
     from stockstream.cluster.wire import MemberMessage, Said, Wants
     from stockstream.shards import NodeId
 
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class BusWanted:
     """From a membership that has just started: tell `BusUp` or `BusDown` again, if known."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessChanged:
+    """The next connection is made in this way."""
+
+    access: NatsAccess
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,8 +12,9 @@ import httpx
 import structlog
 import trio
 
+from stockstream.messages import ReadSecrets
 from stockstream.nodes.node import KILLED_SECONDS, STOP_SECONDS, Leave
-from supervision import Actor, CallError, Shutdown
+from supervision import Actor, CallError, Shutdown, handles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,6 +109,23 @@ class Launcher(Actor):
         with trio.open_signal_receiver(RESTART_SIGNAL) as signals:
             async for _ in signals:
                 await self._restart_in_turn()
+
+    @handles(ReadSecrets)
+    def _on_read(self, _message: ReadSecrets) -> None:
+        for number in self._paths:
+            self.tasks.start_soon(self._hang_up, number)
+
+    async def _hang_up(self, number: int) -> None:
+        """Pass SIGHUP on to a node; to one that starts, as soon as it serves: it may have read
+        them before.
+        """
+        with trio.move_on_after(START_SECONDS):
+            await self._processes.until(lambda: self._processes.rows[number].serves)
+            pid = self._processes.rows[number].pid
+            assert pid is not None  # noqa: S101 - it serves
+            # One that has just ended reads them in its next life.
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGHUP)
 
     async def _keep_file(self) -> None:
         while True:

@@ -24,9 +24,11 @@ from stockstream.application import Addresses, bind
 from stockstream.config import names_a_node, unfit_name
 from stockstream.database.embedded.files import CONNECTIONS
 from stockstream.database.embedded.postgres import Postgres
+from stockstream.environment import load
 from stockstream.errors import ConfigurationError
 from stockstream.instance import kept_instance
 from stockstream.market.providers.chosen import poll_provider, push_provider
+from stockstream.messages import ReadSecrets
 from stockstream.nodes.launcher import LEAVE_SECONDS, START_SECONDS, Launcher
 from stockstream.nodes.nats import Nats, NatsPlan, plan_nats
 from stockstream.nodes.node import Node, NodePlan
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
     from stockstream.config import Settings
     from stockstream.nodes.watching import Display
+    from supervision import System
 
 INTENSITY, PERIOD = 100, 10.0
 # A node that cannot start is tried again for ever, with growing pauses; the others go on.
@@ -114,8 +117,7 @@ def build(settings: Settings, machine: Machine, display: Display | None = None) 
     """The spec of the root."""
     children = []
     if display is not None:  # first, so it is the last to stop: it shows how the nodes leave
-        token = settings.admin_token.get_secret_value()
-        watching = partial(Watching, machine.processes, token, display)
+        watching = partial(Watching, machine.processes, _token, display)
         children.append(ChildSpec("watching", watching))
     if settings.database_url is None:
         each = part_settings.database(settings).connections
@@ -139,6 +141,12 @@ def build(settings: Settings, machine: Machine, display: Display | None = None) 
     return supervisor("root", children, intensity=INTENSITY, period=PERIOD)
 
 
+def read_again(system: System) -> None:
+    """Have the nodes read their secrets again."""
+    for path in ("launcher", "watching"):
+        system.ref(path).cast(ReadSecrets())
+
+
 def _node(machine: Machine, number: int) -> ChildSpec:
     listeners = (*machine.shared.sockets, machine.own[number])
     descriptors = [listener.fileno() for listener in listeners]
@@ -151,6 +159,10 @@ def _node(machine: Machine, number: int) -> ChildSpec:
         _environment(machine, number),
     )
     return ChildSpec(str(number), partial(Node, plan, machine.processes), shutdown=LEAVE_SECONDS)
+
+
+def _token() -> str:
+    return load().settings.admin_token.get_secret_value()
 
 
 def _environment(machine: Machine, number: int) -> dict[str, str]:

@@ -7,20 +7,27 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import httpx
 import msgspec
+import structlog
 import trio
 
 from stockstream.cluster.told import ClusterDocument
 from stockstream.decoding import from_json
+from stockstream.errors import ConfigurationError
+from stockstream.messages import ReadSecrets
 from supervision import Actor, handles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from structlog.stdlib import BoundLogger
 
     from stockstream.nodes.processes import NodeProcess, Processes
     from supervision import ExitReason
 
 LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 0.9
+
+_log: BoundLogger = structlog.get_logger("nodes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +67,17 @@ class Watching(Actor):
 
     owns_tasks: ClassVar[bool] = True
 
-    def __init__(self, processes: Processes, token: str, display: Display) -> None:
+    def __init__(self, processes: Processes, token: Callable[[], str], display: Display) -> None:
+        """`token` reads the nodes' token; it blocks."""
         self._processes = processes
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._token = token
         self._display = display
         self._looking = False
+        self._headers: dict[str, str] = {}
 
     async def init(self) -> None:
         """Begin to look."""
+        await self._read()
         self.send_every(LOOK_SECONDS, _LookAgain())
         if self._display.log is not None:
             self.tasks.start_soon(self._show_log, self._display.log)
@@ -75,6 +85,18 @@ class Watching(Actor):
     async def terminate(self, reason: ExitReason) -> None:  # noqa: ARG002
         """Let the terminal go."""
         self._display.close()
+
+    @handles(ReadSecrets)
+    async def _on_read(self, _message: ReadSecrets) -> None:
+        await self._read()
+
+    async def _read(self) -> None:
+        try:
+            token = await trio.to_thread.run_sync(self._token, abandon_on_cancel=True)
+        except ConfigurationError as error:
+            _log.warning("the token is not read again", reason=str(error))
+        else:
+            self._headers = {"Authorization": f"Bearer {token}"}
 
     @handles(_LookAgain)
     def _on_look(self, _message: _LookAgain) -> None:

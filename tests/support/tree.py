@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
+from pydantic import SecretStr
 
 from stockstream import part_settings
 from stockstream.application import Addresses, bind, build
 from stockstream.config import Settings
+from stockstream.rolling import Current
 from supervision import ActorSnapshot, Crash, ExitReason, System, snapshot
 from supervision.events import Exited, FailedStart
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from stockstream.upstreams import Upstream
     from supervision import Event
@@ -37,6 +39,7 @@ class Tree:
     settings: Settings
     events: list[Event]
     ended: trio.Event
+    current: Current
     reason: ExitReason | None = None
     _told: trio.Event = field(default_factory=trio.Event)
 
@@ -88,10 +91,14 @@ class Tree:
 
 @asynccontextmanager
 async def running_tree(
-    *, may_crash: bool = False, upstreams: list[Upstream] | None = None, **settings: object
+    *,
+    may_crash: bool = False,
+    upstreams: list[Upstream] | None = None,
+    keys: Mapping[str, str] | None = None,
+    **settings: object,
 ) -> AsyncIterator[Tree]:
     """Run the tree for the time of a `with`, on a free port, with a simulated market, or with
-    these `upstreams`.
+    these `upstreams`; those of `providers` have these `keys`.
 
     The database is away unless a test gives one: most look at other things, and a new server
     takes a second. Data goes to a folder that ends with the tree. Fails in the end when an actor
@@ -100,12 +107,17 @@ async def running_tree(
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="stockstream-test-"))
         given = {"data_directory": Path(folder), "database_url": NO_DATABASE, **settings}
-        yield await stack.enter_async_context(_running_tree(given, upstreams, may_crash=may_crash))
+        running = _running_tree(given, upstreams, keys or {}, may_crash=may_crash)
+        yield await stack.enter_async_context(running)
 
 
 @asynccontextmanager
 async def _running_tree(
-    settings: dict[str, object], upstreams: list[Upstream] | None, *, may_crash: bool
+    settings: dict[str, object],
+    upstreams: list[Upstream] | None,
+    keys: Mapping[str, str],
+    *,
+    may_crash: bool,
 ) -> AsyncIterator[Tree]:
     chosen = {
         "port": 0,
@@ -116,16 +128,19 @@ async def _running_tree(
     if "providers" in settings:
         chosen["stock_api_url"] = None
     complete = Settings.model_validate(chosen)
+    for name, key in keys.items():
+        complete = complete.with_provider_key(name, SecretStr(key), None)
     addresses = bind(complete)
     system = System()
-    tree = Tree(system, addresses, complete, [], trio.Event())
+    current = Current(complete)
+    tree = Tree(system, addresses, complete, [], trio.Event(), current)
     system.subscribe(tree.tell)
     up = trio.Event()
 
     sources = upstreams or part_settings.upstreams(complete, addresses.stub_port)
 
     async def run() -> None:
-        root = build(complete, addresses, sources)
+        root = build(complete, addresses, sources, current=current)
         tree.reason = await system.run(root, on_start=lambda _: up.set())
         tree.ended.set()
         up.set()

@@ -73,6 +73,10 @@ class TokenCheck:
         self._monotonic = monotonic
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
 
+    def change(self, token: str) -> None:
+        """Know another token, and the old one no more."""
+        self._token = token.encode()
+
     def __call__(self, given: str, holder: str) -> bool:
         """Whether `given` is the token; compared in constant time.
 
@@ -104,15 +108,30 @@ class AdminAccess:
         secret: str,
         instance: Instance,
         *,
+        chaos_token: str | None = None,
         wall_clock: Callable[[], float] = lambda: now_ms() / 1000,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Operators know the `token`; the `secret` signs sessions."""
-        self._key = hmac.digest(secret.encode(), b"admin session" + token.encode(), hashlib.sha256)
+        """Operators know the `token`; the `secret` signs sessions. Where there is a `chaos_token`,
+        injecting a fault takes that, too.
+        """
+        self._secret, self._instance = secret.encode(), instance
         self._wall_clock = wall_clock
-        self.cookie = NamedCookie(KIND, self._key, instance)
         self.check_token = TokenCheck(token, monotonic)
         self._ended: dict[str, int] = {}
+        self.renew(token, chaos_token)
+
+    def renew(self, token: str, chaos_token: str | None) -> None:
+        """Know these tokens, and those of before no more; another token ends all sessions."""
+        self._chaos_token = None if chaos_token is None else chaos_token.encode()
+        self._key = hmac.digest(self._secret, b"admin session" + token.encode(), hashlib.sha256)
+        self.cookie = NamedCookie(KIND, self._key, self._instance)
+        self.check_token.change(token)
+
+    def check_chaos_token(self, given: str) -> bool:
+        """Whether who sends that may inject faults; without a token of that kind, anybody may."""
+        token = self._chaos_token
+        return token is None or hmac.compare_digest(given.encode(), token)
 
     def log_in(self) -> tuple[Login, str]:
         """A new session, and the value of its cookie."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import msgspec
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from stockstream.chaos.records import ChaosRecords
     from supervision import System
+    from web.admin.access import AdminAccess
 
 T = TypeVar("T")
 
@@ -100,11 +100,11 @@ class NoRoleError(Forbidden):
 
 
 def chaos_api(
-    system: System, records: ChaosRecords, *, node: str, enabled: bool, role_token: str | None
+    system: System, records: ChaosRecords, *, node: str, enabled: bool, access: AdminAccess
 ) -> Blueprint:
     """The routes under `/admin/api/chaos`, for operators of the node of that name.
 
-    If `role_token` is set, a request that injects a fault must send it in `X-Chaos-Token`, too.
+    If there is a `CHAOS_TOKEN`, a request that injects a fault must send it in `X-Chaos-Token`.
     """
     blueprint = Blueprint("chaos_api", __name__, url_prefix="/admin/api/chaos")
     blueprint.before_request(require_admin)
@@ -114,9 +114,7 @@ def chaos_api(
         given = request.headers.get(ROLE_HEADER, "")
         if not enabled:
             refusal = ChaosDisabledError("fault injection is off; start with CHAOS_ENABLED=true")
-        elif role_token is not None and not hmac.compare_digest(
-            given.encode(), role_token.encode()
-        ):
+        elif not access.check_chaos_token(given):
             refusal = NoRoleError(f"send CHAOS_TOKEN in the header {ROLE_HEADER}")
         if refusal is not None:
             call = f"{request.method} {request.path}"

@@ -67,6 +67,7 @@ class EventStreams:
         self._waiting: set[trio.CancelScope] = set()
         self._open = 0
         self._closed = False
+        self._ended = 0
 
     def __len__(self) -> int:
         return self._open
@@ -79,6 +80,11 @@ class EventStreams:
     def close(self) -> None:
         """Have every stream say goodbye and end."""
         self._closed = True
+        self.end()
+
+    def end(self) -> None:
+        """Have those that are open end so; who may, comes back."""
+        self._ended += 1
         for scope in list(self._waiting):
             scope.cancel()
 
@@ -86,10 +92,11 @@ class EventStreams:
         """Lines from the entry after number `since` on, until the reader leaves or `close`."""
         log = self._log
         self._open += 1
+        ended = self._ended
         try:
             yield _line(Hello(log.run, log.last, self._wall_clock_ms()))
             since = min(since, log.last)
-            while not self._closed:
+            while not self._closed and ended == self._ended:
                 entries = log.entries(since, LINES_PER_PIECE)
                 if entries:
                     lost = entries[0].number - since - 1

@@ -14,6 +14,7 @@ from stockstream.cli.announcing import tell_warnings
 from stockstream.cli.cluster.live import Lines, LiveTable
 from stockstream.cli.several import MOST_NODES, serve_several
 from stockstream.environment import load
+from stockstream.hangups import Hangups
 
 
 def up(*, nodes: Annotated[int, Parameter(validator=Number(gte=1, lte=MOST_NODES))] = 3) -> int:
@@ -34,11 +35,12 @@ def up(*, nodes: Annotated[int, Parameter(validator=Number(gte=1, lte=MOST_NODES
     nodes
         How many nodes to run.
     """
+    hangups = Hangups()
     configuration = load(make_secrets=True)
     settings = configuration.settings
     logs.configure(settings.log_level, settings.log_format)
     tell_warnings(configuration)
     if not (sys.stdout.isatty() and sys.stderr.isatty()):
-        return serve_several(configuration, nodes, Lines)
+        return serve_several(configuration, nodes, hangups, Lines)
     os.environ.setdefault("FORCE_COLOR", "1")  # the nodes write to a pipe, which is shown here
-    return serve_several(configuration, nodes, LiveTable)
+    return serve_several(configuration, nodes, hangups, LiveTable)

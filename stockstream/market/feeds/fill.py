@@ -67,6 +67,10 @@ class Fill:
         self._wanted: set[Symbol] = set()
         self._wake = trio.Event()
 
+    def renew(self, access: Access) -> None:
+        """Ask with this from now on."""
+        self._access, self._secrets = access, access.secrets
+
     def want(self, symbols: frozenset[Symbol]) -> None:
         """These were just subscribed to."""
         self._wanted |= symbols

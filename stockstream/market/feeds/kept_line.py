@@ -91,7 +91,7 @@ class KeptLine:
         self.beyond: Mapping[Symbol, Refused] = {}
         """What is wanted, and more than the provider tells on a connection."""
         self._idle_since: float | None = None
-        self._wake = trio.Event()
+        self._wake, self._renewed = trio.Event(), trio.Event()
         again = self.row.not_before
         waits = again is not None and again.seconds > trio.current_time()
         if not waits:
@@ -136,7 +136,7 @@ class KeptLine:
                     if made.end is not None:
                         self._lost(made, made.end)
                 elif made is not None:
-                    await trio.sleep_until(made)
+                    await self._until(made)
 
     def want(self) -> None:
         """Have the lines and whoever waits for one know what is wanted."""
@@ -149,6 +149,14 @@ class KeptLine:
                 # Some providers allow a single connection, which is the other node's now.
                 line.hang_up(Ended("idle", "another node of the cluster is connected"))
         self._wake.set()
+
+    def renewed(self) -> None:
+        """The key has changed: what was refused with the one of before is tried again at once."""
+        if self.row.phase is PushPhase.MISCONFIGURED:
+            self.row = msgspec.structs.replace(self.row, failures=0, not_before=None)
+            self._say(PushPhase.WAITING, "the key has changed")
+        self._renewed.set()
+        self._renewed = trio.Event()
 
     def look(self, now: float) -> frozenset[Symbol]:
         """See whether the line is well, once a second; whose latest prices REST is to tell."""
@@ -188,9 +196,15 @@ class KeptLine:
 
         A line that is to be replaced goes on meanwhile.
         """
-        again = self.row.not_before
-        if again is not None:
-            await trio.sleep_until(again.seconds)
+        while (again := self.row.not_before) is not None:
+            if again.seconds <= trio.current_time():
+                return
+            await self._until(again.seconds)
+
+    async def _until(self, due: float) -> None:
+        """Wait until then, or until the key has changed."""
+        with trio.move_on_at(due):
+            await self._renewed.wait()
 
     async def _attempt(self, lines: trio.Nursery) -> Line | float | None:
         """A line; or by when on trio's clock to try again, None: as the row says."""

@@ -26,6 +26,7 @@ from stockstream.market.feeds.asking import Asking
 from stockstream.market.feeds.by_name import ByName
 from stockstream.market.feeds.confirming import Confirming, answer_of, believed, refusals
 from stockstream.market.feeds.partners import Partners
+from stockstream.market.feeds.renewal import ProviderRenewed
 from stockstream.market.feeds.standby import Standby
 from stockstream.market.feeds.standing import Standing
 from stockstream.market.feeds.wanting import Wanting
@@ -102,6 +103,7 @@ class PollFeed(Actor):
         self._asked: Mapping[int, int] = {}  # the parts of the last round, and their epochs
         self._wake = trio.Event()
         self._resting = False
+        self._renewed = self._was_refused = False
         self._last_fetch = -math.inf
 
     async def init(self) -> None:
@@ -165,6 +167,11 @@ class PollFeed(Actor):
         self._standby.forget_gone()
         self._wake.set()
 
+    @handles(ProviderRenewed)
+    def _on_renewed(self, message: ProviderRenewed) -> None:
+        self._open_provider, self._renewed = message.open_provider, True
+        self._wake.set()
+
     @handles(UpstreamTold)
     def _on_told(self, told: UpstreamTold) -> None:
         if self._standby.told(told):
@@ -209,6 +216,7 @@ class PollFeed(Actor):
         try:
             while True:
                 await self._until_held()
+                await self._renew()
                 started = trio.current_time()
                 if self._asking.rests(started):
                     if self._asking.idle:
@@ -226,6 +234,14 @@ class PollFeed(Actor):
                 await self._pause(started, earliest, latest)
         finally:
             await self._provider.aclose()
+
+    async def _renew(self) -> None:
+        """Ask by the new key from now on, if there is one."""
+        if not self._renewed:
+            return
+        before, self._provider = self._provider, self._open_provider()
+        self._renewed = self._was_refused = False
+        await before.aclose()
 
     async def _until_held(self) -> None:
         """Wait until this node is to fetch anything from this upstream."""
@@ -262,6 +278,7 @@ class PollFeed(Actor):
             self._partners.breaker.cast(NoCalls(self.ref))
             return 0.0
         self._last_fetch = started
+        self._was_refused = False
         self._pay(started, self._asking.cost(wanted))
         try:
             parsed = await self._provider.fetch(wanted)
@@ -276,6 +293,7 @@ class PollFeed(Actor):
             # Nothing is wrong with the provider: an open breaker would say that there is.
             self._partners.breaker.cast(NoCalls(self.ref))
             self._failed(error.kind, f"misconfigured: {error}", error.said)
+            self._was_refused = True
             return trio.current_time() + MISCONFIGURED_SECONDS
         except ProviderError as error:
             duration = trio.current_time() - started
@@ -394,6 +412,8 @@ class PollFeed(Actor):
             pause = GATHER_SECONDS if self._asking.has_news else self._gap * part
             if self._standby.has_taken_over(self._asked):
                 pause = 0.0
+            if self._renewed and self._was_refused:
+                earliest = 0.0  # what was refused is not asked for any more
             due = max(min(started + pause, latest), earliest)
             with trio.move_on_at(due) as waiting:
                 await self._wake.wait()

@@ -24,6 +24,7 @@ from stockstream.market.feeds.confirming import subscribed
 from stockstream.market.feeds.fill import Fill, Lacking, is_news
 from stockstream.market.feeds.kept_line import Common, KeptLine
 from stockstream.market.feeds.partners import Partners
+from stockstream.market.feeds.renewal import AccessRenewed
 from stockstream.market.feeds.standby import Standby
 from stockstream.market.feeds.standing import Standing
 from stockstream.market.feeds.telling import Telling
@@ -193,6 +194,15 @@ class PushFeed(Actor):
             self._take_over()
         self._holds = held
         self._want()
+
+    @handles(AccessRenewed)
+    def _on_access(self, message: AccessRenewed) -> None:
+        """The lines that are there go on, as the provider lets them; the next ones use this."""
+        self._access = self._common.access = message.access
+        if self._fill is not None:
+            self._fill.renew(message.access)
+        for line in self._lines:
+            line.renewed()
 
     @handles(UpstreamTold)
     def _on_told(self, told: UpstreamTold) -> None:

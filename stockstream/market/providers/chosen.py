@@ -6,8 +6,7 @@ A message names the provider and what is wrong with it; it never repeats an addr
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -27,8 +26,6 @@ from stockstream.market.providers.push_registry import PUSH_PROVIDERS
 from stockstream.sources import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from stockstream.market.providers.base import Provider
     from stockstream.market.providers.fetcher import HttpSettings
     from stockstream.market.providers.json_api.api import JsonApi
@@ -89,7 +86,35 @@ def _of_plan(provider: PushProvider, access: Access) -> PushProvider:
     return provider
 
 
-def poll_provider(upstream: Upstream, settings: HttpSettings) -> Callable[[], Provider]:
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What makes a provider that is polled: by a declaration, or by an address of other kinds."""
+
+    api: JsonApi | None
+    url: str = field(repr=False)
+    settings: HttpSettings
+
+    def __call__(self) -> Provider:
+        """A new one.
+
+        Raises:
+            InvalidProviderUrl: the address cannot be used.
+            InvalidProxy: the environment names a proxy for it that cannot be used.
+        """
+        if self.api is None:
+            return from_url(self.url, self.settings)
+        return JsonProvider(self.api, self.settings)
+
+    def renewed(self, upstream: Upstream) -> Polled:
+        """The same with another key of the upstream; its file is not read again.
+
+        Raises:
+            InvalidProviderUrl: the key is missing, or too much.
+        """
+        return self if self.api is None else replace(self, api=self.api.with_keys(upstream))
+
+
+def poll_provider(upstream: Upstream, settings: HttpSettings) -> Polled:
     """What makes the provider that the upstream's address names, for each life of its feed.
 
     A file is read here and not again: one that is wrong later cannot end a feed.
@@ -98,14 +123,9 @@ def poll_provider(upstream: Upstream, settings: HttpSettings) -> Callable[[], Pr
         InvalidProviderUrl: its address, file or key cannot be used.
         InvalidProxy: the environment names a proxy for it that cannot be used.
     """
-    api = _declared(upstream)
-    make: Callable[[], Provider]
-    if api is None:
-        make = partial(from_url, upstream.url, settings)
-    else:
-        make = partial(JsonProvider, api, settings)
-    make()
-    return make
+    polled = Polled(_declared(upstream), upstream.url, settings)
+    polled()
+    return polled
 
 
 def declared_in(upstream: Upstream) -> str:

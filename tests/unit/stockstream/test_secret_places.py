@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stockstream.cli.admin_client import token_of
+from stockstream.cli.config import config
 from stockstream.config import PRIVATE
 from stockstream.environment import load
 from stockstream.errors import ConfigurationError
@@ -278,3 +280,33 @@ def test_commands_take_their_token_from_a_file_too(
     assert token_of("STOCKSTREAM_TOKEN") == "of-a-file-that-is-named"
     assert token_of("STOCKSTREAM_CHAOS_TOKEN") == "another"
     load()
+
+
+def test_what_is_shown_has_the_place_and_never_the_value(
+    clean: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By `stockstream config`, as a table and as JSON; the keys of providers, too."""
+    values = {
+        "ADMIN_TOKEN": "hunter2-hunter2-hunter2",
+        "CHAOS_TOKEN": "hunter2-for-chaos-alone",
+        "SECRET_KEY_BASE": "hunter2-hunter2-hunter2-hunter2-hunter2",
+        "DATABASE_URL": "postgresql://user:hunter2@db/prices",
+        "DATABASE_READ_URL": "postgresql://user:hunter2@replica/prices",
+        "CLUSTER_NATS_URL": "nats://user:hunter2@bus",
+        "PROVIDERS": "us=https://user:hunter2@prices.example?key=hunter2",
+        "US_API_KEY": "hunter2",
+        "US_API_SECRET": "hunter2",
+    }
+    monkeypatch.setenv("NODE_NAME", "a")
+    for name, value in values.items():
+        (clean / name).write_text(value)
+        monkeypatch.setenv(f"{name}_FILE", name)
+    config(as_json=True)
+    text = capsys.readouterr().out
+    shown = json.loads(text)
+    for name in values:
+        assert (shown[name]["source"], shown[name]["file"]) == ("file", name)
+    config()
+    text += capsys.readouterr().out
+    assert "file US_API_SECRET" in text
+    assert "hunter2" not in text

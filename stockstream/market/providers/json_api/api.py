@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
 
@@ -118,6 +118,15 @@ class JsonApi:
         """What is sent with it."""
         values = {**self.options, **self._keys()}
         return {name: _filled(text, values) for name, text in self.said.headers.items()}
+
+    def with_keys(self, upstream: Upstream) -> JsonApi:
+        """The same with the upstream's key, and what belongs to it.
+
+        Raises:
+            InvalidProviderUrl: one is missing, or too much.
+        """
+        _check_keys(self.name, self.said, upstream)
+        return replace(self, key=upstream.key, secret=upstream.secret)
 
     @property
     def address(self) -> str:

@@ -144,3 +144,19 @@ def test_a_csrf_token_is_its_sessions_own(clock: Clock) -> None:
     assert access.check_csrf(mine, access.csrf_token(mine))
     for wrong in ("", "é", access.csrf_token(other), cookie.rpartition(".")[2]):
         assert not access.check_csrf(mine, wrong)
+
+
+def test_other_tokens_end_what_was_let_in_by_those_before(clock: Clock) -> None:
+    """The old token, its sessions and the old token of chaos open nothing any more."""
+    access = make(clock)
+    _, cookie = access.log_in()
+    assert access.check_chaos_token("")
+    access.renew("another-token-of-this-test", "for-chaos")
+    assert access.login_of(cookie) is None
+    assert not access.check_token(TOKEN, "holder")
+    assert access.check_token("another-token-of-this-test", "holder")
+    assert not access.check_chaos_token("")
+    assert access.check_chaos_token("for-chaos")
+    access.renew(TOKEN, None)
+    assert access.login_of(cookie) is not None, "the key is made of both, as after a restart"
+    assert access.check_chaos_token("")

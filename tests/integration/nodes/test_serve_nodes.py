@@ -139,11 +139,15 @@ async def test_two_parents_in_one_directory_are_one_too_many(tmp_path: Path) -> 
 
 
 async def test_ctrl_c_drains_all_nodes_and_leaves_nothing(tmp_path: Path) -> None:
-    """No process, no socket, no address of a server. Each line of a node's log names it."""
+    """No process, no socket, no address of a server. Each line of a node's log names it. Before
+    that, SIGHUP to the parent has each node read its secrets again.
+    """
     async with running_server(tmp_path, WITH_A_DATABASE, command=TWO) as server:
         await server.until_said("PostgreSQL is up")
         members = family(server.pid)
         assert sum("nats-server" in process.command for process in members) == 1
+        os.kill(server.pid, signal.SIGHUP)
+        await server.until(lambda said: said.count("the secrets are read again") == 2)
         assert await server.stop(signal.SIGINT) == 0
         assert [process for process in members if process.runs()] == []
         said = [json.loads(line) for line in server.text.splitlines()]

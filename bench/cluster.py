@@ -7,7 +7,8 @@ then each of two nodes with as many clients, in turns. `bus`: what a quote costs
 fetches, the one that does not, and NATS, without clients, beside a single node. `propagation`: when
 the same price arrives at a client of each node, prices being sent at once. `takeover`: after how
 long another node's client sees a new price when the fetching node is killed.
-Prints the rows and writes bench/results/cluster.json. See N5, N7 and N16 for what is to be reached.
+Prints the rows and writes bench/results/cluster.json; of one part, `--only`, beside the last run of
+all. See N5, N7 and N16 for what is to be reached.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
-from fanout_machine import describe_machine, keep
+from fanout_machine import describe_machine, keep, kept
 from fanout_measures import Plan, process_cpu
 from fanout_process import (
     ROOT,
@@ -396,7 +397,10 @@ def main() -> None:
     print(machine.text, end="\n\n")
     chosen = [options.only] if options.only else list(PARTS)
     report = {name: PARTS[name](cores, options) for name in chosen}
-    if not options.only:
+    if options.only:
+        part = {"machine": machine.fields, **report[options.only]}
+        keep("cluster", {**kept("cluster"), f"{options.only}_alone": part})
+    else:
         keep("cluster", {"machine": machine.fields, **report})
 
 

@@ -61,6 +61,13 @@ def describe_machine() -> Machine:
     return Machine(text, fields)
 
 
+def kept(name: str) -> dict[str, object]:
+    """The report that is kept, if there is one."""
+    file = RESULTS / f"{name}.json"
+    found: dict[str, object] = json.loads(file.read_text()) if file.exists() else {}
+    return found
+
+
 def keep(name: str, report: Mapping[str, object]) -> None:
     """Write a report to the results that are kept."""
     RESULTS.mkdir(exist_ok=True)

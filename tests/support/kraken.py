@@ -31,6 +31,7 @@ class Kraken:
     known: dict[str, float] = field(default_factory=lambda: dict(KNOWN))
     heartbeat: float = 0.2
     reject: int | None = None
+    date: str | None = None  # as the handshake says it
     snapshots: bool = True
     sockets: list[WebSocketConnection] = field(default_factory=list)
     asked: list[set[str]] = field(default_factory=list)
@@ -102,7 +103,8 @@ class Kraken:
         if self.reject is not None:
             await request.reject(self.reject, body=b'{"error": "no"}')
             return
-        socket = await request.accept()
+        headers = [] if self.date is None else [(b"Date", self.date.encode())]
+        socket = await request.accept(extra_headers=headers)
         asked: set[str] = set()
         self.sockets.append(socket)
         self.asked.append(asked)

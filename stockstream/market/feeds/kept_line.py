@@ -88,6 +88,8 @@ class KeptLine:
         self.line: Line | None = None
         self._connecting: Line | None = None
         self.mute: Mute | None = None
+        self.dated: int | None = None
+        """By how much the provider's clock is ahead of the monotonic one, as it last said."""
         self.beyond: Mapping[Symbol, Refused] = {}
         """What is wanted, and more than the provider tells on a connection."""
         self._idle_since: float | None = None
@@ -333,6 +335,7 @@ class KeptLine:
         )
 
     def _heard(self, line: Line, event: Event) -> None:
+        self.dated = line.dated
         if isinstance(event, Prices) and self.mute is not None and line is self.line:
             self.mute.priced(event.observations, trio.current_time())
         self._common.heard(self, event)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from stockstream.http_client import parse_date
 from stockstream.market.feeds.push_socket import Ended, closed, push_socket
 from stockstream.market.feeds.web_socket import Disconnected
 from stockstream.market.feeds.web_socket_frames import BadFrame
@@ -78,6 +79,8 @@ class Line:
         self.refused: dict[Symbol, Refused] = {}
         self.opened: float | None = None
         self.last_frame: float | None = None
+        self.dated: int | None = None
+        """By how much the date of the handshake was ahead of the monotonic clock, in ms."""
         self.end: Ended | None = None
         self.answered = trio.Event()
         """Set by the first acknowledgement, and by the end."""
@@ -123,6 +126,8 @@ class Line:
         async with push_socket(self._endpoint, self._secrets, verify_tls=verify) as socket:
             now = trio.current_time()
             self.opened = self.last_frame = now
+            date = parse_date(socket.date)
+            self.dated = None if date is None else date - round(now * 1000)
             self._take(self._codec.opened(now))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read, socket)

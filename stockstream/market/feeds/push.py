@@ -279,7 +279,8 @@ class PushFeed(Actor):
 
     # What the lines tell
 
-    def _heard(self, _line: KeptLine, event: Event) -> None:
+    def _heard(self, line: KeptLine, event: Event) -> None:
+        self._telling.dated = line.dated
         if isinstance(event, Subscribed) and self._fill is not None:
             self._fill.want(event.symbols)
         self._read(event)

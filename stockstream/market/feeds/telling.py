@@ -50,6 +50,8 @@ class Telling:
         self._pending = Pending()
         self._overtaken: dict[Symbol, Observation] = {}
         self._confirms = False
+        self.dated: int | None = None
+        """By how much the provider's clock is ahead of the monotonic one, as it said; in ms."""
         self._wake = trio.Event()
         self.begin()
 
@@ -89,7 +91,7 @@ class Telling:
             return  # another node has it by now
         rows, reading = self._tables.quotes.rows, self._reading()
         poll = self._base.judge(observations, rows, reading)
-        self._base.witness(reading, observations)
+        self._base.witness(Reading(reading.steady, reading.wall), observations)
         self._tables.upstream_clocks.put(self._upstream, self._base.clock)
         self._standing.suspected(poll)
         refused = refusals(Rejects(), reading.steady, poll)
@@ -116,4 +118,7 @@ class Telling:
                 self._overtaken.setdefault(symbol, seen)
 
     def _reading(self) -> Reading:
-        return Reading(round(trio.current_time() * 1000), self._clock())
+        steady = round(trio.current_time() * 1000)
+        # Where our clock is slow, what comes is not from the future by the provider's.
+        date = None if self.dated is None else steady + self.dated
+        return Reading(steady, self._clock(), date)

@@ -63,8 +63,13 @@ class NotUpgraded(Exception):
 class WebSocket:
     """An open connection. One task receives; any may send. The stream is its caller's to close."""
 
-    def __init__(self, stream: trio.abc.Stream, largest: int, first: bytes = b"") -> None:
-        """Messages may be so large, in bytes; `first` has come with the answer to the upgrade."""
+    def __init__(
+        self, stream: trio.abc.Stream, largest: int, first: bytes = b"", date: str | None = None
+    ) -> None:
+        """Messages may be so large, in bytes; `first` has come with the answer to the upgrade, and
+        so has its `Date`, where there was one.
+        """
+        self.date = date
         self._stream = stream
         self._reader = FrameReader(largest)
         self._first = first
@@ -186,7 +191,9 @@ async def upgraded(
         raise NotUpgraded(None) from None
     if not isinstance(answer, h11.InformationalResponse) or not _agrees(answer, key):
         raise NotUpgraded(None)
-    return WebSocket(stream, largest, asked.trailing_data[0])
+    date = dict(answer.headers).get(b"date")
+    said = None if date is None else date.decode("latin-1")
+    return WebSocket(stream, largest, asked.trailing_data[0], said)
 
 
 async def _next(asked: h11.Connection, stream: trio.abc.Stream) -> h11.Event | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 import trio
 
 from stockstream import paths
@@ -230,3 +233,26 @@ async def test_a_key_that_is_refused_on_one_connection_is_not_tried_on_the_other
         assert tree.system.ref(paths.feed("crypto")).kill()
         await until(tree, lambda up: up["push"]["failures"] == 1)
         assert server.attempts == 1
+
+
+@pytest.mark.parametrize("dated", [True, False])
+async def test_a_server_whose_clock_is_slow_goes_by_the_date_of_the_handshake(
+    dated: bool, nursery: trio.Nursery
+) -> None:
+    """Prices ten minutes ahead of its clock are believed, if the provider says that it is so late.
+    Else they are refused, and the price of before stays.
+    """
+    later = datetime.now(UTC) + timedelta(minutes=10)
+    async with (
+        kraken(date=format_datetime(later, usegmt=True) if dated else None) as server,
+        running_tree(providers=f"crypto={server.provider}", symbols="BTC-USD") as tree,
+        connected(tree.websocket_url, nursery) as me,
+    ):
+        await me.send(action="subscribe", symbols=["BTC-USD"])
+        await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_000.5)
+        await server.tell({"BTC/USD": 97_001.0}, timestamp=later.isoformat())
+        if dated:
+            await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_001.0)
+        else:
+            await until(tree, lambda up: up["troubles"].get("item_clock_ahead"))
+            assert me.prices["BTC-USD"] == 97_000.5

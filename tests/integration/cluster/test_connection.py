@@ -236,7 +236,9 @@ async def test_many_connections_leave_nothing_behind(nats: NatsServer):
         for number in range(RECONNECTS):
             await connect(number)
         gc.collect()
-        assert await left() == before
+        after = await left()
+        # Fewer where a thread of trio's, which others have used, has been idle for long.
+        assert all(now <= then for now, then in zip(after, before, strict=True)), (after, before)
 
 
 @pytest.mark.proves("C15")

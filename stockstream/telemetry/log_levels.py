@@ -52,6 +52,7 @@ LOGGERS: Mapping[str, str] = MappingProxyType(
         "recorder": "prices on their way into the database",
         "retention": "partitions that are made and dropped",
         "run_record": "how the last run ended",
+        "secrets": "secrets that are read again",
         "serve": "the start",
         "stockstream": "all of stockstream.market",
         "stockstream.market.circuit_breaker_actor": "what the breakers let through",

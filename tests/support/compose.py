@@ -87,7 +87,7 @@ class Composed:
         self._folder = folder
         self._file = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._sockets = folder
+        self._sockets = Path("/tmp") / f"{PREFIX}postgres-{os.getpid()}"  # another user gets there
         front = self._file["networks"]["front"]["ipam"]["config"][0]["subnet"]
         subnets = {**SUBNETS, "front": front.rpartition(".")[0]}
         self._networks = subnets
@@ -127,6 +127,7 @@ class Composed:
                 process.kill()
                 process.wait()
         self._remove()
+        shutil.rmtree(self._sockets, ignore_errors=True)
 
     def start(self, name: str) -> None:
         """Run a service as the file says."""
@@ -224,7 +225,7 @@ class Composed:
     def _start_postgres(self) -> None:
         """As the image does: a user and a database of the names given, and a password."""
         given = self._environment("postgres")
-        home = Path("/tmp") / f"{PREFIX}postgres-{os.getpid()}"  # where another user gets to
+        home = self._sockets
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(mode=0o700)
         (home / "password").write_text(given["POSTGRES_PASSWORD"])
@@ -237,7 +238,6 @@ class Composed:
             rules.write("host all all all scram-sha-256\n")
         server = [POSTGRES / "postgres", "-D", data, "-k", home, "-c", "listen_addresses=*"]
         self._run("postgres", *NOBODY, *server)
-        self._sockets = home  # pg_isready of the image knows of another place
         self.until_healthy("postgres")
         secret = {"PGHOST": str(home), "PGPASSWORD": given["POSTGRES_PASSWORD"]}
         _must([POSTGRES / "createdb", "-U", user, given["POSTGRES_DB"]], environment=secret)

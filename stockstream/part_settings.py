@@ -12,7 +12,7 @@ from stockstream.alerts.signing import Signer
 from stockstream.alerts.targets import TargetPolicy
 from stockstream.alerts.webhooks import WebhookSettings
 from stockstream.cluster.bus import BusSettings
-from stockstream.cluster.fingerprints import fingerprints
+from stockstream.cluster.fingerprints import PROVIDERS, fingerprints
 from stockstream.cluster.membership import MembershipSettings
 from stockstream.cluster.nats_access import NatsAccess, read_servers
 from stockstream.database.gateway import DatabaseSettings
@@ -237,23 +237,32 @@ def membership(
         if url is None
         else f"{(read := read_database_url(url.get_secret_value())).place}/{read.database}"
     )
+    sharded = sharding(settings, upstreams)
     told = {
         "STOCK_API_URL": settings.stock_api_url or "stub",
-        "PROVIDERS": ",".join(f"{source.name}={source.url}" for source in settings.providers)
+        PROVIDERS: ",".join(f"{source.name}={source.url}" for source in settings.providers)
         + "".join(map(declared_in, upstreams)),
         "ROUTES": ",".join(map(str, settings.routes)),
-        "FETCH_SHARDS": str(settings.fetch_shards),
+        "FETCH_SHARDS": _said(sharded, settings.fetch_shards),
         "SYMBOLS": ",".join(sorted(settings.symbols)),
         "DATABASE_URL": database,
     }
     return MembershipSettings(
         me=NodeId(node_name(settings), claim_epoch(directory)),
-        sharding=sharding(settings, upstreams),
+        sharding=sharded,
         fingerprints=fingerprints(settings.secret_key_base.get_secret_value(), told),
         address=settings.node_url or own_url,
         public_url=settings.public_url or "",
         keep_epoch=partial(keep_epoch, directory),
     )
+
+
+def _said(sharding: Sharding, fetch_shards: int) -> str:
+    """`FETCH_SHARDS`, and of which upstreams it is not the number. Where it is that of all, this is
+    what versions say that have as many of each: they have the same shards.
+    """
+    others = {name: count for name, count in sharding.counts.items() if count != fetch_shards}
+    return " ".join([str(fetch_shards), *(f"{name}={others[name]}" for name in sorted(others))])
 
 
 def bus(settings: Settings, me: NodeId) -> BusSettings:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SECRET = "SECRET_KEY_BASE"  # noqa: S105  the name of a setting
-MUST_BE_EQUAL = frozenset({SECRET, "STOCK_API_URL", "PROVIDERS", "FETCH_SHARDS"})
+PROVIDERS = "PROVIDERS and their files"
+"""Not `PROVIDERS`: under that name earlier versions tell what comes with the program, too, which is
+other in each version, so that no node could join while one of another version was there."""
+MUST_BE_EQUAL = frozenset({SECRET, "STOCK_API_URL", PROVIDERS, "FETCH_SHARDS"})
 """A node with another source, or other shards, would give wrong prices. With another secret nobody
 can tell whether it has."""
 

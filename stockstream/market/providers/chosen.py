@@ -129,8 +129,12 @@ def poll_provider(upstream: Upstream, settings: HttpSettings) -> Polled:
 
 
 def declared_in(upstream: Upstream) -> str:
-    """What the file says that its address names, on which nodes of a cluster have to agree."""
-    api = _declared(upstream)
+    """What the file says that its address names, on which nodes of a cluster have to agree.
+
+    What comes with the program is none of these: another version may know more of a provider.
+    """
+    scheme = upstream.url.partition("://")[0].lower()
+    api = _declared(upstream) if scheme == JSON else None
     return "" if api is None else msgspec.json.encode(api.said).decode()
 
 

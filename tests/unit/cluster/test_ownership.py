@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from stockstream.cluster.fingerprints import PROVIDERS
 from stockstream.cluster.ownership import Ownership
 from stockstream.cluster.rendezvous import preferred
 from stockstream.cluster.wire import ClaimMessage, Heartbeat
@@ -538,13 +539,11 @@ def test_of_two_nodes_of_one_name_the_older_stops() -> None:
 
 
 @pytest.mark.proves("N1")
-@pytest.mark.parametrize(
-    "setting", ["STOCK_API_URL", "PROVIDERS", "FETCH_SHARDS", "SECRET_KEY_BASE"]
-)
+@pytest.mark.parametrize("setting", ["STOCK_API_URL", PROVIDERS, "FETCH_SHARDS", "SECRET_KEY_BASE"])
 def test_a_node_with_another_source_never_fetches(setting: str) -> None:
     """Nor do the others wait for it; once it is right it is one of them."""
     bus = Bus()
-    right = {"STOCK_API_URL": "1", "PROVIDERS": "1", "FETCH_SHARDS": "1", "SECRET_KEY_BASE": "1"}
+    right = {"STOCK_API_URL": "1", PROVIDERS: "1", "FETCH_SHARDS": "1", "SECRET_KEY_BASE": "1"}
     a = bus.join("a", boot=9, fingerprints=right)
     bus.beat(3)
     stranger = bus.join("b", boot=1, fingerprints={**right, setting: "2"})

@@ -1,5 +1,6 @@
 """What a start makes of the environment and `.env`: origins, mistakes, kept secrets."""
 
+import json
 import os
 import stat
 from collections.abc import Callable
@@ -10,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockstream import part_settings
+from stockstream.cluster.fingerprints import fingerprints
 from stockstream.config import SECRETS, Settings
 from stockstream.environment import NOT_MADE_YET, load
 from stockstream.errors import ConfigurationError
+from stockstream.market.providers.chosen import declared_in
 from stockstream.upstreams import Upstream
 
 
@@ -362,3 +365,36 @@ def test_a_provider_that_pushes_has_a_shard_for_each_connection_whatever_is_set(
     one, cluster = Settings(fetch_shards=8), Settings(fetch_shards=8, **nats)
     assert part_settings.sharding(one, upstreams).counts == {"us": 1, "crypto": 3, "px": 1}
     assert part_settings.sharding(cluster, upstreams).counts == {"us": 1, "crypto": 3, "px": 8}
+
+
+@pytest.mark.proves("N1")
+def test_nodes_compare_what_is_set_and_not_what_comes_with_the_program(clean: Path):
+    """Else no node of another version could join: it may know more of a provider, or of files."""
+    text = 'url = "https://api.example.com/q?s={symbol}"\n[fields]\nprice = "p"\n'
+    Path("prices.toml").write_text(text)
+    assert declared_in(Upstream("us", "tiingo://", "key")) == ""
+    said = {"url": "https://api.example.com/q?s={symbol}", "fields": {"price": "p"}}
+    assert json.loads(declared_in(Upstream("us", "json://prices.toml"))) == said
+
+
+@pytest.mark.proves("N1")
+def test_nodes_compare_the_shards_that_there_are(clean: Path):
+    """Versions that have as many of each upstream as is set tell the number alone."""
+
+    def told(providers: str, shards: int) -> str:
+        settings = Settings(
+            providers=providers,
+            fetch_shards=shards,
+            cluster_nats_url="nats://127.0.0.1:4222",
+            secret_key_base="0" * 32,
+        )
+        upstreams = part_settings.upstreams(settings, None)
+        return part_settings.membership(settings, upstreams, "").fingerprints["FETCH_SHARDS"]
+
+    def number(text: str) -> str:
+        return fingerprints("0" * 32, {"FETCH_SHARDS": text})["FETCH_SHARDS"]
+
+    assert told("a=https://one.example", 8) == number("8")
+    assert told("a=kraken://", 1) == number("1")
+    assert told("a=kraken://", 8) == number("8 a=1")
+    assert told("a=kraken://?connections=3", 1) == number("1 a=3")

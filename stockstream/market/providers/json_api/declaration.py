@@ -36,8 +36,8 @@ class InvalidDeclaration(InvalidProviderUrl):
     """A declaration cannot be used; the message begins with the key."""
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is not said is left out when nodes compare it: another version may have more keys."""
 
 
 class FieldPlaces(_Part, frozen=True):

@@ -25,6 +25,7 @@ from stockstream.config import Settings
 from stockstream.delivery.lanes import Connections
 from stockstream.delivery.messages import Farewell
 from stockstream.pubsub import PubSub
+from stockstream.rolling import Current
 from stockstream.tables import Tables
 from stockstream.upstreams import Upstream
 from supervision import Actor, CallError, ChildSpec, Down, System, handles
@@ -261,14 +262,14 @@ class Node:
         children = [
             ChildSpec("pubsub", partial(PubSub, [paths.BROADCASTER, *self._more_subscribers])),
             application._one_for_one("history", [ChildSpec("recorder", recorder)]),
-            application._market(settings, tables, UPSTREAMS),
+            application._market(Current(settings), tables, UPSTREAMS),
             application._delivery(settings, tables, self.connections, feeds),
             ChildSpec("web", partial(MemoryWeb, self), shutdown=9.0),
         ]
         if self.clustered:
             addresses = cast("Addresses", SimpleNamespace(own_url=f"http://{self.name}"))
             thread = cast("AsyncioThread", NoThread())
-            cluster = application._cluster(settings, addresses, tables, UPSTREAMS, thread)
+            cluster = application._cluster(Current(settings), addresses, tables, UPSTREAMS, thread)
             children.insert(2, cluster)
         return application._one_for_one("root", children)
 

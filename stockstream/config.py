@@ -30,6 +30,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from stockstream.database.url import read_database_url
 from stockstream.masks import MASK, without_secrets
 from stockstream.quotes import Symbol, parse_symbol
+from stockstream.regular_files import read_regular
 from stockstream.shards import MOST_SHARDS
 from stockstream.sources import Route, Source, read_providers, read_routes, routes_of
 
@@ -183,8 +184,7 @@ def _file(check: Callable[[Path], object]) -> AfterValidator:
 
     def validate(path: Path) -> Path:
         try:
-            with path.open("rb") as file:
-                file.read(1)
+            read_regular(path, 1)  # a FIFO would wait for ever, and a device never end
             check(path)
         except OSError as error:
             # An SSLError is one, too.

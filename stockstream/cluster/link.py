@@ -15,12 +15,18 @@ from typing import TYPE_CHECKING, NoReturn
 import structlog
 import trio
 
-from stockstream.cluster.connection import ConnectionLost, NatsConnection, Outgoing
+from stockstream.cluster.connection import (
+    PATIENCE_SECONDS,
+    ConnectionLost,
+    NatsConnection,
+    Outgoing,
+)
 from stockstream.pauses import Pauses
 from supervision import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from ssl import SSLContext
 
     from structlog.stdlib import BoundLogger
 
@@ -97,7 +103,7 @@ class Link:
 
     async def run(self, loop: AsyncioLoop) -> NoReturn:
         """Connect, again and again, to one server after another."""
-        tls = await trio.to_thread.run_sync(self._access.tls_context)
+        tls = await self._tls_context()
         pauses, number = Pauses(RETRIES), 0
         self._loop = loop
         while True:
@@ -123,6 +129,21 @@ class Link:
                 pauses.reset()
             number += 1
             await trio.sleep(pauses.take())
+
+    async def _tls_context(self) -> SSLContext:
+        """What certificates are checked against. On a disk that stalls the wait for it is as good
+        as an attempt that fails.
+        """
+        async with trio.open_nursery() as waiting:
+            waiting.start_soon(self._say_late)
+            made = await trio.to_thread.run_sync(self._access.tls_context, abandon_on_cancel=True)
+            waiting.cancel_scope.cancel()
+        return made
+
+    async def _say_late(self) -> None:
+        await trio.sleep(PATIENCE_SECONDS)
+        reason = f"the certificates are not read within {PATIENCE_SECONDS:g} s"
+        self._put(Down(self._access.servers[0].shown, reason))
 
     async def next(self) -> Up | Down | Arrived:
         """What happened next."""

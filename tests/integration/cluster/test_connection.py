@@ -121,6 +121,20 @@ async def test_a_server_under_tls_is_checked_against_its_certificate(tmp_path: P
             await b.until(lambda: "certificate" in b.status.reason)
 
 
+@pytest.mark.proves("N8")
+async def test_certificates_on_a_disk_that_stalls_are_as_good_as_no_nats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Else the node would wait for its first attempt for ever, and fetch for nobody."""
+    monkeypatch.setattr("stockstream.cluster.link.PATIENCE_SECONDS", 0.05)
+    stalled = tmp_path / "ca.pem"
+    os.mkfifo(stalled)  # whoever opens it waits for who writes
+    async with a_node("a", "nats://token@127.0.0.1:1", ca=stalled) as a:
+        await a.log.until(lambda: a.log.of(BusDown))
+        assert "certificates" in a.log.of(BusDown)[0].reason
+    os.close(os.open(stalled, os.O_WRONLY | os.O_NONBLOCK))  # the thread has no more to wait for
+
+
 SLOW_NODE = """
 import sys, trio
 from stockstream.shards import NodeId

@@ -1,6 +1,7 @@
 """The settings themselves: defaults, what each accepts, what may be shown of a value."""
 
 import dataclasses
+import os
 import re
 import string
 from ipaddress import ip_network
@@ -306,6 +307,10 @@ def test_a_file_for_nats_is_read_before_anything_starts(
         Settings()
     (tmp_path / "none").write_text("something else")
     with pytest.raises(ValidationError, match="none': holds no "):
+        Settings()
+    (tmp_path / "none").unlink()
+    os.mkfifo(tmp_path / "none")  # whoever opens it waits for who writes
+    with pytest.raises(ValidationError, match="none': it is no file"):
         Settings()
 
 

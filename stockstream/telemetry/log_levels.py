@@ -47,7 +47,6 @@ LOGGERS: Mapping[str, str] = MappingProxyType(
         "epochs": "the numbers of lives, kept on disk",
         "first_prices": "the first price of the day, asked of history",
         "instance": "the name of this installation",
-        "log_levels": "levels that are lent, and fall back",
         "postgres": "the embedded server",
         "recorder": "prices on their way into the database",
         "retention": "partitions that are made and dropped",
@@ -70,7 +69,10 @@ LOGGERS: Mapping[str, str] = MappingProxyType(
         "web.server": "connections and protocol",
     }
 )
-"""All of ours, with what they tell. Others' may write keys and headers, and are not lent."""
+"""All of ours, with what they tell. Others' may write keys and headers, and are not lent; nor is
+the one that tells who has lent what."""
+
+OWN = "log_levels"
 
 _log: BoundLogger = structlog.get_logger("log_levels")
 
@@ -129,6 +131,8 @@ class LogLevels:
     def __init__(self, find: Callable[[str], logging.Logger] | None = None) -> None:
         self.leases: Table[str, Lease] = Table("log_levels", writer=paths.TELEMETRY)
         self._find = find or _logger
+        # A level of its own: nobody silences others without a line that says so.
+        self._find(OWN).setLevel(logging.WARNING)
 
     def lend(self, request: LendLevel) -> LoggerRow:
         """Begin a lease, in place of one that the logger has."""
@@ -140,7 +144,7 @@ class LogLevels:
         self.leases.put(name, Lease(request.level, request.who, until, before))
         logger.setLevel(request.level.upper())
         _log.warning(
-            "log level lent", name=name, level=request.level, seconds=seconds, who=request.who
+            "log level lent", name=name, to_level=request.level, seconds=seconds, who=request.who
         )
         return self.row(name)
 

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 import trio
 import trio.testing
+from structlog.testing import LogCapture
 
 import stockstream
 from stockstream import paths
+from stockstream.telemetry import log_levels
 from stockstream.telemetry.log_levels import (
     LOGGERS,
     LONGEST_SECONDS,
+    OWN,
     ROOT,
     LendLevel,
     LogLevels,
@@ -119,6 +123,31 @@ async def test_it_ends_early_when_asked(
     assert again == row
 
 
+async def test_nobody_silences_others_unseen(
+    telemetry: ActorRef, loggers: Loggers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who lends or ends which level is told, whatever the root lets through."""
+    written = LogCapture()
+    stdlib = structlog.stdlib
+    log = structlog.wrap_logger(
+        loggers(OWN),
+        processors=[stdlib.filter_by_level, stdlib.add_log_level, written],
+        wrapper_class=stdlib.BoundLogger,
+    )
+    monkeypatch.setattr(log_levels, "_log", log)
+    await telemetry.call(LendLevel(ROOT, "critical", 60.0, "somebody"))
+    await telemetry.call(LendLevel("bus", "error", 60.0, "somebody"))
+    await telemetry.call(TakeBackLevel("bus", "another"))
+    told = [(line["name"], *map(line.get, ("to_level", "who"))) for line in written.entries]
+    assert told == [
+        ("root", "critical", "somebody"),
+        ("bus", "error", "somebody"),
+        ("bus", None, None),
+    ]
+    assert written.entries[-1]["ended_by"] == "another"
+    assert OWN not in LOGGERS
+
+
 async def test_no_lease_is_longer_than_an_hour(
     telemetry: ActorRef, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -138,6 +167,7 @@ def test_all_loggers_of_ours_are_known() -> None:
             for found in re.findall(r"get_?[lL]ogger\((\"[\w.]+\"|__name__)\)", text):
                 module = ".".join(path.relative_to(root).with_suffix("").parts)
                 used.add(module if found == "__name__" else found.strip('"'))
-    elsewhere = {"doctor", "nodes", "nats"}  # of a command, and of the parent of nodes
+    # Of a command, of the parent of nodes, and what tells who has changed a level.
+    elsewhere = {"doctor", "nodes", "nats", OWN}
     assert used - elsewhere - LOGGERS.keys() == set()
     assert LOGGERS.keys() - used == {ROOT, "stockstream"}, "all below it have its level"

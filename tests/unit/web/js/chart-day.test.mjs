@@ -18,6 +18,11 @@ describe("the figures of the day", () => {
     assert.deepEqual(said(null, { low: 0.0004 }, 4), ["Day’s low: 0.0004"]);
   });
 
+  it("fit on the page, however large a volume somebody tells", () => {
+    assert.deepEqual(said(null, { volume: 3.3e14 }), ["Volume: 330T"]);
+    assert.deepEqual(said(null, { volume: 1e308 }), ["Volume: 1E308"]);
+  });
+
   it("are of 24 hours where they are", () => {
     assert.deepEqual(said(null, { high: 2, low: 1, open: 1.5, volume: 163.28908096, rolling: true }), [
       "24 hours ago: 1.50", "Range of 24 hours: 1.00 – 2.00", "Volume of 24 hours: 163.29",

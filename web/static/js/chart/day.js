@@ -8,8 +8,11 @@ import { price } from "../format.js";
 /** @typedef {{name: string, text: string, title: string}} Figure title: as exact as it was told; empty where the text is */
 
 const LARGE = 100_000;
+/** There is no shorter word beyond "T"; no market has such a volume, but a provider may tell any number. */
+const HUGE = 1e15;
 const large = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 4 });
 const small = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 5 });
+const huge = new Intl.NumberFormat("en-US", { notation: "scientific", maximumSignificantDigits: 4 });
 const exactly = new Intl.NumberFormat("en-US", { maximumFractionDigits: 20 });
 
 /**
@@ -32,7 +35,8 @@ export function dayFigures({ previousClose, day }, decimals) {
   else if (low !== null) add(rolling ? "Low of 24 hours" : "Day’s low", p(low));
   if (volume !== null) {
     const when = at === null ? "" : ` at ${new Date(at).toISOString().slice(11, 16)}\u00a0UTC`;
-    add(rolling ? "Volume of 24 hours" : "Volume", (volume < LARGE ? small : large).format(volume) + when, exactly.format(volume) + when);
+    const [short, long] = volume < LARGE ? [small, exactly] : volume < HUGE ? [large, exactly] : [huge, huge];
+    add(rolling ? "Volume of 24 hours" : "Volume", short.format(volume) + when, long.format(volume) + when);
   }
   return figures;
 }

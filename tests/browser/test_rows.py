@@ -57,8 +57,12 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 
 @pytest.fixture(scope="module")
 def exact(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with what that provider tells."""
-    settings = FAST | {"STOCK_API_URL": provider.url}
+    """A server with what that provider tells; of symbols that begin with NO-, what a tape does."""
+    tape = f"{provider.url.replace('http', 'ws', 1)}/__streams/kraken"
+    settings = FAST | {
+        "PROVIDERS": f"exact={provider.url}, crypto=kraken://?url={tape}",
+        "ROUTES": "NO-*=crypto, *=exact",
+    }
     server = Server(tmp_path_factory.mktemp("exact"), settings)
     with running(server):
         yield server
@@ -365,3 +369,22 @@ def test_the_trend_is_told_in_words(provider: Provider, exact: Server, visit: Vi
         course = r"^from 10[03]\.00 to 10[03]\.00, lowest 100\.00, highest 103\.00$"
         expect(trend).to_have_accessible_name(re.compile(course))
         expect(trend).to_have_role("img")
+
+
+def test_a_symbol_that_its_provider_refuses_says_who_refuses_it(
+    exact: Server, visit: Visit
+) -> None:
+    """In its row, which stays, and aloud; a page that is loaded again is told again."""
+    me = visit(exact.url)
+    me.subscribe("NO-SUCH NO-SUCH2 NO-SUCH3 NO-SUCH4")
+    row = me.row("NO-SUCH")
+    expect(row).to_have_attribute("data-state", "refused")
+    expect(row).to_contain_text("crypto does not know it")
+    expect(row).to_contain_text("Not served")
+    expect(me.price("NO-SUCH")).to_have_text("\N{EN DASH}")
+    live = me.page.locator("#live")
+    expect(live).to_contain_text("NO-SUCH is not served: crypto does not know it.")
+    expect(live).to_contain_text("1 more is not served.")
+    me.page.reload()
+    expect(row).to_have_attribute("data-state", "refused")
+    expect(row).to_contain_text("crypto does not know it")

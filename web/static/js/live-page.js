@@ -222,7 +222,8 @@ export class LivePage {
     const refused = [...this.store.applyNotServed(message)].filter(([symbol, why]) => said.get(symbol) !== why);
     for (const [symbol, why] of refused) said.set(symbol, why);
     const words = refused.slice(0, REFUSALS_SAID).map(([symbol, why]) => `${symbol} is not served: ${why}.`);
-    if (refused.length > REFUSALS_SAID) words.push(`${refused.length - REFUSALS_SAID} more are not served.`);
+    const more = refused.length - REFUSALS_SAID;
+    if (more > 0) words.push(`${more} more ${more === 1 ? "is" : "are"} not served.`);
     if (words.length > 0) this.say(words.join(" "));
     this.paintSoon();
   }

@@ -172,6 +172,8 @@ def _names_of_keys(providers: Given | None) -> set[str]:
 def _read_env_file(path: Path) -> dict[str, str]:
     """Return the names and raw values of an env file; without the file, none."""
     try:
+        if path.is_fifo():
+            raise ConfigurationError(f"{path} cannot be read: it is a FIFO")
         with path.open(encoding="utf-8") as stream:
             bindings = list(parse_stream(stream))
     except FileNotFoundError:

@@ -192,6 +192,12 @@ def test_our_prefix_makes_any_unknown_name_ours(monkeypatch: pytest.MonkeyPatch,
     )
 
 
+def test_an_env_file_that_waits_for_a_writer_is_refused(clean: Path, refused):
+    """It would hold the start for ever, and each reading again for its whole time."""
+    os.mkfifo(clean / ".env")
+    assert refused() == ".env cannot be read: it is a FIFO"
+
+
 def test_everything_in_the_file_is_ours(clean: Path, refused):
     """A name nobody knows there is refused even when it is like none of ours."""
     (clean / ".env").write_text("# ours\nPORT=5000\nEDITOR=vi\n")

@@ -16,19 +16,22 @@ from stockstream.asyncio_thread import AsyncioThread
 from stockstream.cli.doctor import planning
 from stockstream.cli.doctor.clock import Clocks, judge_clock
 from stockstream.cli.doctor.findings import Finding, Result, exit_code, failed, skipped
-from stockstream.cli.doctor.node import Node, ask_node, node_url
+from stockstream.cli.doctor.names import host_in, is_here
+from stockstream.cli.doctor.node import Node, ask_node, named_url, own_url
 from stockstream.cli.doctor.running import CHECK_SECONDS, run_checks
 from stockstream.cli.doctor.secrets import secrets_of
 from stockstream.cli.printing import print_document, table_console
 from stockstream.cli.start_errors import refuse_apart, upstreams_named
 from stockstream.environment import load
 from stockstream.errors import ConfigurationError
+from stockstream.masks import without_secrets
 from stockstream.program import as_typed
 from stockstream.version import program_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from stockstream.config import Settings
     from stockstream.environment import Configuration
     from stockstream.upstreams import Upstream
 
@@ -127,7 +130,7 @@ async def examine(
         return [*await run_checks(program), *told], str
     configuration, upstreams = read
     settings, clocks = configuration.settings, Clocks()
-    node = await _node(node_url(settings, url), token, settings.base_path)
+    node = await _node(named_url(url), settings, token, offline=offline)
     with AsyncioThread().use() as loop:
         checks = planning.of_the_settings(configuration, upstreams, node, loop, clocks)
         found = await run_checks([*program, *checks], offline=offline)
@@ -149,10 +152,15 @@ def _read_settings() -> tuple[Configuration, list[Upstream]] | Finding:
     return configuration, upstreams
 
 
-async def _node(url: str, token: str | None, base_path: str) -> Node:
+async def _node(named: str | None, settings: Settings, token: str | None, *, offline: bool) -> Node:
+    url = named or own_url(settings)
+    shown = without_secrets(url)
+    host = None if named is None else host_in(named)
+    if offline and host and not is_here(host):
+        return Node(shown, trouble="it is on another machine, and --offline is given")
     with trio.move_on_after(CHECK_SECONDS):
-        return await ask_node(url, token, base_path, CHECK_SECONDS)
-    return Node(url, trouble=f"no answer within {CHECK_SECONDS:g} s")
+        return await ask_node(url, token, settings.base_path, CHECK_SECONDS)
+    return Node(shown, trouble=f"no answer within {CHECK_SECONDS:g} s")
 
 
 def _show(checks: Sequence[CheckDocument]) -> None:

@@ -67,6 +67,10 @@ def _files_of(directory: Path) -> str | Finding:
         return info(f"an embedded PostgreSQL {MAJOR_VERSION} is made by the first start")
     except PermissionError:
         return info("embedded; its files belong to another user, who runs it")
+    except OSError as error:
+        return failed(
+            f"{layout.data}: {error.strerror}", "set DATA_DIRECTORY to a directory of this machine"
+        )
     if postmaster(layout) is not None and layout.url_file.exists():
         return layout.url()
     last = last_words(layout) if layout.log.exists() else None

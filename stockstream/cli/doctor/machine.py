@@ -48,10 +48,11 @@ async def look_at_disk(directory: Path, spool_size: int) -> Finding:
 
 def gather_disk(directory: Path) -> Disk:
     """Measure it. A file without a name is written and is gone with its descriptor."""
-    directory = directory.absolute()
-    there = next(path for path in (directory, *directory.parents) if path.exists())
-    made = there == directory
+    directory = there = directory.absolute()
+    made = False
     try:
+        there = next(path for path in (directory, *directory.parents) if path.exists())
+        made = there == directory
         if not there.is_dir():
             return Disk(directory, made, trouble=f"{there} is no directory")
         free, status = shutil.disk_usage(there).free, there.stat()

@@ -6,6 +6,7 @@ import socket
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import trio
 
@@ -33,6 +34,13 @@ def is_here(host: str) -> bool:
     with suppress(ValueError):
         return ip_address(host).is_loopback
     return False
+
+
+def host_in(url: str) -> str:
+    """The host of an address; nothing where it is none."""
+    with suppress(ValueError):
+        return urlsplit(url).hostname or ""
+    return ""
 
 
 async def look_at_names(hosts: Mapping[str, str]) -> Finding:

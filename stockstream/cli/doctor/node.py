@@ -6,6 +6,7 @@ key would throw it out for ours.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
@@ -16,6 +17,9 @@ from stockstream.cli.doctor.findings import Finding, failed, info, ok, skipped, 
 from stockstream.decoding import from_json
 from stockstream.errors import StartError
 from stockstream.http_client import os_reason, root_cause
+from stockstream.market.providers.body import BodyRefused
+from stockstream.market.providers.fetcher import ACCEPT, read_body
+from stockstream.masks import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +31,10 @@ T = TypeVar("T")
 MANY_RESTARTS = 20
 """In the ten minutes that the server remembers."""
 LONG_LAG_MS = 250.0
+LONGEST_ANSWER = 10_000_000
+"""Bytes. What is longer is no document of ours."""
+LONGEST_WORDS = 120
+"""Characters of a reason: some repeat all that came."""
 
 
 class _Live(msgspec.Struct):
@@ -124,10 +132,14 @@ class Node(msgspec.Struct, frozen=True):
         return {} if self.overview is None else {one.name: one for one in self.overview.upstreams}
 
 
-def node_url(settings: Settings, url: str | None) -> str:
+def named_url(url: str | None) -> str | None:
+    """The server that somebody names: by `url`, or in the environment, as for all commands."""
+    named = url or os.environ.get("STOCKSTREAM_URL")
+    return named.rstrip("/") if named else None
+
+
+def own_url(settings: Settings) -> str:
     """Where a server with these settings answers this machine."""
-    if url is not None:
-        return url.rstrip("/")
     host = settings.host
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - what is asked for
         host = "127.0.0.1"
@@ -136,49 +148,55 @@ def node_url(settings: Settings, url: str | None) -> str:
 
 async def ask_node(url: str, token: str | None, base_path: str, seconds: float) -> Node:
     """Look whether a server is there, and what it says of itself."""
-    timeout = httpx.Timeout(seconds)
-    async with httpx.AsyncClient(timeout=timeout, trust_env=False, base_url=url) as client:
+    timeout, shown = httpx.Timeout(seconds), without_secrets(url)
+    try:
+        client = httpx.AsyncClient(timeout=timeout, trust_env=False, base_url=url)
+    except (httpx.InvalidURL, ValueError) as error:
+        return Node(shown, trouble=f"that is no address: {error}")
+    async with client:
         try:
             lives = await _get(client, f"{base_path}/health/live", _Live)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return Node(url, trouble=_why(error))
+            return Node(shown, trouble=_why(error))
         if lives is None:
-            return Node(url, trouble="something else answers there")
+            return Node(shown, trouble="something else answers there")
         try:
             given = address(url, token)[1]
         except StartError as error:
             do = "run this in the directory where the server was started, or give --token"
-            return Node(url, lives=True, trouble=str(error), do=do)
+            return Node(shown, lives=True, trouble=str(error), do=do)
         client.headers["Authorization"] = f"Bearer {given}"
         try:
             overview = await _get(client, f"{base_path}/admin/api/overview", Overview)
             incidents = await _get(client, f"{base_path}/admin/api/incidents", Incidents)
         except httpx.HTTPError as error:
-            return Node(url, lives=True, trouble=_why(error), do="`stockstream tree` asks it again")
+            do = "`stockstream tree` asks it again"
+            return Node(shown, lives=True, trouble=_why(error), do=do)
     if overview is None or incidents is None:
         return Node(
-            url,
+            shown,
             lives=True,
             trouble="it does not let us look inside",
             do="run this in the directory where the server was started, or give its ADMIN_TOKEN "
             "by --token or STOCKSTREAM_TOKEN",
         )
-    return Node(url, lives=True, overview=overview, incidents=incidents)
+    return Node(shown, lives=True, overview=overview, incidents=incidents)
 
 
 async def _get(client: httpx.AsyncClient, path: str, kind: type[T]) -> T | None:
     """A document; None where something else is answered."""
-    answer = await client.get(path)
-    if answer.status_code != httpx.codes.OK:
-        return None
     try:
-        return from_json(answer.content, kind)
-    except msgspec.MsgspecError:
+        async with client.stream("GET", path, headers=ACCEPT) as answer:
+            if answer.status_code != httpx.codes.OK:
+                return None
+            return from_json(await read_body(answer, LONGEST_ANSWER), kind)
+    except (BodyRefused, msgspec.MsgspecError):
         return None
 
 
 def _why(error: Exception) -> str:
-    return os_reason(root_cause(error)) or str(error) or type(error).__name__
+    words = os_reason(root_cause(error)) or str(error) or type(error).__name__
+    return words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]}…"
 
 
 def judge_node(node: Node) -> Finding:

@@ -7,7 +7,7 @@ import os
 import resource
 import shutil
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from stockstream.cli.doctor.database import look_at_embedded, look_at_server
 from stockstream.cli.doctor.findings import Result
 from stockstream.cli.doctor.machine import look_at_disk, look_at_open_files, look_at_port
 from stockstream.cli.doctor.names import look_at_names
+from stockstream.cli.doctor.node import ask_node
 from stockstream.cli.doctor.provider import ask_polled, ask_pushed, judge_asked
 from stockstream.cli.doctor.public import look_at_certificates
 from stockstream.cluster.nats_access import NatsAccess, read_servers
@@ -103,6 +104,11 @@ async def test_a_disk_without_room_and_a_place_that_is_no_directory(
     (tmp_path / "file").touch()
     found = await look_at_disk(tmp_path / "file" / "below", GB)
     assert (found.result, "is no directory" in found.message) == (Result.FAILED, True)
+    found = await look_at_disk(tmp_path / ("long" * 100), GB)
+    assert (found.result, "File name too long" in found.message) == (Result.FAILED, True)
+    with AsyncioThread().use() as loop:
+        found = await look_at_embedded(loop, tmp_path / "file", 8, 7.0)
+    assert (found.result, "Not a directory" in found.message) == (Result.FAILED, True)
 
 
 async def test_few_open_files() -> None:
@@ -315,6 +321,44 @@ async def test_a_running_server_is_believed(monkeypatch: pytest.MonkeyPatch) -> 
     assert results["recording"] is Result.FAILED
     assert results["database"] is Result.FAILED
     assert not any("hunter2" in str(finding) for finding in found.values())
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("http://user:hunter2@127.0.0.1:1", "Connection refused"),
+        ("http://[::1", "no address"),
+        ("http://192.0.2.1:4000", "--offline"),
+    ],
+)
+async def test_a_server_that_somebody_names(
+    named: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the option or by STOCKSTREAM_URL; what is no address is told, and no login is shown."""
+    for option, variable in ((named, ""), (None, named)):
+        monkeypatch.setenv("STOCKSTREAM_URL", variable)
+        found = dict((await examine(option, None, offline=True))[0])
+        assert found["server"].result is Result.SKIPPED
+        assert said in found["server"].message
+        assert "hunter2" not in found["server"].message
+
+
+async def test_an_answer_without_an_end() -> None:
+    """Whatever has the port of a server may say as much as it likes: no more is kept."""
+
+    async def talk(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            await stream.send_all(b"HTTP/1.1 200 OK\r\n\r\n")
+            while True:
+                await stream.send_all(bytes(1_000_000))
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, talk, 0, host="127.0.0.1"))
+        port = listener.socket.getsockname()[1]
+        with trio.fail_after(10):
+            node = await ask_node(f"http://127.0.0.1:{port}", None, "", 10.0)
+        nursery.cancel_scope.cancel()
+    assert (node.lives, node.trouble) == (False, "something else answers there")
 
 
 def test_the_program_as_it_is_typed(stockstream, tmp_path: Path, free: int) -> None:

@@ -32,6 +32,7 @@ from stockstream.alerts.spares import Recording
 from stockstream.alerts.watcher import Watcher
 from stockstream.alerts.webhooks import Webhooks
 from stockstream.asyncio_thread import AsyncioThread
+from stockstream.changing_secrets import Current, Secrets
 from stockstream.chaos.controller import ChaosController
 from stockstream.chaos.records import ChaosRecords
 from stockstream.cluster.bus import Bus
@@ -53,7 +54,6 @@ from stockstream.market.providers.chosen import poll_provider, push_provider
 from stockstream.market.router import Router
 from stockstream.market.streamer import Streamer
 from stockstream.pubsub import PubSub
-from stockstream.rolling import Current, Secrets
 from stockstream.stub import Stub
 from stockstream.tables import Tables
 from stockstream.telemetry.telemetry import Telemetry, TelemetryActor

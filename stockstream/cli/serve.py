@@ -12,13 +12,13 @@ from cyclopts.validators import Number
 
 from stockstream import garbage, logs, open_files, part_settings
 from stockstream.application import Addresses, bind, build
+from stockstream.changing_secrets import Current
 from stockstream.cli.announcing import announcement, tell_warnings
 from stockstream.cli.several import MOST_NODES, serve_several
 from stockstream.cli.start_errors import ports_named, refuse_apart, upstreams_named
 from stockstream.environment import load
 from stockstream.hangups import Hangups
 from stockstream.nodes.inherited import follow_parent, say_ready, take_sockets
-from stockstream.rolling import Current
 from stockstream.run_record import RunRecord
 from supervision import run
 

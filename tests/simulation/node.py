@@ -21,11 +21,11 @@ from unittest.mock import patch
 import trio
 
 from stockstream import application, part_settings, paths
+from stockstream.changing_secrets import Current
 from stockstream.config import Settings
 from stockstream.delivery.lanes import Connections
 from stockstream.delivery.messages import Farewell
 from stockstream.pubsub import PubSub
-from stockstream.rolling import Current
 from stockstream.tables import Tables
 from stockstream.upstreams import Upstream
 from supervision import Actor, CallError, ChildSpec, Down, System, handles

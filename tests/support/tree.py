@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from stockstream import part_settings
 from stockstream.application import Addresses, bind, build
+from stockstream.changing_secrets import Current
 from stockstream.config import Settings
-from stockstream.rolling import Current
 from supervision import ActorSnapshot, Crash, ExitReason, System, snapshot
 from supervision.events import Exited, FailedStart
 

@@ -40,6 +40,7 @@ class Partners:
         self, system: System, upstream: str, standby: Standby, watchers: Iterable[str]
     ) -> None:
         self._upstream = upstream
+        self._born_ms, self._attempts = now_ms(), 0
         self.breaker = system.ref(paths.circuit_breaker(upstream))
         self._streamer = system.ref(paths.STREAMER)
         self._bus = system.ref(paths.BUS)
@@ -75,7 +76,10 @@ class Partners:
         Raises:
             CallError: the breaker does not answer. It is told that there will be no call.
         """
-        correlation_id.set(f"{self._upstream}-{now_ms()}")
+        # Counted, because two attempts may fall into one millisecond; from a time, because another
+        # life of the feed counts anew.
+        self._attempts += 1
+        correlation_id.set(f"{self._upstream}-{self._born_ms}-{self._attempts}")
         try:
             return await self._insist(self.breaker, AcquirePermit(feed))
         except CallError:

@@ -69,6 +69,7 @@ def test_a_terminal_that_is_closed_ends_what_it_started() -> None:
     ours, theirs = pty.openpty()
 
     def take() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
         os.setsid()
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
@@ -80,11 +81,14 @@ def test_a_terminal_that_is_closed_ends_what_it_started() -> None:
         preexec_fn=take,  # noqa: PLW1509 - there are no threads here
         text=True,
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "up\n"
-        process.send_signal(signal.SIGHUP)
-        assert process.stdout.readline() == "asked\n"
-        os.close(theirs)
-        os.close(ours)
-        assert process.stdout.readline() == "ended in order\n"
-        assert process.wait(20) == 0
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "up\n"
+            process.send_signal(signal.SIGHUP)
+            assert process.stdout.readline() == "asked\n"
+            os.close(theirs)
+            os.close(ours)
+            assert process.stdout.readline() == "ended in order\n"
+            assert process.wait(20) == 0
+        finally:
+            process.kill()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 # Not only for type checking: msgspec reads the annotations.
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -34,6 +35,10 @@ FAR_MS = 10 * 366 * DAY_MS
 """No time that is told is further from the moment of telling."""
 MOST_REJECTED = 1_000
 """Refusals that are told to other nodes, of so many symbols, the newest: they are for operators."""
+MOST_NOT_SERVED = 2_000
+"""Symbols of which other nodes are told that the upstream refuses them. Clients may make up any
+number, and a message that is too large for the bus is not sent: the upstream would seem silent.
+"""
 
 
 class State(Said, frozen=True, kw_only=True, tag="state"):
@@ -119,7 +124,7 @@ class TellingStates:
             clock=told.clock,
             number=number,
             fetched=None if confirmations is None else confirmations.fetched,
-            confirmations=_few_rejected(confirmations) if whole else None,
+            confirmations=_few_refused(confirmations) if whole else None,
             routes=told.routes,
         )
 
@@ -190,11 +195,17 @@ def _confirms_the_same(before: UpstreamTold, now: UpstreamTold) -> bool:
     )
 
 
-def _few_rejected(confirmations: Confirmations | None) -> Confirmations | None:
-    if confirmations is None or len(confirmations.rejected) <= MOST_REJECTED:
-        return confirmations
-    newest = list(confirmations.rejected.items())[-MOST_REJECTED:]
-    return msgspec.structs.replace(confirmations, rejected=dict(newest))
+def _few_refused(confirmations: Confirmations | None) -> Confirmations | None:
+    if confirmations is None:
+        return None
+    few = confirmations
+    if len(few.rejected) > MOST_REJECTED:
+        newest = list(few.rejected.items())[-MOST_REJECTED:]
+        few = msgspec.structs.replace(few, rejected=dict(newest))
+    if len(few.not_served) > MOST_NOT_SERVED:
+        first = dict(islice(few.not_served.items(), MOST_NOT_SERVED))
+        few = msgspec.structs.replace(few, not_served=first)
+    return few
 
 
 def _check(message: State) -> None:

@@ -10,6 +10,7 @@ import pytest
 from stockstream.cluster.codec import decode_told, encode
 from stockstream.cluster.states import (
     FAR_MS,
+    MOST_NOT_SERVED,
     MOST_SENDERS,
     HearingStates,
     State,
@@ -95,6 +96,18 @@ async def test_what_the_provider_refuses_is_the_same_on_each_node() -> None:
     assert over.number > again.number
     assert over.confirmations is not None
     assert over.confirmations.not_served == {}
+
+
+async def test_symbols_that_clients_make_up_make_no_message_too_large_for_the_bus() -> None:
+    """The others would not hear at all of an upstream that refuses 50,000 of them."""
+    made_up = {f"{number:032}": "unknown_symbol" for number in range(50_000)}
+    ours = TellingStates(NodeId("one", 1), 7)
+    message = ours.state(confirming(made_up))
+    assert len(encode(message)) < 1_048_576 / 4
+    heard = sent(message).confirmations
+    assert heard is not None
+    assert len(heard.not_served) == MOST_NOT_SERVED
+    assert ours.state(confirming(made_up)).confirmations is None  # the same is not told again
 
 
 def confirming(not_served: dict[str, str]) -> UpstreamTold:

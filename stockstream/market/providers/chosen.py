@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -20,6 +20,7 @@ from stockstream.market.providers.base import InvalidProviderUrl
 from stockstream.market.providers.json_api.api import json_api, open_file
 from stockstream.market.providers.json_api.known_apis import KNOWN_APIS
 from stockstream.market.providers.json_api.provider import JsonProvider
+from stockstream.market.providers.options import given_options
 from stockstream.market.providers.proxies import proxy_to
 from stockstream.market.providers.push import Access, PushProvider
 from stockstream.market.providers.push_registry import PUSH_PROVIDERS
@@ -162,7 +163,7 @@ def _options(provider: PushProvider, address: str) -> tuple[str | None, dict[str
         raise InvalidProviderUrl(
             f"write {provider.scheme}://?url=wss://… for another server than {provider.name}'s"
         )
-    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    given = given_options(parts.query)
     url = given.pop(_URL, None)
     limits = provider.limits
     options = provider.options | ({_SYMBOLS} if limits.symbols else set())

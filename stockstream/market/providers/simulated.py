@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import random
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import trio
 
 from stockstream.market.parser import Parsed
 from stockstream.market.providers.base import InvalidProviderUrl, Terms
+from stockstream.market.providers.options import given_options
 from stockstream.quotes import Observation, Symbol
 from stockstream.times import now_ms
 
@@ -69,15 +70,11 @@ class SimulatedProvider:
         parts = urlsplit(url)
         if parts.netloc or parts.path.strip("/"):
             raise InvalidProviderUrl("a simulated market has no host or path: sim://?symbols=6")
-        given: dict[str, str] = {}
-        for name, value in parse_qsl(parts.query, keep_blank_values=True):
-            if name not in {"symbols", "interval", "seed"}:
-                raise InvalidProviderUrl(
-                    f"unknown parameter {name!r}; there are symbols, interval and seed"
-                )
-            if name in given:
-                raise InvalidProviderUrl(f"{name} is given twice")
-            given[name] = value
+        given = given_options(parts.query)
+        for name in given.keys() - {"symbols", "interval", "seed"}:
+            raise InvalidProviderUrl(
+                f"unknown parameter {name!r}; there are symbols, interval and seed"
+            )
         symbols = _whole("symbols", given.get("symbols"), 1, MOST_SYMBOLS)
         return cls(
             len(WELL_KNOWN) if symbols is None else symbols,

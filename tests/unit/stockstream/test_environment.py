@@ -343,6 +343,7 @@ def test_providers_that_cannot_be_meant_stop_the_start(
         ),
         ("kraken://?connections=9", "PROVIDERS: us: connections=9 is no number from 1 to 8"),
         ("kraken://?connections=0", "PROVIDERS: us: connections=0 is no number from 1 to 8"),
+        ("kraken://?connections=2&connections=4", "PROVIDERS: us: connections is given twice"),
         ("alpaca://?connections=2", "alpaca:// has no option 'connections', only feed"),
         ("kraken://?url=http://x/", "PROVIDERS: us: the url= is no address as wss://"),
         ("kraken://?url=wss://xn--/", "PROVIDERS: us: the url= is no address as wss://"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -29,6 +29,7 @@ from stockstream.market.providers.json_api.declaration import (
     read_declaration,
 )
 from stockstream.market.providers.json_api.places import Place, read_place
+from stockstream.market.providers.options import given_options
 from stockstream.market.providers.push import Bucket
 from stockstream.masks import MASK
 from stockstream.quotes import Symbol, parse_symbol
@@ -171,7 +172,7 @@ def json_api(
     Raises:
         InvalidProviderUrl: an option is unknown or wrong, or a key is missing, too much or wrong.
     """
-    given = dict(parse_qsl(query, keep_blank_values=True))
+    given = given_options(query)
     server = given.pop(_SERVER, None)
     limits = {one: given.pop(one, None) for one in _WINDOWS}
     unknown = sorted(given.keys() - said.options.keys())

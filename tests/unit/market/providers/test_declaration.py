@@ -101,6 +101,7 @@ def test_what_is_wrong_names_the_key(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("query", "key", "said"),
     [
+        ("per_day=1&per_day=2", None, "per_day is given twice"),
         ("fed=x", None, "prices.toml has no option 'fed', only feed, per_day, per_hour"),
         (
             "apikey=secret1",

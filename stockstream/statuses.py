@@ -228,6 +228,10 @@ class Routing(msgspec.Struct, frozen=True):
                 return route.names[active]
         return None
 
+    def names(self, symbol: Symbol) -> tuple[str, ...]:
+        """The upstreams that may tell a symbol, in the order of failover."""
+        return next((route.names for route in self.routes if route.fits(symbol)), ())
+
     def wants(self, upstream: str, symbol: Symbol) -> bool:
         """Whether an upstream is to be asked for a symbol: it tells it, or would rather than the
         one that does, so that it is found when it is well again.

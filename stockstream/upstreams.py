@@ -16,6 +16,7 @@ from stockstream.statuses import CircuitState, FeedState, FeedStatus, NodeState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stockstream.quotes import Symbol
     from stockstream.statuses import CircuitStatus
     from stockstream.tables import Tables
     from stockstream.times import Moment
@@ -98,14 +99,17 @@ def feed_of_all(rows: Mapping[str, FeedStatus]) -> FeedStatus | None:
     )
 
 
-def knows_all(tables: Tables) -> bool:
+def knows_all(tables: Tables, symbol: Symbol | None = None) -> bool:
     """Whether the table of quotes has all that the upstreams list: what is not there, they do not.
+
+    With a symbol, all that those list which may tell it, by the routes.
 
     The node that fetches tells others that it has the list before they have been told all of it.
     One that is alone asks for the list itself.
     """
-    feed, members = feed_of_all(tables.feeds.rows), tables.members.value
-    if feed is None or not feed.listed:
+    rows, routing, members = tables.feeds.rows, tables.routing.value, tables.members.value
+    names = rows.keys() if routing is None or symbol is None else routing.names(symbol)
+    if not names or not all(name in rows and rows[name].listed for name in names):
         return False
     return members is None or members.filled or members.state is NodeState.ALONE
 

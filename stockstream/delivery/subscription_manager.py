@@ -221,7 +221,7 @@ class SubscriptionManager(Actor):
 
     def _known(self, symbol: Symbol) -> Symbol | Refusal:
         if symbol not in self._tables.quotes:
-            if knows_all(self._tables):
+            if knows_all(self._tables, symbol):
                 return NOT_LISTED
             if not is_routed(symbol, self._tables):
                 return NO_ROUTE

@@ -10,7 +10,9 @@ import pytest
 import trio
 
 from stockstream import paths
+from stockstream.quotes import Symbol
 from stockstream.shards import NodeId
+from stockstream.sources import read_routes
 from stockstream.statuses import (
     CircuitState,
     CircuitStatus,
@@ -18,6 +20,7 @@ from stockstream.statuses import (
     FeedStatus,
     Members,
     NodeState,
+    Routing,
 )
 from stockstream.tables import Tables
 from stockstream.times import Moment
@@ -142,6 +145,20 @@ async def test_what_is_not_there_is_not_listed_once_all_has_been_told(
         with writing_as(paths.MEMBERSHIP):
             tables.members.put(Members(NodeId("a", 1), state, (), {}, None, None, filled=filled))
     assert knows_all(tables) is knows
+
+
+async def test_what_no_provider_of_its_route_lists_is_not_listed() -> None:
+    """Beside one that pushes, and never has a list; a fallback may have what the first has not."""
+    tables = Tables()
+    with writing_as(paths.ROUTER):
+        tables.routing.put(Routing(read_routes("BTC-*=coins, T*=list,coins, *=list"), (0, 0, 0)))
+    symbols = [Symbol(text) for text in ("BTC-USD", "TSLA", "NOPE")]
+    assert not any(knows_all(tables, symbol) for symbol in symbols)
+    for name, listed in (("list", True), ("coins", False)):
+        with writing_as(paths.feed(name)):
+            tables.feeds.put(name, FeedStatus(FeedState.LIVE, Moment.now(), 1.0, listed))
+    assert [knows_all(tables, symbol) for symbol in symbols] == [False, False, True]
+    assert not knows_all(tables)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "Api", "prices.example.com", "-a", "a" * 33, "*"])

@@ -64,6 +64,7 @@ class Remembered(msgspec.Struct, frozen=True):
     silent: int = 0
     tried: bool = False
     kept: frozenset[Shard] | None = None
+    claimed: frozenset[Shard] = frozenset()
     contested: frozenset[Shard] = frozenset()
     taken_back: frozenset[Shard] = frozenset()
     outbid_unheard: frozenset[Shard] = frozenset()
@@ -102,6 +103,7 @@ class Ownership:
         self._book = ClaimBook(names, remembered.claims, remembered.highest)
         self._sent: dict[Shard, tuple[int, int]] = {}  # own claims: the epoch, and at which tick
         self._pending: set[Shard] = set()  # those that have not come back
+        self._claimed = set(remembered.claimed)  # what this node has ever claimed
         self._contested = set(remembered.contested)  # those above an epoch of others
         self._taken_back = set(remembered.taken_back)  # of those, where the others are alive
         # Those that were this node's until it was told of a claim of one that it had not heard.
@@ -143,6 +145,7 @@ class Ownership:
             silent=self._silent,
             tried=self._tried,
             kept=self._kept,
+            claimed=frozenset(self._claimed),
             contested=frozenset(self._contested),
             taken_back=frozenset(self._taken_back),
             outbid_unheard=frozenset(self._outbid_unheard),
@@ -465,6 +468,7 @@ class Ownership:
                     and self._may_claim(shard)
                 ):
                     self._note_contested(shard)
+                    self._claimed.add(shard)
                     claims[shard] = Claim(epoch, *self.me)
                     self._sent[shard] = (epoch, self._ticks)
                     self._pending.add(shard)
@@ -486,19 +490,21 @@ class Ownership:
         """Whether there may be prices in the epoch that is outbid which nobody tells, or which hide
         those told here: it is nobody's, or of a node that took what this one had claimed. That one
         was alone, or on the other side of a partition. If it was not, the same prices are told
-        once more.
+        once more. So are those that this node gave while alone, and in that epoch since, before
+        others were there to hear.
         """
         if self._takes_back(shard):
             self._taken_back.add(shard)
         else:
             self._taken_back.discard(shard)
-        if self._book[shard].is_nobodys or shard in self._taken_back:
+        untold = self._book[shard].is_nobodys or shard in self._given_alone
+        if untold or shard in self._taken_back:
             self._contested.add(shard)
         else:
             self._contested.discard(shard)
 
     def _takes_back(self, shard: Shard) -> bool:
-        known = shard in self._sent and self._book[shard].node in self._roster
+        known = shard in self._claimed and self._book[shard].node in self._roster
         return known or shard in self._outbid_unheard
 
     def _may_claim(self, shard: Shard) -> bool:

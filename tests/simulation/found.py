@@ -171,4 +171,25 @@ FOUND = {
         ),
         "who_joins_asks_anybody",
     ),
+    "who claims what it had held": Found(
+        "A node came back that had been alone, and told a price before the others were connected."
+        " One of them gave a higher epoch, and lacked that price when a third one asked it for all."
+        " The first one claimed above it and told nothing again: its membership had been killed,"
+        " and did not know any more that it had claimed that shard before.",
+        Schedule(
+            seed=235,
+            nodes=3,
+            clients=4,
+            rounds=1,
+            shards=3,
+            troubles=(
+                Trouble(8.276, "kill", 1, what="cluster/membership", amount=1),
+                Trouble(9.612, "node", 2, 4.0),
+                Trouble(10.942, "nats_down", 0, 7.662),
+                Trouble(16.191, "node", 2, 2.0),
+                Trouble(18.555, "delay", 3, amount=0.234),
+            ),
+        ),
+        "what_was_told_to_nobody_is_not_contested",
+    ),
 }

@@ -106,6 +106,21 @@ def what_was_given_alone_is_not_told(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def what_was_told_to_nobody_is_not_contested(patch: pytest.MonkeyPatch) -> None:
+    """What a node gave while alone is below what another gave, and a membership that was killed has
+    claimed nothing.
+    """
+    note = ownership.Ownership._note_contested
+
+    def forgetful(self: Any, shard: Any) -> None:
+        claimed, alone = self._claimed, self._given_alone
+        self._claimed, self._given_alone = set(self._sent), set()
+        note(self, shard)
+        self._claimed, self._given_alone = claimed, alone
+
+    patch.setattr(ownership.Ownership, "_note_contested", forgetful)
+
+
 def batches_die_with_the_streamer(patch: pytest.MonkeyPatch) -> None:
     """What waited for it is asked for by nobody."""
     patch.setattr(filling.Filling, "lost", lambda self: None)
@@ -286,6 +301,7 @@ MUTANTS: dict[str, Mutant] = {
         what_is_contested_stays_as_it_is,
         the_living_are_not_contested,
         what_was_given_alone_is_not_told,
+        what_was_told_to_nobody_is_not_contested,
         batches_die_with_the_streamer,
         who_joins_is_told_nothing,
         who_joins_asks_anybody,

@@ -352,7 +352,8 @@ def test_back_again_its_local_epochs_are_claimed_over() -> None:
     # Prices that did not change meanwhile are below what its clients have seen: told once more.
     for node in bus.nodes:
         held = node.holding().epochs.keys()
-        assert node is a or node.holding().contested == node.holding().taken_back == held
+        assert node.holding().contested == held
+        assert node is a or node.holding().taken_back == held
     for node in bus.nodes:
         assert all(claim.epoch > NOW + 1000 for claim in node.claims.values())
         assert node.claims == a.claims
@@ -419,6 +420,41 @@ def test_who_took_a_shard_behind_a_partition_may_be_heard_of_by_others_first() -
     assert a.claims[shard] > b.claims[shard] or a.claims[shard].name == "a"
     assert shard in a.holding().contested
     assert shard in a.holding().taken_back
+
+
+@pytest.mark.proves("N8", "N9")
+def test_what_was_claimed_before_is_taken_back_by_the_next_life_of_the_owner() -> None:
+    """Another node was alone, and its higher epoch hides what this one told."""
+    bus = Bus()
+    a, b, _ = three(bus)
+    shard = one_of(bus, a)
+    again = Ownership(a.me, SHARDS, RIGHT, a.remembered())
+    bus.nodes[bus.nodes.index(a)], bus.clocks[again] = again, NOW
+    bus.send(again, again.connected())
+    b.local_epoch(shard, NOW + 1000)
+    bus.beat(3)
+    assert shard in again.holding().epochs
+    assert shard in again.holding().contested
+    assert shard in again.holding().taken_back
+
+
+@pytest.mark.proves("N8", "N9")
+def test_what_was_given_alone_is_told_once_more_by_who_never_claimed_it() -> None:
+    """Nobody else heard of it, whoever has given a higher epoch meanwhile."""
+    bus = Bus()
+    _, b, _ = three(bus)
+    newcomer = Ownership(NodeId("d", 1), SHARDS, RIGHT)
+    newcomer.table_filled(NOW)
+    for shard in SHARDS:
+        newcomer.local_epoch(shard, NOW + 1000)
+        b.local_epoch(shard, NOW + 2000)
+    bus.nodes.append(newcomer)
+    bus.clocks[newcomer] = NOW
+    bus.send(newcomer, newcomer.connected())
+    bus.beat(3)
+    holding = newcomer.holding()
+    assert holding.epochs
+    assert holding.contested == holding.epochs.keys()
 
 
 @pytest.mark.proves("N8")

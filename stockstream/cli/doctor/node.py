@@ -14,6 +14,7 @@ import msgspec
 
 from stockstream.cli.admin_client import address
 from stockstream.cli.doctor.findings import Finding, failed, info, ok, skipped, warning, worst_of
+from stockstream.cli.providers.status import Upstream
 from stockstream.decoding import from_json
 from stockstream.errors import StartError
 from stockstream.http_client import os_reason, root_cause
@@ -39,32 +40,6 @@ LONGEST_WORDS = 120
 
 class _Live(msgspec.Struct):
     status: str
-
-
-class _Feed(msgspec.Struct):
-    state: str
-    reason: str | None = None
-
-
-class _Circuit(msgspec.Struct):
-    state: str
-
-
-class _Breaker(msgspec.Struct):
-    status: _Circuit | None = None
-
-
-class _Symbols(msgspec.Struct):
-    told: int
-
-
-class Upstream(msgspec.Struct):
-    """How an upstream does, of the admin API's document."""
-
-    name: str
-    feed: _Feed
-    breaker: _Breaker
-    symbols: _Symbols | None = None
 
 
 class _Recorder(msgspec.Struct):

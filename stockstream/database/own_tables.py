@@ -25,6 +25,11 @@ OWN_TABLES = (
     "webhook_deliveries",
     "webhook_lines",
     "instance",
+    "user_accounts",
+    "user_sessions",
+    "user_tokens",
+    "user_tickets",
+    "operator_audit",
 )
 """All tables that any version of the schema has made, without partitions."""
 

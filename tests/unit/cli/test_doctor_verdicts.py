@@ -47,8 +47,8 @@ NOW = 1_795_000_000_000
 GB = 1_000_000_000
 HERE = Path("/data")
 RANDOM = "J3kQ-p9_xTzv8RfLw2MbYhUe"
-SERVER = ServerFacts("18.1", False, False, "public", "0014", 97, 3, 0.0, True, (), None)
-KNOWN = ["0013", "0014"]
+SERVER = ServerFacts("18.1", False, False, "public", "0015", 97, 3, 0.0, True, (), None)
+KNOWN = ["0014", "0015"]
 AAPL = Observation(parse_symbol("AAPL"), 150.25, NOW - 1_000)
 WAY = Way("https://p.example", None, 200, True, True, "n1", None)
 
@@ -146,8 +146,8 @@ WRONG = [
     ),
     (server(standby=True), "failed", "standby", "target_session_attrs=read-write"),
     (server(read_only=True), "failed", "read-only", "default_transaction_read_only"),
-    (server(version="0013"), "warning", "0013, and 0014", "db migrate"),
-    (server(version="0099"), "failed", "0099, and this program knows 0014", "newer program"),
+    (server(version="0014"), "warning", "0014, and 0015", "db migrate"),
+    (server(version="0099"), "failed", "0099, and this program knows 0015", "newer program"),
     (server(version=None), "info", "no tables", "db migrate"),
     (server(may_create=False), "failed", "may make no tables", "GRANT CREATE"),
     (server(may_create=False, schema=""), "failed", "search_path", "GRANT CREATE"),

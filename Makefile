@@ -20,7 +20,7 @@ dev: ## the same, and start again whenever a source file changes
 	@scripts/bootstrap dev
 	@$(PY) -m watchfiles --sigint-timeout 12 --sigkill-timeout 3 --ignore-paths web/assets '$(PY) -m stockstream serve' $(SOURCES)
 
-test: ## run all tests (some need Chromium, Firefox, proxies, libfaketime, Node 20, Java or Erlang and say so when it is missing)
+test: ## run all tests (some need Chromium, Firefox, proxies, Prometheus, libfaketime, Node 20, Java or Erlang and say so when it is missing)
 	@echo "stockstream: all tests, in two processes: some twenty minutes on two free cores." >&2
 	@echo "stockstream: first come the browser, the proxies and the like that they need: by apt, where this" >&2
 	@echo "stockstream: is Debian and you are root, and by npm. What is missing is said; its tests are skipped." >&2
@@ -28,6 +28,7 @@ test: ## run all tests (some need Chromium, Firefox, proxies, libfaketime, Node 
 	@scripts/chromium
 	@scripts/firefox
 	@scripts/proxies
+	@scripts/prometheus
 	@scripts/faketime
 	@scripts/postgres
 	@scripts/wiremock
@@ -61,6 +62,7 @@ coverage: ## run all tests and write htmlcov/index.html; fails under 90 % of a p
 	@scripts/chromium
 	@scripts/firefox
 	@scripts/proxies
+	@scripts/prometheus
 	@scripts/faketime
 	@scripts/postgres
 	@scripts/wiremock

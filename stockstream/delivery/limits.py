@@ -32,13 +32,25 @@ class TokenBucket:
 
     def take(self, now: float, tokens: float = 1) -> bool:
         """Take so many, if there are so many. A `now` before the last one is as good as that."""
-        passed = max(0.0, now - self.updated)
-        self._tokens = min(self._burst, self._tokens + passed * self._rate)
-        self.updated += passed
-        if self._tokens < tokens:
+        if self.left(now) < tokens:
             return False
         self._tokens -= tokens
         return True
+
+    def give_back(self, now: float, tokens: float = 1) -> None:
+        """Put back what was taken for nothing."""
+        self._tokens = min(self._burst, self.left(now) + tokens)
+
+    def left(self, now: float) -> float:
+        """How many there are."""
+        passed = max(0.0, now - self.updated)
+        self._tokens = min(self._burst, self._tokens + passed * self._rate)
+        self.updated += passed
+        return self._tokens
+
+    def wait(self, now: float, tokens: float = 1) -> float:
+        """Seconds until there are so many; 0 when there are."""
+        return max(0.0, tokens - self.left(now)) / self._rate
 
 
 class Strikes:

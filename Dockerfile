@@ -11,6 +11,9 @@ COPY supervision supervision
 COPY stockstream stockstream
 COPY web web
 COPY mockserver mockserver
+# `--build-arg COMMIT=$(git rev-parse HEAD)`: /metrics tells which build a node runs.
+ARG COMMIT=unknown
+RUN printf '%s\n' "$COMMIT" >stockstream/commit
 RUN pip install --no-cache-dir --disable-pip-version-check --no-deps ./supervision .
 
 FROM python:3.13.14-slim-trixie

@@ -183,7 +183,7 @@ def _database(
 ) -> ChildSpec:
     settings = current.settings
     chosen = part_settings.database(settings, lambda: current.settings)
-    gateway = partial(Database, chosen, tables.database, asyncio_thread)
+    gateway = partial(Database, chosen, tables.database, asyncio_thread, tables.pools)
     children = [ChildSpec("gateway", gateway)]
     if settings.database_url is None and not addresses.inherited:
         postgres = partial(Postgres, settings.data_directory, (paths.DATABASE,))

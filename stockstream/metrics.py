@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stockstream.histogram import Histogram
 
 Labels = dict[str, str]
-Samples = tuple[tuple[Labels, float], ...]
+Samples = tuple[tuple[Labels, "float | Histogram"], ...]
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
@@ -25,13 +25,13 @@ _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 class Family:
     """Samples under one name. `text` says what they are, in one sentence.
 
-    A histogram is the live one: write it out before other tasks get a turn.
+    Histograms are the live ones: write them out before other tasks get a turn.
     """
 
     name: str
     text: str
     kind: Literal["counter", "gauge", "histogram"]
-    values: Samples | Histogram
+    values: Samples
 
     def __post_init__(self) -> None:
         """Check the name.
@@ -70,6 +70,11 @@ def gauges(name: str, text: str, samples: Iterable[tuple[Labels, float | None]])
     return Family(name, text, "gauge", _known(samples))
 
 
+def gauges_by(label: str, name: str, text: str, values: Mapping[str, float]) -> Family:
+    """The same by one label, in order of its values."""
+    return gauges(name, text, [({label: key}, value) for key, value in sorted(values.items())])
+
+
 def states(
     name: str, text: str, possible: Iterable[str], current: Iterable[tuple[Labels, str]]
 ) -> Family:
@@ -88,7 +93,17 @@ def states(
 
 def histogram(name: str, text: str, values: Histogram) -> Family:
     """How values were spread."""
-    return Family(name, text, "histogram", values)
+    return histograms(name, text, [({}, values)])
+
+
+def histograms(name: str, text: str, samples: Iterable[tuple[Labels, Histogram]]) -> Family:
+    """The same with labels."""
+    return Family(name, text, "histogram", tuple(samples))
+
+
+def histograms_by(label: str, name: str, text: str, values: Mapping[str, Histogram]) -> Family:
+    """The same by one label, in order of its values."""
+    return histograms(name, text, [({label: key}, each) for key, each in sorted(values.items())])
 
 
 def _known(samples: Iterable[tuple[Labels, float | None]]) -> Samples:

@@ -211,6 +211,17 @@ class FeedFigures(msgspec.Struct, frozen=True):
     troubles: Mapping[str, int]
 
 
+class FetchFigures(msgspec.Struct, frozen=True):
+    """The fetches of a feed, or its attempts to connect, over all its lives in this process.
+
+    Those that ended are counted by `outcomes`; `seconds` is the live histogram of how long they
+    took.
+    """
+
+    seconds: Histogram
+    outcomes: Mapping[str, int] = {}
+
+
 class Routing(msgspec.Struct, frozen=True):
     """Which upstream tells which symbols, of all that are routed.
 
@@ -395,14 +406,26 @@ class DatabaseStatus(msgspec.Struct, frozen=True):
     replica: ReplicaStatus | None = None
 
 
+class PoolFigures(msgspec.Struct, frozen=True):
+    """The queries that wait in the gateway, by purpose; counts are of this process.
+
+    So many are `waiting` now; `refused` were those for which there was no room any more. `waits`
+    are the live histograms of how many seconds a query waited for a connection.
+    """
+
+    waiting: Mapping[str, int]
+    refused: Mapping[str, int]
+    waits: Mapping[str, Histogram]
+
+
 class RecorderFigures(msgspec.Struct, frozen=True):
     """The status of recording. Counts are of this process, over all lives of the recorder.
 
-    `spooled` batches wait on disk in `spool_bytes`, the oldest received at `spooled_since` (ms
-    since 1970), where that is known; `lost` ticks went there, because it was full, or a file of it
-    damaged or gone, and with them `unread_batches` of so many `unread_bytes`, of which it is not
-    known how many ticks they held; `dropped` ones went from memory because the spool could not be
-    written; `rejected` batches were refused by the
+    `spooled` batches wait on disk in `spool_bytes` of at most `spool_limit`, the oldest received at
+    `spooled_since` (ms since 1970), where that is known; `lost` ticks went there, because it was
+    full, or a file of it damaged or gone, and with them `unread_batches` of so many `unread_bytes`,
+    of which it is not known how many ticks they held; `dropped` ones went from memory because the
+    spool could not be written; `rejected` batches were refused by the
     database and put aside, of which `rejected_gone` had to give way to later ones. `trouble` is
     why the last attempt to record failed, None when it did not. `alert` says what an operator must
     see to, None when nothing is wrong now.
@@ -412,6 +435,7 @@ class RecorderFigures(msgspec.Struct, frozen=True):
     recorded_ticks: int = 0
     spooled: int = 0
     spool_bytes: int = 0
+    spool_limit: int = 0
     spooled_since: int | None = None
     rejected: int = 0
     rejected_gone: int = 0

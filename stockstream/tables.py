@@ -17,6 +17,7 @@ from supervision import Ownership, Slot, Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stockstream.histogram import Histogram
     from stockstream.quotes import Symbol
     from stockstream.statuses import (
         AlertStatus,
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
         DatabaseStatus,
         FeedFigures,
         FeedStatus,
+        FetchFigures,
         Holding,
         MemberFigures,
         Members,
+        PoolFigures,
         PushStatus,
         QuoteRow,
         ReceivedFigures,
@@ -156,14 +159,15 @@ class Tables:
     """All tables that cross between the product's parts.
 
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feeds`,
-    `feed_figures`, `confirmations`, `upstream_clocks`, `circuits` and `circuit_figures`: a row for
-    each upstream, by its name; `stockstream.upstreams` and `stockstream.symbol_states` tell what
-    they come to together. `pushes` has a row for each upstream that pushes, `allowances` for each
-    that is polled within limits; `routing` is empty where there are no providers to choose from.
-    In a cluster, `told_circuits` has the circuit of the node that fetches, for each upstream that
-    this node does not fetch from; `bus`, `holding`, `members`, `presence` and `received` are slots,
-    which a single node leaves empty. `database`, `recorder`, `retention`, `alerts` and `webhooks`
-    are slots, too: they have one row each, without a key.
+    `feed_figures`, `fetches`, `quote_ages`, `confirmations`, `upstream_clocks`, `circuits` and
+    `circuit_figures`: a row for each upstream, by its name; `stockstream.upstreams` and
+    `stockstream.symbol_states` tell what they come to together. `pushes` has a row for each
+    upstream that pushes, `allowances` for each that is polled within limits; `routing` is empty
+    where there are no providers to choose from. In a cluster, `told_circuits` has the circuit of
+    the node that fetches, for each upstream that this node does not fetch from; `bus`, `holding`,
+    `members`, `presence` and `received` are slots, which a single node leaves empty. `database`,
+    `pools`, `recorder`, `retention`, `alerts` and `webhooks` are slots, too: they have one row
+    each, without a key.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other.
     """
@@ -174,6 +178,12 @@ class Tables:
     feeds: Table[str, FeedStatus] = field(default_factory=lambda: Table("feeds", writer=paths.feed))
     feed_figures: Table[str, FeedFigures] = field(
         default_factory=lambda: Table("feed_figures", writer=paths.feed)
+    )
+    fetches: Table[str, FetchFigures] = field(
+        default_factory=lambda: Table("fetches", writer=paths.feed)
+    )
+    quote_ages: Table[str, Histogram] = field(
+        default_factory=lambda: Table("quote_ages", writer=paths.STREAMER)
     )
     confirmations: Table[str, Confirmations] = field(
         default_factory=lambda: Table("confirmations", writer=paths.feed)
@@ -215,6 +225,7 @@ class Tables:
     database: Slot[DatabaseStatus] = field(
         default_factory=lambda: Slot("database", writer=paths.DATABASE)
     )
+    pools: Slot[PoolFigures] = field(default_factory=lambda: Slot("pools", writer=paths.DATABASE))
     recorder: Slot[RecorderStatus] = field(
         default_factory=lambda: Slot("recorder", writer=paths.RECORDER)
     )

@@ -5,6 +5,7 @@ from .children import ChildInfo, ChildState, Counts
 from .context import correlation_id
 from .crash_log import CrashLog
 from .deadlines import Timer
+from .depths import MailboxDepth, mailbox_depths
 from .dynamic import DynamicSupervisor, dynamic_supervisor
 from .errors import (
     AlreadyPresent,
@@ -102,17 +103,18 @@ __all__ = [
     "DropNewest", "DropOldest", "DynamicSupervisor", "Event", "Exit", "ExitReason", "Exited",
     "FailedStart", "FailedToStartChild", "Fault", "Flags", "GroupStatistics", "Groups",
     "Handled", "Ignore", "IntensityExceeded", "InvalidHandler", "KeyFailed", "Killed", "Kind",
-    "LastExit", "MailboxPolicy", "MailboxStatistics", "ManagementError", "MaxChildren",
-    "Monitor", "MonitorCancelled", "NoProc", "NoProcess", "NoTasks", "Normal", "NotFound",
-    "NotTheWriter", "Overloaded", "Ownership", "PartitionSupervisor", "Request", "Restart",
-    "RestartScheduled", "Restarting", "Sent", "ServerExited", "Shutdown", "ShutdownTimedOut",
-    "Slot", "SpecError", "StartFailed", "StartIgnored", "StartTimeout", "Started", "StillAlive",
-    "StillRunning", "Strategy", "Subscriber", "SupervisionError", "Supervisor",
-    "SupervisorSnapshot", "System", "Table", "TableStatistics", "Task", "TaskFailed",
-    "TaskSupervisor", "TerminateFailed", "Timer", "Trace", "Traced", "UnhandledMessage",
-    "UnhandledRequest", "correlation_id", "count_children", "delete_child",
+    "LastExit", "MailboxDepth", "MailboxPolicy", "MailboxStatistics", "ManagementError",
+    "MaxChildren", "Monitor", "MonitorCancelled", "NoProc", "NoProcess", "NoTasks", "Normal",
+    "NotFound", "NotTheWriter", "Overloaded", "Ownership", "PartitionSupervisor", "Request",
+    "Restart", "RestartScheduled", "Restarting", "Sent", "ServerExited", "Shutdown",
+    "ShutdownTimedOut", "Slot", "SpecError", "StartFailed", "StartIgnored", "StartTimeout",
+    "Started", "StillAlive", "StillRunning", "Strategy", "Subscriber", "SupervisionError",
+    "Supervisor", "SupervisorSnapshot", "System", "Table", "TableStatistics", "Task",
+    "TaskFailed", "TaskSupervisor", "TerminateFailed", "Timer", "Trace", "Traced",
+    "UnhandledMessage", "UnhandledRequest", "correlation_id", "count_children", "delete_child",
     "dynamic_supervisor", "get_state", "handles", "inject_crash", "inject_fault", "is_clean",
-    "lift_fault", "observe", "partition", "partition_of", "partition_supervisor",
-    "replies_later", "restart_child", "resume", "run", "snapshot", "start_child", "supervisor",
-    "suspend", "task_supervisor", "terminate_child", "trace", "which_children",
+    "lift_fault", "mailbox_depths", "observe", "partition", "partition_of",
+    "partition_supervisor", "replies_later", "restart_child", "resume", "run", "snapshot",
+    "start_child", "supervisor", "suspend", "task_supervisor", "terminate_child", "trace",
+    "which_children",
 ]  # fmt: skip

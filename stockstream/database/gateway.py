@@ -18,12 +18,21 @@ from stockstream.database.connecting import asked_through, connect
 from stockstream.database.deadlines import within
 from stockstream.database.freshness import Freshness
 from stockstream.database.migrations import MigrationFailed
-from stockstream.database.pool import COMMAND_SECONDS, NOT_YET, RETRIES, Job, Pool, PoolSettings
+from stockstream.database.pool import (
+    COMMAND_SECONDS,
+    NOT_YET,
+    RETRIES,
+    WAIT_SECONDS,
+    Job,
+    Pool,
+    PoolSettings,
+)
 from stockstream.database.query import Ask, DatabaseError, NotYet, Purpose
 from stockstream.database.troubles import why_not_connected
+from stockstream.histogram import Histogram
 from stockstream.messages import CutConnections, ServerFailed, ServerReady
 from stockstream.pauses import Pauses
-from stockstream.statuses import DatabaseStatus
+from stockstream.statuses import DatabaseStatus, PoolFigures
 from stockstream.times import Moment
 from supervision import Actor, Caller, handles, replies_later
 
@@ -91,12 +100,18 @@ class Database(Actor):
         settings: DatabaseSettings,
         statuses: Slot[DatabaseStatus],
         asyncio_thread: AsyncioThread,
+        figures: Slot[PoolFigures] | None = None,
     ) -> None:
+        """`figures` is where it says what waits, where anybody wants to know."""
         self._settings = settings
         self._asyncio_thread = asyncio_thread
         self._statuses = statuses
         last = statuses.value
         self._counted_before = (0, 0) if last is None else (last.queries, last.failed)
+        self._figures = figures
+        row = None if figures is None else figures.value
+        waits = {} if row is None else row.waits
+        self._refused_before = {} if row is None else row.refused
         self._wake = trio.Event()
         self._server_trouble = ""
         self._ending = False
@@ -112,6 +127,7 @@ class Database(Actor):
                 settings.of_pool(name),
                 self._tell,
                 positions if name in looked_at else None,
+                waits.get(name.value) or Histogram(WAIT_SECONDS),
             )
             for name in Purpose
         }
@@ -264,6 +280,16 @@ class Database(Actor):
         if row.replica is not None and not self._ending:
             self._log_replica(row.replica.reason)
         self._statuses.put(row)
+        self._count_waits()
+
+    def _count_waits(self) -> None:
+        if self._figures is not None:
+            pools = {name.value: pool for name, pool in self._pools.items()}
+            before = self._refused_before
+            refused = {name: before.get(name, 0) + pool.refused for name, pool in pools.items()}
+            waiting = {name: pool.waiting for name, pool in pools.items()}
+            waits = {name: pool.waits for name, pool in pools.items()}
+            self._figures.put(PoolFigures(waiting, refused, waits))
 
     def _log_replica(self, trouble: str) -> None:
         if trouble in {self._replica_told, NOT_YET}:

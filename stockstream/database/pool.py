@@ -25,6 +25,7 @@ from stockstream.database.deadlines import within
 from stockstream.database.query import Answered, DatabaseError, Exhausted, Rejected, Unavailable
 from stockstream.database.replication import FetchWalPosition
 from stockstream.database.troubles import why_not_answered, why_not_connected
+from stockstream.histogram import Histogram
 from stockstream.pauses import Pauses
 from stockstream.statuses import ReplicaStatus
 from stockstream.times import Moment
@@ -52,6 +53,9 @@ FALLBACK_SECONDS = 15.0
 TURN_SECONDS = 0.5
 """How long it waits while another worker checks: one at a time, so that the others answer."""
 
+WAIT_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
+"""The buckets of the time that queries wait for a connection."""
+
 UNTOLD = "the server does not say how far it is behind the primary"
 NOT_YET = "not connected yet"
 """The reason before the first attempt has ended."""
@@ -70,11 +74,14 @@ class PoolSettings:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A query, the caller that waits for its answer, and the context for its log lines."""
+    """A query, the caller that waits for its answer, and the context for its log lines. It waits
+    `since` then, on trio's clock.
+    """
 
     query: Query[Any]
     caller: Caller[Any]
     correlation: str | None = field(default_factory=correlation_id.get)
+    since: float = field(default_factory=trio.current_time)
 
 
 class _End:
@@ -127,6 +134,7 @@ class Pool:
     """See the module. `servers` are tried in order: a replica where there is one, the primary.
 
     With `positions` the servers are checked; `replica_trouble` says why a replica is not asked.
+    `waits` is the live histogram of how long queries waited, in seconds.
     """
 
     name: str
@@ -134,6 +142,7 @@ class Pool:
     settings: PoolSettings
     changed: Callable[[], None]
     positions: Freshness | None = None
+    waits: Histogram = field(default_factory=lambda: Histogram(WAIT_SECONDS))
     queries: int = 0
     failed: int = 0
     refused: int = 0
@@ -152,6 +161,11 @@ class Pool:
     def connected(self) -> int:
         """Connections with an open socket; one may be lost without its worker knowing it yet."""
         return len(self._serving)
+
+    @property
+    def waiting(self) -> int:
+        """Queries that wait for a connection."""
+        return self._receive.statistics().current_buffer_used
 
     @property
     def _serving(self) -> list[Link]:
@@ -341,6 +355,7 @@ class Pool:
 
     async def _perform(self, job: Job, link: Link) -> None:
         self.queries += 1
+        self.waits.add(trio.current_time() - job.since)
         as_of = link.as_of  # before the query: a later value may claim more than the query sees
         before = correlation_id.set(job.correlation)
         try:

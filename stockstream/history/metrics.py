@@ -35,6 +35,18 @@ def families(tables: Tables, now_ms: int) -> Iterator[Family]:
     if recorder is None:
         return
     yield gauge("stockstream_spooled_batches", "Batches that wait on disk.", recorder.spooled)
+    yield gauge("stockstream_spool_bytes", "What they take on disk.", recorder.spool_bytes)
+    yield gauge(
+        "stockstream_spool_limit_bytes",
+        "What they may take: the setting SPOOL_SIZE.",
+        recorder.spool_limit or None,
+    )
+    since = recorder.spooled_since
+    yield gauge(
+        "stockstream_spool_age_seconds",
+        "Age of the oldest price that waits on disk; 0 while none does.",
+        max(0, now_ms - since) / 1000 if since is not None else None if recorder.spooled else 0,
+    )
     yield counter("stockstream_ticks_recorded_total", "Ticks recorded.", recorder.recorded_ticks)
     yield counters(
         "stockstream_ticks_lost_total",

@@ -50,7 +50,7 @@ class Spool:
         """
         self._root = root
         self.folder = root / name
-        self._limit = limit
+        self.limit = limit
         self._segment_bytes = segment_bytes
         self._claim = Claim(self.folder)
         self._segments: list[Segment] = []
@@ -97,7 +97,7 @@ class Spool:
                 self._owed += self.drop_oldest()
             else:
                 break
-        while len(self._segments) > 1 and self.size > self._limit:
+        while len(self._segments) > 1 and self.size > self.limit:
             self._owed += self.drop_oldest()
         return self.settle()
 

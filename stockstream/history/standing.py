@@ -106,6 +106,7 @@ class Standing:
         self._put(
             spooled=0 if spool is None else spool.batches,
             spool_bytes=0 if spool is None else spool.size,
+            spool_limit=0 if spool is None else spool.limit,
             spooled_since=spooled_since,
             dropped=dropped,
             lost_at=lost_at,

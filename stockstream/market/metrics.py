@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stockstream.metrics import counter, counters, gauge, gauges, states
-from stockstream.statuses import CircuitState, FeedState, StaleReason
+from stockstream.metrics import counter, counters, gauge, gauges, histograms_by, states
+from stockstream.statuses import CircuitState, FeedState, PushPhase, StaleReason
 from stockstream.symbol_states import stale_by_reason
 from stockstream.times import Moment, tell
 from stockstream.upstreams import current_state
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def families(tables: Tables) -> Iterator[Family]:
     """The feeds and circuit breakers, by upstream, and what was published."""
     yield from _feeds(tables)
+    yield from _fetches(tables)
+    yield from _streams(tables)
     yield gauge("stockstream_symbols", "Symbols with a price.", len(tables.quotes))
     yield counter(
         "stockstream_batches_published_total",
@@ -73,6 +75,54 @@ def _feeds(tables: Tables) -> Iterator[Family]:
         [
             ({"upstream": name}, clock.steps)
             for name, clock in sorted(tables.upstream_clocks.rows.items())
+        ],
+    )
+
+
+def _fetches(tables: Tables) -> Iterator[Family]:
+    rows = sorted(tables.fetches.rows.items())
+    yield counters(
+        "stockstream_fetches_total",
+        "Fetches, and attempts to connect to a provider that pushes, by how they ended.",
+        [
+            ({"upstream": name, "outcome": outcome}, count)
+            for name, row in rows
+            for outcome, count in sorted(row.outcomes.items())
+        ],
+    )
+    yield histograms_by(
+        "upstream",
+        "stockstream_fetch_seconds",
+        "Seconds that they took.",
+        {name: row.seconds for name, row in rows},
+    )
+    yield histograms_by(
+        "upstream",
+        "stockstream_quote_age_seconds",
+        "How old a new price was by the provider's own time when it was accepted.",
+        tables.quote_ages.rows,
+    )
+
+
+def _streams(tables: Tables) -> Iterator[Family]:
+    """Of the upstreams that push."""
+    rows = sorted(tables.pushes.rows.items())
+    yield gauges(
+        "stockstream_stream_connections",
+        "Connections to a provider that pushes, by what they are doing.",
+        [
+            ({"upstream": name, "phase": phase}, sum(x.phase is phase for x in row.lines.values()))
+            for name, row in rows
+            for phase in PushPhase
+        ],
+    )
+    yield counters(
+        "stockstream_stream_reconnects_total",
+        "Connections to a provider that pushes that ended or failed, by why; each is made again.",
+        [
+            ({"upstream": name, "reason": reason}, count)
+            for name, row in rows
+            for reason, count in sorted(row.ends.items())
         ],
     )
 

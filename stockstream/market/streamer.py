@@ -18,6 +18,7 @@ from stockstream.market.acceptance import accept, epoch_of, take_in
 from stockstream.market.day_base import corrected
 from stockstream.market.day_figures import said_later
 from stockstream.market.observed import Accepted, FiguresTold, Observed
+from stockstream.market.quote_ages import QuoteAges
 from stockstream.market.sessions import next_turn, turned
 from stockstream.market.versioning import Portion, Versioning
 from stockstream.messages import (
@@ -74,6 +75,7 @@ class Streamer(Actor):
         self._wall = WallClock(clock)
         self._claim_epoch = claim_epoch
         self._versioning = Versioning(sharding, node)
+        self._ages = QuoteAges(tables.quote_ages)
 
     async def init(self) -> None:
         """Have an epoch."""
@@ -110,6 +112,7 @@ class Streamer(Actor):
             published += len(accepted.rows)
             behind |= accepted.behind
             if accepted.rows:
+                self._ages.accepted(observed.upstream, accepted.rows)
                 self._publish(accepted.rows, own=portion.own)
             if accepted.overtaken:
                 self._tell_overtaken(accepted.overtaken)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import platform
 import resource
 import time
 from typing import TYPE_CHECKING
 
-from stockstream.metrics import counter, counters, counters_by, gauge, gauges
+from stockstream.metrics import counter, counters, counters_by, gauge, gauges, histogram
+from supervision import mailbox_depths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stockstream.metrics import Family
-    from stockstream.telemetry.process import ProcessHistory
     from stockstream.telemetry.tally import Tally
     from stockstream.telemetry.telemetry import Telemetry
     from supervision import System
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
 def families(telemetry: Telemetry, system: System, node: str) -> Iterator[Family]:
     """The tree's restarts and losses, and the process of the node of that name."""
     yield from _actors(telemetry.tally, system)
-    yield from _process(telemetry.process, node)
+    yield from _mailboxes(system)
+    yield from _process(telemetry, node)
 
 
 def _actors(tally: Tally, system: System) -> Iterator[Family]:
@@ -61,14 +61,35 @@ def _actors(tally: Tally, system: System) -> Iterator[Family]:
     )
 
 
-def _process(process: ProcessHistory, node: str) -> Iterator[Family]:
+def _mailboxes(system: System) -> Iterator[Family]:
+    depths = mailbox_depths(system).items()
+    yield gauges(
+        "stockstream_mailbox_messages",
+        "Messages that wait in a mailbox, of clients' sessions in the fullest.",
+        [({"path": path}, depth.queued) for path, depth in depths],
+    )
+    yield gauges(
+        "stockstream_mailbox_messages_max",
+        "The most that ever waited there since the actor started.",
+        [({"path": path}, depth.most) for path, depth in depths],
+    )
+
+
+def _process(telemetry: Telemetry, node: str) -> Iterator[Family]:
+    process, build = telemetry.process, telemetry.build
     samples = process.samples()
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     yield counter("process_cpu_seconds_total", "User and system time.", time.process_time())
     yield gauge("process_start_time_seconds", "When the process began.", process.started / 1000)
     yield gauge("process_max_fds", "How many files may be open.", soft)
-    yield gauges("python_info", "The interpreter.", [({"version": platform.python_version()}, 1)])
+    yield gauges("python_info", "The interpreter.", [({"version": build.python}, 1)])
+    yield gauges("stockstream_build_info", "The program that runs.", [(build._asdict(), 1)])
     yield gauges("stockstream_info", "This node.", [({"node": node}, 1)])
+    yield histogram(
+        "stockstream_run_loop_wait_seconds",
+        "Seconds that a task which was due had to wait, ten times a second.",
+        process.waits,
+    )
     if not samples:
         return
     sample = samples[-1]

@@ -13,11 +13,14 @@ import msgspec
 import trio
 
 from stockstream import paths
+from stockstream.histogram import Histogram
 from stockstream.times import now_ms
 from supervision import Ownership
 
 KEPT_SAMPLES = 300
 """Five minutes, at one a second."""
+LATE_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""The buckets of how long a task that was due waited for its turn."""
 _STATM = Path("/proc/self/statm")
 _FILES = next((p for p in map(Path, ("/proc/self/fd", "/dev/fd")) if p.is_dir()), None)
 _PAGE = resource.getpagesize()
@@ -45,6 +48,8 @@ class ProcessHistory:
     def __init__(self) -> None:
         self.started = now_ms()
         """When this was made, in ms since 1970: about the start of the process."""
+        self.waits = Histogram(LATE_SECONDS)
+        """How many seconds a task that was due waited; measured ten times a second."""
         self._owner = Ownership("process", paths.TELEMETRY)
         self._samples: deque[ProcessSample] = deque(maxlen=KEPT_SAMPLES)
 
@@ -52,6 +57,11 @@ class ProcessHistory:
         """Keep a sample, in place of the oldest when there are enough."""
         self._owner.check()
         self._samples.append(sample)
+
+    def late(self, seconds: float) -> None:
+        """Count how long a due task waited for its turn."""
+        self._owner.check()
+        self.waits.add(seconds)
 
     def samples(self) -> list[ProcessSample]:
         """All samples, oldest first."""

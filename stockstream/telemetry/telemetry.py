@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
+from stockstream.build import Build, this_build
 from stockstream.telemetry.event_log import EventLog
 from stockstream.telemetry.log_levels import LendLevel, LoggerRow, LogLevels, TakeBackLevel
 from stockstream.telemetry.process import ProcessHistory, Sampler
@@ -33,6 +34,7 @@ class Telemetry:
     tally: Tally = field(default_factory=Tally)
     process: ProcessHistory = field(default_factory=ProcessHistory)
     levels: LogLevels = field(default_factory=LogLevels)
+    build: Build = field(default_factory=this_build)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ class TelemetryActor(Actor):
         while True:
             due = trio.current_time() + LAG_SECONDS
             await trio.sleep_until(due)
-            self._lag = max(self._lag, trio.current_time() - due)
+            late = trio.current_time() - due
+            self._telemetry.process.late(late)
+            self._lag = max(self._lag, late)
 
     @handles(_Sample)
     def _sample(self, _message: _Sample) -> None:

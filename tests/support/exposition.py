@@ -48,11 +48,18 @@ def parse(text: str) -> Samples:
 
 
 def _check_histogram(name: str, samples: Samples) -> None:
-    buckets = [(key, value) for key, value in samples.items() if key.startswith(f"{name}_bucket")]
-    bounds = [float(key.split('"')[1]) for key, _ in buckets]
-    assert bounds == sorted(bounds)
-    assert bounds[-1] == float("inf")
-    counts = [value for _, value in buckets]
-    assert counts == sorted(counts)
-    assert counts[-1] == samples[f"{name}_count"]
-    assert f"{name}_sum" in samples
+    """Each of the family, told apart by the labels before the bound."""
+    bucket = re.compile(rf'{name}_bucket\{{(.*?),?le="([^"]+)"\}}')
+    found: dict[str, list[tuple[float, float]]] = {}
+    for key, value in samples.items():
+        if (match := bucket.fullmatch(key)) is not None:
+            found.setdefault(match[1], []).append((float(match[2]), value))
+    for labels, buckets in found.items():
+        braces = f"{{{labels}}}" if labels else ""
+        bounds = [bound for bound, _ in buckets]
+        assert bounds == sorted(bounds)
+        assert bounds[-1] == float("inf")
+        counts = [value for _, value in buckets]
+        assert counts == sorted(counts)
+        assert counts[-1] == samples[f"{name}_count{braces}"]
+        assert f"{name}_sum{braces}" in samples

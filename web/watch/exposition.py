@@ -34,20 +34,21 @@ def exposition(families: Iterable[Family]) -> str:
         names.add(family.name)
         lines.append(f"# HELP {family.name} {family.text.translate(_HELP_ESCAPES)}")
         lines.append(f"# TYPE {family.name} {family.kind}")
-        if isinstance(family.values, Histogram):
-            lines.extend(_histogram(family.name, family.values))
-        else:
-            lines.extend(_sample(family.name, labels, value) for labels, value in family.values)
+        for labels, value in family.values:
+            if isinstance(value, Histogram):
+                lines.extend(_histogram(family.name, labels, value))
+            else:
+                lines.append(_sample(family.name, labels, value))
     return "".join(f"{line}\n" for line in lines)
 
 
-def _histogram(name: str, histogram: Histogram) -> Iterator[str]:
+def _histogram(name: str, labels: Labels, histogram: Histogram) -> Iterator[str]:
     *counts, count = histogram.cumulative()
     for bound, at_most in zip(histogram.bounds, counts, strict=True):
-        yield _sample(f"{name}_bucket", {"le": _number(bound)}, at_most)
-    yield _sample(f"{name}_bucket", {"le": "+Inf"}, count)
-    yield _sample(f"{name}_sum", {}, histogram.total)
-    yield _sample(f"{name}_count", {}, count)
+        yield _sample(f"{name}_bucket", {**labels, "le": _number(bound)}, at_most)
+    yield _sample(f"{name}_bucket", {**labels, "le": "+Inf"}, count)
+    yield _sample(f"{name}_sum", labels, histogram.total)
+    yield _sample(f"{name}_count", labels, count)
 
 
 def _sample(name: str, labels: Labels, value: float) -> str:

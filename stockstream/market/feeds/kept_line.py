@@ -26,6 +26,7 @@ from stockstream.market.feeds.line import Line
 from stockstream.market.feeds.mute import Mute
 from stockstream.market.feeds.partners import RETRY_SECONDS
 from stockstream.market.feeds.push_socket import Ended
+from stockstream.market.fetches import Outcome
 from stockstream.market.providers.push import Event, Prices, Refused
 from stockstream.market.sessions import may_trade
 from stockstream.statuses import LineStatus, PushPhase
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from stockstream.market.feeds.allowance import Tokens
     from stockstream.market.feeds.partners import Partners
     from stockstream.market.feeds.push_settings import PushSettings
+    from stockstream.market.fetches import Fetches
     from stockstream.market.providers.push import Access, PushProvider
     from stockstream.quotes import Symbol
     from stockstream.tables import Tables
@@ -60,6 +62,7 @@ class Common:
     tables: Tables
     partners: Partners
     feed: ActorRef
+    fetches: Fetches
     connects: Tokens
     messages: Tokens
     clock: Callable[[], int]
@@ -264,8 +267,12 @@ class KeptLine:
         duration = trio.current_time() - started
         breaker, end = common.partners.breaker, line.end
         if end is None:
+            common.fetches.ended(Outcome.SUCCESSFUL, duration)
             breaker.cast(CallReturned(permit, duration, None))
             return line
+        if end.kind != "idle":
+            outcome = Outcome.REFUSED if end.fatal else Outcome.FAILED
+            common.fetches.ended(outcome, duration)
         if end.fatal or end.lingers or end.kind == "idle":
             # Nothing is wrong with the provider: an open breaker would say that there is.
             breaker.cast(NoCalls(common.feed))

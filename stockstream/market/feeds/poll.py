@@ -30,6 +30,7 @@ from stockstream.market.feeds.renewal import ProviderRenewed
 from stockstream.market.feeds.standby import Standby
 from stockstream.market.feeds.standing import Standing
 from stockstream.market.feeds.wanting import Wanting
+from stockstream.market.fetches import Fetches, Outcome
 from stockstream.market.observed import Observed
 from stockstream.market.providers import (
     Provider,
@@ -100,6 +101,7 @@ class PollFeed(Actor):
         self._demand_from = demand_from
         self._parts = parts
         self._standby = Standby(upstream, parts, tables)
+        self._fetches = Fetches(upstream, tables.fetches)
         self._asked: Mapping[int, int] = {}  # the parts of the last round, and their epochs
         self._wake = trio.Event()
         self._resting = False
@@ -291,12 +293,14 @@ class PollFeed(Actor):
                 )
         except ProviderRefused as error:
             # Nothing is wrong with the provider: an open breaker would say that there is.
+            self._fetches.ended(Outcome.REFUSED, trio.current_time() - started)
             self._partners.breaker.cast(NoCalls(self.ref))
             self._failed(error.kind, f"misconfigured: {error}", error.said)
             self._was_refused = True
             return trio.current_time() + MISCONFIGURED_SECONDS
         except ProviderError as error:
             duration = trio.current_time() - started
+            self._fetches.ended(Outcome.FAILED, duration)
             self._partners.breaker.cast(CallRaised(permit, duration, error, error.retry_after))
             self._failed(error.kind, str(error), error.said)
             if isinstance(error, SymbolsNotFound):
@@ -305,6 +309,7 @@ class PollFeed(Actor):
                 self._asking.failed(wanted)
             return trio.current_time() + min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
         duration = trio.current_time() - started
+        self._fetches.ended(Outcome.SUCCESSFUL, duration)
         reading = Reading(round(trio.current_time() * 1000), self._clock(), parsed.date)
         # First: by the answer that shows a step of the clock, its own prices can be believed.
         poll = self._base.judge(parsed.observations, self._tables.quotes.rows, reading)

@@ -29,6 +29,7 @@ from stockstream.market.feeds.standby import Standby
 from stockstream.market.feeds.standing import Standing
 from stockstream.market.feeds.telling import Telling
 from stockstream.market.feeds.wanting import NOTHING, Wanting
+from stockstream.market.fetches import Fetches
 from stockstream.market.observed import FiguresTold
 from stockstream.market.providers.push import Event, Prices, Refused, Subscribed, Unread
 from stockstream.masks import without_secrets
@@ -156,6 +157,7 @@ class PushFeed(Actor):
             tables=self._tables,
             partners=self._partners,
             feed=self.ref,
+            fetches=Fetches(self._upstream, self._tables.fetches),
             connects=Tokens(limits.connects, row.connects, now),
             messages=Tokens(limits.messages, row.messages, now),
             clock=self._clock,

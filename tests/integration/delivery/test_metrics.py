@@ -183,6 +183,15 @@ async def test_the_market_the_actors_and_the_process_are_told(nursery: trio.Nurs
         assert samples["process_cpu_seconds_total"] > 0
         assert 0 < samples["process_open_fds"] < samples["process_max_fds"]
         assert samples["stockstream_tasks"] >= 5
+        ended = samples['stockstream_fetches_total{upstream="sim",outcome="successful"}']
+        assert samples['stockstream_fetch_seconds_count{upstream="sim"}'] == ended >= 3
+        assert samples['stockstream_quote_age_seconds_count{upstream="sim"}'] >= 6
+        for path in ("root", "market/streamer", "delivery/sessions/#"):
+            held = samples[f'stockstream_mailbox_messages{{path="{path}"}}']
+            assert held <= samples[f'stockstream_mailbox_messages_max{{path="{path}"}}']
+        assert samples["stockstream_run_loop_wait_seconds_count"] >= 1
+        (build,) = (name for name in samples if name.startswith("stockstream_build_info"))
+        assert re.search(r'commit="([0-9a-f]{40}|unknown)"', build)
 
 
 @pytest.mark.proves("H9")
@@ -200,6 +209,9 @@ async def test_the_recording_is_told(nursery: trio.Nursery) -> None:
                 samples = await scrape(tree)
         assert samples["stockstream_database_up"] == 0
         assert samples["stockstream_ticks_recorded_total"] == 0
+        assert 0 < samples["stockstream_spool_bytes"] < samples["stockstream_spool_limit_bytes"]
+        assert 0 <= samples["stockstream_spool_age_seconds"] < 60
+        assert samples['stockstream_database_queries_waiting{for="write"}'] == 0
         for place in ("spool", "memory"):
             assert samples[f'stockstream_ticks_lost_total{{from="{place}"}}'] == 0
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from stockstream.histogram import Histogram
-from stockstream.metrics import counter, counters, counters_by, gauge, gauges, histogram, states
+from stockstream.metrics import (
+    counter,
+    counters,
+    counters_by,
+    gauge,
+    gauges,
+    histogram,
+    histograms_by,
+    states,
+)
 from tests.support.exposition import parse
 from web.watch.exposition import exposition
 
@@ -76,3 +85,20 @@ def test_misuse_is_loud() -> None:
         gauge("things_total", "Things.", 1)
     with pytest.raises(ValueError, match="rise"):
         Histogram((1, 1))
+
+
+def test_histograms_of_one_family_are_told_apart_by_labels() -> None:
+    """Each with its own buckets, the bound last among the labels."""
+    one, other = Histogram((1,)), Histogram((1,))
+    one.add(2)
+    text = exposition([histograms_by("upstream", "x", "X.", {"b": other, "a": one})])
+    assert text.splitlines()[2:] == [
+        'x_bucket{upstream="a",le="1"} 0',
+        'x_bucket{upstream="a",le="+Inf"} 1',
+        'x_sum{upstream="a"} 2',
+        'x_count{upstream="a"} 1',
+        'x_bucket{upstream="b",le="1"} 0',
+        'x_bucket{upstream="b",le="+Inf"} 0',
+        'x_sum{upstream="b"} 0',
+        'x_count{upstream="b"} 0',
+    ]

@@ -13,8 +13,8 @@ COPY web web
 COPY mockserver mockserver
 # `--build-arg COMMIT=$(git rev-parse HEAD)`: /metrics tells which build a node runs.
 ARG COMMIT=unknown
-RUN printf '%s\n' "$COMMIT" >stockstream/commit
-RUN pip install --no-cache-dir --disable-pip-version-check --no-deps ./supervision .
+RUN printf '%s\n' "$COMMIT" >stockstream/commit \
+    && pip install --no-cache-dir --disable-pip-version-check --no-deps ./supervision .
 
 FROM python:3.13.14-slim-trixie
 RUN useradd --system --uid 10001 --no-create-home stockstream \

@@ -40,14 +40,33 @@ def _note(cell: Cell, place: str, depths: dict[str, MailboxDepth]) -> None:
     here = mailbox.queued
     depths[place] = MailboxDepth(max(queued, here), max(most, mailbox.high_water, here))
     actor = None if cell.ended else cell.actor
-    if isinstance(actor, Supervising):
-        numbered = isinstance(actor, DynamicSupervisor)
+    if isinstance(actor, DynamicSupervisor):
+        crowd = _below(actor, "#", place)
+        depths[crowd] = _of_crowd(actor, crowd, depths)
+    elif isinstance(actor, Supervising):
         for child in actor.children.values():
             if child.cell is not None:
-                below = actor.child_path("#" if numbered else child.id)
-                _note(child.cell, _under(place, actor.path, below), depths)
+                _note(child.cell, _below(actor, child.id, place), depths)
 
 
-def _under(place: str, path: str, below: str) -> str:
-    """The place of the child at `below`, whose parent at `path` is shown as `place`."""
-    return below if place == path else place + below.removeprefix(path)
+def _of_crowd(actor: Supervising, place: str, depths: dict[str, MailboxDepth]) -> MailboxDepth:
+    """The highest figures of all children. There may be ten thousand, so each costs little."""
+    queued, most = depths.get(place, NOTHING_WAITS)
+    for child in actor.children.values():
+        cell = child.cell
+        if cell is None:
+            continue
+        if isinstance(cell.actor, Supervising):
+            _note(cell, place, depths)
+        mailbox = cell.mailbox
+        if mailbox.queued > queued:
+            queued = mailbox.queued
+        if mailbox.high_water > most:
+            most = mailbox.high_water
+    return MailboxDepth(queued, max(most, queued))
+
+
+def _below(parent: Supervising, child_id: str, place: str) -> str:
+    """The place of a child, whose parent is shown as `place`: that is its path, or has a `#`."""
+    below = parent.child_path(child_id)
+    return below if place == parent.path else place + below.removeprefix(parent.path)

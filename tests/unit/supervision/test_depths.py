@@ -29,7 +29,7 @@ class Busy(Actor):
 
 
 async def test_a_crowd_is_one_with_the_fullest_of_it(autojump_clock: trio.testing.MockClock):
-    """Under a supervisor of its own, too; an empty one shows nobody."""
+    """Under a supervisor of its own, too, and while nobody is there."""
     crowd = dynamic_supervisor("crowd")
     root = supervisor(
         "root", [ChildSpec("one", Busy), supervisor("deep", [crowd]), dynamic_supervisor("empty")]
@@ -58,5 +58,5 @@ async def test_a_crowd_is_one_with_the_fullest_of_it(autojump_clock: trio.testin
     assert queued == {"deep/crowd/#": 3, "deep/crowd/#/leaf": 1}
     assert depths["deep/crowd/#"] == MailboxDepth(3, 4)
     assert set(depths) == {
-        "root", "one", "deep", "deep/crowd", "deep/crowd/#", "deep/crowd/#/leaf", "empty",
+        "root", "one", "deep", "deep/crowd", "deep/crowd/#", "deep/crowd/#/leaf", "empty", "empty/#",
     }  # fmt: skip

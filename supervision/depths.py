@@ -59,10 +59,7 @@ def _of_crowd(actor: Supervising, place: str, depths: dict[str, MailboxDepth]) -
         if isinstance(cell.actor, Supervising):
             _note(cell, place, depths)
         mailbox = cell.mailbox
-        if mailbox.queued > queued:
-            queued = mailbox.queued
-        if mailbox.high_water > most:
-            most = mailbox.high_water
+        queued, most = max(queued, mailbox.queued), max(most, mailbox.high_water)
     return MailboxDepth(queued, max(most, queued))
 
 

@@ -58,5 +58,6 @@ async def test_a_crowd_is_one_with_the_fullest_of_it(autojump_clock: trio.testin
     assert queued == {"deep/crowd/#": 3, "deep/crowd/#/leaf": 1}
     assert depths["deep/crowd/#"] == MailboxDepth(3, 4)
     assert set(depths) == {
-        "root", "one", "deep", "deep/crowd", "deep/crowd/#", "deep/crowd/#/leaf", "empty", "empty/#",
+        "root", "one", "deep", "deep/crowd", "deep/crowd/#", "deep/crowd/#/leaf", "empty",
+        "empty/#",
     }  # fmt: skip

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from stockstream.market.providers.push import Access, PushProvider
     from stockstream.upstreams import Upstream
     from supervision import System
-    from web.admin.access import AdminAccess
+    from web.users.break_glass import AdminAccess
 
 READ_SECONDS = 10.0
 """A disk that hangs holds the reading for so long; the next SIGHUP tries again."""

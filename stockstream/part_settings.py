@@ -40,11 +40,11 @@ from stockstream.sources import Route, Source, routes_of
 from stockstream.times import now_ns
 from stockstream.upstreams import Upstream
 from stockstream.users.purging import PurgeSettings
-from web.admin.access import AdminAccess
 from web.cookies import Instance
 from web.front_end import front_end
 from web.parts import WebSettings
 from web.server import AllowedHosts, machine_names
+from web.users.break_glass import AdminAccess
 from web.users.browser_users import BrowserUsers
 
 if TYPE_CHECKING:

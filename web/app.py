@@ -14,7 +14,6 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from supervision import correlation_id
 from web.admin.chaos import chaos_api
-from web.admin.gate import install as install_admin
 from web.admin.loggers import loggers_api
 from web.admin.page import admin
 from web.admin.reading import admin_api
@@ -42,6 +41,9 @@ from web.security import (
 )
 from web.server import serve_static, websocket_class, wire_of
 from web.users.access import install as install_users
+from web.users.gate import install as install_admin
+from web.users.principal import Principals
+from web.users.principal import install as install_principals
 from web.watch.cluster import cluster
 from web.watch.health import health
 from web.watch.metrics import metrics, token_needed
@@ -95,7 +97,10 @@ def create_app(
     app.before_request(_begin_request)
     install_callers(app, parts.settings.hosts, parts.settings.trusted_proxies)
     app.before_request(partial(_take_over_id, parts.settings.trusted_proxies))
+    principals = Principals(parts.settings.users, parts.settings.admin)
+    install_principals(app, principals)
     install_users(app, parts.settings.users, parts.settings.allowed_origins)
+    install_admin(app, parts.settings.admin)
     public = Compression().public
     now = parts.settings.wall_clock_ms
     app.register_blueprint(public(pages(parts.tables)))
@@ -110,7 +115,6 @@ def create_app(
     app.register_blueprint(watchlists_api(parts.database))
     app.register_blueprint(alerts_api(parts))
     app.register_blueprint(fired_api(parts))
-    install_admin(app, parts.settings.admin)
     app.register_blueprint(admin(parts))
     app.register_blueprint(admin_api(parts, streams))
     app.register_blueprint(loggers_api(parts.system, parts.telemetry.levels))

@@ -8,9 +8,11 @@ from quart import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, NotFound
 
 from stockstream.quotes import InvalidSymbol, parse_symbol
+from stockstream.users.roles import Scope
 from web.nodes import socket_sources
 from web.security import POLICY, content_security_policy
 from web.users.access import give_cookie
+from web.users.gate import require
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 def pages(tables: Tables) -> Blueprint:
     """The routes `/` and `/s/<symbol>`."""
     blueprint = Blueprint("pages", __name__)
+    blueprint.before_request(require(Scope.PRICES_READ))
 
     @blueprint.after_request
     async def let_move(response: WerkzeugResponse) -> WerkzeugResponse:

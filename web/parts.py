@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from stockstream.tables import Tables
     from stockstream.telemetry.telemetry import Telemetry
     from supervision import ActorRef, System
-    from web.admin.access import AdminAccess
     from web.cookies import Instance
     from web.server import AllowedHosts, StaticFiles
+    from web.users.break_glass import AdminAccess
     from web.users.browser_users import BrowserUsers
 
 

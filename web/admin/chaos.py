@@ -20,19 +20,20 @@ from stockstream import paths
 from stockstream.chaos.catalogue import ACTIONS
 from stockstream.chaos.messages import Begin, End, Halt, Inject, Refusal, Refused
 from stockstream.chaos.targets import list_targets
+from stockstream.users.roles import Scope
 from stockstream.version import program_version
 from supervision import CallError, NoProc, Request, snapshot
 from web.admin.bodies import read_body
-from web.admin.gate import admin_name, require_admin
 from web.answers import json_answer
 from web.parameters import read_query, texts, whole
+from web.users.gate import admin_name, allow, require
 
 if TYPE_CHECKING:
     from quart import Response
 
     from stockstream.chaos.records import ChaosRecords
     from supervision import System
-    from web.admin.access import AdminAccess
+    from web.users.break_glass import AdminAccess
 
 T = TypeVar("T")
 
@@ -107,9 +108,10 @@ def chaos_api(
     If there is a `CHAOS_TOKEN`, a request that injects a fault must send it in `X-Chaos-Token`.
     """
     blueprint = Blueprint("chaos_api", __name__, url_prefix="/admin/api/chaos")
-    blueprint.before_request(require_admin)
+    blueprint.before_request(require(Scope.ADMIN_READ))
 
     def allowed() -> str:
+        allow(Scope.CHAOS_RUN)
         refusal: HTTPException | None = None
         given = request.headers.get(ROLE_HEADER, "")
         if not enabled:

@@ -18,10 +18,11 @@ from stockstream.telemetry.log_levels import (
     Level,
     TakeBackLevel,
 )
+from stockstream.users.roles import Scope
 from supervision import CallError
 from web.admin.bodies import read_body
-from web.admin.gate import admin_name, require_admin
 from web.answers import json_answer
+from web.users.gate import admin_name, allow, require
 
 if TYPE_CHECKING:
     from quart import Response
@@ -54,7 +55,7 @@ class NoOwnerError(ServiceUnavailable):
 def loggers_api(system: System, levels: LogLevels) -> Blueprint:
     """The routes under `/admin/api/loggers`."""
     blueprint = Blueprint("loggers_api", __name__, url_prefix="/admin/api/loggers")
-    blueprint.before_request(require_admin)
+    blueprint.before_request(require(Scope.ADMIN_READ))
 
     @blueprint.get("")
     async def look() -> Response:
@@ -66,12 +67,14 @@ def loggers_api(system: System, levels: LogLevels) -> Blueprint:
 
     @blueprint.put("/<name>")
     async def lend(name: str) -> Response:
+        allow(Scope.ADMIN_WRITE)
         known, wanted = _known(name), await read_body(LevelBody)
         request = LendLevel(known, wanted.level, wanted.seconds, admin_name())
         return json_answer(await _call(system, request))
 
     @blueprint.delete("/<name>")
     async def take_back(name: str) -> Response:
+        allow(Scope.ADMIN_WRITE)
         return json_answer(await _call(system, TakeBackLevel(_known(name), admin_name())))
 
     return blueprint

@@ -8,8 +8,11 @@ from urllib.parse import urlsplit
 from quart import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 
-from web.admin.access import SESSION_SECONDS
-from web.admin.gate import (
+from web.cookies import read_cookies
+from web.request_caller import current_caller
+from web.security import Elsewhere, headers_of
+from web.users.break_glass import SESSION_SECONDS
+from web.users.gate import (
     access,
     check_token,
     current_login,
@@ -17,9 +20,7 @@ from web.admin.gate import (
     require_loopback,
     require_own_page,
 )
-from web.cookies import read_cookies
-from web.request_caller import current_caller
-from web.security import Elsewhere, headers_of
+from web.users.principal import current_principal
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
@@ -50,13 +51,13 @@ def admin(parts: Parts) -> Blueprint:
 
     @blueprint.get("")
     async def page() -> str | WerkzeugResponse:
-        login = current_login()
-        if login is None:
+        csrf_token = current_principal().csrf
+        if csrf_token is None:
             return redirect(url_for("admin.login_form"), 303)
         return await render_template(
             "admin.html",
             node=parts.settings.node,
-            csrf_token=access().csrf_token(login),
+            csrf_token=csrf_token,
             clustered=parts.tables.members.value is not None,
         )
 
@@ -96,7 +97,7 @@ def admin(parts: Parts) -> Blueprint:
         found = access().found(read_cookies(request.headers))
         if found is not None:
             login, name = found
-            require_csrf(login, (await request.form).get("csrf_token", ""))
+            require_csrf((await request.form).get("csrf_token", ""))
             access().log_out(login)
             response.delete_cookie(name, path=_cookie_path(), httponly=True, samesite="Strict")
         return response

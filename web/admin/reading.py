@@ -15,13 +15,14 @@ from werkzeug.exceptions import NotFound, ServiceUnavailable
 from stockstream.delivery.protocol import encode
 from stockstream.quotes import InvalidSymbol, parse_symbol
 from stockstream.telemetry.tree import tree_document
+from stockstream.users.roles import Scope
 from supervision import snapshot
-from web.admin.gate import require_admin
 from web.admin.overview import overview
 from web.admin.stream import MOST_STREAMS
 from web.admin.symbols import symbol_document
 from web.answers import encoded_answer, json_answer
 from web.parameters import read_query, texts, whole
+from web.users.gate import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,7 @@ class CachedDocument:
 def admin_api(parts: Parts, streams: EventStreams) -> Blueprint:
     """The routes under `/admin/api`."""
     blueprint = Blueprint("admin_api", __name__, url_prefix="/admin/api")
-    blueprint.before_request(require_admin)
+    blueprint.before_request(require(Scope.ADMIN_READ))
     events = parts.telemetry.events
     folded = CachedDocument(lambda: _tree(parts, CHILDREN_SHOWN))
     the_overview = CachedDocument(lambda: encode(overview(parts, len(streams))))

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from quart import Blueprint, current_app, render_template
 
+from stockstream.users.roles import Scope
 from web.answers import json_answer
 from web.api import socket_docs
 from web.api.openapi import document
 from web.users.access import user_cookie
+from web.users.gate import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,6 +85,7 @@ class Model:
 def docs() -> Blueprint:
     """The routes."""
     blueprint = Blueprint("docs", __name__)
+    blueprint.before_request(require(Scope.PRICES_READ))
 
     @blueprint.get("/openapi.json")
     async def openapi() -> Response:

@@ -14,10 +14,12 @@ from stockstream.history.queries import Cursor, FetchCandles, FetchTicks
 from stockstream.history.tick_lines import FIRST_MOMENT, LAST_MOMENT
 from stockstream.quotes import iso_utc
 from stockstream.times import DAY_MS
+from stockstream.users.roles import Scope
 from web.api.answers import AGE, DATABASE_ERRORS, ask_database, dated
 from web.api.openapi import documented
 from web.api.ranges import AHEAD_MS, Range, last, up_to_now
 from web.parameters import SYMBOL, choice, cursor, moment, whole
+from web.users.gate import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,6 +127,7 @@ TICKS_CURSOR = cursor(
 def history_api(tables: Tables, database: ActorRef, wall_clock_ms: Callable[[], int]) -> Blueprint:
     """The routes. The database has what was recorded; the tables tell what waits for it."""
     blueprint = Blueprint("history", __name__, url_prefix="/api/v1")
+    blueprint.before_request(require(Scope.HISTORY_READ))
 
     @blueprint.get("/history/<symbol>")
     @documented(

@@ -18,11 +18,13 @@ from stockstream.history.indicators import (
 )
 from stockstream.history.queries import FetchCandles
 from stockstream.quotes import iso_utc
+from stockstream.users.roles import Scope
 from web.api.answers import AGE, DATABASE_ERRORS, ask_database, dated
 from web.api.history import INTERVAL
 from web.api.openapi import documented
 from web.api.ranges import AHEAD_MS, Range, last, up_to_now
 from web.parameters import SYMBOL, Parameter, choice, moment, once, read_whole, whole
+from web.users.gate import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -131,6 +133,7 @@ def indicators_api(
 ) -> Blueprint:
     """The route. Closes come from the database, the newest price from the tables."""
     blueprint = Blueprint("indicators", __name__, url_prefix="/api/v1")
+    blueprint.before_request(require(Scope.HISTORY_READ))
 
     @blueprint.get("/indicators/<symbol>")
     @documented(IndicatorAnswer, *PARAMETERS, errors=DATABASE_ERRORS, headers=AGE)

@@ -15,6 +15,7 @@ from stockstream.statuses import NodeClients
 from stockstream.symbol_states import away
 from stockstream.times import Moment, tell
 from stockstream.upstreams import feed_of_all, knows_all
+from stockstream.users.roles import Scope
 from supervision import CallError
 from web.answers import encoded_answer, json_answer
 from web.api.all_quotes import AllQuotes, QuoteItem, QuotesAnswer, quote_item, standing_of
@@ -22,6 +23,7 @@ from web.api.answers import UnavailableError
 from web.api.openapi import documented
 from web.parameters import SYMBOL
 from web.parameters import symbols as symbols_parameter
+from web.users.gate import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -90,6 +92,7 @@ def api(parts: Parts) -> Blueprint:
     tables = parts.tables
     all_quotes = AllQuotes(parts.connections.book, tables.confirmations.rows, tables.feeds.rows)
     blueprint = Blueprint("quotes", __name__, url_prefix="/api/v1")
+    blueprint.before_request(require(Scope.PRICES_READ))
 
     def as_of() -> str | None:
         feed = feed_of_all(tables.feeds.rows)

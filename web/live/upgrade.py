@@ -7,6 +7,9 @@ from typing import NoReturn
 from quart import Blueprint
 from werkzeug.exceptions import HTTPException
 
+from stockstream.users.roles import Scope
+from web.users.gate import require
+
 
 class UpgradeRequired(HTTPException):
     """426 (RFC 9110, section 15.5.22), with the protocol to upgrade to."""
@@ -31,6 +34,7 @@ class UpgradeRequired(HTTPException):
 def upgrade() -> Blueprint:
     """The route `/ws` of HTTP."""
     blueprint = Blueprint("upgrade", __name__)
+    blueprint.before_request(require(Scope.PRICES_READ))
 
     @blueprint.get("/ws")
     async def not_upgraded() -> NoReturn:

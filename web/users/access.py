@@ -12,9 +12,12 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
 from stockstream.delivery.limits import TokenBucket
+from stockstream.users.roles import Scope
 from web.callers import SAFE_METHODS
 from web.cookies import read_cookies
 from web.request_caller import current_caller
+from web.users.gate import allow
+from web.users.principal import current_principal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,9 +117,9 @@ def current_user() -> str:
     Raises:
         NoUserError: it names none.
     """
-    users = _installed().users
-    user = users.user_of(read_cookies(request.headers))
+    user = current_principal().owner
     if user is None:
+        users = _installed().users
         how = WWWAuthenticate("cookie", {"realm": REALM, "cookie-name": users.cookie_name})
         raise NoUserError(
             "open the dashboard first: it gives a browser its user cookie", www_authenticate=how
@@ -133,6 +136,7 @@ async def admit_user() -> None:
     """
     if request.method not in SAFE_METHODS:
         require_change_allowed()
+    allow(Scope.ALERTS_WRITE)
     current_user()
 
 

@@ -8,9 +8,9 @@ from quart import Blueprint
 from werkzeug.exceptions import NotFound
 
 from stockstream.cluster.told import ClusterDocument, cluster_document
-from web.admin.gate import TooManyFailuresError, WrongTokenError, require_scraper
 from web.answers import json_answer
 from web.api.openapi import documented
+from web.users.gate import TooManyFailuresError, WrongTokenError, require_scraper
 
 if TYPE_CHECKING:
     from quart import Response

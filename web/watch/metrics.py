@@ -14,8 +14,8 @@ from stockstream.delivery import metrics as delivery
 from stockstream.history import metrics as history
 from stockstream.market import metrics as market
 from stockstream.telemetry import metrics as telemetry
-from web.admin.gate import require_scraper
 from web.live import metrics as live
+from web.users.gate import require_scraper
 from web.watch import server_metrics as web_server
 from web.watch.exposition import CONTENT_TYPE, exposition
 

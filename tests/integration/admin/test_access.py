@@ -14,7 +14,7 @@ from stockstream.cli.admin_client import AdminClient
 from stockstream.errors import StartError
 from tests.integration.admin.operators import by_token, log_in, somebody, token_of
 from tests.support.tree import running_tree
-from web.admin.access import FAILURES
+from web.users.break_glass import FAILURES
 
 READS = ("/admin/api/tree", "/admin/api/overview", "/admin/api/incidents", "/admin/api/events")
 

@@ -16,7 +16,7 @@ from tests.integration.delivery.upstream import PriceApi, fed_by
 from tests.support.client import connected
 from tests.support.exposition import Samples, parse
 from tests.support.tree import running_tree
-from web.admin.access import FAILURES
+from web.users.break_glass import FAILURES
 
 if TYPE_CHECKING:
     from tests.support.tree import Tree

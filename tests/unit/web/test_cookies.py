@@ -6,8 +6,8 @@ import pytest
 from werkzeug.datastructures import Headers
 
 from tests.support.users import ODD_NEIGHBOURS
-from web.admin.access import AdminAccess
 from web.cookies import Instance, NamedCookie, read_cookies
+from web.users.break_glass import AdminAccess
 from web.users.browser_users import BrowserUsers
 
 ID, OTHER_ID = "a1b2c3d4e5f6", "000000000001"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from web.admin.access import (
+from web.cookies import Instance
+from web.users.break_glass import (
     FAILURES,
     FAILURES_SECONDS,
     MOST_ENDED,
@@ -13,7 +14,6 @@ from web.admin.access import (
     AdminAccess,
     TooManyFailures,
 )
-from web.cookies import Instance
 
 TOKEN = "the-token-of-this-test"
 SECRET = "the-secret-of-this-test-which-signs-sessions"

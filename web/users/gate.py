@@ -1,23 +1,28 @@
-"""Admits operators: from this machine, by the admin token or by a session made with it."""
+"""Admits a request: each route needs a scope, which the principal of the request has or not."""
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import structlog
-from quart import current_app, g, request
+from quart import current_app, request
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
+from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unauthorized
 
-from web.admin.access import TooManyFailures
+from stockstream.users.roles import Scope
 from web.callers import SAFE_METHODS
 from web.cookies import read_cookies
 from web.request_caller import current_caller
+from web.users.break_glass import TooManyFailures
+from web.users.principal import bearer_token, current_principal
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from quart import Quart
 
-    from web.admin.access import AdminAccess, Login
+    from web.users.break_glass import AdminAccess, Login
 
 CSRF_HEADER = "X-CSRF-Token"
 HOW_TO_ASK = "send the header Authorization: Bearer with ADMIN_TOKEN"
@@ -42,6 +47,12 @@ class WrongTokenError(Unauthorized):
     word: ClassVar[str] = "wrong_token"
 
 
+class MissingScopeError(Forbidden):
+    """Who asks is known, and may not do this."""
+
+    word: ClassVar[str] = "missing_scope"
+
+
 class TooManyFailuresError(TooManyRequests):
     """There were too many wrong tokens recently."""
 
@@ -55,37 +66,41 @@ class WrongCsrfError(Forbidden):
 
 
 def install(app: Quart, access: AdminAccess) -> None:
-    """Tell `require_admin` of this app which operators to admit."""
+    """Tell the gate of this app which admin token counts."""
     app.extensions[_EXTENSION] = access
 
 
-async def require_admin() -> None:
-    """Admit the request of an operator: `blueprint.before_request(require_admin)`.
+def require(scope: Scope) -> Callable[[], Awaitable[None]]:
+    """Admit requests of those with this scope: `blueprint.before_request(require(…))`.
 
-    The token comes as `Authorization: Bearer`. A session's cookie does as well; then a request
-    that changes something must carry the session's CSRF token in `X-CSRF-Token` and come from a
-    page of this host.
+    A request that changes something, and that a login's cookie allows, must carry that login's
+    CSRF token in `X-CSRF-Token` and come from a page of this host.
 
     Raises:
-        NotLoopbackError, WrongTokenError, TooManyFailuresError, WrongCsrfError.
+        WrongTokenError, TooManyFailuresError: it shows nothing that counts.
+        NotLoopbackError: it shows the admin token, or may only show that, and is of elsewhere.
+        MissingScopeError: who it is of may not do this.
+        WrongCsrfError: a page of another login may have sent it.
     """
-    require_loopback()
-    token = bearer_token(request.headers.get("authorization", ""))
-    if token is not None:
-        check_token(token)
-        g.admin = "token"
-        return
-    login = current_login()
-    if login is None:
-        raise WrongTokenError(f"{HOW_TO_ASK}, or log in", www_authenticate=CHALLENGE)
-    if request.method not in SAFE_METHODS:
-        require_csrf(login, request.headers.get(CSRF_HEADER, ""))
-    g.admin = f"session {login.id}"
+
+    async def check() -> None:
+        allow(scope)
+
+    return check
+
+
+def allow(scope: Scope) -> None:
+    """Admit the request at hand, as `require` does: for a route that needs another scope."""
+    principal = current_principal()
+    if scope not in principal.scopes:
+        raise _why_not(scope)
+    if principal.csrf is not None and request.method not in SAFE_METHODS:
+        require_csrf(request.headers.get(CSRF_HEADER, ""))
 
 
 def admin_name() -> str:
     """The operator of this request, for the audit log: `token` or `session <id>`."""
-    return cast("str", g.admin)
+    return current_principal().name
 
 
 def access() -> AdminAccess:
@@ -113,19 +128,12 @@ def require_scraper(*, token_needed: bool) -> None:
     `token_needed` demands the token here, too, when others could look like this machine.
 
     Raises:
-        WrongTokenError, TooManyFailuresError.
+        WrongTokenError, TooManyFailuresError, MissingScopeError.
     """
-    token = bearer_token(request.headers.get("authorization", ""))
-    if token is not None:
-        check_token(token)
-    elif token_needed or not current_caller().local:
-        raise WrongTokenError(HOW_TO_ASK, www_authenticate=CHALLENGE)
-
-
-def bearer_token(header: str) -> str | None:
-    """The token in an `Authorization` header; None when that is of another scheme."""
-    scheme, _, token = header.strip().partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    shows_none = bearer_token(request.headers.get("authorization", "")) is None
+    if shows_none and not token_needed and current_caller().local:
+        return
+    allow(Scope.METRICS_READ)
 
 
 def check_token(given: str) -> None:
@@ -157,14 +165,15 @@ def current_login() -> Login | None:
     return None if found is None else found[0]
 
 
-def require_csrf(login: Login, given: str) -> None:
-    """Admit a page of this session.
+def require_csrf(given: str) -> None:
+    """Admit a page of the request's login.
 
     Raises:
-        WrongCsrfError: its token is not the session's, or the request came from another origin.
+        WrongCsrfError: its token is another one, or the request came from another origin.
     """
     require_own_page()
-    if not access().check_csrf(login, given):
+    expected = current_principal().csrf or ""
+    if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
         raise WrongCsrfError(f"send the page's CSRF token in {CSRF_HEADER}")
 
 
@@ -176,3 +185,18 @@ def require_own_page() -> None:
     """
     if not current_caller().of_page():
         raise WrongCsrfError("this came from a page of another origin")
+
+
+def _why_not(scope: Scope) -> HTTPException:
+    """What to answer who does not have it."""
+    given = bearer_token(request.headers.get("authorization", ""))
+    try:
+        if scope is not Scope.METRICS_READ:
+            require_loopback()
+        if given is not None:
+            check_token(given)
+    except HTTPException as refusal:
+        return refusal
+    if given is not None:
+        return MissingScopeError(f"this takes the scope {scope.value}, which the token has not")
+    return WrongTokenError(f"{HOW_TO_ASK}, or log in", www_authenticate=CHALLENGE)

@@ -1,4 +1,6 @@
-"""The access of operators: the admin token, sessions made with it, wrong tokens counted. No I/O.
+"""The key for broken glass: the admin token, sessions made with it, wrong tokens counted. No I/O.
+
+It opens all on this machine, whatever state the accounts and their database are in.
 
 A session is a signed value in a cookie, so it outlives a kill of `web` and needs no store. It is
 bound to the admin token and to `SECRET_KEY_BASE`: changing either ends all sessions.
@@ -77,13 +79,17 @@ class TokenCheck:
         """Know another token, and the old one no more."""
         self._token = token.encode()
 
+    def knows(self, given: str) -> bool:
+        """Whether `given` is the token; compared in constant time, and not counted."""
+        return hmac.compare_digest(given.encode(), self._token)
+
     def __call__(self, given: str, holder: str) -> bool:
-        """Whether `given` is the token; compared in constant time.
+        """Whether `given` is the token. A wrong one is counted.
 
         Raises:
             TooManyFailures: it is wrong again, and `holder` (of a `Caller`) is to wait.
         """
-        if hmac.compare_digest(given.encode(), self._token):
+        if self.knows(given):
             return True
         now = self._monotonic()
         failures = self._failures.pop(holder, None) or _Failures(deque(maxlen=FAILURES))

@@ -328,6 +328,16 @@ class Settings(BaseSettings):
         200,
         "HTTP connections from one address beside those; behind a proxy, its requests under way.",
     )
+    request_rate: Rate = _clients(
+        20, "HTTP requests per second by one user; static files have no limit."
+    )
+    request_burst: Count = _clients(400, "HTTP requests that a user may make at once.")
+    request_rate_per_address: Rate = _clients(
+        200, "HTTP requests per second from one client address, of all its users together."
+    )
+    request_burst_per_address: Count = _clients(
+        4_000, "HTTP requests from one client address at once."
+    )
     keep_alive_timeout: Seconds = _clients(
         150, "How long an idle HTTP connection is kept; longer than a proxy before it keeps one."
     )

@@ -42,10 +42,16 @@ from stockstream.upstreams import Upstream
 from stockstream.users.purging import PurgeSettings
 from web.cookies import Instance
 from web.front_end import front_end
+from web.limits import Buckets
+from web.live.admission import handshakes
 from web.parts import WebSettings
+from web.request_limits import RequestLimits
 from web.server import AllowedHosts, machine_names
-from web.users.break_glass import AdminAccess
+from web.throttles import Throttles
+from web.users.access import CHANGES, NEW_ROWS
+from web.users.break_glass import WRONG_TOKENS, AdminAccess
 from web.users.browser_users import BrowserUsers
+from web.users.login_throttle import LoginThrottle
 
 if TYPE_CHECKING:
     import socket
@@ -290,6 +296,7 @@ def web(
     """It listens on `sockets`, which outlive each life of it, and numbers clients across them."""
     instance = Instance(kept_instance(settings.data_directory))
     secret = settings.secret_key_base.get_secret_value()
+    limited = throttles(settings)
     return WebSettings(
         sockets=sockets,
         own_port=own_port,
@@ -322,10 +329,31 @@ def web(
             secret,
             instance,
             chaos_token=_text(settings.chaos_token),
+            wrong_tokens=limited.wrong_tokens,
         ),
         users=BrowserUsers(secret, instance),
+        throttles=limited,
         signer=signer(settings),
         targets=_targets(settings),
+    )
+
+
+def throttles(settings: Settings) -> Throttles:
+    """How often who may ask for what."""
+    by_address, by_user = handshakes(settings.max_connections_per_address)
+    return Throttles(
+        requests=RequestLimits(
+            rate=settings.request_rate,
+            burst=settings.request_burst,
+            rate_per_address=settings.request_rate_per_address,
+            burst_per_address=settings.request_burst_per_address,
+        ),
+        handshakes=by_address,
+        user_handshakes=by_user,
+        changes=Buckets(CHANGES),
+        new_rows=Buckets(NEW_ROWS),
+        wrong_tokens=Buckets(WRONG_TOKENS),
+        logins=LoginThrottle(),
     )
 
 

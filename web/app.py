@@ -32,6 +32,7 @@ from web.live.upgrade import upgrade
 from web.pages import pages
 from web.request_caller import current_caller
 from web.request_caller import install as install_callers
+from web.request_limits import count_requests, refuse_addresses
 from web.security import (
     SECURITY_HEADERS,
     Elsewhere,
@@ -97,9 +98,12 @@ def create_app(
     app.before_request(_begin_request)
     install_callers(app, parts.settings.hosts, parts.settings.trusted_proxies)
     app.before_request(partial(_take_over_id, parts.settings.trusted_proxies))
+    throttles = parts.settings.throttles
+    refuse_addresses(app, throttles.requests)
     principals = Principals(parts.settings.users, parts.settings.admin)
     install_principals(app, principals)
-    install_users(app, parts.settings.users, parts.settings.allowed_origins)
+    count_requests(app, throttles.requests)
+    install_users(app, parts.settings.users, parts.settings.allowed_origins, throttles)
     install_admin(app, parts.settings.admin)
     public = Compression().public
     now = parts.settings.wall_clock_ms

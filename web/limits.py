@@ -73,13 +73,17 @@ class Buckets:
 
     def take(self, key: str, now: float) -> float:
         """Take one for `key`. Returns 0, or the seconds to wait; then nothing was taken."""
+        return self.ask(key, now)[0]
+
+    def ask(self, key: str, now: float) -> tuple[float, bool]:
+        """The same, and whether it is news that `key` is to wait, as `refuse` says."""
         bucket = self._known(key) or self._new(key, now)
         if self._wait(bucket, now):
-            self.refuse(key)
-            return self._wait(bucket, now)  # which is longer where that has shut it
+            news = self.refuse(key)
+            return self._wait(bucket, now), news  # longer where that has shut it
         bucket.told = False
         bucket.take(now)
-        return 0.0
+        return 0.0, False
 
     def refuse(self, key: str) -> bool:
         """Count that `key` was told to wait; whether that is news, after all that it has taken."""

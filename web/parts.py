@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from supervision import ActorRef, System
     from web.cookies import Instance
     from web.server import AllowedHosts, StaticFiles
+    from web.throttles import Throttles
     from web.users.break_glass import AdminAccess
     from web.users.browser_users import BrowserUsers
 
@@ -60,6 +61,7 @@ class WebSettings:
     instance: Instance
     admin: AdminAccess
     users: BrowserUsers
+    throttles: Throttles
     signer: Signer
     targets: TargetPolicy
     chaos_enabled: bool

@@ -19,9 +19,10 @@ from quart import request
 from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
 
 from web.parameters import read_parameters
+from web.request_limits import TooManyRequestsError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
     from quart import Quart, Response
     from werkzeug.exceptions import HTTPException
@@ -236,7 +237,7 @@ def _described(
         "summary": " ".join(summary.split()).removesuffix("."),
         "responses": {
             str(operation.status): _success(operation, refer),
-            **_errors(operation, refer[ErrorAnswer]),
+            **_errors((*operation.errors, TooManyRequestsError), refer[ErrorAnswer]),
         },
     }
     if rest:
@@ -275,10 +276,12 @@ def _success(
     return described
 
 
-def _errors(operation: Operation, reference: Mapping[str, object]) -> Schema:
+def _errors(
+    errors: Iterable[type[HTTPException]], reference: Mapping[str, object]
+) -> dict[str, Schema]:
     """Answers by status; errors that share one share its answer."""
     answers: dict[str, Schema] = {}
-    for error in sorted(operation.errors, key=lambda error: error.code or 0):
+    for error in sorted(errors, key=lambda error: error.code or 0):
         said = f"`{getattr(error, 'word', error.__name__)}`: {_first_paragraph(error)}"
         known = answers.get(str(error.code))
         if known is not None:
@@ -288,7 +291,7 @@ def _errors(operation: Operation, reference: Mapping[str, object]) -> Schema:
         answers[str(error.code)] = answer
         if issubclass(error, _WAITS):
             answer["headers"] = _RETRY_AFTER
-    return dict(answers)
+    return answers
 
 
 def _json(reference: Mapping[str, object]) -> Schema:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from stockstream.delivery.limits import TokenBucket
+from web.limits import Buckets, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +26,7 @@ LEAST_BURST = 100
 REFILL_SECONDS = 10.0
 """An address may open all its connections at once, twice, and again after so long: a whole office
 comes back after an outage. A client that only connects and leaves costs a handshake each time."""
+MOST_ADDRESSES, MOST_USERS = 8_192, 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,27 @@ class AdmissionStatistics:
     refused: Mapping[str, int]
 
 
+def handshakes(most_per_address: int) -> tuple[Buckets, Buckets]:
+    """The handshakes of each address, and of each user, who has half as many."""
+    burst = max(LEAST_BURST, 2 * most_per_address)
+    return (
+        Buckets(Limit("handshakes_address", burst, REFILL_SECONDS, MOST_ADDRESSES)),
+        Buckets(Limit("handshakes_user", burst // 2, REFILL_SECONDS, MOST_USERS)),
+    )
+
+
 class Admission:
     """Counts connections, in all and by `holder` (of a `Caller`), and lets some in at a time."""
 
-    def __init__(self, *, most: int, most_per_address: int) -> None:
+    def __init__(
+        self, *, most: int, most_per_address: int, handshakes: tuple[Buckets, Buckets]
+    ) -> None:
+        """`handshakes` are those of addresses and of users. They outlive this."""
         self._most = most
         self._most_per_address = most_per_address
         self._by_holder: Counter[str] = Counter()
         self._connections = 0
-        self._burst = max(LEAST_BURST, 2 * most_per_address)
-        self._handshakes: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._handshakes, self._user_handshakes = handshakes
         self._door = trio.Semaphore(ADMITTED_AT_ONCE)
         self._refused: Counter[str] = Counter()
 
@@ -71,24 +83,11 @@ class Admission:
             return Refusal(429, "too_many_connections", reason, RETRY_SECONDS)
         if self._door.statistics().tasks_waiting >= MOST_WAITING:
             return Refusal(503, "busy", "too many are waiting to be let in", RETRY_SECONDS)
-        if not self._bucket(holder, now).take(now):
-            rate = self._burst / REFILL_SECONDS
-            reason = f"at most {rate:g} new connections a second from one address"
-            return Refusal(429, "too_many_handshakes", reason, ceil(1 / rate))
-        return None
+        return _refused(self._handshakes, holder, "from one address", now)
 
-    def _bucket(self, holder: str, now: float) -> TokenBucket:
-        """The handshakes of a holder; forgotten when it has as many left as a new one."""
-        while self._handshakes:
-            oldest = next(iter(self._handshakes))
-            if now - self._handshakes[oldest].updated < REFILL_SECONDS:
-                break
-            del self._handshakes[oldest]
-        bucket = self._handshakes.pop(holder, None)
-        if bucket is None:
-            bucket = TokenBucket(self._burst / REFILL_SECONDS, self._burst, now)
-        self._handshakes[holder] = bucket
-        return bucket
+    def user_refusal(self, user: str, now: float) -> Refusal | None:
+        """The same for a user, whom the handshake names, wherever from."""
+        return _refused(self._user_handshakes, user, "by one user", now)
 
     def count_refusal(self, refusal: Refusal) -> None:
         """Count an answer that was no WebSocket."""
@@ -120,3 +119,11 @@ class Admission:
             addresses=len(self._by_holder),
             refused=dict(self._refused),
         )
+
+
+def _refused(handshakes: Buckets, key: str, whose: str, now: float) -> Refusal | None:
+    wait = handshakes.take(key, now)
+    if not wait:
+        return None
+    reason = f"at most {handshakes.limit.rate:g} new connections a second {whose}"
+    return Refusal(429, "too_many_handshakes", reason, ceil(wait))

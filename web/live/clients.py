@@ -64,6 +64,10 @@ class Clients:
         self.admission = Admission(
             most=parts.settings.max_connections,
             most_per_address=parts.settings.max_connections_per_address,
+            handshakes=(
+                parts.settings.throttles.handshakes,
+                parts.settings.throttles.user_handshakes,
+            ),
         )
 
     def __len__(self) -> int:
@@ -74,18 +78,21 @@ class Clients:
     async def handle(self, socket: ServerSocket) -> None:
         """Serve one WebSocket from its handshake to its end; the handler of `/ws`."""
         caller = self._caller(socket)
-        refusal = self._refusal(caller)
+        refusal, user = self._refusal(caller), None
+        if refusal is None:
+            # Before the handshake is answered: the headers are not kept after that.
+            user = self._parts.settings.users.user_of(read_cookies(socket.headers))
+            if user is not None:
+                refusal = self.admission.user_refusal(user, trio.current_time())
         if refusal is not None:
             await self._refuse(socket, refusal, caller)
             return
         with self.admission.admitted(caller.holder):
-            await self._serve(socket, caller)
+            await self._serve(socket, caller, user)
 
-    async def _serve(self, socket: ServerSocket, caller: Caller) -> None:
+    async def _serve(self, socket: ServerSocket, caller: Caller, user: str | None) -> None:
         number = next(self._parts.settings.numbers)
         client = Client(number, socket, caller.address, self._is_behind)
-        # Before the handshake is answered: the headers are not kept after that.
-        user = self._parts.settings.users.user_of(read_cookies(socket.headers))
         self._clients[number] = client
         try:
             await socket.wait_room()  # after admission, so that others do not wait for this client

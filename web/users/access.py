@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import trio
@@ -11,10 +11,10 @@ from quart import current_app, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
-from stockstream.delivery.limits import TokenBucket
 from stockstream.users.roles import Scope
 from web.callers import SAFE_METHODS
 from web.cookies import read_cookies
+from web.limits import Limit
 from web.request_caller import current_caller
 from web.users.gate import allow
 from web.users.principal import current_principal
@@ -25,19 +25,17 @@ if TYPE_CHECKING:
     from quart import Quart
     from werkzeug.wrappers import Response as WerkzeugResponse
 
+    from web.throttles import Throttles
     from web.users.browser_users import BrowserUsers
 
 COOKIE_SECONDS = 400 * 86_400
 """The longest time that browsers keep a cookie; each page that is opened sets it again."""
-CHANGES_PER_SECOND = 5.0
-CHANGES_AT_ONCE = 60
+CHANGES = Limit("changes", burst=60, seconds=12.0, keys=2_048)
 """Deleted rows and audit entries stay for weeks, so each address may add them at a pace only."""
-NEW_ROWS_PER_SECOND = 0.05
-NEW_ROWS_AT_ONCE = 500
+NEW_ROWS = Limit("new_rows", burst=500, seconds=10_000.0, keys=4_096)
 """New rows stay until their user deletes them, and all users share the node's limit of rules. An
 office behind one address may make 500 lists and rules at once, and 180 more an hour. An attacker
 with many made-up users would need three weeks to fill a node."""
-MOST_ADDRESSES = 10_000
 REALM = "StockStream users"
 _EXTENSION = "stockstream_users"
 
@@ -60,35 +58,20 @@ class TooManyChangesError(TooManyRequests):
     word: ClassVar[str] = "rate_limited"
 
 
-class _Paces:
-    """A pace for each recent address; the least recently seen is forgotten."""
-
-    def __init__(self, rate: float, burst: int) -> None:
-        self._rate, self._burst = rate, burst
-        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
-
-    def take(self, holder: str, now: float) -> bool:
-        """Whether an address may do one more thing now."""
-        bucket = self._buckets.pop(holder, None)
-        if bucket is None:
-            bucket = TokenBucket(self._rate, self._burst, now)
-        self._buckets[holder] = bucket  # moves it to the end, as the last one used
-        if len(self._buckets) > MOST_ADDRESSES:
-            self._buckets.popitem(last=False)
-        return bucket.take(now)
-
-
 @dataclass(slots=True)
 class _Users:
     users: BrowserUsers
     allowed_origins: Sequence[str]
-    changes: _Paces = field(default_factory=lambda: _Paces(CHANGES_PER_SECOND, CHANGES_AT_ONCE))
-    new_rows: _Paces = field(default_factory=lambda: _Paces(NEW_ROWS_PER_SECOND, NEW_ROWS_AT_ONCE))
+    throttles: Throttles
 
 
-def install(app: Quart, users: BrowserUsers, allowed_origins: Sequence[str]) -> None:
-    """Give this app its signer of cookies, and the other origins whose pages may change things."""
-    app.extensions[_EXTENSION] = _Users(users, allowed_origins)
+def install(
+    app: Quart, users: BrowserUsers, allowed_origins: Sequence[str], throttles: Throttles
+) -> None:
+    """Give this app its signer of cookies, the other origins whose pages may change things, and
+    how often that may be.
+    """
+    app.extensions[_EXTENSION] = _Users(users, allowed_origins, throttles)
 
 
 def give_cookie(response: WerkzeugResponse) -> WerkzeugResponse:
@@ -150,9 +133,11 @@ def require_change_allowed() -> None:
     installed, caller = _installed(), current_caller()
     if not caller.of_page(installed.allowed_origins):
         raise ForeignPageError(caller.why_foreign)
-    if not installed.changes.take(caller.holder, trio.current_time()):
-        why = f"at most {CHANGES_PER_SECOND:g} changes per second from one address"
-        raise TooManyChangesError(why, retry_after=1)
+    changes = installed.throttles.changes
+    wait = changes.take(caller.holder, trio.current_time())
+    if wait:
+        why = f"at most {changes.limit.rate:g} changes per second from one address"
+        raise TooManyChangesError(why, retry_after=ceil(wait))
 
 
 def require_new_row_allowed() -> None:
@@ -161,10 +146,14 @@ def require_new_row_allowed() -> None:
     Raises:
         TooManyChangesError: its address has made enough for now.
     """
-    if not _installed().new_rows.take(current_caller().holder, trio.current_time()):
-        wait = round(1 / NEW_ROWS_PER_SECOND)
-        why = f"one new list or rule in {wait} seconds from one address, {NEW_ROWS_AT_ONCE} at once"
-        raise TooManyChangesError(why, retry_after=wait)
+    rows = _installed().throttles.new_rows
+    wait = rows.take(current_caller().holder, trio.current_time())
+    if wait:
+        why = (
+            f"one new list or rule in {1 / rows.limit.rate:g} seconds from one address, "
+            f"{rows.limit.burst} at once"
+        )
+        raise TooManyChangesError(why, retry_after=ceil(wait))
 
 
 def _installed() -> _Users:

@@ -12,13 +12,13 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections import OrderedDict, deque
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
 from stockstream.times import now_ms
 from web.cookies import NamedCookie
+from web.limits import Buckets, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +36,8 @@ FAILURES_SECONDS = 20.0
 """After so many wrong tokens within so many seconds, a holder is told to wait. A right token is
 accepted nevertheless: long random tokens are not guessed, and a lock that anybody can cause with
 wrong tokens would lock out operators and scrapers only (ADR 0132)."""
-MOST_HOLDERS = 10_000
-"""Holders whose wrong tokens are remembered; the one wrong longest ago is forgotten first."""
+MOST_HOLDERS = 2_048
+WRONG_TOKENS = Limit("wrong_tokens", FAILURES, FAILURES_SECONDS, MOST_HOLDERS, shut=True)
 MOST_ENDED = 1_000
 """Sessions logged out and not yet expired that are remembered."""
 
@@ -59,21 +59,19 @@ class Login:
     expires: int
 
 
-@dataclass(slots=True)
-class _Failures:
-    """The times of a holder's wrong tokens, and whether it was told to wait since."""
-
-    times: deque[float]
-    told: bool = False
-
-
 class TokenCheck:
     """Knows the token, and the holders that recently gave a wrong one."""
 
-    def __init__(self, token: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        token: str,
+        monotonic: Callable[[], float] = time.monotonic,
+        wrong: Buckets | None = None,
+    ) -> None:
+        """`wrong` are the wrong tokens that each holder may still give."""
         self._token = token.encode()
         self._monotonic = monotonic
-        self._failures: OrderedDict[str, _Failures] = OrderedDict()
+        self._wrong = wrong or Buckets(WRONG_TOKENS)
 
     def change(self, token: str) -> None:
         """Know another token, and the old one no more."""
@@ -91,17 +89,9 @@ class TokenCheck:
         """
         if self.knows(given):
             return True
-        now = self._monotonic()
-        failures = self._failures.pop(holder, None) or _Failures(deque(maxlen=FAILURES))
-        self._failures[holder] = failures
-        if len(self._failures) > MOST_HOLDERS:
-            self._failures.popitem(last=False)
-        times = failures.times
-        if len(times) == FAILURES and now - times[0] < FAILURES_SECONDS:
-            news, failures.told = not failures.told, True
-            raise TooManyFailures(FAILURES_SECONDS - (now - times[0]), news=news)
-        times.append(now)
-        failures.told = False
+        wait, news = self._wrong.ask(holder, self._monotonic())
+        if wait:
+            raise TooManyFailures(wait, news=news)
         return False
 
 
@@ -117,13 +107,14 @@ class AdminAccess:
         chaos_token: str | None = None,
         wall_clock: Callable[[], float] = lambda: now_ms() / 1000,
         monotonic: Callable[[], float] = time.monotonic,
+        wrong_tokens: Buckets | None = None,
     ) -> None:
         """Operators know the `token`; the `secret` signs sessions. Where there is a `chaos_token`,
-        injecting a fault takes that, too.
+        injecting a fault takes that, too. `wrong_tokens` are those that each holder may still give.
         """
         self._secret, self._instance = secret.encode(), instance
         self._wall_clock = wall_clock
-        self.check_token = TokenCheck(token, monotonic)
+        self.check_token = TokenCheck(token, monotonic, wrong_tokens)
         self._ended: dict[str, int] = {}
         self.renew(token, chaos_token)
 

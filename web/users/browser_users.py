@@ -68,4 +68,4 @@ class BrowserUsers:
         return user
 
     def _sign(self, user: str) -> str:
-        return hmac.new(self._key, user.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._key, user.encode(), hashlib.sha256).hex()

@@ -27,7 +27,7 @@ MOST_USERS = 16_384
 """More than can fail in the time that failures are remembered: all of them share a limit, too."""
 
 BY_USER = Limit("login_user", burst=10, seconds=FIVE_MINUTES, keys=MOST_USERS)
-BY_DEVICE = Limit("login_device", burst=10, seconds=FIVE_MINUTES, keys=4_096)
+BY_DEVICE = Limit("login_device", burst=10, seconds=FIVE_MINUTES, keys=2_048)
 BY_HOLDER = Limit("login_address", burst=10, seconds=FIVE_MINUTES, keys=8_192)
 IN_ALL = Limit("login_all", burst=1_000, seconds=FIVE_MINUTES, keys=1)
 ALL = "all"

@@ -16,6 +16,7 @@ from stockstream.market import metrics as market
 from stockstream.telemetry import metrics as telemetry
 from web.live import metrics as live
 from web.users.gate import require_scraper
+from web.watch import limit_metrics as limits
 from web.watch import server_metrics as web_server
 from web.watch.exposition import CONTENT_TYPE, exposition
 
@@ -44,6 +45,7 @@ def metrics(
         yield from delivery.families(tables, parts.connections)
         yield from live.families(admission(), settings.max_connections)
         yield from web_server.families(server())
+        yield from limits.families(settings.throttles)
         yield from market.families(tables)
         yield from cluster.families(tables)
         yield from database.families(tables)

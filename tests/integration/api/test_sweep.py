@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
 
+from stockstream import part_settings
 from tests.support.tree import running_tree
 from tests.support.users import rows_are_there, visitor
-from web.users import access
+from web.users.access import CHANGES, NEW_ROWS
 
 if TYPE_CHECKING:
     import pytest
@@ -44,8 +46,8 @@ async def test_every_route_answers_as_it_says_whatever_it_is_asked(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """No 5xx, no answer that is not described, nothing taken that the document forbids."""
-    monkeypatch.setattr(access, "CHANGES_AT_ONCE", 100_000)
-    monkeypatch.setattr(access, "NEW_ROWS_AT_ONCE", 100_000)
+    for name, limit in (("CHANGES", CHANGES), ("NEW_ROWS", NEW_ROWS)):
+        monkeypatch.setattr(part_settings, name, replace(limit, burst=100_000))
     settings = tmp_path / "schemathesis.toml"
     async with running_tree(database_url=database_url) as tree, visitor(tree) as browser:
         await rows_are_there(browser)

@@ -132,7 +132,7 @@ def test_what_is_remembered_of_wrong_tokens_is_bounded(clock: Clock) -> None:
         check("wrong", "first")
     for number in range(MOST_HOLDERS):
         check("wrong", f"10.0.{number // 256}.{number % 256}")
-    assert len(check._failures) == MOST_HOLDERS
+    assert len(check._wrong) == MOST_HOLDERS
     assert not check("wrong", "first")
 
 

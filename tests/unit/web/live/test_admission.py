@@ -4,13 +4,19 @@ import pytest
 import trio
 import trio.testing
 
-from web.live.admission import ADMITTED_AT_ONCE, Admission
+from web.live.admission import ADMITTED_AT_ONCE, Admission, handshakes
+
+
+def make(most: int, most_per_address: int) -> Admission:
+    return Admission(
+        most=most, most_per_address=most_per_address, handshakes=handshakes(most_per_address)
+    )
 
 
 @pytest.mark.proves("W10")
 def test_connections_are_counted_in_all_and_by_address() -> None:
     """Both limits are refused with when to come back; who leaves makes room."""
-    admission = Admission(most=3, most_per_address=2)
+    admission = make(most=3, most_per_address=2)
     with admission.admitted("a"):
         with admission.admitted("a"):
             refusal = admission.refusal("a", 0.0)
@@ -34,7 +40,7 @@ def test_connections_are_counted_in_all_and_by_address() -> None:
 @pytest.mark.proves("W10")
 def test_an_address_may_not_come_and_go_without_end() -> None:
     """All its connections at once, twice over; then a part of them each second. Others may."""
-    admission = Admission(most=10, most_per_address=200)
+    admission = make(most=10, most_per_address=200)
     assert [admission.refusal("a", 0.0) for _ in range(400)] == [None] * 400
     refusal = admission.refusal("a", 0.0)
     assert refusal is not None
@@ -45,17 +51,15 @@ def test_an_address_may_not_come_and_go_without_end() -> None:
     assert [admission.refusal("a", 11.0) for _ in range(400)] == [None] * 400
 
 
-def test_addresses_that_came_once_are_forgotten() -> None:
-    """Or a network with many addresses would fill the memory with them."""
-    admission = Admission(most=10, most_per_address=200)
-    for number in range(100_000):
-        assert (
-            admission.refusal(
-                f"10.{number // 65536}.{number // 256 % 256}.{number % 256}", number / 100
-            )
-            is None
-        )
-    assert len(admission._handshakes) <= 1001
+def test_a_user_may_not_come_and_go_without_end_either() -> None:
+    """From many addresses, say; it counts beside those, and a user at one of them has a part."""
+    admission = make(most=10, most_per_address=200)
+    assert [admission.user_refusal("ann", 0.0) for _ in range(200)] == [None] * 200
+    refusal = admission.user_refusal("ann", 0.0)
+    assert refusal is not None
+    assert (refusal.status, refusal.code) == (429, "too_many_handshakes")
+    assert admission.user_refusal("bob", 0.0) is None
+    assert admission.refusal("a", 0.0) is None
 
 
 async def test_no_more_are_let_in_at_a_time_than_there_is_room_for(
@@ -63,7 +67,7 @@ async def test_no_more_are_let_in_at_a_time_than_there_is_room_for(
 ) -> None:
     """Others wait in the order they came; when too many wait, one more is told to come back."""
     monkeypatch.setattr("web.live.admission.MOST_WAITING", 3)
-    admission = Admission(most=100, most_per_address=100)
+    admission = make(most=100, most_per_address=100)
     let_in: list[int] = []
     served = trio.Semaphore(0)
 

@@ -89,8 +89,12 @@ def recorder(settings: Settings) -> RecorderSettings:
 
 
 def retention(settings: Settings) -> RetentionSettings:
-    """How long prices are kept, in days."""
-    return RetentionSettings(ticks=settings.retain_ticks, candles=settings.retain_candles)
+    """How long prices are kept, in days, and where the notes of backups are."""
+    return RetentionSettings(
+        ticks=settings.retain_ticks,
+        candles=settings.retain_candles,
+        directory=settings.data_directory,
+    )
 
 
 def purge(settings: Settings) -> PurgeSettings:

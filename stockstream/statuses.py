@@ -458,11 +458,13 @@ class RecorderStatus(RecorderFigures, frozen=True):
 
 class RetentionStatus(msgspec.Struct, frozen=True):
     """The status of retention: `waits` is why nothing is dropped, `trouble` a long failure; None
-    when nothing is in the way.
+    when nothing is in the way. The last backup that is known ended at `backed_up`, in ms since
+    1970.
     """
 
     waits: str | None = None
     trouble: str | None = None
+    backed_up: int | None = None
 
 
 class AlertStatus(msgspec.Struct, frozen=True):

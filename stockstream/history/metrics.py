@@ -32,6 +32,11 @@ def families(tables: Tables, now_ms: int) -> Iterator[Family]:
         "Whether rolling up, dropping or purging has failed for over a minute.",
         None if retention is None else int(retention.trouble is not None),
     )
+    yield gauge(
+        "stockstream_backup_made_timestamp_seconds",
+        "When the last backup by `stockstream db backup` ended, where there was one.",
+        None if retention is None or retention.backed_up is None else retention.backed_up / 1000,
+    )
     if recorder is None:
         return
     yield gauge("stockstream_spooled_batches", "Batches that wait on disk.", recorder.spooled)

@@ -14,6 +14,7 @@ import structlog
 import trio
 
 from stockstream import paths
+from stockstream.database.backup_notes import read_notes
 from stockstream.database.query import DatabaseError, ask
 from stockstream.history.clock_doubt import FetchRecorded, agrees, doubt
 from stockstream.history.rolling import RollUp
@@ -25,6 +26,7 @@ from supervision import Actor
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
 
     from structlog.stdlib import BoundLogger
 
@@ -36,6 +38,7 @@ ROUND_SECONDS = 60.0
 RETAIN_SECONDS = 600.0
 RETRY_SECONDS = 5.0
 """How soon the database is asked again after it could not be asked."""
+NOTES_SECONDS = 2.0
 STEP_SECONDS = 1.0
 """Between two steps, so that others get the disk."""
 ASK_SECONDS = 130.0
@@ -47,10 +50,11 @@ _log: BoundLogger = structlog.get_logger("retention")
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
-    """Days that things are kept: ticks, 1-minute candles."""
+    """Days that things are kept: ticks, 1-minute candles. Notes of backups are in `directory`."""
 
     ticks: float = 7.0
     candles: float = 90.0
+    directory: Path | None = None
 
     def step(self, now: int, *, dry_run: bool = False, waits: bool = False) -> Retain:
         """A step at `now` (ms since 1970)."""
@@ -91,6 +95,7 @@ class Retention(Actor):
         self._statuses = statuses
         self._clock = clock
         self._failing_since: float | None = None
+        self._limiter = trio.CapacityLimiter(1)
 
     async def init(self) -> None:
         """Begin."""
@@ -100,6 +105,7 @@ class Retention(Actor):
     async def _run(self) -> None:
         self._due = trio.current_time()
         while True:
+            await self._look_for_backups()
             try:
                 more = await self._turn()
             except DatabaseError as error:
@@ -109,6 +115,22 @@ class Retention(Actor):
                 self._failing_since = None
                 self._tell(trouble=None)
                 await trio.sleep(STEP_SECONDS if more else ROUND_SECONDS)
+
+    async def _look_for_backups(self) -> None:
+        """Have it known when the last backup was made. A disk that hangs holds up nothing else."""
+        directory = self._settings.directory
+        if directory is None:
+            return
+        with trio.move_on_after(NOTES_SECONDS):
+            try:
+                notes = await trio.to_thread.run_sync(
+                    read_notes, directory, abandon_on_cancel=True, limiter=self._limiter
+                )
+            except OSError as error:
+                _log.warning("the notes of backups cannot be read", reason=str(error))
+            else:
+                before = self._statuses.value or RetentionStatus()
+                self._statuses.put(msgspec.structs.replace(before, backed_up=notes.made))
 
     async def _turn(self) -> bool:
         """One step of each, so that a long or failing one does not stop the others. Returns whether
@@ -156,7 +178,7 @@ class Retention(Actor):
             _log.warning("retention waits", reason=now.waits)
         if now.trouble is not None and before.trouble is None:
             _log.warning("retention is in trouble", reason=now.trouble)
-        if now == RetentionStatus():
+        if now.waits is now.trouble is None:
             _log.info("retention goes on")
 
     async def _roll_up(self) -> bool:

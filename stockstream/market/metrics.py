@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stockstream.market.fetches import Outcome
 from stockstream.metrics import counter, counters, gauge, gauges, histograms_by, states
 from stockstream.statuses import CircuitState, FeedState, PushPhase, StaleReason
 from stockstream.symbol_states import stale_by_reason
@@ -85,9 +86,9 @@ def _fetches(tables: Tables) -> Iterator[Family]:
         "stockstream_fetches_total",
         "Fetches, and attempts to connect to a provider that pushes, by how they ended.",
         [
-            ({"upstream": name, "outcome": outcome}, count)
+            ({"upstream": name, "outcome": outcome}, row.outcomes.get(outcome, 0))
             for name, row in rows
-            for outcome, count in sorted(row.outcomes.items())
+            for outcome in Outcome
         ],
     )
     yield histograms_by(

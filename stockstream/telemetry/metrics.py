@@ -7,30 +7,34 @@ import time
 from typing import TYPE_CHECKING
 
 from stockstream.metrics import counter, counters, counters_by, gauge, gauges, histogram
-from supervision import mailbox_depths
+from supervision import ROOT, mailbox_depths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from stockstream.metrics import Family
     from stockstream.telemetry.tally import Tally
     from stockstream.telemetry.telemetry import Telemetry
-    from supervision import System
+    from supervision import MailboxDepth, System
 
 
 def families(telemetry: Telemetry, system: System, node: str) -> Iterator[Family]:
     """The tree's restarts and losses, and the process of the node of that name."""
-    yield from _actors(telemetry.tally, system)
-    yield from _mailboxes(system)
+    depths = mailbox_depths(system)
+    yield from _actors(telemetry.tally, system, list(depths))
+    yield from _mailboxes(depths)
     yield from _process(telemetry, node)
 
 
-def _actors(tally: Tally, system: System) -> Iterator[Family]:
+def _actors(tally: Tally, system: System, places: list[str]) -> Iterator[Family]:
+    # Each begins with 0: a counter that appears has not risen yet, as far as Prometheus can tell.
+    none = dict.fromkeys(places, 0)
+    above = {place.rpartition("/")[0] for place in places} - {""} | {ROOT}
     yield counters_by(
         "path",
         "stockstream_actor_restarts_total",
         "Starts of an actor after its first.",
-        tally.restarts,
+        none | tally.restarts,
     )
     yield counters(
         "stockstream_actor_ends_total",
@@ -41,13 +45,13 @@ def _actors(tally: Tally, system: System) -> Iterator[Family]:
         "path",
         "stockstream_supervisor_gave_up_total",
         "Times that a supervisor gave up.",
-        tally.gave_up,
+        dict.fromkeys(above & none.keys(), 0) | tally.gave_up,
     )
     yield counters_by(
         "path",
         "stockstream_casts_dropped_total",
         "Messages that a full mailbox refused.",
-        tally.dropped,
+        none | tally.dropped,
     )
     yield counter(
         "stockstream_casts_to_nobody_total",
@@ -61,17 +65,16 @@ def _actors(tally: Tally, system: System) -> Iterator[Family]:
     )
 
 
-def _mailboxes(system: System) -> Iterator[Family]:
-    depths = mailbox_depths(system).items()
+def _mailboxes(depths: Mapping[str, MailboxDepth]) -> Iterator[Family]:
     yield gauges(
         "stockstream_mailbox_messages",
         "Messages that wait in a mailbox, of clients' sessions in the fullest.",
-        [({"path": path}, depth.queued) for path, depth in depths],
+        [({"path": path}, depth.queued) for path, depth in depths.items()],
     )
     yield gauges(
         "stockstream_mailbox_messages_max",
         "The most that ever waited there since the actor started.",
-        [({"path": path}, depth.most) for path, depth in depths],
+        [({"path": path}, depth.most) for path, depth in depths.items()],
     )
 
 

@@ -96,6 +96,7 @@ class Retention(Actor):
         self._clock = clock
         self._failing_since: float | None = None
         self._limiter = trio.CapacityLimiter(1)
+        self._notes_told = ""
 
     async def init(self) -> None:
         """Begin."""
@@ -127,8 +128,11 @@ class Retention(Actor):
                     read_notes, directory, abandon_on_cancel=True, limiter=self._limiter
                 )
             except OSError as error:
-                _log.warning("the notes of backups cannot be read", reason=str(error))
+                if str(error) != self._notes_told:
+                    _log.warning("the notes of backups cannot be read", reason=str(error))
+                self._notes_told = str(error)
             else:
+                self._notes_told = ""
                 before = self._statuses.value or RetentionStatus()
                 self._statuses.put(msgspec.structs.replace(before, backed_up=notes.made))
 

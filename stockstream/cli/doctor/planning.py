@@ -22,7 +22,7 @@ from stockstream.cluster.nats_access import NatsAccess, read_servers
 from stockstream.database.url import read_database_url
 from stockstream.http_client import host_of
 from stockstream.market.providers.chosen import poll_provider, push_provider
-from stockstream.market.providers.proxies import proxy_to
+from stockstream.proxies import proxy_to
 from stockstream.sources import Source
 from stockstream.times import now_ms
 

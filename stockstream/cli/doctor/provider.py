@@ -16,8 +16,8 @@ from stockstream.http_client import parse_date, tls_context
 from stockstream.market.feeds.allowance import Tokens
 from stockstream.market.feeds.line import Line
 from stockstream.market.providers import ProviderError, ProviderRefused
-from stockstream.market.providers.proxies import proxy_to, through
 from stockstream.market.providers.push import Prices, Ready, Refused, Subscribed
+from stockstream.proxies import proxy_to, through
 from stockstream.quotes import Observation, parse_symbol
 from stockstream.times import now_ms
 

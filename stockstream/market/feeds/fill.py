@@ -19,8 +19,8 @@ from stockstream.market.feeds.allowance import LONGEST_RETRY_AFTER, pause_after
 from stockstream.market.providers.body import BodyRefused
 from stockstream.market.providers.failures import provider_error
 from stockstream.market.providers.fetcher import HttpSettings, new_client, read_body
-from stockstream.market.providers.proxies import proxy_to
 from stockstream.market.providers.push import Refused, Trouble
+from stockstream.proxies import proxy_to
 from stockstream.quotes import Symbol
 
 if TYPE_CHECKING:

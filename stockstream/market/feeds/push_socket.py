@@ -23,8 +23,8 @@ from stockstream.market.feeds.tunnel import TunnelRefused, tunnel
 from stockstream.market.feeds.web_socket import Disconnected, NotUpgraded, WebSocket, upgraded
 from stockstream.market.feeds.web_socket_frames import TOO_LARGE, BadFrame
 from stockstream.market.providers.failures import no_tls, refused_by, said_status
-from stockstream.market.providers.proxies import proxy_to
 from stockstream.market.shown import shown
+from stockstream.proxies import proxy_to
 from stockstream.times import now_ms
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import trio
 from stockstream.http_client import open_stream
 
 if TYPE_CHECKING:
-    from stockstream.market.providers.proxies import ChosenProxy
+    from stockstream.proxies import ChosenProxy
 
 _PIECE_BYTES = 4_096
 _GOOD = range(200, 300)

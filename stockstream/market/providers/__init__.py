@@ -16,8 +16,8 @@ from stockstream.market.providers.base import (
 )
 from stockstream.market.providers.fetcher import HttpSettings
 from stockstream.market.providers.http import HttpProvider
-from stockstream.market.providers.proxies import InvalidProxy
 from stockstream.market.providers.simulated import SimulatedProvider
+from stockstream.proxies import InvalidProxy
 
 __all__ = [
     "HttpProvider",

@@ -21,9 +21,9 @@ from stockstream.market.providers.json_api.api import json_api, open_file
 from stockstream.market.providers.json_api.known_apis import KNOWN_APIS
 from stockstream.market.providers.json_api.provider import JsonProvider
 from stockstream.market.providers.options import given_options
-from stockstream.market.providers.proxies import proxy_to
 from stockstream.market.providers.push import Access, PushProvider
 from stockstream.market.providers.push_registry import PUSH_PROVIDERS
+from stockstream.proxies import proxy_to
 from stockstream.sources import Source
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from stockstream.market.providers.base import ProviderDown, ProviderError, Provi
 from stockstream.market.shown import shown
 
 if TYPE_CHECKING:
-    from stockstream.market.providers.proxies import ChosenProxy
+    from stockstream.proxies import ChosenProxy
 
 _LONGEST_TEXT = 120
 _TLS_RECORD = r"\x15\x03"

@@ -29,16 +29,16 @@ from stockstream.market.providers.failures import (
     said_status,
     wants_login,
 )
-from stockstream.market.providers.proxies import is_loopback, proxy_to, through
 from stockstream.market.providers.server_message import LONGEST_BODY, server_message
 from stockstream.market.shown import shown
 from stockstream.masks import without_secrets
+from stockstream.proxies import is_loopback, proxy_to, through
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
     from stockstream.market.providers.known_secrets import KnownSecrets
-    from stockstream.market.providers.proxies import ChosenProxy
+    from stockstream.proxies import ChosenProxy
 
 # What a server says for people comes at once or is not waited for: the status is known already.
 _MESSAGE_SECONDS = 1.0

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from stockstream.market.providers import HttpProvider, InvalidProxy, ProviderError
-from stockstream.market.providers.proxies import choose_proxy
+from stockstream.proxies import choose_proxy
 from tests.integration.market.rogue import answer
 
 FAR = "http://prices.example:8080"

@@ -10,7 +10,7 @@ import secrets
 import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -256,6 +256,7 @@ _market = partial(_setting, "Market")
 _breaker = partial(_setting, "Circuit breaker")
 _backends = partial(_setting, "Backends")
 _cluster = partial(_setting, "Cluster")
+_accounts = partial(_setting, "Accounts")
 _operation = partial(_setting, "Operation")
 
 
@@ -459,6 +460,28 @@ class Settings(BaseSettings):
         86_400, "How long it is tried to post an alert before it is given up; 0 tries once."
     )
 
+    dashboard: Literal["open", "login"] = _accounts(
+        "open",
+        "Whether anybody may read prices (`open`), or only who has logged in (`login`).",
+        "open where `HOST` is this machine; to be said in production elsewhere",
+    )
+    session_idle: Annotated[float, Field(ge=60, le=31_536_000)] = _accounts(
+        43_200, "How long a login lasts without being used."
+    )
+    session_lifetime: Annotated[float, Field(ge=60, le=31_536_000)] = _accounts(
+        604_800, "How long a login lasts at most."
+    )
+    # At least 8 KiB a lane, as argon2 has it.
+    argon2_memory: Annotated[int, Field(ge=8_192, le=4_194_304)] = _accounts(
+        65_536, "KiB of memory that the hash of a password takes; two are made at a time."
+    )
+    argon2_time: Annotated[int, Field(ge=1, le=100)] = _accounts(
+        3, "Passes over it; the time that a login takes rises with both."
+    )
+    argon2_parallelism: Annotated[int, Field(ge=1, le=64)] = _accounts(
+        4, "Threads that such a hash takes, where there are so many."
+    )
+
     cluster_nats_url: Annotated[SecretStr, AfterValidator(_nats_urls)] | None = _cluster(
         None, "NATS servers that join the nodes (`nats://a:4222,…`).", "single node", private=True
     )
@@ -546,6 +569,24 @@ class Settings(BaseSettings):
             raise ValueError("CHAOS_TOKEN: required for CHAOS_ENABLED=true in production")
         return self
 
+    @field_validator("dashboard")
+    @classmethod
+    def _nobody_believes_it_closed(cls, value: str) -> str:
+        # Goes with the page that people log in by: until then nothing would be closed.
+        if value == "login":
+            raise ValueError("login is not to be had in this version yet")
+        return value
+
+    @model_validator(mode="after")
+    def _open_to_others_is_said(self) -> Self:
+        said = "dashboard" in self.model_fields_set
+        if self.production and not said and not self.on_loopback:
+            raise ValueError(
+                f"DASHBOARD: required in production where HOST={self.host} is reached from other "
+                "machines: open has anybody read prices, login only who has logged in"
+            )
+        return self
+
     @model_validator(mode="after")
     def _nats_is_set_whole(self) -> Self:
         if self.cluster_nats_url is None:
@@ -559,6 +600,16 @@ class Settings(BaseSettings):
         if self.cluster_nats_url is not None and not names_a_node(self.node):
             raise ValueError(unfit_name(self))
         return self
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine reaches the server's own address."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     @property
     def uses_stub(self) -> bool:

@@ -19,6 +19,7 @@ from supervision import Event, Request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stockstream.credential_keys import CredentialKey
     from stockstream.quotes import Base
     from stockstream.shards import NodeId, Shard
     from stockstream.statuses import (
@@ -260,6 +261,36 @@ class SecretsRead(Event):
 @dataclass(frozen=True, slots=True)
 class TokensChanged:
     """To the front end: who was let in by a token may not be any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsEnded(Request[None]):
+    """These credentials have ended: nobody is let in by them, and their sockets are closed.
+
+    Told to the doorkeeper by whoever ended them, once that is committed; by it to the front end,
+    and to the bus, which tells the doorkeepers of other nodes. `heard` from another node, it is
+    not passed on.
+    """
+
+    keys: tuple[CredentialKey, ...]
+    heard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChanged(Request[None]):
+    """An account was changed: its credentials are confirmed anew, at once. Told as
+    `CredentialsEnded` is, but not to the front end.
+    """
+
+    account_id: int
+    heard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsChanged:
+    """To the front end: these credentials go on, and allow something else now."""
+
+    keys: tuple[CredentialKey, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,9 @@ from stockstream.shards import NodeId, Sharding
 from stockstream.sources import Route, Source, routes_of
 from stockstream.times import now_ns
 from stockstream.upstreams import Upstream
+from stockstream.users.passwords import ArgonSettings
 from stockstream.users.purging import PurgeSettings
+from stockstream.users.sessions import SessionLimits
 from web.cookies import Instance
 from web.front_end import front_end
 from web.limits import Buckets
@@ -104,6 +106,16 @@ def purge(settings: Settings) -> PurgeSettings:
         deleted=settings.retain_deleted,
         audit=settings.retain_audit,
     )
+
+
+def sessions(settings: Settings) -> SessionLimits:
+    """How long a login lasts."""
+    return SessionLimits(settings.session_idle, settings.session_lifetime)
+
+
+def argon(settings: Settings) -> ArgonSettings:
+    """What the hash of a password costs."""
+    return ArgonSettings(settings.argon2_memory, settings.argon2_time, settings.argon2_parallelism)
 
 
 def webhooks(settings: Settings) -> WebhookSettings:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         UpstreamClock,
         WebhookStatus,
     )
+    from stockstream.users.credentials import Held, Known
 
 
 OUTBOX_ROWS = 200_000
@@ -168,6 +169,8 @@ class Tables:
     `members`, `presence` and `received` are slots, which a single node leaves empty. `database`,
     `pools`, `recorder`, `retention`, `alerts` and `webhooks` are slots, too: they have one row
     each, without a key.
+    `credentials` are those that the database confirmed lately, by the SHA-256 of their secret;
+    `socket_credentials` is what each open WebSocket was let in by, by its connection's number.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other.
     """
@@ -235,6 +238,12 @@ class Tables:
     alerts: Slot[AlertStatus] = field(default_factory=lambda: Slot("alerts", writer=paths.ALERTS))
     webhooks: Slot[WebhookStatus] = field(
         default_factory=lambda: Slot("webhooks", writer=paths.WEBHOOKS)
+    )
+    credentials: Table[bytes, Known] = field(
+        default_factory=lambda: Table("credentials", writer=paths.DOORKEEPER)
+    )
+    socket_credentials: Table[int, Held] = field(
+        default_factory=lambda: Table("socket_credentials", writer=paths.WEB)
     )
     outbox: Outbox = field(
         default_factory=lambda: Outbox(writer=paths.STREAMER, reader=paths.RECORDER)

@@ -172,11 +172,12 @@ async def running_history(
     spool_limit: int = 64_000_000,
     outbox_limit: int = OUTBOX_ROWS,
     clock: Callable[[], Moment] = Moment.now,
+    beside: Callable[[Slot[DatabaseStatus]], Sequence[ChildSpec]] = lambda _statuses: (),
     **settings: Any,
 ) -> AsyncIterator[History]:
     """A gateway, and with a `spool` a source and a recorder too, for the time of a `with`.
 
-    `clock` is the recorder's.
+    `clock` is the recorder's. `beside` makes what else is in the tree, given the gateway's status.
     """
     system = System()
     statuses: Slot[DatabaseStatus] = Slot("database", writer=paths.DATABASE)
@@ -201,6 +202,7 @@ async def running_history(
             supervisor("database", [gateway], **generous),
             supervisor("history", children, **generous),
             supervisor("market", [ChildSpec("streamer", partial(Source, outbox))]),
+            *beside(statuses),
         ],
         **generous,
     )

@@ -35,7 +35,7 @@ def test_the_documented_services_and_ports(services: dict[str, Any]):
     assert [entry.split(":")[-2:] for entry in services["mockserver"]["ports"]] == [
         ["1080", "8080"]
     ]
-    assert services["server"]["ports"] == ["4000:4000"]
+    assert services["server"]["ports"] == ["127.0.0.1:4000:4000"]
     command = services["mockserver"]["command"]
     assert command[:2] == ["stockstream", "mock"]
     assert command[command.index("--port") + 1] == "8080"

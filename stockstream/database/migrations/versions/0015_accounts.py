@@ -17,6 +17,7 @@ def upgrade() -> None:
             name text NOT NULL CHECK (name <> ''),
             role text NOT NULL CHECK (role IN ('viewer', 'operator', 'chaos', 'admin')),
             password_hash text,
+            password_number integer NOT NULL DEFAULT 0,
             must_change boolean NOT NULL DEFAULT false,
             issuer text,
             subject text,

@@ -36,6 +36,8 @@ WHAT = {
     "root/database": "",
     "root/database/postgres": "the embedded database server; not with DATABASE_URL",
     "root/database/gateway": "all that is asked of the database, over pools of connections",
+    "root/users": "",
+    "root/users/doorkeeper": "says who may come in, by what the database confirms",
     "root/history": "",
     "root/history/recorder": "sees that each price is kept, once",
     "root/history/retention": "makes partitions ahead, drops old ones",

@@ -6,6 +6,7 @@ root                          one_for_one
 ├─ stub                       the bundled stub API; absent when prices come from elsewhere
 ├─ pubsub                     topic stock:all
 ├─ database                   postgres (embedded) · gateway
+├─ users                      doorkeeper
 ├─ history                    recorder · retention · first_prices
 ├─ cluster                    bus · membership; absent without CLUSTER_NATS_URL
 ├─ market                     router (with PROVIDERS) · streamer ·
@@ -57,6 +58,7 @@ from stockstream.pubsub import PubSub
 from stockstream.stub import Stub
 from stockstream.tables import Tables
 from stockstream.telemetry.telemetry import Telemetry, TelemetryActor
+from stockstream.users.doorkeeper import Doorkeeper
 from supervision import Actor, Backoff, ChildSpec, dynamic_supervisor, supervisor
 from web.actor import Web
 from web.server import encode_ping, open_sockets, text_frame_head
@@ -158,6 +160,7 @@ def build(
         ChildSpec("secrets", partial(Secrets, current)),
         ChildSpec("pubsub", partial(PubSub, subscribers)),
         _database(current, tables, asyncio_thread, addresses),
+        _users(settings, tables),
         _history(settings, tables),
         # Below history: at a stop it says goodbye as soon as nothing is fetched any more.
         *([_cluster(current, addresses, tables, upstreams, asyncio_thread)] if clustered else []),
@@ -189,6 +192,16 @@ def _database(
         postgres = partial(Postgres, settings.data_directory, (paths.DATABASE,))
         children.insert(0, ChildSpec("postgres", postgres, shutdown=POSTGRES_SHUTDOWN_SECONDS))
     return _one_for_one("database", children)
+
+
+def _users(settings: Settings, tables: Tables) -> ChildSpec:
+    doorkeeper = partial(
+        Doorkeeper,
+        part_settings.sessions(settings).idle,
+        tables,
+        in_cluster=settings.cluster_nats_url is not None,
+    )
+    return _one_for_one("users", [ChildSpec("doorkeeper", doorkeeper)])
 
 
 def _history(settings: Settings, tables: Tables) -> ChildSpec:

@@ -38,6 +38,7 @@ from stockstream.cluster.messages import (
 from stockstream.cluster.pieces import Piece, Pieces
 from stockstream.cluster.prices import Page, Prices, parts, taken
 from stockstream.cluster.questions import Answerer, Asker
+from stockstream.cluster.revoking import heard_of, revoked
 from stockstream.cluster.saying import Saying
 from stockstream.cluster.speakers import Speakers
 from stockstream.cluster.states import HearingStates, State, StateWanted, TellingStates
@@ -47,14 +48,17 @@ from stockstream.cluster.wire import (
     ClaimMessage,
     Heartbeat,
     ProbeMessage,
+    Revoked,
     RulesTold,
     UnknownProtocol,
     Wants,
     WantsWanted,
 )
 from stockstream.messages import (
+    AccountChanged,
     BatchesLost,
     BatchReceived,
+    CredentialsEnded,
     QuotesPublished,
     RulesChanged,
     TellAlerts,
@@ -142,6 +146,7 @@ class Bus(Actor):
         self._membership = self.system.ref(paths.MEMBERSHIP)
         self._streamer = self.system.ref(paths.STREAMER)
         self._alerts = self.system.ref(paths.ALERTS)
+        self._doorkeeper = self.system.ref(paths.DOORKEEPER)
         # What a bus had in hand when it died is lost: the numbers say so.
         self._number = first_number(self.generation)
         self._telling = TellingStates(self._me, self._number)
@@ -205,6 +210,16 @@ class Bus(Actor):
     @handles(RulesChanged)
     def _on_rules(self, _message: RulesChanged) -> None:
         self._saying.say(RulesTold(name=self._me.name, boot=self._me.boot))
+
+    @handles(CredentialsEnded)
+    def _on_ended(self, message: CredentialsEnded) -> None:
+        for told in revoked(self._me, message):
+            self._saying.say(told)
+
+    @handles(AccountChanged)
+    def _on_account(self, message: AccountChanged) -> None:
+        name, boot = self._me
+        self._saying.say(Revoked(name=name, boot=boot, accounts=(message.account_id,)))
 
     def _whole(self, message: Said) -> Said:
         if isinstance(message, Wants):
@@ -324,6 +339,9 @@ class Bus(Actor):
             self._on_state(node, message)
         elif isinstance(message, AlertsTold):
             self._alerts.cast(TellAlerts(message.alerts))
+        elif isinstance(message, Revoked):
+            for told in heard_of(message):
+                self._doorkeeper.cast(told)
         else:
             self._alerts.cast(RulesChanged(heard=True))
 

@@ -14,6 +14,7 @@ from stockstream.cluster.wire import (
     ClaimMessage,
     Heartbeat,
     ProbeMessage,
+    Revoked,
     RulesTold,
     Said,
     Wants,
@@ -21,7 +22,9 @@ from stockstream.cluster.wire import (
     decode,
 )
 
-Told: TypeAlias = Heartbeat | ClaimMessage | Wants | Prices | State | AlertsTold | RulesTold
+Told: TypeAlias = (
+    Heartbeat | ClaimMessage | Wants | Prices | State | AlertsTold | RulesTold | Revoked
+)
 Question: TypeAlias = ProbeMessage | PageWanted | StateWanted | WantsWanted
 Answer: TypeAlias = ProbeMessage | Page | State | Wants
 

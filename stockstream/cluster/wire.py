@@ -24,6 +24,8 @@ MOST = 2**53 - 1
 """The largest integer: browsers read no larger one exactly, and those that follow it by one each,
 as the numbers of versions do, and sums over all nodes, can still be written."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+MOST_REVOKED = 10_000
+"""Credentials in one message."""
 NodeName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
@@ -117,6 +119,17 @@ class AlertsTold(Said, frozen=True, kw_only=True, tag="alerts"):
 
 class RulesTold(Said, frozen=True, kw_only=True, tag="rules"):
     """Rules were changed in the database; a hint, since all read them again in some seconds."""
+
+
+class Revoked(Said, frozen=True, kw_only=True, tag="revoked"):
+    """Sessions and API tokens that have ended, by their numbers in the database, and accounts that
+    were changed. A hint, since each node asks the database again in some seconds: a node of before
+    that cannot read it counts it, and goes on.
+    """
+
+    sessions: Annotated[tuple[Count, ...], msgspec.Meta(max_length=MOST_REVOKED)] = ()
+    tokens: Annotated[tuple[Count, ...], msgspec.Meta(max_length=MOST_REVOKED)] = ()
+    accounts: Annotated[tuple[Count, ...], msgspec.Meta(max_length=MOST_REVOKED)] = ()
 
 
 class ProbeMessage(Said, frozen=True, kw_only=True, tag="probe"):

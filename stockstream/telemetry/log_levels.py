@@ -44,6 +44,7 @@ LOGGERS: Mapping[str, str] = MappingProxyType(
         "delivery.broadcaster": "what is sent to clients",
         "delivery.session": "messages of clients",
         "delivery.subscription_manager": "what clients want",
+        "doorkeeper": "sessions and API tokens that are confirmed",
         "epochs": "the numbers of lives, kept on disk",
         "first_prices": "the first price of the day, asked of history",
         "instance": "the name of this installation",

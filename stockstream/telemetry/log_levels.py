@@ -62,11 +62,13 @@ LOGGERS: Mapping[str, str] = MappingProxyType(
         "stockstream.market.streamer": "prices that are accepted",
         "stub": "the bundled stub API",
         "supervision": "actors that start, end and crash",
+        "users.oidc": "the identity provider that people log in by",
         "web": "requests that fail, and all of web below",
         "web.admin": "operators who come in",
         "web.chaos": "operators who break things",
         "web.clients": "clients who come and go",
         "web.identity": "the cookies' name",
+        "web.requests": "requests that are over a limit",
         "web.server": "connections and protocol",
     }
 )

@@ -5,7 +5,7 @@ SOURCES = supervision stockstream web mockserver
 SEEDS = 0-99
 SHARED_OUT = -n 2 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help run dev test test-deep simulate check coverage chaos demo bench css lock readme clean
+.PHONY: help run dev test test-deep simulate check coverage chaos demo bench css lock readme dashboards clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -53,7 +53,7 @@ simulate: ## whole nodes in virtual time, from seeds: SEEDS=0-999, or SEEDS=1000
 	@scripts/bootstrap dev
 	@$(PY) -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
-check: ## lint, format, types, layers, container files, built CSS
+check: ## lint, format, types, layers, container files, dashboards, built CSS
 	@scripts/bootstrap dev
 	@scripts/check
 
@@ -90,6 +90,10 @@ lock: ## make the lock files again from pyproject.toml (needs uv)
 readme: ## write the configuration table into README.md
 	@scripts/bootstrap dev
 	@$(PY) scripts/readme.py
+
+dashboards: ## write Grafana's dashboards again from scripts/grafana
+	@scripts/bootstrap dev
+	@$(PY) -m scripts.grafana
 
 .env: ## write .env with new secrets for docker compose
 	@scripts/make-env

@@ -81,10 +81,11 @@ class Prometheus:
 
     async def until(self, expression: str, seconds: float = 20.0) -> list[Series]:
         """The same, asked until it answers with anything: its scrapes tell nobody of their end."""
-        with trio.fail_after(seconds):
+        with trio.move_on_after(seconds):
             while not (found := await self.query(expression)):  # noqa: ASYNC110
                 await trio.sleep(0.05)
-        return found
+            return found
+        raise AssertionError(f"for {seconds} s there is no answer to {expression}")
 
     async def names(self) -> set[str]:
         """The names of all series that it has ever scraped."""

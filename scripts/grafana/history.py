@@ -1,0 +1,150 @@
+"""Prices kept: the database, recording, the spool, retention."""
+
+from __future__ import annotations
+
+from scripts.grafana.expressions import of, quantile, rate, total
+from scripts.grafana.model import GREEN, RED, YELLOW, Dashboard, Row, graph, query, states
+
+UP = (("away", RED), ("up", GREEN))
+WELL = (("well", GREEN), ("in trouble", RED))
+WAITS = (("goes on", GREEN), ("waits", YELLOW))
+ASKED = (("primary", YELLOW), ("replica", GREEN))
+
+DASHBOARD = Dashboard(
+    name="history",
+    title="History",
+    description="How prices are kept: the database, what is recorded, what waits and what was "
+    "lost.",
+    rows=(
+        Row(
+            "The database",
+            (
+                states(
+                    "Database",
+                    "Whether prices can be written to it. While it is away they wait on disk.",
+                    UP,
+                    query(of("stockstream_database_up")),
+                ),
+                states(
+                    "Which one history queries ask",
+                    "The replica that DATABASE_READ_URL names, or the primary in its place.",
+                    ASKED,
+                    query(of("stockstream_history_replica_asked")),
+                ),
+                graph(
+                    "Queries",
+                    "Queries in a second, and those that failed.",
+                    "cps",
+                    query(rate("stockstream_database_queries_total")),
+                    query(rate("stockstream_database_queries_failed_total"), "{{instance}} failed"),
+                ),
+                graph(
+                    "Connections",
+                    "Open connections to the database, by what they are for.",
+                    "none",
+                    query(total(of("stockstream_database_connections"), "for"), "{{for}}"),
+                ),
+                graph(
+                    "Wait for a connection",
+                    "How long queries waited for a connection, by what they are for: half of "
+                    "them, and all but one of a hundred.",
+                    "s",
+                    query(
+                        quantile(0.5, "stockstream_database_wait_seconds", "for"), "{{for}} half"
+                    ),
+                    query(
+                        quantile(0.99, "stockstream_database_wait_seconds", "for"), "{{for}} 99 %"
+                    ),
+                ),
+                graph(
+                    "Queries that wait or were refused",
+                    "Queries that wait for a connection now, and those in a second for which "
+                    "there was no room to wait.",
+                    "none",
+                    query(
+                        total(of("stockstream_database_queries_waiting"), "for"), "{{for}} waiting"
+                    ),
+                    query(
+                        total(rate("stockstream_database_queries_refused_total"), "for"),
+                        "{{for}} refused",
+                    ),
+                ),
+                graph(
+                    "Lag of the replica",
+                    "How far the replica is behind its primary, at most.",
+                    "s",
+                    query(of("stockstream_history_replica_lag_seconds")),
+                ),
+            ),
+        ),
+        Row(
+            "Recording",
+            (
+                graph(
+                    "Ticks recorded",
+                    "Ticks that the database took, in a second.",
+                    "cps",
+                    query(rate("stockstream_ticks_recorded_total")),
+                ),
+                graph(
+                    "Lag",
+                    "Age of the oldest price that is not in the database yet.",
+                    "s",
+                    query(of("stockstream_history_lag_seconds")),
+                ),
+                graph(
+                    "Batches on disk",
+                    "Batches that wait in the spool for the database.",
+                    "none",
+                    query(of("stockstream_spooled_batches")),
+                ),
+                graph(
+                    "Spool",
+                    "Bytes that wait on disk, and the setting SPOOL_SIZE.",
+                    "bytes",
+                    query(of("stockstream_spool_bytes")),
+                    query(of("stockstream_spool_limit_bytes"), "{{instance}} limit"),
+                ),
+                graph(
+                    "Age of the spool",
+                    "Age of the oldest price that waits on disk; 0 while none does.",
+                    "s",
+                    query(of("stockstream_spool_age_seconds")),
+                ),
+                graph(
+                    "Ticks lost",
+                    "Ticks that neither the database nor the place they waited in could take, "
+                    "since the node started, by that place.",
+                    "none",
+                    query(of("stockstream_ticks_lost_total"), "{{instance}} from {{from}}"),
+                ),
+                graph(
+                    "Batches lost or refused",
+                    "Batches that could not be read again, and batches that the database refused, "
+                    "since the node started.",
+                    "none",
+                    query(of("stockstream_batches_unread_total"), "{{instance}} unread"),
+                    query(of("stockstream_batches_rejected_total"), "{{instance}} refused"),
+                ),
+            ),
+        ),
+        Row(
+            "Retention",
+            (
+                states(
+                    "Rolling up, dropping, purging",
+                    "Whether it has failed for over a minute.",
+                    WELL,
+                    query(of("stockstream_retention_in_trouble")),
+                ),
+                states(
+                    "Dropping",
+                    "It waits where this machine's clock may be wrong, so that nothing is dropped "
+                    "too early.",
+                    WAITS,
+                    query(of("stockstream_retention_waits")),
+                ),
+            ),
+        ),
+    ),
+)

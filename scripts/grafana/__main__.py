@@ -1,6 +1,6 @@
 """Write the dashboards: `.venv/bin/python -m scripts.grafana`. `--check` only compares them.
 
-It also fails when a metric of `docs/metrics.md` has no panel.
+It also fails when a metric of `docs/metrics.md`, or an alert of `docs/runbooks.md`, has no panel.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import re
 import sys
 from pathlib import Path
 
-from scripts.grafana import cluster, delivery, history, market, runtime, service
+from scripts.grafana import cluster, delivery, history, market, runbooks, runtime, service
 from scripts.grafana.build import dashboard_json
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "grafana" / "dashboards"
 PAGE = ROOT / "docs" / "metrics.md"
 DASHBOARDS = tuple(
-    each.DASHBOARD for each in (service, market, delivery, history, runtime, cluster)
+    each.DASHBOARD for each in (service, market, delivery, history, runtime, cluster, runbooks)
 )
 NOT_SHOWN = {
     "python_info": "stockstream_build_info has the same, and more",
@@ -42,12 +42,18 @@ def troubles() -> list[str]:
         query.expression for each in DASHBOARDS for panel in each.panels for query in panel.queries
     )
     shown = {re.sub(r"_(?:bucket|sum|count)$", "", name) for name in re.findall(r"\w+", asked)}
+    ours = {panel.runbook for each in DASHBOARDS for panel in each.panels}
+    alerts = [page.title for page in runbooks.DASHBOARD.panels]
     families = re.findall(r"^\| `([a-z_]+)[`{]", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    return found + [
-        f"{name} has no panel: add one in scripts/grafana, or a line in NOT_SHOWN there"
-        for name in families
-        if name not in shown | NOT_SHOWN.keys()
-    ]
+    return (
+        found
+        + [
+            f"{name} has no panel: add one in scripts/grafana, or a line in NOT_SHOWN there"
+            for name in families
+            if name not in shown | NOT_SHOWN.keys()
+        ]
+        + [f"{name} is no panel's runbook" for name in alerts if name not in ours]
+    )
 
 
 def main() -> None:

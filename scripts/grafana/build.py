@@ -14,6 +14,7 @@ from grafana_foundation_sdk.builders import (
     stat,
     statetimeline,
     table,
+    text,
     timeseries,
 )
 from grafana_foundation_sdk.builders import dashboard as builders
@@ -21,8 +22,10 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as common_model
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import prometheus as prometheus_model
+from grafana_foundation_sdk.models import text as text_model
 
 from scripts.grafana.model import Kind
+from scripts.grafana.runbooks import DASHBOARD as RUNBOOKS
 
 if TYPE_CHECKING:
     from scripts.grafana.model import Dashboard, Panel
@@ -74,11 +77,12 @@ def dashboard_json(dashboard: Dashboard) -> str:
             .hide(True)
             .icon_color("rgba(0, 211, 255, 1)")
         )
-        .with_variable(
-            builders.DatasourceVariable("datasource").label("Prometheus").type("prometheus")
-        )
-        .with_variable(_choice("node", "Node", "label_values(stockstream_info, instance)"))
     )
+    made.variables([])
+    if any(panel.queries for panel in dashboard.panels):
+        source = builders.DatasourceVariable("datasource").label("Prometheus").type("prometheus")
+        made.with_variable(source)
+        made.with_variable(_choice("node", "Node", "label_values(stockstream_info, instance)"))
     if dashboard.of_providers:
         asked = 'label_values(stockstream_feed_state{instance=~"$node"}, upstream)'
         made.with_variable(_choice("provider", "Provider", asked))
@@ -88,7 +92,7 @@ def dashboard_json(dashboard: Dashboard) -> str:
         made.with_row(builders.Row(row.title).id(number))
         for panel in row.panels:
             number += 1
-            made.with_panel(_panel(panel).id(number))
+            made.with_panel(_page(panel).id(number) if panel.text else _panel(panel).id(number))
     return json.dumps(made.build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
 
 
@@ -104,6 +108,28 @@ def _choice(name: str, label: str, asked: str) -> builders.QueryVariable:
         .include_all(True)
         .all_value(".*")
         .current(EVERY)
+    )
+
+
+def _page(panel: Panel) -> text.Panel:
+    return (
+        text.Panel()
+        .title(panel.title)
+        .span(panel.width)
+        .height(panel.height)
+        .mode(text_model.TextMode.MARKDOWN)
+        .content(panel.text)
+    )
+
+
+def _what_to_do(alert: str) -> builders.DashboardLink:
+    """The way to the alert's runbook, as the page of Grafana that it is."""
+    number = RUNBOOKS.identity(alert)
+    return (
+        builders.DashboardLink(f"What to do: {alert}")
+        .type(model.DashboardLinkType.LINK)
+        .tooltip(f"docs/runbooks.md#{alert.lower()}")
+        .url(f"/d/{uid(RUNBOOKS.name)}?viewPanel=panel-{number}")
     )
 
 
@@ -136,6 +162,8 @@ def _panel(panel: Panel) -> AnyPanel:
     if panel.steps:
         steps = [model.Threshold(value=step.value, color=step.colour) for step in panel.steps]
         made.thresholds(builders.ThresholdsConfig().steps(steps))
+    if panel.runbook:
+        made.links([_what_to_do(panel.runbook)])
     if panel.words:
         made.mappings([_words(panel.words)])
     _shape(made, panel)

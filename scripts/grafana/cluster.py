@@ -25,6 +25,7 @@ DASHBOARD = Dashboard(
                     "Whether a node hears no other one.",
                     (("with others", GREEN), ("alone", YELLOW)),
                     query(of("stockstream_cluster_alone")),
+                    runbook="NodeAlone",
                 ),
                 states(
                     "Standing by",
@@ -32,6 +33,7 @@ DASHBOARD = Dashboard(
                     "are others.",
                     (("takes part", GREEN), ("must not fetch", RED)),
                     query(of("stockstream_cluster_standing_by")),
+                    runbook="NodeStandsBy",
                 ),
                 graph(
                     "Nodes",
@@ -67,6 +69,7 @@ DASHBOARD = Dashboard(
                         "{{node}} seen from {{instance}}",
                     ),
                     from_zero=False,
+                    runbook="ClockOff",
                 ),
             ),
         ),

@@ -28,6 +28,7 @@ DASHBOARD = Dashboard(
                     "none",
                     query(total(of("stockstream_clients_lagging"), "over"), "over {{over}} s"),
                     query(total(of("stockstream_clients_slow")), "slow"),
+                    runbook="SlowClients",
                 ),
                 graph(
                     "Longest lag of a client",
@@ -119,12 +120,26 @@ DASHBOARD = Dashboard(
                     "none",
                     query(of("stockstream_connections")),
                     query(of("stockstream_connections_limit"), "{{instance}} limit"),
+                    runbook="ConnectionsNearLimit",
                 ),
                 graph(
                     "Handshakes refused",
                     "Handshakes of WebSockets that were refused in a second, by why.",
                     "cps",
                     query(total(rate("stockstream_connections_refused_total"), "code"), "{{code}}"),
+                ),
+                graph(
+                    "Told to wait",
+                    "Requests, handshakes, changes, logins and tokens that were told to wait, in "
+                    "a second, by the limit that they were over.",
+                    "cps",
+                    query(total(rate("stockstream_limit_refused_total"), "limit"), "{{limit}}"),
+                ),
+                graph(
+                    "Who is remembered by the limits",
+                    "Users or addresses, by limit.",
+                    "none",
+                    query(total(of("stockstream_limit_keys"), "limit"), "{{limit}}"),
                 ),
                 graph(
                     "Who waits",
@@ -158,6 +173,7 @@ DASHBOARD = Dashboard(
                     query(total(rate("stockstream_connections_crashed_total")), "error"),
                     query(total(rate("stockstream_connections_timed_out_total")), "took nothing"),
                     query(total(rate("stockstream_handler_errors_total")), "requests"),
+                    runbook="RequestsFail",
                 ),
             ),
         ),
@@ -187,6 +203,7 @@ DASHBOARD = Dashboard(
                     query(
                         total(rate("stockstream_alert_quotes_missed_total")), "prices not judged"
                     ),
+                    runbook="AlertsLost",
                 ),
                 graph(
                     "Alerts that wait",
@@ -203,6 +220,7 @@ DASHBOARD = Dashboard(
                         total(rate("stockstream_webhook_attempts_total"), "outcome"), "{{outcome}}"
                     ),
                     query(total(rate("stockstream_webhook_calls_given_up_total")), "given up"),
+                    runbook="WebhooksGivenUp",
                 ),
                 graph(
                     "Webhooks under way",

@@ -24,12 +24,14 @@ DASHBOARD = Dashboard(
                     "Whether prices can be written to it. While it is away they wait on disk.",
                     UP,
                     query(of("stockstream_database_up")),
+                    runbook="DatabaseDown",
                 ),
                 states(
                     "Which one history queries ask",
                     "The replica that DATABASE_READ_URL names, or the primary in its place.",
                     ASKED,
                     query(of("stockstream_history_replica_asked")),
+                    runbook="ReplicaLate",
                 ),
                 graph(
                     "Queries",
@@ -68,6 +70,7 @@ DASHBOARD = Dashboard(
                         total(rate("stockstream_database_queries_refused_total"), "for"),
                         "{{for}} refused",
                     ),
+                    runbook="DatabaseBusy",
                 ),
                 graph(
                     "Lag of the replica",
@@ -104,6 +107,7 @@ DASHBOARD = Dashboard(
                     "bytes",
                     query(of("stockstream_spool_bytes")),
                     query(of("stockstream_spool_limit_bytes"), "{{instance}} limit"),
+                    runbook="SpoolFilling",
                 ),
                 graph(
                     "Age of the spool",
@@ -117,6 +121,7 @@ DASHBOARD = Dashboard(
                     "since the node started, by that place.",
                     "none",
                     query(of("stockstream_ticks_lost_total"), "{{instance}} from {{from}}"),
+                    runbook="TicksLost",
                 ),
                 graph(
                     "Batches lost or refused",
@@ -125,6 +130,7 @@ DASHBOARD = Dashboard(
                     "none",
                     query(of("stockstream_batches_unread_total"), "{{instance}} unread"),
                     query(of("stockstream_batches_rejected_total"), "{{instance}} refused"),
+                    runbook="BatchesRejected",
                 ),
             ),
         ),
@@ -136,6 +142,7 @@ DASHBOARD = Dashboard(
                     "Whether it has failed for over a minute.",
                     WELL,
                     query(of("stockstream_retention_in_trouble")),
+                    runbook="RetentionInTrouble",
                 ),
                 states(
                     "Dropping",
@@ -143,6 +150,16 @@ DASHBOARD = Dashboard(
                     "too early.",
                     WAITS,
                     query(of("stockstream_retention_waits")),
+                    runbook="RetentionInTrouble",
+                ),
+                graph(
+                    "Age of the last backup",
+                    "Since the last backup by `stockstream db backup` ended; nothing where there "
+                    "was none.",
+                    "s",
+                    query(f"time() - {of('stockstream_backup_made_timestamp_seconds')}"),
+                    runbook="BackupTooOld",
+                    width=24,
                 ),
             ),
         ),

@@ -32,6 +32,7 @@ DASHBOARD = Dashboard(
                         ),
                         EACH,
                     ),
+                    runbook="ProviderDown",
                 ),
                 states(
                     "Circuit breakers",
@@ -46,6 +47,7 @@ DASHBOARD = Dashboard(
                         ),
                         EACH,
                     ),
+                    runbook="CircuitOpen",
                 ),
                 graph(
                     "Age of the last good answer",
@@ -54,6 +56,7 @@ DASHBOARD = Dashboard(
                     query(
                         f"time() - {of('stockstream_feed_as_of_timestamp_seconds', PROVIDER)}", EACH
                     ),
+                    runbook="FeedStale",
                 ),
                 graph(
                     "Interval",
@@ -70,6 +73,7 @@ DASHBOARD = Dashboard(
                         total(rate("stockstream_fetches_total", PROVIDER), "upstream", "outcome"),
                         "{{upstream}}: {{outcome}}",
                     ),
+                    runbook="ProviderRefuses",
                 ),
                 graph(
                     "Time of a fetch",
@@ -120,6 +124,7 @@ DASHBOARD = Dashboard(
                         "{{upstream}}: {{reason}}",
                     ),
                     width=12,
+                    runbook="ReconnectLoop",
                 ),
                 graph(
                     "Troubles by kind",

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     NUMBER = "stat"
     STATES = "state-timeline"
     TABLE = "table"
+    TEXT = "text"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel, and the chapter of docs/runbooks.md that says what to do."""
+    """A panel of figures, or of a text; and the alert that it belongs to, if to one."""
 
     kind: Kind
     title: str
@@ -50,6 +51,7 @@ class Panel:
     runbook: str = ""
     stacked: bool = False
     from_zero: bool = True
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,21 @@ class Dashboard:
     def panels(self) -> tuple[Panel, ...]:
         """All of them."""
         return tuple(panel for row in self.rows for panel in row.panels)
+
+    def identity(self, title: str) -> int:
+        """The number of the first panel of that title; rows have numbers, too.
+
+        Raises:
+            LookupError: there is none.
+        """
+        number = 0
+        for row in self.rows:
+            number += 1
+            for panel in row.panels:
+                number += 1
+                if panel.title == title:
+                    return number
+        raise LookupError(f"no panel of {self.name} is called {title!r}")
 
 
 def query(expression: str, legend: str = "{{instance}}") -> Query:

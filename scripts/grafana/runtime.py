@@ -17,9 +17,10 @@ DASHBOARD = Dashboard(
                     "Supervisors that gave up",
                     "In the time shown. Each took its whole part of the tree with it.",
                     "none",
-                    total(increase("stockstream_supervisor_gave_up_total")) + " or vector(0)",
+                    total(increase("stockstream_supervisor_gave_up_total")),
                     bad_from=1,
                     width=6,
+                    runbook="SupervisorGaveUp",
                 ),
                 number(
                     "Errors of subscribers",
@@ -46,11 +47,11 @@ DASHBOARD = Dashboard(
                 ),
                 graph(
                     "Restarts",
-                    "Starts after the first in a second, by the actor's path. The very first "
-                    "restart of a path begins its series, and shows in the table only.",
+                    "Starts of an actor after its first, in a second, by its path.",
                     "cps",
                     query(total(rate("stockstream_actor_restarts_total"), "path"), "{{path}}"),
                     width=12,
+                    runbook="RestartLoop",
                 ),
                 graph(
                     "Ends that nobody asked for",
@@ -90,6 +91,7 @@ DASHBOARD = Dashboard(
                     "cps",
                     query(total(rate("stockstream_casts_dropped_total"), "path"), "{{path}}"),
                     width=12,
+                    runbook="MailboxFull",
                 ),
             ),
         ),
@@ -115,6 +117,7 @@ DASHBOARD = Dashboard(
                         quantile(0.99, "stockstream_run_loop_wait_seconds", "instance"),
                         "{{instance}} 99 %",
                     ),
+                    runbook="RunLoopLag",
                 ),
                 graph("Tasks", "Tasks of the run loop.", "none", query(of("stockstream_tasks"))),
                 graph("Threads", "Python's threads.", "none", query(of("stockstream_threads"))),
@@ -141,6 +144,7 @@ DASHBOARD = Dashboard(
                     "none",
                     query(of("process_open_fds")),
                     query(of("process_max_fds"), "{{instance}} limit"),
+                    runbook="FilesNearLimit",
                 ),
                 table(
                     "Nodes",
@@ -150,6 +154,7 @@ DASHBOARD = Dashboard(
                     + " * on (instance) group_left (version, commit, python) "
                     + of("stockstream_build_info"),
                     width=24,
+                    runbook="BuildsDiffer",
                 ),
             ),
         ),

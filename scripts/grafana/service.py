@@ -22,6 +22,7 @@ DASHBOARD = Dashboard(
                     "none",
                     total(of("up") + " * on (instance) " + of("stockstream_info")),
                     good_from=1,
+                    runbook="StockStreamDown",
                 ),
                 number(
                     "Clients",
@@ -35,6 +36,7 @@ DASHBOARD = Dashboard(
                     "none",
                     total(of("stockstream_feed_state", 'state="down"', 'upstream=~"$provider"')),
                     bad_from=1,
+                    runbook="ProviderDown",
                 ),
                 number(
                     "Breakers that are open",
@@ -42,6 +44,7 @@ DASHBOARD = Dashboard(
                     "none",
                     total(of("stockstream_circuit_state", 'state="open"', 'upstream=~"$provider"')),
                     bad_from=1,
+                    runbook="CircuitOpen",
                 ),
                 number(
                     "Databases away",
@@ -49,6 +52,7 @@ DASHBOARD = Dashboard(
                     "none",
                     f"sum(1 - {of('stockstream_database_up')})",
                     bad_from=1,
+                    runbook="DatabaseDown",
                 ),
                 number(
                     "Ticks lost",
@@ -57,6 +61,7 @@ DASHBOARD = Dashboard(
                     "none",
                     total(increase("stockstream_ticks_lost_total")),
                     bad_from=1,
+                    runbook="TicksLost",
                 ),
             ),
         ),
@@ -76,6 +81,7 @@ DASHBOARD = Dashboard(
                         ),
                         "{{upstream}} on {{instance}}",
                     ),
+                    runbook="ProviderDown",
                 ),
                 states(
                     "Circuit breakers",
@@ -90,6 +96,7 @@ DASHBOARD = Dashboard(
                         ),
                         "{{upstream}} on {{instance}}",
                     ),
+                    runbook="CircuitOpen",
                 ),
                 graph(
                     "Age of the last good answer",
@@ -103,6 +110,7 @@ DASHBOARD = Dashboard(
                         ),
                         "{{upstream}}",
                     ),
+                    runbook="FeedStale",
                 ),
                 graph(
                     "Symbols that are stale",
@@ -122,6 +130,7 @@ DASHBOARD = Dashboard(
                     "How long the slowest client has not received what was sent to it.",
                     "s",
                     query(of("stockstream_client_lag_seconds_max")),
+                    runbook="SlowClients",
                 ),
             ),
         ),
@@ -160,6 +169,7 @@ DASHBOARD = Dashboard(
                     "0.25 s the node has too much to do, or something blocks it.",
                     "s",
                     query(of("stockstream_run_loop_lag_seconds")),
+                    runbook="RunLoopLag",
                 ),
                 graph(
                     "Errors",
@@ -171,6 +181,7 @@ DASHBOARD = Dashboard(
                     query(
                         total(rate("stockstream_connections_refused_total")), "handshakes refused"
                     ),
+                    runbook="RequestsFail",
                 ),
             ),
         ),

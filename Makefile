@@ -5,7 +5,7 @@ SOURCES = supervision stockstream web mockserver
 SEEDS = 0-99
 SHARED_OUT = -n 2 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help run dev test test-deep simulate check coverage chaos demo bench css lock readme dashboards clean
+.PHONY: help run dev test test-deep simulate check coverage chaos demo bench css lock readme dashboards observability clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -94,6 +94,12 @@ readme: ## write the configuration table into README.md
 dashboards: ## write Grafana's dashboards again from scripts/grafana
 	@scripts/bootstrap dev
 	@$(PY) -m scripts.grafana
+
+observability: .env ## start all of it by docker compose, with Prometheus, Alertmanager and Grafana
+	@scripts/make-secrets
+	@docker compose --profile observability up -d --wait
+	@echo "Grafana: http://127.0.0.1:3000, user admin, password in .secrets/grafana_password"
+	@echo "Prometheus: http://127.0.0.1:9090   Alertmanager: http://127.0.0.1:9093"
 
 .env: ## write .env with new secrets for docker compose
 	@scripts/make-env

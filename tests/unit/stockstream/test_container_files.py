@@ -13,8 +13,10 @@ import yaml
 from stockstream.cluster.nats_server import program
 from stockstream.config import Settings
 from stockstream.environment import load
+from tests.support.prometheus import checked
 
 CLUSTER = ("nats", "node-1", "node-2", "node-3", "balancer")
+OBSERVABILITY = ("prometheus", "alertmanager", "grafana")
 ROOT = Path(__file__).parents[3]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -30,7 +32,7 @@ def services() -> dict[str, Any]:
 
 def test_the_documented_services_and_ports(services: dict[str, Any]):
     """PostgreSQL 5432, the stub API 1080 (8080 inside), the server 4000."""
-    assert set(services) == {"postgres", "mockserver", "server", *CLUSTER}
+    assert set(services) == {"postgres", "mockserver", "server", *CLUSTER, *OBSERVABILITY}
     assert [entry.split(":")[-2:] for entry in services["postgres"]["ports"]] == [["5432", "5432"]]
     assert [entry.split(":")[-2:] for entry in services["mockserver"]["ports"]] == [
         ["1080", "8080"]
@@ -85,6 +87,82 @@ def test_the_cluster_is_a_profile_of_its_own(services: dict[str, Any]):
     assert document["networks"]["front"]["ipam"]["config"] == [{"subnet": "172.30.47.0/28"}]
 
 
+def test_who_watches_is_a_profile_of_its_own(services: dict[str, Any]):
+    """On this machine alone, of pinned images, with files that are there, and secrets in files."""
+    document = yaml.safe_load(COMPOSE)
+    written = set(re.findall(r">\.secrets/(\w+)", (ROOT / "scripts" / "make-secrets").read_text()))
+    assert {f"./.secrets/{name}" for name in written} == {
+        secret["file"] for secret in document["secrets"].values()
+    }
+    for name in OBSERVABILITY:
+        service = services[name]
+        assert service["profiles"] == ["observability"]
+        assert re.fullmatch(r"(prom|grafana)/\w+:v?\d+\.\d+\.\d+", service["image"]), name
+        (port,) = service["ports"]
+        assert port.startswith("127.0.0.1:"), name
+        for volume in service["volumes"]:
+            source, target, *_ = OPTIONAL.sub(r"\1", volume).split(":")
+            assert source in document["volumes"] or (ROOT / source).exists(), volume
+            assert target.startswith("/")
+
+
+def test_prometheus_and_alertmanager_take_their_configurations(services: dict[str, Any]):
+    """By their own checks; Prometheus finds the rules, the other services and the token there."""
+    folder = ROOT / "deploy" / "prometheus"
+    file = folder / "prometheus.yaml"
+    checked("promtool", "check", "config", "--syntax-only", file)
+    checked("amtool", "check-config", ROOT / "deploy" / "alertmanager" / "quiet.yaml")
+    told = yaml.safe_load(file.read_text())
+    assert [path.name for each in told["rule_files"] for path in folder.glob(each)] == [
+        "stockstream.rules.yaml"
+    ]
+    (job,) = told["scrape_configs"]
+    token = Path(job["authorization"]["credentials_file"])
+    assert token.parent == Path("/run/secrets")
+    assert token.name in services["prometheus"]["secrets"]
+    (asked,) = job["dns_sd_configs"]
+    nodes = [name for name in services if name == "server" or name.startswith("node-")]
+    assert sorted(asked["names"]) == sorted(nodes)
+    assert f":{asked['port']}" in services["server"]["ports"][0]
+    (alertmanagers,) = told["alerting"]["alertmanagers"]
+    assert alertmanagers["static_configs"] == [{"targets": ["alertmanager:9093"]}]
+    provisioned = ROOT / "deploy" / "grafana" / "provisioning"
+    (source,) = yaml.safe_load((provisioned / "datasources" / "prometheus.yaml").read_text())[
+        "datasources"
+    ]
+    assert source["url"] == "http://prometheus:9090"
+    assert source["jsonData"]["timeInterval"] == told["global"]["scrape_interval"]
+    (folder_of,) = yaml.safe_load((provisioned / "dashboards" / "stockstream.yaml").read_text())[
+        "providers"
+    ]
+    home = Path(services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert str(home.parent) == folder_of["options"]["path"]
+    assert (ROOT / "deploy" / "grafana" / "dashboards" / home.name).exists()
+
+
+def test_the_files_of_secrets_are_written_from_env(tmp_path: Path):
+    """For their owner alone, by the directory; a token that was changed goes into the same file."""
+    script = tmp_path / "scripts" / "make-secrets"
+    script.parent.mkdir()
+    shutil.copy(ROOT / "scripts" / "make-secrets", script)
+    refused = subprocess.run([script], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "make .env" in refused.stderr
+    folder = tmp_path / ".secrets"
+    assert not folder.exists()
+    for token in ("a" * 64, "b" * 64):
+        (tmp_path / ".env").write_text(f"SECRET_KEY_BASE=x\nADMIN_TOKEN={token}\n")
+        subprocess.run([script], check=True)
+        assert (folder / "metrics_token").read_text() == f"{token}\n"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    for name in ("metrics_token", "grafana_password"):
+        assert (folder / name).stat().st_mode & 0o777 == 0o644, "other users read it in a container"
+    password = (folder / "grafana_password").read_text()
+    assert len(password) == 32
+    subprocess.run([script], check=True)
+    assert (folder / "grafana_password").read_text() == password
+
+
 def test_the_balancer_takes_its_configuration(tmp_path: Path):
     """By its own check; a node that is not ready gets no clients."""
     text = yaml.safe_load(COMPOSE)["configs"]["balancer"]["content"]
@@ -112,7 +190,9 @@ def test_no_secret_stands_in_the_files(services: dict[str, Any]):
     """Each comes from .env, and its absence stops compose with a hint."""
     for service in services.values():
         for name, value in service.get("environment", {}).items():
-            if SECRET.search(name):
+            if name.endswith("__FILE"):
+                assert value.removeprefix("/run/secrets/") in service["secrets"], name
+            elif SECRET.search(name):
                 assert REQUIRED.fullmatch(value), name
     userinfo = re.findall(r"://[^@\n]*@", COMPOSE)
     assert userinfo

@@ -38,6 +38,7 @@ WHAT = {
     "root/database/gateway": "all that is asked of the database, over pools of connections",
     "root/users": "",
     "root/users/doorkeeper": "says who may come in, by what the database confirms",
+    "root/users/audit": "stores what operators did, when the database takes it",
     "root/history": "",
     "root/history/recorder": "sees that each price is kept, once",
     "root/history/retention": "makes partitions ahead, drops old ones",

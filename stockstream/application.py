@@ -6,7 +6,7 @@ root                          one_for_one
 ├─ stub                       the bundled stub API; absent when prices come from elsewhere
 ├─ pubsub                     topic stock:all
 ├─ database                   postgres (embedded) · gateway
-├─ users                      doorkeeper
+├─ users                      doorkeeper · audit
 ├─ history                    recorder · retention · first_prices
 ├─ cluster                    bus · membership; absent without CLUSTER_NATS_URL
 ├─ market                     router (with PROVIDERS) · streamer ·
@@ -58,6 +58,7 @@ from stockstream.pubsub import PubSub
 from stockstream.stub import Stub
 from stockstream.tables import Tables
 from stockstream.telemetry.telemetry import Telemetry, TelemetryActor
+from stockstream.users.audit_keeper import AuditKeeper
 from stockstream.users.doorkeeper import Doorkeeper
 from supervision import Actor, Backoff, ChildSpec, dynamic_supervisor, supervisor
 from web.actor import Web
@@ -201,7 +202,8 @@ def _users(settings: Settings, tables: Tables) -> ChildSpec:
         tables,
         in_cluster=settings.cluster_nats_url is not None,
     )
-    return _one_for_one("users", [ChildSpec("doorkeeper", doorkeeper)])
+    audit = partial(AuditKeeper, tables.audit_inbox, part_settings.node_name(settings))
+    return _one_for_one("users", [ChildSpec("doorkeeper", doorkeeper), ChildSpec("audit", audit)])
 
 
 def _history(settings: Settings, tables: Tables) -> ChildSpec:

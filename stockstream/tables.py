@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stockstream import paths
+from stockstream.audit_inbox import AuditInbox
 from stockstream.times import Moment
 from supervision import Ownership, Slot, Table
 
@@ -172,7 +173,8 @@ class Tables:
     `credentials` are those that the database confirmed lately, by the SHA-256 of their secret;
     `socket_credentials` is what each open WebSocket was let in by, by its connection's number.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
-    batches for the alerts: neither waits for the other.
+    batches for the alerts: neither waits for the other. `audit_inbox`: what operators did, until it
+    is stored.
     """
 
     quotes: Table[Symbol, QuoteRow] = field(
@@ -252,4 +254,7 @@ class Tables:
         default_factory=lambda: Outbox(
             writer=paths.STREAMER, reader=paths.ALERTS, limit=ALERT_INBOX_ROWS
         )
+    )
+    audit_inbox: AuditInbox = field(
+        default_factory=lambda: AuditInbox(writer=paths.WEB, reader=paths.AUDIT)
     )

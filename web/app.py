@@ -12,7 +12,9 @@ from quart import Response, jsonify, render_template, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from stockstream import paths
 from supervision import correlation_id
+from web.admin.audit import audit_api
 from web.admin.chaos import chaos_api
 from web.admin.loggers import loggers_api
 from web.admin.page import admin
@@ -25,6 +27,7 @@ from web.api.indicators import indicators_api
 from web.api.quotes import api
 from web.api.rows import RowConverter
 from web.api.watchlists import watchlists_api
+from web.audited import install as install_audit
 from web.base_path import below
 from web.callers import socket_holder
 from web.compression import Compression
@@ -105,6 +108,8 @@ def create_app(
     count_requests(app, throttles.requests)
     install_users(app, parts.settings.users, parts.settings.allowed_origins, throttles)
     install_admin(app, parts.settings.admin)
+    keeper = parts.system.ref(paths.AUDIT)
+    install_audit(app, parts.tables.audit_inbox, keeper, parts.settings.node)
     public = Compression().public
     now = parts.settings.wall_clock_ms
     app.register_blueprint(public(pages(parts.tables)))
@@ -121,6 +126,7 @@ def create_app(
     app.register_blueprint(fired_api(parts))
     app.register_blueprint(admin(parts))
     app.register_blueprint(admin_api(parts, streams))
+    app.register_blueprint(audit_api(parts))
     app.register_blueprint(loggers_api(parts.system, parts.telemetry.levels))
     app.register_blueprint(
         chaos_api(

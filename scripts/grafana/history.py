@@ -163,5 +163,23 @@ DASHBOARD = Dashboard(
                 ),
             ),
         ),
+        Row(
+            "Audit of operators",
+            (
+                graph(
+                    "Entries",
+                    "Entries that the database has taken in a second, and entries that it refused "
+                    "or that there was no room for; those stand in the log only.",
+                    "cps",
+                    query(total(rate("stockstream_audit_entries_total"), "outcome"), "{{outcome}}"),
+                ),
+                graph(
+                    "Entries that wait",
+                    "Entries that the database has not taken yet.",
+                    "none",
+                    query(of("stockstream_audit_entries_waiting")),
+                ),
+            ),
+        ),
     ),
 )

@@ -63,6 +63,7 @@ LOGGERS: Mapping[str, str] = MappingProxyType(
         "stub": "the bundled stub API",
         "supervision": "actors that start, end and crash",
         "users.oidc": "the identity provider that people log in by",
+        "users": "accounts, and the audit of operators",
         "web": "requests that fail, and all of web below",
         "web.admin": "operators who come in",
         "web.chaos": "operators who break things",

@@ -18,13 +18,14 @@ from werkzeug.exceptions import (
 
 from stockstream import paths
 from stockstream.chaos.catalogue import ACTIONS
-from stockstream.chaos.messages import Begin, End, Halt, Inject, Refusal, Refused
+from stockstream.chaos.messages import Begin, End, Halt, Inject, Injection, Refusal, Refused
 from stockstream.chaos.targets import list_targets
 from stockstream.users.roles import Scope
 from stockstream.version import program_version
 from supervision import CallError, NoProc, Request, snapshot
 from web.admin.bodies import read_body
 from web.answers import json_answer
+from web.audited import audited, current_author
 from web.parameters import read_query, texts, whole
 from web.users.gate import admin_name, allow, require
 
@@ -122,7 +123,8 @@ def chaos_api(
             call = f"{request.method} {request.path}"
             _log.warning("chaos refused", who=admin_name(), call=call, reason=refusal.description)
             system.ref(paths.CHAOS).cast(Refused(admin_name(), call, refusal.description or ""))
-            raise refusal
+            with audited(current_author(), "chaos.refused", call):
+                raise refusal
         return admin_name()
 
     @blueprint.get("/status")
@@ -152,19 +154,20 @@ def chaos_api(
     async def inject() -> Response:
         who = allowed()
         wanted = await read_body(InjectBody)
-        injection = await _call(
-            system,
-            Inject(
-                wanted.action,
-                wanted.target,
-                wanted.parameters,
-                who,
-                wanted.experiment,
-                wanted.expected_generation,
-                wanted.allow_escalation,
-                wanted.reason,
-            ),
+        order = Inject(
+            wanted.action,
+            wanted.target,
+            wanted.parameters,
+            who,
+            wanted.experiment,
+            wanted.expected_generation,
+            wanted.allow_escalation,
+            wanted.reason,
         )
+        with audited(current_author(), "chaos.inject", wanted.target, after=wanted) as act:
+            injection = await _call(system, order)
+            if isinstance(injection, Injection) and not injection.verified:
+                act.outcome = "not_injected"
         return json_answer(injection)
 
     @blueprint.post("/experiments")
@@ -175,18 +178,23 @@ def chaos_api(
             raise RefusedError(
                 Refusal("bad_parameters", "seconds must be above 0 and at most a day")
             )
-        experiment = await _call(system, Begin(wanted.title, wanted.seconds, who))
+        with audited(current_author(), "chaos.begin", wanted.title, after=wanted):
+            experiment = await _call(system, Begin(wanted.title, wanted.seconds, who))
         return json_answer(experiment, 201)
 
     @blueprint.delete("/experiments/<experiment>")
     async def end(experiment: str) -> Response:
         who = allowed()
-        return json_answer({"ended": await _call(system, End(experiment, who))})
+        with audited(current_author(), "chaos.end", experiment) as act:
+            act.after = {"ended": await _call(system, End(experiment, who))}
+        return json_answer(act.after)
 
     @blueprint.post("/halt")
     async def halt() -> Response:
         who = allowed()
-        return json_answer({"ended": await _call(system, Halt(who))})
+        with audited(current_author(), "chaos.halt") as act:
+            act.after = {"ended": await _call(system, Halt(who))}
+        return json_answer(act.after)
 
     return blueprint
 

@@ -22,6 +22,7 @@ from stockstream.users.roles import Scope
 from supervision import CallError
 from web.admin.bodies import read_body
 from web.answers import json_answer
+from web.audited import audited, current_author
 from web.users.gate import admin_name, allow, require
 
 if TYPE_CHECKING:
@@ -70,12 +71,19 @@ def loggers_api(system: System, levels: LogLevels) -> Blueprint:
         allow(Scope.ADMIN_WRITE)
         known, wanted = _known(name), await read_body(LevelBody)
         request = LendLevel(known, wanted.level, wanted.seconds, admin_name())
-        return json_answer(await _call(system, request))
+        with audited(current_author(), "log_level.lend", known, after=wanted) as act:
+            act.before = {"level": levels.row(known).level}
+            return json_answer(await _call(system, request))
 
     @blueprint.delete("/<name>")
     async def take_back(name: str) -> Response:
         allow(Scope.ADMIN_WRITE)
-        return json_answer(await _call(system, TakeBackLevel(_known(name), admin_name())))
+        known = _known(name)
+        with audited(current_author(), "log_level.take_back", known) as act:
+            act.before = {"level": levels.row(known).level}
+            row = await _call(system, TakeBackLevel(known, admin_name()))
+            act.after = {"level": row.level}
+        return json_answer(row)
 
     return blueprint
 

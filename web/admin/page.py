@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from quart import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 
+from web.audited import break_glass_author, note
 from web.cookies import read_cookies
 from web.request_caller import current_caller
 from web.security import Elsewhere, headers_of
@@ -78,7 +79,8 @@ def admin(parts: Parts) -> Blueprint:
         except HTTPException as error:
             page = await render_template("admin_login.html", error=error.description)
             return page, error.code or 401, headers_of(error)
-        _, cookie = access().log_in()
+        session, cookie = access().log_in()
+        note(break_glass_author(f"session {session.id}").entry("break_glass.login"))
         response = redirect(url_for("admin.login_form", entered=""), 303)
         response.set_cookie(
             access().cookie.name,
@@ -99,6 +101,7 @@ def admin(parts: Parts) -> Blueprint:
             login, name = found
             require_csrf((await request.form).get("csrf_token", ""))
             access().log_out(login)
+            note(break_glass_author(f"session {login.id}").entry("break_glass.logout"))
             response.delete_cookie(name, path=_cookie_path(), httponly=True, samesite="Strict")
         return response
 

@@ -14,6 +14,7 @@ from stockstream.delivery import metrics as delivery
 from stockstream.history import metrics as history
 from stockstream.market import metrics as market
 from stockstream.telemetry import metrics as telemetry
+from stockstream.users import metrics as users
 from web.live import metrics as live
 from web.users.gate import require_scraper
 from web.watch import limit_metrics as limits
@@ -51,6 +52,7 @@ def metrics(
         yield from database.families(tables)
         yield from history.families(tables, settings.wall_clock_ms())
         yield from alerts.families(tables)
+        yield from users.families(tables)
         yield from telemetry.families(parts.telemetry, parts.system, settings.node)
 
     @blueprint.get("/metrics")

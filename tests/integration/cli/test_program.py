@@ -21,6 +21,7 @@ COMMANDS = (
     "config",
     "doctor",
     "logs",
+    "audit",
 )
 
 

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from quart_trio import QuartTrio
 
 PRICES, HISTORY, ROWS = Scope.PRICES_READ, Scope.HISTORY_READ, Scope.ALERTS_WRITE
-METRICS, LOOK, CHANGE, BREAK = (
+METRICS, LOOK, CHANGE, BREAK, PEOPLE = (
     Scope.METRICS_READ,
     Scope.ADMIN_READ,
     Scope.ADMIN_WRITE,
     Scope.CHAOS_RUN,
+    Scope.USERS_WRITE,
 )
 
 HERE = "this machine"
@@ -82,6 +83,7 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "GET /admin/api/symbols/<symbol>": LOOK,
     "GET /admin/api/incidents": LOOK,
     "GET /admin/api/events": LOOK,
+    "GET /admin/api/audit": PEOPLE,
     "GET /admin/api/loggers": LOOK,
     "GET /admin/api/loggers/<name>": LOOK,
     "PUT /admin/api/loggers/<name>": CHANGE,

@@ -168,6 +168,6 @@ def test_all_loggers_of_ours_are_known() -> None:
                 module = ".".join(path.relative_to(root).with_suffix("").parts)
                 used.add(module if found == "__name__" else found.strip('"'))
     # Of a command, of the parent of nodes, and what tells who has changed a level.
-    elsewhere = {"doctor", "nodes", "nats", OWN}
+    elsewhere = {"doctor", "nodes", "nats", "audit", OWN}
     assert used - elsewhere - LOGGERS.keys() == set()
     assert LOGGERS.keys() - used == {ROOT, "stockstream"}, "all below it have its level"

@@ -82,7 +82,8 @@ def upgrade() -> None:
         """
         CREATE TABLE operator_audit (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-            at timestamptz NOT NULL DEFAULT now(),
+            key text NOT NULL UNIQUE,
+            at timestamptz(3) NOT NULL DEFAULT now(),
             who text NOT NULL,
             account_id bigint,
             credential text NOT NULL,

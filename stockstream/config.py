@@ -287,7 +287,13 @@ class Settings(BaseSettings):
     host: str = _server("127.0.0.1", "Address to listen on; the container image sets `0.0.0.0`.")
     port: Port = _server(4000, "Port of the dashboard, the API and `/ws`; 0 takes a free one.")
     secret_key_base: Annotated[SecretStr, _at_least(32)] = _secret(
-        "Key that signs cookies, at least 32 characters; with another one, lists are out of reach."
+        "Key that signs cookies, at least 32 characters; docs/secrets.md says how to replace it."
+    )
+    secret_key_base_previous: Annotated[SecretStr, _at_least(32)] | None = _server(
+        None,
+        "The one that `SECRET_KEY_BASE` replaces: cookies it has signed are read, and signed anew.",
+        "none",
+        private=True,
     )
     admin_token: Annotated[SecretStr, _at_least(16)] = _secret(
         "Bearer token of the admin API and `/metrics`: at least 16 characters, drawn at random."
@@ -561,6 +567,14 @@ class Settings(BaseSettings):
         missing = [name.upper() for name in SECRETS if name not in self.model_fields_set]
         if self.production and missing:
             raise ValueError(f"{' and '.join(missing)}: required when STOCKSTREAM_ENV=production")
+        return self
+
+    @model_validator(mode="after")
+    def _previous_key_is_another_one(self) -> Self:
+        if self.secret_key_base_previous == self.secret_key_base:
+            raise ValueError(
+                "SECRET_KEY_BASE_PREVIOUS: is the SECRET_KEY_BASE of now; set the one of before"
+            )
         return self
 
     @model_validator(mode="after")

@@ -312,6 +312,7 @@ def web(
     """It listens on `sockets`, which outlive each life of it, and numbers clients across them."""
     instance = Instance(kept_instance(settings.data_directory))
     secret = settings.secret_key_base.get_secret_value()
+    previous = _text(settings.secret_key_base_previous)
     limited = throttles(settings)
     return WebSettings(
         sockets=sockets,
@@ -344,10 +345,11 @@ def web(
             settings.admin_token.get_secret_value(),
             secret,
             instance,
+            previous=previous,
             chaos_token=_text(settings.chaos_token),
             wrong_tokens=limited.wrong_tokens,
         ),
-        users=BrowserUsers(secret, instance),
+        users=BrowserUsers(secret, instance, previous=previous),
         throttles=limited,
         signer=signer(settings),
         targets=_targets(settings),

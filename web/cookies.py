@@ -3,7 +3,7 @@
 Cookies ignore ports: a browser sends the cookies of all servers on a host to each of them. So the
 name of a cookie of ours identifies the StockStream that set it and the key that signed it. Another
 one on the same host, or the same one with another secret, has another name, and neither overwrites
-the other's cookie.
+the other's cookie. While a key is being replaced, cookies are found by the names of both.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING
 from werkzeug.sansio.http import parse_cookie
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from werkzeug.datastructures import Headers, MultiDict
 
+HOST_ONLY = "__Host-"
+"""What the name of a cookie begins with that came by TLS and is for all paths of this very host: a
+browser takes one from nobody else, whatever a neighbouring name or an attacker on the way sets."""
 MARK_LENGTH = 6
 """Hexadecimal digits. Two keys of one instance are to be told apart, and nothing is kept secret."""
 
@@ -68,35 +71,44 @@ class Instance:
 
 
 class NamedCookie:
-    """The names of one kind of cookie of ours; `key` is what its values are signed with."""
+    """The names of one kind of cookie of ours; `keys` are what its values are signed with, that of
+    now first.
+    """
 
-    def __init__(self, kind: str, key: bytes, instance: Instance) -> None:
+    def __init__(self, kind: str, keys: Sequence[bytes], instance: Instance) -> None:
         self._kind = kind
-        self._mark = hmac.new(key, b"name", hashlib.sha256).hexdigest()[:MARK_LENGTH]
+        self._marks = [
+            hmac.digest(key, b"name", hashlib.sha256).hex()[:MARK_LENGTH] for key in keys
+        ]
         self._instance = instance
 
     @property
     def name(self) -> str:
         """What one that is given now is called."""
-        return self._named(self._instance.id)
+        return self._named(self._instance.id, self._marks[0])
 
     def found(self, cookies: MultiDict[str, str]) -> Iterator[tuple[str, str]]:
-        """Names and values of those that came, the best first. What is not signed by us may be
-        among them.
+        """Names and values of those that came, the best first: `HOST_ONLY` before others, the key
+        of now before that of before. What is not signed by us may be among them.
 
         Until the database has told which instance this is, any of them may be the one: a node
         that starts without its disk is asked by all its clients before. The last is the name that
         all of this kind had before instances had ids.
         """
-        names = [self._named(known) for known in self._instance.ids]
+        came = [name for name in cookies if name.removeprefix(HOST_ONLY).startswith(self._kind)]
+        if not came:
+            return
+        ids = self._instance.ids
+        names = [self._named(known, mark) for mark in self._marks for known in ids]
         if not self._instance.told:
-            names += [name for name in cookies if self._is_ours(name) and name not in names]
-        for name in (*names, self._kind):
+            others = [name.removeprefix(HOST_ONLY) for name in came]
+            names += [name for name in others if self._is_ours(name) and name not in names]
+        for name in (*(f"{HOST_ONLY}{name}" for name in names), *names, self._kind):
             for value in cookies.getlist(name):
                 yield name, value
 
     def _is_ours(self, name: str) -> bool:
-        return name.startswith(f"{self._kind}_") and name.endswith(f"_{self._mark}")
+        return any(name.endswith(f"_{mark}") for mark in self._marks)
 
-    def _named(self, instance: str) -> str:
-        return f"{self._kind}_{instance}_{self._mark}"
+    def _named(self, instance: str, mark: str) -> str:
+        return f"{self._kind}_{instance}_{mark}"

@@ -51,16 +51,23 @@ def admin(parts: Parts) -> Blueprint:
         return response
 
     @blueprint.get("")
-    async def page() -> str | WerkzeugResponse:
+    async def page() -> Response | WerkzeugResponse:
         csrf_token = current_principal().csrf
         if csrf_token is None:
             return redirect(url_for("admin.login_form"), 303)
-        return await render_template(
-            "admin.html",
-            node=parts.settings.node,
-            csrf_token=csrf_token,
-            clustered=parts.tables.members.value is not None,
+        login = current_login()
+        anew = None if login is None else access().signed_anew(login)
+        page = await make_response(
+            await render_template(
+                "admin.html",
+                node=parts.settings.node,
+                csrf_token=csrf_token if anew is None else access().csrf_token(anew.login),
+                clustered=parts.tables.members.value is not None,
+            )
         )
+        if anew is not None:
+            _set_cookie(page, anew.cookie, anew.seconds)
+        return page
 
     @blueprint.get("/login")
     async def login_form() -> str | WerkzeugResponse:
@@ -82,15 +89,7 @@ def admin(parts: Parts) -> Blueprint:
         session, cookie = access().log_in()
         note(break_glass_author(f"session {session.id}").entry("break_glass.login"))
         response = redirect(url_for("admin.login_form", entered=""), 303)
-        response.set_cookie(
-            access().cookie.name,
-            cookie,
-            max_age=SESSION_SECONDS,
-            path=_cookie_path(),
-            secure=current_caller().secure,
-            httponly=True,
-            samesite="Strict",
-        )
+        _set_cookie(response, cookie, SESSION_SECONDS)
         return response
 
     @blueprint.post("/logout")
@@ -123,6 +122,19 @@ def _own_address(port: int | None) -> str | None:
         return None
     host = f"[{asked_for.hostname}]" if ":" in asked_for.hostname else asked_for.hostname
     return f"{request.scheme}://{host}:{port}{url_for('admin.page')}"
+
+
+def _set_cookie(response: Response | WerkzeugResponse, cookie: str, seconds: int) -> None:
+    """Its name has no `__Host-`: that asks for all paths, and this one is for these pages alone."""
+    response.set_cookie(
+        access().cookie.name,
+        cookie,
+        max_age=seconds,
+        path=_cookie_path(),
+        secure=current_caller().secure,
+        httponly=True,
+        samesite="Strict",
+    )
 
 
 def _cookie_path() -> str:

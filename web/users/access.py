@@ -78,10 +78,10 @@ def give_cookie(response: WerkzeugResponse) -> WerkzeugResponse:
     """Set the user's cookie with the answered page: `blueprint.after_request`."""
     users = _installed().users
     response.set_cookie(
-        users.cookie_name,
+        user_cookie(),
         users.cookie_for(read_cookies(request.headers)),
         max_age=COOKIE_SECONDS,
-        path=request.root_path or "/",
+        path=_cookie_path(),
         secure=current_caller().secure,
         httponly=True,
         samesite="Lax",
@@ -90,8 +90,13 @@ def give_cookie(response: WerkzeugResponse) -> WerkzeugResponse:
 
 
 def user_cookie() -> str:
-    """The name of the cookie that pages give."""
-    return _installed().users.cookie_name
+    """The name of the cookie that pages give to the sender of this request."""
+    host_only = current_caller().secure and _cookie_path() == "/"
+    return _installed().users.name_for(host_only=host_only)
+
+
+def _cookie_path() -> str:
+    return request.root_path or "/"
 
 
 def current_user() -> str:
@@ -102,8 +107,7 @@ def current_user() -> str:
     """
     user = current_principal().owner
     if user is None:
-        users = _installed().users
-        how = WWWAuthenticate("cookie", {"realm": REALM, "cookie-name": users.cookie_name})
+        how = WWWAuthenticate("cookie", {"realm": REALM, "cookie-name": user_cookie()})
         raise NoUserError(
             "open the dashboard first: it gives a browser its user cookie", www_authenticate=how
         )

@@ -12,13 +12,14 @@ import hashlib
 import hmac
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stockstream.times import now_ms
 from web.cookies import NamedCookie
 from web.limits import Buckets, Limit
+from web.sealing import Seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,10 +54,21 @@ class TooManyFailures(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A logged-in browser; `expires` in seconds since 1970."""
+    """A logged-in browser; `expires` in seconds since 1970. `key` is the place of the key that has
+    signed its cookie: 0 for that of now.
+    """
 
     id: str
     expires: int
+    key: int = 0
+
+
+class Renewed(NamedTuple):
+    """A session whose cookie another key is to sign, that cookie, and the seconds it has left."""
+
+    login: Login
+    cookie: str
+    seconds: int
 
 
 class TokenCheck:
@@ -104,15 +116,18 @@ class AdminAccess:
         secret: str,
         instance: Instance,
         *,
+        previous: str | None = None,
         chaos_token: str | None = None,
         wall_clock: Callable[[], float] = lambda: now_ms() / 1000,
         monotonic: Callable[[], float] = time.monotonic,
         wrong_tokens: Buckets | None = None,
     ) -> None:
-        """Operators know the `token`; the `secret` signs sessions. Where there is a `chaos_token`,
-        injecting a fault takes that, too. `wrong_tokens` are those that each holder may still give.
+        """Operators know the `token`; the `secret` signs sessions, in place of the `previous` one.
+        Where there is a `chaos_token`, injecting a fault takes that, too. `wrong_tokens` are those
+        that each holder may still give.
         """
-        self._secret, self._instance = secret.encode(), instance
+        self._secrets = [secret] if previous is None else [secret, previous]
+        self._instance = instance
         self._wall_clock = wall_clock
         self.check_token = TokenCheck(token, monotonic, wrong_tokens)
         self._ended: dict[str, int] = {}
@@ -121,8 +136,9 @@ class AdminAccess:
     def renew(self, token: str, chaos_token: str | None) -> None:
         """Know these tokens, and those of before no more; another token ends all sessions."""
         self._chaos_token = None if chaos_token is None else chaos_token.encode()
-        self._key = hmac.digest(self._secret, b"admin session" + token.encode(), hashlib.sha256)
-        self.cookie = NamedCookie(KIND, self._key, self._instance)
+        kind = b"admin session" + token.encode()
+        self._seal = Seal(self._secrets, kind, before="session:")
+        self.cookie = NamedCookie(KIND, self._seal.keys, self._instance)
         self.check_token.change(token)
 
     def check_chaos_token(self, given: str) -> bool:
@@ -133,16 +149,16 @@ class AdminAccess:
     def log_in(self) -> tuple[Login, str]:
         """A new session, and the value of its cookie."""
         login = Login(secrets.token_urlsafe(12), int(self._wall_clock()) + SESSION_SECONDS)
-        text = f"{login.id}.{login.expires}"
-        return login, f"{text}.{self._sign('session', text)}"
+        return login, self._value(login)
 
     def login_of(self, cookie: str) -> Login | None:
         """The session of a cookie; None when it is forged, expired or ended."""
-        text, _, signature = cookie.rpartition(".")
-        if not hmac.compare_digest(signature.encode(), self._sign("session", text).encode()):
+        read = self._seal.read(cookie)
+        if read is None:
             return None
+        text, key = read
         id_, _, expires = text.partition(".")
-        login = Login(id_, int(expires))
+        login = Login(id_, int(expires), key)
         if login.expires <= self._wall_clock() or login.id in self._ended:
             return None
         return login
@@ -155,6 +171,16 @@ class AdminAccess:
                 return login, name
         return None
 
+    def signed_anew(self, login: Login) -> Renewed | None:
+        """The session as the key of now signs it; None when that key has signed it."""
+        if login.key == 0:
+            return None
+        anew = replace(login, key=0)
+        return Renewed(anew, self._value(anew), int(login.expires - self._wall_clock()))
+
+    def _value(self, login: Login) -> str:
+        return self._seal.sign(f"{login.id}.{login.expires}")
+
     def log_out(self, login: Login) -> None:
         """End a session, on every copy of its cookie."""
         now = self._wall_clock()
@@ -165,11 +191,9 @@ class AdminAccess:
 
     def csrf_token(self, login: Login) -> str:
         """The CSRF token: pages of this session send it, and no other page knows it."""
-        return self._sign("csrf", login.id)
+        signed = f"csrf:{login.id}".encode()
+        return hmac.digest(self._seal.keys[login.key], signed, hashlib.sha256).hex()
 
     def check_csrf(self, login: Login, given: str) -> bool:
         """Whether `given` is that."""
         return hmac.compare_digest(given.encode(), self.csrf_token(login).encode())
-
-    def _sign(self, purpose: str, text: str) -> str:
-        return hmac.new(self._key, f"{purpose}:{text}".encode(), hashlib.sha256).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import httpx
@@ -59,6 +60,12 @@ async def names(somebody: httpx.AsyncClient, tree: Tree) -> list[str]:
     return [found["name"] for found in answer.json()["watchlists"]]
 
 
+def csrf_of(page: httpx.Response) -> str:
+    found = re.search(r'name="csrf-token" content="([0-9a-f]{64})"', page.text)
+    assert found is not None, page.status_code
+    return found[1]
+
+
 def instance_of(name: str) -> str:
     return name.removeprefix(f"{KIND}_").partition("_")[0]
 
@@ -97,6 +104,40 @@ async def test_the_old_secret_brings_the_lists_back(database_url: str) -> None:
         given = [name for name in me.cookies if name.startswith(KIND)]
         assert len(given) == 2
         assert len({instance_of(name) for name in given}) == 1
+
+
+@pytest.mark.proves("H15")
+async def test_a_key_that_is_replaced_takes_nobody_anything(tmp_path: Path) -> None:
+    """Neither a browser its user nor an operator the session, in the middle of work.
+
+    The page that was open at the admin's goes on, and opened anew it has a cookie by the new key.
+    """
+    here = {"data_directory": tmp_path, "admin_token": "the-token-of-this-test"}
+    async with browser() as me:
+        async with running_tree(**here, secret_key_base=A) as tree:
+            await me.get(tree.url)
+            await me.post(f"{tree.url}/admin/login", data={"token": here["admin_token"]})
+            csrf = csrf_of(await me.get(f"{tree.url}/admin"))
+            before = dict(me.cookies)
+            user, _ = user_cookie(me)
+        async with running_tree(**here, secret_key_base=B, secret_key_base_previous=A) as tree:
+            asked = {"seconds": 1, "level": "debug"}
+            logger = f"{tree.url}/admin/api/loggers/web"
+            answer = await me.put(logger, json=asked, headers={"X-CSRF-Token": csrf})
+            assert answer.status_code == 200, answer.text
+            page = await me.get(f"{tree.url}/admin")
+            csrf = csrf_of(page)
+            answer = await me.put(logger, json=asked, headers={"X-CSRF-Token": csrf})
+            assert answer.status_code == 200, answer.text
+            await me.get(tree.url)
+            given = {name: value for name, value in me.cookies.items() if name not in before}
+            assert len(given) == 2
+        async with running_tree(**here, secret_key_base=B) as tree:
+            assert (await me.get(f"{tree.url}/admin")).status_code == 200
+            page = await me.get(tree.url)
+            (anew,) = page.cookies.items()
+            assert given[anew[0]] == anew[1]
+            assert anew[1].partition(".")[0] == before[user].partition(".")[0]
 
 
 async def test_a_cookie_from_before_there_were_ids_is_still_its_users(database_url: str) -> None:

@@ -138,7 +138,16 @@ async def test_behind_a_proxy_that_is_trusted_and_speaks_tls_the_cookie_is_secur
     """And not because anybody says so."""
     told = {"X-Forwarded-Proto": "https"}
     async with running_tree(trusted_proxies="127.0.0.1") as tree, visitor(tree) as me:
-        assert "Secure" in (await me.get("/", headers=told)).headers["Set-Cookie"]
+        given = (await me.get("/", headers=told)).headers["Set-Cookie"]
+        assert "Secure" in given
+        assert given.startswith(f"__Host-{user_cookie(me)[0]}=")
+    async with (
+        running_tree(trusted_proxies="127.0.0.1", base_path="/stocks") as tree,
+        httpx.AsyncClient() as me,
+    ):
+        given = (await me.get(f"{tree.url}/stocks/", headers=told)).headers["Set-Cookie"]
+        assert given.startswith("stockstream_user_"), "a browser would refuse the other name"
+        assert "Secure" in given
     async with running_tree() as tree, visitor(tree) as me:
         assert "Secure" not in (await me.get("/", headers=told)).headers["Set-Cookie"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from werkzeug.datastructures import MultiDict
 
 from web.cookies import Instance
 from web.users.break_glass import (
@@ -12,6 +13,7 @@ from web.users.break_glass import (
     MOST_HOLDERS,
     SESSION_SECONDS,
     AdminAccess,
+    Login,
     TooManyFailures,
 )
 
@@ -160,3 +162,42 @@ def test_other_tokens_end_what_was_let_in_by_those_before(clock: Clock) -> None:
     access.renew(TOKEN, None)
     assert access.login_of(cookie) is not None, "the key is made of both, as after a restart"
     assert access.check_chaos_token("")
+
+
+def test_a_session_of_the_version_before_goes_on(clock: Clock) -> None:
+    """Its cookie was signed in hexadecimal; name and value as that version made them."""
+    access = make(clock)
+    name = "stockstream_admin_a1b2c3d4e5f6_d5d1ff"
+    signature = "c224083db23d41380443d53f9f83e675c03de6a1ac9dc6f24765481401572cc7"
+    found = access.found(MultiDict([(name, f"JQx0289g6d7uSG2A.1028800.{signature}")]))
+    assert found == (Login("JQx0289g6d7uSG2A", 1_028_800), name)
+    assert access.login_of(f"JQx0289g6d7uSG2A.1028801.{signature}") is None
+
+
+def test_a_session_outlives_the_key_that_signed_it(clock: Clock) -> None:
+    """While the key before is known: signed anew, with the time it had left and not more.
+
+    A page that was open then has its token still; the one that was signed anew has another.
+    """
+    new_secret = "the-secret-that-replaces-it-which-signs-sessions"
+    before = make(clock)
+    login, cookie = before.log_in()
+    both = AdminAccess(
+        TOKEN, new_secret, Instance("a1b2c3d4e5f6"), previous=SECRET, wall_clock=clock
+    )
+    clock.now += 100
+    found = both.found(MultiDict([(before.cookie.name, cookie)]))
+    assert found is not None
+    old, name = found
+    assert (old.id, name) == (login.id, before.cookie.name)
+    assert both.check_csrf(old, before.csrf_token(login))
+    anew = both.signed_anew(old)
+    assert anew is not None
+    assert (anew.login, anew.seconds) == (login, SESSION_SECONDS - 100)
+    assert not both.check_csrf(anew.login, before.csrf_token(login))
+    assert both.signed_anew(anew.login) is None
+    after = make(clock, secret=new_secret)
+    assert after.login_of(anew.cookie) == login
+    assert after.login_of(cookie) is None
+    both.log_out(anew.login)
+    assert both.login_of(cookie) is None, "a copy of the old one, too"

@@ -6,7 +6,7 @@ import pytest
 from werkzeug.datastructures import Headers
 
 from tests.support.users import ODD_NEIGHBOURS
-from web.cookies import Instance, NamedCookie, read_cookies
+from web.cookies import HOST_ONLY, Instance, NamedCookie, read_cookies
 from web.users.break_glass import AdminAccess
 from web.users.browser_users import BrowserUsers
 
@@ -61,7 +61,7 @@ def test_a_name_is_of_an_instance_and_a_key() -> None:
 def test_an_instance_that_learns_its_id_still_knows_the_one_it_went_by() -> None:
     """And cookies from before instances had ids; the name of now comes first."""
     instance = Instance(OTHER_ID)
-    cookie = NamedCookie("kind", b"key", instance)
+    cookie = NamedCookie("kind", [b"key"], instance)
     before = cookie.name
     assert instance.become(ID)
     assert cookie.name != before
@@ -83,3 +83,81 @@ def test_until_an_instance_is_told_its_id_every_user_that_it_signed_is_its_own()
     assert users.cookie_for(sent) == value
     instance.become(OTHER_ID)
     assert users.user_of(sent) is None, "it is another instance's, which has the same secret"
+
+
+OLD_NAME = f"stockstream_user_{ID}_dc1229"
+OLD_USER = "dGhlIG9sZCB1c2VyIGlk"
+OLD_VALUE = f"{OLD_USER}.d77a8e422712d6e47002f73f091cf99db8cc144b110f9355e3dfa6636d16633d"
+"""As the version made them that signed in hexadecimal, with `SECRET` and for `ID`."""
+NEW_SECRET = "the secret that replaces it, which is as long"
+
+
+def test_a_cookie_of_the_version_before_is_still_its_users() -> None:
+    """Under the same name, so nobody loses their lists; the next page gives one signed anew."""
+    users = BrowserUsers(SECRET, Instance(ID))
+    assert users.cookie_name == OLD_NAME
+    sent = read_cookies(cookies(f"{OLD_NAME}={OLD_VALUE}"))
+    assert users.user_of(sent) == OLD_USER
+    anew = users.cookie_for(sent)
+    assert anew != OLD_VALUE
+    assert users.user(anew) == OLD_USER
+    for wrong in (f"{OLD_USER}x{OLD_VALUE[20:]}", f"{OLD_VALUE[:-1]}0", OLD_VALUE.upper()):
+        assert users.user(wrong) is None
+
+
+def test_a_cookie_of_the_key_before_is_read_and_signed_anew() -> None:
+    """Of either way to sign, and of each of its names; without that key it is nobody's."""
+    before = BrowserUsers(SECRET, Instance(ID))
+    both = BrowserUsers(NEW_SECRET, Instance(ID), previous=SECRET)
+    after = BrowserUsers(NEW_SECRET, Instance(ID))
+    assert after.cookie_name == both.cookie_name != before.cookie_name
+    value = before.cookie_for(read_cookies(cookies(f"{OLD_NAME}={OLD_VALUE}")))
+    for old in (OLD_VALUE, value):
+        sent = read_cookies(cookies(f"{OLD_NAME}={old}"))
+        assert both.user_of(sent) == OLD_USER
+        anew = read_cookies(cookies(f"{both.cookie_name}={both.cookie_for(sent)}"))
+        assert (after.user_of(anew), after.user_of(sent)) == (OLD_USER, None)
+        assert before.user_of(anew) is None
+    somebody = both.new()
+    sent = read_cookies(cookies(f"{OLD_NAME}={value}; {both.cookie_name}={somebody}"))
+    assert both.user_of(sent) == both.user(somebody), "who has both has changed already"
+
+
+def test_a_key_before_has_its_names_until_an_instance_is_told_its_id() -> None:
+    """A node that starts without its disk, in the middle of a replacement."""
+    instance = Instance(OTHER_ID)
+    users = BrowserUsers(NEW_SECRET, instance, previous=SECRET)
+    sent = read_cookies(cookies(f"{OLD_NAME}={OLD_VALUE}"))
+    assert users.user_of(sent) == OLD_USER
+    instance.become(OTHER_ID)
+    assert users.user_of(sent) is None
+
+
+def test_a_cookie_that_this_host_alone_can_set_counts_before_others() -> None:
+    """What a neighbouring name, or somebody on the way, has set beside it is not looked at."""
+    users = BrowserUsers(SECRET, Instance(ID))
+    mine, planted = users.new(), users.new()
+    name = users.name_for(host_only=True)
+    assert name == f"__Host-{users.name_for(host_only=False)}" == f"{HOST_ONLY}{OLD_NAME}"
+    sent = read_cookies(cookies(f"{OLD_NAME}={planted}; {name}={mine}"))
+    assert users.user_of(sent) == users.user(mine)
+    assert users.user_of(read_cookies(cookies(f"{OLD_NAME}={planted}"))) == users.user(planted)
+    assert users.user_of(read_cookies(cookies(f"{HOST_ONLY}{OLD_NAME}=x.y"))) is None
+
+
+def test_a_value_has_one_form() -> None:
+    """Of the last character not all bits count, and an equal value by other letters is none."""
+    users = BrowserUsers(SECRET, Instance(ID))
+    value = users.new()
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    good = [letter for letter in letters if users.user(value[:-1] + letter) is not None]
+    assert good == [value[-1]]
+    assert users.user(f"{value}=") is None
+
+
+def test_what_one_kind_has_signed_is_no_value_of_another() -> None:
+    """A browser's user is no operator's session, whoever names it so."""
+    admin = AdminAccess("token", SECRET, Instance(ID))
+    _, session = admin.log_in()
+    assert BrowserUsers(SECRET, Instance(ID)).user(session) is None
+    assert admin.login_of(BrowserUsers(SECRET, Instance(ID)).new()) is None

@@ -5,7 +5,7 @@ SOURCES = supervision stockstream web mockserver
 SEEDS = 0-99
 SHARED_OUT = -n 2 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help run dev test test-deep simulate check coverage chaos demo bench css lock readme dashboards observability clean
+.PHONY: help run dev test test-deep simulate check supply coverage chaos demo bench css lock readme dashboards observability clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,10 @@ simulate: ## whole nodes in virtual time, from seeds: SEEDS=0-999, or SEEDS=1000
 check: ## lint, format, types, layers, container files, dashboards, built CSS
 	@scripts/bootstrap dev
 	@scripts/check
+
+supply: ## workflows, laws of the house, secrets in files, bill of materials (build/sbom.json), licences
+	@scripts/bootstrap dev
+	@scripts/supply
 
 coverage: ## run all tests and write htmlcov/index.html; fails under 90 % of a package's lines
 	@scripts/bootstrap dev

@@ -70,8 +70,9 @@ class Node:
         headers = {"Authorization": f"Bearer {token}"}
         if chaos_token:
             headers["X-Chaos-Token"] = chaos_token
+        # No proxy of the environment: it would be told the token, and the node would refuse it.
         self._client = httpx.AsyncClient(
-            base_url=self.url, headers=headers, timeout=TIMEOUT_SECONDS
+            base_url=self.url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False
         )
 
     async def __aenter__(self) -> Self:

@@ -39,6 +39,8 @@ GOOD_SECONDS = 5.0
 MOST_INBOX_BYTES = 64_000_000
 
 _log: BoundLogger = structlog.get_logger("bus")
+_reader = trio.CapacityLimiter(1)
+"""A thread of its own: a disk that hangs must not block the threads of others."""
 
 
 class Silence(Enum):
@@ -136,7 +138,9 @@ class Link:
         """
         async with trio.open_nursery() as waiting:
             waiting.start_soon(self._say_late)
-            made = await trio.to_thread.run_sync(self._access.tls_context, abandon_on_cancel=True)
+            made = await trio.to_thread.run_sync(
+                self._access.tls_context, abandon_on_cancel=True, limiter=_reader
+            )
             waiting.cancel_scope.cancel()
         return made
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHUNK = 256 * 1024
+_writer = trio.CapacityLimiter(1)
+"""A thread of its own: a disk that hangs must not block the threads of others."""
 _NEWER_SETTING = b"SET transaction_timeout = 0;\n"
 """A setting at the head of pg_restore's output that servers before 17 do not know."""
 
@@ -134,7 +136,9 @@ async def back_up(url: str, schema: str, file: IO[bytes], progress: Callable[[in
             nursery.start_soon(_listen, process, "pg_dump", said)
             async for chunk in process.stdout:
                 # In a thread: the reader of a pipe may be slow.
-                await trio.to_thread.run_sync(file.write, chunk, abandon_on_cancel=True)
+                await trio.to_thread.run_sync(
+                    file.write, chunk, abandon_on_cancel=True, limiter=_writer
+                )
                 size += len(chunk)
                 progress(size)
             await process.wait()

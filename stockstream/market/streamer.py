@@ -48,6 +48,8 @@ LOOK_SECONDS = 1.0
 """How often it is looked whether a market has opened or closed."""
 
 _log = structlog.stdlib.get_logger(__name__)
+_disk = trio.CapacityLimiter(1)
+"""A thread of its own: a disk that hangs must not block the threads of others."""
 
 
 class _Look:
@@ -98,7 +100,9 @@ class Streamer(Actor):
         single = self._tables.holding.value is None
         if single and self._claim_epoch is not None and not self._tables.quotes.rows:
             with trio.move_on_after(CLAIM_SECONDS):
-                return await trio.to_thread.run_sync(self._claim_epoch, abandon_on_cancel=True)
+                return await trio.to_thread.run_sync(
+                    self._claim_epoch, abandon_on_cancel=True, limiter=_disk
+                )
             _log.warning("the epoch could not be claimed in time; the clock has to do")
         return self._clock()
 

@@ -98,7 +98,7 @@ class Node(Actor):
             how = _how(await process.wait())
         finally:
             # Still alive, it is the actor that was killed: nothing may be left behind.
-            with trio.CancelScope(shield=True):
+            with trio.move_on_after(2 * KILLED_SECONDS, shield=True):
                 await _kill(process)
             self._processes.ended(plan.number, _how(process.returncode))
         if not self._leaving:

@@ -28,6 +28,8 @@ LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 0.9
 
 _log: BoundLogger = structlog.get_logger("nodes")
+_reader = trio.CapacityLimiter(1)
+"""A thread of its own: a disk that hangs must not block the threads of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,9 @@ class Watching(Actor):
 
     async def _read(self) -> None:
         try:
-            token = await trio.to_thread.run_sync(self._token, abandon_on_cancel=True)
+            token = await trio.to_thread.run_sync(
+                self._token, abandon_on_cancel=True, limiter=_reader
+            )
         except ConfigurationError as error:
             _log.warning("the token is not read again", reason=str(error))
         else:

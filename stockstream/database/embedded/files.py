@@ -38,6 +38,8 @@ LONGEST_SOCKET_PATH = 100
 SOCKET_PREFIX = "stockstream-"
 LARGEST_LOG = 10_000_000
 _STARTED_IN = b"/proc/self/cwd"
+_disk = trio.CapacityLimiter(1)
+"""A thread of its own: a disk that hangs must not block the threads of others."""
 
 CONNECTIONS = 60
 """Those of a node with the largest pool that may be set, and some for commands."""
@@ -121,7 +123,7 @@ async def prepare(layout: Layout, user: ServerUser) -> None:
     """
     try:
         layout.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await trio.to_thread.run_sync(_give, layout.home, user.owner)
+        await trio.to_thread.run_sync(_give, layout.home, user.owner, limiter=_disk)
         if layout.log.exists() and layout.log.stat().st_size > LARGEST_LOG:
             layout.log.unlink()
         if layout.data.exists():

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from typing import IO
 
 PROGRAM_SECONDS = 60.0
+KILLED_SECONDS = 5.0
+"""A killed program that is still there waits for a disk."""
+_disk = trio.CapacityLimiter(1)
+"""A thread of its own: a disk that hangs must not block the threads of others."""
 NOBODY = "nobody"
 NOBODY_UID = 65534
 """Used if no user has this name, as in some small images."""
@@ -108,9 +112,11 @@ class ServerUser:
                 ) from None
             finally:
                 process.send_signal(signal.SIGKILL)
-                with trio.CancelScope(shield=True):
+                with trio.move_on_after(KILLED_SECONDS, shield=True) as limit:
                     status = await process.wait()
                 process.close()
+            if limit.cancelled_caught:
+                raise EmbeddedFailed(f"DATABASE_URL: {Path(command[0]).name} cannot be killed")
             output.seek(0)
             return status, output.read().decode(errors="replace").strip().splitlines()
 
@@ -138,7 +144,8 @@ async def choose_user() -> ServerUser:
     reasons = []
     for base in BASES:
         try:
-            copied = replace(user, programs=await trio.to_thread.run_sync(copy_under, base))
+            place = await trio.to_thread.run_sync(copy_under, base, limiter=_disk)
+            copied = replace(user, programs=place)
         except OSError as error:
             reasons.append(f"{base}: {error.strerror}")
         except UnfitPlace as error:

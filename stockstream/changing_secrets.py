@@ -42,6 +42,8 @@ READ_SECONDS = 10.0
 """A disk that hangs holds the reading for so long; the next SIGHUP tries again."""
 
 _log: BoundLogger = structlog.get_logger("secrets")
+_reader = trio.CapacityLimiter(1)
+"""A thread of its own: a disk that hangs must not block the threads of others."""
 
 
 class Current:
@@ -101,7 +103,9 @@ class Secrets(Actor):
         reason = f"they were not there within {READ_SECONDS:g} s"
         try:
             with trio.move_on_after(READ_SECONDS):
-                found = await trio.to_thread.run_sync(self._current.read, abandon_on_cancel=True)
+                found = await trio.to_thread.run_sync(
+                    self._current.read, abandon_on_cancel=True, limiter=_reader
+                )
         except ConfigurationError as error:
             reason = str(error)
         if found is None:

@@ -42,8 +42,9 @@ READ_SECONDS = 10.0
 """A disk that hangs holds the reading for so long; the next SIGHUP tries again."""
 
 _log: BoundLogger = structlog.get_logger("secrets")
-_reader = trio.CapacityLimiter(1)
-"""A thread of its own: a disk that hangs must not block the threads of others."""
+_readers = trio.CapacityLimiter(4)
+"""Threads of its own: a disk that hangs must not block those of others, nor the first that it holds
+the next SIGHUP."""
 
 
 class Current:
@@ -104,7 +105,7 @@ class Secrets(Actor):
         try:
             with trio.move_on_after(READ_SECONDS):
                 found = await trio.to_thread.run_sync(
-                    self._current.read, abandon_on_cancel=True, limiter=_reader
+                    self._current.read, abandon_on_cancel=True, limiter=_readers
                 )
         except ConfigurationError as error:
             reason = str(error)

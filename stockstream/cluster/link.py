@@ -39,8 +39,9 @@ GOOD_SECONDS = 5.0
 MOST_INBOX_BYTES = 64_000_000
 
 _log: BoundLogger = structlog.get_logger("bus")
-_reader = trio.CapacityLimiter(1)
-"""A thread of its own: a disk that hangs must not block the threads of others."""
+_readers = trio.CapacityLimiter(4)
+"""Threads of its own: a disk that hangs must not block those of others, nor the first that it holds
+those of a later life, whose certificates may be elsewhere."""
 
 
 class Silence(Enum):
@@ -139,7 +140,7 @@ class Link:
         async with trio.open_nursery() as waiting:
             waiting.start_soon(self._say_late)
             made = await trio.to_thread.run_sync(
-                self._access.tls_context, abandon_on_cancel=True, limiter=_reader
+                self._access.tls_context, abandon_on_cancel=True, limiter=_readers
             )
             waiting.cancel_scope.cancel()
         return made

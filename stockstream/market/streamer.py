@@ -48,8 +48,9 @@ LOOK_SECONDS = 1.0
 """How often it is looked whether a market has opened or closed."""
 
 _log = structlog.stdlib.get_logger(__name__)
-_disk = trio.CapacityLimiter(1)
-"""A thread of its own: a disk that hangs must not block the threads of others."""
+_disk = trio.CapacityLimiter(4)
+"""Threads of its own: a disk that hangs must not block those of others, nor the first that it holds
+those of a later life."""
 
 
 class _Look:

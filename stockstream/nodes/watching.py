@@ -28,8 +28,9 @@ LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 0.9
 
 _log: BoundLogger = structlog.get_logger("nodes")
-_reader = trio.CapacityLimiter(1)
-"""A thread of its own: a disk that hangs must not block the threads of others."""
+_readers = trio.CapacityLimiter(4)
+"""Threads of its own: a disk that hangs must not block those of others, nor the first that it holds
+the next reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Watching(Actor):
     async def _read(self) -> None:
         try:
             token = await trio.to_thread.run_sync(
-                self._token, abandon_on_cancel=True, limiter=_reader
+                self._token, abandon_on_cancel=True, limiter=_readers
             )
         except ConfigurationError as error:
             _log.warning("the token is not read again", reason=str(error))

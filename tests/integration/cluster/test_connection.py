@@ -132,7 +132,9 @@ async def test_certificates_on_a_disk_that_stalls_are_as_good_as_no_nats(
     async with a_node("a", "nats://token@127.0.0.1:1", ca=stalled) as a:
         await a.log.until(lambda: a.log.of(BusDown))
         assert "certificates" in a.log.of(BusDown)[0].reason
-    os.close(os.open(stalled, os.O_WRONLY | os.O_NONBLOCK))  # the thread has no more to wait for
+    writer = os.open(stalled, os.O_WRONLY | os.O_NONBLOCK)
+    stalled.unlink()  # which may be opened a second time
+    os.close(writer)  # the thread has no more to wait for
 
 
 SLOW_NODE = """

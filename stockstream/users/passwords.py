@@ -74,7 +74,7 @@ class Passwords:
         )
         self._nobodys = _nobodys_hash(settings)
         self._limiter = trio.CapacityLimiter(AT_ONCE)
-        self._waiting = self._done = self._refused = 0
+        self._done = self._refused = 0
 
     async def hash(self, password: str) -> str:
         """The hash of a password, with all that is needed to verify it.
@@ -102,24 +102,17 @@ class Passwords:
 
     def statistics(self) -> LineStatistics:
         """How the line is."""
-        return LineStatistics(
-            self._limiter.borrowed_tokens, self._waiting, self._done, self._refused
-        )
+        line = self._limiter.statistics()
+        return LineStatistics(line.borrowed_tokens, line.tasks_waiting, self._done, self._refused)
 
     async def _in_line(self, work: Callable[[], R]) -> R:
-        if self._waiting >= MOST_WAITING:
+        if self._limiter.statistics().tasks_waiting >= MOST_WAITING:
             self._refused += 1
             raise TooBusy(f"{MOST_WAITING} passwords wait to be looked at; try again in a moment")
-        self._waiting += 1
+        # A caller that goes away keeps its place until the thread has ended.
         try:
-            await self._limiter.acquire()
+            return await trio.to_thread.run_sync(work, limiter=self._limiter)
         finally:
-            self._waiting -= 1
-        # The place is kept until the thread has ended: a caller that goes away leaves it at work.
-        try:
-            return await trio.to_thread.run_sync(work)
-        finally:
-            self._limiter.release()
             self._done += 1
 
 

@@ -34,6 +34,8 @@ LONGEST_BODY = 262_144
 """Bytes of an answer. The largest known ones have some 20,000."""
 LONGEST_SAID = 200
 _CLOSING_SECONDS = 1.0
+_reader = trio.CapacityLimiter(1)
+"""A thread of its own: a disk that hangs must not block the threads of others."""
 _HEADERS = {"accept": "application/json", "accept-encoding": "identity"}
 
 
@@ -57,7 +59,7 @@ class _Refusal(msgspec.Struct, frozen=True):
 @asynccontextmanager
 async def opened_client() -> AsyncIterator[httpx.AsyncClient]:
     """A client for one provider. The slow part of making one runs in a thread."""
-    context = await trio.to_thread.run_sync(tls_context)
+    context = await trio.to_thread.run_sync(tls_context, limiter=_reader)
     client = httpx.AsyncClient(
         verify=context,
         trust_env=False,

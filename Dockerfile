@@ -4,8 +4,9 @@ FROM python:3.13.14-slim-trixie AS build
 WORKDIR /src
 RUN python -m venv /opt/stockstream
 ENV PATH=/opt/stockstream/bin:$PATH
-COPY requirements.lock ./
-RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.lock
+# With what traces need, so that setting OTEL_EXPORTER_OTLP_ENDPOINT is all there is to do.
+COPY requirements-tracing.lock ./
+RUN pip install --no-cache-dir --disable-pip-version-check -r requirements-tracing.lock
 COPY pyproject.toml README.md ./
 COPY supervision supervision
 COPY stockstream stockstream

@@ -35,6 +35,7 @@ _KEY = re.compile(r"[!-~]+")
 _OTHERS = re.compile(
     # Read by commands that talk to a running node, and by docker-compose.yml from the same .env.
     r"STOCKSTREAM_(URL|(CHAOS_)?TOKEN(_FILE)?)|POSTGRES_PASSWORD|COMPOSE_\w+"
+    r"|OTEL_\w+"  # OpenTelemetry's, under its own names
     # Kubernetes and Docker put these into every container beside a service named `stockstream`.
     r"|STOCKSTREAM(_\w+)?_(SERVICE_(HOST|PORT\w*)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
@@ -47,12 +48,13 @@ class Configuration:
     """The input of a start: the settings, and by field name the origin of each value.
 
     `given` has each secret that is set, by its variable, those of the providers too; `warnings` are
-    what an operator should be told of them.
+    what an operator should be told of them. `otel` has the variables of OpenTelemetry.
     """
 
     settings: Settings
     sources: Mapping[str, Origin]
     given: Mapping[str, Given] = field(default_factory=dict)
+    otel: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def warnings(self) -> list[str]:
@@ -112,7 +114,13 @@ def load(*, make_secrets: bool = False) -> Configuration:
         settings = settings.with_provider_key(source.name, value_of(key), value_of(secret))
         both = {source.key_variable: key, source.secret_variable: secret}
         given |= {name: one for name, one in both.items() if one is not None}
-    return Configuration(settings, sources, given)
+    otel = {
+        name: value
+        for given_in in (in_file, os.environ)
+        for name, value in given_in.items()
+        if name.startswith("OTEL_") and value
+    }
+    return Configuration(settings, sources, given, otel)
 
 
 def key_and_secret(

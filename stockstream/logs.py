@@ -15,6 +15,7 @@ from typing import Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from stockstream.spans import Traced
 from supervision import correlation_id
 
 _SECRET_NAME = re.compile(r"(?i)(^|_)(password|secret|token|authorization|cookie|api_?key)")
@@ -90,8 +91,11 @@ def configure(
 
 def _add_correlation_id(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
     current = correlation_id.get()
-    if current is not None:
-        event_dict.setdefault("correlation_id", current)
+    if current:
+        event_dict.setdefault("correlation_id", str(current))
+    if isinstance(current, Traced):
+        event_dict.setdefault("trace_id", f"{current.trace:032x}")
+        event_dict.setdefault("span_id", f"{current.span:016x}")
     return event_dict
 
 

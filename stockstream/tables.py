@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stockstream import paths
+from stockstream import paths, spans
 from stockstream.audit_inbox import AuditInbox
 from stockstream.times import Moment
 from supervision import Ownership, Slot, Table
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from stockstream.histogram import Histogram
     from stockstream.quotes import Symbol
+    from stockstream.spans import Traced
     from stockstream.statuses import (
         AlertStatus,
         BusStatus,
@@ -59,13 +60,15 @@ ALERT_INBOX_ROWS = 50_000
 class Batch:
     """Quotes published together at a moment. `number` rises by one with each of this process.
 
-    Those that are not `own` came from another node of the cluster, or are shown here only.
+    Those that are not `own` came from another node of the cluster, or are shown here only. `traced`
+    is who published it, where that is traced.
     """
 
     number: int
     rows: tuple[QuoteRow, ...]
     published: Moment
     own: bool = True
+    traced: Traced | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Outbox:
         """Publish: from here on, these rows are not lost by the death of an actor."""
         self._appends.check()
         self._last_number += 1
-        batch = Batch(self._last_number, tuple(rows), Moment.now(), own)
+        batch = Batch(self._last_number, tuple(rows), Moment.now(), own, traced=spans.current())
         if self._acknowledges is not None:
             self._waiting.append(batch)
             self._rows += len(batch.rows)

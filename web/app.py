@@ -36,6 +36,7 @@ from web.pages import pages
 from web.request_caller import current_caller
 from web.request_caller import install as install_callers
 from web.request_limits import count_requests, refuse_addresses
+from web.request_span import begin_span, end_span, note_status
 from web.security import (
     SECURITY_HEADERS,
     Elsewhere,
@@ -103,6 +104,7 @@ def create_app(
     app.before_request(partial(_take_over_id, parts.settings.trusted_proxies))
     throttles = parts.settings.throttles
     refuse_addresses(app, throttles.requests)
+    app.teardown_request(end_span)
     principals = Principals(parts.settings.users, parts.settings.admin)
     install_principals(app, principals)
     count_requests(app, throttles.requests)
@@ -156,6 +158,7 @@ async def _take_over_id(trusted: Sequence[Network]) -> None:
     of_a_proxy = peer is not None and socket_holder(trusted, peer[0]) is None
     if (of_a_proxy or current_caller().local) and _SENT_ID.fullmatch(sent):
         correlation_id.set(sent)
+    begin_span(believed=current_caller().local)  # proxies pass on what their clients have sent
 
 
 async def _error(error: HTTPException) -> Answer:
@@ -186,6 +189,7 @@ async def _add_headers(response: Response | WerkzeugResponse) -> Response | Werk
     if redirects and not isinstance(response, Elsewhere):
         response.location = own_address(str(response.location))
         response.set_data(b"")  # which repeats the address as it was
-    response.headers.setdefault(REQUEST_ID, correlation_id.get() or "")
+    note_status(response.status_code)
+    response.headers.setdefault(REQUEST_ID, str(correlation_id.get() or ""))
     response.headers.setdefault("Cache-Control", "no-store")
     return response

@@ -33,8 +33,8 @@ ON CONFLICT (rule_id, epoch, seq) DO NOTHING
 RETURNING id, rule_id, epoch, seq, owner
 """
 _CALL = """
-INSERT INTO webhook_deliveries (alert_id, owner, url)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[])
+INSERT INTO webhook_deliveries (alert_id, owner, url, traceparent)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])
 """
 _STAND = """
 UPDATE alert_rules r SET armed = s.armed, currency = coalesce(r.currency, s.currency)
@@ -153,8 +153,8 @@ class StoreAlerts(Query[bool]):
                 )
         return bool(calls)
 
-    async def _store(self, connection: Connection) -> list[tuple[int, str, str]]:
-        """Store the alerts; the webhooks of those that are new: alert, owner, address."""
+    async def _store(self, connection: Connection) -> list[tuple[int, str, str, str | None]]:
+        """Store the alerts; the webhooks of those that are new: alert, owner, address, trace."""
         alerts = self.unstored.alerts
         stored = await connection.fetch(
             _STORE,
@@ -175,15 +175,16 @@ class StoreAlerts(Query[bool]):
             [alert.currency for alert in alerts],
             [alert.source for alert in alerts],
         )
-        urls = {
-            (alert.rule, *alert.version): url
+        traces = self.unstored.traceparents
+        asked = {
+            (alert.rule, *alert.version): (url, traces.get(alert.id))
             for alert, url in zip(alerts, self.unstored.webhooks, strict=True)
         }
         calls = []
         for row_id, rule, epoch, seq, owner in (row.values() for row in stored):
-            url = urls[rule, epoch, seq]
+            url, traceparent = asked[rule, epoch, seq]
             if url is not None:
-                calls.append((row_id, owner, url))
+                calls.append((row_id, owner, url, traceparent))
         return calls
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stockstream import paths
+from stockstream import paths, spans
 from stockstream.alerts.cooldown import CoolDowns
 from stockstream.alerts.rules import NOWHERE, Rule, judge, quiet
 from stockstream.alerts.spares import Recording, Spares
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from stockstream.quotes import Symbol, Version
+    from stockstream.spans import Traced
     from stockstream.statuses import QuoteRow
 
 MOST_WAITING = 10_000
@@ -40,6 +41,8 @@ AT_ONCE = 200
 """Alerts stored in one transaction."""
 MOST_KNOWN = 20_000
 """Ids of alerts that were told here, newest last: a node that was frozen tells its alerts late."""
+MOST_TRACED = 1_000
+"""Alerts of which it is known what fired them, the newest: only of what is traced."""
 STANDINGS_AT_ONCE = 1_000
 """Standings stored in one transaction: a price that crosses all rules changes all of theirs."""
 
@@ -59,11 +62,13 @@ class Unstored(msgspec.Struct, frozen=True):
 
     A rule's standing is stored only after all that the rule fired or withholds. Otherwise, if the
     process ended in between, the rule would be disarmed and the crossing that disarmed it lost.
+    `traceparents` are by the ids of those alerts that are traced.
     """
 
     alerts: list[Alert]
     webhooks: list[str | None]
     standings: dict[int, Standing]
+    traceparents: dict[str, str] = {}
 
 
 class AlertBook:
@@ -89,6 +94,7 @@ class AlertBook:
         self._undelivered: deque[Alert] = deque()
         self._untold: deque[Alert] = deque(maxlen=MOST_WAITING)
         self._known: OrderedDict[str, None] = OrderedDict()
+        self._traced: OrderedDict[str, Traced] = OrderedDict()
         self._spares = Spares()
         self._spare_standings: dict[int, tuple[Standing, str | None]] = {}
         self._numbers = 0
@@ -259,6 +265,11 @@ class AlertBook:
             return
         self._fired += 1
         alert = self._tell(alert)
+        traced = spans.current()
+        if traced is not None:
+            self._traced[alert.id] = traced
+            if len(self._traced) > MOST_TRACED:
+                self._traced.popitem(last=False)
         self._unstored.append((alert, rule.webhook))
         if self._records.in_cluster:
             self._untold.append(alert)
@@ -342,7 +353,16 @@ class AlertBook:
         standings = dict(islice(waiting, STANDINGS_AT_ONCE))
         if not first and not standings:
             return None
-        return Unstored([a for a, _ in first], [url for _, url in first], standings)
+        return Unstored(
+            [a for a, _ in first],
+            [url for _, url in first],
+            standings,
+            {a.id: self._traced[a.id].traceparent for a, _ in first if a.id in self._traced},
+        )
+
+    def traced(self, alerts: Iterable[Alert]) -> list[Traced]:
+        """What fired them, as far as it is traced."""
+        return [self._traced[alert.id] for alert in alerts if alert.id in self._traced]
 
     def stored(self, done: Unstored) -> None:
         """Take off what was stored, or refused for good."""

@@ -78,11 +78,11 @@ WITH wanted AS MATERIALIZED (
 ), claimed AS (
     UPDATE webhook_deliveries d SET claimed_by = $1, next_attempt_at = now() + $2
     FROM chosen WHERE d.alert_id = chosen.alert_id
-    RETURNING d.alert_id, d.owner AS line_owner, d.receiver, d.url, d.attempts
+    RETURNING d.alert_id, d.owner AS line_owner, d.receiver, d.url, d.attempts, d.traceparent
 )
 SELECT a.id, rule_id, a.owner, symbol, kind, threshold, "window", price, reference, quoted_at,
     epoch, seq, fired_at, crossings, exchange, currency, source,
-    false AS read, receiver, url, attempts
+    false AS read, receiver, url, attempts, traceparent
 FROM claimed JOIN alerts a ON a.id = alert_id ORDER BY a.id
 """
 # The receiver took it, so it is delivered even if another node has claimed it meanwhile.
@@ -135,12 +135,15 @@ WHERE state = 'pending' AND claimed_by = $1
 
 
 class Call(msgspec.Struct, frozen=True):
-    """An alert to be posted to an address; so many attempts of it have failed."""
+    """An alert to be posted to an address; so many attempts of it have failed. `traceparent` is
+    of what fired it, where that is traced.
+    """
 
     stored: StoredAlert
     line: Line
     url: str
     attempts: int
+    traceparent: str | None = None
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -214,7 +217,7 @@ class ClaimCalls(Query[list[Call]]):
         for row in rows:
             stored = stored_alert(row)
             line = Line(stored.alert.owner, row["receiver"])
-            calls.append(Call(stored, line, row["url"], row["attempts"]))
+            calls.append(Call(stored, line, row["url"], row["attempts"], row["traceparent"]))
         return calls
 
 

@@ -21,6 +21,7 @@ from stockstream.http_client import (
     tls_context,
     tls_reason,
 )
+from stockstream.spans import traceparent_headers
 from stockstream.times import now_ms
 from stockstream.told_alert import ToldAlert
 
@@ -125,6 +126,7 @@ class Poster:
             "Content-Type": "application/json",
             "StockStream-Alert": alert.id,
             HEADER: self.signer.header(alert.owner, body, now // 1000),
+            **traceparent_headers(),
         }
         # The certificate must match the name, although the connection goes to the address.
         name = {"sni_hostname": target.name}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import structlog
 import trio
 
-from stockstream import paths
+from stockstream import paths, spans
 from stockstream.alerts.alert_rows import StoreAlerts
 from stockstream.alerts.book import Unstored
 from stockstream.alerts.rule_rows import FetchChanges
@@ -58,6 +58,8 @@ BATCHES_AT_ONCE = 100
 RULES_AT_ONCE = 100
 TOLD_AT_ONCE = 200
 """Alerts in one message to the other nodes, some 60 KB."""
+
+_JUDGES = spans.of_topic("judge", "process")
 
 _log: BoundLogger = structlog.get_logger("alerts")
 
@@ -149,7 +151,9 @@ class Watcher(Actor):
             now = self._clock()
             while batches := self._inbox.waiting(BATCHES_AT_ONCE):
                 for batch in batches:
-                    await _in_turns(self._book.judge(batch.rows, now, own=batch.own))
+                    traced = [] if batch.traced is None else [batch.traced]
+                    with spans.following("judge stock:all", traced, values=_JUDGES):
+                        await _in_turns(self._book.judge(batch.rows, now, own=batch.own))
                     self._inbox.acknowledge(batch.number)
                 self._wake_tellers()
             if not self._book.note_dropped(self._inbox.statistics().dropped):
@@ -270,7 +274,8 @@ class Watcher(Actor):
         if unstored is None:
             return False
         try:
-            await self._store_all(unstored)
+            with spans.following("store alerts", self._book.traced(unstored.alerts), "internal"):
+                await self._store_all(unstored)
         except DatabaseError:
             await trio.sleep(RETRY_SECONDS)
         else:
@@ -292,7 +297,8 @@ class Watcher(Actor):
                 return
             for alert, url in zip(unstored.alerts, unstored.webhooks, strict=True):
                 try:
-                    if await ask(self._database, StoreAlerts(Unstored([alert], [url], {}))):
+                    one = Unstored([alert], [url], {}, unstored.traceparents)
+                    if await ask(self._database, StoreAlerts(one)):
                         self._webhooks.cast(CallsDue())
                 except Rejected as why:
                     _log.error("an alert is refused", alert=alert.id, reason=str(why))
@@ -307,7 +313,8 @@ class Watcher(Actor):
                 await fired.wait()
                 continue
             try:
-                await self._broadcaster.call(DeliverAlert(alert), timeout=DELIVER_SECONDS)
+                with spans.following("deliver alert", self._book.traced([alert]), "internal"):
+                    await self._broadcaster.call(DeliverAlert(alert), timeout=DELIVER_SECONDS)
             except CallError:
                 # It restarts. Asked twice it tells each connection once.
                 await trio.sleep(DELIVER_RETRY_SECONDS)

@@ -13,12 +13,13 @@ import random
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 import trio
 
-from stockstream import paths
+from stockstream import paths, spans
 from stockstream.alerts.call_rows import ClaimCalls, EndCalls, Failed, FetchDue, ReleaseCalls, Taken
 from stockstream.alerts.posting import Poster
 from stockstream.alerts.shares import SHARES, Line, LineRecord, Pauses, Shares
@@ -237,7 +238,12 @@ class Webhooks(Actor):
             self._wake()
             return
         correlation_id.set(call.stored.alert.id)  # as its receiver knows it
-        outcome = await poster.post(call, slot.standing)
+        with _span_of(call) as span:
+            outcome = await poster.post(call, slot.standing)
+            if outcome.status is not None:
+                span.note("http.response.status_code", outcome.status)
+            if outcome.reason is not None:
+                span.fail("no_answer" if outcome.status is None else str(outcome.status))
         if outcome.reason is None:
             self._shares.note_answer(call.line, outcome.seconds)
             self._taken.append(Taken(call, outcome.status))
@@ -255,3 +261,16 @@ class Webhooks(Actor):
             attempts, now = call.attempts + 1, trio.current_time()
             pause = self._shares.note_failure(call.line, attempts, now, outcome.asked)
         return Failed(call, outcome.status, reason, pause, outcome.final, outcome.gone)
+
+
+def _span_of(call: Call) -> spans.Span:
+    """The span of a try, in the trace of what fired the alert. The address may hold a key."""
+    origin = spans.origin_of(call.traceparent, believed=True)
+    if origin is None:
+        return spans.NOT_TRACED
+    values: dict[str, spans.Value] = {
+        "http.request.method": "POST",
+        "server.address": urlsplit(call.url).hostname or "",
+        "http.request.resend_count": call.attempts,
+    }
+    return spans.root("POST", "client", values, origin)

@@ -20,10 +20,11 @@ from stockstream.environment import load
 from stockstream.hangups import Hangups
 from stockstream.nodes.inherited import follow_parent, say_ready, take_sockets
 from stockstream.run_record import RunRecord
+from stockstream.tracing import traced
 from supervision import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from stockstream.config import Settings
     from stockstream.environment import Configuration
@@ -79,7 +80,7 @@ def serve(
         sys.stdout.write(announcement(configuration, addresses))
         sys.stdout.flush()
 
-    return _run(settings, addresses, tell, hangups)
+    return _run(settings, addresses, tell, hangups, configuration.otel)
 
 
 def _serve_as_node(inherited: str, hangups: Hangups) -> int:
@@ -91,14 +92,20 @@ def _serve_as_node(inherited: str, hangups: Hangups) -> int:
     logs.configure(settings.log_level, settings.log_format, node=part_settings.node_name(settings))
     settings = _with_room_for_clients(configuration)
     stub_port = settings.stub_port if settings.uses_stub else None
-    return _run(settings, Addresses(sockets, stub_port, inherited=True), say_ready, hangups)
+    addresses = Addresses(sockets, stub_port, inherited=True)
+    return _run(settings, addresses, say_ready, hangups, configuration.otel)
 
 
 def _run(
-    settings: Settings, addresses: Addresses, tell: Callable[[], None], hangups: Hangups
+    settings: Settings,
+    addresses: Addresses,
+    tell: Callable[[], None],
+    hangups: Hangups,
+    otel: Mapping[str, str],
 ) -> int:
     current = Current(settings)
-    record = RunRecord(settings.data_directory, part_settings.node_name(settings))
+    node = part_settings.node_name(settings)
+    record = RunRecord(settings.data_directory, node)
     with upstreams_named():
         upstreams = part_settings.upstreams(settings, addresses.stub_port)
         root = build(settings, addresses, upstreams, record.before, current)
@@ -111,7 +118,8 @@ def _run(
     record.begin()
     how: End = "crashed"
     try:
-        code = run(root, on_start=on_start, on_signals={signal.SIGHUP: hangups.came})
+        with traced(otel, node):
+            code = run(root, on_start=on_start, on_signals={signal.SIGHUP: hangups.came})
         how = "stopped" if code == 0 else "gave_up"
     finally:
         record.end(how)

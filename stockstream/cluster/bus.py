@@ -16,7 +16,7 @@ import msgspec
 import structlog
 import trio
 
-from stockstream import paths
+from stockstream import paths, spans
 from stockstream.cluster.codec import decode_told, decode_told_or_piece, kind
 from stockstream.cluster.counts import Counts
 from stockstream.cluster.filling import Filling
@@ -65,7 +65,7 @@ from stockstream.messages import (
     UpstreamTold,
 )
 from stockstream.times import Moment, now_ms
-from supervision import Actor, Caller, MailboxPolicy, handles, replies_later
+from supervision import Actor, Caller, MailboxPolicy, correlation_id, handles, replies_later
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -231,9 +231,16 @@ class Bus(Actor):
     def _publish(self, rows: tuple[QuoteRow, ...]) -> None:
         self._number += 1
         now = Moment.now().milliseconds
-        me = self._me
+        me, traced = self._me, spans.current()
         self._saying.say(
-            Prices(name=me.name, boot=me.boot, number=self._number, now=now, rows=rows)
+            Prices(
+                name=me.name,
+                boot=me.boot,
+                number=self._number,
+                now=now,
+                rows=rows,
+                traceparent="" if traced is None else traced.traceparent,
+            )
         )
 
     def _listen(self) -> None:
@@ -334,7 +341,10 @@ class Bus(Actor):
             self._membership.cast(Heard(message))
         elif isinstance(message, Prices):
             self._filling.heard(node, message.number)
+            traced = message.traceparent and spans.taken_over(message.traceparent, node.name)
+            before = correlation_id.set(traced or None)
             self._pass_on(message)
+            correlation_id.reset(before)
         elif isinstance(message, State):
             self._on_state(node, message)
         elif isinstance(message, AlertsTold):

@@ -31,12 +31,14 @@ class Prices(Said, frozen=True, kw_only=True, tag="prices"):
     """Quotes that the sender has published, at most `ROWS_PER_MESSAGE`.
 
     `number` is above that of its last message by one; where it is not, the receiver has missed
-    some. `now` is the sender's monotonic clock, in ms.
+    some. `now` is the sender's monotonic clock, in ms. `traceparent` names
+    the span that published them, where that is traced.
     """
 
     number: Count
     now: int
     rows: tuple[QuoteRow, ...]
+    traceparent: str = ""
 
 
 class PageWanted(Said, frozen=True, kw_only=True, tag="page_wanted"):

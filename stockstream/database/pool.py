@@ -19,6 +19,7 @@ import asyncpg
 import structlog
 import trio
 
+from stockstream import spans
 from stockstream.database import freshness
 from stockstream.database.connecting import asked_through, connect, hang_up
 from stockstream.database.deadlines import within
@@ -57,6 +58,7 @@ WAIT_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 """The buckets of the time that queries wait for a connection."""
 
 UNTOLD = "the server does not say how far it is behind the primary"
+_OF_POSTGRES = {"db.system.name": "postgresql"}
 NOT_YET = "not connected yet"
 """The reason before the first attempt has ended."""
 
@@ -358,9 +360,13 @@ class Pool:
         self.waits.add(trio.current_time() - job.since)
         as_of = link.as_of  # before the query: a later value may claim more than the query sees
         before = correlation_id.set(job.correlation)
+        name = type(job.query).__name__
         try:
-            answer = await self._ask(job.query, link)
-            self._note(type(job.query).__name__, answer)
+            with spans.child(name, "client", _OF_POSTGRES) as span:
+                answer = await self._ask(job.query, link)
+                if isinstance(answer, DatabaseError):
+                    span.fail(type(answer).__name__)
+            self._note(name, answer)
         finally:
             correlation_id.reset(before)
         job.caller.reply(answer if isinstance(answer, DatabaseError) else Answered(answer, as_of))

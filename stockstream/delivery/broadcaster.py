@@ -29,6 +29,7 @@ from stockstream.garbage import sweep
 from stockstream.messages import CircuitChanged, DeliverAlert, FeedChanged, QuotesPublished
 from stockstream.quotes import iso_utc
 from stockstream.refusals import refused
+from stockstream.spans import Gathered, of_topic
 from stockstream.statuses import CircuitState, FeedState
 from stockstream.symbol_states import away, away_alone, next_due, unconfirmed
 from stockstream.times import Moment, WallClock, now_ms
@@ -54,6 +55,7 @@ LONGEST_SILENCE_SECONDS = 4.0
 SHORTEST_TOLD_INTERVAL = 1.0
 """Clients call a price stale after three intervals; below this, a hiccup would look like that."""
 
+_FLUSHES = of_topic("flush", "process")
 _log: BoundLogger = structlog.get_logger("delivery.broadcaster")
 
 
@@ -92,6 +94,7 @@ class Broadcaster(Actor):
         self._quotes_revision = -1
         self._states_of: tuple[int, frozenset[str]] = -1, frozenset()
         self._states_due = math.inf
+        self._gathered = Gathered()
 
     async def init(self) -> None:
         """Go on where a predecessor was killed: with its lanes, and what they have seen."""
@@ -107,6 +110,7 @@ class Broadcaster(Actor):
     @handles(QuotesPublished)
     async def _on_quotes(self, message: QuotesPublished) -> None:
         self._book.note(message.rows)
+        self._gathered.add()
         if not self._book.waiting:
             return
         if trio.current_time() >= self._flush_ended + self._flush_interval:
@@ -248,7 +252,11 @@ class Broadcaster(Actor):
         with_prices = self._book.waiting and now >= self._last_flush + self._flush_interval
         if with_prices:
             self._last_flush = now
-        await in_turns(self._fan_out.flush(now, with_prices=with_prices), self._turn)
+            with self._gathered.span("flush stock:all", _FLUSHES) as span:
+                span.note("stockstream.clients", len(self._connections))
+                await in_turns(self._fan_out.flush(now, with_prices=True), self._turn)
+        else:
+            await in_turns(self._fan_out.flush(now, with_prices=False), self._turn)
         if with_prices:
             self._flush_ended = trio.current_time()
             self._connections.counts.seconds.add(self._flush_ended - now)

@@ -33,23 +33,31 @@ CommandId = Annotated[str, Meta(max_length=LONGEST_ID)] | int | float
 client, so it has a limit."""
 
 
+TraceParent = Annotated[
+    str, Meta(pattern="^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", max_length=LONGEST_ID)
+]
+
+
 class Subscribe(Struct, tag_field="action", tag="subscribe", frozen=True):
     """Ask for symbols; "*" for all. `since` are the versions the client has already.
 
     `max_rate` limits the client's price frames per second from now on; None changes nothing.
+    `traceparent` (W3C Trace Context) has the server trace the command, if it traces at all.
     """
 
     symbols: list[str] | Literal["*"]
     id: CommandId | UnsetType = UNSET
     since: dict[str, tuple[int, int]] = {}
     max_rate: Annotated[float, Meta(gt=0)] | None = None
+    traceparent: TraceParent | UnsetType = UNSET
 
 
 class Unsubscribe(Struct, tag_field="action", tag="unsubscribe", frozen=True):
-    """Give symbols up; "*" for all."""
+    """Give symbols up; "*" for all. `traceparent` is as in `Subscribe`."""
 
     symbols: list[str] | Literal["*"]
     id: CommandId | UnsetType = UNSET
+    traceparent: TraceParent | UnsetType = UNSET
 
 
 class Ping(Struct, tag_field="action", tag="ping", frozen=True):

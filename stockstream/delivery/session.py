@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 import trio
+from msgspec import UNSET
 
-from stockstream import paths
+from stockstream import paths, spans
 from stockstream.delivery.limits import (
     BAD_MESSAGES,
     BAD_MESSAGES_SECONDS,
@@ -147,7 +148,8 @@ class Session(Actor):
             case Subscribe() | Unsubscribe():
                 if not self._bucket.take(now, self._more_tokens(message)):
                     return await self._limit_rate(command, now)
-                await self._change(command, message)
+                with _span_of(message):
+                    await self._change(command, message)
             case Ping():
                 await self._say(command, Pong(iso_utc(self._wall_clock_ms()), message.id))
         return Served()
@@ -240,6 +242,17 @@ class Session(Actor):
                 if trio.current_time() >= give_up_at:
                     raise
                 await trio.sleep(PARTNER_RETRY_SECONDS)
+
+
+def _span_of(message: Subscribe | Unsubscribe) -> spans.Span:
+    """The span of a command whose client has sent what it is a part of; else there is none."""
+    if message.traceparent is UNSET:
+        return spans.NOT_TRACED
+    origin = spans.origin_of(message.traceparent, believed=False)
+    if origin is None:
+        return spans.NOT_TRACED
+    name = "subscribe" if isinstance(message, Subscribe) else "unsubscribe"
+    return spans.root(name, "server", origin=origin)
 
 
 def _versions(since: dict[str, tuple[int, int]], latest: int) -> dict[Symbol, Version]:

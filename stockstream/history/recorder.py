@@ -17,7 +17,7 @@ from urllib.parse import quote
 import structlog
 import trio
 
-from stockstream import paths
+from stockstream import paths, spans
 from stockstream.database.query import DatabaseError, NoRoom, Rejected, ask
 from stockstream.history.candles import Tick
 from stockstream.history.recording import Record, TickBatch
@@ -51,6 +51,7 @@ CALM_SECONDS = 900.0
 
 R = TypeVar("R")
 
+_OF = {name: spans.of_topic(name, "process", "outbox") for name in ("record", "spool")}
 _log: BoundLogger = structlog.get_logger("recorder")
 
 
@@ -97,6 +98,7 @@ class Recorder(Actor):
         self._spooled_since: int | None = None
         self._adopt_at = -math.inf
         self._unusable: str | None = None
+        self._traced: list[spans.Traced] = []
 
     async def init(self) -> None:
         """Begin."""
@@ -143,7 +145,8 @@ class Recorder(Actor):
         """Empty the outbox into the database; False when the database cannot be asked."""
         while batches := self._waiting():
             try:
-                await self._record(batches)
+                with self._span("record", len(batches)):
+                    await self._record(batches)
             except DatabaseError as error:
                 self._standing.failed(str(error))
                 return False
@@ -162,7 +165,8 @@ class Recorder(Actor):
             self._spool is not None and (batches := self._waiting()) and batches[0].number <= last
         ):
             try:
-                lost = await self._in_thread(partial(self._spool.append, batches))
+                with self._span("spool", len(batches)):
+                    lost = await self._in_thread(partial(self._spool.append, batches))
             except OSError as error:
                 self._standing.lose(self._spool.settle())
                 return self._disk_trouble(error)
@@ -228,13 +232,22 @@ class Recorder(Actor):
     def _waiting(self) -> list[TickBatch]:
         """The oldest batches of the outbox, as they are recorded."""
         chosen: list[TickBatch] = []
+        self._traced = []
         ticks = 0
         for batch in self._outbox.waiting(BATCHES_AT_ONCE):
             chosen.append(self._as_recorded(batch))
+            if batch.traced is not None:
+                self._traced.append(batch.traced)
             ticks += len(batch.rows)
             if ticks >= TICKS_AT_ONCE:
                 break
         return chosen
+
+    def _span(self, operation: str, batches: int) -> spans.Span:
+        """The span of what is done with the batches that `_waiting` has just told."""
+        span = spans.following(f"{operation} outbox", self._traced, values=_OF[operation])
+        span.note("messaging.batch.message_count", batches)
+        return span
 
     def _as_recorded(self, batch: Batch) -> TickBatch:
         ticks = tuple(

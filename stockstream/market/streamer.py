@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
-from stockstream import paths
+from stockstream import paths, spans
 from stockstream.market.acceptance import accept, epoch_of, take_in
 from stockstream.market.day_base import corrected
 from stockstream.market.day_figures import said_later
@@ -47,6 +47,7 @@ CLAIM_SECONDS = 2.0
 LOOK_SECONDS = 1.0
 """How often it is looked whether a market has opened or closed."""
 
+_PUBLISHES = spans.of_topic("publish", "send")
 _log = structlog.stdlib.get_logger(__name__)
 _disk = trio.CapacityLimiter(4)
 """Threads of its own: a disk that hangs must not block those of others, nor the first that it holds
@@ -157,13 +158,16 @@ class Streamer(Actor):
         return portions
 
     def _publish(self, rows: tuple[QuoteRow, ...], *, own: bool) -> None:
-        self._tables.quotes.put_all({row.quote.symbol: row for row in rows})
-        if own:
-            number = self._tables.outbox.append(rows).number
-        else:
-            number = self._tables.outbox.statistics().last_number
-        self._tables.alert_inbox.append(rows, own=own)
-        self._pubsub.cast(QuotesPublished(number, rows, own))
+        with spans.child("publish stock:all", "producer", _PUBLISHES) as span:
+            span.note("stockstream.quotes", len(rows))
+            self._tables.quotes.put_all({row.quote.symbol: row for row in rows})
+            if own:
+                number = self._tables.outbox.append(rows).number
+            else:
+                number = self._tables.outbox.statistics().last_number
+            self._tables.alert_inbox.append(rows, own=own)
+            span.note("messaging.message.id", str(number))
+            self._pubsub.cast(QuotesPublished(number, rows, own))
 
     def _tell_overtaken(self, symbols: Iterable[Symbol]) -> None:
         """Have the membership know: the shard is lost, or it needs a higher epoch."""

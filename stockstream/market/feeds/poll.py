@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from stockstream import paths
+from stockstream import paths, spans
 from stockstream.market.breaker_messages import CallRaised, CallReturned, NoCalls
 from stockstream.market.breaker_types import NotPermitted, Permit
 from stockstream.market.confirmations import Answer, Pace
@@ -107,6 +107,7 @@ class PollFeed(Actor):
         self._resting = False
         self._renewed = self._was_refused = False
         self._last_fetch = -math.inf
+        self._span = spans.NOT_TRACED
 
     async def init(self) -> None:
         """Begin to fetch, at once, and ask who wants what."""
@@ -230,7 +231,8 @@ class PollFeed(Actor):
                 started = trio.current_time()
                 permit = await self._permit()
                 if isinstance(permit, Permit):
-                    earliest, latest = await self._fetch(permit), math.inf
+                    with spans.root(f"fetch {self._upstream}") as self._span:
+                        earliest, latest = await self._fetch(permit), math.inf
                 else:
                     earliest, latest = 0.0, permit
                 await self._pause(started, earliest, latest)
@@ -388,6 +390,7 @@ class PollFeed(Actor):
         return frozenset(s for s in symbols if routing.source(s) != self._upstream)
 
     def _failed(self, kind: str, reason: str, said: str | None = None) -> None:
+        self._span.fail(kind)
         self._standing.trouble(kind, reason, said=said)
         self._standing.stale(self._cycle, reason)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from stockstream import spans
 from stockstream.market.feeds.confirming import Confirming, refusals
 from stockstream.market.feeds.pending import Pending
 from stockstream.market.observed import Observed
@@ -84,7 +85,8 @@ class Telling:
                 self._confirms = False
                 await self._tell_again()
             if self._pending:
-                await self._publish(self._pending.take())
+                with spans.root(f"receive {self._upstream}", "consumer"):
+                    await self._publish(self._pending.take())
 
     async def _publish(self, observations: tuple[Observation, ...]) -> None:
         if not self._standby.held:

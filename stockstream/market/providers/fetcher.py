@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 import trio
 
+from stockstream import spans
 from stockstream.http_client import retry_after, tls_context
 from stockstream.market.body_items import Limits
 from stockstream.market.providers.base import (
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 # What a server says for people comes at once or is not waited for: the status is known already.
 _MESSAGE_SECONDS = 1.0
 _LONGEST_MESSAGE = 300
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 ACCEPT = MappingProxyType({"accept": "application/json", "accept-encoding": "gzip"})
 """Only what `BodyReader` can unpack within a limit."""
 # Closing waits for TLS farewells of peers that may be gone.
@@ -120,10 +122,24 @@ class Fetcher:
         """Ask once. A status in `unknown` is about the symbols that were asked for; a 304 is an
         answer where it `may_be_unchanged`. Raises `ProviderError`.
         """
+        values = self._told_of(url) if spans.current() else None
+        with spans.child("GET", "client", values) as span:
+            return await self._get(span, url, headers, unknown, may_be_unchanged=may_be_unchanged)
+
+    async def _get(
+        self,
+        span: spans.Span,
+        url: httpx.URL,
+        headers: Mapping[str, str] | None,
+        unknown: Collection[int],
+        *,
+        may_be_unchanged: bool,
+    ) -> Answer:
         try:
             with trio.fail_after(self._settings.total_timeout):
-                async with self._answer(url, headers) as response:
+                async with self._answer(url, headers, span) as response:
                     status = response.status_code
+                    span.note("http.response.status_code", status)
                     if may_be_unchanged and status == httpx.codes.NOT_MODIFIED:
                         return Answer(status, response.headers, b"")
                     if status != httpx.codes.OK:
@@ -147,6 +163,15 @@ class Fetcher:
         """Words of the server, as logs hold them."""
         return shown(self._secrets.masked(theirs or ""), _LONGEST_MESSAGE) or None
 
+    def _told_of(self, url: httpx.URL) -> dict[str, spans.Value]:
+        """What is told of a request to whoever collects traces: no key."""
+        return {
+            "http.request.method": "GET",
+            "server.address": url.host,
+            "server.port": url.port or _DEFAULT_PORTS[url.scheme],
+            "url.full": self._secrets.masked(without_secrets(str(url))),
+        }
+
     async def aclose(self) -> None:
         """Give back connections. Runs to its end within a second, also in a cancelled scope."""
         with trio.move_on_after(_CLOSING_SECONDS, shield=True):
@@ -154,11 +179,12 @@ class Fetcher:
 
     @asynccontextmanager
     async def _answer(
-        self, url: httpx.URL, headers: Mapping[str, str] | None
+        self, url: httpx.URL, headers: Mapping[str, str] | None, span: spans.Span
     ) -> AsyncIterator[httpx.Response]:
         """The answer up to its body. What was sent over a kept connection is sent once more when
         that ends without an answer: the server closed it just when we asked (RFC 9112, 9.3.1).
         """
+        headers = {**(headers or {}), **spans.traceparent_headers()}
         request = self._client.build_request("GET", url, headers=headers)
         opened = _Opened()
         request.extensions["trace"] = opened
@@ -167,6 +193,7 @@ class Fetcher:
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
             if opened.connection:
                 raise
+            span.note("http.request.resend_count", 1)
             response = await self._client.send(request, stream=True)
         try:
             yield response

@@ -57,6 +57,23 @@ def test_an_empty_variable_counts_as_not_set(clean: Path, monkeypatch: pytest.Mo
     assert configuration.sources["database_url"] == "default"
 
 
+def test_the_variables_of_opentelemetry_are_taken_as_they_are(
+    clean: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """From both places, also those that we know nothing of; an empty one hides nothing."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://here:4318")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "")
+    (clean / ".env").write_text(
+        "OTEL_EXPORTER_OTLP_ENDPOINT=http://there:4318\nOTEL_SERVICE_NAME=prices\nOTEL_NEW=1\n"
+    )
+    assert load().otel == {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://here:4318",
+        "OTEL_SERVICE_NAME": "prices",
+        "OTEL_NEW": "1",
+    }
+
+
 def test_secrets_are_generated_once_and_kept_for_the_owner_only(clean: Path):
     """A restart in development keeps both, in files nobody else can read."""
     first, second = load(make_secrets=True), load()

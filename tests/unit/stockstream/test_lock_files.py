@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-tracing.lock")
 # Put together from parts, or this file would be the one that names them.
 HOSTS = tuple(
     ".".join(parts)
@@ -55,8 +55,8 @@ def test_a_python_lock_is_names_and_versions(lock: str):
 
 def test_the_development_lock_has_the_same_versions():
     """What tests run on is what a start installs."""
-    run, dev = (set((ROOT / lock).read_text().splitlines()) for lock in LOCKS)
-    assert run <= dev
+    run, dev, tracing = (set((ROOT / lock).read_text().splitlines()) for lock in LOCKS)
+    assert run <= tracing <= dev
 
 
 def test_every_declared_dependency_is_locked():
@@ -68,6 +68,7 @@ def test_every_declared_dependency_is_locked():
     for lock, declared in (
         (LOCKS[0], project["project"]["dependencies"]),
         (LOCKS[1], project["dependency-groups"]["dev"]),
+        (LOCKS[2], project["project"]["optional-dependencies"]["tracing"]),
     ):
         locked = {line.partition("==")[0] for line in (ROOT / lock).read_text().splitlines()}
         names = {re.match(r"[\w.-]+", entry)[0].lower().replace("_", "-") for entry in declared}

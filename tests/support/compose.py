@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 POSTGRES = programs()
-SERVICES = ("postgres", "mockserver", "nats", "node-1", "node-2", "node-3", "balancer")
+SERVICES = (
+    *("postgres", "mockserver", "nats", "node-1", "node-2", "node-3", "balancer"),
+    "prometheus",  # for who starts it
+)
 SUBNETS = {"default": "172.30.40", "bus": "172.30.41"}
 """Those that the file leaves open."""
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
@@ -99,6 +102,7 @@ class Composed:
             for number, name in enumerate(SERVICES, 2)
         }
         self.host = self._addresses["balancer"]["front"]
+        self.prometheus = f"http://{self._addresses['prometheus']['default']}:9090"
 
     def up(self) -> None:
         """Start all of them, in the order that the file waits for."""
@@ -138,6 +142,8 @@ class Composed:
             known = self._seen_from(name)
             self._run("balancer", sys.executable, "-c", RESOLVER, json.dumps(known), of="resolver")
             self._run(name, "haproxy", "-f", self._config("balancer"))
+        elif name == "prometheus":
+            self._run(name, "prometheus", *self._watching(service["command"]))
         else:
             command = service.get("command", ["stockstream", "serve"])
             self._run(name, *command, environment=self._environment(name))
@@ -253,6 +259,26 @@ class Composed:
         filled = {key: _filled(value) for key, value in given.items()}
         return {**filled, "DATA_DIRECTORY": str(volume)}
 
+    def _watching(self, command: list[str]) -> list[str]:
+        """Prometheus' command, with this machine's places in place of those of the container."""
+        mounted, token = ROOT / "deploy" / "prometheus", self._folder / "metrics_token"
+        token.write_text(SECRETS["ADMIN_TOKEN"])
+        text = (mounted / "prometheus.yaml").read_text()
+        for there, here in {
+            "/run/secrets/metrics_token": token,
+            "/etc/stockstream/targets.yaml": mounted / "targets" / "cluster.yaml",
+            "*.rules.yaml": mounted / "*.rules.yaml",
+        }.items():
+            assert text.count(there) == 1, there
+            text = text.replace(there, str(here))
+        file = self._folder / "prometheus.yaml"
+        file.write_text(text)
+        places = {"/etc/prometheus/prometheus.yaml": file, "/prometheus": self._folder / "metrics"}
+        return [
+            f"{option}={places.get(value, value)}"
+            for option, _, value in (argument.partition("=") for argument in command)
+        ]
+
     def _config(self, name: str) -> Path:
         file = self._folder / f"{name}.conf"
         file.write_text(self._file["configs"][name]["content"])
@@ -289,7 +315,7 @@ def _with(more: dict[str, str]) -> dict[str, str]:
 def _filled(value: str) -> str:
     """As compose fills in what .env has."""
     required = re.sub(r"\$\{(\w+):\?[^}]*\}", lambda match: SECRETS[match[1]], value)
-    return re.sub(r"\$\{\w+:-\}", "", required)
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", required)
 
 
 def _ip(*arguments: str, check: bool = True) -> None:

@@ -60,7 +60,7 @@ def configuration(folder: Path, port: int) -> Path:
     given["global"] = FAST
     given["rule_files"] = [str(DEPLOY / "prometheus" / each) for each in given["rule_files"]]
     (job,) = given["scrape_configs"]
-    del job["dns_sd_configs"], job["relabel_configs"]
+    del job["file_sd_configs"]
     job["static_configs"] = [{"targets": [f"127.0.0.1:{port}"]}]
     token = folder / "token"
     token.write_text(f"{TOKEN}\n")

@@ -72,7 +72,7 @@ def test_the_cluster_is_a_profile_of_its_own(services: dict[str, Any]):
         assert environment.pop("NODE_NAME") == name
         assert environment == {
             **services["server"]["environment"],
-            "ALLOWED_HOSTS": "${ALLOWED_HOSTS:-}",
+            "ALLOWED_HOSTS": "node-1,node-2,node-3,${ALLOWED_HOSTS:-}",
             "CLUSTER_NATS_URL": "nats://nats:4222",
             "TRUSTED_PROXIES": "172.30.47.0/28",
         }
@@ -106,6 +106,13 @@ def test_who_watches_is_a_profile_of_its_own(services: dict[str, Any]):
             assert target.startswith("/")
 
 
+def targets(kind: str) -> set[str]:
+    """Whom Prometheus asks."""
+    file = ROOT / "deploy" / "prometheus" / "targets" / f"{kind}.yaml"
+    (group,) = yaml.safe_load(file.read_text())
+    return set(group["targets"])
+
+
 def test_prometheus_and_alertmanager_take_their_configurations(services: dict[str, Any]):
     """By their own checks; Prometheus finds the rules, the other services and the token there."""
     folder = ROOT / "deploy" / "prometheus"
@@ -120,10 +127,13 @@ def test_prometheus_and_alertmanager_take_their_configurations(services: dict[st
     token = Path(job["authorization"]["credentials_file"])
     assert token.parent == Path("/run/secrets")
     assert token.name in services["prometheus"]["secrets"]
-    (asked,) = job["dns_sd_configs"]
-    nodes = [name for name in services if name == "server" or name.startswith("node-")]
-    assert sorted(asked["names"]) == sorted(nodes)
-    assert f":{asked['port']}" in services["server"]["ports"][0]
+    assert job["file_sd_configs"] == [{"files": ["/etc/stockstream/targets.yaml"]}]
+    assert targets("server") == {"server:4000"}
+    assert targets("cluster") == {f"node-{number}:4000" for number in (1, 2, 3)}
+    for name in ("server", "node-1"):
+        hosts = services[name]["environment"]["ALLOWED_HOSTS"].split(",")
+        kind = "server" if name == "server" else "cluster"
+        assert {target.removesuffix(":4000") for target in targets(kind)} <= set(hosts)
     (alertmanagers,) = told["alerting"]["alertmanagers"]
     assert alertmanagers["static_configs"] == [{"targets": ["alertmanager:9093"]}]
     provisioned = ROOT / "deploy" / "grafana" / "provisioning"

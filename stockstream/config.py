@@ -47,7 +47,20 @@ Percent = Annotated[float, Field(gt=0, le=100)]
 
 ENV_FILE = ".env"
 OWN_ADDRESSES = frozenset(
-    {"admin", "api", "docs", "health", "metrics", "openapi.json", "s", "static", "ws"}
+    {
+        "account",
+        "admin",
+        "api",
+        "docs",
+        "health",
+        "login",
+        "logout",
+        "metrics",
+        "openapi.json",
+        "s",
+        "static",
+        "ws",
+    }
 )
 """The first parts of the server's own paths. `BASE_PATH` must not begin with one, so that we can
 tell them apart if a proxy has removed it."""
@@ -582,14 +595,6 @@ class Settings(BaseSettings):
         if self.production and self.chaos_enabled and self.chaos_token is None:
             raise ValueError("CHAOS_TOKEN: required for CHAOS_ENABLED=true in production")
         return self
-
-    @field_validator("dashboard")
-    @classmethod
-    def _nobody_believes_it_closed(cls, value: str) -> str:
-        # Goes with the page that people log in by: until then nothing would be closed.
-        if value == "login":
-            raise ValueError("login is not to be had in this version yet")
-        return value
 
     @model_validator(mode="after")
     def _open_to_others_is_said(self) -> Self:

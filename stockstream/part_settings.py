@@ -39,7 +39,7 @@ from stockstream.shards import NodeId, Sharding
 from stockstream.sources import Route, Source, routes_of
 from stockstream.times import now_ns
 from stockstream.upstreams import Upstream
-from stockstream.users.passwords import ArgonSettings
+from stockstream.users.passwords import ArgonSettings, Passwords
 from stockstream.users.purging import PurgeSettings
 from stockstream.users.sessions import SessionLimits
 from web.cookies import Instance
@@ -54,6 +54,7 @@ from web.users.access import CHANGES, NEW_ROWS
 from web.users.break_glass import WRONG_TOKENS, AdminAccess
 from web.users.browser_users import BrowserUsers
 from web.users.login_throttle import LoginThrottle
+from web.users.session_cookies import SessionCookies
 
 if TYPE_CHECKING:
     import socket
@@ -351,6 +352,10 @@ def web(
         ),
         users=BrowserUsers(secret, instance, previous=previous),
         throttles=limited,
+        login_needed=settings.dashboard == "login",
+        session_cookies=SessionCookies(secret, instance, settings.base_path, previous=previous),
+        session_limits=sessions(settings),
+        passwords=Passwords(argon(settings)),
         signer=signer(settings),
         targets=_targets(settings),
     )

@@ -11,7 +11,7 @@ import trio
 
 from stockstream import paths
 from stockstream.delivery.messages import Farewell
-from stockstream.messages import TokensChanged
+from stockstream.messages import CredentialsChanged, CredentialsEnded, TokensChanged
 from supervision import Actor, CallError, Down, ExitReason, handles
 from web.admin.stream import EventStreams
 from web.app import create_app
@@ -22,6 +22,7 @@ from web.nodes import other_nodes, others_are_ready
 from web.parts import Parts, WebSettings
 from web.security import PRIVATE_HEADERS
 from web.server import Server, ServerConfig, ServerStatistics, serve
+from web.users.principal import Principals
 
 if TYPE_CHECKING:
     from stockstream.chaos.records import ChaosRecords
@@ -82,6 +83,7 @@ class Web(Actor):
             chaos=self._chaos,
             telemetry=self._telemetry,
             system=self.system,
+            principals=Principals(settings, self._tables, self.system),
             broadcaster=self.system.ref(paths.BROADCASTER),
             manager=self.system.ref(paths.SUBSCRIPTION_MANAGER),
             sessions=self.system.ref(paths.SESSIONS),
@@ -99,6 +101,7 @@ class Web(Actor):
         self.tasks.start_soon(
             learn_instance, settings.instance, parts.database, settings.data_directory
         )
+        self.tasks.start_soon(self.clients.watch_credentials)
         self._server: Server = await self.tasks.start(self._run, app, listeners, config)
 
     def _statistics(self) -> ServerStatistics:
@@ -140,6 +143,16 @@ class Web(Actor):
     @handles(TokensChanged)
     def _on_tokens(self, _message: TokensChanged) -> None:
         # They were opened by the token of before.
+        self._streams.end()
+
+    @handles(CredentialsEnded)
+    def _on_ended(self, message: CredentialsEnded) -> None:
+        self.clients.credentials.ended(message.keys)
+        self._streams.end()  # whoever still may comes back
+
+    @handles(CredentialsChanged)
+    def _on_changed(self, message: CredentialsChanged) -> None:
+        self.clients.credentials.changed(message.keys)
         self._streams.end()
 
     @handles(Down)

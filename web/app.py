@@ -46,9 +46,13 @@ from web.security import (
 )
 from web.server import serve_static, websocket_class, wire_of
 from web.users.access import install as install_users
+from web.users.account import account
 from web.users.gate import install as install_admin
-from web.users.principal import Principals
+from web.users.login import login
+from web.users.people import people
 from web.users.principal import install as install_principals
+from web.users.principal import may, person
+from web.users.returning import to_login
 from web.watch.cluster import cluster
 from web.watch.health import health
 from web.watch.metrics import metrics, token_needed
@@ -68,7 +72,7 @@ LARGEST_BODY = 64 * 1024
 REQUEST_ID = "X-Request-Id"
 _SENT_ID = re.compile(r"[A-Za-z0-9._:=+/-]{8,128}")
 REDIRECTS = range(300, 400)
-JSON_PATHS = ("/metrics", "/api/", "/health/", "/admin/api/", "/ws")
+JSON_PATHS = ("/metrics", "/api/", "/health/", "/admin/api/", "/ws", "/openapi.json")
 
 Answer = tuple["Response | str", int, list[tuple[str, str]]]
 
@@ -91,6 +95,7 @@ def create_app(
     app.jinja_env.globals["icon"] = parts.settings.front_end.files[
         "favicon.svg"
     ].plain.body.decode()
+    app.jinja_env.globals |= {"person": person, "may": may}
     app.url_map.converters["row"] = RowConverter
     base = parts.settings.base_path
     app.config["APPLICATION_ROOT"] = base or "/"
@@ -105,16 +110,15 @@ def create_app(
     throttles = parts.settings.throttles
     refuse_addresses(app, throttles.requests)
     app.teardown_request(end_span)
-    principals = Principals(parts.settings.users, parts.settings.admin)
-    install_principals(app, principals)
+    install_principals(app, parts.principals)
     count_requests(app, throttles.requests)
     install_users(app, parts.settings.users, parts.settings.allowed_origins, throttles)
-    install_admin(app, parts.settings.admin)
+    install_admin(app, parts.settings.admin, login_needed=parts.settings.login_needed)
     keeper = parts.system.ref(paths.AUDIT)
     install_audit(app, parts.tables.audit_inbox, keeper, parts.settings.node)
     public = Compression().public
     now = parts.settings.wall_clock_ms
-    app.register_blueprint(public(pages(parts.tables)))
+    app.register_blueprint(public(pages(parts.tables, login_needed=parts.settings.login_needed)))
     app.register_blueprint(public(docs()))
     app.register_blueprint(public(api(parts)))
     app.register_blueprint(public(history_api(parts.tables, parts.database, now)))
@@ -126,7 +130,8 @@ def create_app(
     app.register_blueprint(watchlists_api(parts.database))
     app.register_blueprint(alerts_api(parts))
     app.register_blueprint(fired_api(parts))
-    app.register_blueprint(admin(parts))
+    for pages_of in (login, account, people, admin):
+        app.register_blueprint(pages_of(parts))
     app.register_blueprint(admin_api(parts, streams))
     app.register_blueprint(audit_api(parts))
     app.register_blueprint(loggers_api(parts.system, parts.telemetry.levels))
@@ -164,13 +169,16 @@ async def _take_over_id(trusted: Sequence[Network]) -> None:
 async def _error(error: HTTPException) -> Answer:
     code = error.code or InternalServerError.code
     headers = headers_of(error)
-    if request.path.startswith(JSON_PATHS):
+    if request.path.startswith(JSON_PATHS) or request.mimetype == "application/json":
         # An API error brings its own code word; others are named by their status.
         word = getattr(error, "word", error.name.lower().replace(" ", "_"))
         told = {"code": word, "reason": error.description}
         fields = getattr(error, "fields", None)
         body = jsonify({"error": told if fields is None else {**told, "fields": fields}})
         return body, code, headers
+    leads_on = to_login(error)
+    if leads_on is not None:
+        return "", 303, [("Location", leads_on)]
     page = await render_template(
         "error.html", code=code, title=error.name, message=error.description
     )

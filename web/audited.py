@@ -64,8 +64,14 @@ def current_author() -> Author:
     principal = current_principal()
     if principal.kind is Kind.BREAK_GLASS:
         return break_glass_author(principal.name)
-    credential = principal.kind.value
-    return Author(principal.name, None, credential, current_caller().address, _installed().node)
+    credential = principal.credential
+    return Author(
+        principal.name,
+        principal.account_id,
+        principal.kind.value if credential is None else str(credential.key),
+        current_caller().address,
+        _installed().node,
+    )
 
 
 def break_glass_author(name: str) -> Author:

@@ -13,6 +13,7 @@ from web.nodes import socket_sources
 from web.security import POLICY, content_security_policy
 from web.users.access import give_cookie
 from web.users.gate import require
+from web.users.principal import person
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from stockstream.tables import Tables
 
 
-def pages(tables: Tables) -> Blueprint:
+def pages(tables: Tables, *, login_needed: bool = False) -> Blueprint:
     """The routes `/` and `/s/<symbol>`."""
     blueprint = Blueprint("pages", __name__)
     blueprint.before_request(require(Scope.PRICES_READ))
@@ -35,8 +36,11 @@ def pages(tables: Tables) -> Blueprint:
 
     @blueprint.after_request
     async def name_user(response: WerkzeugResponse) -> WerkzeugResponse:
-        # A page, not the API: a program that asks for prices is no browser's user.
-        return give_cookie(response) if response.status_code < BadRequest.code else response
+        # A page, not the API: a program that asks for prices is no browser's user. Who has logged
+        # in is an account's, and where all do so there are no others.
+        if response.status_code >= BadRequest.code or login_needed or person() is not None:
+            return response
+        return give_cookie(response)
 
     @blueprint.get("/")
     async def dashboard() -> str:

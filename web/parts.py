@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from stockstream.shards import Sharding
     from stockstream.tables import Tables
     from stockstream.telemetry.telemetry import Telemetry
+    from stockstream.users.passwords import Passwords
+    from stockstream.users.sessions import SessionLimits
     from supervision import ActorRef, System
     from web.cookies import Instance
     from web.server import AllowedHosts, StaticFiles
     from web.throttles import Throttles
     from web.users.break_glass import AdminAccess
     from web.users.browser_users import BrowserUsers
+    from web.users.principal import Principals
+    from web.users.session_cookies import SessionCookies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +39,9 @@ class WebSettings:
 
     `sockets` listen already and outlive every life of `web`, which serves on duplicates.
     `base_path` is "" or as `/stocks`. `numbers` gives each connection of this process a number of
-    its own. In a cluster the symbols of the upstreams are in shards, by `sharding`. On a machine
-    with several nodes one of the sockets is shared by all; the node is alone at `own_port`, which
-    is None elsewhere.
+    its own. With `login_needed` nobody sees anything who has not logged in. In a cluster the
+    symbols of the upstreams are in shards, by `sharding`. On a machine with several nodes one of
+    the sockets is shared by all; the node is alone at `own_port`, which is None elsewhere.
     """
 
     sockets: Sequence[socket.socket]
@@ -62,6 +66,10 @@ class WebSettings:
     admin: AdminAccess
     users: BrowserUsers
     throttles: Throttles
+    login_needed: bool
+    session_cookies: SessionCookies
+    session_limits: SessionLimits
+    passwords: Passwords
     signer: Signer
     targets: TargetPolicy
     chaos_enabled: bool
@@ -79,6 +87,7 @@ class Parts:
     chaos: ChaosRecords
     telemetry: Telemetry
     system: System
+    principals: Principals
     broadcaster: ActorRef
     manager: ActorRef
     sessions: ActorRef

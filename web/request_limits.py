@@ -155,8 +155,10 @@ def count_requests(app: Quart, limits: RequestLimits) -> None:
 
     @app.before_request
     async def count() -> None:
+        if not g.counted:
+            return  # nor is it looked up who it is of
         principal = current_principal()
-        if g.counted and Scope.LOAD not in principal.scopes:
+        if Scope.LOAD not in principal.scopes:
             _take(limits, current_caller(), principal.owner)
 
     @app.after_request

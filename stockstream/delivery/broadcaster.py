@@ -21,6 +21,7 @@ from stockstream.delivery.messages import (
     Attach,
     Detach,
     Farewell,
+    Notify,
     Say,
 )
 from stockstream.delivery.protocol import Status
@@ -203,6 +204,11 @@ class Broadcaster(Actor):
     def _on_say(self, request: Say) -> None:
         _log.debug("answer", connection=request.connection, command=request.command)
         self._fan_out.say(request, trio.current_time())
+        self._go_round_by(self._fan_out.again)
+
+    @handles(Notify)
+    def _on_notify(self, message: Notify) -> None:
+        self._fan_out.notify(message.connection, message.payload, trio.current_time())
         self._go_round_by(self._fan_out.again)
 
     @handles(Farewell)

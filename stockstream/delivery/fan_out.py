@@ -167,6 +167,13 @@ class FanOut:
         """Say one message to a client, as the answer to a command."""
         self._operate(request.connection, self._said(request.command, request.payload), now)
 
+    def notify(self, connection: int, payload: bytes, now: float) -> None:
+        """Say one message to a client of our own accord, unless it owes too much already."""
+        lane = self._connections.get(connection)
+        if lane is not None and len(lane.operations) < MOST_OWED:
+            lane.operations.append(self._said(lane.answered, payload))
+            self._advance(lane, now)
+
     def alert(self, alert: Alert, now: float) -> int:
         """Tell an alert on each connection of its owner, once; how many there are."""
         lanes = self._connections.of_user(alert.owner)

@@ -121,6 +121,14 @@ class Say(Request[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class Notify:
+    """Send one encoded message to a client that answers nothing."""
+
+    connection: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Farewell(Request[None]):
     """Tell every client that the server goes away, to come back within a spread of seconds.
 

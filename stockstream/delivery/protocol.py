@@ -220,6 +220,15 @@ class GoingAway(Struct, tag_field="type", tag="going_away", frozen=True):
     nodes: list[str] | UnsetType = UNSET
 
 
+class Expiring(Struct, tag_field="type", tag="expiring", frozen=True, rename={"seconds": "in"}):
+    """What let the client in ends after so many seconds, and the connection with it, by 4503.
+
+    A session that ends as it was not used goes on when it is used: any request does.
+    """
+
+    seconds: int
+
+
 ServerMessage = (
     Welcome
     | Subscriptions
@@ -231,6 +240,7 @@ ServerMessage = (
     | Error
     | Alert
     | GoingAway
+    | Expiring
 )
 
 

@@ -71,6 +71,7 @@ LOGGERS: Mapping[str, str] = MappingProxyType(
         "web.identity": "the cookies' name",
         "web.requests": "requests that are over a limit",
         "web.server": "connections and protocol",
+        "web.users": "people who log in",
     }
 )
 """All of ours, with what they tell. Others' may write keys and headers, and are not lent; nor is

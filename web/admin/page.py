@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from quart import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 
+from stockstream.users.roles import Scope
 from web.audited import break_glass_author, note
 from web.cookies import read_cookies
 from web.request_caller import current_caller
@@ -20,8 +21,9 @@ from web.users.gate import (
     require_csrf,
     require_loopback,
     require_own_page,
+    why_not,
 )
-from web.users.principal import current_principal
+from web.users.principal import Kind, current_principal
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from web.parts import Parts
 
 PATH = "/admin"
+_ACCOUNTS = frozenset({Kind.SESSION, Kind.TOKEN})
 NO_COOKIE = (
     "the token was right, but this browser kept no cookie of it; allow cookies for this address"
 )
@@ -40,7 +43,8 @@ def admin(parts: Parts) -> Blueprint:
 
     @blueprint.before_request
     async def check() -> Response | None:
-        require_loopback()
+        if request.endpoint != "admin.page":
+            require_loopback()  # what the admin token is entered at
         own = _own_address(parts.settings.own_port)
         return None if own is None or request.method != "GET" else Elsewhere(own)
 
@@ -52,16 +56,19 @@ def admin(parts: Parts) -> Blueprint:
 
     @blueprint.get("")
     async def page() -> Response | WerkzeugResponse:
-        csrf_token = current_principal().csrf
-        if csrf_token is None:
+        principal = current_principal()
+        if Scope.ADMIN_READ not in principal.scopes or principal.csrf is None:
+            if principal.kind in _ACCOUNTS or not current_caller().local:
+                raise why_not(Scope.ADMIN_READ)
             return redirect(url_for("admin.login_form"), 303)
-        login = current_login()
+        login = None if principal.kind in _ACCOUNTS else current_login()
         anew = None if login is None else access().signed_anew(login)
         page = await make_response(
             await render_template(
                 "admin.html",
                 node=parts.settings.node,
-                csrf_token=csrf_token if anew is None else access().csrf_token(anew.login),
+                csrf_token=principal.csrf if anew is None else access().csrf_token(anew.login),
+                by_account=principal.kind is Kind.SESSION,
                 clustered=parts.tables.members.value is not None,
             )
         )

@@ -25,7 +25,7 @@ from stockstream.users.rows import (
     RowRefusal,
 )
 from web.answers import json_answer
-from web.api.answers import ask_database, made
+from web.api.answers import made
 from web.api.bodies import InvalidFieldError, SymbolText, read_body
 from web.api.errors import (
     CHANGE_ERRORS,
@@ -36,6 +36,7 @@ from web.api.errors import (
 )
 from web.api.openapi import documented
 from web.api.rows import ROW, ask_row
+from web.asking import ask_database
 from web.parameters import Wrong, read_symbol
 from web.users.access import admit_user, current_user, require_new_row_allowed
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from web.api.answers import DATABASE_ERRORS
 from web.api.bodies import BadJsonError, InvalidFieldError, NotJsonError
 from web.api.rows import NoSuchRowError, RowConflictError
+from web.asking import DATABASE_ERRORS
 from web.users.access import ForeignPageError, NoUserError, TooManyChangesError
 
 _BODY = (BadJsonError, NotJsonError, InvalidFieldError)

@@ -22,11 +22,11 @@ from stockstream.alerts.webhooks import PostNow
 from stockstream.quotes import Version, iso_utc
 from stockstream.told_alert import ToldAlert
 from web.answers import json_answer
-from web.api.answers import ask_database
 from web.api.bodies import InvalidFieldError, read_body
 from web.api.errors import MOVE_ERRORS, READ_ERRORS, SEEN_ERRORS
 from web.api.openapi import documented
 from web.api.rows import NoSuchRowError, ask_row, read_row_id
+from web.asking import ask_database
 from web.parameters import Parameter, Wrong, choice, cursor, read_moment, whole
 from web.users.access import admit_user, current_user
 

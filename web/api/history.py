@@ -15,9 +15,10 @@ from stockstream.history.tick_lines import FIRST_MOMENT, LAST_MOMENT
 from stockstream.quotes import iso_utc
 from stockstream.times import DAY_MS
 from stockstream.users.roles import Scope
-from web.api.answers import AGE, DATABASE_ERRORS, ask_database, dated
+from web.api.answers import AGE, dated
 from web.api.openapi import documented
 from web.api.ranges import AHEAD_MS, Range, last, up_to_now
+from web.asking import DATABASE_ERRORS, ask_database
 from web.parameters import SYMBOL, choice, cursor, moment, whole
 from web.users.gate import require
 

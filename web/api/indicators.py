@@ -19,10 +19,11 @@ from stockstream.history.indicators import (
 from stockstream.history.queries import FetchCandles
 from stockstream.quotes import iso_utc
 from stockstream.users.roles import Scope
-from web.api.answers import AGE, DATABASE_ERRORS, ask_database, dated
+from web.api.answers import AGE, dated
 from web.api.history import INTERVAL
 from web.api.openapi import documented
 from web.api.ranges import AHEAD_MS, Range, last, up_to_now
+from web.asking import DATABASE_ERRORS, ask_database
 from web.parameters import SYMBOL, Parameter, choice, moment, once, read_whole, whole
 from web.users.gate import require
 

@@ -20,6 +20,7 @@ from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
 
 from web.parameters import read_parameters
 from web.request_limits import TooManyRequestsError
+from web.users.gate import ACCESS_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -130,7 +131,7 @@ def documented(
     A route with parameters gets them in an `Asked`. The errors of parameters need not be named.
     """
     of_parameters = (parameter.error for parameter in parameters)
-    errors = tuple(dict.fromkeys((*options.get("errors", ()), *of_parameters)))
+    errors = tuple(dict.fromkeys((*options.get("errors", ()), *of_parameters, *ACCESS_ERRORS)))
     operation = Operation(
         answer,
         parameters,
@@ -196,6 +197,12 @@ def document(app: Quart, user_cookie: str) -> Schema:
                     "description": "Names a browser's user; the dashboard's page gives it. "
                     "Each StockStream has its own name for it.",
                 },
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API token of an account, `ss_…`, in place of its login. "
+                    "Where the server takes a login (`DASHBOARD=login`), all routes take one.",
+                },
                 "operator": {
                     "type": "http",
                     "scheme": "bearer",
@@ -243,7 +250,7 @@ def _described(
     if rest:
         described["description"] = rest
     if operation.user:
-        described["security"] = [{"user": []}]
+        described["security"] = [{"user": []}, {"token": []}]
     if operation.operator:
         described["security"] = [{"operator": []}, {}]
     if operation.parameters:

@@ -19,8 +19,8 @@ from stockstream.users.roles import Scope
 from supervision import CallError
 from web.answers import encoded_answer, json_answer
 from web.api.all_quotes import AllQuotes, QuoteItem, QuotesAnswer, quote_item, standing_of
-from web.api.answers import UnavailableError
 from web.api.openapi import documented
+from web.asking import UnavailableError
 from web.parameters import SYMBOL
 from web.parameters import symbols as symbols_parameter
 from web.users.gate import require

@@ -9,7 +9,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
 from stockstream.users.rows import RowRefusal
-from web.api.answers import ask_database
+from web.asking import ask_database
 from web.parameters import Parameter, Wrong, read_whole
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from stockstream.delivery.protocol import (
     EVERYTHING,
     ClientMessage,
     Error,
+    Expiring,
     GoingAway,
     Ping,
     Pong,
@@ -118,6 +119,9 @@ CAME = (
     ),
     _message(
         GoingAway(1.7), "Comes before the server closes for a restart: reconnect after so long."
+    ),
+    _message(
+        Expiring(60), "Comes before the login, or the token, ends that let the connection in."
     ),
 )
 """What the server may send, but for `welcome`, the first, and `alert`, which users get."""

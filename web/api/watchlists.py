@@ -31,11 +31,12 @@ from stockstream.users.watchlists import (
     Watchlist,
 )
 from web.answers import json_answer
-from web.api.answers import ask_database, made
+from web.api.answers import made
 from web.api.bodies import InvalidFieldError, SymbolText, read_body, read_symbols
 from web.api.errors import CHANGE_ERRORS, MOVE_ERRORS, NEW_ERRORS, ONE_ERRORS, READ_ERRORS
 from web.api.openapi import documented
 from web.api.rows import ROW, ask_row
+from web.asking import ask_database
 from web.users.access import admit_user, current_user, require_new_row_allowed
 
 if TYPE_CHECKING:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import trio
 from msgspec import UNSET
+from werkzeug.exceptions import ServiceUnavailable
 
 from stockstream.delivery.messages import Attach, Detach, Forget
 from stockstream.delivery.protocol import PROTOCOL_VERSION, Limits, Welcome, encode
 from stockstream.delivery.session import Session
 from stockstream.quotes import iso_utc
 from stockstream.times import Moment
+from stockstream.users.roles import Scope
 from supervision import (
     SHUTDOWN,
     CallError,
@@ -27,18 +29,20 @@ from supervision import (
     start_child,
 )
 from web.callers import read_caller
-from web.cookies import read_cookies
 from web.live.admission import Admission, Refusal
 from web.live.client import CODE_INTERNAL, CODE_LOST, SESSIONLESS_SECONDS, Client
+from web.live.credentials import CODE_ENDED, LOOK_SECONDS, ClientCredentials
 from web.nodes import other_nodes
 from web.request_caller import WRONG_HOST, WrongHostError, why_wrong_host
 from web.security import PRIVATE_HEADERS, transport_headers
+from web.users.gate import HOW_TO_LOG_IN, LoginNeededError
 
 if TYPE_CHECKING:
     from supervision import Actor, ActorRef
     from web.callers import Caller
     from web.parts import Parts
     from web.server import ServerSocket
+    from web.users.principal import Principal
 
 CODE_RESTART = 1012
 CODE_BAD_VERSION = 4501
@@ -61,6 +65,7 @@ class Clients:
         self._watched: dict[Monitor, Client] = {}
         self._monitors: dict[int, Monitor] = {}
         self._leaving = False
+        self.credentials = ClientCredentials(parts.tables, parts.broadcaster)
         self.admission = Admission(
             most=parts.settings.max_connections,
             most_per_address=parts.settings.max_connections_per_address,
@@ -78,32 +83,51 @@ class Clients:
     async def handle(self, socket: ServerSocket) -> None:
         """Serve one WebSocket from its handshake to its end; the handler of `/ws`."""
         caller = self._caller(socket)
-        refusal, user = self._refusal(caller), None
-        if refusal is None:
-            # Before the handshake is answered: the headers are not kept after that.
-            user = self._parts.settings.users.user_of(read_cookies(socket.headers))
-            if user is not None:
-                refusal = self.admission.user_refusal(user, trio.current_time())
+        refusal = self._refusal(caller)
         if refusal is not None:
             await self._refuse(socket, refusal, caller)
             return
         with self.admission.admitted(caller.holder):
-            await self._serve(socket, caller, user)
+            # Before the handshake is answered: the headers are not kept after that.
+            principal = await self._parts.principals.of(socket.headers, caller)
+            if principal.owner is not None:
+                refusal = self.admission.user_refusal(principal.owner, trio.current_time())
+            if refusal is not None:
+                await self._refuse(socket, refusal, caller)
+            elif Scope.PRICES_READ in principal.scopes:
+                await self._serve(socket, caller, principal)
+            else:
+                await self._turn_away(socket, caller, principal)
 
-    async def _serve(self, socket: ServerSocket, caller: Caller, user: str | None) -> None:
+    async def _serve(self, socket: ServerSocket, caller: Caller, principal: Principal) -> None:
         number = next(self._parts.settings.numbers)
         client = Client(number, socket, caller.address, self._is_behind)
         self._clients[number] = client
         try:
+            self.credentials.hold(client, principal)
             await socket.wait_room()  # after admission, so that others do not wait for this client
             async with self.admission.door:
-                if not await self._let_in(socket, caller, client, user):
+                if not await self._let_in(socket, caller, client, principal.owner):
                     return
             if self._leaving:
                 client.ask_to_close(CODE_RESTART, "the server restarts")
             await client.serve()
         finally:
             self._forget(client)
+
+    async def _turn_away(self, socket: ServerSocket, caller: Caller, principal: Principal) -> None:
+        """Answer who may not see prices. A page learns nothing of a handshake that is refused by a
+        status, so it is told by a code; not where it may come back unchanged in a moment.
+        """
+        error = principal.refusal or LoginNeededError(HOW_TO_LOG_IN)
+        waits = isinstance(error, ServiceUnavailable)
+        if caller.origin is not None and not waits and not self._leaving:
+            await socket.accept()
+            await socket.close(CODE_ENDED, "log in to see prices")
+            return
+        word = getattr(error, "word", "forbidden")
+        refusal = Refusal(error.code or 403, word, error.description or "", 1 if waits else None)
+        await self._refuse(socket, refusal, caller)
 
     async def _let_in(
         self, socket: ServerSocket, caller: Caller, client: Client, user: str | None
@@ -153,6 +177,7 @@ class Clients:
     def _forget(self, client: Client) -> None:
         number = client.number
         del self._clients[number]
+        self.credentials.forget(number)
         monitor = self._monitors.pop(number, None)
         if monitor is not None:
             self._watched.pop(monitor, None)
@@ -243,6 +268,12 @@ class Clients:
             client.ask_to_close(CODE_LOST, "no session could be started for you; come back")
 
     # All of them.
+
+    async def watch_credentials(self) -> None:
+        """Warn clients whose credential ends soon, and close those whose has; without an end."""
+        while True:
+            await trio.sleep(LOOK_SECONDS)
+            self.credentials.look(Moment.now())
 
     def close_all(self) -> None:
         """Ask every client to leave, with 1012; no new one is let in."""

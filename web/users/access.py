@@ -123,7 +123,7 @@ async def admit_user() -> None:
     """
     if request.method not in SAFE_METHODS:
         require_change_allowed()
-    allow(Scope.ALERTS_WRITE)
+    allow(Scope.ALERTS_WRITE, origins=_installed().allowed_origins)
     current_user()
 
 

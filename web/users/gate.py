@@ -15,12 +15,22 @@ from web.callers import SAFE_METHODS
 from web.cookies import read_cookies
 from web.request_caller import current_caller
 from web.users.break_glass import TooManyFailures
-from web.users.principal import bearer_token, current_principal
+from web.users.principal import (
+    NOBODYS,
+    TOKEN_REALM,
+    Kind,
+    LoginEndedError,
+    PasswordChangeNeededError,
+    UnknownTokenError,
+    bearer_token,
+    current_principal,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from quart import Quart
+    from werkzeug.datastructures import MultiDict
 
     from web.users.break_glass import AdminAccess, Login
 
@@ -30,6 +40,31 @@ REALM = "StockStream operators"
 """It has a blank: without one Werkzeug omits the quotes that a realm must have (RFC 9110, 11.5)."""
 CHALLENGE = WWWAuthenticate("bearer", {"realm": REALM})
 REFUSAL = WWWAuthenticate("bearer", {"realm": REALM, "error": "invalid_token"})
+HOW_TO_LOG_IN = "log in with an account that may, or send its API token as a Bearer"
+TOKEN_CHALLENGE = WWWAuthenticate("bearer", {"realm": TOKEN_REALM})
+FETCH_HEADER = "Sec-Fetch-Site"
+OPERATORS = frozenset(
+    {
+        Scope.METRICS_READ,
+        Scope.ADMIN_READ,
+        Scope.ADMIN_WRITE,
+        Scope.CHAOS_RUN,
+        Scope.USERS_WRITE,
+    }
+)
+"""What the admin token is for, too."""
+_LOGINS = frozenset({"login", "oidc", "admin"})
+"""Blueprints of pages that lead to a login, and look by themselves who asks for more."""
+_SCOPES_OF_ROOMS = {
+    "admin_api": Scope.ADMIN_READ,
+    "chaos_api": Scope.ADMIN_READ,
+    "loggers_api": Scope.ADMIN_READ,
+    "audit_api": Scope.USERS_WRITE,
+    "people": Scope.USERS_WRITE,
+    "metrics": Scope.METRICS_READ,
+    "cluster": Scope.METRICS_READ,
+}
+"""What a stranger is told to bring, where it is not a login for prices."""
 _EXTENSION = "stockstream_admin"
 
 _log = structlog.stdlib.get_logger("web.admin")
@@ -45,6 +80,12 @@ class WrongTokenError(Unauthorized):
     """There is no token, or a wrong one, and no session."""
 
     word: ClassVar[str] = "wrong_token"
+
+
+class LoginNeededError(Unauthorized):
+    """It takes a login, or an API token, and the request shows none."""
+
+    word: ClassVar[str] = "login_needed"
 
 
 class MissingScopeError(Forbidden):
@@ -65,41 +106,91 @@ class WrongCsrfError(Forbidden):
     word: ClassVar[str] = "wrong_csrf_token"
 
 
-def install(app: Quart, access: AdminAccess) -> None:
-    """Tell the gate of this app which admin token counts."""
+ACCESS_ERRORS = (
+    LoginNeededError,
+    LoginEndedError,
+    UnknownTokenError,
+    MissingScopeError,
+    PasswordChangeNeededError,
+)
+"""What any route of the API may answer who shows nothing that counts, or too little."""
+
+
+def install(app: Quart, access: AdminAccess, *, login_needed: bool) -> None:
+    """Tell the gate of this app which admin token counts.
+
+    With `login_needed` who shows nothing comes no further than to a login, whatever route it is:
+    one that forgets to name its scope is closed, too.
+    """
     app.extensions[_EXTENSION] = access
+    if not login_needed:
+        return
+
+    @app.before_request
+    async def refuse_strangers() -> None:
+        if request.endpoint in NOBODYS or request.blueprint in _LOGINS or request.endpoint is None:
+            return
+        principal = current_principal()
+        if not principal.scopes and principal.credential is None:
+            raise why_not(_SCOPES_OF_ROOMS.get(request.blueprint or "", Scope.PRICES_READ))
 
 
-def require(scope: Scope) -> Callable[[], Awaitable[None]]:
+def require(scope: Scope, *, forms: bool = False) -> Callable[[], Awaitable[None]]:
     """Admit requests of those with this scope: `blueprint.before_request(require(…))`.
 
-    A request that changes something, and that a login's cookie allows, must carry that login's
-    CSRF token in `X-CSRF-Token` and come from a page of this host.
+    A request that changes something, and that a login's cookie allows, must come from a page of
+    this host, and say so: by that login's CSRF token in `X-CSRF-Token`, or, where an account has
+    logged in, by what only the browser writes: `Sec-Fetch-Site` or `Origin`. Routes of `forms` look
+    for the token in the form by themselves: `require_form`.
 
     Raises:
-        WrongTokenError, TooManyFailuresError: it shows nothing that counts.
-        NotLoopbackError: it shows the admin token, or may only show that, and is of elsewhere.
-        MissingScopeError: who it is of may not do this.
+        LoginNeededError, LoginEndedError, UnknownTokenError: it shows nothing that counts.
+        WrongTokenError, TooManyFailuresError: nothing, where the admin token does as well.
+        NotLoopbackError: the admin token, and is of elsewhere.
+        PasswordChangeNeededError, MissingScopeError: who it is of may not do this.
         WrongCsrfError: a page of another login may have sent it.
+        UnavailableError: nobody can say now whether what it shows counts.
     """
 
     async def check() -> None:
-        allow(scope)
+        if not forms:
+            allow(scope)
+        elif scope not in current_principal().scopes:
+            raise why_not(scope)
 
     return check
 
 
-def allow(scope: Scope) -> None:
-    """Admit the request at hand, as `require` does: for a route that needs another scope."""
+def allow(scope: Scope, *, origins: Sequence[str] = ()) -> None:
+    """Admit the request at hand, as `require` does: for a route that needs another scope.
+
+    Pages of `origins` may change things as those of this host may.
+    """
     principal = current_principal()
     if scope not in principal.scopes:
-        raise _why_not(scope)
-    if principal.csrf is not None and request.method not in SAFE_METHODS:
-        require_csrf(request.headers.get(CSRF_HEADER, ""))
+        raise why_not(scope)
+    if principal.csrf is None or request.method in SAFE_METHODS:
+        return
+    if principal.kind is Kind.SESSION and _written_by_browser(origins):
+        return
+    require_csrf(request.headers.get(CSRF_HEADER, ""))
+
+
+async def require_form() -> MultiDict[str, str]:
+    """The form of the request at hand, which a page of its login has sent.
+
+    A form sends no headers of its own, so the CSRF token is one of its fields, `csrf_token`.
+
+    Raises:
+        WrongCsrfError: another page has sent it.
+    """
+    form = await request.form
+    require_csrf(form.get("csrf_token", ""))
+    return form
 
 
 def admin_name() -> str:
-    """The operator of this request, for the audit log: `token` or `session <id>`."""
+    """The operator of this request, for the audit log: an account, `token` or `session <id>`."""
     return current_principal().name
 
 
@@ -187,9 +278,32 @@ def require_own_page() -> None:
         raise WrongCsrfError("this came from a page of another origin")
 
 
-def _why_not(scope: Scope) -> HTTPException:
-    """What to answer who does not have it."""
+def _written_by_browser(origins: Sequence[str]) -> bool:
+    """Whether the browser itself says that a page of ours, or of `origins`, sent the request.
+
+    No script can write these headers. `Sec-Fetch-Site` is not sent without TLS, but to localhost.
+    """
+    caller = current_caller()
+    if not caller.of_page(origins):
+        return False
+    return caller.origin is not None or request.headers.get(FETCH_HEADER) == "same-origin"
+
+
+def why_not(scope: Scope) -> HTTPException:
+    """What to answer who does not have a scope."""
+    principal = current_principal()
+    if principal.refusal is not None:
+        return principal.refusal
+    if principal.credential is not None:
+        return MissingScopeError(
+            f"this takes the scope {scope.value}, which {principal.name} has not"
+        )
+    if scope not in OPERATORS:
+        return LoginNeededError(HOW_TO_LOG_IN, www_authenticate=TOKEN_CHALLENGE)
     given = bearer_token(request.headers.get("authorization", ""))
+    caller = current_caller()
+    if given is None and not caller.local and scope is not Scope.METRICS_READ:
+        return LoginNeededError(HOW_TO_LOG_IN, www_authenticate=TOKEN_CHALLENGE)
     try:
         if scope is not Scope.METRICS_READ:
             require_loopback()

@@ -10,10 +10,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 import web.actor
-from stockstream.users.roles import Scope
+from stockstream.users.roles import Role, Scope
 from tests.integration.admin.operators import by_token, somebody
+from tests.support.people import CHEAP_SETTINGS, add_account, browser, csrf_of, log_in
 from tests.support.tree import running_tree
 from tests.support.users import visitor
 from web.app import create_app
@@ -21,27 +23,35 @@ from web.app import create_app
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pytest
     from quart_trio import QuartTrio
 
 PRICES, HISTORY, ROWS = Scope.PRICES_READ, Scope.HISTORY_READ, Scope.ALERTS_WRITE
-METRICS, LOOK, CHANGE, BREAK, PEOPLE = (
-    Scope.METRICS_READ,
-    Scope.ADMIN_READ,
-    Scope.ADMIN_WRITE,
-    Scope.CHAOS_RUN,
-    Scope.USERS_WRITE,
-)
+METRICS, LOOK, CHANGE = Scope.METRICS_READ, Scope.ADMIN_READ, Scope.ADMIN_WRITE
+BREAK, PEOPLE = Scope.CHAOS_RUN, Scope.USERS_WRITE
 
 HERE = "this machine"
 """Instead of a scope: whoever sits at it, who has the admin token to enter."""
 OPERATOR = "an operator's login"
 """And not a token: what a program asks for is the API behind the page."""
+DOOR = "nothing"
+"""Where one logs in and out."""
+LOGIN = "an account's login"
+LOGIN_OF_ADMIN = "the login of one who looks after accounts"
 
 NEEDS: Mapping[str, Scope | str | None] = {
     "GET /static/<path:filename>": None,
     "GET /health/live": None,
     "GET /health/ready": None,
+    "GET /login": DOOR,
+    "POST /login": DOOR,
+    "POST /logout": DOOR,
+    "GET /account": LOGIN,
+    "GET /account/password": LOGIN,
+    "POST /account/password": LOGIN,
+    "POST /account/sessions/end": LOGIN,
+    "GET /admin/users": PEOPLE,
+    "POST /admin/users": LOGIN_OF_ADMIN,
+    "POST /admin/users/<number>": LOGIN_OF_ADMIN,
     "GET /": PRICES,
     "GET /s/<symbol>": PRICES,
     "GET /ws": PRICES,
@@ -101,47 +111,51 @@ PROXIED = {"X-Forwarded-For": "203.0.113.7"}
 """As a proxy on this machine hands on what another machine has sent."""
 VALUES = {"symbol": "AAPL", "number": "1", "alert": "1", "name": "web", "experiment": "none"}
 VALUES["filename"] = "favicon.svg"
-_PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
+_PLACE = re.compile(r"<(?:[^<>]+:)?(\w+)>")
 
 Need = Scope | str | None
 
 
 def routes_of(app: QuartTrio) -> set[str]:
-    """Every route by method and address."""
+    """Every route by method and address; which number is one is no matter here."""
     return {
-        f"{method} {rule.rule}"
+        f"{method} {re.sub(r'<int[^:]*:', '<', rule.rule)}"
         for rule in app.url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
 
 
-async def admitted(client: httpx.AsyncClient, method: str, path: str, needs: Need) -> bool:
+async def admitted(client: httpx.AsyncClient, route: str, needs: Need, csrf: str) -> bool:
     """Whether the gate lets a request pass, whatever is answered behind it."""
     refusals = {httpx.codes.FORBIDDEN}
-    if needs != HERE:  # where 401 is what a wrong token in the form is told
+    if needs == DOOR:
+        refusals = set()
+    elif needs != HERE:  # where 401 is what a wrong token in the form is told
         refusals |= {httpx.codes.UNAUTHORIZED, httpx.codes.SEE_OTHER}
-    async with client.stream(method, path) as answer:
+    method, address = route.split()
+    path = _PLACE.sub(lambda place: VALUES[place[1]], address)
+    form = {"data": {"csrf_token": csrf}} if needs in {LOGIN, LOGIN_OF_ADMIN} else {}
+    async with client.stream(method, path, **(form if method == "POST" else {})) as answer:
+        # But where wrong logins are told to wait: the gate was not asked.
+        assert needs == DOOR or answer.status_code != httpx.codes.TOO_MANY_REQUESTS
         return answer.status_code not in refusals
 
 
-async def unlike(client: httpx.AsyncClient, may: frozenset[Need]) -> list[str]:
+async def unlike(client: httpx.AsyncClient, may: frozenset[Need], csrf: str = "") -> list[str]:
     """Routes that admit this client and should not, or the other way round."""
     wrong = []
     brought = httpx.Cookies(client.cookies)
     for route, needs in NEEDS.items():
-        method, address = route.split()
-        path = _PLACE.sub(lambda place: VALUES[place[1]], address)
-        for asked in ("GET", "HEAD") if method == "GET" else (method,):
+        for asked in (route, route.replace("GET", "HEAD")) if route[:3] == "GET" else (route,):
             client.cookies = httpx.Cookies(brought)  # a page gives one
-            came_in = await admitted(client, asked, path, needs)
-            wrong += [f"{asked} {address}, for {needs}: {came_in}"] * (came_in != (needs in may))
+            came_in = await admitted(client, asked, needs, csrf)
+            wrong += [f"{asked}, for {needs}: {came_in}"] * (came_in != (needs in may))
     return wrong
 
 
-async def test_every_route_admits_whom_it_should_and_nobody_else(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Where the dashboard is open, and who shows nothing, a browser's cookie, the admin token."""
+@pytest.fixture
+def apps(monkeypatch: pytest.MonkeyPatch) -> list[QuartTrio]:
+    """The apps that are made."""
     made: list[QuartTrio] = []
 
     def kept(*given: Any) -> QuartTrio:
@@ -149,18 +163,65 @@ async def test_every_route_admits_whom_it_should_and_nobody_else(
         return made[-1]
 
     monkeypatch.setattr(web.actor, "create_app", kept)
-    everybody: frozenset[Need] = frozenset({None, PRICES, HISTORY})
-    scopes: frozenset[Need] = frozenset(Scope)
+    return made
+
+
+EVERYBODY: frozenset[Need] = frozenset({None, DOOR})
+PUBLIC: frozenset[Need] = EVERYBODY | {PRICES, HISTORY}
+SCOPES_OF_THE_KEY: frozenset[Need] = frozenset(Scope)
+OF_ROLES: Mapping[Role, frozenset[Need]] = {
+    Role.VIEWER: PUBLIC | {ROWS, LOGIN},
+    Role.OPERATOR: PUBLIC | {ROWS, LOGIN, METRICS, LOOK, CHANGE, OPERATOR},
+    Role.CHAOS: PUBLIC | {ROWS, LOGIN, METRICS, LOOK, CHANGE, OPERATOR, BREAK},
+    Role.ADMIN: PUBLIC | frozenset(Scope) | {LOGIN, OPERATOR, LOGIN_OF_ADMIN},
+}
+
+
+async def test_an_open_dashboard_admits_whom_it_should_and_nobody_else(
+    apps: list[QuartTrio],
+) -> None:
+    """Who shows nothing, a browser's cookie, the admin token; the database may be away."""
     async with running_tree(chaos_enabled=True) as tree:
-        assert routes_of(made[-1]) ^ set(NEEDS) == set()
+        assert routes_of(apps[-1]) ^ set(NEEDS) == set()
         async with somebody(tree) as client:
-            assert await unlike(client, everybody | {METRICS, HERE}) == []
+            assert await unlike(client, PUBLIC | {METRICS, HERE}) == []
             client.headers.update(PROXIED)
-            assert await unlike(client, everybody) == []
+            assert await unlike(client, PUBLIC) == []
         async with visitor(tree) as client:
-            assert await unlike(client, everybody | {ROWS, METRICS, HERE}) == []
+            assert await unlike(client, PUBLIC | {ROWS, METRICS, HERE}) == []
         async with visitor(tree) as client:
             client.headers.update(by_token(tree).headers)
-            assert await unlike(client, everybody | scopes | {HERE}) == []
+            assert await unlike(client, PUBLIC | SCOPES_OF_THE_KEY | {HERE}) == []
             client.headers.update(PROXIED)
-            assert await unlike(client, everybody | {ROWS, METRICS}) == []
+            assert await unlike(client, PUBLIC | {ROWS, METRICS}) == []
+
+
+async def test_where_all_log_in_a_stranger_comes_no_further_than_the_door(
+    database_url: str,
+) -> None:
+    """And each role may what it is for, from any address; the admin token, from this machine."""
+    settings = {"database_url": database_url, "dashboard": "login", **CHEAP_SETTINGS}
+    async with running_tree(chaos_enabled=True, **settings) as tree:
+        async with somebody(tree) as client:
+            assert await unlike(client, EVERYBODY | {HERE}) == []
+            client.headers.update(PROXIED)
+            assert await unlike(client, EVERYBODY) == []
+        async with by_token(tree) as client:
+            # A list is somebody's, and the token is nobody's.
+            may = (EVERYBODY | SCOPES_OF_THE_KEY | {HERE}) - {ROWS}
+            assert await unlike(client, may) == []
+        for role, may in OF_ROLES.items():
+            await add_account(tree, role.value, role)
+            async with browser(tree) as client:
+                assert (await log_in(client, role.value)).status_code == 303
+                csrf = await csrf_of(client)
+                client.headers.update(PROXIED)
+                assert await unlike(client, may, csrf) == [], role
+        await add_account(tree, "new", Role.ADMIN, must_change=True)
+        async with browser(tree) as client:
+            await log_in(client, "new")
+            csrf = await csrf_of(client, "/account/password")
+            client.headers.update(PROXIED)
+            # Its own page leads to that of the password.
+            wrong = await unlike(client, EVERYBODY | {LOGIN}, csrf)
+            assert wrong == [f"{method} /account, for {LOGIN}: False" for method in ("GET", "HEAD")]

@@ -12,6 +12,14 @@ export function address(path) {
 }
 
 /**
+ * Where one logs in, to come back to this page as it is.
+ * @param {{pathname: string, search: string, hash: string}} page
+ */
+export function loginAddress({ pathname, search, hash }) {
+  return address(`/login?next=${encodeURIComponent(pathname + search + hash)}`);
+}
+
+/**
  * Servers below different paths of one host share the storage of its origin.
  * @param {string} name
  * @returns {string} the key of it in `localStorage`, this server's own

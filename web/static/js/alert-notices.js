@@ -100,6 +100,7 @@ export class AlertNotices {
       this.#failures = 0;
       return;
     }
+    if (refusal.loggedOut) return this.#say("note", "Log in again to see your alerts.");
     if (refusal.status === 401) return this.#say("note", "This browser sends no cookie, so it has no alerts.");
     this.#failures += 1;
     // A server that has just started has its database a moment later.

@@ -1,6 +1,8 @@
 /**
  * Says that the connection is lost, once it has been for long enough to matter.
  */
+import { loginAddress } from "./address.js";
+import { CODE_LOGGED_OUT } from "./connection.js";
 import { must, setText } from "./dom.js";
 import { countdown } from "./format.js";
 import { clock } from "./page.js";
@@ -16,6 +18,9 @@ export const GRACE_MS = 800;
  * @property {() => void} onFocusLost the banner goes while the focus is in it, and it must not fall off the page
  * @property {(lost: boolean, state: ConnectionState) => void} onChange lost for longer than the grace, or back
  */
+
+/** @param {ConnectionState} state */
+const loggedOut = (state) => state.name === "closed" && state.code === CODE_LOGGED_OUT;
 
 export class Banner {
   #options;
@@ -34,7 +39,8 @@ export class Banner {
   constructor(options) {
     this.#options = options;
     this.#button.addEventListener("click", () => {
-      if (this.#state.name === "closed") location.reload();
+      if (loggedOut(this.#state)) location.assign(loginAddress(location));
+      else if (this.#state.name === "closed") location.reload();
       else options.onRetry();
     });
     // A tab that wakes up has found its connection gone while nobody looked: it gets the grace anew.
@@ -64,7 +70,11 @@ export class Banner {
     if (!this.#lost) return;
     const state = this.#state;
     const trying = this.#everOpen ? "Connection lost." : "No connection yet.";
-    if (state.name === "closed") {
+    if (loggedOut(state)) {
+      setText(this.#title, "Your login has ended.");
+      setText(this.#detail, "Log in to go on; what you changed is kept in this browser.");
+      setText(this.#button, "Log in");
+    } else if (state.name === "closed") {
       setText(this.#title, state.code === 4501 ? "This page is out of date." : "The server ended the connection.");
       setText(this.#detail, state.reason);
       setText(this.#button, "Reload");

@@ -52,6 +52,9 @@ import { PROTOCOL_VERSION, decode, encode } from "./protocol.js";
  * @property {(fault: string) => void} onFault something the server sent could not be used
  */
 
+/** The login, or what else let the page in, has ended: it may come back with another one. */
+export const CODE_LOGGED_OUT = 4503;
+
 /** First delay is drawn from half of this to all of it, then doubling: 500 ms at the least. */
 const BACKOFF_BASE_MS = 1_000;
 export const BACKOFF_MAX_MS = 60_000;

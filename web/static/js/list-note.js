@@ -3,10 +3,11 @@
  */
 
 /** @typedef {import("./storage.js").Trouble} Trouble */
-/** How it last went with the server: it told its lists, it knows no user without a cookie, it has no database. @typedef {"known" | "cookieless" | "away"} ListServer */
+/** How it last went with the server: it told its lists, it knows no user without a cookie, or none without a login, it has no database. @typedef {"known" | "cookieless" | "loggedOut" | "away"} ListServer */
 
 const AWAY = "Lists cannot be saved just now. What you change is kept in this browser and saved later.";
 const NO_COOKIE = "This browser sends no cookie, so lists are kept in it alone.";
+const LOGGED_OUT = "Your login has ended. What you change is kept in this browser, and saved when you have logged in again.";
 const LOST = "when you leave this page";
 
 /**
@@ -23,9 +24,11 @@ export function noteOf(server, trouble, isOwn) {
     const why = trouble === "full" ? "The storage of this browser is full: what you change is lost" : "This browser keeps no data of this site: the list is lost";
     return { kind: "warning", text: `${why} ${LOST}.${server === "known" ? " A new list is kept by the server." : ""}` };
   }
-  if (trouble !== null && server === "away") {
-    return { kind: "warning", text: `Lists cannot be saved just now, and this browser keeps nothing meanwhile: what you change is lost ${LOST}.` };
+  if (trouble !== null && (server === "away" || server === "loggedOut")) {
+    const why = server === "away" ? "Lists cannot be saved just now" : "Your login has ended";
+    return { kind: "warning", text: `${why}, and this browser keeps nothing meanwhile: what you change is lost ${LOST}.` };
   }
+  if (server === "loggedOut") return { kind: "warning", text: LOGGED_OUT };
   if (server === "away") return { kind: "warning", text: AWAY };
   return server === "cookieless" ? { kind: "note", text: NO_COOKIE } : { kind: "none", text: "" };
 }

@@ -210,7 +210,7 @@ export class Lists {
       this.#server = "known";
       this.#paintNote();
     } else if (refusal.status === 401) {
-      this.#server = "cookieless";
+      this.#server = refusal.loggedOut ? "loggedOut" : "cookieless";
       this.#paintNote();
     } else if (refusal.temporary) {
       this.#failures += 1;

@@ -5,7 +5,8 @@
 import { Announcer } from "./a11y.js";
 import { Banner, GRACE_MS } from "./banner.js";
 import { Bulletin, sceneOf, titleOf } from "./bulletin.js";
-import { Connection } from "./connection.js";
+import { CODE_LOGGED_OUT, Connection } from "./connection.js";
+import { ExpiringNotice } from "./expiring.js";
 import { must, oncePerFrame, setText } from "./dom.js";
 import { ServerClock } from "./freshness.js";
 import { PageTitle } from "./page-title.js";
@@ -69,6 +70,7 @@ export class LivePage {
   #title = new PageTitle();
   #connection;
   #banner;
+  #expiring = new ExpiringNotice((text) => this.say(text));
   /** Since when there is no connection, ms; null while there is one. @type {number | null} */
   #awaySince = clock.now();
   #everOpen = false;
@@ -111,7 +113,8 @@ export class LivePage {
       onFocusLost: options.onFocusLost,
       onChange: (lost, state) => {
         if (!lost) this.say("Connected again.");
-        else this.say(state.name === "closed" ? "The server ended the connection." : "Connection lost, retrying.");
+        else if (state.name !== "closed") this.say("Connection lost, retrying.");
+        else this.say(state.code === CODE_LOGGED_OUT ? "Your login has ended." : "The server ended the connection.");
         this.paintSoon();
       },
     });
@@ -174,6 +177,7 @@ export class LivePage {
       this.#options.onClosed();
     }
     this.#banner.update(state);
+    if (state.name !== "open") this.#expiring.hide();
     this.paintSoon();
     this.#tell();
   }
@@ -205,6 +209,9 @@ export class LivePage {
         break;
       case "subscriptions":
         subscriber.answered(message);
+        break;
+      case "expiring":
+        this.#expiring.warn(message.seconds);
         break;
       case "alert":
         onAlert(message.alert);

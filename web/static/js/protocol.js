@@ -93,8 +93,9 @@ export const PROTOCOL_VERSION = 1;
 /** @typedef {{type: "pong", id: Id, serverTime: number | null}} Pong */
 /** @typedef {{type: "error", code: string, reason: string, temporary: boolean, id: Id}} ServerError */
 /** @typedef {{type: "going_away", reconnectAfter: number, nodes: string[]}} GoingAway seconds; nodes as in Welcome */
+/** @typedef {{type: "expiring", seconds: number}} Expiring so long the login lasts still, unless it is used */
 /** @typedef {{type: "alert", alert: import("./alert-feed.js").Alert}} AlertFired */
-/** @typedef {Welcome | Subscriptions | NotServed | Snapshot | Prices | Status | Pong | ServerError | AlertFired | GoingAway} ServerMessage */
+/** @typedef {Welcome | Subscriptions | NotServed | Snapshot | Prices | Status | Pong | ServerError | AlertFired | GoingAway | Expiring} ServerMessage */
 
 /** @typedef {{action: "subscribe", symbols: string[], id: Id}} Subscribe */
 /** @typedef {{action: "unsubscribe", symbols: string[], id: Id}} Unsubscribe */
@@ -206,6 +207,8 @@ function read(m, faults) {
         reconnectAfter: Math.max(0, numberOr(m.reconnect_after, 0)),
         nodes: listOf(m.nodes ?? [], "nodes", faults, (s) => (typeof s === "string" ? s : null)),
       };
+    case "expiring":
+      return { type: "expiring", seconds: Math.max(0, numberOr(m.in, 0)) };
     default:
       if (typeof m.type !== "string") faults.push("a message without a type");
       return null;

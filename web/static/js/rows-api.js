@@ -4,9 +4,9 @@
 import { address } from "./address.js";
 
 /**
- * `temporary`: asking again later may help, `retryAfter` ms is the server's own word on when. `reason`
+ * `loggedOut`: it takes a login, and there is none any more. `temporary`: asking again later may help, `retryAfter` ms is the server's own word on when. `reason`
  * goes into a sentence of ours.
- * @typedef {{ok: false, status: number, temporary: boolean, reason: string, retryAfter: number | null}} Refusal
+ * @typedef {{ok: false, status: number, loggedOut: boolean, temporary: boolean, reason: string, retryAfter: number | null}} Refusal
  */
 /** @typedef {{ok: true, body: unknown} | Refusal} Answer */
 /** @typedef {(url: string, options: RequestInit) => Promise<Response>} Fetch */
@@ -14,6 +14,8 @@ import { address } from "./address.js";
 const TIMEOUT_MS = 10_000;
 /** Each page gives its browser one; it comes back unless the browser refuses cookies. */
 const NO_COOKIE = "this browser sends no cookie";
+/** It was logged in, or has to be. */
+const LOGGED_OUT = "your login has ended";
 
 /**
  * Never throws: every way in which this can fail is an answer.
@@ -34,7 +36,7 @@ export async function ask(fetch, method, path, body) {
     // One that breaks off, as when the page is left, tells nothing: least of all that there are no rows.
     return { ok: true, body: response.status === 204 ? null : await response.json() };
   } catch {
-    return { ok: false, status: 0, temporary: true, reason: "the server cannot be reached", retryAfter: null };
+    return { ok: false, status: 0, loggedOut: false, temporary: true, reason: "the server cannot be reached", retryAfter: null };
   }
 }
 
@@ -47,11 +49,13 @@ function refusal(response, body) {
   const error = /** @type {any} */ (body)?.error;
   const fields = typeof error?.fields === "object" && error.fields !== null ? Object.values(error.fields) : [];
   // What is wrong with a field, without its name: it stands beside the field.
-  const told = response.status === 401 ? NO_COOKIE : [...fields, error?.reason].find((text) => typeof text === "string");
+  const loggedOut = response.status === 401 && error?.code !== "no_user";
+  const told = loggedOut ? LOGGED_OUT : response.status === 401 ? NO_COOKIE : [...fields, error?.reason].find((text) => typeof text === "string");
   const seconds = Number(response.headers.get("Retry-After") ?? NaN);
   return {
     ok: false,
     status: response.status,
+    loggedOut,
     temporary: response.status >= 500 || response.status === 429,
     reason: (told ?? `the server answered ${response.status}`).replace(/\.$/, ""),
     retryAfter: Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null,

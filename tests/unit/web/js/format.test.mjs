@@ -162,7 +162,7 @@ describe("what is told of a list", () => {
   });
 
   it("never says that a browser keeps it that does not", () => {
-    for (const server of ["known", "cookieless", "away"]) {
+    for (const server of ["known", "cookieless", "loggedOut", "away"]) {
       for (const trouble of ["full", "forbidden"]) {
         assert.match(told(server, trouble, true), /lost when you leave this page/);
         assert.equal(noteOf(server, trouble, true).kind, "warning");
@@ -176,5 +176,6 @@ describe("what is told of a list", () => {
   it("says where it is kept instead", () => {
     assert.match(told("cookieless", null, true), /kept in it alone/);
     assert.match(told("away", null, false), /kept in this browser and saved later/);
+    assert.match(told("loggedOut", null, false), /kept in this browser, and saved when you have logged in/);
   });
 });

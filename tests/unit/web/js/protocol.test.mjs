@@ -133,6 +133,8 @@ describe("decode", () => {
     });
     assert.equal(ok({ type: "pong", id: 3, server_time: "2026-11-22T10:00:00Z" }).id, 3);
     assert.equal(ok({ type: "going_away", reconnect_after: 1.7 }).reconnectAfter, 1.7);
+    assert.deepEqual(ok({ type: "expiring", in: 60 }), { type: "expiring", seconds: 60 });
+    assert.equal(ok({ type: "expiring", in: "soon" }).seconds, 0);
     assert.equal(ok({ type: "going_away", reconnect_after: -5 }).reconnectAfter, 0);
     assert.deepEqual(ok({ type: "going_away", reconnect_after: 1, nodes: ["http://b"] }).nodes, ["http://b"]);
     assert.deepEqual(sent({ type: "going_away", nodes: ["http://b", 7] }).message.nodes, ["http://b"]);

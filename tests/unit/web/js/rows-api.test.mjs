@@ -30,6 +30,17 @@ describe("an answer with rows", () => {
 
   it("of a refusal counts though its reason is not understood", async () => {
     const refused = await ask(answering(breakingOff('{"error":'), { status: 503, headers: { "Retry-After": "2" } }), "GET", "watchlists");
-    assert.deepEqual(refused, { ok: false, status: 503, temporary: true, reason: "the server answered 503", retryAfter: 2_000 });
+    assert.deepEqual(refused, { ok: false, status: 503, loggedOut: false, temporary: true, reason: "the server answered 503", retryAfter: 2_000 });
+  });
+
+  it("that takes a login tells it from one that takes a cookie", async () => {
+    const refused = (code) => ask(answering(JSON.stringify({ error: { code, reason: "why" } }), { status: 401 }), "PATCH", "watchlists/1", {});
+    for (const code of ["login_ended", "login_needed"]) {
+      const { ok, loggedOut, temporary, reason } = await refused(code);
+      assert.deepEqual({ ok, loggedOut, temporary, reason }, { ok: false, loggedOut: true, temporary: false, reason: "your login has ended" });
+    }
+    const cookieless = await refused("no_user");
+    assert.equal(cookieless.loggedOut, false);
+    assert.equal(cookieless.reason, "this browser sends no cookie");
   });
 });

@@ -3,7 +3,7 @@
  * the event stream says what happens in between; both change what is known, and that is painted.
  */
 import { Announcer } from "../a11y.js";
-import { address } from "../address.js";
+import { address, loginAddress } from "../address.js";
 import { isEditable, must, oncePerFrame, setText } from "../dom.js";
 import { age } from "../format.js";
 import { started } from "../page.js";
@@ -63,6 +63,10 @@ const faultsView = new FaultsView(() => void halt());
 const uptime = must(document, "#uptime", HTMLElement);
 const readOnly = must(document, "#read-only", HTMLElement);
 const admin = must(document, "main", HTMLElement);
+/** Whether an account has logged in, and not the admin token. */
+const byAccount = admin.dataset.byAccount === "true";
+/** Whether its role allows faults. */
+const mayBreak = admin.dataset.mayBreak === "true";
 const lost = must(document, "#lost", HTMLElement);
 const lostDetail = must(lost, '[data-part="detail"]', HTMLElement);
 const restartNotice = new RestartNotice((text) => announcer.say(text));
@@ -205,7 +209,8 @@ async function pollTree() {
 
 async function pollChaos() {
   try {
-    chaos = await api.get("chaos/status");
+    const told = await api.get("chaos/status");
+    chaos = { ...told, enabled: told.enabled && mayBreak };
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 404) throw error;
   }
@@ -240,7 +245,7 @@ async function poll() {
 /** @param {unknown} error */
 function failed(error) {
   if (error instanceof ApiError && error.status === 401) {
-    location.assign(address("/admin/login"));
+    location.assign(byAccount ? loginAddress(location) : address("/admin/login"));
     return;
   }
   failure = error instanceof Error ? error.message : String(error);

@@ -1,0 +1,160 @@
+"""One's own account: its password, and where it is logged in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import structlog
+from quart import Blueprint, redirect, render_template, request, url_for
+from werkzeug.exceptions import BadRequest, HTTPException
+
+from stockstream.users.accounts import SetPassword
+from stockstream.users.passwords import BadPassword, check_password
+from stockstream.users.rows import RowRefusal
+from stockstream.users.sessions import EndSessions, ListSessions
+from web.asking import ask_database
+from web.audited import current_author
+from web.security import headers_of
+from web.users.entering import end, has_changed
+from web.users.forms import with_forms
+from web.users.gate import HOW_TO_LOG_IN, LoginNeededError, require_form
+from web.users.login import hashed, verified
+from web.users.principal import ACCOUNT_CHALLENGE, Kind, current_principal
+from web.users.returning import NEXT, where_next
+from web.users.telling import told_agent, told_time
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as WerkzeugResponse
+
+    from stockstream.users.credentials import Credential
+    from web.parts import Parts
+    from web.users.forms import Page
+
+OTHERS = "others"
+"""Instead of the number of a session: all but the one that asks."""
+
+_log = structlog.stdlib.get_logger("web.users")
+
+
+class NoPasswordError(BadRequest):
+    """The account has no password here."""
+
+    word: ClassVar[str] = "no_password"
+
+
+def account(parts: Parts) -> Blueprint:
+    """The routes below `/account`, for who has logged in."""
+    blueprint = with_forms(Blueprint("account", __name__, url_prefix="/account"))
+    limits = parts.settings.session_limits
+
+    @blueprint.before_request
+    async def check() -> None:
+        # No scope: who has to change the password first has none.
+        _credential()
+
+    @blueprint.get("")
+    async def page() -> str | WerkzeugResponse:
+        credential = _credential()
+        if credential.must_change:
+            return redirect(url_for("account.password_form"), 303)
+        query = ListSessions(limits, credential.account_id)
+        found = (await ask_database(parts.database, query)).value
+        return await render_template(
+            "account.html",
+            name=credential.account_name,
+            role=credential.role.value,
+            csrf_token=current_principal().csrf,
+            sessions=found,
+            mine=credential.id,
+            told_time=told_time,
+            told_agent=told_agent,
+            done=request.args.get("done"),
+        )
+
+    @blueprint.post("/sessions/end")
+    async def end_sessions() -> WerkzeugResponse:
+        form, credential = await require_form(), _credential()
+        which = form.get("session", "")
+        if which != OTHERS and not (which.isascii() and which.isdigit() and len(which) < 19):
+            raise BadRequest(f"session: {OTHERS}, or the number of one")
+        query = EndSessions(
+            current_author(),
+            None if which == OTHERS else (int(which),),
+            account_id=credential.account_id,
+            but=credential.id,
+        )
+        await end(parts, (await ask_database(parts.database, query)).value)
+        return redirect(url_for("account.page", done="ended"), 303)
+
+    async def password_page(error: str | None = None) -> str:
+        credential = _credential()
+        values = (await request.form) if request.method == "POST" else request.args
+        return await render_template(
+            "password.html",
+            name=credential.account_name,
+            must_change=credential.must_change,
+            csrf_token=current_principal().csrf,
+            next=values.get(NEXT, ""),
+            error=error,
+        )
+
+    @blueprint.get("/password")
+    async def password_form() -> str:
+        return await password_page()
+
+    @blueprint.post("/password")
+    async def change_password() -> WerkzeugResponse | Page:
+        form = await require_form()
+        try:
+            await _change(parts, _credential(), form.get("password", ""), form.get("new", ""))
+        except BadPassword as error:
+            return await password_page(f"the new password: {error}"), 422, []
+        except HTTPException as error:
+            return await password_page(error.description), error.code or 500, headers_of(error)
+        given = form.get(NEXT)
+        where = where_next(given) if given else url_for("account.page", done="password")
+        return redirect(where, 303)
+
+    return blueprint
+
+
+async def _change(parts: Parts, credential: Credential, before: str, wanted: str) -> None:
+    """Set another password; all other sessions of the account end.
+
+    Raises:
+        BadPassword: it may not be chosen.
+        WrongLoginError: the one of now is another.
+        NoPasswordError: the account logs in elsewhere.
+        TooManyLoginsError, BusyError, UnavailableError, TooManyQueriesError: try again.
+    """
+    # Before the old one is looked at: what may not be chosen is no guess.
+    check_password(wanted, credential.account_name)
+    if wanted == before:
+        raise BadPassword("is the one of now")
+    await verified(parts, credential.account_name, before)
+    query = SetPassword(
+        current_author(),
+        credential.account_id,
+        await hashed(parts, wanted),
+        but=credential.id,
+    )
+    changed = (await ask_database(parts.database, query)).value
+    if isinstance(changed, RowRefusal):
+        raise NoPasswordError(changed.reason)
+    _log.info("password changed", who=credential.account_name, ended=len(changed.ended))
+    await end(parts, changed.ended)
+    await has_changed(parts, credential.account_id)
+
+
+def _credential() -> Credential:
+    """The session of the request at hand.
+
+    Raises:
+        LoginNeededError, LoginEndedError, UnavailableError: there is none, or none that counts.
+    """
+    principal = current_principal()
+    if principal.credential is None and principal.refusal is not None:
+        raise principal.refusal
+    if principal.credential is None or principal.kind is not Kind.SESSION:
+        raise LoginNeededError(HOW_TO_LOG_IN, www_authenticate=ACCOUNT_CHALLENGE)
+    return principal.credential

@@ -22,7 +22,7 @@ from stockstream import paths
 from stockstream.database.query import DatabaseError, Unavailable, ask
 from stockstream.messages import AccountChanged, CredentialsChanged, CredentialsEnded
 from stockstream.times import Moment
-from stockstream.users.credential_book import CredentialBook, Waiting, is_good
+from stockstream.users.credential_book import USED_SECONDS, CredentialBook, Waiting, is_good
 from stockstream.users.credentials import FindCredentials, TouchCredentials
 from supervision import Actor, Caller, CallError, Request, handles, replies_later
 
@@ -158,9 +158,15 @@ class Doorkeeper(Actor):
 
 
 def known(tables: Tables, digest: bytes, now: Moment) -> Credential | None:
-    """The credential, where it was confirmed a moment ago; None says: the doorkeeper is asked."""
+    """The credential, where it was confirmed a moment ago; None says: the doorkeeper is asked.
+
+    It is to hear of a use at times: one that an open socket holds is confirmed all the time, and
+    would die as unused though somebody comes with it.
+    """
     row = tables.credentials.get(digest)
-    return row.credential if row is not None and is_good(row, now) else None
+    if row is None or not is_good(row, now) or now - row.used >= USED_SECONDS:
+        return None
+    return row.credential
 
 
 async def credentials_of(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from stockstream.users.roles import Role
 from tests.support.client import connected
-from tests.support.people import (
-    CHEAP_SETTINGS,
-    add_account,
-    browser,
-    csrf_of,
-    log_in,
-)
+from tests.support.people import CHEAP_SETTINGS, PASSWORD, add_account, browser, csrf_of, log_in
 from tests.support.tree import running_tree
 from web.live.credentials import CODE_ENDED
 
@@ -79,3 +75,146 @@ async def test_who_logs_in_sees_prices_until_the_logout_ends_them(
             assert (out.status_code, out.headers["location"]) == (303, "/login")
             assert (await socket.wait_closed(1.0))[0] == CODE_ENDED
         assert (await client.get("/")).status_code == 303
+
+
+async def test_one_s_own_account(database_url: str, nursery: trio.Nursery) -> None:
+    """Where one is logged in, ending that, and another password, which ends all but this one."""
+    settings = {"database_url": database_url, **CHEAP_SETTINGS}
+    async with (
+        running_tree(**settings) as tree,
+        browser(tree) as desk,
+        browser(tree) as phone,
+        browser(tree) as other,
+    ):
+        await add_account(tree, "Ada")
+        await add_account(tree, "Bob")
+        phone.headers["User-Agent"] = "Mozilla/5.0 (Android 16; Mobile) Firefox/150.0"
+        for client in (desk, phone):
+            await log_in(client, "Ada")
+        await log_in(other, "Bob")
+        page = await desk.get("/account")
+        assert "Firefox on Android" in page.text
+        assert page.text.count("this one") == 1
+        (number,) = re.findall(r'name="session" value="(\d+)"', page.text)
+        csrf = {"csrf_token": await csrf_of(desk)}
+        stolen = await other.post(
+            "/account/sessions/end", data={"csrf_token": await csrf_of(other), "session": number}
+        )
+        assert stolen.status_code == 303
+        assert (await phone.get("/account")).status_code == 200, "ended by somebody else"
+        async with socket_of(tree, phone, nursery) as socket:
+            await socket.message("welcome")
+            await desk.post("/account/sessions/end", data={**csrf, "session": number})
+            assert (await socket.wait_closed(1.0))[0] == CODE_ENDED
+        ended = await phone.get("/api/v1/watchlists")
+        assert (ended.status_code, code_of(ended)) == (401, "login_ended")
+        # What anybody may, goes on where the dashboard is open.
+        assert (await phone.get("/api/v1/quotes")).status_code == 200
+        await log_in(phone, "Ada")
+        fields = {**csrf, "password": PASSWORD, "new": "short"}
+        for new, why in (
+            ("short", "at least 8"),
+            ("password", "tried first"),
+            (PASSWORD, "the one of now"),
+        ):
+            refused = await desk.post("/account/password", data={**fields, "new": new})
+            assert refused.status_code == 422
+            assert why in refused.text
+        wrong = {**fields, "password": "not this", "new": NEW_PASSWORD}
+        assert (await desk.post("/account/password", data=wrong)).status_code == 401
+        async with socket_of(tree, desk, nursery) as mine, socket_of(tree, phone, nursery) as his:
+            await mine.message("welcome")
+            await his.message("welcome")
+            done = await desk.post("/account/password", data={**fields, "new": NEW_PASSWORD})
+            assert (done.status_code, done.headers["location"]) == (303, "/account?done=password")
+            assert (await his.wait_closed(1.0))[0] == CODE_ENDED
+            assert mine.closed is None
+        assert (await desk.get("/account")).status_code == 200
+        assert (await phone.get("/account")).status_code == 303
+        assert (await log_in(phone, "Ada")).status_code == 401
+        assert (await log_in(phone, "Ada", NEW_PASSWORD)).status_code == 303
+
+
+async def test_a_change_needs_a_page_of_the_same_login(database_url: str) -> None:
+    """By its token, or as the browser writes of itself that a page of this host asks."""
+    settings = {"database_url": database_url, **CHEAP_SETTINGS}
+    body = {"name": "Mine", "symbols": []}
+    async with running_tree(**settings) as tree, browser(tree) as client:
+        await add_account(tree, "Ada")
+        await log_in(client, "Ada")
+        csrf = await csrf_of(client)
+        del client.headers["Origin"]
+        foreign = {"Origin": "http://evil.example"}
+        for headers, code in (
+            ({}, "wrong_csrf_token"),
+            ({"X-CSRF-Token": "0" * 64}, "wrong_csrf_token"),
+            ({"Sec-Fetch-Site": "same-site"}, "wrong_csrf_token"),
+            ({"Sec-Fetch-Site": "same-origin", **foreign}, "forbidden_origin"),
+            ({"X-CSRF-Token": csrf, **foreign}, "forbidden_origin"),
+        ):
+            refused = await client.post("/api/v1/watchlists", json=body, headers=headers)
+            assert (refused.status_code, code_of(refused)) == (403, code), headers
+        for number, headers in enumerate(
+            ({"X-CSRF-Token": csrf}, {"Sec-Fetch-Site": "same-origin"}, {"Origin": tree.url})
+        ):
+            wanted = {**body, "name": f"Mine {number}"}
+            made = await client.post("/api/v1/watchlists", json=wanted, headers=headers)
+            assert made.status_code == 201, (headers, made.text)
+        assert (await client.post("/logout", data={"csrf_token": "0" * 64})).status_code == 403
+        forged = {"name": "Ada", "password": PASSWORD}
+        assert (await client.post("/login", data=forged, headers=foreign)).status_code == 403
+        assert (await client.get("/account")).status_code == 200
+
+
+async def test_who_looks_after_accounts(database_url: str, nursery: trio.Nursery) -> None:
+    """Adds one, whose password has to be changed first; changes its role, disables it at once."""
+    settings = {"database_url": database_url, "dashboard": "login", **CHEAP_SETTINGS}
+    async with running_tree(**settings) as tree, browser(tree) as admin, browser(tree) as person:
+        await add_account(tree, "Ada", Role.ADMIN)
+        await log_in(admin, "Ada")
+        csrf = {"csrf_token": await csrf_of(admin, "/admin/users")}
+        made = await admin.post("/admin/users", data={**csrf, "name": "Bob", "role": "viewer"})
+        found = re.search(r'data-testid="password">([^<]+)<', made.text)
+        assert found is not None
+        again = await admin.post("/admin/users", data={**csrf, "name": "bob", "role": "viewer"})
+        assert again.status_code == 409
+        assert "another account has this name" in again.text
+        first = await log_in(person, "Bob", found[1], next="/docs")
+        page = await person.get(first.headers["location"], follow_redirects=True)
+        assert (page.url.path, page.url.query) == ("/account/password", b"next=/docs")
+        assert (await person.get("/docs")).headers["location"].startswith("/account/password")
+        refused = await person.get("/api/v1/quotes")
+        assert (refused.status_code, code_of(refused)) == (403, "password_change_needed")
+        async with socket_of(tree, person, nursery) as socket:
+            assert (await socket.wait_closed())[0] == CODE_ENDED
+        form = {
+            "csrf_token": await csrf_of(person, "/account/password"),
+            "password": found[1],
+            "new": NEW_PASSWORD,
+            "next": "/docs",
+        }
+        changed = await person.post("/account/password", data=form)
+        assert (changed.status_code, changed.headers["location"]) == (303, "/docs")
+        assert (await person.get("/docs")).status_code == 200
+        assert (await person.get("/admin")).status_code == 403
+        (number,) = re.findall(
+            r'action="/admin/users/(\d+)">(?:(?!action).)*Role of Bob', made.text, re.DOTALL
+        )
+        where = f"/admin/users/{number}"
+        await admin.post(where, data={**csrf, "do": "role", "role": "operator"})
+        assert (await person.get("/admin")).status_code == 200
+        async with socket_of(tree, person, nursery) as socket:
+            await socket.message("welcome")
+            told = await admin.post(where, data={**csrf, "do": "disable"})
+            assert "Bob is disabled, 1 session has ended." in told.text
+            assert (await socket.wait_closed(1.0))[0] == CODE_ENDED
+        assert (await person.get("/")).status_code == 303
+        shut = await log_in(person, "Bob", NEW_PASSWORD)
+        assert (shut.status_code, "is disabled" in shut.text) == (401, True)
+        own = re.findall(
+            r'action="/admin/users/(\d+)">(?:(?!action).)*Role of Ada', made.text, re.DOTALL
+        )
+        last = await admin.post(f"/admin/users/{own[0]}", data={**csrf, "do": "disable"})
+        assert (last.status_code, "the last account" in last.text) == (409, True)
+        for wrong in ({"do": "delete"}, {"do": "role", "role": "king"}):
+            assert (await admin.post(where, data={**csrf, **wrong})).status_code == 400

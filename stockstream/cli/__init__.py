@@ -71,6 +71,7 @@ _COMMANDS = (
     ("providers", _inspect, "See where prices come from, and try a provider."),
     ("chaos", _inspect, "Break a running server on purpose, and see that it holds."),
     ("db", _inspect, "Look after the database: schema, export, import, backup, retention."),
+    ("tokens", _inspect, "Make, list and revoke API tokens."),
     ("audit", _inspect, "See who did what to the server and to accounts."),
     ("config", _inspect, "Show every setting with its value and source."),
     ("logs", _inspect, "See, and change for a while, what a running server logs."),

@@ -22,6 +22,7 @@ COMMANDS = (
     "doctor",
     "logs",
     "audit",
+    "tokens",
 )
 
 

@@ -12,6 +12,33 @@ if TYPE_CHECKING:
     from supervision import System
 
 
+class _Begun:
+    """What is known of SIGHUP before there is a `Hangups`. No dataclass: its module takes longer
+    to import than all that is here.
+    """
+
+    __slots__ = ("came", "tied")
+
+    def __init__(self) -> None:
+        self.came = self.tied = False
+
+    def note(self, _number: int, _frame: object) -> None:
+        """The handler of that time."""
+        self.came = True
+
+
+_begun: _Begun | None = None
+
+
+def begin() -> None:
+    """Have SIGHUP end this process no more, and keep in mind that one came: a server imports for a
+    second before it can do anything about it. In the main thread, before those imports.
+    """
+    global _begun  # noqa: PLW0603 - a signal's handler is the process', too
+    _begun = _Begun()
+    _begun.tied = _take_over(_begun.note)
+
+
 class Hangups:
     """What SIGHUP does from the start of a command on. Made in the main thread.
 
@@ -22,8 +49,9 @@ class Hangups:
     def __init__(self) -> None:
         self._ask: Callable[[System], None] | None = None
         self._early = False
-        before = signal.signal(signal.SIGHUP, self._note)
-        self._tied = before is not signal.SIG_IGN and has_terminal()
+        self._tied = _take_over(self._note)
+        if _begun is not None:
+            self._early, self._tied = self._early or _begun.came, _begun.tied
 
     def _note(self, _number: int, _frame: object) -> None:
         self._early = True
@@ -42,6 +70,12 @@ class Hangups:
             self._early = True
         else:
             self._ask(system)
+
+
+def _take_over(handler: Callable[[int, object], None]) -> bool:
+    """Have SIGHUP handled; whether a terminal that is closed is to end this process."""
+    before = signal.signal(signal.SIGHUP, handler)
+    return before is not signal.SIG_IGN and has_terminal()
 
 
 def has_terminal() -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from stockstream.hangups import Hangups
+from stockstream.hangups import Hangups, begin
 from supervision import System
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -92,3 +92,43 @@ def test_a_terminal_that_is_closed_ends_what_it_started() -> None:
             assert process.wait(20) == 0
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [(("serve",), 7), (("cluster", "up"), 7), (("watch",), -signal.SIGHUP)],
+    ids=lambda words: " ".join(words) if isinstance(words, tuple) else "",
+)
+def test_one_that_comes_while_a_server_imports_does_not_end_it(
+    tmp_path: Path, words: tuple[str, ...], status: int
+) -> None:
+    """The first import that takes time is made to send it here. What is no server ends as ever."""
+    (tmp_path / "cyclopts.py").write_text(
+        "import os, signal, sys\nos.kill(os.getpid(), signal.SIGHUP)\nsys.exit(7)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "stockstream", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == status
+
+
+@pytest.mark.usefixtures("_as_before")
+def test_one_from_before_the_imports_is_done_when_the_tree_is_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one that comes after them; what has no terminal at the begin is not ended by its loss."""
+    monkeypatch.setattr("stockstream.hangups._begun", None)
+    monkeypatch.setattr("stockstream.hangups.has_terminal", lambda: False)
+    asked: list[System] = []
+    begin()
+    os.kill(os.getpid(), signal.SIGHUP)
+    hangups, system = Hangups(), System()
+    hangups.started(system, asked.append)
+    assert asked == [system]
+    hangups.came(system)
+    assert asked == [system, system]

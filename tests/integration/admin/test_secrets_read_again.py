@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 import httpx
@@ -11,6 +12,7 @@ import trio
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from stockstream import changing_secrets
 from stockstream.environment import Configuration
 from stockstream.errors import ConfigurationError
 from tests.support.server import SIMULATED, TOKEN, running_server
@@ -18,6 +20,8 @@ from tests.support.tree import running_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from tests.support.tree import Tree
 
@@ -116,6 +120,39 @@ async def test_a_mistake_changes_nothing_and_a_killed_reader_reads_nevertheless(
             assert await asked(tree, "the-second-token-of-this") == 200
     (line,) = [line for line in logs if "not read again" in line["event"]]
     assert line["reason"] == "ADMIN_TOKEN_FILE: 'token' is empty"
+
+
+async def test_a_disk_that_stalls_holds_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is asked, and none of those that others need. It is read when it answers."""
+    monkeypatch.setattr(changing_secrets, "READ_SECONDS", 0.05)
+    answers, begun = threading.Event(), []
+    limiter = changing_secrets._readers
+    async with running_tree(admin_token="the-first-token-of-this") as tree:
+        new = tree.current.settings.model_copy(
+            update={"admin_token": SecretStr("the-second-token-of-this")}
+        )
+
+        def read() -> Configuration:
+            begun.append(threading.current_thread())
+            answers.wait()
+            return Configuration(new, {})
+
+        tree.current.read = read
+        try:
+            for number in range(1, 7):
+                tree.current.ask(tree.system)
+                await tree.until(lambda number=number: tree.current.answered == number)
+            assert len(begun) <= limiter.borrowed_tokens == limiter.total_tokens == 4
+            assert await asked(tree, "the-first-token-of-this") == 200
+        finally:
+            answers.set()
+        with trio.fail_after(10):
+            while limiter.borrowed_tokens:  # noqa: ASYNC110 - a thread tells nobody
+                await trio.sleep(0.005)
+        monkeypatch.setattr(changing_secrets, "READ_SECONDS", 10.0)
+        tree.current.ask(tree.system)
+        await tree.until(lambda: tree.current.answered == 7)
+        assert await asked(tree, "the-second-token-of-this") == 200
 
 
 async def test_a_hangup_has_the_files_read_again(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ BETWEEN = re.compile(
 WHAT = {
     "root": "one_for_one, as all of them: each child comes back alone",
     "root/telemetry": "event log, figures of the process",
+    "root/notices": "tells operators what somebody should know at once",
     "root/secrets": "reads keys and tokens again when SIGHUP comes",
     "root/stub": "the bundled price API, a process of its own; only where no other is named",
     "root/pubsub": "hands each batch of prices to those who asked",

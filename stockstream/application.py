@@ -2,6 +2,7 @@
 
 root                          one_for_one
 ├─ telemetry                  event log, figures of the process
+├─ notices                    tells operators what somebody should know
 ├─ secrets                    reads them again when it is told to
 ├─ stub                       the bundled stub API; absent when prices come from elsewhere
 ├─ pubsub                     topic stock:all
@@ -54,6 +55,7 @@ from stockstream.market.feeds.push import PushFeed
 from stockstream.market.providers.chosen import poll_provider, push_provider
 from stockstream.market.router import Router
 from stockstream.market.streamer import Streamer
+from stockstream.notices.notifier import NoticeRecords, Notices
 from stockstream.pubsub import PubSub
 from stockstream.stub import Stub
 from stockstream.tables import Tables
@@ -153,11 +155,13 @@ def build(
     asyncio_thread = AsyncioThread()  # for all gateways; it runs while one of them does
     feeds = [paths.feed(upstream.name) for upstream in upstreams]
     clustered = settings.cluster_nats_url is not None
+    notices = part_settings.notices(settings, lambda: current.settings)
     web = part_settings.web(settings, addresses.sockets, upstreams, addresses.own_port)
     current.admin = web.admin
     subscribers = [paths.BROADCASTER, paths.ALERTS, *([paths.BUS] if clustered else [])]
     children = [
         ChildSpec("telemetry", partial(TelemetryActor, telemetry)),
+        ChildSpec("notices", partial(Notices, notices, NoticeRecords(), tables)),
         ChildSpec("secrets", partial(Secrets, current)),
         ChildSpec("pubsub", partial(PubSub, subscribers)),
         _database(current, tables, asyncio_thread, addresses),

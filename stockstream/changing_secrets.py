@@ -141,6 +141,8 @@ class Secrets(Actor):
                     # In this moment: no request is to come between.
                     part_settings.renew_tokens(current.admin, settings)
                 self.system.ref(paths.WEB).cast(TokensChanged())
+            case "operator_webhook":
+                pass  # it is looked up for each post
             case "cluster_nats_url":
                 self.system.ref(paths.BUS).cast(AccessChanged(part_settings.nats_access(settings)))
             case _:
@@ -191,7 +193,7 @@ class Secrets(Actor):
 
 def _may_change(name: str, before: SecretStr | None, value: SecretStr | None) -> bool:
     """Whether a running server can go over to that."""
-    if name in {"admin_token", "chaos_token"}:
+    if name in {"admin_token", "chaos_token", "operator_webhook"}:
         return True
     if before is None or value is None:
         return False

@@ -27,6 +27,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from stockstream.alerts.targets import Forbidden, TargetPolicy, check_url
 from stockstream.database.url import read_database_url
 from stockstream.masks import MASK, without_secrets
 from stockstream.quotes import Symbol, parse_symbol
@@ -271,6 +272,10 @@ _backends = partial(_setting, "Backends")
 _cluster = partial(_setting, "Cluster")
 _accounts = partial(_setting, "Accounts")
 _operation = partial(_setting, "Operation")
+
+
+class WebhookUrl(SecretStr):
+    """An address whose path is its key: nothing but its host is shown."""
 
 
 class Settings(BaseSettings):
@@ -533,6 +538,13 @@ class Settings(BaseSettings):
         "Name of this node in logs and answers; no two nodes of a cluster have the same.",
         "the host's name",
     )
+    operator_webhook: WebhookUrl | None = _operation(
+        None,
+        "Address (`https://…`) that notices for operators are posted to, under the same rules as "
+        "alerts.",
+        "none",
+        private=True,
+    )
     chaos_enabled: bool = _operation(False, "Whether faults may be injected.")
     chaos_token: Annotated[SecretStr, _at_least(16)] | None = _operation(
         None,
@@ -607,6 +619,20 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _notices_may_be_posted(self) -> Self:
+        if self.operator_webhook is not None:
+            policy = TargetPolicy(self.webhook_allow_http, self.webhook_networks)
+            try:
+                check_url(self.operator_webhook.get_secret_value(), policy)
+            except Forbidden as error:
+                # What follows a colon may quote the address, which is a secret.
+                why = str(error).partition(": ")[0]
+                raise ValueError(
+                    f"OPERATOR_WEBHOOK: {why} (WEBHOOK_ALLOW_HTTP and WEBHOOK_NETWORKS allow more)"
+                ) from None
+        return self
+
+    @model_validator(mode="after")
     def _nats_is_set_whole(self) -> Self:
         if self.cluster_nats_url is None:
             for name in ("cluster_nats_credentials", "cluster_nats_ca"):
@@ -672,6 +698,9 @@ PRIVATE = tuple(name for name, field in Settings.model_fields.items() if not fie
 def public_value(value: object) -> str | int | float | bool | list[str] | None:
     """Return a setting's value as it may be shown: plain JSON types, passwords masked."""
     match value:
+        case WebhookUrl():
+            parts = urlsplit(value.get_secret_value())
+            return f"{parts.scheme}://{parts.hostname}/{MASK}"
         case SecretStr():
             text = value.get_secret_value()
             return without_secrets(text) if "://" in text else MASK

@@ -59,6 +59,15 @@ class ClusterChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeTold(Event):
+    """Operators were told of something, which has happened so many `times`: a line of text."""
+
+    kind: str
+    text: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class QuotesPublished:
     """Quotes were accepted and stand in the `Quotes` table; from the streamer, by PubSub.
 

@@ -35,6 +35,7 @@ from stockstream.market.providers import (
     SymbolsNotFound,
 )
 from stockstream.market.providers.chosen import declared_in, poll_provider, push_provider
+from stockstream.notices.notifier import NoticeSettings
 from stockstream.shards import NodeId, Sharding
 from stockstream.sources import Route, Source, routes_of
 from stockstream.times import now_ns
@@ -122,6 +123,16 @@ def argon(settings: Settings) -> ArgonSettings:
 def webhooks(settings: Settings) -> WebhookSettings:
     """Where to webhooks may go, and for how long it is tried."""
     return WebhookSettings(_targets(settings), retry_for=settings.webhook_retry_for)
+
+
+def notices(settings: Settings, now: Callable[[], Settings]) -> NoticeSettings:
+    """Where notices for operators go: `now` tells the settings at each post."""
+    return NoticeSettings(
+        node_name(settings),
+        lambda: _text(now().operator_webhook),
+        _targets(settings),
+        signer(settings),
+    )
 
 
 def signer(settings: Settings) -> Signer:

@@ -2,6 +2,7 @@
 
 TELEMETRY = "telemetry"
 SECRETS = "secrets"
+NOTICES = "notices"
 PUBSUB = "pubsub"
 BUS = "cluster/bus"
 MEMBERSHIP = "cluster/membership"

@@ -497,6 +497,22 @@ class WebhookStatus(msgspec.Struct, frozen=True):
     under_way: int = 0
 
 
+class NoticeFigures(msgspec.Struct, frozen=True):
+    """The notices for operators. Counts are of this process; `waiting` to be posted now.
+
+    They were `said` by kind; of these, `held` came within a minute after the same one. `failed`
+    counts single attempts to post; `given_up` and `dropped` are notices that are not posted.
+    """
+
+    said: Mapping[str, int] = {}
+    held: int = 0
+    delivered: int = 0
+    failed: int = 0
+    given_up: int = 0
+    dropped: int = 0
+    waiting: int = 0
+
+
 class Holding(msgspec.Struct, frozen=True):
     """What this node of a cluster fetches. A single node has no such row, and fetches all.
 

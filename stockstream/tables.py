@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Holding,
         MemberFigures,
         Members,
+        NoticeFigures,
         PoolFigures,
         PushStatus,
         QuoteRow,
@@ -171,10 +172,10 @@ class Tables:
     where there are no providers to choose from. In a cluster, `told_circuits` has the circuit of
     the node that fetches, for each upstream that this node does not fetch from; `bus`, `holding`,
     `members`, `presence` and `received` are slots, which a single node leaves empty. `database`,
-    `pools`, `recorder`, `retention`, `alerts` and `webhooks` are slots, too: they have one row
-    each, without a key.
-    `credentials` are those that the database confirmed lately, by the SHA-256 of their secret;
-    `socket_credentials` is what each open WebSocket was let in by, by its connection's number.
+    `pools`, `recorder`, `retention`, `alerts`, `webhooks` and `notices` are slots, too: they have
+    one row each, without a key. `credentials` are those that the database confirmed lately, by the
+    SHA-256 of their secret; `socket_credentials` is what each open WebSocket was let in by, by its
+    connection's number.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other. `audit_inbox`: what operators did, until it
     is stored.
@@ -249,6 +250,9 @@ class Tables:
     )
     socket_credentials: Table[int, Held] = field(
         default_factory=lambda: Table("socket_credentials", writer=paths.WEB)
+    )
+    notices: Slot[NoticeFigures] = field(
+        default_factory=lambda: Slot("notices", writer=paths.NOTICES)
     )
     outbox: Outbox = field(
         default_factory=lambda: Outbox(writer=paths.STREAMER, reader=paths.RECORDER)

@@ -158,5 +158,34 @@ DASHBOARD = Dashboard(
                 ),
             ),
         ),
+        Row(
+            "Notices for operators",
+            (
+                graph(
+                    "Notices",
+                    "What operators are told at once, in a second, by what it is about; and those "
+                    "within a minute after the same one, which are told together.",
+                    "cps",
+                    query(total(rate("stockstream_notices_total"), "kind"), "{{kind}}"),
+                    query(total(rate("stockstream_notices_held_total")), "held back"),
+                ),
+                graph(
+                    "Posts of notices",
+                    "Attempts in a second, by how they ended; and notices that are not posted.",
+                    "cps",
+                    query(total(rate("stockstream_notice_posts_total"), "outcome"), "{{outcome}}"),
+                    query(
+                        total(rate("stockstream_notices_not_posted_total"), "reason"), "{{reason}}"
+                    ),
+                    runbook="NoticesNotPosted",
+                ),
+                graph(
+                    "Notices waiting",
+                    "Notices that wait to be posted.",
+                    "none",
+                    query(of("stockstream_notices_waiting")),
+                ),
+            ),
+        ),
     ),
 )

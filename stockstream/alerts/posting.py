@@ -61,6 +61,16 @@ class Outcome:
         return self.status == httpx.codes.GONE
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A body for an address, signed with its owner's secret; `name` is a header with its id."""
+
+    url: str
+    body: bytes
+    owner: str
+    name: tuple[str, str]
+
+
 @dataclass
 class Poster:
     """Posts calls, each within twice `seconds`. Made by `opened`; `async with` closes it."""
@@ -102,12 +112,19 @@ class Poster:
             await self._client.aclose()
 
     async def post(self, call: Call, standing: Standing) -> Outcome:
+        """One try of a call."""
+        alert = call.stored.alert
+        body = msgspec.json.encode(ToldAlert.of(alert))
+        letter = Letter(call.url, body, alert.owner, ("StockStream-Alert", alert.id))
+        return await self.send(letter, self._lookups[standing])
+
+    async def send(self, letter: Letter, lookups: Lookups) -> Outcome:
         """One try. Every error becomes an outcome, because users name the addresses."""
         began = trio.current_time()
         outcome = Outcome(0, "no answer in time")
         with trio.move_on_after(2 * self.seconds):
             try:
-                outcome = await self._send(call, self._lookups[standing])
+                outcome = await self._send(letter, lookups)
             except Forbidden as error:
                 outcome = Outcome(0, _shown(str(error)), final=True)
             except Exception as error:  # noqa: BLE001 - not the actor's failure, whatever it is
@@ -115,23 +132,22 @@ class Poster:
         seconds = trio.current_time() - began
         return Outcome(seconds, outcome.reason, outcome.status, outcome.final, outcome.asked)
 
-    async def _send(self, call: Call, lookups: Lookups) -> Outcome:
+    async def _send(self, letter: Letter, lookups: Lookups) -> Outcome:
         """Post it. Only the status of the answer and its `Retry-After` are read."""
-        target = await find_target(call.url, self.policy, lookups)
-        alert = call.stored.alert
-        body = msgspec.json.encode(ToldAlert.of(alert))
+        target = await find_target(letter.url, self.policy, lookups)
         now = now_ms()
+        name, value = letter.name
         headers = {
             "Host": target.host,
             "Content-Type": "application/json",
-            "StockStream-Alert": alert.id,
-            HEADER: self.signer.header(alert.owner, body, now // 1000),
+            name: value,
+            HEADER: self.signer.header(letter.owner, letter.body, now // 1000),
             **traceparent_headers(),
         }
         # The certificate must match the name, although the connection goes to the address.
-        name = {"sni_hostname": target.name}
+        sni = {"sni_hostname": target.name}
         async with self._client.stream(
-            "POST", target.url, content=body, headers=headers, extensions=name
+            "POST", target.url, content=letter.body, headers=headers, extensions=sni
         ) as response:
             return _judge(response, now)
 

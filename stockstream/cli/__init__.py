@@ -75,6 +75,7 @@ _COMMANDS = (
     ("audit", _inspect, "See who did what to the server and to accounts."),
     ("config", _inspect, "Show every setting with its value and source."),
     ("logs", _inspect, "See, and change for a while, what a running server logs."),
+    ("notices", _inspect, "Try whether notices for operators arrive, and check who sent them."),
     ("doctor", _inspect, "Look at all that a server needs, and say what to do."),
 )
 

@@ -27,6 +27,7 @@ class EntryKind(StrEnum):
     CIRCUIT = "circuit"
     CLOCK = "clock"
     CLUSTER = "cluster"
+    NOTICE = "notice"
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from stockstream.messages import CircuitMoved, ClockStepped, ClusterChanged
+from stockstream.messages import CircuitMoved, ClockStepped, ClusterChanged, NoticeTold
 from stockstream.telemetry.entries import (
     CrashEntry,
     Entry,
@@ -315,6 +315,9 @@ def _words(event: Event) -> tuple[EntryKind | None, str | None, str | None]:
             return EntryKind.CLOCK, None, f"the {whose}'s clock was set {way} by {abs(seconds):g} s"
         case ClusterChanged(_, text):
             return EntryKind.CLUSTER, None, _shortened(text)
+        case NoticeTold(_, _, text, times):
+            more = f" ({times} times)" if times > 1 else ""
+            return EntryKind.NOTICE, None, _shortened(text) + more
         case _:
             return None, None, None
 

@@ -13,6 +13,7 @@ from stockstream.database import metrics as database
 from stockstream.delivery import metrics as delivery
 from stockstream.history import metrics as history
 from stockstream.market import metrics as market
+from stockstream.notices import metrics as notices
 from stockstream.telemetry import metrics as telemetry
 from stockstream.users import metrics as users
 from web.live import metrics as live
@@ -53,6 +54,7 @@ def metrics(
         yield from history.families(tables, settings.wall_clock_ms())
         yield from alerts.families(tables)
         yield from users.families(tables)
+        yield from notices.families(tables)
         yield from telemetry.families(parts.telemetry, parts.system, settings.node)
 
     @blueprint.get("/metrics")

@@ -241,6 +241,9 @@ def _hosts(settings: Settings, upstreams: Sequence[Upstream]) -> dict[str, str]:
     access = _nats(settings)
     for server in access.servers if access is not None else ():
         found.setdefault(server.host, "CLUSTER_NATS_URL")
+    if settings.operator_webhook is not None:
+        host = urlsplit(settings.operator_webhook.get_secret_value()).hostname or ""
+        found.setdefault(host, "OPERATOR_WEBHOOK")
     for name in ("public_url", "node_url"):
         url = getattr(settings, name)
         if url is not None:

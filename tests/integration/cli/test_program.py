@@ -23,6 +23,7 @@ COMMANDS = (
     "logs",
     "audit",
     "tokens",
+    "notices",
 )
 
 

@@ -26,6 +26,7 @@ VALUES = {
     "DATABASE_URL": "postgresql://user:of-a-file@db/prices",
     "DATABASE_READ_URL": "postgresql://user:of-a-file@replica/prices",
     "CLUSTER_NATS_URL": "nats://user:of-a-file@bus",
+    "OPERATOR_WEBHOOK": "https://hooks.example/of-a-file",
 }
 OF_A_FILE = "of-a-file-of-at-least-32-characters"
 

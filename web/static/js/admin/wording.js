@@ -75,6 +75,8 @@ export function describe(entry) {
       return { text: `mailbox full: ${detail}`, tone: "warn" };
     case "clock":
       return { text: detail, tone: "warn" };
+    case "notice":
+      return { text: detail, tone: "warn" };
     case "to_nobody":
       return { text: `${detail} to nobody`, tone: "plain" };
     case "circuit":

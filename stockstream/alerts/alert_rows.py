@@ -26,9 +26,15 @@ if TYPE_CHECKING:
 _STORE = """
 INSERT INTO alerts (rule_id, owner, symbol, kind, threshold, "window", price, reference,
     quoted_at, epoch, seq, fired_at, crossings, exchange, currency, source)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::int[],
+SELECT f.rule_id, coalesce(r.owner, f.owner), f.symbol, f.kind, f.threshold, f."window", f.price,
+    f.reference, f.quoted_at, f.epoch, f.seq, f.fired_at, f.crossings, f.exchange, f.currency,
+    f.source
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::int[],
     $7::float8[], $8::float8[], $9::timestamptz[], $10::bigint[], $11::bigint[],
     $12::timestamptz[], $13::int[], $14::text[], $15::text[], $16::text[])
+    AS f (rule_id, owner, symbol, kind, threshold, "window", price, reference, quoted_at, epoch,
+    seq, fired_at, crossings, exchange, currency, source)
+LEFT JOIN alert_rules r ON r.id = f.rule_id -- it may have gone to an account meanwhile
 ON CONFLICT (rule_id, epoch, seq) DO NOTHING
 RETURNING id, rule_id, epoch, seq, owner
 """

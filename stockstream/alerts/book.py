@@ -126,13 +126,20 @@ class AlertBook:
     # Rules
 
     def put_rule(self, rule: Rule, quote: QuoteRow | None, now: int) -> None:
-        """Add a new or changed rule; a rule that is here in that revision keeps its standing.
+        """Add a new or changed rule; a rule that is here in that revision keeps its standing, also
+        where it has another owner by now.
 
         `quote` is the newest of its symbol. All that was published before has to be judged.
         """
         self._owner.check()
         known = self._rules.get(rule.id)
         if known is not None and known.revision >= rule.revision:
+            if known.revision == rule.revision and known.owner != rule.owner:
+                moved = self._rules[rule.id] = msgspec.structs.replace(known, owner=rule.owner)
+                self._by_symbol[rule.symbol].put(moved, quiet(moved, self._armed[rule.id]))
+                # A judge that yields leaves out what was replaced meanwhile.
+                if quote is not None:
+                    self._judge(moved, quote, now, own=False)
             return
         self.drop_rule(rule.id)
         self._rules[rule.id] = rule

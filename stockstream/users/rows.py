@@ -116,7 +116,7 @@ class OwnedTable(ABC, Generic[T, W]):
 
     async def create(self, connection: Connection, owner: str, wanted: W) -> T | RowRefusal:
         """Make a row."""
-        await self._lock(connection, owner)
+        await self.lock(connection, owner)
         refused = await self._refused(connection, owner, wanted)
         if refused is not None:
             return refused
@@ -135,7 +135,7 @@ class OwnedTable(ABC, Generic[T, W]):
         self, connection: Connection, owner: str, number: int, change: Callable[[T], W]
     ) -> T | RowRefusal:
         """Change a row's values; nothing is written when nothing changes."""
-        await self._lock(connection, owner)
+        await self.lock(connection, owner)
         before = await self.find(connection, owner, number)
         if isinstance(before, RowRefusal):
             return before
@@ -152,7 +152,7 @@ class OwnedTable(ABC, Generic[T, W]):
 
     async def delete(self, connection: Connection, owner: str, number: int) -> T | RowRefusal:
         """Delete a row, softly; the answer is what it was."""
-        await self._lock(connection, owner)
+        await self.lock(connection, owner)
         before = await self.find(connection, owner, number)
         if not isinstance(before, RowRefusal):
             await self._update(connection, number, "deleted_at = now()")
@@ -161,7 +161,7 @@ class OwnedTable(ABC, Generic[T, W]):
 
     async def restore(self, connection: Connection, owner: str, number: int) -> T | RowRefusal:
         """Bring a deleted row back; one that is not deleted is answered as it is."""
-        await self._lock(connection, owner)
+        await self.lock(connection, owner)
         there = await self.find(connection, owner, number)
         if not isinstance(there, RowRefusal):
             return there
@@ -180,7 +180,8 @@ class OwnedTable(ABC, Generic[T, W]):
         row = await self._update(connection, number, "deleted_at = NULL", self.anew)
         return await self._audited(connection, owner, Action.RESTORE, row)
 
-    async def _lock(self, connection: Connection, owner: str) -> None:
+    async def lock(self, connection: Connection, owner: str) -> None:
+        """Have all other changes of the user's rows wait for the end of the transaction."""
         await connection.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended($1::text || ':' || $2::text, 0))",
             self.name,

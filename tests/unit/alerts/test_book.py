@@ -93,6 +93,26 @@ def test_a_price_is_judged_once_though_it_comes_again(book: AlertBook) -> None:
     assert book.status().judged == 2
 
 
+def test_a_rule_of_another_owner_keeps_its_standing(book: AlertBook) -> None:
+    """It went to an account: its next alert is told there, and what was judged stays judged."""
+    book.put_rule(rule(), None, NOON)
+    book.put_rule(rule(2, Kind.MOVE, 5.0, window=60), None, NOON)
+    prices(book, 99.0, 101.0)
+    assert book.status().fired == 1
+    for number, kind, window in ((1, Kind.ABOVE, None), (2, Kind.MOVE, 60)):
+        threshold = 100.0 if number == 1 else 5.0
+        moved = rule(number, kind, threshold, window=window, owner="account:1")
+        book.put_rule(moved, row(101.0, 2), NOON)
+    assert book.status().fired == 1, "by the price that it was judged by"
+    prices(book, 90.0, 107.0, first=3)
+    unstored = book.unstored()
+    assert unstored is not None
+    owners = [(alert.owner, alert.rule) for alert in unstored.alerts]
+    assert owners[0] == ("me", 1)
+    assert {("account:1", 1), ("account:1", 2)} <= set(owners[1:])
+    assert ("me", 2) not in owners
+
+
 def test_a_rule_that_is_read_again_keeps_its_standing_and_a_changed_one_begins_anew(
     book: AlertBook,
 ) -> None:

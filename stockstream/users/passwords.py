@@ -74,7 +74,7 @@ class Passwords:
         )
         self._nobodys = _nobodys_hash(settings)
         self._limiter = trio.CapacityLimiter(AT_ONCE)
-        self._done = self._refused = 0
+        self._there = self._done = self._refused = 0
 
     async def hash(self, password: str) -> str:
         """The hash of a password, with all that is needed to verify it.
@@ -102,18 +102,21 @@ class Passwords:
 
     def statistics(self) -> LineStatistics:
         """How the line is."""
-        line = self._limiter.statistics()
-        return LineStatistics(line.borrowed_tokens, line.tasks_waiting, self._done, self._refused)
+        working = self._limiter.borrowed_tokens
+        return LineStatistics(working, self._there - working, self._done, self._refused)
 
     async def _in_line(self, work: Callable[[], R]) -> R:
-        if self._limiter.statistics().tasks_waiting >= MOST_WAITING:
+        if self._there >= AT_ONCE + MOST_WAITING:
             self._refused += 1
             raise TooBusy(f"{MOST_WAITING} passwords wait to be looked at; try again in a moment")
-        # A caller that goes away keeps its place until the thread has ended.
+        self._there += 1
         try:
-            return await trio.to_thread.run_sync(work, limiter=self._limiter)
+            # A thread cannot be stopped: a caller that goes away waits for it, and keeps its place.
+            done = await trio.to_thread.run_sync(work, limiter=self._limiter)
         finally:
-            self._done += 1
+            self._there -= 1
+        self._done += 1
+        return done
 
 
 def _verify(hasher: PasswordHasher, stored: str, given: bytes) -> bool:

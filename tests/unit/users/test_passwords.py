@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
+
 import pytest
 import trio
+import trio.testing
 
 from stockstream.users.passwords import (
     AT_ONCE,
@@ -54,12 +58,11 @@ async def test_a_hash_of_other_settings_is_good_and_made_anew() -> None:
 
 async def test_few_are_hashed_at_a_time_few_wait_and_more_are_refused() -> None:
     """One that goes away leaves its place, and the others come to their turn."""
-    passwords = Passwords(CHEAP)
-    done = 0
+    passwords, gate, done = Passwords(CHEAP), threading.Event(), 0
 
     async def one() -> None:
         nonlocal done
-        await passwords.hash(GOOD)
+        assert await passwords._in_line(partial(gate.wait, 10))
         done += 1
 
     async with trio.open_nursery() as nursery:
@@ -71,6 +74,7 @@ async def test_few_are_hashed_at_a_time_few_wait_and_more_are_refused() -> None:
 
         for _ in range(AT_ONCE + MOST_WAITING - 1):
             nursery.start_soon(one)
+        await trio.testing.wait_all_tasks_blocked()
         nursery.start_soon(impatient)
         await trio.testing.wait_all_tasks_blocked()
         line = passwords.statistics()
@@ -78,6 +82,9 @@ async def test_few_are_hashed_at_a_time_few_wait_and_more_are_refused() -> None:
         with pytest.raises(TooBusy):
             await passwords.verify(None, GOOD)
         scope.cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        assert passwords.statistics().waiting == MOST_WAITING - 1
+        gate.set()
     assert done == AT_ONCE + MOST_WAITING - 1
     assert (passwords.statistics().waiting, passwords.statistics().refused) == (0, 1)
 

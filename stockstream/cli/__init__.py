@@ -73,6 +73,7 @@ _COMMANDS = (
     ("db", _inspect, "Look after the database: schema, export, import, backup, retention."),
     ("tokens", _inspect, "Make, list and revoke API tokens."),
     ("audit", _inspect, "See who did what to the server and to accounts."),
+    ("users", _inspect, "Look after accounts: who may log in, and who has."),
     ("config", _inspect, "Show every setting with its value and source."),
     ("logs", _inspect, "See, and change for a while, what a running server logs."),
     ("notices", _inspect, "Try whether notices for operators arrive, and check who sent them."),

@@ -1,4 +1,5 @@
-"""Purges rows that are not needed any more: seen alerts, deleted rows, old audit. Queries only.
+"""Purges rows that are not needed any more: seen alerts, deleted rows, old audit, ended sessions.
+Queries only.
 
 Some rows stay at any age: an alert that its user has not seen, or whose webhook waits. Rows are
 deleted a few at a time, each kind in a transaction of its own; a row that is locked by another
@@ -28,6 +29,9 @@ PURGED_AT_ONCE = 1_000
 UNSEEN_DAYS = 400.0
 """Browsers keep the cookie of a user for so long after the last page. So an older alert was shown
 by a page, or its user is gone."""
+
+ENDED_DAYS = 30.0
+"""How long it can be seen that somebody had logged in, after the session has ended."""
 
 
 class _Kind(NamedTuple):
@@ -61,6 +65,9 @@ _WATCHLISTS = _Kind("watchlists", "id", "WHERE deleted_at < $1")
 _LINES = _Kind("webhook_lines", "ctid", "WHERE rests_until < $1")
 _AUDIT = _Kind("audit", "id", "WHERE at < $1")
 _OPERATOR_AUDIT = _Kind("operator_audit", "id", "WHERE at < $1")
+_SESSIONS = _Kind("user_sessions", "id", "WHERE coalesce(ended_at, expires_at) < $1")
+_TOKENS = _Kind("user_tokens", "id", "WHERE coalesce(revoked_at, expires_at) < $1")
+_TICKETS = _Kind("user_tickets", "digest", "WHERE expires_at < $1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,9 @@ class Purge(Query[Purged]):
             (_WATCHLISTS, (deleted,)),
             (_LINES, (deleted,)),
             (_AUDIT, (self._before(self.audit),)),
+            (_SESSIONS, (self._before(ENDED_DAYS),)),
+            (_TOKENS, (self._before(ENDED_DAYS),)),
+            (_TICKETS, (self._before(0.0),)),
         ]
         # Where somebody took that right away, another one looks after the age of this audit.
         if await connection.fetchval("SELECT has_table_privilege('operator_audit', 'DELETE')"):

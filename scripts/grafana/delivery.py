@@ -134,6 +134,7 @@ DASHBOARD = Dashboard(
                     "a second, by the limit that they were over.",
                     "cps",
                     query(total(rate("stockstream_limit_refused_total"), "limit"), "{{limit}}"),
+                    runbook="LoginFailures",
                 ),
                 graph(
                     "Who is remembered by the limits",

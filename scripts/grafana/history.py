@@ -172,6 +172,7 @@ DASHBOARD = Dashboard(
                     "or that there was no room for; those stand in the log only.",
                     "cps",
                     query(total(rate("stockstream_audit_entries_total"), "outcome"), "{{outcome}}"),
+                    runbook="AuditLost",
                 ),
                 graph(
                     "Entries that wait",

@@ -18,8 +18,8 @@ from werkzeug.exceptions import TooManyRequests
 
 from stockstream.users.roles import Scope
 from web.limits import Buckets, Limit
-from web.request_caller import HEALTH, current_caller
-from web.users.principal import current_principal
+from web.request_caller import current_caller
+from web.users.principal import NOBODYS, current_principal
 
 if TYPE_CHECKING:
     from quart import Quart, Response
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from web.callers import Caller
 
-STATIC = "/static/"
 MOST_ADDRESSES, MOST_USERS = 8_192, 8_192
 LOG_SECONDS = 60.0
 """The log names one of those who ask too often, so often at most."""
@@ -145,7 +144,8 @@ def refuse_addresses(app: Quart, limits: RequestLimits) -> None:
     @app.before_request
     async def refuse() -> None:
         caller = current_caller()
-        g.counted = not caller.local and not request.path.startswith((STATIC, HEALTH))
+        # By the route, not by the path: whatever is looked up for a request costs its sender.
+        g.counted = not caller.local and request.endpoint not in NOBODYS
         if g.counted and limits.by_address.wait(caller.holder, trio.current_time()):
             _take(limits, caller, None)
 

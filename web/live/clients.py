@@ -90,7 +90,7 @@ class Clients:
         with self.admission.admitted(caller.holder):
             # Before the handshake is answered: the headers are not kept after that.
             principal = await self._parts.principals.of(socket.headers, caller)
-            if principal.owner is not None:
+            if principal.owner is not None and Scope.LOAD not in principal.scopes:
                 refusal = self.admission.user_refusal(principal.owner, trio.current_time())
             if refusal is not None:
                 await self._refuse(socket, refusal, caller)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import msgspec
@@ -167,7 +168,7 @@ class _Attempt:
             self.user, current_caller().holder, self.device, trio.current_time()
         )
         if wait is not None:
-            seconds = max(1, round(wait))
+            seconds = ceil(wait)
             raise TooManyLoginsError(
                 f"too many wrong logins; wait {seconds} s", retry_after=seconds
             )

@@ -64,6 +64,8 @@ async def test_who_asks_too_often_is_told_when_to_come_back() -> None:
             for _ in range(6):
                 assert (await bob.get(MARKETS)).status_code == 200
             assert (await bob.get(MARKETS)).json()["error"]["code"] == "too_many_requests"
+            for path in ("/health/none", "/static"):
+                assert (await bob.get(path)).status_code == 429, path
             for path in ("/health/live", "/static/app.css"):
                 always = await bob.get(path)
                 assert (always.status_code, "RateLimit" in always.headers) == (200, False), path
@@ -79,7 +81,7 @@ async def test_who_asks_too_often_is_told_when_to_come_back() -> None:
                 await scraper.get("/metrics", headers={"Authorization": f"Bearer {token}"})
             ).text
         assert 'stockstream_limit_refused_total{limit="requests_user"} 2\n' in text
-        assert 'stockstream_limit_refused_total{limit="requests_address"} 1\n' in text
+        assert 'stockstream_limit_refused_total{limit="requests_address"} 3\n' in text
         assert 'stockstream_limit_keys{limit="requests_address"} 3\n' in text
         tree.system.ref(paths.WEB).kill()
         async with behind_proxy(tree, "192.0.2.1") as again:

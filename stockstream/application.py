@@ -7,7 +7,7 @@ root                          one_for_one
 ├─ stub                       the bundled stub API; absent when prices come from elsewhere
 ├─ pubsub                     topic stock:all
 ├─ database                   postgres (embedded) · gateway
-├─ users                      doorkeeper · audit
+├─ users                      doorkeeper · audit · identity_provider (with OIDC_ISSUER)
 ├─ history                    recorder · retention · first_prices
 ├─ cluster                    bus · membership; absent without CLUSTER_NATS_URL
 ├─ market                     router (with PROVIDERS) · streamer ·
@@ -62,6 +62,7 @@ from stockstream.tables import Tables
 from stockstream.telemetry.telemetry import Telemetry, TelemetryActor
 from stockstream.users.audit_keeper import AuditKeeper
 from stockstream.users.doorkeeper import Doorkeeper
+from stockstream.users.oidc.identity_provider import IdentityProvider
 from supervision import Actor, Backoff, ChildSpec, dynamic_supervisor, supervisor
 from web.actor import Web
 from web.server import encode_ping, open_sockets, text_frame_head
@@ -165,7 +166,7 @@ def build(
         ChildSpec("secrets", partial(Secrets, current)),
         ChildSpec("pubsub", partial(PubSub, subscribers)),
         _database(current, tables, asyncio_thread, addresses),
-        _users(settings, tables),
+        _users(current, tables),
         _history(settings, tables),
         # Below history: at a stop it says goodbye as soon as nothing is fetched any more.
         *([_cluster(current, addresses, tables, upstreams, asyncio_thread)] if clustered else []),
@@ -199,7 +200,8 @@ def _database(
     return _one_for_one("database", children)
 
 
-def _users(settings: Settings, tables: Tables) -> ChildSpec:
+def _users(current: Current, tables: Tables) -> ChildSpec:
+    settings = current.settings
     doorkeeper = partial(
         Doorkeeper,
         part_settings.sessions(settings).idle,
@@ -207,7 +209,17 @@ def _users(settings: Settings, tables: Tables) -> ChildSpec:
         in_cluster=settings.cluster_nats_url is not None,
     )
     audit = partial(AuditKeeper, tables.audit_inbox, part_settings.node_name(settings))
-    return _one_for_one("users", [ChildSpec("doorkeeper", doorkeeper), ChildSpec("audit", audit)])
+    children = [ChildSpec("doorkeeper", doorkeeper), ChildSpec("audit", audit)]
+    oidc = part_settings.oidc(settings)
+    if oidc is not None:
+
+        def provider() -> IdentityProvider:
+            secret = current.settings.oidc_client_secret
+            assert secret is not None  # noqa: S101 - the settings demand it
+            return IdentityProvider(oidc, secret)
+
+        children.append(ChildSpec("identity_provider", provider))
+    return _one_for_one("users", children)
 
 
 def _history(settings: Settings, tables: Tables) -> ChildSpec:

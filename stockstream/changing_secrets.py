@@ -23,6 +23,7 @@ from stockstream.market.feeds.renewal import AccessRenewed, ProviderRenewed
 from stockstream.market.providers import InvalidProviderUrl
 from stockstream.market.providers.chosen import Polled, push_provider
 from stockstream.messages import ReadSecrets, SecretsRead, ServerReady, TokensChanged
+from stockstream.users.oidc.messages import ClientSecretChanged
 from supervision import Actor, handles
 
 if TYPE_CHECKING:
@@ -145,6 +146,9 @@ class Secrets(Actor):
                 pass  # it is looked up for each post
             case "cluster_nats_url":
                 self.system.ref(paths.BUS).cast(AccessChanged(part_settings.nats_access(settings)))
+            case "oidc_client_secret" if settings.oidc_client_secret is not None:
+                changed = ClientSecretChanged(settings.oidc_client_secret)
+                self.system.ref(paths.IDENTITY_PROVIDER).cast(changed)
             case _:
                 # Its connections ask for the address each time.
                 self.system.ref(paths.DATABASE).cast(ServerReady())
@@ -201,4 +205,4 @@ def _may_change(name: str, before: SecretStr | None, value: SecretStr | None) ->
         # Another server would have other data.
         one, other = (read_database_url(url.get_secret_value()) for url in (before, value))
         return (one.place, one.database) == (other.place, other.database)
-    return name == "cluster_nats_url"
+    return name in {"cluster_nats_url", "oidc_client_secret"}

@@ -29,11 +29,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stockstream.alerts.targets import Forbidden, TargetPolicy, check_url
 from stockstream.database.url import read_database_url
+from stockstream.http_client import host_of
 from stockstream.masks import MASK, without_secrets
 from stockstream.quotes import Symbol, parse_symbol
 from stockstream.regular_files import read_regular
 from stockstream.shards import MOST_SHARDS
 from stockstream.sources import Route, Source, read_providers, read_routes, routes_of
+from stockstream.users.oidc.metadata import why_unsafe
+from stockstream.users.oidc.roles import GROUPS, RoleRule, read_roles
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
@@ -231,6 +234,21 @@ def _page_url(text: str) -> str:
     if parts.query or parts.fragment or parts.username is not None:
         raise ValueError(f"{text!r} has more than a place: write https://host[:port][/path]")
     return text.rstrip("/")
+
+
+def _issuer(text: str) -> str:
+    trouble = why_unsafe(text) or ("must hold no ?" if "?" in text else None)
+    if trouble is None and host_of(text) is None:
+        trouble = "has no host that can be asked"
+    if trouble is not None:
+        raise ValueError(f"{text!r}: {trouble}")
+    return text
+
+
+def _scopes(text: str) -> str:
+    if "openid" not in text.split():
+        raise ValueError(f"{text!r} does not name `openid`, without which nobody says who logs in")
+    return " ".join(text.split())
 
 
 def _at_least(length: int) -> AfterValidator:
@@ -506,6 +524,32 @@ class Settings(BaseSettings):
         4, "Threads that such a hash takes, where there are so many."
     )
 
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] | None = _accounts(
+        None,
+        "Identity provider that people may log in by, as it calls itself to the letter "
+        "(`https://id.example/realms/main`).",
+        "none",
+    )
+    oidc_client_id: str | None = _accounts(None, "What this server is called there.", "none")
+    oidc_client_secret: SecretStr | None = _accounts(
+        None, "What this server shows there.", "none", private=True
+    )
+    oidc_name: str | None = _accounts(None, "What the login page calls the provider.", "its host")
+    oidc_scopes: Annotated[str, AfterValidator(_scopes)] = _accounts(
+        "openid profile", "What is asked of it, with blanks between."
+    )
+    oidc_role_claim: str = _accounts(
+        GROUPS, "Claim that holds what gives a role; `realm_access.roles` is one inside another."
+    )
+    oidc_roles: Annotated[tuple[RoleRule, ...], NoDecode, _read_by(read_roles)] = _accounts(
+        (),
+        "Which value gives which role, as `sre=operator, leads=admin`; decided at each login.",
+        "none: roles are given here",
+    )
+    oidc_without_role: Literal["viewer", "refuse"] = _accounts(
+        "viewer", "What becomes of those whom `OIDC_ROLES` gives none."
+    )
+
     cluster_nats_url: Annotated[SecretStr, AfterValidator(_nats_urls)] | None = _cluster(
         None, "NATS servers that join the nodes (`nats://a:4222,…`).", "single node", private=True
     )
@@ -638,6 +682,20 @@ class Settings(BaseSettings):
             for name in ("cluster_nats_credentials", "cluster_nats_ca"):
                 if getattr(self, name) is not None:
                     raise ValueError(f"{name.upper()}: is of no use without CLUSTER_NATS_URL")
+        return self
+
+    @model_validator(mode="after")
+    def _oidc_is_set_whole(self) -> Self:
+        needed = ("oidc_issuer", "oidc_client_id", "oidc_client_secret")
+        missing = [name for name in needed if getattr(self, name) is None]
+        given = [name for name in sorted(self.model_fields_set) if name.startswith("oidc_")]
+        given = [name for name in given if getattr(self, name) is not None]
+        if missing and given:
+            names = " and ".join(name.upper() for name in missing)
+            raise ValueError(f"{names}: required with {given[0].upper()}")
+        for name in ("oidc_role_claim", "oidc_without_role"):
+            if name in given and not self.oidc_roles:
+                raise ValueError(f"{name.upper()}: is of no use without OIDC_ROLES")
         return self
 
     @model_validator(mode="after")

@@ -6,6 +6,9 @@ import itertools
 import platform
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
 
 from stockstream import paths
 from stockstream.alerts.signing import Signer
@@ -36,10 +39,14 @@ from stockstream.market.providers import (
 )
 from stockstream.market.providers.chosen import declared_in, poll_provider, push_provider
 from stockstream.notices.notifier import NoticeSettings
+from stockstream.proxies import proxy_to
 from stockstream.shards import NodeId, Sharding
 from stockstream.sources import Route, Source, routes_of
 from stockstream.times import now_ns
 from stockstream.upstreams import Upstream
+from stockstream.users.oidc.attempts import Attempts
+from stockstream.users.oidc.messages import OidcSettings
+from stockstream.users.oidc.roles import RoleRules
 from stockstream.users.passwords import ArgonSettings, Passwords
 from stockstream.users.purging import PurgeSettings
 from stockstream.users.sessions import SessionLimits
@@ -118,6 +125,28 @@ def sessions(settings: Settings) -> SessionLimits:
 def argon(settings: Settings) -> ArgonSettings:
     """What the hash of a password costs."""
     return ArgonSettings(settings.argon2_memory, settings.argon2_time, settings.argon2_parallelism)
+
+
+def oidc(settings: Settings) -> OidcSettings | None:
+    """The identity provider that people may log in by; None without one.
+
+    Raises:
+        InvalidProxy: the environment names a proxy for it that cannot be used.
+    """
+    if settings.oidc_issuer is None or settings.oidc_client_id is None:
+        return None
+    proxy_to(httpx.URL(settings.oidc_issuer))
+    return OidcSettings(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        scopes=settings.oidc_scopes,
+        name=settings.oidc_name or urlsplit(settings.oidc_issuer).hostname or "",
+        rules=RoleRules(
+            claim=settings.oidc_role_claim,
+            roles=settings.oidc_roles,
+            refuse=settings.oidc_without_role == "refuse",
+        ),
+    )
 
 
 def webhooks(settings: Settings) -> WebhookSettings:
@@ -349,6 +378,7 @@ def web(
         allowed_origins=settings.allowed_origins,
         trusted_proxies=settings.trusted_proxies,
         base_path=settings.base_path,
+        public_url=settings.public_url,
         front_end=front_end(),
         chaos_enabled=settings.chaos_enabled,
         data_directory=settings.data_directory,
@@ -362,6 +392,8 @@ def web(
             wrong_tokens=limited.wrong_tokens,
         ),
         users=BrowserUsers(secret, instance, previous=previous),
+        oidc=oidc(settings),
+        attempts=Attempts([secret, *([] if previous is None else [previous])]),
         throttles=limited,
         login_needed=settings.dashboard == "login",
         session_cookies=SessionCookies(secret, instance, settings.base_path, previous=previous),

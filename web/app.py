@@ -49,6 +49,7 @@ from web.users.access import install as install_users
 from web.users.account import account
 from web.users.gate import install as install_admin
 from web.users.login import login
+from web.users.oidc import oidc, way_of
 from web.users.people import people
 from web.users.principal import install as install_principals
 from web.users.principal import may, person
@@ -60,6 +61,7 @@ from web.watch.metrics import metrics, token_needed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from quart import Blueprint
     from werkzeug.wrappers import Response as WerkzeugResponse
 
     from web.admin.stream import EventStreams
@@ -130,8 +132,8 @@ def create_app(
     app.register_blueprint(watchlists_api(parts.database))
     app.register_blueprint(alerts_api(parts))
     app.register_blueprint(fired_api(parts))
-    for pages_of in (login, account, people, admin):
-        app.register_blueprint(pages_of(parts))
+    for pages_of in (*_doors(parts), account(parts), people(parts), admin(parts)):
+        app.register_blueprint(pages_of)
     app.register_blueprint(admin_api(parts, streams))
     app.register_blueprint(audit_api(parts))
     app.register_blueprint(loggers_api(parts.system, parts.telemetry.levels))
@@ -149,6 +151,17 @@ def create_app(
     app.register_error_handler(Exception, _crash)
     app.after_request(_add_headers)
     return app
+
+
+def _doors(parts: Parts) -> list[Blueprint]:
+    """Where people log in."""
+    provider, base = parts.settings.oidc, parts.settings.base_path
+    if provider is None:
+        return [login(parts)]
+    return [
+        login(parts, [way_of(provider, base)]),
+        oidc(parts, provider, parts.settings.attempts),
+    ]
 
 
 async def _begin_request() -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from stockstream.shards import Sharding
     from stockstream.tables import Tables
     from stockstream.telemetry.telemetry import Telemetry
+    from stockstream.users.oidc.attempts import Attempts
+    from stockstream.users.oidc.messages import OidcSettings
     from stockstream.users.passwords import Passwords
     from stockstream.users.sessions import SessionLimits
     from supervision import ActorRef, System
@@ -60,11 +62,14 @@ class WebSettings:
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     base_path: str
+    public_url: str | None
     front_end: StaticFiles
     data_directory: Path
     instance: Instance
     admin: AdminAccess
     users: BrowserUsers
+    oidc: OidcSettings | None
+    attempts: Attempts
     throttles: Throttles
     login_needed: bool
     session_cookies: SessionCookies

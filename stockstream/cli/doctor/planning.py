@@ -13,6 +13,7 @@ from stockstream.cli.doctor import database, machine, names, public
 from stockstream.cli.doctor.backups import look_at_backups
 from stockstream.cli.doctor.bus import look_at_nats
 from stockstream.cli.doctor.findings import ok, skipped
+from stockstream.cli.doctor.identity import look_at_issuer
 from stockstream.cli.doctor.installed import look_at_packages, look_at_python
 from stockstream.cli.doctor.node import judge_node, judge_spool, judge_upstream
 from stockstream.cli.doctor.provider import ask_polled, ask_pushed, judge_asked
@@ -74,6 +75,7 @@ def of_the_settings(
         *_of_databases(settings, loop, clocks),
         *_of_nats(settings, loop),
         *(_of_upstream(one, settings, node, clocks) for one in upstreams),
+        *_of_the_issuer(settings),
         *_of_the_public(settings, node),
     ]
 
@@ -244,11 +246,19 @@ def _hosts(settings: Settings, upstreams: Sequence[Upstream]) -> dict[str, str]:
     if settings.operator_webhook is not None:
         host = urlsplit(settings.operator_webhook.get_secret_value()).hostname or ""
         found.setdefault(host, "OPERATOR_WEBHOOK")
-    for name in ("public_url", "node_url"):
+    for name in ("public_url", "node_url", "oidc_issuer"):
         url = getattr(settings, name)
         if url is not None:
             found.setdefault(urlsplit(url).hostname or "", name.upper())
     return {host: setting for host, setting in found.items() if names.is_name(host)}
+
+
+def _of_the_issuer(settings: Settings) -> list[Check]:
+    issuer = settings.oidc_issuer
+    if issuer is None:
+        return []
+    leaves = not names.is_here(urlsplit(issuer).hostname or "")
+    return [Check("login", partial(look_at_issuer, issuer), _SLOW_THERE, leaves=leaves)]
 
 
 def _of_the_public(settings: Settings, node: Node) -> list[Check]:

@@ -15,6 +15,7 @@ import trio
 
 from stockstream.decoding import from_json
 from stockstream.http_client import os_reason, root_cause, tls_context, tls_reason
+from stockstream.proxies import proxy_to, through
 from stockstream.users.oidc.keys import Keys, read_keys
 from stockstream.users.oidc.metadata import (
     Metadata,
@@ -57,11 +58,17 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def opened_client() -> AsyncIterator[httpx.AsyncClient]:
-    """A client for one provider. The slow part of making one runs in a thread."""
+async def opened_client(issuer: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client for one provider, by way of the proxy that the environment names. The slow part of
+    making one runs in a thread.
+
+    Raises:
+        InvalidProxy: it names one that cannot be used.
+    """
     context = await trio.to_thread.run_sync(tls_context, limiter=_reader)
     client = httpx.AsyncClient(
         verify=context,
+        proxy=through(proxy_to(httpx.URL(issuer))),
         trust_env=False,
         follow_redirects=False,
         limits=httpx.Limits(max_connections=8, max_keepalive_connections=2),

@@ -20,7 +20,7 @@ import msgspec
 from stockstream.times import now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 ATTEMPT_SECONDS = 600
 """For typing a password and a second factor at the provider."""
@@ -61,29 +61,30 @@ class _State(msgspec.Struct, frozen=True, array_like=True):
 class Attempts:
     """Makes and reads them. Made once; outlives every life of `web`."""
 
-    def __init__(self, secret: str, wall_clock_ms: Callable[[], int] = now_ms) -> None:
-        """`secret` is `SECRET_KEY_BASE`; keys are made from it."""
-        self._key = hmac.digest(secret.encode(), b"oidc login", hashlib.sha256)
+    def __init__(self, secrets: Sequence[str], wall_clock_ms: Callable[[], int] = now_ms) -> None:
+        """`secrets` are `SECRET_KEY_BASE`, and the one that it replaces if there is one: what was
+        begun with that is finished with it.
+        """
+        self.keys = tuple(
+            hmac.digest(secret.encode(), b"oidc login", hashlib.sha256) for secret in secrets
+        )
         self._now = wall_clock_ms
-
-    @property
-    def key(self) -> bytes:
-        """What its cookies are signed with."""
-        return self._key
 
     def begin(self, cookie: str | None, redirect_uri: str, onward: str) -> Begun:
         """A new attempt of a browser; with another one under way it keeps the value of that."""
-        binding = (cookie and self._binding(cookie)) or secrets.token_urlsafe(RANDOM_BYTES)
-        expires = self._now() // 1000 + ATTEMPT_SECONDS
-        attempt = secrets.token_urlsafe(RANDOM_BYTES)
-        mark = self._mark("state", binding, attempt, str(expires), onward, redirect_uri)
+        key = self.keys[0]
+        there = None if cookie is None else self._binding(cookie)
+        # One of a key of before could not be signed anew: its other attempts are of that key.
+        binding = there[0] if there is not None and there[1] == key else _random()
+        expires, attempt = self._now() // 1000 + ATTEMPT_SECONDS, _random()
+        mark = _mark(key, "state", binding, attempt, str(expires), onward, redirect_uri)
         state = _State(attempt, expires, onward, mark)
-        digest = hashlib.sha256(self._mark("verifier", binding, attempt).encode()).digest()
+        verifier = _mark(key, "verifier", binding, attempt)
         return Begun(
-            f"{binding}.{expires}.{self._mark('cookie', binding, str(expires))}",
+            f"{binding}.{expires}.{_mark(key, 'cookie', binding, str(expires))}",
             _text(msgspec.msgpack.encode(state)),
-            self._mark("nonce", binding, attempt),
-            _text(digest),
+            _mark(key, "nonce", binding, attempt),
+            _text(hashlib.sha256(verifier.encode()).digest()),
         )
 
     def resume(self, cookie: str | None, state: str, redirect_uri: str) -> Resumed:
@@ -94,18 +95,18 @@ class Attempts:
         """
         if cookie is None:
             raise BadState("this browser has no login under way, or its cookie was not kept")
-        binding = self._binding(cookie)
-        if binding is None:
+        found = self._binding(cookie)
+        if found is None:
             raise BadState("the login took too long, or its cookie is not ours")
-        read = _read(state)
-        mark = self._mark("state", binding, read.id, str(read.expires), read.onward, redirect_uri)
+        (binding, key), read = found, _read(state)
+        mark = _mark(key, "state", binding, read.id, str(read.expires), read.onward, redirect_uri)
         if not hmac.compare_digest(mark.encode(), read.mark.encode()):
             raise BadState("the answer belongs to another browser, another address, or nobody")
         if self._now() // 1000 >= read.expires:
             raise BadState("the login took too long")
         return Resumed(
-            self._mark("nonce", binding, read.id),
-            self._mark("verifier", binding, read.id),
+            _mark(key, "nonce", binding, read.id),
+            _mark(key, "verifier", binding, read.id),
             read.onward,
         )
 
@@ -113,16 +114,24 @@ class Attempts:
         """Whether a cookie is one of ours, and holds yet."""
         return self._binding(cookie) is not None
 
-    def _binding(self, cookie: str) -> str | None:
+    def _binding(self, cookie: str) -> tuple[str, bytes] | None:
+        """The random value in a cookie, and the key that has signed it."""
         binding, _, rest = cookie.partition(".")
         expires, _, mark = rest.partition(".")
-        if not hmac.compare_digest(mark.encode(), self._mark("cookie", binding, expires).encode()):
-            return None
-        return binding if self._now() // 1000 < int(expires) else None
+        for key in self.keys:
+            made = _mark(key, "cookie", binding, expires)
+            if hmac.compare_digest(mark.encode(), made.encode()):
+                return (binding, key) if self._now() // 1000 < int(expires) else None
+        return None
 
-    def _mark(self, *parts: str) -> str:
-        """A value of 43 characters that only we can work out (RFC 7636 wants so many)."""
-        return _text(hmac.digest(self._key, msgspec.json.encode(parts), hashlib.sha256))
+
+def _random() -> str:
+    return secrets.token_urlsafe(RANDOM_BYTES)
+
+
+def _mark(key: bytes, *parts: str) -> str:
+    """A value of 43 characters that only we can work out (RFC 7636 wants so many)."""
+    return _text(hmac.digest(key, msgspec.json.encode(parts), hashlib.sha256))
 
 
 def _read(state: str) -> _State:

@@ -12,6 +12,7 @@ import structlog
 import trio
 
 from stockstream.times import now_ms
+from stockstream.users.accounts import LONGEST_NAME
 from stockstream.users.oidc.asking import (
     CodeRefused,
     ProviderAway,
@@ -49,7 +50,6 @@ T = TypeVar("T")
 Q = TypeVar("Q")
 R = TypeVar("R")
 
-LONGEST_NAME = 64
 AT_ONCE = 8
 """Codes that are exchanged at a time. Whoever makes codes up has the provider asked by us: it is to
 be no more than a few."""
@@ -150,7 +150,7 @@ class IdentityProvider(Actor):
             self._under_way -= 1
 
     async def _hold_client(self) -> None:
-        async with opened_client() as client:
+        async with opened_client(self._settings.issuer) as client:
             self._client = client
             self._opened.set()
             await trio.sleep_forever()

@@ -21,6 +21,17 @@ class NoRole(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class RoleRule:
+    """Which role a value of the claim gives."""
+
+    value: str
+    role: Role
+
+    def __str__(self) -> str:
+        return f"{self.value}={self.role}"
+
+
+@dataclass(frozen=True, slots=True)
 class RoleRules:
     """Which value of the claim gives which role.
 
@@ -30,7 +41,7 @@ class RoleRules:
     """
 
     claim: str = GROUPS
-    roles: tuple[tuple[str, Role], ...] = ()
+    roles: tuple[RoleRule, ...] = ()
     refuse: bool = False
 
     def role(self, claims: Mapping[str, object]) -> Role | None:
@@ -42,7 +53,7 @@ class RoleRules:
         if not self.roles:
             return None
         given = set(values_of(claims, self.claim))
-        roles = {role for value, role in self.roles if value in given}
+        roles = {rule.role for rule in self.roles if rule.value in given}
         if roles:
             return max(roles, key=_RISING.index)
         if _left_out(claims, self.claim):
@@ -57,7 +68,7 @@ class RoleRules:
         return Role.VIEWER
 
 
-def read_roles(text: str) -> tuple[tuple[str, Role], ...]:
+def read_roles(text: str) -> tuple[RoleRule, ...]:
     """Rules as `sre=operator, leads=admin`.
 
     Raises:
@@ -78,7 +89,7 @@ def read_roles(text: str) -> tuple[tuple[str, Role], ...]:
             raise ValueError(f"{value!r} has two roles, {found[value]} and {role}")
     if not found:
         raise ValueError("holds no value=role")
-    return tuple(found.items())
+    return tuple(RoleRule(value, role) for value, role in found.items())
 
 
 def values_of(claims: Mapping[str, object], path: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from stockstream.cli.doctor.clock import Clocks, judge_clock
 from stockstream.cli.doctor.command import examine
 from stockstream.cli.doctor.database import look_at_embedded, look_at_server
 from stockstream.cli.doctor.findings import Result
+from stockstream.cli.doctor.identity import look_at_issuer
 from stockstream.cli.doctor.machine import look_at_disk, look_at_open_files, look_at_port
 from stockstream.cli.doctor.names import look_at_names
 from stockstream.cli.doctor.node import ask_node
@@ -33,6 +34,7 @@ from stockstream.market.providers.chosen import push_provider
 from stockstream.quotes import parse_symbol
 from stockstream.times import now_ms
 from stockstream.upstreams import Upstream
+from tests.support.identity_provider import Provider as IdentityProvider
 from tests.support.kraken import kraken
 from tests.support.selfsigned import server_context
 from tests.support.tree import running_tree
@@ -209,6 +211,26 @@ async def test_nats_that_is_away_and_nats_with_another_token(free: int) -> None:
         assert "CLUSTER_NATS_CREDENTIALS" in (found.do or ""), found
         assert "hunter2" not in found.message
         nursery.cancel_scope.cancel()
+
+
+async def test_an_identity_provider_that_is_there_calls_itself_otherwise_or_is_away(
+    free: int,
+) -> None:
+    """The letter counts, and it is said which setting to correct."""
+    async with trio.open_nursery() as nursery:
+        provider = IdentityProvider()
+        await provider.start(nursery)
+        found = await look_at_issuer(provider.url)
+        assert (found.result, found.message) == (
+            Result.OK,
+            f"{provider.url} signs by ES256, 1 key",
+        )
+        found = await look_at_issuer(f"{provider.url}/")
+        assert (found.result, "to the letter" in found.message) == (Result.FAILED, True)
+        assert "OIDC_ISSUER" in (found.do or "")
+        nursery.cancel_scope.cancel()
+    found = await look_at_issuer(f"http://127.0.0.1:{free}")
+    assert (found.result, "refused" in found.message) == (Result.FAILED, True)
 
 
 async def test_a_provider_that_is_away_wrong_or_late(taken: int, free: int) -> None:

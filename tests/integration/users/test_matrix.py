@@ -45,6 +45,8 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "GET /login": DOOR,
     "POST /login": DOOR,
     "POST /logout": DOOR,
+    "GET /login/oidc": DOOR,
+    "GET /login/oidc/return": DOOR,
     "GET /account": LOGIN,
     "GET /account/password": LOGIN,
     "POST /account/password": LOGIN,
@@ -107,6 +109,12 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "POST /admin/api/chaos/halt": BREAK,
 }
 
+BY_A_PROVIDER = {
+    "oidc_issuer": "http://127.0.0.1:1",
+    "oidc_client_id": "stockstream",
+    "oidc_client_secret": "secret",
+}
+"""Nobody listens there."""
 PROXIED = {"X-Forwarded-For": "203.0.113.7"}
 """As a proxy on this machine hands on what another machine has sent."""
 VALUES = {"symbol": "AAPL", "number": "1", "alert": "1", "name": "web", "experiment": "none"}
@@ -181,7 +189,7 @@ async def test_an_open_dashboard_admits_whom_it_should_and_nobody_else(
     apps: list[QuartTrio],
 ) -> None:
     """Who shows nothing, a browser's cookie, the admin token; the database may be away."""
-    async with running_tree(chaos_enabled=True) as tree:
+    async with running_tree(chaos_enabled=True, **BY_A_PROVIDER) as tree:
         assert routes_of(apps[-1]) ^ set(NEEDS) == set()
         async with somebody(tree) as client:
             assert await unlike(client, PUBLIC | {METRICS, HERE}) == []
@@ -201,6 +209,7 @@ async def test_where_all_log_in_a_stranger_comes_no_further_than_the_door(
 ) -> None:
     """And each role may what it is for, from any address; the admin token, from this machine."""
     settings = {"database_url": database_url, "dashboard": "login", **CHEAP_SETTINGS}
+    settings |= BY_A_PROVIDER
     async with running_tree(chaos_enabled=True, **settings) as tree:
         async with somebody(tree) as client:
             assert await unlike(client, EVERYBODY | {HERE}) == []

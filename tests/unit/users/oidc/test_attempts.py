@@ -27,7 +27,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def attempts(clock: Clock) -> Attempts:
-    return Attempts("a secret of the tests", clock)
+    return Attempts(["a secret of the tests"], clock)
 
 
 def test_what_was_begun_is_resumed_with_its_verifier_and_nonce(attempts):
@@ -58,7 +58,7 @@ def test_two_tabs_are_under_way_at_once(attempts):
 
 def test_another_node_with_the_same_secret_resumes(attempts, clock):
     begun = attempts.begin(None, HERE, "/")
-    other = Attempts("a secret of the tests", clock)
+    other = Attempts(["a secret of the tests"], clock)
     assert other.resume(begun.cookie, begun.state, HERE).nonce == begun.nonce
 
 
@@ -105,4 +105,13 @@ def test_a_login_ends_after_ten_minutes_also_with_a_newer_cookie(attempts, clock
 def test_with_another_secret_nothing_is_believed(attempts, clock):
     begun = attempts.begin(None, HERE, "/")
     with pytest.raises(BadState):
-        Attempts("another secret", clock).resume(begun.cookie, begun.state, HERE)
+        Attempts(["another secret"], clock).resume(begun.cookie, begun.state, HERE)
+
+
+def test_what_was_begun_with_the_key_of_before_is_finished(attempts, clock):
+    """While `SECRET_KEY_BASE` is replaced."""
+    begun = attempts.begin(None, HERE, "/")
+    both = Attempts(["the next secret", "a secret of the tests"], clock)
+    assert both.resume(begun.cookie, begun.state, HERE).nonce == begun.nonce
+    anew = both.begin(begun.cookie, HERE, "/")
+    assert Attempts(["the next secret"], clock).resume(anew.cookie, anew.state, HERE)

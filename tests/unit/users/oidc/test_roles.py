@@ -85,7 +85,8 @@ def test_rules_that_are_none_are_named(text, wrong):
 
 
 def test_a_value_may_hold_an_equals_sign():
-    assert read_roles("cn=sre=operator") == (("cn=sre", Role.OPERATOR),)
+    (rule,) = read_roles("cn=sre=operator")
+    assert (rule.value, rule.role, str(rule)) == ("cn=sre", Role.OPERATOR, "cn=sre=operator")
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,11 @@ def dashboard_json(dashboard: Dashboard) -> str:
         for panel in row.panels:
             number += 1
             made.with_panel(_page(panel).id(number) if panel.text else _panel(panel).id(number))
-    return json.dumps(made.build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
+    built = made.build()
+    for variable in built.templating.list_val or []:
+        # Of variables of another kind; Grafana 13's types have them no more.
+        variable.auto = variable.auto_min = variable.auto_count = None
+    return json.dumps(built, cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
 
 
 def _choice(name: str, label: str, asked: str) -> builders.QueryVariable:

@@ -47,27 +47,26 @@ DASHBOARD = Dashboard(
                 ),
                 graph(
                     "Restarts",
-                    "Starts of an actor after its first, in a second, by its path.",
-                    "cps",
-                    query(total(rate("stockstream_actor_restarts_total"), "path"), "{{path}}"),
-                    width=12,
-                    runbook="RestartLoop",
-                ),
-                graph(
-                    "Ends that nobody asked for",
-                    "In a second, by path and kind.",
+                    "Starts of an actor after its first, in a second: the ten paths with the most.",
                     "cps",
                     query(
-                        total(rate("stockstream_actor_ends_total"), "path", "kind"),
-                        "{{path}}: {{kind}}",
+                        f"topk(10, {total(rate('stockstream_actor_restarts_total'), 'path')})",
+                        "{{path}}",
                     ),
                     width=12,
+                    runbook="RestartLoop",
                 ),
                 table(
                     "Restarts since the start of the node",
                     "Starts of an actor after its first.",
                     "none",
                     total(of("stockstream_actor_restarts_total"), "instance", "path"),
+                ),
+                table(
+                    "Ends that nobody asked for",
+                    "Since the start of the node, by path and kind.",
+                    "none",
+                    total(of("stockstream_actor_ends_total"), "instance", "path", "kind"),
                 ),
                 graph(
                     "Messages that wait",
@@ -87,9 +86,12 @@ DASHBOARD = Dashboard(
                 ),
                 graph(
                     "Messages refused by full mailboxes",
-                    "In a second, by path.",
+                    "In a second: the ten paths with the most.",
                     "cps",
-                    query(total(rate("stockstream_casts_dropped_total"), "path"), "{{path}}"),
+                    query(
+                        f"topk(10, {total(rate('stockstream_casts_dropped_total'), 'path')})",
+                        "{{path}}",
+                    ),
                     width=12,
                     runbook="MailboxFull",
                 ),

@@ -26,6 +26,7 @@ from web.api.history import history_api
 from web.api.indicators import indicators_api
 from web.api.quotes import api
 from web.api.rows import RowConverter
+from web.api.tokens import tickets_api, tokens_api
 from web.api.watchlists import watchlists_api
 from web.audited import install as install_audit
 from web.base_path import below
@@ -132,6 +133,8 @@ def create_app(
     app.register_blueprint(watchlists_api(parts.database))
     app.register_blueprint(alerts_api(parts))
     app.register_blueprint(fired_api(parts))
+    app.register_blueprint(tokens_api(parts))
+    app.register_blueprint(tickets_api(parts))
     for pages_of in (*_doors(parts), account(parts), people(parts), admin(parts)):
         app.register_blueprint(pages_of)
     app.register_blueprint(admin_api(parts, streams))

@@ -80,6 +80,7 @@ class Operation:
     status: int
     body: type[msgspec.Struct] | None
     user: bool
+    login: bool
     operator: bool
     headers: Schema | None
 
@@ -91,13 +92,15 @@ class Options(TypedDict, total=False):
     """What else may be said of a route. `headers` may come with the answer.
 
     An error class brings its status, its `word` (the answer's `code`) and its docstring. With
-    `user` the request needs the user's cookie, with `operator` the admin token.
+    `user` the request needs the user's cookie, with `login` that of an account's login, with
+    `operator` the admin token.
     """
 
     errors: tuple[type[HTTPException], ...]
     status: int
     body: type[msgspec.Struct]
     user: bool
+    login: bool
     operator: bool
     headers: Schema
 
@@ -139,6 +142,7 @@ def documented(
         options.get("status", 200),
         options.get("body"),
         options.get("user", False),
+        options.get("login", False),
         options.get("operator", False),
         options.get("headers"),
     )
@@ -203,6 +207,13 @@ def document(app: Quart, user_cookie: str) -> Schema:
                     "description": "An API token of an account, `ss_…`, in place of its login. "
                     "Where the server takes a login (`DASHBOARD=login`), all routes take one.",
                 },
+                "login": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "stockstream_session",
+                    "description": "The cookie of an account's login, and no API token. Its name "
+                    "begins like this: each StockStream has its own.",
+                },
                 "operator": {
                     "type": "http",
                     "scheme": "bearer",
@@ -251,6 +262,8 @@ def _described(
         described["description"] = rest
     if operation.user:
         described["security"] = [{"user": []}, {"token": []}]
+    if operation.login:
+        described["security"] = [{"login": []}]
     if operation.operator:
         described["security"] = [{"operator": []}, {}]
     if operation.parameters:

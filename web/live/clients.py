@@ -89,7 +89,7 @@ class Clients:
             return
         with self.admission.admitted(caller.holder):
             # Before the handshake is answered: the headers are not kept after that.
-            principal = await self._parts.principals.of(socket.headers, caller)
+            principal = await self._principal(socket, caller)
             if principal.owner is not None and Scope.LOAD not in principal.scopes:
                 refusal = self.admission.user_refusal(principal.owner, trio.current_time())
             if refusal is not None:
@@ -98,6 +98,12 @@ class Clients:
                 await self._serve(socket, caller, principal)
             else:
                 await self._turn_away(socket, caller, principal)
+
+    async def _principal(self, socket: ServerSocket, caller: Caller) -> Principal:
+        ticket = socket.query.get("ticket")
+        if ticket is not None:
+            return await self._parts.principals.of_ticket(ticket)
+        return await self._parts.principals.of(socket.headers, caller)
 
     async def _serve(self, socket: ServerSocket, caller: Caller, principal: Principal) -> None:
         number = next(self._parts.settings.numbers)

@@ -18,12 +18,14 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
 
 from stockstream import paths
-from stockstream.database.query import DatabaseError
+from stockstream.database.query import DatabaseError, ask
 from stockstream.times import Moment
 from stockstream.users.accounts import owner_of
+from stockstream.users.api_tokens import key_of, looks_like_token
 from stockstream.users.doorkeeper import credentials_of, known
 from stockstream.users.roles import Scope
 from stockstream.users.sessions import digest_of
+from stockstream.users.tickets import TICKET_LENGTH, TakeTicket
 from web.asking import UnavailableError
 from web.cookies import read_cookies
 from web.request_caller import current_caller
@@ -50,8 +52,6 @@ BREAK_GLASS_ELSEWHERE = frozenset({Scope.METRICS_READ})
 """What it is for from other machines: a Prometheus shows it."""
 NOBODYS = frozenset({"static", "health.live", "health.ready"})
 """Endpoints that answer everybody the same, and do not ask who it is."""
-TOKEN_PREFIX = "ss_"  # noqa: S105 - no secret
-"""What API tokens begin with."""
 MOST_COOKIES = 4
 """Sessions of one request that are looked up. A browser has one; an odd one has a few."""
 TOKEN_REALM = "StockStream API"  # noqa: S105 - no secret
@@ -66,6 +66,7 @@ class Kind(StrEnum):
     BROWSER = "browser"
     SESSION = "session"
     TOKEN = "token"  # noqa: S105 - no secret
+    TICKET = "ticket"
     BREAK_GLASS = "break_glass"
 
 
@@ -85,6 +86,12 @@ class UnknownTokenError(Unauthorized):
     """The API token is not known, has expired or was revoked."""
 
     word: ClassVar[str] = "unknown_token"
+
+
+class UnknownTicketError(Unauthorized):
+    """The ticket is not known, was used before, or came too late."""
+
+    word: ClassVar[str] = "unknown_ticket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,7 @@ class Principals:
         self._cookies = settings.session_cookies
         self._tables = tables
         self._doorkeeper = system.ref(paths.DOORKEEPER)
+        self._database = system.ref(paths.DATABASE)
         closed = frozenset[Scope]()
         self._public = closed if settings.login_needed else PUBLIC
         self._everybody = closed if settings.login_needed else EVERYBODY
@@ -127,7 +135,9 @@ class Principals:
         cookies = read_cookies(headers)
         given = bearer_token(headers.get("authorization", ""))
         browser = self._users.user_of(cookies)
-        if given is not None and given.startswith(TOKEN_PREFIX):
+        if given is not None and looks_like_token(given):
+            if key_of(given) is None:  # mistyped: nobody needs to be asked
+                return Principal(Kind.TOKEN, "unknown", self._public, refusal=_unknown())
             return await self._shown(Kind.TOKEN, (digest_of(given),))
         if given is not None and self._admin.check_token.knows(given):
             scopes = BREAK_GLASS if caller.local else BREAK_GLASS_ELSEWHERE
@@ -144,6 +154,19 @@ class Principals:
             return Principal(Kind.BROWSER, f"browser {browser}", self._everybody, browser)
         return Principal(Kind.ANONYMOUS, "anonymous", self._everybody)
 
+    async def of_ticket(self, ticket: str) -> Principal:
+        """Who was given this ticket, which is used up by that."""
+        behind = None
+        try:
+            if len(ticket) == TICKET_LENGTH:
+                behind = await ask(self._database, TakeTicket(ticket))
+        except DatabaseError as error:
+            return self._unconfirmed(Kind.TICKET, error)
+        if behind is None:
+            why = "this ticket is not known, was used, or came too late; get another one"
+            return Principal(Kind.TICKET, "ended", self._public, refusal=UnknownTicketError(why))
+        return await self._shown(Kind(behind.kind), (behind.digest,))
+
     async def _shown(self, kind: Kind, digests: Sequence[bytes]) -> Principal:
         """Of the first of these secrets that is one."""
         first = known(self._tables, digests[0], Moment.now())
@@ -152,15 +175,17 @@ class Principals:
         try:
             found = await credentials_of(self._doorkeeper, self._tables, frozenset(digests))
         except DatabaseError as error:
-            refusal: HTTPException = UnavailableError(
-                f"nobody can say who this is now: {error}", retry_after=1
-            )
-            return Principal(kind, "unconfirmed", self._public, refusal=refusal)
+            return self._unconfirmed(kind, error)
         for digest in digests:
             if digest in found and found[digest].kind == kind.value:
                 return self._of_account(kind, digest, found[digest])
-        refusal = _ended() if kind is Kind.SESSION else _unknown()
+        refusal: HTTPException = _ended() if kind is Kind.SESSION else _unknown()
         return Principal(kind, "ended", self._public, refusal=refusal)
+
+    def _unconfirmed(self, kind: Kind, error: DatabaseError) -> Principal:
+        why = f"nobody can say who this is now: {error}"
+        refusal = UnavailableError(why, retry_after=1)
+        return Principal(kind, "unconfirmed", self._public, refusal=refusal)
 
     def _of_account(self, kind: Kind, digest: bytes, credential: Credential) -> Principal:
         name, owner = credential.account_name, owner_of(credential.account_id)

@@ -36,6 +36,7 @@ OPERATOR = "an operator's login"
 DOOR = "nothing"
 """Where one logs in and out."""
 LOGIN = "an account's login"
+OWN_LOGIN = "an account's login that has its own password"
 LOGIN_OF_ADMIN = "the login of one who looks after accounts"
 
 NEEDS: Mapping[str, Scope | str | None] = {
@@ -84,6 +85,10 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "GET /api/v1/alerts/fired": ROWS,
     "POST /api/v1/alerts/fired/read": ROWS,
     "POST /api/v1/alerts/fired/<alert>/post": ROWS,
+    "GET /api/v1/tokens": OWN_LOGIN,
+    "POST /api/v1/tokens": OWN_LOGIN,
+    "DELETE /api/v1/tokens/<key>": OWN_LOGIN,
+    "POST /api/v1/ws-tickets": OWN_LOGIN,
     "GET /metrics": METRICS,
     "GET /api/v1/cluster": METRICS,
     "GET /admin": OPERATOR,
@@ -118,7 +123,7 @@ BY_A_PROVIDER = {
 PROXIED = {"X-Forwarded-For": "203.0.113.7"}
 """As a proxy on this machine hands on what another machine has sent."""
 VALUES = {"symbol": "AAPL", "number": "1", "alert": "1", "name": "web", "experiment": "none"}
-VALUES["filename"] = "favicon.svg"
+VALUES |= {"filename": "favicon.svg", "key": "0abcDEF9"}
 _PLACE = re.compile(r"<(?:[^<>]+:)?(\w+)>")
 
 Need = Scope | str | None
@@ -178,10 +183,10 @@ EVERYBODY: frozenset[Need] = frozenset({None, DOOR})
 PUBLIC: frozenset[Need] = EVERYBODY | {PRICES, HISTORY}
 SCOPES_OF_THE_KEY: frozenset[Need] = frozenset(Scope)
 OF_ROLES: Mapping[Role, frozenset[Need]] = {
-    Role.VIEWER: PUBLIC | {ROWS, LOGIN},
-    Role.OPERATOR: PUBLIC | {ROWS, LOGIN, METRICS, LOOK, CHANGE, OPERATOR},
-    Role.CHAOS: PUBLIC | {ROWS, LOGIN, METRICS, LOOK, CHANGE, OPERATOR, BREAK},
-    Role.ADMIN: PUBLIC | frozenset(Scope) | {LOGIN, OPERATOR, LOGIN_OF_ADMIN},
+    Role.VIEWER: PUBLIC | {ROWS, LOGIN, OWN_LOGIN},
+    Role.OPERATOR: PUBLIC | {ROWS, LOGIN, OWN_LOGIN, METRICS, LOOK, CHANGE, OPERATOR},
+    Role.CHAOS: PUBLIC | {ROWS, LOGIN, OWN_LOGIN, METRICS, LOOK, CHANGE, OPERATOR, BREAK},
+    Role.ADMIN: PUBLIC | frozenset(Scope) | {LOGIN, OWN_LOGIN, OPERATOR, LOGIN_OF_ADMIN},
 }
 
 

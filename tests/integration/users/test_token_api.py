@@ -1,0 +1,154 @@
+"""API tokens and tickets as programs use them: over HTTP and WebSockets of a running tree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import trio
+
+from stockstream.users.api_tokens import key_of, new_token
+from stockstream.users.roles import Role
+from tests.support.client import connected
+from tests.support.people import CHEAP_SETTINGS, add_account, browser, log_in
+from tests.support.tree import running_tree
+from web.live.credentials import CODE_ENDED
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.support.tree import Tree
+
+PATH = "/api/v1/tokens"
+PROXIED = {"X-Forwarded-For": "203.0.113.7"}
+"""As a proxy on this machine hands on what another machine has sent."""
+
+
+def code_of(answer: httpx.Response) -> str:
+    return str(answer.json()["error"]["code"])
+
+
+async def make(client: httpx.AsyncClient, *scopes: str) -> str:
+    """A token of who has logged in there."""
+    answer = await client.post(PATH, json={"name": "script", "scopes": list(scopes)})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["secret"])
+
+
+def program(tree: Tree, token: str, **headers: str) -> httpx.AsyncClient:
+    """A program with a token, at another machine."""
+    shown = {"Authorization": f"Bearer {token}", **PROXIED, **headers}
+    return httpx.AsyncClient(base_url=tree.url, headers=shown, timeout=20)
+
+
+async def refused(tree: Tree, ticket: str) -> tuple[int, str]:
+    """How a handshake with a ticket is answered that opens no socket."""
+    headers = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+    }
+    async with httpx.AsyncClient(base_url=tree.url, timeout=20) as client:
+        answer = await client.get("/ws", params={"ticket": ticket}, headers=headers)
+    return answer.status_code, code_of(answer)
+
+
+async def test_a_token_opens_what_it_names_and_no_more(
+    database_url: str, nursery: trio.Nursery
+) -> None:
+    """From any address, until it is revoked: then its socket is closed, at once."""
+    settings = {"database_url": database_url, "dashboard": "login", **CHEAP_SETTINGS}
+    async with running_tree(**settings) as tree, browser(tree) as ada, browser(tree) as bob:
+        for name, role, client in (("Ada", Role.OPERATOR, ada), ("Bob", Role.VIEWER, bob)):
+            await add_account(tree, name, role)
+            await log_in(client, name)
+        scraper = await make(ada, "metrics:read")
+        reader = await make(ada, "prices:read")
+        async with program(tree, scraper) as scrapes, program(tree, reader) as reads:
+            assert (await scrapes.get("/metrics")).status_code == 200
+            refused = await scrapes.get("/api/v1/quotes")
+            assert (refused.status_code, code_of(refused)) == (403, "missing_scope")
+            assert (await reads.get("/api/v1/quotes")).status_code == 200
+            assert (await reads.get("/metrics")).status_code == 403
+            # A stolen one makes no other ones, and is asked for in no address.
+            for method, path in (("GET", PATH), ("POST", PATH), ("DELETE", f"{PATH}/00000000")):
+                answer = await reads.request(method, path)
+                assert (answer.status_code, code_of(answer)) == (401, "login_needed")
+            async with httpx.AsyncClient(base_url=tree.url, headers=PROXIED) as nobody:
+                answer = await nobody.get("/api/v1/quotes", params={"access_token": reader})
+                assert answer.status_code == 401
+
+        listed = (await ada.get(PATH)).json()["tokens"]
+        assert [one["scopes"] for one in listed] == [["prices:read"], ["metrics:read"]]
+        assert reader not in str(listed)
+        with trio.fail_after(20):
+            while (await ada.get(PATH)).json()["tokens"][0]["used_at"] is None:  # noqa: ASYNC110 - the database tells nobody
+                await trio.sleep(0.02)
+        bearer = [("Authorization", f"Bearer {reader}")]
+        async with connected(tree.websocket_url, nursery, bearer) as socket:
+            await socket.message("welcome")
+            key = key_of(reader)
+            stolen = await bob.delete(f"{PATH}/{key}")
+            unknown = await bob.delete(f"{PATH}/{key_of(new_token().text)}")
+            assert (stolen.status_code, stolen.json()) == (404, unknown.json())
+            assert socket.closed is None
+            gone = await ada.delete(f"{PATH}/{key}")
+            assert gone.json()["revoked_at"] is not None
+            assert (await socket.wait_closed(1.0))[0] == CODE_ENDED
+        async with program(tree, reader) as reads:
+            answer = await reads.get("/api/v1/quotes")
+            assert (answer.status_code, code_of(answer)) == (401, "unknown_token")
+            assert "invalid_token" in answer.headers["www-authenticate"]
+
+        for body, field in (
+            ({"name": "x", "scopes": ["chaos:run"]}, "scopes"),
+            ({"name": "x", "scopes": []}, "scopes"),
+            ({"name": " ", "scopes": ["prices:read"]}, "name"),
+            ({"name": "x", "scopes": ["prices:read"], "days": 367}, "days"),
+            ({"name": "x", "scopes": ["prices:read"], "days": 0}, "days"),
+            ({"name": "x", "scopes": ["prices"]}, "scopes[0]"),
+        ):
+            answer = await ada.post(PATH, json=body)
+            assert (answer.status_code, [*answer.json()["error"]["fields"]]) == (422, [field])
+
+
+async def test_a_ticket_opens_one_socket(
+    database_url: str,
+    nursery: trio.Nursery,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """For a login or a token; used twice, made up or of nobody, it opens none; no log has it."""
+    settings = {"database_url": database_url, "dashboard": "login", **CHEAP_SETTINGS}
+    caplog.set_level("DEBUG", logger="web")
+    async with running_tree(**settings) as tree, browser(tree) as ada:
+        await add_account(tree, "Ada")
+        await log_in(ada, "Ada")
+        token = await make(ada, "prices:read")
+        tickets: list[str] = []
+        async with program(tree, token) as reads, browser(tree) as nobody:
+            for client in (ada, reads):
+                given = await client.post("/api/v1/ws-tickets")
+                assert (given.status_code, given.json()["expires_in"]) == (201, 30)
+                tickets.append(given.json()["ticket"])
+            assert (await nobody.post("/api/v1/ws-tickets")).status_code == 401
+        for ticket in tickets:
+            url = f"{tree.websocket_url}?ticket={ticket}"
+            async with connected(url, nursery) as socket:
+                await socket.send(action="subscribe", symbols=["AAPL"])
+                await socket.message("subscriptions")
+                assert await refused(tree, ticket) == (401, "unknown_ticket")
+        for made_up in ("", "x", tickets[0][::-1], "é" * 43):
+            assert await refused(tree, made_up) == (401, "unknown_ticket")
+        # The session behind a ticket ends, and with it the socket; an unused ticket opens none.
+        one, other = [(await ada.post("/api/v1/ws-tickets")).json()["ticket"] for _ in range(2)]
+        async with connected(f"{tree.websocket_url}?ticket={one}", nursery) as socket:
+            await socket.message("welcome")
+            page = (await ada.get("/account")).text
+            csrf = page.partition('name="csrf_token" value="')[2][:64]
+            await ada.post("/logout", data={"csrf_token": csrf})
+            assert (await socket.wait_closed(1.0))[0] == CODE_ENDED
+        assert await refused(tree, other) == (401, "login_ended")
+        said = caplog.text + capsys.readouterr().out
+    assert [secret for secret in (*tickets, one, other, token) if secret in said] == []

@@ -132,7 +132,9 @@ def install(app: Quart, access: AdminAccess, *, login_needed: bool) -> None:
             return
         principal = current_principal()
         if not principal.scopes and principal.credential is None:
-            raise why_not(_SCOPES_OF_ROOMS.get(request.blueprint or "", Scope.PRICES_READ))
+            room = request.blueprint or ""
+            scope = _SCOPES_OF_ROOMS.get(room, Scope.PRICES_READ)
+            raise why_not(scope, page=room == "people")
 
 
 def require(scope: Scope, *, forms: bool = False) -> Callable[[], Awaitable[None]]:
@@ -156,7 +158,7 @@ def require(scope: Scope, *, forms: bool = False) -> Callable[[], Awaitable[None
         if not forms:
             allow(scope)
         elif scope not in current_principal().scopes:
-            raise why_not(scope)
+            raise why_not(scope, page=True)
 
     return check
 
@@ -289,8 +291,8 @@ def _written_by_browser(origins: Sequence[str]) -> bool:
     return caller.origin is not None or request.headers.get(FETCH_HEADER) == "same-origin"
 
 
-def why_not(scope: Scope) -> HTTPException:
-    """What to answer who does not have a scope."""
+def why_not(scope: Scope, *, page: bool = False) -> HTTPException:
+    """What to answer who does not have a scope; a `page` leads to the login, not to the token."""
     principal = current_principal()
     if principal.refusal is not None:
         return principal.refusal
@@ -298,9 +300,9 @@ def why_not(scope: Scope) -> HTTPException:
         return MissingScopeError(
             f"this takes the scope {scope.value}, which {principal.name} has not"
         )
-    if scope not in OPERATORS:
-        return LoginNeededError(HOW_TO_LOG_IN, www_authenticate=TOKEN_CHALLENGE)
     given = bearer_token(request.headers.get("authorization", ""))
+    if scope not in OPERATORS or (page and given is None):
+        return LoginNeededError(HOW_TO_LOG_IN, www_authenticate=TOKEN_CHALLENGE)
     caller = current_caller()
     if given is None and not caller.local and scope is not Scope.METRICS_READ:
         return LoginNeededError(HOW_TO_LOG_IN, www_authenticate=TOKEN_CHALLENGE)

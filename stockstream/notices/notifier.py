@@ -109,8 +109,9 @@ class Notices(Actor):
     @handles(_Look)
     def _look(self, _message: _Look) -> None:
         records, now = self._records, trio.current_time()
-        for said in records.watch.look(self._tables, now):
-            records.book.say(said, now, records.clock())
+        if not self.system.stopping:  # else feeds have ended because they were asked to
+            for said in records.watch.look(self._tables, now):
+                records.book.say(said, now, records.clock())
         for told in records.book.take(now):
             self._tell(told, now)
         self._count()

@@ -32,8 +32,10 @@ def test_one_that_fails_is_tried_again_with_growing_pauses_and_keeps_its_place()
         now += letters.due(now)
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
     assert first(letters) == "1"
+    assert letters.first is not None
     letters.ended(letters.first, TAKEN, now)
     assert (first(letters), letters.due(now)) == ("2", 0)
+    assert letters.first is not None
     letters.ended(letters.first, FAILED, now)
     assert letters.due(now) == 1
     assert (letters.delivered, letters.failed, len(letters)) == (1, 9, 1)

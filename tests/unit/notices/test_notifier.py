@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import trio
 import trio.testing
@@ -15,10 +16,12 @@ from stockstream.alerts.signing import Signer
 from stockstream.alerts.targets import TargetPolicy
 from stockstream.messages import CircuitMoved, NoticeTold
 from stockstream.notices.notifier import NoticeRecords, Notices, NoticeSettings
-from stockstream.statuses import CircuitState
+from stockstream.statuses import CircuitState, FeedState, FeedStatus
 from stockstream.tables import Tables
 from stockstream.telemetry.event_log import EventLog
-from supervision import ChildSpec, Event, System, supervisor
+from stockstream.times import Moment
+from supervision import Actor, ChildSpec, Event, ExitReason, System, supervisor
+from supervision.context import current_cell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,13 +34,13 @@ TEXT = "the circuit breaker of api is open: why"
 
 
 @asynccontextmanager
-async def running(tables: Tables, events: list[Event]) -> AsyncIterator[System]:
+async def running(tables: Tables, events: list[Event], *others: ChildSpec) -> AsyncIterator[System]:
     system, up = System(), trio.Event()
     settings = NoticeSettings("n1", lambda: None, TargetPolicy(), Signer("s"))
     notices = partial(Notices, settings, NoticeRecords(lambda: 0), tables)
     system.subscribe(events.append)
     async with trio.open_nursery() as nursery:
-        root = supervisor("root", [ChildSpec("notices", notices)])
+        root = supervisor("root", [ChildSpec("notices", notices), *others])
         nursery.start_soon(partial(system.run, root, on_start=lambda _system: up.set()))
         await up.wait()
         yield system
@@ -68,6 +71,27 @@ async def test_a_notice_is_a_line_a_figure_and_an_event(
     assert [line.get("times") for line in lines if line["event"] == "notice"] == [None, 4]
     shown = [entry.detail for entry in log.entries(0) if entry.kind.value == "notice"]
     assert shown == [TEXT, f"{TEXT} (4 times)"]
+
+
+class Slow(Actor):
+    """Takes long to stop, and the actors above it go on meanwhile."""
+
+    async def terminate(self, _reason: ExitReason) -> None:
+        """Take half a minute."""
+        await trio.sleep(30)
+
+
+async def test_a_stop_is_no_trouble(autojump_clock: trio.testing.MockClock) -> None:
+    """Feeds end early in it, and their prices get old before the rest has ended."""
+    tables, events = Tables(), list[Event]()
+    token = current_cell.set(cast("Any", SimpleNamespace(path=paths.feed("api"))))
+    row = FeedStatus(FeedState.LIVE, Moment.now(), 1.0, listed=True)
+    tables.feeds.put("api", row)
+    current_cell.reset(token)
+    async with running(tables, events, ChildSpec("slow", Slow, shutdown=60.0)):
+        pass
+    assert trio.current_time() >= 30
+    assert not [event for event in events if isinstance(event, NoticeTold)]
 
 
 async def test_what_happens_while_it_is_killed_is_told_by_its_successor(

@@ -139,7 +139,7 @@ def test_lost_ticks_are_told_when_there_are_more() -> None:
     """Of the spool and of memory, and batches that could not be read."""
     watch, tables = Watch(), TABLES[0]
 
-    def texts(**figures: int) -> list[str]:
+    def texts(**figures: Any) -> list[str]:
         write(paths.RECORDER, "recorder", None, RecorderStatus(**figures))
         return [each.text for each in watch.look(tables, 0.0)]
 

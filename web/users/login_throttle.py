@@ -31,6 +31,7 @@ BY_DEVICE = Limit("login_device", burst=10, seconds=FIVE_MINUTES, keys=2_048)
 BY_HOLDER = Limit("login_address", burst=10, seconds=FIVE_MINUTES, keys=8_192)
 IN_ALL = Limit("login_all", burst=1_000, seconds=FIVE_MINUTES, keys=1)
 ALL = "all"
+PAUSE = "login_pause"
 
 FREE_FAILURES = 5
 """So many failures of a user come without a pause after them."""
@@ -73,17 +74,20 @@ class LoginThrottle:
         self.by_user, self.by_device = Buckets(BY_USER), Buckets(BY_DEVICE)
         self.by_holder, self.in_all = Buckets(BY_HOLDER), Buckets(IN_ALL)
         self._streaks: OrderedDict[str, _Streak] = OrderedDict()
-        self._refused: Counter[str] = Counter()
+        # All are there from the begin: what appears with a 1 is no rise to a Prometheus.
+        self._refused = Counter(
+            dict.fromkeys((BY_USER.name, PAUSE, BY_HOLDER.name, IN_ALL.name), 0)
+        )
 
     def check(self, user: str, holder: str, device: str | None, now: float) -> float | None:
         """Let a login be tried, and count it: None; or the seconds to wait before the next try."""
         if device is not None:
             return self.by_device.take(_of(user, device), now) or None
         waits = {
-            "login_user": self.by_user.wait(user, now),
-            "login_pause": self._pause(user, now),
-            "login_address": self.by_holder.wait(holder, now),
-            "login_all": self.in_all.wait(ALL, now),
+            BY_USER.name: self.by_user.wait(user, now),
+            PAUSE: self._pause(user, now),
+            BY_HOLDER.name: self.by_holder.wait(holder, now),
+            IN_ALL.name: self.in_all.wait(ALL, now),
         }
         reason = max(waits, key=lambda name: waits[name])
         if waits[reason] > 0:

@@ -62,7 +62,9 @@ def test_an_address_may_not_try_users_one_after_the_other() -> None:
         assert not guess(throttle, 0.0, user=f"guess {number}", holder="office")
     assert throttle.check("ann", "office", None, 0.0) == 30.0
     assert throttle.check("ann", "elsewhere", None, 0.0) is None
-    assert throttle.refused() == {"login_address": 1, "login_device": 0}
+    assert {name: count for name, count in throttle.refused().items() if count} == {
+        "login_address": 1
+    }
 
 
 def test_all_together_have_a_limit() -> None:

@@ -15,6 +15,7 @@ from stockstream.messages import CredentialsChanged, CredentialsEnded, TokensCha
 from supervision import Actor, CallError, Down, ExitReason, handles
 from web.admin.stream import EventStreams
 from web.app import create_app
+from web.audited import Audit
 from web.callers import request_holder, socket_holder
 from web.identity import learn_instance
 from web.live.clients import Clients
@@ -84,6 +85,7 @@ class Web(Actor):
             telemetry=self._telemetry,
             system=self.system,
             principals=Principals(settings, self._tables, self.system),
+            audit=Audit(self._tables.audit_inbox, self.system.ref(paths.AUDIT), settings.node),
             broadcaster=self.system.ref(paths.BROADCASTER),
             manager=self.system.ref(paths.SUBSCRIPTION_MANAGER),
             sessions=self.system.ref(paths.SESSIONS),

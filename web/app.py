@@ -12,7 +12,6 @@ from quart import Response, jsonify, render_template, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from stockstream import paths
 from supervision import correlation_id
 from web.admin.audit import audit_api
 from web.admin.chaos import chaos_api
@@ -111,14 +110,13 @@ def create_app(
     install_callers(app, parts.settings.hosts, parts.settings.trusted_proxies)
     app.before_request(partial(_take_over_id, parts.settings.trusted_proxies))
     throttles = parts.settings.throttles
-    refuse_addresses(app, throttles.requests)
+    refuse_addresses(app, throttles.requests, parts.principals)
     app.teardown_request(end_span)
     install_principals(app, parts.principals)
-    count_requests(app, throttles.requests)
+    count_requests(app, throttles.requests, parts.audit)
     install_users(app, parts.settings.users, parts.settings.allowed_origins, throttles)
     install_admin(app, parts.settings.admin, login_needed=parts.settings.login_needed)
-    keeper = parts.system.ref(paths.AUDIT)
-    install_audit(app, parts.tables.audit_inbox, keeper, parts.settings.node)
+    install_audit(app, parts.audit)
     public = Compression().public
     now = parts.settings.wall_clock_ms
     app.register_blueprint(public(pages(parts.tables, login_needed=parts.settings.login_needed)))

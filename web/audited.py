@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
     from stockstream.audit_inbox import AuditEntry, AuditInbox
+    from stockstream.credential_keys import CredentialKey
     from supervision import ActorRef
+    from web.callers import Caller
+    from web.users.principal import Principal
 
 DONE = "done"
 CUT_OFF = "not known"
@@ -31,16 +34,56 @@ CUT_OFF = "not known"
 ADMIN_TOKEN = "ADMIN_TOKEN"  # noqa: S105 - the name of the setting
 BREAK_GLASS = "break-glass"
 """The credential of who has the admin token, which is no account's."""
+LOAD_SECONDS = 3_600.0
 _EXTENSION = "stockstream_audit"
 
 _log: BoundLogger = structlog.get_logger("audit")
 
 
-@dataclass(frozen=True, slots=True)
-class _Audit:
-    inbox: AuditInbox
-    keeper: ActorRef
-    node: str
+class Audit:
+    """Where entries go; of one life of `web`."""
+
+    def __init__(self, inbox: AuditInbox, keeper: ActorRef, node: str) -> None:
+        self.node = node
+        self._inbox = inbox
+        self._keeper = keeper
+        self._load: dict[CredentialKey, float] = {}
+
+    def note(self, entry: AuditEntry) -> None:
+        """Have an entry stored, now or when the database is there; the log has it at once.
+
+        It never waits. Only for tasks of `web`.
+        """
+        _log.info(
+            entry.action,
+            who=entry.who,
+            credential=entry.credential,
+            address=entry.address,
+            target=entry.target,
+            before=entry.before,
+            after=entry.after,
+            outcome=entry.outcome,
+            entry=entry.key,
+        )
+        if not self._inbox.append(entry):
+            _log.error("the audit has no room for an entry", entry=entry.key)
+        self._keeper.cast(EntriesWait())
+
+    def note_load(self, principal: Principal, caller: Caller, now: float) -> None:
+        """Note that somebody is let in beyond the limits by address: once per token and hour."""
+        credential = principal.credential
+        if credential is None or now < self._load.get(credential.key, 0.0):
+            return
+        self._load = {key: until for key, until in self._load.items() if now < until}
+        self._load[credential.key] = now + LOAD_SECONDS
+        author = Author(
+            principal.name,
+            principal.account_id,
+            str(credential.key),
+            caller.address,
+            self.node,
+        )
+        self.note(author.entry("load.use"))
 
 
 @dataclass(slots=True)
@@ -52,11 +95,11 @@ class Audited:
     before: object = None
 
 
-def install(app: Quart, inbox: AuditInbox, keeper: ActorRef, node: str) -> None:
-    """Tell this app where entries go, and the name of the node that it serves."""
+def install(app: Quart, audit: Audit) -> None:
+    """Tell this app where entries go."""
     # Of its own: neither LOG_LEVEL nor a level that somebody lends silences it.
     logging.getLogger("audit").setLevel(logging.INFO)
-    app.extensions[_EXTENSION] = _Audit(inbox, keeper, node)
+    app.extensions[_EXTENSION] = audit
 
 
 def current_author() -> Author:
@@ -81,25 +124,8 @@ def break_glass_author(name: str) -> Author:
 
 
 def note(entry: AuditEntry) -> None:
-    """Have an entry stored, now or when the database is there; the log has it at once.
-
-    It never waits. Only for tasks of `web`.
-    """
-    audit = _installed()
-    _log.info(
-        entry.action,
-        who=entry.who,
-        credential=entry.credential,
-        address=entry.address,
-        target=entry.target,
-        before=entry.before,
-        after=entry.after,
-        outcome=entry.outcome,
-        entry=entry.key,
-    )
-    if not audit.inbox.append(entry):
-        _log.error("the audit has no room for an entry", entry=entry.key)
-    audit.keeper.cast(EntriesWait())
+    """Note an entry in the audit of this app."""
+    _installed().note(entry)
 
 
 @contextmanager
@@ -126,8 +152,8 @@ def audited(
         note(author.entry(action, target, before=act.before, after=act.after, outcome=act.outcome))
 
 
-def _installed() -> _Audit:
-    return cast("_Audit", current_app.extensions[_EXTENSION])
+def _installed() -> Audit:
+    return cast("Audit", current_app.extensions[_EXTENSION])
 
 
 def _named(error: HTTPException) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stockstream.users.passwords import Passwords
     from stockstream.users.sessions import SessionLimits
     from supervision import ActorRef, System
+    from web.audited import Audit
     from web.cookies import Instance
     from web.server import AllowedHosts, StaticFiles
     from web.throttles import Throttles
@@ -93,6 +94,7 @@ class Parts:
     telemetry: Telemetry
     system: System
     principals: Principals
+    audit: Audit
     broadcaster: ActorRef
     manager: ActorRef
     sessions: ActorRef

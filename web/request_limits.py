@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
     from werkzeug.wrappers import Response as WerkzeugResponse
 
+    from web.audited import Audit
     from web.callers import Caller
+    from web.users.principal import Principals
 
 MOST_ADDRESSES, MOST_USERS = 8_192, 8_192
 LOG_SECONDS = 60.0
@@ -136,9 +138,9 @@ def _policy(name: str, limit: Limit) -> str:
     return f'"{name}";q={limit.burst};w={ceil(limit.seconds)}'
 
 
-def refuse_addresses(app: Quart, limits: RequestLimits) -> None:
+def refuse_addresses(app: Quart, limits: RequestLimits, principals: Principals) -> None:
     """Have requests of addresses that ask too often refused, once their caller was read: before it
-    is looked up who they are of.
+    is looked up who they are of. Who may load the server, as is known already, goes on.
     """
 
     @app.before_request
@@ -146,11 +148,12 @@ def refuse_addresses(app: Quart, limits: RequestLimits) -> None:
         caller = current_caller()
         # By the route, not by the path: whatever is looked up for a request costs its sender.
         g.counted = not caller.local and request.endpoint not in NOBODYS
-        if g.counted and limits.by_address.wait(caller.holder, trio.current_time()):
+        waits = g.counted and limits.by_address.wait(caller.holder, trio.current_time())
+        if waits and not principals.may_load(request.headers):
             _take(limits, caller, None)
 
 
-def count_requests(app: Quart, limits: RequestLimits) -> None:
+def count_requests(app: Quart, limits: RequestLimits, audit: Audit) -> None:
     """Have the others counted, once their principal was read."""
 
     @app.before_request
@@ -158,7 +161,9 @@ def count_requests(app: Quart, limits: RequestLimits) -> None:
         if not g.counted:
             return  # nor is it looked up who it is of
         principal = current_principal()
-        if Scope.LOAD not in principal.scopes:
+        if Scope.LOAD in principal.scopes:
+            audit.note_load(principal, current_caller(), trio.current_time())
+        else:
             _take(limits, current_caller(), principal.owner)
 
     @app.after_request

@@ -73,17 +73,19 @@ class Admission:
         self._door = trio.Semaphore(ADMITTED_AT_ONCE)
         self._refused: Counter[str] = Counter()
 
-    def refusal(self, holder: str, now: float) -> Refusal | None:
-        """Why one more of `holder` is refused, or None; that counts as a handshake of it."""
+    def refusal(self, holder: str, now: float, *, unlimited: bool = False) -> Refusal | None:
+        """Why one more of `holder` is refused, or None; that counts as a handshake of it. One that
+        is `unlimited` is held by the limits of the node alone, and is not counted.
+        """
         if self._connections >= self._most:
             reason = f"this node has its {self._most} connections"
             return Refusal(503, "full", reason, RETRY_SECONDS)
-        if self._by_holder[holder] >= self._most_per_address:
+        if not unlimited and self._by_holder[holder] >= self._most_per_address:
             reason = f"at most {self._most_per_address} connections from one address"
             return Refusal(429, "too_many_connections", reason, RETRY_SECONDS)
         if self._door.statistics().tasks_waiting >= MOST_WAITING:
             return Refusal(503, "busy", "too many are waiting to be let in", RETRY_SECONDS)
-        return _refused(self._handshakes, holder, "from one address", now)
+        return None if unlimited else _refused(self._handshakes, holder, "from one address", now)
 
     def user_refusal(self, user: str, now: float) -> Refusal | None:
         """The same for a user, whom the handshake names, wherever from."""

@@ -83,14 +83,16 @@ class Clients:
     async def handle(self, socket: ServerSocket) -> None:
         """Serve one WebSocket from its handshake to its end; the handler of `/ws`."""
         caller = self._caller(socket)
-        refusal = self._refusal(caller)
+        refusal = self._refusal(socket, caller)
         if refusal is not None:
             await self._refuse(socket, refusal, caller)
             return
         with self.admission.admitted(caller.holder):
             # Before the handshake is answered: the headers are not kept after that.
             principal = await self._principal(socket, caller)
-            if principal.owner is not None and Scope.LOAD not in principal.scopes:
+            if Scope.LOAD in principal.scopes:
+                self._parts.audit.note_load(principal, caller, trio.current_time())
+            elif principal.owner is not None:
                 refusal = self.admission.user_refusal(principal.owner, trio.current_time())
             if refusal is not None:
                 await self._refuse(socket, refusal, caller)
@@ -198,7 +200,7 @@ class Clients:
         lane = self._parts.connections.get(number)
         return lane is not None and bool(lane.operations)
 
-    def _refusal(self, caller: Caller) -> Refusal | None:
+    def _refusal(self, socket: ServerSocket, caller: Caller) -> Refusal | None:
         settings = self._parts.settings
         if not settings.hosts.allow(caller.host):
             return Refusal(WrongHostError.code, WRONG_HOST, why_wrong_host(caller.host))
@@ -206,7 +208,8 @@ class Clients:
             return Refusal(403, "forbidden_origin", caller.why_foreign)
         if self._leaving:
             return RESTARTING
-        return self.admission.refusal(caller.holder, trio.current_time())
+        may_load = self._parts.principals.may_load(socket.headers)
+        return self.admission.refusal(caller.holder, trio.current_time(), unlimited=may_load)
 
     async def _refuse(self, socket: ServerSocket, refusal: Refusal, caller: Caller) -> None:
         self.admission.count_refusal(refusal)

@@ -154,6 +154,16 @@ class Principals:
             return Principal(Kind.BROWSER, f"browser {browser}", self._everybody, browser)
         return Principal(Kind.ANONYMOUS, "anonymous", self._everybody)
 
+    def may_load(self, headers: Headers) -> bool:
+        """Whether these show a token with the scope `load` that was let in of late: by memory
+        alone, for limits that come before anybody is asked.
+        """
+        given = bearer_token(headers.get("authorization", ""))
+        if given is None or key_of(given) is None:
+            return False
+        row = self._tables.credentials.get(digest_of(given))
+        return row is not None and Scope.LOAD in row.credential.scopes and Moment.now() < row.ends
+
     async def of_ticket(self, ticket: str) -> Principal:
         """Who was given this ticket, which is used up by that."""
         behind = None
@@ -190,7 +200,9 @@ class Principals:
     def _of_account(self, kind: Kind, digest: bytes, credential: Credential) -> Principal:
         name, owner = credential.account_name, owner_of(credential.account_id)
         csrf = self._cookies.csrf_of(str(credential.key)) if kind is Kind.SESSION else None
-        scopes, refusal = self._public | credential.scopes, None
+        # Whoever may give tokens without limits is not without limits in their own browser.
+        given = credential.scopes - {Scope.LOAD} if kind is Kind.SESSION else credential.scopes
+        scopes, refusal = self._public | given, None
         if credential.must_change:
             scopes, refusal = self._public, PasswordChangeNeededError("change the password first")
         return Principal(kind, name, scopes, owner, csrf, refusal, credential, digest)

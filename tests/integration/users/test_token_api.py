@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import httpx
 import trio
 
+from stockstream import paths
+from stockstream.database.query import ask
 from stockstream.users.api_tokens import key_of, new_token
+from stockstream.users.operator_audit import FetchEntries, StoredEntry
 from stockstream.users.roles import Role
 from tests.support.client import connected
 from tests.support.people import CHEAP_SETTINGS, add_account, browser, log_in
@@ -111,6 +114,56 @@ async def test_a_token_opens_what_it_names_and_no_more(
         ):
             answer = await ada.post(PATH, json=body)
             assert (answer.status_code, [*answer.json()["error"]["fields"]]) == (422, [field])
+
+
+async def test_a_token_for_load_has_no_limit_by_address_and_is_in_the_audit(
+    database_url: str, nursery: trio.Nursery
+) -> None:
+    """Also where the address has used up its limit; each token once, the login of its owner not."""
+    settings = {
+        "database_url": database_url,
+        "trusted_proxies": "127.0.0.1",
+        "allowed_hosts": ("prices.example",),
+        "request_burst_per_address": 12,
+        "request_rate_per_address": 0.02,
+        "max_connections_per_address": 1,
+        **CHEAP_SETTINGS,
+    }
+    elsewhere = {"X-Forwarded-For": "192.0.2.9", "Host": "prices.example"}
+    async with running_tree(**settings) as tree, browser(tree) as ada:
+        await add_account(tree, "Ada", Role.ADMIN)
+        ada.headers.update({"X-Forwarded-For": "192.0.2.1", "Host": "prices.example"})
+        ada.headers["Origin"] = "http://prices.example"
+        await log_in(ada, "Ada")
+        token = await make(ada, "prices:read", "load")
+        for _ in range(12):
+            answer = await ada.get("/api/v1/quotes")
+        assert answer.status_code == 429
+        async with program(tree, token, **elsewhere) as load:
+            assert (await load.get("/api/v1/quotes")).status_code == 200
+            async with httpx.AsyncClient(base_url=tree.url, headers=elsewhere) as other:
+                while (await other.get("/api/v1/quotes")).status_code != 429:
+                    pass
+            for _ in range(15):
+                answer = await load.get("/api/v1/quotes")
+                assert (answer.status_code, "RateLimit" in answer.headers) == (200, False)
+        shown = [("Authorization", f"Bearer {token}"), ("X-Forwarded-For", "192.0.2.9")]
+        async with (
+            connected(tree.websocket_url, nursery, shown) as one,
+            connected(tree.websocket_url, nursery, shown) as two,
+        ):
+            await one.message("welcome")
+            await two.message("welcome")
+        entries: list[StoredEntry] = []
+        with trio.fail_after(20):
+            while not entries:
+                query = FetchEntries(10, action="load")
+                entries = await ask(tree.system.ref(paths.DATABASE), query)
+                await trio.sleep(0.02)
+    ((who, target, address),) = [
+        (one.entry.who, one.entry.credential, one.entry.address) for one in entries
+    ]
+    assert (who, target, address) == ("Ada", "token:1", "192.0.2.9")
 
 
 async def test_a_ticket_opens_one_socket(

@@ -37,6 +37,19 @@ def test_connections_are_counted_in_all_and_by_address() -> None:
     assert statistics.refused == {"too_many_connections": 1, "full": 1}
 
 
+def test_one_without_limits_is_held_by_those_of_the_node_alone() -> None:
+    """It takes nothing from its address, and a full node is full."""
+    admission = make(most=2, most_per_address=1)
+    with admission.admitted("a"):
+        for _ in range(500):
+            assert admission.refusal("a", 0.0, unlimited=True) is None
+        with admission.admitted("a"):
+            refusal = admission.refusal("a", 0.0, unlimited=True)
+            assert refusal is not None
+            assert refusal.code == "full"
+    assert admission.refusal("a", 0.0) is None
+
+
 @pytest.mark.proves("W10")
 def test_an_address_may_not_come_and_go_without_end() -> None:
     """All its connections at once, twice over; then a part of them each second. Others may."""

@@ -169,8 +169,10 @@ def test_the_files_of_secrets_are_written_from_env(tmp_path: Path):
         assert (folder / name).stat().st_mode & 0o777 == 0o644, "other users read it in a container"
     password = (folder / "grafana_password").read_text()
     assert len(password) == 32
+    (folder / "metrics_token").write_text("ss_an API token\n")
     subprocess.run([script], check=True)
     assert (folder / "grafana_password").read_text() == password
+    assert (folder / "metrics_token").read_text() == "ss_an API token\n"
 
 
 def test_the_balancer_takes_its_configuration(tmp_path: Path):

@@ -17,6 +17,7 @@ from tests.browser.test_lists import chosen, is_patch, make_list
 from tests.browser.test_looks import NARROW, expect_no_sideways_scroll
 from tests.browser.waiting import WAIT_SECONDS
 from tests.support.database import psql
+from tests.support.mock_provider import running_mock_provider
 from tests.support.people import PASSWORD
 from tests.support.programs import Server, Stub, running
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from tests.support.database import PostgresServer
 
+INTERNET = re.compile(r"https://.*")
 ROLES = {"vera": "viewer", "otto": "operator", "ada": "admin", "paul": "viewer", "zoe": "viewer"}
 
 
@@ -37,9 +39,28 @@ def database(postgres_server: PostgresServer) -> str:
 
 
 @pytest.fixture(scope="module")
-def door(stub: Stub, database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server where all log in, with an account of each kind."""
-    own = {"STOCK_API_URL": stub.url, "DATABASE_URL": database, "DASHBOARD": "login"}
+def issuer() -> Iterator[str]:
+    """An identity provider that others have written, and that knows Ann."""
+    ann = {"sub": "u-ann", "preferred_username": "ann", "groups": ["sre"]}
+    with running_mock_provider(ann) as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="module")
+def door(
+    stub: Stub, database: str, issuer: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server where all log in, with an account of each kind, or by an identity provider."""
+    own = {
+        "STOCK_API_URL": stub.url,
+        "DATABASE_URL": database,
+        "DASHBOARD": "login",
+        "OIDC_ISSUER": issuer,
+        "OIDC_CLIENT_ID": "stockstream",
+        "OIDC_CLIENT_SECRET": "of-no-matter-there",
+        "OIDC_NAME": "Example",
+        "OIDC_ROLES": "sre=operator",
+    }
     server = Server(tmp_path_factory.mktemp("door"), FAST | own | {"CHAOS_ENABLED": "true"})
     hashed = PasswordHasher(time_cost=1, memory_cost=8_192, parallelism=1).hash(PASSWORD)
     with running(server):
@@ -198,3 +219,28 @@ def test_a_login_that_ends_under_an_open_page(
     expect(me.banner).to_contain_text("Your login has ended.")
     page.reload()
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+def test_a_person_comes_in_by_the_provider_and_back_to_the_page(
+    browser: Browser, door: Server
+) -> None:
+    """By a link, which no policy stops; with the role that the provider's claim gives; and out."""
+    with browser.new_context(base_url=door.url) as context:
+        context.set_default_timeout(WAIT_SECONDS * 1000)
+        # The provider's page wants a style sheet of the internet's.
+        context.route(INTERNET, lambda route: route.fulfill(body="", content_type="text/css"))
+        page = context.new_page()
+        page.goto("/s/AAPL?range=1d")
+        page.get_by_role("link", name="Log in by Example").click()
+        page.get_by_placeholder("sub").fill("u-ann")
+        page.get_by_role("button", name="Authorize").click()
+        expect(page).to_have_url(f"{door.url}/s/AAPL?range=1d")
+        expect(page.get_by_test_id("chart-price")).to_have_text(A_PRICE)
+        page.get_by_role("banner").get_by_role("link", name="ann").click()
+        expect(page.get_by_text("operator").first).to_be_visible()
+        cookies = {cookie["name"]: cookie for cookie in context.cookies()}
+        (session,) = [one for name, one in cookies.items() if "stockstream_session" in name]
+        assert (session["httpOnly"], session["sameSite"]) == (True, "Lax")
+        assert not any("stockstream_oidc" in name for name in cookies)
+        page.get_by_role("button", name="Log out", exact=True).click()
+        expect(page.get_by_role("link", name="Log in by Example")).to_be_visible()

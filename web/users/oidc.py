@@ -56,6 +56,7 @@ AGAIN_SECONDS = 10
 LONGEST_CODE = 4096
 LONGEST_ONWARD = 1_000
 """Bytes: it goes to the provider and back, in an address."""
+NOBODY = "the provider let nobody in"
 DISABLED = "this account is disabled; whoever looks after accounts can enable it"
 
 _STATUS = {Blame.AWAY: 503, Blame.SETUP: 503, Blame.LOGIN: 400, Blame.ROLE: 403}
@@ -158,7 +159,9 @@ def oidc(parts: Parts, settings: OidcSettings, attempts: Attempts) -> Blueprint:
         try:
             resumed = attempts.resume(cookie.read(), args.get("state", ""), here())
         except BadState as error:
-            return await _no_login(settings, NoLogin(Blame.LOGIN, str(error)))
+            # Some providers leave the state out where they say no; then no word of it is believed.
+            reason = NOBODY if "error" in args else str(error)
+            return await _no_login(settings, NoLogin(Blame.LOGIN, reason))
         wait = failures.wait(holder, trio.current_time())
         if wait:
             return await _no_login(settings, _too_many(wait), resumed.onward, wait)

@@ -129,6 +129,8 @@ async def test_who_is_to_stay_out_stays_out(database_url: str) -> None:
         refused = await client.get("/login/oidc/return", params=said)
         assert (refused.status_code, "&lt;b&gt;denied" in refused.text) == (400, True)
         assert "555" not in refused.text
+        refused = await client.get("/login/oidc/return", params={"error": "made up"})
+        assert (refused.status_code, "made up" in refused.text) == (400, False)
         assert it.provider.count("/token") == 0
         assert (await client.get("/login/oidc/return", params=came)).status_code == 303
         # The way back once more: the cookie is gone, and the code was used.

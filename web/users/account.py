@@ -21,7 +21,7 @@ from web.users.gate import HOW_TO_LOG_IN, LoginNeededError, require_form
 from web.users.login import hashed, verified
 from web.users.principal import ACCOUNT_CHALLENGE, Kind, current_principal
 from web.users.returning import NEXT, where_next
-from web.users.telling import told_agent, told_time
+from web.users.telling import read_counts, told_agent, told_time
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
@@ -114,6 +114,14 @@ def account(parts: Parts) -> Blueprint:
         given = form.get(NEXT)
         where = where_next(given) if given else url_for("account.page", done="password")
         return redirect(where, 303)
+
+    @blueprint.get("/moved")
+    async def moved() -> str:
+        return await render_template(
+            "moved.html",
+            next=where_next(request.args.get(NEXT)),
+            counts=read_counts(request.args),
+        )
 
     return blueprint
 

@@ -10,12 +10,14 @@ from quart import request
 from werkzeug.exceptions import HTTPException
 
 from stockstream import paths
-from stockstream.messages import AccountChanged, CredentialsEnded
+from stockstream.alerts.moving import Moved, MoveOwner
+from stockstream.messages import AccountChanged, CredentialsEnded, RulesChanged
 from stockstream.users.doorkeeper import tell
 from stockstream.users.operator_audit import Author
 from stockstream.users.sessions import EndSessions, OpenSession, digest_of, new_token
 from web.asking import ask_database
 from web.audited import current_author
+from web.cookies import read_cookies
 from web.request_caller import current_caller
 from web.users.principal import Kind, current_principal
 from web.users.session_cookies import DEVICE_SECONDS
@@ -35,10 +37,15 @@ _log = structlog.stdlib.get_logger("web.users")
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A login: its account, and the token of its session."""
+    """A login: its account, the token of its session, and what came along from the browser.
+
+    `all_came` is false where it is not known what the browser has: the next login asks again.
+    """
 
     account: Account
     token: str
+    moved: Moved
+    all_came: bool
 
 
 async def enter(
@@ -46,7 +53,8 @@ async def enter(
 ) -> Entered | None:
     """Begin a session of an account; None where it may not log in any more, a moment later.
 
-    The session that the browser had ends: each login has a token of its own.
+    The session that the browser had ends: each login has a token of its own. At the first login of
+    the account from a browser, what was made there before goes to the account.
 
     Raises:
         UnavailableError, TooManyQueriesError: the database is away.
@@ -72,7 +80,20 @@ async def enter(
     except HTTPException as error:
         # Nobody has its token any more; it ends unused.
         _log.warning("the session of before goes on", reason=error.description)
-    return Entered(account, token)
+    cookies = read_cookies(request.headers)
+    known = settings.session_cookies.device_of(cookies, account.name.lower()) is not None
+    browser = settings.users.user_of(cookies)
+    if known or browser is None:
+        return Entered(account, token, Moved(), all_came=True)
+    try:
+        moved = (await ask_database(parts.database, MoveOwner(by, browser, account.id))).value
+    except HTTPException as error:
+        # The login stands.
+        _log.warning("lists stay with the browser", who=account.name, reason=error.description)
+        return Entered(account, token, Moved(), all_came=False)
+    if moved.rules:
+        parts.alerts.cast(RulesChanged())
+    return Entered(account, token, moved, all_came=True)
 
 
 async def leave(parts: Parts) -> None:
@@ -95,7 +116,7 @@ async def end(parts: Parts, keys: Sequence[CredentialKey]) -> None:
 
 
 def give_cookies(parts: Parts, response: ResponseTypes, entered: Entered) -> None:
-    """Let the browser keep the login, and that the account has logged in from it."""
+    """Let the browser keep the login, and that the account has logged in from it before."""
     settings, secure = parts.settings, current_caller().secure
     cookie = settings.session_cookies.session(current_caller())
     response.set_cookie(
@@ -107,6 +128,8 @@ def give_cookies(parts: Parts, response: ResponseTypes, entered: Entered) -> Non
         httponly=True,
         samesite="Lax",
     )
+    if not entered.all_came:
+        return
     device = settings.session_cookies.device(current_caller())
     response.set_cookie(
         device.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from urllib.parse import urlencode
 
 import msgspec
 import structlog
@@ -18,6 +19,7 @@ from werkzeug.exceptions import (
     Unauthorized,
 )
 
+from stockstream.alerts.moving import Moved
 from stockstream.decoding import from_json
 from stockstream.users.accounts import FindForLogin, SetRehashed
 from stockstream.users.passwords import LONGEST, TooBusy
@@ -31,6 +33,7 @@ from web.users.forms import with_forms
 from web.users.gate import require_csrf, require_own_page
 from web.users.principal import ACCOUNT_CHALLENGE, Kind, LoginEndedError, current_principal
 from web.users.returning import NEXT, where_next
+from web.users.telling import counts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,11 +90,12 @@ class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LoggedIn(msgspec.Struct, frozen=True):
-    """Who has logged in."""
+    """Who has logged in, and what came along from the browser."""
 
     name: str
     role: str
     must_change: bool
+    moved: Moved
 
 
 def login(parts: Parts, ways: Sequence[SignIn] = ()) -> Blueprint:
@@ -261,11 +265,14 @@ def _read(body: bytes | str) -> Given:
 
 def _told(entered: Entered) -> LoggedIn:
     account = entered.account
-    return LoggedIn(account.name, account.role.value, account.must_change)
+    return LoggedIn(account.name, account.role.value, account.must_change, entered.moved)
 
 
 def _leads_to(entered: Entered, form: MultiDict[str, str]) -> str:
     going = where_next(form.get(NEXT))
+    if entered.moved != Moved():
+        told = urlencode({NEXT: going, **counts_of(entered.moved)})
+        going = f"{url_for('account.moved')}?{told}"
     if entered.account.must_change:
         return url_for("account.password_form", next=going)
     return going

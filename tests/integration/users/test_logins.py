@@ -218,3 +218,33 @@ async def test_who_looks_after_accounts(database_url: str, nursery: trio.Nursery
         assert (last.status_code, "the last account" in last.text) == (409, True)
         for wrong in ({"do": "delete"}, {"do": "role", "role": "king"}):
             assert (await admin.post(where, data={**csrf, **wrong})).status_code == 400
+
+
+async def test_what_a_browser_made_goes_to_the_account_that_first_logs_in_there(
+    database_url: str,
+) -> None:
+    """Lists and rules; the person is told. At the next login what came since stays where it is."""
+    settings = {"database_url": database_url, **CHEAP_SETTINGS}
+    async with running_tree(**settings) as tree, browser(tree) as client:
+        await add_account(tree, "Ada")
+        await client.get("/")
+        for name in ("Tech", "Cars"):
+            await client.post("/api/v1/watchlists", json={"name": name, "symbols": ["AAPL"]})
+        rule = {"symbol": "AAPL", "kind": "above", "threshold": 1e6}
+        assert (await client.post("/api/v1/alerts/rules", json=rule)).status_code == 201
+        first = await log_in(client, "Ada", next="/docs")
+        told = await client.get(first.headers["location"], follow_redirects=True)
+        assert told.url.path == "/account/moved"
+        assert "2 lists, 1 alert rule, 0 fired alerts" in told.text
+        assert 'href="/docs"' in told.text
+        mine = (await client.get("/api/v1/watchlists")).json()["watchlists"]
+        assert [one["name"] for one in mine] == ["Cars", "Tech"]
+        await client.post("/logout", data={"csrf_token": await csrf_of(client)})
+        assert (await client.get("/api/v1/watchlists")).json()["watchlists"] == []
+        await client.post("/api/v1/watchlists", json={"name": "Left", "symbols": []})
+        again = await log_in(client, "Ada", next="/docs")
+        assert again.headers["location"] == "/login?entered=&next=/docs"
+        assert len((await client.get("/api/v1/watchlists")).json()["watchlists"]) == 2
+        odd = await client.get("/account/moved?lists=x&rules=-1&alerts=9999999&next=//evil.example")
+        assert "0 lists, 0 alert rules, 0 fired alerts" in odd.text
+        assert 'href="/"' in odd.text

@@ -49,6 +49,7 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "GET /login/oidc": DOOR,
     "GET /login/oidc/return": DOOR,
     "GET /account": LOGIN,
+    "GET /account/moved": LOGIN,
     "GET /account/password": LOGIN,
     "POST /account/password": LOGIN,
     "POST /account/sessions/end": LOGIN,

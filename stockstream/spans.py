@@ -235,12 +235,15 @@ class Gathered:
         if isinstance(found, Traced) and len(self._origins) < MOST_LINKS:
             self._origins.append(found)
 
+    def forget(self) -> None:
+        """Begin anew: those that were added are dealt with."""
+        self._count = 0
+        if self._origins:
+            self._origins = []
+
     def span(self, name: str, values: Mapping[str, Value]) -> Span:
         """A span for all that were added since the last one."""
-        if not self._origins:
-            self._count = 0
-            return NOT_TRACED
         span = following(name, self._origins, "consumer", values)
         span.note("messaging.batch.message_count", self._count)
-        self._count, self._origins = 0, []
+        self.forget()
         return span

@@ -113,6 +113,7 @@ class Broadcaster(Actor):
         self._book.note(message.rows)
         self._gathered.add()
         if not self._book.waiting:
+            self._gathered.forget()  # found in the table, and flushed, before it was told
             return
         if trio.current_time() >= self._flush_ended + self._flush_interval:
             await self._flush()  # by a timer it would be two passes of the loop later

@@ -46,7 +46,7 @@ class Exporting(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """See `SpanExporter`; runs in the library's thread."""
-        self._reason = "it did not take them"
+        self._reason = ""
         try:
             result = self._inner.export(spans)
         except Exception as error:  # noqa: BLE001 - whatever it is: the spans are lost, no more
@@ -62,7 +62,7 @@ class Exporting(SpanExporter):
             _log.warning(
                 "the collector takes no traces",
                 endpoint=self._endpoint,
-                reason=without_secrets(self._reason)[:_LONGEST_REASON],
+                reason=without_secrets(self._reason or "it takes none")[:_LONGEST_REASON],
             )
         return result
 
@@ -77,7 +77,9 @@ class Exporting(SpanExporter):
         return self._inner.force_flush(timeout_millis)
 
     def _hear(self, record: logging.LogRecord) -> bool:
-        """Keep what the library would have said, for our line."""
-        if record.name != _LIBRARY[-1]:
+        """Keep what the library would have said first of a batch, for our line: why, and not only
+        that it has given up.
+        """
+        if record.name != _LIBRARY[-1] and not self._reason:
             self._reason = record.getMessage()
         return False

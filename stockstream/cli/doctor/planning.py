@@ -19,6 +19,8 @@ from stockstream.cli.doctor.node import judge_node, judge_spool, judge_upstream
 from stockstream.cli.doctor.provider import ask_polled, ask_pushed, judge_asked
 from stockstream.cli.doctor.running import Check
 from stockstream.cli.doctor.secrets import NOT_CHOSEN, look_at_secrets
+from stockstream.cli.doctor.traces import address_of as address_of_collector
+from stockstream.cli.doctor.traces import look_at_collector
 from stockstream.cluster.nats_access import NatsAccess, read_servers
 from stockstream.database.url import read_database_url
 from stockstream.http_client import host_of
@@ -26,6 +28,7 @@ from stockstream.market.providers.chosen import poll_provider, push_provider
 from stockstream.proxies import proxy_to
 from stockstream.sources import Source
 from stockstream.times import now_ms
+from stockstream.tracing import endpoint_setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +80,7 @@ def of_the_settings(
         *(_of_upstream(one, settings, node, clocks) for one in upstreams),
         *_of_the_issuer(settings),
         *_of_the_public(settings, node),
+        *_of_traces(configuration),
     ]
 
 
@@ -176,6 +180,16 @@ def _of_nats(settings: Settings, loop: AsyncioLoop) -> list[Check]:
         )
         for server in access.servers
     ]
+
+
+def _of_traces(configuration: Configuration) -> list[Check]:
+    given = configuration.otel
+    setting = endpoint_setting(given)
+    if setting is None:
+        return []
+    look = partial(look_at_collector, given, setting)
+    leaves = not names.is_here(names.host_in(address_of_collector(given, setting)))
+    return [Check("traces", look, _SLOW_THERE, leaves=leaves)]
 
 
 def _of_upstream(upstream: Upstream, settings: Settings, node: Node, clocks: Clocks) -> Check:

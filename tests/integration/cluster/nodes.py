@@ -20,7 +20,7 @@ from stockstream.shards import NodeId
 from stockstream.statuses import BusStatus, Member, Members, NodeState, QuoteRow
 from stockstream.tables import Tables
 from stockstream.times import Moment, now_ms
-from supervision import Actor, ChildSpec, System, handles, supervisor
+from supervision import Actor, ChildSpec, System, correlation_id, handles, supervisor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -44,10 +44,13 @@ class Log:
 
     def __init__(self) -> None:
         self.all: list[object] = []
+        self.ids: list[str | None] = []
+        """Of each of them, the correlation id that it came with."""
         self._more = trio.Event()
 
     def add(self, message: object) -> None:
         self.all.append(message)
+        self.ids.append(correlation_id.get())
         self._more.set()
 
     def of(self, kind: type[T]) -> list[T]:

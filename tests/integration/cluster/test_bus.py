@@ -27,9 +27,12 @@ from stockstream.cluster.wire import ClaimMessage, Heartbeat, Wants
 from stockstream.messages import BatchReceived, QuotesPublished, UpstreamTold
 from stockstream.quotes import Symbol
 from stockstream.shards import Claim, NodeId, Shard
+from stockstream.spans import Traced
 from stockstream.statuses import Confirmations, FeedState, FeedStatus, Lapse, StaleReason
 from stockstream.times import Moment
+from supervision import correlation_id
 from tests.integration.cluster.nodes import WAIT_SECONDS, a_node, a_row, meet
+from tests.support.kept_spans import keeping
 
 if TYPE_CHECKING:
     from stockstream.cluster.nats_server import NatsServer
@@ -60,6 +63,26 @@ async def test_more_rows_than_fit_into_a_message_come_in_several(nats: NatsServe
         a.publish(*(a_row(f"S{number}", number + 1) for number in range(2_500)))
         await b.log.until(lambda: len(b.received()) == 2_500)
         assert [len(batch.rows) for batch in b.log.of(BatchReceived)] == [1_000, 1_000, 500]
+
+
+async def test_a_trace_goes_on_at_the_other_node(nats: NatsServer) -> None:
+    """With the prices that belong to it, and with no others; where nobody traces, with none."""
+    traced = Traced("api-1", 5, 6)
+    async with a_node("a", nats.url) as a, a_node("b", nats.url) as b:
+        await meet(a, b)
+        with keeping():
+            for number, sent in enumerate((traced, "api-2"), 1):
+                correlation_id.set(sent)
+                a.publish(a_row("AAPL", 230.5, number))
+            await b.log.until(lambda: len(b.log.of(BatchReceived)) == 2)
+        correlation_id.set(traced)
+        a.publish(a_row("AAPL", 230.5, 3))
+        await b.log.until(lambda: len(b.log.of(BatchReceived)) == 3)
+    told = zip(b.log.all, b.log.ids, strict=True)
+    first, *others = (sent for message, sent in told if isinstance(message, BatchReceived))
+    assert isinstance(first, Traced)
+    assert (first, first.trace, first.span) == ("a", 5, 6)
+    assert others == [None, None]
 
 
 async def test_heartbeats_and_claims_come_back_and_wants_do_not(nats: NatsServer):

@@ -33,6 +33,7 @@ from stockstream.cli.doctor.node import (
 from stockstream.cli.doctor.provider import Asked, judge_asked
 from stockstream.cli.doctor.public import Certificate, Way, judge_certificates, judge_way
 from stockstream.cli.doctor.secrets import judge_modes, judge_values
+from stockstream.cli.doctor.traces import Sent, judge_collector
 from stockstream.database.backup_notes import BackupNotes
 from stockstream.decoding import from_json
 from stockstream.history.inspection import ServerFacts
@@ -50,6 +51,7 @@ RANDOM = "J3kQ-p9_xTzv8RfLw2MbYhUe"
 SERVER = ServerFacts("18.1", False, False, "public", "0015", 97, 3, 0.0, True, (), None)
 KNOWN = ["0014", "0015"]
 AAPL = Observation(parse_symbol("AAPL"), 150.25, NOW - 1_000)
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 WAY = Way("https://p.example", None, 200, True, True, "n1", None)
 
 
@@ -64,6 +66,11 @@ def server(**changes: object) -> Finding:
 def way(**changes: object) -> Finding:
     fields = {name: getattr(WAY, name) for name in WAY.__struct_fields__}
     return judge_way(Way(**{**fields, **changes}), "n1")
+
+
+def sent(**changes: object) -> Finding:
+    fields = {"setting": ENDPOINT, "url": "http://h:4318/v1/traces", **changes}
+    return judge_collector(msgspec.convert(fields, Sent))
 
 
 def clock(*ahead: float) -> Finding:
@@ -165,6 +172,12 @@ WRONG = [
     (judge_nats("h:4222", 0, "nats: secure connection required"), "failed", "secure", "tls://"),
     (judge_nats("h:4222", 0, "Connection refused"), "failed", "refused", "CLUSTER_NATS_URL"),
     (judge_nats("h:4222", 1_000, None), "warning", "1,000 bytes only", "max_payload"),
+    (sent(installed=False), "failed", "not installed", "stockstream[tracing]"),
+    (sent(protocol="grpc"), "warning", "is grpc", "4318"),
+    (sent(trouble="Connection refused"), "failed", "refused", ENDPOINT),
+    (sent(url="http://h:4317/v1/traces", trouble="odd"), "failed", "odd", "port of gRPC"),
+    (sent(status=401), "failed", "answers 401", "OTLP_HEADERS"),
+    (sent(status=404), "failed", "answers 404", "/v1/traces is appended"),
     (
         judge_asked(Asked(trouble="status 401", fatal=True), NOW, "US_API_KEY"),
         "failed",
@@ -256,6 +269,7 @@ def test_what_is_wrong_is_named_with_what_to_do(
         server(oldest_day=NOW // DAY_MS - 8),
         judge_replica(replaced(SERVER, standby=True), 4),
         judge_nats("h:4222", 1_048_576, None),
+        sent(status=200),
         judge_asked(Asked(1, AAPL), NOW, None),
         way(),
         judge_certificates([Certificate("h", NOW + 90 * DAY_MS)], NOW),

@@ -6,59 +6,37 @@ import io
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 import trio
 
 from stockstream import logs, spans
-from stockstream.spans import NOT_TRACED, Gathered, Origin, Span, Traced
+from stockstream.spans import NOT_TRACED, Gathered, Origin, Traced
 from supervision import Actor, ChildSpec, System, correlation_id, handles, supervisor
+from tests.support.kept_spans import Keeping, keeping
 from tests.unit.stockstream.test_logs import restored  # noqa: F401 - leaves logging as it was
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 KNOWN = f"00-{TRACE}-{SPAN}-01"
 
 
-class Kept(Span):
-    """A span that is kept by a test."""
-
-    def __init__(self, name: str, parent: object, links: Sequence[Traced]) -> None:
-        self.name, self.parent, self.links = name, parent, tuple(links)
-        self.values: dict[str, object] = {}
-
-    def note(self, name: str, value: object) -> None:
-        self.values[name] = value
-
-
-class Keeping:
-    """A tracer that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.spans: list[Kept] = []
-
-    def start(
-        self,
-        name: str,
-        _kind: object,
-        parent: Traced | Origin | None,
-        links: Sequence[Traced],
-        _values: Mapping[str, Any] | None,
-    ) -> Span:
-        self.spans.append(Kept(name, parent, links))
-        return self.spans[-1]
+@pytest.fixture(autouse=True)
+def no_id() -> Iterator[None]:
+    """What a test without a run of its own sets would be there for all tests after it."""
+    before = correlation_id.set(None)
+    yield
+    correlation_id.reset(before)
 
 
 @pytest.fixture
 def tracer() -> Iterator[Keeping]:
-    keeping = Keeping()
-    spans.use(keeping)
-    yield keeping
-    spans.use(None)
+    with keeping() as tracer:
+        yield tracer
 
 
 @pytest.mark.parametrize(
@@ -149,6 +127,16 @@ def test_what_is_dealt_with_together_is_linked_to_each(tracer: Keeping) -> None:
     assert tracer.spans[0].parent is traced[0]
     assert tracer.spans[0].values == {"messaging.batch.message_count": 3}
     assert gathered.span("flush", {}) is NOT_TRACED
+
+
+def test_what_was_dealt_with_otherwise_is_forgotten(tracer: Keeping) -> None:
+    """The next span is not linked to it."""
+    gathered = Gathered()
+    correlation_id.set(Traced("a-1", 1, 2))
+    gathered.add()
+    gathered.forget()
+    assert gathered.span("flush", {}) is NOT_TRACED
+    assert tracer.spans == []
 
 
 def test_a_flood_of_links_has_an_end(tracer: Keeping) -> None:

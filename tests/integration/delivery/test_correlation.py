@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.support.client import connected
+from tests.support.collector import running_collector
 from tests.support.server import SIMULATED, running_server
 from tests.support.tree import running_tree
 
@@ -30,14 +31,19 @@ def lines(server: Server) -> list[dict[str, object]]:
 async def test_a_command_has_one_id_in_the_log_of_all_its_actors(
     tmp_path: Path, nursery: trio.Nursery
 ) -> None:
-    """Session, manager and broadcaster; the next command has another one."""
+    """Session, manager and broadcaster; the next command has another one. Where the command is
+    traced, the lines name its trace.
+    """
     settings = {"STOCK_API_URL": SIMULATED, "LOG_LEVEL": "debug"}
     async with (
-        running_server(tmp_path, settings) as server,
+        running_collector() as collector,
+        running_server(tmp_path, {**settings, **collector.settings}) as server,
         connected(server.websocket_url, nursery) as me,
     ):
         session = (await me.message("welcome"))["session"]
-        await me.send(action="subscribe", symbols=["AAPL"], id=1)
+        trace, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+        carried = {"traceparent": f"00-{trace}-{span}-01"}
+        await me.send(action="subscribe", symbols=["AAPL"], id=1, **carried)
         await me.send(action="subscribe", symbols=["MSFT"], id=2)
         await me.wait_for(lambda: me.messages_with_id(2) != [])
 
@@ -50,6 +56,15 @@ async def test_a_command_has_one_id_in_the_log_of_all_its_actors(
         # The log comes by a pipe of its own.
         await server.until(lambda _said: len(loggers(2)) >= len(expected))
         assert [loggers(number) for number in (1, 2)] == [expected, expected]
+        await collector.until(lambda: collector.named("subscribe"))
+        (command,) = collector.named("subscribe")
+        assert (command.trace, command.parent) == (trace, span)
+        # The session has begun to trace it when it has read it.
+        named = [line for line in lines(server) if line.get("trace_id") == trace]
+        assert [line["logger"] for line in named] == expected[1:]
+        assert {line["correlation_id"] for line in named} == {f"{session}-1"}
+        assert {line["span_id"] for line in named} == {command.id}
+        assert await server.stop() == 0
 
 
 async def test_a_proxy_and_this_machine_may_bring_the_id_of_a_request() -> None:

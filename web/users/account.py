@@ -65,6 +65,7 @@ def account(parts: Parts) -> Blueprint:
             role=credential.role.value,
             csrf_token=current_principal().csrf,
             sessions=found,
+            by_password=any(one.how == "password" for one in found if one.id == credential.id),
             mine=credential.id,
             told_time=told_time,
             told_agent=told_agent,

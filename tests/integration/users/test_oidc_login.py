@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import trio
+from pydantic import SecretStr
 
+from stockstream import paths
 from stockstream.database.query import ask
+from stockstream.environment import Configuration
 from stockstream.users.accounts import ListAccounts, SetDisabled
 from stockstream.users.oidc.roles import read_roles
 from stockstream.users.roles import Role
@@ -94,6 +97,7 @@ async def test_a_person_comes_in_by_the_provider_and_is_who_it_says(database_url
         assert (came.status_code, came.headers["location"]) == (303, "/s/AAPL?range=1d")
         assert (await client.get("/s/AAPL")).status_code == 200
         assert await role_of(client) == "operator"
+        assert "Change the password" not in (await client.get("/account")).text
         accounts = await it.accounts()
         # Who is called like somebody here is somebody else.
         assert accounts["Ann"].subject is None
@@ -193,6 +197,22 @@ async def test_while_the_provider_is_away_sessions_go_on_and_passwords_are_taken
         assert 'href="/login?next=/"' in away.text
         assert await role_of(client) == "viewer"
         assert (await log_in(other, "Ann")).status_code == 303
+
+
+async def test_a_changed_client_secret_is_used_from_the_next_login_on(database_url: str) -> None:
+    """By SIGHUP; before, an operator finds in the log what a person is not told."""
+    async with world(database_url, oidc_client_secret="old") as it, browser(it.tree) as client:
+        refused = await it.log_in(client)
+        assert (refused.status_code, "invalid_client" in refused.text) == (503, False)
+        assert "do not understand each other" in refused.text
+        current = it.tree.current
+        new = current.settings.model_copy(update={"oidc_client_secret": SecretStr(SECRET)})
+        current.read = lambda: Configuration(new, {})
+        current.ask(it.tree.system)
+        await it.tree.until(lambda: current.answered == current.asked)
+        assert (await it.log_in(client)).status_code == 303
+        assert it.tree.system.ref(paths.IDENTITY_PROVIDER).kill()  # its next life has it, too
+        assert (await it.log_in(client)).status_code == 303
 
 
 async def test_codes_that_somebody_makes_up_are_few(database_url: str) -> None:

@@ -38,7 +38,6 @@ from web.users.telling import counts_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from werkzeug.datastructures import MultiDict
     from werkzeug.wrappers import Response as WerkzeugResponse
 
     from stockstream.users.accounts import FoundForLogin
@@ -138,7 +137,7 @@ def login(parts: Parts, ways: Sequence[SignIn] = ()) -> Blueprint:
             text = await page(error.description, given.name[:LONGEST_NAME])
             return text, error.code or 500, headers_of(error)
         # By way of the form: who is not logged in there kept no cookie.
-        going = _leads_to(entered, values)
+        going = leads_to(entered, where_next(values.get(NEXT)))
         response = redirect(url_for("login.form", entered="", next=going), 303)
         give_cookies(parts, response, entered)
         return response
@@ -268,8 +267,8 @@ def _told(entered: Entered) -> LoggedIn:
     return LoggedIn(account.name, account.role.value, account.must_change, entered.moved)
 
 
-def _leads_to(entered: Entered, form: MultiDict[str, str]) -> str:
-    going = where_next(form.get(NEXT))
+def leads_to(entered: Entered, going: str) -> str:
+    """Where to go on: by way of what came along, and of a password that has to be changed."""
     if entered.moved != Moved():
         told = urlencode({NEXT: going, **counts_of(entered.moved)})
         going = f"{url_for('account.moved')}?{told}"

@@ -27,7 +27,7 @@ from web.cookies import HOST_ONLY, NamedCookie, read_cookies
 from web.request_caller import current_caller
 from web.security import Elsewhere
 from web.users.entering import enter, give_cookies, has_changed
-from web.users.login import SignIn
+from web.users.login import SignIn, leads_to
 from web.users.principal import current_principal
 from web.users.return_address import return_address
 from web.users.returning import NEXT, where_next
@@ -181,7 +181,7 @@ def oidc(parts: Parts, settings: OidcSettings, attempts: Attempts) -> Blueprint:
             return await _no_login(settings, NoLogin(Blame.ROLE, DISABLED), resumed.onward)
         if found.role is not None:
             await has_changed(parts, account.id)  # which the sessions of before have, too
-        response = redirect(resumed.onward, 303)
+        response = redirect(leads_to(entered, resumed.onward), 303)
         give_cookies(parts, response, entered)
         cookie.take(response)
         return response

@@ -215,6 +215,20 @@ async def test_a_changed_client_secret_is_used_from_the_next_login_on(database_u
         assert (await it.log_in(client)).status_code == 303
 
 
+async def test_what_the_browser_made_before_comes_along(database_url: str) -> None:
+    """As with a password, and the person is told on the way."""
+    async with world(database_url, dashboard="open") as it, browser(it.tree) as client:
+        await client.get("/")
+        made = await client.post("/api/v1/watchlists", json={"name": "Cars", "symbols": []})
+        assert made.status_code == 201
+        came = await it.log_in(client, "/docs")
+        told = await client.get(came.headers["location"])
+        assert told.url.path == "/account/moved"
+        assert ("1 list," in told.text, 'href="/docs"' in told.text) == (True, True)
+        mine = (await client.get("/api/v1/watchlists")).json()["watchlists"]
+        assert [one["name"] for one in mine] == ["Cars"]
+
+
 async def test_codes_that_somebody_makes_up_are_few(database_url: str) -> None:
     """The provider is asked by us: ten wrong ones from an address, and then it waits."""
     async with world(database_url) as it, browser(it.tree) as client:

@@ -58,12 +58,20 @@ class Configuration:
 
     @property
     def warnings(self) -> list[str]:
-        """A line for each file that more can read than should."""
-        return [
+        """A line for each file that more can read than should, and for prices that other machines
+        can see without anybody having said that they may.
+        """
+        lines = [
             f"{file_variable(name)}: {str(given.path)!r} can be read by every user of this machine"
             for name, given in self.given.items()
             if given.exposed
         ]
+        if self.sources.get("dashboard") == "default" and not self.settings.on_loopback:
+            lines.append(
+                f"DASHBOARD: not set, so whoever reaches {self.settings.host} sees prices; say "
+                "`open` where they may, or `login`"
+            )
+        return lines
 
 
 def load(*, make_secrets: bool = False) -> Configuration:

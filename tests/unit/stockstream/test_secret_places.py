@@ -236,6 +236,22 @@ def test_a_file_that_everybody_reads_is_warned_of(
     assert load().warnings == []
 
 
+def test_prices_that_others_see_unsaid_are_warned_of(
+    clean: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where this machine alone sees them, and where it is said, nothing is."""
+    assert clean.is_dir()
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    (line,) = load().warnings
+    assert line.startswith("DASHBOARD: not set, so whoever reaches 0.0.0.0 sees prices")
+    monkeypatch.setenv("DASHBOARD", "open")
+    assert load().warnings == []
+    monkeypatch.delenv("DASHBOARD")
+    for host in ("127.0.0.1", "::1", "localhost"):
+        monkeypatch.setenv("HOST", host)
+        assert load().warnings == []
+
+
 def test_a_misspelt_file_is_refused_with_a_guess(
     monkeypatch: pytest.MonkeyPatch, refused: Callable[[], str]
 ) -> None:

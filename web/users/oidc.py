@@ -222,7 +222,7 @@ def _not_let_in(error: str | None) -> NoLogin:
 
 
 def _too_many(wait: float) -> NoLogin:
-    return NoLogin(Blame.AWAY, f"too many logins from your address failed; wait {ceil(wait)} s")
+    return NoLogin(Blame.LOGIN, f"too many logins from your address failed; wait {ceil(wait)} s")
 
 
 async def _ask(provider: ActorRef, asked: Request[R | NoLogin]) -> R | NoLogin:

@@ -181,6 +181,20 @@ async def test_behind_a_proxy_the_address_of_return_is_the_browsers(database_url
         assert "Domain" not in cookie
 
 
+async def test_below_a_path_all_of_it_is_below_that_path(database_url: str) -> None:
+    """The link, the address of return, the cookie and where it leads."""
+    async with world(database_url, base_path="/stocks") as it, browser(it.tree) as client:
+        assert 'href="/stocks/login/oidc"' in (await client.get("/stocks/login")).text
+        answer = await client.get("/stocks/login/oidc")
+        assert "Path=/stocks;" in answer.headers["set-cookie"]
+        address = answer.headers["location"]
+        back = parse_qs(urlsplit(address).query)["redirect_uri"][0]
+        assert back == f"{it.tree.url}/stocks/login/oidc/return"
+        came = await client.get(back, params=it.provider.log_in(address))
+        assert (came.status_code, came.headers["location"]) == (303, "/stocks/")
+        assert (await client.get("/stocks/")).status_code == 200
+
+
 async def test_while_the_provider_is_away_sessions_go_on_and_passwords_are_taken(
     database_url: str,
 ) -> None:
@@ -240,6 +254,7 @@ async def test_codes_that_somebody_makes_up_are_few(database_url: str) -> None:
         ]
         assert [one.status_code for one in statuses] == [400] * 10 + [429] * 2
         assert int(statuses[-1].headers["retry-after"]) > 0
+        assert "Too many logins from your address failed" in statuses[-1].text
         assert it.provider.count("/token") == 10
 
 

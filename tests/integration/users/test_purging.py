@@ -183,6 +183,41 @@ async def test_the_audit_goes_after_a_year_a_few_rows_at_a_time(database_url: st
         assert len(await left(history, "audit")) == 10
 
 
+async def test_logins_and_tokens_go_a_month_after_their_end_and_tickets_at_once(
+    database_url: str,
+) -> None:
+    """Living ones stay, however old they are."""
+    async with running_history(database_url) as history:
+        await history.until_up()
+        await history.select("INSERT INTO user_accounts (name, role) VALUES ('a', 'viewer') RETURNING 1")
+        ends = [(29, None), (31, None), (-5, 29), (-5, 31), (-5, None)]
+        for number, (expired, ended) in enumerate(ends, 1):
+            for table, columns, values, end in (
+                ("user_sessions", "how, address, agent", "'oidc', '', ''", "ended_at"),
+                ("user_tokens", "key, name, scopes", f"'{number}', 'a', '{{load}}'", "revoked_at"),
+            ):
+                await history.select(
+                    f"INSERT INTO {table} (digest, account_id, expires_at, {end}, {columns}) "
+                    "SELECT sha256($1::text::bytea), id, to_timestamp($2::float8), "
+                    f"to_timestamp($3::float8), {values} FROM user_accounts RETURNING 1",
+                    str(number),
+                    ago(expired),
+                    None if ended is None else ago(ended),
+                )
+        for number, expires in ((1, ago(-1)), (2, ago(0) - 1)):
+            await history.select(
+                "INSERT INTO user_tickets (digest, session_id, expires_at) "
+                "SELECT sha256($1::text::bytea), max(id), to_timestamp($2::float8) "
+                "FROM user_sessions RETURNING 1",
+                str(number),
+                expires,
+            )
+        gone = {"user_sessions": 2, "user_tokens": 2, "user_tickets": 1}
+        assert await history.ask(purge()) == Purged(gone)
+        for table in ("user_sessions", "user_tokens"):
+            assert await left(history, table) == [1, 3, 5]
+
+
 @dataclass(frozen=True, slots=True)
 class HoldList(Query[None]):
     """Lock a deleted list as somebody does who brings it back, and keep it until it may end."""

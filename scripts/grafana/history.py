@@ -164,6 +164,38 @@ DASHBOARD = Dashboard(
             ),
         ),
         Row(
+            "Logins",
+            (
+                graph(
+                    "Logins by a password",
+                    "Tried in a second, by how they ended.",
+                    "cps",
+                    query(total(rate("stockstream_logins_total"), "outcome"), "{{outcome}}"),
+                ),
+                graph(
+                    "Who is there",
+                    "Sessions and API tokens that were used lately, or hold a socket open.",
+                    "none",
+                    query(
+                        total(of("stockstream_credentials_known"), "kind", "role"),
+                        "{{kind}} {{role}}",
+                    ),
+                ),
+                graph(
+                    "Passwords that wait",
+                    "Passwords that wait to be looked at.",
+                    "none",
+                    query(of("stockstream_passwords_waiting")),
+                ),
+                graph(
+                    "Passwords refused",
+                    "Passwords that were not looked at in a second, because too many waited.",
+                    "cps",
+                    query(rate("stockstream_passwords_refused_total")),
+                ),
+            ),
+        ),
+        Row(
             "Audit of operators",
             (
                 graph(

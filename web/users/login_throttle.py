@@ -78,6 +78,7 @@ class LoginThrottle:
         self._refused = Counter(
             dict.fromkeys((BY_USER.name, PAUSE, BY_HOLDER.name, IN_ALL.name), 0)
         )
+        self._outcomes: Counter[str] = Counter()
 
     def check(self, user: str, holder: str, device: str | None, now: float) -> float | None:
         """Let a login be tried, and count it: None; or the seconds to wait before the next try."""
@@ -99,6 +100,7 @@ class LoginThrottle:
 
     def failed(self, user: str, holder: str, device: str | None, now: float) -> None:
         """The password was wrong, or there is no such user."""
+        self._outcomes["wrong"] += 1
         if device is not None:
             return
         # These two are shared with others' logins, so only what has failed counts.
@@ -110,10 +112,15 @@ class LoginThrottle:
 
     def succeeded(self, user: str, device: str | None, now: float) -> None:
         """It was right. That forgives no failure: an attacker is to gain nothing from it."""
-        self.not_judged(user, device, now)
+        self._outcomes["right"] += 1
+        self._forgive(user, device, now)
 
     def not_judged(self, user: str, device: str | None, now: float) -> None:
         """Nobody looked at the password: the database was away, say."""
+        self._outcomes["not_looked_at"] += 1
+        self._forgive(user, device, now)
+
+    def _forgive(self, user: str, device: str | None, now: float) -> None:
         if device is not None:
             self.by_device.give_back(_of(user, device), now)
             return
@@ -128,6 +135,12 @@ class LoginThrottle:
     def refused(self) -> Mapping[str, int]:
         """How many attempts were told to wait, by the limit that they had met."""
         return {**self._refused, BY_DEVICE.name: self.by_device.statistics().refused}
+
+    def outcomes(self) -> Mapping[str, int]:
+        """How many attempts were right, wrong, told to wait, or not looked at."""
+        known = ("right", "wrong", "not_looked_at")
+        counts = {name: self._outcomes[name] for name in known}
+        return counts | {"told_to_wait": sum(self.refused().values())}
 
     def _pause(self, user: str, now: float) -> float:
         streak = self._streaks.get(user)

@@ -17,6 +17,7 @@ from stockstream.notices import metrics as notices
 from stockstream.telemetry import metrics as telemetry
 from stockstream.users import metrics as users
 from web.live import metrics as live
+from web.users import metrics as logins
 from web.users.gate import require_scraper
 from web.watch import limit_metrics as limits
 from web.watch import server_metrics as web_server
@@ -54,6 +55,7 @@ def metrics(
         yield from history.families(tables, settings.wall_clock_ms())
         yield from alerts.families(tables)
         yield from users.families(tables)
+        yield from logins.families(tables, settings.throttles.logins, settings.passwords)
         yield from notices.families(tables)
         yield from telemetry.families(parts.telemetry, parts.system, settings.node)
 

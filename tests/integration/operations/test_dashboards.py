@@ -39,6 +39,7 @@ EMPTY = {
     "stockstream_history_replica_asked": "there is no replica",
     "stockstream_history_replica_lag_seconds": "there is no replica",
     "stockstream_cluster_clock_ahead_seconds": "there is no other node",
+    "stockstream_credentials_known": "nobody has logged in",
 }
 """Families without a sample on a node that is well and the only one of its cluster, and why."""
 

@@ -189,7 +189,9 @@ async def test_logins_and_tokens_go_a_month_after_their_end_and_tickets_at_once(
     """Living ones stay, however old they are."""
     async with running_history(database_url) as history:
         await history.until_up()
-        await history.select("INSERT INTO user_accounts (name, role) VALUES ('a', 'viewer') RETURNING 1")
+        await history.select(
+            "INSERT INTO user_accounts (name, role) VALUES ('a', 'viewer') RETURNING 1"
+        )
         ends = [(29, None), (31, None), (-5, 29), (-5, 31), (-5, None)]
         for number, (expired, ended) in enumerate(ends, 1):
             for table, columns, values, end in (

@@ -164,3 +164,18 @@ def test_whatever_others_do_the_owner_gets_in_by_a_known_device(
         assert throttle.check("ann", "office", "ann's", now) is None
         throttle.succeeded("ann", "ann's", now)
     assert guesses <= 11 + now / 60
+
+
+def test_attempts_are_counted_by_how_they_ended() -> None:
+    """Each one once."""
+    throttle = LoginThrottle()
+    for _ in range(3):
+        assert throttle.check("ada", "here", None, 0.0) is None
+    throttle.failed("ada", "here", None, 0.0)
+    throttle.succeeded("ada", None, 0.0)
+    throttle.not_judged("ada", None, 0.0)
+    while throttle.check("bob", "here", None, 0.0) is None:
+        throttle.failed("bob", "here", None, 0.0)
+    outcomes = throttle.outcomes()
+    assert (outcomes["right"], outcomes["not_looked_at"], outcomes["told_to_wait"]) == (1, 1, 1)
+    assert outcomes["wrong"] > 1

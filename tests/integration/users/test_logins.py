@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import httpx
+import trio
+
 from stockstream.users.roles import Role
 from tests.support.client import connected
 from tests.support.people import CHEAP_SETTINGS, PASSWORD, add_account, browser, csrf_of, log_in
@@ -13,9 +16,6 @@ from web.live.credentials import CODE_ENDED
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
-
-    import httpx
-    import trio
 
     from tests.support.client import Client
     from tests.support.tree import Tree
@@ -248,3 +248,34 @@ async def test_what_a_browser_made_goes_to_the_account_that_first_logs_in_there(
         odd = await client.get("/account/moved?lists=x&rules=-1&alerts=9999999&next=//evil.example")
         assert "0 lists, 0 alert rules, 0 fired alerts" in odd.text
         assert 'href="/"' in odd.text
+
+
+async def test_a_kill_logs_nobody_out_and_lets_nobody_in(database_url: str) -> None:
+    """Whoever asks meanwhile waits for a moment; who is nobody stays so."""
+    settings = {"database_url": database_url, "dashboard": "login", **CHEAP_SETTINGS}
+    async with running_tree(**settings) as tree, browser(tree) as client, browser(tree) as forger:
+        await add_account(tree, "Ada")
+        await log_in(client, "Ada")
+        (name,) = [name for name in client.cookies if name.startswith("stockstream_session")]
+        forger.cookies.set(name, "A" * 43)
+        for path in ("users/doorkeeper", "database/gateway", "web"):
+            before = tree.actors()[path].generation
+            tree.system.ref(path).kill()
+            answers = [await _asked(one) for one in (client, forger)]
+            assert [answer.status_code for answer in answers] == [200, 401], path
+            assert code_of(answers[1]) == "login_ended"
+            assert tree.actors()[path].generation > before
+
+
+async def _asked(client: httpx.AsyncClient) -> httpx.Response:
+    """Ask until somebody answers: `web` may be the one that was killed, or the database away."""
+    with trio.fail_after(20):
+        while True:
+            try:
+                answer = await client.get("/api/v1/quotes")
+            except httpx.TransportError:
+                await trio.sleep(0.02)
+            else:
+                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    return answer
+                await trio.sleep(0.05)

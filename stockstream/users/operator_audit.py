@@ -66,6 +66,7 @@ class Author(msgspec.Struct, frozen=True):
         outcome: str = "done",
     ) -> AuditEntry:
         """An entry of now. An action's name begins with what it is about, as in `chaos.inject`."""
+        current = correlation_id.get()  # traced, it is of a class that says more
         return AuditEntry(
             key=secrets.token_hex(8),
             at=now_ms(),
@@ -79,7 +80,7 @@ class Author(msgspec.Struct, frozen=True):
             before=_json(before),
             after=_json(after),
             outcome=_text(outcome),
-            correlation_id=correlation_id.get(),
+            correlation_id=None if current is None else str(current),
         )
 
 

@@ -32,9 +32,11 @@ from supervision import Actor, CallError, ChildSpec, Down, System, handles
 from tests.simulation.nats import MemoryLink, NoThread
 from tests.simulation.randomness import node_number, wall_clock
 from tests.simulation.upstream import MemoryProvider
+from web.audited import Audit
 from web.live.clients import Clients
 from web.parts import Parts
 from web.server import Disconnected
+from web.users.principal import Principals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -126,6 +128,8 @@ class MemoryWeb(Actor):
             chaos=cast("ChaosRecords", None),
             telemetry=cast("Telemetry", None),
             system=system,
+            principals=Principals(node.web_settings, node.tables, system),
+            audit=Audit(node.tables.audit_inbox, system.ref(paths.AUDIT), node.web_settings.node),
             broadcaster=system.ref(paths.BROADCASTER),
             manager=system.ref(paths.SUBSCRIPTION_MANAGER),
             sessions=system.ref(paths.SESSIONS),

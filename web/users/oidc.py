@@ -251,7 +251,7 @@ async def _no_login(
         message=reason if wait else _MESSAGES.get(outcome.blame, reason),
         provider=settings.name,
         onward=where_next(onward),
-        id=correlation_id.get() or "",
+        id=str(correlation_id.get() or ""),
     )
     status = TooManyRequests.code if wait else _STATUS[outcome.blame]
     headers = {"Retry-After": str(ceil(wait) or AGAIN_SECONDS)}

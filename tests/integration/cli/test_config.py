@@ -14,7 +14,7 @@ def test_every_setting_with_value_and_source(stockstream, tmp_path: Path):
     (tmp_path / ".env").write_text("HOST=0.0.0.0\n")
     ended = stockstream("config", PORT="5000", ADMIN_TOKEN="hunter2-hunter2-hunter2")
     assert ended.code == 0, ended.err
-    rows = dict(re.findall(r"^ *([A-Z_]+)  +(.*?) *$", ended.out, re.MULTILINE))
+    rows = dict(re.findall(r"^ *([A-Z0-9_]+)  +(.*?) *$", ended.out, re.MULTILINE))
     assert set(rows) == {name.upper() for name in Settings.model_fields}
     assert re.fullmatch(r"5000 +environment", rows["PORT"])
     assert re.fullmatch(r"0\.0\.0\.0 +\.env", rows["HOST"])

@@ -11,9 +11,19 @@ import trio
 
 from stockstream import paths
 from stockstream.audit_inbox import AuditEntry, AuditInbox
+from stockstream.spans import Traced
 from stockstream.users.audit_lines import csv_header, csv_line, json_line, text_line
 from stockstream.users.operator_audit import LONGEST_TEXT, Author, StoredEntry
-from supervision import Actor, ChildSpec, NotTheWriter, Request, System, handles, supervisor
+from supervision import (
+    Actor,
+    ChildSpec,
+    NotTheWriter,
+    Request,
+    System,
+    correlation_id,
+    handles,
+    supervisor,
+)
 
 ALICE = Author("alice", 7, "session 3", "192.0.2.7", "a")
 
@@ -81,3 +91,12 @@ async def test_a_full_inbox_keeps_what_it_has(autojump_clock: object) -> None:
     assert kept == [True, True, True, False, False]
     assert inbox.waiting(10) == entries[:3]
     assert (inbox.untold, inbox.statistics().lost) == (2, 2)
+
+
+def test_an_entry_of_traced_work_is_written_like_any_other() -> None:
+    before = correlation_id.set(Traced("c0ffee", trace=1, span=2))
+    try:
+        made = entry("x")
+    finally:
+        correlation_id.reset(before)
+    assert json.loads(json_line(StoredEntry(1, made)))["correlation_id"] == "c0ffee"

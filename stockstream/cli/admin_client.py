@@ -111,7 +111,7 @@ class AdminClient:
             raise StartError(
                 f"{self._url} does not accept this token. Run this in the directory where the "
                 "server was started, or set DATA_DIRECTORY as it was set there; or give its "
-                "ADMIN_TOKEN by --token or STOCKSTREAM_TOKEN"
+                "ADMIN_TOKEN, or an API token, by --token or STOCKSTREAM_TOKEN"
             )
         if answer.status_code != httpx.codes.OK:
             reason = _why(answer)

@@ -54,7 +54,7 @@ class Where:
     url
         Address of the server, else STOCKSTREAM_URL, else port PORT on this machine.
     token
-        Its ADMIN_TOKEN, else STOCKSTREAM_TOKEN, else the one kept in DATA_DIRECTORY.
+        Its ADMIN_TOKEN or an API token, else STOCKSTREAM_TOKEN, else what DATA_DIRECTORY has.
     as_json
         Print JSON.
     """

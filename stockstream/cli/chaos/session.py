@@ -47,7 +47,7 @@ class Where:
     url
         Address of the server, else STOCKSTREAM_URL, else port PORT on this machine.
     token
-        Its ADMIN_TOKEN, else STOCKSTREAM_TOKEN, else the one kept in DATA_DIRECTORY.
+        Its ADMIN_TOKEN or an API token, else STOCKSTREAM_TOKEN, else what DATA_DIRECTORY has.
     chaos_token
         Its CHAOS_TOKEN, where it has one, else STOCKSTREAM_CHAOS_TOKEN.
     as_json
@@ -78,7 +78,7 @@ class WhereAll:
     all_nodes
         All nodes of `stockstream cluster up` or `serve --nodes` in this directory.
     token
-        Its ADMIN_TOKEN, else STOCKSTREAM_TOKEN, else the one kept in DATA_DIRECTORY.
+        Its ADMIN_TOKEN or an API token, else STOCKSTREAM_TOKEN, else what DATA_DIRECTORY has.
     chaos_token
         Its CHAOS_TOKEN, where it has one, else STOCKSTREAM_CHAOS_TOKEN.
     as_json

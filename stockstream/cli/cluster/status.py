@@ -39,7 +39,7 @@ def status(
     url
         Address of the node, else STOCKSTREAM_URL, else port PORT on this machine.
     token
-        Its ADMIN_TOKEN, else STOCKSTREAM_TOKEN, else the one kept in DATA_DIRECTORY.
+        Its ADMIN_TOKEN or an API token, else STOCKSTREAM_TOKEN, else what DATA_DIRECTORY has.
     as_json
         Print JSON: what `/api/v1/cluster` answers; for a single node, `null`.
     """

@@ -95,7 +95,7 @@ async def doctor(
     url
         Address of the running server, else STOCKSTREAM_URL, else HOST and PORT of the settings.
     token
-        Its ADMIN_TOKEN, else STOCKSTREAM_TOKEN, else the one kept in DATA_DIRECTORY.
+        Its ADMIN_TOKEN or an API token, else STOCKSTREAM_TOKEN, else what DATA_DIRECTORY has.
     as_json
         Print JSON.
     """

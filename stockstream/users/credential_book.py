@@ -6,12 +6,14 @@ who come meanwhile wait for the next one, so nobody is answered by what was true
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from stockstream.database.query import Exhausted
 from stockstream.users.credentials import NEVER, TOUCH_SECONDS, Known
+from stockstream.users.roles import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +28,9 @@ CONFIRMED_SECONDS = 10.0
 here, is honoured for no longer."""
 AWAY_SECONDS = 60.0
 """The same while the database is away."""
+WATCHING = frozenset({Scope.METRICS_READ})
+"""Who may do no more than this is believed for as long as the database is away: else the alert that
+it is away could never be raised by what asks with such a token."""
 USED_SECONDS = 60.0
 """What was used within this time is confirmed without a request that waits for it."""
 MOST_KNOWN = 65_536
@@ -88,6 +93,12 @@ def is_good(row: Known | None, now: Moment, seconds: float = CONFIRMED_SECONDS) 
     return row is not None and not row.doubt and now < row.ends and now - row.confirmed < seconds
 
 
+def is_good_without(row: Known | None, now: Moment) -> bool:
+    """The same while the database is away."""
+    watches = row is not None and row.credential.scopes <= WATCHING
+    return is_good(row, now, math.inf if watches else AWAY_SECONDS)
+
+
 class CredentialBook:
     """See the module."""
 
@@ -111,8 +122,8 @@ class CredentialBook:
             if row is not None:
                 self._table.delete(digest)  # it goes to the end: the longest unused is forgotten
                 self._table.put(digest, row._replace(used=now))
-        seconds = CONFIRMED_SECONDS if self.trouble is None else AWAY_SECONDS
-        good = self._good(waiting.digests, now, seconds)
+        believe = is_good if self.trouble is None else is_good_without
+        good = self._good(waiting.digests, now, believe)
         if good is not None:
             waiting.reply(good)
             if self.trouble is not None:
@@ -131,7 +142,7 @@ class CredentialBook:
         for digest, row in list(self._table.rows.items()):
             if now - row.used < USED_SECONDS:
                 self._due[digest] = None
-            elif digest not in held and not is_good(row, now, AWAY_SECONDS):
+            elif digest not in held and not is_good_without(row, now):
                 self._forget(digest)
 
     def question(self, now: Moment) -> Question | None:
@@ -179,7 +190,7 @@ class CredentialBook:
         """There is no answer: who is known goes on for a while, others are told."""
         self.trouble = trouble
         for caller in question.callers:
-            caller.reply(self._good(caller.digests, now, AWAY_SECONDS) or trouble)
+            caller.reply(self._good(caller.digests, now, is_good_without) or trouble)
         self._landed()
 
     def end(self, keys: Iterable[CredentialKey]) -> None:
@@ -204,14 +215,14 @@ class CredentialBook:
                 self._due[held.digest] = None
 
     def _good(
-        self, digests: Iterable[bytes], now: Moment, seconds: float
+        self, digests: Iterable[bytes], now: Moment, believe: Callable[[Known, Moment], bool]
     ) -> dict[bytes, Credential] | None:
         """All of them, where each may be believed without a question."""
         rows = {digest: self._table.rows.get(digest) for digest in digests}
         good = {
             digest: row.credential
             for digest, row in rows.items()
-            if row is not None and is_good(row, now, seconds)
+            if row is not None and believe(row, now)
         }
         return good if good and len(good) == len(rows) else None
 

@@ -17,7 +17,7 @@ from stockstream.times import Moment
 from stockstream.users import credential_book
 from stockstream.users.credential_book import CredentialBook, Question, Waiting, is_good
 from stockstream.users.credentials import Credential, Found, Held
-from stockstream.users.roles import SCOPES, Role
+from stockstream.users.roles import SCOPES, Role, Scope
 from tests.unit.alerts.support import acting_as
 
 if TYPE_CHECKING:
@@ -252,6 +252,29 @@ def test_without_the_database_who_is_known_goes_on_for_a_minute(world: World) ->
     world.book.failed(question, AWAY, world.moment)
     assert world.answers[place] is AWAY
     assert world.is_let_in(1)
+
+
+def test_a_token_that_only_watches_is_believed_while_the_database_is_away(world: World) -> None:
+    """Else nobody could be told by it that the database is away."""
+    key = CredentialKey("token", 1)
+    watching = Credential(
+        key, 1, "prometheus", Role.OPERATOR, frozenset({Scope.METRICS_READ}), 0, False
+    )
+    world.living[1] = watching
+    assert world.is_let_in(1)
+    for _ in range(50):
+        world.now += 60
+        place = world.come(1)
+        world.book.round(world.moment)
+        while (question := world.ask()) is not None:
+            world.book.failed(question, AWAY, world.moment)
+        assert world.answers[place] == {digest(1): watching}
+    world.now += HOUR - 50 * 60
+    place = world.come(1)
+    question = world.ask()
+    assert question is not None
+    world.book.failed(question, AWAY, world.moment)
+    assert world.answers[place] is AWAY, "its own end counts"
 
 
 def test_a_credential_ends_by_its_own_time(world: World) -> None:

@@ -424,7 +424,8 @@ async def watched(drill: Drill) -> AsyncIterator[None]:
     """
     async with trio.open_nursery() as nursery:
         drill.aside = nursery
-        nursery.start_soon(drill.watchers.run, drill.node.websocket_url)
+        node = drill.node
+        nursery.start_soon(drill.watchers.run, node.websocket_url, node.credentials)
         if drill.watchers.all:
             nursery.start_soon(watch_quiet, drill.node, drill.watchers)
         try:

@@ -67,7 +67,9 @@ class Node:
 
     def __init__(self, url: str, token: str, chaos_token: str | None = None) -> None:
         self.url = url.rstrip("/")
-        headers = {"Authorization": f"Bearer {token}"}
+        self.credentials: Mapping[str, str] = {"Authorization": f"Bearer {token}"}
+        """What its clients show, too: a dashboard that takes a login lets nobody else in."""
+        headers = dict(self.credentials)
         if chaos_token:
             headers["X-Chaos-Token"] = chaos_token
         # No proxy of the environment: it would be told the token, and the node would refuse it.

@@ -56,7 +56,7 @@ async def _price_comes(name: str, probe: Probe, node: Node) -> Verdict:
     watchers = Watchers(1)
     seconds = parse_duration(probe.within)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(watchers.run, node.websocket_url)
+        nursery.start_soon(watchers.run, node.websocket_url, node.credentials)
         came = await watchers.steady(seconds)
         nursery.cancel_scope.cancel()
     return Verdict(name, came, "a price came" if came else f"no price within {seconds:g} s")

@@ -27,6 +27,8 @@ from stockstream.error_groups import first_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    Headers = Mapping[str, str]
+
 CONNECT_SECONDS = 20.0
 FRESH_SLACK_SECONDS = 0.25
 """After a fault, fresh prices come within the fetch interval and this."""
@@ -77,8 +79,11 @@ class Watcher:
     _reading: trio.Event = field(default_factory=trio.Event)
     _heard: trio.Event = field(default_factory=trio.Event)
 
-    async def run(self, url: str) -> None:
-        """Connect, subscribe to everything, and read until cancelled or disconnected."""
+    async def run(self, url: str, headers: Headers) -> None:
+        """Connect, subscribe to everything, and read until cancelled or disconnected.
+
+        `headers` are added to those of the handshake.
+        """
         self._reading.set()
         parts = urlsplit(url)
         try:
@@ -86,7 +91,7 @@ class Watcher:
             # closed first, or when its reader is cancelled.
             self._stream = await trio.open_tcp_stream(parts.hostname or "", parts.port or 80)
             async with self._stream, trio.open_nursery() as nursery:
-                await self._follow(await self._greet(parts.netloc, parts.path, nursery))
+                await self._follow(await self._greet(parts.netloc, parts.path, headers, nursery))
         # Groups: a handshake that is refused ends the library's reader, a task of the nursery.
         except* ConnectionClosed as closed:
             if not self.vanished:
@@ -94,11 +99,16 @@ class Watcher:
         except* (HandshakeError, OSError, trio.TooSlowError) as error:
             self._ends(f"could not connect: {first_of(error)!r}")
 
-    async def _greet(self, host: str, path: str, nursery: trio.Nursery) -> WebSocketConnection:
+    async def _greet(
+        self, host: str, path: str, headers: Headers, nursery: trio.Nursery
+    ) -> WebSocketConnection:
         if self._stream is None:
             raise OSError("not connected")
         with trio.fail_after(CONNECT_SECONDS):
-            socket = await wrap_client_stream(nursery, self._stream, host, path)
+            shown = [(name.encode(), value.encode()) for name, value in headers.items()]
+            socket = await wrap_client_stream(
+                nursery, self._stream, host, path, extra_headers=shown
+            )
             await socket.send_message('{"action":"subscribe","symbols":["*"]}')
         return socket
 
@@ -240,11 +250,11 @@ class Watchers:
     def __init__(self, count: int) -> None:
         self.all = [Watcher(number) for number in range(count)]
 
-    async def run(self, url: str) -> None:
+    async def run(self, url: str, headers: Headers) -> None:
         """Keep them connected until cancelled."""
         async with trio.open_nursery() as nursery:
             for watcher in self.all:
-                nursery.start_soon(watcher.run, url)
+                nursery.start_soon(watcher.run, url, headers)
 
     @property
     def present(self) -> list[Watcher]:

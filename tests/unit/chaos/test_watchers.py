@@ -110,9 +110,10 @@ async def test_a_client_that_is_refused_says_so_and_ends_no_other(
     nursery: trio.Nursery, status: bytes
 ) -> None:
     """The library raises in a task of its own; a server that is full ended the whole command."""
+    shown: list[bytes] = []
 
     async def refuse(stream: trio.SocketStream) -> None:
-        await stream.receive_some()
+        shown.append(await stream.receive_some())
         await stream.send_all(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
         await stream.aclose()
 
@@ -121,7 +122,8 @@ async def test_a_client_that_is_refused_says_so_and_ends_no_other(
     port = listeners[0].socket.getsockname()[1]
     watchers = Watchers(2)
     with trio.fail_after(5):
-        await watchers.run(f"ws://127.0.0.1:{port}/ws")
+        await watchers.run(f"ws://127.0.0.1:{port}/ws", {"Authorization": "Bearer word"})
+    assert all(b"\r\nAuthorization: Bearer word\r\n" in request for request in shown)
     for watcher in watchers.all:
         assert watcher.disconnected is not None
         assert status[:3].decode() in watcher.disconnected

@@ -1,6 +1,6 @@
 """What it costs to send prices to thousands of clients: the shipped server, and others beside it.
 
-    python bench/fanout.py [--quick] [--only equal|mixed|peers] [--profile]
+    python bench/fanout.py [--quick] [--only equal|mixed|peers] [--login] [--profile]
 
 Each server runs on one core, the clients on another one. StockStream is started as its users start
 it (`python -m stockstream serve`) with a simulated market: its actors, protocol and limits are on,
@@ -157,9 +157,10 @@ QUICK = Extent(
 class Bench:
     """Runs measurements, prints each as it comes, and keeps all."""
 
-    def __init__(self, extent: Extent, cores: Cores) -> None:
+    def __init__(self, extent: Extent, cores: Cores, *, login: bool = False) -> None:
         self.extent = extent
         self.cores = cores
+        self.login = login
         self.rows: list[Figures] = []
         self.skipped: list[str] = []
         self.failed: list[str] = []
@@ -178,6 +179,7 @@ class Bench:
             symbols=row.symbols,
             interval=interval,
             flush_interval=FLUSH_SECONDS,
+            login=self.login,
         ) as server:
             plan = replace(
                 self._plan(row.clients, server),
@@ -186,6 +188,7 @@ class Bench:
                 different=row.different,
                 stuck=1,
                 stamped=stamped,
+                token=server.token,
             )
             return load(
                 plan, self.cores.clients, None if during is None else partial(during, server.pid)
@@ -311,9 +314,9 @@ def peer_command(name: str) -> list[str] | None:
     return [node, str(script)]
 
 
-def run_profile(cores: Cores) -> None:
+def run_profile(cores: Cores, *, login: bool) -> None:
     """Show where the server's time goes, for equal and for different sets."""
-    bench = Bench(replace(FULL, windows=1, window_seconds=PROFILE_SECONDS + 3), cores)
+    bench = Bench(replace(FULL, windows=1, window_seconds=PROFILE_SECONDS + 3), cores, login=login)
     for row in (equal(1_000), mixed(1_000)):
         raw = RESULTS / f"profile-{row.name}.raw"
         bench.ours(row, row.flat_out, partial(profile, raw=raw, core=cores.clients))
@@ -334,6 +337,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a minute instead of eight")
     parser.add_argument("--only", choices=["equal", "mixed", "crowd", "peers"], help="a part of it")
     parser.add_argument("--profile", action="store_true", help="where the server's CPU goes")
+    parser.add_argument("--login", action="store_true", help="with DASHBOARD=login, by API tokens")
     options = parser.parse_args()
     raise_limit_of_open_files()
     RESULTS.mkdir(exist_ok=True)
@@ -341,12 +345,12 @@ def main() -> None:
     if cores.server == cores.clients:
         print("one core only: the clients take their time from the server's")
     if options.profile:
-        run_profile(cores)
+        run_profile(cores, login=options.login)
         return
     machine = describe_machine()
     print(machine.text, end="\n\n")
     print_head()
-    bench = Bench(QUICK if options.quick else FULL, cores)
+    bench = Bench(QUICK if options.quick else FULL, cores, login=options.login)
     if options.only != "peers":
         bench.all_rows(options.only)
     if options.only in {None, "peers"}:
@@ -358,14 +362,16 @@ def main() -> None:
             "machine": machine.fields,
             "versions": describe_versions(),
             "quick": options.quick,
+            "login": options.login,
             "rows": [figures.fields() for figures in bench.rows],
             "ratios": ratios(bench.rows),
             "targets": [target.fields() for target in judged],
             "skipped": sorted(set(bench.skipped)),
             "failed": bench.failed,
         }
-        name = "fanout-quick.json" if options.quick else "fanout.json"
-        (RESULTS / name).write_text(json.dumps(report, indent=1) + "\n")
+        chosen = [name for name in ("quick", "login") if getattr(options, name)]
+        name = "-".join(["fanout", *chosen])
+        (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
     if bench.failed:
         sys.exit(f"fanout: {len(bench.failed)} measurements failed")
 

@@ -140,6 +140,9 @@ class Load:
     def _connect(self, count: int) -> None:
         """Open all connections, a few at a time, and see each served: a handshake, and a pong."""
         handshake = HANDSHAKE % self.plan.port
+        if self.plan.token:
+            shown = f"Authorization: Bearer {self.plan.token}\r\n\r\n"
+            handshake = handshake.removesuffix(b"\r\n") + shown.encode()
         heads: dict[int, bytes] = {}
         opened = 0
         give_up_at = time.monotonic() + CONNECT_SECONDS

@@ -21,7 +21,7 @@ class Plan:
     With `speaks_stockstream` each client subscribes and waits for the answer; else a client is
     connected once the handshake was answered, and takes whatever comes. `different` gives each
     client a random set of its own, otherwise all have the same. `stamped` asks the kernel when a
-    frame arrived.
+    frame arrived. `token` is shown in the handshakes, if there is one.
     """
 
     pid: int
@@ -35,6 +35,7 @@ class Plan:
     stuck: int = 0
     speaks_stockstream: bool = True
     stamped: bool = True
+    token: str = ""
     seed: int = 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import secrets
 import select
 import signal
 import socket
@@ -15,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +53,17 @@ class Cores:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A started server."""
+    """A started server; `token` is what its clients have to show, empty where it asks for none."""
 
     pid: int
     port: int
+    folder: Path
+    token: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request to it shows."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
 def raise_limit_of_open_files() -> int:
@@ -110,7 +118,7 @@ def started(
             )
         try:
             _wait_for_port(process, port)
-            yield Process(process.pid, port)
+            yield Process(process.pid, port, Path(folder))
             if process.poll() is not None and not may_end:
                 raise Failed("the server ended by itself")
         except Failed as error:
@@ -152,16 +160,20 @@ def _tail(log: Path) -> str:
 
 @contextmanager
 def stockstream(
-    core: int, *, symbols: int, interval: float, flush_interval: float
+    core: int, *, symbols: int, interval: float, flush_interval: float, login: bool = False
 ) -> Iterator[Process]:
-    """The shipped server with a simulated market of `symbols` that moves every `interval`."""
+    """The shipped server with a simulated market of `symbols` that moves every `interval`.
+
+    With `login` nobody sees it without one; there is an API token then.
+    """
     settings = {
         "STOCK_API_URL": f"sim://?symbols={symbols}&interval={interval:g}&seed=7",
         "FLUSH_INTERVAL": f"{flush_interval:g}",
         "FETCH_JITTER": "0",
+        **({"DASHBOARD": "login"} if login else {}),
     }
     with served(core, settings) as server:
-        yield server
+        yield replace(server, token=_make_token(server.folder)) if login else server
 
 
 @contextmanager
@@ -186,6 +198,36 @@ def served(core: int, settings: Mapping[str, str]) -> Iterator[Process]:
         for process in _children(server.pid):
             os.sched_setaffinity(process, others or {core})
         yield server
+
+
+def _make_token(folder: Path) -> str:
+    """An API token for the prices of the server that runs in a folder.
+
+    Raises:
+        Failed: with what the command said.
+    """
+    password = folder / "password"
+    password.touch(0o600)
+    password.write_text(secrets.token_urlsafe())
+    _command(folder, "users", "add", "bench", "--password-file", str(password))
+    made = _command(
+        folder, "tokens", "create", "fanout", "--account", "bench", "--scope", "prices:read"
+    )
+    return made.strip()
+
+
+def _command(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "stockstream", *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Failed(f"stockstream {arguments[0]} {arguments[1]}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def _wait_for_database(server: Process) -> None:
@@ -229,7 +271,8 @@ def listed_symbols(server: Process, count: int) -> list[str]:
     found: list[str] = []
     while time.monotonic() < give_up_at:
         address = f"http://127.0.0.1:{server.port}/api/v1/symbols"
-        with urllib.request.urlopen(address, timeout=30) as answer:
+        asked = urllib.request.Request(address, headers=server.headers)
+        with urllib.request.urlopen(asked, timeout=30) as answer:
             found = [str(row["symbol"]) for row in json.load(answer)["symbols"]]
         if len(found) == count:
             return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,13 +16,13 @@ from stockstream.database.embedded.files import Layout, are_stopped, family, pos
 from supervision import terminate_child
 from tests.chaos.support import pause
 from tests.chaos.test_history_kills import RECOVERY_SECONDS, rows_of, watching
+from tests.support.dashboards import Dashboard
 from tests.support.history import all_ticks, candle_faults, drained, history_state
 from tests.support.stopwatch import Stopwatch
 from tests.support.tree import NO_DATABASE, Tree, running_tree
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
 
     from stockstream.tables import Batch
     from tests.support.client import Client
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.chaos
 MARKET = "sim://?symbols=50&interval=0.05&seed=7"
 TOKEN = "token-of-the-tests-0123456789"
 LOOKS = 25
+OPEN = Dashboard(takes_login=False, folder=Path())
 
 
 @dataclass
@@ -70,14 +72,22 @@ class Drill:
 
 
 @asynccontextmanager
-async def drill(nursery: trio.Nursery, **settings: object) -> AsyncIterator[Drill]:
-    given = {"stock_api_url": MARKET, "chaos_enabled": True, "admin_token": TOKEN, **settings}
+async def drill(
+    nursery: trio.Nursery, dashboard: Dashboard = OPEN, **settings: object
+) -> AsyncIterator[Drill]:
+    given = {
+        "stock_api_url": MARKET,
+        "chaos_enabled": True,
+        "admin_token": TOKEN,
+        **dashboard.settings,
+        **settings,
+    }
     async with (
         running_tree(**given) as tree,
         Node(tree.url, TOKEN) as node,
         AsyncExitStack() as stack,
     ):
-        one = Drill(tree, node, await watching(tree, stack, nursery))
+        one = Drill(tree, node, await watching(tree, dashboard, stack, nursery))
         if settings["database_url"] != NO_DATABASE:
             await one.until(lambda: one.history_is(True))
         yield one
@@ -86,10 +96,10 @@ async def drill(nursery: trio.Nursery, **settings: object) -> AsyncIterator[Dril
 @pytest.mark.alone
 @pytest.mark.proves("C2", "C12", "C13", "C16", "H8", "H10")
 async def test_connections_that_are_cut_are_back_at_once(
-    published: list[Batch], database_url: str, nursery: trio.Nursery
+    published: list[Batch], database_url: str, dashboard: Dashboard, nursery: trio.Nursery
 ) -> None:
     """Any server's: all of them, ten times."""
-    async with drill(nursery, database_url=database_url) as one:
+    async with drill(nursery, dashboard, database_url=database_url) as one:
         for _ in range(10):
             done = await one.node.inject("database-cut", "")
             assert done.verified, done
@@ -102,10 +112,14 @@ async def test_connections_that_are_cut_are_back_at_once(
 @pytest.mark.proves("C2", "C3", "C12", "C13", "C16", "H8", "H10")
 @pytest.mark.parametrize("action", ["database-stop", "database-pause"])
 async def test_a_server_that_is_away_or_hangs_changes_nothing_for_clients(
-    action: str, published: list[Batch], cluster: Path, nursery: trio.Nursery
+    action: str,
+    published: list[Batch],
+    cluster: Path,
+    dashboard: Dashboard,
+    nursery: trio.Nursery,
 ) -> None:
     """For as long as was said, and then it is back by itself, with all that was published."""
-    async with drill(nursery, database_url=None, data_directory=cluster) as one:
+    async with drill(nursery, dashboard, database_url=None, data_directory=cluster) as one:
         process = postmaster(one.layout)
         assert process is not None
         done = await one.node.inject(action, "", {"seconds": 2.5})

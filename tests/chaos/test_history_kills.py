@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stockstream.tables import Batch
+    from tests.support.dashboards import Dashboard
 
 pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 
@@ -72,11 +73,16 @@ async def kill(tree: Tree, victim: str) -> Stopwatch:
     return Stopwatch()
 
 
-async def watching(tree: Tree, stack: AsyncExitStack, nursery: trio.Nursery) -> list[Client]:
+async def watching(
+    tree: Tree, dashboard: Dashboard, stack: AsyncExitStack, nursery: trio.Nursery
+) -> list[Client]:
     """A client that wants all, and two that want a little; each has prices."""
+    await dashboard.let_in(tree)
     clients = []
     for number, symbols in enumerate((["*"], ["AAPL", "MSFT"], ["TSLA"])):
-        client = await stack.enter_async_context(connected(tree.websocket_url, nursery))
+        client = await stack.enter_async_context(
+            connected(tree.websocket_url, nursery, dashboard.headers(number))
+        )
         await client.send(action="subscribe", symbols=symbols, id=number)
         await client.message("prices")
         clients.append(client)
@@ -85,7 +91,11 @@ async def watching(tree: Tree, stack: AsyncExitStack, nursery: trio.Nursery) -> 
 
 @pytest.mark.proves("H7", "H8", "H10", "C12", "C13", "C14", "C16")
 async def test_nothing_is_lost_and_nothing_is_there_twice(
-    seed: int, published: list[Batch], cluster: Path, nursery: trio.Nursery
+    seed: int,
+    published: list[Batch],
+    cluster: Path,
+    dashboard: Dashboard,
+    nursery: trio.Nursery,
 ) -> None:
     """Kills of the recorder, the gateway and PostgreSQL in random order, at 5,000 ticks a second:
     the database has exactly what was published, and clients notice nothing.
@@ -94,11 +104,10 @@ async def test_nothing_is_lost_and_nothing_is_there_twice(
     victims = [victim for victim, times in KILLS.items() for _ in range(times)]
     rng.shuffle(victims)
     pauses: list[float] = []
-    async with running_tree(
-        stock_api_url=MARKET, database_url=None, data_directory=cluster
-    ) as tree:
+    embedded = {"database_url": None, "data_directory": cluster}
+    async with running_tree(stock_api_url=MARKET, **dashboard.settings | embedded) as tree:
         async with AsyncExitStack() as stack:
-            clients = await watching(tree, stack, nursery)
+            clients = await watching(tree, dashboard, stack, nursery)
             began = Stopwatch()
             for victim in victims:
                 killed = await kill(tree, victim)

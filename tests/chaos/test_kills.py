@@ -5,15 +5,21 @@ from __future__ import annotations
 import gc
 import random
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
+from stockstream import paths
 from supervision.events import RestartScheduled, Started
 from tests.chaos.support import chosen_seed, pause
 from tests.support.client import Client, connected
+from tests.support.deep import only_deep
 from tests.support.stopwatch import Stopwatch
 from tests.support.tree import Tree, running_tree
+
+if TYPE_CHECKING:
+    from tests.support.dashboards import Dashboard
 
 pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 
@@ -32,6 +38,8 @@ TARGETS = [
     "pubsub",
     "delivery/sessions/*",
 ]
+DOORS = [paths.DOORKEEPER, "users"]
+"""Who says whom to let in: where a login is taken these are killed, too."""
 
 
 @pytest.fixture
@@ -40,11 +48,18 @@ def seed() -> int:
 
 
 async def subscribed_clients(
-    tree: Tree, stack: AsyncExitStack, nursery: trio.Nursery, rng: random.Random
+    tree: Tree,
+    dashboard: Dashboard,
+    stack: AsyncExitStack,
+    nursery: trio.Nursery,
+    rng: random.Random,
 ) -> list[Client]:
+    await dashboard.let_in(tree)
     clients = []
     for number in range(CLIENTS):
-        client = await stack.enter_async_context(connected(tree.websocket_url, nursery))
+        client = await stack.enter_async_context(
+            connected(tree.websocket_url, nursery, dashboard.headers(number))
+        )
         symbols = ["*"] if number % 5 == 0 else rng.sample(SYMBOLS, rng.randint(1, 6))
         await client.send(action="subscribe", symbols=symbols, id=number)
         clients.append(client)
@@ -79,12 +94,25 @@ def resting(tree: Tree) -> set[str]:
 
 
 @pytest.mark.proves("C12", "C13", "C14", "W19", "W20")
-@pytest.mark.parametrize("target", TARGETS)
-async def test_a_kill_is_a_pause_at_most(target: str, seed: int, nursery: trio.Nursery) -> None:
+@pytest.mark.parametrize(
+    ("target", "dashboard"),
+    [
+        *((target, "open") for target in TARGETS),
+        (paths.DOORKEEPER, "login"),
+        *(
+            pytest.param(target, "login", marks=only_deep("does it with logins, too"))
+            for target in [*TARGETS, "users"]
+        ),
+    ],
+    indirect=["dashboard"],
+)
+async def test_a_kill_is_a_pause_at_most(
+    target: str, dashboard: Dashboard, seed: int, nursery: trio.Nursery
+) -> None:
     """One kill of each kind: nobody is disconnected, and fresh prices come within the limit."""
     rng = random.Random(seed)
-    async with running_tree() as tree, AsyncExitStack() as stack:
-        clients = await subscribed_clients(tree, stack, nursery, rng)
+    async with running_tree(**dashboard.settings) as tree, AsyncExitStack() as stack:
+        clients = await subscribed_clients(tree, dashboard, stack, nursery, rng)
         before = tree.actors()
         path = await kill(tree, target, rng)
         killed = Stopwatch()
@@ -101,15 +129,18 @@ async def test_a_kill_is_a_pause_at_most(target: str, seed: int, nursery: trio.N
 
 
 @pytest.mark.proves("C12", "C13", "C14", "C15")
-async def test_fifty_kills_in_random_order(seed: int, nursery: trio.Nursery) -> None:
+async def test_fifty_kills_in_random_order(
+    dashboard: Dashboard, seed: int, nursery: trio.Nursery
+) -> None:
     """Clients stay, versions rise, prices flow, commands are answered, and nothing is left over."""
     rng = random.Random(seed)
-    async with running_tree() as tree:
+    targets = [*TARGETS, *DOORS] if dashboard.takes_login else TARGETS
+    async with running_tree(**dashboard.settings) as tree:
         async with AsyncExitStack() as stack:
-            clients = await subscribed_clients(tree, stack, nursery, rng)
+            clients = await subscribed_clients(tree, dashboard, stack, nursery, rng)
             sent = 1_000  # the subscriptions had lower ids
             for _ in range(50):
-                await kill(tree, rng.choice(TARGETS), rng)
+                await kill(tree, rng.choice(targets), rng)
                 for client in rng.sample(clients, 5):
                     sent += 1
                     client.expected.append(sent)

@@ -21,7 +21,7 @@ from stockstream.chaos.report import ExitCode
 from stockstream.chaos.watchers import Watchers
 from stockstream.delivery.flush_book import FlushBook
 from tests.chaos.support import chosen_seed
-from tests.support.client import connected
+from tests.support.client import Client, connected
 from tests.support.server import TOKEN, Server, free_port, running_server
 from tests.support.stopwatch import Stopwatch
 from tests.support.tree import running_tree
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from stockstream.chaos.targets import Target
     from stockstream.delivery.flush_book import Pieces
     from stockstream.quotes import Symbol
+    from tests.support.dashboards import Dashboard
 
 pytestmark = pytest.mark.chaos
 
@@ -130,11 +131,14 @@ async def test_the_process_ends_non_zero_only_when_the_root_gives_up(tmp_path: P
 
 
 async def two_hundred_clients(
-    server: Server, stack: AsyncExitStack, nursery: trio.Nursery
-) -> list[object]:
+    server: Server, dashboard: Dashboard, stack: AsyncExitStack, nursery: trio.Nursery
+) -> list[Client]:
+    await dashboard.let_in(server.url)
     clients = []
     for number in range(190):
-        client = await stack.enter_async_context(connected(server.websocket_url, nursery))
+        client = await stack.enter_async_context(
+            connected(server.websocket_url, nursery, dashboard.headers(number))
+        )
         await client.send(action="subscribe", symbols=["*"] if number % 3 else ["AAPL"])
         clients.append(client)
     return clients
@@ -143,11 +147,12 @@ async def two_hundred_clients(
 @pytest.mark.alone
 @pytest.mark.proves("C20")
 async def test_sigterm_under_load_says_goodbye_to_everyone(
-    tmp_path: Path, nursery: trio.Nursery
+    tmp_path: Path, dashboard: Dashboard, nursery: trio.Nursery
 ) -> None:
     """All get `going_away` and 1012, exit 0, within 10 s."""
-    async with running_server(tmp_path, SIMULATED) as server, AsyncExitStack() as stack:
-        clients = await two_hundred_clients(server, stack, nursery)
+    settings = SIMULATED | dashboard.environment
+    async with running_server(tmp_path, settings) as server, AsyncExitStack() as stack:
+        clients = await two_hundred_clients(server, dashboard, stack, nursery)
         for client in clients:
             await client.message("prices", seconds=20)
         began = trio.current_time()
@@ -162,32 +167,50 @@ async def test_sigterm_under_load_says_goodbye_to_everyone(
 
 @pytest.mark.proves("C20")
 async def test_after_sigkill_a_new_start_serves_the_same_clients(
-    tmp_path: Path, nursery: trio.Nursery
+    tmp_path: Path, dashboard: Dashboard, nursery: trio.Nursery
 ) -> None:
     """The port is free again at once, and versions go on rising over the restart."""
-    async with running_server(tmp_path, SIMULATED) as server:
-        async with connected(server.websocket_url, nursery) as me:
-            await me.send(action="subscribe", symbols=["AAPL"])
-            await me.message("prices", 3)
-            last = me.versions["AAPL"]
+    async with running_server(tmp_path, SIMULATED | dashboard.environment) as server:
+        await dashboard.let_in(server.url)
+        last = []
+        async with AsyncExitStack() as stack:
+            clients = await a_token_and_a_session(server, dashboard, stack, nursery)
+            for me in clients:
+                await me.send(action="subscribe", symbols=["AAPL"])
+                await me.message("prices", 3)
             await server.stop(signal.SIGKILL)
-            await me.wait_closed()
+            for me in clients:
+                await me.wait_closed()
+                last.append(me.versions["AAPL"])
         await server.start(nursery)
-        async with connected(server.websocket_url, nursery) as me:
-            await me.send(action="subscribe", symbols=["AAPL"], since={"AAPL": list(last)})
-            await me.message("prices")
-            assert me.versions["AAPL"] > last
+        async with AsyncExitStack() as stack:
+            clients = await a_token_and_a_session(server, dashboard, stack, nursery)
+            for me, seen in zip(clients, last, strict=True):
+                await me.send(action="subscribe", symbols=["AAPL"], since={"AAPL": list(seen)})
+                await me.message("prices")
+                assert me.versions["AAPL"] > seen
+
+
+async def a_token_and_a_session(
+    server: Server, dashboard: Dashboard, stack: AsyncExitStack, nursery: trio.Nursery
+) -> list[Client]:
+    """Two clients, who come in by the one and the other where a login is taken."""
+    shown = [dashboard.headers(number) for number in range(2)]
+    return [
+        await stack.enter_async_context(connected(server.websocket_url, nursery, headers))
+        for headers in shown
+    ]
 
 
 @pytest.mark.proves("C15")
 async def test_memory_and_files_come_back_after_many_kills(
-    tmp_path: Path, nursery: trio.Nursery
+    tmp_path: Path, dashboard: Dashboard, nursery: trio.Nursery
 ) -> None:
     """Within 10 %, with clients connected all the while; no socket or file stays open."""
     rng = random.Random(chosen_seed())
     mortal = ["market/streamer", "market/feeds/sim/circuit_breaker", "market/feeds/sim/feed",
               "delivery/broadcaster", "delivery/subscription_manager", "pubsub",
-              "telemetry"]  # fmt: skip
+              "telemetry", *(["users/doorkeeper"] if dashboard.takes_login else [])]  # fmt: skip
 
     async def kill(node: Node, times: int) -> None:
         for _ in range(times):
@@ -201,12 +224,15 @@ async def test_memory_and_files_come_back_after_many_kills(
                 await node.inject("kill", rng.choice(sessions))
 
     async with (
-        running_server(tmp_path, SIMULATED, covered=False) as server,
-        Node(server.url, TOKEN) as node,
+        running_server(tmp_path, SIMULATED | dashboard.environment, covered=False) as server,
         AsyncExitStack() as stack,
     ):
-        for _ in range(10):
-            client = await stack.enter_async_context(connected(server.websocket_url, nursery))
+        await dashboard.let_in(server.url)
+        node = await stack.enter_async_context(Node(server.url, dashboard.token))
+        for number in range(10):
+            client = await stack.enter_async_context(
+                connected(server.websocket_url, nursery, dashboard.headers(number))
+            )
             await client.send(action="subscribe", symbols=["*"])
         await kill(node, 200)
         before = server.memory_kb(), server.open_files()
@@ -218,9 +244,13 @@ async def test_memory_and_files_come_back_after_many_kills(
 
 @pytest.mark.alone
 @pytest.mark.proves("C12", "C13", "C14")
-async def test_ten_kills_a_second(tmp_path: Path) -> None:
+async def test_ten_kills_a_second(tmp_path: Path, dashboard: Dashboard) -> None:
     """After each, every watching client has a fresh price in time (so the p99 has, too)."""
-    async with running_server(tmp_path, SIMULATED) as server, Node(server.url, TOKEN) as node:
+    async with AsyncExitStack() as stack:
+        settings = SIMULATED | dashboard.environment
+        server = await stack.enter_async_context(running_server(tmp_path, settings))
+        await dashboard.let_in(server.url)
+        node = await stack.enter_async_context(Node(server.url, dashboard.token))
         seed = chosen_seed()
         drill = Drill(node, Watchers(10), "ten kills a second", print, seed=seed)
         async with watched(drill):

@@ -13,6 +13,7 @@ import msgspec
 from stockstream.cli.doctor.findings import Finding, failed, ok, warning
 from stockstream.http_client import os_reason, root_cause, tls_reason
 from stockstream.masks import without_secrets
+from stockstream.proxies import proxy_to, through
 from stockstream.tracing import EXTRA
 
 if TYPE_CHECKING:
@@ -45,7 +46,11 @@ async def look_at_collector(given: Mapping[str, str], setting: str) -> Finding:
     installed = importlib.util.find_spec("opentelemetry") is not None
     sent = Sent(setting, without_secrets(url), installed=installed, protocol=protocol)
     try:
-        async with httpx.AsyncClient(timeout=ASK_SECONDS, verify=_trusted(given)) as client:
+        # The proxy of the environment, as the exporter takes it.
+        proxy, verify = through(proxy_to(httpx.URL(url))), _trusted(given)
+        async with httpx.AsyncClient(
+            timeout=ASK_SECONDS, verify=verify, trust_env=False, proxy=proxy
+        ) as client:
             # An ExportTraceServiceRequest of nothing is no bytes.
             headers = {"content-type": "application/x-protobuf", **_headers(given)}
             answer = await client.post(url, content=b"", headers=headers)

@@ -201,7 +201,8 @@ def served(core: int, settings: Mapping[str, str]) -> Iterator[Process]:
 
 
 def _make_token(folder: Path) -> str:
-    """An API token for the prices of the server that runs in a folder.
+    """An API token for the prices of the server that runs in a folder, without limits: all
+    clients are one account's.
 
     Raises:
         Failed: with what the command said.
@@ -209,11 +210,9 @@ def _make_token(folder: Path) -> str:
     password = folder / "password"
     password.touch(0o600)
     password.write_text(secrets.token_urlsafe())
-    _command(folder, "users", "add", "bench", "--password-file", str(password))
-    made = _command(
-        folder, "tokens", "create", "fanout", "--account", "bench", "--scope", "prices:read"
-    )
-    return made.strip()
+    _command(folder, "users", "add", "bench", "--role", "admin", "--password-file", str(password))
+    scopes = ("--scope", "prices:read", "--scope", "load")
+    return _command(folder, "tokens", "create", "fanout", "--account", "bench", *scopes).strip()
 
 
 def _command(folder: Path, *arguments: str) -> str:

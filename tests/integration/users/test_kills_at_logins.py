@@ -27,8 +27,16 @@ PEOPLE = 50
 RETRY_SECONDS = 0.05
 PATIENCE_SECONDS = 60.0
 KILL_SECONDS = 0.05
-AGAIN = frozenset({429, 500, 502, 503})
-"""Told to come again: too many at once, or a part is being started."""
+AGAIN = frozenset({429, 503})
+"""Too many at once, or a part is being started."""
+
+
+def is_to_come_again(answer: httpx.Response) -> bool:
+    """Whether it says so, and then it says when."""
+    if answer.status_code not in AGAIN:
+        return False
+    assert int(answer.headers["retry-after"]) >= 1
+    return True
 
 
 async def comes_in(client: httpx.AsyncClient, name: str, password: str) -> bool:
@@ -39,7 +47,7 @@ async def comes_in(client: httpx.AsyncClient, name: str, password: str) -> bool:
         except httpx.TransportError:
             pass  # `web` was killed
         else:
-            if answer.status_code not in AGAIN:
+            if not is_to_come_again(answer):
                 assert answer.status_code in {303, 401}, answer.text
                 return answer.status_code == 303
         await trio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))
@@ -53,7 +61,7 @@ async def is_in(client: httpx.AsyncClient) -> bool:
         except httpx.TransportError:
             pass
         else:
-            if answer.status_code not in AGAIN:
+            if not is_to_come_again(answer):
                 assert answer.status_code in {200, 401}, answer.text
                 return answer.status_code == 200
         await trio.sleep(RETRY_SECONDS)

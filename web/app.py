@@ -47,6 +47,7 @@ from web.security import (
 from web.server import serve_static, websocket_class, wire_of
 from web.users.access import install as install_users
 from web.users.account import account
+from web.users.account_tokens import account_tokens
 from web.users.gate import install as install_admin
 from web.users.login import login
 from web.users.oidc import oidc, way_of
@@ -133,7 +134,8 @@ def create_app(
     app.register_blueprint(fired_api(parts))
     app.register_blueprint(tokens_api(parts))
     app.register_blueprint(tickets_api(parts))
-    for pages_of in (*_doors(parts), account(parts), people(parts), admin(parts)):
+    own = (account(parts), account_tokens(parts))
+    for pages_of in (*_doors(parts), *own, people(parts), admin(parts)):
         app.register_blueprint(pages_of)
     app.register_blueprint(admin_api(parts, streams))
     app.register_blueprint(audit_api(parts))

@@ -31,9 +31,19 @@ class NewToken(NamedTuple):
     digest: bytes
 
 
-def new_token() -> NewToken:
-    """A new one."""
-    key = _random(KEY_LENGTH)
+def new_key() -> str:
+    """The key of a token that may be made."""
+    return _random(KEY_LENGTH)
+
+
+def is_key(text: str) -> bool:
+    """Whether a token can have this key."""
+    return len(text) == KEY_LENGTH and set(text) <= set(ALPHABET)
+
+
+def new_token(key: str | None = None) -> NewToken:
+    """A new one, of that key where one is given."""
+    key = key or new_key()
     begin = f"{PREFIX}{key}_{_random(SECRET_LENGTH)}"
     text = begin + checksum(begin)
     return NewToken(text, key, digest_of(text))

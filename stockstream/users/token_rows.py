@@ -29,6 +29,7 @@ DAY_SECONDS = 86_400.0
 MISSING = RowRefusal(None, "there is no such token")
 TOO_MANY = RowRefusal("tokens", f"at most {MOST_TOKENS} tokens that can be used; revoke one")
 DISABLED = RowRefusal("account", "this account is disabled")
+MADE_BEFORE = RowRefusal("key", "this token was made before")
 
 _COLUMNS = """
 t.id, t.key, t.account_id, a.name, a.role, t.name, t.scopes, t.created_at, t.expires_at, t.used_at,
@@ -97,7 +98,8 @@ def _read(row: Row) -> ApiToken:
 class CreateToken(Query["ApiToken | RowRefusal"]):
     """Make a token of an account, whose name was checked, for so many seconds.
 
-    Its scopes must be some that the account's role has.
+    Its scopes must be some that the account's role has. Of a key only one is made: asked twice,
+    the second time is refused.
     """
 
     author: Author
@@ -130,7 +132,8 @@ class CreateToken(Query["ApiToken | RowRefusal"]):
                 return TOO_MANY
             number = await connection.fetchval(
                 "INSERT INTO user_tokens (key, digest, account_id, name, scopes, expires_at) "
-                "VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6)) RETURNING id",
+                "VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6)) "
+                "ON CONFLICT (key) DO NOTHING RETURNING id",
                 self.token.key,
                 self.token.digest,
                 self.account_id,
@@ -138,6 +141,8 @@ class CreateToken(Query["ApiToken | RowRefusal"]):
                 sorted(self.scopes),
                 self.seconds,
             )
+            if number is None:
+                return MADE_BEFORE
             made = await _find(connection, number)
             entry = self.author.entry(
                 "token.create",
@@ -150,16 +155,21 @@ class CreateToken(Query["ApiToken | RowRefusal"]):
 
 @dataclass(frozen=True, slots=True)
 class ListTokens(Query[list[ApiToken]]):
-    """The tokens of an account, or of all, the newest first; those that ended, too."""
+    """The tokens of an account, or of all, the newest first; those that ended, too, unless only
+    `living` ones are asked for.
+    """
 
     account_id: int | None = None
+    living: bool = False
     purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> list[ApiToken]:
         """Ask."""
         rows = await connection.fetch(
-            f"{_TOKENS} WHERE $1::bigint IS NULL OR t.account_id = $1 ORDER BY t.id DESC",
+            f"{_TOKENS} WHERE ($1::bigint IS NULL OR t.account_id = $1) "
+            "AND (NOT $2 OR t.revoked_at IS NULL AND t.expires_at > now()) ORDER BY t.id DESC",
             self.account_id,
+            self.living,
         )
         return [_read(row) for row in rows]
 

@@ -128,6 +128,30 @@ def test_a_login_by_keyboard_leads_to_the_page_that_was_asked_for(
     expect_no_sideways_scroll(Dashboard(page))
 
 
+def test_a_token_is_made_shown_once_and_revoked_without_scripts(
+    person: Callable[..., Page],
+) -> None:
+    """On a narrow page; a reload of the page that shows it makes no other one."""
+    page = person("vera", "/account", java_script_enabled=False, viewport=NARROW)
+    expect(page.get_by_role("checkbox")).to_have_count(3)
+    page.get_by_label("What it is for").fill("nightly export")
+    page.get_by_label("Days until it ends").fill("30")
+    page.get_by_label("history:read").check()
+    page.get_by_role("button", name="Make a token").click()
+    expect(page.get_by_label("Token")).to_have_value(re.compile(r"ss_\w{8}_\w{38}"))
+    assert "ss_" not in page.url
+    expect_no_sideways_scroll(Dashboard(page))
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("was made before")
+    tokens = page.get_by_test_id("tokens").get_by_role("listitem")
+    expect(tokens).to_contain_text(["nightly export"])
+    expect(tokens).to_contain_text(["not used yet"])
+    expect_no_sideways_scroll(Dashboard(page))
+    page.get_by_role("button", name="Revoke nightly export").click()
+    expect(page.get_by_role("status")).to_contain_text("lets nobody in any more")
+    expect(tokens).to_have_text(["There is none."])
+
+
 def test_logged_out_everywhere_a_page_says_so_and_loses_nothing(
     person: Callable[..., Page],
 ) -> None:

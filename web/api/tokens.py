@@ -12,7 +12,7 @@ from werkzeug.exceptions import NotFound
 from stockstream import paths
 from stockstream.messages import CredentialsEnded
 from stockstream.quotes import iso_utc
-from stockstream.users.api_tokens import ALPHABET, KEY_LENGTH, new_token
+from stockstream.users.api_tokens import KEY_LENGTH, is_key, new_token
 from stockstream.users.doorkeeper import tell
 from stockstream.users.roles import Scope
 from stockstream.users.rows import RowRefusal
@@ -55,7 +55,7 @@ class NoSuchTokenError(NotFound):
 
 
 def _read_key(text: str) -> str:
-    if len(text) != KEY_LENGTH or not set(text) <= set(ALPHABET):
+    if not is_key(text):
         raise NoSuchTokenError(f"{text[:32]!r} is no key of a token")
     return text
 

@@ -1,4 +1,4 @@
-"""One's own account: its password, and where it is logged in."""
+"""One's own account: its password, where it is logged in, and its API tokens."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from quart import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from stockstream.users.accounts import SetPassword
+from stockstream.users.api_tokens import new_key
 from stockstream.users.passwords import BadPassword, check_password
+from stockstream.users.roles import SCOPES
 from stockstream.users.rows import RowRefusal
 from stockstream.users.sessions import EndSessions, ListSessions
+from stockstream.users.token_rows import (
+    LONGEST_NAME,
+    MOST_DAYS,
+    USUAL_DAYS,
+    ListTokens,
+)
 from web.asking import ask_database
 from web.audited import current_author
 from web.security import headers_of
@@ -21,9 +29,10 @@ from web.users.gate import HOW_TO_LOG_IN, LoginNeededError, require_form
 from web.users.login import hashed, verified
 from web.users.principal import ACCOUNT_CHALLENGE, Kind, current_principal
 from web.users.returning import NEXT, where_next
-from web.users.telling import read_counts, told_agent, told_time
+from web.users.telling import TOLD_SCOPES, read_counts, told_agent, told_time
 
 if TYPE_CHECKING:
+    from werkzeug.datastructures import MultiDict
     from werkzeug.wrappers import Response as WerkzeugResponse
 
     from stockstream.users.credentials import Credential
@@ -45,36 +54,21 @@ class NoPasswordError(BadRequest):
 def account(parts: Parts) -> Blueprint:
     """The routes below `/account`, for who has logged in."""
     blueprint = with_forms(Blueprint("account", __name__, url_prefix="/account"))
-    limits = parts.settings.session_limits
 
     @blueprint.before_request
     async def check() -> None:
         # No scope: who has to change the password first has none.
-        _credential()
+        own_login()
 
     @blueprint.get("")
     async def page() -> str | WerkzeugResponse:
-        credential = _credential()
-        if credential.must_change:
+        if own_login().must_change:
             return redirect(url_for("account.password_form"), 303)
-        query = ListSessions(limits, credential.account_id)
-        found = (await ask_database(parts.database, query)).value
-        return await render_template(
-            "account.html",
-            name=credential.account_name,
-            role=credential.role.value,
-            csrf_token=current_principal().csrf,
-            sessions=found,
-            by_password=any(one.how == "password" for one in found if one.id == credential.id),
-            mine=credential.id,
-            told_time=told_time,
-            told_agent=told_agent,
-            done=request.args.get("done"),
-        )
+        return await account_page(parts)
 
     @blueprint.post("/sessions/end")
     async def end_sessions() -> WerkzeugResponse:
-        form, credential = await require_form(), _credential()
+        form, credential = await require_form(), own_login()
         which = form.get("session", "")
         if which != OTHERS and not (which.isascii() and which.isdigit() and len(which) < 19):
             raise BadRequest(f"session: {OTHERS}, or the number of one")
@@ -88,7 +82,7 @@ def account(parts: Parts) -> Blueprint:
         return redirect(url_for("account.page", done="ended"), 303)
 
     async def password_page(error: str | None = None) -> str:
-        credential = _credential()
+        credential = own_login()
         values = (await request.form) if request.method == "POST" else request.args
         return await render_template(
             "password.html",
@@ -107,7 +101,7 @@ def account(parts: Parts) -> Blueprint:
     async def change_password() -> WerkzeugResponse | Page:
         form = await require_form()
         try:
-            await _change(parts, _credential(), form.get("password", ""), form.get("new", ""))
+            await _change(parts, own_login(), form.get("password", ""), form.get("new", ""))
         except BadPassword as error:
             return await password_page(f"the new password: {error}"), 422, []
         except HTTPException as error:
@@ -125,6 +119,43 @@ def account(parts: Parts) -> Blueprint:
         )
 
     return blueprint
+
+
+async def account_page(
+    parts: Parts, refusal: str | None = None, given: MultiDict[str, str] | None = None
+) -> str:
+    """The page, with why something was not done, and the form for a token as it was `given`.
+
+    Raises:
+        UnavailableError, TooManyQueriesError: the database is away.
+    """
+    credential = own_login()
+    query = ListSessions(parts.settings.session_limits, credential.account_id)
+    found = (await ask_database(parts.database, query)).value
+    of_account = ListTokens(credential.account_id, living=True)
+    tokens = (await ask_database(parts.database, of_account)).value
+    may_give = SCOPES[credential.role]
+    return await render_template(
+        "account.html",
+        name=credential.account_name,
+        role=credential.role.value,
+        csrf_token=current_principal().csrf,
+        sessions=found,
+        by_password=any(one.how == "password" for one in found if one.id == credential.id),
+        mine=credential.id,
+        told_time=told_time,
+        told_agent=told_agent,
+        done=None if request.method == "POST" else request.args.get("done"),
+        refusal=refusal,
+        tokens=tokens,
+        scopes={one.value: told for one, told in TOLD_SCOPES.items() if one in may_give},
+        token_key=new_key(),
+        longest_name=LONGEST_NAME,
+        most_days=int(MOST_DAYS),
+        given_name="" if given is None else given.get("name", ""),
+        given_days=int(USUAL_DAYS) if given is None else given.get("days", ""),
+        given_scopes=() if given is None else given.getlist("scope"),
+    )
 
 
 async def _change(parts: Parts, credential: Credential, before: str, wanted: str) -> None:
@@ -155,7 +186,7 @@ async def _change(parts: Parts, credential: Credential, before: str, wanted: str
     await has_changed(parts, credential.account_id)
 
 
-def _credential() -> Credential:
+def own_login() -> Credential:
     """The session of the request at hand.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stockstream.times import to_datetime
+from stockstream.users.roles import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +47,19 @@ def told_agent(agent: str) -> str:
         return agent[:MOST_SHOWN] or "a program that says nothing of itself"
     return browser if system is None else f"{browser} on {system}"
 
+
+TOLD_SCOPES: Mapping[Scope, str] = {
+    Scope.PRICES_READ: "quotes, symbols, the WebSocket",
+    Scope.HISTORY_READ: "history, ticks, indicators",
+    Scope.ALERTS_WRITE: "your lists, rules and fired alerts",
+    Scope.METRICS_READ: "metrics and the state of the cluster",
+    Scope.ADMIN_READ: "what the page of operations shows",
+    Scope.ADMIN_WRITE: "log levels",
+    Scope.CHAOS_RUN: "faults on purpose",
+    Scope.USERS_WRITE: "accounts, sessions and tokens of everybody, and the audit",
+    Scope.LOAD: "no limits by address, for load tests",
+}
+"""What a token with each scope is for."""
 
 _KINDS = ("lists", "rules", "alerts", "renamed", "left")
 _LONGEST_COUNT = 6

@@ -37,6 +37,7 @@ DOOR = "nothing"
 """Where one logs in and out."""
 LOGIN = "an account's login"
 OWN_LOGIN = "an account's login that has its own password"
+OWN_LOGIN_BY_FORM = "the same, with the form of its page"
 LOGIN_OF_ADMIN = "the login of one who looks after accounts"
 
 NEEDS: Mapping[str, Scope | str | None] = {
@@ -53,6 +54,8 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "GET /account/password": LOGIN,
     "POST /account/password": LOGIN,
     "POST /account/sessions/end": LOGIN,
+    "POST /account/tokens": OWN_LOGIN_BY_FORM,
+    "POST /account/tokens/revoke": OWN_LOGIN_BY_FORM,
     "GET /admin/users": PEOPLE,
     "POST /admin/users": LOGIN_OF_ADMIN,
     "POST /admin/users/<number>": LOGIN_OF_ADMIN,
@@ -128,6 +131,7 @@ VALUES |= {"filename": "favicon.svg", "key": "0abcDEF9"}
 _PLACE = re.compile(r"<(?:[^<>]+:)?(\w+)>")
 
 Need = Scope | str | None
+FORMS: frozenset[Need] = frozenset({LOGIN, OWN_LOGIN_BY_FORM, LOGIN_OF_ADMIN})
 
 
 def routes_of(app: QuartTrio) -> set[str]:
@@ -148,7 +152,7 @@ async def admitted(client: httpx.AsyncClient, route: str, needs: Need, csrf: str
         refusals |= {httpx.codes.UNAUTHORIZED, httpx.codes.SEE_OTHER}
     method, address = route.split()
     path = _PLACE.sub(lambda place: VALUES[place[1]], address)
-    form = {"data": {"csrf_token": csrf}} if needs in {LOGIN, LOGIN_OF_ADMIN} else {}
+    form = {"data": {"csrf_token": csrf}} if needs in FORMS else {}
     async with client.stream(method, path, **(form if method == "POST" else {})) as answer:
         # But where wrong logins are told to wait: the gate was not asked.
         assert needs == DOOR or answer.status_code != httpx.codes.TOO_MANY_REQUESTS
@@ -183,11 +187,13 @@ def apps(monkeypatch: pytest.MonkeyPatch) -> list[QuartTrio]:
 EVERYBODY: frozenset[Need] = frozenset({None, DOOR})
 PUBLIC: frozenset[Need] = EVERYBODY | {PRICES, HISTORY}
 SCOPES_OF_THE_KEY: frozenset[Need] = frozenset(Scope)
+OWN: frozenset[Need] = frozenset({ROWS, LOGIN, OWN_LOGIN, OWN_LOGIN_BY_FORM})
+OPERATORS = OWN | {METRICS, LOOK, CHANGE, OPERATOR}
 OF_ROLES: Mapping[Role, frozenset[Need]] = {
-    Role.VIEWER: PUBLIC | {ROWS, LOGIN, OWN_LOGIN},
-    Role.OPERATOR: PUBLIC | {ROWS, LOGIN, OWN_LOGIN, METRICS, LOOK, CHANGE, OPERATOR},
-    Role.CHAOS: PUBLIC | {ROWS, LOGIN, OWN_LOGIN, METRICS, LOOK, CHANGE, OPERATOR, BREAK},
-    Role.ADMIN: PUBLIC | frozenset(Scope) | {LOGIN, OWN_LOGIN, OPERATOR, LOGIN_OF_ADMIN},
+    Role.VIEWER: PUBLIC | OWN,
+    Role.OPERATOR: PUBLIC | OPERATORS,
+    Role.CHAOS: PUBLIC | OPERATORS | {BREAK},
+    Role.ADMIN: PUBLIC | frozenset(Scope) | OWN | {OPERATOR, LOGIN_OF_ADMIN},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,7 +14,7 @@ from stockstream.users.api_tokens import key_of, new_token
 from stockstream.users.operator_audit import FetchEntries, StoredEntry
 from stockstream.users.roles import Role
 from tests.support.client import connected
-from tests.support.people import CHEAP_SETTINGS, add_account, browser, log_in
+from tests.support.people import CHEAP_SETTINGS, add_account, browser, csrf_of, log_in
 from tests.support.tree import running_tree
 from web.live.credentials import CODE_ENDED
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.support.tree import Tree
 
-PATH = "/api/v1/tokens"
+PATH, PAGE = "/api/v1/tokens", "/account"
 PROXIED = {"X-Forwarded-For": "203.0.113.7"}
 """As a proxy on this machine hands on what another machine has sent."""
 
@@ -114,6 +115,57 @@ async def test_a_token_opens_what_it_names_and_no_more(
         ):
             answer = await ada.post(PATH, json=body)
             assert (answer.status_code, [*answer.json()["error"]["fields"]]) == (422, [field])
+
+        await expect_page_makes_tokens(tree, ada, bob)
+
+
+async def expect_page_makes_tokens(
+    tree: Tree, ada: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
+    """The page of the account does the same: one token for each form, shown once, one's own."""
+    page = (await ada.get(PAGE)).text
+    assert 'value="metrics:read"' in page
+    assert 'value="chaos:run"' not in page, "the role has it not"
+    (key,) = re.findall(r'hidden" name="key" value="(\w{8})">', page)
+    form = {
+        "csrf_token": await csrf_of(ada),
+        "key": key,
+        "name": "<b>mine</b>",
+        "days": "7",
+        "scope": ["prices:read", "history:read"],
+    }
+    for wrong, status, why in (
+        ({"name": " "}, 422, "printable"),
+        ({"days": "367"}, 422, "days: a whole number from 1 to 366"),
+        ({"days": "1.5"}, 422, "days: a whole number"),
+        ({"scope": []}, 422, "choose what it allows"),
+        ({"scope": ["chaos:run"]}, 409, "the role operator has no chaos:run"),
+        ({"scope": ["all"]}, 400, "scope"),
+        ({"key": "../../.."}, 400, "key"),
+        ({"csrf_token": ""}, 403, "CSRF"),
+    ):
+        answer = await ada.post(f"{PAGE}/tokens", data={**form, **wrong})
+        assert (answer.status_code, why in answer.text) == (status, True), wrong
+    made = await ada.post(f"{PAGE}/tokens", data=form)
+    assert (made.status_code, made.headers["cache-control"]) == (200, "no-store")
+    (secret,) = re.findall(r'value="(ss_\w+)"', made.text)
+    assert key_of(secret) == key
+    assert "<b>" not in made.text
+    async with program(tree, secret) as reads:
+        assert (await reads.get("/api/v1/quotes")).status_code == 200
+        reloaded = await ada.post(f"{PAGE}/tokens", data=form)
+        assert (reloaded.status_code, f"ss_{key} was made before" in reloaded.text) == (409, True)
+        listed = (await ada.get(PAGE)).text
+        assert secret not in reloaded.text + listed
+        assert "&lt;b&gt;mine&lt;/b&gt;" in listed
+        assert listed.count(f'value="{key}"') == 1
+        theirs = {"csrf_token": await csrf_of(bob), "key": key}
+        assert (await bob.post(f"{PAGE}/tokens/revoke", data=theirs)).status_code == 404
+        assert (await reads.get("/api/v1/quotes")).status_code == 200
+        gone = await ada.post(f"{PAGE}/tokens/revoke", data=form)
+        assert (gone.status_code, gone.headers["location"]) == (303, "/account?done=revoked")
+        assert (await reads.get("/api/v1/quotes")).status_code == 401
+    assert key not in (await ada.get(PAGE)).text
 
 
 async def test_a_token_for_load_has_no_limit_by_address_and_is_in_the_audit(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from unicodedata import normalize
 
 import msgspec
 
@@ -80,12 +81,13 @@ def owner_of(account_id: int) -> str:
 
 
 def check_name(name: str) -> str:
-    """A name as it is kept: no spaces around it.
+    """A name as it is kept: no spaces around it, and letters with their accents as one character
+    each (NFC), however they were typed.
 
     Raises:
         ValueError: an account may not have it; the text says why.
     """
-    name = name.strip()
+    name = normalize("NFC", name.strip())
     if not name:
         raise ValueError("a name is needed")
     if len(name) > LONGEST_NAME:
@@ -140,15 +142,19 @@ class FindAccount(Query["Account | None"]):
             f"SELECT {_COLUMNS} FROM user_accounts "  # noqa: S608 - names of ours
             "WHERE id = $1 OR lower(name) = lower($2)",
             self.id,
-            self.name,
+            None if self.name is None else normalize("NFC", self.name),
         )
         return None if row is None else _read(row)
 
 
 @dataclass(frozen=True, slots=True)
 class FindForLogin(Query["FoundForLogin | None"]):
-    """An account by its name in any case, with the hash of its password; a disabled one, too: who
-    logs in is told so only after the password was found right.
+    """An account by its name, with the hash of its password; a disabled one, too: who logs in is
+    told so only after the password was found right.
+
+    The name may be in any case, as far as the database knows of case: in the locale C it does of
+    ASCII alone. So the name as it was given comes first, and only then what it is in lower case
+    here: no name is found by more spellings than its limit of guesses is counted by.
     """
 
     name: str
@@ -158,8 +164,10 @@ class FindForLogin(Query["FoundForLogin | None"]):
         """Ask."""
         row = await connection.fetchrow(
             f"SELECT {_COLUMNS}, password_hash, password_number "  # noqa: S608 - names of ours
-            "FROM user_accounts WHERE lower(name) = lower($1)",
+            "FROM user_accounts WHERE name = $1 OR lower(name) = lower($2) "
+            "ORDER BY name = $1 DESC LIMIT 1",
             self.name,
+            self.name.lower(),
         )
         if row is None:
             return None

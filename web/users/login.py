@@ -21,7 +21,7 @@ from werkzeug.exceptions import (
 
 from stockstream.alerts.moving import Moved
 from stockstream.decoding import from_json
-from stockstream.users.accounts import FindForLogin, SetRehashed
+from stockstream.users.accounts import FindForLogin, SetRehashed, check_name
 from stockstream.users.passwords import LONGEST, TooBusy
 from web.answers import json_answer
 from web.asking import ask_database
@@ -196,12 +196,18 @@ async def verified(parts: Parts, name: str, password: str) -> FoundForLogin:
         WrongLoginError: there is none, or it may not log in; nobody is told which.
         TooManyLoginsError, BusyError, UnavailableError, TooManyQueriesError: it was not looked at.
     """
-    user = name.strip().lower()[:LONGEST_NAME]
+    try:
+        wanted = check_name(name)
+    except ValueError:
+        wanted = None  # no account has such a name, and PostgreSQL takes no NUL
+    user = (wanted or name.strip()).lower()[:LONGEST_NAME]
     device = parts.settings.session_cookies.device_of(read_cookies(request.headers), user)
     attempt = _Attempt(parts, user, device)
     attempt.check()
     try:
-        found = (await ask_database(parts.database, FindForLogin(user))).value
+        found = None
+        if wanted is not None:
+            found = (await ask_database(parts.database, FindForLogin(wanted))).value
         stored = None if found is None else found.password_hash
         # One that is longer than any password is cut before it costs the hash of a book.
         is_right = await parts.settings.passwords.verify(stored, password[: LONGEST + 1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from stockstream.users.roles import Role
 
@@ -110,7 +111,8 @@ def name_of(claims: Mapping[str, object], subject: str, longest: int) -> str:
     for claim in ("preferred_username", "email", "name"):
         value = claims.get(claim)
         if isinstance(value, str):
-            shown = "".join(one for one in value if one.isprintable()).strip()[:longest].strip()
+            text = normalize("NFC", value)
+            shown = "".join(one for one in text if one.isprintable()).strip()[:longest].strip()
             if shown:
                 return shown
     return _SHOWN.sub("?", subject)[:longest].strip() or "somebody"

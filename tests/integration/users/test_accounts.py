@@ -47,6 +47,12 @@ async def test_an_account_is_made_found_and_changed(database_url: str) -> None:
         assert found is not None
         assert (found.account, found.password_hash, found.password_number) == (ann, "hash", 0)
         assert await history.ask(FindForLogin("bob")) is None
+        # In the locale C, which the embedded database has, these are no other cases of anything.
+        for name in ("Émile", "İpek", "ΝΙΚΟΣ"):
+            made = await create(history, name)
+            found = await history.ask(FindForLogin(name))
+            assert found is not None, name
+            assert found.account == made
         assert await history.ask(FindAccount(name="ann")) == ann
         assert await history.ask(FindAccount(id=ann.id + 1)) is None
         chaos = await history.ask(SetRole(AUTHOR, ann.id, Role.CHAOS))
@@ -54,8 +60,9 @@ async def test_an_account_is_made_found_and_changed(database_url: str) -> None:
         assert chaos.role is Role.CHAOS
         assert await history.ask(SetRole(AUTHOR, ann.id, Role.CHAOS)) == chaos
         assert await history.ask(SetRole(AUTHOR, ann.id + 1, Role.CHAOS)) == MISSING
-        assert await history.ask(ListAccounts()) == [chaos]
-        assert await audited(history) == [("account.create", "Ann"), ("account.role", "Ann")]
+        assert chaos in await history.ask(ListAccounts())
+        entries = await audited(history)
+        assert (entries[0], entries[-1]) == (("account.create", "Ann"), ("account.role", "Ann"))
         ((before, after),) = await history.select(
             "SELECT before::text, after::text FROM operator_audit WHERE action = 'account.role'"
         )
@@ -165,3 +172,4 @@ def test_a_name_that_cannot_be_read_is_refused(bad: str) -> None:
     with pytest.raises(ValueError, match=r"name|characters"):
         check_name(bad)
     assert check_name(" Ann ") == "Ann"
+    assert check_name("Jose\u0301") == "Jos\u00e9"

@@ -89,6 +89,8 @@ async def test_one_s_own_account(database_url: str, nursery: trio.Nursery) -> No
         await add_account(tree, "Ada")
         await add_account(tree, "Bob")
         phone.headers["User-Agent"] = "Mozilla/5.0 (Android 16; Mobile) Firefox/150.0"
+        odd = await log_in(desk, "Ada\0")
+        assert (odd.status_code, "is wrong" in odd.text) == (401, True)
         for client in (desk, phone):
             await log_in(client, "Ada")
         await log_in(other, "Bob")

@@ -174,8 +174,8 @@ class Tables:
     `members`, `presence` and `received` are slots, which a single node leaves empty. `database`,
     `pools`, `recorder`, `retention`, `alerts`, `webhooks` and `notices` are slots, too: they have
     one row each, without a key. `credentials` are those that the database confirmed lately, by the
-    SHA-256 of their secret; `socket_credentials` is what each open WebSocket was let in by, by its
-    connection's number.
+    SHA-256 of their secret; `socket_credentials` is what each open WebSocket and stream of events
+    was let in by, by its number.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other. `audit_inbox`: what operators did, until it
     is stored.

@@ -137,7 +137,7 @@ def create_app(
     own = (account(parts), account_tokens(parts))
     for pages_of in (*_doors(parts), *own, people(parts), admin(parts)):
         app.register_blueprint(pages_of)
-    app.register_blueprint(admin_api(parts, streams))
+    app.register_blueprint(admin_api(parts, streams, clients.credentials.held))
     app.register_blueprint(audit_api(parts))
     app.register_blueprint(loggers_api(parts.system, parts.telemetry.levels))
     app.register_blueprint(

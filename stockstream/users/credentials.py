@@ -101,7 +101,9 @@ class Known(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A row of the table `socket_credentials`: what an open WebSocket was let in by."""
+    """A row of the table `socket_credentials`: what an open WebSocket, or a stream of events,
+    was let in by.
+    """
 
     digest: bytes
     key: CredentialKey

@@ -23,12 +23,17 @@ from web.admin.symbols import symbol_document
 from web.answers import encoded_answer, json_answer
 from web.parameters import read_query, texts, whole
 from web.users.gate import require
+from web.users.principal import current_principal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from web.admin.stream import EventStreams
     from web.parts import Parts
+    from web.users.principal import Principal
+
+    Hold = Callable[[int, Principal], AbstractContextManager[None]]
 
 MOST_OF_THE_TIME = 0.02
 """The part of a processor that encoding one document may take, for any number of pages."""
@@ -63,8 +68,8 @@ class CachedDocument:
         return self._body
 
 
-def admin_api(parts: Parts, streams: EventStreams) -> Blueprint:
-    """The routes under `/admin/api`."""
+def admin_api(parts: Parts, streams: EventStreams, hold: Hold) -> Blueprint:
+    """The routes under `/admin/api`. `hold` looks after what let the reader of a stream in."""
     blueprint = Blueprint("admin_api", __name__, url_prefix="/admin/api")
     blueprint.before_request(require(Scope.ADMIN_READ))
     events = parts.telemetry.events
@@ -111,7 +116,8 @@ def admin_api(parts: Parts, streams: EventStreams) -> Blueprint:
         since = read_query(SINCE)[SINCE]
         if streams.full:
             raise TooManyStreamsError(f"{MOST_STREAMS} event streams are open; close one")
-        response = Response(streams.pieces(since), content_type="application/x-ndjson")
+        held = hold(next(parts.settings.numbers), current_principal())
+        response = Response(streams.pieces(since, held), content_type="application/x-ndjson")
         response.timeout = None
         response.headers["X-Accel-Buffering"] = "no"
         return response

@@ -12,6 +12,7 @@ from stockstream.telemetry.entries import Entry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractContextManager
 
     from stockstream.telemetry.event_log import EventLog
 
@@ -88,24 +89,28 @@ class EventStreams:
         for scope in list(self._waiting):
             scope.cancel()
 
-    async def pieces(self, since: int) -> AsyncIterator[bytes]:
-        """Lines from the entry after number `since` on, until the reader leaves or `close`."""
+    async def pieces(self, since: int, held: AbstractContextManager[None]) -> AsyncIterator[bytes]:
+        """Lines from the entry after number `since` on, until the reader leaves or `close`.
+
+        `held` is entered meanwhile: what let the reader in is looked after.
+        """
         log = self._log
         self._open += 1
         ended = self._ended
         try:
-            yield _line(Hello(log.run, log.last, self._wall_clock_ms()))
-            since = min(since, log.last)
-            while not self._closed and ended == self._ended:
-                entries = log.entries(since, LINES_PER_PIECE)
-                if entries:
-                    lost = entries[0].number - since - 1
-                    piece = b"" if lost == 0 else _line(Gap(lost))
-                    since = entries[-1].number
-                    yield piece + b"".join(_line(EventLine(entry)) for entry in entries)
-                elif not await self._wait(since):
-                    yield _line(Heartbeat(self._wall_clock_ms()))
-            yield _line(Bye())
+            with held:
+                yield _line(Hello(log.run, log.last, self._wall_clock_ms()))
+                since = min(since, log.last)
+                while not self._closed and ended == self._ended:
+                    entries = log.entries(since, LINES_PER_PIECE)
+                    if entries:
+                        lost = entries[0].number - since - 1
+                        piece = b"" if lost == 0 else _line(Gap(lost))
+                        since = entries[-1].number
+                        yield piece + b"".join(_line(EventLine(entry)) for entry in entries)
+                    elif not await self._wait(since):
+                        yield _line(Heartbeat(self._wall_clock_ms()))
+                yield _line(Bye())
         finally:
             self._open -= 1
 

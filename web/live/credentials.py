@@ -7,6 +7,7 @@ A client that came with a session or an API token is here for as long as that li
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import contextmanager
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from stockstream.users.credentials import Held
 from stockstream.users.roles import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from stockstream.credential_keys import CredentialKey
     from stockstream.tables import Tables
@@ -54,6 +55,19 @@ class ClientCredentials:
         if principal.digest not in self._known.rows:
             client.ask_to_close(CODE_ENDED, ENDED)
 
+    @contextmanager
+    def held(self, number: int, principal: Principal) -> Iterator[None]:
+        """Have confirmed what let a stream of events in, for as long as that is open: it asks for
+        nothing more by itself. When its credential ends or changes, `web` ends all streams.
+        """
+        if principal.credential is not None:
+            self._held.put(number, Held(principal.digest, principal.credential.key))
+        try:
+            yield
+        finally:
+            if self._held.get(number) is not None:
+                self._held.delete(number)
+
     def forget(self, number: int) -> None:
         """A client has left."""
         held = self._held.get(number)
@@ -87,11 +101,12 @@ class ClientCredentials:
         """Warn whose credential ends soon, and close whose has ended. Every `LOOK_SECONDS`."""
         for number, held in list(self._held.rows.items()):
             row = self._known.get(held.digest)
-            if row is None:
-                continue  # the doorkeeper tells when it is gone
+            client = self._clients.get(held.key, {}).get(number)
+            if row is None or client is None:
+                continue  # the doorkeeper tells when it is gone; a stream of events needs no more
             left = row.ends - now
             if left <= 0:
-                self._clients[held.key][number].ask_to_close(CODE_ENDED, ENDED)
+                client.ask_to_close(CODE_ENDED, ENDED)
             elif left > WARNING_SECONDS:
                 self._warned.discard(number)  # it was used, and goes on
             elif number not in self._warned:

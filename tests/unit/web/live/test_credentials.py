@@ -141,6 +141,20 @@ def test_one_that_ends_soon_is_told_once_and_again_when_it_was_used_meanwhile(
     assert client.codes == [CODE_ENDED]
 
 
+def test_what_let_a_stream_of_events_in_is_confirmed_until_it_closes(place: Place) -> None:
+    """Nobody closes it as a client: `web` ends all streams."""
+    credential = place.known(DIGEST, 1, 65.0)
+    client = place.come(1, credential)
+    for shown in (credential, None):
+        principal = Principal(Kind.SESSION, "ada", frozenset(), credential=shown, digest=DIGEST)
+        with place.credentials.held(2, principal):
+            held = {1, 2} if shown else {1}
+            assert set(place.tables.socket_credentials.rows) == held
+            place.credentials.look(NOW.after(70.0))
+        assert set(place.tables.socket_credentials.rows) == {1}
+    assert client.codes == [CODE_ENDED, CODE_ENDED]
+
+
 def test_a_new_life_of_web_holds_nothing_of_the_one_before(place: Place) -> None:
     place.come(1, place.known(DIGEST, 1, 3600))
     ClientCredentials(place.tables, place.broadcaster)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ from stockstream.decoding import from_json
 from stockstream.users.accounts import FindForLogin, SetRehashed, check_name
 from stockstream.users.passwords import LONGEST, TooBusy
 from web.answers import json_answer
-from web.asking import ask_database
+from web.asking import UnavailableError, ask_database
 from web.cookies import read_cookies
 from web.request_caller import current_caller
 from web.security import headers_of
@@ -145,6 +145,8 @@ def login(parts: Parts, ways: Sequence[SignIn] = ()) -> Blueprint:
     @blueprint.post("/logout")
     async def log_out() -> WerkzeugResponse:
         principal = current_principal()
+        if isinstance(principal.refusal, UnavailableError):
+            raise principal.refusal  # it would go on, and the browser forget that it is there
         if principal.credential is not None:
             require_csrf((await request.form).get("csrf_token", ""))
             await leave(parts)

@@ -202,6 +202,11 @@ async def test_the_cookie_stays_the_same_and_pages_alone_give_it() -> None:
             refused = await nobody.get(LISTS)
             assert refused.status_code == 401
             assert f"cookie-name={name}" in refused.headers["www-authenticate"]
+            # There is no database: a login that nobody can end now is not forgotten, either.
+            shown = {"Cookie": "stockstream_session=of-somebody"}
+            out = await nobody.post("/logout", headers=shown)
+            assert (out.status_code, "Set-Cookie" in out.headers) == (503, False)
+            assert (await nobody.post("/logout")).status_code == 303
 
 
 async def test_what_other_applications_send_does_not_hide_it() -> None:

@@ -18,6 +18,7 @@ from web.admin.chaos import chaos_api
 from web.admin.loggers import loggers_api
 from web.admin.page import admin
 from web.admin.reading import admin_api
+from web.admin.tokens import people_tokens_api
 from web.api.alerts import alerts_api
 from web.api.docs import docs
 from web.api.fired import fired_api
@@ -134,11 +135,17 @@ def create_app(
     app.register_blueprint(fired_api(parts))
     app.register_blueprint(tokens_api(parts))
     app.register_blueprint(tickets_api(parts))
-    own = (account(parts), account_tokens(parts))
-    for pages_of in (*_doors(parts), *own, people(parts), admin(parts)):
+    for pages_of in (
+        *_doors(parts),
+        account(parts),
+        account_tokens(parts),
+        people(parts),
+        admin(parts),
+    ):
         app.register_blueprint(pages_of)
     app.register_blueprint(admin_api(parts, streams, clients.credentials.held))
     app.register_blueprint(audit_api(parts))
+    app.register_blueprint(people_tokens_api(parts))
     app.register_blueprint(loggers_api(parts.system, parts.telemetry.levels))
     app.register_blueprint(
         chaos_api(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
 from quart import Blueprint, request
-from werkzeug.exceptions import NotFound
 
 from stockstream import paths
 from stockstream.messages import CredentialsEnded
-from stockstream.quotes import iso_utc
 from stockstream.users.api_tokens import KEY_LENGTH, is_key, new_token
 from stockstream.users.doorkeeper import tell
 from stockstream.users.roles import Scope
@@ -22,7 +20,6 @@ from stockstream.users.token_rows import (
     LONGEST_NAME,
     MOST_DAYS,
     USUAL_DAYS,
-    ApiToken,
     CreateToken,
     ListTokens,
     RevokeToken,
@@ -39,6 +36,7 @@ from web.parameters import Parameter
 from web.users.access import ForeignPageError, TooManyChangesError, require_change_allowed
 from web.users.gate import HOW_TO_LOG_IN, LoginNeededError, WrongCsrfError, allow
 from web.users.principal import ACCOUNT_CHALLENGE, Kind, current_principal
+from web.users.token_items import NoSuchTokenError, TokenItem
 
 if TYPE_CHECKING:
     from quart import Response
@@ -46,12 +44,6 @@ if TYPE_CHECKING:
     from stockstream.users.credentials import Credential
     from web.parameters import Asked
     from web.parts import Parts
-
-
-class NoSuchTokenError(NotFound):
-    """There is none, or it is another account's; the answer does not tell which."""
-
-    word: ClassVar[str] = "not_found"
 
 
 def _read_key(text: str) -> str:
@@ -73,34 +65,6 @@ _CHANGES = (*DATABASE_ERRORS, WrongCsrfError, ForeignPageError, TooManyChangesEr
 _Name = Annotated[
     str, Meta(extra_json_schema={"minLength": 1, "maxLength": LONGEST_NAME, "pattern": r"\S"})
 ]
-
-
-class TokenItem(msgspec.Struct, frozen=True):
-    """A token. It has those of its `scopes` that its account's role has; times in UTC.
-
-    `used_at` is to the minute, null before its first use.
-    """
-
-    key: str
-    name: str
-    scopes: list[str]
-    created_at: str
-    expires_at: str
-    used_at: str | None
-    revoked_at: str | None
-
-    @classmethod
-    def of(cls, token: ApiToken) -> TokenItem:
-        """As the API tells of it."""
-        return cls(
-            key=token.key,
-            name=token.name,
-            scopes=list(token.scopes),
-            created_at=iso_utc(token.created),
-            expires_at=iso_utc(token.expires),
-            used_at=None if token.used is None else iso_utc(token.used),
-            revoked_at=None if token.revoked is None else iso_utc(token.revoked),
-        )
 
 
 class TokensAnswer(msgspec.Struct, frozen=True):

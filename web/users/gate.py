@@ -60,6 +60,7 @@ _SCOPES_OF_ROOMS = {
     "chaos_api": Scope.ADMIN_READ,
     "loggers_api": Scope.ADMIN_READ,
     "audit_api": Scope.USERS_WRITE,
+    "people_tokens_api": Scope.USERS_WRITE,
     "people": Scope.USERS_WRITE,
     "metrics": Scope.METRICS_READ,
     "cluster": Scope.METRICS_READ,

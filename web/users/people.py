@@ -1,8 +1,8 @@
-"""`/admin/users`: everybody's accounts, for those who look after them."""
+"""`/admin/users`: everybody's accounts and tokens, for those who look after them."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from quart import Blueprint, render_template
@@ -20,6 +20,7 @@ from stockstream.users.passwords import new_password
 from stockstream.users.roles import Role, Scope
 from stockstream.users.rows import RowRefusal
 from stockstream.users.sessions import EndSessions, ListSessions
+from stockstream.users.token_rows import ListTokens, RevokeToken
 from web.asking import ask_database
 from web.audited import current_author
 from web.users.entering import end, has_changed
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from werkzeug.datastructures import MultiDict
 
+    from stockstream.users.token_rows import ApiToken
     from web.parts import Parts
     from web.users.forms import Page
 
@@ -60,11 +62,15 @@ def people(parts: Parts) -> Blueprint:
     async def shown(done: Done | RowRefusal | None = None) -> str | Page:
         accounts = (await ask_database(parts.database, ListAccounts())).value
         sessions = (await ask_database(parts.database, ListSessions(limits))).value
+        tokens: defaultdict[int, list[ApiToken]] = defaultdict(list)
+        for token in (await ask_database(parts.database, ListTokens(living=True))).value:
+            tokens[token.account_id].append(token)
         refused = isinstance(done, RowRefusal)
         page = await render_template(
             "people.html",
             accounts=accounts,
             sessions=Counter(session.account_id for session in sessions),
+            tokens=tokens,
             roles=[role.value for role in Role],
             csrf_token=current_principal().csrf or "",
             done=None if refused else done,
@@ -151,12 +157,22 @@ async def _end(parts: Parts, number: int, _form: Form) -> Done | RowRefusal:
     return Done(_ended(len(keys)).capitalize())
 
 
+async def _revoke(parts: Parts, number: int, form: Form) -> Done | RowRefusal:
+    query = RevokeToken(current_author(), form.get("key", ""), number)
+    token = (await ask_database(parts.database, query)).value
+    if isinstance(token, RowRefusal):
+        return token
+    await end(parts, (token.credential,))
+    return Done(f"The token {token.name} of {token.account_name} lets nobody in any more")
+
+
 _ACTIONS: Mapping[str, _Action] = {
     "role": _set_role,
     "disable": _disable,
     "enable": _enable,
     "reset": _reset,
     "end": _end,
+    "revoke": _revoke,
 }
 
 

@@ -105,6 +105,8 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "GET /admin/api/incidents": LOOK,
     "GET /admin/api/events": LOOK,
     "GET /admin/api/audit": PEOPLE,
+    "GET /admin/api/tokens": PEOPLE,
+    "DELETE /admin/api/tokens/<key>": PEOPLE,
     "GET /admin/api/loggers": LOOK,
     "GET /admin/api/loggers/<name>": LOOK,
     "PUT /admin/api/loggers/<name>": CHANGE,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.support.tree import Tree
 
-PATH, PAGE = "/api/v1/tokens", "/account"
+PATH, PAGE, PEOPLES = "/api/v1/tokens", "/account", "/admin/api/tokens"
 PROXIED = {"X-Forwarded-For": "203.0.113.7"}
 """As a proxy on this machine hands on what another machine has sent."""
 
@@ -117,6 +117,8 @@ async def test_a_token_opens_what_it_names_and_no_more(
             assert (answer.status_code, [*answer.json()["error"]["fields"]]) == (422, [field])
 
         await expect_page_makes_tokens(tree, ada, bob)
+        async with browser(tree) as cy:
+            await expect_admin_revokes_tokens(tree, cy, bob)
 
 
 async def expect_page_makes_tokens(
@@ -216,6 +218,46 @@ async def test_a_token_for_load_has_no_limit_by_address_and_is_in_the_audit(
         (one.entry.who, one.entry.credential, one.entry.address) for one in entries
     ]
     assert (who, target, address) == ("Ada", "token:1", "192.0.2.9")
+
+
+async def expect_admin_revokes_tokens(
+    tree: Tree, cy: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
+    """Anybody's, on the page of accounts and by the API; at once, and with an entry."""
+    await add_account(tree, "Cy", Role.ADMIN)
+    await log_in(cy, "Cy")
+    secrets = [await make(bob, "prices:read") for _ in range(2)]
+    denied = await bob.get(PEOPLES)
+    assert (denied.status_code, code_of(denied)) == (403, "missing_scope")
+    everybodys = (await cy.get(PEOPLES)).json()["tokens"]
+    keys = [key_of(secret) for secret in secrets]
+    assert [(one["account_name"], one["token"]["key"]) for one in everybodys[:2]] == [
+        ("Bob", keys[1]),
+        ("Bob", keys[0]),
+    ]
+    number, others = everybodys[0]["account"], everybodys[2]["account"]
+    assert (await cy.get(PEOPLES, params={"account": number})).json()["tokens"] == everybodys[:2]
+    for key in ("0000000", "00000000"):
+        assert (await cy.delete(f"{PEOPLES}/{key}")).status_code == 404
+    page = (await cy.get("/admin/users")).text
+    assert "2 API tokens" in page
+    assert [secret for secret in secrets if secret in page] == []
+    form = {"csrf_token": await csrf_of(cy, "/admin/users"), "do": "revoke", "key": keys[1]}
+    async with program(tree, secrets[0]) as one, program(tree, secrets[1]) as two:
+        for reads in (one, two):
+            assert (await reads.get("/api/v1/quotes")).status_code == 200
+        stray = await cy.post(f"/admin/users/{others}", data=form)
+        assert (stray.status_code, "no such token" in stray.text) == (409, True)
+        told = await cy.post(f"/admin/users/{number}", data=form)
+        assert "The token script of Bob lets nobody in any more." in told.text
+        assert (await two.get("/api/v1/quotes")).status_code == 401
+        assert (await one.get("/api/v1/quotes")).status_code == 200
+        gone = await cy.delete(f"{PEOPLES}/{keys[0]}")
+        assert (gone.status_code, gone.json()["token"]["revoked_at"] is None) == (200, False)
+        assert (await one.get("/api/v1/quotes")).status_code == 401
+    query = FetchEntries(10, who="Cy", action="token.revoke")
+    entries = await ask(tree.system.ref(paths.DATABASE), query)
+    assert [one.entry.target for one in entries] == [f"Bob {keys[0]}", f"Bob {keys[1]}"]
 
 
 async def test_a_ticket_opens_one_socket(

@@ -71,8 +71,8 @@ class Instance:
 
 
 class NamedCookie:
-    """The names of one kind of cookie of ours; `keys` are what its values are signed with, that of
-    now first.
+    """The names of one kind of cookie of ours, one for each of `keys`, that of now first: what its
+    values are signed with, or what is made of that.
     """
 
     def __init__(self, kind: str, keys: Sequence[bytes], instance: Instance) -> None:

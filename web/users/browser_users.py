@@ -3,10 +3,16 @@
 The signature is bound to `SECRET_KEY_BASE`: with another secret every browser gets a new id beside
 the old one, unless `SECRET_KEY_BASE_PREVIOUS` has the one of before. An id does not prove who a
 person is, and gives access only to the rows that were made with it.
+
+A version of before reads its own signatures alone, and gives a new user in the place of a cookie
+that it cannot read. So what is signed now has a name of its own, and the cookie of before stays as
+it came: for a node that is not updated yet, and for a roll-back.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 from typing import TYPE_CHECKING
 
@@ -29,7 +35,9 @@ class BrowserUsers:
     def __init__(self, secret: str, instance: Instance, *, previous: str | None = None) -> None:
         """`secret` is `SECRET_KEY_BASE`, `previous` the one it replaces."""
         self._seal = Seal([secret] if previous is None else [secret, previous], b"browser user")
-        self._cookie = NamedCookie(KIND, self._seal.keys, instance)
+        keys = self._seal.keys
+        named = [hmac.digest(key, b"itsdangerous", hashlib.sha256) for key in keys]
+        self._cookie = NamedCookie(KIND, (*named, *keys), instance)
 
     @property
     def cookie_name(self) -> str:

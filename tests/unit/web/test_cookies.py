@@ -93,9 +93,8 @@ NEW_SECRET = "the secret that replaces it, which is as long"
 
 
 def test_a_cookie_of_the_version_before_is_still_its_users() -> None:
-    """Under the same name, so nobody loses their lists; the next page gives one signed anew."""
+    """So nobody loses their lists; the next page gives one signed anew, beside it."""
     users = BrowserUsers(SECRET, Instance(ID))
-    assert users.cookie_name == OLD_NAME
     sent = read_cookies(cookies(f"{OLD_NAME}={OLD_VALUE}"))
     assert users.user_of(sent) == OLD_USER
     anew = users.cookie_for(sent)
@@ -103,6 +102,21 @@ def test_a_cookie_of_the_version_before_is_still_its_users() -> None:
     assert users.user(anew) == OLD_USER
     for wrong in (f"{OLD_USER}x{OLD_VALUE[20:]}", f"{OLD_VALUE[:-1]}0", OLD_VALUE.upper()):
         assert users.user(wrong) is None
+
+
+def test_the_version_before_keeps_its_cookie() -> None:
+    """It gives a new user in the place of what it cannot read: as a node that is updated later, and
+    after a roll-back. So no page of now puts another value there, whatever key it has.
+    """
+    after = BrowserUsers(NEW_SECRET, Instance(ID), previous=SECRET)
+    for users in (BrowserUsers(SECRET, Instance(ID)), after):
+        sent = read_cookies(cookies(f"{OLD_NAME}={OLD_VALUE}"))
+        name, value = users.cookie_name, users.cookie_for(sent)
+        assert name != OLD_NAME
+        both = read_cookies(cookies(f"{OLD_NAME}={OLD_USER}2{OLD_VALUE[20:]}; {name}={value}"))
+        assert users.user_of(both) == OLD_USER
+        both = read_cookies(cookies(f"{OLD_NAME}={OLD_VALUE}; {name}={users.new()}"))
+        assert users.user_of(both) == users.user(both[name]), "the name of now counts first"
 
 
 def test_a_cookie_of_the_key_before_is_read_and_signed_anew() -> None:
@@ -137,12 +151,12 @@ def test_a_cookie_that_this_host_alone_can_set_counts_before_others() -> None:
     """What a neighbouring name, or somebody on the way, has set beside it is not looked at."""
     users = BrowserUsers(SECRET, Instance(ID))
     mine, planted = users.new(), users.new()
-    name = users.name_for(host_only=True)
-    assert name == f"__Host-{users.name_for(host_only=False)}" == f"{HOST_ONLY}{OLD_NAME}"
-    sent = read_cookies(cookies(f"{OLD_NAME}={planted}; {name}={mine}"))
+    name, plain = users.name_for(host_only=True), users.name_for(host_only=False)
+    assert name == f"__Host-{plain}" == f"{HOST_ONLY}{plain}"
+    sent = read_cookies(cookies(f"{plain}={planted}; {name}={mine}"))
     assert users.user_of(sent) == users.user(mine)
-    assert users.user_of(read_cookies(cookies(f"{OLD_NAME}={planted}"))) == users.user(planted)
-    assert users.user_of(read_cookies(cookies(f"{HOST_ONLY}{OLD_NAME}=x.y"))) is None
+    assert users.user_of(read_cookies(cookies(f"{plain}={planted}"))) == users.user(planted)
+    assert users.user_of(read_cookies(cookies(f"{name}=x.y"))) is None
 
 
 def test_a_value_has_one_form() -> None:

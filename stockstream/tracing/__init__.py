@@ -7,6 +7,7 @@ their own names: what `OTEL_EXPORTER_OTLP_ENDPOINT` names is told all that the s
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 
     from structlog.stdlib import BoundLogger
 
+    from stockstream.tracing.recording import Recording as _Recording
+
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 EXTRA = "pip install 'stockstream[tracing]'"
+WRITE = "write http://host:4318 or https://host"
+_ADDRESS = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 
 _log: BoundLogger = structlog.get_logger("tracing")
 
@@ -34,16 +39,36 @@ def endpoint_setting(given: Mapping[str, str]) -> str | None:
     return None if off else next((name for name in ENDPOINTS if given.get(name)), None)
 
 
+def is_address(collector: str) -> bool:
+    """Whether spans can be sent there at all. A `host:port` alone is none: its login would not be
+    known for one, and would be shown.
+    """
+    return _ADDRESS.match(collector.strip()) is not None
+
+
 @contextmanager
 def traced(given: Mapping[str, str], node: str) -> Iterator[None]:
     """Trace while inside, if a collector is set; `given` are OpenTelemetry's variables.
 
-    Without its packages there are no traces, and a line that says so: prices do not wait for them.
+    Where that cannot be there are no traces, and a line that says why: prices do not wait for them.
     """
     setting = endpoint_setting(given)
-    if setting is None:
+    recording = None if setting is None else _recording(given, setting, node)
+    if recording is None:
         yield
         return
+    spans.use(recording)
+    try:
+        yield
+    finally:
+        spans.use(None)
+        recording.stop()
+
+
+def _recording(given: Mapping[str, str], setting: str, node: str) -> _Recording | None:
+    if not is_address(given[setting]):
+        _log.warning("no traces: the collector has no address", setting=setting, do=WRITE)
+        return None
     try:
         from stockstream.tracing.recording import Recording  # noqa: PLC0415 - only where it is on
     except ImportError as error:
@@ -53,16 +78,17 @@ def traced(given: Mapping[str, str], node: str) -> Iterator[None]:
             lacks=error.name,
             do=EXTRA,
         )
-        yield
-        return
+        return None
     # The library reads them there: it knows no .env, and takes an empty one for a value.
     for name in [name for name in os.environ if name.startswith("OTEL_")]:
         del os.environ[name]
     os.environ.update(given)
-    recording = Recording(node)
-    spans.use(recording)
     try:
-        yield
-    finally:
-        spans.use(None)
-        recording.stop()
+        return Recording(node)
+    except ValueError as error:  # the library's word on its own variables
+        _log.warning(
+            "no traces: OpenTelemetry refuses a setting of its own",
+            reason=str(error),
+            do="correct the OTEL_ variable that it speaks of, or take it away",
+        )
+        return None

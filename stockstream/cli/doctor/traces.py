@@ -14,7 +14,7 @@ from stockstream.cli.doctor.findings import Finding, failed, ok, warning
 from stockstream.http_client import os_reason, root_cause, tls_reason
 from stockstream.masks import without_secrets
 from stockstream.proxies import proxy_to, through
-from stockstream.tracing import EXTRA
+from stockstream.tracing import EXTRA, WRITE, is_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +39,8 @@ class Sent(msgspec.Struct, frozen=True):
 
 async def look_at_collector(given: Mapping[str, str], setting: str) -> Finding:
     """Whether the collector that `setting` names would take what a server tells it."""
+    if not is_address(given[setting]):
+        return failed(f"{setting} is no address", f"correct {setting}: {WRITE}")
     url = address_of(given, setting)
     protocol = given.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or given.get(
         "OTEL_EXPORTER_OTLP_PROTOCOL", ""

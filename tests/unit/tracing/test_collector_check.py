@@ -46,7 +46,8 @@ async def test_a_collector_is_sent_a_request_without_spans() -> None:
     ("value", "said"),
     [
         ("http://127.0.0.1:{port}", "Connection refused"),
-        ("localhost:4318", "protocol"),
+        ("localhost:4318", f"{ENDPOINT} is no address"),
+        ("ann:hunter2@localhost:4318", f"{ENDPOINT} is no address"),  # nor is it shown
         ("http://[::1", "http://[::1"),
     ],
 )

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from stockstream import spans
 from stockstream.spans import NOT_TRACED, Origin, Traced
-from stockstream.tracing import endpoint_setting, recording, traced
+from stockstream.tracing import WRITE, endpoint_setting, recording, traced
 from supervision import correlation_id
 from tests.support.collector import Collector, running_collector
 
@@ -153,3 +153,28 @@ def test_without_the_packages_there_is_a_line_and_no_traces(
         assert not spans.tracing()
     (line,) = said
     assert (line["setting"], line["do"]) == (ENDPOINT, "pip install 'stockstream[tracing]'")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({ENDPOINT: "ann:hunter2@collector:4318"}, WRITE),
+        ({ENDPOINT: "http:///v1"}, WRITE),
+        ({"OTEL_BSP_MAX_QUEUE_SIZE": "0"}, "max_queue_size"),
+        ({"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "9999"}, "max_export_batch_size"),
+        ({"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "-1"}, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"),
+    ],
+)
+def test_a_wrong_setting_leaves_out_traces_and_no_more(
+    given: dict[str, str], told: str, said: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says which; what may be a login is not in it."""
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)  # put back afterwards: the library's are the process'
+    monkeypatch.delenv(ENDPOINT, raising=False)
+    with traced({ENDPOINT: "http://127.0.0.1:9", **given}, "node"):
+        assert not spans.tracing()
+    (line,) = said
+    assert line["event"].startswith("no traces: ")
+    assert told in f"{line.get('reason')} {line['do']}"
+    assert "hunter2" not in str(line)

@@ -62,6 +62,8 @@ INSERT INTO alert_readers (owner, read_until) SELECT $1, until FROM known WHERE 
 ON CONFLICT (owner) DO UPDATE SET read_until = excluded.read_until
 """
 
+_ALL_OF_I = {0x131: "i", 0x307: None}
+
 
 class Moved(msgspec.Struct, frozen=True):
     """What went to the account: so many lists, rules, fired alerts. `renamed` are the lists whose
@@ -114,13 +116,13 @@ class MoveOwner(Query[Moved]):
         self, connection: Connection, account: str
     ) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
         there = await connection.fetch(_LISTS, account)
-        taken = {row["name"].lower() for row in there}
+        taken = {folded(row["name"]) for row in there}
         room = max(0, MOST_LISTS - len(there))
         mine = await connection.fetch(_LISTS, self.browser)
         renamed = []
         for row in mine[:room]:
             name = free_name(row["name"], taken)
-            taken.add(name.lower())
+            taken.add(folded(name))
             if name != row["name"]:
                 renamed.append(name)
             await connection.execute(_MOVE_LIST, account, name, row["id"])
@@ -136,10 +138,17 @@ class MoveOwner(Query[Moved]):
 
 
 def free_name(name: str, taken: set[str]) -> str:
-    """The name, or that with a number where it is taken, in any case."""
+    """The name, or that with a number where it is taken, in any case; all `taken` are `folded`."""
     free, number = name, 1
-    while free.lower() in taken:
+    while folded(free) in taken:
         number += 1
         suffix = f" ({number})"
         free = name[: LONGEST_NAME - len(suffix)] + suffix
     return free
+
+
+def folded(name: str) -> str:
+    """The same for all names that any locale of the database may take for one: of the Greek sigmas,
+    or the Turkish letters i. A list renamed for nothing harms less than a move that is refused.
+    """
+    return name.casefold().translate(_ALL_OF_I)

@@ -8,7 +8,7 @@ import pytest
 
 from stockstream.alerts.alert_rows import FetchFired, StoreAlerts
 from stockstream.alerts.book import Unstored
-from stockstream.alerts.moving import Moved, MoveOwner, free_name
+from stockstream.alerts.moving import Moved, MoveOwner, folded, free_name
 from stockstream.alerts.rule_rows import MOST_RULES, RULES
 from stockstream.alerts.rules import Kind
 from stockstream.messages import Alert
@@ -189,3 +189,12 @@ async def test_what_fires_while_it_moves_is_the_accounts(database_url: str) -> N
 def test_a_taken_name_gets_a_number(name: str, taken: set[str], free: str) -> Any:
     """In any case of its letters, and not beyond the longest."""
     assert free_name(name, taken) == free
+
+
+@pytest.mark.parametrize(
+    ("there", "comes"),
+    [("ΟΔΟΣ", "οδοσ"), ("ΟΔΟΣ", "οδος"), ("İpek", "ipek"), ("IRMAK", "\u0131rmak")],
+)
+def test_what_some_locale_of_the_database_takes_for_one_name_is_taken(there, comes):
+    """Python's lower case is another one than PostgreSQL's: its index would refuse it all."""
+    assert free_name(comes, {folded(there)}) == f"{comes} (2)"

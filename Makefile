@@ -101,6 +101,7 @@ dashboards: ## write Grafana's dashboards again from scripts/grafana
 	@$(PY) -m scripts.grafana
 
 observability: .env ## start all of it by docker compose, with Prometheus, Alertmanager and Grafana
+	@docker compose version > /dev/null 2>&1 || { echo "make observability needs docker with its compose plugin" >&2; exit 1; }
 	@scripts/make-secrets
 	@docker compose --profile observability up -d --wait
 	@echo "Grafana: http://127.0.0.1:3000, user admin, password in .secrets/grafana_password"

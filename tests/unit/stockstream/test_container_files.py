@@ -1,5 +1,6 @@
 """docker-compose.yml and the Dockerfile agree with the program: names, ports, no secrets."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -263,3 +264,20 @@ def test_the_image_gets_every_package():
         assert f"COPY {package} {package}" in DOCKERFILE
         assert f"!{package}" in ignore
     assert "--no-deps ./supervision ." in DOCKERFILE
+
+
+def test_without_compose_make_says_what_it_needs(tmp_path: Path) -> None:
+    """Docker alone would speak of an unknown flag."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nexit 125\n")
+    docker.chmod(0o755)
+    made = subprocess.run(
+        ["make", "--old-file=.env", "observability"],
+        cwd=ROOT,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode
+    assert made.stderr.startswith("make observability needs docker with its compose plugin\n")

@@ -16,7 +16,7 @@ from cyclopts import Parameter, validators
 from rich.console import Console
 
 from stockstream.chaos.quantities import parse_duration
-from stockstream.cli.admin_client import server_url
+from stockstream.cli.admin_client import server_url, token_of
 from stockstream.cli.watch.client import Client
 from stockstream.cli.watch.lines import Lines, error_line
 from stockstream.cli.watch.nodes import Itinerary, parse_address
@@ -43,6 +43,7 @@ INTERRUPTED = 130
 async def watch(
     *symbols: str,
     url: Annotated[list[str] | None, Parameter(negative=())] = None,
+    token: str | None = None,
     every: Annotated[bool, Parameter(name="--all", negative=())] = False,
     max_rate: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None,
     seconds: Annotated[str | None, Parameter(name="--for")] = None,
@@ -70,6 +71,9 @@ async def watch(
     url
         Address of a server, also below a path; several times for several that share their
         prices. Else STOCKSTREAM_URL, else port PORT on this machine.
+    token
+        An API token with the scope prices:read, where the server takes a login. Else
+        STOCKSTREAM_TOKEN, which keeps it out of the list of processes.
     every
         Watch all symbols there are.
     max_rate
@@ -84,7 +88,9 @@ async def watch(
     writer = Writer(sys.stdout.fileno(), sys.stdout.encoding)
     try:
         watching = _wanted(symbols, every=every, max_rate=max_rate)
-        itinerary = Itinerary([parse_address(u) for u in url or [server_url(None)]], random.random)
+        shown = token or token_of("STOCKSTREAM_TOKEN") or ""
+        named = [parse_address(text, shown) for text in url or [server_url(None)]]
+        itinerary = Itinerary(named, random.random)
         client = Client(watching, itinerary, max_rate=max_rate)
         console = Console(highlight=False)
         limit = _duration(seconds)

@@ -39,6 +39,8 @@ LONGEST_REASON = 200
 NO_SERVER = "no StockStream server is reached under this address"
 
 _FOR_NOW = {429, 503}
+_NOBODY = {"login_needed", "unknown_token", "missing_scope"}
+"""Code words of a server that wants to know who we are, or another."""
 
 
 class Lost(Exception):
@@ -69,6 +71,7 @@ class _Typed(msgspec.Struct):
 
 class _Reason(msgspec.Struct):
     reason: str
+    code: str = ""
 
 
 class _Refusal(msgspec.Struct):
@@ -198,10 +201,13 @@ def _refused(group: BaseExceptionGroup[HandshakeError]) -> Lost:
         return Lost(NO_SERVER)
     status = rejected.status_code
     try:
-        why = from_json(rejected.body or b"", _Refusal).error.reason
+        said = from_json(rejected.body or b"", _Refusal).error
     except msgspec.MsgspecError:
-        why = NO_SERVER
-    reason = f"{_shown(why)} (it answered {status})"
+        said = _Reason(NO_SERVER)
+    reason = f"{_shown(said.reason)} (it answered {status})"
+    if said.code in _NOBODY:
+        how = "give an API token with the scope prices:read by --token or STOCKSTREAM_TOKEN"
+        return Lost(f"{reason}; {how}", for_good=True, there=True)
     if status not in _FOR_NOW:
         return Lost(reason)
     return Lost(reason, retry_after=_retry_after(rejected), there=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -26,13 +26,17 @@ _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A server. `path` is what it is reached under, "" or as "/stocks"; `user` "name:password"."""
+    """A server. `path` is what it is reached under, "" or as "/stocks"; `user` "name:password".
+
+    `token` is what it is shown where it takes a login; it makes no other server of it.
+    """
 
     scheme: str
     host: str
     port: int
     path: str = ""
     user: str = ""
+    token: str = field(default="", compare=False, repr=False)
 
     @property
     def secure(self) -> bool:
@@ -47,7 +51,9 @@ class Address:
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """What a proxy in front that wants a name and a password is sent."""
+        """What shows who asks: the token, or to a proxy in front a name and a password."""
+        if self.token:
+            return [(b"authorization", b"Bearer " + self.token.encode())]
         if not self.user:
             return []
         return [(b"authorization", b"Basic " + base64.b64encode(self.user.encode()))]
@@ -57,8 +63,8 @@ class Address:
         return f"{self.scheme}://{self.netloc}{self.path}"
 
 
-def parse_address(text: str) -> Address:
-    """Read the address of a server.
+def parse_address(text: str, token: str = "") -> Address:
+    """Read the address of a server, which is shown the token.
 
     Raises:
         UsageError: it is none; the message names it.
@@ -75,7 +81,11 @@ def parse_address(text: str) -> Address:
     if parts.query or parts.fragment:
         raise UsageError(f"{shown!r}: an address of a server has no ? and no #")
     path = parts.path.rstrip("/").removesuffix("/ws")
-    return Address(scheme, parts.hostname, port or _PORTS[scheme], path, _user(parts))
+    if token and parts.username is not None:
+        raise UsageError(
+            f"{shown!r} has a name, and a token is given: a server is shown one of both"
+        )
+    return Address(scheme, parts.hostname, port or _PORTS[scheme], path, _user(parts), token)
 
 
 def _is_host(name: str) -> bool:
@@ -128,7 +138,8 @@ class Itinerary:
             except UsageError:
                 continue
             if not address.user and (address.secure or not self.current.secure):
-                found.append(address)
+                # Who tells of it has the token already, and could show it anywhere.
+                found.append(replace(address, token=self.current.token))
         # Who tells is not in its own list, and is a good place to come back to.
         if self.current not in self._named and self.current not in found:
             found.append(self.current)

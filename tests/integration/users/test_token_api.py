@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,17 @@ from stockstream.users.api_tokens import key_of, new_token
 from stockstream.users.operator_audit import FetchEntries, StoredEntry
 from stockstream.users.roles import Role
 from tests.support.client import connected
+from tests.support.commands import run_command
 from tests.support.people import CHEAP_SETTINGS, add_account, browser, csrf_of, log_in
 from tests.support.tree import running_tree
 from web.live.credentials import CODE_ENDED
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
+    from tests.support.commands import Ran
     from tests.support.tree import Tree
 
 PATH, PAGE, PEOPLES = "/api/v1/tokens", "/account", "/admin/api/tokens"
@@ -58,8 +63,14 @@ async def refused(tree: Tree, ticket: str) -> tuple[int, str]:
     return answer.status_code, code_of(answer)
 
 
+async def watch(tree: Tree, folder: Path, **environment: str) -> Ran:
+    """`stockstream watch` of one price."""
+    words = ["watch", "AAPL", "--json", "--count", "1", "--url", tree.url]
+    return await run_command(words, {"PATH": os.environ["PATH"], **environment}, folder)
+
+
 async def test_a_token_opens_what_it_names_and_no_more(
-    database_url: str, nursery: trio.Nursery
+    database_url: str, nursery: trio.Nursery, tmp_path: Path
 ) -> None:
     """From any address, until it is revoked: then its socket is closed, at once."""
     settings = {"database_url": database_url, "dashboard": "login", **CHEAP_SETTINGS}
@@ -89,6 +100,14 @@ async def test_a_token_opens_what_it_names_and_no_more(
         with trio.fail_after(20):
             while (await ada.get(PATH)).json()["tokens"][0]["used_at"] is None:  # noqa: ASYNC110 - the database tells nobody
                 await trio.sleep(0.02)
+        watched = await watch(tree, tmp_path, STOCKSTREAM_TOKEN=reader)
+        assert watched.returncode == 0, watched.stderr
+        assert b'"price"' in watched.stdout
+        for shown, why in (({}, b"log in"), ({"STOCKSTREAM_TOKEN": scraper}, b"prices:read")):
+            watched = await watch(tree, tmp_path, **shown)
+            assert watched.returncode == 1
+            assert why in watched.stdout
+            assert b"STOCKSTREAM_TOKEN" in watched.stdout
         bearer = [("Authorization", f"Bearer {reader}")]
         async with connected(tree.websocket_url, nursery, bearer) as socket:
             await socket.message("welcome")

@@ -274,6 +274,19 @@ def test_nobody_is_sent_from_tls_to_plain_text_nor_told_a_password() -> None:
     assert [(one.host, one.headers) for one in way.ring[1:]] == [("c", [])]
 
 
+def test_a_token_is_shown_to_the_server_that_was_named_and_to_the_nodes_that_it_tells_of() -> None:
+    """Who tells of them has it already. It is shown nobody else, and stands in no text."""
+    named = parse_address("https://a/stocks", "ss_secret")
+    assert named == parse_address("https://a/stocks"), "it makes no other server of it"
+    way = Itinerary([named], Random(1).random)
+    way.learn(["https://c", "http://b"])
+    bearer = [(b"authorization", b"Bearer ss_secret")]
+    assert [(one.host, one.headers) for one in way.ring] == [("a", bearer), ("c", bearer)]
+    assert "secret" not in str(named) + repr(named)
+    with pytest.raises(UsageError, match="one of both"):
+        parse_address("https://me:secret@a", "ss_secret")
+
+
 def test_a_server_that_does_not_want_a_client_back_is_asked_no_more() -> None:
     """And when none is left, that is the end."""
     way = itinerary("http://a", "http://b")

@@ -171,7 +171,8 @@ class _RoutedWebSocket:
         try:
             await handler(sock)
         except* Disconnected as left:
-            logger.debug("%s left: %s", sock.client, left.exceptions[0])
+            # Its text: who keeps the record would keep the connection by the exception's frames.
+            logger.debug("%s left: %s", sock.client, str(left.exceptions[0]))
         await sock.close()
 
 

@@ -201,14 +201,14 @@ def test_nats_takes_its_configuration(tmp_path: Path):
 
 def test_no_secret_stands_in_the_files(services: dict[str, Any]):
     """Each comes from .env, and its absence stops compose with a hint, but for the one that only
-    stands there while another is being replaced.
+    stands there while another is being replaced, and for that of a login by a provider.
     """
     for service in services.values():
         for name, value in service.get("environment", {}).items():
             if name.endswith("__FILE"):
                 assert value.removeprefix("/run/secrets/") in service["secrets"], name
-            elif name == "SECRET_KEY_BASE_PREVIOUS":
-                assert value == "${SECRET_KEY_BASE_PREVIOUS:-}"
+            elif name in {"SECRET_KEY_BASE_PREVIOUS", "OIDC_CLIENT_SECRET"}:
+                assert value == f"${{{name}:-}}"
             elif SECRET.search(name):
                 assert REQUIRED.fullmatch(value), name
     userinfo = re.findall(r"://[^@\n]*@", COMPOSE)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.console import Console
 
+from stockstream.quotes import iso_utc
+
 if TYPE_CHECKING:
     from typing import TextIO
 
@@ -19,6 +21,14 @@ def print_document(document: object, out: TextIO | None = None) -> None:
     """Print anything that msgspec writes, as indented JSON."""
     text = msgspec.json.format(msgspec.json.encode(document)).decode()
     (out or sys.stdout).write(f"{text}\n")
+
+
+def dated(row: msgspec.Struct, *times: str) -> dict[str, object]:
+    """The fields of a row for a program; those of `times`, in ms since 1970, as text."""
+    return {
+        name: iso_utc(value) if name in times and value is not None else value
+        for name, value in msgspec.structs.asdict(row).items()
+    }
 
 
 def table_console(*, soft_wrap: bool = False) -> Console:

@@ -6,7 +6,6 @@ import math
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from rich.table import Table
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from stockstream.cli.author import command_author
 from stockstream.cli.db.common import Json, print_json, visiting
-from stockstream.cli.printing import table_console
+from stockstream.cli.printing import dated, table_console
 from stockstream.errors import StartError, UsageError
 from stockstream.quotes import iso_utc
 from stockstream.times import now_ms
@@ -36,6 +35,8 @@ from stockstream.users.token_rows import (
 if TYPE_CHECKING:
     from stockstream.cli.db.common import Visit
     from stockstream.users.accounts import Account
+
+_TIMES = ("created", "expires", "used", "revoked")
 
 tokens = App(
     name="tokens",
@@ -104,7 +105,7 @@ async def create(
             raise UsageError(f"--scope: {made.reason}; there are {there}")
         raise StartError(f"no token was made: {made.reason}")
     if as_json:
-        print_json({"token": token.text, **_document(made)})
+        print_json({"token": token.text, **dated(made, *_TIMES)})
         return 0
     sys.stdout.write(f"{token.text}\n")
     sys.stderr.write(
@@ -129,7 +130,7 @@ async def list_tokens(*, account: str | None = None, as_json: Json = False) -> i
         whose = None if account is None else (await _account(visit, account)).id
         found = await visit.ask(ListTokens(whose))
     if as_json:
-        print_json({"tokens": [_document(token) for token in found]})
+        print_json({"tokens": [dated(token, *_TIMES) for token in found]})
         return 0
     table = Table(box=None, pad_edge=False)
     for title in ("KEY", "ACCOUNT", "NAME", "SCOPES", "LAST USED", "STATE"):
@@ -166,7 +167,7 @@ async def revoke(key: str, *, as_json: Json = False) -> int:
     if isinstance(revoked, RowRefusal):
         raise UsageError(f"KEY: {revoked.reason}; `stockstream tokens list` shows them")
     if as_json:
-        print_json(_document(revoked))
+        print_json(dated(revoked, *_TIMES))
     else:
         sys.stdout.write(f"{revoked.key} of {revoked.account_name}: {_state(revoked, now_ms())}\n")
     return 0
@@ -193,12 +194,3 @@ def _state(token: ApiToken, now: int) -> str:
     if token.expires <= now:
         return f"expired {iso_utc(token.expires)[:16]}"
     return f"until {iso_utc(token.expires)[:16]}"
-
-
-def _document(token: ApiToken) -> dict[str, object]:
-    times = ("created", "expires", "used", "revoked")
-    fields = msgspec.structs.asdict(token)
-    return {
-        name: iso_utc(value) if name in times and value is not None else value
-        for name, value in fields.items()
-    }

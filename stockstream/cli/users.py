@@ -13,8 +13,9 @@ from cyclopts import App, Parameter
 from rich.table import Table
 from rich.text import Text
 
+from stockstream.cli.author import command_author
 from stockstream.cli.db.common import Json, Visit, print_json, visiting
-from stockstream.cli.printing import table_console
+from stockstream.cli.printing import dated, table_console
 from stockstream.errors import StartError, UsageError
 from stockstream.regular_files import read_regular
 from stockstream.times import to_datetime
@@ -29,7 +30,6 @@ from stockstream.users.accounts import (
     SetRole,
     check_name,
 )
-from stockstream.users.operator_audit import Author
 from stockstream.users.passwords import ArgonSettings, Passwords, check_password, new_password
 from stockstream.users.roles import Role
 from stockstream.users.rows import RowRefusal
@@ -38,12 +38,14 @@ from stockstream.users.sessions import EndSessions, ListSessions, SessionLimits
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from stockstream.users.operator_audit import Author
     from stockstream.users.sessions import Session
 
 T = TypeVar("T")
 
 LONGEST_FILE = 4_096
 """Bytes of a password's file. What is longer is another file."""
+_TIMES = ("created", "disabled", "seen", "expires")
 
 PasswordFile = Annotated[Path | None, Parameter(name="--password-file")]
 Generate = Annotated[bool, Parameter(name="--generate", negative=())]
@@ -76,12 +78,7 @@ class _Here:
     @property
     def author(self) -> Author:
         """The one who is logged in at this machine."""
-        try:
-            who = getpass.getuser()
-        except (OSError, KeyError):
-            who = "somebody"
-        node = self.visit.settings.node
-        return Author(f"{who} at {node}", None, "command", "", node)
+        return command_author(self.visit.settings)
 
     @property
     def limits(self) -> SessionLimits:
@@ -175,7 +172,7 @@ async def show(*, as_json: Json = False) -> int:
     async with _here() as here:
         found = await here.visit.ask(ListAccounts())
     if as_json:
-        print_json({"accounts": found})
+        print_json({"accounts": [dated(one, *_TIMES) for one in found]})
         return 0
     if not found:
         sys.stderr.write("there is no account yet: `stockstream users add NAME --role admin`\n")
@@ -301,7 +298,7 @@ async def sessions(name: str | None = None, *, as_json: Json = False) -> int:
         account = None if name is None else (await here.account(name)).id
         found = await here.visit.ask(ListSessions(here.limits, account))
     if as_json:
-        print_json({"sessions": found})
+        print_json({"sessions": [dated(one, *_TIMES) for one in found]})
         return 0
     table = Table(box=None, header_style="bold")
     for column in ("id", "account", "by", "from", "with", "since", "last used", "until"):
@@ -372,7 +369,7 @@ def _when(moment: int) -> str:
 def _tell(account: Account, text: str, password: str | None, as_json: bool) -> None:
     if as_json:
         shown = {} if password is None else {"password": password}
-        print_json({"account": account, **shown})
+        print_json({"account": dated(account, *_TIMES), **shown})
         return
     sys.stdout.write(f"{text}\n")
     if password is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,6 +70,7 @@ def test_an_account_from_its_first_day_to_its_last(
         )
     shown = document(users("sessions", "bob", "--json"))["sessions"]
     assert [one["account_name"] for one in shown] == ["bob"] * 3
+    assert all(re.fullmatch(r"\d{4}-.*Z", one["created"]) for one in shown), "as other commands do"
     assert "192.0.2.1" in users("sessions").out
     assert users("end", str(shown[0]["id"])).out == "1 session ended\n"
     assert users("end", str(shown[0]["id"])).code == 1

@@ -114,8 +114,8 @@ export class Connection {
   }
 
   /**
-   * Since when nobody knows whether this connection lives, ms of the clock; null without a doubt, or a
-   * connection. Only the answer to a ping sent since then ends it: a frame may have lain in the socket.
+   * Since when nobody knows whether this connection lives, ms of the clock; null without a doubt.
+   * One that proved right lasts until a server welcomes us. Only the answer to a ping sent since then ends it: a frame may have lain in the socket.
    */
   get doubtedSince() {
     return this.#doubtedSince;
@@ -219,6 +219,7 @@ export class Connection {
   #welcomed(heartbeat) {
     if (this.#state.name !== "connecting") return;
     this.#openedAt = this.#lastHeard;
+    this.#doubtedSince = null;
     this.#nodes.settle();
     this.#heartbeatMs = heartbeat * 1000;
     this.#enter({ name: "open" });
@@ -346,7 +347,8 @@ export class Connection {
     clock.clearTimeout(this.#pingTimer);
     this.#timer = this.#pingTimer = null;
     this.#ping = null;
-    this.#probedAt = this.#doubtedSince = null;
+    // A doubt stays: it proved right, and what is stale by it is so until a server is there again.
+    this.#probedAt = null;
     const socket = this.#socket;
     this.#socket = null;
     if (socket === null) return;

@@ -285,7 +285,12 @@ describe("waking up (network back, page looked at again)", () => {
     }
     clock.advance(4);
     assert.equal(connection.state.name, "waiting");
-    assert.equal(connection.doubtedSince, null, "there is nothing to doubt");
+    assert.notEqual(connection.doubtedSince, null, "no row is live again because the doubt proved right");
+    clock.advance(BACKOFF_MAX_MS);
+    assert.notEqual(connection.doubtedSince, null, "nor after attempts in vain");
+    connection.wake();
+    last().says(welcome());
+    assert.equal(connection.doubtedSince, null);
   });
 });
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +16,12 @@ from stockstream import part_settings
 from stockstream.application import Addresses, bind, build
 from stockstream.changing_secrets import Current
 from stockstream.config import Settings
+from stockstream.telemetry.log_levels import LOGGERS, ROOT
 from supervision import ActorSnapshot, Crash, ExitReason, System, snapshot
 from supervision.events import Exited, FailedStart
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from stockstream.upstreams import Upstream
     from supervision import Event
@@ -105,10 +107,23 @@ async def running_tree(
     crashed, unless it `may_crash`: a kill is no crash.
     """
     async with AsyncExitStack() as stack:
+        stack.enter_context(_levels_kept())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="stockstream-test-"))
         given = {"data_directory": Path(folder), "database_url": NO_DATABASE, **settings}
         running = _running_tree(given, upstreams, keys or {}, may_crash=may_crash)
         yield await stack.enter_async_context(running)
+
+
+@contextmanager
+def _levels_kept() -> Iterator[None]:
+    """The levels of loggers are the process's, and may be lent for longer than the tree runs."""
+    loggers = [logging.getLogger(None if name == ROOT else name) for name in LOGGERS]
+    before = [logger.level for logger in loggers]
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pytest
 import trio
@@ -16,17 +15,7 @@ from stockstream.errors import UsageError
 from tests.integration.admin.operators import by_token, somebody, token_of
 from tests.support.tree import running_tree
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 PATH = "/admin/api/loggers"
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    level = logging.getLogger("bus").level
-    yield
-    logging.getLogger("bus").setLevel(level)
 
 
 async def test_a_level_is_lent_shown_and_taken_back(capsys: pytest.CaptureFixture[str]) -> None:

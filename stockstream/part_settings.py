@@ -58,6 +58,7 @@ from web.parts import WebSettings
 from web.request_limits import RequestLimits
 from web.server import AllowedHosts, machine_names
 from web.throttles import Throttles
+from web.traffic import Traffic
 from web.users.access import CHANGES, NEW_ROWS
 from web.users.break_glass import WRONG_TOKENS, AdminAccess
 from web.users.browser_users import BrowserUsers
@@ -395,6 +396,7 @@ def web(
         oidc=oidc(settings),
         attempts=Attempts([secret, *([] if previous is None else [previous])]),
         throttles=limited,
+        traffic=Traffic(),
         login_needed=settings.dashboard == "login",
         session_cookies=SessionCookies(secret, instance, settings.base_path, previous=previous),
         session_limits=sessions(settings),

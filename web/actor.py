@@ -43,7 +43,7 @@ REQUESTS = 1_000
 """HTTP connections beside the WebSockets, which have a limit of their own."""
 LOCAL_RESERVE = 64
 """HTTP connections beyond all limits for programs on this machine, as `stockstream tree`."""
-VITAL_PATHS = ("/health/live", "/health/ready")
+VITAL_PATHS = ("/health/live", "/health/ready", "/health/traffic")
 """Answered under any load: an orchestrator restarts a node that does not answer."""
 UNACKNOWLEDGED_SECONDS = 30.0
 """A machine that acknowledges nothing of what was sent to it for so long is gone (W17). Shorter,
@@ -104,6 +104,7 @@ class Web(Actor):
             learn_instance, settings.instance, parts.database, settings.data_directory
         )
         self.tasks.start_soon(self.clients.watch_credentials)
+        settings.traffic.begin()
         self._server: Server = await self.tasks.start(self._run, app, listeners, config)
 
     def _statistics(self) -> ServerStatistics:
@@ -124,6 +125,7 @@ class Web(Actor):
         Its tasks are cancelled after this, and with them every connection that is left.
         """
         _log.info("draining %d clients (%s)", len(self.clients), reason)
+        self._settings.traffic.drain()
         self._server.drain(self._settings.drain_timeout)
         self._streams.close()
         members = self._tables.members.value

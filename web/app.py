@@ -129,7 +129,7 @@ def create_app(
     app.register_blueprint(upgrade())
     app.register_blueprint(metrics(parts, clients.admission.statistics, statistics))
     app.register_blueprint(cluster(parts.tables, token_needed=token_needed(parts.settings)))
-    app.register_blueprint(health(parts.tables, now))
+    app.register_blueprint(health(parts.tables, parts.settings.traffic, now))
     app.register_blueprint(watchlists_api(parts.database))
     app.register_blueprint(alerts_api(parts))
     app.register_blueprint(fired_api(parts))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from web.cookies import Instance
     from web.server import AllowedHosts, StaticFiles
     from web.throttles import Throttles
+    from web.traffic import Traffic
     from web.users.break_glass import AdminAccess
     from web.users.browser_users import BrowserUsers
     from web.users.principal import Principals
@@ -72,6 +73,7 @@ class WebSettings:
     oidc: OidcSettings | None
     attempts: Attempts
     throttles: Throttles
+    traffic: Traffic
     login_needed: bool
     session_cookies: SessionCookies
     session_limits: SessionLimits

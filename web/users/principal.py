@@ -50,7 +50,7 @@ BREAK_GLASS = frozenset(Scope) - {Scope.LOAD}
 """What the admin token is for on this machine: all, whatever state the accounts are in."""
 BREAK_GLASS_ELSEWHERE = frozenset({Scope.METRICS_READ})
 """What it is for from other machines: a Prometheus shows it."""
-NOBODYS = frozenset({"static", "health.live", "health.ready"})
+NOBODYS = frozenset({"static", "health.live", "health.ready", "health.new_clients"})
 """Endpoints that answer everybody the same, and do not ask who it is."""
 MOST_COOKIES = 4
 """Sessions of one request that are looked up. A browser has one; an odd one has a few."""

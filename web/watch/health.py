@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it is ready to serve."""
+"""Whether the process lives, is ready to serve, and should be sent new clients."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from stockstream.symbol_states import stale_count
 from stockstream.times import Moment, tell
 from stockstream.upstreams import circuits_of, current_state, feed_of_all, worst_circuit
 from web.answers import json_answer
+from web.traffic import TrafficState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from stockstream.statuses import CircuitStatus, FeedStatus, Members, ReplicaStatus
     from stockstream.tables import Tables
+    from web.traffic import Traffic
 
 TAKES_CLIENTS = frozenset({NodeState.READY, NodeState.ALONE})
 OPEN_TOO_LONG_SECONDS = 60.0
@@ -134,7 +136,7 @@ def _replica(status: ReplicaStatus | None) -> dict[str, object] | None:
     }
 
 
-def health(tables: Tables, wall_clock_ms: Callable[[], int]) -> Blueprint:
+def health(tables: Tables, traffic: Traffic, wall_clock_ms: Callable[[], int]) -> Blueprint:
     """The routes under `/health`."""
     blueprint = Blueprint("health", __name__, url_prefix="/health")
 
@@ -147,5 +149,10 @@ def health(tables: Tables, wall_clock_ms: Callable[[], int]) -> Blueprint:
         is_ready, checks = readiness(tables, wall_clock_ms())
         body = {"status": "ready" if is_ready else "not_ready", "checks": checks}
         return json_answer(body, 200 if is_ready else 503)
+
+    @blueprint.get("/traffic")
+    async def new_clients() -> Response:
+        state = traffic.state(tables)
+        return json_answer({"status": state}, 200 if state is TrafficState.OPEN else 503)
 
     return blueprint

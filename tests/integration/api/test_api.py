@@ -210,6 +210,7 @@ KINDS = {
     "options": ("OPTIONS", "/", 200),
     "health": ("GET", "/health/live", 200),
     "readiness": ("GET", "/health/ready", 200),
+    "traffic": ("GET", "/health/traffic", 200),
     "static": ("GET", "/static/js/main.js", 200),
     "missing static": ("GET", "/static/nothing.js", 404),
     "no way out of static": ("GET", "/static/%2e%2e/app.py", 404),
@@ -266,8 +267,12 @@ async def test_ready_goes_with_the_feed_and_live_does_not(nursery: trio.Nursery)
         assert answer.json()["status"] == "not_ready"
         assert answer.json()["checks"]["feed"]["ok"] is False
         assert (await http.get("/health/live")).json() == {"status": "live"}
+        traffic = await http.get("/health/traffic")
+        assert (traffic.status_code, traffic.json()) == (503, {"status": "starting"})
         await api.start()
         await seen(tree, nursery)
+        traffic = await http.get("/health/traffic")
+        assert (traffic.status_code, traffic.json()) == (200, {"status": "open"})
         answer = await http.get("/health/ready")
         assert (answer.status_code, answer.json()["status"]) == (200, "ready")
         api.stop()

@@ -44,6 +44,7 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "GET /static/<path:filename>": None,
     "GET /health/live": None,
     "GET /health/ready": None,
+    "GET /health/traffic": None,
     "GET /login": DOOR,
     "POST /login": DOOR,
     "POST /logout": DOOR,

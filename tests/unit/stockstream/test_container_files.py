@@ -177,9 +177,9 @@ def test_the_files_of_secrets_are_written_from_env(tmp_path: Path):
 
 
 def test_the_balancer_takes_its_configuration(tmp_path: Path):
-    """By its own check; a node that is not ready gets no clients."""
+    """By its own check; a node that starts or ends gets no clients, and one without prices does."""
     text = yaml.safe_load(COMPOSE)["configs"]["balancer"]["content"]
-    assert "/health/ready" in text
+    assert "uri /health/traffic " in text
     haproxy = shutil.which("haproxy")
     if haproxy is None:
         pytest.skip("no haproxy here: `scripts/proxies` installs it")

@@ -16,8 +16,35 @@ LARGEST_LEAD_MS = DAY_MS
 """A tick's time is at most so far after it was received: the clocks of live providers by minutes,
 and an import takes in nothing beyond it. So a question about times can leave out whole partitions.
 """
-INTERVALS = {"1m": MINUTE_MS, "5m": 5 * MINUTE_MS, "1h": HOUR_MS, "1d": DAY_MS}
-"""Length of each interval in ms; candles begin at whole multiples of it, in UTC."""
+STORED = {"1m": MINUTE_MS, "5m": 5 * MINUTE_MS, "1h": HOUR_MS, "1d": DAY_MS}
+"""The intervals that the database has, and their lengths in ms."""
+MADE_OF = {"15m": "5m", "30m": "5m", "4h": "1h", "1w": "1d"}
+"""The others are put together from stored ones when they are asked for."""
+INTERVALS = {
+    "1m": MINUTE_MS,
+    "5m": 5 * MINUTE_MS,
+    "15m": 15 * MINUTE_MS,
+    "30m": 30 * MINUTE_MS,
+    "1h": HOUR_MS,
+    "4h": 4 * HOUR_MS,
+    "1d": DAY_MS,
+    "1w": 7 * DAY_MS,
+}
+"""Length of each interval in ms. Candles begin at whole multiples of it after `FIRST_MONDAY_MS`:
+days at midnight UTC, weeks at that of Monday.
+"""
+FIRST_MONDAY_MS = 4 * DAY_MS
+"""5 January 1970."""
+
+
+def begin_of(moment: int, length: int) -> int:
+    """When the candle begins that a moment belongs to; ms since 1970."""
+    return moment - (moment - FIRST_MONDAY_MS) % length
+
+
+def first_begin(moment: int, length: int) -> int:
+    """When the first candle begins at that moment or later."""
+    return moment + (FIRST_MONDAY_MS - moment) % length
 
 
 class Tick(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -91,7 +118,7 @@ def fold(ticks: Iterable[Tick], length: int = MINUTE_MS) -> list[Candle]:
     found: dict[tuple[str, int], _Draft] = {}
     for tick in ticks:
         at, price = tick.ts, tick.price
-        key = (tick.symbol, at - at % length)
+        key = (tick.symbol, at - (at - FIRST_MONDAY_MS) % length)
         draft = found.get(key)
         if draft is None:
             found[key] = _Draft(price, price, price, price, 1, at, at, tick.currency)

@@ -8,7 +8,14 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from stockstream.database.query import Query
-from stockstream.history.candles import INTERVALS, LARGEST_LEAD_MS, Candle, Tick
+from stockstream.history.candles import (
+    INTERVALS,
+    LARGEST_LEAD_MS,
+    MADE_OF,
+    Candle,
+    Tick,
+    first_begin,
+)
 from stockstream.history.growing import GATHERED, JOINED, of_one_currency
 from stockstream.times import EARLIEST, to_datetime
 
@@ -44,7 +51,7 @@ SELECT {_COLUMNS}, date_bin($6::interval, start, '1970-01-01 00:00+00') AS bin F
     SELECT {_COLUMNS} FROM candles JOIN bins ON start >= bin AND start < bin + $6::interval
     WHERE "interval" = $7 AND symbol = $2 AND start NOT IN (SELECT start FROM grown)) parts
 """  # noqa: S608 - constants of ours
-_ROLLED = f"""
+_ROWS = f"""
 WITH due AS MATERIALIZED (
     SELECT DISTINCT hour, hour < (SELECT before FROM thinned WHERE source = 'candles_1m') AS late
     FROM rollups_due WHERE hour > $3::timestamptz - interval '1 hour' AND hour < $4),
@@ -59,7 +66,7 @@ bins AS MATERIALIZED (
     SELECT DISTINCT date_bin($6::interval, start, '1970-01-01 00:00+00') AS bin FROM grown),
 anew AS (
     SELECT bin, {GATHERED} FROM {of_one_currency(_PARTS, "bin")} GROUP BY bin)
-{_CANDLE} FROM (
+SELECT {_COLUMNS} FROM (
     (SELECT {_COLUMNS} FROM candles
      WHERE "interval" = $1 AND symbol = $2 AND start >= $3 AND start < $4
      AND start NOT IN (SELECT bin FROM bins)
@@ -69,6 +76,16 @@ anew AS (
      ORDER BY bin DESC LIMIT $5)
 ) AS both_sides ORDER BY start DESC LIMIT $5
 """  # noqa: S608 - constants of ours
+_ROLLED = f"{_CANDLE} FROM ({_ROWS}) AS rows ORDER BY start DESC"
+# Candles of $9, from all those of $1 that are in them.
+_BINNED = (
+    f"SELECT *, date_bin($9::interval, start, '1970-01-05 00:00+00') AS bin FROM ({_ROWS}) AS rows"  # noqa: S608
+)
+_DERIVED = f"""
+{_CANDLE} FROM (
+    SELECT bin AS start, {GATHERED} FROM {of_one_currency(_BINNED, "bin")} GROUP BY bin) AS made
+ORDER BY start DESC LIMIT $10
+"""  # noqa: S608
 # `received` lets the server leave out the partitions of days before.
 _TICKS = """
 SELECT symbol, exchange, price, (date_part('epoch', ts) * 1000)::bigint,
@@ -115,7 +132,7 @@ class FetchCandles(Query[list[Candle]]):
     """The last `limit` candles that start in [`start`, `end`), oldest first; ms since 1970.
 
     A stretch without ticks has no candle. `interval` is one of `INTERVALS`; both bounds count as
-    whole multiples of it (the first one at or after `start`).
+    begins of its candles (the first one at or after `start`).
     """
 
     symbol: str
@@ -127,16 +144,26 @@ class FetchCandles(Query[list[Candle]]):
     async def run(self, connection: Connection) -> list[Candle]:
         """Ask."""
         length = INTERVALS[self.interval]
-        start, end = (-(-moment // length) * length for moment in (self.start, self.end))
+        start, end = (first_begin(moment, length) for moment in (self.start, self.end))
         bounds = to_datetime(start), to_datetime(end)
-        given = self.interval, self.symbol, *bounds, self.limit
-        if self.interval == "1m":
+        source = MADE_OF.get(self.interval, self.interval)
+        # So many of the source are at least `limit` candles, and where they are no more than that,
+        # the oldest is whole.
+        most = self.limit * (length // INTERVALS[source])
+        given = source, self.symbol, *bounds, most
+        if source == "1m":
             rows = await connection.fetch(STORED_CANDLES, *given)
         else:
-            part = "5m" if self.interval == "5m" else "1h"
-            whole = timedelta(milliseconds=length)
+            part = "5m" if source == "5m" else "1h"
+            whole = timedelta(milliseconds=INTERVALS[source])
             short = timedelta(milliseconds=INTERVALS[part])
-            rows = await connection.fetch(_ROLLED, *given, whole, part, short)
+            if source == self.interval:
+                rows = await connection.fetch(_ROLLED, *given, whole, part, short)
+            else:
+                made = timedelta(milliseconds=length)
+                rows = await connection.fetch(
+                    _DERIVED, *given, whole, part, short, made, self.limit
+                )
         candles = [Candle(self.symbol, *row) for row in reversed(rows)]
         told = next((c.currency for c in reversed(candles) if c.currency is not None), None)
         return [candle for candle in candles if candle.currency in {None, told}]

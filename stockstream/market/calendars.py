@@ -23,7 +23,7 @@ import msgspec
 from stockstream.market.exchange_zones import NEVER_CLOSES
 from stockstream.quotes import TradingSession
 from stockstream.statuses import MarketSession
-from stockstream.times import DAY_MS
+from stockstream.times import DAY_MS, to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +87,32 @@ def next_change(calendar: str, moment: int) -> int:
         if session.since > moment:
             return session.since
     return moment - moment % DAY_MS + DAY_MS  # the days that are kept are those of UTC
+
+
+def trading_days_begin(calendar: str | None, moment: int, count: int) -> int | None:
+    """When the first of the last `count` trading days began, with the trading before its session.
+
+    The newest is the last day whose session had begun by that moment. None where nobody knows the
+    hours, and for what never closes. Of days before the file begins the holidays are not known:
+    they count as trading days.
+    """
+    if calendar is None or calendar == NEVER_CLOSES:
+        return None
+    market = FILE.markets[calendar]
+    zone = ZoneInfo(market.zone)
+    day = to_datetime(moment).astimezone(zone).date()
+    if not FILE.first <= day <= market.until:
+        return None
+    # No market is closed for as long, nor open on fewer days than every third.
+    for _ in range(3 * count + LONGEST_REST):
+        hours = market.on(day)
+        if hours and _ms(day, hours[0][0], zone) <= moment:
+            count -= 1
+            if count == 0:
+                around = _PRE_AND_POST.get(calendar)
+                return _ms(day, hours[0][0] if around is None else around[0], zone)
+        day -= timedelta(days=1)
+    return None
 
 
 def _of_the_day(calendar: str | None, moment: int) -> Sequence[MarketSession]:

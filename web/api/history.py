@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 from quart import Blueprint
 
-from stockstream.history.candles import INTERVALS
+from stockstream.history.candles import INTERVALS, begin_of
 from stockstream.history.coverage import Recording, recording
 from stockstream.history.queries import Cursor, FetchCandles, FetchTicks
 from stockstream.history.tick_lines import FIRST_MOMENT, LAST_MOMENT
@@ -17,7 +18,7 @@ from stockstream.times import DAY_MS
 from stockstream.users.roles import Scope
 from web.api.answers import AGE, dated
 from web.api.openapi import documented
-from web.api.ranges import AHEAD_MS, Range, last, up_to_now
+from web.api.ranges import AHEAD_MS, Range, calendar_of, last
 from web.asking import DATABASE_ERRORS, ask_database
 from web.parameters import SYMBOL, choice, cursor, moment, whole
 from web.users.gate import require
@@ -156,7 +157,10 @@ def history_api(tables: Tables, database: ActorRef, wall_clock_ms: Callable[[], 
         if length is None:
             chosen = _range(asked[CANDLES_FROM], asked[CANDLES_TO], widest, now)
         else:
-            chosen = up_to_now(length, step, now).within(widest + step, "last")
+            chosen = length.range(step, now, calendar_of(tables, symbol))
+            if length.unit == "all":
+                chosen = replace(chosen, start=max(chosen.start, begin_of(now - widest, step)))
+            chosen.within(widest + step, "last")
         # Before the database is asked: what waits now may be in its answer, and not the other way.
         waiting = recording(tables, now)
         query = FetchCandles(symbol, interval, chosen.start, chosen.end, limit)

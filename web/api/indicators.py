@@ -9,7 +9,7 @@ import msgspec
 import trio
 from quart import Blueprint
 
-from stockstream.history.candles import INTERVALS
+from stockstream.history.candles import INTERVALS, begin_of
 from stockstream.history.indicators import (
     STREAMING,
     IndicatorKind,
@@ -22,7 +22,7 @@ from stockstream.users.roles import Scope
 from web.api.answers import AGE, dated
 from web.api.history import INTERVAL
 from web.api.openapi import documented
-from web.api.ranges import AHEAD_MS, Range, last, up_to_now
+from web.api.ranges import AHEAD_MS, Range, calendar_of, last
 from web.asking import DATABASE_ERRORS, ask_database
 from web.parameters import SYMBOL, Parameter, choice, moment, once, read_whole, whole
 from web.users.gate import require
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from web.parameters import Asked
 
 LONGEST_PERIOD = 200
-MOST_POINTS = 1000
+MOST_POINTS = 2000
 USUAL_POINTS = 300
 USUAL = {
     IndicatorKind.SMA: 20,
@@ -146,7 +146,7 @@ def indicators_api(
         (`volatility`). The live price moves the last one.
         """
         now = wall_clock_ms()
-        wanted = read_indicator_query(asked, now)
+        wanted = read_indicator_query(asked, now, calendar_of(tables, asked[SYMBOL]))
         settling = prices_until_settled(wanted.kind, wanted.period)
         count = wanted.limit + settling
         query = FetchCandles(wanted.symbol, wanted.interval, 0, wanted.end, count)
@@ -187,7 +187,7 @@ def joined(
     length = INTERVALS[wanted.interval]
     # As the recorder places it: not in the future, where the provider's clock is ahead.
     at = min(row.quote.timestamp, row.quote.received)
-    start = at - at % length
+    start = begin_of(at, length)
     newest = candles[-1] if candles else None
     if start >= wanted.end or (newest is not None and at < newest.last_at):
         return closes, None
@@ -210,8 +210,8 @@ async def values(closes: Iterable[Close], wanted: IndicatorQuery, unsettled: int
     return points[-wanted.limit :]
 
 
-def read_indicator_query(asked: Asked, now: int) -> IndicatorQuery:
-    """What is asked for.
+def read_indicator_query(asked: Asked, now: int, calendar: str | None) -> IndicatorQuery:
+    """What is asked for; `calendar` is that of the symbol.
 
     Raises:
         InvalidParameterError: `from` is not before `to`.
@@ -220,7 +220,7 @@ def read_indicator_query(asked: Asked, now: int) -> IndicatorQuery:
     if length is None:
         chosen = Range(asked[FROM] or 0, now + AHEAD_MS if end is None else end).check()
     else:
-        chosen = up_to_now(length, INTERVALS[interval], now)
+        chosen = length.range(INTERVALS[interval], now, calendar)
     return IndicatorQuery(
         symbol=asked[SYMBOL],
         kind=asked[INDICATOR],

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 
 from stockstream.history import upkeep
-from stockstream.history.candles import INTERVALS, Candle, Tick
+from stockstream.history.candles import INTERVALS, Candle, Tick, begin_of
 from stockstream.history.queries import FetchCandles
 from stockstream.history.recording import Record
 from stockstream.history.rolling import Rebuild, RollUp
@@ -94,7 +94,7 @@ class Model:
         wanted: dict[int, list[Tick]] = defaultdict(list)
         for tick in self.ticks.values():
             if tick.symbol == symbol:
-                wanted[tick.ts - tick.ts % length].append(tick)
+                wanted[begin_of(tick.ts, length)].append(tick)
         if interval != "1m" and [candle.start for candle in found] != sorted(wanted):
             yield f"{symbol} {interval}: {[c.start for c in found]} for {sorted(wanted)}"
         for candle in found:
@@ -233,7 +233,7 @@ class Machine:
     async def _check(self, *intervals: str) -> None:
         for symbol in SYMBOLS:
             for interval in intervals:
-                asked = FetchCandles(symbol, interval, DAY - 9 * DAY_MS, self._now + DAY_MS, 5_000)
+                asked = FetchCandles(symbol, interval, DAY - 16 * DAY_MS, self._now + DAY_MS, 5_000)
                 found = await self._ask(asked)
                 if interval == "1m":
                     # Late ones of minutes that are gone wait for their roll-up, then go too.

@@ -14,7 +14,7 @@ import trio
 from stockstream.database.pool import PoolSettings
 from stockstream.database.query import Purpose, Query, Unavailable
 from stockstream.history import partitions, retention
-from stockstream.history.candles import INTERVALS, fold
+from stockstream.history.candles import INTERVALS, STORED, fold
 from stockstream.history.queries import FetchCandles
 from stockstream.history.recording import Record
 from stockstream.history.rolling import Rebuild, RollUp
@@ -68,6 +68,9 @@ async def same_as_folded(history: History, ticks: list[object]) -> None:
     for interval, length in INTERVALS.items():
         found = await history.ask(FetchCandles("AAPL", interval, 0, EVER, 5000))
         assert found == fold(ticks, length), interval  # type: ignore[arg-type]
+        # Of those that are put together, the oldest of an answer is whole too.
+        newest = await history.ask(FetchCandles("AAPL", interval, 0, EVER, 3))
+        assert newest == found[-3:], interval
 
 
 @pytest.mark.proves("H5", "H11")
@@ -92,7 +95,7 @@ async def test_coarser_candles_are_right_before_and_after_each_roll_up(database_
         stored = await history.select(
             'SELECT "interval", count(*) FROM candles GROUP BY 1 ORDER BY 1'
         )
-        wanted = {name: len(fold(ticks, length)) for name, length in INTERVALS.items()}
+        wanted = {name: len(fold(ticks, length)) for name, length in STORED.items()}
         assert dict(stored) == wanted
 
 

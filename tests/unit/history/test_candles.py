@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockstream.history.candles import INTERVALS, Candle, Tick, fold
-from stockstream.times import MINUTE_MS
+from stockstream.history.candles import (
+    INTERVALS,
+    MADE_OF,
+    STORED,
+    Candle,
+    Tick,
+    begin_of,
+    first_begin,
+    fold,
+)
+from stockstream.times import MINUTE_MS, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,5 +107,20 @@ def test_a_candle_is_in_one_currency() -> None:
 
 def test_intervals_divide_a_day() -> None:
     """So that coarser candles are made of whole finer ones, and days begin at midnight UTC."""
-    lengths = sorted(INTERVALS.values())
-    assert all(b % a == 0 for a, b in pairwise(lengths))
+    for lengths in (STORED.values(), INTERVALS.values()):
+        assert all(b % a == 0 for a, b in pairwise(lengths))
+    assert {*STORED, *MADE_OF} == {*INTERVALS}
+    assert all(INTERVALS[name] % STORED[source] == 0 for name, source in MADE_OF.items())
+
+
+@pytest.mark.parametrize(
+    ("day", "monday"), [("2026-11-30", "2026-11-30"), ("2026-12-06", "2026-11-30"),
+                        ("1969-12-31", "1969-12-29"), ("2027-01-01", "2026-12-28")],
+)  # fmt: skip
+def test_weeks_begin_on_monday(day: str, monday: str) -> None:
+    """At midnight UTC, before 1970 too."""
+    week = INTERVALS["1w"]
+    last = to_ms(datetime.fromisoformat(f"{day}T23:59:59.999Z"))
+    begin = to_ms(datetime.fromisoformat(f"{monday}T00:00:00Z"))
+    assert begin_of(last, week) == begin == begin_of(begin, week) == first_begin(begin, week)
+    assert first_begin(last, week) == begin + week

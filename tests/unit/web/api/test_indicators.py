@@ -26,7 +26,7 @@ AAPL = Symbol("AAPL")
 
 
 def read(symbol, given, now):
-    return read_indicator_query(read_parameters(PARAMETERS, {"symbol": symbol}, given), now)
+    return read_indicator_query(read_parameters(PARAMETERS, {"symbol": symbol}, given), now, None)
 
 
 def wanted(kind=IndicatorKind.SMA, period=2, start=0, end=NOW + AHEAD_MS, limit=300, interval="1m"):
@@ -74,8 +74,8 @@ def test_all_parameters_are_taken():
         ("period", "0000000205", "period: a whole number from 2 to 200, not '0000000205'"),
         ("period", "1.5", "period: a whole number from 2 to 200, not '1.5'"),
         ("period", "\u0662\u0660", "period: a whole number from 2 to 200, not '\u0662\u0660'"),
-        ("interval", "2m", "interval: one of 1m, 5m, 1h, 1d, not '2m'"),
-        ("limit", "-1", "limit: a whole number from 1 to 1000, not '-1'"),
+        ("interval", "2m", "interval: one of 1m, 5m, 15m, 30m, 1h, 4h, 1d, 1w, not '2m'"),
+        ("limit", "-1", "limit: a whole number from 1 to 2000, not '-1'"),
         ("from", "yesterday", "from: a time with its zone"),
         ("from", "2026-11-22T08:00:00", "from: a time with its zone"),
         ("from", "2027-01-01T00:00:00Z", "from: 2027-01-01T00:00:00.000Z is not before to"),

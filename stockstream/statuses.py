@@ -202,13 +202,22 @@ class FeedStatus(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
+class SeenTrouble(msgspec.Struct, frozen=True):
+    """A trouble of a feed, as it was seen last. `said` are the upstream's own words, masked."""
+
+    at: Moment
+    detail: str
+    said: str | None = None
+
+
 class FeedFigures(msgspec.Struct, frozen=True):
     """What went wrong with a feed since its start, for operators.
 
-    `troubles` counts by kind, bad items each.
+    `troubles` counts by kind, bad items each; `seen` has the last of each kind.
     """
 
     troubles: Mapping[str, int]
+    seen: Mapping[str, SeenTrouble] = {}
 
 
 class FetchFigures(msgspec.Struct, frozen=True):
@@ -497,11 +506,22 @@ class WebhookStatus(msgspec.Struct, frozen=True):
     under_way: int = 0
 
 
+class OpenNotice(NamedTuple):
+    """Something that operators were told of and that is not well again; `at` in ms since 1970."""
+
+    kind: str
+    subject: str
+    state: str
+    text: str
+    at: int
+
+
 class NoticeFigures(msgspec.Struct, frozen=True):
     """The notices for operators. Counts are of this process; `waiting` to be posted now.
 
     They were `said` by kind; of these, `held` came within a minute after the same one. `failed`
     counts single attempts to post; `given_up` and `dropped` are notices that are not posted.
+    Those in `open` are bad, and nobody has said since that they are well again.
     """
 
     said: Mapping[str, int] = {}
@@ -511,6 +531,7 @@ class NoticeFigures(msgspec.Struct, frozen=True):
     given_up: int = 0
     dropped: int = 0
     waiting: int = 0
+    open: tuple[OpenNotice, ...] = ()
 
 
 class Holding(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ Each has one writer, by path, or each row of it has; anyone reads. Values are im
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -166,7 +166,8 @@ class Tables:
 
     `quotes`: the last quote of each symbol, and the seq its next one counts from. `feeds`,
     `feed_figures`, `fetches`, `quote_ages`, `confirmations`, `upstream_clocks`, `circuits` and
-    `circuit_figures`: a row for each upstream, by its name; `stockstream.upstreams` and
+    `circuit_figures`: a row for each upstream, by its name, and so in `refusals`, which are live
+    counts of how often each symbol was refused; `stockstream.upstreams` and
     `stockstream.symbol_states` tell what they come to together. `pushes` has a row for each
     upstream that pushes, `allowances` for each that is polled within limits; `routing` is empty
     where there are no providers to choose from. In a cluster, `told_circuits` has the circuit of
@@ -196,6 +197,9 @@ class Tables:
     )
     confirmations: Table[str, Confirmations] = field(
         default_factory=lambda: Table("confirmations", writer=paths.feed)
+    )
+    refusals: Table[str, Counter[Symbol]] = field(
+        default_factory=lambda: Table("refusals", writer=paths.feed)
     )
     upstream_clocks: Table[str, UpstreamClock] = field(
         default_factory=lambda: Table("upstream_clocks", writer=paths.feed)

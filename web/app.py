@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from supervision import correlation_id
 from web.admin.audit import audit_api
 from web.admin.chaos import chaos_api
+from web.admin.items import items_api
 from web.admin.loggers import loggers_api
 from web.admin.page import admin
 from web.admin.reading import admin_api
@@ -143,24 +144,32 @@ def create_app(
         admin(parts),
     ):
         app.register_blueprint(pages_of)
-    app.register_blueprint(admin_api(parts, streams, clients.credentials.held))
-    app.register_blueprint(audit_api(parts))
-    app.register_blueprint(people_tokens_api(parts))
-    app.register_blueprint(loggers_api(parts.system, parts.telemetry.levels))
-    app.register_blueprint(
-        chaos_api(
-            parts.system,
-            parts.chaos,
-            node=parts.settings.node,
-            enabled=parts.settings.chaos_enabled,
-            access=parts.settings.admin,
-        )
-    )
+    for for_operators in _operations(parts, streams, clients):
+        app.register_blueprint(for_operators)
 
     app.register_error_handler(HTTPException, _error)
     app.register_error_handler(Exception, _crash)
     app.after_request(_add_headers)
     return app
+
+
+def _operations(parts: Parts, streams: EventStreams, clients: Clients) -> list[Blueprint]:
+    """What stands behind the admin page."""
+    settings = parts.settings
+    return [
+        admin_api(parts, streams, clients.credentials.held),
+        items_api(parts),
+        audit_api(parts),
+        people_tokens_api(parts),
+        loggers_api(parts.system, parts.telemetry.levels),
+        chaos_api(
+            parts.system,
+            parts.chaos,
+            node=settings.node,
+            enabled=settings.chaos_enabled,
+            access=settings.admin,
+        ),
+    ]
 
 
 def _doors(parts: Parts) -> list[Blueprint]:

@@ -45,6 +45,8 @@ class NoticeBook:
         """All that was said, by kind."""
         self.held = 0
         """Of these, the ones that came within a minute after the same one."""
+        self.bad: OrderedDict[tuple[NoticeKind, str], tuple[Said, int]] = OrderedDict()
+        """What was said last of each subject, and when, where that is bad."""
         self._minutes: OrderedDict[tuple[str, str, str], _Minute] = OrderedDict()
         self._states: dict[tuple[str, str], str] = {}
         self._due: deque[Told] = deque(maxlen=MOST_DUE)
@@ -53,6 +55,11 @@ class NoticeBook:
         """Have it told, at once or when its minute is over."""
         self.said[said.kind] += 1
         self._states[said.kind, said.subject] = said.state
+        self.bad.pop((said.kind, said.subject), None)
+        if said.bad:
+            self.bad[said.kind, said.subject] = (said, at)
+            if len(self.bad) > MOST_KNOWN:
+                self.bad.popitem(last=False)
         key = (said.kind, said.subject, said.state)
         minute = self._minutes.get(key)
         if minute is not None and now < minute.ends:

@@ -22,7 +22,7 @@ from stockstream.notices.letters import Letters, letter_of
 from stockstream.notices.notice import Notice
 from stockstream.notices.watch import Watch, said_by
 from stockstream.quotes import iso_utc
-from stockstream.statuses import NoticeFigures
+from stockstream.statuses import NoticeFigures, OpenNotice
 from stockstream.times import now_ms
 from supervision import Actor, handles
 
@@ -148,6 +148,10 @@ class Notices(Actor):
             letters.given_up,
             letters.dropped,
             len(letters),
+            tuple(
+                OpenNotice(said.kind.value, said.subject, said.state, said.text, at)
+                for said, at in book.bad.values()
+            ),
         )
         if row != self._tables.notices.value:
             self._tables.notices.put(row)

@@ -29,6 +29,7 @@ from stockstream.telemetry.process import ProcessSample
 from stockstream.times import Moment
 from stockstream.upstreams import feed_of_all
 from web.admin.symbols import SymbolsDocument, symbols_of
+from web.admin.verdict import Verdict, verdict
 
 if TYPE_CHECKING:
     from stockstream.delivery.lanes import Connections, Lane
@@ -178,6 +179,7 @@ class Overview(msgspec.Struct, frozen=True):
     subscriber_failures: int
     event_streams: int
     cluster: ClusterDocument | None
+    verdict: Verdict
     routes: list[RouteDocument] = []
 
 
@@ -200,6 +202,7 @@ def overview(parts: Parts, event_streams: int) -> Overview:
         subscriber_failures=parts.system.subscriber_failures,
         event_streams=event_streams,
         cluster=cluster_document(parts.tables),
+        verdict=verdict(parts, now),
         routes=_routes(parts.tables.routing.value),
     )
 

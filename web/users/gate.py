@@ -58,6 +58,7 @@ _LOGINS = frozenset({"login", "oidc", "admin"})
 _SCOPES_OF_ROOMS = {
     "admin_api": Scope.ADMIN_READ,
     "chaos_api": Scope.ADMIN_READ,
+    "items_api": Scope.ADMIN_READ,
     "loggers_api": Scope.ADMIN_READ,
     "audit_api": Scope.USERS_WRITE,
     "people_tokens_api": Scope.USERS_WRITE,

@@ -5,12 +5,12 @@ Used by the feed alone, at the path that may write the row, which outlives it.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import structlog
 
-from stockstream.market.confirmations import Answer, after, rejected
+from stockstream.market.confirmations import MOST_REJECTED, Answer, after, rejected
 from stockstream.market.parser import RejectKind
 from stockstream.statuses import Confirmations, Rejection, StaleReason
 from stockstream.symbol_states import stale_by_reason
@@ -37,13 +37,19 @@ class Confirming:
     def __init__(self, upstream: str, tables: Tables) -> None:
         self._upstream = upstream
         self._rows = tables.confirmations
+        counts = tables.refusals.get(upstream)
+        self._refusals: Counter[Symbol] = Counter() if counts is None else counts
+        if counts is None:
+            tables.refusals.put(upstream, self._refusals)
         self._log = _log.bind(upstream=upstream)
         row = self._rows.get(upstream)
         self._stale = {} if row is None else _stale(row, row.fetched)
 
     def answered(self, answer: Answer, pace: Pace) -> None:
         """Take what an answer confirms, and say of which symbols that is news."""
-        row = after(self._rows.get(self._upstream), answer, pace)
+        last = self._rows.get(self._upstream)
+        self._count(last, answer.refused)
+        row = after(last, answer, pace)
         self._rows.put(self._upstream, row)
         before, self._stale = self._stale, _stale(row, answer.at)
         news: dict[StaleReason, list[Symbol]] = defaultdict(list)
@@ -59,8 +65,20 @@ class Confirming:
     def refused(self, refused: Mapping[Symbol, Rejection]) -> None:
         """Take an answer in which nothing was acceptable: what ails the feed is said of it."""
         row = self._rows.get(self._upstream)
+        self._count(row, refused)
         if row is not None and refused:
             self._rows.put(self._upstream, rejected(row, refused))
+
+    def _count(self, last: Confirmations | None, refused: Mapping[Symbol, Rejection]) -> None:
+        """Count the refusals that are news: a line repeats what it was told once."""
+        known = {} if last is None else last.rejected
+        for symbol, rejection in refused.items():
+            if known.get(symbol) is not rejection:
+                self._refusals[symbol] += 1
+        beyond = len(self._refusals) - MOST_REJECTED
+        if beyond > 0:
+            for symbol in list(self._refusals)[:beyond]:
+                del self._refusals[symbol]
 
 
 def believed(parsed: Parsed, poll: Poll) -> frozenset[Symbol]:

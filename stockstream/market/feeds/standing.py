@@ -11,7 +11,7 @@ import structlog
 
 from stockstream.market.shown import shortened
 from stockstream.market.troubles import Troubles
-from stockstream.statuses import FeedFigures, FeedStatus
+from stockstream.statuses import FeedFigures, FeedStatus, SeenTrouble
 from stockstream.times import Moment
 from stockstream.upstreams import LONGEST_REASON, state_of
 
@@ -49,6 +49,7 @@ class Standing:
         self._changed = changed
         self._log = _log.bind(upstream=upstream, address=address)
         self._troubles = Troubles()
+        self._seen: dict[str, SeenTrouble] = {}
         self._stepped: tuple[Moment, str] | None = None
 
     # What went wrong
@@ -56,8 +57,10 @@ class Standing:
     def trouble(self, kind: str, detail: str, times: int = 1, said: str | None = None) -> None:
         """Count a trouble, and log it if it is a new one.
 
-        `said` are the upstream's own words. They go into the log only: anybody may read the reason.
+        `said` are the upstream's own words. They go into the log, and to operators: anybody may
+        read the reason.
         """
+        self._seen[kind] = SeenTrouble(Moment.now(), detail, said)
         if self._troubles.seen(kind, times):
             theirs = {} if said is None else {"server_said": said}
             self._log.warning("feed trouble", kind=kind, detail=detail, **theirs)
@@ -145,6 +148,6 @@ class Standing:
         reason = None if reason is None else shortened(reason, LONGEST_REASON)
         row = FeedStatus(state_of(as_of, interval), as_of, interval, listed, reason)
         self._tables.feeds.put(self._upstream, row)
-        figures = FeedFigures(dict(self._troubles.counts))
+        figures = FeedFigures(dict(self._troubles.counts), dict(self._seen))
         self._tables.feed_figures.put(self._upstream, figures)
         self._changed()

@@ -96,6 +96,19 @@ async def test_a_symbol_is_looked_up_by_what_each_upstream_says_of_it(
         new = (await program.get("/admin/api/symbols/NEW")).json()
         assert (new["state"], new["price"], new["confirmed"]) == (None, None, None)
         assert new["upstreams"][0]["refused"]["reason"] == "missing_field"
+        items = (await program.get("/admin/api/items")).json()
+        kinds = {row["kind"]: row for row in items["kinds"]}
+        assert kinds["item_not_positive"]["times"] >= 1
+        assert kinds["item_not_positive"]["example"] == "item 1: price of MSFT is 0"
+        (first, second) = items["symbols"]
+        assert (first["symbol"], first["stale"], first["times"] >= 1) == ("MSFT", True, True)
+        assert (second["symbol"], second["reason"]) == ("NEW", "missing_field")
+        one = (await program.get("/admin/api/items?search=ms&limit=1")).json()
+        assert ([row["symbol"] for row in one["symbols"]], one["found"]) == (["MSFT"], 1)
+        assert (await program.get("/admin/api/items?limit=0")).status_code == 422
+        verdict = (await overview(program))["verdict"]
+        reasons = cast("list[dict[str, str]]", verdict["reasons"])
+        assert {"symbols", "items", "history"} <= {reason["part"] for reason in reasons}
         for unknown in ("NOBODY", "!!"):
             assert (await program.get(f"/admin/api/symbols/{unknown}")).status_code == 404
 

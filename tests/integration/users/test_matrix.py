@@ -104,6 +104,7 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "GET /admin/api/overview": LOOK,
     "GET /admin/api/symbols/<symbol>": LOOK,
     "GET /admin/api/incidents": LOOK,
+    "GET /admin/api/items": LOOK,
     "GET /admin/api/events": LOOK,
     "GET /admin/api/audit": PEOPLE,
     "GET /admin/api/tokens": PEOPLE,

@@ -18,7 +18,7 @@ from tests.unit.market.market_tree import (
     running_market,
     wall_clock,
 )
-from web.watch.health import readiness
+from web.readiness import readiness
 
 SOMEBODY = Demand(frozenset(), everything=True, subscribers=1)
 DOWN = ProviderStatus(503, "status 503")

@@ -57,6 +57,20 @@ def test_what_is_no_longer_so_is_not_told_late() -> None:
     assert told(book, 100.0) == [("open", 100, 2)]
 
 
+def test_what_is_bad_stays_so_until_it_is_said_to_be_well() -> None:
+    """Told or held back: the last word of each subject counts, with its time."""
+    book = NoticeBook()
+    well = CLOSED._replace(bad=False)
+    book.say(OPEN, 0.0, 1)
+    book.say(OPEN, 1.0, 2)
+    assert list(book.bad.values()) == [(OPEN, 2)]
+    book.say(well, 2.0, 3)
+    assert not book.bad
+    for number in range(MOST_KNOWN + 1):
+        book.say(OPEN._replace(subject=str(number)), 3.0, 4)
+    assert len(book.bad) == MOST_KNOWN
+
+
 def test_what_it_remembers_has_an_end() -> None:
     """Of what was told, and of what nobody comes to tell; the newest stay."""
     book = NoticeBook()

@@ -23,7 +23,7 @@ from stockstream.statuses import (
 from stockstream.tables import Tables
 from stockstream.times import Moment
 from supervision.context import current_cell
-from web.watch.health import OPEN_TOO_LONG_SECONDS, readiness
+from web.readiness import OPEN_TOO_LONG_SECONDS, readiness
 
 NOON = 1_795_348_800_000
 

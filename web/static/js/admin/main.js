@@ -20,6 +20,7 @@ import { EventStream } from "./event-stream.js";
 import { EventsView } from "./events-view.js";
 import { FaultsView } from "./faults-view.js";
 import { HistoryView } from "./history-view.js";
+import { ItemsView } from "./items-view.js";
 import { ProcessView } from "./process-view.js";
 import { RestartNotice } from "./restart-notice.js";
 import { RestartsView } from "./restarts-view.js";
@@ -28,6 +29,8 @@ import { DOWN_SHOWN_MS, TreeModel } from "./tree-model.js";
 import { TreeView } from "./tree-view.js";
 import { SymbolsView } from "./symbols-view.js";
 import { timeOfDay } from "./units.js";
+import { VerdictView } from "./verdict-view.js";
+import { Views } from "./views.js";
 import { Vitals } from "./vitals.js";
 import { plural } from "./wording.js";
 
@@ -50,6 +53,8 @@ const model = new TreeModel();
 const announcer = new Announcer(must(document, "#live", HTMLElement));
 const details = new DetailsDialog();
 const vitals = new Vitals();
+const verdictView = new VerdictView();
+const views = new Views(() => performance.now());
 const restartsView = new RestartsView();
 const crashesView = new CrashesView((crash) => details.openCrash(crash));
 const clientsView = new ClientsView();
@@ -58,6 +63,7 @@ const clusterSection = document.querySelector("#cluster");
 const clusterView = clusterSection instanceof HTMLElement ? new ClusterView(clusterSection) : null;
 const symbolsView = new SymbolsView((symbol) => api.get(`symbols/${encodeURIComponent(symbol)}`));
 const processView = new ProcessView();
+const itemsView = new ItemsView((search) => api.get(`items?search=${encodeURIComponent(search)}`), () => contact.now);
 const eventsView = new EventsView();
 const faultsView = new FaultsView(() => void halt());
 const uptime = must(document, "#uptime", HTMLElement);
@@ -233,7 +239,7 @@ function placeOf({ action, target }) {
 async function poll() {
   if (!document.hidden) {
     try {
-      await Promise.all([pollTree(), pollChaos()]);
+      await Promise.all([pollTree(), pollChaos(), views.look()]);
     } catch (error) {
       failed(error);
     }
@@ -298,6 +304,7 @@ function paintNow() {
   treeView.paint();
   incidents.restarts = incidents.restarts.filter(({ at }) => at >= now - SPAN_MS);
   faultsView.paint(chaos, now);
+  verdictView.paint(overview?.verdict ?? null, contact.lost);
   if (overview === null) return;
   restartsView.paint(incidents.restarts, model.paths, overview.process.started, now);
   vitals.paint({ overview, tree: model.paths.length === 0 ? null : model.summary(), restarts: incidents.restarts.length, now, lost: contact.lost });
@@ -332,6 +339,8 @@ document.addEventListener("visibilitychange", () => {
 });
 window.addEventListener("pagehide", () => stream.stop());
 
+views.add("items", () => itemsView.look(), 2_000);
+views.start();
 eventsView.state = "connecting";
 started();
 await loadIncidents();

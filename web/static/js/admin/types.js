@@ -162,7 +162,16 @@
  * @property {Symbols | null} symbols null before its first answer
  * @property {Record<string, number>} troubles since it started, by kind; each bad item counts
  *
+ * @typedef {{tone: "warn" | "bad", part: string, text: string}} Reason
+ * @typedef {{tone: "good" | "warn" | "bad", ready: boolean, reasons: Reason[]}} Verdict
+ *
+ * @typedef {object} ItemsDocument times in ISO 8601
+ * @property {{upstream: string, kind: string, times: number, at: string | null, example: string | null, said: string | null}[]} kinds
+ * @property {{upstream: string, symbol: string, reason: string, missing: boolean, stale: boolean, times: number, at: string | null, detail: string | null, confirmed: string | null}[]} symbols
+ * @property {number} found
+ *
  * @typedef {object} Overview
+ * @property {Verdict} verdict
  * @property {string} node
  * @property {number} now ms
  * @property {Upstream[]} upstreams by name

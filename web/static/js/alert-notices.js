@@ -5,6 +5,7 @@
  */
 import { storageKey } from "./address.js";
 import { AlertFeed, alertText, readAlert } from "./alert-feed.js";
+import { Desktop } from "./desktop.js";
 import { must, setText } from "./dom.js";
 import { ask, itemsIn } from "./rows-api.js";
 import { readTexts } from "./storage.js";
@@ -36,6 +37,8 @@ const MOST_COUNTED = 100;
  */
 
 export class AlertNotices {
+  /** What is told outside the page. @type {Desktop} */
+  desktop;
   #options;
   #feed = new AlertFeed();
   #notice = must(document, "#alert-notice", HTMLElement);
@@ -63,6 +66,7 @@ export class AlertNotices {
   /** @param {Options} options */
   constructor(options) {
     this.#options = options;
+    this.desktop = new Desktop(options.memory, (until) => this.#read(until));
     must(this.#notice, "button", HTMLButtonElement).addEventListener("click", () => this.readAll());
     for (const event of ["pointerenter", "focusin"]) this.#notice.addEventListener(event, () => clearTimeout(this.#timer));
     for (const event of ["pointerleave", "focusout"]) this.#notice.addEventListener(event, () => this.#countDown());
@@ -141,9 +145,14 @@ export class AlertNotices {
   readAll() {
     const newest = this.#feed.alerts[0];
     if (newest === undefined) return this.#hide();
-    this.#wasRead(newest.firedAt);
-    this.#tabs.tell({ kind: "read", until: newest.firedAt });
-    this.#readUntil = newest.firedAt;
+    this.#read(newest.firedAt);
+  }
+
+  /** @param {number} until ms */
+  #read(until) {
+    this.#wasRead(until);
+    this.#tabs.tell({ kind: "read", until });
+    this.#readUntil = Math.max(until, this.#readUntil ?? 0);
     void this.#tellRead();
   }
 
@@ -160,6 +169,7 @@ export class AlertNotices {
   /** @param {number} until ms */
   #wasRead(until) {
     this.#feed.readUntil(until);
+    this.desktop.readUntil(until);
     // The others are older than those that are known here.
     if (this.#feed.unread === 0) this.#unreadElsewhere = 0;
     if (this.#showing.every((alert) => alert.firedAt <= until)) this.#hide();
@@ -187,6 +197,7 @@ export class AlertNotices {
     this.#wasAway ||= old;
     const [newest] = this.#showing;
     if (newest === undefined) return;
+    if (!old) this.desktop.tell(alerts);
     const more = this.#showing.length === 1 ? "" : ` ${this.#showing.length - 1} more ${this.#options.where}.`;
     const text = `${alertText(newest)}.${more}`;
     setText(must(this.#notice, '[data-part="text"]', HTMLElement), this.#wasAway ? `While you were away: ${text}` : text);

@@ -5,6 +5,7 @@ import { address } from "./address.js";
 import { alertText, deliveryText, paceText, readAlert, readRule, ruleText } from "./alert-feed.js";
 import { AlertForm } from "./alert-form.js";
 import { AlertNotices } from "./alert-notices.js";
+import { AlertReach } from "./alert-reach.js";
 import { DeletedRows } from "./deleted-rows.js";
 import { must, setText } from "./dom.js";
 import { FollowUp } from "./follow-up.js";
@@ -70,6 +71,7 @@ export class Alerts {
       alsoRead: () => this.#readRules(),
       say: (kind, text) => this.#form.say(kind, text),
     });
+    new AlertReach(this.#notices.desktop, options.announce);
     this.#list.addEventListener("click", (event) => {
       const button = event.target instanceof Element ? event.target.closest("button") : null;
       const rule = this.#rules.find((known) => String(known.id) === button?.dataset.rule);

@@ -9,7 +9,7 @@ import { CODE_LOGGED_OUT, Connection } from "./connection.js";
 import { ExpiringNotice } from "./expiring.js";
 import { must, oncePerFrame, setText } from "./dom.js";
 import { ServerClock } from "./freshness.js";
-import { PageTitle } from "./page-title.js";
+import { PageTitle, priceInTitle } from "./page-title.js";
 import { clock, socketUrl, warn } from "./page.js";
 import { StatusStrip } from "./status.js";
 import { SteadyClock } from "./steady.js";
@@ -37,6 +37,7 @@ import { Subscriber } from "./subscriber.js";
  * @property {SubscriberOptions["onFailed"]} onFailed
  * @property {() => void} onFocusLost the banner goes while the focus is in it
  * @property {(view: View) => void} paint everything but prices, with the next frame
+ * @property {() => string | null} titled the symbol whose price is in the title
  * @property {() => void} everySecond after `paint`, while the page is seen
  */
 
@@ -52,6 +53,9 @@ import { Subscriber } from "./subscriber.js";
  * and the other stood still. A difference of more than this between two seconds is one of the two.
  */
 const TIME_LOST_MS = 1_500;
+
+/** The title tells prices about as often. */
+const TOLD_MS = 1_000;
 
 /** Symbols that are not served, and are said one by one. */
 const REFUSALS_SAID = 3;
@@ -74,6 +78,8 @@ export class LivePage {
   /** Since when there is no connection, ms; null while there is one. @type {number | null} */
   #awaySince = clock.now();
   #everOpen = false;
+  /** When it was looked at what there is to tell, ms. */
+  #toldAt = -Infinity;
   /** What was said of symbols that are not served: on a new connection it is told again. @type {Map<string, string>} */
   #refusalsSaid = new Map();
   /** The time of day less the page's clock, ms. */
@@ -191,6 +197,8 @@ export class LivePage {
       case "prices":
         // Not painted with the next frame: they come many times a second, and change themselves only.
         onPrices(store.applyPrices(message.prices, at));
+        // A page that was not seen for minutes has its timers run once a minute; its messages come all the same.
+        if (document.hidden && at.now - this.#toldAt >= TOLD_MS) this.#tell();
         break;
       case "snapshot":
         onSnapshot(store.applySnapshot(message.quotes, at));
@@ -285,7 +293,12 @@ export class LivePage {
     const now = clock.now();
     const feed = this.#feed(now);
     const scene = sceneOf(this.store, feed, now);
-    this.#title.state = titleOf(scene, this.#everOpen && !feed.connected);
+    const lost = this.#everOpen && !feed.connected;
+    const symbol = this.#options.titled();
+    // A price that is not as it should be is none to go by.
+    const price = symbol === null || lost || !scene.fine.has(symbol) ? "" : priceInTitle(symbol, this.store.entry(symbol));
+    this.#title.show(titleOf(scene, lost), price);
+    this.#toldAt = now;
     const said = this.#bulletin.look(scene, now);
     if (said !== "") this.say(said);
   }

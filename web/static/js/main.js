@@ -66,6 +66,7 @@ const page = new LivePage({
     page.paintSoon();
   },
   onFocusLost: () => field.focus(),
+  titled: () => watchlist.current,
   paint,
   everySecond: () => {
     seconds += 1;

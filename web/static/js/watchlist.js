@@ -146,6 +146,11 @@ export class Watchlist {
     return row !== undefined;
   }
 
+  /** The symbol of the row that has the focus, or had it last, or would get it; null for an empty list. */
+  get current() {
+    return this.#current?.symbol ?? null;
+  }
+
   /**
    * Where the focus goes when a row is taken away: the next one, else the one before.
    * @param {string} symbol

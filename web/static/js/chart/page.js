@@ -111,6 +111,7 @@ const page = new LivePage({
     page.paintSoon();
   },
   onFocusLost: () => container.focus(),
+  titled: () => symbol,
   paint,
   everySecond: () => {
     feed.tick();

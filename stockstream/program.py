@@ -14,7 +14,10 @@ from pathlib import Path
 
 NAME = "stockstream"
 
-_COMMANDS = "serve|cluster|mock|watch|tree|providers|chaos|db|config|doctor|logs|--help"
+_COMMANDS = (
+    "serve|cluster|mock|watch|load|tree|providers|chaos|db|tokens|audit|users|config|logs|notices|"
+    "doctor|--help"
+)
 _COMMAND = re.compile(rf"(?<![\w./-]){NAME}(?= (?:{_COMMANDS})\b(?!:))")
 
 

@@ -58,6 +58,8 @@ async def asking(url):
     # ruleid: outgoing-http-takes-no-proxy-by-itself
     async with httpx.AsyncClient() as client:
         await client.get(url)
+    # ruleid: outgoing-http-takes-no-proxy-by-itself
+    httpx.request("GET", url)
     # ok: outgoing-http-takes-no-proxy-by-itself
     async with httpx.AsyncClient(trust_env=False) as client:
         return await client.get(url)

@@ -67,6 +67,7 @@ _COMMANDS = (
     ("cluster", _run, "Run several nodes, and see which of them fetches what."),
     ("mock", _run, "Run the stub price API alone."),
     ("watch", _run, "Watch live prices in this terminal."),
+    ("load", _run, "Connect many clients to a server, and report what they got."),
     ("tree", _inspect, "Show the live supervision tree of a running server."),
     ("providers", _inspect, "See where prices come from, and try a provider."),
     ("chaos", _inspect, "Break a running server on purpose, and see that it holds."),

@@ -101,6 +101,7 @@ class AdminClient:
                 content=content,
                 headers=self._headers,
                 timeout=TIMEOUT_SECONDS,
+                trust_env=False,  # a proxy of the environment would be shown the token
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise StartError(

@@ -91,6 +91,7 @@ class Clients:
             # Before the handshake is answered: the headers are not kept after that.
             principal = await self._principal(socket, caller)
             if Scope.LOAD in principal.scopes:
+                socket.spare_holder()
                 self._parts.audit.note_load(principal, caller, trio.current_time())
             elif principal.owner is not None:
                 refusal = self.admission.user_refusal(principal.owner, trio.current_time())

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from .config import ServerConfig
     from .places import Place
 
-__all__ = ["WIRE_KEY", "Connection", "peer_address"]
+__all__ = ["PLACE_KEY", "WIRE_KEY", "Connection", "peer_address"]
 
+PLACE_KEY = "place"
 WIRE_KEY = "wire"
 """Where a request finds the socket it came on, in its scope's `state`."""
 
@@ -96,7 +97,7 @@ class Connection:
         self._tls = _tls_stream(sock, config)
         self.wire = Wire(sock, peer, progress_timeout=config.progress_timeout, tls=self._tls)
         self._incoming = Incoming(sock, self._tls, self.wire)
-        self._state = {**state, WIRE_KEY: self.wire}
+        self._state = {**state, PLACE_KEY: place, WIRE_KEY: self.wire}
         self._protocol: Http1Protocol | None = None
         self._reading = trio.CancelScope()
         self._receiving = False

@@ -59,6 +59,10 @@ class Place:
         """Say that it has."""
         self._room.busy(self)
 
+    def spare_holder(self) -> None:
+        """Count it for nobody from now on: who holds it may have any number of them."""
+        self._room.spare_holder(self)
+
     def leave(self) -> None:
         """Give the place back. Idempotent."""
         self._room.leave(self)
@@ -150,6 +154,13 @@ class _Room:
         self._end(place)
         if place.holder is not None:
             self._count_off(place.holder)
+
+    def spare_holder(self, place: Place) -> None:
+        """Count a place, of a connection that is not idle, in all only."""
+        self._end(place)
+        if place in self._taken and place.holder is not None:
+            self._count_off(place.holder)
+            place.holder = None
 
     def _count_off(self, holder: str) -> None:
         self._by_holder[holder] -= 1

@@ -15,14 +15,14 @@ from hypercorn.typing import ASGIFramework, Scope
 
 from .app_tasks import split_error
 from .config import ServerConfig
-from .connection import WIRE_KEY, Connection, peer_address
+from .connection import PLACE_KEY, WIRE_KEY, Connection, peer_address
 from .lifespan import lifespan
 from .listening import accept_for_ever
-from .places import Places
+from .places import Place, Places
 from .turnstile import Turnstile
 from .wire import Wire
 
-__all__ = ["Server", "ServerStatistics", "serve", "wire_of"]
+__all__ = ["Server", "ServerStatistics", "place_of", "serve", "wire_of"]
 
 logger = logging.getLogger("web.server")
 
@@ -233,6 +233,11 @@ async def serve(
 def wire_of(scope: Scope) -> Wire:
     """Return the socket that a request came on. Raises KeyError under another server."""
     return cast("Wire", scope["state"][WIRE_KEY])
+
+
+def place_of(scope: Scope) -> Place:
+    """Return the place that its connection has. Raises KeyError under another server."""
+    return cast("Place", scope["state"][PLACE_KEY])
 
 
 def _hypercorn_config(config: ServerConfig) -> Config:

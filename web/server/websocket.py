@@ -13,7 +13,7 @@ import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
 from werkzeug.datastructures import Headers, MultiDict
 
-from .serving import wire_of
+from .serving import place_of, wire_of
 from .wire import Wire
 
 __all__ = ["Disconnected", "Handler", "ServerSocket", "websocket_class"]
@@ -83,6 +83,10 @@ class ServerSocket:
     def client(self) -> tuple[str, int]:
         """Address and port of the peer of the TCP connection (a proxy's, behind one)."""
         return self.wire.peer or ("", 0)
+
+    def spare_holder(self) -> None:
+        """Do not count this connection among those of its address any more."""
+        place_of(self._scope).spare_holder()
 
     async def accept(self, subprotocol: str | None = None) -> None:
         """Answer the handshake with 101. Raises Disconnected when the client has left.

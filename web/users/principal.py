@@ -162,7 +162,9 @@ class Principals:
         if given is None or key_of(given) is None:
             return False
         row = self._tables.credentials.get(digest_of(given))
-        return row is not None and Scope.LOAD in row.credential.scopes and Moment.now() < row.ends
+        if row is None or row.credential.must_change or Moment.now() >= row.ends:
+            return False
+        return Scope.LOAD in row.credential.scopes
 
     async def of_ticket(self, ticket: str) -> Principal:
         """Who was given this ticket, which is used up by that."""

@@ -47,7 +47,8 @@ class Lost(Exception):
     """A connection ended, or never came about; `reason` is for people.
 
     `for_good`: this server does not want us back unchanged. `retry_after` are the seconds that it
-    asked for; None when it did not. A server that is `there` may serve us later.
+    asked for; None when it did not. A server that is `there` may serve us later. `code` is the
+    server's word for a refused handshake, "" where it has none.
     """
 
     def __init__(
@@ -57,12 +58,14 @@ class Lost(Exception):
         for_good: bool = False,
         retry_after: float | None = None,
         there: bool = False,
+        code: str = "",
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.for_good = for_good
         self.retry_after = retry_after
         self.there = there
+        self.code = code
 
 
 class _Typed(msgspec.Struct):
@@ -106,9 +109,12 @@ _KINDS = {kind.__struct_config__.tag for kind in get_args(ServerMessage)}
 class Socket:
     """An open connection whose welcome has come. Texts go out, messages come in."""
 
-    def __init__(self, socket: WebSocketConnection, welcome: Welcome) -> None:
+    def __init__(
+        self, socket: WebSocketConnection, welcome: Welcome, stream: trio.abc.Stream
+    ) -> None:
         self._socket = socket
         self.welcome = welcome
+        self.stream = stream
 
     async def send(self, message: msgspec.Struct) -> None:
         """Send a message of a client.
@@ -152,7 +158,7 @@ async def connected(address: Address) -> AsyncIterator[Socket]:
             if limit.cancelled_caught:
                 raise Lost(f"no answer within {CONNECT_SECONDS:g} s")
             try:
-                yield Socket(connection, welcome)
+                yield Socket(connection, welcome, stream)
             finally:
                 with trio.move_on_after(CLOSE_SECONDS, shield=True):
                     await connection.aclose()
@@ -207,10 +213,10 @@ def _refused(group: BaseExceptionGroup[HandshakeError]) -> Lost:
     reason = f"{_shown(said.reason)} (it answered {status})"
     if said.code in _NOBODY:
         how = "give an API token with the scope prices:read by --token or STOCKSTREAM_TOKEN"
-        return Lost(f"{reason}; {how}", for_good=True, there=True)
+        return Lost(f"{reason}; {how}", for_good=True, there=True, code=said.code)
     if status not in _FOR_NOW:
-        return Lost(reason)
-    return Lost(reason, retry_after=_retry_after(rejected), there=True)
+        return Lost(reason, code=said.code)
+    return Lost(reason, retry_after=_retry_after(rejected), there=True, code=said.code)
 
 
 def _retry_after(rejected: ConnectionRejected) -> float | None:

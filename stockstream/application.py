@@ -107,6 +107,13 @@ class Addresses:
         return f"http://{shown}:{port}"
 
     @property
+    def local_url(self) -> str:
+        """The same for a command on this machine: an address, so that no name is looked up."""
+        host, port = self.sockets[0].getsockname()[:2]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
     def own_port(self) -> int | None:
         """Where this node is alone, if it shares its first socket with others."""
         return self.sockets[-1].getsockname()[1] if self.inherited else None

@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stockstream.alerts.targets import Forbidden, TargetPolicy, check_url
+from stockstream.data_places import default_directory
 from stockstream.database.url import read_database_url
 from stockstream.http_client import host_of
 from stockstream.masks import MASK, without_secrets
@@ -356,8 +357,14 @@ class Settings(BaseSettings):
     drain_timeout: Annotated[float, Field(ge=0, le=7)] = _server(
         7, "Longest wait for clients to leave at a shutdown."
     )
-    data_directory: Path = _server(
-        Path(".stockstream"), "Directory of the generated secrets and the embedded data."
+    data_directory: Path = Field(
+        default_factory=default_directory,
+        description="Directory of the generated secrets and the embedded data.",
+        json_schema_extra={
+            "group": "Server",
+            "shown_default": "`.stockstream` in a checkout and where there is one already; else "
+            "`stockstream` in `$XDG_DATA_HOME`, which is `~/.local/share`",
+        },
     )
 
     flush_interval: Annotated[float, Field(ge=0, le=60)] = _clients(

@@ -20,6 +20,7 @@ from dotenv.parser import parse_stream
 from pydantic import SecretStr, ValidationError
 
 from stockstream.config import ENV_FILE, PRIVATE, SECRETS, Settings
+from stockstream.data_places import in_checkout
 from stockstream.errors import ConfigurationError
 from stockstream.secret_places import Given, Place, SecretPlaces, file_variable, value_of
 from stockstream.sources import InvalidSources, Source, read_providers
@@ -221,6 +222,8 @@ def _unknown(given: Mapping[str, str], origin: Origin, keys: Container[str]) -> 
         )
         if ours or (guess and len(name) >= _SHORTEST_GUESSED):
             hint = f"did you mean {guess[0]}?" if guess else "`stockstream config` lists them all"
+            if origin == ".env" and not guess and not in_checkout():
+                hint += "; if this file is another program's, start in another folder"
             found.append(f"{name}: unknown setting ({origin}); {hint}")
     return found
 

@@ -12,9 +12,12 @@ from stockstream.decoding import from_json
 from stockstream.environment import NOT_MADE_YET, load
 from stockstream.errors import StartError
 from stockstream.secret_places import SecretPlaces
+from stockstream.server_file import running_server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from stockstream.environment import Configuration
 
 T = TypeVar("T")
 
@@ -23,7 +26,17 @@ TIMEOUT_SECONDS = 10.0
 
 def server_url(url: str | None) -> str:
     """The address of a server that is asked without a token: see `address`."""
-    return url or os.environ.get("STOCKSTREAM_URL") or f"http://127.0.0.1:{load().settings.port}"
+    return url or os.environ.get("STOCKSTREAM_URL") or _url_here(load())
+
+
+def _url_here(configuration: Configuration) -> str:
+    """The address of the server with this data, unless a setting here names its port."""
+    settings = configuration.settings
+    if configuration.sources["port"] == "default" or settings.port == 0:
+        server = running_server(settings.data_directory)
+        if server is not None:
+            return server.url
+    return f"http://127.0.0.1:{settings.port}"
 
 
 def token_of(variable: str) -> str | None:
@@ -39,7 +52,7 @@ def token_of(variable: str) -> str | None:
 def address(url: str | None, token: str | None) -> tuple[str, str]:
     """The server's address and token: those given, else the environment's.
 
-    Without either, those of a server started in this directory: they come from its settings.
+    Without either, those of the server that a start here would be, by its data directory.
 
     Raises:
         StartError: no token is given, and none is kept here.
@@ -49,7 +62,7 @@ def address(url: str | None, token: str | None) -> tuple[str, str]:
     if url is None or token is None:
         configuration = load()
         settings = configuration.settings
-        url = url or f"http://127.0.0.1:{settings.port}"
+        url = url or _url_here(configuration)
         if token is None and configuration.sources["admin_token"] == NOT_MADE_YET:
             raise StartError(
                 f"no server was started here: {settings.data_directory / 'admin_token'} is not "

@@ -1,15 +1,18 @@
-"""What a start says on standard output: where things are."""
+"""What a start says of itself: where things are, on standard output and to commands."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
 
+from stockstream.cli.start_errors import refuse_second
 from stockstream.program import program_name
+from stockstream.server_file import ServerFile, shown_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from stockstream.application import Addresses
     from stockstream.environment import Configuration
@@ -37,6 +40,7 @@ def announcement(
         lines.append(f"           with ADMIN_TOKEN, as it is set in {_PLACES[token_source]}")
     if addresses.stub_port is not None:
         lines.append(f"stub API   http://localhost:{addresses.stub_port}/__admin: made-up prices")
+    lines.append(f"data       {shown_path(settings.data_directory)}")
     label = "nodes"
     for node in nodes:
         lines.append(f"{label:<11}{node.name}  {node.url}")
@@ -46,6 +50,21 @@ def announcement(
         lines.append(f"cluster    {program_name()} cluster status")
     lines.append("Ctrl+C stops")
     return "".join(f"  {line}\n" for line in lines)
+
+
+@contextmanager
+def found_by_commands(configuration: Configuration) -> Iterator[ServerFile]:
+    """Hold the file by which commands find this server, which may tell its address there.
+
+    Raises:
+        StartError: another server runs with the user's own data.
+    """
+    file = ServerFile(configuration.settings.data_directory)
+    try:
+        refuse_second(configuration, file)
+        yield file
+    finally:
+        file.close()
 
 
 def tell_warnings(configuration: Configuration) -> None:

@@ -13,7 +13,7 @@ from cyclopts.validators import Number
 from stockstream import garbage, logs, open_files, part_settings
 from stockstream.application import Addresses, bind, build
 from stockstream.changing_secrets import Current
-from stockstream.cli.announcing import announcement, tell_warnings
+from stockstream.cli.announcing import announcement, found_by_commands, tell_warnings
 from stockstream.cli.several import MOST_NODES, serve_several
 from stockstream.cli.start_errors import ports_named, refuse_apart, upstreams_named
 from stockstream.environment import load
@@ -72,15 +72,17 @@ def serve(
     if nodes > 1:
         return serve_several(configuration, nodes, hangups)
     refuse_apart(settings)
-    settings = _with_room_for_clients(configuration)
-    with ports_named():
-        addresses = bind(settings)
+    with found_by_commands(configuration) as file:
+        settings = _with_room_for_clients(configuration)
+        with ports_named():
+            addresses = bind(settings)
 
-    def tell() -> None:
-        sys.stdout.write(announcement(configuration, addresses))
-        sys.stdout.flush()
+        def tell() -> None:
+            file.tell(addresses.local_url)
+            sys.stdout.write(announcement(configuration, addresses))
+            sys.stdout.flush()
 
-    return _run(settings, addresses, tell, hangups, configuration.otel)
+        return _run(settings, addresses, tell, hangups, configuration.otel)
 
 
 def _serve_as_node(inherited: str, hangups: Hangups) -> int:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from stockstream import garbage
-from stockstream.cli.announcing import announcement
+from stockstream.cli.announcing import announcement, found_by_commands
 from stockstream.cli.start_errors import ports_named, upstreams_named
 from stockstream.nodes.tree import build, prepare, read_again
 from supervision import run
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stockstream.environment import Configuration
     from stockstream.hangups import Hangups
     from stockstream.nodes.watching import Display
+    from stockstream.server_file import ServerFile
     from supervision import System
 
 
@@ -50,6 +51,17 @@ def serve_several(
         StartError: a port is taken.
         ConfigurationError: a setting is wrong.
     """
+    with found_by_commands(configuration) as file:
+        return _serve(configuration, nodes, hangups, display, file)
+
+
+def _serve(
+    configuration: Configuration,
+    nodes: int,
+    hangups: Hangups,
+    display: Callable[[], Display] | None,
+    file: ServerFile,
+) -> int:
     settings = configuration.settings
     with ports_named(), upstreams_named():
         machine = prepare(settings, nodes)
@@ -60,6 +72,7 @@ def serve_several(
     def on_start(system: System) -> None:
         garbage.settle()
         hangups.started(system, read_again)
+        file.tell(machine.shared.local_url)
         told.write(announcement(configuration, machine.shared, machine.processes.rows.values()))
 
     try:

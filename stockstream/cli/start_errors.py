@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from stockstream.data_places import LOCAL
 from stockstream.errors import ConfigurationError, StartError
 from stockstream.market.providers import InvalidProviderUrl, InvalidProxy
 from web.server import PortTaken
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stockstream.config import Settings
+    from stockstream.environment import Configuration
+    from stockstream.server_file import ServerFile
 
 
 @contextmanager
@@ -26,6 +29,25 @@ def ports_named() -> Iterator[None]:
         yield
     except (PortTaken, OSError) as error:
         raise StartError(f"{error}; stop it, or set another PORT or STUB_PORT") from error
+
+
+def refuse_second(configuration: Configuration, file: ServerFile) -> None:
+    """Servers may share a directory that was chosen for them, but not the one that is nobody's
+    choice: who starts a second one in another folder wants a second one.
+
+    Raises:
+        StartError: another server runs with the user's own data.
+    """
+    directory = configuration.settings.data_directory
+    chosen = configuration.sources["data_directory"] != "default" or directory == LOCAL
+    if chosen or not file.taken:
+        return
+    other = file.other
+    which = "" if other is None else f" (process {other.pid}, {other.url}, from {other.folder})"
+    raise StartError(
+        f"a server runs with the data in {directory} already{which}; stop it, or give this one "
+        "its own DATA_DIRECTORY, PORT and STUB_PORT"
+    )
 
 
 def refuse_apart(settings: Settings) -> None:

@@ -83,7 +83,7 @@ def test_settings_that_it_names_exist() -> None:
     named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", README))
     assert named
     of_all = {"ALL_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"}
-    of_all |= {"OTEL_EXPORTER_OTLP_ENDPOINT"}
+    of_all |= {"OTEL_EXPORTER_OTLP_ENDPOINT", "XDG_DATA_HOME"}
     of_all |= {
         f"NAME_API_{what}" for what in ("KEY", "KEY_FILE", "SECRET", "SECRET_FILE")
     }  # of a provider by its name

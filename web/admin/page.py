@@ -9,6 +9,7 @@ from quart import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.exceptions import HTTPException
 
 from stockstream.users.roles import Scope
+from stockstream.version import program_version
 from web.audited import break_glass_author, note
 from web.cookies import read_cookies
 from web.request_caller import current_caller
@@ -67,6 +68,7 @@ def admin(parts: Parts) -> Blueprint:
             await render_template(
                 "admin.html",
                 node=parts.settings.node,
+                version=program_version(),
                 csrf_token=principal.csrf if anew is None else access().csrf_token(anew.login),
                 by_account=principal.kind is Kind.SESSION,
                 clustered=parts.tables.members.value is not None,

@@ -18,6 +18,7 @@ import msgspec
 from quart import request
 from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
 
+from stockstream.version import program_version
 from web.parameters import read_parameters
 from web.request_limits import TooManyRequestsError
 from web.users.gate import ACCESS_ERRORS
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 Schema = dict[str, object]
 
 OPENAPI_VERSION = "3.1.0"
-API_VERSION = "1.0.0"
 PREFIX = "/api/v1/"
 _REFERENCES = "#/components/schemas/{name}"
 _PLACE = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
@@ -184,7 +184,7 @@ def document(app: Quart, user_cookie: str) -> Schema:
         "openapi": OPENAPI_VERSION,
         "info": {
             "title": "StockStream",
-            "version": API_VERSION,
+            "version": program_version(),
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

@@ -12,6 +12,7 @@ import trio
 
 from stockstream.cli.admin_client import AdminClient
 from stockstream.errors import StartError
+from stockstream.version import program_version
 from tests.integration.admin.operators import by_token, log_in, somebody, token_of
 from tests.support.tree import running_tree
 from web.users.break_glass import FAILURES
@@ -48,6 +49,7 @@ async def test_the_page_leads_to_the_login_and_the_token_leads_back() -> None:
         assert (answer.status_code, answer.headers["location"]) == (303, "/admin")
         page = await browser.get("/admin")
         assert "Supervision tree" in page.text
+        assert f'data-testid="version">{program_version()}<' in page.text
         assert token_of(tree) not in page.text
         assert page.headers["cache-control"] == "no-store"
         for path in READS[:3]:

@@ -17,6 +17,7 @@ from stockstream import paths
 from stockstream.database.query import ask
 from stockstream.history.recording import Record
 from stockstream.times import now_ms
+from stockstream.version import program_version
 from tests.support.gateway import batch, tick
 from tests.support.history import history_state
 from tests.support.tree import running_tree
@@ -67,6 +68,7 @@ async def fetched(client: httpx.AsyncClient) -> Node:
     answer = await client.get("/openapi.json")
     assert answer.headers["Content-Type"] == "application/json"
     found: Node = answer.json()
+    assert found["info"]["version"] == program_version()
     return found
 
 

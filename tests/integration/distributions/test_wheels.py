@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import tempfile
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.integration.distributions.support import (
+    FILES,
     LIBRARY,
     PRODUCT,
     ROOT,
+    Built,
     Environment,
-    build_wheels,
+    Person,
+    build,
+    checkout_files,
+    contents,
     names_in,
+    names_in_archive,
+    serving,
 )
 from tests.support.deep import DEEP
+from tests.support.server import free_port
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 QUICK = [
     "tests/conformance/test_auto_shutdown.py", "tests/conformance/test_calls.py",
@@ -34,10 +46,39 @@ for package in (mockserver, stockstream, supervision, web):
 TESTED_WITH = ("pytest", "pytest-trio", "hypothesis")
 
 
+LITTER = (
+    ".env", ".secrets/admin_token", ".stockstream/admin_token", "tests/test_left.py",
+    "stockstream/.env", "stockstream/__pycache__/old.pyc", "supervision/tests/test_x.py",
+    "web/assets/node_modules/left/index.js", "web/static/.env", "web/static/js/.draft.js.swp",
+)  # fmt: skip
+"""What lies in a developer's checkout, and nobody else should get."""
+NOT_INSTALLED = ("web/assets/", "mockserver/README.md")
+"""Of the packages' folders: what only developers need."""
+
+
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Both, built once."""
-    return build_wheels(tmp_path_factory.mktemp("wheels"))
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Both distributions, built once."""
+    return build(tmp_path_factory.mktemp("distributions"), LITTER)
+
+
+@pytest.fixture(scope="module")
+def wheels(built: Built) -> dict[str, Path]:
+    """Their wheels."""
+    return built.wheels
+
+
+@pytest.fixture(scope="module")
+def product(wheels: dict[str, Path]) -> Iterator[Environment]:
+    """An environment with both and what they require, where other users can get, too."""
+    folder = Path(tempfile.mkdtemp(prefix="stockstream-installed-"))
+    folder.chmod(0o755)
+    environment = Environment(folder / "environment")
+    environment.install(wheels[PRODUCT], wheels[LIBRARY])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    environment.lend(project["dependencies"])
+    yield environment
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -89,20 +130,86 @@ def test_the_product_requires_the_library_of_its_own_version():
     assert [text for text in library["classifiers"] if "Python :: 3." in text] == pythons
 
 
-def test_the_product_runs_from_its_wheel_and_the_librarys(wheels: dict[str, Path], tmp_path: Path):
+def test_the_products_wheel_has_all_of_its_packages_and_nothing_else(wheels: dict[str, Path]):
+    """The list is the checkout's: each file is in it, or said not to be; no litter gets in."""
+    checkout = checkout_files("stockstream", "web", "mockserver")
+    expected = {name for name in checkout if not name.startswith(NOT_INSTALLED)}
+    names = {name for name in names_in(wheels[PRODUCT]) if ".dist-info/" not in name}
+    assert sorted(expected - names) == []
+    assert sorted(names - expected) == []
+    kept = {name.partition(".dist-info/")[2] for name in names_in(wheels[PRODUCT])} - {""}
+    assert kept == {
+        "METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt",
+    }  # fmt: skip
+
+
+def test_an_archive_of_sources_has_what_its_wheel_is_made_of(built: Built):
+    """And its changelog; no tests, no secrets, nothing else that lies in a checkout."""
+    names = names_in_archive(built.archives[PRODUCT])
+    expected = checkout_files("stockstream", "web", "mockserver")
+    expected = {name for name in expected if not name.startswith(NOT_INSTALLED)}
+    beside = {name for name in names - expected if "egg-info/" not in name}
+    assert sorted(expected - names) == []
+    assert beside == {*FILES, "PKG-INFO", "setup.cfg"}
+    library = {
+        name for name in names_in_archive(built.archives[LIBRARY]) if "egg-info/" not in name
+    }
+    sources = {name.removeprefix("supervision/") for name in checkout_files("supervision")}
+    assert library == {*sources, "PKG-INFO", "setup.cfg"}
+
+
+@pytest.mark.parametrize("name", [LIBRARY, PRODUCT])
+def test_an_archive_of_sources_makes_the_wheel_of_the_checkout(built: Built, name: str):
+    """File by file, its metadata too."""
+    assert built.wheels[name].name == built.direct[name].name
+    assert contents(built.wheels[name]) == contents(built.direct[name])
+
+
+def test_the_product_runs_from_its_wheel_and_the_librarys(product: Environment, tmp_path: Path):
     """An environment of both and what the lock has: nothing is missing, the command works."""
-    names = names_in(wheels[PRODUCT])
-    assert not [name for name in names if name.startswith("supervision/") or "node_modules" in name]
-    migrations = (ROOT / "stockstream/database/migrations/versions").glob("0*.py")
-    assert {str(path.relative_to(ROOT)) for path in migrations} <= names
-    environment = Environment(tmp_path / "environment")
-    environment.install(wheels[PRODUCT], wheels[LIBRARY])
-    product = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    environment.lend(product["dependencies"])
-    assert environment.check() == ""
-    command = environment.folder / "bin/stockstream"
-    assert "stockstream" in environment.run(command, "--version", cwd=tmp_path)
-    assert environment.run("-c", WHERE, cwd=tmp_path).split() == [str(environment.packages)] * 4
+    assert product.check() == ""
+    command = product.folder / "bin/stockstream"
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert product.run(command, "--version", cwd=tmp_path) == f"stockstream {version}\n"
+    assert product.run("-c", WHERE, cwd=tmp_path).split() == [str(product.packages)] * 4
+
+
+def test_an_installed_server_serves_from_an_empty_folder_and_is_found_from_any(
+    product: Environment, tmp_path: Path
+):
+    """As somebody who may write to nothing but a home, whose name has blanks and other letters."""
+    person = Person(product, product.folder.parent / "home of Zoë")
+    empty, elsewhere = person.folder("empty"), person.folder("elsewhere")
+    port = str(free_port())
+    installed = sorted(path.name for path in product.packages.iterdir())
+    with serving(person, empty, PORT=port, STUB_PORT="0") as (said, stop):
+        assert f"dashboard  http://localhost:{port}\n" in said
+        assert f"data       {person.data}\n" in said
+        assert list(empty.iterdir()) == []
+        page = httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
+        assert page.status_code == 200
+        for asset in re.findall(r'(?:src|href)="(/s[^"]+)"', page.text)[:3]:
+            got = httpx.get(f"http://127.0.0.1:{port}{asset}", trust_env=False)
+            assert (got.status_code, bool(got.content)) == (200, True), asset
+        # Its address and its token are found by its data: nothing is said of either.
+        status, told, _ = person.run("watch", "--all", "--json", "--count", "1", cwd=elsewhere)
+        assert status == 0
+        assert '"type":"price"' in told.replace(" ", "")
+        status, told, complaint = person.run("tree", cwd=elsewhere)
+        assert status == 0, complaint
+        assert "streamer" in told
+        status, _, complaint = person.run("serve", cwd=elsewhere, PORT="0", STUB_PORT="0")
+        assert status == 1
+        assert f"a server runs with the data in {person.data} already" in complaint
+        assert f"http://127.0.0.1:{port}, from {empty}" in complaint
+        assert "its own DATA_DIRECTORY, PORT and STUB_PORT" in complaint
+        assert stop() == 0
+    assert person.data.stat().st_mode & 0o077 == 0
+    assert (person.data / "postgres/data/PG_VERSION").exists()
+    assert {path.stat().st_uid for path in person.data.iterdir()} == {person.home.stat().st_uid}
+    status, _, complaint = person.run("tree", cwd=elsewhere)
+    assert (status, "no server answers" in complaint) == (1, True)
+    assert sorted(path.name for path in product.packages.iterdir()) == installed
 
 
 def test_the_librarys_tests_pass_on_the_installed_wheel(library: Environment, tmp_path: Path):

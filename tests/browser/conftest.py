@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.browser import chromium, firefox
 from tests.browser.dashboard import Dashboard
+from tests.browser.provider import Provider
 from tests.browser.waiting import WAIT_SECONDS
 from tests.browser.witness import Witness
 from tests.support.programs import Server, Stub, running
@@ -127,6 +128,26 @@ def server(stub: Stub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
     """A server that nobody stops; new prices five times a second."""
     folder = tmp_path_factory.mktemp("server")
     server = Server(folder, FAST | {"STOCK_API_URL": stub.url})
+    with running(server):
+        yield server
+
+
+@pytest.fixture(scope="package")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    provider = Provider(tmp_path_factory.mktemp("provider"), {"AAA": 100.0, "BBB": 50.0})
+    with running(provider):
+        yield provider
+
+
+@pytest.fixture(scope="package")
+def exact(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with what that provider tells; of symbols that begin with NO-, what a tape does."""
+    tape = f"{provider.url.replace('http', 'ws', 1)}/__streams/kraken"
+    settings = FAST | {
+        "PROVIDERS": f"exact={provider.url}, crypto=kraken://?url={tape}",
+        "ROUTES": "NO-*=crypto, *=exact",
+    }
+    server = Server(tmp_path_factory.mktemp("exact"), settings)
     with running(server):
         yield server
 

@@ -6,66 +6,29 @@ The provider tells exactly what a test wants; the network is a wire that a test 
 from __future__ import annotations
 
 import re
-import threading
-import time
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import FAST, until_rows_are_kept
-from tests.browser.provider import Provider
-from tests.browser.waiting import WAIT_SECONDS
+from tests.browser.conftest import until_rows_are_kept
+from tests.browser.telling import item, moving, subscribe
 from tests.support.cut_wire import CutWire, cut_wire
-from tests.support.programs import Server, running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from playwright.sync_api import Locator, WebSocketRoute
 
     from tests.browser.conftest import Visit
     from tests.browser.dashboard import Dashboard
+    from tests.browser.provider import Provider
+    from tests.support.programs import Server
 
 HOURS_3 = 3 * 3_600_000
 BIG = 123_456_789.12
 LOOK = (Path(__file__).parent / "rows.js").read_text(encoding="utf-8")
-
-
-def iso(seconds: float = 0.0) -> str:
-    """The time so many seconds from now."""
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
-
-
-def item(
-    symbol: str, price: object = 100.0, *, at: float = 0.0, **more: object
-) -> dict[str, object]:
-    """An item of the provider's answer, its time `at` seconds from now."""
-    return {"symbol": symbol, "price": price, "timestamp": iso(at), **more}
-
-
-@pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    provider = Provider(tmp_path_factory.mktemp("provider"), {"AAA": 100.0, "BBB": 50.0})
-    with running(provider):
-        yield provider
-
-
-@pytest.fixture(scope="module")
-def exact(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with what that provider tells; of symbols that begin with NO-, what a tape does."""
-    tape = f"{provider.url.replace('http', 'ws', 1)}/__streams/kraken"
-    settings = FAST | {
-        "PROVIDERS": f"exact={provider.url}, crypto=kraken://?url={tape}",
-        "ROUTES": "NO-*=crypto, *=exact",
-    }
-    server = Server(tmp_path_factory.mktemp("exact"), settings)
-    with running(server):
-        yield server
 
 
 @pytest.fixture
@@ -73,37 +36,6 @@ def wire(exact: Server) -> Iterator[CutWire]:
     """The network between the browser and that server."""
     with cut_wire(exact.url) as wire:
         yield wire
-
-
-@contextmanager
-def moving(provider: Provider, items: Callable[[int], list[dict[str, object]]]) -> Iterator[None]:
-    """Tell new items several times a second; each gets the number of its turn."""
-    done = threading.Event()
-
-    def move() -> None:
-        turn = 0
-        while not done.wait(0.2):
-            provider.tell_items(items(turn))
-            turn += 1
-
-    provider.tell_items(items(0))
-    thread = threading.Thread(target=move)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def subscribe(me: Dashboard, server: Server, symbols: str) -> None:
-    """Subscribe once the server has fetched them: before that it refuses them, as not listed."""
-    give_up = time.monotonic() + WAIT_SECONDS
-    for symbol in symbols.split():
-        while (answer := httpx.get(f"{server.url}/api/v1/quotes/{symbol}")).status_code != 200:
-            assert time.monotonic() < give_up, answer.text
-            time.sleep(0.05)
-    me.subscribe(symbols)
 
 
 def stood_still(me: Dashboard, seconds: float) -> None:

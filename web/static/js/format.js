@@ -64,6 +64,23 @@ export function signed(value, decimals) {
   return (value > 0 ? "+" : MINUS) + text;
 }
 
+/** @type {readonly (readonly [size: number, letter: string])[]} */
+const SIZES = [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "K"]];
+
+/**
+ * An amount in few characters: three digits of it, rounded.
+ * @param {number} value
+ * @returns {string} "12.3 M", "950", "0.05"
+ */
+export function amount(value) {
+  // What rounds to a thousand is one of the next size: 999.9 K is 1.00 M.
+  const [size, letter] = SIZES.find(([size]) => Math.abs(value) >= size * 0.9995) ?? [1, ""];
+  const short = value / size;
+  const whole = Math.max(1, Math.floor(Math.log10(Math.abs(short) * 1.0005 || 1)) + 1);
+  const decimals = Math.max(0, 3 - whole);
+  return letter === "" ? written(value, 0, decimals) : `${written(short, decimals, decimals)}${NBSP}${letter}`;
+}
+
 /**
  * The one rule for what is up and what is down, for rows, counts, charts and alerts: as it is shown.
  * What is written as zero is flat. It is read from the text, since rounding a second time in another

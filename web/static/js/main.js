@@ -4,6 +4,8 @@
  */
 import { Alerts } from "./alerts.js";
 import { describeBases, directionOfDay } from "./basis.js";
+import { Columns } from "./columns.js";
+import { ColumnsMenu } from "./columns-menu.js";
 import { must, setText } from "./dom.js";
 import { enumerate } from "./format.js";
 import { bindKeyboard } from "./keyboard.js";
@@ -12,9 +14,10 @@ import { LISTS_KEY, Lists } from "./lists.js";
 import { LivePage } from "./live-page.js";
 import { Offers } from "./offers.js";
 import { started } from "./page.js";
+import { ownColumns, toldColumns } from "./quote-columns.js";
 import { takeRow } from "./row-memory.js";
-import { nextSorting, sorted } from "./sort.js";
-import { Memory, SORTING_KEY, WATCHLIST_KEY, readSorting } from "./storage.js";
+import { nextSorting, sorted, sortingNow } from "./sort.js";
+import { COLUMNS_KEY, Memory, SORTING_KEY, WATCHLIST_KEY, readSorting } from "./storage.js";
 import { SymbolField } from "./symbol-field.js";
 import { bindChoice } from "./theme.js";
 import { UndoToast } from "./toast.js";
@@ -77,6 +80,9 @@ const page = new LivePage({
 const { store, subscriber } = page;
 let seconds = 0;
 
+const columns = new Columns(memory, COLUMNS_KEY);
+for (const column of [...ownColumns(store), ...toldColumns()]) columns.add(column);
+
 const known = new KnownSymbols(() => {
   offers.show(known.current.symbols);
   field.listChanged();
@@ -98,15 +104,20 @@ const field = new SymbolField({
 
 const watchlist = new Watchlist({
   store,
+  columns,
   onRemove: unwatch,
-  onSort: (column) => {
-    sorting = nextSorting(sorting, column);
-    if (memory.save(SORTING_KEY, sorting) !== null) page.say("This browser does not keep the order.");
-    watchlist.showSorting(sorting);
-    arrange();
+  onSort: (id) => {
+    const column = columns.column(id);
+    if (column !== undefined) sortBy(nextSorting(sortingNow(sorting, columns), column));
   },
   onPainted: () => setText(summary, summarise()),
   onLeave: () => field.focus(),
+});
+
+const menu = new ColumnsMenu({ columns, onSort: sortBy, announce: (text) => page.say(text) });
+columns.onChoice(() => {
+  showSorting();
+  arrange();
 });
 
 const lists = new Lists({
@@ -188,8 +199,22 @@ function show(symbols) {
   page.paintSoon();
 }
 
+/** @param {import("./sort.js").Sorting} chosen */
+function sortBy(chosen) {
+  sorting = chosen;
+  if (memory.save(SORTING_KEY, sorting) !== null) page.say("This browser does not keep the order.");
+  showSorting();
+  arrange();
+}
+
+function showSorting() {
+  const now = sortingNow(sorting, columns);
+  watchlist.showSorting(now);
+  menu.showSorting(now);
+}
+
 function arrange() {
-  watchlist.arrange(sorted(store, sorting));
+  watchlist.arrange(sorted(store, sortingNow(sorting, columns), columns));
   offers.visible = store.symbols.length === 0;
   if (store.symbols.length === 0) offers.show(known.current.symbols);
 }
@@ -223,13 +248,14 @@ bindKeyboard({ onFind: () => field.focus(), onUndo: () => toast.undo() });
 
 // Another tab changed the list: this one follows, instead of writing its own over it later.
 window.addEventListener("storage", (event) => {
+  if (event.key === COLUMNS_KEY) columns.reread();
   if (event.key !== WATCHLIST_KEY && event.key !== LISTS_KEY) return;
   lists.reread();
   show(lists.symbols);
 });
 
 store.add(lists.symbols);
-watchlist.showSorting(sorting);
+showSorting();
 arrange();
 const row = takeRow();
 // An address with a name in it says itself where the focus goes.

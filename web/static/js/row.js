@@ -8,6 +8,8 @@ import { firstDifference, price, signed } from "./format.js";
 import { labels, unit } from "./labels.js";
 import { courseOf, sparkline } from "./sparkline.js";
 
+/** @typedef {import("./columns.js").Column} Column */
+/** @typedef {import("./columns.js").Painter} Painter */
 /** @typedef {import("./store.js").Entry} Entry */
 /** @typedef {import("./standing.js").Standing} Standing */
 
@@ -24,6 +26,12 @@ const USUAL_PERCENT = 8;
 const SPOKEN = { up: "up", down: "down", flat: "unchanged" };
 
 export class Row {
+  #parts;
+  #added;
+  /** Of the columns that the template has not. @type {Painter[]} */
+  #painters = [];
+  #showsChange = true;
+  #showsTrend = true;
   #kept;
   #ticked;
   #unit;
@@ -61,6 +69,7 @@ export class Row {
     this.symbol = symbol;
     this.element = must(fragment, "tr", HTMLTableRowElement);
     this.removeButton = must(fragment, "button", HTMLButtonElement);
+    this.#added = must(fragment, ".added", HTMLElement);
     this.#kept = part("kept");
     this.#ticked = part("ticked");
     this.#meta = part("meta");
@@ -72,6 +81,7 @@ export class Row {
     this.#change = must(fragment, ".c-change", HTMLElement);
     this.#arrow = must(fragment, ".arrow use", SVGUseElement);
     this.#trend = must(fragment, ".trend", SVGSVGElement);
+    this.#parts = { change: this.#change, trend: must(fragment, ".c-trend", HTMLElement) };
     this.#trendLine = must(fragment, ".trend-line", SVGPolylineElement);
     this.#trendBase = must(fragment, ".trend-base", SVGLineElement);
     this.#age = must(fragment, ".c-age", HTMLElement);
@@ -99,6 +109,41 @@ export class Row {
   }
 
   /**
+   * Gives it the cells of these columns, to be painted.
+   * @param {readonly Column[]} shown
+   * @param {(id: string, chars: number) => void} fit told of each text of a cell
+   */
+  setColumns(shown, fit) {
+    const ids = new Set(shown.map(({ id }) => id));
+    this.#showsChange = ids.has("change");
+    this.#showsTrend = ids.has("trend");
+    this.#parts.change.hidden = !this.#showsChange;
+    this.#parts.trend.hidden = !this.#showsTrend;
+    this.#painters = [];
+    const cells = [];
+    for (const { id, title, make } of shown) {
+      if (make === undefined) continue;
+      const cell = document.createElement("div");
+      cell.className = `added-cell c-${id}`;
+      cell.setAttribute("role", "cell");
+      cell.dataset.title = title;
+      cell.dataset.testid = `${id}-${this.symbol}`;
+      this.#painters.push(make(cell, (chars) => fit(id, chars)));
+      cells.push(cell);
+    }
+    this.#added.replaceChildren(...cells);
+    this.changeChars = 0;
+  }
+
+  /**
+   * What other columns than price and change show.
+   * @param {Readonly<Entry>} entry
+   */
+  paintAdded(entry) {
+    for (const paint of this.#painters) paint(this.symbol, entry);
+  }
+
+  /**
    * Price and change. A price that moved lights up.
    * @param {Readonly<Entry>} entry
    * @param {number} now ms, of the page's own clock
@@ -123,10 +168,12 @@ export class Row {
 
   /** @param {Readonly<Entry>} entry */
   #paintQuote(entry) {
+    this.paintAdded(entry);
     const { quote, decimals } = entry;
     if (quote === null) return;
     const text = price(quote.price, decimals);
     if (text !== this.#shown) this.#paintPrice(text, quote.price);
+    if (!this.#showsChange) return;
     const day = change(quote);
     const absolute = day === null ? "–" : signed(day.absolute, decimals);
     const percent = day === null ? "" : `${signed(day.percent, 2)}\u00a0%`;
@@ -163,7 +210,7 @@ export class Row {
    * @param {number} now ms, of the page's own clock
    */
   paintTrend({ trend, quote, decimals }, now) {
-    if (quote === null || trend.revision === this.#trendRevision || now - this.#trendPaintedAt < TREND_SPACING_MS) return;
+    if (!this.#showsTrend || quote === null || trend.revision === this.#trendRevision || now - this.#trendPaintedAt < TREND_SPACING_MS) return;
     this.#trendRevision = trend.revision;
     this.#trendPaintedAt = now;
     const { points, baseAt, direction } = sparkline(trend.values, quote.base, decimals);
@@ -179,7 +226,7 @@ export class Row {
    * @param {Readonly<Entry>} entry
    */
   speakTrend({ trend, decimals }) {
-    if (trend.revision === this.#trendSpoken) return;
+    if (!this.#showsTrend || trend.revision === this.#trendSpoken) return;
     this.#trendSpoken = trend.revision;
     setAttribute(this.#trend, "aria-label", courseOf(trend.values, (value) => price(value, decimals)));
   }

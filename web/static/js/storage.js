@@ -3,11 +3,13 @@
  * anything at all; the dashboard works the same, it only forgets, and says so where something is lost.
  */
 import { storageKey } from "./address.js";
+import { isColumnId } from "./columns.js";
 import { isSymbol } from "./symbols.js";
 import { MAX_SYMBOLS } from "./store.js";
 
 export const WATCHLIST_KEY = storageKey("watchlist");
 export const SORTING_KEY = storageKey("sorting");
+export const COLUMNS_KEY = storageKey("columns");
 
 /** @typedef {Pick<Storage, "getItem" | "setItem">} KeyValue */
 /** @typedef {import("./sort.js").Sorting} Sorting */
@@ -39,7 +41,7 @@ export function readSorting(text) {
   const parsed = parse(text);
   if (typeof parsed !== "object" || parsed === null || !("column" in parsed)) return null;
   const { column } = parsed;
-  if (column !== "symbol" && column !== "price" && column !== "change") return null;
+  if (!isColumnId(column)) return null;
   return { column, descending: "descending" in parsed && parsed.descending === true };
 }
 

@@ -5,17 +5,19 @@ import { must, setAttribute } from "./dom.js";
 import { RowBlocks } from "./row-blocks.js";
 import { Row } from "./row.js";
 import { standing } from "./standing.js";
+import { TableColumns } from "./table-columns.js";
 
 /** @typedef {import("./freshness.js").FeedView} FeedView */
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./sort.js").Sorting} Sorting */
-/** @typedef {import("./sort.js").Column} Column */
+/** @typedef {import("./columns.js").Columns} Columns */
 
 /**
  * @typedef {object} Options
  * @property {Store} store
+ * @property {Columns} columns
  * @property {(symbol: string) => void} onRemove
- * @property {(column: Column) => void} onSort
+ * @property {(column: string) => void} onSort its id
  * @property {() => void} onPainted prices were painted, in this very frame
  * @property {() => void} onLeave somebody is done with the list, by Escape or because it is empty
  */
@@ -24,6 +26,8 @@ export class Watchlist {
   #options;
   #table = must(document, "#watchlist", HTMLTableElement);
   #template = must(document, "#row-template", HTMLTemplateElement);
+  #columns;
+  #fitAdded = (/** @type {string} */ id, /** @type {number} */ chars) => this.#columns.fit(id, chars);
   /** @type {Map<string, Row>} */
   #rows = new Map();
   /** The same, from top to bottom. @type {Row[]} */
@@ -52,9 +56,13 @@ export class Watchlist {
     this.#table.addEventListener("keydown", (event) => this.#key(event));
     this.#table.addEventListener("focusin", (event) => this.#makeCurrent(this.#rowAt(event.target)));
     this.#table.tHead?.addEventListener("click", (event) => {
-      const column = event.target instanceof Element ? event.target.closest("th")?.dataset.column : undefined;
-      if (column === "symbol" || column === "price" || column === "change") options.onSort(column);
+      const column = event.target instanceof Element ? event.target.closest("[data-column]")?.getAttribute("data-column") : undefined;
+      if (column) options.onSort(column);
     });
+    this.#columns = new TableColumns(this.#table, options.columns);
+    this.#columns.show();
+    options.columns.onChoice(() => this.#columnsChosen());
+    options.columns.onChanged((symbols) => this.changed(symbols));
   }
 
   /** Whether moving rows now would pull one away from under a pointer or the keyboard. */
@@ -85,9 +93,23 @@ export class Watchlist {
     if (this.#current === null) this.#makeCurrent(this.#order[0] ?? null);
   }
 
+  #columnsChosen() {
+    this.#columns.show();
+    const { store } = this.#options;
+    const { shown } = this.#options.columns;
+    this.#priceChars = this.#changeChars = 0;
+    for (const row of this.#order) {
+      row.setColumns(shown, this.#fitAdded);
+      const entry = store.entry(row.symbol);
+      if (entry !== undefined) row.paintUnseen(entry);
+      this.#fit(row);
+    }
+    this.#paintTrends(this.#blocks.near(), performance.now());
+  }
+
   /** @param {Sorting} sorting */
   showSorting(sorting) {
-    for (const header of this.#table.querySelectorAll("th[data-column]")) {
+    for (const header of this.#table.querySelectorAll("[data-column]")) {
       const active = sorting !== null && header.getAttribute("data-column") === sorting.column;
       setAttribute(header, "aria-sort", active ? (sorting.descending ? "descending" : "ascending") : null);
     }
@@ -208,14 +230,12 @@ export class Watchlist {
    * @param {Row} row
    */
   #fit({ priceChars, changeChars }) {
-    if (priceChars > this.#priceChars) {
-      this.#priceChars = priceChars;
-      this.#table.style.setProperty("--price-chars", String(priceChars));
-    }
-    if (changeChars > this.#changeChars) {
-      this.#changeChars = changeChars;
-      this.#table.style.setProperty("--change-chars", String(changeChars));
-    }
+    if (priceChars <= this.#priceChars && changeChars <= this.#changeChars) return;
+    this.#priceChars = Math.max(this.#priceChars, priceChars);
+    this.#changeChars = Math.max(this.#changeChars, changeChars);
+    this.#table.style.setProperty("--price-chars", String(this.#priceChars));
+    this.#table.style.setProperty("--change-chars", String(this.#changeChars));
+    this.#columns.fitOwn({ price: this.#priceChars, change: this.#changeChars });
   }
 
   /**
@@ -224,6 +244,7 @@ export class Watchlist {
    */
   #make(symbol) {
     const row = new Row(this.#template, symbol);
+    row.setColumns(this.#options.columns.shown, this.#fitAdded);
     this.#rows.set(symbol, row);
     this.described([symbol]);
     return row;

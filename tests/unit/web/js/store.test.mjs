@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
-import { nextSorting, sorted } from "../../../../web/static/js/sort.js";
 import { MAX_SYMBOLS, Store, TREND_POINTS } from "../../../../web/static/js/store.js";
 import { EPOCH, at, price, quote } from "./support.mjs";
 
@@ -232,49 +231,5 @@ describe("trends", () => {
     for (let i = 3; i < 300; i += 1) store.applyPrices([price("A", i, i)], at(i * 1_000));
     assert.equal(store.entry("A").trend.values.length, TREND_POINTS);
     assert.equal(store.entry("A").trend.values.at(-1), 299);
-  });
-});
-
-describe("sorting", () => {
-  beforeEach(() => {
-    store.add(["C", "A", "B", "NONE"]);
-    store.applySnapshot(
-      [quote("C", 10, 1, { base: 10 }), quote("A", 30, 1, { base: 20 }), quote("B", 10, 1, { base: 20 })],
-      at(0),
-    );
-  });
-
-  it("is the user's own order unless asked", () => {
-    assert.deepEqual(sorted(store, null), ["C", "A", "B", "NONE"]);
-  });
-
-  it("goes by symbol, both ways", () => {
-    assert.deepEqual(sorted(store, { column: "symbol", descending: false }), ["A", "B", "C", "NONE"]);
-    assert.deepEqual(sorted(store, { column: "symbol", descending: true }), ["NONE", "C", "B", "A"]);
-  });
-
-  it("keeps the user's order among equals, and rows without a value last, both ways", () => {
-    assert.deepEqual(sorted(store, { column: "price", descending: true }), ["A", "C", "B", "NONE"]);
-    assert.deepEqual(sorted(store, { column: "price", descending: false }), ["C", "B", "A", "NONE"]);
-  });
-
-  it("goes by percent of the day", () => {
-    assert.deepEqual(sorted(store, { column: "change", descending: true }), ["A", "C", "B", "NONE"]);
-  });
-
-  it("does not touch the user's order", () => {
-    sorted(store, { column: "symbol", descending: false });
-    assert.deepEqual([...store.symbols], ["C", "A", "B", "NONE"]);
-  });
-
-  it("goes through first direction, second direction, own order", () => {
-    const one = nextSorting(null, "price");
-    const two = nextSorting(one, "price");
-    assert.deepEqual([one, two, nextSorting(two, "price")], [
-      { column: "price", descending: true },
-      { column: "price", descending: false },
-      null,
-    ]);
-    assert.deepEqual(nextSorting(two, "symbol"), { column: "symbol", descending: false });
   });
 });

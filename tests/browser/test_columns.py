@@ -1,0 +1,115 @@
+"""Columns that somebody chooses: shown, sorted by, kept, and told to other tabs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.dashboard import tab_beside
+from tests.browser.telling import item, subscribe
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+    from tests.browser.conftest import Visit
+    from tests.browser.dashboard import Dashboard
+    from tests.browser.provider import Provider
+    from tests.support.programs import Server
+
+
+@pytest.fixture
+def three(provider: Provider, exact: Server, visit: Visit) -> Dashboard:
+    """Two with a volume, the smaller one first, and one without between them."""
+    provider.tell_items(
+        [item("VA", 10, volume=1_234), item("VNONE", 20), item("VB", 5, volume=12_345_678)]
+    )
+    me = visit(exact.url)
+    subscribe(me, exact, "VA VNONE VB")
+    for symbol in ("VA", "VNONE", "VB"):
+        me.expect_price(symbol)
+    return me
+
+
+def head(me: Dashboard, name: str) -> Locator:
+    """The head of a column."""
+    return me.page.get_by_role("columnheader", name=name, exact=True)
+
+
+def test_a_column_is_chosen_by_keys_shown_sorted_by_and_kept(three: Dashboard) -> None:
+    """It is there at once and after a reload; entries without a value are last, both ways."""
+    me = three
+    opener = me.page.get_by_role("button", name="Columns", exact=True)
+    expect(head(me, "Volume")).to_have_count(0)
+    expect(me.page.get_by_test_id("volume-VB")).to_have_count(0)
+    opener.press("Enter")
+    expect(opener).to_have_attribute("aria-expanded", "true")
+    expect(me.page.get_by_role("checkbox", name="Change")).to_be_focused()
+    me.page.get_by_role("checkbox", name="Volume").press("Space")
+    me.page.keyboard.press("Escape")
+    expect(opener).to_be_focused()
+    expect(opener).to_have_attribute("aria-expanded", "false")
+    volume = me.page.get_by_test_id("volume-VB")
+    expect(volume).to_have_text("12.3\N{NO-BREAK SPACE}M")
+    expect(volume).to_have_attribute("title", "12,345,678")
+
+    for direction, order in (
+        ("descending", ["VB", "VA", "VNONE"]),
+        ("ascending", ["VA", "VB", "VNONE"]),
+    ):
+        head(me, "Volume").get_by_role("button").press("Enter")
+        expect(head(me, "Volume")).to_have_attribute("aria-sort", direction)
+        me.expect_rows(*order)
+    me.page.reload()
+    expect(head(me, "Volume")).to_have_attribute("aria-sort", "ascending")
+    expect(me.page.get_by_test_id("volume-VA")).to_have_text("1.23\N{NO-BREAK SPACE}K")
+    head(me, "Volume").get_by_role("button").press("Enter")
+    me.expect_rows("VA", "VNONE", "VB")
+
+
+def test_columns_that_rows_always_had_are_hidden_and_come_back(three: Dashboard) -> None:
+    """Nobody sees a head or a cell of them; the rest is as it was."""
+    me = three
+    me.page.get_by_role("button", name="Columns", exact=True).click()
+    for name in ("Change", "Trend"):
+        me.page.get_by_role("checkbox", name=name).uncheck()
+        expect(head(me, name)).to_have_count(0)
+    expect(me.row("VA").locator(".c-change")).to_be_hidden()
+    expect(me.row("VA").locator(".c-trend")).to_be_hidden()
+    expect(me.row("VA").get_by_role("cell")).to_have_count(3)
+    me.page.get_by_role("button", name="Columns as they were").click()
+    expect(head(me, "Trend")).to_be_visible()
+    expect(me.row("VA").locator(".c-change")).to_be_visible()
+
+
+def test_a_choice_is_told_to_other_tabs(three: Dashboard) -> None:
+    """Both show it, without a reload."""
+    me = three
+    other = tab_beside(me.page)
+    other.goto(me.page.url)
+    expect(other.get_by_test_id("price-VA")).to_have_text("10.00")
+    me.page.get_by_role("button", name="Columns", exact=True).click()
+    me.page.get_by_role("checkbox", name="Volume").check()
+    expect(other.get_by_test_id("volume-VA")).to_have_text("1.23\N{NO-BREAK SPACE}K")
+
+
+def test_on_a_phone_columns_stand_below_with_their_names_and_sort_by_the_menu(
+    three: Dashboard,
+) -> None:
+    """There is no room for heads: the menu sorts, by keys or by a finger."""
+    me = three
+    me.page.set_viewport_size({"width": 360, "height": 740})
+    me.page.get_by_role("button", name="Columns", exact=True).click()
+    me.page.get_by_role("checkbox", name="Volume").check()
+    me.page.get_by_label("Sort by").select_option(label="Volume")
+    me.expect_rows("VB", "VA", "VNONE")
+    me.page.get_by_role("button", name="Descending").click()
+    me.expect_rows("VA", "VB", "VNONE")
+    cell = me.page.get_by_test_id("volume-VA")
+    expect(cell).to_be_visible()
+    top = "element => element.getBoundingClientRect().top"
+    assert cell.evaluate(top) > me.page.get_by_test_id("age-VA").evaluate(top)
+    named = "cell => getComputedStyle(cell, '::before').content"
+    assert "Volume" in cell.evaluate(named)
+    expect(me.page.get_by_test_id("volume-VNONE")).to_be_hidden()

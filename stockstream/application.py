@@ -8,7 +8,8 @@ root                          one_for_one
 ├─ pubsub                     topic stock:all
 ├─ database                   postgres (embedded) · gateway
 ├─ users                      doorkeeper · audit · identity_provider (with OIDC_ISSUER)
-├─ history                    recorder · retention · first_prices
+├─ history                    recorder · first_prices · backup_notes · and its jobs: roll_ups ·
+│                             retention · purge
 ├─ cluster                    bus · membership; absent without CLUSTER_NATS_URL
 ├─ market                     router (with PROVIDERS) · streamer ·
 │                             feeds: for each upstream its circuit_breaker · feed
@@ -46,9 +47,11 @@ from stockstream.delivery.broadcaster import Broadcaster, Framing
 from stockstream.delivery.lanes import Connections, Patience
 from stockstream.delivery.subscription_manager import SubscriptionManager
 from stockstream.epochs import claim_epoch
+from stockstream.history.backup_notes_actor import BackupNotesReader
 from stockstream.history.first_prices import FirstPrices
 from stockstream.history.recorder import Recorder
-from stockstream.history.retention import Retention
+from stockstream.history.retention import upkeep_jobs
+from stockstream.jobs.job import Job, Runner
 from stockstream.market.circuit_breaker_actor import CircuitBreakerActor
 from stockstream.market.feeds.poll import PollFeed
 from stockstream.market.feeds.push import PushFeed
@@ -231,20 +234,21 @@ def _users(current: Current, tables: Tables) -> ChildSpec:
 
 def _history(settings: Settings, tables: Tables) -> ChildSpec:
     recorder = partial(Recorder, part_settings.recorder(settings), tables.outbox, tables.recorder)
-    retention = partial(
-        Retention,
+    first_prices = partial(FirstPrices, tables.quotes, tables.recorder)
+    notes = partial(BackupNotesReader, settings.data_directory, tables.backed_up)
+    jobs = upkeep_jobs(
         part_settings.retention(settings),
         part_settings.purge(settings).step,
         tables.upstream_clocks,
-        tables.retention,
     )
-    first_prices = partial(FirstPrices, tables.quotes, tables.recorder)
+    runner = Runner(part_settings.node_name(settings))
     return _one_for_one(
         "history",
         [
             ChildSpec("recorder", recorder),
-            ChildSpec("retention", retention),
+            *(ChildSpec(job.name, partial(Job, job, runner, tables.jobs)) for job in jobs),
             ChildSpec("first_prices", first_prices),
+            ChildSpec("backup_notes", notes),
         ],
     )
 

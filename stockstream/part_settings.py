@@ -101,12 +101,8 @@ def recorder(settings: Settings) -> RecorderSettings:
 
 
 def retention(settings: Settings) -> RetentionSettings:
-    """How long prices are kept, in days, and where the notes of backups are."""
-    return RetentionSettings(
-        ticks=settings.retain_ticks,
-        candles=settings.retain_candles,
-        directory=settings.data_directory,
-    )
+    """How long prices are kept, in days."""
+    return RetentionSettings(ticks=settings.retain_ticks, candles=settings.retain_candles)
 
 
 def purge(settings: Settings) -> PurgeSettings:

@@ -11,7 +11,11 @@ DATABASE = "database/gateway"
 DOORKEEPER = "users/doorkeeper"
 AUDIT = "users/audit"
 RECORDER = "history/recorder"
+ROLL_UPS = "history/roll_ups"
 RETENTION = "history/retention"
+PURGE = "history/purge"
+BACKUPS = "history/backups"
+BACKUP_NOTES = "history/backup_notes"
 FIRST_PRICES = "history/first_prices"
 ROUTER = "market/router"
 STREAMER = "market/streamer"
@@ -35,3 +39,8 @@ def feed(upstream: str) -> str:
 def circuit_breaker(upstream: str) -> str:
     """The circuit breaker of that feed."""
     return f"{FEEDS}/{upstream}/circuit_breaker"
+
+
+def job(name: str) -> str:
+    """The actor that runs the job of that name."""
+    return f"history/{name}"

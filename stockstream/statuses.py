@@ -465,17 +465,6 @@ class RecorderStatus(RecorderFigures, frozen=True):
     behind_since: Moment | None = None
 
 
-class RetentionStatus(msgspec.Struct, frozen=True):
-    """The status of retention: `waits` is why nothing is dropped, `trouble` a long failure; None
-    when nothing is in the way. The last backup that is known ended at `backed_up`, in ms since
-    1970.
-    """
-
-    waits: str | None = None
-    trouble: str | None = None
-    backed_up: int | None = None
-
-
 class AlertStatus(msgspec.Struct, frozen=True):
     """The status of alerts. Counts are of this process; `unstored` and `undelivered` wait now.
 
@@ -683,3 +672,31 @@ class BusStatus(msgspec.Struct, frozen=True):
     unreadable: int = 0
     gaps: int = 0
     pages: int = 0
+
+
+class JobStatus(msgspec.Struct, frozen=True):
+    """A job that runs on a schedule, as this node knows it. Times in ms since 1970, by the
+    database's clock; the counts are of all nodes, from the job's first run on.
+
+    `place` is the actor that runs it. `outcome` is `ok`, `failed` or `waits` (it had reason to do
+    nothing) and `note` what was done, or why not; empty before the first run. `running_on` names
+    the node that runs it now. `failing` is why it has failed for so long that somebody should
+    look; `overdue_seconds` is how late it is.
+    """
+
+    name: str
+    about: str
+    place: str
+    schedule: str
+    started: int | None = None
+    seconds: float | None = None
+    outcome: str = ""
+    note: str = ""
+    node: str | None = None
+    succeeded: int | None = None
+    next_run: int | None = None
+    running_on: str | None = None
+    runs: int = 0
+    failures: int = 0
+    failing: str | None = None
+    overdue_seconds: float = 0.0

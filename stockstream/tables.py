@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         FeedStatus,
         FetchFigures,
         Holding,
+        JobStatus,
         MemberFigures,
         Members,
         NoticeFigures,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
         QuoteRow,
         ReceivedFigures,
         RecorderStatus,
-        RetentionStatus,
         Routing,
         TokenLevel,
         UpstreamClock,
@@ -173,10 +173,11 @@ class Tables:
     where there are no providers to choose from. In a cluster, `told_circuits` has the circuit of
     the node that fetches, for each upstream that this node does not fetch from; `bus`, `holding`,
     `members`, `presence` and `received` are slots, which a single node leaves empty. `database`,
-    `pools`, `recorder`, `retention`, `alerts`, `webhooks` and `notices` are slots, too: they have
-    one row each, without a key. `credentials` are those that the database confirmed lately, by the
-    SHA-256 of their secret; `socket_credentials` is what each open WebSocket and stream of events
-    was let in by, by its number.
+    `pools`, `recorder`, `backed_up`, `alerts`, `webhooks` and `notices` are slots, too: they have
+    one row each, without a key. `jobs` has a row for each job that runs on a schedule; `backed_up`
+    is when the last backup was made that is noted here, in ms since 1970. `credentials` are those
+    that the database confirmed lately, by the SHA-256 of their secret; `socket_credentials` is what
+    each open WebSocket and stream of events was let in by, by its number.
     `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
     batches for the alerts: neither waits for the other. `audit_inbox`: what operators did, until it
     is stored.
@@ -242,8 +243,9 @@ class Tables:
     recorder: Slot[RecorderStatus] = field(
         default_factory=lambda: Slot("recorder", writer=paths.RECORDER)
     )
-    retention: Slot[RetentionStatus] = field(
-        default_factory=lambda: Slot("retention", writer=paths.RETENTION)
+    jobs: Table[str, JobStatus] = field(default_factory=lambda: Table("jobs", writer=paths.job))
+    backed_up: Slot[int] = field(
+        default_factory=lambda: Slot("backed_up", writer=paths.BACKUP_NOTES)
     )
     alerts: Slot[AlertStatus] = field(default_factory=lambda: Slot("alerts", writer=paths.ALERTS))
     webhooks: Slot[WebhookStatus] = field(

@@ -16,6 +16,7 @@ from supervision import correlation_id
 from web.admin.audit import audit_api
 from web.admin.chaos import chaos_api
 from web.admin.items import items_api
+from web.admin.jobs import jobs_api
 from web.admin.loggers import loggers_api
 from web.admin.page import admin
 from web.admin.reading import admin_api
@@ -161,6 +162,7 @@ def _operations(parts: Parts, streams: EventStreams, clients: Clients) -> list[B
         items_api(parts),
         audit_api(parts),
         people_tokens_api(parts),
+        jobs_api(parts.system, parts.tables.jobs),
         loggers_api(parts.system, parts.telemetry.levels),
         chaos_api(
             parts.system,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stockstream.history.progress import progress, told
+from stockstream.history.standing_of_upkeep import upkeep
 from stockstream.quotes import iso_utc
 from stockstream.statuses import CircuitState, FeedState, NodeState
 from stockstream.symbol_states import stale_count
@@ -102,14 +103,14 @@ def _circuit(feed: FeedStatus | None, circuit: CircuitStatus | None) -> dict[str
 
 def _history(tables: Tables, now_ms: int) -> dict[str, object]:
     database = tables.database.value
-    standing, retention = progress(tables, now_ms), tables.retention.value
+    standing = progress(tables, now_ms)
     return {
         "ok": standing.ok,
         "reason": standing.reason,
         "connections": None if database is None else database.connections,
         "lag_seconds": standing.lag_seconds,
         "waiting": tables.outbox.statistics().waiting,
-        "retention": (retention and (retention.trouble or retention.waits)) or "goes on",
+        "retention": upkeep(tables),
         "replica": None if database is None else _replica(database.replica),
         "recorder": told(tables.recorder.value, now_ms),
     }

@@ -152,12 +152,55 @@ DASHBOARD = Dashboard(
                     query(of("stockstream_retention_waits")),
                     runbook="RetentionInTrouble",
                 ),
+                states(
+                    "Jobs",
+                    "Whether a job that runs on a schedule has failed for over a minute.",
+                    WELL,
+                    query(of("stockstream_job_failing"), "{{instance}} {{name}}"),
+                    runbook="JobFailing",
+                ),
+                graph(
+                    "Jobs that are late",
+                    "By how much; 0 while they are in time.",
+                    "s",
+                    query(of("stockstream_job_overdue_seconds"), "{{instance}} {{name}}"),
+                    runbook="JobLate",
+                ),
+                graph(
+                    "Time of the last run",
+                    "How long the last run of each job took.",
+                    "s",
+                    query(of("stockstream_job_duration_seconds"), "{{instance}} {{name}}"),
+                ),
+                graph(
+                    "Runs and failures of jobs",
+                    "Runs in an hour, and how many of them failed, on all nodes.",
+                    "none",
+                    query(
+                        f"max by (name) (increase({of('stockstream_job_runs_total')}[1h]))",
+                        "{{name}}",
+                    ),
+                    query(
+                        f"max by (name) (increase({of('stockstream_job_failures_total')}[1h]))",
+                        "{{name}} failed",
+                    ),
+                ),
+                graph(
+                    "Last success of jobs",
+                    "How long ago each job last ended well, on any node.",
+                    "s",
+                    query(
+                        f"time() - {of('stockstream_job_last_success_timestamp_seconds')}",
+                        "{{name}}",
+                    ),
+                    width=24,
+                ),
                 graph(
                     "Age of the last backup",
                     "Since the last backup by `stockstream db backup` ended; nothing where there "
                     "was none.",
                     "s",
-                    query(f"time() - {of('stockstream_backup_made_timestamp_seconds')}"),
+                    query(f"time() - {of('stockstream_backup_last_success_timestamp_seconds')}"),
                     runbook="BackupTooOld",
                     width=24,
                 ),

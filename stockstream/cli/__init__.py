@@ -72,6 +72,7 @@ _COMMANDS = (
     ("providers", _inspect, "See where prices come from, and try a provider."),
     ("chaos", _inspect, "Break a running server on purpose, and see that it holds."),
     ("db", _inspect, "Look after the database: schema, export, import, backup, retention."),
+    ("jobs", _inspect, "See what runs on a schedule, and run it now."),
     ("tokens", _inspect, "Make, list and revoke API tokens."),
     ("audit", _inspect, "See who did what to the server and to accounts."),
     ("users", _inspect, "Look after accounts: who may log in, and who has."),

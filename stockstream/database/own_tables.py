@@ -30,6 +30,7 @@ OWN_TABLES = (
     "user_tokens",
     "user_tickets",
     "operator_audit",
+    "jobs",
 )
 """All tables that any version of the schema has made, without partitions."""
 

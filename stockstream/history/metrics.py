@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stockstream.history.progress import progress
+from stockstream.history.standing_of_upkeep import trouble_of_upkeep
 from stockstream.metrics import counter, counters, gauge
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 def families(tables: Tables, now_ms: int) -> Iterator[Family]:
     """Recording and retention; inside a trio run only. Counts are of this process."""
-    recorder, retention = tables.recorder.value, tables.retention.value
+    recorder, retention = tables.recorder.value, tables.jobs.get("retention")
+    backed_up = tables.backed_up.value
     yield gauge(
         "stockstream_history_lag_seconds",
         "Age of the oldest price that is not in the database yet.",
@@ -25,17 +27,17 @@ def families(tables: Tables, now_ms: int) -> Iterator[Family]:
     yield gauge(
         "stockstream_retention_waits",
         "Whether nothing old is dropped, since this machine's clock may be wrong.",
-        None if retention is None else int(retention.waits is not None),
+        None if retention is None else int(retention.outcome == "waits"),
     )
     yield gauge(
         "stockstream_retention_in_trouble",
         "Whether rolling up, dropping or purging has failed for over a minute.",
-        None if retention is None else int(retention.trouble is not None),
+        None if retention is None else int(trouble_of_upkeep(tables) is not None),
     )
     yield gauge(
-        "stockstream_backup_made_timestamp_seconds",
+        "stockstream_backup_last_success_timestamp_seconds",
         "When the last backup by `stockstream db backup` ended, where there was one.",
-        None if retention is None or retention.backed_up is None else retention.backed_up / 1000,
+        None if backed_up is None else backed_up / 1000,
     )
     if recorder is None:
         return

@@ -1,60 +1,55 @@
-"""The actor `retention`: rolls candles up, makes partitions ahead, drops and purges old rows.
+"""The jobs of the history's upkeep: rolling candles up, dropping what is old, purging rows.
 
-Each node has one. They take turns by locks of the database (`database/turns.py`), so each step is
-done once, by whichever node comes first; the others try again in their next round.
+Each node has them. Each step takes a turn of the database (`database/turns.py`), so it is done
+once, also beside a command that does the same.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import msgspec
 import structlog
 import trio
 
-from stockstream import paths
-from stockstream.database.backup_notes import read_notes
-from stockstream.database.query import DatabaseError, ask
+from stockstream.database.query import ask
 from stockstream.history.clock_doubt import FetchRecorded, agrees, doubt
 from stockstream.history.rolling import RollUp
-from stockstream.history.upkeep import Retain
+from stockstream.history.upkeep import Retain, Retained
+from stockstream.jobs.job import Done, JobSpec
+from stockstream.jobs.schedule import Every
 from stockstream.program import as_typed
-from stockstream.statuses import RetentionStatus
 from stockstream.times import now_ms
-from supervision import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from structlog.stdlib import BoundLogger
 
     from stockstream.database.query import Query
     from stockstream.statuses import UpstreamClock
-    from supervision import Slot, Table
+    from supervision import ActorRef, Table
 
 ROUND_SECONDS = 60.0
 RETAIN_SECONDS = 600.0
 RETRY_SECONDS = 5.0
-"""How soon the database is asked again after it could not be asked."""
-NOTES_SECONDS = 2.0
+"""How soon a step is tried again after it failed."""
 STEP_SECONDS = 1.0
 """Between two steps, so that others get the disk."""
 ASK_SECONDS = 130.0
-TROUBLE_SECONDS = 60.0
-"""Only failures that last so long are reported: a database comes back, a long query ends."""
+RUN_SECONDS = 60.0
+"""After these a run ends, and the next one goes on: so it is seen that something happens."""
+DEADLINE_SECONDS = RUN_SECONDS + 4 * ASK_SECONDS
 
 _log: BoundLogger = structlog.get_logger("retention")
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
-    """Days that things are kept: ticks, 1-minute candles. Notes of backups are in `directory`."""
+    """Days that things are kept: ticks, 1-minute candles."""
 
     ticks: float = 7.0
     candles: float = 90.0
-    directory: Path | None = None
 
     def step(self, now: int, *, dry_run: bool = False, waits: bool = False) -> Retain:
         """A step at `now` (ms since 1970)."""
@@ -73,143 +68,152 @@ class Purged(Protocol):
         """Whether a further step would delete more."""
 
 
-class Retention(Actor):
-    """See the module. It keeps no state, so its successor continues where it ended."""
+class RollUps:
+    """The work of `roll_ups`. It keeps no state, so the next run continues where one ended."""
 
-    owns_tasks: ClassVar[bool] = True
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+
+    async def __call__(self, database: ActorRef) -> Done:
+        """Roll up what is due."""
+        hours, end = 0, trio.current_time() + RUN_SECONDS
+        while some := await ask(database, RollUp(self._clock()), timeout=ASK_SECONDS):
+            hours += some
+            if trio.current_time() > end:
+                return Done(f"{hours} hours rolled up, more to do", again=STEP_SECONDS)
+            await trio.sleep(STEP_SECONDS)
+        return Done(f"{hours} hours rolled up" if hours else "")
+
+
+class Trust:
+    """Whether the clock may be believed (H25); until then nothing is dropped or purged."""
 
     def __init__(
-        self,
-        settings: RetentionSettings,
-        purge: Callable[[int], Query[Purged]],
-        upstreams: Table[str, UpstreamClock],
-        statuses: Slot[RetentionStatus],
-        clock: Callable[[], int] = now_ms,
+        self, upstreams: Table[str, UpstreamClock], clock: Callable[[], int] = now_ms
     ) -> None:
-        """`purge` makes a step for the rows of users, at a moment in ms since 1970. These rows do
-        not belong to the history, but need the same clock, which must be believed first.
-        """
-        self._settings = settings
-        self._purge_step = purge
         self._upstreams = upstreams
-        self._statuses = statuses
-        self._clock = clock
-        self._failing_since: float | None = None
-        self._limiter = trio.CapacityLimiter(1)
-        self._notes_told = ""
+        self.clock = clock
 
-    async def init(self) -> None:
-        """Begin."""
-        self._database = self.system.ref(paths.DATABASE)
-        self.tasks.start_soon(self._run)
-
-    async def _run(self) -> None:
-        self._due = trio.current_time()
-        while True:
-            await self._look_for_backups()
-            try:
-                more = await self._turn()
-            except DatabaseError as error:
-                self._note_failure(str(error))
-                await trio.sleep(RETRY_SECONDS)
-            else:
-                self._failing_since = None
-                self._tell(trouble=None)
-                await trio.sleep(STEP_SECONDS if more else ROUND_SECONDS)
-
-    async def _look_for_backups(self) -> None:
-        """Have it known when the last backup was made. A disk that hangs holds up nothing else."""
-        directory = self._settings.directory
-        if directory is None:
-            return
-        with trio.move_on_after(NOTES_SECONDS):
-            try:
-                notes = await trio.to_thread.run_sync(
-                    read_notes, directory, abandon_on_cancel=True, limiter=self._limiter
-                )
-            except OSError as error:
-                if str(error) != self._notes_told:
-                    _log.warning("the notes of backups cannot be read", reason=str(error))
-                self._notes_told = str(error)
-            else:
-                self._notes_told = ""
-                before = self._statuses.value or RetentionStatus()
-                self._statuses.put(msgspec.structs.replace(before, backed_up=notes.made))
-
-    async def _turn(self) -> bool:
-        """One step of each, so that a long or failing one does not stop the others. Returns whether
-        one of them has more to do.
+    async def why_not(self, database: ActorRef) -> str | None:
+        """Why nothing may be dropped now; None where nothing is in the way.
 
         Raises:
-            DatabaseError: one of them failed.
+            DatabaseError: it cannot be asked what was recorded.
         """
-        failures: list[DatabaseError] = []
-        more = await self._tried(self._roll_up, failures)
-        if trio.current_time() >= self._due and await self._may_drop():
-            kept = await self._tried(self._retain, failures)
-            purged = await self._tried(self._purge, failures)
-            if not (kept or purged or failures):
-                self._due = trio.current_time() + RETAIN_SECONDS
-            more = more or kept or purged
-        if failures:
-            raise failures[0]
-        return more
+        now, steady = self.clock(), round(trio.current_time() * 1000)
+        if any(agrees(clock, now, steady) for clock in self._upstreams.rows.values()):
+            return None
+        why = doubt(now, await ask(database, FetchRecorded(now), timeout=ASK_SECONDS))
+        if why is None:
+            return None
+        why += "; nothing is dropped before the price API agrees with it (from another machine)"
+        return why + as_typed(", or `stockstream db retention --yes` is run")
 
-    async def _tried(
-        self, step: Callable[[], Awaitable[bool]], failures: list[DatabaseError]
-    ) -> bool:
-        try:
-            return await step()
-        except DatabaseError as error:
-            failures.append(error)
-            return False
 
-    def _note_failure(self, why: str) -> None:
-        now = trio.current_time()
-        if self._failing_since is None:
-            self._failing_since = now
-        if now - self._failing_since >= TROUBLE_SECONDS:
-            self._tell(trouble=f"fails: {why}")
+class Retaining:
+    """The work of `retention`: makes partitions ahead, drops old ones, thins the rest."""
 
-    def _tell(self, **changes: str | None) -> None:
-        """Store the status, and log each trouble and its end."""
-        before = self._statuses.value or RetentionStatus()
-        now = msgspec.structs.replace(before, **changes)
-        if now == before:
-            return
-        self._statuses.put(now)
-        if now.waits is not None and before.waits is None:
-            _log.warning("retention waits", reason=now.waits)
-        if now.trouble is not None and before.trouble is None:
-            _log.warning("retention is in trouble", reason=now.trouble)
-        if now.waits is now.trouble is None:
-            _log.info("retention goes on")
+    def __init__(self, settings: RetentionSettings, trust: Trust) -> None:
+        self._settings = settings
+        self._trust = trust
+        self._waited = False
 
-    async def _roll_up(self) -> bool:
-        return bool(await ask(self._database, RollUp(self._clock()), timeout=ASK_SECONDS))
-
-    async def _may_drop(self) -> bool:
-        """Whether the clock may be believed (H25); until then nothing is dropped or purged."""
-        now, steady = self._clock(), round(trio.current_time() * 1000)
-        why = None
-        clocks = self._upstreams.rows.values()
-        if not any(agrees(clock, now, steady) for clock in clocks):
-            why = doubt(now, await ask(self._database, FetchRecorded(now), timeout=ASK_SECONDS))
+    async def __call__(self, database: ActorRef) -> Done:
+        """Do it, step by step."""
+        why = await self._trust.why_not(database)
+        self._tell(why)
         if why is not None:
-            why += "; nothing is dropped before the price API agrees with it (from another machine)"
-            why += as_typed(", or `stockstream db retention --yes` is run")
-        self._tell(waits=why)
-        return why is None
+            return Done(why, waits=True, again=ROUND_SECONDS)
+        done, end = Retained(), trio.current_time() + RUN_SECONDS
+        while True:
+            step = self._settings.step(self._trust.clock())
+            part = await ask(database, step, timeout=ASK_SECONDS)
+            done = done.plus(part)
+            if part.dropped:
+                _log.info("old history dropped", partitions=part.dropped)
+            if not part.more:
+                return Done(_what(done))
+            if trio.current_time() > end:
+                return Done(f"{_what(done)}; more to do", again=STEP_SECONDS)
+            await trio.sleep(STEP_SECONDS)
 
-    async def _retain(self) -> bool:
-        query = self._settings.step(self._clock())
-        done = await ask(self._database, query, timeout=ASK_SECONDS)
-        if done.dropped:
-            _log.info("old history dropped", partitions=done.dropped)
-        return done.more
+    def _tell(self, why: str | None) -> None:
+        if why is not None and not self._waited:
+            _log.warning("retention waits", reason=why)
+        if why is None and self._waited:
+            _log.info("retention goes on")
+        self._waited = why is not None
 
-    async def _purge(self) -> bool:
-        done = await ask(self._database, self._purge_step(self._clock()), timeout=ASK_SECONDS)
-        if done.rows:
-            _log.info("old rows purged", rows=dict(done.rows))
-        return done.more
+
+def _what(done: Retained) -> str:
+    parts = [f"{len(done.dropped)} partitions dropped"] if done.dropped else []
+    parts += [f"{done.deleted:,} rows deleted"] if done.deleted else []
+    parts += [f"{done.made} partitions made"] if done.made else []
+    return ", ".join(parts)
+
+
+class Purging:
+    """The work of `purge`: deletes old rows of users, by the same clock as the history's.
+
+    `step` makes a step at a moment in ms since 1970.
+    """
+
+    def __init__(self, step: Callable[[int], Query[Purged]], trust: Trust) -> None:
+        self._step = step
+        self._trust = trust
+
+    async def __call__(self, database: ActorRef) -> Done:
+        """Do it, step by step."""
+        why = await self._trust.why_not(database)
+        if why is not None:
+            return Done(why, waits=True, again=ROUND_SECONDS)
+        rows: dict[str, int] = {}
+        end = trio.current_time() + RUN_SECONDS
+        while True:
+            done = await ask(database, self._step(self._trust.clock()), timeout=ASK_SECONDS)
+            rows = {n: rows.get(n, 0) + done.rows.get(n, 0) for n in {**rows, **done.rows}}
+            what = ", ".join(f"{count:,} of {table}" for table, count in rows.items())
+            if not done.more:
+                return Done(what)
+            if trio.current_time() > end:
+                return Done(f"{what}; more to do", again=STEP_SECONDS)
+            await trio.sleep(STEP_SECONDS)
+
+
+def upkeep_jobs(
+    settings: RetentionSettings,
+    purge: Callable[[int], Query[Purged]],
+    upstreams: Table[str, UpstreamClock],
+    clock: Callable[[], int] = now_ms,
+) -> list[JobSpec]:
+    """The jobs of this module. `purge` makes a step for the rows of users."""
+    trust = Trust(upstreams, clock)
+    return [
+        JobSpec(
+            name="roll_ups",
+            about="makes candles of hours and days from those of minutes",
+            schedule=Every(ROUND_SECONDS),
+            work=RollUps(clock),
+            deadline=DEADLINE_SECONDS,
+            retry=RETRY_SECONDS,
+            at_start=True,
+        ),
+        JobSpec(
+            name="retention",
+            about="makes partitions ahead, drops old history",
+            schedule=Every(RETAIN_SECONDS),
+            work=Retaining(settings, trust),
+            deadline=DEADLINE_SECONDS,
+            retry=RETRY_SECONDS,
+            at_start=True,
+        ),
+        JobSpec(
+            name="purge",
+            about="deletes old alerts, lists, sessions and audit",
+            schedule=Every(RETAIN_SECONDS),
+            work=Purging(purge, trust),
+            deadline=DEADLINE_SECONDS,
+            retry=RETRY_SECONDS,
+            at_start=True,
+        ),
+    ]

@@ -1,4 +1,4 @@
-"""The actor `retention` over a real database, in a tree of its own."""
+"""The jobs of upkeep over a real database, in a tree of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from stockstream.asyncio_thread import AsyncioThread
 from stockstream.database.gateway import Database, DatabaseSettings
 from stockstream.database.servers import Server
-from stockstream.history.retention import Retention, RetentionSettings
+from stockstream.history.retention import RetentionSettings, upkeep_jobs
+from stockstream.jobs.job import Job, Runner
 from stockstream.times import now_ms
 from stockstream.users.purging import PurgeSettings
 from supervision import ChildSpec, supervisor
@@ -25,16 +26,10 @@ def retaining_root(
     purge: PurgeSettings = PurgeSettings(),  # noqa: B008 - a frozen value
     clock: Callable[[], int] = now_ms,
 ) -> ChildSpec:
-    """The root of that tree: the gateway, and `retention` with the defaults of the history."""
+    """The root of that tree: the gateway, and the jobs with the defaults of the history."""
     server = DatabaseSettings(Server("DATABASE_URL", database_url))
     gateway = ChildSpec("gateway", partial(Database, server, tables.database, AsyncioThread()))
-    kept = partial(
-        Retention, RetentionSettings(), purge.step, tables.upstream_clocks, tables.retention, clock
-    )
-    return supervisor(
-        "root",
-        [
-            supervisor("database", [gateway]),
-            supervisor("history", [ChildSpec("retention", kept)]),
-        ],
-    )
+    jobs = upkeep_jobs(RetentionSettings(), purge.step, tables.upstream_clocks, clock)
+    runner = Runner("a")
+    children = [ChildSpec(job.name, partial(Job, job, runner, tables.jobs)) for job in jobs]
+    return supervisor("root", [supervisor("database", [gateway]), supervisor("history", children)])

@@ -12,6 +12,7 @@ from stockstream.cluster import metrics as cluster
 from stockstream.database import metrics as database
 from stockstream.delivery import metrics as delivery
 from stockstream.history import metrics as history
+from stockstream.jobs import metrics as jobs
 from stockstream.market import metrics as market
 from stockstream.notices import metrics as notices
 from stockstream.telemetry import metrics as telemetry
@@ -53,6 +54,7 @@ def metrics(
         yield from cluster.families(tables)
         yield from database.families(tables)
         yield from history.families(tables, settings.wall_clock_ms())
+        yield from jobs.families(tables)
         yield from alerts.families(tables)
         yield from users.families(tables)
         yield from logins.families(tables, settings.throttles.logins, settings.passwords)

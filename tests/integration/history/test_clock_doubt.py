@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from stockstream.statuses import JobStatus
     from tests.support.gateway import History
 
 YEAR_MS = 400 * DAY_MS
@@ -102,9 +103,13 @@ async def retaining(database_url: str, tables: Tables, now: int) -> AsyncIterato
 async def until_told(tables: Tables, *, waits: bool) -> str | None:
     """Wait until retention says whether it waits, and why."""
     with trio.fail_after(20):
-        while (row := tables.retention.value) is None or (row.waits is not None) != waits:  # noqa: ASYNC110 - a table tells nobody
+        while not (row := tables.jobs.get("retention")) or _waits(row) is not waits:  # noqa: ASYNC110 - a table tells nobody
             await trio.sleep(0.02)
-    return row.waits
+    return row.note
+
+
+def _waits(row: JobStatus) -> bool | None:
+    return None if row.outcome in {"", "failed"} else row.outcome == "waits"
 
 
 @pytest.mark.proves("H25")

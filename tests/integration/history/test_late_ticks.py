@@ -10,24 +10,24 @@ import asyncpg
 import pytest
 import trio
 
-from stockstream import paths
 from stockstream.database.migrations import migrate
 from stockstream.history import partitions
 from stockstream.history.candles import Candle, Tick, fold
 from stockstream.history.queries import FetchCandles
 from stockstream.history.recording import Record
-from stockstream.history.retention import Retention, RetentionSettings
+from stockstream.history.retention import RetentionSettings, upkeep_jobs
 from stockstream.history.rolling import Rebuild, RollUp
 from stockstream.history.transfer import ImportTicks
 from stockstream.history.upkeep import Retain
+from stockstream.jobs.job import Job, Runner
+from stockstream.tables import Tables
 from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS
 from stockstream.users.purging import PurgeSettings
-from supervision import ChildSpec, Slot, System, Table, supervisor
+from supervision import ChildSpec, System, supervisor
 from tests.support.gateway import DAY, History, batch, running_history, tick
 
 if TYPE_CHECKING:
     from stockstream.database.query import Query
-    from stockstream.statuses import RetentionStatus, UpstreamClock
 
 EVER = 4_000_000_000_000
 LATER = DAY + 100 * DAY_MS
@@ -199,20 +199,20 @@ async def test_many_hours_to_roll_up_do_not_keep_retention_from_its_steps(
 
 
 async def _run_retention(history: History, now: int) -> None:
-    """Run the actor in a tree of its own, which asks the other's gateway."""
+    """Run the jobs in a tree of their own, which asks the other's gateway."""
 
-    class Beside(Retention):
+    class Beside(Job):
         async def init(self) -> None:
+            await super().init()
             self._database = history.database
-            self.tasks.start_soon(self._run)
 
-    upstream: Table[str, UpstreamClock] = Table("upstreams", writer=paths.feed)
-    statuses: Slot[RetentionStatus] = Slot("retention", writer="retention")
+    tables = Tables()
     await history.ask(Record([batch(9, tick(9))]))  # the clock agrees with what was received last
-    beside = partial(
-        Beside, RetentionSettings(), PurgeSettings().step, upstream, statuses, lambda: now
+    jobs = upkeep_jobs(
+        RetentionSettings(), PurgeSettings().step, tables.upstream_clocks, lambda: now
     )
-    await System().run(supervisor("root", [ChildSpec("retention", beside)]))
+    children = [ChildSpec(job.name, partial(Beside, job, Runner("a"), tables.jobs)) for job in jobs]
+    await System().run(supervisor("root", [supervisor("history", children)]))
 
 
 @pytest.mark.proves("H6")

@@ -18,7 +18,9 @@ from stockstream.history.candles import INTERVALS, STORED, fold
 from stockstream.history.queries import FetchCandles
 from stockstream.history.recording import Record
 from stockstream.history.rolling import Rebuild, RollUp
+from stockstream.history.standing_of_upkeep import trouble_of_upkeep
 from stockstream.history.upkeep import Retain
+from stockstream.jobs import job
 from stockstream.tables import Tables
 from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS
 from supervision import System
@@ -219,7 +221,7 @@ async def test_retention_that_fails_for_long_says_why_and_does_what_it_can(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ticks cannot be dropped: the audit is purged all the same. Then they can, and it is said."""
-    monkeypatch.setattr(retention, "TROUBLE_SECONDS", 0.2)
+    monkeypatch.setattr(job, "TROUBLE_SECONDS", 0.2)
     monkeypatch.setattr(retention, "RETRY_SECONDS", 0.05)
     old = "(now() - interval '400 d')"
     made = f"""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -233,14 +235,14 @@ async def test_retention_that_fails_for_long_says_why_and_does_what_it_can(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(system.run, retaining_root(database_url, tables))
         with trio.fail_after(20):
-            while (row := tables.retention.value) is None or row.trouble is None:  # noqa: ASYNC110 - a table tells nobody
+            while (why := trouble_of_upkeep(tables)) is None:  # noqa: ASYNC110 - a table tells nobody
                 await trio.sleep(0.02)
-            assert "ticks are sacred" in row.trouble
+            assert "ticks are sacred" in why
             count = partial(psql, database_url, "SELECT count(*) FROM audit")
             assert await trio.to_thread.run_sync(count) == "0"
             mend = partial(psql, database_url, "DROP TRIGGER kept ON ticks_default")
             await trio.to_thread.run_sync(mend)
-            while (row := tables.retention.value) is None or row.trouble is not None:  # noqa: ASYNC110 - a table tells nobody
+            while trouble_of_upkeep(tables) is not None:  # noqa: ASYNC110 - a table tells nobody
                 await trio.sleep(0.02)
         system.stop()
 

@@ -1,4 +1,4 @@
-"""When the last backup was made, as retention has it known."""
+"""When the last backup was made, as an actor has it known."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from structlog.testing import capture_logs
 
 from stockstream import paths
 from stockstream.database.backup_notes import FILE, note
+from stockstream.history.backup_notes_actor import BackupNotesReader
 from stockstream.history.metrics import families
-from stockstream.history.retention import Retention, RetentionSettings
 from stockstream.tables import Tables
-from stockstream.users.purging import PurgeSettings
 from supervision import ChildSpec, System, supervisor
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def backed_up(tables: Tables) -> float | None:
     (found,) = (
         family.values
         for family in families(tables, 0)
-        if family.name == "stockstream_backup_made_timestamp_seconds"
+        if family.name == "stockstream_backup_last_success_timestamp_seconds"
     )
     return float(str(found[0][1])) if found else None
 
@@ -41,25 +40,20 @@ async def test_the_last_backup_is_known_while_the_database_is_away(
 ) -> None:
     """None before the first; and a file that cannot be read ends nothing."""
     tables, system = Tables(), System()
-    purge = PurgeSettings().step
-    retention = partial(
-        Retention,
-        RetentionSettings(directory=tmp_path),
-        purge,
-        tables.upstream_clocks,
-        tables.retention,
-    )
-    history = supervisor("history", [ChildSpec("retention", retention)])
-    nursery.start_soon(system.run, supervisor("root", [history]))
-    await until(lambda: tables.retention.value is not None)
+    reader = partial(BackupNotesReader, tmp_path, tables.backed_up)
+    history = supervisor("history", [ChildSpec("backup_notes", reader)])
+    up = trio.Event()
+    root = supervisor("root", [history])
+    nursery.start_soon(partial(system.run, root, on_start=lambda _: up.set()))
+    await up.wait()
     assert backed_up(tables) is None
     note(tmp_path, made=1_795_348_800_500)
-    assert system.ref(paths.RETENTION).kill()
+    assert system.ref(paths.BACKUP_NOTES).kill()
     await until(lambda: backed_up(tables) == 1_795_348_800.5)
     (tmp_path / FILE).unlink()
     (tmp_path / FILE).mkdir()
     with capture_logs() as logs:
-        assert system.ref(paths.RETENTION).kill()
+        assert system.ref(paths.BACKUP_NOTES).kill()
         await until(lambda: "the notes of backups cannot be read" in [x["event"] for x in logs])
     assert backed_up(tables) == 1_795_348_800.5
     system.stop()

@@ -21,6 +21,7 @@ import { EventsView } from "./events-view.js";
 import { FaultsView } from "./faults-view.js";
 import { HistoryView } from "./history-view.js";
 import { ItemsView } from "./items-view.js";
+import { JobsView } from "./jobs-view.js";
 import { ProcessView } from "./process-view.js";
 import { RestartNotice } from "./restart-notice.js";
 import { RestartsView } from "./restarts-view.js";
@@ -346,6 +347,7 @@ started();
 await loadIncidents();
 stream.start(incidents.run, Math.max(0, incidents.last - 100));
 void poll();
+void new JobsView(api, say, () => contact.now).start();
 // A server that hangs lets a poll wait: time alone tells that it does not answer.
 window.setInterval(() => {
   if (!document.hidden) paint();

@@ -1,0 +1,1 @@
+"""Work on a schedule: when it is due, who of all nodes does it, how it went."""

@@ -81,6 +81,19 @@ def session_at(calendar: str | None, moment: int) -> MarketSession:
     return sessions[bisect_right(sessions, moment, key=_since) - 1] if sessions else NOT_KNOWN
 
 
+def opens_after(calendar: str | None, moment: int) -> int | None:
+    """When a market that is closed opens next, trading before its session counted; None: nobody
+    knows.
+    """
+    if calendar == NEVER_CLOSES:  # a provider may say that it is closed all the same
+        return None
+    for days in range(LONGEST_REST + 1):
+        for session in _of_the_day(calendar, moment + days * DAY_MS):
+            if session.since > moment and session.session is not TradingSession.CLOSED:
+                return None if session.session is None else session.since
+    return None
+
+
 def next_change(calendar: str, moment: int) -> int:
     """By when what a market does has to be asked again: its next session, or midnight."""
     for session in _of_the_day(calendar, moment):

@@ -14,6 +14,7 @@ from stockstream.alerts.rules import USUAL_COOLDOWN, USUAL_HYSTERESIS, Kind, Rul
 from stockstream.alerts.targets import LONGEST_URL, Forbidden, TargetPolicy, check_url
 from stockstream.messages import RulesChanged
 from stockstream.quotes import Symbol, iso_utc
+from stockstream.symbol_states import away
 from stockstream.users.rows import (
     ChangeRow,
     CreateRow,
@@ -36,6 +37,7 @@ from web.api.errors import (
 )
 from web.api.openapi import documented
 from web.api.rows import ROW, ask_row
+from web.api.rule_trouble import RuleTrouble, trouble_of
 from web.asking import ask_database
 from web.parameters import Wrong, read_symbol
 from web.users.access import admit_user, current_user, require_new_row_allowed
@@ -86,7 +88,8 @@ class WebhookItem(msgspec.Struct, frozen=True):
 class RuleItem(msgspec.Struct, frozen=True):
     """A rule. `armed` is null until its first price was judged.
 
-    Prices in another `currency` are not compared; null until one has told its own.
+    Prices in another `currency` are not compared; null until one has told its own. `trouble` is
+    why it cannot fire as things are, null where it can.
     """
 
     id: int
@@ -99,6 +102,7 @@ class RuleItem(msgspec.Struct, frozen=True):
     webhook: WebhookItem | None
     armed: bool | None
     currency: str | None
+    trouble: RuleTrouble | None
 
 
 class RuleLimits(msgspec.Struct, frozen=True):
@@ -142,7 +146,9 @@ def alerts_api(parts: Parts) -> Blueprint:
             webhook = WebhookItem(rule.webhook, parts.settings.signer.secret(rule.owner))
         said = rule.symbol, rule.kind, rule.threshold, rule.window
         pace = rule.hysteresis, rule.cooldown
-        return RuleItem(rule.id, *said, *pace, webhook, rule.armed, rule.currency)
+        gone, now = away(parts.tables.feeds.rows), parts.settings.wall_clock_ms()
+        trouble = trouble_of(rule, parts.tables, gone, now)
+        return RuleItem(rule.id, *said, *pace, webhook, rule.armed, rule.currency, trouble)
 
     def currency(symbol: Symbol) -> str | None:
         """What its newest price is in: whoever makes a rule has seen that one."""

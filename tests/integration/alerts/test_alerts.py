@@ -70,6 +70,7 @@ async def test_a_rule_compares_no_prices_in_another_currency(
         number = await me.add_rule("above", 8.0, hysteresis=1.0)
         price_api.currency = "GBX"
         await me.price(AAPL=740.0)
+        assert (await me.http.get(f"{RULES}/{number}")).json()["trouble"]["code"] == "currency"
         price_api.currency = "GBP"
         await me.price(AAPL=8.1)
         await mine.message("alert")

@@ -33,7 +33,9 @@ import { isSymbol } from "./symbols.js";
  * @property {number | null} endedAt ms
  */
 
-/** @typedef {{id: number, symbol: string, kind: Kind, threshold: number, window: number | null, currency: string | null, cooldown: number, webhook: {url: string, secret: string} | null}} Rule */
+/** @typedef {{id: number, symbol: string, kind: Kind, threshold: number, window: number | null, currency: string | null, cooldown: number, webhook: {url: string, secret: string} | null, trouble: Trouble | null}} Rule */
+
+/** Why a rule cannot fire as things are. `passing`: its market is closed, as markets are. @typedef {{reason: string, passing: boolean}} Trouble */
 
 export const SHOWN = 20;
 
@@ -113,7 +115,24 @@ export function readRule(m) {
   const { url, secret } = /** @type {Record<string, unknown>} */ (m.webhook ?? {});
   const webhook = typeof url === "string" && typeof secret === "string" ? { url, secret } : null;
   const cooldown = typeof m.cooldown === "number" ? m.cooldown : 0;
-  return { ...said, id: m.id, cooldown, webhook };
+  return { ...said, id: m.id, cooldown, webhook, trouble: readTrouble(m.trouble) };
+}
+
+/**
+ * @param {unknown} given
+ * @returns {Trouble | null}
+ */
+function readTrouble(given) {
+  const { code, reason } = /** @type {Record<string, unknown>} */ (given ?? {});
+  return typeof reason === "string" && reason !== "" ? { reason, passing: code === "market_closed" } : null;
+}
+
+/**
+ * @param {Trouble} trouble
+ * @returns {string} "No feed lists it."
+ */
+export function troubleText({ reason }) {
+  return `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`;
 }
 
 /**

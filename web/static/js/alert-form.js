@@ -60,14 +60,16 @@ export class AlertForm {
 
   /**
    * The rule is made.
-   * @param {Said} rule
+   * @param {Said & {trouble: import("./alert-feed.js").Trouble | null}} rule
    */
   made(rule) {
     this.#symbol.value = this.#threshold.value = this.#webhook.value = "";
     this.#threshold.focus();
     const { kind, text } = this.#told(rule);
-    this.say(kind, `Added. ${text}`);
-    this.#options.announce(`Added. ${text}`);
+    const { trouble } = rule;
+    const but = trouble === null || this.#options.isUnlisted(rule.symbol) ? "" : ` Not now: ${trouble.reason}.`;
+    this.say(trouble === null || trouble.passing ? kind : "warning", `Added. ${text}${but}`);
+    this.#options.announce(`Added. ${text}${but}`);
   }
 
   /** @param {string} text why the server did not take it */

@@ -2,7 +2,7 @@
  * Alerts on the dashboard: the rules that were made with the form, and what fired of late.
  */
 import { address } from "./address.js";
-import { alertText, deliveryText, paceText, readAlert, readRule, ruleText } from "./alert-feed.js";
+import { alertText, deliveryText, paceText, readAlert, readRule, ruleText, troubleText } from "./alert-feed.js";
 import { AlertForm } from "./alert-form.js";
 import { AlertNotices } from "./alert-notices.js";
 import { AlertReach } from "./alert-reach.js";
@@ -96,14 +96,14 @@ export class Alerts {
     this.#posting.begun();
   }
 
-  /** Whether there is a rule that no feed lists the symbol of: it may be listed one day. */
-  get hasUnlisted() {
-    return this.#rules.some((rule) => this.#options.isUnlisted(rule.symbol));
+  /** Whether there is a rule that cannot fire: its symbol may be listed one day. */
+  get hasTrouble() {
+    return this.#rules.some(({ trouble }) => trouble !== null && !trouble.passing);
   }
 
-  /** What the feeds list is other than before. */
-  listChanged() {
-    this.#paint();
+  /** Reads again whether the rules can fire: markets open and close, and feeds come and go, without a word. */
+  lookForTrouble() {
+    if (this.#rules.length > 0) void this.#readRules();
   }
 
   /** @returns {Promise<Answer>} */
@@ -194,7 +194,7 @@ export class Alerts {
     this.#options.onUnread(unread);
     for (const sum of this.#sums) setText(sum, unreadText);
     const { rule: focusedRule, alert: focusedAlert } = document.activeElement instanceof HTMLElement ? document.activeElement.dataset : {};
-    this.#list.replaceChildren(...this.#rules.map((rule) => ruleItem(rule, this.#options.isUnlisted(rule.symbol))));
+    this.#list.replaceChildren(...this.#rules.map(ruleItem));
     this.#list.hidden = this.#rules.length === 0;
     this.#fired.replaceChildren(...alerts.map(firedItem));
     // Both are painted anew whenever something was heard, also while somebody is about to press a button in them.
@@ -212,14 +212,14 @@ export class Alerts {
   }
 }
 
-/**
- * @param {Rule} rule
- * @param {boolean} isUnlisted
- */
-function ruleItem(rule, isUnlisted) {
+/** @param {Rule} rule */
+function ruleItem(rule) {
   const item = fromTemplate("#rule-template");
   setText(must(item, '[data-part="text"]', HTMLElement), `${ruleText(rule)}, ${paceText(rule)}`);
-  must(item, '[data-part="unlisted"]', HTMLElement).hidden = !isUnlisted;
+  const trouble = must(item, '[data-part="trouble"]', HTMLElement);
+  trouble.hidden = rule.trouble === null;
+  trouble.dataset.passing = String(rule.trouble?.passing ?? true);
+  setText(trouble, rule.trouble === null ? "" : troubleText(rule.trouble));
   const button = must(item, "button", HTMLButtonElement);
   button.dataset.rule = String(rule.id);
   button.title = `Remove the alert “${ruleText(rule)}”`;

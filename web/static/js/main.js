@@ -28,8 +28,8 @@ import { Watchlist } from "./watchlist.js";
 /** Rows of a list sorted by moving values change places no more often than this, in seconds. */
 const RESORT_SECONDS = 5;
 
-/** While a rule waits for a feed to list its symbol, what they list is asked again this often, in seconds. */
-const RELIST_SECONDS = 60;
+/** Whether rules can fire is asked again this often, in seconds. */
+const RULES_SECONDS = 60;
 
 const storage = () => window.localStorage;
 const memory = new Memory(storage);
@@ -73,7 +73,10 @@ const page = new LivePage({
   paint,
   everySecond: () => {
     seconds += 1;
-    if (seconds % RELIST_SECONDS === 0 && alerts.hasUnlisted) known.load();
+    if (seconds % RULES_SECONDS === 0) {
+      alerts.lookForTrouble();
+      if (alerts.hasTrouble) known.load();
+    }
     if (sorting !== null && seconds % RESORT_SECONDS === 0 && !watchlist.busy) arrange();
   },
 });
@@ -86,7 +89,6 @@ for (const column of [...ownColumns(store), ...toldColumns()]) columns.add(colum
 const known = new KnownSymbols(() => {
   offers.show(known.current.symbols);
   field.listChanged();
-  alerts.listChanged();
 });
 const offers = new Offers((symbols) => {
   watch(symbols); // a few, on an empty list: all have room

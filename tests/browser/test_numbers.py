@@ -202,7 +202,7 @@ def test_a_rule_that_cannot_fire_says_so_and_nobody_makes_one_of_a_placeholder(
         "Added. No feed lists NOSUCH. You will be told when NOSUCH rises to 5.00, once one does."
     )
     rule = me.page.get_by_test_id("rules").get_by_role("listitem")
-    expect(rule).to_have_text(re.compile("NOSUCH rises to 5.00, once in 1 min at most · No feed"))
+    expect(rule).to_have_text(re.compile("NOSUCH rises to 5.00, once in 1 min at most No feed"))
 
 
 def test_rules_and_what_was_read_are_the_same_in_all_tabs(

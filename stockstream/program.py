@@ -15,7 +15,7 @@ from pathlib import Path
 NAME = "stockstream"
 
 _COMMANDS = (
-    "serve|cluster|mock|watch|load|tree|providers|chaos|db|tokens|audit|users|config|logs|notices|"
+    "serve|cluster|mock|watch|load|tree|contract|providers|chaos|db|tokens|audit|users|config|logs|notices|"
     "doctor|--help"
 )
 _COMMAND = re.compile(rf"(?<![\w./-]){NAME}(?= (?:{_COMMANDS})\b(?!:))")

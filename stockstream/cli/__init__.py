@@ -70,6 +70,7 @@ _COMMANDS = (
     ("load", _run, "Connect many clients to a server, and report what they got."),
     ("tree", _inspect, "Show the live supervision tree of a running server."),
     ("providers", _inspect, "See where prices come from, and try a provider."),
+    ("contract", _inspect, "See whether a price API keeps the format that is read."),
     ("chaos", _inspect, "Break a running server on purpose, and see that it holds."),
     ("db", _inspect, "Look after the database: schema, export, import, backup, retention."),
     ("jobs", _inspect, "See what runs on a schedule, and run it now."),

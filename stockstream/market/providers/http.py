@@ -51,7 +51,7 @@ class HttpProvider:
         InvalidProxy: the environment names a proxy for it that cannot be used.
         """
         self._settings = settings or HttpSettings()
-        self._url = _endpoint(url)
+        self._url = endpoint(url)
         self._secrets = KnownSecrets(self._url)
         self._fetcher = Fetcher(self._url, self._settings, self._secrets, clock)
         self.has_own_clock = self._fetcher.is_elsewhere
@@ -84,7 +84,8 @@ class HttpProvider:
         await self._fetcher.aclose()
 
 
-def _endpoint(url: str) -> httpx.URL:
+def endpoint(url: str) -> httpx.URL:
+    """What is asked of an API at this base address. Raises `InvalidProviderUrl`."""
     try:
         base = httpx.URL(url)
     except httpx.InvalidURL as error:
@@ -93,6 +94,12 @@ def _endpoint(url: str) -> httpx.URL:
         raise InvalidProviderUrl("an address of a price API looks like http://localhost:1080")
     # A query stays: it is where some price APIs want their key.
     return base.copy_with(path=base.path.rstrip("/") + PATH, fragment=None)
+
+
+def with_symbols(url: httpx.URL, symbols: AbstractSet[Symbol]) -> httpx.URL:
+    """The same for some symbols, or for all where their names are too long for an address."""
+    named = _symbols_parameter(symbols)
+    return url if named is None else url.copy_add_param("symbols", named)
 
 
 def _symbols_parameter(symbols: AbstractSet[Symbol] | None) -> str | None:

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 ROOT = Path(__file__).parents[3]
+RIGHTS = {
+    "release/attest": {"id-token", "attestations"},
+    "release/publish-library": {"id-token"},
+    "release/publish-product": {"id-token"},
+    "release/page": {"contents"},
+    "image/publish": {"packages", "id-token"},
+}
+"""What a job may write; all others only read."""
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
 
@@ -80,11 +88,47 @@ def test_workflows_name_actions_by_commit_and_have_no_rights() -> None:
         text = path.read_text()
         workflow = yaml.safe_load(text)
         assert workflow["permissions"] == {}, path.name
-        for job in workflow["jobs"].values():
-            assert set(job["permissions"].values()) == {"read"}, path.name
-            assert job["timeout-minutes"] <= 90
-        for used in re.findall(r"uses: (\S+)", text):
-            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", used), used
+        for name, job in workflow["jobs"].items():
+            rights = {right for right, how in job["permissions"].items() if how == "write"}
+            assert rights == RIGHTS.get(f"{path.stem}/{name}", set()), f"{path.stem}/{name}"
+            assert job.get("timeout-minutes", 0) <= 90
+            assert "timeout-minutes" in job or "uses" in job, f"{path.stem}/{name}"
+        for used, said in re.findall(r"uses: (\S+)(.*)", text):
+            if not used.startswith("./"):
+                assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", used), used
+                assert re.fullmatch(r" # v\d+\.\d+\.\d+", said), used
+
+
+def test_an_action_has_one_commit_in_all_workflows() -> None:
+    """Or one of them would be forgotten when it is raised."""
+    used = set(re.findall(r"uses: (\S+@\S+)", "".join(path.read_text() for path in WORKFLOWS)))
+    names = [one.partition("@")[0] for one in used]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_hooks_run_what_is_installed_here_and_fetch_nothing() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert [repo["repo"] for repo in config["repos"]] == ["local"]
+    for hook in config["repos"][0]["hooks"]:
+        assert hook["language"] == "system"
+        program, *arguments = hook["entry"].split()
+        assert program.startswith(".venv/bin/")
+        assert (ROOT / program).exists(), program
+        for argument in arguments:
+            if argument.startswith("scripts/"):
+                assert (ROOT / argument).exists(), argument
+        if "files" in hook:
+            tracked = ["stockstream/quotes.py", "CHANGELOG.md", ".github/workflows/test.yml"]
+            assert any(re.search(hook["files"], name) for name in tracked), hook["id"]
+
+
+@pytest.mark.parametrize("name", ["fault", "wish"])
+def test_an_issue_form_asks_each_thing_once(name: str) -> None:
+    form = yaml.safe_load((ROOT / f".github/ISSUE_TEMPLATE/{name}.yml").read_text())
+    ids = [part["id"] for part in form["body"] if part["type"] != "markdown"]
+    assert ids == list(dict.fromkeys(ids))
+    labels = [part["attributes"]["label"] for part in form["body"] if "label" in part["attributes"]]
+    assert len(labels) == len(set(labels)) == len(ids)
 
 
 def test_the_baseline_names_files_that_are_there() -> None:

@@ -20,14 +20,15 @@ from stockstream.users.rows import (
     RestoreRow,
     RowRefusal,
 )
+from stockstream.users.sections import LONGEST_SECTION_NAME, MOST_SECTIONS, Section
 from stockstream.users.watchlists import (
     LONGEST_NAME,
     MOST_LISTS,
     MOST_SYMBOLS,
+    NO_LIST,
     TOO_MANY_SYMBOLS,
     WATCHLISTS,
     ListChange,
-    WantedList,
     Watchlist,
 )
 from web.answers import json_answer
@@ -48,13 +49,16 @@ if TYPE_CHECKING:
 
 
 class WatchlistItem(msgspec.Struct, frozen=True):
-    """A list; times in UTC."""
+    """A list; times in UTC. `symbols` are all that are on it, from top to bottom; `sections` tells
+    which of them are in which.
+    """
 
     id: int
     name: str
     symbols: list[str]
     created_at: str
     changed_at: str
+    sections: list[Section]
 
 
 class WatchlistLimits(msgspec.Struct, frozen=True):
@@ -63,6 +67,7 @@ class WatchlistLimits(msgspec.Struct, frozen=True):
     lists: int = MOST_LISTS
     symbols: int = MOST_SYMBOLS
     name: int = LONGEST_NAME
+    sections: int = MOST_SECTIONS
 
 
 class WatchlistsAnswer(msgspec.Struct, frozen=True):
@@ -90,22 +95,46 @@ Name = Annotated[
     str, Meta(extra_json_schema={"minLength": 1, "maxLength": LONGEST_NAME, "pattern": r"\S"})
 ]
 Symbols = Annotated[list[SymbolText], Meta(extra_json_schema={"maxItems": MOST_SYMBOLS})]
+SectionName = Annotated[
+    str,
+    Meta(extra_json_schema={"minLength": 1, "maxLength": LONGEST_SECTION_NAME, "pattern": r"\S"}),
+]
+
+
+class WantedSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A section: its name, its symbols in order, and whether it shows its name only."""
+
+    name: SectionName
+    symbols: Symbols = []
+    folded: bool = False
+
+
+Sections = Annotated[list[WantedSection], Meta(extra_json_schema={"maxItems": MOST_SECTIONS})]
 
 
 class NewWatchlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of POST and PUT: the list."""
+    """The body of POST and PUT: the list. Symbols of a section need not be in `symbols` as well.
+    A PUT without `sections` leaves them as they are.
+    """
 
     name: Name
     symbols: Symbols = []
+    sections: Sections | None = None
 
 
 class WatchlistChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of PATCH. What is left out stays; `remove` is removed, `add` is added at the end."""
+    """The body of PATCH. What is left out stays; `remove` is removed, `add` is added.
+
+    `order` brings the symbols that it names to the front, in this order. `sections` are all there
+    are afterwards, in this order. Symbols that are not on the list are passed over in both.
+    """
 
     name: Name | None = None
     symbols: Symbols | None = None
     add: Symbols = []
     remove: Symbols = []
+    order: Symbols | None = None
+    sections: Sections | None = None
 
 
 def watchlists_api(database: ActorRef) -> Blueprint:
@@ -128,8 +157,9 @@ def watchlists_api(database: ActorRef) -> Blueprint:
     @documented(WatchlistItem, status=201, body=NewWatchlist, errors=NEW_ERRORS, user=True)
     async def create() -> Response:
         """Make a list; `Location` says where it is."""
-        wanted = _read(await read_body(NewWatchlist))
+        change = _read(await read_body(NewWatchlist))
         require_new_row_allowed()
+        wanted = change.of(NO_LIST)
         row = await ask_row(database, CreateRow(WATCHLISTS, current_user(), wanted))
         return made(_item(row), url_for("watchlists.one", number=row.id))
 
@@ -150,9 +180,8 @@ def watchlists_api(database: ActorRef) -> Blueprint:
     @documented(WatchlistItem, ROW, body=NewWatchlist, errors=CHANGE_ERRORS, user=True)
     async def replace(asked: Asked) -> Response:
         """Replace a list."""
-        wanted = _read(await read_body(NewWatchlist))
-        query = ChangeRow(WATCHLISTS, current_user(), asked[ROW], lambda _before: wanted)
-        return await answered(query)
+        change = _read(await read_body(NewWatchlist))
+        return await answered(ChangeRow(WATCHLISTS, current_user(), asked[ROW], change.of))
 
     @blueprint.patch("/<row:number>")
     @documented(WatchlistItem, ROW, body=WatchlistChange, errors=CHANGE_ERRORS, user=True)
@@ -165,6 +194,8 @@ def watchlists_api(database: ActorRef) -> Blueprint:
             None if given.symbols is None else _read_symbols("symbols", given.symbols, wrong),
             _read_symbols("add", given.add, wrong),
             _read_symbols("remove", given.remove, wrong),
+            None if given.order is None else _read_symbols("order", given.order, wrong),
+            None if given.sections is None else _read_sections(given.sections, wrong),
         )
         if wrong:
             raise InvalidFieldError(wrong)
@@ -185,13 +216,34 @@ def watchlists_api(database: ActorRef) -> Blueprint:
     return blueprint
 
 
-def _read(given: NewWatchlist) -> WantedList:
+def _read(given: NewWatchlist) -> ListChange:
     wrong: dict[str, str] = {}
     name = _read_name(given.name, wrong)
     symbols = _read_symbols("symbols", given.symbols, wrong)
+    sections = None if given.sections is None else _read_sections(given.sections, wrong)
     if wrong:
         raise InvalidFieldError(wrong)
-    return WantedList(name, symbols)
+    inside = [symbol for section in sections or [] for symbol in section.symbols]
+    return ListChange(name, list(dict.fromkeys([*symbols, *inside])), sections=sections)
+
+
+def _read_sections(given: list[WantedSection], wrong: dict[str, str]) -> list[Section]:
+    if len(given) > MOST_SECTIONS:
+        wrong["sections"] = f"at most {MOST_SECTIONS} sections in a list"
+        return []
+    sections: list[Section] = []
+    taken: set[str] = set()
+    for place, section in enumerate(given):
+        name = _printable(section.name, LONGEST_SECTION_NAME)
+        if name is None:
+            wrong[f"sections[{place}].name"] = f"1 to {LONGEST_SECTION_NAME} printable characters"
+            continue
+        if name.casefold() in taken:
+            wrong[f"sections[{place}].name"] = "another section has this name"
+        taken.add(name.casefold())
+        symbols = _read_symbols(f"sections[{place}].symbols", section.symbols, wrong)
+        sections.append(Section(name, symbols, section.folded))
+    return sections
 
 
 def _read_symbols(field: str, given: list[str], wrong: dict[str, str]) -> list[str]:
@@ -202,16 +254,23 @@ def _read_symbols(field: str, given: list[str], wrong: dict[str, str]) -> list[s
 
 
 def _read_name(given: str, wrong: dict[str, str]) -> str:
-    """A name without blanks around it, of what can be seen."""
-    name = " ".join(given.split())
-    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+    name = _printable(given, LONGEST_NAME)
+    if name is None:
         wrong["name"] = f"1 to {LONGEST_NAME} printable characters"
-    return name
+    return name or ""
+
+
+def _printable(given: str, most: int) -> str | None:
+    """The text without blanks around it, if all of it can be seen."""
+    text = " ".join(given.split())
+    return text if 0 < len(text) <= most and text.isprintable() else None
 
 
 def _item(watchlist: Watchlist) -> WatchlistItem:
     times = iso_utc(watchlist.created), iso_utc(watchlist.changed)
-    return WatchlistItem(watchlist.id, watchlist.name, watchlist.symbols, *times)
+    return WatchlistItem(
+        watchlist.id, watchlist.name, watchlist.symbols, *times, watchlist.sections
+    )
 
 
 def _deleted(gone: DeletedRow[Watchlist]) -> DeletedWatchlist:

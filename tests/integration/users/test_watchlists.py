@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from stockstream import part_settings, paths
+from stockstream.users.sections import MOST_SECTIONS
 from stockstream.users.watchlists import LONGEST_NAME, MOST_LISTS, MOST_SYMBOLS
 from tests.support.history import select
 from tests.support.tree import Tree, running_tree
@@ -93,6 +94,47 @@ async def test_a_list_is_made_changed_deleted_and_brought_back_and_the_audit_tel
             ("delete", "Tech", None, None),
             ("restore", None, "Tech", ["NFLX"]),
         ]
+
+
+@pytest.mark.proves("H15")
+async def test_a_list_is_put_in_order_and_in_sections_whatever_an_older_node_does(
+    database_url: str,
+) -> None:
+    """Sections come with the list and go with a change; names are checked, symbols joined."""
+    async with visited(database_url) as (tree, me):
+        cars = {"name": " Cars  on sale", "symbols": ["tsla", "F"], "folded": True}
+        body = {"name": "Mine", "symbols": ["F", "AAPL"], "sections": [cars]}
+        made = await me.post(LISTS, json=body)
+        it = made.headers["Location"]
+        cars = {"name": "Cars on sale", "symbols": ["TSLA", "F"], "folded": True}
+        assert made.json()["symbols"] == ["AAPL", "TSLA", "F"]
+        assert made.json()["sections"] == [cars]
+        # An older node knows the symbols alone, and leaves the other columns.
+        await select(
+            tree.system.ref(paths.DATABASE),
+            "UPDATE watchlists SET symbols = '{AAPL,TSLA,MSFT}' RETURNING 1",
+        )
+        found = (await me.get(it)).json()
+        assert found["symbols"] == ["AAPL", "MSFT", "TSLA"]
+        assert found["sections"] == [{**cars, "symbols": ["TSLA"]}]
+        moved = {"order": ["MSFT"], "sections": [{"name": "A", "symbols": ["AAPL", "GONE"]}]}
+        changed = (await me.patch(it, json=moved)).json()
+        assert changed["symbols"] == ["MSFT", "TSLA", "AAPL"]
+        assert changed["sections"] == [{"name": "A", "symbols": ["AAPL"], "folded": False}]
+        kept = (await me.put(it, json={"name": "Mine", "symbols": ["AAPL", "X"]})).json()
+        assert (kept["symbols"], len(kept["sections"])) == (["X", "AAPL"], 1)
+        assert (await me.put(it, json={"name": "Mine", "sections": []})).json()["sections"] == []
+        wrong = [{"name": "A"}, {"name": "a"}, {"name": "\u0007"}, {"name": "B", "symbols": [" "]}]
+        for method in ("PUT", "PATCH"):
+            refused = await me.request(method, it, json={"name": "Mine", "sections": wrong})
+            assert refused.status_code == 422
+            assert fields_of(refused) == {
+                "sections[1].name",
+                "sections[2].name",
+                "sections[3].symbols[0]",
+            }
+        many = [{"name": f"S{number}"} for number in range(MOST_SECTIONS + 1)]
+        assert fields_of(await me.patch(it, json={"sections": many})) == {"sections"}
 
 
 @pytest.mark.proves("H15")

@@ -3,11 +3,14 @@
  * here since. All windows share them; which of them is shown is a window's own. A change is what differs between the two, so it can wait for days, is sent as symbols
  * to add and to remove, and never undoes what another tab or browser did. No DOM and no I/O.
  */
+import { arranged, isSame, readSections } from "./arrangement.js";
 import { isSymbol } from "./symbols.js";
 
-/** @typedef {{id: number, name: string, symbols: string[]}} Named as the server tells it */
-/** @typedef {{id: number, name: string, base: string[], symbols: string[]}} Kept base: the server's symbols */
-/** @typedef {{add: string[], remove: string[]}} Change */
+/** @typedef {import("./arrangement.js").Arrangement} Arrangement */
+/** @typedef {import("./arrangement.js").Section} Section */
+/** @typedef {{id: number, name: string, symbols: string[], sections: Section[]}} Named as the server tells it */
+/** @typedef {Named & {base: string[], baseSections: Section[]}} Kept base: what the server has */
+/** `order` and `sections` are there when something was moved, too: those of no section, and the rest. @typedef {{add: string[], remove: string[], order?: string[], sections?: Section[]}} Change */
 
 export class ListBook {
   /** @type {Kept[]} */
@@ -35,7 +38,7 @@ export class ListBook {
     if (Number.isSafeInteger(parsed.news)) this.#news = parsed.news;
     for (const item of parsed.lists) {
       const named = readNamed(item);
-      if (named !== null) this.#lists.push({ ...named, base: symbolsOf(item.base) });
+      if (named !== null) this.#lists.push({ ...named, base: symbolsOf(item.base), baseSections: readSections(item.baseSections) });
     }
     this.#last = this.#known(parsed.active);
     this.#active = chosen === undefined ? this.#last : this.#known(chosen);
@@ -77,12 +80,12 @@ export class ListBook {
   }
 
   /**
-   * The active list holds these now.
-   * @param {readonly string[]} symbols
+   * The active list is this now.
+   * @param {Arrangement} list
    */
-  edited(symbols) {
+  edited(list) {
     const { active } = this;
-    if (active !== null) active.symbols = [...symbols];
+    if (active !== null) Object.assign(active, arranged(list.symbols, list.sections));
   }
 
   /**
@@ -93,8 +96,14 @@ export class ListBook {
   change(id) {
     const list = this.#lists.find((kept) => kept.id === id);
     if (list === undefined) return null;
-    const add = list.symbols.filter((symbol) => !list.base.includes(symbol));
-    const remove = list.base.filter((symbol) => !list.symbols.includes(symbol));
+    const [base, symbols] = [new Set(list.base), new Set(list.symbols)];
+    const add = list.symbols.filter((symbol) => !base.has(symbol));
+    const remove = list.base.filter((symbol) => !symbols.has(symbol));
+    const kept = list.base.filter((symbol) => symbols.has(symbol));
+    if (!isSame(list, arranged([...kept, ...add], list.baseSections))) {
+      const held = new Set(list.sections.flatMap((section) => section.symbols));
+      return { add, remove, order: list.symbols.filter((symbol) => !held.has(symbol)), sections: list.sections };
+    }
     return add.length + remove.length === 0 ? null : { add, remove };
   }
 
@@ -133,9 +142,14 @@ export class ListBook {
    */
   #merged(named) {
     const change = this.change(named.id);
-    const kept = named.symbols.filter((symbol) => !change?.remove.includes(symbol));
-    const added = change?.add.filter((symbol) => !kept.includes(symbol)) ?? [];
-    return { ...named, base: named.symbols, symbols: [...kept, ...added] };
+    const base = { base: named.symbols, baseSections: named.sections };
+    if (change === null) return { ...named, ...base };
+    const removed = new Set(change.remove);
+    const there = [...new Set([...named.symbols.filter((symbol) => !removed.has(symbol)), ...change.add])];
+    if (change.sections === undefined) return { ...named, ...base, ...arranged(there, named.sections) };
+    const list = /** @type {Kept} */ (this.#lists.find((kept) => kept.id === named.id));
+    const known = new Set(there);
+    return { ...named, ...base, ...arranged([...new Set([...list.symbols.filter((symbol) => known.has(symbol)), ...there])], list.sections) };
   }
 }
 
@@ -145,9 +159,9 @@ export class ListBook {
  */
 export function readNamed(item) {
   if (typeof item !== "object" || item === null) return null;
-  const { id, name, symbols } = /** @type {Record<string, unknown>} */ (item);
+  const { id, name, symbols, sections } = /** @type {Record<string, unknown>} */ (item);
   if (typeof id !== "number" || !Number.isSafeInteger(id) || typeof name !== "string" || !Array.isArray(symbols)) return null;
-  return { id, name, symbols: symbolsOf(symbols) };
+  return { id, name, ...arranged(symbolsOf(symbols), readSections(sections)) };
 }
 
 /**

@@ -4,15 +4,18 @@
  * the browser does not keep is told. Windows share the lists, and each chooses its own.
  */
 import { storageKey } from "./address.js";
+import { arranged, isSame } from "./arrangement.js";
 import { DeletedRows } from "./deleted-rows.js";
 import { must, setText } from "./dom.js";
 import { ListBook, readNamed } from "./list-book.js";
 import { ListForm } from "./list-form.js";
+import { listInAddress, showInAddress } from "./list-address.js";
 import { noteOf } from "./list-note.js";
 import { ask, itemsIn } from "./rows-api.js";
-import { WATCHLIST_KEY, readChosen, readWatchlist } from "./storage.js";
+import { SECTIONS_KEY, WATCHLIST_KEY, readChosen, readOwn } from "./storage.js";
 import { MAX_SYMBOLS } from "./store.js";
 
+/** @typedef {import("./arrangement.js").Arrangement} Arrangement */
 /** @typedef {import("./rows-api.js").Answer} Answer */
 /** @typedef {import("./rows-api.js").Refusal} Refusal */
 /** @typedef {import("./storage.js").Trouble} Trouble */
@@ -30,7 +33,7 @@ const RETRY_MS = 5_000;
  * @typedef {object} Options
  * @property {import("./storage.js").Memory} memory that all windows share
  * @property {import("./storage.js").Memory} session that is this window's
- * @property {() => void} onShow other symbols are to be shown: `symbols`
+ * @property {() => void} onShow another list is to be shown, or the same in another order: `arrangement`
  * @property {(undoable: Undoable) => void} onDeleted
  * @property {(text: string) => void} announce
  */
@@ -61,8 +64,12 @@ export class Lists {
   #ownTrouble;
   /** @type {Trouble | null} */
   #trouble;
-  /** The symbols of this browser's list. @type {readonly string[]} */
+  /** This browser's list. @type {Arrangement} */
   #own;
+  /** The list that the address names, as long as the server has not said whether there is one. @type {number | null} */
+  #addressed = null;
+  /** What somebody has to know until another list is chosen. */
+  #remark = "";
   /** Symbols that the server takes in one list. */
   #most = 200;
   /** @type {import("./list-note.js").ListServer} */
@@ -72,11 +79,18 @@ export class Lists {
   constructor(options) {
     this.#options = options;
     const { memory, session } = options;
-    this.#book = new ListBook(memory.load(LISTS_KEY), readChosen(session.load(CHOSEN_KEY)));
-    this.#own = readWatchlist(memory.load(WATCHLIST_KEY));
+    const addressed = listInAddress(location.search);
+    this.#book = new ListBook(memory.load(LISTS_KEY), addressed ?? readChosen(session.load(CHOSEN_KEY)));
+    this.#own = readOwn(memory);
     this.#ownTrouble = this.#trouble = memory.trouble;
-    // A new window begins with the list chosen last, and stays with it.
+    if (addressed !== undefined && addressed !== this.#book.chosen) this.#addressed = addressed;
+    // A new window begins with the list of its address, or else with the one chosen last, and stays with it.
     session.save(CHOSEN_KEY, this.#book.chosen);
+    if (this.#addressed === null) showInAddress(this.#book.chosen, false);
+    window.addEventListener("popstate", () => {
+      const list = listInAddress(location.search) ?? null;
+      if (list !== this.#book.chosen) this.#show(list);
+    });
     this.#select.addEventListener("change", () => this.#choose(this.#select.value === "" ? null : Number(this.#select.value)));
     this.#form = new ListForm({
       onSubmit: (naming, name, withSymbols) => void this.#submit(naming, name, withSymbols),
@@ -96,9 +110,13 @@ export class Lists {
     this.#paintNote();
   }
 
-  /** The symbols of the list that is chosen. */
+  /** The list that is chosen, as it is arranged. @returns {Arrangement} */
+  get arrangement() {
+    return this.#book.active ?? this.#own;
+  }
+
   get symbols() {
-    return this.#book.active?.symbols ?? this.#own;
+    return this.arrangement.symbols;
   }
 
   /** How many symbols the list that is chosen can hold. */
@@ -107,17 +125,18 @@ export class Lists {
   }
 
   /**
-   * The list that is chosen holds these now.
-   * @param {readonly string[]} symbols
+   * The list that is chosen is this now.
+   * @param {Arrangement} list
    */
-  edited(symbols) {
+  edited(list) {
     if (this.#book.active === null) {
-      this.#own = [...symbols];
-      this.#ownTrouble = this.#options.memory.save(WATCHLIST_KEY, symbols);
+      const { memory } = this.#options;
+      this.#own = arranged(list.symbols, list.sections);
+      this.#ownTrouble = memory.save(SECTIONS_KEY, this.#own.sections) ?? memory.save(WATCHLIST_KEY, this.#own.symbols);
       this.#paintNote();
     } else {
       this.#refresh();
-      this.#book.edited(symbols);
+      this.#book.edited(list);
       this.#keep();
       this.#soon(SAVE_MS);
     }
@@ -126,12 +145,21 @@ export class Lists {
   /** Another window changed what is kept. What this one could not have kept stays as it is here. */
   reread() {
     const { memory } = this.#options;
-    if (this.#ownTrouble === null) this.#own = readWatchlist(memory.load(WATCHLIST_KEY));
+    if (this.#ownTrouble === null) this.#own = readOwn(memory);
     const { active } = this.#book;
     if (this.#trouble === null) this.#book = new ListBook(memory.load(LISTS_KEY), this.#book.chosen);
     this.#noteGone(active);
     this.#paint();
     this.#paintNote();
+  }
+
+  /**
+   * Something that was asked for cannot be done with this list as it is.
+   * @param {string} text
+   */
+  tell(text) {
+    this.#say("warning", text);
+    this.#options.announce(text);
   }
 
   /** Asks the server for the lists, and saves what it does not know yet. */
@@ -176,7 +204,7 @@ export class Lists {
     if (!answer.ok) return answer;
     const most = /** @type {any} */ (answer.body)?.limits?.symbols;
     if (typeof most === "number") this.#most = most;
-    const before = this.symbols.join();
+    const before = this.arrangement;
     this.#refresh();
     // Older than a list that was made, changed or deleted meanwhile: it would be gone, or back.
     if (this.#book.news !== news) return this.#read();
@@ -185,7 +213,8 @@ export class Lists {
     this.#keep();
     this.#noteGone(active);
     this.#paint();
-    if (this.symbols.join() !== before) this.#options.onShow();
+    if (this.#addressed !== null) this.#take(this.#addressed);
+    else if (!isSame(this.arrangement, before)) this.#options.onShow();
     return null;
   }
 
@@ -193,12 +222,12 @@ export class Lists {
   #tell(body) {
     const named = readNamed(body);
     if (named === null) return null;
-    const before = this.symbols.join();
+    const before = this.arrangement;
     this.#refresh();
     this.#book.told(named);
     this.#keep();
     this.#paint();
-    if (this.symbols.join() !== before) this.#options.onShow();
+    if (!isSame(this.arrangement, before)) this.#options.onShow();
     return named;
   }
 
@@ -225,8 +254,28 @@ export class Lists {
     }
   }
 
+  /**
+   * The list that the address names, now that all lists are known.
+   * @param {number} id
+   */
+  #take(id) {
+    this.#addressed = null;
+    if (this.#book.lists.some((list) => list.id === id)) return this.#show(id);
+    showInAddress(this.#book.chosen, false);
+    this.#remark = `There is no list with the number ${id} here: it was deleted, or is somebody else’s.`;
+    this.#paintNote();
+  }
+
   /** @param {number | null} id */
   #choose(id) {
+    showInAddress(id, true);
+    this.#show(id);
+  }
+
+  /** @param {number | null} id */
+  #show(id) {
+    this.#addressed = null;
+    this.#remark = "";
     this.#refresh();
     this.#book.choose(id);
     this.#keep();
@@ -243,6 +292,7 @@ export class Lists {
     if (!answer.ok && answer.status !== 404) return this.#refused("Not deleted", answer);
     this.#refresh();
     this.#book.drop(active.id);
+    showInAddress(null, false);
     this.#deleted.changed();
     this.#keep();
     this.#paint();
@@ -272,7 +322,7 @@ export class Lists {
     if (name === "") return this.#say("error", "Type a name first.");
     const answer =
       naming === "new"
-        ? await ask(fetch, "POST", "watchlists", { name, symbols: withSymbols ? this.symbols : [] })
+        ? await ask(fetch, "POST", "watchlists", { name, ...(withSymbols ? { symbols: this.symbols, sections: this.arrangement.sections } : {}) })
         : await ask(fetch, "PATCH", `watchlists/${naming}`, { name });
     if (!answer.ok) {
       this.#form.focus();
@@ -306,7 +356,9 @@ export class Lists {
 
   /** @param {{name: string} | null} before the list that was shown */
   #noteGone(before) {
-    if (before !== null && this.#book.chosen === null) this.#options.announce(`List “${before.name}” was deleted elsewhere. The list of this browser is shown.`);
+    if (before === null || this.#book.chosen !== null) return;
+    showInAddress(null, false);
+    this.#options.announce(`List “${before.name}” was deleted elsewhere. The list of this browser is shown.`);
   }
 
   /**
@@ -334,7 +386,8 @@ export class Lists {
   /** What somebody has to know of the list that is shown, as long as it is so. Said aloud when it is new. */
   #paintNote() {
     const isOwn = this.#book.active === null;
-    const { kind, text } = noteOf(this.#server, isOwn ? this.#ownTrouble : this.#trouble, isOwn);
+    const told = noteOf(this.#server, isOwn ? this.#ownTrouble : this.#trouble, isOwn);
+    const { kind, text } = told.kind === "warning" || this.#remark === "" ? told : { kind: /** @type {const} */ ("warning"), text: this.#remark };
     if (kind === "warning" && this.#note.textContent !== text) this.#options.announce(text);
     this.#say(kind, text);
   }

@@ -3,6 +3,8 @@
  * change the store, the store is painted.
  */
 import { Alerts } from "./alerts.js";
+import { arranged, itemsOf, sectionOf } from "./arrangement.js";
+import { Arranging } from "./arranging.js";
 import { describeBases, directionOfDay } from "./basis.js";
 import { Columns } from "./columns.js";
 import { ColumnsMenu } from "./columns-menu.js";
@@ -17,7 +19,7 @@ import { started } from "./page.js";
 import { ownColumns, toldColumns } from "./quote-columns.js";
 import { takeRow } from "./row-memory.js";
 import { nextSorting, sorted, sortingNow } from "./sort.js";
-import { COLUMNS_KEY, Memory, SORTING_KEY, WATCHLIST_KEY, readSorting } from "./storage.js";
+import { COLUMNS_KEY, Memory, SECTIONS_KEY, SORTING_KEY, WATCHLIST_KEY, readSorting } from "./storage.js";
 import { SymbolField } from "./symbol-field.js";
 import { bindChoice } from "./theme.js";
 import { UndoToast } from "./toast.js";
@@ -112,6 +114,13 @@ const watchlist = new Watchlist({
     const column = columns.column(id);
     if (column !== undefined) sortBy(nextSorting(sortingNow(sorting, columns), column));
   },
+  onStep: (symbol, by) => arranging.step(symbol, by),
+  onStepSection: (name, by) => arranging.stepSection(name, by),
+  onDrop: (drop) => arranging.drop(drop),
+  whyUnmovable: () => arranging.whyUnmovable(),
+  onFold: (name) => arranging.fold(name),
+  onRenameSection: (name) => arranging.rename(name),
+  onRemoveSection: (name) => arranging.remove(name),
   onPainted: () => setText(summary, summarise()),
   onLeave: () => field.focus(),
 });
@@ -127,10 +136,25 @@ const lists = new Lists({
   session,
   onShow: () => {
     toast.forgetRows();
-    show(lists.symbols);
+    show(lists.arrangement);
   },
   onDeleted: (undoable) => toast.offer(undoable),
   announce: (text) => page.say(text),
+});
+
+const arranging = new Arranging({
+  list: () => lists.arrangement,
+  isSorted: () => sortingNow(sorting, columns) !== null,
+  onArranged: (list) => {
+    lists.edited(list);
+    store.reorder(lists.symbols);
+    arrange();
+  },
+  current: () => watchlist.current,
+  focus: (symbol) => watchlist.focus(symbol),
+  focusSection: (name) => watchlist.focusSection(name),
+  announce: (text) => page.say(text),
+  tell: (text) => lists.tell(text),
 });
 
 const alerts = new Alerts({
@@ -172,29 +196,41 @@ function watch(symbols) {
 /** @param {string} symbol */
 function unwatch(symbol) {
   const next = watchlist.neighbour(symbol);
+  const section = sectionOf(lists.arrangement, symbol);
   const removed = store.remove(symbol);
   if (removed === null) return;
   listChanged();
   subscriber.unsubscribe([symbol]);
   if (next === null || !watchlist.focus(next)) field.focus();
-  toast.offer({ symbol, undo: () => store.restore(symbol, removed), ofRow: true });
+  toast.offer({
+    symbol,
+    undo: () => {
+      store.restore(symbol, removed);
+      const sections = lists.arrangement.sections.map((one) => (one.name === section ? { ...one, symbols: [...one.symbols, symbol] } : one));
+      lists.edited(arranged(store.symbols, sections));
+    },
+    ofRow: true,
+  });
   page.say(`${symbol} removed. Control Z brings it back.`);
 }
 
 function listChanged() {
-  lists.edited(store.symbols);
+  lists.edited({ symbols: [...store.symbols], sections: lists.arrangement.sections });
+  store.reorder(lists.symbols);
   arrange();
   page.paintSoon();
 }
 
 /**
  * Makes the rows these, of another list or changed elsewhere; prices of those that stay are kept.
- * @param {readonly string[]} symbols
+ * @param {import("./arrangement.js").Arrangement} list
  */
-function show(symbols) {
-  const gone = store.symbols.filter((symbol) => !symbols.includes(symbol));
+function show({ symbols }) {
+  const wanted = new Set(symbols);
+  const gone = store.symbols.filter((symbol) => !wanted.has(symbol));
   for (const symbol of gone) store.remove(symbol);
-  const added = symbols.filter((symbol, index) => store.add([symbol], index).added.length > 0);
+  const { added } = store.add(symbols);
+  store.reorder(symbols);
   subscriber.unsubscribe(gone);
   subscriber.subscribe(added);
   arrange();
@@ -216,7 +252,11 @@ function showSorting() {
 }
 
 function arrange() {
-  watchlist.arrange(sorted(store, sortingNow(sorting, columns), columns));
+  const now = sortingNow(sorting, columns);
+  const place = new Map(sorted(store, now, columns).map((symbol, index) => [symbol, index]));
+  // A section stays a section, whatever column the list is sorted by.
+  const sort = (/** @type {string[]} */ symbols) => symbols.toSorted((a, b) => (place.get(a) ?? 0) - (place.get(b) ?? 0));
+  watchlist.arrange(itemsOf(lists.arrangement, now === null ? undefined : sort));
   offers.visible = store.symbols.length === 0;
   if (store.symbols.length === 0) offers.show(known.current.symbols);
 }
@@ -244,6 +284,13 @@ function summarise() {
   return `${symbols.length} ${symbols.length === 1 ? "symbol" : "symbols"} · ${up} up · ${down} down`;
 }
 
+const arrangeButton = must(document, "#list-arrange", HTMLButtonElement);
+arrangeButton.addEventListener("click", () => {
+  const on = arrangeButton.getAttribute("aria-pressed") !== "true";
+  arrangeButton.setAttribute("aria-pressed", String(on));
+  watchlist.arranging = on;
+});
+
 bindChoice("theme", storage);
 bindChoice("palette", storage);
 bindKeyboard({ onFind: () => field.focus(), onUndo: () => toast.undo() });
@@ -251,9 +298,9 @@ bindKeyboard({ onFind: () => field.focus(), onUndo: () => toast.undo() });
 // Another tab changed the list: this one follows, instead of writing its own over it later.
 window.addEventListener("storage", (event) => {
   if (event.key === COLUMNS_KEY) columns.reread();
-  if (event.key !== WATCHLIST_KEY && event.key !== LISTS_KEY) return;
+  if (event.key !== WATCHLIST_KEY && event.key !== SECTIONS_KEY && event.key !== LISTS_KEY) return;
   lists.reread();
-  show(lists.symbols);
+  show(lists.arrangement);
 });
 
 store.add(lists.symbols);

@@ -3,7 +3,9 @@
  * paint, and is watched as one: when each of 1,000 rows was watched, that was most of a scrolled frame.
  */
 
-/** @typedef {import("./row.js").Row} Row */
+import { Row } from "./row.js";
+
+/** @typedef {import("./section-row.js").SectionRow} SectionRow */
 
 /**
  * Rows of a block. Those of one block come into sight in one frame, so more make that frame longer; with
@@ -17,7 +19,7 @@ const MARGIN = "200px";
 /**
  * @typedef {object} Block
  * @property {HTMLTableSectionElement} element
- * @property {readonly Row[]} rows
+ * @property {readonly (Row | SectionRow)[]} rows
  */
 
 export class RowBlocks {
@@ -41,7 +43,7 @@ export class RowBlocks {
   /**
    * Makes the rows these, in this order. Those that are not among them are out of the document already.
    * Only rows out of place are moved: moving one takes its focus.
-   * @param {readonly Row[]} rows
+   * @param {readonly (Row | SectionRow)[]} rows
    */
   arrange(rows) {
     const needed = Math.ceil(rows.length / BLOCK_ROWS);
@@ -68,7 +70,7 @@ export class RowBlocks {
 
   /** The rows on the screen or near it. */
   *near() {
-    for (const block of this.#near) yield* block.rows;
+    for (const block of this.#near) for (const row of block.rows) if (row instanceof Row) yield row;
   }
 
   #append() {
@@ -87,7 +89,7 @@ export class RowBlocks {
       this.#near.delete(block);
       if (!isIntersecting) continue;
       this.#near.add(block);
-      this.#onNear(block.rows);
+      this.#onNear(block.rows.filter((row) => row instanceof Row));
     }
   }
 }

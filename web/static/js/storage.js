@@ -4,10 +4,13 @@
  */
 import { storageKey } from "./address.js";
 import { isColumnId } from "./columns.js";
+import { arranged, readSections } from "./arrangement.js";
 import { isSymbol } from "./symbols.js";
 import { MAX_SYMBOLS } from "./store.js";
 
 export const WATCHLIST_KEY = storageKey("watchlist");
+/** Which of them are in which section: beside them, as versions without sections read those. */
+export const SECTIONS_KEY = storageKey("sections");
 export const SORTING_KEY = storageKey("sorting");
 export const COLUMNS_KEY = storageKey("columns");
 
@@ -22,6 +25,15 @@ export function readWatchlist(text) {
   const parsed = parse(text);
   if (!Array.isArray(parsed)) return [];
   return [...new Set(parsed.filter(isSymbol))].slice(0, MAX_SYMBOLS);
+}
+
+/**
+ * This browser's own list.
+ * @param {Memory} memory
+ * @returns {import("./arrangement.js").Arrangement}
+ */
+export function readOwn(memory) {
+  return arranged(readWatchlist(memory.load(WATCHLIST_KEY)), readSections(parse(memory.load(SECTIONS_KEY))));
 }
 
 /**

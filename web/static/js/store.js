@@ -118,6 +118,15 @@ export class Store {
   }
 
   /**
+   * Puts the symbols in this order; those that are not named keep theirs, after them.
+   * @param {readonly string[]} symbols
+   */
+  reorder(symbols) {
+    const named = symbols.filter((symbol) => this.#entries.has(symbol));
+    this.#order = [...new Set([...named, ...this.#order])];
+  }
+
+  /**
    * @param {string} symbol
    * @returns {{index: number, entry: Entry} | null} what `restore` needs; null if it was not there
    */

@@ -2,12 +2,16 @@
  * The table of rows: which there are, in which order, and the keyboard in it.
  */
 import { must, setAttribute } from "./dom.js";
+import { GRIP, RowMover } from "./row-mover.js";
 import { RowBlocks } from "./row-blocks.js";
 import { Row } from "./row.js";
+import { SectionRow } from "./section-row.js";
 import { standing } from "./standing.js";
 import { TableColumns } from "./table-columns.js";
 
+/** @typedef {import("./arrangement.js").Item} Item */
 /** @typedef {import("./freshness.js").FeedView} FeedView */
+/** @typedef {import("./row-mover.js").Drop} Drop */
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./sort.js").Sorting} Sorting */
 /** @typedef {import("./columns.js").Columns} Columns */
@@ -18,6 +22,13 @@ import { TableColumns } from "./table-columns.js";
  * @property {Columns} columns
  * @property {(symbol: string) => void} onRemove
  * @property {(column: string) => void} onSort its id
+ * @property {(symbol: string, by: -1 | 1) => void} onStep a row is to go up or down by one
+ * @property {(name: string, by: -1 | 1) => void} onStepSection
+ * @property {(drop: Drop) => void} onDrop something was dragged to another place
+ * @property {() => string | null} whyUnmovable null where rows can be moved
+ * @property {(name: string) => void} onFold
+ * @property {(name: string) => void} onRenameSection
+ * @property {(name: string) => void} onRemoveSection
  * @property {() => void} onPainted prices were painted, in this very frame
  * @property {() => void} onLeave somebody is done with the list, by Escape or because it is empty
  */
@@ -28,9 +39,12 @@ export class Watchlist {
   #template = must(document, "#row-template", HTMLTemplateElement);
   #columns;
   #fitAdded = (/** @type {string} */ id, /** @type {number} */ chars) => this.#columns.fit(id, chars);
+  #sectionTemplate = must(document, "#section-template", HTMLTemplateElement);
   /** @type {Map<string, Row>} */
   #rows = new Map();
-  /** The same, from top to bottom. @type {Row[]} */
+  /** By name. @type {Map<string, SectionRow>} */
+  #sections = new Map();
+  /** The rows of both kinds, from top to bottom. @type {(Row | SectionRow)[]} */
   #order = [];
   /** Changed since the last frame. @type {Set<string>} */
   #dirty = new Set();
@@ -40,7 +54,7 @@ export class Watchlist {
     this.#paintUnseen(rows);
     this.#paintTrends(rows, performance.now());
   });
-  /** @type {Row | null} */
+  /** @type {Row | SectionRow | null} */
   #current = null;
   /** Of the longest price and change that are shown: the columns of all rows follow them. */
   #priceChars = 0;
@@ -51,8 +65,12 @@ export class Watchlist {
     this.#options = options;
     this.#table.addEventListener("click", (event) => {
       const row = this.#rowAt(event.target);
-      if (row !== null && event.target instanceof Element && event.target.closest("button")) options.onRemove(row.symbol);
+      const button = event.target instanceof Element ? event.target.closest("button") : null;
+      if (row === null || button === null) return;
+      if (row instanceof SectionRow) this.#pressed(row, button);
+      else if (button === row.removeButton) options.onRemove(row.symbol);
     });
+    new RowMover({ table: this.#table, onDrop: options.onDrop, whyNot: options.whyUnmovable });
     this.#table.addEventListener("keydown", (event) => this.#key(event));
     this.#table.addEventListener("focusin", (event) => this.#makeCurrent(this.#rowAt(event.target)));
     this.#table.tHead?.addEventListener("click", (event) => {
@@ -72,22 +90,17 @@ export class Watchlist {
 
   /**
    * Makes the rows these, in this order.
-   * @param {readonly string[]} symbols
+   * @param {readonly Item[]} items
    */
-  arrange(symbols) {
-    const wanted = new Set(symbols);
-    for (const [symbol, row] of this.#rows) {
-      if (wanted.has(symbol)) continue;
-      row.element.remove();
-      this.#rows.delete(symbol);
-      if (this.#current === row) this.#current = null;
-    }
-    this.#order = symbols.map((symbol) => this.#rows.get(symbol) ?? this.#make(symbol));
+  arrange(items) {
+    this.#drop(this.#rows, new Set(items.filter((item) => typeof item === "string")));
+    this.#drop(this.#sections, new Set(items.flatMap((item) => (typeof item === "string" ? [] : [item.name]))));
+    this.#order = items.map((item) => (typeof item === "string" ? (this.#rows.get(item) ?? this.#make(item)) : this.#section(item)));
     const focused = document.activeElement;
     this.#blocks.arrange(this.#order);
     // A row that changed its block has lost it.
     if (focused instanceof HTMLElement && focused !== document.activeElement) focused.focus({ preventScroll: true });
-    this.#table.hidden = symbols.length === 0;
+    this.#table.hidden = items.length === 0;
     this.#priceChars = this.#changeChars = 0;
     for (const row of this.#rows.values()) this.#fit(row);
     if (this.#current === null) this.#makeCurrent(this.#order[0] ?? null);
@@ -98,7 +111,7 @@ export class Watchlist {
     const { store } = this.#options;
     const { shown } = this.#options.columns;
     this.#priceChars = this.#changeChars = 0;
-    for (const row of this.#order) {
+    for (const row of this.#rows.values()) {
       row.setColumns(shown, this.#fitAdded);
       const entry = store.entry(row.symbol);
       if (entry !== undefined) row.paintUnseen(entry);
@@ -153,7 +166,7 @@ export class Watchlist {
       if (entry !== undefined) row.paintStanding(standing(entry, feed, now));
     }
     this.#paintNear(now);
-    this.#paintUnseen(this.#order.filter((row) => this.#dirty.has(row.symbol)));
+    this.#paintUnseen([...this.#rows.values()].filter((row) => this.#dirty.has(row.symbol)));
     this.#paintTrends(this.#blocks.near(), now);
     this.#options.onPainted();
   }
@@ -168,9 +181,9 @@ export class Watchlist {
     return row !== undefined;
   }
 
-  /** The symbol of the row that has the focus, or had it last, or would get it; null for an empty list. */
+  /** The symbol of the row that has the focus, or had it last, or would get it; null for an empty list, or a section. */
   get current() {
-    return this.#current?.symbol ?? null;
+    return this.#current instanceof Row ? this.#current.symbol : null;
   }
 
   /**
@@ -179,9 +192,26 @@ export class Watchlist {
    * @returns {string | null}
    */
   neighbour(symbol) {
-    const row = this.#rows.get(symbol);
-    const place = row === undefined ? -1 : this.#order.indexOf(row);
-    return place < 0 ? null : ((this.#order[place + 1] ?? this.#order[place - 1])?.symbol ?? null);
+    const rows = this.#order.filter((row) => row instanceof Row);
+    const place = rows.findIndex((row) => row.symbol === symbol);
+    return place < 0 ? null : ((rows[place + 1] ?? rows[place - 1])?.symbol ?? null);
+  }
+
+  /**
+   * @param {string} name of a section
+   * @returns {boolean} whether there is such a row
+   */
+  focusSection(name) {
+    const row = this.#sections.get(name);
+    row?.element.focus();
+    return row !== undefined;
+  }
+
+  /** @param {boolean} arranging rows have a grip, for who has no keyboard and no mouse */
+  set arranging(arranging) {
+    setAttribute(this.#table, "data-arranging", arranging ? "" : null);
+    for (const grip of this.#table.querySelectorAll(".grip")) grip.remove();
+    for (const row of this.#order) this.#grip(row);
   }
 
   /**
@@ -245,17 +275,71 @@ export class Watchlist {
   #make(symbol) {
     const row = new Row(this.#template, symbol);
     row.setColumns(this.#options.columns.shown, this.#fitAdded);
+    this.#grip(row);
     this.#rows.set(symbol, row);
     this.described([symbol]);
     return row;
   }
 
+  /** @param {Row | SectionRow} row */
+  #grip(row) {
+    if (this.#table.dataset.arranging !== undefined) row.element.append(GRIP.cloneNode(true));
+  }
+
+  /** @param {import("./arrangement.js").Section} section */
+  #section(section) {
+    const known = this.#sections.get(section.name);
+    known?.paint(section);
+    if (known !== undefined) return known;
+    const row = new SectionRow(this.#sectionTemplate, section);
+    this.#grip(row);
+    this.#sections.set(section.name, row);
+    return row;
+  }
+
+  /**
+   * @param {Map<string, Row> | Map<string, SectionRow>} rows
+   * @param {ReadonlySet<string>} wanted
+   */
+  #drop(rows, wanted) {
+    for (const [name, row] of rows) {
+      if (wanted.has(name)) continue;
+      row.element.remove();
+      rows.delete(name);
+      if (this.#current === row) this.#current = null;
+    }
+  }
+
+  /**
+   * @param {SectionRow} row
+   * @param {HTMLButtonElement} button
+   */
+  #pressed({ section }, button) {
+    if (button.dataset.part === "toggle") this.#options.onFold(section.name);
+    else if (button.dataset.part === "rename") this.#options.onRenameSection(section.name);
+    else if (button.dataset.part === "remove") this.#options.onRemoveSection(section.name);
+  }
+
+  /**
+   * @param {Row | SectionRow} row
+   * @param {-1 | 1} by
+   */
+  #step(row, by) {
+    if (row instanceof Row) this.#options.onStep(row.symbol, by);
+    else this.#options.onStepSection(row.section.name, by);
+  }
+
   /** @param {KeyboardEvent} event */
   #key(event) {
     const row = this.#rowAt(event.target);
-    if (row === null || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (row === null || event.ctrlKey || event.metaKey) return;
+    if (event.altKey) {
+      if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
+      event.preventDefault();
+      return this.#step(row, event.key === "ArrowUp" ? -1 : 1);
+    }
     const place = this.#order.indexOf(row);
-    /** @type {Row | undefined} */
+    /** @type {Row | SectionRow | undefined} */
     let target;
     switch (event.key) {
       case "ArrowDown":
@@ -271,12 +355,18 @@ export class Watchlist {
         target = this.#order.at(-1);
         break;
       case "Delete":
-        this.#options.onRemove(row.symbol);
+        if (row instanceof Row) this.#options.onRemove(row.symbol);
+        else this.#options.onRemoveSection(row.section.name);
         break;
       case "Enter":
         // On a link or a button in the row, Enter is that one's.
         if (event.target !== row.element) return;
-        row.chartLink.click();
+        if (row instanceof Row) row.chartLink.click();
+        else this.#options.onFold(row.section.name);
+        break;
+      case "F2":
+        if (row instanceof Row) return;
+        this.#options.onRenameSection(row.section.name);
         break;
       case "Escape":
         this.#options.onLeave();
@@ -288,7 +378,7 @@ export class Watchlist {
     target?.element.focus();
   }
 
-  /** @param {Row | null} row */
+  /** @param {Row | SectionRow | null} row */
   #makeCurrent(row) {
     if (row === null || row === this.#current) return;
     if (this.#current !== null) this.#current.current = false;
@@ -298,10 +388,10 @@ export class Watchlist {
 
   /**
    * @param {EventTarget | null} target
-   * @returns {Row | null}
+   * @returns {Row | SectionRow | null}
    */
   #rowAt(target) {
-    const symbol = target instanceof Element ? target.closest("tr")?.dataset.symbol : undefined;
-    return symbol === undefined ? null : (this.#rows.get(symbol) ?? null);
+    const { symbol, section } = (target instanceof Element ? target.closest("tr")?.dataset : null) ?? {};
+    return (symbol === undefined ? this.#sections.get(section ?? "") : this.#rows.get(symbol)) ?? null;
   }
 }

@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 
 import { ListBook } from "../../../../web/static/js/list-book.js";
 
-const named = (id, name, ...symbols) => ({ id, name, symbols });
+const named = (id, name, ...symbols) => ({ id, name, symbols, sections: [] });
+const loose = (...symbols) => ({ symbols, sections: [] });
 const reopened = (book) => new ListBook(JSON.stringify(book.toText()));
 
 describe("lists that are kept here", () => {
@@ -11,7 +12,7 @@ describe("lists that are kept here", () => {
     const book = new ListBook(null);
     book.received([named(1, "Tech", "AAPL"), named(2, "Cars", "TSLA")]);
     book.choose(2);
-    book.edited(["TSLA", "F"]);
+    book.edited(loose("TSLA", "F"));
     const again = reopened(book);
     assert.equal(again.active.name, "Cars");
     assert.deepEqual(again.active.symbols, ["TSLA", "F"]);
@@ -49,7 +50,7 @@ describe("a change", () => {
     book.received([named(1, "Tech", "AAPL", "MSFT")]);
     book.choose(1);
     assert.equal(book.change(1), null);
-    book.edited(["MSFT", "TSLA"]);
+    book.edited(loose("MSFT", "TSLA"));
     assert.deepEqual(book.change(1), { add: ["TSLA"], remove: ["AAPL"] });
     book.told(named(1, "Tech", "MSFT", "TSLA"));
     assert.equal(book.change(1), null);
@@ -60,7 +61,7 @@ describe("a change", () => {
     const book = new ListBook(null);
     book.received([named(1, "Tech", "AAPL", "MSFT")]);
     book.choose(1);
-    book.edited(["MSFT", "TSLA"]);
+    book.edited(loose("MSFT", "TSLA"));
     book.received([named(1, "Technology", "AAPL", "MSFT", "NFLX")]);
     assert.deepEqual(book.active.symbols, ["MSFT", "NFLX", "TSLA"]);
     assert.equal(book.active.name, "Technology");
@@ -71,12 +72,42 @@ describe("a change", () => {
     const book = new ListBook(null);
     book.received([named(1, "Tech")]);
     book.choose(1);
-    book.edited(["AAPL"]);
+    book.edited(loose("AAPL"));
     const sent = book.change(1);
-    book.edited(["AAPL", "MSFT"]);
+    book.edited(loose("AAPL", "MSFT"));
     book.told(named(1, "Tech", ...sent.add));
     assert.deepEqual(book.active.symbols, ["AAPL", "MSFT"]);
     assert.deepEqual(book.change(1), { add: ["MSFT"], remove: [] });
+  });
+});
+
+describe("a list that was moved about", () => {
+  const section = (name, ...symbols) => ({ name, folded: false, symbols });
+  const tech = { ...named(1, "Tech", "AAPL", "MSFT", "TSLA"), sections: [section("Cars", "TSLA")] };
+
+  it("is sent as an order, and as sections; what another added meanwhile stays", () => {
+    const book = new ListBook(null);
+    book.received([tech]);
+    book.choose(1);
+    book.edited({ symbols: ["MSFT", "AAPL", "TSLA"], sections: [section("Cars", "TSLA")] });
+    assert.deepEqual(book.change(1), { add: [], remove: [], order: ["MSFT", "AAPL"], sections: [section("Cars", "TSLA")] });
+    book.received([{ ...tech, symbols: ["AAPL", "MSFT", "NFLX", "TSLA"] }]);
+    assert.deepEqual(book.active.symbols, ["MSFT", "AAPL", "NFLX", "TSLA"]);
+    assert.deepEqual(reopened(book).change(1).order, ["MSFT", "AAPL", "NFLX"]);
+    book.told({ ...tech, symbols: ["MSFT", "AAPL", "NFLX", "TSLA"] });
+    assert.equal(book.change(1), null);
+  });
+
+  it("is the other's where nothing was moved here", () => {
+    const book = new ListBook(null);
+    book.received([tech]);
+    book.choose(1);
+    book.edited({ symbols: ["AAPL", "MSFT", "F", "TSLA"], sections: tech.sections });
+    assert.deepEqual(book.change(1), { add: ["F"], remove: [] });
+    book.received([{ ...named(1, "Tech", "MSFT", "AAPL", "TSLA"), sections: [section("Autos", "TSLA")] }]);
+    assert.deepEqual(book.active.symbols, ["MSFT", "AAPL", "F", "TSLA"]);
+    assert.deepEqual(book.active.sections, [section("Autos", "TSLA")]);
+    assert.deepEqual(book.change(1), { add: ["F"], remove: [] });
   });
 });
 
@@ -86,7 +117,7 @@ describe("news of one list", () => {
     const before = book.news;
     book.received([named(1, "Tech")]);
     book.choose(1);
-    book.edited(["AAPL"]);
+    book.edited(loose("AAPL"));
     assert.equal(book.news, before);
     book.told(named(2, "Cars"));
     const made = reopened(book).news;

@@ -20,7 +20,7 @@ dev: ## the same, and start again whenever a source file changes
 	@scripts/bootstrap dev
 	@$(PY) -m watchfiles --sigint-timeout 12 --sigkill-timeout 3 --ignore-paths web/assets '$(PY) -m stockstream serve' $(SOURCES)
 
-test: ## run all tests (some need Chromium, Firefox, proxies, Prometheus, libfaketime, Node 20, Java or Erlang and say so when it is missing)
+test: ## run all tests (some need Chromium, Firefox, proxies, Prometheus, libfaketime, Node 20, Java, Erlang or Helm and say so when it is missing)
 	@echo "stockstream: all tests, in two processes: some twenty minutes on two free cores." >&2
 	@echo "stockstream: first come the browser, the proxies and the like that they need: by apt, where this" >&2
 	@echo "stockstream: is Debian and you are root, and by npm. What is missing is said; its tests are skipped." >&2
@@ -33,6 +33,7 @@ test: ## run all tests (some need Chromium, Firefox, proxies, Prometheus, libfak
 	@scripts/postgres
 	@scripts/wiremock
 	@scripts/erlang
+	@scripts/helm
 	@scripts/node-tests
 	@$(PY) -m pytest $(SHARED_OUT) $(ARGS)
 
@@ -72,6 +73,7 @@ coverage: ## run all tests and write htmlcov/index.html; fails under 90 % of a p
 	@scripts/postgres
 	@scripts/wiremock
 	@scripts/erlang
+	@scripts/helm
 	@scripts/coverage $(SHARED_OUT) $(ARGS)
 
 chaos: ## run the chaos tests, then five minutes of random kills; report in chaos-report.html
@@ -92,9 +94,10 @@ css: ## build the style sheets in web/static/ again (needs Node)
 lock: ## make the lock files again from pyproject.toml (needs uv)
 	@scripts/lock
 
-readme: ## write the configuration table into README.md
+readme: ## write the configuration table into README.md, and what the Helm chart knows of settings
 	@scripts/bootstrap dev
 	@$(PY) scripts/readme.py
+	@$(PY) scripts/chart.py
 
 dashboards: ## write Grafana's dashboards again from scripts/grafana
 	@scripts/bootstrap dev

@@ -44,7 +44,11 @@ CLASSIFIERS = {
     "License :: OSI Approved :: Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "License :: OSI Approved :: Python Software Foundation License": "PSF-2.0",
 }
-READ_BY_US = {"axe-playwright-python 0.1.8": "MIT", "protobuf 7.36.2": "BSD-3-Clause"}
+READ_BY_US = {
+    "axe-playwright-python 0.1.8": "MIT",
+    "kubernetes-validate 1.37.0": "Apache-2.0",
+    "protobuf 7.36.2": "BSD-3-Clause",
+}
 """Components whose own data tell no licence, and what their files say. By version: a new one is
 read again."""
 _OWN = frozenset({"stockstream", "trio-supervision"})

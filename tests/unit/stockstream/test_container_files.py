@@ -244,10 +244,13 @@ def test_the_container_starts_with_these_settings(
 
 def test_the_image_is_pinned_and_drops_root():
     """A version to the patch, the same in both stages, a supported Python, a user of its own."""
-    stages = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
-    assert len(stages) == 2
-    assert len(set(stages)) == 1
-    version = re.fullmatch(r"python:3\.(\d+)\.\d+-slim-\w+", stages[0])
+    stages = re.findall(r"^FROM (\S+)(?: AS (\w+))?$", DOCKERFILE, re.MULTILINE)
+    names = [name for _base, name in stages]
+    assert names == ["build", "runtime", "dev", ""], "the last one is what is built by default"
+    assert stages[-1] == ("runtime", "")
+    (base,) = {base for base, _name in stages} - set(names)
+    assert f'image.base.name="{base}"' in DOCKERFILE
+    version = re.fullmatch(r"python:3\.(\d+)\.\d+-slim-\w+", base)
     assert version
     assert 11 <= int(version[1]) <= 13
     users = re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE)
@@ -264,6 +267,52 @@ def test_the_image_gets_every_package():
         assert f"COPY {package} {package}" in DOCKERFILE
         assert f"!{package}" in ignore
     assert "--no-deps ./supervision ." in DOCKERFILE
+
+
+def test_the_image_says_what_it_is_and_holds_no_tools():
+    """Labels of the OCI, a bill of materials, and no pip, neither ours nor that of the base."""
+    for name in ("title", "description", "licenses", "base.name", "version", "revision"):
+        assert f"org.opencontainers.image.{name}=" in DOCKERFILE
+    assert "--output-file /opt/stockstream/sbom.json" in DOCKERFILE
+    assert "pip --disable-pip-version-check uninstall --yes --quiet pip" in DOCKERFILE
+    runtime = DOCKERFILE[DOCKERFILE.index(" AS runtime") : DOCKERFILE.index(" AS dev")]
+    assert "/site-packages/pip " in runtime
+    assert "ensurepip" in runtime
+
+
+def test_how_many_files_a_container_may_open_can_be_said(services: dict[str, Any]):
+    """Where the machine allows fewer it could not start; and the build says which commit it is."""
+    for name, service in services.items():
+        if "ulimits" in service:
+            assert service["ulimits"]["nofile"] == dict.fromkeys(
+                ("soft", "hard"), "${NOFILE:-24000}"
+            )
+            assert "nproc" in service["ulimits"], "what a service says replaces all that is usual"
+        if "build" in service:
+            assert service["build"]["args"]["COMMIT"] == "${COMMIT:-unknown}", name
+    assert {"server", "node-1"} <= {name for name in services if "ulimits" in services[name]}
+
+
+def test_for_developers_the_source_is_mounted_and_watched(services: dict[str, Any]):
+    """By a program of the image's stage `dev`, in folders that there are, of known services."""
+    document = yaml.safe_load((ROOT / "docker-compose.dev.yml").read_text())
+    watched = set()
+    for name, service in document["services"].items():
+        assert name in services
+        assert service["build"]["target"] == "dev"
+        assert service["image"] != services[name]["image"], "or the next `up` would take this one"
+        assert service["volumes"] == [".:/source:ro"]
+        assert service["environment"]["PYTHONPATH"] == "/source"
+        program, *words = service["command"]
+        assert program == "watchfiles"
+        paths = [Path(word) for word in words if word.startswith("/source/")]
+        for path in paths:
+            assert (ROOT / path.relative_to("/source")).is_dir(), path
+        watched |= {path.name for path in paths}
+        (command,) = [word for word in words if word.startswith("stockstream ")]
+        usual = services[name].get("command", ["stockstream", "serve"])
+        assert command.split() == usual
+    assert {"supervision", "stockstream", "web", "mockserver"} <= watched
 
 
 def test_without_compose_make_says_what_it_needs(tmp_path: Path) -> None:

@@ -146,9 +146,9 @@ def test_versions_and_images_are_said_once() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     assert VALUES["nats"]["image"] == services["nats"]["image"]
     assert VALUES["postgresql"]["image"] == services["postgres"]["image"]
-    uid = re.findall(r"^USER (\d+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    users = re.findall(r"^USER (\d+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     nodes = (CHART / "templates" / "nodes.yaml").read_text()
-    assert uid == re.findall(r'podSecurity" (\d+)', nodes)
+    assert users[-1:] == re.findall(r'podSecurity" (\d+)', nodes)
 
 
 def test_a_package_has_all_it_needs_and_no_more(tmp_path: Path) -> None:

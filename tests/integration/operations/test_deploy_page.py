@@ -40,7 +40,7 @@ def test_keys_of_the_secret_are_those_the_chart_takes() -> None:
     """By default, so the page need not say them twice."""
     values = (ROOT / "deploy" / "helm" / "stockstream" / "values.yaml").read_text()
     (line,) = [line for line in LINES if "create secret" in line]
-    assert set(re.findall(r"--from-literal=(\w+)=", line)) == set(
+    assert set(re.findall(r"--from-\w+=(\w+)=", line)) == set(
         yaml.safe_load(values)["secrets"]["keys"].values()
     )
 

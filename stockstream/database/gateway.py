@@ -28,6 +28,7 @@ from stockstream.database.pool import (
     PoolSettings,
 )
 from stockstream.database.query import Ask, DatabaseError, NotYet, Purpose
+from stockstream.database.schema_version import SchemaVersion
 from stockstream.database.troubles import why_not_connected
 from stockstream.histogram import Histogram
 from stockstream.messages import CutConnections, ServerFailed, ServerReady
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
     from stockstream.asyncio_thread import AsyncioLoop, AsyncioThread
-    from stockstream.database.query import Connection
     from stockstream.database.servers import Server
     from supervision import ExitReason, Slot
 
@@ -239,13 +239,17 @@ class Database(Actor):
         except Exception as error:
             setting = self._settings.primary.setting
             raise MigrationFailed(why_not_connected(error, url, setting)) from error
-        if there == known[-1] or not self._settings.migrate:
+        if there.version == known[-1] or not self._settings.migrate:
             return
-        if there is not None and there not in known:
-            raise MigrationFailed(
-                f"the schema is at version {there}, and this program knows {known[-1]} at most: "
-                "run the newer program, or roll back with it"
+        if there.is_newer(known):
+            if not there.is_usable(known):
+                raise MigrationFailed(there.why_not(known))
+            _log.warning(
+                "the schema is of a newer program, and is used as it is",
+                schema=there.version,
+                known=known[-1],
             )
+            return
         try:
             done = await migrations.migrate(url)
         except MigrationFailed as error:
@@ -305,19 +309,12 @@ def _nothing() -> None:
     pass
 
 
-async def schema_version(url: str) -> str | None:
+async def schema_version(url: str) -> SchemaVersion:
     """The schema's version at `url`, None where there is none yet. Runs under asyncio."""
     connection = await connect(url, "stockstream start", COMMAND_SECONDS)
     try:
         return await within(
-            COMMAND_SECONDS, _version(asked_through(connection)), connection.terminate
+            COMMAND_SECONDS, SchemaVersion.of(asked_through(connection)), connection.terminate
         )
     finally:
         connection.terminate()
-
-
-async def _version(connection: Connection) -> str | None:
-    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
-        return None
-    version: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
-    return version

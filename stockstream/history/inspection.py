@@ -12,6 +12,7 @@ import msgspec
 from stockstream.database.connecting import asked_through, connect
 from stockstream.database.deadlines import within
 from stockstream.database.own_tables import OWN_TABLES
+from stockstream.database.schema_version import SchemaVersion
 from stockstream.history import partitions
 from stockstream.times import now_ms, to_ms
 
@@ -54,7 +55,7 @@ class ServerFacts(msgspec.Struct, frozen=True):
     standby: bool
     read_only: bool
     schema: str
-    version: str | None
+    version: SchemaVersion
     most: int
     others: int
     ahead: float
@@ -83,9 +84,8 @@ async def _look(connection: Connection) -> ServerFacts:
     before = now_ms()
     told: int = to_ms(await connection.fetchval("SELECT clock_timestamp()"))
     ahead = (told - (before + now_ms()) / 2) / 1000
-    version = days = None
-    if await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
-        version = await connection.fetchval("SELECT max(version_num) FROM alembic_version")
+    days = None
+    schema = await SchemaVersion.of(connection)
     if await connection.fetchval("SELECT to_regclass('ticks') IS NOT NULL"):
         names = await partitions.children(connection, "ticks")
         days = [day for name in names if (day := partitions.day_of(name)) is not None]
@@ -94,7 +94,7 @@ async def _look(connection: Connection) -> ServerFacts:
         standby=row["standby"],
         read_only=row["read_only"],
         schema=row["schema"],
-        version=version,
+        version=schema,
         most=min(limit for limit in limits if limit is not None and limit >= 0),
         others=await connection.fetchval(_USED),
         ahead=ahead,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from stockstream.asyncio_thread import AsyncioLoop
     from stockstream.cli.doctor.clock import Clocks
+    from stockstream.database.schema_version import SchemaVersion
 
 ASK_SECONDS = 1.8
 """Less than a check may take, so that the driver's own words are told."""
@@ -127,7 +128,7 @@ def judge_server(
         _judge_rights(facts),
         _judge_connections(facts, needed),
         _judge_age(facts.oldest_day, retained, now),
-        ok(f"PostgreSQL {facts.server}, schema {facts.version or 'none yet'}"),
+        ok(f"PostgreSQL {facts.server}, schema {facts.version.version or 'none yet'}"),
     ]
     return worst_of(findings)
 
@@ -136,7 +137,7 @@ def judge_replica(facts: ServerFacts, readers: int) -> Finding:
     """Whether history can be read there."""
     findings = [
         _judge_connections(facts, readers),
-        ok(f"PostgreSQL {facts.server}, a replica, schema {facts.version or 'none yet'}"),
+        ok(f"PostgreSQL {facts.server}, a replica, schema {facts.version.version or 'none yet'}"),
     ]
     if not facts.standby:
         findings.append(
@@ -162,11 +163,16 @@ def _judge_writing(facts: ServerFacts) -> Finding:
     return ok("it takes writes")
 
 
-def _judge_version(version: str | None, known: list[str]) -> Finding:
-    newest = known[-1]
+def _judge_version(schema: SchemaVersion, known: list[str]) -> Finding:
+    version, newest = schema.version, known[-1]
     if version is None:
         return info("it has no tables of ours yet", MIGRATE)
-    if version not in known:
+    if schema.is_newer(known):
+        if schema.is_usable(known):
+            return warning(
+                f"its schema is at {version}, of a newer program, and this one may use it",
+                "run the newer program again when it is mended",
+            )
         return failed(
             f"its schema is at {version}, and this program knows {newest} at most",
             "run the newer program, or roll back with it",

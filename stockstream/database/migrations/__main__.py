@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from stockstream.database.connecting import connect_for_long
 from stockstream.database.migrations import FOLDER
+from stockstream.database.schema_version import told
 
 LOCK = 0x5354_4F43_4B00
 """The advisory lock of all migrations; the transaction holds it, so it ends with a killed one."""
@@ -33,23 +34,37 @@ def move(connection: Connection, target: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     config.attributes["connection"] = connection
+    script = ScriptDirectory.from_config(config)
     if target == "head":
         command.upgrade(config, target)
     elif target.startswith("-") or target == "base":
         command.downgrade(config, target)
     else:
-        script = ScriptDirectory.from_config(config)
-        found = connection.execute(
-            text("SELECT to_regclass('alembic_version') IS NOT NULL")
-        ).scalar_one()
-        now = (
-            connection.execute(text("SELECT max(version_num) FROM alembic_version")).scalar_one()
-            if found
-            else None
-        )
+        now = _version(connection)
         script.get_revision(target)
         going_up = now is None or target > now
         (command.upgrade if going_up else command.downgrade)(config, target)
+    _say_who_may_use_it(connection, script)
+
+
+def _version(connection: Connection) -> str | None:
+    found = text("SELECT to_regclass('alembic_version') IS NOT NULL")
+    if not connection.execute(found).scalar_one():
+        return None
+    version: str | None = connection.execute(
+        text("SELECT max(version_num) FROM alembic_version")
+    ).scalar_one()
+    return version
+
+
+def _say_who_may_use_it(connection: Connection, script: ScriptDirectory) -> None:
+    """A version that does not say is for who knows it."""
+    version = _version(connection)
+    if version is None:
+        return
+    usable_from = getattr(script.get_revision(version).module, "usable_from", version)
+    # Utility statements take no parameters; both are four digits of ours.
+    connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{told(usable_from)}'"))
 
 
 async def main(url: str, target: str) -> None:

@@ -154,6 +154,7 @@ async def test_databases_that_a_server_could_not_use(
     assert "own" in poor.message or "may" in poor.message
     for version, result in (("0003", Result.WARNING), ("0999", Result.FAILED)):
         postgres_server.psql(f"UPDATE alembic_version SET version_num = '{version}'", name)
+        postgres_server.psql(f"COMMENT ON TABLE alembic_version IS 'usable from {version}'", name)
         found = await at_database(database_url)
         assert (found.result, version in found.message) == (result, True)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+from alembic.script import ScriptDirectory
 
 from stockstream.database import migrations
 from stockstream.database.migrations import MigrationFailed, migrate
@@ -99,12 +100,49 @@ async def test_a_gateway_killed_while_it_migrates_leaves_no_half_of_a_version(
 
 @pytest.mark.proves("H3", "H19")
 async def test_a_newer_schema_is_left_alone_and_told(database_url: str) -> None:
-    """An older program does not take it back, nor write into what it does not know."""
+    """An older program does not take it back, nor write into what it may not use."""
     psql(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    psql(database_url, "COMMENT ON TABLE alembic_version IS 'usable from 9998'")
     async with running_history(database_url) as history:
         await history.until(lambda: "9999" in history.status.reason)
         assert not history.status.up
         assert "run the newer program" in history.status.reason
+
+
+async def test_a_newer_schema_is_used_by_an_older_program_that_may(database_url: str) -> None:
+    """As after a rollback of the program. It leaves the schema as it is."""
+    newest = migrations.versions()[-1]
+    psql(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    psql(database_url, f"COMMENT ON TABLE alembic_version IS 'usable from {newest}'")
+    async with running_history(database_url) as history:
+        await history.until_up()
+        await history.ask(Record([batch(1)]))
+    assert psql(database_url, "SELECT version_num FROM alembic_version").strip() == "9999"
+    assert psql(database_url, "SELECT count(*) FROM ticks").strip() != "0"
+
+
+def test_each_version_says_which_programs_may_use_it() -> None:
+    """From 0016 on. None before it may be too new for who already is, nor go back again."""
+    scripts = reversed([*ScriptDirectory(str(migrations.FOLDER)).walk_revisions()])
+    said = [
+        (script.revision, script.module.usable_from)
+        for script in scripts
+        if script.revision >= "0016"
+    ]
+    assert all(usable_from <= revision for revision, usable_from in said)
+    assert [usable_from for _, usable_from in said] == sorted(one for _, one in said)
+
+
+async def test_a_version_says_in_the_database_which_programs_may_use_it(
+    empty_database_url: str,
+) -> None:
+    said = "SELECT obj_description('alembic_version'::regclass, 'pg_class')"
+    await migrate(empty_database_url, "0001")
+    assert psql(empty_database_url, said).strip() == "usable from 0001"
+    await migrate(empty_database_url, "0016")
+    assert psql(empty_database_url, said).strip() == "usable from 0015"
+    await migrate(empty_database_url, "-1")
+    assert psql(empty_database_url, said).strip() == "usable from 0015"
 
 
 @pytest.mark.proves("H3")

@@ -35,6 +35,7 @@ from stockstream.cli.doctor.public import Certificate, Way, judge_certificates, 
 from stockstream.cli.doctor.secrets import judge_modes, judge_values
 from stockstream.cli.doctor.traces import Sent, judge_collector
 from stockstream.database.backup_notes import BackupNotes
+from stockstream.database.schema_version import SchemaVersion
 from stockstream.decoding import from_json
 from stockstream.history.inspection import ServerFacts
 from stockstream.quotes import Observation, parse_symbol
@@ -48,8 +49,10 @@ NOW = 1_795_000_000_000
 GB = 1_000_000_000
 HERE = Path("/data")
 RANDOM = "J3kQ-p9_xTzv8RfLw2MbYhUe"
-SERVER = ServerFacts("18.1", False, False, "public", "0015", 97, 3, 0.0, True, (), None)
+SCHEMA = SchemaVersion("0015")
+SERVER = ServerFacts("18.1", False, False, "public", SCHEMA, 97, 3, 0.0, True, (), None)
 KNOWN = ["0014", "0015"]
+NEWER = SchemaVersion("0099")
 AAPL = Observation(parse_symbol("AAPL"), 150.25, NOW - 1_000)
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 WAY = Way("https://p.example", None, 200, True, True, "n1", None)
@@ -153,9 +156,10 @@ WRONG = [
     ),
     (server(standby=True), "failed", "standby", "target_session_attrs=read-write"),
     (server(read_only=True), "failed", "read-only", "default_transaction_read_only"),
-    (server(version="0014"), "warning", "0014, and 0015", "db migrate"),
-    (server(version="0099"), "failed", "0099, and this program knows 0015", "newer program"),
-    (server(version=None), "info", "no tables", "db migrate"),
+    (server(version=SchemaVersion("0014")), "warning", "0014, and 0015", "db migrate"),
+    (server(version=NEWER), "failed", "0099, and this program knows 0015", "newer program"),
+    (server(version=NEWER._replace(usable_from="0015")), "warning", "may use it", "is mended"),
+    (server(version=SchemaVersion(None)), "info", "no tables", "db migrate"),
     (server(may_create=False), "failed", "may make no tables", "GRANT CREATE"),
     (server(may_create=False, schema=""), "failed", "search_path", "GRANT CREATE"),
     (server(foreign=("a", "b", "c", "d")), "failed", "own a, b, c and 1 more", "OWNER TO"),

@@ -4,6 +4,7 @@ from alembic import op
 
 revision = "0016"
 down_revision = "0015"
+usable_from = "0015"
 
 
 def upgrade() -> None:

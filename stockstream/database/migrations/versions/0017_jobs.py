@@ -4,6 +4,7 @@ from alembic import op
 
 revision = "0017"
 down_revision = "0016"
+usable_from = "0016"
 
 
 def upgrade() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, NotFound
 
+from stockstream.market.exchange_zones import zone_of
 from stockstream.quotes import InvalidSymbol, parse_symbol
 from stockstream.users.roles import Scope
 from web.nodes import socket_sources
@@ -59,6 +60,8 @@ def pages(tables: Tables, *, login_needed: bool = False) -> Blueprint:
             query = request.query_string.decode("ascii", "replace")
             where = url_for("pages.chart", symbol=parsed)
             return redirect(f"{where}?{query}" if query else where, 308)
-        return await render_template("symbol.html", symbol=parsed)
+        row = tables.quotes.get(parsed)
+        zone = zone_of(None if row is None else row.quote.exchange, parsed)
+        return await render_template("symbol.html", symbol=parsed, zone=zone)
 
     return blueprint

@@ -15,8 +15,15 @@ from tests.browser.waiting import until
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
-STEPS = {"1m": 60, "5m": 300, "1h": 3600, "1d": 86400}
-LENGTHS = {"15m": 900, "1h": 3600, "1d": 86400, "1w": 7 * 86400}
+DAY = 86_400
+MONDAY = 4 * DAY
+STEPS = {
+    "1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "4h": 14_400, "1d": DAY, "1w": 7 * DAY
+}  # fmt: skip
+LENGTHS = {
+    "15m": 900, "1h": 3600, "1td": DAY, "5td": 7 * DAY, "1mo": 30 * DAY, "3mo": 91 * DAY,
+    "6mo": 182 * DAY, "ytd": 300 * DAY, "1y": 365 * DAY, "5y": 1826 * DAY, "all": 9000 * DAY
+}  # fmt: skip
 
 
 def iso(seconds: float) -> str:
@@ -93,6 +100,11 @@ class ChartPage:
         return self.chart.get_attribute("aria-valuetext") or ""
 
 
+def _begin(at: float, step: int) -> float:
+    """When the candle begins that a moment belongs to."""
+    return (at - MONDAY) // step * step + MONDAY
+
+
 @dataclass
 class Answers:
     """Answers in place of history's: the same candles for every question, of this moment."""
@@ -105,6 +117,8 @@ class Answers:
     """What is told of recording when it is not current: the state, and by how many seconds."""
     gap: int = 0
     """So many candles are left out before the newest."""
+    older: tuple[float, ...] = ()
+    """Closes of candles before those, for who goes back to them."""
     warm_up: int = 1
     asked: list[dict[str, str]] = field(default_factory=list)
     _newest: dict[int, float] = field(default_factory=dict)
@@ -125,16 +139,25 @@ class Answers:
         if "from" in query:
             return datetime.fromisoformat(query["from"]).timestamp()
         step = STEPS[query["interval"]]
-        return (now - LENGTHS[query["last"]]) // step * step
+        if "last" not in query:
+            return 0.0
+        return _begin(now - LENGTHS[query["last"]], step)
 
-    def _starts(self, query: dict[str, str]) -> list[float]:
+    def _candles(self, query: dict[str, str]) -> list[tuple[float, float]]:
+        """Their starts and closes, oldest first."""
         now = datetime.now(UTC).timestamp()
         step = STEPS[query["interval"]]
         # The same for all questions: one may be asked before a minute ends, the next behind it.
-        newest = self._newest.setdefault(step, now // step * step)
+        newest = self._newest.setdefault(step, _begin(now, step))
         places = [0, *range(self.gap + 1, self.gap + len(self.closes))]
         starts = [newest - step * back for back in reversed(places[: len(self.closes)])]
-        return [start for start in starts if start >= self._from(query, now)]
+        if "to" in query:
+            end = datetime.fromisoformat(query["to"]).timestamp()
+            before = [starts[0] - step * back for back in range(len(self.older), 0, -1)]
+            pairs = zip(before, self.older, strict=True)
+            return [(start, close) for start, close in pairs if start < end]
+        pairs = zip(starts, self.closes, strict=True)
+        return [(start, close) for start, close in pairs if start >= self._from(query, now)]
 
     def _refuse(self, route: Route) -> None:
         error = {"code": "unavailable", "reason": self.unavailable or self.refused}
@@ -147,8 +170,6 @@ class Answers:
             return self._refuse(route)
         now = datetime.now(UTC).timestamp()
         state, behind = self.behind or ("current", 0.0)
-        starts = self._starts(query)
-        closes = self.closes[len(self.closes) - len(starts) :]
         candles = [
             {
                 "start": iso(start),
@@ -158,7 +179,7 @@ class Answers:
                 "close": close,
                 "ticks": 7,
             }
-            for start, close in zip(starts, closes, strict=True)
+            for start, close in self._candles(query)
         ]
         answer = {
             "symbol": "AAPL",
@@ -180,7 +201,7 @@ class Answers:
             error = {"code": "invalid_parameter", "reason": "period: not today."}
             return route.fulfill(status=422, json={"error": error})
         value = {"sma": 150.125, "rsi": 61.5, "volatility": 0.0015}[query["indicator"]]
-        points = [{"start": iso(start), "value": value} for start in self._starts(query)]
+        points = [{"start": iso(start), "value": value} for start, _ in self._candles(query)]
         # As many candles as it needs first have no value.
         return route.fulfill(
             json={"warm_up": self.warm_up, "points": points[max(0, self.warm_up - 1) :]}

@@ -99,21 +99,21 @@ def test_a_range_is_a_link_that_survives_a_reload_and_the_back_button(
     server: Server, open_chart: Open
 ) -> None:
     """Each range asks for its own interval and stretch, stands in the address, and comes back."""
-    answers, asked = Answers(), ["1h"]
+    answers, asked = Answers(), ["15m"]
 
     def intervals() -> list[str]:
         return [each["interval"] for each in answers.asked]
 
-    me = open_chart(f"{server.url}/s/AAPL?range=1w", answers)
+    me = open_chart(f"{server.url}/s/AAPL?range=5d", answers)
     me.expect_drawn()
     current = me.ranges.locator("[aria-current=true]")
-    expect(current).to_have_text("1 week")
+    expect(current).to_have_text("5 D")
     for name, interval, key in [
         ("15 min", "1m", "15m"),
-        ("1 day", "5m", "1d"),
+        ("1 D", "5m", "1d"),
         ("1 h", "1m", "1h"),
     ]:
-        me.ranges.get_by_role("link", name=name).click()
+        me.ranges.get_by_role("link", name=name, exact=True).click()
         expect(me.page).to_have_url(f"{server.url}/s/AAPL?range={key}")
         me.expect_drawn()
         asked.append(interval)
@@ -122,9 +122,151 @@ def test_a_range_is_a_link_that_survives_a_reload_and_the_back_button(
     me.expect_drawn()
     expect(current).to_have_text("1 h")
     me.page.go_back()
-    expect(current).to_have_text("1 day")
+    expect(current).to_have_text("1 D")
     asked += ["1m", "5m"]
     until(me.page, lambda: intervals() == asked, intervals)
+
+
+def test_going_back_reads_older_candles_and_the_view_comes_back(
+    server: Server, open_chart: Open
+) -> None:
+    """By key, wheel, drag and buttons: nearer, further, beyond the range, and all of it again."""
+    answers = Answers(older=tuple(90.0 + n for n in range(200)))
+    me = open_chart(f"{server.url}/s/AAPL?range=15m", answers)
+    me.expect_drawn()
+    reset = me.page.get_by_role("button", name="Reset view")
+    wider = me.page.get_by_role("button", name=re.compile("Show the last"))
+    expect(reset).to_be_hidden()
+    me.page.mouse.move(0, 0)
+    box = me.chart.bounding_box()
+    assert box is not None
+    me.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 90)
+    top = me.page.evaluate("scrollY")
+    me.page.mouse.wheel(0, 300)
+    expect(me.chart).to_have_attribute("aria-valuemax", re.compile("^20[3-9]$"))
+    assert me.page.evaluate("scrollY") == top
+    expect(reset).to_be_visible()
+    expect(wider).to_have_text("Show the last day in candles of 5 min")
+    # The sums are those of the range, not of all that is drawn.
+    expect(me.summary).to_contain_text(re.compile(r"Last 15 minutes: from 27\d\.75"))
+    me.chart.focus()
+    me.page.keyboard.press("Home")
+    assert "close 90.00" in me.said
+    me.page.keyboard.press("0")
+    expect(reset).to_be_hidden()
+    expect(wider).to_be_hidden()
+    # What is of the range stays.
+    expect(me.chart).to_have_attribute("aria-valuemax", re.compile("^1[4-6]$"))
+    # A drag to the right, as with a finger.
+    me.page.mouse.down()
+    me.page.mouse.move(box["x"] + box["width"] / 2 + 150, box["y"] + 90, steps=5)
+    me.page.mouse.up()
+    expect(me.chart).to_have_attribute("aria-valuemax", re.compile("^20[3-9]$"))
+    wider.click()
+    expect(me.page).to_have_url(f"{server.url}/s/AAPL?range=1d")
+    expect(reset).to_be_hidden()
+
+
+def test_the_candles_are_chosen_and_stand_in_the_link(server: Server, open_chart: Open) -> None:
+    """Each range has those that fit it; all of the history begins with weeks and refines."""
+    answers = Answers()
+
+    def asked() -> list[tuple[str, str]]:
+        return [(each["last"], each["interval"]) for each in answers.asked if "last" in each]
+
+    me = open_chart(f"{server.url}/s/AAPL?range=1mo", answers)
+    me.expect_drawn()
+    candles = me.page.get_by_label("Candles of")
+    expect(candles.locator("option")).to_have_text(["30 min", "1 h", "4 h", "1 day"])
+    expect(candles).to_have_value("1h")
+    candles.select_option("30 min")
+    expect(me.page).to_have_url(f"{server.url}/s/AAPL?range=1mo&interval=30m")
+    until(me.page, lambda: asked() == [("1mo", "1h"), ("1mo", "30m")], asked)
+    me.page.reload()
+    expect(candles).to_have_value("30m")
+    me.ranges.get_by_role("link", name="All", exact=True).click()
+    expect(me.page).to_have_url(f"{server.url}/s/AAPL?range=all")
+    # Four weeks of it.
+    until(me.page, lambda: asked()[-2:] == [("all", "1w"), ("all", "30m")], asked)
+    expect(candles).to_have_value("30m")
+
+
+def test_times_are_the_exchanges_the_browsers_or_utc(server: Server, open_chart: Open) -> None:
+    """Read-out, table and summary follow the switch, and this browser keeps it."""
+    answers = Answers(gap=3)
+    me = open_chart(f"{server.url}/s/VOD.L?range=1d", answers, timezone_id="America/New_York")
+    me.expect_drawn()
+    expect(me.readout).to_contain_text("UTC")
+    me.page.get_by_text("Local", exact=True).click()
+    expect(me.readout).to_contain_text(re.compile(r"\d\d:\d\d E[SD]T"))
+    expect(me.summary).to_contain_text(re.compile(r"to \w{3} \d+ \w{3}, \d\d:\d\d E[SD]T"))
+    me.figures.locator("summary").click()
+    heads = me.figures.get_by_role("columnheader")
+    expect(heads.first).to_have_text("Begins")
+    expect(me.rows.last.get_by_role("rowheader")).to_contain_text(re.compile("E[SD]T$"))
+    me.page.reload()
+    expect(me.page.get_by_role("radio", name="Local")).to_be_checked()
+    expect(me.readout).to_contain_text(re.compile("E[SD]T"))
+    me.page.get_by_text("Exchange", exact=True).click()
+    expect(me.readout).to_contain_text(re.compile(r"\d\d:\d\d (GMT|GMT\+1|BST)"))
+
+
+def test_the_symbols_before_and_after_on_the_list_are_a_key_away(
+    server: Server, visit: Visit
+) -> None:
+    """In the order of this window's list; the range stays; back there, its row has the focus."""
+    me = visit(server.url)
+    Answers().install(me.page)
+    me.subscribe("AAPL MSFT")
+    me.expect_price("MSFT")
+    me.page.goto(f"{server.url}/s/AAPL?range=15m")
+    chart = ChartPage(me.page)
+    chart.expect_drawn()
+    expect(me.page.get_by_role("link", name="Symbol before: none on the list")).to_have_attribute(
+        "aria-disabled", "true"
+    )
+    expect(me.page.get_by_role("link", name="Symbol after: MSFT")).to_be_visible()
+    me.page.keyboard.press("[")
+    me.page.keyboard.press("]")
+    expect(me.page).to_have_url(f"{server.url}/s/MSFT?range=15m")
+    chart.expect_drawn()
+    me.page.get_by_role("link", name="Symbol before: AAPL").click()
+    expect(me.page).to_have_url(f"{server.url}/s/AAPL?range=15m")
+    me.page.keyboard.press("Escape")
+    expect(me.row("AAPL")).to_be_focused()
+
+
+def test_an_alert_is_made_where_the_chart_is_asked(keeping: Server, open_chart: Open) -> None:
+    """By key at the candle that is read, by a right click at its price; its text is there after."""
+    me = open_chart(f"{keeping.url}/s/TSLA", Answers(), color_scheme="light")
+    me.expect_drawn()
+    expect(me.price).to_have_text(A_PRICE)
+    me.chart.focus()
+    me.page.keyboard.press("Home")
+    me.page.keyboard.press("a")
+    form = me.page.get_by_role("dialog", name="Alert")
+    expect(form.get_by_label("Symbol")).to_have_value("TSLA")
+    expect(form.get_by_label("Price")).to_have_value("150.00")
+    expect(form.get_by_label("Price")).to_be_focused()
+    form.get_by_label("Price").fill("9,876.50")
+    form.get_by_label("When it").select_option("rises to")
+    form.get_by_role("button", name="Add alert").click()
+    expect(form.get_by_test_id("alert-hint")).to_contain_text("Added. ")
+    me.page.keyboard.press("Escape")
+    expect(form).to_be_hidden()
+    rules = me.page.get_by_test_id("chart-rules")
+    expect(rules).to_contain_text("Alert: TSLA rises to 9,876.50")
+    me.page.reload()
+    me.expect_drawn()
+    expect(rules).to_contain_text("TSLA rises to 9,876.50")
+    box = me.chart.bounding_box()
+    assert box is not None
+    me.page.mouse.click(box["x"] + 60, box["y"] + 120, button="right")
+    expect(form.get_by_label("Price")).to_have_value(re.compile(r"^[\d,]+\.\d\d$"))
+    me.page.keyboard.press("Escape")
+    # It closes the dialog, and does not leave the page.
+    expect(form).to_be_hidden()
+    expect(me.page).to_have_url(f"{keeping.url}/s/TSLA")
 
 
 def test_candles_and_line_are_drawn_in_the_colours_of_the_page(
@@ -303,7 +445,9 @@ def test_a_chart_that_moves_under_a_resting_pointer_keeps_the_keyboards_cursor(
     server: Server, open_chart: Open
 ) -> None:
     """A line above it may become longer at any time; a pointer that moves takes the cursor."""
-    me = open_chart(f"{server.url}/s/AAPL", Answers())
+    # All of the chart is seen: to have the focus it need not scroll.
+    tall = {"width": 1280, "height": 1000}
+    me = open_chart(f"{server.url}/s/AAPL", Answers(), viewport=tall)
     me.expect_drawn()
     plot = me.page.locator("#chart td:nth-child(2) canvas").first.bounding_box()
     assert plot is not None
@@ -377,7 +521,7 @@ def test_page_and_picture_follow_the_theme_and_are_readable(
     me.figures.locator("summary").click()
     expect(me.rows.first).to_be_visible()
     contrasts = me.page.evaluate(CONTRASTS)
-    assert {"AAPL", "1 week", "Close", "www.tradingview.com"} <= {text for text, _ in contrasts}
+    assert {"AAPL", "YTD", "Close", "www.tradingview.com"} <= {text for text, _ in contrasts}
     assert [(text, ratio) for text, ratio in contrasts if ratio < READABLE] == []
     papers = [LIGHT_PAPER, DARK_PAPER]
     ours = papers[scheme == "dark"]
@@ -393,7 +537,7 @@ def test_at_360_pixels_nothing_is_cut_off_or_scrolls_sideways(
 ) -> None:
     """With all figures, the table open, and a state shown; only the table may scroll by itself."""
     answers = Answers()
-    url = f"{server.url}/s/AAPL?range=1w&with=sma,ema,rsi,volatility"
+    url = f"{server.url}/s/AAPL?range=5d&with=sma,ema,rsi,volatility"
     me = open_chart(url, answers, viewport=NARROW, has_touch=True, is_mobile=True)
     expect(me.state).to_contain_text("EMA 20 cannot be shown")
     me.figures.locator("summary").tap()

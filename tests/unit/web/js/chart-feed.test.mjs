@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
 import { SETTLE_MS } from "../../../../web/static/js/chart/candles.js";
-import { RANGES, OVERLAYS } from "../../../../web/static/js/chart/choice.js";
+import { OVERLAYS } from "../../../../web/static/js/chart/choice.js";
 import { CATCH_UP_MS, ChartFeed } from "../../../../web/static/js/chart/feed.js";
 import { ANSWER_TIMEOUT_MS, REFUSED_RETRY_MS } from "../../../../web/static/js/chart/loader.js";
 import { FOLLOW_MS, OverlayFeed } from "../../../../web/static/js/chart/overlay.js";
+import { RANGES, usualRange } from "../../../../web/static/js/chart/ranges.js";
 import { EPOCH, FakeClock } from "./support.mjs";
 
 const T0 = Date.parse("2026-11-22T10:00:30Z");
@@ -65,29 +66,31 @@ const answer = ({ state = "current", behind = 0, now = clock.now() } = {}, ...ca
 });
 const price = (value, timestamp, seq) => ({ symbol: "AAPL", price: value, timestamp, version: [EPOCH, seq] });
 
+const feedOptions = () => ({
+  symbol: "NASDAQ:AAPL",
+  range: RANGES[0],
+  fetch: server.fetch,
+  clock,
+  serverNow: () => serverNow(),
+  random: () => 0,
+  onCandles: (extent) => shown.push(extent),
+  onState: (state) => states.push(state.name),
+});
+
 beforeEach(() => {
   clock = new FakeClock(T0);
   server = new FakeServer();
   states = [];
   shown = [];
   serverNow = clock.now;
-  feed = new ChartFeed({
-    symbol: "NASDAQ:AAPL",
-    range: RANGES[0],
-    fetch: server.fetch,
-    clock,
-    serverNow: () => serverNow(),
-    random: () => 0,
-    onCandles: (extent) => shown.push(extent),
-    onState: (state) => states.push(state.name),
-  });
+  feed = new ChartFeed(feedOptions());
   feed.loader.load();
 });
 
 describe("opening", () => {
   it("asks for the range by its name, with the symbol escaped: the server works it out", () => {
     assert.equal(server.last.url.pathname, "/api/v1/history/NASDAQ%3AAAPL");
-    assert.deepEqual([...server.last.url.searchParams], [["interval", "1m"], ["last", "15m"]]);
+    assert.deepEqual([...server.last.url.searchParams], [["interval", "1m"], ["limit", "2000"], ["last", "15m"]]);
     assert.equal(feed.loader.state.name, "loading");
   });
 
@@ -307,17 +310,88 @@ describe("a history that is behind", () => {
   });
 });
 
+describe("older candles", () => {
+  beforeEach(() => server.answers(history(stored(T0 - 90_000, 10), stored(T0 - 30_000, 10))));
+
+  it("are asked for once, from before the oldest one, and stay though the range goes on", async () => {
+    feed.goBack();
+    feed.goBack();
+    assert.equal(server.questions.length, 2);
+    assert.deepEqual([...server.last.url.searchParams], [["interval", "1m"], ["limit", "500"], ["to", "2026-11-22T09:59:00.000Z"]]);
+    await server.answers(history(stored(T0 - 3_630_000, 7), stored(T0 - 150_000, 8)));
+    assert.deepEqual(feed.candles.map(({ close }) => close), [7, 8, 10, 10]);
+    assert.equal(iso(feed.from), "2026-11-22T09:00:00.000Z");
+    assert.equal(iso(feed.begin), "2026-11-22T09:45:00.000Z");
+    clock.advance(20 * MINUTE);
+    feed.tick();
+    assert.equal(feed.candles.length, 4);
+  });
+
+  it("end where the history begins", async () => {
+    feed.goBack();
+    await server.answers(history());
+    assert.equal(feed.isWhole, true);
+    feed.goBack();
+    assert.equal(server.questions.length, 2);
+  });
+
+  it("are tried again later while they cannot be read, and go when the range is wanted again", async () => {
+    feed.goBack();
+    await server.answers({ error: { reason: "busy" } }, { status: 503, headers: { "Retry-After": "1" } });
+    feed.goBack();
+    assert.equal(server.questions.length, 2);
+    clock.advance(1_000);
+    await server.answers(history(stored(T0 - 3_630_000, 7)));
+    assert.equal(feed.candles.length, 3);
+    feed.forgetOlder();
+    assert.equal(feed.candles.length, 2);
+    assert.equal(feed.reached, null);
+  });
+
+  it("are none while there is no candle, nor after the feed was stopped", async () => {
+    feed.goBack();
+    feed.stop();
+    assert.equal(server.last.signal.aborted, true);
+    clock.advance(MINUTE);
+    assert.equal(server.questions.length, 2);
+  });
+});
+
+describe("a range whose begin the server alone knows", () => {
+  it("begins where it said, and is asked for wholly again after a while: a day may have begun", async () => {
+    feed.stop();
+    feed = new ChartFeed({ ...feedOptions(), range: usualRange("1d") });
+    feed.loader.load();
+    assert.equal(server.last.url.searchParams.get("last"), "1td");
+    await server.answers({ ...history(stored(T0 - 150 * MINUTE, 9), stored(T0 - 30_000, 10)), from: iso(T0 - 180 * MINUTE) });
+    assert.equal(feed.begin, T0 - 180 * MINUTE);
+    assert.equal(feed.candles.length, 2);
+    const asked = server.questions.length;
+    clock.advance(14 * MINUTE);
+    feed.tick();
+    assert.equal(server.questions.length, asked);
+    clock.advance(MINUTE);
+    feed.tick();
+    assert.equal(server.last.url.searchParams.get("last"), "1td");
+    await server.answers({ ...history(stored(T0 - 30_000, 10)), from: iso(T0 - MINUTE) });
+    assert.equal(feed.candles.length, 1);
+  });
+});
+
 describe("an overlay", () => {
   let overlay;
   let changes;
+  let reached;
 
   beforeEach(() => {
     changes = 0;
+    reached = null;
     server = new FakeServer();
     overlay = new OverlayFeed({
       symbol: "AAPL",
       overlay: OVERLAYS[0],
       range: RANGES[0],
+      from: () => reached,
       fetch: server.fetch,
       clock,
       random: () => 0,
@@ -328,7 +402,15 @@ describe("an overlay", () => {
 
   it("asks for its figure at the candles' interval", () => {
     assert.equal(server.last.url.pathname, "/api/v1/indicators/AAPL");
-    assert.deepEqual([...server.last.url.searchParams], [["indicator", "sma"], ["period", "20"], ["interval", "1m"], ["last", "15m"]]);
+    assert.deepEqual([...server.last.url.searchParams], [["indicator", "sma"], ["period", "20"], ["interval", "1m"], ["limit", "2000"], ["last", "15m"]]);
+  });
+
+  it("asks for those of older candles too, once they are there", async () => {
+    await server.answers({ points: [] });
+    reached = T0 - 60 * MINUTE;
+    overlay.loader.refresh(true);
+    assert.equal(server.last.url.searchParams.get("from"), "2026-11-22T09:00:30.000Z");
+    assert.equal(server.last.url.searchParams.has("last"), false);
   });
 
   it("has the good points of the answer by their time", async () => {

@@ -2,25 +2,30 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { emptyPlaces, holesIn } from "../../../../web/static/js/chart/holes.js";
-import { OVERLAYS, RANGES, readChoice, writeChoice } from "../../../../web/static/js/chart/choice.js";
+import { OVERLAYS, readChoice, writeChoice } from "../../../../web/static/js/chart/choice.js";
+import { neighboursOf } from "../../../../web/static/js/chart/neighbours.js";
+import { MOST_CANDLES, RANGES, STEPS, beginOf, finestFor, intervalsFor, rangeFor, usualRange, withInterval } from "../../../../web/static/js/chart/ranges.js";
+import { UTC, known, nameAt, offsetAt, weightOf } from "../../../../web/static/js/chart/zones.js";
+import { markText, zoneOf } from "../../../../web/static/js/chart/axis.js";
 import { behindInWords, cursorAfter, figure, spoken, summary, tooFew, when } from "../../../../web/static/js/chart/text.js";
 
 const T0 = Date.parse("2026-11-22T10:00:00Z");
 const [quarter, hour, oneDay, week] = RANGES;
+const usual = { interval: null, compare: null };
 const [sma, , rsi, volatility] = OVERLAYS;
 const candle = (minute, over = {}) => ({ start: T0 + minute * 60_000, open: 150, high: 151.5, low: 149.25, close: 151, ticks: 12, ...over });
 
 describe("the address", () => {
   it("tells the range, and the rest where it is not the usual", () => {
-    assert.equal(writeChoice({ range: hour, form: "candles", overlays: [] }), "?range=1h");
-    assert.equal(writeChoice({ range: week, form: "line", overlays: [sma, rsi] }), "?range=1w&form=line&with=sma,rsi");
+    assert.equal(writeChoice({ ...usual, range: hour, form: "candles", overlays: [] }), "?range=1h");
+    assert.equal(writeChoice({ ...usual, range: week, form: "line", overlays: [sma, rsi] }), "?range=5d&form=line&with=sma,rsi");
   });
 
   it("is read as it was written, for every choice", () => {
     for (const range of RANGES) {
       for (const form of ["candles", "line"]) {
         for (let set = 0; set < 2 ** OVERLAYS.length; set += 1) {
-          const choice = { range, form, overlays: OVERLAYS.filter((_, i) => set & (1 << i)) };
+          const choice = { ...usual, range, form, overlays: OVERLAYS.filter((_, i) => set & (1 << i)) };
           assert.deepEqual(readChoice(writeChoice(choice)), choice);
         }
       }
@@ -29,8 +34,24 @@ describe("the address", () => {
 
   it("opens the last hour in candles when it says nothing, or nonsense", () => {
     for (const search of ["", "?", "?range=2y&form=pie&with=macd,,", "?range=&with=%00"]) {
-      assert.deepEqual(readChoice(search), { range: hour, form: "candles", overlays: [] });
+      assert.deepEqual(readChoice(search), { ...usual, range: hour, form: "candles", overlays: [] });
     }
+  });
+
+  it("keeps the candles that were chosen, and the symbol beside it", () => {
+    for (const range of RANGES) {
+      for (const interval of range.intervals) {
+        const choice = { range: withInterval(range, interval), interval, form: "candles", overlays: [], compare: "BRK.B" };
+        assert.deepEqual(readChoice(writeChoice(choice)), choice);
+        assert.equal(readChoice(writeChoice(choice)).range, choice.range);
+      }
+    }
+    assert.equal(readChoice("?range=1d&interval=1w&compare=%3Cb%3E").interval, null);
+    assert.equal(readChoice("?compare=%3Cb%3E").compare, null);
+  });
+
+  it("opens what a range was called before", () => {
+    assert.equal(readChoice("?range=1w").range.key, "5d");
   });
 });
 
@@ -60,6 +81,92 @@ describe("a candle in words", () => {
   });
 });
 
+describe("ranges and their candles", () => {
+  it("are so many as can be told apart", () => {
+    for (const range of RANGES.filter(({ key }) => key !== "all")) {
+      for (const interval of range.intervals) {
+        const most = range.key === "5d" ? 5 * 24 * 3_600_000 : range.length;
+        assert.ok(most / STEPS[interval] <= MOST_CANDLES, `${range.key} ${interval}`);
+      }
+    }
+  });
+
+  it("of all there is are the shortest that do", () => {
+    const day = 24 * 3_600_000;
+    assert.deepEqual([0, day, 4 * day, 20 * day, 400 * day, 20_000 * day].map(finestFor), ["1m", "1m", "5m", "30m", "1d", "1w"]);
+    assert.deepEqual(intervalsFor(usualRange("all"), null), ["1w"]);
+    assert.deepEqual(intervalsFor(usualRange("all"), 400 * day), ["1d", "1w"]);
+    assert.deepEqual(intervalsFor(usualRange("1d"), null), ["1m", "5m", "15m", "30m", "1h"]);
+  });
+
+  it("begin at midnight UTC, and weeks on Monday", () => {
+    assert.equal(beginOf(T0, STEPS["1w"]), Date.parse("2026-11-16T00:00Z"));
+    assert.equal(beginOf(T0, STEPS["1d"]), Date.parse("2026-11-22T00:00Z"));
+    assert.equal(beginOf(T0, STEPS["4h"]), Date.parse("2026-11-22T08:00Z"));
+  });
+
+  it("have a longer one for who goes back beyond them", () => {
+    assert.equal(rangeFor(2 * 3_600_000, quarter).key, "1d");
+    assert.equal(rangeFor(40 * 24 * 3_600_000, usualRange("1d")).key, "3mo");
+    assert.equal(rangeFor(40 * 24 * 3_600_000, usualRange("all")), null);
+  });
+});
+
+describe("neighbours on a list", () => {
+  it("end where the list does, and are none of a symbol that is not on it", () => {
+    assert.deepEqual(neighboursOf(["A", "B", "C"], "B"), { before: "A", after: "C" });
+    assert.deepEqual(neighboursOf(["A", "B", "C"], "A"), { before: null, after: "B" });
+    assert.deepEqual(neighboursOf(["A", "B", "C"], "X"), { before: null, after: null });
+  });
+});
+
+describe("times of a zone", () => {
+  const york = "America/New_York";
+  const at = (text) => Date.parse(text);
+
+  it("are told with their name, in summer and in winter", () => {
+    assert.equal(when(at("2026-07-01T14:30Z"), oneDay, york), "Wed 1 Jul, 10:30 EDT");
+    assert.equal(when(at("2026-11-30T14:30Z"), oneDay, york), "Mon 30 Nov, 09:30 EST");
+    assert.equal(when(at("2026-11-30T14:30Z"), usualRange("6mo"), york), "Mon 30 Nov 2026");
+    assert.equal(when(at("2026-11-30T00:00Z"), usualRange("5y"), york), "week of Mon 30 Nov 2026");
+    assert.equal(when(at("2026-11-30T12:00Z"), usualRange("3mo"), york), "Mon 30 Nov 2026, 07:00 EST");
+  });
+
+  it("tell the hour that comes twice apart, and leave out the one that does not come", () => {
+    const told = (text) => when(at(text), hour, york);
+    assert.deepEqual(["2026-11-01T05:30Z", "2026-11-01T06:30Z"].map(told), ["01:30 EDT", "01:30 EST"]);
+    assert.deepEqual(["2026-03-08T06:59Z", "2026-03-08T07:00Z"].map(told), ["01:59 EST", "03:00 EDT"]);
+    assert.deepEqual([offsetAt(at("2026-11-01T05:59:59Z"), york), offsetAt(at("2026-11-01T06:00Z"), york)], [-4 * 3_600_000, -5 * 3_600_000]);
+  });
+
+  it("are right where clocks are set by half an hour, and are not whole hours from UTC", () => {
+    const howe = "Australia/Lord_Howe";
+    assert.deepEqual([offsetAt(at("2026-04-04T14:59Z"), howe), offsetAt(at("2026-04-04T15:00Z"), howe)], [11 * 3_600_000, 10.5 * 3_600_000]);
+    assert.match(when(at("2026-11-30T04:15Z"), hour, "Asia/Kathmandu"), /^10:00 /);
+  });
+
+  it("are UTC where the browser does not know the zone", () => {
+    assert.equal(known("Mars/Olympus"), UTC);
+    assert.equal(known(york), york);
+    assert.equal(nameAt(T0, UTC), "UTC");
+  });
+
+  it("have a mark where a day begins there, and not at midnight UTC", () => {
+    const midnight = at("2026-11-30T05:00Z");
+    assert.equal(weightOf(midnight, midnight - 300_000, york), 50);
+    assert.equal(weightOf(at("2026-11-30T00:00Z"), at("2026-11-29T23:55Z"), york), 30);
+    assert.equal(weightOf(at("2026-12-01T05:00Z"), at("2026-12-01T04:55Z"), york), 60);
+    assert.equal(weightOf(at("2027-01-01T05:00Z"), at("2027-01-01T04:55Z"), york), 70);
+    assert.equal(weightOf(at("2026-11-30T17:00Z"), at("2026-11-30T16:55Z"), york), 33);
+    assert.deepEqual([0, 1, 2, 3].map((type) => markText(midnight, type, york)), ["2026", "Nov", "30 Nov", "00:00"]);
+  });
+
+  it("are not those of days, which are UTC's own", () => {
+    assert.equal(zoneOf(usualRange("1y"), york), UTC);
+    assert.equal(zoneOf(oneDay, york), york);
+  });
+});
+
 describe("the whole range in words", () => {
   const list = [candle(0), candle(1, { high: 160, close: 155 }), candle(2, { low: 140, close: 144 })];
   const sums = "Last hour: from 150.00 to 144.00, \u22126.00 (\u22124.00\u00a0%), high 160.00, low 140.00.";
@@ -85,7 +192,7 @@ describe("the whole range in words", () => {
   });
 
   it("says plainly that there is nothing", () => {
-    assert.equal(summary([], week, 2, { newest: null, holes: [] }), "No prices in the last week.");
+    assert.equal(summary([], week, 2, { newest: null, holes: [] }), "No prices in the last 5 days.");
   });
 });
 

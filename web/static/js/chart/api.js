@@ -26,6 +26,9 @@ import { address } from "../address.js";
 /** from: the start of the range; serverTime: when the server was asked; ms. @typedef {{candles: Candle[], from: number, serverTime: number, recording: Recording}} History */
 /** needed: candles before there is a value. @typedef {{points: Point[], needed: number | null}} Figure */
 
+/** As many candles as a range has at most, and some that came meanwhile. */
+const MOST = "2000";
+
 /**
  * The server works out a whole range by its own clock: none of a browser is in it.
  * @param {string} symbol
@@ -33,8 +36,22 @@ import { address } from "../address.js";
  * @param {number | null} from ms; null for the whole range
  * @returns {string}
  */
-export function historyAddress(symbol, { key, interval }, from) {
-  const query = new URLSearchParams({ interval, ...(from === null ? { last: key } : { from: new Date(from).toISOString() }) });
+export function historyAddress(symbol, { last, interval }, from) {
+  const query = new URLSearchParams({ interval, limit: MOST, ...(from === null ? { last } : { from: new Date(from).toISOString() }) });
+  return address(`/api/v1/history/${encodeURIComponent(symbol)}?${query}`);
+}
+
+/** How many older candles are read at once. */
+export const OLDER = 500;
+
+/**
+ * @param {string} symbol
+ * @param {Range} range
+ * @param {number} to ms; candles from before then
+ * @returns {string}
+ */
+export function olderAddress(symbol, { interval }, to) {
+  const query = new URLSearchParams({ interval, limit: String(OLDER), to: new Date(to).toISOString() });
   return address(`/api/v1/history/${encodeURIComponent(symbol)}?${query}`);
 }
 
@@ -42,10 +59,12 @@ export function historyAddress(symbol, { key, interval }, from) {
  * @param {string} symbol
  * @param {Overlay} overlay
  * @param {Range} range
+ * @param {number | null} from ms; null for the whole range
  * @returns {string}
  */
-export function indicatorAddress(symbol, { key, period }, range) {
-  const query = new URLSearchParams({ indicator: key, period: String(period), interval: range.interval, last: range.key });
+export function indicatorAddress(symbol, { key, period }, { interval, last }, from) {
+  const since = from === null ? { last } : { from: new Date(from).toISOString() };
+  const query = new URLSearchParams({ indicator: key, period: String(period), interval, limit: MOST, ...since });
   return address(`/api/v1/indicators/${encodeURIComponent(symbol)}?${query}`);
 }
 

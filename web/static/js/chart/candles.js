@@ -10,6 +10,7 @@
  * SETTLE_MS before the moment up to which history is complete, the live close is the newer one.
  */
 import { compareVersions } from "../versions.js";
+import { beginOf } from "./ranges.js";
 
 /** @typedef {import("../protocol.js").Price} Price */
 /** @typedef {import("../protocol.js").Version} Version */
@@ -96,7 +97,7 @@ export class Candles {
     if (this.#version !== null && compareVersions(version, this.#version) <= 0) return null;
     this.#version = version;
     const time = Math.min(timestamp, now);
-    const start = Math.floor(time / this.#step) * this.#step;
+    const start = beginOf(time, this.#step);
     const live = this.#live.get(start);
     if (live === undefined) {
       this.#live.set(start, { start, open: price, high: price, low: price, close: price, ticks: null, firstAt: time, lastAt: time, movedAt: now });

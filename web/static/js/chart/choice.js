@@ -2,19 +2,13 @@
  * What somebody chose to see of a symbol, and how it stands in the page's address: a link, or a reload,
  * shows the same.
  */
+import { isSymbol } from "../symbols.js";
+import { RANGES, usualRange, withInterval } from "./ranges.js";
 
-/** @typedef {"15m" | "1h" | "1d" | "1w"} RangeKey */
+/** @typedef {import("./ranges.js").Interval} Interval */
+/** @typedef {import("./ranges.js").Range} Range */
 /** @typedef {"candles" | "line"} Form */
 /** @typedef {"sma" | "ema" | "rsi" | "volatility"} OverlayKey */
-
-/**
- * @typedef {object} Range
- * @property {RangeKey} key
- * @property {string} name
- * @property {number} length ms
- * @property {string} interval of its candles, as the API names it
- * @property {number} step length of one candle, ms
- */
 
 /**
  * @typedef {object} Overlay
@@ -24,17 +18,6 @@
  * @property {number} pane 0 for the one of the prices; figures on another scale have their own
  */
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-
-/** @type {readonly Range[]} */
-export const RANGES = [
-  { key: "15m", name: "15 minutes", length: 15 * MINUTE, interval: "1m", step: MINUTE },
-  { key: "1h", name: "hour", length: HOUR, interval: "1m", step: MINUTE },
-  { key: "1d", name: "day", length: 24 * HOUR, interval: "5m", step: 5 * MINUTE },
-  { key: "1w", name: "week", length: 7 * 24 * HOUR, interval: "1h", step: HOUR },
-];
-
 /** @type {readonly Overlay[]} */
 export const OVERLAYS = [
   { key: "sma", period: 20, name: "SMA 20", pane: 0 },
@@ -43,7 +26,14 @@ export const OVERLAYS = [
   { key: "volatility", period: 20, name: "Volatility 20", pane: 2 },
 ];
 
-/** @typedef {{range: Range, form: Form, overlays: readonly Overlay[]}} Choice */
+/**
+ * interval: of the candles, where it was chosen; else the range has its usual one. compare: another symbol,
+ * beside which this one is drawn in percent.
+ * @typedef {{range: Range, interval: Interval | null, form: Form, overlays: readonly Overlay[], compare: string | null}} Choice
+ */
+
+/** A name that a range had. */
+const FORMER = new Map([["1w", "5d"]]);
 
 /**
  * What it cannot read is as if it were not there: a link of another version still opens.
@@ -52,22 +42,30 @@ export const OVERLAYS = [
  */
 export function readChoice(search) {
   const given = new URLSearchParams(search);
-  const range = RANGES.find(({ key }) => key === given.get("range")) ?? /** @type {Range} */ (RANGES[1]);
+  const named = given.get("range") ?? "";
+  const key = FORMER.get(named) ?? named;
+  const range = RANGES.find((each) => each.key === key) ?? usualRange("1h");
+  const interval = range.intervals.find((each) => each === given.get("interval")) ?? null;
   const wanted = (given.get("with") ?? "").split(",");
+  const compare = given.get("compare")?.toUpperCase() ?? null;
   return {
-    range,
+    range: interval === null ? range : withInterval(range, interval),
+    interval,
     form: given.get("form") === "line" ? "line" : "candles",
     overlays: OVERLAYS.filter(({ key }) => wanted.includes(key)),
+    compare: compare !== null && isSymbol(compare) ? compare : null,
   };
 }
 
 /**
  * @param {Choice} choice
- * @returns {string} "?range=1h", with the rest only where it is not the usual
+ * @returns {string} "?range=1h", with the rest only where it was chosen
  */
-export function writeChoice({ range, form, overlays }) {
+export function writeChoice({ range, interval, form, overlays, compare }) {
   const parts = [`range=${range.key}`];
+  if (interval !== null) parts.push(`interval=${interval}`);
   if (form !== "candles") parts.push(`form=${form}`);
   if (overlays.length > 0) parts.push(`with=${overlays.map(({ key }) => key).join(",")}`);
+  if (compare !== null) parts.push(`compare=${encodeURIComponent(compare)}`);
   return `?${parts.join("&")}`;
 }

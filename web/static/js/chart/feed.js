@@ -1,12 +1,14 @@
 /**
  * The candles of one symbol and range, kept true: history is asked for when the chart opens, again after
  * each candle that closes, and wholly after a connection that was lost, or while it is behind. Live
- * prices move the last candle.
+ * prices move the last candle. Candles from before the range are read when somebody goes back to them,
+ * and stay.
  */
-import { ask, historyAddress, readHistory } from "./api.js";
+import { ask, historyAddress, olderAddress, readHistory } from "./api.js";
 import { Candles, SETTLE_MS } from "./candles.js";
 import { holesIn } from "./holes.js";
 import { Loader } from "./loader.js";
+import { beginOf } from "./ranges.js";
 
 /** @typedef {import("./api.js").Fetch} Fetch */
 /** @typedef {import("./api.js").History} History */
@@ -38,6 +40,9 @@ const SPREAD_MS = 3_000;
 /** A history that is behind is asked for again after this, plus the spread. */
 export const CATCH_UP_MS = 5_000;
 
+/** When a range begins that does not begin so much before now is asked again after this. */
+const BEGIN_AGAIN_MS = 15 * 60_000;
+
 /** How many candles are asked for anew after one has closed: late prices reach a little way back. */
 const TAIL = 3;
 
@@ -46,13 +51,21 @@ export class ChartFeed {
   #candles;
   /** Starts, stops and tells its state. @type {Loader<History & {whole: boolean}>} */
   loader;
+  /** Of what is older. @type {Loader<History>} */
+  older;
   /** How far history is complete; null until it is told. @type {Recording | null} */
   recording = null;
   #newest = -Infinity;
   /** The start of the range as history told it, ms. @type {number | null} */
   #told = null;
+  /** When the whole range was asked for last, ms of the clock. */
+  #askedAt = 0;
+  /** Before the range, candles are there from then on, ms. @type {number | null} */
+  #reached = null;
   /** The start of the range when all of it was shown last, ms. @type {number | null} */
   #shownFrom = null;
+  /** Whether the history has nothing older. */
+  isWhole = false;
 
   /** @param {Options} options */
   constructor(options) {
@@ -62,6 +75,7 @@ export class ChartFeed {
     this.loader = new Loader({
       ask: async (whole, signal) => {
         const since = whole || !Number.isFinite(this.#newest) ? null : this.#newest - TAIL * range.step;
+        if (since === null) this.#askedAt = clock.now();
         const answer = await ask(fetch, historyAddress(symbol, range, since), readHistory, signal);
         return answer.ok ? { ok: true, value: { ...answer.value, whole: since === null } } : answer;
       },
@@ -70,13 +84,32 @@ export class ChartFeed {
       clock,
       random,
     });
+    this.older = new Loader({
+      ask: (_whole, signal) => ask(fetch, olderAddress(symbol, range, this.candles[0]?.start ?? 0), readHistory, signal),
+      onValue: (history) => this.#gotOlder(history),
+      onState: () => {},
+      clock,
+      random,
+    });
   }
 
-  /** The start of the first candle in the range, ms; null until the server has told its time. */
-  get from() {
+  /** The start of the first candle that there could be in the range, ms; null until the server has told its time. */
+  get begin() {
     const { range, serverNow } = this.#options;
     const now = serverNow();
-    return now === null ? this.#told : Math.floor((now - range.length) / range.step) * range.step;
+    if (range.key === "all") return this.#candles.list[0]?.start ?? this.#told;
+    return now === null || !range.rolls ? this.#told : beginOf(now - range.length, range.step);
+  }
+
+  /** The same of all candles that are there, also before the range. */
+  get from() {
+    const { begin } = this;
+    return begin === null || this.#reached === null ? begin : Math.min(begin, this.#reached);
+  }
+
+  /** Where candles from before the range begin, ms; null where there are none. */
+  get reached() {
+    return this.#reached;
   }
 
   get candles() {
@@ -96,9 +129,43 @@ export class ChartFeed {
     this.loader.refresh(true);
   }
 
+  /** Reads candles from before those that are there, unless there are none, or it is at it. */
+  goBack() {
+    const { name } = this.older.state;
+    if (this.isWhole || this.loader.state.name !== "ready" || (name !== "idle" && name !== "ready") || this.candles.length === 0) return;
+    this.older.load();
+  }
+
+  /** Candles from before the range are not wanted any more. */
+  forgetOlder() {
+    this.older.stop();
+    this.isWhole = false;
+    if (this.#reached === null) return;
+    this.#reached = null;
+    this.#show("all");
+  }
+
+  stop() {
+    this.loader.stop();
+    this.older.stop();
+  }
+
+  /** @param {History} history */
+  #gotOlder({ candles, serverTime, recording }) {
+    this.older.stop();
+    const first = candles[0];
+    this.isWhole = first === undefined;
+    if (first === undefined) return;
+    this.#reached = first.start;
+    this.#candles.settle(candles, Math.min(serverTime, recording.completeTo));
+    this.#show("all");
+  }
+
   /** Time has passed: candles leave the range also while no price comes. */
   tick() {
     const { from } = this;
+    const { clock, range } = this.#options;
+    if (!range.rolls && clock.now() - this.#askedAt >= BEGIN_AGAIN_MS) this.loader.refresh(true);
     if (from !== null && this.#shownFrom !== null && from > this.#shownFrom) this.#show("all");
   }
 

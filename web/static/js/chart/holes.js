@@ -3,6 +3,8 @@
  * A sum over one of them says so, and the picture shows it.
  */
 
+import { DAY, beginOf } from "./ranges.js";
+
 /** @typedef {import("./api.js").Recording} Recording */
 /** @typedef {import("./candles.js").Candle} Candle */
 /** @typedef {import("./choice.js").Range} Range */
@@ -14,8 +16,10 @@
  * @property {boolean} missing prices of it may have been published that history does not have yet
  */
 
-/** A hole without prices takes at most this share of the picture: a market may be closed for days. */
+/** A hole without prices takes at most this share of the picture: a market may be closed for hours. */
 const WIDEST_SHARE = 0.1;
+/** Of several days it takes one place, since there is one each night; of days themselves none, for weekends. */
+const WIDEST_OF_DAYS = 1;
 
 /**
  * @param {readonly Candle[]} candles oldest first
@@ -29,7 +33,7 @@ export function holesIn(candles, { step }, { from, now, recording }) {
   const holes = [];
   let at = from;
   const upTo = (/** @type {number} */ end) => {
-    const complete = Math.min(end, Math.floor(completeTo / step) * step);
+    const complete = Math.min(end, beginOf(completeTo, step));
     if (complete > at) holes.push({ start: at, end: complete, missing: false });
     if (end > Math.max(at, complete)) holes.push({ start: Math.max(at, complete), end, missing: true });
   };
@@ -37,7 +41,7 @@ export function holesIn(candles, { step }, { from, now, recording }) {
     upTo(start);
     at = start + step;
   }
-  upTo(Math.floor(now / step) * step);
+  upTo(beginOf(now, step));
   return holes;
 }
 
@@ -45,12 +49,12 @@ export function holesIn(candles, { step }, { from, now, recording }) {
  * Where the picture has empty places, as starts of candles, ms, oldest first. What is missing has its
  * true width. The end of the range is not among them: the newest candle is the last in the picture.
  * @param {readonly Hole[]} holes
- * @param {Range} range
+ * @param {Pick<Range, "step" | "length">} range
  * @param {number} end ms
  * @returns {number[]}
  */
 export function emptyPlaces(holes, { step, length }, end) {
-  const widest = Math.max(1, Math.floor((length / step) * WIDEST_SHARE));
+  const widest = step >= DAY ? 0 : length > DAY ? WIDEST_OF_DAYS : Math.max(1, Math.floor((length / step) * WIDEST_SHARE));
   return holes.flatMap((hole) => {
     if (hole.start >= end) return [];
     const width = (hole.end - hole.start) / step;

@@ -16,6 +16,7 @@ import { Loader } from "./loader.js";
  * @property {string} symbol
  * @property {Overlay} overlay
  * @property {Range} range
+ * @property {() => number | null} from ms, where somebody went back before the range; else null
  * @property {Fetch} fetch
  * @property {Clock} clock
  * @property {() => number} random in [0, 1)
@@ -23,6 +24,9 @@ import { Loader } from "./loader.js";
  */
 
 export const FOLLOW_MS = 5_000;
+/** Of long candles, the newest value moves little. */
+export const FOLLOW_LONG_MS = 30_000;
+const LONG = 3_600_000;
 
 export class OverlayFeed {
   /** Starts, stops and tells its state. @type {Loader<Figure>} */
@@ -34,11 +38,11 @@ export class OverlayFeed {
 
   /** @param {Options} options */
   constructor(options) {
-    const { symbol, overlay, range, fetch, clock, random, onChange } = options;
+    const { symbol, overlay, range, from, fetch, clock, random, onChange } = options;
     this.overlay = overlay;
     this.range = range;
     this.loader = new Loader({
-      ask: (_whole, signal) => ask(fetch, indicatorAddress(symbol, overlay, range), readFigure, signal),
+      ask: (_whole, signal) => ask(fetch, indicatorAddress(symbol, overlay, range, from()), readFigure, signal),
       onValue: ({ points, needed }) => {
         this.needed = needed;
         this.#points = new Map(points.map(({ start, value }) => [start, value]));
@@ -57,6 +61,6 @@ export class OverlayFeed {
 
   /** Prices moved. */
   follow() {
-    this.loader.refreshIn(FOLLOW_MS);
+    this.loader.refreshIn(this.range.step < LONG ? FOLLOW_MS : FOLLOW_LONG_MS);
   }
 }

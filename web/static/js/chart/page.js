@@ -2,10 +2,10 @@
  * The page of one symbol: makes the parts and connects them. As on the dashboard data goes one way:
  * messages, answers and choices change the store and the feeds, and those are painted.
  */
-import { address } from "../address.js";
 import { AlertNotices } from "../alert-notices.js";
-import { must, setAttribute, setText } from "../dom.js";
-import { countdown, decimalsOf } from "../format.js";
+import { address, storageKey } from "../address.js";
+import { must, setText } from "../dom.js";
+import { decimalsOf } from "../format.js";
 import { bindKeyboard } from "../keyboard.js";
 import { LivePage } from "../live-page.js";
 import { clock, started, warn } from "../page.js";
@@ -13,42 +13,54 @@ import { rememberRow } from "../row-memory.js";
 import { standing } from "../standing.js";
 import { Memory } from "../storage.js";
 import { bindChoice } from "../theme.js";
-import { OVERLAYS, readChoice, writeChoice } from "./choice.js";
+import { AlertHere } from "./alert-here.js";
+import { readChoice, writeChoice } from "./choice.js";
+import { Controls } from "./controls.js";
 import { ChartFeed } from "./feed.js";
 import { Headline } from "./headline.js";
 import { loadLibrary } from "./library.js";
 import { emptyPlaces } from "./holes.js";
+import { bindKeys } from "./keys.js";
+import { Neighbours } from "./neighbours.js";
 import { OverlayFeed } from "./overlay.js";
+import { finestFor, rangeFor, usualRange, withInterval } from "./ranges.js";
 import { Readout } from "./readout.js";
+import { Announced, OverChart, aboveChart, overChart, sumsOf } from "./saying.js";
 import { FiguresTable } from "./table.js";
-import { behindInWords, summary, tooFew } from "./text.js";
 import { ChartView } from "./view.js";
+import { ViewTools } from "./view-tools.js";
 
 /** @typedef {import("./choice.js").Choice} Choice */
 /** @typedef {import("./library.js").Library} Library */
-/** @typedef {import("./loader.js").LoaderState} LoaderState */
+/** @typedef {import("./ranges.js").Range} Range */
 /** @typedef {import("../live-page.js").View} View */
 
-const symbol = must(document, "#symbol-page", HTMLElement).dataset.symbol ?? "";
+const { symbol = "", zone: exchangeZone = "UTC" } = must(document, "#symbol-page", HTMLElement).dataset;
+const memory = new Memory(() => window.localStorage);
 const ask = (/** @type {string} */ url, /** @type {RequestInit} */ options) => fetch(url, options);
 const notices = new AlertNotices({
-  memory: new Memory(() => window.localStorage),
+  memory,
   announce: (text) => page.say(text),
   where: "on the watch list",
+  alsoRead: () => alertHere.read(),
   onChange: () => {
     page.unread = notices.unread;
   },
+});
+const alertHere = new AlertHere({
+  symbol,
+  newest: () => store.entry(symbol)?.quote?.price ?? null,
+  decimals: () => decimals,
+  isUnlisted: () => (store.entry(symbol)?.rejected ?? store.entry(symbol)?.refusal ?? null) !== null,
+  announce: (text) => page.say(text),
+  onMade: () => notices.rulesChanged(),
+  onRules: () => view?.mark(alertHere.thresholds),
 });
 const headline = new Headline();
 const container = must(document, "#chart", HTMLElement);
 const summaryLine = must(document, "#chart-summary", HTMLElement);
 const notes = must(document, "#chart-notes", HTMLElement);
-const stateBox = must(document, "#chart-state", HTMLElement);
-const stateText = must(stateBox, '[data-part="text"]', HTMLElement);
-const retryButton = must(stateBox, "button", HTMLButtonElement);
-const ranges = must(document, "#ranges", HTMLElement);
-const forms = must(document, "#form", HTMLFieldSetElement);
-const overlayBoxes = must(document, "#overlays", HTMLFieldSetElement);
+const over = new OverChart({ onRetry: () => feed.loader.retryNow(), onFocusLost: () => container.focus() });
 
 let choice = readChoice(location.search);
 /** @type {Library | null} */
@@ -61,15 +73,45 @@ let feed;
 /** @type {OverlayFeed[]} */
 let overlays = [];
 let decimals = 2;
-/** The state of history that was told last. @type {LoaderState["name"]} */
-let told = "idle";
-/** What is told of recording. @type {"current" | "behind" | "down"} */
-let toldRecording = "current";
 let everOpen = false;
 let lastMoved = false;
+/** The range with the candles that it is drawn with. */
+let range = choice.range;
+/** How much there is of all, ms; null while that is not known, or something else is shown. @type {number | null} */
+let lengthOfAll = null;
+/** How far back somebody went, when the candles were drawn last. @type {number | null} */
+let drawnFrom = null;
+
+const controls = new Controls({
+  choice: () => choice,
+  onChoose: (next, kept) => {
+    history[kept ? "pushState" : "replaceState"](null, "", writeChoice(next));
+    choose(next);
+  },
+  onZone: () => {
+    draw();
+    readout.changed();
+    table.changed();
+    page.paintSoon();
+  },
+  memory,
+  key: storageKey("chart-times"),
+  exchange: exchangeZone,
+});
+const tools = new ViewTools({
+  onZoom: (step) => view?.zoom(step),
+  onReset: resetView,
+  onRange: (wider) => {
+    const next = { ...choice, range: wider, interval: null };
+    history.pushState(null, "", writeChoice(next));
+    choose(next);
+  },
+});
+const neighbours = new Neighbours(symbol, (other) => writeChoice({ ...choice, compare: choice.compare === other ? null : choice.compare }));
 
 const shown = () => ({
-  range: choice.range,
+  range,
+  zone: controls.zone,
   candles: feed.candles,
   figures: overlays.map(({ overlay, points, needed }) => ({ overlay, points, needed })),
   decimals,
@@ -119,6 +161,7 @@ const page = new LivePage({
   },
 });
 const { store } = page;
+const announced = new Announced((text) => page.say(text));
 
 function priceMoved() {
   const quote = store.entry(symbol)?.quote;
@@ -134,17 +177,33 @@ function serverNow() {
 
 /** What is looked at is another range, another form, or has other figures over it. */
 function choose(/** @type {Choice} */ next) {
-  const otherRange = next.range !== choice.range;
+  const otherRange = next.range !== choice.range || next.interval !== choice.interval;
   choice = next;
+  if (otherRange) {
+    lengthOfAll = null;
+    openFeed(next.range);
+  } else openOverlays();
   showChoice();
-  if (otherRange) openFeed();
-  else openOverlays();
   draw();
 }
 
-function openFeed() {
-  feed?.loader.stop();
-  const range = choice.range;
+/** All that there is was read in the longest candles: it is drawn in the shortest that do. */
+function refine() {
+  const first = feed.candles[0];
+  if (choice.range.key !== "all" || first === undefined || lengthOfAll !== null) return;
+  lengthOfAll = (serverNow() ?? first.start) - first.start;
+  const interval = choice.interval ?? finestFor(lengthOfAll);
+  if (interval !== range.interval) {
+    openFeed(withInterval(usualRange("all"), interval));
+    draw();
+  }
+  showChoice();
+}
+
+function openFeed(/** @type {Range} */ wanted) {
+  feed?.stop();
+  range = wanted;
+  drawnFrom = null;
   feed = new ChartFeed({
     symbol,
     range,
@@ -154,7 +213,8 @@ function openFeed() {
     random: Math.random,
     onCandles: (extent) => candlesChanged(extent),
     onState: (state) => {
-      sayState(state);
+      announced.state(state);
+      if (state.name === "ready") refine();
       page.paintSoon();
     },
   });
@@ -166,12 +226,12 @@ function openFeed() {
 }
 
 function openOverlays() {
-  const kept = overlays.filter(({ overlay, range }) => range === choice.range && choice.overlays.includes(overlay));
+  const kept = overlays.filter((each) => each.range === range && choice.overlays.includes(each.overlay));
   for (const overlay of overlays) if (!kept.includes(overlay)) overlay.loader.stop();
   overlays = choice.overlays.map((overlay) => {
     const known = kept.find((each) => each.overlay === overlay);
     if (known) return known;
-    const made = new OverlayFeed({ symbol, overlay, range: choice.range, fetch: ask, clock, random: Math.random, onChange: figuresChanged });
+    const made = new OverlayFeed({ symbol, overlay, range, from: () => feed.reached, fetch: ask, clock, random: Math.random, onChange: figuresChanged });
     made.loader.load();
     return made;
   });
@@ -182,7 +242,7 @@ function openOverlays() {
 function candlesChanged(extent) {
   const { candles } = feed;
   const needed = Math.max(decimals, store.entry(symbol)?.decimals ?? 0, ...(extent === "last" ? candles.slice(-1) : candles).flatMap((c) => [c.open, c.high, c.low, c.close].map(decimalsOf)));
-  table.changed();
+  table.changed(extent === "last" ? "newest" : "all");
   if (needed !== decimals) {
     decimals = needed;
     draw();
@@ -207,8 +267,25 @@ function figuresChanged() {
 }
 
 function showCandles() {
-  const { candles, holes } = feed;
-  view?.show(candles, emptyPlaces(holes, choice.range, candles.at(-1)?.start ?? 0));
+  const { candles, holes, reached } = feed;
+  const older = reached !== null && reached !== drawnFrom;
+  drawnFrom = reached;
+  view?.show(candles, emptyPlaces(holes, range, candles.at(-1)?.start ?? 0), older);
+  if (older) for (const overlay of overlays) overlay.loader.refresh(true);
+  paintTools();
+}
+
+/** The range as it was chosen: nothing older, and all of it. */
+function resetView() {
+  feed.forgetOlder();
+  view?.fit();
+  paintTools();
+}
+
+function paintTools(isPart = view?.isPart ?? false) {
+  const { reached } = feed;
+  const now = serverNow();
+  tools.paint({ isPart: isPart || reached !== null, wider: reached === null || now === null ? null : rangeFor(now - reached, range) });
 }
 
 /** Draws the chart anew, as it is chosen. */
@@ -217,7 +294,18 @@ function draw() {
   view = null;
   container.dataset.panes = "1";
   if (library === null) return;
-  view = new ChartView({ library, container, choice, decimals, onPointer: (start) => readout.pointer(start) });
+  view = new ChartView({
+    library,
+    container,
+    choice: { ...choice, range },
+    decimals,
+    zone: controls.zone,
+    onPointer: (start) => readout.pointer(start),
+    onEdge: () => feed.goBack(),
+    onPart: paintTools,
+    onPrice: (at) => alertHere.open(at),
+  });
+  view.mark(alertHere.thresholds);
   showCandles();
   view.showFigures(shown().figures);
   readout.changed();
@@ -225,66 +313,8 @@ function draw() {
 }
 
 function showChoice() {
-  for (const link of ranges.querySelectorAll("a")) {
-    const current = link.dataset.range === choice.range.key;
-    setAttribute(link, "aria-current", current ? "true" : null);
-    const range = readChoice(`range=${link.dataset.range}`).range;
-    setAttribute(link, "href", writeChoice({ ...choice, range }));
-  }
-  for (const radio of forms.querySelectorAll("input")) radio.checked = radio.value === choice.form;
-  for (const box of overlayBoxes.querySelectorAll("input")) box.checked = choice.overlays.some(({ key }) => key === box.value);
-}
-
-/** Once per change, not once per try. @param {LoaderState} state */
-function sayState(state) {
-  if (state.name === told || state.name === "idle" || state.name === "loading") return;
-  if (state.name === "unavailable") page.say("History cannot be read now. Live prices are drawn.");
-  else if (state.name === "refused") page.say(`There is no history: ${state.reason}.`);
-  else if (told === "unavailable" || told === "refused") page.say("History is back.");
-  told = state.name;
-}
-
-/** Once per change. */
-function sayRecording() {
-  const state = feed.recording?.state ?? toldRecording;
-  if (state === toldRecording) return;
-  page.say(state === "current" ? "History is complete again." : (behindInWords(feed.recording) ?? ""));
-  toldRecording = state;
-}
-
-/** @returns {string[]} what to know before the figures are read */
-function describeNotes() {
-  const { candles, recording } = feed;
-  const behind = behindInWords(recording);
-  const few = overlays.filter(({ loader, points }) => loader.state.name === "ready" && points.size === 0 && candles.length > 0);
-  return [...(behind === null ? [] : [behind]), ...few.flatMap(({ overlay, needed }) => (needed === null ? [] : [`${tooFew(overlay, needed)}: there are not so many yet.`]))];
-}
-
-/** @returns {{kind: string, text: string, retry: boolean} | null} what to say over the chart */
-function describeState() {
-  const { candles, loader: { state } } = feed;
-  const { name } = choice.range;
-  if (libraryFailed) return { kind: "refused", text: "The chart could not be loaded. The table below has the same figures; a reload tries again.", retry: false };
-  const entry = store.entry(symbol);
-  const rejected = entry?.rejected ?? entry?.refusal ?? null;
-  switch (state.name) {
-    case "unavailable": {
-      const left = state.retryAt - clock.now();
-      return { kind: "unavailable", text: `History cannot be read now (${state.reason}). Live prices are drawn. ${left > 0 ? `Next try in ${countdown(left)}.` : "Trying …"}`, retry: true };
-    }
-    case "refused": {
-      const left = state.retryAt - clock.now();
-      return { kind: "refused", text: `There is no history: ${state.reason}. Live prices are drawn. ${left > 0 ? `Next try in ${countdown(left)}.` : "Trying …"}`, retry: true };
-    }
-    case "ready": {
-      const failed = overlays.find((overlay) => overlay.loader.state.name === "refused" || overlay.loader.state.name === "unavailable");
-      if (candles.length === 0) return { kind: "empty", text: rejected === null ? `No prices of ${symbol} in the last ${name}. The chart begins with the next one.` : `${symbol} is not served: ${rejected}.`, retry: false };
-      if (failed !== undefined && "reason" in failed.loader.state) return { kind: "unavailable", text: `${failed.overlay.name} cannot be shown: ${failed.loader.state.reason}.`, retry: false };
-      return library === null ? { kind: "loading", text: "Loading the chart …", retry: false } : null;
-    }
-    default:
-      return { kind: "loading", text: `Reading the last ${name} …`, retry: false };
-  }
+  controls.paint(range, lengthOfAll);
+  neighbours.paint();
 }
 
 /** @param {View} view */
@@ -298,26 +328,25 @@ function paint({ feed: fetching, now }) {
     if (last !== undefined) view?.moveLast(last);
     readout.paint();
   }
-  const said = describeState();
-  stateBox.hidden = said === null;
-  if (said !== null) {
-    stateBox.dataset.kind = said.kind;
-    setText(stateText, said.text);
-    if (!said.retry && retryButton.contains(document.activeElement)) container.focus();
-    retryButton.hidden = !said.retry;
-  }
+  const said = overChart({
+    symbol,
+    range,
+    feed,
+    overlays,
+    rejected: entry?.rejected ?? entry?.refusal ?? null,
+    library: libraryFailed ? "failed" : library === null ? "loading" : "ready",
+    now: clock.now(),
+  });
+  over.paint(said);
 }
 
 /** With the headline, so that both tell one price. */
 function paintSummary() {
-  const { candles, holes, from } = feed;
-  const quote = store.entry(symbol)?.quote ?? null;
-  const newest = quote !== null && from !== null && quote.timestamp >= from ? quote.price : null;
-  setText(summaryLine, candles.length === 0 ? "" : summary(candles, choice.range, decimals, { newest, holes }));
-  const told = describeNotes().join(" ");
+  setText(summaryLine, sumsOf({ feed, range, decimals, quote: store.entry(symbol)?.quote ?? null, zone: controls.zone }));
+  const told = aboveChart({ feed, overlays }).join(" ");
   setText(notes, told);
   notes.hidden = told === "";
-  sayRecording();
+  announced.recording(feed.recording);
 }
 
 bindChoice("theme", () => window.localStorage);
@@ -325,23 +354,6 @@ bindChoice("theme", () => window.localStorage);
 must(document, "#theme", HTMLFieldSetElement).addEventListener("change", () => view?.recolour());
 for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) matchMedia(query).addEventListener("change", () => view?.recolour());
 
-ranges.addEventListener("click", (event) => {
-  const link = event.target instanceof Element ? event.target.closest("a") : null;
-  if (link === null || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-  event.preventDefault();
-  history.pushState(null, "", link.href);
-  choose(readChoice(location.search));
-});
-for (const fieldset of [forms, overlayBoxes]) {
-  fieldset.addEventListener("change", () => {
-    const form = forms.querySelector("input:checked")?.getAttribute("value") === "line" ? "line" : "candles";
-    const wanted = [...overlayBoxes.querySelectorAll("input")].filter((box) => box.checked).map((box) => box.value);
-    const next = /** @type {Choice} */ ({ range: choice.range, form, overlays: OVERLAYS.filter(({ key }) => wanted.includes(key)) });
-    history.replaceState(null, "", writeChoice(next));
-    choose(next);
-  });
-}
-retryButton.addEventListener("click", () => feed.loader.retryNow());
 window.addEventListener("popstate", () => choose(readChoice(location.search)));
 
 bindKeyboard({
@@ -353,11 +365,20 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]") !== null) return;
   location.assign(address("/"));
 });
+bindKeys({
+  "+": () => view?.zoom(1),
+  "=": () => view?.zoom(1),
+  "-": () => view?.zoom(-1),
+  0: resetView,
+  a: () => alertHere.open(readout.candle?.close ?? null),
+  "[": () => neighbours.go("before"),
+  "]": () => neighbours.go("after"),
+});
 rememberRow(symbol);
 
 store.add([symbol]);
+openFeed(choice.range);
 showChoice();
-openFeed();
 page.start();
 started();
 loadLibrary().then(

@@ -21,6 +21,7 @@ import { directionOf, price, signed } from "../format.js";
  * @property {readonly Candle[]} candles
  * @property {readonly ShownFigures[]} figures
  * @property {number} decimals
+ * @property {import("./zones.js").Zone} zone
  */
 
 /**
@@ -64,7 +65,7 @@ export class Readout {
   /** The line above the chart: the candle under the cursor, else the newest. */
   paint() {
     const { line, shown } = this.#options;
-    const { candles, range, decimals, figures } = shown();
+    const { candles, range, decimals, figures, zone } = shown();
     const index = this.#index() ?? candles.length - 1;
     const candle = candles[index];
     if (candle === undefined) {
@@ -74,7 +75,7 @@ export class Readout {
     const p = (/** @type {number} */ value) => price(value, decimals);
     const before = candles[index - 1];
     const parts = [
-      part("", when(candle.start, range)),
+      part("", when(candle.start, range, zone)),
       part("O", p(candle.open)),
       part("H", p(candle.high)),
       part("L", p(candle.low)),
@@ -120,7 +121,7 @@ export class Readout {
   #describe() {
     this.#count();
     const { slider, shown } = this.#options;
-    const { candles, range, decimals, figures } = shown();
+    const { candles, range, decimals, figures, zone } = shown();
     const index = this.#index();
     const candle = index === null ? undefined : candles[index];
     if (index === null || candle === undefined) {
@@ -131,7 +132,7 @@ export class Readout {
       const value = points.get(candle.start);
       return value === undefined ? [] : [{ overlay, value }];
     });
-    setAttribute(slider, "aria-valuetext", spoken(candle, candles[index - 1], range, decimals, known));
+    setAttribute(slider, "aria-valuetext", spoken(candle, candles[index - 1], range, decimals, known, zone));
   }
 
   #count() {

@@ -4,6 +4,8 @@
 import { figure, when } from "./text.js";
 import { must } from "../dom.js";
 import { price } from "../format.js";
+import { DAY } from "./ranges.js";
+import { UTC } from "./zones.js";
 
 /** @typedef {import("./readout.js").Shown} Shown */
 
@@ -12,7 +14,8 @@ export class FiguresTable {
   #head = must(this.#details, "thead", HTMLTableSectionElement);
   #body = must(this.#details, "tbody", HTMLTableSectionElement);
   #shown;
-  #stale = true;
+  /** What of it is not as it should be. @type {"nothing" | "newest" | "all"} */
+  #stale = "all";
 
   /** @param {() => Shown} shown */
   constructor(shown) {
@@ -24,27 +27,33 @@ export class FiguresTable {
     this.#details.open = true;
   }
 
-  /** Something in it changed; `paint` will show it. */
-  changed() {
-    this.#stale = true;
+  /**
+   * Something in it changed; `paint` will show it.
+   * @param {"newest" | "all"} [what]
+   */
+  changed(what = "all") {
+    if (this.#stale !== "all") this.#stale = what;
   }
 
   /** Called once a second: a table that moves with each price cannot be read. */
   paint() {
-    if (!this.#details.open || !this.#stale) return;
-    this.#stale = false;
-    const { candles, range, figures, decimals } = this.#shown();
-    const names = ["Begins (UTC)", "Open", "High", "Low", "Close", "Prices", ...figures.map(({ overlay }) => overlay.name)];
-    this.#head.replaceChildren(row(names, () => header("col")));
-    const rows = candles.map((candle) => {
+    if (!this.#details.open || this.#stale === "nothing") return;
+    const newestOnly = this.#stale === "newest";
+    this.#stale = "nothing";
+    const { candles, range, figures, decimals, zone } = this.#shown();
+    const names = [`Begins${zone === UTC || range.step >= DAY ? " (UTC)" : ""}`, "Open", "High", "Low", "Close", "Prices", ...figures.map(({ overlay }) => overlay.name)];
+    const rows = (newestOnly ? candles.slice(-1) : candles).map((candle) => {
       const p = (/** @type {number} */ value) => price(value, decimals);
-      const texts = [when(candle.start, range).replace(" UTC", ""), p(candle.open), p(candle.high), p(candle.low), p(candle.close), candle.ticks === null ? "–" : String(candle.ticks)];
+      const texts = [when(candle.start, range, zone).replace(" UTC", ""), p(candle.open), p(candle.high), p(candle.low), p(candle.close), candle.ticks === null ? "–" : String(candle.ticks)];
       for (const { overlay, points } of figures) {
         const value = points.get(candle.start);
         texts.push(value === undefined ? "–" : figure(value, overlay, decimals));
       }
       return row(texts, (index) => (index === 0 ? header("row") : document.createElement("td")));
     });
+    const [newest] = rows;
+    if (newestOnly && newest !== undefined && this.#body.rows[0] !== undefined) return this.#body.rows[0].replaceWith(newest);
+    this.#head.replaceChildren(row(names, () => header("col")));
     this.#body.replaceChildren(...rows.reverse());
   }
 }

@@ -2,42 +2,55 @@
  * Candles in words and numbers: for the line above the chart, its table, and screen readers.
  */
 import { age, price, signed } from "../format.js";
+import { DAY } from "./ranges.js";
+import { UTC, nameAt, there } from "./zones.js";
 
 /** @typedef {import("./api.js").Recording} Recording */
 /** @typedef {import("./candles.js").Candle} Candle */
 /** @typedef {import("./choice.js").Overlay} Overlay */
 /** @typedef {import("./choice.js").Range} Range */
 /** @typedef {import("./holes.js").Hole} Hole */
+/** @typedef {import("./zones.js").Zone} Zone */
 
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+/** From here on a range says the year, ms. */
+const YEAR_SHOWN = 60 * DAY;
+
 /**
  * @param {number} ms
+ * @param {Zone} [zone]
  * @returns {string} "09:05"
  */
-export function clockTime(ms) {
-  return new Date(ms).toISOString().slice(11, 16);
+export function clockTime(ms, zone = UTC) {
+  return there(ms, zone).toISOString().slice(11, 16);
 }
 
 /**
  * @param {number} ms
+ * @param {Zone} [zone]
  * @returns {string} "Sun 22 Nov"
  */
-export function day(ms) {
-  const date = new Date(ms);
+export function day(ms, zone = UTC) {
+  const date = there(ms, zone);
   return `${DAYS[date.getUTCDay()]} ${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}`;
 }
 
 /**
- * When a candle begins; with the day where a range spans several.
+ * When a candle begins; with the day where a range spans several. Days and weeks are those of UTC in
+ * each zone, since that is what their candles hold.
  * @param {number} ms
  * @param {Range} range
- * @returns {string} "09:05 UTC", "Sun 22 Nov, 09:00 UTC"
+ * @param {Zone} [zone]
+ * @returns {string} "09:05 UTC", "Sun 22 Nov, 09:00 EST", "Sun 22 Nov 2026", "week of Mon 23 Nov 2026"
  */
-export function when(ms, range) {
-  const time = `${clockTime(ms)} UTC`;
-  return range.length < 24 * 3_600_000 ? time : `${day(ms)}, ${time}`;
+export function when(ms, range, zone = UTC) {
+  if (range.step >= DAY) return `${range.step > DAY ? "week of " : ""}${day(ms)} ${new Date(ms).getUTCFullYear()}`;
+  const time = `${clockTime(ms, zone)} ${nameAt(ms, zone)}`;
+  if (range.length < DAY) return time;
+  const year = range.length < YEAR_SHOWN ? "" : ` ${there(ms, zone).getUTCFullYear()}`;
+  return `${day(ms, zone)}${year}, ${time}`;
 }
 
 /**
@@ -58,13 +71,14 @@ export function figure(value, { key }, decimals) {
  * @param {Range} range
  * @param {number} decimals
  * @param {readonly {overlay: Overlay, value: number}[]} figures
+ * @param {Zone} [zone]
  * @returns {string}
  */
-export function spoken(candle, before, range, decimals, figures) {
+export function spoken(candle, before, range, decimals, figures, zone = UTC) {
   const p = (/** @type {number} */ value) => price(value, decimals);
   const gap = before === undefined ? 0 : candle.start - before.start - range.step;
   const parts = [
-    when(candle.start, range),
+    when(candle.start, range, zone),
     ...(gap > 0 ? [`after ${age(gap)} without prices`] : []),
     `close ${p(candle.close)}`,
     ...(before === undefined ? [] : [`${signed(candle.close - before.close, decimals)} on the one before`]),
@@ -82,35 +96,45 @@ export function spoken(candle, before, range, decimals, figures) {
  * @param {readonly Candle[]} candles
  * @param {Range} range
  * @param {number} decimals
- * @param {{newest: number | null, holes: readonly Hole[]}} known newest: the price that is shown above the chart, null when it is not of this range
+ * @param {{newest: number | null, holes: readonly Hole[], zone?: Zone}} known newest: the price that is shown above the chart, null when it is not of this range
  * @returns {string}
  */
-export function summary(candles, range, decimals, { newest, holes }) {
+export function summary(candles, range, decimals, { newest, holes, zone = UTC }) {
   const first = candles[0];
   const last = candles.at(-1);
-  if (first === undefined || last === undefined) return `No prices in the last ${range.name}.`;
+  if (first === undefined || last === undefined) return `No prices in ${range.noun}.`;
   const p = (/** @type {number} */ value) => price(value, decimals);
   const to = newest ?? last.close;
   const change = to - first.open;
   const percent = signed((change / first.open) * 100, 2);
   const high = Math.max(to, ...candles.map((candle) => candle.high));
   const low = Math.min(to, ...candles.map((candle) => candle.low));
-  const sums = `Last ${range.name}: from ${p(first.open)} to ${p(to)}, ${signed(change, decimals)} (${percent}\u00a0%), high ${p(high)}, low ${p(low)}.`;
-  return [sums, ...holesInWords(holes, range)].join(" ");
+  const sums = `${leading(range)}: from ${p(first.open)} to ${p(to)}, ${signed(change, decimals)} (${percent}\u00a0%), high ${p(high)}, low ${p(low)}.`;
+  return [sums, ...holesInWords(holes, range, zone)].join(" ");
+}
+
+/**
+ * @param {Range} range
+ * @returns {string} "Last hour", "This year"
+ */
+export function leading({ noun }) {
+  const bare = noun.replace(/^the /, "");
+  return bare.charAt(0).toUpperCase() + bare.slice(1);
 }
 
 /**
  * What a sum over the range leaves out.
  * @param {readonly Hole[]} holes
  * @param {Range} range
+ * @param {Zone} zone
  * @returns {string[]} sentences
  */
-function holesInWords(holes, range) {
+function holesInWords(holes, range, zone) {
   const missing = holes.filter((hole) => hole.missing);
   const quiet = holes.filter((hole) => !hole.missing);
   return [
-    ...(missing.length === 0 ? [] : [`${age(total(missing))} missing: ${stretch(missing, range)}.`]),
-    ...(quiet.length === 0 ? [] : [`No prices for ${age(total(quiet))} of it: ${stretch(quiet, range)}.`]),
+    ...(missing.length === 0 ? [] : [`${age(total(missing))} missing: ${stretch(missing, range, zone)}.`]),
+    ...(quiet.length === 0 ? [] : [`No prices for ${age(total(quiet))} of it: ${stretch(quiet, range, zone)}.`]),
   ];
 }
 
@@ -122,11 +146,16 @@ function total(holes) {
 /**
  * @param {readonly Hole[]} holes
  * @param {Range} range
+ * @param {Zone} zone
  * @returns {string} "12:45 to 13:16 UTC", "5 stretches, the longest 12:45 to 13:16 UTC"
  */
-function stretch(holes, range) {
+function stretch(holes, range, zone) {
   const longest = holes.reduce((long, hole) => (hole.end - hole.start > long.end - long.start ? hole : long));
-  const time = `${when(longest.start, range).replace(" UTC", "")} to ${when(longest.end, range)}`;
+  const { start, end } = longest;
+  const from = when(start, range, zone);
+  const name = ` ${nameAt(start, zone)}`;
+  // Once is enough, unless the clocks were set within it.
+  const time = `${name === ` ${nameAt(end, zone)}` && from.endsWith(name) ? from.slice(0, -name.length) : from} to ${when(end, range, zone)}`;
   return holes.length === 1 ? time : `${holes.length} stretches, the longest ${time}`;
 }
 

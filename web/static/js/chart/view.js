@@ -3,14 +3,17 @@
  * It is told what to show and where the cursor is; it keeps neither.
  */
 import { price } from "../format.js";
+import { behaviorIn, markText, zoneOf } from "./axis.js";
+import { coloursOf } from "./colours.js";
 import { Pointer } from "./pointer.js";
-import { clockTime, day, figure, when } from "./text.js";
+import { figure, when } from "./text.js";
 
 /** @typedef {import("./library.js").Library} Library */
 /** @typedef {import("./candles.js").Candle} Candle */
 /** @typedef {import("./choice.js").Choice} Choice */
 /** @typedef {import("./choice.js").Overlay} Overlay */
-/** @typedef {import("lightweight-charts").IChartApi} Chart */
+/** @typedef {import("./zones.js").Zone} Zone */
+/** @typedef {import("lightweight-charts").IChartApiBase<import("lightweight-charts").Time>} Chart */
 /** @typedef {import("lightweight-charts").ISeriesApi<"Candlestick"> | import("lightweight-charts").ISeriesApi<"Line">} Series */
 /** @typedef {import("lightweight-charts").UTCTimestamp} Time */
 
@@ -22,11 +25,26 @@ import { clockTime, day, figure, when } from "./text.js";
  * @property {HTMLElement} container
  * @property {Choice} choice
  * @property {number} decimals
+ * @property {Zone} zone
  * @property {(start: number | null) => void} onPointer over the candle that starts there, or over none
+ * @property {(price: number) => void} onPrice it was asked for what can be done at a price
+ * @property {() => void} onEdge what is shown comes near the oldest candle
+ * @property {(part: boolean) => void} onPart whether only a part of the candles is shown now
  */
 
-/** Of TickMarkType of the library: from here on a mark is a time of day. */
-const MARK_OF_TIME = 3;
+/** So near to the oldest candle, in candles, older ones are wanted. */
+const NEAR_EDGE = 10;
+
+/** A drag of so much is meant, px. */
+const PULLED = 24;
+
+/** How much of what is shown stays with one step nearer. */
+const ZOOM = 0.7;
+/** Nobody sees fewer candles than these. */
+const FEWEST = 5;
+
+/** Thousands of candles fit on a telephone. */
+const MIN_BAR_SPACING = 0.05;
 
 /** Two candles are not drawn as wide as the page, px. */
 const MAX_BAR_SPACING = 40;
@@ -48,36 +66,47 @@ export class ChartView {
   #lines = new Map();
   /** @type {import("lightweight-charts").IPriceLine[]} */
   #marks = [];
+  /** @type {import("lightweight-charts").IPriceLine[]} */
+  #alerts = [];
   /** @type {readonly Candle[]} */
   #candles = [];
   /** Starts of candles that are not there, where the picture has a hole. @type {readonly number[]} */
   #empty = [];
   /** Where the keyboard has put the crosshair. @type {Candle | null} */
   #pointed = null;
+  /** Candles and empty places. */
+  #places = 0;
+  #isPart = false;
+  #ended = new AbortController();
 
   /** @param {Options} options */
   constructor(options) {
     this.#options = options;
     const { library, container, choice, decimals, onPointer } = options;
     const { range, form, overlays } = choice;
-    this.#chart = library.createChart(container, {
+    const zone = zoneOf(range, options.zone);
+    const behavior = behaviorIn(library, () => zone);
+    /** @type {import("lightweight-charts").DeepPartial<import("lightweight-charts").TimeChartOptions>} */
+    const drawn = {
       autoSize: true,
       // The logo brings a style element, which the policy forbids; the page's foot names the library.
       layout: { attributionLogo: false },
-      localization: { locale: "en-US", timeFormatter: (/** @type {Time} */ time) => when(time * 1000, range) },
-      // The page scrolls through the chart: the wheel and a vertical swipe are its own.
-      handleScroll: { mouseWheel: false, vertTouchDrag: false },
-      handleScale: { mouseWheel: false },
+      localization: { locale: "en-US", timeFormatter: (/** @type {Time} */ time) => when(time * 1000, range, zone) },
+      // The wheel over the picture is the picture's; a vertical swipe stays the page's, which a telephone is full of.
+      handleScroll: { mouseWheel: true, pressedMouseMove: true, horzTouchDrag: true, vertTouchDrag: false },
+      handleScale: { mouseWheel: true, pinch: true, axisPressedMouseMove: { time: true, price: false }, axisDoubleClickReset: false },
       timeScale: {
         timeVisible: true,
         fixLeftEdge: true,
         fixRightEdge: true,
         lockVisibleTimeRangeOnResize: true,
         maxBarSpacing: MAX_BAR_SPACING,
-        tickMarkFormatter: (/** @type {Time} */ time, /** @type {number} */ type) => (type < MARK_OF_TIME ? day(time * 1000).slice(4) : clockTime(time * 1000)),
+        minBarSpacing: MIN_BAR_SPACING,
+        tickMarkFormatter: (/** @type {Time} */ time, /** @type {number} */ type) => markText(time * 1000, type, zone),
       },
       crosshair: { mode: library.CrosshairMode.Magnet },
-    });
+    };
+    this.#chart = library.createChartEx(container, behavior, drawn);
     const format = priceFormat((value) => price(value, decimals), 10 ** -decimals);
     this.#series =
       form === "line"
@@ -120,6 +149,9 @@ export class ChartView {
     this.#chart.chartElement().addEventListener("pointerleave", (event) => {
       if (!pointer.rests(event)) onPointer(null);
     });
+    this.#chart.timeScale().subscribeVisibleLogicalRangeChange(() => this.#looked());
+    this.#heedPulls(this.#ended.signal);
+    this.#heedAsking(this.#ended.signal);
     this.recolour();
   }
 
@@ -145,19 +177,116 @@ export class ChartView {
     // A rise is hollow, a fall is filled: told apart without colour too.
     else this.#series.applyOptions({ upColor: c.paper, downColor: c.down, borderUpColor: c.up, borderDownColor: c.down, wickUpColor: c.up, wickDownColor: c.down, priceLineColor: c.muted });
     for (const mark of this.#marks) mark.applyOptions({ color: c.muted });
+    for (const line of this.#alerts) line.applyOptions({ color: c.warn });
     for (const [key, line] of this.#lines) line.applyOptions({ color: c[/** @type {import("./choice.js").OverlayKey} */ (key)] });
   }
 
   /**
-   * Candles came or went: all of them are drawn, and fit.
+   * Candles came or went: all of them are drawn, and fit, unless somebody looks at a part.
    * @param {readonly Candle[]} candles
    * @param {readonly number[]} empty starts of candles that are not there, where there is a hole
+   * @param {boolean} older whether older ones came, for somebody who looks at the others meanwhile
    */
-  show(candles, empty) {
+  show(candles, empty, older) {
     this.#candles = candles;
     this.#empty = empty;
-    this.#series.setData(this.#withHoles(candles.map((candle) => this.#bar(candle))));
+    const part = this.#isPart;
+    const data = this.#withHoles(candles.map((candle) => this.#bar(candle)));
+    this.#places = data.length;
+    this.#series.setData(data);
+    if (!part && !older) this.#chart.timeScale().fitContent();
+    this.#looked();
+  }
+
+  /**
+   * What is older is wanted where nothing older is drawn: by the wheel, or by a drag.
+   * @param {AbortSignal} signal
+   */
+  #heedPulls(signal) {
+    const { container, onEdge } = this.#options;
+    /** @type {number | null} */
+    let from = null;
+    const pulled = () => {
+      const seen = this.#chart.timeScale().getVisibleLogicalRange();
+      if (seen !== null && seen.from < NEAR_EDGE) onEdge();
+    };
+    container.addEventListener("wheel", ({ deltaX, deltaY }) => (deltaY > 0 || deltaX < 0) && pulled(), { signal, passive: true });
+    container.addEventListener("pointerdown", ({ clientX }) => (from = clientX), { signal });
+    container.addEventListener("pointermove", ({ clientX, buttons }) => buttons !== 0 && from !== null && clientX - from > PULLED && pulled(), { signal });
+    for (const end of ["pointerup", "pointercancel"]) container.addEventListener(end, () => (from = null), { signal });
+  }
+
+  /**
+   * A right click, or a long press, at a price of the picture or of its axis.
+   * @param {AbortSignal} signal
+   */
+  #heedAsking(signal) {
+    const { container, onPrice } = this.#options;
+    const heed = (/** @type {MouseEvent} */ event) => {
+      const y = event.clientY - container.getBoundingClientRect().top;
+      const at = y < (this.#chart.panes()[0]?.getHeight() ?? 0) ? this.#series.coordinateToPrice(y) : null;
+      if (at === null || !(at > 0)) return;
+      event.preventDefault();
+      onPrice(at);
+    };
+    container.addEventListener("contextmenu", heed, { signal });
+  }
+
+  /**
+   * Draws a line at each of these prices: there is an alert.
+   * @param {readonly number[]} prices
+   */
+  mark(prices) {
+    for (const line of this.#alerts) this.#series.removePriceLine(line);
+    const { library, container } = this.#options;
+    const { warn } = coloursOf(container);
+    this.#alerts = prices.map((at) => this.#series.createPriceLine({ price: at, color: warn, lineWidth: 1, lineStyle: library.LineStyle.LargeDashed, axisLabelVisible: true, title: "alert" }));
+  }
+
+  /** Whether only a part of the candles is shown. */
+  get isPart() {
+    return this.#isPart;
+  }
+
+  /** All of the candles again. */
+  fit() {
     this.#chart.timeScale().fitContent();
+  }
+
+  /** @param {1 | -1} step nearer, or further */
+  zoom(step) {
+    const scale = this.#chart.timeScale();
+    const seen = scale.getVisibleLogicalRange();
+    if (seen === null) return;
+    if (step < 0 && seen.from < NEAR_EDGE) this.#options.onEdge();
+    const width = Math.max(FEWEST, (seen.to - seen.from) * (step > 0 ? ZOOM : 1 / ZOOM));
+    const pointed = this.#pointed === null ? null : scale.timeToIndex(seconds(this.#pointed.start), true);
+    // Around the candle that is read, else what is newest stays.
+    const to = pointed === null ? seen.to : pointed + ((seen.to - pointed) * width) / (seen.to - seen.from);
+    this.#see(to - width, to);
+  }
+
+  /**
+   * @param {number} from
+   * @param {number} to
+   */
+  #see(from, to) {
+    const last = this.#places - 0.5;
+    const shift = Math.min(0, last - to) || Math.max(0, -0.5 - from);
+    this.#chart.timeScale().setVisibleLogicalRange({ from: Math.max(-0.5, from + shift), to: Math.min(last, to + shift) });
+  }
+
+  /** What is seen has changed. */
+  #looked() {
+    const { onEdge, onPart } = this.#options;
+    const seen = this.#chart.timeScale().getVisibleLogicalRange();
+    if (seen === null || this.#places === 0) return;
+    const part = seen.from > 0.5 || seen.to < this.#places - 1.5;
+    if (part !== this.#isPart) {
+      this.#isPart = part;
+      onPart(part);
+    }
+    if (part && seen.from < NEAR_EDGE) onEdge();
   }
 
   /** @param {Candle} candle the newest, moved */
@@ -180,11 +309,18 @@ export class ChartView {
   /** @param {Candle | null} candle where the crosshair goes */
   point(candle) {
     this.#pointed = candle;
-    if (candle === null) this.#chart.clearCrosshairPosition();
-    else this.#chart.setCrosshairPosition(candle.close, seconds(candle.start), this.#series);
+    if (candle === null) return this.#chart.clearCrosshairPosition();
+    const scale = this.#chart.timeScale();
+    const [place, seen] = [scale.timeToIndex(seconds(candle.start), true), scale.getVisibleLogicalRange()];
+    if (place !== null && seen !== null && (place < seen.from || place > seen.to)) {
+      const width = seen.to - seen.from;
+      this.#see(place < seen.from ? place - 1 : place + 1 - width, place < seen.from ? place - 1 + width : place + 1);
+    }
+    this.#chart.setCrosshairPosition(candle.close, seconds(candle.start), this.#series);
   }
 
   remove() {
+    this.#ended.abort();
     this.#chart.remove();
   }
 
@@ -227,33 +363,4 @@ function seconds(ms) {
  */
 function priceFormat(formatter, minMove) {
   return { type: "custom", formatter, minMove };
-}
-
-/**
- * The library wants plain colours; the style sheet has `light-dark()` and the system's own colours, which
- * only an element resolves. It is one whose colours are not forced: else each would read as that of text.
- * @param {HTMLElement} container
- */
-function coloursOf(container) {
-  const probe = document.createElement("i");
-  probe.className = "chart-probe";
-  container.append(probe);
-  const resolve = (/** @type {string} */ name) => {
-    probe.style.color = `var(--${name})`;
-    return getComputedStyle(probe).color;
-  };
-  const colours = {
-    paper: resolve("color-paper"),
-    ink: resolve("color-ink"),
-    muted: resolve("color-muted"),
-    rule: resolve("color-rule"),
-    up: resolve("up"),
-    down: resolve("down"),
-    sma: resolve("overlay-sma"),
-    ema: resolve("overlay-ema"),
-    rsi: resolve("overlay-rsi"),
-    volatility: resolve("overlay-volatility"),
-  };
-  probe.remove();
-  return colours;
 }

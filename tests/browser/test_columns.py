@@ -113,3 +113,41 @@ def test_on_a_phone_columns_stand_below_with_their_names_and_sort_by_the_menu(
     named = "cell => getComputedStyle(cell, '::before').content"
     assert "Volume" in cell.evaluate(named)
     expect(me.page.get_by_test_id("volume-VNONE")).to_be_hidden()
+
+
+def test_the_days_range_and_the_market_are_told_in_figures_signs_and_words(
+    provider: Provider, exact: Server, visit: Visit
+) -> None:
+    """The price's place is in the bar, and for who hears the page; what nobody tells is empty."""
+    day = {"low": 10, "high": 20, "open": 12, "previous_close": 11}
+    provider.tell_items([item("DAY", 15, **day, session="pre"), item("NODAY", 15)])
+    me = visit(exact.url)
+    subscribe(me, exact, "DAY NODAY")
+    me.page.get_by_role("button", name="Columns", exact=True).click()
+    for column in ("range", "open", "previous-close", "market"):
+        me.page.get_by_test_id(f"column-{column}").check()
+    ranged = me.page.get_by_test_id("range-DAY")
+    expect(ranged).to_have_attribute("title", "Today: low 10.00, high 20.00")
+    expect(ranged.get_by_role("img")).to_have_accessible_name("to, the price at 50 %,")
+    expect(me.page.get_by_test_id("open-DAY")).to_have_text("12.00")
+    expect(me.page.get_by_test_id("previous-close-DAY")).to_have_text("11.00")
+    expect(me.page.get_by_test_id("market-DAY")).to_have_text("Pre-market")
+    expect(me.page.get_by_test_id("range-NODAY")).to_have_text("")
+    provider.tell_items([item("DAY", 19, **day, session="regular"), item("NODAY", 15)])
+    expect(ranged.get_by_role("img")).to_have_accessible_name("to, the price at 90 %,")
+    expect(me.page.get_by_test_id("market-DAY")).to_have_text("Open")
+
+
+def test_compact_rows_are_25_pixels_high_and_stay_so(three: Dashboard) -> None:
+    """At every width, after a reload, and in another tab."""
+    me = three
+    me.page.get_by_role("button", name="Columns", exact=True).click()
+    me.page.get_by_label("Compact rows").check()
+    height = "row => row.getBoundingClientRect().height"
+    for width in (360, 768, 1280):
+        me.page.set_viewport_size({"width": width, "height": 740})
+        assert me.row("VA").evaluate(height) == 25, width
+        assert me.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), width
+    me.page.reload()
+    me.expect_price("VA")
+    assert me.row("VA").evaluate(height) == 25

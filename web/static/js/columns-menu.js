@@ -10,6 +10,7 @@ import { must, setText } from "./dom.js";
 /**
  * @typedef {object} Options
  * @property {Columns} columns
+ * @property {(compact: boolean) => import("./storage.js").Trouble | null} onCompact rows are to be so, from now on
  * @property {(sorting: Sorting) => void} onSort
  * @property {(text: string) => void} announce
  */
@@ -21,6 +22,7 @@ export class ColumnsMenu {
   #choices = must(document, "#columns-shown", HTMLFieldSetElement);
   #by = must(document, "#sort-by", HTMLSelectElement);
   #turn = must(document, "#sort-turn", HTMLButtonElement);
+  #compact = must(document, "#compact", HTMLInputElement);
   /** @type {Sorting} */
   #sorting = null;
 
@@ -33,6 +35,7 @@ export class ColumnsMenu {
       if (target instanceof HTMLInputElement) this.#kept(columns.show(target.value, target.checked));
     });
     must(this.#panel, "[data-part=reset]", HTMLButtonElement).addEventListener("click", () => this.#kept(columns.reset()));
+    this.#compact.addEventListener("change", () => this.#kept(options.onCompact(this.#compact.checked)));
     this.#by.addEventListener("change", () => {
       const column = columns.column(this.#by.value);
       options.onSort(column === undefined ? null : { column: column.id, descending: column.descending });
@@ -54,6 +57,11 @@ export class ColumnsMenu {
       if (relatedTarget instanceof Node && !box.contains(relatedTarget)) this.#open(false);
     });
     columns.onChoice(() => this.#fill());
+  }
+
+  /** @param {boolean} compact */
+  set compact(compact) {
+    this.#compact.checked = compact;
   }
 
   /** @param {Sorting} sorting */
@@ -108,7 +116,7 @@ export class ColumnsMenu {
 
   /** @param {import("./storage.js").Trouble | null} trouble */
   #kept(trouble) {
-    if (trouble !== null) this.#options.announce("This browser does not keep the columns: they are shown for this visit.");
+    if (trouble !== null) this.#options.announce("This browser does not keep how the list is shown: it holds for this visit.");
   }
 }
 

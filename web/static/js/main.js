@@ -19,7 +19,7 @@ import { started } from "./page.js";
 import { ownColumns, toldColumns } from "./quote-columns.js";
 import { takeRow } from "./row-memory.js";
 import { nextSorting, sorted, sortingNow } from "./sort.js";
-import { COLUMNS_KEY, Memory, SECTIONS_KEY, SORTING_KEY, WATCHLIST_KEY, readSorting } from "./storage.js";
+import { COLUMNS_KEY, COMPACT_KEY, Memory, SECTIONS_KEY, SORTING_KEY, WATCHLIST_KEY, readSorting } from "./storage.js";
 import { SymbolField } from "./symbol-field.js";
 import { bindChoice } from "./theme.js";
 import { UndoToast } from "./toast.js";
@@ -125,7 +125,15 @@ const watchlist = new Watchlist({
   onLeave: () => field.focus(),
 });
 
-const menu = new ColumnsMenu({ columns, onSort: sortBy, announce: (text) => page.say(text) });
+const menu = new ColumnsMenu({
+  columns,
+  onSort: sortBy,
+  onCompact: (compact) => {
+    watchlist.compact = compact;
+    return memory.save(COMPACT_KEY, compact);
+  },
+  announce: (text) => page.say(text),
+});
 columns.onChoice(() => {
   showSorting();
   arrange();
@@ -245,6 +253,10 @@ function sortBy(chosen) {
   arrange();
 }
 
+function showDensity() {
+  watchlist.compact = menu.compact = memory.load(COMPACT_KEY) === "true";
+}
+
 function showSorting() {
   const now = sortingNow(sorting, columns);
   watchlist.showSorting(now);
@@ -298,12 +310,14 @@ bindKeyboard({ onFind: () => field.focus(), onUndo: () => toast.undo() });
 // Another tab changed the list: this one follows, instead of writing its own over it later.
 window.addEventListener("storage", (event) => {
   if (event.key === COLUMNS_KEY) columns.reread();
+  if (event.key === COMPACT_KEY) showDensity();
   if (event.key !== WATCHLIST_KEY && event.key !== SECTIONS_KEY && event.key !== LISTS_KEY) return;
   lists.reread();
   show(lists.arrangement);
 });
 
 store.add(lists.symbols);
+showDensity();
 showSorting();
 arrange();
 const row = takeRow();

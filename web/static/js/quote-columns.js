@@ -4,6 +4,7 @@
 import { change } from "./basis.js";
 import { setAttribute, setText } from "./dom.js";
 import { amount, exact, price } from "./format.js";
+import { placeInRange, rangeCell, sessionCell, sessionOrder } from "./quote-cells.js";
 
 /** @typedef {import("./columns.js").Column} Column */
 /** @typedef {import("./store.js").Entry} Entry */
@@ -50,6 +51,7 @@ export function ownColumns(store) {
  */
 export function toldColumns() {
   return [
+    { id: "range", title: "Range", about: "low to high of the day", shown: "no", descending: true, sortKey: ofQuote(placeInRange), width: 9, make: rangeCell },
     {
       ...textColumn({ id: "volume", title: "Volume", of: (quote) => quote.day?.volume ?? null, text: amount, whole: (volume) => exact(volume, 0) }),
       about: "traded today",
@@ -57,6 +59,7 @@ export function toldColumns() {
     },
     { ...textColumn({ id: "open", title: "Open", of: (quote) => quote.day?.open ?? null }), about: "first price of the day" },
     { ...textColumn({ id: "previous-close", title: "Prev. close", of: (quote) => quote.previousClose }), about: "of the trading day before" },
+    { id: "market", title: "Market", about: "open, closed, or between", shown: "no", descending: false, sortKey: ofQuote(sessionOrder), width: 6.5, make: sessionCell },
   ];
 }
 

@@ -13,6 +13,7 @@ export const WATCHLIST_KEY = storageKey("watchlist");
 export const SECTIONS_KEY = storageKey("sections");
 export const SORTING_KEY = storageKey("sorting");
 export const COLUMNS_KEY = storageKey("columns");
+export const COMPACT_KEY = storageKey("compact");
 
 /** @typedef {Pick<Storage, "getItem" | "setItem">} KeyValue */
 /** @typedef {import("./sort.js").Sorting} Sorting */

@@ -120,6 +120,11 @@ export class Watchlist {
     this.#paintTrends(this.#blocks.near(), performance.now());
   }
 
+  /** @param {boolean} compact whether more rows are seen at once, of less height */
+  set compact(compact) {
+    this.#table.classList.toggle("compact", compact);
+  }
+
   /** @param {Sorting} sorting */
   showSorting(sorting) {
     for (const header of this.#table.querySelectorAll("[data-column]")) {

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         CircuitState,
         CircuitStatus,
         Confirmations,
+        DrainStatus,  # noqa: F401 - named in a text
         ExchangeDay,
         FeedStatus,
         QuoteRow,
@@ -65,6 +66,14 @@ class NoticeTold(Event):
     kind: str
     text: str
     times: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAsked(Event):
+    """Somebody who looks after the server had something done to `path`: `what`, and `who`."""
+
+    what: str
+    who: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +218,27 @@ class ForceCircuit(Request[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class Hurried:
+    """What came of `FetchNow`: whether there are fresh prices, and one line for people."""
+
+    ok: bool
+    detail: str
+
+
+class FetchNow(Request[Hurried]):
+    """To a feed: do not wait for your time. It fetches, or connects, by its provider's limits.
+
+    An open circuit breaker is asked to let it probe. It is answered when that has ended; by a feed
+    whose prices are pushed at once.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeNow:
+    """To a circuit breaker, from its feed: an operator does not want to wait for the next probe."""
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """The demand for symbols: from the subscription manager to the feeds.
 
@@ -311,6 +341,37 @@ class ServerFailed:
 
 class CutConnections(Request[int]):
     """Cut every connection to the database, with the queries on it; returns their number."""
+
+
+class Reconnect(Request[int]):
+    """The same for an operator: all of them are cut, and made anew at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrainClients(Request["DrainStatus"]):
+    """To the front end: tell a `share` of the clients (percent, above 0) to leave, spread over so
+    many seconds. With 100 no new clients should come, until `EndDrain`. It replaces one that runs.
+    """
+
+    share: float
+    seconds: float
+
+    def __post_init__(self) -> None:
+        # Refused in the sender: a handler that raises ends the actor.
+        if not (0 < self.share <= 100 and 0 <= self.seconds < math.inf):
+            raise ValueError(f"no drain of {self.share} percent over {self.seconds} seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class CloseClient(Request[bool]):
+    """To the front end: close the connection of that number, for this reason; was it there?"""
+
+    number: int
+    reason: str
+
+
+class EndDrain(Request["DrainStatus | None"]):
+    """To the front end: nobody else is to leave, and new clients may come. None without a drain."""
 
 
 class Alert(msgspec.Struct, frozen=True):

@@ -700,3 +700,27 @@ class JobStatus(msgspec.Struct, frozen=True):
     failures: int = 0
     failing: str | None = None
     overdue_seconds: float = 0.0
+
+
+class DrainStatus(msgspec.Struct, frozen=True):
+    """Clients are told to leave: `share` percent, which were so many, `chosen` by chance.
+
+    So many have been `told`, over `seconds` in all, since `began` (ms since 1970). `closed` says
+    that no new ones should be sent here; `running` that some are still to be told.
+    """
+
+    share: float
+    seconds: float
+    began: int
+    chosen: int
+    told: int
+    running: bool
+    closed: bool
+
+
+class SocketFacts(msgspec.Struct, frozen=True):
+    """Whose an open WebSocket is: since when, who has come in, and with what program."""
+
+    since: Moment
+    who: str
+    agent: str

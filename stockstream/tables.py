@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ClusterPresence,
         Confirmations,
         DatabaseStatus,
+        DrainStatus,
         FeedFigures,
         FeedStatus,
         FetchFigures,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         ReceivedFigures,
         RecorderStatus,
         Routing,
+        SocketFacts,
         TokenLevel,
         UpstreamClock,
         WebhookStatus,
@@ -173,14 +175,14 @@ class Tables:
     where there are no providers to choose from. In a cluster, `told_circuits` has the circuit of
     the node that fetches, for each upstream that this node does not fetch from; `bus`, `holding`,
     `members`, `presence` and `received` are slots, which a single node leaves empty. `database`,
-    `pools`, `recorder`, `backed_up`, `alerts`, `webhooks` and `notices` are slots, too: they have
-    one row each, without a key. `jobs` has a row for each job that runs on a schedule; `backed_up`
-    is when the last backup was made that is noted here, in ms since 1970. `credentials` are those
-    that the database confirmed lately, by the SHA-256 of their secret; `socket_credentials` is what
-    each open WebSocket and stream of events was let in by, by its number.
-    `subscriptions`: by connection number. `outbox` is for the recorder, `alert_inbox` the same
-    batches for the alerts: neither waits for the other. `audit_inbox`: what operators did, until it
-    is stored.
+    `pools`, `recorder`, `backed_up`, `alerts`, `webhooks`, `notices` and `drain` are slots, too:
+    they have one row each, without a key. `jobs` has a row for each job that runs on a schedule;
+    `backed_up` is when the last backup was made that is noted here, in ms since 1970. `credentials`
+    are those that the database confirmed lately, by the SHA-256 of their secret;
+    `socket_credentials` is what each open WebSocket and stream of events was let in by, by its
+    number. `subscriptions` and `sockets`: by connection number. `outbox` is for the recorder,
+    `alert_inbox` the same batches for the alerts: neither waits for the other. `audit_inbox`: what
+    operators did, until it is stored.
     """
 
     quotes: Table[Symbol, QuoteRow] = field(
@@ -233,6 +235,9 @@ class Tables:
     received: Slot[ReceivedFigures] = field(
         default_factory=lambda: Slot("received", writer=paths.STREAMER)
     )
+    sockets: Table[int, SocketFacts] = field(
+        default_factory=lambda: Table("sockets", writer=paths.WEB)
+    )
     subscriptions: Table[int, Subscription] = field(
         default_factory=lambda: Table("subscriptions", writer=paths.SUBSCRIPTION_MANAGER)
     )
@@ -260,6 +265,7 @@ class Tables:
     notices: Slot[NoticeFigures] = field(
         default_factory=lambda: Slot("notices", writer=paths.NOTICES)
     )
+    drain: Slot[DrainStatus] = field(default_factory=lambda: Slot("drain", writer=paths.WEB))
     outbox: Outbox = field(
         default_factory=lambda: Outbox(writer=paths.STREAMER, reader=paths.RECORDER)
     )

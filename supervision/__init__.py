@@ -75,6 +75,8 @@ from .mailbox import Conflate, DropNewest, DropOldest, MailboxPolicy, MailboxSta
 from .management import (
     count_children,
     delete_child,
+    replace_child,
+    replace_soon,
     restart_child,
     start_child,
     terminate_child,
@@ -114,7 +116,7 @@ __all__ = [
     "UnhandledMessage", "UnhandledRequest", "correlation_id", "count_children", "delete_child",
     "dynamic_supervisor", "get_state", "handles", "inject_crash", "inject_fault", "is_clean",
     "lift_fault", "mailbox_depths", "observe", "partition", "partition_of",
-    "partition_supervisor", "replies_later", "restart_child", "resume", "run", "snapshot",
-    "start_child", "supervisor", "suspend", "task_supervisor", "terminate_child", "trace",
-    "which_children",
+    "partition_supervisor", "replace_child", "replace_soon", "replies_later", "restart_child",
+    "resume", "run", "snapshot", "start_child", "supervisor", "suspend", "task_supervisor",
+    "terminate_child", "trace", "which_children",
 ]  # fmt: skip

@@ -168,6 +168,21 @@ class RestartChild(Request["ActorRef | None | ManagementError"]):
 
 
 @dataclass(frozen=True, slots=True)
+class ReplaceChild(Request["ActorRef | None | ManagementError"]):
+    """Stop a child if it is up, and start it again; `child` is an id or a reference.
+
+    Raises:
+        NotFound: it is neither a string nor a reference.
+    """
+
+    child: str | ActorRef
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.child, ActorRef):
+            check_id(self.child)
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteChild(Request["ManagementError | None"]):
     """Forget a stopped child.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, overload
 from .children import (
     CountChildren,
     DeleteChild,
+    ReplaceChild,
     RestartChild,
     StartChild,
     TerminateChild,
@@ -107,6 +108,33 @@ async def restart_child(
         finally:
             del answer  # as its traceback names this frame: a circle
     return answer
+
+
+async def replace_child(
+    supervisor: ActorRef, child: str | ActorRef, *, timeout: float = MANAGEMENT_TIMEOUT_SECONDS
+) -> ActorRef | None:
+    """Have a child of a static supervisor succeeded by a new incarnation, as on purpose.
+
+    It is stopped in order and started again in one step, which goes on when the caller is gone; no
+    other child is touched, whatever the strategy. This does not count against the intensity. One
+    that is down is started. If it does not come up, it is tried again as after a crash.
+
+    Raises:
+        NotFound: the supervisor does not know it, or the reference names an earlier incarnation.
+        StartFailed: it did not come up at once.
+    """
+    answer = await supervisor.call(ReplaceChild(child), timeout=timeout)
+    if isinstance(answer, Exception):
+        try:
+            raise answer
+        finally:
+            del answer  # as its traceback names this frame: a circle
+    return answer
+
+
+def replace_soon(supervisor: ActorRef, child: str | ActorRef) -> None:
+    """The same without an answer, for who would wait for its own end."""
+    supervisor.cast(ReplaceChild(child))
 
 
 async def delete_child(

@@ -9,6 +9,7 @@ from .children import (
     Child,
     ChildState,
     DeleteChild,
+    ReplaceChild,
     RestartChild,
     StartChild,
     TerminateChild,
@@ -156,6 +157,22 @@ class Supervisor(Supervising):
         if failure is not None:
             return refusal(child, failure)
         return None if child.cell is None else child.cell.ref
+
+    @handles(ReplaceChild)
+    async def _replace_child(self, request: ReplaceChild) -> ActorRef | ManagementError | None:
+        child = self._named(request.child)
+        if child is None:
+            return NotFound(str(request.child), f"is not known to {self.path!r}")
+        await self.stop_child(child)
+        if self._cell.mailbox.stop_reason is not None:
+            return None  # asked to stop meanwhile: all children end
+        failure = await self.start(child)
+        if failure is None:
+            return None if child.cell is None else child.cell.ref
+        # Whoever asked may be gone, and the child was up: it comes back as after a crash.
+        child.failure = failure
+        self._schedule(child)
+        return refusal(child, failure)
 
     @handles(DeleteChild)
     def _delete_child(self, request: DeleteChild) -> ManagementError | None:

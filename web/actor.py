@@ -11,7 +11,14 @@ import trio
 
 from stockstream import paths
 from stockstream.delivery.messages import Farewell
-from stockstream.messages import CredentialsChanged, CredentialsEnded, TokensChanged
+from stockstream.messages import (
+    CloseClient,
+    CredentialsChanged,
+    CredentialsEnded,
+    DrainClients,
+    EndDrain,
+    TokensChanged,
+)
 from supervision import Actor, CallError, Down, ExitReason, handles
 from web.admin.stream import EventStreams
 from web.app import create_app
@@ -19,7 +26,8 @@ from web.audited import Audit
 from web.callers import request_holder, socket_holder
 from web.identity import learn_instance
 from web.live.clients import Clients
-from web.nodes import other_nodes, others_are_ready
+from web.live.draining import return_seconds
+from web.nodes import other_nodes
 from web.parts import Parts, WebSettings
 from web.security import PRIVATE_HEADERS
 from web.server import Server, ServerConfig, ServerStatistics, serve
@@ -28,16 +36,11 @@ from web.users.principal import Principals
 if TYPE_CHECKING:
     from stockstream.chaos.records import ChaosRecords
     from stockstream.delivery.lanes import Connections
+    from stockstream.statuses import DrainStatus
     from stockstream.tables import Tables
     from stockstream.telemetry.telemetry import Telemetry
 
 FAREWELL_SECONDS = 1.0
-EARLIEST_RETURN_SECONDS = 0.5
-LATEST_RETURN_SECONDS = 5.0
-"""Clients are told to come back at a random moment between these, not all at once."""
-LATEST_MOVE_SECONDS = 1.0
-"""The same where another node of the cluster serves already, at this address or at one of its own:
-nobody is to be without prices for more than three seconds (N13)."""
 
 REQUESTS = 1_000
 """HTTP connections beside the WebSockets, which have a limit of their own."""
@@ -77,7 +80,7 @@ class Web(Actor):
     async def init(self) -> None:
         """Accept connections."""
         settings = self._settings
-        parts = Parts(
+        parts = self._parts = Parts(
             settings=settings,
             tables=self._tables,
             connections=self._connections,
@@ -128,12 +131,8 @@ class Web(Actor):
         self._settings.traffic.drain()
         self._server.drain(self._settings.drain_timeout)
         self._streams.close()
-        members = self._tables.members.value
-        nodes = tuple(other_nodes(members))
-        if others_are_ready(members):
-            farewell = Farewell(0.0, LATEST_MOVE_SECONDS, nodes)
-        else:
-            farewell = Farewell(EARLIEST_RETURN_SECONDS, LATEST_RETURN_SECONDS, nodes)
+        nodes = tuple(other_nodes(self._tables.members.value))
+        farewell = Farewell(*return_seconds(self._parts), nodes)
         try:
             broadcaster = self.system.ref(paths.BROADCASTER)
             await broadcaster.call(farewell, timeout=FAREWELL_SECONDS)
@@ -158,6 +157,18 @@ class Web(Actor):
     def _on_changed(self, message: CredentialsChanged) -> None:
         self.clients.credentials.changed(message.keys)
         self._streams.end()
+
+    @handles(DrainClients)
+    def _on_drain(self, request: DrainClients) -> DrainStatus:
+        return self.clients.draining.begin(request, self.tasks.start_soon)
+
+    @handles(CloseClient)
+    def _on_close_client(self, request: CloseClient) -> bool:
+        return self.clients.close(request.number, request.reason)
+
+    @handles(EndDrain)
+    def _on_end_drain(self, _request: EndDrain) -> DrainStatus | None:
+        return self.clients.draining.end()
 
     @handles(Down)
     def _on_session_down(self, message: Down) -> None:

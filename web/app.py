@@ -13,8 +13,10 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from supervision import correlation_id
+from web.admin.actions import actions_api
 from web.admin.audit import audit_api
 from web.admin.chaos import chaos_api
+from web.admin.connections import connections_api
 from web.admin.items import items_api
 from web.admin.jobs import jobs_api
 from web.admin.loggers import loggers_api
@@ -160,6 +162,8 @@ def _operations(parts: Parts, streams: EventStreams, clients: Clients) -> list[B
     return [
         admin_api(parts, streams, clients.credentials.held),
         items_api(parts),
+        actions_api(parts),
+        connections_api(parts),
         audit_api(parts),
         people_tokens_api(parts),
         jobs_api(parts.system, parts.tables.jobs),

@@ -69,6 +69,7 @@ _COMMANDS = (
     ("watch", _run, "Watch live prices in this terminal."),
     ("load", _run, "Connect many clients to a server, and report what they got."),
     ("tree", _inspect, "Show the live supervision tree of a running server."),
+    ("actions", _inspect, "Fetch now, reconnect the database, restart an actor, drain clients."),
     ("providers", _inspect, "See where prices come from, and try a provider."),
     ("contract", _inspect, "See whether a price API keeps the format that is read."),
     ("chaos", _inspect, "Break a running server on purpose, and see that it holds."),

@@ -84,8 +84,12 @@ class Refused(StartError):
 class AdminClient:
     """One server's admin API, at the `address` that follows from what was given."""
 
-    def __init__(self, url: str | None, token: str | None) -> None:
+    def __init__(
+        self, url: str | None, token: str | None, *, seconds: float = TIMEOUT_SECONDS
+    ) -> None:
+        """An answer may take so many `seconds`."""
         url, token = address(url, token)
+        self._seconds = seconds
         self._url = url.rstrip("/")
         self._headers: Mapping[str, str] = {"Authorization": f"Bearer {token}"}
 
@@ -113,7 +117,7 @@ class AdminClient:
                 f"{self._url}{path}",
                 content=content,
                 headers=self._headers,
-                timeout=TIMEOUT_SECONDS,
+                timeout=self._seconds,
                 trust_env=False,  # a proxy of the environment would be shown the token
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -31,7 +31,7 @@ from stockstream.database.query import Ask, DatabaseError, NotYet, Purpose
 from stockstream.database.schema_version import SchemaVersion
 from stockstream.database.troubles import why_not_connected
 from stockstream.histogram import Histogram
-from stockstream.messages import CutConnections, ServerFailed, ServerReady
+from stockstream.messages import CutConnections, Reconnect, ServerFailed, ServerReady
 from stockstream.pauses import Pauses
 from stockstream.statuses import DatabaseStatus, PoolFigures
 from stockstream.times import Moment
@@ -154,6 +154,12 @@ class Database(Actor):
     def _on_cut(self, _request: CutConnections) -> int:
         return self._cut()
 
+    @handles(Reconnect)
+    def _on_reconnect(self, _request: Reconnect) -> int:
+        cut = self._cut()
+        self._try_now()
+        return cut
+
     @handles(ServerFailed)
     def _on_server_failed(self, message: ServerFailed) -> None:
         self._server_trouble = message.reason
@@ -162,6 +168,9 @@ class Database(Actor):
     @handles(ServerReady)
     def _on_server_ready(self, _message: ServerReady) -> None:
         self._server_trouble = ""
+        self._try_now()
+
+    def _try_now(self) -> None:
         self._wake.set()
         self._wake = trio.Event()
         for pool in self._pools.values():

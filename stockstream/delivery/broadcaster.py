@@ -23,6 +23,7 @@ from stockstream.delivery.messages import (
     Farewell,
     Notify,
     Say,
+    SendAway,
 )
 from stockstream.delivery.protocol import Status
 from stockstream.delivery.turns import Turn, in_turns
@@ -210,6 +211,11 @@ class Broadcaster(Actor):
     @handles(Notify)
     def _on_notify(self, message: Notify) -> None:
         self._fan_out.notify(message.connection, message.payload, trio.current_time())
+        self._go_round_by(self._fan_out.again)
+
+    @handles(SendAway)
+    def _on_send_away(self, request: SendAway) -> None:
+        self._fan_out.send_away(request, trio.current_time())
         self._go_round_by(self._fan_out.again)
 
     @handles(Farewell)

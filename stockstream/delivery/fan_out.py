@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from stockstream.delivery.flush_book import AheadOf
-    from stockstream.delivery.messages import Answer, Attach, Farewell, Say
+    from stockstream.delivery.messages import Answer, Attach, Farewell, Say, SendAway
     from stockstream.delivery.protocol import Stamp
     from stockstream.messages import Alert
     from stockstream.quotes import Symbol
@@ -189,14 +189,23 @@ class FanOut:
     def farewell(self, request: Farewell, now: float) -> Iterator[None]:
         """Tell every client when to come back, each another time; yields for a turn."""
         for lane in self._connections.lanes():
-            after = round(random.uniform(request.earliest, request.latest), 1)
-            # Each in another order: they are shared among the nodes that stay.
-            nodes = random.sample(request.nodes, len(request.nodes))
-            going = encode(GoingAway(after, nodes or UNSET))
-            lane.operations.append(self._said(lane.answered, going))
+            lane.operations.append(self._going(lane, request))
             self._advance(lane, now)
             if self._turn.over:
                 yield
+
+    def send_away(self, request: SendAway, now: float) -> None:
+        """Tell one client when to come back."""
+        lane = self._connections.get(request.connection)
+        if lane is not None:
+            lane.operations.append(self._going(lane, request))
+            self._advance(lane, now)
+
+    def _going(self, lane: Lane, request: Farewell | SendAway) -> Operation:
+        after = round(random.uniform(request.earliest, request.latest), 1)
+        # Each in another order: they are shared among the nodes that stay.
+        nodes = random.sample(request.nodes, len(request.nodes))
+        return self._said(lane.answered, encode(GoingAway(after, nodes or UNSET)))
 
     def _said(self, command: int, payload: bytes) -> Operation:
         return Operation(command, self._framing.text(payload))

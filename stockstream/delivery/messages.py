@@ -129,6 +129,16 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True)
+class SendAway(Request[None]):
+    """As `Farewell`, to one client, which its connection closes then."""
+
+    connection: int
+    earliest: float
+    latest: float
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Farewell(Request[None]):
     """Tell every client that the server goes away, to come back within a spread of seconds.
 

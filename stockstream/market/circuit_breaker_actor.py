@@ -31,7 +31,7 @@ from stockstream.market.breaker_types import (
     WindowType,
 )
 from stockstream.market.circuit_breaker import CircuitBreaker
-from stockstream.messages import CircuitChanged, CircuitMoved, ForceCircuit
+from stockstream.messages import CircuitChanged, CircuitMoved, ForceCircuit, ProbeNow
 from stockstream.statuses import CircuitFigures, CircuitState, CircuitStatus
 from stockstream.times import Moment
 from supervision import Actor, Down, handles
@@ -125,6 +125,13 @@ class CircuitBreakerActor(Actor):
     def _on_force_circuit(self, request: ForceCircuit) -> None:
         self._breaker.force(_FORCED[request.state], request.seconds)
         self._changed()
+
+    @handles(ProbeNow)
+    def _on_probe_now(self, _message: ProbeNow) -> None:
+        stands = self._breaker.statistics()
+        if stands.state is State.OPEN and stands.forced is None:
+            self._breaker.transition(State.HALF_OPEN, "an operator asked for a probe")
+            self._changed()
 
     @handles(_Tick)
     def _on_tick(self, _message: _Tick) -> None:

@@ -28,6 +28,7 @@ class EntryKind(StrEnum):
     CLOCK = "clock"
     CLUSTER = "cluster"
     NOTICE = "notice"
+    OPERATOR = "operator"
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):

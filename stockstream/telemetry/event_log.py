@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from stockstream.messages import CircuitMoved, ClockStepped, ClusterChanged, NoticeTold
+from stockstream.messages import (
+    CircuitMoved,
+    ClockStepped,
+    ClusterChanged,
+    NoticeTold,
+    OperatorAsked,
+)
 from stockstream.telemetry.entries import (
     CrashEntry,
     Entry,
@@ -315,6 +321,8 @@ def _words(event: Event) -> tuple[EntryKind | None, str | None, str | None]:
             return EntryKind.CLOCK, None, f"the {whose}'s clock was set {way} by {abs(seconds):g} s"
         case ClusterChanged(_, text):
             return EntryKind.CLUSTER, None, _shortened(text)
+        case OperatorAsked(_, what, who):
+            return EntryKind.OPERATOR, None, _shortened(f"{what}, by {who}")
         case NoticeTold(_, _, text, times):
             more = f" ({times} times)" if times > 1 else ""
             return EntryKind.NOTICE, None, _shortened(text) + more

@@ -444,6 +444,45 @@ def test_an_outage_shows_while_it_lasts_and_the_breaker_can_be_held(
     expect(state).to_contain_text("Closed")
 
 
+def test_safe_actions_and_connections_take_no_chaos(
+    server: Server, operate: Callable[..., Operations]
+) -> None:
+    """A fetch, a restart that costs nothing, one client closed by hand, a drain of all."""
+    me = operate(server.url)
+    me.open()
+    expect(me.row(STREAMER).get_by_role("button", name="Kill")).to_be_hidden()
+    me.page.get_by_role("button", name="Fetch from api now").click()
+    expect(me.dialog).to_contain_text("within what it allows")
+    me.confirm.click()
+    expect(me.toast).to_contain_text("api: prices were fetched.")
+    before = me.generation(STREAMER)
+    me.ask("Restart", STREAMER)
+    expect(me.dialog).to_contain_text("this one does not count")
+    me.confirm.click()
+    expect(me.toast).to_contain_text(f"{STREAMER}: generation {before} → {before + 1}.")
+    expect(me.page.get_by_test_id("events")).to_contain_text("restart, by session")
+    visitor = me.page.context.new_page()
+    visitor.goto(server.url)
+    me.page.get_by_role("link", name="Connections").click()
+    rows = me.page.get_by_test_id("connection-rows").locator("tr")
+    mine = rows.filter(has_text="Chrom").first
+    expect(mine).to_contain_text("127.0.0.1")
+    mine.get_by_role("button", name="Details of").click()
+    connection = me.page.get_by_test_id("connection")
+    expect(connection).to_contain_text("Session")
+    connection.get_by_label("Why it is closed").fill("to see it come back")
+    connection.get_by_role("button", name="Close the connection").click()
+    expect(me.toast).to_contain_text("It may come back.")
+    expect(rows.filter(has_text="Chrom").first).to_be_visible()
+    me.page.get_by_label("Drain").select_option("100")
+    me.page.get_by_role("button", name="Drain …").click()
+    expect(me.dialog).to_contain_text("told to leave, spread over 30\u00a0s")
+    me.confirm.click()
+    expect(me.page.get_by_test_id("drain-state")).to_contain_text("No new ones should come.")
+    me.page.get_by_role("button", name="End the drain").click()
+    expect(me.page.get_by_test_id("drain-state")).to_be_hidden()
+
+
 def test_faults_are_listed_with_their_time_left_and_halted_by_one_button(
     operated: Server, operate: Callable[..., Operations]
 ) -> None:
@@ -533,14 +572,14 @@ def test_the_tree_can_be_searched_sifted_and_walked_with_the_keyboard_alone(
     assert {"root", "market", BREAKER} <= set(me.shown())
 
 
-def test_without_fault_injection_the_page_is_for_reading_only(
+def test_without_fault_injection_nothing_can_be_broken(
     server: Server, operate: Callable[..., Operations]
 ) -> None:
-    """A banner says how to change that; there is nothing to press, and the rest works."""
+    """A banner says how to change that; there is nothing to kill, and the rest works."""
     me = operate(server.url)
     me.open()
     expect(me.page.get_by_test_id("read-only")).to_contain_text("CHAOS_ENABLED=true")
-    expect(me.page.locator("[data-action]:visible")).to_have_count(0)
+    expect(me.page.locator("[data-action=kill]:visible")).to_have_count(0)
     expect(me.page.get_by_test_id("force")).to_be_hidden()
     expect(me.page.get_by_test_id("vital-process")).to_contain_text("MB")
 

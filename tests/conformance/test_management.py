@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import trio
+import trio.testing
 
 from supervision import (
     IGNORE,
@@ -23,6 +24,7 @@ from supervision import (
     count_children,
     delete_child,
     dynamic_supervisor,
+    replace_child,
     restart_child,
     start_child,
     supervisor,
@@ -202,3 +204,37 @@ async def test_a_start_by_hand_waits_its_turn(start, probe):
         await trio.sleep(1)
         nursery.start_soon(add, "b", 2.0)
     assert order == [("a", 3.0), ("b", 5.0)]
+
+
+async def test_replace_child_costs_no_budget_and_touches_no_other(start, probe):
+    """Stopped in order and started again, whatever the strategy; the path has a new generation."""
+    plan = Plan()
+    tree = await start([child("a", probe, plan), child("b", probe)], intensity=0)
+    first, other = tree["a"], tree["b"]
+    for _ in range(3):
+        ref = await replace_child(tree.root, "a")
+        assert ref == tree["a"]
+    assert first.alive is False
+    assert tree["b"] == other
+    assert tree["a"].generation == 4
+
+
+async def test_replace_child_by_reference_means_that_incarnation(start, probe):
+    """One that another has succeeded names nobody; a child that is down is started."""
+    tree = await start([child("a", probe)])
+    first = tree["a"]
+    await replace_child(tree.root, first)
+    for gone in (first, "nobody"):
+        with pytest.raises(NotFound):
+            await replace_child(tree.root, gone)
+    await terminate_child(tree.root, "a")
+    assert await replace_child(tree.root, "a") == tree["a"]
+
+
+async def test_replace_child_that_does_not_come_up_is_tried_again(start, probe, autojump_clock):
+    """As after a crash: nobody has to be there to see to it."""
+    tree = await start([child("a", probe, Plan([None, Boom("in init"), None]))])
+    with pytest.raises(StartFailed, match=r"did not start: crash"):
+        await replace_child(tree.root, "a")
+    await trio.testing.wait_all_tasks_blocked()
+    assert tree["a"].alive

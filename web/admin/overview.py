@@ -17,6 +17,7 @@ from stockstream.statuses import (
     CircuitFigures,
     CircuitStatus,
     DatabaseStatus,
+    DrainStatus,
     FeedFigures,
     FeedStatus,
     PushPhase,
@@ -124,13 +125,16 @@ class SlowClient(msgspec.Struct, frozen=True):
 
 
 class ClientsDocument(msgspec.Struct, frozen=True):
-    """Clients now. `behind` wait for their sockets for over a second, `slow` for over ten."""
+    """Clients now. `behind` wait for their sockets for over a second, `slow` for over ten. `drain`
+    is the last one, if there was any.
+    """
 
     connected: int
     subscribed: int
     behind: int
     slow: int
     worst: list[SlowClient]
+    drain: DrainStatus | None = None
 
 
 class HistoryDocument(msgspec.Struct, frozen=True):
@@ -297,6 +301,7 @@ def _clients(tables: Tables, connections: Connections) -> ClientsDocument:
         behind=len(behind),
         slow=slow,
         worst=[_slow(lane, seconds, now) for seconds, lane in behind[:SLOW_CLIENTS]],
+        drain=tables.drain.value,
     )
 
 

@@ -15,6 +15,7 @@ from stockstream.delivery.messages import Attach, Detach, Forget
 from stockstream.delivery.protocol import PROTOCOL_VERSION, Limits, Welcome, encode
 from stockstream.delivery.session import Session
 from stockstream.quotes import iso_utc
+from stockstream.statuses import SocketFacts
 from stockstream.times import Moment
 from stockstream.users.roles import Scope
 from supervision import (
@@ -32,6 +33,7 @@ from web.callers import read_caller
 from web.live.admission import Admission, Refusal
 from web.live.client import CODE_INTERNAL, CODE_LOST, SESSIONLESS_SECONDS, Client
 from web.live.credentials import CODE_ENDED, LOOK_SECONDS, ClientCredentials
+from web.live.draining import CODE_RESTART, Draining
 from web.nodes import other_nodes
 from web.request_caller import WRONG_HOST, WrongHostError, why_wrong_host
 from web.security import PRIVATE_HEADERS, transport_headers
@@ -44,8 +46,9 @@ if TYPE_CHECKING:
     from web.server import ServerSocket
     from web.users.principal import Principal
 
-CODE_RESTART = 1012
 CODE_BAD_VERSION = 4501
+CODE_BY_OPERATOR = 4001
+LONGEST_AGENT = 200
 SESSION_STOP_SECONDS = 1.0
 RETRY_SECONDS = 0.05
 ATTACH_SECONDS = 2.0
@@ -65,6 +68,9 @@ class Clients:
         self._watched: dict[Monitor, Client] = {}
         self._monitors: dict[int, Monitor] = {}
         self._leaving = False
+        for number in list(parts.tables.sockets.rows):  # of clients that went with the life before
+            parts.tables.sockets.delete(number)
+        self.draining = Draining(parts, self._clients)
         self.credentials = ClientCredentials(parts.tables, parts.broadcaster)
         self.admission = Admission(
             most=parts.settings.max_connections,
@@ -112,6 +118,8 @@ class Clients:
         number = next(self._parts.settings.numbers)
         client = Client(number, socket, caller.address, self._is_behind)
         self._clients[number] = client
+        facts = SocketFacts(Moment.now(), principal.name, _agent(socket))
+        self._parts.tables.sockets.put(number, facts)
         try:
             self.credentials.hold(client, principal)
             await socket.wait_room()  # after admission, so that others do not wait for this client
@@ -186,6 +194,8 @@ class Clients:
     def _forget(self, client: Client) -> None:
         number = client.number
         del self._clients[number]
+        if number in self._parts.tables.sockets:
+            self._parts.tables.sockets.delete(number)
         self.credentials.forget(number)
         monitor = self._monitors.pop(number, None)
         if monitor is not None:
@@ -285,11 +295,24 @@ class Clients:
             await trio.sleep(LOOK_SECONDS)
             self.credentials.look(Moment.now())
 
+    def close(self, number: int, reason: str) -> bool:
+        """Close one, as an operator wants; whether it was there. It may come back."""
+        client = self._clients.get(number)
+        if client is not None:
+            client.ask_to_close(CODE_BY_OPERATOR, reason)
+        return client is not None
+
     def close_all(self) -> None:
         """Ask every client to leave, with 1012; no new one is let in."""
         self._leaving = True
         for client in list(self._clients.values()):
             client.ask_to_close(CODE_RESTART, "the server restarts")
+
+
+def _agent(socket: ServerSocket) -> str:
+    """What the client calls itself, as far as an operator needs it."""
+    text = socket.headers.get("user-agent", "")
+    return "".join(letter for letter in text if letter.isprintable())[:LONGEST_AGENT]
 
 
 __all__ = ["CODE_INTERNAL", "CODE_RESTART", "Clients"]

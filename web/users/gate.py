@@ -59,6 +59,8 @@ _SCOPES_OF_ROOMS = {
     "admin_api": Scope.ADMIN_READ,
     "chaos_api": Scope.ADMIN_READ,
     "items_api": Scope.ADMIN_READ,
+    "connections_api": Scope.ADMIN_READ,
+    "actions_api": Scope.ADMIN_WRITE,
     "loggers_api": Scope.ADMIN_READ,
     "audit_api": Scope.USERS_WRITE,
     "people_tokens_api": Scope.USERS_WRITE,

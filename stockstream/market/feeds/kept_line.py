@@ -163,6 +163,12 @@ class KeptLine:
         self._renewed.set()
         self._renewed = trio.Event()
 
+    def hurry(self) -> None:
+        """Whatever failed before: connect now."""
+        self.row = msgspec.structs.replace(self.row, not_before=None)
+        self._renewed.set()
+        self._renewed = trio.Event()
+
     def look(self, now: float) -> frozenset[Symbol]:
         """See whether the line is well, once a second; whose latest prices REST is to tell."""
         line, settings, wanted = self.open, self._common.settings, self.wanted

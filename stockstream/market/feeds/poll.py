@@ -25,6 +25,7 @@ from stockstream.market.feeds.allowance import Allowance
 from stockstream.market.feeds.asking import Asking
 from stockstream.market.feeds.by_name import ByName
 from stockstream.market.feeds.confirming import Confirming, answer_of, believed, refusals
+from stockstream.market.feeds.hurry import hurried
 from stockstream.market.feeds.partners import Partners
 from stockstream.market.feeds.renewal import ProviderRenewed
 from stockstream.market.feeds.standby import Standby
@@ -45,14 +46,17 @@ from stockstream.messages import (
     ClockStepped,
     Demand,
     DemandWanted,
+    FetchNow,
     HoldingChanged,
+    Hurried,
+    ProbeNow,
     RoutesChanged,
     UpstreamTold,
 )
 from stockstream.quotes import Symbol, parse_symbol
 from stockstream.statuses import Rejection, StaleReason
 from stockstream.times import Moment, now_ms
-from supervision import Actor, CallError, handles
+from supervision import Actor, Caller, CallError, handles, replies_later
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -106,6 +110,7 @@ class PollFeed(Actor):
         self._wake = trio.Event()
         self._resting = False
         self._renewed = self._was_refused = False
+        self._hurry: list[Caller[Hurried]] = []
         self._last_fetch = -math.inf
         self._span = spans.NOT_TRACED
 
@@ -175,6 +180,14 @@ class PollFeed(Actor):
         self._open_provider, self._renewed = message.open_provider, True
         self._wake.set()
 
+    @replies_later(FetchNow)
+    def _on_fetch_now(self, _request: FetchNow, caller: Caller[Hurried]) -> None:
+        if self._standby.held:
+            self._hurry.append(caller)
+            self._wake.set()
+        else:
+            caller.reply(Hurried(False, "another node of the cluster fetches its prices"))
+
     @handles(UpstreamTold)
     def _on_told(self, told: UpstreamTold) -> None:
         if self._standby.told(told):
@@ -225,16 +238,21 @@ class PollFeed(Actor):
                     if self._asking.idle:
                         # Nothing that this node answers for is older than that.
                         self._standing.fresh(Moment.now(), self._cycle)
+                    self._hurried(Hurried(False, "nobody wants a price of it now"))
                     await self._rest()
                     continue
                 await trio.sleep(self._allowance.wait(started, self._asking.cost()))
                 started = trio.current_time()
+                if self._hurry:
+                    self._partners.breaker.cast(ProbeNow())
                 permit = await self._permit()
                 if isinstance(permit, Permit):
                     with spans.root(f"fetch {self._upstream}") as self._span:
                         earliest, latest = await self._fetch(permit), math.inf
                 else:
                     earliest, latest = 0.0, permit
+                if self._hurry:
+                    self._hurried(hurried(self._tables.feeds.get(self._upstream), started))
                 await self._pause(started, earliest, latest)
         finally:
             await self._provider.aclose()
@@ -251,6 +269,7 @@ class PollFeed(Actor):
         """Wait until this node is to fetch anything from this upstream."""
         if not self._standby.held:
             while not self._standby.held:
+                self._hurried(Hurried(False, "another node of the cluster fetches its prices"))
                 self._wake = trio.Event()
                 await self._wake.wait()
             self._take_over()
@@ -394,6 +413,12 @@ class PollFeed(Actor):
         self._standing.trouble(kind, reason, said=said)
         self._standing.stale(self._cycle, reason)
 
+    def _hurried(self, came_of_it: Hurried) -> None:
+        """Answer who did not want to wait."""
+        callers, self._hurry = self._hurry, []
+        for caller in callers:
+            caller.reply(came_of_it)
+
     async def _rest(self) -> None:
         """Wait until there may be something to ask for; not sooner after the last fetch, though,
         than without a rest.
@@ -422,6 +447,8 @@ class PollFeed(Actor):
                 pause = 0.0
             if self._renewed and self._was_refused:
                 earliest = 0.0  # what was refused is not asked for any more
+            if self._hurry:
+                return
             due = max(min(started + pause, latest), earliest)
             with trio.move_on_at(due) as waiting:
                 await self._wake.wait()

@@ -22,6 +22,7 @@ from stockstream.market.confirmations import Pace
 from stockstream.market.feeds.allowance import Tokens
 from stockstream.market.feeds.confirming import subscribed
 from stockstream.market.feeds.fill import Fill, Lacking, is_news
+from stockstream.market.feeds.hurry import hurry_lines
 from stockstream.market.feeds.kept_line import Common, KeptLine
 from stockstream.market.feeds.partners import Partners
 from stockstream.market.feeds.renewal import AccessRenewed
@@ -37,7 +38,10 @@ from stockstream.messages import (
     AlertSymbols,
     Demand,
     DemandWanted,
+    FetchNow,
     HoldingChanged,
+    Hurried,
+    ProbeNow,
     RoutesChanged,
     UpstreamTold,
 )
@@ -205,6 +209,14 @@ class PushFeed(Actor):
             self._fill.renew(message.access)
         for line in self._lines:
             line.renewed()
+
+    @handles(FetchNow)
+    def _on_fetch_now(self, _request: FetchNow) -> Hurried:
+        self._partners.breaker.cast(ProbeNow())
+        if self._fill is not None:
+            for line in self._lines:
+                self._fill.want(frozenset() if line.open is None else line.open.subscribed)
+        return hurry_lines(self._lines)
 
     @handles(UpstreamTold)
     def _on_told(self, told: UpstreamTold) -> None:

@@ -47,6 +47,7 @@ async def test_the_overview_tells_breaker_feed_clients_and_process(nursery: trio
             "behind": 0,
             "slow": 0,
             "worst": [],
+            "drain": None,
         }
         assert told["feed"]["symbols"] == 6
         assert told["feed"]["status"]["state"] == "live"  # type: ignore[index]

@@ -19,9 +19,12 @@ import { blastRadius, budget } from "./wording.js";
  *
  * @typedef {object} Options
  * @property {(path: string) => Promise<Target[]>} targets that one as it is now, beside others
- * @property {(body: object, headers: Record<string, string>) => Promise<any>} inject
+ * @property {(body: {target: string, expected_generation: number, reason: string}, headers: Record<string, string>, order: Order) => Promise<any>} inject
  * @property {(order: Order, answer: any) => void} onDone
  */
+
+/** What does not end what it is done by. */
+const SAFE_REACH = new Set(["fetch", "reconnect", "drain"]);
 
 export class ActionDialog {
   #options;
@@ -106,11 +109,11 @@ export class ActionDialog {
     /** @type {[string, string | null][]} */
     const facts = [["Generation", String(target.generation)]];
     if (order.action === "kill" || order.action === "restart") {
-      facts.push(["Reaches", blastRadius(target)], ["Restarts left", budget(target)]);
+      facts.push(["Reaches", blastRadius(target)], ["Restarts left", order.action === "kill" ? budget(target) : "all: this one does not count"]);
       if (target.restartable === false) facts.push(["Comes back", "no: nothing restarts it"]);
     }
     setFacts(this.#facts, facts);
-    this.#typedBox.hidden = target.kind !== "supervisor";
+    this.#typedBox.hidden = target.kind !== "supervisor" || SAFE_REACH.has(order.action);
     setText(must(this.#typedBox, "label", HTMLElement), `Type ${target.path} to confirm`);
     if (!this.#typedBox.hidden) this.#typed.focus();
   }
@@ -134,7 +137,7 @@ export class ActionDialog {
         allow_escalation: false,
         reason: this.#reason.value.trim(),
       };
-      const answer = await this.#options.inject(body, this.roleHeaders);
+      const answer = await this.#options.inject(body, this.roleHeaders, order);
       this.#dialog.close();
       this.#options.onDone(order, answer);
     } catch (error) {

@@ -62,6 +62,15 @@ export class Api {
   }
 
   /**
+   * @param {string} path
+   * @returns {Promise<any>}
+   * @throws {ApiError}
+   */
+  async delete(path) {
+    return await this.#ask(path, { method: "DELETE", headers: { "X-CSRF-Token": this.#csrf }, signal: AbortSignal.timeout(ACTION_TIMEOUT_MS) });
+  }
+
+  /**
    * The event stream: the response is there once its head is.
    * @param {number} since
    * @param {AbortSignal} signal

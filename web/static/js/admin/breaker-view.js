@@ -32,6 +32,8 @@ export class BreakersView {
   #views = new Map();
   #onForce;
   #allowed = false;
+  /** @type {((upstream: string) => void) | null} who may not has none; set before the first paint */
+  onFetch = null;
 
   /** @param {(upstream: string, state: ForcedState, seconds: number) => void} onForce */
   constructor(onForce) {
@@ -70,6 +72,10 @@ export class BreakersView {
       setText(must(panel, '[data-part="upstream"]', HTMLElement), name);
       const view = new BreakerView(panel, (state, seconds) => this.#onForce(name, state, seconds));
       view.allowed = this.#allowed;
+      const fetch = must(panel, '[data-part="fetch"]', HTMLButtonElement);
+      fetch.hidden = this.onFetch === null;
+      fetch.setAttribute("aria-label", `Fetch from ${name} now`);
+      fetch.addEventListener("click", () => this.onFetch?.(name));
       this.#views.set(name, view);
       this.#blank.before(panel);
     }

@@ -11,7 +11,7 @@
  * @property {string} [tone]
  * @property {string} [href]
  * @property {boolean} [header] of its row
- * @property {{label: string, action: string, value: string}[]} [buttons] `data-action`, and its `data-value`
+ * @property {{label: string, action: string, value: string, hint?: string}[]} [buttons] `data-action`, its `data-value`, and for whom it is
  */
 
 /** @type {WeakMap<Element, string[]>} */
@@ -56,13 +56,14 @@ function cellOf({ text, kind, title, tone, href, header = false, buttons = [] })
     link.textContent = text;
     cell.append(link);
   }
-  for (const { label, action, value } of buttons) {
+  for (const { label, action, value, hint } of buttons) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "text-button";
     button.textContent = label;
     button.dataset.action = action;
     button.dataset.value = value;
+    if (hint !== undefined) button.setAttribute("aria-label", hint);
     cell.append(button);
   }
   return cell;

@@ -13,6 +13,7 @@ import { Api, ApiError } from "./api.js";
 import { BreakersView, breakerOf } from "./breaker-view.js";
 import { ClientsView } from "./clients-view.js";
 import { ClusterView } from "./cluster-view.js";
+import { ConnectionsView } from "./connections-view.js";
 import { Contact } from "./contact.js";
 import { CrashesView, MOST as MOST_CRASHES } from "./crashes-view.js";
 import { DetailsDialog } from "./details-dialog.js";
@@ -27,6 +28,7 @@ import { RestartNotice } from "./restart-notice.js";
 import { RestartsView } from "./restarts-view.js";
 import { SPAN_MS } from "./timeline.js";
 import { DOWN_SHOWN_MS, TreeModel } from "./tree-model.js";
+import { SAFE, carryOut, drainOrder, fetchOrder, outcomeOf, reconnectOrder, restartOrder } from "./safe-actions.js";
 import { TreeView } from "./tree-view.js";
 import { SymbolsView } from "./symbols-view.js";
 import { timeOfDay } from "./units.js";
@@ -74,6 +76,8 @@ const admin = must(document, "main", HTMLElement);
 const byAccount = admin.dataset.byAccount === "true";
 /** Whether its role allows faults. */
 const mayBreak = admin.dataset.mayBreak === "true";
+/** Whether its role allows what breaks nothing: restarts, a fetch now, a drain. */
+const mayWrite = admin.dataset.mayWrite === "true";
 const lost = must(document, "#lost", HTMLElement);
 const lostDetail = must(lost, '[data-part="detail"]', HTMLElement);
 const restartNotice = new RestartNotice((text) => announcer.say(text));
@@ -93,22 +97,24 @@ let toastTimer;
 
 const dialog = new ActionDialog({
   targets: async (path) => (await api.get(`chaos/targets?most=0&path=${encodeURIComponent(path)}`)).targets,
-  inject: (body, headers) => api.post("chaos/inject", body, headers),
+  inject: (body, headers, order) => carryOut(api, order, body, headers),
   onDone: (order, answer) => {
     void pollChaos();
-    say(order.action === "breaker-force" ? `The circuit breaker of ${order.target} is ${order.parameters.state === "auto" ? "free again" : `held ${order.parameters.state}`}.` : outcome(answer));
+    views.soon();
+    if (SAFE.has(order.action)) say(outcomeOf(order, answer));
+    else say(order.action === "breaker-force" ? `The circuit breaker of ${order.target} is ${order.parameters.state === "auto" ? "free again" : `held ${order.parameters.state}`}.` : outcome(answer));
   },
 });
 
 const treeView = new TreeView({
   model,
   onAction: (path, action) => {
-    const verb = action === "kill" ? "Kill" : "Restart";
-    const what =
-      action === "kill"
-        ? "It is cancelled at once, with everything under it, and cannot clean up. Its supervisor decides what comes next."
-        : "It is asked to stop, cleans up, and is started again by its supervisor.";
-    void dialog.open({ action, target: path, path, parameters: {}, title: `${verb} ${path}?`, what, verb });
+    if (action === "restart") {
+      void dialog.open(restartOrder(path));
+      return;
+    }
+    const what = "It is cancelled at once, with everything under it, and cannot clean up. Its supervisor decides what comes next.";
+    void dialog.open({ action, target: path, path, parameters: {}, title: `Kill ${path}?`, what, verb: "Kill" });
   },
   onDetails: (path) => {
     const node = model.node(path);
@@ -133,6 +139,24 @@ const breakersView = new BreakersView((upstream, state, seconds) => {
     verb: state === "auto" ? "Let go" : `Force ${state}`,
   });
 });
+
+breakersView.onFetch = mayWrite ? (upstream) => void dialog.open(fetchOrder(upstream)) : null;
+const connectionsView = new ConnectionsView({
+  ask: (query) => api.get(`connections?${query}`),
+  details: (number) => api.get(`connections/${number}`),
+  close: (number, body) => api.post(`connections/${number}/close`, body),
+  mayClose: mayWrite,
+  now: () => contact.now,
+  say,
+  drain: (share, seconds, connected) => void dialog.open(drainOrder(share, seconds, connected)),
+  endDrain: async () => {
+    await api.delete("actions/drain");
+    say("Nobody else is told to leave; new clients may come.");
+  },
+});
+const reconnect = must(document, "#reconnect", HTMLButtonElement);
+reconnect.hidden = !mayWrite;
+reconnect.addEventListener("click", () => void dialog.open(reconnectOrder()));
 
 const stream = new EventStream({
   open: (since, signal) => api.events(since, signal),
@@ -222,7 +246,7 @@ async function pollChaos() {
     if (!(error instanceof ApiError) || error.status !== 404) throw error;
   }
   model.setFaulty(chaos.active.map(placeOf));
-  treeView.allowed = chaos.enabled;
+  treeView.allowed = { kill: chaos.enabled, restart: mayWrite };
   breakersView.allowed = chaos.enabled;
   readOnly.hidden = chaos.enabled;
 }
@@ -313,6 +337,7 @@ function paintNow() {
   restartNotice.paint(overview.process, now);
   breakersView.paint(overview.upstreams, incidents.transitions, overview.process.started, now);
   clientsView.paint(overview.clients);
+  connectionsView.paintDrain(overview.clients.drain);
   symbolsView.paint(overview, now);
   historyView.paint(overview.history, now);
   if (overview.cluster !== null) clusterView?.paint(overview.cluster);
@@ -340,6 +365,7 @@ document.addEventListener("visibilitychange", () => {
 });
 window.addEventListener("pagehide", () => stream.stop());
 
+views.add("connections", () => connectionsView.look(), 2_000);
 views.add("items", () => itemsView.look(), 2_000);
 views.start();
 eventsView.state = "connecting";

@@ -71,7 +71,7 @@ export class TreeRow {
    * @param {Mark | null} mark
    * @param {string[]} troubles
    * @param {boolean} faulty
-   * @param {boolean} allowed whether actions are
+   * @param {{kill: boolean, restart: boolean}} allowed
    */
   paint(row, mark, troubles, faulty, allowed) {
     this.#paintPlace(row);
@@ -105,7 +105,9 @@ export class TreeRow {
     const { handling_p50: half, handling_p95: most } = actor;
     setText(this.#parts.handling, half === null || most === null ? "–" : `${duration(half * 1000)} / ${duration(most * 1000)}`);
     for (const button of this.#parts.actions) {
-      button.hidden = !allowed || actor.uptime === null || (button.dataset.action === "restart" && actor.restart === "temporary");
+      const restarts = button.dataset.action === "restart";
+      const may = restarts ? allowed.restart && actor.restart !== "temporary" && actor.path !== "root" : allowed.kill;
+      button.hidden = !may || actor.uptime === null;
       const label = `${button.dataset.action === "kill" ? "Kill" : "Restart"} ${actor.path}`;
       setAttribute(button, "aria-label", label);
       setAttribute(button, "title", label);

@@ -29,7 +29,7 @@ export class TreeView {
   /** @type {Row[]} */
   #shown = [];
   #current = "root";
-  #allowed = false;
+  #allowed = { kill: false, restart: false };
 
   /** @param {Options} options */
   constructor(options) {
@@ -44,11 +44,11 @@ export class TreeView {
     });
   }
 
-  /** @param {boolean} allowed whether rows have actions */
+  /** @param {{kill: boolean, restart: boolean}} allowed which actions rows have */
   set allowed(allowed) {
-    if (allowed === this.#allowed) return;
+    if (allowed.kill === this.#allowed.kill && allowed.restart === this.#allowed.restart) return;
     this.#allowed = allowed;
-    this.#table.dataset.actions = String(allowed);
+    this.#table.dataset.actions = String(allowed.kill || allowed.restart);
     this.paint();
   }
 

@@ -165,6 +165,9 @@
  * @typedef {{tone: "warn" | "bad", part: string, text: string}} Reason
  * @typedef {{tone: "good" | "warn" | "bad", ready: boolean, reasons: Reason[]}} Verdict
  *
+ * @typedef {{share: number, seconds: number, began: number, chosen: number, told: number, running: boolean, closed: boolean}} DrainStatus
+ * @typedef {{number: number, name: string, address: string, who: string, agent: string, since: string | null, symbols: number, everything: boolean, lag: number, silent: number, waiting: number, slow: boolean, leaving: boolean}} ConnectionRow times in seconds
+ *
  * @typedef {object} ItemsDocument times in ISO 8601
  * @property {{upstream: string, kind: string, times: number, at: string | null, example: string | null, said: string | null}[]} kinds
  * @property {{upstream: string, symbol: string, reason: string, missing: boolean, stale: boolean, times: number, at: string | null, detail: string | null, confirmed: string | null}[]} symbols
@@ -176,7 +179,7 @@
  * @property {number} now ms
  * @property {Upstream[]} upstreams by name
  * @property {{status: FeedStatus | null, symbols: number, stale: number, batches: number}} feed all feeds as one, as clients are told
- * @property {{connected: number, subscribed: number, behind: number, slow: number, worst: SlowClient[]}} clients
+ * @property {{connected: number, subscribed: number, behind: number, slow: number, worst: SlowClient[], drain: DrainStatus | null}} clients
  * @property {History} history
  * @property {{started: number, before: PastRun | null, samples: Sample[]}} process
  * @property {Cluster | null} cluster null on a single node

@@ -5,7 +5,7 @@ SOURCES = supervision stockstream web mockserver
 SEEDS = 0-99
 SHARED_OUT = -n 2 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help run dev test test-deep simulate check supply coverage chaos demo bench css lock readme dashboards observability clean
+.PHONY: help run dev test test-deep simulate check supply coverage chaos demo bench css lock readme docs dashboards observability clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -98,6 +98,10 @@ readme: ## write the configuration table into README.md, and what the Helm chart
 	@scripts/bootstrap dev
 	@$(PY) scripts/readme.py
 	@$(PY) scripts/chart.py
+
+docs: ## build the documentation as a site, in build/site (from an index, once: the builder)
+	@scripts/bootstrap dev
+	@scripts/docs
 
 dashboards: ## write Grafana's dashboards again from scripts/grafana
 	@scripts/bootstrap dev

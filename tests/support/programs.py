@@ -131,6 +131,11 @@ class Server(Program):
         own = {"PORT": str(port), "ADMIN_TOKEN": TOKEN, "LOG_FORMAT": "json"}
         super().__init__(["stockstream", "serve"], r"Ctrl\+C stops", folder, own | dict(settings))
 
+    @property
+    def ports(self) -> dict[str, str]:
+        """The settings of its ports, for a command that looks at them."""
+        return {n: v for n, v in self._settings.items() if n in {"PORT", "STUB_PORT"}}
+
 
 class Stub(Program):
     """The stub API by itself, with its outage switch."""

@@ -20,6 +20,7 @@ from tests.integration.market.rogue import RogueServer, answer
 from tests.support import programs
 from tests.support.commands import Ran as Ended
 from tests.support.commands import run_command
+from tests.support.documented import commands
 from tests.support.server import NO_DATABASE, ROOT, TOKEN, Server, free_port, running_server
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ SETTINGS = {
     "STOCK_API_URL": "sim://?symbols=6&interval=0.1&seed=7",
 }
 COMMAND_SECONDS = 60
+SHORTER = {"5s": "1s", "seconds=10": "seconds=1"}
 
 
 class Ran:
@@ -550,3 +552,30 @@ async def test_watching_clients_misbehave_by_themselves_too(shared: programs.Ser
     assert ran.status == 0, ran
     (strike,) = ran.document["strikes"]
     assert (strike["action"], strike["detail"]) == ("client-vanish", "2 clients")
+
+
+async def test_the_tutorials_commands_do_what_it_says(whole: programs.Server) -> None:
+    """All of its first two parts and the look at the providers, beside a server as they start it.
+
+    What would wait is shortened. The commands that start servers are those of the fixtures.
+    """
+    await until_it_records(whole)
+    here = {"DATA_DIRECTORY": str(whole.folder / ".stockstream"), **whole.ports}
+    said: dict[str, str] = {}
+    for page in ("first-price", "first-fault", "first-provider"):
+        for command in commands(ROOT / f"docs/tutorial/{page}.md", ROOT):
+            text = " ".join(command.arguments)
+            if not command.in_block or text.startswith(("serve", "mock", "providers try")):
+                continue
+            shorter = [SHORTER.get(word, word) for word in command.arguments]
+            ran = Ran(await run_command(shorter, environment(whole, here), whole.folder))
+            assert ran.status == 0, f"{command.page}:{command.line}: {command.shown}: {ran}"
+            said[text] = ran.out
+    assert "AAPL" in said["watch --all --for 5s"]
+    assert json.loads(said["watch AAPL --json --count 1"].splitlines()[-1])["symbol"] == "AAPL"
+    assert "streamer" in said["tree"]
+    assert "killed" in said["tree"]  # it was asked again after that
+    assert "market/streamer" in said["chaos targets"]
+    assert "upstream-errors" in said["chaos actions"]
+    assert "stub" in said["providers"]
+    assert {"doctor", "db status", "chaos kill market/streamer"} <= said.keys()

@@ -21,6 +21,7 @@ RIGHTS = {
     "release/publish-product": {"id-token"},
     "release/page": {"contents"},
     "image/publish": {"packages", "id-token"},
+    "docs/publish": {"pages", "id-token"},
 }
 """What a job may write; all others only read."""
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))

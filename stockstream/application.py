@@ -14,7 +14,7 @@ root                          one_for_one
 ├─ market                     router (with PROVIDERS) · streamer ·
 │                             feeds: for each upstream its circuit_breaker · feed
 ├─ delivery                   subscription_manager · broadcaster · sessions
-├─ alerts                     watcher · webhooks
+├─ alerts                     watcher · webhooks · mailer; the last absent without SMTP_URL
 ├─ web                        Hypercorn + Quart-Trio
 └─ chaos                      absent unless fault injection is enabled
 
@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 
 from stockstream import part_settings, paths
 from stockstream.alerts.book import AlertBook
+from stockstream.alerts.mail.mailer import Mailer
 from stockstream.alerts.spares import Recording
 from stockstream.alerts.watcher import Watcher
 from stockstream.alerts.webhooks import Webhooks
@@ -182,7 +183,7 @@ def build(
         *([_cluster(current, addresses, tables, upstreams, asyncio_thread)] if clustered else []),
         _market(current, tables, upstreams),
         _delivery(settings, tables, connections, feeds),
-        _alerts(settings, tables, upstreams),
+        _alerts(current, tables, upstreams),
         ChildSpec(
             "web",
             partial(Web, web, tables, connections, chaos, telemetry),
@@ -348,14 +349,19 @@ def _delivery(
     )
 
 
-def _alerts(settings: Settings, tables: Tables, upstreams: Sequence[Upstream]) -> ChildSpec:
+def _alerts(current: Current, tables: Tables, upstreams: Sequence[Upstream]) -> ChildSpec:
+    settings = current.settings
     feeds = [paths.feed(upstream.name) for upstream in upstreams]
     book = AlertBook(Recording(tables.holding, part_settings.sharding(settings, upstreams)))
     watcher = partial(Watcher, book, tables.alert_inbox, tables.quotes, tables.alerts, feeds)
     webhooks = partial(
         Webhooks, part_settings.webhooks(settings), part_settings.signer(settings), tables.webhooks
     )
-    return _one_for_one("alerts", [ChildSpec("watcher", watcher), ChildSpec("webhooks", webhooks)])
+    children = [ChildSpec("watcher", watcher), ChildSpec("webhooks", webhooks)]
+    mailing = part_settings.mailing(settings, lambda: current.settings)
+    if mailing is not None:
+        children.append(ChildSpec("mailer", partial(Mailer, mailing, tables.mail)))
+    return _one_for_one("alerts", children)
 
 
 def _one_for_one(name: str, children: list[ChildSpec]) -> ChildSpec:

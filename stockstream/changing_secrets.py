@@ -142,8 +142,8 @@ class Secrets(Actor):
                     # In this moment: no request is to come between.
                     part_settings.renew_tokens(current.admin, settings)
                 self.system.ref(paths.WEB).cast(TokensChanged())
-            case "operator_webhook":
-                pass  # it is looked up for each post
+            case "operator_webhook" | "smtp_password":
+                pass  # it is looked up for each post, and each connection
             case "cluster_nats_url":
                 self.system.ref(paths.BUS).cast(AccessChanged(part_settings.nats_access(settings)))
             case "oidc_client_secret" if settings.oidc_client_secret is not None:
@@ -197,7 +197,7 @@ class Secrets(Actor):
 
 def _may_change(name: str, before: SecretStr | None, value: SecretStr | None) -> bool:
     """Whether a running server can go over to that."""
-    if name in {"admin_token", "chaos_token", "operator_webhook"}:
+    if name in {"admin_token", "chaos_token", "operator_webhook", "smtp_password"}:
         return True
     if before is None or value is None:
         return False

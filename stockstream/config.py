@@ -27,6 +27,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from stockstream.alerts.mail.places import read_sender, read_smtp_url
 from stockstream.alerts.targets import Forbidden, TargetPolicy, check_url
 from stockstream.data_places import default_directory
 from stockstream.database.url import read_database_url
@@ -60,6 +61,7 @@ OWN_ADDRESSES = frozenset(
         "health",
         "login",
         "logout",
+        "mail",
         "metrics",
         "openapi.json",
         "s",
@@ -235,6 +237,16 @@ def _page_url(text: str) -> str:
     if parts.query or parts.fragment or parts.username is not None:
         raise ValueError(f"{text!r} has more than a place: write https://host[:port][/path]")
     return text.rstrip("/")
+
+
+def _smtp_url(text: str) -> str:
+    read_smtp_url(text)
+    return text
+
+
+def _sender(text: str) -> str:
+    read_sender(text)
+    return text
 
 
 def _issuer(text: str) -> str:
@@ -509,6 +521,22 @@ class Settings(BaseSettings):
         86_400, "How long it is tried to post an alert before it is given up; 0 tries once."
     )
 
+    smtp_url: Annotated[str, AfterValidator(_smtp_url)] | None = _backends(
+        None,
+        "Server that takes alerts by mail: `smtp://user@host:587`, which is TLS by STARTTLS, or "
+        "`smtps://user@host`.",
+        "none: nothing is mailed",
+    )
+    smtp_password: SecretStr | None = _backends(
+        None, "Password of that user.", "none", private=True
+    )
+    smtp_allow_plain: bool = _backends(
+        False, "Whether mail may go without TLS to a server elsewhere that offers none."
+    )
+    mail_from: Annotated[str, AfterValidator(_sender)] | None = _backends(
+        None, "Whom mail comes from: `StockStream <alerts@example.com>`.", "none"
+    )
+
     dashboard: Literal["open", "login"] = _accounts(
         "open",
         "Whether anybody may read prices (`open`), or only who has logged in (`login`).",
@@ -681,6 +709,20 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"OPERATOR_WEBHOOK: {why} (WEBHOOK_ALLOW_HTTP and WEBHOOK_NETWORKS allow more)"
                 ) from None
+        return self
+
+    @model_validator(mode="after")
+    def _mail_is_set_whole(self) -> Self:
+        if self.smtp_url is None:
+            for name in ("smtp_password", "mail_from"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name.upper()}: is of no use without SMTP_URL")
+            return self
+        for name, why in (("mail_from", "whom it comes from"), ("public_url", "where links lead")):
+            if getattr(self, name) is None:
+                raise ValueError(f"{name.upper()}: required with SMTP_URL: mail says {why}")
+        if self.smtp_password is not None and read_smtp_url(self.smtp_url).user is None:
+            raise ValueError("SMTP_URL: names no user for SMTP_PASSWORD: smtp://user@host")
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,11 @@ from urllib.parse import urlsplit
 import httpx
 
 from stockstream import paths
+from stockstream.alerts.mail.letters import Letters
+from stockstream.alerts.mail.links import MailLinks
+from stockstream.alerts.mail.mailer import MailerSettings
+from stockstream.alerts.mail.places import read_sender, read_smtp_url
+from stockstream.alerts.mail.smtp import Postman
 from stockstream.alerts.signing import Signer
 from stockstream.alerts.targets import TargetPolicy
 from stockstream.alerts.webhooks import WebhookSettings
@@ -71,6 +76,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from stockstream.alerts.mail.places import SmtpServer
     from stockstream.config import Settings
 
 
@@ -149,6 +155,32 @@ def oidc(settings: Settings) -> OidcSettings | None:
 def webhooks(settings: Settings) -> WebhookSettings:
     """Where to webhooks may go, and for how long it is tried."""
     return WebhookSettings(_targets(settings), retry_for=settings.webhook_retry_for)
+
+
+def mail_links(settings: Settings) -> MailLinks:
+    """The links in letters, to the pages that browsers reach at `PUBLIC_URL`."""
+    secrets = [settings.secret_key_base, settings.secret_key_base_previous]
+    known = [secret.get_secret_value() for secret in secrets if secret is not None]
+    return MailLinks(known, settings.public_url or "")
+
+
+def smtp_server(settings: Settings) -> SmtpServer | None:
+    """Where letters are handed in; None where none are."""
+    if settings.smtp_url is None:
+        return None
+    return read_smtp_url(settings.smtp_url, allow_plain=settings.smtp_allow_plain)
+
+
+def mailing(settings: Settings, now: Callable[[], Settings]) -> MailerSettings | None:
+    """Alerts by mail: `now` tells the settings at each connection, whose password may change."""
+    server = smtp_server(settings)
+    if server is None or settings.mail_from is None:
+        return None
+    return MailerSettings(
+        Postman(server, lambda: _text(now().smtp_password)),
+        Letters(read_sender(settings.mail_from), mail_links(settings)),
+        retry_for=settings.webhook_retry_for,
+    )
 
 
 def notices(settings: Settings, now: Callable[[], Settings]) -> NoticeSettings:
@@ -399,6 +431,7 @@ def web(
         passwords=Passwords(argon(settings)),
         signer=signer(settings),
         targets=_targets(settings),
+        mail_links=None if settings.smtp_url is None else mail_links(settings),
     )
 
 

@@ -495,6 +495,17 @@ class WebhookStatus(msgspec.Struct, frozen=True):
     under_way: int = 0
 
 
+class MailStatus(msgspec.Struct, frozen=True):
+    """The status of alerts by mail. Counts are of this process; `failed` counts single attempts,
+    `dead` the letters that were given up. `trouble` is why the server takes none now, else None.
+    """
+
+    delivered: int = 0
+    failed: int = 0
+    dead: int = 0
+    trouble: str | None = None
+
+
 class OpenNotice(NamedTuple):
     """Something that operators were told of and that is not well again; `at` in ms since 1970."""
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         FetchFigures,
         Holding,
         JobStatus,
+        MailStatus,
         MemberFigures,
         Members,
         NoticeFigures,
@@ -175,8 +176,8 @@ class Tables:
     where there are no providers to choose from. In a cluster, `told_circuits` has the circuit of
     the node that fetches, for each upstream that this node does not fetch from; `bus`, `holding`,
     `members`, `presence` and `received` are slots, which a single node leaves empty. `database`,
-    `pools`, `recorder`, `backed_up`, `alerts`, `webhooks`, `notices` and `drain` are slots, too:
-    they have one row each, without a key. `jobs` has a row for each job that runs on a schedule;
+    `pools`, `recorder`, `backed_up`, `alerts`, `webhooks`, `mail`, `notices` and `drain` are slots,
+    too: they have one row each, without a key. `jobs` has a row for each job on a schedule;
     `backed_up` is when the last backup was made that is noted here, in ms since 1970. `credentials`
     are those that the database confirmed lately, by the SHA-256 of their secret;
     `socket_credentials` is what each open WebSocket and stream of events was let in by, by its
@@ -253,6 +254,7 @@ class Tables:
         default_factory=lambda: Slot("backed_up", writer=paths.BACKUP_NOTES)
     )
     alerts: Slot[AlertStatus] = field(default_factory=lambda: Slot("alerts", writer=paths.ALERTS))
+    mail: Slot[MailStatus] = field(default_factory=lambda: Slot("mail", writer=paths.MAILER))
     webhooks: Slot[WebhookStatus] = field(
         default_factory=lambda: Slot("webhooks", writer=paths.WEBHOOKS)
     )

@@ -28,6 +28,7 @@ from web.api.docs import docs
 from web.api.fired import fired_api
 from web.api.history import history_api
 from web.api.indicators import indicators_api
+from web.api.mail import mail_api
 from web.api.quotes import api
 from web.api.rows import RowConverter
 from web.api.tokens import tickets_api, tokens_api
@@ -37,6 +38,7 @@ from web.base_path import below
 from web.callers import socket_holder
 from web.compression import Compression
 from web.live.upgrade import upgrade
+from web.mail_pages import mail_pages
 from web.pages import pages
 from web.request_caller import current_caller
 from web.request_caller import install as install_callers
@@ -137,10 +139,14 @@ def create_app(
     app.register_blueprint(watchlists_api(parts.database))
     app.register_blueprint(alerts_api(parts))
     app.register_blueprint(fired_api(parts))
+    app.register_blueprint(mail_api(parts))
     app.register_blueprint(tokens_api(parts))
     app.register_blueprint(tickets_api(parts))
+    links = parts.settings.mail_links
+    app.jinja_env.globals["mails"] = links is not None
     for pages_of in (
         *_doors(parts),
+        *([] if links is None else [mail_pages(parts, links)]),
         account(parts),
         account_tokens(parts),
         people(parts),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
     from pathlib import Path
 
+    from stockstream.alerts.mail.links import MailLinks
     from stockstream.alerts.signing import Signer
     from stockstream.alerts.targets import TargetPolicy
     from stockstream.chaos.records import ChaosRecords
@@ -79,6 +80,7 @@ class WebSettings:
     session_limits: SessionLimits
     passwords: Passwords
     signer: Signer
+    mail_links: MailLinks | None
     targets: TargetPolicy
     chaos_enabled: bool
     own_port: int | None = None

@@ -224,6 +224,19 @@ DASHBOARD = Dashboard(
                     runbook="WebhooksGivenUp",
                 ),
                 graph(
+                    "Mail",
+                    "Attempts to mail an alert, or a question, by how they ended.",
+                    "ops",
+                    query(total(rate("stockstream_mail_attempts_total"), "outcome"), "{{outcome}}"),
+                    query(total(rate("stockstream_mail_given_up_total")), "given up"),
+                ),
+                graph(
+                    "Mail refused as a whole",
+                    "1 while the SMTP server takes no letters of a node at all.",
+                    "none",
+                    query(of("stockstream_mail_trouble")),
+                ),
+                graph(
                     "Webhooks under way",
                     "Attempts that have begun, and are not written down as ended yet.",
                     "none",

@@ -42,6 +42,21 @@ _CALL = """
 INSERT INTO webhook_deliveries (alert_id, owner, url, traceparent)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])
 """
+# Only to who has confirmed, and only so many to one in an hour, whoever's rules fire.
+_MAIL = """
+INSERT INTO mail_deliveries (address_id, alert_id, state, reason, ended_at)
+SELECT m.id, a.id, CASE WHEN full_ THEN 'dead' ELSE 'pending' END,
+    CASE WHEN full_ THEN $3 END, CASE WHEN full_ THEN now() END
+FROM alerts a JOIN alert_rules r ON r.id = a.rule_id
+    JOIN mail_addresses m ON m.owner = r.owner AND m.address = r.mail
+        AND m.confirmed_at IS NOT NULL
+    CROSS JOIN LATERAL (
+        SELECT count(*) >= $2 AS full_ FROM (
+            SELECT FROM mail_deliveries d WHERE d.address_id = m.id
+                AND d.created_at > now() - interval '1 hour' LIMIT $2) sent) hour
+WHERE a.id = ANY($1)
+ON CONFLICT (alert_id) DO NOTHING
+"""
 _STAND = """
 UPDATE alert_rules r SET armed = s.armed, currency = coalesce(r.currency, s.currency)
 FROM unnest($1::bigint[], $2::int[], $3::boolean[], $4::text[])
@@ -53,9 +68,13 @@ SELECT a.id, rule_id, a.owner, symbol, kind, threshold, "window", price, referen
     epoch, seq, fired_at, crossings, exchange, currency, source,
     fired_at <= coalesce(read_until, '-infinity') AS read,
     d.receiver, d.state, d.attempts, d.last_status, d.reason, d.ended_at,
-    CASE WHEN d.state = 'pending' AND d.claimed_by IS NULL THEN d.next_attempt_at END AS next_at
+    CASE WHEN d.state = 'pending' AND d.claimed_by IS NULL THEN d.next_attempt_at END AS next_at,
+    w.address AS mail_receiver, m.state AS mail_state, m.attempts AS mail_attempts,
+    m.last_status AS mail_status, m.reason AS mail_reason, m.ended_at AS mail_ended_at,
+    CASE WHEN m.state = 'pending' AND m.claimed_by IS NULL THEN m.next_attempt_at END AS mail_next
 FROM alerts a LEFT JOIN alert_readers r ON r.owner = a.owner
     LEFT JOIN webhook_deliveries d ON d.alert_id = a.id
+    LEFT JOIN mail_deliveries m ON m.alert_id = a.id LEFT JOIN mail_addresses w ON w.id = address_id
 """
 _FIRED = f"""{_SELECT}
 WHERE a.owner = $1 AND a.id < $2 AND (NOT $3 OR fired_at > coalesce(read_until, '-infinity'))
@@ -86,6 +105,9 @@ INSERT INTO alert_readers AS r (owner, read_until) VALUES ($1, $2)
 ON CONFLICT (owner) DO UPDATE SET read_until = greatest(r.read_until, excluded.read_until)
 """
 MOST_COUNTED = 100
+MOST_MAILS = 60
+"""To an address in an hour, of one user's rules."""
+TOO_MANY_MAILS = f"more than {MOST_MAILS} mails to it within an hour"
 NEWEST = 2**63 - 1
 
 
@@ -116,13 +138,15 @@ class Delivery(msgspec.Struct, frozen=True):
 class StoredAlert(msgspec.Struct, frozen=True):
     """An alert as it was stored; `row` orders them, `read` whether its user has seen it.
 
-    `delivery` is None for an alert without a webhook, or where the query did not ask for it.
+    `delivery` is None for an alert without a webhook, or where the query did not ask for it, and so
+    is `mail` for one that is mailed to nobody.
     """
 
     row: int
     alert: Alert
     read: bool
     delivery: Delivery | None = None
+    mail: Delivery | None = None
 
 
 class FiredAlerts(msgspec.Struct, frozen=True):
@@ -181,6 +205,9 @@ class StoreAlerts(Query[bool]):
             [alert.currency for alert in alerts],
             [alert.source for alert in alerts],
         )
+        if stored:
+            rows = [row["id"] for row in stored]
+            await connection.execute(_MAIL, rows, MOST_MAILS, TOO_MANY_MAILS)
         traces = self.unstored.traceparents
         asked = {
             (alert.rule, *alert.version): (url, traces.get(alert.id))
@@ -277,19 +304,28 @@ def stored_alert(row: Row) -> StoredAlert:
 
 
 def _with_delivery(row: Row) -> StoredAlert:
-    stored = stored_alert(row)
-    if row["state"] is None:
-        return stored
-    delivery = Delivery(
-        row["receiver"],
-        CallState(row["state"]),
-        row["attempts"],
-        row["last_status"],
-        row["reason"],
-        _to_ms(row["next_at"]),
-        _to_ms(row["ended_at"]),
-    )
-    return msgspec.structs.replace(stored, delivery=delivery)
+    delivery = mail = None
+    if row["state"] is not None:
+        delivery = Delivery(
+            row["receiver"],
+            CallState(row["state"]),
+            row["attempts"],
+            row["last_status"],
+            row["reason"],
+            _to_ms(row["next_at"]),
+            _to_ms(row["ended_at"]),
+        )
+    if row["mail_state"] is not None:
+        mail = Delivery(
+            row["mail_receiver"],
+            CallState(row["mail_state"]),
+            row["mail_attempts"],
+            row["mail_status"],
+            row["mail_reason"],
+            _to_ms(row["mail_next"]),
+            _to_ms(row["mail_ended_at"]),
+        )
+    return msgspec.structs.replace(stored_alert(row), delivery=delivery, mail=mail)
 
 
 def _to_ms(moment: datetime | None) -> int | None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stockstream.metrics import Family
-    from stockstream.statuses import AlertStatus
+    from stockstream.statuses import AlertStatus, MailStatus
     from stockstream.tables import Tables
 
 
@@ -21,6 +21,9 @@ def families(tables: Tables) -> Iterator[Family]:
     if alerts is not None:
         yield from _alerts(alerts)
     yield from _webhooks(tables.webhooks.value or WebhookStatus())
+    mail = tables.mail.value
+    if mail is not None:
+        yield from _mail(mail)
 
 
 def _alerts(alerts: AlertStatus) -> Iterator[Family]:
@@ -48,6 +51,24 @@ def _alerts(alerts: AlertStatus) -> Iterator[Family]:
         "stockstream_alert_quotes_missed_total",
         "Prices that came too fast to be judged; only the newest of each symbol was.",
         alerts.missed,
+    )
+
+
+def _mail(mail: MailStatus) -> Iterator[Family]:
+    yield counters(
+        "stockstream_mail_attempts_total",
+        "Attempts to mail an alert, or a question, by how they ended.",
+        [({"outcome": "delivered"}, mail.delivered), ({"outcome": "failed"}, mail.failed)],
+    )
+    yield counter(
+        "stockstream_mail_given_up_total",
+        "Letters that are not tried any more.",
+        mail.dead,
+    )
+    yield gauge(
+        "stockstream_mail_trouble",
+        "1 while the SMTP server takes no letters of this node at all.",
+        int(mail.trouble is not None),
     )
 
 

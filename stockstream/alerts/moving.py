@@ -43,6 +43,11 @@ _MOVE_RULES = "UPDATE alert_rules SET owner = $1, changed_at = now() WHERE id = 
 _MOVE_DELETED = """
 UPDATE {table} SET owner = $1, changed_at = now() WHERE owner = $2 AND deleted_at IS NOT NULL
 """
+# One that the account has as well is its own; what it has said there counts.
+_MOVE_ADDRESSES = """
+UPDATE mail_addresses m SET owner = $1 WHERE owner = $2
+    AND NOT EXISTS (SELECT FROM mail_addresses a WHERE a.owner = $1 AND a.address = m.address)
+"""
 # Those of the rules that have gone, too.
 _MOVE_ALERTS = """
 WITH moved AS (
@@ -101,6 +106,7 @@ class MoveOwner(Query[Moved]):
                     await table.lock(connection, owner)
             await connection.execute(_READ, account, self.browser)
             lists, renamed, left = await self._move_lists(connection, account)
+            await connection.execute(_MOVE_ADDRESSES, account, self.browser)
             rules, rules_left = await self._move_rules(connection, account)
             for table in (WATCHLISTS, RULES):
                 await connection.execute(

@@ -29,12 +29,13 @@ STALE_MS = 43_200_000
 day at the earliest, and nothing shows then that they were deleted."""
 
 SAME = RowRefusal("threshold", "there is such a rule already")
+NOT_YOURS = RowRefusal("mail", "is none of your addresses: have it asked first")
 CROWDED = RowRefusal("symbol", f"has {MOST_OF_SYMBOL:,} rules of all users: no more are taken")
 FULL = RowRefusal("rules", f"there are {MOST_OF_ALL:,} rules of all users: no more are taken")
 
 _COLUMNS = """
 id, owner, revision, symbol, kind, threshold, "window", hysteresis, cooldown, webhook, armed,
-currency
+currency, mail
 """
 _LIVE = f"""
 SELECT {_COLUMNS}
@@ -59,6 +60,11 @@ _OF_ALL = """
 SELECT count(*) FROM (SELECT FROM alert_rules WHERE deleted_at IS NULL LIMIT $1) AS found
 """
 
+_MAIL = """
+SELECT EXISTS (
+    SELECT FROM mail_addresses WHERE owner = $1 AND address = $2 AND deleted_at IS NULL)
+"""
+
 
 class Wanted(msgspec.Struct, frozen=True):
     """What a user wants a rule to say; checked."""
@@ -71,6 +77,7 @@ class Wanted(msgspec.Struct, frozen=True):
     cooldown: int
     webhook: str | None
     currency: str | None = None
+    mail: str | None = None
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -128,7 +135,7 @@ class Rules(OwnedTable[Rule, Wanted]):
 
     def read(self, row: Row) -> Rule:
         """A row as a rule."""
-        number, owner, revision, symbol, kind, *rest = list(row.values())[:12]
+        number, owner, revision, symbol, kind, *rest = list(row.values())[:13]
         return Rule(number, owner, revision, symbol, Kind(kind), *rest)
 
     def values(self, said: Rule | Wanted) -> dict[str, object]:
@@ -142,6 +149,7 @@ class Rules(OwnedTable[Rule, Wanted]):
             "cooldown": said.cooldown,
             "webhook": said.webhook,
             "currency": said.currency,
+            "mail": said.mail,
         }
 
     async def clash(
@@ -154,6 +162,8 @@ class Rules(OwnedTable[Rule, Wanted]):
         most = MOST_OF_SYMBOL
         if await connection.fetchval(_OF_SYMBOL, said.symbol, but, most) >= most:
             return CROWDED
+        if said.mail is not None and not await connection.fetchval(_MAIL, owner, said.mail):
+            return NOT_YOURS
         # A rule that is changed is counted already.
         if but == 0 and await connection.fetchval(_OF_ALL, MOST_OF_ALL) >= MOST_OF_ALL:
             return FULL

@@ -43,7 +43,8 @@ class Rule(OwnedRow, frozen=True):
     `hysteresis` is in percent of the threshold, or in percentage points for a move; `cooldown` the
     seconds after an alert in which crossings are gathered for the next one, 0 for none. `revision`
     rises with each change of the rule. `armed` is the standing as the database has it. Prices in
-    another `currency` are not compared; None until one was judged that told its own.
+    another `currency` are not compared; None until one was judged that told its own. What it fires
+    goes to the address `mail`, too, once that has confirmed.
     """
 
     owner: str
@@ -57,6 +58,7 @@ class Rule(OwnedRow, frozen=True):
     webhook: str | None
     armed: bool | None
     currency: str | None = None
+    mail: str | None = None
 
 
 class Verdict(NamedTuple):

@@ -31,6 +31,9 @@ OWN_TABLES = (
     "user_tickets",
     "operator_audit",
     "jobs",
+    "mail_addresses",
+    "mail_refusals",
+    "mail_deliveries",
 )
 """All tables that any version of the schema has made, without partitions."""
 

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, url_for
 
+from stockstream.alerts.mail.addresses import LONGEST_ADDRESS, WrongAddress, read_address
 from stockstream.alerts.rule_rows import MOST_RULES, RULES, Wanted
 from stockstream.alerts.rules import USUAL_COOLDOWN, USUAL_HYSTERESIS, Kind, Rule
 from stockstream.alerts.targets import LONGEST_URL, Forbidden, TargetPolicy, check_url
@@ -76,6 +77,7 @@ class RuleGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     webhook: (
         Annotated[str, _schema(format="uri", pattern="^https?://", maxLength=LONGEST_URL)] | None
     ) = None
+    mail: Annotated[str, _schema(format="email", maxLength=LONGEST_ADDRESS)] | None = None
 
 
 class WebhookItem(msgspec.Struct, frozen=True):
@@ -89,7 +91,8 @@ class RuleItem(msgspec.Struct, frozen=True):
     """A rule. `armed` is null until its first price was judged.
 
     Prices in another `currency` are not compared; null until one has told its own. `trouble` is
-    why it cannot fire as things are, null where it can.
+    why it cannot fire as things are, null where it can. What fires is mailed to `mail`, once that
+    address has confirmed.
     """
 
     id: int
@@ -103,6 +106,7 @@ class RuleItem(msgspec.Struct, frozen=True):
     armed: bool | None
     currency: str | None
     trouble: RuleTrouble | None
+    mail: str | None
 
 
 class RuleLimits(msgspec.Struct, frozen=True):
@@ -148,7 +152,9 @@ def alerts_api(parts: Parts) -> Blueprint:
         pace = rule.hysteresis, rule.cooldown
         gone, now = away(parts.tables.feeds.rows), parts.settings.wall_clock_ms()
         trouble = trouble_of(rule, parts.tables, gone, now)
-        return RuleItem(rule.id, *said, *pace, webhook, rule.armed, rule.currency, trouble)
+        return RuleItem(
+            rule.id, *said, *pace, webhook, rule.armed, rule.currency, trouble, rule.mail
+        )
 
     def currency(symbol: Symbol) -> str | None:
         """What its newest price is in: whoever makes a rule has seen that one."""
@@ -252,8 +258,14 @@ def _read(
             check_url(given.webhook, policy)
         except Forbidden as error:
             wrong["webhook"] = str(error)
+    mail = None
+    if given.mail is not None:
+        try:
+            mail = read_address(given.mail)
+        except WrongAddress as error:
+            wrong["mail"] = str(error)
     if wrong:
         raise InvalidFieldError(wrong)
     said = given.kind, given.threshold, given.window
     pace = given.hysteresis, given.cooldown
-    return Wanted(symbol, *said, *pace, given.webhook, currency(symbol))
+    return Wanted(symbol, *said, *pace, given.webhook, currency(symbol), mail)

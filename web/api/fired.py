@@ -67,7 +67,8 @@ ALERT = Parameter(
 
 
 class DeliveryItem(msgspec.Struct, frozen=True):
-    """The state of the call to the webhook: `pending`, `delivered`, or `dead` once it is given up.
+    """The state of the call to the webhook, or of the mail: `pending`, `delivered`, or `dead` once
+    it is given up.
 
     `status` and `reason` are of the last attempt that failed, or of the one that was taken.
     `next_attempt` is null once it has ended, and while an attempt is under way.
@@ -84,11 +85,12 @@ class DeliveryItem(msgspec.Struct, frozen=True):
 class FiredItem(ToldAlert, frozen=True):
     """An alert, as `docs/asyncapi.yaml` describes it, and whether its user has read it.
 
-    `delivery` is null where the rule has no webhook.
+    `delivery` is null where the rule has no webhook, and `mail` where it was mailed to nobody.
     """
 
     read: bool
     delivery: DeliveryItem | None
+    mail: DeliveryItem | None
 
 
 class FiredAnswer(msgspec.Struct, frozen=True):
@@ -157,7 +159,8 @@ def fired_api(parts: Parts) -> Blueprint:
 
 def _fired(stored: StoredAlert) -> FiredItem:
     told_alert = msgspec.structs.asdict(ToldAlert.of(stored.alert))
-    return FiredItem(**told_alert, read=stored.read, delivery=_delivery(stored.delivery))
+    delivery, mail = _delivery(stored.delivery), _delivery(stored.mail)
+    return FiredItem(**told_alert, read=stored.read, delivery=delivery, mail=mail)
 
 
 def _delivery(delivery: Delivery | None) -> DeliveryItem | None:

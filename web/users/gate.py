@@ -53,8 +53,9 @@ OPERATORS = frozenset(
     }
 )
 """What the admin token is for, too."""
-_LOGINS = frozenset({"login", "oidc", "admin"})
-"""Blueprints of pages that lead to a login, and look by themselves who asks for more."""
+_OPEN = frozenset({"login", "oidc", "admin", "mail"})
+"""Blueprints of pages that lead to a login, or are led to by a link in a letter, and look by
+themselves who asks for more."""
 _SCOPES_OF_ROOMS = {
     "admin_api": Scope.ADMIN_READ,
     "chaos_api": Scope.ADMIN_READ,
@@ -132,7 +133,7 @@ def install(app: Quart, access: AdminAccess, *, login_needed: bool) -> None:
 
     @app.before_request
     async def refuse_strangers() -> None:
-        if request.endpoint in NOBODYS or request.blueprint in _LOGINS or request.endpoint is None:
+        if request.endpoint in NOBODYS or request.blueprint in _OPEN or request.endpoint is None:
             return
         principal = current_principal()
         if not principal.scopes and principal.credential is None:

@@ -15,6 +15,7 @@ from stockstream.cli.doctor.bus import look_at_nats
 from stockstream.cli.doctor.findings import ok, skipped
 from stockstream.cli.doctor.identity import look_at_issuer
 from stockstream.cli.doctor.installed import look_at_packages, look_at_python
+from stockstream.cli.doctor.mail import look_at_smtp
 from stockstream.cli.doctor.node import judge_node, judge_spool, judge_upstream
 from stockstream.cli.doctor.provider import ask_polled, ask_pushed, judge_asked
 from stockstream.cli.doctor.running import Check
@@ -80,6 +81,7 @@ def of_the_settings(
         *(_of_upstream(one, settings, node, clocks) for one in upstreams),
         *_of_the_issuer(settings),
         *_of_the_public(settings, node),
+        *_of_mail(settings),
         *_of_traces(configuration),
     ]
 
@@ -260,6 +262,9 @@ def _hosts(settings: Settings, upstreams: Sequence[Upstream]) -> dict[str, str]:
     if settings.operator_webhook is not None:
         host = urlsplit(settings.operator_webhook.get_secret_value()).hostname or ""
         found.setdefault(host, "OPERATOR_WEBHOOK")
+    smtp = part_settings.smtp_server(settings)
+    if smtp is not None:
+        found.setdefault(smtp.host, "SMTP_URL")
     for name in ("public_url", "node_url", "oidc_issuer"):
         url = getattr(settings, name)
         if url is not None:
@@ -273,6 +278,15 @@ def _of_the_issuer(settings: Settings) -> list[Check]:
         return []
     leaves = not names.is_here(urlsplit(issuer).hostname or "")
     return [Check("login", partial(look_at_issuer, issuer), _SLOW_THERE, leaves=leaves)]
+
+
+def _of_mail(settings: Settings) -> list[Check]:
+    server = part_settings.smtp_server(settings)
+    if server is None:
+        return []
+    secret = settings.smtp_password
+    look = partial(look_at_smtp, server, None if secret is None else secret.get_secret_value())
+    return [Check("mail", look, _SLOW_THERE, leaves=not server.is_here)]
 
 
 def _of_the_public(settings: Settings, node: Node) -> list[Check]:

@@ -50,7 +50,12 @@ async def test_a_crossing_is_told_on_the_users_sockets_and_stored_with_what_trig
             assert faults(told, payload_schema("alert")) == []
             assert (told["rule"], told["symbol"], told["price"]) == (number, "AAPL", 100.5)
             (stored,) = await me.until_fired(1)
-            assert {**stored, "type": "alert"} == {**told, "read": False, "delivery": None}
+            assert {**stored, "type": "alert"} == {
+                **told,
+                "read": False,
+                "delivery": None,
+                "mail": None,
+            }
             for price in (99.5, 101.0, 98.0, 100.0):
                 await me.price(AAPL=price)
             await mine.message("alert", 2)

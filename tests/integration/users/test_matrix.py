@@ -50,6 +50,10 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "POST /logout": DOOR,
     "GET /login/oidc": DOOR,
     "GET /login/oidc/return": DOOR,
+    "GET /mail/confirm": DOOR,
+    "POST /mail/confirm": DOOR,
+    "GET /mail/stop": DOOR,
+    "POST /mail/stop": DOOR,
     "GET /account": LOGIN,
     "GET /account/moved": LOGIN,
     "GET /account/password": LOGIN,
@@ -72,6 +76,9 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "GET /api/v1/history/<symbol>": HISTORY,
     "GET /api/v1/ticks/<symbol>": HISTORY,
     "GET /api/v1/indicators/<symbol>": HISTORY,
+    "GET /api/v1/alerts/mail": ROWS,
+    "POST /api/v1/alerts/mail": ROWS,
+    "DELETE /api/v1/alerts/mail/<row:number>": ROWS,
     "GET /api/v1/watchlists": ROWS,
     "POST /api/v1/watchlists": ROWS,
     "GET /api/v1/watchlists/deleted": ROWS,
@@ -137,8 +144,11 @@ BY_A_PROVIDER = {
     "oidc_issuer": "http://127.0.0.1:1",
     "oidc_client_id": "stockstream",
     "oidc_client_secret": "secret",
+    "smtp_url": "smtp://127.0.0.1:1",
+    "mail_from": "alerts@example.com",
+    "public_url": "http://127.0.0.1:1",
 }
-"""Nobody listens there."""
+"""Nobody listens there; but the pages are there."""
 PROXIED = {"X-Forwarded-For": "203.0.113.7"}
 """As a proxy on this machine hands on what another machine has sent."""
 VALUES = {"symbol": "AAPL", "number": "1", "alert": "1", "name": "web", "experiment": "none"}

@@ -58,6 +58,10 @@ def test_every_secret_may_be_in_a_file(
     if name == "OIDC_CLIENT_SECRET":  # of no use alone
         monkeypatch.setenv("OIDC_ISSUER", "https://id.example")
         monkeypatch.setenv("OIDC_CLIENT_ID", "stockstream")
+    if name == "SMTP_PASSWORD":
+        monkeypatch.setenv("SMTP_URL", "smtp://me@mail.example")
+        monkeypatch.setenv("MAIL_FROM", "alerts@example.com")
+        monkeypatch.setenv("PUBLIC_URL", "https://stocks.example")
     for variable, value, place in (
         (f"{name}_FILE", name.lower(), "file"),
         ("CREDENTIALS_DIRECTORY", str(clean), "credential"),

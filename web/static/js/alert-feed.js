@@ -21,6 +21,7 @@ import { isSymbol } from "./symbols.js";
  * @property {number} firedAt ms
  * @property {boolean} read
  * @property {Delivery | null | undefined} delivery null where it is posted nowhere, undefined where nobody has said
+ * @property {Delivery | null | undefined} mail the same of the mail
  */
 
 /**
@@ -33,7 +34,7 @@ import { isSymbol } from "./symbols.js";
  * @property {number | null} endedAt ms
  */
 
-/** @typedef {{id: number, symbol: string, kind: Kind, threshold: number, window: number | null, currency: string | null, cooldown: number, webhook: {url: string, secret: string} | null, trouble: Trouble | null}} Rule */
+/** @typedef {{id: number, symbol: string, kind: Kind, threshold: number, window: number | null, currency: string | null, cooldown: number, webhook: {url: string, secret: string} | null, mail: string | null, trouble: Trouble | null}} Rule */
 
 /** Why a rule cannot fire as things are. `passing`: its market is closed, as markets are. @typedef {{reason: string, passing: boolean}} Trouble */
 
@@ -63,7 +64,8 @@ export class AlertFeed {
       if (known === undefined) fresh.push(alert);
       // What was read here is read, though the server may not know it yet. The socket says nothing of deliveries.
       const delivery = alert.delivery === undefined ? known?.delivery : alert.delivery;
-      this.#alerts.set(alert.id, { ...alert, delivery, read: alert.read || (known?.read ?? false) });
+      const mail = alert.mail === undefined ? known?.mail : alert.mail;
+      this.#alerts.set(alert.id, { ...alert, delivery, mail, read: alert.read || (known?.read ?? false) });
     }
     this.#alerts = new Map(this.alerts.map((alert) => [alert.id, alert]));
     return fresh;
@@ -86,7 +88,8 @@ export function readAlert(m) {
   const reference = typeof m.reference === "number" ? m.reference : null;
   const crossings = typeof m.crossings === "number" ? m.crossings : 1;
   const delivery = m.delivery === undefined ? undefined : readDelivery(m.delivery);
-  return { ...said, id: m.id, price: m.price, reference, crossings, firedAt, read: m.read === true, delivery };
+  const mail = m.mail === undefined ? undefined : readDelivery(m.mail);
+  return { ...said, id: m.id, price: m.price, reference, crossings, firedAt, read: m.read === true, delivery, mail };
 }
 
 /**
@@ -115,7 +118,8 @@ export function readRule(m) {
   const { url, secret } = /** @type {Record<string, unknown>} */ (m.webhook ?? {});
   const webhook = typeof url === "string" && typeof secret === "string" ? { url, secret } : null;
   const cooldown = typeof m.cooldown === "number" ? m.cooldown : 0;
-  return { ...said, id: m.id, cooldown, webhook, trouble: readTrouble(m.trouble) };
+  const mail = typeof m.mail === "string" ? m.mail : null;
+  return { ...said, id: m.id, cooldown, webhook, mail, trouble: readTrouble(m.trouble) };
 }
 
 /**
@@ -175,16 +179,18 @@ export function alertText(alert) {
 
 /**
  * @param {Delivery} delivery
+ * @param {"posted" | "mailed"} [done]
  * @returns {string} "Posted at 10:00:02 UTC", "Not posted yet", "Not posted yet: status 503. Tried 3 times, next at
  *   10:00:09 UTC", "Not posted: status 410. Given up"
  */
-export function deliveryText({ state, attempts, reason, nextAt, endedAt }) {
-  if (state === "delivered") return endedAt === null ? "Posted" : `Posted at ${clockText(endedAt)}`;
+export function deliveryText({ state, attempts, reason, nextAt, endedAt }, done = "posted") {
+  const ended = done === "posted" ? "Posted" : "Mailed";
+  if (state === "delivered") return endedAt === null ? ended : `${ended} at ${clockText(endedAt)}`;
   const why = reason === null ? "" : `: ${reason}`;
-  if (state === "dead") return `Not posted${why}. Given up`;
-  if (attempts === 0) return "Not posted yet";
+  if (state === "dead") return `Not ${done}${why}. Given up`;
+  if (attempts === 0) return `Not ${done} yet`;
   const next = nextAt === null ? "trying again" : `next at ${clockText(nextAt)}`;
-  return `Not posted yet${why}. Tried ${attempts === 1 ? "once" : `${attempts} times`}, ${next}`;
+  return `Not ${done} yet${why}. Tried ${attempts === 1 ? "once" : `${attempts} times`}, ${next}`;
 }
 
 /** @param {number} at ms */

@@ -10,7 +10,7 @@ import { isUnfinished, readNumber } from "./typed-number.js";
 
 /** @typedef {import("./alert-feed.js").Kind} Kind */
 /** @typedef {{symbol: string, kind: Kind, threshold: number, window: number | null}} Said what a rule says */
-/** @typedef {Said & {cooldown: number, webhook: string | null}} Wanted */
+/** @typedef {Said & {cooldown: number, webhook: string | null, mail: string | null}} Wanted */
 
 /**
  * @typedef {object} Options
@@ -29,6 +29,8 @@ export class AlertForm {
   #window = must(document, "#alert-window", HTMLSelectElement);
   #cooldown = must(document, "#alert-cooldown", HTMLSelectElement);
   #webhook = must(document, "#alert-webhook", HTMLInputElement);
+  /** Where the server sends mail. @type {HTMLInputElement | null} */
+  #mail = document.querySelector("input#alert-mail");
   #hint = must(document, "#alert-hint", HTMLElement);
 
   /** @param {Options} options */
@@ -61,15 +63,17 @@ export class AlertForm {
   /**
    * The rule is made.
    * @param {Said & {trouble: import("./alert-feed.js").Trouble | null}} rule
+   * @param {string} more what else has come of it
    */
-  made(rule) {
+  made(rule, more) {
+    if (this.#mail !== null) this.#mail.value = "";
     this.#symbol.value = this.#threshold.value = this.#webhook.value = "";
     this.#threshold.focus();
     const { kind, text } = this.#told(rule);
     const { trouble } = rule;
     const but = trouble === null || this.#options.isUnlisted(rule.symbol) ? "" : ` Not now: ${trouble.reason}.`;
-    this.say(trouble === null || trouble.passing ? kind : "warning", `Added. ${text}${but}`);
-    this.#options.announce(`Added. ${text}${but}`);
+    this.say(trouble === null || trouble.passing ? kind : "warning", `Added. ${text}${but}${more}`);
+    this.#options.announce(`Added. ${text}${but}${more}`);
   }
 
   /** @param {string} text why the server did not take it */
@@ -88,10 +92,12 @@ export class AlertForm {
     const threshold = this.#readThreshold();
     if ("reason" in threshold) return this.#refuse(this.#threshold, threshold.reason);
     const webhook = this.#webhook.value.trim();
+    const mail = this.#mail?.value.trim() ?? "";
     this.#options.onSubmit({
       ...this.#said(symbol.symbol, threshold.value),
       cooldown: Number(this.#cooldown.value),
       webhook: webhook === "" ? null : webhook,
+      mail: mail === "" ? null : mail,
     });
   }
 

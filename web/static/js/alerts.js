@@ -11,6 +11,7 @@ import { must, setText } from "./dom.js";
 import { FollowUp } from "./follow-up.js";
 import { clock } from "./page.js";
 import { ask, itemsIn } from "./rows-api.js";
+import { makeRule } from "./rule-maker.js";
 
 /** @typedef {import("./alert-feed.js").Alert} Alert */
 /** @typedef {import("./alert-feed.js").Rule} Rule */
@@ -45,6 +46,8 @@ export class Alerts {
   });
   /** What becomes of an alert that is to be posted: the socket says nothing of that. */
   #posting = new FollowUp({ clock, look: () => this.#notices.refresh(), isWanted: () => this.#isPosting() });
+  /** How the addresses stand that are mailed to: "asked", "confirmed", "stopped". @type {Map<string, string>} */
+  #addresses = new Map();
   /** Rules were made or removed here so many times. */
   #changes = 0;
   #list = must(document, "#rules", HTMLUListElement);
@@ -114,26 +117,24 @@ export class Alerts {
     if (answer.ok && this.#changes !== before) return this.#readRules();
     if (answer.ok) {
       this.#rules = itemsIn(answer.body, "rules").map(readRule).filter((rule) => rule !== null);
+      if (this.#rules.some(({ mail }) => mail !== null)) await this.#readAddresses();
       this.#paint();
     }
     return answer;
   }
 
+  async #readAddresses() {
+    const answer = await ask(fetch, "GET", "alerts/mail");
+    if (answer.ok) this.#addresses = new Map(itemsIn(answer.body, "addresses").map(({ address, state }) => [String(address), String(state)]));
+  }
+
   /** @param {import("./alert-form.js").Wanted} wanted */
-  async #make({ symbol, kind, threshold, window, cooldown, webhook }) {
-    const answer = await ask(fetch, "POST", "alerts/rules", {
-      symbol,
-      kind,
-      threshold,
-      cooldown,
-      ...(window === null ? {} : { window, hysteresis: Math.min(0.1, threshold / 2) }),
-      ...(webhook === null ? {} : { webhook }),
-    });
-    if (!answer.ok) return this.#form.refused(`Not added: ${answer.reason}.`);
-    const rule = readRule(/** @type {Record<string, unknown>} */ (answer.body));
-    if (rule === null) return;
-    this.#put(rule);
-    this.#form.made(rule);
+  async #make(wanted) {
+    const made = await makeRule(wanted, this.#form);
+    if (made === null) return;
+    if (made.rule.mail !== null) await this.#readAddresses();
+    this.#put(made.rule);
+    this.#form.made(made.rule, made.more);
   }
 
   /** @param {Rule} rule */
@@ -186,7 +187,10 @@ export class Alerts {
 
   #isPosting() {
     const hasWebhook = this.#rules.some((rule) => rule.webhook !== null);
-    return this.#notices.alerts.some(({ delivery }) => (delivery === undefined ? hasWebhook : delivery?.state === "pending"));
+    const hasMail = this.#rules.some((rule) => rule.mail !== null);
+    return this.#notices.alerts.some(
+      ({ delivery, mail }) => (delivery === undefined ? hasWebhook : delivery?.state === "pending") || (mail === undefined ? hasMail : mail?.state === "pending"),
+    );
   }
 
   #paint() {
@@ -194,7 +198,7 @@ export class Alerts {
     this.#options.onUnread(unread);
     for (const sum of this.#sums) setText(sum, unreadText);
     const { rule: focusedRule, alert: focusedAlert } = document.activeElement instanceof HTMLElement ? document.activeElement.dataset : {};
-    this.#list.replaceChildren(...this.#rules.map(ruleItem));
+    this.#list.replaceChildren(...this.#rules.map((rule) => ruleItem(rule, this.#addresses.get(rule.mail ?? "") ?? "")));
     this.#list.hidden = this.#rules.length === 0;
     this.#fired.replaceChildren(...alerts.map(firedItem));
     // Both are painted anew whenever something was heard, also while somebody is about to press a button in them.
@@ -212,10 +216,16 @@ export class Alerts {
   }
 }
 
-/** @param {Rule} rule */
-function ruleItem(rule) {
+/** What is said of an address that nothing is mailed to. @type {Record<string, string>} */
+const NOT_MAILED = { asked: ", once it has confirmed", stopped: ", which wants no more" };
+
+/**
+ * @param {Rule} rule
+ * @param {string} address how the one stands that it mails to
+ */
+function ruleItem(rule, address) {
   const item = fromTemplate("#rule-template");
-  setText(must(item, '[data-part="text"]', HTMLElement), `${ruleText(rule)}, ${paceText(rule)}`);
+  setText(must(item, '[data-part="text"]', HTMLElement), `${ruleText(rule)}, ${paceText(rule)}${rule.mail === null ? "" : `, mailed to ${rule.mail}${NOT_MAILED[address] ?? ""}`}`);
   const trouble = must(item, '[data-part="trouble"]', HTMLElement);
   trouble.hidden = rule.trouble === null;
   trouble.dataset.passing = String(rule.trouble?.passing ?? true);
@@ -242,7 +252,11 @@ function firedItem(alert) {
   link.href = address(`/s/${encodeURIComponent(alert.symbol)}`);
   setText(link, alertText(alert));
   must(item, '[data-part="new"]', HTMLElement).hidden = alert.read;
-  const { delivery } = alert;
+  const { delivery, mail } = alert;
+  const mailed = must(item, '[data-part="mail"]', HTMLElement);
+  mailed.hidden = !mail;
+  mailed.dataset.state = mail?.state ?? "";
+  setText(mailed, mail ? deliveryText(mail, "mailed") : "");
   const line = must(item, '[data-part="delivery"]', HTMLElement);
   line.hidden = !delivery;
   if (!delivery) return item;

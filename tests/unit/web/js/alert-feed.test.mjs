@@ -35,6 +35,18 @@ describe("alerts from the socket", () => {
   });
 });
 
+describe("mail", () => {
+  it("is told as posting is, and an alert from the socket says nothing of it", () => {
+    const mail = { state: "dead", attempts: 1, reason: "550 nobody", next_attempt: null, ended_at: null };
+    const feed = new AlertFeed();
+    feed.take([alert(1, { delivery: null, mail })]);
+    feed.take([alert(1)]);
+    assert.equal(deliveryText(feed.alerts[0].mail, "mailed"), "Not mailed: 550 nobody. Given up");
+    assert.equal(deliveryText({ ...mail, state: "delivered", endedAt: null }, "mailed"), "Mailed");
+    assert.equal(readRule({ ...fired(1), id: 1, mail: "me@a.example" }).mail, "me@a.example");
+  });
+});
+
 describe("the feed", () => {
   it("has each alert once, the newest first, whichever way it came", () => {
     const feed = new AlertFeed();

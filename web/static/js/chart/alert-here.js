@@ -7,6 +7,7 @@ import { AlertForm } from "../alert-form.js";
 import { must, setText } from "../dom.js";
 import { price } from "../format.js";
 import { ask, itemsIn } from "../rows-api.js";
+import { makeRule } from "../rule-maker.js";
 
 /** @typedef {import("../alert-feed.js").Rule} Rule */
 
@@ -73,20 +74,12 @@ export class AlertHere {
   }
 
   /** @param {import("../alert-form.js").Wanted} wanted */
-  async #make({ symbol, kind, threshold, window, cooldown, webhook }) {
-    const answer = await ask(fetch, "POST", "alerts/rules", {
-      symbol,
-      kind,
-      threshold,
-      cooldown,
-      ...(window === null ? {} : { window, hysteresis: Math.min(0.1, threshold / 2) }),
-      ...(webhook === null ? {} : { webhook }),
-    });
-    if (!answer.ok) return this.#form.refused(`Not added: ${answer.reason}.`);
-    const rule = readRule(/** @type {Record<string, unknown>} */ (answer.body));
-    if (rule === null) return;
+  async #make(wanted) {
+    const made = await makeRule(wanted, this.#form);
+    if (made === null) return;
+    const { rule, more } = made;
     // Not as if it were typed: what was said of the rule stays.
-    this.#form.made(rule);
+    this.#form.made(rule, more);
     must(this.#dialog, "#alert-symbol", HTMLInputElement).value = this.#options.symbol;
     if (rule.symbol === this.#options.symbol) this.#put([...this.#rules, rule]);
     this.#options.onMade();

@@ -1,0 +1,220 @@
+"""Addresses of users as rows: asked, confirmed, stopped, forgotten.
+
+Anybody may make themselves a user, so nobody's word counts for an address but that of who reads
+its mail. The question itself is mail that nobody has asked for: there are few of them to an
+address in a day, whoever asks, and few in all in an hour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+
+from stockstream.database.query import Purpose, Query
+from stockstream.users.rows import RowRefusal
+
+if TYPE_CHECKING:
+    from stockstream.database.query import Connection, Row
+
+MOST_ADDRESSES = 5
+"""Of a user."""
+QUESTIONS_A_DAY = 3
+"""To an address, whoever asks."""
+QUESTIONS_AN_HOUR = 300
+"""In all: who has many users, and writes to many, is stopped here."""
+
+_SELECT = "SELECT id, address, confirmed_at, stopped_at FROM mail_addresses "
+_ALL = _SELECT + "WHERE owner = $1 AND deleted_at IS NULL ORDER BY address"
+_SAME = _SELECT + "WHERE owner = $1 AND address = $2 AND deleted_at IS NULL"
+_ONE = _SELECT + "WHERE id = $1 AND deleted_at IS NULL"
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext('mail ' || $1))"
+_HAS = "SELECT count(*) FROM mail_addresses WHERE owner = $1 AND deleted_at IS NULL"
+_REFUSED = "SELECT EXISTS (SELECT FROM mail_refusals WHERE address = lower($1))"
+_ASKED = """
+SELECT count(*) FROM mail_deliveries d JOIN mail_addresses a ON a.id = address_id
+WHERE alert_id IS NULL AND lower(address) = lower($1) AND d.created_at > now() - interval '1 day'
+"""
+_ASKED_IN_ALL = """
+SELECT count(*) FROM (
+    SELECT FROM mail_deliveries
+    WHERE alert_id IS NULL AND created_at > now() - interval '1 hour' LIMIT $1) found
+"""
+_ASK = """
+INSERT INTO mail_addresses (owner, address) VALUES ($1, $2)
+ON CONFLICT (owner, address)
+DO UPDATE SET confirmed_at = NULL, stopped_at = NULL, deleted_at = NULL
+RETURNING id, address, confirmed_at, stopped_at
+"""
+_QUESTION = "INSERT INTO mail_deliveries (address_id) VALUES ($1)"
+_CONFIRM = """
+UPDATE mail_addresses SET confirmed_at = coalesce(confirmed_at, now())
+WHERE id = $1 AND deleted_at IS NULL AND stopped_at IS NULL
+RETURNING id, address, confirmed_at, stopped_at
+"""
+_STOP = """
+UPDATE mail_addresses SET stopped_at = now(), confirmed_at = NULL
+WHERE id = ANY($1) AND stopped_at IS NULL
+"""
+_FORGET = """
+UPDATE mail_addresses SET deleted_at = now(), confirmed_at = NULL
+WHERE id = $1 AND owner = $2 AND deleted_at IS NULL RETURNING id
+"""
+_GIVE_UP = """
+UPDATE mail_deliveries SET state = 'dead', reason = $2, ended_at = now(), claimed_by = NULL
+WHERE address_id = ANY($1) AND state = 'pending'
+"""
+_REFUSE = """
+INSERT INTO mail_refusals (address) SELECT lower(address) FROM mail_addresses WHERE id = $1
+ON CONFLICT DO NOTHING
+"""
+_SAME_ADDRESS = """
+SELECT o.id FROM mail_addresses a JOIN mail_addresses o ON lower(o.address) = lower(a.address)
+WHERE a.id = $1
+"""
+
+MISSING = RowRefusal(None, "there is no such address")
+TOO_MANY = RowRefusal("address", f"at most {MOST_ADDRESSES} addresses")
+REFUSED = RowRefusal("address", "who reads it wants no mail from here")
+ASKED_TOO_OFTEN = RowRefusal(
+    "address", f"was asked {QUESTIONS_A_DAY} times within a day: see its mail, also the spam"
+)
+BUSY = RowRefusal("address", "too many addresses are asked just now: try again in an hour")
+
+
+class AddressState(StrEnum):
+    """Whether alerts go to an address: it was asked, it has confirmed, or wants no more."""
+
+    ASKED = "asked"
+    CONFIRMED = "confirmed"
+    STOPPED = "stopped"
+
+
+class MailAddress(msgspec.Struct, frozen=True):
+    """An address of a user."""
+
+    id: int
+    address: str
+    state: AddressState
+
+
+@dataclass(frozen=True, slots=True)
+class FetchAddresses(Query[list[MailAddress]]):
+    """A user's addresses."""
+
+    owner: str
+    purpose: ClassVar[Purpose] = Purpose.ROWS
+
+    async def run(self, connection: Connection) -> list[MailAddress]:
+        """Ask."""
+        return [_read(row) for row in await connection.fetch(_ALL, self.owner)]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchAddress(Query[MailAddress | None]):
+    """One that a link names."""
+
+    number: int
+    purpose: ClassVar[Purpose] = Purpose.ROWS
+
+    async def run(self, connection: Connection) -> MailAddress | None:
+        """Ask."""
+        row = await connection.fetchrow(_ONE, self.number)
+        return None if row is None else _read(row)
+
+
+@dataclass(frozen=True, slots=True)
+class AskAddress(Query[MailAddress | RowRefusal]):
+    """Have an address asked whether alerts may come; one that has confirmed is not asked again."""
+
+    owner: str
+    address: str
+    purpose: ClassVar[Purpose] = Purpose.ROWS
+
+    async def run(self, connection: Connection) -> MailAddress | RowRefusal:
+        """Do it: the letter waits in the queue."""
+        async with connection.transaction():
+            # One after another, those of a user and those to an address: so the limits hold.
+            for what in sorted((self.owner, self.address.lower())):
+                await connection.execute(_LOCK, what)
+            row = await connection.fetchrow(_SAME, self.owner, self.address)
+            if row is not None and row["confirmed_at"] is not None:
+                return _read(row)
+            refusal = await self._refusal(connection, known=row is not None)
+            if refusal is not None:
+                return refusal
+            row = await connection.fetchrow(_ASK, self.owner, self.address)
+            assert row is not None  # noqa: S101 - it returns what it has written
+            await connection.execute(_QUESTION, row["id"])
+            return _read(row)
+
+    async def _refusal(self, connection: Connection, *, known: bool) -> RowRefusal | None:
+        if not known and await connection.fetchval(_HAS, self.owner) >= MOST_ADDRESSES:
+            return TOO_MANY
+        if await connection.fetchval(_REFUSED, self.address):
+            return REFUSED
+        if await connection.fetchval(_ASKED, self.address) >= QUESTIONS_A_DAY:
+            return ASKED_TOO_OFTEN
+        if await connection.fetchval(_ASKED_IN_ALL, QUESTIONS_AN_HOUR) >= QUESTIONS_AN_HOUR:
+            return BUSY
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetAddress(Query[int | RowRefusal]):
+    """A user wants nothing to be mailed there any more."""
+
+    owner: str
+    number: int
+    purpose: ClassVar[Purpose] = Purpose.ROWS
+
+    async def run(self, connection: Connection) -> int | RowRefusal:
+        """Do it; what waits is given up."""
+        async with connection.transaction():
+            found: int | None = await connection.fetchval(_FORGET, self.number, self.owner)
+            if found is None:
+                return MISSING
+            await connection.execute(_GIVE_UP, [found], "the address was removed")
+            return found
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmAddress(Query[bool]):
+    """Who reads the mail lets alerts come; False where that is over."""
+
+    number: int
+    purpose: ClassVar[Purpose] = Purpose.ROWS
+
+    async def run(self, connection: Connection) -> bool:
+        """Do it."""
+        return await connection.fetchrow(_CONFIRM, self.number) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class StopAddress(Query[None]):
+    """Who reads the mail wants no more of it: of this user, or with `all_of_it` of anybody here,
+    not even a question.
+    """
+
+    number: int
+    all_of_it: bool = False
+    purpose: ClassVar[Purpose] = Purpose.ROWS
+
+    async def run(self, connection: Connection) -> None:
+        """Do it; may come twice."""
+        async with connection.transaction():
+            numbers = [self.number]
+            if self.all_of_it:
+                await connection.execute(_REFUSE, self.number)
+                numbers = [row["id"] for row in await connection.fetch(_SAME_ADDRESS, self.number)]
+            await connection.execute(_STOP, numbers)
+            await connection.execute(_GIVE_UP, numbers, "who reads it wants no more")
+
+
+def _read(row: Row) -> MailAddress:
+    state = AddressState.ASKED if row["confirmed_at"] is None else AddressState.CONFIRMED
+    if row["stopped_at"] is not None:
+        state = AddressState.STOPPED
+    return MailAddress(row["id"], row["address"], state)

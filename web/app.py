@@ -28,6 +28,9 @@ from web.api.docs import docs
 from web.api.fired import fired_api
 from web.api.history import history_api
 from web.api.indicators import indicators_api
+from web.api.list_files import LARGEST_BODY as LARGEST_LIST_FILE
+from web.api.list_files import PATH as LIST_FILE_PATH
+from web.api.list_files import list_files_api
 from web.api.mail import mail_api
 from web.api.quotes import api
 from web.api.rows import RowConverter
@@ -52,6 +55,7 @@ from web.security import (
     transport_headers,
 )
 from web.server import serve_static, websocket_class, wire_of
+from web.sized_request import sized_request
 from web.users.access import install as install_users
 from web.users.account import account
 from web.users.account_tokens import account_tokens
@@ -98,6 +102,7 @@ def create_app(
     """Build the app for one life of `web`; `statistics` are those of the server it runs on."""
     app = QuartTrio(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.request_class = sized_request({LIST_FILE_PATH: LARGEST_LIST_FILE})
     front_end = parts.settings.front_end
     serve_static(app, front_end, "/static")
     app.jinja_env.globals["asset_version"] = front_end.version
@@ -137,6 +142,7 @@ def create_app(
     app.register_blueprint(cluster(parts.tables, token_needed=token_needed(parts.settings)))
     app.register_blueprint(health(parts.tables, parts.settings.traffic, now))
     app.register_blueprint(watchlists_api(parts.database))
+    app.register_blueprint(list_files_api(parts))
     app.register_blueprint(alerts_api(parts))
     app.register_blueprint(fired_api(parts))
     app.register_blueprint(mail_api(parts))

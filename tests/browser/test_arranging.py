@@ -10,6 +10,8 @@ from tests.browser.dashboard import tab_beside
 from tests.browser.test_lists import chosen, is_patch, make_list
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Locator, Page
 
     from tests.browser.conftest import Visit
@@ -165,3 +167,44 @@ def test_a_list_has_an_address_which_another_window_opens(keeping: Server, visit
     me.page.goto(f"{keeping.url}/?list=999999")
     expect(me.page.get_by_test_id("list-note")).to_contain_text("no list with the number 999999")
     assert "list=999999" not in me.page.url
+
+
+def test_a_list_is_imported_after_a_look_and_saved(
+    keeping: Server, visit: Visit, tmp_path: Path
+) -> None:
+    """What would be added, what is not understood and where; then it is there, in its sections. A
+    paste as well as a file; what was saved is what is read.
+    """
+    me = visit(keeping.url)
+    me.subscribe("AAPL")
+    make_list(me, "Mine")
+    me.page.get_by_text("Files", exact=True).click()
+    me.page.get_by_role("button", name="Import").click()
+    dialog = me.page.get_by_role("dialog", name="Import symbols")
+    dialog.get_by_role("button", name="Look at it").click()
+    expect(dialog.get_by_role("status")).to_have_text("Choose a file, or paste the symbols.")
+    dialog.get_by_label("Or paste it").fill("AAPL,###Tech,NASDAQ:MSFT,XXX:FOO,\n###Cars,TSLA")
+    dialog.get_by_role("button", name="Look at it").click()
+    expect(dialog.get_by_role("status")).to_have_text(
+        "2 symbols would be added, 1 is on the list already, 1 not understood."
+    )
+    expect(me.page.get_by_test_id("import-told")).to_have_text(
+        "Line 1: XXX:FOO: the exchange XXX is not known here"
+    )
+    with me.page.expect_response(is_patch):
+        dialog.get_by_role("button", name="Add 2 symbols").click()
+    expect_lines(me.page, "AAPL", "#Tech", "MSFT", "#Cars", "TSLA")
+    me.expect_changes("MSFT", 1)
+    with me.page.expect_download() as saved:
+        me.page.get_by_role("button", name="Save as CSV").click()
+    file = tmp_path / saved.value.suggested_filename
+    assert file.name == "Mine.csv"
+    saved.value.save_as(file)
+    make_list(me, "Again", copy=False)
+    me.page.get_by_role("button", name="Import").click()
+    dialog.get_by_label("File").set_input_files(file)
+    dialog.get_by_role("button", name="Add 3 symbols").click()
+    expect_lines(me.page, "AAPL", "#Tech", "MSFT", "#Cars", "TSLA")
+    with me.page.expect_download() as saved:
+        me.page.get_by_role("button", name="Save for TradingView").click()
+    assert saved.value.path().read_text() == "AAPL,###Tech,MSFT,###Cars,TSLA\n"

@@ -29,7 +29,7 @@ class RowConverter(BaseConverter):
     answered with 404 in place of 405.
     """
 
-    regex = r"(?!deleted\Z)[^/]+"
+    regex = r"(?!(?:deleted|read|write)\Z)[^/]+"
     part_isolating = True
 
 

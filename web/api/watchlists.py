@@ -89,8 +89,8 @@ class DeletedWatchlists(msgspec.Struct, frozen=True):
     watchlists: list[DeletedWatchlist]
 
 
-# Schemas for the document. `_read` and the functions below it check them, and name everything that
-# is wrong at once.
+# Schemas for the document. `read_list_change` and the functions below it check them, and name
+# everything that is wrong at once.
 Name = Annotated[
     str, Meta(extra_json_schema={"minLength": 1, "maxLength": LONGEST_NAME, "pattern": r"\S"})
 ]
@@ -157,7 +157,7 @@ def watchlists_api(database: ActorRef) -> Blueprint:
     @documented(WatchlistItem, status=201, body=NewWatchlist, errors=NEW_ERRORS, user=True)
     async def create() -> Response:
         """Make a list; `Location` says where it is."""
-        change = _read(await read_body(NewWatchlist))
+        change = read_list_change(await read_body(NewWatchlist))
         require_new_row_allowed()
         wanted = change.of(NO_LIST)
         row = await ask_row(database, CreateRow(WATCHLISTS, current_user(), wanted))
@@ -180,7 +180,7 @@ def watchlists_api(database: ActorRef) -> Blueprint:
     @documented(WatchlistItem, ROW, body=NewWatchlist, errors=CHANGE_ERRORS, user=True)
     async def replace(asked: Asked) -> Response:
         """Replace a list."""
-        change = _read(await read_body(NewWatchlist))
+        change = read_list_change(await read_body(NewWatchlist))
         return await answered(ChangeRow(WATCHLISTS, current_user(), asked[ROW], change.of))
 
     @blueprint.patch("/<row:number>")
@@ -216,7 +216,12 @@ def watchlists_api(database: ActorRef) -> Blueprint:
     return blueprint
 
 
-def _read(given: NewWatchlist) -> ListChange:
+def read_list_change(given: NewWatchlist) -> ListChange:
+    """The list that a body asks for, as a change of another.
+
+    Raises:
+        InvalidFieldError: naming everything that is wrong.
+    """
     wrong: dict[str, str] = {}
     name = _read_name(given.name, wrong)
     symbols = _read_symbols("symbols", given.symbols, wrong)

@@ -119,6 +119,11 @@ export class Lists {
     return this.arrangement.symbols;
   }
 
+  /** Which list is chosen; no id for this browser's. */
+  get chosen() {
+    return { id: this.#book.chosen, name: this.#book.active?.name ?? "Watch list" };
+  }
+
   /** How many symbols the list that is chosen can hold. */
   get most() {
     return this.#book.active === null ? MAX_SYMBOLS : this.#most;

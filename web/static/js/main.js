@@ -12,6 +12,7 @@ import { must, setText } from "./dom.js";
 import { enumerate } from "./format.js";
 import { bindKeyboard } from "./keyboard.js";
 import { KnownSymbols } from "./known-symbols.js";
+import { ListFiles } from "./list-files.js";
 import { LISTS_KEY, Lists } from "./lists.js";
 import { LivePage } from "./live-page.js";
 import { Offers } from "./offers.js";
@@ -148,6 +149,17 @@ const lists = new Lists({
   },
   onDeleted: (undoable) => toast.offer(undoable),
   announce: (text) => page.say(text),
+});
+
+new ListFiles({
+  list: () => lists.arrangement,
+  what: () => lists.chosen,
+  most: () => lists.most,
+  onImported: (list) => {
+    lists.edited(list);
+    show(lists.arrangement);
+  },
+  tell: (text) => page.say(text),
 });
 
 const arranging = new Arranging({

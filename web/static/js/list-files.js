@@ -1,0 +1,151 @@
+/**
+ * A list as a file: read with a look at what it would do, and saved. The server reads and writes them, for
+ * programs as well.
+ */
+import { must, setText } from "./dom.js";
+import { planOf, readAnswer, sentenceOf } from "./list-import.js";
+import { ask } from "./rows-api.js";
+
+/** @typedef {import("./arrangement.js").Arrangement} Arrangement */
+/** @typedef {import("./list-import.js").Plan} Plan */
+
+/** As much as the server reads. */
+const MOST_BYTES = 192 * 1024;
+
+/**
+ * @typedef {object} Options
+ * @property {() => Arrangement} list that is shown
+ * @property {() => {id: number | null, name: string}} what which list that is
+ * @property {() => number} most symbols that it can hold
+ * @property {(list: Arrangement) => void} onImported
+ * @property {(text: string) => void} tell
+ */
+
+export class ListFiles {
+  #options;
+  #dialog = must(document, "#import-dialog", HTMLDialogElement);
+  #file = must(this.#dialog, "#import-file", HTMLInputElement);
+  #text = must(this.#dialog, "#import-text", HTMLTextAreaElement);
+  #hint = must(this.#dialog, "#import-hint", HTMLElement);
+  #told = must(this.#dialog, "#import-told", HTMLUListElement);
+  #add = must(this.#dialog, "#import-add", HTMLButtonElement);
+  /** @type {Plan | null} */
+  #plan = null;
+
+  /** @param {Options} options */
+  constructor(options) {
+    this.#options = options;
+    must(document, "#list-import", HTMLButtonElement).addEventListener("click", () => this.#open());
+    for (const button of document.querySelectorAll("#list-more [data-format]")) {
+      button.addEventListener("click", () => void this.#save(button.getAttribute("data-format") ?? "csv"));
+    }
+    must(this.#dialog, "form", HTMLFormElement).addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#look();
+    });
+    must(this.#dialog, '[data-part="cancel"]', HTMLButtonElement).addEventListener("click", () => this.#dialog.close());
+    for (const field of [this.#file, this.#text]) field.addEventListener("input", () => this.#forget());
+    this.#file.addEventListener("change", () => void this.#look());
+    this.#add.addEventListener("click", () => this.#import());
+  }
+
+  #open() {
+    this.#file.value = this.#text.value = "";
+    this.#forget();
+    this.#dialog.showModal();
+  }
+
+  #forget() {
+    this.#plan = null;
+    this.#add.hidden = true;
+    this.#told.replaceChildren();
+    this.#say("none", "");
+  }
+
+  async #look() {
+    this.#forget();
+    const [file] = this.#file.files ?? [];
+    if (file === undefined && this.#text.value.trim() === "") return this.#say("error", "Choose a file, or paste the symbols.");
+    if (file !== undefined && file.size > MOST_BYTES) return this.#say("error", `The file is larger than ${MOST_BYTES / 1024} KB.`);
+    const bytes = file === undefined ? new TextEncoder().encode(this.#text.value) : await bytesOf(file);
+    if (bytes === null) return this.#say("error", "The file cannot be read.");
+    const answer = await ask(fetch, "POST", "watchlists/read", { content: base64(bytes) });
+    if (!answer.ok) return this.#say("error", `Not read: ${answer.reason}.`);
+    const { entries, unread } = readAnswer(answer.body);
+    const plan = planOf(this.#options.list(), entries, unread, this.#options.most());
+    this.#plan = plan;
+    this.#say(plan.unread.length + plan.left.length > 0 ? "warning" : "none", sentenceOf(plan));
+    this.#told.replaceChildren(
+      ...plan.unread.map(({ line, text, reason }) => item(`Line ${line}: ${text}`, reason)),
+      ...(plan.left.length > 0 ? [item(`No room for ${plan.left.join(", ")}`, `the list holds ${this.#options.most().toLocaleString("en-US")} symbols`)] : []),
+    );
+    const grown = plan.list.sections.length > this.#options.list().sections.length;
+    this.#add.hidden = plan.added.length === 0 && !grown;
+    setText(this.#add, plan.added.length === 0 ? "Add the sections" : `Add ${plan.added.length} ${plan.added.length === 1 ? "symbol" : "symbols"}`);
+    if (!this.#add.hidden) this.#add.focus();
+  }
+
+  #import() {
+    if (this.#plan === null) return;
+    // The list may have changed since somebody looked.
+    const { list, added } = this.#plan;
+    this.#dialog.close();
+    this.#options.onImported(list);
+    this.#options.tell(`${added.length} ${added.length === 1 ? "symbol" : "symbols"} added.`);
+  }
+
+  /** @param {string} format */
+  async #save(format) {
+    const { name } = this.#options.what();
+    const { symbols, sections } = this.#options.list();
+    // As it is shown: what was changed a moment ago may not be with the server yet.
+    const answer = await ask(fetch, "POST", `watchlists/write?format=${format}`, { name, symbols, sections });
+    if (!answer.ok) return this.#options.tell(`Not saved: ${answer.reason}.`);
+    const { file_name: file, media_type: type, text } = /** @type {Record<string, string>} */ (answer.body);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text ?? ""], { type: type ?? "text/plain" }));
+    link.download = file ?? "list.txt";
+    link.click();
+    // The browser has begun to save it by then, and holds it by itself.
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  }
+
+  /**
+   * @param {"none" | "warning" | "error"} kind
+   * @param {string} text
+   */
+  #say(kind, text) {
+    this.#hint.dataset.kind = kind;
+    setText(this.#hint, text);
+  }
+}
+
+/**
+ * @param {File} file
+ * @returns {Promise<Uint8Array | null>}
+ */
+async function bytesOf(file) {
+  try {
+    return new Uint8Array(await file.arrayBuffer());
+  } catch {
+    // It is gone, or may not be read.
+    return null;
+  }
+}
+
+/** @param {Uint8Array} bytes */
+function base64(bytes) {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
+/**
+ * @param {string} what
+ * @param {string} why
+ */
+function item(what, why) {
+  const element = document.createElement("li");
+  element.textContent = `${what}: ${why}`;
+  return element;
+}

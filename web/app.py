@@ -141,8 +141,8 @@ def create_app(
     app.register_blueprint(metrics(parts, clients.admission.statistics, statistics))
     app.register_blueprint(cluster(parts.tables, token_needed=token_needed(parts.settings)))
     app.register_blueprint(health(parts.tables, parts.settings.traffic, now))
-    app.register_blueprint(watchlists_api(parts.database))
-    app.register_blueprint(list_files_api(parts))
+    for rows in (watchlists_api(parts.database), list_files_api(parts)):
+        app.register_blueprint(rows)
     app.register_blueprint(alerts_api(parts))
     app.register_blueprint(fired_api(parts))
     app.register_blueprint(mail_api(parts))

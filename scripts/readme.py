@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from stockstream.application import Addresses, build
 from stockstream.cli.config import markdown_table
 from stockstream.config import Settings
+from stockstream.jobs.schedule import Every
 from stockstream.sources import read_providers
 from stockstream.upstreams import Upstream
 from supervision import ChildSpec, Kind, Supervisor
@@ -45,6 +46,8 @@ WHAT = {
     "root/history/roll_ups": "the job that makes candles of hours and days",
     "root/history/retention": "the job that makes partitions ahead, drops old ones",
     "root/history/purge": "the job that deletes old rows of users",
+    "root/history/backups": "the job that makes backups; only with BACKUP_SCHEDULE",
+    "root/history/log_archive": "keeps the log for restores to a moment; with it",
     "root/history/first_prices": "asks for the first price of each symbol's day",
     "root/history/backup_notes": "knows when the last backup was made",
     "root/cluster": "with other nodes; only with CLUSTER_NATS_URL",
@@ -102,6 +105,7 @@ def tree_picture() -> str:
     nats = SecretStr("nats://localhost")
     providers = read_providers("stub=kraken://")
     full = {"chaos_enabled": True, "cluster_nats_url": nats, "providers": providers}
+    full |= {"backup_schedule": Every(3600), "backup_directory": Path("backups")}
     everything = list(nodes(_built(full)))
     always = {path for path, _spec in nodes(_built({"stock_api_url": "sim://"}))}
     rows = {path: row for row, (path, _spec) in enumerate(everything)}

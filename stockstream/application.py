@@ -9,7 +9,8 @@ root                          one_for_one
 ├─ database                   postgres (embedded) · gateway
 ├─ users                      doorkeeper · audit · identity_provider (with OIDC_ISSUER)
 ├─ history                    recorder · first_prices · backup_notes · and its jobs: roll_ups ·
-│                             retention · purge
+│                             retention · purge · backups (with BACKUP_SCHEDULE, and then
+│                             log_archive)
 ├─ cluster                    bus · membership; absent without CLUSTER_NATS_URL
 ├─ market                     router (with PROVIDERS) · streamer ·
 │                             feeds: for each upstream its circuit_breaker · feed
@@ -48,8 +49,10 @@ from stockstream.delivery.broadcaster import Broadcaster, Framing
 from stockstream.delivery.lanes import Connections, Patience
 from stockstream.delivery.subscription_manager import SubscriptionManager
 from stockstream.epochs import claim_epoch
+from stockstream.history.backing_up import backup_job
 from stockstream.history.backup_notes_actor import BackupNotesReader
 from stockstream.history.first_prices import FirstPrices
+from stockstream.history.log_archive import LogArchive
 from stockstream.history.recorder import Recorder
 from stockstream.history.retention import upkeep_jobs
 from stockstream.jobs.job import Job, Runner
@@ -178,7 +181,7 @@ def build(
         ChildSpec("pubsub", partial(PubSub, subscribers)),
         _database(current, tables, asyncio_thread, addresses),
         _users(current, tables),
-        _history(settings, tables),
+        _history(current, tables),
         # Below history: at a stop it says goodbye as soon as nothing is fetched any more.
         *([_cluster(current, addresses, tables, upstreams, asyncio_thread)] if clustered else []),
         _market(current, tables, upstreams),
@@ -233,7 +236,8 @@ def _users(current: Current, tables: Tables) -> ChildSpec:
     return _one_for_one("users", children)
 
 
-def _history(settings: Settings, tables: Tables) -> ChildSpec:
+def _history(current: Current, tables: Tables) -> ChildSpec:
+    settings = current.settings
     recorder = partial(Recorder, part_settings.recorder(settings), tables.outbox, tables.recorder)
     first_prices = partial(FirstPrices, tables.quotes, tables.recorder)
     notes = partial(BackupNotesReader, settings.data_directory, tables.backed_up)
@@ -242,6 +246,13 @@ def _history(settings: Settings, tables: Tables) -> ChildSpec:
         part_settings.purge(settings).step,
         tables.upstream_clocks,
     )
+    more = []
+    backups = part_settings.backups(settings, lambda: current.settings)
+    if backups is not None:
+        jobs.append(backup_job(backups))
+        if backups.kind != "dump":
+            archive = partial(LogArchive, backups.directory, backups.address, tables.log_archive)
+            more.append(ChildSpec("log_archive", archive))
     runner = Runner(part_settings.node_name(settings))
     return _one_for_one(
         "history",
@@ -250,6 +261,7 @@ def _history(settings: Settings, tables: Tables) -> ChildSpec:
             *(ChildSpec(job.name, partial(Job, job, runner, tables.jobs)) for job in jobs),
             ChildSpec("first_prices", first_prices),
             ChildSpec("backup_notes", notes),
+            *more,
         ],
     )
 

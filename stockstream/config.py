@@ -30,8 +30,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from stockstream.alerts.mail.places import read_sender, read_smtp_url
 from stockstream.alerts.targets import Forbidden, TargetPolicy, check_url
 from stockstream.data_places import default_directory
+from stockstream.database.backups.keeping import Keep, read_keep
 from stockstream.database.url import read_database_url
 from stockstream.http_client import host_of
+from stockstream.jobs.schedule import Daily, Every, read_schedule
 from stockstream.masks import MASK, without_secrets
 from stockstream.quotes import Symbol, parse_symbol
 from stockstream.regular_files import read_regular
@@ -79,6 +81,17 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
+
+
+def _schedule(value: object) -> object:
+    return read_schedule(value) if isinstance(value, str) else value
+
+
+def _keep(value: object) -> object:
+    return read_keep(value) if isinstance(value, str) else value
+
+
+BackupSchedule = Annotated[Every | Daily | None, NoDecode, BeforeValidator(_schedule)]
 
 
 def _each(check: Callable[[str], T]) -> BeforeValidator:
@@ -511,6 +524,22 @@ class Settings(BaseSettings):
     retain_audit: Annotated[float, Field(ge=1)] = _backends(
         365, "Days that the audit of users' changes is kept."
     )
+    backup_directory: Path | None = _backends(
+        None, "Folder of backups; several nodes need the same one.", "none"
+    )
+    backup_schedule: Annotated[Every | Daily | None, NoDecode, BeforeValidator(_schedule)] = (
+        _backends(
+            None, "When backups are made: `every 6h`, `03:30` or `03:30 Europe/Berlin`.", "never"
+        )
+    )
+    backup_kind: Literal["auto", "full", "incremental", "dump"] = _backends(
+        "auto",
+        "Of the scheduled ones: `incremental` is a full one each week; `auto` is that, and `dump` "
+        "with `DATABASE_URL`.",
+    )
+    backup_keep: Annotated[Keep, NoDecode, BeforeValidator(_keep)] = _backends(
+        Keep(), "Backups that are kept: how many, how long, or both, such as `14, 30d`.", "14"
+    )
     webhook_allow_http: bool = _backends(
         False, "Whether alerts may be posted to addresses without TLS."
     )
@@ -664,6 +693,12 @@ class Settings(BaseSettings):
                 raise ValueError("is of no use without PROVIDERS")
         except ValueError as error:
             raise ValueError(f"ROUTES: {error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _backups_have_a_folder(self) -> Self:
+        if self.backup_schedule is not None and self.backup_directory is None:
+            raise ValueError("BACKUP_DIRECTORY: required with BACKUP_SCHEDULE")
         return self
 
     @model_validator(mode="after")

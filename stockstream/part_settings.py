@@ -29,6 +29,7 @@ from stockstream.database.url import read_database_url
 from stockstream.delivery.limits import ClientLimits
 from stockstream.epochs import claim_epoch, keep_epoch
 from stockstream.errors import ConfigurationError
+from stockstream.history.backing_up import BackupSettings
 from stockstream.history.recorder import RecorderSettings
 from stockstream.history.retention import RetentionSettings
 from stockstream.instance import kept_instance
@@ -109,6 +110,23 @@ def recorder(settings: Settings) -> RecorderSettings:
 def retention(settings: Settings) -> RetentionSettings:
     """How long prices are kept, in days."""
     return RetentionSettings(ticks=settings.retain_ticks, candles=settings.retain_candles)
+
+
+def backups(settings: Settings, now: Callable[[], Settings]) -> BackupSettings | None:
+    """When and where backups are made; None where none are."""
+    if settings.backup_schedule is None or settings.backup_directory is None:
+        return None
+    kind = settings.backup_kind
+    if kind == "auto":
+        kind = "incremental" if settings.database_url is None else "dump"
+    return BackupSettings(
+        schedule=settings.backup_schedule,
+        directory=settings.backup_directory.absolute(),
+        kind=kind,
+        keep=settings.backup_keep,
+        address=database(settings, now).primary.address,
+        notes=settings.data_directory,
+    )
 
 
 def purge(settings: Settings) -> PurgeSettings:

@@ -735,3 +735,9 @@ class SocketFacts(msgspec.Struct, frozen=True):
     since: Moment
     who: str
     agent: str
+
+
+class LogArchiveStatus(msgspec.Struct, frozen=True):
+    """Whether the database's log is archived; `reason` is why not, None where it is."""
+
+    reason: str | None = None

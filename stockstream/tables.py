@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         FetchFigures,
         Holding,
         JobStatus,
+        LogArchiveStatus,
         MailStatus,
         MemberFigures,
         Members,
@@ -176,14 +177,15 @@ class Tables:
     where there are no providers to choose from. In a cluster, `told_circuits` has the circuit of
     the node that fetches, for each upstream that this node does not fetch from; `bus`, `holding`,
     `members`, `presence` and `received` are slots, which a single node leaves empty. `database`,
-    `pools`, `recorder`, `backed_up`, `alerts`, `webhooks`, `mail`, `notices` and `drain` are slots,
-    too: they have one row each, without a key. `jobs` has a row for each job on a schedule;
-    `backed_up` is when the last backup was made that is noted here, in ms since 1970. `credentials`
-    are those that the database confirmed lately, by the SHA-256 of their secret;
-    `socket_credentials` is what each open WebSocket and stream of events was let in by, by its
-    number. `subscriptions` and `sockets`: by connection number. `outbox` is for the recorder,
-    `alert_inbox` the same batches for the alerts: neither waits for the other. `audit_inbox`: what
-    operators did, until it is stored.
+    `pools`, `recorder`, `backed_up`, `log_archive`, `alerts`, `webhooks`, `mail`, `notices` and
+    `drain` are slots, too: they have one row each, without a key. `jobs` has a row for each job on
+    a schedule; `backed_up` is when the last backup was made that is noted here, in ms since 1970;
+    `log_archive` says whether the log for restores to a moment is kept. `credentials` are those
+    that the database confirmed lately, by the SHA-256 of their secret; `socket_credentials` is what
+    each open WebSocket and stream of events was let in by, by its number. `subscriptions` and
+    `sockets`: by connection number. `outbox` is for the recorder, `alert_inbox` the same batches
+    for the alerts: neither waits for the other. `audit_inbox`: what operators did, until it is
+    stored.
     """
 
     quotes: Table[Symbol, QuoteRow] = field(
@@ -252,6 +254,9 @@ class Tables:
     jobs: Table[str, JobStatus] = field(default_factory=lambda: Table("jobs", writer=paths.job))
     backed_up: Slot[int] = field(
         default_factory=lambda: Slot("backed_up", writer=paths.BACKUP_NOTES)
+    )
+    log_archive: Slot[LogArchiveStatus] = field(
+        default_factory=lambda: Slot("log_archive", writer=paths.LOG_ARCHIVE)
     )
     alerts: Slot[AlertStatus] = field(default_factory=lambda: Slot("alerts", writer=paths.ALERTS))
     mail: Slot[MailStatus] = field(default_factory=lambda: Slot("mail", writer=paths.MAILER))

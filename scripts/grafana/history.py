@@ -195,14 +195,19 @@ DASHBOARD = Dashboard(
                     ),
                     width=24,
                 ),
+                states(
+                    "Archive of the log",
+                    "Whether the database's log is kept beside the backups, where it is to be.",
+                    (("not kept", RED), ("kept", GREEN)),
+                    query(of("stockstream_log_archive_up")),
+                    runbook="LogNotArchived",
+                ),
                 graph(
                     "Age of the last backup",
-                    "Since the last backup by `stockstream db backup` ended; nothing where there "
-                    "was none.",
+                    "Since the last backup ended that is known here; nothing where there was none.",
                     "s",
                     query(f"time() - {of('stockstream_backup_last_success_timestamp_seconds')}"),
                     runbook="BackupTooOld",
-                    width=24,
                 ),
             ),
         ),

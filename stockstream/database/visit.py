@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import trio
 
@@ -24,8 +24,23 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from stockstream.database.query import Query
     from stockstream.statuses import DatabaseStatus
     from supervision import ActorRef
+
+R = TypeVar("R")
+
+
+class Asking(Protocol):
+    """Asks the database, with the patience of somebody who watches."""
+
+    async def __call__(self, query: Query[R], /) -> R:
+        """Ask.
+
+        Raises:
+            DatabaseError: there is no answer.
+        """
+
 
 EMBEDDED_SECONDS = 30.0
 FURTHER_SECONDS = 1.0

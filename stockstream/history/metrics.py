@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def families(tables: Tables, now_ms: int) -> Iterator[Family]:
     """Recording and retention; inside a trio run only. Counts are of this process."""
     recorder, retention = tables.recorder.value, tables.jobs.get("retention")
-    backed_up = tables.backed_up.value
+    backed_up = last_backup(tables)
     yield gauge(
         "stockstream_history_lag_seconds",
         "Age of the oldest price that is not in the database yet.",
@@ -36,8 +36,14 @@ def families(tables: Tables, now_ms: int) -> Iterator[Family]:
     )
     yield gauge(
         "stockstream_backup_last_success_timestamp_seconds",
-        "When the last backup by `stockstream db backup` ended, where there was one.",
+        "When the last backup ended that is known here, or was the job of any node.",
         None if backed_up is None else backed_up / 1000,
+    )
+    archive = tables.log_archive.value
+    yield gauge(
+        "stockstream_log_archive_up",
+        "Whether the database's log is kept beside the backups, where it is to be.",
+        None if archive is None else int(archive.reason is None),
     )
     if recorder is None:
         return
@@ -70,3 +76,10 @@ def families(tables: Tables, now_ms: int) -> Iterator[Family]:
         "Batches that the database refused.",
         recorder.rejected,
     )
+
+
+def last_backup(tables: Tables) -> int | None:
+    """When the last one was made that is known: noted here, or made as a job by any node."""
+    job = tables.jobs.get("backups")
+    known = [tables.backed_up.value, None if job is None else job.succeeded]
+    return max((moment for moment in known if moment is not None), default=None)

@@ -37,6 +37,7 @@ LOGGERS: Mapping[str, str] = MappingProxyType(
         "alerts.webhooks": "calls to webhooks",
         "asyncio": "the thread of the drivers",
         "backup_notes": "when the last backup was made",
+        "backups": "backups that go, the archive of the log",
         "bus": "the connection to NATS, and what goes over it",
         "chaos": "faults that are injected",
         "cluster": "members that come and go",

@@ -2,6 +2,8 @@
 
 from cyclopts import App
 
+from stockstream.cli.db.backups import backups
+from stockstream.cli.db.drills import drill
 from stockstream.cli.db.dumps import backup, restore
 from stockstream.cli.db.files import export, import_ticks
 from stockstream.cli.db.schema import migrate, rollback, status
@@ -21,9 +23,21 @@ For example:
 - `stockstream db export --symbol AAPL --from 2026-11-01 --output aapl.csv`
 - `stockstream db import aapl.csv` takes in what is not there yet
 - `stockstream db backup prices.dump` and `stockstream db restore prices.dump --yes`
+- `stockstream db backup --kind full --to /backups` and `stockstream db drill --from /backups`
 """,
     help_format="markdown",
 )
-for _command in (status, migrate, rollback, export, backup, restore, retention, rebuild):
+for _command in (
+    status,
+    migrate,
+    rollback,
+    export,
+    backup,
+    backups,
+    drill,
+    restore,
+    retention,
+    rebuild,
+):
     db.command(_command)
 db.command(import_ticks, name="import")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
-from typing import TYPE_CHECKING
+from typing import Annotated
 
 import trio
+from cyclopts import Parameter
 from rich.progress import DownloadColumn, TimeElapsedColumn
 
+from stockstream.cli.db.backups import from_folder, into_folder, noted
 from stockstream.cli.db.common import Json, Yes, print_json, progress, visiting
 from stockstream.cli.db.outputs import told_on, written
-from stockstream.database import backup_notes, dumps, migrations
+from stockstream.database import dumps, migrations
+from stockstream.database.backups.manifest import Kind  # noqa: TC001 - cyclopts reads it
 from stockstream.database.dumps import DumpFailed
 from stockstream.database.migrations import MigrationFailed
 from stockstream.database.own_tables import FindSchemas
@@ -19,20 +22,36 @@ from stockstream.database.pooling import lends_by_transaction
 from stockstream.errors import StartError, UsageError
 from stockstream.times import now_ms
 
-if TYPE_CHECKING:
-    from stockstream.config import Settings
 
+async def backup(
+    target: Path | None = None,
+    *,
+    kind: Kind = "dump",
+    to: Path | None = None,
+    as_json: Json = False,
+) -> int:
+    """Back up: all that is ours to a file, by pg_dump; or a whole backup into a folder of backups.
 
-async def backup(target: Path, *, as_json: Json = False) -> int:
-    """Write all that is ours in the database to a file, by pg_dump, in its custom format.
+    In a folder it has a manifest with the checksum of each file; `stockstream db backups` lists
+    and checks them, `stockstream db drill` proves that one can be restored.
 
     Parameters
     ----------
     target
-        The file, which is there whole or not at all; or a pipe or device, which is written into.
+        A file for a dump, which is there whole or not at all; or a pipe or device, which is
+        written into.
+    kind
+        In a folder: `full` copies all files of the server, `incremental` what was changed since
+        the last of these, `dump` writes our tables, as for a database of others.
+    to
+        The folder of backups, else BACKUP_DIRECTORY.
     as_json
         Print JSON.
     """
+    if target is None:
+        return await into_folder(kind, to, as_json=as_json)
+    if kind != "dump" or to is not None:
+        raise UsageError("name a file for a dump, or a folder by --to, not both")
     async with visiting() as visit:
         schemas = await visit.ask(FindSchemas())
         if len(schemas) != 1:
@@ -56,7 +75,7 @@ async def backup(target: Path, *, as_json: Json = False) -> int:
                 size = await dumps.back_up(visit.server.address(), schemas[0], file, show)
             except DumpFailed as error:
                 raise StartError(f"no backup was made: {error}") from error
-        _note(visit.settings, made=now_ms())
+        noted(visit.settings, made=now_ms())
     out = told_on(target)
     if as_json:
         print_json({"file": str(target), "bytes": size}, out)
@@ -65,25 +84,40 @@ async def backup(target: Path, *, as_json: Json = False) -> int:
     return 0
 
 
-async def restore(source: Path, *, yes: Yes = False, as_json: Json = False) -> int:
-    """Replace what is ours in the database by a backup, all of it or nothing.
+async def restore(
+    source: Path,
+    *,
+    at: str | None = None,
+    to: Annotated[Path | None, Parameter(name="--from")] = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> int:
+    """Replace what is in the database by a backup, all of it or nothing.
 
-    Tables of others in the same database stay. A view of theirs over ours stops it, and is named.
+    Of a dump our tables are restored: tables of others in the same database stay, and a view of
+    theirs over ours stops it, and is named. Of a full or incremental backup the whole embedded
+    server is, and the one that was there is kept beside it.
 
     Stop the servers that use it first: they would wait, and record on top of what was restored.
 
     Parameters
     ----------
     source
-        A file that `backup` wrote.
+        A file that `backup` wrote, or the name of a backup in the folder of backups; `newest` is
+        the last one, or with --at the last one before that time.
+    at
+        Go on from a full or incremental backup by the archived log, up to this time (UTC unless
+        it has a zone), or to the `latest` that was archived.
+    to
+        The folder of backups, else BACKUP_DIRECTORY.
     yes
-        Do it; what is in our tables now is lost.
+        Do it; what is there now is replaced.
     as_json
         Print JSON.
     """
+    if to is not None or at is not None or not await trio.Path(source).is_file():
+        return await from_folder(str(source), to, at, yes=yes, as_json=as_json)
     file = trio.Path(source)
-    if not await file.is_file():
-        raise UsageError(f"{source}: no such file")
     if not yes:
         raise UsageError(
             "this replaces all of our tables in the database; `stockstream db backup` keeps them, "
@@ -106,20 +140,9 @@ async def restore(source: Path, *, yes: Yes = False, as_json: Json = False) -> i
                 raise StartError(
                     f"{source} is restored, but its schema is old and could not be moved: {error}"
                 ) from error
-        _note(visit.settings, restored=now_ms())
+        noted(visit.settings, restored=now_ms())
     if as_json:
         print_json({"file": str(source), "migrations": done})
     else:
         sys.stdout.write(f"{source} restored\n")
     return 0
-
-
-def _note(settings: Settings, *, made: int | None = None, restored: int | None = None) -> None:
-    """Keep when it was, for `stockstream doctor`. What was done is done, also if this cannot be."""
-    try:
-        backup_notes.note(settings.data_directory, made=made, restored=restored)
-    except OSError as error:
-        sys.stderr.write(
-            f"stockstream: done; that cannot be noted in {settings.data_directory}: "
-            f"{error.strerror}\n"
-        )

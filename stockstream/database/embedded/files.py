@@ -52,8 +52,12 @@ SETTINGS = {
     "max_locks_per_transaction": "256",
     "shared_buffers": "64MB",
     "max_wal_size": "512MB",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
+    # For backups: copies of all files, those that go on from one, and the log as it is written.
+    "wal_level": "replica",
+    "max_wal_senders": "6",
+    "summarize_wal": "on",
+    # What keeps its log for an archive that is gone keeps so much of it, and no more.
+    "max_slot_wal_keep_size": "1GB",
     "log_destination": "stderr",
     "log_checkpoints": "off",
     "timezone": "UTC",
@@ -282,14 +286,15 @@ def _runs_on(data: Path, process: int, command: Sequence[bytes]) -> bool:
         return False  # it has just ended
 
 
-def is_ready(layout: Layout) -> bool:
-    """Whether the server says that it takes connections."""
+def is_ready(layout: Layout, *, standby: bool = True) -> bool:
+    """Whether the server says that it takes connections. A standby's word for it, which is also
+    the one of a server that still recovers, counts unless told otherwise.
+    """
     try:
         lines = (layout.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
     except OSError:
         return False
-    # A standby that takes connections says so with another word.
-    return len(lines) > 7 and lines[7].strip() in {"ready", "standby"}
+    return len(lines) > 7 and lines[7].strip() in ({"ready", "standby"} if standby else {"ready"})
 
 
 async def end_stray(layout: Layout, seconds: float) -> None:

@@ -37,7 +37,15 @@ def test_the_picture_of_the_tree_shows_every_actor_of_a_full_start() -> None:
     squares, discs = list(drawn.iter(f"{SVG}rect")), list(drawn.iter(f"{SVG}circle"))
     assert len(squares) + len(discs) == len(name_at)
     dashed = [int(disc.get("cy", "0")) for disc in discs if disc.get("class") == "optional"]
-    assert [name_at[y + 5] for y in dashed] == ["stub", "bus", "membership", "router", "chaos"]
+    of_backups = ["backups", "log_archive"]
+    of_a_cluster = ["bus", "membership"]
+    assert [name_at[y + 5] for y in dashed] == [
+        "stub",
+        *of_backups,
+        *of_a_cluster,
+        "router",
+        "chaos",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Backups in a folder: made, listed, kept, proved, restored."""

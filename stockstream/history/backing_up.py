@@ -1,0 +1,139 @@
+"""The job `backups`: makes a backup on a schedule, and removes those that are not needed."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import structlog
+
+from stockstream.database import backup_notes
+from stockstream.database.backups import manifest as manifests
+from stockstream.database.backups.errors import BackupFailed
+from stockstream.database.backups.keeping import first_log_needed, may_go, position
+from stockstream.database.backups.log_files import files_of, folders_of
+from stockstream.database.backups.making import Target, in_thread, locked, make, newest_physical
+from stockstream.database.query import NotYet, ask
+from stockstream.jobs.job import Done, JobFailed, JobSpec
+from stockstream.times import DAY_MS, now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from structlog.stdlib import BoundLogger
+
+    from stockstream.database.backups.keeping import Keep
+    from stockstream.database.backups.manifest import Kind, Manifest
+    from stockstream.database.query import Query
+    from stockstream.jobs.schedule import Schedule
+    from supervision import ActorRef
+
+R = TypeVar("R")
+
+ASK_SECONDS = 130.0
+DEADLINE_SECONDS = 12 * 3_600.0
+RETRY_SECONDS = 900.0
+JITTER_SECONDS = 30.0
+FULL_EVERY_MS = 7 * DAY_MS
+"""An incremental backup needs all since the last full one: the fewer, the better."""
+
+_log: BoundLogger = structlog.get_logger("backups")
+
+
+@dataclass(frozen=True, slots=True)
+class BackupSettings:
+    """When, where and what; `address` is the database's. When one was made is noted in `notes`."""
+
+    schedule: Schedule
+    directory: Path
+    kind: Literal["full", "incremental", "dump"]
+    keep: Keep
+    address: Callable[[], str]
+    notes: Path
+
+
+class BackingUp:
+    """The work of the job."""
+
+    def __init__(self, settings: BackupSettings) -> None:
+        self._settings = settings
+        self._target = Target(settings.directory)
+
+    async def __call__(self, database: ActorRef) -> Done:
+        """Make one, then remove what is not needed any more.
+
+        Raises:
+            JobFailed: it was not made.
+        """
+
+        async def asking(query: Query[R]) -> R:
+            return await ask(database, query, timeout=ASK_SECONDS)
+
+        settings, target = self._settings, self._target
+        try:
+            url = settings.address()
+            made = await make(asking, url, await self._kind(), target)
+            what = f"{made.name}, {made.bytes / 1e6:,.1f} MB"
+            await in_thread(partial(backup_notes.note, settings.notes, made=made.ended))
+            gone = await in_thread(self._prune)
+        except (BackupFailed, NotYet) as error:
+            raise JobFailed(str(error)) from error
+        if gone:
+            _log.info("old backups removed", backups=gone)
+            what += f"; {len(gone)} old ones removed"
+        return Done(what)
+
+    async def _kind(self) -> Kind:
+        """A full one where there is none of this week to go on from."""
+        if self._settings.kind != "incremental" or not self._settings.directory.is_dir():
+            return "full" if self._settings.kind == "incremental" else self._settings.kind
+
+        def choose() -> Kind:
+            parent = newest_physical(self._settings.directory)
+            if parent is None:
+                return "full"
+            links = manifests.chain(manifests.good(self._settings.directory), parent.name)
+            return "full" if now_ms() - links[0].began > FULL_EVERY_MS else "incremental"
+
+        return await in_thread(choose)
+
+    def _prune(self) -> list[str]:
+        """Remove what may go: what needs another one before that one."""
+        directory = self._settings.directory
+        with locked(self._target):
+            backups = manifests.good(directory)
+            gone = may_go(backups, self._settings.keep, now_ms())
+            for one in gone:
+                # Without its manifest it is no backup any more, however far the removal comes.
+                (directory / one.name / manifests.MANIFEST).unlink()
+                shutil.rmtree(directory / one.name)
+            names = {one.name for one in gone}
+            _prune_log(directory, [one for one in backups if one.name not in names])
+        return sorted(names)
+
+
+def _prune_log(directory: Path, left: list[Manifest]) -> None:
+    for system in {one.system for one in left if one.system is not None}:
+        first = first_log_needed([one for one in left if one.system == system])
+        if first is None:
+            continue
+        for folder in folders_of(directory, system):
+            for file in files_of(folder):
+                if position(file.name) < position(first):
+                    file.unlink()
+
+
+def backup_job(settings: BackupSettings) -> JobSpec:
+    """The job."""
+    return JobSpec(
+        name="backups",
+        about="makes backups, removes old ones",
+        schedule=settings.schedule,
+        work=BackingUp(settings),
+        deadline=DEADLINE_SECONDS,
+        retry=RETRY_SECONDS,
+        jitter=JITTER_SECONDS,
+    )

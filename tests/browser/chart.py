@@ -117,6 +117,8 @@ class Answers:
     """What is told of recording when it is not current: the state, and by how many seconds."""
     gap: int = 0
     """So many candles are left out before the newest."""
+    others: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """Closes of other symbols, by their names."""
     older: tuple[float, ...] = ()
     """Closes of candles before those, for who goes back to them."""
     warm_up: int = 1
@@ -131,7 +133,8 @@ class Answers:
     def _query(self, route: Route) -> dict[str, str]:
         asked = urlsplit(route.request.url)
         query = {name: values[0] for name, values in parse_qs(asked.query).items()}
-        self.asked.append(query | {"path": asked.path})
+        query["path"] = asked.path
+        self.asked.append(query)
         return query
 
     @staticmethod
@@ -149,14 +152,15 @@ class Answers:
         step = STEPS[query["interval"]]
         # The same for all questions: one may be asked before a minute ends, the next behind it.
         newest = self._newest.setdefault(step, _begin(now, step))
-        places = [0, *range(self.gap + 1, self.gap + len(self.closes))]
-        starts = [newest - step * back for back in reversed(places[: len(self.closes)])]
+        closes = self.others.get(query["path"].rpartition("/")[2], self.closes)
+        places = [0, *range(self.gap + 1, self.gap + len(closes))]
+        starts = [newest - step * back for back in reversed(places[: len(closes)])]
         if "to" in query:
             end = datetime.fromisoformat(query["to"]).timestamp()
             before = [starts[0] - step * back for back in range(len(self.older), 0, -1)]
             pairs = zip(before, self.older, strict=True)
             return [(start, close) for start, close in pairs if start < end]
-        pairs = zip(starts, self.closes, strict=True)
+        pairs = zip(starts, closes, strict=True)
         return [(start, close) for start, close in pairs if start >= self._from(query, now)]
 
     def _refuse(self, route: Route) -> None:

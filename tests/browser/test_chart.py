@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LIGHT_UP = (10, 113, 72)
 LIGHT_PAPER = (250, 249, 246)
 DARK_PAPER = (16, 18, 20)
+COMPARE_LIGHT = (168, 70, 11)
 SMA_LIGHT = (26, 92, 191)
 LIBRARY = re.compile(r"/static/\w+/vendor/lightweight-charts-[\d.]+/lightweight-charts\.mjs$")
 # What Chromium writes of itself when an answer is an error that the test put there, and when a test
@@ -232,8 +233,52 @@ def test_the_symbols_before_and_after_on_the_list_are_a_key_away(
     chart.expect_drawn()
     me.page.get_by_role("link", name="Symbol before: AAPL").click()
     expect(me.page).to_have_url(f"{server.url}/s/AAPL?range=15m")
+    chart.expect_drawn()
     me.page.keyboard.press("Escape")
     expect(me.row("AAPL")).to_be_focused()
+
+
+def test_another_symbol_is_compared_in_percent_and_removed_again(
+    server: Server, open_chart: Open
+) -> None:
+    """From the first candle that both have; by key, in the link, in read-out, table and words."""
+    answers = Answers(closes=(90.0, 100.0, 110.0, 121.0), others={"MSFT": (200.0, 190.0, 210.0)})
+    me = open_chart(f"{server.url}/s/AAPL", answers, color_scheme="light")
+    me.expect_drawn()
+    me.page.keyboard.press("c")
+    field = me.page.get_by_label("Compare with")
+    expect(field).to_be_focused()
+    me.page.keyboard.type("msft")
+    me.page.keyboard.press("Enter")
+    expect(me.page).to_have_url(f"{server.url}/s/AAPL?range=1h&compare=MSFT")
+    expect(me.summary).to_contain_text(
+        re.compile(r"In percent since \d\d:\d\d UTC: AAPL .*, MSFT ")
+    )
+    me.expect_drawn()
+    me.expect_colour(COMPARE_LIGHT)
+    me.chart.focus()
+    me.page.keyboard.press("Home")
+    assert me.said.endswith(", AAPL \u221210.00\u00a0%, MSFT no price"), me.said
+    me.page.keyboard.press("ArrowRight")
+    assert me.said.endswith(", AAPL 0.00\u00a0%, MSFT 0.00\u00a0%"), me.said
+    me.page.keyboard.press("ArrowRight")
+    assert me.said.endswith(", AAPL +10.00\u00a0%, MSFT \u22125.00\u00a0%"), me.said
+    expect(me.readout).to_contain_text("MSFT\u00a0\u22125.00\u00a0%")
+    me.figures.locator("summary").click()
+    heads = me.figures.get_by_role("columnheader")
+    expect(heads.nth(6)).to_have_text("AAPL")
+    expect(heads.nth(7)).to_have_text("MSFT")
+    # The reload of a link shows the same; a price of the picture is a price again.
+    me.page.reload()
+    expect(me.summary).to_contain_text("MSFT ")
+    me.page.get_by_role("button", name="Remove MSFT").click()
+    expect(me.page).to_have_url(f"{server.url}/s/AAPL?range=1h")
+    expect(me.summary).not_to_contain_text("MSFT")
+    me.expect_no_colour(COMPARE_LIGHT)
+    field.fill("ZZZZ")
+    answers.others["ZZZZ"] = ()
+    me.page.keyboard.press("Enter")
+    expect(me.notes).to_contain_text("ZZZZ is not served: ")
 
 
 def test_an_alert_is_made_where_the_chart_is_asked(keeping: Server, open_chart: Open) -> None:

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 
 import { emptyPlaces, holesIn } from "../../../../web/static/js/chart/holes.js";
 import { OVERLAYS, readChoice, writeChoice } from "../../../../web/static/js/chart/choice.js";
+import { besideInWords, firstCommon, percentOf, percentsAt, priceOf } from "../../../../web/static/js/chart/compare.js";
 import { neighboursOf } from "../../../../web/static/js/chart/neighbours.js";
 import { MOST_CANDLES, RANGES, STEPS, beginOf, finestFor, intervalsFor, rangeFor, usualRange, withInterval } from "../../../../web/static/js/chart/ranges.js";
 import { UTC, known, nameAt, offsetAt, weightOf } from "../../../../web/static/js/chart/zones.js";
@@ -109,6 +110,36 @@ describe("ranges and their candles", () => {
     assert.equal(rangeFor(2 * 3_600_000, quarter).key, "1d");
     assert.equal(rangeFor(40 * 24 * 3_600_000, usualRange("1d")).key, "3mo");
     assert.equal(rangeFor(40 * 24 * 3_600_000, usualRange("all")), null);
+  });
+});
+
+describe("two symbols side by side", () => {
+  const mine = [candle(0, { close: 90 }), candle(1, { close: 100 }), candle(2, { close: 110 })];
+  const theirs = [candle(1, { close: 50 }), candle(2, { close: 40 })];
+
+  it("are measured from the first candle that both have", () => {
+    assert.deepEqual(firstCommon(mine, theirs), { start: T0 + 60_000, mine: 100, theirs: 50 });
+    assert.equal(firstCommon(mine, [candle(7)]), null);
+    assert.equal(firstCommon([], theirs), null);
+  });
+
+  it("are never measured from zero", () => {
+    assert.deepEqual(firstCommon(mine, [candle(0, { close: 0 }), candle(1, { close: 50 })]), { start: T0 + 60_000, mine: 100, theirs: 50 });
+  });
+
+  it("have their percents at each candle, and a price comes back from one", () => {
+    const beside = { symbol: "MSFT", base: firstCommon(mine, theirs), candles: theirs };
+    assert.deepEqual(percentsAt("AAPL", beside, mine[2]), [{ name: "AAPL", text: "+10.00\u00a0%" }, { name: "MSFT", text: "\u221220.00\u00a0%" }]);
+    assert.deepEqual(percentsAt("AAPL", beside, mine[0])[1], { name: "MSFT", text: "–" });
+    assert.deepEqual(percentsAt("AAPL", { ...beside, base: null }, mine[0]), []);
+    assert.equal(Math.round(priceOf(percentOf(123.45, 100), 100) * 100), 12_345);
+  });
+
+  it("are told in words, also where they cannot be compared", () => {
+    const beside = { symbol: "MSFT", base: { start: T0, mine: 100, theirs: 50 }, candles: theirs };
+    const known = { symbol: "AAPL", since: "10:00 UTC", noun: "the last hour" };
+    assert.equal(besideInWords({ ...known, beside, price: 105, newest: 45 }), "In percent since 10:00 UTC: AAPL +5.00\u00a0%, MSFT \u221210.00\u00a0%.");
+    assert.equal(besideInWords({ ...known, beside: { ...beside, base: null }, price: 1, newest: 1 }), "AAPL and MSFT have no candle in common in the last hour: they are not compared.");
   });
 });
 

@@ -19,6 +19,7 @@ export function coloursOf(container) {
     muted: resolve("color-muted"),
     rule: resolve("color-rule"),
     warn: resolve("color-warn"),
+    compare: resolve("overlay-compare"),
     up: resolve("up"),
     down: resolve("down"),
     sma: resolve("overlay-sma"),

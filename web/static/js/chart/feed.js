@@ -107,6 +107,12 @@ export class ChartFeed {
     return begin === null || this.#reached === null ? begin : Math.min(begin, this.#reached);
   }
 
+  /** The candles of the range. */
+  get inRange() {
+    const { begin } = this;
+    return begin === null || this.#reached === null ? this.candles : this.candles.filter(({ start }) => start >= begin);
+  }
+
   /** Where candles from before the range begin, ms; null where there are none. */
   get reached() {
     return this.#reached;

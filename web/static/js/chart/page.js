@@ -14,24 +14,23 @@ import { standing } from "../standing.js";
 import { Memory } from "../storage.js";
 import { bindChoice } from "../theme.js";
 import { AlertHere } from "./alert-here.js";
+import { Comparison } from "./comparison.js";
 import { readChoice, writeChoice } from "./choice.js";
 import { Controls } from "./controls.js";
 import { ChartFeed } from "./feed.js";
 import { Headline } from "./headline.js";
 import { loadLibrary } from "./library.js";
-import { emptyPlaces } from "./holes.js";
 import { bindKeys } from "./keys.js";
 import { Neighbours } from "./neighbours.js";
 import { OverlayFeed } from "./overlay.js";
-import { finestFor, rangeFor, usualRange, withInterval } from "./ranges.js";
+import { Picture } from "./picture.js";
+import { finestFor, usualRange, withInterval } from "./ranges.js";
 import { Readout } from "./readout.js";
 import { Announced, OverChart, aboveChart, overChart, sumsOf } from "./saying.js";
 import { FiguresTable } from "./table.js";
-import { ChartView } from "./view.js";
-import { ViewTools } from "./view-tools.js";
+import { when } from "./text.js";
 
 /** @typedef {import("./choice.js").Choice} Choice */
-/** @typedef {import("./library.js").Library} Library */
 /** @typedef {import("./ranges.js").Range} Range */
 /** @typedef {import("../live-page.js").View} View */
 
@@ -54,7 +53,7 @@ const alertHere = new AlertHere({
   isUnlisted: () => (store.entry(symbol)?.rejected ?? store.entry(symbol)?.refusal ?? null) !== null,
   announce: (text) => page.say(text),
   onMade: () => notices.rulesChanged(),
-  onRules: () => view?.mark(alertHere.thresholds),
+  onRules: () => picture.mark(),
 });
 const headline = new Headline();
 const container = must(document, "#chart", HTMLElement);
@@ -63,11 +62,7 @@ const notes = must(document, "#chart-notes", HTMLElement);
 const over = new OverChart({ onRetry: () => feed.loader.retryNow(), onFocusLost: () => container.focus() });
 
 let choice = readChoice(location.search);
-/** @type {Library | null} */
-let library = null;
 let libraryFailed = false;
-/** @type {ChartView | null} */
-let view = null;
 /** @type {ChartFeed} */
 let feed;
 /** @type {OverlayFeed[]} */
@@ -75,22 +70,17 @@ let overlays = [];
 let decimals = 2;
 let everOpen = false;
 let lastMoved = false;
+let secondMoved = false;
 /** The range with the candles that it is drawn with. */
 let range = choice.range;
 /** How much there is of all, ms; null while that is not known, or something else is shown. @type {number | null} */
 let lengthOfAll = null;
-/** How far back somebody went, when the candles were drawn last. @type {number | null} */
-let drawnFrom = null;
 
 const controls = new Controls({
   choice: () => choice,
-  onChoose: (next, kept) => {
-    history[kept ? "pushState" : "replaceState"](null, "", writeChoice(next));
-    choose(next);
-  },
+  onChoose: go,
   onZone: () => {
-    draw();
-    readout.changed();
+    drawAnew();
     table.changed();
     page.paintSoon();
   },
@@ -98,19 +88,49 @@ const controls = new Controls({
   key: storageKey("chart-times"),
   exchange: exchangeZone,
 });
-const tools = new ViewTools({
-  onZoom: (step) => view?.zoom(step),
-  onReset: resetView,
-  onRange: (wider) => {
-    const next = { ...choice, range: wider, interval: null };
-    history.pushState(null, "", writeChoice(next));
-    choose(next);
+bindChoice("theme", () => window.localStorage);
+const picture = new Picture({
+  container,
+  scene: () => ({ ...shown(), choice, feed, thresholds: alertHere.thresholds, pointed: readout.candle, now: serverNow() }),
+  onPointer: (start) => readout.pointer(start),
+  onPrice: (at) => alertHere.open(at),
+  onEdge: () => {
+    feed.goBack();
+    comparison.goBack();
   },
+  onOlder: () => overlays.forEach(({ loader }) => loader.refresh(true)),
+  onReset: () => {
+    feed.forgetOlder();
+    comparison.forgetOlder();
+  },
+  onRange: (wider) => go({ ...choice, range: wider, interval: null }),
 });
 const neighbours = new Neighbours(symbol, (other) => writeChoice({ ...choice, compare: choice.compare === other ? null : choice.compare }));
 
+/** What both feeds have of the page. */
+const feeding = { fetch: ask, clock, serverNow, random: Math.random };
+const comparison = new Comparison({
+  symbol,
+  feeding,
+  quoteOf: (other) => store.entry(other)?.quote ?? null,
+  refusalOf: (other) => store.entry(other)?.rejected ?? store.entry(other)?.refusal ?? null,
+  onChoose: (compare) => go({ ...choice, compare }),
+  onCandles: (extent) => {
+    if (extent === "all") {
+      picture.showCandles();
+      picture.showFigures();
+    } else secondMoved = true;
+    table.changed(extent === "last" ? "newest" : "all");
+    page.paintSoon();
+  },
+  onState: () => page.paintSoon(),
+  announce: (text) => page.say(text),
+});
+
 const shown = () => ({
   range,
+  symbol,
+  beside: comparison.beside(feed.inRange),
   zone: controls.zone,
   candles: feed.candles,
   figures: overlays.map(({ overlay, points, needed }) => ({ overlay, points, needed })),
@@ -121,7 +141,7 @@ const readout = new Readout({
   slider: container,
   line: must(document, "#readout", HTMLElement),
   shown,
-  onMove: (candle) => view?.point(candle),
+  onMove: (candle) => picture.point(candle),
 });
 
 const page = new LivePage({
@@ -129,6 +149,7 @@ const page = new LivePage({
     void notices.load();
     if (everOpen) {
       feed.reconnected();
+      comparison.reconnected();
       for (const overlay of overlays) overlay.follow();
     }
     everOpen = true;
@@ -148,8 +169,8 @@ const page = new LivePage({
     for (const { symbol: refused, reason } of rejected) store.reject(refused, reason);
     page.paintSoon();
   },
-  onFailed: (reason) => {
-    store.reject(symbol, reason);
+  onFailed: (reason, { action, symbols }) => {
+    if (action === "subscribe") for (const failed of symbols) store.reject(failed, reason);
     page.paintSoon();
   },
   onFocusLost: () => container.focus(),
@@ -157,6 +178,7 @@ const page = new LivePage({
   paint,
   everySecond: () => {
     feed.tick();
+    comparison.tick();
     table.paint();
   },
 });
@@ -164,6 +186,7 @@ const { store } = page;
 const announced = new Announced((text) => page.say(text));
 
 function priceMoved() {
+  comparison.follow();
   const quote = store.entry(symbol)?.quote;
   if (!quote) return;
   feed.price(quote);
@@ -175,16 +198,27 @@ function serverNow() {
   return store.status === null && !store.entry(symbol)?.quote ? null : page.serverNow();
 }
 
+/** Shows something else, and has it in the address. */
+function go(/** @type {Choice} */ next, isStep = true) {
+  history[isStep ? "pushState" : "replaceState"](null, "", writeChoice(next));
+  choose(next);
+}
+
 /** What is looked at is another range, another form, or has other figures over it. */
 function choose(/** @type {Choice} */ next) {
   const otherRange = next.range !== choice.range || next.interval !== choice.interval;
+  const otherBeside = next.compare !== choice.compare;
   choice = next;
+  if (otherBeside) followSecond();
   if (otherRange) {
     lengthOfAll = null;
     openFeed(next.range);
-  } else openOverlays();
+  } else {
+    if (otherBeside) comparison.open(choice.compare, range);
+    openOverlays();
+  }
   showChoice();
-  draw();
+  drawAnew();
 }
 
 /** All that there is was read in the longest candles: it is drawn in the shortest that do. */
@@ -195,22 +229,28 @@ function refine() {
   const interval = choice.interval ?? finestFor(lengthOfAll);
   if (interval !== range.interval) {
     openFeed(withInterval(usualRange("all"), interval));
-    draw();
+    drawAnew();
   }
   showChoice();
+}
+
+/** Prices of the symbol beside this one are wanted too, and of no other. */
+function followSecond() {
+  const { compare } = choice;
+  const gone = store.symbols.filter((each) => each !== symbol && each !== compare);
+  for (const each of gone) store.remove(each);
+  if (gone.length > 0) page.subscriber.unsubscribe(gone);
+  if (compare !== null && store.add([compare]).added.length > 0) page.subscriber.subscribe([compare]);
 }
 
 function openFeed(/** @type {Range} */ wanted) {
   feed?.stop();
   range = wanted;
-  drawnFrom = null;
+  picture.forget();
   feed = new ChartFeed({
+    ...feeding,
     symbol,
     range,
-    fetch: ask,
-    clock,
-    serverNow,
-    random: Math.random,
     onCandles: (extent) => candlesChanged(extent),
     onState: (state) => {
       announced.state(state);
@@ -222,6 +262,7 @@ function openFeed(/** @type {Range} */ wanted) {
   // The price that is known already belongs to the new range too.
   const quote = store.entry(symbol)?.quote;
   if (quote) feed.price(quote);
+  comparison.open(choice.compare, range);
   openOverlays();
 }
 
@@ -245,71 +286,30 @@ function candlesChanged(extent) {
   table.changed(extent === "last" ? "newest" : "all");
   if (needed !== decimals) {
     decimals = needed;
-    draw();
+    drawAnew();
   } else if (extent === "all") {
-    showCandles();
+    picture.showCandles();
     figuresChanged();
   } else {
     lastMoved = true;
   }
   if (extent === "all") {
     readout.changed();
-    view?.point(readout.candle);
+    picture.point(readout.candle);
   }
   page.paintSoon();
 }
 
 function figuresChanged() {
-  view?.showFigures(shown().figures);
+  picture.showFigures();
   table.changed();
   readout.paint(); // of a price that stands nothing else would
   page.paintSoon();
 }
 
-function showCandles() {
-  const { candles, holes, reached } = feed;
-  const older = reached !== null && reached !== drawnFrom;
-  drawnFrom = reached;
-  view?.show(candles, emptyPlaces(holes, range, candles.at(-1)?.start ?? 0), older);
-  if (older) for (const overlay of overlays) overlay.loader.refresh(true);
-  paintTools();
-}
-
-/** The range as it was chosen: nothing older, and all of it. */
-function resetView() {
-  feed.forgetOlder();
-  view?.fit();
-  paintTools();
-}
-
-function paintTools(isPart = view?.isPart ?? false) {
-  const { reached } = feed;
-  const now = serverNow();
-  tools.paint({ isPart: isPart || reached !== null, wider: reached === null || now === null ? null : rangeFor(now - reached, range) });
-}
-
-/** Draws the chart anew, as it is chosen. */
-function draw() {
-  view?.remove();
-  view = null;
-  container.dataset.panes = "1";
-  if (library === null) return;
-  view = new ChartView({
-    library,
-    container,
-    choice: { ...choice, range },
-    decimals,
-    zone: controls.zone,
-    onPointer: (start) => readout.pointer(start),
-    onEdge: () => feed.goBack(),
-    onPart: paintTools,
-    onPrice: (at) => alertHere.open(at),
-  });
-  view.mark(alertHere.thresholds);
-  showCandles();
-  view.showFigures(shown().figures);
+function drawAnew() {
+  picture.draw();
   readout.changed();
-  view.point(readout.candle);
 }
 
 function showChoice() {
@@ -325,7 +325,12 @@ function paint({ feed: fetching, now }) {
   if (lastMoved) {
     lastMoved = false;
     const last = feed.candles.at(-1);
-    if (last !== undefined) view?.moveLast(last);
+    if (last !== undefined) picture.moveLast(last);
+    readout.paint();
+  }
+  if (secondMoved && comparison.newest !== undefined) {
+    secondMoved = false;
+    picture.moveSecond(comparison.newest);
     readout.paint();
   }
   const said = overChart({
@@ -334,7 +339,7 @@ function paint({ feed: fetching, now }) {
     feed,
     overlays,
     rejected: entry?.rejected ?? entry?.refusal ?? null,
-    library: libraryFailed ? "failed" : library === null ? "loading" : "ready",
+    library: libraryFailed ? "failed" : picture.hasLibrary ? "ready" : "loading",
     now: clock.now(),
   });
   over.paint(said);
@@ -342,17 +347,15 @@ function paint({ feed: fetching, now }) {
 
 /** With the headline, so that both tell one price. */
 function paintSummary() {
-  setText(summaryLine, sumsOf({ feed, range, decimals, quote: store.entry(symbol)?.quote ?? null, zone: controls.zone }));
-  const told = aboveChart({ feed, overlays }).join(" ");
+  const quote = store.entry(symbol)?.quote ?? null;
+  const sums = sumsOf({ feed, range, decimals, quote, zone: controls.zone });
+  const compared = comparison.inWords(feed.inRange, quote?.price ?? null, range, (start) => when(start, range, controls.zone));
+  setText(summaryLine, `${sums} ${compared}`.trim());
+  const told = [...aboveChart({ feed, overlays }), ...(comparison.trouble === null ? [] : [comparison.trouble])].join(" ");
   setText(notes, told);
   notes.hidden = told === "";
   announced.recording(feed.recording);
 }
-
-bindChoice("theme", () => window.localStorage);
-// After the handler that sets the theme, which was bound before.
-must(document, "#theme", HTMLFieldSetElement).addEventListener("change", () => view?.recolour());
-for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) matchMedia(query).addEventListener("change", () => view?.recolour());
 
 window.addEventListener("popstate", () => choose(readChoice(location.search)));
 
@@ -366,25 +369,26 @@ document.addEventListener("keydown", (event) => {
   location.assign(address("/"));
 });
 bindKeys({
-  "+": () => view?.zoom(1),
-  "=": () => view?.zoom(1),
-  "-": () => view?.zoom(-1),
-  0: resetView,
+  "+": () => picture.zoom(1),
+  "=": () => picture.zoom(1),
+  "-": () => picture.zoom(-1),
+  0: () => picture.reset(),
+  c: () => comparison.focus(),
   a: () => alertHere.open(readout.candle?.close ?? null),
   "[": () => neighbours.go("before"),
   "]": () => neighbours.go("after"),
 });
 rememberRow(symbol);
 
-store.add([symbol]);
+store.add(choice.compare === null ? [symbol] : [symbol, choice.compare]);
 openFeed(choice.range);
 showChoice();
 page.start();
 started();
 loadLibrary().then(
   (loaded) => {
-    library = loaded;
-    draw();
+    picture.begin(loaded);
+    readout.changed();
     page.paintSoon();
   },
   (error) => {

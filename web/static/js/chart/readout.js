@@ -5,6 +5,7 @@
  * after each of them; nothing is read when prices move by themselves.
  */
 import { cursorAfter, figure, spoken, when } from "./text.js";
+import { percentsAt } from "./compare.js";
 import { setAttribute } from "../dom.js";
 import { directionOf, price, signed } from "../format.js";
 
@@ -22,6 +23,8 @@ import { directionOf, price, signed } from "../format.js";
  * @property {readonly ShownFigures[]} figures
  * @property {number} decimals
  * @property {import("./zones.js").Zone} zone
+ * @property {string} symbol
+ * @property {import("./compare.js").Beside | null} beside
  */
 
 /**
@@ -65,7 +68,7 @@ export class Readout {
   /** The line above the chart: the candle under the cursor, else the newest. */
   paint() {
     const { line, shown } = this.#options;
-    const { candles, range, decimals, figures, zone } = shown();
+    const { candles, range, decimals, figures, zone, symbol, beside } = shown();
     const index = this.#index() ?? candles.length - 1;
     const candle = candles[index];
     if (candle === undefined) {
@@ -87,6 +90,9 @@ export class Readout {
       parts.push(change);
     }
     if (candle.ticks !== null) parts.push(part("", `${candle.ticks} ${candle.ticks === 1 ? "price" : "prices"}`));
+    const percents = percentsAt(symbol, beside, candle);
+    for (const { name, text } of percents) parts.push(part(name, text));
+    if (percents.length > 0) /** @type {HTMLElement} */ (parts.at(-1)).dataset.overlay = "compare";
     for (const { overlay, points, needed } of figures) {
       const value = points.get(candle.start);
       const shownPart = part(overlay.name, value === undefined ? without(candle.start, points, needed) : figure(value, overlay, decimals));
@@ -121,7 +127,7 @@ export class Readout {
   #describe() {
     this.#count();
     const { slider, shown } = this.#options;
-    const { candles, range, decimals, figures, zone } = shown();
+    const { candles, range, decimals, figures, zone, symbol, beside } = shown();
     const index = this.#index();
     const candle = index === null ? undefined : candles[index];
     if (index === null || candle === undefined) {
@@ -132,7 +138,8 @@ export class Readout {
       const value = points.get(candle.start);
       return value === undefined ? [] : [{ overlay, value }];
     });
-    setAttribute(slider, "aria-valuetext", spoken(candle, candles[index - 1], range, decimals, known, zone));
+    const percents = percentsAt(symbol, beside, candle).map(({ name, text }) => `, ${name} ${text === "–" ? "no price" : text}`);
+    setAttribute(slider, "aria-valuetext", spoken(candle, candles[index - 1], range, decimals, known, zone) + percents.join(""));
   }
 
   #count() {

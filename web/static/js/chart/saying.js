@@ -74,7 +74,7 @@ export function aboveChart({ feed, overlays }) {
  */
 export function sumsOf({ feed, range, decimals, quote, zone }) {
   const begin = feed.begin ?? -Infinity;
-  const candles = feed.candles.filter(({ start }) => start >= begin);
+  const candles = feed.inRange;
   if (candles.length === 0) return "";
   const newest = quote !== null && feed.begin !== null && quote.timestamp >= begin ? quote.price : null;
   const holes = feed.holes.flatMap((hole) => (hole.end > begin ? [{ ...hole, start: Math.max(hole.start, begin) }] : []));

@@ -1,6 +1,7 @@
 /**
  * The same figures as a table, for everybody who reads rather than looks. Made only while it is open.
  */
+import { percentsAt } from "./compare.js";
 import { figure, when } from "./text.js";
 import { must } from "../dom.js";
 import { price } from "../format.js";
@@ -40,11 +41,14 @@ export class FiguresTable {
     if (!this.#details.open || this.#stale === "nothing") return;
     const newestOnly = this.#stale === "newest";
     this.#stale = "nothing";
-    const { candles, range, figures, decimals, zone } = this.#shown();
-    const names = [`Begins${zone === UTC || range.step >= DAY ? " (UTC)" : ""}`, "Open", "High", "Low", "Close", "Prices", ...figures.map(({ overlay }) => overlay.name)];
+    const { candles, range, figures, decimals, zone, symbol, beside } = this.#shown();
+    const [last] = candles.slice(-1);
+    const compared = last === undefined ? [] : percentsAt(symbol, beside, last).map(({ name }) => name);
+    const names = [`Begins${zone === UTC || range.step >= DAY ? " (UTC)" : ""}`, "Open", "High", "Low", "Close", "Prices", ...compared, ...figures.map(({ overlay }) => overlay.name)];
     const rows = (newestOnly ? candles.slice(-1) : candles).map((candle) => {
       const p = (/** @type {number} */ value) => price(value, decimals);
       const texts = [when(candle.start, range, zone).replace(" UTC", ""), p(candle.open), p(candle.high), p(candle.low), p(candle.close), candle.ticks === null ? "–" : String(candle.ticks)];
+      texts.push(...percentsAt(symbol, beside, candle).map(({ text }) => text));
       for (const { overlay, points } of figures) {
         const value = points.get(candle.start);
         texts.push(value === undefined ? "–" : figure(value, overlay, decimals));

@@ -2,9 +2,11 @@
  * The picture: candles or a line, and figures over them, drawn by the library in the page's colours.
  * It is told what to show and where the cursor is; it keeps neither.
  */
-import { price } from "../format.js";
+import { price, signed } from "../format.js";
 import { behaviorIn, markText, zoneOf } from "./axis.js";
 import { coloursOf } from "./colours.js";
+import { percentOf, priceOf } from "./compare.js";
+import { heedAsking, heedPulls } from "./gestures.js";
 import { Pointer } from "./pointer.js";
 import { figure, when } from "./text.js";
 
@@ -12,6 +14,7 @@ import { figure, when } from "./text.js";
 /** @typedef {import("./candles.js").Candle} Candle */
 /** @typedef {import("./choice.js").Choice} Choice */
 /** @typedef {import("./choice.js").Overlay} Overlay */
+/** @typedef {import("./compare.js").Beside} Beside */
 /** @typedef {import("./zones.js").Zone} Zone */
 /** @typedef {import("lightweight-charts").IChartApiBase<import("lightweight-charts").Time>} Chart */
 /** @typedef {import("lightweight-charts").ISeriesApi<"Candlestick"> | import("lightweight-charts").ISeriesApi<"Line">} Series */
@@ -34,9 +37,6 @@ import { figure, when } from "./text.js";
 
 /** So near to the oldest candle, in candles, older ones are wanted. */
 const NEAR_EDGE = 10;
-
-/** A drag of so much is meant, px. */
-const PULLED = 24;
 
 /** How much of what is shown stays with one step nearer. */
 const ZOOM = 0.7;
@@ -78,6 +78,10 @@ export class ChartView {
   #places = 0;
   #isPart = false;
   #ended = new AbortController();
+  /** Another symbol beside this one. @type {import("lightweight-charts").ISeriesApi<"Line"> | null} */
+  #second = null;
+  /** @type {Beside | null} */
+  #beside = null;
 
   /** @param {Options} options */
   constructor(options) {
@@ -107,11 +111,16 @@ export class ChartView {
       crosshair: { mode: library.CrosshairMode.Magnet },
     };
     this.#chart = library.createChartEx(container, behavior, drawn);
-    const format = priceFormat((value) => price(value, decimals), 10 ** -decimals);
+    // Both of two symbols are in percent, once there is what they are measured from.
+    const format = priceFormat((value) => (this.#base === null ? price(value, decimals) : `${signed(value, 2)}\u00a0%`), choice.compare === null ? 10 ** -decimals : 0.01);
     this.#series =
       form === "line"
         ? this.#chart.addSeries(library.LineSeries, { priceFormat: format, lineWidth: 2 })
         : this.#chart.addSeries(library.CandlestickSeries, { priceFormat: format });
+    if (choice.compare !== null) {
+      // Dotted, and named: told apart without colour too.
+      this.#second = this.#chart.addSeries(library.LineSeries, { priceFormat: format, lineWidth: 2, lineStyle: library.LineStyle.Dotted, priceLineVisible: false, crosshairMarkerVisible: false, title: choice.compare });
+    }
     const panes = [...new Set(overlays.map(({ pane }) => pane).filter((pane) => pane > 0))].sort();
     for (const overlay of overlays) {
       const line = this.#chart.addSeries(
@@ -123,7 +132,7 @@ export class ChartView {
           priceLineVisible: false,
           lastValueVisible: overlay.pane > 0,
           crosshairMarkerVisible: false,
-          priceFormat: priceFormat((value) => figure(value, overlay, decimals), overlay.key === "volatility" ? 1e-6 : 0.01),
+          priceFormat: overlay.pane === 0 ? format : priceFormat((value) => figure(value, overlay, decimals), overlay.key === "volatility" ? 1e-6 : 0.01),
         },
         overlay.pane === 0 ? 0 : panes.indexOf(overlay.pane) + 1,
       );
@@ -150,8 +159,8 @@ export class ChartView {
       if (!pointer.rests(event)) onPointer(null);
     });
     this.#chart.timeScale().subscribeVisibleLogicalRangeChange(() => this.#looked());
-    this.#heedPulls(this.#ended.signal);
-    this.#heedAsking(this.#ended.signal);
+    heedPulls(container, () => this.#pulled(), this.#ended.signal);
+    heedAsking(container, (y) => this.#asked(y), this.#ended.signal);
     this.recolour();
   }
 
@@ -178,6 +187,7 @@ export class ChartView {
     else this.#series.applyOptions({ upColor: c.paper, downColor: c.down, borderUpColor: c.up, borderDownColor: c.down, wickUpColor: c.up, wickDownColor: c.down, priceLineColor: c.muted });
     for (const mark of this.#marks) mark.applyOptions({ color: c.muted });
     for (const line of this.#alerts) line.applyOptions({ color: c.warn });
+    this.#second?.applyOptions({ color: c.compare });
     for (const [key, line] of this.#lines) line.applyOptions({ color: c[/** @type {import("./choice.js").OverlayKey} */ (key)] });
   }
 
@@ -186,50 +196,61 @@ export class ChartView {
    * @param {readonly Candle[]} candles
    * @param {readonly number[]} empty starts of candles that are not there, where there is a hole
    * @param {boolean} older whether older ones came, for somebody who looks at the others meanwhile
+   * @param {Beside | null} beside
    */
-  show(candles, empty, older) {
+  show(candles, empty, older, beside) {
     this.#candles = candles;
     this.#empty = empty;
+    this.#beside = beside;
     const part = this.#isPart;
     const data = this.#withHoles(candles.map((candle) => this.#bar(candle)));
     this.#places = data.length;
     this.#series.setData(data);
+    this.#showSecond();
     if (!part && !older) this.#chart.timeScale().fitContent();
     this.#looked();
   }
 
-  /**
-   * What is older is wanted where nothing older is drawn: by the wheel, or by a drag.
-   * @param {AbortSignal} signal
-   */
-  #heedPulls(signal) {
-    const { container, onEdge } = this.#options;
-    /** @type {number | null} */
-    let from = null;
-    const pulled = () => {
-      const seen = this.#chart.timeScale().getVisibleLogicalRange();
-      if (seen !== null && seen.from < NEAR_EDGE) onEdge();
-    };
-    container.addEventListener("wheel", ({ deltaX, deltaY }) => (deltaY > 0 || deltaX < 0) && pulled(), { signal, passive: true });
-    container.addEventListener("pointerdown", ({ clientX }) => (from = clientX), { signal });
-    container.addEventListener("pointermove", ({ clientX, buttons }) => buttons !== 0 && from !== null && clientX - from > PULLED && pulled(), { signal });
-    for (const end of ["pointerup", "pointercancel"]) container.addEventListener(end, () => (from = null), { signal });
+  #pulled() {
+    const seen = this.#chart.timeScale().getVisibleLogicalRange();
+    if (seen !== null && seen.from < NEAR_EDGE) this.#options.onEdge();
   }
 
   /**
-   * A right click, or a long press, at a price of the picture or of its axis.
-   * @param {AbortSignal} signal
+   * @param {number} y in the picture, px
+   * @returns {boolean} whether a price is there
    */
-  #heedAsking(signal) {
-    const { container, onPrice } = this.#options;
-    const heed = (/** @type {MouseEvent} */ event) => {
-      const y = event.clientY - container.getBoundingClientRect().top;
-      const at = y < (this.#chart.panes()[0]?.getHeight() ?? 0) ? this.#series.coordinateToPrice(y) : null;
-      if (at === null || !(at > 0)) return;
-      event.preventDefault();
-      onPrice(at);
-    };
-    container.addEventListener("contextmenu", heed, { signal });
+  #asked(y) {
+    const at = y < (this.#chart.panes()[0]?.getHeight() ?? 0) ? this.#series.coordinateToPrice(y) : null;
+    const asked = at === null || this.#base === null ? at : priceOf(at, this.#base.mine);
+    if (asked === null || !(asked > 0)) return false;
+    this.#options.onPrice(asked);
+    return true;
+  }
+
+  /** What both symbols are measured from. */
+  get #base() {
+    return this.#beside?.base ?? null;
+  }
+
+  /** @param {number} value @returns {number} as it is drawn */
+  #mine(value) {
+    return this.#base === null ? value : percentOf(value, this.#base.mine);
+  }
+
+  #showSecond() {
+    const { base, candles } = this.#beside ?? { base: null, candles: [] };
+    if (this.#second === null) return;
+    if (base === null) return this.#second.setData([]);
+    const starts = new Set(this.#candles.map(({ start }) => start));
+    // Only where there is a candle of this one: another place would push them apart.
+    const both = candles.filter(({ start }) => starts.has(start));
+    this.#second.setData(this.#withHoles(both.map(({ start, close }) => ({ time: seconds(start), value: percentOf(close, base.theirs) }))));
+  }
+
+  /** @param {Candle} candle the newest of the other symbol, moved */
+  moveSecond(candle) {
+    if (this.#base !== null && candle.start === this.#candles.at(-1)?.start) this.#second?.update({ time: seconds(candle.start), value: percentOf(candle.close, this.#base.theirs) });
   }
 
   /**
@@ -240,7 +261,7 @@ export class ChartView {
     for (const line of this.#alerts) this.#series.removePriceLine(line);
     const { library, container } = this.#options;
     const { warn } = coloursOf(container);
-    this.#alerts = prices.map((at) => this.#series.createPriceLine({ price: at, color: warn, lineWidth: 1, lineStyle: library.LineStyle.LargeDashed, axisLabelVisible: true, title: "alert" }));
+    this.#alerts = prices.map((at) => this.#series.createPriceLine({ price: this.#mine(at), color: warn, lineWidth: 1, lineStyle: library.LineStyle.LargeDashed, axisLabelVisible: true, title: "alert" }));
   }
 
   /** Whether only a part of the candles is shown. */
@@ -301,7 +322,7 @@ export class ChartView {
       /** @type {import("lightweight-charts").LineData<Time>[]} */
       const data = [];
       // Only where there is a candle: a point elsewhere would push the candles apart.
-      for (const [start, value] of points) if (starts.has(start)) data.push({ time: seconds(start), value });
+      for (const [start, value] of points) if (starts.has(start)) data.push({ time: seconds(start), value: overlay.pane === 0 ? this.#mine(value) : value });
       this.#lines.get(overlay.key)?.setData(this.#withHoles(data));
     }
   }
@@ -316,7 +337,7 @@ export class ChartView {
       const width = seen.to - seen.from;
       this.#see(place < seen.from ? place - 1 : place + 1 - width, place < seen.from ? place - 1 + width : place + 1);
     }
-    this.#chart.setCrosshairPosition(candle.close, seconds(candle.start), this.#series);
+    this.#chart.setCrosshairPosition(this.#mine(candle.close), seconds(candle.start), this.#series);
   }
 
   remove() {
@@ -344,7 +365,9 @@ export class ChartView {
 
   /** @param {Candle} candle */
   #bar({ start, open, high, low, close }) {
-    return this.#options.choice.form === "line" ? { time: seconds(start), value: close } : { time: seconds(start), open, high, low, close };
+    const time = seconds(start);
+    if (this.#options.choice.form === "line") return { time, value: this.#mine(close) };
+    return { time, open: this.#mine(open), high: this.#mine(high), low: this.#mine(low), close: this.#mine(close) };
   }
 }
 

@@ -129,7 +129,7 @@ async def test_crossings_within_a_cooldown_are_told_in_one_alert(
         assert faults(second, payload_schema("alert")) == []
         stored = await me.until_fired(2)
         assert [{**alert, "type": "alert"} for alert in stored] == [
-            {**alert, "read": False, "delivery": None} for alert in (first, second)
+            {**alert, "read": False, "delivery": None, "mail": None} for alert in (first, second)
         ]
         await me.until_told("alerts", withheld=2)
 

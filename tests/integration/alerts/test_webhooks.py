@@ -74,7 +74,7 @@ async def test_an_alert_is_posted_with_its_signature(
         assert delivery["status"] == 200
         assert (delivery["reason"], delivery["next_attempt"]) == (None, None)
         assert delivery["ended_at"] is not None
-        assert {**post.json, "read": False} == alert
+        assert {**post.json, "read": False, "mail": None} == alert
         assert post.headers[":target"] == "/hook?key=1"
         assert post.headers["host"] == receiver.url.split("/")[2]
         assert post.headers["stockstream-alert"] == alert["id"]

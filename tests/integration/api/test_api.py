@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+import web.readiness
 from stockstream.messages import ForceCircuit
 from supervision import terminate_child
 from tests.integration.delivery.upstream import PriceApi, fed_by
@@ -286,7 +287,7 @@ async def test_ready_goes_when_the_breaker_is_open_for_long(
     async with connected(tree.websocket_url, nursery) as client:
         await client.wait_for(lambda: any(m.get("circuit") == "open" for m in client.messages))
         assert (await http.get("/health/ready")).status_code == 200
-        monkeypatch.setattr(health, "OPEN_TOO_LONG_SECONDS", 0.0)
+        monkeypatch.setattr(web.readiness, "OPEN_TOO_LONG_SECONDS", 0.0)
         answer = await http.get("/health/ready")
         assert answer.status_code == 503
         breaker = answer.json()["checks"]["circuit_breaker"]

@@ -48,6 +48,7 @@ test-deep: ## the runtime against its model and a real OTP, candles and a cluste
 		tests/unit/cluster/test_ownership_simulation.py \
 		tests/integration/cluster tests/integration/nodes/test_serve_nodes.py \
 		tests/integration/cli/test_watch.py tests/integration/chaos/test_nodes.py \
+		tests/integration/operations/test_container_rehearsal.py \
 		tests/chaos/test_cluster.py tests/chaos/test_kills.py tests/chaos/test_scenarios.py \
 		tests/chaos/test_history_kills.py tests/chaos/test_database_faults.py $(ARGS)
 

@@ -1,5 +1,7 @@
 """Write what the code and the values know for the Helm chart: the settings that its schema takes,
-and the table of its README. With `--check`, only say what is not as it would be written.
+the table of its README, the version of the program.
+
+With `--check`, only say what is not as it would be written.
 """
 
 from __future__ import annotations
@@ -7,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tomllib
 from itertools import takewhile
 from pathlib import Path
 from types import UnionType
@@ -19,8 +22,10 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-CHART = Path(__file__).parent.parent / "deploy" / "helm" / "stockstream"
+ROOT = Path(__file__).parent.parent
+CHART = ROOT / "deploy" / "helm" / "stockstream"
 SCHEMA, README, VALUES = CHART / "values.schema.json", CHART / "README.md", CHART / "values.yaml"
+ABOUT = CHART / "Chart.yaml"
 OF_THE_CHART = {
     "stockstream_env": "it is production",
     "port": "the ports of the pods",
@@ -117,13 +122,19 @@ def _parts(line: str) -> tuple[int, str | None, str]:
 
 
 def files() -> dict[Path, str]:
-    """Both files as they should be."""
+    """All files as they should be."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     schema["$defs"] |= {"settings": settings_schema(), "secretKeys": secrets_schema()}
     rows = [f"| `{name}` | `{default}` | {text} |" for name, default, text in described()]
     table = "\n".join(["", "| Value | Default | |", "|---|---|---|", *rows, "", ""])
     readme = BETWEEN.sub(lambda _: table, README.read_text(encoding="utf-8"))
-    return {SCHEMA: json.dumps(schema, indent=2, ensure_ascii=False) + "\n", README: readme}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    version = project["version"]
+    about = re.sub(
+        r"(?m)^appVersion: .*$", f'appVersion: "{version}"', ABOUT.read_text(encoding="utf-8")
+    )
+    made = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    return {SCHEMA: made, README: readme, ABOUT: about}
 
 
 def main() -> None:

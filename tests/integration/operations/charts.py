@@ -101,7 +101,7 @@ def matches(selector: Object, labels: dict[str, str]) -> bool:
 
 def golden(rendered: Rendered) -> str:
     """The objects as they are kept, without what other files hold and without versions."""
-    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+    about = yaml.safe_load((CHART / "Chart.yaml").read_text())
     kept = []
     for each in rendered.objects:
         shown = dict(each)
@@ -111,4 +111,5 @@ def golden(rendered: Rendered) -> str:
             shown["data"] = "(deploy/grafana/dashboards)"
         kept.append(shown)
     kept.sort(key=lambda each: (each["kind"], each["metadata"]["name"]))
-    return yaml.safe_dump_all(kept, width=100).replace(version, "VERSION")
+    text = yaml.safe_dump_all(kept, width=100)
+    return text.replace(about["version"], "VERSION").replace(about["appVersion"], "VERSION")

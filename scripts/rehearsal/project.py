@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import yaml  # type: ignore[import-untyped]  # as in the tests
+import yaml
 
 from scripts.rehearsal.engine import ROOT, RehearsalError
 

@@ -13,10 +13,12 @@ from functools import cache
 from pathlib import Path
 
 NAME = "stockstream"
+_CACHE_OF_UV = "archive-v0"
+"""The folder of its environments that belong to no tool and no project."""
 
 _COMMANDS = (
-    "serve|cluster|mock|watch|load|tree|contract|providers|chaos|db|tokens|audit|users|config|logs|notices|"
-    "doctor|--help"
+    "serve|cluster|mock|watch|load|tree|contract|providers|chaos|actions|jobs|db|tokens|audit|users|"
+    "config|logs|notices|doctor|--help"
 )
 _COMMAND = re.compile(rf"(?<![\w./-]){NAME}(?= (?:{_COMMANDS})\b(?!:))")
 
@@ -25,10 +27,13 @@ _COMMAND = re.compile(rf"(?<![\w./-]){NAME}(?= (?:{_COMMANDS})\b(?!:))")
 def program_name() -> str:
     """`stockstream` where it is on PATH, else a path to it: from here, if that is shorter.
 
-    Without an installed script it is `python -m stockstream`.
+    Without an installed script it is `python -m stockstream`; where uv has installed it for this
+    run alone, and put it on this run's PATH, `uvx stockstream`.
     """
-    if shutil.which(NAME):
-        return NAME
+    found = shutil.which(NAME)
+    if found:
+        for_this_run = Path(sys.prefix).parent.name == _CACHE_OF_UV
+        return f"uvx {NAME}" if for_this_run and found.startswith(sys.prefix) else NAME
     installed = Path(sys.prefix) / "bin" / NAME
     if not installed.exists():
         return f"{Path(sys.executable).name} -m {NAME}"

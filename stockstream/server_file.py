@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,13 +105,20 @@ def _lock(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def running_server(directory: Path) -> RunningServer | None:
-    """The server that runs with the data in `directory`; None where there is none. Blocks."""
+def running_server(directory: Path, *, of_anybody: bool = False) -> RunningServer | None:
+    """The server that runs with the data in `directory`; None where there is none. Blocks.
+
+    A token is sent to where it says. So it has to be this user's file, unless the directory was
+    named by somebody (`of_anybody`): a folder that is merely here may be a trap.
+    """
     try:
-        descriptor = os.open(directory / FILE, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(directory / FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
     try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or not (of_anybody or found.st_uid == os.geteuid()):
+            return None
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _read(descriptor)

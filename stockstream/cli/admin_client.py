@@ -33,7 +33,8 @@ def _url_here(configuration: Configuration) -> str:
     """The address of the server with this data, unless a setting here names its port."""
     settings = configuration.settings
     if configuration.sources["port"] == "default" or settings.port == 0:
-        server = running_server(settings.data_directory)
+        named = configuration.sources["data_directory"] != "default"
+        server = running_server(settings.data_directory, of_anybody=named)
         if server is not None:
             return server.url
     return f"http://127.0.0.1:{settings.port}"

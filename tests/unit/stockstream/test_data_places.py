@@ -107,6 +107,21 @@ def test_a_file_that_cannot_be_had_stops_no_server(tmp_path: Path) -> None:
     assert running_server(tmp_path) is None
 
 
+def test_another_users_file_leads_nobody_to_their_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token would be sent there. Who names the directory says that it is meant."""
+    file = ServerFile(tmp_path)
+    file.tell("http://127.0.0.1:4000")
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert running_server(tmp_path) is None
+    assert running_server(tmp_path, of_anybody=True) is not None
+    file.close()
+    (tmp_path / FILE).unlink()
+    os.mkfifo(tmp_path / FILE)
+    assert running_server(tmp_path, of_anybody=True) is None
+
+
 def test_a_damaged_file_names_no_server(tmp_path: Path) -> None:
     file = ServerFile(tmp_path)
     (tmp_path / FILE).write_bytes(b'{"pid": "one"')

@@ -34,6 +34,7 @@ OF_THE_CHART = {
     "trusted_proxies": "a value of its own",
     "node_name": "the pod's name",
     "node_url": "the pod's address",
+    "backup_directory": "a volume",
     "public_url": "a Service shares clients out",
     "stub_port": "there is no bundled stub",
     "cluster_nats_credentials": "a file: secrets.keys",

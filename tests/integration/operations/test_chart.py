@@ -265,7 +265,15 @@ def test_one_at_a_time_without_nats(rendered: Rendered) -> None:
 
 
 def test_commands_of_pods_are_ours(rendered: Rendered) -> None:
-    """`helm test` watches for one price, by options that the program knows."""
+    """`helm test` watches for one price, and the CronJob backs up, by options that there are."""
+    for job in rendered.of("CronJob"):
+        spec = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        program, *words = spec["containers"][0]["args"]
+        assert program == "stockstream"
+        _command, bound, _ignored = build("db").parse_args(words, exit_on_error=False)
+        assert str(bound.arguments["to"]) in {
+            each["mountPath"] for each in spec["containers"][0]["volumeMounts"]
+        }
     for pod in rendered.of("Pod"):
         (container,) = pod["spec"]["containers"]
         program, *words = container["args"]

@@ -51,6 +51,9 @@ WRONG = {
     "ingress.enabled=true": ["ingress.hosts: name at least one"],
     "httpRoute.enabled=true": ["httpRoute.parentRefs: name at least one"],
     "backup.enabled=true": ["backup.existingClaim: name the claim"],
+    "settings.BACKUP_SCHEDULE=every 6h": ["backup.existingClaim: name the claim"],
+    "settings.BACKUP_SCHEDULE=03:30,backup.enabled=true": ["settings.BACKUP_SCHEDULE: has the"],
+    "settings.BACKUP_DIRECTORY=/x": ["/settings", "'BACKUP_DIRECTORY' not allowed"],
     "persistence.size=5GB": ["/persistence/size", "pattern"],
     "metrics.rules.enabled=yes": ["/metrics/rules/enabled", "want boolean"],
 }

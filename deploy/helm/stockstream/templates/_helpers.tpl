@@ -94,7 +94,10 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.parentRefs: name at least one gateway" -}}
 {{- end -}}
-{{- if and .Values.backup.enabled (not .Values.backup.existingClaim) -}}
+{{- if and .Values.backup.enabled .Values.settings.BACKUP_SCHEDULE -}}
+{{- fail "settings.BACKUP_SCHEDULE: has the nodes make backups, and backup.enabled a CronJob; leave one of them out" -}}
+{{- end -}}
+{{- if and (or .Values.backup.enabled .Values.settings.BACKUP_SCHEDULE) (not .Values.backup.existingClaim) -}}
 {{- fail "backup.existingClaim: name the claim of the disk that backups go to" -}}
 {{- end -}}
 {{- if and .Values.metrics.serviceMonitor.enabled (not (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) -}}

@@ -426,10 +426,19 @@ class TellAlerts:
 class RulesChanged:
     """Rules were changed in the database: read them now. The watcher has the bus tell other nodes.
 
-    `heard` from another node, it is not passed on.
+    With an `owner` the connections of that user are told, too, also where alerts were read and no
+    rule has changed. `heard` from another node, it is not passed on.
     """
 
     heard: bool = False
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TellAlertsChanged:
+    """Tell the connections of a user that they may read rules and alerts again."""
+
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)

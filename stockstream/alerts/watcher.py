@@ -30,6 +30,7 @@ from stockstream.messages import (
     QuotesPublished,
     RulesChanged,
     TellAlerts,
+    TellAlertsChanged,
 )
 from stockstream.times import now_ms
 from supervision import Actor, CallError, Conflate, MailboxPolicy, handles
@@ -202,6 +203,8 @@ class Watcher(Actor):
 
     @handles(RulesChanged)
     def _on_rules_changed(self, message: RulesChanged) -> None:
+        if message.owner:
+            self._broadcaster.cast(TellAlertsChanged(message.owner))
         if self._book.in_cluster and not message.heard:
             self._bus.cast(message)
         self._changed.set()

@@ -208,8 +208,9 @@ class Bus(Actor):
         self._filling.lost()
 
     @handles(RulesChanged)
-    def _on_rules(self, _message: RulesChanged) -> None:
-        self._saying.say(RulesTold(name=self._me.name, boot=self._me.boot))
+    def _on_rules(self, message: RulesChanged) -> None:
+        name, boot = self._me
+        self._saying.say(RulesTold(name=name, boot=boot, owner=message.owner))
 
     @handles(CredentialsEnded)
     def _on_ended(self, message: CredentialsEnded) -> None:
@@ -353,7 +354,7 @@ class Bus(Actor):
             for told in heard_of(message):
                 self._doorkeeper.cast(told)
         else:
-            self._alerts.cast(RulesChanged(heard=True))
+            self._alerts.cast(RulesChanged(heard=True, owner=message.owner))
 
     def _on_heartbeat(self, node: NodeId, message: Heartbeat) -> None:
         if node == self._me:

@@ -118,7 +118,13 @@ class AlertsTold(Said, frozen=True, kw_only=True, tag="alerts"):
 
 
 class RulesTold(Said, frozen=True, kw_only=True, tag="rules"):
-    """Rules were changed in the database; a hint, since all read them again in some seconds."""
+    """Rules were changed in the database; a hint, since all read them again in some seconds.
+
+    Of an `owner`, whose connections are told: the pages read them again, and what was read. A node
+    of before does not tell.
+    """
+
+    owner: Annotated[str, msgspec.Meta(max_length=128)] = ""
 
 
 class Revoked(Said, frozen=True, kw_only=True, tag="revoked"):

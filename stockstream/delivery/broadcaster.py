@@ -28,7 +28,13 @@ from stockstream.delivery.messages import (
 from stockstream.delivery.protocol import Status
 from stockstream.delivery.turns import Turn, in_turns
 from stockstream.garbage import sweep
-from stockstream.messages import CircuitChanged, DeliverAlert, FeedChanged, QuotesPublished
+from stockstream.messages import (
+    CircuitChanged,
+    DeliverAlert,
+    FeedChanged,
+    QuotesPublished,
+    TellAlertsChanged,
+)
 from stockstream.quotes import iso_utc
 from stockstream.refusals import refused
 from stockstream.spans import Gathered, of_topic
@@ -230,6 +236,11 @@ class Broadcaster(Actor):
         told = self._fan_out.alert(request.alert, trio.current_time())
         self._flush_by(self._fan_out.again)
         return told
+
+    @handles(TellAlertsChanged)
+    def _on_alerts_changed(self, message: TellAlertsChanged) -> None:
+        self._fan_out.alerts_changed(message.owner, trio.current_time())
+        self._flush_by(self._fan_out.again)
 
     # Flushes.
 

@@ -30,6 +30,7 @@ from stockstream.delivery.lanes import (
 )
 from stockstream.delivery.protocol import (
     EVERYTHING,
+    AlertsChanged,
     GoingAway,
     Status,
     Subscriptions,
@@ -185,6 +186,17 @@ class FanOut:
                     lane.operations.append(Operation(lane.answered, frame))
                     self._advance(lane, now)
         return len(lanes)
+
+    def alerts_changed(self, owner: str, now: float) -> None:
+        """Tell each connection of a user to read rules and alerts again, unless it owes too much
+        already: a page reads them with each connection in any case.
+        """
+        lanes = self._connections.of_user(owner)
+        frame = self._framing.text(encode(AlertsChanged())) if lanes else b""
+        for lane in lanes:
+            if len(lane.operations) < MOST_OWED:
+                lane.operations.append(Operation(lane.answered, frame))
+                self._advance(lane, now)
 
     def farewell(self, request: Farewell, now: float) -> Iterator[None]:
         """Tell every client when to come back, each another time; yields for a turn."""

@@ -210,6 +210,10 @@ class Alert(ToldAlert, tag_field="type", tag="alert", frozen=True):
     """A rule of the user fired; on each connection that brought the user's cookie."""
 
 
+class AlertsChanged(Struct, tag_field="type", tag="alerts_changed", frozen=True):
+    """The user's rules have changed, or alerts were read, somewhere: read them again."""
+
+
 class GoingAway(Struct, tag_field="type", tag="going_away", frozen=True):
     """The server is about to close; come back after that many seconds.
 
@@ -239,6 +243,7 @@ ServerMessage = (
     | Pong
     | Error
     | Alert
+    | AlertsChanged
     | GoingAway
     | Expiring
 )

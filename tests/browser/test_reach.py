@@ -86,6 +86,9 @@ def test_an_alert_is_notified_once_by_all_tabs_and_read_in_all_of_them(
     told = shown(me.page)[1:] + shown(chart)
     assert len(told) == 1, told
 
+    phone = visit(keeping.url, storage_state=me.page.context.storage_state())
+    expect(phone.page.get_by_test_id("alerts-sum")).to_have_text("2 unread")
+
     teller = me.page if len(shown(me.page)) == 2 else chart
     with teller.expect_response("**/fired/read") as marked:
         teller.evaluate("() => window.newest.dispatchEvent(new Event('click'))")
@@ -94,6 +97,10 @@ def test_an_alert_is_notified_once_by_all_tabs_and_read_in_all_of_them(
         expect(page).to_have_title(PRICED)
         expect(page.get_by_test_id("alert-notice")).to_be_hidden()
         expect(page.locator('link[rel="icon"]')).to_have_attribute("href", str(plain))
+    expect(phone.page.get_by_test_id("alerts-sum")).to_have_text("")
+    expect(phone.page.get_by_test_id("alert-notice")).to_be_hidden()
+    me.page.get_by_role("button", name="Remove the alert “TSLA").click()
+    expect(phone.page.get_by_test_id("rules").get_by_role("listitem")).to_have_count(1)
     assert witness.troubles == []
 
 

@@ -163,7 +163,7 @@ def alerts_api(parts: Parts) -> Blueprint:
 
     async def changed(query: Query[Rule | RowRefusal]) -> RuleItem:
         rule = await ask_row(database, query)
-        parts.alerts.cast(RulesChanged())
+        parts.alerts.cast(RulesChanged(owner=rule.owner))
         return item(rule)
 
     @blueprint.get("/rules")

@@ -19,6 +19,7 @@ from stockstream.alerts.alert_rows import (
 )
 from stockstream.alerts.shares import Line
 from stockstream.alerts.webhooks import PostNow
+from stockstream.messages import RulesChanged
 from stockstream.quotes import Version, iso_utc
 from stockstream.told_alert import ToldAlert
 from web.answers import json_answer
@@ -152,6 +153,7 @@ def fired_api(parts: Parts) -> Blueprint:
         # What has not fired yet cannot have been read: the clock of a browser may be ahead.
         until = min(until, parts.settings.wall_clock_ms())
         await ask_database(database, MarkRead(current_user(), until))
+        parts.alerts.cast(RulesChanged(owner=current_user()))
         return Response(b"", 204)  # without a body Quart iterates one, on asyncio
 
     return blueprint

@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct
 
 from stockstream.delivery.protocol import (
     EVERYTHING,
+    AlertsChanged,
     ClientMessage,
     Error,
     Expiring,
@@ -119,6 +120,9 @@ CAME = (
     ),
     _message(
         GoingAway(1.7), "Comes before the server closes for a restart: reconnect after so long."
+    ),
+    _message(
+        AlertsChanged(), "Comes when the user's rules have changed, or alerts were read, elsewhere."
     ),
     _message(
         Expiring(60), "Comes before the login, or the token, ends that let the connection in."

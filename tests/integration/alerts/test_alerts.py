@@ -61,6 +61,12 @@ async def test_a_crossing_is_told_on_the_users_sockets_and_stored_with_what_trig
             await mine.message("alert", 2)
             assert [alert["price"] for alert in alerts_of(mine)] == [100.5, 100.0]
             assert [alert["price"] for alert in await me.until_fired(2)] == [100.5, 100.0]
+            until = {"until": (await me.until_fired(2))[-1]["fired_at"]}
+            assert (await me.http.post(f"{FIRED}/read", json=until)).status_code == 204
+            for socket in (mine, mine_too):  # also the one whose page has done it
+                changed = await socket.message("alerts_changed")
+                assert faults(changed, payload_schema("alerts_changed")) == []
+            assert [m for m in theirs.messages if m["type"] == "alerts_changed"] == []
             assert alerts_of(theirs) + alerts_of(nobodys) == []
             assert await other.fired() == []
 

@@ -34,6 +34,6 @@ async def test_every_kind_of_message_fits_its_description(
         # An alert needs rules, and they a database: tests/integration/alerts checks that one. What
         # is not served needs a provider that is asked by name: tests/integration/market does. And a
         # login that ends, an account: tests/integration/users.
-        others = {"alert", "not_served", "expiring"}
+        others = {"alert", "alerts_changed", "not_served", "expiring"}
         kinds = {struct.__struct_config__.tag for struct in ServerMessage.__args__} - others
         assert {message["type"] for message in me.messages} == kinds

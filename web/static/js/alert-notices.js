@@ -183,6 +183,10 @@ export class AlertNotices {
     const fresh = this.#feed.take(alerts).filter((alert) => !alert.read && !told.includes(alert.id));
     const unread = Number(/** @type {Record<string, unknown>} */ (body)?.unread ?? 0);
     this.#unreadElsewhere = this.#readUntil === null ? Math.max(0, unread - alerts.filter((alert) => !alert.read).length) : 0;
+    // Somebody has read them in another browser.
+    const read = this.#showing.every(({ id }) => this.#feed.alerts.find((alert) => alert.id === id)?.read === true);
+    if (this.#showing.length > 0 && read) this.#hide();
+    for (const { read: isRead, firedAt } of alerts) if (isRead) this.desktop.readUntil(firedAt);
     this.#options.onChange?.();
     if (fresh.length > 0) this.#notify(fresh, !this.#loaded);
     this.#loaded = true;

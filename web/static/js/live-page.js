@@ -32,6 +32,7 @@ import { Subscriber } from "./subscriber.js";
  * @property {(changed: string[]) => void} onPrices of these symbols
  * @property {(changed: string[]) => void} onSnapshot the same, with what is known beside the price
  * @property {(alert: Alert) => void} onAlert
+ * @property {() => void} onAlertsChanged rules have changed, or alerts were read, on another page or in another browser
  * @property {SubscriberOptions["onAccepted"]} onAccepted
  * @property {SubscriberOptions["onRejected"]} onRejected
  * @property {SubscriberOptions["onFailed"]} onFailed
@@ -53,6 +54,9 @@ import { Subscriber } from "./subscriber.js";
  * and the other stood still. A difference of more than this between two seconds is one of the two.
  */
 const TIME_LOST_MS = 1_500;
+
+/** Alerts are read again so long after they were changed elsewhere, ms. */
+const ALERTS_MS = 200;
 
 /** The title tells prices about as often. */
 const TOLD_MS = 1_000;
@@ -78,6 +82,7 @@ export class LivePage {
   /** Since when there is no connection, ms; null while there is one. @type {number | null} */
   #awaySince = clock.now();
   #everOpen = false;
+  #alertsTimer = 0;
   /** When it was looked at what there is to tell, ms. */
   #toldAt = -Infinity;
   /** What was said of symbols that are not served: on a new connection it is told again. @type {Map<string, string>} */
@@ -223,6 +228,11 @@ export class LivePage {
         break;
       case "alert":
         onAlert(message.alert);
+        break;
+      case "alerts_changed":
+        // What is read again is the same for all that was changed within a moment.
+        window.clearTimeout(this.#alertsTimer);
+        this.#alertsTimer = window.setTimeout(this.#options.onAlertsChanged, ALERTS_MS);
         break;
       case "error":
         if (!subscriber.failed(message)) warn(`${message.code}: ${message.reason}`);

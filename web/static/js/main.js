@@ -55,6 +55,7 @@ const page = new LivePage({
     if (sorting !== null && !watchlist.busy) arrange();
   },
   onAlert: (alert) => alerts.received(alert),
+  onAlertsChanged: () => void alerts.load(),
   onAccepted: (symbols) => page.say(`${enumerate(symbols)} added.`),
   onRejected: (rejected, asked) => {
     if (asked) {

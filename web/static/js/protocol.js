@@ -94,8 +94,9 @@ export const PROTOCOL_VERSION = 1;
 /** @typedef {{type: "error", code: string, reason: string, temporary: boolean, id: Id}} ServerError */
 /** @typedef {{type: "going_away", reconnectAfter: number, nodes: string[]}} GoingAway seconds; nodes as in Welcome */
 /** @typedef {{type: "expiring", seconds: number}} Expiring so long the login lasts still, unless it is used */
+/** @typedef {{type: "alerts_changed"}} AlertsChanged */
 /** @typedef {{type: "alert", alert: import("./alert-feed.js").Alert}} AlertFired */
-/** @typedef {Welcome | Subscriptions | NotServed | Snapshot | Prices | Status | Pong | ServerError | AlertFired | GoingAway | Expiring} ServerMessage */
+/** @typedef {Welcome | Subscriptions | NotServed | Snapshot | Prices | Status | Pong | ServerError | AlertFired | AlertsChanged | GoingAway | Expiring} ServerMessage */
 
 /** @typedef {{action: "subscribe", symbols: string[], id: Id}} Subscribe */
 /** @typedef {{action: "unsubscribe", symbols: string[], id: Id}} Unsubscribe */
@@ -201,6 +202,8 @@ function read(m, faults) {
       if (alert === null) faults.push(`a bad alert: ${JSON.stringify(m).slice(0, 80)}`);
       return alert === null ? null : { type: "alert", alert };
     }
+    case "alerts_changed":
+      return { type: "alerts_changed" };
     case "going_away":
       return {
         type: "going_away",

@@ -163,6 +163,7 @@ const page = new LivePage({
   onSnapshot: (changed) => {
     if (changed.length > 0) priceMoved();
   },
+  onAlertsChanged: () => void notices.load(),
   onAlert: (alert) => notices.received(alert),
   onAccepted: () => page.paintSoon(),
   onRejected: (rejected) => {

@@ -50,6 +50,7 @@ test-deep: ## the runtime against its model and a real OTP, candles and a cluste
 		tests/integration/cli/test_watch.py tests/integration/chaos/test_nodes.py \
 		tests/integration/operations/test_container_rehearsal.py \
 		tests/chaos/test_cluster.py tests/chaos/test_kills.py tests/chaos/test_scenarios.py \
+		tests/integration/operations/test_blue_green.py \
 		tests/chaos/test_history_kills.py tests/chaos/test_database_faults.py $(ARGS)
 
 simulate: ## whole nodes in virtual time, from seeds: SEEDS=0-999, or SEEDS=1000- until Ctrl+C

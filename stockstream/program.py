@@ -17,8 +17,8 @@ _CACHE_OF_UV = "archive-v0"
 """The folder of its environments that belong to no tool and no project."""
 
 _COMMANDS = (
-    "serve|cluster|mock|watch|load|tree|contract|providers|chaos|actions|jobs|db|tokens|audit|users|"
-    "config|logs|notices|doctor|--help"
+    "serve|cluster|mock|watch|load|tree|actions|drain|providers|contract|chaos|db|jobs|tokens|audit|"
+    "users|config|logs|notices|doctor|--help"
 )
 _COMMAND = re.compile(rf"(?<![\w./-]){NAME}(?= (?:{_COMMANDS})\b(?!:))")
 

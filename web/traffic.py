@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from stockstream.statuses import NodeState
 from stockstream.times import Moment
 
 if TYPE_CHECKING:
@@ -51,9 +52,16 @@ class Traffic:
         if self._opened is None:
             return TrafficState.STARTING
         late = self._opened.age >= LONGEST_START_SECONDS
-        return TrafficState.OPEN if late or _has_prices(tables) else TrafficState.STARTING
+        ready = _has_prices(tables) and not _is_joining(tables)
+        return TrafficState.OPEN if late or ready else TrafficState.STARTING
 
 
 def _has_prices(tables: Tables) -> bool:
     """Prices came from an upstream or from other nodes; or an upstream has none and said so."""
     return bool(tables.quotes) or any(row.as_of is not None for row in tables.feeds.rows.values())
+
+
+def _is_joining(tables: Tables) -> bool:
+    """It is not a node yet that others would send their clients to when they go."""
+    members = tables.members.value
+    return members is not None and members.state is NodeState.JOINING

@@ -70,6 +70,7 @@ _COMMANDS = (
     ("load", _run, "Connect many clients to a server, and report what they got."),
     ("tree", _inspect, "Show the live supervision tree of a running server."),
     ("actions", _inspect, "Fetch now, reconnect the database, restart an actor, drain clients."),
+    ("drain", _inspect, "Have the clients of a server go elsewhere, spread over a time."),
     ("providers", _inspect, "See where prices come from, and try a provider."),
     ("contract", _inspect, "See whether a price API keeps the format that is read."),
     ("chaos", _inspect, "Break a running server on purpose, and see that it holds."),
@@ -83,6 +84,8 @@ _COMMANDS = (
     ("notices", _inspect, "Try whether notices for operators arrive, and check who sent them."),
     ("doctor", _inspect, "Look at all that a server needs, and say what to do."),
 )
+NAMES = tuple(name for name, _, _ in _COMMANDS)
+"""All commands, in the order of the help."""
 
 
 def build(chosen: str = "") -> App:
@@ -91,12 +94,11 @@ def build(chosen: str = "") -> App:
     Commands are import paths, so that only the chosen one is imported: `--help` needs none. What
     is said here about the chosen command gives way to its own docstring.
     """
-    names = [name for name, _, _ in _COMMANDS]
     app = App(
         name=program_name(),
         help=_HELP,
-        help_format="markdown" if chosen in names else "plaintext",
-        help_epilogue=None if chosen in names else as_typed(_EXAMPLES),
+        help_format="markdown" if chosen in NAMES else "plaintext",
+        help_epilogue=None if chosen in NAMES else as_typed(_EXAMPLES),
         version=_version,
         backend="trio",
         print_error=False,
@@ -171,7 +173,7 @@ def _usage_error(error: CycloptsError) -> str:
         verbs = [name for name in error.app or () if not name.startswith("-")]
         return _unknown(error.unused_tokens[0], verbs)
     # Its own text would import every command to look for sub-commands.
-    return _unknown(error.unused_tokens[0], [name for name, _, _ in _COMMANDS])
+    return _unknown(error.unused_tokens[0], NAMES)
 
 
 def _unknown(given: str, known: Sequence[str]) -> str:

@@ -150,6 +150,11 @@ def drain(
     Each is told when to come back, and to which node where there are others, and then closed.
     With a share of 100, /health/traffic says until `--end` that new clients should go elsewhere.
 
+    For example:
+
+    - `stockstream drain --share 30 --over 5m` after a node was added: it gets some of the clients
+    - `stockstream drain --over 1m` before a node is stopped
+
     Parameters
     ----------
     share

@@ -6,6 +6,7 @@ import math
 import os
 import random
 import secrets
+import ssl
 from typing import TYPE_CHECKING, Annotated
 
 import httpx
@@ -22,6 +23,7 @@ from stockstream.cli.printing import print_document, table_console
 from stockstream.cli.watch.nodes import Address, parse_address
 from stockstream.decoding import from_json
 from stockstream.errors import StartError, UsageError
+from stockstream.http_client import os_reason, root_cause, tls_context, tls_reason
 from stockstream.program import as_typed
 from stockstream.quotes import InvalidSymbol, parse_symbol
 
@@ -214,12 +216,14 @@ async def _listed(address: Address, token: str) -> list[str]:
     headers = {name.decode(): value.decode() for name, value in address.headers}
     where = f"{address}/api/v1/symbols"
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=ASK_SECONDS) as asking:
+        async with httpx.AsyncClient(
+            verify=tls_context(), trust_env=False, timeout=ASK_SECONDS
+        ) as asking:
             answer = await asking.get(where, headers=headers)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise StartError(
-            f"no server answers at {address}: {error}; start one with `stockstream serve`, or "
-            "name a running one by --url or STOCKSTREAM_URL"
+            f"no server answers at {address}: {_in_words(error)}; start one with "
+            "`stockstream serve`, or name a running one by --url or STOCKSTREAM_URL"
         ) from error
     if answer.status_code != httpx.codes.OK:
         hint = "" if token else "; give an API token by --token or STOCKSTREAM_TOKEN"
@@ -231,6 +235,13 @@ async def _listed(address: Address, token: str) -> list[str]:
     if not listed:
         raise StartError(f"{address} lists no symbols yet; name some, as --symbols AAPL,MSFT")
     return listed
+
+
+def _in_words(error: Exception) -> str:
+    root = root_cause(error)
+    if isinstance(root, ssl.SSLError):
+        return f"TLS: {tls_reason(root)}"
+    return os_reason(root) or str(error) or type(root).__name__
 
 
 def _why(answer: httpx.Response) -> str:

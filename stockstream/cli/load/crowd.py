@@ -53,6 +53,7 @@ class LoadClient:
         self._tally: ClientTally = tally.client()
         self._connection: trio.CancelScope | None = None
         self._is_open = False
+        self._told_to_leave = False
         self._pinged: float | None = None
 
     @property
@@ -95,7 +96,7 @@ class LoadClient:
 
     async def _one(self) -> None:
         began = _now()
-        welcomed = False
+        welcomed = self._told_to_leave = False
         try:
             async with connected(self._itinerary.current) as socket:
                 welcomed = self._is_open = True
@@ -107,8 +108,11 @@ class LoadClient:
                     await self._listen(socket)
         except* Lost as group:
             lost = first_of(group)
-            word = f"{lost.code}: {lost.reason}" if lost.code else lost.reason
-            self._all.note(self._all.lost if welcomed else self._all.refused, word)
+            if self._told_to_leave:
+                self._tally.moved()
+            else:
+                word = f"{lost.code}: {lost.reason}" if lost.code else lost.reason
+                self._all.note(self._all.lost if welcomed else self._all.refused, word)
             raise lost from None
         finally:
             self._is_open = False
@@ -145,6 +149,7 @@ class LoadClient:
             now = _now()
             self._tally.heard(now)
             if isinstance(message, GoingAway):
+                self._told_to_leave = True
                 self._itinerary.learn(message.nodes or ())
                 if self._itinerary.others:
                     raise Lost(GONE, there=True)

@@ -28,7 +28,8 @@ class Plan(msgspec.Struct, frozen=True):
 class Counts(msgspec.Struct, tag=True):
     """What is counted from `MEASURE` on, but for the first two, which tell of now.
 
-    `tried` clients have connected or failed to at least once, `open` ones are connected.
+    `tried` clients have connected or failed to at least once, `open` ones are connected. `moved`
+    are counted from the start on, as what was refused or lost is.
     """
 
     tried: int = 0
@@ -37,6 +38,8 @@ class Counts(msgspec.Struct, tag=True):
     prices: int = 0
     connects: int = 0
     churned: int = 0
+    moved: int = 0
+    """Connections whose end the server announced (`going_away`)."""
     older: int = 0
     """Prices that came after a newer one of their symbol: there must be none."""
 

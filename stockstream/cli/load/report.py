@@ -71,6 +71,7 @@ class Report(msgspec.Struct, frozen=True):
     open: int
     connects: int
     churned: int
+    moved: int
     messages: int
     prices: int
     older: int
@@ -134,6 +135,7 @@ def report(
         open=sum(one.counts.open for one in found),
         connects=sum(one.counts.connects for one in found),
         churned=sum(one.counts.churned for one in found),
+        moved=sum(one.counts.moved for one in found),
         messages=sum(one.counts.messages for one in found),
         prices=sum(one.counts.prices for one in found),
         older=older,
@@ -171,10 +173,11 @@ def lines(told: Report) -> list[tuple[str, str]]:
     rate = told.prices / told.seconds if told.seconds else 0.0
     who = f"{told.clients:,} with {told.symbols:,} of {told.of_symbols:,} symbols each"
     end = ", interrupted" if told.interrupted else ""
+    moved = f"; {told.moved:,} were sent away by the server" if told.moved else ""
     pause, silence = _spread(told.pause), _spread(told.silence)
     found = [
         ("clients", f"{who}, for {told.seconds:.0f} s, of {told.url}{end}"),
-        ("connected", f"{told.open:,} at the end; {told.churned:,} left and came back"),
+        ("connected", f"{told.open:,} at the end; {told.churned:,} left and came back{moved}"),
         ("handshake", _spread(told.handshake)),
         ("first price", _spread(told.first_price)),
         ("delivery", _spread(told.delivery)),

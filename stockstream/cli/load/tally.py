@@ -41,10 +41,11 @@ class Tally:
 
     def measure(self, now: float) -> None:
         """Begin to count: what was counted while clients came is forgotten, but for how they
-        came, and what was refused.
+        came, and why they did not.
         """
         self.measuring = True
-        self.counts = Counts(tried=self.counts.tried, open=self.counts.open)
+        counts = self.counts
+        self.counts = Counts(tried=counts.tried, open=counts.open, moved=counts.moved)
         self.delays = Delays()
         for client in self._clients:
             client.measure(now)
@@ -152,6 +153,10 @@ class ClientTally:
         """The connection that was there has ended."""
         self._tally.counts.open -= 1
         self._fold()
+
+    def moved(self) -> None:
+        """The server had announced the end of the connection. It waits for prices meanwhile."""
+        self._tally.counts.moved += 1
 
     def left(self) -> None:
         """It left by itself, so nothing is expected before it is back."""

@@ -7,24 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stockstream.cli import main
-
-COMMANDS = (
-    "serve",
-    "cluster",
-    "mock",
-    "watch",
-    "tree",
-    "providers",
-    "chaos",
-    "db",
-    "config",
-    "doctor",
-    "logs",
-    "audit",
-    "tokens",
-    "notices",
-)
+from stockstream.cli import NAMES, main
+from stockstream.program import as_typed
 
 
 def test_help_teaches(stockstream):
@@ -32,7 +16,7 @@ def test_help_teaches(stockstream):
     ended = stockstream("--help")
     assert ended.code == 0
     assert ended.err == ""
-    for command in COMMANDS:
+    for command in NAMES:
         assert re.search(rf"\b{command} +[A-Z]", ended.out), command
     assert "Examples:" in ended.out
     assert "stockstream serve" in ended.out
@@ -70,7 +54,7 @@ def test_version(stockstream):
     assert re.fullmatch(r"stockstream.*\n", ended.out)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", NAMES)
 def test_each_command_explains_itself(command: str, stockstream):
     """`COMMAND --help` exits 0 and begins with its usage."""
     ended = stockstream(command, "--help")
@@ -187,6 +171,14 @@ def test_commands_are_named_as_they_have_to_be_typed(tmp_path: Path):
         assert set(named) == {str(program)}, arguments
     assert run("tre").stderr.endswith(f"Try `{program} --help`.\n")
     assert run("--help", cwd=program.parent.parent).stdout.startswith("Usage: bin/stockstream ")
+
+
+@pytest.mark.parametrize("command", NAMES)
+def test_each_command_is_named_so(command: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stockstream.program.program_name", lambda: "bin/stockstream")
+    assert as_typed(f"try `stockstream {command} --help`") == (
+        f"try `bin/stockstream {command} --help`"
+    )
 
 
 def test_the_tree_of_no_server_says_where_its_token_would_be_and_writes_nothing(

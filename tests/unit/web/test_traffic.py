@@ -8,7 +8,7 @@ import trio
 from quart_trio import QuartTrio
 
 from stockstream import paths
-from stockstream.statuses import FeedState, FeedStatus
+from stockstream.statuses import FeedState, FeedStatus, NodeState
 from stockstream.tables import Tables
 from stockstream.times import Moment
 from supervision.context import current_cell
@@ -38,8 +38,28 @@ async def test_prices_of_other_nodes_open_it_too() -> None:
     """A node that fetches nothing has rows of feeds without a fetch of its own."""
     traffic = Traffic()
     traffic.begin()
-    tables = cast("Tables", SimpleNamespace(quotes={"AAPL": object()}, feeds=Tables().feeds))
+    tables = cast(
+        "Tables",
+        SimpleNamespace(quotes={"AAPL": object()}, feeds=Tables().feeds, members=Tables().members),
+    )
     assert traffic.state(tables) is TrafficState.OPEN
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (NodeState.JOINING, TrafficState.STARTING),
+        (NodeState.READY, TrafficState.OPEN),
+        (NodeState.ALONE, TrafficState.OPEN),
+    ],
+)
+async def test_a_node_that_joins_has_to_wait(state: NodeState, expected: TrafficState) -> None:
+    """Others would not send their clients to it yet."""
+    traffic, members = Traffic(), SimpleNamespace(value=SimpleNamespace(state=state))
+    traffic.begin()
+    quotes = {"AAPL": object()}
+    tables = SimpleNamespace(quotes=quotes, feeds=Tables().feeds, members=members)
+    assert traffic.state(cast("Tables", tables)) is expected
 
 
 async def test_without_an_upstream_it_opens_after_ten_seconds_and_stays_open(

@@ -13,6 +13,7 @@ from quart import Blueprint, render_template, request
 
 from stockstream.alerts.mail.address_rows import ConfirmAddress, FetchAddress, StopAddress
 from stockstream.alerts.mail.links import Link, MailLinks, Purpose
+from stockstream.messages import RulesChanged
 from web.asking import ask_database
 from web.users.forms import Page, with_forms
 
@@ -40,18 +41,22 @@ def mail_pages(parts: Parts, links: MailLinks) -> Blueprint:
 
     async def confirm(link: Link) -> tuple[str, str]:
         if (await request.form).get("do") == _NEVER:
-            await ask_database(database, StopAddress(link.address_id, all_of_it=True))
+            stop_all = StopAddress(link.address_id, all_of_it=True)
+            tell((await ask_database(database, stop_all)).value)
             return "Nobody will ask again", "StockStream mails nothing to this address any more."
-        if not (await ask_database(database, ConfirmAddress(link.address_id))).value:
+        owner = (await ask_database(database, ConfirmAddress(link.address_id))).value
+        if owner is None:
             return _OVER
-        return (
-            "Confirmed",
-            "What fires from now on is mailed there. Each mail has a link to end it.",
-        )
+        tell([owner])
+        return "Confirmed", "What fires from now on is mailed there. Each mail can end it."
 
     async def stop(link: Link) -> tuple[str, str]:
-        await ask_database(database, StopAddress(link.address_id))
+        tell((await ask_database(database, StopAddress(link.address_id))).value)
         return "No more alerts", "None of these rules mails anything to this address any more."
+
+    def tell(owners: list[str]) -> None:
+        for owner in owners:  # their pages show how an address stands
+            parts.alerts.cast(RulesChanged(owner=owner))
 
     def serve(purpose: Purpose, act: Callable[[Link], Awaitable[tuple[str, str]]]) -> None:
         async def show() -> Page:

@@ -52,11 +52,11 @@ _QUESTION = "INSERT INTO mail_deliveries (address_id) VALUES ($1)"
 _CONFIRM = """
 UPDATE mail_addresses SET confirmed_at = coalesce(confirmed_at, now())
 WHERE id = $1 AND deleted_at IS NULL AND stopped_at IS NULL
-RETURNING id, address, confirmed_at, stopped_at
+RETURNING owner
 """
 _STOP = """
 UPDATE mail_addresses SET stopped_at = now(), confirmed_at = NULL
-WHERE id = ANY($1) AND stopped_at IS NULL
+WHERE id = ANY($1) AND stopped_at IS NULL RETURNING owner
 """
 _FORGET = """
 UPDATE mail_addresses SET deleted_at = now(), confirmed_at = NULL
@@ -181,36 +181,38 @@ class ForgetAddress(Query[int | RowRefusal]):
 
 
 @dataclass(frozen=True, slots=True)
-class ConfirmAddress(Query[bool]):
-    """Who reads the mail lets alerts come; False where that is over."""
+class ConfirmAddress(Query[str | None]):
+    """Who reads the mail lets alerts come; whose they are, None where that is over."""
 
     number: int
     purpose: ClassVar[Purpose] = Purpose.ROWS
 
-    async def run(self, connection: Connection) -> bool:
+    async def run(self, connection: Connection) -> str | None:
         """Do it."""
-        return await connection.fetchrow(_CONFIRM, self.number) is not None
+        owner: str | None = await connection.fetchval(_CONFIRM, self.number)
+        return owner
 
 
 @dataclass(frozen=True, slots=True)
-class StopAddress(Query[None]):
+class StopAddress(Query[list[str]]):
     """Who reads the mail wants no more of it: of this user, or with `all_of_it` of anybody here,
-    not even a question.
+    not even a question. Whose it was.
     """
 
     number: int
     all_of_it: bool = False
     purpose: ClassVar[Purpose] = Purpose.ROWS
 
-    async def run(self, connection: Connection) -> None:
+    async def run(self, connection: Connection) -> list[str]:
         """Do it; may come twice."""
         async with connection.transaction():
             numbers = [self.number]
             if self.all_of_it:
                 await connection.execute(_REFUSE, self.number)
                 numbers = [row["id"] for row in await connection.fetch(_SAME_ADDRESS, self.number)]
-            await connection.execute(_STOP, numbers)
+            stopped = await connection.fetch(_STOP, numbers)
             await connection.execute(_GIVE_UP, numbers, "who reads it wants no more")
+            return [row["owner"] for row in stopped]
 
 
 def _read(row: Row) -> MailAddress:

@@ -33,6 +33,7 @@ _EXIT_CODES = """# Exit codes
 Of every command: {}. What is wrong is one line on standard error; with `--json`, an object with
 `exit_code` and `error` on standard output.
 """
+_CONTENTS = re.compile(r"## Table of Contents\n\n(?: *- .*\n)+\n")
 _CODES = re.compile(r"Exit codes?: (.+?)\.(?:\s|$)", re.DOTALL)
 
 
@@ -66,6 +67,7 @@ def commands() -> str:
         text = build(name)[name].generate_docs(heading_level=2, max_heading_level=4)
         text = text.replace(program_name(), NAME)
         text = re.sub(rf"(?m)^(#+) {name}\b", rf"\1 {typed}", text)
+        text = _CONTENTS.sub("", text).replace(f"(#{name}-", f"(#{NAME}-{name}-")
         parts.append(re.sub(rf"(?m)(?<=```console\n){name}\b", typed, text))
     return "\n".join(parts)
 

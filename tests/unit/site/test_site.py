@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -33,6 +34,10 @@ def test_each_command_and_each_verb_has_its_help() -> None:
         "Start everything: market, delivery, dashboard" in text
     )  # the docstring, as --help has it
     assert ".venv" not in text
+    headings = re.findall(r"(?m)^#+ (.+)$", text)
+    anchors = {heading.replace(" ", "-").lower() for heading in headings}
+    assert len(headings) == len(set(headings))
+    assert set(re.findall(r"\(#([^)]+)\)", text)) <= anchors
 
 
 def test_exit_codes_are_what_commands_say_of_them() -> None:

@@ -94,6 +94,29 @@ class ChartPage:
         red, green, blue = map(int, re.findall(r"\d+", text)[:3])
         return red, green, blue
 
+    def crosshair(self) -> float | None:
+        """Where the label of the crosshair is on the axis of time: from 0, left, to 1."""
+        found: float | None = self.page.evaluate(
+            """(ink) => {
+              const axis = document.querySelectorAll("#chart tr:last-child td:nth-child(2) canvas");
+              for (const canvas of axis) {
+                const { data, width, height } = canvas.getContext("2d")
+                  .getImageData(0, 0, canvas.width, canvas.height);
+                let [left, right] = [width, 0];
+                for (let i = 0; i < data.length; i += 4) {
+                  const x = (i / 4) % width;
+                  if (ink.some((part, at) => data[i + at] !== part)) continue;
+                  left = Math.min(left, x);
+                  right = Math.max(right, x);
+                }
+                if (right - left > 40) return (left + right) / 2 / width;
+              }
+              return null;
+            }""",
+            [27, 26, 23],
+        )
+        return found
+
     @property
     def said(self) -> str:
         """What a screen reader reads of the cursor."""

@@ -133,7 +133,7 @@ def test_going_back_reads_older_candles_and_the_view_comes_back(
 ) -> None:
     """By key, wheel, drag and buttons: nearer, further, beyond the range, and all of it again."""
     answers = Answers(older=tuple(90.0 + n for n in range(200)))
-    me = open_chart(f"{server.url}/s/AAPL?range=15m", answers)
+    me = open_chart(f"{server.url}/s/AAPL?range=15m", answers, color_scheme="light")
     me.expect_drawn()
     reset = me.page.get_by_role("button", name="Reset view")
     wider = me.page.get_by_role("button", name=re.compile("Show the last"))
@@ -163,6 +163,17 @@ def test_going_back_reads_older_candles_and_the_view_comes_back(
     me.page.mouse.move(box["x"] + box["width"] / 2 + 150, box["y"] + 90, steps=5)
     me.page.mouse.up()
     expect(me.chart).to_have_attribute("aria-valuemax", re.compile("^20[3-9]$"))
+    # The crosshair stays with the candle that is read, also while the view moves.
+    me.page.mouse.move(0, 0)
+    me.chart.focus()
+    me.page.keyboard.press("End")
+    for _ in range(8):
+        me.page.keyboard.press("ArrowLeft")
+    first = me.said
+    for _ in range(9):
+        me.page.keyboard.press("-")
+    until(me.page, lambda: (me.crosshair() or 0) > 0.85, me.crosshair)
+    assert me.said == first
     wider.click()
     expect(me.page).to_have_url(f"{server.url}/s/AAPL?range=1d")
     expect(reset).to_be_hidden()

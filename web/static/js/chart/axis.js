@@ -1,5 +1,5 @@
 /**
- * The axis of time: its marks stand where days and hours begin in the zone that is chosen, and are
+ * The axes. That of time: its marks stand where days and hours begin in the zone that is chosen, and are
  * written in its time. The moments themselves are not moved, so no hour of a change of clocks is lost.
  */
 import { DAY } from "./ranges.js";
@@ -61,4 +61,13 @@ export function markText(ms, type, zone) {
  */
 export function zoneOf(range, zone) {
   return range.step >= DAY ? UTC : zone;
+}
+
+/**
+ * @param {(value: number) => string} formatter
+ * @param {number} minMove
+ * @returns {import("lightweight-charts").PriceFormatCustom}
+ */
+export function priceFormat(formatter, minMove) {
+  return { type: "custom", formatter, minMove };
 }

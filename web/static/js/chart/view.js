@@ -2,8 +2,9 @@
  * The picture: candles or a line, and figures over them, drawn by the library in the page's colours.
  * It is told what to show and where the cursor is; it keeps neither.
  */
+import { oncePerFrame } from "../dom.js";
 import { price, signed } from "../format.js";
-import { behaviorIn, markText, zoneOf } from "./axis.js";
+import { behaviorIn, markText, priceFormat, zoneOf } from "./axis.js";
 import { coloursOf } from "./colours.js";
 import { percentOf, priceOf } from "./compare.js";
 import { heedAsking, heedPulls } from "./gestures.js";
@@ -302,6 +303,7 @@ export class ChartView {
     const { onEdge, onPart } = this.#options;
     const seen = this.#chart.timeScale().getVisibleLogicalRange();
     if (seen === null || this.#places === 0) return;
+    if (this.#pointed !== null) this.#crossSoon();
     const part = seen.from > 0.5 || seen.to < this.#places - 1.5;
     if (part !== this.#isPart) {
       this.#isPart = part;
@@ -337,6 +339,19 @@ export class ChartView {
       const width = seen.to - seen.from;
       this.#see(place < seen.from ? place - 1 : place + 1 - width, place < seen.from ? place - 1 + width : place + 1);
     }
+    this.#cross(candle);
+  }
+
+  /**
+   * What is seen moves, and the library would leave the crosshair where it is in the picture, over another
+   * candle. With the next frame: it tells of a move in the middle of it.
+   */
+  #crossSoon = oncePerFrame(() => {
+    if (this.#pointed !== null && !this.#ended.signal.aborted) this.#cross(this.#pointed);
+  });
+
+  /** @param {Candle} candle */
+  #cross(candle) {
     this.#chart.setCrosshairPosition(this.#mine(candle.close), seconds(candle.start), this.#series);
   }
 
@@ -377,13 +392,4 @@ export class ChartView {
  */
 function seconds(ms) {
   return /** @type {Time} */ (ms / 1000);
-}
-
-/**
- * @param {(value: number) => string} formatter
- * @param {number} minMove
- * @returns {import("lightweight-charts").PriceFormatCustom}
- */
-function priceFormat(formatter, minMove) {
-  return { type: "custom", formatter, minMove };
 }

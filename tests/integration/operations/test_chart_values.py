@@ -70,6 +70,21 @@ def test_a_wrong_value_is_refused_by_its_name(given: str, tmp_path: Path) -> Non
         assert text in ended.stderr
 
 
+def test_a_long_name_of_a_release_leaves_room(tmp_path: Path) -> None:
+    """For what Kubernetes adds to the name of a StatefulSet, and a CronJob."""
+    given = ("backup.enabled=true", "postgresql.enabled=true", "persistence.enabled=true")
+    values = [word for each in given for word in ("--set", each)]
+    claim = ("--set", "backup.existingClaim=x", "--values", CASES["minimal"])
+    ended = helm("template", "r" * 53, CHART, *values, *claim, folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    made = [each for each in yaml.safe_load_all(ended.stdout) if each]
+    names = [
+        each["metadata"]["name"] for each in made if each["kind"] in {"StatefulSet", "CronJob"}
+    ]
+    assert len(names) == 3
+    assert max(map(len, names)) <= 52
+
+
 def test_where_prices_come_from_has_to_be_said(tmp_path: Path) -> None:
     """Without it the bundled stub would make some up."""
     ended = rendering("--set", "secrets.existingSecret=x", folder=tmp_path)

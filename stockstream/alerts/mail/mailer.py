@@ -54,12 +54,15 @@ _log: BoundLogger = structlog.get_logger("alerts.mail")
 
 @dataclass(frozen=True, slots=True)
 class MailerSettings:
-    """A letter is tried for `retry_for` seconds, with growing pauses."""
+    """A letter is tried for `retry_for` seconds, with growing pauses. A server that takes none at
+    all rests for less: what ails it may be mended at any moment, and concerns all letters.
+    """
 
     postman: Postman
     letters: Letters
     retry_for: float = 86_400.0
     pauses: Pauses = field(default_factory=lambda: Pauses(first=5.0, longest=900.0))
+    rests: Pauses = field(default_factory=lambda: Pauses(first=2.0, longest=60.0))
     look: float = LOOK_SECONDS
     claimant: str = field(default_factory=lambda: token_hex(8))
 
@@ -139,13 +142,13 @@ class Mailer(Actor):
             if sent.reason is None:
                 self._taken.append(LetterTaken(letter.row, sent.code))
             else:
-                pause = self._jittered(letter.attempts + 1)
+                pause = _jittered(settings.pauses.after(letter.attempts + 1))
                 failed = LetterFailed(letter.row, sent.code, sent.reason, pause, sent.final)
                 self._failed.append(failed)
         self._note_trouble(handed)
         if handed.trouble is None:
             return 0.0 if len(due) == AT_ONCE else settings.look
-        rest = self._jittered(self._failures)
+        rest = _jittered(settings.rests.after(self._failures))
         for letter in due[len(handed.outcomes) :]:
             failed = LetterFailed(letter.row, None, handed.trouble, rest, final=False)
             self._failed.append(failed)
@@ -156,9 +159,6 @@ class Mailer(Actor):
         if letter.stored is None:
             return letters.of_question(letter.address, letter.address_id, letter.row, now)
         return letters.of_alert(letter.stored.alert, letter.address, letter.address_id)
-
-    def _jittered(self, failures: int) -> float:
-        return self._settings.pauses.after(failures) * (0.75 + random.random() / 2)
 
     def _note_trouble(self, handed: Handed) -> None:
         before = self._status.trouble
@@ -188,3 +188,7 @@ class Mailer(Actor):
         self._statuses.put(self._status)
         if dead:
             _log.warning("letters are given up", letters=dead, last_reason=failed[-1].reason)
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * (0.75 + random.random() / 2)

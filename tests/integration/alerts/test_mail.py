@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import trio
+from pydantic import SecretStr
 
 from tests.integration.alerts.support import RULES, WAIT_SECONDS, user_of
 from tests.support.smtp_server import USER, Mailbox, smtp_server
@@ -111,11 +112,18 @@ async def test_alerts_go_to_an_address_once_it_has_confirmed_and_until_it_stops(
 async def test_a_letter_is_tried_again_or_given_up_as_the_server_says(
     price_api: PriceApi, database_url: str
 ) -> None:
-    """451, then taken; 550 is the end, and the page is told why."""
+    """A password that is mended; 451, then taken; 550 is the end, and the page is told why."""
     box = Mailbox(password="hunter2-of-mail")
     with smtp_server(box):
-        async with user_of(price_api, database_url, **mailing(box)) as me:
+        wrong = mailing(box, smtp_password="hunter2-of-before")
+        async with user_of(price_api, database_url, **wrong) as me:
             await me.http.post(MAIL, json={"address": ME})
+            with trio.fail_after(WAIT_SECONDS):
+                while "stockstream_mail_trouble 1" not in (await me.http.get("/metrics")).text:  # noqa: ASYNC110
+                    await trio.sleep(0.05)
+            right = {"smtp_password": SecretStr("hunter2-of-mail")}
+            current = me.tree.current
+            current.settings = current.settings.model_copy(update=right)
             await until(lambda: box.letters)
             link = link_in(box.letters[0].get_content(), "confirm")
             await me.http.post(link)

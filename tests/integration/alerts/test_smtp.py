@@ -16,6 +16,8 @@ from stockstream.alerts.mail.letters import Letters
 from stockstream.alerts.mail.links import MailLinks
 from stockstream.alerts.mail.places import SmtpServer, read_smtp_url
 from stockstream.alerts.mail.smtp import Handed, Postman, Sent
+from stockstream.cli.doctor.findings import Result
+from stockstream.cli.doctor.mail import look_at_smtp
 from stockstream.messages import Alert
 from stockstream.quotes import Symbol, Version
 from tests.support.selfsigned import server_context
@@ -180,6 +182,17 @@ async def test_a_server_that_hangs_is_left_in_time(
     with rogue(behave) as port, trio.fail_after(8):
         handed = await postman(port, seconds=0.3, limit=0.6).hand_in([letter()])
     assert handed == Handed([], "no answer in time")
+
+
+async def test_the_doctor_connects_and_sends_nothing() -> None:
+    """What it finds is what alerts would meet."""
+    with smtp_server(Mailbox(password="right-hunter2")) as box:
+        server = SmtpServer("127.0.0.1", box.port, False, USER)
+        assert (await look_at_smtp(server, "right-hunter2")).result is Result.OK
+        wrong = await look_at_smtp(server, "wrong")
+        assert wrong.result is Result.FAILED
+        assert "535 the user or the password is refused" in wrong.message
+    assert box.raw == []
 
 
 async def test_nobody_there_is_said_so() -> None:

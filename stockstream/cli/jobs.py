@@ -159,7 +159,7 @@ def _show(rows: Sequence[JobStatus]) -> None:
             _time(row.started),
             "" if row.seconds is None else f"{row.seconds:,.1f} s",
             Text(_state(row), style=_style(row)),
-            _time(row.next_run),
+            "" if row.next_run is None else _time(row.next_run),
             Text(row.schedule),
         )
     table_console().print(table)
@@ -176,7 +176,7 @@ def _show_whole(row: JobStatus) -> None:
         ("last run", f"{_time(row.started)} {'' if row.node is None else f'on {row.node}'}"),
         ("outcome", _outcome(row)),
         ("last success", _time(row.succeeded)),
-        ("next run", _time(row.next_run)),
+        ("next run", "" if row.next_run is None else _time(row.next_run)),
         ("runs", f"{row.runs:,}, {row.failures:,} of them failed"),
     ):
         table.add_row(name, Text(text.strip()))

@@ -13,7 +13,7 @@ from stockstream.database import backup_notes
 from stockstream.database.backups import manifest as manifests
 from stockstream.database.backups.errors import BackupFailed
 from stockstream.database.backups.keeping import first_log_needed, may_go, position
-from stockstream.database.backups.log_files import files_of, folders_of
+from stockstream.database.backups.log_files import FetchTimeline, files_of, folders_of
 from stockstream.database.backups.making import Target, in_thread, locked, make, newest_physical
 from stockstream.database.query import NotYet, ask
 from stockstream.jobs.job import Done, JobFailed, JobSpec
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stockstream.database.backups.keeping import Keep
     from stockstream.database.backups.manifest import Kind, Manifest
     from stockstream.database.query import Query
+    from stockstream.database.visit import Asking
     from stockstream.jobs.schedule import Schedule
     from supervision import ActorRef
 
@@ -39,6 +40,9 @@ RETRY_SECONDS = 900.0
 JITTER_SECONDS = 30.0
 FULL_EVERY_MS = 7 * DAY_MS
 """An incremental backup needs all since the last full one: the fewer, the better."""
+
+_NO_SUMMARY = "WAL summaries are required"
+"""What the server says when it does not know any more what was changed since."""
 
 _log: BoundLogger = structlog.get_logger("backups")
 
@@ -74,8 +78,14 @@ class BackingUp:
 
         settings, target = self._settings, self._target
         try:
-            url = settings.address()
-            made = await make(asking, url, await self._kind(), target)
+            url, kind = settings.address(), await self._kind(asking)
+            try:
+                made = await make(asking, url, kind, target)
+            except BackupFailed as error:
+                if kind != "incremental" or _NO_SUMMARY not in str(error):
+                    raise
+                _log.warning("an incremental backup is not possible", reason=str(error))
+                made = await make(asking, url, "full", target)
             what = f"{made.name}, {made.bytes / 1e6:,.1f} MB"
             await in_thread(partial(backup_notes.note, settings.notes, made=made.ended))
             gone = await in_thread(self._prune)
@@ -86,16 +96,18 @@ class BackingUp:
             what += f"; {len(gone)} old ones removed"
         return Done(what)
 
-    async def _kind(self) -> Kind:
+    async def _kind(self, asking: Asking) -> Kind:
         """A full one where there is none of this week to go on from."""
-        if self._settings.kind != "incremental" or not self._settings.directory.is_dir():
-            return "full" if self._settings.kind == "incremental" else self._settings.kind
+        kind, directory = self._settings.kind, self._settings.directory
+        if kind != "incremental":
+            return kind
+        place = await asking(FetchTimeline())
 
         def choose() -> Kind:
-            parent = newest_physical(self._settings.directory)
+            parent = newest_physical(directory, place) if directory.is_dir() else None
             if parent is None:
                 return "full"
-            links = manifests.chain(manifests.good(self._settings.directory), parent.name)
+            links = manifests.chain(manifests.good(directory), parent.name)
             return "full" if now_ms() - links[0].began > FULL_EVERY_MS else "incremental"
 
         return await in_thread(choose)

@@ -22,7 +22,6 @@ from stockstream.database.backups.log_files import FetchTimeline
 from stockstream.database.backups.making import Target, in_thread
 from stockstream.database.backups.manifest import LOG
 from stockstream.database.backups.tools import run_tool, start_tool, told
-from stockstream.database.pool import NOT_YET
 from stockstream.database.query import DatabaseError, ask
 from stockstream.database.url import InvalidDatabaseUrl, read_database_url
 from stockstream.pauses import Pauses
@@ -71,7 +70,9 @@ class LogArchive(Actor):
             begun = trio.current_time()
             try:
                 await self._receive()
-            except (BackupFailed, DatabaseError, InvalidDatabaseUrl) as error:
+            except DatabaseError as error:
+                self._tell(str(error), calm=True)  # the gateway has said so
+            except (BackupFailed, InvalidDatabaseUrl) as error:
                 self._tell(str(error))
             except OSError as error:
                 self._tell(str(self._target.failed(error)))
@@ -79,15 +80,15 @@ class LogArchive(Actor):
                 pauses.reset()
             await trio.sleep(pauses.take())
 
-    def _tell(self, reason: str | None) -> None:
+    def _tell(self, reason: str | None, *, calm: bool = False) -> None:
         before = self._status.value
-        if reason == NOT_YET or (before is not None and before.reason == reason):
+        if before is not None and before.reason == reason:
             return
         self._status.put(LogArchiveStatus(reason))
         if reason is not None:
-            _log.warning("the log is not archived", reason=reason)
-        elif before is not None:
-            _log.info("the log is archived again")
+            (_log.debug if calm else _log.warning)("the log is not archived", reason=reason)
+        else:
+            _log.info("the log is archived")
 
     async def _receive(self) -> None:
         """Fetch the log until that fails.

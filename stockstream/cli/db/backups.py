@@ -18,7 +18,7 @@ from stockstream.database import backup_notes
 from stockstream.database.backups import manifest as manifests
 from stockstream.database.backups import restoring
 from stockstream.database.backups.errors import BackupFailed
-from stockstream.database.backups.making import Target, in_thread, make
+from stockstream.database.backups.making import Target, check_room, in_thread, make
 from stockstream.database.backups.scratch import scratch_server
 from stockstream.database.embedded import files
 from stockstream.database.embedded.files import Layout
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 Folder = Annotated["Path | None", Parameter(name="--from")]
 STOP_SECONDS = 10.0
+RECOVERY_BYTES = 100_000_000
+"""What a server writes while it recovers, besides the backup."""
 NEWEST = "newest"
 
 
@@ -166,8 +168,8 @@ def until_of(at: str | None) -> tuple[str | None, int | None]:
 
 async def from_folder(
     source: str, folder: Path | None, at: str | None, *, yes: bool, as_json: bool
-) -> int:
-    """Restore a backup of a folder."""
+) -> int | Path:
+    """Restore a backup of a folder; of a dump only the file is told, which was checked."""
     settings = load().settings
     given = Path(source)
     if folder is None and len(given.parts) > 1:
@@ -179,10 +181,10 @@ async def from_folder(
     try:
         chosen = restoring.chosen(target, None if source == NEWEST else source, by)
         if chosen.kind == "dump":
-            raise UsageError(
-                f"{chosen.name} is a dump: `stockstream db restore "
-                f"{target.directory / chosen.name / manifests.DATA / manifests.DUMP}`"
-            )
+            if at is not None:
+                raise UsageError(f"--at: {chosen.name} is a dump, which has no log to go on by")
+            await restoring.checked_chain(target, chosen)
+            return target.directory / chosen.name / manifests.DATA / manifests.DUMP
         if settings.database_url is not None:
             raise UsageError(
                 "DATABASE_URL: full and incremental backups are restored as the embedded server; "
@@ -220,6 +222,8 @@ async def _restored(
     try:
         await files.end_stray(layout, STOP_SECONDS)
         links = await restoring.checked_chain(target, chosen)
+        room = Target(layout.directory, "DATA_DIRECTORY")
+        check_room(room, sum(one.bytes for one in links) + RECOVERY_BYTES)
         aside = Layout(layout.home / "restoring")
         shutil.rmtree(aside.directory, ignore_errors=True)
         try:

@@ -116,7 +116,10 @@ async def restore(
         Print JSON.
     """
     if to is not None or at is not None or not await trio.Path(source).is_file():
-        return await from_folder(str(source), to, at, yes=yes, as_json=as_json)
+        found = await from_folder(str(source), to, at, yes=yes, as_json=as_json)
+        if isinstance(found, int):
+            return found
+        source = found
     file = trio.Path(source)
     if not yes:
         raise UsageError(

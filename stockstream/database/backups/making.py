@@ -23,6 +23,7 @@ from stockstream.database import dumps
 from stockstream.database.backups import manifest as manifests
 from stockstream.database.backups.errors import BackupFailed
 from stockstream.database.backups.holdings import FetchHoldings, Holdings
+from stockstream.database.backups.log_files import FetchTimeline
 from stockstream.database.backups.manifest import DATA, DRAFT, DUMP, Kind, Manifest
 from stockstream.database.backups.tools import run_tool
 from stockstream.database.dumps import DumpFailed
@@ -114,9 +115,13 @@ async def _make(ask: Asking, url: str, kind: Kind, target: Target) -> Manifest:
     await in_thread(partial(_remove_drafts, directory))
     parent = None
     if kind == "incremental":
-        parent = await in_thread(partial(newest_physical, directory))
+        place = await ask(FetchTimeline())
+        parent = await in_thread(partial(newest_physical, directory, place))
         if parent is None:
-            raise BackupFailed(f"{directory} has no full backup to go on from: make one first")
+            raise BackupFailed(
+                f"{directory} has no full backup of this server to go on from (none, or none "
+                "since it was restored): make one first"
+            )
     before = await ask(FetchHoldings())
     check_room(target, needed(kind, before))
     began = now_ms()
@@ -124,7 +129,8 @@ async def _make(ask: Asking, url: str, kind: Kind, target: Target) -> Manifest:
     draft = directory / f"{DRAFT}{name}"
     try:
         data = draft / DATA
-        await in_thread(partial(data.mkdir, mode=0o700, parents=True))
+        await in_thread(partial(draft.mkdir, mode=0o700))
+        await in_thread(partial(data.mkdir, mode=0o700))
         if kind == "dump":
             await _dump(ask, url, data)
         else:
@@ -161,15 +167,18 @@ def _remove_drafts(directory: Path) -> None:
         shutil.rmtree(folder)
 
 
-def newest_physical(directory: Path) -> Manifest | None:
+def newest_physical(directory: Path, place: str) -> Manifest | None:
     """The newest backup that an incremental one may go on from; None where there is none.
+
+    It is of the same server and timeline, which `place` names: the server has no summary of what
+    was written before it was restored.
 
     Raises:
         BackupFailed: the folder cannot be read.
     """
     backups = manifests.good(directory)
     for one in reversed(backups):
-        if one.kind == "dump":
+        if one.first_log is None or place != f"{one.system}-{one.first_log[:8]}":
             continue
         try:
             manifests.chain(backups, one.name)

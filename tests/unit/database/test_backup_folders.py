@@ -15,7 +15,7 @@ from stockstream.cli import build
 from stockstream.database.backups import manifest as manifests
 from stockstream.database.backups.errors import BackupFailed
 from stockstream.database.backups.keeping import Keep, first_log_needed, may_go, read_keep
-from stockstream.database.backups.making import Target
+from stockstream.database.backups.making import Target, newest_physical
 from stockstream.database.backups.manifest import DATA, MANIFEST, Manifest
 from stockstream.database.backups.restoring import chosen
 from stockstream.times import DAY_MS
@@ -108,6 +108,21 @@ def test_a_backup_needs_those_that_it_goes_on_from(tmp_path: Path) -> None:
     assert chosen(target, None, NOW + 5500).name == "a-full"
     with pytest.raises(BackupFailed, match="that ended by"):
         chosen(target, None, NOW)
+
+
+def test_what_is_of_another_server_or_from_before_a_restore_is_not_gone_on_from(
+    tmp_path: Path,
+) -> None:
+    """The server would have no summary of what was written since."""
+    assert newest_physical(tmp_path, "7-00000001") is None
+    put(tmp_path, "a-full", NOW)
+    put(tmp_path, "b-incremental", NOW + 1, kind="incremental", parent="a-full")
+    put(tmp_path, "c-incremental", NOW + 2, kind="incremental", parent="gone")
+    found = newest_physical(tmp_path, "7-00000001")
+    assert found is not None
+    assert found.name == "b-incremental"
+    assert newest_physical(tmp_path, "7-00000002") is None
+    assert newest_physical(tmp_path, "8-00000001") is None
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,9 @@ _RULES = _Kind(
 )
 _WATCHLISTS = _Kind("watchlists", "id", "WHERE deleted_at < $1")
 _LINES = _Kind("webhook_lines", "ctid", "WHERE rests_until < $1")
+# Those of alerts go with them.
+_QUESTIONS = _Kind("mail_deliveries", "id", "WHERE alert_id IS NULL AND created_at < $1")
+_ADDRESSES = _Kind("mail_addresses", "id", "WHERE deleted_at < $1")
 _AUDIT = _Kind("audit", "id", "WHERE at < $1")
 _OPERATOR_AUDIT = _Kind("operator_audit", "id", "WHERE at < $1")
 _SESSIONS = _Kind("user_sessions", "id", "WHERE coalesce(ended_at, expires_at) < $1")
@@ -125,6 +128,8 @@ class Purge(Query[Purged]):
             (_RULES, (deleted,)),
             (_WATCHLISTS, (deleted,)),
             (_LINES, (deleted,)),
+            (_QUESTIONS, (deleted,)),
+            (_ADDRESSES, (deleted,)),
             (_AUDIT, (self._before(self.audit),)),
             (_SESSIONS, (self._before(ENDED_DAYS),)),
             (_TOKENS, (self._before(ENDED_DAYS),)),

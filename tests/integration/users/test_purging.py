@@ -165,6 +165,32 @@ async def test_deleted_rows_go_when_nobody_can_want_them_back(database_url: str)
 
 
 @pytest.mark.proves("H15")
+async def test_addresses_of_mail_go_with_their_letters_and_questions_go_alone(
+    database_url: str,
+) -> None:
+    """An address that is in use keeps what says that it was asked lately."""
+    async with running_history(database_url) as history:
+        await history.until_up()
+        for address, deleted in (("gone", 31.0), ("lately", 29.0), ("used", None)):
+            await history.select(
+                """
+                WITH a AS (
+                    INSERT INTO mail_addresses (owner, address, deleted_at)
+                    VALUES ('me', $1, to_timestamp($2::float8)) RETURNING id)
+                INSERT INTO mail_deliveries (address_id, created_at)
+                SELECT id, to_timestamp(at) FROM a, unnest($3::float8[]) at RETURNING 1
+                """,
+                address,
+                None if deleted is None else ago(deleted),
+                [ago(31), ago(1)],
+            )
+        await history.ask(purge())
+        left = await history.select("SELECT address FROM mail_addresses ORDER BY 1")
+        assert left == [("lately",), ("used",)]
+        letters = await history.select("SELECT created_at FROM mail_deliveries")
+        assert len(letters) == 2
+
+
 async def test_the_audit_goes_after_a_year_a_few_rows_at_a_time(database_url: str) -> None:
     """Each step ends soon, and says whether another would find more."""
     async with running_history(database_url) as history:

@@ -123,7 +123,8 @@ class Draining:
     async def _send_away(self, client: Client) -> None:
         nodes = tuple(other_nodes(self._parts.tables.members.value))
         away = SendAway(client.number, *return_seconds(self._parts), nodes)
-        with trio.CancelScope(shield=True):  # who is told is closed, too
+        # Who is told is closed, too.
+        with trio.move_on_after(2 * TELL_SECONDS, shield=True):
             try:
                 await self._parts.broadcaster.call(away, timeout=TELL_SECONDS)
             except CallError as error:  # the code alone says that it may come back

@@ -49,6 +49,8 @@ describe("the address", () => {
     }
     assert.equal(readChoice("?range=1d&interval=1w&compare=%3Cb%3E").interval, null);
     assert.equal(readChoice("?compare=%3Cb%3E").compare, null);
+    assert.equal(readChoice("?compare=aapl", "AAPL").compare, null);
+    assert.equal(readChoice("?compare=aapl", "MSFT").compare, "AAPL");
   });
 
   it("opens what a range was called before", () => {

@@ -38,9 +38,10 @@ const FORMER = new Map([["1w", "5d"]]);
 /**
  * What it cannot read is as if it were not there: a link of another version still opens.
  * @param {string} search of the address, with or without its question mark
+ * @param {string} [symbol] whose chart it is: it is not compared with itself
  * @returns {Choice}
  */
-export function readChoice(search) {
+export function readChoice(search, symbol) {
   const given = new URLSearchParams(search);
   const named = given.get("range") ?? "";
   const key = FORMER.get(named) ?? named;
@@ -53,7 +54,7 @@ export function readChoice(search) {
     interval,
     form: given.get("form") === "line" ? "line" : "candles",
     overlays: OVERLAYS.filter(({ key }) => wanted.includes(key)),
-    compare: compare !== null && isSymbol(compare) ? compare : null,
+    compare: compare !== null && compare !== symbol && isSymbol(compare) ? compare : null,
   };
 }
 

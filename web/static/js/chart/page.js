@@ -61,7 +61,7 @@ const summaryLine = must(document, "#chart-summary", HTMLElement);
 const notes = must(document, "#chart-notes", HTMLElement);
 const over = new OverChart({ onRetry: () => feed.loader.retryNow(), onFocusLost: () => container.focus() });
 
-let choice = readChoice(location.search);
+let choice = readChoice(location.search, symbol);
 let libraryFailed = false;
 /** @type {ChartFeed} */
 let feed;
@@ -126,7 +126,6 @@ const comparison = new Comparison({
   onState: () => page.paintSoon(),
   announce: (text) => page.say(text),
 });
-
 const shown = () => ({
   range,
   symbol,
@@ -358,7 +357,7 @@ function paintSummary() {
   announced.recording(feed.recording);
 }
 
-window.addEventListener("popstate", () => choose(readChoice(location.search)));
+window.addEventListener("popstate", () => choose(readChoice(location.search, symbol)));
 
 bindKeyboard({
   // The field is on the watch list, whose address with its name moves the focus there.

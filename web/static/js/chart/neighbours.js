@@ -4,7 +4,7 @@
 import { address, storageKey } from "../address.js";
 import { must, setAttribute } from "../dom.js";
 import { ListBook } from "../list-book.js";
-import { Memory, WATCHLIST_KEY, readChosen, readWatchlist } from "../storage.js";
+import { Memory, readChosen, readOwn } from "../storage.js";
 
 /**
  * @param {readonly string[]} symbols of the list, in its order
@@ -22,7 +22,7 @@ export function shownList() {
   const memory = new Memory(() => window.localStorage);
   const session = new Memory(() => window.sessionStorage);
   const book = new ListBook(memory.load(storageKey("lists")), readChosen(session.load(storageKey("list"))));
-  return book.active?.symbols ?? readWatchlist(memory.load(WATCHLIST_KEY));
+  return book.active?.symbols ?? readOwn(memory).symbols;
 }
 
 export class Neighbours {

@@ -26,7 +26,7 @@ is in tables, which are made here and passed on.
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,7 @@ from stockstream.market.router import Router
 from stockstream.market.streamer import Streamer
 from stockstream.notices.notifier import NoticeRecords, Notices
 from stockstream.pubsub import PubSub
+from stockstream.shown_settings import shown_settings
 from stockstream.stub import Stub
 from stockstream.tables import Tables
 from stockstream.telemetry.telemetry import Telemetry, TelemetryActor
@@ -172,6 +173,7 @@ def build(
     clustered = settings.cluster_nats_url is not None
     notices = part_settings.notices(settings, lambda: current.settings)
     web = part_settings.web(settings, addresses.sockets, upstreams, addresses.own_port)
+    web = replace(web, shown=lambda: shown_settings(current.settings, current.sources))
     current.admin = web.admin
     subscribers = [paths.BROADCASTER, paths.ALERTS, *([paths.BUS] if clustered else [])]
     children = [

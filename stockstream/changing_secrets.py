@@ -27,7 +27,7 @@ from stockstream.users.oidc.messages import ClientSecretChanged
 from supervision import Actor, handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pydantic import SecretStr
     from structlog.stdlib import BoundLogger
@@ -54,8 +54,16 @@ class Current:
     `asked` counts how often somebody wanted them read again.
     """
 
-    def __init__(self, settings: Settings, read: Callable[[], Configuration] | None = None) -> None:
-        """`read` is how they are read again, where not as by a start; it blocks."""
+    def __init__(
+        self,
+        settings: Settings,
+        read: Callable[[], Configuration] | None = None,
+        sources: Mapping[str, str] | None = None,
+    ) -> None:
+        """`read` is how they are read again, where not as by a start; it blocks. `sources` are
+        where they came from, for operators.
+        """
+        self.sources = sources or {}
         self.settings = settings
         self.read = read or partial(load, make_secrets=True)
         self.asked = self.answered = 0

@@ -15,6 +15,7 @@ from typing import Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from stockstream.kept_lines import LINES
 from stockstream.spans import Traced
 from supervision import correlation_id
 
@@ -138,11 +139,13 @@ def _renderer(style: Literal["console", "json"], *, colours: bool) -> list[Proce
                 structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
             ),
             mask_secrets,
+            LINES,
             structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
         ]
     return [
         structlog.processors.format_exc_info,
         mask_secrets,
+        LINES,
         _escape_event,
         # Values as repr() and no rich tracebacks: a client's text cannot forge a line or send
         # escape codes to a terminal, and no local variable is printed.

@@ -61,11 +61,14 @@ class ClusterChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class NoticeTold(Event):
-    """Operators were told of something, which has happened so many `times`: a line of text."""
+    """Operators were told of something, which has happened so many `times`: a line of text. It is
+    `bad`, or well again.
+    """
 
     kind: str
     text: str
     times: int
+    bad: bool = True
 
 
 @dataclass(frozen=True, slots=True)

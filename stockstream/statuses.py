@@ -6,7 +6,7 @@ their rows are here, beside `tables.py`. Messages from actor to actor are in `me
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
@@ -220,15 +220,31 @@ class FeedFigures(msgspec.Struct, frozen=True):
     seen: Mapping[str, SeenTrouble] = {}
 
 
+class BodySample(msgspec.Struct, frozen=True):
+    """The begin of what an upstream answered `at` a time, with its keys masked; `size` in bytes."""
+
+    at: Moment
+    status: int
+    size: int
+    content_type: str
+    text: str
+
+
 class FetchFigures(msgspec.Struct, frozen=True):
     """The fetches of a feed, or its attempts to connect, over all its lives in this process.
 
     Those that ended are counted by `outcomes`; `seconds` is the live histogram of how long they
-    took.
+    took, `recent` are the last of them, live. So many items were `told`, of which so many were
+    `newer` than what was known; others were `refused`. `body` is the last answer.
     """
 
     seconds: Histogram
     outcomes: Mapping[str, int] = {}
+    recent: Sequence[float] = ()
+    told: int = 0
+    newer: int = 0
+    refused: int = 0
+    body: BodySample | None = None
 
 
 class Routing(msgspec.Struct, frozen=True):

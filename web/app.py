@@ -13,16 +13,20 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from supervision import correlation_id
+from web.admin.about import about_api
 from web.admin.actions import actions_api
 from web.admin.audit import audit_api
 from web.admin.chaos import chaos_api
 from web.admin.connections import connections_api
+from web.admin.feeds import feeds_api
 from web.admin.items import items_api
 from web.admin.jobs import jobs_api
+from web.admin.log import log_api
 from web.admin.loggers import loggers_api
 from web.admin.page import admin
 from web.admin.reading import admin_api
 from web.admin.tokens import people_tokens_api
+from web.admin.webhooks import webhooks_api
 from web.api.alerts import alerts_api
 from web.api.docs import docs
 from web.api.fired import fired_api
@@ -176,6 +180,10 @@ def _operations(parts: Parts, streams: EventStreams, clients: Clients) -> list[B
         items_api(parts),
         actions_api(parts),
         connections_api(parts),
+        feeds_api(parts),
+        log_api(),
+        about_api(parts),
+        webhooks_api(parts),
         audit_api(parts),
         people_tokens_api(parts),
         jobs_api(parts.system, parts.tables.jobs),

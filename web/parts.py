@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stockstream.delivery.lanes import Connections
     from stockstream.delivery.limits import ClientLimits
     from stockstream.shards import Sharding
+    from stockstream.shown_settings import ShownSetting
     from stockstream.tables import Tables
     from stockstream.telemetry.telemetry import Telemetry
     from stockstream.users.oidc.attempts import Attempts
@@ -84,6 +85,7 @@ class WebSettings:
     targets: TargetPolicy
     chaos_enabled: bool
     own_port: int | None = None
+    shown: Callable[[], Sequence[ShownSetting]] = tuple
     wall_clock_ms: Callable[[], int] = now_ms
 
 

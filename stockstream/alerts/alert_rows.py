@@ -84,14 +84,14 @@ _ONE = f"""{_SELECT}
 WHERE a.owner = $1 AND rule_id = $2 AND epoch = $3 AND seq = $4
 """
 # An alert that is being posted now stays as it is: its outcome is known in seconds.
-_REPOST = """
+REPOST = """
 UPDATE webhook_deliveries SET state = 'pending', url = coalesce(r.webhook, url), attempts = 0,
     reason = NULL, last_status = NULL, ended_at = NULL, claimed_by = NULL,
     waiting_since = now(), next_attempt_at = now()
 FROM alerts a JOIN alert_rules r ON r.id = a.rule_id
 WHERE alert_id = $1 AND a.id = $1 AND (claimed_by IS NULL OR next_attempt_at <= now())
 """
-_END_REST = """
+END_REST = """
 UPDATE webhook_lines l SET rests_until = now() FROM webhook_deliveries d
 WHERE d.alert_id = $1 AND l.owner = d.owner AND l.receiver = d.receiver
 """
@@ -258,8 +258,8 @@ class Repost(Query[StoredAlert | RowRefusal]):
             return RowRefusal(None, "there is no such alert")
         if row["state"] is None:
             return RowRefusal("webhook", "this alert is posted nowhere")
-        await connection.execute(_REPOST, row["id"])
-        await connection.execute(_END_REST, row["id"])
+        await connection.execute(REPOST, row["id"])
+        await connection.execute(END_REST, row["id"])
         row = await connection.fetchrow(_ONE, *key)
         # It may have been purged between the two.
         return RowRefusal(None, "there is no such alert") if row is None else _with_delivery(row)

@@ -24,7 +24,7 @@ from stockstream.tracing import traced
 from supervision import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from stockstream.config import Settings
     from stockstream.environment import Configuration
@@ -82,7 +82,7 @@ def serve(
             sys.stdout.write(announcement(configuration, addresses))
             sys.stdout.flush()
 
-        return _run(settings, addresses, tell, hangups, configuration.otel)
+        return _run(settings, addresses, tell, hangups, configuration)
 
 
 def _serve_as_node(inherited: str, hangups: Hangups) -> int:
@@ -95,7 +95,7 @@ def _serve_as_node(inherited: str, hangups: Hangups) -> int:
     settings = _with_room_for_clients(configuration)
     stub_port = settings.stub_port if settings.uses_stub else None
     addresses = Addresses(sockets, stub_port, inherited=True)
-    return _run(settings, addresses, say_ready, hangups, configuration.otel)
+    return _run(settings, addresses, say_ready, hangups, configuration)
 
 
 def _run(
@@ -103,9 +103,9 @@ def _run(
     addresses: Addresses,
     tell: Callable[[], None],
     hangups: Hangups,
-    otel: Mapping[str, str],
+    configuration: Configuration,
 ) -> int:
-    current = Current(settings)
+    current = Current(settings, sources=configuration.sources)
     node = part_settings.node_name(settings)
     record = RunRecord(settings.data_directory, node)
     with upstreams_named():
@@ -120,7 +120,7 @@ def _run(
     record.begin()
     how: End = "crashed"
     try:
-        with traced(otel, node):
+        with traced(configuration.otel, node):
             code = run(root, on_start=on_start, on_signals={signal.SIGHUP: hangups.came})
         how = "stopped" if code == 0 else "gave_up"
     finally:

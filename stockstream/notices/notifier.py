@@ -133,7 +133,7 @@ class Notices(Actor):
         more = {"times": told.times} if told.times > 1 else {}
         log = _log.warning if said.bad else _log.info
         log("notice", kind=said.kind, subject=said.subject, text=said.text, **more)
-        self.system.emit(NoticeTold(self.path, said.kind, said.text, told.times))
+        self.system.emit(NoticeTold(self.path, said.kind, said.text, told.times, said.bad))
         if self._settings.address() is not None:
             records.letters.add(notice, now)
             self._news.set()

@@ -323,9 +323,9 @@ def _words(event: Event) -> tuple[EntryKind | None, str | None, str | None]:
             return EntryKind.CLUSTER, None, _shortened(text)
         case OperatorAsked(_, what, who):
             return EntryKind.OPERATOR, None, _shortened(f"{what}, by {who}")
-        case NoticeTold(_, _, text, times):
+        case NoticeTold(_, _, text, times, bad):
             more = f" ({times} times)" if times > 1 else ""
-            return EntryKind.NOTICE, None, _shortened(text) + more
+            return EntryKind.NOTICE, "bad" if bad else "well", _shortened(text) + more
         case _:
             return None, None, None
 

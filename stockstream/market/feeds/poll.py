@@ -40,6 +40,7 @@ from stockstream.market.providers import (
     ProviderRefused,
     SymbolsNotFound,
 )
+from stockstream.market.providers.base import sample_of
 from stockstream.market.time_base import Reading, TimeBase
 from stockstream.messages import (
     AlertSymbols,
@@ -307,6 +308,7 @@ class PollFeed(Actor):
             parsed = await self._provider.fetch(wanted)
             if not parsed.observations:
                 self._standing.rejected(parsed.rejects)
+                self._fetches.items(0, 0, parsed.rejects.total)
                 self._confirming.refused(refusals(parsed.rejects, Moment.now().milliseconds))
                 why = "; ".join(parsed.rejects.samples.values()) or "the list is empty"
                 raise ProviderBody(
@@ -314,14 +316,14 @@ class PollFeed(Actor):
                 )
         except ProviderRefused as error:
             # Nothing is wrong with the provider: an open breaker would say that there is.
-            self._fetches.ended(Outcome.REFUSED, trio.current_time() - started)
+            self._fetch_ended(Outcome.REFUSED, trio.current_time() - started)
             self._partners.breaker.cast(NoCalls(self.ref))
             self._failed(error.kind, f"misconfigured: {error}", error.said)
             self._was_refused = True
             return trio.current_time() + MISCONFIGURED_SECONDS
         except ProviderError as error:
             duration = trio.current_time() - started
-            self._fetches.ended(Outcome.FAILED, duration)
+            self._fetch_ended(Outcome.FAILED, duration)
             self._partners.breaker.cast(CallRaised(permit, duration, error, error.retry_after))
             self._failed(error.kind, str(error), error.said)
             if isinstance(error, SymbolsNotFound):
@@ -330,7 +332,7 @@ class PollFeed(Actor):
                 self._asking.failed(wanted)
             return trio.current_time() + min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
         duration = trio.current_time() - started
-        self._fetches.ended(Outcome.SUCCESSFUL, duration)
+        self._fetch_ended(Outcome.SUCCESSFUL, duration)
         reading = Reading(round(trio.current_time() * 1000), self._clock(), parsed.date)
         # First: by the answer that shows a step of the clock, its own prices can be believed.
         poll = self._base.judge(parsed.observations, self._tables.quotes.rows, reading)
@@ -345,6 +347,9 @@ class PollFeed(Actor):
         told = self._asking.answered(wanted, parsed)
         await self._publish(parsed, poll, reading, told, started)
         return 0.0
+
+    def _fetch_ended(self, outcome: Outcome, seconds: float) -> None:
+        self._fetches.ended(outcome, seconds, sample_of(self._provider))
 
     def _pay(self, now: float, cost: float) -> None:
         """Take a request from what the provider allows, so that a new life has no more of it."""
@@ -384,6 +389,7 @@ class PollFeed(Actor):
         if elsewhere:
             newer = tuple(seen for seen in newer if seen.symbol not in elsewhere)
         told = believed(parsed, poll)
+        self._fetches.items(len(parsed.observations), len(newer), parsed.rejects.total)
         shift, when = self._base.clock.shift, round(asked_at * 1000)
         accepted = await self._partners.publish(
             Observed(self._upstream, newer, reading, shift, when, told, whole=self._lists),

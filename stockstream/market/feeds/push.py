@@ -327,10 +327,12 @@ class PushFeed(Actor):
             case Prices(observations):
                 mine = [seen for seen in observations if self._wanting.tells(seen.symbol)]
                 self._telling.add(mine)
+                self._common.fetches.items(len(observations), len(mine), 0)
             case Refused(symbol, code, reason):
                 self._standing.trouble(f"symbol_{code}", f"{symbol}: {reason}")
             case Unread(kind, detail, count):
                 self._standing.trouble(f"item_{kind}", detail, count)
+                self._common.fetches.items(0, 0, count)
             case _:
                 pass
 

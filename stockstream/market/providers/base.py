@@ -8,7 +8,7 @@ the circuit breaker do.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stockstream.market.parser import Parsed
     from stockstream.market.providers.push import Bucket
     from stockstream.quotes import Symbol
+    from stockstream.statuses import BodySample
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,20 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Give back connections. Idempotent."""
+
+
+@runtime_checkable
+class Sampled(Protocol):
+    """A provider whose last answer can be shown to whoever runs this."""
+
+    @property
+    def sample(self) -> BodySample | None:
+        """The begin of the last answer, keys masked; None before the first."""
+
+
+def sample_of(provider: Provider) -> BodySample | None:
+    """The last answer of a provider, where it has any to show."""
+    return provider.sample if isinstance(provider, Sampled) else None
 
 
 class ProviderError(Exception):

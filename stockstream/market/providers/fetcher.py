@@ -34,6 +34,8 @@ from stockstream.market.providers.server_message import LONGEST_BODY, server_mes
 from stockstream.market.shown import shown
 from stockstream.masks import without_secrets
 from stockstream.proxies import is_loopback, proxy_to, through
+from stockstream.statuses import BodySample
+from stockstream.times import Moment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 # What a server says for people comes at once or is not waited for: the status is known already.
 _MESSAGE_SECONDS = 1.0
 _LONGEST_MESSAGE = 300
+_LONGEST_SAMPLE = 2_000
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 ACCEPT = MappingProxyType({"accept": "application/json", "accept-encoding": "gzip"})
 """Only what `BodyReader` can unpack within a limit."""
@@ -110,6 +113,8 @@ class Fetcher:
         self.is_elsewhere = not is_loopback(server.host)
         self._proxy = proxy_to(server)
         self._client = new_client(settings, self._proxy)
+        self.sample: BodySample | None = None
+        """The begin of the last answer, for whoever runs this."""
 
     async def get(
         self,
@@ -145,6 +150,7 @@ class Fetcher:
                     if status != httpx.codes.OK:
                         raise await self._refused(response, unknown=unknown)
                     body = await read_body(response, self._settings.max_body)
+                    self._keep(response, body)
                     return Answer(status, response.headers, body)
         except trio.TooSlowError:
             raise ProviderTimeout(
@@ -162,6 +168,14 @@ class Fetcher:
     def shown(self, theirs: str | None) -> str | None:
         """Words of the server, as logs hold them."""
         return shown(self._secrets.masked(theirs or ""), _LONGEST_MESSAGE) or None
+
+    def _keep(self, response: httpx.Response, body: bytes) -> None:
+        # Masked before it is cut: half of a key would not be found.
+        text = self._secrets.masked(body[: 2 * _LONGEST_SAMPLE].decode(errors="replace"))
+        sent_as = self._secrets.masked(response.headers.get("content-type", ""))
+        self.sample = BodySample(
+            Moment.now(), response.status_code, len(body), sent_as[:100], text[:_LONGEST_SAMPLE]
+        )
 
     def _told_of(self, url: httpx.URL) -> dict[str, spans.Value]:
         """What is told of a request to whoever collects traces: no key."""
@@ -228,7 +242,9 @@ class Fetcher:
             trio.move_on_after(min(_MESSAGE_SECONDS, left / 2)),
             suppress(BodyRefused, httpx.HTTPError),
         ):
-            return self.said(await read_body(response, LONGEST_BODY), refused=True)
+            body = await read_body(response, LONGEST_BODY)
+            self._keep(response, body)
+            return self.said(body, refused=True)
         return None
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from stockstream.quotes import Symbol
+    from stockstream.statuses import BodySample
 
 PATH = "/api/stock-prices"
 # Many servers refuse a request line over 4 or 8 KiB. Who wants more symbols than fit gets the
@@ -78,6 +79,11 @@ class HttpProvider:
             parsed = replace(parsed, said=said(answer.body))
         rejects = parsed.rejects.masked(self._secrets.masked)
         return replace(parsed, rejects=rejects, date=parse_date(answer.headers.get("date")))
+
+    @property
+    def sample(self) -> BodySample | None:
+        """See `Sampled`."""
+        return self._fetcher.sample
 
     async def aclose(self) -> None:
         """See `Provider.aclose`."""

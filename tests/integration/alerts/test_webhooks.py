@@ -11,6 +11,7 @@ from stockstream import paths
 from stockstream.alerts import webhooks
 from stockstream.alerts.shares import Pauses
 from stockstream.alerts.signing import signature
+from tests.integration.admin.operators import by_token
 from tests.integration.alerts.receiver import Receiver
 from tests.integration.alerts.support import FIRED, NEARBY, RULES, Me, listening, user_of
 from tests.integration.alerts.test_call_rows import CALLS, RULE
@@ -269,6 +270,29 @@ async def test_an_alert_that_was_given_up_is_posted_by_hand(
             assert (told["id"], told["delivery"]["state"]) == (alert["id"], "pending")
             assert await ended(me) == [("delivered", 1, None)]
             assert [post.json["id"] for post in receiver.posts] == [alert["id"]] * times
+
+
+async def test_an_operator_sees_what_was_given_up_and_posts_it_again(
+    price_api: PriceApi, receiver: Receiver, database_url: str
+) -> None:
+    """By its receiver and its reason; whoever's alert it is; one that is nowhere is named."""
+    path = "/admin/api/webhooks"
+    async with user_of(price_api, database_url, **NEARBY, webhook_retry_for=0) as me:
+        receiver.statuses = [500]
+        await me.add_rule("above", 100.0, webhook=receiver.url)
+        await me.price(AAPL=101.0)
+        assert [state[0] for state in await ended(me)] == ["dead"]
+        async with by_token(me.tree) as operator:
+            queue = (await operator.get(path)).json()
+            (dead,) = queue["dead"]
+            assert (queue["waiting"], queue["receivers"]) == (0, [])
+            assert (dead["symbol"], dead["status"], dead["attempts"]) == ("AAPL", 500, 1)
+            assert dead["receiver"] in receiver.url
+            answer = await operator.post(f"{path}/{dead['alert']}/post")
+            assert answer.json()["receiver"] == dead["receiver"]
+            assert await ended(me) == [("delivered", 1, None)]
+            assert (await operator.get(path)).json()["dead"] == []
+            assert (await operator.post(f"{path}/999999/post")).status_code == 404
 
 
 async def test_posting_by_hand_does_not_wait_for_the_end_of_a_rest(

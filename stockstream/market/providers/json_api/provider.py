@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from stockstream.market.providers.fetcher import Answer
     from stockstream.market.providers.json_api.api import JsonApi
     from stockstream.quotes import Symbol
+    from stockstream.statuses import BodySample
 
 MOST_KEPT = 256
 """Answers that are kept for a 304, of so many addresses."""
@@ -116,6 +117,11 @@ class JsonProvider:
         if parsed.observations:
             self._keep(str(url), answer, parsed)
         return parsed
+
+    @property
+    def sample(self) -> BodySample | None:
+        """See `Sampled`."""
+        return self._fetcher.sample
 
     async def aclose(self) -> None:
         """See `Provider.aclose`."""

@@ -66,6 +66,7 @@ export function describeDrain(drain) {
  * @property {(text: string) => void} say
  * @property {(share: number, seconds: number, connected: number) => void} drain
  * @property {() => Promise<void>} endDrain
+ * @property {(session: string) => void} lines goes to what the log has of it
  */
 
 export class ConnectionsView {
@@ -107,6 +108,10 @@ export class ConnectionsView {
     must(this.#dialog, '[data-part="cancel"]', HTMLButtonElement).addEventListener("click", () => this.#dialog.close());
     must(this.#dialog, '[type="submit"]', HTMLButtonElement).hidden = !options.mayClose;
     must(this.#dialog, '[data-part="ask"]', HTMLElement).hidden = !options.mayClose;
+    must(this.#dialog, '[data-part="lines"]', HTMLButtonElement).addEventListener("click", () => {
+      this.#dialog.close();
+      if (this.#open !== null) options.lines(this.#open.name);
+    });
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#close();

@@ -13,6 +13,15 @@ export class DetailsDialog {
   #title = must(document, "#details-title", HTMLElement);
   #facts = must(this.#dialog, '[data-part="facts"]', HTMLElement);
   #trace = must(this.#dialog, '[data-part="trace"]', HTMLElement);
+  #path = "";
+
+  /** @param {(path: string) => void} onLines goes to what the log has of an actor */
+  constructor(onLines) {
+    must(this.#dialog, '[data-part="lines"]', HTMLButtonElement).addEventListener("click", () => {
+      this.#dialog.close();
+      onLines(this.#path);
+    });
+  }
 
   /**
    * @param {Node} node
@@ -51,6 +60,7 @@ export class DetailsDialog {
    * @param {[string, string | null][]} facts
    */
   #open(title, trace, facts) {
+    this.#path = title;
     setText(this.#title, title);
     setFacts(this.#facts, facts);
     this.#trace.hidden = trace === null;

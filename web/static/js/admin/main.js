@@ -9,6 +9,7 @@ import { age } from "../format.js";
 import { started } from "../page.js";
 import { bindChoice } from "../theme.js";
 import { ActionDialog } from "./action-dialog.js";
+import { AboutView } from "./about-view.js";
 import { Api, ApiError } from "./api.js";
 import { BreakersView, breakerOf } from "./breaker-view.js";
 import { ClientsView } from "./clients-view.js";
@@ -20,9 +21,11 @@ import { DetailsDialog } from "./details-dialog.js";
 import { EventStream } from "./event-stream.js";
 import { EventsView } from "./events-view.js";
 import { FaultsView } from "./faults-view.js";
+import { FeedsView } from "./feeds-view.js";
 import { HistoryView } from "./history-view.js";
 import { ItemsView } from "./items-view.js";
 import { JobsView } from "./jobs-view.js";
+import { LogView } from "./log-view.js";
 import { ProcessView } from "./process-view.js";
 import { RestartNotice } from "./restart-notice.js";
 import { RestartsView } from "./restarts-view.js";
@@ -35,6 +38,7 @@ import { timeOfDay } from "./units.js";
 import { VerdictView } from "./verdict-view.js";
 import { Views } from "./views.js";
 import { Vitals } from "./vitals.js";
+import { WebhooksView } from "./webhooks-view.js";
 import { plural } from "./wording.js";
 
 /** @typedef {import("./types.js").Overview} Overview */
@@ -54,7 +58,8 @@ const api = new Api(window.fetch.bind(window), must(document, 'meta[name="csrf-t
 const contact = new Contact(() => performance.now());
 const model = new TreeModel();
 const announcer = new Announcer(must(document, "#live", HTMLElement));
-const details = new DetailsDialog();
+const logView = new LogView({ lines: (query) => api.get(`log?${query}`), loggers: () => api.get("loggers") });
+const details = new DetailsDialog((path) => logView.show({ search: path }));
 const vitals = new Vitals();
 const verdictView = new VerdictView();
 const views = new Views(() => performance.now());
@@ -67,6 +72,8 @@ const clusterView = clusterSection instanceof HTMLElement ? new ClusterView(clus
 const symbolsView = new SymbolsView((symbol) => api.get(`symbols/${encodeURIComponent(symbol)}`));
 const processView = new ProcessView();
 const itemsView = new ItemsView((search) => api.get(`items?search=${encodeURIComponent(search)}`), () => contact.now);
+const feedsView = new FeedsView(() => api.get("feeds"), () => contact.now);
+const aboutView = new AboutView({ about: () => api.get("about"), audit: () => api.get("audit?limit=20"), now: () => contact.now });
 const eventsView = new EventsView();
 const faultsView = new FaultsView(() => void halt());
 const uptime = must(document, "#uptime", HTMLElement);
@@ -149,11 +156,13 @@ const connectionsView = new ConnectionsView({
   now: () => contact.now,
   say,
   drain: (share, seconds, connected) => void dialog.open(drainOrder(share, seconds, connected)),
+  lines: (session) => logView.show({ correlation: session }),
   endDrain: async () => {
     await api.delete("actions/drain");
     say("Nobody else is told to leave; new clients may come.");
   },
 });
+const webhooksView = new WebhooksView({ ask: () => api.get("webhooks"), post: (alert) => api.post(`webhooks/${alert}/post`, {}), overview: () => overview, mayPost: mayWrite, now: () => contact.now, say });
 const reconnect = must(document, "#reconnect", HTMLButtonElement);
 reconnect.hidden = !mayWrite;
 reconnect.addEventListener("click", () => void dialog.open(reconnectOrder()));
@@ -366,6 +375,10 @@ document.addEventListener("visibilitychange", () => {
 window.addEventListener("pagehide", () => stream.stop());
 
 views.add("connections", () => connectionsView.look(), 2_000);
+views.add("upstreams", () => feedsView.look(), 2_000);
+views.add("log", () => logView.look(), 2_000);
+views.add("webhooks", () => webhooksView.look(), 5_000);
+views.add("settings", () => aboutView.look(), 30_000);
 views.add("items", () => itemsView.look(), 2_000);
 views.start();
 eventsView.state = "connecting";

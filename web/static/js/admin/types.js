@@ -168,6 +168,30 @@
  * @typedef {{share: number, seconds: number, began: number, chosen: number, told: number, running: boolean, closed: boolean}} DrainStatus
  * @typedef {{number: number, name: string, address: string, who: string, agent: string, since: string | null, symbols: number, everything: boolean, lag: number, silent: number, waiting: number, slow: boolean, leaving: boolean}} ConnectionRow times in seconds
  *
+ * @typedef {object} FeedDetails times in ISO 8601
+ * @property {string} name
+ * @property {number | null} p50 seconds
+ * @property {number | null} p95
+ * @property {number} recent
+ * @property {Record<string, number>} outcomes
+ * @property {number} told
+ * @property {number} newer
+ * @property {number} refused
+ * @property {{at: string, kind: string, detail: string, said: string | null} | null} trouble
+ * @property {{at: string, status: number, size: number, content_type: string, text: string} | null} body
+ * @property {{number: number, phase: string, since: string, symbols: number, failures: number, reason: string | null}[]} lines
+ *
+ * @typedef {{number: number, at: number, level: string, part: string, event: string, correlation_id: string | null, fields: Record<string, string>, trace: string | null}} LogLine
+ * @typedef {{name: string, level: string, lent: {level: string, who: string, seconds_left: number} | null}} LoggerRow
+ * @typedef {{node: string, version: string, commit: string, python: string, started: number, schema: string | null, settings: {name: string, group: string, value: string | number | boolean | string[] | null, source: string}[]}} About
+ * @typedef {{at: string, who: string, action: string, target: string | null, outcome: string}} AuditLine
+ *
+ * @typedef {object} CallQueue times in ms since 1970
+ * @property {number} waiting
+ * @property {number | null} oldest
+ * @property {{receiver: string, waiting: number, oldest: number | null, failures: number, reason: string | null}[]} receivers
+ * @property {{alert: number, receiver: string, symbol: string, attempts: number, status: number | null, reason: string | null, ended_at: number | null}[]} dead
+ *
  * @typedef {object} ItemsDocument times in ISO 8601
  * @property {{upstream: string, kind: string, times: number, at: string | null, example: string | null, said: string | null}[]} kinds
  * @property {{upstream: string, symbol: string, reason: string, missing: boolean, stale: boolean, times: number, at: string | null, detail: string | null, confirmed: string | null}[]} symbols
@@ -180,6 +204,8 @@
  * @property {Upstream[]} upstreams by name
  * @property {{status: FeedStatus | null, symbols: number, stale: number, batches: number}} feed all feeds as one, as clients are told
  * @property {{connected: number, subscribed: number, behind: number, slow: number, worst: SlowClient[], drain: DrainStatus | null}} clients
+ * @property {{rules: number, fired: number, unstored: number, withheld: number} | null} alerts
+ * @property {{delivered: number, failed: number, dead: number, under_way: number} | null} webhooks
  * @property {History} history
  * @property {{started: number, before: PastRun | null, samples: Sample[]}} process
  * @property {Cluster | null} cluster null on a single node

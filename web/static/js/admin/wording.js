@@ -76,6 +76,8 @@ export function describe(entry) {
     case "clock":
       return { text: detail, tone: "warn" };
     case "notice":
+      return { text: detail, tone: reason === "well" ? "good" : "bad" };
+    case "operator":
       return { text: detail, tone: "warn" };
     case "to_nobody":
       return { text: `${detail} to nobody`, tone: "plain" };

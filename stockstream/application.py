@@ -2,6 +2,7 @@
 
 root                          one_for_one
 ├─ telemetry                  event log, figures of the process
+├─ figures                    stores a row for each minute
 ├─ notices                    tells operators what somebody should know
 ├─ secrets                    reads them again when it is told to
 ├─ stub                       the bundled stub API; absent when prices come from elsewhere
@@ -49,6 +50,8 @@ from stockstream.delivery.broadcaster import Broadcaster, Framing
 from stockstream.delivery.lanes import Connections, Patience
 from stockstream.delivery.subscription_manager import SubscriptionManager
 from stockstream.epochs import claim_epoch
+from stockstream.figures.keeper import FiguresKeeper
+from stockstream.figures.minutes import MinuteBook
 from stockstream.history.backing_up import backup_job
 from stockstream.history.backup_notes_actor import BackupNotesReader
 from stockstream.history.first_prices import FirstPrices
@@ -170,6 +173,7 @@ def build(
     chaos, telemetry = ChaosRecords(), Telemetry(before)
     asyncio_thread = AsyncioThread()  # for all gateways; it runs while one of them does
     feeds = [paths.feed(upstream.name) for upstream in upstreams]
+    minutes = MinuteBook(tables, connections, telemetry)
     clustered = settings.cluster_nats_url is not None
     notices = part_settings.notices(settings, lambda: current.settings)
     web = part_settings.web(settings, addresses.sockets, upstreams, addresses.own_port)
@@ -178,6 +182,7 @@ def build(
     subscribers = [paths.BROADCASTER, paths.ALERTS, *([paths.BUS] if clustered else [])]
     children = [
         ChildSpec("telemetry", partial(TelemetryActor, telemetry)),
+        ChildSpec("figures", partial(FiguresKeeper, minutes, part_settings.node_name(settings))),
         ChildSpec("notices", partial(Notices, notices, NoticeRecords(), tables)),
         ChildSpec("secrets", partial(Secrets, current)),
         ChildSpec("pubsub", partial(PubSub, subscribers)),

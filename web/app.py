@@ -19,6 +19,7 @@ from web.admin.audit import audit_api
 from web.admin.chaos import chaos_api
 from web.admin.connections import connections_api
 from web.admin.feeds import feeds_api
+from web.admin.figures import figures_api
 from web.admin.items import items_api
 from web.admin.jobs import jobs_api
 from web.admin.log import log_api
@@ -181,6 +182,7 @@ def _operations(parts: Parts, streams: EventStreams, clients: Clients) -> list[B
         actions_api(parts),
         connections_api(parts),
         feeds_api(parts),
+        figures_api(parts),
         log_api(),
         about_api(parts),
         webhooks_api(parts),

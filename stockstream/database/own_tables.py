@@ -34,6 +34,8 @@ OWN_TABLES = (
     "mail_addresses",
     "mail_refusals",
     "mail_deliveries",
+    "node_figures",
+    "node_runs",
 )
 """All tables that any version of the schema has made, without partitions."""
 

@@ -48,6 +48,7 @@ LOGGERS: Mapping[str, str] = MappingProxyType(
         "delivery.subscription_manager": "what clients want",
         "doorkeeper": "sessions and API tokens that are confirmed",
         "epochs": "the numbers of lives, kept on disk",
+        "figures": "the figures of each minute, on their way into the database",
         "first_prices": "the first price of the day, asked of history",
         "instance": "the name of this installation",
         "jobs": "what runs on a schedule",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 STREAMER = "market/streamer"
 BREAKER = "market/feeds/api/circuit_breaker"
+VIEWS = ("Figures", "Connections", "Feeds", "Items", "Log", "Alerts", "Settings")
 NARROW = {"width": 360, "height": 740}
 
 # Chromium itself writes these; no page can keep it from that. Each test says which may come.
@@ -474,6 +475,18 @@ def test_safe_actions_and_connections_take_no_chaos(
     connection.get_by_role("button", name="Close the connection").click()
     expect(me.toast).to_contain_text("It may come back.")
     expect(rows.filter(has_text="Chrom").first).to_be_visible()
+    mine.get_by_role("button", name="Details of").click()
+    connection.get_by_role("button", name="Its lines in the log").click()
+    expect(me.page.get_by_label("Correlation id")).not_to_have_value("")
+    me.page.get_by_role("link", name="Settings", exact=True).click()
+    expect(me.page.get_by_test_id("settings-rows")).to_contain_text("FETCH_INTERVAL")
+    expect(me.page.get_by_test_id("audit")).to_contain_text("connection.close")
+    me.page.get_by_role("link", name="Feeds", exact=True).click()
+    feeds = me.page.get_by_test_id("upstreams")
+    expect(feeds.get_by_role("region", name="Feed api")).to_contain_text("p50 / p95")
+    feeds.get_by_text("Begin of the last answer").click()
+    expect(feeds.locator("pre")).to_contain_text("AAPL")
+    me.page.get_by_role("link", name="Connections", exact=True).click()
     me.page.get_by_label("Drain").select_option("100")
     me.page.get_by_role("button", name="Drain …").click()
     expect(me.dialog).to_contain_text("told to leave, spread over 30\u00a0s")

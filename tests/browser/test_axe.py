@@ -11,7 +11,7 @@ from tests.browser.axe import expect_accessible
 from tests.browser.chart import Answers, ChartPage
 from tests.browser.conftest import FAST, until_rows_are_kept
 from tests.browser.dashboard import A_MOVE, Dashboard
-from tests.browser.test_admin import BREAKER, STREAMER, Operations, inject
+from tests.browser.test_admin import BREAKER, STREAMER, VIEWS, Operations, inject
 from tests.browser.test_alerts import add_alert
 from tests.support.programs import Server, Stub, running
 
@@ -134,6 +134,11 @@ def test_the_admin_page(own_server: Server, page: Page) -> None:
     me.open()
     expect(page.get_by_test_id("vital-feed")).to_have_attribute("data-state", "live")
     expect_accessible(page, dark=False)
+    for view in VIEWS:
+        page.get_by_role("link", name=view, exact=True).click()
+        expect(page.locator(".view:visible")).to_have_count(1)
+        expect_accessible(page, dark=False)
+    page.get_by_role("link", name="Now", exact=True).click()
     inject(own_server, "crash", BREAKER, exception="KeyError", message="lost")
     inject(own_server, "slow", "pubsub", seconds=60, delay=0.01)
     expect(me.row("pubsub")).to_have_attribute("data-fault", "")

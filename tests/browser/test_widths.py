@@ -11,7 +11,7 @@ from tests.browser.chart import Answers, ChartPage
 from tests.browser.conftest import FAST
 from tests.browser.dashboard import Dashboard
 from tests.browser.provider import Provider
-from tests.browser.test_admin import Operations
+from tests.browser.test_admin import VIEWS, Operations
 from tests.support.programs import Server, Stub, running
 from tests.support.server import NO_DATABASE
 
@@ -181,6 +181,10 @@ def test_pages_for_operators(stub: Stub, tmp_path: Path, page: Page) -> None:
         me.open()
         expect(me.row("pubsub").get_by_role("button", name="Kill")).to_be_visible()
         expect_to_fit(page)
+        for view in VIEWS:
+            page.get_by_role("link", name=view, exact=True).click()
+            expect(page.locator(".view:visible")).to_have_count(1)
+            expect_to_fit(page)
 
 
 @pytest.mark.parametrize("path", ["/docs", "/nothing/here"])

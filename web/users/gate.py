@@ -61,6 +61,7 @@ _SCOPES_OF_ROOMS = {
     "chaos_api": Scope.ADMIN_READ,
     "items_api": Scope.ADMIN_READ,
     "feeds_api": Scope.ADMIN_READ,
+    "figures_api": Scope.ADMIN_READ,
     "log_api": Scope.ADMIN_READ,
     "about_api": Scope.ADMIN_READ,
     "webhooks_api": Scope.ADMIN_READ,

@@ -121,6 +121,7 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "GET /admin/api/feeds": LOOK,
     "GET /admin/api/log": LOOK,
     "GET /admin/api/about": LOOK,
+    "GET /admin/api/figures": LOOK,
     "GET /admin/api/webhooks": LOOK,
     "POST /admin/api/webhooks/<alert>/post": CHANGE,
     "GET /admin/api/connections": LOOK,

@@ -192,6 +192,14 @@
  * @property {{receiver: string, waiting: number, oldest: number | null, failures: number, reason: string | null}[]} receivers
  * @property {{alert: number, receiver: string, symbol: string, attempts: number, status: number | null, reason: string | null, ended_at: number | null}[]} dead
  *
+ * @typedef {object} Course times in ms since 1970
+ * @property {string[]} names
+ * @property {number} start
+ * @property {number} end
+ * @property {number} step
+ * @property {(number | null)[][]} points the time at its end, then the figures
+ * @property {{started: number, ended: number | null, how: string | null}[]} runs
+ *
  * @typedef {object} ItemsDocument times in ISO 8601
  * @property {{upstream: string, kind: string, times: number, at: string | null, example: string | null, said: string | null}[]} kinds
  * @property {{upstream: string, symbol: string, reason: string, missing: boolean, stale: boolean, times: number, at: string | null, detail: string | null, confirmed: string | null}[]} symbols

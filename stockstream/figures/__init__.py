@@ -1,0 +1,1 @@
+"""Figures of a node by the minute, kept in the database for a week."""

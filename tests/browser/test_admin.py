@@ -452,7 +452,7 @@ def test_safe_actions_and_connections_take_no_chaos(
     me = operate(server.url)
     me.open()
     expect(me.row(STREAMER).get_by_role("button", name="Kill")).to_be_hidden()
-    me.page.get_by_role("button", name="Fetch from api now").click()
+    me.page.get_by_role("button", name="Fetch now from api").click()
     expect(me.dialog).to_contain_text("within what it allows")
     me.confirm.click()
     expect(me.toast).to_contain_text("api: prices were fetched.")

@@ -74,7 +74,7 @@ export class BreakersView {
       view.allowed = this.#allowed;
       const fetch = must(panel, '[data-part="fetch"]', HTMLButtonElement);
       fetch.hidden = this.onFetch === null;
-      fetch.setAttribute("aria-label", `Fetch from ${name} now`);
+      fetch.setAttribute("aria-label", `Fetch now from ${name}`);
       fetch.addEventListener("click", () => this.onFetch?.(name));
       this.#views.set(name, view);
       this.#blank.before(panel);

@@ -39,7 +39,7 @@ export function deadCells({ alert, receiver, symbol, attempts, status, reason, e
     { text: ended === null ? "–" : `${age(now - ended)} ago`, kind: "num" },
     { text: String(attempts), kind: "num" },
     { text: [status === null ? "" : `status ${status}`, reason ?? ""].filter((part) => part !== "").join(": "), kind: "example" },
-    { text: "", kind: "num", buttons: mayPost ? [{ label: "Post again", action: "post", value: String(alert), hint: `Post the alert of ${symbol} to ${receiver} again` }] : [] },
+    { text: "", kind: "num", buttons: mayPost ? [{ label: "Post again", action: "post", value: String(alert), hint: `Post again: ${symbol} to ${receiver}` }] : [] },
   ];
 }
 

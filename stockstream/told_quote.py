@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from stockstream.names import bundled_name
 from stockstream.quotes import Base, Basis, TradingSession, Version, iso_utc
 from stockstream.statuses import SymbolState
 
@@ -53,6 +54,7 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True, kw_only=True):
     `open` is the first price of the day, `previous` the last price that differed from this one. The
     change of the day is against `base`, and `basis` says what that is. The day begins at midnight
     in `day_zone`, an IANA zone: that of the exchange, or `UTC` where the exchange is not known.
+    `name` is what the provider says, or the usual one of a symbol that is well known.
     `source` is the name of the upstream that told it.
     `session` is what the provider says, or the calendar of the exchange.
     `changed` is when the price last became another one, or was first seen. `reason` says why a
@@ -102,7 +104,7 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True, kw_only=True):
             delayed=quote.delayed,
             delayed_seconds=quote.delayed_seconds,
             session=session_of(row),
-            name=quote.name,
+            name=quote.name or bundled_name(quote.symbol, quote.exchange, quote.currency),
             source=row.source or None,
             previous_close=quote.previous_close,
             day=UNSET if quote.figures is None else ToldDay.of(quote.figures),

@@ -39,6 +39,7 @@ from web.api.list_files import list_files_api
 from web.api.mail import mail_api
 from web.api.quotes import api
 from web.api.rows import RowConverter
+from web.api.symbols import symbols_api
 from web.api.tokens import tickets_api, tokens_api
 from web.api.watchlists import watchlists_api
 from web.audited import install as install_audit
@@ -139,7 +140,8 @@ def create_app(
     now = parts.settings.wall_clock_ms
     app.register_blueprint(public(pages(parts.tables, login_needed=parts.settings.login_needed)))
     app.register_blueprint(public(docs()))
-    app.register_blueprint(public(api(parts)))
+    for prices in (api(parts), symbols_api(parts)):
+        app.register_blueprint(public(prices))
     app.register_blueprint(public(history_api(parts.tables, parts.database, now)))
     app.register_blueprint(public(indicators_api(parts.tables, parts.database, now)))
     app.register_blueprint(upgrade())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.telling import item, subscribe
 from tests.browser.waiting import until
 from tests.support.programs import Server
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Route, WebSocket
 
     from tests.browser.conftest import Serving, Visit
+    from tests.browser.provider import Provider
 
 
 def test_from_the_start_command_to_moving_prices_with_no_setting_but_ports(
@@ -213,3 +215,27 @@ def test_a_list_of_symbols_that_comes_late_does_not_take_the_refusal_away(
     expect(me.hint).to_contain_text("ZZZZ: ")
     me.field.press_sequentially(" ")
     expect(me.hint).to_have_text("The feed does not list ZZZZ.")
+
+
+def test_a_symbol_is_found_by_words_of_its_companys_name(
+    provider: Provider, exact: Server, visit: Visit
+) -> None:
+    """Which the provider tells, or which is well known; its text is shown as it is."""
+    wicked = "Zebra <img src=x onerror=alert(1)> & Söhne"
+    provider.tell_items([item("MSFT"), item("ZZQ", name=wicked), item("QQZ")])
+    me = visit(exact.url)
+    subscribe(me, exact, "QQZ")
+    me.field.fill("soh")
+    options = me.page.locator("#suggestions").get_by_role("option")
+    expect(options).to_have_count(1)
+    expect(options.first).to_contain_text("ZZQ")
+    expect(options.first).to_contain_text(wicked)
+    me.field.fill("zebra soh")
+    expect(options).to_have_count(1)
+    expect(me.hint).to_be_empty()
+    me.field.fill("microsoft")
+    expect(options.first).to_contain_text("MSFT")
+    me.field.press("ArrowDown")
+    me.field.press("Enter")
+    me.expect_rows("QQZ", "MSFT")
+    expect(me.row("MSFT")).to_contain_text("Microsoft")

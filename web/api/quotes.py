@@ -1,4 +1,4 @@
-"""The REST API, version 1: quotes and symbols, read from the tables."""
+"""The REST API, version 1: quotes, read from the tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stockstream.refusals import refusal_of
 from stockstream.statuses import NodeClients
 from stockstream.symbol_states import away
 from stockstream.times import Moment, tell
-from stockstream.upstreams import feed_of_all, knows_all
+from stockstream.upstreams import feed_of_all
 from stockstream.users.roles import Scope
 from supervision import CallError
 from web.answers import encoded_answer, json_answer
@@ -54,21 +54,6 @@ class QuoteAnswer(msgspec.Struct, frozen=True):
 
     as_of: str | None
     quote: QuoteItem
-
-
-class SymbolItem(msgspec.Struct, frozen=True):
-    """A symbol, with what its provider says of it."""
-
-    symbol: str
-    exchange: str | None
-    currency: str | None
-
-
-class SymbolsAnswer(msgspec.Struct, frozen=True):
-    """Known symbols; `complete` when the provider's whole list has been seen."""
-
-    symbols: list[SymbolItem]
-    complete: bool
 
 
 class NodePresence(msgspec.Struct, frozen=True):
@@ -133,16 +118,6 @@ def api(parts: Parts) -> Blueprint:
             row, tables.confirmations.rows, Moment.now().milliseconds, away(tables.feeds.rows)
         )
         return json_answer(QuoteAnswer(as_of(), quote_item(row, how)))
-
-    @blueprint.get("/symbols")
-    @documented(SymbolsAnswer)
-    async def symbols() -> Response:
-        """The symbols there are."""
-        listed = [
-            SymbolItem(symbol, row.quote.exchange, row.quote.currency)
-            for symbol, row in sorted(tables.quotes.rows.items())
-        ]
-        return json_answer(SymbolsAnswer(listed, knows_all(tables)))
 
     @blueprint.get("/presence")
     @documented(PresenceAnswer, errors=(UnavailableError,))

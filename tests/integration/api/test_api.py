@@ -135,6 +135,17 @@ async def test_symbols_are_listed(http: httpx.AsyncClient) -> None:
     }
 
 
+async def test_symbols_are_found_by_what_somebody_types(http: httpx.AsyncClient) -> None:
+    """Of those that there are, with their names; what cannot be a question is named."""
+    found = (await http.get("/api/v1/symbols?q=aa&limit=1")).json()
+    item = {"symbol": "AAPL", "exchange": "TEST", "currency": None, "name": None}
+    assert found == {"symbols": [item], "complete": True}
+    for query in ("q=", "q=%20", "q=" + "a" * 65, "q=a&q=b"):
+        answer = await http.get(f"/api/v1/symbols?{query}")
+        assert answer.status_code == 422, query
+        assert "q" in answer.json()["error"]["fields"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code", "named"),
     [

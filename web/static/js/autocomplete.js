@@ -3,15 +3,12 @@
  * field; the option the arrows reached is told by `aria-activedescendant`.
  */
 import { must } from "./dom.js";
-import { suggest } from "./symbols.js";
-
 /** @typedef {import("./symbols.js").Listed} Listed */
 
-const MAX_SUGGESTIONS = 8;
+export const MAX_SUGGESTIONS = 8;
 
 /**
  * @typedef {object} Options
- * @property {() => readonly Listed[]} listed what can be suggested
  * @property {(symbol: string) => void} onChoose
  */
 
@@ -39,21 +36,14 @@ export class Autocomplete {
     return !this.#list.hidden;
   }
 
-  /** @param {string} typed the symbol being typed; nothing is suggested for none */
-  update(typed) {
-    if (typed === "") {
-      this.close();
-      return;
-    }
-    const found = suggest(this.#options.listed(), typed, MAX_SUGGESTIONS);
+  /**
+   * @param {Listed[]} found
+   * @param {string} typed
+   */
+  show(found, typed) {
     // Offering what is typed already helps nobody.
     if (found.length === 1 && found[0]?.symbol === typed.toUpperCase()) this.#show([], typed);
     else this.#show(found, typed);
-  }
-
-  /** Opens with everything there is, for somebody who does not know what to type. */
-  browse() {
-    this.#show(suggest(this.#options.listed(), "", MAX_SUGGESTIONS), "");
   }
 
   close() {
@@ -98,11 +88,13 @@ export class Autocomplete {
    * @param {string} typed
    */
   #show(found, typed) {
+    // An answer that comes later leaves the choice where it is.
+    const chosen = this.#symbols[this.#active];
     this.#symbols = found.map((item) => item.symbol);
     this.#list.replaceChildren(...found.map((item, i) => option(item, i, typed.toUpperCase())));
     this.#list.hidden = found.length === 0;
     this.#input.setAttribute("aria-expanded", String(found.length > 0));
-    this.#activate(-1);
+    this.#activate(chosen === undefined ? -1 : this.#symbols.indexOf(chosen));
   }
 
   /** @param {number} index -1 is the field itself, which the arrows pass through on their way round */
@@ -124,7 +116,7 @@ const optionId = (index) => `suggestion-${index}`;
  * @param {string} typed
  * @returns {HTMLLIElement}
  */
-function option({ symbol, exchange, currency }, index, typed) {
+function option({ symbol, name, exchange, currency }, index, typed) {
   const element = document.createElement("li");
   element.id = optionId(index);
   element.role = "option";
@@ -135,9 +127,16 @@ function option({ symbol, exchange, currency }, index, typed) {
   } else {
     const mark = document.createElement("mark");
     mark.textContent = typed;
-    const name = document.createElement("span");
-    name.append(symbol.slice(0, at), mark, symbol.slice(at + typed.length));
-    element.append(name);
+    const marked = document.createElement("span");
+    marked.append(symbol.slice(0, at), mark, symbol.slice(at + typed.length));
+    element.append(marked);
+  }
+  if (name !== null) {
+    const words = document.createElement("span");
+    words.className = "suggested-name";
+    words.textContent = name;
+    // One does not run into the other where they are read out.
+    element.append(" ", words);
   }
   const words = [exchange, currency].filter((word) => word !== null).join(" · ");
   if (words !== "") {

@@ -2,10 +2,11 @@
  * The field where symbols are typed: judged while typing, completed from the known ones, and the place
  * where the server's refusals are shown.
  */
-import { Autocomplete } from "./autocomplete.js";
+import { Autocomplete, MAX_SUGGESTIONS } from "./autocomplete.js";
 import { must, setText } from "./dom.js";
 import { enumerate } from "./format.js";
-import { parseSymbols } from "./symbols.js";
+import { SymbolSearch } from "./symbol-search.js";
+import { parseSymbols, suggest } from "./symbols.js";
 
 /** @typedef {import("./symbols.js").Listed} Listed */
 /** @typedef {import("./protocol.js").Rejection} Rejection */
@@ -26,6 +27,12 @@ export class SymbolField {
   #input = must(document, "#symbol", HTMLInputElement);
   #hint = must(document, "#symbol-hint", HTMLElement);
   #autocomplete;
+  #search = new SymbolSearch((text) => {
+    if (document.activeElement !== this.#input) return;
+    if (text === this.#phrase() || text === this.#beingTyped()) this.#typed();
+  });
+  /** What stands before the text that the suggestions are for. */
+  #kept = "";
   /** What the last submit left to be corrected, and why. */
   #left = { text: "", reason: "" };
 
@@ -33,9 +40,8 @@ export class SymbolField {
   constructor(options) {
     this.#options = options;
     this.#autocomplete = new Autocomplete({
-      listed: () => options.known().symbols.filter((item) => !options.isWatched(item.symbol)),
       onChoose: (symbol) => {
-        this.#input.value = this.#before() + symbol;
+        this.#input.value = this.#kept + symbol;
         this.#submit();
       },
     });
@@ -83,6 +89,7 @@ export class SymbolField {
 
   #submit() {
     const { symbols, invalid } = parseSymbols(this.#input.value);
+    this.#search.stop();
     this.#autocomplete.close();
     if (symbols.length === 0 && invalid.length === 0) {
       this.#tell("error", "Type a symbol first, such as AAPL.");
@@ -106,7 +113,12 @@ export class SymbolField {
   #typed() {
     const typed = this.#input.value;
     const { symbols, invalid } = parseSymbols(typed);
-    this.#autocomplete.update(this.#beingTyped());
+    const named = this.#suggest();
+    if (named) {
+      // Words of a name are no symbols, and no fault.
+      this.#tell("none", "");
+      return;
+    }
     const first = invalid[0];
     if (first !== undefined) {
       this.#tell("error", first.reason);
@@ -130,13 +142,60 @@ export class SymbolField {
       event.preventDefault();
     } else if (event.key === "ArrowDown") {
       event.preventDefault();
-      if (this.#beingTyped() === "") this.#autocomplete.browse();
-      else this.#autocomplete.update(this.#beingTyped());
+      if (this.#beingTyped() !== "") this.#suggest();
+      else this.#offer(suggest(this.#unwatched(this.#options.known().symbols), "", MAX_SUGGESTIONS), "", this.#before());
     } else if (event.key === "Escape") {
       if (this.#input.value === "") this.#input.blur();
       this.#input.value = "";
+      this.#search.stop();
       this.#tell("none", "");
     }
+  }
+
+  /**
+   * Suggests what fits: what the server found by name or symbol, until then what is listed.
+   * @returns {boolean} whether what is suggested was found by a name
+   */
+  #suggest() {
+    const [phrase, word] = [this.#phrase(), this.#beingTyped()];
+    const found = this.#unwatched(this.#search.found(phrase) ?? []);
+    if (phrase !== word && found.length > 0) {
+      this.#offer(found, phrase, this.#beforePhrase());
+      return true;
+    }
+    const listed = suggest(this.#unwatched(this.#options.known().symbols), word, MAX_SUGGESTIONS);
+    const byName = this.#unwatched(this.#search.found(word) ?? []);
+    const more = byName.filter(({ symbol }) => !listed.some((item) => item.symbol === symbol));
+    const named = listed.map((item) => byName.find(({ symbol }) => symbol === item.symbol) ?? item);
+    this.#offer(word === "" ? [] : [...named, ...more], word, this.#before());
+    // A phrase of which nothing was found may be symbols, of which the last one is being typed.
+    this.#search.ask(phrase !== word && this.#search.found(phrase) !== null ? word : phrase);
+    return listed.length === 0 && more.length > 0;
+  }
+
+  /**
+   * @param {Listed[]} found
+   * @param {string} typed
+   * @param {string} kept what stays before what is chosen
+   */
+  #offer(found, typed, kept) {
+    this.#kept = kept;
+    this.#autocomplete.show(found.slice(0, MAX_SUGGESTIONS), typed);
+  }
+
+  /** @param {readonly Listed[]} symbols */
+  #unwatched(symbols) {
+    return symbols.filter(({ symbol }) => !this.#options.isWatched(symbol));
+  }
+
+  /** What is being typed, blanks in it included: a name has some. */
+  #phrase() {
+    return this.#input.value.slice(this.#beforePhrase().length).trim();
+  }
+
+  #beforePhrase() {
+    const before = /^.*[,;]/.exec(this.#input.value)?.[0] ?? "";
+    return before;
   }
 
   /** The symbol the cursor is at the end of. */

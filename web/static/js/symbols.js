@@ -64,6 +64,7 @@ function shorten(text) {
  * @property {string} symbol
  * @property {string | null} exchange
  * @property {string | null} currency
+ * @property {string | null} name in what was found by it
  */
 
 /**
@@ -78,7 +79,7 @@ export function readSymbolList(body) {
   const symbols = [];
   for (const item of body.symbols) {
     if (typeof item !== "object" || item === null || !isSymbol(item.symbol)) continue;
-    symbols.push({ symbol: item.symbol, exchange: textOrNull(item.exchange), currency: textOrNull(item.currency) });
+    symbols.push({ symbol: item.symbol, exchange: textOrNull(item.exchange), currency: textOrNull(item.currency), name: textOrNull(item.name) });
   }
   return { symbols, complete: "complete" in body && body.complete === true };
 }

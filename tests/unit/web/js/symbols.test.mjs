@@ -53,14 +53,14 @@ describe("isSymbol", () => {
 describe("readSymbolList", () => {
   it("reads what the API answers", () => {
     assert.deepEqual(readSymbolList({ symbols: [{ symbol: "AAPL", exchange: null, currency: "USD" }], complete: true }), {
-      symbols: [{ symbol: "AAPL", exchange: null, currency: "USD" }],
+      symbols: [{ symbol: "AAPL", exchange: null, currency: "USD", name: null }],
       complete: true,
     });
   });
 
   it("leaves out what is malformed, and is incomplete when it is not a list", () => {
     assert.deepEqual(readSymbolList({ symbols: [null, {}, { symbol: "<b>" }, { symbol: "A", exchange: 3 }] }), {
-      symbols: [{ symbol: "A", exchange: null, currency: null }],
+      symbols: [{ symbol: "A", exchange: null, currency: null, name: null }],
       complete: false,
     });
     for (const bad of [null, 1, {}, { symbols: 3 }]) assert.deepEqual(readSymbolList(bad), { symbols: [], complete: false });

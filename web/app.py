@@ -39,6 +39,7 @@ from web.api.list_files import list_files_api
 from web.api.mail import mail_api
 from web.api.quotes import api
 from web.api.rows import RowConverter
+from web.api.shares import shared_api, shares_api
 from web.api.symbols import symbols_api
 from web.api.tokens import tickets_api, tokens_api
 from web.api.watchlists import watchlists_api
@@ -61,6 +62,7 @@ from web.security import (
     transport_headers,
 )
 from web.server import serve_static, websocket_class, wire_of
+from web.shared_page import shared_page
 from web.sized_request import sized_request
 from web.users.access import install as install_users
 from web.users.account import account
@@ -148,7 +150,13 @@ def create_app(
     app.register_blueprint(metrics(parts, clients.admission.statistics, statistics))
     app.register_blueprint(cluster(parts.tables, token_needed=token_needed(parts.settings)))
     app.register_blueprint(health(parts.tables, parts.settings.traffic, now))
-    for rows in (watchlists_api(parts.database), list_files_api(parts)):
+    for rows in (
+        watchlists_api(parts.database),
+        list_files_api(parts),
+        shares_api(parts),
+        shared_api(parts),
+        shared_page(parts),
+    ):
         app.register_blueprint(rows)
     app.register_blueprint(alerts_api(parts))
     app.register_blueprint(fired_api(parts))

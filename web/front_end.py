@@ -8,7 +8,13 @@ from pathlib import Path
 from web.bundle import bundle
 from web.server import StaticFiles, pack, read_folder
 
-ENTRIES = ("js/main.js", "js/chart/page.js", "js/admin/main.js", "js/docs-page.js")
+ENTRIES = (
+    "js/main.js",
+    "js/chart/page.js",
+    "js/admin/main.js",
+    "js/docs-page.js",
+    "js/shared-page.js",
+)
 """A page's script each."""
 _FOLDER = Path(__file__).parent / "static"
 

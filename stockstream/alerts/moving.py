@@ -30,6 +30,11 @@ _LISTS = """
 SELECT id, name FROM watchlists WHERE owner = $1 AND deleted_at IS NULL ORDER BY lower(name), id
 """
 _MOVE_LIST = "UPDATE watchlists SET owner = $1, name = $2, changed_at = now() WHERE id = $3"
+# Of the lists that have moved, deleted ones as well.
+_MOVE_SHARES = """
+UPDATE list_shares s SET owner = $1 FROM watchlists w
+WHERE w.id = s.watchlist_id AND w.owner = $1 AND s.owner = $2
+"""
 _RULES = "SELECT id FROM alert_rules WHERE owner = $1 AND deleted_at IS NULL ORDER BY id"
 # One that the account has in the same words goes as a deleted one: what it fired refers to it.
 _SAME = """
@@ -112,6 +117,7 @@ class MoveOwner(Query[Moved]):
                 await connection.execute(
                     _MOVE_DELETED.format(table=table.name), account, self.browser
                 )
+            await connection.execute(_MOVE_SHARES, account, self.browser)
             alerts: int = await connection.fetchval(_MOVE_ALERTS, account, self.browser)
             moved = Moved(lists, rules, alerts, renamed, left, rules_left)
             entry = self.author.entry("account.take", f"browser {self.browser}", after=moved)

@@ -18,6 +18,7 @@ OWN_TABLES = (
     "rollups_due",
     "thinned",
     "watchlists",
+    "list_shares",
     "audit",
     "alert_rules",
     "alerts",

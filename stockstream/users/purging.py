@@ -62,6 +62,7 @@ _RULES = _Kind(
     "WHERE deleted_at < $1 AND NOT EXISTS (SELECT FROM alerts a WHERE a.rule_id = o.id)",
 )
 _WATCHLISTS = _Kind("watchlists", "id", "WHERE deleted_at < $1")
+_SHARES = _Kind("list_shares", "id", "WHERE coalesce(deleted_at, expires_at) < $1")
 _LINES = _Kind("webhook_lines", "ctid", "WHERE rests_until < $1")
 # Those of alerts go with them.
 _QUESTIONS = _Kind("mail_deliveries", "id", "WHERE alert_id IS NULL AND created_at < $1")
@@ -126,6 +127,7 @@ class Purge(Query[Purged]):
             (_ALERTS, (seen, unseen)),
             (_READERS, (seen,)),
             (_RULES, (deleted,)),
+            (_SHARES, (deleted,)),
             (_WATCHLISTS, (deleted,)),
             (_LINES, (deleted,)),
             (_QUESTIONS, (deleted,)),

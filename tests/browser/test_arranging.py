@@ -178,7 +178,7 @@ def test_a_list_is_imported_after_a_look_and_saved(
     me = visit(keeping.url)
     me.subscribe("AAPL")
     make_list(me, "Mine")
-    me.page.get_by_text("Files", exact=True).click()
+    me.page.get_by_text("Files and links", exact=True).click()
     me.page.get_by_role("button", name="Import").click()
     dialog = me.page.get_by_role("dialog", name="Import symbols")
     dialog.get_by_role("button", name="Look at it").click()
@@ -208,3 +208,37 @@ def test_a_list_is_imported_after_a_look_and_saved(
     with me.page.expect_download() as saved:
         me.page.get_by_role("button", name="Save for TradingView").click()
     assert saved.value.path().read_text() == "AAPL,###Tech,MSFT,###Cars,TSLA\n"
+
+
+def test_a_list_is_shared_by_a_link_which_is_ended(keeping: Server, visit: Visit) -> None:
+    """Somebody else takes a copy, even if they have a list of that name; an ended link says so."""
+    me = visit(keeping.url)
+    me.subscribe("AAPL TSLA")
+    make_list(me, "Ideas")
+    make_section(me, "Cars", "TSLA")
+    with me.page.expect_response(is_patch):
+        me.page.keyboard.press("Alt+ArrowUp")
+        me.row("AAPL").focus()
+        me.page.keyboard.press("Alt+ArrowDown")
+    me.page.get_by_text("Files and links", exact=True).click()
+    me.page.get_by_role("button", name="Share", exact=True).click()
+    dialog = me.page.get_by_role("dialog", name="Share “Ideas”")
+    dialog.get_by_role("button", name="Make a link").click()
+    link = dialog.get_by_role("textbox", name="The link")
+    expect(link).to_be_focused()
+    address = link.input_value()
+    expect(me.page.get_by_test_id("shares").get_by_role("listitem")).to_contain_text("Ideas")
+    other = visit(address)
+    expect(other.page.get_by_role("heading", name="Ideas")).to_be_visible()
+    for name in ("Ideas", "Ideas (2)"):
+        other.page.goto(address)
+        other.page.get_by_role("button", name="Add to my lists").click()
+        expect(chosen(other)).to_have_text(name)
+        expect_lines(other.page, "#Cars", "AAPL", "TSLA")
+    dialog.get_by_role("button", name="End the link to Ideas").click()
+    expect(dialog.get_by_role("status")).to_contain_text("The link is ended")
+    expect(me.page.get_by_test_id("shares").get_by_role("listitem")).to_have_count(0)
+    stranger = other.page.context.request.get(address)
+    assert stranger.status == 410
+    assert "has ended its link" in stranger.text()
+    expect_lines(other.page, "#Cars", "AAPL", "TSLA")

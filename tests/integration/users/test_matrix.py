@@ -85,6 +85,11 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "GET /api/v1/watchlists": ROWS,
     "POST /api/v1/watchlists": ROWS,
     "GET /api/v1/watchlists/deleted": ROWS,
+    "GET /shared/<token>": PRICES,
+    "GET /api/v1/shared/<token>": PRICES,
+    "GET /api/v1/shares": ROWS,
+    "POST /api/v1/shares": ROWS,
+    "DELETE /api/v1/shares/<row:number>": ROWS,
     "POST /api/v1/watchlists/read": ROWS,
     "POST /api/v1/watchlists/write": ROWS,
     "GET /api/v1/watchlists/<row:number>/file": ROWS,
@@ -164,6 +169,7 @@ BY_A_PROVIDER = {
 PROXIED = {"X-Forwarded-For": "203.0.113.7"}
 """As a proxy on this machine hands on what another machine has sent."""
 VALUES = {"symbol": "AAPL", "number": "1", "alert": "1", "name": "web", "experiment": "none"}
+VALUES |= {"token": "A" * 32}
 VALUES |= {"filename": "favicon.svg", "key": "0abcDEF9"}
 _PLACE = re.compile(r"<(?:[^<>]+:)?(\w+)>")
 

@@ -13,6 +13,7 @@ import { enumerate } from "./format.js";
 import { bindKeyboard } from "./keyboard.js";
 import { KnownSymbols } from "./known-symbols.js";
 import { ListFiles } from "./list-files.js";
+import { ListSharing } from "./list-sharing.js";
 import { LISTS_KEY, Lists } from "./lists.js";
 import { LivePage } from "./live-page.js";
 import { Offers } from "./offers.js";
@@ -162,6 +163,8 @@ new ListFiles({
   },
   tell: (text) => page.say(text),
 });
+
+new ListSharing({ what: () => lists.chosen, announce: (text) => page.say(text) });
 
 const arranging = new Arranging({
   list: () => lists.arrangement,

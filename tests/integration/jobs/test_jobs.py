@@ -210,7 +210,7 @@ async def test_what_fails_says_why_and_is_in_trouble_when_it_lasts(
         assert (row.outcome, row.succeeded) == ("failed", None)
         broken = False
         row = await one.until(lambda row: row.failing is None and row.outcome == "ok")
-        assert row.failures >= 2
+        assert row.failures >= 1
 
 
 async def test_a_run_that_hangs_ends_at_its_deadline(database_url: str) -> None:

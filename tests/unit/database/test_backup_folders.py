@@ -17,7 +17,7 @@ from stockstream.database.backups.errors import BackupFailed
 from stockstream.database.backups.keeping import Keep, first_log_needed, may_go, read_keep
 from stockstream.database.backups.making import Target, newest_physical
 from stockstream.database.backups.manifest import DATA, MANIFEST, Manifest
-from stockstream.database.backups.restoring import chosen
+from stockstream.database.backups.restoring import checked_chain, chosen
 from stockstream.times import DAY_MS
 
 if TYPE_CHECKING:
@@ -27,7 +27,13 @@ NOW = 1_795_348_800_000
 PAGE = Path(__file__).parents[3] / "docs" / "backups.md"
 
 
-def a_manifest(name: str, began: int, kind: Kind = "full", parent: str | None = None) -> Manifest:
+def a_manifest(
+    name: str,
+    began: int,
+    kind: Kind = "full",
+    parent: str | None = None,
+    major: int = 18,
+) -> Manifest:
     return Manifest(
         name=name,
         kind=kind,
@@ -36,7 +42,7 @@ def a_manifest(name: str, began: int, kind: Kind = "full", parent: str | None = 
         ended=began + 1000,
         program="1",
         server="18.4",
-        major=18,
+        major=major,
         schema="0017",
         system="7",
         first_log=f"00000001000000000000{began % 10_000:04}",
@@ -47,7 +53,7 @@ def a_manifest(name: str, began: int, kind: Kind = "full", parent: str | None = 
     )
 
 
-def put(directory: Path, name: str, began: int, **more: str) -> Manifest:
+def put(directory: Path, name: str, began: int, **more: str | int) -> Manifest:
     """A whole backup with one file."""
     data = directory / name / DATA
     data.mkdir(parents=True)
@@ -184,3 +190,13 @@ def test_each_command_of_the_page_is_one(line: str) -> None:
     assert words[0] == "stockstream"
     app = build(words[1])
     app.parse_args(words[1:], print_error=False, exit_on_error=False)
+
+
+async def test_files_of_another_version_of_postgresql_are_refused(tmp_path: Path) -> None:
+    """By both versions: no server here could be started on them."""
+    put(tmp_path, "a-full", NOW, major=17)
+    target = Target(tmp_path)
+    with pytest.raises(BackupFailed, match="is of PostgreSQL 17, and 18 is here"):
+        await checked_chain(target, chosen(target, None))
+    put(tmp_path, "b-dump", NOW + 1, major=17, kind="dump")
+    assert len(await checked_chain(target, chosen(target, None))) == 1

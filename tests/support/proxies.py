@@ -10,7 +10,9 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
+import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -74,6 +76,13 @@ def _apache_around(text: str, folder: Path) -> str:
     )
 
 
+def _traefik_command(path: Path) -> list[str]:
+    """The flags of the first line of the page's block; they are not of the same file."""
+    first, *_ = path.read_text().splitlines()
+    flags = first.removeprefix("# traefik ").replace("/etc/traefik/stocks.yaml", str(path))
+    return flags.split()
+
+
 KINDS = {
     "nginx": Kind(
         "nginx",
@@ -103,6 +112,13 @@ KINDS = {
         _apache_around,
         "<VirtualHost *:443>",
         "Listen {port}\n<VirtualHost *:{port}>",
+    ),
+    "traefik": Kind(
+        "traefik",
+        _traefik_command,
+        lambda text, _: text,
+        "websecure.address=:443",
+        "websecure.address=:{port}",
     ),
 }
 
@@ -135,7 +151,8 @@ def find(kind: str) -> str | None:
     """Where the program is, if it is there."""
     if kind == "apache" and not APACHE_MODULES.exists():
         return None
-    return shutil.which(KINDS[kind].program, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    places = [os.environ["PATH"], "/usr/sbin", "/usr/local/sbin", str(Path(sys.executable).parent)]
+    return shutil.which(KINDS[kind].program, path=os.pathsep.join(places))
 
 
 def require(kind: str) -> str:
@@ -162,7 +179,7 @@ def proxying(kind: str, text: str, to: str, certificate: Path, folder: Path) -> 
         assert said in text, f"the configuration of {kind} has no {said!r}"
         text = text.replace(said, done)
     text = re.sub(r"/etc/ssl/stocks\.(?:pem|key)", str(certificate), text)
-    path = folder / "configuration"
+    path = folder / "configuration.yaml"  # Traefik looks at how it ends
     path.write_text(what.around(text, folder))
     log = folder / "log"
     with log.open("wb") as output:
@@ -186,9 +203,17 @@ def proxying(kind: str, text: str, to: str, certificate: Path, folder: Path) -> 
 
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     give_up = time.monotonic() + START_SECONDS
     while time.monotonic() < give_up and process.poll() is None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        with (
+            suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), timeout=1) as raw,
+            # Traefik listens before it has read its file, and speaks no TLS so long.
+            context.wrap_socket(raw, server_hostname=NAME),
+        ):
             return
         time.sleep(0.01)
     raise AssertionError(f"the proxy did not start:\n{log.read_text(errors='replace')}")

@@ -31,6 +31,7 @@ BETWEEN = re.compile(
 WHAT = {
     "root": "one_for_one, as all of them: each child comes back alone",
     "root/telemetry": "event log, figures of the process",
+    "root/figures": "stores a row for each minute, for the admin page",
     "root/notices": "tells operators what somebody should know at once",
     "root/secrets": "reads keys and tokens again when SIGHUP comes",
     "root/stub": "the bundled price API, a process of its own; only where no other is named",

@@ -34,6 +34,7 @@ LOGGERS: Mapping[str, str] = MappingProxyType(
     {
         ROOT: "all that has no level of its own: LOG_LEVEL",
         "alerts": "rules that are judged, alerts that are stored",
+        "alerts.mail": "letters of alerts, and addresses that confirm",
         "alerts.webhooks": "calls to webhooks",
         "asyncio": "the thread of the drivers",
         "backup_notes": "when the last backup was made",
@@ -59,6 +60,7 @@ LOGGERS: Mapping[str, str] = MappingProxyType(
         "run_record": "how the last run ended",
         "secrets": "secrets that are read again",
         "serve": "the start",
+        "server_file": "where commands of this user find the server",
         "stockstream": "all of stockstream.market",
         "stockstream.market.circuit_breaker_actor": "what the breakers let through",
         "stockstream.market.feeds.confirming": "symbols that are confirmed, or no more",

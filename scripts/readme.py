@@ -68,6 +68,7 @@ WHAT = {
     "root/alerts": "",
     "root/alerts/watcher": "judges the prices by the users' rules",
     "root/alerts/webhooks": "posts what fired to addresses of the users",
+    "root/alerts/due_webhooks": "the job that looks for calls that are due",
     "root/web": "HTTP and WebSocket",
     "root/chaos": "faults on purpose; only with CHAOS_ENABLED=true",
 }

@@ -16,7 +16,8 @@ root                          one_for_one
 ├─ market                     router (with PROVIDERS) · streamer ·
 │                             feeds: for each upstream its circuit_breaker · feed
 ├─ delivery                   subscription_manager · broadcaster · sessions
-├─ alerts                     watcher · webhooks · mailer; the last absent without SMTP_URL
+├─ alerts                     watcher · webhooks · mailer (with SMTP_URL) · and the jobs of the
+│                             last two: due_webhooks · due_mail
 ├─ web                        Hypercorn + Quart-Trio
 └─ chaos                      absent unless fault injection is enabled
 
@@ -33,6 +34,7 @@ from typing import TYPE_CHECKING
 
 from stockstream import part_settings, paths
 from stockstream.alerts.book import AlertBook
+from stockstream.alerts.due_jobs import mail_job, webhook_job
 from stockstream.alerts.mail.mailer import Mailer
 from stockstream.alerts.spares import Recording
 from stockstream.alerts.watcher import Watcher
@@ -376,10 +378,16 @@ def _alerts(current: Current, tables: Tables, upstreams: Sequence[Upstream]) -> 
     webhooks = partial(
         Webhooks, part_settings.webhooks(settings), part_settings.signer(settings), tables.webhooks
     )
-    children = [ChildSpec("watcher", watcher), ChildSpec("webhooks", webhooks)]
+    runner = Runner(part_settings.node_name(settings))
+    children = [
+        ChildSpec("watcher", watcher),
+        ChildSpec("webhooks", webhooks),
+        ChildSpec("due_webhooks", partial(Job, webhook_job(), runner, tables.jobs)),
+    ]
     mailing = part_settings.mailing(settings, lambda: current.settings)
     if mailing is not None:
         children.append(ChildSpec("mailer", partial(Mailer, mailing, tables.mail)))
+        children.append(ChildSpec("due_mail", partial(Job, mail_job(), runner, tables.jobs)))
     return _one_for_one("alerts", children)
 
 

@@ -29,6 +29,7 @@ WEBHOOKS = "alerts/webhooks"
 MAILER = "alerts/mailer"
 IDENTITY_PROVIDER = "users/identity_provider"
 STUB = "stub"
+_JOBS_ELSEWHERE = {"webhooks": "alerts/due_webhooks", "mail": "alerts/due_mail"}
 WEB = "web"
 CHAOS = "chaos"
 
@@ -45,4 +46,4 @@ def circuit_breaker(upstream: str) -> str:
 
 def job(name: str) -> str:
     """The actor that runs the job of that name."""
-    return f"history/{name}"
+    return _JOBS_ELSEWHERE.get(name, f"history/{name}")

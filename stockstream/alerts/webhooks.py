@@ -26,7 +26,7 @@ from stockstream.alerts.shares import SHARES, Line, LineRecord, Pauses, Shares
 from stockstream.alerts.targets import TargetPolicy
 from stockstream.database.query import DatabaseError, Rejected, ask
 from stockstream.statuses import WebhookStatus
-from supervision import Actor, Conflate, MailboxPolicy, correlation_id, handles
+from supervision import Actor, Conflate, MailboxPolicy, Request, correlation_id, handles
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
@@ -78,6 +78,11 @@ class WebhookSettings:
 @dataclass(frozen=True, slots=True)
 class CallsDue:
     """Calls wait in the table: look now."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookForCalls(Request[None]):
+    """Look now, as at `CallsDue`. The answer says that it was read; lines that rest go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,10 @@ class Webhooks(Actor):
 
     @handles(CallsDue)
     def _on_due(self, _message: CallsDue) -> None:
+        self._wake()
+
+    @handles(LookForCalls)
+    def _on_look(self, _request: LookForCalls) -> None:
         self._wake()
 
     @handles(PostNow)

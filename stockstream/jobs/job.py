@@ -23,7 +23,7 @@ from stockstream.jobs.rows import LEASE_SECONDS, ClaimJob, EndJob, FetchJob, Job
 from stockstream.jobs.timing import Past, Timing
 from stockstream.pauses import Pauses
 from stockstream.statuses import JobStatus
-from supervision import Actor, Backoff, Request, handles
+from supervision import Actor, Backoff, CallError, Request, handles
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,11 +55,21 @@ class Done:
     """How a run ended: what was done, in a few words. With `waits` it had reason to do nothing.
 
     `again` is in how many seconds the next run is wanted, where that is sooner than the schedule.
+    One that is `quiet` is not told in the log.
     """
 
     note: str = ""
     waits: bool = False
     again: float | None = None
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wakes:
+    """The actor at `path`, on the node that runs the job, and the request by which it begins."""
+
+    path: str
+    request: Request[None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,8 @@ class JobSpec:
 
     A run takes `deadline` seconds at most, and is tried again `retry` seconds after it failed.
     With `at_start` it runs once when a node begins. `jitter` seconds at most are added to the
-    schedule, so that not all installations come at the same moment.
+    schedule, so that not all installations come at the same moment. After the work the actor that
+    it `wakes` is asked to begin; the run fails where that does not answer.
     """
 
     name: str
@@ -80,6 +91,7 @@ class JobSpec:
     retry: float = 5.0
     at_start: bool = False
     jitter: float = 0.0
+    wakes: Wakes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +228,7 @@ class Job(Actor):
             _log.warning("a job failed", job=self._spec.name, reason=note)
             self._note_failure(note)
         else:
-            if note and outcome == "ok":
+            if note and outcome == "ok" and isinstance(done, Done) and not done.quiet:
                 _log.info("a job is done", job=self._spec.name, did=note)
             self._note_success()
 
@@ -228,7 +240,9 @@ class Job(Actor):
             nursery.start_soon(self._keep, nursery.cancel_scope)
             with trio.move_on_after(spec.deadline) as limit:
                 try:
-                    done = await spec.work(self._database)
+                    worked = await spec.work(self._database)
+                    await self._wake_other()
+                    done = worked
                 except (DatabaseError, JobFailed) as error:
                     result = str(error)
                 except OSError as error:
@@ -237,6 +251,15 @@ class Job(Actor):
                 result = f"it took over {spec.deadline:,.0f} s"
             nursery.cancel_scope.cancel()
         return result if done is None else done
+
+    async def _wake_other(self) -> None:
+        wakes = self._spec.wakes
+        if wakes is None:
+            return
+        try:
+            await self.system.ref(wakes.path).call(wakes.request)
+        except CallError as error:
+            raise JobFailed(f"{wakes.path} does not begin: {error}") from error
 
     async def _keep(self, run: trio.CancelScope) -> None:
         """Renew the lease; end the run when it ran out, as another node may have the job then."""

@@ -28,7 +28,7 @@ from stockstream.alerts.shares import Pauses
 from stockstream.database.query import DatabaseError, Rejected, ask
 from stockstream.statuses import MailStatus
 from stockstream.times import now_ms
-from supervision import Actor
+from supervision import Actor, Request, handles
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -72,6 +72,11 @@ class MailerSettings:
         return self.postman.limit + LEASE_SLACK_SECONDS
 
 
+@dataclass(frozen=True, slots=True)
+class LookForLetters(Request[None]):
+    """Look now, also when the server rests: a letter that it did not take keeps its own pause."""
+
+
 class Mailer(Actor):
     """See the module. One task does it all: there is one server."""
 
@@ -85,6 +90,7 @@ class Mailer(Actor):
         self._taken: list[LetterTaken] = []
         self._failed: list[LetterFailed] = []
         self._failures = 0
+        self._news = trio.Event()
         self._working = trio.CancelScope()
         self._rested = trio.Event()
 
@@ -105,6 +111,11 @@ class Mailer(Actor):
             except DatabaseError:
                 pass  # the leases end by themselves
 
+    @handles(LookForLetters)
+    def _on_look(self, _request: LookForLetters) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
     async def _run(self) -> None:
         try:
             with self._working:
@@ -115,7 +126,7 @@ class Mailer(Actor):
     async def _work(self) -> None:
         settings, released = self._settings, False
         while True:
-            pause = settings.look
+            pause, news = settings.look, self._news
             try:
                 if not released:  # a killed predecessor may have left claims
                     await ask(self._database, ReleaseLetters(settings.claimant))
@@ -130,7 +141,8 @@ class Mailer(Actor):
                 if isinstance(error, Rejected):
                     _log.error("the queue of the mail cannot be asked", reason=str(error))
                 pause = RETRY_SECONDS
-            await trio.sleep(pause)
+            with trio.move_on_after(pause):
+                await news.wait()
 
     async def _hand_in(self, due: list[Letter]) -> float:
         """Try letters that are claimed; seconds until the next ones."""

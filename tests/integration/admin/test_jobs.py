@@ -41,10 +41,11 @@ async def test_jobs_are_shown_and_run_now(
                 if all(row["outcome"] == "ok" for row in rows.values()):
                     break
                 await trio.sleep(0.05)
-        assert rows.keys() == {"purge", "retention", "roll_ups"}
+        assert rows.keys() == {"purge", "retention", "roll_ups", "webhooks"}
         assert rows["purge"]["place"] == "history/purge"
         assert rows["purge"]["schedule"] == "every 10m"
         assert "partitions made" in rows["retention"]["note"]
+        assert rows["webhooks"]["note"] == "0 wait, 0 due, 0 dead"
 
         where = jobs.Where(tree.url, token_of(tree), as_json=True)
         told(capsys)
@@ -77,5 +78,5 @@ async def test_without_a_database_a_job_says_why_it_cannot_begin() -> None:
             while (answer := await program.post(f"{PATH}/purge/run")).status_code != 409:  # noqa: ASYNC110 - the database is asked first
                 await trio.sleep(0.05)
         assert "the database cannot be asked" in answer.json()["error"]["reason"]
-        assert len((await program.get(PATH)).json()["jobs"]) == 3
+        assert len((await program.get(PATH)).json()["jobs"]) == 4
         assert tree.system.ref(paths.job("purge")).kill()

@@ -19,6 +19,7 @@ from stockstream.alerts.call_rows import (
     ReleaseCalls,
     Taken,
 )
+from stockstream.alerts.queue_counts import CountCalls
 from stockstream.alerts.shares import Line, LineRecord
 from tests.support.gateway import running_history
 
@@ -275,3 +276,18 @@ async def test_looking_for_lines_costs_the_same_whatever_waits(database_url: str
         plan = json.loads(told)[0]["Plan"]
         assert plan["Actual Rows"] == 2
         assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 100
+
+
+async def test_the_queue_is_told_in_numbers(database_url: str) -> None:
+    """What is claimed waits and is not due; what is due rests with its receiver; the dead stay."""
+    async with queue(database_url) as history:
+        assert str(await history.ask(CountCalls())) == "0 wait, 0 due, 0 dead"
+        await put_calls(history, 4)
+        first, second = await claim(history, "a", 2)
+        assert str(await history.ask(CountCalls())) == "4 wait, 2 due, 0 dead"
+        await end(history, "a", failed(first, final=True), Taken(second, 200))
+        assert str(await history.ask(CountCalls())) == "2 wait, 2 due, 1 dead"
+        await end(history, "a", lines=(LineRecord(LINE, 1, 60.0),))
+        await put_calls(history, 1, owner="you")
+        told = str(await history.ask(CountCalls()))
+        assert told == "3 wait, 1 due, 2 for receivers that rest, 1 dead"

@@ -9,6 +9,8 @@ import httpx
 import trio
 from pydantic import SecretStr
 
+from stockstream import paths
+from stockstream.jobs.job import RunJob
 from tests.integration.alerts.support import RULES, WAIT_SECONDS, user_of
 from tests.support.smtp_server import USER, Mailbox, smtp_server
 
@@ -106,6 +108,12 @@ async def test_alerts_go_to_an_address_once_it_has_confirmed_and_until_it_stops(
             assert (await me.until_fired(3))[-1]["mail"] is None
             metrics = (await me.http.get("/metrics")).text
             assert 'stockstream_mail_attempts_total{outcome="delivered"} 2' in metrics
+            run = await me.tree.system.ref(paths.job("mail")).call(RunJob())
+            assert run is None or "runs already" in run
+            note = "SELECT note FROM jobs WHERE name = 'mail' AND outcome = 'ok'"
+            with trio.fail_after(WAIT_SECONDS):
+                while await me.select(note) != [("0 wait, 0 due, 0 dead",)]:  # noqa: ASYNC110
+                    await trio.sleep(0.02)
     assert len(box.letters) == 2
 
 

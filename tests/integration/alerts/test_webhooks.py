@@ -11,6 +11,7 @@ from stockstream import paths
 from stockstream.alerts import webhooks
 from stockstream.alerts.shares import Pauses
 from stockstream.alerts.signing import signature
+from stockstream.jobs.job import RunJob
 from tests.integration.admin.operators import by_token
 from tests.integration.alerts.receiver import Receiver
 from tests.integration.alerts.support import FIRED, NEARBY, RULES, Me, listening, user_of
@@ -424,3 +425,28 @@ async def test_a_call_whose_claim_is_nearly_over_is_left_to_others(
         monkeypatch.setattr(webhooks, "LEASE_SLACK_SECONDS", 20.0)
         assert await ended(me) == [("delivered", 1, None)]
         assert len(receiver.posts) == 1
+
+
+async def test_the_job_has_the_queue_looked_at_whatever_the_pause(
+    price_api: PriceApi, receiver: Receiver, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that comes without a hint is posted when the job runs, which tells of it."""
+    monkeypatch.setattr(webhooks, "LOOK_SECONDS", 3600.0)
+    async with user_of(price_api, database_url, **NEARBY) as me:
+        await me.add_rule("above", 100.0, webhook=receiver.url)
+        await me.price(AAPL=101.0)
+        assert await ended(me) == [("delivered", 1, None)]
+        await me.until_told("webhooks", delivered=1, failed=0, dead=0, under_way=0)
+        await me.select(
+            "UPDATE webhook_deliveries SET state = 'pending', next_attempt_at = now() RETURNING 1"
+        )
+        job = me.tree.system.ref(paths.job("webhooks"))
+        note = "SELECT note FROM jobs WHERE name = 'webhooks'"
+        with trio.fail_after(20):
+            while await job.call(RunJob()) is not None:  # noqa: ASYNC110 - the first run may be on
+                await trio.sleep(0.02)
+        assert await ended(me) == [("delivered", 2, None)]
+        with trio.fail_after(20):
+            while await me.select(note) != [("1 wait, 1 due, 0 dead",)]:  # noqa: ASYNC110
+                await trio.sleep(0.02)
+        assert len(receiver.posts) == 2

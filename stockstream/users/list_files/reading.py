@@ -111,7 +111,7 @@ def read_list(data: bytes, listed: Listed) -> ReadList:
         if line.strip() == "":
             continue
         for delimiter in _DELIMITERS:
-            head = next(csv.reader([line], delimiter=delimiter), [])
+            head = _head(line, delimiter)
             columns = _columns(head)
             if "symbol" in columns and (len(head) > 1 or delimiter == ","):
                 rest = "\n".join(lines[at + 1 :])
@@ -172,8 +172,9 @@ def plain(number: Decimal) -> str:
     Raises:
         Unmapped: it is too large, or has too many decimals, to be kept exactly.
     """
-    if abs(number) >= LARGEST_NUMBER or number.adjusted() < -MOST_DECIMALS - 20:
-        raise Unmapped("a number is below a thousand million million, and not as small as that")
+    # `abs` rounds, and fails where an exponent has more than six digits.
+    if number.copy_abs() >= LARGEST_NUMBER or number.adjusted() < -MOST_DECIMALS - 20:
+        raise Unmapped("the number is too large or too small to be kept")
     text = f"{number:f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
@@ -187,6 +188,13 @@ def bare_cell(text: str) -> str:
     if text.startswith("'") and text.lstrip("'").startswith(FORMULA_SIGNS):
         return text[1:]
     return text
+
+
+def _head(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []  # a cell of more than 128 KB names no column
 
 
 def _columns(head: Sequence[str]) -> dict[str, int]:

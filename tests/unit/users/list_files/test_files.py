@@ -207,6 +207,17 @@ def test_what_is_too_long_or_no_text_is_refused(data: bytes, why: str) -> None:
         read_list(data, NOTHING)
 
 
+def test_a_cell_too_long_for_the_reader_of_csv_is_told() -> None:
+    """Its limit is below ours: such a first line names no column, a later one ends the reading."""
+    long = b"A" * 150_000
+    assert read_list(long, NOTHING).unread == [
+        Unread(1, "A" * 80, "it has 150000 characters, at most 32 are allowed")
+    ]
+    (told,) = read_list(b"Symbol\n" + long, NOTHING).unread
+    assert told.line == 2
+    assert told.reason.startswith("it cannot be read from here on")
+
+
 @pytest.mark.parametrize(
     ("text", "comma", "number"),
     [
@@ -223,6 +234,7 @@ def test_what_is_too_long_or_no_text_is_refused(data: bytes, why: str) -> None:
         ("nan", False, None),
         ("1e400", False, None),
         ("1e-400", False, None),
+        ("1e999999999", False, None),
         ("0x10", False, None),
         ("1_000", False, None),
         ("0.0000000000001", False, None),

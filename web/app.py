@@ -50,7 +50,7 @@ from web.compression import Compression
 from web.live.upgrade import upgrade
 from web.mail_pages import mail_pages
 from web.pages import pages
-from web.request_caller import current_caller
+from web.request_caller import current_caller, told_path
 from web.request_caller import install as install_callers
 from web.request_limits import count_requests, refuse_addresses
 from web.request_span import begin_span, end_span, note_status
@@ -256,7 +256,7 @@ async def _error(error: HTTPException) -> Answer:
 
 
 async def _crash(error: Exception) -> Answer:
-    _log.error("%s %s failed", request.method, request.path, exc_info=error)
+    _log.error("%s %s failed", request.method, told_path(), exc_info=error)
     return await _error(InternalServerError())
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from quart import g, request
 from werkzeug.exceptions import HTTPException
 
+from stockstream.masks import MASK
 from web.callers import read_caller, shown
 from web.server import wire_of
 
@@ -54,6 +55,12 @@ def install(app: Quart, hosts: AllowedHosts, trusted: Sequence[Network]) -> None
 def current_caller() -> Caller:
     """Who sent the request at hand."""
     return cast("Caller", g.caller)
+
+
+def told_path() -> str:
+    """The path of the request at hand, for a log: without the token of a link, which opens it."""
+    token = (request.view_args or {}).get("token")
+    return request.path if token is None else request.path.replace(str(token), MASK)
 
 
 def _read(trusted: Sequence[Network]) -> Caller:

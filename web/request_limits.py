@@ -18,7 +18,7 @@ from werkzeug.exceptions import TooManyRequests
 
 from stockstream.users.roles import Scope
 from web.limits import Buckets, Limit
-from web.request_caller import current_caller
+from web.request_caller import current_caller, told_path
 from web.users.principal import NOBODYS, current_principal
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _take(limits: RequestLimits, caller: Caller, user: str | None) -> None:
             "too many requests",
             address=caller.address,
             limit=standing.reason,
-            path=request.path,
+            path=told_path(),
             seconds=standing.retry_after,
         )
     limit = (limits.by_user if standing.reason is USER else limits.by_address).limit

@@ -13,7 +13,7 @@ from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unaut
 from stockstream.users.roles import Scope
 from web.callers import SAFE_METHODS
 from web.cookies import read_cookies
-from web.request_caller import current_caller
+from web.request_caller import current_caller, told_path
 from web.users.break_glass import TooManyFailures
 from web.users.principal import (
     NOBODYS,
@@ -253,7 +253,7 @@ def check_token(given: str) -> None:
             _log.warning(
                 "too many wrong tokens",
                 address=caller.address,
-                path=request.path,
+                path=told_path(),
                 seconds=error.seconds,
             )
         raise TooManyFailuresError(str(error), retry_after=error.seconds) from error

@@ -8,10 +8,14 @@ import httpx
 import pytest
 
 import web.readiness
+from stockstream.masks import MASK
 from stockstream.messages import ForceCircuit
+from stockstream.users.shares import new_token
 from supervision import terminate_child
 from tests.integration.delivery.upstream import PriceApi, fed_by
 from tests.support.client import connected
+from web import shared_page
+from web.api import shares
 from web.security import SECURITY_HEADERS
 from web.watch import health
 
@@ -265,6 +269,22 @@ async def test_a_crash_is_an_error_page_that_tells_nothing(
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
     assert "the secret reason" in caplog.text
     assert (await http.get("/health/live")).status_code == 200
+
+
+async def test_no_log_has_the_token_of_a_shared_list(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever reads the log would open the list with it."""
+
+    def open_link(*_args: object) -> None:
+        raise RuntimeError("it fails")
+
+    token = new_token()
+    for module, path in ((shared_page, "/shared/"), (shares, "/api/v1/shared/")):
+        monkeypatch.setattr(module, "open_link", open_link)
+        assert (await http.get(path + token)).status_code == 500
+        assert f"GET {path}{MASK} failed" in caplog.text
+    assert token not in caplog.text
 
 
 async def test_ready_goes_with_the_feed_and_live_does_not(nursery: trio.Nursery) -> None:

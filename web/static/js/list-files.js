@@ -29,8 +29,10 @@ export class ListFiles {
   #hint = must(this.#dialog, "#import-hint", HTMLElement);
   #told = must(this.#dialog, "#import-told", HTMLUListElement);
   #add = must(this.#dialog, "#import-add", HTMLButtonElement);
-  /** @type {Plan | null} */
-  #plan = null;
+  /** @type {ReturnType<typeof readAnswer> | null} */
+  #read = null;
+  /** Counts what was chosen, so that no late answer tells of something else. */
+  #looks = 0;
 
   /** @param {Options} options */
   constructor(options) {
@@ -44,7 +46,10 @@ export class ListFiles {
       void this.#look();
     });
     must(this.#dialog, '[data-part="cancel"]', HTMLButtonElement).addEventListener("click", () => this.#dialog.close());
-    for (const field of [this.#file, this.#text]) field.addEventListener("input", () => this.#forget());
+    // What was given last is what is read.
+    this.#file.addEventListener("input", () => this.#forget(this.#text));
+    this.#text.addEventListener("input", () => this.#forget(this.#file));
+    this.#dialog.addEventListener("close", () => this.#forget());
     this.#file.addEventListener("change", () => void this.#look());
     this.#add.addEventListener("click", () => this.#import());
   }
@@ -55,8 +60,11 @@ export class ListFiles {
     this.#dialog.showModal();
   }
 
-  #forget() {
-    this.#plan = null;
+  /** @param {HTMLInputElement | HTMLTextAreaElement} [other] */
+  #forget(other) {
+    if (other !== undefined) other.value = "";
+    this.#looks += 1;
+    this.#read = null;
     this.#add.hidden = true;
     this.#told.replaceChildren();
     this.#say("none", "");
@@ -64,17 +72,19 @@ export class ListFiles {
 
   async #look() {
     this.#forget();
+    const look = this.#looks;
     const [file] = this.#file.files ?? [];
     if (file === undefined && this.#text.value.trim() === "") return this.#say("error", "Choose a file, or paste the symbols.");
     if (file !== undefined && file.size > MOST_BYTES) return this.#say("error", `The file is larger than ${MOST_BYTES / 1024} KB.`);
     const bytes = file === undefined ? new TextEncoder().encode(this.#text.value) : await bytesOf(file);
+    if (look !== this.#looks) return;
     if (bytes === null) return this.#say("error", "The file cannot be read.");
     const answer = await ask(fetch, "POST", "watchlists/read", { content: base64(bytes) });
+    if (look !== this.#looks) return;
     if (!answer.ok) return this.#say("error", `Not read: ${answer.reason}.`);
-    const { entries, unread } = readAnswer(answer.body);
-    const plan = planOf(this.#options.list(), entries, unread, this.#options.most());
-    this.#plan = plan;
-    this.#say(plan.unread.length + plan.left.length > 0 ? "warning" : "none", sentenceOf(plan));
+    this.#read = readAnswer(answer.body);
+    const plan = this.#planOf(this.#read);
+    this.#say(plan.held || plan.unread.length + plan.left.length > 0 ? "warning" : "none", sentenceOf(plan));
     this.#told.replaceChildren(
       ...plan.unread.map(({ line, text, reason }) => item(`Line ${line}: ${text}`, reason)),
       ...(plan.left.length > 0 ? [item(`No room for ${plan.left.join(", ")}`, `the list holds ${this.#options.most().toLocaleString("en-US")} symbols`)] : []),
@@ -86,12 +96,20 @@ export class ListFiles {
   }
 
   #import() {
-    if (this.#plan === null) return;
-    // The list may have changed since somebody looked.
-    const { list, added } = this.#plan;
+    if (this.#read === null) return;
+    // The list may have changed since somebody looked, in another window.
+    const { list, added } = this.#planOf(this.#read);
     this.#dialog.close();
     this.#options.onImported(list);
     this.#options.tell(`${added.length} ${added.length === 1 ? "symbol" : "symbols"} added.`);
+  }
+
+  /**
+   * @param {ReturnType<typeof readAnswer>} read
+   * @returns {Plan} for the list as it is now
+   */
+  #planOf({ entries, unread }) {
+    return planOf(this.#options.list(), entries, unread, this.#options.most());
   }
 
   /** @param {string} format */

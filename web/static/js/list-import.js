@@ -5,7 +5,7 @@ import { MAX_SECTIONS, arranged } from "./arrangement.js";
 import { isSymbol } from "./symbols.js";
 
 /** @typedef {import("./arrangement.js").Arrangement} Arrangement */
-/** @typedef {{symbol: string | null, section: string | null, line: number}} Entry */
+/** @typedef {{symbol: string | null, section: string | null, line: number, held?: boolean}} Entry `held`: with a quantity or a cost */
 /** @typedef {{line: number, text: string, reason: string}} Unread */
 
 /**
@@ -15,6 +15,7 @@ import { isSymbol } from "./symbols.js";
  * @property {string[]} there on the list already; they stay where they are
  * @property {string[]} left no room for these
  * @property {Unread[]} unread
+ * @property {boolean} held quantities or costs were read, which a list does not keep
  */
 
 /**
@@ -28,7 +29,12 @@ export function readAnswer(body) {
   return {
     entries: list(entries)
       .filter(({ symbol, section }) => (symbol === null ? typeof section === "string" : isSymbol(symbol)))
-      .map(({ symbol, section, line }) => ({ symbol, section: typeof section === "string" ? section : null, line })),
+      .map(({ symbol, section, line, quantity, cost }) => ({
+        symbol,
+        section: typeof section === "string" ? section : null,
+        line,
+        held: typeof quantity === "string" || typeof cost === "string",
+      })),
     unread: list(unread).filter(({ text, reason }) => typeof text === "string" && typeof reason === "string"),
   };
 }
@@ -71,19 +77,19 @@ export function planOf(before, entries, unread, most) {
     home?.symbols.push(symbol);
   }
   const list = arranged([...before.symbols, ...added], sections);
-  return { list, added: [...added], there: [...there], left: [...left], unread: refused };
+  return { list, added: [...added], there: [...there], left: [...left], unread: refused, held: entries.some(({ held }) => held === true) };
 }
 
 /**
  * @param {Plan} plan
  * @returns {string}
  */
-export function sentenceOf({ added, there, left, unread }) {
+export function sentenceOf({ added, there, left, unread, held }) {
   const parts = [`${count(added.length, "symbol")} would be added`];
   if (there.length > 0) parts.push(`${there.length} ${there.length === 1 ? "is" : "are"} on the list already`);
   if (left.length > 0) parts.push(`${left.length} ${left.length === 1 ? "finds" : "find"} no room`);
   if (unread.length > 0) parts.push(`${unread.length} not understood`);
-  return `${parts.join(", ")}.`;
+  return `${parts.join(", ")}.${held ? " Quantities and costs are not kept yet." : ""}`;
 }
 
 /**

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.dashboard import tab_beside
 from tests.browser.test_lists import chosen, is_patch, make_list
+from tests.browser.test_looks import expect_no_sideways_scroll
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -215,7 +216,8 @@ def test_a_list_is_shared_by_a_link_which_is_ended(keeping: Server, visit: Visit
     me = visit(keeping.url)
     me.subscribe("AAPL TSLA")
     make_list(me, "Ideas")
-    make_section(me, "Cars", "TSLA")
+    long = "W" * 60
+    make_section(me, long, "TSLA")
     with me.page.expect_response(is_patch):
         me.page.keyboard.press("Alt+ArrowUp")
         me.row("AAPL").focus()
@@ -228,17 +230,18 @@ def test_a_list_is_shared_by_a_link_which_is_ended(keeping: Server, visit: Visit
     expect(link).to_be_focused()
     address = link.input_value()
     expect(me.page.get_by_test_id("shares").get_by_role("listitem")).to_contain_text("Ideas")
-    other = visit(address)
+    other = visit(address, viewport={"width": 360, "height": 740})
     expect(other.page.get_by_role("heading", name="Ideas")).to_be_visible()
+    expect_no_sideways_scroll(other)
     for name in ("Ideas", "Ideas (2)"):
         other.page.goto(address)
         other.page.get_by_role("button", name="Add to my lists").click()
         expect(chosen(other)).to_have_text(name)
-        expect_lines(other.page, "#Cars", "AAPL", "TSLA")
+        expect_lines(other.page, f"#{long}", "AAPL", "TSLA")
     dialog.get_by_role("button", name="End the link to Ideas").click()
     expect(dialog.get_by_role("status")).to_contain_text("The link is ended")
     expect(me.page.get_by_test_id("shares").get_by_role("listitem")).to_have_count(0)
     stranger = other.page.context.request.get(address)
     assert stranger.status == 410
     assert "has ended its link" in stranger.text()
-    expect_lines(other.page, "#Cars", "AAPL", "TSLA")
+    expect_lines(other.page, f"#{long}", "AAPL", "TSLA")

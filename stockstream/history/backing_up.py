@@ -87,14 +87,27 @@ class BackingUp:
                 _log.warning("an incremental backup is not possible", reason=str(error))
                 made = await make(asking, url, "full", target)
             what = f"{made.name}, {made.bytes / 1e6:,.1f} MB"
-            await in_thread(partial(backup_notes.note, settings.notes, made=made.ended))
-            gone = await in_thread(self._prune)
         except (BackupFailed, NotYet) as error:
             raise JobFailed(str(error)) from error
-        if gone:
-            _log.info("old backups removed", backups=gone)
-            what += f"; {len(gone)} old ones removed"
-        return Done(what)
+        return Done(what + await self.tidied(made))
+
+    async def tidied(self, made: Manifest) -> str:
+        """Note the backup, and remove what is not needed; what is to be told of that.
+
+        There is a backup now. A run that failed here would have the next one made soon, and again.
+        """
+        told = ""
+        try:
+            gone = await in_thread(self.prune)
+            if gone:
+                _log.info("old backups removed", backups=gone)
+                told = f"; {len(gone)} old ones removed"
+            await in_thread(partial(backup_notes.note, self._settings.notes, made=made.ended))
+        except (BackupFailed, OSError) as error:
+            why = str(self._target.failed(error) if isinstance(error, OSError) else error)
+            _log.warning("old backups are not removed, or the new one is not noted", reason=why)
+            told += f"; but then: {why}"
+        return told
 
     async def _kind(self, asking: Asking) -> Kind:
         """A full one where there is none of this week to go on from."""
@@ -108,20 +121,32 @@ class BackingUp:
             if parent is None:
                 return "full"
             links = manifests.chain(manifests.good(directory), parent.name)
-            return "full" if now_ms() - links[0].began > FULL_EVERY_MS else "incremental"
+            # One that began after now was made by a clock that was ahead: its age is not known.
+            this_week = 0 <= now_ms() - links[0].began <= FULL_EVERY_MS
+            return "incremental" if this_week else "full"
 
         return await in_thread(choose)
 
-    def _prune(self) -> list[str]:
-        """Remove what may go: what needs another one before that one."""
+    def prune(self) -> list[str]:
+        """Remove what may go: what needs another one before that one. Their names.
+
+        A link to a backup that somebody has put elsewhere is left alone.
+
+        Raises:
+            BackupFailed: the folder cannot be read, or somebody makes a backup there.
+            OSError: one cannot be removed.
+        """
         directory = self._settings.directory
         with locked(self._target):
             backups = manifests.good(directory)
-            gone = may_go(backups, self._settings.keep, now_ms())
+            old = may_go(backups, self._settings.keep, now_ms())
+            gone = [one for one in old if not (directory / one.name).is_symlink()]
             for one in gone:
-                # Without its manifest it is no backup any more, however far the removal comes.
-                (directory / one.name / manifests.MANIFEST).unlink()
-                shutil.rmtree(directory / one.name)
+                # By that name it is no backup any more, however far the removal comes, and what is
+                # left of it goes when the next one is made.
+                draft = directory / f"{manifests.DRAFT}{one.name}"
+                (directory / one.name).rename(draft)
+                shutil.rmtree(draft)
             names = {one.name for one in gone}
             _prune_log(directory, [one for one in backups if one.name not in names])
         return sorted(names)

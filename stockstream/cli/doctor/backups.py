@@ -1,4 +1,4 @@
-"""The check of backups, by what `stockstream db backup` and `db restore` have noted."""
+"""The checks of backups: what the commands for them have noted, and what is in the folder."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ from typing import TYPE_CHECKING
 import trio
 
 from stockstream.cli.doctor.findings import Finding, failed, info, ok, warning
+from stockstream.cli.doctor.machine import gather_disk
 from stockstream.database.backup_notes import read_notes
+from stockstream.database.backups import manifest as manifests
+from stockstream.database.backups.errors import BackupFailed
 from stockstream.times import DAY_MS, now_ms
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stockstream.cli.doctor.machine import Disk
     from stockstream.database.backup_notes import BackupNotes
+    from stockstream.database.backups.manifest import Found
+    from stockstream.jobs.schedule import Schedule
 
 OLD_DAYS = 7.0
 UNTRIED_DAYS = 90.0
+SPARE_BYTES = 64_000_000
+LATE = 2.0
+"""So many times the longest pause of the schedule is late."""
 
 
 async def look_at_backups(directory: Path) -> Finding:
@@ -48,3 +57,50 @@ def judge_backups(notes: BackupNotes, now: int) -> Finding:
             "try one: DATABASE_URL=… `stockstream db restore prices.dump`, with an empty one",
         )
     return ok(f"{text}, and one was restored")
+
+
+async def look_at_folder(directory: Path, schedule: Schedule | None) -> Finding:
+    """The folder of backups, and the newest one in it."""
+
+    def gather() -> tuple[Disk, list[Found]]:
+        disk = gather_disk(directory)
+        return disk, manifests.listed(directory) if disk.made and disk.trouble is None else []
+
+    try:
+        disk, found = await trio.to_thread.run_sync(gather, abandon_on_cancel=True)
+    except BackupFailed as error:
+        return failed(f"BACKUP_DIRECTORY: {error}", "let the user that runs the server read it")
+    return judge_folder(disk, found, schedule, now_ms())
+
+
+def judge_folder(disk: Disk, found: list[Found], schedule: Schedule | None, now: int) -> Finding:
+    """Whether backups can be made there, and whether they are."""
+    if disk.trouble is not None:
+        return failed(
+            f"nothing can be written: {disk.trouble}",
+            "let the user that runs the server write there, make room, or set BACKUP_DIRECTORY to "
+            "another directory",
+        )
+    good = [one.manifest for one in found if one.manifest is not None]
+    largest = max((one.bytes for one in good), default=0)
+    if disk.free < largest + SPARE_BYTES:
+        return warning(
+            f"{disk.path}: {disk.free / 1e6:,.0f} MB free, and the largest backup there has "
+            f"{largest / 1e6:,.0f} MB",
+            "make room, or set a smaller BACKUP_KEEP",
+        )
+    # One of a clock that was ahead says nothing of today's.
+    ended = max((one.ended for one in good if one.ended <= now), default=None)
+    if ended is None:
+        do = "`stockstream jobs run backups`" if schedule is not None else "`stockstream db backup`"
+        return info(f"{disk.path}: no whole backup is there yet", do)
+    hours = (now - ended) / 3_600_000
+    text = f"{disk.path}: the newest of {len(good)} is {hours:,.1f} hours old"
+    if schedule is not None and hours * 3_600 > LATE * schedule.longest:
+        return warning(
+            f"{text}, and BACKUP_SCHEDULE is {schedule}", "`stockstream jobs show backups` says why"
+        )
+    bad = [one.trouble for one in found if one.trouble is not None]
+    if bad:
+        return info(f"{text}; {bad[0]}", "`stockstream db backups` lists them; remove what is none")
+    return ok(f"{text}, {disk.free / 1e9:,.1f} GB free")

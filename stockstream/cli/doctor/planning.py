@@ -10,7 +10,7 @@ import httpx
 
 from stockstream import part_settings
 from stockstream.cli.doctor import database, machine, names, public
-from stockstream.cli.doctor.backups import look_at_backups
+from stockstream.cli.doctor.backups import look_at_backups, look_at_folder
 from stockstream.cli.doctor.bus import look_at_nats
 from stockstream.cli.doctor.findings import ok, skipped
 from stockstream.cli.doctor.identity import look_at_issuer
@@ -69,6 +69,7 @@ def of_the_settings(
         *_of_this_machine(configuration, node),
         Check("server", _judged(judge_node(node)), _SLOW_HERE),
         Check("backup", partial(look_at_backups, settings.data_directory), _SLOW_HERE),
+        *_of_backups(settings),
         Check("recording", _judged(judge_spool(node)), _SLOW_HERE),
         Check(
             "names",
@@ -126,6 +127,14 @@ def _of_this_machine(configuration: Configuration, node: Node) -> list[Check]:
         )
         checks.append(Check("stub port", stub, _SLOW_HERE))
     return checks
+
+
+def _of_backups(settings: Settings) -> list[Check]:
+    if settings.backup_directory is None:
+        return []
+    look = partial(look_at_folder, settings.backup_directory, settings.backup_schedule)
+    do = "the disk of BACKUP_DIRECTORY does not answer: see the kernel's log, and mounts"
+    return [Check("backup folder", look, do)]
 
 
 def _of_databases(settings: Settings, loop: AsyncioLoop, clocks: Clocks) -> list[Check]:

@@ -1,7 +1,8 @@
 """Which backups may go. Pure.
 
 A backup stays while it is among the newest, or young, or while one that stays needs it. The newest
-good one always stays, whatever the clock says.
+good one always stays, whatever the clock says. One that began after now was made by a clock that
+was ahead: how old it is, nobody knows. It stays, and is not counted: it pushes out no other.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def may_go(backups: Sequence[Manifest], keep: Keep, now: int) -> list[Manifest]:
     """Those that are not needed any more, each after what needs it; `now` in ms since 1970."""
     newest = sorted(backups, key=lambda one: (one.began, one.name), reverse=True)
     by_name = {one.name: one for one in newest}
-    stay = {one.name for one in newest[: max(1, keep.count)]}
+    dated = [one for one in newest if one.began <= now]
+    stay = {one.name for one in dated[: max(1, keep.count)]}
+    stay |= {one.name for one in newest if one.began > now}
     stay |= {one.name for one in newest if one.began > now - keep.days * DAY_MS}
     for one in newest:
         parent = one.parent if one.name in stay else None

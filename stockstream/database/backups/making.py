@@ -23,6 +23,7 @@ from stockstream.database import dumps
 from stockstream.database.backups import manifest as manifests
 from stockstream.database.backups.errors import BackupFailed
 from stockstream.database.backups.holdings import FetchHoldings, Holdings
+from stockstream.database.backups.keeping import position
 from stockstream.database.backups.log_files import FetchTimeline
 from stockstream.database.backups.manifest import DATA, DRAFT, DUMP, Kind, Manifest
 from stockstream.database.backups.tools import run_tool
@@ -112,7 +113,7 @@ def locked(target: Target) -> Iterator[None]:
 
 async def _make(ask: Asking, url: str, kind: Kind, target: Target) -> Manifest:
     directory = target.directory
-    await in_thread(partial(_remove_drafts, directory))
+    await in_thread(partial(remove_drafts, directory))
     parent = None
     if kind == "incremental":
         place = await ask(FetchTimeline())
@@ -162,24 +163,35 @@ async def _make(ask: Asking, url: str, kind: Kind, target: Target) -> Manifest:
     return made
 
 
-def _remove_drafts(directory: Path) -> None:
+def remove_drafts(directory: Path) -> None:
+    """Remove what was interrupted.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
     for folder in directory.glob(f"{DRAFT}*"):
-        shutil.rmtree(folder)
+        # Ours are folders; a file or a link of that name is somebody else's.
+        if folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder)
 
 
 def newest_physical(directory: Path, place: str) -> Manifest | None:
     """The newest backup that an incremental one may go on from; None where there is none.
 
     It is of the same server and timeline, which `place` names: the server has no summary of what
-    was written before it was restored.
+    was written before it was restored. The newest is the last one in the log: a clock may have been
+    wrong.
 
     Raises:
         BackupFailed: the folder cannot be read.
     """
     backups = manifests.good(directory)
-    for one in reversed(backups):
-        if one.first_log is None or place != f"{one.system}-{one.first_log[:8]}":
-            continue
+    here = [
+        (position(one.first_log), number, one)
+        for number, one in enumerate(backups)
+        if one.first_log is not None and place == f"{one.system}-{one.first_log[:8]}"
+    ]
+    for _, _, one in sorted(here, reverse=True):
         try:
             manifests.chain(backups, one.name)
         except BackupFailed:

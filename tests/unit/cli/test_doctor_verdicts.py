@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from stockstream.cli.doctor.backups import judge_backups
+from stockstream.cli.doctor.backups import judge_backups, judge_folder
 from stockstream.cli.doctor.bus import judge_nats
 from stockstream.cli.doctor.clock import Clocks, judge_clock
 from stockstream.cli.doctor.database import (
@@ -35,9 +35,11 @@ from stockstream.cli.doctor.public import Certificate, Way, judge_certificates, 
 from stockstream.cli.doctor.secrets import judge_modes, judge_values
 from stockstream.cli.doctor.traces import Sent, judge_collector
 from stockstream.database.backup_notes import BackupNotes
+from stockstream.database.backups.manifest import Found, Manifest
 from stockstream.database.schema_version import SchemaVersion
 from stockstream.decoding import from_json
 from stockstream.history.inspection import ServerFacts
+from stockstream.jobs.schedule import Every
 from stockstream.quotes import Observation, parse_symbol
 from stockstream.times import DAY_MS
 from web.server import PortTaken
@@ -80,10 +82,25 @@ def clock(*ahead: float) -> Finding:
     return judge_clock({f"w{number}": seconds for number, seconds in enumerate(ahead)})
 
 
+def folder(
+    *, free: int = 9 * GB, trouble: str | None = None, ended: int = NOW, bad: str | None = None
+) -> Finding:
+    made = Manifest(
+        "a", "full", None, ended, ended, "1", "18", 18, None, None, None, None, {}, 2 * GB, {}
+    )
+    found = [Found("a", made)] + ([] if bad is None else [Found("x", None, bad)])
+    return judge_folder(Disk(HERE, True, free, trouble=trouble), found, Every(3600), NOW)
+
+
 BACKUPS = [
     (judge_backups(BackupNotes(), NOW), "info", "none was made", "db backup"),
     (judge_backups(BackupNotes(NOW - 9 * DAY_MS), NOW), "warning", "9 days old", "a timer"),
     (judge_backups(BackupNotes(NOW - DAY_MS), NOW), "info", "none was restored", "db restore"),
+    (folder(trouble="read-only"), "failed", "read-only", "BACKUP_DIRECTORY"),
+    (folder(free=GB), "warning", "1,000 MB free, and the largest", "BACKUP_KEEP"),
+    (folder(ended=NOW + DAY_MS), "info", "no whole backup", "jobs run backups"),
+    (folder(ended=NOW - DAY_MS), "warning", "24.0 hours old, and BACKUP_SCHEDULE is every", "show"),
+    (folder(bad="x is no whole backup"), "info", "x is no whole backup", "remove"),
 ]
 DENIED = PermissionError(13, "cannot listen")
 WRONG = [
@@ -278,6 +295,7 @@ def test_what_is_wrong_is_named_with_what_to_do(
         way(),
         judge_certificates([Certificate("h", NOW + 90 * DAY_MS)], NOW),
         judge_backups(BackupNotes(NOW - DAY_MS, NOW - 30 * DAY_MS), NOW),
+        folder(),
     ],
 )
 def test_what_is_well_is_told_so(finding: Finding) -> None:

@@ -15,9 +15,11 @@ from stockstream.cli import build
 from stockstream.database.backups import manifest as manifests
 from stockstream.database.backups.errors import BackupFailed
 from stockstream.database.backups.keeping import Keep, first_log_needed, may_go, read_keep
-from stockstream.database.backups.making import Target, newest_physical
+from stockstream.database.backups.making import Target, newest_physical, remove_drafts
 from stockstream.database.backups.manifest import DATA, MANIFEST, Manifest
 from stockstream.database.backups.restoring import checked_chain, chosen
+from stockstream.history.backing_up import BackingUp, BackupSettings
+from stockstream.jobs.schedule import Every
 from stockstream.times import DAY_MS
 
 if TYPE_CHECKING:
@@ -200,3 +202,54 @@ async def test_files_of_another_version_of_postgresql_are_refused(tmp_path: Path
         await checked_chain(target, chosen(target, None))
     put(tmp_path, "b-dump", NOW + 1, major=17, kind="dump")
     assert len(await checked_chain(target, chosen(target, None))) == 1
+
+
+def test_backups_of_a_clock_that_was_ahead_push_out_no_others() -> None:
+    """Once it is right, the ones of today are the newest; those of the year ahead stay."""
+    ahead = [a_manifest(f"{n}-ahead", NOW + (365 + n) * DAY_MS) for n in range(3)]
+    today = [a_manifest(f"{n}-today", NOW - n * DAY_MS) for n in range(3)]
+    gone = may_go([*ahead, *today], Keep(2), NOW)
+    assert [one.name for one in gone] == ["2-today"]
+
+
+def test_what_an_incremental_one_goes_on_from_is_last_in_the_log(tmp_path: Path) -> None:
+    """Whatever the clock said when it was made."""
+    put(tmp_path, "a-ahead", NOW + 365 * DAY_MS + 1)
+    put(tmp_path, "b-today", NOW + 2)
+    found = newest_physical(tmp_path, "7-00000001")
+    assert found is not None
+    assert found.name == "b-today"
+
+
+def test_what_is_not_ours_in_the_folder_is_left_alone(tmp_path: Path) -> None:
+    """A file or link by the name of a draft stops no backup; a linked backup is not emptied."""
+    folder, elsewhere = tmp_path / "backups", tmp_path / "elsewhere"
+    for n in range(4):
+        put(folder, f"{n}-full", n * DAY_MS)
+    elsewhere.mkdir()
+    (folder / "0-full").rename(elsewhere / "0-full")
+    (folder / "0-full").symlink_to(elsewhere / "0-full")
+    (folder / ".partial-note").write_text("mine")
+    (folder / ".partial-link").symlink_to(elsewhere)
+    settings = BackupSettings(Every(3600), folder, "full", Keep(2), str, tmp_path)
+    assert BackingUp(settings).prune() == ["1-full"]
+    assert (elsewhere / "0-full" / MANIFEST).exists()
+    left = {one.name for one in folder.iterdir()} - {".lock"}
+    assert left == {"0-full", "2-full", "3-full", ".partial-note", ".partial-link"}
+    (folder / ".partial-1-full" / DATA).mkdir(parents=True)  # a removal that was cut off
+    remove_drafts(folder)
+    assert not (folder / ".partial-1-full").exists()
+    assert (folder / ".partial-note").exists()
+    assert elsewhere.exists()
+
+
+async def test_a_backup_that_is_made_is_not_made_again_for_what_comes_after(tmp_path: Path) -> None:
+    """What cannot be noted or removed is told; a run that failed would be tried again soon."""
+    notes = tmp_path / "notes"
+    notes.write_text("a file where the data directory should be")
+    folder = tmp_path / "backups"
+    made = put(folder, "0-full", 0)
+    settings = BackupSettings(Every(3600), folder, "full", Keep(2), str, notes)
+    told = await BackingUp(settings).tidied(made)
+    assert told.startswith("; but then: ")
+    assert str(notes) in told

@@ -69,12 +69,14 @@ class Draining:
         wanted: DrainClients,
         start_soon: Callable[[Callable[[], Awaitable[None]]], object],
     ) -> DrainStatus:
-        """Choose who has to leave, and begin to tell them; a drain that runs is over."""
+        """Choose who has to leave, and begin to tell them; a drain that runs is over. New clients
+        that it has turned away are so until `end`, also where fewer are to leave now.
+        """
         self._scope.cancel()
         self._scope = trio.CancelScope()
         there = list(self._clients)
         chosen = random.sample(there, round(len(there) * wanted.share / 100))
-        closed = wanted.share >= ALL
+        closed = wanted.share >= ALL or (self.status is not None and self.status.closed)
         if closed:
             self._parts.settings.traffic.drain()
         status = DrainStatus(
@@ -118,6 +120,8 @@ class Draining:
             client = self._clients.get(number)
             if client is not None:
                 await self._send_away(client)
+                # The shield has held off the end of this drain: what is told is of the next one.
+                await trio.lowlevel.checkpoint_if_cancelled()
             self._put(told=place + 1)
 
     async def _send_away(self, client: Client) -> None:

@@ -138,6 +138,7 @@ class MemoryWeb(Actor):
             webhooks=system.ref(paths.WEBHOOKS),
         )
         self.clients = Clients(self, parts)
+        self.context = contextvars.copy_context()  # its handlers write its tables
         node.web = self
         node.started.set()
 
@@ -254,7 +255,7 @@ class Node:
         """Take a connection; False when nobody listens."""
         if self.web is None:
             return False
-        self._context.run(self.web.tasks.start_soon, self.web.serve, socket)
+        self.web.context.run(self.web.tasks.start_soon, self.web.serve, socket)
         return True
 
     # How it is made

@@ -464,6 +464,7 @@ def test_safe_actions_and_connections_take_no_chaos(
     expect(me.page.get_by_test_id("events")).to_contain_text("restart, by session")
     visitor = me.page.context.new_page()
     visitor.goto(server.url)
+    me.page.bring_to_front()  # a tab behind another one paints nothing
     me.page.get_by_role("link", name="Connections").click()
     rows = me.page.get_by_test_id("connection-rows").locator("tr")
     mine = rows.filter(has_text="Chrom").first

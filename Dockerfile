@@ -28,11 +28,12 @@ RUN printf '%s\n' "$COMMIT" >stockstream/commit \
 FROM python:3.13.14-slim-trixie AS runtime
 # No pip of the base image either: nothing is installed in a container that runs.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin stockstream \
-    && install -d -o stockstream -g stockstream -m 0700 /var/lib/stockstream \
+    && install -d -o stockstream -g stockstream -m 0700 /var/lib/stockstream /backups \
     && rm -rf /usr/local/lib/python3.*/site-packages/pip /usr/local/lib/python3.*/site-packages/pip-* \
         /usr/local/lib/python3.*/ensurepip /usr/local/bin/pip*
 COPY --from=build /opt/stockstream /opt/stockstream
-# The root file system may be mounted read-only: only the data directory is written to.
+# The root file system may be mounted read-only: only the data directory is written to, and /backups
+# where BACKUP_DIRECTORY says so.
 ENV PATH=/opt/stockstream/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

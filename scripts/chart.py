@@ -35,7 +35,6 @@ OF_THE_CHART = {
     "node_name": "the pod's name",
     "node_url": "the pod's address",
     "backup_directory": "a volume",
-    "public_url": "a Service shares clients out",
     "stub_port": "there is no bundled stub",
     "cluster_nats_credentials": "a file: secrets.keys",
     "cluster_nats_ca": "a file: secrets.keys",

@@ -634,7 +634,8 @@ class Settings(BaseSettings):
     )
     public_url: Annotated[str, AfterValidator(_page_url)] | None = _cluster(
         None,
-        "Address at which browsers reach this node alone, to move there from another.",
+        "Address at which browsers reach this node, to move there from another, and which links in "
+        "mail begin with; behind a balancer its own, the same for all.",
         "none: a balancer does that",
     )
     node_url: Annotated[str, AfterValidator(_page_url)] | None = _cluster(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from stockstream.statuses import Member, Members
 
@@ -19,9 +19,11 @@ _NETLOC = re.compile(r"[A-Za-z0-9._:\[\]-]+")
 def other_nodes(members: Members | None) -> list[str]:
     """The public addresses of those that are ready; by chance each time in another order.
 
-    The order shares the clients of a node that goes among all that stay.
+    The order shares the clients of a node that goes among all that stay. An address that is this
+    node's too is a balancer's, before all of them: it is no other place to go to.
     """
-    found = [member.public_url for member in _others(members) if member.ready and member.public_url]
+    urls = _addresses(member for member in _others(members) if member.ready)
+    found = sorted(urls - _own(members))
     return random.sample(found, len(found))
 
 
@@ -35,8 +37,18 @@ def socket_sources(members: Members | None) -> list[str]:
 
     A page keeps its policy: who is not ready now may be when its own node goes.
     """
-    urls = [member.public_url for member in _others(members) if member.public_url]
+    urls = _addresses(_others(members)) - _own(members)
     return sorted({source for url in urls if (source := _socket_source(url)) is not None})
+
+
+def _addresses(members: Iterable[Member]) -> set[str]:
+    return {member.public_url for member in members if member.public_url}
+
+
+def _own(members: Members | None) -> set[str]:
+    if members is None:
+        return set()
+    return _addresses(member for member in members.members if member.node == members.me)
 
 
 def _others(members: Members | None) -> Iterator[Member]:

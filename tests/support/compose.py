@@ -257,6 +257,8 @@ class Composed:
         volume = self._folder / name
         volume.mkdir(mode=0o700, exist_ok=True)
         filled = {key: _filled(value) for key, value in given.items()}
+        if "BACKUP_DIRECTORY" in filled:
+            filled["BACKUP_DIRECTORY"] = str(self._folder / "backups")
         return {**filled, "DATA_DIRECTORY": str(volume)}
 
     def _watching(self, command: list[str]) -> list[str]:

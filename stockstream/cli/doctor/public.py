@@ -104,9 +104,10 @@ def judge_way(way: Way, name: str | None) -> Finding:
             "let the proxy pass upgrades of /ws: docs/proxies.md",
         )
     if name is not None and way.node is not None and way.node != name:
-        return failed(
+        return warning(
             f"{way.url} leads to the node {way.node}, and this one is {name}",
-            "PUBLIC_URL is of this node alone; give each node its own, or set none",
+            "that is as it should be where it is a balancer's before all nodes, and each has it in "
+            "PUBLIC_URL; without one give each node an address of its own",
         )
     if way.url.startswith("https:") and not way.stays_with_tls:
         return warning(

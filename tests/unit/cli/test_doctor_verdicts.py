@@ -244,7 +244,7 @@ WRONG = [
     (way(status=502, is_ours=False), "failed", "answers 502", "where the proxy leads"),
     (way(status=404, is_ours=False), "failed", "answers 404, and is not", "BASE_PATH"),
     (way(node=None, refused="it answered 400"), "failed", "its WebSocket does not", "upgrades"),
-    (way(node="n2"), "failed", "leads to the node n2", "PUBLIC_URL"),
+    (way(node="n2"), "warning", "leads to the node n2", "PUBLIC_URL"),
     (way(stays_with_tls=False), "warning", "does not know that", "TRUSTED_PROXIES"),
     (
         judge_certificates([Certificate("h", NOW - DAY_MS)], NOW),

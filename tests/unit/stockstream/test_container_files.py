@@ -78,7 +78,7 @@ def test_the_cluster_is_a_profile_of_its_own(services: dict[str, Any]):
             "TRUSTED_PROXIES": "172.30.47.0/28",
         }
         assert "ports" not in node
-        assert node["volumes"] == [f"{name}:/var/lib/stockstream"]
+        assert node["volumes"] == [f"{name}:/var/lib/stockstream", "backups:/backups"]
     document = yaml.safe_load(COMPOSE)
     assert services["nats"]["networks"] == ["bus"]
     assert document["networks"]["bus"]["internal"] is True
@@ -201,13 +201,14 @@ def test_nats_takes_its_configuration(tmp_path: Path):
 
 def test_no_secret_stands_in_the_files(services: dict[str, Any]):
     """Each comes from .env, and its absence stops compose with a hint, but for the one that only
-    stands there while another is being replaced, and for that of a login by a provider.
+    stands there while another is being replaced, and for those of a login by a provider and of a
+    server for mail.
     """
     for service in services.values():
         for name, value in service.get("environment", {}).items():
             if name.endswith("__FILE"):
                 assert value.removeprefix("/run/secrets/") in service["secrets"], name
-            elif name in {"SECRET_KEY_BASE_PREVIOUS", "OIDC_CLIENT_SECRET"}:
+            elif name in {"SECRET_KEY_BASE_PREVIOUS", "OIDC_CLIENT_SECRET", "SMTP_PASSWORD"}:
                 assert value == f"${{{name}:-}}"
             elif SECRET.search(name):
                 assert REQUIRED.fullmatch(value), name
@@ -240,6 +241,24 @@ def test_the_container_starts_with_these_settings(
     assert settings.production
     assert settings.host == "0.0.0.0"
     assert list(clean.iterdir()) == []
+
+
+@pytest.mark.parametrize("service", ["server", "node-1"])
+def test_mail_and_backups_are_turned_on_by_what_stands_in_env(
+    service: str, services: dict[str, Any]
+):
+    """All settings of them are handed on; the folder of backups is a volume that the user owns."""
+    environment, volumes = services[service]["environment"], services[service]["volumes"]
+    names = {name.upper() for name in Settings.model_fields}
+    wanted = {name for name in names if name.startswith(("SMTP_", "BACKUP_"))} | {
+        "MAIL_FROM",
+        "PUBLIC_URL",
+    }
+    folder = environment["BACKUP_DIRECTORY"]
+    for name in wanted - {"BACKUP_DIRECTORY"}:
+        assert environment[name] == f"${{{name}:-}}"
+    assert f"backups:{folder}" in volumes
+    assert re.search(rf"install -d -o stockstream [^\\]* {folder} ", DOCKERFILE)
 
 
 def test_the_image_is_pinned_and_drops_root():

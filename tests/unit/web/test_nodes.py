@@ -36,6 +36,16 @@ def test_clients_are_told_of_the_others_that_are_ready_and_have_an_address() -> 
     assert other_nodes(cluster(member("a", "http://a"))) == []
 
 
+def test_the_address_of_a_balancer_before_all_nodes_is_no_other_place_to_go_to() -> None:
+    """Each of them has it in `PUBLIC_URL`, for links in mail. Two nodes of one are one place."""
+    there = cluster(
+        member("a", "https://all"), member("b", "https://all"), member("c", "https://c"),
+        member("d", "https://c"),
+    )  # fmt: skip
+    assert other_nodes(there) == ["https://c"]
+    assert socket_sources(there) == ["wss://c"]
+
+
 @pytest.mark.proves("N18")
 def test_a_page_may_open_websockets_to_all_that_are_known_and_to_nobody_else() -> None:
     """One that is not ready now may be when its own goes. What is no plain address is left out."""

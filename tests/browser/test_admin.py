@@ -446,10 +446,10 @@ def test_an_outage_shows_while_it_lasts_and_the_breaker_can_be_held(
 
 
 def test_safe_actions_and_connections_take_no_chaos(
-    server: Server, operate: Callable[..., Operations]
+    keeping: Server, operate: Callable[..., Operations]
 ) -> None:
     """A fetch, a restart that costs nothing, one client closed by hand, a drain of all."""
-    me = operate(server.url)
+    me = operate(keeping.url)
     me.open()
     expect(me.row(STREAMER).get_by_role("button", name="Kill")).to_be_hidden()
     me.page.get_by_role("button", name="Fetch now from api").click()
@@ -463,7 +463,7 @@ def test_safe_actions_and_connections_take_no_chaos(
     expect(me.toast).to_contain_text(f"{STREAMER}: generation {before} → {before + 1}.")
     expect(me.page.get_by_test_id("events")).to_contain_text("restart, by session")
     visitor = me.page.context.new_page()
-    visitor.goto(server.url)
+    visitor.goto(keeping.url)
     me.page.bring_to_front()  # a tab behind another one paints nothing
     me.page.get_by_role("link", name="Connections").click()
     rows = me.page.get_by_test_id("connection-rows").locator("tr")

@@ -12,9 +12,10 @@ import structlog
 from stockstream.database import backup_notes
 from stockstream.database.backups import manifest as manifests
 from stockstream.database.backups.errors import BackupFailed
+from stockstream.database.backups.folder_lock import FolderLock
 from stockstream.database.backups.keeping import first_log_needed, may_go, position
 from stockstream.database.backups.log_files import FetchTimeline, files_of, folders_of
-from stockstream.database.backups.making import Target, in_thread, locked, make, newest_physical
+from stockstream.database.backups.making import Target, in_thread, make, newest_physical, take
 from stockstream.database.query import NotYet, ask
 from stockstream.jobs.job import Done, JobFailed, JobSpec
 from stockstream.times import DAY_MS, now_ms
@@ -137,7 +138,9 @@ class BackingUp:
             OSError: one cannot be removed.
         """
         directory = self._settings.directory
-        with locked(self._target):
+        lock = FolderLock(directory)
+        try:
+            take(lock, self._target)
             backups = manifests.good(directory)
             old = may_go(backups, self._settings.keep, now_ms())
             gone = [one for one in old if not (directory / one.name).is_symlink()]
@@ -149,6 +152,8 @@ class BackingUp:
                 shutil.rmtree(draft)
             names = {one.name for one in gone}
             _prune_log(directory, [one for one in backups if one.name not in names])
+        finally:
+            lock.release()
         return sorted(names)
 
 

@@ -7,10 +7,9 @@ fetched yet, up to a limit; what was lost beyond that is told, and the archive b
 
 from __future__ import annotations
 
-import fcntl
-import os
 import signal
 import tempfile
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import structlog
@@ -18,6 +17,7 @@ import trio
 
 from stockstream import paths
 from stockstream.database.backups.errors import BackupFailed
+from stockstream.database.backups.folder_lock import FolderLock
 from stockstream.database.backups.log_files import FetchTimeline
 from stockstream.database.backups.making import Target, in_thread
 from stockstream.database.backups.manifest import LOG
@@ -97,9 +97,9 @@ class LogArchive(Actor):
             BackupFailed: it did.
         """
         await in_thread(lambda: self._archive.mkdir(mode=0o700, parents=True, exist_ok=True))
-        lock = os.open(self._archive / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        lock = FolderLock(self._archive)
         try:
-            while not _taken(lock):  # noqa: ASYNC110 - another node does it, and tells nobody
+            while not await in_thread(lock.take):  # noqa: ASYNC110 - who has it tells nobody
                 await trio.sleep(STANDBY_SECONDS)
             folder = self._archive / await ask(self._database, FetchTimeline())
             await in_thread(lambda: folder.mkdir(mode=0o700, exist_ok=True))
@@ -110,11 +110,11 @@ class LogArchive(Actor):
             said = await self._follow([*there, f"--directory={folder}"], environment)
             if _is_gone(said):
                 await run_tool("pg_receivewal", *there, "--drop-slot", environment=environment)
-                for file in folder.glob("*.partial"):
-                    file.unlink()
+                await in_thread(partial(_remove_partial, folder))
             raise BackupFailed(f"pg_receivewal: {told(said) or 'it ended'}")
         finally:
-            os.close(lock)
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + KILLED_SECONDS):
+                await in_thread(lock.release)
 
     async def _follow(self, arguments: list[str], environment: dict[str, str]) -> str:
         """Run it to its end; what it said."""
@@ -137,12 +137,9 @@ class LogArchive(Actor):
             return output.read().decode(errors="replace")
 
 
-def _taken(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _remove_partial(folder: Path) -> None:
+    for file in folder.glob("*.partial"):
+        file.unlink()
 
 
 def _is_gone(said: str) -> bool:

@@ -126,7 +126,7 @@ async def load(
     async with running(plans) as crowds:
         interrupted = await measure(crowds, clients, measured, clients / arriving)
         found = await crowds.findings()
-    if not any(one.handshakes for one in found):
+    if not interrupted and not any(one.handshakes for one in found):
         raise StartError(_nobody(found, addresses))
     told = report(
         found,
@@ -226,8 +226,10 @@ async def _listed(address: Address, token: str) -> list[str]:
             "`stockstream serve`, or name a running one by --url or STOCKSTREAM_URL"
         ) from error
     if answer.status_code != httpx.codes.OK:
-        hint = "" if token else "; give an API token by --token or STOCKSTREAM_TOKEN"
-        raise StartError(f"{where} answered {answer.status_code}: {_why(answer)}{hint}")
+        wants_token = answer.status_code in {401, 403} and not token
+        hint = "; give an API token by --token or STOCKSTREAM_TOKEN" if wants_token else ""
+        why = _why(answer) or answer.reason_phrase or "nothing more"
+        raise StartError(f"{where} answered {answer.status_code}: {why}{hint}")
     try:
         listed = [item.symbol for item in from_json(answer.content, _Listed).symbols]
     except msgspec.MsgspecError as error:
@@ -238,6 +240,8 @@ async def _listed(address: Address, token: str) -> list[str]:
 
 
 def _in_words(error: Exception) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return f"no answer within {ASK_SECONDS:g} s"
     root = root_cause(error)
     if isinstance(root, ssl.SSLError):
         return f"TLS: {tls_reason(root)}"

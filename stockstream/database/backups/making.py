@@ -6,11 +6,10 @@ what was interrupted is never taken for a backup; it is removed when the next on
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +21,7 @@ import trio
 from stockstream.database import dumps
 from stockstream.database.backups import manifest as manifests
 from stockstream.database.backups.errors import BackupFailed
+from stockstream.database.backups.folder_lock import FolderLock
 from stockstream.database.backups.holdings import FetchHoldings, Holdings
 from stockstream.database.backups.keeping import position
 from stockstream.database.backups.log_files import FetchTimeline
@@ -35,7 +35,7 @@ from stockstream.times import now_ms
 from stockstream.version import program_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from stockstream.database.visit import Asking
@@ -44,6 +44,7 @@ T = TypeVar("T")
 
 SPARE_BYTES = 64_000_000
 """Room that must be left besides: for the log that is written meanwhile, and for the manifest."""
+CLEAN_UP_SECONDS = 10.0
 _disk = trio.CapacityLimiter(1)
 """A thread of its own: a disk that hangs must not block the threads of others."""
 
@@ -69,7 +70,7 @@ async def make(ask: Asking, url: str, kind: Kind, target: Target) -> Manifest:
     """
     try:
         await in_thread(partial(prepare, target))
-        with locked(target):
+        async with locked(target):
             return await _make(ask, url, kind, target)
     except OSError as error:
         raise target.failed(error) from error
@@ -91,24 +92,32 @@ def prepare(target: Target) -> None:
         file.write(b"x")
 
 
-@contextmanager
-def locked(target: Target) -> Iterator[None]:
+@asynccontextmanager
+async def locked(target: Target) -> AsyncIterator[None]:
     """Nobody else makes or removes backups here, for the time of a `with`.
 
     Raises:
         BackupFailed: somebody does.
     """
-    lock = os.open(target.directory / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    lock = FolderLock(target.directory)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupFailed(
-                f"{target.setting}: another process makes a backup in {target.directory}"
-            ) from None
+        await in_thread(partial(take, lock, target))
         yield
     finally:
-        os.close(lock)
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + CLEAN_UP_SECONDS):
+            await in_thread(lock.release)
+
+
+def take(lock: FolderLock, target: Target) -> None:
+    """Take the lock on a folder of backups.
+
+    Raises:
+        BackupFailed: somebody else has it.
+    """
+    if not lock.take():
+        raise BackupFailed(
+            f"{target.setting}: another process makes a backup in {target.directory}"
+        )
 
 
 async def _make(ask: Asking, url: str, kind: Kind, target: Target) -> Manifest:
@@ -124,7 +133,7 @@ async def _make(ask: Asking, url: str, kind: Kind, target: Target) -> Manifest:
                 "since it was restored): make one first"
             )
     before = await ask(FetchHoldings())
-    check_room(target, needed(kind, before))
+    await in_thread(partial(check_room, target, needed(kind, before)))
     began = now_ms()
     name = await in_thread(partial(free_name, directory, began, kind))
     draft = directory / f"{DRAFT}{name}"
@@ -138,6 +147,10 @@ async def _make(ask: Asking, url: str, kind: Kind, target: Target) -> Manifest:
             await _copy(url, data, None if parent is None else directory / parent.name / DATA)
         after = await ask(FetchHoldings())
         files = await in_thread(partial(manifests.entries, data))
+        system = first_log = None
+        if kind != "dump":
+            system = await in_thread(partial(system_of, data))
+            first_log = await in_thread(partial(first_log_of, data))
         made = Manifest(
             name=name,
             kind=kind,
@@ -148,8 +161,8 @@ async def _make(ask: Asking, url: str, kind: Kind, target: Target) -> Manifest:
             server=before.server,
             major=before.major,
             schema=before.schema,
-            system=None if kind == "dump" else system_of(data),
-            first_log=None if kind == "dump" else first_log_of(data),
+            system=system,
+            first_log=first_log,
             last_tick=before.last_tick,
             rows={t: (n, after.rows.get(t, n)) for t, n in before.rows.items()},
             bytes=sum(entry.bytes for entry in files.values()),
@@ -157,7 +170,7 @@ async def _make(ask: Asking, url: str, kind: Kind, target: Target) -> Manifest:
         )
         await in_thread(partial(_publish, draft, directory / name, made))
     except BaseException:
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + 10.0):
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + CLEAN_UP_SECONDS):
             await in_thread(partial(shutil.rmtree, draft, ignore_errors=True))
         raise
     return made
@@ -261,7 +274,7 @@ async def _dump(ask: Asking, url: str, data: Path) -> None:
             "leaves settings on them that others would find; name the server itself"
         )
     try:
-        with (data / DUMP).open("wb") as file:
+        with await in_thread(lambda: (data / DUMP).open("wb")) as file:
             await dumps.back_up(url, schemas[0], file, lambda _size: None)
             await in_thread(partial(_to_disk, file.fileno()))
     except DumpFailed as error:

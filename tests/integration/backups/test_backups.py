@@ -186,7 +186,7 @@ async def test_the_job_makes_a_full_one_then_what_was_changed_and_keeps_what_is_
         assert not draft.exists()
         kinds = [one.kind for one in manifests.good(folder)]
         assert kinds == ["full", "incremental"]
-        with making.locked(one.target):
+        async with making.locked(one.target):
             assert "another process makes a backup" in await run(3)
         assert one.tables.jobs.rows["backups"].outcome == "failed"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stockstream.times import to_ms
+from stockstream.users.positions import Position, of_symbols, read_kept, to_keep
 from stockstream.users.rows import OwnedRow, OwnedTable, RowRefusal
 from stockstream.users.sections import Section, arranged, grouped
 
@@ -29,7 +30,7 @@ WHERE owner = $1 AND lower(name) = lower($2) AND deleted_at IS NULL AND id <> $3
 
 class Watchlist(OwnedRow, frozen=True):
     """A list. `symbols` in the user's order, each once: those of no section, then those of each
-    section; times in ms since 1970.
+    section; times in ms since 1970. Positions are the owner's alone: a shared list has none.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Watchlist(OwnedRow, frozen=True):
     created: int
     changed: int
     sections: list[Section]
+    positions: dict[str, Position]
 
 
 class WantedList(msgspec.Struct, frozen=True):
@@ -45,13 +47,15 @@ class WantedList(msgspec.Struct, frozen=True):
     name: str
     symbols: list[str]
     sections: list[Section] = []
+    positions: dict[str, Position] = {}
 
 
 class ListChange(msgspec.Struct, frozen=True):
     """A partial change: None leaves a value; then `remove` is taken off, and `add` appended.
 
     Two tabs that add and remove do not undo each other's changes; two that replace would. Nor do
-    `order` and `sections`: what they do not name stays, and what is gone stays gone.
+    `order`, `sections` and `positions`: what they do not name stays, and what is gone stays gone.
+    A position that is None is taken away.
     """
 
     name: str | None = None
@@ -60,6 +64,9 @@ class ListChange(msgspec.Struct, frozen=True):
     remove: list[str] = []
     order: list[str] | None = None
     sections: list[Section] | None = None
+    positions: dict[str, Position | None] = {}
+    positions_anew: bool = False
+    """`positions` are all there are afterwards."""
 
     def of(self, before: Watchlist) -> WantedList:
         """The list that `before` becomes."""
@@ -71,15 +78,19 @@ class ListChange(msgspec.Struct, frozen=True):
         first = [] if self.order is None else [symbol for symbol in self.order if symbol in kept]
         order = list(dict.fromkeys(first) | kept)
         if self.sections is None:
-            return WantedList(name, *arranged(order, before.sections))
-        return WantedList(name, *grouped(order, self.sections))
+            symbols, sections = arranged(order, before.sections)
+        else:
+            symbols, sections = grouped(order, self.sections)
+        told = {**({} if self.positions_anew else before.positions), **self.positions}
+        held = {symbol: position for symbol, position in told.items() if position is not None}
+        return WantedList(name, symbols, sections, of_symbols(held, symbols))
 
 
 class Watchlists(OwnedTable[Watchlist, WantedList]):
     """The lists of all users. A name is taken only while its list is not deleted."""
 
     name = "watchlists"
-    columns = "id, name, symbols, created_at, changed_at, sections"
+    columns = "id, name, symbols, created_at, changed_at, sections, positions"
     order = "lower(name)"
     most = MOST_LISTS
     missing = RowRefusal(None, "there is no such list")
@@ -87,14 +98,22 @@ class Watchlists(OwnedTable[Watchlist, WantedList]):
 
     def read(self, row: Row) -> Watchlist:
         """A row as a list. A node of an older version may have changed its symbols alone."""
-        number, name, said, created, changed, told = list(row.values())[:6]
+        number, name, said, created, changed, told, held = list(row.values())[:7]
         symbols, sections = arranged(said, msgspec.json.decode(told, type=list[Section]))
-        return Watchlist(number, name, symbols, to_ms(created), to_ms(changed), sections)
+        positions = of_symbols(read_kept(held), symbols)
+        times = to_ms(created), to_ms(changed)
+        return Watchlist(number, name, symbols, *times, sections, positions)
 
     def values(self, said: Watchlist | WantedList) -> dict[str, object]:
         """What a list holds."""
         sections = msgspec.json.encode(said.sections).decode()
-        return {"name": said.name, "symbols": said.symbols, "sections": sections}
+        positions = to_keep(said.positions)
+        return {
+            "name": said.name,
+            "symbols": said.symbols,
+            "sections": sections,
+            "positions": positions,
+        }
 
     async def clash(
         self, connection: Connection, owner: str, said: Watchlist | WantedList, but: int
@@ -107,5 +126,5 @@ class Watchlists(OwnedTable[Watchlist, WantedList]):
 
 
 WATCHLISTS = Watchlists()
-NO_LIST = Watchlist(0, "", [], 0, 0, [])
+NO_LIST = Watchlist(0, "", [], 0, 0, [], {})
 """What a change makes a new list of."""

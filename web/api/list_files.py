@@ -128,7 +128,11 @@ def listed(tables: Tables) -> Listed:
 def _written(found: Watchlist | WantedList, kind: Format, tables: Tables) -> WrittenList:
     name = "".join(letter if letter.isalnum() else "-" for letter in found.name).strip("-")
     if kind == "csv":
-        text = as_csv(found.symbols, found.sections)
+        figures = {
+            symbol: (held.quantity, held.cost, held.currency)
+            for symbol, held in found.positions.items()
+        }
+        text = as_csv(found.symbols, found.sections, figures)
     else:
         text = as_text(found.symbols, found.sections, listed(tables))
     return WrittenList(f"{name or 'list'}.{'csv' if kind == 'csv' else 'txt'}", _TYPES[kind], text)

@@ -9,6 +9,9 @@ from msgspec import Meta
 from quart import Blueprint, url_for
 
 from stockstream.quotes import iso_utc
+from stockstream.users import positions as held
+from stockstream.users.list_files.names import LONGEST_SHOWN
+from stockstream.users.positions import Position
 from stockstream.users.rows import (
     ChangeRow,
     CreateRow,
@@ -38,9 +41,12 @@ from web.api.errors import CHANGE_ERRORS, MOVE_ERRORS, NEW_ERRORS, ONE_ERRORS, R
 from web.api.openapi import documented
 from web.api.rows import ROW, ask_row
 from web.asking import ask_database
+from web.parameters import Wrong, read_symbol
 from web.users.access import admit_user, current_user, require_new_row_allowed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from quart import Response
 
     from stockstream.database.query import Query
@@ -50,7 +56,7 @@ if TYPE_CHECKING:
 
 class WatchlistItem(msgspec.Struct, frozen=True):
     """A list; times in UTC. `symbols` are all that are on it, from top to bottom; `sections` tells
-    which of them are in which.
+    which of them are in which. `positions`, by symbol, are told to the owner alone.
     """
 
     id: int
@@ -59,6 +65,7 @@ class WatchlistItem(msgspec.Struct, frozen=True):
     created_at: str
     changed_at: str
     sections: list[Section]
+    positions: dict[str, Position]
 
 
 class WatchlistLimits(msgspec.Struct, frozen=True):
@@ -109,17 +116,38 @@ class WantedSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folded: bool = False
 
 
+Quantity = Annotated[
+    str, Meta(extra_json_schema={"pattern": f"^{held.QUANTITY}$", "examples": ["10", "-0.5"]})
+]
+Cost = Annotated[str, Meta(extra_json_schema={"pattern": f"^{held.COST}$", "examples": ["172.35"]})]
+Currency = Annotated[
+    str, Meta(extra_json_schema={"pattern": f"^{held.CURRENCY}$", "examples": ["USD"]})
+]
+
+
+class WantedPosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is held of a symbol: decimal texts, which are kept exactly. A `quantity` is not 0, and
+    below 0 for a short position; `cost` is that of one, in `currency` (that of the price, unless
+    told).
+    """
+
+    quantity: Quantity
+    cost: Cost | None = None
+    currency: Currency | None = None
+
+
 Sections = Annotated[list[WantedSection], Meta(extra_json_schema={"maxItems": MOST_SECTIONS})]
 
 
 class NewWatchlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of POST and PUT: the list. Symbols of a section need not be in `symbols` as well.
-    A PUT without `sections` leaves them as they are.
+    A PUT without `sections` leaves them as they are, and without `positions` those, too.
     """
 
     name: Name
     symbols: Symbols = []
     sections: Sections | None = None
+    positions: dict[str, WantedPosition] | None = None
 
 
 class WatchlistChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,6 +155,8 @@ class WatchlistChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `order` brings the symbols that it names to the front, in this order. `sections` are all there
     are afterwards, in this order. Symbols that are not on the list are passed over in both.
+    `positions` are set by symbol, null takes one away; those of symbols not on the list are passed
+    over, and a symbol that goes takes its own along.
     """
 
     name: Name | None = None
@@ -135,6 +165,7 @@ class WatchlistChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     remove: Symbols = []
     order: Symbols | None = None
     sections: Sections | None = None
+    positions: dict[str, WantedPosition | None] = {}
 
 
 def watchlists_api(database: ActorRef) -> Blueprint:
@@ -196,6 +227,7 @@ def watchlists_api(database: ActorRef) -> Blueprint:
             _read_symbols("remove", given.remove, wrong),
             None if given.order is None else _read_symbols("order", given.order, wrong),
             None if given.sections is None else _read_sections(given.sections, wrong),
+            _read_positions(given.positions, wrong),
         )
         if wrong:
             raise InvalidFieldError(wrong)
@@ -226,10 +258,40 @@ def read_list_change(given: NewWatchlist) -> ListChange:
     name = _read_name(given.name, wrong)
     symbols = _read_symbols("symbols", given.symbols, wrong)
     sections = None if given.sections is None else _read_sections(given.sections, wrong)
+    positions = _read_positions(given.positions or {}, wrong)
     if wrong:
         raise InvalidFieldError(wrong)
     inside = [symbol for section in sections or [] for symbol in section.symbols]
-    return ListChange(name, list(dict.fromkeys([*symbols, *inside])), sections=sections)
+    return ListChange(
+        name,
+        list(dict.fromkeys([*symbols, *inside])),
+        sections=sections,
+        positions=positions,
+        positions_anew=given.positions is not None,
+    )
+
+
+def _read_positions(
+    given: Mapping[str, WantedPosition | None], wrong: dict[str, str]
+) -> dict[str, Position | None]:
+    if len(given) > MOST_SYMBOLS:
+        wrong["positions"] = TOO_MANY_SYMBOLS.reason
+        return {}
+    read: dict[str, Position | None] = {}
+    for text, told in given.items():
+        field = f"positions.{text[:LONGEST_SHOWN]}"
+        try:
+            symbol = read_symbol(text)
+        except Wrong as error:
+            wrong[field] = str(error)
+            continue
+        read[symbol] = None
+        if told is not None:
+            position = Position(told.quantity, told.cost, told.currency)
+            faults = held.wrong_in(position)
+            wrong.update({f"{field}.{name}": why for name, why in faults.items()})
+            read[symbol] = None if faults else held.plain(position)
+    return read
 
 
 def _read_sections(given: list[WantedSection], wrong: dict[str, str]) -> list[Section]:
@@ -273,9 +335,8 @@ def _printable(given: str, most: int) -> str | None:
 
 def _item(watchlist: Watchlist) -> WatchlistItem:
     times = iso_utc(watchlist.created), iso_utc(watchlist.changed)
-    return WatchlistItem(
-        watchlist.id, watchlist.name, watchlist.symbols, *times, watchlist.sections
-    )
+    shown = watchlist.sections, watchlist.positions
+    return WatchlistItem(watchlist.id, watchlist.name, watchlist.symbols, *times, *shown)
 
 
 def _deleted(gone: DeletedRow[Watchlist]) -> DeletedWatchlist:

@@ -138,6 +138,64 @@ async def test_a_list_is_put_in_order_and_in_sections_whatever_an_older_node_doe
 
 
 @pytest.mark.proves("H15")
+async def test_positions_are_exact_and_their_owners_alone(database_url: str) -> None:
+    """Set and taken away by symbol, wrong ones named, written to files; no link shows them."""
+    async with visited(database_url) as (tree, me):
+        long = {"quantity": "-0.000000000001", "cost": "123456789012345.123456789012"}
+        told = {"aapl": {"quantity": "98715.50", "cost": "0", "currency": "USD"}, "F": long}
+        body = {"name": "Mine", "symbols": ["AAPL", "F", "X"], "positions": told}
+        made = await me.post(LISTS, json=body)
+        it, apple = (
+            made.headers["Location"],
+            {"quantity": "98715.5", "cost": "0", "currency": "USD"},
+        )
+        assert made.json()["positions"] == {"AAPL": apple, "F": {**long, "currency": None}}
+        ((kind, exact),) = await select(
+            tree.system.ref(paths.DATABASE),
+            "SELECT jsonb_typeof(positions #> '{F,cost}'), positions #>> '{F,cost}'"
+            " FROM watchlists",
+        )
+        assert (kind, exact) == ("number", long["cost"])
+        lines = (await me.get(f"{it}/file")).json()["text"].splitlines()
+        assert lines[1:] == [
+            "AAPL,,98715.5,0,USD",
+            f"F,,{long['quantity']},{long['cost']},",
+            "X,,,,",
+        ]
+        changed = {"X": {"quantity": "1"}, "F": None, "GONE": {"quantity": "1"}}
+        found = (await me.patch(it, json={"positions": changed})).json()["positions"]
+        assert found == {"AAPL": apple, "X": {"quantity": "1", "cost": None, "currency": None}}
+        assert (await me.put(it, json={**body, "positions": None})).json()["positions"] == found
+        assert list((await me.patch(it, json={"remove": ["X"]})).json()["positions"]) == ["AAPL"]
+        share = (await me.post("/api/v1/shares", json={"watchlist": made.json()["id"]})).json()
+        async with visitor(tree) as other:
+            assert (await other.patch(it, json={"positions": changed})).status_code == 404
+            shown = (await other.get(f"/api/v1/shared/{share['token']}")).json()
+            assert set(shown) == {"name", "symbols", "sections"}
+            assert "98715" not in (await other.get(f"/shared/{share['token']}")).text
+        wrong = {
+            "A": {"quantity": "0.0"},
+            "B": {"quantity": "1e3", "cost": "-1", "currency": "$"},
+            "C": {"quantity": "1" * 16},
+            " ": {"quantity": "1"},
+        }
+        for refused in (
+            await me.patch(it, json={"positions": wrong}),
+            await me.post(LISTS, json={"name": "y", "positions": wrong}),
+        ):
+            assert fields_of(refused) == {
+                "positions.A.quantity",
+                "positions.B.quantity",
+                "positions.B.cost",
+                "positions.B.currency",
+                "positions.C.quantity",
+                "positions. ",
+            }
+        anew = (await me.put(it, json={"name": "Mine", "symbols": ["F"], "positions": {}})).json()
+        assert anew["positions"] == {}
+
+
+@pytest.mark.proves("H15")
 async def test_a_change_whose_audit_fails_is_not_made(database_url: str) -> None:
     """They are one transaction."""
     async with visited(database_url) as (tree, me):

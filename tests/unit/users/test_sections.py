@@ -15,7 +15,7 @@ SECTIONS = st.lists(st.builds(Section, st.sampled_from(["x", "y"]), st.lists(NAM
 
 
 def watchlist(symbols: str, *sections: Section) -> Watchlist:
-    return Watchlist(1, "Mine", list(symbols), 0, 0, list(sections))
+    return Watchlist(1, "Mine", list(symbols), 0, 0, list(sections), {})
 
 
 @given(SYMBOLS, SECTIONS)

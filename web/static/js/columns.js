@@ -54,6 +54,8 @@ export class Columns {
   #columns = new Map();
   /** What was chosen, of columns that this page may not know. @type {Map<string, boolean>} */
   #chosen;
+  /** Shown before anybody chose, as there is something in them now. @type {Set<string>} */
+  #wanted = new Set();
   /** @type {(() => void)[]} */
   #onChoice = [];
   /** @type {((symbols: readonly string[]) => void)[]} */
@@ -99,7 +101,7 @@ export class Columns {
   isShown(id) {
     const column = this.#columns.get(id);
     if (column === undefined) return false;
-    return column.shown === "always" || (this.#chosen.get(id) ?? column.shown === "yes");
+    return column.shown === "always" || (this.#chosen.get(id) ?? (column.shown === "yes" || this.#wanted.has(id)));
   }
 
   /**
@@ -110,6 +112,17 @@ export class Columns {
   show(id, shown) {
     this.#chosen.set(id, shown);
     return this.#keep();
+  }
+
+  /**
+   * There is something in these columns, or not: they are shown so, where nobody chose.
+   * @param {readonly string[]} ids
+   * @param {boolean} wanted
+   */
+  want(ids, wanted) {
+    const changed = ids.filter((id) => this.#wanted.has(id) !== wanted);
+    for (const id of changed) wanted ? this.#wanted.add(id) : this.#wanted.delete(id);
+    if (changed.length > 0) this.#tellChoice();
   }
 
   /** As it was before anybody chose. */

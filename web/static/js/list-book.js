@@ -4,13 +4,19 @@
  * to add and to remove, and never undoes what another tab or browser did. No DOM and no I/O.
  */
 import { arranged, isSame, readSections } from "./arrangement.js";
+import { changed, differences, readPositions } from "./positions.js";
 import { isSymbol } from "./symbols.js";
 
 /** @typedef {import("./arrangement.js").Arrangement} Arrangement */
 /** @typedef {import("./arrangement.js").Section} Section */
-/** @typedef {{id: number, name: string, symbols: string[], sections: Section[]}} Named as the server tells it */
-/** @typedef {Named & {base: string[], baseSections: Section[]}} Kept base: what the server has */
-/** `order` and `sections` are there when something was moved, too: those of no section, and the rest. @typedef {{add: string[], remove: string[], order?: string[], sections?: Section[]}} Change */
+/** @typedef {import("./positions.js").Position} Position */
+/** @typedef {import("./positions.js").PositionChanges} PositionChanges */
+/** @typedef {{id: number, name: string, symbols: string[], sections: Section[], positions: Record<string, Position>}} Named as the server tells it */
+/** @typedef {Named & {base: string[], baseSections: Section[], basePositions: Record<string, Position>}} Kept base: what the server has */
+/** `order` and `sections` are there when something was moved, too: those of no section, and the rest. @typedef {{add: string[], remove: string[], order?: string[], sections?: Section[], positions?: PositionChanges}} Change */
+
+/** Positions in one change: a body has a largest size. */
+export const MOST_POSITIONS = 300;
 
 export class ListBook {
   /** @type {Kept[]} */
@@ -38,7 +44,7 @@ export class ListBook {
     if (Number.isSafeInteger(parsed.news)) this.#news = parsed.news;
     for (const item of parsed.lists) {
       const named = readNamed(item);
-      if (named !== null) this.#lists.push({ ...named, base: symbolsOf(item.base), baseSections: readSections(item.baseSections) });
+      if (named !== null) this.#lists.push({ ...named, base: symbolsOf(item.base), baseSections: readSections(item.baseSections), basePositions: readPositions(item.basePositions) });
     }
     this.#last = this.#known(parsed.active);
     this.#active = chosen === undefined ? this.#last : this.#known(chosen);
@@ -85,7 +91,18 @@ export class ListBook {
    */
   edited(list) {
     const { active } = this;
-    if (active !== null) Object.assign(active, arranged(list.symbols, list.sections));
+    if (active === null) return;
+    Object.assign(active, arranged(list.symbols, list.sections));
+    active.positions = changed(active.positions, {}, active.symbols);
+  }
+
+  /**
+   * The active list has these positions now; those that are not named stay.
+   * @param {PositionChanges} changes
+   */
+  hold(changes) {
+    const { active } = this;
+    if (active !== null) active.positions = changed(active.positions, changes, active.symbols);
   }
 
   /**
@@ -99,12 +116,14 @@ export class ListBook {
     const [base, symbols] = [new Set(list.base), new Set(list.symbols)];
     const add = list.symbols.filter((symbol) => !base.has(symbol));
     const remove = list.base.filter((symbol) => !symbols.has(symbol));
+    const held = Object.entries(differences(list.basePositions, list.positions, list.symbols)).slice(0, MOST_POSITIONS);
+    const told = held.length === 0 ? {} : { positions: Object.fromEntries(held) };
     const kept = list.base.filter((symbol) => symbols.has(symbol));
     if (!isSame(list, arranged([...kept, ...add], list.baseSections))) {
-      const held = new Set(list.sections.flatMap((section) => section.symbols));
-      return { add, remove, order: list.symbols.filter((symbol) => !held.has(symbol)), sections: list.sections };
+      const inside = new Set(list.sections.flatMap((section) => section.symbols));
+      return { add, remove, order: list.symbols.filter((symbol) => !inside.has(symbol)), sections: list.sections, ...told };
     }
-    return add.length + remove.length === 0 ? null : { add, remove };
+    return add.length + remove.length + held.length === 0 ? null : { add, remove, ...told };
   }
 
   /**
@@ -142,14 +161,26 @@ export class ListBook {
    */
   #merged(named) {
     const change = this.change(named.id);
-    const base = { base: named.symbols, baseSections: named.sections };
+    const base = { base: named.symbols, baseSections: named.sections, basePositions: named.positions };
     if (change === null) return { ...named, ...base };
+    const mine = /** @type {Kept} */ (this.#lists.find((kept) => kept.id === named.id));
+    const held = differences(mine.basePositions, mine.positions, mine.symbols);
+    const merged = this.#arranged(named, change, mine);
+    return { ...named, ...base, ...merged, positions: changed(named.positions, held, merged.symbols) };
+  }
+
+  /**
+   * @param {Named} named
+   * @param {Change} change
+   * @param {Kept} mine
+   * @returns {Arrangement} as it is with what was changed here
+   */
+  #arranged(named, change, mine) {
     const removed = new Set(change.remove);
     const there = [...new Set([...named.symbols.filter((symbol) => !removed.has(symbol)), ...change.add])];
-    if (change.sections === undefined) return { ...named, ...base, ...arranged(there, named.sections) };
-    const list = /** @type {Kept} */ (this.#lists.find((kept) => kept.id === named.id));
+    if (change.sections === undefined) return arranged(there, named.sections);
     const known = new Set(there);
-    return { ...named, ...base, ...arranged([...new Set([...list.symbols.filter((symbol) => known.has(symbol)), ...there])], list.sections) };
+    return arranged([...new Set([...mine.symbols.filter((symbol) => known.has(symbol)), ...there])], mine.sections);
   }
 }
 
@@ -159,9 +190,10 @@ export class ListBook {
  */
 export function readNamed(item) {
   if (typeof item !== "object" || item === null) return null;
-  const { id, name, symbols, sections } = /** @type {Record<string, unknown>} */ (item);
+  const { id, name, symbols, sections, positions } = /** @type {Record<string, unknown>} */ (item);
   if (typeof id !== "number" || !Number.isSafeInteger(id) || typeof name !== "string" || !Array.isArray(symbols)) return null;
-  return { id, name, ...arranged(symbolsOf(symbols), readSections(sections)) };
+  const list = arranged(symbolsOf(symbols), readSections(sections));
+  return { id, name, ...list, positions: changed(readPositions(positions), {}, list.symbols) };
 }
 
 /**

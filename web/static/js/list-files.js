@@ -8,6 +8,7 @@ import { ask } from "./rows-api.js";
 
 /** @typedef {import("./arrangement.js").Arrangement} Arrangement */
 /** @typedef {import("./list-import.js").Plan} Plan */
+/** @typedef {import("./positions.js").Positions} Positions */
 
 /** As much as the server reads. */
 const MOST_BYTES = 192 * 1024;
@@ -17,7 +18,8 @@ const MOST_BYTES = 192 * 1024;
  * @property {() => Arrangement} list that is shown
  * @property {() => {id: number | null, name: string}} what which list that is
  * @property {() => number} most symbols that it can hold
- * @property {(list: Arrangement) => void} onImported
+ * @property {() => Positions} positions of it
+ * @property {(list: Arrangement, positions: Positions) => void} onImported
  * @property {(text: string) => void} tell
  */
 
@@ -84,23 +86,24 @@ export class ListFiles {
     if (!answer.ok) return this.#say("error", `Not read: ${answer.reason}.`);
     this.#read = readAnswer(answer.body);
     const plan = this.#planOf(this.#read);
-    this.#say(plan.held || plan.unread.length + plan.left.length > 0 ? "warning" : "none", sentenceOf(plan));
+    this.#say(plan.unread.length + plan.left.length > 0 ? "warning" : "none", sentenceOf(plan));
     this.#told.replaceChildren(
       ...plan.unread.map(({ line, text, reason }) => item(`Line ${line}: ${text}`, reason)),
       ...(plan.left.length > 0 ? [item(`No room for ${plan.left.join(", ")}`, `the list holds ${this.#options.most().toLocaleString("en-US")} symbols`)] : []),
     );
     const grown = plan.list.sections.length > this.#options.list().sections.length;
-    this.#add.hidden = plan.added.length === 0 && !grown;
-    setText(this.#add, plan.added.length === 0 ? "Add the sections" : `Add ${plan.added.length} ${plan.added.length === 1 ? "symbol" : "symbols"}`);
+    const held = Object.keys(plan.positions).length;
+    this.#add.hidden = plan.added.length === 0 && !grown && held === 0;
+    setText(this.#add, plan.added.length === 0 ? (held > 0 ? "Set the positions" : "Add the sections") : `Add ${plan.added.length} ${plan.added.length === 1 ? "symbol" : "symbols"}`);
     if (!this.#add.hidden) this.#add.focus();
   }
 
   #import() {
     if (this.#read === null) return;
     // The list may have changed since somebody looked, in another window.
-    const { list, added } = this.#planOf(this.#read);
+    const { list, added, positions } = this.#planOf(this.#read);
     this.#dialog.close();
-    this.#options.onImported(list);
+    this.#options.onImported(list, positions);
     this.#options.tell(`${added.length} ${added.length === 1 ? "symbol" : "symbols"} added.`);
   }
 
@@ -109,7 +112,7 @@ export class ListFiles {
    * @returns {Plan} for the list as it is now
    */
   #planOf({ entries, unread }) {
-    return planOf(this.#options.list(), entries, unread, this.#options.most());
+    return planOf(this.#options.list(), entries, unread, this.#options.most(), this.#options.what().id !== null);
   }
 
   /** @param {string} format */
@@ -117,7 +120,7 @@ export class ListFiles {
     const { name } = this.#options.what();
     const { symbols, sections } = this.#options.list();
     // As it is shown: what was changed a moment ago may not be with the server yet.
-    const answer = await ask(fetch, "POST", `watchlists/write?format=${format}`, { name, symbols, sections });
+    const answer = await ask(fetch, "POST", `watchlists/write?format=${format}`, { name, symbols, sections, positions: this.#options.positions() });
     if (!answer.ok) return this.#options.tell(`Not saved: ${answer.reason}.`);
     const { file_name: file, media_type: type, text } = /** @type {Record<string, string>} */ (answer.body);
     const link = document.createElement("a");

@@ -2,10 +2,12 @@
  * What an import would do to a list. No DOM and no I/O.
  */
 import { MAX_SECTIONS, arranged } from "./arrangement.js";
+import { readPositions } from "./positions.js";
 import { isSymbol } from "./symbols.js";
 
 /** @typedef {import("./arrangement.js").Arrangement} Arrangement */
-/** @typedef {{symbol: string | null, section: string | null, line: number, held?: boolean}} Entry `held`: with a quantity or a cost */
+/** @typedef {import("./positions.js").Position} Position */
+/** `costs`: the line has a cost. @typedef {{symbol: string | null, section: string | null, line: number, position?: Position | null, costs?: boolean}} Entry */
 /** @typedef {{line: number, text: string, reason: string}} Unread */
 
 /**
@@ -13,9 +15,9 @@ import { isSymbol } from "./symbols.js";
  * @property {Arrangement} list as it would be
  * @property {string[]} added
  * @property {string[]} there on the list already; they stay where they are
+ * @property {Record<string, Position>} positions that are set, of symbols that were there as well
  * @property {string[]} left no room for these
  * @property {Unread[]} unread
- * @property {boolean} held quantities or costs were read, which a list does not keep
  */
 
 /**
@@ -29,11 +31,12 @@ export function readAnswer(body) {
   return {
     entries: list(entries)
       .filter(({ symbol, section }) => (symbol === null ? typeof section === "string" : isSymbol(symbol)))
-      .map(({ symbol, section, line, quantity, cost }) => ({
+      .map(({ symbol, section, line, quantity, cost, currency }) => ({
         symbol,
         section: typeof section === "string" ? section : null,
         line,
-        held: typeof quantity === "string" || typeof cost === "string",
+        position: symbol === null ? null : (readPositions({ [symbol]: { quantity, cost, currency } })[symbol] ?? null),
+        costs: typeof cost === "string",
       })),
     unread: list(unread).filter(({ text, reason }) => typeof text === "string" && typeof reason === "string"),
   };
@@ -44,16 +47,25 @@ export function readAnswer(body) {
  * @param {readonly Entry[]} entries
  * @param {readonly Unread[]} unread
  * @param {number} most symbols that the list can hold
+ * @param {boolean} [holds] whether the list takes positions
  * @returns {Plan}
  */
-export function planOf(before, entries, unread, most) {
+export function planOf(before, entries, unread, most, holds = false) {
   const known = new Set(before.symbols);
   const added = /** @type {Set<string>} */ (new Set());
   const there = /** @type {Set<string>} */ (new Set());
   const left = /** @type {Set<string>} */ (new Set());
   const sections = before.sections.map((section) => ({ ...section, symbols: [...section.symbols] }));
   const refused = [...unread];
-  for (const { symbol, section, line } of entries) {
+  const positions = /** @type {Record<string, Position>} */ ({});
+  const full = (/** @type {string} */ symbol) => !known.has(symbol) && !added.has(symbol) && before.symbols.length + added.size >= most;
+  for (const { symbol, section, line, position = null, costs = false } of entries) {
+    if (symbol !== null && !full(symbol)) {
+      if (position === null && costs) refused.push({ line, text: symbol, reason: "a cost without a quantity is no position" });
+      else if (position !== null && symbol in positions) refused.push({ line, text: symbol, reason: "a symbol has one position: that of its first line is taken" });
+      else if (position !== null && !holds) refused.push({ line, text: symbol, reason: "its quantity is kept only in a list that has a name" });
+      else if (position !== null) positions[symbol] = position;
+    }
     if (symbol !== null && added.has(symbol)) continue;
     if (symbol !== null && known.has(symbol)) {
       there.add(symbol);
@@ -77,19 +89,21 @@ export function planOf(before, entries, unread, most) {
     home?.symbols.push(symbol);
   }
   const list = arranged([...before.symbols, ...added], sections);
-  return { list, added: [...added], there: [...there], left: [...left], unread: refused, held: entries.some(({ held }) => held === true) };
+  return { list, added: [...added], there: [...there], positions, left: [...left], unread: refused };
 }
 
 /**
  * @param {Plan} plan
  * @returns {string}
  */
-export function sentenceOf({ added, there, left, unread, held }) {
+export function sentenceOf({ added, there, positions, left, unread }) {
   const parts = [`${count(added.length, "symbol")} would be added`];
   if (there.length > 0) parts.push(`${there.length} ${there.length === 1 ? "is" : "are"} on the list already`);
+  const held = Object.keys(positions).length;
+  if (held > 0) parts.push(`${count(held, "position")} set`);
   if (left.length > 0) parts.push(`${left.length} ${left.length === 1 ? "finds" : "find"} no room`);
   if (unread.length > 0) parts.push(`${unread.length} not understood`);
-  return `${parts.join(", ")}.${held ? " Quantities and costs are not kept yet." : ""}`;
+  return `${parts.join(", ")}.`;
 }
 
 /**

@@ -7,7 +7,7 @@ import { storageKey } from "./address.js";
 import { arranged, isSame } from "./arrangement.js";
 import { DeletedRows } from "./deleted-rows.js";
 import { must, setText } from "./dom.js";
-import { ListBook, readNamed } from "./list-book.js";
+import { ListBook, MOST_POSITIONS, readNamed } from "./list-book.js";
 import { ListForm } from "./list-form.js";
 import { listInAddress, showInAddress } from "./list-address.js";
 import { noteOf } from "./list-note.js";
@@ -33,7 +33,7 @@ const RETRY_MS = 5_000;
  * @typedef {object} Options
  * @property {import("./storage.js").Memory} memory that all windows share
  * @property {import("./storage.js").Memory} session that is this window's
- * @property {() => void} onShow another list is to be shown, or the same in another order: `arrangement`
+ * @property {() => void} onShow another list is to be shown, or the same in another order or with other positions
  * @property {(undoable: Undoable) => void} onDeleted
  * @property {(text: string) => void} announce
  */
@@ -119,6 +119,20 @@ export class Lists {
     return this.arrangement.symbols;
   }
 
+  /** What is held of its symbols; nothing in this browser's own. @returns {import("./positions.js").Positions} */
+  get positions() {
+    return this.#book.active?.positions ?? {};
+  }
+
+  /** @param {import("./positions.js").PositionChanges} changes those that are not named stay */
+  hold(changes) {
+    if (this.#book.active === null) return;
+    this.#refresh();
+    this.#book.hold(changes);
+    this.#keep();
+    this.#soon(SAVE_MS);
+  }
+
   /** Which list is chosen; no id for this browser's. */
   get chosen() {
     return { id: this.#book.chosen, name: this.#book.active?.name ?? "Watch list" };
@@ -198,6 +212,7 @@ export class Lists {
         return answer;
       }
       this.#tell(answer.body);
+      if (Object.keys(change.positions ?? {}).length === MOST_POSITIONS) this.#soon(SAVE_MS);
     }
     return null;
   }
@@ -209,7 +224,7 @@ export class Lists {
     if (!answer.ok) return answer;
     const most = /** @type {any} */ (answer.body)?.limits?.symbols;
     if (typeof most === "number") this.#most = most;
-    const before = this.arrangement;
+    const before = this.#seen();
     this.#refresh();
     // Older than a list that was made, changed or deleted meanwhile: it would be gone, or back.
     if (this.#book.news !== news) return this.#read();
@@ -219,20 +234,29 @@ export class Lists {
     this.#noteGone(active);
     this.#paint();
     if (this.#addressed !== null) this.#take(this.#addressed);
-    else if (!isSame(this.arrangement, before)) this.#options.onShow();
+    else this.#showUnless(before);
     return null;
+  }
+
+  #seen() {
+    return { list: this.arrangement, positions: JSON.stringify(this.positions) };
+  }
+
+  /** @param {{list: Arrangement, positions: string}} seen */
+  #showUnless({ list, positions }) {
+    if (!isSame(this.arrangement, list) || JSON.stringify(this.positions) !== positions) this.#options.onShow();
   }
 
   /** @param {unknown} body of an answer that tells one list */
   #tell(body) {
     const named = readNamed(body);
     if (named === null) return null;
-    const before = this.arrangement;
+    const before = this.#seen();
     this.#refresh();
     this.#book.told(named);
     this.#keep();
     this.#paint();
-    if (!isSame(this.arrangement, before)) this.#options.onShow();
+    this.#showUnless(before);
     return named;
   }
 

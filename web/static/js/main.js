@@ -18,6 +18,9 @@ import { LISTS_KEY, Lists } from "./lists.js";
 import { LivePage } from "./live-page.js";
 import { Offers } from "./offers.js";
 import { started } from "./page.js";
+import { POSITION_COLUMNS, positionColumns } from "./position-columns.js";
+import { PositionDialog } from "./position-dialog.js";
+import { PositionSums } from "./position-sums.js";
 import { ownColumns, toldColumns } from "./quote-columns.js";
 import { takeRow } from "./row-memory.js";
 import { nextSorting, sorted, sortingNow } from "./sort.js";
@@ -89,7 +92,7 @@ const { store, subscriber } = page;
 let seconds = 0;
 
 const columns = new Columns(memory, COLUMNS_KEY);
-for (const column of [...ownColumns(store), ...toldColumns()]) columns.add(column);
+for (const column of [...ownColumns(store), ...toldColumns(), ...positionColumns(() => lists.positions)]) columns.add(column);
 
 const known = new KnownSymbols(() => {
   offers.show(known.current.symbols);
@@ -122,6 +125,7 @@ const watchlist = new Watchlist({
   onDrop: (drop) => arranging.drop(drop),
   whyUnmovable: () => arranging.whyUnmovable(),
   onFold: (name) => arranging.fold(name),
+  onPosition: (symbol) => positionDialog.open(symbol),
   onRenameSection: (name) => arranging.rename(name),
   onRemoveSection: (name) => arranging.remove(name),
   onPainted: () => setText(summary, summarise()),
@@ -153,12 +157,31 @@ const lists = new Lists({
   announce: (text) => page.say(text),
 });
 
+const positionDialog = new PositionDialog({
+  symbols: () => lists.symbols,
+  positions: () => lists.positions,
+  current: () => watchlist.current,
+  currencyOf: (symbol) => store.entry(symbol)?.quote?.currency ?? null,
+  whyNot: () => (lists.chosen.id === null ? "Positions are kept in lists that have a name: make one by “New list”." : null),
+  onSaved: (symbol, position) => {
+    lists.hold({ [symbol]: position });
+    showPositions();
+    page.say(position === null ? `${symbol}: no position any more.` : `${symbol}: position saved.`);
+  },
+  focus: (symbol) => watchlist.focus(symbol),
+  tell: (text) => lists.tell(text),
+});
+const positionSums = new PositionSums();
+let hadPositions = false;
+
 new ListFiles({
   list: () => lists.arrangement,
+  positions: () => lists.positions,
   what: () => lists.chosen,
   most: () => lists.most,
-  onImported: (list) => {
+  onImported: (list, positions) => {
     lists.edited(list);
+    lists.hold(positions);
     show(lists.arrangement);
   },
   tell: (text) => page.say(text),
@@ -221,6 +244,7 @@ function watch(symbols) {
 function unwatch(symbol) {
   const next = watchlist.neighbour(symbol);
   const section = sectionOf(lists.arrangement, symbol);
+  const position = lists.positions[symbol];
   const removed = store.remove(symbol);
   if (removed === null) return;
   listChanged();
@@ -232,6 +256,8 @@ function unwatch(symbol) {
       store.restore(symbol, removed);
       const sections = lists.arrangement.sections.map((one) => (one.name === section ? { ...one, symbols: [...one.symbols, symbol] } : one));
       lists.edited(arranged(store.symbols, sections));
+      if (position !== undefined) lists.hold({ [symbol]: position });
+      showPositions();
     },
     ofRow: true,
   });
@@ -242,7 +268,21 @@ function listChanged() {
   lists.edited({ symbols: [...store.symbols], sections: lists.arrangement.sections });
   store.reorder(lists.symbols);
   arrange();
+  showPositions();
   page.paintSoon();
+}
+
+/** They are others now, of this list or another. */
+function showPositions() {
+  const some = Object.keys(lists.positions).length > 0;
+  columns.want(POSITION_COLUMNS, some);
+  if (some || hadPositions) columns.changed(store.symbols);
+  hadPositions = some;
+  paintSums();
+}
+
+function paintSums() {
+  positionSums.paint(lists.positions, (symbol) => store.entry(symbol)?.quote ?? null);
 }
 
 /**
@@ -258,6 +298,7 @@ function show({ symbols }) {
   subscriber.unsubscribe(gone);
   subscriber.subscribe(added);
   arrange();
+  showPositions();
   page.paintSoon();
 }
 
@@ -292,6 +333,7 @@ function arrange() {
 /** @param {View} view */
 function paint({ feed, now }) {
   watchlist.tick(feed, now);
+  paintSums();
   const { head, sentence } = describeBases(store.symbols.map((symbol) => store.entry(symbol)?.quote ?? null));
   setText(sinceHead, head === "" ? "" : ` ${head}`);
   setText(bases, sentence);
@@ -336,6 +378,7 @@ store.add(lists.symbols);
 showDensity();
 showSorting();
 arrange();
+showPositions();
 const row = takeRow();
 // An address with a name in it says itself where the focus goes.
 if (row !== null && location.hash === "") watchlist.focus(row);

@@ -27,6 +27,7 @@ import { TableColumns } from "./table-columns.js";
  * @property {(drop: Drop) => void} onDrop something was dragged to another place
  * @property {() => string | null} whyUnmovable null where rows can be moved
  * @property {(name: string) => void} onFold
+ * @property {(symbol: string) => void} onPosition somebody wants to say what is held
  * @property {(name: string) => void} onRenameSection
  * @property {(name: string) => void} onRemoveSection
  * @property {() => void} onPainted prices were painted, in this very frame
@@ -370,8 +371,8 @@ export class Watchlist {
         else this.#options.onFold(row.section.name);
         break;
       case "F2":
-        if (row instanceof Row) return;
-        this.#options.onRenameSection(row.section.name);
+        if (row instanceof Row) this.#options.onPosition(row.symbol);
+        else this.#options.onRenameSection(row.section.name);
         break;
       case "Escape":
         this.#options.onLeave();

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 
 import { ListBook } from "../../../../web/static/js/list-book.js";
 
-const named = (id, name, ...symbols) => ({ id, name, symbols, sections: [] });
+const named = (id, name, ...symbols) => ({ id, name, symbols, sections: [], positions: {} });
 const loose = (...symbols) => ({ symbols, sections: [] });
 const reopened = (book) => new ListBook(JSON.stringify(book.toText()));
 

@@ -33,14 +33,6 @@ describe("an import", () => {
     assert.deepEqual(plan.unread.map(({ text }) => text), ["S50", "S51"]);
   });
 
-  it("says that quantities and costs are not kept", () => {
-    const line = { line: 2, symbol: "F", section: null, quantity: null, cost: null };
-    const said = (more) => sentenceOf(planOf(list, readAnswer({ entries: [{ ...line, ...more }], unread: [] }).entries, [], 10));
-    assert.equal(said({}), "1 symbol would be added.");
-    assert.equal(said({ quantity: "10" }), "1 symbol would be added. Quantities and costs are not kept yet.");
-    assert.equal(said({ cost: "3.5" }), "1 symbol would be added. Quantities and costs are not kept yet.");
-  });
-
   it("is read from anything", () => {
     for (const odd of [null, 7, {}, { entries: 7, unread: [null, 7, {}] }, { entries: [{}, { line: 1, symbol: 7 }, { line: 1, symbol: null, section: null }] }]) {
       assert.deepEqual(readAnswer(odd), { entries: [], unread: [] });

@@ -247,6 +247,8 @@ def sides(schema: Node) -> tuple[list[str], list[str]]:
             return [str(most)], [str(least - 1), str(most + 1), "1.5", "x"]
         case {"format": "date-time"}:
             return [], ["yesterday", "2026-01-01T00:00:00"]
+        case {"minLength": least, "maxLength": most}:
+            return ["x" * least, "x" * most], ["x" * (least - 1), "x" * (most + 1)]
         case {"examples": [*values]}:
             return [str(value) for value in values], ["!!", ""]
         case _:

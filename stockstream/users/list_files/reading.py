@@ -37,6 +37,9 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+MOST_ABOVE = 5
+"""Lines with a title, a date and the like, which some programs write above a table."""
+_DELIMITER_TOLD = re.compile(r"sep=.", re.IGNORECASE)
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 _GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})*")
 HEAD = ("symbol", "section", "quantity", "cost", "currency")
@@ -107,17 +110,24 @@ def read_list(data: bytes, listed: Listed) -> ReadList:
     lines = text.split("\n")
     if len(lines) > MOST_LINES or text.count(",") > 40 * MOST_LINES:
         raise NotReadable(f"at most {MOST_LINES:,} lines, and this has {len(lines):,}")
+    above: list[Unread] = []
     for at, line in enumerate(lines):
         if line.strip() == "":
             continue
         for delimiter in _DELIMITERS:
             head = _head(line, delimiter)
             columns = _columns(head)
-            if "symbol" in columns and (len(head) > 1 or delimiter == ","):
+            # A line above a table may be anything, so below one a single word is no head.
+            if "symbol" in columns and (len(head) > 1 or (delimiter == "," and not above)):
                 rest = "\n".join(lines[at + 1 :])
                 ours = tuple(head) == HEAD
-                return _read_csv(rest, at + 2, delimiter, columns, None if ours else listed)
-        break
+                found = _read_csv(rest, at + 2, delimiter, columns, None if ours else listed)
+                return ReadList(found.kind, found.entries, above + found.unread)
+        if _DELIMITER_TOLD.fullmatch(line.strip()):
+            continue  # to programs of tables, by themselves
+        above.append(Unread(at + 1, line[:LONGEST_SHOWN], "it stands above the table"))
+        if len(above) > MOST_ABOVE:
+            break
     return _read_text(lines, listed)
 
 

@@ -27,6 +27,7 @@ from stockstream.users.list_files.writing import as_csv, as_text, cell
 from stockstream.users.sections import Section, grouped
 
 NOTHING = Listed()
+ABOVE = "it stands above the table"
 LISTED = Listed(
     {
         "AAPL": "NASDAQ",
@@ -62,6 +63,24 @@ NUMBERS = st.decimals(-(10**9), 10**9, places=8, allow_nan=False).map(plain)
 def symbols(text: str | bytes, listed: Listed = NOTHING) -> list[tuple[str | None, str | None]]:
     data = text.encode() if isinstance(text, str) else text
     return [(entry.symbol, entry.section) for entry in read_list(data, listed).entries]
+
+
+@pytest.mark.parametrize(
+    ("above", "unread"),
+    [
+        ("sep=;\n", []),
+        ("My list\n\n", [Unread(1, "My list", "it stands above the table")]),
+        (
+            "\nExported;30.11.2026\nSEP=;\n",
+            [Unread(2, "Exported;30.11.2026", "it stands above the table")],
+        ),
+    ],
+)
+def test_lines_above_a_table_are_no_symbols(above: str, unread: list[Unread]) -> None:
+    """As programs of tables and brokers write them."""
+    read = read_list(f"{above}Symbol;Shares\nAAPL;1,5\n".encode(), NOTHING)
+    assert (read.kind, read.unread) == ("csv", unread)
+    assert [(one.symbol, one.quantity) for one in read.entries] == [("AAPL", "1.5")]
 
 
 @given(LISTS, st.data())

@@ -84,7 +84,8 @@ def mapped(text: str, listed: Listed) -> Symbol:
     """
     if any(sign in text for sign in "*+()") or ("/" in text and ":" in text):
         raise Unmapped("a calculation with symbols, not a symbol")
-    if text.replace(".", "", 1).replace(",", "", 1).lstrip("-").isdecimal():
+    # Also as we write it: `/0` would be `-0`.
+    if any(_is_number(form) for form in (text, text.strip().replace("/", "-"))):
         raise Unmapped("a number; write the exchange before a symbol of digits, as TSE:7203")
     symbol = read_symbol(text)
     exchange, _, name = symbol.rpartition(":")
@@ -106,6 +107,10 @@ def mapped(text: str, listed: Listed) -> Symbol:
     if len(forms) > 1 and exchange not in PLAIN:
         raise Unmapped(f"it may be {' or '.join(forms)}; write which")
     return Symbol(next(iter(forms)))
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).replace(",", "", 1).lstrip("-").isdecimal()
 
 
 def read_symbol(text: str) -> Symbol:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 Figures = tuple[str, str | None, str | None]
 """Quantity, cost of one, and its currency."""
 _NONE: Mapping[str, Figures] = {}
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 def as_csv(
@@ -31,8 +29,8 @@ def as_csv(
     writer.writerow(HEAD)
 
     def write(symbol: str, section: str) -> None:
-        row = (symbol, section, *(value or "" for value in figures.get(symbol, ("", "", ""))))
-        writer.writerow([cell(value) for value in row])
+        numbers = (value or "" for value in figures.get(symbol, ("", "", "")))
+        writer.writerow([cell(symbol), cell(section), *numbers])
 
     for symbol in _loose(symbols, sections):
         write(symbol, "")
@@ -53,7 +51,7 @@ def as_text(symbols: Sequence[str], sections: Sequence[Section], listed: Listed)
 
 def cell(text: str) -> str:
     """A text that is no formula; `bare_cell` of the reader undoes it."""
-    if text.lstrip("'").startswith(FORMULA_SIGNS) and not _NUMBER.fullmatch(text):
+    if text.lstrip("'").startswith(FORMULA_SIGNS):
         return f"'{text}"
     return text
 

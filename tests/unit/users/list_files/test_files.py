@@ -130,10 +130,16 @@ def test_what_is_written_as_text_is_read_as_the_same(
 
 @given(NAMES)
 def test_no_cell_is_a_formula(text: str) -> None:
-    """`=cmd`, `+1+1`, `-1+1`, `@SUM`: all of them are texts; a number stays one."""
+    """`=cmd`, `+1+1`, `-1+1`, `@SUM`: all of them are texts, and a section named -5 is one, too."""
     assert not cell(text).startswith(FORMULA_SIGNS)
-    assert cell("-12.5") == "-12.5"
+    assert as_csv(["A"], [], {"A": ("-12.5", "1", None)}).splitlines()[1] == "A,,-12.5,1,"
     assert cell("=cmd|' /C calc'!A0") == "'=cmd|' /C calc'!A0"
+
+
+def test_a_number_is_no_symbol_however_it_is_written() -> None:
+    for text in ("5", "-1.5", "1,5", "/0", " /0", "//7"):
+        with pytest.raises(Unmapped, match="a number"):
+            mapped(text, NOTHING)
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))

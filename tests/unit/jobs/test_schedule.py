@@ -122,7 +122,7 @@ def test_a_clock_that_jumps_neither_stops_a_job_nor_has_it_run_all_the_time(
     for before, after in pairwise([0.0, *runs, total]):
         assert after - before <= schedule.longest + 901
     for before, after in pairwise(runs):
-        assert after - before >= schedule.shortest
+        assert after - before >= schedule.shortest - 1e-6  # of floats that were added
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ OWN_ADDRESSES = frozenset(
         "metrics",
         "openapi.json",
         "s",
+        "shared",
         "static",
         "ws",
     }

@@ -32,7 +32,7 @@ from web.answers import json_answer
 from web.api.bodies import InvalidFieldError, read_body
 from web.api.errors import MOVE_ERRORS, NEW_ERRORS, READ_ERRORS
 from web.api.openapi import documented
-from web.api.rows import LARGEST_ID, ROW, ask_row
+from web.api.rows import ROW, ask_row
 from web.asking import DATABASE_ERRORS, ask_database
 from web.parameters import Parameter
 from web.users.access import admit_user, current_user, require_new_row_allowed
@@ -82,11 +82,20 @@ class SharesAnswer(msgspec.Struct, frozen=True):
     limits: ShareLimits = ShareLimits()
 
 
+LARGEST_WHOLE = 2**53
+"""So far every whole number is one of JSON's to all programs (RFC 8259, section 6)."""
+
+
+def _whole(most: int) -> Meta:
+    """A whole number, which JSON may write as 21.0."""
+    return Meta(extra_json_schema={"type": "integer", "minimum": 1, "maximum": most})
+
+
 class NewShare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of POST: which list, and for how many days; without them, until it is ended."""
 
-    watchlist: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": LARGEST_ID})]
-    days: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": MOST_DAYS})] | None = None
+    watchlist: Annotated[float, _whole(LARGEST_WHOLE)]
+    days: Annotated[float, _whole(MOST_DAYS)] | None = None
 
 
 class MadeShare(ShareItem, frozen=True):
@@ -148,16 +157,17 @@ def shares_api(parts: Parts) -> Blueprint:
         """
         given = await read_body(NewShare)
         wrong = {}
-        if not 0 < given.watchlist <= LARGEST_ID:
+        number, days = given.watchlist, given.days
+        if not (number.is_integer() and 0 < number <= LARGEST_WHOLE):
             wrong["watchlist"] = "the `id` of a list"
-        if given.days is not None and not 0 < given.days <= MOST_DAYS:
+        if days is not None and not (days.is_integer() and 0 < days <= MOST_DAYS):
             wrong["days"] = f"1 to {MOST_DAYS}, or none"
         if wrong:
             raise InvalidFieldError(wrong)
         require_new_row_allowed()
         token = new_token()
-        expires = None if given.days is None else now() + given.days * DAY_MS
-        wanted = WantedShare(given.watchlist, hash_of(token), expires)
+        expires = None if days is None else now() + int(days) * DAY_MS
+        wanted = WantedShare(int(number), hash_of(token), expires)
         share = await ask_row(database, CreateRow(SHARES, current_user(), wanted))
         made = MadeShare(**msgspec.structs.asdict(_item(share)), token=token)
         return json_answer(made, status=201)

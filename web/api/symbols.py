@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from web.parts import Parts
 
 LONGEST_QUESTION = 64
+QUESTION_PATTERN = (
+    r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+)
+"""Not blanks alone, and no control characters; as JSON Schema writes it, and Python."""
 MOST_FOUND = 50
 FRESH_SECONDS = 60.0
 """Names seldom change; a new symbol is found at once."""
@@ -105,16 +109,19 @@ def _question() -> Parameter[str | None]:
         text = once(given)
         if text is None:
             return None
-        if not text.strip() or len(text) > LONGEST_QUESTION:
+        if len(text) > LONGEST_QUESTION or re.fullmatch(QUESTION_PATTERN, text) is None:
             raise Wrong(f"1 to {LONGEST_QUESTION} characters, not all of them blanks")
-        if any(unicodedata.category(letter) in {"Cc", "Cs", "Co", "Cn"} for letter in text):
-            raise Wrong("letters, digits and signs that can be printed")
         return text
 
     return Parameter(
         "q",
         "Only the best for this: the beginning of a symbol, or of each of some words of a name.",
-        {"type": "string", "minLength": 1, "maxLength": LONGEST_QUESTION},
+        {
+            "type": "string",
+            "pattern": QUESTION_PATTERN,
+            "minLength": 1,
+            "maxLength": LONGEST_QUESTION,
+        },
         read,
     )
 

@@ -103,7 +103,11 @@ async def test_the_documentation_names_every_family_as_it_is_told(nursery: trio.
     nats: NatsServer = await nursery.start(run_nats_server, "token")
     async with (
         running_tree(
-            stock_api_url="sim://?symbols=6&interval=0.05&seed=7", cluster_nats_url=nats.url
+            stock_api_url="sim://?symbols=6&interval=0.05&seed=7",
+            cluster_nats_url=nats.url,
+            smtp_url="smtp://127.0.0.1:1",
+            mail_from="alerts@example.com",
+            public_url="http://localhost",
         ) as tree,
         connected(tree.websocket_url, nursery) as me,
     ):

@@ -35,11 +35,12 @@ EMPTY = {
     "stockstream_feed_troubles_total": "the provider tells nothing wrong",
     "stockstream_stream_connections": "no provider pushes",
     "stockstream_stream_reconnects_total": "no provider pushes",
-    "stockstream_backup_made_timestamp_seconds": "there is no backup",
+    "stockstream_backup_last_success_timestamp_seconds": "there is no backup",
     "stockstream_history_replica_asked": "there is no replica",
     "stockstream_history_replica_lag_seconds": "there is no replica",
     "stockstream_cluster_clock_ahead_seconds": "there is no other node",
     "stockstream_credentials_known": "nobody has logged in",
+    "stockstream_log_archive_up": "the database's log is not kept here",
 }
 """Families without a sample on a node that is well and the only one of its cluster, and why."""
 
@@ -111,6 +112,9 @@ async def test_every_dashboard_and_every_rule_asks_for_what_a_node_tells(
             data_directory=cluster,
             database_url=None,
             cluster_nats_url=nats.url,
+            smtp_url="smtp://127.0.0.1:1",
+            mail_from="alerts@example.com",
+            public_url="http://localhost",
         ) as tree,
         connected(tree.websocket_url, nursery) as me,
     ):

@@ -131,6 +131,7 @@ async def test_every_address_of_the_server_is_known_to_the_settings(
         return made[-1]
 
     monkeypatch.setattr(web.actor, "create_app", kept)
-    async with running_tree():
+    mail = {"smtp_url": "smtp://127.0.0.1:1", "mail_from": "a@example.com"}
+    async with running_tree(**mail, public_url="http://localhost"):
         rules = [rule.rule for rule in made[-1].url_map.iter_rules()]
     assert {rule.split("/")[1] for rule in rules} - {""} | {"ws"} == OWN_ADDRESSES

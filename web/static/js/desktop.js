@@ -129,6 +129,7 @@ export class Desktop {
    */
   async #once(what, act) {
     if (navigator.locks === undefined) return act(); // the tag of a notification still has it replace the other
+    if (!(await locksWork())) return act();
     await navigator.locks.request(`${SHOWN_KEY} ${what}`, { ifAvailable: true }, async (lock) => {
       if (lock === null) return;
       const shown = readTexts(this.#memory.load(SHOWN_KEY));
@@ -177,7 +178,8 @@ export class Desktop {
     this.#unseen();
     if (document.hidden) return;
     const over = new Promise((/** @type {(value?: unknown) => void} */ resolve) => (this.#unseen = resolve));
-    void navigator.locks?.request(SEEN_LOCK, { mode: "shared" }, () => over);
+    // Where cookies are off, Firefox refuses locks: then this page speaks for itself.
+    void navigator.locks?.request(SEEN_LOCK, { mode: "shared" }, () => over).catch(() => {});
   }
 
   #pressed() {
@@ -187,7 +189,17 @@ export class Desktop {
 
 /** Whether somebody sees a page of ours in this browser. */
 async function isSeen() {
-  if (navigator.locks === undefined) return !document.hidden;
+  if (navigator.locks === undefined || !(await locksWork())) return !document.hidden;
   const { held = [] } = await navigator.locks.query();
   return held.some(({ name }) => name === SEEN_LOCK);
+}
+
+/** Whether pages of ours may have locks: not in Firefox where cookies are off. */
+async function locksWork() {
+  try {
+    await navigator.locks.query();
+    return true;
+  } catch {
+    return false;
+  }
 }

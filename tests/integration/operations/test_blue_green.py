@@ -97,12 +97,13 @@ class Haproxy:
     def sends_new_clients_to(self, one: str, other: str) -> None:
         """As steps 2 and 3 of the page."""
         assert not self.says(f"set server stockstream/{one} state ready").strip()
-        until(f"the proxy has seen {one}", lambda: self._status(one).startswith("UP"))
+        until(f"the proxy has seen {one}", lambda: self.sees(one))
         assert not self.says(f"set server stockstream/{other} state drain").strip()
 
-    def _status(self, server: str) -> str:
+    def sees(self, server: str) -> bool:
+        """Whether it would send clients there: it looks once a second only."""
         rows = csv.DictReader(self.says("show stat").removeprefix("# ").splitlines())
-        return next(row["status"] for row in rows if row["svname"] == server)
+        return any(row["svname"] == server and row["status"].startswith("UP") for row in rows)
 
 
 @contextmanager
@@ -137,6 +138,7 @@ def load(url: str, folder: Path) -> Iterator[Callable[[], dict[str, Any]]]:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        assert process.stdout is not None
 
         def end() -> dict[str, Any]:
             process.send_signal(signal.SIGINT)
@@ -148,7 +150,8 @@ def load(url: str, folder: Path) -> Iterator[Callable[[], dict[str, Any]]]:
         try:
             yield end
         finally:
-            if process.poll() is None:  # what it has seen says why the test failed
+            # What it has seen says why the test failed, also when it ended by itself.
+            if not process.stdout.closed:
                 process.send_signal(signal.SIGINT)
                 sys.stdout.write("\n".join(process.communicate(timeout=30)))
 
@@ -231,7 +234,7 @@ def test_green_takes_over_and_blue_takes_over_again(
         for program in (nats, stub, blue):
             stack.enter_context(running(program))
         proxy = stack.enter_context(haproxy(blue, green, tmp_path / "proxy"))
-        until("blue is open", lambda: is_open(blue))
+        until("blue is open, and the proxy knows", lambda: is_open(blue) and proxy.sees("blue"))
         end = stack.enter_context(load(proxy.url, tmp_path / "proxy"))
         until("all clients are at blue", lambda: clients_of(blue) == CLIENTS)
 

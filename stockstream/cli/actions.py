@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from cyclopts import App, Parameter
 
 from stockstream.chaos.quantities import parse_duration
-from stockstream.cli.admin_client import AdminClient
 from stockstream.cli.printing import print_document
+from stockstream.cli.where import HERE, Where
 from stockstream.errors import UsageError
 from stockstream.statuses import DrainStatus
+
+T = TypeVar("T")
 
 PATH = "/admin/api/actions"
 SCHEMA_VERSION = 1
@@ -37,33 +38,6 @@ For example:
 """,
     help_format="markdown",
 )
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Where:
-    """Which server, and how to speak.
-
-    Parameters
-    ----------
-    url
-        Address of the server, else STOCKSTREAM_URL, else port PORT on this machine.
-    token
-        Its ADMIN_TOKEN or an API token, else STOCKSTREAM_TOKEN, else what DATA_DIRECTORY has.
-    as_json
-        Print JSON.
-    """
-
-    url: str | None = None
-    token: str | None = None
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
-
-    def client(self) -> AdminClient:
-        """The server to talk to."""
-        return AdminClient(self.url, self.token, seconds=LONGEST_SECONDS)
-
-
-_HERE = Where()
 
 
 class _Fetched(msgspec.Struct):
@@ -92,7 +66,7 @@ class _Ended(msgspec.Struct):
 
 
 @actions.command
-def fetch(upstream: str = "api", *, where: Where = _HERE) -> int:
+def fetch(upstream: str = "api", *, where: Where = HERE) -> int:
     """Ask a provider now, whatever its feed waits for, within what the provider allows.
 
     An open circuit breaker is asked to let it probe. A feed whose prices are pushed connects.
@@ -102,23 +76,27 @@ def fetch(upstream: str = "api", *, where: Where = _HERE) -> int:
     upstream
         The name of the feed, as `stockstream providers` has it.
     """
-    came = where.client().change("POST", f"{PATH}/fetch", _Fetched, {"upstream": upstream})
+    came = where.client(seconds=LONGEST_SECONDS).change(
+        "POST", f"{PATH}/fetch", _Fetched, {"upstream": upstream}
+    )
     return _tell(came, f"{came.upstream}: {came.detail}", ok=came.ok, where=where)
 
 
 @actions.command
-def reconnect(*, where: Where = _HERE) -> int:
+def reconnect(*, where: Where = HERE) -> int:
     """Drop all connections of the server to the database, and make new ones.
 
     Queries under way fail; prices wait in memory meanwhile.
     """
-    came = where.client().change("POST", f"{PATH}/reconnect", _Reconnected, {})
+    came = where.client(seconds=LONGEST_SECONDS).change(
+        "POST", f"{PATH}/reconnect", _Reconnected, {}
+    )
     there = f"{came.connections} are there" if came.ok else f"not connected: {came.reason}"
     return _tell(came, f"{came.cut} connections were cut, {there}", ok=came.ok, where=where)
 
 
 @actions.command
-def restart(path: str, *, reason: str = "", where: Where = _HERE) -> int:
+def restart(path: str, *, reason: str = "", where: Where = HERE) -> int:
     """Restart an actor, in order, with all that is under it.
 
     It cleans up, its supervisor starts it again, and its budget of restarts stays what it is.
@@ -132,7 +110,7 @@ def restart(path: str, *, reason: str = "", where: Where = _HERE) -> int:
         For the audit.
     """
     body = {"path": path, "reason": reason}
-    came = where.client().change("POST", f"{PATH}/restart", _Restarted, body)
+    came = _change(where, "POST", "restart", _Restarted, body)
     now = "" if came.generation is None else f", generation {came.generation}"
     return _tell(came, f"{came.path}: {came.detail}{now}", ok=came.ok, where=where)
 
@@ -143,7 +121,7 @@ def drain(
     share: float = 100.0,
     over: str = "30s",
     end: Annotated[bool, Parameter(negative=())] = False,
-    where: Where = _HERE,
+    where: Where = HERE,
 ) -> int:
     """Have clients leave, spread over a time; `--end` stops that, and lets new ones in again.
 
@@ -163,14 +141,20 @@ def drain(
         As 30s, 5m or 1h: an hour at most.
     """
     if end:
-        ended = where.client().change("DELETE", f"{PATH}/drain", _Ended)
+        ended = _change(where, "DELETE", "drain", _Ended)
         told = "no drain was under way" if ended.drain is None else _words(ended.drain)
         return _tell(ended, told, ok=True, where=where)
     if not 0 < share <= 100:
         raise UsageError(f"--share: {share:g} is not above 0 and at most 100 percent")
     body = {"share": share, "over_seconds": _seconds(over)}
-    status = where.client().change("POST", f"{PATH}/drain", DrainStatus, body)
+    status = where.client(seconds=LONGEST_SECONDS).change(
+        "POST", f"{PATH}/drain", DrainStatus, body
+    )
     return _tell(status, _words(status), ok=True, where=where)
+
+
+def _change(where: Where, method: str, action: str, kind: type[T], body: object = None) -> T:
+    return where.client(seconds=LONGEST_SECONDS).change(method, f"{PATH}/{action}", kind, body)
 
 
 def _words(status: DrainStatus) -> str:

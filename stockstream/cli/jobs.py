@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
@@ -14,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from stockstream.chaos.quantities import parse_duration
-from stockstream.cli.admin_client import AdminClient
 from stockstream.cli.printing import print_document, table_console
+from stockstream.cli.where import HERE, Where
 from stockstream.errors import StartError, UsageError
 from stockstream.quotes import iso_utc
 from stockstream.statuses import JobStatus
@@ -50,36 +49,9 @@ class _Document(msgspec.Struct):
     jobs: list[JobStatus]
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Where:
-    """Which server, and how to speak.
-
-    Parameters
-    ----------
-    url
-        Address of the server, else STOCKSTREAM_URL, else port PORT on this machine.
-    token
-        Its ADMIN_TOKEN or an API token, else STOCKSTREAM_TOKEN, else what DATA_DIRECTORY has.
-    as_json
-        Print JSON.
-    """
-
-    url: str | None = None
-    token: str | None = None
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
-
-    def client(self) -> AdminClient:
-        """The server to talk to."""
-        return AdminClient(self.url, self.token)
-
-
-_HERE = Where()
-
-
 @jobs.default
 @jobs.command(name="list")
-def show_all(*, where: Where = _HERE) -> int:
+def show_all(*, where: Where = HERE) -> int:
     """Show all jobs: when each ran last, how that went, and when it runs next."""
     rows = where.client().get(PATH, _Document).jobs
     if where.as_json:
@@ -90,7 +62,7 @@ def show_all(*, where: Where = _HERE) -> int:
 
 
 @jobs.command(name="show")
-def show_one(name: str, *, where: Where = _HERE) -> int:
+def show_one(name: str, *, where: Where = HERE) -> int:
     """Show all that is known of a job.
 
     Parameters
@@ -111,7 +83,7 @@ def run(
     name: str,
     *,
     wait: Annotated[str, Parameter(name="--wait")] = "10m",
-    where: Where = _HERE,
+    where: Where = HERE,
 ) -> int:
     """Have a job run now, on the node that is asked, and wait for its end.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
@@ -12,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from stockstream.chaos.quantities import parse_duration
-from stockstream.cli.admin_client import AdminClient
 from stockstream.cli.printing import print_document, table_console
+from stockstream.cli.where import HERE, Where
 from stockstream.errors import UsageError
 from stockstream.telemetry.log_levels import LONGEST_SECONDS, Level, LoggerRow
 
@@ -44,35 +43,8 @@ class _Document(msgspec.Struct):
     loggers: list[LoggerRow]
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Where:
-    """Which server, and how to speak.
-
-    Parameters
-    ----------
-    url
-        Address of the server, else STOCKSTREAM_URL, else port PORT on this machine.
-    token
-        Its ADMIN_TOKEN or an API token, else STOCKSTREAM_TOKEN, else what DATA_DIRECTORY has.
-    as_json
-        Print JSON.
-    """
-
-    url: str | None = None
-    token: str | None = None
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
-
-    def client(self) -> AdminClient:
-        """The server to talk to."""
-        return AdminClient(self.url, self.token)
-
-
-_HERE = Where()
-
-
 @logs.default
-def show(*, where: Where = _HERE) -> None:
+def show(*, where: Where = HERE) -> None:
     """Show all loggers, the level of each, and until when it is lent another one."""
     _tell(where.client().get(PATH, _Document).loggers, as_json=where.as_json)
 
@@ -83,7 +55,7 @@ def level(
     level: Level,
     *,
     seconds: Annotated[str, Parameter(name="--for")] = "10m",
-    where: Where = _HERE,
+    where: Where = HERE,
 ) -> None:
     """Have a logger write from a severity on, for a while.
 
@@ -102,7 +74,7 @@ def level(
 
 
 @logs.command
-def reset(name: str, *, where: Where = _HERE) -> None:
+def reset(name: str, *, where: Where = HERE) -> None:
     """Have a logger write what it did before, at once.
 
     Parameters

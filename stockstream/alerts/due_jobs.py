@@ -26,35 +26,27 @@ DEADLINE_SECONDS = 60.0
 
 def webhook_job() -> JobSpec:
     """Calls of webhooks."""
-    return JobSpec(
-        name="webhooks",
-        about="looks for calls of webhooks that are due, and tells how many wait",
-        schedule=Every(EVERY_SECONDS),
-        work=_count_calls,
-        deadline=DEADLINE_SECONDS,
-        retry=RETRY_SECONDS,
-        at_start=True,
-        wakes=Wakes(paths.WEBHOOKS, LookForCalls()),
+    return _look(
+        "webhooks", "calls of webhooks", CountCalls(), Wakes(paths.WEBHOOKS, LookForCalls())
     )
 
 
 def mail_job() -> JobSpec:
     """Letters."""
+    return _look("mail", "letters", CountLetters(), Wakes(paths.MAILER, LookForLetters()))
+
+
+def _look(name: str, what: str, count: CountCalls | CountLetters, wakes: Wakes) -> JobSpec:
+    async def work(database: ActorRef) -> Done:
+        return Done(str(await ask(database, count)), quiet=True)
+
     return JobSpec(
-        name="mail",
-        about="looks for letters that are due, and tells how many wait",
+        name=name,
+        about=f"looks for {what} that are due, and tells how many wait",
         schedule=Every(EVERY_SECONDS),
-        work=_count_letters,
+        work=work,
         deadline=DEADLINE_SECONDS,
         retry=RETRY_SECONDS,
         at_start=True,
-        wakes=Wakes(paths.MAILER, LookForLetters()),
+        wakes=wakes,
     )
-
-
-async def _count_calls(database: ActorRef) -> Done:
-    return Done(str(await ask(database, CountCalls())), quiet=True)
-
-
-async def _count_letters(database: ActorRef) -> Done:
-    return Done(str(await ask(database, CountLetters())), quiet=True)

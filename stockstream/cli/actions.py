@@ -8,8 +8,8 @@ from typing import Annotated, TypeVar
 import msgspec
 from cyclopts import App, Parameter
 
-from stockstream.chaos.quantities import parse_duration
 from stockstream.cli.printing import print_document
+from stockstream.cli.quantities import duration
 from stockstream.cli.where import HERE, Where
 from stockstream.errors import UsageError
 from stockstream.statuses import DrainStatus
@@ -165,10 +165,7 @@ def _words(status: DrainStatus) -> str:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"--over: {error}") from error
+    seconds = duration(text, "--over")
     if not 0 <= seconds <= LONGEST_DRAIN_SECONDS:
         raise UsageError(f"--over: {text!r} is not between 0 and an hour")
     return seconds

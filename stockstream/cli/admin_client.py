@@ -133,7 +133,7 @@ class AdminClient:
                 "ADMIN_TOKEN, or an API token, by --token or STOCKSTREAM_TOKEN"
             )
         if answer.status_code != httpx.codes.OK:
-            reason = _why(answer)
+            reason = reason_of(answer)
             text = f"{self._url}{path} answered {answer.status_code}: {reason.reason}"
             raise Refused(text, reason.code)
         try:
@@ -142,18 +142,20 @@ class AdminClient:
             raise StartError(f"{self._url} is no StockStream server: {error}") from error
 
 
-class _Reason(msgspec.Struct):
+class Reason(msgspec.Struct):
+    """Why a server refuses: in words, and its word for programs."""
+
     reason: str
     code: str | None = None
 
 
 class _Refusal(msgspec.Struct):
-    error: _Reason
+    error: Reason
 
 
-def _why(answer: httpx.Response) -> _Reason:
+def reason_of(answer: httpx.Response) -> Reason:
     """The server's own message, else the begin of the body."""
     try:
         return from_json(answer.content, _Refusal).error
     except msgspec.MsgspecError:
-        return _Reason(answer.text[:200])
+        return Reason(answer.text[:200])

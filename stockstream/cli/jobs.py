@@ -12,10 +12,10 @@ from cyclopts import App, Parameter
 from rich.table import Table
 from rich.text import Text
 
-from stockstream.chaos.quantities import parse_duration
 from stockstream.cli.printing import print_document, table_console
+from stockstream.cli.quantities import duration
 from stockstream.cli.where import HERE, Where
-from stockstream.errors import StartError, UsageError
+from stockstream.errors import StartError
 from stockstream.quotes import iso_utc
 from stockstream.statuses import JobStatus
 
@@ -94,7 +94,7 @@ def run(
     wait
         For how long, as 30s or 10m; 0 does not wait. The job goes on after that.
     """
-    seconds = _seconds(wait)
+    seconds = duration(wait, "--wait")
     client, path = where.client(), f"{PATH}/{quote(name, safe='')}"
     before = client.change("POST", f"{path}/run", JobStatus)
     row, give_up = before, time.monotonic() + seconds
@@ -112,13 +112,6 @@ def run(
     if seconds and not ended:
         raise StartError(f"{name} has not ended after {seconds:g} s; it goes on")
     return int(ended and row.outcome == "failed")
-
-
-def _seconds(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"--wait: {error}") from error
 
 
 def _show(rows: Sequence[JobStatus]) -> None:

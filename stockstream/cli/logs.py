@@ -10,8 +10,8 @@ from cyclopts import App, Parameter
 from rich.table import Table
 from rich.text import Text
 
-from stockstream.chaos.quantities import parse_duration
 from stockstream.cli.printing import print_document, table_console
+from stockstream.cli.quantities import duration
 from stockstream.cli.where import HERE, Where
 from stockstream.errors import UsageError
 from stockstream.telemetry.log_levels import LONGEST_SECONDS, Level, LoggerRow
@@ -87,10 +87,7 @@ def reset(name: str, *, where: Where = HERE) -> None:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"--for: {error}") from error
+    seconds = duration(text, "--for")
     if not 0 < seconds <= LONGEST_SECONDS:
         raise UsageError(f"--for: {text!r} is not above 0 and at most an hour")
     return seconds

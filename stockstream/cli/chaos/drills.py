@@ -38,12 +38,10 @@ from stockstream.cli.chaos.session import (
 )
 from stockstream.cli.chaos.values import (
     assignment,
-    duration,
     experiment_in,
-    positive_duration,
-    rate_of,
     seed_of,
 )
+from stockstream.cli.quantities import duration, positive_duration, rate_of
 from stockstream.environment import load
 
 if TYPE_CHECKING:

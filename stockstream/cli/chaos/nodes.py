@@ -18,7 +18,8 @@ from stockstream.cli.chaos.session import (
     parent_here,
     write_report,
 )
-from stockstream.cli.chaos.values import duration, positive_duration, seed_of
+from stockstream.cli.chaos.values import seed_of
+from stockstream.cli.quantities import duration, positive_duration
 
 
 async def nodes(

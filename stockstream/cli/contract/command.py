@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from stockstream import part_settings
-from stockstream.chaos.quantities import parse_duration
 from stockstream.cli.contract.asking import Asking
 from stockstream.cli.contract.judging import Verdict, judge
 from stockstream.cli.printing import print_document, table_console
+from stockstream.cli.quantities import positive_duration
 from stockstream.environment import load
 from stockstream.errors import StartError, UsageError
 from stockstream.market.providers import InvalidProviderUrl, InvalidProxy
@@ -76,7 +76,7 @@ async def contract(
         asking = Asking(url, part_settings.http(load().settings))
     except (InvalidProviderUrl, InvalidProxy) as error:
         raise UsageError(str(error)) from None
-    lasting, pause = _duration("--for", seconds), _duration("--every", every)
+    lasting, pause = positive_duration(seconds, "--for"), positive_duration(every, "--every")
     async with aclosing(asking):
         asked = await asking.ask(lasting, pause, _say)
     first = asked.whole[0]
@@ -97,16 +97,6 @@ async def contract(
     else:
         _print(checks, asked)
     return code
-
-
-def _duration(option: str, text: str) -> float:
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from error
-    if seconds <= 0:
-        raise UsageError(f"{option}: {text!r} is no time at all")
-    return seconds
 
 
 def _print(checks: Sequence[Check], asked: Asked) -> None:

@@ -14,12 +14,12 @@ import msgspec
 from cyclopts import Parameter, validators
 from rich.table import Table
 
-from stockstream.chaos.quantities import parse_duration, parse_rate
-from stockstream.cli.admin_client import server_url, token_of
+from stockstream.cli.admin_client import reason_of, server_url, token_of
 from stockstream.cli.load.plan import Plan
 from stockstream.cli.load.processes import measure, running, say
 from stockstream.cli.load.report import Wanted, lines, report
 from stockstream.cli.printing import print_document, table_console
+from stockstream.cli.quantities import positive_duration, rate_of
 from stockstream.cli.watch.nodes import Address, parse_address
 from stockstream.decoding import from_json
 from stockstream.errors import StartError, UsageError
@@ -107,9 +107,11 @@ async def load(
     shown = token or token_of("STOCKSTREAM_TOKEN") or ""
     urls = url or [server_url(None)]
     addresses = [parse_address(text, shown) for text in urls]
-    measured = _duration("--for", seconds)
-    wanted = Wanted(max_failed, _milliseconds("--max-p99", max_p99), _pause(max_pause))
-    churned, arriving = _churn(churn), _rate("--ramp", ramp)
+    measured = positive_duration(seconds, "--for")
+    wanted = Wanted(
+        max_failed, _milliseconds("--max-p99", max_p99), _milliseconds("--max-pause", max_pause)
+    )
+    churned, arriving = _churn(churn), rate_of(ramp, "--ramp")
     drawn = secrets.randbelow(2**32) if seed is None else seed
     number, names = _symbols(symbols)
     listed = names or await _listed(addresses[0], shown)
@@ -145,33 +147,12 @@ async def load(
 # What was asked for.
 
 
-def _duration(option: str, text: str) -> float:
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from error
-    if seconds <= 0:
-        raise UsageError(f"{option}: {text!r} is no time at all")
-    return seconds
-
-
 def _milliseconds(option: str, text: str | None) -> int | None:
-    return None if text is None else math.ceil(_duration(option, text) * 1000)
-
-
-def _pause(text: str | None) -> int | None:
-    return _milliseconds("--max-pause", text)
-
-
-def _rate(option: str, text: str) -> float:
-    try:
-        return parse_rate(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from error
+    return None if text is None else math.ceil(positive_duration(text, option) * 1000)
 
 
 def _churn(text: str) -> float:
-    return 0.0 if text.strip() in {"0", "0/s"} else _rate("--churn", text)
+    return 0.0 if text.strip() in {"0", "0/s"} else rate_of(text, "--churn")
 
 
 def _symbols(text: str) -> tuple[int | None, list[str]]:
@@ -199,14 +180,6 @@ class _Listed(msgspec.Struct):
     symbols: list[_Item]
 
 
-class _Reason(msgspec.Struct):
-    reason: str
-
-
-class _Refusal(msgspec.Struct):
-    error: _Reason
-
-
 async def _listed(address: Address, token: str) -> list[str]:
     """The symbols that the server knows.
 
@@ -228,7 +201,7 @@ async def _listed(address: Address, token: str) -> list[str]:
     if answer.status_code != httpx.codes.OK:
         wants_token = answer.status_code in {401, 403} and not token
         hint = "; give an API token by --token or STOCKSTREAM_TOKEN" if wants_token else ""
-        why = _why(answer) or answer.reason_phrase or "nothing more"
+        why = reason_of(answer).reason or answer.reason_phrase or "nothing more"
         raise StartError(f"{where} answered {answer.status_code}: {why}{hint}")
     try:
         listed = [item.symbol for item in from_json(answer.content, _Listed).symbols]
@@ -246,13 +219,6 @@ def _in_words(error: Exception) -> str:
     if isinstance(root, ssl.SSLError):
         return f"TLS: {tls_reason(root)}"
     return os_reason(root) or str(error) or type(root).__name__
-
-
-def _why(answer: httpx.Response) -> str:
-    try:
-        return from_json(answer.content, _Refusal).error.reason
-    except msgspec.MsgspecError:
-        return answer.text[:200]
 
 
 # The outcome.

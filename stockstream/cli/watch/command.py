@@ -15,8 +15,8 @@ import trio
 from cyclopts import Parameter, validators
 from rich.console import Console
 
-from stockstream.chaos.quantities import parse_duration
 from stockstream.cli.admin_client import server_url, token_of
+from stockstream.cli.quantities import positive_duration
 from stockstream.cli.watch.client import Client
 from stockstream.cli.watch.lines import Lines, error_line
 from stockstream.cli.watch.nodes import Itinerary, parse_address
@@ -93,7 +93,7 @@ async def watch(
         itinerary = Itinerary(named, random.random)
         client = Client(watching, itinerary, max_rate=max_rate)
         console = Console(highlight=False)
-        limit = _duration(seconds)
+        limit = math.inf if seconds is None else positive_duration(seconds, "--for")
         # Not rich's word for it: FORCE_COLOR makes that say yes to a pipe.
         if as_json or not sys.stdout.isatty() or console.is_dumb_terminal:
             lines = Lines(watching, count=count, as_json=as_json)
@@ -131,18 +131,6 @@ def _wanted(symbols: tuple[str, ...], *, every: bool, max_rate: float | None) ->
     for invalid in bad:
         watching.refuse(printable(invalid.given), invalid.code, invalid.reason)
     return watching
-
-
-def _duration(text: str | None) -> float:
-    if text is None:
-        return math.inf
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"--for: {error}") from error
-    if seconds <= 0:
-        raise UsageError(f"--for: {text!r} is no time at all")
-    return seconds
 
 
 async def _in_lines(client: Client, lines: Lines, writer: Writer, limit: float) -> int:

@@ -54,14 +54,17 @@ def drawing():
     return session_token, pause, nonce
 
 
-async def asking(url):
+async def asking(url, context):
     # ruleid: outgoing-http-takes-no-proxy-by-itself
     async with httpx.AsyncClient() as client:
         await client.get(url)
     # ruleid: outgoing-http-takes-no-proxy-by-itself
     httpx.request("GET", url)
-    # ok: outgoing-http-takes-no-proxy-by-itself
+    # ruleid: outgoing-http-trusts-what-the-machine-trusts
     async with httpx.AsyncClient(trust_env=False) as client:
+        await client.get(url)
+    # ok: outgoing-http-takes-no-proxy-by-itself, outgoing-http-trusts-what-the-machine-trusts
+    async with httpx.AsyncClient(verify=context, trust_env=False) as client:
         return await client.get(url)
 
 

@@ -10,6 +10,7 @@ import msgspec
 from stockstream.chaos.messages import ActiveFault, AuditRow, Experiment, Injection
 from stockstream.chaos.targets import BlastRadius, Target
 from stockstream.decoding import from_json
+from stockstream.http_client import tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,11 @@ class Node:
             headers["X-Chaos-Token"] = chaos_token
         # No proxy of the environment: it would be told the token, and the node would refuse it.
         self._client = httpx.AsyncClient(
-            base_url=self.url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False
+            base_url=self.url,
+            headers=headers,
+            timeout=TIMEOUT_SECONDS,
+            verify=tls_context(),
+            trust_env=False,
         )
 
     async def __aenter__(self) -> Self:

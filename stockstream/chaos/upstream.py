@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from stockstream.http_client import tls_context
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -46,7 +48,9 @@ async def set_switches(url: str, wanted: Mapping[str, Value]) -> bool:
         NoStub: nobody answers there as a stub of ours does.
     """
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            timeout=TIMEOUT_SECONDS, verify=tls_context(), trust_env=False
+        ) as client:
             if wanted:
                 answer = await client.put(f"{url}/__admin/outage", json=dict(wanted))
             else:

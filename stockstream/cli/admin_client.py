@@ -11,6 +11,7 @@ import msgspec
 from stockstream.decoding import from_json
 from stockstream.environment import NOT_MADE_YET, load
 from stockstream.errors import StartError
+from stockstream.http_client import tls_context
 from stockstream.secret_places import SecretPlaces
 from stockstream.server_file import running_server
 
@@ -119,6 +120,7 @@ class AdminClient:
                 content=content,
                 headers=self._headers,
                 timeout=self._seconds,
+                verify=tls_context(),
                 trust_env=False,  # a proxy of the environment would be shown the token
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -12,6 +12,7 @@ import httpx
 import structlog
 import trio
 
+from stockstream.http_client import tls_context
 from stockstream.messages import ReadSecrets
 from stockstream.nodes.node import KILLED_SECONDS, STOP_SECONDS, Leave
 from supervision import Actor, CallError, Shutdown, handles
@@ -153,7 +154,7 @@ class Launcher(Actor):
 
 async def _until_ready(url: str) -> None:
     """Ask a node for its health until it says that clients may be sent there."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(verify=tls_context(), trust_env=False) as client:
         while True:
             try:
                 answer = await client.get(f"{url}/health/ready")

@@ -13,6 +13,7 @@ import trio
 from stockstream.cluster.told import ClusterDocument
 from stockstream.decoding import from_json
 from stockstream.errors import ConfigurationError
+from stockstream.http_client import tls_context
 from stockstream.messages import ReadSecrets
 from supervision import Actor, handles
 
@@ -117,7 +118,9 @@ class Watching(Actor):
     async def _look(self) -> None:
         said: dict[int, ClusterDocument | None] = {}
         async with (
-            httpx.AsyncClient(trust_env=False, headers=self._headers) as client,
+            httpx.AsyncClient(
+                verify=tls_context(), trust_env=False, headers=self._headers
+            ) as client,
             trio.open_nursery() as nursery,
         ):
             for number, row in self._processes.rows.items():

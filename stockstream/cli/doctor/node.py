@@ -17,7 +17,7 @@ from stockstream.cli.doctor.findings import Finding, failed, info, ok, skipped, 
 from stockstream.cli.providers.status import Upstream
 from stockstream.decoding import from_json
 from stockstream.errors import StartError
-from stockstream.http_client import os_reason, root_cause
+from stockstream.http_client import os_reason, root_cause, tls_context
 from stockstream.market.providers.body import BodyRefused
 from stockstream.market.providers.fetcher import ACCEPT, read_body
 from stockstream.masks import without_secrets
@@ -125,7 +125,9 @@ async def ask_node(url: str, token: str | None, base_path: str, seconds: float) 
     """Look whether a server is there, and what it says of itself."""
     timeout, shown = httpx.Timeout(seconds), without_secrets(url)
     try:
-        client = httpx.AsyncClient(timeout=timeout, trust_env=False, base_url=url)
+        client = httpx.AsyncClient(
+            timeout=timeout, verify=tls_context(), trust_env=False, base_url=url
+        )
     except (httpx.InvalidURL, ValueError) as error:
         return Node(shown, trouble=f"that is no address: {error}")
     async with client:

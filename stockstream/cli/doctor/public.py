@@ -14,7 +14,7 @@ from stockstream.cli.doctor.findings import Finding, failed, ok, skipped, warnin
 from stockstream.cli.watch.connecting import Lost, connected
 from stockstream.cli.watch.nodes import parse_address
 from stockstream.error_groups import first_of
-from stockstream.http_client import os_reason, over_tls, root_cause, tls_reason
+from stockstream.http_client import os_reason, over_tls, root_cause, tls_context, tls_reason
 from stockstream.times import DAY_MS, now_ms
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ async def look_at_public_url(url: str, node: Node) -> Finding:
 
 
 async def _ask(url: str) -> Way:
-    async with httpx.AsyncClient(timeout=1.5, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=1.5, verify=tls_context(), trust_env=False) as client:
         try:
             answer = await client.get(f"{url}/health/live")
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -194,6 +194,9 @@ class Bench:
             "a day of 1m": lambda s: FetchCandles(s, "1m", start, end, 5_000),
             "a day of 5m": lambda s: FetchCandles(s, "5m", start, end, 5_000),
             "a week of 1h": lambda s: FetchCandles(s, "1h", week, end, 5_000),
+            "a week of 5m": lambda s: FetchCandles(s, "5m", week, end, 5_000),
+            "a week of 30m": lambda s: FetchCandles(s, "30m", week, end, 5_000),
+            "a week of 4h": lambda s: FetchCandles(s, "4h", week, end, 5_000),
             "an hour of 1m": lambda s: FetchCandles(s, "1m", end - HOUR_MS, end, 5_000),
             "1,000 ticks": lambda s: FetchTicks(s, start, end, 1_000),
         }

@@ -22,6 +22,7 @@ def pages(root: Path) -> dict[str, str]:
     results = {
         path.stem: json.loads(path.read_text(encoding="utf-8"))
         for path in sorted((root / "bench" / "results").glob("*.json"))
+        if not path.stem.endswith("-quick")  # of this machine only: git leaves them out, too
     }
     return {"benchmarks.md": page(results)}
 

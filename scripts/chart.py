@@ -1,5 +1,5 @@
 """Write what the code and the values know for the Helm chart: the settings that its schema takes,
-the table of its README, the version of the program.
+the table of its README, the version of the program, its picture.
 
 With `--check`, only say what is not as it would be written.
 """
@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import tomllib
+from base64 import b64encode
 from itertools import takewhile
 from pathlib import Path
 from types import UnionType
@@ -26,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 CHART = ROOT / "deploy" / "helm" / "stockstream"
 SCHEMA, README, VALUES = CHART / "values.schema.json", CHART / "README.md", CHART / "values.yaml"
 ABOUT = CHART / "Chart.yaml"
+PICTURE = ROOT / "web" / "static" / "favicon.svg"
 OF_THE_CHART = {
     "stockstream_env": "it is production",
     "port": "the ports of the pods",
@@ -130,9 +132,10 @@ def files() -> dict[Path, str]:
     readme = BETWEEN.sub(lambda _: table, README.read_text(encoding="utf-8"))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     version = project["version"]
-    about = re.sub(
-        r"(?m)^appVersion: .*$", f'appVersion: "{version}"', ABOUT.read_text(encoding="utf-8")
-    )
+    picture = b64encode(PICTURE.read_bytes()).decode()
+    about = ABOUT.read_text(encoding="utf-8")
+    about = re.sub(r"(?m)^appVersion: .*$", f'appVersion: "{version}"', about)
+    about = re.sub(r"(?m)^icon: .*$", f"icon: data:image/svg+xml;base64,{picture}", about)
     made = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     return {SCHEMA: made, README: readme, ABOUT: about}
 

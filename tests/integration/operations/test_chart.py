@@ -62,9 +62,10 @@ def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_lint_finds_nothing(case: str, tmp_path: Path) -> None:
-    """Helm's own, with warnings as errors, and the schema of the values."""
+    """Helm's own, with warnings as errors, and the schema of the values. No hint either."""
     ended = helm("lint", "--strict", CHART, "--values", CASES[case], folder=tmp_path)
     assert ended.returncode == 0, ended.stdout
+    assert "[" not in ended.stdout, ended.stdout
 
 
 def test_kubernetes_takes_each_object(rendered: Rendered) -> None:
@@ -245,6 +246,34 @@ def test_selectors_find_what_they_are_meant_for(rendered: Rendered) -> None:
         ]
         assert found == [rendered.fullname]
         assert selector[monitor["spec"]["jobLabel"]] == "stockstream", "as the alert rules have it"
+
+
+def test_nodes_may_reach_what_their_settings_name(rendered: Rendered) -> None:
+    """At the port of each address, where the policy shuts the others; not where it names none."""
+    egress = [
+        rule["ports"]
+        for policy in rendered.of("NetworkPolicy")
+        if policy["metadata"]["name"] == rendered.fullname
+        for rule in policy["spec"]["egress"]
+    ]
+    if rendered.name != "network-policy":
+        assert not egress
+        return
+    _names, anywhere, _more = egress
+    assert [each["port"] for each in anywhere] == [443, 5432, 4222, 4318, 587, 8080]
+
+
+def test_without_ports_nodes_reach_nothing_anywhere(tmp_path: Path) -> None:
+    """Who names peers for all of it is given no port beside them."""
+    given = ("--set", "networkPolicy.egressPorts=null")
+    made = rendering("--values", CASES["network-policy"], *given, folder=tmp_path)
+    assert made.returncode == 0, made.stderr
+    objects = [each for each in yaml.safe_load_all(made.stdout) if each]
+    policy = Rendered("none", objects).one("NetworkPolicy", "prices-stockstream")
+    assert [[port["port"] for port in rule["ports"]] for rule in policy["spec"]["egress"]] == [
+        [53, 53],
+        [8443],
+    ]
 
 
 def test_a_pod_has_time_to_let_its_clients_go(rendered: Rendered) -> None:

@@ -59,6 +59,20 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{- $hosts | uniq | join "," -}}
 {{- end -}}
 
+{{/* The ports that nodes may reach anywhere: those of the values, and of every address in the settings. A scheme stands for its usual port. */}}
+{{- define "stockstream.egressPorts" -}}
+{{- $usual := dict "http" 80 "https" 443 "smtp" 587 "smtps" 465 "nats" 4222 "tls" 4222 -}}
+{{- $ports := list -}}
+{{- range .Values.networkPolicy.egressPorts -}}{{- $ports = append $ports (int .) -}}{{- end -}}
+{{- range $text := merge (dict) .Values.settings .Values.otel -}}
+{{- range $address := regexFindAll "[a-z]+://[^/,?#\\s]+" (toString $text) -1 -}}
+{{- $named := regexFind ":[0-9]+$" $address | trimPrefix ":" -}}
+{{- with $named | default (get $usual (splitList "://" $address | first)) -}}{{- $ports = append $ports (int .) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $ports | uniq | toJson -}}
+{{- end -}}
+
 {{/* What cannot be said by the schema. */}}
 {{- define "stockstream.check" -}}
 {{- if not .Values.secrets.existingSecret -}}

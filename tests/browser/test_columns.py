@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -151,3 +152,31 @@ def test_compact_rows_are_25_pixels_high_and_stay_so(three: Dashboard) -> None:
     me.page.reload()
     me.expect_price("VA")
     assert me.row("VA").evaluate(height) == 25
+
+
+def test_below_832_pixels_a_name_stands_below_the_symbol_and_moves_no_row(
+    provider: Provider, exact: Server, visit: Visit
+) -> None:
+    """Whole for who hears the page or points at it; compact rows have no room for it."""
+    name = "The Amalgamated Widget and Sprocket Company of Long Names, Incorporated"
+    provider.tell_items([item("NAMED", 10, name=name), item("BARE", 10)])
+    me = visit(exact.url)
+    subscribe(me, exact, "NAMED BARE")
+    for symbol in ("NAMED", "BARE"):
+        me.expect_price(symbol)
+    told = me.row("NAMED").locator('[data-part="meta"]')
+    box = "element => element.getBoundingClientRect().toJSON()"
+    for width in (360, 768, 831):
+        me.page.set_viewport_size({"width": width, "height": 740})
+        expect(told).to_be_visible()
+        expect(told).to_contain_text(name)
+        expect(told).to_have_attribute("title", re.compile(f"^{name}"))
+        named, bare = (me.row(symbol).evaluate(box) for symbol in ("NAMED", "BARE"))
+        assert named["height"] == bare["height"], width
+        link = me.row("NAMED").get_by_role("link").evaluate(box)
+        assert told.evaluate(box)["top"] >= link["bottom"] - 1, width
+        assert told.evaluate("name => name.scrollWidth > name.clientWidth"), width
+        assert me.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), width
+    me.page.get_by_role("button", name="Columns", exact=True).click()
+    me.page.get_by_label("Compact rows").check()
+    expect(told).to_be_hidden()

@@ -200,6 +200,7 @@ export class Row {
   paintStatic({ quote }) {
     const words = quote === null ? "" : labels(quote).join(" · ");
     setText(this.#meta, words);
+    setAttribute(this.#meta, "title", words === "" ? null : words);
     setText(this.#unit, quote === null ? "" : unit(this.symbol, quote.currency));
     // It is cut, or not there, where there is no room.
     this.chartLink.title = `Chart of ${this.symbol}${words === "" ? "" : `: ${words}`}`;

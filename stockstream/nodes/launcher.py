@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60.0
 LEAVE_SECONDS = STOP_SECONDS + KILLED_SECONDS + 1.0
-READY_SECONDS = 20.0
-"""How long a node that was restarted may take until it is ready, before the next one is."""
-READY_POLL_SECONDS = 0.1
+OPEN_SECONDS = 20.0
+"""How long a node that was restarted may take until it takes new clients, before the next one goes.
+Without prices from anywhere that is ten seconds after it serves."""
+OPEN_POLL_SECONDS = 0.1
 RESTART_SIGNAL = signal.SIGUSR1
 
 _log: BoundLogger = structlog.get_logger("nodes")
@@ -46,7 +47,7 @@ class Launcher(Actor):
 
     `paths` names the nodes' actors by number. `listeners` are the sockets that all of them share;
     `file` tells commands of them. SIGUSR1 restarts the nodes, one after another: the next one when
-    the last one is ready.
+    the last one takes new clients again.
     """
 
     owns_tasks: ClassVar[bool] = True
@@ -134,16 +135,16 @@ class Launcher(Actor):
             await self._processes.changed()
 
     async def _restart_in_turn(self) -> None:
-        """Restart the nodes one after another; end with the first one that is not ready again."""
+        """Restart the nodes one after another; end with the first that takes no clients again."""
         _log.info("restarting the nodes, one after another")
         for number, before in dict(self._processes.rows).items():
             if not await self._leave(number, Leave(again=True)):
                 return
-            with trio.move_on_after(READY_SECONDS) as limit:
+            with trio.move_on_after(OPEN_SECONDS) as limit:
                 await self._processes.until(partial(self._is_back, number, before.lives))
-                await _until_ready(before.url)
+                await until_open(before.url)
             if limit.cancelled_caught:
-                _log.error("a restarted node is not ready; the others stay", name=before.name)
+                _log.error("a restarted node takes no clients; the others stay", name=before.name)
                 return
         _log.info("all nodes are restarted")
 
@@ -152,14 +153,16 @@ class Launcher(Actor):
         return row.lives > lives and row.serves
 
 
-async def _until_ready(url: str) -> None:
-    """Ask a node for its health until it says that clients may be sent there."""
+async def until_open(url: str) -> None:
+    """Ask a node until it says that new clients may be sent there, also while an upstream is down:
+    all nodes have the same one, and a restart may be what mends it.
+    """
     async with httpx.AsyncClient(verify=tls_context(), trust_env=False) as client:
         while True:
             try:
-                answer = await client.get(f"{url}/health/ready")
+                answer = await client.get(f"{url}/health/traffic")
                 if answer.status_code == httpx.codes.OK:
                     return
             except httpx.HTTPError:
                 _log.debug("a restarted node does not answer yet", url=url)
-            await trio.sleep(READY_POLL_SECONDS)
+            await trio.sleep(OPEN_POLL_SECONDS)

@@ -8,7 +8,7 @@ import time
 
 from stockstream.environment import load
 from stockstream.errors import StartError
-from stockstream.nodes.launcher import LEAVE_SECONDS, READY_SECONDS, RESTART_SIGNAL
+from stockstream.nodes.launcher import LEAVE_SECONDS, OPEN_SECONDS, RESTART_SIGNAL
 from stockstream.nodes.parent_file import Parent, running_parent
 
 POLL_SECONDS = 0.2
@@ -19,17 +19,17 @@ def restart() -> int:
 
     For the nodes of `stockstream serve --nodes` and `stockstream cluster up`. Each one lets its
     clients go to the others, ends, and starts again with the program and the settings as they are
-    on disk now; the next one follows when it is ready. The parent stays: what is its own, as the
-    port and the number of nodes, needs a stop.
+    on disk now; the next one follows when it takes new clients, also while an upstream is down.
+    The parent stays: what is its own, as the port and the number of nodes, needs a stop.
 
-    Exit codes: 0 all are restarted, 1 no nodes run here or one of them is not ready again, 2 usage
-    or settings.
+    Exit codes: 0 all are restarted, 1 no nodes run here or one of them takes no clients again, 2
+    usage or settings.
     """
     directory = load().settings.data_directory
     before = _parent(running_parent(directory))
     old = {node.name: node.pid for node in before.nodes}
     os.kill(before.pid, RESTART_SIGNAL)
-    deadline = time.monotonic() + len(old) * (LEAVE_SECONDS + READY_SECONDS)
+    deadline = time.monotonic() + len(old) * (LEAVE_SECONDS + OPEN_SECONDS)
     told: set[str] = set()
     while len(told) < len(old):
         if time.monotonic() > deadline:

@@ -21,6 +21,7 @@ from stockstream.database.backups.errors import BackupFailed
 from stockstream.database.backups.making import Target, check_room, in_thread, make
 from stockstream.database.backups.scratch import scratch_server
 from stockstream.database.embedded import files
+from stockstream.database.embedded.exchange import exchange, forget, settle
 from stockstream.database.embedded.files import Layout
 from stockstream.database.embedded.programs import EmbeddedFailed
 from stockstream.environment import load
@@ -221,6 +222,10 @@ async def _restored(
         raise BackupFailed(f"DATA_DIRECTORY: a server uses {layout.directory}: stop it first")
     try:
         await files.end_stray(layout, STOP_SECONDS)
+        told = settle(layout)
+        if told is not None:
+            sys.stderr.write(f"stockstream: {told}\n")
+        forget(layout)
         links = await restoring.checked_chain(target, chosen)
         room = Target(layout.directory, "DATA_DIRECTORY")
         check_room(room, sum(one.bytes for one in links) + RECOVERY_BYTES)
@@ -230,22 +235,13 @@ async def _restored(
             recovery = await restoring.materialize(target, links, aside, at or restoring.END)
             async with scratch_server(aside, recovery):
                 pass  # it has recovered, and writes all of that to disk at its end
-            return _swapped(layout, aside)
+            return exchange(layout, aside.data)
         finally:
             shutil.rmtree(aside.directory, ignore_errors=True)
     except (EmbeddedFailed, OSError) as error:
         raise BackupFailed(str(error)) from error
     finally:
         os.close(lock)
-
-
-def _swapped(layout: Layout, aside: Layout) -> Path | None:
-    kept = None
-    if layout.data.exists():
-        kept = layout.home / f"data-before-{to_datetime(now_ms()):%Y%m%dT%H%M%SZ}"
-        layout.data.rename(kept)
-    aside.data.rename(layout.data)
-    return kept
 
 
 def noted(settings: Settings, *, made: int | None = None, restored: int | None = None) -> None:

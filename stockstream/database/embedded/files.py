@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import trio
 
+from stockstream.database.embedded.exchange import newest_before
 from stockstream.database.embedded.programs import MAJOR_VERSION, EmbeddedFailed
 
 if TYPE_CHECKING:
@@ -133,6 +134,12 @@ async def prepare(layout: Layout, user: ServerUser) -> None:
         if layout.data.exists():
             _check_version(layout)
             return
+        kept = newest_before(layout)
+        if kept is not None:
+            raise EmbeddedFailed(
+                f"DATA_DIRECTORY: {layout.data} is gone, and a restore has set {kept} aside: "
+                f"rename it to {layout.data.name} to go on with it, or move it away to begin anew"
+            )
         draft = layout.home / "draft"
         shutil.rmtree(draft, ignore_errors=True)  # of an initdb that was killed
         draft.mkdir(mode=0o700)

@@ -15,6 +15,7 @@ import structlog
 import trio
 
 from stockstream.database.embedded import files
+from stockstream.database.embedded.exchange import settle
 from stockstream.database.embedded.files import Layout
 from stockstream.database.embedded.programs import EmbeddedFailed
 from stockstream.database.embedded.user import choose_user
@@ -168,6 +169,7 @@ class Postgres(Actor):
         await files.end_stray(layout, FAST_SECONDS)
         files.forget_url(layout)
         user = await choose_user()
+        self._settle()
         await files.prepare(layout, user)
         folder = files.socket_folder(layout, user)
         process = files.start_server(layout, user, folder, self._settings)
@@ -192,6 +194,14 @@ class Postgres(Actor):
                 f"DATA_DIRECTORY: PostgreSQL does not start: {files.last_words(layout)}"
             )
         return ready
+
+    def _settle(self) -> None:
+        try:
+            told = settle(self._layout)
+        except OSError as error:
+            raise EmbeddedFailed(f"DATA_DIRECTORY: {error.filename}: {error.strerror}") from error
+        if told is not None:
+            _log.warning(told)
 
     async def _until_ready(self, process: ChildProcess) -> bool:
         with trio.move_on_after(READY_SECONDS):

@@ -502,24 +502,34 @@ class AlertStatus(msgspec.Struct, frozen=True):
 class WebhookStatus(msgspec.Struct, frozen=True):
     """The status of webhooks. Counts are of this process; `under_way` now.
 
-    `failed` counts single attempts, `dead` the calls that were given up.
+    `failed` counts single attempts, `dead` the calls that were given up; the last one at `dead_at`,
+    in ms since 1970.
     """
 
     delivered: int = 0
     failed: int = 0
     dead: int = 0
     under_way: int = 0
+    dead_at: int | None = None
 
 
 class MailStatus(msgspec.Struct, frozen=True):
     """The status of alerts by mail. Counts are of this process; `failed` counts single attempts,
-    `dead` the letters that were given up. `trouble` is why the server takes none now, else None.
+    `dead` the letters that were given up. `trouble` is why the `server` takes none now, else None.
+    Times are in ms since 1970: since when it is in trouble, when it took one last, when one was
+    given up last, and when it said its `last_error`, of a letter or of all of them.
     """
 
     delivered: int = 0
     failed: int = 0
     dead: int = 0
     trouble: str | None = None
+    server: str = ""
+    trouble_since: int | None = None
+    last_error: str | None = None
+    last_error_at: int | None = None
+    taken_at: int | None = None
+    dead_at: int | None = None
 
 
 class OpenNotice(NamedTuple):

@@ -22,6 +22,7 @@ from web.admin.feeds import feeds_api
 from web.admin.figures import figures_api
 from web.admin.items import items_api
 from web.admin.jobs import jobs_api
+from web.admin.letters import letters_api
 from web.admin.log import log_api
 from web.admin.loggers import loggers_api
 from web.admin.page import admin
@@ -196,6 +197,7 @@ def _operations(parts: Parts, streams: EventStreams, clients: Clients) -> list[B
         log_api(),
         about_api(parts),
         webhooks_api(parts),
+        letters_api(parts),
         audit_api(parts),
         people_tokens_api(parts),
         jobs_api(parts.system, parts.tables.jobs),

@@ -26,6 +26,7 @@ from stockstream.alerts.shares import SHARES, Line, LineRecord, Pauses, Shares
 from stockstream.alerts.targets import TargetPolicy
 from stockstream.database.query import DatabaseError, Rejected, ask
 from stockstream.statuses import WebhookStatus
+from stockstream.times import now_ms
 from supervision import Actor, Conflate, MailboxPolicy, Request, correlation_id, handles
 
 if TYPE_CHECKING:
@@ -157,6 +158,8 @@ class Webhooks(Actor):
         """Count, and write down how it goes."""
         counts = {name: getattr(self._status, name) + count for name, count in more.items()}
         counts["under_way"] = len(self._calls)
+        if more.get("dead"):
+            counts["dead_at"] = now_ms()
         self._status = msgspec.structs.replace(self._status, **counts)
         self._statuses.put(self._status)
 

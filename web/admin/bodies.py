@@ -1,4 +1,4 @@
-"""Bodies of operators' requests."""
+"""Bodies of operators' requests, and the numbers of rows in their addresses."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from werkzeug.exceptions import BadRequest
 from stockstream.decoding import from_json
 
 T = TypeVar("T")
+
+ROW_NUMBER = f"int(max={2**63 - 1})"
+"""In a route: what a row may have as its number. A larger one is no row, and PostgreSQL would not
+take it as one."""
 
 
 class BadBodyError(BadRequest):

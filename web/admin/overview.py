@@ -20,6 +20,7 @@ from stockstream.statuses import (
     DrainStatus,
     FeedFigures,
     FeedStatus,
+    MailStatus,
     PushPhase,
     PushStatus,
     Routing,
@@ -165,7 +166,7 @@ class ProcessDocument(msgspec.Struct, frozen=True):
 
 class Overview(msgspec.Struct, frozen=True):
     """See the module. `now` in ms since 1970. `cluster` is null on a single node; `routes` are
-    empty without `PROVIDERS`.
+    empty without `PROVIDERS`, and `mail` is null without `SMTP_URL`.
     """
 
     schema_version: int
@@ -185,6 +186,7 @@ class Overview(msgspec.Struct, frozen=True):
     cluster: ClusterDocument | None
     verdict: Verdict
     routes: list[RouteDocument] = []
+    mail: MailStatus | None = None
 
 
 def overview(parts: Parts, event_streams: int) -> Overview:
@@ -208,6 +210,7 @@ def overview(parts: Parts, event_streams: int) -> Overview:
         cluster=cluster_document(parts.tables),
         verdict=verdict(parts, now),
         routes=_routes(parts.tables.routing.value),
+        mail=parts.tables.mail.value,
     )
 
 

@@ -115,6 +115,7 @@ def verdict(parts: Parts, now_ms: int) -> Verdict:
         *_cluster(checks),
         *_process(parts.telemetry.process.samples()[-LAG_SAMPLES:]),
         *_clients(parts),
+        *_deliveries(tables, now_ms),
     ]
     order = list(Tone)
     reasons.sort(key=lambda reason: order.index(reason.tone), reverse=True)
@@ -244,3 +245,17 @@ def _clients(parts: Parts) -> Iterator[Reason]:
     if slow:
         clients = "1 client is" if slow == 1 else f"{slow} clients are"
         yield Reason(Tone.WARN, "clients", f"{clients} slow: over 10 s behind")
+
+
+def _deliveries(tables: Tables, now_ms: int) -> Iterator[Reason]:
+    """Alerts that do not reach whom they should: no mail goes out, or something was given up."""
+    webhooks, mail = tables.webhooks.value, tables.mail.value
+    if mail is not None and mail.trouble is not None:
+        since = 0 if mail.trouble_since is None else (now_ms - mail.trouble_since) // 1000
+        text = f"mail: {mail.server} has taken no letters for {max(0, since)} s: {mail.trouble}"
+        yield Reason(Tone.BAD, "webhooks", text)
+    for status, what in ((webhooks, "calls of webhooks"), (mail, "letters")):
+        if status is None or status.dead_at is None or now_ms - status.dead_at > EVENT_MS:
+            continue
+        text = f"{what} were given up, {status.dead} since the start: they can be sent again"
+        yield Reason(Tone.WARN, "webhooks", text)

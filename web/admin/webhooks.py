@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 from stockstream.alerts.queue_rows import FetchCallQueue, PostAgain
 from stockstream.alerts.webhooks import PostNow
 from stockstream.users.roles import Scope
+from web.admin.bodies import ROW_NUMBER
 from web.answers import json_answer
 from web.asking import ask_database
 from web.audited import audited, current_author
@@ -36,7 +37,7 @@ def webhooks_api(parts: Parts) -> Blueprint:
     async def queue() -> Response:
         return json_answer((await ask_database(parts.database, FetchCallQueue())).value)
 
-    @blueprint.post("/<int:alert>/post")
+    @blueprint.post(f"/<{ROW_NUMBER}:alert>/post")
     async def post(alert: int) -> Response:
         allow(Scope.ADMIN_WRITE)
         with audited(current_author(), "webhook.post_again", str(alert)):

@@ -65,6 +65,7 @@ _SCOPES_OF_ROOMS = {
     "log_api": Scope.ADMIN_READ,
     "about_api": Scope.ADMIN_READ,
     "webhooks_api": Scope.ADMIN_READ,
+    "letters_api": Scope.ADMIN_READ,
     "connections_api": Scope.ADMIN_READ,
     "actions_api": Scope.ADMIN_WRITE,
     "loggers_api": Scope.ADMIN_READ,

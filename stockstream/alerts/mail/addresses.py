@@ -37,3 +37,14 @@ def read_address(text: str) -> str:
     if _DOMAIN.fullmatch(domain) is None or domain.rpartition(".")[2].isdigit():
         raise WrongAddress(f"{domain!r} is no domain")
     return f"{local}@{domain.lower()}"
+
+
+def masked(address: str) -> str:
+    """An address as operators see it: where its mail goes, and not whose it is."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}…@{domain}"
+
+
+def unnamed(said: str, address: str) -> str:
+    """What a server said, with the address masked that it repeats."""
+    return re.sub(re.escape(address), lambda _: masked(address), said, flags=re.IGNORECASE)

@@ -17,6 +17,7 @@ import structlog
 import trio
 
 from stockstream import paths
+from stockstream.alerts.mail.addresses import unnamed
 from stockstream.alerts.mail.mail_rows import (
     ClaimLetters,
     EndLetters,
@@ -86,7 +87,10 @@ class Mailer(Actor):
     def __init__(self, settings: MailerSettings, statuses: Slot[MailStatus]) -> None:
         self._settings = settings
         self._statuses = statuses
-        self._status = statuses.value or MailStatus()
+        server = settings.postman.server
+        self._status = msgspec.structs.replace(
+            statuses.value or MailStatus(), server=f"{server.host}:{server.port}"
+        )
         self._taken: list[LetterTaken] = []
         self._failed: list[LetterFailed] = []
         self._failures = 0
@@ -150,6 +154,7 @@ class Mailer(Actor):
         sender, now = settings.letters.sender, now_ms()
         written = [(sender, letter.address, self._written(letter, now)) for letter in due]
         handed = await settings.postman.hand_in(written)
+        said = None
         for letter, sent in zip(due, handed.outcomes, strict=False):
             if sent.reason is None:
                 self._taken.append(LetterTaken(letter.row, sent.code))
@@ -157,7 +162,8 @@ class Mailer(Actor):
                 pause = _jittered(settings.pauses.after(letter.attempts + 1))
                 failed = LetterFailed(letter.row, sent.code, sent.reason, pause, sent.final)
                 self._failed.append(failed)
-        self._note_trouble(handed)
+                said = unnamed(sent.reason, letter.address)
+        self._note_trouble(handed, said)
         if handed.trouble is None:
             return 0.0 if len(due) == AT_ONCE else settings.look
         rest = _jittered(settings.rests.after(self._failures))
@@ -172,14 +178,26 @@ class Mailer(Actor):
             return letters.of_question(letter.address, letter.address_id, letter.row, now)
         return letters.of_alert(letter.stored.alert, letter.address, letter.address_id)
 
-    def _note_trouble(self, handed: Handed) -> None:
-        before = self._status.trouble
-        self._failures = 0 if handed.trouble is None else self._failures + 1
-        if handed.trouble is not None and handed.trouble != before:
-            _log.warning("no mail can be handed in", reason=handed.trouble)
-        elif handed.trouble is None and before is not None:
+    def _note_trouble(self, handed: Handed, said: str | None) -> None:
+        """`said` is why the last letter was not taken, if one was not."""
+        status, now = self._status, now_ms()
+        before, trouble = status.trouble, handed.trouble
+        self._failures = 0 if trouble is None else self._failures + 1
+        if trouble is not None and trouble != before:
+            _log.warning("no mail can be handed in", reason=trouble)
+        elif trouble is None and before is not None:
             _log.info("mail is handed in again")
-        self._status = msgspec.structs.replace(self._status, trouble=handed.trouble)
+        since = None if trouble is None else status.trouble_since or now
+        error = trouble or said
+        taken = any(sent.reason is None for sent in handed.outcomes)
+        self._status = msgspec.structs.replace(
+            status,
+            trouble=trouble,
+            trouble_since=since,
+            last_error=error or status.last_error,
+            last_error_at=now if error is not None else status.last_error_at,
+            taken_at=now if taken else status.taken_at,
+        )
         self._statuses.put(self._status)
 
     async def _write(self) -> None:
@@ -196,6 +214,7 @@ class Mailer(Actor):
             delivered=status.delivered + len(taken),
             failed=status.failed + len(failed),
             dead=status.dead + dead,
+            dead_at=now_ms() if dead else status.dead_at,
         )
         self._statuses.put(self._status)
         if dead:

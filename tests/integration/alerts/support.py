@@ -87,13 +87,13 @@ class Me:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def until_told(self, part: str, **figures: int) -> None:
+    async def until_told(self, part: str, **figures: object) -> dict[str, Any]:
         """Wait until an operator is told these: an actor counts what it has done, after it."""
         told: dict[str, Any] = {}
         with trio.move_on_after(WAIT_SECONDS):
             while not figures.items() <= (told := (await self.overview())[part]).items():  # noqa: ASYNC110
                 await trio.sleep(0.02)
-            return
+            return told
         raise AssertionError(f"{told} and not {figures}")
 
     async def select(self, sql: str) -> list[tuple[Any, ...]]:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from stockstream import paths
 from stockstream.jobs.job import RunJob
+from tests.integration.admin.operators import by_token, somebody
 from tests.integration.alerts.support import RULES, WAIT_SECONDS, user_of
 from tests.support.smtp_server import USER, Mailbox, smtp_server
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from tests.integration.delivery.upstream import PriceApi
 
 MAIL = "/api/v1/alerts/mail"
-ME = "me@example.org"
+QUEUE = "/admin/api/mail"
+ME, MASKED = "me@example.org", "m…@example.org"
 BASE = "https://stocks.example"
 
 
@@ -129,6 +131,7 @@ async def test_a_letter_is_tried_again_or_given_up_as_the_server_says(
             with trio.fail_after(WAIT_SECONDS):
                 while "stockstream_mail_trouble 1" not in (await me.http.get("/metrics")).text:  # noqa: ASYNC110
                     await trio.sleep(0.05)
+            await _operators_see_that_all_waits(me)
             right = {"smtp_password": SecretStr("hunter2-of-mail")}
             current = me.tree.current
             current.settings = current.settings.model_copy(update=right)
@@ -145,11 +148,63 @@ async def test_a_letter_is_tried_again_or_given_up_as_the_server_says(
             assert waits["next_attempt"] is not None
             await me.select("UPDATE mail_deliveries SET next_attempt_at = now() RETURNING 1")
             assert (await told(me, "delivered"))["mail"]["attempts"] == 2
-            box.answers[ME] = ["550 5.1.1 nobody"]
+            box.answers[ME] = [f"550 5.1.1 <{ME}> nobody"]
             await me.price(AAPL=90.0)
             await me.price(AAPL=101.5)
             dead = (await told(me, "dead"))["mail"]
-            assert (dead["status"], dead["reason"]) == (550, "550 5.1.1 nobody")
+            assert (dead["status"], dead["reason"]) == (550, f"550 5.1.1 <{ME}> nobody")
+            await _operators_send_it_again(me, box)
+
+
+async def _operators_see_that_all_waits(me: Me) -> None:
+    """Why the server takes nothing, since when, and by domain what waits for it."""
+    async with by_token(me.tree) as operator:
+        trouble = "535 the user or the password is refused"
+        mail = await me.until_told("mail", trouble=trouble, last_error=trouble)
+        assert 0 < mail["trouble_since"] <= mail["last_error_at"]
+        with trio.fail_after(WAIT_SECONDS):
+            while not (queue := (await operator.get(QUEUE)).json())["domains"][0]["attempts"]:  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        (domain,) = queue["domains"]
+        assert (queue["waiting"], domain["domain"], domain["waiting"]) == (1, "example.org", 1)
+        assert domain["reason"] == trouble
+
+
+async def _operators_send_it_again(me: Me, box: Mailbox) -> None:
+    """They see whither it went and why it was given up, but not to whom; once it is sent, no more.
+
+    Where who reads the mail wants no more of it, no operator sends any.
+    """
+    async with by_token(me.tree) as operator, somebody(me.tree) as stranger:
+        queue = (await operator.get(QUEUE)).json()
+        (letter,) = queue["dead"]
+        assert (queue["waiting"], queue["domains"]) == (0, [])
+        assert (letter["symbol"], letter["barred"]) == ("AAPL", None)
+        assert (letter["receiver"], letter["reason"]) == (MASKED, f"550 5.1.1 <{MASKED}> nobody")
+        mail = await me.until_told("mail", trouble=None, last_error=letter["reason"])
+        assert mail["server"] == f"127.0.0.1:{box.port}"
+        assert mail["last_error_at"] > mail["taken_at"] > 0
+        send = f"{QUEUE}/{letter['letter']}/send"
+        assert (await stranger.post(send)).status_code == 401
+        came = len(box.letters)
+        answer = await operator.post(send)
+        assert answer.json() == {"letter": letter["letter"], "receiver": MASKED}, answer.text
+        await until(lambda: len(box.letters) == came + 1)
+        assert (await told(me, "delivered"))["mail"]["attempts"] == 1
+        refused = await operator.post(send)
+        assert (refused.status_code, "taken it already" in refused.text) == (409, True)
+        for number in ("999999", "9" * 30, "x", "-1"):
+            assert (await operator.post(f"{QUEUE}/{number}/send")).status_code == 404, number
+
+        again = "UPDATE mail_deliveries SET state = 'dead' WHERE alert_id IS NOT NULL RETURNING 1"
+        await me.select(again)
+        stop = link_in(box.letters[-1].get_content(), "stop")
+        assert (await me.http.post(stop)).status_code == 200
+        refused = await operator.post(send)
+        assert (refused.status_code, "wants no more" in refused.text) == (409, True)
+        assert {one["barred"] for one in (await operator.get(QUEUE)).json()["dead"]} == {
+            "who reads it wants no more"
+        }
 
 
 async def test_addresses_are_asked_seldom_and_never_again_where_one_said_so(

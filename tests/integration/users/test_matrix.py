@@ -129,6 +129,8 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "GET /admin/api/figures": LOOK,
     "GET /admin/api/webhooks": LOOK,
     "POST /admin/api/webhooks/<alert>/post": CHANGE,
+    "GET /admin/api/mail": LOOK,
+    "POST /admin/api/mail/<letter>/send": CHANGE,
     "GET /admin/api/connections": LOOK,
     "GET /admin/api/connections/<number>": LOOK,
     "POST /admin/api/connections/<number>/close": CHANGE,
@@ -168,7 +170,8 @@ BY_A_PROVIDER = {
 """Nobody listens there; but the pages are there."""
 PROXIED = {"X-Forwarded-For": "203.0.113.7"}
 """As a proxy on this machine hands on what another machine has sent."""
-VALUES = {"symbol": "AAPL", "number": "1", "alert": "1", "name": "web", "experiment": "none"}
+VALUES = {"symbol": "AAPL", "number": "1", "alert": "1", "letter": "1", "name": "web"}
+VALUES |= {"experiment": "none"}
 VALUES |= {"token": "A" * 32}
 VALUES |= {"filename": "favicon.svg", "key": "0abcDEF9"}
 _PLACE = re.compile(r"<(?:[^<>]+:)?(\w+)>")

@@ -16,11 +16,13 @@ from stockstream.statuses import (
     FeedState,
     FeedStatus,
     Lapse,
+    MailStatus,
     NoticeFigures,
     OpenNotice,
     RecorderStatus,
     SeenTrouble,
     StaleReason,
+    WebhookStatus,
 )
 from stockstream.tables import Tables
 from stockstream.telemetry.process import ProcessHistory, ProcessSample
@@ -155,3 +157,16 @@ async def test_a_symbol_that_nobody_confirms_is_named() -> None:
     tone, ((part, text),) = world.told()
     assert (tone, part) == (Tone.WARN, "symbols")
     assert "(not listed: S0, S1, S2, S3, S4 and 2 more)" in text
+
+
+async def test_alerts_that_do_not_reach_anybody_are_told() -> None:
+    """A mail server that takes nothing, while it does; what was given up, for a while."""
+    world = World()
+    trouble = MailStatus(server="mx:25", trouble="no answer in time", trouble_since=NOON - 90_000)
+    world.put(paths.MAILER, world.tables.mail, trouble)
+    text = "mail: mx:25 has taken no letters for 90 s: no answer in time"
+    assert world.told() == (Tone.BAD, [("webhooks", text)])
+    for at, told in ((NOON - EVENT_MS, 1), (NOON - EVENT_MS - 1, 0)):
+        world.put(paths.MAILER, world.tables.mail, MailStatus(dead=3, dead_at=at))
+        world.put(paths.WEBHOOKS, world.tables.webhooks, WebhookStatus(dead=2, dead_at=at))
+        assert len(world.told()[1]) == 2 * told

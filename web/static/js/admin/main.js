@@ -26,6 +26,7 @@ import { FiguresView } from "./figures-view.js";
 import { HistoryView } from "./history-view.js";
 import { ItemsView } from "./items-view.js";
 import { JobsView } from "./jobs-view.js";
+import { LettersView } from "./letters-view.js";
 import { LogView } from "./log-view.js";
 import { ProcessView } from "./process-view.js";
 import { RestartNotice } from "./restart-notice.js";
@@ -165,6 +166,7 @@ const connectionsView = new ConnectionsView({
   },
 });
 const webhooksView = new WebhooksView({ ask: () => api.get("webhooks"), post: (alert) => api.post(`webhooks/${alert}/post`, {}), overview: () => overview, mayPost: mayWrite, now: () => contact.now, say });
+const lettersView = new LettersView({ ask: () => api.get("mail"), send: (letter) => api.post(`mail/${letter}/send`, {}), mail: () => overview?.mail ?? null, maySend: mayWrite, now: () => contact.now, say });
 const reconnect = must(document, "#reconnect", HTMLButtonElement);
 reconnect.hidden = !mayWrite;
 reconnect.addEventListener("click", () => void dialog.open(reconnectOrder()));
@@ -380,7 +382,7 @@ views.add("connections", () => connectionsView.look(), 2_000);
 views.add("upstreams", () => feedsView.look(), 2_000);
 views.add("log", () => logView.look(), 2_000);
 views.add("figures", () => figuresView.look(), 20_000);
-views.add("webhooks", () => webhooksView.look(), 5_000);
+views.add("webhooks", async () => void (await Promise.all([webhooksView.look(), lettersView.look()])), 5_000);
 views.add("settings", () => aboutView.look(), 30_000);
 views.add("items", () => itemsView.look(), 2_000);
 views.start();

@@ -192,6 +192,23 @@
  * @property {{receiver: string, waiting: number, oldest: number | null, failures: number, reason: string | null}[]} receivers
  * @property {{alert: number, receiver: string, symbol: string, attempts: number, status: number | null, reason: string | null, ended_at: number | null}[]} dead
  *
+ * @typedef {object} LetterQueue times in ms since 1970
+ * @property {number} waiting
+ * @property {number | null} oldest
+ * @property {{domain: string, waiting: number, oldest: number, attempts: number, reason: string | null}[]} domains
+ * @property {{letter: number, receiver: string, symbol: string | null, attempts: number, status: number | null, reason: string | null, ended_at: number | null, barred: string | null}[]} dead
+ *
+ * @typedef {object} MailStatus counts of this process; times in ms since 1970
+ * @property {number} delivered
+ * @property {number} failed
+ * @property {number} dead
+ * @property {string} server
+ * @property {string | null} trouble why it takes no letters now
+ * @property {number | null} trouble_since
+ * @property {string | null} last_error
+ * @property {number | null} last_error_at
+ * @property {number | null} taken_at
+ *
  * @typedef {object} Course times in ms since 1970
  * @property {string[]} names
  * @property {number} start
@@ -214,6 +231,7 @@
  * @property {{connected: number, subscribed: number, behind: number, slow: number, worst: SlowClient[], drain: DrainStatus | null}} clients
  * @property {{rules: number, fired: number, unstored: number, withheld: number} | null} alerts
  * @property {{delivered: number, failed: number, dead: number, under_way: number} | null} webhooks
+ * @property {MailStatus | null} mail null where no mail is sent
  * @property {History} history
  * @property {{started: number, before: PastRun | null, samples: Sample[]}} process
  * @property {Cluster | null} cluster null on a single node

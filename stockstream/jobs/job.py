@@ -128,6 +128,7 @@ class Job(Actor):
         self._news = trio.Event()
         self._running = False
         self._away: str | None = None
+        self._claim: trio.Event | None = None
         self._ending = trio.CancelScope()
         self._ended = trio.Event()
         before = rows.get(spec.name)
@@ -143,6 +144,10 @@ class Job(Actor):
 
     async def terminate(self, _reason: ExitReason) -> None:
         """End the run that is under way, and say so: another node need not wait for the lease."""
+        if self._claim is not None:
+            # Cancelled, the claim would be made all the same, and nobody would know of it.
+            with trio.move_on_after(RELEASE_SECONDS):
+                await self._claim.wait()
         self._ending.cancel()
         await self._ended.wait()
 
@@ -197,7 +202,13 @@ class Job(Actor):
             return LOOK_SECONDS
         if not self._asked and wait > 0:
             return min(wait, LOOK_SECONDS)
-        if not await ask(self._database, ClaimJob(name, runner.claimant, runner.node, row.base)):
+        self._claim = claim = trio.Event()
+        try:
+            ours = await ask(self._database, ClaimJob(name, runner.claimant, runner.node, row.base))
+        finally:
+            claim.set()
+            self._claim = None
+        if not ours:
             return 0.0  # another node was quicker
         self._asked = False
         await self._do(row)

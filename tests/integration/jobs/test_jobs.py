@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 NAME = "sweeping"
 WAIT_SECONDS = 20.0
+STOPPED = "t|failed|the server was stopped in the middle of it"
 
 
 @pytest.fixture(autouse=True)
@@ -250,4 +251,30 @@ async def test_a_stop_in_the_middle_is_told_at_once(database_url: str) -> None:
     async with node(database_url, work) as one:
         await one.until(lambda row: row.running_on == "a")
     told = await sql(database_url, "SELECT claimed_by IS NULL, outcome, note FROM jobs")
-    assert told == "t|failed|the server was stopped in the middle of it"
+    assert told == STOPPED
+
+
+async def test_a_stop_while_the_job_is_claimed_leaves_no_claim(database_url: str) -> None:
+    """The server makes a claim also when nobody waits for the answer any more."""
+
+    async def work(_database: ActorRef) -> Done:
+        raise AssertionError
+
+    async with node(database_url, done) as one:
+        await one.until(lambda row: row.runs == 1)
+    locked = "BEGIN; SELECT FROM jobs FOR UPDATE; SELECT pg_sleep(0.5); COMMIT"
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sql, database_url, locked)
+        await until_sql(database_url, sessions + "wait_event = 'PgSleep'")
+        async with node(database_url, work):
+            await until_sql(database_url, sessions + "wait_event_type = 'Lock'")
+    told = await sql(database_url, "SELECT claimed_by IS NULL, outcome, note FROM jobs")
+    assert told == STOPPED
+
+
+async def until_sql(url: str, count: str) -> None:
+    """Wait until a question for a number is not answered with 0."""
+    with trio.fail_after(WAIT_SECONDS):
+        while await sql(url, count) == "0":  # noqa: ASYNC110 - a server tells nobody
+            await trio.sleep(0.01)

@@ -24,14 +24,17 @@ from stockstream.database.embedded import files
 from stockstream.database.embedded.exchange import exchange, forget, settle
 from stockstream.database.embedded.files import Layout
 from stockstream.database.embedded.programs import EmbeddedFailed
+from stockstream.database.query import DatabaseError
 from stockstream.environment import load
 from stockstream.errors import StartError, UsageError
+from stockstream.jobs.successes import BACKUPS, RESTORES, NoteSuccess
 from stockstream.quotes import iso_utc
 from stockstream.times import now_ms, to_datetime
 
 if TYPE_CHECKING:
     from stockstream.config import Settings
     from stockstream.database.backups.manifest import Kind, Manifest
+    from stockstream.database.visit import Asking
 
 Folder = Annotated["Path | None", Parameter(name="--from")]
 STOP_SECONDS = 10.0
@@ -147,7 +150,7 @@ async def into_folder(kind: Kind, to: Path | None, *, as_json: bool) -> int:
             made = await make(visit.ask, visit.server.address(), kind, target)
         except BackupFailed as error:
             raise StartError(f"no backup was made: {error}") from error
-        noted(visit.settings, made=now_ms())
+        await noted(visit.settings, visit.ask, made=now_ms())
     if as_json:
         print_json({"directory": str(target.directory), **_row(made.name, made, None)})
     else:
@@ -199,7 +202,7 @@ async def from_folder(
         kept = await _restored(target, chosen, settings, until)
     except BackupFailed as error:
         raise StartError(f"nothing was restored: {error}") from error
-    noted(settings, restored=now_ms())
+    await noted(settings, restored=now_ms())
     if as_json:
         print_json(
             {"backup": chosen.name, "at": until, "kept": None if kept is None else str(kept)}
@@ -244,12 +247,25 @@ async def _restored(
         os.close(lock)
 
 
-def noted(settings: Settings, *, made: int | None = None, restored: int | None = None) -> None:
-    """Keep when it was, for `stockstream doctor`. What was done is done, also if this cannot be."""
+async def noted(
+    settings: Settings,
+    ask: Asking | None = None,
+    *,
+    made: int | None = None,
+    restored: int | None = None,
+) -> None:
+    """Keep when it was, for `stockstream doctor`: here, and in the database that one may `ask`, for
+    all nodes. What was done is done, also if this cannot be.
+    """
+    trouble = None
     try:
         backup_notes.note(settings.data_directory, made=made, restored=restored)
     except OSError as error:
-        sys.stderr.write(
-            f"stockstream: done; that cannot be noted in {settings.data_directory}: "
-            f"{error.strerror}\n"
-        )
+        trouble = f"in {settings.data_directory}: {error.strerror}"
+    if ask is not None:
+        try:
+            await ask(NoteSuccess(BACKUPS if made is not None else RESTORES))
+        except DatabaseError as error:
+            trouble = f"in the database: {error}"
+    if trouble is not None:
+        sys.stderr.write(f"stockstream: done; that cannot be noted {trouble}\n")

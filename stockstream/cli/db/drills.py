@@ -63,8 +63,8 @@ async def drill(
             done = await drilling.drill(target, chosen, until, source, scratch)
         except BackupFailed as error:
             raise StartError(str(error)) from error
-    if not done.differences:
-        noted(settings, restored=now_ms())
+        if not done.differences:
+            await noted(settings, source, restored=now_ms())
     if as_json:
         last = None if done.last_tick is None else iso_utc(done.last_tick)
         document = {**msgspec.to_builtins(done), "last_tick": last, "ok": not done.differences}

@@ -75,7 +75,7 @@ async def backup(
                 size = await dumps.back_up(visit.server.address(), schemas[0], file, show)
             except DumpFailed as error:
                 raise StartError(f"no backup was made: {error}") from error
-        noted(visit.settings, made=now_ms())
+        await noted(visit.settings, visit.ask, made=now_ms())
     out = told_on(target)
     if as_json:
         print_json({"file": str(target), "bytes": size}, out)
@@ -143,7 +143,7 @@ async def restore(
                 raise StartError(
                     f"{source} is restored, but its schema is old and could not be moved: {error}"
                 ) from error
-        noted(visit.settings, restored=now_ms())
+        await noted(visit.settings, visit.ask, restored=now_ms())
     if as_json:
         print_json({"file": str(source), "migrations": done})
     else:

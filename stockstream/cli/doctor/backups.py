@@ -1,4 +1,4 @@
-"""The checks of backups: what the commands for them have noted, and what is in the folder."""
+"""The checks of backups: what is noted of them, and what is in the folder."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from stockstream.cli.doctor.database import ASK_SECONDS, embedded_at
 from stockstream.cli.doctor.findings import Finding, failed, info, ok, warning
 from stockstream.cli.doctor.machine import gather_disk
-from stockstream.database.backup_notes import read_notes
+from stockstream.database.backup_notes import BackupNotes, read_notes
 from stockstream.database.backups import manifest as manifests
 from stockstream.database.backups.errors import BackupFailed
+from stockstream.database.connecting import asked_through, connect
+from stockstream.jobs.successes import BACKUPS, RESTORES, FetchSuccesses
 from stockstream.times import DAY_MS, now_ms
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stockstream.asyncio_thread import AsyncioLoop
     from stockstream.cli.doctor.machine import Disk
-    from stockstream.database.backup_notes import BackupNotes
     from stockstream.database.backups.manifest import Found
     from stockstream.jobs.schedule import Schedule
 
@@ -28,21 +31,52 @@ LATE = 2.0
 """So many times the longest pause of the schedule is late."""
 
 
-async def look_at_backups(directory: Path) -> Finding:
-    """The notes in the data directory."""
+async def look_at_backups(loop: AsyncioLoop, url: str | None, directory: Path) -> Finding:
+    """The notes in the data directory, and in the database, which all nodes and commands write."""
     try:
         notes = await trio.to_thread.run_sync(read_notes, directory, abandon_on_cancel=True)
     except OSError as error:
         do = "let the user that runs this read it"
         return failed(f"{error.filename}: {error.strerror}", do)
-    return judge_backups(notes, now_ms())
+    if url is None:
+        found = await trio.to_thread.run_sync(embedded_at, directory, abandon_on_cancel=True)
+        url = found if isinstance(found, str) else None
+    shared = BackupNotes() if url is None else await _shared(loop, url)
+    return judge_backups(later(notes, shared), now_ms())
+
+
+async def _shared(loop: AsyncioLoop, url: str) -> BackupNotes:
+    """What is noted in the database. Whether it can be asked at all is for another check to say."""
+    try:
+        with trio.fail_after(ASK_SECONDS):
+            found = await loop.run(_successes, url)
+    # The driver may raise any exception for a strange answer of a server.
+    except Exception:  # noqa: BLE001
+        return BackupNotes()
+    return BackupNotes(found.get(BACKUPS), found.get(RESTORES))
+
+
+async def _successes(url: str) -> dict[str, int]:
+    connection = await connect(url, "stockstream doctor", ASK_SECONDS)
+    try:
+        return await FetchSuccesses((BACKUPS, RESTORES)).run(asked_through(connection))
+    finally:
+        connection.terminate()
+
+
+def later(one: BackupNotes, other: BackupNotes) -> BackupNotes:
+    """Of each the later one."""
+    return BackupNotes(
+        max(filter(None, (one.made, other.made)), default=None),
+        max(filter(None, (one.restored, other.restored)), default=None),
+    )
 
 
 def judge_backups(notes: BackupNotes, now: int) -> Finding:
     """Whether the last backup is new, and whether one was ever restored."""
     if notes.made is None:
         return info(
-            "none was made from here by `stockstream db backup`",
+            "none is noted, here or in the database",
             "`stockstream db backup prices.dump`, unless the server is backed up by other means",
         )
     age = (now - notes.made) / DAY_MS

@@ -50,7 +50,7 @@ async def look_at_embedded(
     loop: AsyncioLoop, directory: Path, needed: int, retained: float
 ) -> Finding:
     """The server below the data directory: asked where it runs, else its files."""
-    found = await trio.to_thread.run_sync(_files_of, directory, abandon_on_cancel=True)
+    found = await trio.to_thread.run_sync(embedded_at, directory, abandon_on_cancel=True)
     if isinstance(found, Finding):
         return found
     facts = await _facts(loop, found, "DATABASE_URL")
@@ -59,7 +59,7 @@ async def look_at_embedded(
     return judge_server(facts, migrations.versions(), needed, retained, now_ms())
 
 
-def _files_of(directory: Path) -> str | Finding:
+def embedded_at(directory: Path) -> str | Finding:
     """Where the running server is reached, or what its files say."""
     layout = Layout(directory.absolute())
     try:

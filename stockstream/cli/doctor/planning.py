@@ -68,8 +68,7 @@ def of_the_settings(
         Check("secrets", partial(look_at_secrets, configuration), _SLOW_HERE),
         *_of_this_machine(configuration, node),
         Check("server", _judged(judge_node(node)), _SLOW_HERE),
-        Check("backup", partial(look_at_backups, settings.data_directory), _SLOW_HERE),
-        *_of_backups(settings),
+        *_of_backups(settings, loop),
         Check("recording", _judged(judge_spool(node)), _SLOW_HERE),
         Check(
             "names",
@@ -129,12 +128,16 @@ def _of_this_machine(configuration: Configuration, node: Node) -> list[Check]:
     return checks
 
 
-def _of_backups(settings: Settings) -> list[Check]:
-    if settings.backup_directory is None:
-        return []
-    look = partial(look_at_folder, settings.backup_directory, settings.backup_schedule)
-    do = "the disk of BACKUP_DIRECTORY does not answer: see the kernel's log, and mounts"
-    return [Check("backup folder", look, do)]
+def _of_backups(settings: Settings, loop: AsyncioLoop) -> list[Check]:
+    url = None if settings.database_url is None else settings.database_url.get_secret_value()
+    leaves = url is not None and not _database_is_here(url)
+    noted = partial(look_at_backups, loop, url, settings.data_directory)
+    checks = [Check("backup", noted, _SLOW_THERE if leaves else _SLOW_HERE, leaves=leaves)]
+    if settings.backup_directory is not None:
+        look = partial(look_at_folder, settings.backup_directory, settings.backup_schedule)
+        do = "the disk of BACKUP_DIRECTORY does not answer: see the kernel's log, and mounts"
+        checks.append(Check("backup folder", look, do))
+    return checks
 
 
 def _of_databases(settings: Settings, loop: AsyncioLoop, clocks: Clocks) -> list[Check]:

@@ -31,6 +31,7 @@ from stockstream.history.backing_up import BackupSettings, backup_job
 from stockstream.history.log_archive import LogArchive
 from stockstream.jobs.job import Job, RunJob, Runner
 from stockstream.jobs.schedule import Every
+from stockstream.jobs.successes import BACKUPS, NoteSuccess
 from stockstream.tables import Tables
 from supervision import ChildSpec, System, supervisor
 from tests.support.commands import command
@@ -146,6 +147,13 @@ async def test_a_table_emptied_by_mistake_comes_back_as_it_was_a_moment_before(
         assert drill["ok"] is True
         assert drill["backup"] == second.name
         assert (drill["rows"]["ticks"], drill["lost_ticks"]) == (1500, 2)  # type: ignore[index]
+
+        # The drill was noted in the database, so that another node knows of it.
+        given = {"DATA_DIRECTORY": str(tmp_path / "another node"), "DATABASE_URL": server.url}
+        await one.ask(NoteSuccess(BACKUPS))
+        doctor = await trio.to_thread.run_sync(command, ["doctor", "--json"], given, tmp_path)
+        checks = {check["check"]: check for check in json.loads(doctor.stdout)["checks"]}
+        assert "0.0 days old, and one was restored" in checks["backup"]["message"]
 
         await one.sql("SELECT pg_sleep(0.01)")
         moment = await one.sql(

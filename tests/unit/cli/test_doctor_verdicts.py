@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from stockstream.cli.doctor.backups import judge_backups, judge_folder
+from stockstream.cli.doctor.backups import judge_backups, judge_folder, later
 from stockstream.cli.doctor.bus import judge_nats
 from stockstream.cli.doctor.clock import Clocks, judge_clock
 from stockstream.cli.doctor.database import (
@@ -93,7 +93,7 @@ def folder(
 
 
 BACKUPS = [
-    (judge_backups(BackupNotes(), NOW), "info", "none was made", "db backup"),
+    (judge_backups(BackupNotes(), NOW), "info", "none is noted", "db backup"),
     (judge_backups(BackupNotes(NOW - 9 * DAY_MS), NOW), "warning", "9 days old", "a timer"),
     (judge_backups(BackupNotes(NOW - DAY_MS), NOW), "info", "none was restored", "db restore"),
     (folder(trouble="read-only"), "failed", "read-only", "BACKUP_DIRECTORY"),
@@ -102,6 +102,14 @@ BACKUPS = [
     (folder(ended=NOW - DAY_MS), "warning", "24.0 hours old, and BACKUP_SCHEDULE is every", "show"),
     (folder(bad="x is no whole backup"), "info", "x is no whole backup", "remove"),
 ]
+
+
+def test_of_what_is_noted_twice_the_later_one_counts() -> None:
+    """Here, and in the database by whichever node."""
+    assert later(BackupNotes(5, None), BackupNotes(3, 4)) == BackupNotes(5, 4)
+    assert later(BackupNotes(), BackupNotes()) == BackupNotes()
+
+
 DENIED = PermissionError(13, "cannot listen")
 WRONG = [
     *BACKUPS,

@@ -24,7 +24,7 @@ from stockstream.database.servers import embedded_server
 from stockstream.history.recorder import Recorder, RecorderSettings
 from stockstream.messages import DatabaseFault, DisturbDatabase
 from stockstream.quotes import Quote, Symbol, Version
-from stockstream.statuses import DatabaseStatus, QuoteRow, RecorderStatus
+from stockstream.statuses import DatabaseStatus, QuoteRow, RecorderStatus, Traded
 from stockstream.tables import Outbox
 from supervision import Actor, Caller, ChildSpec, Request, Slot, System, replies_later, supervisor
 
@@ -211,7 +211,12 @@ class Market:
                 moved = self._prices[number] * self._chance.gauss(1, 0.001)
                 self._prices[number] = round(moved, 2)
             yield [
-                QuoteRow(Quote(symbol, price, at, "SIM", "USD", False, version, at), 100.0, None)
+                QuoteRow(
+                    Quote(symbol, price, at, "SIM", "USD", False, version, at),
+                    100.0,
+                    None,
+                    traded=Traded(100.0, 100.0 * self._seq),
+                )
                 for symbol, price in zip(self.symbols, self._prices, strict=True)
             ]
 

@@ -51,6 +51,15 @@ class MarketSession(NamedTuple):
     since: int
 
 
+class Traded(NamedTuple):
+    """The `volume` that was traded since the price before, as far as it is known: what the day's
+    volume, `counted` so far, has grown by.
+    """
+
+    volume: float | None
+    counted: float
+
+
 class QuoteRow(msgspec.Struct, frozen=True, gc=False):
     """A symbol's row in the `Quotes` table.
 
@@ -62,7 +71,8 @@ class QuoteRow(msgspec.Struct, frozen=True, gc=False):
     `source` is the name of the upstream that told it. `changed` is when the price last became
     another one, or was first seen, by the monotonic clock in ms. The change of the `day` is against
     `base`; without one it is against `open`. `session` is what its market does by the calendar;
-    None where the provider says it with the price, and from older nodes.
+    None where the provider says it with the price, and from older nodes. What was `traded` is told
+    beside a volume of the day.
     """
 
     quote: Quote
@@ -75,6 +85,7 @@ class QuoteRow(msgspec.Struct, frozen=True, gc=False):
     base: Base | None = None
     day: SymbolDay | None = None
     session: MarketSession | None = None
+    traded: Traded | None = None
 
 
 class SymbolState(StrEnum):

@@ -99,6 +99,7 @@ def taken(message: Prices | Page, *, now: int, wall: int, known: Container[Symbo
             and (quote.figures is None or _are_figures(quote.figures))
             and (row.base is None or _can_be_told(row.base))
             and (row.day is None or _can_be_told(row.day.first))
+            and (row.traded is None or 0.0 <= row.traded.counted < math.inf)
         ):
             raise ValueError(f"{quote.symbol!r:.32}: {row!r:.300} cannot be a price")
         if quote.symbol not in known and parse_symbol(quote.symbol) != quote.symbol:

@@ -53,7 +53,10 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `received` is when it was fetched, by our clock; `ts` the provider's time, or `received` where
     the provider's clock was ahead. `epoch` and `seq` are the quote's version, and name the tick
     among those of its symbol. `currency` and `source`, the upstream, are None where nobody told
-    them.
+    them. `volume` is what was traded since the tick before, as far as it is known.
+
+    Spools hold these as lists: a field comes at the end and has a default, so that each program
+    reads what the one before it wrote, and the one after it.
     """
 
     symbol: str
@@ -65,13 +68,15 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, gc=False):
     seq: int
     currency: str | None = None
     source: str | None = None
+    volume: float | None = None
 
 
 class Candle(msgspec.Struct, frozen=True, gc=False):
     """`start` is inclusive; `first_at` and `last_at` are the times of the ticks that made `open`
     and `close`, by which two parts of a candle are joined in any order. Times in ms since 1970.
     There may have been more than `ticks` of a `partial` one. All prices in it are in one
-    `currency`, as far as that was told: of two currencies the later one.
+    `currency`, as far as that was told: of two currencies the later one. `volume` is the sum of
+    what its ticks tell; None where none of them does.
     """
 
     symbol: str
@@ -85,6 +90,7 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
     last_at: int
     partial: bool = False
     currency: str | None = None
+    volume: float | None = None
 
     def joined(self, other: Candle) -> Candle:
         """Both parts as one. If their last times are equal, `other` gives the close.
@@ -107,7 +113,15 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
             last.last_at,
             self.partial or other.partial,
             self.currency or other.currency,
+            added(self.volume, other.volume),
         )
+
+
+def added(volume: float | None, more: float | None) -> float | None:
+    """Both volumes together; what is not known adds nothing."""
+    if volume is None or more is None:
+        return more if volume is None else volume
+    return volume + more
 
 
 def fold(ticks: Iterable[Tick], length: int = MINUTE_MS) -> list[Candle]:
@@ -121,14 +135,14 @@ def fold(ticks: Iterable[Tick], length: int = MINUTE_MS) -> list[Candle]:
         key = (tick.symbol, at - (at - FIRST_MONDAY_MS) % length)
         draft = found.get(key)
         if draft is None:
-            found[key] = _Draft(price, price, price, price, 1, at, at, tick.currency)
+            found[key] = _begun(tick)
             continue
         if tick.currency != draft.currency and tick.currency is not None:
             if draft.currency is None:
                 draft.currency = tick.currency
             else:
                 if at >= draft.last_at:
-                    found[key] = _Draft(price, price, price, price, 1, at, at, tick.currency)
+                    found[key] = _begun(tick)
                 continue
         if price > draft.high:
             draft.high = price
@@ -139,6 +153,8 @@ def fold(ticks: Iterable[Tick], length: int = MINUTE_MS) -> list[Candle]:
         elif at < draft.first_at:
             draft.open, draft.first_at = price, at
         draft.ticks += 1
+        if tick.volume is not None:
+            draft.volume = tick.volume if draft.volume is None else draft.volume + tick.volume
     return [
         Candle(
             symbol,
@@ -151,6 +167,7 @@ def fold(ticks: Iterable[Tick], length: int = MINUTE_MS) -> list[Candle]:
             d.first_at,
             d.last_at,
             currency=d.currency,
+            volume=d.volume,
         )
         for (symbol, start), d in sorted(found.items(), key=itemgetter(0))
     ]
@@ -167,3 +184,9 @@ class _Draft(msgspec.Struct, gc=False):
     first_at: int
     last_at: int
     currency: str | None
+    volume: float | None
+
+
+def _begun(tick: Tick) -> _Draft:
+    at, price = tick.ts, tick.price
+    return _Draft(price, price, price, price, 1, at, at, tick.currency, tick.volume)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from stockstream.history.candles import Tick
 
-COLUMNS = ("symbol", "exchange", "currency", "source", "price", "ts", "received", "epoch", "seq")
+COLUMNS = (
+    *("symbol", "exchange", "currency", "source"),
+    *("price", "ts", "received", "epoch", "seq", "volume"),
+)
 AT_ONCE = 1_000
 """Rows in one piece: a millisecond of work."""
 
@@ -27,6 +30,7 @@ _COUNT = Struct(">h")
 _LENGTH = Struct(">i")
 # Price, ts, received, epoch, seq: each its length, eight bytes, and itself.
 _NUMBERS = Struct(">idiqiqiqiq").pack
+_VOLUME = Struct(">id").pack
 _YEAR_2000_MS = 946_684_800_000
 
 
@@ -49,6 +53,7 @@ def encoded(ticks: Sequence[Tick]) -> Iterator[bytes]:
                     8, tick.epoch,
                     8, tick.seq,
                 )
+                + (_NULL if tick.volume is None else _VOLUME(8, tick.volume))
                 for tick in ticks[start : start + AT_ONCE]
             ]
         )  # fmt: skip

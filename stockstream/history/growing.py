@@ -19,21 +19,24 @@ if TYPE_CHECKING:
     from stockstream.database.query import Connection
 
 COLUMNS = """
-"interval", symbol, start, open, high, low, close, ticks, first_at, last_at, partial, currency
+"interval", symbol, start, open, high, low, close, ticks, first_at, last_at, partial, currency,
+    volume
 """
 GATHERED = """
     (array_agg(open ORDER BY first_at, start))[1] AS open, max(high) AS high, min(low) AS low,
     (array_agg(close ORDER BY last_at DESC, start DESC))[1] AS close,
     sum(ticks)::bigint AS ticks, min(first_at) AS first_at, max(last_at) AS last_at,
     bool_or(partial) AS partial,
-    coalesce(sum(ticks) FILTER (WHERE partial), 0)::bigint AS unsure, max(currency) AS currency
+    coalesce(sum(ticks) FILTER (WHERE partial), 0)::bigint AS unsure, max(currency) AS currency,
+    sum(volume) AS volume, coalesce(sum(volume) FILTER (WHERE partial), 0) AS unsure_volume
 """
 """One part from several candles, which share no tick. `unsure` counts those of its ticks that the
-stored candle may have counted already."""
+stored candle may have counted already, `unsure_volume` what was traded with them."""
 FROM_TICKS = """
     (array_agg(price ORDER BY ts, epoch, seq))[1] AS open, max(price) AS high, min(price) AS low,
     (array_agg(price ORDER BY ts DESC, epoch DESC, seq DESC))[1] AS close, count(*) AS ticks,
-    min(ts) AS first_at, max(ts) AS last_at, max(currency) AS currency
+    min(ts) AS first_at, max(ts) AS last_at, max(currency) AS currency,
+    sum(volume) AS volume
 """
 
 
@@ -77,6 +80,12 @@ JOINED = ",\n    ".join(
             OR (NOT f.late AND coalesce(s.ticks > f.ticks, false))""",
         ),
         _joined("currency", "coalesce(f.currency, s.currency)"),
+        _joined(
+            "volume",
+            """CASE WHEN f.late
+            THEN greatest(coalesce(s.volume + f.volume - f.unsure_volume, s.volume), f.volume)
+            ELSE greatest(s.volume, f.volume) END""",
+        ),
     )
 )
 """A part `f` and the stored candle `s`, if any. The stored candle has not counted the ticks of a
@@ -84,7 +93,11 @@ JOINED = ",\n    ".join(
 currencies the later one is left."""
 
 
-def grown(ticks: str, partial: str) -> str:
+ADDED = "coalesce(c.volume + excluded.volume, c.volume, excluded.volume)"
+"""The volume of two parts that share no tick; what is not known adds nothing."""
+
+
+def grown(ticks: str, partial: str, volume: str) -> str:
     """What an upsert sets to join `excluded` to the stored `c`; of two currencies the later one is
     left. The counts of two parts in one currency are given.
     """
@@ -98,6 +111,7 @@ def grown(ticks: str, partial: str) -> str:
         "last_at": "greatest(c.last_at, excluded.last_at)",
         "partial": partial,
         "currency": "coalesce(c.currency, excluded.currency)",
+        "volume": volume,
     }
     return ",\n    ".join(
         f"""{column} = CASE WHEN NOT coalesce(excluded.currency <> c.currency, false) THEN {joined}

@@ -41,10 +41,15 @@ SELECT '1m', m.symbol, m.start, f.open, f.high, f.low, f.close,
         WHEN m.late AND k.certain
         THEN coalesce(s.ticks, 0) + m.new
         ELSE greatest(coalesce(s.ticks, 0) + m.new - m.unsure, f.ticks) END,
-    f.first_at, f.last_at, coalesce(s.partial, false) OR NOT k.certain, f.currency
+    f.first_at, f.last_at, coalesce(s.partial, false) OR NOT k.certain, f.currency,
+    CASE WHEN coalesce(f.currency <> s.currency, false) THEN f.volume
+        WHEN m.late AND k.certain
+        THEN coalesce(s.volume + m.new_volume, s.volume, m.new_volume)
+        ELSE greatest(coalesce(s.volume + m.new_volume - m.unsure_volume, s.volume), f.volume) END
 FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bool[],
-        $6::timestamptz[], $7::timestamptz[], $8::bigint[])
-    AS m (symbol, start, new, unsure, late, stretch_start, stretch_end, stretch_new)
+        $6::timestamptz[], $7::timestamptz[], $8::bigint[], $9::float8[], $10::float8[])
+    AS m (symbol, start, new, unsure, late, stretch_start, stretch_end, stretch_new,
+        new_volume, unsure_volume)
 LEFT JOIN candles s ON s."interval" = '1m' AND s.symbol = m.symbol AND s.start = m.start
 CROSS JOIN LATERAL (
     SELECT {FROM_TICKS} FROM {of_one_currency(_OF_THE_MINUTE, "symbol", LAST_TICK)}) f
@@ -58,20 +63,20 @@ CROSS JOIN LATERAL (
          AND t.ts >= m.stretch_start AND t.ts < m.stretch_end) END AS certain) k
 ORDER BY m.symbol, m.start
 ON CONFLICT ("interval", symbol, start) DO UPDATE SET
-    {grown("excluded.ticks", "excluded.partial")}
+    {grown("excluded.ticks", "excluded.partial", "excluded.volume")}
 """  # noqa: S608 - constants of ours
 
 
 async def grow_candles(
-    connection: Connection, taken_in: Sequence[tuple[str, int, datetime]]
+    connection: Connection, taken_in: Sequence[tuple[str, int, datetime, float | None]]
 ) -> None:
     """Join ticks that are in the table now to the 1-minute candles, and mark their hours.
 
-    Each as its symbol, its time (ms since 1970), and when it was received.
+    Each as its symbol, its time (ms since 1970), when it was received, and its volume.
     """
     if not taken_in:
         return
-    new = Counter((symbol, ts // MINUTE_MS * MINUTE_MS) for symbol, ts, _ in taken_in)
+    new = Counter((symbol, ts // MINUTE_MS * MINUTE_MS) for symbol, ts, *_ in taken_in)
     hours = sorted({start // HOUR_MS * HOUR_MS for _, start in new})
     await connection.execute(MARK_HOURS, IMPORT, [to_datetime(hour) for hour in hours])
     # Wait for other writers of these hours: their ticks would not be seen yet, and their candles
@@ -80,9 +85,17 @@ async def grow_candles(
     dropped_before = await thinned_before(connection, "ticks")
     unsure = Counter(
         (symbol, ts // MINUTE_MS * MINUTE_MS)
-        for symbol, ts, received in taken_in
+        for symbol, ts, received, _ in taken_in
         if received < dropped_before
     )
+    traded: dict[tuple[str, int], float] = {}
+    unsure_traded: dict[tuple[str, int], float] = {}
+    for symbol, ts, received, volume in taken_in:
+        if volume is not None:
+            minute = symbol, ts // MINUTE_MS * MINUTE_MS
+            traded[minute] = traded.get(minute, 0.0) + volume
+            if received < dropped_before:
+                unsure_traded[minute] = unsure_traded.get(minute, 0.0) + volume
     late_before = await thinned_before(connection, "candles_1m")
     minutes = sorted(new)
     late = [to_datetime(start) < late_before for _, start in minutes]
@@ -104,4 +117,6 @@ async def grow_candles(
         [to_datetime(start) for _, start, _ in stretches],
         [to_datetime(start + length) for _, start, length in stretches],
         [in_stretch[stretch] for stretch in stretches],
+        [traded.get(minute) for minute in minutes],
+        [unsure_traded.get(minute, 0.0) for minute in minutes],
     )

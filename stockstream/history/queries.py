@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 _CANDLE = """
 SELECT (date_part('epoch', start) * 1000)::bigint, open, high, low, close, ticks,
     (date_part('epoch', first_at) * 1000)::bigint, (date_part('epoch', last_at) * 1000)::bigint,
-    partial, currency
+    partial, currency, volume
 """
-_COLUMNS = "start, open, high, low, close, ticks, first_at, last_at, partial, currency"
+_COLUMNS = "start, open, high, low, close, ticks, first_at, last_at, partial, currency, volume"
 STORED_CANDLES = f"""{_CANDLE} FROM candles
 WHERE "interval" = $1 AND symbol = $2 AND start >= $3 AND start < $4
 ORDER BY start DESC LIMIT $5
@@ -72,8 +72,8 @@ SELECT {_COLUMNS} FROM (
      AND start NOT IN (SELECT bin FROM bins)
      ORDER BY start DESC LIMIT $5)
     UNION ALL
-    (SELECT bin, open, high, low, close, ticks, first_at, last_at, partial, currency FROM anew
-     ORDER BY bin DESC LIMIT $5)
+    (SELECT bin, open, high, low, close, ticks, first_at, last_at, partial, currency, volume
+     FROM anew ORDER BY bin DESC LIMIT $5)
 ) AS both_sides ORDER BY start DESC LIMIT $5
 """  # noqa: S608 - constants of ours
 _ROLLED = f"{_CANDLE} FROM ({_ROWS}) AS rows ORDER BY start DESC"
@@ -89,7 +89,8 @@ ORDER BY start DESC LIMIT $10
 # `received` lets the server leave out the partitions of days before.
 _TICKS = """
 SELECT symbol, exchange, price, (date_part('epoch', ts) * 1000)::bigint,
-    (date_part('epoch', received) * 1000)::bigint, epoch, seq, currency, source FROM ticks
+    (date_part('epoch', received) * 1000)::bigint, epoch, seq, currency, source,
+    volume FROM ticks
 WHERE symbol = $1 AND ts >= $2 AND ts < $3 AND (ts, epoch, seq) >= ($4, $5::bigint, $6::bigint)
 AND received >= $9
 ORDER BY ts, epoch, seq, received, price, exchange LIMIT $7 OFFSET $8

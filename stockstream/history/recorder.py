@@ -262,6 +262,7 @@ class Recorder(Actor):
                 quote.version.seq,
                 quote.currency,
                 row.source or None,
+                None if row.traded is None else row.traded.volume,
             )
             for row in batch.rows
             for quote in (row.quote,)

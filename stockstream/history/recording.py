@@ -12,7 +12,7 @@ from stockstream.database.query import Purpose, Query
 from stockstream.history import partitions
 from stockstream.history.candles import Candle, Tick, fold
 from stockstream.history.copying import COLUMNS, encoded
-from stockstream.history.growing import grown
+from stockstream.history.growing import ADDED, grown
 from stockstream.times import DAY_MS, HOUR_MS, to_datetime
 
 if TYPE_CHECKING:
@@ -61,15 +61,17 @@ OR EXISTS (
 # Times are passed as seconds: the driver needs many times the CPU to encode a timestamp.
 JOIN_CANDLES = f"""
 INSERT INTO candles AS c
-    ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at, currency)
+    ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at, currency,
+    volume)
 SELECT '1m', symbol, to_timestamp(start), open, high, low, close, ticks,
-    to_timestamp(first_at), to_timestamp(last_at), currency
+    to_timestamp(first_at), to_timestamp(last_at), currency, volume
 FROM unnest(
     $1::text[], $2::float8[], $3::float8[], $4::float8[], $5::float8[], $6::float8[],
-    $7::bigint[], $8::float8[], $9::float8[], $10::text[])
-    AS given (symbol, start, open, high, low, close, ticks, first_at, last_at, currency)
+    $7::bigint[], $8::float8[], $9::float8[], $10::text[],
+    $11::float8[])
+    AS given (symbol, start, open, high, low, close, ticks, first_at, last_at, currency, volume)
 ON CONFLICT ("interval", symbol, start) DO UPDATE SET
-    {grown("c.ticks + excluded.ticks", "c.partial")}
+    {grown("c.ticks + excluded.ticks", "c.partial", ADDED)}
 """  # noqa: S608 - constants of ours
 # An update even when it changes nothing: it locks the row. So a concurrent roll-up of the hour
 # waits for us, and does not remove the mark before our candles are there.
@@ -209,4 +211,5 @@ async def join_candles(connection: Connection, node: str, candles: Sequence[Cand
         [candle.first_at / 1000 for candle in candles],
         [candle.last_at / 1000 for candle in candles],
         [candle.currency for candle in candles],
+        [candle.volume for candle in candles],
     )

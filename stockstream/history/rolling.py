@@ -61,7 +61,7 @@ ORDER BY f.symbol, f.bin
 ON CONFLICT ("interval", symbol, start) DO UPDATE SET
     open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
     ticks = excluded.ticks, first_at = excluded.first_at, last_at = excluded.last_at,
-    partial = excluded.partial, currency = excluded.currency
+    partial = excluded.partial, currency = excluded.currency, volume = excluded.volume
 """  # noqa: S608
 _ROLL_WHOLE = f"WITH {_WHOLE} {_STORE}"
 _ROLL_LATE = f"WITH {_LATE} {_STORE}"
@@ -71,7 +71,8 @@ FROM ticks WHERE ts >= $1 AND ts < $2 AND received >= $3
 """
 _MINUTES = f"""
 INSERT INTO candles
-    ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at, currency)
+    ("interval", symbol, start, open, high, low, close, ticks, first_at, last_at, currency,
+    volume)
 SELECT '1m', symbol, bin, {FROM_TICKS}
 FROM {of_one_currency(_TICKS, "symbol, bin", LAST_TICK)}
 GROUP BY symbol, bin ORDER BY symbol, bin

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 Format = Literal["csv", "ndjson"]
-COLUMNS = ("symbol", "exchange", "price", "ts", "received", "epoch", "seq", "currency", "source")
-_FIRST_COLUMNS = COLUMNS[:7]
-"""Those that a file of an older release has."""
-_MAY_BE_MISSING = ("exchange", "currency", "source")
+COLUMNS = (
+    *("symbol", "exchange", "price", "ts", "received", "epoch", "seq"),
+    *("currency", "source", "volume"),
+)
+_OLDER = (COLUMNS[:7], COLUMNS[:9])
+"""Those that files of older releases have."""
+_TEXTS = ("exchange", "currency", "source")
+_MAY_BE_MISSING = (*_TEXTS, "volume")
 LONGEST_LINE = 10_000
 FIRST_MOMENT = to_ms(datetime(1800, 1, 1, tzinfo=UTC))
 LAST_MOMENT = to_ms(datetime(2200, 1, 1, tzinfo=UTC))
@@ -81,6 +85,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     seq: Number
     currency: str | None = None
     source: str | None = None
+    volume: float | None = None
 
 
 _read_line = msgspec.json.Decoder(_Line).decode
@@ -91,7 +96,14 @@ def _line(tick: Tick) -> _Line:
     times = iso_utc(tick.ts), iso_utc(tick.received)
     version = tick.epoch, tick.seq
     return _Line(
-        tick.symbol, tick.exchange, tick.price, *times, *version, tick.currency, tick.source
+        tick.symbol,
+        tick.exchange,
+        tick.price,
+        *times,
+        *version,
+        tick.currency,
+        tick.source,
+        tick.volume,
     )
 
 
@@ -124,7 +136,7 @@ def read_lines(lines: Iterable[str], form: Format, now: int) -> Iterator[ReadTic
     try:
         first = next(reader, None)
         columns = COLUMNS if first is None else tuple(first)
-        if columns not in {COLUMNS, _FIRST_COLUMNS}:
+        if columns not in {COLUMNS, *_OLDER}:
             raise BadLine(f"line 1: the columns must be {','.join(COLUMNS)}")
         for row in reader:
             if len(row) != len(columns):
@@ -175,17 +187,19 @@ def _tick(number: int, line: _Line, now: int) -> ReadTick:
         symbol = parse_symbol(line.symbol)
     except InvalidSymbol as error:
         raise BadLine(f"line {number}: {error}") from error
-    for name in _MAY_BE_MISSING:
+    for name in _TEXTS:
         if "\0" in (getattr(line, name) or ""):
             raise BadLine(f"line {number}: {name} holds a NUL, which no text in PostgreSQL may")
     if not 0 < line.price < float("inf"):
         raise BadLine(f"line {number}: price {line.price} is not above 0")
+    if line.volume is not None and not 0 <= line.volume < float("inf"):
+        raise BadLine(f"line {number}: volume {line.volume} is below 0, or is not finite")
     ts = _moment(number, "ts", line.ts, LAST_MOMENT)
     # Ticks are kept, and dropped, by the day on which they were received.
     received = _moment(number, "received", line.received, now + DAY_MS)
     if ts - received > LARGEST_LEAD_MS:
         raise BadLine(f"line {number}: received, {line.received}, is over a day before ts")
-    said = line.epoch, line.seq, line.currency, line.source
+    said = line.epoch, line.seq, line.currency, line.source, line.volume
     tick = Tick(symbol, line.exchange, line.price, ts, received, *said)
     return ReadTick(number, tick)
 

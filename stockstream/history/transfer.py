@@ -36,9 +36,9 @@ DELETE FROM incoming i WHERE EXISTS (
 RETURNING place
 """
 _TAKE_IN = """
-INSERT INTO ticks (symbol, exchange, price, ts, received, epoch, seq, currency, source)
-SELECT symbol, exchange, price, ts, received, epoch, seq, currency, source FROM incoming
-RETURNING symbol, ts, received
+INSERT INTO ticks (symbol, exchange, price, ts, received, epoch, seq, currency, source, volume)
+SELECT symbol, exchange, price, ts, received, epoch, seq, currency, source, volume FROM incoming
+RETURNING symbol, ts, received, volume
 """
 
 
@@ -73,7 +73,9 @@ class ImportTicks(Query[TakenIn]):
             await copy_ticks(connection, list(places), "incoming")
             known = sorted(first[row[0] - 1] for row in await connection.fetch(_KNOWN))
             rows = await connection.fetch(_TAKE_IN)
-            await grow_candles(connection, [(row[0], to_ms(row[1]), row[2]) for row in rows])
+            await grow_candles(
+                connection, [(row[0], to_ms(row[1]), row[2], row[3]) for row in rows]
+            )
         return TakenIn(len(rows), tuple(known), tuple(repeated))
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from stockstream.market.day_base import base_of, day_of
 from stockstream.market.day_figures import keep, said_by_both
+from stockstream.market.day_volume import first_told, traded_since
 from stockstream.market.exchange_days import Believed
 from stockstream.market.exchange_zones import market_of
 from stockstream.market.sessions import first_session, session_after
@@ -75,7 +76,19 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
             session = first_session(observation, received)
             opened = day.first.price
             accepted.append(
-                QuoteRow(quote, opened, None, shift, steady, source, steady, base, day, session)
+                QuoteRow(
+                    quote,
+                    opened,
+                    None,
+                    shift,
+                    steady,
+                    source,
+                    steady,
+                    base,
+                    day,
+                    session,
+                    first_told(observation),
+                )
             )
             continue
         last = row.quote
@@ -107,8 +120,8 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
         elif observation.exchange != last.exchange:
             session = first_session(observation, received)
         quote = observation.quoted(Version(epoch, last.version.seq + 1), received)
+        same_day = same and row.day is not None and row.day.day == day.day
         if last.figures is not None or last.previous_close is not None or last.name is not None:
-            same_day = same and row.day is not None and row.day.day == day.day
             keep(quote, row, source, same_day=same_day)
         accepted.append(
             QuoteRow(
@@ -122,6 +135,7 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
                 base_of(observation, day, before),
                 day,
                 session,
+                traded_since(row, observation, source, epoch, same_day=same_day),
             )
         )
     return Acceptance(tuple(accepted), frozenset(behind | overtaken), frozenset(overtaken))

@@ -111,7 +111,7 @@ class Versioning:
             epoch = holding.epochs.get(of, 0)
             if of in names and version.epoch < epoch:
                 quote = msgspec.structs.replace(row.quote, version=Version(epoch, version.seq + 1))
-                made.append(msgspec.structs.replace(row, quote=quote))
+                made.append(msgspec.structs.replace(row, quote=quote, traded=None))
         return tuple(made)
 
     def portions(self, observed: Observed, holding: Holding, now_ms: int) -> list[Portion]:

@@ -44,6 +44,10 @@ _BIGINT = range(-(2**63), 2**63)
 class CandleItem(msgspec.Struct, frozen=True, omit_defaults=True):
     """Prices from `start` (inclusive) on, for one interval; `ticks` is how many there were.
 
+    `volume` is what was traded, as far as it was told with these prices: in shares, or in units of
+    what stands first in a pair. It is what the day's volume grew by, so where prices were missed it
+    counts with the next one. It is null where no volume is known.
+
     A `partial` one may have had more: some came when those before had been dropped already, and
     whether they were among these is not known. The prices are those of all. They are in one
     `currency`, which is left out where nobody told it.
@@ -55,6 +59,7 @@ class CandleItem(msgspec.Struct, frozen=True, omit_defaults=True):
     low: float
     close: float
     ticks: int
+    volume: float | None
     partial: bool = False
     currency: str | None = None
 
@@ -78,7 +83,8 @@ class CandlesAnswer(msgspec.Struct, frozen=True):
 
 class TickItem(msgspec.Struct, frozen=True):
     """One price. `received` is when it was fetched, `timestamp` the provider's time, or
-    `received` where the provider's clock was ahead; UTC.
+    `received` where the provider's clock was ahead; UTC. `volume` is what was traded since the
+    price before, null where it is not known.
     """
 
     price: float
@@ -88,6 +94,7 @@ class TickItem(msgspec.Struct, frozen=True):
     currency: str | None
     source: str | None
     version: tuple[int, int]
+    volume: float | None
 
 
 class TicksAnswer(msgspec.Struct, frozen=True):
@@ -222,10 +229,11 @@ def _write_cursor(cursor: Cursor) -> str:
 
 def _candle(candle: Candle) -> CandleItem:
     prices = candle.open, candle.high, candle.low, candle.close
-    return CandleItem(iso_utc(candle.start), *prices, candle.ticks, candle.partial, candle.currency)
+    counts = candle.ticks, candle.volume
+    return CandleItem(iso_utc(candle.start), *prices, *counts, candle.partial, candle.currency)
 
 
 def _tick(tick: Tick) -> TickItem:
     times = iso_utc(tick.ts), iso_utc(tick.received)
     told = tick.exchange, tick.currency, tick.source
-    return TickItem(tick.price, *times, *told, (tick.epoch, tick.seq))
+    return TickItem(tick.price, *times, *told, (tick.epoch, tick.seq), tick.volume)

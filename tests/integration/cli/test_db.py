@@ -246,7 +246,7 @@ def test_an_export_is_of_what_was_asked_for(db: Run, database_url: str):
     day = to_datetime(YESTERDAY * DAY_MS).date().isoformat()
     span = ["--from", f"{day}T00:00:10", "--to", f"{day}T00:00:20.000Z"]
     out = db("export", "--symbol", "s1", "--symbol", "S2", *span).out.splitlines()
-    assert out[0] == "symbol,exchange,price,ts,received,epoch,seq,currency,source"
+    assert out[0] == "symbol,exchange,price,ts,received,epoch,seq,currency,source,volume"
     rows = [text.split(",") for text in out[1:]]
     # 100 ticks of three symbols in those ten seconds: numbers 100 to 199.
     assert sorted(int(row[6]) for row in rows) == [n for n in range(100, 200) if n % 3]

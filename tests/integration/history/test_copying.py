@@ -34,6 +34,7 @@ async def test_what_is_copied_is_what_is_read(database_url: str) -> None:
             number,
             rng.choice((None, "USD", "GBX")),
             rng.choice((None, "us", "api-2")),
+            rng.choice((None, 0.0, 1 / 3, 1e12)),
         )
         for number in range(2 * AT_ONCE + 1)
     ]
@@ -41,7 +42,8 @@ async def test_what_is_copied_is_what_is_read(database_url: str) -> None:
         await history.until_up()
         assert await history.ask(Record([batch(1, *ticks)])) == len(ticks)
         rows = await history.select(
-            "SELECT symbol, exchange, price, ts, received, epoch, seq, currency, source "
+            "SELECT symbol, exchange, price, ts, received, epoch, seq, currency, source, "
+            "volume "
             "FROM ticks ORDER BY seq"
         )
     found = [Tick(s, x, p, to_ms(ts), to_ms(r), *more) for s, x, p, ts, r, *more in rows]

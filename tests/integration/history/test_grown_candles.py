@@ -119,6 +119,12 @@ class Model:
             yield f"prices: {where}"
         if candle.ticks != len(ticks) and not (candle.partial and candle.ticks < len(ticks)):
             yield f"count: {where}"
+        traded = [t.volume for t in ticks if t.volume is not None]
+        most = sum(traded) if traded else None
+        # Of a partial one, what was traded with the ticks that are not counted is not, either.
+        less = candle.partial and (candle.volume or 0.0) <= (most or 0.0)
+        if candle.volume != most and not less:
+            yield f"volume: {where}"
         may_be = any(
             symbol == candle.symbol
             and start < candle.start + length
@@ -127,6 +133,12 @@ class Model:
         )
         if candle.partial and not may_be:
             yield f"partial without need: {where}"
+
+
+def tick_of(symbol: str, price: int, ts: int, received: int, seq: int) -> Tick:
+    """Some tell what was traded, and some do not."""
+    volume = None if price % 3 == 0 else float(price)
+    return Tick(symbol, None, float(price), ts, received, 1, seq, volume=volume)
 
 
 def key(tick: Tick) -> tuple[str, int, int, int]:
@@ -161,7 +173,7 @@ class Machine:
             self._seq += 1
             ts = self._at(place)
             received = self._now if at_once else ts
-            made.append(Tick(symbol, None, float(price), ts, received, 1, self._seq))
+            made.append(tick_of(symbol, price, ts, received, self._seq))
         return made
 
     def _at(self, place: tuple[int, int]) -> int:
@@ -187,7 +199,7 @@ class Machine:
         for number, tick in enumerate(there):
             self._seq += 1
             ts, received = tick.ts + number % 2 * 1000, self._now if live else tick.received
-            ticks.append(Tick(tick.symbol, None, float(price), ts, received, 1, self._seq))
+            ticks.append(tick_of(tick.symbol, price, ts, received, self._seq))
         if live and ticks:
             await self._ask(Record([batch(self._seq, *ticks)]))
             self._model.take_in(ticks)

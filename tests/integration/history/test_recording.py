@@ -44,6 +44,7 @@ async def test_a_batch_is_there_with_its_candles(database_url: str) -> None:
             ("seq", "bigint"),
             ("currency", "text"),
             ("source", "text"),
+            ("volume", "double precision"),
         ]
 
 

@@ -27,6 +27,7 @@ ticks = st.builds(
     st.integers(-(2**63), 2**63 - 1),
     st.none() | st.sampled_from(["USD", "GBX"]),
     st.none() | st.sampled_from(["us", "crypto"]),
+    st.none() | st.floats(0, 1e12),
 ).filter(lambda tick: tick.ts - tick.received <= LARGEST_LEAD_MS)
 
 
@@ -81,12 +82,19 @@ def test_the_byte_order_mark_of_a_spreadsheet_is_left_out() -> None:
 
 @pytest.mark.proves("H12")
 def test_a_file_of_an_older_release_is_read() -> None:
-    """It has no currency and no source."""
+    """It has no currency and no source; later ones have no volume."""
     (found,) = read_lines([HEADER, GOOD], "csv", NOW)
     assert (found.tick.exchange, found.tick.currency, found.tick.source) == ("SIM", None, None)
     whole = HEADER.strip() + ",currency,source\n", GOOD.strip() + ",USD,\n"
     (found,) = read_lines(whole, "csv", NOW)
-    assert (found.tick.currency, found.tick.source) == ("USD", None)
+    assert (found.tick.currency, found.tick.source, found.tick.volume) == ("USD", None, None)
+
+
+@pytest.mark.parametrize("volume", ["-1", "nan", "inf", "x", "1e999"])
+def test_a_volume_that_is_none_is_named(volume: str) -> None:
+    header = HEADER.strip() + ",currency,source,volume\n"
+    with pytest.raises(BadLine, match=r"line 2: .*volume"):
+        list(read_lines([header, f"{GOOD.strip()},USD,,{volume}\n"], "csv", NOW))
 
 
 @pytest.mark.proves("H12")

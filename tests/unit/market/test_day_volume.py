@@ -1,0 +1,123 @@
+"""What was traded between two prices, by the day's volume that is told with them."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stockstream.market.acceptance import accept
+from stockstream.market.observed import Observed
+from stockstream.market.time_base import Reading
+from stockstream.quotes import DayFigures, Observation, Symbol
+from stockstream.statuses import QuoteRow
+
+AAPL = Symbol("AAPL")
+NOON = 1_795_453_200_000  # 2026-11-23T12:00:00-05:00, a Monday
+DAY = 86_400_000
+
+
+class Told:
+    """Prices as they are accepted, a second after each other."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Symbol, QuoteRow] = {}
+        self.at = NOON
+        self.price = 100.0
+
+    def __call__(
+        self,
+        volume: float | None,
+        *,
+        source: str = "us",
+        epoch: int = 1,
+        rolling: bool = False,
+        after: int = 1_000,
+    ) -> float | None:
+        """What was traded since the price before."""
+        self.at += after
+        self.price += 0.01
+        figures = None if volume is None else DayFigures(volume=volume, rolling=rolling)
+        seen = Observation(AAPL, self.price, self.at, "NASDAQ", "USD", figures=figures)
+        observed = Observed(source, (seen,), Reading(self.at, self.at), 0)
+        (row,) = accept(observed, self.rows, epoch=epoch).rows
+        self.rows[AAPL] = row
+        return None if row.traded is None else row.traded.volume
+
+
+@given(st.lists(st.none() | st.integers(1, 10_000), min_size=2, max_size=20))
+def test_of_a_day_it_sums_up_to_what_the_day_grew_by(volumes: list[int | None]) -> None:
+    """Prices without a volume between them change nothing of the sum."""
+    told, total, ordered = Told(), 0.0, 1_000_000
+    known: list[float | None] = []
+    for volume in volumes:
+        if volume is not None:
+            ordered += volume
+        known.append(None if volume is None else float(ordered))
+    for value in known:
+        total += told(value) or 0.0
+    there = [value for value in known if value is not None]
+    assert total == (there[-1] - there[0] if there else 0.0)
+
+
+def test_the_first_one_says_nothing_of_what_was_traded_before_it() -> None:
+    """Nor does the first of another source, or of another claim in a cluster."""
+    told = Told()
+    assert told(1_000) is None
+    assert told(1_010) == 10
+    assert told(1_020, source="eu") is None
+    assert told(1_025, source="eu") == 5
+    assert told(1_030, source="eu", epoch=2) is None
+    assert told(1_031, source="eu", epoch=2) == 1
+
+
+def test_a_volume_of_the_last_24_hours_says_nothing() -> None:
+    told = Told()
+    assert told(1_000, rolling=True) is None
+    assert told(1_010, rolling=True) is None
+
+
+def test_a_correction_takes_nothing_back_and_is_not_counted_twice() -> None:
+    told = Told()
+    told(1_000)
+    assert told(990) == 0
+    assert told(995) == 0
+    assert told(1_007) == 7
+
+
+def test_a_volume_of_nought_in_a_day_is_one_that_is_not_told() -> None:
+    told = Told()
+    told(1_000)
+    assert told(0.0) is None
+    assert told(1_004) == 4
+
+
+def test_with_a_new_day_it_begins_anew() -> None:
+    """Also when the day's volume is that of the day before until the market opens."""
+    told = Told()
+    told(1_000_000)
+    assert told(1_000_000, after=DAY) is None
+    assert told(500) == 500
+    assert told(650) == 150
+    assert told(100, after=DAY) == 100
+    assert told(0.0, after=DAY) == 0
+
+
+def test_parts_of_a_share_have_no_noise() -> None:
+    told = Told()
+    told(1_000.1)
+    assert told(1_000.3) == 0.2
+
+
+@pytest.mark.parametrize("volume", [None, 5.0])
+def test_a_row_goes_to_another_node_and_back(volume: float | None) -> None:
+    """One of an older node has none."""
+    told = Told()
+    told(volume)
+    row = told.rows[AAPL]
+    sent = msgspec.json.encode(row)
+    assert msgspec.json.decode(sent, type=QuoteRow) == row
+    fields = msgspec.json.decode(sent)
+    del fields["traded"]
+    assert msgspec.convert(fields, QuoteRow).traded is None

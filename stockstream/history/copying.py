@@ -30,7 +30,7 @@ _COUNT = Struct(">h")
 _LENGTH = Struct(">i")
 # Price, ts, received, epoch, seq: each its length, eight bytes, and itself.
 _NUMBERS = Struct(">idiqiqiqiq").pack
-_VOLUME = Struct(">id").pack
+_NUMBERS_AND_VOLUME = Struct(">idiqiqiqiqid").pack
 _YEAR_2000_MS = 946_684_800_000
 
 
@@ -43,21 +43,20 @@ def encoded(ticks: Sequence[Tick]) -> Iterator[bytes]:
     """
     yield _HEADER
     for start in range(0, len(ticks), AT_ONCE):
-        yield b"".join(
-            [
-                _texts(tick.symbol, tick.exchange, tick.currency, tick.source)
-                + _NUMBERS(
-                    8, tick.price,
-                    8, (tick.ts - _YEAR_2000_MS) * 1000,
-                    8, (tick.received - _YEAR_2000_MS) * 1000,
-                    8, tick.epoch,
-                    8, tick.seq,
-                )
-                + (_NULL if tick.volume is None else _VOLUME(8, tick.volume))
-                for tick in ticks[start : start + AT_ONCE]
-            ]
-        )  # fmt: skip
+        yield b"".join([_row(tick) for tick in ticks[start : start + AT_ONCE]])
     yield _TRAILER
+
+
+def _row(tick: Tick) -> bytes:
+    texts = _texts(tick.symbol, tick.exchange, tick.currency, tick.source)
+    ts, received = (tick.ts - _YEAR_2000_MS) * 1000, (tick.received - _YEAR_2000_MS) * 1000
+    volume = tick.volume
+    if volume is None:
+        numbers = _NUMBERS(8, tick.price, 8, ts, 8, received, 8, tick.epoch, 8, tick.seq)
+        return texts + numbers + _NULL
+    return texts + _NUMBERS_AND_VOLUME(
+        8, tick.price, 8, ts, 8, received, 8, tick.epoch, 8, tick.seq, 8, volume
+    )
 
 
 # Cached, because the same few symbols repeat.

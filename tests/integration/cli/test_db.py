@@ -294,7 +294,7 @@ def test_a_file_that_goes_bad_is_taken_in_up_to_there(db: Run, database_url: str
     psql(database_url, "DELETE FROM ticks")
     file.write_bytes(b"".join([*good[:11], b"S1,SIM,x,y\n", *good[11:]]))
     told = line(db("import", "ticks.csv"), 2)
-    assert "ticks.csv: line 12: 4 columns, not 9; 10 ticks before it" in told
+    assert "ticks.csv: line 12: 4 columns, not 10; 10 ticks before it" in told
     file.write_bytes(b"".join(good))
     assert db("import", "ticks.csv").out == (
         "20 ticks read, 10 of them new\n10 left out, there already: line 2-11\n"

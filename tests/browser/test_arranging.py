@@ -187,7 +187,7 @@ def test_a_list_is_imported_after_a_look_and_saved(
     dialog.get_by_label("Or paste it").fill("AAPL,###Tech,NASDAQ:MSFT,XXX:FOO,\n###Cars,TSLA")
     dialog.get_by_role("button", name="Look at it").click()
     expect(dialog.get_by_role("status")).to_have_text(
-        "2 symbols would be added, 1 is on the list already, 1 not understood."
+        "2 symbols would be added, 1 is on the list already, 1 is left out."
     )
     expect(me.page.get_by_test_id("import-told")).to_have_text(
         "Line 1: XXX:FOO: the exchange XXX is not known here"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
@@ -36,7 +37,7 @@ def test_a_position_is_said_by_keys_shown_and_kept(keeping: Server, visit: Visit
         "Quantity: “1.234,5” is not how numbers are written here: type 1,234.5."
     )
     quantity.fill("-1,234.5")
-    page.get_by_label("Cost of one").fill("0.25")
+    page.get_by_label("Average cost of one").fill("0.25")
     with page.expect_response(is_patch) as saved:
         page.keyboard.press("Enter")
     assert saved.value.json()["positions"]["MSFT"]["quantity"] == "-1234.5"
@@ -61,10 +62,31 @@ def test_a_position_is_said_by_keys_shown_and_kept(keeping: Server, visit: Visit
     expect(page.get_by_test_id("quantity-MSFT")).to_have_text("\N{MINUS SIGN}1,234.5")
     page.get_by_text("Files and links").click()
     page.get_by_role("button", name="Import").click()
-    page.get_by_label("Or paste it").fill("Symbol,Quantity,Purchase Price\nAAPL,2,100\nMSFT,3,\n")
+    page.get_by_label("Or paste it").fill(
+        "Symbol,Quantity,Purchase Price\nAAPL,2,100\nMSFT,3,\nAAPL,1,$130.00\nCASH,5,\nNOSUCH,1,1\n"
+    )
     page.get_by_role("button", name="Look at it").click()
-    expect(page.locator("#import-hint")).to_contain_text("2 positions set")
+    expect(page.locator("#import-hint")).to_contain_text("2 positions set, 2 are left out")
+    told = page.get_by_test_id("import-told").get_by_role("listitem")
+    expect(told).to_have_text(
+        [
+            "AAPL: 2 lots, 3 at an average cost of 110",
+            re.compile("^MSFT: 3 without a cost, instead of -1234.5 at an average cost of 0.25"),
+            "Line 5: CASH,5,: cash, not a symbol",
+            "Line 6: NOSUCH,1,1: no feed lists NOSUCH",
+        ]
+    )
     page.get_by_role("button", name="Set the positions").press("Enter")
-    expect(page.get_by_test_id("quantity-AAPL")).to_have_text("2")
+    expect(page.get_by_test_id("quantity-AAPL")).to_have_text("3")
     expect(page.get_by_test_id("quantity-MSFT")).to_have_text("3")
     expect(page.get_by_test_id("positions")).to_contain_text("there is no cost: MSFT.")
+    me.row("AAPL").focus()
+    page.keyboard.press("F2")
+    page.get_by_text("Bought or sold more").press("Enter")
+    page.get_by_label("How many more, below 0 if sold").fill("1")
+    page.get_by_label("Price of one").fill("150")
+    expect(page.locator("#position-hint")).to_have_text("Then 4 at an average cost of 120.")
+    with page.expect_response(is_patch) as saved:
+        page.keyboard.press("Enter")
+    assert saved.value.json()["positions"]["AAPL"]["cost"] == "120"
+    expect(page.get_by_test_id("quantity-AAPL")).to_have_text("4")

@@ -90,8 +90,9 @@ def list_files_api(parts: Parts) -> Blueprint:
         """Read a list that another program has written.
 
         At most 192 KB, in UTF-8, UTF-16 or Windows-1252. Columns are found by their names: Symbol,
-        Quantity, Purchase Price and the like. An exchange before a symbol leads to the symbol that
-        the feeds list.
+        Quantity, Purchase Price and the like, as brokers call them. What they write beside symbols,
+        and symbols that no feed lists, are in `unread` with the reason. An exchange before a symbol
+        leads to the symbol that the feeds list.
         """
         given = await read_body(ListFile)
         try:

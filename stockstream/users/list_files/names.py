@@ -89,8 +89,10 @@ def mapped(text: str, listed: Listed) -> Symbol:
         raise Unmapped("a number; write the exchange before a symbol of digits, as TSE:7203")
     symbol = read_symbol(text)
     exchange, _, name = symbol.rpartition(":")
-    if not exchange or symbol in listed.exchanges:
+    if symbol in listed.exchanges:
         return symbol
+    if not exchange:
+        return _plain(symbol, listed)
     forms = dict.fromkeys(_forms(exchange, name))
     for form in (name, *forms):
         if (listed.exchanges.get(form) or "").upper() == exchange:
@@ -107,6 +109,17 @@ def mapped(text: str, listed: Listed) -> Symbol:
     if len(forms) > 1 and exchange not in PLAIN:
         raise Unmapped(f"it may be {' or '.join(forms)}; write which")
     return Symbol(next(iter(forms)))
+
+
+def _plain(symbol: Symbol, listed: Listed) -> Symbol:
+    """One without an exchange that no feed lists as it is written: `BRK/B` may be `BRK.B`."""
+    others = [symbol.replace("-", "."), symbol.replace(".", "-")]
+    there = {form for form in others if form in listed.exchanges}
+    if len(there) == 1:
+        return Symbol(there.pop())
+    if listed.complete:
+        raise Unmapped(f"no feed lists {symbol}")
+    return symbol
 
 
 def _is_number(text: str) -> bool:

@@ -9,12 +9,20 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from decimal import Decimal, InvalidOperation
 from io import StringIO
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from stockstream.users.list_files.brokers import Kind, kind_of, open_positions, why_left_out
+from stockstream.users.list_files.cells import (
+    NOTHING,
+    day_of,
+    has_day_first,
+    has_decimal_comma,
+    number_of,
+    of_one,
+)
 from stockstream.users.list_files.names import LONGEST_SHOWN, Unmapped, mapped, read_symbol
 from stockstream.users.sections import LONGEST_SECTION_NAME
 
@@ -29,8 +37,6 @@ MOST_LINES = 5_000
 SECTION_MARK = "###"
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins with one is a formula to a program of tables."""
-LARGEST_NUMBER = Decimal(10) ** 15
-MOST_DECIMALS = 12
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -41,29 +47,58 @@ MOST_ABOVE = 5
 """Lines with a title, a date and the like, which some programs write above a table."""
 _DELIMITER_TOLD = re.compile(r"sep=.", re.IGNORECASE)
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
-_GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})*")
 HEAD = ("symbol", "section", "quantity", "cost", "currency")
 """Of the lines that we write ourselves: their symbols are ours already."""
 _DELIMITERS = ",;\t"
 _COLUMNS: Mapping[str, Sequence[str]] = {
-    "symbol": ("symbol", "ticker", "ticker symbol", "instrument"),
+    "symbol": ("symbol", "ticker", "ticker symbol", "instrument", "symbol/isin", "symbol/cusip"),
     "section": ("section", "group"),
-    "quantity": ("quantity", "shares", "qty", "units"),
+    "quantity": ("quantity", "shares", "qty", "units", "qty (quantity)", "no. of shares"),
     "cost": (
         "cost",
         "purchase price",
         "cost per share",
+        "cost/share",
         "unit cost",
         "average cost",
         "avg cost",
+        "avg. cost",
         "average price",
         "avg price",
         "avg. price",
+        "average cost basis",
+        "avg cost basis",
+        "cost basis price",
+        "cost price",
         "price paid",
+        "fill price",
+        "price / share",
+        "t. price",
     ),
-    "currency": ("currency", "ccy"),
-    "kind": ("transaction type",),
+    "total": ("cost basis total", "total cost basis", "cost basis", "total cost", "book cost"),
+    "price": ("price",),
+    "fee": ("commission", "fees", "fee", "comm/fee", "fees & comm"),
+    "currency": ("currency", "ccy", "currency (price / share)", "currencyprimary"),
+    "kind": ("transaction type", "trans code", "action", "side", "buy/sell"),
+    "date": (
+        "trade date",
+        "activity date",
+        "date acquired",
+        "acquisition date",
+        "purchase date",
+        "run date",
+        "closing time",
+        "date/time",
+        "time",
+        "date",
+    ),
+    "asset": ("asset type", "security type", "asset category", "asset class", "assetclass"),
+    "about": ("description", "name", "product"),
 }
+"""Our name of a column, and those of others, the best first. `cost` is of one, `total` of all; a
+`price` is what a trade cost, and else what one costs today."""
+_NUMBERS = ("quantity", "cost", "total", "price", "fee")
+_UNITS = re.compile(r"\(\$\)|[$#*]")
 
 
 class NotReadable(ValueError):
@@ -71,7 +106,12 @@ class NotReadable(ValueError):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A symbol that was read. Numbers as decimal text; one without a symbol is an empty section."""
+    """A symbol that was read. Numbers as decimal text; one without a symbol is an empty section.
+
+    `kind` says what the line tells: what is `held`, or one trade, `bought` or `sold`; then `date`,
+    as `2026-11-30`, and `fee` are of that. What was sold has a `quantity` below 0. `unlisted`: no
+    feed lists the symbol.
+    """
 
     line: int
     symbol: str | None
@@ -79,6 +119,10 @@ class Entry(msgspec.Struct, frozen=True):
     quantity: str | None = None
     cost: str | None = None
     currency: str | None = None
+    kind: Kind = "held"
+    date: str | None = None
+    fee: str | None = None
+    unlisted: bool = False
 
 
 class Unread(msgspec.Struct, frozen=True):
@@ -110,6 +154,9 @@ def read_list(data: bytes, listed: Listed) -> ReadList:
     lines = text.split("\n")
     if len(lines) > MOST_LINES or text.count(",") > 40 * MOST_LINES:
         raise NotReadable(f"at most {MOST_LINES:,} lines, and this has {len(lines):,}")
+    statement = open_positions(lines)
+    if statement is not None:
+        return _read_statement(lines, *statement, listed)
     above: list[Unread] = []
     for at, line in enumerate(lines):
         if line.strip() == "":
@@ -119,9 +166,8 @@ def read_list(data: bytes, listed: Listed) -> ReadList:
             columns = _columns(head)
             # A line above a table may be anything, so below one a single word is no head.
             if "symbol" in columns and (len(head) > 1 or (delimiter == "," and not above)):
-                rest = "\n".join(lines[at + 1 :])
-                ours = tuple(head) == HEAD
-                found = _read_csv(rest, at + 2, delimiter, columns, None if ours else listed)
+                table = _Table(delimiter, columns, listed, ours=tuple(head) == HEAD)
+                found = table.read("\n".join(lines[at + 1 :]), at + 2)
                 return ReadList(found.kind, found.entries, above + found.unread)
         if _DELIMITER_TOLD.fullmatch(line.strip()):
             continue  # to programs of tables, by themselves
@@ -152,47 +198,6 @@ def decoded(data: bytes) -> str:
     return text
 
 
-def number_of(text: str, *, decimal_comma: bool) -> str:
-    """A number as decimal text, without an exponent.
-
-    Raises:
-        Unmapped: it is none.
-    """
-    bare = "".join(text.replace("\u2212", "-").split()).replace("'", "").replace("\u2019", "")
-    if decimal_comma and "," in bare:
-        bare = bare.replace(".", "").replace(",", ".")
-    elif "," in bare:
-        whole, _, rest = bare.partition(".")
-        groups = whole.lstrip("-+").split(",")
-        if not _GROUPED.fullmatch(",".join(groups)):
-            raise Unmapped(f"“{text[:LONGEST_SHOWN]}” is no number")
-        bare = whole.replace(",", "") + (f".{rest}" if rest else "")
-    try:
-        number = Decimal(bare) if bare.isascii() and "_" not in bare else Decimal("nan")
-    except InvalidOperation:
-        number = Decimal("nan")
-    if not number.is_finite():
-        raise Unmapped(f"“{text[:LONGEST_SHOWN]}” is no number")
-    return plain(number)
-
-
-def plain(number: Decimal) -> str:
-    """A number as text without an exponent and without zeros at its end.
-
-    Raises:
-        Unmapped: it is too large, or has too many decimals, to be kept exactly.
-    """
-    # `abs` rounds, and fails where an exponent has more than six digits.
-    if number.copy_abs() >= LARGEST_NUMBER or number.adjusted() < -MOST_DECIMALS - 20:
-        raise Unmapped("the number is too large or too small to be kept")
-    text = f"{number:f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    if len(text.partition(".")[2]) > MOST_DECIMALS:
-        raise Unmapped(f"a number has at most {MOST_DECIMALS} decimals")
-    return "0" if text in ("-0", "") else text
-
-
 def bare_cell(text: str) -> str:
     """A cell as it was before it was kept from being a formula: `cell` of the writer undone."""
     if text.startswith("'") and text.lstrip("'").startswith(FORMULA_SIGNS):
@@ -208,7 +213,7 @@ def _head(line: str, delimiter: str) -> list[str]:
 
 
 def _columns(head: Sequence[str]) -> dict[str, int]:
-    names = [" ".join(name.casefold().split()) for name in head]
+    names = [" ".join(_UNITS.sub("", name.casefold()).split()) for name in head]
     found = {}
     for column, known in _COLUMNS.items():
         place = next((names.index(name) for name in known if name in names), None)
@@ -217,61 +222,130 @@ def _columns(head: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _read_csv(
-    text: str, first: int, delimiter: str, columns: Mapping[str, int], listed: Listed | None
+def _read_statement(
+    lines: Sequence[str],
+    held: Sequence[tuple[int, str]],
+    left: Sequence[tuple[int, str]],
+    listed: Listed,
 ) -> ReadList:
-    entries: list[Entry] = []
-    unread: list[Unread] = []
-    rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
-    line = first
-    try:
-        for row in rows:
-            here, line = line, first + rows.line_num
-            if not any(cell.strip() for cell in row):
-                continue
+    (_, heading), *rows = held
+    table = _Table(",", _columns(_head(heading, ",")), listed)
+    found = [table.read(text, at + 1) for at, text in rows]
+    entries = [entry for one in found for entry in one.entries]
+    unread = [each for one in found for each in one.unread]
+    told = [Unread(at + 1, lines[at][:LONGEST_SHOWN], why) for at, why in left]
+    return ReadList("csv", entries, sorted([*unread, *told], key=lambda each: each.line))
+
+
+class _Table:
+    """Reads the lines below a heading."""
+
+    def __init__(
+        self, delimiter: str, columns: Mapping[str, int], listed: Listed, *, ours: bool = False
+    ) -> None:
+        self._delimiter = delimiter
+        self._columns = columns
+        self._listed = listed
+        self._ours = ours
+        self._decimal_comma: bool | None = False
+        self._day_first = False
+
+    def read(self, text: str, first: int) -> ReadList:
+        """Read it; its first line has this number."""
+        rows: list[tuple[int, list[str]]] = []
+        entries: list[Entry] = []
+        unread: list[Unread] = []
+        reader = csv.reader(StringIO(text, newline=""), delimiter=self._delimiter)
+        line = first
+        broken: list[Unread] = []
+        try:
+            for row in reader:
+                here, line = line, first + reader.line_num
+                if any(cell.strip() for cell in row):
+                    rows.append((here, row))
+        except csv.Error as error:
+            broken = [Unread(line, "", f"it cannot be read from here on: {error}")]
+        numbers = [self._cell(row, name) for _, row in rows for name in _NUMBERS]
+        if not self._ours:
+            # Between commas a comma is hardly ever the decimal sign; elsewhere either may be.
+            usual = False if self._delimiter == "," else None
+            self._decimal_comma = has_decimal_comma(filter(None, numbers), usual=usual)
+        days = [self._cell(row, "date") for _, row in rows]
+        self._day_first = has_day_first(filter(None, days))
+        for here, row in rows:
             try:
-                entries.append(_entry(here, row, columns, listed, decimal_comma=delimiter == ";"))
+                entries.append(self._entry(here, row))
             except Unmapped as error:
-                shown = delimiter.join(row)[:LONGEST_SHOWN]
+                shown = self._delimiter.join(row)[:LONGEST_SHOWN]
                 unread.append(Unread(here, shown, str(error)))
-    except csv.Error as error:
-        unread.append(Unread(line, "", f"it cannot be read from here on: {error}"))
-    return ReadList("csv", entries, unread)
+        return ReadList("csv", entries, unread + broken)
 
-
-def _entry(
-    line: int,
-    row: Sequence[str],
-    columns: Mapping[str, int],
-    listed: Listed | None,
-    *,
-    decimal_comma: bool,
-) -> Entry:
-    def cell(column: str) -> str | None:
-        place = columns.get(column)
+    def _cell(self, row: Sequence[str], column: str) -> str | None:
+        place = self._columns.get(column)
         text = bare_cell(row[place].strip()) if place is not None and place < len(row) else ""
         return text or None
 
-    def number(column: str) -> str | None:
-        text = cell(column)
-        return None if text is None else number_of(text, decimal_comma=decimal_comma)
+    def _number(self, row: Sequence[str], column: str) -> str | None:
+        text = self._cell(row, column)
+        if text is None or text.casefold() in NOTHING:
+            return None
+        return number_of(text, decimal_comma=self._decimal_comma)
 
-    section, symbol = _section(cell("section") or ""), cell("symbol")
-    if symbol is None:
-        if section is None:
+    def _entry(self, line: int, row: Sequence[str]) -> Entry:
+        section, symbol = _section(self._cell(row, "section") or ""), self._cell(row, "symbol")
+        if symbol is None and section is not None:
+            return Entry(line, None, section)
+        if not self._ours and len(row) + len(self._columns) > 2:
+            why = why_left_out(symbol, row, self._cell(row, "asset"), self._cell(row, "about"))
+            if why is not None:
+                raise Unmapped(why)
+        if symbol is None:
             raise Unmapped("there is no symbol in it")
-        return Entry(line, None, section)
-    kind = (cell("kind") or "").casefold()
-    if kind not in ("", "buy"):
-        raise Unmapped(f"“{kind[:LONGEST_SHOWN]}” is no purchase; write what is held")
-    currency = cell("currency")
-    if currency is not None and not _CURRENCY.fullmatch(currency):
-        raise Unmapped(f"“{currency[:LONGEST_SHOWN]}” is no currency")
-    quantity, cost = number("quantity"), number("cost")
-    if cost is not None and cost.startswith("-"):
-        raise Unmapped("a cost is not below 0; a short position has a quantity below 0")
-    ours = read_symbol(symbol) if listed is None else mapped(symbol, listed)
-    return Entry(line, ours, section, quantity, cost, currency)
+        said = self._cell(row, "kind") or ""
+        kind = kind_of(said)
+        if kind is None:
+            raise Unmapped(f"“{said[:LONGEST_SHOWN]}” is neither a purchase nor a sale")
+        currency = self._cell(row, "currency")
+        if currency is not None and not _CURRENCY.fullmatch(currency):
+            raise Unmapped(f"“{currency[:LONGEST_SHOWN]}” is no currency")
+        quantity, cost = self._figures(row, kind)
+        if self._ours:
+            ours = read_symbol(symbol)
+            unlisted = self._listed.complete and ours not in self._listed.exchanges
+            return Entry(line, ours, section, quantity, cost, currency, unlisted=unlisted)
+        ours = mapped(symbol, self._listed)
+        if kind == "held":
+            return Entry(line, ours, section, quantity, cost, currency)
+        fee, day = self._number(row, "fee"), self._cell(row, "date")
+        return Entry(
+            line,
+            ours,
+            section,
+            quantity,
+            cost,
+            currency,
+            kind,
+            None if day is None else day_of(day, day_first=self._day_first),
+            None if fee in (None, "0") else fee.lstrip("-"),
+        )
+
+    def _figures(self, row: Sequence[str], kind: Kind) -> tuple[str | None, str | None]:
+        """The quantity, and the cost of one."""
+        quantity, cost = self._number(row, "quantity"), self._number(row, "cost")
+        if quantity == "0" and not self._ours:
+            return None, None  # sold by now, or cash
+        if cost is None and quantity is not None:
+            total = self._number(row, "total")
+            if total is not None:
+                cost = of_one(total, quantity)
+            elif kind != "held":
+                cost = self._number(row, "price")
+        if cost is not None and cost.startswith("-"):
+            raise Unmapped("a cost is not below 0; a short position has a quantity below 0")
+        if quantity is not None and kind != "held":
+            count = quantity.lstrip("-")
+            quantity = f"-{count}" if kind == "sold" else count
+        return quantity, cost
 
 
 def _read_text(lines: Sequence[str], listed: Listed) -> ReadList:

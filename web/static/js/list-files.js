@@ -3,7 +3,7 @@
  * programs as well.
  */
 import { must, setText } from "./dom.js";
-import { planOf, readAnswer, sentenceOf } from "./list-import.js";
+import { leftOut, planOf, readAnswer, sentenceOf } from "./list-import.js";
 import { ask } from "./rows-api.js";
 
 /** @typedef {import("./arrangement.js").Arrangement} Arrangement */
@@ -88,8 +88,9 @@ export class ListFiles {
     const plan = this.#planOf(this.#read);
     this.#say(plan.unread.length + plan.left.length > 0 ? "warning" : "none", sentenceOf(plan));
     this.#told.replaceChildren(
-      ...plan.unread.map(({ line, text, reason }) => item(`Line ${line}: ${text}`, reason)),
-      ...(plan.left.length > 0 ? [item(`No room for ${plan.left.join(", ")}`, `the list holds ${this.#options.most().toLocaleString("en-US")} symbols`)] : []),
+      ...plan.notes.map((note) => item(note)),
+      ...leftOut(plan.unread).map(({ what, why }) => item(`${what}: ${why}`)),
+      ...(plan.left.length > 0 ? [item(`No room for ${plan.left.join(", ")}: the list holds ${this.#options.most().toLocaleString("en-US")} symbols`)] : []),
     );
     const grown = plan.list.sections.length > this.#options.list().sections.length;
     const held = Object.keys(plan.positions).length;
@@ -112,7 +113,7 @@ export class ListFiles {
    * @returns {Plan} for the list as it is now
    */
   #planOf({ entries, unread }) {
-    return planOf(this.#options.list(), entries, unread, this.#options.most(), this.#options.what().id !== null);
+    return planOf(this.#options.list(), entries, unread, this.#options.most(), this.#options.what().id === null ? null : this.#options.positions());
   }
 
   /** @param {string} format */
@@ -161,12 +162,9 @@ function base64(bytes) {
   return btoa(text);
 }
 
-/**
- * @param {string} what
- * @param {string} why
- */
-function item(what, why) {
+/** @param {string} text */
+function item(text) {
   const element = document.createElement("li");
-  element.textContent = `${what}: ${why}`;
+  element.textContent = text;
   return element;
 }

@@ -2,12 +2,15 @@
  * What an import would do to a list. No DOM and no I/O.
  */
 import { MAX_SECTIONS, arranged } from "./arrangement.js";
-import { readPositions } from "./positions.js";
+import { heldOf } from "./lots.js";
+import { isCost, readPositions } from "./positions.js";
 import { isSymbol } from "./symbols.js";
 
 /** @typedef {import("./arrangement.js").Arrangement} Arrangement */
+/** @typedef {import("./lots.js").Lot} Lot */
 /** @typedef {import("./positions.js").Position} Position */
-/** `costs`: the line has a cost. @typedef {{symbol: string | null, section: string | null, line: number, position?: Position | null, costs?: boolean}} Entry */
+/** @typedef {import("./positions.js").Positions} Positions */
+/** `costs`: the line has a cost. `unlisted`: no feed tells it. @typedef {{symbol: string | null, section: string | null, line: number, lot?: Lot | null, costs?: boolean, unlisted?: boolean}} Entry */
 /** @typedef {{line: number, text: string, reason: string}} Unread */
 
 /**
@@ -17,7 +20,8 @@ import { isSymbol } from "./symbols.js";
  * @property {string[]} there on the list already; they stay where they are
  * @property {Record<string, Position>} positions that are set, of symbols that were there as well
  * @property {string[]} left no room for these
- * @property {Unread[]} unread
+ * @property {Unread[]} unread what is left out, and why
+ * @property {string[]} notes what else somebody should know before
  */
 
 /**
@@ -31,15 +35,29 @@ export function readAnswer(body) {
   return {
     entries: list(entries)
       .filter(({ symbol, section }) => (symbol === null ? typeof section === "string" : isSymbol(symbol)))
-      .map(({ symbol, section, line, quantity, cost, currency }) => ({
+      .map(({ symbol, section, line, quantity, cost, currency, kind, date, fee, unlisted }) => ({
         symbol,
         section: typeof section === "string" ? section : null,
         line,
-        position: symbol === null ? null : (readPositions({ [symbol]: { quantity, cost, currency } })[symbol] ?? null),
+        lot: symbol === null ? null : lotOf(readPositions({ [symbol]: { quantity, cost, currency } })[symbol], kind, date, fee),
         costs: typeof cost === "string",
+        unlisted: unlisted === true,
       })),
     unread: list(unread).filter(({ text, reason }) => typeof text === "string" && typeof reason === "string"),
   };
+}
+
+/**
+ * @param {Position | undefined} position
+ * @param {unknown} kind
+ * @param {unknown} date
+ * @param {unknown} fee
+ * @returns {Lot | null}
+ */
+function lotOf(position, kind, date, fee) {
+  if (position === undefined) return null;
+  const trade = kind === "bought" || kind === "sold";
+  return { ...position, trade, date: typeof date === "string" ? date : null, fee: typeof fee === "string" && isCost(fee) ? fee : null };
 }
 
 /**
@@ -47,25 +65,23 @@ export function readAnswer(body) {
  * @param {readonly Entry[]} entries
  * @param {readonly Unread[]} unread
  * @param {number} most symbols that the list can hold
- * @param {boolean} [holds] whether the list takes positions
+ * @param {Positions | null} [held] the positions of the list; null where it takes none
  * @returns {Plan}
  */
-export function planOf(before, entries, unread, most, holds = false) {
+export function planOf(before, entries, unread, most, held = null) {
   const known = new Set(before.symbols);
   const added = /** @type {Set<string>} */ (new Set());
   const there = /** @type {Set<string>} */ (new Set());
   const left = /** @type {Set<string>} */ (new Set());
   const sections = before.sections.map((section) => ({ ...section, symbols: [...section.symbols] }));
   const refused = [...unread];
-  const positions = /** @type {Record<string, Position>} */ ({});
-  const full = (/** @type {string} */ symbol) => !known.has(symbol) && !added.has(symbol) && before.symbols.length + added.size >= most;
-  for (const { symbol, section, line, position = null, costs = false } of entries) {
-    if (symbol !== null && !full(symbol)) {
-      if (position === null && costs) refused.push({ line, text: symbol, reason: "a cost without a quantity is no position" });
-      else if (position !== null && symbol in positions) refused.push({ line, text: symbol, reason: "a symbol has one position: that of its first line is taken" });
-      else if (position !== null && !holds) refused.push({ line, text: symbol, reason: "its quantity is kept only in a list that has a name" });
-      else if (position !== null) positions[symbol] = position;
-    }
+  const sums = sumsOf(entries);
+  const unlisted = new Set(entries.flatMap(({ symbol, unlisted: no }) => (no && symbol !== null ? [symbol] : [])));
+  for (const { symbol, section, line, lot = null, costs = false } of entries) {
+    const sum = symbol === null ? undefined : sums.get(symbol);
+    // What was bought and sold again is no reason to watch it.
+    if (symbol !== null && !known.has(symbol) && sum?.note !== null && sum?.position === null && sum.trades) continue;
+    if (symbol !== null && costs && lot === null) refused.push({ line, text: symbol, reason: "a cost without a quantity is no position" });
     if (symbol !== null && added.has(symbol)) continue;
     if (symbol !== null && known.has(symbol)) {
       there.add(symbol);
@@ -88,8 +104,62 @@ export function planOf(before, entries, unread, most, holds = false) {
     added.add(symbol);
     home?.symbols.push(symbol);
   }
+  const positions = /** @type {Record<string, Position>} */ ({});
+  const notes = /** @type {string[]} */ ([]);
+  for (const [symbol, { line, position, note, lots }] of sums) {
+    const here = added.has(symbol) || there.has(symbol);
+    if (note !== null && (here || position === null)) refused.push({ line, text: symbol, reason: note });
+    if (position === null || !here) continue;
+    if (held === null) {
+      refused.push({ line, text: symbol, reason: "its quantity is kept only in a list that has a name" });
+      continue;
+    }
+    positions[symbol] = position;
+    const old = held[symbol];
+    if (old !== undefined && JSON.stringify(old) !== JSON.stringify(position)) notes.push(`${symbol}: ${inWords(position)}, instead of ${inWords(old)}`);
+    else if (lots > 1) notes.push(`${symbol}: ${lots} lots, ${inWords(position)}`);
+  }
+  for (const symbol of added) if (unlisted.has(symbol)) notes.push(`${symbol}: no feed lists it, so it will have no price`);
   const list = arranged([...before.symbols, ...added], sections);
-  return { list, added: [...added], there: [...there], positions, left: [...left], unread: refused };
+  return { list, added: [...added], there: [...there], positions, left: [...left], unread: refused, notes };
+}
+
+/**
+ * @param {readonly Entry[]} entries
+ * @returns {Map<string, import("./lots.js").Held & {line: number, lots: number, trades: boolean}>} by symbol
+ */
+function sumsOf(entries) {
+  /** @type {Map<string, {line: number, lots: Lot[]}>} */
+  const lots = new Map();
+  for (const { symbol, line, lot = null } of entries) {
+    if (symbol === null || lot === null) continue;
+    const known = lots.get(symbol);
+    if (known === undefined) lots.set(symbol, { line, lots: [lot] });
+    else known.lots.push(lot);
+  }
+  return new Map([...lots].map(([symbol, { line, lots: all }]) => [symbol, { ...heldOf(all), line, lots: all.length, trades: all.some(({ trade }) => trade) }]));
+}
+
+/** @param {Position} position */
+function inWords({ quantity, cost, currency }) {
+  return cost === null ? `${quantity} without a cost` : `${quantity} at an average cost of ${cost}${currency === null ? "" : ` ${currency}`}`;
+}
+
+/**
+ * What is left out, in lines to read: many of one reason are one.
+ * @param {readonly Unread[]} unread
+ * @returns {{what: string, why: string}[]}
+ */
+export function leftOut(unread) {
+  const shown = 3;
+  /** @type {Map<string, Unread[]>} */
+  const reasons = new Map();
+  for (const each of unread) reasons.set(each.reason, [...(reasons.get(each.reason) ?? []), each]);
+  return [...reasons].flatMap(([why, all]) => {
+    if (all.length <= shown) return all.map(({ line, text }) => ({ what: `Line ${line}: ${text}`, why }));
+    const lines = all.slice(0, shown).map(({ line }) => line);
+    return [{ what: `Lines ${lines.join(", ")} and ${all.length - shown} more`, why }];
+  });
 }
 
 /**
@@ -102,7 +172,7 @@ export function sentenceOf({ added, there, positions, left, unread }) {
   const held = Object.keys(positions).length;
   if (held > 0) parts.push(`${count(held, "position")} set`);
   if (left.length > 0) parts.push(`${left.length} ${left.length === 1 ? "finds" : "find"} no room`);
-  if (unread.length > 0) parts.push(`${unread.length} not understood`);
+  if (unread.length > 0) parts.push(`${unread.length} ${unread.length === 1 ? "is" : "are"} left out`);
   return `${parts.join(", ")}.`;
 }
 

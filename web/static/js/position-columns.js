@@ -23,7 +23,7 @@ export function positionColumns(positions) {
     quote === null ? null : worth(position, quote)[name];
   return [
     column(positions, { id: "quantity", title: "Quantity", about: "that is held", of: held, text: (value) => exact(value, 0) }),
-    column(positions, { id: "cost", title: "Cost", about: "of one", of: paid, text: (value) => exact(value) }),
+    column(positions, { id: "cost", title: "Avg. cost", about: "of one, on average", of: paid, text: (value) => exact(value) }),
     column(positions, { id: "value", title: "Value", about: "of all that is held, now", of: figure("value"), text: (value) => price(value, moneyDecimals(value)) }),
     column(positions, { id: "gain-today", title: "Gain today", about: "of all that is held", of: figure("today"), text: gain, directed: true }),
     column(positions, { id: "gain-in-all", title: "Gain in all", about: "since it was bought", of: figure("all"), text: gain, directed: true }),

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stockstream.users.list_files.brokers import CASH
+from stockstream.users.list_files.cells import number_of, plain
 from stockstream.users.list_files.names import Listed, Unmapped, mapped, prefixed
 from stockstream.users.list_files.reading import (
     FORMULA_SIGNS,
@@ -19,8 +21,6 @@ from stockstream.users.list_files.reading import (
     Entry,
     NotReadable,
     Unread,
-    number_of,
-    plain,
     read_list,
 )
 from stockstream.users.list_files.writing import as_csv, as_text, cell
@@ -175,20 +175,22 @@ YAHOO = (
     "Symbol,Current Price,Date,Time,Change,Open,High,Low,Volume,Trade Date,Purchase Price,Quantity,"
     "Commission,High Limit,Low Limit,Comment,Transaction Type\n"
     'AAPL,229.0,2024/12/01,16:00 EST,-0.1,1,2,3,100,20240102,"1,185.25",10.5,,,,"a\nnote",BUY\n'
-    "AAPL,229.0,2024/12/01,16:00 EST,-0.1,1,2,3,100,20240105,190.5,2,,,,,SELL\n"
+    "AAPL,229.0,2024/12/01,16:00 EST,-0.1,1,2,3,100,20240105,190.5,2,1.5,,,,SELL\n"
     "MSFT,400.0,,,,,,,,,,,,,,,\n"
+    "$$CASH_TX,,,,,,,,,20251127,,200.0,,,,,DEPOSIT\n"
 )
 
 
 def test_what_yahoo_exports_is_read() -> None:
-    """Lots with their price; a line within quotes counts; a sale is told."""
+    """Lots with their price and their day; a line within quotes counts."""
     found = read_list(YAHOO.encode(), NOTHING)
     assert found.kind == "csv"
     assert found.entries == [
-        Entry(2, "AAPL", None, "10.5", "1185.25"),
+        Entry(2, "AAPL", None, "10.5", "1185.25", None, "bought", "2024-01-02"),
+        Entry(4, "AAPL", None, "-2", "190.5", None, "sold", "2024-01-05", "1.5"),
         Entry(5, "MSFT"),
     ]
-    assert [(u.line, "no purchase" in u.reason) for u in found.unread] == [(4, True)]
+    assert [(u.line, u.reason) for u in found.unread] == [(6, CASH)]
 
 
 @pytest.mark.parametrize("name", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
@@ -256,6 +258,22 @@ def test_a_cell_too_long_for_the_reader_of_csv_is_told() -> None:
         ("-0.0", False, "0"),
         ("1,5", True, "1.5"),
         ("1,5", False, None),
+        ("1,5", None, "1.5"),
+        ("1,234.5", None, "1234.5"),
+        ("1.234.567", None, "1234567"),
+        ("1,234", None, None),
+        ("1.234", None, None),
+        ("0.234", None, "0.234"),
+        ("1,234.56", True, None),
+        ("12.5", True, None),
+        ("1,234", False, "1234"),
+        ("$1,234.50", False, "1234.5"),
+        ("($126.93)", False, "-126.93"),
+        ("-$3566.55", False, "-3566.55"),
+        ("1 234,50 €", True, "1234.5"),
+        ("EUR 12", False, "12"),
+        ("((1))", False, None),
+        ("1" * 100, False, None),
         ("nan", False, None),
         ("1e400", False, None),
         ("1e-400", False, None),
@@ -289,7 +307,9 @@ def test_numbers_are_read_to_the_last_digit_or_refused(
         ("TSE:7203", "TSE:7203"),
         ("NASDAQ:NONE", None),
         ("aapl", "AAPL"),
-        ("NEW", "NEW"),
+        ("BRK/B", "BRK.B"),
+        ("BRK-B", "BRK.B"),
+        ("NEW", None),
     ],
 )
 def test_exchanges_lead_to_what_the_feeds_list(text: str, symbol: str | None) -> None:

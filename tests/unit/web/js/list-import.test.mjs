@@ -23,7 +23,7 @@ describe("an import", () => {
   it("names all that find no room", () => {
     const plan = planOf(list, [entry("A"), entry("B", "New"), entry("C"), entry("AAPL")], [{ line: 3, text: "?", reason: "no" }], 3);
     assert.deepEqual([plan.added, plan.left, plan.there], [["A"], ["B", "C"], ["AAPL"]]);
-    assert.equal(sentenceOf(plan), "1 symbol would be added, 1 is on the list already, 2 find no room, 1 not understood.");
+    assert.equal(sentenceOf(plan), "1 symbol would be added, 1 is on the list already, 2 find no room, 1 is left out.");
   });
 
   it("keeps symbols whose section is one too many, and says so", () => {

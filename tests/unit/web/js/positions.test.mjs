@@ -3,8 +3,9 @@ import { describe, it } from "node:test";
 
 import { Columns } from "../../../../web/static/js/columns.js";
 import { ListBook, MOST_POSITIONS } from "../../../../web/static/js/list-book.js";
-import { planOf, readAnswer, sentenceOf } from "../../../../web/static/js/list-import.js";
+import { leftOut, planOf, readAnswer, sentenceOf } from "../../../../web/static/js/list-import.js";
 import { positionColumns } from "../../../../web/static/js/position-columns.js";
+import { heldOf } from "../../../../web/static/js/lots.js";
 import { changed, differences, moneyDecimals, readPositions, sumsOf, worth } from "../../../../web/static/js/positions.js";
 import { Memory } from "../../../../web/static/js/storage.js";
 
@@ -122,16 +123,76 @@ describe("an import with positions", () => {
   const entry = (line, symbol, quantity, cost = null) => ({ line, symbol, section: null, quantity, cost, currency: "USD" });
   const { entries } = readAnswer({ entries: [entry(1, "A", "1", "2"), entry(2, "B", "-3"), entry(3, "A", "4"), entry(4, "C", null, "5"), entry(5, "D", "0")] });
 
-  it("sets them, of symbols that are there as well, and names what it does not take", () => {
-    const plan = planOf({ symbols: ["A"], sections: [] }, entries, [], 3, true);
-    assert.deepEqual(plan.positions, { A: held("1", "2", "USD"), B: held("-3", null, "USD") });
-    assert.deepEqual(plan.unread.map(({ line }) => line), [3, 4]);
+  it("sets them, of symbols that are there as well, sums lots, and names what it does not take", () => {
+    const plan = planOf({ symbols: ["A"], sections: [] }, entries, [], 3, { A: held("7", "2", "USD") });
+    assert.deepEqual(plan.positions, { A: held("5", null, "USD"), B: held("-3", null, "USD") });
+    assert.deepEqual(plan.unread.map(({ line }) => line), [4]);
+    assert.deepEqual(plan.notes, ["A: 5 without a cost, instead of 7 at an average cost of 2 USD"]);
     assert.match(sentenceOf(plan), /2 positions set/);
   });
 
   it("says that this browser's own list has none", () => {
     const plan = planOf({ symbols: [], sections: [] }, entries, [], 9);
     assert.deepEqual(plan.positions, {});
-    assert.deepEqual(plan.unread.map(({ line }) => line), [1, 2, 3, 4]);
+    assert.deepEqual(plan.unread.map(({ line }) => line), [4, 1, 2]);
+  });
+
+  it("takes trades in the order of their days, and leaves out what was sold again", () => {
+    const trade = (line, symbol, kind, quantity, date, cost = "10") => ({ ...entry(line, symbol, quantity, cost), kind, date, fee: "1" });
+    const read = readAnswer({
+      entries: [
+        trade(1, "A", "sold", "-4", "2024-02-01", "90"), trade(2, "A", "bought", "10", "2024-01-01"), trade(3, "A", "bought", "2", "2024-03-01", "40"),
+        trade(4, "GONE", "bought", "2", "2024-01-01"), trade(5, "GONE", "sold", "-2", "2024-01-02"),
+        trade(6, "PART", "sold", "-2", "2024-01-02"),
+        { ...entry(7, "LISTED", null), unlisted: true },
+      ],
+      unread: [1, 2, 3, 4].map((line) => ({ line, text: "CASH", reason: "cash" })),
+    });
+    const plan = planOf({ symbols: [], sections: [] }, read.entries, read.unread, 9, {});
+    // 10 at 10 and a fee of 1; 4 sold at the average; 2 at 40 and a fee of 1.
+    assert.deepEqual(plan.positions, { A: held("8", "17.7", "USD") });
+    assert.deepEqual(plan.added, ["A", "LISTED"]);
+    assert.deepEqual(plan.notes, ["A: 3 lots, 8 at an average cost of 17.7 USD", "LISTED: no feed lists it, so it will have no price"]);
+    assert.deepEqual(leftOut(plan.unread), [
+      { what: "Lines 1, 2, 3 and 1 more", why: "cash" },
+      { what: "Line 4: GONE", why: "all of it was sold again" },
+      { what: "Line 6: PART", why: "more was sold than was bought here: write what is held" },
+    ]);
+  });
+});
+
+describe("lots", () => {
+  const lot = (quantity, cost, more = {}) => ({ quantity, cost, currency: null, ...more });
+
+  it("are summed to the last digit", () => {
+    assert.deepEqual(heldOf([lot("0.1", "0.1"), lot("0.2", "0.1"), lot("999999999999.000000000001", "0.1")]).position, held("999999999999.300000000001", "0.1"));
+    assert.deepEqual(heldOf([lot("1", "100"), lot("2", "50")]).position, held("3", "66.666666666667"));
+  });
+
+  it("go to the other side of 0 at their own price", () => {
+    assert.deepEqual(heldOf([lot("-10", "5"), lot("4", "9")]).position, held("-6", "5"));
+    assert.deepEqual(heldOf([lot("10", "5"), lot("-15", "9")]).position, held("-5", "9"));
+    assert.deepEqual(heldOf([lot("-10", "5", { fee: "1" })]).position, held("-10", "4.9"));
+    assert.equal(heldOf([lot("10", "5"), lot("-10", "9")]).position, null);
+  });
+
+  it("have an average where all say what they cost, in one currency", () => {
+    assert.deepEqual(heldOf([lot("1", "5"), lot("1", null)]).position, held("2", null));
+    assert.deepEqual(heldOf([lot("1", null), lot("-1", null), lot("1", "5")]).position, held("1", "5"));
+    const mixed = heldOf([lot("1", "5", { currency: "USD" }), lot("1", "5", { currency: "EUR" })]);
+    assert.deepEqual(mixed.position, held("2", null));
+    assert.match(mixed.note, /several currencies/);
+  });
+
+  it("of any kind leave a quantity that is their sum, and an average between their prices", () => {
+    let seed = 7;
+    const next = (most) => (seed = (seed * 48271) % 2147483647) % most;
+    for (let round = 0; round < 200; round += 1) {
+      const lots = Array.from({ length: 1 + next(6) }, () => lot(String(1 + next(1000)), `${next(1000)}.${next(100)}`));
+      const { position } = heldOf(lots);
+      const prices = lots.map(({ cost }) => Number(cost));
+      assert.equal(Number(position.quantity), lots.reduce((sum, { quantity }) => sum + Number(quantity), 0));
+      assert.ok(Number(position.cost) >= Math.min(...prices) && Number(position.cost) <= Math.max(...prices));
+    }
   });
 });

@@ -1,0 +1,120 @@
+"""What brokers write beside what is held: cash, totals, notes, options, other parts of a statement,
+sales. No I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from stockstream.users.list_files.names import LONGEST_SHOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Kind = Literal["held", "bought", "sold"]
+"""What a line tells: what is held, or a trade."""
+
+CASH = "cash, not a symbol"
+TOTAL = "a line of totals"
+NOTE = "a note, not a line of the table"
+OPTION = "an option; only what it is on can be watched"
+ISIN = "an ISIN, not a symbol; write the symbol"
+OTHER_PART = "another part of the statement; its open positions are read"
+DETAIL = "a detail or a total of the open positions"
+
+_CASH = re.compile(
+    # Schwab, E*TRADE and others; Yahoo (`$$CASH_TX`); Fidelity marks the funds that cash rests in
+    # with stars; DEGIRO has a line for each currency.
+    r"cash|cash[ ,:&(+-].*|total cash.*|money market.*|core cash.*|uninvested.*"
+    r"|[a-z]{0,5}\*{2,3}|\$+(cash|usd|eur|gbp|chf|cad)\w*"
+    r"|pending activity|settlement fund.*|sweep.*",
+    re.IGNORECASE,
+)
+_TOTAL = re.compile(
+    r"((account|positions?|portfolio|grand|sub|all)[ -]?)*totals?\b.*", re.IGNORECASE
+)
+_HELD_AS_CASH = re.compile(r"held in (money market|fcash).*", re.IGNORECASE)
+_OPTION = re.compile(
+    r"-?[A-Z.]{1,6} ?[0-9]{6}[CP][0-9]+(\.[0-9]+)?"
+    r"|[A-Z.]{1,6} .*[0-9].* (C|P|CALL|PUT)",
+    re.IGNORECASE,
+)
+_ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
+_BOUGHT = re.compile(
+    r"(you )?(buy|bought|purchased?|(market|limit|stop) buy|reinvest\w*)\b.*", re.IGNORECASE
+)
+_SOLD = re.compile(r"(you )?(sell|sold|sale|(market|limit|stop) sell)\b.*", re.IGNORECASE)
+_OF_OPTIONS = re.compile(r".*\bto[ _](open|close)\b.*", re.IGNORECASE)
+_HELD = frozenset({"", "long", "short", "hold", "held"})
+_PART = "open positions,header,"
+
+
+def kind_of(text: str) -> Kind | None:
+    """What a line tells, by what its column says of that; None for neither."""
+    text = text.strip()
+    if text.casefold() in _HELD:
+        return "held"
+    if _OF_OPTIONS.fullmatch(text):
+        return None
+    return "bought" if _BOUGHT.fullmatch(text) else "sold" if _SOLD.fullmatch(text) else None
+
+
+def why_left_out(
+    symbol: str | None, row: Sequence[str], asset: str | None, about: str | None
+) -> str | None:
+    """Why a line of a table tells no symbol; None where it may.
+
+    `symbol` is its cell of that, `asset` and `about` what the line says of it.
+    """
+    said = [cell.strip() for cell in row if cell.strip()]
+    first = symbol or (said[0] if said else "")
+    if _TOTAL.fullmatch(first):
+        return TOTAL
+    cash = asset is not None and "cash" in asset.casefold()
+    if cash or _CASH.fullmatch(first) or (about and _HELD_AS_CASH.fullmatch(about)):
+        return CASH
+    if len(said) == 1 and " " in first:
+        return NOTE
+    if symbol is None or len(symbol) > LONGEST_SHOWN:
+        return None  # the search for options is not for texts of any length
+    if (asset is not None and "option" in asset.casefold()) or _OPTION.fullmatch(symbol):
+        return OPTION
+    return ISIN if is_isin(symbol) else None
+
+
+def is_isin(text: str) -> bool:
+    """Whether it is a number of a security, with its digit of control."""
+    if not _ISIN.fullmatch(text):
+        return False
+    digits = [int(digit) for letter in text for digit in str(int(letter, 36))]
+    doubled = (
+        sum(divmod(2 * digit, 10)) if place % 2 else digit
+        for place, digit in enumerate(reversed(digits))
+    )
+    return sum(doubled) % 10 == 0
+
+
+def open_positions(
+    lines: Sequence[str],
+) -> tuple[list[tuple[int, str]], list[tuple[int, str]]] | None:
+    """Of a statement whose lines begin with the names of its parts: the lines of what is held, by
+    their places, the heading first; and with each place why others are left out, its other parts
+    once. None for what is no such statement.
+    """
+    begin = next((at for at, text in enumerate(lines) if text.casefold().startswith(_PART)), None)
+    if begin is None:
+        return None
+    held, left = [(begin, lines[begin])], list[tuple[int, str]]()
+    for at, text in enumerate(lines):
+        if at == begin or text.strip() == "":
+            continue
+        part, *kind = [cell.strip().casefold() for cell in text.split(",")[:3]]
+        if part != "open positions":
+            if not any(why == OTHER_PART for _, why in left):
+                left.append((at, OTHER_PART))
+        elif kind == ["data", "summary"]:
+            held.append((at, text))
+        else:
+            left.append((at, DETAIL))
+    return held, left

@@ -1,0 +1,247 @@
+"""What brokers export: what is held and traded is read, and all else is told with its reason.
+
+The files are made up; which columns they have, and what stands beside them, is as each writes it.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from stockstream.users.list_files import brokers
+from stockstream.users.list_files.brokers import (
+    CASH,
+    DETAIL,
+    ISIN,
+    NOTE,
+    OPTION,
+    OTHER_PART,
+    TOTAL,
+    is_isin,
+    kind_of,
+)
+from stockstream.users.list_files.names import Listed
+from stockstream.users.list_files.reading import ReadList, read_list
+
+ABOVE = "it stands above the table"
+SCHWAB = """\
+"Positions for account Individual ...901 as of 04:05 PM ET, 2026/09/30",,,,,
+
+"Symbol","Description","Qty (Quantity)","Price","Mkt Val (Market Value)","Cost Basis","Asset Type"
+"BLOX","SOME INCOME ETF","31.9129","17.25","$550.50 ","$674.28 ","ETFs & Closed End Funds"
+"BRK/B","BERKSHIRE HATHAWAY CL B","2","450.00","$900.00","$700.00","Equity"
+"XYZ","NO COST","1,250","1.00","$1,250.00","--","Equity"
+"SWVXX","A MONEY FUND","1,200","1.00","$1,200.00","$1,200.00","Cash and Money Market"
+"Cash & Cash Investments","--","--","--","-$500.00","--","Cash and Money Market"
+"Positions Total","","--","--","$4,200.50","$5,000.00","--"
+"""
+FIDELITY = """\
+\ufeffAccount Number,Account Name,Symbol,Description,Quantity,Last Price,Current Value,\
+Cost Basis Total,Average Cost Basis,Type
+X12345678,Individual,VOO,SOME 500 ETF,18,$512.40,"$9,223.20","$8,220.00",$456.67,Cash
+X12345678,Individual, -AMAT260424C400,AMAT APR 24 2026 CALL,-1,$9.15,-$915.00,$729.31,$7.29,Cash
+X12345678,Individual,SPAXX**,HELD IN MONEY MARKET,,,$2069.43,,,Cash
+X12345678,Individual,FCASH,HELD IN FCASH,,,$1.00,,,Cash
+X12345678,Individual,Pending Activity,,,,"$1,201.00",,,
+
+"The data and information in this spreadsheet is provided to you solely for your use."
+"Date downloaded 07/08/2026 6:41 PM ET"
+"""
+IBKR = """\
+Statement,Header,Field Name,Field Value
+Statement,Data,Title,Activity Statement
+Cash Report,Data,Ending Cash,USD,-30257.35,-30257.35,0,
+Open Positions,Header,DataDiscriminator,Asset Category,Currency,Symbol,Quantity,Mult,Cost Price,\
+Cost Basis
+Open Positions,Data,Summary,Stocks,USD,AAPL,100,1,175.50,17550.00
+Open Positions,Data,Lot,Stocks,USD,AAPL,100,1,175.50,17550.00
+Open Positions,Data,Summary,Stocks,EUR,SAP,-50,1,140.00,-7000.00
+Open Positions,Data,Summary,Equity and Index Options,USD,AAPL 17JAN25 180 C,5,100,3.50,1750.00
+Open Positions,Total,,Stocks,USD,,,,,10550.00
+Trades,Header,DataDiscriminator,Asset Category,Currency,Symbol,Date/Time,Quantity,T. Price
+Trades,Data,Order,Stocks,USD,TSLA,"2026-01-05, 10:31:00",100,150.00
+"""
+ETRADE = """\
+Account Summary
+Positions as of 09/15/2026
+Symbol,Last Price $,Change $,Quantity,Price Paid $,Day's Gain $
+AAPL,230.00,1.00,10,150.00,10.00
+CASH,,,,,,1234.56
+TOTAL,,,,,,3534.56
+,,,,,
+Generated at Sep 15 2026 04:00 PM ET
+"""
+ROBINHOOD = """\
+"Activity Date","Process Date","Settle Date","Instrument","Description","Trans Code",\
+"Quantity","Price","Amount"
+"7/22/2024","7/22/2024","7/22/2024","","ACH Withdrawal","ACH","","","($200.00)"
+"7/16/2024","7/16/2024","7/17/2024","AAPL","Apple\nCUSIP: 037833100","Sell","1","$215.00","$215.00"
+"7/15/2024","7/15/2024","7/17/2024","AAPL","Apple\nCUSIP: 037833100","Buy","3","$210.00","($630.00)"
+"7/10/2024","7/10/2024","7/13/2024","AAPL","AAPL 7/17/2026 Call $13.00","BTO","5","$0.05","($25.20)"
+"7/9/2024","7/9/2024","7/9/2024","AAPL","Cash Div","CDIV","","","$0.72"
+"","","","","","","","","","The data provided is for informational purposes only."
+"""
+TRADING_212 = """\
+Action,Time,ISIN,Ticker,Name,No. of shares,Price / share,Currency (Price / share),Total
+Deposit,2024-01-01 09:00:00,,,,,,,100.00
+Market buy,2024-01-02 10:00:00.123,US0378331005,AAPL,Apple,0.5234567890,185.25,USD,97.00
+Limit sell,2024-02-02 10:00:00,US0378331005,AAPL,Apple,0.1,190,USD,19.00
+"""
+DEGIRO = """\
+Product,Symbol/ISIN,Quantity,Closing,Local value,,Value in EUR
+CASH & CASH FUND & FTX CASH (EUR),,,,EUR,"1000,50","1000,50"
+APPLE INC,US0378331005,3,"10,00",USD,"30,00","26,37"
+"""
+TRADINGVIEW = """\
+Symbol,Side,Qty,Fill Price,Commission,Closing Time
+NASDAQ:AAPL,Buy,10,150.5,1.25,2024-01-02 10:00:00
+NASDAQ:AAPL,Sell,4,160,,2024-01-03 10:00:00
+$CASH,Deposit,1000,,,2024-01-01 10:00:00
+"""
+GOOGLE = "Symbol;Quantity;Purchase price;Purchase date\nAAPL;1.000,5;99,90 €;31.01.2024\n"
+
+
+def held(read: ReadList) -> list[tuple[str | None, ...]]:
+    """Symbol, quantity, cost and currency of what was read."""
+    return [(e.symbol, e.quantity, e.cost, e.currency) for e in read.entries]
+
+
+def trades(read: ReadList) -> list[tuple[str | None, ...]]:
+    """Kind, quantity, cost, day and fee."""
+    return [(e.kind, e.quantity, e.cost, e.date, e.fee) for e in read.entries]
+
+
+def left(read: ReadList) -> list[tuple[int, str]]:
+    """Lines and reasons of what was left out."""
+    return [(each.line, each.reason) for each in read.unread]
+
+
+def test_schwab() -> None:
+    """A total cost becomes that of one; cash, its fund and the totals are told."""
+    found = read_list(SCHWAB.encode(), Listed())
+    assert held(found) == [
+        ("BLOX", "31.9129", "21.128759843198", None),
+        ("BRK-B", "2", "350", None),
+        ("XYZ", "1250", None, None),
+    ]
+    assert left(found) == [(1, ABOVE), (7, CASH), (8, CASH), (9, TOTAL)]
+
+
+def test_fidelity() -> None:
+    """`Cash` is a type of account there, not cash; below stands what lawyers wrote."""
+    found = read_list(FIDELITY.encode(), Listed())
+    assert held(found) == [("VOO", "18", "456.67", None)]
+    assert left(found) == [(3, OPTION), (4, CASH), (5, CASH), (6, CASH), (8, NOTE), (9, NOTE)]
+
+
+def test_interactive_brokers() -> None:
+    """Of a statement in parts the open positions, each once; a short one is below 0."""
+    found = read_list(IBKR.encode(), Listed())
+    assert held(found) == [("AAPL", "100", "175.5", "USD"), ("SAP", "-50", "140", "EUR")]
+    assert left(found) == [(1, OTHER_PART), (6, DETAIL), (8, OPTION), (9, DETAIL)]
+
+
+def test_etrade() -> None:
+    """The word CASH, which is somebody's symbol as well, is cash in a table of positions."""
+    found = read_list(ETRADE.encode(), Listed())
+    assert held(found) == [("AAPL", "10", "150", None)]
+    assert left(found) == [(1, ABOVE), (2, ABOVE), (5, CASH), (6, TOTAL), (8, NOTE)]
+    assert held(read_list(b"AAPL, CASH", Listed())) == [
+        ("AAPL", None, None, None),
+        ("CASH", None, None, None),
+    ]
+    assert [e.symbol for e in read_list(b"Symbol\nCASH\n", Listed()).entries] == ["CASH"]
+
+
+def test_robinhood() -> None:
+    """Trades with their days, as months come first there; options and dividends are told."""
+    found = read_list(ROBINHOOD.encode(), Listed())
+    assert trades(found) == [
+        ("sold", "-1", "215", "2024-07-16", None),
+        ("bought", "3", "210", "2024-07-15", None),
+    ]
+    reasons = [reason for _, reason in left(found)]
+    assert reasons[0] == "there is no symbol in it"
+    assert "“BTO” is neither a purchase nor a sale" in reasons
+    assert "“CDIV” is neither a purchase nor a sale" in reasons
+    assert reasons[-1] == NOTE
+
+
+def test_trading_212_and_tradingview() -> None:
+    """Each column by another name; a deposit is told."""
+    found = read_list(TRADING_212.encode(), Listed())
+    assert trades(found) == [
+        ("bought", "0.523456789", "185.25", "2024-01-02", None),
+        ("sold", "-0.1", "190", "2024-02-02", None),
+    ]
+    assert len(found.unread) == 1
+    found = read_list(TRADINGVIEW.encode(), Listed())
+    assert trades(found) == [
+        ("bought", "10", "150.5", "2024-01-02", "1.25"),
+        ("sold", "-4", "160", "2024-01-03", None),
+    ]
+    assert left(found) == [(4, CASH)]
+
+
+def test_degiro_and_a_sheet_in_german() -> None:
+    """An ISIN leads to no symbol, and is told; commas before decimals, points between thousands."""
+    assert left(read_list(DEGIRO.encode(), Listed())) == [(2, CASH), (3, ISIN)]
+    found = read_list(GOOGLE.encode("utf-8-sig"), Listed())
+    assert held(found) == [("AAPL", "1000.5", "99.9", None)]
+
+
+def test_numbers_that_may_be_two_are_refused_or_told_by_the_others() -> None:
+    """`1.234` alone may be a thousand; beside `99,5` it is."""
+    alone = read_list(b"Symbol;Shares\nAAPL;1.234\n", Listed())
+    assert left(alone) == [(2, "“1.234” may be thousands or decimals")]
+    beside = read_list(b"Symbol;Shares;Cost\nAAPL;1.234;99,5\n", Listed())
+    assert held(beside) == [("AAPL", "1234", "99.5", None)]
+    american = read_list(b"Symbol;Shares;Cost\nAAPL;1,234;99.5\n", Listed())
+    assert held(american) == [("AAPL", "1234", "99.5", None)]
+
+
+def test_what_no_feed_lists_is_told_before_it_is_refused() -> None:
+    """Of others it is left out; of our own it is kept, and marked."""
+    listed = Listed({"AAPL": "NASDAQ"}, complete=True)
+    found = read_list(b"AAPL, NOSUCH", listed)
+    assert [e.symbol for e in found.entries] == ["AAPL"]
+    assert left(found) == [(1, "no feed lists NOSUCH")]
+    ours = read_list(b"symbol,section,quantity,cost,currency\nAAPL,,,,\nNOSUCH,,,,\n", listed)
+    assert [(e.symbol, e.unlisted) for e in ours.entries] == [("AAPL", False), ("NOSUCH", True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("BUY", "bought"),
+        ("YOU BOUGHT APPLE INC (AAPL) (Cash)", "bought"),
+        ("Market buy", "bought"),
+        ("REINVESTMENT SOME FUND", "bought"),
+        ("Sell Short", "sold"),
+        ("Long", "held"),
+        ("", "held"),
+        ("BUY TO OPEN", None),
+        ("Dividend", None),
+        ("Buyback", None),
+    ],
+)
+def test_what_a_line_tells(text: str, kind: str | None) -> None:
+    assert kind_of(text) == kind
+
+
+def test_numbers_of_securities_have_a_digit_of_control() -> None:
+    assert [is_isin(text) for text in ("US0378331005", "US0378331006", "AAPL")] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_a_cell_of_any_length_costs_no_time() -> None:
+    """No search of ours goes through a long text more than a few times."""
+    for text in ("A " + "1" * 100_000, "total" * 20_000 + "x", "1" * 100_000 + "x"):
+        begin = time.process_time()
+        read_list(f"Symbol,Quantity\n{text},{text[:60_000]}\n".encode(), Listed())
+        brokers.kind_of(text)
+        assert time.process_time() - begin < 1

@@ -36,3 +36,14 @@ class Histogram:
     def cumulative(self) -> list[int]:
         """How many values were at most each bound, and then how many there were."""
         return list(accumulate(self._counts))
+
+    def quantile(self, part: float) -> float | None:
+        """The bound that this part of the values was at most; None of none, or beyond the last."""
+        so_far = self.cumulative()
+        wanted = part * so_far[-1]
+        if not so_far[-1]:
+            return None
+        return next(
+            (bound for bound, count in zip(self.bounds, so_far, strict=False) if count >= wanted),
+            None,
+        )

@@ -246,7 +246,8 @@ class FetchFigures(msgspec.Struct, frozen=True):
 
     Those that ended are counted by `outcomes`; `seconds` is the live histogram of how long they
     took, `recent` are the last of them, live. So many items were `told`, of which so many were
-    `newer` than what was known; others were `refused`. `body` is the last answer.
+    `newer` than what was known; others were `refused`. `body` is the last answer; the last fetch
+    `ended` at a time, however it ended.
     """
 
     seconds: Histogram
@@ -256,6 +257,7 @@ class FetchFigures(msgspec.Struct, frozen=True):
     newer: int = 0
     refused: int = 0
     body: BodySample | None = None
+    ended: Moment | None = None
 
 
 class Routing(msgspec.Struct, frozen=True):
@@ -325,7 +327,9 @@ class LineStatus(msgspec.Struct, frozen=True):
 
     `since` is the begin of the phase. `failures` attempts in a row have failed, so that there is
     none before `not_before`. What was acknowledged counts in `symbols`; those `refused` have the
-    provider's code.
+    provider's code. The last connection was `opened`, `heard` its last frame and `priced` its last
+    price, `told`, each at a time; `frame` is the begin of that frame, its keys masked. It is
+    `silent` while its watchdog suspects that prices are kept back.
     """
 
     phase: PushPhase
@@ -335,6 +339,12 @@ class LineStatus(msgspec.Struct, frozen=True):
     not_before: Moment | None = None
     symbols: int = 0
     refused: Mapping[Symbol, str] = {}
+    opened: Moment | None = None
+    heard: Moment | None = None
+    priced: Moment | None = None
+    told: str | None = None
+    frame: str | None = None
+    silent: bool = False
 
 
 class PushStatus(msgspec.Struct, frozen=True):

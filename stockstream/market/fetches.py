@@ -10,6 +10,7 @@ import msgspec
 
 from stockstream.histogram import Histogram
 from stockstream.statuses import FetchFigures
+from stockstream.times import Moment
 
 if TYPE_CHECKING:
     from stockstream.statuses import BodySample
@@ -50,7 +51,7 @@ class Fetches:
         self._row.seconds.add(seconds)
         self._recent.append(seconds)
         counts = {**self._row.outcomes, outcome: self._row.outcomes.get(outcome, 0) + 1}
-        self._put(outcomes=counts, body=body or self._row.body)
+        self._put(outcomes=counts, body=body or self._row.body, ended=Moment.now())
 
     def items(self, told: int, newer: int, refused: int) -> None:
         """So many items were told, of which so many are newer; so many others were refused."""

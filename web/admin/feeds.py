@@ -9,8 +9,11 @@ import msgspec
 from quart import Blueprint
 
 from stockstream.quotes import iso_utc
+from stockstream.statuses import FeedState, PushPhase
 from stockstream.times import tell
+from stockstream.upstreams import current_state, stale_after
 from stockstream.users.roles import Scope
+from web.admin.verdict import Tone
 from web.answers import json_answer
 from web.users.gate import require
 
@@ -19,8 +22,9 @@ if TYPE_CHECKING:
 
     from quart import Response
 
-    from stockstream.statuses import FeedFigures, FetchFigures, PushStatus
+    from stockstream.statuses import FeedFigures, FetchFigures, LineStatus, PushStatus
     from stockstream.tables import Tables
+    from stockstream.times import Moment
     from web.parts import Parts
 
 
@@ -44,7 +48,11 @@ class LastTrouble(msgspec.Struct, frozen=True):
 
 
 class LineDocument(msgspec.Struct, frozen=True):
-    """A connection of a feed that has its prices pushed."""
+    """A connection of a feed that has its prices pushed: when it was `opened`, `heard` its last
+    frame, and `priced` the last price, which it `told`. `frame` is the begin of the last frame.
+
+    It is `bad` where its watchdog has ended it or suspects it, `warn` while it is made.
+    """
 
     number: int
     phase: str
@@ -52,11 +60,21 @@ class LineDocument(msgspec.Struct, frozen=True):
     symbols: int
     failures: int
     reason: str | None
+    tone: Tone
+    opened: str | None
+    heard: str | None
+    priced: str | None
+    told: str | None
+    frame: str | None
 
 
 class FeedDetails(msgspec.Struct, frozen=True):
     """An upstream. Half of its last fetches took `p50` seconds at most, 95 % of them `p95`; of so
     many `recent`. Items are counted since the process began.
+
+    It is `state` by the time since what it told was `confirmed` last: stale after `stale_after`
+    seconds. It is asked each `interval` seconds; the last fetch, or attempt to connect, `ended`,
+    however. Half of its prices were `age_p50` seconds old at most when they came, 95 % `age_p95`.
     """
 
     name: str
@@ -70,6 +88,15 @@ class FeedDetails(msgspec.Struct, frozen=True):
     trouble: LastTrouble | None
     body: LastBody | None
     lines: list[LineDocument]
+    pushed: bool
+    state: FeedState
+    reason: str | None
+    interval: float
+    stale_after: float
+    confirmed: str | None
+    ended: str | None
+    age_p50: float | None
+    age_p95: float | None
 
 
 class FeedsDocument(msgspec.Struct, frozen=True):
@@ -92,7 +119,11 @@ def feeds_api(parts: Parts) -> Blueprint:
 
 
 def _feed(tables: Tables, name: str) -> FeedDetails:
-    row = tables.fetches.get(name)
+    row, ages, status = (
+        tables.fetches.get(name),
+        tables.quote_ages.get(name),
+        tables.feeds.rows[name],
+    )
     recent = [] if row is None else sorted(row.recent)
     return FeedDetails(
         name,
@@ -106,6 +137,15 @@ def _feed(tables: Tables, name: str) -> FeedDetails:
         _trouble(tables.feed_figures.get(name)),
         _body(row),
         _lines(tables.pushes.get(name)),
+        name in tables.pushes.rows,
+        current_state(status),
+        status.reason,
+        status.interval,
+        stale_after(status.interval),
+        _iso(status.as_of),
+        None if row is None else _iso(row.ended),
+        None if ages is None else ages.quantile(0.5),
+        None if ages is None else ages.quantile(0.95),
     )
 
 
@@ -140,6 +180,26 @@ def _lines(row: PushStatus | None) -> list[LineDocument]:
             line.symbols,
             line.failures,
             line.reason,
+            _tone(line),
+            _iso(line.opened),
+            _iso(line.heard),
+            _iso(line.priced),
+            line.told,
+            line.frame,
         )
         for number, line in sorted(({} if row is None else row.lines).items())
     ]
+
+
+def _tone(line: LineStatus) -> Tone:
+    match line.phase:
+        case PushPhase.WAITING | PushPhase.MISCONFIGURED:
+            return Tone.BAD
+        case PushPhase.CONNECTING:
+            return Tone.WARN
+        case _:
+            return Tone.BAD if line.silent else Tone.GOOD
+
+
+def _iso(moment: Moment | None) -> str | None:
+    return None if moment is None else iso_utc(tell(moment))

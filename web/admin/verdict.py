@@ -108,6 +108,7 @@ def verdict(parts: Parts, now_ms: int) -> Verdict:
     reasons = [
         *_actors(parts.system),
         *_upstreams(checks, ready=ready),
+        *_lines(tables),
         *_notices(tables, checks, now_ms),
         *_symbols(tables, checks),
         *_items(tables),
@@ -151,6 +152,16 @@ def _upstreams(checks: _Checks, *, ready: bool) -> Iterator[Reason]:
         if not breaker.ok:
             text = f"the circuit breaker of {name} is open for {breaker.open_seconds:.0f} s"
             yield Reason(tone, "feeds", text)
+
+
+def _lines(tables: Tables) -> Iterator[Reason]:
+    """Connections of feeds that are open, and yet tell no prices: REST is asked, if it can be."""
+    for name, row in sorted(tables.pushes.rows.items()):
+        for number, line in sorted(row.lines.items()):
+            if line.silent:
+                quiet = "" if line.priced is None else f" for {line.priced.age:.0f} s"
+                text = f"line {number} of {name} is open, and has told no price{quiet}"
+                yield Reason(Tone.WARN, "upstreams", text)
 
 
 def _notices(tables: Tables, checks: _Checks, now_ms: int) -> Iterator[Reason]:

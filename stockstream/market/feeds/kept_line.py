@@ -41,10 +41,12 @@ if TYPE_CHECKING:
     from stockstream.market.feeds.push_settings import PushSettings
     from stockstream.market.fetches import Fetches
     from stockstream.market.providers.push import Access, PushProvider
-    from stockstream.quotes import Symbol
+    from stockstream.quotes import Observation, Symbol
     from stockstream.tables import Tables
     from supervision import ActorRef
 
+LONGEST_FRAME = 2_000
+"""Characters of the last frame that operators see."""
 REST_SECONDS = 1.0
 """An open breaker that does not say for how long is asked again after this."""
 
@@ -96,6 +98,8 @@ class KeptLine:
         self.beyond: Mapping[Symbol, Refused] = {}
         """What is wanted, and more than the provider tells on a connection."""
         self._idle_since: float | None = None
+        self._priced: tuple[float, Observation] | None = None
+        self._silent = False
         self._wake, self._renewed = trio.Event(), trio.Event()
         again = self.row.not_before
         waits = again is not None and again.seconds > trio.current_time()
@@ -176,12 +180,13 @@ class KeptLine:
             return frozenset()
         if self.row.failures and now - (line.opened or now) >= settings.healthy:
             self.row = msgspec.structs.replace(self.row, failures=0)
+        self._silent = self.mute is not None and self.mute.suspected(now)
         self._say(PushPhase.CONNECTED)
         line.want(wanted)
         self._idle_since = None if wanted else self._idle_since or now
         if self._idle_since is not None and now - self._idle_since > settings.idle:
             line.hang_up(Ended("idle", "nobody wants a price of it"))
-        elif self.mute is not None and self.mute.suspected(now):
+        elif self.mute is not None and self._silent:
             return self._suspect(line, self.mute, now)
         return frozenset()
 
@@ -345,10 +350,41 @@ class KeptLine:
             reason=reason,
             symbols=0 if self.line is None else len(self.line.subscribed),
             refused={symbol: why.code for symbol, why in self.refused.items()},
+            silent=self._silent and phase is PushPhase.CONNECTED,
         )
+        if self.line is not None:
+            self._put_heard(self.line)
+
+    def _put_heard(self, line: Line) -> None:
+        """Write what came last; of a line that is lost it stays."""
+        self.row = msgspec.structs.replace(
+            self.row,
+            opened=_moment(line.opened),
+            heard=_moment(line.heard),
+            frame=_begin(line.frame),
+        )
+        if self._priced is not None:
+            at, seen = self._priced
+            told = f"{seen.symbol} {seen.price:.12g}"
+            self.row = msgspec.structs.replace(self.row, priced=Moment(at), told=told)
 
     def _heard(self, line: Line, event: Event) -> None:
         self.dated = line.dated
-        if isinstance(event, Prices) and self.mute is not None and line is self.line:
-            self.mute.priced(event.observations, trio.current_time())
+        if isinstance(event, Prices):
+            now = trio.current_time()
+            if event.observations:
+                self._priced = now, event.observations[-1]
+            if self.mute is not None and line is self.line:
+                self.mute.priced(event.observations, now)
         self._common.heard(self, event)
+
+
+def _moment(at: float | None) -> Moment | None:
+    return None if at is None else Moment(at)
+
+
+def _begin(frame: str | bytes) -> str | None:
+    """What operators see of a frame."""
+    some = frame[: 2 * LONGEST_FRAME]
+    text = some if isinstance(some, str) else some.decode(errors="replace")
+    return text[:LONGEST_FRAME] or None

@@ -79,6 +79,10 @@ class Line:
         self.refused: dict[Symbol, Refused] = {}
         self.opened: float | None = None
         self.last_frame: float | None = None
+        self.heard: float | None = None
+        """When a frame came last: a sign of life that was asked for is none."""
+        self.frame: str | bytes = ""
+        """The last one that came, its keys masked."""
         self.dated: int | None = None
         """By how much the date of the handshake was ahead of the monotonic clock, in ms."""
         self.end: Ended | None = None
@@ -144,7 +148,8 @@ class Line:
                 raise closed(error, self._secrets) from None
             self.last_frame = now = trio.current_time()
             # Nobody beyond here has to think of a key that the provider tells back.
-            masked = map(self._secrets.masked_frame, frames)
+            masked = [self._secrets.masked_frame(frame) for frame in frames]
+            self.heard, self.frame = now, masked[-1]
             self._take(codec.received_all(masked, now, self._wall()))
             if not self._wanted:
                 self.answered.set()

@@ -26,6 +26,11 @@ async def test_feeds_log_and_settings_are_told_without_secrets(nursery: trio.Nur
         assert 0 < feed["p50"] <= feed["p95"] < 5
         assert feed["told"] >= feed["newer"] >= 1
         assert feed["refused"] >= 1
+        assert (feed["pushed"], feed["lines"], feed["state"]) == (False, [], "live")
+        assert feed["stale_after"] > feed["interval"] > 0
+        assert 0 < feed["age_p50"] <= feed["age_p95"]
+        assert feed["body"]["at"] <= feed["ended"]
+        assert feed["confirmed"] is not None
         assert feed["body"]["status"] == 200
         assert "AAPL" in feed["body"]["text"]
         assert feed["trouble"]["kind"] in {"body_no_quotes", "item_not_positive"}

@@ -20,6 +20,7 @@ from stockstream.market.providers.kraken import KRAKEN
 from stockstream.market.providers.push import Endpoint, Latest, Prices, Trouble, Turn
 from stockstream.quotes import Observation, Symbol
 from stockstream.upstreams import Upstream
+from tests.integration.admin.operators import by_token
 from tests.integration.delivery.upstream import started_api
 from tests.integration.market.test_push_feed import QUICK, until
 from tests.support.client import connected
@@ -29,10 +30,12 @@ from tests.support.kraken import kraken
 from tests.support.tree import running_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from stockstream.config import Settings
     from stockstream.market.providers.push import PushProvider
+    from tests.support.tree import Tree
 
 SYMBOLS = "BTC-USD,ETH-USD,SOL-USD"
 
@@ -53,6 +56,19 @@ def changed(monkeypatch: pytest.MonkeyPatch) -> Any:
     return change
 
 
+async def line_of(tree: Tree, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """The one line of the feed as operators see it, once a condition holds of it."""
+    async with by_token(tree) as operator:
+        with trio.fail_after(20):
+            while True:
+                (feed,) = (await operator.get("/admin/api/feeds")).json()["feeds"]
+                assert feed["pushed"]
+                (line,) = feed["lines"]
+                if holds(line):
+                    return dict(line)
+                await trio.sleep(0.02)
+
+
 async def test_silence_ends_a_line_and_its_reason_is_shown(changed: Any) -> None:
     """The provider's heartbeat stops, though the socket stays: a reconnect, counted by its kind."""
     changed(silence=1.5)
@@ -61,9 +77,17 @@ async def test_silence_ends_a_line_and_its_reason_is_shown(changed: Any) -> None
         running_tree(providers=f"crypto={server.provider}", symbols=SYMBOLS, **QUICK) as tree,
     ):
         await until(tree, lambda up: up["push"]["symbols"] == 3)
+        line = await line_of(tree, lambda line: line["priced"])
+        assert (line["phase"], line["tone"]) == ("connected", "good")
+        assert line["opened"] <= line["priced"] <= line["heard"]
+        assert line["told"].split()[0] in SYMBOLS.split(",")
+        assert line["frame"].startswith("{")
         server.heartbeat = 1_000.0
         crypto = await until(tree, lambda up: up["push"]["ends"])
         assert crypto["push"]["ends"].keys() == {"silent"}
+        silent = await line_of(tree, lambda line: line["tone"] == "bad")
+        assert "nothing came for" in silent["reason"]
+        assert silent["heard"] >= line["heard"]
         await server.until(lambda: server.attempts >= 2)
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from stockstream import paths
+from stockstream.histogram import Histogram
 from stockstream.market.fetches import Fetches, Outcome
 from stockstream.market.quote_ages import QuoteAges
 from stockstream.quotes import Quote, Symbol, Version
@@ -39,7 +40,7 @@ def row(timestamp: int, received: int) -> QuoteRow:
     return QuoteRow(quote, 1.0, None)
 
 
-def test_a_new_life_of_a_feed_counts_on() -> None:
+async def test_a_new_life_of_a_feed_counts_on() -> None:
     """By outcome, with the time that each took; a value on a bound belongs to it."""
     tables = Tables()
 
@@ -53,6 +54,8 @@ def test_a_new_life_of_a_feed_counts_on() -> None:
     as_actor(paths.feed("api"), lambda: again.ended(Outcome.SUCCESSFUL, 0.0051))
     figures = tables.fetches.rows["api"]
     assert figures.outcomes == {"successful": 2, "failed": 1}
+    assert figures.ended is not None
+    assert figures.ended.age < 60
     assert figures.seconds.cumulative() == [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3]
 
 
@@ -69,3 +72,8 @@ def test_the_age_of_a_price_is_by_the_providers_time() -> None:
     assert tables.quote_ages.rows["api"].cumulative()[:3] == [1, 2, 2]
     assert tables.quote_ages.rows["other"].cumulative()[0] == 1
     assert tables.quote_ages.rows["other"].total == 0
+    assert [tables.quote_ages.rows["api"].quantile(part) for part in (0.5, 0.95)] == [0.05, 0.1]
+    assert Histogram([1.0]).quantile(0.5) is None
+    beyond = Histogram([1.0])
+    beyond.add(2.0)
+    assert beyond.quantile(0.5) is None

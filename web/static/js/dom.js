@@ -72,16 +72,17 @@ export function oncePerFrame(paint) {
 /**
  * Names and values, in place of those that were there.
  * @param {Element} list a `dl`
- * @param {Iterable<readonly [name: string, value: string | null]>} facts null is left out
+ * @param {Iterable<readonly [name: string, value: string | null, tone?: string]>} facts null is left out
  */
 export function setFacts(list, facts) {
   list.replaceChildren();
-  for (const [name, value] of facts) {
+  for (const [name, value, tone] of facts) {
     if (value === null) continue;
     const term = document.createElement("dt");
     const description = document.createElement("dd");
     term.textContent = name;
     description.textContent = value;
+    if (tone !== undefined) description.dataset.tone = tone;
     list.append(term, description);
   }
 }

@@ -179,7 +179,16 @@
  * @property {number} refused
  * @property {{at: string, kind: string, detail: string, said: string | null} | null} trouble
  * @property {{at: string, status: number, size: number, content_type: string, text: string} | null} body
- * @property {{number: number, phase: string, since: string, symbols: number, failures: number, reason: string | null}[]} lines
+ * @property {{number: number, phase: string, since: string, symbols: number, failures: number, reason: string | null, tone: "good" | "warn" | "bad", opened: string | null, heard: string | null, priced: string | null, told: string | null, frame: string | null}[]} lines of one that is pushed to
+ * @property {boolean} pushed
+ * @property {"live" | "stale" | "down"} state
+ * @property {string | null} reason
+ * @property {number} interval seconds
+ * @property {number} stale_after seconds
+ * @property {string | null} confirmed
+ * @property {string | null} ended the last fetch, or attempt to connect
+ * @property {number | null} age_p50 seconds
+ * @property {number | null} age_p95
  *
  * @typedef {{number: number, at: number, level: string, part: string, event: string, correlation_id: string | null, fields: Record<string, string>, trace: string | null}} LogLine
  * @typedef {{name: string, level: string, lent: {level: string, who: string, seconds_left: number} | null}} LoggerRow

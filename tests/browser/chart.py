@@ -144,6 +144,8 @@ class Answers:
     """Closes of other symbols, by their names."""
     older: tuple[float, ...] = ()
     """Closes of candles before those, for who goes back to them."""
+    volumes: tuple[float | None, ...] = ()
+    """Those of the newest candles; of others none is known."""
     warm_up: int = 1
     asked: list[dict[str, str]] = field(default_factory=list)
     _newest: dict[int, float] = field(default_factory=dict)
@@ -197,6 +199,9 @@ class Answers:
             return self._refuse(route)
         now = datetime.now(UTC).timestamp()
         state, behind = self.behind or ("current", 0.0)
+        asked = self._candles(query)
+        known = () if "to" in query or not asked else self.volumes[-len(asked) :]
+        volumes = (None,) * (len(asked) - len(known)) + known
         candles = [
             {
                 "start": iso(start),
@@ -205,8 +210,9 @@ class Answers:
                 "low": close - 0.75,
                 "close": close,
                 "ticks": 7,
+                "volume": volume,
             }
-            for start, close in self._candles(query)
+            for (start, close), volume in zip(asked, volumes, strict=True)
         ]
         answer = {
             "symbol": "AAPL",

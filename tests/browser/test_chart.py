@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Serving, Visit
 
 LIGHT_UP = (10, 113, 72)
+UNKNOWN = "\N{EN DASH}"
+LIGHT_UP_VOLUME = (118, 174, 150)
 LIGHT_PAPER = (250, 249, 246)
 DARK_PAPER = (16, 18, 20)
 COMPARE_LIGHT = (168, 70, 11)
@@ -343,6 +345,33 @@ def test_candles_and_line_are_drawn_in_the_colours_of_the_page(
     expect(me.page.get_by_role("radio", name="Line")).to_be_checked()
     me.page.get_by_text("Candles", exact=True).click()
     me.expect_colour(LIGHT_UP)
+
+
+def test_volume_stands_below_the_candles_where_it_is_known(
+    server: Server, open_chart: Open
+) -> None:
+    """In the picture, in words for the keyboard, and in the table; nowhere without it."""
+    answers = Answers(volumes=(12_340_000.0, None, 0.5))
+    me = open_chart(f"{server.url}/s/AAPL", answers)
+    me.expect_drawn()
+    me.expect_colour(LIGHT_UP_VOLUME)
+    expect(me.readout).to_contain_text("Vol\u00a00.5")
+    me.chart.press("End")
+    me.chart.press("ArrowLeft")
+    assert "volume" not in me.said
+    me.chart.press("ArrowLeft")
+    assert "volume 12.3\u00a0M" in me.said
+    expect(me.readout).to_contain_text("Vol\u00a012.3\u00a0M")
+    me.figures.locator("summary").click()
+    expect(me.figures.locator("thead")).to_contain_text("Volume")
+    cells = [me.rows.nth(row).locator("td").nth(5) for row in range(4)]
+    assert [cell.inner_text() for cell in cells] == ["0.5", UNKNOWN, "12,340,000", UNKNOWN]
+    answers.volumes = ()
+    me.page.reload()
+    me.expect_drawn()
+    me.expect_colour(LIGHT_UP)
+    expect(me.readout).not_to_contain_text("Vol")
+    assert LIGHT_UP_VOLUME not in me.colours()
 
 
 def test_live_prices_move_the_newest_stored_candle_and_add_no_second_one(

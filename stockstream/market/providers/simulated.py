@@ -1,7 +1,8 @@
 """A market that makes itself up: ``sim://?symbols=1000&interval=0.05&seed=7``.
 
 A seeded random walk for demonstrations and load. The same seed gives the same prices in the same
-order of fetches; only the timestamps are the clock's.
+order of fetches; only the timestamps are the clock's. With ``volume=true`` each price tells the
+volume of its day in UTC, which begins at nought and grows with each fetch.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import trio
 from stockstream.market.parser import Parsed
 from stockstream.market.providers.base import InvalidProviderUrl, Terms
 from stockstream.market.providers.options import given_options
-from stockstream.quotes import Observation, Symbol
-from stockstream.times import now_ms
+from stockstream.quotes import DayFigures, Observation, Symbol
+from stockstream.times import DAY_MS, now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,8 @@ LONGEST_INTERVAL = 3600.0
 # The largest step of one fetch, as a part of the price: enough to move two decimals every time.
 _LARGEST_STEP = 0.002
 _LOWEST_PRICE = 0.01
+_MOST_TRADED = 400
+"""Shares, between two fetches."""
 
 
 class SimulatedProvider:
@@ -51,6 +54,7 @@ class SimulatedProvider:
         interval: float | None = None,
         seed: int | None = None,
         *,
+        volume: bool = False,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         """List `symbols` symbols: the six well-known ones first, then S0007, S0008 and so on."""
@@ -60,10 +64,15 @@ class SimulatedProvider:
         self._clock = clock
         self._random = random.Random(seed)
         self._prices = _first_prices(symbols, self._random)
+        # Dice of its own: the prices of a seed are the same with it and without.
+        self._trades = random.Random(seed) if volume else None
+        self._traded: dict[Symbol, int] = {}
+        self._day = 0
 
     @classmethod
     def from_url(cls, url: str) -> SimulatedProvider:
-        """Read ``symbols``, ``interval`` (seconds) and ``seed`` from the query, all optional.
+        """Read ``symbols``, ``interval`` (seconds), ``seed`` and ``volume`` from the query, all
+        optional.
 
         Raises `InvalidProviderUrl`, naming the parameter, for a bad or an unknown one.
         """
@@ -71,15 +80,16 @@ class SimulatedProvider:
         if parts.netloc or parts.path.strip("/"):
             raise InvalidProviderUrl("a simulated market has no host or path: sim://?symbols=6")
         given = given_options(parts.query)
-        for name in given.keys() - {"symbols", "interval", "seed"}:
+        for name in given.keys() - {"symbols", "interval", "seed", "volume"}:
             raise InvalidProviderUrl(
-                f"unknown parameter {name!r}; there are symbols, interval and seed"
+                f"unknown parameter {name!r}; there are symbols, interval, seed and volume"
             )
         symbols = _whole("symbols", given.get("symbols"), 1, MOST_SYMBOLS)
         return cls(
             len(WELL_KNOWN) if symbols is None else symbols,
             _seconds(given.get("interval")),
             _whole("seed", given.get("seed"), 0, 2**63 - 1),
+            volume=_truth("volume", given.get("volume")),
         )
 
     async def fetch(self, symbols: AbstractSet[Symbol] | None) -> Parsed:
@@ -91,9 +101,29 @@ class SimulatedProvider:
             prices[symbol] = max(round(price * step, 2), _LOWEST_PRICE)
         wanted = prices if symbols is None else [s for s in prices if s in symbols]
         now = self._clock()
+        if self._trades is None:
+            return Parsed(
+                tuple(Observation(symbol, prices[symbol], now, "SIM", "USD") for symbol in wanted)
+            )
+        traded = self._trade(self._trades, now)
         return Parsed(
-            tuple(Observation(symbol, prices[symbol], now, "SIM", "USD") for symbol in wanted)
+            tuple(
+                Observation(
+                    *(symbol, prices[symbol], now, "SIM", "USD"),
+                    figures=DayFigures(volume=float(traded[symbol])),
+                )
+                for symbol in wanted
+            )
         )
+
+    def _trade(self, dice: random.Random, now: int) -> dict[Symbol, int]:
+        """Have something traded of each; the volumes of the day so far."""
+        if now // DAY_MS != self._day:
+            self._day, self._traded = now // DAY_MS, dict.fromkeys(self._prices, 0)
+        traded, uniform = self._traded, dice.random
+        for symbol in traded:
+            traded[symbol] += int(uniform() ** 3 * _MOST_TRADED)  # mostly little, seldom much
+        return traded
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -105,6 +135,12 @@ def _first_prices(count: int, randomness: random.Random) -> dict[Symbol, float]:
     for number in range(len(prices) + 1, count + 1):
         prices[Symbol(f"S{number:04d}")] = round(randomness.uniform(10, 1000), 2)
     return prices
+
+
+def _truth(name: str, text: str | None) -> bool:
+    if text in {None, "false", "true"}:
+        return text == "true"
+    raise InvalidProviderUrl(f"{name} must be true or false, not {(text or '')[:32]!r}")
 
 
 def _whole(name: str, text: str | None, lowest: int, highest: int) -> int | None:

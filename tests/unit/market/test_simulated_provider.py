@@ -101,7 +101,10 @@ def test_the_interval_is_the_provider_s_own():
         ("sim://?interval=soon", "interval must be"),
         ("sim://?seed=-1", "seed must be"),
         ("sim://?seed=1&seed=2", "seed is given twice"),
-        ("sim://?symbol=5", "unknown parameter 'symbol'; there are symbols, interval and seed"),
+        (
+            "sim://?symbol=5",
+            "unknown parameter 'symbol'; there are symbols, interval, seed and volume",
+        ),
         ("sim://market?symbols=5", "no host or path"),
         ("ftp://prices.example", "unknown scheme 'ftp'; use http://, https:// or sim://"),
         ("localhost:1080", "no scheme; use http://, https:// or sim://"),
@@ -138,3 +141,34 @@ async def test_an_address_is_told_whole_and_without_credentials():
     )
     await provider.aclose()
     assert SimulatedProvider(symbols=6).address == "sim://?symbols=6"
+
+
+async def test_a_volume_of_the_day_grows_where_it_is_asked_for_and_begins_anew_with_the_day():
+    """The same for a seed, whose prices are the same without it."""
+    now = 86_400_000 * 20_000 + 1_000
+
+    def clock():
+        return now
+
+    def market():
+        return SimulatedProvider(3, seed=7, volume=True, clock=clock)
+
+    async def volumes(provider):
+        return [seen.figures.volume for seen in (await provider.fetch(None)).observations]
+
+    one, other = market(), market()
+    course = [await volumes(one) for _ in range(20)]
+    assert course == [await volumes(other) for _ in range(20)]
+    for of_one in zip(*course, strict=True):
+        assert list(of_one) == sorted(of_one)
+        assert of_one[-1] > of_one[0] >= 0
+    now += 86_400_000
+    assert all(volume < 400 for volume in await volumes(one))
+    [[*priced], [*quiet]] = [
+        *await fetched("sim://?symbols=5&seed=7&volume=true", times=1),
+        *await fetched("sim://?symbols=5&seed=7&volume=false", times=1),
+    ]
+    assert [seen.price for seen in priced] == [seen.price for seen in quiet]
+    assert {seen.figures for seen in quiet} == {None}
+    with pytest.raises(InvalidProviderUrl, match="volume must be true or false, not 'yes'"):
+        SimulatedProvider.from_url("sim://?volume=yes")

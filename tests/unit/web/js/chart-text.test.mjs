@@ -14,7 +14,7 @@ const T0 = Date.parse("2026-11-22T10:00:00Z");
 const [quarter, hour, oneDay, week] = RANGES;
 const usual = { interval: null, compare: null };
 const [sma, , rsi, volatility] = OVERLAYS;
-const candle = (minute, over = {}) => ({ start: T0 + minute * 60_000, open: 150, high: 151.5, low: 149.25, close: 151, ticks: 12, ...over });
+const candle = (minute, over = {}) => ({ start: T0 + minute * 60_000, open: 150, high: 151.5, low: 149.25, close: 151, ticks: 12, volume: null, ...over });
 
 describe("the address", () => {
   it("tells the range, and the rest where it is not the usual", () => {
@@ -76,6 +76,7 @@ describe("a candle in words", () => {
   it("leaves out what it does not know", () => {
     assert.equal(spoken(candle(0, { ticks: null }), undefined, hour, 2, []), "10:00 UTC, close 151.00, open 150.00, high 151.50, low 149.25");
     assert.match(spoken(candle(0, { ticks: 1 }), undefined, hour, 2, []), /1 price$/);
+    assert.match(spoken(candle(0, { volume: 12_340_000 }), undefined, hour, 2, []), /12 prices, volume 12.3\u00a0M$/);
   });
 
   it("has figures in their own units", () => {

@@ -81,9 +81,9 @@ export function readHistory(body) {
   const candles = [];
   for (const item of items) {
     const at = timeOf(fieldOf(item, "start"));
-    const { open, high, low, close, ticks } = /** @type {Record<string, unknown>} */ (item ?? {});
+    const { open, high, low, close, ticks, volume } = /** @type {Record<string, unknown>} */ (item ?? {});
     if (at === null || !isNumber(open) || !isNumber(high) || !isNumber(low) || !isNumber(close)) continue;
-    candles.push({ start: at, open, high, low, close, ticks: isNumber(ticks) ? ticks : null });
+    candles.push({ start: at, open, high, low, close, ticks: isNumber(ticks) ? ticks : null, volume: isNumber(volume) ? volume : null });
   }
   return { candles, from, serverTime, recording };
 }

@@ -10,6 +10,7 @@
  * SETTLE_MS before the moment up to which history is complete, the live close is the newer one.
  */
 import { compareVersions } from "../versions.js";
+import { Flow, LiveVolume, added } from "./live-volume.js";
 import { beginOf } from "./ranges.js";
 
 /** @typedef {import("../protocol.js").Price} Price */
@@ -23,13 +24,14 @@ import { beginOf } from "./ranges.js";
  * @property {number} low
  * @property {number} close
  * @property {number | null} ticks prices in it; null while only live prices tell of it
+ * @property {number | null} volume what was traded in it; null where that is not known
  */
 
 /** @typedef {{candle: Candle, completeTo: number}} Stored completeTo: what was received before then is in it, server's ms */
 /**
  * firstAt, lastAt: the times of the prices that opened and closed it, by which the recorder orders them
- * too; movedAt: when its last price arrived, server's ms.
- * @typedef {Candle & {firstAt: number, lastAt: number, movedAt: number}} Live
+ * too; movedAt: when its last price arrived, server's ms; flow: what was traded that history has not.
+ * @typedef {Omit<Candle, "volume"> & {firstAt: number, lastAt: number, movedAt: number, flow: Flow}} Live
  */
 
 /** By then the recorder has long stored a price: it writes every 250 ms. */
@@ -43,6 +45,7 @@ export class Candles {
   #live = new Map();
   /** @type {Version | null} */
   #version = null;
+  #volume = new LiveVolume();
   /** @type {Candle[] | null} */
   #joined = null;
 
@@ -67,10 +70,10 @@ export class Candles {
   at(start) {
     const stored = this.#stored.get(start);
     const live = this.#live.get(start);
-    if (stored === undefined) return live && { start, open: live.open, high: live.high, low: live.low, close: live.close, ticks: null };
+    if (stored === undefined) return live && { start, open: live.open, high: live.high, low: live.low, close: live.close, ticks: null, volume: live.flow.total };
     const { candle, completeTo } = stored;
     if (live === undefined || live.movedAt + SETTLE_MS <= completeTo) return candle;
-    return { ...candle, high: Math.max(candle.high, live.high), low: Math.min(candle.low, live.low), close: live.close };
+    return { ...candle, high: Math.max(candle.high, live.high), low: Math.min(candle.low, live.low), close: live.close, volume: added(candle.volume, live.flow.total) };
   }
 
   /**
@@ -81,7 +84,9 @@ export class Candles {
   settle(candles, completeTo) {
     for (const candle of candles) {
       const known = this.#stored.get(candle.start);
-      if (known === undefined || known.completeTo <= completeTo) this.#stored.set(candle.start, { candle, completeTo });
+      if (known !== undefined && known.completeTo > completeTo) continue;
+      this.#stored.set(candle.start, { candle, completeTo });
+      this.#live.get(candle.start)?.flow.forget(completeTo);
     }
     this.#joined = null;
   }
@@ -89,18 +94,21 @@ export class Candles {
   /**
    * A price just arrived. Its candle is that of its time, and never in the future: where the provider's
    * clock is ahead it is that of now, as the recorder places it.
-   * @param {Price} price
+   * @param {Price & import("./live-volume.js").Told} told the price, and what is told of its day
    * @param {number} now the server's time, ms
    * @returns {number | null} the start of the candle it moved; null when it was not taken
    */
-  move({ price, timestamp, version }, now) {
+  move(told, now) {
+    const { price, timestamp, version } = told;
     if (this.#version !== null && compareVersions(version, this.#version) <= 0) return null;
     this.#version = version;
+    const volume = this.#volume.taken(told);
     const time = Math.min(timestamp, now);
     const start = beginOf(time, this.#step);
-    const live = this.#live.get(start);
+    let live = this.#live.get(start);
     if (live === undefined) {
-      this.#live.set(start, { start, open: price, high: price, low: price, close: price, ticks: null, firstAt: time, lastAt: time, movedAt: now });
+      live = { start, open: price, high: price, low: price, close: price, ticks: null, firstAt: time, lastAt: time, movedAt: now, flow: new Flow(Math.max(1000, this.#step / 1000)) };
+      this.#live.set(start, live);
     } else {
       live.high = Math.max(live.high, price);
       live.low = Math.min(live.low, price);
@@ -114,8 +122,14 @@ export class Candles {
       }
       live.movedAt = now;
     }
+    live.flow.add(volume, now);
     this.#joined = null;
     return start;
+  }
+
+  /** Prices were missed. */
+  interrupted() {
+    this.#volume.interrupted();
   }
 
   /**

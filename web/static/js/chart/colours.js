@@ -1,5 +1,7 @@
 /** The colours of the page as the picture needs them. */
 
+/** @typedef {ReturnType<typeof coloursOf>} Colours */
+
 /**
  * The library wants plain colours; the style sheet has `light-dark()` and the system's own colours, which
  * only an element resolves. It is one whose colours are not forced: else each would read as that of text.

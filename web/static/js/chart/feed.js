@@ -132,6 +132,7 @@ export class ChartFeed {
 
   /** Prices were missed while there was no connection. */
   reconnected() {
+    this.#candles.interrupted();
     this.loader.refresh(true);
   }
 
@@ -175,7 +176,7 @@ export class ChartFeed {
     if (from !== null && this.#shownFrom !== null && from > this.#shownFrom) this.#show("all");
   }
 
-  /** @param {Price} price */
+  /** @param {Price & import("./live-volume.js").Told} price */
   price(price) {
     const { random, serverNow } = this.#options;
     const now = serverNow();

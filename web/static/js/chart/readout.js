@@ -7,7 +7,7 @@
 import { cursorAfter, figure, spoken, when } from "./text.js";
 import { percentsAt } from "./compare.js";
 import { setAttribute } from "../dom.js";
-import { directionOf, price, signed } from "../format.js";
+import { amount, directionOf, price, signed } from "../format.js";
 
 /** @typedef {import("./candles.js").Candle} Candle */
 /** @typedef {import("./choice.js").Overlay} Overlay */
@@ -90,6 +90,7 @@ export class Readout {
       parts.push(change);
     }
     if (candle.ticks !== null) parts.push(part("", `${candle.ticks} ${candle.ticks === 1 ? "price" : "prices"}`));
+    if (candle.volume !== null) parts.push(part("Vol", amount(candle.volume)));
     const percents = percentsAt(symbol, beside, candle);
     for (const { name, text } of percents) parts.push(part(name, text));
     if (percents.length > 0) /** @type {HTMLElement} */ (parts.at(-1)).dataset.overlay = "compare";

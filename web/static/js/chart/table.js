@@ -4,7 +4,7 @@
 import { percentsAt } from "./compare.js";
 import { figure, when } from "./text.js";
 import { must } from "../dom.js";
-import { price } from "../format.js";
+import { exact, price } from "../format.js";
 import { DAY } from "./ranges.js";
 import { UTC } from "./zones.js";
 
@@ -44,10 +44,12 @@ export class FiguresTable {
     const { candles, range, figures, decimals, zone, symbol, beside } = this.#shown();
     const [last] = candles.slice(-1);
     const compared = last === undefined ? [] : percentsAt(symbol, beside, last).map(({ name }) => name);
-    const names = [`Begins${zone === UTC || range.step >= DAY ? " (UTC)" : ""}`, "Open", "High", "Low", "Close", "Prices", ...compared, ...figures.map(({ overlay }) => overlay.name)];
+    const hasVolume = candles.some(({ volume }) => volume !== null);
+    const names = [`Begins${zone === UTC || range.step >= DAY ? " (UTC)" : ""}`, "Open", "High", "Low", "Close", "Prices", ...(hasVolume ? ["Volume"] : []), ...compared, ...figures.map(({ overlay }) => overlay.name)];
     const rows = (newestOnly ? candles.slice(-1) : candles).map((candle) => {
       const p = (/** @type {number} */ value) => price(value, decimals);
       const texts = [when(candle.start, range, zone).replace(" UTC", ""), p(candle.open), p(candle.high), p(candle.low), p(candle.close), candle.ticks === null ? "–" : String(candle.ticks)];
+      if (hasVolume) texts.push(candle.volume === null ? "–" : exact(candle.volume, 0));
       texts.push(...percentsAt(symbol, beside, candle).map(({ text }) => text));
       for (const { overlay, points } of figures) {
         const value = points.get(candle.start);
@@ -56,7 +58,14 @@ export class FiguresTable {
       return row(texts, (index) => (index === 0 ? header("row") : document.createElement("td")));
     });
     const [newest] = rows;
-    if (newestOnly && newest !== undefined && this.#body.rows[0] !== undefined) return this.#body.rows[0].replaceWith(newest);
+    const [shown] = this.#body.rows;
+    if (newestOnly && newest !== undefined && shown !== undefined) {
+      if (newest.cells.length === shown.cells.length) return shown.replaceWith(newest);
+      // The first volume has come, and with it a column.
+      this.#stale = "all";
+      this.paint();
+      return;
+    }
     this.#head.replaceChildren(row(names, () => header("col")));
     this.#body.replaceChildren(...rows.reverse());
   }

@@ -1,7 +1,7 @@
 /**
  * Candles in words and numbers: for the line above the chart, its table, and screen readers.
  */
-import { age, price, signed } from "../format.js";
+import { age, amount, price, signed } from "../format.js";
 import { DAY } from "./ranges.js";
 import { UTC, nameAt, there } from "./zones.js";
 
@@ -86,6 +86,7 @@ export function spoken(candle, before, range, decimals, figures, zone = UTC) {
     `high ${p(candle.high)}`,
     `low ${p(candle.low)}`,
     ...(candle.ticks === null ? [] : [`${candle.ticks} ${candle.ticks === 1 ? "price" : "prices"}`]),
+    ...(candle.volume === null ? [] : [`volume ${amount(candle.volume)}`]),
     ...figures.map(({ overlay, value }) => `${overlay.name} ${figure(value, overlay, decimals)}`),
   ];
   return parts.join(", ");

@@ -10,6 +10,7 @@ import { percentOf, priceOf } from "./compare.js";
 import { heedAsking, heedPulls } from "./gestures.js";
 import { Pointer } from "./pointer.js";
 import { figure, when } from "./text.js";
+import { VolumeBars } from "./volume-bars.js";
 
 /** @typedef {import("./library.js").Library} Library */
 /** @typedef {import("./candles.js").Candle} Candle */
@@ -46,7 +47,6 @@ const FEWEST = 5;
 
 /** Thousands of candles fit on a telephone. */
 const MIN_BAR_SPACING = 0.05;
-
 /** Two candles are not drawn as wide as the page, px. */
 const MAX_BAR_SPACING = 40;
 
@@ -61,6 +61,7 @@ export class ChartView {
   #options;
   /** @type {Chart} */
   #chart;
+  #volume;
   /** @type {Series} */
   #series;
   /** @type {Map<string, import("lightweight-charts").ISeriesApi<"Line">>} */
@@ -122,6 +123,7 @@ export class ChartView {
       // Dotted, and named: told apart without colour too.
       this.#second = this.#chart.addSeries(library.LineSeries, { priceFormat: format, lineWidth: 2, lineStyle: library.LineStyle.Dotted, priceLineVisible: false, crosshairMarkerVisible: false, title: choice.compare });
     }
+    this.#volume = new VolumeBars(library, this.#chart);
     const panes = [...new Set(overlays.map(({ pane }) => pane).filter((pane) => pane > 0))].sort();
     for (const overlay of overlays) {
       const line = this.#chart.addSeries(
@@ -186,6 +188,7 @@ export class ChartView {
     if (choice.form === "line") this.#series.applyOptions({ color: c.ink, priceLineColor: c.muted });
     // A rise is hollow, a fall is filled: told apart without colour too.
     else this.#series.applyOptions({ upColor: c.paper, downColor: c.down, borderUpColor: c.up, borderDownColor: c.down, wickUpColor: c.up, wickDownColor: c.down, priceLineColor: c.muted });
+    this.#volume.recolour(c);
     for (const mark of this.#marks) mark.applyOptions({ color: c.muted });
     for (const line of this.#alerts) line.applyOptions({ color: c.warn });
     this.#second?.applyOptions({ color: c.compare });
@@ -207,6 +210,7 @@ export class ChartView {
     const data = this.#withHoles(candles.map((candle) => this.#bar(candle)));
     this.#places = data.length;
     this.#series.setData(data);
+    this.#volume.show(candles);
     this.#showSecond();
     if (!part && !older) this.#chart.timeScale().fitContent();
     this.#looked();
@@ -315,6 +319,7 @@ export class ChartView {
   /** @param {Candle} candle the newest, moved */
   moveLast(candle) {
     this.#series.update(this.#bar(candle));
+    this.#volume.moveLast(candle);
   }
 
   /** @param {readonly Figures[]} figures */

@@ -210,12 +210,13 @@ class Market:
             for number in self._chance.sample(range(len(self.symbols)), len(self.symbols) // 10):
                 moved = self._prices[number] * self._chance.gauss(1, 0.001)
                 self._prices[number] = round(moved, 2)
+            traded = Traded(100.0, 100.0 * self._seq)
             yield [
                 QuoteRow(
                     Quote(symbol, price, at, "SIM", "USD", False, version, at),
                     100.0,
                     None,
-                    traded=Traded(100.0, 100.0 * self._seq),
+                    traded=traded,
                 )
                 for symbol, price in zip(self.symbols, self._prices, strict=True)
             ]

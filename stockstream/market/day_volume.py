@@ -31,15 +31,18 @@ def traded_since(
 ) -> Traded | None:
     """What was traded since the price of the `row`, where the price that was `seen` tells it.
 
-    A price without a volume counts nothing, and the next one counts for both. A volume that has
-    fallen a little is a correction: it counts when it is above the highest again. One that has
-    fallen far, or with a new day, has begun anew.
+    A price without a volume ends the count: where volumes are told only after a connection, all
+    that was traded in hours would be in the candle of one minute. A volume that has fallen a little
+    is a correction: it counts when it is above the highest again. One that has fallen far, or with
+    a new day, has begun anew.
     """
     known, volume = row.traded, _told(seen)
+    if volume is None:
+        return None
     if known is None or row.source != source or row.quote.version.epoch != epoch:
-        return None if volume is None else Traded(None, volume)
+        return Traded(None, volume)
     counted = known.counted
-    if volume is None or (volume == 0.0 and same_day):  # as some write that they do not know
+    if volume == 0.0 and same_day:  # as some write that they do not know
         return Traded(None, counted)
     if volume >= counted:
         return Traded(round(volume - counted, _DIGITS) if same_day else None, volume)

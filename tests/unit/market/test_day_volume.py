@@ -46,19 +46,25 @@ class Told:
         return None if row.traded is None else row.traded.volume
 
 
-@given(st.lists(st.none() | st.integers(1, 10_000), min_size=2, max_size=20))
-def test_of_a_day_it_sums_up_to_what_the_day_grew_by(volumes: list[int | None]) -> None:
-    """Prices without a volume between them change nothing of the sum."""
-    told, total, ordered = Told(), 0.0, 1_000_000
-    known: list[float | None] = []
-    for volume in volumes:
-        if volume is not None:
-            ordered += volume
-        known.append(None if volume is None else float(ordered))
-    for value in known:
-        total += told(value) or 0.0
-    there = [value for value in known if value is not None]
-    assert total == (there[-1] - there[0] if there else 0.0)
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=20), st.data())
+def test_of_a_day_it_sums_up_to_what_the_day_grew_by(
+    traded: list[int], data: st.DataObject
+) -> None:
+    """Whichever of the prices are missed, but for the first and the last."""
+    volumes = [1_000_000.0 + sum(traded[: count + 1]) for count in range(len(traded))]
+    taken = data.draw(st.sets(st.integers(0, len(traded) - 1))) | {0, len(traded) - 1}
+    told = Told()
+    total = sum(told(volumes[place]) or 0.0 for place in sorted(taken))
+    assert total == volumes[-1] - volumes[0]
+
+
+def test_a_price_without_a_volume_ends_the_count() -> None:
+    """As where it is told after a connection, and not with the trades that follow."""
+    told = Told()
+    told(1_000)
+    assert told(None) is None
+    assert told(9_000) is None
+    assert told(9_005) == 5
 
 
 def test_the_first_one_says_nothing_of_what_was_traded_before_it() -> None:

@@ -131,13 +131,14 @@ describe("the volume of live prices", () => {
 
   it("is what the day's has grown by since the first one, and not known before that", () => {
     assert.equal(volumeOf([told(500)]), null);
-    assert.equal(volumeOf([told(500), { source: "us", day: null }, told(512)]), 12);
+    assert.equal(volumeOf([told(500), told(507), told(507), told(512)]), 12);
   });
 
   it("is not told by one of the last 24 hours, one from before the price, or one of another source", () => {
     assert.equal(volumeOf([told(500, { rolling: true }), told(512, { rolling: true })]), null);
     assert.equal(volumeOf([told(500, { at: at(0) }), told(512, { at: at(0) })]), null);
     assert.equal(volumeOf([told(500), { ...told(512), source: "eu" }]), null);
+    assert.equal(volumeOf([told(500), { source: "us", day: null }, told(900), told(903)]), 3);
   });
 
   it("never falls: a small fall is a correction, a large one the volume of another session", () => {

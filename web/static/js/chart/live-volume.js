@@ -27,11 +27,12 @@ export class LiveVolume {
     const before = this.#counted;
     // Of the last 24 hours it falls as well as it rises; with a time it was told before this price.
     const volume = day === null || day.rolling || day.at !== null ? null : day.volume;
-    if (before === null || before.epoch !== epoch || before.source !== source) {
+    if (volume === null || before === null || before.epoch !== epoch || before.source !== source) {
       this.#counted = volume === null ? null : { volume, epoch, source };
       return null;
     }
-    if (volume === null || volume === 0) return null;
+    // As some write that they do not know.
+    if (volume === 0) return null;
     const { volume: counted } = before;
     if (volume < counted && volume > counted * BEGINS_ANEW) return 0;
     this.#counted = { volume, epoch, source };

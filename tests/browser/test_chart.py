@@ -359,6 +359,7 @@ def test_volume_stands_below_the_candles_where_it_is_known(
     me.chart.press("End")
     me.chart.press("ArrowLeft")
     assert "volume" not in me.said
+    expect(me.readout).to_contain_text(f"Vol\u00a0{UNKNOWN}")
     me.chart.press("ArrowLeft")
     assert "volume 12.3\u00a0M" in me.said
     expect(me.readout).to_contain_text("Vol\u00a012.3\u00a0M")

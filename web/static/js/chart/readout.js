@@ -90,7 +90,7 @@ export class Readout {
       parts.push(change);
     }
     if (candle.ticks !== null) parts.push(part("", `${candle.ticks} ${candle.ticks === 1 ? "price" : "prices"}`));
-    if (candle.volume !== null) parts.push(part("Vol", amount(candle.volume)));
+    if (candles.some(({ volume }) => volume !== null)) parts.push(part("Vol", candle.volume === null ? "–" : amount(candle.volume)));
     const percents = percentsAt(symbol, beside, candle);
     for (const { name, text } of percents) parts.push(part(name, text));
     if (percents.length > 0) /** @type {HTMLElement} */ (parts.at(-1)).dataset.overlay = "compare";

@@ -35,6 +35,22 @@ HARDENED = (
     *("--rm", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"),
     *("--tmpfs=/tmp", "--network=none", "--memory=512m"),
 )
+PLACES = ("/var/lib/stockstream", "/backups")
+EMBEDDED = {
+    "STOCK_API_URL": "sim://?symbols=20",
+    "DATABASE_URL": "",
+    "DASHBOARD": "open",
+    "BACKUP_DIRECTORY": PLACES[1],
+    "BACKUP_SCHEDULE": "every 24h",
+    "BACKUP_KIND": "incremental",
+}
+BACKUP = ("stockstream", "db", "backup", "--json", "--kind")
+BACKUPS = ("stockstream", "db", "backups", "--json")
+DRILL = ("stockstream", "db", "drill", "--json")
+ASK = """
+import json, urllib.request as u
+print(json.load(u.urlopen("http://127.0.0.1:4000/health/ready"))["checks"]["history"]["ok"])
+"""
 LOOK = """
 import importlib.util, json, os, pathlib, shutil
 places = {}
@@ -127,6 +143,55 @@ class Rehearsal:
             wait_until("the feed well again", lambda: _well(project), CHANGE_SECONDS)
             project.price()
 
+    def back_up(self, project: Project) -> None:
+        """Into the volume of the file, which is new: by hand, and by the job."""
+        with self.step("backups"):
+            project.told("server", *BACKUP, "dump")
+            project.run_in("server", "stockstream", "jobs", "run", "backups")
+            wait_until(
+                "that of the job",
+                lambda: len(project.told("server", *BACKUPS)["backups"]) == 2,
+                CHANGE_SECONDS,
+            )
+        for each in project.told("server", *BACKUPS, "--verify")["backups"]:
+            _same(f"the backup {each['name']}", each["trouble"], None)
+        with self.step("drill"):
+            drill = project.told("server", *DRILL)
+        _same("the drill", drill["ok"], True)
+
+    def back_up_embedded(self) -> None:
+        """As `docker run` with no database has it: a server of our own, its log archived, backups
+        of its files, and one of them restored. Volumes are new, and the root is read-only.
+        """
+        name = self.engine.folder.name + "-embedded"
+        volumes = {place: f"{name}-{number}" for number, place in enumerate(PLACES)}
+        mounts = [f"--volume={volume}:{place}" for place, volume in volumes.items()]
+        given = [f"--env={key}={value}" for key, value in EMBEDDED.items()]
+        podman = self.engine.podman
+        try:
+            podman("run", "--detach", f"--name={name}", *HARDENED, *mounts, *given, IMAGE)
+
+            def told(*command: str) -> dict[str, Any]:
+                return dict(json.loads(podman("exec", name, *command)))
+
+            with self.step("embedded database up"):
+                wait_until("recording", lambda: _records(self.engine, name), UP_SECONDS)
+            with self.step("backups of its files"):
+                kinds = [told(*BACKUP, kind)["kind"] for kind in ("full", "incremental")]
+            _same("their kinds", kinds, ["full", "incremental"])
+            with self.step("drill of its files, by the log"):
+                drill = told(*DRILL, "--at", "latest")
+            _same("the drill", drill["ok"], True)
+            podman("stop", "--time", int(GRACE_SECONDS), name)
+            restore = ("stockstream", "db", "restore", "newest", "--yes", "--json")
+            with self.step("restore"):
+                one_off = podman("run", *HARDENED, *mounts, *given, IMAGE, *restore)
+            if not str(json.loads(one_off)["kept"]).startswith(PLACES[0]):
+                raise RehearsalError(f"the database of before is not kept: {one_off}")
+        finally:
+            podman("rm", "--force", "--ignore", "--time", 1, name)
+            podman("volume", "rm", "--force", *volumes.values())
+
     def stop(self, project: Project) -> None:
         """With a client that is told; nothing is left that is root's."""
         watcher = project.watcher()
@@ -150,8 +215,8 @@ class Rehearsal:
             raise RehearsalError(f"an error in its log: {log[-2000:]}")
         owners = project.owners("server")
         others = {path: owner for path, owner in owners.items() if owner != UID}
-        _same("files of others in its volume", others, {})
-        self.figures["files in its volume"] = len(owners)
+        _same("files of others in its volumes", others, {})
+        self.figures["files in its volumes"] = len(owners)
 
 
 def _same(what: str, seen: object, wanted: object) -> None:
@@ -161,6 +226,13 @@ def _same(what: str, seen: object, wanted: object) -> None:
 
 def _ok(project: Project, check: str) -> bool:
     return bool(project.checks().get(check, {}).get("ok"))
+
+
+def _records(engine: Engine, container: str) -> bool:
+    try:
+        return engine.podman("exec", container, "python", "-c", ASK).strip() == "True"
+    except RehearsalError:
+        return False
 
 
 def _well(project: Project) -> bool:
@@ -185,8 +257,10 @@ def main() -> None:
     try:
         rehearsal.build()
         rehearsal.hardened()
+        rehearsal.back_up_embedded()
         with Project(rehearsal.engine, f"rehearsal{int(time.monotonic())}") as project:
             rehearsal.service(project)
+            rehearsal.back_up(project)
             rehearsal.stop(project)
     except (RehearsalError, httpx.HTTPError, subprocess.SubprocessError) as error:
         say(f"failed: {error}")

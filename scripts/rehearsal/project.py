@@ -71,6 +71,7 @@ class Project:
         self._engine.run(scripts / "make-env")
         with (self._folder / ".env").open("a") as env:
             env.write(f"NOFILE={self._engine.files}\n")
+            env.write("BACKUP_SCHEDULE=every 24h\nBACKUP_KIND=dump\n")
 
     def _run(self, *arguments: str, seconds: float) -> str:
         file = self._folder / "docker-compose.yml"
@@ -101,6 +102,14 @@ class Project:
         state = self.inspect("server")["State"]
         self._run("stop", seconds=60)
         return int(state["ExitCode"]), seconds
+
+    def run_in(self, service: str, *command: str) -> str:
+        """Run a command in its container; what it says."""
+        return self._engine.podman("exec", self.container(service), *command)
+
+    def told(self, service: str, *command: str) -> dict[str, Any]:
+        """What a command there says as JSON."""
+        return dict(json.loads(self.run_in(service, *command)))
 
     def inspect(self, service: str) -> dict[str, Any]:
         """What podman knows of its container."""

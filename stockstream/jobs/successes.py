@@ -27,14 +27,15 @@ _FETCH = "SELECT name, succeeded FROM jobs WHERE name = ANY($1) AND succeeded IS
 
 @dataclass(frozen=True, slots=True)
 class NoteSuccess(Query[None]):
-    """It went well, now."""
+    """It went well, now. A schema without jobs keeps nothing."""
 
     name: str
     purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> None:
         """Ask."""
-        await connection.execute(_NOTE, self.name)
+        if await connection.fetchval(_KNOWN):
+            await connection.execute(_NOTE, self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,21 @@ from stockstream.database.embedded.programs import MAJOR_VERSION
 from stockstream.times import to_datetime
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from stockstream.database.embedded.files import Layout
 
 LATEST = "latest"
+TABLESPACES = "pg_tblspc"
+FOLDERS = (
+    *("base", "global", "pg_commit_ts", "pg_dynshmem", "pg_logical/mappings"),
+    *("pg_logical/snapshots", "pg_multixact/members", "pg_multixact/offsets", "pg_notify"),
+    *("pg_replslot", "pg_serial", "pg_snapshots", "pg_stat", "pg_stat_tmp", "pg_subtrans"),
+    *(TABLESPACES, "pg_twophase", "pg_wal/archive_status", "pg_wal/summaries", "pg_xact"),
+)
+"""Of every cluster. Most of them are empty in a backup, and a copy of it that has been in an object
+store has no empty folder: no checksum tells of that, and no server starts without them."""
 END = "end"
 """The end of the backup itself, on a timeline of its own: its archived log is not written into."""
 
@@ -93,8 +102,10 @@ async def materialize(
         if len(folders) == 1:
             await in_thread(partial(shutil.copytree, folders[0], layout.data, symlinks=True))
         else:
+            await in_thread(partial(_with_folders, folders[-1], [TABLESPACES]))
             await run_tool("pg_combinebackup", f"--output={layout.data}", *map(str, folders))
         layout.data.chmod(0o700)
+        await in_thread(partial(_with_folders, layout.data, FOLDERS))
         if at is None:
             return {}
         await in_thread(partial(_add_log, target, links[-1], layout.data / "pg_wal", at))
@@ -112,6 +123,11 @@ async def materialize(
     if at != LATEST:
         found |= {"recovery_target_time": at, "recovery_target_action": "promote"}
     return found
+
+
+def _with_folders(data: Path, folders: Iterable[str]) -> None:
+    for name in folders:
+        (data / name).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _add_log(target: Target, last: Manifest, log: Path, at: str) -> None:
